@@ -1,0 +1,39 @@
+# The two commands that matter: `make run` shows this machine's kernel log with names; `make test` tests everything.
+# `make install` honours DESTDIR, PREFIX and SYSCONFDIR.
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+
+.PHONY: run test check bench setup install uninstall clean
+
+run: setup
+	@.venv/bin/klogd-py --config etc/klogd-py.toml --sink console
+
+test: setup-test
+	.venv/bin/python -m pytest
+
+check: setup-test
+	.venv/bin/ruff format --check klogd_py tests scripts/bench
+	.venv/bin/ruff check klogd_py tests scripts/bench
+	.venv/bin/mypy
+
+bench: setup
+	@.venv/bin/python scripts/bench
+
+setup:
+	@scripts/setup
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup --test
+
+install:
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install
+
+uninstall:
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install --remove
+
+clean:
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find klogd_py tests -name __pycache__ -exec rm -rf {} +

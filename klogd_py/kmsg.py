@@ -1,0 +1,131 @@
+r"""Bytes of one /dev/kmsg read to a `Record`, and back.
+
+The contract: no record is dropped for its form. What has no header becomes a record whose ``unparsed`` is set and whose
+text is the bytes as they came; what was cut short by the kernel's own buffer is delivered with ``truncated`` set.
+
+Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``info_print_ext_header``,
+``msg_add_ext_text``, ``msg_add_dict_text``.
+"""
+
+import re
+from collections.abc import Iterable
+
+from klogd_py.record import USER, Record, Severity
+
+BUFFER_BYTES = 8192  # the kernel's own output buffer up to Linux 6.2; a shorter one loses records to EINVAL
+LAST_PREFIX = 2047  # 8 bits of facility, 3 of level
+_UNPARSED_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
+
+_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
+_NEEDS_ESCAPE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
+
+
+class MalformedRecord(ValueError):
+    """The bytes of a read do not start with a /dev/kmsg header; carries them."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(f"not a /dev/kmsg record: {raw[:60]!r}")
+        self.raw = raw
+
+
+def parse(raw: bytes) -> Record:
+    r"""Read one record as returned by a single read() of /dev/kmsg.
+
+    ``b"6,339,5140900,-,caller=T1;NET: Registered protocol family 10\n SUBSYSTEM=net\n"``: prefix, sequence number,
+    microseconds since boot, flags, any later fields (kept, not understood), text, dictionary lines.
+
+    Raises:
+        MalformedRecord: the header is not at least three numbers before a ';', or the prefix exceeds 2047.
+
+    Source: Documentation/ABI/testing/dev-kmsg
+    """
+    header, semicolon, body = raw.partition(b";")
+    numbers = header.split(b",")
+    if not semicolon or len(numbers) < 3 or not b"".join(numbers[:3]).isdigit():
+        raise MalformedRecord(raw)
+    text, line_feed, dictionary = body.partition(b"\n")
+    escaped = b"\\" in text
+    caller, extra = _later_fields(numbers[4:]) if len(numbers) > 4 else ("", ())
+    try:
+        return Record(
+            unescape(text) if escaped else text.decode("utf-8", "surrogateescape"),
+            _prefix(numbers[0]),
+            int(numbers[1]),
+            int(numbers[2]),
+            numbers[3].decode("utf-8", "surrogateescape") if len(numbers) > 3 else "-",
+            caller,
+            extra,
+            _dictionary(dictionary) if dictionary else (),
+            not line_feed or (escaped and _cut_short(text)),
+        )
+    except ValueError as error:
+        raise MalformedRecord(raw) from error
+
+
+def parse_all(raws: Iterable[bytes]) -> list[Record]:
+    """Read a batch of records; one without a header is delivered raw with ``unparsed`` set, never dropped."""
+    records = []
+    for raw in raws:
+        try:
+            records.append(parse(raw))
+        except MalformedRecord:
+            text = raw.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+            records.append(Record(text, _UNPARSED_PREFIX, unparsed=True))
+    return records
+
+
+def render(record: Record) -> bytes:
+    """Write a record the way /dev/kmsg would give it; `parse` reads it back."""
+    header = f"{record.prefix or 0},{record.seq or 0},{record.usec or 0},{record.flags}"
+    if record.caller:
+        header += f",caller={record.caller}"
+    for field in record.extra:
+        header += f",{field}"
+    lines = [header.encode("utf-8", "surrogateescape") + b";" + escape(record.text)]
+    lines += [b" " + key.encode() + b"=" + escape(value) for key, value in record.fields]
+    return b"\n".join(lines) + b"\n"
+
+
+def escape(text: str) -> bytes:
+    r"""Escape as the kernel does: every byte below 0x20, from 0x7f up, and the backslash become ``\xHH``."""
+    raw = text.encode("utf-8", "surrogateescape")
+    return _NEEDS_ESCAPE.sub(lambda found: b"\\x%02x" % found[0][0], raw)
+
+
+def unescape(raw: bytes) -> str:
+    r"""Undo `escape`; a broken escape at a cut end stays as it is. Bytes that are not UTF-8 become surrogates."""
+    return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw).decode("utf-8", "surrogateescape")
+
+
+def _prefix(digits: bytes) -> int:
+    """The facility and level in one number; raises ValueError where it is empty or too large."""
+    prefix = int(digits)
+    if prefix > LAST_PREFIX:
+        raise ValueError(prefix)
+    return prefix
+
+
+def _later_fields(fields: list[bytes]) -> tuple[str, tuple[str, ...]]:
+    caller = ""
+    extra = []
+    for raw in fields:
+        field = raw.decode("utf-8", "surrogateescape")
+        if field.startswith("caller=") and not caller:
+            caller = field.removeprefix("caller=")
+        else:
+            extra.append(field)
+    return caller, tuple(extra)
+
+
+def _dictionary(lines: bytes) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for line in lines.split(b"\n"):
+        key, equals, value = line.removeprefix(b" ").partition(b"=")
+        if equals and key:
+            pairs.append((unescape(key), unescape(value)))
+    return tuple(pairs)
+
+
+def _cut_short(text: bytes) -> bool:
+    """Whether the text holds a backslash that starts no escape: the kernel writes none such unless it ran out of room."""
+    return text.count(b"\\") != len(_ESCAPE.findall(text))

@@ -1,0 +1,134 @@
+"""The nouns that every room shares: what the kernel said, where an address lies, what was lost.
+
+Values only: frozen, without I/O, clock or logging. A fact that is absent is ``None`` where the source did not
+state it (a sequence number in a dmesg capture) and an `Unknown` with its reason where a lookup failed.
+
+Source of truth: Documentation/ABI/testing/dev-kmsg; RFC 5424 section 6.2.1 for facilities and severities.
+"""
+
+from enum import Enum, IntEnum
+
+from msgspec import Struct
+
+KERN = 0
+USER = 1
+SYSLOG = 5
+LAST_SYSLOG_FACILITY = 23
+
+
+class Severity(IntEnum):
+    """The eight kernel log levels, most severe first."""
+
+    EMERG = 0
+    ALERT = 1
+    CRIT = 2
+    ERR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+class Record(Struct, frozen=True, gc=False):
+    """What the kernel said, unescaped, nothing added.
+
+    ``prefix`` is ``facility << 3 | severity`` (0..2047), ``None`` where the source gave none. ``usec`` counts
+    microseconds of the kernel's printk clock. ``head`` is what stood before the text in a text capture, as it
+    stood. ``wall_us`` (microseconds since the Unix epoch) is set only where the source itself states a wall time.
+    """
+
+    text: str
+    prefix: int | None = None
+    seq: int | None = None
+    usec: int | None = None
+    flags: str = "-"
+    caller: str = ""
+    extra: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    truncated: bool = False
+    unparsed: bool = False
+    head: str = ""
+    wall_us: int | None = None
+
+    @property
+    def facility(self) -> int:
+        """The syslog facility, 0..255; 0 proves that the kernel itself wrote the record."""
+        return KERN if self.prefix is None else self.prefix >> 3
+
+    @property
+    def severity(self) -> Severity:
+        """The log level; a record without one counts as INFO, as the classic klogd had it."""
+        return Severity.INFO if self.prefix is None else Severity(self.prefix & 7)
+
+
+class Place(Struct, frozen=True, gc=False):
+    """A symbol and how far into it an address lies.
+
+    ``size`` is the symbol's length in bytes. An empty ``name`` means that only the module is known: ``offset`` and
+    ``size`` are then the module's. ``kind`` is the letter of nm(1). ``source`` names the table that knew it.
+    """
+
+    name: str
+    offset: int
+    size: int
+    module: str
+    kind: str
+    source: str
+
+    @property
+    def kernel_form(self) -> str:
+        """As the kernel prints it: ``vfs_write+0x1d/0x40 [ext4]`` (``%pS``, lib/vsprintf.c)."""
+        tail = f" [{self.module}]" if self.module else ""
+        return f"{self.name}+{self.offset:#x}/{self.size:#x}{tail}"
+
+    @property
+    def classic_form(self) -> str:
+        """As klogd 1.5 printed it between its brackets: ``ext4:vfs_write+0x1d/0x40``, size of two digits at least."""
+        lead = f"{self.module}:" if self.module else ""
+        return f"{lead}{self.name}+{self.offset:#x}/0x{self.size:02x}"
+
+
+class Unknown(Enum):
+    """Why an address has no `Place`; the value is the reason in words."""
+
+    NO_SYMBOLS = "no symbols are loaded"
+    HIDDEN = "the kernel hides its symbol addresses (kernel.kptr_restrict)"
+    WRONG_MAP = "the only map at hand belongs to another kernel"
+    OUTSIDE = "no symbol contains this address"
+    NOT_TEXT = "the address lies in data, not in code"
+
+
+class Cause(Enum):
+    """Why records are missing."""
+
+    OVERRUN = "overrun"
+    EINVAL = "einval"
+    RESTART = "restart"
+    SINK_DROP = "sink-drop"
+
+
+class Gap(Struct, frozen=True, gc=False):
+    """Records ``first`` to ``last`` (sequence numbers, both included) that were lost, and why."""
+
+    first: int
+    last: int
+    cause: Cause
+
+    @property
+    def count(self) -> int:
+        """How many records the gap covers."""
+        return self.last - self.first + 1
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A record made ready for the sinks: wall time, translated text, the places that were named in it.
+
+    ``wall_us`` counts microseconds since the Unix epoch. ``gap`` is set on the entries with which klogd-py itself
+    announces a loss.
+    """
+
+    record: Record
+    wall_us: int
+    text: str
+    places: tuple[Place, ...] = ()
+    gap: Gap | None = None

@@ -1,0 +1,127 @@
+"""Records and symbols to Entries: which text leaves the house, and which places were named in it.
+
+Pure: where a name comes from and what time it was are given as functions. A text in which nothing is named comes out
+as it went in. The entries with which klogd-py itself announces a loss are made here too.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+
+from msgspec import Struct
+
+from klogd_py import addresses
+from klogd_py.addresses import Kind, Mention
+from klogd_py.record import SYSLOG, Cause, Entry, Gap, Place, Record, Severity, Unknown
+
+PlaceOf = Callable[[int], Place | Unknown]
+
+_TEXT_KINDS = frozenset("tTwWiV")  # letters of nm(1) that code can have; V and W are weak, i is an ifunc
+_ANNOUNCED_AS = SYSLOG << 3 | Severity.WARNING
+_WORDS = {
+    Cause.OVERRUN: "the kernel's ring buffer overran",
+    Cause.EINVAL: "the kernel refused a read",
+    Cause.RESTART: "they were overwritten while klogd-py was not running",
+    Cause.SINK_DROP: "the sink could not take them",
+}
+
+
+class Style(Enum):
+    """What becomes of an address that has a name."""
+
+    REPLACE = "replace"  # the name takes its place
+    APPEND = "append"  # the name stands behind it
+    OFF = "off"  # nothing
+
+
+class Decoded(Enum):
+    """What becomes of a ``[<address>]`` beside which the kernel has already put the name."""
+
+    KEEP = "keep"
+    REPLACE = "replace"  # as the classic klogd did
+
+
+class Manner(Struct, frozen=True):
+    """How lines are to be translated. ``twice`` sends a translated line a second time, untranslated."""
+
+    style: Style = Style.REPLACE
+    decoded: Decoded = Decoded.KEEP
+    twice: bool = False
+
+
+def rewrite(text: str, place_of: PlaceOf, manner: Manner) -> tuple[str, tuple[Place, ...]]:
+    """Put names to the code addresses of one text; returns it with the places that were named, in order."""
+    if manner.style is Style.OFF:
+        return text, ()
+    mentions = addresses.find(text, manner.decoded is Decoded.REPLACE)
+    if not mentions:
+        return text, ()
+    pieces = []
+    places = []
+    done = 0
+    for mention in mentions:
+        place = look_up(mention.address, mention.kind, place_of)
+        if isinstance(place, Unknown) or mention.start < done:
+            continue
+        pieces += [text[done : mention.start], _named(text, mention, place, manner.style)]
+        places.append(place)
+        done = mention.end
+    return "".join(pieces) + text[done:], tuple(places)
+
+
+def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
+    """The place of an address as its kind demands.
+
+    A return address belongs to the caller, whose last byte is the one before it, so ``name+size/size`` is possible
+    (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A pc or return address in data has no place.
+    """
+    if kind is Kind.CLASSIC:
+        return place_of(address)
+    place = place_of(address - 1 if kind is Kind.RETURN else address)
+    if isinstance(place, Unknown):
+        return place
+    if place.kind not in _TEXT_KINDS:
+        return Unknown.NOT_TEXT
+    if kind is Kind.RETURN:
+        return Place(place.name, place.offset + 1, place.size, place.module, place.kind, place.source)
+    return place
+
+
+def translate(
+    records: Iterable[Record | Gap],
+    place_of: PlaceOf,
+    manner: Manner,
+    wall_us_of: Callable[[Record], int],
+) -> list[Entry]:
+    """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it."""
+    entries = []
+    for item in records:
+        if isinstance(item, Gap):
+            entries.append(announce(item, wall_us_of))
+            continue
+        wall_us = wall_us_of(item)
+        text, places = rewrite(item.text, place_of, manner)
+        entries.append(Entry(item, wall_us, text, places))
+        if places and manner.twice:
+            entries.append(Entry(item, wall_us, item.text))
+    return entries
+
+
+def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
+    """The entry that tells a reader of the log which records are missing from it, and why."""
+    records = "1 kernel record" if gap.count == 1 else f"{gap.count} kernel records"
+    span = f"sequence number {gap.first}" if gap.count == 1 else f"sequence numbers {gap.first} to {gap.last}"
+    text = f"klogd-py: {records} lost ({span}): {_WORDS[gap.cause]}"
+    record = Record(text, _ANNOUNCED_AS)
+    return Entry(record, wall_us_of(record), text, gap=gap)
+
+
+def _named(text: str, mention: Mention, place: Place, style: Style) -> str:
+    if mention.kind is Kind.CLASSIC:
+        if style is Style.REPLACE:
+            return place.classic_form
+        return f"{text[mention.start : mention.end]} {place.classic_form}"
+    if mention.start == mention.end:
+        return f" {place.kernel_form}"
+    if style is Style.REPLACE:
+        return place.kernel_form
+    return f"{text[mention.start : mention.end]} {place.kernel_form}"

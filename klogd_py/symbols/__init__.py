@@ -1,0 +1,4 @@
+"""Where names come from: one module per source, each with a `Table` as its product, and the `Atlas` over them all.
+
+`survey` is the door: told where to look, it returns an atlas and a verdict on every candidate map.
+"""

@@ -1,0 +1,33 @@
+"""Which place does an address have, asked of all sources in their order?
+
+The map comes first, then kallsyms (the kernel, then its modules), then /proc/modules, which can at least name the
+module. An atlas is immutable; a change of the map draws a new one.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from klogd_py.record import Place, Unknown
+
+
+class Chart(Protocol):
+    """Anything that can place an address."""
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The place of a run-time address, or why there is none."""
+
+
+class Atlas:
+    """All charts, the most trusted first; ``blank`` is the answer where none of them has the place."""
+
+    def __init__(self, charts: Sequence[Chart] = (), blank: Unknown = Unknown.NO_SYMBOLS) -> None:
+        self._charts = tuple(charts)
+        self._blank = blank
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The first chart's place of a run-time address."""
+        for chart in self._charts:
+            place = chart.place_of(address)
+            if isinstance(place, Place):
+                return place
+        return self._blank

@@ -1,0 +1,116 @@
+r"""What does the running kernel say of its own symbols, in /proc/kallsyms?
+
+Its lines ``ffffffff81078650 t worker_thread`` come sorted for the kernel itself, then unsorted for each module with
+``\\t[module]`` behind; pseudo-modules ([bpf], [__builtin__ftrace], [__builtin__kprobes]) stand last. The file is read
+once into one block of bytes. Module symbols of all modules make one sorted table, since the sections of modules
+interleave in memory (Linux 6.4, "module: replace module_layout with module_memory").
+
+Source of truth: kernel/kallsyms.c ``s_show``, ``update_iter_mod``; Documentation/admin-guide/sysctl/kernel.rst.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py.record import Unknown
+from klogd_py.symbols.table import HOLE, Table
+
+PSEUDO_MODULES = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))  # the kernel names them untagged
+PAGE_BYTES = 4096
+SOURCE = "kallsyms"
+
+EndOf = Callable[[str, int], int]  # (module, address of its symbol) -> where the module's code ends at the latest
+
+_FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
+
+
+class NotKallsyms(ValueError):
+    """The bytes do not look like /proc/kallsyms; carries the first of them."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__(f"not in the form of /proc/kallsyms: {head[:40]!r}")
+
+
+class Kallsyms(Struct, frozen=True):
+    """The kernel's own tables; one of them is `Unknown` where there is nothing to look in."""
+
+    core: Table | Unknown
+    modules: Table | Unknown
+    symbols: int = 0
+
+
+def page_end(_module: str, address: int) -> int:
+    """Where a module's code ends at the latest if nothing else is known: text is allocated in whole pages."""
+    return (address // PAGE_BYTES + 1) * PAGE_BYTES
+
+
+def parse(raw: bytes, end_of: EndOf = page_end) -> Kallsyms:
+    """Make the tables of a whole /proc/kallsyms.
+
+    All addresses zero (kptr_restrict) make both tables HIDDEN; an empty file makes them NO_SYMBOLS.
+
+    Raises:
+        NotKallsyms: the first line is not an address, a type and a name.
+    """
+    if not raw.strip():
+        return Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
+    if not _FIRST_LINE.match(raw):
+        raise NotKallsyms(raw)
+    raw = raw if raw.endswith(b"\n") else raw + b"\n"
+    tag = raw.find(b"\t[")
+    core_end = len(raw) if tag < 0 else raw.rfind(b"\n", 0, tag) + 1
+    symbols = raw.count(b"\n")
+    if _all_zero(raw):
+        return Kallsyms(Unknown.HIDDEN, Unknown.HIDDEN, symbols)
+    return Kallsyms(_core(raw, core_end), _modules(raw[core_end:], end_of), symbols)
+
+
+def load(path: Path, end_of: EndOf = page_end) -> Kallsyms:
+    """Read a kallsyms file and `parse` it; raises OSError and NotKallsyms."""
+    return parse(path.read_bytes(), end_of)
+
+
+def _all_zero(raw: bytes) -> bool:
+    """Whether no address is shown: the per-cpu symbols of x86-64 are zero anyway, so look all over the file."""
+    places = [raw.rfind(b"\n", 0, len(raw) * i // 64) + 1 for i in range(64)]
+    return all(not raw[place : raw.find(b" ", place)].strip(b"0") for place in places)
+
+
+def _core(raw: bytes, end: int) -> Table | Unknown:
+    if end == 0:
+        return Unknown.NO_SYMBOLS
+    digits = raw.find(b" ")
+    places = [raw.rfind(b"\n", 0, end * i // 512) + 1 for i in range(512)]
+    addresses = [raw[place : place + digits] for place in places]
+    if addresses == sorted(addresses):
+        return Table(raw, SOURCE, end=end)
+    rows = sorted(raw[:end].splitlines(keepends=True), key=lambda row: row[:digits])
+    return Table(b"".join(rows), SOURCE)
+
+
+def _modules(raw: bytes, end_of: EndOf) -> Table | Unknown:
+    digits = raw.find(b" ")
+    if digits < 1:
+        return Unknown.NO_SYMBOLS
+    rows = [row for row in raw.splitlines() if row[:digits].strip(b"0")]
+    rows.sort(key=lambda row: row[:digits])
+    lines = []
+    for row, following in zip(rows, [*rows[1:], b""], strict=True):
+        lines.append(_untag_pseudo(row))
+        if _section(row, digits) != _section(following, digits):
+            end = end_of(row.partition(b"\t")[2].strip(b"[]").decode("utf-8", "replace"), int(row[:digits], 16))
+            if not following or end < int(following[:digits], 16):
+                lines.append(b"%0*x %s end" % (digits, end, HOLE))
+    return Table(b"\n".join(lines) + b"\n", SOURCE) if lines else Unknown.NO_SYMBOLS
+
+
+def _section(row: bytes, digits: int) -> tuple[bytes, bool]:
+    """The module of a line and whether it is code: where that changes, an allocation ends."""
+    return row.partition(b"\t")[2], row[digits + 1 : digits + 2] in (b"t", b"T", b"w", b"W")
+
+
+def _untag_pseudo(row: bytes) -> bytes:
+    name, _, tag = row.partition(b"\t")
+    return name if tag.strip(b"[]").decode("utf-8", "replace") in PSEUDO_MODULES else row

@@ -1,0 +1,80 @@
+"""Which module's code lies around an address, according to /proc/modules?
+
+``ext4 1003520 1 - Live 0xffffffffc0a00000 (O)``: name, size, references, users, state, address, taints. Since Linux 6.4
+the address is that of the text alone while the size counts all sections, so that ``address + size`` is no more than an
+upper bound. What holds on every kernel: texts do not overlap and each begins at a listed address, so a code address in
+module space can lie only in the text of the module with the nearest address below.
+
+Source of truth: kernel/module/procfs.c ``m_show``.
+"""
+
+import bisect
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols.kallsyms import page_end
+
+SOURCE = "modules"
+
+
+class Module(Struct, frozen=True):
+    """A loaded module: ``base`` is the address of its text, ``size`` counts bytes of all its sections."""
+
+    name: str
+    base: int
+    size: int
+
+
+class Modules:
+    """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no addresses."""
+
+    def __init__(self, modules: Iterable[Module]) -> None:
+        listed = list(modules)
+        self.count = len(listed)
+        self.hidden = bool(listed) and not any(module.base for module in listed)
+        self._modules = sorted((module for module in listed if module.base), key=lambda module: module.base)
+        self._bases = [module.base for module in self._modules]
+        self._names = {module.name: module for module in self._modules}
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The module around an address, as a `Place` without a name; OUTSIDE if there is none."""
+        at = bisect.bisect_right(self._bases, address) - 1
+        if at < 0 or address >= self._end(at):
+            return Unknown.HIDDEN if self.hidden else Unknown.OUTSIDE
+        module = self._modules[at]
+        return Place("", address - module.base, module.size, module.name, "t", SOURCE)
+
+    def end_of(self, name: str, address: int) -> int:
+        """Where the code of a module ends at the latest; the end of the page if the module is not listed."""
+        module = self._names.get(name)
+        if module is None or not module.base <= address:
+            return page_end(name, address)
+        end = self._end(bisect.bisect_left(self._bases, module.base))
+        return end if address < end else page_end(name, address)
+
+    def _end(self, at: int) -> int:
+        module = self._modules[at]
+        following = self._bases[at + 1] if at + 1 < len(self._bases) else module.base + module.size
+        return min(module.base + module.size, following)
+
+
+def parse(text: str) -> Modules:
+    """Read a whole /proc/modules; lines that are not in its form are passed over."""
+    modules = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 6 or not words[1].isdecimal() or not words[5].startswith("0x"):
+            continue
+        try:
+            modules.append(Module(words[0], int(words[5], 16), int(words[1])))
+        except ValueError:
+            continue
+    return Modules(modules)
+
+
+def load(path: Path) -> Modules:
+    """Read a modules file and `parse` it; raises OSError."""
+    return parse(path.read_text("utf-8", "replace"))

@@ -1,0 +1,173 @@
+r"""Which symbol of one sorted source contains an address?
+
+A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place by bisection of
+the buffer's bytes: no object per symbol, no start-up cost, and an mmap stays the page cache's memory.
+
+A symbol reaches to the next higher address in the table; the last line only ends its predecessor. Absolute symbols
+(type A), end markers such as ``_etext`` and `HOLE` lines end a symbol, too, but name nothing.
+
+Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos`` for aliases.
+"""
+
+import mmap
+from enum import Enum
+
+from msgspec import Struct
+
+from klogd_py.record import Place, Unknown
+
+Buffer = bytes | mmap.mmap
+
+HOLE = b"!"  # the type of a line that ends the symbol before it and names nothing
+KERNEL_HALF = 1 << 63  # no 64-bit kernel whose symbols lie above here has code below
+FIRST_PAGE_END = 4096  # offsets from a null pointer
+LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
+_END_MARKERS = frozenset(
+    (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
+)
+
+
+class Aliases(Enum):
+    """Which of several symbols at one address names it."""
+
+    FIRST = "first"  # the kernel's choice in its own kallsyms
+    LAST = "last"  # the classic klogd's choice in a System.map
+
+
+class Line(Struct, frozen=True, gc=False):
+    """One line of a table, taken apart; ``module`` is empty for the kernel itself."""
+
+    address: int
+    kind: bytes
+    name: bytes
+    module: str
+
+    @property
+    def names_something(self) -> bool:
+        """Whether an address inside may be named by this line."""
+        return self.kind not in b"Aa!" and self.name not in _END_MARKERS
+
+
+class Table:
+    """One sorted source of symbols, immutable. ``slide`` is what the running kernel adds to every address in it."""
+
+    def __init__(
+        self, lines: Buffer, source: str, *, end: int | None = None, slide: int = 0, aliases: Aliases = Aliases.FIRST
+    ) -> None:
+        """``lines`` from its start to ``end``; every address has as many digits as the first.
+
+        Raises:
+            ValueError: ``lines`` does not begin with an address of at most 16 digits and a blank.
+        """
+        self.source = source
+        self.slide = slide
+        self._lines = lines
+        self._end = len(lines) if end is None else end
+        self._aliases = aliases
+        self._digits = lines.find(b" ", 0, 17)
+        if self._digits < 1:
+            raise ValueError("a table begins with an address")
+        self._first = self.address_at(0)
+        last = self.address_at(self.line_start(self._end - 1))
+        self._floor = KERNEL_HALF if last >= KERNEL_HALF else FIRST_PAGE_END
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The symbol that contains a run-time address, or OUTSIDE."""
+        value = address - self.slide
+        if value < self._floor or value < self._first:
+            return Unknown.OUTSIDE
+        start = self._last_at_or_below(value)
+        after = self.line_after(start)
+        if after >= self._end:
+            return Unknown.OUTSIDE
+        line = self._choose(start)
+        try:
+            size = self.address_at(after) - line.address
+        except ValueError:
+            return Unknown.OUTSIDE  # a damaged line: where the symbol ends is not known
+        # The last two tests can fail only in a file that is out of order here and there.
+        if not line.names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
+            return Unknown.OUTSIDE
+        name = line.name.decode("utf-8", "replace")
+        return Place(name, value - line.address, size, line.module, chr(line.kind[0]), self.source)
+
+    def names_at(self, address: int) -> set[bytes]:
+        """The names of all symbols that begin exactly at a run-time address."""
+        value = address - self.slide
+        if value < self._first:
+            return set()
+        lines = self._group(self._last_at_or_below(value))
+        return {line.name for line in lines if line.address == value}
+
+    def address_of(self, name: bytes) -> int | None:
+        """The address, as the table has it, of the first symbol with this name; found by reading, not by bisection."""
+        for ending in (b"\n", b"\t"):
+            at = self._lines.find(b" " + name + ending, 0, self._end)
+            if at >= 0:
+                return self.address_at(self.line_start(at))
+        return None
+
+    def spread(self, count: int) -> list[Line]:
+        """About ``count`` lines from all over the table, in order."""
+        starts = {self.line_start(self._end * i // count) for i in range(count)}
+        return [self.line_at(start) for start in sorted(starts)]
+
+    def line_start(self, offset: int) -> int:
+        """Where the line begins that holds the byte at ``offset``."""
+        return self._lines.rfind(b"\n", 0, offset) + 1
+
+    def line_after(self, start: int) -> int:
+        """Where the line after the one at ``start`` begins; at least the table's end if it is the last."""
+        line_feed = self._lines.find(b"\n", start, self._end)
+        return self._end if line_feed < 0 else line_feed + 1
+
+    def line_at(self, start: int) -> Line:
+        """The line that begins at ``start``, taken apart; raises ValueError if it is damaged."""
+        digits = self._digits
+        head = self._lines[start : start + digits + 3]
+        rest = self._lines[start + digits + 3 : self.line_after(start)].rstrip(b"\r\n")
+        name, _, tag = rest.partition(b"\t")
+        module = tag.strip(b"[]").decode("utf-8", "replace") if tag else ""
+        return Line(int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module)
+
+    def address_at(self, start: int) -> int:
+        """The address of the line that begins at ``start``; raises ValueError if it has none."""
+        return int(self._lines[start : start + self._digits], 16)
+
+    def _last_at_or_below(self, value: int) -> int:
+        """Start of the last line whose address is at most ``value``, which is at least the first line's."""
+        lines, digits = self._lines, self._digits
+        low, high = 0, self._end  # low: a line at or below value; high: a line above it, or the end
+        while True:
+            middle = (low + high) // 2
+            start = lines.rfind(b"\n", low, middle) + 1
+            if start <= low:
+                start = lines.find(b"\n", middle, high) + 1
+                if start == 0 or start >= high:
+                    return low
+            try:
+                below = int(lines[start : start + digits], 16) <= value
+            except ValueError:
+                below = False
+            if below:
+                low = start
+            else:
+                high = start
+
+    def _choose(self, start: int) -> Line:
+        """Of the lines that share the address of the one at ``start``, the one whose name counts."""
+        group = self._group(start)
+        if group[-1].kind == HOLE:
+            return group[-1]
+        naming = [line for line in group if line.names_something] or group
+        return naming[-1 if self._aliases is Aliases.LAST else 0]
+
+    def _group(self, start: int) -> list[Line]:
+        lines = [self.line_at(start)]
+        while start > 0:
+            start = self.line_start(start - 1)
+            line = self.line_at(start)
+            if line.address != lines[0].address:
+                break
+            lines.insert(0, line)
+        return lines

@@ -1,0 +1,38 @@
+"""Where entries go: one module per kind of sink, each with a pure `frame` half and a thin `send` half.
+
+`Sink` is what the outbox asks of each; retry, back-off and the counting of losses live there, not in the sinks.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from klogd_py.record import Entry
+
+
+class SinkDown(OSError):
+    """The sink cannot be reached; the message says what and why, ``accepted`` how many entries it took before."""
+
+    def __init__(self, reason: str, accepted: int = 0) -> None:
+        super().__init__(reason)
+        self.accepted = accepted
+
+
+class SinkGone(SinkDown):
+    """The sink will never take anything again."""
+
+
+class Sink(Protocol):
+    """Anything that takes entries, in order."""
+
+    name: str  # as it is written after --sink, and in the saved position
+    keeps_position: bool  # whether a restart goes on where it stopped
+    blocking: bool  # whether send may block, and belongs into a thread
+
+    def send(self, entries: Sequence[Entry]) -> int:
+        """Take as many as will go without waiting; fewer than all means "full just now". Raises SinkDown."""
+
+    def reopen(self) -> None:
+        """Let go of what is open, so that the next send opens it anew (rotation, a replaced socket)."""
+
+    def close(self) -> None:
+        """Finish."""

@@ -1,0 +1,73 @@
+"""Entries on standard output, for a person who watches: time, tag, text; in colour on a terminal only."""
+
+import os
+from collections.abc import Sequence
+from enum import Enum
+
+from klogd_py.record import Entry, Severity
+from klogd_py.sinks import SinkGone
+from klogd_py.sinks.text import Stamps, document, printable, speaker
+
+_RESET = b"\x1b[0m"
+_COLOURS = {
+    Severity.EMERG: b"\x1b[1;37;41m",
+    Severity.ALERT: b"\x1b[1;31m",
+    Severity.CRIT: b"\x1b[1;31m",
+    Severity.ERR: b"\x1b[31m",
+    Severity.WARNING: b"\x1b[33m",
+    Severity.NOTICE: b"\x1b[1m",
+    Severity.INFO: b"",
+    Severity.DEBUG: b"\x1b[2m",
+}
+
+
+class Colour(Enum):
+    """When to colour."""
+
+    AUTO = "auto"  # on a terminal, unless NO_COLOR is set (https://no-color.org)
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ConsoleSink:
+    """Lines on a descriptor, standard output by default. It keeps no position: a watcher wants to see the whole log."""
+
+    keeps_position = False
+    blocking = False
+
+    def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1) -> None:
+        self.name = "console"
+        terminal = os.isatty(descriptor) and "NO_COLOR" not in os.environ
+        self._colour = not json and (colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal))
+        self._json = json
+        self._descriptor = descriptor
+        self._stamps = Stamps()
+
+    def frame(self, entry: Entry) -> bytes:
+        """One line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON document."""
+        if self._json:
+            return document(entry) + b"\n"
+        tag, text = speaker(entry.record, entry.text)
+        lead = f"{self._stamps.bsd(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {printable(tag)}: "
+        shown = printable(text).encode()
+        colour = _COLOURS[entry.record.severity] if self._colour else b""
+        return lead.encode() + (colour + shown + _RESET if colour else shown) + b"\n"
+
+    def send(self, entries: Sequence[Entry]) -> int:
+        """Write all; raises SinkGone when nobody reads any more (``| head``)."""
+        rest = memoryview(b"".join([self.frame(entry) for entry in entries]))
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except BlockingIOError:
+            os.set_blocking(self._descriptor, True)  # a terminal shared with a program that left it non-blocking
+            os.write(self._descriptor, rest)
+        except OSError as error:
+            raise SinkGone(f"standard output: {error.strerror}") from error
+        return len(entries)
+
+    def reopen(self) -> None:
+        """Nothing to reopen."""
+
+    def close(self) -> None:
+        """Standard output is not ours to close."""

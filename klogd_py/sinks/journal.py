@@ -1,0 +1,118 @@
+"""Entries in the systemd journal, every fact in a field of its own.
+
+Through systemd-python where the journal's own socket is meant; a socket given by name is spoken to in the journal's
+native protocol, which systemd-python cannot aim elsewhere. The library treats a journal that is not there as success,
+so its socket is looked for first. The call may block, so the sink asks for a thread.
+
+Source of truth: systemd.journal-fields(7); https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Sequence
+
+from klogd_py.record import Entry
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.text import speaker
+
+SOCKET = "/run/systemd/journal/socket"
+
+
+class JournalSink:
+    """The journal of this machine, or the listener behind a socket that speaks its protocol."""
+
+    keeps_position = True
+
+    def __init__(self, boot_id: str, path: str = "") -> None:
+        self.name = f"journal:{path}" if path else "journal"
+        self.blocking = not path
+        self._boot_id = boot_id
+        self._path = path
+        self._socket: socket.socket | None = None
+
+    def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
+        """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
+        record = entry.record
+        tag, text = speaker(record, entry.text)
+        name, _, pid = tag.removesuffix("]").partition("[")
+        facts: list[tuple[str, object]] = [
+            ("MESSAGE", text),
+            ("PRIORITY", int(record.severity)),
+            ("SYSLOG_FACILITY", record.facility),
+            ("SYSLOG_IDENTIFIER", name),
+            ("SYSLOG_PID", pid),
+            ("KLOGD_SEQ", record.seq),
+            ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None else ""),
+            ("KLOGD_USEC", record.usec),
+            ("KLOGD_CALLER", record.caller),
+            ("KLOGD_FLAGS", record.flags if record.flags != "-" else ""),
+            ("KLOGD_RAW", record.text if entry.places else ""),
+            *(("KLOGD_SYMBOL", place.kernel_form) for place in entry.places),
+            *((f"KERNEL_{_field_name(key)}", value) for key, value in record.fields),
+            ("KLOGD_TRUNCATED", 1 if record.truncated else ""),
+            ("KLOGD_UNPARSED", 1 if record.unparsed else ""),
+        ]
+        if entry.gap is not None:
+            gap = entry.gap
+            facts += [("KLOGD_GAP_FIRST", gap.first), ("KLOGD_GAP_LAST", gap.last)]
+            facts += [("KLOGD_GAP_COUNT", gap.count), ("KLOGD_GAP_CAUSE", gap.cause.value)]
+        return [(key, str(fact).encode("utf-8", "surrogateescape")) for key, fact in facts if fact is not None and fact != ""]
+
+    def frame(self, entry: Entry) -> bytes:
+        """The datagram of one entry in the journal's native protocol."""
+        parts = []
+        for key, value in self.fields(entry):
+            if b"\n" in value:
+                parts.append(key.encode() + b"\n" + struct.pack("<Q", len(value)) + value + b"\n")
+            else:
+                parts.append(key.encode() + b"=" + value + b"\n")
+        return b"".join(parts)
+
+    def send(self, entries: Sequence[Entry]) -> int:
+        """Send all; raises SinkDown when the journal is not there."""
+        return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
+
+    def reopen(self) -> None:
+        """Close the socket; the library finds the journal's own by name every time."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.reopen()
+
+    def _send_through_library(self, entries: Sequence[Entry]) -> int:
+        from systemd import _journal  # systemd.journal adds fields of its own and imports the reader
+
+        if not os.path.exists(SOCKET):
+            raise SinkDown(f"{SOCKET}: no journal is running")
+        accepted = 0
+        for entry in entries:
+            try:
+                _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
+            except OSError as error:
+                raise SinkDown(f"{SOCKET}: {error.strerror or error}", accepted) from error
+            accepted += 1
+        return accepted
+
+    def _send_to_socket(self, entries: Sequence[Entry]) -> int:
+        accepted = 0
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+                self._socket.setblocking(False)
+            for entry in entries:
+                self._socket.sendto(self.frame(entry), self._path)
+                accepted += 1
+        except BlockingIOError:
+            return accepted
+        except OSError as error:
+            raise SinkDown(f"{self._path}: {error.strerror}", accepted) from error
+        return accepted
+
+
+def _field_name(key: str) -> str:
+    """A dictionary key as the journal allows it: upper case letters, digits, underscores."""
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in key.upper())[:56] or "UNNAMED"

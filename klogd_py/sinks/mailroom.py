@@ -1,0 +1,82 @@
+"""All outboxes together: one for each configured sink, each with the task that drains it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from klogd_py.record import Entry, Gap
+from klogd_py.sinks import Sink
+from klogd_py.sinks.outbox import Outbox
+
+logger = logging.getLogger(__name__)
+
+
+class Mailroom:
+    """Posts every batch to every sink, none of which waits for another. Mutable; lives on the event loop."""
+
+    def __init__(self, announce: Callable[[Gap], Entry], owed: Callable[[str], int | None]) -> None:
+        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet."""
+        self.outboxes: dict[str, Outbox] = {}
+        self._announce = announce
+        self._owed = owed
+        self._drains: dict[str, asyncio.Task[None]] = {}
+
+    def arrange(self, sinks: Iterable[Sink], limit_bytes: int) -> None:
+        """Have exactly these sinks. One that was there before goes on with what waits for it."""
+        wanted = {sink.name: sink for sink in sinks}
+        for name in [name for name in self.outboxes if name not in wanted]:
+            self._drains.pop(name).cancel()
+            unsent = self.outboxes.pop(name).close()
+            logger.info("%s is no longer a sink; left unsent: %d", name, unsent)
+        for name, sink in wanted.items():
+            if name in self.outboxes:
+                self.outboxes[name].replace_sink(sink, limit_bytes)
+                continue
+            outbox = Outbox(sink, limit_bytes, self._announce, self._owed(name) if sink.keeps_position else None)
+            self.outboxes[name] = outbox
+            self._drains[name] = asyncio.get_running_loop().create_task(outbox.drain(), name=f"drain {name}")
+
+    def post(self, entries: Sequence[Entry]) -> None:
+        """Hand a batch to every sink."""
+        for outbox in self.outboxes.values():
+            outbox.post(entries)
+
+    @property
+    def first_owed(self) -> int:
+        """The first sequence number that any sink still wants; 0 if one of them wants everything."""
+        return min((outbox.next_seq or 0 for outbox in self.outboxes.values()), default=0)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The next sequence number of each sink that keeps one."""
+        return {
+            name: outbox.next_seq
+            for name, outbox in self.outboxes.items()
+            if outbox.sink.keeps_position and outbox.next_seq is not None
+        }
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits."""
+        return any(outbox.queued for outbox in self.outboxes.values())
+
+    @property
+    def all_gone(self) -> bool:
+        """Whether no sink will ever take anything again."""
+        return all(outbox.gone for outbox in self.outboxes.values())
+
+    async def empty(self, limit_s: float) -> None:
+        """Send what waits, for at most so long."""
+        for task in self._drains.values():
+            task.cancel()
+        await asyncio.wait([asyncio.ensure_future(outbox.empty()) for outbox in self.outboxes.values()], timeout=limit_s)
+
+    def close(self) -> int:
+        """Close all sinks; returns how many entries could not be sent, after naming their sinks."""
+        left = 0
+        for name, outbox in self.outboxes.items():
+            unsent = outbox.close()
+            if unsent:
+                logger.error("%s: %d records could not be sent: %s", name, unsent, outbox.last_error or "it was full")
+            left += unsent
+        return left

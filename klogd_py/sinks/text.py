@@ -1,0 +1,116 @@
+r"""How an entry reads as a line: who speaks, what may be shown, and when it was.
+
+Kernel text is untrusted: control characters could drive a terminal or forge a line of a log. They are shown as the
+kernel escapes them (``\x1b``); NUL is dropped. Facility 0 proves that the kernel spoke; any other record was written
+by a process, which is named instead where the text begins with ``name[pid]:``.
+
+Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-kmsg.
+"""
+
+import re
+import socket
+import time
+
+import msgspec
+
+from klogd_py.record import KERN, Entry, Record
+
+KERNEL_TAG = "kernel"
+OTHER_TAG = "kmsg"  # a process wrote to /dev/kmsg without saying its name
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
+
+
+def printable(text: str) -> str:
+    r"""The text without NUL and with every other control or undecodable character as ``\xHH``; tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text if character != "\0")
+
+
+def speaker(record: Record, text: str) -> tuple[str, str]:
+    """The tag of a line and the text without it: ``("kernel", ...)`` or ``("systemd[1]", ...)``."""
+    if record.facility == KERN:
+        return KERNEL_TAG, text
+    found = _SPEAKER.match(text)
+    if found is None:
+        return OTHER_TAG, text
+    return found[1], text[found.end() :]
+
+
+class Stamps:
+    """Renders times in local time. Many records share a second, so the text of the last one is kept."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._bsd = ""
+        self._iso = ("", "")
+
+    def bsd(self, wall_us: int) -> str:
+        """``Nov  3 08:13:42``: RFC 3164, month names in English whatever the locale."""
+        self._take(wall_us // 1_000_000)
+        return self._bsd
+
+    def iso(self, wall_us: int) -> str:
+        """``2026-11-23T08:13:42.123456+01:00``: RFC 3339."""
+        self._take(wall_us // 1_000_000)
+        return f"{self._iso[0]}.{wall_us % 1_000_000:06d}{self._iso[1]}"
+
+    def _take(self, second: int) -> None:
+        if second == self._second:
+            return
+        self._second = second
+        moment = time.localtime(second)
+        clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
+        zone = f"{'-' if moment.tm_gmtoff < 0 else '+'}{abs(moment.tm_gmtoff) // 3600:02d}"
+        zone += f":{abs(moment.tm_gmtoff) // 60 % 60:02d}"
+        self._bsd = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:2d} {clock}"
+        self._iso = (f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T{clock}", zone)
+
+
+def host_name() -> str:
+    """The first label of this machine's name."""
+    return socket.gethostname().partition(".")[0] or "localhost"
+
+
+def document(entry: Entry) -> bytes:
+    """The entry as one line of JSON; keys that have nothing to say are left out."""
+    record = entry.record
+    tag, _ = speaker(record, entry.text)
+    content: dict[str, object] = {
+        "seq": record.seq,
+        "usec": record.usec,
+        "wall_us": entry.wall_us,
+        "facility": record.facility,
+        "severity": record.severity.name.lower(),
+        "tag": tag,
+        "caller": record.caller,
+        "flags": record.flags if record.flags != "-" else "",
+        "text": _encodable(entry.text),
+        "raw": _encodable(record.text) if entry.places else "",
+        "symbols": [place.kernel_form for place in entry.places],
+        "fields": {key: _encodable(value) for key, value in record.fields},
+        "extra": list(record.extra),
+        "truncated": record.truncated,
+        "unparsed": record.unparsed,
+    }
+    if entry.gap is not None:
+        gap = entry.gap
+        content["gap"] = {"first": gap.first, "last": gap.last, "count": gap.count, "cause": gap.cause.value}
+    kept = {key: value for key, value in content.items() if (value == 0 and value is not False) or value}
+    return msgspec.json.encode(kept)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(_shown(character) if "\udc80" <= character <= "\udcff" else character for character in text)
+    return text
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))

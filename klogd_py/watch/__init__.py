@@ -1,0 +1,1 @@
+"""What tells us that the symbols or the configuration have changed: files (watchdog) and kernel uevents (pyroute2)."""

@@ -1,0 +1,61 @@
+"""Has one of these files appeared, changed or gone?
+
+Watches the directories that exist, through watchdog's inotify observer, and reports only paths that were asked for.
+Opening and reading make events too; reacting to those would have us wake on our own reads for ever.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+
+class CannotWatch(OSError):
+    """inotify is not to be had, or none of the directories exists."""
+
+
+class _Filter(FileSystemEventHandler):
+    def __init__(self, wanted: Callable[[Path], bool], changed: Callable[[Path], None]) -> None:
+        self._wanted = wanted
+        self._changed = changed
+
+    def on_created(self, event: FileSystemEvent) -> None:
+        self._report(event)
+
+    def on_closed(self, event: FileSystemEvent) -> None:  # after writing
+        self._report(event)
+
+    def on_moved(self, event: FileSystemEvent) -> None:
+        self._report(event)
+
+    def on_deleted(self, event: FileSystemEvent) -> None:
+        self._report(event)
+
+    def _report(self, event: FileSystemEvent) -> None:
+        for path in (event.src_path, event.dest_path):
+            name = path.decode("utf-8", "replace") if isinstance(path, bytes) else path
+            if name and self._wanted(Path(name)):
+                self._changed(Path(name))
+
+
+class FileWatch:
+    """Calls ``changed`` with the path, from a thread of its own, for every change to a wanted path."""
+
+    def __init__(self, directories: Iterable[Path], wanted: Callable[[Path], bool], changed: Callable[[Path], None]) -> None:
+        """Start watching; raises CannotWatch."""
+        present = sorted({directory for directory in directories if directory.is_dir()})
+        if not present:
+            raise CannotWatch("none of the directories to watch exists")
+        self._observer = Observer()
+        try:
+            for directory in present:
+                self._observer.schedule(_Filter(wanted, changed), str(directory))
+            self._observer.start()
+        except OSError as error:
+            raise CannotWatch(f"inotify: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Stop watching and end the thread."""
+        self._observer.stop()
+        self._observer.join()

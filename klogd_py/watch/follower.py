@@ -1,0 +1,97 @@
+"""Follows both kinds of change on an event loop, and tells once what came together."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from klogd_py.watch.uevents import ModuleWatch
+
+SETTLE_S = 0.3  # changes closer together than this make one call
+
+logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """Calls ``files_changed`` and ``modules_changed`` on the loop. Mutable: what it watches can be exchanged."""
+
+    def __init__(self, files_changed: Callable[[Path], None], modules_changed: Callable[[str], None]) -> None:
+        self._files_changed = files_changed
+        self._modules_changed = modules_changed
+        self._close_files: Callable[[], None] | None = None
+        self._close_modules: Callable[[], None] | None = None
+        self._settling: dict[str, asyncio.TimerHandle] = {}
+        self._closed = False
+
+    async def follow_files(self, files: Collection[Path], directories: Collection[Path]) -> None:
+        """Watch these files, and every ``*.toml`` in these directories; what was watched before no longer is."""
+        loop = asyncio.get_running_loop()
+        if self._close_files is not None:
+            await asyncio.to_thread(self._close_files)
+            self._close_files = None
+
+        def wanted(path: Path) -> bool:
+            return path in files or (path.parent in directories and path.suffix == ".toml")
+
+        def changed(path: Path) -> None:
+            loop.call_soon_threadsafe(self._settle, str(path), lambda: self._files_changed(path))
+
+        try:
+            from klogd_py.watch.files import CannotWatch, FileWatch
+        except ImportError as error:
+            logger.warning("not watching files: %s", error)
+            return
+        try:
+            places = {file.parent for file in files} | set(directories)
+            watch = await asyncio.to_thread(FileWatch, places, wanted, changed)
+        except CannotWatch as error:
+            logger.warning("not watching files: %s", error)
+            return
+        self._close_files = watch.close
+
+    async def follow_modules(self) -> None:
+        """Watch modules come and go."""
+        loop = asyncio.get_running_loop()
+        try:
+            watch = await asyncio.to_thread(_module_watch)
+        except (ImportError, OSError) as error:
+            logger.warning("not watching modules come and go: %s", error)
+            return
+
+        def readable() -> None:
+            names = ", ".join(sorted(watch.changed_modules()))
+            if names:
+                self._settle("modules", lambda: self._modules_changed(names))
+
+        loop.add_reader(watch.fileno(), readable)
+
+        def close() -> None:
+            loop.remove_reader(watch.fileno())
+            watch.close()
+
+        self._close_modules = close
+
+    def close(self) -> None:
+        """Stop watching; no call comes after this."""
+        self._closed = True
+        for timer in self._settling.values():
+            timer.cancel()
+        for close in (self._close_files, self._close_modules):
+            if close is not None:
+                close()
+
+    def _settle(self, key: str, call: Callable[[], None]) -> None:
+        if self._closed:
+            return
+        earlier = self._settling.pop(key, None)
+        if earlier is not None:
+            earlier.cancel()
+        self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, call)
+
+
+def _module_watch() -> "ModuleWatch":
+    from klogd_py.watch.uevents import ModuleWatch  # pyroute2 takes 200 ms and 24 MB: only where it serves
+
+    return ModuleWatch()

@@ -1,0 +1,188 @@
+"""The subcommands that answer and end: translate, lookup, maps, check-config."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from klogd_py import addresses, config
+from klogd_py.addresses import Kind
+from klogd_py.config import DEFAULT_PATH, Config
+from klogd_py.invocation import Invocation
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols.identity import Standing, Verdict
+from klogd_py.symbols.survey import Survey, survey
+from klogd_py.translate import Decoded, Manner, PlaceOf, Style, look_up, rewrite
+
+CHUNK_BYTES = 1 << 18
+
+_ADDRESS = re.compile(r"\[?<?(?:0x)?([0-9a-f]{1,16})>?\]?", re.IGNORECASE)
+_QUESTIONS = tuple(question.encode() for question in addresses.QUESTIONS)
+
+
+def translate(invocation: Invocation, files: Sequence[str]) -> int:
+    """Copy text to standard output with names for its addresses; everything else comes out byte for byte."""
+    settings = invocation.config()
+    found = survey(invocation.sources(settings, elsewhere=True))
+    status = complain(found, invocation)
+    manner = Manner(Style(settings.translate.style), Decoded(settings.translate.decoded), settings.translate.twice)
+    output = sys.stdout.fileno()
+    for file in files or ["-"]:
+        try:
+            descriptor = sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            print(f"klogd-py: {file}: {error.strerror}", file=sys.stderr)
+            status = 1
+            continue
+        try:
+            for piece in _pieces(descriptor):
+                _write(output, renamed(piece, found.atlas.place_of, manner))
+        except IsADirectoryError as error:
+            print(f"klogd-py: {file}: {error.strerror}", file=sys.stderr)
+            status = 1
+        finally:
+            if file != "-":
+                os.close(descriptor)
+    return status
+
+
+def renamed(piece: bytes, place_of: PlaceOf, manner: Manner) -> bytes:
+    """A piece of text, whole lines, with names for its addresses. Bytes of any encoding come out as they went in."""
+    if not any(question in piece for question in _QUESTIONS):
+        return piece
+    lines = []
+    for line in piece.decode("latin-1").split("\n"):
+        body = line.removesuffix("\r")
+        text, places = rewrite(body, place_of, manner)
+        lines.append(text + line[len(body) :])
+        if places and manner.twice:
+            lines.append(line)
+    return "\n".join(lines).encode("latin-1", "replace")
+
+
+def lookup(invocation: Invocation, words: Sequence[str]) -> int:
+    """Print the symbol at each address, or why there is none; status 1 if one of them has none."""
+    found = survey(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
+    complain(found, invocation)
+    answers: list[tuple[int, Place | Unknown]] = []
+    for word in words:
+        given = _ADDRESS.fullmatch(word)
+        if given is None:
+            print(f"klogd-py: {word!r} is not an address; expected up to 16 hexadecimal digits", file=sys.stderr)
+            return 2
+        address = int(given[1], 16)
+        answers.append((address, look_up(address, Kind.CLASSIC, found.atlas.place_of)))
+    if invocation.json:
+        _print_json([_answer_document(address, answer) for address, answer in answers])
+    else:
+        rows = [
+            (f"{address:#x}", answer.kernel_form, answer.source)
+            if isinstance(answer, Place)
+            else (f"{address:#x}", "-", answer.value)
+            for address, answer in answers
+        ]
+        print("\n".join(_aligned(rows)))
+    return 0 if all(isinstance(answer, Place) for _, answer in answers) else 1
+
+
+def maps(invocation: Invocation) -> int:
+    """Print every candidate map with its verdict, and what else names come from."""
+    sources = invocation.sources(invocation.config(), elsewhere=invocation.names_given)
+    found = survey(sources, judge_all=True)
+    if invocation.json:
+        _print_json(
+            {
+                "release": sources.release,
+                "maps": [_verdict_document(verdict, verdict is found.in_use) for verdict in found.verdicts],
+                "kallsyms": {"path": sources.kallsyms, "symbols": found.kernel_symbols, "hidden": found.hidden},
+                "modules": {"path": sources.modules, "loaded": found.modules},
+                "remarks": list(found.remarks),
+            }
+        )
+        return 0
+    rows = [("", "VERDICT", "MAP", "REASON")]
+    for verdict in found.verdicts:
+        rows.append(("*" if verdict is found.in_use else "", verdict.standing.value, str(verdict.path), verdict.reason))
+    print(f"Linux {sources.release or '(release unknown)'}: {found.headline}\n")
+    print("\n".join(_aligned(rows)) + "\n")
+    shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
+    print(f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else ""))
+    print(f"modules   {sources.modules or 'not used'}" + (f": {found.modules} loaded" if sources.modules else ""))
+    for remark in found.remarks:
+        print(f"\nnote: {remark}")
+    return 0
+
+
+def check_config(invocation: Invocation, path: str) -> int:
+    """Read the configuration as the daemon would; raises BadConfig for `klogd_py.cli` to report."""
+    main = Path(path or invocation.config_path or DEFAULT_PATH)
+    checked: Config = config.load(main, must_exist=True)
+    if invocation.json:
+        print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())
+    else:
+        for file in config.files(main):
+            print(f"{file}: ok")
+    return 0
+
+
+def complain(found: Survey, invocation: Invocation) -> int:
+    """Say on standard error which named source cannot be used; 1 if there is one."""
+    unusable = [
+        f"{verdict.path}: {verdict.reason}"
+        for verdict in found.verdicts
+        if invocation.map and verdict.standing is not Standing.ACCEPTED
+    ]
+    for line in [*unusable, *found.remarks]:
+        print(f"klogd-py: {line}", file=sys.stderr)
+    return 1 if unusable or (found.remarks and invocation.names_given) else 0
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    """What a descriptor gives, in pieces that end with a line feed except for the last."""
+    tail = b""
+    while chunk := os.read(descriptor, CHUNK_BYTES):
+        head, line_feed, rest = chunk.rpartition(b"\n")
+        if line_feed:
+            yield tail + head + line_feed
+            tail = rest
+        else:
+            tail += chunk
+    if tail:
+        yield tail
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, each column as wide as its widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _answer_document(address: int, answer: Place | Unknown) -> dict[str, object]:
+    if isinstance(answer, Unknown):
+        return {"address": f"{address:#x}", "reason": answer.value}
+    known = {"symbol": answer.name, "offset": answer.offset, "size": answer.size, "module": answer.module}
+    return {"address": f"{address:#x}", "text": answer.kernel_form, **known, "type": answer.kind, "source": answer.source}
+
+
+def _verdict_document(verdict: Verdict, in_use: bool) -> dict[str, object]:
+    return {
+        "path": str(verdict.path),
+        "verdict": verdict.standing.value,
+        "proof": verdict.proof.value if verdict.proof else None,
+        "reason": verdict.reason,
+        "slide": verdict.slide,
+        "in_use": in_use,
+    }
+
+
+def _print_json(content: object) -> None:
+    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())

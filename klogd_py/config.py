@@ -1,0 +1,223 @@
+"""What does the configuration say? TOML files to one frozen `Config`, or an error that names file, key and expectation.
+
+The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d`` behind, in the order of
+their names; a later file's key wins. Every key has a default, so no file is needed at all.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py.record import Severity
+
+DEFAULT_PATH = Path("/etc/klogd-py.toml")
+LOG_LEVELS = ("error", "warning", "info", "debug")
+
+
+class BadConfig(ValueError):
+    """A file is not TOML, or a key in it is unknown or has a wrong value; the message names file, key and expectation."""
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[input]``"""
+
+    source: Literal["auto", "/dev/kmsg", "/proc/kmsg", "syslog"] = "auto"
+
+
+class Names(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[names]``"""
+
+    map: str = ""
+    search: tuple[str, ...] = (
+        "/boot/System.map-{release}",
+        "/boot/System.map",
+        "/System.map",
+        "/usr/src/linux/System.map",
+        "/usr/lib/debug/boot/System.map-{release}",
+        "/lib/modules/{release}/System.map",
+        "/usr/lib/modules/{release}/System.map",
+        "/lib/modules/{release}/build/System.map",
+        "/System.map-{release}",
+        "/usr/src/linux/System.map-{release}",
+    )
+    kallsyms: str = "/proc/kallsyms"
+    modules: str = "/proc/modules"
+
+
+class Translate(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[translate]``"""
+
+    style: Literal["replace", "append", "off"] = "replace"
+    decoded: Literal["keep", "replace"] = "keep"
+    twice: bool = False
+    paranoid: bool = False
+
+
+class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[file]``"""
+
+    form: Literal["text", "klogd", "json"] = "text"
+    mode: str = "0640"
+
+
+class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[console]``"""
+
+    colour: Literal["auto", "always", "never"] = "auto"
+    json: bool = False
+
+
+class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[outbox]``"""
+
+    limit_kib: int = 8192
+
+
+class State(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[state]``"""
+
+    position: str = "/var/lib/klogd-py/position.json"
+
+
+class Watch(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[watch]``"""
+
+    files: bool = True
+    modules: bool = True
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[log]``"""
+
+    level: Literal["error", "warning", "info", "debug"] = "info"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set, with its default."""
+
+    sinks: tuple[str, ...] = ("syslog",)
+    console_level: int = 0
+    input: Input = Input()
+    names: Names = Names()
+    translate: Translate = Translate()
+    file: FileSection = FileSection()
+    console: ConsoleSection = ConsoleSection()
+    outbox: Outbox = Outbox()
+    state: State = State()
+    watch: Watch = Watch()
+    log: Log = Log()
+
+
+_PATH_IN_MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<key>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
+_SINK = re.compile(r"console|file:.+|syslog(?::.+)?|journal(?::.+)?")
+
+
+def files(path: Path) -> list[Path]:
+    """The files that make up the configuration at ``path``, in the order in which they are read."""
+    drop_ins = path.with_name(path.name + ".d")
+    return [path, *sorted(drop_ins.glob("*.toml"))]
+
+
+def load(path: Path, must_exist: bool = False) -> Config:
+    """Read the configuration at ``path`` with its drop-ins.
+
+    Raises:
+        BadConfig: a file cannot be read, is not TOML, or holds an unknown key or a wrong value.
+    """
+    merged: dict[str, object] = {}
+    for file in files(path):
+        try:
+            raw = file.read_bytes()
+        except FileNotFoundError:
+            if must_exist and file == path:
+                raise BadConfig(f"{file}: no such file") from None
+            continue
+        except OSError as error:
+            raise BadConfig(f"{file}: {error.strerror}") from error
+        content = parse(raw, str(file))
+        merged = _merge(merged, content)
+    return convert(merged, str(path))
+
+
+def parse(raw: bytes, name: str) -> dict[str, object]:
+    """Read one file's text and check its keys and values; ``name`` is for the error. Raises BadConfig."""
+    try:
+        content = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{name}: not TOML: {error}") from error
+    convert(content, name)
+    return content
+
+
+def convert(content: Mapping[str, object], name: str) -> Config:
+    """Turn tables into a Config; raises BadConfig naming the key and what was expected."""
+    try:
+        config = msgspec.convert(content, Config)
+    except msgspec.ValidationError as error:
+        raise BadConfig(f"{name}: {_explain(str(error))}") from error
+    problem = _problem(config)
+    if problem:
+        raise BadConfig(f"{name}: {problem}")
+    return config
+
+
+def check_sink(spec: str) -> str:
+    """What is wrong with a sink's name, in words; empty if nothing is."""
+    if _SINK.fullmatch(spec):
+        return ""
+    return f"expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got {spec!r}"
+
+
+def _problem(config: Config) -> str:
+    """What the types alone cannot say."""
+    for spec in config.sinks:
+        wrong = check_sink(spec)
+        if wrong:
+            return f"key sinks: {wrong}"
+    if not 0 <= config.console_level <= len(Severity):
+        return f"key console_level: expected 0 (leave it alone) or 1 to 8, got {config.console_level}"
+    if config.outbox.limit_kib < 64:
+        return f"key outbox.limit_kib: expected at least 64, got {config.outbox.limit_kib}"
+    if not re.fullmatch(r"0?[0-7]{3}", config.file.mode):
+        return f'key file.mode: expected an octal mode such as "0640", got {config.file.mode!r}'
+    return ""
+
+
+def _explain(message: str) -> str:
+    found = _PATH_IN_MESSAGE.match(message)
+    what, key = (found["what"], found["key"] or "") if found else (message, "")
+    unknown = _UNKNOWN_KEY.match(what)
+    if unknown:
+        table = _table(key.split(".") if key else [])
+        name = f"{key}.{unknown['field']}" if key else unknown["field"]
+        return f"unknown key {name}; expected one of: {', '.join(table.__struct_fields__)}"
+    if what.startswith("Invalid enum value"):
+        *tables, last = key.split(".")
+        allowed = ", ".join(map(repr, get_args(get_type_hints(type(_table(tables)))[last])))
+        return f"key {key}: {what[:1].lower()}{what[1:]}; expected one of: {allowed}"
+    what = re.sub(r"`([^`]*)`", lambda found: _TYPES.get(found[1], found[1]), what)
+    return f"key {key}: {what[:1].lower()}{what[1:]}" if key else what
+
+
+def _table(keys: list[str]) -> Struct:
+    table: Struct = Config()
+    for key in keys:
+        table = getattr(table, key)
+    return table
+
+
+_TYPES = {"str": "a string", "int": "a whole number", "bool": "true or false", "array": "a list", "object": "a table"}
+
+
+def _merge(base: dict[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,251 @@
+"""Where do the running kernel's messages come from? The only module that touches /dev/kmsg.
+
+Three interfaces, tried in this order: /dev/kmsg (one record per read, losses visible), /proc/kmsg and syslog(2) (text,
+one queue shared by all readers, losses invisible). Reading drains what is there, in batches; nothing else is done in
+between, since the kernel's ring overruns a reader who dawdles.
+
+Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``devkmsg_read``; proc(5); syslog(2).
+"""
+
+import ctypes
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from klogd_py import kmsg, lines
+from klogd_py.record import Cause, Gap, Record
+
+BATCH_RECORDS = 512
+KMSG = Path("/dev/kmsg")
+PROC_KMSG = Path("/proc/kmsg")
+SYSCALL = "syslog(2)"
+_KMSG_NUMBER = os.makedev(1, 11)
+_READ, _CONSOLE_LEVEL = 2, 8  # SYSLOG_ACTION_READ, SYSLOG_ACTION_CONSOLE_LEVEL
+
+Read = Callable[[int, int], bytes]
+
+
+class SourceUnavailable(OSError):
+    """A kernel log interface cannot be used; the message names it, the reason and the remedy."""
+
+
+class Source(Protocol):
+    """Anything that records are read from."""
+
+    name: str
+    exhausted: bool  # no more records will ever come
+    remark: str  # something the operator should hear of once; empty most of the time
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when records are there."""
+
+    def read_batch(self) -> list[Record | Gap]:
+        """All records that are there now, up to a bound; empty if none."""
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+
+
+class KmsgDevice:
+    """/dev/kmsg from its oldest record on, with a Gap wherever records are missing.
+
+    ``read`` is the seam for a device with a smaller world: it takes a descriptor and a length like os.read.
+    """
+
+    def __init__(self, descriptor: int, name: str = str(KMSG), read: Read = os.read) -> None:
+        self.name = name
+        self.exhausted = False
+        self.remark = ""
+        self._descriptor = descriptor
+        self._read = read
+        self._expected: int | None = None
+        self._skip_below = 0
+
+    def fileno(self) -> int:
+        """The device's descriptor."""
+        return self._descriptor
+
+    def newest(self) -> int | None:
+        """The highest sequence number in the ring, by reading through it and going back to its start."""
+        newest = None
+        while raws := self._drain()[0]:
+            newest = next((record.seq for record in reversed(kmsg.parse_all(raws)) if record.seq is not None), newest)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return newest
+
+    def skip_below(self, seq: int) -> None:
+        """Leave out the records before ``seq``, which every sink has had."""
+        self._skip_below = seq
+
+    def read_batch(self) -> list[Record | Gap]:
+        """Drain the ring up to a batch; raises OSError for what the ABI does not know."""
+        while True:
+            raws, causes = self._drain()
+            batch = self._checked(kmsg.parse_all(raws), causes)
+            if batch or not raws:
+                return batch
+
+    def close(self) -> None:
+        """Close the device."""
+        os.close(self._descriptor)
+
+    def _drain(self) -> tuple[list[bytes], dict[int, Cause]]:
+        """What the ring holds, up to a batch, and which refusal stood before which record of it."""
+        raws: list[bytes] = []
+        causes: dict[int, Cause] = {}
+        while len(raws) < BATCH_RECORDS:
+            try:
+                raw = self._read(self._descriptor, kmsg.BUFFER_BYTES)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno not in (errno.EPIPE, errno.EINVAL):
+                    raise
+                causes[len(raws)] = Cause.OVERRUN if error.errno == errno.EPIPE else Cause.EINVAL
+                continue
+            if not raw:
+                self.exhausted = True
+                break
+            raws.append(raw)
+        return raws, causes
+
+    def _checked(self, records: list[Record], causes: dict[int, Cause]) -> list[Record | Gap]:
+        """The batch with a Gap wherever the sequence numbers leap, without what is to be skipped."""
+        batch: list[Record | Gap] = []
+        for position, record in enumerate(records):
+            seq = record.seq
+            if seq is not None:
+                if self._expected is None:
+                    if seq > 0 and not self._skip_below:
+                        self.remark = f"the kernel had overwritten records 0 to {seq - 1} before this start"
+                elif seq > self._expected:
+                    batch.append(Gap(self._expected, seq - 1, causes.get(position, Cause.OVERRUN)))
+                self._expected = seq + 1
+                if seq < self._skip_below:
+                    continue
+            batch.append(record)
+        return batch
+
+
+class ProcKmsg:
+    """/proc/kmsg, or a pipe with the same text in it: ``<6>[    1.234567] text`` lines without sequence numbers."""
+
+    def __init__(self, descriptor: int, name: str = str(PROC_KMSG)) -> None:
+        self.name = name
+        self.exhausted = False
+        self.remark = f"reading {name}: this interface cannot tell when the kernel lost messages"
+        self._descriptor = descriptor
+        self._tail = b""
+
+    def fileno(self) -> int:
+        """The descriptor of the file or pipe."""
+        return self._descriptor
+
+    def read_batch(self) -> list[Record | Gap]:
+        """All complete lines that are there; an unfinished one waits for its end."""
+        try:
+            raw = os.read(self._descriptor, 1 << 17)
+        except BlockingIOError:
+            return []
+        self.exhausted = not raw
+        rows = (self._tail + raw).split(b"\n")
+        self._tail = rows.pop()
+        if self.exhausted and self._tail:
+            rows.append(self._tail)
+        return [lines.klogd(row.decode("utf-8", "surrogateescape")) for row in rows]
+
+    def close(self) -> None:
+        """Close the file or pipe."""
+        os.close(self._descriptor)
+
+
+def open_source(choice: str) -> Source:
+    """Open the interface that ``choice`` names: "auto", "/dev/kmsg", "/proc/kmsg" or "syslog".
+
+    Raises:
+        SourceUnavailable: none of the interfaces can be used; the message says why for each.
+    """
+    openers: dict[str, Callable[[], Source]] = {
+        str(KMSG): lambda: KmsgDevice(_open_device(KMSG)),
+        str(PROC_KMSG): lambda: ProcKmsg(_open(PROC_KMSG)),
+        "syslog": lambda: ProcKmsg(_syscall_pipe(), SYSCALL),
+    }
+    tried = []
+    for name in openers if choice == "auto" else [choice]:
+        try:
+            source = openers[name]()
+        except SourceUnavailable as error:
+            tried.append(str(error))
+            continue
+        source.remark = "; ".join([*tried, source.remark] if source.remark else tried)
+        return source
+    raise SourceUnavailable("; ".join(tried))
+
+
+def set_console_level(level: int) -> None:
+    """Tell the kernel which messages to print on the console (1 to 8, as klogd -c); raises OSError."""
+    _klogctl(_CONSOLE_LEVEL, None, level)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        remedy = ""
+        if error.errno in (errno.EPERM, errno.EACCES):
+            remedy = " (needs CAP_SYSLOG or root; see kernel.dmesg_restrict)"
+        raise SourceUnavailable(f"{path}: {error.strerror}{remedy}") from error
+
+
+def _open_device(path: Path) -> int:
+    """Open a kmsg device after making sure that it is one: containers put pipes and consoles in its place."""
+    descriptor = _open(path)
+    status = os.fstat(descriptor)
+    try:
+        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _KMSG_NUMBER:
+            raise SourceUnavailable(f"{path}: not the kernel's log device (character device 1:11)")
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, SourceUnavailable):
+            raise
+        raise SourceUnavailable(f"{path}: {error.strerror}") from error
+    return descriptor
+
+
+def _klogctl(action: int, buffer: ctypes.Array[ctypes.c_char] | None, length: int) -> int:
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = int(libc.klogctl(action, buffer, length))
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def _syscall_pipe() -> int:
+    """A pipe that a thread fills from syslog(2), whose reads cannot be waited for otherwise."""
+    try:
+        _klogctl(9, None, 0)  # SYSLOG_ACTION_SIZE_UNREAD: may we?
+    except OSError as error:
+        raise SourceUnavailable(f"{SYSCALL}: {error.strerror} (needs CAP_SYSLOG or root)") from error
+    readable, writable = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(readable, False)
+
+    def pump() -> None:
+        buffer = ctypes.create_string_buffer(kmsg.BUFFER_BYTES)
+        with open(writable, "wb", buffering=0) as pipe:
+            while True:
+                try:
+                    length = _klogctl(_READ, buffer, kmsg.BUFFER_BYTES)
+                    pipe.write(buffer.raw[:length])
+                except InterruptedError:
+                    continue
+                except OSError:
+                    return  # closing the pipe ends the source
+
+    threading.Thread(target=pump, name="syslog(2)", daemon=True).start()
+    return readable

@@ -1,0 +1,99 @@
+"""What was asked for this time: the command line laid over the configuration.
+
+A text from elsewhere must never be named by this kernel. So the running machine's symbols are used only where the
+running machine's messages are read, or where ``live`` says so; everywhere else only what was named explicitly.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py import config as configuration
+from klogd_py.config import Config
+from klogd_py.symbols.search import under
+from klogd_py.symbols.survey import Sources
+
+_OSRELEASE = "proc/sys/kernel/osrelease"
+
+
+class Invocation(Struct, frozen=True):
+    """The options of one run. Empty strings and ``None`` leave the matter to the configuration."""
+
+    config_path: str = ""
+    root: str = "/"
+    release: str = ""
+    map: str = ""
+    kallsyms: str = ""
+    modules: str = ""
+    live: bool = False
+    sinks: tuple[str, ...] = ()
+    input: str = ""
+    input_form: str = "auto"
+    source: str = ""
+    once: bool = False
+    style: str = ""
+    decoded: str = ""
+    twice: bool = False
+    paranoid: bool = False
+    json: bool = False
+    file_form: str = ""
+    console_level: int = 0
+    log_level: str = ""
+
+    def config(self) -> Config:
+        """Read the configuration and lay the options over it; raises BadConfig."""
+        path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH
+        base = configuration.load(path, must_exist=bool(self.config_path))
+        given: dict[str, dict[str, object]] = {
+            "input": {"source": self.source},
+            "names": {"map": self.map, "kallsyms": self.kallsyms, "modules": self.modules},
+            "translate": {
+                "style": self.style,
+                "decoded": self.decoded,
+                "twice": self.twice,
+                "paranoid": self.paranoid,
+            },
+            "file": {"form": self.file_form},
+            "console": {"json": self.json},
+            "log": {"level": self.log_level},
+        }
+        content = msgspec.to_builtins(base)
+        for table, keys in given.items():
+            content[table] |= {key: value for key, value in keys.items() if value}
+        if self.sinks:
+            content["sinks"] = list(self.sinks)
+        if self.console_level:
+            content["console_level"] = self.console_level
+        return configuration.convert(content, "command line")
+
+    def sources(self, config: Config, elsewhere: bool) -> Sources:
+        """Where names are to come from; ``elsewhere`` says that the addresses may be another machine's."""
+        if config.translate.style == "off":
+            return Sources()
+        root = Path(self.root)
+        release = self.release or release_of(root)
+        names = config.names
+        if root != Path("/"):
+            kallsyms = self.kallsyms or str(under(root, names.kallsyms))
+            modules = self.modules or str(under(root, names.modules))
+            return Sources(release, root, self.map, names.search, kallsyms, modules)
+        if elsewhere and not self.live:
+            return Sources(release, root, self.map, (), self.kallsyms, self.modules)
+        return Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
+
+    @property
+    def names_given(self) -> bool:
+        """Whether the command line says where names are to come from."""
+        return bool(self.map or self.kallsyms or self.modules)
+
+
+def release_of(root: Path) -> str:
+    """The kernel release of the machine below ``root``; empty if it does not tell."""
+    if root == Path("/"):
+        return os.uname().release
+    try:
+        return (root / _OSRELEASE).read_text().strip()
+    except OSError:
+        return ""

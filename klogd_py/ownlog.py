@@ -1,0 +1,43 @@
+"""Where does klogd-py say what it has to say of itself? On standard error, or, in the background, to syslog.
+
+Never into /dev/kmsg, from where it would come back. Under a service manager that reads standard error into the journal
+each line carries its level in front, as sd-daemon(3) has it.
+"""
+
+import logging
+import logging.handlers
+import os
+import sys
+
+_LEVELS = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
+
+
+class _WithLevel(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        number = next((number for level, number in _LEVELS if record.levelno >= level), 7)
+        return f"<{number}>{super().format(record)}"
+
+
+def to_stderr(level: str) -> None:
+    """Log to standard error from ``level`` (error, warning, info, debug) on."""
+    handler = logging.StreamHandler(sys.stderr)
+    journal = "JOURNAL_STREAM" in os.environ
+    handler.setFormatter(_WithLevel("%(message)s") if journal else logging.Formatter("klogd-py: %(message)s"))
+    _use(handler, level)
+
+
+def to_syslog(level: str, path: str = "/dev/log") -> None:
+    """Log to the local syslog socket, facility daemon, from ``level`` on; to nowhere if nobody listens."""
+    try:
+        handler: logging.Handler = logging.handlers.SysLogHandler(path, logging.handlers.SysLogHandler.LOG_DAEMON)
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter(f"klogd-py[{os.getpid()}]: %(message)s"))
+    _use(handler, level)
+
+
+def _use(handler: logging.Handler, level: str) -> None:
+    logger = logging.getLogger("klogd_py")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False

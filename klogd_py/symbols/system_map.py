@@ -21,7 +21,7 @@ from klogd_py.symbols.table import HOLE, Buffer
 READ_WHOLE_BYTES = 1 << 20
 PROBES = 512
 LONGEST_LINE_BYTES = 4096
-VERSION_SEARCH_BYTES = 16 << 20  # no kernel that still had the Version_ symbol (before 5.12) had a larger map
+LARGEST_WITH_VERSION_BYTES = 8 << 20  # the kernels that had the symbol (before 5.12, no kallsyms) had smaller maps
 
 _STRICT = re.compile(rb"([0-9a-f]{16}|[0-9a-f]{8}|[0-9A-F]{16}|[0-9A-F]{8}) [A-Za-z?-] [^\s]+\n")
 _LENIENT = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})\s+(\S)\s+(\S+)(?:\s+\[(\S+)\])?\s*")
@@ -123,8 +123,10 @@ def rebuilt(raw: bytes) -> tuple[bytes, str]:
 
 def version_of(lines: Buffer) -> int | None:
     """N of the first symbol ``Version_N`` (a.out: ``_Version_N``); 0 if no digits follow, ``None`` without one."""
+    if len(lines) > LARGEST_WITH_VERSION_BYTES:
+        return None
     step = 1 << 20
-    for start in range(0, min(len(lines), VERSION_SEARCH_BYTES), step):
+    for start in range(0, len(lines), step):
         piece = lines[start : start + step + LONGEST_LINE_BYTES]
         if b"Version_" in piece:
             found = _VERSION.search(piece)

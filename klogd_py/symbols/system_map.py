@@ -62,7 +62,7 @@ def load(path: Path) -> SystemMap:
     """
     descriptor = _open(path)
     try:
-        lines: Buffer = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        lines = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise NotAMap(path, f"cannot be mapped: {error}") from error
     finally:
@@ -71,11 +71,13 @@ def load(path: Path) -> SystemMap:
     if placeholder is not None:
         package = placeholder[1].decode("ascii", "replace")
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
-    remark = ""
-    if not is_in_order(lines):
-        _demand_symbols(path, lines)
-        lines, remark = rebuilt(lines[:])
-    return SystemMap(path, lines, version_of(lines), remark)
+    if len(lines) > LARGEST_WITH_VERSION_BYTES:
+        lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste
+    if is_in_order(lines):
+        return SystemMap(path, lines, version_of(lines), "")
+    _demand_symbols(path, lines)
+    tidy, remark = rebuilt(lines[:])
+    return SystemMap(path, tidy, version_of(tidy), remark)
 
 
 def is_in_order(lines: Buffer) -> bool:

@@ -1,0 +1,51 @@
+import pytest
+
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols import modules
+
+TEXT = """\
+nic 40960 1 - Live 0xffffffffa0010000 (O)
+extfs 12288 0 nic,[permanent], Live 0xffffffffa0000000
+nonsense
+broken x 0 - Live 0xffffffffa0030000
+broken 1 0 - Live 0xqq
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (0xFFFFFFFF9FFFFFFF, Unknown.OUTSIDE),
+        (0xFFFFFFFFA0000000, Place("", 0, 12288, "extfs", "t", "modules")),
+        (0xFFFFFFFFA0002FFF, Place("", 0x2FFF, 12288, "extfs", "t", "modules")),
+        (0xFFFFFFFFA0003000, Unknown.OUTSIDE),
+        (0xFFFFFFFFA0010005, Place("", 5, 40960, "nic", "t", "modules")),
+        (0xFFFFFFFFA001A000, Unknown.OUTSIDE),
+    ],
+)
+def test_an_address_names_the_module_around_it(address: int, expected: Place | Unknown) -> None:
+    assert modules.parse(TEXT).place_of(address) == expected
+
+
+def test_a_module_never_reaches_into_the_next() -> None:
+    listed = modules.parse("a 65536 0 - Live 0xa0000000\nb 4096 0 - Live 0xa0004000\n")
+    place = listed.place_of(0xA0004010)
+    assert isinstance(place, Place)
+    assert place.module == "b"
+    assert listed.end_of("a", 0xA0000000) == 0xA0004000
+
+
+def test_hidden_addresses_answer_hidden() -> None:
+    listed = modules.parse("a 65536 0 - Live 0x0000000000000000\n")
+    assert listed.place_of(0xA0000000) is Unknown.HIDDEN
+    assert listed.count == 1
+
+
+def test_a_module_that_is_not_listed_ends_with_its_page() -> None:
+    assert modules.parse("").end_of("a", 0xA0000010) == 0xA0001000
+
+
+def test_the_module_is_printed_without_a_symbol() -> None:
+    place = modules.parse(TEXT).place_of(0xFFFFFFFFA0000010)
+    assert isinstance(place, Place)
+    assert (place.kernel_form, place.classic_form) == ("+0x10/0x3000 [extfs]", "extfs:+0x10/0x3000")

@@ -16,7 +16,10 @@ RECORDS = [
         b"6,191,258206,-;pci_bus 0000:00: root bus\n SUBSYSTEM=pci_bus\n DEVICE=+pci_bus:0000:00\n",
         Record("pci_bus 0000:00: root bus", 6, 191, 258206, fields=(("SUBSYSTEM", "pci_bus"), ("DEVICE", "+pci_bus:0000:00"))),
     ),
-    (rb"6,1,2,-;tab\x09, line\x0afeed, back\x5cslash, \xc3\xa9, \xff" + b"\n", Record("tab\t, line\nfeed, back\\slash, é, \udcff", 6, 1, 2)),
+    (
+        rb"6,1,2,-;tab\x09, line\x0afeed, back\x5cslash, \xc3\xa9, \xff" + b"\n",
+        Record("tab\t, line\nfeed, back\\slash, é, \udcff", 6, 1, 2),
+    ),
     (b"6,1,2,-;semi;colon, comma\n", Record("semi;colon, comma", 6, 1, 2)),
 ]
 

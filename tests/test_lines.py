@@ -1,4 +1,4 @@
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_dmesg_with_readable_times_states_wall_time() -> None:
 
 def test_an_rfc_3339_stamp_is_read_with_its_zone_and_fraction() -> None:
     record = lines.syslog_in_year(2000)("2026-11-23T08:13:42.250000+01:00 host kernel: [   13.708945] text")
-    assert record.wall_us == int(datetime(2026, 11, 23, 7, 13, 42, tzinfo=timezone.utc).timestamp()) * 1_000_000 + 250_000
+    assert record.wall_us == int(datetime(2026, 11, 23, 7, 13, 42, tzinfo=UTC).timestamp()) * 1_000_000 + 250_000
     assert (record.text, record.usec, record.facility) == ("text", 13_708_945, KERN)
 
 

@@ -52,7 +52,7 @@ def parse(raw: bytes, end_of: EndOf = page_end) -> Kallsyms:
     All addresses zero (kptr_restrict) make both tables HIDDEN; an empty file makes them NO_SYMBOLS.
 
     Raises:
-        NotKallsyms: the first line is not an address, a type and a name.
+        NotKallsyms: the lines are not an address, a type and a name each.
     """
     if not raw.strip():
         return Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
@@ -64,7 +64,10 @@ def parse(raw: bytes, end_of: EndOf = page_end) -> Kallsyms:
     symbols = raw.count(b"\n")
     if _all_zero(raw):
         return Kallsyms(Unknown.HIDDEN, Unknown.HIDDEN, symbols)
-    return Kallsyms(_core(raw, core_end), _modules(raw[core_end:], end_of), symbols)
+    try:
+        return Kallsyms(_core(raw, core_end), _modules(raw[core_end:], end_of), symbols)
+    except ValueError as error:
+        raise NotKallsyms(raw) from error
 
 
 def load(path: Path, end_of: EndOf = page_end) -> Kallsyms:

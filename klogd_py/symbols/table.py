@@ -57,7 +57,7 @@ class Table:
         """``lines`` from its start to ``end``; every address has as many digits as the first.
 
         Raises:
-            ValueError: ``lines`` does not begin with an address of at most 16 digits and a blank.
+            ValueError: the first or the last line does not begin with an address.
         """
         self.source = source
         self.slide = slide
@@ -104,13 +104,21 @@ class Table:
         for ending in (b"\n", b"\t"):
             at = self._lines.find(b" " + name + ending, 0, self._end)
             if at >= 0:
-                return self.address_at(self.line_start(at))
+                try:
+                    return self.address_at(self.line_start(at))
+                except ValueError:
+                    return None
         return None
 
     def spread(self, count: int) -> list[Line]:
-        """About ``count`` lines from all over the table, in order."""
-        starts = {self.line_start(self._end * i // count) for i in range(count)}
-        return [self.line_at(start) for start in sorted(starts)]
+        """About ``count`` lines from all over the table, in order, damaged ones left out."""
+        lines = []
+        for start in sorted({self.line_start(self._end * i // count) for i in range(count)}):
+            try:
+                lines.append(self.line_at(start))
+            except ValueError:
+                continue
+        return lines
 
     def line_start(self, offset: int) -> int:
         """Where the line begins that holds the byte at ``offset``."""
@@ -166,7 +174,10 @@ class Table:
         lines = [self.line_at(start)]
         while start > 0:
             start = self.line_start(start - 1)
-            line = self.line_at(start)
+            try:
+                line = self.line_at(start)
+            except ValueError:
+                break
             if line.address != lines[0].address:
                 break
             lines.insert(0, line)

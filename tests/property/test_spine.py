@@ -1,0 +1,153 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py import kmsg, lines
+from klogd_py.addresses import find
+from klogd_py.record import Place, Record, Unknown
+from klogd_py.sinks.text import printable
+from klogd_py.translate import Decoded, Manner, Style, rewrite
+
+TEXT = st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
+RECORDS = st.builds(
+    Record,
+    TEXT,
+    st.integers(0, 2047),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from(["-", "c", "+"]),
+    st.sampled_from(["", "T1", "C0", "T4194304"]),
+    st.lists(st.text("abcxyz=0123", min_size=1, max_size=8), max_size=2).map(tuple),
+    st.lists(st.tuples(KEYS, TEXT), max_size=3).map(tuple),
+)
+# Lines made of the words that kernel lines are made of, so that most come near to a mention.
+WORDS = st.sampled_from(
+    [
+        "RIP:",
+        "EIP:",
+        "0010:",
+        "0033:",
+        "[<c0100010>]",
+        "[<ffffffff81000010>]",
+        "0xffffffff81000010",
+        "0x401000",
+        "?",
+        "pc",
+        "lr",
+        "epc",
+        "NIP",
+        "LR",
+        "[c000000000012abc]",
+        ":",
+        "<TASK>",
+        "Call",
+        "Trace:",
+        "do_fork+0x10/0x40",
+        "[ext4]",
+        "PC",
+        "is",
+        "at",
+        "ffffffff81000010",
+        "ra",
+        "Krnl",
+        "PSW",
+        "Code:",
+        "(unreliable)",
+        "WARNING:",
+        "CPU:",
+        "0",
+    ]
+)
+LINES = st.one_of(TEXT, st.lists(WORDS, max_size=12).map(" ".join), st.lists(WORDS, max_size=12).map("".join))
+
+
+def everywhere(address: int) -> Place | Unknown:
+    return Place("f", address & 0xF, 16, "", "t", "")
+
+
+def nowhere(_address: int) -> Unknown:
+    return Unknown.NO_SYMBOLS
+
+
+@given(RECORDS)
+def test_a_record_written_as_the_kernel_writes_it_is_read_back(record: Record) -> None:
+    assert kmsg.parse(kmsg.render(record)) == record
+
+
+@given(TEXT)
+def test_escaping_leaves_only_printable_ascii_and_is_undone(text: str) -> None:
+    escaped = kmsg.escape(text)
+    assert all(0x20 <= byte < 0x7F for byte in escaped)
+    assert kmsg.unescape(escaped) == text
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_make_one_record_and_none_is_lost(raw: bytes) -> None:
+    (record,) = kmsg.parse_all([raw])
+    if record.unparsed:
+        assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
+
+
+@given(RECORDS, st.data())
+def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(record: Record, data: st.DataObject) -> None:
+    raw = kmsg.render(record)
+    start, end = raw.index(b";") + 1, raw.index(b"\n")
+    cut = kmsg.parse(raw[: data.draw(st.integers(start, end))])
+    assert cut.truncated
+    assert record.text.startswith(cut.text.partition("\\")[0].rstrip("".join(map(chr, range(0xDC80, 0xDD00)))))
+
+
+@given(LINES)
+def test_a_line_with_no_symbols_at_hand_comes_out_unchanged(line: str) -> None:
+    for style in Style:
+        assert rewrite(line, nowhere, Manner(style=style)) == (line, ())
+
+
+@given(LINES)
+def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_mentions(line: str) -> None:
+    mentions = find(line)
+    text, places = rewrite(line, everywhere, Manner())
+    assert len(places) == len(mentions)
+    if not mentions:
+        assert text == line
+        return
+    assert text.startswith(line[: mentions[0].start])
+    assert text.endswith(line[mentions[-1].end :])
+
+
+@given(LINES, st.booleans())
+def test_mentions_are_in_order_apart_and_hold_their_addresses(line: str, named_too: bool) -> None:
+    end = 0
+    for mention in find(line, named_too):
+        assert end <= mention.start <= mention.end <= len(line)
+        end = mention.end
+        word = line[mention.start : mention.end].strip("<>")
+        if word:
+            assert int(word, 16) == mention.address
+
+
+@given(LINES)
+def test_a_translated_line_has_nothing_left_to_translate(line: str) -> None:
+    once, _ = rewrite(line, everywhere, Manner())
+    again, _ = rewrite(once, everywhere, Manner(decoded=Decoded.KEEP))
+    assert again == once
+
+
+@given(TEXT)
+def test_every_text_form_gives_back_its_line(line: str) -> None:
+    for parse in (lines.klogd, lines.dmesg):
+        record = parse(line)
+        assert record.head + record.text == line
+
+
+@given(TEXT)
+def test_a_syslog_line_loses_nothing_behind_its_stamp(line: str) -> None:
+    record = lines.syslog_in_year(2026)(line)
+    assert line.endswith(record.text)
+
+
+@given(TEXT)
+def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
+    shown = printable(text)
+    assert all(character.isprintable() or character == "\t" for character in shown)
+    shown.encode()

@@ -1,0 +1,112 @@
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols import kallsyms, modules, system_map
+from klogd_py.symbols.kallsyms import NotKallsyms
+from klogd_py.symbols.system_map import NotAMap, rebuilt
+from klogd_py.symbols.table import FIRST_PAGE_END, KERNEL_HALF, LARGEST_SYMBOL, Aliases, Table
+
+ADDRESSES = st.one_of(
+    st.integers(0, 2**64 - 1),
+    st.integers(0xFFFFFFFF81000000, 0xFFFFFFFF81000400),
+    st.integers(0xC0100000, 0xC0100400),
+    st.integers(0, 8192),
+)
+SYMBOLS = st.lists(
+    st.tuples(ADDRESSES, st.sampled_from("TtDdWAB"), st.text("abc_", min_size=1, max_size=6)), min_size=1, max_size=40
+).map(lambda symbols: sorted(symbols, key=lambda symbol: symbol[0]))
+
+
+def lines_of(symbols: list[tuple[int, str, str]]) -> bytes:
+    return b"".join(b"%016x %s %s\n" % (address, kind.encode(), name.encode()) for address, kind, name in symbols)
+
+
+def by_reading(symbols: list[tuple[int, str, str]], address: int, last: bool) -> str | None:
+    """The rule of the tables, by going through all symbols one after the other."""
+    floor = KERNEL_HALF if symbols[-1][0] >= KERNEL_HALF else FIRST_PAGE_END
+    at_or_below = [symbol for symbol in symbols if symbol[0] <= address]
+    above = [symbol for symbol in symbols if symbol[0] > address]
+    if not at_or_below or not above or address < floor:
+        return None
+    base = at_or_below[-1][0]
+    if above[0][0] - base > LARGEST_SYMBOL:
+        return None
+    naming = [name for start, kind, name in at_or_below if start == base and kind not in "Aa" and name not in ("end",)]
+    return naming[-1 if last else 0] if naming else None
+
+
+@given(SYMBOLS, ADDRESSES, st.sampled_from(Aliases))
+def test_searching_in_place_agrees_with_reading_through(
+    symbols: list[tuple[int, str, str]], address: int, aliases: Aliases
+) -> None:
+    table = Table(lines_of(symbols), "", aliases=aliases)
+    for probe in (address, *(start + step for start, _, _ in symbols for step in (-1, 0, 1))):
+        place = table.place_of(probe)
+        expected = by_reading(symbols, probe, aliases is Aliases.LAST)
+        assert (place.name if isinstance(place, Place) else None) == expected
+
+
+@given(SYMBOLS, ADDRESSES)
+def test_whatever_is_named_contains_the_address(symbols: list[tuple[int, str, str]], address: int) -> None:
+    place = Table(lines_of(symbols), "").place_of(address)
+    if isinstance(place, Place):
+        assert 0 <= place.offset < place.size
+        assert (address - place.offset, place.name) in {(start, name) for start, _, name in symbols}
+
+
+@given(SYMBOLS, st.data(), ADDRESSES)
+def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
+    symbols: list[tuple[int, str, str]], data: st.DataObject, address: int
+) -> None:
+    raw = bytearray(lines_of(symbols))
+    for _ in range(data.draw(st.integers(0, 6))):
+        raw[data.draw(st.integers(19, len(raw) - 1)) if len(raw) > 19 else 0] = data.draw(st.integers(0, 255))
+    try:
+        table = Table(bytes(raw), "")
+    except ValueError:
+        return
+    place = table.place_of(address)
+    if isinstance(place, Place):
+        assert 0 <= place.offset < place.size
+
+
+@given(st.permutations(range(12)))
+def test_a_shuffled_map_answers_as_the_sorted_one(order: list[int]) -> None:
+    rows = [b"%08x T f%d\n" % (0xC0100000 + 0x40 * i, i) for i in range(12)]
+    lines, _ = rebuilt(b"".join(rows[i] for i in order))
+    table = Table(lines, "")
+    for i in range(11):
+        place = table.place_of(0xC0100000 + 0x40 * i + 5)
+        assert isinstance(place, Place)
+        assert place.name == f"f{i}"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.binary(max_size=400), st.text("0123456789abcdef TtA_\n\r\tx", max_size=400).map(str.encode)))
+def test_any_file_is_a_map_or_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "System.map"
+    path.write_bytes(content)
+    try:
+        loaded = system_map.load(path)
+    except NotAMap:
+        return
+    Table(loaded.lines, "").place_of(0xC0100000)
+
+
+@given(st.one_of(st.binary(max_size=300), SYMBOLS.map(lines_of)), ADDRESSES)
+def test_any_bytes_are_kallsyms_or_refused(raw: bytes, address: int) -> None:
+    try:
+        symbols = kallsyms.parse(raw)
+    except NotKallsyms:
+        return
+    for table in (symbols.core, symbols.modules):
+        if not isinstance(table, Unknown):
+            table.place_of(address)
+
+
+@given(st.text(max_size=300), ADDRESSES)
+def test_any_text_makes_a_list_of_modules(text: str, address: int) -> None:
+    modules.parse(text).place_of(address)

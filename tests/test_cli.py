@@ -1,0 +1,238 @@
+"""The commands, run as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
+
+SEED_MAP = """\
+c0100000 T _text
+c010b800 T do_fork
+c010b900 T sys_fork
+c0120000 T schedule
+c0120400 T wake_up
+c0200000 A _end
+"""
+SEED = "EIP: 0010:[<c010b860>]\nCall Trace: [<c010b860>] [<c0120000>]\n"
+
+
+def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "klogd_py", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=30, check=False)
+
+
+def test_translate_names_what_the_named_map_knows(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    done = run("translate", "--map", tmp_path / "map", stdin=SEED.encode())
+    assert done.stdout == b"EIP: 0010:[do_fork+0x60/0x100]\nCall Trace: [do_fork+0x60/0x100] [schedule+0x0/0x400]\n"
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SEED.encode(),
+        b"\x00\xff\xfe\r\n[<c010b860>]\r\n\x1b[31m no end",
+        b"",
+        b"\n\n",
+        "RIP: 0010:0xffffffff81000100 \u00e9\n".encode() * 20_000,
+    ],
+)
+def test_without_a_source_the_text_comes_out_byte_for_byte_even_where_this_kernel_has_symbols(text: bytes) -> None:
+    assert run("translate", stdin=text).stdout == text
+
+
+def test_translate_keeps_line_ends_and_bytes_of_any_encoding_around_a_name(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    done = run("translate", "-k", tmp_path / "map", stdin=b"\xff\xe9 [<c010b860>] \xc3\xa9\r\nlast [<c010b860>]")
+    assert done.stdout == b"\xff\xe9 [do_fork+0x60/0x100] \xc3\xa9\r\nlast [do_fork+0x60/0x100]"
+
+
+def test_translate_reads_files_in_order_and_goes_on_after_one_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("first\n")
+    (tmp_path / "b").write_text("second\n")
+    done = run("translate", tmp_path / "a", tmp_path / "missing", tmp_path, tmp_path / "b")
+    assert done.stdout == b"first\nsecond\n"
+    assert done.stderr.count(b"missing: No such file") == 1
+    assert done.stderr.count(b"Is a directory") == 1
+    assert done.returncode == 1
+
+
+def test_translate_answers_before_its_input_ends(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    command = [sys.executable, "-m", "klogd_py", "translate", "--map", str(tmp_path / "map")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"[<c010b860>]\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"[do_fork+0x60/0x100]\n"
+        process.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--style", "append"], b"[<c010b860> do_fork+0x60/0x100]\n"),
+        (["--style", "off"], b"[<c010b860>]\n"),
+        (["-2"], b"[do_fork+0x60/0x100]\n[<c010b860>]\n"),
+    ],
+)
+def test_translate_in_other_styles(options: list[str], expected: bytes, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    assert run("translate", "--map", tmp_path / "map", *options, stdin=b"[<c010b860>]\n").stdout == expected
+
+
+def test_a_named_map_that_cannot_be_used_is_said_and_the_text_still_comes_out(tmp_path: Path) -> None:
+    done = run("translate", "--map", tmp_path / "missing", stdin=SEED.encode())
+    assert (done.stdout, done.returncode) == (SEED.encode(), 1)
+    assert b"missing: no such file" in done.stderr
+
+
+def test_lookup_answers_with_symbol_and_source_or_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    done = run("lookup", "--map", tmp_path / "map", "c010b860", "0xc0120000", "[<c0000000>]")
+    assert done.stdout.decode().splitlines() == [
+        f"0xc010b860  do_fork+0x60/0x100  {tmp_path}/map",
+        f"0xc0120000  schedule+0x0/0x400  {tmp_path}/map",
+        "0xc0000000  -                   no symbol contains this address",
+    ]
+    assert done.returncode == 1
+
+
+def test_lookup_for_programs(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    done = run("lookup", "--json", "--map", tmp_path / "map", "c010b860", "0")
+    assert json.loads(done.stdout) == [
+        {
+            "address": "0xc010b860",
+            "text": "do_fork+0x60/0x100",
+            "symbol": "do_fork",
+            "offset": 0x60,
+            "size": 0x100,
+            "module": "",
+            "type": "T",
+            "source": f"{tmp_path}/map",
+        },
+        {"address": "0x0", "reason": "no symbol contains this address"},
+    ]
+
+
+def test_lookup_of_what_is_no_address_is_misuse() -> None:
+    done = run("lookup", "vfs_read")
+    assert done.returncode == 2
+    assert b"'vfs_read' is not an address" in done.stderr
+
+
+def kernel_symbol(name: str) -> int:
+    try:
+        lines = Path("/proc/kallsyms").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[0], 16) for line in lines if line.split()[2:] == [name]), 0)
+
+
+@pytest.mark.skipif(not kernel_symbol("vfs_read"), reason="this kernel does not show where vfs_read is")
+def test_lookup_knows_the_running_kernel() -> None:
+    done = run("lookup", hex(kernel_symbol("vfs_read") + 5))
+    assert done.stdout.split()[1].startswith(b"vfs_read+0x5/0x")
+    assert done.returncode == 0
+
+
+def test_maps_picks_the_right_map_of_a_tree_and_says_why_not_the_other(tmp_path: Path) -> None:
+    old = b"c0100000 T f\nc0110000 A Version_%d\nc0200000 A _end\n"
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "boot/System.map").write_bytes(old % (2 << 16 | 5 << 8 | 1))
+    (tmp_path / "usr/src/linux").mkdir(parents=True)
+    (tmp_path / "usr/src/linux/System.map").write_bytes(old % (2 << 16 | 4 << 8 | 18))
+    done = run("maps", "--root", tmp_path, "--release", "2.4.18")
+    lines = done.stdout.decode().splitlines()
+    assert any(
+        "refused" in line and "boot/System.map" in line and "made for Linux 2.5.1, the kernel is 2.4.18" in line for line in lines
+    )
+    assert any(line.startswith("*  accepted") and "usr/src/linux/System.map" in line for line in lines)
+    assert done.returncode == 0
+
+
+def test_maps_for_programs(tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/osrelease").write_text("6.1.0\n")
+    (tmp_path / "boot/System.map-6.1.0").write_bytes(MAP)
+    (tmp_path / "proc/kallsyms").write_bytes(moved(KALLSYMS, 0x200000))
+    answer = json.loads(run("maps", "--json", "--root", tmp_path).stdout)
+    assert answer["release"] == "6.1.0"
+    first = answer["maps"][0]
+    assert (first["verdict"], first["proof"], first["slide"], first["in_use"]) == ("accepted", "kallsyms", 0x200000, True)
+    looked_up = run("lookup", "--root", tmp_path, hex(BASE + 0x200000 + 0x45))
+    assert b"function_1+0x5/0x40" in looked_up.stdout
+
+
+def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(tmp_path: Path) -> None:
+    good = tmp_path / "good.toml"
+    good.write_text('sinks = ["console"]\n')
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[outbox]\nlimit = 3\n")
+    assert run("check-config", good).stdout.decode() == f"{good}: ok\n"
+    done = run("check-config", bad)
+    assert done.returncode == 78
+    assert done.stderr.decode().startswith(f"klogd-py: {bad}: unknown key outbox.limit; expected one of: limit_kib")
+
+
+def test_a_wrong_configuration_stops_the_start(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("sinks = 3\n")
+    assert run("--config", bad, "--once").returncode == 78
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--nonsense"], ["-c", ""], ["-c", "9"], ["-c", "x"], ["-k"], ["--sink", "foo"], ["--once", "extra"], ["lookup"]],
+)
+def test_misuse_is_answered_with_usage_and_status_2(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"usage: klogd-py")
+
+
+def test_the_version_is_printed_with_status_0() -> None:
+    done = run("-v")
+    assert (done.returncode, done.stdout.startswith(b"klogd-py ")) == (0, True)
+
+
+def test_a_reader_that_goes_away_ends_the_filter_quietly() -> None:
+    command = [sys.executable, "-m", "klogd_py", "translate"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.write(b"text\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+
+
+def test_input_of_every_form_reaches_a_sink_with_its_level(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    (tmp_path / "oops").write_text("<4>EIP: 0010:[<c010b860>]\n<6>next\n")
+    output = tmp_path / "log"
+    config = tmp_path / "c.toml"
+    config.write_text('[file]\nform = "json"\n')
+    done = run("--config", config, "--input", tmp_path / "oops", "--map", tmp_path / "map", "--sink", f"file:{output}")
+    first, second = (json.loads(line) for line in output.read_text().splitlines())
+    assert done.returncode == 0
+    assert (first["severity"], first["text"]) == ("warning", "EIP: 0010:[do_fork+0x60/0x100]")
+    assert (first["raw"], first["symbols"]) == ("EIP: 0010:[<c010b860>]", ["do_fork+0x60/0x100"])
+    assert (second["severity"], second["text"]) == ("info", "next")
+
+
+def test_a_text_from_elsewhere_is_not_named_by_this_kernel(tmp_path: Path) -> None:
+    address = kernel_symbol("vfs_read") or 0xFFFFFFFF81000000
+    (tmp_path / "oops").write_text(f"<4>RIP: 0010:{address + 5:#x}\n")
+    done = run("--config", os.devnull, "--input", tmp_path / "oops", "--sink", "console")
+    assert f"{address + 5:#x}".encode() in done.stdout

@@ -1,0 +1,78 @@
+"""Who may know whom: the table of docs/architecture.md, checked against the sources."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "klogd_py"
+SPINE = {"record", "kmsg", "lines", "addresses", "translate"}
+FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
+OWN_ROOM = object()  # everything in the same folder
+EVERYBODY = object()
+
+ALLOWED: dict[str, set[object]] = {
+    "record": set(),
+    "addresses": set(),
+    "kmsg": {"record"},
+    "lines": {"record"},
+    "translate": {"record", "addresses"},
+    "symbols": {"record", OWN_ROOM},
+    "sinks": {"record", OWN_ROOM},
+    "watch": {OWN_ROOM},
+    "device": {"record", "kmsg", "lines"},
+    "replay": {"record", "kmsg", "lines", "device"},
+    "position": {"record"},
+    "clock": {"record"},
+    "notify": {"record"},
+    "config": {"record"},
+    "invocation": {"config", "symbols"},
+    "ownlog": set(),
+    "classic": set(),
+    "commands": {"record", "addresses", "translate", "config", "invocation", "symbols"},
+    "daemon": {EVERYBODY},
+    "cli": {EVERYBODY},
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+
+
+def room_of(path: Path) -> str:
+    inside = path.relative_to(PACKAGE)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of all modules that a file imports, at the top or inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_knows_only_whom_it_may(path: Path) -> None:
+    room = room_of(path)
+    allowed = ALLOWED[room]
+    if EVERYBODY in allowed:
+        return
+    known = {name.split(".")[1] for name in imported(path) if name.startswith("klogd_py.")}
+    known -= {"__version__"} | ({room} if OWN_ROOM in allowed else set())
+    assert known <= allowed
+
+
+@pytest.mark.parametrize("module", sorted(SPINE))
+def test_the_spine_touches_nothing_outside(module: str) -> None:
+    assert not imported(PACKAGE / f"{module}.py") & FORBIDDEN_IN_SPINE
+
+
+def test_only_the_daemon_names_concrete_sinks_and_sources() -> None:
+    for path in FILES:
+        if room_of(path) not in ("daemon", "sinks"):
+            assert not {name for name in imported(path) if name.startswith("klogd_py.sinks")}, path

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from klogd_py import __version__
@@ -15,7 +16,15 @@ from klogd_py.invocation import Invocation
 
 FAILED, MISUSED, MISCONFIGURED = 1, 2, 78
 _NOT_GIVEN = argparse.SUPPRESS
-_EPILOG = "Man pages: klogd-py(8), klogd-py.toml(5). With no COMMAND it reads the kernel's messages until stopped."
+_EPILOG = {
+    "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). With no COMMAND it reads the kernel's messages until stopped.",
+    "klogd": "Man pages: klogd(8), klogd-py.toml(5).",
+}
+_JSON_HELP = "print for programs instead of people"
+# What a subcommand may be given; everything else belongs to the main job.
+_SHARED = frozenset(
+    ["command", "map", "kallsyms", "modules", "root", "release", "live", "config_path", "json", "style", "twice", "decoded", "files", "addresses", "file_to_check"]
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +39,10 @@ def klogd(arguments: Sequence[str] | None = None) -> int:
 
 def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, drop_in: bool) -> int:
     options = parser.parse_args(arguments)
+    if hasattr(options, "command") and options.command and (foreign := set(vars(options)) - _SHARED):
+        named = [action.option_strings[-1] for action in parser._actions if action.dest in foreign]
+        parser.error(f"{options.command} does not take {', '.join(named)}")
+    options.program = parser.prog
     try:
         return _dispatch(options, drop_in)
     except BadConfig as error:
@@ -69,7 +82,7 @@ def _signal(options: argparse.Namespace, name: str) -> int:
     try:
         signal_running(Path(getattr(options, "pid_file", PID_FILE)), signal.Signals[name])
     except (NotRunning, OSError) as error:
-        print(f"klogd-py: {error}", file=sys.stderr)
+        print(f"{options.program}: {_in_words(error)}", file=sys.stderr)
         return FAILED
     return 0
 
@@ -80,13 +93,15 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
     invocation = _invocation(options, drop_in)
     level = invocation.config().log.level
     background = drop_in and not getattr(options, "foreground", False) and not invocation.once
-    pid_file = Path(options.pid_file) if hasattr(options, "pid_file") else PID_FILE if drop_in else None
+    pid_file = Path(options.pid_file).absolute() if hasattr(options, "pid_file") else PID_FILE if drop_in else None
     if background:
-        return in_background(lambda ready: _daemon(invocation, level, pid_file, ready), "file:-" in invocation.sinks)
-    return _daemon(invocation, level, pid_file, None)
+        job = partial(_daemon, options.program, invocation, level, pid_file)
+        return in_background(job, "file:-" in invocation.sinks)
+    return _daemon(options.program, invocation, level, pid_file, None)
 
 
-def _daemon(invocation: Invocation, level: str, pid_file: Path | None, ready: Callable[[], None] | None) -> int:
+def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | None, ready: Callable[[], None] | None) -> int:
+    """Run until stopped; ``ready`` lets go of the terminal once records are about to flow."""
     import asyncio
 
     from klogd_py import ownlog
@@ -109,16 +124,23 @@ def _daemon(invocation: Invocation, level: str, pid_file: Path | None, ready: Ca
         if claimed:
             claimed.claim()
     except (AlreadyRunning, OSError) as error:
-        print(f"klogd-py: {error}", file=sys.stderr)
+        print(f"{program}: {_in_words(error)}", file=sys.stderr)
         return FAILED
     try:
         return asyncio.run(serve())
     except SourceUnavailable as error:
-        print(f"klogd-py: no kernel messages to read: {error}", file=sys.stderr)
+        print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return FAILED
     finally:
         if claimed:
             claimed.release()
+
+
+def _in_words(error: Exception) -> str:
+    """The file and what is wrong with it, without Python's number in front."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _invocation(options: argparse.Namespace, drop_in: bool) -> Invocation:
@@ -142,7 +164,7 @@ def _invocation(options: argparse.Namespace, drop_in: bool) -> Invocation:
         source="syslog" if given.get("syscall") else "",
         once=given.get("once", False),
         style="off" if given.get("no_translate") else given.get("style", ""),
-        decoded="replace" if drop_in else given.get("decoded", ""),
+        decoded=given.get("decoded", "replace" if drop_in else ""),
         twice=given.get("twice", False),
         paranoid=given.get("paranoid", False),
         json=given.get("json", False),
@@ -158,7 +180,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         prog=program,
         description="The kernel log daemon: reads the kernel's messages, puts names to the addresses in them, "
         "and hands them to syslog, the journal, files or the terminal.",
-        epilog=_EPILOG,
+        epilog=_EPILOG[program],
         parents=[shared],
         argument_default=_NOT_GIVEN,
         allow_abbrev=False,
@@ -180,7 +202,6 @@ def _shared_options() -> argparse.ArgumentParser:
     names.add_argument("--release", metavar="R", help="the kernel release, as uname -r prints it")
     names.add_argument("--live", action="store_true", help="use this machine's symbols for text that came from elsewhere")
     shared.add_argument("--config", dest="config_path", metavar="FILE", help="the configuration (default: /etc/klogd-py.toml)")
-    shared.add_argument("--json", action="store_true", help="print for programs instead of people")
     shared.add_argument("--style", choices=("replace", "append", "off"), help="what becomes of an address that has a name")
     shared.add_argument("-2", "--twice", action="store_true", help="repeat a translated line, untranslated")
     shared.add_argument("--decoded", choices=("keep", "replace"), help="what becomes of a number that the kernel has named")
@@ -198,7 +219,13 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
     )
     parser.add_argument("-f", "--file", dest="klogd_file", metavar="FILE", help="append <N>text lines to FILE; - is stdout")
     parser.add_argument("--input", metavar="FILE", help="read FILE (- is stdin) instead of the running kernel")
-    parser.add_argument("--input-format", dest="input_form", choices=("auto", "kmsg", "dmesg", "klogd", "syslog"))
+    parser.add_argument(
+        "--input-format",
+        dest="input_form",
+        choices=("auto", "kmsg", "dmesg", "klogd", "syslog"),
+        help="what FILE holds (default: auto, by its first line)",
+    )
+    parser.add_argument("--json", action="store_true", help=_JSON_HELP)
     parser.add_argument("-s", "--syscall", action="store_true", help="read through syslog(2) instead of /dev/kmsg")
     parser.add_argument("-o", "--once", action="store_true", help="deliver what is there, then stop")
     parser.add_argument("-x", "--no-translate", action="store_true", help="load no symbols, translate nothing")
@@ -235,8 +262,10 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
     filtering.add_argument("files", nargs="*", default=[], metavar="FILE", help="text of any kind (default: standard input)")
     looking = add("lookup", "print which symbol contains an address, or why none does")
     looking.add_argument("addresses", nargs="+", metavar="ADDRESS", help="hexadecimal, with or without 0x")
-    add("maps", "print every candidate System.map and whether it belongs to the kernel")
+    mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
     checking = add("check-config", "read the configuration and say whether it is right")
+    for answering in (looking, mapping, checking):
+        answering.add_argument("--json", action="store_true", help=_JSON_HELP)
     checking.add_argument("file_to_check", nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
 
 

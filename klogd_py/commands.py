@@ -90,7 +90,7 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
 
 def maps(invocation: Invocation) -> int:
     """Print every candidate map with its verdict, and what else names come from."""
-    sources = invocation.sources(invocation.config(), elsewhere=invocation.names_given)
+    sources = invocation.sources(invocation.config(), elsewhere=invocation.another_release)
     found = survey(sources, judge_all=True)
     if invocation.json:
         _print_json(
@@ -110,7 +110,8 @@ def maps(invocation: Invocation) -> int:
     print("\n".join(_aligned(rows)) + "\n")
     shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
     print(f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else ""))
-    print(f"modules   {sources.modules or 'not used'}" + (f": {found.modules} loaded" if sources.modules else ""))
+    there = f"{found.modules} loaded" if Path(sources.modules).exists() else "not there"
+    print(f"modules   {sources.modules or 'not used'}" + (f": {there}" if sources.modules else ""))
     for remark in found.remarks:
         print(f"\nnote: {remark}")
     return 0
@@ -118,13 +119,14 @@ def maps(invocation: Invocation) -> int:
 
 def check_config(invocation: Invocation, path: str) -> int:
     """Read the configuration as the daemon would; raises BadConfig for `klogd_py.cli` to report."""
-    main = Path(path or invocation.config_path or DEFAULT_PATH)
-    checked: Config = config.load(main, must_exist=True)
+    named = path or invocation.config_path
+    main = Path(named or DEFAULT_PATH)
+    checked: Config = config.load(main, must_exist=bool(named))
     if invocation.json:
         print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())
     else:
         for file in config.files(main):
-            print(f"{file}: ok")
+            print(f"{file}: {'ok' if file.exists() else 'not there, the defaults apply'}")
     return 0
 
 

@@ -176,6 +176,8 @@ def check_sink(spec: str) -> str:
 
 def _problem(config: Config) -> str:
     """What the types alone cannot say."""
+    if not config.sinks:
+        return "key sinks: expected at least one sink"
     for spec in config.sinks:
         wrong = check_sink(spec)
         if wrong:

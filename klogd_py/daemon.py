@@ -38,6 +38,7 @@ from klogd_py.watch.follower import Follower
 SAVE_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
 LONGEST_PAUSE_S = 5.0
+POLL_S = 0.1  # for a source that cannot be waited for
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
 logger = logging.getLogger("klogd_py")
@@ -92,6 +93,8 @@ class Daemon:
         self._running = asyncio.Event()  # cleared between TSTP and CONT
         self._redrawing = asyncio.Lock()
         self._save_timer: asyncio.TimerHandle | None = None
+        self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
+        self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
         self._group = asyncio.TaskGroup()
 
@@ -133,7 +136,8 @@ class Daemon:
                     batch = self.source.read_batch()
             except OSError as error:
                 failures += 1
-                await self._survive(error, failures)
+                if not await self._survive(error, failures):
+                    return
                 continue
             failures = 0
             if self.source.remark:
@@ -141,7 +145,7 @@ class Daemon:
                 self.source.remark = ""
             if batch:
                 await self._deliver(batch)
-            elif self.source.exhausted or self._invocation.once:
+            elif self.source.exhausted or (self._invocation.once and self._live):
                 self._stopping.set()
                 return
             else:
@@ -164,6 +168,9 @@ class Daemon:
         """Wait until the source has something to read; a regular file always has."""
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
+        if self.source.fileno() < 0:
+            await asyncio.sleep(POLL_S)
+            return
         try:
             loop.add_reader(self.source.fileno(), woken.set)
         except PermissionError:
@@ -173,16 +180,17 @@ class Daemon:
         finally:
             loop.remove_reader(self.source.fileno())
 
-    async def _survive(self, error: OSError, failures: int) -> None:
-        """Wait longer after each failed read; without permission there is no use in trying again."""
+    async def _survive(self, error: OSError, failures: int) -> bool:
+        """Wait longer after each failed read; without permission there is no use in trying again, and it stops."""
         if error.errno in (errno.EPERM, errno.EACCES):
             logger.error("%s: %s; stopping", self.source.name, error.strerror)
             self.status = 1
             self._stopping.set()
-            return
+            return False
         pause_s = min(0.1 * 2**failures, LONGEST_PAUSE_S)
         logger.error("%s: %s; trying again in %.1f s", self.source.name, error.strerror, pause_s)
         await asyncio.sleep(pause_s)
+        return True
 
     def _announce(self, gap: Gap) -> Entry:
         return announce(gap, self._clock.wall_us_of)
@@ -263,7 +271,8 @@ class Daemon:
             signal.signal(number, signal.SIG_IGN)
 
     def _start(self, job: Callable[[], Coroutine[None, None, None]]) -> None:
-        self._group.create_task(job())
+        if not self._stopping.is_set():
+            self._group.create_task(job())
 
     def _pause(self) -> None:
         if self._running.is_set():
@@ -282,19 +291,21 @@ class Daemon:
         except BadConfig as error:
             logger.error("keeping the old configuration: %s", error)
             return
-        if config.input != self.config.input:
-            logger.warning("[input] takes effect only at the next start")
+        for table in ("input", "state"):
+            if getattr(config, table) != getattr(self.config, table):
+                logger.warning("the change in [%s] takes effect at the next start", table)
         notify.tell("RELOADING=1")
         self.config = config
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
+        self._set_console_level()
         self._arrange_sinks()
         await self._redraw(reason)
         if self._live:
-            await self._follow_files()
+            await self._follow()
         notify.tell(f"READY=1\n{self._status_line()}")
 
     def _file_changed(self, path: Path) -> None:
-        if path.suffix == ".toml":
+        if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
             self._start(lambda: self._reload(f"a change of {path}"))
         else:
             self._start(lambda: self._redraw(f"a change of {path}"))
@@ -305,19 +316,21 @@ class Daemon:
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""
         await asyncio.sleep(SETTLED_S)
-        await self._follow_files()
-        sources = self._sources()
-        if self.config.watch.modules and sources.modules and Path(sources.modules).exists():
-            await self._follower.follow_modules()
+        await self._follow()
 
-    async def _follow_files(self) -> None:
-        if not self.config.watch.files:
-            return
+    async def _follow(self) -> None:
+        """Watch what the configuration wants watched, and nothing else."""
         sources = self._sources()
-        maps = {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
-        main = Path(self._invocation.config_path or configuration.DEFAULT_PATH).absolute()
-        files = maps | {main} | ({Path(sources.given_map).absolute()} if sources.given_map else set())
-        await self._follower.follow_files(files, {main.with_name(f"{main.name}.d")})
+        files: set[Path] = set()
+        if self.config.watch.files:
+            files = {self._config_path, self._drop_ins}
+            files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
+            files |= {Path(sources.given_map)} if sources.given_map else set()
+        await self._follower.follow_files(files, self._drop_ins)
+        modular = bool(sources.modules) and Path(sources.modules).exists()
+        if self.config.watch.modules and not modular:
+            logger.debug("this kernel has no loadable modules to watch")
+        await self._follower.follow_modules(self.config.watch.modules and modular)
 
     # Housekeeping
 
@@ -351,6 +364,7 @@ class Daemon:
         self._follower.close()
         if self._save_timer is not None:
             self._save_timer.cancel()
+        await self._deliver(self.source.rest())
         await self.mailroom.empty(STOP_LIMIT_S)
         self._save()
         if self.mailroom.close():

@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 import stat
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +23,7 @@ KMSG = Path("/dev/kmsg")
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
 _KMSG_NUMBER = os.makedev(1, 11)
-_READ, _CONSOLE_LEVEL = 2, 8  # SYSLOG_ACTION_READ, SYSLOG_ACTION_CONSOLE_LEVEL
+_READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9  # SYSLOG_ACTION_...
 
 Read = Callable[[int, int], bytes]
 
@@ -41,10 +40,13 @@ class Source(Protocol):
     remark: str  # something the operator should hear of once; empty most of the time
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when records are there."""
+        """The descriptor that becomes readable when records are there; -1 if there is none to wait for."""
 
     def read_batch(self) -> list[Record | Gap]:
         """All records that are there now, up to a bound; empty if none."""
+
+    def rest(self) -> list[Record | Gap]:
+        """What has come of an unfinished record, for the end; usually nothing."""
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -89,6 +91,10 @@ class KmsgDevice:
             if batch or not raws:
                 return batch
 
+    def rest(self) -> list[Record | Gap]:
+        """Nothing: the kernel shows whole records only."""
+        return []
+
     def close(self) -> None:
         """Close the device."""
         os.close(self._descriptor)
@@ -132,7 +138,7 @@ class KmsgDevice:
 
 
 class ProcKmsg:
-    """/proc/kmsg, or a pipe with the same text in it: ``<6>[    1.234567] text`` lines without sequence numbers."""
+    """/proc/kmsg: ``<6>[    1.234567] text`` lines without sequence numbers."""
 
     def __init__(self, descriptor: int, name: str = str(PROC_KMSG)) -> None:
         self.name = name
@@ -142,7 +148,7 @@ class ProcKmsg:
         self._tail = b""
 
     def fileno(self) -> int:
-        """The descriptor of the file or pipe."""
+        """The descriptor of the file."""
         return self._descriptor
 
     def read_batch(self) -> list[Record | Gap]:
@@ -152,15 +158,39 @@ class ProcKmsg:
         except BlockingIOError:
             return []
         self.exhausted = not raw
+        return self._whole_lines(raw)
+
+    def _whole_lines(self, raw: bytes) -> list[Record | Gap]:
         rows = (self._tail + raw).split(b"\n")
         self._tail = rows.pop()
-        if self.exhausted and self._tail:
-            rows.append(self._tail)
         return [lines.klogd(row.decode("utf-8", "surrogateescape")) for row in rows]
 
+    def rest(self) -> list[Record | Gap]:
+        """A line whose end has not come."""
+        tail, self._tail = self._tail, b""
+        return [lines.klogd(tail.decode("utf-8", "surrogateescape"))] if tail else []
+
     def close(self) -> None:
-        """Close the file or pipe."""
+        """Close the file."""
         os.close(self._descriptor)
+
+
+class SyslogCall(ProcKmsg):
+    """syslog(2) with SYSLOG_ACTION_READ: the text of /proc/kmsg without a descriptor that could be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(-1, SYSCALL)
+
+    def read_batch(self) -> list[Record | Gap]:
+        """All complete lines that are there; raises OSError."""
+        raw = b""
+        buffer = ctypes.create_string_buffer(kmsg.BUFFER_BYTES)
+        while _klogctl(_SIZE_UNREAD, None, 0) > 0 and len(raw) < 1 << 17:
+            raw += buffer.raw[: _klogctl(_READ, buffer, kmsg.BUFFER_BYTES)]
+        return self._whole_lines(raw) if raw else []
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def open_source(choice: str) -> Source:
@@ -172,7 +202,7 @@ def open_source(choice: str) -> Source:
     openers: dict[str, Callable[[], Source]] = {
         str(KMSG): lambda: KmsgDevice(_open_device(KMSG)),
         str(PROC_KMSG): lambda: ProcKmsg(_open(PROC_KMSG)),
-        "syslog": lambda: ProcKmsg(_syscall_pipe(), SYSCALL),
+        "syslog": _open_syscall,
     }
     tried = []
     for name in openers if choice == "auto" else [choice]:
@@ -226,26 +256,9 @@ def _klogctl(action: int, buffer: ctypes.Array[ctypes.c_char] | None, length: in
     return result
 
 
-def _syscall_pipe() -> int:
-    """A pipe that a thread fills from syslog(2), whose reads cannot be waited for otherwise."""
+def _open_syscall() -> SyslogCall:
     try:
-        _klogctl(9, None, 0)  # SYSLOG_ACTION_SIZE_UNREAD: may we?
+        _klogctl(_SIZE_UNREAD, None, 0)
     except OSError as error:
         raise SourceUnavailable(f"{SYSCALL}: {error.strerror} (needs CAP_SYSLOG or root)") from error
-    readable, writable = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(readable, False)
-
-    def pump() -> None:
-        buffer = ctypes.create_string_buffer(kmsg.BUFFER_BYTES)
-        with open(writable, "wb", buffering=0) as pipe:
-            while True:
-                try:
-                    length = _klogctl(_READ, buffer, kmsg.BUFFER_BYTES)
-                    pipe.write(buffer.raw[:length])
-                except InterruptedError:
-                    continue
-                except OSError:
-                    return  # closing the pipe ends the source
-
-    threading.Thread(target=pump, name="syslog(2)", daemon=True).start()
-    return readable
+    return SyslogCall()

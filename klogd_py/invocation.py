@@ -76,12 +76,17 @@ class Invocation(Struct, frozen=True):
         release = self.release or release_of(root)
         names = config.names
         if root != Path("/"):
-            kallsyms = self.kallsyms or str(under(root, names.kallsyms))
-            modules = self.modules or str(under(root, names.modules))
+            kallsyms = self.kallsyms or (names.kallsyms and str(under(root, names.kallsyms)))
+            modules = self.modules or (names.modules and str(under(root, names.modules)))
             return Sources(release, root, self.map, names.search, kallsyms, modules)
         if elsewhere and not self.live:
             return Sources(release, root, self.map, (), self.kallsyms, self.modules)
         return Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
+
+    @property
+    def another_release(self) -> bool:
+        """Whether the command line speaks of a kernel that is not the running one."""
+        return self.release not in ("", os.uname().release)
 
     @property
     def names_given(self) -> bool:

@@ -6,6 +6,7 @@ The forms: ``kmsg`` (raw /dev/kmsg records, each with its dictionary lines), ``d
 
 import os
 import re
+import select
 import sys
 from datetime import datetime
 
@@ -38,16 +39,23 @@ class Replay:
 
     def read_batch(self) -> list[Record | Gap]:
         """The records of the next chunk; empty when the input has nothing just now or has ended."""
-        try:
-            raw = os.read(self._descriptor, CHUNK_BYTES)
-        except BlockingIOError:
-            return []
+        if not select.select([self._descriptor], [], [], 0)[0]:
+            return []  # standard input is shared: making it non-blocking would be felt by others
+        raw = os.read(self._descriptor, CHUNK_BYTES)
         self.exhausted = not raw
         raw = self._tail + raw
         if not raw:
             return []
         if self._form == "auto":
             self._form = lines.form_of(raw.lstrip(b"\n").split(b"\n", 1)[0].decode("utf-8", "surrogateescape"))
+        return self._kmsg(raw) if self._form == "kmsg" else self._text(raw)
+
+    def rest(self) -> list[Record | Gap]:
+        """What has come of an unfinished record."""
+        raw, self._tail = self._tail, b""
+        self.exhausted = True
+        if not raw:
+            return []
         return self._kmsg(raw) if self._form == "kmsg" else self._text(raw)
 
     def close(self) -> None:

@@ -200,6 +200,12 @@ def test_misuse_is_answered_with_usage_and_status_2(arguments: list[str]) -> Non
     assert done.stderr.startswith(b"usage: klogd-py")
 
 
+def test_an_option_of_the_main_job_is_not_silently_ignored_by_a_command() -> None:
+    done = run("--sink", "console", "maps")
+    assert done.returncode == 2
+    assert b"maps does not take --sink" in done.stderr
+
+
 def test_the_version_is_printed_with_status_0() -> None:
     done = run("-v")
     assert (done.returncode, done.stdout.startswith(b"klogd-py ")) == (0, True)

@@ -10,7 +10,6 @@ from klogd_py import device
 from klogd_py.device import KmsgDevice, ProcKmsg, SourceUnavailable
 from klogd_py.record import Cause, Gap, Record
 
-
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 
 
@@ -151,8 +150,10 @@ def test_proc_kmsg_gives_its_last_line_without_a_line_feed_at_the_end() -> None:
     os.close(writable)
     source = ProcKmsg(readable)
     assert source.read_batch() == []
-    assert [item.text for item in source.read_batch() if isinstance(item, Record)] == ["tail"]
+    assert source.read_batch() == []
     assert source.exhausted
+    assert [item.text for item in source.rest() if isinstance(item, Record)] == ["tail"]
+    assert source.rest() == []
 
 
 def test_proc_kmsg_says_that_it_cannot_see_losses() -> None:

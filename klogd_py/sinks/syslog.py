@@ -16,6 +16,7 @@ from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.text import Stamps, printable, speaker
 
+SOCKET = "/dev/log"
 _GONE = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ)
 
 
@@ -25,9 +26,9 @@ class SyslogSink:
     keeps_position = True
     blocking = False
 
-    def __init__(self, path: str = "/dev/log") -> None:
-        self.name = f"syslog:{path}"
-        self._path = path
+    def __init__(self, path: str = "") -> None:
+        self.name = f"syslog:{path}" if path else "syslog"
+        self._path = path or SOCKET
         self._socket: socket.socket | None = None
         self._stream = False
         self._rest = b""  # of a message that the stream took only in part

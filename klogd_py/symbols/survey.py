@@ -118,7 +118,7 @@ def _kallsyms(sources: Sources, loaded: modules.Modules, remarks: list[str]) -> 
     try:
         symbols = kallsyms.load(path, loaded.end_of)
     except FileNotFoundError:
-        remarks.append(f"{path} does not exist: this kernel has no CONFIG_KALLSYMS, or /proc is not mounted")
+        remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
         return nothing
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")

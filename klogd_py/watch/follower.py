@@ -25,15 +25,17 @@ class Follower:
         self._settling: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
 
-    async def follow_files(self, files: Collection[Path], directories: Collection[Path]) -> None:
-        """Watch these files, and every ``*.toml`` in these directories; what was watched before no longer is."""
+    async def follow_files(self, files: Collection[Path], drop_ins: Path) -> None:
+        """Watch these files, and with them every ``*.toml`` in a directory; what was watched before no longer is."""
         loop = asyncio.get_running_loop()
         if self._close_files is not None:
             await asyncio.to_thread(self._close_files)
             self._close_files = None
+        if not files:
+            return
 
         def wanted(path: Path) -> bool:
-            return path in files or (path.parent in directories and path.suffix == ".toml")
+            return path in files or (path.parent == drop_ins and path.suffix == ".toml")
 
         def changed(path: Path) -> None:
             loop.call_soon_threadsafe(self._settle, str(path), lambda: self._files_changed(path))
@@ -44,16 +46,23 @@ class Follower:
             logger.warning("not watching files: %s", error)
             return
         try:
-            places = {file.parent for file in files} | set(directories)
+            places = {file.parent for file in files} | {drop_ins}
             watch = await asyncio.to_thread(FileWatch, places, wanted, changed)
         except CannotWatch as error:
             logger.warning("not watching files: %s", error)
             return
         self._close_files = watch.close
 
-    async def follow_modules(self) -> None:
-        """Watch modules come and go."""
+    async def follow_modules(self, wanted: bool) -> None:
+        """Watch modules come and go, or stop doing so."""
         loop = asyncio.get_running_loop()
+        if self._close_modules is not None:
+            if not wanted:
+                self._close_modules()
+                self._close_modules = None
+            return
+        if not wanted:
+            return
         try:
             watch = await asyncio.to_thread(_module_watch)
         except (ImportError, OSError) as error:

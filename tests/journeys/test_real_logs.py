@@ -1,0 +1,25 @@
+"""Real kernel logs that nobody here wrote; they lie beside the project, not in it."""
+
+from pathlib import Path
+
+import pytest
+
+from klogd_py.commands import renamed
+from klogd_py.record import Unknown
+from klogd_py.translate import Manner
+
+LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
+
+pytestmark = pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of real logs is not at hand")
+
+
+def nowhere(_address: int) -> Unknown:
+    return Unknown.NO_SYMBOLS
+
+
+def test_with_no_symbols_every_log_comes_out_byte_for_byte() -> None:
+    logs = [path for path in LOGS.rglob("*") if path.is_file()]
+    assert len(logs) > 1000
+    for path in logs:
+        text = path.read_bytes()
+        assert renamed(text, nowhere, Manner()) == text, path

@@ -1,0 +1,125 @@
+"""The manual pages, held against the parsers and the configuration that they describe."""
+
+import argparse
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from klogd_py import cli, config
+from klogd_py.config import Config
+
+PROJECT = Path(__file__).parent.parent
+PAGES = tuple(PROJECT / "docs" / name for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5"))
+SHIPPED = PROJECT / "etc" / "klogd-py.toml"
+COMMANDS, DROP_IN, CONFIGURATION = (page.read_text() for page in PAGES)
+DEFAULTS = msgspec.json.decode(msgspec.json.encode(Config()), type=dict[str, object])
+
+_FLAG = re.compile(r"\bFl (Fl )?([A-Za-z0-9][A-Za-z0-9-]*)")
+
+
+def mandoc(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["mandoc", *options, str(page)]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
+
+
+def section(page: str, title: str) -> str:
+    """The mdoc source of one section, without its heading."""
+    return page.partition(f"\n.Sh {title}\n")[2].partition("\n.Sh ")[0]
+
+
+def displays(text: str) -> list[str]:
+    """What stands in the literal displays of an mdoc source."""
+    return re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$", text, re.MULTILINE)
+
+
+def listed_options(page: str) -> set[str]:
+    """The options that have an item of their own: ``.It Fl k Ar file , Fl Fl map Ar file``."""
+    items = re.findall(r"^\.It Fl .*$", section(page, "OPTIONS"), re.MULTILINE)
+    return {("--" if long else "-") + name for item in items for long, name in _FLAG.findall(item)}
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= action.choices
+    return found
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Every option string that a parser or one of its subparsers knows."""
+    own = {option for action in parser._actions for option in action.option_strings}
+    return own.union(*(options_of(below) for below in subparsers(parser).values()))
+
+
+def keys_with_defaults(page: str) -> str:
+    """The KEYS section as TOML: its subsections as tables, its items and displays as what stands in them."""
+    rows = []
+    displayed = False
+    for row in section(page, "KEYS").splitlines():
+        if row.startswith((".Bd", ".Ed")):
+            displayed = row.startswith(".Bd")
+        elif displayed:
+            rows.append(row)
+        elif row.startswith(".Ss ") or (row.startswith(".It Li ") and " = " in row):
+            rows.append(row.removeprefix(".Ss ").removeprefix(".It Li ").replace(r"\(dq", '"'))
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_mandoc_has_nothing_to_say_against_the_page(page: Path) -> None:
+    done = mandoc(page, "-T", "lint", "-W", "warning")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_renders_under_its_own_name(page: Path) -> None:
+    done = mandoc(page, "-T", "utf8")
+    assert done.returncode == 0
+    assert done.stdout.lstrip().startswith(f"{page.stem}({page.suffix[1:]})".upper())
+    assert len(done.stdout.splitlines()) > 50
+
+
+@pytest.mark.parametrize(("program", "page"), [("klogd-py", COMMANDS), ("klogd", DROP_IN)])
+def test_a_page_lists_exactly_the_options_that_its_program_takes(program: str, page: str) -> None:
+    assert listed_options(page) == options_of(cli._parser(program))
+
+
+def test_the_page_lists_exactly_the_commands() -> None:
+    items = re.findall(r"^\.It Cm (\S+)", section(COMMANDS, "COMMANDS"), re.MULTILINE)
+    assert items == list(subparsers(cli._parser("klogd-py")))
+
+
+def test_the_page_shows_the_places_of_a_map_in_the_order_in_which_they_are_searched() -> None:
+    search = section(COMMANDS, "SYMBOLS").partition("\n.Ss The search")[2]
+    assert tuple(displays(search)[0].split()) == Config().names.search
+
+
+def test_the_page_shows_exactly_the_keys_that_there_are_each_with_its_default() -> None:
+    assert tomllib.loads(keys_with_defaults(CONFIGURATION)) == DEFAULTS
+
+
+def test_the_example_in_the_page_is_a_right_configuration() -> None:
+    example = displays(section(CONFIGURATION, "EXAMPLES"))[0]
+    assert config.parse(example.encode(), "example")
+
+
+def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
+    shown = displays(section(CONFIGURATION, "DESCRIPTION"))[0].splitlines()
+    wrong = {"[names]\nmaps = 1": shown[0], "[watch]\nfiles = 1": shown[1], "\n\nsinks 1": shown[2]}
+    for text, line in wrong.items():
+        name = line.split(": ")[1]
+        with pytest.raises(config.BadConfig) as raised:
+            config.parse(text.encode(), name)
+        assert f"klogd-py: {raised.value}" == line
+
+
+def test_the_shipped_configuration_holds_every_key_and_loads_to_exactly_the_defaults(tmp_path: Path) -> None:
+    assert tomllib.loads(SHIPPED.read_text()) == DEFAULTS
+    copy = tmp_path / SHIPPED.name  # away from whatever drop-ins may lie beside it
+    copy.write_bytes(SHIPPED.read_bytes())
+    assert config.load(copy, must_exist=True) == Config()

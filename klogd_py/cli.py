@@ -23,7 +23,23 @@ _EPILOG = {
 _JSON_HELP = "print for programs instead of people"
 # What a subcommand may be given; everything else belongs to the main job.
 _SHARED = frozenset(
-    ["command", "map", "kallsyms", "modules", "root", "release", "live", "config_path", "json", "style", "twice", "decoded", "files", "addresses", "file_to_check"]
+    [
+        "command",
+        "map",
+        "kallsyms",
+        "modules",
+        "root",
+        "release",
+        "live",
+        "config_path",
+        "json",
+        "style",
+        "twice",
+        "decoded",
+        "files",
+        "addresses",
+        "file_to_check",
+    ]
 )
 
 

@@ -224,7 +224,7 @@ class Daemon:
     def _arrange_sinks(self) -> None:
         sinks = [build_sink(spec, self.config, self._boot) for spec in self.config.sinks]
         self.mailroom.arrange(sinks, self.config.outbox.limit_kib << 10)
-        if self._live and "journal" in os.path.realpath("/dev/log") and any(sink.name == "syslog" for sink in sinks):
+        if self._live and "journal" in os.path.realpath("/dev/log") and any(sink.name == "syslog:/dev/log" for sink in sinks):
             logger.info("/dev/log belongs to the journal, which reads the kernel's messages itself: expect them twice there")
 
     def _sources(self) -> Sources:

@@ -3,10 +3,14 @@
 `Sink` is what the outbox asks of each; retry, back-off and the counting of losses live there, not in the sinks.
 """
 
+import errno
 from collections.abc import Sequence
 from typing import Protocol
 
 from klogd_py.record import Entry
+
+# What a Unix socket answers whose listener has gone, and perhaps come back under the same name.
+REPLACED = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ)
 
 
 class SinkDown(OSError):
@@ -31,8 +35,8 @@ class Sink(Protocol):
     def send(self, entries: Sequence[Entry]) -> int:
         """Take as many as will go without waiting; fewer than all means "full just now". Raises SinkDown."""
 
-    def reopen(self) -> None:
-        """Let go of what is open, so that the next send opens it anew (rotation, a replaced socket)."""
+    def fileno(self) -> int:
+        """The descriptor that becomes writable when a full sink has room again; -1 if there is none to wait for."""
 
     def close(self) -> None:
         """Finish."""

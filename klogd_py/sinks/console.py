@@ -37,7 +37,7 @@ class ConsoleSink:
 
     def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1) -> None:
         self.name = "console"
-        terminal = os.isatty(descriptor) and "NO_COLOR" not in os.environ
+        terminal = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
         self._colour = not json and (colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal))
         self._json = json
         self._descriptor = descriptor
@@ -58,16 +58,17 @@ class ConsoleSink:
         rest = memoryview(b"".join([self.frame(entry) for entry in entries]))
         try:
             while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except BlockingIOError:
-            os.set_blocking(self._descriptor, True)  # a terminal shared with a program that left it non-blocking
-            os.write(self._descriptor, rest)
+                try:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except BlockingIOError:
+                    os.set_blocking(self._descriptor, True)  # shared with a program that left it non-blocking
         except OSError as error:
             raise SinkGone(f"standard output: {error.strerror}") from error
         return len(entries)
 
-    def reopen(self) -> None:
-        """Nothing to reopen."""
+    def fileno(self) -> int:
+        """A console is never full: it is waited for."""
+        return -1
 
     def close(self) -> None:
         """Standard output is not ours to close."""

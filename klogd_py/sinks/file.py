@@ -4,6 +4,7 @@ Lines are written whole: what a full disk cut off in the middle is taken back, a
 """
 
 import os
+import stat
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -36,6 +37,7 @@ class FileSink:
         self._host = host_name()
         self._stamps = Stamps()
         self._descriptor = -1
+        self._rest = b""
         if path == "-":
             self.keeps_position = False
 
@@ -57,25 +59,35 @@ class FileSink:
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
         lines = [self.frame(entry) for entry in entries]
+        if self._rest:
+            lines[0] = self._rest  # of the first entry, which a pipe took only in part
         data = b"".join(lines)
         try:
             written = os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
-        if written < len(data):
-            accepted = self._take_back(lines, written)
-            raise SinkDown(f"{self._path}: could be written only in part", accepted)
-        return len(entries)
+        self._rest = b""
+        if written == len(data):
+            return len(entries)
+        accepted, half = _whole_lines(lines, written)
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            self._rest = lines[accepted][half:]
+            return accepted
+        os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
+        raise SinkDown(f"{self._path}: could be written only in part", accepted)
 
-    def reopen(self) -> None:
-        """Close the file; the next send opens what then has its name."""
+    def fileno(self) -> int:
+        """A file has room or is down."""
+        return -1
+
+    def close(self) -> None:
+        """Close the file; another send opens what then has its name."""
         if self._descriptor > 2:
             os.close(self._descriptor)
         self._descriptor = -1
-
-    def close(self) -> None:
-        """Close the file."""
-        self.reopen()
+        self._rest = b""
 
     def _open_current(self) -> None:
         """Have the descriptor be that of the file which has the name now."""
@@ -90,20 +102,15 @@ class FileSink:
                 named = None
             if named is not None and (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino):
                 return
-            self.reopen()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
+            self.close()
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
         self._descriptor = os.open(self._path, flags, self._mode)
 
-    def _take_back(self, lines: list[bytes], written: int) -> int:
-        """Cut a half line off the file's end; returns how many lines are whole."""
-        whole = size = 0
-        for line in lines:
-            if size + len(line) > written:
-                break
-            size += len(line)
-            whole += 1
-        try:
-            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - (written - size))
-        except OSError:
-            return whole  # a pipe or terminal: the half line stays, and its whole one follows
-        return whole
+
+def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
+    """How many of the lines are whole among so many bytes, and how many bytes of the next one there are."""
+    whole = 0
+    while whole < len(lines) and len(lines[whole]) <= written:
+        written -= len(lines[whole])
+        whole += 1
+    return whole, written

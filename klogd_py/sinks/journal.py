@@ -7,16 +7,18 @@ so its socket is looked for first. The call may block, so the sink asks for a th
 Source of truth: systemd.journal-fields(7); https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 """
 
+import errno
 import os
 import socket
 import struct
 from collections.abc import Sequence
 
 from klogd_py.record import Entry
-from klogd_py.sinks import SinkDown
+from klogd_py.sinks import REPLACED, SinkDown
 from klogd_py.sinks.text import speaker
 
 SOCKET = "/run/systemd/journal/socket"
+LONGEST_TEXT = 1 << 15  # characters, far beyond any kernel record; only a capture can hold more, which is cut
 
 
 class JournalSink:
@@ -57,7 +59,8 @@ class JournalSink:
             gap = entry.gap
             facts += [("KLOGD_GAP_FIRST", gap.first), ("KLOGD_GAP_LAST", gap.last)]
             facts += [("KLOGD_GAP_COUNT", gap.count), ("KLOGD_GAP_CAUSE", gap.cause.value)]
-        return [(key, str(fact).encode("utf-8", "surrogateescape")) for key, fact in facts if fact is not None and fact != ""]
+        told = [(key, fact) for key, fact in facts if key == "MESSAGE" or (fact is not None and fact != "")]
+        return [(key, str(fact).encode("utf-8", "surrogateescape")) for key, fact in told]
 
     def frame(self, entry: Entry) -> bytes:
         """The datagram of one entry in the journal's native protocol."""
@@ -73,15 +76,15 @@ class JournalSink:
         """Send all; raises SinkDown when the journal is not there."""
         return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
 
-    def reopen(self) -> None:
-        """Close the socket; the library finds the journal's own by name every time."""
+    def fileno(self) -> int:
+        """The descriptor of a socket given by name."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket; another send connects anew. The library finds the journal's own by itself."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.reopen()
 
     def _send_through_library(self, entries: Sequence[Entry]) -> int:
         from systemd import _journal  # systemd.journal adds fields of its own and imports the reader
@@ -100,17 +103,37 @@ class JournalSink:
     def _send_to_socket(self, entries: Sequence[Entry]) -> int:
         accepted = 0
         try:
-            if self._socket is None:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-                self._socket.setblocking(False)
             for entry in entries:
-                self._socket.sendto(self.frame(entry), self._path)
+                if not self._deliver(entry):
+                    break
                 accepted += 1
-        except BlockingIOError:
-            return accepted
         except OSError as error:
+            self.close()
             raise SinkDown(f"{self._path}: {error.strerror}", accepted) from error
         return accepted
+
+    def _deliver(self, entry: Entry) -> bool:
+        """Send one entry, cut if it is longer than any can be; connect anew once if the listener was replaced."""
+        try:
+            return self._write(self.frame(entry))
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE and len(entry.text) > LONGEST_TEXT:
+                return self._deliver(Entry(entry.record, entry.wall_us, entry.text[:LONGEST_TEXT], gap=entry.gap))
+            if error.errno not in REPLACED:
+                raise
+        self.close()
+        return self._write(self.frame(entry))
+
+    def _write(self, datagram: bytes) -> bool:
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._socket.connect(self._path)
+            self._socket.setblocking(False)
+        try:
+            self._socket.send(datagram)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _field_name(key: str) -> str:

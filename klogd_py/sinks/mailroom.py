@@ -69,7 +69,12 @@ class Mailroom:
         """Send what waits, for at most so long."""
         for task in self._drains.values():
             task.cancel()
-        await asyncio.wait([asyncio.ensure_future(outbox.empty()) for outbox in self.outboxes.values()], timeout=limit_s)
+        emptying = [asyncio.ensure_future(outbox.empty()) for outbox in self.outboxes.values()]
+        if not emptying:
+            return
+        _, unfinished = await asyncio.wait(emptying, timeout=limit_s)
+        for task in unfinished:
+            task.cancel()
 
     def close(self) -> int:
         """Close all sinks; returns how many entries could not be sent, after naming their sinks."""

@@ -32,16 +32,17 @@ class Outbox:
         self.last_error = ""
         self.next_seq = next_seq
         self.gone = False  # the sink will never take anything again
-        self._skip_below = next_seq
+        self._owed = next_seq  # until the first entry that is not skipped
         self._limit_bytes = limit_bytes
         self._announce = announce
         self._queue: deque[Entry] = deque()
         self._queued_bytes = 0
-        self._lost_now: Gap | None = None  # a run of dropped records that is not announced yet
-        self._lost_unnumbered = 0
+        self._dropped: Gap | None = None  # a run that is not announced yet
+        self._dropped_count = 0
+        self._told_count = 0  # of these, how many the operator has heard of
         self._pause_s = SHORTEST_PAUSE_S
         self._waiting = asyncio.Event()
-        self._sending = False
+        self._sending: asyncio.Task[bool] | None = None
 
     @property
     def queued(self) -> int:
@@ -52,43 +53,37 @@ class Outbox:
         """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise."""
         if self.gone:
             return
-        if self._skip_below is not None:
+        if self._owed is not None:
             entries = self._unseen(entries)
-        if not self._queue and not self.sink.blocking and self._lost_now is None:
+        if not self._queue and not self.sink.blocking:
             entries = entries[self._send(entries) :]
+            if self.gone:
+                return
         for entry in entries:
             self._enqueue(entry)
         if self._queue:
             self._waiting.set()
 
     async def drain(self) -> None:
-        """Send what waits, for ever, pausing longer after each failure."""
+        """Send what waits, for ever: as soon as there is room, and ever more seldom while the sink is down."""
         while True:
             await self._waiting.wait()
-            if not self.sink.blocking or self.last_error:
+            if self.last_error:
                 await asyncio.sleep(self._pause_s)
+            elif not self.sink.blocking:
+                await self._room()
             await self.flush()
 
     async def flush(self) -> bool:
-        """Send what waits until it is all gone or the sink refuses; returns whether all is gone."""
-        while self._queue and not self.gone:
-            if self._sending:  # a thread is at it
-                await asyncio.sleep(SHORTEST_PAUSE_S)
-                continue
-            chunk = [self._queue[i] for i in range(min(len(self._queue), CHUNK_ENTRIES))]
-            self._sending = True
-            try:
-                accepted = await asyncio.to_thread(self._send, chunk) if self.sink.blocking else self._send(chunk)
-            finally:
-                self._sending = False
-            for _ in range(accepted):
-                self._queued_bytes -= _size(self._queue.popleft())
-            if not self._queue:
-                self._after_loss()
-            if accepted < len(chunk):
-                self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        """Send what waits until it is all gone or the sink refuses; returns whether all is gone.
+
+        A chunk that is on its way in a thread is waited for, whoever sent it, and counted even if this call is cancelled.
+        """
+        while self._queue:
+            if self._sending is None or self._sending.done():
+                self._sending = asyncio.get_running_loop().create_task(self._send_chunk())
+            if not await asyncio.shield(self._sending):
                 return False
-            self._pause_s = SHORTEST_PAUSE_S
         self._waiting.clear()
         return True
 
@@ -107,70 +102,115 @@ class Outbox:
     def close(self) -> int:
         """Close the sink; returns how many entries it never took."""
         self.sink.close()
-        return 0 if self.gone else len(self._queue)
+        return len(self._queue) + self._dropped_count
+
+    async def _send_chunk(self) -> bool:
+        """Send the head of the queue; returns whether the sink took all of it."""
+        chunk = [self._queue[i] for i in range(min(len(self._queue), CHUNK_ENTRIES))]
+        accepted = await asyncio.to_thread(self._send, chunk) if self.sink.blocking else self._send(chunk)
+        for _ in range(min(accepted, len(self._queue))):
+            self._queued_bytes -= _size(self._queue.popleft())
+        if not self._queue:
+            self._announce_dropped()
+        return accepted == len(chunk) or self.gone
 
     def _send(self, entries: Sequence[Entry]) -> int:
         """Let the sink take what it will; keeps position, counts and the operator up to date."""
+        if not entries:
+            return 0
         try:
-            accepted = self.sink.send(entries) if entries else 0
+            accepted = self.sink.send(entries)
         except SinkGone as error:
             self.gone = True
-            accepted = error.accepted
+            self._queue.clear()
+            self._queued_bytes = self._dropped_count = 0
+            return error.accepted
         except SinkDown as error:
             accepted = error.accepted
             if not self.last_error:
                 logger.warning("%s is down, retrying: %s", self.sink.name, error)
+            elif not accepted:
+                self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
             self.last_error = str(error)
         else:
             if self.last_error and accepted:
-                logger.warning("%s is back; records lost in between: %d", self.sink.name, self._lost_count())
+                logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped_count)
+                self._told_count = self._dropped_count
                 self.last_error = ""
+                self._pause_s = SHORTEST_PAUSE_S
         self.delivered += accepted
-        for entry in reversed(entries[:accepted]):
-            if entry.record.seq is not None:
-                self.next_seq = entry.record.seq + 1
-                break
+        if accepted:
+            self._move_on(entries[:accepted])
         return accepted
 
+    def _move_on(self, accepted: Sequence[Entry]) -> None:
+        """Have the position stand behind the last record, or announced gap, that was accepted."""
+        for entry in reversed(accepted):
+            last = entry.gap.last if entry.gap is not None else entry.record.seq
+            if last is not None:
+                self.next_seq = last + 1
+                return
+
+    async def _room(self) -> None:
+        """Wait until the sink may take something: until its socket can be written to, or for a short while."""
+        descriptor = self.sink.fileno()
+        if descriptor < 0:
+            await asyncio.sleep(SHORTEST_PAUSE_S)
+            return
+        loop = asyncio.get_running_loop()
+        writable = asyncio.Event()
+        loop.add_writer(descriptor, writable.set)
+        try:
+            async with asyncio.timeout(LONGEST_PAUSE_S):
+                await writable.wait()
+        except TimeoutError:
+            pass  # the next try tells what is the matter
+        finally:
+            loop.remove_writer(descriptor)
+
     def _enqueue(self, entry: Entry) -> None:
-        if self._queued_bytes + _size(entry) <= self._limit_bytes and self._lost_now is None:
+        if not self._dropped_count and self._queued_bytes + _size(entry) <= self._limit_bytes:
             self._queue.append(entry)
             self._queued_bytes += _size(entry)
             return
-        self.lost += 1
-        seq = entry.record.seq
-        if seq is None:
-            self._lost_unnumbered += 1
-        elif self._lost_now is None:
-            self._lost_now = Gap(seq, seq, Cause.SINK_DROP)
+        first, last = entry.record.seq, entry.record.seq
+        if entry.gap is not None:
+            first, last = entry.gap.first, entry.gap.last
         else:
-            self._lost_now = Gap(self._lost_now.first, seq, Cause.SINK_DROP)
+            self.lost += 1
+            self._dropped_count += 1
+        if first is not None and last is not None:
+            self._dropped = Gap(self._dropped.first if self._dropped else first, last, Cause.SINK_DROP)
 
-    def _after_loss(self) -> None:
-        """There is room again: announce what was dropped, in its place."""
-        if self._lost_now is not None:
-            entry = self._announce(self._lost_now)
-            self._lost_now = None
-            self._enqueue(entry)
-        self._lost_unnumbered = 0
-
-    def _lost_count(self) -> int:
-        return self._lost_unnumbered + (self._lost_now.count if self._lost_now else 0)
+    def _announce_dropped(self) -> None:
+        """There is room again: tell what was dropped, in its place."""
+        if self._dropped_count > self._told_count:
+            logger.warning("%s lost %d records for want of room", self.sink.name, self._dropped_count)
+        gap, self._dropped = self._dropped, None
+        self._dropped_count = self._told_count = 0
+        if gap is not None:
+            self._enqueue(self._announce(gap))
 
     def _unseen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Without what this sink had before a restart; with a Gap if it is owed more than the ring still holds."""
-        owed = self._skip_below
+        owed = self._owed
         kept: list[Entry] = []
         for entry in entries:
-            seq = entry.record.seq
-            if owed is not None and seq is not None:
+            gap, seq = entry.gap, entry.record.seq
+            if owed is not None and gap is not None:
+                if gap.last < owed:
+                    continue
+                if gap.first < owed:
+                    entry = self._announce(Gap(owed, gap.last, gap.cause))
+                owed = gap.last + 1
+            elif owed is not None and seq is not None:
                 if seq < owed:
                     continue
-                if seq > owed and entry.gap is None:
+                if seq > owed:
                     kept.append(self._announce(Gap(owed, seq - 1, Cause.RESTART)))
                 owed = None
             kept.append(entry)
-        self._skip_below = owed
+        self._owed = owed
         return kept
 
 

@@ -13,11 +13,11 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry
-from klogd_py.sinks import SinkDown
+from klogd_py.sinks import REPLACED, SinkDown
 from klogd_py.sinks.text import Stamps, printable, speaker
 
 SOCKET = "/dev/log"
-_GONE = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ)
+LONGEST_BYTES = 1 << 16  # far beyond any kernel record; only a capture can hold a longer line, which is cut
 
 
 class SyslogSink:
@@ -27,8 +27,8 @@ class SyslogSink:
     blocking = False
 
     def __init__(self, path: str = "") -> None:
-        self.name = f"syslog:{path}" if path else "syslog"
         self._path = path or SOCKET
+        self.name = f"syslog:{self._path}"
         self._socket: socket.socket | None = None
         self._stream = False
         self._rest = b""  # of a message that the stream took only in part
@@ -51,49 +51,47 @@ class SyslogSink:
                     break
                 accepted += 1
         except OSError as error:
-            self.reopen()
+            self.close()
             raise SinkDown(f"{self._path}: {error.strerror or error}", accepted) from error
         return accepted
 
-    def reopen(self) -> None:
-        """Close the socket; the next send connects anew."""
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket; another send connects anew."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
         self._rest = b""
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.reopen()
 
     def _deliver(self, message: bytes) -> bool:
         """Send one message, connecting anew once if the listener was replaced; false if the socket is full."""
         try:
             return self._write(self._connected(), message)
         except OSError as error:
-            if error.errno not in _GONE:
+            if error.errno not in REPLACED:
                 raise
-        self.reopen()
+        self.close()
         return self._write(self._connected(), message)
 
     def _write(self, listener: socket.socket, message: bytes) -> bool:
         try:
-            if not self._stream:
-                listener.send(message)
-                return True
-            if self._rest:
-                self._rest = self._rest[listener.send(self._rest) :]
-                if self._rest:
-                    return False
-            message += b"\0"
-            self._rest = message[listener.send(message) :]
-            return True
+            if self._stream:
+                rest = self._rest or message + b"\0"  # the rest is always this message's: nothing overtakes it
+                self._rest = rest[listener.send(rest) :]
+                return not self._rest
+            listener.send(message)
         except BlockingIOError:
             return False
         except OSError as error:
+            if error.errno == errno.EMSGSIZE and len(message) > LONGEST_BYTES:
+                return self._write(listener, message[:LONGEST_BYTES])
             if error.errno == errno.ENOBUFS:
                 return False
             raise
+        return True
 
     def _connected(self) -> socket.socket:
         if self._socket is not None:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 PID_FILE = Path("/run/klogd.pid")
@@ -66,11 +66,11 @@ def signal_running(path: Path, number: signal.Signals) -> None:
     raise NotRunning(f"no klogd is running ({path}); for the service: systemctl kill -s {number.name} klogd-py")
 
 
-def in_background(job: Callable[[Callable[[], None]], int], keep_stdout: bool) -> int:
+def in_background(job: Callable[[Callable[[], None]], int], keep: Collection[int]) -> int:
     """Run a job in a process of its own session; returns in the parent as soon as the job says that it is ready.
 
     The job is given the function to call when it is ready. The parent's status is 0 then, and the job's own status,
-    never 0, if it ends before.
+    never 0, if it ends before. Of the standard descriptors only those in ``keep`` stay what they were.
     """
     readable, writable = os.pipe()
     sys.stdout.flush()
@@ -82,23 +82,26 @@ def in_background(job: Callable[[Callable[[], None]], int], keep_stdout: bool) -
     os.setsid()
     os.chdir("/")
 
+    is_ready = False
+
     def ready() -> None:
+        nonlocal is_ready
+        is_ready = True
         os.write(writable, b"\0")
         os.close(writable)
-        _leave_terminal(keep_stdout)
+        _leave_terminal(keep)
 
     status = 1
     try:
         status = job(ready)
-        os.write(writable, bytes((status or 1,)))
-    except OSError:
-        pass  # the parent has gone: the job was ready before it ended
+        if not is_ready:
+            os.write(writable, bytes((status or 1,)))
     finally:
         os._exit(status)
 
 
-def _leave_terminal(keep_stdout: bool) -> None:
+def _leave_terminal(keep: Collection[int]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 2) if keep_stdout else (0, 1, 2):
+    for descriptor in {0, 1, 2} - set(keep):
         os.dup2(nowhere, descriptor)
     os.close(nowhere)

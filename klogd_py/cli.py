@@ -107,12 +107,15 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
     from klogd_py.classic import PID_FILE, in_background
 
     invocation = _invocation(options, drop_in)
-    level = invocation.config().log.level
+    config = invocation.config()
+    level = config.log.level
     background = drop_in and not getattr(options, "foreground", False) and not invocation.once
     pid_file = Path(options.pid_file).absolute() if hasattr(options, "pid_file") else PID_FILE if drop_in else None
     if background:
         job = partial(_daemon, options.program, invocation, level, pid_file)
-        return in_background(job, "file:-" in invocation.sinks)
+        kept = {0} if invocation.input == "-" else set()
+        kept |= {1} if {"file:-", "console"} & set(config.sinks) else set()
+        return in_background(job, kept)
     return _daemon(options.program, invocation, level, pid_file, None)
 
 

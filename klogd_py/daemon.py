@@ -87,7 +87,7 @@ class Daemon:
         self._boot = boot_id()
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._ledger = self._open_ledger()
-        self.mailroom = Mailroom(self._announce, self._owed)
+        self.mailroom = Mailroom(self._announce, self._owed, patient=not self._live)
         self._carried = 0
         self._stopping = asyncio.Event()
         self._running = asyncio.Event()  # cleared between TSTP and CONT
@@ -131,6 +131,7 @@ class Daemon:
         failures = 0
         while True:
             await self._running.wait()
+            await self.mailroom.room()
             try:
                 async with self._redrawing:
                     batch = self.source.read_batch()
@@ -146,6 +147,7 @@ class Daemon:
             if batch:
                 await self._deliver(batch)
             elif self.source.exhausted or (self._invocation.once and self._live):
+                await self.mailroom.settled()
                 self._stopping.set()
                 return
             else:

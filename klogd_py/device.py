@@ -65,6 +65,7 @@ class KmsgDevice:
         self._descriptor = descriptor
         self._read = read
         self._expected: int | None = None
+        self._refused: Cause | None = None  # the last read, while no record has come after it
         self._skip_below = 0
 
     def fileno(self) -> int:
@@ -111,11 +112,14 @@ class KmsgDevice:
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.EINVAL):
                     raise
-                causes[len(raws)] = Cause.OVERRUN if error.errno == errno.EPIPE else Cause.EINVAL
+                self._refused = Cause.OVERRUN if error.errno == errno.EPIPE else Cause.EINVAL
                 continue
             if not raw:
                 self.exhausted = True
                 break
+            if self._refused is not None:
+                causes[len(raws)] = self._refused
+                self._refused = None
             raws.append(raw)
         return raws, causes
 

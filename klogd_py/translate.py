@@ -20,7 +20,7 @@ _ANNOUNCED_AS = SYSLOG << 3 | Severity.WARNING
 _WORDS = {
     Cause.OVERRUN: "the kernel's ring buffer overran",
     Cause.EINVAL: "the kernel refused a read",
-    Cause.RESTART: "they were overwritten while klogd-py was not running",
+    Cause.RESTART: "they were overwritten before this sink took up again",
     Cause.SINK_DROP: "the sink could not take them",
 }
 

@@ -83,6 +83,13 @@ def test_a_record_refused_with_einval_is_a_gap_of_one(kernel: SmallKmsg) -> None
     assert seqs(reader.read_batch()) == [7, Gap(8, 8, Cause.EINVAL), 9]
 
 
+def test_a_refusal_at_the_end_of_a_batch_is_the_cause_of_the_next_ones_gap(kernel: SmallKmsg) -> None:
+    reader = kernel.say(7).refuse(b"EINVAL").device()
+    reader.read_batch()
+    kernel.say(9)
+    assert seqs(reader.read_batch()) == [Gap(8, 8, Cause.EINVAL), 9]
+
+
 def test_epipe_without_a_leap_is_no_gap(kernel: SmallKmsg) -> None:
     reader = kernel.say(7).refuse(b"EPIPE").say(8).device()
     assert seqs(reader.read_batch()) == [7, 8]

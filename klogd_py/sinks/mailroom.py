@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from klogd_py.record import Entry, Gap
 from klogd_py.sinks import Sink
-from klogd_py.sinks.outbox import Outbox
+from klogd_py.sinks.outbox import SHORTEST_PAUSE_S, Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -14,8 +14,12 @@ logger = logging.getLogger(__name__)
 class Mailroom:
     """Posts every batch to every sink, none of which waits for another. Mutable; lives on the event loop."""
 
-    def __init__(self, announce: Callable[[Gap], Entry], owed: Callable[[str], int | None]) -> None:
-        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet."""
+    def __init__(self, announce: Callable[[Gap], Entry], owed: Callable[[str], int | None], patient: bool = False) -> None:
+        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet.
+
+        ``patient`` is a source that can wait for ever, so that nothing need be dropped.
+        """
+        self._patient = patient
         self.outboxes: dict[str, Outbox] = {}
         self._announce = announce
         self._owed = owed
@@ -32,7 +36,8 @@ class Mailroom:
             if name in self.outboxes:
                 self.outboxes[name].replace_sink(sink, limit_bytes)
                 continue
-            outbox = Outbox(sink, limit_bytes, self._announce, self._owed(name) if sink.keeps_position else None)
+            owed = self._owed(name) if sink.keeps_position else None
+            outbox = Outbox(sink, limit_bytes, self._announce, owed, drops=not self._patient)
             self.outboxes[name] = outbox
             self._drains[name] = asyncio.get_running_loop().create_task(outbox.drain(), name=f"drain {name}")
 
@@ -40,6 +45,16 @@ class Mailroom:
         """Hand a batch to every sink."""
         for outbox in self.outboxes.values():
             outbox.post(entries)
+
+    async def room(self) -> None:
+        """Wait until no outbox is crowded; one whose sink is down is waited for only for a patient source."""
+        while any(outbox.crowded and (self._patient or not outbox.last_error) for outbox in self.outboxes.values()):
+            await asyncio.sleep(SHORTEST_PAUSE_S)
+
+    async def settled(self) -> None:
+        """Wait until nothing waits except for sinks that are down."""
+        while any(outbox.queued and not outbox.last_error for outbox in self.outboxes.values()):
+            await asyncio.sleep(SHORTEST_PAUSE_S)
 
     @property
     def first_owed(self) -> int:

@@ -24,8 +24,19 @@ logger = logging.getLogger(__name__)
 class Outbox:
     """One sink and what waits for it. Mutable; lives on the event loop."""
 
-    def __init__(self, sink: Sink, limit_bytes: int, announce: Callable[[Gap], Entry], next_seq: int | None = None) -> None:
-        """``next_seq`` is the first sequence number that the sink has not had yet."""
+    def __init__(
+        self,
+        sink: Sink,
+        limit_bytes: int,
+        announce: Callable[[Gap], Entry],
+        next_seq: int | None = None,
+        drops: bool = True,
+    ) -> None:
+        """``next_seq`` is the first sequence number that the sink has not had yet.
+
+        Without ``drops`` the limit is exceeded by the last batch rather than dropping any of it: whoever posts waits
+        while it is `crowded`.
+        """
         self.sink = sink
         self.delivered = 0
         self.lost = 0
@@ -34,6 +45,7 @@ class Outbox:
         self.gone = False  # the sink will never take anything again
         self._owed = next_seq  # until the first entry that is not skipped
         self._limit_bytes = limit_bytes
+        self._drops = drops
         self._announce = announce
         self._queue: deque[Entry] = deque()
         self._queued_bytes = 0
@@ -48,6 +60,11 @@ class Outbox:
     def queued(self) -> int:
         """How many entries wait."""
         return len(self._queue)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that no more should come just now."""
+        return self._queued_bytes > self._limit_bytes // 2
 
     def post(self, entries: Sequence[Entry]) -> None:
         """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise."""
@@ -90,7 +107,7 @@ class Outbox:
     async def empty(self) -> None:
         """Send what waits, trying again until all is gone."""
         while not await self.flush():
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+            await (asyncio.sleep(SHORTEST_PAUSE_S) if self.last_error else self._room())
 
     def replace_sink(self, sink: Sink, limit_bytes: int) -> None:
         """Go on with the same sink opened anew, perhaps with other settings."""
@@ -169,7 +186,8 @@ class Outbox:
             loop.remove_writer(descriptor)
 
     def _enqueue(self, entry: Entry) -> None:
-        if not self._dropped_count and self._queued_bytes + _size(entry) <= self._limit_bytes:
+        fits = not self._dropped_count and self._queued_bytes + _size(entry) <= self._limit_bytes
+        if fits or not self._drops:
             self._queue.append(entry)
             self._queued_bytes += _size(entry)
             return

@@ -94,10 +94,14 @@ class Follower:
     def _settle(self, key: str, call: Callable[[], None]) -> None:
         if self._closed:
             return
-        earlier = self._settling.pop(key, None)
-        if earlier is not None:
-            earlier.cancel()
-        self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, call)
+        if key in self._settling:
+            return  # what is about to be told covers this one too
+
+        def tell() -> None:
+            del self._settling[key]
+            call()
+
+        self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, tell)
 
 
 def _module_watch() -> "ModuleWatch":

@@ -45,7 +45,11 @@ def test_an_untidy_map_serves_and_says_what_was_done(content: bytes, remark: str
 @pytest.mark.parametrize(
     ("content", "known", "unknown"),
     [
-        (b"c0100000 T _text\nc010b800 T do_fork\n--- garbage ---\nc0120000 T schedule\nc0200000 A _end\n", 0xC0100010, 0xC010B850),
+        (
+            b"c0100000 T _text\nc010b800 T do_fork\n--- garbage ---\nc0120000 T schedule\nc0200000 A _end\n",
+            0xC0100010,
+            0xC010B850,
+        ),
         (b"c0100000 T _text\nc010b800 do_fork\nc0120000 T schedule\nc0200000 A _end\n", 0xC0100010, 0xC010B860),
         (b"c0100000 T _text\nc010b800 Tx do_fork\nc0120000 T schedule\nc0200000 A _end\n", 0xC0100010, 0xC010B860),
     ],
@@ -65,7 +69,10 @@ def test_a_damaged_line_leaves_a_hole_and_harms_nothing_else(content: bytes, kno
         (b"Lorem ipsum dolor sit amet\n" * 60_000, "no symbols"),
         (b"\0" * 3_000_000, "no symbols"),
         (b"one\ntwo\n" + GOOD[:17], "only 1 of 3"),
-        (b"ffffffffffffffff B The real System.map is in the linux-image-6.1.0-28-amd64-dbg package\n", "linux-image-6.1.0-28-amd64-dbg"),
+        (
+            b"ffffffffffffffff B The real System.map is in the linux-image-6.1.0-28-amd64-dbg package\n",
+            "linux-image-6.1.0-28-amd64-dbg",
+        ),
     ],
 )
 def test_what_is_no_map_is_refused_with_the_reason(content: bytes, reason: str, tmp_path: Path) -> None:

@@ -110,7 +110,9 @@ def test_only_the_part_before_the_end_is_searched() -> None:
 
 
 def test_a_module_column_becomes_the_places_module() -> None:
-    place = Table(b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms").place_of(0xFFFFFFFFA0000010)
+    place = Table(b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms").place_of(
+        0xFFFFFFFFA0000010
+    )
     assert place == Place("ext_init", 0x10, 0x120, "extfs", "t", "kallsyms")
 
 

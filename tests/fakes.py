@@ -1,0 +1,277 @@
+"""The world around klogd-py, smaller: real sockets, descriptors and clocks with a script in place of a machine."""
+
+import asyncio
+import errno
+import os
+import selectors
+import socket
+import struct
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from klogd_py import kmsg
+from klogd_py.record import Entry, Record
+from klogd_py.sinks import SinkDown, SinkGone
+
+LONGEST_DATAGRAM_BYTES = 1 << 20
+
+T = TypeVar("T")
+
+
+class FakeKmsg:
+    """/dev/kmsg as one end of a SOCK_SEQPACKET pair: one read is one record, and refusals come where the script puts them.
+
+    It cannot seek, so a reader starts where the script does. Give ``descriptor`` and ``read`` to a KmsgDevice.
+    """
+
+    def __init__(self) -> None:
+        self._kernel, reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        reader.setblocking(False)
+        self.descriptor = reader.detach()
+        self._said = self._given = 0
+        self._refusals: dict[int, list[int]] = {}
+
+    def say(self, *seqs: int) -> None:
+        """The kernel logs one record for each of these sequence numbers."""
+        for seq in seqs:
+            self._kernel.send(kmsg.render(Record(f"record {seq}", 6, seq, seq * 1000)))
+            self._said += 1
+
+    def refuse(self, number: int = errno.EPIPE) -> None:
+        """The read that comes next in the script fails with this errno."""
+        self._refusals.setdefault(self._said, []).append(number)
+
+    def end(self) -> None:
+        """No more records will ever come."""
+        self._kernel.close()
+
+    def read(self, descriptor: int, length: int) -> bytes:
+        """The seam of KmsgDevice: like os.read."""
+        if self._refusals.get(self._given):
+            number = self._refusals[self._given].pop(0)
+            raise OSError(number, os.strerror(number))
+        raw = os.read(descriptor, length)
+        self._given += 1
+        return raw
+
+
+class DatagramListener:
+    """Whoever is behind a datagram socket: /dev/log, a service manager. It reads only when asked to."""
+
+    def __init__(self, path: Path, receive_buffer_bytes: int = 0) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if receive_buffer_bytes:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def read(self) -> list[bytes]:
+        """Every datagram that is there; one that came in a file is read from it."""
+        received: list[bytes] = []
+        while True:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._socket, LONGEST_DATAGRAM_BYTES, 1)
+            except BlockingIOError:
+                return received
+            for descriptor in descriptors:
+                with open(descriptor, "rb") as file:
+                    file.seek(0)
+                    data = file.read()
+            received.append(data)
+
+    def close(self) -> None:
+        """Stop listening, and take the name away."""
+        self._socket.close()
+        self.path.unlink(missing_ok=True)
+
+    def die(self) -> None:
+        """Stop listening and leave the name behind, as a process that was killed does."""
+        self._socket.close()
+
+
+class AttentiveListener:
+    """A datagram listener that reads all the time, in a thread of its own, until it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.received: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._socket.shutdown(socket.SHUT_RD)
+        self._thread.join()
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while data := self._socket.recv(LONGEST_DATAGRAM_BYTES):
+            self.received.append(data)
+
+
+class StreamListener:
+    """Whoever is behind a stream socket and takes messages that end with a NUL. It reads only when asked to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._listening.setblocking(False)
+        self._callers: list[socket.socket] = []
+        self._received = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def read(self) -> bytes:
+        """All bytes that have come so far, since the beginning."""
+        try:
+            while True:
+                caller, _ = self._listening.accept()
+                caller.setblocking(False)
+                self._callers.append(caller)
+        except BlockingIOError:
+            pass
+        for caller in self._callers:
+            try:
+                while chunk := caller.recv(1 << 16):
+                    self._received += chunk
+            except BlockingIOError:
+                continue
+        return self._received
+
+    def messages(self) -> list[bytes]:
+        """The messages that are whole; what follows the last NUL is not."""
+        return self.read().split(b"\0")[:-1]
+
+    def close(self) -> None:
+        """Stop listening, hang up, and take the name away."""
+        for caller in self._callers:
+            caller.close()
+        self._listening.close()
+        self.path.unlink(missing_ok=True)
+
+
+class JournalListener(DatagramListener):
+    """The journal as far as its native protocol goes (https://systemd.io/JOURNAL_NATIVE_PROTOCOL)."""
+
+    def entries(self) -> list[list[tuple[str, bytes]]]:
+        """The fields of every entry that has come."""
+        return [_native_fields(datagram) for datagram in self.read()]
+
+
+def _native_fields(datagram: bytes) -> list[tuple[str, bytes]]:
+    fields = []
+    at = 0
+    while at < len(datagram):
+        end = datagram.index(b"\n", at)
+        line = datagram[at:end]
+        if b"=" in line:
+            key, _, value = line.partition(b"=")
+            at = end + 1
+        else:
+            (length,) = struct.unpack_from("<Q", datagram, end + 1)
+            key, value = line, datagram[end + 9 : end + 9 + length]
+            at = end + 9 + length + 1
+            assert datagram[at - 1 : at] == b"\n"
+        fields.append((key.decode("ascii"), value))
+    return fields
+
+
+class ScriptedSink:
+    """A sink in memory: it takes what its script lets it take, and remembers it.
+
+    ``room`` is how many entries it still takes before it is full; ``down`` the reason why it cannot be reached.
+    """
+
+    def __init__(self, name: str = "scripted", keeps_position: bool = True, blocking: bool = False) -> None:
+        self.name = name
+        self.keeps_position = keeps_position
+        self.blocking = blocking
+        self.room = 1 << 30
+        self.down = ""
+        self.gone = False
+        self.received: list[Entry] = []
+        self.attempted = threading.Event()
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.closed = 0
+
+    @property
+    def seqs(self) -> list[int | None]:
+        """The sequence numbers of what it took; ``None`` for an announcement."""
+        return [entry.record.seq for entry in self.received]
+
+    def send(self, entries: Sequence[Entry]) -> int:
+        self.attempted.set()
+        self.may_go_on.wait(10)
+        if self.gone:
+            raise SinkGone("nobody reads any more")
+        if self.down:
+            raise SinkDown(self.down)
+        taken = entries[: self.room]
+        self.room -= len(taken)
+        self.received += taken
+        return len(taken)
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class _Impatient(selectors.EpollSelector):
+    """Where nothing is ready it moves the clock instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            return super().select(None)
+        ready = super().select(0)
+        if not ready:
+            self.now_s += max(timeout, 0)
+        return ready
+
+
+class HurriedLoop(asyncio.SelectorEventLoop):
+    """An event loop in whose world nothing takes time but the waiting, and the waiting is skipped."""
+
+    def __init__(self) -> None:
+        self._impatient = _Impatient()
+        super().__init__(self._impatient)
+
+    def time(self) -> float:
+        return self._impatient.now_s
+
+
+def hurried(job: Coroutine[None, None, T]) -> T:
+    """Run a coroutine whose waits are skipped."""
+    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+        return runner.run(job)
+
+
+def environment(**changes: str | None) -> Mapping[str, str]:
+    """This process's environment with changes; ``None`` takes a variable out."""
+    merged: dict[str, str | None] = {**os.environ, **changes}
+    return {key: value for key, value in merged.items() if value is not None}

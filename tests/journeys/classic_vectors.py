@@ -1,0 +1,76 @@
+r"""Which cases of the classic klogd were recorded, and where do they lie?
+
+The data is no part of this project; it lies beside the clone and is described in section 14 of klogd-classic.md there.
+Lines are sequences of latin-1 code points, each of which stands for one byte.
+"""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+PROJECT = Path(__file__).parents[2]
+DATA = PROJECT.parent / "shared" / "data" / "klogd-vectors.json"
+CONTROL = "\x01"  # a line that begins so is an instruction: SIG:USR1 sends a signal, ERR:5 has one read fail with errno 5
+
+Message = str | tuple[int, str]  # a line of the file, or priority and text of a datagram
+
+
+class Result(Struct, frozen=True):
+    """What another version of the program made of a case."""
+
+    messages: list[Message]
+
+
+class Vector(Struct, frozen=True):
+    """One case: the machine, the flags, what the kernel says, and what came out.
+
+    ``chunk`` says how much one read returned: a number of bytes, or ``line``. ``kallsyms_2`` replaces ``kallsyms_text``
+    while the program runs.
+    """
+
+    name: str
+    stance: str
+    input_lines: list[str]
+    expected_messages: list[Message]
+    alt: dict[str, Result]
+    flags: list[str] = []
+    map_text: str | None = None
+    map_path: str | None = None
+    kallsyms_text: str | None = None
+    kallsyms_2: str | None = None
+    root_files: dict[str, str] = {}
+    uname_r: str | None = None
+    chunk: str | None = None
+    sink: str = "file"
+    input_final_newline: bool = True
+    repaired_is_target: bool = False
+
+    @property
+    def has_failing_reads(self) -> bool:
+        """Whether a read is to fail, which no real input does when asked to."""
+        return any(line.startswith(f"{CONTROL}ERR:") for line in self.input_lines)
+
+    @property
+    def must_run_live(self) -> bool:
+        """Whether something is to happen while the program waits for more."""
+        return self.chunk is not None or self.kallsyms_2 is not None
+
+    @property
+    def steps(self) -> list[str | bytes]:
+        """What happens to the program, in order: an instruction, or the bytes that one read returns."""
+        if self.chunk == "line":
+            return [line[1:] if line.startswith(CONTROL) else f"{line}\n".encode("latin-1") for line in self.input_lines]
+        raw = self.input_bytes
+        size = int(self.chunk) if self.chunk is not None else len(raw)
+        return [raw[start : start + size] for start in range(0, len(raw), size)]
+
+    @property
+    def input_bytes(self) -> bytes:
+        """All that the kernel says, for a case without instructions."""
+        return ("\n".join(self.input_lines) + "\n" * self.input_final_newline).encode("latin-1")
+
+
+def load() -> list[Vector]:
+    """Read all cases."""
+    return msgspec.json.decode(DATA.read_bytes(), type=list[Vector])

@@ -1,0 +1,220 @@
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import DatagramListener, environment
+from tests.journeys.program import configure, lines_of, needs_kmsg, say
+from tests.waiting import until
+
+KLOGD = [sys.executable, "-c", "import sys; from klogd_py.cli import klogd; sys.exit(klogd())"]
+
+
+class Classic:
+    """klogd as an old init script runs it, with everything it touches in a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pid_file = folder / "klogd.pid"
+        self.log = folder / "kern.log"
+        self._config = configure(folder)
+        self._pids: set[int] = set()
+
+    def run(self, *options: str, pid_file: str = "") -> subprocess.CompletedProcess[str]:
+        """Run it until it returns, at once or from the background."""
+        with (self.folder / "stdout").open("w+") as output, (self.folder / "stderr").open("w+") as errors:
+            command = [*KLOGD, "--config", str(self._config), "--pid-file", pid_file or str(self.pid_file), *options]
+            surroundings = environment(NOTIFY_SOCKET=None, JOURNAL_STREAM=None)
+            # files, not pipes: the process in the background keeps them open
+            ran = subprocess.run(
+                command, cwd=self.folder, env=surroundings, stdout=output, stderr=errors, timeout=10, check=False
+            )
+        if self.pid_file.exists():
+            self.take_care_of(self.pid)
+        said = [(self.folder / name).read_text() for name in ("stdout", "stderr")]
+        return subprocess.CompletedProcess(command, ran.returncode, *said)
+
+    @property
+    def pid(self) -> int:
+        """The process that the pid file names."""
+        return int(self.pid_file.read_text())
+
+    def take_care_of(self, pid: int) -> None:
+        """Have this process end with the test."""
+        self._pids.add(pid)
+
+    def stop(self) -> None:
+        """End every daemon that was started here, and wait until it has gone."""
+        for pid in self._pids:
+            if _runs(pid, self.folder):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, 15)
+        until(lambda: not [pid for pid in self._pids if _runs(pid, self.folder)], "the end of all daemons", 8)
+
+
+def _runs(pid: int, folder: Path) -> bool:
+    """Whether this is one of our daemons; a number may have been given to another process, and a zombie has no command."""
+    with contextlib.suppress(OSError):
+        return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+@pytest.fixture
+def classic(tmp_path: Path) -> Iterator[Classic]:
+    daemon = Classic(tmp_path)
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@needs_kmsg
+def test_it_returns_0_from_a_daemon_that_is_at_work(classic: Classic) -> None:
+    ran = classic.run("-f", str(classic.log))
+    assert ran.returncode == 0
+    assert _runs(classic.pid, classic.folder)
+    marker = f"marker of process {classic.pid}"
+    say(f"<28>{marker}")
+    until(lambda: f"<28>{marker}" in lines_of(classic.log), "the marker")
+
+
+@needs_kmsg
+def test_the_daemon_has_a_session_of_its_own_and_holds_no_folder(classic: Classic) -> None:
+    assert classic.run("-f", str(classic.log)).returncode == 0
+    assert os.getsid(classic.pid) == classic.pid
+    assert os.readlink(f"/proc/{classic.pid}/cwd") == "/"
+    assert {os.readlink(f"/proc/{classic.pid}/fd/{number}") for number in range(3)} == {os.devnull}
+
+
+@needs_kmsg
+def test_stopping_it_removes_the_pid_file(classic: Classic) -> None:
+    assert classic.run("-f", str(classic.log)).returncode == 0
+    os.kill(classic.pid, 15)
+    until(lambda: not classic.pid_file.exists(), "the end of the pid file")
+
+
+@needs_kmsg
+@pytest.mark.parametrize("options", [(), ("-n",)])
+def test_a_second_start_is_refused_and_leaves_the_pid_file_alone(classic: Classic, options: tuple[str, ...]) -> None:
+    assert classic.run("-f", str(classic.log)).returncode == 0
+    before = classic.pid_file.read_bytes()
+    ran = classic.run("-f", str(classic.log), *options)
+    assert ran.returncode == 1
+    assert f"already running as process {int(before)}" in ran.stderr
+    assert classic.pid_file.read_bytes() == before
+    assert _runs(int(before), classic.folder)
+
+
+@needs_kmsg
+def test_a_pid_file_of_a_daemon_that_was_killed_does_not_stop_the_next(classic: Classic) -> None:
+    assert classic.run("-f", str(classic.log)).returncode == 0
+    first = classic.pid
+    os.kill(first, 9)
+    until(lambda: not _runs(first, classic.folder), "its end")
+    assert classic.pid_file.exists()
+    assert classic.run("-f", str(classic.log)).returncode == 0
+    assert classic.pid != first
+
+
+@needs_kmsg
+@pytest.mark.parametrize(("option", "name"), [("-i", "SIGUSR1"), ("-I", "SIGUSR2")])
+def test_the_running_daemon_is_signalled(classic: Classic, option: str, name: str) -> None:
+    with DatagramListener(classic.folder / "notify") as manager:
+        command = [*KLOGD, "--config", str(configure(classic.folder)), "--pid-file", str(classic.pid_file)]
+        errors = classic.folder / "errors"
+        with errors.open("w") as stream:
+            daemon = subprocess.Popen(
+                [*command, "-n", "-f", str(classic.log)], env=environment(NOTIFY_SOCKET=str(manager.path)), stderr=stream
+            )
+        try:
+            until(manager.read, "READY=1")
+            assert classic.run(option).returncode == 0
+            until(lambda: f"symbols read anew after {name}" in errors.read_text(), name)
+        finally:
+            daemon.terminate()
+            assert daemon.wait(8) == 0
+
+
+@pytest.mark.parametrize("option", ["-i", "-I"])
+@pytest.mark.parametrize("left_behind", [None, "", "1\n", "not a number"])
+def test_without_a_running_daemon_there_is_nobody_to_signal(classic: Classic, option: str, left_behind: str | None) -> None:
+    if left_behind is not None:
+        classic.pid_file.write_text(left_behind)
+    ran = subprocess.run([*KLOGD, "--pid-file", str(classic.pid_file), option], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "no klogd is running" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "pid_file", "named"),
+    [
+        (("--input", "/nonexistent/capture"), "", "/nonexistent/capture: No such file"),
+        (("-f", "-"), "/nonexistent/klogd.pid", "/nonexistent/klogd.pid"),
+    ],
+    ids=["no source", "no pid file"],
+)
+def test_a_daemon_that_cannot_start_is_reported_at_once(
+    classic: Classic, options: tuple[str, ...], pid_file: str, named: str
+) -> None:
+    began_s = time.monotonic()
+    ran = classic.run(*options, pid_file=pid_file)
+    assert ran.returncode == 1
+    assert named in ran.stderr
+    assert time.monotonic() - began_s < 5
+    assert not classic.pid_file.exists()
+
+
+def test_a_wrong_configuration_is_reported_at_once(classic: Classic) -> None:
+    (classic.folder / "klogd-py.toml").write_text("sniks = []\n")
+    ran = classic.run()
+    assert ran.returncode == 78
+    assert "unknown key sniks" in ran.stderr
+
+
+@needs_kmsg
+def test_a_pid_file_lies_where_it_was_said_and_not_below_the_root(classic: Classic) -> None:
+    name = f"klogd-{os.getpid()}.pid"
+    there, astray = classic.folder / name, Path("/") / name
+    try:
+        assert classic.run("-f", str(classic.log), pid_file=name).returncode == 0
+        found = there if there.exists() else astray
+        classic.take_care_of(int(found.read_text()))
+        assert found == there
+    finally:
+        classic.stop()
+        astray.unlink(missing_ok=True)
+
+
+def test_standard_input_is_read_from_the_background_too(classic: Classic) -> None:
+    command = [*KLOGD, "--config", str(configure(classic.folder)), "--pid-file", str(classic.pid_file)]
+    command += ["--input", "-", "-f", str(classic.log)]
+    ran = subprocess.run(command, input=b"<6>one\n<6>two\n", cwd=classic.folder, timeout=10, stderr=subprocess.DEVNULL)
+    assert ran.returncode == 0
+    until(lambda: lines_of(classic.log) == ["<6>one", "<6>two"], "both lines")
+
+
+OPENS_FILES = """
+import sys
+from klogd_py.classic import in_background
+def job(ready):
+    ready()
+    opened.extend(open(f"{sys.argv[1]}/{number}", "wb", buffering=0) for number in range(5))
+    return 0
+opened = []
+sys.exit(in_background(job, ()))
+"""
+
+
+def test_the_end_of_a_daemon_writes_into_nothing_that_it_opened_later(tmp_path: Path) -> None:
+    readable, writable = os.pipe()  # the daemon holds the writing end as long as it lives
+    with open(readable, "rb") as lifetime:
+        ran = subprocess.run([sys.executable, "-c", OPENS_FILES, str(tmp_path)], pass_fds=[writable], timeout=10)
+        os.close(writable)
+        assert lifetime.read() == b""
+    assert ran.returncode == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {str(number): b"" for number in range(5)}

@@ -1,0 +1,69 @@
+import json
+import secrets
+from pathlib import Path
+
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, raw_records, say
+from tests.waiting import until
+
+pytestmark = needs_kmsg
+
+
+def test_a_line_written_to_the_kernel_log_comes_out_in_a_file(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    with Program(tmp_path, "--sink", f"file:{log}") as program:
+        say(f"<28>tests[7]: {marker} says \x1b[31mhello")
+        found = until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        assert program.stop() == 0
+    assert len(found) == 1
+    assert found[0].endswith(f" tests[7]: {marker} says \\x1b[31mhello")
+
+
+def test_no_process_can_pass_for_the_kernel(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    config = configure(tmp_path, '[file]\nform = "json"\n')
+    with Program(tmp_path, "--sink", f"file:{log}", config=config):
+        say(f"<0>{marker}")
+        found = until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+    content = json.loads(found[0])
+    assert (content["facility"], content["severity"], content["tag"]) == (1, "emerg", "kmsg")
+
+
+def _shown_once(folder: Path, *options: str) -> list[str]:
+    """All lines of a single pass, taken while nobody else wrote to the kernel log."""
+
+    def shown() -> tuple[list[str], list[bytes]]:
+        before = raw_records()
+        with Program(folder, "--once", "--sink", "console", *options) as program:
+            assert program.wait() == 0
+        return (lines_of(program.output), before) if raw_records() == before else ([], [])
+
+    lines, records = until(lambda: found if (found := shown())[1] else None, "a moment of silence", 20) or ([], [])
+    assert len(lines) == len(records)
+    return lines
+
+
+def test_a_single_pass_prints_one_line_for_each_record(tmp_path: Path) -> None:
+    assert _shown_once(tmp_path, "--style", "off")
+
+
+def test_a_single_pass_prints_every_record_with_its_number(tmp_path: Path) -> None:
+    seqs = [json.loads(line)["seq"] for line in _shown_once(tmp_path, "--json")]
+    assert seqs == [*range(seqs[0], seqs[-1] + 1)]
+
+
+def _times(marker: str, log: Path) -> int:
+    return sum(marker in line for line in lines_of(log))
+
+
+def test_two_readers_do_not_take_records_from_each_other(tmp_path: Path) -> None:
+    marker = f"marker-{secrets.token_hex(8)}"
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        Program(folders[0], "--sink", f"file:{folders[0]}/log"),
+        Program(folders[1], "--sink", f"file:{folders[1]}/log"),
+    ):
+        for number in range(3):
+            say(f"{marker} {number}")
+        until(lambda: all(_times(marker, folder / "log") == 3 for folder in folders), "three markers each")

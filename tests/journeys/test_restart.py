@@ -1,0 +1,134 @@
+import json
+import os
+import secrets
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.waiting import until
+
+pytestmark = needs_kmsg
+
+JSON_FILE = '[file]\nform = "json"\n'
+
+
+def _documents(log: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in lines_of(log)]
+
+
+def _marked(log: Path, marker: str) -> list[str]:
+    return [line.split(marker)[1][1:3] for line in lines_of(log) if marker in line]
+
+
+def _until_marked(log: Path, marker: str, last: int) -> None:
+    until(lambda: f"{last:02d}" in _marked(log, marker), f"marker {last} in {log}")
+
+
+def test_after_a_clean_stop_nothing_is_missing_and_nothing_comes_twice(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    config = configure(tmp_path, JSON_FILE)
+    for run in range(3):
+        say(f"{marker} {2 * run:02d}")
+        with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
+            say(f"{marker} {2 * run + 1:02d}")
+            _until_marked(log, marker, 2 * run + 1)
+            assert program.stop() == 0
+    assert _marked(log, marker) == ["00", "01", "02", "03", "04", "05"]
+    seqs = [document["seq"] for document in _documents(log)]
+    assert isinstance(seqs[0], int)
+    assert seqs == [*range(seqs[0], seqs[0] + len(seqs))]
+
+
+def test_after_a_kill_nothing_is_missing(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    config = configure(tmp_path, JSON_FILE)
+    for run in range(2):
+        with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
+            say(f"{marker} {run:02d}")
+            _until_marked(log, marker, run)
+            program.stop(signal.SIGKILL)
+    seqs = [document["seq"] for document in _documents(log)]
+    assert seqs[0] == min(map(int, map(str, seqs)))
+    assert {*seqs} == {*range(int(str(seqs[0])), int(str(seqs[-1])) + 1)}
+
+
+def test_a_second_pass_has_nothing_to_say_until_there_is_something_new(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    config = configure(tmp_path, JSON_FILE)
+
+    def once() -> list[dict[str, object]]:
+        before = len(_documents(log))
+        with Program(tmp_path, "--once", "--sink", f"file:{log}", config=config) as program:
+            assert program.wait() == 0
+        return _documents(log)[before:]
+
+    everything = once()
+    assert everything
+    say(f"{marker}")
+    later = once()
+    assert [document for document in later if document["text"] == marker]
+    assert min(int(str(document["seq"])) for document in later) == int(str(everything[-1]["seq"])) + 1
+
+
+def test_each_sink_goes_on_where_it_stood_itself(tmp_path: Path) -> None:
+    old, new, marker = tmp_path / "old.log", tmp_path / "new.log", f"marker-{secrets.token_hex(8)}"
+    config = configure(tmp_path, JSON_FILE)
+    for sinks in ([old], [old, new]):
+        options = [word for sink in sinks for word in ("--sink", f"file:{sink}")]
+        with Program(tmp_path, *options, config=config) as program:
+            say(f"{marker} {len(sinks):02d}")
+            for sink in sinks:
+                _until_marked(sink, marker, len(sinks))
+            assert program.stop() == 0
+    assert [document["seq"] for document in _documents(old)] == [document["seq"] for document in _documents(new)]
+
+
+def test_the_console_shows_at_every_start_what_it_has_shown_before(tmp_path: Path) -> None:
+    shown = []
+    for _ in range(2):
+        with Program(tmp_path, "--once", "--sink", "console", "--json") as program:
+            assert program.wait() == 0
+        shown.append([json.loads(line)["seq"] for line in lines_of(program.output)])
+    assert shown[0]
+    assert shown[0][-1] in shown[1]
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        b"",
+        b"not json",
+        b'{"boot_id": "0", "next": {"file:LOG": 5}}',
+        b'{"boot_id": "BOOT", "next": {"file:LOG": 18446744073709551615}}',
+        b'{"boot_id": "BOOT", "next": {"file:LOG": -1}}',
+        b'{"boot_id": "BOOT", "next": {"file:LOG": "five"}}',
+    ],
+    ids=["empty", "not JSON", "another boot", "beyond the ring", "negative", "not a number"],
+)
+def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, saved: bytes) -> None:
+    log = tmp_path / "kern.log"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    filled = saved.replace(b"BOOT", boot_id.encode()).replace(b"LOG", os.fsencode(log))
+    (tmp_path / "position.json").write_bytes(filled)
+    config = configure(tmp_path, JSON_FILE)
+    with Program(tmp_path, "--once", "--sink", f"file:{log}", config=config) as program:
+        assert program.wait() == 0
+    with Program(tmp_path, "--once", "--sink", "console", "--json", config=config) as program:
+        assert program.wait() == 0
+    shown = [json.loads(line)["seq"] for line in lines_of(program.output)]
+    written = [document["seq"] for document in _documents(log)]
+    assert written
+    assert shown[: len(written)] == written
+
+
+def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    config = tmp_path / "klogd-py.toml"
+    config.write_text(f'state.position = "{tmp_path}/missing/position.json"\n')
+    with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
+        program.await_log("position not saved")
+        say(f"{marker} 00")
+        _until_marked(log, marker, 0)
+        assert program.stop() == 0

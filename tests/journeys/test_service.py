@@ -1,0 +1,109 @@
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.waiting import until
+
+
+@needs_kmsg
+def test_the_manager_hears_ready_then_status_then_stopping(tmp_path: Path) -> None:
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
+        program.await_told("STATUS=", times=2)
+        assert program.stop() == 0
+    assert program.told[0] == "READY=1"
+    assert program.told[1].startswith("STATUS=0 records from /dev/kmsg; ")
+    assert program.told.count("READY=1") == 1
+    assert program.told.count("STOPPING=1") == 1
+    behind = program.told[program.told.index("STOPPING=1") + 1 :]
+    assert all(line.startswith("STATUS=") for line in behind)
+
+
+@needs_kmsg
+def test_the_watchdog_is_fed_in_time_and_without_records(tmp_path: Path) -> None:
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="400000", WATCHDOG_PID=None) as program:
+        program.await_told("WATCHDOG=1", times=4)
+        assert program.stop() == 0
+
+
+@needs_kmsg
+def test_the_watchdog_of_another_process_is_not_fed(tmp_path: Path) -> None:
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="1000", WATCHDOG_PID="1") as program:
+        program.await_told("STATUS=", times=2)
+        assert program.stop() == 0
+    assert "WATCHDOG=1" not in program.told
+
+
+@needs_kmsg
+def test_a_reload_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    config = configure(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n[watch]\nfiles = false\n')
+    with Program(tmp_path, config=config) as program:
+        program.send(signal.SIGHUP)
+        program.await_told("READY=1", times=2)
+        assert program.stop() == 0
+    states = [line for line in program.told if not line.startswith("STATUS=")]
+    assert states == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+
+
+@needs_kmsg
+def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> None:
+    good, bad = tmp_path / "kern.log", tmp_path / "missing" / "kern.log"
+    with Program(tmp_path, "--sink", f"file:{good}", "--sink", f"file:{bad}") as program:
+        program.await_told(f"; down: file:{bad}")
+        bad.parent.mkdir()
+        until(lambda: bad.exists() and len(lines_of(bad)) == len(lines_of(good)), "what was owed")
+        say(f"marker-{secrets.token_hex(8)}")
+        until(lambda: "; down:" not in program.hear()[-1], "a good status")
+        assert program.stop() == 0
+
+
+@needs_kmsg
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_daemon_that_is_asked_to_stop_ends_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
+        assert program.stop(number) == 0
+    assert not [line for line in program.log if "Traceback" in line]
+
+
+def test_a_daemon_whose_input_is_silent_stops_when_asked(tmp_path: Path) -> None:
+    log = tmp_path / "kern.log"
+    with Program(tmp_path, "--input", "-", "--sink", f"file:{log}") as program:
+        program.feed("<6>one\n")
+        until(lambda: lines_of(log), "the first line")
+        assert program.stop() == 0
+
+
+def test_a_daemon_whose_input_is_silent_feeds_the_watchdog(tmp_path: Path) -> None:
+    options = ("--input", "-", "--sink", f"file:{tmp_path}/kern.log")
+    with Program(tmp_path, *options, WATCHDOG_USEC="400000", WATCHDOG_PID=None) as program:
+        program.feed("<6>one\n")
+        program.await_told("WATCHDOG=1", times=4)
+
+
+def test_an_input_that_ends_ends_the_daemon(tmp_path: Path) -> None:
+    with Program(tmp_path, "--input", "-", "--sink", "console", "--style", "off") as program:
+        program.feed("<6>one\n<6>without a line feed")
+        program.end_of_input()
+        assert program.wait() == 0
+    assert [line.partition("kernel: ")[2] for line in lines_of(program.output)] == ["one", "without a line feed"]
+
+
+def test_a_configuration_without_any_sink_is_refused(tmp_path: Path) -> None:
+    config = configure(tmp_path, "sinks = []\n")
+    command = [sys.executable, "-m", "klogd_py", "--config", str(config)]
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+    assert ran.returncode == 78
+    assert "at least one sink" in ran.stderr
+
+
+def test_a_reader_of_standard_output_who_leaves_ends_the_daemon_without_a_traceback(tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    capture.write_text("<6>one\n" * 100_000)
+    with Program(tmp_path, "--input", str(capture), "--sink", "console", through="head -n 1") as program:
+        program.wait()
+    assert len(lines_of(program.output)) == 1
+    assert not [line for line in program.log if "Traceback" in line]

@@ -1,0 +1,147 @@
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.waiting import until
+
+pytestmark = needs_kmsg
+
+MAP = """\
+ffffffff81000000 T _text
+ffffffff81000000 T _stext
+ffffffff81000100 T start_kernel
+ffffffff82000000 T _etext
+"""
+
+
+def _watches(program: Program, folder: Path) -> bool:
+    """Whether the folder's inode stands in one of the program's inotify descriptors: ``inotify wd:1 ino:2a sdev:...``."""
+    wanted = f" ino:{folder.stat().st_ino:x} "
+    infos = [Path(f"/proc/{program.process.pid}/fdinfo/{name}") for name in os.listdir(f"/proc/{program.process.pid}/fdinfo")]
+    return any(line.startswith("inotify ") and wanted in line for info in infos for line in lines_of(info))
+
+
+def _await_watching(program: Program, folder: Path) -> None:
+    until(lambda: _watches(program, folder), f"the watch on {folder}")
+
+
+def _writes_to(log: Path) -> bool:
+    """Whether what is said now arrives there."""
+    marker = f"marker-{secrets.token_hex(8)}"
+    say(marker)
+    until(lambda: [line for line in lines_of(log) if marker in line], f"{marker} in {log}")
+    return True
+
+
+@pytest.mark.parametrize("name", ["klogd-py.toml", "klogd.conf"])
+@pytest.mark.parametrize("how", ["in place", "by renaming"])
+def test_an_edited_configuration_takes_effect_by_itself(tmp_path: Path, name: str, how: str) -> None:
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    config = configure(tmp_path, f'sinks = ["file:{first}"]\n', name)
+    with Program(tmp_path, config=config) as program:
+        assert _writes_to(first)
+        _await_watching(program, tmp_path)
+        if how == "in place":
+            configure(tmp_path, f'sinks = ["file:{second}"]\n', name)
+        else:
+            configure(tmp_path, f'sinks = ["file:{second}"]\n', "edited").rename(config)
+        program.await_told("READY=1", times=2)
+        assert _writes_to(second)
+        assert program.stop() == 0
+
+
+@pytest.mark.parametrize("change", ["appears", "goes"])
+def test_a_drop_in_that_appears_or_goes_takes_effect_by_itself(tmp_path: Path, change: str) -> None:
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    config = configure(tmp_path, f'sinks = ["file:{first}"]\n')
+    drop_in = tmp_path / "klogd-py.toml.d" / "10-local.toml"
+    drop_in.parent.mkdir()
+    content = f'sinks = ["file:{second}"]\n'
+    if change == "goes":
+        drop_in.write_text(content)
+    with Program(tmp_path, config=config) as program:
+        assert _writes_to(second if change == "goes" else first)
+        _await_watching(program, drop_in.parent)
+        drop_in.write_text(content) if change == "appears" else drop_in.unlink()
+        program.await_told("READY=1", times=2)
+        assert _writes_to(first if change == "goes" else second)
+        assert program.stop() == 0
+
+
+def test_a_wrong_edit_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "kern.log"
+    config = configure(tmp_path, f'sinks = ["file:{log}"]\n')
+    with Program(tmp_path, config=config) as program:
+        _await_watching(program, tmp_path)
+        config.write_text("sinks = [")
+        program.await_log("keeping the old configuration")
+        assert _writes_to(log)
+
+
+def test_nothing_is_read_anew_because_of_our_own_reads_and_writes(tmp_path: Path) -> None:
+    log = tmp_path / "kern.log"  # beside the configuration, in a watched directory
+    config = configure(tmp_path, f'sinks = ["file:{log}"]\n')
+    with Program(tmp_path, config=config) as program:
+        _await_watching(program, tmp_path)
+        for _ in range(3):
+            assert _writes_to(log)
+        config.read_text()
+        config.touch()  # changes no content, and closes nothing that was written
+        config.write_text("sinks = [")
+        program.await_log("keeping the old configuration")
+        assert not [line for line in program.log if "read anew" in line]
+        assert program.stop() == 0
+
+
+def _machine(folder: Path) -> Path:
+    """A machine below a folder, whose kernel has no map yet."""
+    root = folder / "root"
+    (root / "boot").mkdir(parents=True)
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    (root / "proc/sys/kernel/osrelease").write_text("6.1.0-test\n")
+    return root
+
+
+def test_a_map_that_appears_changes_and_goes_is_noticed(tmp_path: Path) -> None:
+    root = _machine(tmp_path)
+    place = root / "boot/System.map-6.1.0-test"
+    with Program(tmp_path, "--root", str(root), "--sink", f"file:{tmp_path}/kern.log") as program:
+        _await_watching(program, root / "boot")
+        place.write_text(MAP)
+        program.await_log(f"symbols read anew after a change of {place}")
+        program.await_log(f"names from {place}")
+        place.write_text(MAP + "ffffffff82000100 T beyond\n")
+        program.await_log(f"symbols read anew after a change of {place}", times=2)
+        place.unlink()
+        program.await_log(f"symbols read anew after a change of {place}", times=3)
+        program.await_log("no symbols")
+        assert program.stop() == 0
+
+
+def test_a_file_that_is_no_map_is_not_noticed(tmp_path: Path) -> None:
+    root = _machine(tmp_path)
+    place = root / "boot/System.map-6.1.0-test"
+    with Program(tmp_path, "--root", str(root), "--sink", f"file:{tmp_path}/kern.log") as program:
+        _await_watching(program, root / "boot")
+        (root / "boot/initrd.img").write_text("new")
+        (root / "boot/System.map-9.9.9").write_text(MAP)
+        place.write_text(MAP)
+        program.await_log(f"symbols read anew after a change of {place}")
+        assert len([line for line in program.log if "read anew" in line]) == 1
+
+
+def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
+    events = [path for path in Path("/sys/module").glob("*/uevent") if os.access(path, os.W_OK)]
+    if not events:
+        pytest.skip("this kernel has no /sys/module/*/uevent through which it could be asked to tell of a module")
+    modules = tmp_path / "modules"
+    modules.touch()
+    config = configure(tmp_path, f'[names]\nmodules = "{modules}"\n')
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
+        for _ in range(3):
+            events[0].write_text("add")
+        until(lambda: events[0].write_text("add") and [line for line in program.log if "came or went" in line], "the module", 8)
+        assert events[0].parent.name in "".join(program.log)

@@ -1,0 +1,218 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record import Record
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.text import Stamps, host_name
+from tests.entries import WALL_US, entry, numbered
+
+
+def _texts(path: Path) -> list[str]:
+    return [json.loads(line)["text"] for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        (FileForm.TEXT, f"{Stamps().iso(WALL_US)} {host_name()} kernel: eth0: up\n"),
+        (FileForm.KLOGD, "<6>eth0: up\n"),
+    ],
+)
+def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> None:
+    assert FileSink("x", form).frame(entry("eth0: up")) == line.encode()
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (Record("text", 6), b"<6>text\n"),
+        (Record("text", 2047), b"<2047>text\n"),
+        (Record("text"), b"text\n"),
+        (Record("text", 6, head="<6>[    1.000000] "), b"<6>[    1.000000] text\n"),
+    ],
+)
+def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line: bytes) -> None:
+    item = entry()
+    assert FileSink("x", FileForm.KLOGD).frame(type(item)(record, 0, record.text)) == line
+
+
+@pytest.mark.parametrize("form", list(FileForm))
+def test_a_record_cannot_forge_a_second_line(form: FileForm) -> None:
+    line = FileSink("x", form).frame(entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r"))
+    assert line.count(b"\n") == 1
+    assert b"\x1b" not in line
+    assert b"\r" not in line
+
+
+def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    path.write_text("before\n")
+    sink = FileSink(str(path), FileForm.KLOGD)
+    assert sink.send([entry("one"), entry("two")]) == 2
+    assert sink.send([entry("three")]) == 1
+    sink.close()
+    assert path.read_text() == "before\n<6>one\n<6>two\n<6>three\n"
+
+
+def test_two_writers_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    sinks = [FileSink(str(path), FileForm.KLOGD) for _ in range(2)]
+    for number in range(4):
+        sinks[number % 2].send([entry(str(number))])
+    for sink in sinks:
+        sink.close()
+    assert path.read_text() == "<6>0\n<6>1\n<6>2\n<6>3\n"
+
+
+@pytest.mark.parametrize("gone", ["renamed", "removed", "replaced"])
+def test_a_file_that_lost_its_name_is_opened_anew(tmp_path: Path, gone: str) -> None:
+    path, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
+    sink = FileSink(str(path), FileForm.JSON)
+    sink.send([entry("before")])
+    if gone == "removed":
+        path.unlink()
+    else:
+        path.rename(aside)
+    if gone == "replaced":
+        path.touch()
+    sink.send([entry("after"), entry("later")])
+    sink.close()
+    assert _texts(path) == ["after", "later"]
+    assert gone == "removed" or _texts(aside) == ["before"]
+
+
+def test_rotation_leaks_no_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    sink = FileSink(str(path))
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        sink.send([entry()])
+        path.unlink()
+    sink.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_truncated_file_is_continued_at_its_new_end(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    sink = FileSink(str(path), FileForm.KLOGD)
+    sink.send([entry("before")])
+    os.truncate(path, 0)
+    sink.send([entry("after")])
+    sink.close()
+    assert path.read_text() == "<6>after\n"
+
+
+def test_the_sink_is_down_while_its_directory_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "log" / "kern.log"
+    sink = FileSink(str(path), FileForm.JSON)
+    with pytest.raises(SinkDown, match=r"kern\.log: No such file") as refused:
+        sink.send(numbered(range(3)))
+    assert refused.value.accepted == 0
+    path.parent.mkdir()
+    assert sink.send(numbered(range(3))) == 3
+    sink.close()
+    assert _texts(path) == ["record 0", "record 1", "record 2"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_a_new_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "kern.log"
+    before = os.umask(0o022)
+    try:
+        sink = FileSink(str(path), mode=mode)
+        sink.send([entry()])
+    finally:
+        os.umask(before)
+    sink.close()
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_file_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    path.touch(0o600)
+    sink = FileSink(str(path), mode=0o644)
+    sink.send([entry()])
+    sink.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_full_disk_makes_the_sink_down_and_takes_nothing() -> None:
+    sink = FileSink("/dev/full")
+    with pytest.raises(SinkDown, match="No space left") as refused:
+        sink.send([entry()])
+    assert refused.value.accepted == 0
+    sink.close()
+
+
+_FILLS_UP = """
+import resource, sys
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.file import FileForm, FileSink
+from tests.entries import entry
+path, limit_bytes = sys.argv[1], int(sys.argv[2])
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
+sink = FileSink(path, FileForm.KLOGD)
+batch = [entry(f"line {number}") for number in range(5)]  # ten bytes each with <6> and line feed
+try:
+    print("took", sink.send(batch))
+except SinkDown as refused:
+    accepted = refused.accepted
+    print("took", accepted)
+    print(open(path).read(), end="")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    sink.send(batch[accepted:])
+"""
+
+
+@pytest.mark.parametrize(("limit_bytes", "whole"), [(1, 0), (9, 0), (10, 1), (15, 1), (20, 2), (49, 4)])
+def test_no_half_line_stays_in_a_file_that_cannot_grow(tmp_path: Path, limit_bytes: int, whole: int) -> None:
+    path = tmp_path / "kern.log"
+    ran = subprocess.run([sys.executable, "-c", _FILLS_UP, str(path), str(limit_bytes)], capture_output=True, text=True)
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines() == [f"took {whole}", *(f"<6>line {number}" for number in range(whole))]
+    assert path.read_text().splitlines() == [f"<6>line {number}" for number in range(5)]
+
+
+def test_a_fifo_that_nobody_reads_is_down_and_does_not_hold_the_daemon(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    code = """
+import sys
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.file import FileSink
+from tests.entries import entry
+try:
+    FileSink(sys.argv[1]).send([entry()])
+except SinkDown:
+    print("down")
+"""
+    command = [sys.executable, "-c", code, str(fifo)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.communicate(timeout=3)[0] == "down\n"
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_a_dash_is_standard_output_and_keeps_no_position() -> None:
+    code = """
+from klogd_py.sinks.file import FileForm, FileSink
+from tests.entries import entry
+sink = FileSink("-", FileForm.KLOGD)
+sink.send([entry("one")])
+sink.close()
+sink.send([entry("two")])
+sink.close()
+print(sink.keeps_position)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "<6>one\n<6>two\nFalse\n"

@@ -1,0 +1,218 @@
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from klogd_py.sinks.mailroom import Mailroom
+from tests.entries import announced, numbered
+from tests.fakes import ScriptedSink, hurried
+
+ROOMY = 1 << 24
+
+
+def _mailroom(owed: Mapping[str, int] | None = None) -> Mailroom:
+    return Mailroom(announced, (owed or {}).get)
+
+
+def _down(name: str) -> ScriptedSink:
+    sink = ScriptedSink(name)
+    sink.down = "away"
+    return sink
+
+
+@pytest.mark.parametrize("hindrance", ["down", "full", "gone"])
+def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None:
+    bad, good = ScriptedSink("bad"), ScriptedSink("good")
+    bad.down, bad.gone, bad.room = "away" if hindrance == "down" else "", hindrance == "gone", 0
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([bad, good], ROOMY)
+        for seq in range(5):
+            mailroom.post(numbered([seq]))
+        assert good.seqs == [0, 1, 2, 3, 4]
+        assert mailroom.positions == {"good": 5}
+        assert not mailroom.all_gone
+        await mailroom.empty(1)
+        assert mailroom.close() == (0 if hindrance == "gone" else 5)
+
+    hurried(carry())
+
+
+def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
+    stuck, good = ScriptedSink("stuck", blocking=True), ScriptedSink("good")
+    stuck.may_go_on.clear()
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([stuck, good], ROOMY)
+        mailroom.post(numbered([0]))
+        await asyncio.to_thread(stuck.attempted.wait, 5)
+        mailroom.post(numbered([1]))
+        assert (good.seqs, stuck.seqs) == ([0, 1], [])
+        stuck.may_go_on.set()
+        while mailroom.busy:
+            await asyncio.sleep(0)
+        mailroom.close()
+
+    asyncio.run(carry())
+    assert stuck.seqs == [0, 1]
+
+
+def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
+    slow = ScriptedSink("slow", blocking=True)
+    slow.may_go_on.clear()
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([slow], ROOMY)
+        mailroom.post(numbered(range(3)))
+        await asyncio.to_thread(slow.attempted.wait, 5)
+        stopping = asyncio.create_task(mailroom.empty(5))
+        await asyncio.sleep(0)  # the drains are cancelled by now
+        await asyncio.sleep(0)
+        slow.may_go_on.set()
+        await stopping
+        assert mailroom.close() == 0
+
+    asyncio.run(carry())
+    assert slow.seqs == [0, 1, 2]
+
+
+def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
+    sink = _down("a")
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([sink], ROOMY)
+        mailroom.post(numbered(range(3)))
+        await asyncio.sleep(60)
+        assert (sink.seqs, mailroom.busy) == ([], True)
+        sink.down = ""
+        await asyncio.sleep(60)
+        assert (sink.seqs, mailroom.busy) == ([0, 1, 2], False)
+        mailroom.close()
+
+    hurried(carry())
+
+
+def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
+    sink = _down("a")
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([sink], ROOMY)
+        mailroom.post(numbered(range(3)))
+        asyncio.get_running_loop().call_later(3, lambda: setattr(sink, "down", ""))
+        await mailroom.empty(5)
+        assert mailroom.close() == 0
+
+    hurried(carry())
+    assert sink.seqs == [0, 1, 2]
+
+
+def test_emptying_ends_at_its_limit_and_what_is_left_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([_down("syslog:/gone"), ScriptedSink("good")], ROOMY)
+        mailroom.post(numbered(range(3)))
+        began_s = asyncio.get_running_loop().time()
+        await mailroom.empty(5)
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(5, abs=0.5)
+        assert mailroom.close() == 3
+
+    hurried(carry())
+    assert "syslog:/gone: 3 records could not be sent: away" in [record.getMessage() for record in caplog.records]
+
+
+def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([], ROOMY)
+        mailroom.post(numbered(range(3)))
+        await mailroom.empty(1)
+        assert mailroom.close() == 0
+
+    asyncio.run(carry())
+
+
+def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> None:
+    async def arrange() -> None:
+        mailroom = _mailroom({"a": 7, "b": 5})
+        mailroom.arrange([ScriptedSink("a"), ScriptedSink("b")], ROOMY)
+        assert mailroom.first_owed == 5
+        mailroom.arrange([ScriptedSink("a")], ROOMY)
+        assert mailroom.first_owed == 7
+        mailroom.arrange([ScriptedSink("a"), ScriptedSink("new")], ROOMY)
+        assert mailroom.first_owed == 0
+        mailroom.close()
+
+    hurried(arrange())
+
+
+def test_each_sink_goes_on_where_it_stood_itself() -> None:
+    ahead, behind, new = ScriptedSink("ahead"), ScriptedSink("behind"), ScriptedSink("new")
+    console = ScriptedSink("console", keeps_position=False)
+
+    async def carry() -> None:
+        mailroom = _mailroom({"ahead": 8, "behind": 5, "console": 9})
+        mailroom.arrange([ahead, behind, new, console], ROOMY)
+        mailroom.post(numbered(range(3, 10)))
+        assert mailroom.positions == {"ahead": 10, "behind": 10, "new": 10}
+        mailroom.close()
+
+    hurried(carry())
+    assert ahead.seqs == [8, 9]
+    assert behind.seqs == [5, 6, 7, 8, 9]
+    assert new.seqs == console.seqs == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> None:
+    before, after, added = _down("a"), ScriptedSink("a"), ScriptedSink("b")
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([before], ROOMY)
+        mailroom.post(numbered(range(3)))
+        mailroom.arrange([after, added], ROOMY)
+        mailroom.post(numbered(range(3, 5)))
+        await mailroom.empty(5)
+        mailroom.close()
+
+    hurried(carry())
+    assert before.closed == 1
+    assert after.seqs == [0, 1, 2, 3, 4]
+    assert added.seqs == [3, 4]
+
+
+def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> None:
+    removed, kept = ScriptedSink("a"), ScriptedSink("b")
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([removed, kept], ROOMY)
+        mailroom.post(numbered([0]))
+        mailroom.arrange([kept], ROOMY)
+        mailroom.post(numbered([1]))
+        assert list(mailroom.outboxes) == ["b"]
+        mailroom.close()
+
+    hurried(carry())
+    assert (removed.seqs, removed.closed, kept.seqs) == ([0], 1, [0, 1])
+
+
+def test_all_are_gone_only_when_each_is() -> None:
+    first, second = ScriptedSink("a"), ScriptedSink("b")
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([first, second], ROOMY)
+        first.gone = True
+        mailroom.post(numbered([0]))
+        assert not mailroom.all_gone
+        second.gone = True
+        mailroom.post(numbered([1]))
+        assert mailroom.all_gone
+        mailroom.close()
+
+    hurried(carry())

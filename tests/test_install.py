@@ -1,0 +1,71 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+INSTALLED = [
+    "etc/klogd-py.toml",
+    "usr/lib/systemd/system/klogd-py.service",
+    "usr/sbin/klogd",
+    "usr/sbin/klogd-py",
+    "usr/share/man/man5/klogd-py.toml.5",
+    "usr/share/man/man8/klogd-py.8",
+    "usr/share/man/man8/klogd.8",
+]
+
+
+def make(target: str, root: Path) -> str:
+    places = [f"DESTDIR={root}", "PREFIX=/usr", "SYSCONFDIR=/etc"]
+    return subprocess.run(["make", "-C", PROJECT, target, *places], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("root")
+    make("install", folder)
+    return folder
+
+
+def files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_program_configuration_unit_and_manual_pages_are_installed_below_destdir(root: Path) -> None:
+    assert [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")] == INSTALLED
+    assert (root / "usr/lib/klogd-py/klogd_py/cli.py").exists()
+
+
+def test_the_installed_program_runs_with_its_own_libraries_alone(root: Path) -> None:
+    script = (root / "usr/sbin/klogd-py").read_text().replace('"/usr/lib/klogd-py"', f'"{root}/usr/lib/klogd-py"')
+    moved = root / "klogd-py"
+    moved.write_text(script)
+    moved.chmod(0o755)
+    done = subprocess.run([moved, "lookup", "10"], capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    moved.unlink()
+    assert done.stdout.startswith("0x10  -  ")
+    assert done.stderr == ""
+
+
+def test_the_unit_is_in_order(root: Path) -> None:
+    unit = root / "klogd-py.service"
+    text = (root / "usr/lib/systemd/system/klogd-py.service").read_text()
+    assert "ExecStart=/usr/sbin/klogd-py\n" in text
+    unit.write_text(text.replace("=/usr/sbin/", f"={root}/usr/sbin/"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    unit.unlink()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_installing_again_keeps_a_configuration_that_was_changed(tmp_path: Path) -> None:
+    make("install", tmp_path)
+    config = tmp_path / "etc/klogd-py.toml"
+    config.write_text('sinks = ["console"]\n')
+    assert "was kept" in make("install", tmp_path)
+    assert config.read_text() == 'sinks = ["console"]\n'
+    assert "left because it was changed" in make("uninstall", tmp_path)
+    assert files(tmp_path) == ["etc/klogd-py.toml"]
+    config.unlink()
+    make("uninstall", tmp_path)
+    assert files(tmp_path) == []

@@ -7,8 +7,19 @@ Source of truth: kernel/printk/printk.c ``local_clock()``; clock_gettime(2).
 """
 
 import time
+from typing import Protocol
 
 from klogd_py.record import Record
+
+
+class Clock(Protocol):
+    """Turns kernel stamps into wall times."""
+
+    def anchor(self) -> None:
+        """Take the time; called once per batch."""
+
+    def wall_us_of(self, record: Record) -> int:
+        """Microseconds since the Unix epoch."""
 
 
 class LiveClock:

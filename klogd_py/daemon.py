@@ -12,11 +12,10 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Protocol
 
 from klogd_py import config as configuration
 from klogd_py import device, notify
-from klogd_py.clock import LiveClock, ReplayClock
+from klogd_py.clock import Clock, LiveClock, ReplayClock
 from klogd_py.config import BadConfig, Config
 from klogd_py.device import KmsgDevice, Source
 from klogd_py.invocation import Invocation
@@ -38,20 +37,9 @@ from klogd_py.watch.follower import Follower
 SAVE_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
 LONGEST_PAUSE_S = 5.0
-POLL_S = 0.1  # for a source that cannot be waited for
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
 logger = logging.getLogger("klogd_py")
-
-
-class Clock(Protocol):
-    """Turns kernel stamps into wall times."""
-
-    def anchor(self) -> None:
-        """Take the time; called once per batch."""
-
-    def wall_us_of(self, record: Record) -> int:
-        """Microseconds since the Unix epoch."""
 
 
 SINKS: dict[str, Callable[[Config, str, str], Sink]] = {
@@ -92,6 +80,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._running = asyncio.Event()  # cleared between TSTP and CONT
         self._redrawing = asyncio.Lock()
+        self._reloading = asyncio.Lock()
         self._save_timer: asyncio.TimerHandle | None = None
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
@@ -151,7 +140,7 @@ class Daemon:
                 self._stopping.set()
                 return
             else:
-                await self._readable()
+                await device.readable(self.source)
 
     async def _deliver(self, batch: list[Record | Gap]) -> None:
         if self.config.translate.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
@@ -165,22 +154,6 @@ class Daemon:
         if self._save_timer is None:
             self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
         await asyncio.sleep(0)
-
-    async def _readable(self) -> None:
-        """Wait until the source has something to read; a regular file always has."""
-        loop = asyncio.get_running_loop()
-        woken = asyncio.Event()
-        if self.source.fileno() < 0:
-            await asyncio.sleep(POLL_S)
-            return
-        try:
-            loop.add_reader(self.source.fileno(), woken.set)
-        except PermissionError:
-            return
-        try:
-            await woken.wait()
-        finally:
-            loop.remove_reader(self.source.fileno())
 
     async def _survive(self, error: OSError, failures: int) -> bool:
         """Wait longer after each failed read; without permission there is no use in trying again, and it stops."""
@@ -288,11 +261,15 @@ class Daemon:
 
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
-        try:
-            config = self._invocation.config()
-        except BadConfig as error:
-            logger.error("keeping the old configuration: %s", error)
-            return
+        async with self._reloading:
+            try:
+                config = self._invocation.config()
+            except BadConfig as error:
+                logger.error("keeping the old configuration: %s", error)
+                return
+            await self._change_to(config, reason)
+
+    async def _change_to(self, config: Config, reason: str) -> None:
         for table in ("input", "state"):
             if getattr(config, table) != getattr(self.config, table):
                 logger.warning("the change in [%s] takes effect at the next start", table)

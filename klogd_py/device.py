@@ -7,6 +7,7 @@ between, since the kernel's ring overruns a reader who dawdles.
 Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``devkmsg_read``; proc(5); syslog(2).
 """
 
+import asyncio
 import ctypes
 import errno
 import os
@@ -19,6 +20,7 @@ from klogd_py import kmsg, lines
 from klogd_py.record import Cause, Gap, Record
 
 BATCH_RECORDS = 512
+POLL_S = 0.1  # for syslog(2), which cannot be waited for
 KMSG = Path("/dev/kmsg")
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
@@ -218,6 +220,23 @@ def open_source(choice: str) -> Source:
         source.remark = "; ".join([*tried, source.remark] if source.remark else tried)
         return source
     raise SourceUnavailable("; ".join(tried))
+
+
+async def readable(source: Source) -> None:
+    """Wait until a source has something to read; a regular file always has."""
+    if source.fileno() < 0:
+        await asyncio.sleep(POLL_S)
+        return
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+    try:
+        loop.add_reader(source.fileno(), woken.set)
+    except PermissionError:  # epoll has no use for regular files
+        return
+    try:
+        await woken.wait()
+    finally:
+        loop.remove_reader(source.fileno())
 
 
 def set_console_level(level: int) -> None:

@@ -21,8 +21,8 @@ class _WithLevel(logging.Formatter):
 def to_stderr(level: str) -> None:
     """Log to standard error from ``level`` (error, warning, info, debug) on."""
     handler = logging.StreamHandler(sys.stderr)
-    journal = "JOURNAL_STREAM" in os.environ
-    handler.setFormatter(_WithLevel("%(message)s") if journal else logging.Formatter("klogd-py: %(message)s"))
+    plain = logging.Formatter("klogd-py: %(message)s")
+    handler.setFormatter(_WithLevel("%(message)s") if _goes_to_journal(sys.stderr.fileno()) else plain)
     _use(handler, level)
 
 
@@ -34,6 +34,12 @@ def to_syslog(level: str, path: str = "/dev/log") -> None:
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter(f"klogd-py[{os.getpid()}]: %(message)s"))
     _use(handler, level)
+
+
+def _goes_to_journal(descriptor: int) -> bool:
+    """Whether a descriptor is the stream that the manager connected to the journal: systemd.exec(5), JOURNAL_STREAM."""
+    status = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _use(handler: logging.Handler, level: str) -> None:

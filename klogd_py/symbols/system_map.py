@@ -69,7 +69,7 @@ def load(path: Path) -> SystemMap:
         os.close(descriptor)
     placeholder = _PLACEHOLDER.search(lines, 0, 1024)
     if placeholder is not None:
-        package = placeholder[1].decode("ascii", "replace")
+        package = placeholder[1].decode("ascii", "replace").replace("<version>", path.name.removeprefix("System.map-"))
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
     if len(lines) > LARGEST_WITH_VERSION_BYTES:
         lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste

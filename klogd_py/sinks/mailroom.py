@@ -97,6 +97,6 @@ class Mailroom:
         for name, outbox in self.outboxes.items():
             unsent = outbox.close()
             if unsent:
-                logger.error("%s: %d records could not be sent: %s", name, unsent, outbox.last_error or "it was full")
+                logger.error("%s: entries never sent: %d (%s)", name, unsent, outbox.last_error or "it was full")
             left += unsent
         return left

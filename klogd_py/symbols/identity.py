@@ -18,7 +18,7 @@ from klogd_py.symbols.table import Line, Table
 
 SAMPLES = 512
 _ANCHORS = (b"_stext", b"_text", b"stext", b"startup_64", b"_sinittext")
-_MISSES_LOOKED_INTO = 16  # a miss is searched for by reading the whole table
+_MOST_ABSENT = 64  # each is searched for by reading the whole of kallsyms; with more nothing is proved
 _NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
 
@@ -64,7 +64,7 @@ class Comparison(Struct, frozen=True):
     @property
     def proves(self) -> bool:
         """Whether this is enough to accept the map on."""
-        return not self.contradiction and self.agree >= 2 and self.agree > self.absent
+        return not self.contradiction and self.agree >= 2 and self.agree > self.absent and self.absent < _MOST_ABSENT
 
 
 def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bool, kallsyms: Table | Unknown) -> Verdict:
@@ -103,13 +103,14 @@ def compare(candidate: Table, kallsyms: Table) -> Comparison:
         if line.name in kallsyms.names_at(line.address + slide):
             agree += 1
             continue
-        if absent < _MISSES_LOOKED_INTO:
-            elsewhere = kallsyms.address_of(line.name)
-            if elsewhere is not None:
-                name = line.name.decode("utf-8", "replace")
-                told = f"{name} is at {elsewhere:#x} in kallsyms, at {line.address + slide:#x} by the map"
-                return Comparison(agree, absent, slide, told + (f" (slide {slide:#x})" if slide else ""))
+        elsewhere = kallsyms.address_of(line.name)
+        if elsewhere is not None:
+            name = line.name.decode("utf-8", "replace")
+            told = f"{name} is at {elsewhere:#x} in kallsyms, at {line.address + slide:#x} by the map"
+            return Comparison(agree, absent, slide, told + (f" (slide {slide:#x})" if slide else ""))
         absent += 1
+        if absent == _MOST_ABSENT:
+            break
     return Comparison(agree, absent, slide)
 
 

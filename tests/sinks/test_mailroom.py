@@ -122,7 +122,7 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(caplog: pytest.Log
         assert mailroom.close() == 3
 
     hurried(carry())
-    assert "syslog:/gone: 3 records could not be sent: away" in [record.getMessage() for record in caplog.records]
+    assert "syslog:/gone: entries never sent: 3 (away)" in [record.getMessage() for record in caplog.records]
 
 
 def test_a_mailroom_without_a_sink_can_be_emptied() -> None:

@@ -3,7 +3,7 @@ import pytest
 from klogd_py.record import Unknown
 from klogd_py.symbols.identity import Proof, Standing, compare, dotted, version_codes
 from klogd_py.symbols.table import Table
-from tests.symbols.kernels import KALLSYMS, MAP, judged, moved
+from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def test_a_map_with_one_function_longer_is_refused_with_an_example() -> None:
 def test_symbols_that_kallsyms_leaves_out_do_not_refute_a_map() -> None:
     some = b"".join(line for i, line in enumerate(KALLSYMS.splitlines(keepends=True)) if i % 3)
     assert judged(MAP, some).proof is Proof.KALLSYMS
+
+
+def test_many_names_unknown_to_kallsyms_do_not_hide_that_the_rest_is_another_kernels() -> None:
+    strangers = b"".join(b"%016x T stranger_%d\n" % (BASE + 0x10 * i, i) for i in range(1, 100))
+    rest = moved(KALLSYMS, 0x10000)
+    kallsyms = b"%016x T _stext\n" % BASE + moved(rest, 0x10)
+    assert judged(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof is not Proof.KALLSYMS
 
 
 def test_kallsyms_without_a_common_name_proves_nothing() -> None:

@@ -85,7 +85,7 @@ _FORMS: tuple[tuple[str, re.Pattern[str], Kind], ...] = tuple(
         ("Caller[", r"\s*Caller\[[0-9a-f]+\]: " + _TOKEN + r"\b", Kind.RETURN),
         ("IAOQ[", r"\s*IAOQ\[[01]\]: " + _TOKEN + r"\b", Kind.PC),
         ("RP(r2)", r"\s*RP\(r2\): " + _TOKEN + r"\b", Kind.RETURN),
-        ("WARNING: ", r"\s*WARNING: .{0,200}? at (?:\S+:\d+ )?(?:at )?" + _TOKEN + r"(?=\(\)|,| |$)", Kind.PC),
+        ("WARNING: ", r"\s*WARNING: .{0,200}? at (?:\S{1,300}:\d+ )?(?:at )?" + _TOKEN + r"(?=\(\)|,| |$)", Kind.PC),
     )
 )
 

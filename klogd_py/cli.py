@@ -67,6 +67,9 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, drop_
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
         return FAILED
+    except OSError as error:
+        print(f"{parser.prog}: {_in_words(error)}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return 130
 

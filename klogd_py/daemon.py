@@ -72,11 +72,12 @@ class Daemon:
         self.source = source or self._open_source()
         self.survey = Survey(Atlas())
         self.status = 0
-        self._boot = boot_id()
+        self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._ledger = self._open_ledger()
         self.mailroom = Mailroom(self._announce, self._owed, patient=not self._live)
         self._carried = 0
+        self._unsaved = ""  # why the position could not be saved the last time
         self._stopping = asyncio.Event()
         self._running = asyncio.Event()  # cleared between TSTP and CONT
         self._redrawing = asyncio.Lock()
@@ -162,7 +163,7 @@ class Daemon:
             self.status = 1
             self._stopping.set()
             return False
-        pause_s = min(0.1 * 2**failures, LONGEST_PAUSE_S)
+        pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
         logger.error("%s: %s; trying again in %.1f s", self.source.name, error.strerror, pause_s)
         await asyncio.sleep(pause_s)
         return True
@@ -326,8 +327,9 @@ class Daemon:
             try:
                 self._ledger.save(self.mailroom.positions)
             except PositionNotSaved as error:
-                logger.warning("position not saved, a restart sends records again: %s", error)
-                self._ledger = None
+                if str(error) != self._unsaved:
+                    logger.warning("position not saved, a restart sends records again: %s", error)
+                self._unsaved = str(error)
         notify.tell(self._status_line())
         if self.mailroom.busy and not self._stopping.is_set():
             self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)

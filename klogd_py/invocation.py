@@ -80,7 +80,7 @@ class Invocation(Struct, frozen=True):
             modules = self.modules or (names.modules and str(under(root, names.modules)))
             return Sources(release, root, self.map, names.search, kallsyms, modules)
         if elsewhere and not self.live:
-            return Sources(release, root, self.map, (), self.kallsyms, self.modules)
+            return Sources(self.release, root, self.map, (), self.kallsyms, self.modules)
         return Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
 
     @property

@@ -78,7 +78,7 @@ class Ledger:
             reason = error.strerror if isinstance(error, OSError) else "not a saved position"
             self.remark = f"{self._path}: {reason}; starting at the oldest record"
             return {}
-        if saved.boot_id != self._boot_id:
+        if saved.boot_id != self._boot_id or not self._boot_id:
             return {}
         return {sink: seq for sink, seq in saved.next.items() if seq >= 0}
 

@@ -33,6 +33,13 @@ def test_translate_names_what_the_named_map_knows(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_a_map_for_a_text_from_elsewhere_is_not_judged_by_this_kernels_release(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP.replace("c0200000 A _end", "c0130000 A Version_132114\nc0200000 A _end"))
+    assert b"[do_fork+0x60/0x100]" in run("translate", "--map", tmp_path / "map", stdin=SEED.encode()).stdout
+    refused = run("translate", "--map", tmp_path / "map", "--release", "2.6.22", stdin=SEED.encode())
+    assert (refused.stdout, refused.returncode) == (SEED.encode(), 1)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -34,8 +34,8 @@ def speaker(record: Record, text: str) -> tuple[str, str]:
     if record.facility == KERN:
         return KERNEL_TAG, text
     found = _SPEAKER.match(text)
-    if found is None:
-        return OTHER_TAG, text
+    if found is None or found[1].partition("[")[0].lower() == KERNEL_TAG:
+        return OTHER_TAG, text  # nobody else may speak in the kernel's name
     return found[1], text[found.end() :]
 
 

@@ -78,7 +78,7 @@ def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bo
         return Verdict(candidate.path, Standing.ACCEPTED, reason + tail, proof, slide)
 
     version = candidate.version
-    if version is not None and version not in version_codes(release):
+    if version is not None and release and version not in version_codes(release):
         return refused(f"made for Linux {dotted(version)}, the kernel is {release}")
     compared = compare(Table(candidate.lines, ""), kallsyms) if isinstance(kallsyms, Table) else None
     if compared is not None and compared.contradiction:
@@ -86,6 +86,8 @@ def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bo
     if compared is not None and compared.proves:
         slide = f", slide {compared.slide:#x}" if compared.slide else ""
         return accepted(f"agrees with kallsyms in {compared.agree} symbols{slide}", Proof.KALLSYMS, compared.slide)
+    if compared is not None and not given:
+        return refused(f"not this kernel's: kallsyms knows {compared.agree} of {compared.agree + compared.absent} symbols")
     if version is not None:
         return accepted(f"its version symbol says {dotted(version)}", Proof.VERSION)
     if given:

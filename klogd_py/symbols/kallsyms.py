@@ -110,7 +110,12 @@ def _modules(raw: bytes, end_of: EndOf) -> Table | Unknown:
 
 
 def _section(row: bytes, digits: int) -> tuple[bytes, bool]:
-    """The module of a line and whether it is code: where that changes, an allocation ends."""
+    """The module of a line and whether it is code: where that changes, an allocation ends.
+
+    Each symbol of a pseudo-module (a BPF program, a trampoline) is an allocation of its own.
+    """
+    if row.partition(b"\t")[2].strip(b"[]").decode("utf-8", "replace") in PSEUDO_MODULES:
+        return row, True
     return row.partition(b"\t")[2], row[digits + 1 : digits + 2] in (b"t", b"T", b"w", b"W")
 
 

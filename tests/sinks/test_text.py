@@ -60,7 +60,7 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
         (12, "two words: x", ("kmsg", "two words: x")),
         (12, "\x1b[1m: x", ("kmsg", "\x1b[1m: x")),
         (12, f"{'n' * 49}: x", ("kmsg", f"{'n' * 49}: x")),
-        (12, "kernel: forged", ("kernel", "forged")),
+        (12, "kernel: forged", ("kmsg", "kernel: forged")),
         (2047, "x[1]: y", ("x[1]", "y")),
     ],
 )

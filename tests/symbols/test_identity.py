@@ -61,8 +61,10 @@ def test_many_names_unknown_to_kallsyms_do_not_hide_that_the_rest_is_another_ker
     assert judged(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof is not Proof.KALLSYMS
 
 
-def test_kallsyms_without_a_common_name_proves_nothing() -> None:
-    assert judged(MAP, b"ffffffff81000000 T other\nffffffff81000100 T another\n", named=True).proof is Proof.NAME
+def test_kallsyms_without_a_common_name_refutes_what_only_its_name_vouches_for() -> None:
+    strangers = b"ffffffff81000000 T other\nffffffff81000100 T another\n"
+    assert judged(MAP, strangers, named=True).standing is Standing.REFUSED
+    assert judged(MAP, strangers, given=True).proof is Proof.GIVEN
 
 
 def test_a_version_symbol_of_another_kernel_refutes_even_a_given_map() -> None:

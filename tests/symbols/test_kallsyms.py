@@ -23,6 +23,7 @@ ffffffffa0000400 t ext_exit\t[extfs]
 ffffffffa0020000 d ext_data\t[extfs]
 ffffffffc0201000 t ftrace_trampoline\t[__builtin__ftrace]
 ffffffffc0300000 t bpf_prog_6deef7357e7b4530_x\t[bpf]
+ffffffffc0390000 t bpf_prog_1111111111111111_y\t[bpf]
 """
 
 
@@ -50,6 +51,8 @@ def named(symbols: Kallsyms, address: int) -> str:
         (0xFFFFFFFFA0020010, "ext_data+0x10/0x1000 [extfs]"),
         (0xFFFFFFFFC0201010, "ftrace_trampoline+0x10/0x1000"),  # pseudo-modules are not tagged
         (0xFFFFFFFFC0300010, "bpf_prog_6deef7357e7b4530_x+0x10/0x1000"),
+        (0xFFFFFFFFC0301000, "unknown"),  # each program is an allocation of its own
+        (0xFFFFFFFFC0390010, "bpf_prog_1111111111111111_y+0x10/0x1000"),
     ],
 )
 def test_the_kernels_symbols_and_its_modules(address: int, expected: str) -> None:
@@ -66,7 +69,7 @@ def test_the_last_symbol_of_a_module_reaches_to_the_end_of_the_module_where_that
 def test_masked_addresses_answer_hidden() -> None:
     masked = b"".join(b"0000000000000000" + line[16:] for line in (CORE + MODULES).splitlines(keepends=True))
     symbols = kallsyms.parse(masked)
-    assert (symbols.core, symbols.modules, symbols.symbols) == (Unknown.HIDDEN, Unknown.HIDDEN, 14)
+    assert (symbols.core, symbols.modules, symbols.symbols) == (Unknown.HIDDEN, Unknown.HIDDEN, 15)
 
 
 def test_an_empty_file_has_no_symbols() -> None:

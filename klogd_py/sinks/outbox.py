@@ -180,8 +180,10 @@ class Outbox:
         try:
             async with asyncio.timeout(LONGEST_PAUSE_S):
                 await writable.wait()
-        except TimeoutError:
-            pass  # the next try tells what is the matter
+        except TimeoutError:  # a listener that never reads must not hold up the other sinks: it counts as down
+            if not self.last_error:
+                logger.warning("%s takes nothing, retrying", self.sink.name)
+                self.last_error = "the listener does not read"
         finally:
             loop.remove_writer(descriptor)
 

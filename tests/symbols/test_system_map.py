@@ -129,6 +129,13 @@ def test_a_long_map_out_of_order_is_sorted(tmp_path: Path) -> None:
     assert system_map.load(tmp_path / "System.map").remark == "sorted in memory"
 
 
+def test_a_long_map_with_neighbours_swapped_is_sorted(tmp_path: Path) -> None:
+    lines = [b"%016x T f%d\n" % (0xFFFFFFFF81000000 + 64 * i, i) for i in range(60_000)]
+    lines[31], lines[32] = lines[32], lines[31]
+    assert named(b"".join(lines), tmp_path, 0xFFFFFFFF81000000 + 64 * 31 + 1) == "f31+0x1/0x40"
+    assert system_map.load(tmp_path / "System.map").remark == "sorted in memory"
+
+
 @pytest.mark.parametrize(
     ("symbol", "version"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "kmsg", "lines", "addresses", "translate"}
+SPINE = {"record", "kmsg", "lines", "addresses", "translate", "traces"}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
@@ -17,7 +17,8 @@ ALLOWED: dict[str, set[object]] = {
     "kmsg": {"record"},
     "lines": {"record"},
     "translate": {"record", "addresses"},
-    "symbols": {"record", OWN_ROOM},
+    "traces": {"record", "addresses"},
+    "symbols": {"record", "traces", OWN_ROOM},
     "sinks": {"record", OWN_ROOM},
     "watch": {OWN_ROOM},
     "device": {"record", "kmsg", "lines"},
@@ -29,7 +30,8 @@ ALLOWED: dict[str, set[object]] = {
     "invocation": {"config", "symbols"},
     "ownlog": set(),
     "classic": set(),
-    "commands": {"record", "addresses", "translate", "config", "invocation", "symbols"},
+    "filtering": {"record", "addresses", "traces", "translate", "symbols"},
+    "commands": {"record", "addresses", "filtering", "translate", "config", "invocation", "symbols"},
     "daemon": {EVERYBODY},
     "cli": {EVERYBODY},
     "__init__": set(),

@@ -9,6 +9,7 @@ A symbol reaches to the next higher address in the table; the last line only end
 Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos`` for aliases.
 """
 
+import contextlib
 import mmap
 from enum import Enum
 
@@ -110,6 +111,17 @@ class Table:
                     return None
         return None
 
+    def addresses_of(self, name: bytes, most: int = 8) -> list[int]:
+        """The addresses of the first few symbols with this name, as the table has them."""
+        found: list[int] = []
+        wanted = b" " + name + b"\n"
+        at = self._lines.find(wanted, 0, self._end)
+        while at >= 0 and len(found) < most:
+            with contextlib.suppress(ValueError):  # a damaged line has no address
+                found.append(self.address_at(self.line_start(at)))
+            at = self._lines.find(wanted, at + 1, self._end)
+        return found
+
     def spread(self, count: int) -> list[Line]:
         """About ``count`` lines from all over the table, in order, damaged ones left out."""
         lines = []
@@ -119,6 +131,24 @@ class Table:
             except ValueError:
                 continue
         return lines
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """From where to where the kernel reaches by this table: its first symbol in kernel space, and ``_end``.
+
+        Run-time addresses, as everywhere.
+        """
+        first = self._first
+        try:
+            if first < self._floor:
+                after = self.line_after(self._last_at_or_below(self._floor - 1))
+                first = self._floor if after >= self._end else self.address_at(after)
+            last = self.address_at(self.line_start(self._end - 1))
+        except ValueError:  # damaged lines
+            last = first + LARGEST_SYMBOL
+        end = self.address_of(b"_end") or self.address_of(b"_etext")
+        last = end if end is not None and end > first else min(last, first + LARGEST_SYMBOL)
+        return first + self.slide, last + self.slide
 
     def line_start(self, offset: int) -> int:
         """Where the line begins that holds the byte at ``offset``."""

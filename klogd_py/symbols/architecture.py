@@ -1,0 +1,139 @@
+"""On which architectures can a kernel be moved, by how much, and what do its traces end in?
+
+A kernel with CONFIG_RANDOMIZE_BASE adds one multiple of ``align_bytes`` below ``reach_bytes`` to all its link-time
+addresses. `CHAINS` holds which function calls which on every kernel: pairs that two frames of a trace, one directly
+below the other, can be recognised by.
+
+Source of truth: arch/x86/boot/compressed/kaslr.c ``find_random_virt_addr``; arch/arm64/kernel/kaslr.c (later
+pi/kaslr_early.c) and drivers/firmware/efi/libstub; arch/*/entry*.S; scripts/kallsyms.c.
+"""
+
+import re
+
+from msgspec import Struct
+
+from klogd_py.symbols.table import Table
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class Architecture(Struct, frozen=True):
+    """How an architecture randomises. The kernel's image lies from ``lowest`` up to and without ``highest``.
+
+    ``since`` is the first release that could do it; ``signs`` are names that only maps of this architecture hold.
+    """
+
+    name: str
+    since: tuple[int, int]
+    align_bytes: int
+    reach_bytes: int
+    lowest: int
+    highest: int
+    signs: tuple[bytes, ...]
+
+    def holds(self, address: int) -> bool:
+        """Whether the kernel's own image can lie here; modules may, too, where the two are not kept apart."""
+        return self.lowest <= address < self.highest
+
+
+X86_64 = Architecture(
+    "x86-64",
+    (3, 14),
+    2 * MIB,
+    GIB,
+    0xFFFFFFFF80000000,
+    0xFFFFFFFFC0000000,
+    (b"entry_SYSCALL_64", b"entry_SYSCALL_64_after_hwframe", b"system_call_after_swapgs"),
+)
+ARM64 = Architecture(
+    "arm64", (4, 6), 64 << 10, 1 << 47, 0xFFFF000000000000, 1 << 64, (b"el0t_64_sync", b"el0_sync", b"__primary_switched")
+)
+ARCHITECTURES = (
+    X86_64,
+    ARM64,
+    Architecture("x86-32", (3, 14), 2 * MIB, GIB // 2, 0x40000000, 1 << 32, (b"entry_INT80_32", b"startup_32_smp")),
+    Architecture("riscv64", (6, 6), 2 * MIB, GIB, 0xFFFFFFFF80000000, 1 << 64, (b"ret_from_exception", b"handle_exception")),
+    Architecture("loongarch64", (6, 3), 64 << 10, GIB // 4, 0x9000000000000000, 0xA000000000000000, (b"handle_syscall",)),
+    Architecture("s390", (5, 2), 16 << 10, 1 << 47, 0x10000, 1 << 53, (b"pgm_check_handler",)),
+    Architecture("mips", (4, 7), 64 << 10, GIB, 0x80000000, 1 << 64, (b"handle_sys",)),
+)
+
+# (caller, callee): the callee's pattern may refer to groups of the caller's.
+CHAINS = tuple(
+    (re.compile(caller), callee)
+    for caller, callee in (
+        (r"entry_SYSCALL_64_after_hwframe|entry_SYSCALL64_slow_path", r"do_syscall_64"),
+        (r"entry_SYSCALL_64_fastpath", r"[sS]yS?_\w+"),
+        (r"entry_SYS(?:CALL|ENTER)_compat(?:_after_hwframe)?", r"do_(?:fast_)?(?:syscall_32|SYSENTER_32)\w*"),
+        (r"entry_INT80_(?:compat|32)|asm_int80_emulation", r"do_int80_\w+|int80_emulation"),
+        (r"system_call_fastpath", r"[sS]yS?_\w+"),
+        (r"do_syscall_64", r"x64_sys_call|__(?:x64|ia32|se|do)_\w+|ksys_\w+|[sS]yS?_\w+"),
+        (r"x64_sys_call|ia32_sys_call", r"__(?:x64|ia32|se|do)_\w+"),
+        (
+            r"__(?:x64|ia32|se|arm64|riscv|s390x?|do)_(?:compat_)?sys_(?P<call>\w+)",
+            r"(?:__se_|__do_|__|k)?sys_(?P=call)|do_(?P=call)\w*",
+        ),
+        (r"ksys_(?:p?(?P<call>read|write))(?:64)?", r"vfs_(?P=call)"),
+        (r"ret_from_fork_asm", r"ret_from_fork"),
+        (r"ret_from_fork", r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+|create_io_thread"),
+        (
+            r"kthread",
+            r"(?:\w+_)?(?:k?thread|threadfn|daemon|kworker)(?:_\w+)?|smpboot_thread_fn|kswapd|kcompactd|ksm\w+|k\w+d|rcu_\w+",
+        ),
+        (r"worker_thread", r"process_(?:one_work|scheduled_works)"),
+        (r"kernel_init", r"kernel_init_freeable|do_one_initcall|run_init_process|try_to_run_init_process|panic"),
+        (r"kernel_init_freeable", r"do_basic_setup|do_initcalls|do_one_initcall|prepare_namespace"),
+        (r"asm_(?P<handler>\w+)", r"(?:__)?(?P=handler)"),
+        (r"(?:secondary|common)_startup_64\w*", r"start_secondary|x86_64_start_kernel"),
+        (r"x86_64_start_kernel", r"x86_64_start_reservations|start_kernel"),
+        (r"x86_64_start_reservations", r"start_kernel"),
+        (r"start_secondary|rest_init|secondary_start_kernel", r"cpu_startup_entry"),
+        (r"cpu_startup_entry", r"do_idle|cpu_idle_loop"),
+        (r"(?P<vector>el[01][th]_(?:64|32)_(?:sync|irq|fiq|error))", r"(?P=vector)_handler"),
+        (r"el0t_64_sync_handler", r"el0_\w+"),
+        (r"el1h_64_(?P<what>sync|irq)_handler", r"el1_\w+"),
+        (r"el0_svc|el0_svc_handler", r"do_el0_svc|el0_svc_common\w*"),
+        (r"do_el0_svc", r"el0_svc_common\w*|invoke_syscall"),
+        (r"el0_svc_common\w*", r"invoke_syscall|__arm64_sys_\w+"),
+        (r"invoke_syscall", r"__arm64_sys_\w+"),
+        (r"ret_from_exception|handle_exception|handle_sys\w*|system_call", r"do_\w+"),
+        (r"entry_INT80_32", r"do_int80_syscall_32"),
+    )
+)
+# Functions of assembly that call one other and no more.
+ONLY_CALLEE = {
+    "entry_SYSCALL_64_after_hwframe": "do_syscall_64",
+    "ret_from_fork_asm": "ret_from_fork",
+    "el0t_64_sync": "el0t_64_sync_handler",
+}
+ENTRIES = re.compile(
+    r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
+    r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
+)
+_MOST_RELEASES = re.compile(r"(\d+)\.(\d+)")
+
+
+def of_map(table: Table) -> tuple[Architecture | None, bool]:
+    """The architecture that a map shows, and whether a name in it says so rather than its addresses alone."""
+    image = table.image
+    for architecture in ARCHITECTURES:
+        if architecture.holds(image[0]) and any(table.address_of(sign) is not None for sign in architecture.signs):
+            return architecture, True
+    return (X86_64, False) if X86_64.holds(image[0]) else (None, False)
+
+
+def is_movable(architecture: Architecture | None, signed: bool, release: str, version: int | None) -> bool:
+    """Whether a kernel may lie elsewhere than its map says.
+
+    ``signed`` as from `of_map`; ``version`` is the number of the map's ``Version_N`` symbol, if it has one. Where neither
+    tells the release, only names that are younger than randomisation make it possible.
+    """
+    if architecture is None:
+        return False
+    found = _MOST_RELEASES.match(release)
+    if found is not None:
+        return (int(found[1]), int(found[2])) >= architecture.since
+    if version is not None:
+        return (version >> 16, version >> 8 & 255) >= architecture.since
+    return signed

@@ -1,0 +1,339 @@
+"""How far does the running kernel lie from its map, judged by its own oopses?
+
+Every distance that randomisation allows is tried. One in question must put all frames of the trace into code; what then
+speaks for it is counted in points: pairs of frames that call one another on every kernel, a last frame in an entry
+function, calls in the ``Code:`` bytes that lead exactly to the beginning of a function, names that the kernel printed
+itself, and, where the kernel's text is at hand, its bytes. A slide is proved by `ENOUGH` points if no other one has half as
+many. One call into the middle of a function, one frame outside of all code, or an entry function that calls what it never
+calls, refutes.
+
+So a wrong map proves nothing, and a map that is right but for some functions is refuted as soon as a trace shows it.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from functools import lru_cache
+from typing import Protocol
+
+from msgspec import Struct
+
+from klogd_py.record import Place
+from klogd_py.symbols.architecture import ARM64, CHAINS, ENTRIES, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.table import Table
+from klogd_py.traces import Frame, Trace
+
+ENOUGH = 4
+RIVAL = 2  # a slide with fewer is no answer at all
+FEWEST_FRAMES = 3
+MOST_CANDIDATES = 1 << 13
+MOST_FRAMES_WEIGHED = 64
+_CODE_KINDS = frozenset("tTwWiV")
+_MASK = (1 << 64) - 1
+_CALL = re.compile(
+    rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
+    rb"|\x48\xcb|\xc3|\xcb)\Z",
+    re.DOTALL,
+)
+
+
+class SlideSource(Enum):
+    """Where a slide is known from, and in brackets how far it can be relied upon."""
+
+    KALLSYMS = "kallsyms"
+    KCORE = "kcore"
+    STATED = "Kernel Offset"
+    PAIRS = "pairs"
+    OOPS = "oops"
+    GIVEN = "given"
+    FIXED = "fixed"
+
+
+_CONFIDENCE = {
+    SlideSource.KALLSYMS: "proved",
+    SlideSource.KCORE: "proved",
+    SlideSource.STATED: "stated by the kernel",
+    SlideSource.PAIRS: "proved",
+    SlideSource.OOPS: "proved",
+    SlideSource.GIVEN: "taken on trust",
+    SlideSource.FIXED: "not randomised",
+}
+
+
+class Slide(Struct, frozen=True):
+    """What the running kernel adds to the addresses of its map, how that is known, and the proof in words."""
+
+    value: int
+    source: SlideSource
+    proof: str
+
+    @property
+    def confidence(self) -> str:
+        """How far it can be relied upon, in words."""
+        return _CONFIDENCE[self.source]
+
+
+class Unproved(Struct, frozen=True):
+    """Why a trace proves no slide; ``refutes`` is set where it shows that the map is not this kernel's."""
+
+    reason: str
+    refutes: bool = False
+
+
+class Text(Protocol):
+    """The kernel's code as bytes, at the addresses of the map."""
+
+    def bytes_at(self, address: int, count: int) -> bytes:
+        """Up to ``count`` bytes from an address on; fewer where the code ends."""
+
+
+class Marks(Struct, frozen=True):
+    """What a trace says for one slide: ``against`` is one thing that speaks against it, in words."""
+
+    points: int = 0
+    frames: int = 0
+    reasons: tuple[str, ...] = ()
+    against: str = ""
+
+
+class Ground:
+    """A map to stand on while a slide is looked for: its table at slide 0, and the kernel's text if it is at hand."""
+
+    def __init__(self, table: Table, architecture: Architecture, text: Text | None = None) -> None:
+        self.architecture = architecture
+        self._table = table
+        self._text = text
+        self._first, self._end = table.image
+        self._at = lru_cache(1 << 12)(table.place_of)
+
+    def prove(self, trace: Trace) -> Slide | Unproved:
+        """The one slide that a trace proves, or why it proves none."""
+        if trace.offset is not None:
+            return self._stated(trace, trace.offset)
+        paired = self._paired(trace)
+        if paired is not None:
+            return paired
+        marks: dict[int, Marks] = {}
+        against = ""
+        for slide in self._candidates(trace):
+            found = self.weigh(trace, slide)
+            if found.against:
+                against = against if found.points < ENOUGH else found.against
+            elif found.points >= RIVAL:
+                marks[slide] = found
+        proved = [slide for slide, found in marks.items() if found.points >= ENOUGH and found.frames >= FEWEST_FRAMES]
+        rivals = sorted(found.points for found in marks.values())[-2:-1]
+        if len(proved) == 1 and all(marks[proved[0]].points >= 2 * points for points in rivals):
+            found = marks[proved[0]]
+            return Slide(proved[0], SlideSource.OOPS, f"{found.frames} frames of an oops: {', '.join(found.reasons)}")
+        if rivals:
+            return Unproved(f"{len(marks)} slides are possible by this oops")
+        if against:
+            return Unproved(f"the map is not this kernel's: {against}", refutes=True)
+        return Unproved("this oops says too little of where the kernel lies")
+
+    def weigh(self, trace: Trace, slide: int) -> Marks:
+        """What a trace says for and against one slide."""
+        frames = [frame for frame in trace.frames[:MOST_FRAMES_WEIGHED] if self._concerns(frame, slide)]
+        for frame in frames:
+            if not frame.exact and self._function(frame, slide) is None:
+                return Marks(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
+        points = 0
+        reasons: list[str] = []
+        against = ""
+        for count, worth, words, contradiction in (
+            self._chains(trace, slide),
+            self._entries(frames, slide),
+            self._calls(trace, slide),
+            self._bytes(trace, slide),
+            self._returns(frames, slide),
+        ):
+            points += count * worth
+            against = against or contradiction
+            if count:
+                reasons.append(words)
+        return Marks(points, len({frame.address for frame in frames}), tuple(reasons), against)
+
+    def doubt(self, trace: Trace, slide: int) -> str:
+        """What a later trace says against a slide that was proved; empty if nothing."""
+        if trace.offset is not None and trace.offset != slide and self._is_our_base(trace.link_base):
+            return f"the kernel states the slide {trace.offset:#x}"
+        found = self.weigh(trace, slide)
+        if found.against and found.points < ENOUGH:
+            return found.against
+        return ""
+
+    def _is_our_base(self, link_base: int) -> bool:
+        return abs(link_base - self._first) < self.architecture.align_bytes
+
+    def _stated(self, trace: Trace, offset: int) -> Slide | Unproved:
+        if trace.link_base and not self._is_our_base(trace.link_base):
+            return Unproved(f"the map begins at {self._first:#x}, the kernel at {trace.link_base:#x}", refutes=True)
+        found = self.weigh(trace, offset)
+        if found.against:
+            return Unproved(f"at the slide that the kernel states, {found.against}", refutes=True)
+        return Slide(offset, SlideSource.STATED, "the kernel's own line" + "".join(f", {reason}" for reason in found.reasons))
+
+    def _paired(self, trace: Trace) -> Slide | Unproved | None:
+        """The slide by addresses that the kernel has named itself, if at least two of them are in the map."""
+        votes: dict[int, set[str]] = {}
+        known: set[str] = set()
+        for pair in trace.pairs:
+            if pair.module or not self.architecture.holds(pair.address):
+                continue
+            for address in self._table.addresses_of(pair.name.encode("utf-8", "replace")):
+                known.add(pair.name)
+                slide = pair.address - pair.offset - address
+                if self._is_possible(slide):
+                    votes.setdefault(slide, set()).add(pair.name)
+        if len(known) < 2:
+            return None
+        best = max(votes, key=lambda slide: len(votes[slide]), default=None)
+        if best is None or votes[best] != known:
+            agreed = len(votes[best]) if best is not None else 0
+            return Unproved(f"only {agreed} of {len(known)} names in this oops are where the map has them", refutes=True)
+        return Slide(best, SlideSource.PAIRS, f"{len(known)} names that the kernel printed beside their addresses")
+
+    def _is_possible(self, slide: int) -> bool:
+        return 0 <= slide < self.architecture.reach_bytes and slide % self.architecture.align_bytes == 0
+
+    def _candidates(self, trace: Trace) -> Iterator[int]:
+        """Every slide at which the frames can lie in the kernel's image."""
+        returns = [frame.address for frame in trace.frames[:MOST_FRAMES_WEIGHED] if frame.reliable and not frame.exact]
+        inside = [address for address in returns if self.architecture.holds(address)]
+        if not inside:
+            return
+        apart = self.architecture.highest < _MASK  # modules lie elsewhere, so that all of these are the kernel's
+        lowest, highest = (min(inside), max(inside)) if apart else (inside[-1], inside[-1])
+        step = self.architecture.align_bytes
+        first = max(0, -(-(highest - self._end) // step) * step)
+        last = min(lowest - self._first, self.architecture.reach_bytes - 1)
+        yield from range(first, min(last + 1, first + step * MOST_CANDIDATES), step)
+
+    def _concerns(self, frame: Frame, slide: int) -> bool:
+        """Whether a frame must lie in the kernel's own code at this slide: it is certain, and no module can be there."""
+        if not frame.reliable or not self.architecture.holds(frame.address):
+            return False
+        return self.architecture.highest < _MASK or self._first <= frame.address - slide < self._end
+
+    def _function(self, frame: Frame, slide: int) -> Place | None:
+        """The function that a frame lies in at this slide."""
+        value = frame.address - slide - (0 if frame.exact else 1)
+        if not self._first <= value < self._end:
+            return None
+        place = self._at(value)
+        return place if isinstance(place, Place) and place.kind in _CODE_KINDS else None
+
+    def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
+        """How many pairs of neighbours call one another on every kernel; a pair that never does contradicts."""
+        pairs = 0
+        against = ""
+        callee: Place | None = None
+        before = Frame(0)
+        for frame in trace.frames[:MOST_FRAMES_WEIGHED]:
+            if not frame.reliable:
+                continue
+            place = self._function(frame, slide) if self._concerns(frame, slide) else None
+            if frame.joined and callee is not None and place is not None:
+                callers, called = self._names(frame, place, slide), self._names(before, callee, slide)
+                pairs += any(_calls(one, other) for one in callers for other in called)
+                only = next((ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE), None)
+                if only is not None and only not in called:
+                    against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
+            callee, before = place, frame
+        return pairs, 2, f"{pairs} callers with their callees" if pairs > 1 else "a caller with its callee", against
+
+    def _names(self, frame: Frame, place: Place, slide: int) -> set[str]:
+        """All names of the function that a frame lies in: several symbols may share its address."""
+        start = frame.address - slide - (0 if frame.exact else 1) - place.offset
+        return {_plain(name.decode("utf-8", "replace")) for name in self._table.names_at(start)}
+
+    def _entries(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
+        """Whether the trace ends in a function through which the kernel is entered; before user space it must."""
+        against = ""
+        entered = False
+        for frame in frames:
+            if frame.entry or frame is frames[-1]:
+                place = self._function(frame, slide)
+                entered = place is not None and bool(ENTRIES.fullmatch(_plain(place.name)))
+                if frame.entry and not entered:
+                    against = f"the kernel would have been entered at {frame.address:#x} at slide {slide:#x}"
+        return int(entered), 1, "ends in an entry function", against
+
+    def _calls(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
+        """Calls in the bytes of ``Code:`` that lead to the beginning of a function; one that leads into one contradicts."""
+        exact: set[int] = set()
+        against = ""
+        whole = any(not frame.exact for frame in trace.frames)  # or it may not be known whether the bytes are code at all
+        for target in self._targets(trace):
+            value = target - slide
+            place = self._at(value) if self._first <= value < self._end else None
+            if not isinstance(place, Place) or place.kind not in _CODE_KINDS:
+                continue
+            if place.offset == 0:
+                exact.add(target)
+            elif whole:
+                against = f"a call leads to {target:#x}, into the middle of {place.name} at slide {slide:#x}"
+        return len(exact), 3, f"{len(exact)} calls in its code", against
+
+    def _targets(self, trace: Trace) -> Iterator[int]:
+        for start, code in trace.code:
+            if self.architecture is X86_64:
+                for at in range(len(code) - 4):
+                    if code[at] == 0xE8:
+                        distance = int.from_bytes(code[at + 1 : at + 5], "little", signed=True)
+                        yield (start + at + 5 + distance) & _MASK
+            elif self.architecture is ARM64:
+                for at in range(0, len(code) - 3, 4):
+                    word = int.from_bytes(code[at : at + 4], "little")
+                    if word >> 26 == 0x25:  # bl
+                        yield (start + at + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))) & _MASK
+
+    def _bytes(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
+        """The bytes of ``Code:`` beside those of the text. A few differ, since a kernel patches itself as it starts."""
+        for start, code in trace.code if self._text is not None else ():
+            assert self._text is not None
+            if not self._first <= start - slide < self._end:
+                continue
+            text = self._text.bytes_at(start - slide, len(code))
+            same = sum(here == there for here, there in zip(code, text, strict=False))
+            if len(text) < 16:
+                continue
+            if same * 4 >= len(text) * 3:
+                return 1, 4, f"{same} bytes of its code are those of the text", ""
+            return 0, 4, "", f"the code at {start:#x} is not that of the text at slide {slide:#x}"
+        return 0, 4, "", ""
+
+    def _returns(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
+        """What stands before each return address must be a call."""
+        if self._text is None or self.architecture is not X86_64:
+            return 0, 1, "", ""
+        calls = 0
+        for frame in frames:
+            if frame.exact:
+                continue
+            before = self._text.bytes_at(frame.address - slide - 8, 8)
+            if len(before) < 8:
+                continue
+            if not _CALL.search(before):
+                return 0, 1, "", f"there is no call before {frame.address:#x} at slide {slide:#x}"
+            calls += 1
+        return calls, 1, f"{calls} calls before its return addresses", ""
+
+
+def _plain(name: str) -> str:
+    """A function's name without what a compiler hung on it: ``do_syscall_64.isra.0``."""
+    return name.partition(".")[0]
+
+
+@lru_cache(1 << 12)
+def _calls(caller: str, callee: str) -> bool:
+    for pattern, called in CHAINS:
+        found = pattern.fullmatch(caller)
+        if found is None:
+            continue
+        for group, value in found.groupdict().items():
+            called = called.replace(f"(?P={group})", re.escape(value or ""))
+        if re.fullmatch(called, callee):
+            return True
+    return False

@@ -1,0 +1,95 @@
+"""No wrong names: with whatever a trace holds, either the true slide is proved or none."""
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from klogd_py.symbols.architecture import X86_64
+from klogd_py.symbols.slide import Ground, Slide
+from klogd_py.symbols.table import Table
+from klogd_py.traces import gather
+from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
+
+
+def call_targets(lines: list[str]) -> list[int]:
+    """Where the calls in the kernel's ``Code:`` line lead, as the processor would decode them."""
+    (pc,) = [int(line.split(":")[2], 16) for line in lines if line.startswith("RIP: 0010:")]
+    (words,) = [line.removeprefix("Code: ").split() for line in lines if line.startswith("Code: ") and line.count(" ") == 64]
+    code = bytes(int(word.strip("<>"), 16) for word in words)
+    return [pc - 42 + at + 5 + int.from_bytes(code[at + 1 : at + 5], "little", signed=True) for at in (10, 50)]
+
+
+SEEDS = st.integers(0, 2**32)
+
+
+def slide_by(lines: list[str], map_of: Kernel) -> int | None:
+    found = Ground(Table(map_of.map, ""), X86_64).prove(gather(lines))
+    return found.value if isinstance(found, Slide) else None
+
+
+@settings(deadline=None)
+@given(SEEDS, st.integers(0, 6), st.integers(0, 4), st.booleans())
+def test_an_oops_proves_the_true_slide_whatever_garbage_stands_between_its_frames(
+    seed: int, depth: int, garbage: int, code: bool
+) -> None:
+    random = Random(seed)
+    running = kernel(random)
+    assert slide_by(oops(running, random, depth + 1, garbage, code), running) == running.slide
+
+
+@settings(deadline=None)
+@given(SEEDS, st.data())
+def test_a_truncated_and_shuffled_oops_proves_the_true_slide_or_none(seed: int, data: st.DataObject) -> None:
+    random = Random(seed)
+    running = kernel(random)
+    lines = oops(running, random, 3, 2)
+    kept = data.draw(st.lists(st.sampled_from(lines), max_size=len(lines)))
+    assert slide_by(kept, running) in (None, running.slide)
+
+
+@settings(deadline=None)
+@given(SEEDS)
+def test_another_kernels_map_proves_no_slide(seed: int) -> None:
+    random = Random(seed)
+    running = kernel(random)
+    assert slide_by(oops(running, random), kernel(random)) is None
+
+
+@settings(deadline=None)
+@given(SEEDS, st.integers(0, 407), st.sampled_from((1, 4, 16, 0x40, 0x1000)))
+def test_a_map_with_one_function_longer_proves_no_slide_if_the_oops_calls_past_it(seed: int, at: int, by: int) -> None:
+    random = Random(seed)
+    running = kernel(random)
+    other = longer(running, at, by)
+    lines = oops(running, random)
+    found = slide_by(lines, other)
+    if found is not None:
+        assert found == running.slide
+        called = [target for target in call_targets(lines) if BASE <= target - found < running.end]
+        assert [other.starts.get(running.name_at(target)) for target in called] == [target - found for target in called]
+        frames = [int(line.split()[-1], 16) - 1 for line in lines if line.startswith(" 0x")]
+        assert [other.name_at(address) for address in frames[-2:]] == ["do_syscall_64", ENTRY]
+
+
+@settings(deadline=None)
+@given(SEEDS, st.integers(-4, 4).filter(bool))
+def test_a_map_that_is_off_by_pages_proves_no_slide(seed: int, pages: int) -> None:
+    random = Random(seed)
+    running = kernel(random)
+    padded = [("padding", pages % 512 * 0x1000), *running.functions]
+    assert slide_by(oops(running, random), Kernel(padded, 0)) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0xFFFFFFFF80000000, 0xFFFFFFFFFFFFFFFF), max_size=30), SEEDS)
+def test_addresses_at_random_prove_no_slide(addresses: list[int], seed: int) -> None:
+    lines = ["Call Trace:", *(f" {address:#x}" for address in addresses)]
+    assert slide_by(lines, kernel(Random(seed))) is None
+
+
+@settings(deadline=None)
+@given(st.text(max_size=400), SEEDS)
+def test_any_text_is_read_for_evidence(text: str, seed: int) -> None:
+    trace = gather(text.splitlines())
+    Ground(Table(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).prove(trace)

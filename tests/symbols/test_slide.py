@@ -1,0 +1,197 @@
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from klogd_py.symbols import system_map
+from klogd_py.symbols.architecture import ARM64, X86_64, is_movable, of_map
+from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
+from klogd_py.symbols.table import Table
+from klogd_py.traces import Trace, gather
+from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
+
+DATA = Path(__file__).parent / "data"
+
+
+def ground(map_of: Kernel) -> Ground:
+    return Ground(Table(map_of.map, "map"), X86_64)
+
+
+def proved(lines: list[str], map_of: Kernel) -> Slide | Unproved:
+    return ground(map_of).prove(gather(lines))
+
+
+def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
+    running = kernel(Random(1), slide=0x1A000000)
+    found = proved(oops(running, Random(1)), running)
+    assert isinstance(found, Slide)
+    assert (found.value, found.source) == (0x1A000000, SlideSource.OOPS)
+    assert "callers with their callees" in found.proof
+
+
+@pytest.mark.parametrize("slide", [0, ALIGN, 495 * ALIGN])
+def test_the_first_and_the_last_possible_slide_are_found(slide: int) -> None:
+    running = kernel(Random(2), slide=slide)
+    found = proved(oops(running, Random(2)), running)
+    assert isinstance(found, Slide)
+    assert found.value == slide
+
+
+def test_another_kernels_map_proves_nothing() -> None:
+    assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), Unproved)
+
+
+def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> None:
+    running = kernel(Random(5))
+    found = proved(oops(running, Random(5)), longer(running, 0, 1))
+    assert isinstance(found, Unproved)
+    assert found.refutes
+    assert "into the middle of" in found.reason
+
+
+def test_a_map_that_is_off_by_one_page_proves_nothing() -> None:
+    running = kernel(Random(6))
+    moved = Kernel([("padding", 0x1000), *running.functions], running.slide)
+    assert isinstance(proved(oops(running, Random(6)), moved), Unproved)
+
+
+def test_a_frame_outside_of_all_code_speaks_against_a_slide() -> None:
+    running = kernel(Random(7))
+    lines = oops(running, Random(7))
+    lines.insert(8, f" {running.end + running.slide + 0x1800:#x}")
+    assert isinstance(proved(lines, running), Unproved)
+
+
+def test_a_trace_cut_before_its_entry_function_is_proved_by_its_calls_alone_or_not_at_all() -> None:
+    running = kernel(Random(8))
+    whole = oops(running, Random(8))
+    found = proved(whole[:9], running)
+    assert isinstance(found, Unproved) or found.value == running.slide
+
+
+def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -> None:
+    running = kernel(Random(9), slide=3 * ALIGN)
+    lines = [f" [<{running.starts[name] + 3 * ALIGN + 0x10:016x}>] {name}+0x10/0x100" for name in ("vfs_write", "kthread")]
+    found = proved(lines, running)
+    assert isinstance(found, Slide)
+    assert (found.value, found.source) == (3 * ALIGN, SlideSource.PAIRS)
+
+
+def test_names_that_are_not_where_the_map_has_them_refute_it() -> None:
+    running = kernel(Random(9), slide=3 * ALIGN)
+    other = longer(running, 0)
+    lines = [f" [<{running.starts[name] + 3 * ALIGN:016x}>] {name}+0x0/0x100" for name in ("vfs_write", "kthread")]
+    found = proved(lines, other)
+    assert isinstance(found, Unproved)
+    assert found.refutes
+
+
+OFFSET = "Kernel Offset: {:#x} from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+
+
+def test_the_kernels_own_line_states_the_slide() -> None:
+    running = kernel(Random(10), slide=0x33E00000)
+    found = proved([OFFSET.format(0x33E00000)], running)
+    assert isinstance(found, Slide)
+    assert (found.value, found.source, found.confidence) == (0x33E00000, SlideSource.STATED, "stated by the kernel")
+
+
+def test_a_disabled_offset_is_a_slide_of_nothing() -> None:
+    found = proved(["Kernel Offset: disabled"], kernel(Random(10), slide=0))
+    assert isinstance(found, Slide)
+    assert found.value == 0
+
+
+def test_a_map_that_begins_elsewhere_than_the_kernel_says_is_refuted() -> None:
+    found = proved([OFFSET.format(0x200000).replace("81000000", "82000000")], kernel(Random(10)))
+    assert isinstance(found, Unproved)
+    assert found.refutes
+
+
+def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> None:
+    running = kernel(Random(11), slide=ALIGN)
+    found = proved([*oops(running, Random(11)), OFFSET.format(200 * ALIGN)], running)
+    assert isinstance(found, Unproved)
+    assert found.refutes
+
+
+def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
+    running = kernel(Random(12), slide=5 * ALIGN)
+    elsewhere = Kernel(running.functions, 90 * ALIGN)
+    assert ground(running).doubt(gather(oops(running, Random(12))), 5 * ALIGN) == ""
+    assert ground(running).doubt(gather(oops(elsewhere, Random(12))), 5 * ALIGN) != ""
+    assert ground(running).doubt(gather([OFFSET.format(ALIGN)]), 5 * ALIGN) == "the kernel states the slide 0x200000"
+
+
+def test_a_real_oops_of_linux_6_1_without_kallsyms() -> None:
+    found = Ground(Table((DATA / "System.map-6.1-bare").read_bytes(), ""), X86_64).prove(
+        gather((DATA / "oops-6.1-bare.txt").read_text().splitlines())
+    )
+    assert isinstance(found, Slide)
+    assert found.value == 0x2A00000
+
+
+def test_an_empty_trace_says_too_little() -> None:
+    assert ground(kernel(Random(1))).prove(Trace()) == Unproved("this oops says too little of where the kernel lies")
+
+
+ARM = b"""\
+ffff800008000000 T _text
+ffff800008010000 T _stext
+ffff800008011800 t el0t_64_sync
+ffff80000801199c t el0t_64_sync_handler
+ffff800008011a00 t el0_svc
+ffff800008011b00 T do_el0_svc
+ffff800008011c00 t invoke_syscall
+ffff800008011d00 T __arm64_sys_write
+ffff800008012d00 T ksys_write
+ffff800008013d00 T vfs_write
+ffff800008014d00 T _etext
+ffff800009000000 B _end
+"""
+
+
+def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
+    slide = 0x2B5C_0713_0000
+    frames = (0x3D40, 0x2D44, 0x1D24, 0x1C50, 0x1B20, 0x1A2C, 0x19F0, 0x1990)
+    lines = ["Call trace:", *(f" {0xFFFF800008010000 + slide + frame:#x}" for frame in frames)]
+    table = Table(ARM, "")
+    assert of_map(table) == (ARM64, True)
+    found = Ground(table, ARM64).prove(gather(lines))
+    assert isinstance(found, Slide)
+    assert found.value == slide
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "signed", "expected"),
+    [
+        ("6.1.0", None, True, True),
+        ("6.1.0", None, False, True),
+        ("3.13.11", None, True, False),
+        ("3.14", None, True, True),
+        ("", None, True, True),
+        ("", None, False, False),
+        ("", 2 << 16 | 6 << 8 | 32, True, False),
+    ],
+)
+def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(
+    release: str, version: int | None, signed: bool, expected: bool
+) -> None:
+    assert is_movable(X86_64, signed, release, version) is expected
+
+
+def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() -> None:
+    assert of_map(Table(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")) == (None, False)
+
+
+def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Path) -> None:
+    path = tmp_path / "System.map"
+    path.write_bytes(kernel(Random(1)).map)
+    assert of_map(Table(system_map.load(path).lines, "")) == (X86_64, True)
+    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (X86_64, False)
+
+
+def test_the_entry_function_is_where_the_made_up_oops_ends() -> None:
+    running = kernel(Random(1))
+    last = [line for line in oops(running, Random(1)) if line.startswith(" 0x")][-1]
+    assert running.name_at(int(last, 16) - 1) == ENTRY

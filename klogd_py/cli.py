@@ -28,6 +28,7 @@ _SHARED = frozenset(
         "map",
         "kallsyms",
         "modules",
+        "slide",
         "root",
         "release",
         "live",
@@ -178,6 +179,7 @@ def _invocation(options: argparse.Namespace, drop_in: bool) -> Invocation:
     input_path = given.get("input", "")
     return Invocation(
         **paths,
+        slide=given.get("slide"),
         release=given.get("release", ""),
         live=given.get("live", False),
         sinks=sinks,
@@ -220,6 +222,7 @@ def _shared_options() -> argparse.ArgumentParser:
     names.add_argument("-k", "--map", metavar="FILE", help="use this System.map unless it is proved to be another kernel's")
     names.add_argument("--kallsyms", metavar="FILE", help="the kernel's own symbols (default: /proc/kallsyms)")
     names.add_argument("--modules", metavar="FILE", help="the loaded modules (default: /proc/modules)")
+    names.add_argument("--slide", type=_slide, metavar="0xN", help="what KASLR adds to the map's addresses, if you know it")
     names.add_argument("--root", metavar="DIR", help="take /boot, /proc and /lib/modules from under DIR")
     names.add_argument("--release", metavar="R", help="the kernel release, as uname -r prints it")
     names.add_argument("--live", action="store_true", help="use this machine's symbols for text that came from elsewhere")
@@ -297,6 +300,13 @@ def _sink(text: str) -> str:
         raise argparse.ArgumentTypeError(wrong)
     kind, _, path = text.partition(":")
     return f"{kind}:{Path(path).absolute()}" if path and path != "-" else text
+
+
+def _slide(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}") from None
 
 
 def _console_level(text: str) -> int:

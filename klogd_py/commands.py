@@ -2,25 +2,25 @@
 
 import os
 import re
+import stat
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from klogd_py import addresses, config
+from klogd_py import config, filtering
 from klogd_py.addresses import Kind
 from klogd_py.config import DEFAULT_PATH, Config
+from klogd_py.filtering import pieces, renamed, write
 from klogd_py.invocation import Invocation
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols.identity import Standing, Verdict
 from klogd_py.symbols.survey import Survey, survey
-from klogd_py.translate import Decoded, Manner, PlaceOf, Style, look_up, rewrite
-
-CHUNK_BYTES = 1 << 18
+from klogd_py.translate import Decoded, Manner, Style, look_up
 
 _ADDRESS = re.compile(r"\[?<?(?:0x)?([0-9a-f]{1,16})>?\]?", re.IGNORECASE)
-_QUESTIONS = tuple(question.encode() for question in addresses.QUESTIONS)
 
 
 def translate(invocation: Invocation, files: Sequence[str]) -> int:
@@ -29,7 +29,6 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
     found = survey(invocation.sources(settings, elsewhere=True))
     status = complain(found, invocation)
     manner = Manner(Style(settings.translate.style), Decoded(settings.translate.decoded), settings.translate.twice)
-    output = sys.stdout.fileno()
     for file in files or ["-"]:
         try:
             descriptor = sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -38,8 +37,7 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
             status = 1
             continue
         try:
-            for piece in _pieces(descriptor):
-                _write(output, renamed(piece, found.atlas.place_of, manner))
+            _filter(descriptor, found, manner)
         except IsADirectoryError as error:
             print(f"klogd-py: {file}: {error.strerror}", file=sys.stderr)
             status = 1
@@ -49,18 +47,24 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
     return status
 
 
-def renamed(piece: bytes, place_of: PlaceOf, manner: Manner) -> bytes:
-    """A piece of text, whole lines, with names for its addresses. Bytes of any encoding come out as they went in."""
-    if not any(question in piece for question in _QUESTIONS):
-        return piece
-    lines = []
-    for line in piece.decode("latin-1").split("\n"):
-        body = line.removesuffix("\r")
-        text, places = rewrite(body, place_of, manner)
-        lines.append(text + line[len(body) :])
-        if places and manner.twice:
-            lines.append(line)
-    return "\n".join(lines).encode("latin-1", "replace")
+def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
+    """Translate what one descriptor gives."""
+    output = sys.stdout.fileno()
+    if found.ground is None:
+        for piece in pieces(descriptor):
+            write(output, renamed(piece, found.atlas.place_of, manner))
+        return
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        boots = filtering.learn(pieces(descriptor), found)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    else:
+        boots = None
+    stream = filtering.Stream(found, boots)
+    for piece in pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
+        write(output, stream.take(piece, time.monotonic(), manner))
+    write(output, stream.end(manner))
+    for line in stream.told:
+        print(f"klogd-py: {line}", file=sys.stderr)
 
 
 def lookup(invocation: Invocation, words: Sequence[str]) -> int:
@@ -140,26 +144,6 @@ def complain(found: Survey, invocation: Invocation) -> int:
     for line in [*unusable, *found.remarks]:
         print(f"klogd-py: {line}", file=sys.stderr)
     return 1 if unusable or (found.remarks and invocation.names_given) else 0
-
-
-def _pieces(descriptor: int) -> Iterator[bytes]:
-    """What a descriptor gives, in pieces that end with a line feed except for the last."""
-    tail = b""
-    while chunk := os.read(descriptor, CHUNK_BYTES):
-        head, line_feed, rest = chunk.rpartition(b"\n")
-        if line_feed:
-            yield tail + head + line_feed
-            tail = rest
-        else:
-            tail += chunk
-    if tail:
-        yield tail
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -30,6 +30,7 @@ from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.symbols import search
 from klogd_py.symbols.atlas import Atlas
+from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.survey import Sources, Survey, survey
 from klogd_py.translate import Decoded, Manner, Style, announce, translate
 from klogd_py.watch.follower import Follower
@@ -71,6 +72,7 @@ class Daemon:
         self._live = not invocation.input
         self.source = source or self._open_source()
         self.survey = Survey(Atlas())
+        self._learning = Learning()
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
@@ -137,13 +139,28 @@ class Daemon:
             if batch:
                 await self._deliver(batch)
             elif self.source.exhausted or (self._invocation.once and self._live):
+                await self._deliver([], last=True)
                 await self.mailroom.settled()
                 self._stopping.set()
                 return
             else:
-                await device.readable(self.source)
+                await self._readable_or_due()
 
-    async def _deliver(self, batch: list[Record | Gap]) -> None:
+    async def _readable_or_due(self) -> None:
+        """Wait for records, or until those that an unfinished oops holds back must go."""
+        try:
+            async with asyncio.timeout(self._learning.due_in_s(asyncio.get_running_loop().time())):
+                await device.readable(self.source)
+        except TimeoutError:
+            await self._deliver([])
+
+    async def _deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
+        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), self.survey)
+        if last:
+            held, found = self._learning.end(found)
+            batch += held
+        if found is not self.survey:
+            self._adopt(found)
         if self.config.translate.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
             await self._redraw("an Oops")
         self._clock.anchor()
@@ -219,7 +236,11 @@ class Daemon:
     async def _redraw(self, reason: str) -> None:
         """Draw a new atlas off the loop and swap it in."""
         async with self._redrawing:
-            self._adopt(await asyncio.to_thread(survey, self._sources()))
+            learnt = self.survey.learnt
+            drawn = await asyncio.to_thread(survey, self._sources(), learnt=learnt)
+            if learnt is not self.survey.learnt:  # an oops that was held back taught something meanwhile
+                drawn = await asyncio.to_thread(survey, self._sources(), learnt=self.survey.learnt)
+            self._adopt(drawn)
         logger.info("symbols read anew after %s", reason)
 
     def _adopt(self, found: Survey) -> None:
@@ -345,7 +366,7 @@ class Daemon:
         self._follower.close()
         if self._save_timer is not None:
             self._save_timer.cancel()
-        await self._deliver(self.source.rest())
+        await self._deliver(self.source.rest(), last=True)
         await self.mailroom.empty(STOP_LIMIT_S)
         self._save()
         if self.mailroom.close():

@@ -15,6 +15,8 @@ from klogd_py.config import Config
 from klogd_py.symbols.search import under
 from klogd_py.symbols.survey import Sources
 
+_CMDLINE = "/proc/cmdline"
+_CONFIG = "/boot/config-"
 _OSRELEASE = "proc/sys/kernel/osrelease"
 
 
@@ -27,6 +29,7 @@ class Invocation(Struct, frozen=True):
     map: str = ""
     kallsyms: str = ""
     modules: str = ""
+    slide: int | None = None
     live: bool = False
     sinks: tuple[str, ...] = ()
     input: str = ""
@@ -78,10 +81,14 @@ class Invocation(Struct, frozen=True):
         if root != Path("/"):
             kallsyms = self.kallsyms or (names.kallsyms and str(under(root, names.kallsyms)))
             modules = self.modules or (names.modules and str(under(root, names.modules)))
-            return Sources(release, root, self.map, names.search, kallsyms, modules)
-        if elsewhere and not self.live:
-            return Sources(self.release, root, self.map, (), self.kallsyms, self.modules)
-        return Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
+            found = Sources(release, root, self.map, names.search, kallsyms, modules)
+        elif elsewhere and not self.live:
+            return Sources(self.release, root, self.map, (), self.kallsyms, self.modules, self.slide)
+        else:
+            found = Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
+        return msgspec.structs.replace(
+            found, slide=self.slide, cmdline=str(under(root, _CMDLINE)), config=str(under(root, _CONFIG + release))
+        )
 
     @property
     def another_release(self) -> bool:

@@ -94,6 +94,7 @@ class Unknown(Enum):
     NO_SYMBOLS = "no symbols are loaded"
     HIDDEN = "the kernel hides its symbol addresses (kernel.kptr_restrict)"
     WRONG_MAP = "the only map at hand belongs to another kernel"
+    UNSLID = "the kernel may be randomised (KASLR), and how far it lies from its map is not proved"
     OUTSIDE = "no symbol contains this address"
     NOT_TEXT = "the address lies in data, not in code"
 

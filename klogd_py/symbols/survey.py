@@ -6,13 +6,17 @@ atlas. Whatever is missing or unusable becomes a remark; nothing here is fatal.
 
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from klogd_py.record import Unknown
-from klogd_py.symbols import kallsyms, modules, search, system_map
+from klogd_py.symbols import architecture, kallsyms, modules, search, system_map
 from klogd_py.symbols.atlas import Atlas, Chart
-from klogd_py.symbols.identity import Standing, Verdict, judge
+from klogd_py.symbols.identity import Proof, Standing, Verdict, judge
+from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
+from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Aliases, Table
+from klogd_py.traces import Trace
 
 RESTRICTED = (
     "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
@@ -21,7 +25,11 @@ RESTRICTED = (
 
 
 class Sources(Struct, frozen=True):
-    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``."""
+    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
+
+    ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
+    not randomised.
+    """
 
     release: str = ""
     root: Path = Path("/")
@@ -29,12 +37,30 @@ class Sources(Struct, frozen=True):
     places: tuple[str, ...] = ()
     kallsyms: str = ""
     modules: str = ""
+    slide: int | None = None
+    cmdline: str = ""
+    config: str = ""
+
+
+class Learnt(Struct, frozen=True):
+    """What the kernel's own messages have shown of a map: its slide, or why it is refused."""
+
+    path: Path
+    stamp: tuple[int, int]
+    slide: Slide | None = None
+    refusal: str = ""
+
+    def is_about(self, candidate: SystemMap) -> bool:
+        """Whether it was learnt of this very file."""
+        return (candidate.path, candidate.stamp) == (self.path, self.stamp)
 
 
 class Survey(Struct, frozen=True):
     """What was found: the atlas, a verdict on each candidate in order, the one in use, remarks for the operator.
 
-    ``hidden`` says that a source exists but shows its addresses to nobody here.
+    ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there while traces are of use:
+    the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
+    known yet. ``others`` are the charts besides the map's.
     """
 
     atlas: Atlas
@@ -43,11 +69,27 @@ class Survey(Struct, frozen=True):
     kernel_symbols: int = 0
     modules: int = 0
     hidden: bool = False
+    candidate: SystemMap | None = None
+    ground: Ground | None = None
+    slide: Slide | None = None
+    unproved: str = ""
+    others: tuple[Chart, ...] = ()
+    learnt: Learnt | None = None
 
     @property
     def in_use(self) -> Verdict | None:
         """The map that names come from, if one was accepted."""
         return next((verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None)
+
+    @property
+    def lacks_slide(self) -> bool:
+        """Whether there is a map that could be used if only its slide were known."""
+        return self.ground is not None and self.slide is None
+
+    @property
+    def wants_traces(self) -> bool:
+        """Whether a trace can show what is wanted, so that it is worth waiting for its end."""
+        return self.lacks_slide
 
     @property
     def headline(self) -> str:
@@ -58,37 +100,131 @@ class Survey(Struct, frozen=True):
         return "names from " + " and ".join(parts) if parts else "no symbols"
 
     @property
+    def slide_line(self) -> str:
+        """What is known of the slide, in one phrase; empty without a map."""
+        if self.slide is not None:
+            return f"slide {self.slide.value:#x}, {self.slide.confidence}: {self.slide.proof}"
+        return f"slide not known, the map names nothing yet: {self.unproved}" if self.lacks_slide else ""
+
+    @property
     def summary(self) -> tuple[str, ...]:
-        """What an operator should know, a line each: the map in use and why, what was refused and why."""
+        """What an operator should know, a line each: the map in use and why, what was refused and why, the slide."""
         lines = [self.headline]
         for verdict in self.verdicts:
             if verdict.standing is not Standing.MISSING:
                 lines.append(f"map {verdict.path} {verdict.standing.value}: {verdict.reason}")
-        return tuple(lines)
+        return (*lines, self.slide_line) if self.slide_line else tuple(lines)
+
+    def after(self, trace: Trace) -> "Survey":
+        """What is to be had once a trace has been read: it may prove the slide, or refute it or the map."""
+        if self.ground is None or self.candidate is None or not trace.says_something:
+            return self
+        if self.slide is not None:
+            doubt = self.ground.doubt(trace, self.slide.value)
+            return self._refused(f"slide {self.slide.value:#x} revoked: {doubt}") if doubt else self
+        found = self.ground.prove(trace)
+        if isinstance(found, Unproved):
+            return self._refused(found.reason) if found.refutes else msgspec.structs.replace(self, unproved=found.reason)
+        learnt = Learnt(self.candidate.path, self.candidate.stamp, found)
+        return _drawn(msgspec.structs.replace(self, slide=found, unproved="", learnt=learnt))
+
+    def _refused(self, reason: str) -> "Survey":
+        assert self.candidate is not None
+        learnt = Learnt(self.candidate.path, self.candidate.stamp, refusal=reason)
+        verdicts = tuple(
+            Verdict(verdict.path, Standing.REFUSED, reason) if verdict is self.in_use else verdict for verdict in self.verdicts
+        )
+        remarks = (*self.remarks, f"{self.candidate.path} names nothing any more: {reason}")
+        refused = msgspec.structs.replace(self, verdicts=verdicts, remarks=remarks, learnt=learnt)
+        return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None))
 
 
-def survey(sources: Sources, judge_all: bool = False) -> Survey:
-    """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted one."""
+def survey(sources: Sources, judge_all: bool = False, learnt: Learnt | None = None) -> Survey:
+    """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted one.
+
+    ``learnt`` is what an earlier survey of the same boot came to know by traces.
+    """
     remarks: list[str] = []
     loaded_modules = _modules(sources, remarks)
     symbols = _kallsyms(sources, loaded_modules, remarks)
-    verdicts, table = _search(sources, symbols.core, judge_all)
-    charts: list[Chart] = [table] if table is not None else []
-    charts += [chart for chart in (symbols.core, symbols.modules) if isinstance(chart, Table)]
-    charts += [loaded_modules] if loaded_modules.count else []
+    verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
+    others: list[Chart] = [chart for chart in (symbols.core, symbols.modules) if isinstance(chart, Table)]
+    others += [loaded_modules] if loaded_modules.count else []
     hidden = symbols.core is Unknown.HIDDEN
-    if not charts or (hidden and table is None):
-        refused = any(verdict.standing is Standing.REFUSED for verdict in verdicts)
-        blank = Unknown.HIDDEN if hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
-    else:
-        blank = Unknown.OUTSIDE
     count = 0 if hidden else symbols.symbols
-    return Survey(Atlas(charts, blank), tuple(verdicts), tuple(remarks), count, loaded_modules.count, hidden)
+    found = Survey(
+        Atlas(),
+        tuple(verdicts),
+        tuple(remarks),
+        count,
+        loaded_modules.count,
+        hidden,
+        candidate,
+        others=tuple(others),
+        learnt=learnt,
+    )
+    return _drawn(_with_slide(found, sources))
 
 
-def _search(sources: Sources, core: Table | Unknown, judge_all: bool) -> tuple[list[Verdict], Table | None]:
+def _with_slide(found: Survey, sources: Sources) -> Survey:
+    """The slide of the map in use by everything but traces, and the ground for those."""
+    candidate, verdict = found.candidate, found.in_use
+    if candidate is None or verdict is None:
+        return found
+    table = Table(candidate.lines, str(candidate.path))
+    kind, signed = architecture.of_map(table)
+    slide = _slide_of(verdict, candidate, sources, architecture.is_movable(kind, signed, sources.release, candidate.version))
+    if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
+        slide = found.learnt.slide
+    settled = slide is not None and slide.source not in (SlideSource.OOPS, SlideSource.PAIRS, SlideSource.STATED)
+    ground = Ground(table, kind) if kind is not None and not settled else None
+    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved="no oops has shown it")
+
+
+def _slide_of(verdict: Verdict, candidate: SystemMap, sources: Sources, movable: bool) -> Slide | None:
+    if verdict.proof is Proof.KALLSYMS:
+        return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
+    if sources.slide is not None:
+        return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
+    if not movable:
+        return Slide(0, SlideSource.FIXED, "a kernel that cannot be randomised, or of which nothing says that it can")
+    if "nokaslr" in _content(sources.cmdline).split():
+        return Slide(0, SlideSource.FIXED, f"nokaslr in {sources.cmdline}")
+    if "\n# CONFIG_RANDOMIZE_BASE is not set\n" in _content(sources.config):
+        return Slide(0, SlideSource.FIXED, f"built without CONFIG_RANDOMIZE_BASE by {sources.config}")
+    return None
+
+
+def _content(path: str) -> str:
+    """A small file's text; empty where there is none, since it can only tell more than is known."""
+    try:
+        return Path(path).read_text("utf-8", "replace") if path else ""
+    except OSError:
+        return ""
+
+
+def _drawn(found: Survey) -> Survey:
+    """The survey with the atlas that belongs to it."""
+    charts = list(found.others)
+    if found.candidate is not None and found.slide is not None:
+        source = str(found.candidate.path)
+        charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=Aliases.LAST))
+    usable = bool(charts) and not (found.hidden and found.slide is None)
+    if found.lacks_slide:
+        blank = Unknown.UNSLID
+    elif usable:
+        blank = Unknown.OUTSIDE
+    else:
+        refused = any(verdict.standing is Standing.REFUSED for verdict in found.verdicts)
+        blank = Unknown.HIDDEN if found.hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
+    return msgspec.structs.replace(found, atlas=Atlas(charts, blank))
+
+
+def _search(
+    sources: Sources, core: Table | Unknown, judge_all: bool, learnt: Learnt | None
+) -> tuple[list[Verdict], SystemMap | None]:
     verdicts: list[Verdict] = []
-    table = None
+    chosen = None
     listed = [(Path(sources.given_map), False)] if sources.given_map else []
     if not sources.given_map:
         listed = list(search.candidates(sources.places, sources.release, sources.root))
@@ -102,12 +238,14 @@ def _search(sources: Sources, core: Table | Unknown, judge_all: bool) -> tuple[l
             verdicts.append(Verdict(path, Standing.REFUSED, error.reason))
             continue
         verdict = judge(candidate, sources.release, named, bool(sources.given_map), core)
+        if learnt is not None and learnt.refusal and learnt.is_about(candidate):
+            verdict = Verdict(path, Standing.REFUSED, learnt.refusal)
         verdicts.append(verdict)
-        if table is None and verdict.standing is Standing.ACCEPTED:
-            table = Table(candidate.lines, str(path), slide=verdict.slide, aliases=Aliases.LAST)
+        if chosen is None and verdict.standing is Standing.ACCEPTED:
+            chosen = candidate
             if not judge_all:
                 break
-    return verdicts, table
+    return verdicts, chosen
 
 
 def _kallsyms(sources: Sources, loaded: modules.Modules, remarks: list[str]) -> kallsyms.Kallsyms:

@@ -46,13 +46,15 @@ class SystemMap(Struct, frozen=True):
     """A map ready to be searched.
 
     ``lines`` are as `klogd_py.symbols.table.Table` wants them. ``version`` is the number N of the first ``Version_N``
-    symbol, if there is one. ``remark`` says in words what had to be mended, and is empty for a map in order.
+    symbol, if there is one. ``remark`` says in words what had to be mended, and is empty for a map in order. ``stamp``
+    changes with the file: its size and when it was written.
     """
 
     path: Path
     lines: Buffer
     version: int | None
     remark: str
+    stamp: tuple[int, int] = (0, 0)
 
 
 def load(path: Path) -> SystemMap:
@@ -63,6 +65,8 @@ def load(path: Path) -> SystemMap:
         NotAMap: the file is something else, cannot be read, or holds no symbols.
     """
     descriptor = _open(path)
+    status = os.fstat(descriptor)
+    stamp = (status.st_size, status.st_mtime_ns)
     try:
         lines = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
@@ -76,10 +80,10 @@ def load(path: Path) -> SystemMap:
     if len(lines) > LARGEST_WITH_VERSION_BYTES:
         lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste
     if is_in_order(lines):
-        return SystemMap(path, lines, version_of(lines), "")
+        return SystemMap(path, lines, version_of(lines), "", stamp)
     _demand_symbols(path, lines)
     tidy, remark = rebuilt(lines[:])
-    return SystemMap(path, tidy, version_of(tidy), remark)
+    return SystemMap(path, tidy, version_of(tidy), remark, stamp)
 
 
 def is_in_order(lines: Buffer) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.commands import renamed
+from klogd_py.filtering import renamed
 from klogd_py.record import Unknown
 from klogd_py.translate import Manner
 

@@ -1,0 +1,149 @@
+"""Text in, text out: how is a stream of lines given names, when the slide of the map must be read out of them?
+
+Pieces of text are whole lines, but for the last; their bytes come out as they went in, whatever their encoding. A file is
+read twice, first to learn the slide of each boot in it; a pipe once, with the lines of an oops in progress held back.
+"""
+
+import os
+import re
+import select
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from klogd_py import addresses
+from klogd_py.record import Gap, Record
+from klogd_py.symbols.learning import Learning
+from klogd_py.symbols.survey import Survey
+from klogd_py.traces import from_capture
+from klogd_py.translate import Manner, PlaceOf, rewrite
+
+CHUNK_BYTES = 1 << 18
+
+_QUESTIONS = tuple(question.encode() for question in addresses.QUESTIONS)
+_BANNER = re.compile(r"Linux version \d+\.\d+\S* \(")
+
+
+def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
+    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty one when time is up."""
+    tail = b""
+    while True:
+        wait_s = due_in_s()
+        if wait_s is not None and not select.select([descriptor], [], [], wait_s)[0]:
+            yield b""
+            continue
+        chunk = os.read(descriptor, CHUNK_BYTES)
+        if not chunk:
+            break
+        head, line_feed, rest = chunk.rpartition(b"\n")
+        if line_feed:
+            yield tail + head + line_feed
+            tail = rest
+        else:
+            tail += chunk
+    if tail:
+        yield tail
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """Write all of it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def renamed(piece: bytes, place_of: PlaceOf, manner: Manner) -> bytes:
+    """A piece of text with names for its addresses. Bytes of any encoding come out as they went in."""
+    if not any(question in piece for question in _QUESTIONS):
+        return piece
+    lines: list[str] = []
+    for line in piece.decode("latin-1").split("\n"):
+        lines += _line(line, place_of, manner)
+    return "\n".join(lines).encode("latin-1", "replace")
+
+
+def _line(line: str, place_of: PlaceOf, manner: Manner) -> list[str]:
+    body = line.removesuffix("\r")
+    text, places = rewrite(body, place_of, manner)
+    translated = text + line[len(body) :]
+    return [translated, line] if places and manner.twice else [translated]
+
+
+def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
+    """What is to be had for each boot in a text: one survey up to the second banner of a kernel, and so on."""
+    boots = []
+    stream = Stream(found, None)
+    for piece in text:
+        for line in piece.decode("latin-1").splitlines():
+            if _starts_boot(line):
+                stream.end_boot()
+                boots.append(stream.found)
+                stream.found = found
+            stream.read(line, 0.0)
+    stream.end_boot()
+    return [*boots, stream.found]
+
+
+class Stream:
+    """Translates lines as they come. Mutable: the survey so far and what is held back.
+
+    With ``boots`` (from `learn`) nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
+    the boots that have ended, in order.
+    """
+
+    def __init__(self, found: Survey, boots: Sequence[Survey] | None) -> None:
+        self._first = found
+        self._boots = deque(boots) if boots is not None else None
+        self.found = self._boots.popleft() if self._boots else found
+        self.told: dict[str, None] = {}
+        self._learning = Learning()
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """How long the lines that are held back may still wait; ``None`` if none are."""
+        return self._learning.due_in_s(now_s)
+
+    def take(self, piece: bytes, now_s: float, manner: Manner) -> bytes:
+        """A piece of text in; what may go out now."""
+        if not piece:
+            return self._out(self.read(None, now_s), manner)
+        out: list[bytes] = []
+        whole = piece.endswith(b"\n")
+        lines = piece.decode("latin-1").removesuffix("\n").split("\n")
+        for at, line in enumerate(lines):
+            if _starts_boot(line):
+                out.append(self._out(self.end_boot(), manner))
+                self.found = self._boots.popleft() if self._boots else self._first
+            out.append(self._out(self.read(line if at == len(lines) - 1 and not whole else line + "\n", now_s), manner))
+        return b"".join(out)
+
+    def end(self, manner: Manner) -> bytes:
+        """What is still held back, since the input has ended."""
+        return self._out(self.end_boot(), manner)
+
+    def read(self, line: str | None, now_s: float) -> list[Record | Gap]:
+        """One line in, or none if only time has passed; the lines that may be translated now."""
+        if self._boots is not None:
+            return [Record(line)] if line is not None else []
+        batch = [from_capture(line)] if line is not None else []
+        ready, self.found = self._learning.take(batch, now_s, self.found)
+        return ready
+
+    def end_boot(self) -> list[Record | Gap]:
+        """Every line that is held back; what they teach is known."""
+        ready, self.found = self._learning.end(self.found)
+        for told in (*self.found.remarks, self.found.slide_line):
+            if told:
+                self.told[told] = None
+        return ready
+
+    def _out(self, ready: Sequence[Record | Gap], manner: Manner) -> bytes:
+        texts: list[str] = []
+        for item in ready:
+            if isinstance(item, Record):
+                ending = "\n" if item.text.endswith("\n") else ""
+                lines = _line(item.text.removesuffix("\n"), self.found.atlas.place_of, manner)
+                texts.append("\n".join(lines) + ending)
+        return "".join(texts).encode("latin-1", "replace")
+
+
+def _starts_boot(line: str) -> bool:
+    return "Linux version " in line and bool(_BANNER.search(line))

@@ -1,0 +1,43 @@
+"""What does the stream of records teach about the map, and which of them must wait until it is learnt?
+
+Between the source and the translation: records go through unchanged and in order. While something about the map is
+wanted that an oops can show, the records of one in progress wait for its end, for `klogd_py.traces.LIMIT_S` at most.
+"""
+
+from collections.abc import Sequence
+
+from klogd_py.record import Gap, Record
+from klogd_py.symbols.survey import Survey
+from klogd_py.traces import Holdback, Trace
+
+
+class Learning:
+    """Feeds traces to a survey. Mutable: what is held back."""
+
+    def __init__(self) -> None:
+        self._holdback = Holdback()
+
+    def take(self, batch: Sequence[Record | Gap], now_s: float, found: Survey) -> tuple[list[Record | Gap], Survey]:
+        """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
+        if found.ground is None and self._holdback.is_empty:
+            return list(batch), found
+        ready, traces = self._holdback.take(batch, now_s, found.wants_traces)
+        found = _after(found, traces)
+        if not found.wants_traces:
+            ready += self._holdback.release()
+        return ready, found
+
+    def end(self, found: Survey) -> tuple[list[Record | Gap], Survey]:
+        """Everything that waits, since nothing will follow."""
+        ready, traces = self._holdback.end()
+        return ready, _after(found, traces)
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """How long what waits may wait; ``None`` if nothing does."""
+        return self._holdback.due_in_s(now_s)
+
+
+def _after(found: Survey, traces: Sequence[Trace]) -> Survey:
+    for trace in traces:
+        found = found.after(trace)
+    return found

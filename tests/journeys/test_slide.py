@@ -1,0 +1,112 @@
+"""An oops of a randomised kernel without kallsyms, named by the map that it proves itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.journeys.program import Program, configure, lines_of
+from tests.symbols.oopses import Kernel, kernel, longer, oops
+from tests.waiting import until
+
+RUNNING = kernel(Random(20), slide=0x1A000000)
+OOPS = oops(RUNNING, Random(20), garbage=1)
+STAMPED = [f"<4>[   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
+PLAIN = "<6>[   11.000000] NET: up"
+
+
+@pytest.fixture
+def map_of(tmp_path: Path) -> Path:
+    path = tmp_path / "System.map"
+    path.write_bytes(RUNNING.map)
+    return path
+
+
+def expected(lines: list[str], running: Kernel = RUNNING) -> list[str]:
+    """The names that must stand in the lines of the trace, in order; none where there is no frame."""
+    frames = [line.split()[-1] for line in lines if line.split("] ")[-1].startswith((" 0x", " ? 0x"))]
+    return [running.name_at(int(frame, 16) - 1) for frame in frames]
+
+
+def names_in(lines: list[str]) -> list[str]:
+    return [line.split()[-1].partition("+")[0] for line in lines if "+0x" in line and "RIP: " not in line]
+
+
+def program_on(folder: Path, map_of: Path) -> Program:
+    config = configure(folder, '[file]\nform = "klogd"\n')
+    sink = f"file:{folder}/kern.log"
+    return Program(folder, "--input", "-", "--input-format", "klogd", "--map", str(map_of), "--sink", sink, config=config)
+
+
+def test_the_oops_that_proves_the_slide_is_named_itself(tmp_path: Path, map_of: Path) -> None:
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join([PLAIN, *STAMPED[:6]]) + "\n")
+        until(lambda: lines_of(tmp_path / "kern.log"), "the line before the oops")
+        assert lines_of(tmp_path / "kern.log") == [PLAIN]
+        program.feed("\n".join(STAMPED[6:]) + "\n")
+        until(lambda: len(lines_of(tmp_path / "kern.log")) > len(STAMPED), "the oops")
+        program.await_log("slide 0x1a000000, proved: ")
+        program.end_of_input()
+        assert program.wait() == 0
+    assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
+
+
+def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(tmp_path: Path, map_of: Path) -> None:
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join(STAMPED[:4]) + "\n")
+        until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)
+        program.end_of_input()
+        assert program.wait() == 0
+    assert lines_of(tmp_path / "kern.log") == STAMPED[:4]
+
+
+def test_a_later_contradiction_is_a_warning_and_ends_all_naming(tmp_path: Path, map_of: Path) -> None:
+    elsewhere = Kernel(RUNNING.functions, 0x400000)
+    second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join([*STAMPED, *second, *STAMPED]) + "\n")
+        program.await_log("names nothing any more: slide 0x1a000000 revoked")
+        program.end_of_input()
+        assert program.wait() == 0
+
+
+def translate(text: str, *options: str, file: Path | None = None) -> tuple[list[str], str]:
+    command = [sys.executable, "-m", "klogd_py", "translate", *options]
+    if file is not None:
+        file.write_text(text)
+        command.append(str(file))
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+def test_the_filter_names_an_oops_by_the_slide_that_it_proves(through: str, tmp_path: Path, map_of: Path) -> None:
+    file = tmp_path / "log" if through == "file" else None
+    lines, told = translate("\n".join(OOPS), "--map", str(map_of), file=file)
+    assert names_in(lines) == expected(OOPS)
+    assert "slide 0x1a000000, proved: " in told
+
+
+def test_each_boot_in_a_file_has_its_own_slide(tmp_path: Path, map_of: Path) -> None:
+    rebooted = Kernel(RUNNING.functions, 0x7600000)
+    later = oops(rebooted, Random(22))
+    banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
+    lines, _ = translate("\n".join([banner, *OOPS, banner, *later]), "--map", str(map_of), file=tmp_path / "log")
+    assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
+
+
+def test_by_an_almost_right_map_nothing_is_named_and_the_reason_is_said(tmp_path: Path) -> None:
+    almost = tmp_path / "System.map"
+    almost.write_bytes(longer(RUNNING, 0, 1).map)
+    lines, told = translate("\n".join(OOPS), "--map", str(almost))
+    assert lines == OOPS
+    assert "not this kernel's: a call leads to" in told
+
+
+def test_a_slide_given_by_hand_is_used(map_of: Path) -> None:
+    alone = [line for line in OOPS if line.startswith(" 0x")][-1:]
+    assert translate(alone[0], "--map", str(map_of))[0] == alone
+    named, _ = translate(alone[0], "--map", str(map_of), "--slide", "0x1a000000")
+    assert names_in(named) == expected(alone)

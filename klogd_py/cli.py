@@ -16,6 +16,7 @@ from klogd_py.invocation import Invocation
 
 FAILED, MISUSED, MISCONFIGURED = 1, 2, 78
 _NOT_GIVEN = argparse.SUPPRESS
+_PATHS = ("config_path", "map", "kallsyms", "modules", "module_files", "root")
 _EPILOG = {
     "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). With no COMMAND it reads the kernel's messages until stopped.",
     "klogd": "Man pages: klogd(8), klogd-py.toml(5).",
@@ -28,6 +29,7 @@ _SHARED = frozenset(
         "map",
         "kallsyms",
         "modules",
+        "module_files",
         "slide",
         "root",
         "release",
@@ -173,9 +175,7 @@ def _invocation(options: argparse.Namespace, drop_in: bool) -> Invocation:
     if "klogd_file" in given:
         path = given["klogd_file"]
         sinks += ("file:-" if path == "-" else f"file:{Path(path).absolute()}",)
-    paths = {
-        key: str(Path(given[key]).absolute()) for key in ("config_path", "map", "kallsyms", "modules", "root") if key in given
-    }
+    paths = {key: str(Path(given[key]).absolute()) for key in _PATHS if key in given}
     input_path = given.get("input", "")
     return Invocation(
         **paths,
@@ -222,6 +222,7 @@ def _shared_options() -> argparse.ArgumentParser:
     names.add_argument("-k", "--map", metavar="FILE", help="use this System.map unless it is proved to be another kernel's")
     names.add_argument("--kallsyms", metavar="FILE", help="the kernel's own symbols (default: /proc/kallsyms)")
     names.add_argument("--modules", metavar="FILE", help="the loaded modules (default: /proc/modules)")
+    names.add_argument("--module-files", metavar="DIR", help="modules' own files (default: /lib/modules/RELEASE)")
     names.add_argument("--slide", type=_slide, metavar="0xN", help="what KASLR adds to the map's addresses, if you know it")
     names.add_argument("--root", metavar="DIR", help="take /boot, /proc and /lib/modules from under DIR")
     names.add_argument("--release", metavar="R", help="the kernel release, as uname -r prints it")

@@ -50,7 +50,7 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
 def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
     """Translate what one descriptor gives."""
     output = sys.stdout.fileno()
-    if found.ground is None:
+    if not found.reads_traces:
         for piece in pieces(descriptor):
             write(output, renamed(piece, found.atlas.place_of, manner))
         return

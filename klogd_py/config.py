@@ -47,6 +47,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     )
     kallsyms: str = "/proc/kallsyms"
     modules: str = "/proc/modules"
+    module_files: str = "/lib/modules/{release}"
 
 
 class Translate(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 
 from klogd_py import config as configuration
@@ -233,13 +233,13 @@ class Daemon:
 
     # Names
 
-    async def _redraw(self, reason: str) -> None:
-        """Draw a new atlas off the loop and swap it in."""
+    async def _redraw(self, reason: str, changed: Collection[str] = ()) -> None:
+        """Draw a new atlas off the loop and swap it in; ``changed`` are modules that came or went."""
         async with self._redrawing:
-            learnt = self.survey.learnt
-            drawn = await asyncio.to_thread(survey, self._sources(), learnt=learnt)
-            if learnt is not self.survey.learnt:  # an oops that was held back taught something meanwhile
-                drawn = await asyncio.to_thread(survey, self._sources(), learnt=self.survey.learnt)
+            before = self.survey
+            drawn = await asyncio.to_thread(survey, self._sources(), before=before, changed=changed)
+            if before is not self.survey:  # an oops that was held back taught something meanwhile
+                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey, changed=changed)
             self._adopt(drawn)
         logger.info("symbols read anew after %s", reason)
 
@@ -312,7 +312,7 @@ class Daemon:
             self._start(lambda: self._redraw(f"a change of {path}"))
 
     def _module_changed(self, name: str) -> None:
-        self._start(lambda: self._redraw(f"module {name} came or went"))
+        self._start(lambda: self._redraw(f"module {name} came or went", name.split(", ")))
 
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""

@@ -117,7 +117,10 @@ class Stream:
 
     def end(self, manner: Manner) -> bytes:
         """What is still held back, since the input has ended."""
-        return self._out(self.end_boot(), manner)
+        out = self._out(self.end_boot(), manner)
+        if not self.told:
+            self._tell()
+        return out
 
     def read(self, line: str | None, now_s: float) -> list[Record | Gap]:
         """One line in, or none if only time has passed; the lines that may be translated now."""
@@ -130,10 +133,13 @@ class Stream:
     def end_boot(self) -> list[Record | Gap]:
         """Every line that is held back; what they teach is known."""
         ready, self.found = self._learning.end(self.found)
-        for told in (*self.found.remarks, self.found.slide_line):
-            if told:
-                self.told[told] = None
+        if self.found is not self._first:  # an oops has changed what is known
+            self._tell()
         return ready
+
+    def _tell(self) -> None:
+        lines = (*self.found.remarks, self.found.slide_line, *self.found.loaded.summary)
+        self.told |= dict.fromkeys(line for line in lines if line)
 
     def _out(self, ready: Sequence[Record | Gap], manner: Manner) -> bytes:
         texts: list[str] = []

@@ -17,6 +17,7 @@ from klogd_py.symbols.survey import Sources
 
 _CMDLINE = "/proc/cmdline"
 _CONFIG = "/boot/config-"
+_SYS_MODULES = "/sys/module"
 _OSRELEASE = "proc/sys/kernel/osrelease"
 
 
@@ -29,6 +30,7 @@ class Invocation(Struct, frozen=True):
     map: str = ""
     kallsyms: str = ""
     modules: str = ""
+    module_files: str = ""
     slide: int | None = None
     live: bool = False
     sinks: tuple[str, ...] = ()
@@ -51,7 +53,12 @@ class Invocation(Struct, frozen=True):
         base = configuration.load(path, must_exist=bool(self.config_path))
         given: dict[str, dict[str, object]] = {
             "input": {"source": self.source},
-            "names": {"map": self.map, "kallsyms": self.kallsyms, "modules": self.modules},
+            "names": {
+                "map": self.map,
+                "kallsyms": self.kallsyms,
+                "modules": self.modules,
+                "module_files": self.module_files,
+            },
             "translate": {
                 "style": self.style,
                 "decoded": self.decoded,
@@ -83,11 +90,18 @@ class Invocation(Struct, frozen=True):
             modules = self.modules or (names.modules and str(under(root, names.modules)))
             found = Sources(release, root, self.map, names.search, kallsyms, modules)
         elif elsewhere and not self.live:
-            return Sources(self.release, root, self.map, (), self.kallsyms, self.modules, self.slide)
+            explicit = Sources(self.release, root, self.map, (), self.kallsyms, self.modules, self.slide)
+            return msgspec.structs.replace(explicit, module_files=self.module_files)
         else:
             found = Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
+        files = names.module_files.replace("{release}", release)
         return msgspec.structs.replace(
-            found, slide=self.slide, cmdline=str(under(root, _CMDLINE)), config=str(under(root, _CONFIG + release))
+            found,
+            slide=self.slide,
+            cmdline=str(under(root, _CMDLINE)),
+            config=str(under(root, _CONFIG + release)),
+            module_files=self.module_files or (files and str(under(root, files))),
+            sys_modules=str(under(root, _SYS_MODULES)),
         )
 
     @property

@@ -56,7 +56,7 @@ _NOT_CODE = ("instruction fetch in kernel", "to execute NX", "IABT (current EL)"
 _CODE = re.compile(r"\s*(?:Code|Instruction dump): ?(?P<words>[0-9a-f<>() ]{1,600})\s*$")
 _CODE_WORD = re.compile(r"[<(]?((?:[0-9a-f]{2}){1,4})[>)]?")
 _MODULES = re.compile(r"\s*Modules linked in:(.*)")
-_MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\([A-Z+-]*\))?$")
+_MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
 _OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
 _PC = re.compile(r"\s*[RE]?IP: |\s*pc : |\s*PC is at |\s*s?epc *: |\s*NIP \[|\s*ERA: ")
 _USER_PC = re.compile(r"\s*[RE]IP: (?:0033|0023|0073|001b):")
@@ -92,7 +92,8 @@ class Trace(Struct, frozen=True):
     """The evidence of one oops.
 
     ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte. ``bad_pc`` says that the
-    processor went where no code was: what it found there is no code either. ``offset`` and ``link_base`` are the two numbers
+    processor went where no code was: what it found there is no code either. ``loading`` are those of the ``modules`` linked in
+    whose init function has not returned. ``offset`` and ``link_base`` are the two numbers
     of ``Kernel Offset: .. from ..``.
     """
 
@@ -100,6 +101,7 @@ class Trace(Struct, frozen=True):
     code: tuple[tuple[int, bytes], ...] = ()
     bad_pc: bool = False
     modules: tuple[str, ...] = ()
+    loading: tuple[str, ...] = ()
     offset: int | None = None
     link_base: int = 0
     pairs: tuple[Pair, ...] = ()
@@ -117,7 +119,7 @@ class _Reading:
         self.frames: list[Frame] = []
         self.code: dict[int, bytes] = {}
         self.bad_pc = False
-        self.modules: dict[str, None] = {}
+        self.modules: dict[str, bool] = {}
         self.offset: int | None = None
         self.link_base = 0
         self.pairs: dict[int, Pair] = {}
@@ -145,7 +147,7 @@ class _Reading:
         if (listed := _MODULES.match(line, at)) is not None:
             for word in listed[1].partition("[")[0].split():
                 if (module := _MODULE.match(word)) is not None:
-                    self.modules[module[1]] = None
+                    self.modules[module[1]] = "+" in (module[2] or "")
 
     def _mentions(self, line: str, at: int) -> None:
         mentions = addresses.find(line)
@@ -188,6 +190,7 @@ def gather(lines: Iterable[str]) -> Trace:
         () if reading.bad_pc else tuple(reading.code.items()),
         reading.bad_pc,
         tuple(reading.modules),
+        tuple(module for module, loading in reading.modules.items() if loading),
         reading.offset,
         reading.link_base,
         tuple(reading.pairs.values()),

@@ -19,7 +19,7 @@ class Learning:
 
     def take(self, batch: Sequence[Record | Gap], now_s: float, found: Survey) -> tuple[list[Record | Gap], Survey]:
         """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
-        if found.ground is None and self._holdback.is_empty:
+        if not found.reads_traces and self._holdback.is_empty:
             return list(batch), found
         ready, traces = self._holdback.take(batch, now_s, found.wants_traces)
         found = _after(found, traces)

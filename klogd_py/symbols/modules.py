@@ -29,7 +29,10 @@ class Module(Struct, frozen=True):
 
 
 class Modules:
-    """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no addresses."""
+    """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no addresses.
+
+    ``bases`` holds the addresses that it shows, by name; ``hidden_names`` the modules without one.
+    """
 
     def __init__(self, modules: Iterable[Module]) -> None:
         listed = list(modules)
@@ -37,6 +40,8 @@ class Modules:
         self.hidden = bool(listed) and not any(module.base for module in listed)
         self._modules = sorted((module for module in listed if module.base), key=lambda module: module.base)
         self._bases = [module.base for module in self._modules]
+        self.bases = {module.name: module.base for module in self._modules}
+        self.hidden_names = tuple(module.name for module in listed if not module.base)
         self._names = {module.name: module for module in self._modules}
 
     def place_of(self, address: int) -> Place | Unknown:

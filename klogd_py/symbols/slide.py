@@ -32,7 +32,7 @@ _CODE_KINDS = frozenset("tTwWiV")
 _MASK = (1 << 64) - 1
 _CALL = re.compile(
     rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
-    rb"|\x48\xcb|\xc3|\xcb)\Z",
+    rb"|\x48\xcb)\Z",
     re.DOTALL,
 )
 
@@ -315,10 +315,15 @@ class Ground:
             before = self._text.bytes_at(frame.address - slide - 8, 8)
             if len(before) < 8:
                 continue
-            if not _CALL.search(before):
+            if not follows_call(before):
                 return 0, 1, "", f"there is no call before {frame.address:#x} at slide {slide:#x}"
             calls += 1
         return calls, 1, f"{calls} calls before its return addresses", ""
+
+
+def follows_call(before: bytes) -> bool:
+    """Whether the up to eight bytes before an x86 return address can end in a call, or in the ``lret`` of a start-up."""
+    return _CALL.search(before) is not None
 
 
 def _plain(name: str) -> str:

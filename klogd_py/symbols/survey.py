@@ -4,15 +4,18 @@ The door of this room: it looks at every candidate map, at kallsyms and at the m
 atlas. Whatever is missing or unusable becomes a remark; nothing here is fatal.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from klogd_py.record import Unknown
+from klogd_py.record import Place, Unknown
 from klogd_py.symbols import architecture, kallsyms, modules, search, system_map
 from klogd_py.symbols.atlas import Atlas, Chart
 from klogd_py.symbols.identity import Proof, Standing, Verdict, judge
+from klogd_py.symbols.layouts import ModuleFiles
+from klogd_py.symbols.loaded import Loaded, loaded
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
 from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Aliases, Table
@@ -28,7 +31,7 @@ class Sources(Struct, frozen=True):
     """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
 
     ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
-    not randomised.
+    not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module.
     """
 
     release: str = ""
@@ -40,6 +43,8 @@ class Sources(Struct, frozen=True):
     slide: int | None = None
     cmdline: str = ""
     config: str = ""
+    module_files: str = ""
+    sys_modules: str = ""
 
 
 class Learnt(Struct, frozen=True):
@@ -60,21 +65,21 @@ class Survey(Struct, frozen=True):
 
     ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there while traces are of use:
     the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
-    known yet. ``others`` are the charts besides the map's.
+    known yet. ``kernel`` is the kernel's own part of kallsyms.
     """
 
     atlas: Atlas
     verdicts: tuple[Verdict, ...] = ()
     remarks: tuple[str, ...] = ()
     kernel_symbols: int = 0
-    modules: int = 0
     hidden: bool = False
     candidate: SystemMap | None = None
     ground: Ground | None = None
     slide: Slide | None = None
     unproved: str = ""
-    others: tuple[Chart, ...] = ()
+    kernel: Table | Unknown = Unknown.NO_SYMBOLS
     learnt: Learnt | None = None
+    loaded: Loaded = Loaded()
 
     @property
     def in_use(self) -> Verdict | None:
@@ -89,7 +94,17 @@ class Survey(Struct, frozen=True):
     @property
     def wants_traces(self) -> bool:
         """Whether a trace can show what is wanted, so that it is worth waiting for its end."""
-        return self.lacks_slide
+        return self.lacks_slide or self.loaded.lacks_bases
+
+    @property
+    def reads_traces(self) -> bool:
+        """Whether traces are of use at all: to show something, or to contradict what another has shown."""
+        return self.ground is not None or self.wants_traces or bool(self.loaded.bases)
+
+    @property
+    def modules(self) -> int:
+        """How many modules are loaded."""
+        return self.loaded.listing.count
 
     @property
     def headline(self) -> str:
@@ -113,10 +128,25 @@ class Survey(Struct, frozen=True):
         for verdict in self.verdicts:
             if verdict.standing is not Standing.MISSING:
                 lines.append(f"map {verdict.path} {verdict.standing.value}: {verdict.reason}")
-        return (*lines, self.slide_line) if self.slide_line else tuple(lines)
+        lines += [self.slide_line] if self.slide_line else []
+        return (*lines, *self.loaded.summary)
 
     def after(self, trace: Trace) -> "Survey":
-        """What is to be had once a trace has been read: it may prove the slide, or refute it or the map."""
+        """What is to be had once a trace has been read: it may prove slide and bases, or refute them or the map."""
+        found = self._slide_after(trace)
+        if found.lacks_slide:
+            return found  # which frames are the kernel's own is not known
+        told = found.loaded.after(trace, found._kernel_names_at, found.atlas.place_of)
+        if told is found.loaded:
+            return found
+        remarks = (*found.remarks, *told.remarks[len(found.loaded.remarks) :])
+        return _drawn(msgspec.structs.replace(found, loaded=told, remarks=remarks))
+
+    def _kernel_names_at(self, address: int) -> set[str]:
+        place = self.atlas.place_of(address)
+        return {place.name} if isinstance(place, Place) and not place.module else set()
+
+    def _slide_after(self, trace: Trace) -> "Survey":
         if self.ground is None or self.candidate is None or not trace.says_something:
             return self
         if self.slide is not None:
@@ -139,31 +169,29 @@ class Survey(Struct, frozen=True):
         return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None))
 
 
-def survey(sources: Sources, judge_all: bool = False, learnt: Learnt | None = None) -> Survey:
+def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None, changed: Collection[str] = ()) -> Survey:
     """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted one.
 
-    ``learnt`` is what an earlier survey of the same boot came to know by traces.
+    ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but for the bases of the
+    modules that have ``changed``.
     """
     remarks: list[str] = []
-    loaded_modules = _modules(sources, remarks)
-    symbols = _kallsyms(sources, loaded_modules, remarks)
+    learnt = before.learnt if before is not None else None
+    listing = _modules(sources, remarks)
+    symbols = _kallsyms(sources, listing, remarks)
     verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
-    others: list[Chart] = [chart for chart in (symbols.core, symbols.modules) if isinstance(chart, Table)]
-    others += [loaded_modules] if loaded_modules.count else []
+    elsewhere = not sources.modules
+    files = before.loaded.files if before is not None else _files(sources)
+    known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None, changed)
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
-    found = Survey(
-        Atlas(),
-        tuple(verdicts),
-        tuple(remarks),
-        count,
-        loaded_modules.count,
-        hidden,
-        candidate,
-        others=tuple(others),
-        learnt=learnt,
-    )
-    return _drawn(_with_slide(found, sources))
+    found = Survey(Atlas(), tuple(verdicts), tuple(remarks), count, hidden, candidate, learnt=learnt, loaded=known)
+    return _drawn(_with_slide(msgspec.structs.replace(found, kernel=symbols.core), sources))
+
+
+def _files(sources: Sources) -> ModuleFiles:
+    folder = Path(sources.module_files) if sources.module_files else None
+    return ModuleFiles(folder, sources.release, Path(sources.sys_modules) if sources.sys_modules else None)
 
 
 def _with_slide(found: Survey, sources: Sources) -> Survey:
@@ -205,7 +233,8 @@ def _content(path: str) -> str:
 
 def _drawn(found: Survey) -> Survey:
     """The survey with the atlas that belongs to it."""
-    charts = list(found.others)
+    charts: list[Chart] = [chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, Table)]
+    charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
         charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=Aliases.LAST))

@@ -122,6 +122,11 @@ class Table:
             at = self._lines.find(wanted, at + 1, self._end)
         return found
 
+    def lines_of(self, module: str) -> list[bytes]:
+        """The lines of one module, in order, without their line feeds."""
+        tag = b"\t[" + module.encode("utf-8", "replace") + b"]"
+        return [line for line in self._lines[: self._end].splitlines() if line.endswith(tag)]
+
     def spread(self, count: int) -> list[Line]:
         """About ``count`` lines from all over the table, in order, damaged ones left out."""
         lines = []

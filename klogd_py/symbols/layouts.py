@@ -1,0 +1,135 @@
+"""Which function of a module contains an address, where its file and its base are known?
+
+A layout is one allocation of a module at its place. Layouts of modules that have gone are kept, so that what was logged
+before they went can still be named: ``probe+0x10/0x40 [nic, unloaded]``.
+"""
+
+import bisect
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols import module_file
+from klogd_py.symbols.bases import Base
+from klogd_py.symbols.module_file import ModuleFile, NoModuleFile
+from klogd_py.symbols.table import Table
+
+MOST_GONE = 64  # layouts of modules that went; the newest are kept
+GONE = "unloaded"
+
+
+class Layout(Struct, frozen=True):
+    """The functions of a module from ``start`` up to and without ``end``."""
+
+    module: str
+    start: int
+    end: int
+    table: Table
+    gone: bool = False
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The function around a run-time address; the module's name says if it has gone."""
+        place = self.table.place_of(address)
+        if isinstance(place, Unknown) or not self.gone:
+            return place
+        return Place(place.name, place.offset, place.size, f"{self.module}, {GONE}", place.kind, place.source)
+
+
+class Layouts:
+    """Layouts by address, immutable. Where two overlap the later one of the sequence counts."""
+
+    def __init__(self, layouts: Iterable[Layout] = ()) -> None:
+        kept: list[Layout] = []
+        for layout in reversed(list(layouts)):
+            if not any(layout.start < other.end and other.start < layout.end for other in kept):
+                kept.append(layout)
+        self._layouts = sorted(kept, key=lambda layout: layout.start)
+        self._starts = [layout.start for layout in self._layouts]
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The function around a run-time address."""
+        at = bisect.bisect_right(self._starts, address) - 1
+        if at < 0 or address >= self._layouts[at].end:
+            return Unknown.OUTSIDE
+        return self._layouts[at].place_of(address)
+
+
+def lay_out(file: ModuleFile, base: Base) -> Layout | None:
+    """A module's functions at a base; ``None`` if its file has none there."""
+    code = file.init if base.init else file.core
+    if not code.functions:
+        return None
+    lines = b"\n".join(module_file.rows(code, file.name, base.address)) + b"\n"
+    return Layout(file.name, base.address, base.address + len(code.text), Table(lines, str(file.path)))
+
+
+class ModuleFiles:
+    """The files of the modules of one kernel. Mutable only in that each is read once, when it is first asked for."""
+
+    def __init__(self, folder: Path | None = None, release: str = "", modules: Path | None = None) -> None:
+        """``folder`` is searched; ``modules`` is ``/sys/module`` of the running kernel, if it is that one's."""
+        self._folder = folder
+        self._release = release
+        self._modules = modules
+        self._paths: dict[str, Path] | None = None
+        self._read: dict[str, ModuleFile | str] = {}
+
+    @property
+    def are_known(self) -> bool:
+        """Whether there is a folder to look in."""
+        return self._folder is not None
+
+    def get(self, name: str) -> ModuleFile | str:
+        """A module's file, or why there is none."""
+        if name not in self._read:
+            self._read[name] = self._load(name)
+        return self._read[name]
+
+    def all_of(self, names: Sequence[str]) -> list[ModuleFile]:
+        """The files of these modules, as far as there are any."""
+        return [file for file in map(self.get, names) if isinstance(file, ModuleFile)]
+
+    def told_base(self, name: str) -> Base | None:
+        """Where the kernel says in ``sections/.text`` that a module's code begins, if it does."""
+        if self._modules is None:
+            return None
+        try:
+            address = int((self._modules / name / "sections/.text").read_text(), 16)
+        except (OSError, ValueError):
+            return None
+        return Base(name, address, proof=f"{self._modules}/{name}/sections") if address else None
+
+    def _load(self, name: str) -> ModuleFile | str:
+        if self._folder is None:
+            return "no folder with the files of modules is known"
+        if self._paths is None:
+            self._paths = module_file.index(self._folder)
+        path = self._paths.get(name)
+        if path is None:
+            return f"no file of module {name} below {self._folder}"
+        try:
+            file = module_file.load(path, name)
+        except NoModuleFile as error:
+            return str(error)
+        return self._stranger(file) or file
+
+    def _stranger(self, file: ModuleFile) -> str:
+        """Why a file is not that of the module that is loaded; empty if nothing says so."""
+        release = file.vermagic.partition(" ")[0]
+        if self._release and release and release != self._release:
+            return f"{file.path}: made for Linux {release}, the kernel is {self._release}"
+        if self._modules is None:
+            return ""
+        loaded = _first_line(self._modules / file.name / "srcversion")
+        if loaded and file.srcversion and loaded != file.srcversion:
+            return f"{file.path}: another version, srcversion {file.srcversion}, than the loaded one, {loaded}"
+        return ""
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text("ascii", "replace").strip()
+    except OSError:
+        return ""

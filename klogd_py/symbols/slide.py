@@ -11,7 +11,7 @@ So a wrong map proves nothing, and a map that is right but for some functions is
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Protocol
@@ -106,10 +106,10 @@ class Ground:
         self._first, self._end = table.image
         self._at = lru_cache(1 << 12)(table.place_of)
 
-    def prove(self, trace: Trace) -> Slide | Unproved:
-        """The one slide that a trace proves, or why it proves none."""
+    def prove(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | Unproved:
+        """The one slide that a trace proves, or why it proves none; ``earlier`` ones of the same boot proved none."""
         if trace.offset is not None:
-            return self._stated(trace, trace.offset)
+            return self._stated(trace.offset, trace.link_base, (trace, *earlier))
         paired = self._paired(trace)
         if paired is not None:
             return paired
@@ -166,13 +166,18 @@ class Ground:
     def _is_our_base(self, link_base: int) -> bool:
         return abs(link_base - self._first) < self.architecture.align_bytes
 
-    def _stated(self, trace: Trace, offset: int) -> Slide | Unproved:
-        if trace.link_base and not self._is_our_base(trace.link_base):
-            return Unproved(f"the map begins at {self._first:#x}, the kernel at {trace.link_base:#x}", refutes=True)
-        found = self.weigh(trace, offset)
-        if found.against:
-            return Unproved(f"at the slide that the kernel states, {found.against}", refutes=True)
-        return Slide(offset, SlideSource.STATED, "the kernel's own line" + "".join(f", {reason}" for reason in found.reasons))
+    def _stated(self, offset: int, link_base: int, traces: Sequence[Trace]) -> Slide | Unproved:
+        """The slide is told; that the map is this kernel's must be seen all the same, in this trace or in an earlier one."""
+        if link_base and not self._is_our_base(link_base):
+            return Unproved(f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True)
+        marks = [self.weigh(trace, offset) for trace in traces]
+        against = next((found.against for found in marks if found.against), "")
+        if against:
+            return Unproved(f"at the slide that the kernel states, {against}", refutes=True)
+        best = max(marks, key=lambda found: found.points)
+        if best.points < RIVAL:
+            return Unproved(f"the kernel states the slide {offset:#x}, but nothing shows that the map is this kernel's")
+        return Slide(offset, SlideSource.STATED, f"the kernel's own line, {', '.join(best.reasons)}")
 
     def _paired(self, trace: Trace) -> Slide | Unproved | None:
         """The slide by addresses that the kernel has named itself, if at least two of them are in the map."""

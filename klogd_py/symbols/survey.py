@@ -21,6 +21,7 @@ from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Aliases, Table
 from klogd_py.traces import Trace
 
+_MOST_HEARD = 8
 RESTRICTED = (
     "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
     "and set kernel.kptr_restrict to 0 or 1, to have names from it"
@@ -65,7 +66,8 @@ class Survey(Struct, frozen=True):
 
     ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there while traces are of use:
     the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
-    known yet. ``kernel`` is the kernel's own part of kallsyms.
+    known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
+    proved nothing.
     """
 
     atlas: Atlas
@@ -80,6 +82,7 @@ class Survey(Struct, frozen=True):
     kernel: Table | Unknown = Unknown.NO_SYMBOLS
     learnt: Learnt | None = None
     loaded: Loaded = Loaded()
+    heard: tuple[Trace, ...] = ()
 
     @property
     def in_use(self) -> Verdict | None:
@@ -152,9 +155,11 @@ class Survey(Struct, frozen=True):
         if self.slide is not None:
             doubt = self.ground.doubt(trace, self.slide.value)
             return self._refused(f"slide {self.slide.value:#x} revoked: {doubt}") if doubt else self
-        found = self.ground.prove(trace)
+        found = self.ground.prove(trace, self.heard)
         if isinstance(found, Unproved):
-            return self._refused(found.reason) if found.refutes else msgspec.structs.replace(self, unproved=found.reason)
+            if found.refutes:
+                return self._refused(found.reason)
+            return msgspec.structs.replace(self, unproved=found.reason, heard=(trace, *self.heard)[:_MOST_HEARD])
         learnt = Learnt(self.candidate.path, self.candidate.stamp, found)
         return _drawn(msgspec.structs.replace(self, slide=found, unproved="", learnt=learnt))
 
@@ -201,10 +206,11 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
         return found
     table = Table(candidate.lines, str(candidate.path))
     kind, signed = architecture.of_map(table)
-    slide = _slide_of(verdict, candidate, sources, architecture.is_movable(kind, signed, sources.release, candidate.version))
+    movable = architecture.is_movable(kind, signed, sources.release, candidate.version)
+    slide = _slide_of(verdict, candidate, sources, movable)
     if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
         slide = found.learnt.slide
-    settled = slide is not None and slide.source not in (SlideSource.OOPS, SlideSource.PAIRS, SlideSource.STATED)
+    settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
     ground = Ground(table, kind) if kind is not None and not settled else None
     return msgspec.structs.replace(found, slide=slide, ground=ground, unproved="no oops has shown it")
 

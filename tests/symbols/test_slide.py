@@ -91,13 +91,27 @@ OFFSET = "Kernel Offset: {:#x} from 0xffffffff81000000 (relocation range: 0xffff
 
 def test_the_kernels_own_line_states_the_slide() -> None:
     running = kernel(Random(10), slide=0x33E00000)
-    found = proved([OFFSET.format(0x33E00000)], running)
+    found = proved([*oops(running, Random(10)), OFFSET.format(0x33E00000)], running)
     assert isinstance(found, Slide)
     assert (found.value, found.source, found.confidence) == (0x33E00000, SlideSource.STATED, "stated by the kernel")
 
 
+def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_right() -> None:
+    running = kernel(Random(10), slide=0x33E00000)
+    lines = oops(running, Random(10))
+    line = gather([OFFSET.format(0x33E00000)])
+    assert "nothing shows that the map is this kernel's" in str(ground(running).prove(line))
+    cut = gather(lines[:3] + lines[-7:])
+    assert isinstance(ground(running).prove(cut), Unproved)
+    assert isinstance(ground(running).prove(line, (cut,)), Slide)
+    refuted = ground(kernel(Random(99))).prove(line, (gather(lines),))
+    assert isinstance(refuted, Unproved)
+    assert refuted.refutes
+
+
 def test_a_disabled_offset_is_a_slide_of_nothing() -> None:
-    found = proved(["Kernel Offset: disabled"], kernel(Random(10), slide=0))
+    running = kernel(Random(10), slide=0)
+    found = proved([*oops(running, Random(10)), "Kernel Offset: disabled"], running)
     assert isinstance(found, Slide)
     assert found.value == 0
 

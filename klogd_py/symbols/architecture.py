@@ -111,7 +111,18 @@ ENTRIES = re.compile(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
 )
-_MOST_RELEASES = re.compile(r"(\d+)\.(\d+)")
+PAGE_BYTES = 4096
+# Where the linker begins a section or a page table: multiples of a page on every 64-bit kernel.
+_AT_PAGES = (
+    b"__start_rodata",
+    b"_sdata",
+    b"__init_begin",
+    b"_sinittext",
+    b"__bss_start",
+    b"init_thread_union",
+    b"swapper_pg_dir",
+)
+_RELEASE = re.compile(r"(\d+)\.(\d+)")
 
 
 def of_map(table: Table) -> tuple[Architecture | None, bool]:
@@ -123,6 +134,19 @@ def of_map(table: Table) -> tuple[Architecture | None, bool]:
     return (X86_64, False) if X86_64.holds(image[0]) else (None, False)
 
 
+def misshapen(table: Table, architecture: Architecture) -> str:
+    """What is in a map where the linker would not have put it; empty if nothing is.
+
+    So a map is found out in which one function is longer and all that follows was moved, or which was moved as a whole.
+    """
+    steps = [(b"_text", architecture.align_bytes), *((name, PAGE_BYTES) for name in _AT_PAGES)]
+    for name, step in steps if architecture.lowest >= 1 << 63 else ():
+        address = table.address_of(name)
+        if address is not None and address % step:
+            return f"{name.decode()} is at {address:#x}, where no linker puts it"
+    return ""
+
+
 def is_movable(architecture: Architecture | None, signed: bool, release: str, version: int | None) -> bool:
     """Whether a kernel may lie elsewhere than its map says.
 
@@ -131,7 +155,7 @@ def is_movable(architecture: Architecture | None, signed: bool, release: str, ve
     """
     if architecture is None:
         return False
-    found = _MOST_RELEASES.match(release)
+    found = _RELEASE.match(release)
     if found is not None:
         return (int(found[1]), int(found[2])) >= architecture.since
     if version is not None:

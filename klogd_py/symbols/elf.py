@@ -20,7 +20,6 @@ SYMTAB, RELA, NOBITS, NOTE = 2, 4, 8, 7
 WRITE, ALLOC, EXEC = 1, 2, 4
 UNDEFINED, ABSOLUTE = 0, 0xFFF1
 GNU_BUILD_ID = 3
-_MOST_SECTIONS = 1 << 16
 
 
 class NotElf(ValueError):
@@ -93,8 +92,8 @@ class Elf:
         self.machine: int = fields[1]
         start, width, count, names = fields[5], fields[10], fields[11], fields[12]
         layout = self._order + ("IIQQQQIIQQ" if self._wide else "10I")
-        if count > _MOST_SECTIONS or width < struct.calcsize(layout):
-            raise ValueError(f"{count} of {width} bytes")
+        if width < struct.calcsize(layout) or start + width * count > len(self._raw):
+            raise ValueError(f"{count} of {width} bytes from {start} on")
         rows = [struct.unpack_from(layout, self._raw, start + width * i) for i in range(count)]
         texts = self._raw[rows[names][4] : rows[names][4] + rows[names][5]] if rows else b""
         self.sections = tuple(Section(i, _string(texts, row[0]), *row[1:9]) for i, row in enumerate(rows))

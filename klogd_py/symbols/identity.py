@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record import Unknown
+from klogd_py.symbols import architecture
 from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Line, Table
 
@@ -80,9 +81,16 @@ def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bo
     version = candidate.version
     if version is not None and release and version not in version_codes(release):
         return refused(f"made for Linux {dotted(version)}, the kernel is {release}")
-    compared = compare(Table(candidate.lines, ""), kallsyms) if isinstance(kallsyms, Table) else None
+    table = Table(candidate.lines, "")
+    kind, signed = architecture.of_map(table)
+    wrong = architecture.misshapen(table, kind) if kind is not None and signed else ""
+    if wrong:
+        return refused(f"no kernel's: {wrong}")
+    compared = compare(table, kallsyms) if isinstance(kallsyms, Table) else None
     if compared is not None and compared.contradiction:
         return refused(f"another kernel's: {compared.contradiction}")
+    if compared is not None and kind is not None and signed and compared.slide % kind.align_bytes:
+        return refused(f"the slide against kallsyms would be {compared.slide:#x}, no multiple of {kind.align_bytes:#x}")
     if compared is not None and compared.proves:
         slide = f", slide {compared.slide:#x}" if compared.slide else ""
         return accepted(f"agrees with kallsyms in {compared.agree} symbols{slide}", Proof.KALLSYMS, compared.slide)

@@ -24,6 +24,7 @@ from klogd_py.symbols.elf import Elf, NotElf
 from klogd_py.symbols.table import HOLE
 
 LARGEST_BYTES = 256 << 20  # of a module, unpacked
+_LARGEST_ALIGN = 1 << 21
 _FILE = re.compile(r"(?P<name>[^/]+)\.ko(?P<packed>\.xz|\.zst|\.gz)?")
 _PATCHED = (".rela.altinstructions", ".rela__jump_table", ".rela__mcount_loc", ".rela.return_sites", ".rela.retpoline_sites")
 _PATCHED_BYTES = 12  # what is replaced at such a place is longer only in rare cases
@@ -159,10 +160,11 @@ def _code(file: Elf, init: bool) -> Code:
         wanted = elf.ALLOC | elf.EXEC
         if section.flags & (wanted | elf.WRITE) != wanted or section.name.startswith(".init") is not init:
             continue
+        if section.align > _LARGEST_ALIGN:
+            raise NotElf(f"section {section.name} wants to lie at a multiple of {section.align:#x}")
         text += bytes(-len(text) % max(section.align, 1))
         offsets[section.index] = len(text)
-        content = file.bytes_of(section)
-        text += content + bytes(section.size - len(content) if section.size < LARGEST_BYTES else 0)
+        text += file.bytes_of(section)
     changed, calls = _relocated(file, offsets, text)
     return Code(bytes(text), changed, _functions(file, offsets), calls)
 

@@ -28,7 +28,7 @@ class Kernel:
     @property
     def map(self) -> bytes:
         """Its System.map."""
-        rows = [(0, "D", "__per_cpu_start"), (BASE, "T", "_stext")]
+        rows = [(0, "D", "__per_cpu_start"), (BASE, "T", "_stext"), (BASE, "T", "_text")]
         rows += [(self.starts[name], "T", name) for name, _ in self.functions]
         rows += [(self.end, "T", "_etext"), (self.end + 0x1000, "D", "some_data"), (self.end + 0x200000, "B", "_end")]
         return b"".join(b"%016x %s %s\n" % (address, kind.encode(), name.encode()) for address, kind, name in rows)

@@ -100,3 +100,27 @@ def test_what_was_mended_is_part_of_the_reason() -> None:
 def test_a_single_agreeing_symbol_is_no_proof() -> None:
     one = b"ffffffff81000000 T f\nffffffff81000100 A _end\n"
     assert not compare(Table(one, ""), Table(one, "")).proves
+
+
+SIGNED = MAP + b"ffffffff81000a80 T entry_SYSCALL_64\nffffffff81001000 R __start_rodata\nffffffff81002000 B _end\n"
+
+
+@pytest.mark.parametrize(("by", "reason"), [(0x10, "_text is at"), (0x1000, "_text is at")])
+def test_a_map_that_was_moved_as_a_whole_is_refused(by: int, reason: str) -> None:
+    verdict = judged(moved(SIGNED.replace(b"_stext", b"_text"), by), None, given=True)
+    assert verdict.standing is Standing.REFUSED
+    assert reason in verdict.reason
+
+
+def test_a_map_in_which_all_behind_one_function_was_moved_is_refused() -> None:
+    lines = SIGNED.splitlines(keepends=True)
+    verdict = judged(b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10), None, given=True)
+    assert verdict.standing is Standing.REFUSED
+    assert "__start_rodata is at 0xffffffff81001010, where no linker puts it" in verdict.reason
+
+
+def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_with_it() -> None:
+    verdict = judged(SIGNED, moved(SIGNED, 0x1A001000))
+    assert verdict.standing is Standing.REFUSED
+    assert "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
+    assert judged(SIGNED, moved(SIGNED, 0x1A000000)).slide == 0x1A000000

@@ -23,6 +23,7 @@ HOLE = b"!"  # the type of a line that ends the symbol before it and names nothi
 KERNEL_HALF = 1 << 63  # no 64-bit kernel whose symbols lie above here has code below
 FIRST_PAGE_END = 4096  # offsets from a null pointer
 LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
+_PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
 _END_MARKERS = frozenset(
     (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
 )
@@ -32,6 +33,7 @@ class Aliases(Enum):
     """Which of several symbols at one address names it."""
 
     FIRST = "first"  # the kernel's choice in its own kallsyms
+    KERNEL = "kernel"  # the same choice in a System.map, which has not been sorted for it yet
     LAST = "last"  # the classic klogd's choice in a System.map
 
 
@@ -203,6 +205,8 @@ class Table:
         if group[-1].kind == HOLE:
             return group[-1]
         naming = [line for line in group if line.names_something] or group
+        if self._aliases is Aliases.KERNEL:
+            return min(naming, key=_kernel_rank)
         return naming[-1 if self._aliases is Aliases.LAST else 0]
 
     def _group(self, start: int) -> list[Line]:
@@ -217,3 +221,11 @@ class Table:
                 break
             lines.insert(0, line)
         return lines
+
+
+def _kernel_rank(line: Line) -> tuple[bool, bool, int]:
+    """How far behind the kernel puts a symbol among those of its address (scripts/kallsyms.c ``compare_symbols``)."""
+    name = line.name
+    provided = len(name) >= 8 and name.startswith(b"__")
+    provided = provided and (name.startswith(_PROVIDED, 2) or name.endswith((b"_start", b"_end")))
+    return line.kind in b"wW", provided, len(name) - len(name.lstrip(b"_"))

@@ -132,3 +132,22 @@ def test_a_symbol_is_found_by_its_whole_name_only() -> None:
 def test_a_buffer_without_an_address_is_no_table() -> None:
     with pytest.raises(ValueError, match="address"):
         Table(b"\n", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["W weak", "T strong"], "strong"),
+        (["T _text", "T _stext", "T startup_64"], "startup_64"),
+        (["T __entry_text_start", "T __do_it"], "__do_it"),
+        (["T __start_rodata", "T _x"], "_x"),
+        (["T _b", "T _a"], "_b"),
+        (["W __weak", "W weak"], "weak"),
+    ],
+)
+def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen: str) -> None:
+    rows = b"".join(b"ffffffff81000000 %s\n" % name.encode() for name in names) + b"ffffffff81000100 T next\n"
+    rows += b"ffffffff81000200 T end_of_it\n"
+    place = Table(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
+    assert isinstance(place, Place)
+    assert place.name == chosen

@@ -44,6 +44,11 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
         "/lib/modules/{release}/build/System.map",
         "/System.map-{release}",
         "/usr/src/linux/System.map-{release}",
+        "/usr/lib/debug/boot/vmlinux-{release}",
+        "/usr/lib/debug/lib/modules/{release}/vmlinux",
+        "/boot/vmlinux-{release}",
+        "/lib/modules/{release}/vmlinux",
+        "/lib/modules/{release}/build/vmlinux",
     )
     kallsyms: str = "/proc/kallsyms"
     modules: str = "/proc/modules"

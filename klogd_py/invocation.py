@@ -18,6 +18,8 @@ from klogd_py.symbols.survey import Sources
 _CMDLINE = "/proc/cmdline"
 _CONFIG = "/boot/config-"
 _SYS_MODULES = "/sys/module"
+_KCORE = "/proc/kcore"
+_NOTES = "/sys/kernel/notes"
 _OSRELEASE = "proc/sys/kernel/osrelease"
 
 
@@ -102,6 +104,8 @@ class Invocation(Struct, frozen=True):
             config=str(under(root, _CONFIG + release)),
             module_files=self.module_files or (files and str(under(root, files))),
             sys_modules=str(under(root, _SYS_MODULES)),
+            notes=str(under(root, _NOTES)),
+            kcore=str(under(root, _KCORE)),
         )
 
     @property

@@ -78,7 +78,7 @@ class Elf:
         if raw[:4] != b"\x7fELF" or len(raw) < 52 or raw[4] not in (1, 2) or raw[5] not in (1, 2):
             raise NotElf("no ELF header")
         self._raw = raw
-        self._wide = raw[4] == 2
+        self.is_wide = raw[4] == 2
         self._order = "<" if raw[5] == 1 else ">"
         try:
             self._header()
@@ -86,12 +86,12 @@ class Elf:
             raise NotElf(f"damaged section headers: {error}") from error
 
     def _header(self) -> None:
-        layout = "HHIQQQIHHHHHH" if self._wide else "HHIIIIIHHHHHH"
+        layout = "HHIQQQIHHHHHH" if self.is_wide else "HHIIIIIHHHHHH"
         fields = struct.unpack_from(self._order + layout, self._raw, 16)
         self.kind: int = fields[0]
         self.machine: int = fields[1]
         start, width, count, names = fields[5], fields[10], fields[11], fields[12]
-        layout = self._order + ("IIQQQQIIQQ" if self._wide else "10I")
+        layout = self._order + ("IIQQQQIIQQ" if self.is_wide else "10I")
         if width < struct.calcsize(layout) or start + width * count > len(self._raw):
             raise ValueError(f"{count} of {width} bytes from {start} on")
         rows = [struct.unpack_from(layout, self._raw, start + width * i) for i in range(count)]
@@ -113,10 +113,10 @@ class Elf:
         if table is None or table.link >= len(self.sections):
             return []
         names = self.bytes_of(self.sections[table.link])
-        layout = struct.Struct(self._order + ("IBBHQQ" if self._wide else "IIIBBH"))
+        layout = struct.Struct(self._order + ("IBBHQQ" if self.is_wide else "IIIBBH"))
         raw = self.bytes_of(table)
         raw = raw[: len(raw) - len(raw) % layout.size]
-        if self._wide:
+        if self.is_wide:
             return [
                 Symbol(_bytes(names, name), value, size, info, section)
                 for name, info, _, section, value, size in layout.iter_unpack(raw)
@@ -128,9 +128,9 @@ class Elf:
 
     def relocations(self, section: Section) -> Iterator[Relocation]:
         """The relocations with addends that a section of type `RELA` holds."""
-        layout = struct.Struct(self._order + ("QQq" if self._wide else "IIi"))
+        layout = struct.Struct(self._order + ("QQq" if self.is_wide else "IIi"))
         raw = self.bytes_of(section)
-        shift, mask = (32, 0xFFFFFFFF) if self._wide else (8, 0xFF)
+        shift, mask = (32, 0xFFFFFFFF) if self.is_wide else (8, 0xFF)
         for offset, info, addend in layout.iter_unpack(raw[: len(raw) - len(raw) % layout.size]):
             yield Relocation(offset, info >> shift, info & mask, addend)
 

@@ -1,7 +1,8 @@
 """Does this map belong to the running kernel, and at which slide?
 
-Three witnesses, the strongest first: /proc/kallsyms (many symbols, one constant distance), the ``Version_N`` symbol
-that kernels without kallsyms carried until 5.12, and the release in the file's name. The first two can also refute.
+Four witnesses, the strongest first: /proc/kallsyms (many symbols, one constant distance), the build id of a vmlinux beside
+that in /sys/kernel/notes, the ``Version_N`` symbol that kernels without kallsyms carried until 5.12, and the release in the
+file's name. All but the last can also refute, and so does a map that no linker makes.
 
 Source of truth: init/version.c; the search of sysklogd's ksym.c; Documentation/x86/x86_64 on KASLR.
 """
@@ -35,6 +36,7 @@ class Proof(Enum):
     """What a map was accepted on."""
 
     KALLSYMS = "kallsyms"
+    BUILD_ID = "build-id"
     VERSION = "version"
     NAME = "name"
     GIVEN = "given"
@@ -68,8 +70,10 @@ class Comparison(Struct, frozen=True):
         return not self.contradiction and self.agree >= 2 and self.agree > self.absent and self.absent < _MOST_ABSENT
 
 
-def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bool, kallsyms: Table | Unknown) -> Verdict:
-    """Weigh a map that could be opened against everything that is known of the running kernel."""
+def judge(
+    candidate: SystemMap, release: str, named_for_release: bool, given: bool, kallsyms: Table | Unknown, build_id: str = ""
+) -> Verdict:
+    """Weigh a map that could be opened against everything that is known of the running kernel, such as its build id."""
     tail = f"; {candidate.remark}" if candidate.remark else ""
 
     def refused(reason: str) -> Verdict:
@@ -78,6 +82,8 @@ def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bo
     def accepted(reason: str, proof: Proof, slide: int = 0) -> Verdict:
         return Verdict(candidate.path, Standing.ACCEPTED, reason + tail, proof, slide)
 
+    if candidate.build_id and build_id and candidate.build_id != build_id:
+        return refused(f"another build: its build id is {candidate.build_id}, the kernel's {build_id}")
     version = candidate.version
     if version is not None and release and version not in version_codes(release):
         return refused(f"made for Linux {dotted(version)}, the kernel is {release}")
@@ -94,6 +100,8 @@ def judge(candidate: SystemMap, release: str, named_for_release: bool, given: bo
     if compared is not None and compared.proves:
         slide = f", slide {compared.slide:#x}" if compared.slide else ""
         return accepted(f"agrees with kallsyms in {compared.agree} symbols{slide}", Proof.KALLSYMS, compared.slide)
+    if candidate.build_id and candidate.build_id == build_id:
+        return accepted(f"its build id is the kernel's, {build_id}", Proof.BUILD_ID)
     if compared is not None and not given:
         return refused(f"not this kernel's: kallsyms knows {compared.agree} of {compared.agree + compared.absent} symbols")
     if version is not None:

@@ -14,12 +14,12 @@ import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Protocol
 
 from msgspec import Struct
 
 from klogd_py.record import Place
 from klogd_py.symbols.architecture import ARM64, CHAINS, ENTRIES, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
 from klogd_py.traces import Frame, Trace
 
@@ -78,13 +78,6 @@ class Unproved(Struct, frozen=True):
 
     reason: str
     refutes: bool = False
-
-
-class Text(Protocol):
-    """The kernel's code as bytes, at the addresses of the map."""
-
-    def bytes_at(self, address: int, count: int) -> bytes:
-        """Up to ``count`` bytes from an address on; fewer where the code ends."""
 
 
 class Marks(Struct, frozen=True):

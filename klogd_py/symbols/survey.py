@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols import architecture, kallsyms, modules, search, system_map
+from klogd_py.symbols import architecture, elf, kallsyms, kcore, modules, search, system_map, vmlinux
 from klogd_py.symbols.atlas import Atlas, Chart
 from klogd_py.symbols.identity import Proof, Standing, Verdict, judge
+from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.layouts import ModuleFiles
 from klogd_py.symbols.loaded import Loaded, loaded
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
@@ -32,7 +33,8 @@ class Sources(Struct, frozen=True):
     """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
 
     ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
-    not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module.
+    not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
+    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore.
     """
 
     release: str = ""
@@ -46,6 +48,8 @@ class Sources(Struct, frozen=True):
     config: str = ""
     module_files: str = ""
     sys_modules: str = ""
+    notes: str = ""
+    kcore: str = ""
 
 
 class Learnt(Struct, frozen=True):
@@ -67,7 +71,7 @@ class Survey(Struct, frozen=True):
     ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there while traces are of use:
     the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
     known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
-    proved nothing.
+    proved nothing. ``aliases`` says whose choice it is which of several names counts.
     """
 
     atlas: Atlas
@@ -83,6 +87,7 @@ class Survey(Struct, frozen=True):
     learnt: Learnt | None = None
     loaded: Loaded = Loaded()
     heard: tuple[Trace, ...] = ()
+    aliases: Aliases = Aliases.LAST
 
     @property
     def in_use(self) -> Verdict | None:
@@ -207,17 +212,39 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     table = Table(candidate.lines, str(candidate.path))
     kind, signed = architecture.of_map(table)
     movable = architecture.is_movable(kind, signed, sources.release, candidate.version)
-    slide = _slide_of(verdict, candidate, sources, movable)
+    told = kcore.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
+    against = _against(table, told, verdict)
+    if against:
+        return found._refused(against)
+    slide = _slide_of(verdict, candidate, sources, movable, told)
     if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
         slide = found.learnt.slide
     settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
-    ground = Ground(table, kind) if kind is not None and not settled else None
-    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved="no oops has shown it")
+    ground = Ground(table, kind, candidate.text) if kind is not None and not settled else None
+    aliases = Aliases.KERNEL if signed else Aliases.LAST
+    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved="no oops has shown it", aliases=aliases)
 
 
-def _slide_of(verdict: Verdict, candidate: SystemMap, sources: Sources, movable: bool) -> Slide | None:
+def _against(table: Table, told: Vmcoreinfo, verdict: Verdict) -> str:
+    """What the kernel says in its core file against a map; empty if nothing."""
+    if told.offset is None:
+        return ""
+    if verdict.proof is Proof.KALLSYMS and verdict.slide != told.offset:
+        return f"slide {verdict.slide:#x} by kallsyms, but {told.offset:#x} by kcore"
+    for name, address in told.symbols.items():
+        places = table.addresses_of(name.encode())
+        if places and address - told.offset not in places:
+            return f"another kernel's: {name} is at {address:#x} in kcore, at {places[0] + told.offset:#x} by the map"
+    return ""
+
+
+def _slide_of(verdict: Verdict, candidate: SystemMap, sources: Sources, movable: bool, told: Vmcoreinfo) -> Slide | None:
     if verdict.proof is Proof.KALLSYMS:
         return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
+    if told.offset is not None:
+        return Slide(
+            told.offset, SlideSource.KCORE, f"{sources.kcore} says so, and has {len(told.symbols)} symbols where the map has"
+        )
     if sources.slide is not None:
         return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
     if not movable:
@@ -229,12 +256,26 @@ def _slide_of(verdict: Verdict, candidate: SystemMap, sources: Sources, movable:
     return None
 
 
-def _content(path: str) -> str:
-    """A small file's text; empty where there is none, since it can only tell more than is known."""
+def _bytes(path: str) -> bytes:
+    """A small file's content; empty where there is none, since it can only tell more than is known."""
     try:
-        return Path(path).read_text("utf-8", "replace") if path else ""
+        return Path(path).read_bytes() if path else b""
     except OSError:
-        return ""
+        return b""
+
+
+def _content(path: str) -> str:
+    return _bytes(path).decode("utf-8", "replace")
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False  # opening a pipe would wait for its writer
+        with path.open("rb") as file:
+            return file.read(4) == system_map.ELF
+    except OSError:
+        return False
 
 
 def _drawn(found: Survey) -> Survey:
@@ -243,7 +284,7 @@ def _drawn(found: Survey) -> Survey:
     charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
-        charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=Aliases.LAST))
+        charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases))
     usable = bool(charts) and not (found.hidden and found.slide is None)
     if found.lacks_slide:
         blank = Unknown.UNSLID
@@ -260,19 +301,20 @@ def _search(
 ) -> tuple[list[Verdict], SystemMap | None]:
     verdicts: list[Verdict] = []
     chosen = None
+    build_id = elf.build_id(_bytes(sources.notes))
     listed = [(Path(sources.given_map), False)] if sources.given_map else []
     if not sources.given_map:
         listed = list(search.candidates(sources.places, sources.release, sources.root))
     for path, named in listed:
         try:
-            candidate = system_map.load(path)
+            candidate = vmlinux.load(path) if _is_elf(path) else system_map.load(path)
         except FileNotFoundError:
             verdicts.append(Verdict(path, Standing.MISSING, "no such file"))
             continue
         except system_map.NotAMap as error:
             verdicts.append(Verdict(path, Standing.REFUSED, error.reason))
             continue
-        verdict = judge(candidate, sources.release, named, bool(sources.given_map), core)
+        verdict = judge(candidate, sources.release, named, bool(sources.given_map), core, build_id)
         if learnt is not None and learnt.refusal and learnt.is_about(candidate):
             verdict = Verdict(path, Standing.REFUSED, learnt.refusal)
         verdicts.append(verdict)

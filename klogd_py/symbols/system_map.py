@@ -14,11 +14,13 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct
 
 from klogd_py.symbols.table import HOLE, Buffer
 
+ELF = b"\x7fELF"
 READ_WHOLE_BYTES = 1 << 20
 PROBES = 512
 ORDER_CHECKED_BYTES = 16 << 20  # larger than any kernel's map; beyond it only the probes are compared
@@ -42,12 +44,19 @@ class NotAMap(ValueError):
         self.reason = reason
 
 
+class Text(Protocol):
+    """The kernel's code as bytes, at the addresses of the map."""
+
+    def bytes_at(self, address: int, count: int) -> bytes:
+        """Up to ``count`` bytes from an address on; fewer where the code ends."""
+
+
 class SystemMap(Struct, frozen=True):
     """A map ready to be searched.
 
     ``lines`` are as `klogd_py.symbols.table.Table` wants them. ``version`` is the number N of the first ``Version_N``
     symbol, if there is one. ``remark`` says in words what had to be mended, and is empty for a map in order. ``stamp``
-    changes with the file: its size and when it was written.
+    changes with the file: its size and when it was written. Only a kernel image has a ``build_id`` and its ``text``.
     """
 
     path: Path
@@ -55,6 +64,8 @@ class SystemMap(Struct, frozen=True):
     version: int | None
     remark: str
     stamp: tuple[int, int] = (0, 0)
+    build_id: str = ""
+    text: Text | None = None
 
 
 def load(path: Path) -> SystemMap:
@@ -81,6 +92,8 @@ def load(path: Path) -> SystemMap:
         lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste
     if is_in_order(lines):
         return SystemMap(path, lines, version_of(lines), "", stamp)
+    if lines[:4] == ELF:
+        raise NotAMap(path, "not a map but an ELF file")
     _demand_symbols(path, lines)
     tidy, remark = rebuilt(lines[:])
     return SystemMap(path, tidy, version_of(tidy), remark, stamp)

@@ -1,0 +1,78 @@
+import struct
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.symbols import kcore
+from klogd_py.symbols.identity import Standing
+from klogd_py.symbols.kcore import Vmcoreinfo
+from klogd_py.symbols.slide import SlideSource
+from klogd_py.symbols.survey import Sources, Survey, survey
+from tests.symbols.oopses import Kernel, kernel, longer
+
+SLIDE = 0x1A000000
+RUNNING = kernel(Random(30), slide=SLIDE)
+
+
+def note(owner: bytes, kind: int, content: bytes) -> bytes:
+    name = owner + b"\0"
+    padded = [part + bytes(-len(part) % 4) for part in (name, content)]
+    return struct.pack("<III", len(name), len(content), kind) + b"".join(padded)
+
+
+def core(text: bytes) -> bytes:
+    """A core file as /proc/kcore begins, with a note of another owner in front."""
+    notes = note(b"CORE", 1, b"\1\2\3") + note(b"VMCOREINFO", 0, text)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1" + bytes(9), 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 7, 0x1000, 0xFFFFFFFF81000000, 0, 64, 64, 4096)
+    told = struct.pack("<IIQQQQQQ", 4, 0, 64 + 2 * 56, 0, 0, len(notes), len(notes), 4)
+    return header + load + told + notes
+
+
+def text_of(running: Kernel) -> bytes:
+    stext, other = running.starts["vfs_write"], running.starts["kthread"]
+    lines = f"OSRELEASE=6.1.0\nBUILD-ID=3b43fa\nSYMBOL(vfs_write)={stext + SLIDE:x}\nSYMBOL(kthread)={other + SLIDE:x}\n"
+    return (lines + f"SYMBOL(nowhere)=zz\nNUMBER(x)=1\nKERNELOFFSET={SLIDE:x}\n").encode()
+
+
+def test_the_note_among_others_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    path.write_bytes(core(text_of(RUNNING)))
+    told = kcore.load(path)
+    assert (told.offset, told.build_id, told.release) == (SLIDE, "3b43fa", "6.1.0")
+    assert told.symbols == {name: RUNNING.starts[name] + SLIDE for name in ("vfs_write", "kthread")}
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\2\1", b"x" * 500, core(b"")[:100]])
+def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    path.write_bytes(content)
+    assert kcore.load(path) == Vmcoreinfo()
+    assert kcore.load(tmp_path / "missing") == Vmcoreinfo()
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
+    kcore.parse(raw)
+    kcore.parse(note(b"VMCOREINFO", 0, raw))
+
+
+def surveyed(folder: Path, map_of: Kernel) -> Survey:
+    (folder / "System.map").write_bytes(map_of.map)
+    (folder / "kcore").write_bytes(core(text_of(RUNNING)))
+    return survey(Sources("6.1.0", given_map=str(folder / "System.map"), kcore=str(folder / "kcore")))
+
+
+def test_the_slide_that_kcore_states_is_used_if_its_symbols_are_where_the_map_has_them(tmp_path: Path) -> None:
+    found = surveyed(tmp_path, RUNNING)
+    assert found.slide is not None
+    assert (found.slide.value, found.slide.source) == (SLIDE, SlideSource.KCORE)
+
+
+def test_a_map_with_one_function_longer_is_refused_by_the_symbols_of_kcore(tmp_path: Path) -> None:
+    found = surveyed(tmp_path, longer(RUNNING, 0))
+    assert found.verdicts[0].standing is Standing.REFUSED
+    assert "in kcore, at 0x" in found.verdicts[0].reason

@@ -17,6 +17,7 @@ from klogd_py.filtering import pieces, renamed, write
 from klogd_py.invocation import Invocation
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols.identity import Standing, Verdict
+from klogd_py.symbols.slide import SlideSource
 from klogd_py.symbols.survey import Survey, survey
 from klogd_py.translate import Decoded, Manner, Style, look_up
 
@@ -80,7 +81,7 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
         address = int(given[1], 16)
         answers.append((address, look_up(address, Kind.CLASSIC, found.atlas.place_of)))
     if invocation.json:
-        _print_json([_answer_document(address, answer) for address, answer in answers])
+        _print_json([_answer_document(address, answer) | _reliance(answer, found) for address, answer in answers])
     else:
         rows = [
             (f"{address:#x}", answer.kernel_form, answer.source)
@@ -89,6 +90,8 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
             for address, answer in answers
         ]
         print("\n".join(_aligned(rows)))
+        if found.candidate is not None and _reliance(None, found):
+            print(f"klogd-py: {found.slide_line}", file=sys.stderr)
     return 0 if all(isinstance(answer, Place) for _, answer in answers) else 1
 
 
@@ -101,6 +104,11 @@ def maps(invocation: Invocation) -> int:
             {
                 "release": sources.release,
                 "maps": [_verdict_document(verdict, verdict is found.in_use) for verdict in found.verdicts],
+                "slide": _slide_document(found),
+                "bases": [
+                    {"module": base.module, "address": f"{base.address:#x}", "init": base.init, "proof": base.proof}
+                    for base in found.loaded.bases
+                ],
                 "kallsyms": {"path": sources.kallsyms, "symbols": found.kernel_symbols, "hidden": found.hidden},
                 "modules": {"path": sources.modules, "loaded": found.modules},
                 "remarks": list(found.remarks),
@@ -112,6 +120,10 @@ def maps(invocation: Invocation) -> int:
         rows.append(("*" if verdict is found.in_use else "", verdict.standing.value, str(verdict.path), verdict.reason))
     print(f"Linux {sources.release or '(release unknown)'}: {found.headline}\n")
     print("\n".join(_aligned(rows)) + "\n")
+    if found.slide_line:
+        print(f"slide     {found.slide_line.removeprefix('slide ')}")
+    for line in found.loaded.summary:
+        print(line)
     shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
     print(f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else ""))
     there = f"{found.modules} loaded" if Path(sources.modules).exists() else "not there"
@@ -157,6 +169,26 @@ def _answer_document(address: int, answer: Place | Unknown) -> dict[str, object]
         return {"address": f"{address:#x}", "reason": answer.value}
     known = {"symbol": answer.name, "offset": answer.offset, "size": answer.size, "module": answer.module}
     return {"address": f"{address:#x}", "text": answer.kernel_form, **known, "type": answer.kind, "source": answer.source}
+
+
+def _slide_document(found: Survey) -> dict[str, object] | None:
+    """What is known of the slide of the map in use; ``None`` without a map."""
+    if found.slide is None:
+        return {"reason": found.unproved} if found.lacks_slide else None
+    known = found.slide
+    return {
+        "value": f"{known.value:#x}",
+        "source": known.source.value,
+        "confidence": known.confidence,
+        "proof": known.proof,
+    }
+
+
+def _reliance(answer: Place | Unknown | None, found: Survey) -> dict[str, object]:
+    """On which slide an answer relies, where a slide plays a part in it."""
+    moved = found.lacks_slide or (found.slide is not None and found.slide.source is not SlideSource.FIXED)
+    from_map = found.in_use is not None and (not isinstance(answer, Place) or answer.source == str(found.in_use.path))
+    return {"slide": _slide_document(found)} if moved and from_map else {}
 
 
 def _verdict_document(verdict: Verdict, in_use: bool) -> dict[str, object]:

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
+from tests.symbols.oopses import kernel
 
 SEED_MAP = """\
 c0100000 T _text
@@ -249,3 +251,38 @@ def test_a_text_from_elsewhere_is_not_named_by_this_kernel(tmp_path: Path) -> No
     (tmp_path / "oops").write_text(f"<4>RIP: 0010:{address + 5:#x}\n")
     done = run("--config", os.devnull, "--input", tmp_path / "oops", "--sink", "console")
     assert f"{address + 5:#x}".encode() in done.stdout
+
+
+MODERN = kernel(Random(40), slide=0x1A000000)
+
+
+def test_lookup_and_maps_say_that_the_slide_is_not_known_or_on_what_it_rests(tmp_path: Path) -> None:
+    (tmp_path / "map").write_bytes(MODERN.map)
+    address = hex(MODERN.starts["vfs_write"] + 0x1A000000)
+    unknown = run("lookup", "--map", tmp_path / "map", address)
+    assert unknown.returncode == 1
+    assert b"may be randomised (KASLR)" in unknown.stdout
+    assert b"slide not known" in unknown.stderr
+    known = run("lookup", "--json", "--map", tmp_path / "map", "--slide", "1a000000", address)
+    (answer,) = json.loads(known.stdout)
+    assert (answer["symbol"], answer["slide"]["value"], answer["slide"]["confidence"]) == (
+        "vfs_write",
+        "0x1a000000",
+        "taken on trust",
+    )
+    listed = run("maps", "--root", tmp_path, "--release", "6.1.0", "--map", tmp_path / "map").stdout.decode()
+    assert "slide     not known, the map names nothing yet: no oops has shown it" in listed
+
+
+def test_maps_for_programs_tells_the_slide_and_its_source(tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "boot/System.map-6.1.0").write_bytes(MODERN.map)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cmdline").write_text("ro quiet nokaslr\n")
+    answer = json.loads(run("maps", "--json", "--root", tmp_path, "--release", "6.1.0").stdout)
+    assert (answer["slide"]["value"], answer["slide"]["source"]) == ("0x0", "fixed")
+    assert "nokaslr" in answer["slide"]["proof"]
+
+
+def test_a_slide_that_is_no_number_is_misuse() -> None:
+    assert b"expected a hexadecimal number" in run("lookup", "--slide", "far", "0").stderr

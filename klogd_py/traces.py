@@ -50,7 +50,19 @@ _BEGINS = (
     "UBSAN",
 )
 _ENDS = ("---[ end ",)
-_PART = ("Code: ", "RIP: ", "RSP: ", "TASK>", "IRQ>", "Modules linked in:", "R10: ", "RAX: ", "CR2: ", " : ")
+_PART = (
+    *addresses.QUESTIONS,
+    "Code: ",
+    "RIP: ",
+    "RSP: ",
+    "TASK>",
+    "IRQ>",
+    "Modules linked in:",
+    "R10: ",
+    "RAX: ",
+    "CR2: ",
+    " : ",
+)
 
 _NOT_CODE = ("instruction fetch in kernel", "to execute NX", "IABT (current EL)", "xecute from non-executable")
 _CODE = re.compile(r"\s*(?:Code|Instruction dump): ?(?P<words>[0-9a-f<>() ]{1,600})\s*$")
@@ -234,7 +246,7 @@ class _Open:
     def take(self, text: str) -> bool:
         """Add a record; whether it was the last."""
         self.texts.append(text)
-        part = any(sign in text for sign in _PART) or begins_trace(text)
+        part = any(sign in text for sign in _PART) or any(sign in text for sign in _BEGINS)
         self._strangers = 0 if part else self._strangers + 1
         return any(sign in text for sign in _ENDS)
 
@@ -249,6 +261,9 @@ class Holdback:
 
     def take(self, items: Sequence[Record | Gap], now_s: float, hold: bool) -> tuple[list[Record | Gap], list[Trace]]:
         """What may go on now, in order, and the traces that have ended. Without ``hold`` everything goes on at once."""
+        if not self._open and not self._held and not _may_begin(items):
+            self._gone += len(items)
+            return list(items), []
         traces = []
         for item in items:
             if isinstance(item, Record):
@@ -302,6 +317,11 @@ class Holdback:
         ready, self._held = self._held[: max(count, 0)], self._held[max(count, 0) :]
         self._gone += len(ready)
         return ready
+
+
+def _may_begin(items: Sequence[Record | Gap]) -> bool:
+    """Whether one of the records can begin a trace, asked of all at once, since most batches hold none."""
+    return begins_trace("\n".join([item.text for item in items if isinstance(item, Record)]))
 
 
 def begins_trace(text: str) -> bool:

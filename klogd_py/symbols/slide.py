@@ -28,6 +28,7 @@ RIVAL = 2  # a slide with fewer is no answer at all
 FEWEST_FRAMES = 3
 MOST_CANDIDATES = 1 << 13
 MOST_FRAMES_WEIGHED = 64
+_MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000  # on x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
 _CODE_KINDS = frozenset("tTwWiV")
 _MASK = (1 << 64) - 1
 _CALL = re.compile(
@@ -196,7 +197,8 @@ class Ground:
         return 0 <= slide < self.architecture.reach_bytes and slide % self.architecture.align_bytes == 0
 
     def _candidates(self, trace: Trace) -> Iterator[int]:
-        """Every slide at which the frames can lie in the kernel's image."""
+        """Every slide at which the frames can lie in the kernel's image, and that of a kernel that is not randomised."""
+        yield 0
         returns = [frame.address for frame in trace.frames[:MOST_FRAMES_WEIGHED] if frame.reliable and not frame.exact]
         inside = [address for address in returns if self.architecture.holds(address)]
         if not inside:
@@ -204,7 +206,7 @@ class Ground:
         apart = self.architecture.highest < _MASK  # modules lie elsewhere, so that all of these are the kernel's
         lowest, highest = (min(inside), max(inside)) if apart else (inside[-1], inside[-1])
         step = self.architecture.align_bytes
-        first = max(0, -(-(highest - self._end) // step) * step)
+        first = max(step, -(-(highest - self._end) // step) * step)
         last = min(lowest - self._first, self.architecture.reach_bytes - 1)
         yield from range(first, min(last + 1, first + step * MOST_CANDIDATES), step)
 
@@ -212,7 +214,10 @@ class Ground:
         """Whether a frame must lie in the kernel's own code at this slide: it is certain, and no module can be there."""
         if not frame.reliable or not self.architecture.holds(frame.address):
             return False
-        return self.architecture.highest < _MASK or self._first <= frame.address - slide < self._end
+        apart = self.architecture.highest < _MASK
+        if slide == 0 and self.architecture is X86_64 and frame.address >= _MODULES_UNLESS_RANDOMISED:
+            apart = False
+        return apart or self._first <= frame.address - slide < self._end
 
     def _function(self, frame: Frame, slide: int) -> Place | None:
         """The function that a frame lies in at this slide."""

@@ -37,6 +37,15 @@ def test_the_first_and_the_last_possible_slide_are_found(slide: int) -> None:
     assert found.value == slide
 
 
+def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was_built_without() -> None:
+    running = kernel(Random(2), slide=0)
+    lines = oops(running, Random(2))
+    lines[lines.index(" <TASK>") + 1] = " 0xffffffffa0123456"
+    found = proved(lines, running)
+    assert isinstance(found, Slide)
+    assert found.value == 0
+
+
 def test_another_kernels_map_proves_nothing() -> None:
     assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), Unproved)
 

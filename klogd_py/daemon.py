@@ -31,7 +31,8 @@ from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.symbols import search
 from klogd_py.symbols.atlas import Atlas
 from klogd_py.symbols.learning import Learning
-from klogd_py.symbols.survey import Sources, Survey, survey
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import Survey, survey
 from klogd_py.translate import Decoded, Manner, Style, announce, translate
 from klogd_py.watch.follower import Follower
 

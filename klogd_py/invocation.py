@@ -13,7 +13,7 @@ from msgspec import Struct
 from klogd_py import config as configuration
 from klogd_py.config import Config
 from klogd_py.symbols.search import under
-from klogd_py.symbols.survey import Sources
+from klogd_py.symbols.sources import Sources
 
 _CMDLINE = "/proc/cmdline"
 _CONFIG = "/boot/config-"

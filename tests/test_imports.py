@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "kmsg", "lines", "addresses", "translate", "traces"}
+SPINE = {"record", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
@@ -18,7 +18,8 @@ ALLOWED: dict[str, set[object]] = {
     "lines": {"record"},
     "translate": {"record", "addresses"},
     "traces": {"record", "addresses"},
-    "symbols": {"record", "traces", OWN_ROOM},
+    "holdback": {"record", "addresses", "traces"},
+    "symbols": {"record", "traces", "holdback", OWN_ROOM},
     "sinks": {"record", OWN_ROOM},
     "watch": {OWN_ROOM},
     "device": {"record", "kmsg", "lines"},

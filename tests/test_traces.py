@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py.holdback import LIMIT_RECORDS, Holdback
 from klogd_py.record import USER, Cause, Gap, Record
-from klogd_py.traces import LIMIT_RECORDS, Frame, Holdback, Pair, from_capture, gather
+from klogd_py.traces import Frame, Pair, from_capture, gather
 
 OOPS = [
     "BUG: kernel NULL pointer dereference, address: 0000000000000000",

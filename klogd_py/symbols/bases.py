@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from klogd_py.symbols.evidence import follows_call
 from klogd_py.symbols.module_file import Code, ModuleFile
-from klogd_py.symbols.slide import follows_call
 from klogd_py.traces import Frame, Trace
 
 PAGE = 4096

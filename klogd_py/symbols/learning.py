@@ -1,14 +1,15 @@
 """What does the stream of records teach about the map, and which of them must wait until it is learnt?
 
 Between the source and the translation: records go through unchanged and in order. While something about the map is
-wanted that an oops can show, the records of one in progress wait for its end, for `klogd_py.traces.LIMIT_S` at most.
+wanted that an oops can show, the records of one in progress wait for its end, for `klogd_py.holdback.LIMIT_S` at most.
 """
 
 from collections.abc import Sequence
 
+from klogd_py.holdback import Holdback
 from klogd_py.record import Gap, Record
 from klogd_py.symbols.survey import Survey
-from klogd_py.traces import Holdback, Trace
+from klogd_py.traces import Trace
 
 
 class Learning:

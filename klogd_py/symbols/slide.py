@@ -10,36 +10,24 @@ calls, refutes.
 So a wrong map proves nothing, and a map that is right but for some functions is refuted as soon as a trace shows it.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from functools import lru_cache
 
 from msgspec import Struct
 
-from klogd_py.record import Place
-from klogd_py.symbols.architecture import ARM64, CHAINS, ENTRIES, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.architecture import Architecture
+from klogd_py.symbols.evidence import ENOUGH, MASK, MOST_FRAMES_WEIGHED, Evidence, Marks
 from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
-from klogd_py.traces import Frame, Trace
+from klogd_py.traces import Trace
 
-ENOUGH = 4
 RIVAL = 2  # a slide with fewer is no answer at all
 FEWEST_FRAMES = 3
 MOST_CANDIDATES = 1 << 13
-MOST_FRAMES_WEIGHED = 64
-_MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000  # on x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
-_CODE_KINDS = frozenset("tTwWiV")
-_MASK = (1 << 64) - 1
-_CALL = re.compile(
-    rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
-    rb"|\x48\xcb)\Z",
-    re.DOTALL,
-)
 
 
 class SlideSource(Enum):
-    """Where a slide is known from, and in brackets how far it can be relied upon."""
+    """Where a slide is known from."""
 
     KALLSYMS = "kallsyms"
     KCORE = "kcore"
@@ -81,24 +69,14 @@ class Unproved(Struct, frozen=True):
     refutes: bool = False
 
 
-class Marks(Struct, frozen=True):
-    """What a trace says for one slide: ``against`` is one thing that speaks against it, in words."""
-
-    points: int = 0
-    frames: int = 0
-    reasons: tuple[str, ...] = ()
-    against: str = ""
-
-
 class Ground:
     """A map to stand on while a slide is looked for: its table at slide 0, and the kernel's text if it is at hand."""
 
     def __init__(self, table: Table, architecture: Architecture, text: Text | None = None) -> None:
         self.architecture = architecture
         self._table = table
-        self._text = text
         self._first, self._end = table.image
-        self._at = lru_cache(1 << 12)(table.place_of)
+        self._evidence = Evidence(table, architecture, text)
 
     def prove(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | Unproved:
         """The one slide that a trace proves, or why it proves none; ``earlier`` ones of the same boot proved none."""
@@ -110,7 +88,7 @@ class Ground:
         marks: dict[int, Marks] = {}
         against = ""
         for slide in self._candidates(trace):
-            found = self.weigh(trace, slide)
+            found = self._evidence.weigh(trace, slide)
             if found.against:
                 against = against if found.points < ENOUGH else found.against
             elif found.points >= RIVAL:
@@ -126,33 +104,11 @@ class Ground:
             return Unproved(f"the map is not this kernel's: {against}", refutes=True)
         return Unproved("this oops says too little of where the kernel lies")
 
-    def weigh(self, trace: Trace, slide: int) -> Marks:
-        """What a trace says for and against one slide."""
-        frames = [frame for frame in trace.frames[:MOST_FRAMES_WEIGHED] if self._concerns(frame, slide)]
-        for frame in frames:
-            if not frame.exact and self._function(frame, slide) is None:
-                return Marks(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
-        points = 0
-        reasons: list[str] = []
-        against = ""
-        for count, worth, words, contradiction in (
-            self._chains(trace, slide),
-            self._entries(frames, slide),
-            self._calls(trace, slide),
-            self._bytes(trace, slide),
-            self._returns(frames, slide),
-        ):
-            points += count * worth
-            against = against or contradiction
-            if count:
-                reasons.append(words)
-        return Marks(points, len({frame.address for frame in frames}), tuple(reasons), against)
-
     def doubt(self, trace: Trace, slide: int) -> str:
         """What a later trace says against a slide that was proved; empty if nothing."""
         if trace.offset is not None and trace.offset != slide and self._is_our_base(trace.link_base):
             return f"the kernel states the slide {trace.offset:#x}"
-        found = self.weigh(trace, slide)
+        found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
             return found.against
         return ""
@@ -164,7 +120,7 @@ class Ground:
         """The slide is told; that the map is this kernel's must be seen all the same, in this trace or in an earlier one."""
         if link_base and not self._is_our_base(link_base):
             return Unproved(f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True)
-        marks = [self.weigh(trace, offset) for trace in traces]
+        marks = [self._evidence.weigh(trace, offset) for trace in traces]
         against = next((found.against for found in marks if found.against), "")
         if against:
             return Unproved(f"at the slide that the kernel states, {against}", refutes=True)
@@ -203,145 +159,9 @@ class Ground:
         inside = [address for address in returns if self.architecture.holds(address)]
         if not inside:
             return
-        apart = self.architecture.highest < _MASK  # modules lie elsewhere, so that all of these are the kernel's
+        apart = self.architecture.highest < MASK  # modules lie elsewhere, so that all of these are the kernel's
         lowest, highest = (min(inside), max(inside)) if apart else (inside[-1], inside[-1])
         step = self.architecture.align_bytes
         first = max(step, -(-(highest - self._end) // step) * step)
         last = min(lowest - self._first, self.architecture.reach_bytes - 1)
         yield from range(first, min(last + 1, first + step * MOST_CANDIDATES), step)
-
-    def _concerns(self, frame: Frame, slide: int) -> bool:
-        """Whether a frame must lie in the kernel's own code at this slide: it is certain, and no module can be there."""
-        if not frame.reliable or not self.architecture.holds(frame.address):
-            return False
-        apart = self.architecture.highest < _MASK
-        if slide == 0 and self.architecture is X86_64 and frame.address >= _MODULES_UNLESS_RANDOMISED:
-            apart = False
-        return apart or self._first <= frame.address - slide < self._end
-
-    def _function(self, frame: Frame, slide: int) -> Place | None:
-        """The function that a frame lies in at this slide."""
-        value = frame.address - slide - (0 if frame.exact else 1)
-        if not self._first <= value < self._end:
-            return None
-        place = self._at(value)
-        return place if isinstance(place, Place) and place.kind in _CODE_KINDS else None
-
-    def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """How many pairs of neighbours call one another on every kernel; a pair that never does contradicts."""
-        pairs = 0
-        against = ""
-        callee: Place | None = None
-        before = Frame(0)
-        for frame in trace.frames[:MOST_FRAMES_WEIGHED]:
-            if not frame.reliable:
-                continue
-            place = self._function(frame, slide) if self._concerns(frame, slide) else None
-            if frame.joined and callee is not None and place is not None:
-                callers, called = self._names(frame, place, slide), self._names(before, callee, slide)
-                pairs += any(_calls(one, other) for one in callers for other in called)
-                only = next((ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE), None)
-                if only is not None and only not in called:
-                    against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
-            callee, before = place, frame
-        return pairs, 2, f"{pairs} callers with their callees" if pairs > 1 else "a caller with its callee", against
-
-    def _names(self, frame: Frame, place: Place, slide: int) -> set[str]:
-        """All names of the function that a frame lies in: several symbols may share its address."""
-        start = frame.address - slide - (0 if frame.exact else 1) - place.offset
-        return {_plain(name.decode("utf-8", "replace")) for name in self._table.names_at(start)}
-
-    def _entries(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
-        """Whether the trace ends in a function through which the kernel is entered; before user space it must."""
-        against = ""
-        entered = False
-        for frame in frames:
-            if frame.entry or frame is frames[-1]:
-                place = self._function(frame, slide)
-                entered = place is not None and bool(ENTRIES.fullmatch(_plain(place.name)))
-                if frame.entry and not entered:
-                    against = f"the kernel would have been entered at {frame.address:#x} at slide {slide:#x}"
-        return int(entered), 1, "ends in an entry function", against
-
-    def _calls(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """Calls in the bytes of ``Code:`` that lead to the beginning of a function; one that leads into one contradicts."""
-        exact: set[int] = set()
-        against = ""
-        whole = any(not frame.exact for frame in trace.frames)  # or it may not be known whether the bytes are code at all
-        for target in self._targets(trace):
-            value = target - slide
-            place = self._at(value) if self._first <= value < self._end else None
-            if not isinstance(place, Place) or place.kind not in _CODE_KINDS:
-                continue
-            if place.offset == 0:
-                exact.add(target)
-            elif whole:
-                against = f"a call leads to {target:#x}, into the middle of {place.name} at slide {slide:#x}"
-        return len(exact), 3, f"{len(exact)} calls in its code", against
-
-    def _targets(self, trace: Trace) -> Iterator[int]:
-        for start, code in trace.code:
-            if self.architecture is X86_64:
-                for at in range(len(code) - 4):
-                    if code[at] == 0xE8:
-                        distance = int.from_bytes(code[at + 1 : at + 5], "little", signed=True)
-                        yield (start + at + 5 + distance) & _MASK
-            elif self.architecture is ARM64:
-                for at in range(0, len(code) - 3, 4):
-                    word = int.from_bytes(code[at : at + 4], "little")
-                    if word >> 26 == 0x25:  # bl
-                        yield (start + at + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))) & _MASK
-
-    def _bytes(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """The bytes of ``Code:`` beside those of the text. A few differ, since a kernel patches itself as it starts."""
-        for start, code in trace.code if self._text is not None else ():
-            assert self._text is not None
-            if not self._first <= start - slide < self._end:
-                continue
-            text = self._text.bytes_at(start - slide, len(code))
-            same = sum(here == there for here, there in zip(code, text, strict=False))
-            if len(text) < 16:
-                continue
-            if same * 4 >= len(text) * 3:
-                return 1, 4, f"{same} bytes of its code are those of the text", ""
-            return 0, 4, "", f"the code at {start:#x} is not that of the text at slide {slide:#x}"
-        return 0, 4, "", ""
-
-    def _returns(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
-        """What stands before each return address must be a call."""
-        if self._text is None or self.architecture is not X86_64:
-            return 0, 1, "", ""
-        calls = 0
-        for frame in frames:
-            if frame.exact:
-                continue
-            before = self._text.bytes_at(frame.address - slide - 8, 8)
-            if len(before) < 8:
-                continue
-            if not follows_call(before):
-                return 0, 1, "", f"there is no call before {frame.address:#x} at slide {slide:#x}"
-            calls += 1
-        return calls, 1, f"{calls} calls before its return addresses", ""
-
-
-def follows_call(before: bytes) -> bool:
-    """Whether the up to eight bytes before an x86 return address can end in a call, or in the ``lret`` of a start-up."""
-    return _CALL.search(before) is not None
-
-
-def _plain(name: str) -> str:
-    """A function's name without what a compiler hung on it: ``do_syscall_64.isra.0``."""
-    return name.partition(".")[0]
-
-
-@lru_cache(1 << 12)
-def _calls(caller: str, callee: str) -> bool:
-    for pattern, called in CHAINS:
-        found = pattern.fullmatch(caller)
-        if found is None:
-            continue
-        for group, value in found.groupdict().items():
-            called = called.replace(f"(?P={group})", re.escape(value or ""))
-        if re.fullmatch(called, callee):
-            return True
-    return False

@@ -13,11 +13,12 @@ from msgspec import Struct
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols import architecture, elf, kallsyms, kcore, modules, search, system_map, vmlinux
 from klogd_py.symbols.atlas import Atlas, Chart
-from klogd_py.symbols.identity import Proof, Standing, Verdict, judge
+from klogd_py.symbols.identity import Standing, Verdict, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.layouts import ModuleFiles
 from klogd_py.symbols.loaded import Loaded, loaded
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
+from klogd_py.symbols.sources import Sources, content, contradicted, told_slide
 from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Aliases, Table
 from klogd_py.traces import Trace
@@ -27,29 +28,6 @@ RESTRICTED = (
     "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
     "and set kernel.kptr_restrict to 0 or 1, to have names from it"
 )
-
-
-class Sources(Struct, frozen=True):
-    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
-
-    ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
-    not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
-    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore.
-    """
-
-    release: str = ""
-    root: Path = Path("/")
-    given_map: str = ""
-    places: tuple[str, ...] = ()
-    kallsyms: str = ""
-    modules: str = ""
-    slide: int | None = None
-    cmdline: str = ""
-    config: str = ""
-    module_files: str = ""
-    sys_modules: str = ""
-    notes: str = ""
-    kcore: str = ""
 
 
 class Learnt(Struct, frozen=True):
@@ -213,59 +191,16 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     kind, signed = architecture.of_map(table)
     movable = architecture.is_movable(kind, signed, sources.release, candidate.version)
     told = kcore.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
-    against = _against(table, told, verdict)
+    against = contradicted(table, told, verdict)
     if against:
         return found._refused(against)
-    slide = _slide_of(verdict, candidate, sources, movable, told)
+    slide = told_slide(verdict, sources, movable, told)
     if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
         slide = found.learnt.slide
     settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
     ground = Ground(table, kind, candidate.text) if kind is not None and not settled else None
     aliases = Aliases.KERNEL if signed else Aliases.LAST
     return msgspec.structs.replace(found, slide=slide, ground=ground, unproved="no oops has shown it", aliases=aliases)
-
-
-def _against(table: Table, told: Vmcoreinfo, verdict: Verdict) -> str:
-    """What the kernel says in its core file against a map; empty if nothing."""
-    if told.offset is None:
-        return ""
-    if verdict.proof is Proof.KALLSYMS and verdict.slide != told.offset:
-        return f"slide {verdict.slide:#x} by kallsyms, but {told.offset:#x} by kcore"
-    for name, address in told.symbols.items():
-        places = table.addresses_of(name.encode())
-        if places and address - told.offset not in places:
-            return f"another kernel's: {name} is at {address:#x} in kcore, at {places[0] + told.offset:#x} by the map"
-    return ""
-
-
-def _slide_of(verdict: Verdict, candidate: SystemMap, sources: Sources, movable: bool, told: Vmcoreinfo) -> Slide | None:
-    if verdict.proof is Proof.KALLSYMS:
-        return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
-    if told.offset is not None:
-        return Slide(
-            told.offset, SlideSource.KCORE, f"{sources.kcore} says so, and has {len(told.symbols)} symbols where the map has"
-        )
-    if sources.slide is not None:
-        return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
-    if not movable:
-        return Slide(0, SlideSource.FIXED, "a kernel that cannot be randomised, or of which nothing says that it can")
-    if "nokaslr" in _content(sources.cmdline).split():
-        return Slide(0, SlideSource.FIXED, f"nokaslr in {sources.cmdline}")
-    if "\n# CONFIG_RANDOMIZE_BASE is not set\n" in _content(sources.config):
-        return Slide(0, SlideSource.FIXED, f"built without CONFIG_RANDOMIZE_BASE by {sources.config}")
-    return None
-
-
-def _bytes(path: str) -> bytes:
-    """A small file's content; empty where there is none, since it can only tell more than is known."""
-    try:
-        return Path(path).read_bytes() if path else b""
-    except OSError:
-        return b""
-
-
-def _content(path: str) -> str:
-    return _bytes(path).decode("utf-8", "replace")
 
 
 def _is_elf(path: Path) -> bool:
@@ -301,7 +236,7 @@ def _search(
 ) -> tuple[list[Verdict], SystemMap | None]:
     verdicts: list[Verdict] = []
     chosen = None
-    build_id = elf.build_id(_bytes(sources.notes))
+    build_id = elf.build_id(content(sources.notes))
     listed = [(Path(sources.given_map), False)] if sources.given_map else []
     if not sources.given_map:
         listed = list(search.candidates(sources.places, sources.release, sources.root))

@@ -10,7 +10,8 @@ from klogd_py.symbols import kcore
 from klogd_py.symbols.identity import Standing
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.slide import SlideSource
-from klogd_py.symbols.survey import Sources, Survey, survey
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import Survey, survey
 from tests.symbols.oopses import Kernel, kernel, longer
 
 SLIDE = 0x1A000000

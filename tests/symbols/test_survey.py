@@ -4,7 +4,8 @@ from pathlib import Path
 from klogd_py.config import Names
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols.identity import Standing
-from klogd_py.symbols.survey import Sources, Survey, survey
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import Survey, survey
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
 

@@ -7,7 +7,8 @@ from klogd_py.symbols import vmlinux
 from klogd_py.symbols.architecture import X86_64
 from klogd_py.symbols.identity import Proof, Standing
 from klogd_py.symbols.slide import Ground, Slide, Unproved
-from klogd_py.symbols.survey import Sources, survey
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import survey
 from klogd_py.symbols.system_map import NotAMap, SystemMap
 from klogd_py.symbols.table import Table
 from klogd_py.traces import gather

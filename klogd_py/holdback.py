@@ -1,0 +1,158 @@
+"""Which records wait while an oops is in progress, and where does it end?
+
+Finds the traces in a stream of records, those of each caller apart, and keeps the stream back while one is open; it never
+reorders.
+
+Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``die`` and ``__warn`` of each architecture.
+"""
+
+from collections.abc import Sequence
+
+from klogd_py import addresses
+from klogd_py.record import KERN, Gap, Record
+from klogd_py.traces import Trace, gather
+
+LIMIT_S = 1.0  # no record is held back for longer
+LIMIT_RECORDS = 4096  # nor are more of them at once
+_STRANGERS = 48  # so many lines in a row without an address or a sign of a trace end it, where no clock does
+
+_BEGINS = (
+    "BUG: ",
+    "Oops",
+    "WARNING: ",
+    "cut here ]",
+    "Internal error",
+    "nable to handle",
+    "eneral protection",
+    "ernel BUG at",
+    "ernel panic",
+    "watchdog: ",
+    "detected stall",
+    "blocked for more than",
+    "nhandled fault",
+    "invalid opcode",
+    "divide error",
+    "stack segment",
+    "ouble fault",
+    "all Trace:",
+    "all trace:",
+    "Backtrace:",
+    "Kernel Offset:",
+    "KASAN",
+    "UBSAN",
+)
+_ENDS = ("---[ end ",)
+_PART = (
+    *addresses.QUESTIONS,
+    "Code: ",
+    "RIP: ",
+    "RSP: ",
+    "TASK>",
+    "IRQ>",
+    "Modules linked in:",
+    "R10: ",
+    "RAX: ",
+    "CR2: ",
+    " : ",
+)
+
+
+class _Open:
+    """A trace that has begun and not ended. Mutable; ``first`` is the place of its first record in the stream."""
+
+    def __init__(self, record: Record, first: int, now_s: float) -> None:
+        self.texts = [record.text]
+        self.first = first
+        self.due_s = now_s + LIMIT_S
+        self._due_us = None if record.usec is None else record.usec + int(LIMIT_S * 1_000_000)
+        self._strangers = 0
+
+    def is_over_before(self, record: Record) -> bool:
+        """Whether this record comes too late to belong to it."""
+        late = self._due_us is not None and record.usec is not None and record.usec > self._due_us
+        return late or self._strangers > _STRANGERS or len(self.texts) >= LIMIT_RECORDS
+
+    def take(self, text: str) -> bool:
+        """Add a record; whether it was the last."""
+        self.texts.append(text)
+        part = any(sign in text for sign in _PART) or any(sign in text for sign in _BEGINS)
+        self._strangers = 0 if part else self._strangers + 1
+        return any(sign in text for sign in _ENDS)
+
+
+class Holdback:
+    """Keeps a stream of records back while a trace in it is open. Mutable; times are of any clock that runs evenly."""
+
+    def __init__(self) -> None:
+        self._held: list[Record | Gap] = []
+        self._gone = 0  # how many records went on before those that are held
+        self._open: dict[str, _Open] = {}
+
+    def take(self, items: Sequence[Record | Gap], now_s: float, hold: bool) -> tuple[list[Record | Gap], list[Trace]]:
+        """What may go on now, in order, and the traces that have ended. Without ``hold`` everything goes on at once."""
+        if not self._open and not self._held and not _may_begin(items):
+            self._gone += len(items)
+            return list(items), []
+        traces = []
+        for item in items:
+            if isinstance(item, Record):
+                traces += self._watch(item, now_s)
+            self._held.append(item)
+        late = [caller for caller, opened in self._open.items() if now_s >= opened.due_s]
+        traces += [self._close(caller) for caller in late]
+        if hold and self._open and len(self._held) < LIMIT_RECORDS:
+            return self._let_go(min(opened.first for opened in self._open.values()) - self._gone), traces
+        return self.release(), traces
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held back."""
+        return not self._held
+
+    def release(self) -> list[Record | Gap]:
+        """Everything that is held back; traces that are open stay so."""
+        return self._let_go(len(self._held))
+
+    def end(self) -> tuple[list[Record | Gap], list[Trace]]:
+        """Everything that is held back and every open trace, since nothing will follow."""
+        traces = [self._close(caller) for caller in list(self._open)]
+        return self.release(), traces
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """How long what is held back may still wait; ``None`` if nothing is."""
+        if not self._held:
+            return None
+        return max(0.0, min((opened.due_s for opened in self._open.values()), default=now_s) - now_s)
+
+    def _watch(self, record: Record, now_s: float) -> list[Trace]:
+        ended: list[Trace] = []
+        if record.facility != KERN:
+            return ended  # written by a process, which can say what it likes
+        opened = self._open.get(record.caller)
+        if opened is not None and opened.is_over_before(record):
+            ended.append(self._close(record.caller))
+            opened = None
+        if opened is None:
+            if begins_trace(record.text):
+                self._open[record.caller] = _Open(record, self._gone + len(self._held), now_s)
+        elif opened.take(record.text):
+            ended.append(self._close(record.caller))
+        return ended
+
+    def _close(self, caller: str) -> Trace:
+        return gather(self._open.pop(caller).texts)
+
+    def _let_go(self, count: int) -> list[Record | Gap]:
+        ready, self._held = self._held[: max(count, 0)], self._held[max(count, 0) :]
+        self._gone += len(ready)
+        return ready
+
+
+def _may_begin(items: Sequence[Record | Gap]) -> bool:
+    """Whether one of the records can begin a trace, asked of all at once, since most batches hold none."""
+    return begins_trace("\n".join([item.text for item in items if isinstance(item, Record)]))
+
+
+def begins_trace(text: str) -> bool:
+    """Whether a trace begins here: with the words of an oops, or with an address that has no name."""
+    return any(sign in text for sign in _BEGINS) or bool(addresses.find(text))

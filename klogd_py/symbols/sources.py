@@ -1,0 +1,76 @@
+"""Where is there something to look at, and what do the kernel's own files say of the slide?
+
+Source of truth: Documentation/admin-guide/kernel-parameters.txt, nokaslr; `klogd_py.symbols.kcore`.
+"""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py.symbols.identity import Proof, Verdict
+from klogd_py.symbols.kcore import Vmcoreinfo
+from klogd_py.symbols.slide import Slide, SlideSource
+from klogd_py.symbols.table import Table
+
+
+class Sources(Struct, frozen=True):
+    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
+
+    ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
+    not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
+    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore.
+    """
+
+    release: str = ""
+    root: Path = Path("/")
+    given_map: str = ""
+    places: tuple[str, ...] = ()
+    kallsyms: str = ""
+    modules: str = ""
+    slide: int | None = None
+    cmdline: str = ""
+    config: str = ""
+    module_files: str = ""
+    sys_modules: str = ""
+    notes: str = ""
+    kcore: str = ""
+
+
+def contradicted(table: Table, told: Vmcoreinfo, verdict: Verdict) -> str:
+    """What the kernel says in its core file against a map; empty if nothing."""
+    if told.offset is None:
+        return ""
+    if verdict.proof is Proof.KALLSYMS and verdict.slide != told.offset:
+        return f"slide {verdict.slide:#x} by kallsyms, but {told.offset:#x} by kcore"
+    for name, address in told.symbols.items():
+        places = table.addresses_of(name.encode())
+        if places and address - told.offset not in places:
+            return f"another kernel's: {name} is at {address:#x} in kcore, at {places[0] + told.offset:#x} by the map"
+    return ""
+
+
+def told_slide(verdict: Verdict, sources: Sources, movable: bool, told: Vmcoreinfo) -> Slide | None:
+    """The slide by everything but the log; ``movable`` says that the kernel may be randomised."""
+    if verdict.proof is Proof.KALLSYMS:
+        return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
+    if told.offset is not None:
+        return Slide(
+            told.offset, SlideSource.KCORE, f"{sources.kcore} says so, and has {len(told.symbols)} symbols where the map has"
+        )
+    if sources.slide is not None:
+        return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
+    if not movable:
+        return Slide(0, SlideSource.FIXED, "a kernel that cannot be randomised, or of which nothing says that it can")
+    if b"nokaslr" in content(sources.cmdline).split():
+        return Slide(0, SlideSource.FIXED, f"nokaslr in {sources.cmdline}")
+    if b"\n# CONFIG_RANDOMIZE_BASE is not set\n" in content(sources.config):
+        return Slide(0, SlideSource.FIXED, f"built without CONFIG_RANDOMIZE_BASE by {sources.config}")
+    return None
+
+
+def content(path: str) -> bytes:
+    """A small file's content; empty where there is none, since it can only tell more than is known."""
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError:
+        return b""

@@ -34,7 +34,8 @@ class Sources(Struct, frozen=True):
 class Survey(Struct, frozen=True):
     """What was found: the atlas, a verdict on each candidate in order, the one in use, remarks for the operator.
 
-    ``hidden`` says that a source exists but shows its addresses to nobody here.
+    ``hidden`` says that a source exists but shows its addresses to nobody here. ``layout`` tells the loaded modules and
+    their addresses apart from those of another time.
     """
 
     atlas: Atlas
@@ -43,6 +44,7 @@ class Survey(Struct, frozen=True):
     kernel_symbols: int = 0
     modules: int = 0
     hidden: bool = False
+    layout: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def in_use(self) -> Verdict | None:
@@ -83,7 +85,14 @@ def survey(sources: Sources, judge_all: bool = False) -> Survey:
     else:
         blank = Unknown.OUTSIDE
     count = 0 if hidden else symbols.symbols
-    return Survey(Atlas(charts, blank), tuple(verdicts), tuple(remarks), count, loaded_modules.count, hidden)
+    return Survey(
+        Atlas(charts, blank), tuple(verdicts), tuple(remarks), count, loaded_modules.count, hidden, loaded_modules.layout
+    )
+
+
+def module_layout(sources: Sources) -> frozenset[tuple[str, int]]:
+    """The loaded modules and their addresses just now, to be compared with a survey's."""
+    return _modules(sources, []).layout
 
 
 def _search(sources: Sources, core: Table | Unknown, judge_all: bool) -> tuple[list[Verdict], Table | None]:

@@ -1,17 +1,25 @@
-# The two commands that matter: `make run` shows this machine's kernel log with names; `make test` tests everything.
+# The two commands that matter: `make run` shows this machine's kernel log with names; `make test` tests it all, but for what
+# needs other kernels: `make vm`.
 # `make install` honours DESTDIR, PREFIX and SYSCONFDIR.
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
-.PHONY: run test check bench setup install uninstall clean
+.PHONY: run test vm check bench setup install uninstall clean
 
 run: setup
 	@.venv/bin/klogd-py --config etc/klogd-py.toml --sink console
 
 test: setup-test
 	.venv/bin/python -m pytest
+
+# In virtual machines, two at a time, all of them or GUEST=bare; the first run makes them and takes its time.
+vm: setup-vm
+	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-,$(or $(GUEST),debian13 debian12 bare arm64))
+
+vm-%:
+	@echo "guest $*"; VM_GUEST="$*" .venv/bin/python -m pytest -m vm tests/vm
 
 check: setup-test
 	.venv/bin/ruff format --check klogd_py tests scripts/bench
@@ -24,9 +32,12 @@ bench: setup
 setup:
 	@scripts/setup
 
-.PHONY: setup-test
+.PHONY: setup-test setup-vm
 setup-test:
 	@scripts/setup --test
+
+setup-vm:
+	@scripts/setup --test --vm
 
 install:
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install

@@ -20,7 +20,7 @@ from klogd_py.config import BadConfig, Config
 from klogd_py.device import KmsgDevice, Source
 from klogd_py.invocation import Invocation
 from klogd_py.position import Ledger, PositionNotSaved, boot_id
-from klogd_py.record import Entry, Gap, Record
+from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.replay import open_replay
 from klogd_py.sinks import Sink
 from klogd_py.sinks.console import Colour, ConsoleSink
@@ -32,7 +32,7 @@ from klogd_py.symbols import search
 from klogd_py.symbols.atlas import Atlas
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import Survey, survey
+from klogd_py.symbols.survey import Survey, module_layout, survey
 from klogd_py.translate import Decoded, Manner, Style, announce, translate
 from klogd_py.watch.follower import Follower
 
@@ -165,7 +165,11 @@ class Daemon:
         if self.config.translate.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
             await self._redraw("an Oops")
         self._clock.anchor()
-        entries = translate(batch, self.survey.atlas.place_of, self._manner(), self._clock.wall_us_of)
+        entries, unknown = self._translated(batch)
+        if unknown and self._live and await asyncio.to_thread(self._modules_differ):
+            # An oops can come before the event that tells of its module, whose init function may still be running.
+            await self._redraw("an address that no symbol contained")
+            entries, _ = self._translated(batch)
         self.mailroom.post(entries)
         self._carried += len(batch)
         if self.mailroom.all_gone:
@@ -173,6 +177,23 @@ class Daemon:
         if self._save_timer is None:
             self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
         await asyncio.sleep(0)
+
+    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
+        """The batch as entries, and whether it holds a code address that has no place."""
+        atlas = self.survey.atlas
+        unknown = False
+
+        def place_of(address: int) -> Place | Unknown:
+            nonlocal unknown
+            place = atlas.place_of(address)
+            unknown = unknown or isinstance(place, Unknown)
+            return place
+
+        return translate(batch, place_of, self._manner(), self._clock.wall_us_of), unknown
+
+    def _modules_differ(self) -> bool:
+        """Whether other modules are loaded now than when the symbols were read, or at other addresses."""
+        return module_layout(self._sources()) != self.survey.layout
 
     async def _survive(self, error: OSError, failures: int) -> bool:
         """Wait longer after each failed read; without permission there is no use in trying again, and it stops."""
@@ -243,6 +264,7 @@ class Daemon:
                 drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey, changed=changed)
             self._adopt(drawn)
         logger.info("symbols read anew after %s", reason)
+        notify.tell(self._status_line())
 
     def _adopt(self, found: Survey) -> None:
         """Take an atlas into use, and tell the operator what is new about it."""

@@ -37,6 +37,7 @@ class Modules:
     def __init__(self, modules: Iterable[Module]) -> None:
         listed = list(modules)
         self.count = len(listed)
+        self.layout = frozenset((module.name, module.base) for module in listed)
         self.hidden = bool(listed) and not any(module.base for module in listed)
         self._modules = sorted((module for module in listed if module.base), key=lambda module: module.base)
         self._bases = [module.base for module in self._modules]

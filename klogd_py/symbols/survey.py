@@ -50,6 +50,7 @@ class Survey(Struct, frozen=True):
     the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
     known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
     proved nothing. ``aliases`` says whose choice it is which of several names counts.
+    ``layout`` tells the loaded modules and their addresses apart from those of another time.
     """
 
     atlas: Atlas
@@ -66,6 +67,7 @@ class Survey(Struct, frozen=True):
     loaded: Loaded = Loaded()
     heard: tuple[Trace, ...] = ()
     aliases: Aliases = Aliases.LAST
+    layout: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def in_use(self) -> Verdict | None:
@@ -173,8 +175,15 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None, changed)
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
-    found = Survey(Atlas(), tuple(verdicts), tuple(remarks), count, hidden, candidate, learnt=learnt, loaded=known)
+    found = Survey(
+        Atlas(), tuple(verdicts), tuple(remarks), count, hidden, candidate, learnt=learnt, loaded=known, layout=listing.layout
+    )
     return _drawn(_with_slide(msgspec.structs.replace(found, kernel=symbols.core), sources))
+
+
+def module_layout(sources: Sources) -> frozenset[tuple[str, int]]:
+    """The loaded modules and their addresses just now, to be compared with a survey's."""
+    return _modules(sources, []).layout
 
 
 def _files(sources: Sources) -> ModuleFiles:

@@ -145,3 +145,17 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
             events[0].write_text("add")
         until(lambda: events[0].write_text("add") and [line for line in program.log if "came or went" in line], "the module", 8)
         assert events[0].parent.name in "".join(program.log)
+
+
+def test_an_address_in_a_module_too_new_for_its_event_is_named_all_the_same(tmp_path: Path) -> None:
+    modules, log = tmp_path / "modules", tmp_path / "kern.log"
+    modules.write_text("old 16384 0 - Live 0xffffffffc0100000\n")
+    config = configure(tmp_path, f'[names]\nkallsyms = ""\nmodules = "{modules}"\n[watch]\nmodules = false\n')
+    marker = f"marker-{secrets.token_hex(8)}"
+    with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
+        modules.write_text(modules.read_text() + "new 16384 0 - Live 0xffffffffc0200000\n")
+        say("Call Trace: [<ffffffffc0200123>]")
+        say(marker)
+        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        assert [line for line in lines_of(log) if "Call Trace: [new:+0x123/0x4000]" in line]
+        program.await_log("symbols read anew after an address that no symbol contained")

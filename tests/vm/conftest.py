@@ -1,0 +1,34 @@
+"""Guests for the tests: each is booted once, with klogd-py in it, and serves all tests that name it.
+
+`make vm` runs them all, `make vm GUEST=NAME` those in one guest.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vm.lab.guests import GUESTS
+from tests.vm.lab.session import Session
+
+CHOSEN = os.environ.get("VM_GUEST", "").split() or sorted(GUESTS)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a session runs once in each chosen guest that its mark names."""
+    mark = metafunc.definition.get_closest_marker("guests")
+    if mark is None:
+        return
+    names = [pytest.param(name, marks=pytest.mark.vm) for name in mark.args if name in CHOSEN]
+    metafunc.parametrize("session", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A running guest with klogd-py in it."""
+    guest = GUESTS[request.param]
+    with guest.machine(tmp_path_factory.mktemp(guest.name)) as machine:
+        guest.prepare(machine)
+        session = Session(guest, machine)
+        session.start("json")
+        yield session

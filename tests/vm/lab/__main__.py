@@ -1,0 +1,113 @@
+"""The command line of the laboratory: scripts/vm-lab."""
+
+import argparse
+import os
+import selectors
+import shlex
+import socket
+import sys
+import tempfile
+import termios
+import tty
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.vm.lab.cache import say
+from tests.vm.lab.guests import GUESTS
+from tests.vm.lab.kernels import GUEST
+from tests.vm.lab.machine import GuestFailed, Machine
+from tests.vm.lab.roots import BuildFailed
+from tests.vm.lab.session import Session, crash_kinds
+
+END_OF_SHELL = b"\x1d"  # Ctrl-]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one guest as the command line says; status 1 if it, or the command in it, failed."""
+    options = _options(words)
+    place = Path(options.keep or tempfile.mkdtemp(prefix="vm-lab-")).absolute()
+    guest = GUESTS[options.guest]
+    try:
+        machine = guest.machine(place, options.append)
+        with machine:
+            say(f"{guest.name}: booted in {machine.boot_s:.1f} s")
+            guest.prepare(machine)
+            return _work(Session(guest, machine), options, place)
+    except (GuestFailed, BuildFailed) as error:
+        print(f"vm-lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    ours = ", ".join(crash_kinds(GUEST / "module" / "klogd_trouble.c"))
+    parser = argparse.ArgumentParser(
+        prog="vm-lab", description="Boot a guest with klogd-py in it, provoke a crash, take home what tells of it.",
+        epilog="To end a shell: Ctrl-].",
+    )  # fmt: skip
+    parser.add_argument("guest", choices=sorted(GUESTS), metavar="GUEST", help=", ".join(sorted(GUESTS)))
+    parser.add_argument("--crash", metavar="KIND", action="append", default=[],
+                        help=f"of our module: {ours}; on bare also any type of LKDTM, in capitals; may be repeated")  # fmt: skip
+    parser.add_argument("--shell", action="store_true", help="a root shell in the guest, when all else is done")
+    parser.add_argument(
+        "--keep", metavar="DIR", default="", help="leave raw records, each sink's output, maps, truth and console here"
+    )
+    parser.add_argument("--append", metavar="ARGS", default="", help="arguments for the guest's kernel, such as nokaslr")
+    parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="run a command in the guest and print what it prints")
+    return parser.parse_args(words)
+
+
+def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
+    session.start()
+    for kind in options.crash:
+        session.crash(kind)
+    status = 0
+    if options.command:
+        status, output = session.machine.attempt(shlex.join(options.command))
+        sys.stdout.buffer.write(output.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+    if options.shell:
+        talk(session.machine)
+    if options.keep:
+        session.keep(place)
+        say(f"kept in {place}: {', '.join(sorted(file.name for file in place.iterdir()))}")
+    elif options.crash:
+        print(session.written(), end="")
+    return status
+
+
+def talk(machine: Machine) -> None:
+    """Join the terminal and the guest's shell until Ctrl-] or the end of standard input."""
+    with socket.socket(socket.AF_UNIX) as shell:
+        shell.connect(str(machine.shell_socket))
+        shell.sendall(b"\n")
+        terminal = sys.stdin.fileno()
+        before = termios.tcgetattr(terminal) if os.isatty(terminal) else None
+        if before is not None:
+            tty.setraw(terminal)
+        try:
+            _copy(shell, terminal)
+        finally:
+            if before is not None:
+                termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _copy(shell: socket.socket, terminal: int) -> None:
+    with selectors.DefaultSelector() as wanted:
+        wanted.register(shell, selectors.EVENT_READ)
+        wanted.register(terminal, selectors.EVENT_READ)
+        while True:
+            for key, _ in wanted.select():
+                if key.fd == terminal:
+                    typed = os.read(terminal, 1 << 12)
+                    if not typed or END_OF_SHELL in typed:
+                        return
+                    shell.sendall(typed)
+                    continue
+                said = shell.recv(1 << 16)
+                if not said:
+                    return
+                os.write(1, said)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

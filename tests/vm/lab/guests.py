@@ -1,0 +1,62 @@
+"""The guests by name: which kernel, which Debian around it, and how klogd-py comes into them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from tests.vm.lab import images, kernels
+from tests.vm.lab.images import Image
+from tests.vm.lab.machine import Machine
+
+STAGE = "/dev/vdb"
+
+
+class Guest(Struct, frozen=True):
+    """What a guest is made of. ``systemd`` says whether it boots a whole Debian or Python and little else."""
+
+    name: str
+    suite: str
+    architecture: str
+    systemd: bool
+    memory_mib: int
+    kernel: Callable[[], Path]
+
+    def image(self) -> Image:
+        """What it boots, without klogd-py."""
+        if self.systemd:
+            return images.with_systemd(self.name, self.suite)
+        return images.in_memory(self.name, self.suite, self.architecture, self.kernel())
+
+    def trouble(self) -> Path:
+        """The module that makes trouble, compiled for this guest's kernel."""
+        return kernels.trouble(self.suite, self.architecture, self.kernel()) / "klogd_trouble.ko"
+
+    def machine(self, place: Path, arguments: str = "") -> Machine:
+        """A machine with klogd-py at hand, not yet started; its console goes to ``place``."""
+        image = self.image()
+        staged = images.installed(self.suite, self.architecture)
+        if self.systemd:
+            drive = staged / "stage.tar"
+        else:
+            drive = None
+            image = Image(image.kernel, (*image.archives, staged / "stage.cpio"), None)
+        return Machine(self.name, self.architecture, image, place, memory_mib=self.memory_mib, arguments=arguments, drive=drive)
+
+    def prepare(self, machine: Machine) -> None:
+        """After the boot: klogd-py where it has to be unpacked, and the module in its place."""
+        if self.systemd:
+            machine.run(f"tar -xf {STAGE} -C / && systemctl daemon-reload")
+        release = (self.kernel() / "release").read_text().strip()
+        machine.put(f"/lib/modules/{release}/extra/klogd_trouble.ko", self.trouble().read_bytes())
+
+
+GUESTS = {
+    guest.name: guest
+    for guest in (
+        Guest("bare", "bookworm", "amd64", False, 768, kernels.bare),
+        Guest("debian12", "bookworm", "amd64", True, 768, lambda: kernels.of_debian("bookworm", "amd64")),
+        Guest("debian13", "trixie", "amd64", True, 768, lambda: kernels.of_debian("trixie", "amd64")),
+        Guest("arm64", "trixie", "arm64", False, 1024, lambda: kernels.of_debian("trixie", "arm64")),
+    )
+}

@@ -1,0 +1,226 @@
+"""One virtual machine: QEMU under software emulation, its console in a file, and a channel to the agent inside.
+
+Nothing here waits without a limit. What a guest said on its console last goes with every error.
+"""
+
+import base64
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from tests.vm.lab.images import Image
+
+SLOWNESS = float(os.environ.get("KLOGD_VM_SLOWNESS", "1"))  # multiplies every limit, for machines slower than two cores of 2023
+BOOT_LIMIT_S = 300 * SLOWNESS
+COMMAND_LIMIT_S = 60 * SLOWNESS
+_CONSOLE_END_BYTES = 2000
+
+QEMU = {
+    "amd64": ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max"],
+    "arm64": ["qemu-system-aarch64", "-machine", "virt", "-accel", "tcg", "-cpu", "max,pauth-impdef=on"],
+}
+CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
+
+
+class GuestFailed(RuntimeError):
+    """The guest, or what was asked of it, failed; the message says which, what was asked, and what the console said last."""
+
+
+class Machine:
+    """A running guest. Mutable: it is started, asked to do things, and stopped."""
+
+    def __init__(
+        self,
+        name: str,
+        architecture: str,
+        image: Image,
+        place: Path,
+        *,
+        memory_mib: int,
+        arguments: str = "",
+        drive: Path | None = None,
+    ) -> None:
+        """``place`` takes console and sockets; ``arguments`` go to the kernel; ``drive`` is a further disk, read only."""
+        self.name = name
+        self.boot_s = 0.0
+        self._place = place
+        self._archives = image.archives
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._pending = b""
+        self._asked = 0
+        # for sockets, whose paths have 107 characters at most, and for what is large
+        self._scratch = Path(f"/tmp/vm-lab-{os.getpid()}-{name}-{id(self):x}")
+        line = f"console={CONSOLES[architecture]} printk.devkmsg=on {arguments}"
+        if image.disk is not None:
+            line += " root=/dev/vda rw"
+        self._command = [
+            *QEMU[architecture],
+            *("-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none"),
+            *("-kernel", str(image.kernel), "-initrd", f"{self._scratch}/initrd", "-append", line),
+            *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
+            *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
+            *("-chardev", f"socket,id=lab,path={self._scratch}/lab,server=on,wait=off"),
+            *("-device", "virtserialport,chardev=lab,name=lab"),
+            *("-chardev", f"socket,id=shell,path={self.shell_socket},server=on,wait=off"),
+            *("-device", "virtconsole,chardev=shell"),
+        ]
+        if image.disk is not None:
+            self._command += ["-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"]
+        if drive is not None:
+            self._command += ["-drive", f"file={drive},format=raw,if=virtio,readonly=on"]
+
+    @property
+    def console(self) -> Path:
+        """The file that takes all that the guest's kernel prints."""
+        return self._place / "console.log"
+
+    @property
+    def shell_socket(self) -> Path:
+        """The socket behind which a root shell of the guest waits."""
+        return self._scratch / "shell"
+
+    def start(self) -> None:
+        """Boot, and wait until the agent answers; raises GuestFailed."""
+        if shutil.which(self._command[0]) is None:
+            raise GuestFailed(f"{self._command[0]} is not installed; run: scripts/setup --vm")
+        self._scratch.mkdir(mode=0o700)
+        with (self._scratch / "initrd").open("wb") as joined:  # the kernel unpacks one archive after the other
+            for archive in self._archives:
+                joined.write(archive.read_bytes())
+        self._place.mkdir(parents=True, exist_ok=True)
+        with (self._place / "qemu.log").open("wb") as said:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        started = time.monotonic()
+        self._channel = self._connect(started + 10 * SLOWNESS)
+        self._await_hello(started + BOOT_LIMIT_S)
+        self.boot_s = time.monotonic() - started
+
+    def run(self, script: str, limit_s: float = COMMAND_LIMIT_S, check: bool = True) -> str:
+        """What a shell script printed in the guest, both streams together; raises GuestFailed, unless told not to check."""
+        status, output = self.attempt(script, limit_s)
+        if status and check:
+            raise self._failed(f"status {status} from: {script}\n{output}")
+        return output
+
+    def attempt(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> tuple[int, str]:
+        """A script's exit status (124: the limit was reached) and what it printed."""
+        reply = self._ask({"run": script, "limit_s": limit_s}, limit_s + 20 * SLOWNESS)
+        return int(str(reply["status"])), base64.b64decode(str(reply["output"])).decode("utf-8", "surrogateescape")
+
+    def put(self, path: str, content: bytes | str, mode: str = "644") -> None:
+        """Write a file in the guest."""
+        raw = content.encode() if isinstance(content, str) else content
+        self._ask({"put": path, "mode": mode, "content": base64.b64encode(raw).decode()}, COMMAND_LIMIT_S)
+
+    def get(self, path: str) -> bytes:
+        """Read a file of the guest, also one under /proc."""
+        return base64.b64decode(str(self._ask({"get": path}, COMMAND_LIMIT_S)["content"]))
+
+    def wait_until(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> str:
+        """Run a script again and again until it succeeds; what it printed then. Raises GuestFailed at the limit."""
+        until = time.monotonic() + limit_s
+        while True:
+            status, output = self.attempt(script, limit_s)
+            if status == 0:
+                return output
+            if time.monotonic() > until:
+                raise self._failed(f"not so after {limit_s:.0f} s: {script}\n{output}")
+            time.sleep(0.3)
+
+    def reboot(self) -> None:
+        """Restart the guest, its disk as it is; wait until the agent answers again."""
+        self.attempt("(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) >/dev/null 2>&1 &")
+        started = time.monotonic()
+        self._await_hello(started + BOOT_LIMIT_S)
+        self.boot_s = time.monotonic() - started
+
+    def stop(self) -> None:
+        """End the machine, whatever state it is in."""
+        if self._channel is not None:
+            self._channel.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def __enter__(self) -> "Machine":
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _connect(self, until: float) -> socket.socket:
+        channel = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                channel.connect(str(self._scratch / "lab"))
+                return channel
+            except (FileNotFoundError, ConnectionRefusedError):
+                self._demand_alive()
+                if time.monotonic() > until:
+                    raise self._failed("QEMU does not open its sockets") from None
+                time.sleep(0.02)
+
+    def _await_hello(self, until: float) -> None:
+        while "hello" not in self._receive(until, f"did not finish booting within {BOOT_LIMIT_S:.0f} s"):
+            pass
+
+    def _ask(self, request: dict[str, object], limit_s: float) -> dict[str, object]:
+        assert self._channel is not None
+        self._channel.settimeout(limit_s)
+        shown = str(request.get("run") or request.get("put") or request.get("get"))
+        self._asked += 1
+        try:
+            self._channel.sendall(json.dumps(request | {"number": self._asked}).encode() + b"\n")
+        except OSError as error:
+            raise self._failed(f"took no request ({error}): {shown}") from error
+        until = time.monotonic() + limit_s
+        while True:
+            reply = self._receive(until, f"no answer within {limit_s:.0f} s to: {shown}")
+            if "hello" in reply:
+                raise self._failed(f"restarted in the middle of: {shown}")
+            if reply["number"] == self._asked:  # an earlier one comes after its limit
+                break
+        if "error" in reply:
+            raise self._failed(str(reply["error"]))
+        return reply
+
+    def _receive(self, until: float, complaint: str) -> dict[str, object]:
+        assert self._channel is not None
+        while b"\n" not in self._pending:
+            self._demand_alive()
+            self._channel.settimeout(1.0)
+            try:
+                chunk = self._channel.recv(1 << 16)
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise self._failed(complaint) from None
+                continue
+            if not chunk:
+                raise self._failed("QEMU ended")
+            self._pending += chunk
+        line, _, self._pending = self._pending.partition(b"\n")
+        reply: dict[str, object] = json.loads(line)
+        return reply
+
+    def _demand_alive(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            said = (self._place / "qemu.log").read_text(errors="replace").strip()
+            raise self._failed(f"QEMU ended: {said or 'it said nothing'}\n{shlex.join(self._command)}")
+
+    def _failed(self, what: str) -> GuestFailed:
+        console = self.console.read_bytes()[-_CONSOLE_END_BYTES:].decode(errors="replace") if self.console.exists() else ""
+        return GuestFailed(f"guest {self.name}: {what}\n--- its console ends with:\n{console}")

@@ -1,0 +1,114 @@
+"""The Debian systems that the laboratory builds with and boots: made by mmdebstrap, from Debian's packages alone.
+
+``builder12`` and ``builder13`` compile (kernel, modules, klogd-py itself) for the guests, in a chroot, so that the machine
+at hand needs no compiler and no headers. Their package lists stay as they were made: what is fetched later fits together.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.vm.lab.cache import product
+
+MIRROR = os.environ.get("KLOGD_VM_MIRROR", "http://deb.debian.org/debian")
+SECURITY_MIRROR = os.environ.get("KLOGD_VM_SECURITY_MIRROR", "http://deb.debian.org/debian-security")
+COMMAND_LIMIT_S = 1500.0
+
+_PYTHON = ["python3", "python3-venv", "python3-dev", "gcc", "pkg-config", "libsystemd-dev", "ca-certificates"]
+_KERNEL = ["make", "flex", "bison", "bc", "libelf-dev", "libssl-dev", "xz-utils", "cpio", "kmod", "libc6-dev"]
+
+# Not installed but unpacked: they depend on a compiler that runs on arm64.
+_ADD_ARM64_HEADERS = """
+cd "$1/tmp"
+chroot "$1" sh -c 'cd /tmp && apt-get download -qq $(apt-cache depends linux-headers-arm64:arm64 | sed -n "s/ *Depends: //p")'
+chroot "$1" sh -c 'for deb in /tmp/*.deb; do dpkg-deb -x $deb /; done'
+rm *.deb
+"""
+
+
+class BuildFailed(RuntimeError):
+    """A command of a recipe failed; the message holds the command and the end of what it printed."""
+
+
+def builder(suite: str) -> Path:
+    """A Debian with compilers, and the headers of its cloud kernel; for trixie also those of arm64."""
+    packages = [*_PYTHON, *_KERNEL, "linux-headers-cloud-amd64"]
+    if suite != "trixie":
+        return debian(f"builder-{suite}", suite, packages)
+    packages.append("gcc-aarch64-linux-gnu")
+    return debian(f"builder-{suite}", suite, packages, foreign=["arm64"], last=_ADD_ARM64_HEADERS)
+
+
+def debian(
+    name: str,
+    suite: str,
+    packages: Sequence[str],
+    *,
+    architecture: str = "amd64",
+    foreign: Sequence[str] = (),
+    variant: str = "minbase",
+    last: str = "",
+    parts: Sequence[Path] = (),
+) -> Path:
+    """The product whose ``root`` is a Debian with these packages.
+
+    ``variant`` is mmdebstrap's; ``last`` is a shell script that finishes the root, which it is given as
+    ``$1``, and ``parts`` are the files that it uses.
+    """
+
+    def make(place: Path) -> None:
+        root = place / "root"
+        run(
+            "mmdebstrap",
+            f"--variant={variant}",
+            f"--architectures={','.join([architecture, *foreign])}",
+            f"--include={','.join(packages)}",
+            # documentation takes half of the space and of the time
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            '--aptopt=APT::Install-Recommends "false"',
+            "--skip=cleanup/apt/lists",
+            suite,
+            str(root),
+            f"deb {MIRROR} {suite} main",
+            f"deb {MIRROR} {suite}-updates main",
+            f"deb {SECURITY_MIRROR} {suite}-security main",
+        )
+        # no hook of mmdebstrap's: it calls none where it only extracts
+        mounts = 'mkdir -p "$1/dev" "$1/proc"; mount --bind /dev "$1/dev"; mount -t proc proc "$1/proc"; '
+        run("unshare", "--mount", "sh", "-eu", "-c", mounts + last, "sh", str(root))
+
+    return product(name, [suite, architecture, variant, last, *packages, *foreign, MIRROR, *parts], make)
+
+
+def run(*command: str, at: Path | None = None, limit_s: float = COMMAND_LIMIT_S) -> str:
+    """Run a command and return what it printed; raises BuildFailed, also when it takes longer than the limit."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=at,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=limit_s,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise BuildFailed(f"{command[0]} is not installed; run: scripts/setup --vm") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuildFailed(f"{' '.join(command)}: not done after {limit_s:.0f} s") from error
+    printed = done.stdout.decode(errors="replace")
+    if done.returncode:
+        raise BuildFailed(f"{' '.join(command)}: status {done.returncode}\n{printed[-3000:]}")
+    return printed
+
+
+def run_in(root: Path, script: str, *, binds: dict[Path, str] | None = None, limit_s: float = COMMAND_LIMIT_S) -> str:
+    """Run a shell script in a root, in a mount namespace of its own; ``binds`` puts directories of this machine into it."""
+    mounts = [f"mount --bind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
+    for outside, inside in (binds or {}).items():
+        mounts += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
+    mounts += [f"cp --remove-destination /etc/resolv.conf {root}/etc/resolv.conf", f'exec chroot {root} /bin/sh -eu -c "$1"']
+    return run("unshare", "--mount", "sh", "-eu", "-c", "\n".join(mounts), "sh", script, limit_s=limit_s)

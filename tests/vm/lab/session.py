@@ -1,0 +1,122 @@
+"""What one does with a guest: start klogd-py in it, provoke a crash by name, and take everything home that tells of it."""
+
+import re
+from pathlib import Path
+
+from tests.vm.lab.guests import Guest
+from tests.vm.lab.machine import Machine
+
+SERVICE_LOG = "/var/log/klogd-py.log"
+POSITION = "/var/lib/klogd-py/position.json"
+TROUBLE = "/proc/klogd_trouble"
+PROVOKE = "/sys/kernel/debug/provoke-crash/DIRECT"
+
+# Read to the end of the ring what stands in it, record by record, as the kernel gives it.
+_READ_RAW = """python3 -c '
+import os, sys
+log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+while True:
+    try:
+        sys.stdout.buffer.write(os.read(log, 8192))
+    except BlockingIOError:
+        break
+' >/tmp/kmsg.raw"""
+
+_CONFIGURATION = """sinks = [{sinks}]
+[file]
+form = "{form}"
+"""
+
+_KEPT = (SERVICE_LOG, "/var/log/kern.log", "/proc/modules", "/proc/kallsyms", "/proc/version", "/proc/cmdline", POSITION)
+
+
+class Session:
+    """A running guest with klogd-py in it."""
+
+    def __init__(self, guest: Guest, machine: Machine) -> None:
+        self.guest = guest
+        self.machine = machine
+        self._marks = 0
+
+    def start(self, form: str = "text") -> None:
+        """Start klogd-py: by its unit where there is systemd, as a daemon of the old school elsewhere.
+
+        ``form`` is that of the lines in its file.
+        """
+        sinks = ["syslog", f"file:{SERVICE_LOG}", "journal"] if self.guest.systemd else [f"file:{SERVICE_LOG}"]
+        configuration = _CONFIGURATION.format(sinks=", ".join(f'"{sink}"' for sink in sinks), form=form)
+        self.machine.put("/etc/klogd-py.toml.d/lab.toml", configuration)
+        if self.guest.systemd:
+            # rsyslog reads the kernel's messages itself, unless told not to: klogd-py takes its place
+            self.machine.run("sed -i 's/^module(load=\"imklog\")/#&/' /etc/rsyslog.conf && systemctl restart rsyslog")
+            self.machine.run("systemctl start klogd-py")
+        else:
+            self.machine.run("klogd")
+
+    def load(self) -> None:
+        """Load our module if it is not; without depmod, which takes its time in an emulated machine."""
+        self.machine.run(f"test -e {TROUBLE} || insmod /lib/modules/$(uname -r)/extra/klogd_trouble.ko")
+
+    def crash(self, kind: str) -> None:
+        """Provoke trouble: of LKDTM where the name is in capitals, else of our own module.
+
+        The shell that asks for it dies of an oops, which is as it should be.
+        """
+        if kind.isupper():
+            self.machine.run(f"modprobe lkdtm; grep -qx {kind} {PROVOKE} || {{ echo no such type: {kind}; exit 1; }}")
+            self.machine.attempt(f"echo {kind} >{PROVOKE}")
+        else:
+            self.load()
+            self.machine.attempt(f"echo {kind} >{TROUBLE}")
+
+    def settle(self) -> None:
+        """Wait until what the kernel has said by now stands in klogd-py's file: a mark of our own, which comes last."""
+        self._marks += 1
+        mark = f"vm-lab mark {self._marks}"
+        self.machine.run(f"echo '<7>{mark}' >/dev/kmsg")
+        self.machine.wait_until(f"grep -q '{mark}\\>' {SERVICE_LOG}")
+
+    def written(self) -> str:
+        """What klogd-py has written to its file, once it has caught up."""
+        self.settle()
+        return self.machine.get(SERVICE_LOG).decode("utf-8", "replace")
+
+    def raw(self) -> bytes:
+        """The whole ring of the kernel, as reads of /dev/kmsg give it."""
+        self.machine.run(_READ_RAW)
+        return self.machine.get("/tmp/kmsg.raw")
+
+    def truth(self) -> dict[tuple[str, str], int]:
+        """Where things are, by (module, symbol), from our module, which needs no symbol table of the kernel's."""
+        self.load()
+        rows = [line.split() for line in self.machine.get(TROUBLE).decode().splitlines()]
+        return {(module, symbol): int(address, 16) for module, symbol, address in rows}
+
+    def keep(self, place: Path) -> None:
+        """Leave in a directory: raw records, what each sink got, maps, modules, sections, truth."""
+        self.settle()
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "kmsg.raw").write_bytes(self.raw())
+        for path in _KEPT:
+            if self.machine.attempt(f"test -r {path}")[0] == 0:
+                (place / Path(path).name).write_bytes(self.machine.get(path))
+        if self.guest.systemd:
+            self.machine.run("journalctl -o json --no-pager >/tmp/journal.json")
+            (place / "journal.json").write_bytes(self.machine.get("/tmp/journal.json"))
+        sections = "for file in /sys/module/*/sections/.text; do echo $file $(cat $file); done 2>/dev/null"
+        (place / "sections").write_text(self.machine.run(sections, check=False))
+        truth = self.truth()
+        (place / "truth").write_text("".join(f"{module} {symbol} {at:#x}\n" for (module, symbol), at in truth.items()))
+        kernel = self.guest.kernel()
+        for name in ("System.map", "vmlinux", "release"):
+            link = place / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(kernel / name)
+        module = place / "klogd_trouble.ko"
+        module.unlink(missing_ok=True)
+        module.symlink_to(self.guest.trouble())
+
+
+def crash_kinds(source: Path) -> list[str]:
+    """The names that our module knows, read off its source."""
+    return re.findall(r'^\t\{ "(\w+)", \w+ \},$', source.read_text(), re.MULTILINE)

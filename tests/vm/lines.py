@@ -1,0 +1,138 @@
+"""What the tests read off a guest's raw log and off klogd-py's, and how they measure names, by rules of their own."""
+
+import json
+import re
+
+from msgspec import Struct
+
+from tests.vm.lab.session import Session
+from tests.vm.lab.truth import Binary, bare_name
+
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
+_RAW_ADDRESS = re.compile(r"(?P<lead> (?:\? )?|RIP: 0010:| \[<)(?:0x)?(?P<hex>[0-9a-f]{16})(?:>\])?")
+_SYMBOL = re.compile(
+    r"(?:(?P<before>\w+):)?(?P<name>[A-Za-z_][\w.]*)\+(?P<offset>0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(?P<behind>\w+)\])?"
+)
+
+
+class Line(Struct, frozen=True):
+    """One record as it came out of klogd-py: ``raw`` is the kernel's text, ``text`` what became of it."""
+
+    seq: int
+    raw: str
+    text: str
+
+
+class Raw(Struct, frozen=True):
+    """One record as the guest's own /dev/kmsg gave it."""
+
+    seq: int
+    prefix: int
+    text: str
+
+
+def raw_records(capture: bytes) -> list[Raw]:
+    """The records of a raw /dev/kmsg capture, unescaped; what is not UTF-8 is shown as klogd-py shows it in JSON."""
+    records = []
+    for line in capture.split(b"\n"):
+        if line and not line.startswith(b" "):
+            header, _, text = line.partition(b";")
+            prefix, seq = header.split(b",")[:2]
+            plain = _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), text)
+            records.append(Raw(int(seq), int(prefix), plain.decode("utf-8", "backslashreplace")))
+    return records
+
+
+def lines_of(session: Session) -> list[Line]:
+    """What klogd-py has written to its file in this boot, in order, without its own announcements."""
+    documents = [json.loads(line) for line in session.written().splitlines()]
+    lines = [Line(told["seq"], told.get("raw", told["text"]), told["text"]) for told in documents if "seq" in told]
+    first = max((i for i, line in enumerate(lines) if line.raw.startswith("Linux version ")), default=0)
+    return lines[first:]
+
+
+def since(lines: list[Line], beginning: str) -> list[Line]:
+    """The lines from the last one on whose raw text contains ``beginning``."""
+    start = max((i for i, line in enumerate(lines) if beginning in line.raw), default=len(lines))
+    assert start < len(lines), f"no line contains {beginning!r}"
+    return lines[start:]
+
+
+class Truths:
+    """vmlinux and the modules of a guest at the places where they really are, for one boot."""
+
+    def __init__(self, session: Session) -> None:
+        kernel = session.guest.kernel()
+        known = session.truth()
+        vmlinux = Binary(session.guest, kernel / "vmlinux")
+        self.slide = known["kernel", "_printk"] - vmlinux.address_of("_printk")
+        trouble = Binary(session.guest, session.guest.trouble())
+        self._binaries = {
+            "": (vmlinux, self.slide),
+            "klogd_trouble": (trouble, known["klogd_trouble", "go_deeper"] - trouble.address_of("go_deeper")),
+        }
+        if ("lkdtm", ".text") in known:
+            lkdtm = next(kernel.glob("lib/modules/*/kernel/drivers/misc/lkdtm/lkdtm.ko"))
+            self._binaries["lkdtm"] = (Binary(session.guest, lkdtm), known["lkdtm", ".text"])
+
+    def functions_at(self, addresses: list[int]) -> dict[int, tuple[str, set[str]]]:
+        """For each run-time address the module (empty: the kernel) and all names of the function there."""
+        by_module: dict[str, list[int]] = {}
+        for address in addresses:
+            by_module.setdefault(self._module_of(address), []).append(address)
+        found: dict[int, tuple[str, set[str]]] = {}
+        for module, group in by_module.items():
+            binary, base = self._binaries[module]
+            names = binary.functions_at(address - base for address in group)
+            found |= {address: (module, names[address - base]) for address in group}
+        return found
+
+    def addresses_of(self, name: str, offset: int, module: str) -> list[int]:
+        """The run-time addresses that ``name+offset`` can mean."""
+        binary, base = self._binaries[module]
+        return [address + offset + base for address, known in binary.symbols if known == name]
+
+    def _module_of(self, address: int) -> str:
+        for module, (binary, base) in self._binaries.items():
+            if module and base <= address <= base + binary.symbols[-1][0] + 4096:
+                return module
+        return ""
+
+
+class Wanted(Struct, frozen=True):
+    """A code address that stood in a line without a name; a return address belongs to the function one byte before it."""
+
+    line: Line
+    address: int
+    inside: int
+
+
+def wanted(lines: list[Line]) -> list[Wanted]:
+    """The kernel's code addresses that the lines of a trace show without a name."""
+    found = []
+    for line in lines:
+        match = _RAW_ADDRESS.fullmatch(line.raw)
+        if match and int(match["hex"], 16) >> 63:
+            address = int(match["hex"], 16)
+            exact = match["lead"].startswith("RIP") or "[<" in match["lead"]
+            found.append(Wanted(line, address, address if exact else address - 1))
+    return found
+
+
+def misnamed(asked: list[Wanted], truths: Truths) -> list[str]:
+    """Those whose line does not show the function that is really there, at the offset that is really meant."""
+    functions = truths.functions_at([one.inside for one in asked])
+    wrong = []
+    for one in asked:
+        module, names = functions[one.inside]
+        shown = _SYMBOL.search(one.line.text)
+        if (
+            shown is None
+            or bare_name(shown["name"]) not in names
+            or (shown["before"] or shown["behind"] or "") != module
+            or one.address not in truths.addresses_of(shown["name"], int(shown["offset"], 16), module)
+        ):
+            wrong.append(
+                f"{one.line.raw.strip()} came out as {one.line.text.strip()!r}, is in {'/'.join(sorted(names))} {module}"
+            )
+    return wrong

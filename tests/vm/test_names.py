@@ -1,0 +1,37 @@
+"""The right function names in the right lines, measured by nm(1) and addr2line(1) on vmlinux and on the modules."""
+
+import re
+
+import pytest
+
+from tests.vm.lab.session import Session
+from tests.vm.lab.truth import bare_name
+from tests.vm.lines import Truths, lines_of, misnamed, since, wanted
+
+NAMED_BY_KERNEL = re.compile(r" (?:\? )?([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?")
+
+
+@pytest.mark.guests("debian12", "debian13", "arm64")
+def test_every_address_of_a_raw_trace_is_named_after_the_function_there(session: Session) -> None:
+    truths = Truths(session)
+    session.crash("raw")
+    asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+    assert len(asked) >= 10
+    assert any("raw_trace+" in one.line.text for one in asked)
+    assert misnamed(asked, truths) == []
+
+
+@pytest.mark.guests("debian12", "debian13", "arm64")
+@pytest.mark.parametrize("kind", ["oops", "warn", "bug", "thread", "irq"])
+def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_truth(session: Session, kind: str) -> None:
+    truths = Truths(session)
+    before = len(lines_of(session))
+    session.crash(kind)
+    lines = lines_of(session)[before:]
+    frames = [found for line in lines if (found := NAMED_BY_KERNEL.fullmatch(line.raw))]
+    assert any(found[3] == "klogd_trouble" for found in frames)
+    assert [line for line in lines if line.text != line.raw] == []
+    for name, offset, module in (found.groups() for found in frames):
+        addresses = truths.addresses_of(name, int(offset, 16), module or "")
+        functions = truths.functions_at([address - 1 for address in addresses])
+        assert any(bare_name(name) in names for _, names in functions.values()), name

@@ -1,0 +1,29 @@
+"""Every record of the guest's own /dev/kmsg arrives, whole, once and in order, whatever its form."""
+
+import pytest
+
+from tests.vm.lab.session import Session
+from tests.vm.lines import lines_of, raw_records
+
+EVERYWHERE = ("bare", "debian12", "debian13", "arm64")
+
+
+@pytest.mark.guests(*EVERYWHERE)
+@pytest.mark.parametrize("kind", ["levels", "continued", "long", "control", "utf8", "fields", "flood", "two"])
+def test_the_file_holds_what_the_ring_holds(session: Session, kind: str) -> None:
+    session.crash(kind)
+    lines = lines_of(session)
+    raw = raw_records(session.raw())
+    told = {line.seq: line.raw for line in lines}
+    assert len(told) == len(lines), "a record came twice"
+    assert [line.seq for line in lines] == sorted(told)
+    # the ring may have lost its oldest since klogd-py read them
+    in_both = [record for record in raw if record.seq <= lines[-1].seq]
+    assert in_both
+    assert {record.seq: record.text for record in in_both} == {record.seq: told.get(record.seq) for record in in_both}
+
+
+@pytest.mark.guests(*EVERYWHERE)
+def test_no_sequence_number_is_missing(session: Session) -> None:
+    seqs = [line.seq for line in lines_of(session)]
+    assert seqs == list(range(seqs[0], seqs[-1] + 1))

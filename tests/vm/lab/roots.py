@@ -5,14 +5,13 @@ at hand needs no compiler and no headers. Their package lists stay as they were 
 """
 
 import os
+import platform
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.vm.lab.cache import product
 
-MIRROR = os.environ.get("KLOGD_VM_MIRROR", "http://deb.debian.org/debian")
-SECURITY_MIRROR = os.environ.get("KLOGD_VM_SECURITY_MIRROR", "http://deb.debian.org/debian-security")
 COMMAND_LIMIT_S = 1500.0
 
 _PYTHON = ["python3", "python3-venv", "python3-dev", "gcc", "pkg-config", "libsystemd-dev", "ca-certificates"]
@@ -72,15 +71,28 @@ def debian(
             "--skip=cleanup/apt/lists",
             suite,
             str(root),
-            f"deb {MIRROR} {suite} main",
-            f"deb {MIRROR} {suite}-updates main",
-            f"deb {SECURITY_MIRROR} {suite}-security main",
+            *_sources_of(suite),
         )
         # no hook of mmdebstrap's: it calls none where it only extracts
         mounts = 'mkdir -p "$1/dev" "$1/proc"; mount --bind /dev "$1/dev"; mount -t proc proc "$1/proc"; '
         run("unshare", "--mount", "sh", "-eu", "-c", mounts + last, "sh", str(root))
 
-    return product(name, [suite, architecture, variant, last, *packages, *foreign, MIRROR, *parts], make)
+    return product(name, [suite, architecture, variant, last, *packages, *foreign, *parts], make)
+
+
+def _sources_of(suite: str) -> list[str]:
+    """Lines of sources.list for a suite, from where this machine has its own packages, unless KLOGD_VM_MIRROR says otherwise."""
+    mirror = os.environ.get("KLOGD_VM_MIRROR", "")
+    security = os.environ.get("KLOGD_VM_SECURITY_MIRROR", f"{mirror}-security")
+    if not mirror:
+        here = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+        listed = run("apt-get", "indextargets", "--format", "$(RELEASE) $(SITE)", "Created-By: Packages", limit_s=60)
+        sites = dict(line.split(" ", 1) for line in reversed(listed.splitlines()))
+        try:
+            mirror, security = sites[here], sites[f"{here}-security"]
+        except KeyError as error:
+            raise BuildFailed(f"apt-get here has no source for {error}: set KLOGD_VM_MIRROR to a mirror of Debian's") from error
+    return [f"deb {mirror} {suite} main", f"deb {mirror} {suite}-updates main", f"deb {security} {suite}-security main"]
 
 
 def run(*command: str, at: Path | None = None, limit_s: float = COMMAND_LIMIT_S) -> str:

@@ -16,9 +16,15 @@ test: setup-test
 
 # In virtual machines, two at a time, all of them or GUEST=bare; the first run makes them and takes its time.
 vm: setup-vm
-	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-,$(or $(GUEST),debian13 debian12 bare arm64))
+	@$(MAKE) --no-print-directory -j2 $(addprefix vm-image-,$(GUESTS))
+	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-test-,$(GUESTS))
 
-vm-%:
+GUESTS = $(or $(GUEST),debian13 debian12 bare arm64)
+
+vm-image-%:
+	@.venv/bin/python -m tests.vm.lab --make "$*"
+
+vm-test-%:
 	@echo "guest $*"; VM_GUEST="$*" .venv/bin/python -m pytest -m vm tests/vm
 
 check: setup-test

@@ -22,6 +22,8 @@ _MOST_HEADERS = 4096
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _SYMBOL = re.compile(r"SYMBOL\((\w+)\)")
+# Written as an array's address, but a pointer's value where CONFIG_SPARSEMEM_EXTREME makes it one: somewhere on the heap.
+_NOT_AN_ADDRESS = "mem_section"
 
 
 class Vmcoreinfo(Struct, frozen=True):
@@ -70,7 +72,7 @@ def parse(notes: bytes) -> Vmcoreinfo:
     symbols = {
         found[1]: value
         for key, digits in told.items()
-        if (found := _SYMBOL.fullmatch(key)) is not None and (value := _hex(digits)) is not None
+        if (found := _SYMBOL.fullmatch(key)) and found[1] != _NOT_AN_ADDRESS and (value := _hex(digits)) is not None
     }
     return Vmcoreinfo(_hex(told.get("KERNELOFFSET", "")), told.get("BUILD-ID", ""), told.get("OSRELEASE", ""), symbols)
 

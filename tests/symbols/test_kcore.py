@@ -55,6 +55,12 @@ def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
     assert kcore.load(tmp_path / "missing") == Vmcoreinfo()
 
 
+def test_a_pointer_that_is_written_as_an_address_is_passed_over() -> None:
+    assert kcore.parse(
+        note(b"VMCOREINFO", 0, b"SYMBOL(mem_section)=ff2855192f009000\nSYMBOL(kthread)=ffffffff9b001000\n")
+    ).symbols == {"kthread": 0xFFFFFFFF9B001000}
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
     kcore.parse(raw)

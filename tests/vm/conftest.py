@@ -11,6 +11,7 @@ import pytest
 from tests.vm.lab.guests import GUESTS
 from tests.vm.lab.session import Session
 
+SUMMARY = pytest.StashKey[list[str]]()
 CHOSEN = os.environ.get("VM_GUEST", "").split() or sorted(GUESTS)
 
 
@@ -32,3 +33,18 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         session = Session(guest, machine)
         session.start("json")
         yield session
+        request.config.stash[SUMMARY].append(
+            f"{guest.name}: booted in {machine.boot_s:.1f} s; of {session.tally.addresses} code addresses that the kernel left "
+            f"without a name {session.tally.named} were named, {session.tally.right} rightly"
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the list of what the guests showed."""
+    config.stash[SUMMARY] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what the guests showed."""
+    for line in config.stash[SUMMARY]:
+        terminalreporter.write_line(line)

@@ -6,7 +6,7 @@ import re
 from msgspec import Struct
 
 from tests.vm.lab.session import Session
-from tests.vm.lab.truth import Binary, bare_name
+from tests.vm.lab.truth import bare_name, binary
 
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 _RAW_ADDRESS = re.compile(r"(?P<lead> (?:\? )?|RIP: 0010:| \[<)(?:0x)?(?P<hex>[0-9a-f]{16})(?:>\])?")
@@ -64,16 +64,17 @@ class Truths:
     def __init__(self, session: Session) -> None:
         kernel = session.guest.kernel()
         known = session.truth()
-        vmlinux = Binary(session.guest, kernel / "vmlinux")
+        self.tally = session.tally
+        vmlinux = binary(session.guest, kernel / "vmlinux")
         self.slide = known["kernel", "_printk"] - vmlinux.address_of("_printk")
-        trouble = Binary(session.guest, session.guest.trouble())
+        trouble = binary(session.guest, session.guest.trouble())
         self._binaries = {
             "": (vmlinux, self.slide),
             "klogd_trouble": (trouble, known["klogd_trouble", "go_deeper"] - trouble.address_of("go_deeper")),
         }
         if ("lkdtm", ".text") in known:
             lkdtm = next(kernel.glob("lib/modules/*/kernel/drivers/misc/lkdtm/lkdtm.ko"))
-            self._binaries["lkdtm"] = (Binary(session.guest, lkdtm), known["lkdtm", ".text"])
+            self._binaries["lkdtm"] = (binary(session.guest, lkdtm), known["lkdtm", ".text"])
 
     def functions_at(self, addresses: list[int]) -> dict[int, tuple[str, set[str]]]:
         """For each run-time address the module (empty: the kernel) and all names of the function there."""
@@ -82,19 +83,19 @@ class Truths:
             by_module.setdefault(self._module_of(address), []).append(address)
         found: dict[int, tuple[str, set[str]]] = {}
         for module, group in by_module.items():
-            binary, base = self._binaries[module]
-            names = binary.functions_at(address - base for address in group)
+            file, base = self._binaries[module]
+            names = file.functions_at(address - base for address in group)
             found |= {address: (module, names[address - base]) for address in group}
         return found
 
     def addresses_of(self, name: str, offset: int, module: str) -> list[int]:
         """The run-time addresses that ``name+offset`` can mean."""
-        binary, base = self._binaries[module]
-        return [address + offset + base for address, known in binary.symbols if known == name]
+        file, base = self._binaries[module]
+        return [address + offset + base for address, known in file.symbols if known == name]
 
     def _module_of(self, address: int) -> str:
-        for module, (binary, base) in self._binaries.items():
-            if module and base <= address <= base + binary.symbols[-1][0] + 4096:
+        for module, (file, base) in self._binaries.items():
+            if module and base <= address <= base + file.symbols[-1][0] + 4096:
                 return module
         return ""
 
@@ -135,4 +136,7 @@ def misnamed(asked: list[Wanted], truths: Truths) -> list[str]:
             wrong.append(
                 f"{one.line.raw.strip()} came out as {one.line.text.strip()!r}, is in {'/'.join(sorted(names))} {module}"
             )
+    truths.tally.addresses += len(asked)
+    truths.tally.named += sum(one.line.text != one.line.raw for one in asked)
+    truths.tally.right += len(asked) - len(wrong)
     return wrong

@@ -8,7 +8,7 @@ from tests.vm.lab.session import Session
 from tests.vm.lab.truth import bare_name
 from tests.vm.lines import Truths, lines_of, misnamed, since, wanted
 
-NAMED_BY_KERNEL = re.compile(r" (?:\? )?([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?")
+NAMED_BY_KERNEL = re.compile(r"(RIP: 0010:| (?:\? )?)([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?")
 
 
 @pytest.mark.guests("debian12", "debian13", "arm64")
@@ -29,9 +29,9 @@ def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_tr
     session.crash(kind)
     lines = lines_of(session)[before:]
     frames = [found for line in lines if (found := NAMED_BY_KERNEL.fullmatch(line.raw))]
-    assert any(found[3] == "klogd_trouble" for found in frames)
+    assert any(found[4] == "klogd_trouble" for found in frames)
     assert [line for line in lines if line.text != line.raw] == []
-    for name, offset, module in (found.groups() for found in frames):
+    for lead, name, offset, module in (found.groups() for found in frames):
         addresses = truths.addresses_of(name, int(offset, 16), module or "")
-        functions = truths.functions_at([address - 1 for address in addresses])
+        functions = truths.functions_at([address - (not lead.startswith("RIP")) for address in addresses])
         assert any(bare_name(name) in names for _, names in functions.values()), name

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.vm.lab.cache import say
-from tests.vm.lab.guests import GUESTS
-from tests.vm.lab.kernels import GUEST
+from tests.vm.lab.guests import GUESTS, Guest
 from tests.vm.lab.machine import GuestFailed, Machine
-from tests.vm.lab.roots import BuildFailed
+from tests.vm.lab.roots import GUEST, BuildFailed
 from tests.vm.lab.session import Session, crash_kinds
 
 END_OF_SHELL = b"\x1d"  # Ctrl-]
@@ -25,8 +24,10 @@ END_OF_SHELL = b"\x1d"  # Ctrl-]
 def main(words: Sequence[str] | None = None) -> int:
     """Run one guest as the command line says; status 1 if it, or the command in it, failed."""
     options = _options(words)
-    place = Path(options.keep or tempfile.mkdtemp(prefix="vm-lab-")).absolute()
     guest = GUESTS[options.guest]
+    if options.make:
+        return _make(guest)
+    place = Path(options.keep or tempfile.mkdtemp(prefix="vm-lab-")).absolute()
     try:
         machine = guest.machine(place, options.append)
         with machine:
@@ -51,9 +52,19 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--keep", metavar="DIR", default="", help="leave raw records, each sink's output, maps, truth and console here"
     )
+    parser.add_argument("--make", action="store_true", help="make what the guest boots from, if it is not there, and no more")
     parser.add_argument("--append", metavar="ARGS", default="", help="arguments for the guest's kernel, such as nokaslr")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="run a command in the guest and print what it prints")
     return parser.parse_args(words)
+
+
+def _make(guest: Guest) -> int:
+    try:
+        guest.make()
+    except BuildFailed as error:
+        print(f"vm-lab: {guest.name}: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _work(session: Session, options: argparse.Namespace, place: Path) -> int:

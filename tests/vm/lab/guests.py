@@ -32,6 +32,12 @@ class Guest(Struct, frozen=True):
         """The module that makes trouble, compiled for this guest's kernel."""
         return kernels.trouble(self.suite, self.architecture, self.kernel()) / "klogd_trouble.ko"
 
+    def make(self) -> None:
+        """Make all that it needs, which takes minutes the first time; raises BuildFailed."""
+        self.image()
+        self.trouble()
+        images.installed(self.suite, self.architecture)
+
     def machine(self, place: Path, arguments: str = "") -> Machine:
         """A machine with klogd-py at hand, not yet started; its console goes to ``place``."""
         image = self.image()

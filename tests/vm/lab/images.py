@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from tests.vm.lab import kernels
 from tests.vm.lab.cache import PLACE, digest, product
-from tests.vm.lab.kernels import GUEST
-from tests.vm.lab.roots import builder, debian, run, run_in
+from tests.vm.lab.roots import GUEST, builder, debian, run, run_in
 
 HERE = Path(__file__).resolve().parents[3]  # the work tree
 DISK_MIB = 1500
@@ -19,13 +18,13 @@ DISK_MIB = 1500
 _SYSTEMD = ["systemd", "systemd-sysv", "udev", "dbus", "rsyslog", "logrotate", "python3", "kmod", "procps", "initramfs-tools"]
 _SMALL = ["python3", "kmod", "procps", "mount", "util-linux", "iproute2"]
 
-# $1 is the root; the package of the kernel lies beside its product.
+# $1 is the root, $2 where the guest's own files are; the package of the kernel lies beside its product.
 _FINISH_SYSTEMD = r"""
 cp {kernel}/linux-image-*.deb "$1/tmp/"
 DEBIAN_FRONTEND=noninteractive chroot "$1" sh -c 'apt-get install -y -qq /tmp/linux-image-*.deb && rm /tmp/*.deb'
 mkdir -p "$1/lab"
-cp {guest}/agent.py "$1/lab/"
-cp {guest}/lab-agent.service {guest}/lab-shell.service "$1/etc/systemd/system/"
+cp "$2"/agent.py "$1/lab/"
+cp "$2"/lab-agent.service "$2"/lab-shell.service "$1/etc/systemd/system/"
 chroot "$1" systemctl -q enable lab-agent lab-shell
 chroot "$1" systemctl -q mask serial-getty@ttyS0 serial-getty@hvc0 getty@tty1 systemd-logind e2scrub_reap apt-daily.timer \
     apt-daily-upgrade.timer dpkg-db-backup.timer
@@ -41,8 +40,8 @@ mkdir -p "$1/var/log/journal"
 
 _FINISH_SMALL = r"""
 mkdir -p "$1/lab" "$1/proc" "$1/sys" "$1/dev" "$1/run" "$1/tmp" "$1/root" "$1/usr/lib/modules"
-cp {guest}/agent.py "$1/lab/"
-cp {guest}/init "$1/init"
+cp "$2"/agent.py "$1/lab/"
+cp "$2"/init "$1/init"
 chmod 755 "$1/init"
 cp -a {kernel}/lib/modules/. "$1/usr/lib/modules/"
 rm -rf "$1/usr/lib/modules/"*/build "$1/usr/lib/modules/"*/source "$1"/usr/lib/modules/*/kernel/drivers/net \
@@ -63,7 +62,7 @@ class Image(Struct, frozen=True):
 def with_systemd(name: str, suite: str) -> Image:
     """A whole Debian on a disk, with its cloud kernel, journald, rsyslog and udev."""
     kernel = kernels.of_debian(suite, "amd64")
-    finish = _FINISH_SYSTEMD.format(kernel=kernel, guest=GUEST, name=name)
+    finish = _FINISH_SYSTEMD.format(kernel=kernel, name=name)
     parts = [GUEST / "agent.py", GUEST / "lab-agent.service", GUEST / "lab-shell.service"]
     root = debian(f"{name}-root", suite, _SYSTEMD, last=finish, parts=parts) / "root"
     disk = product(f"{name}-disk", [str(root)], lambda place: _make_disk(root, place / "disk.img")) / "disk.img"
@@ -73,7 +72,7 @@ def with_systemd(name: str, suite: str) -> Image:
 
 def in_memory(name: str, suite: str, architecture: str, kernel: Path) -> Image:
     """Python and little else, unpacked into memory at the start, for kernels that boot within seconds."""
-    finish = _FINISH_SMALL.format(kernel=kernel, guest=GUEST)
+    finish = _FINISH_SMALL.format(kernel=kernel)
     foreign = architecture != "amd64"
     # What runs on another architecture cannot be configured here; unpacked, Python runs as well.
     packages = (

@@ -7,9 +7,8 @@ packages. Each product holds ``release``, ``image``, ``vmlinux``, ``System.map``
 from pathlib import Path
 
 from tests.vm.lab.cache import product
-from tests.vm.lab.roots import builder, run_in
+from tests.vm.lab.roots import GUEST, builder, run_in
 
-GUEST = Path(__file__).parent.parent / "guest"
 _BARE_CONFIG = GUEST / "bare.config"
 _MODULE = GUEST / "module"
 

@@ -85,7 +85,7 @@ class Machine:
         """The socket behind which a root shell of the guest waits."""
         return self._scratch / "shell"
 
-    def start(self) -> None:
+    def start(self, limit_s: float = BOOT_LIMIT_S) -> None:
         """Boot, and wait until the agent answers; raises GuestFailed."""
         if shutil.which(self._command[0]) is None:
             raise GuestFailed(f"{self._command[0]} is not installed; run: scripts/setup --vm")
@@ -98,8 +98,7 @@ class Machine:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         started = time.monotonic()
         self._channel = self._connect(started + 10 * SLOWNESS)
-        self._await_hello(started + BOOT_LIMIT_S)
-        self.boot_s = time.monotonic() - started
+        self._await_hello(started, limit_s)
 
     def run(self, script: str, limit_s: float = COMMAND_LIMIT_S, check: bool = True) -> str:
         """What a shell script printed in the guest, both streams together; raises GuestFailed, unless told not to check."""
@@ -136,9 +135,7 @@ class Machine:
     def reboot(self) -> None:
         """Restart the guest, its disk as it is; wait until the agent answers again."""
         self.attempt("(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) >/dev/null 2>&1 &")
-        started = time.monotonic()
-        self._await_hello(started + BOOT_LIMIT_S)
-        self.boot_s = time.monotonic() - started
+        self._await_hello(time.monotonic(), BOOT_LIMIT_S)
 
     def stop(self) -> None:
         """End the machine, whatever state it is in."""
@@ -174,9 +171,10 @@ class Machine:
                     raise self._failed("QEMU does not open its sockets") from None
                 time.sleep(0.02)
 
-    def _await_hello(self, until: float) -> None:
-        while "hello" not in self._receive(until, f"did not finish booting within {BOOT_LIMIT_S:.0f} s"):
+    def _await_hello(self, started: float, limit_s: float) -> None:
+        while "hello" not in self._receive(started + limit_s, f"did not finish booting within {limit_s:.0f} s"):
             pass
+        self.boot_s = time.monotonic() - started
 
     def _ask(self, request: dict[str, object], limit_s: float) -> dict[str, object]:
         assert self._channel is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.vm.lab.cache import product
 
 COMMAND_LIMIT_S = 1500.0
+GUEST = Path(__file__).parent.parent / "guest"  # the files that come from here
 
 _PYTHON = ["python3", "python3-venv", "python3-dev", "gcc", "pkg-config", "libsystemd-dev", "ca-certificates"]
 _KERNEL = ["make", "flex", "bison", "bc", "libelf-dev", "libssl-dev", "xz-utils", "cpio", "kmod", "libc6-dev"]
@@ -53,7 +54,7 @@ def debian(
     """The product whose ``root`` is a Debian with these packages.
 
     ``variant`` is mmdebstrap's; ``last`` is a shell script that finishes the root, which it is given as
-    ``$1``, and ``parts`` are the files that it uses.
+    ``$1``, and ``parts`` are the files that it uses, of the directory that it is given as ``$2``.
     """
 
     def make(place: Path) -> None:
@@ -75,7 +76,7 @@ def debian(
         )
         # no hook of mmdebstrap's: it calls none where it only extracts
         mounts = 'mkdir -p "$1/dev" "$1/proc"; mount --bind /dev "$1/dev"; mount -t proc proc "$1/proc"; '
-        run("unshare", "--mount", "sh", "-eu", "-c", mounts + last, "sh", str(root))
+        run("unshare", "--mount", "sh", "-eu", "-c", mounts + last, "sh", str(root), str(GUEST))
 
     return product(name, [suite, architecture, variant, last, *packages, *foreign, *parts], make)
 

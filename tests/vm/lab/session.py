@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from msgspec import Struct
+
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.machine import Machine
 
@@ -30,12 +32,21 @@ form = "{form}"
 _KEPT = (SERVICE_LOG, "/var/log/kern.log", "/proc/modules", "/proc/kallsyms", "/proc/version", "/proc/cmdline", POSITION)
 
 
+class Tally(Struct):
+    """How many code addresses the tests had named in a guest, and of how many the name was right. Mutable."""
+
+    addresses: int = 0
+    named: int = 0
+    right: int = 0
+
+
 class Session:
     """A running guest with klogd-py in it."""
 
     def __init__(self, guest: Guest, machine: Machine) -> None:
         self.guest = guest
         self.machine = machine
+        self.tally = Tally()
         self._marks = 0
 
     def start(self, form: str = "text") -> None:

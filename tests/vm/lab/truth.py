@@ -7,6 +7,7 @@ likewise. Functions are known by all their names: an address can have several, a
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from tests.vm.lab.guests import Guest
@@ -21,7 +22,7 @@ def bare_name(name: str) -> str:
 
 
 class Binary:
-    """A vmlinux or a module as binutils see it."""
+    """A vmlinux or a module as binutils see it. Mutable in that it remembers what it has asked them, which takes seconds."""
 
     def __init__(self, guest: Guest, path: Path) -> None:
         self.path = path.resolve()
@@ -30,6 +31,7 @@ class Binary:
         listed = self._run(f"{self._tool}nm -n /binary/{self.path.name}")
         rows = [line.split() for line in listed.splitlines() if line[0] != " "]
         self.symbols = [(int(address, 16), name) for address, kind, name in rows if kind in "tTwW"]
+        self._functions: dict[int, set[str]] = {}
 
     def address_of(self, name: str) -> int:
         """The address of a function as the file has it."""
@@ -40,9 +42,13 @@ class Binary:
 
         The outermost function of addr2line's inlining chain, and every symbol that stands where the nearest one below does.
         """
-        wanted = sorted(set(addresses))
-        if not wanted:
-            return {}
+        asked = set(addresses)
+        wanted = sorted(asked - self._functions.keys())
+        if wanted:
+            self._ask(wanted)
+        return {at: self._functions[at] for at in asked}
+
+    def _ask(self, wanted: list[int]) -> None:
         # -a puts the address before each chain, in a line of its own
         printed = self._run(
             f"{self._tool}addr2line -a -f -i -e /binary/{self.path.name} " + " ".join(f"{at:#x}" for at in wanted)
@@ -53,13 +59,17 @@ class Binary:
                 chains.append([])
             else:
                 chains[-1].append(line)
-        found = {}
         for at, chain in zip(wanted, chains, strict=True):
             start = max((address for address, _ in self.symbols if address <= at), default=0)
             aliases = {bare_name(name) for address, name in self.symbols if address == start}
             outermost = bare_name(chain[-2])
-            found[at] = {outermost} if outermost != "??" and outermost not in aliases else aliases
-        return found
+            self._functions[at] = {outermost} if outermost != "??" and outermost not in aliases else aliases
 
     def _run(self, script: str) -> str:
         return run_in(self._root, script, binds={self.path.parent: "/binary"})
+
+
+@lru_cache(8)
+def binary(guest: Guest, path: Path) -> Binary:
+    """A binary of a guest's, read once."""
+    return Binary(guest, path)

@@ -1,0 +1,73 @@
+"""The laboratory itself: what goes wrong in it ends within a limit, and says what it was."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.vm.lab.guests import GUESTS
+from tests.vm.lab.machine import GuestFailed
+from tests.vm.lab.session import Session
+
+HERE = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.guests("bare")
+def test_a_guest_that_never_answers_is_given_up_with_its_last_words(session: Session, tmp_path: Path) -> None:
+    machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/sh -- -c 'echo stuck >/dev/kmsg; sleep 999'")
+    try:
+        with pytest.raises(GuestFailed, match=r"guest bare: did not finish booting within 20 s\n(?s:.*)stuck"):
+            machine.start(limit_s=20)
+    finally:
+        machine.stop()
+
+
+@pytest.mark.guests("bare")
+def test_a_guest_that_ends_is_noticed_at_once(session: Session, tmp_path: Path) -> None:
+    machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/false panic=-1 reboot=t,f")
+    try:
+        with pytest.raises(GuestFailed, match="guest bare: QEMU ended"):
+            machine.start()
+    finally:
+        machine.stop()
+
+
+@pytest.mark.guests("bare")
+def test_a_command_that_hangs_is_ended_at_its_limit(session: Session) -> None:
+    assert session.machine.attempt("sleep 999", limit_s=1) == (124, "")
+    assert session.machine.run("echo it goes on") == "it goes on\n"
+
+
+@pytest.mark.guests("bare")
+def test_without_qemu_it_says_what_to_install(session: Session, tmp_path: Path) -> None:
+    git = shutil.which("git")
+    assert git is not None
+    (tmp_path / "git").symlink_to(git)
+    status, said = vm_lab("bare", PATH=str(tmp_path))
+    assert (status, said) == (1, "vm-lab: qemu-system-x86_64 is not installed; run: scripts/setup --vm\n")
+
+
+@pytest.mark.guests("bare")
+def test_without_a_network_it_fails_with_what_it_could_not_fetch(session: Session, tmp_path: Path) -> None:
+    status, said = vm_lab("bare", "--make", KLOGD_VM_CACHE=str(tmp_path), KLOGD_VM_MIRROR="http://127.0.0.1:9/debian")
+    assert status == 1
+    assert "vm-lab: bare: mmdebstrap " in said
+    assert "127.0.0.1" in said.rpartition("mmdebstrap ")[2]
+    assert not list(tmp_path.glob("builder-*"))
+
+
+def vm_lab(*words: str, **environment: str) -> tuple[int, str]:
+    """Run the laboratory's command; its status, and what it said on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.vm.lab", *words],
+        cwd=HERE,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stderr.decode()

@@ -47,7 +47,7 @@ def lines_of(session: Session) -> list[Line]:
     """What klogd-py has written to its file in this boot, in order, without its own announcements."""
     documents = [json.loads(line) for line in session.written().splitlines()]
     lines = [Line(told["seq"], told.get("raw", told["text"]), told["text"]) for told in documents if "seq" in told]
-    first = max((i for i, line in enumerate(lines) if line.raw.startswith("Linux version ")), default=0)
+    first = max((i for i, line in enumerate(lines) if line.seq == 0), default=0)
     return lines[first:]
 
 

@@ -1,9 +1,30 @@
-"""The kernel that needs klogd: no kallsyms, so that its oopses are numbers."""
+"""The kernel that needs klogd: no kallsyms, so that its oopses are numbers, and at another place at every boot."""
+
+from pathlib import Path
 
 import pytest
 
+from tests.vm.lab.guests import GUESTS
 from tests.vm.lab.session import Session
-from tests.vm.lines import lines_of, since, wanted
+from tests.vm.lines import Line, Truths, lines_of, misnamed, since, wanted
+
+# Types of LKDTM that leave the machine alive; each ends in an oops or a warning.
+CRASHES = (
+    "EXCEPTION",
+    "BUG",
+    "WARNING",
+    "WARNING_MESSAGE",
+    "EXEC_DATA",
+    "EXEC_STACK",
+    "EXEC_KMALLOC",
+    "EXEC_VMALLOC",
+    "EXEC_RODATA",
+    "EXEC_USERSPACE",
+    "EXEC_NULL",
+    "ACCESS_NULL",
+    "WRITE_RO",
+    "WRITE_KERN",
+)
 
 
 @pytest.mark.guests("bare")
@@ -11,5 +32,28 @@ def test_it_is_as_bare_as_it_should_be(session: Session) -> None:
     session.load()
     assert session.machine.attempt("cat /proc/kallsyms")[0] != 0
     assert session.machine.run("cat /proc/modules").split()[5] == "0x0000000000000000"
-    session.crash("oops")
-    assert len(wanted(since(lines_of(session), "Oops: "))) > 5
+
+
+@pytest.mark.guests("bare")
+@pytest.mark.parametrize("kind", CRASHES)
+def test_the_first_oops_of_a_boot_is_named_rightly_and_wholly(session: Session, tmp_path: Path, kind: str) -> None:
+    """Nothing but the oops itself says where this kernel and its module lie."""
+    with GUESTS["bare"].machine(tmp_path) as machine:
+        session.guest.prepare(machine)
+        fresh = Session(session.guest, machine)
+        fresh.start("json")
+        fresh.crash(kind)
+        trace = oops_of(lines_of(fresh), kind)
+        asked = wanted(trace)
+        truths = Truths(fresh)
+        truths.tally = session.tally
+        assert truths.slide != 0
+        assert len(asked) >= 6
+        assert misnamed(asked, truths) == []
+
+
+def oops_of(lines: list[Line], kind: str) -> list[Line]:
+    """The lines from the order to crash on up to the end of the first trace."""
+    begun = since(lines, f"Performing direct entry {kind}")
+    end = next(i for i, line in enumerate(begun) if "---[ end trace" in line.raw)
+    return begun[:end]

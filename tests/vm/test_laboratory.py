@@ -26,10 +26,10 @@ def test_a_guest_that_never_answers_is_given_up_with_its_last_words(session: Ses
 
 
 @pytest.mark.guests("bare")
-def test_a_guest_that_ends_is_noticed_at_once(session: Session, tmp_path: Path) -> None:
-    machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/false panic=-1 reboot=t,f")
+def test_a_guest_whose_kernel_panics_is_not_waited_for(session: Session, tmp_path: Path) -> None:
+    machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/false")
     try:
-        with pytest.raises(GuestFailed, match="guest bare: QEMU ended"):
+        with pytest.raises(GuestFailed, match="guest bare: its kernel panicked"):
             machine.start()
     finally:
         machine.stop()
@@ -55,7 +55,7 @@ def test_without_a_network_it_fails_with_what_it_could_not_fetch(session: Sessio
     status, said = vm_lab("bare", "--make", KLOGD_VM_CACHE=str(tmp_path), KLOGD_VM_MIRROR="http://127.0.0.1:9/debian")
     assert status == 1
     assert "vm-lab: bare: mmdebstrap " in said
-    assert "127.0.0.1" in said.rpartition("mmdebstrap ")[2]
+    assert "Failed to fetch http://127.0.0.1:9/debian" in said
     assert not list(tmp_path.glob("builder-*"))
 
 

@@ -21,6 +21,7 @@ class Guest(Struct, frozen=True):
     systemd: bool
     memory_mib: int
     kernel: Callable[[], Path]
+    has_map: bool = False  # in /boot, as an installation from source leaves it
 
     def image(self) -> Image:
         """What it boots, without klogd-py."""
@@ -55,12 +56,14 @@ class Guest(Struct, frozen=True):
             machine.run(f"tar -xf {STAGE} -C / && systemctl daemon-reload")
         release = (self.kernel() / "release").read_text().strip()
         machine.put(f"/lib/modules/{release}/extra/klogd_trouble.ko", self.trouble().read_bytes())
+        if self.has_map:
+            machine.put(f"/boot/System.map-{release}", (self.kernel() / "System.map").read_bytes())
 
 
 GUESTS = {
     guest.name: guest
     for guest in (
-        Guest("bare", "bookworm", "amd64", False, 768, kernels.bare),
+        Guest("bare", "bookworm", "amd64", False, 768, kernels.bare, has_map=True),
         Guest("debian12", "bookworm", "amd64", True, 768, lambda: kernels.of_debian("bookworm", "amd64")),
         Guest("debian13", "trixie", "amd64", True, 768, lambda: kernels.of_debian("trixie", "amd64")),
         Guest("arm64", "trixie", "arm64", False, 1024, lambda: kernels.of_debian("trixie", "arm64")),

@@ -218,7 +218,15 @@ class Machine:
         if self._process is None or self._process.poll() is not None:
             said = (self._place / "qemu.log").read_text(errors="replace").strip()
             raise self._failed(f"QEMU ended: {said or 'it said nothing'}\n{shlex.join(self._command)}")
+        if "---[ end Kernel panic" in self._last_words():
+            raise self._failed("its kernel panicked")
+
+    def _last_words(self) -> str:
+        if not self.console.exists():
+            return ""
+        with self.console.open("rb") as console:
+            console.seek(max(0, self.console.stat().st_size - _CONSOLE_END_BYTES))
+            return console.read().decode(errors="replace")
 
     def _failed(self, what: str) -> GuestFailed:
-        console = self.console.read_bytes()[-_CONSOLE_END_BYTES:].decode(errors="replace") if self.console.exists() else ""
-        return GuestFailed(f"guest {self.name}: {what}\n--- its console ends with:\n{console}")
+        return GuestFailed(f"guest {self.name}: {what}\n--- its console ends with:\n{self._last_words()}")

@@ -57,6 +57,7 @@ _RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
 _SHORTEST_TOKEN = len("0x10000")  # below that no kernel has code
 _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
 _MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")  # %p since 4.15, also inside of brackets
+_NAME_ENDS = re.compile(" " + _NAME + r"\s*$")  # "[<0000000013155f90>] usb_hcd_irq" (kernel/irq/spurious.c)
 
 _BY_HEAD: dict[str, tuple[Form, ...]] = {
     head: tuple(form for form in FORMS if form.head == head) for head in {form.head for form in FORMS}
@@ -133,23 +134,32 @@ def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
     exact = EXACT_BRACKET.match(line, start) is not None
     mentions: list[Mention] = []
     for found in _CLASSIC.finditer(line, start):
-        raw = _RAW_BEHIND.match(line, found.end() - 2)
         link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
-        if raw and raw.end(1) - raw.start(1) < _SHORTEST_TOKEN:
-            continue
-        if raw:
-            if not mentions or mentions[-1].start != raw.start(1):
-                kind = Kind.PC if exact and not link else Kind.RETURN
-                mentions.append(Mention(raw.start(1), raw.end(1), _behind(int(found[2], 16), int(raw[1], 16)), kind))
-        elif not _NAMED.match(line, found.end() - 2) or (named_too and not _MAY_BE_HASH.fullmatch(found[1])):
+        if raw := _RAW_BEHIND.match(line, found.end() - 2):
+            mention = _token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
+        elif _wants_name(line, found, named_too):
             kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
-            mentions.append(Mention(found.start(1), found.end(1), int(found[2], 16), kind))
+            mention = Mention(found.start(1), found.end(1), int(found[2], 16), kind)
+        else:
+            continue
+        if mention and (not mentions or mentions[-1].start != mention.start):
+            mentions.append(mention)
     return mentions
 
 
-def _behind(address: int, token: int) -> int:
-    """The address that a token behind a bracketed one means.
+def _wants_name(line: str, found: re.Match[str], named_too: bool) -> bool:
+    """Whether a bracketed number is an address without a name beside it, or with one that is to be replaced."""
+    if _MAY_BE_HASH.fullmatch(found[1]):
+        return not (_NAMED.match(line, found.end() - 2) or _NAME_ENDS.match(line, found.end()))
+    return named_too or not _NAMED.match(line, found.end() - 2)
 
-    There were kernels of x86 that printed where ``%pB`` had looked: one byte before it.
+
+def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> Mention | None:
+    """The mention of a token behind a bracketed number; none if it is too low for code.
+
+    There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in the brackets.
     """
-    return address if token == address - 1 else token
+    if raw.end(1) - raw.start(1) < _SHORTEST_TOKEN:
+        return None
+    address, token = int(found[2], 16), int(raw[1], 16)
+    return Mention(raw.start(1), raw.end(1), address if token == address - 1 else token, kind)

@@ -137,6 +137,7 @@ PAIRS = [
 BESIDE = [
     "[<0000000000000202>] 0x202",  # below all code: neither the token nor what stands in the brackets
     "[<00000000abcdef12>] (ptrval+0x10/0x20)",
+    "[<0000000013155f90>] usb_hcd_irq",
     "RIP  [<ffffffff84352ab6>] __list_del include/linux/list.h:89 [inline]",
     "[<c0014318>] (fn) from [<c001457c>] (vfs_ioctl fs/ioctl.c:48 [inline])",
     "ffff880019a05d50: ffffffff8100ce27 (0xffffffff8100ce27)",

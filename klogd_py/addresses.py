@@ -97,9 +97,12 @@ def _in_line(line: str, named_too: bool) -> list[Mention]:
         if (found := form.pattern.match(line, body)) is not None:
             mentions.append(_mention_of(found, form))
     for form in ANYWHERE:
-        if form.sign in line:
-            found = (form.pattern.match if form.head else form.pattern.search)(line, body)
-            mentions += [_mention_of(found, form)] if found else []
+        if form.sign not in line:
+            continue
+        if not form.head:
+            mentions += [_mention_of(found, form) for found in form.pattern.finditer(line, body)]
+        elif (found := form.pattern.match(line, body)) is not None:
+            mentions.append(_mention_of(found, form))
     return _apart(mentions) if len(mentions) > 1 else mentions
 
 

@@ -165,9 +165,9 @@ _OTHERS: _Rows = (
 _SIGNED: _Rows = (
     ("lr : ", r"\blr : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:pstate|psr)\b)", _LINK),
     (", at: 0x", r"\}, at: " + _T + r"\s*$", _PC),  # lockdep: where the lock was taken, or the function that took it
-    ("epc == ", r"\bepc == (?P<at>" + _HIGH + ")", _PC),  # mips
-    ("era == ", r"\bera == (?P<at>" + _HIGH + ")", _PC),  # loongarch
-    (" ra == ", r"\bra == (?P<at>" + _HIGH + ")", _LINK),
+    ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),  # mips
+    ("era == ", r"\bera == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),  # loongarch
+    (" ra == ", r"\bra == (?P<at>" + _HIGH + r")(?=\s*$)", _LINK),
 )
 
 _BY_FAMILY = (_ALL, _X86, _ARM, _RISCV, _POWERPC, _S390, _MIPS, _SPARC, _OTHERS)

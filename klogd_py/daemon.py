@@ -10,7 +10,7 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from klogd_py import config as configuration
@@ -18,6 +18,7 @@ from klogd_py import device, notify
 from klogd_py.clock import Clock, LiveClock, ReplayClock
 from klogd_py.config import BadConfig, Config
 from klogd_py.device import KmsgDevice, Source
+from klogd_py.holdback import may_begin
 from klogd_py.invocation import Invocation
 from klogd_py.position import Ledger, PositionNotSaved, boot_id
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
@@ -156,6 +157,8 @@ class Daemon:
             await self._deliver([])
 
     async def _deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
+        if self._live and self.survey.loaded.asks_traces and may_begin(batch) and await asyncio.to_thread(self._modules_differ):
+            await self._redraw("the beginning of a trace")  # whose proof counts only for modules that are known to be there
         batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), self.survey)
         if last:
             held, found = self._learning.end(found)
@@ -255,13 +258,13 @@ class Daemon:
 
     # Names
 
-    async def _redraw(self, reason: str, changed: Collection[str] = ()) -> None:
-        """Draw a new atlas off the loop and swap it in; ``changed`` are modules that came or went."""
+    async def _redraw(self, reason: str) -> None:
+        """Draw a new atlas off the loop and swap it in."""
         async with self._redrawing:
             before = self.survey
-            drawn = await asyncio.to_thread(survey, self._sources(), before=before, changed=changed)
+            drawn = await asyncio.to_thread(survey, self._sources(), before=before)
             if before is not self.survey:  # an oops that was held back taught something meanwhile
-                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey, changed=changed)
+                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey)
             self._adopt(drawn)
         logger.info("symbols read anew after %s", reason)
         notify.tell(self._status_line())
@@ -335,7 +338,7 @@ class Daemon:
             self._start(lambda: self._redraw(f"a change of {path}"))
 
     def _module_changed(self, name: str) -> None:
-        self._start(lambda: self._redraw(f"module {name} came or went", name.split(", ")))
+        self._start(lambda: self._redraw(f"module {name} came or went"))
 
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""

@@ -7,12 +7,13 @@ module, marked as gone.
 Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are shown as in /proc/kallsyms).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
+from klogd_py.symbols import elf
 from klogd_py.symbols.bases import Base, NamesAt, contradicts, locate
 from klogd_py.symbols.kallsyms import page_end
 from klogd_py.symbols.layouts import MOST_GONE, Layout, Layouts, ModuleFiles, lay_out
@@ -22,8 +23,8 @@ from klogd_py.symbols.table import HOLE, Table
 from klogd_py.traces import Trace
 
 MOST_SEARCHED = 128  # modules whose files are read for one oops
-ANY = "?"  # a change of some module, nobody knows which
-_MODULE_SPACE = range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)  # of x86-64, the only one where bases are looked for
+# Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map names is not theirs.
+_MODULE_SPACES = {elf.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000), elf.AARCH64: range(0xFFFF000000000000, 1 << 64)}
 
 PlaceOf = Callable[[int], Place | Unknown]
 
@@ -45,9 +46,14 @@ class Loaded(Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
     @property
+    def asks_traces(self) -> bool:
+        """Whether oopses are what shows where modules lie."""
+        return not isinstance(self.table, Table) and self.files.are_known
+
+    @property
     def lacks_bases(self) -> bool:
         """Whether there are modules whose place only an oops can show."""
-        if isinstance(self.table, Table) or not self.files.are_known:
+        if not self.asks_traces:
             return False
         known = {base.module for base in self.bases}
         return self.elsewhere or any(name not in known for name in self.listing.hidden_names)
@@ -71,16 +77,18 @@ class Loaded(Struct, frozen=True):
         if not checked.lacks_bases:
             return checked
 
-        def is_open(address: int) -> bool:
-            place = place_of(address)
-            return address in _MODULE_SPACE and (isinstance(place, Unknown) or not place.name)
-
-        if not any(is_open(frame.address) for frame in trace.frames):
-            return checked
         known = {base.module for base in checked.bases}
         there = trace.modules or checked.listing.hidden_names  # a panic prints no list
         wanted = [name for name in there if name not in known][:MOST_SEARCHED]
         files = checked.files.all_of(wanted)
+        space = _MODULE_SPACES.get(files[0].machine, range(0)) if files else range(0)
+
+        def is_open(address: int) -> bool:
+            place = place_of(address)
+            return address in space and (isinstance(place, Unknown) or not place.name)
+
+        if not any(is_open(frame.address) for frame in trace.frames):
+            return checked
         found = locate(trace, files, 0 < len(wanted) == len(files) < MOST_SEARCHED, names_at, is_open)
         return checked.with_bases(found) if found else checked
 
@@ -104,7 +112,7 @@ class Loaded(Struct, frozen=True):
         for base in self.bases:
             file = self.files.get(base.module)
             if isinstance(file, ModuleFile):
-                against = contradicts(trace, file.init if base.init else file.core, base.address, names_at)
+                against = contradicts(trace, file, base, names_at)
                 if against:
                     wrong[base] = f"module {base.module} does not lie at {base.address:#x} any more: {against}"
         if not wrong:
@@ -119,9 +127,8 @@ def loaded(
     table: Table | Unknown,
     elsewhere: bool = False,
     before: Loaded | None = None,
-    changed: Collection[str] = (),
 ) -> Loaded:
-    """What is known of modules now; ``changed`` names those that came or went since ``before``."""
+    """What is known of modules now. Of what was known ``before``, bases stay while their modules have not been loaded anew."""
     now = Loaded(listing, files, table, elsewhere=elsewhere)
     if not isinstance(table, Table):
         shown = [Base(name, base, proof="/proc/modules") for name, base in listing.bases.items()]
@@ -130,11 +137,15 @@ def loaded(
         kept = [
             base
             for base in (before.bases if before is not None else ())
-            if base.module not in have and (elsewhere or base.module in listing.hidden_names)
-            if base.module not in changed and ANY not in changed
+            if base.module not in have and (elsewhere or _is_still_there(base.module, before, listing))
         ]
         now = now.with_bases([*shown, *told, *kept])
     return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
+
+
+def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> bool:
+    incarnation = listing.incarnations.get(module, 0)
+    return before is not None and incarnation != 0 and before.listing.incarnations.get(module) == incarnation
 
 
 def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:

@@ -48,7 +48,7 @@ class Form(Struct, frozen=True):
 
 
 _T = r"(?P<hex>0x[0-9a-f]{5,16})\b"
-_END = r"(?=\)?(?: \(unreliable\)| \([A-Z]+\))?\s*$)"  # " (P)" and the like: arm64 since 6.13
+_END = r"(?=\)?(?: \(unreliable\)| \([A-Z]{1,8}\))?\s*$)"  # " (CF)" and the like: arm64
 _FRAME = r"\(?" + _T + _END
 _HIGH = r"(?:[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})\b"  # an address in the upper half of 32 or 64 bits
 _STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"  # "<IRQ> ", "<<EOE>> <IRQ> "
@@ -59,6 +59,7 @@ _Rows = tuple[tuple[str, str, Kind], ...]
 
 # Frames alone on their line, and what all architectures print alike.
 _ALL: _Rows = (
+    ("0", _T + r"(?= \([A-Z]{0,4}P[A-Z]{0,4}\)\s*$)", _PC),  # " 0xffff800010a12344 (P)": where an exception was taken (arm64)
     ("0", _T + _END, _RETURN),  # " 0xffffffff926b7cde" (%pB on x86, else %pS)
     ("?", r"\? " + _FRAME, _RETURN),  # " ? 0xffffffff926cdd6b": found on the stack (x86)
     ("(", _FRAME, _RETURN),

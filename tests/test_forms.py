@@ -62,6 +62,8 @@ LINES = [
     ("[<c0014318>] (fn) from [<c001457c>] (0xc001457c)", "0xc001457c", Kind.RETURN),
     ("pc : 0xffff800010a12344", "0xffff800010a12344", Kind.PC),
     ("lr : 0xffff800010a12344", "0xffff800010a12344", Kind.LINK),
+    (" 0xffff800010a12344 (P)", "0xffff800010a12344", Kind.PC),
+    (" 0xffff800010a12344 (CF)", "0xffff800010a12344", Kind.RETURN),
     # riscv
     ("epc : 0xffffffff801461e4", "0xffffffff801461e4", Kind.PC),
     (" ra : 0xffffffff801461e4", "0xffffffff801461e4", Kind.RETURN),

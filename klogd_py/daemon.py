@@ -34,7 +34,7 @@ from klogd_py.symbols.atlas import Atlas
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.sources import Sources
 from klogd_py.symbols.survey import Survey, module_layout, survey
-from klogd_py.translate import Decoded, Manner, Style, announce, translate
+from klogd_py.translate import Decoded, Manner, Stood, Style, announce, translate
 from klogd_py.watch.follower import Follower
 
 SAVE_PERIOD_S = 1.0
@@ -81,6 +81,7 @@ class Daemon:
         self._ledger = self._open_ledger()
         self.mailroom = Mailroom(self._announce, self._owed, patient=not self._live)
         self._carried = 0
+        self._stood: Stood = set()
         self._unsaved = ""  # why the position could not be saved the last time
         self._stopping = asyncio.Event()
         self._running = asyncio.Event()  # cleared between TSTP and CONT
@@ -192,7 +193,7 @@ class Daemon:
             unknown = unknown or isinstance(place, Unknown)
             return place
 
-        return translate(batch, place_of, self._manner(), self._clock.wall_us_of), unknown
+        return translate(batch, place_of, self._manner(), self._clock.wall_us_of, self._stood), unknown
 
     def _modules_differ(self) -> bool:
         """Whether other modules are loaded now than when the symbols were read, or at other addresses."""

@@ -53,6 +53,7 @@ _FRAME = r"\(?" + _TOKEN + _END
 _HIGH = r"(?:[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})\b"  # an address in the upper half of 32 or 64 bits
 _STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"  # "<IRQ> ", "<<EOE>> <IRQ> "
 _KERNEL = r"(?!0033|0023|0073|001b)[0-9a-f]{4}:"  # a code segment that is not user space's
+_SOURCE = r"(?:\S{1,300}:\d{1,6} )?"  # "drivers/x.c:235 "
 _PC, _RETURN, _LINK = Kind.PC, Kind.RETURN, Kind.LINK
 
 _Rows = tuple[tuple[str, str, Kind], ...]
@@ -66,7 +67,8 @@ _ALL: _Rows = (
     ("Call", r"Call [Tt]race:\s*(?:\? )?" + _FRAME, _RETURN),
     ("<", _STACK + r"(?:\? )?" + _FRAME, _RETURN),
     ("[", r"\[<[\w()]{1,20}>\] {1,2}(?:\? )?" + _FRAME, _RETURN),  # "[<(____ptrval____)>] 0xffffffff926b7cde"
-    ("WARNING", r"WARNING: .{0,200}? ?at (?:\S{1,300}:\d{1,6} )?(?:at )?" + _TOKEN + r"(?=\(\)|,| |$)", _PC),  # %pS
+    ("WARNING", r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?" + _SOURCE + _TOKEN + r"(?=\(\)| \[| \(|,|\s*$)", _PC),  # %pS
+    ("WARNING", r"WARNING: \S{1,300}:\d{1,6} at " + _TOKEN + r"(?=, CPU#)", _PC),  # since 6.19
     ("BUG", r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60} in " + _TOKEN, _RETURN),  # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
     ("BUG", r"BUG: KFENCE: [\w -]{1,60} in " + _TOKEN, _RETURN),
     ("Kernel", r"Kernel BUG at " + _TOKEN, _PC),
@@ -124,8 +126,6 @@ _POWERPC: _Rows = (
     ("-", r"--- (?:interrupt|Exception): {1,2}[0-9a-f]{1,4} at " + _TOKEN, _PC),
     ("LR", r"LR = " + _TOKEN, _RETURN),
     ("Faulting", r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)", _PC),
-    ("pc", r"pc: (?P<at>" + _HIGH + r")(?=\s*$)", _PC),  # xmon
-    ("lr", r"lr: (?P<at>" + _HIGH + r")(?=\s*$)", _RETURN),
     ("NIP", r"NIP: (?P<at>[0-9A-F]{8})(?= XER: )", _PC),  # 2.4: no other line tells
     ("NIP", r"NIP: [0-9A-F]{8} XER: [0-9A-F]{8} LR: (?P<at>[0-9A-F]{8})\b", _RETURN),
 )
@@ -191,4 +191,4 @@ EXACT_BRACKET = re.compile(r"(?:[RE]?IP\b|pc\b|PC\b|.{0,400}(?:\}, at:| set at) 
 LINK_BRACKETS = ("lr : [", "ra = [", " from [")
 
 # One of these stands in every line that can hold a mention.
-QUESTIONS = ("[<", "0x", "pc : ", "lr : ", "epc", "ra   ", "NIP", "LR [", "pc: ", "lr: ", "] [", "Caller[", "PSW : ", "era == ")
+QUESTIONS = ("[<", "0x", "pc : ", "lr : ", "epc", "ra   ", "NIP", "LR [", "] [", "Caller[", "PSW : ", "era == ")

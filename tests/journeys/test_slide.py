@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
@@ -87,6 +88,24 @@ def test_the_filter_names_an_oops_by_the_slide_that_it_proves(through: str, tmp_
     lines, told = translate("\n".join(OOPS), "--map", str(map_of), file=file)
     assert names_in(lines) == expected(OOPS)
     assert "slide 0x1a000000, proved: " in told
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+@pytest.mark.parametrize("prefixes", [("[  T123]", "[    C0]"), ("[ T2001]", "[ T2002]")])
+def test_oopses_that_interleave_are_told_apart_by_their_callers(
+    through: str, prefixes: tuple[str, str], tmp_path: Path, map_of: Path
+) -> None:
+    seconds = oops(RUNNING, Random(33), garbage=1)
+    both = zip_longest(
+        [f"[   12.{i:06}]{prefixes[0]} {line}" for i, line in enumerate(OOPS)],
+        [f"[   12.{i:06}]{prefixes[1]} {line}" for i, line in enumerate(seconds)],
+    )
+    mixed = [line for pair in both for line in pair if line is not None]
+    lines, told = translate("\n".join(mixed), "--map", str(map_of), file=tmp_path / "log" if through == "file" else None)
+    assert "slide 0x1a000000, proved: " in told
+    for prefix, own in zip(prefixes, (OOPS, seconds), strict=True):
+        assert names_in([line for line in lines if prefix in line]) == expected(own)
+    assert [line[: len("[   12.000000][  T123]")] for line in lines] == [line[: len("[   12.000000][  T123]")] for line in mixed]
 
 
 def test_each_boot_in_a_file_has_its_own_slide(tmp_path: Path, map_of: Path) -> None:

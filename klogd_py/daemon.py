@@ -1,26 +1,26 @@
-"""The long-running service: builds its parts from one Config, carries records from the source to every sink, and reacts
-to signals, to changed files and to modules that come and go.
+"""The long-running service: builds its parts from one Config, and reacts to signals, to changed files and to modules that
+come and go.
 
-The only place where concrete sources, sinks and watchers are named. One event loop; the atlas is drawn in a thread and
-swapped in one assignment, and reading waits for it, since the kernel's ring is the queue.
+The only place where concrete sources, sinks and watchers are named. One event loop.
 """
 
 import asyncio
-import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from klogd_py import config as configuration
 from klogd_py import device, notify
+from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
 from klogd_py.config import BadConfig, Config
 from klogd_py.device import KmsgDevice, Source
 from klogd_py.invocation import Invocation
+from klogd_py.naming import Naming
 from klogd_py.position import Ledger, PositionNotSaved, boot_id
-from klogd_py.record import Entry, Gap, Place, Record, Unknown
+from klogd_py.record import Entry, Gap
 from klogd_py.replay import open_replay
 from klogd_py.sinks import Sink
 from klogd_py.sinks.console import Colour, ConsoleSink
@@ -29,16 +29,12 @@ from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.symbols import search
-from klogd_py.symbols.atlas import Atlas
-from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import Survey, module_layout, survey
-from klogd_py.translate import Decoded, Manner, Style, announce, translate
+from klogd_py.translate import Decoded, Manner, Style, announce
 from klogd_py.watch.follower import Follower
 
 SAVE_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
-LONGEST_PAUSE_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
 logger = logging.getLogger("klogd_py")
@@ -72,18 +68,17 @@ class Daemon:
         self.config = invocation.config()
         self._live = not invocation.input
         self.source = source or self._open_source()
-        self.survey = Survey(Atlas())
-        self._learning = Learning()
+        self.naming = Naming(self._sources, lambda: notify.tell(self._status_line()))
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._ledger = self._open_ledger()
         self.mailroom = Mailroom(self._announce, self._owed, patient=not self._live)
-        self._carried = 0
+        self.carrier = Carrier(
+            self.source, self.mailroom, self.naming, self._clock, self._save_soon, live=self._live, once=invocation.once
+        )
         self._unsaved = ""  # why the position could not be saved the last time
         self._stopping = asyncio.Event()
-        self._running = asyncio.Event()  # cleared between TSTP and CONT
-        self._redrawing = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self._save_timer: asyncio.TimerHandle | None = None
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
@@ -101,8 +96,9 @@ class Daemon:
         self._arrange_sinks()
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
-        self._adopt(survey(self._sources()))
-        self._running.set()
+        self.naming.draw_first()
+        self.carrier.manner, self.carrier.paranoid = self._manner(), self.config.translate.paranoid
+        self.carrier.running.set()
         notify.tell(f"READY=1\n{self._status_line()}")
         ready()
         try:
@@ -117,95 +113,12 @@ class Daemon:
             await self._finish()
         return self.status
 
-    # The main job
+    # Building
 
     async def _carry(self) -> None:
-        """Read a batch, name what is in it, post it to every sink; for ever, or until the source is empty."""
-        failures = 0
-        while True:
-            await self._running.wait()
-            await self.mailroom.room()
-            try:
-                async with self._redrawing:
-                    batch = self.source.read_batch()
-            except OSError as error:
-                failures += 1
-                if not await self._survive(error, failures):
-                    return
-                continue
-            failures = 0
-            if self.source.remark:
-                logger.info("%s", self.source.remark)
-                self.source.remark = ""
-            if batch:
-                await self._deliver(batch)
-            elif self.source.exhausted or (self._invocation.once and self._live):
-                await self._deliver([], last=True)
-                await self.mailroom.settled()
-                self._stopping.set()
-                return
-            else:
-                await self._readable_or_due()
-
-    async def _readable_or_due(self) -> None:
-        """Wait for records, or until those that an unfinished oops holds back must go."""
-        try:
-            async with asyncio.timeout(self._learning.due_in_s(asyncio.get_running_loop().time())):
-                await device.readable(self.source)
-        except TimeoutError:
-            await self._deliver([])
-
-    async def _deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
-        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), self.survey)
-        if last:
-            held, found = self._learning.end(found)
-            batch += held
-        if found is not self.survey:
-            self._adopt(found)
-        if self.config.translate.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
-            await self._redraw("an Oops")
-        self._clock.anchor()
-        entries, unknown = self._translated(batch)
-        if unknown and self._live and await asyncio.to_thread(self._modules_differ):
-            # An oops can come before the event that tells of its module, whose init function may still be running.
-            await self._redraw("an address that no symbol contained")
-            entries, _ = self._translated(batch)
-        self.mailroom.post(entries)
-        self._carried += len(batch)
-        if self.mailroom.all_gone:
-            self._stopping.set()
-        if self._save_timer is None:
-            self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
-        await asyncio.sleep(0)
-
-    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
-        """The batch as entries, and whether it holds a code address that has no place."""
-        atlas = self.survey.atlas
-        unknown = False
-
-        def place_of(address: int) -> Place | Unknown:
-            nonlocal unknown
-            place = atlas.place_of(address)
-            unknown = unknown or isinstance(place, Unknown)
-            return place
-
-        return translate(batch, place_of, self._manner(), self._clock.wall_us_of), unknown
-
-    def _modules_differ(self) -> bool:
-        """Whether other modules are loaded now than when the symbols were read, or at other addresses."""
-        return module_layout(self._sources()) != self.survey.layout
-
-    async def _survive(self, error: OSError, failures: int) -> bool:
-        """Wait longer after each failed read; without permission there is no use in trying again, and it stops."""
-        if error.errno in (errno.EPERM, errno.EACCES):
-            logger.error("%s: %s; stopping", self.source.name, error.strerror)
-            self.status = 1
-            self._stopping.set()
-            return False
-        pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-        logger.error("%s: %s; trying again in %.1f s", self.source.name, error.strerror, pause_s)
-        await asyncio.sleep(pause_s)
-        return True
+        """Carry records; stop when there are none to come, or nobody to bring them to."""
+        self.status = await self.carrier.run()
+        self._stopping.set()
 
     def _announce(self, gap: Gap) -> Entry:
         return announce(gap, self._clock.wall_us_of)
@@ -213,8 +126,6 @@ class Daemon:
     def _manner(self) -> Manner:
         settings = self.config.translate
         return Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
-
-    # Building
 
     def _open_source(self) -> Source:
         if self._invocation.input:
@@ -253,37 +164,14 @@ class Daemon:
         except OSError as error:
             logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
 
-    # Names
-
-    async def _redraw(self, reason: str, changed: Collection[str] = ()) -> None:
-        """Draw a new atlas off the loop and swap it in; ``changed`` are modules that came or went."""
-        async with self._redrawing:
-            before = self.survey
-            drawn = await asyncio.to_thread(survey, self._sources(), before=before, changed=changed)
-            if before is not self.survey:  # an oops that was held back taught something meanwhile
-                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey, changed=changed)
-            self._adopt(drawn)
-        logger.info("symbols read anew after %s", reason)
-        notify.tell(self._status_line())
-
-    def _adopt(self, found: Survey) -> None:
-        """Take an atlas into use, and tell the operator what is new about it."""
-        before, self.survey = self.survey, found
-        for line in found.summary:
-            if line not in before.summary:
-                logger.info("%s", line)
-        for remark in found.remarks:
-            if remark not in before.remarks:
-                logger.warning("%s", remark)
-
     # Reactions
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGUSR1, self._start, lambda: self._redraw("SIGUSR1"))
-        loop.add_signal_handler(signal.SIGUSR2, self._start, lambda: self._redraw("SIGUSR2"))
+        loop.add_signal_handler(signal.SIGUSR1, self._start, lambda: self.naming.redraw("SIGUSR1"))
+        loop.add_signal_handler(signal.SIGUSR2, self._start, lambda: self.naming.redraw("SIGUSR2"))
         loop.add_signal_handler(signal.SIGHUP, self._start, lambda: self._reload("SIGHUP"))
         loop.add_signal_handler(signal.SIGTSTP, self._pause)
         loop.add_signal_handler(signal.SIGCONT, self._resume)
@@ -295,14 +183,14 @@ class Daemon:
             self._group.create_task(job())
 
     def _pause(self) -> None:
-        if self._running.is_set():
+        if self.carrier.running.is_set():
             logger.info("paused: records stay in the kernel's buffer")
-        self._running.clear()
+        self.carrier.running.clear()
 
     def _resume(self) -> None:
-        if not self._running.is_set():
+        if not self.carrier.running.is_set():
             logger.info("resumed")
-        self._running.set()
+        self.carrier.running.set()
 
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
@@ -323,7 +211,7 @@ class Daemon:
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         self._arrange_sinks()
-        await self._redraw(reason)
+        await self.naming.redraw(reason)
         if self._live:
             await self._follow()
         notify.tell(f"READY=1\n{self._status_line()}")
@@ -332,10 +220,10 @@ class Daemon:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
             self._start(lambda: self._reload(f"a change of {path}"))
         else:
-            self._start(lambda: self._redraw(f"a change of {path}"))
+            self._start(lambda: self.naming.redraw(f"a change of {path}"))
 
     def _module_changed(self, name: str) -> None:
-        self._start(lambda: self._redraw(f"module {name} came or went", name.split(", ")))
+        self._start(lambda: self.naming.redraw(f"module {name} came or went", name.split(", ")))
 
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""
@@ -364,6 +252,10 @@ class Daemon:
             notify.tell("WATCHDOG=1")
             await asyncio.sleep(period_s)
 
+    def _save_soon(self) -> None:
+        if self._save_timer is None:
+            self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
+
     def _save(self) -> None:
         """Write the position; once more later if sinks still have something to send."""
         self._save_timer = None
@@ -376,12 +268,12 @@ class Daemon:
                 self._unsaved = str(error)
         notify.tell(self._status_line())
         if self.mailroom.busy and not self._stopping.is_set():
-            self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
+            self._save_soon()
 
     def _status_line(self) -> str:
         down = [name for name, outbox in self.mailroom.outboxes.items() if outbox.last_error]
         state = f"; down: {', '.join(down)}" if down else ""
-        return f"STATUS={self._carried} records from {self.source.name}; {self.survey.headline}{state}"
+        return f"STATUS={self.carrier.carried} records from {self.source.name}; {self.naming.survey.headline}{state}"
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
@@ -389,7 +281,7 @@ class Daemon:
         self._follower.close()
         if self._save_timer is not None:
             self._save_timer.cancel()
-        await self._deliver(self.source.rest(), last=True)
+        await self.carrier.finish()
         await self.mailroom.empty(STOP_LIMIT_S)
         self._save()
         if self.mailroom.close():

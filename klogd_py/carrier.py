@@ -6,7 +6,6 @@ One batch at a time, and nothing else in between: while a batch is on its way th
 import asyncio
 import errno
 import logging
-from collections.abc import Callable
 
 from klogd_py import device
 from klogd_py.clock import Clock
@@ -18,6 +17,7 @@ from klogd_py.symbols.learning import Learning
 from klogd_py.translate import Manner, translate
 
 LONGEST_PAUSE_S = 5.0
+CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +34,11 @@ class Carrier:
         mailroom: Mailroom,
         naming: Naming,
         clock: Clock,
-        posted: Callable[[], None],
         *,
         live: bool,
         once: bool,
     ) -> None:
-        """``posted`` is called after each batch. ``live`` says that the source is the running kernel, which never ends;
-
-        with ``once`` it is left where it has no more just now.
-        """
+        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
         self.manner = Manner()
         self.paranoid = False
         self.running = asyncio.Event()
@@ -51,7 +47,6 @@ class Carrier:
         self._mailroom = mailroom
         self._naming = naming
         self._clock = clock
-        self._posted = posted
         self._live = live
         self._once = once and live
         self._learning = Learning()
@@ -62,6 +57,7 @@ class Carrier:
         while not self._mailroom.all_gone:
             await self.running.wait()
             await self._mailroom.room()
+            await self._go_back()
             try:
                 async with self._naming.lock:
                     batch = self._source.read_batch()
@@ -79,7 +75,8 @@ class Carrier:
             elif self._source.exhausted or self._once:
                 await self.deliver([], last=True)
                 await self._mailroom.settled()
-                return 0
+                if self._mailroom.wanted_again is None:
+                    return 0
             else:
                 await self._readable_or_due()
         return 0
@@ -107,7 +104,6 @@ class Carrier:
             entries, _ = self._translated(batch)
         self._mailroom.post(entries)
         self.carried += len(batch)
-        self._posted()
         await asyncio.sleep(0)
 
     def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
@@ -123,10 +119,22 @@ class Carrier:
 
         return translate(batch, place_of, self.manner, self._clock.wall_us_of), unknown
 
+    async def _go_back(self) -> None:
+        """Read the ring anew for sinks that fell behind and have room again."""
+        seq = self._mailroom.wanted_again
+        if seq is None:
+            return
+        await self.deliver([], last=True)  # what is held back must not come before what is older
+        if self._source.rewind(seq):
+            self._mailroom.catch_up()
+
     async def _readable_or_due(self) -> None:
-        """Wait for records, or until those that an unfinished oops holds back must go."""
+        """Wait for records, until those that an unfinished oops holds back must go, or a sink may catch up."""
+        due_s = self._learning.due_in_s(asyncio.get_running_loop().time())
+        if self._mailroom.any_behind:
+            due_s = min(CATCH_UP_S, CATCH_UP_S if due_s is None else due_s)
         try:
-            async with asyncio.timeout(self._learning.due_in_s(asyncio.get_running_loop().time())):
+            async with asyncio.timeout(due_s):
                 await device.readable(self._source)
         except TimeoutError:
             await self.deliver([])

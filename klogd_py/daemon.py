@@ -13,27 +13,30 @@ from pathlib import Path
 
 from klogd_py import config as configuration
 from klogd_py import device, notify
+from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
-from klogd_py.config import BadConfig, Config
+from klogd_py.config import BadConfig, Config, SinkTerms
 from klogd_py.device import KmsgDevice, Source
+from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
-from klogd_py.position import Ledger, PositionNotSaved, boot_id
+from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Entry, Gap
 from klogd_py.replay import open_replay
 from klogd_py.sinks import Sink
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.mailroom import Mailroom
+from klogd_py.sinks.mailroom import Mailroom, Terms
+from klogd_py.sinks.outbox import WhenFull
 from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.symbols import search
 from klogd_py.symbols.sources import Sources
-from klogd_py.translate import Decoded, Manner, Style, announce
+from klogd_py.translate import Decoded, Manner, Style
 from klogd_py.watch.follower import Follower
 
-SAVE_PERIOD_S = 1.0
+STATUS_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
@@ -41,8 +44,8 @@ logger = logging.getLogger("klogd_py")
 
 
 SINKS: dict[str, Callable[[Config, str, str], Sink]] = {
-    "console": lambda config, boot, rest: ConsoleSink(Colour(config.console.colour), config.console.json),
-    "file": lambda config, boot, rest: FileSink(rest, FileForm(config.file.form), int(config.file.mode, 8)),
+    "console": lambda config, boot, rest: ConsoleSink(Colour(config.console.colour), config.console.json, boot_id=boot),
+    "file": lambda config, boot, rest: FileSink(rest, FileForm(config.file.form), int(config.file.mode, 8), boot),
     "syslog": lambda config, boot, rest: SyslogSink(rest),
     "journal": lambda config, boot, rest: JournalSink(boot, rest),
 }
@@ -63,6 +66,7 @@ class Daemon:
         Raises:
             BadConfig: the configuration is wrong.
             SourceUnavailable: no kernel log interface can be used.
+            PositionInUse: another daemon uses the same position file.
         """
         self._invocation = invocation
         self.config = invocation.config()
@@ -72,15 +76,12 @@ class Daemon:
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
-        self._ledger = self._open_ledger()
-        self.mailroom = Mailroom(self._announce, self._owed, patient=not self._live)
-        self.carrier = Carrier(
-            self.source, self.mailroom, self.naming, self._clock, self._save_soon, live=self._live, once=invocation.once
-        )
-        self._unsaved = ""  # why the position could not be saved the last time
+        self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
+        self.mailroom = Mailroom(self._announce, self._books.owed, rereadable=self._numbered, moved=self._moved)
+        self.carrier = Carrier(self.source, self.mailroom, self.naming, self._clock, live=self._live, once=invocation.once)
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._save_timer: asyncio.TimerHandle | None = None
+        self._status_timer: asyncio.TimerHandle | None = None
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
@@ -132,26 +133,31 @@ class Daemon:
             return open_replay(self._invocation.input, self._invocation.input_form)
         return device.open_source(self.config.input.source)
 
-    def _open_ledger(self) -> Ledger | None:
-        """The saved position, if this source has sequence numbers to save."""
-        if not self.config.state.position or not isinstance(self.source, KmsgDevice):
-            return None
-        ledger = Ledger(Path(self.config.state.position), self._boot)
-        newest = None if ledger.is_empty else self.source.newest()
-        if newest is not None:
-            ledger.forget_beyond(newest)
-        if ledger.remark:
-            logger.warning("%s", ledger.remark)
-        return ledger
+    @property
+    def _numbered(self) -> bool:
+        """Whether the source numbers its records, and can go back to one."""
+        return isinstance(self.source, KmsgDevice)
 
-    def _owed(self, sink: str) -> int | None:
-        return self._ledger.owed(sink) if self._ledger else None
+    def _newest(self) -> int | None:
+        return self.source.newest() if isinstance(self.source, KmsgDevice) else None
 
     def _arrange_sinks(self) -> None:
-        sinks = [build_sink(spec, self.config, self._boot) for spec in self.config.sinks]
-        self.mailroom.arrange(sinks, self.config.outbox.limit_kib << 10)
-        if self._live and "journal" in os.path.realpath("/dev/log") and any(sink.name == "syslog:/dev/log" for sink in sinks):
+        """Have the sinks that the configuration names; raises PositionInUse."""
+        sinks = {spec: build_sink(spec, self.config, self._boot) for spec in self.config.sinks}
+        if any(sink.keeps_position for sink in sinks.values()):
+            self._books.open()
+        terms = {sink.name: self._terms(spec) for spec, sink in sinks.items()}
+        self._books.save(self.mailroom.positions)  # a sink that goes now may come back
+        self.mailroom.arrange(sinks.values(), terms.__getitem__)
+        if self._live and "journal" in os.path.realpath("/dev/log") and "syslog:/dev/log" in terms:
             logger.info("/dev/log belongs to the journal, which reads the kernel's messages itself: expect them twice there")
+
+    def _terms(self, spec: str) -> Terms:
+        """What holds for one sink; a source that is no running kernel can wait for ever."""
+        box = self.config.outbox
+        own = box.sink.get(spec, SinkTerms())
+        when_full = (own.when_full or box.when_full) if self._live else "wait"
+        return Terms((own.limit_kib or box.limit_kib) << 10, WhenFull(when_full))
 
     def _sources(self) -> Sources:
         return self._invocation.sources(self.config, elsewhere=not self._live)
@@ -206,11 +212,17 @@ class Daemon:
         for table in ("input", "state"):
             if getattr(config, table) != getattr(self.config, table):
                 logger.warning("the change in [%s] takes effect at the next start", table)
+        before, self.config = self.config, config
+        try:
+            self._arrange_sinks()
+        except PositionInUse as error:
+            self.config = before
+            logger.error("keeping the old configuration: %s", error)
+            return
         notify.tell("RELOADING=1")
-        self.config = config
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
-        self._arrange_sinks()
+        self.carrier.manner, self.carrier.paranoid = self._manner(), config.translate.paranoid
         await self.naming.redraw(reason)
         if self._live:
             await self._follow()
@@ -252,23 +264,17 @@ class Daemon:
             notify.tell("WATCHDOG=1")
             await asyncio.sleep(period_s)
 
-    def _save_soon(self) -> None:
-        if self._save_timer is None:
-            self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
+    def _moved(self) -> None:
+        """A sink may have accepted something: write down where it stands, and tell the manager of it before long."""
+        self._books.save(self.mailroom.positions)
+        if self.mailroom.all_gone:
+            self._stopping.set()
+        if self._status_timer is None:
+            self._status_timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
 
-    def _save(self) -> None:
-        """Write the position; once more later if sinks still have something to send."""
-        self._save_timer = None
-        if self._ledger is not None:
-            try:
-                self._ledger.save(self.mailroom.positions)
-            except PositionNotSaved as error:
-                if str(error) != self._unsaved:
-                    logger.warning("position not saved, a restart sends records again: %s", error)
-                self._unsaved = str(error)
+    def _tell_status(self) -> None:
+        self._status_timer = None
         notify.tell(self._status_line())
-        if self.mailroom.busy and not self._stopping.is_set():
-            self._save_soon()
 
     def _status_line(self) -> str:
         down = [name for name, outbox in self.mailroom.outboxes.items() if outbox.last_error]
@@ -279,11 +285,12 @@ class Daemon:
         """Send what waits, within a limit; remember where each sink stands; let go."""
         notify.tell("STOPPING=1")
         self._follower.close()
-        if self._save_timer is not None:
-            self._save_timer.cancel()
         await self.carrier.finish()
         await self.mailroom.empty(STOP_LIMIT_S)
-        self._save()
+        self._books.save(self.mailroom.positions)
+        if self._status_timer is not None:
+            self._status_timer.cancel()
         if self.mailroom.close():
             self.status = 1
+        self._books.close()
         self.source.close()

@@ -56,7 +56,7 @@ class Naming:
 
     async def _redraw(self) -> None:
         async with self.lock:
-            reasons, modules, self._next = ", ".join(self._reasons), frozenset(self._modules), None
+            reasons, modules, self._next = tuple(self._reasons), frozenset(self._modules), None
             self._reasons.clear()
             self._modules.clear()
             before = self.survey
@@ -64,5 +64,6 @@ class Naming:
             if before is not self.survey:  # an oops that was held back taught something meanwhile
                 drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey, changed=modules)
             self.adopt(drawn)
-        logger.info("symbols read anew after %s", reasons)
+        for reason in reasons:
+            logger.info("symbols read anew after %s", reason)
         self._told()

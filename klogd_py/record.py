@@ -100,16 +100,19 @@ class Unknown(Enum):
 
 
 class Cause(Enum):
-    """Why records are missing."""
+    """Why records are missing, or stand in the log otherwise than as records of their own."""
 
+    PRE_START = "pre-start"  # older than what the ring held when the sink first began
     OVERRUN = "overrun"
     EINVAL = "einval"
-    RESTART = "restart"
+    UNPARSABLE = "unparsable"  # delivered as raw bytes, which do not tell their number
     SINK_DROP = "sink-drop"
+    RATE_LIMIT = "rate-limit"  # left out or summed up as the configuration asks
+    RESTART = "restart"
 
 
 class Gap(Struct, frozen=True, gc=False):
-    """Records ``first`` to ``last`` (sequence numbers, both included) that were lost, and why."""
+    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as records, and why."""
 
     first: int
     last: int

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
+SPINE = {"record", "gaps", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
@@ -16,13 +16,14 @@ ALLOWED: dict[str, set[object]] = {
     "addresses": set(),
     "kmsg": {"record"},
     "lines": {"record"},
-    "translate": {"record", "addresses"},
+    "gaps": {"record"},
+    "translate": {"record", "gaps", "addresses"},
     "traces": {"record", "addresses"},
     "holdback": {"record", "addresses", "traces"},
     "symbols": {"record", "traces", "holdback", OWN_ROOM},
     "sinks": {"record", OWN_ROOM},
     "watch": {OWN_ROOM},
-    "device": {"record", "kmsg", "lines"},
+    "device": {"record", "gaps", "kmsg", "lines"},
     "replay": {"record", "kmsg", "lines", "device"},
     "position": {"record"},
     "clock": {"record"},
@@ -34,6 +35,7 @@ ALLOWED: dict[str, set[object]] = {
     "filtering": {"record", "addresses", "traces", "translate", "symbols"},
     "commands": {"record", "addresses", "filtering", "translate", "config", "invocation", "symbols"},
     "naming": {"symbols"},
+    "bookkeeper": {"position"},
     "carrier": {"record", "translate", "device", "clock", "naming", "symbols", "sinks"},
     "daemon": {EVERYBODY},
     "cli": {EVERYBODY},

@@ -97,5 +97,6 @@ def test_a_gap_is_announced_in_its_place_and_not_in_the_kernels_name(gap: Gap, t
     before, announcement, after = translate([Record("a"), gap, Record("b")], place_of, Manner(), at_one)
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)
-    assert (announcement.text, announcement.gap) == (text, gap)
+    facts = f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
+    assert (announcement.record.text, announcement.text, announcement.gap) == (text, f"{text} {facts}", gap)
     assert announcement.record.facility != 0

@@ -28,12 +28,13 @@ class FileSink:
     keeps_position = True
     blocking = False
 
-    def __init__(self, path: str, form: FileForm = FileForm.TEXT, mode: int = 0o640) -> None:
+    def __init__(self, path: str, form: FileForm = FileForm.TEXT, mode: int = 0o640, boot_id: str = "") -> None:
         """``mode`` is for a file that has to be created."""
         self.name = f"file:{path}"
         self._path = Path(path)
         self._form = form
         self._mode = mode
+        self._boot_id = boot_id
         self._host = host_name()
         self._stamps = Stamps()
         self._descriptor = -1
@@ -45,7 +46,7 @@ class FileSink:
         """One line with its line feed."""
         record = entry.record
         if self._form is FileForm.JSON:
-            return document(entry) + b"\n"
+            return document(entry, self._boot_id) + b"\n"
         if self._form is FileForm.KLOGD:
             head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
             return f"{printable(head + entry.text)}\n".encode()

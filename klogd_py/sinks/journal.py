@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from klogd_py.record import Entry
 from klogd_py.sinks import REPLACED, SinkDown
-from klogd_py.sinks.text import speaker
+from klogd_py.sinks.text import speaker, spoken
 
 SOCKET = "/run/systemd/journal/socket"
 LONGEST_TEXT = 1 << 15  # characters, far beyond any kernel record; only a capture can hold more, which is cut
@@ -36,7 +36,7 @@ class JournalSink:
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
         """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
         record = entry.record
-        tag, text = speaker(record, entry.text)
+        tag, text = speaker(record, spoken(entry))
         name, _, pid = tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
             ("MESSAGE", text),
@@ -45,7 +45,7 @@ class JournalSink:
             ("SYSLOG_IDENTIFIER", name),
             ("SYSLOG_PID", pid),
             ("KLOGD_SEQ", record.seq),
-            ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None else ""),
+            ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None or entry.gap is not None else ""),
             ("KLOGD_USEC", record.usec),
             ("KLOGD_CALLER", record.caller),
             ("KLOGD_FLAGS", record.flags if record.flags != "-" else ""),

@@ -2,6 +2,8 @@ import json
 import os
 import secrets
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,4 +135,19 @@ def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Pat
         program.await_log("position not saved")
         say(f"{marker} 00")
         _until_marked(log, marker, 0)
+        assert program.stop() == 0
+
+
+def test_a_second_daemon_on_the_same_position_is_refused_clearly(tmp_path: Path) -> None:
+    config = configure(tmp_path, JSON_FILE)
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
+        second = [sys.executable, "-m", "klogd_py", "--config", str(config), "--once", "--sink"]
+        refused = subprocess.run([*second, f"file:{tmp_path}/other.log"], capture_output=True, text=True, timeout=20)
+        assert refused.returncode == 1
+        assert refused.stderr == (
+            f"klogd-py: {tmp_path}/position.json: in use by another klogd-py; "
+            "give this one a state.position of its own, or none\n"
+        )
+        watching = subprocess.run([*second, "console"], capture_output=True, text=True, timeout=20)
+        assert watching.returncode == 0, "who only watches moves no position"
         assert program.stop() == 0

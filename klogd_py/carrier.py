@@ -10,6 +10,7 @@ import logging
 from klogd_py import device
 from klogd_py.clock import Clock
 from klogd_py.device import Source
+from klogd_py.holdback import may_begin
 from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
@@ -87,6 +88,9 @@ class Carrier:
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        asked = self._live and self._naming.survey.loaded.asks_traces and may_begin(batch)
+        if asked and await self._naming.modules_differ():
+            await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
         survey = self._naming.survey
         batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
         if last:

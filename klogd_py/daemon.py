@@ -235,7 +235,7 @@ class Daemon:
             self._start(lambda: self.naming.redraw(f"a change of {path}"))
 
     def _module_changed(self, name: str) -> None:
-        self._start(lambda: self.naming.redraw(f"module {name} came or went", name.split(", ")))
+        self._start(lambda: self.naming.redraw(f"module {name} came or went"))
 
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""

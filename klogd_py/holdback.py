@@ -90,7 +90,7 @@ class Holdback:
 
     def take(self, items: Sequence[Record | Gap], now_s: float, hold: bool) -> tuple[list[Record | Gap], list[Trace]]:
         """What may go on now, in order, and the traces that have ended. Without ``hold`` everything goes on at once."""
-        if not self._open and not self._held and not _may_begin(items):
+        if not self._open and not self._held and not may_begin(items):
             self._gone += len(items)
             return list(items), []
         traces = []
@@ -148,7 +148,7 @@ class Holdback:
         return ready
 
 
-def _may_begin(items: Sequence[Record | Gap]) -> bool:
+def may_begin(items: Sequence[Record | Gap]) -> bool:
     """Whether one of the records can begin a trace, asked of all at once, since most batches hold none."""
     return begins_trace("\n".join([item.text for item in items if isinstance(item, Record)]))
 

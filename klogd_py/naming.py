@@ -6,7 +6,7 @@ Requests that come while one is being drawn share the next: a hundred signals ma
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from klogd_py.symbols.atlas import Atlas
 from klogd_py.symbols.sources import Sources
@@ -25,17 +25,15 @@ class Naming:
         self._sources = sources
         self._told = changed
         self._reasons: dict[str, None] = {}
-        self._modules: set[str] = set()
         self._next: asyncio.Task[None] | None = None  # a survey that has not begun
 
     def draw_first(self) -> None:
         """Read the symbols before any record flows."""
         self.adopt(survey(self._sources()))
 
-    async def redraw(self, reason: str, changed: Collection[str] = ()) -> None:
-        """Have the symbols read anew, and wait for it; ``changed`` are modules that came or went."""
+    async def redraw(self, reason: str) -> None:
+        """Have the symbols read anew, and wait for it."""
         self._reasons[reason] = None
-        self._modules.update(changed)
         if self._next is None:
             self._next = asyncio.get_running_loop().create_task(self._redraw())
         await asyncio.shield(self._next)
@@ -56,13 +54,12 @@ class Naming:
 
     async def _redraw(self) -> None:
         async with self.lock:
-            reasons, modules, self._next = tuple(self._reasons), frozenset(self._modules), None
+            reasons, self._next = tuple(self._reasons), None
             self._reasons.clear()
-            self._modules.clear()
             before = self.survey
-            drawn = await asyncio.to_thread(survey, self._sources(), before=before, changed=modules)
+            drawn = await asyncio.to_thread(survey, self._sources(), before=before)
             if before is not self.survey:  # an oops that was held back taught something meanwhile
-                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey, changed=modules)
+                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey)
             self.adopt(drawn)
         for reason in reasons:
             logger.info("symbols read anew after %s", reason)

@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[object]] = {
     "commands": {"record", "addresses", "filtering", "translate", "config", "invocation", "symbols"},
     "naming": {"symbols"},
     "bookkeeper": {"position"},
-    "carrier": {"record", "translate", "device", "clock", "naming", "symbols", "sinks"},
+    "carrier": {"record", "holdback", "translate", "device", "clock", "naming", "symbols", "sinks"},
     "daemon": {EVERYBODY},
     "cli": {EVERYBODY},
     "__init__": set(),

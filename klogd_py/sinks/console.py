@@ -33,7 +33,7 @@ class ConsoleSink:
     """Lines on a descriptor, standard output by default. It keeps no position: a watcher wants to see the whole log."""
 
     keeps_position = False
-    blocking = False
+    blocking = True  # whoever reads may stop doing so
 
     def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1, boot_id: str = "") -> None:
         self.name = "console"

@@ -118,13 +118,14 @@ class Outbox:
 
     async def drain(self) -> None:
         """Send what waits, for ever: as soon as there is room, and ever more seldom while the sink is down."""
+        flushed = True
         while True:
             await self._waiting.wait()
             if self.last_error:
                 await asyncio.sleep(self._pause_s)
-            elif not self.sink.blocking:
+            elif not self.sink.blocking or not flushed:
                 await self._room()
-            await self.flush()
+            flushed = await self.flush()
 
     async def flush(self) -> bool:
         """Send what waits until it is all gone or the sink refuses; returns whether all is gone.
@@ -289,6 +290,8 @@ def _attempt(sink: Sink, entries: Sequence[Entry]) -> tuple[int, SinkDown | None
         return sink.send(entries), None
     except SinkDown as error:
         return error.accepted, error
+    except OSError as error:  # nothing that a sink runs into may end the daemon
+        return 0, SinkDown(str(error))
 
 
 def _is_severe(entry: Entry) -> bool:

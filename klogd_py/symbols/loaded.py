@@ -7,7 +7,7 @@ module, marked as gone.
 Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are shown as in /proc/kallsyms).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +22,6 @@ from klogd_py.symbols.table import HOLE, Table
 from klogd_py.traces import Trace
 
 MOST_SEARCHED = 128  # modules whose files are read for one oops
-ANY = "?"  # a change of some module, nobody knows which
 _MODULE_SPACE = range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)  # of x86-64, the only one where bases are looked for
 
 PlaceOf = Callable[[int], Place | Unknown]
@@ -45,9 +44,14 @@ class Loaded(Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
     @property
+    def asks_traces(self) -> bool:
+        """Whether oopses are what shows where modules lie."""
+        return not isinstance(self.table, Table) and self.files.are_known
+
+    @property
     def lacks_bases(self) -> bool:
         """Whether there are modules whose place only an oops can show."""
-        if isinstance(self.table, Table) or not self.files.are_known:
+        if not self.asks_traces:
             return False
         known = {base.module for base in self.bases}
         return self.elsewhere or any(name not in known for name in self.listing.hidden_names)
@@ -119,9 +123,8 @@ def loaded(
     table: Table | Unknown,
     elsewhere: bool = False,
     before: Loaded | None = None,
-    changed: Collection[str] = (),
 ) -> Loaded:
-    """What is known of modules now; ``changed`` names those that came or went since ``before``."""
+    """What is known of modules now. Of what was known ``before``, bases stay while their modules have not been loaded anew."""
     now = Loaded(listing, files, table, elsewhere=elsewhere)
     if not isinstance(table, Table):
         shown = [Base(name, base, proof="/proc/modules") for name, base in listing.bases.items()]
@@ -130,11 +133,15 @@ def loaded(
         kept = [
             base
             for base in (before.bases if before is not None else ())
-            if base.module not in have and (elsewhere or base.module in listing.hidden_names)
-            if base.module not in changed and ANY not in changed
+            if base.module not in have and (elsewhere or _is_still_there(base.module, before, listing))
         ]
         now = now.with_bases([*shown, *told, *kept])
     return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
+
+
+def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> bool:
+    incarnation = listing.incarnations.get(module, 0)
+    return before is not None and incarnation != 0 and before.listing.incarnations.get(module) == incarnation
 
 
 def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:

@@ -9,7 +9,7 @@ Source of truth: kernel/module/procfs.c ``m_show``.
 """
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,23 +21,29 @@ SOURCE = "modules"
 
 
 class Module(Struct, frozen=True):
-    """A loaded module: ``base`` is the address of its text, ``size`` counts bytes of all its sections."""
+    """A loaded module: ``base`` is the address of its text, ``size`` counts bytes of all its sections.
+
+    ``incarnation`` is another number after each time that it is loaded; 0 where that is not known.
+    """
 
     name: str
     base: int
     size: int
+    incarnation: int = 0
 
 
 class Modules:
     """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no addresses.
 
-    ``bases`` holds the addresses that it shows, by name; ``hidden_names`` the modules without one.
+    ``bases`` holds the addresses that it shows, by name; ``hidden_names`` the modules without one. ``layout`` tells these
+    modules at these places from those of another time.
     """
 
     def __init__(self, modules: Iterable[Module]) -> None:
         listed = list(modules)
         self.count = len(listed)
-        self.layout = frozenset((module.name, module.base) for module in listed)
+        self.layout = frozenset((module.name, module.base, module.incarnation) for module in listed)
+        self.incarnations = {module.name: module.incarnation for module in listed}
         self.hidden = bool(listed) and not any(module.base for module in listed)
         self._modules = sorted((module for module in listed if module.base), key=lambda module: module.base)
         self._bases = [module.base for module in self._modules]
@@ -67,7 +73,7 @@ class Modules:
         return min(module.base + module.size, following)
 
 
-def parse(text: str) -> Modules:
+def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> Modules:
     """Read a whole /proc/modules; lines that are not in its form are passed over."""
     modules = []
     for line in text.splitlines():
@@ -75,12 +81,23 @@ def parse(text: str) -> Modules:
         if len(words) < 6 or not words[1].isdecimal() or not words[5].startswith("0x"):
             continue
         try:
-            modules.append(Module(words[0], int(words[5], 16), int(words[1])))
+            modules.append(Module(words[0], int(words[5], 16), int(words[1]), incarnation_of(words[0])))
         except ValueError:
             continue
     return Modules(modules)
 
 
-def load(path: Path) -> Modules:
-    """Read a modules file and `parse` it; raises OSError."""
-    return parse(path.read_text("utf-8", "replace"))
+def load(path: Path, sys_modules: Path | None = None) -> Modules:
+    """Read a modules file and `parse` it; raises OSError.
+
+    ``sys_modules`` is /sys/module if the file is this kernel's: each load of a module makes a directory there, whose inode
+    has a number of its own (fs/kernfs/dir.c ``kernfs_new_node``).
+    """
+
+    def incarnation_of(name: str) -> int:
+        try:
+            return (sys_modules / name).stat().st_ino if sys_modules is not None else 0
+        except OSError:
+            return 0
+
+    return parse(path.read_text("utf-8", "replace"), incarnation_of)

@@ -4,7 +4,6 @@ The door of this room: it looks at every candidate map, at kallsyms and at the m
 atlas. Whatever is missing or unusable becomes a remark; nothing here is fatal.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -50,7 +49,7 @@ class Survey(Struct, frozen=True):
     the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
     known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
     proved nothing. ``aliases`` says whose choice it is which of several names counts.
-    ``layout`` tells the loaded modules and their addresses apart from those of another time.
+    ``layout`` is that of the loaded modules.
     """
 
     atlas: Atlas
@@ -67,7 +66,7 @@ class Survey(Struct, frozen=True):
     loaded: Loaded = Loaded()
     heard: tuple[Trace, ...] = ()
     aliases: Aliases = Aliases.LAST
-    layout: frozenset[tuple[str, int]] = frozenset()
+    layout: frozenset[tuple[str, int, int]] = frozenset()
 
     @property
     def in_use(self) -> Verdict | None:
@@ -159,11 +158,11 @@ class Survey(Struct, frozen=True):
         return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None))
 
 
-def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None, changed: Collection[str] = ()) -> Survey:
+def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None) -> Survey:
     """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted one.
 
-    ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but for the bases of the
-    modules that have ``changed``.
+    ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but for the bases of modules that
+    have been loaded anew.
     """
     remarks: list[str] = []
     learnt = before.learnt if before is not None else None
@@ -172,7 +171,7 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
     elsewhere = not sources.modules
     files = before.loaded.files if before is not None else _files(sources)
-    known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None, changed)
+    known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None)
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
     found = Survey(
@@ -181,7 +180,7 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     return _drawn(_with_slide(msgspec.structs.replace(found, kernel=symbols.core), sources))
 
 
-def module_layout(sources: Sources) -> frozenset[tuple[str, int]]:
+def module_layout(sources: Sources) -> frozenset[tuple[str, int, int]]:
     """The loaded modules and their addresses just now, to be compared with a survey's."""
     return _modules(sources, []).layout
 
@@ -295,7 +294,7 @@ def _modules(sources: Sources, remarks: list[str]) -> modules.Modules:
         return modules.Modules(())
     path = Path(sources.modules)
     try:
-        return modules.load(path)
+        return modules.load(path, Path(sources.sys_modules) if sources.sys_modules else None)
     except FileNotFoundError:
         return modules.Modules(())  # a kernel without loadable modules
     except OSError as error:

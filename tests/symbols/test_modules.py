@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from klogd_py.record import Place, Unknown
@@ -49,3 +51,14 @@ def test_the_module_is_printed_without_a_symbol() -> None:
     place = modules.parse(TEXT).place_of(0xFFFFFFFFA0000010)
     assert isinstance(place, Place)
     assert (place.kernel_form, place.classic_form) == ("+0x10/0x3000 [extfs]", "extfs:+0x10/0x3000")
+
+
+def test_a_module_that_was_loaded_anew_is_another_incarnation(tmp_path: Path) -> None:
+    (tmp_path / "modules").write_text("a 4096 0 - Live 0x0000000000000000\nb 4096 0 - Live 0x0000000000000000\n")
+    (tmp_path / "sys/a").mkdir(parents=True)
+    before = modules.load(tmp_path / "modules", tmp_path / "sys")
+    assert before.incarnations == {"a": (tmp_path / "sys/a").stat().st_ino, "b": 0}
+    assert modules.load(tmp_path / "modules", tmp_path / "sys").layout == before.layout
+    (tmp_path / "sys/a").rename(tmp_path / "sys/old")
+    (tmp_path / "sys/a").mkdir()
+    assert modules.load(tmp_path / "modules", tmp_path / "sys").layout != before.layout

@@ -35,7 +35,8 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield session
         request.config.stash[SUMMARY].append(
             f"{guest.name}: booted in {machine.boot_s:.1f} s; of {session.tally.addresses} code addresses that the kernel left "
-            f"without a name {session.tally.named} were named, {session.tally.right} rightly"
+            f"without a name {session.tally.named} were named, {session.tally.right} rightly; "
+            f"{session.tally.astray} pointed into data"
         )
 
 

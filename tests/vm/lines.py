@@ -11,7 +11,7 @@ from tests.vm.lab.truth import bare_name, binary
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 _RAW_ADDRESS = re.compile(r"(?P<lead> (?:\? )?|RIP: 0010:| \[<)(?:0x)?(?P<hex>[0-9a-f]{16})(?:>\])?")
 _SYMBOL = re.compile(
-    r"(?:(?P<before>\w+):)?(?P<name>[A-Za-z_][\w.]*)\+(?P<offset>0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(?P<behind>\w+)\])?"
+    r"(?:(?P<before>[A-Za-z_]\w*):)?(?P<name>[A-Za-z_][\w.]*)\+(?P<offset>0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(?P<behind>\w+)\])?"
 )
 
 
@@ -121,22 +121,28 @@ def wanted(lines: list[Line]) -> list[Wanted]:
 
 
 def misnamed(asked: list[Wanted], truths: Truths) -> list[str]:
-    """Those whose line does not show the function that is really there, at the offset that is really meant."""
+    """Those whose line does not show the function that is really there, at the offset that is really meant.
+
+    Where the processor went astray into data there is no function, and the line must stay as it is.
+    """
     functions = truths.functions_at([one.inside for one in asked])
     wrong = []
     for one in asked:
         module, names = functions[one.inside]
-        shown = _SYMBOL.search(one.line.text)
-        if (
-            shown is None
-            or bare_name(shown["name"]) not in names
-            or (shown["before"] or shown["behind"] or "") != module
-            or one.address not in truths.addresses_of(shown["name"], int(shown["offset"], 16), module)
-        ):
-            wrong.append(
-                f"{one.line.raw.strip()} came out as {one.line.text.strip()!r}, is in {'/'.join(sorted(names))} {module}"
-            )
-    truths.tally.addresses += len(asked)
-    truths.tally.named += sum(one.line.text != one.line.raw for one in asked)
-    truths.tally.right += len(asked) - len(wrong)
+        changed = one.line.text != one.line.raw
+        right = _is_right(one, module, names, truths) if names else not changed
+        truths.tally.count(is_code=bool(names), is_named=changed, is_right=right)
+        if not right:
+            where = f"is in {'/'.join(sorted(names))} {module}" if names else "is no code"
+            wrong.append(f"{one.line.raw.strip()} came out as {one.line.text.strip()!r}, {where}")
     return wrong
+
+
+def _is_right(one: Wanted, module: str, names: set[str], truths: Truths) -> bool:
+    shown = _SYMBOL.search(one.line.text)
+    return (
+        shown is not None
+        and bare_name(shown["name"]) in names
+        and (shown["before"] or shown["behind"] or "") == module
+        and one.address in truths.addresses_of(shown["name"], int(shown["offset"], 16), module)
+    )

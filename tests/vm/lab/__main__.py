@@ -42,7 +42,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     ours = ", ".join(crash_kinds(GUEST / "module" / "klogd_trouble.c"))
     parser = argparse.ArgumentParser(
-        prog="vm-lab", description="Boot a guest with klogd-py in it, provoke a crash, take home what tells of it.",
+        prog="vm-lab", usage="vm-lab GUEST [--crash KIND]... [--shell] [--keep DIR] [--append ARGS] [--make] [-- COMMAND]",
+        description="Boot a guest with klogd-py in it, provoke a crash, take home what tells of it.",
         epilog="To end a shell: Ctrl-].",
     )  # fmt: skip
     parser.add_argument("guest", choices=sorted(GUESTS), metavar="GUEST", help=", ".join(sorted(GUESTS)))
@@ -54,8 +55,12 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--make", action="store_true", help="make what the guest boots from, if it is not there, and no more")
     parser.add_argument("--append", metavar="ARGS", default="", help="arguments for the guest's kernel, such as nokaslr")
-    parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="run a command in the guest and print what it prints")
-    return parser.parse_args(words)
+    parser.add_argument_group("-- COMMAND").description = "run a command in the guest and print what it prints"
+    given = list(sys.argv[1:] if words is None else words)
+    end = given.index("--") if "--" in given else len(given)
+    options = parser.parse_args(given[:end])
+    options.command = given[end + 1 :]
+    return options
 
 
 def _make(guest: Guest) -> int:

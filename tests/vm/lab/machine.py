@@ -174,7 +174,7 @@ class Machine:
     def _await_hello(self, started: float, limit_s: float) -> None:
         while "hello" not in self._receive(started + limit_s, f"did not finish booting within {limit_s:.0f} s"):
             pass
-        self.boot_s = time.monotonic() - started
+        self.boot_s = self.boot_s or time.monotonic() - started
 
     def _ask(self, request: dict[str, object], limit_s: float) -> dict[str, object]:
         assert self._channel is not None

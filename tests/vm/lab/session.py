@@ -38,6 +38,16 @@ class Tally(Struct):
     addresses: int = 0
     named: int = 0
     right: int = 0
+    astray: int = 0  # where the processor stood in data, of which nobody has a name
+
+    def count(self, *, is_code: bool, is_named: bool, is_right: bool) -> None:
+        """Add one address."""
+        if is_code:
+            self.addresses += 1
+            self.named += is_named
+            self.right += is_right
+        else:
+            self.astray += 1
 
 
 class Session:

@@ -1,24 +1,38 @@
 """Which function is really at an address of a guest? Asked of nm(1), addr2line(1) and the guest's memory, never of klogd-py.
 
 The slide comes from the run-time address of a function that our module shows, against the one in vmlinux; a module's base
-likewise. Functions are known by all their names: an address can have several, and the compiler's suffixes (``.cold``,
-``.isra.0``) are missing from debug information.
+likewise. In a module's file every section begins at 0: those of code are put behind one another, as the kernel does it
+(kernel/module/main.c ``layout_sections``). Functions are known by all their names: an address can have several, and the
+compiler's suffixes (``.cold``, ``.isra.0``) are missing from debug information.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.roots import builder, run_in
 
+_HEADER = re.compile(r" *\d+ (?P<name>\S+) +(?P<size>\w+)  (?P<vma>\w+)  \w+  \w+  2\*\*(?P<power>\d+)  (?P<flags>.*)")
+_SYMBOL = re.compile(r"(?P<value>[0-9a-f]+) .{7} (?P<section>\S+)\t[0-9a-f]+ +(?:\.hidden )?(?P<name>\S+)")
 _SUFFIX = re.compile(r"\.(?:cold|isra|part|constprop|llvm)[.\w]*$|\.\d+$")
 
 
 def bare_name(name: str) -> str:
     """A function's name without what the compiler put behind it."""
     return _SUFFIX.sub("", name)
+
+
+class Section(Struct, frozen=True):
+    """A section of code, from ``start`` on in memory, of which the file says that it begins at ``told``."""
+
+    name: str
+    start: int
+    size: int
+    told: int
 
 
 class Binary:
@@ -28,9 +42,13 @@ class Binary:
         self.path = path.resolve()
         self._root = builder(guest.suite) / "root"
         self._tool = "aarch64-linux-gnu-" if guest.architecture == "arm64" else ""
-        listed = self._run(f"{self._tool}nm -n /binary/{self.path.name}")
-        rows = [line.split() for line in listed.splitlines() if line[0] != " "]
-        self.symbols = [(int(address, 16), name) for address, kind, name in rows if kind in "tTwW"]
+        self._sections = {section.name: section for section in self._laid_out(self._run("objdump -hw"))}
+        found = (_SYMBOL.fullmatch(line) for line in self._run("objdump -t").splitlines())
+        self.symbols = sorted(
+            (int(row["value"], 16) - section.told + section.start, row["name"])
+            for row in found
+            if row and (section := self._sections.get(row["section"])) and not row["name"].startswith("$")
+        )
         self._functions: dict[int, set[str]] = {}
 
     def address_of(self, name: str) -> int:
@@ -49,24 +67,42 @@ class Binary:
         return {at: self._functions[at] for at in asked}
 
     def _ask(self, wanted: list[int]) -> None:
+        for section in self._sections.values():
+            here = [at for at in wanted if section.start <= at < section.start + section.size]
+            for at, outermost in zip(here, self._outermost_at(section, here), strict=True):
+                start = max((address for address, _ in self.symbols if address <= at), default=0)
+                aliases = {bare_name(name) for address, name in self.symbols if address == start}
+                self._functions[at] = {outermost} if outermost != "??" and outermost not in aliases else aliases
+        self._functions |= {at: set() for at in wanted if at not in self._functions}
+
+    def _outermost_at(self, section: Section, addresses: list[int]) -> list[str]:
+        if not addresses:
+            return []
+        within = f" -j {section.name}" if self.path.suffix == ".ko" else ""
+        base = 0 if within else section.told
         # -a puts the address before each chain, in a line of its own
-        printed = self._run(
-            f"{self._tool}addr2line -a -f -i -e /binary/{self.path.name} " + " ".join(f"{at:#x}" for at in wanted)
-        )
+        printed = self._run(f"addr2line{within} -a -f -i -e", " ".join(f"{at - section.start + base:#x}" for at in addresses))
         chains: list[list[str]] = []
         for line in printed.splitlines():
             if line.startswith("0x"):
                 chains.append([])
             else:
                 chains[-1].append(line)
-        for at, chain in zip(wanted, chains, strict=True):
-            start = max((address for address, _ in self.symbols if address <= at), default=0)
-            aliases = {bare_name(name) for address, name in self.symbols if address == start}
-            outermost = bare_name(chain[-2])
-            self._functions[at] = {outermost} if outermost != "??" and outermost not in aliases else aliases
+        return [bare_name(chain[-2]) for chain in chains]
 
-    def _run(self, script: str) -> str:
-        return run_in(self._root, script, binds={self.path.parent: "/binary"})
+    def _laid_out(self, headers: str) -> Iterator[Section]:
+        relocatable = self.path.suffix == ".ko"
+        end = 0
+        for row in filter(None, map(_HEADER.fullmatch, headers.splitlines())):
+            if "CODE" not in row["flags"] or (relocatable and row["name"].startswith(".init")):
+                continue
+            told, size, align = int(row["vma"], 16), int(row["size"], 16), 1 << int(row["power"])
+            start = -(-end // align) * align if relocatable else told
+            yield Section(row["name"], start, size, told)
+            end = start + size
+
+    def _run(self, tool: str, rest: str = "") -> str:
+        return run_in(self._root, f"{self._tool}{tool} /binary/{self.path.name} {rest}", binds={self.path.parent: "/binary"})
 
 
 @lru_cache(8)

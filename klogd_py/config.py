@@ -86,6 +86,12 @@ class SinkTerms(Struct, frozen=True, forbid_unknown_fields=True):
     when_full: Literal["wait", "drop"] | None = None
 
 
+class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[journal]``"""
+
+    mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
+
+
 class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
     """``[outbox]``"""
 
@@ -123,6 +129,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     translate: Translate = Translate()
     file: FileSection = FileSection()
     console: ConsoleSection = ConsoleSection()
+    journal: Journal = Journal()
     outbox: Outbox = Outbox()
     state: State = State()
     watch: Watch = Watch()

@@ -12,25 +12,20 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, notify
+from klogd_py import device, journald, notify
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
-from klogd_py.config import BadConfig, Config, SinkTerms
+from klogd_py.config import BadConfig, Config
 from klogd_py.device import KmsgDevice, Source
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
+from klogd_py.outlets import build_sink, terms_for
 from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Entry, Gap
 from klogd_py.replay import open_replay
-from klogd_py.sinks import Sink
-from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.file import FileForm, FileSink
-from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import WhenFull
-from klogd_py.sinks.syslog import SyslogSink
+from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols import search
 from klogd_py.symbols.sources import Sources
 from klogd_py.translate import Decoded, Manner, Style
@@ -41,20 +36,6 @@ STOP_LIMIT_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
 logger = logging.getLogger("klogd_py")
-
-
-SINKS: dict[str, Callable[[Config, str, str], Sink]] = {
-    "console": lambda config, boot, rest: ConsoleSink(Colour(config.console.colour), config.console.json, boot_id=boot),
-    "file": lambda config, boot, rest: FileSink(rest, FileForm(config.file.form), int(config.file.mode, 8), boot),
-    "syslog": lambda config, boot, rest: SyslogSink(rest),
-    "journal": lambda config, boot, rest: JournalSink(boot, rest),
-}
-
-
-def build_sink(spec: str, config: Config, boot: str) -> Sink:
-    """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands for."""
-    kind, _, rest = spec.partition(":")
-    return SINKS[kind](config, boot, rest)
 
 
 class Daemon:
@@ -79,6 +60,7 @@ class Daemon:
         self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
         self.mailroom = Mailroom(self._announce, self._books.owed, rereadable=self._numbered, moved=self._moved)
         self.carrier = Carrier(self.source, self.mailroom, self.naming, self._clock, live=self._live, once=invocation.once)
+        self._routes = journald.Routes()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._status_timer: asyncio.TimerHandle | None = None
@@ -143,21 +125,18 @@ class Daemon:
 
     def _arrange_sinks(self) -> None:
         """Have the sinks that the configuration names; raises PositionInUse."""
-        sinks = {spec: build_sink(spec, self.config, self._boot) for spec in self.config.sinks}
+        routes = journald.Routes()
+        if self._live and {"journal", "syslog"} & set(self.config.sinks):
+            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")))
+        if routes.reason and routes != self._routes:
+            logger.info("%s", routes.reason)
+        self._routes = routes
+        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in self.config.sinks}
         if any(sink.keeps_position for sink in sinks.values()):
             self._books.open()
-        terms = {sink.name: self._terms(spec) for spec, sink in sinks.items()}
+        terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
         self._books.save(self.mailroom.positions)  # a sink that goes now may come back
         self.mailroom.arrange(sinks.values(), terms.__getitem__)
-        if self._live and "journal" in os.path.realpath("/dev/log") and "syslog:/dev/log" in terms:
-            logger.info("/dev/log belongs to the journal, which reads the kernel's messages itself: expect them twice there")
-
-    def _terms(self, spec: str) -> Terms:
-        """What holds for one sink; a source that is no running kernel can wait for ever."""
-        box = self.config.outbox
-        own = box.sink.get(spec, SinkTerms())
-        when_full = (own.when_full or box.when_full) if self._live else "wait"
-        return Terms((own.limit_kib or box.limit_kib) << 10, WhenFull(when_full))
 
     def _sources(self) -> Sources:
         return self._invocation.sources(self.config, elsewhere=not self._live)

@@ -128,7 +128,7 @@ class Entry(Struct, frozen=True, gc=False):
     """A record made ready for the sinks: wall time, translated text, the places that were named in it.
 
     ``wall_us`` counts microseconds since the Unix epoch. ``gap`` is set on the entries with which klogd-py itself
-    announces a loss.
+    announces a loss. ``ours`` is set where klogd-py speaks without any record behind it.
     """
 
     record: Record
@@ -136,3 +136,4 @@ class Entry(Struct, frozen=True, gc=False):
     text: str
     places: tuple[Place, ...] = ()
     gap: Gap | None = None
+    ours: bool = False

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 
 from klogd_py.record import Entry
-from klogd_py.sinks import REPLACED, SinkDown
+from klogd_py.sinks import REPLACED, SinkDown, is_addition
 from klogd_py.sinks.text import speaker, spoken
 
 SOCKET = "/run/systemd/journal/socket"
@@ -26,7 +26,9 @@ class JournalSink:
 
     keeps_position = True
 
-    def __init__(self, boot_id: str, path: str = "") -> None:
+    def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
+        """``additions`` is for a journal that reads the kernel's messages itself: it gets what klogd-py adds to them."""
+        self._additions = additions
         self.name = f"journal:{path}" if path else "journal"
         self.blocking = not path
         self._boot_id = boot_id
@@ -73,7 +75,7 @@ class JournalSink:
         return b"".join(parts)
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Send all; raises SinkDown when the journal is not there."""
+        """Send all; raises SinkDown when the journal is not there. What is left out counts as taken."""
         return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
 
     def fileno(self) -> int:
@@ -93,6 +95,9 @@ class JournalSink:
             raise SinkDown(f"{SOCKET}: no journal is running")
         accepted = 0
         for entry in entries:
+            if self._additions and not is_addition(entry):
+                accepted += 1
+                continue
             try:
                 _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
             except OSError as error:
@@ -104,7 +109,7 @@ class JournalSink:
         accepted = 0
         try:
             for entry in entries:
-                if not self._deliver(entry):
+                if (not self._additions or is_addition(entry)) and not self._deliver(entry):
                     break
                 accepted += 1
         except OSError as error:

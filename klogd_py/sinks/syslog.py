@@ -13,7 +13,7 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry
-from klogd_py.sinks import REPLACED, SinkDown
+from klogd_py.sinks import REPLACED, SinkDown, is_addition
 from klogd_py.sinks.text import Stamps, printable, speaker
 
 SOCKET = "/dev/log"
@@ -26,9 +26,11 @@ class SyslogSink:
     keeps_position = True
     blocking = False
 
-    def __init__(self, path: str = "") -> None:
-        self._path = path or SOCKET
-        self.name = f"syslog:{self._path}"
+    def __init__(self, path: str = "", *, at: str = "", additions: bool = False) -> None:
+        """``at`` is another socket under the same name. With ``additions`` only what klogd-py adds to records is sent."""
+        self._path = at or path or SOCKET
+        self._additions = additions
+        self.name = f"syslog:{path or SOCKET}"
         self._socket: socket.socket | None = None
         self._stream = False
         self._rest = b""  # of a message that the stream took only in part
@@ -50,7 +52,7 @@ class SyslogSink:
             self.close()  # another listener has the name now, though the old one still lives
         try:
             for entry in entries:
-                if not self._deliver(self.frame(entry)):
+                if (not self._additions or is_addition(entry)) and not self._deliver(self.frame(entry)):
                     break
                 accepted += 1
         except OSError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.config import Config
-from klogd_py.daemon import build_sink
+from klogd_py.journald import Routes
+from klogd_py.outlets import build_sink
 from klogd_py.record import Cause
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.outbox import Outbox
@@ -32,7 +33,7 @@ def _said(seqs: range) -> list[bytes]:
 
 @pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
 def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> None:
-    assert build_sink(spec, Config(), "").name == "syslog:/dev/log"
+    assert build_sink(spec, Config(), "", Routes()).name == "syslog:/dev/log"
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ class _Reading:
         self.link_base = 0
         self.pairs: dict[int, Pair] = {}
         self._pc: int | None = None
+        self._pcs: set[int] = set()
         self._joins = False
 
     def line(self, line: str) -> None:
@@ -127,9 +128,11 @@ class _Reading:
             if len(self.frames) >= MOST_FRAMES:
                 return
             exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and bool(_PC.match(line, at)))
+            exact = exact or mention.address in self._pcs  # arm64 begins the trace with it
             reliable = "? " not in line[at : mention.start] and "unreliable" not in line[mention.end :]
             if exact and not _USER_PC.match(line, at):
                 self._pc = mention.address
+                self._pcs.add(mention.address)
             self.frames.append(Frame(mention.address, exact, reliable, self._joins and reliable and not exact))
             if reliable:  # any other is passed over: what stands around it still called one another
                 self._joins = not exact

@@ -80,7 +80,10 @@ def host_name() -> str:
 
 
 def document(entry: Entry, boot_id: str = "") -> bytes:
-    """The entry as one line of JSON; keys that have nothing to say are left out. Boot and number are a record's identity."""
+    """The entry as one line of JSON; keys that have nothing to say are left out, but for the text, which may be empty.
+
+    Boot and number are a record's identity.
+    """
     record = entry.record
     tag, _ = speaker(record, entry.text)
     content: dict[str, object] = {
@@ -104,7 +107,7 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
     if entry.gap is not None:
         gap = entry.gap
         content["gap"] = {"first": gap.first, "last": gap.last, "count": gap.count, "cause": gap.cause.value}
-    kept = {key: value for key, value in content.items() if (value == 0 and value is not False) or value}
+    kept = {key: value for key, value in content.items() if key == "text" or value or (value == 0 and value is not False)}
     return msgspec.json.encode(kept)
 
 

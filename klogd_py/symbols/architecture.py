@@ -12,6 +12,7 @@ import re
 
 from msgspec import Struct
 
+from klogd_py.symbols import elf
 from klogd_py.symbols.table import Table
 
 MIB = 1 << 20
@@ -31,6 +32,7 @@ class Architecture(Struct, frozen=True):
     lowest: int
     highest: int
     signs: tuple[bytes, ...]
+    machine: int = 0  # of ELF files, where what calls look like is known
 
     def holds(self, address: int) -> bool:
         """Whether the kernel's own image can lie here; modules may, too, where the two are not kept apart."""
@@ -45,9 +47,17 @@ X86_64 = Architecture(
     0xFFFFFFFF80000000,
     0xFFFFFFFFC0000000,
     (b"entry_SYSCALL_64", b"entry_SYSCALL_64_after_hwframe", b"system_call_after_swapgs"),
+    elf.X86_64,
 )
 ARM64 = Architecture(
-    "arm64", (4, 6), 64 << 10, 1 << 47, 0xFFFF000000000000, 1 << 64, (b"el0t_64_sync", b"el0_sync", b"__primary_switched")
+    "arm64",
+    (4, 6),
+    64 << 10,
+    1 << 47,
+    0xFFFF000000000000,
+    1 << 64,
+    (b"el0t_64_sync", b"el0_sync", b"__primary_switched"),
+    elf.AARCH64,
 )
 ARCHITECTURES = (
     X86_64,

@@ -8,11 +8,12 @@ modules that explains all frames.
 Source of truth: as in `klogd_py.symbols.module_file`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from klogd_py.symbols.evidence import follows_call
+from klogd_py.symbols.calls import OF_MACHINE, Calls
 from klogd_py.symbols.module_file import Code, ModuleFile
 from klogd_py.traces import Frame, Trace
 
@@ -21,6 +22,8 @@ STRONG = 5
 FEWEST_ALONE = 2  # frames that are enough where no other module and no other place is possible
 MOST_FRAMES = 64
 _LEAST_BYTES = 16  # of a Code: line, to be compared at all
+
+_EXCEPTION = re.compile(r"el1\w*_(?:sync|irq|fiq|error)\w*")  # arm64 prints no registers between the two
 
 NamesAt = Callable[[int], Collection[str]]  # the kernel's functions at a run-time address
 
@@ -70,9 +73,11 @@ def locate(
     return [base for base in found if sum((base.module, base.init) == (other.module, other.init) for other in found) == 1]
 
 
-def contradicts(trace: Trace, code: Code, base: int, names_at: NamesAt) -> str:
+def contradicts(trace: Trace, file: ModuleFile, base: Base, names_at: NamesAt) -> str:
     """What a later trace says against a base that was proved; empty if nothing."""
-    points, against, _ = _weigh(trace, code, base, names_at)
+    code = file.init if base.init else file.core
+    calls = OF_MACHINE.get(file.machine)
+    points, against, _ = _weigh(trace, code, calls, base.address, names_at) if calls is not None else (0, "", None)
     return against if points < STRONG else ""
 
 
@@ -81,20 +86,21 @@ def _weighed(trace: Trace) -> list[Frame]:
 
 
 def _places(trace: Trace, frames: list[Frame], file: ModuleFile, names_at: NamesAt) -> Iterator[_Place]:
+    calls = OF_MACHINE.get(file.machine)
     for code, init in ((file.core, False), (file.init, True)):
-        if not code.text or (init and file.name not in trace.loading):
+        if calls is None or not code.text or (init and file.name not in trace.loading):
             continue
-        for base in _candidates(trace, frames, code):
-            points, against, covered = _weigh(trace, code, base, names_at)
+        for base in _candidates(trace, frames, code, calls):
+            points, against, covered = _weigh(trace, code, calls, base, names_at)
             if not against and covered:
                 proof = f"{len(covered)} frames of an oops fit its file"
                 yield _Place(Base(file.name, base, init, proof), code, points, frozenset(covered))
 
 
-def _candidates(trace: Trace, frames: list[Frame], code: Code) -> set[int]:
+def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> set[int]:
     """Every base at which one of the frames stands behind a call, or the processor in the code that was printed."""
     by_low_bits: dict[int, list[int]] = {}
-    for at in _behind_calls(code.text):
+    for at in calls.ends(code.text):
         by_low_bits.setdefault(at % PAGE, []).append(at)
     bases: set[int] = set()
     for frame in frames:
@@ -105,17 +111,7 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code) -> set[int]:
     return bases
 
 
-def _behind_calls(text: bytes) -> Iterable[int]:
-    ends: set[int] = set()
-    for at, byte in enumerate(text):
-        if byte == 0xE8:
-            ends.add(at + 5)
-        elif byte == 0xFF:
-            ends.update(range(at + 2, at + 8))
-    return (at for at in ends if at <= len(text) and follows_call(text[max(at - 8, 0) : at]))
-
-
-def _weigh(trace: Trace, code: Code, base: int, names_at: NamesAt) -> tuple[int, str, set[int]]:
+def _weigh(trace: Trace, code: Code, calls: Calls, base: int, names_at: NamesAt) -> tuple[int, str, set[int]]:
     """Points for a base, what speaks against it, and the frames that it explains."""
     points = 0
     covered: set[int] = set()
@@ -123,9 +119,9 @@ def _weigh(trace: Trace, code: Code, base: int, names_at: NamesAt) -> tuple[int,
     for frame in _weighed(trace):
         at = frame.address - base
         if 0 <= at <= len(code.text) and frame.address not in covered:
-            if frame.exact:
+            if frame.exact or _interrupted(before, names_at):
                 covered.add(frame.address)
-            elif at >= 2 and follows_call(code.text[max(at - 8, 0) : at]):
+            elif calls.ends_at(code.text, at):
                 covered.add(frame.address)
                 points += 1
                 if frame.joined and before is not None:
@@ -135,6 +131,11 @@ def _weigh(trace: Trace, code: Code, base: int, names_at: NamesAt) -> tuple[int,
         before = frame
     compared, against = _compare(trace, code, base)
     return points + 4 * compared, against, covered
+
+
+def _interrupted(entry: Frame | None, names_at: NamesAt) -> bool:
+    """Whether the frame above is the entry of an exception, so that this one is where the processor was taken from."""
+    return entry is not None and any(_EXCEPTION.fullmatch(name) for name in names_at(entry.address - 1))
 
 
 def _called(code: Code, at: int, callee: Frame, base: int, names_at: NamesAt) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from klogd_py.symbols.table import Buffer
 
 RELOCATABLE, EXECUTABLE, SHARED = 1, 2, 3
-X86_64 = 62
+X86_64, AARCH64 = 62, 183
 SYMTAB, RELA, NOBITS, NOTE = 2, 4, 8, 7
 WRITE, ALLOC, EXEC = 1, 2, 4
 UNDEFINED, ABSOLUTE = 0, 0xFFF1

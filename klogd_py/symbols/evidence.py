@@ -2,7 +2,7 @@
 
 Each kind of evidence is a count, what one is worth, its words, and what contradicts.
 
-Source of truth: as in `klogd_py.symbols.architecture`; the Intel manual, volume 2, on CALL; the Arm manual on BL.
+Source of truth: as in `klogd_py.symbols.architecture` and `klogd_py.symbols.calls`.
 """
 
 import re
@@ -12,7 +12,9 @@ from functools import lru_cache
 from msgspec import Struct
 
 from klogd_py.record import Place
-from klogd_py.symbols.architecture import ARM64, CHAINS, ENTRIES, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols import elf
+from klogd_py.symbols.architecture import CHAINS, ENTRIES, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.calls import OF_MACHINE
 from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
 from klogd_py.traces import Frame, Trace
@@ -22,11 +24,6 @@ MOST_FRAMES_WEIGHED = 64
 _MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000  # on x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
 _CODE_KINDS = frozenset("tTwWiV")
 MASK = (1 << 64) - 1
-_CALL = re.compile(
-    rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
-    rb"|\x48\xcb)\Z",
-    re.DOTALL,
-)
 
 
 class Marks(Struct, frozen=True):
@@ -45,6 +42,7 @@ class Evidence:
         self.architecture = architecture
         self._table = table
         self._text = text
+        self._decoder = OF_MACHINE.get(architecture.machine)
         self._first, self._end = table.image
         self._at = lru_cache(1 << 12)(table.place_of)
 
@@ -140,17 +138,10 @@ class Evidence:
         return len(exact), 3, f"{len(exact)} calls in its code", against
 
     def _targets(self, trace: Trace) -> Iterator[int]:
-        for start, code in trace.code:
-            if self.architecture is X86_64:
-                for at in range(len(code) - 4):
-                    if code[at] == 0xE8:
-                        distance = int.from_bytes(code[at + 1 : at + 5], "little", signed=True)
-                        yield (start + at + 5 + distance) & MASK
-            elif self.architecture is ARM64:
-                for at in range(0, len(code) - 3, 4):
-                    word = int.from_bytes(code[at : at + 4], "little")
-                    if word >> 26 == 0x25:  # bl
-                        yield (start + at + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))) & MASK
+        for start, code in trace.code if self._decoder is not None else ():
+            assert self._decoder is not None
+            for _, target in self._decoder.direct(code):
+                yield (start + target) & MASK
 
     def _bytes(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
         """The bytes of ``Code:`` beside those of the text. A few differ, since a kernel patches itself as it starts."""
@@ -178,15 +169,10 @@ class Evidence:
             before = self._text.bytes_at(frame.address - slide - 8, 8)
             if len(before) < 8:
                 continue
-            if not follows_call(before):
+            if not OF_MACHINE[elf.X86_64].ends_at(before, len(before)):
                 return 0, 1, "", f"there is no call before {frame.address:#x} at slide {slide:#x}"
             calls += 1
         return calls, 1, f"{calls} calls before its return addresses", ""
-
-
-def follows_call(before: bytes) -> bool:
-    """Whether the up to eight bytes before an x86 return address can end in a call, or in the ``lret`` of a start-up."""
-    return _CALL.search(before) is not None
 
 
 def _plain(name: str) -> str:

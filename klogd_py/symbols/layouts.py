@@ -74,12 +74,19 @@ class ModuleFiles:
         self._release = release
         self._modules = modules
         self._paths: dict[str, Path] | None = None
+        self._walked = False
         self._read: dict[str, ModuleFile | str] = {}
 
     @property
     def are_known(self) -> bool:
         """Whether there is a folder to look in."""
         return self._folder is not None
+
+    def anew(self) -> "ModuleFiles":
+        """The same, but what could not be found or read will be looked for again."""
+        fresh = ModuleFiles(self._folder, self._release, self._modules)
+        fresh._read = {name: file for name, file in self._read.items() if isinstance(file, ModuleFile)}
+        return fresh
 
     def get(self, name: str) -> ModuleFile | str:
         """A module's file, or why there is none."""
@@ -105,7 +112,10 @@ class ModuleFiles:
         if self._folder is None:
             return "no folder with the files of modules is known"
         if self._paths is None:
-            self._paths = module_file.index(self._folder)
+            self._paths = module_file.listed(self._folder)
+        if name not in self._paths and not self._walked:
+            self._walked = True
+            self._paths = module_file.walked(self._folder) | self._paths
         path = self._paths.get(name)
         if path is None:
             return f"no file of module {name} below {self._folder}"

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
+from klogd_py.symbols import elf
 from klogd_py.symbols.bases import Base, NamesAt, contradicts, locate
 from klogd_py.symbols.kallsyms import page_end
 from klogd_py.symbols.layouts import MOST_GONE, Layout, Layouts, ModuleFiles, lay_out
@@ -22,7 +23,8 @@ from klogd_py.symbols.table import HOLE, Table
 from klogd_py.traces import Trace
 
 MOST_SEARCHED = 128  # modules whose files are read for one oops
-_MODULE_SPACE = range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)  # of x86-64, the only one where bases are looked for
+# Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map names is not theirs.
+_MODULE_SPACES = {elf.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000), elf.AARCH64: range(0xFFFF000000000000, 1 << 64)}
 
 PlaceOf = Callable[[int], Place | Unknown]
 
@@ -75,16 +77,18 @@ class Loaded(Struct, frozen=True):
         if not checked.lacks_bases:
             return checked
 
-        def is_open(address: int) -> bool:
-            place = place_of(address)
-            return address in _MODULE_SPACE and (isinstance(place, Unknown) or not place.name)
-
-        if not any(is_open(frame.address) for frame in trace.frames):
-            return checked
         known = {base.module for base in checked.bases}
         there = trace.modules or checked.listing.hidden_names  # a panic prints no list
         wanted = [name for name in there if name not in known][:MOST_SEARCHED]
         files = checked.files.all_of(wanted)
+        space = _MODULE_SPACES.get(files[0].machine, range(0)) if files else range(0)
+
+        def is_open(address: int) -> bool:
+            place = place_of(address)
+            return address in space and (isinstance(place, Unknown) or not place.name)
+
+        if not any(is_open(frame.address) for frame in trace.frames):
+            return checked
         found = locate(trace, files, 0 < len(wanted) == len(files) < MOST_SEARCHED, names_at, is_open)
         return checked.with_bases(found) if found else checked
 
@@ -108,7 +112,7 @@ class Loaded(Struct, frozen=True):
         for base in self.bases:
             file = self.files.get(base.module)
             if isinstance(file, ModuleFile):
-                against = contradicts(trace, file.init if base.init else file.core, base.address, names_at)
+                against = contradicts(trace, file, base, names_at)
                 if against:
                     wrong[base] = f"module {base.module} does not lie at {base.address:#x} any more: {against}"
         if not wrong:

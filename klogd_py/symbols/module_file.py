@@ -14,19 +14,27 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from klogd_py.symbols import elf
+from klogd_py.symbols.calls import OF_MACHINE, Calls
 from klogd_py.symbols.elf import Elf, NotElf
 from klogd_py.symbols.table import HOLE
 
 LARGEST_BYTES = 256 << 20  # of a module, unpacked
 _LARGEST_ALIGN = 1 << 21
 _FILE = re.compile(r"(?P<name>[^/]+)\.ko(?P<packed>\.xz|\.zst|\.gz)?")
-_PATCHED = (".rela.altinstructions", ".rela__jump_table", ".rela__mcount_loc", ".rela.return_sites", ".rela.retpoline_sites")
+_PATCHED = (
+    ".rela.altinstructions",
+    ".rela__jump_table",
+    ".rela__mcount_loc",
+    ".rela__patchable_function_entries",
+    ".rela.return_sites",
+    ".rela.retpoline_sites",
+)
 _PATCHED_BYTES = 12  # what is replaced at such a place is longer only in rare cases
 _NO_NAME = re.compile(rb"\$[a-z](?:\..*)?|\.L.*|L0\x01.*|")
 
@@ -59,14 +67,23 @@ class ModuleFile(Struct, frozen=True):
     machine: int
 
 
-def index(folder: Path) -> dict[str, Path]:
-    """The file of every module below a folder such as ``/lib/modules/6.1.0``, by the name that the kernel gives it."""
-    found: dict[str, Path] = {}
+def listed(folder: Path) -> dict[str, Path]:
+    """The file of every module that depmod(8) found below a folder such as ``/lib/modules/6.1.0``, by its name in the kernel."""
     try:
-        listed = [line.partition(":")[0] for line in (folder / "modules.dep").read_text("utf-8", "replace").splitlines()]
+        lines = (folder / "modules.dep").read_text("utf-8", "replace").splitlines()
     except OSError:
-        listed = []
-    for path in map(folder.joinpath, listed) if listed else _walked(folder):
+        return {}
+    return _by_name(folder / line.partition(":")[0] for line in lines)
+
+
+def walked(folder: Path) -> dict[str, Path]:
+    """The file of every module that lies below a folder, by its name in the kernel."""
+    return _by_name(Path(here) / file for here, _, files in os.walk(folder) for file in files if ".ko" in file)
+
+
+def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
         file = _FILE.fullmatch(path.name)
         if file is not None:
             found.setdefault(kernel_name(file["name"]), path)
@@ -112,11 +129,6 @@ def rows(code: Code, name: str, base: int, digits: int = 16) -> list[bytes]:
     tag = name.encode("utf-8", "replace")
     lines = [b"%0*x %s %s\t[%s]" % (digits, base + at, kind, function, tag) for at, kind, function in code.functions]
     return [*lines, b"%0*x %s end" % (digits, base + len(code.text), HOLE)]
-
-
-def _walked(folder: Path) -> Iterator[Path]:
-    for here, _, files in os.walk(folder):
-        yield from (Path(here) / file for file in files if ".ko" in file)
 
 
 def _unpacked(path: Path) -> bytes:
@@ -181,10 +193,9 @@ def _functions(file: Elf, offsets: dict[int, int]) -> tuple[tuple[int, bytes, by
 
 def _relocated(file: Elf, offsets: dict[int, int], text: bytearray) -> tuple[bytes, dict[int, str | int]]:
     changed = bytearray(len(text))
-    calls: dict[int, str | int] = {}
-    for at in range(len(text) - 4):
-        if text[at] == 0xE8:  # within one section the assembler may have filled the distance in itself
-            calls[at + 5] = at + 5 + int.from_bytes(text[at + 1 : at + 5], "little", signed=True)
+    decoder = OF_MACHINE.get(file.machine)
+    # within one section the assembler may have filled the distance in itself
+    calls: dict[int, str | int] = dict(decoder.direct(text)) if decoder is not None else {}
     for section in file.sections:
         if section.kind != elf.RELA:
             continue
@@ -192,7 +203,8 @@ def _relocated(file: Elf, offsets: dict[int, int], text: bytearray) -> tuple[byt
             if section.info in offsets:
                 at = offsets[section.info] + relocation.offset
                 changed[at : at + 4] = b"\1" * len(changed[at : at + 4])
-                _call(file, offsets, relocation, at, text, calls)
+                if decoder is not None:
+                    _call(file, offsets, relocation, decoder, at, text, calls)
             elif section.name in _PATCHED and relocation.symbol < len(file.symbols):
                 symbol = file.symbols[relocation.symbol]
                 if symbol.section in offsets:
@@ -202,14 +214,20 @@ def _relocated(file: Elf, offsets: dict[int, int], text: bytearray) -> tuple[byt
 
 
 def _call(
-    file: Elf, offsets: dict[int, int], relocation: elf.Relocation, at: int, text: bytearray, calls: dict[int, str | int]
+    file: Elf,
+    offsets: dict[int, int],
+    relocation: elf.Relocation,
+    decoder: Calls,
+    at: int,
+    text: bytearray,
+    calls: dict[int, str | int],
 ) -> None:
     """Note what a call leads to whose distance is relocated."""
-    if not 0 < at < len(text) or text[at - 1] != 0xE8 or relocation.symbol >= len(file.symbols):
+    if not decoder.is_direct(text, at) or relocation.symbol >= len(file.symbols):
         calls.pop(at + 4, None)
         return
     symbol = file.symbols[relocation.symbol]
     if symbol.section in offsets:
-        calls[at + 4] = offsets[symbol.section] + symbol.value + relocation.addend + 4
+        calls[at + 4] = offsets[symbol.section] + symbol.value + relocation.addend + decoder.addend
     else:
         calls[at + 4] = symbol.name.decode("utf-8", "replace")

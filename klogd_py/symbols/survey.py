@@ -170,7 +170,7 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     symbols = _kallsyms(sources, listing, remarks)
     verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
     elsewhere = not sources.modules
-    files = before.loaded.files if before is not None else _files(sources)
+    files = before.loaded.files.anew() if before is not None else _files(sources)
     known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None)
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols

@@ -158,4 +158,4 @@ def test_an_address_in_a_module_too_new_for_its_event_is_named_all_the_same(tmp_
         say(marker)
         until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert [line for line in lines_of(log) if "Call Trace: [new:+0x123/0x4000]" in line]
-        program.await_log("symbols read anew after an address that no symbol contained")
+        program.await_log("symbols read anew after the beginning of a trace")

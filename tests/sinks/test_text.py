@@ -111,6 +111,10 @@ def test_a_document_leaves_out_what_has_nothing_to_say_but_keeps_zeros() -> None
     }
 
 
+def test_a_document_has_a_text_even_if_the_kernel_printed_an_empty_line() -> None:
+    assert msgspec.json.decode(document(entry("")), type=dict[str, object])["text"] == ""
+
+
 def test_a_document_holds_every_fact_of_the_entry() -> None:
     record = Record("at ffff", 12, 7, 8, "c", "T1", ("new=1",), (("SUBSYSTEM", "net"),), truncated=True, unparsed=True)
     assert msgspec.json.decode(document(Entry(record, WALL_US, "at vfs_write", (PLACE,)))) == {

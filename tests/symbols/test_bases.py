@@ -79,8 +79,8 @@ def test_the_init_code_is_looked_for_only_while_the_module_is_loading(file: Modu
 
 
 def test_a_later_frame_without_a_call_before_it_contradicts(file: ModuleFile) -> None:
-    assert contradicts(Trace((Frame(at(file, "outer") + 13),)), file.core, BASE, names_at) == ""
-    assert "no call before" in contradicts(Trace((Frame(at(file, "outer") + 12),)), file.core, BASE, names_at)
+    assert contradicts(Trace((Frame(at(file, "outer") + 13),)), file, Base("probe_it", BASE), names_at) == ""
+    assert "no call before" in contradicts(Trace((Frame(at(file, "outer") + 12),)), file, Base("probe_it", BASE), names_at)
 
 
 def test_the_weighing_of_a_long_trace_ends(file: ModuleFile) -> None:

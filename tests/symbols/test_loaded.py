@@ -7,6 +7,7 @@ from klogd_py.symbols import kallsyms, modules
 from klogd_py.symbols.bases import Base
 from klogd_py.symbols.layouts import ModuleFiles
 from klogd_py.symbols.loaded import Loaded, loaded
+from klogd_py.symbols.module_file import ModuleFile
 from klogd_py.symbols.table import Table
 from klogd_py.traces import Frame, Trace
 from tests.symbols.modules import build, needs_gcc
@@ -51,6 +52,16 @@ def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles
     assert named(known, BASE + 2).startswith("helper+0x2/0x")
     assert named(known, BASE + 2).endswith("[probe_it]")
     assert not known.lacks_bases
+
+
+@needs_gcc
+def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_all_is_looked_at_anew(tmp_path: Path) -> None:
+    (tmp_path / "modules.dep").write_text("kernel/fs/other.ko:\n")
+    files = ModuleFiles(tmp_path)
+    assert files.get("probe_it") == f"no file of module probe_it below {tmp_path}"
+    build(tmp_path)
+    assert isinstance(files.get("probe_it"), str)
+    assert isinstance(files.anew().get("probe_it"), ModuleFile)
 
 
 @needs_gcc

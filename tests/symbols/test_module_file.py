@@ -80,10 +80,11 @@ def test_files_are_found_by_the_kernels_name_for_a_module(tmp_path: Path) -> Non
     (tmp_path / "kernel/drivers").mkdir(parents=True)
     for name in ("snd-hda.ko", "nic.ko.xz", "ext4.ko.zst", "readme.txt", "x.ko.bak"):
         (tmp_path / "kernel/drivers" / name).touch()
-    assert set(module_file.index(tmp_path)) == {"snd_hda", "nic", "ext4"}
+    assert set(module_file.walked(tmp_path)) == {"snd_hda", "nic", "ext4"}
+    assert module_file.listed(tmp_path) == {}
     (tmp_path / "modules.dep").write_text("kernel/net/af-key.ko.gz: kernel/x.ko\n")
-    assert module_file.index(tmp_path) == {"af_key": tmp_path / "kernel/net/af-key.ko.gz"}
-    assert module_file.index(tmp_path / "missing") == {}
+    assert module_file.listed(tmp_path) == {"af_key": tmp_path / "kernel/net/af-key.ko.gz"}
+    assert module_file.walked(tmp_path / "missing") == {}
 
 
 def test_notes_are_read_with_their_padding() -> None:

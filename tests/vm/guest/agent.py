@@ -3,7 +3,7 @@
 
 One JSON document per line each way. A request ``{"run": "shell script", "limit_s": 30}`` is answered with
 ``{"status", "output"}``; ``{"put": PATH, "mode", "content"}`` and ``{"get": PATH}`` move files; content is base64. An answer
-has the ``number`` of its request.
+has the ``number`` of its request. Content is packed (zlib) below the base64.
 """
 
 import base64
@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
 PORT = Path("/dev/virtio-ports/lab")
@@ -37,10 +38,10 @@ def answer(request: dict[str, object]) -> dict[str, object]:
         if "put" in request:
             path = Path(str(request["put"]))
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(base64.b64decode(str(request["content"])))
+            path.write_bytes(zlib.decompress(base64.b64decode(str(request["content"]))))
             path.chmod(int(str(request["mode"]), 8))
             return {}
-        return {"content": base64.b64encode(Path(str(request["get"])).read_bytes()).decode()}
+        return {"content": base64.b64encode(zlib.compress(Path(str(request["get"])).read_bytes(), 1)).decode()}
     except OSError as error:
         return {"error": str(error)}
 

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
 from tests.vm.lab.images import Image
@@ -114,12 +115,12 @@ class Machine:
 
     def put(self, path: str, content: bytes | str, mode: str = "644") -> None:
         """Write a file in the guest."""
-        raw = content.encode() if isinstance(content, str) else content
-        self._ask({"put": path, "mode": mode, "content": base64.b64encode(raw).decode()}, COMMAND_LIMIT_S)
+        packed = zlib.compress(content.encode() if isinstance(content, str) else content)
+        self._ask({"put": path, "mode": mode, "content": base64.b64encode(packed).decode()}, COMMAND_LIMIT_S)
 
     def get(self, path: str) -> bytes:
         """Read a file of the guest, also one under /proc."""
-        return base64.b64decode(str(self._ask({"get": path}, COMMAND_LIMIT_S)["content"]))
+        return zlib.decompress(base64.b64decode(str(self._ask({"get": path}, COMMAND_LIMIT_S)["content"])))
 
     def wait_until(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> str:
         """Run a script again and again until it succeeds; what it printed then. Raises GuestFailed at the limit."""

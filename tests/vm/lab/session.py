@@ -1,6 +1,8 @@
 """What one does with a guest: start klogd-py in it, provoke a crash by name, and take everything home that tells of it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -73,6 +75,32 @@ class Session:
             self.machine.run("systemctl start klogd-py")
         else:
             self.machine.run("klogd")
+
+    def restart(self) -> None:
+        """Stop klogd-py and start it again."""
+        if self.guest.systemd:
+            self.machine.run("systemctl restart klogd-py")
+        else:
+            self.machine.run("kill $(cat /run/klogd.pid)")
+            self.machine.wait_until("[ ! -e /run/klogd.pid ]")
+            self.machine.run("klogd")
+
+    @property
+    def map_path(self) -> str:
+        """Where the guest's kernel would have its map."""
+        release = (self.guest.kernel() / "release").read_text().strip()
+        return f"/boot/System.map-{release}"
+
+    @contextmanager
+    def map_in_boot(self) -> Iterator[str]:
+        """The right map, whole, in the guest's /boot, and what was there before afterwards; the path."""
+        self.machine.run(f"cp -a {self.map_path} /root/stub 2>/dev/null || true")
+        try:
+            self.machine.put("/boot/map", (self.guest.kernel() / "System.map").read_bytes())
+            self.machine.run(f"mv /boot/map {self.map_path}")
+            yield self.map_path
+        finally:
+            self.machine.run(f"mv /root/stub {self.map_path} 2>/dev/null || rm {self.map_path}")
 
     def load(self) -> None:
         """Load our module if it is not; without depmod, which takes its time in an emulated machine."""

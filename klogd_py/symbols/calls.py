@@ -1,0 +1,95 @@
+"""Where does machine code call, and can a return address stand here?
+
+Offsets count from the beginning of a piece of code. A return address is the offset behind a call.
+
+Source of truth: the Intel manual, volume 2, on CALL; the Arm manual (DDI 0487) on BL, BLR and BLRAA; the ELF supplements on
+R_X86_64_PLT32 and R_AARCH64_CALL26.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from klogd_py.symbols.elf import AARCH64, X86_64
+
+_X86_CALL = re.compile(
+    rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
+    rb"|\x48\xcb)\Z",
+    re.DOTALL,
+)
+_LONGEST_X86 = 8
+_BL, _BLR, _BLRAA = 0x25, 0xD63F0000, 0xD63F0800
+
+
+Code = bytes | bytearray
+
+
+class Calls(Protocol):
+    """How one architecture calls. ``addend`` is what the linker takes off a call's distance for the processor's sake."""
+
+    addend: int
+
+    def ends_at(self, code: Code, at: int) -> bool:
+        """Whether a call can end at an offset, direct or not."""
+
+    def ends(self, code: Code) -> Iterable[int]:
+        """All offsets at which one can."""
+
+    def direct(self, code: Code) -> Iterator[tuple[int, int]]:
+        """For each direct call the offset behind it and the one that it leads to."""
+
+    def is_direct(self, code: Code, at: int) -> bool:
+        """Whether the four bytes from an offset on, which a linker fills in, are those of a direct call."""
+
+
+class _X86:
+    addend = 4
+
+    def ends_at(self, code: Code, at: int) -> bool:
+        """Or in the ``lret`` of a start-up."""
+        return at >= 2 and _X86_CALL.search(code[max(at - _LONGEST_X86, 0) : at]) is not None
+
+    def ends(self, code: Code) -> Iterable[int]:
+        ends: set[int] = set()
+        for at, byte in enumerate(code):
+            if byte == 0xE8:
+                ends.add(at + 5)
+            elif byte == 0xFF:
+                ends.update(range(at + 2, at + 8))
+        return (at for at in ends if at <= len(code) and self.ends_at(code, at))
+
+    def direct(self, code: Code) -> Iterator[tuple[int, int]]:
+        for at in range(len(code) - 4):
+            if code[at] == 0xE8:
+                yield at + 5, at + 5 + int.from_bytes(code[at + 1 : at + 5], "little", signed=True)
+
+    def is_direct(self, code: Code, at: int) -> bool:
+        return 0 < at < len(code) and code[at - 1] == 0xE8
+
+
+class _Arm64:
+    addend = 0
+
+    def ends_at(self, code: Code, at: int) -> bool:
+        word = _word(code, at - 4)
+        return word >> 26 == _BL or word & 0xFFFFFC1F == _BLR or word & 0xFEFFF800 == _BLRAA
+
+    def ends(self, code: Code) -> Iterable[int]:
+        return (at for at in range(4, len(code) + 1, 4) if self.ends_at(code, at))
+
+    def direct(self, code: Code) -> Iterator[tuple[int, int]]:
+        for at in range(0, len(code) - 3, 4):
+            word = _word(code, at)
+            if word >> 26 == _BL:
+                yield at + 4, at + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))
+
+    def is_direct(self, code: Code, at: int) -> bool:
+        return _word(code, at) >> 26 == _BL
+
+
+def _word(code: Code, at: int) -> int:
+    """An instruction of four bytes; 0, which is none, where there are not so many."""
+    return int.from_bytes(code[at : at + 4], "little") if at >= 0 and at % 4 == 0 and at + 4 <= len(code) else 0
+
+
+OF_MACHINE: dict[int, Calls] = {X86_64: _X86(), AARCH64: _Arm64()}

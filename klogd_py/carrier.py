@@ -55,6 +55,7 @@ class Carrier:
     async def run(self) -> int:
         """Carry until the source is empty or nobody is left to carry to; returns the exit status."""
         failures = 0
+        waited = False
         while not self._mailroom.all_gone:
             await self.running.wait()
             await self._mailroom.room()
@@ -72,6 +73,8 @@ class Carrier:
                 logger.info("%s", self._source.remark)
                 self._source.remark = ""
             if batch:
+                self._learn_time(batch, waited)
+                waited = False
                 await self.deliver(batch)
             elif self._source.exhausted or self._once:
                 await self.deliver([], last=True)
@@ -79,7 +82,7 @@ class Carrier:
                 if self._mailroom.wanted_again is None:
                     return 0
             else:
-                await self._readable_or_due()
+                waited = await self._readable_or_due()
         return 0
 
     async def finish(self) -> None:
@@ -121,7 +124,7 @@ class Carrier:
             unknown = unknown or isinstance(place, Unknown)
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.wall_us_of), unknown
+        return translate(batch, place_of, self.manner, self._clock.wall_of), unknown
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""
@@ -132,8 +135,15 @@ class Carrier:
         if self._source.rewind(seq):
             self._mailroom.catch_up()
 
-    async def _readable_or_due(self) -> None:
-        """Wait for records, until those that an unfinished oops holds back must go, or a sink may catch up."""
+    def _learn_time(self, batch: list[Record | Gap], waited: bool) -> None:
+        """Compare the clocks, if the last record of a batch was made just now: nothing was there a moment ago."""
+        last = batch[-1]
+        if waited and isinstance(last, Record) and len(batch) < device.BATCH_RECORDS:
+            self._clock.anchor()
+            self._clock.heard(last)
+
+    async def _readable_or_due(self) -> bool:
+        """Wait for records; false if those that an unfinished oops holds back must go before, or a sink may catch up."""
         due_s = self._learning.due_in_s(asyncio.get_running_loop().time())
         if self._mailroom.any_behind:
             due_s = min(CATCH_UP_S, CATCH_UP_S if due_s is None else due_s)
@@ -142,6 +152,8 @@ class Carrier:
                 await device.readable(self._source)
         except TimeoutError:
             await self.deliver([])
+            return False
+        return True
 
     async def _survive(self, error: OSError, failures: int) -> bool:
         """Wait longer after each failed read; without permission there is no use in trying again."""

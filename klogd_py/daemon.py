@@ -104,7 +104,7 @@ class Daemon:
         self._stopping.set()
 
     def _announce(self, gap: Gap) -> Entry:
-        return announce(gap, self._clock.wall_us_of)
+        return announce(gap, lambda record: self._clock.wall_of(record)[0])
 
     def _manner(self) -> Manner:
         settings = self.config.translate

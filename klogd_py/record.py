@@ -124,11 +124,21 @@ class Gap(Struct, frozen=True, gc=False):
         return self.last - self.first + 1
 
 
+class Quality(Enum):
+    """How a wall time was come by, and so how far it can be relied on."""
+
+    LIVE = "live"  # the record was read at once
+    BACKLOG = "backlog"  # worked out from the kernel's stamp
+    POST_SUSPEND = "post-suspend"  # the same, but a suspend may lie in between: it may be earlier by as long as that took
+    CLOCK_UNSET = "clock-unset"  # the wall clock had not been set
+    RECEIPT = "receipt"  # the time of reading, for want of a stamp
+
+
 class Entry(Struct, frozen=True, gc=False):
     """A record made ready for the sinks: wall time, translated text, the places that were named in it.
 
-    ``wall_us`` counts microseconds since the Unix epoch. ``gap`` is set on the entries with which klogd-py itself
-    announces a loss. ``ours`` is set where klogd-py speaks without any record behind it.
+    ``wall_us`` counts microseconds since the Unix epoch, ``quality`` is ``None`` where the source stated it. ``gap`` is set
+    on the entries with which klogd-py itself announces a loss, ``ours`` where it speaks without any record behind it.
     """
 
     record: Record
@@ -137,3 +147,4 @@ class Entry(Struct, frozen=True, gc=False):
     places: tuple[Place, ...] = ()
     gap: Gap | None = None
     ours: bool = False
+    quality: Quality | None = None

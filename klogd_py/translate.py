@@ -12,9 +12,10 @@ from msgspec import Struct
 from klogd_py import addresses
 from klogd_py.addresses import Kind, Mention
 from klogd_py.gaps import announce
-from klogd_py.record import Entry, Gap, Place, Record, Unknown
+from klogd_py.record import Entry, Gap, Place, Quality, Record, Unknown
 
 PlaceOf = Callable[[int], Place | Unknown]
+WallOf = Callable[[Record], tuple[int, Quality | None]]
 
 _TEXT_KINDS = frozenset("tTwWiV")  # letters of nm(1) that code can have; V and W are weak, i is an ifunc
 
@@ -84,19 +85,19 @@ def translate(
     records: Iterable[Record | Gap],
     place_of: PlaceOf,
     manner: Manner,
-    wall_us_of: Callable[[Record], int],
+    wall_of: WallOf,
 ) -> list[Entry]:
     """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it."""
     entries = []
     for item in records:
         if isinstance(item, Gap):
-            entries.append(announce(item, wall_us_of))
+            entries.append(announce(item, lambda record: wall_of(record)[0]))
             continue
-        wall_us = wall_us_of(item)
+        wall_us, quality = wall_of(item)
         text, places = rewrite(item.text, place_of, manner)
-        entries.append(Entry(item, wall_us, text, places))
+        entries.append(Entry(item, wall_us, text, places, quality=quality))
         if places and manner.twice:
-            entries.append(Entry(item, wall_us, item.text))
+            entries.append(Entry(item, wall_us, item.text, quality=quality))
     return entries
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "gaps", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
+SPINE = {"record", "gaps", "printk_clock", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[object]] = {
     "device": {"record", "gaps", "kmsg", "lines"},
     "replay": {"record", "kmsg", "lines", "device"},
     "position": {"record"},
-    "clock": {"record"},
+    "printk_clock": {"record"},
+    "clock": {"record", "printk_clock"},
     "notify": {"record"},
     "config": {"record"},
     "invocation": {"config", "symbols"},

@@ -66,8 +66,8 @@ def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
     assert (place.classic_form, place.kernel_form) == ("f+0x1/0x08", "f+0x1/0x8")
 
 
-def at_one(_record: Record) -> int:
-    return 1
+def at_one(_record: Record) -> tuple[int, None]:
+    return 1, None
 
 
 def test_the_places_named_go_with_the_entry() -> None:

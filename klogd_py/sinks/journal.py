@@ -49,6 +49,8 @@ class JournalSink:
             ("KLOGD_SEQ", record.seq),
             ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None or entry.gap is not None else ""),
             ("KLOGD_USEC", record.usec),
+            ("KLOGD_WALL_USEC", entry.wall_us if entry.quality is not None else ""),
+            ("KLOGD_TIME", entry.quality.value if entry.quality is not None else ""),
             ("KLOGD_CALLER", record.caller),
             ("KLOGD_FLAGS", record.flags if record.flags != "-" else ""),
             ("KLOGD_RAW", record.text if entry.places else ""),

@@ -91,6 +91,7 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
         "seq": record.seq,
         "usec": record.usec,
         "wall_us": entry.wall_us,
+        "time": entry.quality.value if entry.quality is not None else "",
         "facility": record.facility,
         "severity": record.severity.name.lower(),
         "tag": _encodable(tag),

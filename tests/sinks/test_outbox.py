@@ -366,10 +366,10 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     device.close()
     kernel.end()
 
-    def wall_us_of(record: Record) -> int:
-        return WALL_US
+    def wall_of(record: Record) -> tuple[int, None]:
+        return WALL_US, None
 
-    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), wall_us_of)
+    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), wall_of)
     Outbox(sink, ROOMY, announced, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]

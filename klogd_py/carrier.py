@@ -9,6 +9,7 @@ import logging
 
 from klogd_py import device
 from klogd_py.clock import Clock
+from klogd_py.continuations import Joiner
 from klogd_py.device import Source
 from klogd_py.holdback import may_begin
 from klogd_py.naming import Naming
@@ -26,7 +27,8 @@ logger = logging.getLogger(__name__)
 class Carrier:
     """The way from one source to the mailroom. Mutable; lives on the event loop.
 
-    ``manner`` and ``paranoid`` may be exchanged at any time; ``running`` is cleared to have the records stay where they are.
+    ``manner``, ``join`` and ``paranoid`` may be exchanged at any time; ``running`` is cleared to have records stay where they
+    are.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Carrier:
         """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
         self.manner = Manner()
         self.paranoid = False
+        self.join = True
         self.running = asyncio.Event()
         self.carried = 0
         self._source = source
@@ -50,6 +53,7 @@ class Carrier:
         self._clock = clock
         self._live = live
         self._once = once and live
+        self._joiner = Joiner()
         self._learning = Learning()
 
     async def run(self) -> int:
@@ -91,11 +95,16 @@ class Carrier:
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        now_s = asyncio.get_running_loop().time()
+        if self.join or self._joiner.due_in_s(now_s) is not None:
+            batch = self._joiner.take(batch, now_s)
+        if last:
+            batch = [*batch, *self._joiner.end()]
         asked = self._live and self._naming.survey.loaded.asks_traces and may_begin(batch)
         if asked and await self._naming.modules_differ():
             await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
         survey = self._naming.survey
-        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
+        batch, found = self._learning.take(batch, now_s, survey)
         if last:
             held, found = self._learning.end(found)
             batch += held
@@ -109,7 +118,7 @@ class Carrier:
             # An oops can come before the event that tells of its module, whose init function may still be running.
             await self._naming.redraw("an address that no symbol contained")
             entries, _ = self._translated(batch)
-        self._mailroom.post(entries)
+        self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
         await asyncio.sleep(0)
 
@@ -143,10 +152,14 @@ class Carrier:
             self._clock.heard(last)
 
     async def _readable_or_due(self) -> bool:
-        """Wait for records; false if those that an unfinished oops holds back must go before, or a sink may catch up."""
-        due_s = self._learning.due_in_s(asyncio.get_running_loop().time())
-        if self._mailroom.any_behind:
-            due_s = min(CATCH_UP_S, CATCH_UP_S if due_s is None else due_s)
+        """Wait for records; false if some that are held back must go before any come, or if a sink may catch up."""
+        now_s = asyncio.get_running_loop().time()
+        waits_s = [
+            self._learning.due_in_s(now_s),
+            self._joiner.due_in_s(now_s),
+            CATCH_UP_S if self._mailroom.any_behind else None,
+        ]
+        due_s = min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
         try:
             async with asyncio.timeout(due_s):
                 await device.readable(self._source)

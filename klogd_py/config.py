@@ -62,6 +62,7 @@ class Translate(Struct, frozen=True, forbid_unknown_fields=True):
     style: Literal["replace", "append", "off"] = "replace"
     decoded: Literal["keep", "replace"] = "keep"
     twice: bool = False
+    join: bool = True
     paranoid: bool = False
 
 

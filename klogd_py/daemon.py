@@ -80,7 +80,7 @@ class Daemon:
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
         self.naming.draw_first()
-        self.carrier.manner, self.carrier.paranoid = self._manner(), self.config.translate.paranoid
+        self._set_manner()
         self.carrier.running.set()
         notify.tell(f"READY=1\n{self._status_line()}")
         ready()
@@ -106,9 +106,11 @@ class Daemon:
     def _announce(self, gap: Gap) -> Entry:
         return announce(gap, lambda record: self._clock.wall_of(record)[0])
 
-    def _manner(self) -> Manner:
+    def _set_manner(self) -> None:
+        """Have records treated as the configuration says."""
         settings = self.config.translate
-        return Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
+        self.carrier.manner = Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
+        self.carrier.join, self.carrier.paranoid = settings.join, settings.paranoid
 
     def _open_source(self) -> Source:
         if self._invocation.input:
@@ -201,7 +203,7 @@ class Daemon:
         notify.tell("RELOADING=1")
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
-        self.carrier.manner, self.carrier.paranoid = self._manner(), config.translate.paranoid
+        self._set_manner()
         await self.naming.redraw(reason)
         if self._live:
             await self._follow()

@@ -35,6 +35,7 @@ class Record(Struct, frozen=True, gc=False):
     ``prefix`` is ``facility << 3 | severity`` (0..2047), ``None`` where the source gave none. ``usec`` counts
     microseconds of the kernel's printk clock. ``head`` is what stood before the text in a text capture, as it
     stood. ``wall_us`` (microseconds since the Unix epoch) is set only where the source itself states a wall time.
+    ``parts`` are the sequence numbers of later records that continued this line and whose text was put behind it.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Record(Struct, frozen=True, gc=False):
     unparsed: bool = False
     head: str = ""
     wall_us: int | None = None
+    parts: tuple[int, ...] = ()
 
     @property
     def facility(self) -> int:

@@ -12,7 +12,7 @@ from klogd_py.config import BadConfig, Config
         ("sink = 1", "unknown key sink; expected one of: sinks, console_level, input"),
         ('sinks = ["foo"]', "key sinks: expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got 'foo'"),
         ('sinks = ["file:"]', "key sinks: expected console, file:PATH"),
-        ('[translate]\nstile = "x"', "unknown key translate.stile; expected one of: style, decoded, twice, paranoid"),
+        ('[translate]\nstile = "x"', "unknown key translate.stile; expected one of: style, decoded, twice, join, paranoid"),
         ('[translate]\nstyle = "x"', "key translate.style: invalid enum value 'x'; expected one of: 'replace', 'append', 'off'"),
         ("sinks = 1", "key sinks: expected a list, got a whole number"),
         ("sinks = [1]", "key sinks[0]: expected a string, got a whole number"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "gaps", "printk_clock", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
+SPINE = {"record", "gaps", "printk_clock", "continuations", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[object]] = {
     "device": {"record", "gaps", "kmsg", "lines"},
     "replay": {"record", "kmsg", "lines", "device"},
     "position": {"record"},
+    "continuations": {"record"},
     "printk_clock": {"record"},
     "clock": {"record", "printk_clock"},
     "notify": {"record"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[object]] = {
     "journald": set(),
     "outlets": {"config", "journald", "sinks"},
     "bookkeeper": {"position"},
-    "carrier": {"record", "holdback", "translate", "device", "clock", "naming", "symbols", "sinks"},
+    "carrier": {"record", "continuations", "holdback", "translate", "device", "clock", "naming", "symbols", "sinks"},
     "daemon": {EVERYBODY},
     "cli": {EVERYBODY},
     "__init__": set(),

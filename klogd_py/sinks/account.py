@@ -22,6 +22,7 @@ class Account:
         self._cause = cause
         self._skipping = bool(expected)  # what has no number and comes first was there before
         self._last_seq: int | None = None  # of the record before, within a batch
+        self._parts: set[int] = set()  # numbers to come that have gone with a record before them
 
     def go_back(self, seq: int) -> None:
         """Expect this number again: what came after it has not been kept, and the ring is read anew."""
@@ -29,12 +30,15 @@ class Account:
         self._cause = Cause.OVERRUN
         self._skipping = True
 
-    def take(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """The entries that are new, with a Gap before each number that does not follow on the last."""
+    def take(self, entries: Sequence[Entry], joined: bool = False) -> Sequence[Entry]:
+        """The entries that are new, with a Gap before each number that does not follow on the last.
+
+        ``joined`` says that some of them may have `parts`.
+        """
         if not entries:
             return entries
         first, last = entries[0].record.seq, entries[-1].record.seq
-        if first is not None and first == self.expected and last is not None and last - first == len(entries) - 1:
+        if not joined and first is not None and first == self.expected and last is not None and last - first == len(entries) - 1:
             self.expected = last + 1
             self._skipping = False
             self._cause = Cause.OVERRUN
@@ -53,12 +57,21 @@ class Account:
         self._skipping = last < self.expected
         if self._skipping:
             return []
+        self._pass_parts()
         missing = [self._announce(Gap(self.expected, first - 1, self._cause))] if first > self.expected else []
         if entry.gap is not None and first < self.expected:
             entry = self._announce(Gap(self.expected, last, entry.gap.cause))
         self.expected = last + 1
         self._cause = Cause.OVERRUN
+        self._parts.update(entry.record.parts)
+        self._pass_parts()
         return [*missing, entry]
+
+    def _pass_parts(self) -> None:
+        """Expect no number that has gone with a record before it."""
+        while self._parts and self.expected in self._parts:
+            self._parts.discard(self.expected)
+            self.expected += 1
 
 
 def numbers_of(entry: Entry) -> tuple[int, int] | None:

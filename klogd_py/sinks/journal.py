@@ -56,6 +56,7 @@ class JournalSink:
             ("KLOGD_RAW", record.text if entry.places else ""),
             *(("KLOGD_SYMBOL", place.kernel_form) for place in entry.places),
             *((f"KERNEL_{_field_name(key)}", value) for key, value in record.fields),
+            ("KLOGD_PARTS", " ".join(map(str, record.parts))),
             ("KLOGD_TRUNCATED", 1 if record.truncated else ""),
             ("KLOGD_UNPARSED", 1 if record.unparsed else ""),
         ]

@@ -74,10 +74,10 @@ class Mailroom:
             moved=self._moved,
         )
 
-    def post(self, entries: Sequence[Entry]) -> None:
-        """Hand a batch to every sink."""
+    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+        """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
         for outbox in self.outboxes.values():
-            outbox.post(entries)
+            outbox.post(entries, joined)
         self._moved()
 
     async def room(self) -> None:

@@ -71,6 +71,8 @@ class Outbox:
         self._dropped: Gap | None = None  # a run that is not announced yet
         self._dropped_count = 0
         self._told_count = 0  # of these, how many the operator has heard of
+        self._joined = False  # whether records may have parts
+        self._parts: set[int] = set()  # numbers that were accepted before those that come before them
         self._pause_s = SHORTEST_PAUSE_S
         self._waiting = asyncio.Event()
         self._courier = Courier(f"sink {sink.name}")
@@ -99,12 +101,16 @@ class Outbox:
         """The ring is about to be read anew from `expected` on, or from before."""
         self.behind = False
 
-    def post(self, entries: Sequence[Entry]) -> None:
-        """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise."""
+    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+        """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise.
+
+        ``joined`` says that some of the records may have `parts`.
+        """
+        self._joined = joined
         if self.gone or self.behind:
             return
         if self._account is not None:
-            entries = self._account.take(entries)
+            entries = self._account.take(entries, joined)
         if not self._queue and not self.sink.blocking:
             entries = entries[self._send(entries) :]
             if self.gone:
@@ -205,11 +211,16 @@ class Outbox:
 
     def _move_on(self, accepted: Sequence[Entry]) -> None:
         """Have the position stand behind the last record, or announced gap, that was accepted."""
+        if self._joined:
+            self._parts.update(seq for entry in accepted for seq in entry.record.parts)
         for entry in reversed(accepted):
             span = numbers_of(entry)
             if span is not None:
                 self.next_seq = span[1] + 1
-                return
+                break
+        while self._parts and self.next_seq in self._parts:
+            self._parts.discard(self.next_seq)
+            self.next_seq += 1
 
     async def _room(self) -> None:
         """Wait until the sink may take something: until its socket can be written to, or for a short while."""
@@ -235,7 +246,7 @@ class Outbox:
         size = _size(entry)
         if not self._dropping and self._queued_bytes + size <= self._limit_bytes:
             self._append(entry)
-        elif self._when_full is WhenFull.WAIT or _is_severe(entry):
+        elif self._when_full is WhenFull.WAIT or _must_stay(entry):
             # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
             second = bool(self._queue) and self._queue[-1].record is entry.record  # line of a record that is sent twice
             left = self._rereadable and entry.record.seq is not None and not second
@@ -294,7 +305,10 @@ def _attempt(sink: Sink, entries: Sequence[Entry]) -> tuple[int, SinkDown | None
         return 0, SinkDown(str(error))
 
 
-def _is_severe(entry: Entry) -> bool:
+def _must_stay(entry: Entry) -> bool:
+    """Whether an entry may not be dropped: an error or worse, or a line whose parts lie among what comes after it."""
+    if entry.record.parts:
+        return True
     return entry.gap is None and entry.record.prefix is not None and entry.record.severity <= Severity.ERR
 
 

@@ -89,6 +89,7 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
     content: dict[str, object] = {
         "boot_id": boot_id if record.seq is not None or entry.gap is not None else "",
         "seq": record.seq,
+        "parts": record.parts,
         "usec": record.usec,
         "wall_us": entry.wall_us,
         "time": entry.quality.value if entry.quality is not None else "",

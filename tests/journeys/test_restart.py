@@ -17,7 +17,15 @@ JSON_FILE = '[file]\nform = "json"\n'
 
 
 def _documents(log: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in lines_of(log)]
+    """The records in a file; before the first of them it may be told that the ring had lost older ones, and nothing else."""
+    documents = [json.loads(line) for line in lines_of(log)]
+    if documents and documents[0].get("gap", {}).get("cause") == "pre-start":
+        assert documents[0]["gap"] == {"first": 0, "last": documents[1]["seq"] - 1, "count": documents[1]["seq"]} | {
+            "cause": "pre-start"
+        }
+        del documents[0]
+    assert not [document for document in documents if "gap" in document]
+    return documents
 
 
 def _marked(log: Path, marker: str) -> list[str]:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.record import Cause, Entry, Gap
+from klogd_py.record import Cause, Entry, Gap, Record
 from klogd_py.sinks.account import Account
 from tests.entries import announced, entry, lost, numbered
 
@@ -59,3 +59,11 @@ def test_every_number_comes_once_however_often_the_ring_is_read(reads: list[tupl
             covered += range(gap.first, gap.last + 1) if gap else [taken.record.seq or 0]
     assert covered == [*range(begin, begin + len(covered))]
     assert account.expected == begin + len(covered)
+
+
+def test_a_number_that_has_gone_with_a_record_before_it_is_not_missed() -> None:
+    account = _account(5)
+    head = Entry(Record("a b", 6, 5, parts=(7, 9, 10)), 0, "a b")
+    assert _told([*account.take([head, *numbered([6, 8])], joined=True)]) == [5, 6, 8]
+    assert account.expected == 11
+    assert _told([*account.take(numbered([9, 10, 11]), joined=True)]) == [11]

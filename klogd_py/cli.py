@@ -133,6 +133,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     from klogd_py.classic import AlreadyRunning, PidFile
     from klogd_py.daemon import Daemon
     from klogd_py.device import SourceUnavailable
+    from klogd_py.position import PositionInUse
 
     ownlog.to_stderr(level)
     claimed = PidFile(pid_file) if pid_file else None
@@ -155,6 +156,9 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
         return asyncio.run(serve())
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
+        return FAILED
+    except PositionInUse as error:
+        print(f"{program}: {error}", file=sys.stderr)
         return FAILED
     finally:
         if claimed:

@@ -92,8 +92,8 @@ def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
     assert (place.classic_form, place.kernel_form) == ("f+0x1/0x08", "f+0x1/0x8")
 
 
-def at_one(_record: Record) -> int:
-    return 1
+def at_one(_record: Record) -> tuple[int, None]:
+    return 1, None
 
 
 def test_the_places_named_go_with_the_entry() -> None:
@@ -123,5 +123,6 @@ def test_a_gap_is_announced_in_its_place_and_not_in_the_kernels_name(gap: Gap, t
     before, announcement, after = translate([Record("a"), gap, Record("b")], place_of, Manner(), at_one)
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)
-    assert (announcement.text, announcement.gap) == (text, gap)
+    facts = f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
+    assert (announcement.record.text, announcement.text, announcement.gap) == (text, f"{text} {facts}", gap)
     assert announcement.record.facility != 0

@@ -16,6 +16,7 @@ from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols.learning import Learning
+from klogd_py.traces import begins_boot
 from klogd_py.translate import Manner, translate
 
 LONGEST_PAUSE_S = 5.0
@@ -79,7 +80,7 @@ class Carrier:
             if batch:
                 self._learn_time(batch, waited)
                 waited = False
-                await self.deliver(batch)
+                await self._deliver_boots(batch)
             elif self._source.exhausted or self._once:
                 await self.deliver([], last=True)
                 await self._mailroom.settled()
@@ -121,6 +122,16 @@ class Carrier:
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
         await asyncio.sleep(0)
+
+    async def _deliver_boots(self, batch: list[Record | Gap]) -> None:
+        """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
+        start = 0
+        for at, item in enumerate(batch if not self._live else ()):
+            if isinstance(item, Record) and begins_boot(item.text) and (at or self.carried):
+                await self.deliver(batch[start:at], last=True)
+                await self._naming.begin_anew()
+                start = at
+        await self.deliver(batch[start:])
 
     def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
         """The batch as entries, and whether it holds a code address that has no place."""

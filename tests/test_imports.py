@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[object]] = {
     "journald": set(),
     "outlets": {"config", "journald", "sinks"},
     "bookkeeper": {"position"},
-    "carrier": {"record", "continuations", "holdback", "translate", "device", "clock", "naming", "symbols", "sinks"},
+    "carrier": {"record", "continuations", "holdback", "traces", "translate", "device", "clock", "naming", "symbols", "sinks"},
     "daemon": {EVERYBODY},
     "cli": {EVERYBODY},
     "__init__": set(),

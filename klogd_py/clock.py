@@ -1,15 +1,17 @@
 """What wall time does a kernel stamp stand for?
 
-The printk clock counts from boot, close to CLOCK_MONOTONIC; whether it runs through suspend depends on the machine. It
-is anchored to the wall clock anew for every batch, and never yields a time in the future.
+The wall clock and the stamps' own clock are compared anew for every batch, so a wall clock that was set, a suspend or a drift
+moves what comes after it, and no time lies in the future.
 
-Source of truth: kernel/printk/printk.c ``local_clock()``; clock_gettime(2).
+Source of truth: clock_gettime(2); `klogd_py.printk_clock` for the stamps.
 """
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
-from klogd_py.record import Record
+from klogd_py.printk_clock import LIVE_US, UNSET_BEFORE_US, PrintkClock, Times
+from klogd_py.record import Quality, Record
 
 
 class Clock(Protocol):
@@ -18,28 +20,62 @@ class Clock(Protocol):
     def anchor(self) -> None:
         """Take the time; called once per batch."""
 
-    def wall_us_of(self, record: Record) -> int:
-        """Microseconds since the Unix epoch."""
+    def heard(self, record: Record) -> None:
+        """Learn from a record that was made a moment ago; called after `anchor`."""
+
+    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+        """Microseconds since the Unix epoch, and how far they can be relied on; no quality where the source states them."""
+
+
+def now() -> Times:
+    """All clocks of this machine."""
+    return Times(
+        time.time_ns() // 1000,
+        time.monotonic_ns() // 1000,
+        time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000,
+    )
 
 
 class LiveClock:
     """Wall times for records of the running kernel. Mutable: `anchor` is called once per batch."""
 
-    def __init__(self) -> None:
-        self._now_us = 0
-        self._boot_us = 0
-        self.anchor()
+    def __init__(self, read: Callable[[], Times] = now) -> None:
+        """``read`` is the seam for a machine whose clocks have a script."""
+        self._read = read
+        self._now = read()
+        self._printk = PrintkClock(self._now)
+        self._reckon()
 
     def anchor(self) -> None:
         """Take the time."""
-        self._now_us = time.time_ns() // 1000
-        self._boot_us = self._now_us - time.monotonic_ns() // 1000
+        self._now = self._read()
+        self._reckon()
 
-    def wall_us_of(self, record: Record) -> int:
-        """Microseconds since the Unix epoch at which the record was made; now, if it does not say."""
-        if record.usec is None:
-            return self._now_us
-        return min(self._boot_us + record.usec, self._now_us)
+    def heard(self, record: Record) -> None:
+        """Learn from a record that was made a moment ago."""
+        if record.usec is not None:
+            self._printk.heard(record.usec, self._now)
+            self._reckon()
+
+    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+        """When the record was made; now, if it does not say."""
+        usec = record.usec
+        if usec is None:
+            return self._now.real_us, Quality.CLOCK_UNSET if self._is_unset else Quality.RECEIPT
+        if not self._is_unset and usec >= self._simple_from_us:
+            wall_us = self._zero_us + usec
+            if wall_us < self._live_from_us:
+                return wall_us, Quality.BACKLOG
+            return min(wall_us, self._now.real_us), Quality.LIVE
+        wall_us = self._printk.wall_us(usec, self._now)
+        return wall_us, self._printk.quality(usec, wall_us, self._now)
+
+    def _reckon(self) -> None:
+        """What is the same for every record of a batch."""
+        self._zero_us = self._printk.zero_us(self._now)
+        self._simple_from_us = self._printk.simple_from_us
+        self._live_from_us = self._now.real_us - LIVE_US
+        self._is_unset = self._now.real_us < UNSET_BEFORE_US
 
 
 class ReplayClock:
@@ -53,6 +89,9 @@ class ReplayClock:
         """Take the time."""
         self._now_us = time.time_ns() // 1000
 
-    def wall_us_of(self, record: Record) -> int:
-        """Microseconds since the Unix epoch."""
-        return self._now_us if record.wall_us is None else record.wall_us
+    def heard(self, record: Record) -> None:
+        """Nothing: how another machine's clock runs does not show here."""
+
+    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+        """What the record states; now, if it states nothing."""
+        return (self._now_us, Quality.RECEIPT) if record.wall_us is None else (record.wall_us, None)

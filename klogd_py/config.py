@@ -16,6 +16,7 @@ from msgspec import Struct
 from klogd_py.record import Severity
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
+LEAST_KIB, MOST_KIB = 64, 1 << 20  # less holds not even one burst, more than a GiB is no queue but a mistake
 LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
@@ -61,6 +62,7 @@ class Translate(Struct, frozen=True, forbid_unknown_fields=True):
     style: Literal["replace", "append", "off"] = "replace"
     decoded: Literal["keep", "replace"] = "keep"
     twice: bool = False
+    join: bool = True
     paranoid: bool = False
 
 
@@ -78,10 +80,25 @@ class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
     json: bool = False
 
 
+class SinkTerms(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[outbox.sink."NAME"]``; what is not set is as in ``[outbox]``."""
+
+    limit_kib: int | None = None
+    when_full: Literal["wait", "drop"] | None = None
+
+
+class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[journal]``"""
+
+    mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
+
+
 class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
     """``[outbox]``"""
 
     limit_kib: int = 8192
+    when_full: Literal["wait", "drop"] = "wait"
+    sink: dict[str, SinkTerms] = {}
 
 
 class State(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +130,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     translate: Translate = Translate()
     file: FileSection = FileSection()
     console: ConsoleSection = ConsoleSection()
+    journal: Journal = Journal()
     outbox: Outbox = Outbox()
     state: State = State()
     watch: Watch = Watch()
@@ -190,10 +208,25 @@ def _problem(config: Config) -> str:
             return f"key sinks: {wrong}"
     if not 0 <= config.console_level <= len(Severity):
         return f"key console_level: expected 0 (leave it alone) or 1 to 8, got {config.console_level}"
-    if config.outbox.limit_kib < 64:
-        return f"key outbox.limit_kib: expected at least 64, got {config.outbox.limit_kib}"
+    wrong = _wrong_outbox(config.outbox)
+    if wrong:
+        return wrong
     if not re.fullmatch(r"0?[0-7]{3}", config.file.mode):
         return f'key file.mode: expected an octal mode such as "0640", got {config.file.mode!r}'
+    return ""
+
+
+def _wrong_outbox(outbox: Outbox) -> str:
+    limits = {"outbox.limit_kib": outbox.limit_kib}
+    for spec, terms in outbox.sink.items():
+        key = f'outbox.sink."{spec}"'
+        if check_sink(spec):
+            return f"key {key}: {check_sink(spec)}"
+        if terms.limit_kib is not None:
+            limits[f"{key}.limit_kib"] = terms.limit_kib
+    for key, limit_kib in limits.items():
+        if not LEAST_KIB <= limit_kib <= MOST_KIB:
+            return f"key {key}: expected {LEAST_KIB} to {MOST_KIB}, got {limit_kib}"
     return ""
 
 
@@ -216,7 +249,7 @@ def _explain(message: str) -> str:
 def _table(keys: list[str]) -> Struct:
     table: Struct = Config()
     for key in keys:
-        table = getattr(table, key)
+        table = SinkTerms() if key.endswith("[...]") else getattr(table, key)
     return table
 
 

@@ -1,12 +1,10 @@
-"""The long-running service: builds its parts from one Config, carries records from the source to every sink, and reacts
-to signals, to changed files and to modules that come and go.
+"""The long-running service: builds its parts from one Config, and reacts to signals, to changed files and to modules that
+come and go.
 
-The only place where concrete sources, sinks and watchers are named. One event loop; the atlas is drawn in a thread and
-swapped in one assignment, and reading waits for it, since the kernel's ring is the queue.
+The only place where concrete sources, sinks and watchers are named. One event loop.
 """
 
 import asyncio
-import errno
 import logging
 import os
 import signal
@@ -14,49 +12,30 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, notify
+from klogd_py import device, journald, notify
+from klogd_py.bookkeeper import Bookkeeper
+from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
 from klogd_py.config import BadConfig, Config
 from klogd_py.device import KmsgDevice, Source
-from klogd_py.holdback import may_begin
+from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
-from klogd_py.position import Ledger, PositionNotSaved, boot_id
-from klogd_py.record import Entry, Gap, Place, Record, Unknown
+from klogd_py.naming import Naming
+from klogd_py.outlets import build_sink, terms_for
+from klogd_py.position import PositionInUse, boot_id
+from klogd_py.record import Entry, Gap
 from klogd_py.replay import open_replay
-from klogd_py.sinks import Sink
-from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.file import FileForm, FileSink
-from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.mailroom import Mailroom
-from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.symbols import search
-from klogd_py.symbols.atlas import Atlas
-from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import Survey, module_layout, survey
-from klogd_py.translate import Decoded, Manner, Stood, Style, announce, translate
+from klogd_py.translate import Decoded, Manner, Style
 from klogd_py.watch.follower import Follower
 
-SAVE_PERIOD_S = 1.0
+STATUS_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
-LONGEST_PAUSE_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
 logger = logging.getLogger("klogd_py")
-
-
-SINKS: dict[str, Callable[[Config, str, str], Sink]] = {
-    "console": lambda config, boot, rest: ConsoleSink(Colour(config.console.colour), config.console.json),
-    "file": lambda config, boot, rest: FileSink(rest, FileForm(config.file.form), int(config.file.mode, 8)),
-    "syslog": lambda config, boot, rest: SyslogSink(rest),
-    "journal": lambda config, boot, rest: JournalSink(boot, rest),
-}
-
-
-def build_sink(spec: str, config: Config, boot: str) -> Sink:
-    """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands for."""
-    kind, _, rest = spec.partition(":")
-    return SINKS[kind](config, boot, rest)
 
 
 class Daemon:
@@ -68,26 +47,23 @@ class Daemon:
         Raises:
             BadConfig: the configuration is wrong.
             SourceUnavailable: no kernel log interface can be used.
+            PositionInUse: another daemon uses the same position file.
         """
         self._invocation = invocation
         self.config = invocation.config()
         self._live = not invocation.input
         self.source = source or self._open_source()
-        self.survey = Survey(Atlas())
-        self._learning = Learning()
+        self.naming = Naming(self._sources, lambda: notify.tell(self._status_line()))
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
-        self._ledger = self._open_ledger()
-        self.mailroom = Mailroom(self._announce, self._owed, patient=not self._live)
-        self._carried = 0
-        self._stood: Stood = set()
-        self._unsaved = ""  # why the position could not be saved the last time
+        self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
+        self.mailroom = Mailroom(self._announce, self._books.owed, rereadable=self._numbered, moved=self._moved)
+        self.carrier = Carrier(self.source, self.mailroom, self.naming, self._clock, live=self._live, once=invocation.once)
+        self._routes = journald.Routes()
         self._stopping = asyncio.Event()
-        self._running = asyncio.Event()  # cleared between TSTP and CONT
-        self._redrawing = asyncio.Lock()
         self._reloading = asyncio.Lock()
-        self._save_timer: asyncio.TimerHandle | None = None
+        self._status_timer: asyncio.TimerHandle | None = None
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
@@ -103,8 +79,9 @@ class Daemon:
         self._arrange_sinks()
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
-        self._adopt(survey(self._sources()))
-        self._running.set()
+        self.naming.draw_first()
+        self._set_manner()
+        self.carrier.running.set()
         notify.tell(f"READY=1\n{self._status_line()}")
         ready()
         try:
@@ -119,132 +96,49 @@ class Daemon:
             await self._finish()
         return self.status
 
-    # The main job
+    # Building
 
     async def _carry(self) -> None:
-        """Read a batch, name what is in it, post it to every sink; for ever, or until the source is empty."""
-        failures = 0
-        while True:
-            await self._running.wait()
-            await self.mailroom.room()
-            try:
-                async with self._redrawing:
-                    batch = self.source.read_batch()
-            except OSError as error:
-                failures += 1
-                if not await self._survive(error, failures):
-                    return
-                continue
-            failures = 0
-            if self.source.remark:
-                logger.info("%s", self.source.remark)
-                self.source.remark = ""
-            if batch:
-                await self._deliver(batch)
-            elif self.source.exhausted or (self._invocation.once and self._live):
-                await self._deliver([], last=True)
-                await self.mailroom.settled()
-                self._stopping.set()
-                return
-            else:
-                await self._readable_or_due()
-
-    async def _readable_or_due(self) -> None:
-        """Wait for records, or until those that an unfinished oops holds back must go."""
-        try:
-            async with asyncio.timeout(self._learning.due_in_s(asyncio.get_running_loop().time())):
-                await device.readable(self.source)
-        except TimeoutError:
-            await self._deliver([])
-
-    async def _deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
-        if self._live and self.survey.loaded.asks_traces and may_begin(batch) and await asyncio.to_thread(self._modules_differ):
-            await self._redraw("the beginning of a trace")  # whose proof counts only for modules that are known to be there
-        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), self.survey)
-        if last:
-            held, found = self._learning.end(found)
-            batch += held
-        if found is not self.survey:
-            self._adopt(found)
-        if self.config.translate.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
-            await self._redraw("an Oops")
-        self._clock.anchor()
-        entries, unknown = self._translated(batch)
-        if unknown and self._live and await asyncio.to_thread(self._modules_differ):
-            # An oops can come before the event that tells of its module, whose init function may still be running.
-            await self._redraw("an address that no symbol contained")
-            entries, _ = self._translated(batch)
-        self.mailroom.post(entries)
-        self._carried += len(batch)
-        if self.mailroom.all_gone:
-            self._stopping.set()
-        if self._save_timer is None:
-            self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
-        await asyncio.sleep(0)
-
-    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
-        """The batch as entries, and whether it holds a code address that has no place."""
-        atlas = self.survey.atlas
-        unknown = False
-
-        def place_of(address: int) -> Place | Unknown:
-            nonlocal unknown
-            place = atlas.place_of(address)
-            unknown = unknown or isinstance(place, Unknown)
-            return place
-
-        return translate(batch, place_of, self._manner(), self._clock.wall_us_of, self._stood), unknown
-
-    def _modules_differ(self) -> bool:
-        """Whether other modules are loaded now than when the symbols were read, or at other addresses."""
-        return module_layout(self._sources()) != self.survey.layout
-
-    async def _survive(self, error: OSError, failures: int) -> bool:
-        """Wait longer after each failed read; without permission there is no use in trying again, and it stops."""
-        if error.errno in (errno.EPERM, errno.EACCES):
-            logger.error("%s: %s; stopping", self.source.name, error.strerror)
-            self.status = 1
-            self._stopping.set()
-            return False
-        pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-        logger.error("%s: %s; trying again in %.1f s", self.source.name, error.strerror, pause_s)
-        await asyncio.sleep(pause_s)
-        return True
+        """Carry records; stop when there are none to come, or nobody to bring them to."""
+        self.status = await self.carrier.run()
+        self._stopping.set()
 
     def _announce(self, gap: Gap) -> Entry:
-        return announce(gap, self._clock.wall_us_of)
+        return announce(gap, lambda record: self._clock.wall_of(record)[0])
 
-    def _manner(self) -> Manner:
+    def _set_manner(self) -> None:
+        """Have records treated as the configuration says."""
         settings = self.config.translate
-        return Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
-
-    # Building
+        self.carrier.manner = Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
+        self.carrier.join, self.carrier.paranoid = settings.join, settings.paranoid
 
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
         return device.open_source(self.config.input.source)
 
-    def _open_ledger(self) -> Ledger | None:
-        """The saved position, if this source has sequence numbers to save."""
-        if not self.config.state.position or not isinstance(self.source, KmsgDevice):
-            return None
-        ledger = Ledger(Path(self.config.state.position), self._boot)
-        newest = None if ledger.is_empty else self.source.newest()
-        if newest is not None:
-            ledger.forget_beyond(newest)
-        if ledger.remark:
-            logger.warning("%s", ledger.remark)
-        return ledger
+    @property
+    def _numbered(self) -> bool:
+        """Whether the source numbers its records, and can go back to one."""
+        return isinstance(self.source, KmsgDevice)
 
-    def _owed(self, sink: str) -> int | None:
-        return self._ledger.owed(sink) if self._ledger else None
+    def _newest(self) -> int | None:
+        return self.source.newest() if isinstance(self.source, KmsgDevice) else None
 
     def _arrange_sinks(self) -> None:
-        sinks = [build_sink(spec, self.config, self._boot) for spec in self.config.sinks]
-        self.mailroom.arrange(sinks, self.config.outbox.limit_kib << 10)
-        if self._live and "journal" in os.path.realpath("/dev/log") and any(sink.name == "syslog:/dev/log" for sink in sinks):
-            logger.info("/dev/log belongs to the journal, which reads the kernel's messages itself: expect them twice there")
+        """Have the sinks that the configuration names; raises PositionInUse."""
+        routes = journald.Routes()
+        if self._live and {"journal", "syslog"} & set(self.config.sinks):
+            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")))
+        if routes.reason and routes != self._routes:
+            logger.info("%s", routes.reason)
+        self._routes = routes
+        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in self.config.sinks}
+        if any(sink.keeps_position for sink in sinks.values()):
+            self._books.open()
+        terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
+        self._books.save(self.mailroom.positions)  # a sink that goes now may come back
+        self.mailroom.arrange(sinks.values(), terms.__getitem__)
 
     def _sources(self) -> Sources:
         return self._invocation.sources(self.config, elsewhere=not self._live)
@@ -257,37 +151,14 @@ class Daemon:
         except OSError as error:
             logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
 
-    # Names
-
-    async def _redraw(self, reason: str) -> None:
-        """Draw a new atlas off the loop and swap it in."""
-        async with self._redrawing:
-            before = self.survey
-            drawn = await asyncio.to_thread(survey, self._sources(), before=before)
-            if before is not self.survey:  # an oops that was held back taught something meanwhile
-                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey)
-            self._adopt(drawn)
-        logger.info("symbols read anew after %s", reason)
-        notify.tell(self._status_line())
-
-    def _adopt(self, found: Survey) -> None:
-        """Take an atlas into use, and tell the operator what is new about it."""
-        before, self.survey = self.survey, found
-        for line in found.summary:
-            if line not in before.summary:
-                logger.info("%s", line)
-        for remark in found.remarks:
-            if remark not in before.remarks:
-                logger.warning("%s", remark)
-
     # Reactions
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGUSR1, self._start, lambda: self._redraw("SIGUSR1"))
-        loop.add_signal_handler(signal.SIGUSR2, self._start, lambda: self._redraw("SIGUSR2"))
+        loop.add_signal_handler(signal.SIGUSR1, self._start, lambda: self.naming.redraw("SIGUSR1"))
+        loop.add_signal_handler(signal.SIGUSR2, self._start, lambda: self.naming.redraw("SIGUSR2"))
         loop.add_signal_handler(signal.SIGHUP, self._start, lambda: self._reload("SIGHUP"))
         loop.add_signal_handler(signal.SIGTSTP, self._pause)
         loop.add_signal_handler(signal.SIGCONT, self._resume)
@@ -299,14 +170,14 @@ class Daemon:
             self._group.create_task(job())
 
     def _pause(self) -> None:
-        if self._running.is_set():
+        if self.carrier.running.is_set():
             logger.info("paused: records stay in the kernel's buffer")
-        self._running.clear()
+        self.carrier.running.clear()
 
     def _resume(self) -> None:
-        if not self._running.is_set():
+        if not self.carrier.running.is_set():
             logger.info("resumed")
-        self._running.set()
+        self.carrier.running.set()
 
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
@@ -322,12 +193,18 @@ class Daemon:
         for table in ("input", "state"):
             if getattr(config, table) != getattr(self.config, table):
                 logger.warning("the change in [%s] takes effect at the next start", table)
+        before, self.config = self.config, config
+        try:
+            self._arrange_sinks()
+        except PositionInUse as error:
+            self.config = before
+            logger.error("keeping the old configuration: %s", error)
+            return
         notify.tell("RELOADING=1")
-        self.config = config
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
-        self._arrange_sinks()
-        await self._redraw(reason)
+        self._set_manner()
+        await self.naming.redraw(reason)
         if self._live:
             await self._follow()
         notify.tell(f"READY=1\n{self._status_line()}")
@@ -336,10 +213,10 @@ class Daemon:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
             self._start(lambda: self._reload(f"a change of {path}"))
         else:
-            self._start(lambda: self._redraw(f"a change of {path}"))
+            self._start(lambda: self.naming.redraw(f"a change of {path}"))
 
     def _module_changed(self, name: str) -> None:
-        self._start(lambda: self._redraw(f"module {name} came or went"))
+        self._start(lambda: self.naming.redraw(f"module {name} came or went"))
 
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""
@@ -368,34 +245,33 @@ class Daemon:
             notify.tell("WATCHDOG=1")
             await asyncio.sleep(period_s)
 
-    def _save(self) -> None:
-        """Write the position; once more later if sinks still have something to send."""
-        self._save_timer = None
-        if self._ledger is not None:
-            try:
-                self._ledger.save(self.mailroom.positions)
-            except PositionNotSaved as error:
-                if str(error) != self._unsaved:
-                    logger.warning("position not saved, a restart sends records again: %s", error)
-                self._unsaved = str(error)
+    def _moved(self) -> None:
+        """A sink may have accepted something: write down where it stands, and tell the manager of it before long."""
+        self._books.save(self.mailroom.positions)
+        if self.mailroom.all_gone:
+            self._stopping.set()
+        if self._status_timer is None:
+            self._status_timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
+
+    def _tell_status(self) -> None:
+        self._status_timer = None
         notify.tell(self._status_line())
-        if self.mailroom.busy and not self._stopping.is_set():
-            self._save_timer = asyncio.get_running_loop().call_later(SAVE_PERIOD_S, self._save)
 
     def _status_line(self) -> str:
         down = [name for name, outbox in self.mailroom.outboxes.items() if outbox.last_error]
         state = f"; down: {', '.join(down)}" if down else ""
-        return f"STATUS={self._carried} records from {self.source.name}; {self.survey.headline}{state}"
+        return f"STATUS={self.carrier.carried} records from {self.source.name}; {self.naming.survey.headline}{state}"
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
         notify.tell("STOPPING=1")
         self._follower.close()
-        if self._save_timer is not None:
-            self._save_timer.cancel()
-        await self._deliver(self.source.rest(), last=True)
+        await self.carrier.finish()
         await self.mailroom.empty(STOP_LIMIT_S)
-        self._save()
+        self._books.save(self.mailroom.positions)
+        if self._status_timer is not None:
+            self._status_timer.cancel()
         if self.mailroom.close():
             self.status = 1
+        self._books.close()
         self.source.close()

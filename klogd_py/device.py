@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from klogd_py import kmsg, lines
+from klogd_py.gaps import explain
 from klogd_py.record import Cause, Gap, Record
 
 BATCH_RECORDS = 512
@@ -28,6 +29,7 @@ _KMSG_NUMBER = os.makedev(1, 11)
 _READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9  # SYSLOG_ACTION_...
 
 Read = Callable[[int, int], bytes]
+ToOldest = Callable[[int], None]
 
 
 class SourceUnavailable(OSError):
@@ -50,24 +52,33 @@ class Source(Protocol):
     def rest(self) -> list[Record | Gap]:
         """What has come of an unfinished record, for the end; usually nothing."""
 
+    def rewind(self, seq: int) -> bool:
+        """Have the next batch begin at this number, or at the oldest that is still there; false if there is no going back."""
+
     def close(self) -> None:
         """Let go of the descriptor."""
+
+
+def _to_oldest(descriptor: int) -> None:
+    os.lseek(descriptor, 0, os.SEEK_SET)
 
 
 class KmsgDevice:
     """/dev/kmsg from its oldest record on, with a Gap wherever records are missing.
 
-    ``read`` is the seam for a device with a smaller world: it takes a descriptor and a length like os.read.
+    ``read`` and ``to_oldest`` are the seams for a device with a smaller world: the first takes a descriptor and a length
+    like os.read, the second goes back to the oldest record.
     """
 
-    def __init__(self, descriptor: int, name: str = str(KMSG), read: Read = os.read) -> None:
+    def __init__(self, descriptor: int, name: str = str(KMSG), read: Read = os.read, to_oldest: ToOldest = _to_oldest) -> None:
         self.name = name
         self.exhausted = False
         self.remark = ""
         self._descriptor = descriptor
         self._read = read
+        self._to_oldest = to_oldest
         self._expected: int | None = None
-        self._refused: Cause | None = None  # the last read, while no record has come after it
+        self._events: list[Cause] = []  # since the last record that has a number
         self._skip_below = 0
 
     def fileno(self) -> int:
@@ -79,12 +90,23 @@ class KmsgDevice:
         newest = None
         while raws := self._drain()[0]:
             newest = next((record.seq for record in reversed(kmsg.parse_all(raws)) if record.seq is not None), newest)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._to_oldest(self._descriptor)
         return newest
 
     def skip_below(self, seq: int) -> None:
         """Leave out the records before ``seq``, which every sink has had."""
         self._skip_below = seq
+
+    def rewind(self, seq: int) -> bool:
+        """Read the ring anew from ``seq`` on; what it no longer holds is missed by whoever wants it, not here."""
+        try:
+            self._to_oldest(self._descriptor)
+        except OSError:
+            return False
+        self._expected = None
+        self._events.clear()
+        self._skip_below = seq
+        return True
 
     def read_batch(self) -> list[Record | Gap]:
         """Drain the ring up to a batch; raises OSError for what the ABI does not know."""
@@ -102,44 +124,54 @@ class KmsgDevice:
         """Close the device."""
         os.close(self._descriptor)
 
-    def _drain(self) -> tuple[list[bytes], dict[int, Cause]]:
-        """What the ring holds, up to a batch, and which refusal stood before which record of it."""
+    def _drain(self) -> tuple[list[bytes], dict[int, list[Cause]]]:
+        """What the ring holds, up to a batch, and which refusals stood before which record of it."""
         raws: list[bytes] = []
-        causes: dict[int, Cause] = {}
+        refusals: dict[int, list[Cause]] = {}
         while len(raws) < BATCH_RECORDS:
             try:
                 raw = self._read(self._descriptor, kmsg.BUFFER_BYTES)
-            except BlockingIOError:
+            except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.EINVAL):
+                    if raws:
+                        break  # it comes again at the next read; what has been read must not be lost with it
                     raise
-                self._refused = Cause.OVERRUN if error.errno == errno.EPIPE else Cause.EINVAL
+                cause = Cause.OVERRUN if error.errno == errno.EPIPE else Cause.EINVAL
+                refusals.setdefault(len(raws), []).append(cause)
                 continue
             if not raw:
                 self.exhausted = True
                 break
-            if self._refused is not None:
-                causes[len(raws)] = self._refused
-                self._refused = None
             raws.append(raw)
-        return raws, causes
+        return raws, refusals
 
-    def _checked(self, records: list[Record], causes: dict[int, Cause]) -> list[Record | Gap]:
+    def _checked(self, records: list[Record], refusals: dict[int, list[Cause]]) -> list[Record | Gap]:
         """The batch with a Gap wherever the sequence numbers leap, without what is to be skipped."""
         batch: list[Record | Gap] = []
+        expected = self._expected
         for position, record in enumerate(records):
+            if position in refusals:
+                self._events += refusals[position]
             seq = record.seq
-            if seq is not None:
-                if self._expected is None:
-                    if seq > 0 and not self._skip_below:
-                        self.remark = f"the kernel had overwritten records 0 to {seq - 1} before this start"
-                elif seq > self._expected:
-                    batch.append(Gap(self._expected, seq - 1, causes.get(position, Cause.OVERRUN)))
-                self._expected = seq + 1
-                if seq < self._skip_below:
-                    continue
-            batch.append(record)
+            if seq is None:
+                self._events.append(Cause.UNPARSABLE)
+                if (expected or 0) >= self._skip_below:  # else it shares the fate of the record before it
+                    batch.append(record)
+                continue
+            if expected is None:
+                if seq > 0 and not self._skip_below:
+                    self.remark = f"the kernel had overwritten records 0 to {seq - 1} before this start"
+            elif seq > expected:
+                batch += explain(expected, seq - 1, self._events)
+            if self._events:
+                self._events = []
+            expected = seq + 1
+            if seq >= self._skip_below:
+                batch.append(record)
+        self._expected = expected
+        self._events += refusals.get(len(records), [])
         return batch
 
 
@@ -170,6 +202,10 @@ class ProcKmsg:
         rows = (self._tail + raw).split(b"\n")
         self._tail = rows.pop()
         return [lines.klogd(row.decode("utf-8", "surrogateescape")) for row in rows]
+
+    def rewind(self, seq: int) -> bool:
+        """There is no going back: the kernel forgets what was read here."""
+        return False
 
     def rest(self) -> list[Record | Gap]:
         """A line whose end has not come."""

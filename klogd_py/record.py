@@ -35,6 +35,7 @@ class Record(Struct, frozen=True, gc=False):
     ``prefix`` is ``facility << 3 | severity`` (0..2047), ``None`` where the source gave none. ``usec`` counts
     microseconds of the kernel's printk clock. ``head`` is what stood before the text in a text capture, as it
     stood. ``wall_us`` (microseconds since the Unix epoch) is set only where the source itself states a wall time.
+    ``parts`` are the sequence numbers of later records that continued this line and whose text was put behind it.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Record(Struct, frozen=True, gc=False):
     unparsed: bool = False
     head: str = ""
     wall_us: int | None = None
+    parts: tuple[int, ...] = ()
 
     @property
     def facility(self) -> int:
@@ -92,6 +94,8 @@ class Unknown(Enum):
     """Why an address has no `Place`; the value is the reason in words."""
 
     NO_SYMBOLS = "no symbols are loaded"
+    NO_SUCH_NAME = "no symbol has this name"
+    NOT_SO = "no symbol of this name is so long, or in this module"
     HIDDEN = "the kernel hides its symbol addresses (kernel.kptr_restrict)"
     WRONG_MAP = "the only map at hand belongs to another kernel"
     UNSLID = "the kernel may be randomised (KASLR), and how far it lies from its map is not proved"
@@ -100,16 +104,19 @@ class Unknown(Enum):
 
 
 class Cause(Enum):
-    """Why records are missing."""
+    """Why records are missing, or stand in the log otherwise than as records of their own."""
 
+    PRE_START = "pre-start"  # older than what the ring held when the sink first began
     OVERRUN = "overrun"
     EINVAL = "einval"
-    RESTART = "restart"
+    UNPARSABLE = "unparsable"  # delivered as raw bytes, which do not tell their number
     SINK_DROP = "sink-drop"
+    RATE_LIMIT = "rate-limit"  # left out or summed up as the configuration asks
+    RESTART = "restart"
 
 
 class Gap(Struct, frozen=True, gc=False):
-    """Records ``first`` to ``last`` (sequence numbers, both included) that were lost, and why."""
+    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as records, and why."""
 
     first: int
     last: int
@@ -121,11 +128,21 @@ class Gap(Struct, frozen=True, gc=False):
         return self.last - self.first + 1
 
 
+class Quality(Enum):
+    """How a wall time was come by, and so how far it can be relied on."""
+
+    LIVE = "live"  # the record was read at once
+    BACKLOG = "backlog"  # worked out from the kernel's stamp
+    POST_SUSPEND = "post-suspend"  # the same, but a suspend may lie in between: it may be earlier by as long as that took
+    CLOCK_UNSET = "clock-unset"  # the wall clock had not been set
+    RECEIPT = "receipt"  # the time of reading, for want of a stamp
+
+
 class Entry(Struct, frozen=True, gc=False):
     """A record made ready for the sinks: wall time, translated text, the places that were named in it.
 
-    ``wall_us`` counts microseconds since the Unix epoch. ``gap`` is set on the entries with which klogd-py itself
-    announces a loss.
+    ``wall_us`` counts microseconds since the Unix epoch, ``quality`` is ``None`` where the source stated it. ``gap`` is set
+    on the entries with which klogd-py itself announces a loss, ``ours`` where it speaks without any record behind it.
     """
 
     record: Record
@@ -133,3 +150,5 @@ class Entry(Struct, frozen=True, gc=False):
     text: str
     places: tuple[Place, ...] = ()
     gap: Gap | None = None
+    ours: bool = False
+    quality: Quality | None = None

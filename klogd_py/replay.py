@@ -58,6 +58,10 @@ class Replay:
             return []
         return self._kmsg(raw) if self._form == "kmsg" else self._text(raw)
 
+    def rewind(self, seq: int) -> bool:
+        """A pipe cannot, and a file is never left behind: reading it waits for the sinks."""
+        return False
+
     def close(self) -> None:
         """Close the input unless it is standard input."""
         if self._descriptor != 0:

@@ -1,7 +1,7 @@
 """Records and symbols to Entries: which text leaves the house, and which places were named in it.
 
 Pure: where a name comes from and what time it was are given as functions. A text in which nothing is named comes out
-as it went in. The entries with which klogd-py itself announces a loss are made here too.
+as it went in.
 """
 
 import re
@@ -12,9 +12,11 @@ from msgspec import Struct
 
 from klogd_py import addresses
 from klogd_py.addresses import Kind, Mention
-from klogd_py.record import SYSLOG, Cause, Entry, Gap, Place, Record, Severity, Unknown
+from klogd_py.gaps import announce
+from klogd_py.record import Entry, Gap, Place, Quality, Record, Unknown
 
 PlaceOf = Callable[[int], Place | Unknown]
+WallOf = Callable[[Record], tuple[int, Quality | None]]
 
 Stood = set[int]  # where processors stood, as far as the lines of a stream have said; filled by `rewrite`
 
@@ -25,13 +27,6 @@ _LANDINGS = re.compile(
     r"\.?(?:ret_(?:from|to|fast|slow)_\w+|(?:\w+_)?(?:syscall|sys)_exit\w*|intr_\w+|kernel_(?:thread|init)_\w+|kernel_entry"
     r"|return_to_handler|\w*(?:kret|ret)probe_trampoline|arch_rethook_trampoline|work_pending|restore_all)"
 )
-_ANNOUNCED_AS = SYSLOG << 3 | Severity.WARNING
-_WORDS = {
-    Cause.OVERRUN: "the kernel's ring buffer overran",
-    Cause.EINVAL: "the kernel refused a read",
-    Cause.RESTART: "they were overwritten before this sink took up again",
-    Cause.SINK_DROP: "the sink could not take them",
-}
 
 
 class Style(Enum):
@@ -133,7 +128,7 @@ def translate(
     records: Iterable[Record | Gap],
     place_of: PlaceOf,
     manner: Manner,
-    wall_us_of: Callable[[Record], int],
+    wall_of: WallOf,
     stood: Stood | None = None,
 ) -> list[Entry]:
     """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
@@ -144,23 +139,14 @@ def translate(
     entries = []
     for item in records:
         if isinstance(item, Gap):
-            entries.append(announce(item, wall_us_of))
+            entries.append(announce(item, lambda record: wall_of(record)[0]))
             continue
-        wall_us = wall_us_of(item)
+        wall_us, quality = wall_of(item)
         text, places = rewrite(item.text, place_of, manner, stood)
-        entries.append(Entry(item, wall_us, text, places))
+        entries.append(Entry(item, wall_us, text, places, quality=quality))
         if places and manner.twice:
-            entries.append(Entry(item, wall_us, item.text))
+            entries.append(Entry(item, wall_us, item.text, quality=quality))
     return entries
-
-
-def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
-    """The entry that tells a reader of the log which records are missing from it, and why."""
-    records = "1 kernel record" if gap.count == 1 else f"{gap.count} kernel records"
-    span = f"sequence number {gap.first}" if gap.count == 1 else f"sequence numbers {gap.first} to {gap.last}"
-    text = f"klogd-py: {records} lost ({span}): {_WORDS[gap.cause]}"
-    record = Record(text, _ANNOUNCED_AS)
-    return Entry(record, wall_us_of(record), text, gap=gap)
 
 
 def _named(text: str, mention: Mention, place: Place, style: Style) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from klogd_py import translate
+from klogd_py import gaps
 from klogd_py.record import Cause, Entry, Gap, Place, Record
 
 WALL_US = 1_795_421_622_123_456  # 2026-11-23T08:13:42.123456Z
@@ -21,7 +21,7 @@ def numbered(seqs: Iterable[int]) -> list[Entry]:
 
 def announced(gap: Gap) -> Entry:
     """The entry that announces a loss, as the daemon makes it."""
-    return translate.announce(gap, lambda record: WALL_US)
+    return gaps.announce(gap, lambda record: WALL_US)
 
 
 def lost(first: int, last: int, cause: Cause) -> Entry:

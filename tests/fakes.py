@@ -1,6 +1,7 @@
 """The world around klogd-py, smaller: real sockets, descriptors and clocks with a script in place of a machine."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import selectors
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from klogd_py import kmsg
+from klogd_py.device import KmsgDevice
 from klogd_py.record import Entry, Record
 from klogd_py.sinks import SinkDown, SinkGone
 
@@ -56,6 +58,64 @@ class FakeKmsg:
         raw = os.read(descriptor, length)
         self._given += 1
         return raw
+
+
+class FakeRing:
+    """/dev/kmsg with a ring of few records, which a reader may go through again. Give ``device`` to whoever reads.
+
+    ``refusals`` fail the reads that come next, one each: EINVAL takes a record with it, as in the kernel.
+    """
+
+    def __init__(self, capacity: int = 1 << 30, first: int = 0) -> None:
+        self.refusals: list[int] = []
+        self._capacity = capacity
+        self._raws: dict[int, bytes] = {}
+        self._oldest = self._next = self._cursor = first
+        self._ready = os.eventfd(0, os.EFD_NONBLOCK)
+        self.device = KmsgDevice(self._ready, read=self._read, to_oldest=self._to_oldest)
+
+    @property
+    def said(self) -> int:
+        """The number that the next record will have."""
+        return self._next
+
+    def say(self, count: int = 1, *, raw: bytes = b"", prefix: int = 6) -> None:
+        """The kernel logs so many records; ``raw`` in place of what it would write."""
+        for _ in range(count):
+            seq = self._next
+            self._raws[seq] = raw or kmsg.render(Record(f"record {seq}", prefix, seq, seq * 1000))
+            self._next += 1
+            if len(self._raws) > self._capacity:
+                del self._raws[self._oldest]
+                self._oldest += 1
+        self._signal()
+
+    def _signal(self) -> None:
+        if self._cursor < self._next or self.refusals:
+            os.eventfd_write(self._ready, 1)
+        else:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._ready)
+
+    def _read(self, descriptor: int, length: int) -> bytes:
+        try:
+            if self.refusals:
+                number = self.refusals.pop(0)
+                self._cursor += number == errno.EINVAL and self._cursor < self._next
+                raise OSError(number, os.strerror(number))
+            if self._cursor < self._oldest:
+                self._cursor = self._oldest
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            if self._cursor == self._next:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            self._cursor += 1
+            return self._raws[self._cursor - 1]
+        finally:
+            self._signal()
+
+    def _to_oldest(self, descriptor: int) -> None:
+        self._cursor = self._oldest
+        self._signal()
 
 
 class DatagramListener:

@@ -9,6 +9,7 @@ import pytest
 from klogd_py import device
 from klogd_py.device import KmsgDevice, ProcKmsg, SourceUnavailable
 from klogd_py.record import Cause, Gap, Record
+from tests.fakes import FakeRing
 
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 
@@ -124,6 +125,44 @@ def test_an_unparsable_record_is_delivered_between_its_neighbours(kernel: SmallK
     kernel.refuse(b"not a record\n").say(1)
     batch = kernel.device().read_batch()
     assert [item.text for item in batch if isinstance(item, Record)] == ["record 0", "not a record", "record 1"]
+
+
+def test_the_number_of_an_unparsable_record_is_accounted_for(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"not a record\n").say(2).device()
+    assert seqs(reader.read_batch()) == [0, None, Gap(1, 1, Cause.UNPARSABLE), 2]
+
+
+def test_a_refusal_of_each_kind_is_a_gap_of_its_own(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"EINVAL").refuse(b"EPIPE").refuse(b"not a record\n").say(9).device()
+    assert seqs(reader.read_batch()) == [
+        0,
+        None,
+        Gap(1, 1, Cause.EINVAL),
+        Gap(2, 7, Cause.OVERRUN),
+        Gap(8, 8, Cause.UNPARSABLE),
+        9,
+    ]
+
+
+def test_what_was_read_before_an_error_is_not_lost_with_it(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"EIO").device()
+    assert seqs(reader.read_batch()) == [0]
+
+
+def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
+    ring = FakeRing(capacity=5)
+    ring.say(4)
+    assert seqs(ring.device.read_batch()) == [0, 1, 2, 3]
+    ring.say(3)
+    assert ring.device.rewind(4)
+    assert seqs(ring.device.read_batch()) == [4, 5, 6]
+    ring.say(20)
+    assert ring.device.rewind(4)
+    assert seqs(ring.device.read_batch()) == [22, 23, 24, 25, 26]
+
+
+def test_a_device_that_cannot_seek_cannot_go_back(kernel: SmallKmsg) -> None:
+    assert not kernel.device().rewind(0)
 
 
 def test_a_batch_is_bounded_and_the_rest_comes_with_the_next(kernel: SmallKmsg) -> None:

@@ -10,6 +10,8 @@ INSTALLED = [
     "usr/lib/systemd/system/klogd-py.service",
     "usr/sbin/klogd",
     "usr/sbin/klogd-py",
+    "usr/share/doc/klogd-py/delivery.md",
+    "usr/share/doc/klogd-py/journald-sole.conf",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
     "usr/share/man/man8/klogd.8",

@@ -1,8 +1,11 @@
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from klogd_py.position import Ledger, PositionNotSaved
+from klogd_py.position import Ledger, PositionInUse, PositionNotSaved
 
 
 def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> None:
@@ -21,8 +24,9 @@ def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path)
 
 def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    Ledger(path, "b").save({"syslog": 12})
-    Ledger(path, "b").save({"journal": 3})
+    for positions in ({"syslog": 12}, {"journal": 3}):
+        with closing(Ledger(path, "b")) as ledger:
+            ledger.save(positions)
     assert Ledger(path, "b").owed("syslog") == 12
 
 
@@ -53,6 +57,56 @@ def test_the_file_is_private_and_nothing_is_left_beside_it(tmp_path: Path) -> No
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(PositionNotSaved, match="gone"):
         Ledger(tmp_path / "gone" / "position.json", "b").save({"s": 1})
+
+
+def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b", claimed=True)), pytest.raises(PositionInUse, match=r"position\.json: in use by another"):
+        Ledger(path, "b", claimed=True)
+    Ledger(path, "b", claimed=True).close()
+
+
+def test_a_claimed_file_is_a_saved_position_before_anything_moves(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    Ledger(path, "b", claimed=True).close()
+    assert (Ledger(path, "b").remark, Ledger(path, "b").is_empty) == ("", True)
+
+
+@pytest.mark.parametrize("harm", ["removed", "replaced"])
+def test_a_file_that_lost_its_name_is_written_anew(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s": 1})
+        path.unlink()
+        if harm == "replaced":
+            path.touch()
+        ledger.save({"s": 2})
+    assert Ledger(path, "b").owed("s") == 2
+
+
+def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s" * 600: 1})
+    with closing(Ledger(path, "another")) as ledger:
+        ledger.save({"s": 2})
+    again = Ledger(path, "another")
+    assert (again.owed("s"), again.owed("s" * 600), again.remark) == (2, None, "")
+
+
+@given(st.integers(0, 2**63), st.integers(0, 2**63), st.data())
+def test_a_write_that_was_cut_anywhere_gives_the_old_position_the_new_one_or_none(
+    tmp_path_factory: pytest.TempPathFactory, old: int, new: int, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("position") / "position.json"
+    written = []
+    for seq in (old, new):
+        with closing(Ledger(path, "b")) as ledger:
+            ledger.save({"s": seq})
+        written.append(path.read_bytes())
+    cut = data.draw(st.integers(0, len(written[1])))
+    path.write_bytes(written[1][:cut] + written[0][cut:])
+    assert Ledger(path, "b").owed("s") in (old, new, None)
 
 
 def test_a_position_that_has_not_moved_is_not_written_again(tmp_path: Path) -> None:

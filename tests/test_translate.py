@@ -66,15 +66,15 @@ def neighbours(address: int) -> Place | Unknown:
 
 
 def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> None:
-    entries = translate([Record(line) for line in TRACE], neighbours, Manner(), lambda _: 0)
+    entries = translate([Record(line) for line in TRACE], neighbours, Manner(), lambda _: (0, None))
     assert [entry.text for entry in entries] == ["pc : fault+0x0/0x40", "Call trace:", " fault+0x0/0x40", " fault+0x10/0x40"]
 
 
 def test_where_the_processor_stood_is_known_from_batch_to_batch() -> None:
     stood: Stood = set()
-    entries = [translate([Record(line)], neighbours, Manner(), lambda _: 0, stood)[0].text for line in TRACE]
+    entries = [translate([Record(line)], neighbours, Manner(), lambda _: (0, None), stood)[0].text for line in TRACE]
     assert entries[2] == " fault+0x0/0x40"
-    assert translate([Record(TRACE[2])], neighbours, Manner(), lambda _: 0)[0].text == " before+0x40/0x40"
+    assert translate([Record(TRACE[2])], neighbours, Manner(), lambda _: (0, None))[0].text == " before+0x40/0x40"
 
 
 def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> None:
@@ -126,8 +126,8 @@ def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
     assert (place.classic_form, place.kernel_form) == ("f+0x1/0x08", "f+0x1/0x8")
 
 
-def at_one(_record: Record) -> int:
-    return 1
+def at_one(_record: Record) -> tuple[int, None]:
+    return 1, None
 
 
 def test_the_places_named_go_with_the_entry() -> None:
@@ -157,5 +157,6 @@ def test_a_gap_is_announced_in_its_place_and_not_in_the_kernels_name(gap: Gap, t
     before, announcement, after = translate([Record("a"), gap, Record("b")], place_of, Manner(), at_one)
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)
-    assert (announcement.text, announcement.gap) == (text, gap)
+    facts = f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
+    assert (announcement.record.text, announcement.text, announcement.gap) == (text, f"{text} {facts}", gap)
     assert announcement.record.facility != 0

@@ -25,6 +25,11 @@ class SinkGone(SinkDown):
     """The sink will never take anything again."""
 
 
+def is_addition(entry: Entry) -> bool:
+    """Whether klogd-py has something to add here: names, a gap, words of its own. A plain record is the kernel's alone."""
+    return bool(entry.places) or entry.gap is not None or entry.ours
+
+
 class Sink(Protocol):
     """Anything that takes entries, in order."""
 

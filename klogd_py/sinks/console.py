@@ -33,20 +33,21 @@ class ConsoleSink:
     """Lines on a descriptor, standard output by default. It keeps no position: a watcher wants to see the whole log."""
 
     keeps_position = False
-    blocking = False
+    blocking = True  # whoever reads may stop doing so
 
-    def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1) -> None:
+    def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1, boot_id: str = "") -> None:
         self.name = "console"
         terminal = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
         self._colour = not json and (colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal))
         self._json = json
         self._descriptor = descriptor
+        self._boot_id = boot_id
         self._stamps = Stamps()
 
     def frame(self, entry: Entry) -> bytes:
         """One line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON document."""
         if self._json:
-            return document(entry) + b"\n"
+            return document(entry, self._boot_id) + b"\n"
         tag, text = speaker(entry.record, entry.text)
         lead = f"{self._stamps.bsd(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {printable(tag)}: "
         shown = printable(text).encode()

@@ -1,6 +1,7 @@
 """Entries appended to a file, which is opened anew when it was rotated or removed.
 
-Lines are written whole: what a full disk cut off in the middle is taken back, and written again later.
+Lines are written whole: what a full disk cut off in the middle is taken back, and written again later. A line that somebody
+else left unfinished is ended first.
 """
 
 import os
@@ -26,26 +27,28 @@ class FileSink:
     """A log file. ``-`` as the path is standard output."""
 
     keeps_position = True
-    blocking = False
+    blocking = False  # a file never waits; standard output does
 
-    def __init__(self, path: str, form: FileForm = FileForm.TEXT, mode: int = 0o640) -> None:
+    def __init__(self, path: str, form: FileForm = FileForm.TEXT, mode: int = 0o640, boot_id: str = "") -> None:
         """``mode`` is for a file that has to be created."""
         self.name = f"file:{path}"
         self._path = Path(path)
         self._form = form
         self._mode = mode
+        self._boot_id = boot_id
         self._host = host_name()
         self._stamps = Stamps()
         self._descriptor = -1
         self._rest = b""
+        self._torn = False  # the file ends in the middle of a line, which is not ours to end otherwise
         if path == "-":
-            self.keeps_position = False
+            self.keeps_position, self.blocking = False, True
 
     def frame(self, entry: Entry) -> bytes:
         """One line with its line feed."""
         record = entry.record
         if self._form is FileForm.JSON:
-            return document(entry) + b"\n"
+            return document(entry, self._boot_id) + b"\n"
         if self._form is FileForm.KLOGD:
             head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
             return f"{printable(head + entry.text)}\n".encode()
@@ -59,19 +62,24 @@ class FileSink:
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
         lines = [self.frame(entry) for entry in entries]
+        if self._torn:
+            lines[0] = b"\n" + lines[0]
         if self._rest:
             lines[0] = self._rest  # of the first entry, which a pipe took only in part
         data = b"".join(lines)
         try:
             written = os.write(self._descriptor, data)
         except BlockingIOError:
+            if self._descriptor == 1:
+                os.set_blocking(1, True)  # shared with a program that left it non-blocking
             return 0
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
         self._rest = b""
-        if written == len(data):
-            return len(entries)
         accepted, half = _whole_lines(lines, written)
+        self._torn = self._torn and not accepted
+        if accepted == len(lines):
+            return accepted
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self._rest = lines[accepted][half:]
             return accepted
@@ -105,6 +113,7 @@ class FileSink:
             self.close()
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
         self._descriptor = os.open(self._path, flags, self._mode)
+        self._torn = _ends_within_a_line(self._path, self._descriptor)
 
 
 def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
@@ -114,3 +123,18 @@ def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
         written -= len(lines[whole])
         whole += 1
     return whole, written
+
+
+def _ends_within_a_line(path: Path, descriptor: int) -> bool:
+    """Whether a regular file has bytes behind its last line feed; one that cannot be read is taken to have none."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return False
+    try:
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.pread(reading, 1, status.st_size - 1) not in (b"\n", b"")
+    finally:
+        os.close(reading)

@@ -14,8 +14,8 @@ import struct
 from collections.abc import Sequence
 
 from klogd_py.record import Entry
-from klogd_py.sinks import REPLACED, SinkDown
-from klogd_py.sinks.text import speaker
+from klogd_py.sinks import REPLACED, SinkDown, is_addition
+from klogd_py.sinks.text import speaker, spoken
 
 SOCKET = "/run/systemd/journal/socket"
 LONGEST_TEXT = 1 << 15  # characters, far beyond any kernel record; only a capture can hold more, which is cut
@@ -26,7 +26,9 @@ class JournalSink:
 
     keeps_position = True
 
-    def __init__(self, boot_id: str, path: str = "") -> None:
+    def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
+        """``additions`` is for a journal that reads the kernel's messages itself: it gets what klogd-py adds to them."""
+        self._additions = additions
         self.name = f"journal:{path}" if path else "journal"
         self.blocking = not path
         self._boot_id = boot_id
@@ -36,7 +38,7 @@ class JournalSink:
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
         """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
         record = entry.record
-        tag, text = speaker(record, entry.text)
+        tag, text = speaker(record, spoken(entry))
         name, _, pid = tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
             ("MESSAGE", text),
@@ -45,13 +47,16 @@ class JournalSink:
             ("SYSLOG_IDENTIFIER", name),
             ("SYSLOG_PID", pid),
             ("KLOGD_SEQ", record.seq),
-            ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None else ""),
+            ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None or entry.gap is not None else ""),
             ("KLOGD_USEC", record.usec),
+            ("KLOGD_WALL_USEC", entry.wall_us if entry.quality is not None else ""),
+            ("KLOGD_TIME", entry.quality.value if entry.quality is not None else ""),
             ("KLOGD_CALLER", record.caller),
             ("KLOGD_FLAGS", record.flags if record.flags != "-" else ""),
             ("KLOGD_RAW", record.text if entry.places else ""),
             *(("KLOGD_SYMBOL", place.kernel_form) for place in entry.places),
             *((f"KERNEL_{_field_name(key)}", value) for key, value in record.fields),
+            ("KLOGD_PARTS", " ".join(map(str, record.parts))),
             ("KLOGD_TRUNCATED", 1 if record.truncated else ""),
             ("KLOGD_UNPARSED", 1 if record.unparsed else ""),
         ]
@@ -73,7 +78,7 @@ class JournalSink:
         return b"".join(parts)
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Send all; raises SinkDown when the journal is not there."""
+        """Send all; raises SinkDown when the journal is not there. What is left out counts as taken."""
         return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
 
     def fileno(self) -> int:
@@ -93,6 +98,9 @@ class JournalSink:
             raise SinkDown(f"{SOCKET}: no journal is running")
         accepted = 0
         for entry in entries:
+            if self._additions and not is_addition(entry):
+                accepted += 1
+                continue
             try:
                 _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
             except OSError as error:
@@ -104,7 +112,7 @@ class JournalSink:
         accepted = 0
         try:
             for entry in entries:
-                if not self._deliver(entry):
+                if (not self._additions or is_addition(entry)) and not self._deliver(entry):
                     break
                 accepted += 1
         except OSError as error:

@@ -4,52 +4,103 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from klogd_py.record import Entry, Gap
+from msgspec import Struct
+
+from klogd_py.record import Cause, Entry, Gap
 from klogd_py.sinks import Sink
-from klogd_py.sinks.outbox import SHORTEST_PAUSE_S, Outbox
+from klogd_py.sinks.outbox import SHORTEST_PAUSE_S, Outbox, WhenFull
 
 logger = logging.getLogger(__name__)
+
+
+class Terms(Struct, frozen=True):
+    """How much may wait for a sink, and what becomes of the rest."""
+
+    limit_bytes: int
+    when_full: WhenFull = WhenFull.WAIT
 
 
 class Mailroom:
     """Posts every batch to every sink, none of which waits for another. Mutable; lives on the event loop."""
 
-    def __init__(self, announce: Callable[[Gap], Entry], owed: Callable[[str], int | None], patient: bool = False) -> None:
-        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet.
+    def __init__(
+        self,
+        announce: Callable[[Gap], Entry],
+        owed: Callable[[str], int | None],
+        *,
+        rereadable: bool = False,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet; ``None`` for a new one.
 
-        ``patient`` is a source that can wait for ever, so that nothing need be dropped.
+        ``rereadable`` is a source that numbers its records and can go back. ``moved`` is called whenever a sink may have
+        accepted something, or is gone.
         """
-        self._patient = patient
         self.outboxes: dict[str, Outbox] = {}
         self._announce = announce
         self._owed = owed
+        self._rereadable = rereadable
+        self._moved = moved
         self._drains: dict[str, asyncio.Task[None]] = {}
 
-    def arrange(self, sinks: Iterable[Sink], limit_bytes: int) -> None:
-        """Have exactly these sinks. One that was there before goes on with what waits for it."""
+    def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
+        """Have exactly these sinks, each on its terms. One that was there before goes on with what waits for it."""
         wanted = {sink.name: sink for sink in sinks}
         for name in [name for name in self.outboxes if name not in wanted]:
             self._drains.pop(name).cancel()
             unsent = self.outboxes.pop(name).close()
             logger.info("%s is no longer a sink; left unsent: %d", name, unsent)
         for name, sink in wanted.items():
+            terms = terms_of(name)
             if name in self.outboxes:
-                self.outboxes[name].replace_sink(sink, limit_bytes)
+                self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
-            owed = self._owed(name) if sink.keeps_position else None
-            outbox = Outbox(sink, limit_bytes, self._announce, owed, drops=not self._patient)
-            self.outboxes[name] = outbox
+            self.outboxes[name] = outbox = self._outbox(sink, terms)
             self._drains[name] = asyncio.get_running_loop().create_task(outbox.drain(), name=f"drain {name}")
 
-    def post(self, entries: Sequence[Entry]) -> None:
-        """Hand a batch to every sink."""
+    def _outbox(self, sink: Sink, terms: Terms) -> Outbox:
+        owed = self._owed(sink.name) if sink.keeps_position else None
+        cause = Cause.RESTART
+        if owed is None and sink.keeps_position and self._rereadable:
+            owed, cause = 0, Cause.PRE_START
+        return Outbox(
+            sink,
+            terms.limit_bytes,
+            self._announce,
+            owed,
+            terms.when_full,
+            cause=cause,
+            rereadable=self._rereadable,
+            moved=self._moved,
+        )
+
+    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+        """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
         for outbox in self.outboxes.values():
-            outbox.post(entries)
+            outbox.post(entries, joined)
+        self._moved()
 
     async def room(self) -> None:
-        """Wait until no outbox is crowded; one whose sink is down is waited for only for a patient source."""
-        while any(outbox.crowded and (self._patient or not outbox.last_error) for outbox in self.outboxes.values()):
+        """Wait until no outbox is crowded; a source that can go back need not wait."""
+        while any(outbox.crowded for outbox in self.outboxes.values()):
             await asyncio.sleep(SHORTEST_PAUSE_S)
+
+    @property
+    def any_behind(self) -> bool:
+        """Whether a sink will want the ring to be read anew."""
+        return any(outbox.behind for outbox in self.outboxes.values())
+
+    @property
+    def wanted_again(self) -> int | None:
+        """The sequence number from which on the ring should be read anew now; ``None`` if it need not be."""
+        wanted = [outbox.expected for outbox in self.outboxes.values()]
+        return min((seq for seq in wanted if seq is not None), default=None)
+
+    def catch_up(self) -> None:
+        """The ring is about to be read anew from `wanted_again` on."""
+        for outbox in self.outboxes.values():
+            if outbox.expected is not None:
+                outbox.catch_up()
 
     async def settled(self) -> None:
         """Wait until nothing waits except for sinks that are down."""

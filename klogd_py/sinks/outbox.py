@@ -1,17 +1,21 @@
-"""The bounded queue before one sink: retry, back-off, and the count of what was lost.
+"""The bounded queue before one sink: retry, back-off, and what becomes of records that do not fit.
 
 Entries leave in the order in which they came. While the sink takes them at once nothing is queued. When it is full or
-down they wait here; what no longer fits is dropped, counted, and announced by a Gap entry at the place where it is
-missing. The position moves only when the sink has accepted.
+down they wait here. What no longer fits is left in the kernel's ring, to be read anew when there is room (`behind`), or is
+dropped, counted, and announced by a Gap entry at the place where it is missing; errors and worse are never dropped. The
+position moves only when the sink has accepted.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import Enum
 
-from klogd_py.record import Cause, Entry, Gap
+from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
+from klogd_py.sinks.account import Account, numbers_of
+from klogd_py.sinks.courier import Courier
 
 SHORTEST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 5.0
@@ -19,6 +23,13 @@ CHUNK_ENTRIES = 512
 ENTRY_OVERHEAD_BYTES = 400  # about what an Entry and its Record occupy besides their text
 
 logger = logging.getLogger(__name__)
+
+
+class WhenFull(Enum):
+    """What becomes of records when no more fit before a sink."""
+
+    WAIT = "wait"  # they stay where they are: in the kernel's ring, in the pipe that is read
+    DROP = "drop"  # the newest are dropped, counted and announced
 
 
 class Outbox:
@@ -30,12 +41,16 @@ class Outbox:
         limit_bytes: int,
         announce: Callable[[Gap], Entry],
         next_seq: int | None = None,
-        drops: bool = True,
+        when_full: WhenFull = WhenFull.DROP,
+        *,
+        cause: Cause = Cause.RESTART,
+        rereadable: bool = False,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
-        """``next_seq`` is the first sequence number that the sink has not had yet.
+        """``next_seq`` is the first sequence number that the sink has not had yet; ``cause`` why it may be missing by now.
 
-        Without ``drops`` the limit is exceeded by the last batch rather than dropping any of it: whoever posts waits
-        while it is `crowded`.
+        ``rereadable`` says that the source can go back, so that an outbox without room may fall `behind`; where it cannot,
+        whoever posts waits while the outbox is `crowded`. ``moved`` is called when a waiting chunk was accepted.
         """
         self.sink = sink
         self.delivered = 0
@@ -43,17 +58,24 @@ class Outbox:
         self.last_error = ""
         self.next_seq = next_seq
         self.gone = False  # the sink will never take anything again
-        self._owed = next_seq  # until the first entry that is not skipped
+        self.behind = False  # what comes is not kept: the ring is to be read anew from `expected` on
+        self._account = Account(announce, next_seq, cause) if rereadable or next_seq is not None else None
+        self._rereadable = rereadable
         self._limit_bytes = limit_bytes
-        self._drops = drops
+        self._when_full = when_full
         self._announce = announce
+        self._moved = moved
         self._queue: deque[Entry] = deque()
         self._queued_bytes = 0
+        self._dropping = False
         self._dropped: Gap | None = None  # a run that is not announced yet
         self._dropped_count = 0
         self._told_count = 0  # of these, how many the operator has heard of
+        self._joined = False  # whether records may have parts
+        self._parts: set[int] = set()  # numbers that were accepted before those that come before them
         self._pause_s = SHORTEST_PAUSE_S
         self._waiting = asyncio.Event()
+        self._courier = Courier(f"sink {sink.name}")
         self._sending: asyncio.Task[bool] | None = None
 
     @property
@@ -63,33 +85,53 @@ class Outbox:
 
     @property
     def crowded(self) -> bool:
-        """Whether so much waits that no more should come just now."""
-        return self._queued_bytes > self._limit_bytes // 2
+        """Whether so much waits that no more should come just now, from a source that cannot go back."""
+        if self._rereadable:
+            return False
+        return self._queued_bytes > (self._limit_bytes // 2 if self._when_full is WhenFull.WAIT else 2 * self._limit_bytes)
 
-    def post(self, entries: Sequence[Entry]) -> None:
-        """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise."""
-        if self.gone:
+    @property
+    def expected(self) -> int | None:
+        """The sequence number from which on the ring should be read anew; ``None`` if it need not be, or not yet."""
+        if not self.behind or self._account is None or self._queued_bytes > self._limit_bytes // 2:
+            return None
+        return self._account.expected
+
+    def catch_up(self) -> None:
+        """The ring is about to be read anew from `expected` on, or from before."""
+        self.behind = False
+
+    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+        """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise.
+
+        ``joined`` says that some of the records may have `parts`.
+        """
+        self._joined = joined
+        if self.gone or self.behind:
             return
-        if self._owed is not None:
-            entries = self._unseen(entries)
+        if self._account is not None:
+            entries = self._account.take(entries, joined)
         if not self._queue and not self.sink.blocking:
             entries = entries[self._send(entries) :]
             if self.gone:
                 return
-        for entry in entries:
-            self._enqueue(entry)
+        for place, entry in enumerate(entries):
+            if not self._enqueue(entry):
+                self._fall_behind(entries[place:])
+                break
         if self._queue:
             self._waiting.set()
 
     async def drain(self) -> None:
         """Send what waits, for ever: as soon as there is room, and ever more seldom while the sink is down."""
+        flushed = True
         while True:
             await self._waiting.wait()
             if self.last_error:
                 await asyncio.sleep(self._pause_s)
-            elif not self.sink.blocking:
+            elif not self.sink.blocking or not flushed:
                 await self._room()
-            await self.flush()
+            flushed = await self.flush()
 
     async def flush(self) -> bool:
         """Send what waits until it is all gone or the sink refuses; returns whether all is gone.
@@ -109,52 +151,59 @@ class Outbox:
         while not await self.flush():
             await (asyncio.sleep(SHORTEST_PAUSE_S) if self.last_error else self._room())
 
-    def replace_sink(self, sink: Sink, limit_bytes: int) -> None:
+    def replace_sink(self, sink: Sink, limit_bytes: int, when_full: WhenFull) -> None:
         """Go on with the same sink opened anew, perhaps with other settings."""
         self.sink.close()
         self.sink = sink
         self._limit_bytes = limit_bytes
+        self._when_full = when_full
         self._pause_s = SHORTEST_PAUSE_S
 
     def close(self) -> int:
         """Close the sink; returns how many entries it never took."""
+        self._courier.close()
         self.sink.close()
         return len(self._queue) + self._dropped_count
 
     async def _send_chunk(self) -> bool:
         """Send the head of the queue; returns whether the sink took all of it."""
         chunk = [self._queue[i] for i in range(min(len(self._queue), CHUNK_ENTRIES))]
-        accepted = await asyncio.to_thread(self._send, chunk) if self.sink.blocking else self._send(chunk)
+        if self.sink.blocking:
+            sink = self.sink
+            accepted = self._settle(chunk, await self._courier.call(lambda: _attempt(sink, chunk)))
+        else:
+            accepted = self._send(chunk)
         for _ in range(min(accepted, len(self._queue))):
             self._queued_bytes -= _size(self._queue.popleft())
         if not self._queue:
             self._announce_dropped()
+        if accepted:
+            self._moved()
         return accepted == len(chunk) or self.gone
 
     def _send(self, entries: Sequence[Entry]) -> int:
-        """Let the sink take what it will; keeps position, counts and the operator up to date."""
-        if not entries:
-            return 0
-        try:
-            accepted = self.sink.send(entries)
-        except SinkGone as error:
+        return self._settle(entries, _attempt(self.sink, entries)) if entries else 0
+
+    def _settle(self, entries: Sequence[Entry], outcome: "tuple[int, SinkDown | None]") -> int:
+        """Keep position, counts and the operator up to date with what a sink took; returns how much that is."""
+        accepted, error = outcome
+        if isinstance(error, SinkGone):
             self.gone = True
             self._queue.clear()
             self._queued_bytes = self._dropped_count = 0
-            return error.accepted
-        except SinkDown as error:
-            accepted = error.accepted
+            self._moved()
+            return accepted
+        if error is not None:
             if not self.last_error:
                 logger.warning("%s is down, retrying: %s", self.sink.name, error)
             elif not accepted:
                 self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
             self.last_error = str(error)
-        else:
-            if self.last_error and accepted:
-                logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped_count)
-                self._told_count = self._dropped_count
-                self.last_error = ""
-                self._pause_s = SHORTEST_PAUSE_S
+        elif self.last_error and accepted:
+            logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped_count)
+            self._told_count = self._dropped_count
+            self.last_error = ""
+            self._pause_s = SHORTEST_PAUSE_S
         self.delivered += accepted
         if accepted:
             self._move_on(entries[:accepted])
@@ -162,11 +211,16 @@ class Outbox:
 
     def _move_on(self, accepted: Sequence[Entry]) -> None:
         """Have the position stand behind the last record, or announced gap, that was accepted."""
+        if self._joined:
+            self._parts.update(seq for entry in accepted for seq in entry.record.parts)
         for entry in reversed(accepted):
-            last = entry.gap.last if entry.gap is not None else entry.record.seq
-            if last is not None:
-                self.next_seq = last + 1
-                return
+            span = numbers_of(entry)
+            if span is not None:
+                self.next_seq = span[1] + 1
+                break
+        while self._parts and self.next_seq in self._parts:
+            self._parts.discard(self.next_seq)
+            self.next_seq += 1
 
     async def _room(self) -> None:
         """Wait until the sink may take something: until its socket can be written to, or for a short while."""
@@ -187,51 +241,75 @@ class Outbox:
         finally:
             loop.remove_writer(descriptor)
 
-    def _enqueue(self, entry: Entry) -> None:
-        fits = not self._dropped_count and self._queued_bytes + _size(entry) <= self._limit_bytes
-        if fits or not self._drops:
-            self._queue.append(entry)
-            self._queued_bytes += _size(entry)
-            return
-        first, last = entry.record.seq, entry.record.seq
-        if entry.gap is not None:
-            first, last = entry.gap.first, entry.gap.last
+    def _enqueue(self, entry: Entry) -> bool:
+        """Have an entry wait or drop it; false if it must be left in the ring."""
+        size = _size(entry)
+        if not self._dropping and self._queued_bytes + size <= self._limit_bytes:
+            self._append(entry)
+        elif self._when_full is WhenFull.WAIT or _must_stay(entry):
+            # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
+            second = bool(self._queue) and self._queue[-1].record is entry.record  # line of a record that is sent twice
+            left = self._rereadable and entry.record.seq is not None and not second
+            if left and (self._when_full is WhenFull.WAIT or self._queued_bytes + size > 2 * self._limit_bytes):
+                return False
+            self._end_run()
+            self._append(entry)
         else:
+            self._drop(entry)
+        return True
+
+    def _append(self, entry: Entry) -> None:
+        self._queue.append(entry)
+        self._queued_bytes += _size(entry)
+
+    def _fall_behind(self, rest: Sequence[Entry]) -> None:
+        """Keep no more: the ring holds what is left over of a batch, and what comes after it."""
+        assert self._account is not None
+        seq = rest[0].record.seq
+        assert seq is not None
+        self._end_run()
+        self.behind = True
+        self._account.go_back(seq)
+
+    def _drop(self, entry: Entry) -> None:
+        self._dropping = True
+        span = numbers_of(entry)
+        if entry.gap is None:
             self.lost += 1
             self._dropped_count += 1
-        if first is not None and last is not None:
-            self._dropped = Gap(self._dropped.first if self._dropped else first, last, Cause.SINK_DROP)
+        if span is not None:
+            self._dropped = Gap(self._dropped.first if self._dropped else span[0], span[1], Cause.SINK_DROP)
+
+    def _end_run(self) -> None:
+        """Put the announcement of what was dropped behind what waits, since something follows that was not."""
+        gap, self._dropped = self._dropped, None
+        if gap is not None:
+            self._append(self._announce(gap))
 
     def _announce_dropped(self) -> None:
         """There is room again: tell what was dropped, in its place."""
         if self._dropped_count > self._told_count:
             logger.warning("%s lost %d records for want of room", self.sink.name, self._dropped_count)
-        gap, self._dropped = self._dropped, None
+        self._dropping = False
         self._dropped_count = self._told_count = 0
-        if gap is not None:
-            self._enqueue(self._announce(gap))
+        self._end_run()
 
-    def _unseen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Without what this sink had before a restart; with a Gap if it is owed more than the ring still holds."""
-        owed = self._owed
-        kept: list[Entry] = []
-        for entry in entries:
-            gap, seq = entry.gap, entry.record.seq
-            if owed is not None and gap is not None:
-                if gap.last < owed:
-                    continue
-                if gap.first < owed:
-                    entry = self._announce(Gap(owed, gap.last, gap.cause))
-                owed = gap.last + 1
-            elif owed is not None and seq is not None:
-                if seq < owed:
-                    continue
-                if seq > owed:
-                    kept.append(self._announce(Gap(owed, seq - 1, Cause.RESTART)))
-                owed = None
-            kept.append(entry)
-        self._owed = owed
-        return kept
+
+def _attempt(sink: Sink, entries: Sequence[Entry]) -> tuple[int, SinkDown | None]:
+    """How many entries a sink took, and why not more if it is down; the only part that may run in a thread."""
+    try:
+        return sink.send(entries), None
+    except SinkDown as error:
+        return error.accepted, error
+    except OSError as error:  # nothing that a sink runs into may end the daemon
+        return 0, SinkDown(str(error))
+
+
+def _must_stay(entry: Entry) -> bool:
+    """Whether an entry may not be dropped: an error or worse, or a line whose parts lie among what comes after it."""
+    if entry.record.parts:
+        return True
+    return entry.gap is None and entry.record.prefix is not None and entry.record.severity <= Severity.ERR
 
 
 def _size(entry: Entry) -> int:

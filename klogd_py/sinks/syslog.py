@@ -13,7 +13,7 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry
-from klogd_py.sinks import REPLACED, SinkDown
+from klogd_py.sinks import REPLACED, SinkDown, is_addition
 from klogd_py.sinks.text import Stamps, printable, speaker
 
 SOCKET = "/dev/log"
@@ -26,12 +26,15 @@ class SyslogSink:
     keeps_position = True
     blocking = False
 
-    def __init__(self, path: str = "") -> None:
-        self._path = path or SOCKET
-        self.name = f"syslog:{self._path}"
+    def __init__(self, path: str = "", *, at: str = "", additions: bool = False) -> None:
+        """``at`` is another socket under the same name. With ``additions`` only what klogd-py adds to records is sent."""
+        self._path = at or path or SOCKET
+        self._additions = additions
+        self.name = f"syslog:{path or SOCKET}"
         self._socket: socket.socket | None = None
         self._stream = False
         self._rest = b""  # of a message that the stream took only in part
+        self._place: tuple[int, int] | None = None  # which socket had the name when it was connected
         self._stamps = Stamps()
 
     def frame(self, entry: Entry) -> bytes:
@@ -45,9 +48,11 @@ class SyslogSink:
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""
         accepted = 0
+        if self._socket is not None and not self._rest and self._looked_up() not in (self._place, None):
+            self.close()  # another listener has the name now, though the old one still lives
         try:
             for entry in entries:
-                if not self._deliver(self.frame(entry)):
+                if (not self._additions or is_addition(entry)) and not self._deliver(self.frame(entry)):
                     break
                 accepted += 1
         except OSError as error:
@@ -93,11 +98,20 @@ class SyslogSink:
             raise
         return True
 
+    def _looked_up(self) -> tuple[int, int] | None:
+        """Device and inode of what has the name now; ``None`` if nothing has."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _connected(self) -> socket.socket:
         if self._socket is not None:
             return self._socket
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             attempt = socket.socket(socket.AF_UNIX, kind | socket.SOCK_CLOEXEC)
+            attempt.setblocking(False)  # a stream listener that accepts nobody must not hold us
             try:
                 attempt.connect(self._path)
             except OSError as error:
@@ -105,7 +119,7 @@ class SyslogSink:
                 if error.errno == errno.EPROTOTYPE and kind == socket.SOCK_DGRAM:
                     continue
                 raise
-            attempt.setblocking(False)
+            self._place = self._looked_up()
             self._stream = kind == socket.SOCK_STREAM
             self._socket = attempt
             return attempt

@@ -39,6 +39,11 @@ def speaker(record: Record, text: str) -> tuple[str, str]:
     return found[1], text[found.end() :]
 
 
+def spoken(entry: Entry) -> str:
+    """The text where a gap has fields of its own, and need not be repeated in words for programs."""
+    return entry.text if entry.gap is None else entry.record.text
+
+
 class Stamps:
     """Renders times in local time. Many records share a second, so the text of the last one is kept."""
 
@@ -74,20 +79,26 @@ def host_name() -> str:
     return socket.gethostname().partition(".")[0] or "localhost"
 
 
-def document(entry: Entry) -> bytes:
-    """The entry as one line of JSON; keys that have nothing to say are left out, but for the text, which may be empty."""
+def document(entry: Entry, boot_id: str = "") -> bytes:
+    """The entry as one line of JSON; keys that have nothing to say are left out, but for the text, which may be empty.
+
+    Boot and number are a record's identity.
+    """
     record = entry.record
     tag, _ = speaker(record, entry.text)
     content: dict[str, object] = {
+        "boot_id": boot_id if record.seq is not None or entry.gap is not None else "",
         "seq": record.seq,
+        "parts": record.parts,
         "usec": record.usec,
         "wall_us": entry.wall_us,
+        "time": entry.quality.value if entry.quality is not None else "",
         "facility": record.facility,
         "severity": record.severity.name.lower(),
         "tag": _encodable(tag),
         "caller": _encodable(record.caller),
         "flags": _encodable(record.flags) if record.flags != "-" else "",
-        "text": _encodable(entry.text),
+        "text": _encodable(spoken(entry)),
         "raw": _encodable(record.text) if entry.places else "",
         "symbols": [_encodable(place.kernel_form) for place in entry.places],
         "fields": {_encodable(key): _encodable(value) for key, value in record.fields},

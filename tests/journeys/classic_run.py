@@ -238,6 +238,9 @@ class FailingSource:
     def rest(self) -> list[Record | Gap]:
         return []
 
+    def rewind(self, seq: int) -> bool:
+        return False
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -145,3 +145,14 @@ def test_signals_without_a_meaning_do_not_end_the_daemon(tmp_path: Path, number:
         program.send(signal.SIGUSR1)
         program.await_log("symbols read anew")
         assert program.stop() == 0
+
+
+def test_a_hundred_signals_make_two_surveys_at_most(tmp_path: Path) -> None:
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
+        for _ in range(100):
+            program.send(signal.SIGUSR1)
+        program.await_log("symbols read anew after SIGUSR1")
+        program.send(signal.SIGTSTP)
+        program.await_log("paused")
+        assert program.stop() == 0
+        assert len([line for line in program.log if "symbols read anew" in line]) <= 2

@@ -2,6 +2,8 @@ import json
 import os
 import secrets
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,15 @@ JSON_FILE = '[file]\nform = "json"\n'
 
 
 def _documents(log: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in lines_of(log)]
+    """The records in a file; before the first of them it may be told that the ring had lost older ones, and nothing else."""
+    documents = [json.loads(line) for line in lines_of(log)]
+    if documents and documents[0].get("gap", {}).get("cause") == "pre-start":
+        assert documents[0]["gap"] == {"first": 0, "last": documents[1]["seq"] - 1, "count": documents[1]["seq"]} | {
+            "cause": "pre-start"
+        }
+        del documents[0]
+    assert not [document for document in documents if "gap" in document]
+    return documents
 
 
 def _marked(log: Path, marker: str) -> list[str]:
@@ -133,4 +143,19 @@ def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Pat
         program.await_log("position not saved")
         say(f"{marker} 00")
         _until_marked(log, marker, 0)
+        assert program.stop() == 0
+
+
+def test_a_second_daemon_on_the_same_position_is_refused_clearly(tmp_path: Path) -> None:
+    config = configure(tmp_path, JSON_FILE)
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
+        second = [sys.executable, "-m", "klogd_py", "--config", str(config), "--once", "--sink"]
+        refused = subprocess.run([*second, f"file:{tmp_path}/other.log"], capture_output=True, text=True, timeout=20)
+        assert refused.returncode == 1
+        assert refused.stderr == (
+            f"klogd-py: {tmp_path}/position.json: in use by another klogd-py; "
+            "give this one a state.position of its own, or none\n"
+        )
+        watching = subprocess.run([*second, "console"], capture_output=True, text=True, timeout=20)
+        assert watching.returncode == 0, "who only watches moves no position"
         assert program.stop() == 0

@@ -63,6 +63,19 @@ def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(tmp_p
     assert lines_of(tmp_path / "kern.log") == STAMPED[:4]
 
 
+def test_another_boot_in_a_capture_has_a_slide_of_its_own(tmp_path: Path, map_of: Path) -> None:
+    elsewhere = Kernel(RUNNING.functions, 0x400000)
+    banner = "<5>[    0.000000] Linux version 6.1.0 (gcc 12) #1"
+    other = oops(elsewhere, Random(21))
+    second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(other)]
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join([banner, *STAMPED, banner, *second]) + "\n")
+        program.end_of_input()
+        assert program.wait() == 0
+        program.await_log("slide 0x400000, proved: ")
+    assert names_in(lines_of(tmp_path / "kern.log")) == [*expected(OOPS), *expected(other, elsewhere)]
+
+
 def test_a_later_contradiction_is_a_warning_and_ends_all_naming(tmp_path: Path, map_of: Path) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]

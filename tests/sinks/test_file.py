@@ -109,6 +109,59 @@ def test_a_truncated_file_is_continued_at_its_new_end(tmp_path: Path) -> None:
     assert path.read_text() == "<6>after\n"
 
 
+@pytest.mark.parametrize(("torn", "after"), [("half", "half\n<6>one\n<6>two\n"), ("whole\n", "whole\n<6>one\n<6>two\n")])
+def test_a_line_that_was_left_unfinished_swallows_none_of_ours(tmp_path: Path, torn: str, after: str) -> None:
+    path = tmp_path / "kern.log"
+    path.write_text(torn)
+    sink = FileSink(str(path), FileForm.KLOGD)
+    sink.send([entry("one")])
+    sink.send([entry("two")])
+    sink.close()
+    assert path.read_text() == after
+
+
+_READ_ONLY = """
+set -e
+mount -t tmpfs -o size=16k none "$1"
+mount -o remount,ro "$1"
+exec "$2" -c '
+import subprocess, sys
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.file import FileForm, FileSink
+from tests.entries import entry
+path = sys.argv[1] + "/kern.log"
+sink = FileSink(path, FileForm.KLOGD)
+def attempt(lines):
+    try:
+        return sink.send(lines)
+    except SinkDown as refused:
+        print(str(refused).rpartition(": ")[2])
+        return refused.accepted
+attempt([entry("x")])
+subprocess.run(["mount", "-o", "remount,rw", sys.argv[1]], check=True)
+many = [entry(f"{number:4}" + "x" * 1000) for number in range(40)]
+accepted = attempt(many)
+open(path, "w").close()
+while accepted < len(many):
+    accepted += attempt(many[accepted:accepted + 5])
+    numbers = [line[3:7].strip() for line in open(path)]
+    open(path, "w").close()
+print(numbers[-1], all(numbers))
+' "$1"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
+def test_a_file_system_that_is_read_only_or_full_makes_the_sink_down_until_it_is_put_right(tmp_path: Path) -> None:
+    command = ["unshare", "--mount", "sh", "-c", _READ_ONLY, "sh", str(tmp_path), sys.executable]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines() in (
+        ["Read-only file system", "could be written only in part", "39 True"],
+        ["Read-only file system", "No space left on device", "39 True"],
+    )
+
+
 def test_the_sink_is_down_while_its_directory_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "log" / "kern.log"
     sink = FileSink(str(path), FileForm.JSON)

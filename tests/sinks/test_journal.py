@@ -105,6 +105,7 @@ CASES: list[tuple[str, Entry, Fields]] = [
             ("PRIORITY", b"4"),
             ("SYSLOG_FACILITY", b"5"),
             ("SYSLOG_IDENTIFIER", b"klogd-py"),
+            ("KLOGD_BOOT_ID", BOOT_ID.encode()),
             ("KLOGD_GAP_FIRST", b"5"),
             ("KLOGD_GAP_LAST", b"9"),
             ("KLOGD_GAP_COUNT", b"5"),

@@ -3,11 +3,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from klogd_py.sinks.mailroom import Mailroom
+from klogd_py.sinks.mailroom import Mailroom, Terms
 from tests.entries import announced, numbered
 from tests.fakes import ScriptedSink, hurried
 
-ROOMY = 1 << 24
+
+def _roomy(name: str) -> Terms:
+    return Terms(1 << 24)
 
 
 def _mailroom(owed: Mapping[str, int] | None = None) -> Mailroom:
@@ -27,7 +29,7 @@ def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([bad, good], ROOMY)
+        mailroom.arrange([bad, good], _roomy)
         for seq in range(5):
             mailroom.post(numbered([seq]))
         assert good.seqs == [0, 1, 2, 3, 4]
@@ -45,7 +47,7 @@ def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([stuck, good], ROOMY)
+        mailroom.arrange([stuck, good], _roomy)
         mailroom.post(numbered([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
         mailroom.post(numbered([1]))
@@ -65,7 +67,7 @@ def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([slow], ROOMY)
+        mailroom.arrange([slow], _roomy)
         mailroom.post(numbered(range(3)))
         await asyncio.to_thread(slow.attempted.wait, 5)
         stopping = asyncio.create_task(mailroom.empty(5))
@@ -84,7 +86,7 @@ def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([sink], ROOMY)
+        mailroom.arrange([sink], _roomy)
         mailroom.post(numbered(range(3)))
         await asyncio.sleep(60)
         assert (sink.seqs, mailroom.busy) == ([], True)
@@ -101,7 +103,7 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([sink], ROOMY)
+        mailroom.arrange([sink], _roomy)
         mailroom.post(numbered(range(3)))
         asyncio.get_running_loop().call_later(3, lambda: setattr(sink, "down", ""))
         await mailroom.empty(5)
@@ -114,7 +116,7 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
 def test_emptying_ends_at_its_limit_and_what_is_left_is_named(caplog: pytest.LogCaptureFixture) -> None:
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([_down("syslog:/gone"), ScriptedSink("good")], ROOMY)
+        mailroom.arrange([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
         mailroom.post(numbered(range(3)))
         began_s = asyncio.get_running_loop().time()
         await mailroom.empty(5)
@@ -128,7 +130,7 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(caplog: pytest.Log
 def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([], ROOMY)
+        mailroom.arrange([], _roomy)
         mailroom.post(numbered(range(3)))
         await mailroom.empty(1)
         assert mailroom.close() == 0
@@ -139,11 +141,11 @@ def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
 def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> None:
     async def arrange() -> None:
         mailroom = _mailroom({"a": 7, "b": 5})
-        mailroom.arrange([ScriptedSink("a"), ScriptedSink("b")], ROOMY)
+        mailroom.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
         assert mailroom.first_owed == 5
-        mailroom.arrange([ScriptedSink("a")], ROOMY)
+        mailroom.arrange([ScriptedSink("a")], _roomy)
         assert mailroom.first_owed == 7
-        mailroom.arrange([ScriptedSink("a"), ScriptedSink("new")], ROOMY)
+        mailroom.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
         assert mailroom.first_owed == 0
         mailroom.close()
 
@@ -156,7 +158,7 @@ def test_each_sink_goes_on_where_it_stood_itself() -> None:
 
     async def carry() -> None:
         mailroom = _mailroom({"ahead": 8, "behind": 5, "console": 9})
-        mailroom.arrange([ahead, behind, new, console], ROOMY)
+        mailroom.arrange([ahead, behind, new, console], _roomy)
         mailroom.post(numbered(range(3, 10)))
         assert mailroom.positions == {"ahead": 10, "behind": 10, "new": 10}
         mailroom.close()
@@ -172,9 +174,9 @@ def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> No
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([before], ROOMY)
+        mailroom.arrange([before], _roomy)
         mailroom.post(numbered(range(3)))
-        mailroom.arrange([after, added], ROOMY)
+        mailroom.arrange([after, added], _roomy)
         mailroom.post(numbered(range(3, 5)))
         await mailroom.empty(5)
         mailroom.close()
@@ -190,9 +192,9 @@ def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> No
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([removed, kept], ROOMY)
+        mailroom.arrange([removed, kept], _roomy)
         mailroom.post(numbered([0]))
-        mailroom.arrange([kept], ROOMY)
+        mailroom.arrange([kept], _roomy)
         mailroom.post(numbered([1]))
         assert list(mailroom.outboxes) == ["b"]
         mailroom.close()
@@ -206,7 +208,7 @@ def test_all_are_gone_only_when_each_is() -> None:
 
     async def carry() -> None:
         mailroom = _mailroom()
-        mailroom.arrange([first, second], ROOMY)
+        mailroom.arrange([first, second], _roomy)
         first.gone = True
         mailroom.post(numbered([0]))
         assert not mailroom.all_gone

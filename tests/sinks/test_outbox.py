@@ -9,7 +9,7 @@ import pytest
 
 from klogd_py.device import KmsgDevice
 from klogd_py.record import Cause, Entry, Gap, Record
-from klogd_py.sinks.outbox import CHUNK_ENTRIES, ENTRY_OVERHEAD_BYTES, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox
+from klogd_py.sinks.outbox import CHUNK_ENTRIES, ENTRY_OVERHEAD_BYTES, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox, WhenFull
 from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.translate import Manner, Style, translate
 from tests.entries import WALL_US, announced, entry, lost, numbered
@@ -300,7 +300,7 @@ def test_a_replaced_sink_goes_on_with_what_waits() -> None:
     before, after = _down("away"), ScriptedSink()
     outbox = Outbox(before, ROOMY, announced)
     outbox.post(numbered(range(3)))
-    outbox.replace_sink(after, ROOMY)
+    outbox.replace_sink(after, ROOMY, WhenFull.WAIT)
     assert asyncio.run(outbox.flush())
     assert (before.closed, after.seqs) == (1, [0, 1, 2])
 
@@ -366,10 +366,10 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     device.close()
     kernel.end()
 
-    def wall_us_of(record: Record) -> int:
-        return WALL_US
+    def wall_of(record: Record) -> tuple[int, None]:
+        return WALL_US, None
 
-    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), wall_us_of)
+    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), wall_of)
     Outbox(sink, ROOMY, announced, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]

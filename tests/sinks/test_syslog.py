@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -6,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.config import Config
-from klogd_py.daemon import build_sink
+from klogd_py.journald import Routes
+from klogd_py.outlets import build_sink
 from klogd_py.record import Cause
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.outbox import Outbox
@@ -30,7 +33,7 @@ def _said(seqs: range) -> list[bytes]:
 
 @pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
 def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> None:
-    assert build_sink(spec, Config(), "").name == "syslog:/dev/log"
+    assert build_sink(spec, Config(), "", Routes()).name == "syslog:/dev/log"
 
 
 @pytest.mark.parametrize(
@@ -167,3 +170,33 @@ def test_reopening_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
             sink.send(numbered([seq]))
             sink.close()
         assert listener.read() == _said(range(4))
+
+
+@pytest.mark.parametrize("listener", [DatagramListener, StreamListener])
+def test_another_listener_gets_the_next_message_though_the_old_one_still_lives(
+    tmp_path: Path, sink: SyslogSink, listener: type[DatagramListener | StreamListener]
+) -> None:
+    with listener(tmp_path / "log") as old:
+        assert sink.send(numbered([0])) == 1
+        (tmp_path / "log").rename(tmp_path / "aside")
+        assert sink.send(numbered([1])) == 1, "nobody else has the name yet"
+        with listener(tmp_path / "log") as new:
+            assert sink.send(numbered([2])) == 1
+            messages = [x.read() if isinstance(x, StreamListener) else b"".join(x.read()) for x in (old, new)]
+    assert [[text in message for text in (b"record 0", b"record 1", b"record 2")] for message in messages] == [
+        [True, True, False],
+        [False, False, True],
+    ]
+
+
+def test_a_stream_that_accepts_nobody_is_down_and_holds_nothing_up(tmp_path: Path, sink: SyslogSink) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening, contextlib.ExitStack() as others:
+        listening.bind(str(tmp_path / "log"))
+        listening.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                caller = others.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                caller.setblocking(False)
+                caller.connect(str(tmp_path / "log"))
+        with pytest.raises(SinkDown):
+            sink.send(numbered([0]))

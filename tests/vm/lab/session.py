@@ -27,6 +27,7 @@ while True:
 ' >/tmp/kmsg.raw"""
 
 _CONFIGURATION = """sinks = [{sinks}]
+translate.join = false  # the laboratory compares with the ring, record by record
 [file]
 form = "{form}"
 """

@@ -1,0 +1,55 @@
+"""Whoever is to read what klogd-py gives may stop reading: nobody else waits for that, and a stop has its limit."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import environment
+from tests.journeys.program import configure, lines_of, needs_kmsg, say
+from tests.waiting import until
+
+pytestmark = needs_kmsg
+
+STOP_LIMIT_S = 5.0  # the daemon's own
+LEAVING_S = 3.0  # an interpreter on a busy machine
+
+
+@pytest.mark.parametrize("sink", ["console", "file:-"])
+def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(tmp_path: Path, sink: str) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    config = configure(tmp_path, '[file]\nform = "json"\n[console]\njson = true\n')
+    readable, writable = os.pipe()
+    blocked = os.open(f"/proc/self/fd/{writable}", os.O_WRONLY | os.O_NONBLOCK)
+    with open(readable, "rb"), open(writable, "wb") as output, open(blocked, "wb", buffering=0) as filling:
+        while filling.write(b"x" * 4096):
+            pass
+        command = [sys.executable, "-m", "klogd_py", "--config", str(config), "--sink", sink, "--sink", f"file:{log}"]
+        with subprocess.Popen(command, stdout=output, env=environment(NOTIFY_SOCKET=None)) as process:
+            try:
+                say(marker)
+                until(lambda: [line for line in lines_of(log) if marker in line], "the marker in the other sink", 10)
+                began_s = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(STOP_LIMIT_S + LEAVING_S) == 1, "what was never sent is a failure"
+                assert time.monotonic() - began_s < STOP_LIMIT_S + LEAVING_S
+            finally:
+                process.kill()
+
+
+def test_the_daemon_ends_when_the_only_reader_has_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path)), "--sink", "console"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        say("one more")
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()

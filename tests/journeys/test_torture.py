@@ -1,0 +1,21 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.journeys.program import needs_kmsg
+
+TORTURE = Path(__file__).parents[2] / "scripts/torture"
+
+pytestmark = needs_kmsg
+
+
+def test_no_record_goes_astray_however_the_daemon_ends() -> None:
+    command = [sys.executable, str(TORTURE), "--rounds", "5", "--rate", "200", "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    report = json.loads(ran.stdout)
+    assert report["rounds"] == report["SIGKILL"] + report["SIGTERM"] == 5
+    for sums in report["sinks"].values():
+        assert sums["delivered"] + sums["covered by gaps"] == report["written"] > 0
+        assert (sums["unaccounted"], sums["outside the window"]) == (0, 0)
+    assert (ran.returncode, ran.stderr) == (0, "")

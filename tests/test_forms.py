@@ -219,6 +219,7 @@ def test_no_form_is_without_a_line(form: Form) -> None:
 @pytest.mark.parametrize(
     "before",
     ["[   12.345678][  T123] ", "<4>[   12.345678]", "> ", "Nov 19 12:34:38 host kernel: [   12.345678] ",
+     "syzkaller login: [   23.100000] ",
      "** 5042 printk messages dropped ** [   60.107433] ", "    [42760.678672] ", "kern  :warn  : [   12.345678] "],
 )  # fmt: skip
 def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(line: str, before: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "gaps", "printk_clock", "continuations", "kmsg", "lines", "addresses", "translate", "traces", "holdback"}
+SPINE = {"record", "gaps", "printk_clock", "kmsg", "lines", "addresses", "traces", "holdback"}
+SPINE |= {"continuations", "flood", "translate"}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
@@ -27,6 +28,7 @@ ALLOWED: dict[str, set[object]] = {
     "replay": {"record", "kmsg", "lines", "device"},
     "position": {"record"},
     "continuations": {"record"},
+    "flood": {"record"},
     "printk_clock": {"record"},
     "clock": {"record", "printk_clock"},
     "notify": {"record"},
@@ -40,7 +42,20 @@ ALLOWED: dict[str, set[object]] = {
     "journald": set(),
     "outlets": {"config", "journald", "sinks"},
     "bookkeeper": {"position"},
-    "carrier": {"record", "continuations", "holdback", "translate", "device", "clock", "naming", "symbols", "sinks"},
+    "intake": {"record", "device"},
+    "carrier": {
+        "record",
+        "continuations",
+        "flood",
+        "holdback",
+        "intake",
+        "translate",
+        "device",
+        "clock",
+        "naming",
+        "symbols",
+        "sinks",
+    },
     "daemon": {EVERYBODY},
     "cli": {EVERYBODY},
     "__init__": set(),

@@ -4,24 +4,20 @@ The contract: a `Mention` is made only where the form of the line says that the 
 stack words, masks, hashed pointers, fault addresses and numbers that the kernel has already named beside them are no
 mentions (unless `decoded` asks for the last kind, as the classic klogd did).
 
-Most lines carry no address: a substring search answers that, and only then a regular expression runs.
+Most lines carry no address: a substring search answers that; then the head of the line says which forms can be meant, and
+only then a regular expression of `klogd_py.forms` runs.
 
-Source of truth: kernel/kallsyms.c ``sprint_symbol``, lib/vsprintf.c ``%pS`` (``0x%lx`` where it finds no symbol), and
-the ``show_regs``/``dump_backtrace`` of each architecture.
+Source of truth: kernel/kallsyms.c ``sprint_symbol``, lib/vsprintf.c ``%pS`` (``0x%lx`` where it finds no symbol); for
+brackets the classic klogd.
 """
 
 import re
-from enum import Enum
 
 from msgspec import Struct
 
-
-class Kind(Enum):
-    """What kind of code address a number is, which decides how it is looked up."""
-
-    CLASSIC = "classic"  # [<c010b860>]: the classic klogd's own form, named as it named it
-    PC = "pc"  # where the processor stood: exact
-    RETURN = "return"  # behind a call: the caller is at the byte before (the kernel's %pB)
+from klogd_py.forms import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
+from klogd_py.forms import QUESTIONS as QUESTIONS
+from klogd_py.forms import Kind as Kind
 
 
 class Mention(Struct, frozen=True, gc=False):
@@ -36,67 +32,42 @@ class Mention(Struct, frozen=True, gc=False):
     kind: Kind
 
 
-# What may stand before the kernel's own text in a capture: quoting, a syslog stamp, <N>, dmesg -x, [time], [caller].
+# What may stand before the kernel's own text in a capture: quoting, a syslog stamp, <N>, dmesg -x, the kernel's own word
+# of a loss, [time], [caller].
 ENVELOPE = re.compile(
     r"(?:> ?)*"
     r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
     r"(?:[a-z0-9]+ *:[a-z]+ *: ?)?"
     r"(?:<\d{1,4}>)?"
+    r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
+    r"(?:\s{1,80}(?=\[ *\d{1,10}\.\d{6}\]))?"
     r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
 )
 
-_SYMBOL = r"(?:[:\w.$]+\+(?:0x)?[0-9a-f]+/(?:0x)?[0-9a-f]+|[:\w.$]+\+\d+|[A-Za-z_.$][\w.$]* \[\w+\])"
-_NAMED = re.compile(r">\] {0,2}(?:\[<[0-9a-fA-FxX]+>\] {0,2})?(?:\? )?(?:\(?" + _SYMBOL + r"|\([A-Za-z_.$][\w.$]*\)|\{)")
-_RAW_BEHIND = re.compile(r">\] {0,2}(?:\[<[0-9a-fA-FxX]+>\] {0,2})?(?:\? )?\(?(0x[0-9a-f]{5,16})\b")
-_CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
-
-_HEX = r"(?P<hex>(?:0x)?[0-9a-f]{8,16})"
-_TOKEN = r"(?P<hex>0x[0-9a-f]{5,16})"
-_REST = r"(?=\)?(?: \(unreliable\)| \([A-Z]+\))?\s*$)"
-
-_USER_SEGMENT = r"(?!0033|0023|0073|001b)"
-
-# Each form holds one group `hex`, whose place a name takes, or `at`, behind which a name is inserted.
-_FORMS: tuple[tuple[str, re.Pattern[str], Kind], ...] = tuple(
-    (question, re.compile(form), kind)
-    for question, form, kind in (
-        # A line of a trace: " ? 0xffffffff926cdd6b", " 0xffffffff926b7cde"
-        ("0x", r"\s*(?:Call Trace:\s*)?(?:\? )?\(?" + _TOKEN + _REST, Kind.RETURN),
-        # PowerPC, stack pointer first: "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)"
-        ("] 0x", r"\s*\[[0-9a-f]+\] \[[0-9a-f]+\] " + _TOKEN + _REST, Kind.RETURN),
-        ("IP: ", r"\s*[RE]IP: +" + _USER_SEGMENT + r"[0-9a-f]{4}:" + _TOKEN + r"\b", Kind.PC),
-        ("EIP: ", r"\s*EIP: " + _TOKEN + r"\b", Kind.PC),
-        (" is at ", r"\s*(?:PC|pc|EIP) is at " + _TOKEN + r"\b", Kind.PC),
-        (" is at ", r"\s*(?:LR|ra) is at " + _TOKEN + r"\b", Kind.RETURN),
-        ("pc : ", r"\s*pc : " + _HEX + r"(?=\s*$| +(?:lr|pstate|psr)\b)", Kind.PC),
-        ("lr : ", r"(?:.*\s)?lr : " + _HEX + r"(?=\s*$| +(?:pstate|psr)\b)", Kind.RETURN),
-        ("epc", r"\s*s?epc *: (?:[0-9a-f]{8,16} )?" + _TOKEN + r"(?=\s|$)", Kind.PC),
-        ("epc", r"\s*s?epc *: (?P<at>[0-9a-f]{8,16})(?=\s*$|\s+(?:Not t|T)ainted)", Kind.PC),
-        ("ra", r"\s*ra *: (?:[0-9a-f]{8,16} )?" + _TOKEN + r"\s*$", Kind.RETURN),
-        ("ra", r"\s*ra *: (?P<at>[0-9a-f]{8,16})\s*$", Kind.RETURN),
-        ("NIP [", r"\s*NIP \[[0-9a-f]+\] " + _TOKEN + r"\b", Kind.PC),
-        ("NIP [", r"\s*NIP \[(?P<at>[0-9a-f]{8,16})\](?=\s*$)", Kind.PC),
-        ("LR [", r"\s*LR \[[0-9a-f]+\] " + _TOKEN + r"\b", Kind.RETURN),
-        ("LR [", r"\s*LR \[(?P<at>[0-9a-f]{8,16})\](?=\s*$)", Kind.RETURN),
-        ("PSW : ", r"\s*Krnl PSW : [0-9a-f]{8,16} [0-9a-f]{8,16} \(" + _TOKEN + r"\)", Kind.PC),
-        ("ERA: ", r"\s*ERA: [0-9a-f]{16} " + _TOKEN + r"\b", Kind.PC),
-        ("PC: <", r"\s*[TR]PC: <" + _TOKEN + r">", Kind.PC),
-        ("I7: <", r"\s*I7: <" + _TOKEN + r">", Kind.RETURN),
-        ("Caller[", r"\s*Caller\[[0-9a-f]+\]: " + _TOKEN + r"\b", Kind.RETURN),
-        ("IAOQ[", r"\s*IAOQ\[[01]\]: " + _TOKEN + r"\b", Kind.PC),
-        ("RP(r2)", r"\s*RP\(r2\): " + _TOKEN + r"\b", Kind.RETURN),
-        ("WARNING: ", r"\s*WARNING: .{0,200}? at (?:\S{1,300}:\d+ )?(?:at )?" + _TOKEN + r"(?=\(\)|,| |$)", Kind.PC),
-    )
+_HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
+_NAME = r"[A-Za-z_.$][\w.$]{0,511}"
+_SYMBOL = (
+    r"(?:[:\w.$]{1,600}\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}|[:\w.$]{1,600}\+\d{1,10}"
+    r"|" + _NAME + r" \[\w{1,64}\]"
+    r"|" + _NAME + r" [\w./-]{1,300}:\d{1,6})"  # "__list_del include/linux/list.h:89 [inline]": decoded since
 )
+_BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
+_NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + _NAME + r"\)|\{)")
+_RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
+_SHORTEST_TOKEN = len("0x10000")  # below that no kernel has code
+_CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
+_MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")  # %p since 4.15, also inside of brackets
+_NAME_ENDS = re.compile(" " + _NAME + r"\s*$")  # "[<0000000013155f90>] usb_hcd_irq" (kernel/irq/spurious.c)
 
-# One of these stands in every line that can hold a mention.
-QUESTIONS = ("[<", "0x", "pc : ", "lr : ", "epc", "ra   ", "NIP [", "LR [")
+_BY_HEAD: dict[str, tuple[Form, ...]] = {
+    head: tuple(form for form in FORMS if form.head == head) for head in {form.head for form in FORMS}
+}
 
 
 def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
     """The mentions in one record's text or one line of a capture, in the order of their places.
 
-    ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name.
+    ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name, unless it may be a hash.
     """
     for question in QUESTIONS:
         if question in text:
@@ -118,11 +89,30 @@ def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
 
 def _in_line(line: str, named_too: bool) -> list[Mention]:
     start = _envelope_end(line)
-    mentions = _bracketed(line, start, named_too) if "[<" in line else []
-    for question, form, kind in _FORMS:
-        if question in line and (found := form.match(line, start)) is not None:
-            mentions.append(_mention_of(found, kind))
-    return sorted(mentions, key=lambda mention: mention.start)
+    head = _HEAD.match(line, start)
+    assert head is not None  # every part of the pattern is optional
+    body = head.end() if head[1] is None else head.start(1)
+    mentions = _bracketed(line, body, named_too) if "[<" in line else []
+    for form in _BY_HEAD.get(head[1] or "", ()):
+        if (found := form.pattern.match(line, body)) is not None:
+            mentions.append(_mention_of(found, form))
+    for form in ANYWHERE:
+        if form.sign not in line:
+            continue
+        if not form.head:
+            mentions += [_mention_of(found, form) for found in form.pattern.finditer(line, body)]
+        elif (found := form.pattern.match(line, body)) is not None:
+            mentions.append(_mention_of(found, form))
+    return _apart(mentions) if len(mentions) > 1 else mentions
+
+
+def _apart(mentions: list[Mention]) -> list[Mention]:
+    """In the order of their places, and none twice: a token behind a bracket can be found in two ways."""
+    apart: list[Mention] = []
+    for mention in sorted(mentions, key=lambda mention: mention.start):
+        if not apart or mention.start >= max(apart[-1].end, apart[-1].start + 1):
+            apart.append(mention)
+    return apart
 
 
 def _envelope_end(line: str) -> int:
@@ -131,23 +121,48 @@ def _envelope_end(line: str) -> int:
     return found.end()
 
 
-def _mention_of(found: re.Match[str], kind: Kind) -> Mention:
+def _mention_of(found: re.Match[str], form: Form) -> Mention:
     groups = found.groupdict()
     if groups.get("at"):
-        return Mention(found.end(), found.end(), int(groups["at"], 16), kind)
-    return Mention(found.start("hex"), found.end("hex"), int(groups["hex"], 16), kind)
+        after = found.end("at")
+        after += found.string.startswith("]", after)  # "NIP [c000000000012abc]"
+        return Mention(after, after, int(groups["at"], 16) & form.mask, form.kind)
+    return Mention(found.start("hex"), found.end("hex"), int(groups["hex"], 16) & form.mask, form.kind)
 
 
 def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
-    """Mentions of the ``[<address>]`` forms; a raw ``0x`` token that repeats the number is named in its stead."""
-    exact = line.startswith(("RIP", "EIP", "IP:"), start)
+    """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead: the number in the brackets
+    is the same, or a hash.
+    """
+    exact = EXACT_BRACKET.match(line, start) is not None
     mentions: list[Mention] = []
     for found in _CLASSIC.finditer(line, start):
-        address = int(found[2], 16)
-        raw = _RAW_BEHIND.match(line, found.end() - 2)
-        if raw and int(raw[1], 16) == address:
-            if not mentions or mentions[-1].start != raw.start(1):
-                mentions.append(Mention(raw.start(1), raw.end(1), address, Kind.PC if exact else Kind.RETURN))
-        elif named_too or not _NAMED.match(line, found.end() - 2):
-            mentions.append(Mention(found.start(1), found.end(1), address, Kind.CLASSIC))
+        link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
+        if raw := _RAW_BEHIND.match(line, found.end() - 2):
+            mention = _token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
+        elif _wants_name(line, found, named_too):
+            kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
+            mention = Mention(found.start(1), found.end(1), int(found[2], 16), kind)
+        else:
+            continue
+        if mention and (not mentions or mentions[-1].start != mention.start):
+            mentions.append(mention)
     return mentions
+
+
+def _wants_name(line: str, found: re.Match[str], named_too: bool) -> bool:
+    """Whether a bracketed number is an address without a name beside it, or with one that is to be replaced."""
+    if _MAY_BE_HASH.fullmatch(found[1]):
+        return not (_NAMED.match(line, found.end() - 2) or _NAME_ENDS.match(line, found.end()))
+    return named_too or not _NAMED.match(line, found.end() - 2)
+
+
+def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> Mention | None:
+    """The mention of a token behind a bracketed number; none if it is too low for code.
+
+    There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in the brackets.
+    """
+    if raw.end(1) - raw.start(1) < _SHORTEST_TOKEN:
+        return None
+    address, token = int(found[2], 16), int(raw[1], 16)
+    return Mention(raw.start(1), raw.end(1), address if token == address - 1 else token, kind)

@@ -15,6 +15,7 @@ from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols.learning import Learning
+from klogd_py.traces import begins_boot
 from klogd_py.translate import Manner, translate
 
 CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
@@ -111,8 +112,18 @@ class Carrier:
 
     async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap."""
-        self._delivering = asyncio.get_running_loop().create_task(self.deliver(batch, last))
+        self._delivering = asyncio.get_running_loop().create_task(self._deliver_boots(batch, last))
         await asyncio.shield(self._delivering)
+
+    async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
+        """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
+        start = 0
+        for at, item in enumerate(batch if not self._live else ()):
+            if isinstance(item, Record) and begins_boot(item.text) and (at or self.carried):
+                await self.deliver(batch[start:at], last=True)
+                await self._naming.begin_anew()
+                start = at
+        await self.deliver(batch[start:], last)
 
     async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Join lines that came in pieces, and keep back what may teach something about the map."""

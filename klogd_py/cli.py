@@ -290,8 +290,10 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
 
     filtering = add("translate", "copy text to standard output with names for the addresses in it")
     filtering.add_argument("files", nargs="*", default=[], metavar="FILE", help="text of any kind (default: standard input)")
-    looking = add("lookup", "print which symbol contains an address, or why none does")
-    looking.add_argument("addresses", nargs="+", metavar="ADDRESS", help="hexadecimal, with or without 0x")
+    looking = add("lookup", "print which symbol contains an address, where a symbol is, or why there is none")
+    looking.add_argument(
+        "addresses", nargs="+", metavar="ADDRESS", help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]"
+    )
     mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
     checking = add("check-config", "read the configuration and say whether it is right")
     for answering in (looking, mapping, checking):

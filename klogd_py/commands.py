@@ -21,6 +21,12 @@ from klogd_py.symbols.slide import SlideSource
 from klogd_py.symbols.survey import Survey, survey
 from klogd_py.translate import Decoded, Manner, Style, look_up
 
+Answer = tuple[str, int | None, Place | Unknown]  # what to call it, its address, what is there
+
+_NAME = re.compile(
+    r"(?:(?P<before>\w+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
+    r"(?:\+(?:0x)?(?P<offset>[0-9a-f]+)(?:/(?:0x)?(?P<size>[0-9a-f]+))?)?(?: \[(?P<behind>\w+)\])?"
+)
 _ADDRESS = re.compile(r"\[?<?(?:0x)?([0-9a-f]{1,16})>?\]?", re.IGNORECASE)
 
 
@@ -72,27 +78,47 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
     """Print the symbol at each address, or why there is none; status 1 if one of them has none."""
     found = survey(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
     complain(found, invocation)
-    answers: list[tuple[int, Place | Unknown]] = []
+    answers: list[Answer] = []
     for word in words:
-        given = _ADDRESS.fullmatch(word)
-        if given is None:
-            print(f"klogd-py: {word!r} is not an address; expected up to 16 hexadecimal digits", file=sys.stderr)
+        address, name = _ADDRESS.fullmatch(word), _NAME.fullmatch(word)
+        if address is not None:
+            value = int(address[1], 16)
+            answers.append((f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.atlas.place_of)))
+        elif name is not None:
+            answers += _by_name(word, name, found)
+        else:
+            print(
+                f"klogd-py: {word!r} is neither an address (up to 16 hexadecimal digits) "
+                "nor a symbol such as vfs_write+0x1d/0x40",
+                file=sys.stderr,
+            )
             return 2
-        address = int(given[1], 16)
-        answers.append((address, look_up(address, Kind.CLASSIC, found.atlas.place_of)))
     if invocation.json:
-        _print_json([_answer_document(address, answer) | _reliance(answer, found) for address, answer in answers])
+        _print_json([_answer_document(*answer) | _reliance(answer[2], found) for answer in answers])
     else:
         rows = [
-            (f"{address:#x}", answer.kernel_form, answer.source)
-            if isinstance(answer, Place)
-            else (f"{address:#x}", "-", answer.value)
-            for address, answer in answers
+            (word, answer.kernel_form, answer.source) if isinstance(answer, Place) else (word, "-", answer.value)
+            for word, _, answer in answers
         ]
         print("\n".join(_aligned(rows)))
         if found.candidate is not None and _reliance(None, found):
             print(f"klogd-py: {found.slide_line}", file=sys.stderr)
-    return 0 if all(isinstance(answer, Place) for _, answer in answers) else 1
+    return 0 if all(isinstance(answer, Place) for _, _, answer in answers) else 1
+
+
+def _by_name(word: str, given: re.Match[str], found: Survey) -> list[Answer]:
+    """Where a symbol can be: of several functions of one name the size tells which one is meant."""
+    offset, size = int(given["offset"] or "0", 16), int(given["size"], 16) if given["size"] else None
+    module = given["before"] or given["behind"] or ""
+    named = found.atlas.named(given["name"])
+    fitting = [
+        (f"{start + offset:#x}", start + offset, msgspec.structs.replace(place, offset=offset))
+        for start, place in named
+        if offset < place.size and (size is None or size == place.size) and module in ("", place.module.partition(",")[0])
+    ]
+    if not fitting:
+        return [(word, None, Unknown.NOT_SO if named else Unknown.NO_SUCH_NAME)]
+    return list(fitting)
 
 
 def maps(invocation: Invocation) -> int:
@@ -164,9 +190,9 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _answer_document(address: int, answer: Place | Unknown) -> dict[str, object]:
+def _answer_document(word: str, address: int | None, answer: Place | Unknown) -> dict[str, object]:
     if isinstance(answer, Unknown):
-        return {"address": f"{address:#x}", "reason": answer.value}
+        return {"word" if address is None else "address": word, "reason": answer.value}
     known = {"symbol": answer.name, "offset": answer.offset, "size": answer.size, "module": answer.module}
     return {"address": f"{address:#x}", "text": answer.kernel_form, **known, "type": answer.kind, "source": answer.source}
 

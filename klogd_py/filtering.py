@@ -5,7 +5,6 @@ read twice, first to learn the slide of each boot in it; a pipe once, with the l
 """
 
 import os
-import re
 import select
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,13 +13,12 @@ from klogd_py import addresses
 from klogd_py.record import Gap, Record
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.survey import Survey
-from klogd_py.traces import from_capture
+from klogd_py.traces import begins_boot, from_capture
 from klogd_py.translate import Manner, PlaceOf, rewrite
 
 CHUNK_BYTES = 1 << 18
 
 _QUESTIONS = tuple(question.encode() for question in addresses.QUESTIONS)
-_BANNER = re.compile(r"Linux version \d+\.\d+\S* \(")
 
 
 def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
@@ -74,7 +72,7 @@ def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
     stream = Stream(found, None)
     for piece in text:
         for line in piece.decode("latin-1").splitlines():
-            if _starts_boot(line):
+            if begins_boot(line):
                 stream.end_boot()
                 boots.append(stream.found)
                 stream.found = found
@@ -109,7 +107,7 @@ class Stream:
         whole = piece.endswith(b"\n")
         lines = piece.decode("latin-1").removesuffix("\n").split("\n")
         for at, line in enumerate(lines):
-            if _starts_boot(line):
+            if begins_boot(line):
                 out.append(self._out(self.end_boot(), manner))
                 self.found = self._boots.popleft() if self._boots else self._first
             out.append(self._out(self.read(line if at == len(lines) - 1 and not whole else line + "\n", now_s), manner))
@@ -149,7 +147,3 @@ class Stream:
                 lines = _line(item.text.removesuffix("\n"), self.found.atlas.place_of, manner)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")
-
-
-def _starts_boot(line: str) -> bool:
-    return "Linux version " in line and bool(_BANNER.search(line))

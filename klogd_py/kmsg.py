@@ -82,7 +82,7 @@ def render(record: Record) -> bytes:
     for field in record.extra:
         header += f",{field}"
     lines = [header.encode("utf-8", "surrogateescape") + b";" + escape(record.text)]
-    lines += [b" " + key.encode() + b"=" + escape(value) for key, value in record.fields]
+    lines += [b" " + escape(key) + b"=" + escape(value) for key, value in record.fields]
     return b"\n".join(lines) + b"\n"
 
 

@@ -31,6 +31,10 @@ class Naming:
         """Read the symbols before any record flows."""
         self.adopt(survey(self._sources()))
 
+    async def begin_anew(self) -> None:
+        """Read the symbols as if no record had been seen."""
+        self.adopt(await asyncio.to_thread(survey, self._sources()))
+
     async def redraw(self, reason: str) -> None:
         """Have the symbols read anew, and wait for it."""
         self._reasons[reason] = None

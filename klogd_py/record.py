@@ -94,6 +94,8 @@ class Unknown(Enum):
     """Why an address has no `Place`; the value is the reason in words."""
 
     NO_SYMBOLS = "no symbols are loaded"
+    NO_SUCH_NAME = "no symbol has this name"
+    NOT_SO = "no symbol of this name is so long, or in this module"
     HIDDEN = "the kernel hides its symbol addresses (kernel.kptr_restrict)"
     WRONG_MAP = "the only map at hand belongs to another kernel"
     UNSLID = "the kernel may be randomised (KASLR), and how far it lies from its map is not proved"

@@ -26,12 +26,18 @@ _CODE_WORD = re.compile(r"[<(]?((?:[0-9a-f]{2}){1,4})[>)]?")
 _MODULES = re.compile(r"\s*Modules linked in:(.*)")
 _MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
 _OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
-_PC = re.compile(r"\s*[RE]?IP: |\s*pc : |\s*PC is at |\s*s?epc *: |\s*NIP \[|\s*ERA: ")
+_PC = re.compile(r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*NIP \[|\s*ERA: ")
+# Code addresses, but not of those who called one another.
+_PROSE = re.compile(
+    r"\s*(?:BUG: K|INFO: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"
+    r"|unchecked MSR|.{0,300}\}, at: )"
+)
 _USER_PC = re.compile(r"\s*[RE]IP: (?:0033|0023|0073|001b):")
 _PAIR = re.compile(
     r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?([A-Za-z_.$][\w.$]{0,511})\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})(?: \[(\w+)[^\]]*\])?"
 )
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
+_BANNER = re.compile(r"Linux version \d+\.\d+\S* \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
@@ -120,17 +126,18 @@ class _Reading:
 
     def _mentions(self, line: str, at: int) -> None:
         mentions = addresses.find(line)
-        if not mentions:
-            if _NAMED.match(line, at):
+        if not mentions or _PROSE.match(line, at):
+            if not mentions and _NAMED.match(line, at):
                 self._joins = False
             return
         for mention in mentions:
             if len(self.frames) >= MOST_FRAMES:
                 return
-            exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and bool(_PC.match(line, at)))
+            stood = bool(_PC.match(line, at))
+            exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and stood)
             exact = exact or mention.address in self._pcs  # arm64 begins the trace with it
             reliable = "? " not in line[at : mention.start] and "unreliable" not in line[mention.end :]
-            if exact and not _USER_PC.match(line, at):
+            if exact and stood and not _USER_PC.match(line, at):
                 self._pc = mention.address
                 self._pcs.add(mention.address)
             self.frames.append(Frame(mention.address, exact, reliable, self._joins and reliable and not exact))
@@ -176,6 +183,11 @@ def _trusted(frames: list[Frame]) -> list[Frame]:
         return frames
     pairs = zip(frames, [None, *frames], strict=False)
     return [Frame(frame.address, frame.exact, True, before is not None and not before.exact) for frame, before in pairs]
+
+
+def begins_boot(line: str) -> bool:
+    """Whether a kernel introduces itself: another boot, perhaps of another kernel."""
+    return "Linux version " in line and bool(_BANNER.search(line))
 
 
 def from_capture(line: str) -> Record:

@@ -4,6 +4,7 @@ Pure: where a name comes from and what time it was are given as functions. A tex
 as it went in.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from enum import Enum
 
@@ -18,6 +19,11 @@ PlaceOf = Callable[[int], Place | Unknown]
 WallOf = Callable[[Record], tuple[int, Quality | None]]
 
 _TEXT_KINDS = frozenset("tTwWiV")  # letters of nm(1) that code can have; V and W are weak, i is an ifunc
+# Where the kernel sends a return to by hand, on all its architectures.
+_LANDINGS = re.compile(
+    r"\.?(?:ret_(?:from|to|fast|slow)_\w+|(?:\w+_)?(?:syscall|sys)_exit\w*|intr_\w+|kernel_(?:thread|init)_\w+|kernel_entry"
+    r"|return_to_handler|\w*(?:kret|ret)probe_trampoline|arch_rethook_trampoline|work_pending|restore_all)"
+)
 
 
 class Style(Enum):
@@ -71,14 +77,31 @@ def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
     """
     if kind is Kind.CLASSIC:
         return place_of(address)
-    place = place_of(address - 1 if kind is Kind.RETURN else address)
-    if isinstance(place, Unknown):
-        return place
-    if place.kind not in _TEXT_KINDS:
-        return Unknown.NOT_TEXT
-    if kind is Kind.RETURN:
-        return Place(place.name, place.offset + 1, place.size, place.module, place.kind, place.source)
-    return place
+    if kind is Kind.PC:
+        return _text_at(address, place_of)
+    return _caller(address, address & ~1 if kind is Kind.LINK else address, place_of)
+
+
+def _caller(address: int, following: int, place_of: PlaceOf) -> Place | Unknown:
+    """The function behind one of whose calls ``following`` stands, with the offset of ``address`` in it.
+
+    Not every return address has a call before it: the kernel itself sends returns to ``ret_from_fork`` and its like, by
+    the address of their first byte.
+    """
+    before = _text_at(following - 1, place_of)
+    if isinstance(before, Unknown) or before.offset + 1 == before.size:
+        at = _text_at(address, place_of)
+        if isinstance(at, Place) and at.offset == 0 and _LANDINGS.fullmatch(at.name):
+            return at
+    if isinstance(before, Unknown):
+        return before
+    offset = before.offset + 1 + address - following
+    return Place(before.name, offset, before.size, before.module, before.kind, before.source)
+
+
+def _text_at(address: int, place_of: PlaceOf) -> Place | Unknown:
+    place = place_of(address)
+    return Unknown.NOT_TEXT if isinstance(place, Place) and place.kind not in _TEXT_KINDS else place
 
 
 def translate(
@@ -102,7 +125,7 @@ def translate(
 
 
 def _named(text: str, mention: Mention, place: Place, style: Style) -> str:
-    if mention.kind is Kind.CLASSIC:
+    if mention.kind in (Kind.CLASSIC, Kind.CLASSIC_RETURN):
         if style is Style.REPLACE:
             return place.classic_form
         return f"{text[mention.start : mention.end]} {place.classic_form}"

@@ -132,10 +132,39 @@ def test_lookup_for_programs(tmp_path: Path) -> None:
     ]
 
 
-def test_lookup_of_what_is_no_address_is_misuse() -> None:
-    done = run("lookup", "vfs_read")
+TWINS = """\
+c0100000 T _text
+c0100100 t init_once
+c0100140 T do_fork
+c0100200 t init_once
+c0100290 T _etext
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "lines"),
+    [
+        ("do_fork", ["0xc0100140  do_fork+0x0/0xc0  MAP"]),
+        ("do_fork+0xbf/0xc0", ["0xc01001ff  do_fork+0xbf/0xc0  MAP"]),
+        ("init_once", ["0xc0100100  init_once+0x0/0x40  MAP", "0xc0100200  init_once+0x0/0x90  MAP"]),
+        ("init_once+0x10/0x90", ["0xc0100210  init_once+0x10/0x90  MAP"]),
+        ("init_once+0x40", ["0xc0100240  init_once+0x40/0x90  MAP"]),  # the other one is not so long
+        ("init_once+0x10/0x41", ["init_once+0x10/0x41  -  no symbol of this name is so long, or in this module"]),
+        ("do_fork+0x1/0xc0 [nic]", ["do_fork+0x1/0xc0 [nic]  -  no symbol of this name is so long, or in this module"]),
+        ("vfs_read", ["vfs_read  -  no symbol has this name"]),
+    ],
+)
+def test_lookup_of_a_symbol_says_where_it_is_and_its_size_tells_twins_apart(word: str, lines: list[str], tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(TWINS)
+    done = run("lookup", "--map", tmp_path / "map", word)
+    assert done.stdout.decode().splitlines() == [line.replace("MAP", f"{tmp_path}/map") for line in lines]
+    assert done.returncode == (1 if "  -  " in lines[0] else 0)
+
+
+def test_lookup_of_what_is_neither_an_address_nor_a_symbol_is_misuse() -> None:
+    done = run("lookup", "vfs read")
     assert done.returncode == 2
-    assert b"'vfs_read' is not an address" in done.stderr
+    assert b"'vfs read' is neither an address (up to 16 hexadecimal digits) nor a symbol" in done.stderr
 
 
 def kernel_symbol(name: str) -> int:

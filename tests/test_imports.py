@@ -6,15 +6,28 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-SPINE = {"record", "gaps", "printk_clock", "kmsg", "lines", "addresses", "traces", "holdback"}
-SPINE |= {"continuations", "flood", "translate"}
+SPINE = {
+    "record",
+    "gaps",
+    "printk_clock",
+    "continuations",
+    "flood",
+    "kmsg",
+    "lines",
+    "forms",
+    "addresses",
+    "translate",
+    "traces",
+    "holdback",
+}
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
 EVERYBODY = object()
 
 ALLOWED: dict[str, set[object]] = {
     "record": set(),
-    "addresses": set(),
+    "forms": set(),
+    "addresses": {"forms"},
     "kmsg": {"record"},
     "lines": {"record"},
     "gaps": {"record"},
@@ -49,6 +62,7 @@ ALLOWED: dict[str, set[object]] = {
         "flood",
         "holdback",
         "intake",
+        "traces",
         "translate",
         "device",
         "clock",

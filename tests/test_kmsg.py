@@ -92,3 +92,8 @@ def test_a_dictionary_line_without_a_key_is_left_out() -> None:
 def test_facility_and_severity_come_out_of_the_prefix() -> None:
     record = kmsg.parse(b"1695,1,2,-;x\n")
     assert (record.facility, record.severity) == (211, Severity.DEBUG)
+
+
+def test_a_key_that_is_no_text_is_written_as_it_was_read() -> None:
+    raw = b"6,1,2,-;text\n \\x80KEY=value\n"
+    assert kmsg.render(kmsg.parse(raw)) == raw

@@ -69,6 +69,26 @@ def test_what_stands_before_the_text_in_a_capture_is_read_over() -> None:
     assert (record.caller, record.usec) == ("T43", 1952082)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "BUG: KASAN: use-after-free in 0xffffffffa96d79f4",
+        "Workqueue: events 0xffffffffa96d79f4",
+        "hardirqs last  enabled at (303): [<ffffffffa96d79f4>] 0xffffffffa96d79f4",
+        " #0: ffff88801c6f (&p->lock){+.+.}-{3:3}, at: 0xffffffffa96d79f4",
+        "calling  0xffffffffa96d79f4 @ 1",
+    ],
+)
+def test_an_address_in_prose_is_no_frame(line: str) -> None:
+    assert gather([line, *OOPS]) == gather(OOPS)
+    assert gather([*OOPS[:6], line, *OOPS[6:]]) == gather(OOPS)
+
+
+def test_the_link_register_is_no_place_of_the_processor() -> None:
+    trace = gather(["pc : [<ffffffc000d394c4>] lr : [<ffffffc000d394a0>] pstate: 60400145"])
+    assert trace.frames == (Frame(0xFFFFFFC000D394C4, exact=True), Frame(0xFFFFFFC000D394A0))
+
+
 def records(texts: list[str], caller: str = "", first_us: int = 0) -> list[Record | Gap]:
     return [Record(text, 4, usec=first_us + i, caller=caller) for i, text in enumerate(texts)]
 

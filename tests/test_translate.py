@@ -40,6 +40,32 @@ def test_a_return_address_at_a_functions_first_byte_is_not_in_it() -> None:
     assert rewritten(" 0xffffffff81000100") == " 0xffffffff81000100"
 
 
+def test_a_return_that_the_kernel_sends_to_by_hand_is_where_it_lands() -> None:
+    def landing(address: int) -> Place | Unknown:
+        name, start = ("ret_from_fork", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
+        return Place(name, address - start, 0x40, "", "t", "test")
+
+    line = "[<ffffffff81000100>] 0xffffffff81000100"
+    assert rewrite(line, landing, Manner())[0] == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
+    later = line.replace("81000100", "81000101")
+    assert rewrite(later, landing, Manner())[0] == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
+
+
+@pytest.mark.parametrize(("bit", "name"), [(0, "probe+0x10/0x40"), (1, "probe+0x11/0x40")])
+def test_the_mode_in_the_lowest_bit_of_a_link_register_leads_to_no_other_function(bit: int, name: str) -> None:
+    assert rewritten(f"LR is at {FUNCTION + 0x10 + bit:#x}") == f"LR is at {name} [nic]"
+
+
+def test_a_thumb_call_as_the_last_instruction_names_its_caller() -> None:
+    assert rewritten("LR is at 0xffffffff81000141") == "LR is at probe+0x41/0x40 [nic]"
+
+
+def test_a_classic_bracket_behind_a_call_names_the_caller() -> None:
+    assert rewritten("pc : [<ffffffff81000140>]    lr : [<ffffffff81000140>]    psr: 60000013") == (
+        "pc : [nic:table+0x0/0x40]    lr : [nic:probe+0x40/0x40]    psr: 60000013"
+    )
+
+
 def test_a_pc_in_data_stays_a_number_but_a_classic_bracket_may_name_data() -> None:
     assert rewritten("RIP: 0010:0xffffffff81000150") == "RIP: 0010:0xffffffff81000150"
     assert rewritten("[<ffffffff81000150>]") == "[nic:table+0x10/0x40]"

@@ -16,6 +16,9 @@ class Chart(Protocol):
     def place_of(self, address: int) -> Place | Unknown:
         """The place of a run-time address, or why there is none."""
 
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where symbols with this name begin at run time, and the place there."""
+
 
 class Atlas:
     """All charts, the most trusted first; ``blank`` is the answer where none of them has the place."""
@@ -31,3 +34,11 @@ class Atlas:
             if isinstance(place, Place):
                 return place
         return self._blank
+
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where symbols with this name begin at run time, as the first chart has it that knows the address."""
+        found: dict[int, Place] = {}
+        for chart in self._charts:
+            for address, place in chart.named(name):
+                found.setdefault(address, place)
+        return sorted(found.items())

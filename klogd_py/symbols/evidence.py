@@ -87,7 +87,7 @@ class Evidence:
 
     def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
         """How many pairs of neighbours call one another on every kernel; a pair that never does contradicts."""
-        pairs = 0
+        known: set[tuple[int, int]] = set()  # a trace may be printed twice
         against = ""
         callee: Place | None = None
         before = Frame(0)
@@ -97,11 +97,13 @@ class Evidence:
             place = self._function(frame, slide) if self._concerns(frame, slide) else None
             if frame.joined and callee is not None and place is not None:
                 callers, called = self._names(frame, place, slide), self._names(before, callee, slide)
-                pairs += any(_calls(one, other) for one in callers for other in called)
+                if any(_calls(one, other) for one in callers for other in called):
+                    known.add((before.address, frame.address))
                 only = next((ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE), None)
                 if only is not None and only not in called:
                     against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
             callee, before = place, frame
+        pairs = len(known)
         return pairs, 2, f"{pairs} callers with their callees" if pairs > 1 else "a caller with its callee", against
 
     def _names(self, frame: Frame, place: Place, slide: int) -> set[str]:

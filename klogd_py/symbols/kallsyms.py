@@ -9,7 +9,6 @@ Source of truth: kernel/kallsyms.c ``s_show``, ``update_iter_mod``; Documentatio
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,8 +19,6 @@ from klogd_py.symbols.table import HOLE, Table
 PSEUDO_MODULES = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))  # the kernel names them untagged
 PAGE_BYTES = 4096
 SOURCE = "kallsyms"
-
-EndOf = Callable[[str, int], int]  # (module, address of its symbol) -> where the module's code ends at the latest
 
 _FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
 
@@ -41,12 +38,15 @@ class Kallsyms(Struct, frozen=True):
     symbols: int = 0
 
 
-def page_end(_module: str, address: int) -> int:
-    """Where a module's code ends at the latest if nothing else is known: text is allocated in whole pages."""
+def page_end(address: int) -> int:
+    """Where a module's code ends that begins its last function at an address, as far as one can be sure.
+
+    Text is allocated in whole pages, and what /proc/modules says of a module's size counts its data, too.
+    """
     return (address // PAGE_BYTES + 1) * PAGE_BYTES
 
 
-def parse(raw: bytes, end_of: EndOf = page_end) -> Kallsyms:
+def parse(raw: bytes) -> Kallsyms:
     """Make the tables of a whole /proc/kallsyms.
 
     All addresses zero (kptr_restrict) make both tables HIDDEN; an empty file makes them NO_SYMBOLS.
@@ -65,14 +65,14 @@ def parse(raw: bytes, end_of: EndOf = page_end) -> Kallsyms:
     if _all_zero(raw):
         return Kallsyms(Unknown.HIDDEN, Unknown.HIDDEN, symbols)
     try:
-        return Kallsyms(_core(raw, core_end), _modules(raw[core_end:], end_of), symbols)
+        return Kallsyms(_core(raw, core_end), _modules(raw[core_end:]), symbols)
     except ValueError as error:
         raise NotKallsyms(raw) from error
 
 
-def load(path: Path, end_of: EndOf = page_end) -> Kallsyms:
+def load(path: Path) -> Kallsyms:
     """Read a kallsyms file and `parse` it; raises OSError and NotKallsyms."""
-    return parse(path.read_bytes(), end_of)
+    return parse(path.read_bytes())
 
 
 def _all_zero(raw: bytes) -> bool:
@@ -93,7 +93,7 @@ def _core(raw: bytes, end: int) -> Table | Unknown:
     return Table(b"".join(rows), SOURCE)
 
 
-def _modules(raw: bytes, end_of: EndOf) -> Table | Unknown:
+def _modules(raw: bytes) -> Table | Unknown:
     digits = raw.find(b" ")
     if digits < 1:
         return Unknown.NO_SYMBOLS
@@ -103,7 +103,7 @@ def _modules(raw: bytes, end_of: EndOf) -> Table | Unknown:
     for row, following in zip(rows, [*rows[1:], b""], strict=True):
         lines.append(_untag_pseudo(row))
         if _section(row, digits) != _section(following, digits):
-            end = end_of(row.partition(b"\t")[2].strip(b"[]").decode("utf-8", "replace"), int(row[:digits], 16))
+            end = page_end(int(row[:digits], 16))
             if not following or end < int(following[:digits], 16):
                 lines.append(b"%0*x %s end" % (digits, end, HOLE))
     return Table(b"\n".join(lines) + b"\n", SOURCE) if lines else Unknown.NO_SYMBOLS

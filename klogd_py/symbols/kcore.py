@@ -19,6 +19,7 @@ from klogd_py.symbols.elf import notes_of
 _PT_NOTE = 4
 _LONGEST_NOTES = 1 << 20
 _MOST_HEADERS = 4096
+_LAST_OFFSET = (1 << 63) - 1  # of any file
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _SYMBOL = re.compile(r"SYMBOL\((\w+)\)")
@@ -56,11 +57,11 @@ def notes_in(descriptor: int) -> bytes:
         return b""
     fields = _HEADER.unpack(head)
     start, width, count = fields[5], fields[9], fields[10]
-    if width != _PROGRAM.size or count > _MOST_HEADERS:
+    if width != _PROGRAM.size or count > _MOST_HEADERS or start > _LAST_OFFSET:
         return b""
     table = os.pread(descriptor, width * count, start)
     for kind, _, offset, _, _, size, _, _ in _PROGRAM.iter_unpack(table[: len(table) // width * width]):
-        if kind == _PT_NOTE:
+        if kind == _PT_NOTE and offset <= _LAST_OFFSET:
             return os.pread(descriptor, min(size, _LONGEST_NOTES), offset)
     return b""
 

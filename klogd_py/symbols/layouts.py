@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols import module_file
+from klogd_py.symbols import elf, module_file
 from klogd_py.symbols.bases import Base
 from klogd_py.symbols.module_file import ModuleFile, NoModuleFile
 from klogd_py.symbols.table import Table
@@ -54,6 +54,12 @@ class Layouts:
         if at < 0 or address >= self._layouts[at].end:
             return Unknown.OUTSIDE
         return self._layouts[at].place_of(address)
+
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where functions with this name begin."""
+        starts = [address for layout in self._layouts for address, _ in layout.table.named(name)]
+        placed = [(address, self.place_of(address)) for address in starts]
+        return [(address, place) for address, place in placed if isinstance(place, Place)]
 
 
 def lay_out(file: ModuleFile, base: Base) -> Layout | None:
@@ -132,14 +138,17 @@ class ModuleFiles:
             return f"{file.path}: made for Linux {release}, the kernel is {self._release}"
         if self._modules is None:
             return ""
-        loaded = _first_line(self._modules / file.name / "srcversion")
+        running = elf.build_id(_content(self._modules / file.name / "notes/.note.gnu.build-id"))
+        if running and file.build_id and running != file.build_id:
+            return f"{file.path}: another build, its build id is {file.build_id}, that of the loaded one {running}"
+        loaded = _content(self._modules / file.name / "srcversion").decode("ascii", "replace").strip()
         if loaded and file.srcversion and loaded != file.srcversion:
             return f"{file.path}: another version, srcversion {file.srcversion}, than the loaded one, {loaded}"
         return ""
 
 
-def _first_line(path: Path) -> str:
+def _content(path: Path) -> bytes:
     try:
-        return path.read_text("ascii", "replace").strip()
+        return path.read_bytes()
     except OSError:
-        return ""
+        return b""  # it can only tell more than is known

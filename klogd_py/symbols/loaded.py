@@ -166,6 +166,6 @@ def _by_kallsyms(table: Table, name: str) -> Layout | None:
         return None
     digits = lines[0].find(b" ")
     start, last = int(lines[0][:digits], 16), int(lines[-1][:digits], 16)
-    end = page_end(name, last)
+    end = page_end(last)
     rows = b"\n".join([*lines, b"%0*x %s end" % (digits, end, HOLE)]) + b"\n"
     return Layout(name, start, end, Table(rows, table.source), gone=True)

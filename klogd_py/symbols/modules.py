@@ -15,7 +15,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols.kallsyms import page_end
 
 SOURCE = "modules"
 
@@ -49,7 +48,6 @@ class Modules:
         self._bases = [module.base for module in self._modules]
         self.bases = {module.name: module.base for module in self._modules}
         self.hidden_names = tuple(module.name for module in listed if not module.base)
-        self._names = {module.name: module for module in self._modules}
 
     def place_of(self, address: int) -> Place | Unknown:
         """The module around an address, as a `Place` without a name; OUTSIDE if there is none."""
@@ -59,13 +57,9 @@ class Modules:
         module = self._modules[at]
         return Place("", address - module.base, module.size, module.name, "t", SOURCE)
 
-    def end_of(self, name: str, address: int) -> int:
-        """Where the code of a module ends at the latest; the end of the page if the module is not listed."""
-        module = self._names.get(name)
-        if module is None or not module.base <= address:
-            return page_end(name, address)
-        end = self._end(bisect.bisect_left(self._bases, module.base))
-        return end if address < end else page_end(name, address)
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Nothing: no symbol has its name from here."""
+        return []
 
     def _end(self, at: int) -> int:
         module = self._modules[at]

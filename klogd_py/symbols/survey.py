@@ -167,7 +167,7 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     remarks: list[str] = []
     learnt = before.learnt if before is not None else None
     listing = _modules(sources, remarks)
-    symbols = _kallsyms(sources, listing, remarks)
+    symbols = _kallsyms(sources, remarks)
     verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
     elsewhere = not sources.modules
     files = before.loaded.files.anew() if before is not None else _files(sources)
@@ -268,13 +268,13 @@ def _search(
     return verdicts, chosen
 
 
-def _kallsyms(sources: Sources, loaded: modules.Modules, remarks: list[str]) -> kallsyms.Kallsyms:
+def _kallsyms(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
     nothing = kallsyms.Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
     if not sources.kallsyms:
         return nothing
     path = Path(sources.kallsyms)
     try:
-        symbols = kallsyms.load(path, loaded.end_of)
+        symbols = kallsyms.load(path)
     except FileNotFoundError:
         remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
         return nothing

@@ -124,6 +124,23 @@ class Table:
             at = self._lines.find(wanted, at + 1, self._end)
         return found
 
+    def named(self, name: str, most: int = 64) -> list[tuple[int, Place]]:
+        """The first few symbols with this name: the run-time address of each, and its place there. Found by reading."""
+        found: list[tuple[int, Place]] = []
+        for ending in (b"\n", b"\t"):
+            wanted = b" " + name.encode("utf-8", "surrogateescape") + ending
+            at = self._lines.find(wanted, 0, self._end)
+            while at >= 0 and len(found) < most:
+                with contextlib.suppress(ValueError):  # a damaged line has no address
+                    line = self.line_at(self.line_start(at))
+                    place = self.place_of(line.address + self.slide)
+                    if isinstance(place, Place):  # which may name the address by another symbol
+                        kind = chr(line.kind[0])
+                        place = Place(name, 0, place.size, line.module, kind, self.source)
+                        found.append((line.address + self.slide, place))
+                at = self._lines.find(wanted, at + 1, self._end)
+        return found
+
     def lines_of(self, module: str) -> list[bytes]:
         """The lines of one module, in order, without their line feeds."""
         tag = b"\t[" + module.encode("utf-8", "replace") + b"]"

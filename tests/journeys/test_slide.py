@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
@@ -62,6 +63,19 @@ def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(tmp_p
     assert lines_of(tmp_path / "kern.log") == STAMPED[:4]
 
 
+def test_another_boot_in_a_capture_has_a_slide_of_its_own(tmp_path: Path, map_of: Path) -> None:
+    elsewhere = Kernel(RUNNING.functions, 0x400000)
+    banner = "<5>[    0.000000] Linux version 6.1.0 (gcc 12) #1"
+    other = oops(elsewhere, Random(21))
+    second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(other)]
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join([banner, *STAMPED, banner, *second]) + "\n")
+        program.end_of_input()
+        assert program.wait() == 0
+        program.await_log("slide 0x400000, proved: ")
+    assert names_in(lines_of(tmp_path / "kern.log")) == [*expected(OOPS), *expected(other, elsewhere)]
+
+
 def test_a_later_contradiction_is_a_warning_and_ends_all_naming(tmp_path: Path, map_of: Path) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
@@ -87,6 +101,24 @@ def test_the_filter_names_an_oops_by_the_slide_that_it_proves(through: str, tmp_
     lines, told = translate("\n".join(OOPS), "--map", str(map_of), file=file)
     assert names_in(lines) == expected(OOPS)
     assert "slide 0x1a000000, proved: " in told
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+@pytest.mark.parametrize("prefixes", [("[  T123]", "[    C0]"), ("[ T2001]", "[ T2002]")])
+def test_oopses_that_interleave_are_told_apart_by_their_callers(
+    through: str, prefixes: tuple[str, str], tmp_path: Path, map_of: Path
+) -> None:
+    seconds = oops(RUNNING, Random(33), garbage=1)
+    both = zip_longest(
+        [f"[   12.{i:06}]{prefixes[0]} {line}" for i, line in enumerate(OOPS)],
+        [f"[   12.{i:06}]{prefixes[1]} {line}" for i, line in enumerate(seconds)],
+    )
+    mixed = [line for pair in both for line in pair if line is not None]
+    lines, told = translate("\n".join(mixed), "--map", str(map_of), file=tmp_path / "log" if through == "file" else None)
+    assert "slide 0x1a000000, proved: " in told
+    for prefix, own in zip(prefixes, (OOPS, seconds), strict=True):
+        assert names_in([line for line in lines if prefix in line]) == expected(own)
+    assert [line[: len("[   12.000000][  T123]")] for line in lines] == [line[: len("[   12.000000][  T123]")] for line in mixed]
 
 
 def test_each_boot_in_a_file_has_its_own_slide(tmp_path: Path, map_of: Path) -> None:

@@ -24,7 +24,7 @@ def lines_of(symbols: list[tuple[int, str, str]]) -> bytes:
     return b"".join(b"%016x %s %s\n" % (address, kind.encode(), name.encode()) for address, kind, name in symbols)
 
 
-def by_reading(symbols: list[tuple[int, str, str]], address: int, last: bool) -> str | None:
+def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Aliases) -> str | None:
     """The rule of the tables, by going through all symbols one after the other."""
     floor = KERNEL_HALF if symbols[-1][0] >= KERNEL_HALF else FIRST_PAGE_END
     at_or_below = [symbol for symbol in symbols if symbol[0] <= address]
@@ -34,8 +34,10 @@ def by_reading(symbols: list[tuple[int, str, str]], address: int, last: bool) ->
     base = at_or_below[-1][0]
     if above[0][0] - base > LARGEST_SYMBOL:
         return None
-    naming = [name for start, kind, name in at_or_below if start == base and kind not in "Aa" and name not in ("end",)]
-    return naming[-1 if last else 0] if naming else None
+    naming = [(kind, name) for start, kind, name in at_or_below if start == base and kind not in "Aa" and name not in ("end",)]
+    if aliases is Aliases.KERNEL:  # weak ones behind, then those with more underscores before
+        naming.sort(key=lambda symbol: (symbol[0] == "W", len(symbol[1]) - len(symbol[1].lstrip("_"))))
+    return naming[-1 if aliases is Aliases.LAST else 0][1] if naming else None
 
 
 @given(SYMBOLS, ADDRESSES, st.sampled_from(Aliases))
@@ -45,7 +47,7 @@ def test_searching_in_place_agrees_with_reading_through(
     table = Table(lines_of(symbols), "", aliases=aliases)
     for probe in (address, *(start + step for start, _, _ in symbols for step in (-1, 0, 1))):
         place = table.place_of(probe)
-        expected = by_reading(symbols, probe, aliases is Aliases.LAST)
+        expected = by_reading(symbols, probe, aliases)
         assert (place.name if isinstance(place, Place) else None) == expected
 
 

@@ -15,6 +15,10 @@ SOURCE = """
     .section .modinfo, "a"
     .asciz "vermagic=6.1.0 SMP mod_unload "
     .asciz "name=probe_it"
+    .section .note.gnu.build-id, "a", @note
+    .long 4, 4, 3
+    .asciz "GNU"
+    .byte 0xaa, 0xbb, 0xcc, 0xdd
     .section .init.text, "ax"
     .globl init_module
 init_module:

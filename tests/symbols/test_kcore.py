@@ -55,6 +55,15 @@ def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
     assert kcore.load(tmp_path / "missing") == Vmcoreinfo()
 
 
+@pytest.mark.parametrize("place", [32, 64 + 56 + 8])  # of the program headers, of the notes
+def test_an_offset_beyond_the_end_of_all_files_says_nothing(place: int, tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    damaged = bytearray(core(b""))
+    damaged[place : place + 8] = b"\xff" * 8
+    path.write_bytes(damaged)
+    assert kcore.load(path) == Vmcoreinfo()
+
+
 def test_a_pointer_that_is_written_as_an_address_is_passed_over() -> None:
     assert kcore.parse(
         note(b"VMCOREINFO", 0, b"SYMBOL(mem_section)=ff2855192f009000\nSYMBOL(kthread)=ffffffff9b001000\n")

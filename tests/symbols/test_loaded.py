@@ -113,14 +113,25 @@ def test_the_file_of_another_build_is_not_used(told: str, release: str, tmp_path
     assert ("another version" if told else "made for Linux 6.1.0, the kernel is 6.2.0") in reason
 
 
+@needs_gcc
+@pytest.mark.parametrize(("last", "is_used"), [(0xDD, True), (0xDE, False)])
+def test_the_file_of_another_build_is_known_by_its_build_id(last: int, is_used: bool, tmp_path: Path) -> None:
+    build(tmp_path)
+    notes = tmp_path / "sys/probe_it/notes"
+    notes.mkdir(parents=True)
+    (notes / ".note.gnu.build-id").write_bytes(b"\4\0\0\0\4\0\0\0\3\0\0\0GNU\0\xaa\xbb\xcc" + bytes([last]))
+    file = ModuleFiles(tmp_path, modules=tmp_path / "sys").get("probe_it")
+    assert isinstance(file, ModuleFile) is is_used
+    assert is_used or str(file).endswith("another build, its build id is aabbccdd, that of the loaded one aabbccde")
+
+
 def _offset(files: ModuleFiles, name: bytes) -> int:
     (file,) = files.all_of(["probe_it"])
     return next(at for at, _, function in file.core.functions if function == name)
 
 
 def by_kallsyms(raw: bytes, listing: str, before: Loaded | None = None) -> Loaded:
-    listed = modules.parse(listing)
-    return loaded(listed, ModuleFiles(), kallsyms.parse(raw, listed.end_of).modules, before=before)
+    return loaded(modules.parse(listing), ModuleFiles(), kallsyms.parse(raw).modules, before=before)
 
 
 NIC = "nic 32768 0 - Live 0xffffffffc0123000\n"

@@ -34,17 +34,12 @@ def test_a_module_never_reaches_into_the_next() -> None:
     place = listed.place_of(0xA0004010)
     assert isinstance(place, Place)
     assert place.module == "b"
-    assert listed.end_of("a", 0xA0000000) == 0xA0004000
 
 
 def test_hidden_addresses_answer_hidden() -> None:
     listed = modules.parse("a 65536 0 - Live 0x0000000000000000\n")
     assert listed.place_of(0xA0000000) is Unknown.HIDDEN
     assert listed.count == 1
-
-
-def test_a_module_that_is_not_listed_ends_with_its_page() -> None:
-    assert modules.parse("").end_of("a", 0xA0000010) == 0xA0001000
 
 
 def test_the_module_is_printed_without_a_symbol() -> None:

@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from klogd_py.symbols import system_map
-from klogd_py.symbols.architecture import ARM64, X86_64, is_movable, of_map
+from klogd_py.symbols.architecture import ARM64, X86_64, Architecture, is_movable, of_map
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
 from klogd_py.symbols.table import Table
 from klogd_py.traces import Trace, gather
@@ -146,12 +146,24 @@ def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
     assert ground(running).doubt(gather([OFFSET.format(ALIGN)]), 5 * ALIGN) == "the kernel states the slide 0x200000"
 
 
-def test_a_real_oops_of_linux_6_1_without_kallsyms() -> None:
-    found = Ground(Table((DATA / "System.map-6.1-bare").read_bytes(), ""), X86_64).prove(
-        gather((DATA / "oops-6.1-bare.txt").read_text().splitlines())
-    )
+@pytest.mark.parametrize(
+    ("architecture", "map_file", "log", "slide"),
+    [
+        (X86_64, "System.map-6.1-bare", "oops-6.1-bare.txt", 0x2A00000),
+        (ARM64, "System.map-6.12-arm64", "trace-6.12-arm64.txt", 0x1B7851000000),
+    ],
+)
+def test_traces_of_real_kernels_show_where_these_lay(architecture: Architecture, map_file: str, log: str, slide: int) -> None:
+    found = Ground(Table((DATA / map_file).read_bytes(), ""), architecture).prove(gather((DATA / log).read_text().splitlines()))
     assert isinstance(found, Slide)
-    assert found.value == 0x2A00000
+    assert found.value == slide
+
+
+def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
+    running = kernel(Random(12), slide=5 * ALIGN)
+    lines = oops(running, Random(12))
+    once = ground(running).prove(gather(lines))
+    assert ground(running).prove(gather(lines + lines)) == once
 
 
 def test_an_empty_trace_says_too_little() -> None:

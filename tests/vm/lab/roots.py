@@ -123,5 +123,7 @@ def run_in(root: Path, script: str, *, binds: dict[Path, str] | None = None, lim
     mounts = [f"mount --bind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
     for outside, inside in (binds or {}).items():
         mounts += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
-    mounts += [f"cp --remove-destination /etc/resolv.conf {root}/etc/resolv.conf", f'exec chroot {root} /bin/sh -eu -c "$1"']
+    # not copied: several run in one root at once
+    mounts += [f"touch {root}/etc/resolv.conf", f"mount --bind /etc/resolv.conf {root}/etc/resolv.conf"]
+    mounts += [f'exec chroot {root} /bin/sh -eu -c "$1"']
     return run("unshare", "--mount", "sh", "-eu", "-c", "\n".join(mounts), "sh", script, limit_s=limit_s)

@@ -42,6 +42,7 @@ class Tally(Struct):
     named: int = 0
     right: int = 0
     astray: int = 0  # where the processor stood in data, of which nobody has a name
+    slides: list[int] = []  # of the boots so far, where they were asked for
 
     def count(self, *, is_code: bool, is_named: bool, is_right: bool) -> None:
         """Add one address."""

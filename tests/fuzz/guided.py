@@ -1,0 +1,19 @@
+"""One target under atheris, in a process of its own: libFuzzer ends it."""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["klogd_py"]):
+    from tests.fuzz.targets import TARGETS
+
+
+def main() -> None:
+    """Run the target that is named first; what follows are options of libFuzzer and folders of inputs."""
+    _, name, *options = sys.argv
+    atheris.Setup([sys.argv[0], *options], TARGETS[name].check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Inputs to begin with, made here: one of everything that the parsers know."""
+
+import struct
+from random import Random
+
+from klogd_py import kmsg
+from klogd_py.record import Record
+from klogd_py.symbols import elf
+from tests.symbols.oopses import kernel, oops
+from tests.symbols.test_kcore import core, note
+from tests.test_forms import ALL_LINES
+
+_RUNNING = kernel(Random(1), 12, 0)
+
+LINES = [line.encode() for line in ALL_LINES]
+CAPTURES = [
+    b"<4>[    1.234567] text",
+    b"[    1.234567][  T123] text",
+    b"kern  :err   : [   13.708945] text",
+    b"[Tue Nov 24 12:34:38 2026] text",
+    b"Nov 19 12:34:38 host kernel: [    1.234567] text",
+    b"2026-11-24T12:34:38.123456+01:00 host kernel: <4>[    1.234567] text",
+    b"** 5042 printk messages dropped ** [   60.107433]  0xffffffff81000010",
+]
+OOPSES = ["\n".join(oops(_RUNNING, Random(seed), 3, 2)).encode() for seed in range(3)]
+RECORDS = [
+    kmsg.render(Record("NET: up\n twice \\ \x07", 6, 339, 5140900, "-", "T12", ("new=1",), (("SUBSYSTEM", "net"),))),
+    b"4,1,1,c;half",
+    b"30,2,2,-,caller=C0;systemd[1]: \\x1b[0m\\xff\n DEVICE=+pci:0000\n",
+]
+KALLSYMS = [
+    _RUNNING.map,
+    b"ffffffff81000000 T _text\nffffffff81000100 t f\nffffffffc0000000 t nic_open\t[nic]\nffffffffc0001000 t bpf_prog_1\t[bpf]\n",
+    b"0000000000000000 T _text\n0000000000000000 t f\n",
+    b"c0100000 T _text\nc0100100 t f\nc0200000 A _end\n",
+]
+MODULES = [b"ext4 1003520 1 - Live 0xffffffffc0a00000 (O)\nnic 4096 - jbd2,crc, Loading 0x0000000000000000\n"]
+NOTES = [note(b"GNU", 3, b"\xab\xcd"), note(b"VMCOREINFO", 0, b"KERNELOFFSET=1a000000\nSYMBOL(_stext)=ffffffff9b000000\n")]
+CORES = [core(b"KERNELOFFSET=1a000000\n"), core(b"")]
+
+
+def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
+    """A small ELF file with code, symbols, a relocation, a note and the words of a module."""
+    names = b"\0_text\0helper\0_printk\0"
+    symbols = [(0, 0, 0, 0), (1, 0x12, 1, 0), (7, 0x02, 1, 8), (14, 0x10, 0, 0)]
+    contents = [
+        ("", 0, 0, b"", 0, 0),
+        (".text", 1, elf.ALLOC | elf.EXEC, b"\x55\xe8\0\0\0\0\x5d\xc3" + b"\x90" * 24, 0, 0),
+        (".init.text", 1, elf.ALLOC | elf.EXEC, b"\xe8\1\0\0\0\xc3", 0, 0),
+        (".symtab", elf.SYMTAB, 0, b"".join(_symbol(*row, wide=wide, order=order) for row in symbols), 4, 1),
+        (".strtab", 3, 0, names, 0, 0),
+        (".rela.text", elf.RELA, 0, struct.pack(order + "QQq", 2, 3 << 32 | 4, -4), 3, 1),
+        (".rela__jump_table", elf.RELA, 0, struct.pack(order + "QQq", 0, 2 << 32 | 2, 1), 3, 0),
+        (".note.gnu", elf.NOTE, 0, note(b"GNU", 3, b"\xab\xcd\xef\1"), 0, 0),
+        (".modinfo", 1, 2, b"vermagic=6.1.0 SMP\0name=nic\0srcversion=12AB\0", 0, 0),
+        (".bss", elf.NOBITS, elf.ALLOC | elf.WRITE, b"", 0, 0),
+    ]
+    texts = b"\0".join(name.encode() for name, *_ in contents) + b"\0.shstrtab\0"
+    contents.append((".shstrtab", 3, 0, texts, 0, 0))
+    start = 64
+    body, headers = b"", b""
+    for at, (name, section_kind, flags, content, link, info) in enumerate(contents):
+        place = (
+            texts.index(b"\0" + name.encode() + b"\0") + 1 if name else 0,
+            section_kind,
+            flags,
+            0x1000 * at,
+            start + len(body),
+        )
+        headers += struct.pack(order + ("IIQQQQIIQQ" if wide else "10I"), *place, len(content), link, info, 16, 0)
+        body += content + bytes(-len(content) % 8)
+    ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
+    layout = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
+    width = struct.calcsize(order + ("IIQQQQIIQQ" if wide else "10I"))
+    fields = (kind, elf.X86_64, 1, 0, 0, start + len(body), 0, 64, 0, 0, width, len(contents), len(contents) - 1)
+    return (ident + struct.pack(order + layout, *fields)).ljust(start, b"\0") + body + headers
+
+
+def _symbol(name: int, info: int, section: int, value: int, *, wide: bool, order: str) -> bytes:
+    if wide:
+        return struct.pack(order + "IBBHQQ", name, info, 0, section, value, 8)
+    return struct.pack(order + "IIIBBH", name, value, 8, info, 0, section)
+
+
+IMAGES = [image(kind, wide, order) for kind in (elf.RELOCATABLE, elf.EXECUTABLE) for wide in (True, False) for order in "<>"]

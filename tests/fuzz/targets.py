@@ -1,0 +1,194 @@
+"""What must hold for any bytes, parser by parser. A check raises AssertionError, or what the parser should not raise."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from klogd_py import kmsg, lines
+from klogd_py.addresses import find
+from klogd_py.filtering import renamed
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols import kallsyms, kcore, module_file, modules, vmlinux
+from klogd_py.symbols.architecture import X86_64
+from klogd_py.symbols.elf import RELA, Elf, NotElf, build_id
+from klogd_py.symbols.kallsyms import NotKallsyms
+from klogd_py.symbols.slide import Ground
+from klogd_py.symbols.system_map import is_in_order, rebuilt
+from klogd_py.symbols.table import Table
+from klogd_py.traces import from_capture, gather
+from klogd_py.translate import Manner, Style, rewrite
+from tests.fuzz import seeds
+
+
+class Target(Struct, frozen=True):
+    """A check, and inputs to begin with."""
+
+    check: Callable[[bytes], None]
+    seeds: Sequence[bytes]
+
+
+def everywhere(address: int) -> Place | Unknown:
+    """A symbol at every address."""
+    return Place("f", address & 0xF, 16, "", "t", "")
+
+
+def nowhere(_address: int) -> Place | Unknown:
+    """No symbol at all."""
+    return Unknown.NO_SYMBOLS
+
+
+def check_find(raw: bytes) -> None:
+    """Mentions are in order, apart, and inside of the text."""
+    text = raw.decode("utf-8", "surrogateescape")
+    for named_too in (False, True):
+        end = -1
+        for mention in find(text, named_too):
+            assert max(end, 0) <= mention.start <= mention.end <= len(text)
+            assert mention.start > end or mention.start < mention.end
+            assert 0 <= mention.address < 1 << 64
+            end = mention.end
+
+
+def check_rewrite(raw: bytes) -> None:
+    """Without symbols a text stays; with them only mentions change, and what is named is not named again."""
+    text = raw.decode("utf-8", "surrogateescape")
+    for style in Style:
+        assert rewrite(text, nowhere, Manner(style=style)) == (text, ())
+    once, places = rewrite(text, everywhere, Manner())
+    assert len(places) == len(find(text))
+    assert rewrite(once, everywhere, Manner())[0] == once
+
+
+def check_filter(raw: bytes) -> None:
+    """A piece of text without names in it comes out byte for byte."""
+    assert renamed(raw, nowhere, Manner()) == raw
+    renamed(raw, everywhere, Manner())
+
+
+def check_gather(raw: bytes) -> None:
+    """Any text is read for evidence, and weighed."""
+    trace = gather(raw.decode("latin-1").splitlines())
+    _GROUND.prove(trace)
+
+
+def check_lines(raw: bytes) -> None:
+    """A line of a capture is its head and its text."""
+    line = raw.decode("utf-8", "surrogateescape").replace("\n", " ")
+    for parse in (lines.klogd, lines.dmesg):
+        record = parse(line)
+        assert record.head + record.text == line
+    assert line.endswith(lines.syslog_in_year(2026)(line).text)
+    assert lines.form_of(line) in ("kmsg", "syslog", "dmesg", "klogd")
+    assert from_capture(line).text == line
+
+
+def check_kmsg(raw: bytes) -> None:
+    """Any read makes one record; one that is understood can be written and is read again."""
+    (record,) = kmsg.parse_all([raw])
+    if record.unparsed:
+        assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
+    elif not record.truncated:
+        again = kmsg.parse(kmsg.render(record))
+        assert (again.text, again.prefix, again.seq) == (record.text, record.prefix, record.seq)
+
+
+def check_kallsyms(raw: bytes) -> None:
+    """Any bytes are kallsyms or refused."""
+    with suppress(NotKallsyms):
+        found = kallsyms.parse(raw)
+        for table in (found.core, found.modules):
+            if isinstance(table, Table):
+                _look_around(table)
+
+
+def check_system_map(raw: bytes) -> None:
+    """Any lines can be put in order, or are refused."""
+    if not raw:  # an empty file cannot be mapped at all
+        return
+    in_order, _ = rebuilt(raw)
+    is_in_order(raw)
+    with suppress(ValueError):
+        _look_around(Table(in_order, ""))
+
+
+def check_modules(raw: bytes) -> None:
+    """Any text makes a list of modules."""
+    found = modules.parse(raw.decode("utf-8", "replace"))
+    for base in found.bases.values():
+        place = found.place_of(base)
+        assert isinstance(place, Unknown) or place.module
+
+
+def check_elf(raw: bytes) -> None:
+    """Any bytes are an ELF file or refused."""
+    with suppress(NotElf):
+        image = Elf(raw)
+        assert all(symbol.section >= 0 for symbol in image.symbols)
+        for section in image.sections:
+            assert len(image.bytes_of(section)) <= len(raw)
+            if section.kind == RELA:
+                list(image.relocations(section))
+        int(image.build_id or "0", 16)
+
+
+def check_module_file(raw: bytes) -> None:
+    """Any bytes are a module or refused, and its functions are in order."""
+    with suppress(NotElf):
+        found = module_file.parse(raw, "nic")
+        for code in (found.core, found.init):
+            assert len(code.changed) == len(code.text)
+            places = [at for at, _, _ in code.functions]
+            assert places == sorted(places)
+            module_file.rows(code, "nic", 0xFFFFFFFFC0000000)
+
+
+def check_vmlinux(raw: bytes) -> None:
+    """Any ELF file makes a map, if only an empty one."""
+    with suppress(NotElf):
+        lines_of = vmlinux.lines_of(Elf(raw))
+        assert not lines_of or lines_of.endswith(b"\n")
+
+
+def check_kcore(raw: bytes) -> None:
+    """Any bytes are notes, or a core file with notes, or nothing."""
+    kcore.parse(raw)
+    build_id(raw)
+    descriptor = os.memfd_create("core")
+    try:
+        os.write(descriptor, raw)
+        with suppress(OSError):  # to which `kcore.load` has an answer
+            kcore.parse(kcore.notes_in(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _look_around(table: Table) -> None:
+    """Whatever a table names contains the address."""
+    for line in table.spread(8):
+        for address in (line.address - 1, line.address, line.address + 1):
+            place = table.place_of(address)
+            assert isinstance(place, Unknown) or 0 <= place.offset < place.size
+    table.place_of(0)
+    table.place_of((1 << 64) - 1)
+
+
+_GROUND = Ground(Table(seeds.KALLSYMS[0], ""), X86_64)
+_TEXTS = [*seeds.LINES, *seeds.CAPTURES]
+
+TARGETS: dict[str, Target] = {
+    "find": Target(check_find, _TEXTS),
+    "rewrite": Target(check_rewrite, _TEXTS),
+    "filter": Target(check_filter, [*_TEXTS, *seeds.OOPSES]),
+    "gather": Target(check_gather, [*seeds.LINES, *seeds.OOPSES]),
+    "lines": Target(check_lines, seeds.CAPTURES),
+    "kmsg": Target(check_kmsg, seeds.RECORDS),
+    "kallsyms": Target(check_kallsyms, seeds.KALLSYMS),
+    "system_map": Target(check_system_map, seeds.KALLSYMS),
+    "modules": Target(check_modules, seeds.MODULES),
+    "elf": Target(check_elf, seeds.IMAGES),
+    "module_file": Target(check_module_file, seeds.IMAGES),
+    "vmlinux": Target(check_vmlinux, seeds.IMAGES),
+    "kcore": Target(check_kcore, [*seeds.NOTES, *seeds.CORES]),
+}

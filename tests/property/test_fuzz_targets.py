@@ -1,0 +1,56 @@
+"""What the fuzzer checks, for its seeds and for what hypothesis makes of them."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from klogd_py.symbols import elf, module_file, vmlinux
+from klogd_py.symbols.elf import Elf
+from tests.fuzz.seeds import IMAGES
+from tests.fuzz.targets import TARGETS
+
+
+@st.composite
+def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """A seed with a few bytes changed, taken out, repeated, or another seed in its middle."""
+    raw = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(raw)))
+        end = at + draw(st.integers(0, 8))
+        piece = draw(st.one_of(st.binary(max_size=8), st.sampled_from([b"", bytes(raw[at:end]) * 2, *seeds])))
+        raw[at:end] = piece
+    return bytes(raw)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_seed_and_every_part_of_one_holds_to_it(name: str) -> None:
+    for seed in TARGETS[name].seeds:
+        for end in range(0, len(seed) + 1, max(1, len(seed) // 32)):
+            TARGETS[name].check(seed[:end])
+        TARGETS[name].check(seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_damaged_seed_holds_to_it(name: str) -> None:
+    target = TARGETS[name]
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.one_of(damaged(list(target.seeds)), st.binary(max_size=200)))
+    def holds(raw: bytes) -> None:
+        target.check(raw)
+
+    holds()
+
+
+@pytest.mark.parametrize("raw", IMAGES)
+def test_the_images_that_the_fuzzer_begins_with_are_read_wholly(raw: bytes) -> None:
+    image = Elf(raw)
+    assert [symbol.name for symbol in image.symbols] == [b"", b"_text", b"helper", b"_printk"]
+    if image._order == "<":
+        assert image.build_id == "abcdef01"
+    if image.kind == elf.RELOCATABLE:
+        read = module_file.parse(raw, "nic")
+        assert [name for _, _, name in read.core.functions] == [b"_text", b"helper"]
+        assert read.vermagic == "6.1.0 SMP"
+    else:
+        assert b" T _text\n" in vmlinux.lines_of(image)

@@ -1,0 +1,118 @@
+"""Work grows with the length of what is read, and no faster: for near misses of every form, for long lines and long oopses.
+
+Twice the input may cost 2.6 times the CPU; quadratic work would cost four times as much. What takes no measurable time passes.
+"""
+
+import time
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from klogd_py import kmsg, lines
+from klogd_py.addresses import find
+from klogd_py.filtering import renamed
+from klogd_py.holdback import Holdback
+from klogd_py.record import Place, Record, Unknown
+from klogd_py.traces import from_capture, gather
+from klogd_py.translate import Manner
+from tests.test_forms import ALL_LINES
+
+MB = 1 << 20
+FLOOR_S = 0.05  # what is done in less than that is not worth a comparison
+MOST_TIMES = 2.6
+TRIES = 4
+
+
+def cpu_s(job: Callable[[], object]) -> float:
+    start = time.process_time()
+    job()
+    return time.process_time() - start
+
+
+def assert_linear(job: Callable[[int], object], size: int) -> None:
+    """A job of twice the size costs about twice as much, at the best of a few tries, since others use the machine too."""
+    for _ in range(TRIES):
+        small_s, large_s = cpu_s(lambda: job(size)), cpu_s(lambda: job(2 * size))
+        if large_s < FLOOR_S or large_s <= MOST_TIMES * small_s:
+            return
+    pytest.fail(f"{size} took {small_s:.3f} s, twice as much {large_s:.3f} s")
+
+
+def everywhere(address: int) -> Place | Unknown:
+    return Place("f", address & 0xF, 16, "", "t", "")
+
+
+# What regular expressions with a weakness stumble over: runs of what they repeat, and beginnings without an end.
+RUNS = [
+    " ", "\t", "0", "f", "a", ".", "$", "_", ":", "[", "<", "(", "[<", "[<c0", "[<c010b860>", "[<c010b860>]", "[<c010b860>] ",
+    "[<c010b860>] a", "[<c010b860>] a.b+", "[<c010b860>] (a", "[<c010b860>] a+0x1/", "[c010b860] ", "0x", "0xc010b860",
+    "0xc010b860 ", "? ", "<IRQ> ", "<<EOE>> ", "lr : ", "lr : 0xc010b860", "pc : ", " at ", " at a:1", "a:1 at ", "}, at: ",
+    "}, at: [<", " from ", " from 0x", "a from 0x", " epc == ", ", ra == ", "era == ", "> ", "[ 1.000000]", "[T1]", " [T1]", "1.",
+    "** 1 printk messages dropped ** ", "Jan  1 00:00:00 a kernel: ", "a :b :", "<4>", " <- ", "\\", "\\x", ";", ",", "=", "\n",
+    "\r", "é", "\x00", "\udc80",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_line_of_one_megabyte_is_searched_in_linear_time(run: str) -> None:
+    assert_linear(lambda size: find(run * (size // len(run)) + " 0x [< lr : "), MB // 2)
+    assert_linear(lambda size: find("WARNING: [<c010b860>] 0x" + run * (size // len(run))), MB // 4)
+
+
+@pytest.mark.parametrize("line", ALL_LINES)
+def test_a_near_miss_of_a_form_is_missed_in_linear_time(line: str) -> None:
+    random = Random(line)
+    for _ in range(3):
+        at = random.randrange(1, len(line))
+        middle = line[max(0, at - random.randrange(1, 8)) : at]
+        assert_linear(lambda size, at=at, middle=middle: find(line[:at] + middle * (size // len(middle)) + line[at:]), MB // 8)  # type: ignore[misc]
+        assert_linear(lambda size, at=at: find((line[:at] + " ") * (size // (at + 1))), MB // 8)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_line_of_one_megabyte_is_read_in_linear_time_in_whatever_form(run: str) -> None:
+    syslog = lines.syslog_in_year(2026)
+    for job in (lines.klogd, lines.dmesg, syslog, lines.form_of, from_capture, lambda text: gather([text])):
+        for head in ("<4>[    1.000000] ", "kern  ", "Nov 19 12:34:38 "):
+            assert_linear(lambda size, job=job, head=head: job(head + run * (size // len(run))), MB // 4)  # type: ignore[misc]
+    raw = run.encode("utf-8", "surrogateescape")
+    assert_linear(lambda size: kmsg.parse(b"4,1,1,-;" + raw * (size // len(raw)) + b"\n A=b\n"), MB // 4)
+    assert_linear(lambda size: kmsg.parse_all([b"4,1,1," + raw * (size // len(raw)) + b";\n"]), MB // 4)
+
+
+OOPS_LINES = ["Oops: 0000 [#1] SMP", *ALL_LINES, "RAX: ffffffff926b7cde RBX: ffffffff926b7cde", "Code: 0f 0b <0f> 0b"]
+
+
+def oops(count: int) -> list[str]:
+    return [OOPS_LINES[number % len(OOPS_LINES)] if number else OOPS_LINES[0] for number in range(count)]
+
+
+def held(texts: list[str], batch: int) -> int:
+    """How many records come out of a holdback, given in batches."""
+    holdback = Holdback()
+    records = [Record(text, 4, caller="T1") for text in texts]
+    out = 0
+    for start in range(0, len(records), batch):
+        out += len(holdback.take(records[start : start + batch], 0.0, hold=True)[0])
+    return out + len(holdback.end()[0])
+
+
+@pytest.mark.parametrize("batch", [1, 512])
+def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time(batch: int) -> None:
+    texts = oops(200_000)
+
+    def job(count: int) -> None:
+        assert held(texts[:count], batch) == count
+
+    assert_linear(job, 100_000)
+
+
+def test_an_oops_of_two_hundred_thousand_lines_is_read_for_evidence_in_linear_time() -> None:
+    texts = oops(200_000)
+    assert_linear(lambda count: gather(texts[:count]), 100_000)
+
+
+def test_an_oops_of_two_hundred_thousand_lines_is_translated_in_linear_time() -> None:
+    raw = "\n".join(oops(200_000)).encode()
+    assert_linear(lambda size: renamed(raw[:size], everywhere, Manner()), len(raw) // 2)

@@ -1,0 +1,70 @@
+"""The command that takes names out of logs and puts them back, on logs of a few lines and on those that nobody here wrote."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.corpus.roundtrip import FIRST_BYTE, HASHED, main, report, tally
+
+LOGS = Path(__file__).parents[2] / "shared" / "data" / "oops"
+
+BACK = [
+    "[    1.000000]  [<ffffffff8163654b>] dump_stack+0x19/0x1b",
+    "RIP: 0010:[<ffffffff811c6ed5>]  [<ffffffff811c6ed5>] fn.isra.7+0xa5/0x350 [nic]",
+    " [<ffffffff810b01c0>] ? rescuer_thread+0x2a0/0x2a0",
+    "[c000000010f93150] [c000000008028668] .rtas_read_config+0x128/0x170 (unreliable)",
+    "[<c03017f4>] (gic_handle_irq) from [<c0e9b030>] (__irq_svc+0x70/0x98)",
+    "epc   : 8029a238 init_dev+0x8c/0x56c     Not tainted",
+    "Krnl PSW : 0704c00180000000 000003ff7ffb36d2 (fn+0x52/0x68 [xfs])",
+    "       <ffffffff880f7039>{:ipath_core:ipath_close+1616} <ffffffff8018afeb>{__fput+183}",
+    " [<ffffffff8802c8e9>] :jbd:log_wait_commit+0xa3/0xf5",
+    "[<801010e8>] ret_from_fork+0x0/0x14",
+]
+
+
+def log(folder: Path, lines: list[str]) -> Path:
+    (folder / "here").mkdir()
+    (folder / "here" / "oops").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize("line", BACK)
+def test_a_frame_comes_back(tmp_path: Path, line: str) -> None:
+    found = tally(log(tmp_path, [line]))
+    assert found.back == found.frames
+    assert found.frames.total() > 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([" [<8013479c>] warn_slowpath_fmt+0x0/0x5c"], FIRST_BYTE),
+        (["RIP: 0010:fn+0x1/0x2", "    [<0000000013155f90>] usb_hcd_irq+0x10/0x20"], HASHED),
+    ],
+)
+def test_what_does_not_come_back_is_told_with_its_reason(tmp_path: Path, lines: list[str], reason: str) -> None:
+    found = tally(log(tmp_path, lines))
+    assert (dict(found.reasons), found.unexplained) == ({reason: 1}, [])
+    assert any(reason in line for line in report(found))
+
+
+def test_a_frame_in_a_form_that_nobody_knows_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(log(tmp_path, [BACK[0], "went wrong near 0xffffffff8163654b dump_stack+0x19/0x1b"]))]) == 1
+    assert "unexplained: here/oops:2: went wrong near" in capsys.readouterr().out
+
+
+def test_names_without_an_address_are_counted_apart(tmp_path: Path) -> None:
+    found = tally(log(tmp_path, [" vfs_write+0x1d/0x40 [ext4]", BACK[0]]))
+    assert (found.frames.total(), found.alone.total()) == (1, 1)
+
+
+def test_a_folder_without_frames_proves_nothing(tmp_path: Path) -> None:
+    assert main([str(log(tmp_path, ["usb 1-1: new device"]))]) == 1
+
+
+@pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of real logs is not at hand")
+def test_of_all_real_logs_every_frame_comes_back_or_has_its_reason() -> None:
+    found = tally(LOGS)
+    assert found.unexplained == []
+    assert found.back.total() > 9_900
+    assert found.back.total() + found.excepted.total() == found.frames.total()

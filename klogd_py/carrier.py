@@ -1,17 +1,16 @@
-"""Carries records from the source to every sink: read, hold back, translate, post, remember.
+"""Carries records from the intake to every sink: join, hold back, limit, translate, post.
 
-One batch at a time, and nothing else in between: while a batch is on its way the kernel's ring is the queue.
+One batch at a time. The intake reads on meanwhile, and behind it the kernel's ring is the queue.
 """
 
 import asyncio
-import errno
-import logging
 
-from klogd_py import device
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
 from klogd_py.device import Source
+from klogd_py.flood import Limiter
 from klogd_py.holdback import may_begin
+from klogd_py.intake import Intake
 from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
@@ -19,17 +18,13 @@ from klogd_py.symbols.learning import Learning
 from klogd_py.traces import begins_boot
 from klogd_py.translate import Manner, Stood, translate
 
-LONGEST_PAUSE_S = 5.0
 CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
-
-logger = logging.getLogger(__name__)
 
 
 class Carrier:
     """The way from one source to the mailroom. Mutable; lives on the event loop.
 
-    ``manner``, ``join`` and ``paranoid`` may be exchanged at any time; ``running`` is cleared to have records stay where they
-    are.
+    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time.
     """
 
     def __init__(
@@ -41,13 +36,18 @@ class Carrier:
         *,
         live: bool,
         once: bool,
+        ahead: bool,
     ) -> None:
-        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
+        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now.
+
+        ``ahead`` is for a source that loses what is not read soon, and can go back to what was.
+        """
         self.manner = Manner()
         self.paranoid = False
         self.join = True
-        self.running = asyncio.Event()
+        self.limiter = self._limiting = Limiter()
         self.carried = 0
+        self.intake = Intake(source, mailroom.room, ahead=ahead, once=once and live)
         self._stood: Stood = set()
         self._source = source
         self._mailroom = mailroom
@@ -57,46 +57,78 @@ class Carrier:
         self._once = once and live
         self._joiner = Joiner()
         self._learning = Learning()
+        self._delivering: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Carry until the source is empty or nobody is left to carry to; returns the exit status."""
-        failures = 0
-        waited = False
-        while not self._mailroom.all_gone:
-            await self.running.wait()
-            await self._mailroom.room()
-            await self._go_back()
-            try:
-                async with self._naming.lock:
-                    batch = self._source.read_batch()
-            except OSError as error:
-                failures += 1
-                if not await self._survive(error, failures):
-                    return 1
-                continue
-            failures = 0
-            if self._source.remark:
-                logger.info("%s", self._source.remark)
-                self._source.remark = ""
-            if batch:
-                self._learn_time(batch, waited)
-                waited = False
-                await self._deliver_boots(batch)
-            elif self._source.exhausted or self._once:
-                await self.deliver([], last=True)
-                await self._mailroom.settled()
-                if self._mailroom.wanted_again is None:
-                    return 0
-            else:
-                waited = await self._readable_or_due()
+        filling = asyncio.create_task(self.intake.fill())
+        try:
+            while not self._mailroom.all_gone:
+                await self._go_back()
+                batch = await self.intake.next(self._due_in_s())
+                if batch is not None:
+                    if batch.is_live:
+                        self._learn_time(batch.items)
+                    await self._whole(batch.items)
+                elif self._is_done:
+                    await self._whole([], last=True)
+                    await self._mailroom.settled()
+                    if self._mailroom.wanted_again is None:
+                        return 1 if self.intake.failed else 0
+                else:
+                    await self._whole([])
+        finally:
+            filling.cancel()
         return 0
 
     async def finish(self) -> None:
-        """Deliver what has come of an unfinished record, and what was held back."""
+        """Deliver everything that has been read, held back or left unfinished."""
+        if self._delivering is not None:
+            await asyncio.wait([self._delivering])
+        while (batch := self.intake.take()) is not None:
+            await self.deliver(batch.items)
         await self.deliver(self._source.rest(), last=True)
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        async with self._naming.lock:
+            pass  # a survey that is being drawn is waited for
+        batch = await self._held_back(batch, last)
+        if self.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
+            await self._naming.redraw("an Oops")
+        batch = self._limited(batch, last)
+        self._clock.anchor()
+        entries, unknown = self._translated(batch)
+        if unknown and self._live and await self._naming.modules_differ():
+            # An oops can come before the event that tells of its module, whose init function may still be running.
+            await self._naming.redraw("an address that no symbol contained")
+            entries, _ = self._translated(batch)
+        self._mailroom.post(entries, self._joiner.has_joined)
+        self.carried += len(batch)
+        await asyncio.sleep(0)
+
+    @property
+    def _is_done(self) -> bool:
+        return self.intake.is_empty and (self.intake.ended or (self._once and self.intake.caught_up))
+
+    async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
+        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap."""
+        self._delivering = asyncio.get_running_loop().create_task(self._deliver_boots(batch, last))
+        await asyncio.shield(self._delivering)
+
+    async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
+        """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
+        start = 0
+        for at, item in enumerate(batch if not self._live else ()):
+            if isinstance(item, Record) and begins_boot(item.text) and (at or self.carried):
+                await self.deliver(batch[start:at], last=True)
+                await self._naming.begin_anew()
+                self._stood.clear()
+                start = at
+        await self.deliver(batch[start:], last)
+
+    async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
+        """Join lines that came in pieces, and keep back what may teach something about the map."""
         now_s = asyncio.get_running_loop().time()
         if self.join or self._joiner.due_in_s(now_s) is not None:
             batch = self._joiner.take(batch, now_s)
@@ -112,28 +144,17 @@ class Carrier:
             batch += held
         if found is not survey:
             self._naming.adopt(found)
-        if self.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
-            await self._naming.redraw("an Oops")
-        self._clock.anchor()
-        entries, unknown = self._translated(batch)
-        if unknown and self._live and await self._naming.modules_differ():
-            # An oops can come before the event that tells of its module, whose init function may still be running.
-            await self._naming.redraw("an address that no symbol contained")
-            entries, _ = self._translated(batch)
-        self._mailroom.post(entries, self._joiner.has_joined)
-        self.carried += len(batch)
-        await asyncio.sleep(0)
+        return batch
 
-    async def _deliver_boots(self, batch: list[Record | Gap]) -> None:
-        """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
-        start = 0
-        for at, item in enumerate(batch if not self._live else ()):
-            if isinstance(item, Record) and begins_boot(item.text) and (at or self.carried):
-                await self.deliver(batch[start:at], last=True)
-                await self._naming.begin_anew()
-                self._stood.clear()
-                start = at
-        await self.deliver(batch[start:])
+    def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
+        """Leave out what the configuration wants left out."""
+        if self.limiter is not self._limiting:
+            batch = [*self._limiting.end(), *batch]
+            self._limiting = self.limiter
+        if self._limiting.is_idle:
+            return batch
+        batch = self._limiting.take(batch, asyncio.get_running_loop().time())
+        return [*batch, *self._limiting.end()] if last else batch
 
     def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
         """The batch as entries, and whether it holds a code address that has no place."""
@@ -150,43 +171,24 @@ class Carrier:
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""
-        seq = self._mailroom.wanted_again
-        if seq is None:
+        if self._mailroom.wanted_again is None:
             return
-        await self.deliver([], last=True)  # what is held back must not come before what is older
-        if self._source.rewind(seq):
+        while (batch := self.intake.take()) is not None:
+            await self._whole(batch.items)
+        await self._whole([], last=True)  # what is held back must not come before what is older
+        seq = self._mailroom.wanted_again
+        if seq is not None and self.intake.is_empty and self.intake.rewind(seq):
             self._mailroom.catch_up()
 
-    def _learn_time(self, batch: list[Record | Gap], waited: bool) -> None:
-        """Compare the clocks, if the last record of a batch was made just now: nothing was there a moment ago."""
-        last = batch[-1]
-        if waited and isinstance(last, Record) and len(batch) < device.BATCH_RECORDS:
+    def _learn_time(self, batch: list[Record | Gap]) -> None:
+        """Compare the clocks with a record that was made just now."""
+        if isinstance(batch[-1], Record):
             self._clock.anchor()
-            self._clock.heard(last)
+            self._clock.heard(batch[-1])
 
-    async def _readable_or_due(self) -> bool:
-        """Wait for records; false if some that are held back must go before any come, or if a sink may catch up."""
+    def _due_in_s(self) -> float | None:
+        """How long to wait for records before something else is due; ``None`` if nothing is."""
         now_s = asyncio.get_running_loop().time()
-        waits_s = [
-            self._learning.due_in_s(now_s),
-            self._joiner.due_in_s(now_s),
-            CATCH_UP_S if self._mailroom.any_behind else None,
-        ]
-        due_s = min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
-        try:
-            async with asyncio.timeout(due_s):
-                await device.readable(self._source)
-        except TimeoutError:
-            await self.deliver([])
-            return False
-        return True
-
-    async def _survive(self, error: OSError, failures: int) -> bool:
-        """Wait longer after each failed read; without permission there is no use in trying again."""
-        if error.errno in (errno.EPERM, errno.EACCES):
-            logger.error("%s: %s; stopping", self._source.name, error.strerror)
-            return False
-        pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-        logger.error("%s: %s; trying again in %.1f s", self._source.name, error.strerror, pause_s)
-        await asyncio.sleep(pause_s)
-        return True
+        waits_s = [part.due_in_s(now_s) for part in (self._learning, self._joiner, self._limiting)]
+        waits_s += [CATCH_UP_S] if self._mailroom.any_behind else []
+        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)

@@ -17,6 +17,7 @@ from klogd_py.record import Severity
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
 LEAST_KIB, MOST_KIB = 64, 1 << 20  # less holds not even one burst, more than a GiB is no queue but a mistake
+LONGEST_PERIOD_S = 3600
 LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
@@ -93,6 +94,14 @@ class Journal(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
 
 
+class Flood(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[flood]``"""
+
+    floor: Literal["err", "warning", "notice", "info", "debug"] = "debug"
+    repeats: int = 0
+    period_s: int = 10
+
+
 class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
     """``[outbox]``"""
 
@@ -131,6 +140,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     file: FileSection = FileSection()
     console: ConsoleSection = ConsoleSection()
     journal: Journal = Journal()
+    flood: Flood = Flood()
     outbox: Outbox = Outbox()
     state: State = State()
     watch: Watch = Watch()
@@ -208,6 +218,10 @@ def _problem(config: Config) -> str:
             return f"key sinks: {wrong}"
     if not 0 <= config.console_level <= len(Severity):
         return f"key console_level: expected 0 (leave it alone) or 1 to 8, got {config.console_level}"
+    if config.flood.repeats < 0:
+        return f"key flood.repeats: expected 0 (no limit) or more, got {config.flood.repeats}"
+    if not 1 <= config.flood.period_s <= LONGEST_PERIOD_S:
+        return f"key flood.period_s: expected 1 to {LONGEST_PERIOD_S}, got {config.flood.period_s}"
     wrong = _wrong_outbox(config.outbox)
     if wrong:
         return wrong

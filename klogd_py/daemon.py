@@ -16,14 +16,15 @@ from klogd_py import device, journald, notify
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
-from klogd_py.config import BadConfig, Config
+from klogd_py.config import BadConfig, Config, Flood
 from klogd_py.device import KmsgDevice, Source
+from klogd_py.flood import Limiter
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
 from klogd_py.outlets import build_sink, terms_for
 from klogd_py.position import PositionInUse, boot_id
-from klogd_py.record import Entry, Gap
+from klogd_py.record import Entry, Gap, Severity
 from klogd_py.replay import open_replay
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols import search
@@ -59,8 +60,17 @@ class Daemon:
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
         self.mailroom = Mailroom(self._announce, self._books.owed, rereadable=self._numbered, moved=self._moved)
-        self.carrier = Carrier(self.source, self.mailroom, self.naming, self._clock, live=self._live, once=invocation.once)
+        self.carrier = Carrier(
+            self.source,
+            self.mailroom,
+            self.naming,
+            self._clock,
+            live=self._live,
+            once=invocation.once,
+            ahead=self._numbered,
+        )
         self._routes = journald.Routes()
+        self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._status_timer: asyncio.TimerHandle | None = None
@@ -81,7 +91,7 @@ class Daemon:
             self.source.skip_below(self.mailroom.first_owed)
         self.naming.draw_first()
         self._set_manner()
-        self.carrier.running.set()
+        self.carrier.intake.running.set()
         notify.tell(f"READY=1\n{self._status_line()}")
         ready()
         try:
@@ -111,6 +121,10 @@ class Daemon:
         settings = self.config.translate
         self.carrier.manner = Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
         self.carrier.join, self.carrier.paranoid = settings.join, settings.paranoid
+        if self._flood != self.config.flood:  # what has been counted so far holds on where nothing changed
+            self._flood = self.config.flood
+            floor = Severity[self._flood.floor.upper()]
+            self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
 
     def _open_source(self) -> Source:
         if self._invocation.input:
@@ -129,11 +143,13 @@ class Daemon:
         """Have the sinks that the configuration names; raises PositionInUse."""
         routes = journald.Routes()
         if self._live and {"journal", "syslog"} & set(self.config.sinks):
-            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")))
-        if routes.reason and routes != self._routes:
-            logger.info("%s", routes.reason)
+            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")), self.config.sinks)
+        for reason in routes.reasons:
+            if reason not in self._routes.reasons:
+                logger.info("%s", reason)
         self._routes = routes
-        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in self.config.sinks}
+        wanted = [spec for spec in self.config.sinks if spec != "syslog" or not routes.syslog_is_idle]
+        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in wanted}
         if any(sink.keeps_position for sink in sinks.values()):
             self._books.open()
         terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
@@ -170,14 +186,14 @@ class Daemon:
             self._group.create_task(job())
 
     def _pause(self) -> None:
-        if self.carrier.running.is_set():
+        if self.carrier.intake.running.is_set():
             logger.info("paused: records stay in the kernel's buffer")
-        self.carrier.running.clear()
+        self.carrier.intake.running.clear()
 
     def _resume(self) -> None:
-        if not self.carrier.running.is_set():
+        if not self.carrier.intake.running.is_set():
             logger.info("resumed")
-        self.carrier.running.set()
+        self.carrier.intake.running.set()
 
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""

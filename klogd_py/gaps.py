@@ -56,6 +56,8 @@ def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
     span = f"sequence number {gap.first}" if gap.count == 1 else f"sequence numbers {gap.first} to {gap.last}"
     facts = f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
     words = f"klogd-py: {records} {_WORDS[gap.cause].format(span=span)}"
+    if gap.note:
+        words += f", {gap.note}"
     severity = Severity.NOTICE if gap.cause in _HARMLESS else Severity.WARNING
     record = Record(words, SYSLOG << 3 | severity)
     return Entry(record, wall_us_of(record), f"{words} {facts}", gap=gap)

@@ -116,11 +116,15 @@ class Cause(Enum):
 
 
 class Gap(Struct, frozen=True, gc=False):
-    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as records, and why."""
+    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as records, and why.
+
+    ``note`` says more than the cause does, where there is more to say.
+    """
 
     first: int
     last: int
     cause: Cause
+    note: str = ""
 
     @property
     def count(self) -> int:

@@ -23,9 +23,9 @@ class World:
     def __init__(self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms) -> None:
         self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
         self.mailroom.arrange(sinks, lambda name: terms)
-        naming = Naming(Sources, lambda: None)
-        self.carrier = Carrier(ring.device, self.mailroom, naming, clock.ReplayClock(), live=True, once=False)
-        self.carrier.running.set()
+        self.naming = Naming(Sources, lambda: None)
+        self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, ahead=True)
+        self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())
 
     async def until(self, so: Callable[[], bool]) -> None:
@@ -36,10 +36,15 @@ class World:
             await asyncio.sleep(0.01)
         pytest.fail("never came")
 
-    async def end(self) -> None:
-        """Stop, and let go."""
+    async def stop(self) -> None:
+        """Carry no more but what has been read."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        await self.carrier.finish()
+
+    async def end(self) -> None:
+        """Stop, and let go."""
+        await self.stop()
         await self.mailroom.empty(1)
         self.mailroom.close()
 
@@ -146,3 +151,56 @@ def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
 
     hurried(carry())
     assert told(bad) == [*range(900)]
+
+
+def test_reading_goes_on_while_symbols_are_read_anew() -> None:
+    ring, sink = FakeRing(capacity=600), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        ring.say(10)
+        await world.until(lambda: len(sink.received) == 10)
+        async with world.naming.lock:
+            for _ in range(10):  # ten times as much as the ring holds
+                ring.say(600)
+                await asyncio.sleep(0.01)
+            assert len(sink.received) == 10
+        await world.until(lambda: len(sink.received) == ring.said)
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(6010)]
+
+
+def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        async with world.naming.lock:
+            ring.say(2000)
+            await asyncio.sleep(0.1)
+            stopping = asyncio.create_task(world.stop())
+            await asyncio.sleep(0.1)
+        await stopping
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(2000)]
+
+
+def test_each_overrun_of_the_ring_is_announced_once() -> None:
+    ring, sinks = FakeRing(capacity=100), [ScriptedSink("a"), ScriptedSink("b")]
+
+    async def carry() -> None:
+        world = World(ring, sinks, Terms(1 << 22))
+        for _ in range(20):
+            ring.say(250)
+            await world.until(lambda: sinks[0].received[-1:] != [] and sinks[0].received[-1].record.seq == ring.said - 1)
+        await world.end()
+
+    hurried(carry())
+    for sink in sinks:
+        gaps = [item for item in told(sink) if isinstance(item, Gap)]
+        assert [gap.cause for gap in gaps] == [Cause.PRE_START] + [Cause.OVERRUN] * 19
+        assert len(sink.received) - len(gaps) + sum(gap.count for gap in gaps) == 5000

@@ -60,7 +60,7 @@ class Account:
         self._pass_parts()
         missing = [self._announce(Gap(self.expected, first - 1, self._cause))] if first > self.expected else []
         if entry.gap is not None and first < self.expected:
-            entry = self._announce(Gap(self.expected, last, entry.gap.cause))
+            entry = self._announce(Gap(self.expected, last, entry.gap.cause, entry.gap.note))
         self.expected = last + 1
         self._cause = Cause.OVERRUN
         self._parts.update(entry.record.parts)

@@ -53,3 +53,22 @@ def test_the_daemon_ends_when_the_only_reader_has_gone(tmp_path: Path) -> None:
             assert process.wait(10) == 0
         finally:
             process.kill()
+
+
+def test_what_the_daemon_says_into_the_kernels_log_comes_back_once_and_causes_nothing(tmp_path: Path) -> None:
+    """A sink is down, and standard error is /dev/kmsg, as with StandardError=kmsg: each complaint is a record to deliver."""
+    away, log = tmp_path / "away" / "kern.log", tmp_path / "kern.log"
+    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path))]
+    command += ["--sink", f"file:{away}", "--sink", f"file:{log}"]
+    surroundings = environment(NOTIFY_SOCKET=None)
+    with open("/dev/kmsg", "wb", buffering=0) as kernel, subprocess.Popen(command, stderr=kernel, env=surroundings) as process:
+        try:
+            until(lambda: [line for line in lines_of(log) if f"{away} is down" in line], "its complaint", 10)
+            for number in range(3):
+                say(f"record {number}")
+                time.sleep(0.3)
+            process.terminate()
+            assert process.wait(STOP_LIMIT_S + LEAVING_S) == 1
+        finally:
+            process.kill()
+    assert len([line for line in lines_of(log) if f"{away} is down" in line]) == 1

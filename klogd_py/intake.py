@@ -1,0 +1,145 @@
+"""Takes records out of the source before anything else is done with them.
+
+The kernel's ring overruns a reader who dawdles, so whatever is there is drained at once into a queue that is bounded in bytes;
+naming and sending take from the queue. When it is full the ring holds the rest.
+"""
+
+import asyncio
+import errno
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from klogd_py import device
+from klogd_py.device import Source
+from klogd_py.record import Gap, Record
+
+AHEAD_BYTES = 8 << 20
+OVERHEAD_BYTES = 300  # about what a Record occupies besides its text
+LONGEST_PAUSE_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Batch(Struct, frozen=True):
+    """What one drain of the source gave; ``is_live`` if nothing was there a moment before, so its last record is new."""
+
+    items: list[Record | Gap]
+    is_live: bool
+    size_bytes: int
+
+
+class Intake:
+    """The reader of one source and what it has read ahead. Mutable; lives on the event loop.
+
+    ``running`` is cleared to leave records where they are. ``ended``: no more will come; ``failed``: because they cannot be
+    read; ``caught_up``: the source had no more just now.
+    """
+
+    def __init__(self, source: Source, room: Callable[[], Awaitable[None]], *, ahead: bool, once: bool) -> None:
+        """``room`` waits until more may be read. Without ``ahead`` a batch is read only when the last has been taken.
+
+        With ``once`` `next` returns as soon as the source is caught up with.
+        """
+        self.running = asyncio.Event()
+        self.ended = self.failed = self.caught_up = False
+        self._source = source
+        self._await_room = room
+        self._ahead_bytes = AHEAD_BYTES if ahead else 0
+        self._once = once
+        self._batches: deque[Batch] = deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+        self._space = asyncio.Event()
+        self._space.set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return not self._batches
+
+    async def fill(self) -> None:
+        """Read until the source ends."""
+        failures = 0
+        was_idle = False
+        while not self.ended:
+            await self.running.wait()
+            await self._space.wait()
+            await self._await_room()
+            try:
+                items = self._source.read_batch()
+            except OSError as error:
+                failures += 1
+                await self._survive(error, failures)
+                continue
+            failures = 0
+            self._pass_on_remark()
+            if items:
+                self._put(items, was_idle and len(items) < device.BATCH_RECORDS)
+                was_idle = False
+                await asyncio.sleep(0)
+            elif self._source.exhausted:
+                self._end()
+            else:
+                was_idle = self.caught_up = True
+                if self._once:
+                    self._news.set()
+                await device.readable(self._source)
+                self.caught_up = False
+
+    async def next(self, wait_s: float | None) -> Batch | None:
+        """The oldest batch; ``None`` if none has come in time, or none will."""
+        if not self._batches and not self.ended and not (self._once and self.caught_up):
+            self._news.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._news.wait()
+            except TimeoutError:
+                return None
+        return self.take()
+
+    def take(self) -> Batch | None:
+        """The oldest batch that is there; ``None`` if none is."""
+        if not self._batches:
+            return None
+        batch = self._batches.popleft()
+        self._bytes -= batch.size_bytes
+        if self._bytes <= self._ahead_bytes:
+            self._space.set()
+        return batch
+
+    def rewind(self, seq: int) -> bool:
+        """Have the next batch begin at this number, once everything has been taken; false if there is no going back."""
+        assert self.is_empty
+        self.caught_up = False
+        return self._source.rewind(seq)
+
+    def _put(self, items: list[Record | Gap], is_live: bool) -> None:
+        size_bytes = sum([len(item.text) for item in items if isinstance(item, Record)]) + OVERHEAD_BYTES * len(items)
+        self._batches.append(Batch(items, is_live, size_bytes))
+        self._bytes += size_bytes
+        if self._bytes > self._ahead_bytes:
+            self._space.clear()
+        self._news.set()
+
+    def _pass_on_remark(self) -> None:
+        if self._source.remark:
+            logger.info("%s", self._source.remark)
+            self._source.remark = ""
+
+    async def _survive(self, error: OSError, failures: int) -> None:
+        """Wait longer after each failed read; without permission there is no use in trying again."""
+        if error.errno in (errno.EPERM, errno.EACCES):
+            logger.error("%s: %s; stopping", self._source.name, error.strerror)
+            self.failed = True
+            self._end()
+            return
+        pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
+        logger.error("%s: %s; trying again in %.1f s", self._source.name, error.strerror, pause_s)
+        await asyncio.sleep(pause_s)
+
+    def _end(self) -> None:
+        self.ended = True
+        self._news.set()

@@ -125,6 +125,8 @@ class _Reading:
                     self.modules[module[1]] = "+" in (module[2] or "")
 
     def _mentions(self, line: str, at: int) -> None:
+        if len(self.frames) >= MOST_FRAMES:
+            return
         mentions = addresses.find(line)
         if not mentions or _PROSE.match(line, at):
             if not mentions and _NAMED.match(line, at):

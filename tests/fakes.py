@@ -90,6 +90,11 @@ class FakeRing:
                 self._oldest += 1
         self._signal()
 
+    def refuse(self, number: int) -> None:
+        """The next read fails with this errno."""
+        self.refusals.append(number)
+        self._signal()
+
     def _signal(self) -> None:
         if self._cursor < self._next or self.refusals:
             os.eventfd_write(self._ready, 1)

@@ -258,13 +258,16 @@ def open_source(choice: str) -> Source:
     raise SourceUnavailable("; ".join(tried))
 
 
-async def readable(source: Source) -> None:
-    """Wait until a source has something to read; a regular file always has."""
+async def readable(source: Source, woken: asyncio.Event) -> None:
+    """Wait until a source has something to read, or is to be read anyhow; a regular file always has something.
+
+    ``woken`` is set when that is so. Going back in the ring wakes nobody who polls the device, so whoever does it sets it.
+    """
+    woken.clear()
     if source.fileno() < 0:
         await asyncio.sleep(POLL_S)
         return
     loop = asyncio.get_running_loop()
-    woken = asyncio.Event()
     try:
         loop.add_reader(source.fileno(), woken.set)
     except PermissionError:  # epoll has no use for regular files

@@ -119,8 +119,7 @@ class FakeRing:
             self._signal()
 
     def _to_oldest(self, descriptor: int) -> None:
-        self._cursor = self._oldest
-        self._signal()
+        self._cursor = self._oldest  # which wakes nobody, as in the kernel
 
 
 class DatagramListener:

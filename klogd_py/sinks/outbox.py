@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 
+from klogd_py.courier import Courier
 from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.account import Account, numbers_of
-from klogd_py.sinks.courier import Courier
 
 SHORTEST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 5.0

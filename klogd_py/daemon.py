@@ -1,7 +1,6 @@
-"""The long-running service: builds its parts from one Config, and reacts to signals, to changed files and to modules that
-come and go.
+"""The long-running service: builds its parts from one Config, and reacts to signals, changed files and modules.
 
-The only place where concrete sources, sinks and watchers are named. One event loop.
+The only place where concrete sources and watchers are named. One event loop.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, journald, notify
+from klogd_py import device, journald, notify, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
@@ -161,7 +160,7 @@ class Daemon:
         if not self.config.console_level:
             return
         try:
-            device.set_console_level(self.config.console_level)
+            text_device.set_console_level(self.config.console_level)
         except OSError as error:
             logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
 

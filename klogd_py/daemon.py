@@ -142,11 +142,13 @@ class Daemon:
         """Have the sinks that the configuration names; raises PositionInUse."""
         routes = journald.Routes()
         if self._live and {"journal", "syslog"} & set(self.config.sinks):
-            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")))
-        if routes.reason and routes != self._routes:
-            logger.info("%s", routes.reason)
+            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")), self.config.sinks)
+        for reason in routes.reasons:
+            if reason not in self._routes.reasons:
+                logger.info("%s", reason)
         self._routes = routes
-        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in self.config.sinks}
+        wanted = [spec for spec in self.config.sinks if spec != "syslog" or not routes.syslog_is_idle]
+        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in wanted}
         if any(sink.keeps_position for sink in sinks.values()):
             self._books.open()
         terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}

@@ -7,12 +7,21 @@ the kernel, although it hands on everything else.
 Source of truth: journald.conf(5) ``ReadKMsg=``; systemd-journald.service(8); systemd.conf(5) for where settings are read from.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from msgspec import Struct
 
 SOCKET = "run/systemd/journal/socket"
 SYSLOGD = "run/systemd/journal/syslog"  # where the journal hands on to a syslogd
+TWICE = "journald reads the kernel's messages itself: expect them twice until its ReadKMsg=no takes effect"
+ADDS = "journald reads the kernel's messages itself: it gets only what klogd-py adds to them"
+FEEDS = "journald reads the kernel's messages itself: it gets what klogd-py adds, the syslogd behind it everything"
+IDLE = 'the sink "syslog" is left out: /dev/log is the journal\'s, which "journal" serves'
+FORWARDED = (
+    "what the journal gets it hands on to the syslogd, if ForwardToSyslog=yes: lines with names come there once more, as user.*, "
+    "unless they are dropped as in rsyslog-klogd-py.conf"
+)
 _PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")  # the first has the last word
 _NO = frozenset(("0", "no", "n", "false", "f", "off"))
 
@@ -27,12 +36,16 @@ class Journald(Struct, frozen=True):
 
 
 class Routes(Struct, frozen=True):
-    """Where records go: whether a sink gets only what klogd-py adds to them, and which socket "syslog" stands for."""
+    """Where records go: whether a sink gets only what klogd-py adds to them, and which socket "syslog" stands for.
+
+    ``syslog_is_idle`` says that "syslog" would bring the journal what "journal" brings it. ``reasons`` are for the operator.
+    """
 
     journal_adds: bool = False
     syslog_adds: bool = False
     syslog_path: str = ""
-    reason: str = ""
+    syslog_is_idle: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 def look(root: Path) -> Journald:
@@ -60,26 +73,26 @@ def reads_kernel(root: Path) -> bool:
     return value not in _NO
 
 
-def routes(mode: str, found: Journald) -> Routes:
-    """What becomes of the sinks "journal" and "syslog" under ``mode``: auto, enrich, sole or feed."""
+def routes(mode: str, found: Journald, sinks: Collection[str]) -> Routes:
+    """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``: auto, enrich, sole or feed."""
     if mode == "auto":
         mode = "sole" if not found.reads_kernel else "feed" if found.syslogd else "enrich"
-    if mode == "sole":
-        reason = ""
-        if found.reads_kernel:
-            reason = "journald reads the kernel's messages itself: expect them twice until its ReadKMsg=no takes effect"
-        return Routes(reason=reason)
+    both = "journal" in sinks and "syslog" in sinks
     if mode == "feed":
-        socket = found.syslogd or f"/{SYSLOGD}"
-        return Routes(
-            journal_adds=True,
-            syslog_path=socket if found.has_dev_log or not found.running else "",
-            reason="journald reads the kernel's messages itself: it gets what klogd-py adds, the syslogd behind it everything",
-        )
+        return _feeding(found, both)
+    idle = both and found.has_dev_log
+    reasons = (IDLE,) if idle else ()
+    if mode == "sole":
+        return Routes(syslog_is_idle=idle, reasons=(TWICE, *reasons) if found.reads_kernel else reasons)
+    return Routes(journal_adds=True, syslog_adds=found.has_dev_log, syslog_is_idle=idle, reasons=(ADDS, *reasons))
+
+
+def _feeding(found: Journald, both: bool) -> Routes:
+    socket = found.syslogd or f"/{SYSLOGD}"
     return Routes(
         journal_adds=True,
-        syslog_adds=found.has_dev_log,
-        reason="journald reads the kernel's messages itself: it gets only what klogd-py adds to them",
+        syslog_path=socket if found.has_dev_log or not found.running else "",
+        reasons=(FEEDS, FORWARDED) if both else (FEEDS,),
     )
 
 

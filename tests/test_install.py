@@ -12,6 +12,7 @@ INSTALLED = [
     "usr/sbin/klogd-py",
     "usr/share/doc/klogd-py/delivery.md",
     "usr/share/doc/klogd-py/journald-sole.conf",
+    "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
     "usr/share/man/man8/klogd.8",

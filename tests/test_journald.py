@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.config import Config
-from klogd_py.journald import SOCKET, SYSLOGD, Journald, Routes, look, reads_kernel, routes
+from klogd_py.journald import FEEDS as FEEDS_SYSLOGD
+from klogd_py.journald import FORWARDED, IDLE, SOCKET, SYSLOGD, TWICE, Journald, Routes, look, reads_kernel, routes
 from klogd_py.outlets import build_sink
 from klogd_py.record import Cause
 from klogd_py.sinks.journal import JournalSink
@@ -88,13 +89,35 @@ def test_the_setting_with_the_last_word_counts(files: dict[str, str], reads: boo
 def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
     mode: str, found: Journald, journal_adds: bool, syslog_adds: bool, syslog_path: str
 ) -> None:
-    chosen = routes(mode, found)
+    chosen = routes(mode, found, ["syslog"])
     assert (chosen.journal_adds, chosen.syslog_adds, chosen.syslog_path) == (journal_adds, syslog_adds, syslog_path)
 
 
 def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates() -> None:
-    assert "twice" in routes("sole", READS).reason
-    assert routes("sole", DEAF).reason == ""
+    assert routes("sole", READS, ["syslog"]).reasons == (TWICE,)
+    assert routes("sole", DEAF, ["syslog"]).reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "found", "is_idle"),
+    [
+        ("sole", DEAF, True),
+        ("sole", Journald(running=True), False),
+        ("enrich", READS, True),
+        ("enrich", Journald(running=True, reads_kernel=True), False),
+        ("feed", FEEDS, False),
+    ],
+)
+def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(mode: str, found: Journald, is_idle: bool) -> None:
+    chosen = routes(mode, found, ["file:/x", "syslog", "journal"])
+    assert chosen.syslog_is_idle is is_idle
+    assert (IDLE in chosen.reasons) is is_idle
+    assert not routes(mode, found, ["syslog"]).syslog_is_idle
+
+
+def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
+    assert routes("feed", FEEDS, ["syslog", "journal"]).reasons == (FEEDS_SYSLOGD, FORWARDED)
+    assert routes("feed", FEEDS, ["syslog"]).reasons == (FEEDS_SYSLOGD,)
 
 
 def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:

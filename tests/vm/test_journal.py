@@ -1,0 +1,77 @@
+"""klogd-py beside a journal that reads the kernel's messages itself, and in place of its reading."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vm.lab.session import Session
+
+DEBIANS = ("debian12", "debian13")
+LEVELS = [f"klogd_trouble: level {number}" for number in range(8)]
+SOLE = "/usr/local/share/doc/klogd-py/journald-sole.conf"
+RULE = "/usr/local/share/doc/klogd-py/rsyslog-klogd-py.conf"
+DROP_IN = "/etc/systemd/journald.conf.d/sole.conf"
+
+
+def journal(session: Session, cursor: str) -> list[dict[str, object]]:
+    """The entries since a cursor, once the last record of the kernel's has been delivered."""
+    session.settle()
+    session.machine.run("journalctl --sync")
+    told = session.machine.run(f"journalctl -o json --no-pager --after-cursor='{cursor}'")
+    return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+
+
+def cursor_of(session: Session) -> str:
+    session.machine.run("journalctl --sync")
+    shown = session.machine.run("journalctl -n1 -o json --no-pager")
+    return str(json.loads(shown.splitlines()[-1])["__CURSOR"])
+
+
+@pytest.mark.guests(*DEBIANS)
+def test_a_journal_that_reads_the_kernels_log_gets_each_line_once_and_what_klogd_adds(session: Session) -> None:
+    cursor = cursor_of(session)
+    session.crash("levels")
+    session.crash("raw")
+    entries = journal(session, cursor)
+    assert [entry["MESSAGE"] for entry in entries if entry["MESSAGE"] in LEVELS] == LEVELS
+    read = {entry["MESSAGE"] for entry in entries if entry.get("_TRANSPORT") == "kernel"}
+    ours = [entry for entry in entries if "KLOGD_SEQ" in entry]
+    assert ours
+    assert [entry for entry in ours if "KLOGD_SYMBOL" not in entry] == []
+    assert {entry["KLOGD_RAW"] for entry in ours} <= read, "each is linked to a line that the journal has"
+
+
+@pytest.mark.guests(*DEBIANS)
+def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_the_journals(session: Session) -> None:
+    session.machine.run(f"cp {RULE} /etc/rsyslog.d/ && systemctl restart rsyslog")
+    session.crash("levels")
+    session.machine.run("truncate -s 0 /var/log/syslog")
+    session.crash("raw")
+    session.settle()
+    session.machine.wait_until("grep -q 'vm-lab mark' /var/log/syslog")
+    named = session.machine.run("grep 'raw_trace+0x.*klogd_trouble' /var/log/syslog").splitlines()
+    assert len(named) == 1
+    assert all(" kernel: " in line for line in named)
+
+
+@pytest.fixture
+def sole(session: Session) -> Iterator[None]:
+    """The journal told not to read the kernel's messages, as the example that is installed does it."""
+    session.machine.run(f"mkdir -p $(dirname {DROP_IN}) && cp {SOLE} {DROP_IN} && systemctl restart systemd-journald")
+    session.restart()
+    yield
+    session.machine.run(f"rm {DROP_IN} && systemctl restart systemd-journald")
+    session.restart()
+
+
+@pytest.mark.guests(*DEBIANS)
+def test_as_the_journals_only_source_it_brings_every_line_once(session: Session, sole: None) -> None:
+    cursor = cursor_of(session)
+    session.crash("levels")
+    entries = [entry for entry in journal(session, cursor) if entry["MESSAGE"] in LEVELS]
+    assert [entry["MESSAGE"] for entry in entries] == LEVELS
+    assert [entry["PRIORITY"] for entry in entries] == [str(number) for number in range(8)]
+    assert {(entry["_TRANSPORT"], entry["SYSLOG_IDENTIFIER"], entry["SYSLOG_FACILITY"]) for entry in entries} == {
+        ("journal", "kernel", "0")
+    }

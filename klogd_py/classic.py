@@ -42,8 +42,11 @@ class PidFile:
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Remove the file and its lock."""
-        self._path.unlink(missing_ok=True)
+        """Remove the file and its lock; where only root may do that, the file is left empty."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except PermissionError:
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 

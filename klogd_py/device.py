@@ -12,7 +12,7 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -235,14 +235,16 @@ class SyslogCall(ProcKmsg):
         """Nothing is open."""
 
 
-def open_source(choice: str) -> Source:
+def open_source(choice: str, handed: Mapping[str, int] | None = None) -> Source:
     """Open the interface that ``choice`` names: "auto", "/dev/kmsg", "/proc/kmsg" or "syslog".
+
+    ``handed`` are descriptors of files that somebody else has opened, by path.
 
     Raises:
         SourceUnavailable: none of the interfaces can be used; the message says why for each.
     """
     openers: dict[str, Callable[[], Source]] = {
-        str(KMSG): lambda: KmsgDevice(_open_device(KMSG)),
+        str(KMSG): lambda: KmsgDevice(_open_device(KMSG, (handed or {}).get(str(KMSG)))),
         str(PROC_KMSG): lambda: ProcKmsg(_open(PROC_KMSG)),
         "syslog": _open_syscall,
     }
@@ -290,9 +292,13 @@ def _open(path: Path) -> int:
         raise SourceUnavailable(f"{path}: {error.strerror}{remedy}") from error
 
 
-def _open_device(path: Path) -> int:
-    """Open a kmsg device after making sure that it is one: containers put pipes and consoles in its place."""
-    descriptor = _open(path)
+def _open_device(path: Path, handed: int | None = None) -> int:
+    """Open a kmsg device, or take the open one, if it really is one: containers put pipes and consoles in its place."""
+    if handed is None:
+        descriptor = _open(path)
+    else:
+        descriptor = handed
+        os.set_blocking(descriptor, False)
     status = os.fstat(descriptor)
     try:
         if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _KMSG_NUMBER:

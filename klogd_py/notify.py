@@ -15,6 +15,11 @@ def tell(message: str) -> None:
         daemon.notify(message)
 
 
+def reloading(monotonic_s: float) -> str:
+    """That a reload begins now; ``READY=1`` is to follow, whatever comes of it. Type=notify-reload waits for both."""
+    return f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_s * 1_000_000)}"
+
+
 def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:
     """How often to send ``WATCHDOG=1``: half the manager's limit; ``None`` if it set none for this process."""
     limit_us = environment.get("WATCHDOG_USEC", "")

@@ -53,7 +53,7 @@ class Guest(Struct, frozen=True):
     def prepare(self, machine: Machine) -> None:
         """After the boot: klogd-py where it has to be unpacked, and the module in its place."""
         if self.systemd:
-            machine.run(f"tar -xf {STAGE} -C / && systemctl daemon-reload")
+            machine.run(f"tar -xf {STAGE} -C / && systemd-sysusers && systemctl daemon-reload")
         release = (self.kernel() / "release").read_text().strip()
         machine.put(f"/lib/modules/{release}/extra/klogd_trouble.ko", self.trouble().read_bytes())
         if self.has_map:

@@ -245,7 +245,7 @@ def open_source(choice: str, handed: Mapping[str, int] | None = None) -> Source:
     """
     openers: dict[str, Callable[[], Source]] = {
         str(KMSG): lambda: KmsgDevice(_open_device(KMSG, (handed or {}).get(str(KMSG)))),
-        str(PROC_KMSG): lambda: ProcKmsg(_open(PROC_KMSG)),
+        str(PROC_KMSG): lambda: ProcKmsg(_open_proc(PROC_KMSG)),
         "syslog": _open_syscall,
     }
     tried = []
@@ -309,6 +309,16 @@ def _open_device(path: Path, handed: int | None = None) -> int:
         if isinstance(error, SourceUnavailable):
             raise
         raise SourceUnavailable(f"{path}: {error.strerror}") from error
+    return descriptor
+
+
+def _open_proc(path: Path) -> int:
+    """Open /proc/kmsg after making sure that it is procfs's own: containers put pipes and /dev/null over it."""
+    descriptor = _open(path)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_dev != os.stat(path.parent).st_dev:
+        os.close(descriptor)
+        raise SourceUnavailable(f"{path}: not the kernel's log")
     return descriptor
 
 

@@ -69,15 +69,20 @@ class Session:
 
         ``form`` is that of the lines in its file.
         """
+        self.configure(form)
+        if self.guest.systemd:
+            self.machine.run("systemctl start klogd-py")
+        else:
+            self.machine.run(f"mkdir -p {Path(SERVICE_LOG).parent} && klogd")
+
+    def configure(self, form: str = "text") -> None:
+        """Write its configuration, and have rsyslog leave the kernel's messages to it."""
         sinks = ["syslog", f"file:{SERVICE_LOG}", "journal"] if self.guest.systemd else [f"file:{SERVICE_LOG}"]
         configuration = _CONFIGURATION.format(sinks=", ".join(f'"{sink}"' for sink in sinks), form=form)
         self.machine.put("/etc/klogd-py.toml.d/lab.toml", configuration)
         if self.guest.systemd:
             # rsyslog reads the kernel's messages itself, unless told not to: klogd-py takes its place
             self.machine.run("sed -i 's/^module(load=\"imklog\")/#&/' /etc/rsyslog.conf && systemctl restart rsyslog")
-            self.machine.run("systemctl start klogd-py")
-        else:
-            self.machine.run(f"mkdir -p {Path(SERVICE_LOG).parent} && klogd")
 
     def restart(self) -> None:
         """Stop klogd-py and start it again."""

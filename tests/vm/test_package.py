@@ -141,7 +141,9 @@ def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(pack
 
 @pytest.mark.guests("debian13")
 def test_with_what_systemd_hands_in_it_needs_no_capability_at_all(packaged: Session) -> None:
-    packaged.machine.run(f"mkdir -p {DROP_INS} && cp /usr/share/doc/klogd-py/no-capabilities.conf {DROP_INS}")
+    example = "./usr/share/doc/klogd-py/no-capabilities.conf"  # not in the guest, which was made without documentation
+    unpack = f"dpkg-deb --fsys-tarfile /stage/first.deb | tar -xOf - {example}"
+    packaged.machine.run(f"mkdir -p {DROP_INS} && {unpack} >{DROP_INS}/no-capabilities.conf")
     packaged.machine.run("systemctl daemon-reload && systemctl restart klogd-py")
     assert capabilities(packaged) == {0}
     assert exposure(packaged) <= 0.5

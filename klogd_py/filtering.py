@@ -13,7 +13,7 @@ from klogd_py import addresses
 from klogd_py.record import Gap, Record
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.survey import Survey
-from klogd_py.traces import begins_boot, from_capture
+from klogd_py.traces import banner_release, from_capture
 from klogd_py.translate import Manner, PlaceOf, Stood, rewrite
 
 CHUNK_BYTES = 1 << 18
@@ -67,16 +67,32 @@ def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood) -> list[st
     return [translated, line] if places and manner.twice else [translated]
 
 
+def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
+    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part; empty in the first."""
+    release = ""
+    start = at = 0
+    while (at := piece.find(b"Linux version ", at)) >= 0:
+        line_start = piece.rfind(b"\n", 0, at) + 1
+        line_end = piece.find(b"\n", at)
+        line_end = len(piece) if line_end < 0 else line_end
+        told = banner_release(piece[line_start:line_end].decode("latin-1"))
+        if told:
+            yield release, piece[start:line_start]
+            release, start = told, line_start
+        at = line_end
+    yield release, piece[start:]
+
+
 def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
     """What is to be had for each boot in a text: one survey up to the second banner of a kernel, and so on."""
     boots = []
     stream = Stream(found, None)
     for piece in text:
         for line in piece.decode("latin-1").splitlines():
-            if begins_boot(line):
+            if release := banner_release(line):
                 stream.end_boot()
                 boots.append(stream.found)
-                stream.found = found
+                stream.found = found.of(release)
             stream.read(line, 0.0)
     stream.end_boot()
     return [*boots, stream.found]
@@ -109,10 +125,10 @@ class Stream:
         whole = piece.endswith(b"\n")
         lines = piece.decode("latin-1").removesuffix("\n").split("\n")
         for at, line in enumerate(lines):
-            if begins_boot(line):
+            if release := banner_release(line):
                 out.append(self._out(self.end_boot(), manner))
                 self._stood.clear()
-                self.found = self._boots.popleft() if self._boots else self._first
+                self.found = self._boots.popleft() if self._boots else self._first.of(release)
             out.append(self._out(self.read(line if at == len(lines) - 1 and not whole else line + "\n", now_s), manner))
         return b"".join(out)
 

@@ -116,8 +116,8 @@ _RISCV: _Rows = (
 _BRACKET = r"\[[0-9a-fA-F]{8,16}\]"
 _POWERPC: _Rows = (
     # The stack pointer stands first: "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)". Old kernels write
-    # the numbers in brackets with capitals.
-    ("[", _BRACKET + r" " + _BRACKET + r" " + _TOKEN + _END, _RETURN),  # %pS
+    # the numbers in brackets with capitals; the function graph tracer puts the true caller in parentheses behind them.
+    ("[", _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)", _RETURN),  # %pS
     ("[", _BRACKET + r" \[(?P<at>[0-9a-fA-F]{8,16})\](?= \(unreliable\)\s*$|\s*$)", _RETURN),
     ("NIP", r"NIP " + _BRACKET + r" " + _TOKEN, _PC),
     ("NIP", r"NIP \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _PC),

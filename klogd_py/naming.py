@@ -33,9 +33,9 @@ class Naming:
         """Read the symbols before any record flows."""
         self.adopt(survey(self._sources()))
 
-    async def begin_anew(self) -> None:
-        """Read the symbols as if no record had been seen."""
-        self.adopt(await self._courier.call(lambda: survey(self._sources())))
+    async def begin_anew(self, release: str) -> None:
+        """Read the symbols as if no record had been seen but one, of a kernel of this release."""
+        self.adopt((await self._courier.call(lambda: survey(self._sources()))).of(release))
 
     async def redraw(self, reason: str) -> None:
         """Have the symbols read anew, and wait for it."""

@@ -72,6 +72,7 @@ LINES = [
     ("[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)", "0xc000000000012abc", Kind.RETURN),
     ("[c0000000fea3f9d0] [c000000000012abc]", "|c000000000012abc", Kind.RETURN),
     ("[cfa59ce0] [c005e158] (unreliable)", "|c005e158", Kind.RETURN),
+    ("[cfa59ce0] [c005e158] 0xc005e158 (sys_read+0x10/0x20) (unreliable)", "0xc005e158", Kind.RETURN),
     ("[C0A7BD80] [C00099E4] 0xc00099e4", "0xc00099e4", Kind.RETURN),
     ("[C0A7BD80] [C00099E4]", "|C00099E4", Kind.RETURN),
     ("NIP [C00099E4]", "|C00099E4", Kind.PC),

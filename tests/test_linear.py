@@ -63,7 +63,7 @@ def test_a_line_of_one_megabyte_is_searched_in_linear_time(run: str) -> None:
 @pytest.mark.parametrize("line", ALL_LINES)
 def test_a_near_miss_of_a_form_is_missed_in_linear_time(line: str) -> None:
     random = Random(line)
-    for _ in range(3):
+    for _ in range(2):
         at = random.randrange(1, len(line))
         middle = line[max(0, at - random.randrange(1, 8)) : at]
         assert_linear(lambda size, at=at, middle=middle: find(line[:at] + middle * (size // len(middle)) + line[at:]), MB // 8)  # type: ignore[misc]
@@ -98,12 +98,11 @@ def held(texts: list[str], batch: int) -> int:
     return out + len(holdback.end()[0])
 
 
-@pytest.mark.parametrize("batch", [1, 512])
-def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time(batch: int) -> None:
+def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time() -> None:
     texts = oops(200_000)
 
     def job(count: int) -> None:
-        assert held(texts[:count], batch) == count
+        assert held(texts[:count], 16) == count
 
     assert_linear(job, 100_000)
 

@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[object]] = {
     "privileges": set(),
     "ownlog": set(),
     "classic": set(),
-    "filtering": {"record", "addresses", "traces", "translate", "symbols"},
+    "filtering": {"record", "replay", "addresses", "traces", "translate", "symbols"},
     "commands": {"record", "addresses", "filtering", "translate", "config", "invocation", "symbols"},
     "courier": set(),
     "naming": {"symbols", "courier"},

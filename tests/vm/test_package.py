@@ -147,6 +147,15 @@ def test_it_stops_cleanly_at_once(packaged: Session) -> None:
     assert (shown(packaged, "Result"), shown(packaged, "ExecMainStatus")) == ("success", "0")
 
 
+def test_what_root_left_behind_is_the_users_again(packaged: Session) -> None:
+    since = now(packaged)
+    packaged.machine.run("chown -R root:root /var/lib/klogd-py /var/log/klogd-py && systemctl start klogd-py")
+    packaged.crash("levels")
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1))
+    assert "Permission denied" not in packaged.machine.run(f"journalctl -u klogd-py --no-pager --since @{since}")
+
+
 def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(packaged: Session) -> None:
     packaged.machine.put(f"{DROP_INS}/soon.conf", "[Service]\nWatchdogSec=2\n")
     packaged.machine.run("systemctl daemon-reload && systemctl restart klogd-py")

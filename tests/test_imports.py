@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[object]] = {
     "config": {"record"},
     "invocation": {"config", "symbols"},
     "ownlog": set(),
+    "options": {"config"},
     "classic": set(),
     "filtering": {"record", "addresses", "traces", "translate", "symbols"},
     "commands": {"record", "addresses", "filtering", "translate", "config", "invocation", "symbols"},

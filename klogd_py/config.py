@@ -13,6 +13,7 @@ from typing import Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from klogd_py import loopback
 from klogd_py.record import Severity
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
@@ -123,6 +124,21 @@ class Watch(Struct, frozen=True, forbid_unknown_fields=True):
     modules: bool = True
 
 
+class StatusSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[status]``"""
+
+    socket: str = "/run/klogd-py/status"
+    group: str = ""
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[metrics]``"""
+
+    textfile: str = ""
+    period_s: int = 15
+    listen: str = ""
+
+
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """``[log]``"""
 
@@ -144,6 +160,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     outbox: Outbox = Outbox()
     state: State = State()
     watch: Watch = Watch()
+    status: StatusSection = StatusSection()
+    metrics: Metrics = Metrics()
     log: Log = Log()
 
 
@@ -225,6 +243,9 @@ def _problem(config: Config) -> str:
     wrong = _wrong_outbox(config.outbox)
     if wrong:
         return wrong
+    wrong = _wrong_metrics(config.metrics)
+    if wrong:
+        return wrong
     if not re.fullmatch(r"0?[0-7]{3}", config.file.mode):
         return f'key file.mode: expected an octal mode such as "0640", got {config.file.mode!r}'
     return ""
@@ -241,6 +262,18 @@ def _wrong_outbox(outbox: Outbox) -> str:
     for key, limit_kib in limits.items():
         if not LEAST_KIB <= limit_kib <= MOST_KIB:
             return f"key {key}: expected {LEAST_KIB} to {MOST_KIB}, got {limit_kib}"
+    return ""
+
+
+def _wrong_metrics(metrics: Metrics) -> str:
+    if not 1 <= metrics.period_s <= LONGEST_PERIOD_S:
+        return f"key metrics.period_s: expected 1 to {LONGEST_PERIOD_S}, got {metrics.period_s}"
+    if metrics.textfile and not metrics.textfile.endswith(".prom"):
+        return f"key metrics.textfile: expected a path that ends in .prom, got {metrics.textfile!r}"
+    try:
+        loopback.address_of(metrics.listen or loopback.EXAMPLE)
+    except ValueError:
+        return f"key metrics.listen: expected a loopback address such as {loopback.EXAMPLE} or unix:PATH, got {metrics.listen!r}"
     return ""
 
 

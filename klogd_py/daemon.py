@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from klogd_py import config as configuration
@@ -26,13 +26,14 @@ from klogd_py.outlets import build_sink, terms_for
 from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Entry, Gap, Severity
 from klogd_py.replay import open_replay
+from klogd_py.reporting import Reporting
 from klogd_py.sinks.mailroom import Mailroom
+from klogd_py.snapshot import Camera
 from klogd_py.symbols import search
 from klogd_py.symbols.sources import Sources
 from klogd_py.translate import Decoded, Manner, Style
 from klogd_py.watch.follower import Follower
 
-STATUS_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
@@ -54,7 +55,7 @@ class Daemon:
         self.config = invocation.config()
         self._live = not invocation.input
         self.source = source or self._open_source()
-        self.naming = Naming(self._sources, lambda: notify.tell(self._status_line()))
+        self.naming = Naming(self._sources, self._renamed)
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
@@ -69,11 +70,12 @@ class Daemon:
             once=invocation.once,
             ahead=self._numbered,
         )
+        self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
+        self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))
         self._routes = journald.Routes()
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._status_timer: asyncio.TimerHandle | None = None
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
@@ -92,7 +94,8 @@ class Daemon:
         self.naming.draw_first()
         self._set_manner()
         self.carrier.intake.running.set()
-        notify.tell(f"READY=1\n{self._status_line()}")
+        await self._open_windows()
+        notify.tell(f"READY=1\n{self.reporting.line}")
         ready()
         try:
             async with self._group as group:
@@ -201,29 +204,45 @@ class Daemon:
             try:
                 config = self._invocation.config()
             except BadConfig as error:
-                logger.error("keeping the old configuration: %s", error)
+                self._refuse(reason, error)
                 return
             await self._change_to(config, reason)
 
     async def _change_to(self, config: Config, reason: str) -> None:
-        for table in ("input", "state"):
-            if getattr(config, table) != getattr(self.config, table):
-                logger.warning("the change in [%s] takes effect at the next start", table)
+        late = ", ".join(f"[{name}]" for name in ("input", "state") if getattr(config, name) != getattr(self.config, name))
+        if late:
+            logger.warning("the change in %s takes effect at the next start", late)
         before, self.config = self.config, config
         try:
             self._arrange_sinks()
         except PositionInUse as error:
             self.config = before
-            logger.error("keeping the old configuration: %s", error)
+            self._refuse(reason, error)
             return
         notify.tell("RELOADING=1")
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         self._set_manner()
+        await self._open_windows()
+        self._camera.note("configuration", reason, True, late and f"{late} at the next start")
         await self.naming.redraw(reason)
         if self._live:
             await self._follow()
-        notify.tell(f"READY=1\n{self._status_line()}")
+        notify.tell(f"READY=1\n{self.reporting.line}")
+
+    def _refuse(self, reason: str, error: Exception) -> None:
+        logger.error("keeping the old configuration: %s", error)
+        self._camera.note("configuration", reason, False, str(error))
+
+    def _renamed(self, reasons: Sequence[str]) -> None:
+        """Other symbols have been taken into use."""
+        self._camera.note("symbols", ", ".join(reasons), True, self.naming.survey.headline)
+        self.reporting.tell()
+
+    async def _open_windows(self) -> None:
+        """Have whoever may ask how things stand; nobody asks about a text from elsewhere."""
+        if self._live and not self._invocation.once:
+            await self.reporting.arrange(self.config.status, self.config.metrics)
 
     def _file_changed(self, path: Path) -> None:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
@@ -266,17 +285,7 @@ class Daemon:
         self._books.save(self.mailroom.positions)
         if self.mailroom.all_gone:
             self._stopping.set()
-        if self._status_timer is None:
-            self._status_timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
-
-    def _tell_status(self) -> None:
-        self._status_timer = None
-        notify.tell(self._status_line())
-
-    def _status_line(self) -> str:
-        down = [name for name, outbox in self.mailroom.outboxes.items() if outbox.last_error]
-        state = f"; down: {', '.join(down)}" if down else ""
-        return f"STATUS={self.carrier.carried} records from {self.source.name}; {self.naming.survey.headline}{state}"
+        self.reporting.tell_soon()
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
@@ -285,8 +294,7 @@ class Daemon:
         await self.carrier.finish()
         await self.mailroom.empty(STOP_LIMIT_S)
         self._books.save(self.mailroom.positions)
-        if self._status_timer is not None:
-            self._status_timer.cancel()
+        self.reporting.close()
         if self.mailroom.close():
             self.status = 1
         self._books.close()

@@ -9,10 +9,15 @@ from collections.abc import Mapping
 
 def tell(message: str) -> None:
     """Send ``READY=1``, ``STATUS=...`` and the like; silently nothing where no service manager listens."""
-    if "NOTIFY_SOCKET" in os.environ:
+    if is_heard():
         from systemd import daemon
 
         daemon.notify(message)
+
+
+def is_heard() -> bool:
+    """Whether a service manager listens."""
+    return "NOTIFY_SOCKET" in os.environ
 
 
 def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:

@@ -111,8 +111,10 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
         "addresses", nargs="+", metavar="ADDRESS", help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]"
     )
     mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
+    asking = add("status", "print how things stand with the daemon that runs")
+    asking.add_argument("--socket", metavar="FILE", help="where the daemon listens (default: status.socket of the configuration)")
     checking = add("check-config", "read the configuration and say whether it is right")
-    for answering in (looking, mapping, checking):
+    for answering in (looking, mapping, asking, checking):
         answering.add_argument("--json", action="store_true", help=_JSON_HELP)
     checking.add_argument("file_to_check", nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
 

@@ -23,7 +23,7 @@ class World:
     def __init__(self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms) -> None:
         self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
         self.mailroom.arrange(sinks, lambda name: terms)
-        self.naming = Naming(Sources, lambda: None)
+        self.naming = Naming(Sources, lambda reasons: None)
         self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, ahead=True)
         self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())

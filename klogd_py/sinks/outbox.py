@@ -8,14 +8,15 @@ position moves only when the sink has accepted.
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
+from klogd_py.courier import Courier
 from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.account import Account, numbers_of
-from klogd_py.sinks.courier import Courier
 
 SHORTEST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 5.0
@@ -55,7 +56,10 @@ class Outbox:
         self.sink = sink
         self.delivered = 0
         self.lost = 0
-        self.last_error = ""
+        self.last_error = ""  # empty while the sink is well
+        self.last_failure = ""  # the same, but kept when it is back
+        self.failed_us = 0  # when it last failed, since the Unix epoch
+        self.failures = 0
         self.next_seq = next_seq
         self.gone = False  # the sink will never take anything again
         self.behind = False  # what comes is not kept: the ring is to be read anew from `expected` on
@@ -82,6 +86,22 @@ class Outbox:
     def queued(self) -> int:
         """How many entries wait."""
         return len(self._queue)
+
+    @property
+    def queued_bytes(self) -> int:
+        """About how much memory what waits takes."""
+        return self._queued_bytes
+
+    @property
+    def limit_bytes(self) -> int:
+        """How much may wait."""
+        return self._limit_bytes
+
+    @property
+    def missed(self) -> Mapping[Cause, int]:
+        """Records that were missing for this sink alone, dropped ones included."""
+        missed = dict(self._account.missed) if self._account is not None else {}
+        return missed | {Cause.SINK_DROP: self.lost} if self.lost else missed
 
     @property
     def crowded(self) -> bool:
@@ -189,6 +209,7 @@ class Outbox:
         accepted, error = outcome
         if isinstance(error, SinkGone):
             self.gone = True
+            self._fail(str(error))
             self._queue.clear()
             self._queued_bytes = self._dropped_count = 0
             self._moved()
@@ -198,7 +219,7 @@ class Outbox:
                 logger.warning("%s is down, retrying: %s", self.sink.name, error)
             elif not accepted:
                 self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
-            self.last_error = str(error)
+            self._fail(str(error))
         elif self.last_error and accepted:
             logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped_count)
             self._told_count = self._dropped_count
@@ -208,6 +229,11 @@ class Outbox:
         if accepted:
             self._move_on(entries[:accepted])
         return accepted
+
+    def _fail(self, reason: str) -> None:
+        self.failures += not self.last_error
+        self.last_error = self.last_failure = reason
+        self.failed_us = time.time_ns() // 1000
 
     def _move_on(self, accepted: Sequence[Entry]) -> None:
         """Have the position stand behind the last record, or announced gap, that was accepted."""
@@ -237,7 +263,7 @@ class Outbox:
         except TimeoutError:  # a listener that never reads must not hold up the other sinks: it counts as down
             if not self.last_error:
                 logger.warning("%s takes nothing, retrying", self.sink.name)
-                self.last_error = "the listener does not read"
+                self._fail("the listener does not read")
         finally:
             loop.remove_writer(descriptor)
 

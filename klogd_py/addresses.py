@@ -33,14 +33,14 @@ class Mention(Struct, frozen=True, gc=False):
 
 
 # What may stand before the kernel's own text in a capture: quoting, a syslog stamp, <N>, dmesg -x, the kernel's own word
-# of a loss, [time], [caller].
+# of a loss, the prompt of a serial console, [time], [caller].
 ENVELOPE = re.compile(
     r"(?:> ?)*"
     r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
     r"(?:[a-z0-9]+ *:[a-z]+ *: ?)?"
     r"(?:<\d{1,4}>)?"
     r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
-    r"(?:\s{1,80}(?=\[ *\d{1,10}\.\d{6}\]))?"
+    r"(?:(?:\s{1,80}|[\w.-]{1,64} login: )(?=\[ *\d{1,10}\.\d{6}\]))?"
     r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
 )
 

@@ -16,8 +16,8 @@ from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols.learning import Learning
-from klogd_py.traces import begins_boot
-from klogd_py.translate import Manner, translate
+from klogd_py.traces import banner_release
+from klogd_py.translate import Manner, Stood, translate
 
 CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
 
@@ -50,6 +50,7 @@ class Carrier:
         self.carried = 0
         self.counters = Counters()
         self.intake = Intake(source, mailroom.room, ahead=ahead, once=once and live)
+        self._stood: Stood = set()
         self._source = source
         self._mailroom = mailroom
         self._naming = naming
@@ -123,9 +124,10 @@ class Carrier:
         """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
         start = 0
         for at, item in enumerate(batch if not self._live else ()):
-            if isinstance(item, Record) and begins_boot(item.text) and (at or self.carried):
+            if isinstance(item, Record) and (release := banner_release(item.text)):
                 await self.deliver(batch[start:at], last=True)
-                await self._naming.begin_anew()
+                await self._naming.begin_anew(release)
+                self._stood.clear()
                 start = at
         await self.deliver(batch[start:], last)
 
@@ -170,7 +172,7 @@ class Carrier:
             found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.wall_of), found
+        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), found
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""

@@ -62,8 +62,14 @@ def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
     """Translate what one descriptor gives."""
     output = sys.stdout.fileno()
     if not found.reads_traces:
+        told = found
         for piece in pieces(descriptor):
-            write(output, renamed(piece, found.atlas.place_of, manner))
+            for release, part in filtering.by_boot(piece):
+                if release:
+                    told = found.of(release)
+                    for remark in told.remarks[len(found.remarks) :]:
+                        print(f"klogd-py: {remark}", file=sys.stderr)
+                write(output, renamed(part, told.atlas.place_of, manner))
         return
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         boots = filtering.learn(pieces(descriptor), found)

@@ -13,8 +13,8 @@ from klogd_py import addresses
 from klogd_py.record import Gap, Record
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.survey import Survey
-from klogd_py.traces import begins_boot, from_capture
-from klogd_py.translate import Manner, PlaceOf, rewrite
+from klogd_py.traces import banner_release, from_capture
+from klogd_py.translate import Manner, PlaceOf, Stood, rewrite
 
 CHUNK_BYTES = 1 << 18
 
@@ -54,16 +54,33 @@ def renamed(piece: bytes, place_of: PlaceOf, manner: Manner) -> bytes:
     if not any(question in piece for question in _QUESTIONS):
         return piece
     lines: list[str] = []
+    stood: Stood = set()
     for line in piece.decode("latin-1").split("\n"):
-        lines += _line(line, place_of, manner)
+        lines += _line(line, place_of, manner, stood)
     return "\n".join(lines).encode("latin-1", "replace")
 
 
-def _line(line: str, place_of: PlaceOf, manner: Manner) -> list[str]:
+def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood) -> list[str]:
     body = line.removesuffix("\r")
-    text, places = rewrite(body, place_of, manner)
+    text, places = rewrite(body, place_of, manner, stood)
     translated = text + line[len(body) :]
     return [translated, line] if places and manner.twice else [translated]
+
+
+def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
+    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part; empty in the first."""
+    release = ""
+    start = at = 0
+    while (at := piece.find(b"Linux version ", at)) >= 0:
+        line_start = piece.rfind(b"\n", 0, at) + 1
+        line_end = piece.find(b"\n", at)
+        line_end = len(piece) if line_end < 0 else line_end
+        told = banner_release(piece[line_start:line_end].decode("latin-1"))
+        if told:
+            yield release, piece[start:line_start]
+            release, start = told, line_start
+        at = line_end
+    yield release, piece[start:]
 
 
 def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
@@ -72,17 +89,17 @@ def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
     stream = Stream(found, None)
     for piece in text:
         for line in piece.decode("latin-1").splitlines():
-            if begins_boot(line):
+            if release := banner_release(line):
                 stream.end_boot()
                 boots.append(stream.found)
-                stream.found = found
+                stream.found = found.of(release)
             stream.read(line, 0.0)
     stream.end_boot()
     return [*boots, stream.found]
 
 
 class Stream:
-    """Translates lines as they come. Mutable: the survey so far and what is held back.
+    """Translates lines as they come. Mutable: the survey so far, what is held back, where processors stood.
 
     With ``boots`` (from `learn`) nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
     the boots that have ended, in order.
@@ -94,6 +111,7 @@ class Stream:
         self.found = self._boots.popleft() if self._boots else found
         self.told: dict[str, None] = {}
         self._learning = Learning()
+        self._stood: Stood = set()
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long the lines that are held back may still wait; ``None`` if none are."""
@@ -107,9 +125,10 @@ class Stream:
         whole = piece.endswith(b"\n")
         lines = piece.decode("latin-1").removesuffix("\n").split("\n")
         for at, line in enumerate(lines):
-            if begins_boot(line):
+            if release := banner_release(line):
                 out.append(self._out(self.end_boot(), manner))
-                self.found = self._boots.popleft() if self._boots else self._first
+                self._stood.clear()
+                self.found = self._boots.popleft() if self._boots else self._first.of(release)
             out.append(self._out(self.read(line if at == len(lines) - 1 and not whole else line + "\n", now_s), manner))
         return b"".join(out)
 
@@ -144,6 +163,6 @@ class Stream:
         for item in ready:
             if isinstance(item, Record):
                 ending = "\n" if item.text.endswith("\n") else ""
-                lines = _line(item.text.removesuffix("\n"), self.found.atlas.place_of, manner)
+                lines = _line(item.text.removesuffix("\n"), self.found.atlas.place_of, manner, self._stood)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")

@@ -18,6 +18,7 @@ from klogd_py.sinks.outbox import Outbox
 from klogd_py.status import Change, InputState, MapState, NamesState, OopsState, SinkState, Status
 from klogd_py.symbols.identity import Standing
 from klogd_py.symbols.survey import Survey
+from klogd_py.text_device import ProcKmsg
 
 NO_LOSS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
 OF_SOURCE = (Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE, Cause.RATE_LIMIT)
@@ -62,6 +63,7 @@ class Camera:
         ends = [end for end in (expected, counters.next_seq) if end is not None]
         return InputState(
             source=self._source.name,
+            sees_losses=not isinstance(self._source, ProcKmsg),
             paused=not self._carrier.intake.running.is_set(),
             next_seq=counters.next_seq,
             newest_seq=max(ends) - 1 if ends else None,

@@ -17,12 +17,13 @@ _ADDRESS = re.compile(r"\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{16}|[0-9a-fA-F]{8})\b")
 class InputState(Struct, frozen=True):
     """Where records come from, and how many have come.
 
-    ``next_seq`` is the first record that has not been handed to the sinks, ``newest_seq`` the last one that was read; ``None``
-    where there are no numbers. ``gaps`` counts records that the source was short of, by cause. ``clock`` says how the wall time
-    of the last record was come by.
+    ``sees_losses`` is false for an interface without sequence numbers. ``next_seq`` is the first record that has not been
+    handed to the sinks, ``newest_seq`` the last one that was read; ``None`` where there are no numbers.
+    ``gaps`` counts records that the source was short of, by cause. ``clock`` says how the wall time of the last was come by.
     """
 
     source: str
+    sees_losses: bool
     paused: bool
     next_seq: int | None
     newest_seq: int | None
@@ -129,6 +130,7 @@ def sentence(status: Status) -> str:
         f"{status.input.records} records from {status.input.source} to {sinks}, {lost or 'none'} lost",
         status.names.headline,
     ]
+    parts += [] if status.input.sees_losses else ["losses cannot be seen through this interface"]
     down = [sink.name for sink in status.sinks if sink.error]
     parts += ["paused"] if status.input.paused else []
     parts += [f"down: {', '.join(down)}"] if down else []

@@ -37,7 +37,7 @@ _PAIR = re.compile(
     r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?([A-Za-z_.$][\w.$]{0,511})\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})(?: \[(\w+)[^\]]*\])?"
 )
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
-_BANNER = re.compile(r"Linux version \d+\.\d+\S* \(")
+_BANNER = re.compile(r"Linux version (\d+\.\d+\S*) \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
@@ -125,6 +125,8 @@ class _Reading:
                     self.modules[module[1]] = "+" in (module[2] or "")
 
     def _mentions(self, line: str, at: int) -> None:
+        if len(self.frames) >= MOST_FRAMES:
+            return
         mentions = addresses.find(line)
         if not mentions or _PROSE.match(line, at):
             if not mentions and _NAMED.match(line, at):
@@ -185,9 +187,10 @@ def _trusted(frames: list[Frame]) -> list[Frame]:
     return [Frame(frame.address, frame.exact, True, before is not None and not before.exact) for frame, before in pairs]
 
 
-def begins_boot(line: str) -> bool:
-    """Whether a kernel introduces itself: another boot, perhaps of another kernel."""
-    return "Linux version " in line and bool(_BANNER.search(line))
+def banner_release(line: str) -> str:
+    """The release of the kernel that introduces itself in a line, which begins another boot; empty in any other line."""
+    found = _BANNER.search(line) if "Linux version " in line else None
+    return found[1] if found else ""
 
 
 def from_capture(line: str) -> Record:

@@ -18,6 +18,9 @@ from klogd_py.record import Entry, Gap, Place, Quality, Record, Unknown
 PlaceOf = Callable[[int], Place | Unknown]
 WallOf = Callable[[Record], tuple[int, Quality | None]]
 
+Stood = set[int]  # where processors stood, as far as the lines of a stream have said; filled by `rewrite`
+
+_MOST_STOOD = 64  # addresses of which the stream is remembered
 _TEXT_KINDS = frozenset("tTwWiV")  # letters of nm(1) that code can have; V and W are weak, i is an ifunc
 # Where the kernel sends a return to by hand, on all its architectures.
 _LANDINGS = re.compile(
@@ -49,8 +52,12 @@ class Manner(Struct, frozen=True):
     twice: bool = False
 
 
-def rewrite(text: str, place_of: PlaceOf, manner: Manner) -> tuple[str, tuple[Place, ...]]:
-    """Put names to the code addresses of one text; returns it with the places that were named, in order."""
+def rewrite(text: str, place_of: PlaceOf, manner: Manner, stood: Stood | None = None) -> tuple[str, tuple[Place, ...]]:
+    """Put names to the code addresses of one text; returns it with the places that were named, in order.
+
+    ``stood`` is what the lines before have said: arm64, mips, riscv, loongarch and parisc begin a trace with the processor's
+    place, in the form of a return address.
+    """
     if manner.style is Style.OFF:
         return text, ()
     mentions = addresses.find(text, manner.decoded is Decoded.REPLACE)
@@ -60,13 +67,26 @@ def rewrite(text: str, place_of: PlaceOf, manner: Manner) -> tuple[str, tuple[Pl
     places = []
     done = 0
     for mention in mentions:
-        place = look_up(mention.address, mention.kind, place_of)
+        place = look_up(mention.address, _kind(mention, stood), place_of)
         if isinstance(place, Unknown) or mention.start < done:
             continue
         pieces += [text[done : mention.start], _named(text, mention, place, manner.style)]
         places.append(place)
         done = mention.end
     return "".join(pieces) + text[done:], tuple(places)
+
+
+def _kind(mention: Mention, stood: Stood | None) -> Kind:
+    """How a mention is to be looked up, after what was said before; what it says itself is added to that."""
+    if stood is None:
+        return mention.kind
+    if mention.kind is Kind.PC:
+        if len(stood) >= _MOST_STOOD:
+            stood.clear()
+        stood.add(mention.address)
+    elif mention.kind is Kind.RETURN and mention.address in stood:
+        return Kind.PC
+    return mention.kind
 
 
 def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
@@ -109,15 +129,20 @@ def translate(
     place_of: PlaceOf,
     manner: Manner,
     wall_of: WallOf,
+    stood: Stood | None = None,
 ) -> list[Entry]:
-    """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it."""
+    """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
+
+    ``stood`` goes from batch to batch of one stream; without it each batch begins anew.
+    """
+    stood = set() if stood is None else stood
     entries = []
     for item in records:
         if isinstance(item, Gap):
             entries.append(announce(item, lambda record: wall_of(record)[0]))
             continue
         wall_us, quality = wall_of(item)
-        text, places = rewrite(item.text, place_of, manner)
+        text, places = rewrite(item.text, place_of, manner, stood)
         entries.append(Entry(item, wall_us, text, places, quality=quality))
         if places and manner.twice:
             entries.append(Entry(item, wall_us, item.text, quality=quality))

@@ -23,14 +23,16 @@ def sink(name: str = "syslog:/dev/log", state: str = "up", error: str = "", lost
     )
 
 
-def status(*sinks: SinkState, paused: bool = False, overrun: int = 0) -> Status:
+def status(*sinks: SinkState, sees_losses: bool = True, paused: bool = False, overrun: int = 0) -> Status:
     return Status(
         version="1.0",
         pid=4711,
         boot_id="51b3d661323f440e91e8247518fc635c",
         started="2026-11-25T09:00:00.000Z",
         uptime_s=11520,
-        input=InputState("/dev/kmsg", paused, 1201, 1200, 1201, SEVERITIES, {"overrun": overrun, "rate-limit": 0}, "live"),
+        input=InputState(
+            "/dev/kmsg", sees_losses, paused, 1201, 1200, 1201, SEVERITIES, {"overrun": overrun, "rate-limit": 0}, "live"
+        ),
         sinks=sinks or (sink(),),
         names=NamesState(
             headline="names from /boot/System.map-6.1.0 and 183241 symbols of kallsyms",

@@ -132,6 +132,17 @@ def test_lookup_for_programs(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("banner", ["Linux version 2.6.30 (gcc) #1\n", "<4>[    0.000000] Linux version 6.1.0-9-amd64 (x) #1\n"])
+def test_a_log_whose_kernel_says_that_it_is_of_another_release_is_not_named(tmp_path: Path, banner: str) -> None:
+    (tmp_path / "System.map-2.6.21").write_text(SEED_MAP)
+    line = b"EIP: 0010:[<c010b860>]\n"
+    done = run("translate", "--map", tmp_path / "System.map-2.6.21", stdin=line + banner.encode() + line)
+    before, *after = done.stdout.splitlines(keepends=True)
+    assert before == b"EIP: 0010:[do_fork+0x60/0x100]\n"
+    assert after == [banner.encode(), line]
+    assert b"made for Linux 2.6.21 by its name, the log is of Linux " in done.stderr
+
+
 TWINS = """\
 c0100000 T _text
 c0100100 t init_once

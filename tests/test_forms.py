@@ -62,6 +62,8 @@ LINES = [
     ("[<c0014318>] (fn) from [<c001457c>] (0xc001457c)", "0xc001457c", Kind.RETURN),
     ("pc : 0xffff800010a12344", "0xffff800010a12344", Kind.PC),
     ("lr : 0xffff800010a12344", "0xffff800010a12344", Kind.LINK),
+    (" 0xffff800010a12344 (P)", "0xffff800010a12344", Kind.PC),
+    (" 0xffff800010a12344 (CF)", "0xffff800010a12344", Kind.RETURN),
     # riscv
     ("epc : 0xffffffff801461e4", "0xffffffff801461e4", Kind.PC),
     (" ra : 0xffffffff801461e4", "0xffffffff801461e4", Kind.RETURN),
@@ -70,6 +72,10 @@ LINES = [
     ("[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)", "0xc000000000012abc", Kind.RETURN),
     ("[c0000000fea3f9d0] [c000000000012abc]", "|c000000000012abc", Kind.RETURN),
     ("[cfa59ce0] [c005e158] (unreliable)", "|c005e158", Kind.RETURN),
+    ("[cfa59ce0] [c005e158] 0xc005e158 (sys_read+0x10/0x20) (unreliable)", "0xc005e158", Kind.RETURN),
+    ("[C0A7BD80] [C00099E4] 0xc00099e4", "0xc00099e4", Kind.RETURN),
+    ("[C0A7BD80] [C00099E4]", "|C00099E4", Kind.RETURN),
+    ("NIP [C00099E4]", "|C00099E4", Kind.PC),
     ("NIP [c000000000012abc] 0xc000000000012abc", "0xc000000000012abc", Kind.PC),
     ("NIP [c0012abc]", "|c0012abc", Kind.PC),
     ("LR [c000000000012abc] 0xc000000000012abc", "0xc000000000012abc", Kind.RETURN),
@@ -78,8 +84,6 @@ LINES = [
     ("--- Exception: 901 at 0xc000000000012abc", "0xc000000000012abc", Kind.PC),
     ("    LR = 0xc000000000012abc", "0xc000000000012abc", Kind.RETURN),
     ("Faulting instruction address: 0xc000000000012abc", "|c000000000012abc", Kind.PC),
-    ("    pc: c000000000012abc", "|c000000000012abc", Kind.PC),
-    ("    lr: c000000000012abc", "|c000000000012abc", Kind.RETURN),
     # s390
     ("Krnl PSW : 0704d00180000000 000003fee0011ea0 (0x3fee0011ea0)", "0x3fee0011ea0", Kind.PC),
     ("Krnl PSW : 0704d00180000000 000003fee0011ea0", "|000003fee0011ea0", Kind.PC),
@@ -142,6 +146,10 @@ BESIDE = [
     "[<c0014318>] (fn) from [<c001457c>] (vfs_ioctl fs/ioctl.c:48 [inline])",
     "ffff880019a05d50: ffffffff8100ce27 (0xffffffff8100ce27)",
     "    [<0000000070ad19b0>] kmalloc include/linux/slab.h:557 [inline]",
+    "WARNING: bad format 0xffffffff926b7cde, dropped",
+    "WARNING: stack corrupted at 0xffffffff926b7cde in user space",
+    "brcmfmac: pc: c000000000012abc",
+    "pc: c0012abc",
     "lock: 0xffff888012345678, .magic: dead4ead, .owner: swapper/0/1, .owner_cpu: 1",
     "TSTATE: 0000009111001600 TPC: 00000000005a9e84 TNPC: 00000000005a9e88 Y: 00000000    Not tainted",
     "NIP:  c000000000012abc LR: c000000000012ab8 CTR: 0000000000000000",
@@ -212,6 +220,7 @@ def test_no_form_is_without_a_line(form: Form) -> None:
 @pytest.mark.parametrize(
     "before",
     ["[   12.345678][  T123] ", "<4>[   12.345678]", "> ", "Nov 19 12:34:38 host kernel: [   12.345678] ",
+     "syzkaller login: [   23.100000] ",
      "** 5042 printk messages dropped ** [   60.107433] ", "    [42760.678672] ", "kern  :warn  : [   12.345678] "],
 )  # fmt: skip
 def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(line: str, before: str) -> None:

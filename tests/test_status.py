@@ -43,6 +43,7 @@ def test_an_address_is_hidden_in_every_form_that_kernels_print(address: int, for
         ),
         (status(sink(lost=5), sink(), overrun=2), "1201 records from /dev/kmsg to 2 sinks, 7 lost; names"),
         (status(sink("a"), sink("b", "down", "gone"), paused=True), "; paused; down: b"),
+        (status(sees_losses=False), "; losses cannot be seen through this interface"),
     ],
 )
 def test_the_sentence_for_the_service_manager(told: Status, words: str) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from klogd_py.record import Cause, Entry, Gap, Place, Record, Unknown
-from klogd_py.translate import Decoded, Manner, Style, rewrite, translate
+from klogd_py.translate import Decoded, Manner, Stood, Style, rewrite, translate
 
 FUNCTION = 0xFFFFFFFF81000100  # "probe" of module nic, 0x40 bytes, followed by data
 
@@ -49,6 +49,40 @@ def test_a_return_that_the_kernel_sends_to_by_hand_is_where_it_lands() -> None:
     assert rewrite(line, landing, Manner())[0] == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
     later = line.replace("81000100", "81000101")
     assert rewrite(later, landing, Manner())[0] == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
+
+
+TRACE = [
+    "pc : 0xffffffff81000100",
+    "Call trace:",
+    " 0xffffffff81000100",
+    " 0xffffffff81000110",
+]
+
+
+def neighbours(address: int) -> Place | Unknown:
+    """Two functions: ``before`` ends where ``fault`` begins."""
+    name, start = ("fault", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
+    return Place(name, address - start, 0x40, "", "t", "test")
+
+
+def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> None:
+    entries = translate([Record(line) for line in TRACE], neighbours, Manner(), lambda _: (0, None))
+    assert [entry.text for entry in entries] == ["pc : fault+0x0/0x40", "Call trace:", " fault+0x0/0x40", " fault+0x10/0x40"]
+
+
+def test_where_the_processor_stood_is_known_from_batch_to_batch() -> None:
+    stood: Stood = set()
+    entries = [translate([Record(line)], neighbours, Manner(), lambda _: (0, None), stood)[0].text for line in TRACE]
+    assert entries[2] == " fault+0x0/0x40"
+    assert translate([Record(TRACE[2])], neighbours, Manner(), lambda _: (0, None))[0].text == " before+0x40/0x40"
+
+
+def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> None:
+    stood: Stood = set()
+    for address in range(FUNCTION, FUNCTION + 10_000):
+        rewrite(f"pc : {address:#x}", neighbours, Manner(), stood)
+        assert address in stood
+    assert len(stood) <= 64
 
 
 @pytest.mark.parametrize(("bit", "name"), [(0, "probe+0x10/0x40"), (1, "probe+0x11/0x40")])

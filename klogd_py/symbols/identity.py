@@ -21,6 +21,7 @@ from klogd_py.symbols.table import Line, Table
 SAMPLES = 512
 _ANCHORS = (b"_stext", b"_text", b"stext", b"startup_64", b"_sinittext")
 _MOST_ABSENT = 64  # each is searched for by reading the whole of kallsyms; with more nothing is proved
+_NAMED_FOR = re.compile(r"(?:System\.map|vmlinux)-(\d+\.\d+.*)")
 _NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
 
@@ -130,6 +131,14 @@ def compare(candidate: Table, kallsyms: Table) -> Comparison:
         if absent == _MOST_ABSENT:
             break
     return Comparison(agree, absent, slide)
+
+
+def contradicted_by(release: str, candidate: SystemMap) -> str:
+    """What a kernel's own words about its release say against a map; empty if nothing."""
+    if candidate.version is not None:
+        return "" if candidate.version in version_codes(release) else f"made for Linux {dotted(candidate.version)}"
+    named = _NAMED_FOR.fullmatch(candidate.path.name)
+    return f"made for Linux {named[1]} by its name" if named and named[1] != release else ""
 
 
 def version_codes(release: str) -> set[int]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols import architecture, elf, kallsyms, kcore, modules, search, system_map, vmlinux
 from klogd_py.symbols.atlas import Atlas, Chart
-from klogd_py.symbols.identity import Standing, Verdict, judge
+from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.layouts import ModuleFiles
 from klogd_py.symbols.loaded import Loaded, loaded
@@ -117,6 +117,11 @@ class Survey(Struct, frozen=True):
                 lines.append(f"map {verdict.path} {verdict.standing.value}: {verdict.reason}")
         lines += [self.slide_line] if self.slide_line else []
         return (*lines, *self.loaded.summary)
+
+    def of(self, release: str) -> "Survey":
+        """The same for a log whose kernel says that it is of this release: without a map that is another one's."""
+        against = contradicted_by(release, self.candidate) if release and self.candidate is not None else ""
+        return self._refused(f"{against}, the log is of Linux {release}") if against else self
 
     def after(self, trace: Trace) -> "Survey":
         """What is to be had once a trace has been read: it may prove slide and bases, or refute them or the map."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tests.fuzz.targets import TARGETS
 
+_PROJECT = Path(__file__).parents[2]
 _GRACE_S = 60  # beyond the time that was asked for: to start, and to read the inputs of earlier runs
 _RUNS = re.compile(r"^stat::number_of_executed_units: (\d+)", re.MULTILINE)
 _COVERED = re.compile(r"\bcov: (\d+)")
@@ -33,14 +34,15 @@ class Outcome(Struct, frozen=True):
 
 def fuzz(name: str, seconds: int, folder: Path, repeat: Path | None = None) -> Outcome:
     """Run one target; ``repeat`` is an input to run alone."""
+    folder = folder.absolute()
     inputs = folder / name
     inputs.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(TARGETS[name].seeds):
         (inputs / f"seed-{number}").write_bytes(seed)
     options = [f"-artifact_prefix={folder}/{name}-", "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048"]
-    options += [str(repeat)] if repeat is not None else [f"-max_total_time={seconds}", "-max_len=4096", str(inputs)]
+    options += [str(repeat.absolute())] if repeat is not None else [f"-max_total_time={seconds}", "-max_len=4096", str(inputs)]
     command = [sys.executable, "-m", "tests.fuzz.guided", name, *options]
-    done = subprocess.run(command, capture_output=True, timeout=seconds + _GRACE_S, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=seconds + _GRACE_S, check=False, cwd=_PROJECT)
     told = (done.stdout + done.stderr).decode("utf-8", "replace")
     (folder / f"{name}.log").write_text(told)
     runs, covered = _RUNS.findall(told), _COVERED.findall(told)

@@ -1,5 +1,7 @@
 """Real kernel logs that nobody here wrote; they lie beside the project, not in it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,13 @@ pytestmark = pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of rea
 
 def nowhere(_address: int) -> Unknown:
     return Unknown.NO_SYMBOLS
+
+
+def test_without_symbols_the_command_gives_out_what_it_took_in() -> None:
+    logs = sorted(path for path in LOGS.rglob("*") if path.is_file())
+    command = [sys.executable, "-m", "klogd_py", "translate", *map(str, logs)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"".join(path.read_bytes() for path in logs)
 
 
 def test_with_no_symbols_every_log_comes_out_byte_for_byte() -> None:

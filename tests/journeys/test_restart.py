@@ -28,6 +28,15 @@ def _documents(log: Path) -> list[dict[str, object]]:
     return documents
 
 
+def _oldest() -> int:
+    """The number of the oldest record that the kernel's ring holds just now."""
+    ring = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return int(os.read(ring, 1 << 14).split(b",", 2)[1])
+    finally:
+        os.close(ring)
+
+
 def _marked(log: Path, marker: str) -> list[str]:
     return [line.split(marker)[1][1:3] for line in lines_of(log) if marker in line]
 
@@ -125,14 +134,12 @@ def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, save
     filled = saved.replace(b"BOOT", boot_id.encode()).replace(b"LOG", os.fsencode(log))
     (tmp_path / "position.json").write_bytes(filled)
     config = configure(tmp_path, JSON_FILE)
+    before = _oldest()
     with Program(tmp_path, "--once", "--sink", f"file:{log}", config=config) as program:
         assert program.wait() == 0
-    with Program(tmp_path, "--once", "--sink", "console", "--json", config=config) as program:
-        assert program.wait() == 0
-    shown = [json.loads(line)["seq"] for line in lines_of(program.output)]
     written = [document["seq"] for document in _documents(log)]
-    assert written
-    assert shown[: len(written)] == written
+    assert before <= int(str(written[0])) <= _oldest()  # a full ring may have dropped its oldest meanwhile
+    assert written == list(range(int(str(written[0])), int(str(written[-1])) + 1))
 
 
 def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Path) -> None:

@@ -76,6 +76,19 @@ def test_another_boot_in_a_capture_has_a_slide_of_its_own(tmp_path: Path, map_of
     assert names_in(lines_of(tmp_path / "kern.log")) == [*expected(OOPS), *expected(other, elsewhere)]
 
 
+@pytest.mark.parametrize("release", ["6.1.0", "6.1.9"])
+def test_a_map_named_for_another_release_than_the_captures_names_nothing(tmp_path: Path, map_of: Path, release: str) -> None:
+    named = map_of.rename(tmp_path / "System.map-6.1.0")
+    banner = f"<5>[    0.000000] Linux version {release} (gcc 12) #1"
+    with program_on(tmp_path, named) as program:
+        program.feed("\n".join([banner, *STAMPED]) + "\n")
+        program.end_of_input()
+        assert program.wait() == 0
+        if release != "6.1.0":
+            program.await_log("made for Linux 6.1.0 by its name, the log is of Linux 6.1.9")
+    assert names_in(lines_of(tmp_path / "kern.log")) == (expected(OOPS) if release == "6.1.0" else [])
+
+
 def test_a_later_contradiction_is_a_warning_and_ends_all_naming(tmp_path: Path, map_of: Path) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]

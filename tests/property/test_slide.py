@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from klogd_py.symbols.architecture import X86_64
@@ -58,7 +58,11 @@ def test_another_kernels_map_proves_no_slide(seed: int) -> None:
 
 @settings(deadline=None)
 @given(SEEDS, st.integers(0, 407), st.sampled_from((1, 4, 16, 0x40, 0x1000)))
-def test_a_map_with_one_function_longer_proves_no_slide_if_the_oops_calls_past_it(seed: int, at: int, by: int) -> None:
+@example(310, 263, 64)
+def test_a_map_with_one_function_longer_proves_no_slide_if_a_call_past_it_leads_into_a_function(
+    seed: int, at: int, by: int
+) -> None:
+    """Unless what follows is just as long: then the call leads to the beginning of a neighbour, and shows nothing."""
     random = Random(seed)
     running = kernel(random)
     other = longer(running, at, by)
@@ -67,7 +71,7 @@ def test_a_map_with_one_function_longer_proves_no_slide_if_the_oops_calls_past_i
     if found is not None:
         assert found == running.slide
         called = [target for target in call_targets(lines) if BASE <= target - found < running.end]
-        assert [other.starts.get(running.name_at(target)) for target in called] == [target - found for target in called]
+        assert {target - found for target in called} <= set(other.starts.values())
         frames = [int(line.split()[-1], 16) - 1 for line in lines if line.startswith(" 0x")]
         assert [other.name_at(address) for address in frames[-2:]] == ["do_syscall_64", ENTRY]
 

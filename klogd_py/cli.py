@@ -84,6 +84,8 @@ def _dispatch(options: argparse.Namespace, drop_in: bool) -> int:
             return commands.lookup(invocation, options.addresses)
         if command == "maps":
             return commands.maps(invocation)
+        if command == "doctor":
+            return commands.doctor(invocation)
         if command == "status":
             return commands.status(invocation, getattr(options, "socket", ""))
         return commands.check_config(invocation, options.file_to_check)

@@ -1,4 +1,4 @@
-"""The subcommands that answer and end: translate, lookup, maps, status, check-config."""
+"""The subcommands that answer and end: translate, lookup, maps, status, doctor, check-config."""
 
 import os
 import re
@@ -14,6 +14,7 @@ from klogd_py import config, filtering
 from klogd_py.addresses import Kind
 from klogd_py.columns import aligned, is_coloured
 from klogd_py.config import DEFAULT_PATH, BadConfig, Config
+from klogd_py.doctor import visit
 from klogd_py.filtering import pieces, renamed, write
 from klogd_py.invocation import Invocation
 from klogd_py.record import Place, Unknown
@@ -186,6 +187,16 @@ def status(invocation: Invocation, socket: str) -> int:
     else:
         print(table(told, is_coloured(sys.stdout)), end="")
     return 0
+
+
+def doctor(invocation: Invocation) -> int:
+    """Check the machine; status 1 if something is wrong."""
+    findings = visit.examine(invocation)
+    if invocation.json:
+        _print_json(findings)
+    else:
+        print(visit.report(findings, is_coloured(sys.stdout)), end="")
+    return 0 if visit.is_well(findings) else 1
 
 
 def _socket_of(invocation: Invocation) -> str:

@@ -113,8 +113,9 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
     mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
     asking = add("status", "print how things stand with the daemon that runs")
     asking.add_argument("--socket", metavar="FILE", help="where the daemon listens (default: status.socket of the configuration)")
+    examining = add("doctor", "check this machine, and say what is wrong and how it is mended")
     checking = add("check-config", "read the configuration and say whether it is right")
-    for answering in (looking, mapping, asking, checking):
+    for answering in (looking, mapping, asking, examining, checking):
         answering.add_argument("--json", action="store_true", help=_JSON_HELP)
     checking.add_argument("file_to_check", nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
 

@@ -49,8 +49,9 @@ def dev_log(machine: Machine) -> list[Finding]:
     if route.syslog_path:
         return [_behind_journal(machine, route.syslog_path)]
     if seen.has_dev_log:
-        words = "it is the journal's, which makes user of the facility kern when it hands on to a syslogd"
-        return [warn("/dev/log", words, 'apt-get install rsyslog, or sinks = ["journal"] in /etc/klogd-py.toml')]
+        words = "it is the journal's, which does not keep the facility kern of what programs send"
+        remedy = 'journal.mode = "feed"' if seen.syslogd else 'apt-get install rsyslog, or sinks = ["journal"]'
+        return [warn("/dev/log", words, f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py")]
     if not machine.at("/dev/log").exists():
         words = "nobody listens there: records wait until a syslogd comes"
         return [bad("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")]

@@ -42,10 +42,11 @@ def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path
     assert (finding.grade, "ReadKMsg=no" in finding.words) == (Grade.OK, True)
 
 
-def test_a_dev_log_that_leads_into_the_journal_makes_user_of_kern(tmp_path: Path) -> None:
-    journald(build(tmp_path))
-    (finding,) = neighbours.dev_log(machine(tmp_path))
-    assert (finding.grade, "makes user" in finding.words) == (Grade.WARN, True)
+@pytest.mark.parametrize(("syslogd", "mode", "remedy"), [(False, "auto", "apt-get install rsyslog"), (True, "sole", '"feed"')])
+def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(tmp_path: Path, syslogd: bool, mode: str, remedy: str) -> None:
+    journald(build(tmp_path), syslogd)
+    (finding,) = neighbours.dev_log(machine(tmp_path, journal={"mode": mode}))
+    assert (finding.grade, "does not keep" in finding.words, remedy in finding.remedy) == (Grade.WARN, True, True)
 
 
 def test_the_syslogd_behind_the_journal_keeps_kern(tmp_path: Path) -> None:

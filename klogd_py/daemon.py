@@ -7,12 +7,13 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, journald, notify, text_device
+from klogd_py import device, journald, notify, privileges, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
@@ -22,7 +23,7 @@ from klogd_py.flood import Limiter
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
-from klogd_py.outlets import build_sink, terms_for
+from klogd_py.outlets import build_sink, open_files, terms_for
 from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Severity
 from klogd_py.replay import open_replay
@@ -47,12 +48,13 @@ class Daemon:
         """Read the configuration and open the source, unless one is given.
 
         Raises:
-            BadConfig: the configuration is wrong.
+            BadConfig: the configuration is wrong, or the user that it names is not there.
             SourceUnavailable: no kernel log interface can be used.
             PositionInUse: another daemon uses the same position file.
         """
         self._invocation = invocation
         self.config = invocation.config()
+        self._user = self._named_user()
         self._live = not invocation.input
         self.source = source or self._open_source()
         self.naming = Naming(self._sources, self._renamed)
@@ -87,10 +89,17 @@ class Daemon:
         """Carry records until the source ends or a signal says stop; returns the exit status.
 
         ``ready`` is called when records are about to flow.
+
+        Raises:
+            CannotBecome: this process may not become the user that it is to go on as.
         """
         self._take_signals()
         self._set_console_level()
         self._arrange_sinks()
+        if self._is_asked:
+            self.reporting.listen(self.config.status, self._user.number if self._user else -1)
+        if self._user is not None:
+            privileges.become(self._user)  # before symbols are read, or a later look at them would find less than this one
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
         self.naming.draw_first()
@@ -128,10 +137,17 @@ class Daemon:
             floor = Severity[self._flood.floor.upper()]
             self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
 
+    def _named_user(self) -> privileges.User | None:
+        """The user to go on as, if one is named; raises BadConfig."""
+        try:
+            return privileges.look_up(self.config.user) if self.config.user else None
+        except privileges.NoSuchUser as error:
+            raise BadConfig(f"key user: {error}") from error
+
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
-        return device.open_source(self.config.input.source)
+        return device.open_source(self.config.input.source, self._invocation.handed)
 
     @property
     def _numbered(self) -> bool:
@@ -154,6 +170,8 @@ class Daemon:
         sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in wanted}
         if any(sink.keeps_position for sink in sinks.values()):
             self._books.open()
+        if self._user is not None:
+            open_files(sinks.values(), self._user.number, self._user.group)
         terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
         self._books.save(self.mailroom.positions)  # a sink that goes now may come back
         self.mailroom.arrange(sinks.values(), terms.__getitem__)
@@ -202,17 +220,19 @@ class Daemon:
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
+            notify.tell(notify.reloading(time.monotonic()))
             try:
                 config = self._invocation.config()
             except BadConfig as error:
                 self._refuse(reason, error)
-                return
-            await self._change_to(config, reason)
+            else:
+                await self._change_to(config, reason)
+            notify.tell(f"READY=1\n{self.reporting.line}")
 
     async def _change_to(self, config: Config, reason: str) -> None:
-        late = ", ".join(f"[{name}]" for name in ("input", "state") if getattr(config, name) != getattr(self.config, name))
+        late = ", ".join(key for key in ("input", "state", "user") if getattr(config, key) != getattr(self.config, key))
         if late:
-            logger.warning("the change in %s takes effect at the next start", late)
+            logger.warning("the change of %s takes effect at the next start", late)
         before, self.config = self.config, config
         try:
             self._arrange_sinks()
@@ -220,7 +240,6 @@ class Daemon:
             self.config = before
             self._refuse(reason, error)
             return
-        notify.tell("RELOADING=1")
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         self._set_manner()
@@ -229,7 +248,6 @@ class Daemon:
         await self.naming.redraw(reason)
         if self._live:
             await self._follow()
-        notify.tell(f"READY=1\n{self.reporting.line}")
 
     def _refuse(self, reason: str, error: Exception) -> None:
         logger.error("keeping the old configuration: %s", error)
@@ -240,9 +258,13 @@ class Daemon:
         self._camera.note("symbols", ", ".join(reasons), True, self.naming.survey.headline)
         self.reporting.tell()
 
+    @property
+    def _is_asked(self) -> bool:
+        """Whether anybody may ask how things stand; nobody does about a text from elsewhere."""
+        return self._live and not self._invocation.once
+
     async def _open_windows(self) -> None:
-        """Have whoever may ask how things stand; nobody asks about a text from elsewhere."""
-        if self._live and not self._invocation.once:
+        if self._is_asked:
             await self.reporting.arrange(self.config.status, self.config.metrics)
 
     def _file_changed(self, path: Path) -> None:

@@ -78,6 +78,7 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
     parser.add_argument("-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops")
     parser.add_argument("-c", "--console-level", type=_console_level, metavar="N", help="what the console shows, 1 to 8")
     parser.add_argument("-n", "--foreground", action="store_true", help="stay in the foreground" if drop_in else _NOT_GIVEN)
+    parser.add_argument("--user", metavar="NAME", help="go on as this user once what needs root is open")
     parser.add_argument("--pid-file", metavar="FILE", help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else ""))
     parser.add_argument("-d", "--debug", action="store_true", help="the same as --log-level debug")
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="how much to say of itself")

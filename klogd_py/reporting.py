@@ -52,12 +52,16 @@ class Reporting:
         if self._timer is None and notify.is_heard():
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self.tell)
 
-    async def arrange(self, section: StatusSection, metrics: Metrics) -> None:
-        """Have the windows that the configuration names; those that it names as before stay open."""
+    def listen(self, section: StatusSection, owner: int = -1) -> None:
+        """Have the status socket that the configuration names; ``owner`` is whom the daemon goes on as, if somebody else."""
         if self._socket is None or section != self._section:
             self._close_socket()
             self._section = section
-            self._open_socket(section)
+            self._open_socket(section, owner)
+
+    async def arrange(self, section: StatusSection, metrics: Metrics) -> None:
+        """Have the windows that the configuration names; those that it names as before stay open."""
+        self.listen(section)
         if metrics != self._metrics:
             self._close_metrics()
             self._metrics = metrics
@@ -71,7 +75,7 @@ class Reporting:
         self._close_metrics()
         self._courier.close()
 
-    def _open_socket(self, section: StatusSection) -> None:
+    def _open_socket(self, section: StatusSection, owner: int) -> None:
         if not section.socket:
             return
         group = None
@@ -81,7 +85,7 @@ class Reporting:
             except KeyError:
                 logger.warning("status.group: there is no group %s; only root may ask", section.group)
         try:
-            self._socket = StatusSocket(Path(section.socket), group, self._status)
+            self._socket = StatusSocket(Path(section.socket), group, self._status, owner)
         except SocketUnusable as error:
             logger.warning("klogd-py status will not work: %s", error)
 

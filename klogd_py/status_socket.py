@@ -69,13 +69,16 @@ def may_know_addresses(peer: Peer, own_uid: int) -> bool:
 class StatusSocket:
     """The listening socket. Mutable; lives on the event loop."""
 
-    def __init__(self, path: Path, group: int | None, status: Callable[[], Status]) -> None:
-        """Listen at ``path``, mode 0600, or 0660 with a ``group``; raises SocketUnusable."""
+    def __init__(self, path: Path, group: int | None, status: Callable[[], Status], owner: int = -1) -> None:
+        """Listen at ``path``, mode 0600, or 0660 with a ``group``; raises SocketUnusable.
+
+        ``owner`` is whom the daemon will go on as, if that is somebody else.
+        """
         self._path = path
         self._group = group
         self._status = status
         self._kept: dict[bool, tuple[float, bytes]] = {}
-        self._listening = _listen(path, group)
+        self._listening = _listen(path, group, owner)
         self._made = os.stat(path)
         asyncio.get_running_loop().add_reader(self._listening, self._answer)
 
@@ -161,7 +164,7 @@ def _connected(path: Path) -> socket.socket:
         raise
 
 
-def _listen(path: Path, group: int | None) -> socket.socket:
+def _listen(path: Path, group: int | None, owner: int) -> socket.socket:
     """A listening socket at ``path``; one that nobody listens at any more is taken away first."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
@@ -173,14 +176,26 @@ def _listen(path: Path, group: int | None) -> socket.socket:
         finally:
             os.umask(before)
         if group is not None:
-            os.chown(path, -1, group)
-            path.chmod(0o660)
+            _open_to(path, group)
+        if owner >= 0:
+            os.chown(path, owner, -1)
         listening.listen(BACKLOG)
     except (OSError, ValueError) as error:
         listening.close()
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise SocketUnusable(f"{path}: {reason}") from error
     return listening
+
+
+def _open_to(path: Path, group: int) -> None:
+    """Let a group connect; where that is forbidden the socket is still root's and the daemon's own."""
+    try:
+        if path.stat().st_gid != group:  # the service may not change owners, nor need it for its own group
+            os.chown(path, -1, group)
+        path.chmod(0o660)
+    except PermissionError:
+        words = "%s: may not be opened to group %d: only the daemon's own group can be, see Group= of its unit"
+        logger.warning(words, path, group)
 
 
 def _clear(path: Path) -> None:

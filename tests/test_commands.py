@@ -32,6 +32,8 @@ ELSEWHERE = {
     "scripts/roundtrip DIR": ("tests/test_roundtrip.py", "roundtrip"),
     "scripts/fuzz --seconds 60": ("tests/test_fuzz.py", "fuzz"),
     "scripts/torture --rounds 20": ("tests/journeys/test_torture.py", "torture"),
+    "make deb": ("tests/vm/lab/images.py", "make deb"),
+    "sudo apt install ./dist/klogd-py_*.deb": ("tests/vm/test_package.py", "dpkg -i /stage/first.deb"),
     "sudo make install": ("tests/test_install.py", "install"),
     "sudo systemctl daemon-reload": ("tests/vm/lab/guests.py", "systemctl daemon-reload"),
     "sudo systemctl enable --now klogd-py": ("tests/vm/test_changes.py", "systemctl enable -q klogd-py"),

@@ -164,3 +164,37 @@ def test_the_groups_of_a_caller_are_those_that_the_kernel_knows() -> None:
     here, there = socket.socketpair(socket.AF_UNIX)
     with here, there:
         assert peer_of(here) == Peer(os.getuid(), frozenset({os.getgid(), *os.getgroups()}))
+
+
+@needs_root
+def test_a_daemon_that_goes_on_as_somebody_else_leaves_the_socket_to_it(path: Path) -> None:
+    async def serve() -> int:
+        serving = StatusSocket(path, None, status, owner=NOBODY)
+        try:
+            return path.stat().st_uid
+        finally:
+            serving.close()
+
+    assert asyncio.run(serve()) == NOBODY
+
+
+@needs_root
+def test_a_group_that_the_socket_may_not_be_given_to_leaves_it_closed_to_others(path: Path) -> None:
+    listening = (
+        "import asyncio, pathlib, stat, sys\n"
+        "from klogd_py.status_socket import StatusSocket\n"
+        "async def serve():\n"
+        "    path = pathlib.Path(sys.argv[1])\n"
+        "    serving = StatusSocket(path, int(sys.argv[2]), lambda: None)\n"
+        "    print(oct(stat.S_IMODE(path.stat().st_mode)))\n"
+        "    serving.close()\n"
+        "asyncio.run(serve())\n"
+    )
+    os.chown(path.parent, NOBODY, NOBODY)
+    for group, mode in ((GROUP, "0o600"), (NOBODY, "0o660")):
+        command = [sys.executable, "-c", listening, str(path), str(group)]
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=30, user=NOBODY, group=NOBODY, extra_groups=(), check=False
+        )
+        assert done.stdout.strip() == mode
+        assert ("may not be opened to group 991" in done.stderr) == (group == GROUP)

@@ -255,7 +255,8 @@ class Daemon:
 
     def _renamed(self, reasons: Sequence[str]) -> None:
         """Other symbols have been taken into use."""
-        self._camera.note("symbols", ", ".join(reasons), True, self.naming.survey.headline)
+        found = self.naming.survey
+        self._camera.note("symbols", ", ".join(reasons), not found.refusal, found.refusal or found.headline)
         self.reporting.tell()
 
     @property

@@ -14,6 +14,7 @@ from klogd_py.symbols import architecture, elf, kallsyms, kcore, modules, search
 from klogd_py.symbols.atlas import Atlas, Chart
 from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
+from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.layouts import ModuleFiles
 from klogd_py.symbols.loaded import Loaded, loaded
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
@@ -72,6 +73,13 @@ class Survey(Struct, frozen=True):
     def in_use(self) -> Verdict | None:
         """The map that names come from, if one was accepted."""
         return next((verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None)
+
+    @property
+    def refusal(self) -> str:
+        """Why what lies in the place of the map in use is not taken instead; empty where it is the one in use."""
+        if self.in_use is None or not self.in_use.reason.endswith(KEPT):
+            return ""
+        return next(f"{one.path} refused: {one.reason}" for one in self.verdicts if one.standing is Standing.REFUSED)
 
     @property
     def lacks_slide(self) -> bool:
@@ -174,6 +182,10 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     listing = _modules(sources, remarks)
     symbols = _kallsyms(sources, remarks)
     verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
+    kept = keep(before.in_use, before.candidate, verdicts) if before is not None and candidate is None else None
+    if kept is not None and before is not None:
+        verdicts.append(kept)
+        candidate = before.candidate
     elsewhere = not sources.modules
     files = before.loaded.files.anew() if before is not None else _files(sources)
     known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None)

@@ -126,3 +126,48 @@ def test_a_second_daemon_leaves_the_socket_of_the_first_alone(tmp_path: Path) ->
             assert other.stop() == 0
         assert document(tmp_path).pid == program.process.pid
         assert program.stop() == 0
+
+
+def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "System.map"
+    path.write_text("c0100000 T _text\nc010b800 T do_fork\nc0200000 A _end\n")
+    config = quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n[names]\nmap = "{path}"\nkallsyms = ""\nmodules = ""')
+    with Program(tmp_path, config=config) as program:
+        used = document(tmp_path).names.map
+        assert used is not None
+        path.write_text("nothing like a map\n")
+        program.send(signal.SIGUSR2)
+        program.await_log("symbols read anew after SIGUSR2")
+        told = document(tmp_path)
+        assert told.names.map is not None
+        assert told.names.map.path == used.path
+        (change,) = told.changes
+        assert (change.what, change.taken) == ("symbols", False)
+        assert "holds no symbols" in change.detail
+        assert program.stop() == 0
+
+
+def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice(tmp_path: Path) -> None:
+    log = tmp_path / "kern.json"
+    text = f'sinks = ["file:{log}"]\nfile.form = "json"\n'
+    config = quiet(tmp_path, text)
+    with Program(tmp_path, config=config) as program:
+        for number in range(12):
+            say(f"number {number}")
+            if number % 3 == 0:
+                quiet(tmp_path, f"{text}translate.twice = {'true' if number % 2 else 'false'}\n")
+            elif number % 3 == 1:
+                config.write_text("broken = [")
+            program.send((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)[number % 3])
+        quiet(tmp_path, text)
+        marker = f"marker-{secrets.token_hex(8)}"
+        say(marker)
+        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        assert program.stop() == 0
+    expected = None
+    for entry in (msgspec.json.decode(line, type=dict[str, msgspec.Raw]) for line in lines_of(log)):
+        gap = msgspec.json.decode(entry["gap"], type=dict[str, int | str]) if "gap" in entry else {}
+        first = gap["first"] if gap else msgspec.json.decode(entry["seq"], type=int)
+        last = gap["last"] if gap else first
+        assert expected in (None, first)
+        expected = int(last) + 1

@@ -13,11 +13,12 @@ import msgspec
 from klogd_py import config, filtering
 from klogd_py.addresses import Kind
 from klogd_py.columns import aligned, is_coloured
-from klogd_py.config import DEFAULT_PATH, BadConfig, Config
+from klogd_py.config import DEFAULT_PATH, BadConfig
 from klogd_py.doctor import visit
 from klogd_py.filtering import pieces, renamed, write
 from klogd_py.invocation import Invocation
 from klogd_py.record import Place, Unknown
+from klogd_py.settings import Config
 from klogd_py.status import Status
 from klogd_py.status_socket import ask
 from klogd_py.status_table import table

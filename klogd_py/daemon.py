@@ -13,21 +13,22 @@ from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, journald, notify, privileges, text_device
+from klogd_py import device, notify, privileges, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
-from klogd_py.config import BadConfig, Config, Flood
+from klogd_py.config import BadConfig
 from klogd_py.device import KmsgDevice, Source
 from klogd_py.flood import Limiter
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
-from klogd_py.outlets import build_sink, open_files, terms_for
+from klogd_py.outlets import Outlets
 from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Severity
 from klogd_py.replay import open_replay
 from klogd_py.reporting import Reporting
+from klogd_py.settings import Config, Flood
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.snapshot import Camera
 from klogd_py.symbols import search
@@ -75,7 +76,7 @@ class Daemon:
         )
         self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
         self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))
-        self._routes = journald.Routes()
+        self._outlets = Outlets(self.mailroom, self._books, self._boot, self._user, live=self._live)
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -95,7 +96,7 @@ class Daemon:
         """
         self._take_signals()
         self._set_console_level()
-        self._arrange_sinks()
+        self._outlets.arrange(self.config)
         if self._is_asked:
             self.reporting.listen(self.config.status, self._user.number if self._user else -1)
         if self._user is not None:
@@ -157,25 +158,6 @@ class Daemon:
     def _newest(self) -> int | None:
         return self.source.newest() if isinstance(self.source, KmsgDevice) else None
 
-    def _arrange_sinks(self) -> None:
-        """Have the sinks that the configuration names; raises PositionInUse."""
-        routes = journald.Routes()
-        if self._live and {"journal", "syslog"} & set(self.config.sinks):
-            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")), self.config.sinks)
-        for reason in routes.reasons:
-            if reason not in self._routes.reasons:
-                logger.info("%s", reason)
-        self._routes = routes
-        wanted = [spec for spec in self.config.sinks if spec != "syslog" or not routes.syslog_is_idle]
-        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in wanted}
-        if any(sink.keeps_position for sink in sinks.values()):
-            self._books.open()
-        if self._user is not None:
-            open_files(sinks.values(), self._user.number, self._user.group)
-        terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
-        self._books.save(self.mailroom.positions)  # a sink that goes now may come back
-        self.mailroom.arrange(sinks.values(), terms.__getitem__)
-
     def _sources(self) -> Sources:
         return self._invocation.sources(self.config, elsewhere=not self._live)
 
@@ -235,7 +217,7 @@ class Daemon:
             logger.warning("the change of %s takes effect at the next start", late)
         before, self.config = self.config, config
         try:
-            self._arrange_sinks()
+            self._outlets.arrange(self.config)
         except PositionInUse as error:
             self.config = before
             self._refuse(reason, error)

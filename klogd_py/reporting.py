@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from klogd_py import notify
-from klogd_py.config import Metrics, StatusSection
 from klogd_py.courier import Courier
 from klogd_py.scrape import Scrape
+from klogd_py.settings import Metrics, StatusSection
 from klogd_py.status import Status, sentence
 from klogd_py.status_socket import SocketUnusable, StatusSocket
 

@@ -8,8 +8,9 @@ from klogd_py.carrier import Carrier
 from klogd_py.device import BATCH_RECORDS
 from klogd_py.naming import Naming
 from klogd_py.record import Cause, Gap
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import ENTRY_OVERHEAD_BYTES, WhenFull
+from klogd_py.sinks.outbox import WhenFull
 from klogd_py.symbols.sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, ScriptedSink, hurried

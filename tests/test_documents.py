@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from klogd_py import config, options
-from klogd_py.config import Config
+from klogd_py.settings import Config
 
 PROJECT = Path(__file__).parent.parent
 PAGES = tuple(PROJECT / "docs" / name for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.config import Config
+from klogd_py.settings import Config
 from klogd_py.status import Status
 from klogd_py.symbols.survey import Survey
 

@@ -11,11 +11,12 @@ import msgspec
 
 from klogd_py import config as configuration
 from klogd_py.columns import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
-from klogd_py.config import BadConfig, Config
+from klogd_py.config import BadConfig
 from klogd_py.doctor import kernel, names, neighbours, own
 from klogd_py.doctor.finding import Finding, Grade, bad, ok
 from klogd_py.doctor.machine import Machine
 from klogd_py.invocation import Invocation
+from klogd_py.settings import Config
 from klogd_py.status import Status
 from klogd_py.status_socket import NoAnswer, ask
 from klogd_py.symbols.search import under

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from klogd_py.config import Config, convert
+from klogd_py.config import convert
 from klogd_py.doctor.machine import Machine
 from klogd_py.invocation import Invocation
+from klogd_py.settings import Config
 from klogd_py.status import Status
 from klogd_py.symbols.survey import survey
 from tests.symbols.kernels import KALLSYMS, MAP

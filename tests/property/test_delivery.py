@@ -14,8 +14,9 @@ from klogd_py.clock import LiveClock
 from klogd_py.flood import Limiter
 from klogd_py.naming import Naming
 from klogd_py.record import Cause, Record, Severity
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import ENTRY_OVERHEAD_BYTES, WhenFull
+from klogd_py.sinks.outbox import WhenFull
 from klogd_py.symbols.sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, HurriedLoop, ScriptedSink

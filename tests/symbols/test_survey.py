@@ -1,8 +1,8 @@
 import os
 from pathlib import Path
 
-from klogd_py.config import Names
 from klogd_py.record import Place, Unknown
+from klogd_py.settings import Names
 from klogd_py.symbols.identity import Standing
 from klogd_py.symbols.sources import Sources
 from klogd_py.symbols.survey import Survey, survey

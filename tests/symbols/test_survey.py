@@ -1,8 +1,8 @@
 import os
 from pathlib import Path
 
-from klogd_py.config import Names
 from klogd_py.record import Place, Unknown
+from klogd_py.settings import Names
 from klogd_py.symbols.identity import SAMPLES, Standing
 from klogd_py.symbols.sources import Sources
 from klogd_py.symbols.survey import Survey, survey
@@ -84,7 +84,7 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     found = looked_over(root)
     assert "agrees with kallsyms" in found.headline + " ".join(found.summary)
     wrong = []
-    for i, (address, name) in enumerate(rows):
+    for i, (address, name) in enumerate(rows[:-1]):  # where the last one ends nobody knows
         place = found.atlas.place_of(address + 4)
         assert isinstance(place, Place)
         wrong += [i] if (place.name, place.offset) != (name, 4) else []

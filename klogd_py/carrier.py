@@ -7,6 +7,7 @@ import asyncio
 
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
+from klogd_py.counters import Counters
 from klogd_py.device import Source
 from klogd_py.flood import Limiter
 from klogd_py.holdback import may_begin
@@ -47,6 +48,7 @@ class Carrier:
         self.join = True
         self.limiter = self._limiting = Limiter()
         self.carried = 0
+        self.counters = Counters()
         self.intake = Intake(source, mailroom.room, ahead=ahead, once=once and live)
         self._stood: Stood = set()
         self._source = source
@@ -93,6 +95,7 @@ class Carrier:
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        self.counters.read(batch)
         async with self._naming.lock:
             pass  # a survey that is being drawn is waited for
         batch = await self._held_back(batch, last)
@@ -100,11 +103,12 @@ class Carrier:
             await self._naming.redraw("an Oops")
         batch = self._limited(batch, last)
         self._clock.anchor()
-        entries, unknown = self._translated(batch)
-        if unknown and self._live and await self._naming.modules_differ():
+        entries, places = self._translated(batch)
+        if self._live and any(isinstance(place, Unknown) for place in places) and await self._naming.modules_differ():
             # An oops can come before the event that tells of its module, whose init function may still be running.
             await self._naming.redraw("an address that no symbol contained")
-            entries, _ = self._translated(batch)
+            entries, places = self._translated(batch)
+        self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
         await asyncio.sleep(0)
@@ -150,26 +154,27 @@ class Carrier:
 
     def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Leave out what the configuration wants left out."""
+        ended: list[Record | Gap] = []
         if self.limiter is not self._limiting:
-            batch = [*self._limiting.end(), *batch]
-            self._limiting = self.limiter
+            ended, self._limiting = self._limiting.end(), self.limiter
         if self._limiting.is_idle:
-            return batch
-        batch = self._limiting.take(batch, asyncio.get_running_loop().time())
-        return [*batch, *self._limiting.end()] if last else batch
+            self.counters.limited(ended)
+            return [*ended, *batch] if ended else batch
+        batch = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
+        batch = [*batch, *self._limiting.end()] if last else batch
+        self.counters.limited(batch)
+        return batch
 
-    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
-        """The batch as entries, and whether it holds a code address that has no place."""
+    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], list[Place | Unknown]]:
+        """The batch as entries, and what was found for each address in it."""
         atlas = self._naming.survey.atlas
-        unknown = False
+        found: list[Place | Unknown] = []
 
         def place_of(address: int) -> Place | Unknown:
-            nonlocal unknown
-            place = atlas.place_of(address)
-            unknown = unknown or isinstance(place, Unknown)
+            found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), unknown
+        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), found
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""

@@ -125,7 +125,9 @@ class Intake:
         return self._source.rewind(seq)
 
     def _put(self, items: list[Record | Gap], is_live: bool) -> None:
-        size_bytes = sum([len(item.text) for item in items if isinstance(item, Record)]) + OVERHEAD_BYTES * len(items)
+        size_bytes = OVERHEAD_BYTES * len(items)
+        if self._ahead_bytes:  # else one batch is as many as there may be
+            size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
         self._batches.append(Batch(items, is_live, size_bytes))
         self._bytes += size_bytes
         if self._bytes > self._ahead_bytes:

@@ -82,6 +82,7 @@ class Ledger:
             ) from None
         self._descriptor = descriptor
         if os.fstat(descriptor).st_size == 0:
+            self._leave_to_owner()
             self._write({})
 
     def owed(self, sink: str) -> int | None:
@@ -124,6 +125,13 @@ class Ledger:
             os.pwrite(self._descriptor, content.ljust(size - 1) + b"\n", 0)
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
+
+    def _leave_to_owner(self) -> None:
+        """Give a new file to whom its directory belongs: run by hand as root, it must not be lost to the service's user."""
+        if os.geteuid() == 0:
+            owner = self._path.parent.stat()
+            with contextlib.suppress(OSError):  # root of a user namespace, in which that owner has no number
+                os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
 
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0

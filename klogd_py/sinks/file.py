@@ -4,6 +4,7 @@ Lines are written whole: what a full disk cut off in the middle is taken back, a
 else left unfinished is ended first.
 """
 
+import errno
 import os
 import pwd
 import stat
@@ -128,6 +129,9 @@ class FileSink:
 
 
 def _for_whom(error: OSError) -> str:
+    """What to add to a refusal that is not everybody's."""
+    if error.errno == errno.EROFS:
+        return " for this process; a service writes where ReadWritePaths= of its unit lets it"
     if not isinstance(error, PermissionError):
         return ""
     number = os.geteuid()

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols import architecture, elf, kcore, readings, search, system_map, vmlinux
-from klogd_py.symbols.atlas import Atlas, Chart
+from klogd_py.symbols.atlas import Atlas, Chart, Compared
 from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.keeping import KEPT, keep
@@ -227,7 +227,11 @@ def _drawn(found: Survey) -> Survey:
     charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
-        charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases))
+        chart = Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases)
+        if found.slide.source is SlideSource.KALLSYMS and isinstance(found.kernel, Table):
+            charts.insert(0, Compared(chart, found.kernel))
+        else:
+            charts.insert(0, chart)
     usable = bool(charts) and not (found.hidden and found.slide is None)
     if found.lacks_slide:
         blank = Unknown.UNSLID

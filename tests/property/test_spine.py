@@ -103,6 +103,45 @@ def test_any_bytes_make_one_record_and_none_is_lost(raw: bytes) -> None:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
 
 
+# What records are made of, and what may go wrong with them, so that plain ones and others stand side by side.
+PIECES = st.sampled_from(
+    [
+        b"6",
+        b",",
+        b"12",
+        b",",
+        b"2048",
+        b"-",
+        b",caller=T1",
+        b",x=y",
+        b";",
+        b"text",
+        b"\n",
+        b" K=v",
+        b"\0",
+        b"\\x0a",
+        b"\\",
+        b"\xc3",
+        b"\xa9",
+    ]
+)
+RAWS = st.one_of(
+    st.lists(PIECES, max_size=12).map(b"".join),
+    st.builds(
+        b"%d,%d,%d,-;%b\n".__mod__, st.tuples(st.integers(0, 2050), st.integers(0, 99), st.integers(0, 99), st.binary(max_size=9))
+    ),
+    RECORDS.map(kmsg.render),
+)
+
+
+@given(st.lists(RAWS, max_size=40))
+def test_a_record_is_read_the_same_in_any_company(raws: list[bytes]) -> None:
+    alone = [record for raw in raws for record in kmsg.parse_all([raw])]
+    assert kmsg.parse_all(raws) == alone
+    for raw, record in zip(raws, alone, strict=True):
+        assert record.unparsed or record == kmsg.parse(raw)
+
+
 @given(RECORDS, st.data())
 def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(record: Record, data: st.DataObject) -> None:
     raw = kmsg.render(record)

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py import kmsg, lines
-from klogd_py.addresses import find
+from klogd_py.addresses import find, suspects
 from klogd_py.record import Place, Record, Unknown
 from klogd_py.sinks.text import printable
 from klogd_py.translate import Decoded, Manner, Style, rewrite
@@ -205,3 +205,9 @@ def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
     shown = printable(text)
     assert all(character.isprintable() or character == "\t" for character in shown)
     shown.encode()
+
+
+@given(st.lists(LINES, max_size=20))
+def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(lines: list[str]) -> None:
+    suspect = suspects(lines)
+    assert not [line for line in lines if line not in suspect and (find(line) or find(line, named_too=True))]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from klogd_py.record import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.text import Stamps, document, host_name, printable, speaker
+from klogd_py.sinks.text import Stamps, document, host_name, printable, said
 
 
 class FileForm(Enum):
@@ -46,14 +46,13 @@ class FileSink:
 
     def frame(self, entry: Entry) -> bytes:
         """One line with its line feed."""
-        record = entry.record
+        if self._form is FileForm.TEXT:
+            return f"{self._stamps.iso(entry.wall_us)} {self._host} {said(entry)}\n".encode()
         if self._form is FileForm.JSON:
             return document(entry, self._boot_id) + b"\n"
-        if self._form is FileForm.KLOGD:
-            head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-            return f"{printable(head + entry.text)}\n".encode()
-        tag, text = speaker(record, entry.text)
-        return f"{self._stamps.iso(entry.wall_us)} {self._host} {printable(tag)}: {printable(text)}\n".encode()
+        record = entry.record
+        head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
+        return f"{printable(head + entry.text)}\n".encode()
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Append all; raises SinkDown with the number of entries whose lines are whole."""

@@ -12,11 +12,12 @@ import os
 import socket
 from collections.abc import Sequence
 
-from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry
+from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry, Severity
 from klogd_py.sinks import REPLACED, SinkDown, is_addition
-from klogd_py.sinks.text import Stamps, printable, speaker
+from klogd_py.sinks.text import Stamps, said
 
 SOCKET = "/dev/log"
+LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
 LONGEST_BYTES = 1 << 16  # far beyond any kernel record; only a capture can hold a longer line, which is cut
 
 
@@ -39,11 +40,11 @@ class SyslogSink:
 
     def frame(self, entry: Entry) -> bytes:
         """The datagram of one entry. A facility that syslog has no code for is sent as user."""
-        record = entry.record
-        facility = record.facility if record.facility <= LAST_SYSLOG_FACILITY else USER
-        tag, text = speaker(record, entry.text)
-        priority = facility << 3 | record.severity
-        return f"<{priority}>{self._stamps.bsd(entry.wall_us)} {printable(tag)}: {printable(text)}".encode()
+        prefix = entry.record.prefix
+        priority = Severity.INFO if prefix is None else prefix
+        if priority > LAST_SYSLOG_PREFIX:
+            priority = USER << 3 | priority & 7
+        return f"<{priority:d}>{self._stamps.bsd(entry.wall_us)} {said(entry)}".encode()
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""

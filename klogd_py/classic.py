@@ -31,20 +31,34 @@ class PidFile:
 
     def claim(self) -> None:
         """Lock the file and write this process's id into it; raises AlreadyRunning, and OSError."""
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
-            raise AlreadyRunning(f"already running as process {pid or '?'} (see {self._path})") from None
+        while True:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+                os.close(self._descriptor)
+                raise AlreadyRunning(f"already running as process {pid or '?'} (see {self._path})") from None
+            if self._is_named():
+                break
+            os.close(self._descriptor)  # its last owner has removed it in between
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Remove the file and its lock."""
-        self._path.unlink(missing_ok=True)
+        """Remove the file and its lock; not a file that has taken its place."""
+        if self._is_named():
+            self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+    def _is_named(self) -> bool:
+        """Whether the file that is locked is the one that has the name."""
+        try:
+            named = os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        ours = os.fstat(self._descriptor)
+        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def signal_running(path: Path, number: signal.Signals) -> None:

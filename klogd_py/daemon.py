@@ -1,7 +1,6 @@
-"""The long-running service: builds its parts from one Config, and reacts to signals, to changed files and to modules that
-come and go.
+"""The long-running service: builds its parts from one Config, and reacts to signals, changed files and modules.
 
-The only place where concrete sources, sinks and watchers are named. One event loop.
+The only place where concrete sources and watchers are named. One event loop.
 """
 
 import asyncio
@@ -9,10 +8,11 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, journald, notify
+from klogd_py import device, journald, notify, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
@@ -24,7 +24,7 @@ from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
 from klogd_py.outlets import build_sink, terms_for
 from klogd_py.position import PositionInUse, boot_id
-from klogd_py.record import Entry, Gap, Severity
+from klogd_py.record import Severity
 from klogd_py.replay import open_replay
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols import search
@@ -59,7 +59,8 @@ class Daemon:
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
-        self.mailroom = Mailroom(self._announce, self._books.owed, rereadable=self._numbered, moved=self._moved)
+        told = partial(announce, wall_us_of=lambda record: self._clock.wall_of(record)[0])
+        self.mailroom = Mailroom(told, self._books.owed, rereadable=self._numbered, moved=self._moved)
         self.carrier = Carrier(
             self.source,
             self.mailroom,
@@ -78,6 +79,7 @@ class Daemon:
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
         self._group = asyncio.TaskGroup()
+        self._jobs: set[asyncio.Task[None]] = set()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Carry records until the source ends or a signal says stop; returns the exit status.
@@ -100,7 +102,7 @@ class Daemon:
                 if self._live and not self._invocation.once:
                     tasks.append(group.create_task(self._follow_changes()))
                 await self._stopping.wait()
-                for task in tasks:
+                for task in (*tasks, *self._jobs):
                     task.cancel()
         finally:
             await self._finish()
@@ -112,9 +114,6 @@ class Daemon:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
         self.status = await self.carrier.run()
         self._stopping.set()
-
-    def _announce(self, gap: Gap) -> Entry:
-        return announce(gap, lambda record: self._clock.wall_of(record)[0])
 
     def _set_manner(self) -> None:
         """Have records treated as the configuration says."""
@@ -163,7 +162,7 @@ class Daemon:
         if not self.config.console_level:
             return
         try:
-            device.set_console_level(self.config.console_level)
+            text_device.set_console_level(self.config.console_level)
         except OSError as error:
             logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
 
@@ -183,7 +182,9 @@ class Daemon:
 
     def _start(self, job: Callable[[], Coroutine[None, None, None]]) -> None:
         if not self._stopping.is_set():
-            self._group.create_task(job())
+            task = self._group.create_task(job())
+            self._jobs.add(task)
+            task.add_done_callback(self._jobs.discard)
 
     def _pause(self) -> None:
         if self.carrier.intake.running.is_set():
@@ -276,14 +277,22 @@ class Daemon:
     def _status_line(self) -> str:
         down = [name for name, outbox in self.mailroom.outboxes.items() if outbox.last_error]
         state = f"; down: {', '.join(down)}" if down else ""
+        if self._live and not self._numbered:
+            state += "; losses cannot be seen through this interface"
         return f"STATUS={self.carrier.carried} records from {self.source.name}; {self.naming.survey.headline}{state}"
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
         notify.tell("STOPPING=1")
         self._follower.close()
-        await self.carrier.finish()
-        await self.mailroom.empty(STOP_LIMIT_S)
+        now_s = asyncio.get_running_loop().time
+        end_s = now_s() + STOP_LIMIT_S
+        try:
+            async with asyncio.timeout_at(end_s):
+                await self.carrier.finish()
+        except TimeoutError:
+            logger.warning("records that were read are left for the next start: the symbols are still being read")
+        await self.mailroom.empty(max(0, end_s - now_s()))
         self._books.save(self.mailroom.positions)
         if self._status_timer is not None:
             self._status_timer.cancel()

@@ -1,4 +1,4 @@
-"""Where do the running kernel's messages come from? The only module that touches /dev/kmsg.
+"""Where do the running kernel's messages come from? The only module that touches /dev/kmsg; `text_device` has the others.
 
 Three interfaces, tried in this order: /dev/kmsg (one record per read, losses visible), /proc/kmsg and syslog(2) (text,
 one queue shared by all readers, losses invisible). Reading drains what is there, in batches; nothing else is done in
@@ -8,7 +8,6 @@ Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``de
 """
 
 import asyncio
-import ctypes
 import errno
 import os
 import stat
@@ -16,17 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from klogd_py import kmsg, lines
+from klogd_py import kmsg
 from klogd_py.gaps import explain
 from klogd_py.record import Cause, Gap, Record
+from klogd_py.text_device import PROC_KMSG, SYSCALL, ProcKmsg, SyslogCall, try_syscall
 
 BATCH_RECORDS = 512
 POLL_S = 0.1  # for syslog(2), which cannot be waited for
 KMSG = Path("/dev/kmsg")
-PROC_KMSG = Path("/proc/kmsg")
-SYSCALL = "syslog(2)"
 _KMSG_NUMBER = os.makedev(1, 11)
-_READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9  # SYSLOG_ACTION_...
 
 Read = Callable[[int, int], bytes]
 ToOldest = Callable[[int], None]
@@ -175,66 +172,6 @@ class KmsgDevice:
         return batch
 
 
-class ProcKmsg:
-    """/proc/kmsg: ``<6>[    1.234567] text`` lines without sequence numbers."""
-
-    def __init__(self, descriptor: int, name: str = str(PROC_KMSG)) -> None:
-        self.name = name
-        self.exhausted = False
-        self.remark = f"reading {name}: this interface cannot tell when the kernel lost messages"
-        self._descriptor = descriptor
-        self._tail = b""
-
-    def fileno(self) -> int:
-        """The descriptor of the file."""
-        return self._descriptor
-
-    def read_batch(self) -> list[Record | Gap]:
-        """All complete lines that are there; an unfinished one waits for its end."""
-        try:
-            raw = os.read(self._descriptor, 1 << 17)
-        except BlockingIOError:
-            return []
-        self.exhausted = not raw
-        return self._whole_lines(raw)
-
-    def _whole_lines(self, raw: bytes) -> list[Record | Gap]:
-        rows = (self._tail + raw).split(b"\n")
-        self._tail = rows.pop()
-        return [lines.klogd(row.decode("utf-8", "surrogateescape")) for row in rows]
-
-    def rewind(self, seq: int) -> bool:
-        """There is no going back: the kernel forgets what was read here."""
-        return False
-
-    def rest(self) -> list[Record | Gap]:
-        """A line whose end has not come."""
-        tail, self._tail = self._tail, b""
-        return [lines.klogd(tail.decode("utf-8", "surrogateescape"))] if tail else []
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
-
-
-class SyslogCall(ProcKmsg):
-    """syslog(2) with SYSLOG_ACTION_READ: the text of /proc/kmsg without a descriptor that could be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__(-1, SYSCALL)
-
-    def read_batch(self) -> list[Record | Gap]:
-        """All complete lines that are there; raises OSError."""
-        raw = b""
-        buffer = ctypes.create_string_buffer(kmsg.BUFFER_BYTES)
-        while _klogctl(_SIZE_UNREAD, None, 0) > 0 and len(raw) < 1 << 17:
-            raw += buffer.raw[: _klogctl(_READ, buffer, kmsg.BUFFER_BYTES)]
-        return self._whole_lines(raw) if raw else []
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 def open_source(choice: str) -> Source:
     """Open the interface that ``choice`` names: "auto", "/dev/kmsg", "/proc/kmsg" or "syslog".
 
@@ -258,13 +195,16 @@ def open_source(choice: str) -> Source:
     raise SourceUnavailable("; ".join(tried))
 
 
-async def readable(source: Source) -> None:
-    """Wait until a source has something to read; a regular file always has."""
+async def readable(source: Source, woken: asyncio.Event) -> None:
+    """Wait until a source has something to read, or is to be read anyhow; a regular file always has something.
+
+    ``woken`` is set when that is so. Going back in the ring wakes nobody who polls the device, so whoever does it sets it.
+    """
+    woken.clear()
     if source.fileno() < 0:
         await asyncio.sleep(POLL_S)
         return
     loop = asyncio.get_running_loop()
-    woken = asyncio.Event()
     try:
         loop.add_reader(source.fileno(), woken.set)
     except PermissionError:  # epoll has no use for regular files
@@ -273,11 +213,6 @@ async def readable(source: Source) -> None:
         await woken.wait()
     finally:
         loop.remove_reader(source.fileno())
-
-
-def set_console_level(level: int) -> None:
-    """Tell the kernel which messages to print on the console (1 to 8, as klogd -c); raises OSError."""
-    _klogctl(_CONSOLE_LEVEL, None, level)
 
 
 def _open(path: Path) -> int:
@@ -306,18 +241,9 @@ def _open_device(path: Path) -> int:
     return descriptor
 
 
-def _klogctl(action: int, buffer: ctypes.Array[ctypes.c_char] | None, length: int) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = int(libc.klogctl(action, buffer, length))
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
-
-
 def _open_syscall() -> SyslogCall:
     try:
-        _klogctl(_SIZE_UNREAD, None, 0)
+        try_syscall()
     except OSError as error:
         raise SourceUnavailable(f"{SYSCALL}: {error.strerror} (needs CAP_SYSLOG or root)") from error
     return SyslogCall()

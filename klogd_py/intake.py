@@ -51,6 +51,7 @@ class Intake:
         self._once = once
         self._batches: deque[Batch] = deque()
         self._bytes = 0
+        self._woken = asyncio.Event()  # the source is to be read
         self._news = asyncio.Event()
         self._space = asyncio.Event()
         self._space.set()
@@ -86,7 +87,7 @@ class Intake:
                 was_idle = self.caught_up = True
                 if self._once:
                     self._news.set()
-                await device.readable(self._source)
+                await device.readable(self._source, self._woken)
                 self.caught_up = False
 
     async def next(self, wait_s: float | None) -> Batch | None:
@@ -114,6 +115,7 @@ class Intake:
         """Have the next batch begin at this number, once everything has been taken; false if there is no going back."""
         assert self.is_empty
         self.caught_up = False
+        self._woken.set()
         return self._source.rewind(seq)
 
     def _put(self, items: list[Record | Gap], is_live: bool) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from klogd_py.courier import Courier
 from klogd_py.symbols.atlas import Atlas
 from klogd_py.symbols.sources import Sources
 from klogd_py.symbols.survey import Survey, module_layout, survey
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Naming:
-    """The names of this run. Mutable; lives on the event loop. Whoever reads records holds `lock`, so they wait meanwhile."""
+    """The names of this run. Mutable; lives on the event loop. Records wait while `lock` is held."""
 
     def __init__(self, sources: Callable[[], Sources], changed: Callable[[], None]) -> None:
         """``sources`` is asked anew for each survey; ``changed`` is called after one has been taken into use."""
@@ -24,6 +25,7 @@ class Naming:
         self.lock = asyncio.Lock()
         self._sources = sources
         self._told = changed
+        self._courier = Courier("symbols")
         self._reasons: dict[str, None] = {}
         self._next: asyncio.Task[None] | None = None  # a survey that has not begun
 
@@ -33,7 +35,7 @@ class Naming:
 
     async def begin_anew(self, release: str) -> None:
         """Read the symbols as if no record had been seen but one, of a kernel of this release."""
-        self.adopt((await asyncio.to_thread(survey, self._sources())).of(release))
+        self.adopt((await self._courier.call(lambda: survey(self._sources()))).of(release))
 
     async def redraw(self, reason: str) -> None:
         """Have the symbols read anew, and wait for it."""
@@ -54,16 +56,16 @@ class Naming:
 
     async def modules_differ(self) -> bool:
         """Whether other modules are loaded now than when the symbols were read, or at other addresses."""
-        return await asyncio.to_thread(module_layout, self._sources()) != self.survey.layout
+        return await self._courier.call(lambda: module_layout(self._sources())) != self.survey.layout
 
     async def _redraw(self) -> None:
         async with self.lock:
             reasons, self._next = tuple(self._reasons), None
             self._reasons.clear()
             before = self.survey
-            drawn = await asyncio.to_thread(survey, self._sources(), before=before)
+            drawn = await self._courier.call(lambda: survey(self._sources(), before=before))
             if before is not self.survey:  # an oops that was held back taught something meanwhile
-                drawn = await asyncio.to_thread(survey, self._sources(), before=self.survey)
+                drawn = await self._courier.call(lambda: survey(self._sources(), before=self.survey))
             self.adopt(drawn)
         for reason in reasons:
             logger.info("symbols read anew after %s", reason)

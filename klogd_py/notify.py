@@ -4,15 +4,37 @@ Source of truth: sd_notify(3), sd_watchdog_enabled(3).
 """
 
 import os
+import select
+import socket
 from collections.abc import Mapping
+
+READY_PATIENCE_MS = 1000  # only this message is worth waiting for
 
 
 def tell(message: str) -> None:
-    """Send ``READY=1``, ``STATUS=...`` and the like; silently nothing where no service manager listens."""
-    if "NOTIFY_SOCKET" in os.environ:
+    """Send ``READY=1``, ``STATUS=...`` and the like; silently nothing where no service manager listens, or reads.
+
+    The library's call would wait for a manager that does not read, and with it every record.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address and _has_room(address, READY_PATIENCE_MS if message.startswith("READY=1") else 0):
         from systemd import daemon
 
         daemon.notify(message)
+
+
+def _has_room(address: str, patience_ms: int) -> bool:
+    """Whether a datagram to the manager's socket would be taken at once."""
+    if address[0] not in "/@":  # another machine's manager, see sd_notify(3)
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
+        except OSError:
+            return False
+        poll = select.poll()
+        poll.register(probe, select.POLLOUT)
+        return bool(poll.poll(patience_ms))
 
 
 def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:

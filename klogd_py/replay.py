@@ -16,6 +16,7 @@ from klogd_py.record import Gap, Record
 
 FORMS = ("auto", "kmsg", "dmesg", "klogd", "syslog")
 CHUNK_BYTES = 1 << 18
+REST_S = 0.02  # what belongs to a record comes sooner than this, or never
 
 _WHOLE_RECORD = re.compile(rb"[^\n]*\n(?: [^\n]*\n)*")
 
@@ -44,6 +45,10 @@ class Replay:
         raw = os.read(self._descriptor, CHUNK_BYTES)
         self.exhausted = not raw
         raw = self._tail + raw
+        while self._may_go_on(raw) and select.select([self._descriptor], [], [], REST_S)[0]:
+            more = os.read(self._descriptor, CHUNK_BYTES)
+            self.exhausted = not more
+            raw += more
         if not raw:
             return []
         if self._form == "auto":
@@ -66,6 +71,10 @@ class Replay:
         """Close the input unless it is standard input."""
         if self._descriptor != 0:
             os.close(self._descriptor)
+
+    def _may_go_on(self, raw: bytes) -> bool:
+        """Whether dictionary lines of the last record may still come: a pipe can part them from it."""
+        return self._form in ("auto", "kmsg") and raw.endswith(b"\n") and not self.exhausted and len(raw) < CHUNK_BYTES
 
     def _kmsg(self, raw: bytes) -> list[Record | Gap]:
         pieces = _WHOLE_RECORD.findall(raw)

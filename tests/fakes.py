@@ -90,6 +90,11 @@ class FakeRing:
                 self._oldest += 1
         self._signal()
 
+    def refuse(self, number: int) -> None:
+        """The next read fails with this errno."""
+        self.refusals.append(number)
+        self._signal()
+
     def _signal(self) -> None:
         if self._cursor < self._next or self.refusals:
             os.eventfd_write(self._ready, 1)
@@ -114,8 +119,7 @@ class FakeRing:
             self._signal()
 
     def _to_oldest(self, descriptor: int) -> None:
-        self._cursor = self._oldest
-        self._signal()
+        self._cursor = self._oldest  # which wakes nobody, as in the kernel
 
 
 class DatagramListener:

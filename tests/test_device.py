@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from klogd_py import device
-from klogd_py.device import KmsgDevice, ProcKmsg, SourceUnavailable
+from klogd_py.device import KmsgDevice, SourceUnavailable
 from klogd_py.record import Cause, Gap, Record
+from klogd_py.text_device import ProcKmsg
 from tests.fakes import FakeRing
 
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}

@@ -1,11 +1,12 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from klogd_py.device import SourceUnavailable
 from klogd_py.record import Gap, Record
-from klogd_py.replay import CHUNK_BYTES, Replay, open_replay
+from klogd_py.replay import CHUNK_BYTES, REST_S, Replay, open_replay
 
 KMSG = b"6,1,10,-;one\n SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n4,3,30,-;three\n"
 
@@ -72,6 +73,21 @@ def test_a_record_from_a_pipe_is_not_held_back() -> None:
     os.close(writable)
     assert source.read_batch() == []
     assert source.exhausted
+    source.close()
+
+
+def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> None:
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe")
+    os.write(writable, b"6,1,10,-;one\n")
+    later = threading.Timer(REST_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n"))
+    later.start()
+    records = source.read_batch()
+    later.join()
+    assert texts(records) == ["one", "two"]
+    assert isinstance(records[0], Record)
+    assert records[0].fields == (("SUBSYSTEM", "net"), ("DEVICE", "n1"))
+    os.close(writable)
     source.close()
 
 

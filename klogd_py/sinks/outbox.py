@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 
+from klogd_py.courier import Courier
 from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.account import Account, numbers_of
-from klogd_py.sinks.courier import Courier
+from klogd_py.sinks.dropped import Dropped
 
 SHORTEST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 5.0
@@ -67,10 +68,7 @@ class Outbox:
         self._moved = moved
         self._queue: deque[Entry] = deque()
         self._queued_bytes = 0
-        self._dropping = False
-        self._dropped: Gap | None = None  # a run that is not announced yet
-        self._dropped_count = 0
-        self._told_count = 0  # of these, how many the operator has heard of
+        self._dropped = Dropped()
         self._joined = False  # whether records may have parts
         self._parts: set[int] = set()  # numbers that were accepted before those that come before them
         self._pause_s = SHORTEST_PAUSE_S
@@ -163,7 +161,7 @@ class Outbox:
         """Close the sink; returns how many entries it never took."""
         self._courier.close()
         self.sink.close()
-        return len(self._queue) + self._dropped_count
+        return len(self._queue) + self._dropped.count
 
     async def _send_chunk(self) -> bool:
         """Send the head of the queue; returns whether the sink took all of it."""
@@ -190,7 +188,7 @@ class Outbox:
         if isinstance(error, SinkGone):
             self.gone = True
             self._queue.clear()
-            self._queued_bytes = self._dropped_count = 0
+            self._queued_bytes = self._dropped.count = 0
             self._moved()
             return accepted
         if error is not None:
@@ -200,8 +198,7 @@ class Outbox:
                 self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
             self.last_error = str(error)
         elif self.last_error and accepted:
-            logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped_count)
-            self._told_count = self._dropped_count
+            logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped.tell())
             self.last_error = ""
             self._pause_s = SHORTEST_PAUSE_S
         self.delivered += accepted
@@ -244,7 +241,7 @@ class Outbox:
     def _enqueue(self, entry: Entry) -> bool:
         """Have an entry wait or drop it; false if it must be left in the ring."""
         size = _size(entry)
-        if not self._dropping and self._queued_bytes + size <= self._limit_bytes:
+        if not self._dropped.is_going_on and self._queued_bytes + size <= self._limit_bytes:
             self._append(entry)
         elif self._when_full is WhenFull.WAIT or _must_stay(entry):
             # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
@@ -255,7 +252,8 @@ class Outbox:
             self._end_run()
             self._append(entry)
         else:
-            self._drop(entry)
+            self._dropped.add(entry)
+            self.lost += entry.gap is None
         return True
 
     def _append(self, entry: Entry) -> None:
@@ -271,27 +269,17 @@ class Outbox:
         self.behind = True
         self._account.go_back(seq)
 
-    def _drop(self, entry: Entry) -> None:
-        self._dropping = True
-        span = numbers_of(entry)
-        if entry.gap is None:
-            self.lost += 1
-            self._dropped_count += 1
-        if span is not None:
-            self._dropped = Gap(self._dropped.first if self._dropped else span[0], span[1], Cause.SINK_DROP)
-
     def _end_run(self) -> None:
         """Put the announcement of what was dropped behind what waits, since something follows that was not."""
-        gap, self._dropped = self._dropped, None
-        if gap is not None:
-            self._append(self._announce(gap))
+        run = self._dropped.end_run()
+        if run is not None:
+            self._append(self._announce(run))
 
     def _announce_dropped(self) -> None:
         """There is room again: tell what was dropped, in its place."""
-        if self._dropped_count > self._told_count:
-            logger.warning("%s lost %d records for want of room", self.sink.name, self._dropped_count)
-        self._dropping = False
-        self._dropped_count = self._told_count = 0
+        untold = self._dropped.end()
+        if untold:
+            logger.warning("%s lost %d records for want of room", self.sink.name, untold)
         self._end_run()
 
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from klogd_py.symbols.table import HOLE, Buffer
 
 ELF = b"\x7fELF"
+COPIED_BYTES = 16 << 20  # a distribution's map has 5 to 10 MiB
 READ_WHOLE_BYTES = 1 << 20
 PROBES = 512
 ORDER_CHECKED_BYTES = 16 << 20  # larger than any kernel's map; beyond it only the probes are compared
@@ -79,7 +80,7 @@ def load(path: Path) -> SystemMap:
     status = os.fstat(descriptor)
     stamp = (status.st_size, status.st_mtime_ns)
     try:
-        lines = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        lines: Buffer = _content(descriptor, status.st_size)
     except (OSError, ValueError) as error:
         raise NotAMap(path, f"cannot be mapped: {error}") from error
     finally:
@@ -88,8 +89,6 @@ def load(path: Path) -> SystemMap:
     if placeholder is not None:
         package = placeholder[1].decode("ascii", "replace").replace("<version>", path.name.removeprefix("System.map-"))
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
-    if len(lines) > LARGEST_WITH_VERSION_BYTES:
-        lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste
     if is_in_order(lines):
         return SystemMap(path, lines, version_of(lines), "", stamp)
     if lines[:4] == ELF:
@@ -97,6 +96,18 @@ def load(path: Path) -> SystemMap:
     _demand_symbols(path, lines)
     tidy, remark = rebuilt(lines[:])
     return SystemMap(path, tidy, version_of(tidy), remark, stamp)
+
+
+def _content(descriptor: int, size: int) -> Buffer:
+    """A file's bytes: a copy, unless it is large.
+
+    A mapped file that is truncated in place, as ``cp`` does to a map that it replaces, kills whoever touches what it lost.
+    """
+    if 0 < size <= COPIED_BYTES:
+        return os.pread(descriptor, size, 0)
+    lines = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste
+    return lines
 
 
 def is_in_order(lines: Buffer) -> bool:

@@ -65,6 +65,7 @@ class Table:
         self.source = source
         self.slide = slide
         self._lines = lines
+        self._mapped = lines if isinstance(lines, mmap.mmap) else None
         self._end = len(lines) if end is None else end
         self._aliases = aliases
         self._digits = lines.find(b" ", 0, 17)
@@ -79,6 +80,8 @@ class Table:
         value = address - self.slide
         if value < self._floor or value < self._first:
             return Unknown.OUTSIDE
+        if self._mapped is not None and self._mapped.size() < self._end:
+            return Unknown.NO_SYMBOLS  # the file was truncated in place: to touch what it lost would end the process
         start = self._last_at_or_below(value)
         after = self.line_after(start)
         if after >= self._end:

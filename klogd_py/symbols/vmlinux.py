@@ -32,7 +32,9 @@ class VmlinuxText:
         ]
 
     def bytes_at(self, address: int, count: int) -> bytes:
-        """Up to ``count`` bytes from an address on; none outside of all code."""
+        """Up to ``count`` bytes from an address on; none outside of all code, or if the file was truncated in place."""
+        if self._raw.size() < len(self._raw):
+            return b""
         for section in self._sections:
             at = address - section.address
             if 0 <= at < section.size:

@@ -24,21 +24,41 @@ class Follower:
         self._close_modules: Callable[[], None] | None = None
         self._settling: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
+        self._exchanging = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
 
     async def follow_files(self, files: Collection[Path], drop_ins: Path) -> None:
-        """Watch these files, and with them every ``*.toml`` in a directory; what was watched before no longer is."""
+        """Watch these files, and with them every ``*.toml`` in a directory; what was watched before no longer is.
+
+        A folder that is missing is waited for, and counts as changed when it has come.
+        """
+        async with self._exchanging:
+            if self._close_files is not None:
+                await asyncio.to_thread(self._close_files)
+                self._close_files = None
+            if files and not self._closed:
+                await self._watch_files(files, drop_ins)
+
+    async def _watch_files(self, files: Collection[Path], drop_ins: Path) -> None:
         loop = asyncio.get_running_loop()
-        if self._close_files is not None:
-            await asyncio.to_thread(self._close_files)
-            self._close_files = None
-        if not files:
-            return
+        places = {file.parent for file in files} | {drop_ins}
+        missing = {first_missing(place) for place in places if not place.is_dir()}
 
         def wanted(path: Path) -> bool:
-            return path in files or (path.parent == drop_ins and path.suffix == ".toml")
+            return path in files or path in missing or (path.parent == drop_ins and path.suffix == ".toml")
+
+        async def follow_anew(path: Path) -> None:
+            await self.follow_files(files, drop_ins)
+            self._files_changed(path)
+
+        def tell(path: Path) -> None:
+            if path in missing:  # what is in it by now has made no event
+                self._following = loop.create_task(follow_anew(path))
+            else:
+                self._files_changed(path)
 
         def changed(path: Path) -> None:
-            loop.call_soon_threadsafe(self._settle, str(path), lambda: self._files_changed(path))
+            loop.call_soon_threadsafe(self._settle, str(path), lambda: tell(path))
 
         try:
             from klogd_py.watch.files import CannotWatch, FileWatch
@@ -46,7 +66,7 @@ class Follower:
             logger.warning("not watching files: %s", error)
             return
         try:
-            places = {file.parent for file in files} | {drop_ins}
+            places |= {path.parent for path in missing}
             watch = await asyncio.to_thread(FileWatch, places, wanted, changed)
         except CannotWatch as error:
             logger.warning("not watching files: %s", error)
@@ -102,6 +122,13 @@ class Follower:
             call()
 
         self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, tell)
+
+
+def first_missing(place: Path) -> Path:
+    """The uppermost folder of a path that does not exist; whoever makes the rest of it makes this one first."""
+    while not place.parent.is_dir() and place.parent != place:
+        place = place.parent
+    return place
 
 
 def _module_watch() -> "ModuleWatch":

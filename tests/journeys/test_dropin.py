@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.classic import AlreadyRunning, PidFile
 from tests.fakes import DatagramListener, environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
 from tests.waiting import until
@@ -218,3 +219,17 @@ def test_the_end_of_a_daemon_writes_into_nothing_that_it_opened_later(tmp_path: 
         assert lifetime.read() == b""
     assert ran.returncode == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {str(number): b"" for number in range(5)}
+
+
+def test_a_file_that_another_has_removed_is_not_taken_for_the_pid_file(tmp_path: Path) -> None:
+    path = tmp_path / "klogd.pid"
+    first, second = PidFile(path), PidFile(path)
+    first.claim()
+    path.unlink()
+    second.claim()
+    first.release()
+    assert path.read_text() == f"{os.getpid()}\n", "who lost its name removes nobody else's"
+    with pytest.raises(AlreadyRunning):
+        PidFile(path).claim()
+    second.release()
+    assert not path.exists()

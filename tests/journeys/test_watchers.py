@@ -159,3 +159,16 @@ def test_an_address_in_a_module_too_new_for_its_event_is_named_all_the_same(tmp_
         until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert [line for line in lines_of(log) if "Call Trace: [new:+0x123/0x4000]" in line]
         program.await_log("symbols read anew after the beginning of a trace")
+
+
+def test_a_map_in_a_folder_that_is_made_later_is_found_by_itself(tmp_path: Path) -> None:
+    place = tmp_path / "usr" / "lib" / "maps" / "System.map"
+    names = f'[names]\nsearch = ["{place}"]\nkallsyms = ""\nmodules = ""\n'
+    config = configure(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n{names}')
+    with Program(tmp_path, config=config) as program:
+        _await_watching(program, tmp_path)
+        place.parent.mkdir(parents=True)
+        _await_watching(program, place.parent)
+        place.write_text(MAP)
+        program.await_log(f"a change of {place}")
+        assert program.stop() == 0

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,10 +117,10 @@ def test_a_sparse_file_of_4_gib_is_refused(tmp_path: Path) -> None:
         system_map.load(path)
 
 
-def test_an_ordered_map_is_searched_in_place_however_long(tmp_path: Path) -> None:
+def test_an_ordered_map_is_searched_as_it_is_however_long(tmp_path: Path) -> None:
     lines = b"".join(b"%016x T f%d\n" % (0xFFFFFFFF81000000 + 64 * i, i) for i in range(60_000))
     loaded = system_map.load(written(tmp_path, lines))
-    assert (loaded.remark, isinstance(loaded.lines, bytes)) == ("", False)
+    assert (loaded.remark, loaded.lines) == ("", lines)
     assert named(lines, tmp_path, 0xFFFFFFFF81000000 + 64 * 59_998 + 1) == "f59998+0x1/0x40"
 
 
@@ -159,3 +161,25 @@ def test_the_first_of_two_version_symbols_counts(tmp_path: Path) -> None:
 
 def test_a_name_of_any_length_is_a_name(tmp_path: Path) -> None:
     assert named(GOOD.replace(b"do_fork", b"z" * 600), tmp_path) == "z" * 600 + "+0x60/0x100"
+
+
+TRUNCATED = """
+import os, sys
+from pathlib import Path
+from klogd_py.symbols import system_map
+from klogd_py.symbols.table import Table
+path, lines = Path(sys.argv[1]), int(sys.argv[2])
+with path.open("w") as file:
+    file.writelines(f"{0xFFFFFFFF81000000 + 64 * i:016x} T function_number_{i}\\n" for i in range(lines))
+table = Table(system_map.load(path).lines, "")
+os.truncate(path, 4096)
+print(table.place_of(0xFFFFFFFF81000000 + 64 * (lines - 2)))
+"""
+
+
+@pytest.mark.parametrize(("lines", "answer"), [(2000, "function_number_1998"), (500_000, "NO_SYMBOLS")])
+def test_a_map_that_is_truncated_in_place_does_not_end_the_process(lines: int, answer: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TRUNCATED, str(tmp_path / "System.map"), str(lines)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert answer in ran.stdout

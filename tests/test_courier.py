@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from klogd_py.sinks.courier import Courier
+from klogd_py.courier import Courier
 
 HANGS = """
 import asyncio, threading
-from klogd_py.sinks.courier import Courier
+from klogd_py.courier import Courier
 async def main():
     courier = Courier("stuck")
     try:

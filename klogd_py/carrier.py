@@ -4,6 +4,7 @@ One batch at a time. The intake reads on meanwhile, and behind it the kernel's r
 """
 
 import asyncio
+from functools import partial
 
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
@@ -96,25 +97,48 @@ class Carrier:
         batch = await self._held_back(batch, last)
         if self.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
             await self._naming.redraw("an Oops")
-        batch = self._limited(batch, last)
-        self._clock.anchor()
+        await self._post(self._limited(batch, last))
+
+    async def _post(self, batch: list[Record | Gap]) -> None:
         entries, unknown = self._translated(batch)
         if unknown and self._live and await self._naming.modules_differ():
             # An oops can come before the event that tells of its module, whose init function may still be running.
             await self._naming.redraw("an address that no symbol contained")
             entries, _ = self._translated(batch)
+        self._hand_over(batch, entries)
+
+    def _hand_over(self, batch: list[Record | Gap], entries: list[Entry]) -> None:
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
-        await asyncio.sleep(0)
 
     @property
     def _is_done(self) -> bool:
         return self.intake.is_empty and (self.intake.ended or (self._once and self.intake.caught_up))
 
     async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
-        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap."""
-        self._delivering = asyncio.get_running_loop().create_task(self._deliver_boots(batch, last))
+        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap.
+
+        Most batches need not wait for anything, and then no task is made for them.
+        """
+        job = partial(self._deliver_boots, batch, last)
+        if not last and self._asks_nothing:
+            ready = self._limited(self._joined(batch), last)
+            entries, unknown = self._translated(ready)
+            if not unknown:
+                self._hand_over(ready, entries)
+                if not self.intake.is_empty:
+                    await asyncio.sleep(0)
+                return
+            job = partial(self._post, ready)
+        self._delivering = asyncio.get_running_loop().create_task(job())
         await asyncio.shield(self._delivering)
+
+    @property
+    def _asks_nothing(self) -> bool:
+        """Whether a batch can be delivered without anything being found out about the symbols before."""
+        survey = self._naming.survey
+        learns = survey.reads_traces or survey.loaded.asks_traces or self._learning.is_holding
+        return self._live and not (learns or self.paranoid or self._naming.lock.locked())
 
     async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
         """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
@@ -129,21 +153,25 @@ class Carrier:
 
     async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Join lines that came in pieces, and keep back what may teach something about the map."""
-        now_s = asyncio.get_running_loop().time()
-        if self.join or self._joiner.due_in_s(now_s) is not None:
-            batch = self._joiner.take(batch, now_s)
+        batch = self._joined(batch)
         if last:
             batch = [*batch, *self._joiner.end()]
         asked = self._live and self._naming.survey.loaded.asks_traces and may_begin(batch)
         if asked and await self._naming.modules_differ():
             await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
         survey = self._naming.survey
-        batch, found = self._learning.take(batch, now_s, survey)
+        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
         if last:
             held, found = self._learning.end(found)
             batch += held
         if found is not survey:
             self._naming.adopt(found)
+        return batch
+
+    def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
+        now_s = asyncio.get_running_loop().time()
+        if self.join or self._joiner.due_in_s(now_s) is not None:
+            return self._joiner.take(batch, now_s)
         return batch
 
     def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
@@ -158,6 +186,7 @@ class Carrier:
 
     def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
         """The batch as entries, and whether it holds a code address that has no place."""
+        self._clock.anchor()
         atlas = self._naming.survey.atlas
         unknown = False
 

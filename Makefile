@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
-.PHONY: run test vm check bench setup install uninstall clean
+.PHONY: run test vm check bench setup install uninstall deb clean
 
 run: setup
 	@.venv/bin/klogd-py --config etc/klogd-py.toml --sink console
@@ -50,6 +50,10 @@ install:
 
 uninstall:
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install --remove
+
+# The Debian package for the Debian at hand, into dist/.
+deb:
+	@scripts/deb
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

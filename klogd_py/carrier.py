@@ -75,6 +75,8 @@ class Carrier:
                     await self._whole([], last=True)
                     await self._mailroom.settled()
                     if self._mailroom.wanted_again is None:
+                        if filling.done():
+                            filling.result()  # raises what ended it, if that was neither the source's end nor a refusal
                         return 1 if self.intake.failed else 0
                 else:
                     await self._whole([])

@@ -46,9 +46,12 @@ class PidFile:
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Remove the file and its lock; not a file that has taken its place."""
-        if self._is_named():
-            self._path.unlink(missing_ok=True)
+        """Remove the file and its lock; not a file that has taken its place. Where only root may do that, it is left empty."""
+        try:
+            if self._is_named():
+                self._path.unlink(missing_ok=True)
+        except PermissionError:
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
     def _is_named(self) -> bool:

@@ -1,12 +1,13 @@
 """The command line: ``klogd-py`` with its subcommands, and ``klogd``, the drop-in for the classic daemon.
 
-Exit status: 0 stopped as asked; 1 the system failed; 2 the command line is wrong; 78 the configuration is wrong.
+Exit status: 0 stopped as asked; 1 the system failed; 2 the command line is wrong; 69 there is no kernel log here to read;
+78 the configuration is wrong.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from klogd_py import __version__
 from klogd_py.config import LOG_LEVELS, BadConfig, check_sink
 from klogd_py.invocation import Invocation
 
-FAILED, MISUSED, MISCONFIGURED = 1, 2, 78
+FAILED, MISUSED, NO_LOG, MISCONFIGURED = 1, 2, 69, 78  # the last two as in sysexits.h
 _NOT_GIVEN = argparse.SUPPRESS
 _PATHS = ("config_path", "map", "kallsyms", "modules", "module_files", "root")
 _EPILOG = {
@@ -110,9 +111,10 @@ def _signal(options: argparse.Namespace, name: str) -> int:
 
 
 def _serve(options: argparse.Namespace, drop_in: bool) -> int:
+    from klogd_py import handed
     from klogd_py.classic import PID_FILE, in_background
 
-    invocation = _invocation(options, drop_in)
+    invocation = _invocation(options, drop_in, handed.descriptors())
     config = invocation.config()
     level = config.log.level
     background = drop_in and not getattr(options, "foreground", False) and not invocation.once
@@ -128,6 +130,7 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
 def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | None, ready: Callable[[], None] | None) -> int:
     """Run until stopped; ``ready`` lets go of the terminal once records are about to flow."""
     import asyncio
+    import faulthandler
     import gc
 
     from klogd_py import ownlog
@@ -137,6 +140,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     from klogd_py.position import PositionInUse
 
     ownlog.to_stderr(level)
+    faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop hung
     claimed = PidFile(pid_file) if pid_file else None
 
     def in_service() -> None:
@@ -158,7 +162,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
         return asyncio.run(serve())
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
-        return FAILED
+        return FAILED if invocation.input else NO_LOG
     except PositionInUse as error:
         print(f"{program}: {error}", file=sys.stderr)
         return FAILED
@@ -174,7 +178,7 @@ def _in_words(error: Exception) -> str:
     return str(error)
 
 
-def _invocation(options: argparse.Namespace, drop_in: bool) -> Invocation:
+def _invocation(options: argparse.Namespace, drop_in: bool, handed: Mapping[str, int] | None = None) -> Invocation:
     """What the options mean; paths become absolute, since a daemon changes its directory."""
     given = vars(options)
     sinks = tuple(given.get("sinks") or ())
@@ -201,6 +205,8 @@ def _invocation(options: argparse.Namespace, drop_in: bool) -> Invocation:
         file_form="klogd" if "klogd_file" in given else "",
         console_level=given.get("console_level", 0),
         log_level="debug" if given.get("debug") else given.get("log_level", ""),
+        user=given.get("user", ""),
+        handed=dict(handed or {}),
     )
 
 
@@ -264,6 +270,7 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
     parser.add_argument("-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops")
     parser.add_argument("-c", "--console-level", type=_console_level, metavar="N", help="what the console shows, 1 to 8")
     parser.add_argument("-n", "--foreground", action="store_true", help="stay in the foreground" if drop_in else _NOT_GIVEN)
+    parser.add_argument("--user", metavar="NAME", help="go on as this user once what needs root is open")
     parser.add_argument("--pid-file", metavar="FILE", help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else ""))
     parser.add_argument("-d", "--debug", action="store_true", help="the same as --log-level debug")
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="how much to say of itself")

@@ -134,6 +134,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     sinks: tuple[str, ...] = ("syslog",)
     console_level: int = 0
+    user: str = ""
     input: Input = Input()
     names: Names = Names()
     translate: Translate = Translate()

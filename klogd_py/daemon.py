@@ -7,12 +7,13 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, journald, notify, text_device
+from klogd_py import device, journald, notify, privileges, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
@@ -22,7 +23,7 @@ from klogd_py.flood import Limiter
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
-from klogd_py.outlets import build_sink, terms_for
+from klogd_py.outlets import build_sink, open_files, terms_for
 from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Severity
 from klogd_py.replay import open_replay
@@ -46,12 +47,13 @@ class Daemon:
         """Read the configuration and open the source, unless one is given.
 
         Raises:
-            BadConfig: the configuration is wrong.
+            BadConfig: the configuration is wrong, or the user that it names is not there.
             SourceUnavailable: no kernel log interface can be used.
             PositionInUse: another daemon uses the same position file.
         """
         self._invocation = invocation
         self.config = invocation.config()
+        self._user = self._named_user()
         self._live = not invocation.input
         self.source = source or self._open_source()
         self.naming = Naming(self._sources, lambda: notify.tell(self._status_line()))
@@ -85,10 +87,15 @@ class Daemon:
         """Carry records until the source ends or a signal says stop; returns the exit status.
 
         ``ready`` is called when records are about to flow.
+
+        Raises:
+            CannotBecome: this process may not become the user that it is to go on as.
         """
         self._take_signals()
         self._set_console_level()
         self._arrange_sinks()
+        if self._user is not None:
+            privileges.become(self._user)  # before symbols are read, or a later look at them would find less than this one
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
         self.naming.draw_first()
@@ -125,10 +132,17 @@ class Daemon:
             floor = Severity[self._flood.floor.upper()]
             self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
 
+    def _named_user(self) -> privileges.User | None:
+        """The user to go on as, if one is named; raises BadConfig."""
+        try:
+            return privileges.look_up(self.config.user) if self.config.user else None
+        except privileges.NoSuchUser as error:
+            raise BadConfig(f"key user: {error}") from error
+
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
-        return device.open_source(self.config.input.source)
+        return device.open_source(self.config.input.source, self._invocation.handed)
 
     @property
     def _numbered(self) -> bool:
@@ -151,6 +165,8 @@ class Daemon:
         sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in wanted}
         if any(sink.keeps_position for sink in sinks.values()):
             self._books.open()
+        if self._user is not None:
+            open_files(sinks.values(), self._user.number, self._user.group)
         terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
         self._books.save(self.mailroom.positions)  # a sink that goes now may come back
         self.mailroom.arrange(sinks.values(), terms.__getitem__)
@@ -199,17 +215,19 @@ class Daemon:
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
+            notify.tell(notify.reloading(time.monotonic()))
             try:
                 config = self._invocation.config()
             except BadConfig as error:
                 logger.error("keeping the old configuration: %s", error)
-                return
-            await self._change_to(config, reason)
+            else:
+                await self._change_to(config, reason)
+            notify.tell(f"READY=1\n{self._status_line()}")
 
     async def _change_to(self, config: Config, reason: str) -> None:
-        for table in ("input", "state"):
-            if getattr(config, table) != getattr(self.config, table):
-                logger.warning("the change in [%s] takes effect at the next start", table)
+        for key in ("input", "state", "user"):
+            if getattr(config, key) != getattr(self.config, key):
+                logger.warning("the change of %s takes effect at the next start", key)
         before, self.config = self.config, config
         try:
             self._arrange_sinks()
@@ -217,14 +235,12 @@ class Daemon:
             self.config = before
             logger.error("keeping the old configuration: %s", error)
             return
-        notify.tell("RELOADING=1")
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         self._set_manner()
         await self.naming.redraw(reason)
         if self._live:
             await self._follow()
-        notify.tell(f"READY=1\n{self._status_line()}")
 
     def _file_changed(self, path: Path) -> None:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):

@@ -11,7 +11,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -172,15 +172,17 @@ class KmsgDevice:
         return batch
 
 
-def open_source(choice: str) -> Source:
+def open_source(choice: str, handed: Mapping[str, int] | None = None) -> Source:
     """Open the interface that ``choice`` names: "auto", "/dev/kmsg", "/proc/kmsg" or "syslog".
+
+    ``handed`` are descriptors of files that somebody else has opened, by path.
 
     Raises:
         SourceUnavailable: none of the interfaces can be used; the message says why for each.
     """
     openers: dict[str, Callable[[], Source]] = {
-        str(KMSG): lambda: KmsgDevice(_open_device(KMSG)),
-        str(PROC_KMSG): lambda: ProcKmsg(_open(PROC_KMSG)),
+        str(KMSG): lambda: KmsgDevice(_open_device(KMSG, (handed or {}).get(str(KMSG)))),
+        str(PROC_KMSG): lambda: ProcKmsg(_open_proc(PROC_KMSG)),
         "syslog": _open_syscall,
     }
     tried = []
@@ -225,9 +227,13 @@ def _open(path: Path) -> int:
         raise SourceUnavailable(f"{path}: {error.strerror}{remedy}") from error
 
 
-def _open_device(path: Path) -> int:
-    """Open a kmsg device after making sure that it is one: containers put pipes and consoles in its place."""
-    descriptor = _open(path)
+def _open_device(path: Path, handed: int | None = None) -> int:
+    """Open a kmsg device, or take the open one, if it really is one: containers put pipes and consoles in its place."""
+    if handed is None:
+        descriptor = _open(path)
+    else:
+        descriptor = handed
+        os.set_blocking(descriptor, False)
     status = os.fstat(descriptor)
     try:
         if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _KMSG_NUMBER:
@@ -238,6 +244,16 @@ def _open_device(path: Path) -> int:
         if isinstance(error, SourceUnavailable):
             raise
         raise SourceUnavailable(f"{path}: {error.strerror}") from error
+    return descriptor
+
+
+def _open_proc(path: Path) -> int:
+    """Open /proc/kmsg after making sure that it is procfs's own: containers put pipes and /dev/null over it."""
+    descriptor = _open(path)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_dev != os.stat(path.parent).st_dev:
+        os.close(descriptor)
+        raise SourceUnavailable(f"{path}: not the kernel's log")
     return descriptor
 
 

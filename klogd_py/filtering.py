@@ -5,12 +5,12 @@ read twice, first to learn the slide of each boot in it; a pipe once, with the l
 """
 
 import os
-import select
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from klogd_py import addresses
 from klogd_py.record import Gap, Record
+from klogd_py.replay import is_readable
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.survey import Survey
 from klogd_py.traces import banner_release, from_capture
@@ -29,7 +29,7 @@ def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None)
     tail = b""
     while True:
         wait_s = due_in_s()
-        if wait_s is not None and not select.select([descriptor], [], [], wait_s)[0]:
+        if wait_s is not None and not is_readable(descriptor, wait_s):
             yield b""
             continue
         chunk = os.read(descriptor, CHUNK_BYTES)

@@ -63,7 +63,13 @@ class Intake:
         return not self._batches
 
     async def fill(self) -> None:
-        """Read until the source ends."""
+        """Read until the source ends; whatever else ends it is an end, too."""
+        try:
+            await self._read_on()
+        finally:
+            self._end()
+
+    async def _read_on(self) -> None:
         failures = 0
         was_idle = flowing = False
         while not self.ended:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from klogd_py import config as configuration
 from klogd_py.config import Config
+from klogd_py.handed import reader
 from klogd_py.symbols.search import under
 from klogd_py.symbols.sources import Sources
 
@@ -24,7 +25,10 @@ _OSRELEASE = "proc/sys/kernel/osrelease"
 
 
 class Invocation(Struct, frozen=True):
-    """The options of one run. Empty strings and ``None`` leave the matter to the configuration."""
+    """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
+
+    ``handed`` are descriptors of files that the service manager has opened, by path.
+    """
 
     config_path: str = ""
     root: str = "/"
@@ -48,6 +52,8 @@ class Invocation(Struct, frozen=True):
     file_form: str = ""
     console_level: int = 0
     log_level: str = ""
+    user: str = ""
+    handed: dict[str, int] = {}
 
     def config(self) -> Config:
         """Read the configuration and lay the options over it; raises BadConfig."""
@@ -78,6 +84,8 @@ class Invocation(Struct, frozen=True):
             content["sinks"] = list(self.sinks)
         if self.console_level:
             content["console_level"] = self.console_level
+        if self.user:
+            content["user"] = self.user
         return configuration.convert(content, "command line")
 
     def sources(self, config: Config, elsewhere: bool) -> Sources:
@@ -106,6 +114,7 @@ class Invocation(Struct, frozen=True):
             sys_modules=str(under(root, _SYS_MODULES)),
             notes=str(under(root, _NOTES)),
             kcore=str(under(root, _KCORE)),
+            read=reader(self.handed),
         )
 
     @property

@@ -23,6 +23,11 @@ def tell(message: str) -> None:
         daemon.notify(message)
 
 
+def reloading(monotonic_s: float) -> str:
+    """That a reload begins now; ``READY=1`` is to follow, whatever comes of it. Type=notify-reload waits for both."""
+    return f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_s * 1_000_000)}"
+
+
 def _has_room(address: str, patience_ms: int) -> bool:
     """Whether a datagram to the manager's socket would be taken at once."""
     if address[0] not in "/@":  # another machine's manager, see sd_notify(3)

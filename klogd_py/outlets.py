@@ -1,6 +1,7 @@
 """Builds the sinks that a configuration names. Together with the daemon the only place where concrete sinks are named."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 
 from klogd_py.config import Config, SinkTerms
 from klogd_py.journald import Routes
@@ -29,6 +30,14 @@ def build_sink(spec: str, config: Config, boot: str, routes: Routes) -> Sink:
     """
     kind, _, rest = spec.partition(":")
     return SINKS[kind](config, boot, rest, routes)
+
+
+def open_files(sinks: Iterable[Sink], user: int, group: int) -> None:
+    """Open the files among the sinks now, for a daemon that may not do so later; who cannot be opened says so when written to."""
+    for sink in sinks:
+        if isinstance(sink, FileSink):
+            with contextlib.suppress(OSError):
+                sink.open_for(user, group)
 
 
 def terms_for(spec: str, config: Config, live: bool) -> Terms:

@@ -21,6 +21,13 @@ REST_S = 0.02  # what belongs to a record comes sooner than this, or never
 _WHOLE_RECORD = re.compile(rb"[^\n]*\n(?: [^\n]*\n)*")
 
 
+def is_readable(descriptor: int, wait_s: float) -> bool:
+    """Whether something can be read within a time, were it the end; select(2) knows no descriptor above 1023."""
+    asked = select.poll()
+    asked.register(descriptor, select.POLLIN)
+    return bool(asked.poll(wait_s * 1000))
+
+
 class Replay:
     """The records of one open file or pipe, in order."""
 
@@ -40,12 +47,12 @@ class Replay:
 
     def read_batch(self) -> list[Record | Gap]:
         """The records of the next chunk; empty when the input has nothing just now or has ended."""
-        if not select.select([self._descriptor], [], [], 0)[0]:
+        if not is_readable(self._descriptor, 0):
             return []  # standard input is shared: making it non-blocking would be felt by others
         raw = os.read(self._descriptor, CHUNK_BYTES)
         self.exhausted = not raw
         raw = self._tail + raw
-        while self._may_go_on(raw) and select.select([self._descriptor], [], [], REST_S)[0]:
+        while self._may_go_on(raw) and is_readable(self._descriptor, REST_S):
             more = os.read(self._descriptor, CHUNK_BYTES)
             self.exhausted = not more
             raw += more

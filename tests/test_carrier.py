@@ -23,6 +23,7 @@ class World:
     def __init__(self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms) -> None:
         self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
         self.mailroom.arrange(sinks, lambda name: terms)
+        self._source = ring.device
         self.naming = Naming(Sources, lambda: None)
         self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, ahead=True)
         self.carrier.intake.running.set()
@@ -47,6 +48,7 @@ class World:
         await self.stop()
         await self.mailroom.empty(1)
         self.mailroom.close()
+        self._source.close()
 
 
 def told(sink: ScriptedSink) -> list[int | Gap | None]:

@@ -9,7 +9,7 @@ from klogd_py.config import BadConfig, Config
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("sink = 1", "unknown key sink; expected one of: sinks, console_level, input"),
+        ("sink = 1", "unknown key sink; expected one of: sinks, console_level, user, input"),
         ('sinks = ["foo"]', "key sinks: expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got 'foo'"),
         ('sinks = ["file:"]', "key sinks: expected console, file:PATH"),
         ('[translate]\nstile = "x"', "unknown key translate.stile; expected one of: style, decoded, twice, join, paranoid"),

@@ -160,6 +160,7 @@ def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
     ring.say(20)
     assert ring.device.rewind(4)
     assert seqs(ring.device.read_batch()) == [22, 23, 24, 25, 26]
+    ring.device.close()
 
 
 def test_a_device_that_cannot_seek_cannot_go_back(kernel: SmallKmsg) -> None:

@@ -1,18 +1,26 @@
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parents[1]
+SYSTEMD = int(subprocess.check_output(["pkg-config", "--modversion", "libsystemd"], text=True).split(".")[0])
+MOST_EXPOSED = 1.2
 INSTALLED = [
     "etc/klogd-py.toml",
     "usr/lib/systemd/system/klogd-py.service",
+    *(["usr/lib/systemd/system/klogd-py.service.d/notify-reload.conf"] if SYSTEMD >= 253 else []),
+    "usr/lib/sysusers.d/klogd-py.conf",
     "usr/sbin/klogd",
     "usr/sbin/klogd-py",
     "usr/share/doc/klogd-py/delivery.md",
     "usr/share/doc/klogd-py/journald-sole.conf",
+    "usr/share/doc/klogd-py/logrotate.conf",
+    "usr/share/doc/klogd-py/no-capabilities.conf",
     "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",
+    "usr/share/doc/klogd-py/security.md",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
     "usr/share/man/man8/klogd.8",
@@ -59,6 +67,17 @@ def test_the_unit_is_in_order(root: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
     unit.unlink()
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("drop_in", "most"), [("", MOST_EXPOSED), ("no-capabilities.conf", 0.5)])
+def test_the_unit_is_as_confined_as_it_is_said_to_be(root: Path, tmp_path: Path, drop_in: str, most: float) -> None:
+    unit = tmp_path / "klogd-py.service"
+    unit.write_text((root / "usr/lib/systemd/system/klogd-py.service").read_text())
+    if drop_in:
+        with unit.open("a") as file:
+            file.write((PROJECT / "systemd" / drop_in).read_text())
+    shown = subprocess.check_output(["systemd-analyze", "security", "--offline=true", "--no-pager", unit], text=True)
+    assert float(re.findall(r"exposure level for .*: ([0-9.]+) ", shown)[0]) <= most
 
 
 def test_installing_again_keeps_a_configuration_that_was_changed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ else left unfinished is ended first.
 """
 
 import os
+import pwd
 import stat
 from collections.abc import Sequence
 from enum import Enum
@@ -59,7 +60,7 @@ class FileSink:
         try:
             self._open_current()
         except OSError as error:
-            raise SinkDown(f"{self._path}: {error.strerror}") from error
+            raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}") from error
         lines = [self.frame(entry) for entry in entries]
         if self._torn:
             lines[0] = b"\n" + lines[0]
@@ -84,6 +85,16 @@ class FileSink:
             return accepted
         os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
         raise SinkDown(f"{self._path}: could be written only in part", accepted)
+
+    def open_for(self, user: int, group: int) -> None:
+        """Open the file before there is something to write; one that has to be created is this user's.
+
+        Raises OSError. What exists keeps its owner.
+        """
+        is_new = not self._path.exists()
+        self._open_current()
+        if is_new and self._descriptor > 2:
+            os.fchown(self._descriptor, user, group)
 
     def fileno(self) -> int:
         """A file has room or is down."""
@@ -113,6 +124,16 @@ class FileSink:
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
         self._descriptor = os.open(self._path, flags, self._mode)
         self._torn = _ends_within_a_line(self._path, self._descriptor)
+
+
+def _for_whom(error: OSError) -> str:
+    if not isinstance(error, PermissionError):
+        return ""
+    number = os.geteuid()
+    try:
+        return f" for user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f" for user {number}"
 
 
 def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:

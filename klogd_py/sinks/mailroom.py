@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from klogd_py.record import Cause, Entry, Gap
 from klogd_py.sinks import Sink
-from klogd_py.sinks.outbox import SHORTEST_PAUSE_S, Outbox, WhenFull
+from klogd_py.sinks.outbox import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox, WhenFull
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,23 @@ class Mailroom:
                 self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
             self.outboxes[name] = outbox = self._outbox(sink, terms)
-            self._drains[name] = asyncio.get_running_loop().create_task(outbox.drain(), name=f"drain {name}")
+            self._begin_drain(name, outbox)
+
+    def _begin_drain(self, name: str, outbox: Outbox) -> None:
+        self._drains[name] = task = asyncio.get_running_loop().create_task(outbox.drain(), name=f"drain {name}")
+        task.add_done_callback(lambda ended: self._drain_ended(name, outbox, ended))
+
+    def _drain_ended(self, name: str, outbox: Outbox, ended: asyncio.Task[None]) -> None:
+        """A drain ends only when it is cancelled; one that failed is begun again, or its sink would wait for ever."""
+        if ended.cancelled() or self._drains.get(name) is not ended:
+            return
+        logger.error("%s: %r; trying again", name, ended.exception())
+
+        def begin_again() -> None:
+            if self.outboxes.get(name) is outbox:
+                self._begin_drain(name, outbox)
+
+        asyncio.get_running_loop().call_later(LONGEST_PAUSE_S, begin_again)
 
     def _outbox(self, sink: Sink, terms: Terms) -> Outbox:
         owed = self._owed(sink.name) if sink.keeps_position else None

@@ -222,12 +222,17 @@ class Outbox:
     async def _room(self) -> None:
         """Wait until the sink may take something: until its socket can be written to, or for a short while."""
         descriptor = self.sink.fileno()
+        loop = asyncio.get_running_loop()
+        writable = asyncio.Event()
+        try:
+            if descriptor >= 0:
+                loop.add_writer(descriptor, writable.set)
+        except OSError:  # closed while it was waited for, and its number used again
+            loop.remove_writer(descriptor)
+            descriptor = -1
         if descriptor < 0:
             await asyncio.sleep(SHORTEST_PAUSE_S)
             return
-        loop = asyncio.get_running_loop()
-        writable = asyncio.Event()
-        loop.add_writer(descriptor, writable.set)
         try:
             async with asyncio.timeout(LONGEST_PAUSE_S):
                 await writable.wait()

@@ -9,7 +9,6 @@ Source of truth: kernel/kallsyms.c ``s_show``, ``update_iter_mod``; Documentatio
 """
 
 import re
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -68,11 +67,6 @@ def parse(raw: bytes) -> Kallsyms:
         return Kallsyms(_core(raw, core_end), _modules(raw[core_end:]), symbols)
     except ValueError as error:
         raise NotKallsyms(raw) from error
-
-
-def load(path: Path) -> Kallsyms:
-    """Read a kallsyms file and `parse` it; raises OSError and NotKallsyms."""
-    return parse(path.read_bytes())
 
 
 def _all_zero(raw: bytes) -> bool:

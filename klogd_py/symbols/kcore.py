@@ -28,20 +28,24 @@ _NOT_AN_ADDRESS = "mem_section"
 
 
 class Vmcoreinfo(Struct, frozen=True):
-    """What the note says. ``offset`` is ``None`` where it says nothing of a slide; ``symbols`` are run-time addresses."""
+    """What the note says. ``offset`` is ``None`` where it says nothing of a slide; ``symbols`` are run-time addresses.
+
+    ``refused`` is true where there is such a file, which may not be read here.
+    """
 
     offset: int | None = None
     build_id: str = ""
     release: str = ""
     symbols: dict[str, int] = {}
+    refused: bool = False
 
 
 def load(path: Path) -> Vmcoreinfo:
     """Read the notes of a kcore file; an empty answer where there is none, or it may not be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return Vmcoreinfo()
+    except OSError as error:
+        return Vmcoreinfo(refused=isinstance(error, PermissionError))
     try:
         return parse(notes_in(descriptor))
     except OSError:

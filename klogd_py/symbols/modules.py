@@ -81,10 +81,10 @@ def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> M
     return Modules(modules)
 
 
-def load(path: Path, sys_modules: Path | None = None) -> Modules:
-    """Read a modules file and `parse` it; raises OSError.
+def listed(text: str, sys_modules: Path | None = None) -> Modules:
+    """`parse` a whole /proc/modules, and look up the incarnations.
 
-    ``sys_modules`` is /sys/module if the file is this kernel's: each load of a module makes a directory there, whose inode
+    ``sys_modules`` is /sys/module if the text is this kernel's: each load of a module makes a directory there, whose inode
     has a number of its own (fs/kernfs/dir.c ``kernfs_new_node``).
     """
 
@@ -94,4 +94,4 @@ def load(path: Path, sys_modules: Path | None = None) -> Modules:
         except OSError:
             return 0
 
-    return parse(path.read_text("utf-8", "replace"), incarnation_of)
+    return parse(text, incarnation_of)

@@ -3,6 +3,7 @@
 Source of truth: Documentation/admin-guide/kernel-parameters.txt, nokaslr; `klogd_py.symbols.kcore`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,12 +14,16 @@ from klogd_py.symbols.slide import Slide, SlideSource
 from klogd_py.symbols.table import Table
 
 
+def _read(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
 class Sources(Struct, frozen=True):
     """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
 
     ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
     not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
-    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore.
+    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore. ``read`` reads ``kallsyms`` and ``modules``, and raises OSError.
     """
 
     release: str = ""
@@ -34,6 +39,7 @@ class Sources(Struct, frozen=True):
     sys_modules: str = ""
     notes: str = ""
     kcore: str = ""
+    read: Callable[[str], bytes] = _read
 
 
 def contradicted(table: Table, told: Vmcoreinfo, verdict: Verdict) -> str:

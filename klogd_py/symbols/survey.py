@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols import architecture, elf, kallsyms, kcore, modules, search, system_map, vmlinux
-from klogd_py.symbols.atlas import Atlas, Chart
+from klogd_py.symbols.atlas import Atlas, Chart, Compared
 from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.layouts import ModuleFiles
@@ -213,7 +213,10 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
     ground = Ground(table, kind, candidate.text) if kind is not None and not settled else None
     aliases = Aliases.KERNEL if signed else Aliases.LAST
-    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved="no oops has shown it", aliases=aliases)
+    unproved = "no oops has shown it"
+    if told.refused:
+        unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
+    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases)
 
 
 def _is_elf(path: Path) -> bool:
@@ -232,7 +235,11 @@ def _drawn(found: Survey) -> Survey:
     charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
-        charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases))
+        chart = Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases)
+        if found.slide.source is SlideSource.KALLSYMS and isinstance(found.kernel, Table):
+            charts.insert(0, Compared(chart, found.kernel))
+        else:
+            charts.insert(0, chart)
     usable = bool(charts) and not (found.hidden and found.slide is None)
     if found.lacks_slide:
         blank = Unknown.UNSLID
@@ -279,7 +286,7 @@ def _kallsyms(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
         return nothing
     path = Path(sources.kallsyms)
     try:
-        symbols = kallsyms.load(path)
+        symbols = kallsyms.parse(sources.read(sources.kallsyms))
     except FileNotFoundError:
         remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
         return nothing
@@ -299,7 +306,8 @@ def _modules(sources: Sources, remarks: list[str]) -> modules.Modules:
         return modules.Modules(())
     path = Path(sources.modules)
     try:
-        return modules.load(path, Path(sources.sys_modules) if sources.sys_modules else None)
+        listing = sources.read(sources.modules).decode("utf-8", "replace")
+        return modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
     except FileNotFoundError:
         return modules.Modules(())  # a kernel without loadable modules
     except OSError as error:

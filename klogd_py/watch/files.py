@@ -33,7 +33,7 @@ class _Filter(FileSystemEventHandler):
         self._report(event)
 
     def _report(self, event: FileSystemEvent) -> None:
-        for path in (event.src_path, event.dest_path):
+        for path in (event.src_path, getattr(event, "dest_path", "")):  # before watchdog 3 only a move had one
             name = path.decode("utf-8", "replace") if isinstance(path, bytes) else path
             if name and self._wanted(Path(name)):
                 self._changed(Path(name))

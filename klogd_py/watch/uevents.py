@@ -10,8 +10,11 @@ Source of truth: lib/kobject_uevent.c; kernel/module/sysfs.c. A module's ``add``
 import os
 import socket
 
-from pyroute2.netlink.uevent import MONITOR_GROUP_KERNEL, MarshalUevent, UeventSocket
+from pyroute2.netlink import NETLINK_KOBJECT_UEVENT
+from pyroute2.netlink.nlsocket import NetlinkSocket
+from pyroute2.netlink.uevent import MarshalUevent
 
+KERNEL_GROUP = 1
 _LONGEST_BYTES = 1 << 16
 
 
@@ -20,8 +23,8 @@ class ModuleWatch:
 
     def __init__(self) -> None:
         """Bind the socket; raises OSError where the kernel or a sandbox refuses netlink."""
-        self._netlink = UeventSocket()
-        self._netlink.bind(groups=MONITOR_GROUP_KERNEL)
+        self._netlink = NetlinkSocket(NETLINK_KOBJECT_UEVENT)  # before 0.8 a UeventSocket knew but all groups
+        self._netlink.bind(groups=KERNEL_GROUP)
         self._socket = socket.socket(fileno=os.dup(self._netlink.fileno()))
         self._socket.setblocking(False)
 

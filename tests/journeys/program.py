@@ -71,6 +71,7 @@ class Program:
         self._errors = folder / "stderr"
         self.output = folder / "stdout"
         self._manager = DatagramListener(folder / "notify")
+        self._manager.path.chmod(0o777)  # as a service manager's, for a daemon that goes on as somebody else
         self.told: list[str] = []
         command = [sys.executable, "-m", "klogd_py", "--config", str(config or configure(folder)), *arguments]
         surroundings = environment(NOTIFY_SOCKET=str(self._manager.path), JOURNAL_STREAM=None, **variables)

@@ -162,6 +162,7 @@ class Delivery(RuleBasedStateMachine):
                 self._check(sink)
         finally:
             self.runner.close()
+            self.ring.device.close()
 
     async def _settle(self) -> None:
         """Let every sink catch up, with a last record that ends whatever is open."""

@@ -1,8 +1,9 @@
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from klogd_py.record import Entry
 from klogd_py.sinks.mailroom import Mailroom, Terms
 from tests.entries import announced, numbered
 from tests.fakes import ScriptedSink, hurried
@@ -218,3 +219,34 @@ def test_all_are_gone_only_when_each_is() -> None:
         mailroom.close()
 
     hurried(carry())
+
+
+class _Faulty(ScriptedSink):
+    """Fails once in a way that no sink should."""
+
+    def __init__(self) -> None:
+        super().__init__("faulty")
+        self.down = "away"
+        self.failed = False
+
+    def send(self, entries: Sequence[Entry]) -> int:
+        if not self.down and not self.failed:
+            self.failed = True
+            raise RuntimeError("a mistake")
+        return super().send(entries)
+
+
+def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
+    sink = _Faulty()
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([sink], _roomy)
+        mailroom.post(numbered(range(3)))
+        sink.down = ""
+        await asyncio.sleep(60)
+        mailroom.close()
+
+    hurried(carry())
+    assert sink.seqs == [0, 1, 2]
+    assert "a mistake" in caplog.text

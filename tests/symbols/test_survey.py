@@ -71,6 +71,23 @@ def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
     assert (place.name, place.source) == ("function_1", "kallsyms")
 
 
+def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_kernel_is_right(tmp_path: Path) -> None:
+    """Functions between two of the places that were compared, and moved against one another."""
+    count = 4000
+    rows = [(BASE + 0x40 * i, f"f{i}") for i in range(count)]
+    shifted = [(address + (0x10 if 2001 < i < 2007 else 0), name) for i, (address, name) in enumerate(rows)]
+    text, other = ("".join(f"{address:016x} t {name}\n" for address, name in some) for some in (rows, shifted))
+    root = machine(tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()})
+    found = looked_over(root)
+    assert "agrees with kallsyms" in found.headline + " ".join(found.summary)
+    wrong = []
+    for i, (address, name) in enumerate(rows):
+        place = found.atlas.place_of(address + 4)
+        assert isinstance(place, Place)
+        wrong += [i] if (place.name, place.offset) != (name, 4) else []
+    assert wrong == []
+
+
 def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_path: Path) -> None:
     root = machine(tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)})
     place = looked_over(root).atlas.place_of(BASE + 0x200045)

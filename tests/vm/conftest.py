@@ -16,12 +16,13 @@ CHOSEN = os.environ.get("VM_GUEST", "").split() or sorted(GUESTS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for a session runs once in each chosen guest that its mark names."""
+    """A test that asks for a guest runs once in each chosen one that its mark names."""
     mark = metafunc.definition.get_closest_marker("guests")
     if mark is None:
         return
     names = [pytest.param(name, marks=pytest.mark.vm) for name in mark.args if name in CHOSEN]
-    metafunc.parametrize("session", names, indirect=True, scope="session")
+    fixture = "packaged" if "packaged" in metafunc.fixturenames else "session"
+    metafunc.parametrize(fixture, names, indirect=True, scope="session" if fixture == "session" else "module")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.vm.lab.session import POSITION, Session
+from tests.vm.lab.session import POSITION, SERVICE_LOG, Session
 from tests.vm.lines import Truths, lines_of, misnamed, since, wanted
 
 DEBIANS = ("debian12", "debian13")
@@ -82,5 +82,5 @@ def test_after_a_reboot_the_old_position_suppresses_nothing(session: Session) ->
     assert session.machine.get(POSITION) != old
     seqs = [line.seq for line in lines_of(session)]
     assert seqs == list(range(seqs[-1] + 1))
-    logged = session.machine.run("grep -c 'Linux version ' /var/log/klogd-py.log")
+    logged = session.machine.run(f"grep -c 'Linux version ' {SERVICE_LOG}")
     assert int(logged) == 2

@@ -38,11 +38,16 @@ class Guest(Struct, frozen=True):
         self.image()
         self.trouble()
         images.installed(self.suite, self.architecture)
+        if self.systemd:
+            images.packaged(self.suite)
 
-    def machine(self, place: Path, arguments: str = "") -> Machine:
-        """A machine with klogd-py at hand, not yet started; its console goes to ``place``."""
+    def machine(self, place: Path, arguments: str = "", *, packaged: bool = False) -> Machine:
+        """A machine with klogd-py at hand, not yet started; its console goes to ``place``.
+
+        ``packaged`` has the Debian packages at hand instead of what `make install` makes.
+        """
         image = self.image()
-        staged = images.installed(self.suite, self.architecture)
+        staged = images.packaged(self.suite) if packaged else images.installed(self.suite, self.architecture)
         if self.systemd:
             drive = staged / "stage.tar"
         else:
@@ -53,7 +58,11 @@ class Guest(Struct, frozen=True):
     def prepare(self, machine: Machine) -> None:
         """After the boot: klogd-py where it has to be unpacked, and the module in its place."""
         if self.systemd:
-            machine.run(f"tar -xf {STAGE} -C / && systemctl daemon-reload")
+            machine.run(f"tar -xf {STAGE} -C / && systemd-sysusers && systemctl daemon-reload")
+        self.add_trouble(machine)
+
+    def add_trouble(self, machine: Machine) -> None:
+        """Put our module, and the map if there is one, where they belong."""
         release = (self.kernel() / "release").read_text().strip()
         machine.put(f"/lib/modules/{release}/extra/klogd_trouble.ko", self.trouble().read_bytes())
         if self.has_map:

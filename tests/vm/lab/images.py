@@ -10,12 +10,17 @@ from msgspec import Struct
 
 from tests.vm.lab import kernels
 from tests.vm.lab.cache import PLACE, digest, product
-from tests.vm.lab.roots import GUEST, builder, debian, run, run_in
+from tests.vm.lab.roots import GUEST, builder, debian, packager, run, run_in
 
 HERE = Path(__file__).resolve().parents[3]  # the work tree
 DISK_MIB = 1500
 
 _SYSTEMD = ["systemd", "systemd-sysv", "udev", "dbus", "rsyslog", "logrotate", "python3", "kmod", "procps", "initramfs-tools"]
+# What klogd-py's package takes from Debian: the guests have no network to fetch it from.
+_LIBRARIES = {
+    "bookworm": ["python3-systemd", "python3-watchdog", "python3-pyroute2"],
+    "trixie": ["python3-systemd", "python3-watchdog", "python3-pyroute2", "python3-msgspec"],
+}
 _SMALL = ["python3", "kmod", "procps", "mount", "util-linux", "iproute2"]
 
 # $1 is the root, $2 where the guest's own files are; the package of the kernel lies beside its product.
@@ -64,7 +69,7 @@ def with_systemd(name: str, suite: str) -> Image:
     kernel = kernels.of_debian(suite, "amd64")
     finish = _FINISH_SYSTEMD.format(kernel=kernel, name=name)
     parts = [GUEST / "agent.py", GUEST / "lab-agent.service", GUEST / "lab-shell.service"]
-    root = debian(f"{name}-root", suite, _SYSTEMD, last=finish, parts=parts) / "root"
+    root = debian(f"{name}-root", suite, [*_SYSTEMD, *_LIBRARIES[suite]], last=finish, parts=parts) / "root"
     disk = product(f"{name}-disk", [str(root)], lambda place: _make_disk(root, place / "disk.img")) / "disk.img"
     release = (kernel / "release").read_text().strip()
     return Image(root / f"boot/vmlinuz-{release}", (root / f"boot/initrd.img-{release}",), disk)
@@ -87,9 +92,18 @@ def in_memory(name: str, suite: str, architecture: str, kernel: Path) -> Image:
 
 def installed(suite: str, architecture: str = "amd64") -> Path:
     """The product whose ``stage.tar`` and ``stage.cpio`` hold what `make install` puts on a Debian of this suite."""
-    root = builder(suite) / "root"
-    sources = _sources()
     script = _INSTALL if architecture == "amd64" else _INSTALL_FOREIGN
+    return _from_sources(f"installed-{suite}-{architecture}", builder(suite) / "root", script)
+
+
+def packaged(suite: str) -> Path:
+    """The product whose ``stage.tar`` holds what `make deb` makes: ``first.deb``, and ``later.deb`` of a higher number."""
+    return _from_sources(f"packaged-{suite}", packager(suite) / "root", _PACKAGE)
+
+
+def _from_sources(name: str, root: Path, script: str) -> Path:
+    """What a script makes of the work tree, in /build/source, and leaves in /build."""
+    sources = _sources()
 
     def make(place: Path) -> None:
         copy = place / "source"
@@ -102,7 +116,7 @@ def installed(suite: str, architecture: str = "amd64") -> Path:
         shutil.rmtree(copy)
 
     content = digest(part for file in sources for part in (str(file), HERE / file))
-    return product(f"installed-{suite}-{architecture}", [str(root), script, content], make)
+    return product(name, [str(root), script, content], make)
 
 
 _INSTALL = """
@@ -129,6 +143,20 @@ cd /build/stage
 tar -cf ../stage.tar --owner=0 --group=0 .
 find . | cpio -o -H newc --quiet >../stage.cpio
 rm -r /build/stage
+"""
+
+# The later build is the first one under a higher number.
+_PACKAGE = """
+cd /build/source
+make -s deb >/dev/null
+mkdir /build/stage
+mv dist/*.deb /build/stage/first.deb
+cd /build
+dpkg-deb -R stage/first.deb unpacked
+sed -i 's/^\\(Version: .*\\)-1~/\\1-2~/' unpacked/DEBIAN/control
+dpkg-deb -b unpacked stage/later.deb >/dev/null
+tar -C stage -cf stage.tar .
+rm -r unpacked stage
 """
 
 

@@ -17,6 +17,8 @@ GUEST = Path(__file__).parent.parent / "guest"  # the files that come from here
 
 _PYTHON = ["python3", "python3-venv", "python3-dev", "gcc", "pkg-config", "libsystemd-dev", "ca-certificates"]
 _KERNEL = ["make", "flex", "bison", "bc", "libelf-dev", "libssl-dev", "xz-utils", "cpio", "kmod", "libc6-dev"]
+_PACKAGING = ["build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-dev", "python3-setuptools",
+              "python3-pip", "libsystemd-dev", "pkg-config", "ca-certificates"]  # fmt: skip
 
 # Not installed but unpacked: they depend on a compiler that runs on arm64.
 _ADD_ARM64_HEADERS = """
@@ -38,6 +40,11 @@ def builder(suite: str) -> Path:
         return debian(f"builder-{suite}", suite, packages)
     packages.append("gcc-aarch64-linux-gnu")
     return debian(f"builder-{suite}", suite, packages, foreign=["arm64"], last=_ADD_ARM64_HEADERS)
+
+
+def packager(suite: str) -> Path:
+    """A Debian with what builds klogd-py's package: debhelper, pybuild, pip for what this Debian lacks."""
+    return debian(f"packager-{suite}", suite, _PACKAGING)
 
 
 def debian(

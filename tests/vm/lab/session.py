@@ -10,7 +10,8 @@ from msgspec import Struct
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.machine import Machine
 
-SERVICE_LOG = "/var/log/klogd-py.log"
+SERVICE_LOG = "/var/log/klogd-py/kern.log"
+SYSLOGD_LOG = "/var/log/kern.log"
 POSITION = "/var/lib/klogd-py/position.json"
 TROUBLE = "/proc/klogd_trouble"
 PROVOKE = "/sys/kernel/debug/provoke-crash/DIRECT"
@@ -32,7 +33,7 @@ translate.join = false  # the laboratory compares with the ring, record by recor
 form = "{form}"
 """
 
-_KEPT = (SERVICE_LOG, "/var/log/kern.log", "/proc/modules", "/proc/kallsyms", "/proc/version", "/proc/cmdline", POSITION)
+_KEPT = (SERVICE_LOG, SYSLOGD_LOG, "/proc/modules", "/proc/kallsyms", "/proc/version", "/proc/cmdline", POSITION)
 
 
 class Tally(Struct):
@@ -68,15 +69,20 @@ class Session:
 
         ``form`` is that of the lines in its file.
         """
+        self.configure(form)
+        if self.guest.systemd:
+            self.machine.run("systemctl start klogd-py")
+        else:
+            self.machine.run(f"mkdir -p {Path(SERVICE_LOG).parent} && klogd")
+
+    def configure(self, form: str = "text") -> None:
+        """Write its configuration, and have rsyslog leave the kernel's messages to it."""
         sinks = ["syslog", f"file:{SERVICE_LOG}", "journal"] if self.guest.systemd else [f"file:{SERVICE_LOG}"]
         configuration = _CONFIGURATION.format(sinks=", ".join(f'"{sink}"' for sink in sinks), form=form)
         self.machine.put("/etc/klogd-py.toml.d/lab.toml", configuration)
         if self.guest.systemd:
             # rsyslog reads the kernel's messages itself, unless told not to: klogd-py takes its place
             self.machine.run("sed -i 's/^module(load=\"imklog\")/#&/' /etc/rsyslog.conf && systemctl restart rsyslog")
-            self.machine.run("systemctl start klogd-py")
-        else:
-            self.machine.run("klogd")
 
     def restart(self) -> None:
         """Stop klogd-py and start it again."""
@@ -150,7 +156,8 @@ class Session:
         (place / "kmsg.raw").write_bytes(self.raw())
         for path in _KEPT:
             if self.machine.attempt(f"test -r {path}")[0] == 0:
-                (place / Path(path).name).write_bytes(self.machine.get(path))
+                name = "klogd-py.log" if path == SERVICE_LOG else Path(path).name
+                (place / name).write_bytes(self.machine.get(path))
         if self.guest.systemd:
             self.machine.run("journalctl -o json --no-pager >/tmp/journal.json")
             (place / "journal.json").write_bytes(self.machine.get("/tmp/journal.json"))

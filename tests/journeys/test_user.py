@@ -1,0 +1,89 @@
+"""Started as root, it goes on as somebody who may read the kernel's log, and nothing else."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import environment
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.waiting import until
+
+pytestmark = needs_kmsg
+CAP_SYSLOG = 1 << 34
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder that other users may pass through, but not write to."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() == "root" and folder != Path("/tmp"):
+            folder.chmod(0o755)
+    return tmp_path
+
+
+def status_of(program: Program) -> dict[str, str]:
+    rows = Path(f"/proc/{program.process.pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (row.partition(":") for row in rows)}
+
+
+def test_it_has_the_capability_to_read_the_log_and_no_other(place: Path) -> None:
+    ours = int(next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("CapPrm")).split()[1], 16)
+    with Program(place, "--user", "nobody", "--sink", f"file:{place}/kern.log") as program:
+        status = status_of(program)
+        capabilities = {key: int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+        assert program.stop() == 0
+    nobody = str(int(subprocess.check_output(["id", "-u", "nobody"])))
+    assert status["Uid"].split() == [nobody] * 4
+    assert len(set(status["Gid"].split())) == 1
+    assert "0" not in {*status["Gid"].split(), *status["Groups"].split()}
+    assert capabilities == {"CapInh": 0, "CapPrm": ours & CAP_SYSLOG, "CapEff": ours & CAP_SYSLOG, "CapAmb": 0}
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_files_that_only_root_can_create_are_written_and_opened_anew(place: Path) -> None:
+    log, position = place / "kern.log", place / "position.json"
+    config = configure(place, f'user = "nobody"\nsinks = ["file:{log}"]\n[watch]\nfiles = false\n')
+    with Program(place, config=config) as program:
+        first, second = (f"marker-{secrets.token_hex(8)}" for _ in range(2))
+        say(first)
+        until(lambda: [line for line in lines_of(log) if first in line], "the first marker")
+        program.send(signal.SIGHUP)
+        program.await_told("READY=1", times=2)
+        say(second)
+        until(lambda: [line for line in lines_of(log) if second in line], "the marker after the reload")
+        assert program.stop() == 0
+    assert len([line for line in lines_of(log) if first in line]) == 1
+    assert log.owner() == "nobody"
+    assert position.owner() == "root"
+    assert not [line for line in program.log if "Permission denied" in line or "not saved" in line]
+
+
+def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(place: Path) -> None:
+    log = place / "kern.log"
+    with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
+        log.rename(place / "kern.log.1")
+        say(f"marker-{secrets.token_hex(8)}")
+        program.await_log("Permission denied for user nobody")
+
+
+def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) -> None:
+    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(place)), "--user", "no-such-user-here"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert (ran.returncode, ran.stderr) == (78, "klogd-py: key user: there is no user 'no-such-user-here'\n")
+
+
+def test_who_is_not_root_cannot_go_on_as_another(place: Path) -> None:
+    config = configure(place, 'sinks = ["console"]\n')
+    config.chmod(0o644)
+    command = [sys.executable, "-m", "klogd_py", "--config", str(config), "--input", "-", "--user", "daemon"]
+    surroundings = environment(NOTIFY_SOCKET=None, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+    ran = subprocess.run(
+        ["/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", "--", *command],
+        cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=10, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (1, "klogd-py: cannot go on as user daemon: Operation not permitted\n")

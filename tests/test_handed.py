@@ -1,0 +1,36 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from klogd_py import device, handed
+from klogd_py.device import SourceUnavailable
+
+
+def test_a_descriptor_stands_for_the_file_whose_name_it_has_and_others_for_none() -> None:
+    assert handed.by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {"/proc/kallsyms": 3, "/dev/kmsg": 5}
+
+
+def test_a_file_that_was_handed_in_is_read_through_its_descriptor_and_whole_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "kallsyms"
+    file.write_text("first\n")
+    with file.open("rb") as opened:
+        file.rename(tmp_path / "elsewhere")
+        read = handed.reader({str(file): opened.fileno()})
+        assert (read(str(file)), read(str(file))) == (b"first\n", b"first\n")
+
+
+def test_a_file_that_was_not_handed_in_is_read_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "modules").write_text("as usual\n")
+    assert handed.reader({})(str(tmp_path / "modules")) == b"as usual\n"
+
+
+def test_what_was_handed_to_another_process_is_not_ours() -> None:
+    assert "LISTEN_PID" not in os.environ
+    assert handed.descriptors() == {}
+
+
+def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(SourceUnavailable, match="not the kernel's log device"):
+        device.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})

@@ -1,0 +1,177 @@
+"""The Debian package in the life of a machine: installed, booted with, put to work, upgraded, purged; in this order."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vm.lab.guests import GUESTS, STAGE
+from tests.vm.lab.machine import SLOWNESS
+from tests.vm.lab.session import SERVICE_LOG, Session
+from tests.vm.lines import lines_of
+
+DEBIANS = ("debian12", "debian13")
+CAP_SYSLOG = 1 << 34
+MOST_EXPOSED = 1.2
+DROP_INS = "/run/systemd/system/klogd-py.service.d"
+BROKEN = "/etc/klogd-py.toml.d/zz-broken.toml"
+
+pytestmark = pytest.mark.guests(*DEBIANS)
+
+
+@pytest.fixture(scope="module")
+def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A machine in which the package was installed, and that was booted anew since."""
+    guest = GUESTS[request.param]
+    with guest.machine(tmp_path_factory.mktemp(guest.name), packaged=True) as machine:
+        machine.run(f"mkdir /stage && tar -xf {STAGE} -C /stage")
+        guest.add_trouble(machine)
+        session = Session(guest, machine)
+        session.configure("json")
+        machine.run("dpkg -i /stage/first.deb && sync")
+        machine.reboot()
+        machine.wait_until("systemctl is-active -q klogd-py")
+        yield session
+
+
+def shown(session: Session, key: str, unit: str = "klogd-py") -> str:
+    return session.machine.run(f"systemctl show -P {key} {unit}").strip()
+
+
+def capabilities(session: Session) -> set[int]:
+    """Of the running process: inheritable, permitted, effective, bounding, ambient."""
+    rows = session.machine.run(f"grep ^Cap /proc/{shown(session, 'MainPID')}/status").splitlines()
+    return {int(row.split()[1], 16) for row in rows}
+
+
+def exposure(session: Session) -> float:
+    told = session.machine.run("systemd-analyze security --no-pager klogd-py")
+    return float(re.findall(r"exposure level for .*: ([0-9.]+) ", told)[0])
+
+
+def test_it_is_started_by_the_boot_before_the_syslogd_is(packaged: Session) -> None:
+    assert shown(packaged, "UnitFileState") == "enabled"
+    began_us = [int(shown(packaged, "ExecMainStartTimestampMonotonic", unit)) for unit in ("klogd-py", "rsyslog")]
+    assert began_us[0] < began_us[1]
+    assert packaged.machine.attempt("journalctl -b --no-pager | grep -i 'ordering cycle'")[0] == 1
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1)), "the whole boot, from its first record on"
+
+
+def test_it_runs_as_its_own_user_with_one_capability(packaged: Session) -> None:
+    pid = shown(packaged, "MainPID")
+    assert packaged.machine.run(f"stat -c %U:%G /proc/{pid}").strip() == "klogd-py:klogd-py"
+    assert capabilities(packaged) == {CAP_SYSLOG}
+    assert packaged.machine.run(f"grep -c '^NoNewPrivs:.1$' /proc/{pid}/status").strip() == "1"
+    modes = packaged.machine.run(f"stat -c '%a %U' /var/lib/klogd-py /var/log/klogd-py {SERVICE_LOG}").splitlines()
+    assert modes == ["700 klogd-py", "750 klogd-py", "640 klogd-py"]
+
+
+def test_it_holds_open_what_it_reads_and_writes_and_nothing_else(packaged: Session) -> None:
+    pid = shown(packaged, "MainPID")
+    packaged.settle()
+    listed = packaged.machine.run(f"cd /proc/{pid}/fd && for n in *; do readlink $n; done").splitlines()
+    files = {path for path in listed if path.startswith("/")}
+    assert files == {"/dev/null", "/dev/kmsg", "/var/lib/klogd-py/position.json", SERVICE_LOG}
+
+
+def test_its_unit_is_as_confined_as_it_is_said_to_be(packaged: Session) -> None:
+    assert exposure(packaged) <= MOST_EXPOSED
+
+
+def test_an_oops_and_names_for_what_had_none_are_in_kern_log_and_in_the_journal(packaged: Session) -> None:
+    packaged.crash("oops")
+    packaged.crash("raw")
+    packaged.machine.wait_until("grep -q 'BUG: kernel NULL pointer' /var/log/kern.log")
+    packaged.machine.wait_until("grep -q ' raw_trace+0x.*klogd_trouble' /var/log/kern.log")
+    line = next(line for line in reversed(lines_of(packaged)) if line.text.startswith(" raw_trace+"))
+    packaged.machine.wait_until(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq} | grep -q KLOGD_SYMBOL")
+    entry = json.loads(packaged.machine.run(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq}").splitlines()[0])
+    assert (entry["MESSAGE"], entry["KLOGD_RAW"]) == (line.text, line.raw)
+
+
+def test_a_reload_is_done_when_systemctl_returns_where_systemd_can_wait_for_it(packaged: Session) -> None:
+    waits = packaged.guest.name != "debian12"
+    assert shown(packaged, "Type") == ("notify-reload" if waits else "notify")
+    since = packaged.machine.run("date +%s.%N").strip()
+    packaged.machine.run("systemctl reload klogd-py")
+    log = f"journalctl -u klogd-py --no-pager --since @{since} | grep -q 'symbols read anew after SIGHUP'"
+    if waits:
+        packaged.machine.run("journalctl --sync")
+        assert packaged.machine.attempt(log)[0] == 0
+    packaged.machine.wait_until(log)
+    assert shown(packaged, "ActiveState") == "active"
+
+
+def test_a_wrong_configuration_is_told_and_the_old_one_kept(packaged: Session) -> None:
+    pid = shown(packaged, "MainPID")
+    packaged.machine.put(BROKEN, "nonsense = 1\n")
+    status, _ = packaged.machine.attempt("systemctl reload klogd-py")
+    packaged.machine.wait_until(f"journalctl -u klogd-py --no-pager | grep -q '{BROKEN}: unknown key nonsense'")
+    assert (status != 0) == (packaged.guest.name == "debian12"), "there the configuration is checked before"
+    packaged.machine.run(f"rm {BROKEN}")
+    packaged.machine.wait_until("systemctl is-active -q klogd-py")
+    assert shown(packaged, "MainPID") == pid
+
+
+def test_it_stops_cleanly_at_once(packaged: Session) -> None:
+    packaged.settle()
+    began_s = time.monotonic()
+    packaged.machine.run("systemctl stop klogd-py")
+    assert time.monotonic() - began_s < 2 * SLOWNESS, "a second, and one for the emulation"
+    assert (shown(packaged, "Result"), shown(packaged, "ExecMainStatus")) == ("success", "0")
+
+
+def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(packaged: Session) -> None:
+    packaged.machine.put(f"{DROP_INS}/soon.conf", "[Service]\nWatchdogSec=2\n")
+    packaged.machine.run("systemctl daemon-reload && systemctl restart klogd-py")
+    pid = shown(packaged, "MainPID")
+    packaged.machine.run(f"kill -STOP {pid}")
+    packaged.crash("levels")
+    packaged.machine.wait_until(f"[ $(systemctl show -P MainPID klogd-py) != {pid} ] && systemctl is-active -q klogd-py")
+    assert shown(packaged, "NRestarts") == "1"
+    packaged.machine.wait_until("journalctl -u klogd-py --no-pager | grep -q 'Watchdog timeout'")
+    packaged.machine.wait_until("journalctl -u klogd-py --no-pager | grep -q 'Fatal Python error: Aborted'")
+    packaged.machine.run(f"rm {DROP_INS}/soon.conf && systemctl daemon-reload")
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1))
+
+
+@pytest.mark.guests("debian13")
+def test_with_what_systemd_hands_in_it_needs_no_capability_at_all(packaged: Session) -> None:
+    example = "./usr/share/doc/klogd-py/no-capabilities.conf"  # not in the guest, which was made without documentation
+    unpack = f"dpkg-deb --fsys-tarfile /stage/first.deb | tar -xOf - {example}"
+    packaged.machine.run(f"mkdir -p {DROP_INS} && {unpack} >{DROP_INS}/no-capabilities.conf")
+    packaged.machine.run("systemctl daemon-reload && systemctl restart klogd-py")
+    assert capabilities(packaged) == {0}
+    assert exposure(packaged) <= 0.5
+    pid = shown(packaged, "MainPID")
+    assert packaged.machine.attempt(f"nsenter -t {pid} -m -- cat /proc/kallsyms /dev/kmsg")[0] != 0
+    packaged.crash("raw")
+    packaged.crash("levels")
+    lines = lines_of(packaged)
+    assert [line for line in lines if line.text.startswith(" raw_trace+")]
+    assert lines[-1].seq + 1 - lines[0].seq == len(lines)
+    packaged.machine.run(f"rm {DROP_INS}/no-capabilities.conf && systemctl daemon-reload && systemctl restart klogd-py")
+
+
+def test_a_later_build_takes_over_where_the_first_one_was(packaged: Session) -> None:
+    packaged.machine.run("echo '# mine' >>/etc/klogd-py.toml")
+    pid = shown(packaged, "MainPID")
+    packaged.machine.run("dpkg -i /stage/later.deb")
+    packaged.crash("levels")
+    assert "-2~deb" in packaged.machine.run("dpkg-query -W -f '${Version}' klogd-py")
+    assert shown(packaged, "MainPID") not in (pid, "0")
+    assert packaged.machine.run("tail -n1 /etc/klogd-py.toml") == "# mine\n", "a configuration that was changed is kept"
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1))
+
+
+def test_purged_it_leaves_nothing(packaged: Session) -> None:
+    packaged.machine.run("rm -r /etc/klogd-py.toml.d /stage; dpkg --purge klogd-py")
+    left = packaged.machine.run("find / -xdev -name '*klogd[-_]py*' -not -path '/proc/*' -not -path '/run/*'")
+    assert left == ""
+    assert packaged.machine.attempt("getent passwd klogd-py || getent group klogd-py")[0] != 0
+    assert shown(packaged, "LoadState") == "not-found"

@@ -123,7 +123,7 @@ class Carrier:
         Most batches need not wait for anything, and then no task is made for them.
         """
         job = partial(self._deliver_boots, batch, last)
-        if not last and self._asks_nothing:
+        if not last and self._asks_nothing(batch):
             ready = self._limited(self._joined(batch), last)
             entries, unknown = self._translated(ready)
             if not unknown:
@@ -135,12 +135,15 @@ class Carrier:
         self._delivering = asyncio.get_running_loop().create_task(job())
         await asyncio.shield(self._delivering)
 
-    @property
-    def _asks_nothing(self) -> bool:
-        """Whether a batch can be delivered without anything being found out about the symbols before."""
+    def _asks_nothing(self, batch: list[Record | Gap]) -> bool:
+        """Whether a batch can be delivered without anything being found out about the symbols before.
+
+        While they are being read that is so if it has neither an address nor the beginning of a trace.
+        """
         survey = self._naming.survey
-        learns = survey.reads_traces or survey.loaded.asks_traces or self._learning.is_holding
-        return self._live and not (learns or self.paranoid or self._naming.lock.locked())
+        if not self._live or self.paranoid or self._learning.is_holding or survey.reads_traces or survey.loaded.asks_traces:
+            return False
+        return not (self._naming.lock.locked() and may_begin(batch))
 
     async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
         """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""

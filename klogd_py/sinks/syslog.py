@@ -7,6 +7,7 @@ ends with a NUL, as glibc sends it.
 Source of truth: RFC 3164 section 4.1; glibc misc/syslog.c; unix(7).
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -48,11 +49,11 @@ class SyslogSink:
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""
-        accepted = 0
         if self._socket is not None and not self._rest and self._looked_up() not in (self._place, None):
             self.close()  # another listener has the name now, though the old one still lives
+        accepted = self._at_once(entries)
         try:
-            for entry in entries:
+            for entry in entries[accepted:]:
                 if (not self._additions or is_addition(entry)) and not self._deliver(self.frame(entry)):
                     break
                 accepted += 1
@@ -71,6 +72,17 @@ class SyslogSink:
             self._socket.close()
         self._socket = None
         self._rest = b""
+
+    def _at_once(self, entries: Sequence[Entry]) -> int:
+        """How many datagrams the listener took before one of them met with anything, which then is for `_deliver` to answer."""
+        if self._socket is None or self._stream or self._additions:
+            return 0
+        accepted = 0
+        with contextlib.suppress(OSError):
+            for entry in entries:
+                self._socket.send(self.frame(entry))
+                accepted += 1
+        return accepted
 
     def _deliver(self, message: bytes) -> bool:
         """Send one message, connecting anew once if the listener was replaced; false if the socket is full."""

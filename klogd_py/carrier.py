@@ -8,6 +8,7 @@ from functools import partial
 
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
+from klogd_py.counters import Counters
 from klogd_py.device import Source
 from klogd_py.flood import Limiter
 from klogd_py.holdback import may_begin
@@ -48,6 +49,7 @@ class Carrier:
         self.join = True
         self.limiter = self._limiting = Limiter()
         self.carried = 0
+        self.counters = Counters()
         self.intake = Intake(source, mailroom.room, ahead=ahead, once=once and live)
         self._stood: Stood = set()
         self._source = source
@@ -94,6 +96,7 @@ class Carrier:
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        self.counters.read(batch)
         async with self._naming.lock:
             pass  # a survey that is being drawn is waited for
         batch = await self._held_back(batch, last)
@@ -102,14 +105,15 @@ class Carrier:
         await self._post(self._limited(batch, last))
 
     async def _post(self, batch: list[Record | Gap]) -> None:
-        entries, unknown = self._translated(batch)
-        if unknown and self._live and await self._naming.modules_differ():
+        entries, places = self._translated(batch)
+        if self._live and _has_unknown(places) and await self._naming.modules_differ():
             # An oops can come before the event that tells of its module, whose init function may still be running.
             await self._naming.redraw("an address that no symbol contained")
-            entries, _ = self._translated(batch)
-        self._hand_over(batch, entries)
+            entries, places = self._translated(batch)
+        self._hand_over(batch, entries, places)
 
-    def _hand_over(self, batch: list[Record | Gap], entries: list[Entry]) -> None:
+    def _hand_over(self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]) -> None:
+        self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
 
@@ -125,9 +129,9 @@ class Carrier:
         job = partial(self._deliver_boots, batch, last)
         if not last and self._asks_nothing(batch):
             ready = self._limited(self._joined(batch), last)
-            entries, unknown = self._translated(ready)
-            if not unknown:
-                self._hand_over(ready, entries)
+            entries, places = self._translated(ready)
+            if not _has_unknown(places):
+                self._hand_over(ready, entries, places)
                 if not self.intake.is_empty:
                     await asyncio.sleep(0)
                 return
@@ -181,27 +185,28 @@ class Carrier:
 
     def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Leave out what the configuration wants left out."""
+        ended: list[Record | Gap] = []
         if self.limiter is not self._limiting:
-            batch = [*self._limiting.end(), *batch]
-            self._limiting = self.limiter
+            ended, self._limiting = self._limiting.end(), self.limiter
         if self._limiting.is_idle:
-            return batch
-        batch = self._limiting.take(batch, asyncio.get_running_loop().time())
-        return [*batch, *self._limiting.end()] if last else batch
+            self.counters.limited(ended)
+            return [*ended, *batch] if ended else batch
+        batch = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
+        batch = [*batch, *self._limiting.end()] if last else batch
+        self.counters.limited(batch)
+        return batch
 
-    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
-        """The batch as entries, and whether it holds a code address that has no place."""
+    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], list[Place | Unknown]]:
+        """The batch as entries, and what was found for each address in it."""
         self._clock.anchor()
         atlas = self._naming.survey.atlas
-        unknown = False
+        found: list[Place | Unknown] = []
 
         def place_of(address: int) -> Place | Unknown:
-            nonlocal unknown
-            place = atlas.place_of(address)
-            unknown = unknown or isinstance(place, Unknown)
+            found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), unknown
+        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), found
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""
@@ -226,3 +231,7 @@ class Carrier:
         waits_s = [part.due_in_s(now_s) for part in (self._learning, self._joiner, self._limiting)]
         waits_s += [CATCH_UP_S] if self._mailroom.any_behind else []
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
+
+
+def _has_unknown(places: list[Place | Unknown]) -> bool:
+    return any(isinstance(place, Unknown) for place in places)

@@ -8,8 +8,9 @@ from klogd_py.carrier import Carrier
 from klogd_py.device import BATCH_RECORDS
 from klogd_py.naming import Naming
 from klogd_py.record import Cause, Gap
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import ENTRY_OVERHEAD_BYTES, WhenFull
+from klogd_py.sinks.outbox import WhenFull
 from klogd_py.symbols.sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, ScriptedSink, hurried
@@ -24,7 +25,7 @@ class World:
         self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
         self.mailroom.arrange(sinks, lambda name: terms)
         self._source = ring.device
-        self.naming = Naming(Sources, lambda: None)
+        self.naming = Naming(Sources, lambda reasons: None)
         self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, ahead=True)
         self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())

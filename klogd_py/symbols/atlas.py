@@ -33,10 +33,12 @@ class Compared:
         place = self._chart.place_of(address)
         if isinstance(place, Unknown):
             return place
-        names = self._witness.names_at(address - place.offset)
-        if place.name.encode("utf-8", "surrogateescape") in names:
+        said = self._witness.place_of(address)
+        if isinstance(said, Unknown):
             return place
-        return Unknown.OUTSIDE if names or isinstance(self._witness.place_of(address), Place) else place
+        names = self._witness.names_at(address - said.offset)
+        agreed = said.offset == place.offset and place.name.encode("utf-8", "surrogateescape") in names
+        return place if agreed else Unknown.OUTSIDE
 
     def named(self, name: str) -> list[tuple[int, Place]]:
         """Where the map has a symbol and kallsyms no other one."""

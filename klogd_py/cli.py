@@ -130,6 +130,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     """Run until stopped; ``ready`` lets go of the terminal once records are about to flow."""
     import asyncio
     import faulthandler
+    import gc
 
     from klogd_py import ownlog
     from klogd_py.classic import AlreadyRunning, PidFile
@@ -142,6 +143,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     claimed = PidFile(pid_file) if pid_file else None
 
     def in_service() -> None:
+        gc.freeze()  # what is there now stays, and need not be looked through again and again
         if ready is not None:
             ready()
             ownlog.to_syslog(level)

@@ -89,7 +89,7 @@ class Daemon:
     async def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Carry records until the source ends or a signal says stop; returns the exit status.
 
-        ``ready`` is called when records are about to flow.
+        ``ready`` is called when nothing keeps records from flowing; those that want no names do so before.
 
         Raises:
             CannotBecome: this process may not become the user that it is to go on as.
@@ -103,15 +103,13 @@ class Daemon:
             privileges.become(self._user)  # before symbols are read, or a later look at them would find less than this one
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
-        self.naming.draw_first()
         self._set_manner()
         self.carrier.intake.running.set()
         await self._open_windows()
-        notify.tell(f"READY=1\n{self.reporting.line}")
-        ready()
         try:
             async with self._group as group:
-                tasks = [group.create_task(self._carry()), group.create_task(self._feed_watchdog())]
+                beginning = group.create_task(self._begin(ready))
+                tasks = [beginning, group.create_task(self._carry(beginning)), group.create_task(self._feed_watchdog())]
                 if self._live and not self._invocation.once:
                     tasks.append(group.create_task(self._follow_changes()))
                 await self._stopping.wait()
@@ -123,9 +121,16 @@ class Daemon:
 
     # Building
 
-    async def _carry(self) -> None:
+    async def _begin(self, ready: Callable[[], None]) -> None:
+        """Read the symbols, and say that we are there."""
+        await self.naming.draw_first()
+        notify.tell(f"READY=1\n{self.reporting.line}")
+        ready()
+
+    async def _carry(self, beginning: asyncio.Task[None]) -> None:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
         self.status = await self.carrier.run()
+        await beginning
         self._stopping.set()
 
     def _set_manner(self) -> None:

@@ -29,9 +29,10 @@ class Naming:
         self._reasons: dict[str, None] = {}
         self._next: asyncio.Task[None] | None = None  # a survey that has not begun
 
-    def draw_first(self) -> None:
-        """Read the symbols before any record flows."""
-        self.adopt(survey(self._sources()))
+    async def draw_first(self) -> None:
+        """Read the symbols; takes the lock at once, so that no record which wants a name flows before."""
+        async with self.lock:
+            self.adopt(await self._courier.call(lambda: survey(self._sources())))
 
     async def begin_anew(self, release: str) -> None:
         """Read the symbols as if no record had been seen but one, of a kernel of this release."""

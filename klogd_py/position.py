@@ -49,6 +49,7 @@ class Ledger:
         self._path = path
         self._boot_id = boot_id
         self._descriptor = -1
+        self._size = 0  # of the file, which nobody else writes while it is locked
         self._next: dict[str, int] = {}
         if claimed:
             with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
@@ -81,7 +82,8 @@ class Ledger:
                 f"{self._path}: in use by another klogd-py; give this one a state.position of its own, or none"
             ) from None
         self._descriptor = descriptor
-        if os.fstat(descriptor).st_size == 0:
+        self._size = os.fstat(descriptor).st_size
+        if self._size == 0:
             self._leave_to_owner()
             self._write({})
 
@@ -121,8 +123,8 @@ class Ledger:
     def _write(self, positions: dict[str, int]) -> None:
         content = msgspec.json.encode(_Saved(self._boot_id, positions, _check(self._boot_id, positions)))
         try:
-            size = max(os.fstat(self._descriptor).st_size, -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES)
-            os.pwrite(self._descriptor, content.ljust(size - 1) + b"\n", 0)
+            self._size = max(self._size, -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES)
+            os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0)
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
 

@@ -155,3 +155,24 @@ def test_a_slide_given_by_hand_is_used(map_of: Path) -> None:
     assert translate(alone[0], "--map", str(map_of))[0] == alone
     named, _ = translate(alone[0], "--map", str(map_of), "--slide", "0x1a000000")
     assert names_in(named) == expected(alone)
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+def test_what_contradicts_a_slide_precedes_the_names_that_it_would_have_given(through: str, tmp_path: Path, map_of: Path) -> None:
+    file = tmp_path / "log" if through == "file" else None
+    lines, told = translate("\n".join(OOPS), "--map", str(map_of), "--slide", "0x1a200000", file=file)
+    assert lines == OOPS
+    assert "slide 0x1a200000 revoked" in told
+
+
+def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(tmp_path: Path, map_of: Path) -> None:
+    elsewhere = Kernel(RUNNING.functions, 0x400000)
+    second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join(STAMPED) + "\n")
+        until(lambda: len(lines_of(tmp_path / "kern.log")) == len(STAMPED), "the first oops")
+        program.feed("\n".join(second) + "\n")
+        program.await_log("names nothing any more: slide 0x1a000000 revoked")
+        program.end_of_input()
+        assert program.wait() == 0
+    assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)

@@ -19,6 +19,7 @@ SPINE = {
     "translate",
     "traces",
     "holdback",
+    "boots",
 }
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
@@ -34,6 +35,7 @@ ALLOWED: dict[str, set[object]] = {
     "translate": {"record", "gaps", "addresses"},
     "traces": {"record", "addresses"},
     "holdback": {"record", "addresses", "traces"},
+    "boots": {"record", "traces"},
     "symbols": {"record", "traces", "holdback", OWN_ROOM},
     "sinks": {"record", "courier", OWN_ROOM},
     "watch": {OWN_ROOM},
@@ -52,7 +54,7 @@ ALLOWED: dict[str, set[object]] = {
     "privileges": set(),
     "ownlog": set(),
     "classic": set(),
-    "filtering": {"record", "replay", "addresses", "traces", "translate", "symbols"},
+    "filtering": {"record", "boots", "replay", "addresses", "traces", "translate", "symbols"},
     "commands": {"record", "addresses", "filtering", "translate", "config", "invocation", "symbols"},
     "courier": set(),
     "naming": {"symbols", "courier"},
@@ -62,11 +64,11 @@ ALLOWED: dict[str, set[object]] = {
     "intake": {"record", "device"},
     "carrier": {
         "record",
+        "boots",
         "continuations",
         "flood",
         "holdback",
         "intake",
-        "traces",
         "translate",
         "device",
         "clock",

@@ -80,7 +80,7 @@ class Survey(Struct, frozen=True):
 
     @property
     def reads_traces(self) -> bool:
-        """Whether traces are of use: to show something, or to contradict what another has shown. Then their ends are waited for."""
+        """Whether traces can show something, or contradict what others have shown. Then their ends are waited for."""
         return self.ground is not None or self.loaded.lacks_bases or bool(self.loaded.bases)
 
     @property

@@ -176,3 +176,36 @@ def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(tmp
         program.end_of_input()
         assert program.wait() == 0
     assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
+
+
+def stamped(lines: list[str], first_s: int) -> list[str]:
+    return [f"[{first_s:5}.{i:06}] {line}" for i, line in enumerate(lines)]
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(through: str, tmp_path: Path, map_of: Path) -> None:
+    file = tmp_path / "log" if through == "file" else None
+    (frame,) = [line for line in OOPS if line.startswith(" 0x")][-1:]
+    capture = [*stamped(OOPS, 12), *stamped(["Booting", frame], 0)]
+    lines, _ = translate("\n".join(capture), "--map", str(map_of), file=file)
+    assert names_in(lines) == expected(OOPS)
+    assert lines[-1] == capture[-1]
+
+
+@pytest.mark.parametrize("odd", ["\f", "\r", "\x1c", "\x1e", "\u0085"])
+def test_odd_characters_within_a_line_do_not_shift_the_boots_of_a_file(odd: str, tmp_path: Path, map_of: Path) -> None:
+    rebooted = Kernel(RUNNING.functions, 0x7600000)
+    later = oops(rebooted, Random(22))
+    banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
+    text = "\n".join([f"{banner} {odd}{banner}", *OOPS, banner, *later])
+    (tmp_path / "log").write_bytes(text.encode("latin-1"))
+    command = [sys.executable, "-m", "klogd_py", "translate", "--map", str(map_of), str(tmp_path / "log")]
+    lines = subprocess.run(command, capture_output=True, timeout=30, check=False).stdout.decode("latin-1").split("\n")
+    assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
+
+
+def test_a_line_that_a_process_wrote_does_not_revoke_a_slide(tmp_path: Path, map_of: Path) -> None:
+    forged = "Kernel Offset: 0x400000 from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+    capture = [f"kern  :alert : [   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
+    lines, _ = translate("\n".join([*capture, f"user  :notice: [   13.000000] {forged}"]), "--map", str(map_of))
+    assert names_in(lines) == expected(OOPS)

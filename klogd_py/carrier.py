@@ -6,6 +6,7 @@ One batch at a time. The intake reads on meanwhile, and behind it the kernel's r
 import asyncio
 from functools import partial
 
+from klogd_py.boots import Boots
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
 from klogd_py.counters import Counters
@@ -17,7 +18,6 @@ from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols.learning import Learning
-from klogd_py.traces import banner_release
 from klogd_py.translate import Manner, Stood, translate
 
 CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
@@ -60,6 +60,7 @@ class Carrier:
         self._once = once and live
         self._joiner = Joiner()
         self._learning = Learning()
+        self._boots = Boots()
         self._delivering: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
@@ -153,7 +154,7 @@ class Carrier:
         """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
         start = 0
         for at, item in enumerate(batch if not self._live else ()):
-            if isinstance(item, Record) and (release := banner_release(item.text)):
+            if isinstance(item, Record) and (release := self._boots.begins(item)) is not None:
                 await self.deliver(batch[start:at], last=True)
                 await self._naming.begin_anew(release)
                 self._stood.clear()

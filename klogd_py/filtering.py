@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from klogd_py import addresses
+from klogd_py.boots import Boots, lines_of
 from klogd_py.record import Gap, Record
 from klogd_py.replay import is_readable
 from klogd_py.symbols.learning import Learning
@@ -71,7 +72,10 @@ def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood) -> list[st
 
 
 def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
-    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part; empty in the first."""
+    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part; empty in the first.
+
+    For surveys that no trace can change: what tells boots apart without a banner makes no difference to them.
+    """
     release = ""
     start = at = 0
     while (at := piece.find(_BANNER[:_SHORT], at)) >= 0:
@@ -90,31 +94,33 @@ def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
-    """What is to be had for each boot in a text: one survey up to the second banner of a kernel, and so on."""
-    boots = []
+    """What is to be had for each boot in a text: one survey up to where the second begins, and so on."""
+    known = []
     stream = Stream(found, None)
     for piece in text:
-        for line in piece.decode("latin-1").splitlines():
-            if release := banner_release(line):
+        for line in lines_of(piece):
+            record = from_capture(line)
+            if (release := stream.boots.begins(record)) is not None:
                 stream.end_boot()
-                boots.append(stream.found)
+                known.append(stream.found)
                 stream.found = found.of(release)
-            stream.read(line, 0.0)
+            stream.read(record, 0.0)
     stream.end_boot()
-    return [*boots, stream.found]
+    return [*known, stream.found]
 
 
 class Stream:
     """Translates lines as they come. Mutable: the survey so far, what is held back, where processors stood.
 
-    With ``boots`` (from `learn`) nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
+    With ``known`` (from `learn`) nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
     the boots that have ended, in order.
     """
 
-    def __init__(self, found: Survey, boots: Sequence[Survey] | None) -> None:
+    def __init__(self, found: Survey, known: Sequence[Survey] | None) -> None:
         self._first = found
-        self._boots = deque(boots) if boots is not None else None
-        self.found = self._boots.popleft() if self._boots else found
+        self._known = deque(known) if known is not None else None
+        self.found = self._known.popleft() if self._known else found
+        self.boots = Boots()
         self.told: dict[str, None] = {}
         self._learning = Learning()
         self._stood: Stood = set()
@@ -129,13 +135,14 @@ class Stream:
             return self._out(self.read(None, now_s), manner)
         out: list[bytes] = []
         whole = piece.endswith(b"\n")
-        lines = piece.decode("latin-1").removesuffix("\n").split("\n")
+        lines = lines_of(piece)
         for at, line in enumerate(lines):
-            if release := banner_release(line):
+            record = from_capture(line if at == len(lines) - 1 and not whole else line + "\n")
+            if (release := self.boots.begins(record)) is not None:
                 out.append(self._out(self.end_boot(), manner))
                 self._stood.clear()
-                self.found = self._boots.popleft() if self._boots else self._first.of(release)
-            out.append(self._out(self.read(line if at == len(lines) - 1 and not whole else line + "\n", now_s), manner))
+                self.found = self._known.popleft() if self._known else self._first.of(release)
+            out.append(self._out(self.read(record, now_s), manner))
         return b"".join(out)
 
     def end(self, manner: Manner) -> bytes:
@@ -145,11 +152,11 @@ class Stream:
             self._tell()
         return out
 
-    def read(self, line: str | None, now_s: float) -> list[Record | Gap]:
+    def read(self, record: Record | None, now_s: float) -> list[Record | Gap]:
         """One line in, or none if only time has passed; the lines that may be translated now."""
-        if self._boots is not None:
-            return [Record(line)] if line is not None else []
-        batch = [from_capture(line)] if line is not None else []
+        batch: list[Record | Gap] = [record] if record is not None else []
+        if self._known is not None:
+            return batch
         ready, self.found = self._learning.take(batch, now_s, self.found)
         return ready
 

@@ -14,6 +14,7 @@ from klogd_py.traces import Trace, gather
 
 LIMIT_S = 1.0  # no record is held back for longer
 LIMIT_RECORDS = 4096  # nor are more of them at once
+MOST_OPEN = 64  # traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
 _STRANGERS = 48  # so many lines in a row without an address or a sign of a trace end it, where no clock does
 
 _BEGINS = (
@@ -67,10 +68,13 @@ class _Open:
         self._due_us = None if record.usec is None else record.usec + int(LIMIT_S * 1_000_000)
         self._strangers = 0
 
+    def is_late_at(self, record: Record) -> bool:
+        """Whether it has been open for too long by the kernel's own clock when this record is written, by whomever."""
+        return self._due_us is not None and record.usec is not None and record.usec > self._due_us
+
     def is_over_before(self, record: Record) -> bool:
         """Whether this record comes too late to belong to it."""
-        late = self._due_us is not None and record.usec is not None and record.usec > self._due_us
-        return late or self._strangers > _STRANGERS or len(self.texts) >= LIMIT_RECORDS
+        return self.is_late_at(record) or self._strangers > _STRANGERS or len(self.texts) >= LIMIT_RECORDS
 
     def take(self, text: str) -> bool:
         """Add a record; whether it was the last."""
@@ -86,7 +90,7 @@ class Holdback:
     def __init__(self) -> None:
         self._held: list[Record | Gap] = []
         self._gone = 0  # how many records went on before those that are held
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _Open] = {}  # by caller, the oldest first
 
     def take(self, items: Sequence[Record | Gap], now_s: float, hold: bool) -> tuple[list[Record | Gap], list[Trace]]:
         """What may go on now, in order, and the traces that have ended. Without ``hold`` everything goes on at once."""
@@ -98,10 +102,10 @@ class Holdback:
             if isinstance(item, Record):
                 traces += self._watch(item, now_s)
             self._held.append(item)
-        late = [caller for caller, opened in self._open.items() if now_s >= opened.due_s]
-        traces += [self._close(caller) for caller in late]
+        while self._open and now_s >= self._oldest.due_s:
+            traces.append(self._close_oldest())
         if hold and self._open and len(self._held) < LIMIT_RECORDS:
-            return self._let_go(min(opened.first for opened in self._open.values()) - self._gone), traces
+            return self._let_go(self._oldest.first - self._gone), traces
         return self.release(), traces
 
     @property
@@ -122,28 +126,41 @@ class Holdback:
         """How long what is held back may still wait; ``None`` if nothing is."""
         if not self._held:
             return None
-        return max(0.0, min((opened.due_s for opened in self._open.values()), default=now_s) - now_s)
+        return max(0.0, self._oldest.due_s - now_s) if self._open else 0.0
 
     def _watch(self, record: Record, now_s: float) -> list[Trace]:
         ended: list[Trace] = []
         if record.facility != KERN:
             return ended  # written by a process, which can say what it likes
+        while self._open and self._oldest.is_late_at(record):
+            ended.append(self._close_oldest())
         opened = self._open.get(record.caller)
         if opened is not None and opened.is_over_before(record):
             ended.append(self._close(record.caller))
             opened = None
         if opened is None:
             if begins_trace(record.text):
+                if len(self._open) == MOST_OPEN:
+                    ended.append(self._close_oldest())
                 self._open[record.caller] = _Open(record, self._gone + len(self._held), now_s)
         elif opened.take(record.text):
             ended.append(self._close(record.caller))
         return ended
 
+    @property
+    def _oldest(self) -> _Open:
+        return next(iter(self._open.values()))
+
+    def _close_oldest(self) -> Trace:
+        return self._close(next(iter(self._open)))
+
     def _close(self, caller: str) -> Trace:
         return gather(self._open.pop(caller).texts)
 
     def _let_go(self, count: int) -> list[Record | Gap]:
-        ready, self._held = self._held[: max(count, 0)], self._held[max(count, 0) :]
+        if count <= 0:
+            return []
+        ready, self._held = self._held[:count], self._held[count:]
         self._gone += len(ready)
         return ready
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from klogd_py import addresses
 from klogd_py.addresses import ENVELOPE, Kind
-from klogd_py.record import Record
+from klogd_py.record import KERN, USER, Record
 
 MOST_FRAMES = 256  # of one trace; a stack that overflowed repeats itself
 MOST_PAIRS = 64
@@ -39,6 +39,7 @@ _PAIR = re.compile(
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
 _BANNER = re.compile(r"Linux version (\d+\.\d+\S*) \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
+_FACILITY = re.compile(r"([a-z][a-z0-9]*) *:[a-z]+ *:|<(\d{1,4})>")
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 
@@ -194,12 +195,17 @@ def banner_release(line: str) -> str:
 
 
 def from_capture(line: str) -> Record:
-    """A line of a text capture as a record that a `Holdback` can tell from others: its caller and its stamp are read."""
+    """A line of a text capture as a record that can be told from others: its caller, its stamp and who wrote it are read."""
     found = ENVELOPE.match(line)
     head = line[: found.end()] if found else ""
-    caller, stamp = _CALLER.search(head), _STAMP.search(head)
+    if not head:
+        return Record(line)
+    caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
     usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
-    return Record(line, usec=usec, caller=caller[1] if caller else "")
+    prefix = None
+    if facility is not None:  # which process wrote it, or rather which not, is all that matters
+        prefix = int(facility[2]) & 2047 if facility[2] else (KERN if facility[1] == "kern" else USER) << 3
+    return Record(line, prefix, usec=usec, caller=caller[1] if caller else "")
 
 
 def _code_bytes(words: list[str]) -> tuple[int, bytes]:

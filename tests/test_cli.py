@@ -326,3 +326,12 @@ def test_maps_for_programs_tells_the_slide_and_its_source(tmp_path: Path) -> Non
 
 def test_a_slide_that_is_no_number_is_misuse() -> None:
     assert b"expected a hexadecimal number" in run("lookup", "--slide", "far", "0").stderr
+
+
+@pytest.mark.parametrize(("slide", "reason"), [("1000", b"is no multiple of 0x200000"), ("7" * 20, b"0x77777777777777777777")])
+def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(slide: str, reason: bytes, tmp_path: Path) -> None:
+    (tmp_path / "map").write_bytes(MODERN.map)
+    done = run("lookup", "--map", tmp_path / "map", "--slide", slide, "ffffffff81001000")
+    assert done.returncode == 1
+    assert b"vfs_write" not in done.stdout
+    assert reason in done.stderr

@@ -19,6 +19,7 @@ SPINE = {
     "translate",
     "traces",
     "holdback",
+    "boots",
 }
 FORBIDDEN_IN_SPINE = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 OWN_ROOM = object()  # everything in the same folder
@@ -34,6 +35,7 @@ ALLOWED: dict[str, set[object]] = {
     "translate": {"record", "gaps", "addresses"},
     "traces": {"record", "addresses"},
     "holdback": {"record", "addresses", "traces"},
+    "boots": {"record", "traces"},
     "symbols": {"record", "traces", "holdback", OWN_ROOM},
     "sinks": {"record", "courier", OWN_ROOM},
     "watch": {OWN_ROOM},
@@ -54,7 +56,7 @@ ALLOWED: dict[str, set[object]] = {
     "ownlog": set(),
     "options": {"config"},
     "classic": set(),
-    "filtering": {"record", "replay", "addresses", "traces", "translate", "symbols"},
+    "filtering": {"record", "boots", "replay", "addresses", "traces", "translate", "symbols"},
     "doctor": {
         "kmsg",
         "printk_clock",
@@ -101,12 +103,12 @@ ALLOWED: dict[str, set[object]] = {
     "intake": {"record", "device"},
     "carrier": {
         "record",
+        "boots",
         "continuations",
         "counters",
         "flood",
         "holdback",
         "intake",
-        "traces",
         "translate",
         "device",
         "clock",

@@ -115,3 +115,12 @@ def test_an_oops_of_two_hundred_thousand_lines_is_read_for_evidence_in_linear_ti
 def test_an_oops_of_two_hundred_thousand_lines_is_translated_in_linear_time() -> None:
     raw = "\n".join(oops(200_000)).encode()
     assert_linear(lambda size: renamed(raw[:size], everywhere, Manner()), len(raw) // 2)
+
+
+def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
+    def job(count: int) -> None:
+        holdback = Holdback()
+        for number in range(count):
+            holdback.take([Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, hold=True)
+
+    assert_linear(job, 5_000)

@@ -157,6 +157,17 @@ def misshapen(table: Table, architecture: Architecture) -> str:
     return ""
 
 
+def impossible(architecture: Architecture | None, slide: int) -> str:
+    """Why no kernel of this architecture lies so far from its map; empty if one can."""
+    if architecture is None:
+        return "" if 0 <= slide < 1 << 64 else f"{slide:#x} is no distance of 64 bits"
+    if slide % architecture.align_bytes:
+        return f"{slide:#x} is no multiple of {architecture.align_bytes:#x}, as on {architecture.name} it must be"
+    if not 0 <= slide < architecture.reach_bytes:
+        return f"{slide:#x} is further than the {architecture.reach_bytes:#x} bytes that {architecture.name} allows"
+    return ""
+
+
 def is_movable(architecture: Architecture | None, signed: bool, release: str, version: int | None) -> bool:
     """Whether a kernel may lie elsewhere than its map says.
 

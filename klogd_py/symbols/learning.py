@@ -1,7 +1,8 @@
 """What does the stream of records teach about the map, and which of them must wait until it is learnt?
 
-Between the source and the translation: records go through unchanged and in order. While something about the map is
-wanted that an oops can show, the records of one in progress wait for its end, for `klogd_py.holdback.LIMIT_S` at most.
+Between the source and the translation: records go through unchanged and in order. While an oops can show something that is
+wanted, or contradict what another has shown, its records wait for its end, for `klogd_py.holdback.LIMIT_S` at most: names
+that its last line takes back must not have been printed.
 """
 
 from collections.abc import Sequence
@@ -27,9 +28,9 @@ class Learning:
         """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
         if not found.reads_traces and self._holdback.is_empty:
             return list(batch), found
-        ready, traces = self._holdback.take(batch, now_s, found.wants_traces)
+        ready, traces = self._holdback.take(batch, now_s, found.reads_traces)
         found = _after(found, traces)
-        if not found.wants_traces:
+        if not found.reads_traces:
             ready += self._holdback.release()
         return ready, found
 

@@ -15,7 +15,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from klogd_py.symbols.architecture import Architecture
+from klogd_py.symbols.architecture import Architecture, impossible
 from klogd_py.symbols.evidence import ENOUGH, MASK, MOST_FRAMES_WEIGHED, Evidence, Marks
 from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
@@ -106,7 +106,8 @@ class Ground:
 
     def doubt(self, trace: Trace, slide: int) -> str:
         """What a later trace says against a slide that was proved; empty if nothing."""
-        if trace.offset is not None and trace.offset != slide and self._is_our_base(trace.link_base):
+        stated = trace.offset is not None and not impossible(self.architecture, trace.offset)  # or the line is damaged
+        if stated and trace.offset != slide and self._is_our_base(trace.link_base):
             return f"the kernel states the slide {trace.offset:#x}"
         found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
@@ -120,6 +121,9 @@ class Ground:
         """The slide is told; that the map is this kernel's must be seen all the same, in this trace or in an earlier one."""
         if link_base and not self._is_our_base(link_base):
             return Unproved(f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True)
+        damaged = impossible(self.architecture, offset)
+        if damaged:
+            return Unproved(f"the slide that the kernel states is impossible: {damaged}")
         marks = [self._evidence.weigh(trace, offset) for trace in traces]
         against = next((found.against for found in marks if found.against), "")
         if against:
@@ -139,7 +143,7 @@ class Ground:
             for address in self._table.addresses_of(pair.name.encode("utf-8", "replace")):
                 known.add(pair.name)
                 slide = pair.address - pair.offset - address
-                if self._is_possible(slide):
+                if not impossible(self.architecture, slide):
                     votes.setdefault(slide, set()).add(pair.name)
         if len(known) < 2:
             return None
@@ -148,9 +152,6 @@ class Ground:
             agreed = len(votes[best]) if best is not None else 0
             return Unproved(f"only {agreed} of {len(known)} names in this oops are where the map has them", refutes=True)
         return Slide(best, SlideSource.PAIRS, f"{len(known)} names that the kernel printed beside their addresses")
-
-    def _is_possible(self, slide: int) -> bool:
-        return 0 <= slide < self.architecture.reach_bytes and slide % self.architecture.align_bytes == 0
 
     def _candidates(self, trace: Trace) -> Iterator[int]:
         """Every slide at which the frames can lie in the kernel's image, and that of a kernel that is not randomised."""

@@ -82,14 +82,9 @@ class Survey(Struct, frozen=True):
         return self.ground is not None and self.slide is None
 
     @property
-    def wants_traces(self) -> bool:
-        """Whether a trace can show what is wanted, so that it is worth waiting for its end."""
-        return self.lacks_slide or self.loaded.lacks_bases
-
-    @property
     def reads_traces(self) -> bool:
-        """Whether traces are of use at all: to show something, or to contradict what another has shown."""
-        return self.ground is not None or self.wants_traces or bool(self.loaded.bases)
+        """Whether traces can show something, or contradict what others have shown. Then their ends are waited for."""
+        return self.ground is not None or self.loaded.lacks_bases or bool(self.loaded.bases)
 
     @property
     def modules(self) -> int:
@@ -209,13 +204,16 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     against = contradicted(table, told, verdict)
     if against:
         return found._refused(against)
-    slide = told_slide(verdict, sources, movable, told)
+    slide, unproved = told_slide(verdict, sources, movable, told), "no oops has shown it"
+    impossible = architecture.impossible(kind, slide.value) if slide is not None and slide.source is SlideSource.GIVEN else ""
+    if impossible:
+        slide, unproved = None, f"the one given is impossible: {impossible}"
+        found = msgspec.structs.replace(found, remarks=(*found.remarks, f"--slide is not used: {impossible}"))
     if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
         slide = found.learnt.slide
     settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
     ground = Ground(table, kind, candidate.text) if kind is not None and not settled else None
     aliases = Aliases.KERNEL if signed else Aliases.LAST
-    unproved = "no oops has shown it"
     if told.refused:
         unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
     return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases)

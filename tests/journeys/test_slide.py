@@ -155,3 +155,57 @@ def test_a_slide_given_by_hand_is_used(map_of: Path) -> None:
     assert translate(alone[0], "--map", str(map_of))[0] == alone
     named, _ = translate(alone[0], "--map", str(map_of), "--slide", "0x1a000000")
     assert names_in(named) == expected(alone)
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+def test_what_contradicts_a_slide_precedes_the_names_that_it_would_have_given(through: str, tmp_path: Path, map_of: Path) -> None:
+    file = tmp_path / "log" if through == "file" else None
+    lines, told = translate("\n".join(OOPS), "--map", str(map_of), "--slide", "0x1a200000", file=file)
+    assert lines == OOPS
+    assert "slide 0x1a200000 revoked" in told
+
+
+def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(tmp_path: Path, map_of: Path) -> None:
+    elsewhere = Kernel(RUNNING.functions, 0x400000)
+    second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
+    with program_on(tmp_path, map_of) as program:
+        program.feed("\n".join(STAMPED) + "\n")
+        until(lambda: len(lines_of(tmp_path / "kern.log")) == len(STAMPED), "the first oops")
+        program.feed("\n".join(second) + "\n")
+        program.await_log("names nothing any more: slide 0x1a000000 revoked")
+        program.end_of_input()
+        assert program.wait() == 0
+    assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
+
+
+def stamped(lines: list[str], first_s: int) -> list[str]:
+    return [f"[{first_s:5}.{i:06}] {line}" for i, line in enumerate(lines)]
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
+def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(through: str, tmp_path: Path, map_of: Path) -> None:
+    file = tmp_path / "log" if through == "file" else None
+    (frame,) = [line for line in OOPS if line.startswith(" 0x")][-1:]
+    capture = [*stamped(OOPS, 12), *stamped(["Booting", frame], 0)]
+    lines, _ = translate("\n".join(capture), "--map", str(map_of), file=file)
+    assert names_in(lines) == expected(OOPS)
+    assert lines[-1] == capture[-1]
+
+
+@pytest.mark.parametrize("odd", ["\f", "\r", "\x1c", "\x1e", "\u0085"])
+def test_odd_characters_within_a_line_do_not_shift_the_boots_of_a_file(odd: str, tmp_path: Path, map_of: Path) -> None:
+    rebooted = Kernel(RUNNING.functions, 0x7600000)
+    later = oops(rebooted, Random(22))
+    banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
+    text = "\n".join([f"{banner} {odd}{banner}", *OOPS, banner, *later])
+    (tmp_path / "log").write_bytes(text.encode("latin-1"))
+    command = [sys.executable, "-m", "klogd_py", "translate", "--map", str(map_of), str(tmp_path / "log")]
+    lines = subprocess.run(command, capture_output=True, timeout=30, check=False).stdout.decode("latin-1").split("\n")
+    assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
+
+
+def test_a_line_that_a_process_wrote_does_not_revoke_a_slide(tmp_path: Path, map_of: Path) -> None:
+    forged = "Kernel Offset: 0x400000 from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+    capture = [f"kern  :alert : [   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
+    lines, _ = translate("\n".join([*capture, f"user  :notice: [   13.000000] {forged}"]), "--map", str(map_of))
+    assert names_in(lines) == expected(OOPS)

@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from klogd_py.symbols import system_map
-from klogd_py.symbols.architecture import ARM64, X86_64, Architecture, is_movable, of_map
+from klogd_py.symbols.architecture import ARM64, X86_64, Architecture, impossible, is_movable, of_map
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
 from klogd_py.symbols.table import Table
 from klogd_py.traces import Trace, gather
@@ -230,3 +230,16 @@ def test_the_entry_function_is_where_the_made_up_oops_ends() -> None:
     running = kernel(Random(1))
     last = [line for line in oops(running, Random(1)) if line.startswith(" 0x")][-1]
     assert running.name_at(int(last, 16) - 1) == ENTRY
+
+
+@pytest.mark.parametrize("slide", [0x1000, -ALIGN, 1 << 30, 1 << 63])
+def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seems_to_state_it(slide: int) -> None:
+    running = kernel(Random(10), slide=ALIGN)
+    assert impossible(X86_64, slide)
+    lines = [*oops(running, Random(10)), OFFSET.format(slide & (1 << 64) - 1)]
+    assert not isinstance(proved(lines, running), Slide)
+    assert ground(running).doubt(gather(lines), ALIGN) == ""
+
+
+def test_the_largest_slide_of_x86_64_is_possible() -> None:
+    assert impossible(X86_64, (1 << 30) - ALIGN) == ""

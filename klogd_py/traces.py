@@ -69,7 +69,8 @@ class Trace(Struct, frozen=True):
     ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte. ``bad_pc`` says that the
     processor went where no code was: what it found there is no code either. ``loading`` are those of the ``modules`` linked in
     whose init function has not returned. ``offset`` and ``link_base`` are the two numbers
-    of ``Kernel Offset: .. from ..``.
+    of ``Kernel Offset: .. from ..``. ``tangled`` says that there are lines of several traces in it, so that neighbours need not
+    have called one another.
     """
 
     frames: tuple[Frame, ...] = ()
@@ -80,6 +81,7 @@ class Trace(Struct, frozen=True):
     offset: int | None = None
     link_base: int = 0
     pairs: tuple[Pair, ...] = ()
+    tangled: bool = False
 
     @property
     def says_something(self) -> bool:
@@ -101,10 +103,18 @@ class _Reading:
         self._pc: int | None = None
         self._pcs: set[int] = set()
         self._joins = False
+        self._heads = self._users = 0
+
+    @property
+    def is_tangled(self) -> bool:
+        """Whether more than one trace began, or user space was left more than once."""
+        return self._heads > 1 or self._users > 1
 
     def line(self, line: str) -> None:
         found = ENVELOPE.match(line)
         at = found.end() if found else 0
+        self._heads += "all Trace:" in line or "all trace:" in line
+        self._users += bool(_USER_PC.match(line, at))
         if _PC.match(line, at):
             self._pc = None  # a Code: line that follows belongs to this register block, and to no earlier one
             self._joins = False
@@ -175,6 +185,7 @@ def gather(lines: Iterable[str]) -> Trace:
         reading.offset,
         reading.link_base,
         tuple(reading.pairs.values()),
+        reading.is_tangled,
     )
 
 

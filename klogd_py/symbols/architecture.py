@@ -133,6 +133,8 @@ ENTRIES = re.compile(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
 )
+# Where a trace of x86-64 begins that shows no registers (lib/dump_stack.c).
+DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
 PAGE_BYTES = 4096
 # Where the linker begins a section or a page table: multiples of a page on every 64-bit kernel.
 _AT_PAGES = (

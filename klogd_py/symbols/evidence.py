@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from klogd_py.record import Place
 from klogd_py.symbols import elf
-from klogd_py.symbols.architecture import CHAINS, ENTRIES, KIN, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.architecture import CHAINS, DUMPERS, ENTRIES, KIN, ONLY_CALLEE, X86_64, Architecture
 from klogd_py.symbols.calls import OF_MACHINE
 from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
@@ -74,7 +74,7 @@ class Evidence:
                 against = against or contradiction
             if count:
                 reasons.append(words)
-        unsure = unsure or self._too_early(frames, slide)
+        unsure = unsure or self._too_early(frames, slide) or self._not_dumping(frames, slide)
         return Marks(points, len({frame.address for frame in frames}), tuple(reasons), against, unsure)
 
     def _concerns(self, frame: Frame, slide: int) -> bool:
@@ -100,6 +100,14 @@ class Evidence:
             place = self._function(frame, slide)
             if place is not None and not frame.exact and place.offset + 1 < _DIRECT_CALL_BYTES:
                 return f"{place.name} would have called with its first bytes at slide {slide:#x}"
+        return ""
+
+    def _not_dumping(self, frames: list[Frame], slide: int) -> str:
+        """A trace without registers that does not begin in what prints such; its first line may have been lost."""
+        for frame in frames if self.architecture is X86_64 else ():
+            place = self._function(frame, slide) if frame.dumper else None
+            if place is not None and not DUMPERS.fullmatch(_plain(place.name)):
+                return f"{place.name} would have printed the trace at slide {slide:#x}"
         return ""
 
     def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:

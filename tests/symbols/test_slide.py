@@ -283,6 +283,16 @@ def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool
     assert bool(Evidence(table, X86_64).weigh(trace, 0).against) is never
 
 
+@pytest.mark.parametrize(("name", "fits"), [("dump_stack_lvl", True), ("dump_stack", True), ("pirq_set", False)])
+def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: bool) -> None:
+    rows = [(BASE, "_text"), (BASE + 0x100, name), (BASE + 0x200, "panic"), (BASE + 0x400, "_etext"), (BASE + ALIGN, "_end")]
+    table = Table("".join(f"{address:016x} T {symbol}\n" for address, symbol in rows).encode(), "")
+    lines = ["Kernel panic - not syncing: x", "CPU: 0 PID: 1 Comm: sh Not tainted", "Call Trace:", f" {BASE + 0x120:#x}"]
+    found = Evidence(table, X86_64).weigh(gather([*lines, f" {BASE + 0x230:#x}"]), 0)
+    assert (found.unsure == "") is fits
+    assert Evidence(table, X86_64).weigh(gather([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0).unsure == ""
+
+
 def test_a_return_address_that_leaves_no_room_for_a_call_proves_nothing() -> None:
     running = kernel(Random(6), slide=ALIGN)
     lines = [*oops(running, Random(6), code=False)]

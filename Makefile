@@ -28,12 +28,12 @@ vm-test-%:
 	@echo "guest $*"; VM_GUEST="$*" .venv/bin/python -m pytest -m vm tests/vm
 
 check: setup-test
-	.venv/bin/ruff format --check klogd_py tests scripts/bench scripts/torture
-	.venv/bin/ruff check klogd_py tests scripts/bench scripts/torture
+	.venv/bin/ruff format --check klogd_py tests bench scripts/torture
+	.venv/bin/ruff check klogd_py tests bench scripts/torture
 	.venv/bin/mypy
 
-bench: setup
-	@.venv/bin/python scripts/bench
+bench:
+	@scripts/bench $(BENCH)
 
 setup:
 	@scripts/setup

@@ -9,7 +9,9 @@ The rooms:
     symbols/                                    where names come from
     sinks/                                      where entries go
     watch/                                      what tells us that the map has changed
-    device, replay, position, clock, notify     the shell: one edge of the world each
+    device, replay, position, clock, notify,    the shell: one edge of the world each
+    handed, privileges
+    counters, status, snapshot, reporting       how things stand, and who is told
     config, invocation, daemon, cli, commands, classic, ownlog
 
 The words: a Record is what the kernel said; a Mention an address inside a text; a Symbol a name at an address; a Place a

@@ -12,6 +12,7 @@ brackets the classic klogd.
 """
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -62,6 +63,13 @@ _NAME_ENDS = re.compile(" " + _NAME + r"\s*$")  # "[<0000000013155f90>] usb_hcd_
 _BY_HEAD: dict[str, tuple[Form, ...]] = {
     head: tuple(form for form in FORMS if form.head == head) for head in {form.head for form in FORMS}
 }
+
+
+def suspects(texts: Sequence[str]) -> frozenset[str]:
+    """Those among the texts of a batch in which `find` may find something; the question is asked of all at once."""
+    everything = "\n".join(texts)
+    signs = [question for question in QUESTIONS if question in everything]
+    return frozenset([text for sign in signs for text in texts if sign in text])
 
 
 def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:

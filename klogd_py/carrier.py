@@ -4,10 +4,12 @@ One batch at a time. The intake reads on meanwhile, and behind it the kernel's r
 """
 
 import asyncio
+from functools import partial
 
 from klogd_py.boots import Boots
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
+from klogd_py.counters import Counters
 from klogd_py.device import Source
 from klogd_py.flood import Limiter
 from klogd_py.holdback import may_begin
@@ -47,6 +49,7 @@ class Carrier:
         self.join = True
         self.limiter = self._limiting = Limiter()
         self.carried = 0
+        self.counters = Counters()
         self.intake = Intake(source, mailroom.room, ahead=ahead, once=once and live)
         self._stood: Stood = set()
         self._source = source
@@ -94,30 +97,58 @@ class Carrier:
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        self.counters.read(batch)
         async with self._naming.lock:
             pass  # a survey that is being drawn is waited for
         batch = await self._held_back(batch, last)
         if self.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
             await self._naming.redraw("an Oops")
-        batch = self._limited(batch, last)
-        self._clock.anchor()
-        entries, unknown = self._translated(batch)
-        if unknown and self._live and await self._naming.modules_differ():
+        await self._post(self._limited(batch, last))
+
+    async def _post(self, batch: list[Record | Gap]) -> None:
+        entries, places = self._translated(batch)
+        if self._live and _has_unknown(places) and await self._naming.modules_differ():
             # An oops can come before the event that tells of its module, whose init function may still be running.
             await self._naming.redraw("an address that no symbol contained")
-            entries, _ = self._translated(batch)
+            entries, places = self._translated(batch)
+        self._hand_over(batch, entries, places)
+
+    def _hand_over(self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]) -> None:
+        self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
-        await asyncio.sleep(0)
 
     @property
     def _is_done(self) -> bool:
         return self.intake.is_empty and (self.intake.ended or (self._once and self.intake.caught_up))
 
     async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
-        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap."""
-        self._delivering = asyncio.get_running_loop().create_task(self._deliver_boots(batch, last))
+        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap.
+
+        Most batches need not wait for anything, and then no task is made for them.
+        """
+        job = partial(self._deliver_boots, batch, last)
+        if not last and self._asks_nothing(batch):
+            ready = self._limited(self._joined(batch), last)
+            entries, places = self._translated(ready)
+            if not _has_unknown(places):
+                self._hand_over(ready, entries, places)
+                if not self.intake.is_empty:
+                    await asyncio.sleep(0)
+                return
+            job = partial(self._post, ready)
+        self._delivering = asyncio.get_running_loop().create_task(job())
         await asyncio.shield(self._delivering)
+
+    def _asks_nothing(self, batch: list[Record | Gap]) -> bool:
+        """Whether a batch can be delivered without anything being found out about the symbols before.
+
+        While they are being read that is so if it has neither an address nor the beginning of a trace.
+        """
+        survey = self._naming.survey
+        if not self._live or self.paranoid or self._learning.is_holding or survey.reads_traces or survey.loaded.asks_traces:
+            return False
+        return not (self._naming.lock.locked() and may_begin(batch))
 
     async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
         """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
@@ -132,16 +163,14 @@ class Carrier:
 
     async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Join lines that came in pieces, and keep back what may teach something about the map."""
-        now_s = asyncio.get_running_loop().time()
-        if self.join or self._joiner.due_in_s(now_s) is not None:
-            batch = self._joiner.take(batch, now_s)
+        batch = self._joined(batch)
         if last:
             batch = [*batch, *self._joiner.end()]
         asked = self._live and self._naming.survey.loaded.asks_traces and may_begin(batch)
         if asked and await self._naming.modules_differ():
             await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
         survey = self._naming.survey
-        batch, found = self._learning.take(batch, now_s, survey)
+        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
         if last:
             held, found = self._learning.end(found)
             batch += held
@@ -149,28 +178,36 @@ class Carrier:
             self._naming.adopt(found)
         return batch
 
+    def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
+        now_s = asyncio.get_running_loop().time()
+        if self.join or self._joiner.due_in_s(now_s) is not None:
+            return self._joiner.take(batch, now_s)
+        return batch
+
     def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Leave out what the configuration wants left out."""
+        ended: list[Record | Gap] = []
         if self.limiter is not self._limiting:
-            batch = [*self._limiting.end(), *batch]
-            self._limiting = self.limiter
+            ended, self._limiting = self._limiting.end(), self.limiter
         if self._limiting.is_idle:
-            return batch
-        batch = self._limiting.take(batch, asyncio.get_running_loop().time())
-        return [*batch, *self._limiting.end()] if last else batch
+            self.counters.limited(ended)
+            return [*ended, *batch] if ended else batch
+        batch = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
+        batch = [*batch, *self._limiting.end()] if last else batch
+        self.counters.limited(batch)
+        return batch
 
-    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], bool]:
-        """The batch as entries, and whether it holds a code address that has no place."""
+    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], list[Place | Unknown]]:
+        """The batch as entries, and what was found for each address in it."""
+        self._clock.anchor()
         atlas = self._naming.survey.atlas
-        unknown = False
+        found: list[Place | Unknown] = []
 
         def place_of(address: int) -> Place | Unknown:
-            nonlocal unknown
-            place = atlas.place_of(address)
-            unknown = unknown or isinstance(place, Unknown)
+            found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), unknown
+        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), found
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""
@@ -195,3 +232,7 @@ class Carrier:
         waits_s = [part.due_in_s(now_s) for part in (self._learning, self._joiner, self._limiting)]
         waits_s += [CATCH_UP_S] if self._mailroom.any_behind else []
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
+
+
+def _has_unknown(places: list[Place | Unknown]) -> bool:
+    return any(isinstance(place, Unknown) for place in places)

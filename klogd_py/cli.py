@@ -11,18 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from klogd_py import __version__
-from klogd_py.config import LOG_LEVELS, BadConfig, check_sink
+from klogd_py.config import BadConfig
 from klogd_py.invocation import Invocation
+from klogd_py.options import parser
 
 FAILED, MISUSED, NO_LOG, MISCONFIGURED = 1, 2, 69, 78  # the last two as in sysexits.h
-_NOT_GIVEN = argparse.SUPPRESS
 _PATHS = ("config_path", "map", "kallsyms", "modules", "module_files", "root")
-_EPILOG = {
-    "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). With no COMMAND it reads the kernel's messages until stopped.",
-    "klogd": "Man pages: klogd(8), klogd-py.toml(5).",
-}
-_JSON_HELP = "print for programs instead of people"
 # What a subcommand may be given; everything else belongs to the main job.
 _SHARED = frozenset(
     [
@@ -43,36 +37,37 @@ _SHARED = frozenset(
         "files",
         "addresses",
         "file_to_check",
+        "socket",
     ]
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``klogd-py``: in the foreground with the configuration, or one of the subcommands."""
-    return _run(_parser("klogd-py"), arguments, drop_in=False)
+    return _run(parser("klogd-py"), arguments, drop_in=False)
 
 
 def klogd(arguments: Sequence[str] | None = None) -> int:
     """``klogd``: the classic daemon's flags and manners; in the background unless -n."""
-    return _run(_parser("klogd"), arguments, drop_in=True)
+    return _run(parser("klogd"), arguments, drop_in=True)
 
 
-def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, drop_in: bool) -> int:
-    options = parser.parse_args(arguments)
+def _run(parsing: argparse.ArgumentParser, arguments: Sequence[str] | None, drop_in: bool) -> int:
+    options = parsing.parse_args(arguments)
     if hasattr(options, "command") and options.command and (foreign := set(vars(options)) - _SHARED):
-        named = [action.option_strings[-1] for action in parser._actions if action.dest in foreign]
-        parser.error(f"{options.command} does not take {', '.join(named)}")
-    options.program = parser.prog
+        named = [action.option_strings[-1] for action in parsing._actions if action.dest in foreign]
+        parsing.error(f"{options.command} does not take {', '.join(named)}")
+    options.program = parsing.prog
     try:
         return _dispatch(options, drop_in)
     except BadConfig as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parsing.prog}: {error}", file=sys.stderr)
         return MISCONFIGURED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
         return FAILED
     except OSError as error:
-        print(f"{parser.prog}: {_in_words(error)}", file=sys.stderr)
+        print(f"{parsing.prog}: {_in_words(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return 130
@@ -90,6 +85,10 @@ def _dispatch(options: argparse.Namespace, drop_in: bool) -> int:
             return commands.lookup(invocation, options.addresses)
         if command == "maps":
             return commands.maps(invocation)
+        if command == "doctor":
+            return commands.doctor(invocation)
+        if command == "status":
+            return commands.status(invocation, getattr(options, "socket", ""))
         return commands.check_config(invocation, options.file_to_check)
     number = getattr(options, "reload", None)
     if number is not None:
@@ -131,6 +130,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     """Run until stopped; ``ready`` lets go of the terminal once records are about to flow."""
     import asyncio
     import faulthandler
+    import gc
 
     from klogd_py import ownlog
     from klogd_py.classic import AlreadyRunning, PidFile
@@ -143,6 +143,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     claimed = PidFile(pid_file) if pid_file else None
 
     def in_service() -> None:
+        gc.freeze()  # what is there now stays, and need not be looked through again and again
         if ready is not None:
             ready()
             ownlog.to_syslog(level)
@@ -206,124 +207,3 @@ def _invocation(options: argparse.Namespace, drop_in: bool, handed: Mapping[str,
         user=given.get("user", ""),
         handed=dict(handed or {}),
     )
-
-
-def _parser(program: str) -> argparse.ArgumentParser:
-    shared = _shared_options()
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description="The kernel log daemon: reads the kernel's messages, puts names to the addresses in them, "
-        "and hands them to syslog, the journal, files or the terminal.",
-        epilog=_EPILOG[program],
-        parents=[shared],
-        argument_default=_NOT_GIVEN,
-        allow_abbrev=False,
-    )
-    _main_options(parser, drop_in=program == "klogd")
-    if program != "klogd":
-        _subcommands(parser, shared)
-    return parser
-
-
-def _shared_options() -> argparse.ArgumentParser:
-    """Options of the main job and of every subcommand."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=_NOT_GIVEN)
-    names = shared.add_argument_group("where names come from")
-    names.add_argument("-k", "--map", metavar="FILE", help="use this System.map unless it is proved to be another kernel's")
-    names.add_argument("--kallsyms", metavar="FILE", help="the kernel's own symbols (default: /proc/kallsyms)")
-    names.add_argument("--modules", metavar="FILE", help="the loaded modules (default: /proc/modules)")
-    names.add_argument("--module-files", metavar="DIR", help="modules' own files (default: /lib/modules/RELEASE)")
-    names.add_argument("--slide", type=_slide, metavar="0xN", help="what KASLR adds to the map's addresses, if you know it")
-    names.add_argument("--root", metavar="DIR", help="take /boot, /proc and /lib/modules from under DIR")
-    names.add_argument("--release", metavar="R", help="the kernel release, as uname -r prints it")
-    names.add_argument("--live", action="store_true", help="use this machine's symbols for text that came from elsewhere")
-    shared.add_argument("--config", dest="config_path", metavar="FILE", help="the configuration (default: /etc/klogd-py.toml)")
-    shared.add_argument("--style", choices=("replace", "append", "off"), help="what becomes of an address that has a name")
-    shared.add_argument("-2", "--twice", action="store_true", help="repeat a translated line, untranslated")
-    shared.add_argument("--decoded", choices=("keep", "replace"), help="what becomes of a number that the kernel has named")
-    return shared
-
-
-def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
-    parser.add_argument(
-        "--sink",
-        dest="sinks",
-        action="append",
-        type=_sink,
-        metavar="SINK",
-        help="console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]; may be repeated, replaces those configured",
-    )
-    parser.add_argument("-f", "--file", dest="klogd_file", metavar="FILE", help="append <N>text lines to FILE; - is stdout")
-    parser.add_argument("--input", metavar="FILE", help="read FILE (- is stdin) instead of the running kernel")
-    parser.add_argument(
-        "--input-format",
-        dest="input_form",
-        choices=("auto", "kmsg", "dmesg", "klogd", "syslog"),
-        help="what FILE holds (default: auto, by its first line)",
-    )
-    parser.add_argument("--json", action="store_true", help=_JSON_HELP)
-    parser.add_argument("-s", "--syscall", action="store_true", help="read through syslog(2) instead of /dev/kmsg")
-    parser.add_argument("-o", "--once", action="store_true", help="deliver what is there, then stop")
-    parser.add_argument("-x", "--no-translate", action="store_true", help="load no symbols, translate nothing")
-    parser.add_argument("-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops")
-    parser.add_argument("-c", "--console-level", type=_console_level, metavar="N", help="what the console shows, 1 to 8")
-    parser.add_argument("-n", "--foreground", action="store_true", help="stay in the foreground" if drop_in else _NOT_GIVEN)
-    parser.add_argument("--user", metavar="NAME", help="go on as this user once what needs root is open")
-    parser.add_argument("--pid-file", metavar="FILE", help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else ""))
-    parser.add_argument("-d", "--debug", action="store_true", help="the same as --log-level debug")
-    parser.add_argument("--log-level", choices=LOG_LEVELS, help="how much to say of itself")
-    reload = parser.add_mutually_exclusive_group()
-    reload.add_argument(
-        "-i", dest="reload", action="store_const", const="SIGUSR1", help="have the running daemon read module symbols anew"
-    )
-    reload.add_argument(
-        "-I", dest="reload", action="store_const", const="SIGUSR2", help="have the running daemon read map and symbols anew"
-    )
-    parser.add_argument("-v", "--version", action="version", version=f"klogd-py {__version__}")
-
-
-def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-
-    def add(name: str, help_line: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name,
-            help=help_line,
-            description=f"{help_line[0].upper()}{help_line[1:]}.",
-            parents=[shared],
-            argument_default=_NOT_GIVEN,
-            allow_abbrev=False,
-        )
-
-    filtering = add("translate", "copy text to standard output with names for the addresses in it")
-    filtering.add_argument("files", nargs="*", default=[], metavar="FILE", help="text of any kind (default: standard input)")
-    looking = add("lookup", "print which symbol contains an address, where a symbol is, or why there is none")
-    looking.add_argument(
-        "addresses", nargs="+", metavar="ADDRESS", help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]"
-    )
-    mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
-    checking = add("check-config", "read the configuration and say whether it is right")
-    for answering in (looking, mapping, checking):
-        answering.add_argument("--json", action="store_true", help=_JSON_HELP)
-    checking.add_argument("file_to_check", nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
-
-
-def _sink(text: str) -> str:
-    wrong = check_sink(text)
-    if wrong:
-        raise argparse.ArgumentTypeError(wrong)
-    kind, _, path = text.partition(":")
-    return f"{kind}:{Path(path).absolute()}" if path and path != "-" else text
-
-
-def _slide(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}") from None
-
-
-def _console_level(text: str) -> int:
-    if text not in tuple("12345678"):
-        raise argparse.ArgumentTypeError(f"expected one digit from 1 to 8, got {text!r}")
-    return int(text)

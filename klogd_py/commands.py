@@ -1,4 +1,4 @@
-"""The subcommands that answer and end: translate, lookup, maps, check-config."""
+"""The subcommands that answer and end: translate, lookup, maps, status, doctor, check-config."""
 
 import os
 import re
@@ -12,10 +12,16 @@ import msgspec
 
 from klogd_py import config, filtering
 from klogd_py.addresses import Kind
-from klogd_py.config import DEFAULT_PATH, Config
+from klogd_py.columns import aligned, is_coloured
+from klogd_py.config import DEFAULT_PATH, BadConfig
+from klogd_py.doctor import visit
 from klogd_py.filtering import pieces, renamed, write
 from klogd_py.invocation import Invocation
 from klogd_py.record import Place, Unknown
+from klogd_py.settings import Config
+from klogd_py.status import Status
+from klogd_py.status_socket import ask
+from klogd_py.status_table import table
 from klogd_py.symbols.identity import Standing, Verdict
 from klogd_py.symbols.slide import SlideSource
 from klogd_py.symbols.survey import Survey, survey
@@ -107,7 +113,7 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
             (word, answer.kernel_form, answer.source) if isinstance(answer, Place) else (word, "-", answer.value)
             for word, _, answer in answers
         ]
-        print("\n".join(_aligned(rows)))
+        print("\n".join(aligned(rows)))
         if found.candidate is not None and _reliance(None, found):
             print(f"klogd-py: {found.slide_line}", file=sys.stderr)
     return 0 if all(isinstance(answer, Place) for _, _, answer in answers) else 1
@@ -160,7 +166,7 @@ def maps(invocation: Invocation) -> int:
     for verdict in found.verdicts:
         rows.append(("*" if verdict is found.in_use else "", verdict.standing.value, str(verdict.path), verdict.reason))
     print(f"Linux {sources.release or '(release unknown)'}: {found.headline}\n")
-    print("\n".join(_aligned(rows)) + "\n")
+    print("\n".join(aligned(rows)) + "\n")
     if found.slide_line:
         print(f"slide     {found.slide_line.removeprefix('slide ')}")
     for line in found.loaded.summary:
@@ -172,6 +178,44 @@ def maps(invocation: Invocation) -> int:
     for remark in found.remarks:
         print(f"\nnote: {remark}")
     return 0
+
+
+def status(invocation: Invocation, socket: str) -> int:
+    """Print what the running daemon tells of itself at ``socket``, by default the configured one; raises NoAnswer."""
+    path = socket or _socket_of(invocation)
+    if not path:
+        print("klogd-py: status.socket is empty in the configuration: the daemon tells nothing", file=sys.stderr)
+        return 1
+    document = ask(Path(path))
+    try:
+        told = msgspec.json.decode(document, type=Status)
+    except msgspec.DecodeError as error:
+        print(f"klogd-py: {path}: no status of klogd-py: {error}", file=sys.stderr)
+        return 1
+    if invocation.json:
+        print(msgspec.json.format(document, indent=2).decode())
+    else:
+        print(table(told, is_coloured(sys.stdout)), end="")
+    return 0
+
+
+def doctor(invocation: Invocation) -> int:
+    """Check the machine; status 1 if something is wrong."""
+    findings = visit.examine(invocation)
+    if invocation.json:
+        _print_json(findings)
+    else:
+        print(visit.report(findings, is_coloured(sys.stdout)), end="")
+    return 0 if visit.is_well(findings) else 1
+
+
+def _socket_of(invocation: Invocation) -> str:
+    """Where the daemon listens; with a configuration that it would refuse it may still run on an older one."""
+    try:
+        return invocation.config().status.socket
+    except BadConfig as error:
+        print(f"klogd-py: {error}", file=sys.stderr)
+        return Config().status.socket
 
 
 def check_config(invocation: Invocation, path: str) -> int:
@@ -197,12 +241,6 @@ def complain(found: Survey, invocation: Invocation) -> int:
     for line in [*unusable, *found.remarks]:
         print(f"klogd-py: {line}", file=sys.stderr)
     return 1 if unusable or (found.remarks and invocation.names_given) else 0
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, each column as wide as its widest cell."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _answer_document(word: str, address: int | None, answer: Place | Unknown) -> dict[str, object]:

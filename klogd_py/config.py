@@ -8,12 +8,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
+from klogd_py import loopback
 from klogd_py.record import Severity
+from klogd_py.settings import Config, Metrics, Outbox, SinkTerms
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
 LEAST_KIB, MOST_KIB = 64, 1 << 20  # less holds not even one burst, more than a GiB is no queue but a mistake
@@ -23,129 +25,6 @@ LOG_LEVELS = ("error", "warning", "info", "debug")
 
 class BadConfig(ValueError):
     """A file is not TOML, or a key in it is unknown or has a wrong value; the message names file, key and expectation."""
-
-
-class Input(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[input]``"""
-
-    source: Literal["auto", "/dev/kmsg", "/proc/kmsg", "syslog"] = "auto"
-
-
-class Names(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[names]``"""
-
-    map: str = ""
-    search: tuple[str, ...] = (
-        "/boot/System.map-{release}",
-        "/boot/System.map",
-        "/System.map",
-        "/usr/src/linux/System.map",
-        "/usr/lib/debug/boot/System.map-{release}",
-        "/lib/modules/{release}/System.map",
-        "/usr/lib/modules/{release}/System.map",
-        "/lib/modules/{release}/build/System.map",
-        "/System.map-{release}",
-        "/usr/src/linux/System.map-{release}",
-        "/usr/lib/debug/boot/vmlinux-{release}",
-        "/usr/lib/debug/lib/modules/{release}/vmlinux",
-        "/boot/vmlinux-{release}",
-        "/lib/modules/{release}/vmlinux",
-        "/lib/modules/{release}/build/vmlinux",
-    )
-    kallsyms: str = "/proc/kallsyms"
-    modules: str = "/proc/modules"
-    module_files: str = "/lib/modules/{release}"
-
-
-class Translate(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[translate]``"""
-
-    style: Literal["replace", "append", "off"] = "replace"
-    decoded: Literal["keep", "replace"] = "keep"
-    twice: bool = False
-    join: bool = True
-    paranoid: bool = False
-
-
-class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[file]``"""
-
-    form: Literal["text", "klogd", "json"] = "text"
-    mode: str = "0640"
-
-
-class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[console]``"""
-
-    colour: Literal["auto", "always", "never"] = "auto"
-    json: bool = False
-
-
-class SinkTerms(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[outbox.sink."NAME"]``; what is not set is as in ``[outbox]``."""
-
-    limit_kib: int | None = None
-    when_full: Literal["wait", "drop"] | None = None
-
-
-class Journal(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[journal]``"""
-
-    mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
-
-
-class Flood(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[flood]``"""
-
-    floor: Literal["err", "warning", "notice", "info", "debug"] = "debug"
-    repeats: int = 0
-    period_s: int = 10
-
-
-class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[outbox]``"""
-
-    limit_kib: int = 8192
-    when_full: Literal["wait", "drop"] = "wait"
-    sink: dict[str, SinkTerms] = {}
-
-
-class State(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[state]``"""
-
-    position: str = "/var/lib/klogd-py/position.json"
-
-
-class Watch(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[watch]``"""
-
-    files: bool = True
-    modules: bool = True
-
-
-class Log(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``"""
-
-    level: Literal["error", "warning", "info", "debug"] = "info"
-
-
-class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that can be set, with its default."""
-
-    sinks: tuple[str, ...] = ("syslog",)
-    console_level: int = 0
-    user: str = ""
-    input: Input = Input()
-    names: Names = Names()
-    translate: Translate = Translate()
-    file: FileSection = FileSection()
-    console: ConsoleSection = ConsoleSection()
-    journal: Journal = Journal()
-    flood: Flood = Flood()
-    outbox: Outbox = Outbox()
-    state: State = State()
-    watch: Watch = Watch()
-    log: Log = Log()
 
 
 _PATH_IN_MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<key>[^`]*)`)?$", re.DOTALL)
@@ -226,6 +105,9 @@ def _problem(config: Config) -> str:
     wrong = _wrong_outbox(config.outbox)
     if wrong:
         return wrong
+    wrong = _wrong_metrics(config.metrics)
+    if wrong:
+        return wrong
     if not re.fullmatch(r"0?[0-7]{3}", config.file.mode):
         return f'key file.mode: expected an octal mode such as "0640", got {config.file.mode!r}'
     return ""
@@ -242,6 +124,18 @@ def _wrong_outbox(outbox: Outbox) -> str:
     for key, limit_kib in limits.items():
         if not LEAST_KIB <= limit_kib <= MOST_KIB:
             return f"key {key}: expected {LEAST_KIB} to {MOST_KIB}, got {limit_kib}"
+    return ""
+
+
+def _wrong_metrics(metrics: Metrics) -> str:
+    if not 1 <= metrics.period_s <= LONGEST_PERIOD_S:
+        return f"key metrics.period_s: expected 1 to {LONGEST_PERIOD_S}, got {metrics.period_s}"
+    if metrics.textfile and not metrics.textfile.endswith(".prom"):
+        return f"key metrics.textfile: expected a path that ends in .prom, got {metrics.textfile!r}"
+    try:
+        loopback.address_of(metrics.listen or loopback.EXAMPLE)
+    except ValueError:
+        return f"key metrics.listen: expected a loopback address such as {loopback.EXAMPLE} or unix:PATH, got {metrics.listen!r}"
     return ""
 
 

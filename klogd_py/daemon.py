@@ -8,32 +8,34 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, journald, notify, privileges, text_device
+from klogd_py import device, notify, privileges, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
-from klogd_py.config import BadConfig, Config, Flood
+from klogd_py.config import BadConfig
 from klogd_py.device import KmsgDevice, Source
 from klogd_py.flood import Limiter
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
 from klogd_py.naming import Naming
-from klogd_py.outlets import build_sink, open_files, terms_for
+from klogd_py.outlets import Outlets
 from klogd_py.position import PositionInUse, boot_id
 from klogd_py.record import Severity
 from klogd_py.replay import open_replay
+from klogd_py.reporting import Reporting
+from klogd_py.settings import Config, Flood
 from klogd_py.sinks.mailroom import Mailroom
+from klogd_py.snapshot import Camera
 from klogd_py.symbols import search
 from klogd_py.symbols.sources import Sources
 from klogd_py.translate import Decoded, Manner, Style
 from klogd_py.watch.follower import Follower
 
-STATUS_PERIOD_S = 1.0
 STOP_LIMIT_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
 
@@ -56,7 +58,7 @@ class Daemon:
         self._user = self._named_user()
         self._live = not invocation.input
         self.source = source or self._open_source()
-        self.naming = Naming(self._sources, lambda: notify.tell(self._status_line()))
+        self.naming = Naming(self._sources, self._renamed)
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
@@ -72,11 +74,12 @@ class Daemon:
             once=invocation.once,
             ahead=self._numbered,
         )
-        self._routes = journald.Routes()
+        self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
+        self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))
+        self._outlets = Outlets(self.mailroom, self._books, self._boot, self._user, live=self._live)
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._status_timer: asyncio.TimerHandle | None = None
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
@@ -86,26 +89,27 @@ class Daemon:
     async def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Carry records until the source ends or a signal says stop; returns the exit status.
 
-        ``ready`` is called when records are about to flow.
+        ``ready`` is called when nothing keeps records from flowing; those that want no names do so before.
 
         Raises:
             CannotBecome: this process may not become the user that it is to go on as.
         """
         self._take_signals()
         self._set_console_level()
-        self._arrange_sinks()
+        self._outlets.arrange(self.config)
+        if self._is_asked:
+            self.reporting.listen(self.config.status, self._user.number if self._user else -1)
         if self._user is not None:
             privileges.become(self._user)  # before symbols are read, or a later look at them would find less than this one
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
-        self.naming.draw_first()
         self._set_manner()
         self.carrier.intake.running.set()
-        notify.tell(f"READY=1\n{self._status_line()}")
-        ready()
+        await self._open_windows()
         try:
             async with self._group as group:
-                tasks = [group.create_task(self._carry()), group.create_task(self._feed_watchdog())]
+                beginning = group.create_task(self._begin(ready))
+                tasks = [beginning, group.create_task(self._carry(beginning)), group.create_task(self._feed_watchdog())]
                 if self._live and not self._invocation.once:
                     tasks.append(group.create_task(self._follow_changes()))
                 await self._stopping.wait()
@@ -117,9 +121,16 @@ class Daemon:
 
     # Building
 
-    async def _carry(self) -> None:
+    async def _begin(self, ready: Callable[[], None]) -> None:
+        """Read the symbols, and say that we are there."""
+        await self.naming.draw_first()
+        notify.tell(f"READY=1\n{self.reporting.line}")
+        ready()
+
+    async def _carry(self, beginning: asyncio.Task[None]) -> None:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
         self.status = await self.carrier.run()
+        await beginning
         self._stopping.set()
 
     def _set_manner(self) -> None:
@@ -151,25 +162,6 @@ class Daemon:
 
     def _newest(self) -> int | None:
         return self.source.newest() if isinstance(self.source, KmsgDevice) else None
-
-    def _arrange_sinks(self) -> None:
-        """Have the sinks that the configuration names; raises PositionInUse."""
-        routes = journald.Routes()
-        if self._live and {"journal", "syslog"} & set(self.config.sinks):
-            routes = journald.routes(self.config.journal.mode, journald.look(Path("/")), self.config.sinks)
-        for reason in routes.reasons:
-            if reason not in self._routes.reasons:
-                logger.info("%s", reason)
-        self._routes = routes
-        wanted = [spec for spec in self.config.sinks if spec != "syslog" or not routes.syslog_is_idle]
-        sinks = {spec: build_sink(spec, self.config, self._boot, routes) for spec in wanted}
-        if any(sink.keeps_position for sink in sinks.values()):
-            self._books.open()
-        if self._user is not None:
-            open_files(sinks.values(), self._user.number, self._user.group)
-        terms = {sink.name: terms_for(spec, self.config, self._live) for spec, sink in sinks.items()}
-        self._books.save(self.mailroom.positions)  # a sink that goes now may come back
-        self.mailroom.arrange(sinks.values(), terms.__getitem__)
 
     def _sources(self) -> Sources:
         return self._invocation.sources(self.config, elsewhere=not self._live)
@@ -219,28 +211,49 @@ class Daemon:
             try:
                 config = self._invocation.config()
             except BadConfig as error:
-                logger.error("keeping the old configuration: %s", error)
+                self._refuse(reason, error)
             else:
                 await self._change_to(config, reason)
-            notify.tell(f"READY=1\n{self._status_line()}")
+            notify.tell(f"READY=1\n{self.reporting.line}")
 
     async def _change_to(self, config: Config, reason: str) -> None:
-        for key in ("input", "state", "user"):
-            if getattr(config, key) != getattr(self.config, key):
-                logger.warning("the change of %s takes effect at the next start", key)
+        late = ", ".join(key for key in ("input", "state", "user") if getattr(config, key) != getattr(self.config, key))
+        if late:
+            logger.warning("the change of %s takes effect at the next start", late)
         before, self.config = self.config, config
         try:
-            self._arrange_sinks()
+            self._outlets.arrange(self.config)
         except PositionInUse as error:
             self.config = before
-            logger.error("keeping the old configuration: %s", error)
+            self._refuse(reason, error)
             return
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         self._set_manner()
+        await self._open_windows()
+        self._camera.note("configuration", reason, True, late and f"{late} at the next start")
         await self.naming.redraw(reason)
         if self._live:
             await self._follow()
+
+    def _refuse(self, reason: str, error: Exception) -> None:
+        logger.error("keeping the old configuration: %s", error)
+        self._camera.note("configuration", reason, False, str(error))
+
+    def _renamed(self, reasons: Sequence[str]) -> None:
+        """Other symbols have been taken into use."""
+        found = self.naming.survey
+        self._camera.note("symbols", ", ".join(reasons), not found.refusal, found.refusal or found.headline)
+        self.reporting.tell()
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether anybody may ask how things stand; nobody does about a text from elsewhere."""
+        return self._live and not self._invocation.once
+
+    async def _open_windows(self) -> None:
+        if self._is_asked:
+            await self.reporting.arrange(self.config.status, self.config.metrics)
 
     def _file_changed(self, path: Path) -> None:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
@@ -283,19 +296,7 @@ class Daemon:
         self._books.save(self.mailroom.positions)
         if self.mailroom.all_gone:
             self._stopping.set()
-        if self._status_timer is None:
-            self._status_timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
-
-    def _tell_status(self) -> None:
-        self._status_timer = None
-        notify.tell(self._status_line())
-
-    def _status_line(self) -> str:
-        down = [name for name, outbox in self.mailroom.outboxes.items() if outbox.last_error]
-        state = f"; down: {', '.join(down)}" if down else ""
-        if self._live and not self._numbered:
-            state += "; losses cannot be seen through this interface"
-        return f"STATUS={self.carrier.carried} records from {self.source.name}; {self.naming.survey.headline}{state}"
+        self.reporting.tell_soon()
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
@@ -310,8 +311,7 @@ class Daemon:
             logger.warning("records that were read are left for the next start: the symbols are still being read")
         await self.mailroom.empty(max(0, end_s - now_s()))
         self._books.save(self.mailroom.positions)
-        if self._status_timer is not None:
-            self._status_timer.cancel()
+        self.reporting.close()
         if self.mailroom.close():
             self.status = 1
         self._books.close()

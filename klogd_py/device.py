@@ -82,6 +82,11 @@ class KmsgDevice:
         """The device's descriptor."""
         return self._descriptor
 
+    @property
+    def expected(self) -> int | None:
+        """The sequence number behind the last record that was read; ``None`` before the first."""
+        return self._expected
+
     def newest(self) -> int | None:
         """The highest sequence number in the ring, by reading through it and going back to its start."""
         newest = None

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py import config as configuration
-from klogd_py.config import Config
 from klogd_py.handed import reader
+from klogd_py.settings import Config
 from klogd_py.symbols.search import under
 from klogd_py.symbols.sources import Sources
 

@@ -8,7 +8,8 @@ Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``in
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 
 from klogd_py.record import USER, Record, Severity
 
@@ -16,6 +17,9 @@ BUFFER_BYTES = 8192  # the kernel's own output buffer up to Linux 6.2; a shorter
 LAST_PREFIX = 2047  # 8 bits of facility, 3 of level
 _UNPARSED_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
 
+# Records as most are, each behind a NUL, which none of these holds: so a match is one record, and the whole of it.
+_PLAIN = re.compile(r"\0(\d{1,4}),(\d{1,20}),(\d{1,20}),([^,;\n\0]*)(?:,caller=([^,;\n\0]*))?;([^\\\n\0]*)\n([^\0]*)", re.ASCII)
+_FEW = 16  # among so few records it does not pay to look for the plain ones
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NEEDS_ESCAPE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
 
@@ -62,16 +66,31 @@ def parse(raw: bytes) -> Record:
         raise MalformedRecord(raw) from error
 
 
-def parse_all(raws: Iterable[bytes]) -> list[Record]:
-    """Read a batch of records; one without a header is delivered raw with ``unparsed`` set, never dropped."""
-    records = []
-    for raw in raws:
-        try:
-            records.append(parse(raw))
-        except MalformedRecord:
-            text = raw.removesuffix(b"\n").decode("utf-8", "surrogateescape")
-            records.append(Record(text, _UNPARSED_PREFIX, unparsed=True))
-    return records
+def parse_all(raws: Sequence[bytes]) -> list[Record]:
+    """Read a batch of records; one without a header is delivered raw with ``unparsed`` set, never dropped.
+
+    `parse` says what they mean. Where all are plain, one pass of a regular expression reads them in half the time; a batch
+    with others among them is halved until these stand among few.
+    """
+    rows = _PLAIN.findall(b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape"))
+    if len(rows) == len(raws):
+        records = [
+            Record(text, int(prefix), int(seq), int(usec), flags, caller, (), _fields(dictionary) if dictionary else ())
+            for prefix, seq, usec, flags, caller, text, dictionary in rows
+        ]
+        if max([record.prefix or 0 for record in records], default=0) <= LAST_PREFIX:
+            return records
+    if len(raws) <= _FEW:
+        return [_read(raw) for raw in raws]
+    half = len(raws) // 2
+    return parse_all(raws[:half]) + parse_all(raws[half:])
+
+
+def _read(raw: bytes) -> Record:
+    try:
+        return parse(raw)
+    except MalformedRecord:
+        return Record(raw.removesuffix(b"\n").decode("utf-8", "surrogateescape"), _UNPARSED_PREFIX, unparsed=True)
 
 
 def render(record: Record) -> bytes:
@@ -115,6 +134,11 @@ def _later_fields(fields: list[bytes]) -> tuple[str, tuple[str, ...]]:
         else:
             extra.append(field)
     return caller, tuple(extra)
+
+
+@lru_cache(256)  # a driver says the same of its device with every line
+def _fields(dictionary: str) -> tuple[tuple[str, str], ...]:
+    return _dictionary(dictionary.encode("utf-8", "surrogateescape"))
 
 
 def _dictionary(lines: bytes) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ Requests that come while one is being drawn share the next: a hundred signals ma
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from klogd_py.courier import Courier
 from klogd_py.symbols.atlas import Atlas
@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 class Naming:
     """The names of this run. Mutable; lives on the event loop. Records wait while `lock` is held."""
 
-    def __init__(self, sources: Callable[[], Sources], changed: Callable[[], None]) -> None:
-        """``sources`` is asked anew for each survey; ``changed`` is called after one has been taken into use."""
+    def __init__(self, sources: Callable[[], Sources], changed: Callable[[Sequence[str]], None]) -> None:
+        """``sources`` is asked anew for each survey; ``changed`` is called with the reasons after one has been taken into use."""
         self.survey = Survey(Atlas())
         self.lock = asyncio.Lock()
         self._sources = sources
@@ -29,9 +29,10 @@ class Naming:
         self._reasons: dict[str, None] = {}
         self._next: asyncio.Task[None] | None = None  # a survey that has not begun
 
-    def draw_first(self) -> None:
-        """Read the symbols before any record flows."""
-        self.adopt(survey(self._sources()))
+    async def draw_first(self) -> None:
+        """Read the symbols; takes the lock at once, so that no record which wants a name flows before."""
+        async with self.lock:
+            self.adopt(await self._courier.call(lambda: survey(self._sources())))
 
     async def begin_anew(self, release: str) -> None:
         """Read the symbols as if no record had been seen but one, of a kernel of this release."""
@@ -69,4 +70,4 @@ class Naming:
             self.adopt(drawn)
         for reason in reasons:
             logger.info("symbols read anew after %s", reason)
-        self._told()
+        self._told(reasons)

@@ -23,6 +23,11 @@ def tell(message: str) -> None:
         daemon.notify(message)
 
 
+def is_heard() -> bool:
+    """Whether a service manager listens."""
+    return "NOTIFY_SOCKET" in os.environ
+
+
 def reloading(monotonic_s: float) -> str:
     """That a reload begins now; ``READY=1`` is to follow, whatever comes of it. Type=notify-reload waits for both."""
     return f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_s * 1_000_000)}"

@@ -1,17 +1,24 @@
-"""Builds the sinks that a configuration names. Together with the daemon the only place where concrete sinks are named."""
+"""Which sinks does a configuration name? Builds them; the only place where concrete sinks are named."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from klogd_py.config import Config, SinkTerms
+from klogd_py import journald
+from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.journald import Routes
+from klogd_py.privileges import User
+from klogd_py.settings import Config, SinkTerms
 from klogd_py.sinks import Sink
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.mailroom import Terms
+from klogd_py.sinks.mailroom import Mailroom, Terms
 from klogd_py.sinks.outbox import WhenFull
 from klogd_py.sinks.syslog import SyslogSink
+
+logger = logging.getLogger(__name__)
 
 SINKS: dict[str, Callable[[Config, str, str, Routes], Sink]] = {
     "console": lambda config, boot, rest, routes: ConsoleSink(Colour(config.console.colour), config.console.json, boot_id=boot),
@@ -45,3 +52,35 @@ def terms_for(spec: str, config: Config, live: bool) -> Terms:
     own = config.outbox.sink.get(spec, SinkTerms())
     when_full = (own.when_full or config.outbox.when_full) if live else "wait"
     return Terms((own.limit_kib or config.outbox.limit_kib) << 10, WhenFull(when_full))
+
+
+class Outlets:
+    """The sinks of one run. Mutable: by which ways they lead at present."""
+
+    def __init__(self, mailroom: Mailroom, books: Bookkeeper, boot_id: str, user: User | None, *, live: bool) -> None:
+        """``user`` is whom the daemon goes on as, if somebody else; ``live`` says that records come from the running kernel."""
+        self._mailroom = mailroom
+        self._books = books
+        self._boot_id = boot_id
+        self._user = user
+        self._live = live
+        self._routes = Routes()
+
+    def arrange(self, config: Config) -> None:
+        """Have the sinks that a configuration names, and no others; raises PositionInUse, and nothing is changed then."""
+        routes = Routes()
+        if self._live and {"journal", "syslog"} & set(config.sinks):
+            routes = journald.routes(config.journal.mode, journald.look(Path("/")), config.sinks)
+        wanted = [spec for spec in config.sinks if spec != "syslog" or not routes.syslog_is_idle]
+        sinks = {spec: build_sink(spec, config, self._boot_id, routes) for spec in wanted}
+        if any(sink.keeps_position for sink in sinks.values()):
+            self._books.open()
+        for reason in routes.reasons:
+            if reason not in self._routes.reasons:
+                logger.info("%s", reason)
+        self._routes = routes
+        if self._user is not None:
+            open_files(sinks.values(), self._user.number, self._user.group)
+        terms = {sink.name: terms_for(spec, config, self._live) for spec, sink in sinks.items()}
+        self._books.save(self._mailroom.positions)  # a sink that goes now may come back
+        self._mailroom.arrange(sinks.values(), terms.__getitem__)

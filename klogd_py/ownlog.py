@@ -5,7 +5,6 @@ each line carries its level in front, as sd-daemon(3) has it.
 """
 
 import logging
-import logging.handlers
 import os
 import sys
 
@@ -28,8 +27,10 @@ def to_stderr(level: str) -> None:
 
 def to_syslog(level: str, path: str = "/dev/log") -> None:
     """Log to the local syslog socket, facility daemon, from ``level`` on; to nowhere if nobody listens."""
+    from logging.handlers import SysLogHandler  # with half a dozen modules that nothing else wants
+
     try:
-        handler: logging.Handler = logging.handlers.SysLogHandler(path, logging.handlers.SysLogHandler.LOG_DAEMON)
+        handler: logging.Handler = SysLogHandler(path, SysLogHandler.LOG_DAEMON)
     except OSError:
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter(f"klogd-py[{os.getpid()}]: %(message)s"))

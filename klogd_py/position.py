@@ -49,6 +49,7 @@ class Ledger:
         self._path = path
         self._boot_id = boot_id
         self._descriptor = -1
+        self._size = 0  # of the file, which nobody else writes while it is locked
         self._next: dict[str, int] = {}
         if claimed:
             with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
@@ -81,7 +82,9 @@ class Ledger:
                 f"{self._path}: in use by another klogd-py; give this one a state.position of its own, or none"
             ) from None
         self._descriptor = descriptor
-        if os.fstat(descriptor).st_size == 0:
+        self._size = os.fstat(descriptor).st_size
+        if self._size == 0:
+            self._leave_to_owner()
             self._write({})
 
     def owed(self, sink: str) -> int | None:
@@ -120,10 +123,17 @@ class Ledger:
     def _write(self, positions: dict[str, int]) -> None:
         content = msgspec.json.encode(_Saved(self._boot_id, positions, _check(self._boot_id, positions)))
         try:
-            size = max(os.fstat(self._descriptor).st_size, -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES)
-            os.pwrite(self._descriptor, content.ljust(size - 1) + b"\n", 0)
+            self._size = max(self._size, -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES)
+            os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0)
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
+
+    def _leave_to_owner(self) -> None:
+        """Give a new file to whom its directory belongs: run by hand as root, it must not be lost to the service's user."""
+        if os.geteuid() == 0:
+            owner = self._path.parent.stat()
+            with contextlib.suppress(OSError):  # root of a user namespace, in which that owner has no number
+                os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
 
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0

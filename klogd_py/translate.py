@@ -136,16 +136,21 @@ def translate(
     ``stood`` goes from batch to batch of one stream; without it each batch begins anew.
     """
     stood = set() if stood is None else stood
+    items = list(records)
+    suspects = addresses.suspects([item.text for item in items if isinstance(item, Record)])
     entries = []
-    for item in records:
+    for item in items:
         if isinstance(item, Gap):
             entries.append(announce(item, lambda record: wall_of(record)[0]))
             continue
         wall_us, quality = wall_of(item)
+        if item.text not in suspects:
+            entries.append(Entry(item, wall_us, item.text, (), None, False, quality))
+            continue
         text, places = rewrite(item.text, place_of, manner, stood)
-        entries.append(Entry(item, wall_us, text, places, quality=quality))
+        entries.append(Entry(item, wall_us, text, places, None, False, quality))
         if places and manner.twice:
-            entries.append(Entry(item, wall_us, item.text, quality=quality))
+            entries.append(Entry(item, wall_us, item.text, (), None, False, quality))
     return entries
 
 

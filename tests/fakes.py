@@ -79,11 +79,11 @@ class FakeRing:
         """The number that the next record will have."""
         return self._next
 
-    def say(self, count: int = 1, *, raw: bytes = b"", prefix: int = 6) -> None:
-        """The kernel logs so many records; ``raw`` in place of what it would write."""
+    def say(self, count: int = 1, *, raw: bytes = b"", prefix: int = 6, word: str = "record") -> None:
+        """The kernel logs so many records, ``word`` and their number; ``raw`` in place of what it would write."""
         for _ in range(count):
             seq = self._next
-            self._raws[seq] = raw or kmsg.render(Record(f"record {seq}", prefix, seq, seq * 1000))
+            self._raws[seq] = raw or kmsg.render(Record(f"{word} {seq}", prefix, seq, seq * 1000))
             self._next += 1
             if len(self._raws) > self._capacity:
                 del self._raws[self._oldest]

@@ -8,8 +8,9 @@ from klogd_py.carrier import Carrier
 from klogd_py.device import BATCH_RECORDS
 from klogd_py.naming import Naming
 from klogd_py.record import Cause, Gap
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import ENTRY_OVERHEAD_BYTES, WhenFull
+from klogd_py.sinks.outbox import WhenFull
 from klogd_py.symbols.sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, ScriptedSink, hurried
@@ -24,7 +25,7 @@ class World:
         self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
         self.mailroom.arrange(sinks, lambda name: terms)
         self._source = ring.device
-        self.naming = Naming(Sources, lambda: None)
+        self.naming = Naming(Sources, lambda reasons: None)
         self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, ahead=True)
         self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())
@@ -155,7 +156,7 @@ def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
     assert told(bad) == [*range(900)]
 
 
-def test_reading_goes_on_while_symbols_are_read_anew() -> None:
+def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_read_anew() -> None:
     ring, sink = FakeRing(capacity=600), ScriptedSink()
 
     async def carry() -> None:
@@ -164,7 +165,7 @@ def test_reading_goes_on_while_symbols_are_read_anew() -> None:
         await world.until(lambda: len(sink.received) == 10)
         async with world.naming.lock:
             for _ in range(10):  # ten times as much as the ring holds
-                ring.say(600)
+                ring.say(600, word="Oops")
                 await asyncio.sleep(0.01)
             assert len(sink.received) == 10
         await world.until(lambda: len(sink.received) == ring.said)
@@ -174,13 +175,33 @@ def test_reading_goes_on_while_symbols_are_read_anew() -> None:
     assert told(sink) == [*range(6010)]
 
 
+def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overtakes_one_that_does() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        async with world.naming.lock:
+            ring.say(10)
+            await world.until(lambda: len(sink.received) == 10)
+            ring.say(1, word="Oops")
+            await asyncio.sleep(0.1)
+            ring.say(10)
+            await asyncio.sleep(0.1)
+            assert len(sink.received) == 10
+        await world.until(lambda: len(sink.received) == 21)
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(21)]
+
+
 def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
     ring, sink = FakeRing(), ScriptedSink()
 
     async def carry() -> None:
         world = World(ring, [sink], Terms(1 << 22))
         async with world.naming.lock:
-            ring.say(2000)
+            ring.say(2000, word="Oops")
             await asyncio.sleep(0.1)
             stopping = asyncio.create_task(world.stop())
             await asyncio.sleep(0.1)

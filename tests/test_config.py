@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py import config
-from klogd_py.config import BadConfig, Config
+from klogd_py.config import BadConfig
+from klogd_py.settings import Config
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py import cli, config
-from klogd_py.config import Config
+from klogd_py import config, options
+from klogd_py.settings import Config
 
 PROJECT = Path(__file__).parent.parent
 PAGES = tuple(PROJECT / "docs" / name for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5"))
@@ -86,12 +86,12 @@ def test_the_page_renders_under_its_own_name(page: Path) -> None:
 
 @pytest.mark.parametrize(("program", "page"), [("klogd-py", COMMANDS), ("klogd", DROP_IN)])
 def test_a_page_lists_exactly_the_options_that_its_program_takes(program: str, page: str) -> None:
-    assert listed_options(page) == options_of(cli._parser(program))
+    assert listed_options(page) == options_of(options.parser(program))
 
 
 def test_the_page_lists_exactly_the_commands() -> None:
     items = re.findall(r"^\.It Cm (\S+)", section(COMMANDS, "COMMANDS"), re.MULTILINE)
-    assert items == list(subparsers(cli._parser("klogd-py")))
+    assert items == list(subparsers(options.parser("klogd-py")))
 
 
 def test_the_page_shows_the_places_of_a_map_in_the_order_in_which_they_are_searched() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.config import Config
 from klogd_py.journald import FEEDS as FEEDS_SYSLOGD
 from klogd_py.journald import FORWARDED, IDLE, SOCKET, SYSLOGD, TWICE, Journald, Routes, look, reads_kernel, routes
 from klogd_py.outlets import build_sink
 from klogd_py.record import Cause
+from klogd_py.settings import Config
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.syslog import SyslogSink
 from tests.entries import PLACE, entry, lost, numbered

@@ -25,7 +25,7 @@ def test_requests_that_come_together_share_one_survey(tmp_path: Path, caplog: py
     caplog.set_level("INFO")
 
     async def ask() -> None:
-        naming = Naming(sources, lambda: None)
+        naming = Naming(sources, lambda reasons: None)
         await asyncio.gather(*(naming.redraw(f"reason {number % 3}") for number in range(100)))
 
     asyncio.run(ask())
@@ -38,7 +38,7 @@ def test_a_request_during_a_survey_has_another_one_made(tmp_path: Path) -> None:
     told: list[int] = []
 
     async def ask() -> None:
-        naming = Naming(sources, lambda: told.append(sources.asked))
+        naming = Naming(sources, lambda reasons: told.append(sources.asked))
         first = asyncio.create_task(naming.redraw("one"))
         while not sources.asked:
             await asyncio.sleep(0)

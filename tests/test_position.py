@@ -1,3 +1,4 @@
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path)
     Ledger(path, "boot-a").save({"syslog": 12})
     ledger = Ledger(path, "boot-b")
     assert (ledger.owed("syslog"), ledger.remark, ledger.is_empty) == (None, "", True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
+def test_a_file_that_root_creates_belongs_to_whom_the_directory_does(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    Ledger(tmp_path / "position.json", "boot-a").save({"syslog": 12})
+    status = (tmp_path / "position.json").stat()
+    assert (status.st_uid, status.st_gid) == (65534, 65533)
 
 
 def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:

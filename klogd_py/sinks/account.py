@@ -4,6 +4,7 @@ A sink gets every number once: as a record or within a Gap. The same records may
 ring is read anew for a sink that fell behind, and they are left out; a number that never came is announced.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from klogd_py.record import Cause, Entry, Gap
@@ -18,6 +19,7 @@ class Account:
     def __init__(self, announce: Callable[[Gap], Entry], expected: int | None, cause: Cause) -> None:
         """``cause`` is why numbers from ``expected`` on may be missing before the first record that comes."""
         self.expected = expected
+        self.missed: Counter[Cause] = Counter()  # records that this sink alone was told to be missing
         self._announce = announce
         self._cause = cause
         self._skipping = bool(expected)  # what has no number and comes first was there before
@@ -58,7 +60,10 @@ class Account:
         if self._skipping:
             return []
         self._pass_parts()
-        missing = [self._announce(Gap(self.expected, first - 1, self._cause))] if first > self.expected else []
+        missing: list[Entry] = []
+        if first > self.expected:
+            self.missed[self._cause] += first - self.expected
+            missing = [self._announce(Gap(self.expected, first - 1, self._cause))]
         if entry.gap is not None and first < self.expected:
             entry = self._announce(Gap(self.expected, last, entry.gap.cause, entry.gap.note))
         self.expected = last + 1

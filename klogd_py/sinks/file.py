@@ -4,6 +4,7 @@ Lines are written whole: what a full disk cut off in the middle is taken back, a
 else left unfinished is ended first.
 """
 
+import errno
 import os
 import pwd
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from klogd_py.record import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.text import Stamps, document, host_name, printable, speaker
+from klogd_py.sinks.text import Stamps, document, host_name, printable, said
 
 
 class FileForm(Enum):
@@ -40,6 +41,7 @@ class FileSink:
         self._host = host_name()
         self._stamps = Stamps()
         self._descriptor = -1
+        self._ours = (0, 0)  # device and inode of the file that is open
         self._rest = b""
         self._torn = False  # the file ends in the middle of a line, which is not ours to end otherwise
         if path == "-":
@@ -47,14 +49,13 @@ class FileSink:
 
     def frame(self, entry: Entry) -> bytes:
         """One line with its line feed."""
-        record = entry.record
+        if self._form is FileForm.TEXT:
+            return f"{self._stamps.iso(entry.wall_us)} {self._host} {said(entry)}\n".encode()
         if self._form is FileForm.JSON:
             return document(entry, self._boot_id) + b"\n"
-        if self._form is FileForm.KLOGD:
-            head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-            return f"{printable(head + entry.text)}\n".encode()
-        tag, text = speaker(record, entry.text)
-        return f"{self._stamps.iso(entry.wall_us)} {self._host} {printable(tag)}: {printable(text)}\n".encode()
+        record = entry.record
+        head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
+        return f"{printable(head + entry.text)}\n".encode()
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Append all; raises SinkDown with the number of entries whose lines are whole."""
@@ -114,20 +115,24 @@ class FileSink:
             self._descriptor = 1
             return
         if self._descriptor >= 0:
-            ours = os.fstat(self._descriptor)
             try:
                 named = os.stat(self._path)
             except FileNotFoundError:
                 named = None
-            if named is not None and (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino):
+            if named is not None and (named.st_dev, named.st_ino) == self._ours:
                 return
             self.close()
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
         self._descriptor = os.open(self._path, flags, self._mode)
+        status = os.fstat(self._descriptor)
+        self._ours = status.st_dev, status.st_ino
         self._torn = _ends_within_a_line(self._path, self._descriptor)
 
 
 def _for_whom(error: OSError) -> str:
+    """What to add to a refusal that is not everybody's."""
+    if error.errno == errno.EROFS:
+        return " for this process; a service writes where ReadWritePaths= of its unit lets it"
     if not isinstance(error, PermissionError):
         return ""
     number = os.geteuid()

@@ -8,20 +8,20 @@ position moves only when the sink has accepted.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from klogd_py.courier import Courier
 from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.account import Account, numbers_of
+from klogd_py.sinks.backlog import Backlog, size_of
 from klogd_py.sinks.dropped import Dropped
 
 SHORTEST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 5.0
 CHUNK_ENTRIES = 512
-ENTRY_OVERHEAD_BYTES = 400  # about what an Entry and its Record occupy besides their text
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,10 @@ class Outbox:
         self.sink = sink
         self.delivered = 0
         self.lost = 0
-        self.last_error = ""
+        self.last_error = ""  # empty while the sink is well
+        self.last_failure = ""  # the same, but kept when it is back
+        self.failed_us = 0  # when it last failed, since the Unix epoch
+        self.failures = 0
         self.next_seq = next_seq
         self.gone = False  # the sink will never take anything again
         self.behind = False  # what comes is not kept: the ring is to be read anew from `expected` on
@@ -66,8 +69,7 @@ class Outbox:
         self._when_full = when_full
         self._announce = announce
         self._moved = moved
-        self._queue: deque[Entry] = deque()
-        self._queued_bytes = 0
+        self._queue = Backlog()
         self._dropped = Dropped()
         self._joined = False  # whether records may have parts
         self._parts: set[int] = set()  # numbers that were accepted before those that come before them
@@ -82,16 +84,32 @@ class Outbox:
         return len(self._queue)
 
     @property
+    def queued_bytes(self) -> int:
+        """About how much memory what waits takes."""
+        return self._queue.bytes
+
+    @property
+    def limit_bytes(self) -> int:
+        """How much may wait."""
+        return self._limit_bytes
+
+    @property
+    def missed(self) -> Mapping[Cause, int]:
+        """Records that were missing for this sink alone, dropped ones included."""
+        missed = dict(self._account.missed) if self._account is not None else {}
+        return missed | {Cause.SINK_DROP: self.lost} if self.lost else missed
+
+    @property
     def crowded(self) -> bool:
         """Whether so much waits that no more should come just now, from a source that cannot go back."""
         if self._rereadable:
             return False
-        return self._queued_bytes > (self._limit_bytes // 2 if self._when_full is WhenFull.WAIT else 2 * self._limit_bytes)
+        return self._queue.bytes > (self._limit_bytes // 2 if self._when_full is WhenFull.WAIT else 2 * self._limit_bytes)
 
     @property
     def expected(self) -> int | None:
         """The sequence number from which on the ring should be read anew; ``None`` if it need not be, or not yet."""
-        if not self.behind or self._account is None or self._queued_bytes > self._limit_bytes // 2:
+        if not self.behind or self._account is None or self._queue.bytes > self._limit_bytes // 2:
             return None
         return self._account.expected
 
@@ -165,14 +183,13 @@ class Outbox:
 
     async def _send_chunk(self) -> bool:
         """Send the head of the queue; returns whether the sink took all of it."""
-        chunk = [self._queue[i] for i in range(min(len(self._queue), CHUNK_ENTRIES))]
+        chunk = self._queue.head(CHUNK_ENTRIES)
         if self.sink.blocking:
             sink = self.sink
             accepted = self._settle(chunk, await self._courier.call(lambda: _attempt(sink, chunk)))
         else:
             accepted = self._send(chunk)
-        for _ in range(min(accepted, len(self._queue))):
-            self._queued_bytes -= _size(self._queue.popleft())
+        self._queue.drop(accepted)
         if not self._queue:
             self._announce_dropped()
         if accepted:
@@ -187,8 +204,9 @@ class Outbox:
         accepted, error = outcome
         if isinstance(error, SinkGone):
             self.gone = True
+            self._fail(str(error))
             self._queue.clear()
-            self._queued_bytes = self._dropped.count = 0
+            self._dropped.count = 0
             self._moved()
             return accepted
         if error is not None:
@@ -196,7 +214,7 @@ class Outbox:
                 logger.warning("%s is down, retrying: %s", self.sink.name, error)
             elif not accepted:
                 self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
-            self.last_error = str(error)
+            self._fail(str(error))
         elif self.last_error and accepted:
             logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped.tell())
             self.last_error = ""
@@ -205,6 +223,11 @@ class Outbox:
         if accepted:
             self._move_on(entries[:accepted])
         return accepted
+
+    def _fail(self, reason: str) -> None:
+        self.failures += not self.last_error
+        self.last_error = self.last_failure = reason
+        self.failed_us = time.time_ns() // 1000
 
     def _move_on(self, accepted: Sequence[Entry]) -> None:
         """Have the position stand behind the last record, or announced gap, that was accepted."""
@@ -239,31 +262,29 @@ class Outbox:
         except TimeoutError:  # a listener that never reads must not hold up the other sinks: it counts as down
             if not self.last_error:
                 logger.warning("%s takes nothing, retrying", self.sink.name)
-                self.last_error = "the listener does not read"
+                self._fail("the listener does not read")
         finally:
             loop.remove_writer(descriptor)
 
     def _enqueue(self, entry: Entry) -> bool:
         """Have an entry wait or drop it; false if it must be left in the ring."""
-        size = _size(entry)
-        if not self._dropped.is_going_on and self._queued_bytes + size <= self._limit_bytes:
-            self._append(entry)
+        size = size_of(entry)
+        if not self._dropped.is_going_on and self._queue.bytes + size <= self._limit_bytes:
+            self._queue.append(entry)
         elif self._when_full is WhenFull.WAIT or _must_stay(entry):
             # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
-            second = bool(self._queue) and self._queue[-1].record is entry.record  # line of a record that is sent twice
+            second = (
+                self._queue.last is not None and self._queue.last.record is entry.record
+            )  # line of a record that is sent twice
             left = self._rereadable and entry.record.seq is not None and not second
-            if left and (self._when_full is WhenFull.WAIT or self._queued_bytes + size > 2 * self._limit_bytes):
+            if left and (self._when_full is WhenFull.WAIT or self._queue.bytes + size > 2 * self._limit_bytes):
                 return False
             self._end_run()
-            self._append(entry)
+            self._queue.append(entry)
         else:
             self._dropped.add(entry)
             self.lost += entry.gap is None
         return True
-
-    def _append(self, entry: Entry) -> None:
-        self._queue.append(entry)
-        self._queued_bytes += _size(entry)
 
     def _fall_behind(self, rest: Sequence[Entry]) -> None:
         """Keep no more: the ring holds what is left over of a batch, and what comes after it."""
@@ -278,7 +299,7 @@ class Outbox:
         """Put the announcement of what was dropped behind what waits, since something follows that was not."""
         run = self._dropped.end_run()
         if run is not None:
-            self._append(self._announce(run))
+            self._queue.append(self._announce(run))
 
     def _announce_dropped(self) -> None:
         """There is room again: tell what was dropped, in its place."""
@@ -303,7 +324,3 @@ def _must_stay(entry: Entry) -> bool:
     if entry.record.parts:
         return True
     return entry.gap is None and entry.record.prefix is not None and entry.record.severity <= Severity.ERR
-
-
-def _size(entry: Entry) -> int:
-    return ENTRY_OVERHEAD_BYTES + len(entry.text) + len(entry.record.text)

@@ -7,16 +7,18 @@ ends with a NUL, as glibc sends it.
 Source of truth: RFC 3164 section 4.1; glibc misc/syslog.c; unix(7).
 """
 
+import contextlib
 import errno
 import os
 import socket
 from collections.abc import Sequence
 
-from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry
+from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry, Severity
 from klogd_py.sinks import REPLACED, SinkDown, is_addition
-from klogd_py.sinks.text import Stamps, printable, speaker
+from klogd_py.sinks.text import Stamps, said
 
 SOCKET = "/dev/log"
+LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
 LONGEST_BYTES = 1 << 16  # far beyond any kernel record; only a capture can hold a longer line, which is cut
 
 
@@ -39,19 +41,19 @@ class SyslogSink:
 
     def frame(self, entry: Entry) -> bytes:
         """The datagram of one entry. A facility that syslog has no code for is sent as user."""
-        record = entry.record
-        facility = record.facility if record.facility <= LAST_SYSLOG_FACILITY else USER
-        tag, text = speaker(record, entry.text)
-        priority = facility << 3 | record.severity
-        return f"<{priority}>{self._stamps.bsd(entry.wall_us)} {printable(tag)}: {printable(text)}".encode()
+        prefix = entry.record.prefix
+        priority = Severity.INFO if prefix is None else prefix
+        if priority > LAST_SYSLOG_PREFIX:
+            priority = USER << 3 | priority & 7
+        return f"<{priority:d}>{self._stamps.bsd(entry.wall_us)} {said(entry)}".encode()
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""
-        accepted = 0
         if self._socket is not None and not self._rest and self._looked_up() not in (self._place, None):
             self.close()  # another listener has the name now, though the old one still lives
+        accepted = self._at_once(entries)
         try:
-            for entry in entries:
+            for entry in entries[accepted:]:
                 if (not self._additions or is_addition(entry)) and not self._deliver(self.frame(entry)):
                     break
                 accepted += 1
@@ -70,6 +72,17 @@ class SyslogSink:
             self._socket.close()
         self._socket = None
         self._rest = b""
+
+    def _at_once(self, entries: Sequence[Entry]) -> int:
+        """How many datagrams the listener took before one of them met with anything, which then is for `_deliver` to answer."""
+        if self._socket is None or self._stream or self._additions:
+            return 0
+        accepted = 0
+        with contextlib.suppress(OSError):
+            for entry in entries:
+                self._socket.send(self.frame(entry))
+                accepted += 1
+        return accepted
 
     def _deliver(self, message: bytes) -> bool:
         """Send one message, connecting anew once if the listener was replaced; false if the socket is full."""

@@ -10,12 +10,14 @@ Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-k
 import re
 import socket
 import time
+from functools import lru_cache
 
 import msgspec
 
-from klogd_py.record import KERN, Entry, Record
+from klogd_py.record import KERN, Entry, Record, Severity
 
 KERNEL_TAG = "kernel"
+LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
 OTHER_TAG = "kmsg"  # a process wrote to /dev/kmsg without saying its name
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -34,9 +36,28 @@ def speaker(record: Record, text: str) -> tuple[str, str]:
     if record.facility == KERN:
         return KERNEL_TAG, text
     found = _SPEAKER.match(text)
-    if found is None or found[1].partition("[")[0].lower() == KERNEL_TAG:
-        return OTHER_TAG, text  # nobody else may speak in the kernel's name
+    if found is None or not _may_speak(found[1]):
+        return OTHER_TAG, text
     return found[1], text[found.end() :]
+
+
+@lru_cache(256)  # few processes write to /dev/kmsg, and they do so often
+def _may_speak(name: str) -> bool:
+    """Whether ``name[pid]`` is one, and not the kernel's, in which nobody else may speak."""
+    return _SPEAKER.fullmatch(f"{name}:") is not None and name.partition("[")[0].lower() != KERNEL_TAG
+
+
+def said(entry: Entry) -> str:
+    """Who speaks, and what: ``kernel: text``, with nothing in it that may not be shown."""
+    record, text = entry.record, entry.text
+    if text.isprintable():  # then most lines are ready as they are
+        if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
+            return f"{KERNEL_TAG}: {text}"
+        name, colon, _ = text.partition(": ")
+        if colon and _may_speak(name):
+            return text
+    tag, text = speaker(record, text)
+    return f"{printable(tag)}: {printable(text)}"
 
 
 def spoken(entry: Entry) -> str:
@@ -54,17 +75,19 @@ class Stamps:
 
     def bsd(self, wall_us: int) -> str:
         """``Nov  3 08:13:42``: RFC 3164, month names in English whatever the locale."""
-        self._take(wall_us // 1_000_000)
+        second = wall_us // 1_000_000
+        if second != self._second:
+            self._take(second)
         return self._bsd
 
     def iso(self, wall_us: int) -> str:
         """``2026-11-23T08:13:42.123456+01:00``: RFC 3339."""
-        self._take(wall_us // 1_000_000)
-        return f"{self._iso[0]}.{wall_us % 1_000_000:06d}{self._iso[1]}"
+        second, microseconds = divmod(wall_us, 1_000_000)
+        if second != self._second:
+            self._take(second)
+        return f"{self._iso[0]}.{microseconds:06d}{self._iso[1]}"
 
     def _take(self, second: int) -> None:
-        if second == self._second:
-            return
         self._second = second
         moment = time.localtime(second)
         clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from klogd_py.record import Place, Unknown
+from klogd_py.symbols.table import Table
 
 
 class Chart(Protocol):
@@ -18,6 +19,30 @@ class Chart(Protocol):
 
     def named(self, name: str) -> list[tuple[int, Place]]:
         """Where symbols with this name begin at run time, and the place there."""
+
+
+class Compared:
+    """A map that was accepted since it agreed with kallsyms at many places: at all others each answer is compared, too."""
+
+    def __init__(self, chart: Table, witness: Table) -> None:
+        self._chart = chart
+        self._witness = witness
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The map's place, unless kallsyms has another symbol there: then it is kallsyms' to say."""
+        place = self._chart.place_of(address)
+        if isinstance(place, Unknown):
+            return place
+        said = self._witness.place_of(address)
+        if isinstance(said, Unknown):
+            return place
+        names = self._witness.names_at(address - said.offset)
+        agreed = said.offset == place.offset and place.name.encode("utf-8", "surrogateescape") in names
+        return place if agreed else Unknown.OUTSIDE
+
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where the map has a symbol and kallsyms no other one."""
+        return [(address, place) for address, place in self._chart.named(name) if isinstance(self.place_of(address), Place)]
 
 
 class Atlas:

@@ -53,7 +53,7 @@ def parse(raw: bytes) -> Kallsyms:
     Raises:
         NotKallsyms: the lines are not an address, a type and a name each.
     """
-    if not raw.strip():
+    if not raw or raw.isspace():
         return Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
     if not _FIRST_LINE.match(raw):
         raise NotKallsyms(raw)

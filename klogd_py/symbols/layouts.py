@@ -21,13 +21,18 @@ GONE = "unloaded"
 
 
 class Layout(Struct, frozen=True):
-    """The functions of a module from ``start`` up to and without ``end``."""
+    """The functions of a module from ``start`` up to and without ``end``.
+
+    Of one that has ``gone``, ``beside`` are the modules that were loaded while it lay there: none of them can have taken its
+    place.
+    """
 
     module: str
     start: int
     end: int
     table: Table
     gone: bool = False
+    beside: frozenset[tuple[str, int]] = frozenset()
 
     def place_of(self, address: int) -> Place | Unknown:
         """The function around a run-time address; the module's name says if it has gone."""

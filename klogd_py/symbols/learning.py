@@ -19,6 +19,11 @@ class Learning:
     def __init__(self) -> None:
         self._holdback = Holdback()
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether records wait for the end of an oops."""
+        return not self._holdback.is_empty
+
     def take(self, batch: Sequence[Record | Gap], now_s: float, found: Survey) -> tuple[list[Record | Gap], Survey]:
         """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
         if not found.reads_traces and self._holdback.is_empty:

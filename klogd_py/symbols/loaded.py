@@ -69,7 +69,16 @@ class Loaded(Struct, frozen=True):
         """Who can place an address, in order: files at their bases, at least the module's name, what once lay there."""
         charts: list[Layouts | Modules] = [Layouts(self.layouts)] if self.layouts else []
         charts += [self.listing] if self.listing.count else []
-        return [*charts, Layouts(self.gone)] if self.gone else charts
+        past = self._past
+        return [*charts, Layouts(past)] if past else charts
+
+    @property
+    def _past(self) -> list[Layout]:
+        """The layouts of the past in whose place no module of unknown place can lie by now."""
+        known = {base.module for base in self.bases}
+        incarnations = self.listing.incarnations
+        unplaced = {(name, incarnations.get(name, 0)) for name in self.listing.hidden_names if name not in known}
+        return [layout for layout in self.gone if unplaced <= layout.beside]
 
     def after(self, trace: Trace, names_at: NamesAt, place_of: PlaceOf) -> "Loaded":
         """What is known once a trace has been read; ``place_of`` is what was known before."""
@@ -77,7 +86,8 @@ class Loaded(Struct, frozen=True):
         if not checked.lacks_bases:
             return checked
 
-        known = {base.module for base in checked.bases}
+        # in a capture nothing tells that a module was loaded again, perhaps elsewhere
+        known = {base.module for base in checked.bases} if not checked.elsewhere else set()
         there = trace.modules or checked.listing.hidden_names  # a panic prints no list
         wanted = [name for name in there if name not in known][:MOST_SEARCHED]
         files = checked.files.all_of(wanted)
@@ -151,11 +161,16 @@ def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> boo
 def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:
     """The layouts of the past, the newest last."""
     lying = {(layout.module, layout.start) for layout in now.layouts}
-    went = [msgspec.structs.replace(layout, gone=True) for layout in before.layouts if (layout.module, layout.start) not in lying]
+    beside = frozenset((name, number) for name, number in before.listing.incarnations.items() if number)
+    went = [
+        msgspec.structs.replace(layout, gone=True, beside=beside)
+        for layout in before.layouts
+        if (layout.module, layout.start) not in lying
+    ]
     if isinstance(before.table, Table):
         for name, base in before.listing.bases.items():
             if now.listing.bases.get(name) != base and (layout := _by_kallsyms(before.table, name)) is not None:
-                went.append(layout)
+                went.append(msgspec.structs.replace(layout, beside=beside))
     return (*before.gone, *went)[-MOST_GONE:]
 
 

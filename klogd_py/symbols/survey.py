@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols import architecture, elf, kallsyms, kcore, modules, search, system_map, vmlinux
+from klogd_py.symbols import architecture, elf, kcore, readings, search, system_map, vmlinux
 from klogd_py.symbols.architecture import is_movable
-from klogd_py.symbols.atlas import Atlas, Chart
+from klogd_py.symbols.atlas import Atlas, Chart, Compared
 from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
-from klogd_py.symbols.layouts import ModuleFiles
+from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.loaded import Loaded, loaded
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
 from klogd_py.symbols.sources import Sources, content, contradicted, told_slide
@@ -24,10 +24,6 @@ from klogd_py.symbols.table import Aliases, Table
 from klogd_py.traces import Trace
 
 _MOST_HEARD = 8
-RESTRICTED = (
-    "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
-    "and set kernel.kptr_restrict to 0 or 1, to have names from it"
-)
 
 
 class Learnt(Struct, frozen=True):
@@ -73,6 +69,13 @@ class Survey(Struct, frozen=True):
     def in_use(self) -> Verdict | None:
         """The map that names come from, if one was accepted."""
         return next((verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None)
+
+    @property
+    def refusal(self) -> str:
+        """Why what lies in the place of the map in use is not taken instead; empty where it is the one in use."""
+        if self.in_use is None or not self.in_use.reason.endswith(KEPT):
+            return ""
+        return next(f"{one.path} refused: {one.reason}" for one in self.verdicts if one.standing is Standing.REFUSED)
 
     @property
     def lacks_slide(self) -> bool:
@@ -177,11 +180,15 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     """
     remarks: list[str] = []
     learnt = before.learnt if before is not None else None
-    listing = _modules(sources, remarks)
-    symbols = _kallsyms(sources, remarks)
+    listing = readings.modules_of(sources, remarks)
+    symbols = readings.kallsyms_of(sources, remarks)
     verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
+    kept = keep(before.in_use, before.candidate, verdicts) if before is not None and candidate is None else None
+    if kept is not None and before is not None:
+        verdicts.append(kept)
+        candidate = before.candidate
     elsewhere = not sources.modules
-    files = before.loaded.files.anew() if before is not None else _files(sources)
+    files = before.loaded.files.anew() if before is not None else readings.module_files_of(sources)
     known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None)
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
@@ -193,12 +200,7 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
 
 def module_layout(sources: Sources) -> frozenset[tuple[str, int, int]]:
     """The loaded modules and their addresses just now, to be compared with a survey's."""
-    return _modules(sources, []).layout
-
-
-def _files(sources: Sources) -> ModuleFiles:
-    folder = Path(sources.module_files) if sources.module_files else None
-    return ModuleFiles(folder, sources.release, Path(sources.sys_modules) if sources.sys_modules else None)
+    return readings.modules_of(sources, []).layout
 
 
 def _with_slide(found: Survey, sources: Sources) -> Survey:
@@ -228,23 +230,17 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases)
 
 
-def _is_elf(path: Path) -> bool:
-    try:
-        if not path.is_file():
-            return False  # opening a pipe would wait for its writer
-        with path.open("rb") as file:
-            return file.read(4) == system_map.ELF
-    except OSError:
-        return False
-
-
 def _drawn(found: Survey) -> Survey:
     """The survey with the atlas that belongs to it."""
     charts: list[Chart] = [chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, Table)]
     charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
-        charts.insert(0, Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases))
+        chart = Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases)
+        if found.slide.source is SlideSource.KALLSYMS and isinstance(found.kernel, Table):
+            charts.insert(0, Compared(chart, found.kernel))
+        else:
+            charts.insert(0, chart)
     usable = bool(charts) and not (found.hidden and found.slide is None)
     if found.lacks_slide:
         blank = Unknown.UNSLID
@@ -267,7 +263,7 @@ def _search(
         listed = list(search.candidates(sources.places, sources.release, sources.root))
     for path, named in listed:
         try:
-            candidate = vmlinux.load(path) if _is_elf(path) else system_map.load(path)
+            candidate = vmlinux.load(path) if readings.is_elf(path) else system_map.load(path)
         except FileNotFoundError:
             verdicts.append(Verdict(path, Standing.MISSING, "no such file"))
             continue
@@ -283,38 +279,3 @@ def _search(
             if not judge_all:
                 break
     return verdicts, chosen
-
-
-def _kallsyms(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
-    nothing = kallsyms.Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
-    if not sources.kallsyms:
-        return nothing
-    path = Path(sources.kallsyms)
-    try:
-        symbols = kallsyms.parse(sources.read(sources.kallsyms))
-    except FileNotFoundError:
-        remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
-        return nothing
-    except OSError as error:
-        remarks.append(f"{path} cannot be read: {error.strerror}")
-        return nothing
-    except kallsyms.NotKallsyms as error:
-        remarks.append(f"{path}: {error}")
-        return nothing
-    if symbols.core is Unknown.HIDDEN:
-        remarks.append(RESTRICTED.format(path=path))
-    return symbols
-
-
-def _modules(sources: Sources, remarks: list[str]) -> modules.Modules:
-    if not sources.modules:
-        return modules.Modules(())
-    path = Path(sources.modules)
-    try:
-        listing = sources.read(sources.modules).decode("utf-8", "replace")
-        return modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
-    except FileNotFoundError:
-        return modules.Modules(())  # a kernel without loadable modules
-    except OSError as error:
-        remarks.append(f"{path} cannot be read: {error.strerror}")
-        return modules.Modules(())

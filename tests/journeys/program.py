@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -45,9 +47,14 @@ def raw_records() -> list[bytes]:
 def configure(folder: Path, text: str = "", name: str = "klogd-py.toml") -> Path:
     """Write a configuration whose position lies in the folder."""
     path = folder / name
-    position = f'state.position = "{folder}/position.json"\n'
-    path.write_text(position + text)
+    own = f'state.position = "{folder}/position.json"\nstatus.socket = "{socket_of(folder)}"\n'
+    path.write_text(own + text)
     return path
+
+
+def socket_of(folder: Path) -> Path:
+    """Where a run in this folder listens: names of sockets must be short, which those of folders for tests are not."""
+    return Path(tempfile.gettempdir()) / f"klogd-py-{zlib.crc32(str(folder).encode()):08x}.status"
 
 
 def lines_of(path: Path) -> list[str]:

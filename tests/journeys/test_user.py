@@ -71,6 +71,15 @@ def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(pla
         program.await_log("Permission denied for user nobody")
 
 
+def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> None:
+    pid_file = place / "klogd.pid"
+    with Program(place, "--user", "nobody", "--pid-file", str(pid_file), "--sink", f"file:{place}/kern.log") as program:
+        assert int(pid_file.read_text()) == program.process.pid
+        assert program.stop() == 0
+    assert pid_file.read_text() == ""
+    assert not [line for line in program.log if "Traceback" in line]
+
+
 def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) -> None:
     command = [sys.executable, "-m", "klogd_py", "--config", str(configure(place)), "--user", "no-such-user-here"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -14,8 +14,9 @@ from klogd_py.clock import LiveClock
 from klogd_py.flood import Limiter
 from klogd_py.naming import Naming
 from klogd_py.record import Cause, Record, Severity
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import ENTRY_OVERHEAD_BYTES, WhenFull
+from klogd_py.sinks.outbox import WhenFull
 from klogd_py.symbols.sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, HurriedLoop, ScriptedSink
@@ -55,7 +56,7 @@ class Delivery(RuleBasedStateMachine):
         self.mailroom = Mailroom(announced, owed.get, rereadable=True, moved=self._save)
         self.mailroom.arrange(self.sinks.values(), TERMS.__getitem__)
         self.ring.device.rewind(self.mailroom.first_owed)
-        naming = Naming(Sources, lambda: None)
+        naming = Naming(Sources, lambda reasons: None)
         self.carrier = Carrier(self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False, ahead=True)
         self.carrier.limiter = self.limiter
         self.carrier.intake.running.set()

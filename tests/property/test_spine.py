@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py import kmsg, lines
-from klogd_py.addresses import find
+from klogd_py.addresses import find, suspects
 from klogd_py.record import Place, Record, Unknown
 from klogd_py.sinks.text import printable
 from klogd_py.translate import Decoded, Manner, Style, rewrite
@@ -103,6 +103,45 @@ def test_any_bytes_make_one_record_and_none_is_lost(raw: bytes) -> None:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
 
 
+# What records are made of, and what may go wrong with them, so that plain ones and others stand side by side.
+PIECES = st.sampled_from(
+    [
+        b"6",
+        b",",
+        b"12",
+        b",",
+        b"2048",
+        b"-",
+        b",caller=T1",
+        b",x=y",
+        b";",
+        b"text",
+        b"\n",
+        b" K=v",
+        b"\0",
+        b"\\x0a",
+        b"\\",
+        b"\xc3",
+        b"\xa9",
+    ]
+)
+RAWS = st.one_of(
+    st.lists(PIECES, max_size=12).map(b"".join),
+    st.builds(
+        b"%d,%d,%d,-;%b\n".__mod__, st.tuples(st.integers(0, 2050), st.integers(0, 99), st.integers(0, 99), st.binary(max_size=9))
+    ),
+    RECORDS.map(kmsg.render),
+)
+
+
+@given(st.lists(RAWS, max_size=40))
+def test_a_record_is_read_the_same_in_any_company(raws: list[bytes]) -> None:
+    alone = [record for raw in raws for record in kmsg.parse_all([raw])]
+    assert kmsg.parse_all(raws) == alone
+    for raw, record in zip(raws, alone, strict=True):
+        assert record.unparsed or record == kmsg.parse(raw)
+
+
 @given(RECORDS, st.data())
 def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(record: Record, data: st.DataObject) -> None:
     raw = kmsg.render(record)
@@ -166,3 +205,9 @@ def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
     shown = printable(text)
     assert all(character.isprintable() or character == "\t" for character in shown)
     shown.encode()
+
+
+@given(st.lists(LINES, max_size=20))
+def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(lines: list[str]) -> None:
+    suspect = suspects(lines)
+    assert not [line for line in lines if line not in suspect and (find(line) or find(line, named_too=True))]

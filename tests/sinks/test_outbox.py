@@ -9,7 +9,8 @@ import pytest
 
 from klogd_py.device import KmsgDevice
 from klogd_py.record import Cause, Entry, Gap, Record
-from klogd_py.sinks.outbox import CHUNK_ENTRIES, ENTRY_OVERHEAD_BYTES, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox, WhenFull
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
+from klogd_py.sinks.outbox import CHUNK_ENTRIES, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox, WhenFull
 from klogd_py.sinks.syslog import SyslogSink
 from klogd_py.translate import Manner, Style, translate
 from tests.entries import WALL_US, announced, entry, lost, numbered

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.config import Config
 from klogd_py.journald import Routes
 from klogd_py.outlets import build_sink
 from klogd_py.record import Cause
+from klogd_py.settings import Config
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.outbox import Outbox
 from klogd_py.sinks.syslog import SyslogSink

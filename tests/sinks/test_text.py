@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from klogd_py import kmsg
 from klogd_py.record import Cause, Entry, Record
-from klogd_py.sinks.text import Stamps, document, printable, speaker
+from klogd_py.sinks.text import Stamps, document, printable, said, speaker
 from tests.entries import PLACE, WALL_US, entry, lost
 from tests.fakes import environment
 
@@ -48,7 +48,7 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
 
 
 @pytest.mark.parametrize(
-    ("prefix", "text", "said"),
+    ("prefix", "text", "spoken"),
     [
         (6, "systemd[1]: a lie", ("kernel", "systemd[1]: a lie")),
         (None, "systemd[1]: a lie", ("kernel", "systemd[1]: a lie")),
@@ -65,9 +65,19 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
     ],
 )
 def test_only_a_record_of_another_facility_is_named_after_its_writer(
-    prefix: int | None, text: str, said: tuple[str, str]
+    prefix: int | None, text: str, spoken: tuple[str, str]
 ) -> None:
-    assert speaker(Record(text, prefix), text) == said
+    assert speaker(Record(text, prefix), text) == spoken
+
+
+PIECES = st.sampled_from(["systemd", "kernel", "Kernel", "n" * 47, "[1]", "[", ":", " ", "\x1b", "\udcff", "é", "\n", "x: y"])
+
+
+@given(st.sampled_from([None, 0, 7, 8, 30]), st.lists(PIECES, max_size=8).map("".join))
+def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_another(prefix: int | None, text: str) -> None:
+    record = Record(text, prefix)
+    tag, rest = speaker(record, text)
+    assert said(Entry(record, 0, text)) == f"{printable(tag)}: {printable(rest)}"
 
 
 @pytest.mark.parametrize("wall_us", [0, 999_999, 1_000_000, WALL_US, 1_793_664_000_000_000])

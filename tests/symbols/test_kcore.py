@@ -1,3 +1,4 @@
+import os
 import struct
 from pathlib import Path
 from random import Random
@@ -53,6 +54,18 @@ def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(content)
     assert kcore.load(path) == Vmcoreinfo()
     assert kcore.load(tmp_path / "missing") == Vmcoreinfo()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else for a moment")
+def test_a_file_that_may_not_be_read_says_that(tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    path.write_bytes(core(text_of(RUNNING)))
+    path.chmod(0o400)
+    os.seteuid(65534)
+    try:
+        assert kcore.load(path) == Vmcoreinfo(refused=True)
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.parametrize("place", [32, 64 + 56 + 8])  # of the program headers, of the notes

@@ -1,11 +1,12 @@
 import os
 from pathlib import Path
 
-from klogd_py.config import Names
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols.identity import Standing
+from klogd_py.settings import Names
+from klogd_py.symbols.identity import SAMPLES, Standing
 from klogd_py.symbols.sources import Sources
 from klogd_py.symbols.survey import Survey, survey
+from klogd_py.symbols.table import Table
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
 
@@ -69,6 +70,25 @@ def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
     place = found.atlas.place_of(BASE + 0x45)
     assert isinstance(place, Place)
     assert (place.name, place.source) == ("function_1", "kallsyms")
+
+
+def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_kernel_is_right(tmp_path: Path) -> None:
+    """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
+    rows = [(BASE + 0x40 * i, f"f{i}") for i in range(4000)]
+    text = "".join(f"{address:016x} t {name}\n" for address, name in rows)
+    asked = {line.name.decode() for line in Table(text.encode(), "").spread(SAMPLES)}
+    moved_name = next(name for _, name in rows[2000:] if name not in asked)
+    shifted = [(address + 0x10 * (name == moved_name), name) for address, name in rows]
+    other = "".join(f"{address:016x} t {name}\n" for address, name in shifted)
+    root = machine(tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()})
+    found = looked_over(root)
+    assert "agrees with kallsyms" in found.headline + " ".join(found.summary)
+    wrong = []
+    for i, (address, name) in enumerate(rows[:-1]):  # where the last one ends nobody knows
+        place = found.atlas.place_of(address + 4)
+        assert isinstance(place, Place)
+        wrong += [i] if (place.name, place.offset) != (name, 4) else []
+    assert wrong == []
 
 
 def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_path: Path) -> None:

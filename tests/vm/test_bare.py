@@ -70,6 +70,23 @@ def test_what_an_oops_of_another_module_is_named_by_is_right(session: Session, k
     assert misnamed(named, Truths(session)) == []
 
 
+@pytest.mark.guests("bare")
+def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(session: Session) -> None:
+    """Loaded and unloaded in turn they take one another's places, which no list shows."""
+    before = len(lines_of(session))
+    for _ in range(3):
+        session.machine.run("rmmod klogd_trouble; modprobe lkdtm")
+        session.crash("WARNING")
+        session.machine.run("rmmod lkdtm; true")
+        session.crash("warn")
+        lines, truths = lines_of(session), Truths(session)
+        asked = wanted(since(lines[before:], "a warning with text"))
+        named = [one for one in asked if one.line.text != one.line.raw]
+        assert asked
+        assert misnamed(named, truths) == []
+        assert not [line for line in since(lines[before:], "a warning with text") if "unloaded]" in line.text]
+
+
 def oops_of(lines: list[Line], kind: str) -> list[Line]:
     """The lines from the order to crash on up to the end of the first trace."""
     begun = since(lines, f"Performing direct entry {kind}")

@@ -2,8 +2,11 @@
 
 import json
 
+import msgspec
 import pytest
 
+from klogd_py.doctor.finding import Finding, Grade
+from klogd_py.status import Status
 from tests.vm.lab.session import SERVICE_LOG, Session
 from tests.vm.lines import lines_of
 
@@ -22,7 +25,26 @@ def test_the_unit_is_active_and_says_what_it_does(session: Session) -> None:
     session.settle()
     unit = _properties(session)
     assert (unit["ActiveState"], unit["SubState"]) == ("active", "running")
-    assert "records from /dev/kmsg; names from" in unit["StatusText"]
+    assert "records from /dev/kmsg to " in unit["StatusText"]
+    assert "; names from " in unit["StatusText"]
+
+
+@pytest.mark.guests(*DEBIANS)
+def test_the_status_knows_what_the_unit_does(session: Session) -> None:
+    session.crash("oops")
+    session.settle()
+    told = msgspec.json.decode(session.machine.run("klogd-py status --json"), type=Status)
+    assert str(told.pid) == _properties(session)["MainPID"]
+    assert {sink.state for sink in told.sinks} == {"up"}
+    assert told.oops is not None
+    assert "BUG: " in told.oops.text
+
+
+@pytest.mark.guests(*DEBIANS)
+def test_the_doctor_finds_the_daemon_and_what_it_reads(session: Session) -> None:
+    found = msgspec.json.decode(session.machine.attempt("klogd-py doctor --json")[1], type=list[Finding])
+    grades = {finding.check: finding.grade for finding in found}
+    assert (grades["daemon"], grades["kernel log"], grades["kallsyms"]) == (Grade.OK, Grade.OK, Grade.OK)
 
 
 @pytest.mark.guests(*DEBIANS)

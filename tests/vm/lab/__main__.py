@@ -19,6 +19,7 @@ from tests.vm.lab.roots import GUEST, BuildFailed
 from tests.vm.lab.session import Session, crash_kinds
 
 END_OF_SHELL = b"\x1d"  # Ctrl-]
+SILENCE_S = 3.0  # of a shell, after which it has answered all that was piped into it
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -60,6 +61,11 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     end = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:end])
     options.command = given[end + 1 :]
+    for kind in options.crash:
+        if kind.isupper() and options.guest != "bare":
+            parser.error(f"--crash {kind}: types of LKDTM are for the guest bare")
+        if not kind.isupper() and kind not in crash_kinds(GUEST / "module" / "klogd_trouble.c"):
+            parser.error(f"--crash {kind}: not one of {ours}, nor a type of LKDTM in capitals")
     return options
 
 
@@ -73,6 +79,8 @@ def _make(guest: Guest) -> int:
 
 
 def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
+    if options.keep:
+        session.keep_binaries(place)  # first, since a guest may not outlive its crash
     session.start()
     for kind in options.crash:
         session.crash(kind)
@@ -92,7 +100,7 @@ def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
 
 
 def talk(machine: Machine) -> None:
-    """Join the terminal and the guest's shell until Ctrl-] or the end of standard input."""
+    """Join the terminal and the guest's shell until Ctrl-], or until the shell has no more to say to the end of the input."""
     with socket.socket(socket.AF_UNIX) as shell:
         shell.connect(str(machine.shell_socket))
         shell.sendall(b"\n")
@@ -111,12 +119,19 @@ def _copy(shell: socket.socket, terminal: int) -> None:
     with selectors.DefaultSelector() as wanted:
         wanted.register(shell, selectors.EVENT_READ)
         wanted.register(terminal, selectors.EVENT_READ)
+        patience_s = None
         while True:
-            for key, _ in wanted.select():
+            ready = wanted.select(patience_s)
+            if not ready:
+                return
+            for key, _ in ready:
                 if key.fd == terminal:
                     typed = os.read(terminal, 1 << 12)
-                    if not typed or END_OF_SHELL in typed:
+                    if END_OF_SHELL in typed:
                         return
+                    if not typed:
+                        wanted.unregister(terminal)
+                        patience_s = SILENCE_S
                     shell.sendall(typed)
                     continue
                 said = shell.recv(1 << 16)

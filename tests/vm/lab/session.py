@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.machine import Machine
+from tests.vm.lab.truth import binary
 
 SERVICE_LOG = "/var/log/klogd-py/kern.log"
 SYSLOGD_LOG = "/var/log/kern.log"
@@ -150,9 +151,8 @@ class Session:
         return {(module, symbol): int(address, 16) for module, symbol, address in rows}
 
     def keep(self, place: Path) -> None:
-        """Leave in a directory: raw records, what each sink got, maps, modules, sections, truth."""
+        """Leave in a directory: raw records, what each sink got, modules, sections, slide and symbols as they truly are."""
         self.settle()
-        place.mkdir(parents=True, exist_ok=True)
         (place / "kmsg.raw").write_bytes(self.raw())
         for path in _KEPT:
             if self.machine.attempt(f"test -r {path}")[0] == 0:
@@ -165,14 +165,17 @@ class Session:
         (place / "sections").write_text(self.machine.run(sections, check=False))
         truth = self.truth()
         (place / "truth").write_text("".join(f"{module} {symbol} {at:#x}\n" for (module, symbol), at in truth.items()))
+        at = binary(self.guest, self.guest.kernel() / "vmlinux").address_of("_printk")
+        (place / "slide").write_text(f"{truth['kernel', '_printk'] - at:#x}\n")
+
+    def keep_binaries(self, place: Path) -> None:
+        """Leave in a directory what the guest's kernel was made to, as links: map, vmlinux, release, our module."""
+        place.mkdir(parents=True, exist_ok=True)
         kernel = self.guest.kernel()
-        for name in ("System.map", "vmlinux", "release"):
-            link = place / name
+        for file in (kernel / "System.map", kernel / "vmlinux", kernel / "release", self.guest.trouble()):
+            link = place / file.name
             link.unlink(missing_ok=True)
-            link.symlink_to(kernel / name)
-        module = place / "klogd_trouble.ko"
-        module.unlink(missing_ok=True)
-        module.symlink_to(self.guest.trouble())
+            link.symlink_to(file)
 
 
 def crash_kinds(source: Path) -> list[str]:

@@ -1,0 +1,92 @@
+/* Sees records arrive: observer file PATH TAG, or observer syslog SOCKET TAG, until SIGTERM.
+ *
+ * Prints for each record with the tag, at the end, how many nanoseconds after its writing it was there. A file is looked at
+ * every 50 us, which is the error of the figures.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST = 1 << 22 };
+
+static long long *seen;
+static size_t count;
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+    (void)number;
+    ended = 1;
+}
+
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void look_at(const char *line, const char *tag)
+{
+    long number;
+    long long written_ns;
+    const char *found = strstr(line, tag);
+    if (found && count < MOST && sscanf(found + strlen(tag), ": %ld %lld", &number, &written_ns) == 2)
+        seen[count++] = now_ns() - written_ns;
+}
+
+static int bound(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int most = 1 << 20;
+    int end = socket(AF_UNIX, SOCK_DGRAM, 0);
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    setsockopt(end, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+    return bind(end, (struct sockaddr *)&address, sizeof address) < 0 ? -1 : end;
+}
+
+int main(int argc, char **argv)
+{
+    static char buffer[(1 << 20) + 1];
+    size_t used = 0;
+    if (argc != 4)
+        return 2;
+    int datagrams = !strcmp(argv[1], "syslog");
+    int in = datagrams ? bound(argv[2]) : open(argv[2], O_RDONLY | O_CREAT, 0640);
+    seen = malloc(MOST * sizeof *seen);
+    if (in < 0 || !seen)
+        return perror(argv[2]), 1;
+    struct sigaction action = {.sa_handler = end};
+    sigaction(SIGTERM, &action, NULL);
+    while (!ended) {
+        ssize_t length = read(in, buffer + used, sizeof buffer - 1 - used);
+        if (length <= 0) {
+            nanosleep(&(struct timespec){0, 50000}, NULL);
+            continue;
+        }
+        used += length;
+        buffer[used] = 0;
+        char *line = buffer;
+        if (datagrams) {
+            look_at(line, argv[3]);
+            used = 0;
+            continue;
+        }
+        for (char *feed; (feed = memchr(line, '\n', buffer + used - line)); line = feed + 1) {
+            *feed = 0;
+            look_at(line, argv[3]);
+        }
+        used = buffer + used - line;
+        memmove(buffer, line, used);
+    }
+    for (size_t i = 0; i < count; i++)
+        printf("%lld\n", seen[i]);
+    return 0;
+}

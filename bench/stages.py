@@ -1,0 +1,107 @@
+"""What does each stage take of one record, in a batch as the daemon has it?"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py import kmsg
+from klogd_py.addresses import suspects
+from klogd_py.clock import LiveClock
+from klogd_py.position import Ledger
+from klogd_py.record import Record, Unknown
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.syslog import SyslogSink
+from klogd_py.translate import Manner, translate
+
+BATCH = 512
+RUNS = 51
+
+
+class Figure(Struct, frozen=True):
+    """One thing that was measured."""
+
+    name: str
+    value: float
+    unit: str
+
+
+def figures() -> list[Figure]:
+    """Microseconds of CPU per record for each stage, and per batch for the position."""
+    raws = [sample(number) for number in range(BATCH)]
+    records = kmsg.parse_all(raws)
+    texts = [record.text for record in records]
+    clock = LiveClock()
+    entries = translate(records, nowhere, Manner(), clock.wall_of)
+    to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
+    jobs: dict[str, Callable[[], object]] = {
+        "parse": lambda: kmsg.parse_all(raws),
+        "question: which may hold an address": lambda: suspects(texts),
+        "translate, question included": lambda: translate(records, nowhere, Manner(), clock.wall_of),
+        "frame for a file": lambda: [to_file.frame(entry) for entry in entries],
+        "frame for syslog": lambda: [to_syslog.frame(entry) for entry in entries],
+        "frame and write to /dev/null": lambda: to_file.send(entries),
+    }
+    found = [Figure(f"stage: {name}", cpu_s(job) / BATCH * 1e6, "us/record") for name, job in jobs.items()]
+    return [*_read(), *found, _position()]
+
+
+def sample(number: int) -> bytes:
+    """A record as kernels write them: one in ten with a dictionary, one in four with a number that might be an address."""
+    text = b"eth%d: link up, 1000Mbps, full-duplex"
+    if number % 4 == 0:
+        text = b"pci 0000:00:1f.%d: [mem 0xfed00000-0xfed003ff] reserved"
+    dictionary = b" SUBSYSTEM=pci\n DEVICE=+pci:0000:00:1f.0\n" if number % 10 == 0 else b""
+    return b"6,%d,%d,-;%s\n%s" % (number, number * 1000, text % (number % 8), dictionary)
+
+
+def nowhere(_address: int) -> Unknown:
+    """No symbols."""
+    return Unknown.NO_SYMBOLS
+
+
+def cpu_s(job: Callable[[], object]) -> float:
+    """The median of the CPU seconds that a job takes."""
+
+    def once() -> float:
+        before_ns = time.process_time_ns()
+        job()
+        return (time.process_time_ns() - before_ns) / 1e9
+
+    return statistics.median(once() for _ in range(RUNS))
+
+
+def _read() -> list[Figure]:
+    """What read(2) takes for one record, over what the ring holds."""
+    try:
+        descriptor = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return []
+    count = 0
+    before_ns = time.process_time_ns()
+    try:
+        while os.read(descriptor, kmsg.BUFFER_BYTES):
+            count += 1
+    except OSError:  # nothing more, or the ring has overrun us
+        pass
+    finally:
+        os.close(descriptor)
+    return [Figure("stage: read", (time.process_time_ns() - before_ns) / max(count, 1) / 1000, "us/record")]
+
+
+def _position() -> Figure:
+    with tempfile.TemporaryDirectory() as name:
+        ledger = Ledger(Path(name) / "position.json", "0" * 32)
+        numbers = iter(range(1, 1_000_000))
+        taken_s = cpu_s(lambda: ledger.save({"file:/var/log/kern.log": next(numbers)}))
+        ledger.close()
+    return Figure("stage: write the position", taken_s * 1e6, "us/batch")
+
+
+def at_no_time(_record: Record) -> tuple[int, None]:
+    """The epoch."""
+    return 0, None

@@ -1,0 +1,37 @@
+"""What can a check find?"""
+
+from enum import Enum
+
+from msgspec import Struct
+
+
+class Grade(Enum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"  # it works, but something could be better, or may surprise
+    BAD = "bad"  # it does not work, or not as it was configured
+
+
+class Finding(Struct, frozen=True):
+    """One line of the report; ``remedy`` is the command that mends it, empty where nothing needs to be."""
+
+    check: str
+    grade: Grade
+    words: str
+    remedy: str = ""
+
+
+def ok(check: str, words: str) -> Finding:
+    """Nothing is wrong."""
+    return Finding(check, Grade.OK, words)
+
+
+def warn(check: str, words: str, remedy: str) -> Finding:
+    """Something could be better."""
+    return Finding(check, Grade.WARN, words, remedy)
+
+
+def bad(check: str, words: str, remedy: str) -> Finding:
+    """Something is wrong."""
+    return Finding(check, Grade.BAD, words, remedy)

@@ -1,0 +1,23 @@
+"""Which addresses can only this machine reach?"""
+
+import ipaddress
+from pathlib import Path
+
+EXAMPLE = "127.0.0.1:9184"
+
+
+def address_of(listen: str) -> tuple[str, int] | Path:
+    """What ``127.0.0.1:9184``, ``[::1]:9184`` or ``unix:/run/klogd-py/metrics`` stands for.
+
+    Raises:
+        ValueError: it is none of these, or an address that other machines can reach.
+    """
+    kind, colon, rest = listen.partition(":")
+    if kind == "unix" and rest.startswith("/"):
+        return Path(rest)
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError
+    if host != "localhost" and not ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback:
+        raise ValueError
+    return "127.0.0.1" if host == "localhost" else host.strip("[]"), int(port)

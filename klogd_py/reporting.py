@@ -1,0 +1,136 @@
+"""Who is told how things stand? The service manager, whoever asks at the status socket, and Prometheus.
+
+Nothing here can stop the daemon: what cannot be opened or written is said once, and tried again at the next reload.
+"""
+
+import asyncio
+import grp
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from klogd_py import notify
+from klogd_py.courier import Courier
+from klogd_py.scrape import Scrape
+from klogd_py.settings import Metrics, StatusSection
+from klogd_py.status import Status, sentence
+from klogd_py.status_socket import SocketUnusable, StatusSocket
+
+STATUS_PERIOD_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Reporting:
+    """All windows into a daemon. Mutable; lives on the event loop."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        """``status`` draws the document at the moment of asking."""
+        self._status = status
+        self._timer: asyncio.TimerHandle | None = None
+        self._section: StatusSection | None = None
+        self._metrics = Metrics()
+        self._socket: StatusSocket | None = None
+        self._scrape: Scrape | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._courier = Courier("metrics")
+        self._complaint = ""
+
+    @property
+    def line(self) -> str:
+        """What the service manager shows, as sd_notify wants it."""
+        return f"STATUS={sentence(self._status())}"
+
+    def tell(self) -> None:
+        """Tell the service manager now."""
+        self._timer = None
+        notify.tell(self.line)
+
+    def tell_soon(self) -> None:
+        """Tell the service manager before long; asked any number of times meanwhile it tells once."""
+        if self._timer is None and notify.is_heard():
+            self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self.tell)
+
+    def listen(self, section: StatusSection, owner: int = -1) -> None:
+        """Have the status socket that the configuration names; ``owner`` is whom the daemon goes on as, if somebody else."""
+        if self._socket is None or section != self._section:
+            self._close_socket()
+            self._section = section
+            self._open_socket(section, owner)
+
+    async def arrange(self, section: StatusSection, metrics: Metrics) -> None:
+        """Have the windows that the configuration names; those that it names as before stay open."""
+        self.listen(section)
+        if metrics != self._metrics:
+            self._close_metrics()
+            self._metrics = metrics
+            await self._open_metrics(metrics)
+
+    def close(self) -> None:
+        """Close all of them; the manager is told no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._close_socket()
+        self._close_metrics()
+        self._courier.close()
+
+    def _open_socket(self, section: StatusSection, owner: int) -> None:
+        if not section.socket:
+            return
+        group = None
+        if section.group:
+            try:
+                group = grp.getgrnam(section.group).gr_gid
+            except KeyError:
+                logger.warning("status.group: there is no group %s; only root may ask", section.group)
+        try:
+            self._socket = StatusSocket(Path(section.socket), group, self._status, owner)
+        except SocketUnusable as error:
+            logger.warning("klogd-py status will not work: %s", error)
+
+    async def _open_metrics(self, wanted: Metrics) -> None:
+        if not wanted.textfile and not wanted.listen:
+            return
+        try:
+            from klogd_py import metrics
+        except ImportError as error:
+            logger.error("no metrics: they need the Python package prometheus-client (%s)", error)
+            return
+        if wanted.textfile:
+            self._writing = asyncio.get_running_loop().create_task(self._write(Path(wanted.textfile), wanted.period_s))
+        if wanted.listen:
+            scrape = Scrape(wanted.listen, lambda: metrics.text(self._status()), metrics.CONTENT_TYPE)
+            try:
+                await scrape.open()
+            except OSError as error:
+                logger.warning("metrics.listen = %r cannot be used: %s", wanted.listen, error.strerror or error)
+            else:
+                self._scrape = scrape
+
+    async def _write(self, path: Path, period_s: float) -> None:
+        """Write the file again and again; a disk that hangs holds up nothing else."""
+        from klogd_py import metrics
+
+        while True:
+            content = metrics.text(self._status())
+            try:
+                await self._courier.call(partial(metrics.write, path, content))
+                self._complaint = ""
+            except OSError as error:
+                if str(error) != self._complaint:
+                    logger.warning("metrics not written: %s: %s", path, error.strerror)
+                self._complaint = str(error)
+            await asyncio.sleep(period_s)
+
+    def _close_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def _close_metrics(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+        if self._scrape is not None:
+            self._scrape.close()
+        self._writing = self._scrape = None

@@ -1,0 +1,70 @@
+"""What do the kernel's own files hold, and what is wrong with those that cannot be used?
+
+Whatever is missing or unusable becomes a remark; nothing here is fatal.
+"""
+
+from pathlib import Path
+
+from klogd_py.record import Unknown
+from klogd_py.symbols import kallsyms, modules, system_map
+from klogd_py.symbols.layouts import ModuleFiles
+from klogd_py.symbols.sources import Sources
+
+RESTRICTED = (
+    "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
+    "and set kernel.kptr_restrict to 0 or 1, to have names from it"
+)
+
+
+def kallsyms_of(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
+    """The kernel's own symbols."""
+    nothing = kallsyms.Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
+    if not sources.kallsyms:
+        return nothing
+    path = Path(sources.kallsyms)
+    try:
+        symbols = kallsyms.parse(sources.read(sources.kallsyms))
+    except FileNotFoundError:
+        remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
+        return nothing
+    except OSError as error:
+        remarks.append(f"{path} cannot be read: {error.strerror}")
+        return nothing
+    except kallsyms.NotKallsyms as error:
+        remarks.append(f"{path}: {error}")
+        return nothing
+    if symbols.core is Unknown.HIDDEN:
+        remarks.append(RESTRICTED.format(path=path))
+    return symbols
+
+
+def modules_of(sources: Sources, remarks: list[str]) -> modules.Modules:
+    """The loaded modules."""
+    if not sources.modules:
+        return modules.Modules(())
+    path = Path(sources.modules)
+    try:
+        listing = sources.read(sources.modules).decode("utf-8", "replace")
+        return modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
+    except FileNotFoundError:
+        return modules.Modules(())  # a kernel without loadable modules
+    except OSError as error:
+        remarks.append(f"{path} cannot be read: {error.strerror}")
+        return modules.Modules(())
+
+
+def module_files_of(sources: Sources) -> ModuleFiles:
+    """Where the modules' own files are."""
+    folder = Path(sources.module_files) if sources.module_files else None
+    return ModuleFiles(folder, sources.release, Path(sources.sys_modules) if sources.sys_modules else None)
+
+
+def is_elf(path: Path) -> bool:
+    """Whether a file is a kernel image rather than a map."""
+    try:
+        if not path.is_file():
+            return False  # opening a pipe would wait for its writer
+        with path.open("rb") as file:
+            return file.read(4) == system_map.ELF
+    except OSError:
+        return False

@@ -1,0 +1,74 @@
+"""Made-up machines: a folder with what a doctor looks at."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from klogd_py.config import convert
+from klogd_py.doctor.machine import Machine
+from klogd_py.invocation import Invocation
+from klogd_py.settings import Config
+from klogd_py.status import Status
+from klogd_py.symbols.survey import survey
+from tests.symbols.kernels import KALLSYMS, MAP
+
+NOW_S = 1_795_600_000.0
+GOOD: Mapping[str, bytes] = {
+    "proc/sys/kernel/osrelease": b"6.1.0\n",
+    "proc/sys/kernel/printk_devkmsg": b"on\n",
+    "proc/sys/kernel/printk_ratelimit": b"5\n",
+    "proc/sys/kernel/printk_ratelimit_burst": b"10\n",
+    "proc/kallsyms": KALLSYMS,
+    "proc/modules": b"",
+    "boot/System.map-6.1.0": MAP,
+    "dev/kmsg": b"6,0,0,-;Linux version 6.1.0\n6,1,0,-;second\n",
+    "var/lib/klogd-py/position.json": b"{}\n",
+}
+
+
+def build(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
+    """A good machine, but for these files; ``None`` takes one away."""
+    for name, content in {**GOOD, **files}.items():
+        if content is not None:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return root
+
+
+def run(root: Path, pid: int, *arguments: str, program: str = "", held: tuple[str, ...] = ()) -> None:
+    """Have a process run, with these files and sockets open."""
+    folder = root / "proc" / str(pid)
+    (folder / "fd").mkdir(parents=True)
+    (folder / "comm").write_text(Path(arguments[0]).name + "\n")
+    (folder / "cmdline").write_text("\0".join(arguments) + "\0")
+    (folder / "exe").symlink_to(program or f"/usr/sbin/{Path(arguments[0]).name}")
+    for number, target in enumerate(held):
+        os.symlink(target, folder / "fd" / str(number))
+
+
+def listen_at_dev_log(root: Path, inode: int) -> None:
+    """Have a socket with this inode be /dev/log."""
+    (root / "proc/net").mkdir(parents=True, exist_ok=True)
+    heading = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+    (root / "proc/net/unix").write_text(f"{heading}0000: 00000002 00000000 00000000 0002 01 {inode} /dev/log\n")
+    (root / "dev/log").touch()
+
+
+def journald(root: Path, syslogd: bool = False) -> None:
+    """Have the journal run and own /dev/log."""
+    folder = root / "run/systemd/journal"
+    folder.mkdir(parents=True)
+    (folder / "socket").touch()
+    if syslogd:
+        (folder / "syslog").touch()
+    (root / "dev/log").symlink_to("/run/systemd/journal/dev-log")
+
+
+def machine(root: Path, daemon: Status | None = None, now_s: float = NOW_S, **settings: object) -> Machine:
+    """What the doctor sees of a machine below ``root`` under a configuration."""
+    config = convert(msgspec.to_builtins(Config()) | settings, "test")
+    sources = Invocation(root=str(root)).sources(config, elsewhere=False)
+    return Machine(root, config, survey(sources, judge_all=True), sources.release, now_s, daemon)

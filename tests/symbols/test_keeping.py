@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from klogd_py.symbols.identity import Proof, Standing, Verdict
+from klogd_py.symbols.keeping import KEPT, keep
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import Survey, survey
+from klogd_py.symbols.system_map import SystemMap
+from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
+
+PATH = Path("/boot/System.map")
+USED = Verdict(PATH, Standing.ACCEPTED, "agrees", Proof.KALLSYMS)
+CANDIDATE = SystemMap(PATH, MAP, None, "")
+
+
+@pytest.mark.parametrize(
+    ("standing", "path", "stays"),
+    [
+        (Standing.REFUSED, PATH, True),
+        (Standing.REFUSED, Path("/another.map"), True),  # which the configuration names now
+        (Standing.MISSING, PATH, False),  # taken away on purpose
+    ],
+)
+def test_a_map_stays_unless_it_was_taken_away(standing: Standing, path: Path, stays: bool) -> None:
+    assert (keep(USED, CANDIDATE, [Verdict(path, standing, "why")]) is not None) == stays
+
+
+def test_what_was_not_there_before_cannot_stay() -> None:
+    assert keep(None, None, [Verdict(PATH, Standing.REFUSED, "why")]) is None
+
+
+def test_a_map_that_is_not_in_memory_does_not_stay() -> None:
+    mapped = msgspec.structs.replace(CANDIDATE, lines=memoryview(MAP))
+    assert keep(USED, mapped, [Verdict(PATH, Standing.REFUSED, "why")]) is None
+
+
+def test_the_reason_says_once_that_it_was_kept() -> None:
+    refused = [Verdict(PATH, Standing.REFUSED, "why")]
+    once = keep(USED, CANDIDATE, refused)
+    assert once is not None
+    assert once.reason == f"agrees; {KEPT}"
+    assert keep(once, CANDIDATE, refused) == once
+
+
+def _surveyed(root: Path, before: Survey | None = None) -> Survey:
+    places = ("/boot/System.map-{release}",)
+    return survey(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
+
+
+def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -> None:
+    path = tmp_path / "boot/System.map-6.1.0"
+    path.parent.mkdir()
+    path.write_bytes(MAP)
+    (tmp_path / "kallsyms").write_bytes(KALLSYMS)
+    before = _surveyed(tmp_path)
+    lines = MAP.splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], *moved(b"".join(lines[1:]), 0x40).splitlines(keepends=True)]))
+    after = _surveyed(tmp_path, before)
+    assert after.atlas.place_of(BASE + 0x45) == before.atlas.place_of(BASE + 0x45)
+    assert after.refusal.startswith(f"{path} refused: another kernel's")
+    assert _surveyed(tmp_path, after).refusal == after.refusal
+    path.unlink()
+    assert _surveyed(tmp_path, after).in_use is None
+
+
+def test_a_map_that_is_put_right_is_taken_after_all(tmp_path: Path) -> None:
+    path = tmp_path / "boot/System.map-6.1.0"
+    path.parent.mkdir()
+    (tmp_path / "kallsyms").write_bytes(KALLSYMS)
+    path.write_bytes(MAP)
+    before = _surveyed(tmp_path)
+    path.write_bytes(b"half a map")
+    between = _surveyed(tmp_path, before)
+    assert between.refusal.endswith("not a map: it holds no symbols")
+    path.write_bytes(MAP + b"ffffffff82000000 T another\n")
+    after = _surveyed(tmp_path, between)
+    assert (after.refusal, after.in_use is not None) == ("", True)

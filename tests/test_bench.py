@@ -1,0 +1,29 @@
+import xml.etree.ElementTree as ET
+
+from bench.race import Run
+from bench.report import chart, summary, table
+
+
+def ran(contender: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> Run:
+    return Run(contender, "file", rate, float(rate), 100, arrived, cpu_us, 30.0, 0.1)
+
+
+def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
+    lines = summary(
+        [ran("klogd-py", 2.0), ran("klogd-py", 3.0), ran("klogd-py", 90.0), ran("rsyslog", 6.0), ran("rsyslog", 1.0, rate=1)]
+    )
+    assert {(line.contender, line.wanted_rate): line.ratio for line in lines} == {
+        ("klogd-py", 10_000): 0.5,
+        ("rsyslog", 10_000): 1.0,
+        ("rsyslog", 1): 1.0,
+    }
+
+
+def test_a_rate_at_which_one_run_lost_a_record_is_not_without_loss() -> None:
+    runs = [ran("klogd-py", 2.0), ran("klogd-py", 2.0, rate=20_000), ran("klogd-py", 2.0, arrived=99, rate=20_000)]
+    assert "without loss: klogd-py 10,000" in table(summary(runs))
+
+
+def test_the_chart_is_svg_with_a_line_for_each_program() -> None:
+    drawing = ET.fromstring(chart(summary([ran("klogd-py", 2.0), ran("rsyslog", 6.0), ran("rsyslog", 6.0, rate=20_000)])))
+    assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2

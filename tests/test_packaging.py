@@ -1,0 +1,39 @@
+"""The recipe of the Debian package; that it builds, installs and purges is tested in tests/vm/test_package.py."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+DEBIAN = PROJECT / "packaging" / "debian"
+SCRIPTS = [PROJECT / "scripts" / name for name in ("deb", "install", "install-files", "setup")] + [DEBIAN / "klogd-py.postrm"]
+NAMES = {"systemd-python": "python3-systemd"}
+
+
+def needed() -> set[str]:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=!~ ]", text)[0] for text in project["dependencies"]}
+    return {NAMES.get(name, f"python3-{name}") for name in names}
+
+
+def test_every_library_that_is_needed_is_a_dependency_of_the_package() -> None:
+    recipe = (PROJECT / "scripts" / "deb").read_text()
+    assert set(re.findall(r"python3-[a-z0-9]+", "".join(re.findall(r'^ *libraries="(.*)"$', recipe, re.MULTILINE)))) == needed()
+
+
+def test_what_is_built_into_the_package_is_needed_and_has_a_hash() -> None:
+    lines = [line for line in (PROJECT / "packaging/vendored.txt").read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    for line in lines:
+        found = re.fullmatch(r"([a-z0-9-]+)==[0-9.]+ --hash=sha256:[0-9a-f]{64}", line)
+        assert found is not None
+        assert f"python3-{found[1]}" in needed()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_is_one_that_any_shell_understands(script: Path) -> None:
+    done = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

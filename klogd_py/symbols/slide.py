@@ -113,7 +113,7 @@ class Ground:
         """What a later trace says against a slide that was proved; empty if nothing."""
         stated = trace.offset is not None and not impossible(self.architecture, trace.offset)  # or the line is damaged
         if stated and trace.offset != slide and self._is_our_base(trace.link_base):
-            return f"the kernel states the slide {trace.offset:#x}"
+            return f"the kernel states the slide {trace.offset:#x}" + ("" if trace.frames else ", or a process that wrote so")
         found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
             return found.against

@@ -25,6 +25,7 @@ from klogd_py.status_table import table
 from klogd_py.symbols.identity import Standing, Verdict
 from klogd_py.symbols.slide import SlideSource
 from klogd_py.symbols.survey import Survey, survey
+from klogd_py.symbols.table import Table
 from klogd_py.translate import Decoded, Manner, Style, look_up
 
 Answer = tuple[str, int | None, Place | Unknown]  # what to call it, its address, what is there
@@ -129,8 +130,16 @@ def _by_name(word: str, given: re.Match[str], found: Survey) -> list[Answer]:
         if offset < place.size and (size is None or size == place.size) and module in ("", place.module.partition(",")[0])
     ]
     if not fitting:
-        return [(word, None, Unknown.NOT_SO if named else Unknown.NO_SUCH_NAME)]
+        return [(word, None, Unknown.NOT_SO if named else _why_unnamed(given["name"], found))]
     return list(fitting)
+
+
+def _why_unnamed(name: str, found: Survey) -> Unknown:
+    """Why no symbol of this name is to be had: it may be in the map, but where it runs is not known."""
+    if not found.lacks_slide or found.candidate is None:
+        return Unknown.NO_SUCH_NAME
+    map_of = Table(found.candidate.lines, "")
+    return Unknown.NO_SUCH_NAME if map_of.address_of(name.encode("utf-8", "surrogateescape")) is None else Unknown.UNSLID
 
 
 def maps(invocation: Invocation) -> int:

@@ -51,6 +51,7 @@ class Frame(Struct, frozen=True, gc=False):
     reliable: bool = True
     joined: bool = False  # directly below the frame before it: that one was called from here
     entry: bool = False  # the registers of user space follow: here the kernel was entered
+    dumper: bool = False  # the first of a trace without registers: what prints such is dump_stack()
 
 
 class Pair(Struct, frozen=True, gc=False):
@@ -69,7 +70,8 @@ class Trace(Struct, frozen=True):
     ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte. ``bad_pc`` says that the
     processor went where no code was: what it found there is no code either. ``loading`` are those of the ``modules`` linked in
     whose init function has not returned. ``offset`` and ``link_base`` are the two numbers
-    of ``Kernel Offset: .. from ..``.
+    of ``Kernel Offset: .. from ..``. ``tangled`` says that there are lines of several traces in it, so that neighbours need not
+    have called one another.
     """
 
     frames: tuple[Frame, ...] = ()
@@ -80,6 +82,7 @@ class Trace(Struct, frozen=True):
     offset: int | None = None
     link_base: int = 0
     pairs: tuple[Pair, ...] = ()
+    tangled: bool = False
 
     @property
     def says_something(self) -> bool:
@@ -101,15 +104,26 @@ class _Reading:
         self._pc: int | None = None
         self._pcs: set[int] = set()
         self._joins = False
+        self._heads = self._users = 0
+        self._dumps = False
+
+    @property
+    def is_tangled(self) -> bool:
+        """Whether more than one trace began, or user space was left more than once."""
+        return self._heads > 1 or self._users > 1
 
     def line(self, line: str) -> None:
         found = ENVELOPE.match(line)
         at = found.end() if found else 0
+        self._heads += "all Trace:" in line or "all trace:" in line
+        self._users += bool(_USER_PC.match(line, at))
         if _PC.match(line, at):
+            self._dumps = False
             self._pc = None  # a Code: line that follows belongs to this register block, and to no earlier one
             self._joins = False
         if _USER_PC.match(line, at) and self.frames and self.frames[-1].reliable and not self.frames[-1].exact:
             self.frames[-1] = msgspec.structs.replace(self.frames[-1], entry=True)
+        self._dumps = self._dumps or ("CPU: " in line and " Comm: " in line)
         self._mentions(line, at)
         self.bad_pc = self.bad_pc or any(sign in line for sign in _NOT_CODE)
         if "ode: " in line or "dump: " in line:
@@ -143,7 +157,9 @@ class _Reading:
             if exact and stood and not _USER_PC.match(line, at):
                 self._pc = mention.address
                 self._pcs.add(mention.address)
-            self.frames.append(Frame(mention.address, exact, reliable, self._joins and reliable and not exact))
+            dumper = self._dumps and self._heads > 0 and reliable and not exact
+            self._dumps = self._dumps and not dumper
+            self.frames.append(Frame(mention.address, exact, reliable, self._joins and reliable and not exact, dumper=dumper))
             if reliable:  # any other is passed over: what stands around it still called one another
                 self._joins = not exact
 
@@ -175,6 +191,7 @@ def gather(lines: Iterable[str]) -> Trace:
         reading.offset,
         reading.link_base,
         tuple(reading.pairs.values()),
+        reading.is_tangled,
     )
 
 

@@ -335,3 +335,18 @@ def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(sl
     assert done.returncode == 1
     assert b"vfs_write" not in done.stdout
     assert reason in done.stderr
+
+
+def test_lookup_of_a_symbol_whose_slide_is_not_known_says_that(tmp_path: Path) -> None:
+    (tmp_path / "map").write_bytes(MODERN.map)
+    assert b"may be randomised (KASLR)" in run("lookup", "--map", tmp_path / "map", "vfs_write").stdout
+    assert b"no symbol has this name" in run("lookup", "--map", tmp_path / "map", "vfs_wrote").stdout
+
+
+@pytest.mark.parametrize(("banner", "named"), [("", False), ("Linux version 6.1.0 (", False), ("Linux version 2.6.32 (", True)])
+def test_a_map_that_does_not_tell_its_architecture_is_believed_if_the_kernel_is_too_old_to_be_randomised(
+    banner: str, named: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "map").write_text("ffffffff81000000 T _text\nffffffff81001000 T vfs_write\nffffffff81002000 B _end\n")
+    done = run("translate", "--map", tmp_path / "map", stdin=f"{banner}\nRIP: 0010:[<ffffffff81001010>]\n".encode())
+    assert (b"vfs_write+0x10/0x1000" in done.stdout) is named

@@ -2,10 +2,10 @@
 
 A kernel with CONFIG_RANDOMIZE_BASE adds one multiple of ``align_bytes`` below ``reach_bytes`` to all its link-time
 addresses. `CHAINS` holds which function calls which on every kernel: pairs that two frames of a trace, one directly
-below the other, can be recognised by.
+below the other, can be recognised by; `KIN` those that look alike and never do.
 
 Source of truth: arch/x86/boot/compressed/kaslr.c ``find_random_virt_addr``; arch/arm64/kernel/kaslr.c (later
-pi/kaslr_early.c) and drivers/firmware/efi/libstub; arch/*/entry*.S; scripts/kallsyms.c.
+pi/kaslr_early.c) and drivers/firmware/efi/libstub; arch/powerpc/mm/nohash/kaslr_booke.c; arch/*/entry*.S; scripts/kallsyms.c.
 """
 
 import re
@@ -13,7 +13,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.symbols import elf
-from klogd_py.symbols.table import Table
+from klogd_py.symbols.table import KERNEL_HALF, Table
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -66,6 +66,7 @@ ARCHITECTURES = (
     Architecture("riscv64", (6, 6), 2 * MIB, GIB, 0xFFFFFFFF80000000, 1 << 64, (b"ret_from_exception", b"handle_exception")),
     Architecture("loongarch64", (6, 3), 64 << 10, GIB // 4, 0x9000000000000000, 0xA000000000000000, (b"handle_syscall",)),
     Architecture("s390", (5, 2), 16 << 10, 1 << 47, 0x10000, 1 << 53, (b"pgm_check_handler",)),
+    Architecture("powerpc e500", (5, 5), 16 << 10, GIB // 2, 0xC0000000, 1 << 32, (b"kaslr_early_init",)),
     Architecture("mips", (4, 7), 64 << 10, GIB, 0x80000000, 1 << 64, (b"handle_sys",)),
 )
 
@@ -111,6 +112,18 @@ CHAINS = tuple(
         (r"entry_INT80_32", r"do_int80_syscall_32"),
     )
 )
+# (caller, callee): what such callers hand on such callees do, but for the same thing alone.
+KIN = tuple(
+    (re.compile(caller), re.compile(callee))
+    for caller, callee in (
+        (r"ksys_p?(?P<what>read|write)(?:64)?", r"vfs_(?P<what>read|write)"),
+        (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>read|write)", r"ksys_(?P<what>\w+)"),
+        (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>\w+)", r"__(?:se|do)_sys_(?P<what>\w+)"),
+        (r"asm_(?P<what>(?:exc|sysvec)_\w+)", r"(?P<what>(?:exc|sysvec)_\w+)"),
+        (r"vfs_(?P<what>read|write)", r"new_sync_(?P<what>read|write)"),
+        (r"vfs_(?P<what>read|write)", r"\w+_(?P<what>ioctl|llseek|mmap)"),  # a file's other operations
+    )
+)
 # Functions of assembly that call one other and no more.
 ONLY_CALLEE = {
     "entry_SYSCALL_64_after_hwframe": "do_syscall_64",
@@ -121,6 +134,8 @@ ENTRIES = re.compile(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
 )
+# Where a trace of x86-64 begins that shows no registers (lib/dump_stack.c).
+DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
 PAGE_BYTES = 4096
 # Where the linker begins a section or a page table: multiples of a page on every 64-bit kernel.
 _AT_PAGES = (
@@ -136,12 +151,16 @@ _RELEASE = re.compile(r"(\d+)\.(\d+)")
 
 
 def of_map(table: Table) -> tuple[Architecture | None, bool]:
-    """The architecture that a map shows, and whether a name in it says so rather than its addresses alone."""
+    """The architecture that a map shows, and whether a name in it says so rather than its addresses alone.
+
+    By its addresses any kernel in the upper half of 64 bits is taken for one that can be moved.
+    """
     image = table.image
     for architecture in ARCHITECTURES:
         if architecture.holds(image[0]) and any(table.address_of(sign) is not None for sign in architecture.signs):
             return architecture, True
-    return (X86_64, False) if X86_64.holds(image[0]) else (None, False)
+    upper = (architecture for architecture in ARCHITECTURES if architecture.lowest >= KERNEL_HALF)
+    return next((architecture for architecture in upper if architecture.holds(image[0])), None), False
 
 
 def misshapen(table: Table, architecture: Architecture) -> str:
@@ -150,7 +169,7 @@ def misshapen(table: Table, architecture: Architecture) -> str:
     So a map is found out in which one function is longer and all that follows was moved, or which was moved as a whole.
     """
     steps = [(b"_text", architecture.align_bytes), *((name, PAGE_BYTES) for name in _AT_PAGES)]
-    for name, step in steps if architecture.lowest >= 1 << 63 else ():
+    for name, step in steps if architecture.lowest >= KERNEL_HALF else ():
         address = table.address_of(name)
         if address is not None and address % step:
             return f"{name.decode()} is at {address:#x}, where no linker puts it"
@@ -168,11 +187,11 @@ def impossible(architecture: Architecture | None, slide: int) -> str:
     return ""
 
 
-def is_movable(architecture: Architecture | None, signed: bool, release: str, version: int | None) -> bool:
+def is_movable(architecture: Architecture | None, release: str, version: int | None) -> bool:
     """Whether a kernel may lie elsewhere than its map says.
 
-    ``signed`` as from `of_map`; ``version`` is the number of the map's ``Version_N`` symbol, if it has one. Where neither
-    tells the release, only names that are younger than randomisation make it possible.
+    ``version`` is the number of the map's ``Version_N`` symbol, if it has one. Where neither tells the release it may: that
+    nothing is known of a kernel is no reason to believe it where its map says.
     """
     if architecture is None:
         return False
@@ -181,4 +200,4 @@ def is_movable(architecture: Architecture | None, signed: bool, release: str, ve
         return (int(found[1]), int(found[2])) >= architecture.since
     if version is not None:
         return (version >> 16, version >> 8 & 255) >= architecture.since
-    return signed
+    return True

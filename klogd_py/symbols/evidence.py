@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from klogd_py.record import Place
 from klogd_py.symbols import elf
-from klogd_py.symbols.architecture import CHAINS, ENTRIES, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.architecture import CHAINS, DUMPERS, ENTRIES, KIN, ONLY_CALLEE, X86_64, Architecture
 from klogd_py.symbols.calls import OF_MACHINE
 from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
@@ -22,17 +22,22 @@ from klogd_py.traces import Frame, Trace
 ENOUGH = 4
 MOST_FRAMES_WEIGHED = 64
 _MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000  # on x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
+_DIRECT_CALL_BYTES = 5
 _CODE_KINDS = frozenset("tTwWiV")
 MASK = (1 << 64) - 1
 
 
 class Marks(Struct, frozen=True):
-    """What a trace says for one slide: ``against`` is one thing that speaks against it, in words."""
+    """What a trace says for one slide: ``against`` is one thing that speaks against it, in words.
+
+    ``unsure`` is what would, were the trace not tangled, or what hardly ever is: then it proves nothing and refutes nothing.
+    """
 
     points: int = 0
     frames: int = 0
     reasons: tuple[str, ...] = ()
     against: str = ""
+    unsure: str = ""
 
 
 class Evidence:
@@ -54,19 +59,23 @@ class Evidence:
                 return Marks(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
         points = 0
         reasons: list[str] = []
-        against = ""
-        for count, worth, words, contradiction in (
-            self._chains(trace, slide),
-            self._entries(frames, slide),
-            self._calls(trace, slide),
-            self._bytes(trace, slide),
-            self._returns(frames, slide),
+        against = unsure = ""
+        for by_neighbours, (count, worth, words, contradiction) in (
+            (True, self._chains(trace, slide)),
+            (True, self._entries(frames, slide)),
+            (True, self._calls(trace, slide)),
+            (True, self._bytes(trace, slide)),
+            (False, self._returns(frames, slide)),
         ):
             points += count * worth
-            against = against or contradiction
+            if by_neighbours and trace.tangled:
+                unsure = unsure or contradiction
+            else:
+                against = against or contradiction
             if count:
                 reasons.append(words)
-        return Marks(points, len({frame.address for frame in frames}), tuple(reasons), against)
+        unsure = unsure or self._too_early(frames, slide) or self._not_dumping(frames, slide)
+        return Marks(points, len({frame.address for frame in frames}), tuple(reasons), against, unsure)
 
     def _concerns(self, frame: Frame, slide: int) -> bool:
         """Whether a frame must lie in the kernel's own code at this slide: it is certain, and no module can be there."""
@@ -85,6 +94,22 @@ class Evidence:
         place = self._at(value)
         return place if isinstance(place, Place) and place.kind in _CODE_KINDS else None
 
+    def _too_early(self, frames: list[Frame], slide: int) -> str:
+        """A return address before which no direct call of x86-64 has room in its function; a call by a register may have."""
+        for frame in frames if self.architecture is X86_64 else ():
+            place = self._function(frame, slide)
+            if place is not None and not frame.exact and place.offset + 1 < _DIRECT_CALL_BYTES:
+                return f"{place.name} would have called with its first bytes at slide {slide:#x}"
+        return ""
+
+    def _not_dumping(self, frames: list[Frame], slide: int) -> str:
+        """A trace without registers that does not begin in what prints such; its first line may have been lost."""
+        for frame in frames if self.architecture is X86_64 else ():
+            place = self._function(frame, slide) if frame.dumper else None
+            if place is not None and not DUMPERS.fullmatch(_plain(place.name)):
+                return f"{place.name} would have printed the trace at slide {slide:#x}"
+        return ""
+
     def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
         """How many pairs of neighbours call one another on every kernel; a pair that never does contradicts."""
         known: set[tuple[int, int]] = set()  # a trace may be printed twice
@@ -100,7 +125,9 @@ class Evidence:
                 if any(_calls(one, other) for one in callers for other in called):
                     known.add((before.address, frame.address))
                 only = next((ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE), None)
-                if only is not None and only not in called:
+                if any(_never_calls(one, other) for one in callers for other in called) or (
+                    only is not None and only not in called
+                ):
                     against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
             callee, before = place, frame
         pairs = len(known)
@@ -180,6 +207,16 @@ class Evidence:
 def _plain(name: str) -> str:
     """A function's name without what a compiler hung on it: ``do_syscall_64.isra.0``."""
     return name.partition(".")[0]
+
+
+@lru_cache(1 << 12)
+def _never_calls(caller: str, callee: str) -> bool:
+    """Whether a callee does for another what this caller has done for itself: ``ksys_read`` does not call ``vfs_write``."""
+    for pattern, kin in KIN:
+        found, other = pattern.fullmatch(caller), kin.fullmatch(callee)
+        if found is not None and other is not None and found["what"] != other["what"]:
+            return True
+    return False
 
 
 @lru_cache(1 << 12)

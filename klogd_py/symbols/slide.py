@@ -7,7 +7,8 @@ itself, and, where the kernel's text is at hand, its bytes. A slide is proved by
 many. One call into the middle of a function, one frame outside of all code, or an entry function that calls what it never
 calls, refutes.
 
-So a wrong map proves nothing, and a map that is right but for some functions is refuted as soon as a trace shows it.
+So a wrong map proves nothing. A map that is right but for some functions is refuted by a trace that leads through those, and
+by nothing else: without the kernel's text (a vmlinux) a function that was moved a little looks like any other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -86,11 +87,13 @@ class Ground:
         if paired is not None:
             return paired
         marks: dict[int, Marks] = {}
-        against = ""
+        against = unsure = ""
         for slide in self._candidates(trace):
             found = self._evidence.weigh(trace, slide)
             if found.against:
                 against = against if found.points < ENOUGH else found.against
+            elif found.unsure:
+                unsure = unsure if found.points < ENOUGH else found.unsure
             elif found.points >= RIVAL:
                 marks[slide] = found
         proved = [slide for slide, found in marks.items() if found.points >= ENOUGH and found.frames >= FEWEST_FRAMES]
@@ -102,13 +105,15 @@ class Ground:
             return Unproved(f"{len(marks)} slides are possible by this oops")
         if against:
             return Unproved(f"the map is not this kernel's: {against}", refutes=True)
+        if unsure:
+            return Unproved(f"this oops, or several that are mixed up, does not fit: {unsure}")
         return Unproved("this oops says too little of where the kernel lies")
 
     def doubt(self, trace: Trace, slide: int) -> str:
         """What a later trace says against a slide that was proved; empty if nothing."""
         stated = trace.offset is not None and not impossible(self.architecture, trace.offset)  # or the line is damaged
         if stated and trace.offset != slide and self._is_our_base(trace.link_base):
-            return f"the kernel states the slide {trace.offset:#x}"
+            return f"the kernel states the slide {trace.offset:#x}" + ("" if trace.frames else ", or a process that wrote so")
         found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
             return found.against
@@ -128,7 +133,7 @@ class Ground:
         against = next((found.against for found in marks if found.against), "")
         if against:
             return Unproved(f"at the slide that the kernel states, {against}", refutes=True)
-        best = max(marks, key=lambda found: found.points)
+        best = max((found for found in marks if not found.unsure), key=lambda found: found.points, default=Marks())
         if best.points < RIVAL:
             return Unproved(f"the kernel states the slide {offset:#x}, but nothing shows that the map is this kernel's")
         return Slide(offset, SlideSource.STATED, f"the kernel's own line, {', '.join(best.reasons)}")

@@ -66,7 +66,7 @@ def told_slide(verdict: Verdict, sources: Sources, movable: bool, told: Vmcorein
     if sources.slide is not None:
         return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
     if not movable:
-        return Slide(0, SlideSource.FIXED, "a kernel that cannot be randomised, or of which nothing says that it can")
+        return Slide(0, SlideSource.FIXED, "a kernel that cannot be randomised")
     if b"nokaslr" in content(sources.cmdline).split():
         return Slide(0, SlideSource.FIXED, f"nokaslr in {sources.cmdline}")
     if b"\n# CONFIG_RANDOMIZE_BASE is not set\n" in content(sources.config):

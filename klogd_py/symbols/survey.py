@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
 from klogd_py.symbols import architecture, elf, kcore, readings, search, system_map, vmlinux
+from klogd_py.symbols.architecture import is_movable
 from klogd_py.symbols.atlas import Atlas, Chart, Compared
 from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
 from klogd_py.symbols.kcore import Vmcoreinfo
@@ -117,9 +118,19 @@ class Survey(Struct, frozen=True):
         return (*lines, *self.loaded.summary)
 
     def of(self, release: str) -> "Survey":
-        """The same for a log whose kernel says that it is of this release: without a map that is another one's."""
-        against = contradicted_by(release, self.candidate) if release and self.candidate is not None else ""
-        return self._refused(f"{against}, the log is of Linux {release}") if against else self
+        """The same for a log whose kernel says that it is of this release: without a map that is another one's.
+
+        A release that is older than randomisation says where the kernel lies.
+        """
+        if not release or self.candidate is None:
+            return self
+        against = contradicted_by(release, self.candidate)
+        if against:
+            return self._refused(f"{against}, the log is of Linux {release}")
+        if self.slide is None and self.ground is not None and not is_movable(self.ground.architecture, release, None):
+            fixed = Slide(0, SlideSource.FIXED, f"Linux {release} cannot be randomised")
+            return _drawn(msgspec.structs.replace(self, slide=fixed, ground=None, unproved=""))
+        return self
 
     def after(self, trace: Trace) -> "Survey":
         """What is to be had once a trace has been read: it may prove slide and bases, or refute them or the map."""
@@ -199,7 +210,7 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
         return found
     table = Table(candidate.lines, str(candidate.path))
     kind, signed = architecture.of_map(table)
-    movable = architecture.is_movable(kind, signed, sources.release, candidate.version)
+    movable = is_movable(kind, sources.release, candidate.version)
     told = kcore.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
     against = contradicted(table, told, verdict)
     if against:

@@ -4,7 +4,8 @@ A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of addres
 the buffer's bytes: no object per symbol, no start-up cost, and an mmap stays the page cache's memory.
 
 A symbol reaches to the next higher address in the table; the last line only ends its predecessor. Absolute symbols
-(type A), end markers such as ``_etext`` and `HOLE` lines end a symbol, too, but name nothing.
+(type A), `HOLE` lines and what the linker's script marks (``_etext``, ``__kprobes_text_end``) end a symbol, too, but name
+nothing: up to the next section there may be megabytes behind a marker.
 
 Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos`` for aliases.
 """
@@ -27,6 +28,8 @@ _PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
 _END_MARKERS = frozenset(
     (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
 )
+_TRAMPOLINE = b"__SCT__"  # of a static call; behind the last one its section is empty
+_TRAMPOLINE_BYTES = 16
 
 
 class Aliases(Enum):
@@ -48,7 +51,7 @@ class Line(Struct, frozen=True, gc=False):
     @property
     def names_something(self) -> bool:
         """Whether an address inside may be named by this line."""
-        return self.kind not in b"Aa!" and self.name not in _END_MARKERS
+        return self.kind not in b"Aa!" and not _is_marker(self.name)
 
 
 class Table:
@@ -93,6 +96,8 @@ class Table:
             return Unknown.OUTSIDE  # a damaged line: where the symbol ends is not known
         # The last two tests can fail only in a file that is out of order here and there.
         if not line.names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
+            return Unknown.OUTSIDE
+        if value - line.address >= _TRAMPOLINE_BYTES and line.name.startswith(_TRAMPOLINE):
             return Unknown.OUTSIDE
         name = line.name.decode("utf-8", "replace")
         return Place(name, value - line.address, size, line.module, chr(line.kind[0]), self.source)
@@ -241,6 +246,18 @@ class Table:
                 break
             lines.insert(0, line)
         return lines
+
+
+def _is_marker(name: bytes) -> bool:
+    """Whether a name is one that a linker's script gives to a place where nothing of its own lies.
+
+    Functions are called ``__unwind_start``, and none ``__.._end`` that an oops could not do without.
+    """
+    if name in _END_MARKERS:
+        return True
+    if name.endswith((b"_text_start", b"_text_end")):
+        return True
+    return name.startswith(b"__") and (name.endswith(b"_end") or name.startswith(_PROVIDED, 2))
 
 
 def _kernel_rank(line: Line) -> tuple[bool, bool, int]:

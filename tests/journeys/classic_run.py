@@ -71,8 +71,11 @@ def lay_out(vector: Vector, folder: Path) -> None:
     files["klogd-py.toml"] = f'[state]\nposition = ""\n[names]\nsearch = {json.dumps(CLASSIC_PLACES)}\n'
     if vector.kallsyms_text is not None:
         files["root/proc/kallsyms"] = vector.kallsyms_text
-    if vector.uname_r is not None:
-        files["root/proc/sys/kernel/osrelease"] = f"{vector.uname_r}\n"
+    release = vector.uname_r
+    if release is None and "ffffffff8" in (vector.map_text or ""):
+        release = "2.6.32"  # a kernel that klogd knew: of which nothing is known it may be randomised
+    if release is not None:
+        files["root/proc/sys/kernel/osrelease"] = f"{release}\n"
     if vector.map_text is not None:
         files["System.map"] = vector.map_text
     (folder / "root").mkdir()

@@ -151,3 +151,26 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
     place = Table(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
     assert isinstance(place, Place)
     assert place.name == chosen
+
+
+@pytest.mark.parametrize(
+    "marker", ["__kprobes_text_end", "__entry_text_end", "__noinstr_text_start", "__start_rodata", "__x_end"]
+)
+def test_behind_a_mark_of_the_linkers_nothing_is_named(marker: str) -> None:
+    table = Table(
+        f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(), ""
+    )
+    assert table.place_of(0xFFFFFFFF81001008) is Unknown.OUTSIDE
+    assert isinstance(table.place_of(0xFFFFFFFF81000FFF), Place)
+
+
+@pytest.mark.parametrize("name", ["__unwind_start", "rcu_seq_end", "__do_once_start"])
+def test_functions_that_are_called_like_marks_are_named(name: str) -> None:
+    table = Table(f"ffffffff81000000 T {name}\nffffffff81001000 B _end\n".encode(), "")
+    assert isinstance(table.place_of(0xFFFFFFFF81000008), Place)
+
+
+def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> None:
+    table = Table(b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n", "")
+    assert isinstance(table.place_of(0xFFFFFFFF81000005), Place)
+    assert table.place_of(0xFFFFFFFF81000010) is Unknown.OUTSIDE

@@ -227,6 +227,7 @@ class Daemon:
             self.config = before
             self._refuse(reason, error)
             return
+        self.carrier.intake.wake()  # a new sink may be owed what has gone by
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         self._set_manner()

@@ -111,6 +111,10 @@ class Intake:
                 return None
         return self.take()
 
+    def wake(self) -> None:
+        """Have whoever waits for the `next` batch look about."""
+        self._news.set()
+
     async def _has_news(self, wait_s: float | None) -> bool:
         if wait_s is None:
             return await self._news.wait()

@@ -41,6 +41,7 @@ class Mailroom:
         self._owed = owed
         self._rereadable = rereadable
         self._moved = moved
+        self._has_posted = False
         self._drains: dict[str, asyncio.Task[None]] = {}
 
     def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
@@ -56,6 +57,8 @@ class Mailroom:
                 self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
             self.outboxes[name] = outbox = self._outbox(sink, terms)
+            # what has gone by before it came is in the ring, and nothing more may come that would show it missing
+            outbox.behind = self._has_posted and self._rereadable and sink.keeps_position
             self._begin_drain(name, outbox)
 
     def _begin_drain(self, name: str, outbox: Outbox) -> None:
@@ -92,6 +95,7 @@ class Mailroom:
 
     def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
+        self._has_posted = self._has_posted or bool(entries)
         for outbox in self.outboxes.values():
             outbox.post(entries, joined)
         self._moved()

@@ -62,6 +62,19 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(tmp_path: Path, wron
         assert program.stop() == 0
 
 
+def test_a_sink_that_is_added_gets_what_the_ring_holds_though_nothing_more_comes(tmp_path: Path) -> None:
+    first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
+    config = _quiet(tmp_path, f'sinks = ["file:{first}"]')
+    with Program(tmp_path, config=config) as program:
+        say(marker)
+        _arrives(first, marker)
+        _quiet(tmp_path, f'sinks = ["file:{first}", "file:{second}"]')
+        program.send(signal.SIGHUP)
+        _arrives(second, marker)
+        assert program.stop() == 0
+    assert len([line for line in lines_of(first) if marker in line]) == 1
+
+
 def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path) -> None:
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{first}"]')

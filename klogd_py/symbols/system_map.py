@@ -165,7 +165,7 @@ def version_of(lines: Buffer) -> int | None:
     step = 1 << 20
     for start in range(0, len(lines), step):
         piece = lines[start : start + step + LONGEST_LINE_BYTES]
-        if b"Version_" in piece:
+        if b"Versi" in piece:  # five bytes are found fastest, and here no others begin so
             found = _VERSION.search(piece)
             if found is not None:
                 return int(found[1][:18] or b"0")

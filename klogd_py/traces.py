@@ -39,6 +39,7 @@ _PAIR = re.compile(
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
 _BANNER = re.compile(r"Linux version (\d+\.\d+\S*) \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
+_RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")  # of /dev/kmsg
 _FACILITY = re.compile(r"([a-z][a-z0-9]*) *:[a-z]+ *:|<(\d{1,4})>")
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
@@ -216,7 +217,8 @@ def from_capture(line: str) -> Record:
     found = ENVELOPE.match(line)
     head = line[: found.end()] if found else ""
     if not head:
-        return Record(line)
+        raw = _RAW.match(line)
+        return Record(line, int(raw[1]) & 2047, usec=int(raw[2])) if raw else Record(line)
     caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
     usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
     prefix = None

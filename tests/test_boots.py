@@ -27,6 +27,8 @@ def test_what_a_process_wrote_begins_no_boot() -> None:
     assert boots.begins(Record(BANNER, USER << 3 | 5)) is None
     assert boots.begins(from_capture(f"user  :notice: [    9.000000] {BANNER}")) is None
     assert boots.begins(from_capture(f"<13>[    9.000000] {BANNER}")) is None
+    assert boots.begins(from_capture(f"13,1,9000000,-;{BANNER}")) is None
+    assert boots.begins(from_capture(f"5,1,9000000,-;{BANNER}")) == "6.1.192"
     assert boots.begins(from_capture(f"kern  :notice: [    9.000000] {BANNER}")) == "6.1.192"
 
 

@@ -121,7 +121,7 @@ KIN = tuple(
         (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>\w+)", r"__(?:se|do)_sys_(?P<what>\w+)"),
         (r"asm_(?P<what>(?:exc|sysvec)_\w+)", r"(?P<what>(?:exc|sysvec)_\w+)"),
         (r"vfs_(?P<what>read|write)", r"new_sync_(?P<what>read|write)"),
-        (r"vfs_(?P<what>read|write)", r"\w+_(?P<what>ioctl|llseek|mmap)"),  # a file's other operations
+        (r"vfs_(?P<what>read|write)", r"\w+_(?P<what>ioctl|llseek|mmap|open|poll)"),  # a file's other operations
     )
 )
 # Functions of assembly that call one other and no more.

@@ -271,6 +271,8 @@ def test_the_largest_slide_of_x86_64_is_possible() -> None:
         ("ksys_pread64", "vfs_read", False),
         ("ksys_read", "fdget_pos", False),
         ("vfs_write", "full_proxy_unlocked_ioctl", True),
+        ("vfs_read", "full_proxy_poll", True),
+        ("vfs_write", "lock_release", False),
         ("vfs_write", "full_proxy_write", False),
         ("vfs_ioctl", "full_proxy_unlocked_ioctl", False),
         ("__x64_sys_read", "ksys_write", True),

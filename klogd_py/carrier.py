@@ -128,6 +128,7 @@ class Carrier:
         """
         job = partial(self._deliver_boots, batch, last)
         if not last and self._asks_nothing(batch):
+            self.counters.read(batch)
             ready = self._limited(self._joined(batch), last)
             entries, places = self._translated(ready)
             if not _has_unknown(places):

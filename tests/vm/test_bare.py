@@ -71,20 +71,24 @@ def test_what_an_oops_of_another_module_is_named_by_is_right(session: Session, k
 
 
 @pytest.mark.guests("bare")
-def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(session: Session) -> None:
+def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(session: Session, tmp_path: Path) -> None:
     """Loaded and unloaded in turn they take one another's places, which no list shows."""
-    before = len(lines_of(session))
-    for _ in range(3):
-        session.machine.run("rmmod klogd_trouble; modprobe lkdtm")
-        session.crash("WARNING")
-        session.machine.run("rmmod lkdtm; true")
-        session.crash("warn")
-        lines, truths = lines_of(session), Truths(session)
-        asked = wanted(since(lines[before:], "a warning with text"))
-        named = [one for one in asked if one.line.text != one.line.raw]
-        assert asked
-        assert misnamed(named, truths) == []
-        assert not [line for line in since(lines[before:], "a warning with text") if "unloaded]" in line.text]
+    with GUESTS["bare"].machine(tmp_path) as machine:
+        session.guest.prepare(machine)
+        fresh = Session(session.guest, machine)
+        fresh.start("json")
+        for _ in range(3):
+            fresh.crash("WARNING")
+            machine.run("rmmod lkdtm")
+            fresh.crash("warn")
+            truths = Truths(fresh)
+            truths.tally = session.tally
+            lines = since(lines_of(fresh), "a warning with text")
+            asked = wanted(lines)
+            assert asked
+            assert misnamed([one for one in asked if one.line.text != one.line.raw], truths) == []
+            assert not [line for line in lines if "unloaded]" in line.text]
+            machine.run("rmmod klogd_trouble")
 
 
 def oops_of(lines: list[Line], kind: str) -> list[Line]:

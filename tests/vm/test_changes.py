@@ -26,7 +26,7 @@ def test_a_module_loaded_again_elsewhere_is_named_where_it_is_now(session: Sessi
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_a_new_map_in_boot_is_taken_into_use(session: Session) -> None:
+def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_when_it_goes(session: Session) -> None:
     session.settle()
     with session.map_in_boot() as path:
         session.machine.wait_until(f"systemctl show -P StatusText klogd-py | grep -q {path}")
@@ -35,7 +35,10 @@ def test_a_new_map_in_boot_is_taken_into_use(session: Session) -> None:
         asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
         assert misnamed(asked, truths) == []
         assert "agrees with kallsyms" in session.machine.run("klogd-py maps")
+    session.machine.wait_until("klogd-py status | grep -q 'kept as it was read, since what is there now is refused'")
+    session.machine.run(f"mv {path} /root/stub")
     session.machine.wait_until(f"! systemctl show -P StatusText klogd-py | grep -q {path}")
+    session.machine.run(f"mv /root/stub {path}")
 
 
 @pytest.fixture

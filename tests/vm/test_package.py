@@ -168,7 +168,9 @@ def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(pack
     logged(packaged, "Fatal Python error: Aborted", since)
     packaged.machine.run(f"rm {DROP_INS}/soon.conf && systemctl daemon-reload")
     seqs = [line.seq for line in lines_of(packaged)]
-    assert seqs == list(range(seqs[-1] + 1))
+    # what was accepted of one batch and not yet written down may come twice: docs/delivery.md
+    assert sorted(set(seqs)) == list(range(seqs[-1] + 1))
+    assert len(seqs) - len(set(seqs)) <= 512
 
 
 @pytest.mark.guests("debian13")

@@ -27,3 +27,14 @@ def test_the_file_holds_what_the_ring_holds(session: Session, kind: str) -> None
 def test_no_sequence_number_is_missing(session: Session) -> None:
     seqs = [line.seq for line in lines_of(session)]
     assert seqs == list(range(seqs[0], seqs[-1] + 1))
+
+
+@pytest.mark.guests("debian12", "debian13")
+def test_in_a_flood_beside_journald_and_rsyslog_every_number_arrives_once_or_within_a_gap(session: Session) -> None:
+    session.load()
+    before, memory = session.settled_seq(), session.memory_kib()
+    session.machine.run("for i in $(seq 20); do echo flood >/proc/klogd_trouble; done", limit_s=300)
+    covered = [span for span in session.spans() if span[0] > before]
+    assert [first for first, _ in covered] == [before + 1, *(last + 1 for _, last in covered[:-1])]
+    assert covered[-1][1] - before > 20_000
+    assert session.memory_kib() < memory + 20_000

@@ -1,5 +1,6 @@
 """What one does with a guest: start klogd-py in it, provoke a crash by name, and take everything home that tells of it."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,6 +139,20 @@ class Session:
         """What klogd-py has written to its file, once it has caught up."""
         self.settle()
         return self.machine.get(SERVICE_LOG).decode("utf-8", "replace")
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The numbers that klogd-py's file holds, in its order: of each record, and from where to where each gap reaches."""
+        documents = [json.loads(line) for line in self.written().splitlines()]
+        kept = [told for told in documents if "seq" in told or "gap" in told]
+        return [(told["gap"]["first"], told["gap"]["last"]) if "gap" in told else (told["seq"],) * 2 for told in kept]
+
+    def settled_seq(self) -> int:
+        """The last number in the file, once klogd-py has caught up."""
+        return self.spans()[-1][1]
+
+    def memory_kib(self) -> int:
+        """What klogd-py holds in memory: its resident set."""
+        return int(self.machine.run("grep VmRSS /proc/$(systemctl show -P MainPID klogd-py)/status").split()[1])
 
     def raw(self) -> bytes:
         """The whole ring of the kernel, as reads of /dev/kmsg give it."""

@@ -8,7 +8,7 @@ import pytest
 from klogd_py.doctor.finding import Finding, Grade
 from klogd_py.status import Status
 from tests.vm.lab.session import SERVICE_LOG, Session
-from tests.vm.lines import lines_of
+from tests.vm.lines import Line, lines_of
 
 DEBIANS = ("debian12", "debian13")
 
@@ -18,6 +18,13 @@ def _properties(session: Session) -> dict[str, str]:
         "systemctl show klogd-py -p ActiveState,SubState,StatusText,MainPID,Result,ExecMainStatus,NRestarts"
     )
     return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def _assert_each_once_after(known: list[Line], session: Session) -> None:
+    """Behind the lines that were known stand all later ones, each once, in order."""
+    seqs = [line.seq for line in lines_of(session)[len(known) :]]
+    assert seqs == list(range(known[-1].seq + 1, known[-1].seq + 1 + len(seqs)))
+    assert seqs
 
 
 @pytest.mark.guests(*DEBIANS)
@@ -101,47 +108,43 @@ def test_the_fields_of_a_device_come_with_its_line(session: Session) -> None:
 
 @pytest.mark.guests(*DEBIANS)
 def test_killed_it_comes_back_and_sends_nothing_twice(session: Session) -> None:
-    session.settle()
-    before = _properties(session)
+    before, known = _properties(session), lines_of(session)
     session.machine.run("sleep 2; systemctl kill -s KILL klogd-py")  # the position has been saved by then
     session.crash("levels")
     session.machine.wait_until(
         f"[ $(systemctl show -P MainPID klogd-py) != {before['MainPID']} ] && systemctl is-active -q klogd-py"
     )
-    seqs = [line.seq for line in lines_of(session)]
-    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    _assert_each_once_after(known, session)
     assert int(_properties(session)["NRestarts"]) == int(before["NRestarts"]) + 1
 
 
 @pytest.mark.guests(*DEBIANS)
 def test_stopped_it_ends_with_status_0_and_goes_on_where_it_was(session: Session) -> None:
-    session.settle()
+    known = lines_of(session)
     session.machine.run("systemctl stop klogd-py")
     unit = _properties(session)
     assert (unit["ActiveState"], unit["Result"], unit["ExecMainStatus"]) == ("inactive", "success", "0")
     session.crash("levels")
     session.machine.run("systemctl start klogd-py")
-    seqs = [line.seq for line in lines_of(session)]
-    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    _assert_each_once_after(known, session)
 
 
 @pytest.mark.guests(*DEBIANS)
 def test_reloaded_it_loses_and_doubles_nothing(session: Session) -> None:
+    known = lines_of(session)
     make = "echo levels >/proc/klogd_trouble"
     session.machine.run(f"(for i in 1 2 3; do {make}; done) & systemctl reload klogd-py; {make}; wait")
     session.settle()
-    seqs = [line.seq for line in lines_of(session)]
-    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    _assert_each_once_after(known, session)
 
 
 @pytest.mark.guests("bare", "arm64")
 def test_without_systemd_the_old_command_runs_it_in_the_background(session: Session) -> None:
-    session.settle()
+    known = lines_of(session)
     assert session.machine.run("cat /proc/$(cat /run/klogd.pid)/comm").startswith("klogd")
     session.machine.run("kill $(cat /run/klogd.pid)")
     session.machine.wait_until("[ ! -e /run/klogd.pid ]")
     session.crash("levels")
     session.machine.run("klogd")
-    seqs = [line.seq for line in lines_of(session)]
-    assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    _assert_each_once_after(known, session)
     assert session.machine.run(f"grep -c 'vm-lab mark 1\\>' {SERVICE_LOG}").strip() == "1"

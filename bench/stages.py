@@ -42,7 +42,7 @@ def figures() -> list[Figure]:
         "parse": lambda: kmsg.parse_all(raws),
         "question: which may hold an address": lambda: suspects(texts),
         "translate, question included": lambda: translate(records, nowhere, Manner(), clock.wall_of),
-        "frame for a file": lambda: [to_file.frame(entry) for entry in entries],
+        "frame for a file": lambda: to_file.frames(entries),
         "frame for syslog": lambda: [to_syslog.frame(entry) for entry in entries],
         "frame and write to /dev/null": lambda: to_file.send(entries),
     }

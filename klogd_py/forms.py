@@ -190,5 +190,6 @@ ANYWHERE = (
 EXACT_BRACKET = re.compile(r"(?:[RE]?IP\b|pc\b|PC\b|.{0,400}(?:\}, at:| set at) \[<)")
 LINK_BRACKETS = ("lr : [", "ra = [", " from [")
 
-# One of these stands in every line that can hold a mention.
-QUESTIONS = ("[<", "0x", "pc : ", "lr : ", "epc", "ra   ", "NIP", "LR [", "] [", "Caller[", "PSW : ", "era == ")
+# One of these stands in every line that can hold a mention. None is longer than five characters, since Python looks for longer
+# ones in another way, which is three times as slow.
+QUESTIONS = ("[<", "0x", "pc : ", "lr : ", "epc", "ra   ", "NIP", "LR [", "] [", "ller[", "PSW :", "era =")

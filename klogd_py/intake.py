@@ -23,6 +23,8 @@ LONGEST_PAUSE_S = 5.0
 # half of what the smallest common ring holds, and 200 when they have shown themselves to be many.
 GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
 MANY = device.BATCH_RECORDS // 4
+MOST_GATHERED = 4  # so often is read at most before what came is handed on
+ENOUGH = device.BATCH_RECORDS // 2  # and so many are handed on at once
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +75,8 @@ class Intake:
             self._end()
 
     async def _read_on(self) -> None:
-        failures = 0
-        was_idle = flowing = False
-        gather_s = GATHER_S
+        failures = gathered = 0
+        was_idle = False
         while not self.ended:
             await self.running.wait()
             await self._space.wait()
@@ -89,19 +90,28 @@ class Intake:
             failures = 0
             self._pass_on_remark()
             if items:
-                is_live = was_idle and len(items) < device.BATCH_RECORDS
-                self._put(items, is_live)
-                was_idle, flowing = False, not is_live
-                gather_s = GATHER_OF_MANY_S if len(items) >= MANY else GATHER_S
-                await asyncio.sleep(gather_s if is_live else 0)
+                is_all = len(items) < device.BATCH_RECORDS
+                self._put(items, is_live=was_idle and is_all)
+                gathered += 1
+                if was_idle or not is_all or gathered >= MOST_GATHERED or self._has_enough:
+                    self._news.set()
+                    gathered = 0
+                was_idle = False
+                await asyncio.sleep((GATHER_OF_MANY_S if len(items) >= MANY else GATHER_S) if is_all else 0)
             elif self._source.exhausted:
                 self._end()
             else:
                 was_idle = self.caught_up = True
-                if self._once:
+                gathered = 0
+                if self._batches or self._once:
                     self._news.set()
-                await (asyncio.sleep(gather_s) if flowing else device.readable(self._source, self._woken))
-                self.caught_up = flowing = False
+                await device.readable(self._source, self._woken)
+                self.caught_up = False
+
+    @property
+    def _has_enough(self) -> bool:
+        """Whether what has been read should be handed on, though more may come in a moment."""
+        return not self._space.is_set() or len(self._batches[-1].items) >= ENOUGH
 
     async def next(self, wait_s: float | None) -> Batch | None:
         """The oldest batch; ``None`` if none has come in time, or none will."""
@@ -145,11 +155,14 @@ class Intake:
         size_bytes = OVERHEAD_BYTES * len(items)
         if self._ahead_bytes:  # else one batch is as many as there may be
             size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
-        self._batches.append(Batch(items, is_live, size_bytes))
+        last = self._batches[-1] if self._batches else None
+        if last is not None and not last.is_live and len(last.items) < ENOUGH:
+            self._batches[-1] = Batch(last.items + items, False, last.size_bytes + size_bytes)
+        else:
+            self._batches.append(Batch(items, is_live, size_bytes))
         self._bytes += size_bytes
         if self._bytes > self._ahead_bytes:
             self._space.clear()
-        self._news.set()
 
     def _pass_on_remark(self) -> None:
         if self._source.remark:

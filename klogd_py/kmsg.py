@@ -7,6 +7,7 @@ Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``in
 ``msg_add_ext_text``, ``msg_add_dict_text``.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,8 +18,9 @@ BUFFER_BYTES = 8192  # the kernel's own output buffer up to Linux 6.2; a shorter
 LAST_PREFIX = 2047  # 8 bits of facility, 3 of level
 _UNPARSED_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
 
-# Records as most are, each behind a NUL, which none of these holds: so a match is one record, and the whole of it.
-_PLAIN = re.compile(r"\0(\d{1,4}),(\d{1,20}),(\d{1,20}),([^,;\n\0]*)(?:,caller=([^,;\n\0]*))?;([^\\\n\0]*)\n([^\0]*)", re.ASCII)
+# Records as most are, each behind a NUL: where there is no other, a match is one record, and the whole of it.
+_PLAIN = re.compile(r"\0(\d{1,4}),(\d{1,20}),(\d{1,20}),([^,;\n\0]*)(?:,caller=([^,;\n\0]*))?;(.*)\n([^\0]*)", re.ASCII)
+_PREFIXES = {str(prefix): prefix for prefix in range(LAST_PREFIX + 1)}
 _FEW = 16  # among so few records it does not pay to look for the plain ones
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NEEDS_ESCAPE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
@@ -72,14 +74,14 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
     `parse` says what they mean. Where all are plain, one pass of a regular expression reads them in half the time; a batch
     with others among them is halved until these stand among few.
     """
-    rows = _PLAIN.findall(b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape"))
-    if len(rows) == len(raws):
-        records = [
-            Record(text, int(prefix), int(seq), int(usec), flags, caller, (), _fields(dictionary) if dictionary else ())
-            for prefix, seq, usec, flags, caller, text, dictionary in rows
-        ]
-        if max([record.prefix or 0 for record in records], default=0) <= LAST_PREFIX:
-            return records
+    everything = b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape")
+    rows = _PLAIN.findall(everything) if everything.count("\0") == len(raws) else []
+    if len(rows) == len(raws) and not ("\\" in everything and any("\\" in row[5] for row in rows)):
+        with contextlib.suppress(KeyError):  # a prefix in a form that the kernel does not use
+            return [
+                Record(text, _PREFIXES[prefix], int(seq), int(usec), flags, caller, (), _fields(dictionary) if dictionary else ())
+                for prefix, seq, usec, flags, caller, text, dictionary in rows
+            ]
     if len(raws) <= _FEW:
         return [_read(raw) for raw in raws]
     half = len(raws) // 2

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from klogd_py.record import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.text import Stamps, document, host_name, printable, said
+from klogd_py.sinks.text import Stamps, document, host_name, printable, said_in_all
 
 
 class FileForm(Enum):
@@ -47,15 +47,15 @@ class FileSink:
         if path == "-":
             self.keeps_position, self.blocking = False, True
 
-    def frame(self, entry: Entry) -> bytes:
-        """One line with its line feed."""
+    def frames(self, entries: Sequence[Entry]) -> list[str]:
+        """A line for each, with its line feed."""
         if self._form is FileForm.TEXT:
-            return f"{self._stamps.iso(entry.wall_us)} {self._host} {said(entry)}\n".encode()
+            iso, host = self._stamps.iso, self._host
+            words = said_in_all(entries)
+            return [f"{iso(entry.wall_us)} {host} {said}\n" for entry, said in zip(entries, words, strict=True)]
         if self._form is FileForm.JSON:
-            return document(entry, self._boot_id) + b"\n"
-        record = entry.record
-        head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-        return f"{printable(head + entry.text)}\n".encode()
+            return [f"{document(entry, self._boot_id).decode()}\n" for entry in entries]
+        return [f"{_as_klogd(entry)}\n" for entry in entries]
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Append all; raises SinkDown with the number of entries whose lines are whole."""
@@ -63,12 +63,9 @@ class FileSink:
             self._open_current()
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}") from error
-        lines = [self.frame(entry) for entry in entries]
-        if self._torn:
-            lines[0] = b"\n" + lines[0]
-        if self._rest:
-            lines[0] = self._rest  # of the first entry, which a pipe took only in part
-        data = b"".join(lines)
+        lines = self.frames(entries)
+        begun = self._rest or b"\n" * self._torn  # a pipe took only part of the first; a line that is not ours is to be ended
+        data = begun + "".join(lines[1:] if self._rest else lines).encode()
         try:
             written = os.write(self._descriptor, data)
         except BlockingIOError:
@@ -77,13 +74,16 @@ class FileSink:
             return 0
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
+        if written == len(data):
+            self._rest, self._torn = b"", False
+            return len(lines)
+        first = begun if self._rest else begun + lines[0].encode()
+        pieces = [first, *(line.encode() for line in lines[1:])]
+        accepted, half = _whole_lines(pieces, written)
         self._rest = b""
-        accepted, half = _whole_lines(lines, written)
         self._torn = self._torn and not accepted
-        if accepted == len(lines):
-            return accepted
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            self._rest = lines[accepted][half:]
+            self._rest = pieces[accepted][half:]
             return accepted
         os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
         raise SinkDown(f"{self._path}: could be written only in part", accepted)
@@ -127,6 +127,12 @@ class FileSink:
         status = os.fstat(self._descriptor)
         self._ours = status.st_dev, status.st_ino
         self._torn = _ends_within_a_line(self._path, self._descriptor)
+
+
+def _as_klogd(entry: Entry) -> str:
+    record = entry.record
+    head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
+    return printable(head + entry.text)
 
 
 def _for_whom(error: OSError) -> str:

@@ -10,6 +10,7 @@ Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-k
 import re
 import socket
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
@@ -21,6 +22,7 @@ LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
 OTHER_TAG = "kmsg"  # a process wrote to /dev/kmsg without saying its name
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
@@ -49,15 +51,30 @@ def _may_speak(name: str) -> bool:
 
 def said(entry: Entry) -> str:
     """Who speaks, and what: ``kernel: text``, with nothing in it that may not be shown."""
-    record, text = entry.record, entry.text
-    if text.isprintable():  # then most lines are ready as they are
-        if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
-            return f"{KERNEL_TAG}: {text}"
-        name, colon, _ = text.partition(": ")
-        if colon and _may_speak(name):
-            return text
-    tag, text = speaker(record, text)
+    if entry.text.isprintable():
+        return _said_plainly(entry)
+    tag, text = speaker(entry.record, entry.text)
     return f"{printable(tag)}: {printable(text)}"
+
+
+def said_in_all(entries: Sequence[Entry]) -> list[str]:
+    """What `said` says of each entry; whether their texts may be shown is asked of all at once."""
+    everything = "".join([entry.text for entry in entries])
+    if everything.isascii() and not everything.encode().translate(None, _PRINTABLE):
+        return [_said_plainly(entry) for entry in entries]
+    return [said(entry) for entry in entries]
+
+
+def _said_plainly(entry: Entry) -> str:
+    """The same for a text that may be shown as it is."""
+    record, text = entry.record, entry.text
+    if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
+        return f"{KERNEL_TAG}: {text}"
+    name, colon, _ = text.partition(": ")
+    if colon and _may_speak(name):
+        return text
+    tag, text = speaker(record, text)
+    return f"{tag}: {text}"
 
 
 def spoken(entry: Entry) -> str:
@@ -69,32 +86,36 @@ class Stamps:
     """Renders times in local time. Many records share a second, so the text of the last one is kept."""
 
     def __init__(self) -> None:
-        self._second = -1
+        self._start_us = 1  # of the second whose text is kept; no second starts here
         self._bsd = ""
         self._iso = ("", "")
 
     def bsd(self, wall_us: int) -> str:
         """``Nov  3 08:13:42``: RFC 3164, month names in English whatever the locale."""
-        second = wall_us // 1_000_000
-        if second != self._second:
-            self._take(second)
+        self._within(wall_us)
         return self._bsd
 
     def iso(self, wall_us: int) -> str:
         """``2026-11-23T08:13:42.123456+01:00``: RFC 3339."""
-        second, microseconds = divmod(wall_us, 1_000_000)
-        if second != self._second:
-            self._take(second)
-        return f"{self._iso[0]}.{microseconds:06d}{self._iso[1]}"
+        microseconds = self._within(wall_us)
+        return f"{self._iso[0]}{microseconds:06d}{self._iso[1]}"
+
+    def _within(self, wall_us: int) -> int:
+        """The microseconds since the second began, whose text is there then."""
+        microseconds = wall_us - self._start_us
+        if not 0 <= microseconds < 1_000_000 or self._start_us == 1:
+            self._take(wall_us // 1_000_000)
+            microseconds = wall_us - self._start_us
+        return microseconds
 
     def _take(self, second: int) -> None:
-        self._second = second
+        self._start_us = second * 1_000_000
         moment = time.localtime(second)
         clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
         zone = f"{'-' if moment.tm_gmtoff < 0 else '+'}{abs(moment.tm_gmtoff) // 3600:02d}"
         zone += f":{abs(moment.tm_gmtoff) // 60 % 60:02d}"
         self._bsd = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:2d} {clock}"
-        self._iso = (f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T{clock}", zone)
+        self._iso = (f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T{clock}.", zone)
 
 
 def host_name() -> str:

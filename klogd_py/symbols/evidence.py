@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from klogd_py.record import Place
 from klogd_py.symbols import elf
-from klogd_py.symbols.architecture import CHAINS, DUMPERS, ENTRIES, KIN, ONLY_CALLEE, X86_64, Architecture
+from klogd_py.symbols.architecture import CHAINS, DUMPERS, ENTRIES, KIN, ONLY_CALLEE, ONLY_CALLER, X86_64, Architecture
 from klogd_py.symbols.calls import OF_MACHINE
 from klogd_py.symbols.system_map import Text
 from klogd_py.symbols.table import Table
@@ -124,10 +124,7 @@ class Evidence:
                 callers, called = self._names(frame, place, slide), self._names(before, callee, slide)
                 if any(_calls(one, other) for one in callers for other in called):
                     known.add((before.address, frame.address))
-                only = next((ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE), None)
-                if any(_never_calls(one, other) for one in callers for other in called) or (
-                    only is not None and only not in called
-                ):
+                if any(_never_calls(one, other) for one in callers for other in called) or _are_strangers(callers, called):
                     against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
             callee, before = place, frame
         pairs = len(known)
@@ -217,6 +214,15 @@ def _never_calls(caller: str, callee: str) -> bool:
         if found is not None and other is not None and found["what"] != other["what"]:
             return True
     return False
+
+
+def _are_strangers(callers: set[str], called: set[str]) -> bool:
+    """Whether one of two functions calls, or is called by, another one only."""
+    callees = [ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE]
+    patterns = [ONLY_CALLER[name] for name in called if name in ONLY_CALLER]
+    return any(callee not in called for callee in callees) or any(
+        not any(pattern.fullmatch(name) for name in callers) for pattern in patterns
+    )
 
 
 @lru_cache(1 << 12)

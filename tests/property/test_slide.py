@@ -59,6 +59,7 @@ def test_another_kernels_map_proves_no_slide(seed: int) -> None:
 @settings(deadline=None)
 @given(SEEDS, st.integers(0, 407), st.sampled_from((1, 4, 16, 0x40, 0x1000)))
 @example(310, 263, 64)
+@example(1670, 200, 4096)  # do_syscall_64 would be called by ret_from_fork
 def test_a_map_with_one_function_longer_proves_no_slide_if_a_call_past_it_leads_into_a_function(
     seed: int, at: int, by: int
 ) -> None:

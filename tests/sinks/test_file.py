@@ -26,7 +26,7 @@ def _texts(path: Path) -> list[str]:
     ],
 )
 def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> None:
-    assert FileSink("x", form).frame(entry("eth0: up")) == line.encode()
+    assert FileSink("x", form).frames([entry("eth0: up")]) == [line]
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> No
 )
 def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line: bytes) -> None:
     item = entry()
-    assert FileSink("x", FileForm.KLOGD).frame(type(item)(record, 0, record.text)) == line
+    assert FileSink("x", FileForm.KLOGD).frames([type(item)(record, 0, record.text)]) == [line.decode()]
 
 
 @pytest.mark.parametrize("form", list(FileForm))
 def test_a_record_cannot_forge_a_second_line(form: FileForm) -> None:
-    line = FileSink("x", form).frame(entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r"))
-    assert line.count(b"\n") == 1
-    assert b"\x1b" not in line
-    assert b"\r" not in line
+    line = FileSink("x", form).frames([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[0]
+    assert line.count("\n") == 1
+    assert "\x1b" not in line
+    assert "\r" not in line
 
 
 def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:

@@ -38,19 +38,15 @@ class Carrier:
         *,
         live: bool,
         once: bool,
-        ahead: bool,
     ) -> None:
-        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now.
-
-        ``ahead`` is for a source that loses what is not read soon, and can go back to what was.
-        """
+        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
         self.manner = Manner()
         self.paranoid = False
         self.join = True
         self.limiter = self._limiting = Limiter()
         self.carried = 0
         self.counters = Counters()
-        self.intake = Intake(source, mailroom.room, ahead=ahead, once=once and live)
+        self.intake = Intake(source, mailroom.room, once=once and live)
         self._stood: Stood = set()
         self._source = source
         self._mailroom = mailroom

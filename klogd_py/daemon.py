@@ -72,7 +72,6 @@ class Daemon:
             self._clock,
             live=self._live,
             once=invocation.once,
-            ahead=self._numbered,
         )
         self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
         self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))

@@ -8,12 +8,15 @@ Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``de
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from klogd_py import kmsg
 from klogd_py.gaps import explain
@@ -47,7 +50,7 @@ class Source(Protocol):
         """All records that are there now, up to a bound; empty if none."""
 
     def rest(self) -> list[Record | Gap]:
-        """What has come of an unfinished record, for the end; usually nothing."""
+        """What has been taken, but not been given, for the end; usually nothing."""
 
     def rewind(self, seq: int) -> bool:
         """Have the next batch begin at this number, or at the oldest that is still there; false if there is no going back."""
@@ -58,6 +61,13 @@ class Source(Protocol):
 
 def _to_oldest(descriptor: int) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
+
+
+class Taken(Struct):
+    """Records as they were read, and which refusals stood before which of them, by its place."""
+
+    raws: list[bytes]
+    refusals: dict[int, list[Cause]]
 
 
 class KmsgDevice:
@@ -77,6 +87,7 @@ class KmsgDevice:
         self._expected: int | None = None
         self._events: list[Cause] = []  # since the last record that has a number
         self._skip_below = 0
+        self._taken = Taken([], {})
 
     def fileno(self) -> int:
         """The device's descriptor."""
@@ -90,7 +101,7 @@ class KmsgDevice:
     def newest(self) -> int | None:
         """The highest sequence number in the ring, by reading through it and going back to its start."""
         newest = None
-        while raws := self._drain()[0]:
+        while raws := self._drained().raws:
             newest = next((record.seq for record in reversed(kmsg.parse_all(raws)) if record.seq is not None), newest)
         self._to_oldest(self._descriptor)
         return newest
@@ -107,29 +118,42 @@ class KmsgDevice:
             return False
         self._expected = None
         self._events.clear()
+        self._taken = Taken([], {})
         self._skip_below = seq
         return True
 
     def read_batch(self) -> list[Record | Gap]:
         """Drain the ring up to a batch; raises OSError for what the ABI does not know."""
         while True:
-            raws, causes = self._drain()
-            batch = self._checked(kmsg.parse_all(raws), causes)
-            if batch or not raws:
+            taken = self._drained()
+            batch = self._checked(kmsg.parse_all(taken.raws), taken.refusals)
+            if batch or not taken.raws:
                 return batch
 
+    def hoard(self) -> int:
+        """Take what the ring holds, for the next `read_batch`, which also meets what cannot be read; how many records that is."""
+        with contextlib.suppress(OSError):
+            self._drain()
+        return len(self._taken.raws)
+
     def rest(self) -> list[Record | Gap]:
-        """Nothing: the kernel shows whole records only."""
-        return []
+        """What was hoarded: the kernel itself shows whole records only."""
+        taken, self._taken = self._taken, Taken([], {})
+        return self._checked(kmsg.parse_all(taken.raws), taken.refusals)
 
     def close(self) -> None:
         """Close the device."""
         os.close(self._descriptor)
 
-    def _drain(self) -> tuple[list[bytes], dict[int, list[Cause]]]:
-        """What the ring holds, up to a batch, and which refusals stood before which record of it."""
-        raws: list[bytes] = []
-        refusals: dict[int, list[Cause]] = {}
+    def _drained(self) -> Taken:
+        """What has been taken, and what the ring holds besides, up to a batch."""
+        self._drain()
+        taken, self._taken = self._taken, Taken([], {})
+        return taken
+
+    def _drain(self) -> None:
+        """Take what the ring holds, until there is a batch; raises OSError only where nothing has been taken."""
+        raws, refusals = self._taken.raws, self._taken.refusals
         while len(raws) < BATCH_RECORDS:
             try:
                 raw = self._read(self._descriptor, kmsg.BUFFER_BYTES)
@@ -147,12 +171,17 @@ class KmsgDevice:
                 self.exhausted = True
                 break
             raws.append(raw)
-        return raws, refusals
 
     def _checked(self, records: list[Record], refusals: dict[int, list[Cause]]) -> list[Record | Gap]:
         """The batch with a Gap wherever the sequence numbers leap, without what is to be skipped."""
         batch: list[Record | Gap] = []
         expected = self._expected
+        if records and not refusals and not self._events and expected is not None and expected >= self._skip_below:
+            end = expected + len(records)
+            if [record.seq for record in records] == list(range(expected, end)):
+                self._expected = end
+                batch += records
+                return batch
         for position, record in enumerate(records):
             if position in refusals:
                 self._events += refusals[position]

@@ -13,17 +13,16 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from klogd_py import device
-from klogd_py.device import Source
+from klogd_py.device import KmsgDevice, Source
 from klogd_py.record import Gap, Record
 
 AHEAD_BYTES = 8 << 20
 OVERHEAD_BYTES = 300  # about what a Record occupies besides its text
 LONGEST_PAUSE_S = 5.0
-# What comes so soon after others is taken together. A burst begins with few records: 200,000 a second bring 800 in that time,
-# half of what the smallest common ring holds, and 200 when they have shown themselves to be many.
+# What comes so soon after others is handed on together. A burst begins with few records: 200,000 a second bring 800 in that
+# time, half of what the smallest common ring holds, and 200 where they have shown themselves to come so fast.
 GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
-MANY = device.BATCH_RECORDS // 4
-MOST_GATHERED = 4  # so often is read at most before what came is handed on
+MOST_TURNS = 4  # so often is the source left alone at most before what came is handed on
 ENOUGH = device.BATCH_RECORDS // 2  # and so many are handed on at once
 
 logger = logging.getLogger(__name__)
@@ -44,8 +43,8 @@ class Intake:
     read; ``caught_up``: the source had no more just now.
     """
 
-    def __init__(self, source: Source, room: Callable[[], Awaitable[None]], *, ahead: bool, once: bool) -> None:
-        """``room`` waits until more may be read. Without ``ahead`` a batch is read only when the last has been taken.
+    def __init__(self, source: Source, room: Callable[[], Awaitable[None]], *, once: bool) -> None:
+        """``room`` waits until more may be read. A source that does not lose what is not read soon is not read ahead.
 
         With ``once`` `next` returns as soon as the source is caught up with.
         """
@@ -53,7 +52,8 @@ class Intake:
         self.ended = self.failed = self.caught_up = False
         self._source = source
         self._await_room = room
-        self._ahead_bytes = AHEAD_BYTES if ahead else 0
+        self._device = source if isinstance(source, KmsgDevice) else None
+        self._ahead_bytes = AHEAD_BYTES if self._device else 0  # else a batch is read only when the last has been taken
         self._once = once
         self._batches: deque[Batch] = deque()
         self._bytes = 0
@@ -75,8 +75,10 @@ class Intake:
             self._end()
 
     async def _read_on(self) -> None:
-        failures = gathered = 0
+        failures = 0
         was_idle = False
+        clock = asyncio.get_running_loop().time
+        before_s = clock()
         while not self.ended:
             await self.running.wait()
             await self._space.wait()
@@ -89,29 +91,43 @@ class Intake:
                 continue
             failures = 0
             self._pass_on_remark()
+            now_s = clock()
             if items:
                 is_all = len(items) < device.BATCH_RECORDS
-                self._put(items, is_live=was_idle and is_all)
-                gathered += 1
-                if was_idle or not is_all or gathered >= MOST_GATHERED or self._has_enough:
-                    self._news.set()
-                    gathered = 0
+                self._put(items, was_idle and is_all)
                 was_idle = False
-                await asyncio.sleep((GATHER_OF_MANY_S if len(items) >= MANY else GATHER_S) if is_all else 0)
+                if self._device is None or not is_all:
+                    await asyncio.sleep(0)
+                elif len(items) * GATHER_S > device.BATCH_RECORDS * (now_s - before_s):
+                    await asyncio.sleep(GATHER_OF_MANY_S)
+                else:
+                    await self._gather(self._device)
             elif self._source.exhausted:
                 self._end()
             else:
                 was_idle = self.caught_up = True
-                gathered = 0
-                if self._batches or self._once:
+                if self._once:
                     self._news.set()
                 await device.readable(self._source, self._woken)
                 self.caught_up = False
+            before_s = now_s
 
-    @property
-    def _has_enough(self) -> bool:
-        """Whether what has been read should be handed on, though more may come in a moment."""
-        return not self._space.is_set() or len(self._batches[-1].items) >= ENOUGH
+    async def _gather(self, ring: KmsgDevice) -> None:
+        """Leave the ring alone for a while, but for taking what is there, in callbacks: a turn of a task costs more."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+
+        def look(turn: int, before: int) -> None:
+            if over.done():  # given up
+                return
+            taken = ring.hoard()
+            if before < taken < ENOUGH and turn < MOST_TURNS:
+                loop.call_later(GATHER_S, look, turn + 1, taken)
+            else:
+                over.set_result(None)
+
+        loop.call_later(GATHER_S, look, 1, 0)
+        await over
 
     async def next(self, wait_s: float | None) -> Batch | None:
         """The oldest batch; ``None`` if none has come in time, or none will."""
@@ -155,14 +171,11 @@ class Intake:
         size_bytes = OVERHEAD_BYTES * len(items)
         if self._ahead_bytes:  # else one batch is as many as there may be
             size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
-        last = self._batches[-1] if self._batches else None
-        if last is not None and not last.is_live and len(last.items) < ENOUGH:
-            self._batches[-1] = Batch(last.items + items, False, last.size_bytes + size_bytes)
-        else:
-            self._batches.append(Batch(items, is_live, size_bytes))
+        self._batches.append(Batch(items, is_live, size_bytes))
         self._bytes += size_bytes
         if self._bytes > self._ahead_bytes:
             self._space.clear()
+        self._news.set()
 
     def _pass_on_remark(self) -> None:
         if self._source.remark:

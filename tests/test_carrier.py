@@ -26,7 +26,7 @@ class World:
         self.mailroom.arrange(sinks, lambda name: terms)
         self._source = ring.device
         self.naming = Naming(Sources, lambda reasons: None)
-        self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, ahead=True)
+        self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False)
         self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())
 

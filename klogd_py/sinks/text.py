@@ -86,27 +86,23 @@ class Stamps:
     """Renders times in local time. Many records share a second, so the text of the last one is kept."""
 
     def __init__(self) -> None:
-        self._start_us = 1  # of the second whose text is kept; no second starts here
+        self._start_us = -(1 << 62)  # of the second whose text is kept; far from every other
         self._bsd = ""
         self._iso = ("", "")
 
     def bsd(self, wall_us: int) -> str:
         """``Nov  3 08:13:42``: RFC 3164, month names in English whatever the locale."""
-        self._within(wall_us)
+        if not 0 <= wall_us - self._start_us < 1_000_000:
+            self._take(wall_us // 1_000_000)
         return self._bsd
 
     def iso(self, wall_us: int) -> str:
         """``2026-11-23T08:13:42.123456+01:00``: RFC 3339."""
-        microseconds = self._within(wall_us)
-        return f"{self._iso[0]}{microseconds:06d}{self._iso[1]}"
-
-    def _within(self, wall_us: int) -> int:
-        """The microseconds since the second began, whose text is there then."""
         microseconds = wall_us - self._start_us
-        if not 0 <= microseconds < 1_000_000 or self._start_us == 1:
+        if not 0 <= microseconds < 1_000_000:
             self._take(wall_us // 1_000_000)
             microseconds = wall_us - self._start_us
-        return microseconds
+        return f"{self._iso[0]}{microseconds:06d}{self._iso[1]}"
 
     def _take(self, second: int) -> None:
         self._start_us = second * 1_000_000

@@ -57,7 +57,7 @@ class Delivery(RuleBasedStateMachine):
         self.mailroom.arrange(self.sinks.values(), TERMS.__getitem__)
         self.ring.device.rewind(self.mailroom.first_owed)
         naming = Naming(Sources, lambda reasons: None)
-        self.carrier = Carrier(self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False, ahead=True)
+        self.carrier = Carrier(self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False)
         self.carrier.limiter = self.limiter
         self.carrier.intake.running.set()
         self.task = asyncio.create_task(self.carrier.run())

@@ -4,7 +4,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -36,12 +36,12 @@ def figures() -> list[Figure]:
     records = kmsg.parse_all(raws)
     texts = [record.text for record in records]
     clock = LiveClock()
-    entries = translate(records, nowhere, Manner(), clock.wall_of)
+    entries = translate(records, nowhere, Manner(), clock.walls_of)
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg.parse_all(raws),
         "question: which may hold an address": lambda: suspects(texts),
-        "translate, question included": lambda: translate(records, nowhere, Manner(), clock.wall_of),
+        "translate, question included": lambda: translate(records, nowhere, Manner(), clock.walls_of),
         "frame for a file": lambda: to_file.frames(entries),
         "frame for syslog": lambda: [to_syslog.frame(entry) for entry in entries],
         "frame and write to /dev/null": lambda: to_file.send(entries),
@@ -102,6 +102,6 @@ def _position() -> Figure:
     return Figure("stage: write the position", taken_s * 1e6, "us/batch")
 
 
-def at_no_time(_record: Record) -> tuple[int, None]:
+def at_no_time(records: Sequence[Record]) -> tuple[list[int], list[None]]:
     """The epoch."""
-    return 0, None
+    return [0] * len(records), [None] * len(records)

@@ -65,11 +65,12 @@ _BY_HEAD: dict[str, tuple[Form, ...]] = {
 }
 
 
-def suspects(texts: Sequence[str]) -> frozenset[str]:
-    """Those among the texts of a batch in which `find` may find something; the question is asked of all at once."""
+def suspects(texts: Sequence[str]) -> list[int]:
+    """Which among the texts of a batch `find` may find something in, by their places; the question is asked of all at once."""
     everything = "\n".join(texts)
     signs = [question for question in QUESTIONS if question in everything]
-    return frozenset([text for sign in signs for text in texts if sign in text])
+    found = [at for sign in signs for at, text in enumerate(texts) if sign in text]
+    return found if len(signs) == 1 else sorted(set(found))
 
 
 def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:

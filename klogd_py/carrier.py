@@ -204,7 +204,7 @@ class Carrier:
             found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.wall_of, self._stood), found
+        return translate(batch, place_of, self.manner, self._clock.walls_of, self._stood), found
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""

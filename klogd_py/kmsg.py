@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import repeat
 
 from klogd_py.record import USER, Record, Severity
 
@@ -75,13 +76,13 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
     with others among them is halved until these stand among few.
     """
     everything = b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape")
-    rows = _PLAIN.findall(everything) if everything.count("\0") == len(raws) else []
+    rows = [] if b"\0" in b"".join(raws) else _PLAIN.findall(everything)
     if len(rows) == len(raws) and not ("\\" in everything and any("\\" in row[5] for row in rows)):
+        prefixes, seqs, usecs, flags, callers, texts, dictionaries = zip(*rows, strict=True) if rows else ((),) * 7
+        fields = map(_fields, dictionaries) if any(dictionaries) else repeat(())
         with contextlib.suppress(KeyError):  # a prefix in a form that the kernel does not use
-            return [
-                Record(text, _PREFIXES[prefix], int(seq), int(usec), flags, caller, (), _fields(dictionary) if dictionary else ())
-                for prefix, seq, usec, flags, caller, text, dictionary in rows
-            ]
+            numbers = map(_PREFIXES.__getitem__, prefixes), map(int, seqs), map(int, usecs)
+            return list(map(Record, texts, *numbers, flags, callers, repeat(()), fields))
     if len(raws) <= _FEW:
         return [_read(raw) for raw in raws]
     half = len(raws) // 2

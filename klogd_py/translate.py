@@ -5,8 +5,9 @@ as it went in.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from itertools import repeat
 
 from msgspec import Struct
 
@@ -16,7 +17,7 @@ from klogd_py.gaps import announce
 from klogd_py.record import Entry, Gap, Place, Quality, Record, Unknown
 
 PlaceOf = Callable[[int], Place | Unknown]
-WallOf = Callable[[Record], tuple[int, Quality | None]]
+WallsOf = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[Quality | None]]]
 
 Stood = set[int]  # where processors stood, as far as the lines of a stream have said; filled by `rewrite`
 
@@ -128,7 +129,7 @@ def translate(
     records: Iterable[Record | Gap],
     place_of: PlaceOf,
     manner: Manner,
-    wall_of: WallOf,
+    walls_of: WallsOf,
     stood: Stood | None = None,
 ) -> list[Entry]:
     """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
@@ -137,21 +138,27 @@ def translate(
     """
     stood = set() if stood is None else stood
     items = list(records)
-    suspects = addresses.suspects([item.text for item in items if isinstance(item, Record)])
-    entries = []
+    said = [item for item in items if isinstance(item, Record)]
+    texts = [record.text for record in said]
+    walls, qualities = walls_of(said)
+    entries = list(map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities))
+    for at in addresses.suspects(texts):
+        text, places = rewrite(texts[at], place_of, manner, stood)
+        if places:
+            entries[at] = Entry(said[at], walls[at], text, places, None, False, qualities[at])
+    if len(said) == len(items) and not manner.twice:
+        return entries
+    of_record = iter(entries)
+    together = []
     for item in items:
         if isinstance(item, Gap):
-            entries.append(announce(item, lambda record: wall_of(record)[0]))
+            together.append(announce(item, lambda record: walls_of([record])[0][0]))
             continue
-        wall_us, quality = wall_of(item)
-        if item.text not in suspects:
-            entries.append(Entry(item, wall_us, item.text, (), None, False, quality))
-            continue
-        text, places = rewrite(item.text, place_of, manner, stood)
-        entries.append(Entry(item, wall_us, text, places, None, False, quality))
-        if places and manner.twice:
-            entries.append(Entry(item, wall_us, item.text, (), None, False, quality))
-    return entries
+        entry = next(of_record)
+        together.append(entry)
+        if manner.twice and entry.places:
+            together.append(Entry(item, entry.wall_us, item.text, (), None, False, entry.quality))
+    return together
 
 
 def _named(text: str, mention: Mention, place: Place, style: Style) -> str:

@@ -165,3 +165,28 @@ def test_no_record_comes_from_the_future_whatever_the_clocks_do(steps: list[tupl
         clock.anchor()
         for record in (machine.record(), Record("x", usec=2**62), Record("x", usec=0), Record("x")):
             assert clock.wall_of(record)[0] <= machine.times().real_us
+
+
+@both_kinds
+@given(st.lists(st.one_of(st.none(), st.integers(0, 3 * HOUR)), max_size=6), st.sampled_from((0, HOUR)))
+def test_a_batch_has_the_times_of_its_records(goes_on: bool, usecs: list[int | None], slept_us: int) -> None:
+    machine = Machine(goes_on)
+    clock = LiveClock(machine.times)
+    machine.run(HOUR)
+    live(machine, clock)
+    machine.sleep(slept_us)
+    live(machine, clock)
+    records = [Record("x", 6, usec=usec) for usec in usecs]
+    walls, qualities = clock.walls_of(records)
+    assert list(zip(walls, qualities, strict=True)) == [clock.wall_of(record) for record in records]
+
+
+@given(st.lists(st.integers(-LIVE_US - SECOND, SECOND), min_size=1, max_size=4))
+def test_a_batch_from_about_now_has_the_times_of_its_records(offsets_us: list[int]) -> None:
+    machine = Machine(goes_on=False)
+    clock = LiveClock(machine.times)
+    machine.run(HOUR)
+    live(machine, clock)
+    records = [Record("x", 6, usec=HOUR + offset_us) for offset_us in offsets_us]
+    walls, qualities = clock.walls_of(records)
+    assert list(zip(walls, qualities, strict=True)) == [clock.wall_of(record) for record in records]

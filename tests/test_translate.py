@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from klogd_py.record import Cause, Entry, Gap, Place, Record, Unknown
@@ -59,6 +61,10 @@ TRACE = [
 ]
 
 
+def at_one(records: Sequence[Record]) -> tuple[list[int], list[None]]:
+    return [1] * len(records), [None] * len(records)
+
+
 def neighbours(address: int) -> Place | Unknown:
     """Two functions: ``before`` ends where ``fault`` begins."""
     name, start = ("fault", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
@@ -66,15 +72,15 @@ def neighbours(address: int) -> Place | Unknown:
 
 
 def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> None:
-    entries = translate([Record(line) for line in TRACE], neighbours, Manner(), lambda _: (0, None))
+    entries = translate([Record(line) for line in TRACE], neighbours, Manner(), at_one)
     assert [entry.text for entry in entries] == ["pc : fault+0x0/0x40", "Call trace:", " fault+0x0/0x40", " fault+0x10/0x40"]
 
 
 def test_where_the_processor_stood_is_known_from_batch_to_batch() -> None:
     stood: Stood = set()
-    entries = [translate([Record(line)], neighbours, Manner(), lambda _: (0, None), stood)[0].text for line in TRACE]
+    entries = [translate([Record(line)], neighbours, Manner(), at_one, stood)[0].text for line in TRACE]
     assert entries[2] == " fault+0x0/0x40"
-    assert translate([Record(TRACE[2])], neighbours, Manner(), lambda _: (0, None))[0].text == " before+0x40/0x40"
+    assert translate([Record(TRACE[2])], neighbours, Manner(), at_one)[0].text == " before+0x40/0x40"
 
 
 def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> None:
@@ -124,10 +130,6 @@ def test_what_the_kernel_has_named_is_renamed_only_on_request() -> None:
 def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
     place = Place("f", 1, 8, "", "t", "")
     assert (place.classic_form, place.kernel_form) == ("f+0x1/0x08", "f+0x1/0x8")
-
-
-def at_one(_record: Record) -> tuple[int, None]:
-    return 1, None
 
 
 def test_the_places_named_go_with_the_entry() -> None:

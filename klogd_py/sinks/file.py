@@ -50,9 +50,9 @@ class FileSink:
     def frames(self, entries: Sequence[Entry]) -> list[str]:
         """A line for each, with its line feed."""
         if self._form is FileForm.TEXT:
-            iso, host = self._stamps.iso, self._host
-            words = said_in_all(entries)
-            return [f"{iso(entry.wall_us)} {host} {said}\n" for entry, said in zip(entries, words, strict=True)]
+            host = self._host
+            stamps = self._stamps.isos([entry.wall_us for entry in entries])
+            return [f"{stamp} {host} {said}\n" for stamp, said in zip(stamps, said_in_all(entries), strict=True)]
         if self._form is FileForm.JSON:
             return [f"{document(entry, self._boot_id).decode()}\n" for entry in entries]
         return [f"{_as_klogd(entry)}\n" for entry in entries]

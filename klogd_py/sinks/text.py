@@ -61,7 +61,10 @@ def said_in_all(entries: Sequence[Entry]) -> list[str]:
     """What `said` says of each entry; whether their texts may be shown is asked of all at once."""
     everything = "".join([entry.text for entry in entries])
     if everything.isascii() and not everything.encode().translate(None, _PRINTABLE):
-        return [_said_plainly(entry) for entry in entries]
+        return [
+            f"{KERNEL_TAG}: {entry.text}" if (entry.record.prefix or 0) <= LAST_KERN_PREFIX else _said_plainly(entry)
+            for entry in entries
+        ]
     return [said(entry) for entry in entries]
 
 
@@ -103,6 +106,15 @@ class Stamps:
             self._take(wall_us // 1_000_000)
             microseconds = wall_us - self._start_us
         return f"{self._iso[0]}{microseconds:06d}{self._iso[1]}"
+
+    def isos(self, walls: Sequence[int]) -> list[str]:
+        """What `iso` says of each; most batches lie within one second."""
+        self.iso(walls[0])
+        start_us = self._start_us
+        if min(walls) < start_us or max(walls) >= start_us + 1_000_000:
+            return [self.iso(wall_us) for wall_us in walls]
+        before, behind = self._iso
+        return [f"{before}{wall_us - start_us:06d}{behind}" for wall_us in walls]
 
     def _take(self, second: int) -> None:
         self._start_us = second * 1_000_000

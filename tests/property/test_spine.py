@@ -3,9 +3,10 @@ from hypothesis import strategies as st
 
 from klogd_py import kmsg, lines
 from klogd_py.addresses import find, suspects
-from klogd_py.record import Place, Record, Unknown
-from klogd_py.sinks.text import printable
+from klogd_py.record import Entry, Place, Record, Unknown
+from klogd_py.sinks.text import Stamps, printable, said, said_in_all
 from klogd_py.translate import Decoded, Manner, Style, rewrite
+from tests.entries import WALL_US, entry
 
 TEXT = st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
@@ -209,5 +210,16 @@ def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
 
 @given(st.lists(LINES, max_size=20))
 def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(lines: list[str]) -> None:
-    suspect = suspects(lines)
+    suspect = [lines[at] for at in suspects(lines)]
     assert not [line for line in lines if line not in suspect and (find(line) or find(line, named_too=True))]
+
+
+@given(st.lists(st.builds(entry, LINES | TEXT, st.integers(0, 200)), max_size=8))
+def test_a_batch_says_what_its_entries_say(entries: list[Entry]) -> None:
+    assert said_in_all(entries) == [said(item) for item in entries]
+
+
+@given(st.lists(st.integers(-3_000_000, 3_000_000), min_size=1, max_size=5))
+def test_a_batch_has_the_stamps_of_its_entries(offsets_us: list[int]) -> None:
+    walls = [WALL_US + offset_us for offset_us in offsets_us]
+    assert Stamps().isos(walls) == [Stamps().iso(wall_us) for wall_us in walls]

@@ -367,10 +367,10 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     device.close()
     kernel.end()
 
-    def wall_of(record: Record) -> tuple[int, None]:
-        return WALL_US, None
+    def walls_of(records: Sequence[Record]) -> tuple[list[int], list[None]]:
+        return [WALL_US] * len(records), [None] * len(records)
 
-    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), wall_of)
+    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), walls_of)
     Outbox(sink, ROOMY, announced, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]

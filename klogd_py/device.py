@@ -23,7 +23,7 @@ from klogd_py.gaps import explain
 from klogd_py.record import Cause, Gap, Record
 from klogd_py.text_device import PROC_KMSG, SYSCALL, ProcKmsg, SyslogCall, try_syscall
 
-BATCH_RECORDS = 512
+BATCH_RECORDS = 1024
 POLL_S = 0.1  # for syslog(2), which cannot be waited for
 KMSG = Path("/dev/kmsg")
 _KMSG_NUMBER = os.makedev(1, 11)

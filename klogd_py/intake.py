@@ -20,10 +20,11 @@ AHEAD_BYTES = 8 << 20
 OVERHEAD_BYTES = 300  # about what a Record occupies besides its text
 LONGEST_PAUSE_S = 5.0
 # What comes so soon after others is handed on together. A burst begins with few records: 200,000 a second bring 800 in that
-# time, half of what the smallest common ring holds, and 200 where they have shown themselves to come so fast.
+# time, half of what the smallest common ring holds, and 200 where more than MANY have shown themselves to come in it.
 GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
+MANY = 512
 MOST_TURNS = 4  # so often is the source left alone at most before what came is handed on
-ENOUGH = device.BATCH_RECORDS // 2  # and so many are handed on at once
+ENOUGH = 256  # and so many are handed on at once
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Intake:
                 was_idle = False
                 if self._device is None or not is_all:
                     await asyncio.sleep(0)
-                elif len(items) * GATHER_S > device.BATCH_RECORDS * (now_s - before_s):
+                elif len(items) * GATHER_S > MANY * (now_s - before_s):
                     await asyncio.sleep(GATHER_OF_MANY_S)
                 else:
                     await self._gather(self._device)

@@ -23,6 +23,7 @@ LONGEST_PAUSE_S = 5.0
 # time, half of what the smallest common ring holds, and 200 where more than MANY have shown themselves to come in it.
 GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
 MANY = 512
+MOST = 512  # are handed on together, so that the ring is looked at again before long
 MOST_TURNS = 4  # so often is the source left alone at most before what came is handed on
 ENOUGH = 256  # and so many are handed on at once
 
@@ -95,11 +96,12 @@ class Intake:
             now_s = clock()
             if items:
                 is_all = len(items) < device.BATCH_RECORDS
-                self._put(items, was_idle and is_all)
-                was_idle = False
+                is_live, was_idle = was_idle and is_all, False
+                for start in range(0, len(items), MOST):
+                    self._put(items[start : start + MOST], is_live)
                 if self._device is None or not is_all:
                     await asyncio.sleep(0)
-                elif len(items) * GATHER_S > MANY * (now_s - before_s):
+                elif is_live or len(items) * GATHER_S > MANY * (now_s - before_s):
                     await asyncio.sleep(GATHER_OF_MANY_S)
                 else:
                     await self._gather(self._device)

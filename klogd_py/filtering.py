@@ -8,8 +8,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from msgspec import Struct
+
 from klogd_py import addresses
-from klogd_py.boots import Boots, lines_of
+from klogd_py.boots import BANNER, Boots, lines_of
+from klogd_py.holdback import BEGINS
 from klogd_py.record import Gap, Record
 from klogd_py.replay import is_readable
 from klogd_py.symbols.learning import Learning
@@ -22,7 +25,8 @@ CHUNK_BYTES = 1 << 18
 # CPython looks for up to five bytes in a long text four times as fast as for more.
 _SHORT = 5
 _QUESTIONS = tuple(question.encode()[-_SHORT:] for question in addresses.QUESTIONS)
-_BANNER = b"Linux version "
+_BEGINS = {sign.encode()[-_SHORT:]: [one.encode() for one in BEGINS if one.endswith(sign[-_SHORT:])] for sign in BEGINS}
+_SHORTEST_BYTES = 1 << 11  # text that is shorter is read line by line at once
 
 
 def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
@@ -78,8 +82,8 @@ def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
     """
     release = ""
     start = at = 0
-    while (at := piece.find(_BANNER[:_SHORT], at)) >= 0:
-        if not piece.startswith(_BANNER, at):
+    while (at := piece.find(BANNER[:_SHORT], at)) >= 0:
+        if not piece.startswith(BANNER, at):
             at += _SHORT
             continue
         line_start = piece.rfind(b"\n", 0, at) + 1
@@ -93,32 +97,47 @@ def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
     yield release, piece[start:]
 
 
-def learn(text: Iterable[bytes], found: Survey) -> list[Survey]:
+class Learnt(Struct, frozen=True):
+    """What a text has to teach: a survey for each boot in it, and which of its pieces, by their lengths, hold nothing else."""
+
+    surveys: list[Survey]
+    plain_bytes: list[int]  # of each piece that may go out as it is; 0 for the others
+
+
+def learn(text: Iterable[bytes], found: Survey) -> Learnt:
     """What is to be had for each boot in a text: one survey up to where the second begins, and so on."""
     known = []
+    plain_bytes = []
     stream = Stream(found, None)
     for piece in text:
-        for line in lines_of(piece):
-            record = from_capture(line)
-            if (release := stream.boots.begins(record)) is not None:
-                stream.end_boot()
-                known.append(stream.found)
-                stream.found = found.of(release)
-            stream.read(record, 0.0)
+        is_plain = True
+        for part, passed in stream.parts(piece):
+            if passed:
+                continue
+            is_plain = False
+            for line in lines_of(part):
+                record = from_capture(line)
+                if (release := stream.boots.begins(record)) is not None:
+                    stream.end_boot()
+                    known.append(stream.found)
+                    stream.found = found.of(release)
+                stream.read(record, 0.0)
+        plain_bytes.append(len(piece) if is_plain else 0)
     stream.end_boot()
-    return [*known, stream.found]
+    return Learnt([*known, stream.found], plain_bytes)
 
 
 class Stream:
     """Translates lines as they come. Mutable: the survey so far, what is held back, where processors stood.
 
-    With ``known`` (from `learn`) nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
+    With ``learnt`` nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
     the boots that have ended, in order.
     """
 
-    def __init__(self, found: Survey, known: Sequence[Survey] | None) -> None:
+    def __init__(self, found: Survey, learnt: Learnt | None) -> None:
         self._first = found
-        self._known = deque(known) if known is not None else None
+        self._known = deque(learnt.surveys) if learnt is not None else None
+        self._plain_bytes = iter(learnt.plain_bytes if learnt is not None else ())
         self.found = self._known.popleft() if self._known else found
         self.boots = Boots()
         self.told: dict[str, None] = {}
@@ -133,6 +152,37 @@ class Stream:
         """A piece of text in; what may go out now."""
         if not piece:
             return self._out(self.read(None, now_s), manner)
+        if len(piece) == next(self._plain_bytes, 0):
+            self.boots.pass_over(piece)
+            return piece
+        return b"".join([part if passed else self._take(part, now_s, manner) for part, passed in self.parts(piece)])
+
+    def parts(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
+        """A text in parts of whole lines, and whether each may go out as it is, having taught nothing.
+
+        Each part must have been taken before the next one is asked for.
+        """
+        if self._passes(text):
+            yield text, True
+            return
+        middle = text.find(b"\n", len(text) // 2) + 1
+        if len(text) > _SHORTEST_BYTES and 0 < middle < len(text):
+            yield from self.parts(text[:middle])
+            yield from self.parts(text[middle:])
+        else:
+            yield text, False
+
+    def _passes(self, text: bytes) -> bool:
+        """Whether nothing in a text has to do with addresses, traces or another boot; most of a log is so."""
+        if not self._learning.is_idle or not text.endswith(b"\n"):
+            return False
+        if any(question in text for question in _QUESTIONS):
+            return False
+        if any(short in text and any(sign in text for sign in signs) for short, signs in _BEGINS.items()):
+            return False
+        return self.boots.passes(text)
+
+    def _take(self, piece: bytes, now_s: float, manner: Manner) -> bytes:
         out: list[bytes] = []
         whole = piece.endswith(b"\n")
         lines = lines_of(piece)

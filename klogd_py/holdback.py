@@ -17,7 +17,7 @@ LIMIT_RECORDS = 4096  # nor are more of them at once
 MOST_OPEN = 64  # traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
 _STRANGERS = 48  # so many lines in a row without an address or a sign of a trace end it, where no clock does
 
-_BEGINS = (
+BEGINS = (
     "BUG: ",
     "Oops",
     "WARNING: ",
@@ -79,7 +79,7 @@ class _Open:
     def take(self, text: str) -> bool:
         """Add a record; whether it was the last."""
         self.texts.append(text)
-        part = any(sign in text for sign in _PART) or any(sign in text for sign in _BEGINS)
+        part = any(sign in text for sign in _PART) or any(sign in text for sign in BEGINS)
         self._strangers = 0 if part else self._strangers + 1
         return any(sign in text for sign in _ENDS)
 
@@ -112,6 +112,11 @@ class Holdback:
     def is_empty(self) -> bool:
         """Whether nothing is held back."""
         return not self._held
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no trace has begun, either."""
+        return not self._held and not self._open
 
     def release(self) -> list[Record | Gap]:
         """Everything that is held back; traces that are open stay so."""
@@ -172,4 +177,4 @@ def may_begin(items: Sequence[Record | Gap]) -> bool:
 
 def begins_trace(text: str) -> bool:
     """Whether a trace begins here: with the words of an oops, or with an address that has no name."""
-    return any(sign in text for sign in _BEGINS) or bool(addresses.find(text))
+    return any(sign in text for sign in BEGINS) or bool(addresses.find(text))

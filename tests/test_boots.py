@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from klogd_py.boots import Boots, lines_of
 from klogd_py.record import USER, Record
@@ -34,3 +36,39 @@ def test_what_a_process_wrote_begins_no_boot() -> None:
 
 def test_a_line_ends_at_a_line_feed_and_nowhere_else() -> None:
     assert lines_of(b"a\x0cb\rc\x85d\x1ce\r\nf\n") == ["a\x0cb\rc\x85d\x1ce\r", "f"]
+
+
+LINES = st.sampled_from(
+    [
+        "[    0.000000] x",
+        f"[    0.000000] {BANNER}",
+        "[    1.000000] x",
+        "[    2.500000] x [    7.000000] y",
+        "[    2.400000] x",
+        "[    9.000000][    T1] x",
+        "user  :notice: [    5.000000] x",
+        "<13>[    8.000000] x",
+        "no stamp [x]",
+        "6,1,3000000,-;x",
+        "13,2,4000000,-;x",
+        "",
+    ]
+)
+
+
+@given(st.lists(st.lists(LINES, min_size=1, max_size=6), max_size=5))
+def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[list[str]]) -> None:
+    one_by_one, at_once = Boots(), Boots()
+    for lines in texts:
+        begun = [one_by_one.begins(from_capture(line)) for line in lines]
+        if at_once.passes("".join(f"{line}\n" for line in lines).encode()):
+            assert begun == [None] * len(lines)
+        else:
+            assert begun == [at_once.begins(from_capture(line)) for line in lines]
+
+
+def test_an_ordinary_text_passes() -> None:
+    text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
+    boots = Boots()
+    assert boots.passes(text)
+    assert boots.begins(from_capture("[   10.000000] x")) == ""

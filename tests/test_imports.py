@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[object]] = {
     "ownlog": set(),
     "options": {"config"},
     "classic": set(),
-    "filtering": {"record", "boots", "replay", "addresses", "traces", "translate", "symbols"},
+    "filtering": {"record", "boots", "holdback", "replay", "addresses", "traces", "translate", "symbols"},
     "doctor": {
         "kmsg",
         "printk_clock",

@@ -24,6 +24,11 @@ class Learning:
         """Whether records wait for the end of an oops."""
         return not self._holdback.is_empty
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether a record that neither begins a trace nor belongs to one makes no difference."""
+        return self._holdback.is_idle
+
     def take(self, batch: Sequence[Record | Gap], now_s: float, found: Survey) -> tuple[list[Record | Gap], Survey]:
         """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
         if not found.reads_traces and self._holdback.is_empty:

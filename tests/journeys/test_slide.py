@@ -117,6 +117,26 @@ def test_the_filter_names_an_oops_by_the_slide_that_it_proves(through: str, tmp_
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
+@pytest.mark.parametrize("banner", ["[    0.000000] Linux version 6.1.0 (gcc 12) #1", "[    0.000000] x"])
+def test_what_lies_between_oopses_is_passed_over_but_for_where_a_boot_begins(
+    through: str, banner: str, tmp_path: Path, map_of: Path
+) -> None:
+    """Megabytes of lines that say nothing; the second oops is of another boot, in which the first one's slide names wrongly."""
+    elsewhere = Kernel(RUNNING.functions, 0x400000)
+    first = [f"[   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
+    other = oops(elsewhere, Random(21))
+    second = [f"[   22.{i:06}] {line}" for i, line in enumerate(other)]
+    filling = [f"[   {10 + i // 1000}.{i % 1000:03}000] eth0: link up, 1000Mbps, full-duplex, lpa 45E1" for i in range(2000)]
+    text = [*filling, *first, *filling[-1:] * 9000, *filling[-1:], banner, *filling, *second, *filling[-1:] * 9000]
+    lines, told = translate("\n".join(text) + "\n", "--map", str(map_of), file=tmp_path / "log" if through == "file" else None)
+    assert names_in(lines) == [*expected(first), *expected(second, elsewhere)]
+    assert [line for line in lines if "+0x" not in line] == [
+        line for line, after in zip(text, lines, strict=True) if "+0x" not in after
+    ]
+    assert "slide 0x400000, proved: " in told
+
+
+@pytest.mark.parametrize("through", ["file", "pipe"])
 @pytest.mark.parametrize("prefixes", [("[  T123]", "[    C0]"), ("[ T2001]", "[ T2002]")])
 def test_oopses_that_interleave_are_told_apart_by_their_callers(
     through: str, prefixes: tuple[str, str], tmp_path: Path, map_of: Path

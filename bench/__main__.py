@@ -9,11 +9,13 @@ import msgspec
 
 from bench import contenders, kmsg_load, report, stages, symbols
 from bench.contenders import Build, Job
+from bench.growth import SOAK_RECORDS, curves
 from bench.packages import NotToBeHad
 from bench.race import Run, run
 
 RATES = (10_000, 20_000, 50_000, 100_000, 200_000, 400_000)
 MOST_RECORDS = 400_000
+_PARTS = "the stages, the race, or both; or what it costs as sinks, symbols, modules and time grow"
 
 
 def main() -> int:
@@ -35,6 +37,22 @@ def main() -> int:
             options.json.write_bytes(msgspec.json.format(msgspec.json.encode({"machine": report.machine(), "runs": runs})))
         if options.svg:
             options.svg.write_text(report.chart(lines))
+    if options.parts == "growth":
+        return growth(options)
+    return 0
+
+
+def growth(options: argparse.Namespace) -> int:
+    """What klogd-py costs as things grow."""
+    try:
+        with tempfile.TemporaryDirectory() as name, kmsg_load.unlimited():
+            grown = curves(kmsg_load.build(Path(name))["writer"], options.soak)
+    except NotToBeHad as error:
+        print(f"bench: missing {error}", file=sys.stderr)
+        return 1
+    print(f"\n{report.machine()}\n\n{report.curves_table(grown)}")
+    if options.svg:
+        options.svg.write_text(report.curves_chart(grown))
     return 0
 
 
@@ -74,13 +92,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Print what klogd-py costs on this machine, beside others."
     )
-    parser.add_argument("parts", nargs="?", choices=("all", "micro", "race"), default="all", help="the stages, the race, or both")
+    parser.add_argument("parts", nargs="?", choices=("all", "micro", "race", "growth"), default="all", help=_PARTS)
     parser.add_argument("--quick", action="store_true", help="one short run at low rates, no map of ten million lines")
     parser.add_argument("--runs", type=int, metavar="N", help="runs of each, of which the median counts (5)")
     parser.add_argument("--rates", type=_rates, metavar="N,N", help="records a second (10000,...,400000)")
     parser.add_argument("--seconds", type=float, metavar="S", help="how long to write for (3)")
     parser.add_argument("--jobs", type=lambda text: text.split(","), default=["file", "syslog"], help="file,syslog")
     parser.add_argument("--only", type=lambda text: text.split(","), help="klogd-py,rsyslog,syslog-ng,busybox,c")
+    parser.add_argument("--soak", type=int, metavar="N", default=SOAK_RECORDS, help="records for the last curve (50 million)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all runs here")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart here")
     options = parser.parse_args()

@@ -55,7 +55,7 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
             before_us = cpu_us(process.pid)
             count = int(rate * seconds)
             written = subprocess.run([programs["writer"], str(rate), str(count), tag], check=True, capture_output=True)
-            _settled(process.pid)
+            settled(process.pid)
             used_us, rss = cpu_us(process.pid) - before_us, rss_mib(process.pid)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -108,7 +108,7 @@ def _first(target: Path, started_s: float) -> float:
     return 0.0
 
 
-def _settled(leader: int) -> None:
+def settled(leader: int) -> None:
     """Wait until the contender has nothing more to do."""
     end_s = time.monotonic() + ARRIVAL_S
     before_us = -1.0

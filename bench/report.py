@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from bench.growth import Curve
 from bench.race import Run
 
 REFERENCE = "rsyslog"
@@ -92,43 +93,97 @@ def machine() -> str:
 
 _COLOURS = ("#0b62a4", "#c0392b", "#7a5195", "#d98200", "#5c6b73")
 _WIDTH, _HEIGHT, _LEFT, _TOP = 340, 220, 60, 40
+_PER_ROW = 2
 
 
 def chart(lines: Sequence[Line]) -> str:
     """CPU per record against rate, one panel for each job, as SVG."""
-    jobs = list(dict.fromkeys(line.job for line in lines))
-    width = len(jobs) * (_WIDTH + 2 * _LEFT)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT + 2 * _TOP + 30}" font-family="sans-serif"'
+    panels = []
+    for job in dict.fromkeys(line.job for line in lines):
+        of_job = [line for line in lines if line.job == job]
+        rates = sorted({line.wanted_rate for line in of_job})
+        series = {
+            name: [(rates.index(line.wanted_rate), line.cpu_us) for line in of_job if line.contender == name]
+            for name in sorted({line.contender for line in of_job})
+        }
+        panels.append(_Panel(f"kernel log to {job}: CPU per record (us)", [f"{rate // 1000} k/s" for rate in rates], series))
+    return _drawing(panels)
+
+
+def curves_chart(curves: Sequence[Curve]) -> str:
+    """CPU per record against what grows, one panel each, as SVG; memory stands below the sizes."""
+    return _drawing(
+        [
+            _Panel(
+                f"{curve.name}: CPU per record (us), resident memory",
+                [f"{_short(point.size)}: {point.rss_mib:.0f} M" for point in curve.points],
+                {"klogd-py": list(enumerate(point.cpu_us for point in curve.points))},
+            )
+            for curve in curves
+        ]
+    )
+
+
+def curves_table(curves: Sequence[Curve]) -> str:
+    """For people, in Markdown."""
+    rows = ["| what grows | to | CPU us/record | RSS MiB |", "|---|---:|---:|---:|"]
+    rows += [
+        f"| {curve.name} | {point.size:,} | {point.cpu_us:.2f} | {point.rss_mib:.1f} |"
+        for curve in curves
+        for point in curve.points
     ]
-    parts[0] += ' font-size="12"><rect width="100%" height="100%" fill="white"/>'
-    for place, job in enumerate(jobs):
-        parts += _panel([line for line in lines if line.job == job], job, place * (_WIDTH + 2 * _LEFT) + _LEFT)
+    return "\n".join(rows)
+
+
+def _short(size: int) -> str:
+    for unit, word in ((1_000_000, "M"), (1000, "k")):
+        if size >= unit:
+            return f"{size // unit}{word}"
+    return str(size)
+
+
+class _Panel(Struct, frozen=True):
+    """One chart: for each name its points, as places on the axis of ``ticks`` and microseconds."""
+
+    title: str
+    ticks: list[str]
+    series: dict[str, list[tuple[int, float]]]
+
+
+def _drawing(panels: Sequence[_Panel]) -> str:
+    width, height = _PER_ROW * (_WIDTH + 2 * _LEFT), _HEIGHT + 2 * _TOP + 30
+    rows = -(-len(panels) // _PER_ROW)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{rows * height}" font-family="sans-serif"'
+    parts = [head + ' font-size="12"><rect width="100%" height="100%" fill="white"/>']
+    for place, panel in enumerate(panels):
+        parts += _drawn(panel, place % _PER_ROW * (_WIDTH + 2 * _LEFT) + _LEFT, place // _PER_ROW * height + _TOP)
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(lines: Sequence[Line], job: str, left: int) -> list[str]:
-    rates = sorted({line.wanted_rate for line in lines})
-    top_us = max(line.cpu_us for line in lines) * 1.1
-    bottom = _TOP + _HEIGHT
+def _drawn(panel: _Panel, left: int, top: int) -> list[str]:
+    top_us = max(value for points in panel.series.values() for _, value in points) * 1.1
+    bottom = top + _HEIGHT
 
-    def x(rate: int) -> float:
-        return left + _WIDTH * (rates.index(rate) + 0.5) / len(rates)
+    def x(place: int) -> float:
+        return left + _WIDTH * (place + 0.5) / len(panel.ticks)
 
     def y(value: float) -> float:
         return bottom - _HEIGHT * value / top_us
 
-    parts = [f'<text x="{left}" y="{_TOP - 20}" font-weight="bold">kernel log to {job}: CPU per record (us)</text>']
-    parts += [f'<path d="M{left} {_TOP}V{bottom}H{left + _WIDTH}" fill="none" stroke="#888"/>']
-    parts += [f'<text x="{x(rate):.0f}" y="{bottom + 16}" text-anchor="middle">{rate // 1000} k/s</text>' for rate in rates]
+    size = 12 if len(panel.ticks) < 7 else 8
+    parts = [f'<text x="{left}" y="{top - 20}" font-weight="bold">{panel.title}</text>']
+    parts += [f'<path d="M{left} {top}V{bottom}H{left + _WIDTH}" fill="none" stroke="#888"/>']
+    parts += [
+        f'<text x="{x(place):.0f}" y="{bottom + 16}" font-size="{size}" text-anchor="middle">{tick}</text>'
+        for place, tick in enumerate(panel.ticks)
+    ]
     for step in range(5):
         value = top_us * step / 4
         parts.append(f'<text x="{left - 6}" y="{y(value) + 4:.0f}" text-anchor="end">{value:.1f}</text>')
-    for number, name in enumerate(sorted({line.contender for line in lines})):
+    for number, (name, points) in enumerate(panel.series.items()):
         colour = _COLOURS[number % len(_COLOURS)]
-        points = [(x(line.wanted_rate), y(line.cpu_us)) for line in lines if line.contender == name]
-        path = " ".join(f"{across:.0f},{down:.0f}" for across, down in points)
+        path = " ".join(f"{x(place):.0f},{y(value):.0f}" for place, value in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{across:.0f}" cy="{down:.0f}" r="3" fill="{colour}"/>' for across, down in points]
+        parts += [f'<circle cx="{x(place):.0f}" cy="{y(value):.0f}" r="3" fill="{colour}"/>' for place, value in points]
         parts.append(f'<text x="{left + number * 80}" y="{bottom + 36}" fill="{colour}">{name}</text>')
     return parts

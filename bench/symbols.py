@@ -30,7 +30,7 @@ def figures(folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _map(path: Path, lines: int) -> list[Figure]:
-    _write_map(path, lines)
+    write_map(path, lines)
     table = Table(system_map.load(path).lines, "")
     addresses = [FIRST + number * APART * lines // LOOKUPS + 5 for number in range(LOOKUPS)]
     before_kib = _resident_kib()
@@ -45,7 +45,8 @@ def _map(path: Path, lines: int) -> list[Figure]:
     return found
 
 
-def _write_map(path: Path, lines: int) -> None:
+def write_map(path: Path, lines: int) -> None:
+    """A map of so many functions, from `FIRST` on, `APART` bytes each."""
     with path.open("w") as file:
         file.writelines(f"{FIRST + APART * number:016x} T function_number_{number}\n" for number in range(lines))
 
@@ -95,7 +96,7 @@ def _oops(path: Path) -> Figure:
 def _translate(folder: Path, mib: int) -> Figure:
     """``klogd-py translate`` on a log without an oops."""
     log = folder / "log"
-    _write_map(folder / "System.map", 100_000)
+    write_map(folder / "System.map", 100_000)
     line = b"Nov 23 08:13:42 host kernel: [ 1234.567890] eth0: link up, 1000Mbps, full-duplex, lpa 45E1\n"
     with log.open("wb") as file:
         for _ in range(mib):

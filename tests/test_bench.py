@@ -1,7 +1,8 @@
 import xml.etree.ElementTree as ET
 
+from bench.growth import Curve, Point
 from bench.race import Run
-from bench.report import chart, summary, table
+from bench.report import chart, curves_chart, curves_table, summary, table
 
 
 def ran(contender: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> Run:
@@ -27,3 +28,10 @@ def test_a_rate_at_which_one_run_lost_a_record_is_not_without_loss() -> None:
 def test_the_chart_is_svg_with_a_line_for_each_program() -> None:
     drawing = ET.fromstring(chart(summary([ran("klogd-py", 2.0), ran("rsyslog", 6.0), ran("rsyslog", 6.0, rate=20_000)])))
     assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2
+
+
+def test_a_curve_is_a_panel_and_its_points_are_rows() -> None:
+    curves = [Curve(name, [Point(size, 2.5, 33.0) for size in (1, 2000, 3_000_000)]) for name in ("sinks", "modules", "symbols")]
+    drawing = ET.fromstring(curves_chart(curves))
+    assert len(drawing.findall("{http://www.w3.org/2000/svg}circle")) == 9
+    assert "| symbols | 3,000,000 | 2.50 | 33.0 |" in curves_table(curves)

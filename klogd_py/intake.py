@@ -23,7 +23,9 @@ LONGEST_PAUSE_S = 5.0
 # time, half of what the smallest common ring holds, and 200 where more than MANY have shown themselves to come in it.
 GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
 MANY = 512
-MOST = 512  # are handed on together, so that the ring is looked at again before long
+# So many are handed on together at most, so that the ring is looked at again before long; what has been handed on and not been
+# written down yet may be sent twice after a kill.
+MOST = 512
 MOST_TURNS = 4  # so often is the source left alone at most before what came is handed on
 ENOUGH = 256  # and so many are handed on at once
 
@@ -57,6 +59,7 @@ class Intake:
         self._device = source if isinstance(source, KmsgDevice) else None
         self._ahead_bytes = AHEAD_BYTES if self._device else 0  # else a batch is read only when the last has been taken
         self._once = once
+        self._was_idle = False  # nothing was there a moment ago
         self._batches: deque[Batch] = deque()
         self._bytes = 0
         self._woken = asyncio.Event()  # the source is to be read
@@ -78,7 +81,6 @@ class Intake:
 
     async def _read_on(self) -> None:
         failures = 0
-        was_idle = False
         clock = asyncio.get_running_loop().time
         before_s = clock()
         while not self.ended:
@@ -96,9 +98,9 @@ class Intake:
             now_s = clock()
             if items:
                 is_all = len(items) < device.BATCH_RECORDS
-                is_live, was_idle = was_idle and is_all, False
+                is_live, self._was_idle = self._was_idle and is_all, False
                 for start in range(0, len(items), MOST):
-                    self._put(items[start : start + MOST], is_live)
+                    self._put(items[start : start + MOST], is_live and start + MOST >= len(items))
                 if self._device is None or not is_all:
                     await asyncio.sleep(0)
                 elif is_live or len(items) * GATHER_S > MANY * (now_s - before_s):
@@ -108,7 +110,7 @@ class Intake:
             elif self._source.exhausted:
                 self._end()
             else:
-                was_idle = self.caught_up = True
+                self._was_idle = self.caught_up = True
                 if self._once:
                     self._news.set()
                 await device.readable(self._source, self._woken)
@@ -123,7 +125,11 @@ class Intake:
         def look(turn: int, before: int) -> None:
             if over.done():  # given up
                 return
-            taken = ring.hoard()
+            try:
+                taken = ring.hoard() if self.running.is_set() and self._space.is_set() else before
+            except Exception as error:
+                over.set_exception(error)
+                return
             if before < taken < ENOUGH and turn < MOST_TURNS:
                 loop.call_later(GATHER_S, look, turn + 1, taken)
             else:
@@ -131,6 +137,8 @@ class Intake:
 
         loop.call_later(GATHER_S, look, 1, 0)
         await over
+        if not self.running.is_set():
+            self._put_hoarded(ring)
 
     async def next(self, wait_s: float | None) -> Batch | None:
         """The oldest batch; ``None`` if none has come in time, or none will."""
@@ -164,11 +172,20 @@ class Intake:
         return batch
 
     def rewind(self, seq: int) -> bool:
-        """Have the next batch begin at this number, once everything has been taken; false if there is no going back."""
+        """Have the next batch begin at this number, when all has been taken; false if there is no going back, or not yet."""
         assert self.is_empty
-        self.caught_up = False
+        if self._device is not None and self._put_hoarded(self._device):
+            return False  # they may be gone from the ring
+        self.caught_up = self._was_idle = False
         self._woken.set()
         return self._source.rewind(seq)
+
+    def _put_hoarded(self, ring: KmsgDevice) -> bool:
+        """Hand on what has been taken out of the ring; whether it was anything."""
+        hoarded = ring.rest()
+        if hoarded:
+            self._put(hoarded, is_live=False)
+        return bool(hoarded)
 
     def _put(self, items: list[Record | Gap], is_live: bool) -> None:
         size_bytes = OVERHEAD_BYTES * len(items)

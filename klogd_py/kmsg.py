@@ -19,7 +19,7 @@ BUFFER_BYTES = 8192  # the kernel's own output buffer up to Linux 6.2; a shorter
 LAST_PREFIX = 2047  # 8 bits of facility, 3 of level
 _UNPARSED_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
 
-# Records as most are, each behind a NUL: where there is no other, a match is one record, and the whole of it.
+# Records as most are, each behind a NUL: where there is no other NUL, and each ends with a line feed, a match is one record.
 _PLAIN = re.compile(r"\0(\d{1,4}),(\d{1,20}),(\d{1,20}),([^,;\n\0]*)(?:,caller=([^,;\n\0]*))?;(.*)\n([^\0]*)", re.ASCII)
 _PREFIXES = {str(prefix): prefix for prefix in range(LAST_PREFIX + 1)}
 _FEW = 16  # among so few records it does not pay to look for the plain ones
@@ -76,7 +76,8 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
     with others among them is halved until these stand among few.
     """
     everything = b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape")
-    rows = [] if b"\0" in b"".join(raws) else _PLAIN.findall(everything)
+    whole = b"\0" not in b"".join(raws) and everything.count("\n\0") == len(raws) - 1
+    rows = _PLAIN.findall(everything) if whole else []
     if len(rows) == len(raws) and not ("\\" in everything and any("\\" in row[5] for row in rows)):
         prefixes, seqs, usecs, flags, callers, texts, dictionaries = zip(*rows, strict=True) if rows else ((),) * 7
         fields = map(_fields, dictionaries) if any(dictionaries) else repeat(())

@@ -71,8 +71,8 @@ class Trace(Struct, frozen=True):
     ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte. ``bad_pc`` says that the
     processor went where no code was: what it found there is no code either. ``loading`` are those of the ``modules`` linked in
     whose init function has not returned. ``offset`` and ``link_base`` are the two numbers
-    of ``Kernel Offset: .. from ..``. ``tangled`` says that there are lines of several traces in it, so that neighbours need not
-    have called one another.
+    of ``Kernel Offset: .. from ..``. ``tangled`` says that there are lines of several traces in it, or that the unwinder only
+    guessed, so that neighbours need not have called one another.
     """
 
     frames: tuple[Frame, ...] = ()
@@ -183,8 +183,9 @@ def gather(lines: Iterable[str]) -> Trace:
     for text in lines:
         for line in text.split("\n"):
             reading.line(line)
+    frames = _trusted(reading.frames)
     return Trace(
-        tuple(_trusted(reading.frames)),
+        tuple(frames),
         () if reading.bad_pc else tuple(reading.code.items()),
         reading.bad_pc,
         tuple(reading.modules),
@@ -192,7 +193,7 @@ def gather(lines: Iterable[str]) -> Trace:
         reading.offset,
         reading.link_base,
         tuple(reading.pairs.values()),
-        reading.is_tangled,
+        reading.is_tangled or frames is not reading.frames,
     )
 
 

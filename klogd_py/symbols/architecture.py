@@ -130,8 +130,8 @@ ONLY_CALLEE = {
     "ret_from_fork_asm": "ret_from_fork",
     "el0t_64_sync": "el0t_64_sync_handler",
 }
-# Functions that are called from one place, which is of assembly.
-ONLY_CALLER = {"do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)")}
+# Functions that are called by assembly alone, or by the dispatcher of FRED (since 6.9).
+ONLY_CALLER = {"do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")}
 ENTRIES = re.compile(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"

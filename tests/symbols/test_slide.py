@@ -280,6 +280,9 @@ def test_the_largest_slide_of_x86_64_is_possible() -> None:
         ("__x64_sys_close", "__se_sys_dup", True),
         ("asm_exc_page_fault", "exc_divide_error", True),
         ("asm_exc_page_fault", "error_entry", False),
+        ("ret_from_fork", "do_syscall_64", True),
+        ("entry_SYSCALL_64_after_hwframe", "do_syscall_64", False),
+        ("fred_entry_from_user", "do_syscall_64", False),
     ],
 )
 def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool) -> None:
@@ -287,6 +290,8 @@ def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool
     table = Table("".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), "")
     trace = gather(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
     assert bool(Evidence(table, X86_64).weigh(trace, 0).against) is never
+    guessed = Evidence(table, X86_64).weigh(gather(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0)
+    assert (guessed.against, bool(guessed.unsure)) == ("", never)
 
 
 @pytest.mark.parametrize(("name", "fits"), [("dump_stack_lvl", True), ("dump_stack", True), ("pirq_set", False)])

@@ -172,7 +172,9 @@ class Holdback:
 
 def may_begin(items: Sequence[Record | Gap]) -> bool:
     """Whether one of the records can begin a trace, asked of all at once, since most batches hold none."""
-    return begins_trace("\n".join([item.text for item in items if isinstance(item, Record)]))
+    texts = [item.text for item in items if isinstance(item, Record)]
+    everything = "\n".join(texts)
+    return any(sign in everything for sign in BEGINS) or any(addresses.find(texts[at]) for at in addresses.suspects(texts))
 
 
 def begins_trace(text: str) -> bool:

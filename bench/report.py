@@ -91,7 +91,8 @@ def machine() -> str:
     return f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}, load {load}, {when}"
 
 
-_COLOURS = ("#0b62a4", "#c0392b", "#7a5195", "#d98200", "#5c6b73")
+_COLOURS = {"klogd-py": "#0b62a4", "rsyslog": "#c0392b", "busybox": "#7a5195", "syslog-ng": "#d98200"}
+_OTHERS_COLOUR = "#5c6b73"
 _WIDTH, _HEIGHT, _LEFT, _TOP = 340, 220, 60, 40
 _PER_ROW = 2
 
@@ -115,8 +116,8 @@ def curves_chart(curves: Sequence[Curve]) -> str:
     return _drawing(
         [
             _Panel(
-                f"{curve.name}: CPU per record (us), resident memory",
-                [f"{_short(point.size)}: {point.rss_mib:.0f} M" for point in curve.points],
+                f"{curve.name}: CPU per record (us), MiB",
+                [f"{_short(point.size)}\n{point.rss_mib:.0f} MiB" for point in curve.points],
                 {"klogd-py": list(enumerate(point.cpu_us for point in curve.points))},
             )
             for curve in curves
@@ -143,7 +144,7 @@ def _short(size: int) -> str:
 
 
 class _Panel(Struct, frozen=True):
-    """One chart: for each name its points, as places on the axis of ``ticks`` and microseconds."""
+    """One chart: for each name its points, as places on the axis of ``ticks`` (of one or two lines) and microseconds."""
 
     title: str
     ticks: list[str]
@@ -170,20 +171,21 @@ def _drawn(panel: _Panel, left: int, top: int) -> list[str]:
     def y(value: float) -> float:
         return bottom - _HEIGHT * value / top_us
 
-    size = 12 if len(panel.ticks) < 7 else 8
+    size = 12 if len(panel.ticks) < 7 else 9
     parts = [f'<text x="{left}" y="{top - 20}" font-weight="bold">{panel.title}</text>']
     parts += [f'<path d="M{left} {top}V{bottom}H{left + _WIDTH}" fill="none" stroke="#888"/>']
     parts += [
-        f'<text x="{x(place):.0f}" y="{bottom + 16}" font-size="{size}" text-anchor="middle">{tick}</text>'
+        f'<text x="{x(place):.0f}" y="{bottom + 15 + 13 * row}" font-size="{size}" text-anchor="middle">{line}</text>'
         for place, tick in enumerate(panel.ticks)
+        for row, line in enumerate(tick.split("\n"))
     ]
     for step in range(5):
         value = top_us * step / 4
         parts.append(f'<text x="{left - 6}" y="{y(value) + 4:.0f}" text-anchor="end">{value:.1f}</text>')
     for number, (name, points) in enumerate(panel.series.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = _COLOURS.get(name, _OTHERS_COLOUR)
         path = " ".join(f"{x(place):.0f},{y(value):.0f}" for place, value in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x(place):.0f}" cy="{y(value):.0f}" r="3" fill="{colour}"/>' for place, value in points]
-        parts.append(f'<text x="{left + number * 80}" y="{bottom + 36}" fill="{colour}">{name}</text>')
+        parts.append(f'<text x="{left + number * 80}" y="{bottom + 44}" fill="{colour}">{name}</text>')
     return parts

@@ -38,11 +38,16 @@ Build = Callable[[Job, Path, Path], Contender]
 
 def klogd_py(job: Job, target: Path, folder: Path) -> Contender:
     """The klogd-py of this tree, its configuration in a directory where nothing else changes, which it watches."""
+    return klogd_py_with(folder, "", ["--sink", f"{job.value}:{target}"])
+
+
+def klogd_py_with(folder: Path, configuration: str, options: list[str]) -> Contender:
+    """The same with more in its configuration and on its command line."""
     (folder / "etc").mkdir()
     config = folder / "etc" / "klogd-py.toml"
-    config.write_text(f'[state]\nposition = "{folder / "position.json"}"\n')
-    command = [sys.executable, "-m", "klogd_py", "--log-level", "error", "--config", str(config), "--sink"]
-    return Contender("klogd-py", [*command, f"{job.value}:{target}"], {"PYTHONPATH": str(TREE)})
+    config.write_text(f'state.position = "{folder / "position.json"}"\n{configuration}')
+    command = [sys.executable, "-m", "klogd_py", "--log-level", "error", "--config", str(config), *options]
+    return Contender("klogd-py", command, {"PYTHONPATH": str(TREE)})
 
 
 def rsyslog(job: Job, target: Path, folder: Path) -> Contender:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.contenders import TREE
+from bench.contenders import klogd_py_with
 from bench.race import SETTLED_S, cpu_us, rss_mib, settled
 from bench.symbols import write_map
 
@@ -96,14 +95,8 @@ def _running(setting: Setting) -> Iterator[int]:
     """The klogd-py of this tree, once it has settled; its process number."""
     with tempfile.TemporaryDirectory(prefix="klogd-bench-") as name:
         folder = Path(name)
-        lines, options = setting(folder)
-        config = folder / "klogd-py.toml"
-        config.write_text(f'state.position = "{folder}/position.json"\n{lines}')
-        process = subprocess.Popen(
-            [sys.executable, "-m", "klogd_py", "--log-level", "error", "--config", str(config), *options],
-            env={**os.environ, "PYTHONPATH": str(TREE)},
-            start_new_session=True,
-        )
+        contender = klogd_py_with(folder, *setting(folder))
+        process = subprocess.Popen(contender.command, env={**os.environ, **contender.environment}, start_new_session=True)
         try:
             time.sleep(SETTLED_S)
             yield process.pid

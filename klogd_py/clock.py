@@ -76,15 +76,14 @@ class LiveClock:
     def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
         """What `wall_of` says of each; in most batches nothing but the stamp differs."""
         usecs = [record.usec for record in records if record.usec is not None]
-        if len(usecs) == len(records) and not self._is_unset and min(usecs, default=0) >= self._simple_from_us:
+        first, last = min(usecs, default=0), max(usecs, default=0)
+        if len(usecs) == len(records) and not self._is_unset and first >= self._simple_from_us:
             zero_us = self._zero_us
-            first_us, last_us = zero_us + min(usecs, default=0), zero_us + max(usecs, default=0)
-            if last_us < self._live_from_us:
+            if zero_us + last < self._live_from_us:
                 return [zero_us + usec for usec in usecs], [Quality.BACKLOG] * len(usecs)
-            if self._live_from_us <= first_us and last_us <= self._now.real_us:
+            if self._live_from_us <= zero_us + first and zero_us + last <= self._now.real_us:
                 return [zero_us + usec for usec in usecs], [Quality.LIVE] * len(usecs)
-        walls = [self.wall_of(record) for record in records]
-        return [wall_us for wall_us, _ in walls], [quality for _, quality in walls]
+        return _one_by_one(self, records)
 
     def _reckon(self) -> None:
         """What is the same for every record of a batch."""
@@ -114,5 +113,9 @@ class ReplayClock:
 
     def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
         """What `wall_of` says of each."""
-        walls = [self.wall_of(record) for record in records]
-        return [wall_us for wall_us, _ in walls], [quality for _, quality in walls]
+        return _one_by_one(self, records)
+
+
+def _one_by_one(clock: Clock, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+    walls = [clock.wall_of(record) for record in records]
+    return [wall_us for wall_us, _ in walls], [quality for _, quality in walls]

@@ -66,8 +66,8 @@ def _to_oldest(descriptor: int) -> None:
 class Taken(Struct):
     """Records as they were read, and which refusals stood before which of them, by its place."""
 
-    raws: list[bytes]
-    refusals: dict[int, list[Cause]]
+    raws: list[bytes] = []
+    refusals: dict[int, list[Cause]] = {}
 
 
 class KmsgDevice:
@@ -87,7 +87,7 @@ class KmsgDevice:
         self._expected: int | None = None
         self._events: list[Cause] = []  # since the last record that has a number
         self._skip_below = 0
-        self._taken = Taken([], {})
+        self._taken = Taken()
 
     def fileno(self) -> int:
         """The device's descriptor."""
@@ -101,7 +101,11 @@ class KmsgDevice:
     def newest(self) -> int | None:
         """The highest sequence number in the ring, by reading through it and going back to its start."""
         newest = None
-        while raws := self._drained().raws:
+        while True:
+            self._drain()
+            raws, self._taken = self._taken.raws, Taken()
+            if not raws:
+                break
             newest = next((record.seq for record in reversed(kmsg.parse_all(raws)) if record.seq is not None), newest)
         self._to_oldest(self._descriptor)
         return newest
@@ -118,16 +122,17 @@ class KmsgDevice:
             return False
         self._expected = None
         self._events.clear()
-        self._taken = Taken([], {})
+        self._taken = Taken()
         self._skip_below = seq
         return True
 
     def read_batch(self) -> list[Record | Gap]:
         """Drain the ring up to a batch; raises OSError for what the ABI does not know."""
         while True:
-            taken = self._drained()
-            batch = self._checked(kmsg.parse_all(taken.raws), taken.refusals)
-            if batch or not taken.raws:
+            self._drain()
+            is_empty = not self._taken.raws
+            batch = self.rest()
+            if batch or is_empty:
                 return batch
 
     def hoard(self) -> int:
@@ -138,18 +143,12 @@ class KmsgDevice:
 
     def rest(self) -> list[Record | Gap]:
         """What was hoarded: the kernel itself shows whole records only."""
-        taken, self._taken = self._taken, Taken([], {})
+        taken, self._taken = self._taken, Taken()
         return self._checked(kmsg.parse_all(taken.raws), taken.refusals)
 
     def close(self) -> None:
         """Close the device."""
         os.close(self._descriptor)
-
-    def _drained(self) -> Taken:
-        """What has been taken, and what the ring holds besides, up to a batch."""
-        self._drain()
-        taken, self._taken = self._taken, Taken([], {})
-        return taken
 
     def _drain(self) -> None:
         """Take what the ring holds, until there is a batch; raises OSError only where nothing has been taken."""

@@ -127,7 +127,7 @@ class Intake:
                 return
             try:
                 taken = ring.hoard() if self.running.is_set() and self._space.is_set() else before
-            except Exception as error:
+            except Exception as error:  # nobody would hear of it in a callback: the task that waits is to end by it
                 over.set_exception(error)
                 return
             if before < taken < ENOUGH and turn < MOST_TURNS:

@@ -79,6 +79,11 @@ class FakeRing:
         """The number that the next record will have."""
         return self._next
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the reader has had all of them."""
+        return self._cursor == self._next
+
     def say(self, count: int = 1, *, raw: bytes = b"", prefix: int = 6, word: str = "record") -> None:
         """The kernel logs so many records, ``word`` and their number; ``raw`` in place of what it would write."""
         for _ in range(count):

@@ -28,7 +28,7 @@ async def flowing(ring: FakeRing) -> tuple[Intake, asyncio.Task[None]]:
 async def hoarding(ring: FakeRing, intake: Intake) -> None:
     """Three records more are taken out of the ring, but not handed on."""
     ring.say(3)
-    while not ring.device._taken.raws:
+    while not ring.is_read:
         await asyncio.sleep(0.001)
     assert intake.is_empty
 

@@ -61,10 +61,7 @@ def said_in_all(entries: Sequence[Entry]) -> list[str]:
     """What `said` says of each entry; whether their texts may be shown is asked of all at once."""
     everything = "".join([entry.text for entry in entries])
     if everything.isascii() and not everything.encode().translate(None, _PRINTABLE):
-        return [
-            f"{KERNEL_TAG}: {entry.text}" if (entry.record.prefix or 0) <= LAST_KERN_PREFIX else _said_plainly(entry)
-            for entry in entries
-        ]
+        return [_said_plainly(entry) for entry in entries]
     return [said(entry) for entry in entries]
 
 

@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[object]] = {
     "invocation": {"config", "settings", "handed", "symbols"},
     "handed": set(),
     "privileges": set(),
+    "regular_file": set(),
     "ownlog": set(),
     "options": {"config"},
     "classic": set(),

@@ -33,16 +33,19 @@ class Mention(Struct, frozen=True, gc=False):
     kind: Kind
 
 
-# What may stand before the kernel's own text in a capture: quoting, a syslog stamp, <N>, dmesg -x, the kernel's own word
-# of a loss, the prompt of a serial console, [time], [caller].
+# What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a syslog stamp, <N>,
+# dmesg -x, the kernel's own word of a loss, the prompt of a serial console, [time], [caller].
 ENVELOPE = re.compile(
     r"(?:> ?)*"
+    r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
     r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
-    r"(?:[a-z0-9]++ *+:[a-z]++ *+: ?)?"
+    r"(?:(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]) *+"
+    r":(?:emerg|alert|crit|err|warn|notice|info|debug) *+: ?)?"
     r"(?:<\d{1,4}>)?"
     r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
     r"(?:(?:\s{1,80}|[\w.-]{1,64}+ login: )(?=\[ *\d{1,10}\.\d{6}\]))?"
     r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
+    r"(?:\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8})?"  # no-break spaces, of a mail
 )
 
 _HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
@@ -58,7 +61,8 @@ _RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
 _SHORTEST_TOKEN = len("0x10000")  # below that no kernel has code
 _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
 _MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")  # %p since 4.15, also inside of brackets
-_NAME_ENDS = re.compile(" " + _NAME + r"\s*$")  # "[<0000000013155f90>] usb_hcd_irq" (kernel/irq/spurious.c)
+# "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits on 32 bits
+_NAME_ENDS = re.compile(r" (?:" + _NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + _NAME + r")?\s*$")
 
 _BY_HEAD: dict[str, tuple[Form, ...]] = {
     head: tuple(form for form in FORMS if form.head == head) for head in {form.head for form in FORMS}
@@ -71,6 +75,12 @@ def suspects(texts: Sequence[str]) -> list[int]:
     signs = [question for question in QUESTIONS if question in everything]
     found = [at for sign in signs for at, text in enumerate(texts) if sign in text]
     return found if len(signs) == 1 else sorted(set(found))
+
+
+def is_named_by_word(line: str) -> bool:
+    """Whether a line is a bracketed number and a bare name: the kernel's own ``[<%p>] %ps``."""
+    found = _CLASSIC.search(line)
+    return found is not None and not line[: found.start()].strip() and _NAME_ENDS.match(line, found.end()) is not None
 
 
 def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
@@ -149,7 +159,7 @@ def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
         link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
         if raw := _RAW_BEHIND.match(line, found.end() - 2):
             mention = _token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
-        elif _wants_name(line, found, named_too):
+        elif _wants_name(line, found, named_too, start):
             kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
             mention = Mention(found.start(1), found.end(1), int(found[2], 16), kind)
         else:
@@ -159,8 +169,10 @@ def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
     return mentions
 
 
-def _wants_name(line: str, found: re.Match[str], named_too: bool) -> bool:
+def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) -> bool:
     """Whether a bracketed number is an address without a name beside it, or with one that is to be replaced."""
+    if not named_too and found.start() == start and _NAME_ENDS.match(line, found.end()):
+        return False
     if _MAY_BE_HASH.fullmatch(found[1]):
         return not (_NAMED.match(line, found.end() - 2) or _NAME_ENDS.match(line, found.end()))
     return named_too or not _NAMED.match(line, found.end() - 2)

@@ -4,8 +4,11 @@ One batch at a time. The intake reads on meanwhile, and behind it the kernel's r
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
+from klogd_py import testimony
+from klogd_py.addresses import Mention
 from klogd_py.boots import Boots
 from klogd_py.clock import Clock
 from klogd_py.continuations import Joiner
@@ -18,6 +21,7 @@ from klogd_py.naming import Naming
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols.learning import Learning
+from klogd_py.testimony import Origin, Withheld
 from klogd_py.translate import Manner, Stood, translate
 
 CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
@@ -26,7 +30,8 @@ CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell
 class Carrier:
     """The way from one source to the mailroom. Mutable; lives on the event loop.
 
-    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time.
+    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time. ``prose`` has addresses named in
+    any text of the kernel's, where its place in memory is no secret: the classic klogd did so.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class Carrier:
         *,
         live: bool,
         once: bool,
+        origin: Origin = Origin.CAPTURE,
+        prose: bool = False,
     ) -> None:
         """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
         self.manner = Manner()
@@ -45,7 +52,7 @@ class Carrier:
         self.join = True
         self.limiter = self._limiting = Limiter()
         self.carried = 0
-        self.counters = Counters()
+        self.counters = Counters(origin)
         self.intake = Intake(source, mailroom.room, once=once and live)
         self._stood: Stood = set()
         self._source = source
@@ -55,7 +62,9 @@ class Carrier:
         self._live = live
         self._once = once and live
         self._joiner = Joiner()
-        self._learning = Learning()
+        self._learning = Learning(origin)
+        self._origin = origin
+        self._prose = prose
         self._boots = Boots()
         self._delivering: asyncio.Task[None] | None = None
 
@@ -97,9 +106,12 @@ class Carrier:
         async with self._naming.lock:
             pass  # a survey that is being drawn is waited for
         batch = await self._held_back(batch, last)
-        if self.paranoid and any("Oops" in item.text for item in batch if isinstance(item, Record)):
+        if self.paranoid and any(self._is_oops(item) for item in batch if isinstance(item, Record)):
             await self._naming.redraw("an Oops")
         await self._post(self._limited(batch, last))
+
+    def _is_oops(self, record: Record) -> bool:
+        return "Oops" in record.text and testimony.begins_oops(record, self._origin)
 
     async def _post(self, batch: list[Record | Gap]) -> None:
         entries, places = self._translated(batch)
@@ -204,7 +216,20 @@ class Carrier:
             found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.walls_of, self._stood), found
+        return translate(batch, place_of, self.manner, self._clock.walls_of, self._stood, self._judge), found
+
+    def _judge(self, record: Record, mentions: Sequence[Mention]) -> Withheld | None:
+        """Why the addresses of a record may not be named; those that have a name are counted."""
+        survey = self._naming.survey
+        reason = testimony.withheld(record, mentions, self._origin)
+        if reason is Withheld.BORDERS and survey.is_fixed:
+            reason = testimony.withheld(record, mentions, Origin.RECORDS)
+        if reason is not None and survey.is_fixed and self._prose:
+            reason = testimony.withheld_in_prose(record, survey.hashes_pointers)
+        if reason is not None:
+            known = [mention for mention in mentions if isinstance(survey.atlas.place_of(mention.address), Place)]
+            self.counters.withheld[reason] += len(known)
+        return reason
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""

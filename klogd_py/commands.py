@@ -66,13 +66,15 @@ def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
     output = sys.stdout.fileno()
     if not found.reads_traces:
         told = found
+        doubtful = filtering.DoubtfulLines()
         for piece in pieces(descriptor):
             for release, part in filtering.by_boot(piece):
                 if release:
                     told = found.of(release)
                     for remark in told.remarks[len(found.remarks) :]:
                         print(f"klogd-py: {remark}", file=sys.stderr)
-                write(output, renamed(part, told.atlas.place_of, manner))
+                write(output, renamed(part, told.atlas.place_of, manner, doubtful))
+        _print_remarks([doubtful.remark])
         return
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         boots = filtering.learn(pieces(descriptor), found)
@@ -83,8 +85,13 @@ def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
     for piece in pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
         write(output, stream.take(piece, time.monotonic(), manner))
     write(output, stream.end(manner))
-    for line in stream.told:
-        print(f"klogd-py: {line}", file=sys.stderr)
+    _print_remarks([*stream.told, stream.doubtful.remark])
+
+
+def _print_remarks(lines: Sequence[str]) -> None:
+    for line in lines:
+        if line:
+            print(f"klogd-py: {line}", file=sys.stderr)
 
 
 def lookup(invocation: Invocation, words: Sequence[str]) -> int:

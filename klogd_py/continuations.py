@@ -96,4 +96,6 @@ def _with(head: Record, piece: Record) -> Record:
         fields=head.fields or piece.fields,
         truncated=head.truncated or piece.truncated,
         parts=(*head.parts, piece.seq),
+        # Up to Linux 4.9 the first piece has "c" itself: with the others behind it, it is a whole line.
+        flags="-" if piece.flags == "+" else head.flags,
     )

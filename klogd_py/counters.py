@@ -9,7 +9,9 @@ Source of truth for the words of an oops: the first lines of ``die`` and ``panic
 from collections import Counter
 from collections.abc import Sequence
 
+from klogd_py import testimony
 from klogd_py.record import KERN, Cause, Entry, Gap, Quality, Record, Severity, Unknown
+from klogd_py.testimony import Origin, Withheld
 
 FAR_US = 1_000_000  # signs that are not further apart belong to one oops
 _SIGNS = (
@@ -33,15 +35,18 @@ class Counters:
     """What has gone through a carrier. Mutable.
 
     ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source itself was short of,
-    ``named`` the names that were given by their source, ``nameless`` the code addresses that got none.
+    ``named`` the names that were given by their source, ``nameless`` the code addresses that got none, and
+    ``withheld`` those whose name is known and not given, since the record does not prove that they are the kernel's.
     ``next_seq`` is the number behind the highest that came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
+        self._origin = origin
         self.prefixes: Counter[int | None] = Counter()
         self.gaps: Counter[Cause] = Counter()
         self.named: Counter[str] = Counter()
         self.nameless: Counter[Unknown] = Counter()
+        self.withheld: Counter[Withheld] = Counter()
         self.oopses = 0
         self.last_oops: Record | None = None
         self.quality: Quality | None = None
@@ -107,7 +112,7 @@ class Counters:
         for item in items:
             if not isinstance(item, Record) or item.prefix not in _PREFIXES:
                 continue
-            if not any(sign in item.text for sign in _SIGNS):
+            if not any(sign in item.text for sign in _SIGNS) or not testimony.begins_oops(item, self._origin):
                 continue
             if self._sign_us is None or item.usec is None or not 0 <= item.usec - self._sign_us <= FAR_US:
                 self.oopses += 1

@@ -33,6 +33,7 @@ from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.snapshot import Camera
 from klogd_py.symbols import search
 from klogd_py.symbols.sources import Sources
+from klogd_py.testimony import Origin
 from klogd_py.translate import Decoded, Manner, Style
 from klogd_py.watch.follower import Follower
 
@@ -72,6 +73,8 @@ class Daemon:
             self._clock,
             live=self._live,
             once=invocation.once,
+            origin=self._origin,
+            prose=invocation.prose,
         )
         self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
         self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))
@@ -153,6 +156,13 @@ class Daemon:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
         return device.open_source(self.config.input.source, self._invocation.handed)
+
+    @property
+    def _origin(self) -> Origin:
+        """How the source's records come."""
+        if not self._live:
+            return Origin.CAPTURE
+        return Origin.LINES if isinstance(self.source, text_device.ProcKmsg) else Origin.RECORDS
 
     @property
     def _numbered(self) -> bool:

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from klogd_py import addresses
+from klogd_py import addresses, testimony
 from klogd_py.boots import BANNER, Boots, lines_of
 from klogd_py.holdback import BEGINS
 from klogd_py.record import Gap, Record
 from klogd_py.replay import is_readable
 from klogd_py.symbols.learning import Learning
 from klogd_py.symbols.survey import Survey
+from klogd_py.testimony import Origin
 from klogd_py.traces import banner_release, from_capture
 from klogd_py.translate import Manner, PlaceOf, Stood, rewrite
 
 CHUNK_BYTES = 1 << 18
+_MAX_LISTED = 10
 
 # CPython looks for up to five bytes in a long text four times as fast as for more.
 _SHORT = 5
@@ -57,20 +59,58 @@ def write(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def renamed(piece: bytes, place_of: PlaceOf, manner: Manner) -> bytes:
+class DoubtfulLines:
+    """Counts the lines of one text, and remembers which were named though no kernel prints such a line. Mutable."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[int] = []  # the numbers of the first of them, from 1
+        self._lines = 0
+
+    def pass_over(self, text: bytes) -> None:
+        """Take whole lines in which nothing was named."""
+        self._lines += text.count(b"\n")
+
+    def take(self, line: str, is_named: bool) -> None:
+        """Take one line, and look at it if something was named in it."""
+        self._lines += 1
+        if not is_named or testimony.withheld(from_capture(line), addresses.find(line), Origin.CAPTURE) is None:
+            return
+        self.count += 1
+        if len(self.first) < _MAX_LISTED:
+            self.first.append(self._lines)
+
+    @property
+    def remark(self) -> str:
+        """What a user should know of them; empty if there are none."""
+        if not self.count:
+            return ""
+        more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
+        lines = "line" if self.count == 1 else "lines"
+        numbers = ", ".join(map(str, self.first))
+        return f"{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"
+
+
+def renamed(piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulLines | None = None) -> bytes:
     """A piece of text with names for its addresses. Bytes of any encoding come out as they went in."""
+    doubtful = doubtful or DoubtfulLines()
     if not any(question in piece for question in _QUESTIONS):
+        doubtful.pass_over(piece)
         return piece
     lines: list[str] = []
     stood: Stood = set()
-    for line in piece.decode("latin-1").split("\n"):
-        lines += _line(line, place_of, manner, stood)
+    rows = piece.decode("latin-1").split("\n")
+    rest = rows.pop()
+    for row in rows:
+        lines += _line(row, place_of, manner, stood, doubtful)
+    lines += _line(rest, place_of, manner, stood, doubtful) if rest else [rest]
     return "\n".join(lines).encode("latin-1", "replace")
 
 
-def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood) -> list[str]:
+def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood, doubtful: DoubtfulLines) -> list[str]:
     body = line.removesuffix("\r")
     text, places = rewrite(body, place_of, manner, stood)
+    doubtful.take(body, bool(places))
     translated = text + line[len(body) :]
     return [translated, line] if places and manner.twice else [translated]
 
@@ -141,6 +181,7 @@ class Stream:
         self.found = self._known.popleft() if self._known else found
         self.boots = Boots()
         self.told: dict[str, None] = {}
+        self.doubtful = DoubtfulLines()
         self._learning = Learning()
         self._stood: Stood = set()
 
@@ -154,8 +195,14 @@ class Stream:
             return self._out(self.read(None, now_s), manner)
         if len(piece) == next(self._plain_bytes, 0):
             self.boots.pass_over(piece)
+            self.doubtful.pass_over(piece)
             return piece
-        return b"".join([part if passed else self._take(part, now_s, manner) for part, passed in self.parts(piece)])
+        out: list[bytes] = []
+        for part, passed in self.parts(piece):
+            if passed:
+                self.doubtful.pass_over(part)
+            out.append(part if passed else self._take(part, now_s, manner))
+        return b"".join(out)
 
     def parts(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
         """A text in parts of whole lines, and whether each may go out as it is, having taught nothing.
@@ -226,6 +273,7 @@ class Stream:
         for item in ready:
             if isinstance(item, Record):
                 ending = "\n" if item.text.endswith("\n") else ""
-                lines = _line(item.text.removesuffix("\n"), self.found.atlas.place_of, manner, self._stood)
+                text, place_of = item.text.removesuffix("\n"), self.found.atlas.place_of
+                lines = _line(text, place_of, manner, self._stood, self.doubtful)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")

@@ -8,8 +8,9 @@ Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``
 
 from collections.abc import Sequence
 
-from klogd_py import addresses
+from klogd_py import addresses, testimony
 from klogd_py.record import KERN, Gap, Record
+from klogd_py.testimony import Origin
 from klogd_py.traces import Trace, gather
 
 LIMIT_S = 1.0  # no record is held back for longer
@@ -61,12 +62,13 @@ _PART = (
 class _Open:
     """A trace that has begun and not ended. Mutable; ``first`` is the place of its first record in the stream."""
 
-    def __init__(self, record: Record, first: int, now_s: float) -> None:
-        self.texts = [record.text]
+    def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
+        self.texts = lines
         self.first = first
         self.due_s = now_s + LIMIT_S
         self._due_us = None if record.usec is None else record.usec + int(LIMIT_S * 1_000_000)
         self._strangers = 0
+        self._is_stamped = record.usec is not None
 
     def is_late_at(self, record: Record) -> bool:
         """Whether it has been open for too long by the kernel's own clock when this record is written, by whomever."""
@@ -76,18 +78,26 @@ class _Open:
         """Whether this record comes too late to belong to it."""
         return self.is_late_at(record) or self._strangers > _STRANGERS or len(self.texts) >= LIMIT_RECORDS
 
-    def take(self, text: str) -> bool:
-        """Add a record; whether it was the last."""
-        self.texts.append(text)
+    def take(self, record: Record, origin: Origin) -> bool:
+        """Add a record if it is evidence; whether it was the last.
+
+        In a capture a line without a stamp, among others that have one, is the rest of the message before it: what
+        follows a line feed in it may be a user's.
+        """
+        text = record.text
         part = any(sign in text for sign in _PART) or any(sign in text for sign in BEGINS)
         self._strangers = 0 if part else self._strangers + 1
-        return any(sign in text for sign in _ENDS)
+        if self._is_stamped and record.usec is None:
+            return False
+        self.texts += testimony.evidence(record, origin)
+        return any(sign in text for sign in _ENDS) and testimony.ends_trace(record, origin)
 
 
 class Holdback:
     """Keeps a stream of records back while a trace in it is open. Mutable; times are of any clock that runs evenly."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
+        self._origin = origin
         self._held: list[Record | Gap] = []
         self._gone = 0  # how many records went on before those that are held
         self._open: dict[str, _Open] = {}  # by caller, the oldest first
@@ -144,11 +154,12 @@ class Holdback:
             ended.append(self._close(record.caller))
             opened = None
         if opened is None:
-            if begins_trace(record.text):
+            if may_begin([record]) and testimony.begins_trace(record, self._origin):
                 if len(self._open) == MOST_OPEN:
                     ended.append(self._close_oldest())
-                self._open[record.caller] = _Open(record, self._gone + len(self._held), now_s)
-        elif opened.take(record.text):
+                lines = testimony.evidence(record, self._origin)
+                self._open[record.caller] = _Open(record, lines, self._gone + len(self._held), now_s)
+        elif opened.take(record, self._origin):
             ended.append(self._close(record.caller))
         return ended
 
@@ -175,8 +186,3 @@ def may_begin(items: Sequence[Record | Gap]) -> bool:
     texts = [item.text for item in items if isinstance(item, Record)]
     everything = "\n".join(texts)
     return any(sign in everything for sign in BEGINS) or any(addresses.find(texts[at]) for at in addresses.suspects(texts))
-
-
-def begins_trace(text: str) -> bool:
-    """Whether a trace begins here: with the words of an oops, or with an address that has no name."""
-    return any(sign in text for sign in BEGINS) or bool(addresses.find(text))

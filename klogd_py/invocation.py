@@ -27,7 +27,8 @@ _OSRELEASE = "proc/sys/kernel/osrelease"
 class Invocation(Struct, frozen=True):
     """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
 
-    ``handed`` are descriptors of files that the service manager has opened, by path.
+    ``prose`` has addresses named in any text, where the kernel is known not to be randomised. ``handed`` are descriptors
+    of files that the service manager has opened, by path.
     """
 
     config_path: str = ""
@@ -47,6 +48,7 @@ class Invocation(Struct, frozen=True):
     style: str = ""
     decoded: str = ""
     twice: bool = False
+    prose: bool = False
     paranoid: bool = False
     json: bool = False
     file_form: str = ""

@@ -122,7 +122,7 @@ def _names(survey: Survey, counters: Counters) -> NamesState:
         symbols=symbols,
         modules=survey.modules,
         named=dict(counters.named),
-        nameless={reason.value: count for reason, count in counters.nameless.items()},
+        nameless={reason.value: count for reason, count in (*counters.nameless.items(), *counters.withheld.items())},
         remarks=survey.remarks,
     )
 

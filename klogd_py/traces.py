@@ -37,7 +37,7 @@ _PAIR = re.compile(
     r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?([A-Za-z_.$][\w.$]{0,511})\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})(?: \[(\w+)[^\]]*\])?"
 )
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
-_BANNER = re.compile(r"Linux version (\d+\.\d+\S*) \(")
+_BANNER = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
 _RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")  # of /dev/kmsg
 _FACILITY = re.compile(r"([a-z][a-z0-9]*) *:[a-z]+ *:|<(\d{1,4})>")
@@ -209,7 +209,10 @@ def _trusted(frames: list[Frame]) -> list[Frame]:
 
 def banner_release(line: str) -> str:
     """The release of the kernel that introduces itself in a line, which begins another boot; empty in any other line."""
-    found = _BANNER.search(line) if "Linux version " in line else None
+    if "Linux version " not in line:
+        return ""
+    envelope = ENVELOPE.match(line)
+    found = _BANNER.match(line, envelope.end() if envelope else 0)
     return found[1] if found else ""
 
 
@@ -218,8 +221,9 @@ def from_capture(line: str) -> Record:
     found = ENVELOPE.match(line)
     head = line[: found.end()] if found else ""
     if not head:
-        raw = _RAW.match(line)
-        return Record(line, int(raw[1]) & 2047, usec=int(raw[2])) if raw else Record(line)
+        return Record(line)
+    if raw := _RAW.match(line):
+        return Record(line, int(raw[1]) & 2047, usec=int(raw[2]))
     caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
     usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
     prefix = None

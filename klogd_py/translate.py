@@ -15,9 +15,12 @@ from klogd_py import addresses
 from klogd_py.addresses import Kind, Mention
 from klogd_py.gaps import announce
 from klogd_py.record import Entry, Gap, Place, Quality, Record, Unknown
+from klogd_py.testimony import Withheld
 
 PlaceOf = Callable[[int], Place | Unknown]
 WallsOf = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[Quality | None]]]
+# Why a record's addresses may not be named, or None; it is told the record and what is mentioned in it.
+Judge = Callable[[Record, Sequence[Mention]], Withheld | None]
 
 Stood = set[int]  # where processors stood, as far as the lines of a stream have said; filled by `rewrite`
 
@@ -131,10 +134,12 @@ def translate(
     manner: Manner,
     walls_of: WallsOf,
     stood: Stood | None = None,
+    judge: Judge | None = None,
 ) -> list[Entry]:
     """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
 
-    ``stood`` goes from batch to batch of one stream; without it each batch begins anew.
+    ``stood`` goes from batch to batch of one stream; without it each batch begins anew. ``judge`` says which
+    records are not trusted enough to be named; without it all are.
     """
     stood = set() if stood is None else stood
     items = list(records)
@@ -143,6 +148,8 @@ def translate(
     walls, qualities = walls_of(said)
     entries = list(map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities))
     for at in addresses.suspects(texts):
+        if judge is not None and not _is_trusted(said[at], judge, manner):
+            continue
         text, places = rewrite(texts[at], place_of, manner, stood)
         if places:
             entries[at] = Entry(said[at], walls[at], text, places, None, False, qualities[at])
@@ -159,6 +166,11 @@ def translate(
         if manner.twice and entry.places:
             together.append(Entry(item, entry.wall_us, item.text, (), None, False, entry.quality))
     return together
+
+
+def _is_trusted(record: Record, judge: Judge, manner: Manner) -> bool:
+    mentions = addresses.find(record.text, manner.decoded is Decoded.REPLACE)
+    return not mentions or judge(record, mentions) is None
 
 
 def _named(text: str, mention: Mention, place: Place, style: Style) -> str:

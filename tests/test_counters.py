@@ -86,11 +86,12 @@ def test_what_a_process_says_or_what_is_no_oops_is_none(prefix: int, text: str) 
 
 def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
     counters = Counters()
-    counters.read([record(0, 1, "BUG: first", 10), record(1, 4, "Oops: 0002", 20)])
-    counters.read([record(2, 0, "Kernel panic - not syncing", FAR_US)])
-    assert counters.last_oops == record(0, 1, "BUG: first", 10)
-    counters.read([record(3, 1, "BUG: second", 3 * FAR_US)])
-    assert (counters.last_oops, counters.oopses) == (record(3, 1, "BUG: second", 3 * FAR_US), 2)
+    first, second = "BUG: kernel NULL pointer dereference, address: 0", "kernel BUG at mm/slub.c:306!"
+    counters.read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
+    counters.read([record(2, 0, "Kernel panic - not syncing: Fatal exception", FAR_US)])
+    assert counters.last_oops == record(0, 1, first, 10)
+    counters.read([record(3, 1, second, 3 * FAR_US)])
+    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * FAR_US), 2)
 
 
 def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() -> None:

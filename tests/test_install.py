@@ -24,6 +24,7 @@ INSTALLED = [
     "usr/share/doc/klogd-py/no-capabilities.conf",
     "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",
     "usr/share/doc/klogd-py/security.md",
+    "usr/share/doc/klogd-py/user-strings.md",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
     "usr/share/man/man8/klogd.8",

@@ -203,3 +203,9 @@ def is_movable(architecture: Architecture | None, release: str, version: int | N
     if version is not None:
         return (version >> 16, version >> 8 & 255) >= architecture.since
     return True
+
+
+def hashes_pointers(release: str) -> bool:
+    """Whether a kernel prints a hash for ``%p``, as Linux does since 4.15 (ad67b74d2469, "printk: hash addresses")."""
+    found = _RELEASE.match(release)
+    return found is not None and (int(found[1]), int(found[2])) >= (4, 15)

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from klogd_py.holdback import Holdback
 from klogd_py.record import Gap, Record
 from klogd_py.symbols.survey import Survey
+from klogd_py.testimony import Origin
 from klogd_py.traces import Trace
 
 
 class Learning:
     """Feeds traces to a survey. Mutable: what is held back."""
 
-    def __init__(self) -> None:
-        self._holdback = Holdback()
+    def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
+        self._holdback = Holdback(origin)
 
     @property
     def is_holding(self) -> bool:

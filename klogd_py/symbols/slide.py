@@ -110,14 +110,22 @@ class Ground:
         return Unproved("this oops says too little of where the kernel lies")
 
     def doubt(self, trace: Trace, slide: int) -> str:
-        """What a later trace says against a slide that was proved; empty if nothing."""
-        stated = trace.offset is not None and not impossible(self.architecture, trace.offset)  # or the line is damaged
-        if stated and trace.offset != slide and self._is_our_base(trace.link_base):
-            return f"the kernel states the slide {trace.offset:#x}" + ("" if trace.frames else ", or a process that wrote so")
+        """What a later trace says against a slide that was proved; empty if nothing.
+
+        One line cannot take back what a whole trace has proved. So the slide that a trace states counts only beside
+        as many frames as it takes to prove one, none of which contradicts it.
+        """
         found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
             return found.against
-        return ""
+        if trace.offset is None or trace.offset == slide or not self._is_our_base(trace.link_base):
+            return ""
+        if impossible(self.architecture, trace.offset):
+            return ""  # the line is damaged
+        stated = self._evidence.weigh(trace, trace.offset)
+        if stated.against or stated.unsure or stated.frames < FEWEST_FRAMES:
+            return ""
+        return f"the kernel states the slide {trace.offset:#x}"
 
     def _is_our_base(self, link_base: int) -> bool:
         return abs(link_base - self._first) < self.architecture.align_bytes

@@ -65,13 +65,19 @@ def told_slide(verdict: Verdict, sources: Sources, movable: bool, told: Vmcorein
         )
     if sources.slide is not None:
         return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
+    reason = why_fixed(sources, movable)
+    return Slide(0, SlideSource.FIXED, reason) if reason else None
+
+
+def why_fixed(sources: Sources, movable: bool) -> str:
+    """Why the kernel lies where its map has it; empty if it may be randomised."""
     if not movable:
-        return Slide(0, SlideSource.FIXED, "a kernel that cannot be randomised")
+        return "a kernel that cannot be randomised"
     if b"nokaslr" in content(sources.cmdline).split():
-        return Slide(0, SlideSource.FIXED, f"nokaslr in {sources.cmdline}")
+        return f"nokaslr in {sources.cmdline}"
     if b"\n# CONFIG_RANDOMIZE_BASE is not set\n" in content(sources.config):
-        return Slide(0, SlideSource.FIXED, f"built without CONFIG_RANDOMIZE_BASE by {sources.config}")
-    return None
+        return f"built without CONFIG_RANDOMIZE_BASE by {sources.config}"
+    return ""
 
 
 def content(path: str) -> bytes:

@@ -18,7 +18,7 @@ from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.loaded import Loaded, loaded
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
-from klogd_py.symbols.sources import Sources, content, contradicted, told_slide
+from klogd_py.symbols.sources import Sources, content, contradicted, told_slide, why_fixed
 from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Aliases, Table
 from klogd_py.traces import Trace
@@ -46,6 +46,8 @@ class Survey(Struct, frozen=True):
     the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
     known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
     proved nothing. ``aliases`` says whose choice it is which of several names counts.
+    ``is_fixed`` says that there is a map, of a kernel that is known not to be randomised: where it lies is no secret.
+    ``hashes_pointers`` says that a number in brackets may be a hash, by the kernel's release.
     ``layout`` is that of the loaded modules.
     """
 
@@ -63,6 +65,8 @@ class Survey(Struct, frozen=True):
     loaded: Loaded = Loaded()
     heard: tuple[Trace, ...] = ()
     aliases: Aliases = Aliases.LAST
+    is_fixed: bool = False
+    hashes_pointers: bool = False
     layout: frozenset[tuple[str, int, int]] = frozenset()
 
     @property
@@ -129,7 +133,7 @@ class Survey(Struct, frozen=True):
             return self._refused(f"{against}, the log is of Linux {release}")
         if self.slide is None and self.ground is not None and not is_movable(self.ground.architecture, release, None):
             fixed = Slide(0, SlideSource.FIXED, f"Linux {release} cannot be randomised")
-            return _drawn(msgspec.structs.replace(self, slide=fixed, ground=None, unproved=""))
+            return _drawn(msgspec.structs.replace(self, slide=fixed, ground=None, unproved="", is_fixed=True))
         return self
 
     def after(self, trace: Trace) -> "Survey":
@@ -169,7 +173,7 @@ class Survey(Struct, frozen=True):
         )
         remarks = (*self.remarks, f"{self.candidate.path} names nothing any more: {reason}")
         refused = msgspec.structs.replace(self, verdicts=verdicts, remarks=remarks, learnt=learnt)
-        return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None))
+        return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None, is_fixed=False))
 
 
 def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None) -> Survey:
@@ -188,12 +192,22 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
         verdicts.append(kept)
         candidate = before.candidate
     elsewhere = not sources.modules
+    hashes = architecture.hashes_pointers(sources.release)
     files = before.loaded.files.anew() if before is not None else readings.module_files_of(sources)
     known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None)
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
     found = Survey(
-        Atlas(), tuple(verdicts), tuple(remarks), count, hidden, candidate, learnt=learnt, loaded=known, layout=listing.layout
+        Atlas(),
+        tuple(verdicts),
+        tuple(remarks),
+        count,
+        hidden,
+        candidate,
+        learnt=learnt,
+        loaded=known,
+        hashes_pointers=hashes,
+        layout=listing.layout,
     )
     return _drawn(_with_slide(msgspec.structs.replace(found, kernel=symbols.core), sources))
 
@@ -227,7 +241,8 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     aliases = Aliases.KERNEL if signed else Aliases.LAST
     if told.refused:
         unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
-    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases)
+    fixed = slide is not None and slide.value == 0 and bool(why_fixed(sources, movable))
+    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases, is_fixed=fixed)
 
 
 def _drawn(found: Survey) -> Survey:

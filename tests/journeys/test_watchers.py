@@ -147,25 +147,6 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
         assert events[0].parent.name in "".join(program.log)
 
 
-def test_an_address_in_a_module_too_new_for_its_event_is_named_all_the_same(tmp_path: Path) -> None:
-    modules, log = tmp_path / "modules", tmp_path / "kern.log"
-    modules.write_text("old 16384 0 - Live 0xffffffffc0100000\n")
-    config = configure(tmp_path, f'[names]\nkallsyms = ""\nmodules = "{modules}"\n[watch]\nmodules = false\n')
-    markers = [f"marker-{secrets.token_hex(8)}" for _ in range(2)]
-
-    def until_written(marker: str) -> None:
-        say(marker)
-        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
-
-    with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
-        until_written(markers[0])  # what the ring held before may have traces of its own
-        modules.write_text(modules.read_text() + "new 16384 0 - Live 0xffffffffc0200000\n")
-        say("Call Trace: [<ffffffffc0200123>]")
-        until_written(markers[1])
-        assert [line for line in lines_of(log) if "Call Trace: [new:+0x123/0x4000]" in line]
-        program.await_log("symbols read anew after the beginning of a trace")
-
-
 def test_a_map_in_a_folder_that_is_made_later_is_found_by_itself(tmp_path: Path) -> None:
     place = tmp_path / "usr" / "lib" / "maps" / "System.map"
     names = f'[names]\nsearch = ["{place}"]\nkallsyms = ""\nmodules = ""\n'

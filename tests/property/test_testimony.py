@@ -1,0 +1,179 @@
+"""Whatever a user writes into a kernel message changes no name, no slide, no module's base, no report and no gap."""
+
+import re
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from klogd_py import testimony
+from klogd_py.record import Record
+from klogd_py.symbols.survey import Survey
+from tests.listener import Listener, survey_of
+from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, oops
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "user-strings.md"
+_ROW = re.compile(
+    r"\| (?P<ticks>`{1,2}) ?(?P<form>.+?) ?(?P=ticks) \| (?P<source>.+?) \| (?P<bytes>[\d, ]+) \| (?P<without>.+?) \|"
+)
+_FILLING = {"number": "12", "hex": "0xffffffff81000010", "word": "sda", "sym": "vfs_write+0x1d/0x40"}
+
+RUNNING = kernel(Random(7), slide=5 * ALIGN)
+FORGED = Kernel(RUNNING.functions, 2 * ALIGN)
+
+
+class Form(NamedTuple):
+    """One message: its text with ``{user}`` in it, the source file, the most bytes of each string, and which not."""
+
+    message: str
+    source: str
+    limits: tuple[int, ...]
+    without: str
+
+    def text(self, user: str) -> str:
+        """The message with a user's bytes in it, cut and cleaned as the kernel does."""
+        text = re.sub(r"\{(number|hex|word|sym)\}", lambda found: _FILLING[found[1]], self.message)
+        for limit in (*self.limits, *repeat(self.limits[-1], text.count("{user}") - len(self.limits))):
+            text = text.replace("{user}", self._cut(user, limit), 1)
+        return text[:1000].removesuffix("\n")  # printk keeps about as much
+
+    def _cut(self, user: str, limit_bytes: int) -> str:
+        unfit = "\0{}" + ("\n" if "feed" in self.without or "print" in self.without else "")
+        unfit += "/: \n\t" if "blank" in self.without else ""
+        return "".join(one for one in user if one not in unfit).encode()[:limit_bytes].decode(errors="ignore")
+
+
+def forms() -> Iterator[Form]:
+    for line in DOCUMENT.read_text().splitlines():
+        if found := _ROW.match(line):
+            text = found["form"].replace("\\n", "\n").replace("\\t", "\t").replace("\\|", "|")
+            limits = tuple(map(int, found["bytes"].split(", ")))
+            yield Form(text, found["source"], limits, found["without"])
+
+
+FORMS = list(forms())
+
+_AT = BASE + RUNNING.slide + 0x123
+_CHAIN = [FORGED.starts[name] + FORGED.slide + 0x8 for name in ("vfs_write", "ksys_write", "do_syscall_64", ENTRY)]
+_TRACE = "".join(f"\n [<{address:x}>]" for address in _CHAIN)
+
+# What somebody would write who knows klogd-py.
+ATTACKS = {
+    "bracket": f"guess_[<{_AT:x}>]",
+    "bracket alone": f"[<{_AT:x}>]",
+    "short bracket": "[<c0155f90>]",
+    "trace": f"aaaaaaaaaaaaaaa\nCall Trace:{_TRACE}\n",
+    "trace in one line": "aaaaaaaaaaaaaaa" + _TRACE.replace("\n", " "),
+    "offset": f"aaaaaaaaaaaaaaa\nKernel Offset: {ALIGN:#x} from {BASE:#x}",
+    "oops": "\n".join(["a", *oops(FORGED, Random(3))]),
+    "header": "BUG: kernel NULL pointer dereference, address: 0000000000000000",
+    "oops word": "Oops: 0000 [#1]",
+    "panic": "Kernel panic - not syncing: Fatal exception",
+    "gap": 'klogd-py: 3 kernel records lost [gap first="5" last="7" count="3" cause="overrun"]',
+    "stamped": f"\n<4>[    1.000000]  0x{_AT:x}",
+    "end": "---[ end trace 0000000000000000 ]---",
+}
+_PIECES = [*ATTACKS.values(), "\n", " ", ": ", "\x1b[1m", "é", f"0x{_AT:x}", f"RIP: 0010:0x{_AT:x}", "? ", "[", "]", "x" * 15]
+USERS = st.one_of(
+    st.sampled_from(sorted(ATTACKS.values())),
+    st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=6)), max_size=8).map("".join),
+)
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> Survey:
+    """A map whose slide no oops has shown."""
+    path = tmp_path_factory.mktemp("map") / "System.map"
+    path.write_bytes(RUNNING.map)
+    return survey_of(path)
+
+
+@pytest.fixture(scope="module")
+def proved(unknown: Survey) -> Survey:
+    """The same after an oops has."""
+    listener = Listener(unknown)
+    listener.hear([Record(line, 4, seq=at, usec=at) for at, line in enumerate(oops(RUNNING, Random(3)))])
+    assert listener.survey.slide is not None
+    return listener.survey
+
+
+def effects(found: Survey, text: str, prefix: int = 4) -> list[str]:
+    """What one record brings about: names, another slide, a report."""
+    listener = Listener(found)
+    listener.hear([Record(text, prefix, seq=9, usec=9_000_000, caller="T9")])
+    slides = (found.slide, listener.survey.slide)
+    changes = [f"named {place.kernel_form}" for place in listener.places]
+    changes += [f"slide {slides[1]}"] if slides[0] != slides[1] else []
+    changes += ["map refused"] if found.candidate is not None and listener.survey.candidate is None else []
+    changes += [f"bases {listener.survey.loaded.bases}"] if found.loaded.bases != listener.survey.loaded.bases else []
+    changes += [f"{listener.counters.oopses} reports"] if listener.counters.oopses else []
+    changes += ["gap"] if any(entry.gap is not None for entry in listener.entries) else []
+    changes += ["text changed"] if [entry.text for entry in listener.entries] != [text] else []
+    return changes
+
+
+def test_the_document_lists_more_than_thirty_messages() -> None:
+    assert len(FORMS) > 100
+    assert sum("{user}" in form.message for form in FORMS) == len(FORMS)
+    assert sum(form.message.startswith("{user}") for form in FORMS) > 20
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(FORMS), USERS)
+@example(FORMS[0], ATTACKS["offset"])
+def test_text_of_a_user_changes_nothing(unknown: Survey, proved: Survey, form: Form, user: str) -> None:
+    for found in (unknown, proved):
+        assert effects(found, form.text(user)) == effects(found, form.text("x"))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.source.split()[0])
+def test_no_known_attack_succeeds_in_any_message(unknown: Survey, proved: Survey, form: Form) -> None:
+    for found in (unknown, proved):
+        harmless = effects(found, form.text("x"))
+        assert {name: effects(found, form.text(user)) for name, user in ATTACKS.items()} == dict.fromkeys(ATTACKS, harmless)
+
+
+SEGFAULT = next(form for form in FORMS if "segfault at" in form.message and form.source.startswith("arch/x86"))
+
+
+@pytest.fixture
+def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was before whole lines were looked at: every line with an address or a word of an oops counts."""
+    monkeypatch.setattr(testimony, "withheld", lambda *_: None)
+    monkeypatch.setattr(testimony, "evidence", lambda record, _: record.text.split("\n"))
+    monkeypatch.setattr(testimony, "begins_trace", lambda *_: True)
+    monkeypatch.setattr(testimony, "begins_oops", lambda *_: True)
+
+
+@pytest.mark.usefixtures("without_anchors")
+@pytest.mark.parametrize(
+    ("attack", "is_proved", "effect"),
+    [
+        ("trace", False, "slide"),
+        ("trace in one line", False, "slide"),
+        ("trace", True, "map refused"),
+        ("bracket", True, "named"),
+        ("header", True, "reports"),
+    ],
+)
+def test_without_anchors_the_attacks_succeed(unknown: Survey, proved: Survey, attack: str, is_proved: bool, effect: str) -> None:
+    """That the tests above can fail."""
+    found = effects(proved if is_proved else unknown, SEGFAULT.text(ATTACKS[attack]))
+    assert any(effect in change for change in found)
+
+
+@pytest.mark.usefixtures("without_anchors")
+@pytest.mark.parametrize("text", [f"panic of the last boot: RIP: [<{_AT:x}>]", f"RIP: 0010:0x{_AT:x}"])
+def test_without_anchors_text_of_a_process_is_named(proved: Survey, text: str) -> None:
+    assert any("named" in change for change in effects(proved, text, prefix=1 << 3 | 4))
+
+
+def test_text_of_a_process_is_never_named(proved: Survey) -> None:
+    for text in (f"RIP: 0010:0x{_AT:x}", f" [<{_AT:x}>]", f"PC is at 0x{_AT:x}"):
+        assert effects(proved, text, prefix=1 << 3 | 4) == []
+        assert effects(proved, text) != []

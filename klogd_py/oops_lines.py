@@ -125,6 +125,7 @@ _ADDRESS_LINES = (
     rf"initcall {_PLACE} returned -?\d{{1,10}} after \d{{1,20}} (?:usecs|msecs)",
     rf"Workqueue: [\w:/.-]{{1,80}} {_SYMBOL}(?: \(\w{{1,40}}\))?",
     rf"Stopper: {_SYMBOL}(?: <- {_SYMBOL})?",
+    rf"do not call blocking ops when !TASK_RUNNING; state=[0-9a-f]{{1,8}} set at {_AT}",
     # lockdep
     rf"(?:#\d{{1,3}}:\s+)?(?:[0-9a-f]{{8,16}} )?{_LOCK}, at: {_AT}",
     rf"(?:hard|soft)irqs last {{1,2}}(?:enabled|disabled) at \([0-9a-f]{{1,20}}\): {_AT}",

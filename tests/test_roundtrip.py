@@ -53,6 +53,11 @@ def test_a_frame_in_a_form_that_nobody_knows_is_an_error(tmp_path: Path, capsys:
     assert "unexplained: here/oops:2: went wrong near" in capsys.readouterr().out
 
 
+def test_a_frame_in_prose_comes_back_and_is_told_apart(tmp_path: Path) -> None:
+    found = tally(log(tmp_path, [f"message:calltrace:x: {BACK[0]}", f'{BACK[0]} "']))
+    assert (found.back.total(), found.weak.total(), found.unexplained) == (2, 2, [])
+
+
 def test_names_without_an_address_are_counted_apart(tmp_path: Path) -> None:
     found = tally(log(tmp_path, [" vfs_write+0x1d/0x40 [ext4]", BACK[0]]))
     assert (found.frames.total(), found.alone.total()) == (1, 1)
@@ -67,4 +72,5 @@ def test_of_all_real_logs_every_frame_comes_back_or_has_its_reason() -> None:
     found = tally(LOGS)
     assert found.unexplained == []
     assert found.back.total() > 9_900
+    assert found.weak.total() * 250 < found.back.total()
     assert found.back.total() + found.excepted.total() == found.frames.total()

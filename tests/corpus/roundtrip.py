@@ -13,8 +13,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from klogd_py.addresses import ENVELOPE
+from klogd_py import testimony
+from klogd_py.addresses import ENVELOPE, find
 from klogd_py.record import Place, Unknown
+from klogd_py.testimony import Origin
+from klogd_py.traces import from_capture
 from klogd_py.translate import Manner, rewrite
 from tests.corpus.pairs import Named, read
 
@@ -60,6 +63,13 @@ _KNOWN = (
 )
 KNOWN = tuple((reason, re.compile(lines)) for reason, lines in _KNOWN)
 
+# Lines that come back, but only where a text is named on weak grounds: no kernel prints them so.
+_WEAK = (
+    ("a word of a tool stands before the kernel's own", r"message:[\w+.]+:"),
+    ("a mail has put other blanks or a quote into the line", r".*(?:\xa0| \"$)"),
+)
+WEAK = tuple((reason, re.compile(lines)) for reason, lines in _WEAK)
+
 
 class Chart:
     """The symbols that one line speaks of."""
@@ -84,6 +94,7 @@ class Tally:
         self.excepted: Counter[Key] = Counter()
         self.alone: Counter[Key] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.weak: Counter[str] = Counter()
         self.unexplained: list[str] = []
 
     def line(self, line: str, key: Key, where: str) -> None:
@@ -97,11 +108,20 @@ class Tally:
         reason = why_not(line, paired, key[0])
         if reason is None and comes_back(line, paired):
             self.back[key] += len(paired)
+            if not is_kernel_form(line, paired):
+                self._weak(line, paired, where)
         elif reason is None:
             self.unexplained.append(f"{where}: {line}")
         else:
             self.reasons[reason] += len(paired)
             self.excepted[key] += len(paired)
+
+    def _weak(self, line: str, paired: list[Named], where: str) -> None:
+        reason = next((reason for reason, lines in WEAK if lines.match(line)), None)
+        if reason is None:
+            self.unexplained.append(f"{where}: {line}")
+        else:
+            self.weak[reason] += len(paired)
 
 
 def address_of(line: str, named: Named) -> int:
@@ -120,6 +140,12 @@ def comes_back(line: str, names: list[Named]) -> bool:
     if all((named.bracketed or named.brace) and named.place.offset < named.place.size for named in names):
         forms.append(bare(line, names))
     return all(rewrite(raw, place_of, Manner())[0] == expected for raw, expected in forms)
+
+
+def is_kernel_form(line: str, names: list[Named]) -> bool:
+    """Whether a live kernel's line in this form would be named, and believed."""
+    raw = (bare if any(named.brace for named in names) else without)(line, names)[0]
+    return testimony.withheld(from_capture(raw), find(raw), Origin.CAPTURE) is None
 
 
 def without(line: str, names: list[Named]) -> tuple[str, str]:
@@ -193,6 +219,8 @@ def report(found: Tally) -> Iterator[str]:
     yield "names only: lines of newer kernels that print no address beside the name; there is nothing to translate in them"
     for reason, count in found.reasons.most_common():
         yield f"{count:>7} not, since this is {reason}" if reason in dict(KNOWN) else f"{count:>7} not: {reason}"
+    for reason, count in found.weak.most_common():
+        yield f"{count:>7} only in a text, never live: {reason}"
     for line in found.unexplained[:LINES_SHOWN]:
         yield f"unexplained: {line}"
     yield f"{len(found.unexplained)} lines did not come back without a reason"

@@ -51,7 +51,7 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
             status = 1
             continue
         try:
-            _filter(descriptor, found, manner)
+            _filter(descriptor, found, manner, "" if file == "-" else f"{file}: ")
         except IsADirectoryError as error:
             print(f"klogd-py: {file}: {error.strerror}", file=sys.stderr)
             status = 1
@@ -61,8 +61,8 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
     return status
 
 
-def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
-    """Translate what one descriptor gives."""
+def _filter(descriptor: int, found: Survey, manner: Manner, where: str) -> None:
+    """Translate what one descriptor gives; ``where`` begins what is said of single lines."""
     output = sys.stdout.fileno()
     if not found.reads_traces:
         told = found
@@ -74,7 +74,7 @@ def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
                     for remark in told.remarks[len(found.remarks) :]:
                         print(f"klogd-py: {remark}", file=sys.stderr)
                 write(output, renamed(part, told.atlas.place_of, manner, doubtful))
-        _print_remarks([doubtful.remark])
+        _print_remarks(doubtful.remarks(where))
         return
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         boots = filtering.learn(pieces(descriptor), found)
@@ -85,13 +85,12 @@ def _filter(descriptor: int, found: Survey, manner: Manner) -> None:
     for piece in pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
         write(output, stream.take(piece, time.monotonic(), manner))
     write(output, stream.end(manner))
-    _print_remarks([*stream.told, stream.doubtful.remark])
+    _print_remarks([*stream.told, *stream.doubtful.remarks(where)])
 
 
 def _print_remarks(lines: Sequence[str]) -> None:
     for line in lines:
-        if line:
-            print(f"klogd-py: {line}", file=sys.stderr)
+        print(f"klogd-py: {line}", file=sys.stderr)
 
 
 def lookup(invocation: Invocation, words: Sequence[str]) -> int:

@@ -80,15 +80,14 @@ class DoubtfulLines:
         if len(self.first) < _MAX_LISTED:
             self.first.append(self._lines)
 
-    @property
-    def remark(self) -> str:
-        """What a user should know of them; empty if there are none."""
+    def remarks(self, where: str = "") -> list[str]:
+        """What a user should know of them; ``where`` stands in front of it."""
         if not self.count:
-            return ""
+            return []
         more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
         lines = "line" if self.count == 1 else "lines"
         numbers = ", ".join(map(str, self.first))
-        return f"{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"
+        return [f"{where}{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"]
 
 
 def renamed(piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulLines | None = None) -> bytes:

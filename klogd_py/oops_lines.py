@@ -69,7 +69,7 @@ _ADDRESS_LINES = (
     *_WARNINGS_WITH_ADDRESS,
     *_BUGS_WITH_ADDRESS,
     # Frames: "[<c0113e4b>] [<c0107123>]", " ? 0xffffffff926cdd6b", "Call Trace: [<8012c588>] ..."
-    rf"{_STACK}{_KIND}\s*\(?(?:{_FRAME}\s*+){{1,64}}\)?(?:\.\.\.)?",
+    rf"{_STACK}{_KIND}\s*\(?(?:(?>{_FRAME})\s*+){{1,64}}+\)?(?:\.\.\.)?",
     rf"{_STACK}{_KIND}\s*(?:\? )?(?:{_PLACE}|\({_PLACE}\)){_DOUBT}",
     r"Call [Tt]race:",
     r"<+/?[A-Z#0-9]{2,5}>+",
@@ -138,8 +138,7 @@ _EVIDENCE_LINES = (
     rf"[RE]IP: (?:0033|0023|0073|001b):(?:{_BRACKET}(?:\s+{_BRACKET})?\s*)?(?:{_HEX})?(?: Code: .{{0,60}})?",
     r"Code: (?:\([^()]{1,40}\)|Bad RIP value\.|Unable to access opcode bytes at (?:RIP )?0x[0-9a-f]{1,16}\.?)",
     r"(?:Code|Instruction (?:dump|DUMP)): ?[0-9a-fXx<>() ]{1,800}",
-    r"Modules linked in:(?: [\w-]{1,64}(?:\([A-Z+-]{1,8}\))?){0,600}(?: \[last unloaded: [^\[\]]{0,400}\])?",
-    rf"Kernel Offset: (?:disabled|{_HEX} from {_HEX}(?: \(relocation range: {_HEX}-{_HEX}\))?)",
+    r"Modules linked in:(?: [\w-]{1,64}(?: ?\([A-Z+-]{1,8}\)){0,3}){0,600}(?: \[last unloaded: [^\[\]]{0,400}\])?",
     rf"CPU: \d{{1,5}} (?:UID: \d{{1,10}} )?PID: -?\d{{1,10}} Comm: {_COMM} (?:Kdump: loaded )?"
     r"(?:Not tainted|Tainted: [A-Z ]{1,40}) .{0,400}",
     r"#PF: supervisor instruction fetch in kernel mode",
@@ -148,6 +147,9 @@ _EVIDENCE_LINES = (
     r"Unable to handle kernel [Ee]xecute from non-executable memory at virtual address [0-9a-f]{8,16}",
     r"(?:BUG: )?[Uu]nable to handle (?:kernel )?instruction fetch.{0,80}",
 )
+
+# Where the kernel lies, at the end of a panic.
+_OFFSETS = (rf"Kernel Offset: (?:disabled|{_HEX} from {_HEX}(?: \(relocation range: {_HEX}-{_HEX}\))?)",)
 
 # The second line of a record of ia64, of arm, of x86.
 _REGISTER_ROWS = (
@@ -240,6 +242,7 @@ _ROWS = _whole((*_ADDRESS_LINES, *_REGISTER_ROWS))
 _EVIDENCE = _whole((*_EVIDENCE_LINES, *_REGISTER_ROWS))
 _OOPS = _whole(_OOPSES)
 _WARNING = _whole(_WARNINGS)
+_OFFSET = _whole(_OFFSETS)
 _END = _whole(_ENDS)
 
 
@@ -267,6 +270,11 @@ def begins_report(text: str, start: int = 0) -> bool:
     return _is_whole(text, start, (_OOPS, _WARNING))
 
 
+def states_offset(text: str, start: int = 0) -> bool:
+    """Whether a text is the line in which a panic says how far the kernel was moved."""
+    return _is_whole(text, start, (_OFFSET,))
+
+
 def ends_report(text: str, start: int = 0) -> bool:
     """Whether a text is the end marker of a crash report."""
     return _is_whole(text, start, (_END,))
@@ -280,7 +288,7 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
     """
     if len(text) > MAX_CHARS or _USER_FIRST.search(text, start):
         return []
-    if any(form.fullmatch(text, start) is not None for form in (_ADDRESS, _EVIDENCE, _OOPS, _WARNING, _END)):
+    if any(form.fullmatch(text, start) is not None for form in (_ADDRESS, _EVIDENCE, _OOPS, _WARNING, _OFFSET, _END)):
         return [text.replace("\n", " ")]
     lines = text.split("\n")
     if len(lines) > 1 and all(not line or is_row(line) for line in lines):

@@ -67,8 +67,10 @@ def begins_trace(record: Record, origin: Origin) -> bool:
     lines = evidence(record, origin)
     if not lines:
         return False
-    is_header = oops_lines.begins_report(record.text, _text_start(record, origin))
-    return is_header or any(find(line) for line in lines)
+    start = _text_start(record, origin)
+    if oops_lines.begins_report(record.text, start) or oops_lines.states_offset(record.text, start):
+        return True
+    return any(find(line) for line in lines)
 
 
 def begins_oops(record: Record, origin: Origin) -> bool:

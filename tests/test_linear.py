@@ -13,6 +13,7 @@ from klogd_py import kmsg, lines
 from klogd_py.addresses import find
 from klogd_py.filtering import renamed
 from klogd_py.holdback import Holdback
+from klogd_py.oops_lines import MAX_CHARS, address_form, begins_report, kernel_lines
 from klogd_py.record import Place, Record, Unknown
 from klogd_py.traces import from_capture, gather
 from klogd_py.translate import Manner
@@ -21,6 +22,7 @@ from tests.test_forms import ALL_LINES
 MB = 1 << 20
 FLOOR_S = 0.05  # what is done in less than that is not worth a comparison
 MOST_TIMES = 2.6
+MOST_S_PER_RECORD = 0.05
 TRIES = 4
 
 
@@ -68,6 +70,15 @@ def test_a_near_miss_of_a_form_is_missed_in_linear_time(line: str) -> None:
         middle = line[max(0, at - random.randrange(1, 8)) : at]
         assert_linear(lambda size, at=at, middle=middle: find(line[:at] + middle * (size // len(middle)) + line[at:]), MB // 8)  # type: ignore[misc]
         assert_linear(lambda size, at=at: find((line[:at] + " ") * (size // (at + 1))), MB // 8)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("run", [*RUNS, "(a", "a/", "[<c010b860>] (a) from ", "BUG: a", "Oops: a", "Code: 00 ", "x : 00000000 "])
+def test_a_record_is_judged_in_linear_time(run: str) -> None:
+    """Up to the length beyond which nothing is believed, a whole record costs no more than so much for each character."""
+    for head in ("", "BUG: ", "WARNING: at ", "INFO: task ", "Modules linked in:", "[<c010b860>] ", " #0: ("):
+        text = (head + run * MAX_CHARS)[:MAX_CHARS]
+        job = lambda text=text: [kernel_lines(text), address_form(text), begins_report(text)]  # noqa: E731
+        assert min(cpu_s(job) for _ in range(TRIES)) < MOST_S_PER_RECORD, head
 
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])

@@ -157,3 +157,73 @@ _SYSLOG: dict[str, Wanted] = {
 }
 
 DECIDED: dict[str, Wanted] = _LINES | _MAPS | _MODULES | _OPTIONS | _SIGNALS | _SYSLOG
+
+
+# Cases in which no kernel would print the line: other text stands beside the bracket, as a user's string can. The
+# drop-in names them, by the map of a kernel that is not randomised; translate names them, and says which lines these
+# are; klogd-py never does. Why, and which.
+PROSE: dict[str, tuple[str, ...]] = {
+    "several addresses, nested or damaged brackets and words in one line": (
+        "several_addresses_one_line",
+        "nested_brackets",
+        "strtoul_leniency",
+        "strtoul_extremes",
+        "timestamps_and_plain_brackets",
+        "percent_signs",
+        "control_and_high_bytes",
+        "nul_bytes",
+    ),
+    "the word at, and, or tail stands beside the bracket": (
+        "exactly_at_symbol",
+        "exactly_at_symbol_no_modules",
+        "one_below_next_symbol",
+        "below_first_symbol",
+        "at_last_symbol_no_modules",
+        "past_last_symbol_no_modules",
+        "past_last_symbol_with_modules",
+        "at_last_symbol_with_modules",
+        "address_zero",
+        "address_zero_with_zero_based_map",
+    ),
+    "a long line of other text holds the bracket": (
+        "symbol_room_exact",
+        "symbol_room_short",
+        "symbol_across_buffer_end",
+        "space_accounting_overflow",
+        "opt_2_long_line",
+        "opt_2_long_line_overflow",
+    ),
+    "letters and words stand beside the bracket": (
+        "partial_last_line",
+        "opt_2",
+        "opt_2_no_modules",
+        "opt_2_x",
+        "opt_2_straddling_reads",
+        "opt_o_single_read",
+        "map_long_name",
+        "map_name_over_511",
+        "map_name_exactly_511",
+        "version_match",
+        "version_match_flavour",
+        "version_match_aout_underscore",
+        "version_two_underscores_is_no_version",
+        "version_mismatch",
+        "version_trailing_junk",
+        "version_without_number",
+        "version_two_part_release",
+        "version_this_machine",
+        "version_sublevel_over_255",
+        "version_sublevel_over_255_or",
+        "version_mismatch_no_modules",
+        "version_first_decides",
+        "search_nothing",
+        "search_boot_release",
+        "search_boot_plain_after_mismatch",
+        "search_root_release",
+        "search_usr_src",
+        "search_unversioned_rejected",
+        "search_malformed_candidate",
+        "search_match_then_garbage",
+        "syslog_two",
+    ),
+}

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.classic_decisions import DECIDED, wanted
+from klogd_py import testimony
+from klogd_py.addresses import find
+from klogd_py.filtering import DoubtfulLines, renamed
+from klogd_py.symbols.table import Table
+from klogd_py.testimony import Origin, Withheld
+from klogd_py.traces import from_capture
+from klogd_py.translate import Decoded, Manner
+from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
 from tests.journeys.classic_run import run
 from tests.journeys.classic_vectors import DATA, Vector, load
 
@@ -42,3 +49,43 @@ def test_every_recorded_case_is_decided_once() -> None:
 
 def test_the_recording_is_the_one_that_was_decided_on() -> None:
     assert Counter(vector.stance for vector in VECTORS.values()) == {"keep": 75, "fix": 47, "decide": 12}
+
+
+def prose_lines(vector: Vector) -> list[str]:
+    """The lines with an address that klogd-py does not name."""
+    lines = [line for line in vector.input_lines if find(line, named_too=True)]
+    judged = [(line, testimony.withheld(from_capture(line), find(line, named_too=True), Origin.CAPTURE)) for line in lines]
+    assert {reason for _, reason in judged} <= {None, Withheld.FORM}
+    return [line for line, reason in judged if reason is not None]
+
+
+def test_every_case_of_a_bracket_in_prose_is_listed() -> None:
+    listed = [name for names in PROSE.values() for name in names]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {name for name, vector in VECTORS.items() if prose_lines(vector)}
+
+
+@pytest.mark.parametrize("name", [name for names in PROSE.values() for name in names])
+def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
+    vector = VECTORS[name]
+    if vector.map_text is None:
+        pytest.skip("the map of this case is searched for, which translate never does")
+    place_of = Table(vector.map_text.encode("latin-1"), "").place_of
+    doubtful = DoubtfulLines()
+    text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
+    out = renamed(text, place_of, Manner(decoded=Decoded.REPLACE), doubtful)
+    assert (out != text) == bool(doubtful.count)
+    assert bool(doubtful.remarks()) == bool(doubtful.count)
+
+
+def test_most_brackets_in_prose_are_named_by_translate() -> None:
+    maps = [VECTORS[name] for names in PROSE.values() for name in names if VECTORS[name].map_text]
+    tables = [(vector, Table(str(vector.map_text).encode("latin-1"), "").place_of) for vector in maps]
+    named = [
+        vector
+        for vector, place_of in tables
+        if any(
+            b"+0x" in renamed(line.encode("latin-1"), place_of, Manner(decoded=Decoded.REPLACE)) for line in prose_lines(vector)
+        )
+    ]
+    assert len(named) > len(maps) * 3 // 4

@@ -78,7 +78,7 @@ class Daemon:
         )
         self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
         self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))
-        self._outlets = Outlets(self.mailroom, self._books, self._boot, self._user, live=self._live)
+        self._outlets = Outlets(self.mailroom, self._books, self._boot, live=self._live)
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -98,11 +98,9 @@ class Daemon:
         """
         self._take_signals()
         self._set_console_level()
-        self._outlets.arrange(self.config)
-        if self._is_asked:
-            self.reporting.listen(self.config.status, self._user.number if self._user else -1)
         if self._user is not None:
-            privileges.become(self._user)  # before symbols are read, or a later look at them would find less than this one
+            self._go_on_as(self._user)  # before symbols are read, or a later look at them would find less than this one
+        self._outlets.arrange(self.config)
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
         self._set_manner()
@@ -122,6 +120,19 @@ class Daemon:
         return self.status
 
     # Building
+
+    def _go_on_as(self, user: privileges.User) -> None:
+        """Let go of root, once everything is open that lies where only root can put anything.
+
+        Raises:
+            PositionInUse: another daemon uses the same position file.
+            CannotBecome: this process may not become that user.
+        """
+        if os.geteuid() == 0:
+            self._outlets.open_for(user, self.config)
+            if self._is_asked:
+                self.reporting.listen_for(user.number, self.config.status)
+        privileges.become(user)
 
     async def _begin(self, ready: Callable[[], None]) -> None:
         """Read the symbols, and say that we are there."""

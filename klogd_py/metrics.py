@@ -7,7 +7,9 @@ where metrics are configured.
 Source of truth: https://prometheus.io/docs/practices/naming; the textfile collector reads ``*.prom``.
 """
 
+import contextlib
 import os
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
 from klogd_py.status import SinkState, Status
+from klogd_py.trusted_directory import directory_of
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Value = Callable[[SinkState], float]
@@ -49,17 +52,23 @@ def text(status: Status) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, readable by everybody; raises OSError. May block as long as the disk does."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")  # hidden, and not *.prom: the collector passes it over
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)  # whatever the umask of the service is
-            file.write(content)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    """Replace a file as a whole, readable by everybody; raises OSError. May block as long as the disk does.
+
+    The directory is often one that others may write to: what is written first has a name that nobody can foresee, and is new.
+    """
+    with directory_of(path) as directory:
+        beside = f".{path.name}.{secrets.token_hex(8)}"  # hidden, and not *.prom: the collector passes it over
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(beside, flags, 0o644, dir_fd=directory.descriptor)
+        try:
+            with open(descriptor, "wb") as file:
+                os.fchmod(descriptor, 0o644)  # whatever the umask of the service is
+                file.write(content)
+            os.rename(beside, directory.name, src_dir_fd=directory.descriptor, dst_dir_fd=directory.descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(beside, dir_fd=directory.descriptor)
+            raise
 
 
 def families(status: Status) -> Iterable[Metric]:

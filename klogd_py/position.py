@@ -18,9 +18,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from klogd_py.regular_file import read_bounded
+from klogd_py.trusted_directory import directory_of
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BLOCK_BYTES = 512  # padded with blanks to a multiple, or to what is there: nothing of a longer text stays
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+LIMIT_BYTES = 1 << 20  # far beyond the positions of any number of sinks
 
 
 class _Saved(Struct):
@@ -71,7 +74,7 @@ class Ledger:
         if self._descriptor >= 0:
             return
         try:
-            descriptor = os.open(self._path, _FLAGS, 0o600)
+            descriptor = self._opened()
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
         try:
@@ -84,7 +87,6 @@ class Ledger:
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
         if self._size == 0:
-            self._leave_to_owner()
             self._write({})
 
     def owed(self, sink: str) -> int | None:
@@ -128,19 +130,26 @@ class Ledger:
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
 
-    def _leave_to_owner(self) -> None:
-        """Give a new file to whom its directory belongs: run by hand as root, it must not be lost to the service's user."""
-        if os.geteuid() == 0:
-            owner = self._path.parent.stat()
-            with contextlib.suppress(OSError):  # root of a user namespace, in which that owner has no number
-                os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
+    def _opened(self) -> int:
+        """The file, made if need be; run by hand as root, it must not be lost to the user to whom its directory belongs."""
+        with directory_of(self._path) as directory:
+            owner = directory.owner if os.geteuid() == 0 else None
+            return directory.open_regular(os.O_RDWR | os.O_CREAT, 0o600, new_for=owner)
+
+    def _read(self) -> bytes:
+        with directory_of(self._path) as directory:
+            descriptor = directory.open_regular(os.O_RDONLY)
+        try:
+            return read_bounded(descriptor, LIMIT_BYTES)
+        finally:
+            os.close(descriptor)
 
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
 
     def _load(self) -> dict[str, int]:
         try:
-            raw = self._path.read_bytes()
+            raw = self._read()
             saved = msgspec.json.decode(raw, type=_Saved)
         except FileNotFoundError:
             return {}

@@ -33,11 +33,14 @@ class FileTooLarge(OSError):
     """The file has more bytes than its limit allows, or they do not come in time."""
 
 
-def open_regular(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600, *, follow: bool = True) -> int:
+def open_regular(
+    path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600, *, follow: bool = True, dir_fd: int | None = None
+) -> int:
     """Open a regular file and return its descriptor, which the caller closes.
 
-    ``follow`` says whether the last part of the path may be a symbolic link. The type is asked before the file is opened,
-    since opening alone can move a device, and once more of the descriptor, since the path may have changed meanwhile.
+    ``follow`` says whether the last part of the path may be a symbolic link, ``dir_fd`` from which open directory a relative
+    path is taken. The type is asked before the file is opened, since opening alone can move a device, and once more of the
+    descriptor, since the path may have changed meanwhile.
 
     Raises:
         NotRegularFile: it is a directory, a FIFO, a device, a socket, or a link that is not followed.
@@ -47,12 +50,12 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600, 
     if "\0" in name:
         raise OSError(errno.EINVAL, "a path with a NUL byte", name)
     try:
-        _check(os.stat(name, follow_symlinks=follow), name)
+        _check(os.stat(name, dir_fd=dir_fd, follow_symlinks=follow), name)
     except FileNotFoundError:
         if not flags & os.O_CREAT:
             raise
     never_waits = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(name, flags | never_waits | (0 if follow else os.O_NOFOLLOW), mode)
+    descriptor = os.open(name, flags | never_waits | (0 if follow else os.O_NOFOLLOW), mode, dir_fd=dir_fd)
     try:
         _check(os.fstat(descriptor), name)
     except NotRegularFile:

@@ -16,6 +16,7 @@ from klogd_py.scrape import Scrape
 from klogd_py.settings import Metrics, StatusSection
 from klogd_py.status import Status, sentence
 from klogd_py.status_socket import SocketUnusable, StatusSocket
+from klogd_py.trusted_directory import is_shared
 
 STATUS_PERIOD_S = 1.0
 
@@ -30,6 +31,7 @@ class Reporting:
         self._status = status
         self._timer: asyncio.TimerHandle | None = None
         self._section: StatusSection | None = None
+        self._tried: StatusSection | None = None  # before the daemon went on as somebody else, and told if in vain
         self._metrics = Metrics()
         self._socket: StatusSocket | None = None
         self._scrape: Scrape | None = None
@@ -52,16 +54,21 @@ class Reporting:
         if self._timer is None and notify.is_heard():
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self.tell)
 
-    def listen(self, section: StatusSection, owner: int = -1) -> None:
-        """Have the status socket that the configuration names; ``owner`` is whom the daemon goes on as, if somebody else."""
-        if self._socket is None or section != self._section:
-            self._close_socket()
-            self._section = section
+    def listen_for(self, owner: int, section: StatusSection) -> None:
+        """Open the status socket for a user as whom the daemon is about to go on, where only root can.
+
+        What lies where others can change it is left to the user.
+        """
+        if section.socket and not is_shared(section.socket):
             self._open_socket(section, owner)
+            self._tried = section
 
     async def arrange(self, section: StatusSection, metrics: Metrics) -> None:
         """Have the windows that the configuration names; those that it names as before stay open."""
-        self.listen(section)
+        if section is not self._tried and (self._socket is None or section != self._section):
+            self._close_socket()
+            self._open_socket(section, -1)
+        self._tried = None  # a reload tries again what root could not open
         if metrics != self._metrics:
             self._close_metrics()
             self._metrics = metrics
@@ -76,6 +83,7 @@ class Reporting:
         self._courier.close()
 
     def _open_socket(self, section: StatusSection, owner: int) -> None:
+        self._section = section
         if not section.socket:
             return
         group = None

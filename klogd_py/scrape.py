@@ -7,13 +7,11 @@ Source of truth: RFC 9112 for the form of request and answer.
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from klogd_py.local_socket import LocalSocket
 from klogd_py.loopback import address_of
 
 LIMIT_S = 5.0
@@ -33,21 +31,14 @@ class Scrape:
         self._type = content_type
         self._callers = 0
         self._server: asyncio.Server | None = None
+        self._local: LocalSocket | None = None
 
     async def open(self) -> None:
         """Begin to listen; raises OSError."""
         at = address_of(self._listen)
         if isinstance(at, Path):
-            with contextlib.suppress(FileNotFoundError):
-                if at.is_socket():
-                    at.unlink()
-            before = os.umask(0o117)
-            try:
-                listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                listening.bind(str(at))
-            finally:
-                os.umask(before)
-            self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LIMIT_BYTES)
+            self._local = LocalSocket(at, mode=0o660)
+            self._server = await asyncio.start_unix_server(self._serve, sock=self._local.socket, limit=LIMIT_BYTES)
         else:
             self._server = await asyncio.start_server(self._serve, *at, limit=LIMIT_BYTES)
 
@@ -55,9 +46,8 @@ class Scrape:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
-        at = address_of(self._listen)
-        if isinstance(at, Path):
-            at.unlink(missing_ok=True)
+        if self._local is not None:
+            self._local.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._callers >= MOST_CALLERS:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import socket
-import stat
 import struct
 import sys
 import time
@@ -21,9 +20,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from klogd_py.local_socket import LocalSocket
 from klogd_py.status import Status, without_addresses
 
-BACKLOG = 128
 AT_ONCE = 16  # callers for each turn of the loop
 KEPT_S = 0.1  # a document serves everybody who calls within this time
 LIMIT_S = 5.0
@@ -78,17 +77,27 @@ class StatusSocket:
         self._group = group
         self._status = status
         self._kept: dict[bool, tuple[float, bytes]] = {}
-        self._listening = _listen(path, group, owner)
-        self._made = os.stat(path)
+        try:
+            self._local = LocalSocket(path, owner=owner)
+            if group is not None:
+                self._open_to(group)
+        except OSError as error:
+            raise SocketUnusable(f"{path}: {error.strerror or error}") from error
+        self._listening = self._local.socket
         asyncio.get_running_loop().add_reader(self._listening, self._answer)
 
     def close(self) -> None:
         """Stop listening, and take the name away if it is still ours."""
         asyncio.get_running_loop().remove_reader(self._listening)
-        self._listening.close()
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # a directory that is no longer ours
-            if os.path.samestat(os.stat(self._path), self._made):
-                self._path.unlink()
+        self._local.close()
+
+    def _open_to(self, group: int) -> None:
+        """Let a group connect; where that is forbidden the socket is still root's and the daemon's own."""
+        try:
+            self._local.open_to(group)
+        except PermissionError:
+            words = "%s: may not be opened to group %d: only the daemon's own group can be, see Group= of its unit"
+            logger.warning(words, self._path, group)
 
     def _answer(self) -> None:
         for _ in range(AT_ONCE):
@@ -162,56 +171,3 @@ def _connected(path: Path) -> socket.socket:
     except BaseException:
         asking.close()
         raise
-
-
-def _listen(path: Path, group: int | None, owner: int) -> socket.socket:
-    """A listening socket at ``path``; one that nobody listens at any more is taken away first."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        path.parent.mkdir(mode=0o755, exist_ok=True)
-        _clear(path)
-        before = os.umask(0o177)
-        try:
-            listening.bind(str(path))
-        finally:
-            os.umask(before)
-        if group is not None:
-            _open_to(path, group)
-        if owner >= 0:
-            os.chown(path, owner, -1)
-        listening.listen(BACKLOG)
-    except (OSError, ValueError) as error:
-        listening.close()
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise SocketUnusable(f"{path}: {reason}") from error
-    return listening
-
-
-def _open_to(path: Path, group: int) -> None:
-    """Let a group connect; where that is forbidden the socket is still root's and the daemon's own."""
-    try:
-        if path.stat().st_gid != group:  # the service may not change owners, nor need it for its own group
-            os.chown(path, -1, group)
-        path.chmod(0o660)
-    except PermissionError:
-        words = "%s: may not be opened to group %d: only the daemon's own group can be, see Group= of its unit"
-        logger.warning(words, path, group)
-
-
-def _clear(path: Path) -> None:
-    """Remove a socket that a daemon which was killed has left; raises OSError if it is in use, or no socket."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise FileExistsError("not a socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        asking.setblocking(False)
-        try:
-            asking.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except BlockingIOError:  # its queue is full, so somebody is there
-            pass
-    raise OSError("another daemon listens there")

@@ -1,6 +1,7 @@
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,26 @@ def test_where_it_cannot_be_written_nothing_is_left_behind(tmp_path: Path) -> No
     with pytest.raises(IsADirectoryError):
         metrics.write(tmp_path / "klogd.prom", b"new\n")
     assert [path.name for path in tmp_path.iterdir()] == ["klogd.prom"]
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("elsewhere"), Path.mkdir])
+def test_no_planted_name_is_ever_written_to(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+    planted = tmp_path / f".klogd.prom.{os.getpid()}"
+    plant(planted)
+    metrics.write(tmp_path / "klogd.prom", b"new\n")
+    assert (tmp_path / "klogd.prom").read_bytes() == b"new\n"
+    assert {path.name for path in tmp_path.iterdir()} == {planted.name, "klogd.prom"}
+
+
+@pytest.mark.parametrize("kind", ["link", "FIFO", "other file"])
+def test_what_has_the_name_is_replaced_itself(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "klogd.prom", tmp_path / "other"
+    other.write_text("precious")
+    if kind == "link":
+        path.symlink_to(other)
+    elif kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        os.link(other, path)
+    metrics.write(path, b"new\n")
+    assert (path.read_bytes(), path.is_symlink(), other.read_text()) == (b"new\n", False, "precious")

@@ -37,3 +37,29 @@ def test_what_is_built_into_the_package_is_needed_and_has_a_hash() -> None:
 def test_a_script_is_one_that_any_shell_understands(script: Path) -> None:
     done = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def purge(tmp_path: Path, arguments: str) -> tuple[str, list[str]]:
+    """Run the postrm with commands that only tell what they were called with; its errors, and these calls."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("rm", "rmdir", "getent", "userdel", "groupdel", "deluser", "delgroup"):
+        (commands / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (commands / name).chmod(0o755)
+    script = (PROJECT / "packaging/debian/klogd-py.postrm").read_text()
+    done = subprocess.run(
+        ["/bin/sh", "-s", arguments], input=script, env={"PATH": str(commands)}, capture_output=True, text=True, check=True
+    )
+    return done.stderr, done.stdout.splitlines()
+
+
+def test_purge_takes_the_files_and_leaves_the_user(tmp_path: Path) -> None:
+    errors, called = purge(tmp_path, "purge")
+    assert errors == ""
+    assert "rm -rf /var/lib/klogd-py /var/log/klogd-py" in called
+    assert {line.split()[0] for line in called} <= {"rm", "rmdir"}
+
+
+@pytest.mark.parametrize("action", ["remove", "upgrade"])
+def test_removal_without_purge_takes_no_file(tmp_path: Path, action: str) -> None:
+    assert purge(tmp_path, action) == ("", [])

@@ -1,5 +1,7 @@
 import asyncio
+import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,43 @@ def test_more_callers_than_allowed_are_turned_away() -> None:
             return answer
 
     assert asyncio.run(crowd()) == b""
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "metrics"
+
+
+def open_and_close(path: Path) -> None:
+    async def opened() -> None:
+        scrape = Scrape(f"unix:{path}", lambda: b"", "text/plain")
+        await scrape.open()
+        scrape.close()
+
+    asyncio.run(opened())
+
+
+def test_socket_that_another_listens_at_is_left(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(OSError, match="another daemon listens there"):
+            open_and_close(path)
+        assert path.is_socket()
+
+
+def test_link_to_anothers_socket_is_left(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"{path}.other")
+    path.symlink_to(f"{path}.other")
+    with pytest.raises(OSError, match="not a socket"):
+        open_and_close(path)
+    assert path.is_symlink()
+
+
+def test_socket_of_a_killed_daemon_is_replaced(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    open_and_close(path)
+    assert not path.exists()

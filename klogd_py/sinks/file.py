@@ -14,7 +14,11 @@ from pathlib import Path
 
 from klogd_py.record import Entry
 from klogd_py.sinks import SinkDown
+from klogd_py.sinks.held import HeldFiles
 from klogd_py.sinks.text import Stamps, document, host_name, printable, said_in_all
+from klogd_py.trusted_directory import directory_of
+
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 class FileForm(Enum):
@@ -31,13 +35,21 @@ class FileSink:
     keeps_position = True
     blocking = False  # a file never waits; standard output does
 
-    def __init__(self, path: str, form: FileForm = FileForm.TEXT, mode: int = 0o640, boot_id: str = "") -> None:
-        """``mode`` is for a file that has to be created."""
+    def __init__(
+        self,
+        path: str,
+        form: FileForm = FileForm.TEXT,
+        mode: int = 0o640,
+        boot_id: str = "",
+        held: HeldFiles | None = None,
+    ) -> None:
+        """``mode`` is for a file that has to be created; ``held`` are files for when this process may not open its own."""
         self.name = f"file:{path}"
         self._path = Path(path)
         self._form = form
         self._mode = mode
         self._boot_id = boot_id
+        self._held = held if held is not None else HeldFiles()
         self._host = host_name()
         self._stamps = Stamps()
         self._descriptor = -1
@@ -62,7 +74,8 @@ class FileSink:
         try:
             self._open_current()
         except OSError as error:
-            raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}") from error
+            lost = "; what root had opened was moved or removed, a restart opens it anew" * (self._path in self._held.lost)
+            raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}{lost}") from error
         lines = self.frames(entries)
         begun = self._rest or b"\n" * self._torn  # a pipe took only part of the first; a line that is not ours is to be ended
         data = begun + "".join(lines[1:] if self._rest else lines).encode()
@@ -88,15 +101,10 @@ class FileSink:
         os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
         raise SinkDown(f"{self._path}: could be written only in part", accepted)
 
-    def open_for(self, user: int, group: int) -> None:
-        """Open the file before there is something to write; one that has to be created is this user's.
-
-        Raises OSError. What exists keeps its owner.
-        """
-        is_new = not self._path.exists()
-        self._open_current()
-        if is_new and self._descriptor > 2:
-            os.fchown(self._descriptor, user, group)
+    @property
+    def path(self) -> Path | None:
+        """Where the file lies; ``None`` for standard output."""
+        return None if str(self._path) == "-" else self._path
 
     def fileno(self) -> int:
         """A file has room or is down."""
@@ -111,7 +119,7 @@ class FileSink:
 
     def _open_current(self) -> None:
         """Have the descriptor be that of the file which has the name now."""
-        if str(self._path) == "-":
+        if self.path is None:
             self._descriptor = 1
             return
         if self._descriptor >= 0:
@@ -119,14 +127,29 @@ class FileSink:
                 named = os.stat(self._path)
             except FileNotFoundError:
                 named = None
+            except PermissionError:  # a directory that only root passes: the file itself tells whether it has its name
+                if self._held.has(self._path):
+                    return
+                raise
             if named is not None and (named.st_dev, named.st_ino) == self._ours:
                 return
             self.close()
-        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
-        self._descriptor = os.open(self._path, flags, self._mode)
+        self._descriptor = self._opened()
         status = os.fstat(self._descriptor)
         self._ours = status.st_dev, status.st_ino
-        self._torn = _ends_within_a_line(self._path, self._descriptor)
+        self._torn = _ends_within_a_line(self._descriptor)
+
+    def _opened(self) -> int:
+        try:
+            with directory_of(self._path, follow=True) as directory:
+                descriptor = directory.open(FLAGS, self._mode)
+        except PermissionError:
+            held = self._held.again(self._path)
+            if held is None:
+                raise
+            return held
+        self._held.forget(self._path)  # it would keep the disk space of a file that is rotated and removed
+        return descriptor
 
 
 def _as_klogd(entry: Entry) -> str:
@@ -157,16 +180,18 @@ def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
     return whole, written
 
 
-def _ends_within_a_line(path: Path, descriptor: int) -> bool:
+def _ends_within_a_line(descriptor: int) -> bool:
     """Whether a regular file has bytes behind its last line feed; one that cannot be read is taken to have none."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return False
-    try:
-        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:  # this very file, whatever has its name now
+        reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        reading = os.dup(descriptor)
     try:
         return os.pread(reading, 1, status.st_size - 1) not in (b"\n", b"")
+    except OSError:  # open for writing alone
+        return False
     finally:
         os.close(reading)

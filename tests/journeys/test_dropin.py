@@ -1,5 +1,6 @@
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.classic import AlreadyRunning, PidFile
+from klogd_py.classic import NotRunning, PidFile, signal_running
 from tests.fakes import DatagramListener, environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
 from tests.waiting import until
@@ -221,15 +222,108 @@ def test_the_end_of_a_daemon_writes_into_nothing_that_it_opened_later(tmp_path: 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {str(number): b"" for number in range(5)}
 
 
-def test_a_file_that_another_has_removed_is_not_taken_for_the_pid_file(tmp_path: Path) -> None:
+CLAIMS = """
+import pathlib, sys
+from klogd_py.classic import AlreadyRunning, PidFile
+try:
+    PidFile(pathlib.Path(sys.argv[1])).claim()
+except AlreadyRunning as error:
+    sys.exit(str(error))
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "rb")
+fcntl.flock(file, fcntl.LOCK_EX)
+fcntl.lockf(file, fcntl.LOCK_SH)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+NOBODY = 65534
+
+
+def claim(path: Path) -> str:
+    """What another process is told that claims the file; it has let go of it by then."""
+    return subprocess.run(
+        [sys.executable, "-c", CLAIMS, path], input="", capture_output=True, text=True, timeout=10
+    ).stderr.strip()
+
+
+@contextlib.contextmanager
+def holder(program: str, path: Path, uid: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the file for as long as the block lasts."""
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=uid) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_removed_pid_file_is_no_pid_file(tmp_path: Path) -> None:
     path = tmp_path / "klogd.pid"
     first, second = PidFile(path), PidFile(path)
     first.claim()
     path.unlink()
     second.claim()
     first.release()
-    assert path.read_text() == f"{os.getpid()}\n", "who lost its name removes nobody else's"
-    with pytest.raises(AlreadyRunning):
-        PidFile(path).claim()
+    assert path.exists(), "who lost its name removes nobody else's"
+    assert claim(path) == f"already running as process {os.getpid()} (see {path})"
+    assert subprocess.check_output(["cat", path]) == f"{os.getpid()}\n".encode()
     second.release()
     assert not path.exists()
+
+
+def test_pid_file_left_readable_is_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "klogd.pid"
+    path.touch(0o644)
+    claimed = PidFile(path)
+    claimed.claim()
+    assert path.stat().st_mode & 0o7777 == 0o600
+    claimed.release()
+
+
+def test_lock_of_what_is_no_klogd_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "klogd.pid"
+    path.touch()
+    with holder(LOCKS, path):
+        assert claim(path) == f"locked by what is no klogd, or not to be seen from here (see {path})"
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, and another user to be")
+
+
+@needs_root
+def test_nobody_else_can_lock_the_pid_file(place: Path) -> None:
+    path = place / "klogd.pid"
+    with holder(CLAIMS, path):
+        ran = subprocess.run([sys.executable, "-c", LOCKS, path], user=NOBODY, input=b"", capture_output=True, timeout=10)
+    assert b"Permission denied" in ran.stderr
+
+
+@needs_root
+def test_pid_file_of_another_user_is_refused(place: Path) -> None:
+    path = place / "klogd.pid"
+    path.touch()
+    os.chown(path, NOBODY, NOBODY)
+    assert f"a file of user {NOBODY}'s is no pid file of klogd's" in claim(path)
+    with pytest.raises(OSError, match="is no pid file"):
+        signal_running(path, signal.SIGUSR1)
+    assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("program", [CLAIMS, LOCKS])
+def test_only_the_locks_owner_is_ever_signalled(tmp_path: Path, program: str) -> None:
+    """The number in the file is a stranger's by now, whoever has locked it."""
+    path = tmp_path / "klogd.pid"
+    path.touch()
+    with subprocess.Popen(["sleep", "60"]) as stranger, holder(program, path) as owner:
+        path.write_text(f"{stranger.pid}\n")
+        with contextlib.suppress(NotRunning):
+            signal_running(path, signal.SIGUSR1)
+        if program == CLAIMS:
+            assert owner.wait(5) == -signal.SIGUSR1
+        assert (owner.poll() is None) == (program == LOCKS)
+        assert stranger.poll() is None
+        stranger.kill()

@@ -5,6 +5,8 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,15 +17,6 @@ from tests.waiting import until
 
 pytestmark = needs_kmsg
 CAP_SYSLOG = 1 << 34
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder that other users may pass through, but not write to."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == "root" and folder != Path("/tmp"):
-            folder.chmod(0o755)
-    return tmp_path
 
 
 def status_of(program: Program) -> dict[str, str]:
@@ -61,6 +54,56 @@ def test_files_that_only_root_can_create_are_written_and_opened_anew(place: Path
     assert log.owner() == "nobody"
     assert position.owner() == "root"
     assert not [line for line in program.log if "Permission denied" in line or "not saved" in line]
+
+
+def marked(log: Path, marker: str) -> list[str]:
+    """The lines of a log that hold a marker."""
+    return [line for line in lines_of(log) if marker in line]
+
+
+def private(place: Path) -> Path:
+    """A log in a folder that only root may pass."""
+    folder = place / "private"
+    folder.mkdir(mode=0o700)
+    return folder / "kern.log"
+
+
+def roots_own(place: Path) -> Path:
+    """A log that only root may write to, and that somebody left unfinished."""
+    path = place / "kern.log"
+    path.write_text("half a line")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("prepare", [private, roots_own])
+def test_log_that_only_root_opens_is_written(place: Path, prepare: Callable[[Path], Path]) -> None:
+    log = prepare(place)
+    config = configure(place, f'user = "nobody"\nsinks = ["file:{log}"]\n[watch]\nfiles = false\n')
+    with Program(place, config=config) as program:
+        for reloads in (1, 2, 3):
+            marker = f"marker-{secrets.token_hex(8)}"
+            say(marker)
+            until(partial(marked, log, marker), f"the marker before reload {reloads}")
+            program.send(signal.SIGHUP)
+            program.await_told("READY=1", times=reloads + 1)
+        assert program.stop() == 0
+    assert not [line for line in program.log if "Permission denied" in line]
+    if prepare is roots_own:
+        assert lines_of(log)[0] == "half a line"
+        assert (log.owner(), log.stat().st_mode & 0o777) == ("root", 0o600)
+
+
+@pytest.mark.parametrize("prepare", [private, roots_own])
+def test_log_that_only_root_opens_is_down_once_rotated(place: Path, prepare: Callable[[Path], Path]) -> None:
+    log = prepare(place)
+    with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
+        say(marker := f"marker-{secrets.token_hex(8)}")
+        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        log.rename(log.with_name("kern.log.1"))
+        say(f"marker-{secrets.token_hex(8)}")
+        program.await_log("for user nobody; what root had opened was moved or removed, a restart opens it anew")
+    assert not log.exists()
 
 
 def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(place: Path) -> None:

@@ -1,0 +1,60 @@
+"""Which modules make, change or remove anything by its name: each is in the table of docs/security.md, and safe for root."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "klogd_py"
+# fmt: off
+BY_NAME = {
+    "bind", "chmod", "chown", "hardlink_to", "lchmod", "lchown", "link",
+    "makedirs", "mkdir", "mkfifo", "mknod", "removedirs", "rename", "renames",
+    "rmdir", "symlink", "symlink_to", "touch", "truncate", "unlink", "utime",
+    "write_bytes", "write_text",
+}
+# fmt: on
+ALLOWED = {
+    ("local_socket", "bind"),  # where demand_lasting has been asked
+    ("local_socket", "chmod"),  # through /proc/self/fd
+    ("local_socket", "chown"),
+    ("local_socket", "mkdir"),  # in an open directory of root's own
+    ("metrics", "rename"),  # within an open directory
+    ("metrics", "unlink"),
+    ("trusted_directory", "unlink"),
+    ("watch/uevents", "bind"),  # netlink
+}
+MAY_CREATE = {"classic", "metrics", "position", "regular_file", "sinks/file", "sinks/held", "trusted_directory"}
+
+
+def test_nothing_else_is_touched_by_its_name() -> None:
+    touched, creating = set(), set()
+    for path in PACKAGE.rglob("*.py"):
+        module = str(path.relative_to(PACKAGE).with_suffix(""))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BY_NAME:
+                touched.add((module, node.func.attr))
+            if isinstance(node, ast.Attribute) and node.attr == "O_CREAT":
+                creating.add(module)
+    assert touched == ALLOWED
+    assert creating == MAY_CREATE
+
+
+def test_no_file_is_opened_for_writing_by_its_name() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and _opens(node):
+                words = [
+                    word.value for word in (*node.args, *(key.value for key in node.keywords)) if isinstance(word, ast.Constant)
+                ]
+                assert not [word for word in words if _writes(word)], f"{path}:{node.lineno}"
+
+
+def _opens(call: ast.Call) -> bool:
+    """Whether a call opens something that is not open already: Path.open, gzip.open, open with a path."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr == "open"
+    by_descriptor = bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == "descriptor"
+    return isinstance(call.func, ast.Name) and call.func.id == "open" and not by_descriptor
+
+
+def _writes(word: object) -> bool:
+    return isinstance(word, str) and bool(set(word) & set("wax+")) and set(word) <= set("rwaxbt+")

@@ -1,7 +1,7 @@
 r"""Which symbol of one sorted source contains an address?
 
 A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place by bisection of
-the buffer's bytes: no object per symbol, no start-up cost, and an mmap stays the page cache's memory.
+the buffer's bytes: no object per symbol, no start-up cost, and a large file stays the page cache's memory.
 
 A symbol reaches to the next higher address in the table; the last line only ends its predecessor. Absolute symbols
 (type A), `HOLE` lines and what the linker's script marks (``_etext``, ``__kprobes_text_end``) end a symbol, too, but name
@@ -11,25 +11,29 @@ Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c 
 """
 
 import contextlib
-import mmap
+import re
 from enum import Enum
 
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-
-Buffer = bytes | mmap.mmap
+from klogd_py.symbols.file_bytes import Buffer, FileBytes
 
 HOLE = b"!"  # the type of a line that ends the symbol before it and names nothing
 KERNEL_HALF = 1 << 63  # no 64-bit kernel whose symbols lie above here has code below
 FIRST_PAGE_END = 4096  # offsets from a null pointer
 LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
+LONGEST_NAME_BYTES = 1024  # the kernel's own limit is KSYM_NAME_LEN, 512
+MOST_ALIASES = 4096  # at one address: the system calls that a kernel was built without are some hundreds
 _PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
 _END_MARKERS = frozenset(
     (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
 )
 _TRAMPOLINE = b"__SCT__"  # of a static call; behind the last one its section is empty
 _TRAMPOLINE_BYTES = 16
+_LONGEST_LINE_BYTES = 4096  # of which a name that is too long to be one can be told
+# What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, nothing beyond ASCII.
+_NAME = re.compile(rb"[!-~]{1,%d}" % LONGEST_NAME_BYTES)
 
 
 class Aliases(Enum):
@@ -51,7 +55,9 @@ class Line(Struct, frozen=True, gc=False):
     @property
     def names_something(self) -> bool:
         """Whether an address inside may be named by this line."""
-        return self.kind not in b"Aa!" and not _is_marker(self.name)
+        if self.kind in b"Aa!" or not is_name(self.name) or _is_marker(self.name):
+            return False
+        return not self.module or is_name(self.module.encode("utf-8", "replace"))
 
 
 class Table:
@@ -68,7 +74,7 @@ class Table:
         self.source = source
         self.slide = slide
         self._lines = lines
-        self._mapped = lines if isinstance(lines, mmap.mmap) else None
+        self._file = lines if isinstance(lines, FileBytes) else None
         self._end = len(lines) if end is None else end
         self._aliases = aliases
         self._digits = lines.find(b" ", 0, 17)
@@ -83,14 +89,14 @@ class Table:
         value = address - self.slide
         if value < self._floor or value < self._first:
             return Unknown.OUTSIDE
-        if self._mapped is not None and self._mapped.size() < self._end:
-            return Unknown.NO_SYMBOLS  # the file was truncated in place: to touch what it lost would end the process
+        if self._file is not None and self._file.is_cut:
+            return Unknown.NO_SYMBOLS
         start = self._last_at_or_below(value)
         after = self.line_after(start)
         if after >= self._end:
             return Unknown.OUTSIDE
-        line = self._choose(start)
         try:
+            line = self._choose(start)
             size = self.address_at(after) - line.address
         except ValueError:
             return Unknown.OUTSIDE  # a damaged line: where the symbol ends is not known
@@ -107,7 +113,10 @@ class Table:
         value = address - self.slide
         if value < self._first:
             return set()
-        lines = self._group(self._last_at_or_below(value))
+        try:
+            lines = self._group(self._last_at_or_below(value))
+        except ValueError:
+            return set()
         return {line.name for line in lines if line.address == value}
 
     def address_of(self, name: bytes) -> int | None:
@@ -134,6 +143,8 @@ class Table:
 
     def named(self, name: str, most: int = 64) -> list[tuple[int, Place]]:
         """The first few symbols with this name: the run-time address of each, and its place there. Found by reading."""
+        if not is_name(name.encode("utf-8", "surrogateescape")):
+            return []
         found: list[tuple[int, Place]] = []
         for ending in (b"\n", b"\t"):
             wanted = b" " + name.encode("utf-8", "surrogateescape") + ending
@@ -195,7 +206,8 @@ class Table:
         """The line that begins at ``start``, taken apart; raises ValueError if it is damaged."""
         digits = self._digits
         head = self._lines[start : start + digits + 3]
-        rest = self._lines[start + digits + 3 : self.line_after(start)].rstrip(b"\r\n")
+        end = min(self.line_after(start), start + _LONGEST_LINE_BYTES)
+        rest = self._lines[start + digits + 3 : end].rstrip(b"\r\n")
         name, _, tag = rest.partition(b"\t")
         module = tag.strip(b"[]").decode("utf-8", "replace") if tag else ""
         return Line(int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module)
@@ -235,6 +247,7 @@ class Table:
         return naming[-1 if self._aliases is Aliases.LAST else 0]
 
     def _group(self, start: int) -> list[Line]:
+        """The lines of one address in their order, ``start`` that of the last; raises ValueError if there are too many."""
         lines = [self.line_at(start)]
         while start > 0:
             start = self.line_start(start - 1)
@@ -244,8 +257,16 @@ class Table:
                 break
             if line.address != lines[0].address:
                 break
-            lines.insert(0, line)
+            if len(lines) == MOST_ALIASES:
+                raise ValueError(f"more than {MOST_ALIASES} symbols at {line.address:#x}")
+            lines.append(line)
+        lines.reverse()
         return lines
+
+
+def is_name(name: bytes) -> bool:
+    """Whether a symbol or a module can be called so. Whatever else a file has there names nothing."""
+    return _NAME.fullmatch(name) is not None
 
 
 def _is_marker(name: bytes) -> bool:

@@ -40,7 +40,7 @@ CHECKS: tuple[Check, ...] = (
 _COLOURS = {Grade.OK: GREEN, Grade.WARN: YELLOW, Grade.BAD: RED}
 
 
-def examine(invocation: Invocation) -> list[Finding]:
+def examine(invocation: Invocation, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Every finding on the machine that the options name; changes nothing."""
     settings, first = _settings(invocation)
     sources = invocation.sources(settings, elsewhere=False)
@@ -52,7 +52,7 @@ def examine(invocation: Invocation) -> list[Finding]:
         now_s=time.time(),
         daemon=_daemon(under(Path(invocation.root), settings.status.socket)) if settings.status.socket else None,
     )
-    return [first, *(finding for check in CHECKS for finding in _made(check, machine))]
+    return [first, *(finding for check in checks for finding in _made(check, machine))]
 
 
 def _made(check: Check, machine: Machine) -> list[Finding]:

@@ -8,7 +8,6 @@ Source of truth: pread(2); posix_fadvise(2).
 
 import os
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 from klogd_py.regular_file import open_regular
@@ -46,33 +45,51 @@ class FileBytes:
     def __getitem__(self, where: slice) -> bytes:
         """A copy of a range without a step; as in `bytes`, what lies beyond the end is left out."""
         start, end, _ = where.indices(self._length)
-        return self._bytes(start, end) if start < end else b""
+        if start >= end:
+            return b""
+        first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
+        if first == last:
+            return self._block(first)[start - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
+        if last == first + 1:  # a line over the edge of a block
+            return self._block(first)[start - first * BLOCK_BYTES :] + self._block(last)[: end - last * BLOCK_BYTES]
+        return self._read(start, end - start)
 
     def find(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
         """The lowest offset from ``start`` on at which ``wanted`` lies whole before ``end``; -1 if there is none."""
-        end = self._length if end is None else min(end, self._length)
-        for here, there in _pieces(start, end, len(wanted)):
-            found = self._bytes(here, there).find(wanted)
+        end = self._length if end is None or end > self._length else end
+        if start >= end:
+            return -1
+        # Mostly it is near, and the block will be asked for again.
+        first = start // BLOCK_BYTES * BLOCK_BYTES
+        there = min(first + BLOCK_BYTES, end)
+        found = self._block(first // BLOCK_BYTES).find(wanted, start - first, there - first)
+        if found >= 0:
+            return first + found
+        while there < end:
+            here = max(there - len(wanted) + 1, start)  # what lies over the edge is looked at again
+            there = min(there + _PIECE_BYTES, end)
+            found = self._read(here, there - here).find(wanted)
             if found >= 0:
                 return here + found
         return -1
 
     def rfind(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
         """The highest such offset; -1 if there is none."""
-        end = self._length if end is None else min(end, self._length)
-        for here, there in _pieces_backwards(start, end, len(wanted)):
-            found = self._bytes(here, there).rfind(wanted)
+        end = self._length if end is None or end > self._length else end
+        if start >= end:
+            return -1
+        first = (end - 1) // BLOCK_BYTES * BLOCK_BYTES
+        here = first if first > start else start
+        found = self._block(first // BLOCK_BYTES).rfind(wanted, here - first, end - first)
+        if found >= 0:
+            return first + found
+        while here > start:
+            there = min(here + len(wanted) - 1, end)
+            here = max(here - _PIECE_BYTES, start)
+            found = self._read(here, there - here).rfind(wanted)
             if found >= 0:
                 return here + found
         return -1
-
-    def _bytes(self, start: int, end: int) -> bytes:
-        first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
-        if first == last:
-            return self._block(first)[start % BLOCK_BYTES : end - first * BLOCK_BYTES]
-        if last == first + 1:  # a line over the edge of a block
-            return self._block(first)[start % BLOCK_BYTES :] + self._block(last)[: end - last * BLOCK_BYTES]
-        return self._read(start, end - start)
 
     def _block(self, number: int) -> bytes:
         block = self._blocks.get(number)
@@ -100,23 +117,3 @@ def opened(path: Path) -> FileBytes:
 
 
 Buffer = bytes | FileBytes
-
-
-def _pieces(start: int, end: int, width: int) -> Iterator[tuple[int, int]]:
-    """Ranges that cover all from ``start`` to ``end``, overlapping so that nothing of ``width`` bytes is parted."""
-    here, there = start, min((start // BLOCK_BYTES + 1) * BLOCK_BYTES, end)
-    while here < there:
-        yield here, there
-        if there == end:
-            return
-        here, there = max(there - width + 1, start), min(there + _PIECE_BYTES, end)
-
-
-def _pieces_backwards(start: int, end: int, width: int) -> Iterator[tuple[int, int]]:
-    """The same from the end on."""
-    here, there = max((end - 1) // BLOCK_BYTES * BLOCK_BYTES, start), end
-    while here < there:
-        yield here, there
-        if here == start:
-            return
-        here, there = max(here - _PIECE_BYTES, start), min(here + width - 1, end)

@@ -208,7 +208,9 @@ class Table:
         head = self._lines[start : start + digits + 3]
         end = min(self.line_after(start), start + _LONGEST_LINE_BYTES)
         rest = self._lines[start + digits + 3 : end].rstrip(b"\r\n")
-        name, _, tag = rest.partition(b"\t")
+        name, tab, tag = rest.partition(b"\t")
+        if tab and not (tag.startswith(b"[") and tag.endswith(b"]")):
+            name, tag = rest, b""  # which is no name
         module = tag.strip(b"[]").decode("utf-8", "replace") if tag else ""
         return Line(int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module)
 

@@ -24,6 +24,7 @@ KERNEL_HALF = 1 << 63  # no 64-bit kernel whose symbols lie above here has code 
 FIRST_PAGE_END = 4096  # offsets from a null pointer
 LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
 LONGEST_NAME_BYTES = 1024  # the kernel's own limit is KSYM_NAME_LEN, 512
+_NEAR_BYTES = 1 << 14  # of a file that are looked through in memory
 MOST_ALIASES = 4096  # at one address: the system calls that a kernel was built without are some hundreds
 _PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
 _END_MARKERS = frozenset(
@@ -220,23 +221,11 @@ class Table:
 
     def _last_at_or_below(self, value: int) -> int:
         """Start of the last line whose address is at most ``value``, which is at least the first line's."""
-        lines, digits = self._lines, self._digits
-        low, high = 0, self._end  # low: a line at or below value; high: a line above it, or the end
-        while True:
-            middle = (low + high) // 2
-            start = lines.rfind(b"\n", low, middle) + 1
-            if start <= low:
-                start = lines.find(b"\n", middle, high) + 1
-                if start == 0 or start >= high:
-                    return low
-            try:
-                below = int(lines[start : start + digits], 16) <= value
-            except ValueError:
-                below = False
-            if below:
-                low = start
-            else:
-                high = start
+        if isinstance(self._lines, bytes):
+            return _bisected(self._lines, self._digits, value, 0, self._end)[0]
+        low, high = _bisected(self._lines, self._digits, value, 0, self._end, _NEAR_BYTES)
+        near = self._lines[low : min(high, low + _NEAR_BYTES)]
+        return low + _bisected(near, self._digits, value, 0, len(near))[0]
 
     def _choose(self, start: int) -> Line:
         """Of the lines that share the address of the one at ``start``, the one whose name counts."""
@@ -269,6 +258,29 @@ class Table:
 def is_name(name: bytes) -> bool:
     """Whether a symbol or a module can be called so. Whatever else a file has there names nothing."""
     return _NAME.fullmatch(name) is not None
+
+
+def _bisected(lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0) -> tuple[int, int]:
+    """Narrow two offsets down: a line at or below ``value``, and a line above it or the end, at most ``near`` bytes apart.
+
+    Where they cannot be, since nothing lies between, they are the line and the one behind it.
+    """
+    while high - low > near:
+        middle = (low + high) // 2
+        start = lines.rfind(b"\n", low, middle) + 1
+        if start <= low:
+            start = lines.find(b"\n", middle, high) + 1
+            if start == 0 or start >= high:
+                break
+        try:
+            below = int(lines[start : start + digits], 16) <= value
+        except ValueError:
+            below = False
+        if below:
+            low = start
+        else:
+            high = start
+    return low, high
 
 
 def _is_marker(name: bytes) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.symbols import elf, module_file, vmlinux
-from klogd_py.symbols.table import Table
+from klogd_py.symbols import elf, kallsyms, module_file, system_map, unpacking, vmlinux
+from klogd_py.symbols.table import LONGEST_NAME_BYTES, Table
 from tests.symbols.hostile import CODE, FILES, TEXT_AT, Part, image, map_of, symbol, with_symbols
 
 READ = """
@@ -97,6 +97,13 @@ def test_a_truncated_image_does_not_end_the_process(tmp_path: Path) -> None:
     assert Table(image.lines, "").address_of(b"f") == TEXT_AT
 
 
+def test_kallsyms_beyond_all_measure_is_refused() -> None:
+    with pytest.raises(kallsyms.NotKallsyms, match="are read"):
+        kallsyms.parse(b"c0100000 T a\n" * (kallsyms.MOST_SYMBOLS + 1))
+    with pytest.raises(kallsyms.NotKallsyms, match="are read"):
+        kallsyms.parse(b"c0100000 T a\n" + b"x" * kallsyms.LARGEST_BYTES)
+
+
 def test_a_million_symbols_at_one_address_name_nothing() -> None:
     table = Table(map_of([TEXT_AT] * 300_000 + [TEXT_AT + 64]), "")
     assert str(table.place_of(TEXT_AT + 5)) == "Unknown.OUTSIDE"
@@ -107,3 +114,18 @@ def test_an_odd_relocation_marks_no_other_code() -> None:
     far = struct.pack("<QQq", (1 << 64) - 8, 1 << 32 | 4, 0) + struct.pack("<QQq", 1 << 40, 9 << 32 | 4, 0)
     raw = image((Part(".text", 1, CODE, bytes(64)), Part(".rela.text", elf.RELA, 0, far, info=1, row=24)))
     assert module_file.parse(raw, "nic").core.changed == bytes(64)
+
+
+def test_the_documents_name_the_limits_in_force() -> None:
+    told = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
+    limits = (
+        f"{elf.MOST_SECTIONS:,}; {elf.MOST_SYMBOLS:,} (module: {module_file.MOST_SYMBOLS:,}); ",
+        f"; {elf.LARGEST_NAMES_BYTES >> 20} MiB",
+        f"{module_file.LARGEST_CODE_BYTES >> 20} MiB; {module_file.MOST_CALLS:,}; {elf.MOST_RELOCATIONS:,}",
+        f"{unpacking.LARGEST_PACKED_BYTES >> 20} MiB; {unpacking.LARGEST_BYTES >> 20} MiB",
+        f"{system_map.LARGEST_BYTES >> 30} GiB; {system_map.LARGEST_REBUILT_BYTES >> 20} MiB, {system_map.MOST_REBUILT:,} lines",
+        f"{kallsyms.LARGEST_BYTES >> 20} MiB, {kallsyms.MOST_SYMBOLS:,} lines",
+        f"{LONGEST_NAME_BYTES:,} printable",
+    )
+    for limit in limits:
+        assert limit in told

@@ -33,7 +33,13 @@ def by_path(named: Mapping[int, str]) -> dict[str, int]:
 
 
 def content(descriptor: int) -> bytes:
-    """All that an open file holds now, wherever it was read to before; raises OSError, also of one that is no regular file."""
+    """All that an open file holds now, wherever it was read to before.
+
+    Raises:
+        NotRegularFile: it is something else.
+        FileTooLarge: it holds more than `LARGEST_BYTES`.
+        OSError: it cannot be read.
+    """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise NotRegularFile(errno.EINVAL, "handed in, but not a regular file")
     pieces = []

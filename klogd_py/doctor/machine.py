@@ -53,7 +53,10 @@ class Machine(Struct, frozen=True):
         return self.root / path.lstrip("/")
 
     def text(self, path: str) -> str:
-        """A file's text without the space around it; empty if it cannot be read, or is no regular file."""
+        """A file's text without the space around it.
+
+        Empty if it cannot be read, or is no regular file.
+        """
         try:
             return read_regular(self.at(path), _LARGEST_BYTES).decode("utf-8", "replace").strip()
         except OSError:

@@ -56,7 +56,10 @@ def examine(invocation: Invocation, checks: Sequence[Check] = CHECKS) -> list[Fi
 
 
 def _made(check: Check, machine: Machine) -> list[Finding]:
-    """What a check finds; that it cannot be made on this machine is a finding, and no reason to leave out the others."""
+    """What a check finds.
+
+    That it cannot be made on this machine is a finding, and no reason to leave out the others.
+    """
     name = check.__name__.replace("_", " ")
     return attempt(lambda: check(machine), lambda reason: [bad(name, f"this check {reason}", "klogd-py maps --json")])
 

@@ -1,7 +1,7 @@
 """Reads one file so that whatever is in it costs that file alone.
 
-What is wrong with a file each reader says by its own exception. What nobody foresaw ends here in words, and other sources are
-still used.
+What is wrong with a file each reader says by its own exception. What nobody foresaw ends here in
+words, and other sources are still used.
 """
 
 from collections.abc import Callable

@@ -17,7 +17,8 @@ _X86_CALL = re.compile(
     rb"|\x48\xcb)\Z",
     re.DOTALL,
 )
-# From where a call begins: what stands behind the two bytes says how long it is. A prefix does not change where it ends.
+# From where a call begins: what stands behind its first byte says how long it is. A prefix does not
+# change where it ends.
 _X86_CALLS = re.compile(
     rb"\xe8(?=....)|\xff(?=([\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.))",
     re.DOTALL,
@@ -46,7 +47,7 @@ class Calls(Protocol):
         """All offsets at which one can, but for those in start-ups."""
 
     def signs(self, code: Code) -> int:
-        """How many bytes a call can begin, or be known by: `ends` and `direct` find no more calls than that."""
+        """How many bytes there are by which a call is known: `ends` and `direct` find no more than that."""
 
     def direct(self, code: Code) -> Iterator[tuple[int, int]]:
         """For each direct call the offset behind it and the one that it leads to."""

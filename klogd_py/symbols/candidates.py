@@ -17,9 +17,10 @@ Judged = tuple[Verdict, SystemMap | None]
 def weighed(
     sources: Sources, core: Table | Unknown, judge_all: bool, refusal_of: Callable[[SystemMap], str]
 ) -> tuple[list[Verdict], SystemMap | None]:
-    """The verdict on each candidate in order, up to the first accepted one unless ``judge_all``, and that one.
+    """The verdict on each candidate in order, and the first that was accepted.
 
-    ``refusal_of`` says what is known against a map from before; it is empty if nothing is.
+    Those behind it are left out unless ``judge_all``. ``refusal_of`` says what is known against a map
+    from before; it is empty if nothing is.
     """
     verdicts: list[Verdict] = []
     chosen = None

@@ -1,7 +1,8 @@
 """Which sections, symbols and notes does an ELF file hold?
 
-Only what symbols need, read where it lies: of a kernel image of half a gigabyte a few tables, which are taken apart with
-`struct.iter_unpack`. Nothing in a file is trusted: what does not fit, or is more than any kernel or module has, is `NotElf`.
+Only what symbols need, read where it lies: of a kernel image of half a gigabyte a few tables, which
+are taken apart with `struct.iter_unpack`. Nothing in a file is trusted: what does not fit, or is more
+than any kernel or module has, is `NotElf`.
 
 Source of truth: the generic ABI, chapters "Sections", "Symbol Table", "Relocation"; elf(5).
 """
@@ -22,8 +23,9 @@ WRITE, ALLOC, EXEC = 1, 2, 4
 UNDEFINED, ABSOLUTE = 0, 0xFFF1
 GNU_BUILD_ID = 3
 
-# What a file may have. Linux 6.1 of Debian: 82 sections and 120,000 symbols in a vmlinux, 2.5 MB of names; a kernel with
-# everything built in has a few times as many. Its largest module, amdgpu, has 26,000 symbols and 170,000 relocations of code.
+# What a file may have. Linux 6.1 of Debian: 82 sections and 120,000 symbols in a vmlinux, 2.5 MB of
+# names; a kernel with everything built in has a few times as many. Its largest module, amdgpu, has
+# 26,000 symbols and 170,000 relocations of code.
 MOST_SECTIONS = 16_384
 MOST_SYMBOLS = 1_500_000
 MOST_RELOCATIONS = 2_000_000
@@ -35,7 +37,7 @@ _PIECE_ROWS = 1 << 14
 
 
 class NotElf(ValueError):
-    """The bytes are no ELF file, or one that is damaged or beyond all measure; says what does not fit."""
+    """The bytes are no ELF file, or one that is damaged or beyond its budgets; says what does not fit."""
 
 
 class Raw(Protocol):
@@ -193,7 +195,10 @@ class Elf:
 
     @property
     def build_id(self) -> str:
-        """What the linker made of all that went into the file, in hexadecimal digits; empty if it has none. Raises NotElf."""
+        """What the linker made of all that went into the file, in hexadecimal digits.
+
+        Empty if it has none. Raises NotElf.
+        """
         left = LARGEST_NOTES_BYTES
         for section in self.sections:
             if section.kind == NOTE:

@@ -1,7 +1,8 @@
 """Reads a file at any offset as if its bytes were in memory, without mapping it.
 
-Whoever touches what a mapped file has lost, since it was truncated in place, is ended by SIGBUS. Here such bytes read as
-zeros. Blocks that a bisection comes back to are kept, the rest is left to the page cache.
+Whoever touches what a mapped file has lost, since it was truncated in place, is ended by SIGBUS.
+Here such bytes read as zeros. Blocks that a bisection comes back to are kept, the rest is left to the
+page cache.
 
 Source of truth: pread(2); posix_fadvise(2).
 """
@@ -18,9 +19,9 @@ _PIECE_BYTES = 1 << 18  # of a search that leaves its first block
 
 
 class FileBytes:
-    """The bytes of an open regular file, by the methods of `bytes` that searching needs. Closes the file when it goes.
+    """The bytes of an open regular file, by the methods of `bytes` that searching needs.
 
-    Mutable only in that blocks are kept; several threads may read.
+    Closes the file when it goes. Mutable only in that blocks are kept; several threads may read.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -55,7 +56,7 @@ class FileBytes:
         return self._read(start, end - start)
 
     def find(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
-        """The lowest offset from ``start`` on at which ``wanted`` lies whole before ``end``; -1 if there is none."""
+        """The lowest offset from ``start`` on at which ``wanted`` lies before ``end``; -1 if there is none."""
         end = self._length if end is None or end > self._length else end
         if start >= end:
             return -1

@@ -26,7 +26,7 @@ _FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
 
 
 class NotKallsyms(ValueError):
-    """The bytes do not look like /proc/kallsyms; carries the first of them, or says what there is too much of."""
+    """The bytes do not look like /proc/kallsyms; carries the first of them, or the reason."""
 
     def __init__(self, head: bytes, reason: str = "") -> None:
         super().__init__(reason or f"not in the form of /proc/kallsyms: {head[:40]!r}")

@@ -1,7 +1,8 @@
 """Told where to look, which names are there to be had?
 
 The door of this room: it looks at every candidate map, at kallsyms and at the modules, judges them, and draws the
-atlas. Whatever is missing or unusable becomes a verdict or a remark, also where it fails as nobody foresaw; nothing is fatal.
+atlas. Whatever is missing or unusable becomes a verdict or a remark, also where it fails as nobody
+foresaw; nothing here is fatal.
 """
 
 from collections.abc import Callable

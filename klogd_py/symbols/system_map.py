@@ -1,10 +1,11 @@
 """Is this file a System.map, and what does it hold?
 
-A well-formed map (``nm -n``: ascending addresses of one width, one blank between the columns) is searched in place, in a copy
-or, where it is large, in its file. Any other (CRLF, tabs, ``0x``, out of order, lines that are no symbols) is rebuilt once in
-memory, and says so. Files up to `READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of
-all their lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real one. Lookups check the
-lines that they land on in any case.
+A well-formed map (``nm -n``: ascending addresses of one width, one blank between the columns) is
+searched in place, in a copy or, where it is large, in its file. Any other (CRLF, tabs, ``0x``, out of
+order, lines that are no symbols) is rebuilt once in memory, and says so. Files up to
+`READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of all their
+lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real one.
+Lookups check the lines that they land on in any case.
 
 Source of truth: scripts/mksysmap; nm(1); the leniencies of the classic klogd's parser.
 """
@@ -130,7 +131,7 @@ def rebuilt(raw: bytes) -> tuple[bytes, str]:
 
     A line that is no symbol leaves a hole: what stands before it has no known end and names nothing.
     """
-    rows: list[bytes] = []  # each with an address of 16 digits: a tuple with a number takes twice the memory
+    rows: list[bytes] = []  # each with 16 digits: a tuple with a number takes twice the memory
     damaged = 0
     for line in _lines_of(raw):
         symbol = _LENIENT.fullmatch(line)

@@ -1,7 +1,7 @@
 r"""Which symbol of one sorted source contains an address?
 
 A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place by bisection of
-the buffer's bytes: no object per symbol, no start-up cost, and a large file stays the page cache's memory.
+the buffer's bytes: no object per symbol, no start-up cost, and a large file stays in the page cache.
 
 A symbol reaches to the next higher address in the table; the last line only ends its predecessor. Absolute symbols
 (type A), `HOLE` lines and what the linker's script marks (``_etext``, ``__kprobes_text_end``) end a symbol, too, but name
@@ -25,7 +25,7 @@ FIRST_PAGE_END = 4096  # offsets from a null pointer
 LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
 LONGEST_NAME_BYTES = 1024  # the kernel's own limit is KSYM_NAME_LEN, 512
 _NEAR_BYTES = 1 << 14  # of a file that are looked through in memory
-MOST_ALIASES = 4096  # at one address: the system calls that a kernel was built without are some hundreds
+MOST_ALIASES = 4096  # at one address; system calls that a kernel was built without are some hundreds
 _PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
 _END_MARKERS = frozenset(
     (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
@@ -33,7 +33,8 @@ _END_MARKERS = frozenset(
 _TRAMPOLINE = b"__SCT__"  # of a static call; behind the last one its section is empty
 _TRAMPOLINE_BYTES = 16
 _LONGEST_LINE_BYTES = 4096  # of which a name that is too long to be one can be told
-# What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, nothing beyond ASCII.
+# What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, and
+# nothing beyond ASCII.
 _NAME = re.compile(rb"[!-~]{1,%d}" % LONGEST_NAME_BYTES)
 
 
@@ -238,7 +239,10 @@ class Table:
         return naming[-1 if self._aliases is Aliases.LAST else 0]
 
     def _group(self, start: int) -> list[Line]:
-        """The lines of one address in their order, ``start`` that of the last; raises ValueError if there are too many."""
+        """The lines of one address in their order, ``start`` that of the last.
+
+        Raises ValueError if there are more than `MOST_ALIASES`.
+        """
         lines = [self.line_at(start)]
         while start > 0:
             start = self.line_start(start - 1)
@@ -261,9 +265,9 @@ def is_name(name: bytes) -> bool:
 
 
 def _bisected(lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0) -> tuple[int, int]:
-    """Narrow two offsets down: a line at or below ``value``, and a line above it or the end, at most ``near`` bytes apart.
+    """Narrow two offsets down: a line at or below ``value``, and a line above it or the end.
 
-    Where they cannot be, since nothing lies between, they are the line and the one behind it.
+    They end up at most ``near`` bytes apart, or with no line between them.
     """
     while high - low > near:
         middle = (low + high) // 2

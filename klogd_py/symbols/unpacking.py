@@ -2,8 +2,8 @@
 
 A few bytes can stand for gigabytes, or ask for a dictionary of that size: neither is unpacked beyond its limit.
 
-Source of truth: scripts/Makefile.modinst for how modules are packed; RFC 1952, RFC 8878, the .xz file format for the magic
-numbers.
+Source of truth: scripts/Makefile.modinst for how modules are packed; RFC 1952, RFC 8878 and the .xz
+file format for the magic numbers.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from klogd_py.symbols.elf import Raw
 
 LARGEST_PACKED_BYTES = 64 << 20
-LARGEST_BYTES = 128 << 20  # unpacked; without the information for debuggers, as they are packed, 30 MiB are many
+LARGEST_BYTES = 128 << 20  # unpacked; without information for debuggers 30 MiB are many
 _LARGEST_DICTIONARY_BYTES = 72 << 20  # of xz -9, with what the decoder needs besides
 _LARGEST_WINDOW_BYTES = 128 << 20  # of zstd --ultra -22
 _PIECE_BYTES = 1 << 20

@@ -72,7 +72,8 @@ def lines_of(image: Elf) -> bytes:
     What cannot be a name leaves a hole: nothing is named by it, nor by what stands before it.
     """
     digits = 16 if image.is_wide else 8
-    rows: list[bytes] = []  # ADDRESS NAME NUL LETTER, since a string takes half the memory of a tuple, and sorts as it does
+    # ADDRESS NAME NUL LETTER: a string takes half the memory of a tuple, and sorts as it does.
+    rows: list[bytes] = []
     for symbol in image.each_symbol():
         if symbol.section == elf.UNDEFINED or symbol.kind in (3, 4) or _LEFT_OUT.fullmatch(symbol.name):
             continue

@@ -9,10 +9,15 @@ import msgspec
 import pytest
 
 from klogd_py.record import Place
+from klogd_py.symbols.atlas import Atlas
 from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.identity import Standing
+from klogd_py.symbols.layouts import ModuleFiles
+from klogd_py.symbols.loaded import Loaded
+from klogd_py.symbols.module_file import ModuleFile
 from klogd_py.symbols.sources import Sources
 from klogd_py.symbols.survey import Survey, survey
+from klogd_py.traces import gather
 from tests.symbols.hostile import made, sparse
 from tests.symbols.kernels import BASE, KALLSYMS, MAP
 
@@ -152,3 +157,19 @@ def test_a_map_without_memory_leaves_the_next(tmp_path: Path) -> None:
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{Standing.REFUSED.value} cannot be used: unexpected MemoryError")
     assert second.startswith(Standing.ACCEPTED.value)
+
+
+class BrokenFiles(ModuleFiles):
+    """Files of modules of which none can be asked for."""
+
+    def get(self, name: str) -> ModuleFile | str:
+        raise RecursionError(name)
+
+
+def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
+    trace = gather(["Modules linked in: nic", "RIP: 0010:0xffffffffc0a00010", "Call Trace:", " 0xffffffffc0a00123"])
+    before = Survey(Atlas(), loaded=Loaded(files=BrokenFiles(Path("/nowhere")), elsewhere=True))
+    assert before.reads_traces
+    after = before.after(trace)
+    assert after.remarks[0].startswith("an oops cannot be used: unexpected RecursionError in test_attempt.py")
+    assert after.after(trace) is after

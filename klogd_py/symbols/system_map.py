@@ -119,10 +119,14 @@ def is_in_order(lines: Buffer) -> bool:
 
 def _ascends(raw: bytes) -> bool:
     """Whether the addresses of all lines do; not said of lines of which some can be no symbols."""
-    if raw.count(b"\n") * (_SHORTEST_LINE_BYTES + 1) > len(raw):
+    most = len(raw) // (_SHORTEST_LINE_BYTES + 1) + 1  # with what stands behind the last line feed
+    rows = raw.split(b"\n", most)
+    if len(rows) > most:
         return False
+    if not rows[-1]:
+        rows.pop()
     digits = raw.find(b" ", 0, 17)
-    addresses = [line[:digits] for line in raw.removesuffix(b"\n").split(b"\n")]
+    addresses = [row[:digits] for row in rows]
     return addresses == sorted(addresses)
 
 

@@ -98,12 +98,12 @@ class Table:
         if after >= self._end:
             return Unknown.OUTSIDE
         try:
-            line = self._choose(start)
+            line, names_something = self._choose(start)
             size = self.address_at(after) - line.address
         except ValueError:
             return Unknown.OUTSIDE  # a damaged line: where the symbol ends is not known
         # The last two tests can fail only in a file that is out of order here and there.
-        if not line.names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
+        if not names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
             return Unknown.OUTSIDE
         if value - line.address >= _TRAMPOLINE_BYTES and line.name.startswith(_TRAMPOLINE):
             return Unknown.OUTSIDE
@@ -208,8 +208,9 @@ class Table:
         """The line that begins at ``start``, taken apart; raises ValueError if it is damaged."""
         digits = self._digits
         head = self._lines[start : start + digits + 3]
-        end = min(self.line_after(start), start + _LONGEST_LINE_BYTES)
-        rest = self._lines[start + digits + 3 : end].rstrip(b"\r\n")
+        stop = min(start + _LONGEST_LINE_BYTES, self._end)
+        end = self._lines.find(b"\n", start, stop)
+        rest = self._lines[start + digits + 3 : end if end >= 0 else stop].rstrip(b"\r")
         name, tab, tag = rest.partition(b"\t")
         if tab and not (tag.startswith(b"[") and tag.endswith(b"]")):
             name, tag = rest, b""  # which is no name
@@ -228,15 +229,18 @@ class Table:
         near = self._lines[low : min(high, low + _NEAR_BYTES)]
         return low + _bisected(near, self._digits, value, 0, len(near))[0]
 
-    def _choose(self, start: int) -> Line:
-        """Of the lines that share the address of the one at ``start``, the one whose name counts."""
+    def _choose(self, start: int) -> tuple[Line, bool]:
+        """Of the lines that share the address of the one at ``start``, the one whose name counts.
+
+        The second value says whether any of them names something.
+        """
         group = self._group(start)
-        if group[-1].kind == HOLE:
-            return group[-1]
-        naming = [line for line in group if line.names_something] or group
+        naming = [line for line in group if line.names_something]
+        if not naming or group[-1].kind == HOLE:
+            return group[-1], False
         if self._aliases is Aliases.KERNEL:
-            return min(naming, key=_kernel_rank)
-        return naming[-1 if self._aliases is Aliases.LAST else 0]
+            return min(naming, key=_kernel_rank), True
+        return naming[-1 if self._aliases is Aliases.LAST else 0], True
 
     def _group(self, start: int) -> list[Line]:
         """The lines of one address in their order, ``start`` that of the last.

@@ -179,7 +179,7 @@ def maps(invocation: Invocation) -> int:
         print(line)
     shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
     print(f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else ""))
-    there = f"{found.modules} loaded" if Path(sources.modules).exists() else "not there"
+    there = f"{found.modules} loaded" if os.path.exists(sources.modules) else "not there"
     print(f"modules   {sources.modules or 'not used'}" + (f": {there}" if sources.modules else ""))
     for remark in found.remarks:
         print(f"\nnote: {remark}")

@@ -6,11 +6,15 @@ opened, not when they are read. Each descriptor comes with a name, by default th
 Source of truth: systemd.service(5) ``OpenFile=``; sd_listen_fds_with_names(3).
 """
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Mapping
-from pathlib import Path
+
+from klogd_py.regular_file import FileTooLarge, NotRegularFile, read_regular
 
 PATHS = {"kmsg": "/dev/kmsg", "kallsyms": "/proc/kallsyms", "modules": "/proc/modules"}
+LARGEST_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 
 
@@ -29,12 +33,22 @@ def by_path(named: Mapping[int, str]) -> dict[str, int]:
 
 
 def content(descriptor: int) -> bytes:
-    """All that an open file holds now, wherever it was read to before; raises OSError."""
+    """All that an open file holds now, wherever it was read to before.
+
+    Raises:
+        NotRegularFile: it is something else.
+        FileTooLarge: it holds more than `LARGEST_BYTES`.
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise NotRegularFile(errno.EINVAL, "handed in, but not a regular file")
     pieces = []
     offset = 0
     while piece := os.pread(descriptor, _CHUNK_BYTES, offset):
         pieces.append(piece)
         offset += len(piece)
+        if offset > LARGEST_BYTES:
+            raise FileTooLarge(errno.EFBIG, f"larger than {LARGEST_BYTES >> 20} MiB, which is the limit")
     return b"".join(pieces)
 
 
@@ -42,6 +56,6 @@ def reader(handed: Mapping[str, int]) -> Callable[[str], bytes]:
     """What reads a file by its path: through its descriptor if it was handed in. Raises OSError."""
 
     def read(path: str) -> bytes:
-        return content(handed[path]) if path in handed else Path(path).read_bytes()
+        return content(handed[path]) if path in handed else read_regular(path, LARGEST_BYTES)
 
     return read

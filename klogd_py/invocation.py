@@ -5,6 +5,7 @@ running machine's messages are read, or where ``live`` says so; everywhere else 
 """
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from klogd_py import config as configuration
 from klogd_py.handed import reader
+from klogd_py.regular_file import read_regular
 from klogd_py.settings import Config
 from klogd_py.symbols.search import under
 from klogd_py.symbols.sources import Sources
@@ -22,6 +24,8 @@ _SYS_MODULES = "/sys/module"
 _KCORE = "/proc/kcore"
 _NOTES = "/sys/kernel/notes"
 _OSRELEASE = "proc/sys/kernel/osrelease"
+_RELEASE = re.compile(r"[!-.0-~]{1,64}")  # it becomes a part of paths; uname(2) has 64 bytes for it
+_RELEASE_BYTES = 4096
 
 
 class Invocation(Struct, frozen=True):
@@ -135,6 +139,7 @@ def release_of(root: Path) -> str:
     if root == Path("/"):
         return os.uname().release
     try:
-        return (root / _OSRELEASE).read_text().strip()
+        told = read_regular(root / _OSRELEASE, _RELEASE_BYTES).decode("ascii", "replace").strip()
     except OSError:
         return ""
+    return told if _RELEASE.fullmatch(told) else ""

@@ -7,10 +7,13 @@ the kernel, although it hands on everything else.
 Source of truth: journald.conf(5) ``ReadKMsg=``; systemd-journald.service(8); systemd.conf(5) for where settings are read from.
 """
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
 from msgspec import Struct
+
+from klogd_py.regular_file import read_regular
 
 SOCKET = "run/systemd/journal/socket"
 SYSLOGD = "run/systemd/journal/syslog"  # where the journal hands on to a syslogd
@@ -23,6 +26,7 @@ FORWARDED = (
     "unless they are dropped as in rsyslog-klogd-py.conf"
 )
 _PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")  # the first has the last word
+_LARGEST_BYTES = 1 << 20  # of a file of settings
 _NO = frozenset(("0", "no", "n", "false", "f", "off"))
 
 
@@ -50,12 +54,19 @@ class Routes(Struct, frozen=True):
 
 def look(root: Path) -> Journald:
     """Look at the machine below ``root``."""
-    if not (root / SOCKET).exists():
+    if not os.path.exists(root / SOCKET):
         return Journald()
-    dev_log = root / "dev/log"
-    owned = dev_log.is_symlink() and "systemd/journal" in str(dev_log.readlink())
     syslogd = root / SYSLOGD
-    return Journald(True, reads_kernel(root), owned, str(syslogd) if syslogd.exists() else "")
+    owned = "systemd/journal" in _target(root / "dev/log")
+    return Journald(True, reads_kernel(root), owned, str(syslogd) if os.path.exists(syslogd) else "")
+
+
+def _target(link: Path) -> str:
+    """Where a symbolic link leads; empty if it is none."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 def reads_kernel(root: Path) -> bool:
@@ -63,7 +74,7 @@ def reads_kernel(root: Path) -> bool:
     value = "yes"
     for path in _settings(root):
         try:
-            text = path.read_text(errors="replace")
+            text = read_regular(path, _LARGEST_BYTES).decode("utf-8", "replace")
         except OSError:
             continue
         for line in text.splitlines():
@@ -98,7 +109,7 @@ def _feeding(found: Journald, both: bool) -> Routes:
 
 def _settings(root: Path) -> list[Path]:
     """The files that count, the one with the last word last."""
-    main = [place for name in _PLACES if (place := root / name / "systemd/journald.conf").exists()][:1]
+    main = [place for name in _PLACES if os.path.exists(place := root / name / "systemd/journald.conf")][:1]
     drop_ins: dict[str, Path] = {}
     for name in reversed(_PLACES):
         for path in (root / name / "systemd/journald.conf.d").glob("*.conf"):

@@ -1,10 +1,12 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from klogd_py import device, handed
 from klogd_py.device import SourceUnavailable
+from klogd_py.regular_file import FileTooLarge, NotRegularFile
 
 
 def test_a_descriptor_stands_for_the_file_whose_name_it_has_and_others_for_none() -> None:
@@ -34,3 +36,21 @@ def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) 
     descriptor = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(SourceUnavailable, match="not the kernel's log device"):
         device.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})
+
+
+@pytest.mark.parametrize("obstacle", [os.pipe, lambda: (os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY))])
+def test_a_descriptor_of_no_file_is_not_read(obstacle: Callable[[], tuple[int, int]]) -> None:
+    reading, other = obstacle()
+    try:
+        with pytest.raises(NotRegularFile):
+            handed.content(reading)
+    finally:
+        os.close(reading)
+        os.close(other)
+
+
+def test_a_descriptor_is_read_within_limits(tmp_path: Path) -> None:
+    (tmp_path / "kallsyms").touch()
+    os.truncate(tmp_path / "kallsyms", handed.LARGEST_BYTES + 1)
+    with (tmp_path / "kallsyms").open("rb") as opened, pytest.raises(FileTooLarge, match="limit"):
+        handed.content(opened.fileno())

@@ -73,6 +73,14 @@ def test_the_unit_is_in_order(root: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_units_limits_are_those_of_its_documents() -> None:
+    unit = (PROJECT / "systemd/klogd-py.service").read_text()
+    told = (PROJECT / "docs/security.md").read_text()
+    for limit in ("MemoryMax=768M", "TasksMax=256"):
+        assert f"\n{limit}\n" in unit
+        assert f"`{limit}`" in told
+
+
 @pytest.mark.parametrize(("drop_in", "most"), [("", MOST_EXPOSED), ("no-capabilities.conf", 0.5)])
 def test_the_unit_is_as_confined_as_it_is_said_to_be(root: Path, tmp_path: Path, drop_in: str, most: float) -> None:
     unit = tmp_path / "klogd-py.service"

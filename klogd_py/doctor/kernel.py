@@ -14,7 +14,9 @@ from klogd_py import kmsg
 from klogd_py.doctor.finding import Finding, bad, ok, warn
 from klogd_py.doctor.machine import Machine
 from klogd_py.printk_clock import UNSET_BEFORE_US
+from klogd_py.regular_file import open_regular
 
+_KMSG_NUMBER = os.makedev(1, 11)
 _GROW = "add log_buf_len=4M to GRUB_CMDLINE_LINUX in /etc/default/grub, then: update-grub && reboot"
 
 
@@ -51,17 +53,21 @@ def clock(machine: Machine) -> list[Finding]:
     if machine.now_s < UNSET_BEFORE_US / 1_000_000:
         words = "the wall clock has not been set: times in the log are those of the kernel's start"
         return [bad("clock", words, "timedatectl set-ntp true, or: date -s 'YYYY-MM-DD hh:mm'")]
-    if machine.at("/run/systemd/timesync").is_dir() and not machine.at("/run/systemd/timesync/synchronized").exists():
+    if machine.has("/run/systemd/timesync") and not machine.has("/run/systemd/timesync/synchronized"):
         return [warn("clock", "it is set, but not yet synchronised", "timedatectl timesync-status")]
     return [ok("clock", "the wall clock is set")]
 
 
 def _oldest(machine: Machine) -> int | None:
     """The sequence number of the oldest record; raises OSError."""
-    descriptor = os.open(machine.at("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    path = machine.at("/dev/kmsg")
+    if _is_log(os.stat(path)):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    elif machine.root == Path("/"):
+        raise OSError(errno.ENODEV, "not the kernel's log device, as in containers")
+    else:
+        descriptor = open_regular(path)  # the files of a machine that does not run
     try:
-        if not (stat.S_ISCHR(os.fstat(descriptor).st_mode) or machine.root != Path("/")):
-            raise OSError(errno.ENODEV, "not the kernel's log device, as in containers")
         with contextlib.suppress(BlockingIOError):
             for _ in range(2):  # the ring may run over between opening and reading
                 with contextlib.suppress(BrokenPipeError):
@@ -72,11 +78,15 @@ def _oldest(machine: Machine) -> int | None:
         os.close(descriptor)
 
 
+def _is_log(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG_NUMBER
+
+
 def _unreadable(machine: Machine, error: OSError) -> Finding:
     if error.errno in (errno.EPERM, errno.EACCES):
         words = f"/dev/kmsg cannot be read: {error.strerror}; it needs root or CAP_SYSLOG"
         return bad("kernel log", words, "sudo klogd-py doctor")
-    if machine.at("/proc/kmsg").exists():
+    if machine.has("/proc/kmsg"):
         words = f"/dev/kmsg cannot be read ({error.strerror}); /proc/kmsg is used, in which losses cannot be seen"
         return warn("kernel log", words, "mknod -m 600 /dev/kmsg c 1 11")
     words = f"/dev/kmsg cannot be read: {error.strerror}, nor is there a /proc/kmsg"

@@ -4,14 +4,19 @@ Source of truth: proc(5); /proc/net/unix in net/unix/af_unix.c ``unix_seq_show``
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
+from klogd_py.regular_file import read_regular
 from klogd_py.settings import Config
 from klogd_py.status import Status
 from klogd_py.symbols.survey import Survey
+
+_PID = re.compile(r"[0-9]{1,10}")
+_LARGEST_BYTES = 16 << 20  # of a file of settings, or of /proc/net/unix with 100,000 sockets
 
 
 class Process(Struct, frozen=True):
@@ -48,16 +53,23 @@ class Machine(Struct, frozen=True):
         return self.root / path.lstrip("/")
 
     def text(self, path: str) -> str:
-        """A small file's text without the space around it; empty if it cannot be read."""
+        """A file's text without the space around it.
+
+        Empty if it cannot be read, or is no regular file.
+        """
         try:
-            return self.at(path).read_text(errors="replace").strip()
+            return read_regular(self.at(path), _LARGEST_BYTES).decode("utf-8", "replace").strip()
         except OSError:
             return ""
+
+    def has(self, path: str) -> bool:
+        """Whether there is anything at a path, as far as that is shown."""
+        return os.path.exists(self.at(path))
 
     def processes(self) -> Iterator[Process]:
         """All processes but this one."""
         for folder in self.at("/proc").glob("[0-9]*"):
-            if folder.name == str(os.getpid()):
+            if folder.name == str(os.getpid()) or not _PID.fullmatch(folder.name):
                 continue
             arguments = self.text(f"/proc/{folder.name}/cmdline").rstrip("\0").split("\0")
             yield Process(int(folder.name), self.text(f"/proc/{folder.name}/comm"), tuple(arguments), _target(folder / "exe"))

@@ -17,7 +17,7 @@ def kallsyms(machine: Machine) -> list[Finding]:
     if found.hidden:
         remedy = "sysctl -w kernel.kptr_restrict=1, and run klogd-py as root or with CAP_SYSLOG"
         return [warn("kallsyms", f"{path} shows only zeros (kernel.kptr_restrict)", remedy)]
-    if not machine.at(path).exists():
+    if not machine.has(path):
         return [ok("kallsyms", f"there is no {path}: a kernel without CONFIG_KALLSYMS, which a map serves")]
     return [warn("kallsyms", "; ".join(found.remarks) or f"{path} cannot be used", f"head -3 {path}")]
 
@@ -56,8 +56,8 @@ def _refusal(verdict: Verdict) -> str:
 
 def _install(machine: Machine) -> str:
     """How a distribution's debug package is installed."""
-    if machine.at("/etc/debian_version").exists():
+    if machine.has("/etc/debian_version"):
         return f"apt-get install linux-image-{machine.release}-dbg"
-    if machine.at("/etc/redhat-release").exists():
+    if machine.has("/etc/redhat-release"):
         return f"dnf debuginfo-install kernel-core-{machine.release}"
     return f"copy the vmlinux of this kernel to /usr/lib/debug/boot/vmlinux-{machine.release}"

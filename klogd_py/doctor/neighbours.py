@@ -52,7 +52,7 @@ def dev_log(machine: Machine) -> list[Finding]:
         words = "it is the journal's, which does not keep the facility kern of what programs send"
         remedy = 'journal.mode = "feed"' if seen.syslogd else 'apt-get install rsyslog, or sinks = ["journal"]'
         return [warn("/dev/log", words, f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py")]
-    if not machine.at("/dev/log").exists():
+    if not machine.has("/dev/log"):
         words = "nobody listens there: records wait until a syslogd comes"
         return [bad("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")]
     return [_of_syslogd(machine)]
@@ -60,7 +60,7 @@ def dev_log(machine: Machine) -> list[Finding]:
 
 def other_daemons(machine: Machine) -> list[Finding]:
     """Whether somebody else brings the kernel's messages to the logs, or takes them away from us."""
-    shared = machine.config.input.source in _SHARED or not machine.at("/dev/kmsg").exists()
+    shared = machine.config.input.source in _SHARED or not machine.has("/dev/kmsg")
     found = [_verdict(process, what, remedy, shared) for process, what, remedy in _others(machine)]
     named = {process.pid for process, _, _ in _others(machine)}
     for process in machine.holders("/proc/kmsg"):
@@ -103,7 +103,7 @@ def _rsyslog_modules(machine: Machine) -> Iterator[tuple[Path, str]]:
 
 def _behind_journal(machine: Machine, path: str) -> Finding:
     name = f"/{Path(path).relative_to(machine.root)}" if Path(path).is_relative_to(machine.root) else path
-    if machine.at(name).exists():
+    if machine.has(name):
         return ok("/dev/log", f"it is the journal's; {name}, the syslogd behind it, is used and keeps the facility kern")
     return bad("/dev/log", f"no syslogd listens at {name}: records wait until one comes", "systemctl start rsyslog")
 

@@ -26,8 +26,8 @@ def position(machine: Machine) -> list[Finding]:
     if not path:
         return [ok("position", "none is kept, as configured: every start sends from the oldest record on")]
     file = machine.at(path)
-    place = file if file.exists() else file.parent
-    if not place.exists():
+    place = file if machine.has(path) else file.parent
+    if not os.path.exists(place):
         words = f"the directory of {path} does not exist: a restart sends everything again"
         return [warn("position", words, f"mkdir -p {Path(path).parent}")]
     if not os.access(place, os.W_OK):

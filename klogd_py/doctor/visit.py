@@ -19,10 +19,12 @@ from klogd_py.invocation import Invocation
 from klogd_py.settings import Config
 from klogd_py.status import Status
 from klogd_py.status_socket import NoAnswer, ask
+from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.search import under
 from klogd_py.symbols.survey import survey
 
-CHECKS: tuple[Callable[[Machine], list[Finding]], ...] = (
+Check = Callable[[Machine], list[Finding]]
+CHECKS: tuple[Check, ...] = (
     own.daemon,
     kernel.log,
     kernel.limits,
@@ -38,7 +40,7 @@ CHECKS: tuple[Callable[[Machine], list[Finding]], ...] = (
 _COLOURS = {Grade.OK: GREEN, Grade.WARN: YELLOW, Grade.BAD: RED}
 
 
-def examine(invocation: Invocation) -> list[Finding]:
+def examine(invocation: Invocation, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Every finding on the machine that the options name; changes nothing."""
     settings, first = _settings(invocation)
     sources = invocation.sources(settings, elsewhere=False)
@@ -50,7 +52,16 @@ def examine(invocation: Invocation) -> list[Finding]:
         now_s=time.time(),
         daemon=_daemon(under(Path(invocation.root), settings.status.socket)) if settings.status.socket else None,
     )
-    return [first, *(finding for check in CHECKS for finding in check(machine))]
+    return [first, *(finding for check in checks for finding in _made(check, machine))]
+
+
+def _made(check: Check, machine: Machine) -> list[Finding]:
+    """What a check finds.
+
+    That it cannot be made on this machine is a finding, and no reason to leave out the others.
+    """
+    name = check.__name__.replace("_", " ")
+    return attempt(lambda: check(machine), lambda reason: [bad(name, f"this check {reason}", "klogd-py maps --json")])
 
 
 def report(findings: Sequence[Finding], colour: bool) -> str:

@@ -149,7 +149,7 @@ _AT_PAGES = (
     b"init_thread_union",
     b"swapper_pg_dir",
 )
-_RELEASE = re.compile(r"(\d+)\.(\d+)")
+_RELEASE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
 def of_map(table: Table) -> tuple[Architecture | None, bool]:

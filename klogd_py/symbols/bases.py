@@ -9,7 +9,9 @@ Source of truth: as in `klogd_py.symbols.module_file`.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -21,6 +23,7 @@ PAGE = 4096
 STRONG = 5
 FEWEST_ALONE = 2  # frames that are enough where no other module and no other place is possible
 MOST_FRAMES = 64
+MOST_BASES = 32_768  # of one allocation and one oops; 10,000 are many for the largest modules
 _LEAST_BYTES = 16  # of a Code: line, to be compared at all
 
 _EXCEPTION = re.compile(r"el1\w*_(?:sync|irq|fiq|error)\w*")  # arm64 prints no registers between the two
@@ -98,7 +101,10 @@ def _places(trace: Trace, frames: list[Frame], file: ModuleFile, names_at: Names
 
 
 def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> set[int]:
-    """Every base at which one of the frames stands behind a call, or the processor in the code that was printed."""
+    """Every base at which one of the frames stands behind a call, or the processor in the code that was printed.
+
+    None of a file in which there are too many to be weighed, as in one that was made for it.
+    """
     by_low_bits: dict[int, list[int]] = {}
     for at in calls.ends(code.text):
         by_low_bits.setdefault(at % PAGE, []).append(at)
@@ -108,6 +114,8 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> 
             bases |= {frame.address - at for at in range(frame.address % PAGE, len(code.text), PAGE)}
         else:
             bases |= {frame.address - at for at in by_low_bits.get(frame.address % PAGE, ())}
+        if len(bases) > MOST_BASES:
+            return set()
     return bases
 
 
@@ -146,8 +154,8 @@ def _called(code: Code, at: int, callee: Frame, base: int, names_at: NamesAt) ->
     value = callee.address - (0 if callee.exact else 1)
     if isinstance(target, str):
         return target in names_at(value)
-    starts = [start for start, _, _ in code.functions if start <= value - base]
-    return bool(starts) and value - base < len(code.text) and starts[-1] == target
+    number = bisect_right(code.functions, value - base, key=itemgetter(0)) - 1
+    return number >= 0 and value - base < len(code.text) and code.functions[number][0] == target
 
 
 def _compare(trace: Trace, code: Code, base: int) -> tuple[bool, str]:

@@ -7,7 +7,7 @@ R_X86_64_PLT32 and R_AARCH64_CALL26.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from klogd_py.symbols.elf import AARCH64, X86_64
@@ -17,6 +17,17 @@ _X86_CALL = re.compile(
     rb"|\x48\xcb)\Z",
     re.DOTALL,
 )
+# From where a call begins: what stands behind its first byte says how long it is. A prefix does not
+# change where it ends.
+_X86_CALLS = re.compile(
+    rb"\xe8(?=....)|\xff(?=([\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.))",
+    re.DOTALL,
+)
+_X86_DIRECT = re.compile(rb"\xe8(?=....)", re.DOTALL)
+_X86_SIGNS = (b"\xe8", b"\xff")
+_ARM64_BL = re.compile(rb"[\x94-\x97]")  # the highest byte of the word
+_ARM64_CALLS = re.compile(rb"[\x94-\x97\xd6\xd7]")
+_ARM64_SIGNS = tuple(bytes([sign]) for sign in (*range(0x94, 0x98), 0xD6, 0xD7))
 _LONGEST_X86 = 8
 _BL, _BLR, _BLRAA = 0x25, 0xD63F0000, 0xD63F0800
 
@@ -32,8 +43,11 @@ class Calls(Protocol):
     def ends_at(self, code: Code, at: int) -> bool:
         """Whether a call can end at an offset, direct or not."""
 
-    def ends(self, code: Code) -> Iterable[int]:
-        """All offsets at which one can."""
+    def ends(self, code: Code) -> Iterator[int]:
+        """All offsets at which one can, but for those in start-ups."""
+
+    def signs(self, code: Code) -> int:
+        """How many bytes there are by which a call is known: `ends` and `direct` find no more than that."""
 
     def direct(self, code: Code) -> Iterator[tuple[int, int]]:
         """For each direct call the offset behind it and the one that it leads to."""
@@ -49,19 +63,17 @@ class _X86:
         """Or in the ``lret`` of a start-up."""
         return at >= 2 and _X86_CALL.search(code[max(at - _LONGEST_X86, 0) : at]) is not None
 
-    def ends(self, code: Code) -> Iterable[int]:
-        ends: set[int] = set()
-        for at, byte in enumerate(code):
-            if byte == 0xE8:
-                ends.add(at + 5)
-            elif byte == 0xFF:
-                ends.update(range(at + 2, at + 8))
-        return (at for at in ends if at <= len(code) and self.ends_at(code, at))
+    def ends(self, code: Code) -> Iterator[int]:
+        for found in _X86_CALLS.finditer(code):
+            yield found.end(1) if found[1] is not None else found.start() + 5
+
+    def signs(self, code: Code) -> int:
+        return sum(code.count(sign) for sign in _X86_SIGNS)
 
     def direct(self, code: Code) -> Iterator[tuple[int, int]]:
-        for at in range(len(code) - 4):
-            if code[at] == 0xE8:
-                yield at + 5, at + 5 + int.from_bytes(code[at + 1 : at + 5], "little", signed=True)
+        for found in _X86_DIRECT.finditer(code):
+            at = found.start() + 5
+            yield at, at + int.from_bytes(code[at - 4 : at], "little", signed=True)
 
     def is_direct(self, code: Code, at: int) -> bool:
         return 0 < at < len(code) and code[at - 1] == 0xE8
@@ -74,14 +86,18 @@ class _Arm64:
         word = _word(code, at - 4)
         return word >> 26 == _BL or word & 0xFFFFFC1F == _BLR or word & 0xFEFFF800 == _BLRAA
 
-    def ends(self, code: Code) -> Iterable[int]:
-        return (at for at in range(4, len(code) + 1, 4) if self.ends_at(code, at))
+    def ends(self, code: Code) -> Iterator[int]:
+        return (at for found in _ARM64_CALLS.finditer(code) if (at := found.end()) % 4 == 0 and self.ends_at(code, at))
+
+    def signs(self, code: Code) -> int:
+        return sum(code.count(sign) for sign in _ARM64_SIGNS)
 
     def direct(self, code: Code) -> Iterator[tuple[int, int]]:
-        for at in range(0, len(code) - 3, 4):
-            word = _word(code, at)
-            if word >> 26 == _BL:
-                yield at + 4, at + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))
+        for found in _ARM64_BL.finditer(code):
+            at = found.end()
+            if at % 4 == 0:
+                word = _word(code, at - 4)
+                yield at, at - 4 + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))
 
     def is_direct(self, code: Code, at: int) -> bool:
         return _word(code, at) >> 26 == _BL

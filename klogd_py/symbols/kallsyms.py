@@ -19,14 +19,17 @@ PSEUDO_MODULES = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))  
 PAGE_BYTES = 4096
 SOURCE = "kallsyms"
 
+LARGEST_BYTES = 64 << 20  # a distribution's kernel with its modules has 10 to 15 MiB
+MOST_SYMBOLS = 1_500_000
+
 _FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
 
 
 class NotKallsyms(ValueError):
-    """The bytes do not look like /proc/kallsyms; carries the first of them."""
+    """The bytes do not look like /proc/kallsyms; carries the first of them, or the reason."""
 
-    def __init__(self, head: bytes) -> None:
-        super().__init__(f"not in the form of /proc/kallsyms: {head[:40]!r}")
+    def __init__(self, head: bytes, reason: str = "") -> None:
+        super().__init__(reason or f"not in the form of /proc/kallsyms: {head[:40]!r}")
 
 
 class Kallsyms(Struct, frozen=True):
@@ -51,7 +54,7 @@ def parse(raw: bytes) -> Kallsyms:
     All addresses zero (kptr_restrict) make both tables HIDDEN; an empty file makes them NO_SYMBOLS.
 
     Raises:
-        NotKallsyms: the lines are not an address, a type and a name each.
+        NotKallsyms: the lines are not an address, a type and a name each, or more than any kernel has.
     """
     if not raw or raw.isspace():
         return Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
@@ -61,6 +64,8 @@ def parse(raw: bytes) -> Kallsyms:
     tag = raw.find(b"\t[")
     core_end = len(raw) if tag < 0 else raw.rfind(b"\n", 0, tag) + 1
     symbols = raw.count(b"\n")
+    if len(raw) > LARGEST_BYTES or symbols > MOST_SYMBOLS:
+        raise NotKallsyms(raw, f"{symbols} lines in {len(raw)} bytes; {MOST_SYMBOLS} lines in {LARGEST_BYTES} bytes are read")
     if _all_zero(raw):
         return Kallsyms(Unknown.HIDDEN, Unknown.HIDDEN, symbols)
     try:

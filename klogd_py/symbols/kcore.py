@@ -10,19 +10,23 @@ Source of truth: fs/proc/kcore.c; kernel/crash_core.c (later vmcore_info.c); arc
 import os
 import re
 import struct
+from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
 
+from klogd_py.regular_file import open_regular
 from klogd_py.symbols.elf import notes_of
 
 _PT_NOTE = 4
 _LONGEST_NOTES = 1 << 20
 _MOST_HEADERS = 4096
+_MOST_SYMBOLS = 256  # a kernel tells some thirty; each is looked for by reading the whole map
 _LAST_OFFSET = (1 << 63) - 1  # of any file
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
-_SYMBOL = re.compile(r"SYMBOL\((\w+)\)")
+_SYMBOL = re.compile(r"SYMBOL\((\w+)\)", re.ASCII)
+_NUMBER = re.compile(r"[0-9a-fA-F]{1,16}")
 # Written as an array's address, but a pointer's value where CONFIG_SPARSEMEM_EXTREME makes it one: somewhere on the heap.
 _NOT_AN_ADDRESS = "mem_section"
 
@@ -43,7 +47,7 @@ class Vmcoreinfo(Struct, frozen=True):
 def load(path: Path) -> Vmcoreinfo:
     """Read the notes of a kcore file; an empty answer where there is none, or it may not be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_regular(path)
     except OSError as error:
         return Vmcoreinfo(refused=isinstance(error, PermissionError))
     try:
@@ -74,16 +78,14 @@ def parse(notes: bytes) -> Vmcoreinfo:
     """Take the note VMCOREINFO apart; lines that are not understood are passed over."""
     text = notes_of(notes).get((b"VMCOREINFO", 0), b"").decode("ascii", "replace")
     told = dict(line.partition("=")[::2] for line in text.split("\n"))
-    symbols = {
-        found[1]: value
+    symbols = (
+        (found[1], value)
         for key, digits in told.items()
         if (found := _SYMBOL.fullmatch(key)) and found[1] != _NOT_AN_ADDRESS and (value := _hex(digits)) is not None
-    }
-    return Vmcoreinfo(_hex(told.get("KERNELOFFSET", "")), told.get("BUILD-ID", ""), told.get("OSRELEASE", ""), symbols)
+    )
+    offset, build_id, release = (told.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE"))
+    return Vmcoreinfo(_hex(offset), build_id, release, dict(islice(symbols, _MOST_SYMBOLS)))
 
 
 def _hex(digits: str) -> int | None:
-    try:
-        return int(digits, 16)
-    except ValueError:
-        return None
+    return int(digits, 16) if _NUMBER.fullmatch(digits) else None

@@ -11,11 +11,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
+from klogd_py.regular_file import read_regular
 from klogd_py.symbols import elf, module_file
+from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.bases import Base
 from klogd_py.symbols.module_file import ModuleFile, NoModuleFile
 from klogd_py.symbols.table import Table
 
+ATTRIBUTE_BYTES = 64 << 10  # of a file in /sys/module; a page is the most that sysfs gives
 MOST_GONE = 64  # layouts of modules that went; the newest are kept
 GONE = "unloaded"
 
@@ -70,7 +73,7 @@ class Layouts:
 def lay_out(file: ModuleFile, base: Base) -> Layout | None:
     """A module's functions at a base; ``None`` if its file has none there."""
     code = file.init if base.init else file.core
-    if not code.functions:
+    if not code.functions or not 0 < base.address < base.address + len(code.text) < 1 << 64:
         return None
     lines = b"\n".join(module_file.rows(code, file.name, base.address)) + b"\n"
     return Layout(file.name, base.address, base.address + len(code.text), Table(lines, str(file.path)))
@@ -102,7 +105,7 @@ class ModuleFiles:
     def get(self, name: str) -> ModuleFile | str:
         """A module's file, or why there is none."""
         if name not in self._read:
-            self._read[name] = self._load(name)
+            self._read[name] = attempt(lambda: self._load(name), lambda reason: f"the file of module {name} {reason}")
         return self._read[name]
 
     def all_of(self, names: Sequence[str]) -> list[ModuleFile]:
@@ -114,7 +117,7 @@ class ModuleFiles:
         if self._modules is None:
             return None
         try:
-            address = int((self._modules / name / "sections/.text").read_text(), 16)
+            address = int(read_regular(self._modules / name / "sections/.text", ATTRIBUTE_BYTES), 16)
         except (OSError, ValueError):
             return None
         return Base(name, address, proof=f"{self._modules}/{name}/sections") if address else None
@@ -154,6 +157,6 @@ class ModuleFiles:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, ATTRIBUTE_BYTES)
     except OSError:
         return b""  # it can only tell more than is known

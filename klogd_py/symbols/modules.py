@@ -9,14 +9,21 @@ Source of truth: kernel/module/procfs.c ``m_show``.
 """
 
 import bisect
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
+from klogd_py.symbols.table import is_name
 
 SOURCE = "modules"
+LARGEST_BYTES = 4 << 20  # some thousand modules take less than 1 MiB
+
+
+_SIZE = re.compile(r"[0-9]{1,18}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{1,16}")
 
 
 class Module(Struct, frozen=True):
@@ -72,13 +79,16 @@ def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> M
     modules = []
     for line in text.splitlines():
         words = line.split()
-        if len(words) < 6 or not words[1].isdecimal() or not words[5].startswith("0x"):
+        if len(words) < 6 or _SIZE.fullmatch(words[1]) is None or _ADDRESS.fullmatch(words[5]) is None:
             continue
-        try:
+        if _may_be_called(words[0]):
             modules.append(Module(words[0], int(words[5], 16), int(words[1]), incarnation_of(words[0])))
-        except ValueError:
-            continue
     return Modules(modules)
+
+
+def _may_be_called(name: str) -> bool:
+    """Whether it can be a module's name, which is also that of its folder in /sys/module."""
+    return is_name(name.encode("utf-8", "replace")) and "/" not in name and name not in (".", "..")
 
 
 def listed(text: str, sys_modules: Path | None = None) -> Modules:

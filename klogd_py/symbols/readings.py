@@ -6,7 +6,7 @@ Whatever is missing or unusable becomes a remark; nothing here is fatal.
 from pathlib import Path
 
 from klogd_py.record import Unknown
-from klogd_py.symbols import kallsyms, modules, system_map
+from klogd_py.symbols import file_bytes, kallsyms, modules, system_map
 from klogd_py.symbols.layouts import ModuleFiles
 from klogd_py.symbols.sources import Sources
 
@@ -16,23 +16,25 @@ RESTRICTED = (
 )
 
 
+NO_KALLSYMS = kallsyms.Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
+
+
 def kallsyms_of(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
     """The kernel's own symbols."""
-    nothing = kallsyms.Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
     if not sources.kallsyms:
-        return nothing
+        return NO_KALLSYMS
     path = Path(sources.kallsyms)
     try:
         symbols = kallsyms.parse(sources.read(sources.kallsyms))
     except FileNotFoundError:
         remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
-        return nothing
+        return NO_KALLSYMS
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")
-        return nothing
+        return NO_KALLSYMS
     except kallsyms.NotKallsyms as error:
         remarks.append(f"{path}: {error}")
-        return nothing
+        return NO_KALLSYMS
     if symbols.core is Unknown.HIDDEN:
         remarks.append(RESTRICTED.format(path=path))
     return symbols
@@ -44,7 +46,11 @@ def modules_of(sources: Sources, remarks: list[str]) -> modules.Modules:
         return modules.Modules(())
     path = Path(sources.modules)
     try:
-        listing = sources.read(sources.modules).decode("utf-8", "replace")
+        raw = sources.read(sources.modules)
+        if len(raw) > modules.LARGEST_BYTES:
+            remarks.append(f"{path}: larger than {modules.LARGEST_BYTES >> 20} MiB, and no list of modules therefore")
+            return modules.Modules(())
+        listing = raw.decode("utf-8", "replace")
         return modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
     except FileNotFoundError:
         return modules.Modules(())  # a kernel without loadable modules
@@ -62,9 +68,6 @@ def module_files_of(sources: Sources) -> ModuleFiles:
 def is_elf(path: Path) -> bool:
     """Whether a file is a kernel image rather than a map."""
     try:
-        if not path.is_file():
-            return False  # opening a pipe would wait for its writer
-        with path.open("rb") as file:
-            return file.read(4) == system_map.ELF
+        return file_bytes.opened(path)[:4] == system_map.ELF
     except OSError:
         return False

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from klogd_py.regular_file import read_regular
 from klogd_py.symbols.identity import Proof, Verdict
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.slide import Slide, SlideSource
 from klogd_py.symbols.table import Table
 
+LARGEST_LIST_BYTES = 64 << 20  # of symbols or modules
+SMALL_BYTES = 1 << 20  # a kernel's whole configuration has 300 KiB
+
 
 def _read(path: str) -> bytes:
-    return Path(path).read_bytes()
+    return read_regular(path, LARGEST_LIST_BYTES)
 
 
 class Sources(Struct, frozen=True):
@@ -83,6 +87,6 @@ def why_fixed(sources: Sources, movable: bool) -> str:
 def content(path: str) -> bytes:
     """A small file's content; empty where there is none, since it can only tell more than is known."""
     try:
-        return Path(path).read_bytes() if path else b""
+        return read_regular(path, SMALL_BYTES) if path else b""
     except OSError:
         return b""

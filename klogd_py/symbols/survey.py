@@ -1,24 +1,28 @@
 """Told where to look, which names are there to be had?
 
 The door of this room: it looks at every candidate map, at kallsyms and at the modules, judges them, and draws the
-atlas. Whatever is missing or unusable becomes a remark; nothing here is fatal.
+atlas. Whatever is missing or unusable becomes a verdict or a remark, also where it fails as nobody
+foresaw; nothing here is fatal.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols import architecture, elf, kcore, readings, search, system_map, vmlinux
+from klogd_py.symbols import architecture, candidates, kcore, readings
 from klogd_py.symbols.architecture import is_movable
 from klogd_py.symbols.atlas import Atlas, Chart, Compared
-from klogd_py.symbols.identity import Standing, Verdict, contradicted_by, judge
+from klogd_py.symbols.attempt import Found, attempt
+from klogd_py.symbols.identity import Standing, Verdict, contradicted_by
 from klogd_py.symbols.kcore import Vmcoreinfo
 from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.loaded import Loaded, loaded
+from klogd_py.symbols.modules import Modules
 from klogd_py.symbols.slide import Ground, Slide, SlideSource, Unproved
-from klogd_py.symbols.sources import Sources, content, contradicted, told_slide, why_fixed
+from klogd_py.symbols.sources import Sources, contradicted, told_slide, why_fixed
 from klogd_py.symbols.system_map import SystemMap
 from klogd_py.symbols.table import Aliases, Table
 from klogd_py.traces import Trace
@@ -138,6 +142,12 @@ class Survey(Struct, frozen=True):
 
     def after(self, trace: Trace) -> "Survey":
         """What is to be had once a trace has been read: it may prove slide and bases, or refute them or the map."""
+        return attempt(lambda: self._after(trace), lambda reason: self._remarked(f"an oops {reason}"))
+
+    def _remarked(self, remark: str) -> "Survey":
+        return self if remark in self.remarks else msgspec.structs.replace(self, remarks=(*self.remarks, remark))
+
+    def _after(self, trace: Trace) -> "Survey":
         found = self._slide_after(trace)
         if found.lacks_slide:
             return found  # which frames are the kernel's own is not known
@@ -184,9 +194,18 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     """
     remarks: list[str] = []
     learnt = before.learnt if before is not None else None
-    listing = readings.modules_of(sources, remarks)
-    symbols = readings.kallsyms_of(sources, remarks)
-    verdicts, candidate = _search(sources, symbols.core, judge_all, learnt)
+
+    def noted(what: str, otherwise: Found) -> Callable[[str], Found]:
+        def instead(reason: str) -> Found:
+            remarks.append(f"{what} {reason}")
+            return otherwise
+
+        return instead
+
+    listing = attempt(lambda: readings.modules_of(sources, remarks), noted(sources.modules, Modules(())))
+    symbols = attempt(lambda: readings.kallsyms_of(sources, remarks), noted(sources.kallsyms, readings.NO_KALLSYMS))
+    against = (lambda one: learnt.refusal if learnt.is_about(one) else "") if learnt is not None else (lambda one: "")
+    verdicts, candidate = candidates.weighed(sources, symbols.core, judge_all, against)
     kept = keep(before.in_use, before.candidate, verdicts) if before is not None and candidate is None else None
     if kept is not None and before is not None:
         verdicts.append(kept)
@@ -194,7 +213,11 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     elsewhere = not sources.modules
     hashes = architecture.hashes_pointers(sources.release)
     files = before.loaded.files.anew() if before is not None else readings.module_files_of(sources)
-    known = loaded(listing, files, symbols.modules, elsewhere, before.loaded if before is not None else None)
+    past = before.loaded if before is not None else None
+    known = attempt(
+        lambda: loaded(listing, files, symbols.modules, elsewhere, past),
+        noted("what is known of modules", Loaded(listing, files, symbols.modules, elsewhere=elsewhere)),
+    )
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
     found = Survey(
@@ -209,7 +232,8 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
         hashes_pointers=hashes,
         layout=listing.layout,
     )
-    return _drawn(_with_slide(msgspec.structs.replace(found, kernel=symbols.core), sources))
+    found = msgspec.structs.replace(found, kernel=symbols.core)
+    return attempt(lambda: _drawn(_with_slide(found, sources)), found._refused)
 
 
 def module_layout(sources: Sources) -> frozenset[tuple[str, int, int]]:
@@ -265,32 +289,3 @@ def _drawn(found: Survey) -> Survey:
         refused = any(verdict.standing is Standing.REFUSED for verdict in found.verdicts)
         blank = Unknown.HIDDEN if found.hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
     return msgspec.structs.replace(found, atlas=Atlas(charts, blank))
-
-
-def _search(
-    sources: Sources, core: Table | Unknown, judge_all: bool, learnt: Learnt | None
-) -> tuple[list[Verdict], SystemMap | None]:
-    verdicts: list[Verdict] = []
-    chosen = None
-    build_id = elf.build_id(content(sources.notes))
-    listed = [(Path(sources.given_map), False)] if sources.given_map else []
-    if not sources.given_map:
-        listed = list(search.candidates(sources.places, sources.release, sources.root))
-    for path, named in listed:
-        try:
-            candidate = vmlinux.load(path) if readings.is_elf(path) else system_map.load(path)
-        except FileNotFoundError:
-            verdicts.append(Verdict(path, Standing.MISSING, "no such file"))
-            continue
-        except system_map.NotAMap as error:
-            verdicts.append(Verdict(path, Standing.REFUSED, error.reason))
-            continue
-        verdict = judge(candidate, sources.release, named, bool(sources.given_map), core, build_id)
-        if learnt is not None and learnt.refusal and learnt.is_about(candidate):
-            verdict = Verdict(path, Standing.REFUSED, learnt.refusal)
-        verdicts.append(verdict)
-        if chosen is None and verdict.standing is Standing.ACCEPTED:
-            chosen = candidate
-            if not judge_all:
-                break
-    return verdicts, chosen

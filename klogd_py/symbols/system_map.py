@@ -1,24 +1,26 @@
 """Is this file a System.map, and what does it hold?
 
-A well-formed map (``nm -n``: ascending addresses of one width, one blank between the columns) is mapped and searched in
-place. Any other (CRLF, tabs, ``0x``, out of order, lines that are no symbols) is rebuilt once in memory, and says so.
-Files up to `READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of all their
-lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real one. Lookups check the lines
-that they land on in any case.
+A well-formed map (``nm -n``: ascending addresses of one width, one blank between the columns) is
+searched in place, in a copy or, where it is large, in its file. Any other (CRLF, tabs, ``0x``, out of
+order, lines that are no symbols) is rebuilt once in memory, and says so. Files up to
+`READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of all their
+lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real one.
+Lookups check the lines that they land on in any case.
 
 Source of truth: scripts/mksysmap; nm(1); the leniencies of the classic klogd's parser.
 """
 
-import mmap
-import os
+import io
 import re
-import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.symbols.table import HOLE, Buffer
+from klogd_py.regular_file import open_regular
+from klogd_py.symbols.file_bytes import Buffer, FileBytes
+from klogd_py.symbols.table import HOLE
 
 ELF = b"\x7fELF"
 COPIED_BYTES = 16 << 20  # a distribution's map has 5 to 10 MiB
@@ -27,6 +29,10 @@ PROBES = 512
 ORDER_CHECKED_BYTES = 16 << 20  # larger than any kernel's map; beyond it only the probes are compared
 LONGEST_LINE_BYTES = 4096
 LARGEST_WITH_VERSION_BYTES = 8 << 20  # the kernels that had the symbol (before 5.12, no kallsyms) had smaller maps
+LARGEST_BYTES = 1 << 30  # a map of ten million lines has half as many
+LARGEST_REBUILT_BYTES = 32 << 20
+MOST_REBUILT = 1_000_000  # lines; a kernel with everything built in has half as many
+_SHORTEST_LINE_BYTES = 12  # ``c0100000 T a`` without its line feed
 
 _STRICT = re.compile(rb"([0-9a-f]{16}|[0-9a-f]{8}|[0-9A-F]{16}|[0-9A-F]{8}) [A-Za-z?-] [^\s]+\n")
 _LENIENT = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})\s+(\S)\s+(\S+)(?:\s+\[(\S+)\])?\s*")
@@ -76,16 +82,10 @@ def load(path: Path) -> SystemMap:
         FileNotFoundError: there is no such file.
         NotAMap: the file is something else, cannot be read, or holds no symbols.
     """
-    descriptor = _open(path)
-    status = os.fstat(descriptor)
-    stamp = (status.st_size, status.st_mtime_ns)
-    try:
-        lines: Buffer = _content(descriptor, status.st_size)
-    except (OSError, ValueError) as error:
-        raise NotAMap(path, f"cannot be mapped: {error}") from error
-    finally:
-        os.close(descriptor)
-    placeholder = _PLACEHOLDER.search(lines, 0, 1024)
+    file = _open(path)
+    stamp = file.stamp
+    lines: Buffer = file[:] if len(file) <= COPIED_BYTES else file
+    placeholder = _PLACEHOLDER.search(lines[:1024])
     if placeholder is not None:
         package = placeholder[1].decode("ascii", "replace").replace("<version>", path.name.removeprefix("System.map-"))
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
@@ -94,20 +94,9 @@ def load(path: Path) -> SystemMap:
     if lines[:4] == ELF:
         raise NotAMap(path, "not a map but an ELF file")
     _demand_symbols(path, lines)
+    _demand_few(path, lines)
     tidy, remark = rebuilt(lines[:])
     return SystemMap(path, tidy, version_of(tidy), remark, stamp)
-
-
-def _content(descriptor: int, size: int) -> Buffer:
-    """A file's bytes: a copy, unless it is large.
-
-    A mapped file that is truncated in place, as ``cp`` does to a map that it replaces, kills whoever touches what it lost.
-    """
-    if 0 < size <= COPIED_BYTES:
-        return os.pread(descriptor, size, 0)
-    lines = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    lines.madvise(mmap.MADV_RANDOM)  # bisection touches a page here and there; reading ahead is all waste
-    return lines
 
 
 def is_in_order(lines: Buffer) -> bool:
@@ -115,11 +104,8 @@ def is_in_order(lines: Buffer) -> bool:
     if len(lines) <= READ_WHOLE_BYTES:
         rows = lines[:].splitlines(keepends=True)
     else:
-        if len(lines) <= ORDER_CHECKED_BYTES:
-            digits = lines.find(b" ", 0, 17)
-            addresses = [line[:digits] for line in lines[:].splitlines()]
-            if addresses != sorted(addresses):
-                return False
+        if len(lines) <= ORDER_CHECKED_BYTES and not _ascends(lines[:]):
+            return False
         rows = [_line_at(lines, len(lines) * i // PROBES) for i in range(PROBES)]
         rows.append(_line_at(lines, len(lines) - 1))
     previous, width = b"", rows[0].find(b" ")
@@ -131,31 +117,50 @@ def is_in_order(lines: Buffer) -> bool:
     return True
 
 
+def _ascends(raw: bytes) -> bool:
+    """Whether the addresses of all lines do; not said of lines of which some can be no symbols."""
+    most = len(raw) // (_SHORTEST_LINE_BYTES + 1) + 1  # with what stands behind the last line feed
+    rows = raw.split(b"\n", most)
+    if len(rows) > most:
+        return False
+    if not rows[-1]:
+        rows.pop()
+    digits = raw.find(b" ", 0, 17)
+    addresses = [row[:digits] for row in rows]
+    return addresses == sorted(addresses)
+
+
 def rebuilt(raw: bytes) -> tuple[bytes, str]:
     """A map out of order as lines in order, and a remark that says what was done.
 
     A line that is no symbol leaves a hole: what stands before it has no known end and names nothing.
     """
-    rows: list[tuple[int, bytes]] = []
+    rows: list[bytes] = []  # each with 16 digits: a tuple with a number takes twice the memory
     damaged = 0
-    for line in raw.splitlines():
+    for line in _lines_of(raw):
         symbol = _LENIENT.fullmatch(line)
         if symbol is not None:
             tag = b"\t[" + symbol[4] + b"]" if symbol[4] else b""
-            rows.append((int(symbol[1], 16), symbol[2] + b" " + symbol[3] + tag))
+            rows.append(b"%s %s %s%s\n" % (symbol[1].lower().rjust(16, b"0"), symbol[2], symbol[3], tag))
         elif not _NO_SYMBOL.fullmatch(line):
             damaged += 1
             address = _WITH_ADDRESS.match(line)
             if address is not None:
-                rows.append((int(address[1], 16), HOLE + b" damaged"))
+                rows.append(b"%s %s damaged\n" % (address[1].lower().rjust(16, b"0"), HOLE))
             elif rows:
-                rows.append((rows[-1][0], HOLE + b" damaged"))
-    unsorted = any(rows[i][0] > rows[i + 1][0] for i in range(len(rows) - 1))
-    rows.sort(key=lambda row: row[0])
+                rows.append(b"%s %s damaged\n" % (rows[-1][:16], HOLE))
+    unsorted = any(rows[i][:16] > rows[i + 1][:16] for i in range(len(rows) - 1))
+    if unsorted:
+        rows.sort(key=lambda row: row[:16])
     remarks = ["sorted in memory"] if unsorted else []
     remarks += [f"{damaged} damaged line{'s' if damaged > 1 else ''}"] if damaged else []
-    lines = b"".join(b"%016x %s\n" % row for row in rows)
-    return lines, ", ".join(remarks) or "tidied in memory"
+    return b"".join(rows), ", ".join(remarks) or "tidied in memory"
+
+
+def _lines_of(raw: bytes) -> Iterator[bytes]:
+    """The lines one by one, since a list of them takes more memory than the map."""
+    for line in io.BytesIO(raw):
+        yield from line.splitlines()  # a carriage return alone ends one, too
 
 
 def version_of(lines: Buffer) -> int | None:
@@ -172,25 +177,19 @@ def version_of(lines: Buffer) -> int | None:
     return None
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> FileBytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = open_regular(path)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise NotAMap(path, f"cannot be read: {error.strerror}") from error
-    status = os.fstat(descriptor)
-    reason = ""
-    if stat.S_ISDIR(status.st_mode):
-        reason = "a directory"
-    elif not stat.S_ISREG(status.st_mode):
-        reason = "not a regular file"
-    elif status.st_size == 0:
-        reason = "empty"
-    if reason:
-        os.close(descriptor)
-        raise NotAMap(path, reason)
-    return descriptor
+    file = FileBytes(descriptor)
+    if len(file) == 0:
+        raise NotAMap(path, "empty")
+    if len(file) > LARGEST_BYTES and file[:4] != ELF:
+        raise NotAMap(path, f"not a map: larger than {LARGEST_BYTES >> 20} MiB")
+    return file
 
 
 def _demand_symbols(path: Path, lines: Buffer) -> None:
@@ -204,6 +203,16 @@ def _demand_symbols(path: Path, lines: Buffer) -> None:
         raise NotAMap(path, "not a map: it holds no symbols")
     if symbols * 2 < len(rows):
         raise NotAMap(path, f"not a map: only {symbols} of {len(rows)} lines looked at are symbols")
+
+
+def _demand_few(path: Path, lines: Buffer) -> None:
+    """Refuse a file that takes too much memory to be put in order."""
+    if len(lines) > LARGEST_REBUILT_BYTES:
+        raise NotAMap(path, f"out of order, and larger than the {LARGEST_REBUILT_BYTES >> 20} MiB that are put in order")
+    raw = lines[:]
+    count = raw.count(b"\n") + raw.count(b"\r")
+    if count > MOST_REBUILT:
+        raise NotAMap(path, f"out of order, and of {count} lines; {MOST_REBUILT} are put in order")
 
 
 def _line_at(lines: Buffer, offset: int) -> bytes:

@@ -1,7 +1,7 @@
 r"""Which symbol of one sorted source contains an address?
 
 A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place by bisection of
-the buffer's bytes: no object per symbol, no start-up cost, and an mmap stays the page cache's memory.
+the buffer's bytes: no object per symbol, no start-up cost, and a large file stays in the page cache.
 
 A symbol reaches to the next higher address in the table; the last line only ends its predecessor. Absolute symbols
 (type A), `HOLE` lines and what the linker's script marks (``_etext``, ``__kprobes_text_end``) end a symbol, too, but name
@@ -11,25 +11,31 @@ Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c 
 """
 
 import contextlib
-import mmap
+import re
 from enum import Enum
 
 from msgspec import Struct
 
 from klogd_py.record import Place, Unknown
-
-Buffer = bytes | mmap.mmap
+from klogd_py.symbols.file_bytes import Buffer, FileBytes
 
 HOLE = b"!"  # the type of a line that ends the symbol before it and names nothing
 KERNEL_HALF = 1 << 63  # no 64-bit kernel whose symbols lie above here has code below
 FIRST_PAGE_END = 4096  # offsets from a null pointer
 LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
+LONGEST_NAME_BYTES = 1024  # the kernel's own limit is KSYM_NAME_LEN, 512
+_NEAR_BYTES = 1 << 14  # of a file that are looked through in memory
+MOST_ALIASES = 4096  # at one address; system calls that a kernel was built without are some hundreds
 _PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
 _END_MARKERS = frozenset(
     (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
 )
 _TRAMPOLINE = b"__SCT__"  # of a static call; behind the last one its section is empty
 _TRAMPOLINE_BYTES = 16
+_LONGEST_LINE_BYTES = 4096  # of which a name that is too long to be one can be told
+# What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, and
+# nothing beyond ASCII.
+_NAME = re.compile(rb"[!-~]{1,%d}" % LONGEST_NAME_BYTES)
 
 
 class Aliases(Enum):
@@ -51,7 +57,9 @@ class Line(Struct, frozen=True, gc=False):
     @property
     def names_something(self) -> bool:
         """Whether an address inside may be named by this line."""
-        return self.kind not in b"Aa!" and not _is_marker(self.name)
+        if self.kind in b"Aa!" or not is_name(self.name) or _is_marker(self.name):
+            return False
+        return not self.module or is_name(self.module.encode("utf-8", "replace"))
 
 
 class Table:
@@ -68,7 +76,7 @@ class Table:
         self.source = source
         self.slide = slide
         self._lines = lines
-        self._mapped = lines if isinstance(lines, mmap.mmap) else None
+        self._file = lines if isinstance(lines, FileBytes) else None
         self._end = len(lines) if end is None else end
         self._aliases = aliases
         self._digits = lines.find(b" ", 0, 17)
@@ -83,19 +91,19 @@ class Table:
         value = address - self.slide
         if value < self._floor or value < self._first:
             return Unknown.OUTSIDE
-        if self._mapped is not None and self._mapped.size() < self._end:
-            return Unknown.NO_SYMBOLS  # the file was truncated in place: to touch what it lost would end the process
+        if self._file is not None and self._file.is_cut:
+            return Unknown.NO_SYMBOLS
         start = self._last_at_or_below(value)
         after = self.line_after(start)
         if after >= self._end:
             return Unknown.OUTSIDE
-        line = self._choose(start)
         try:
+            line, names_something = self._choose(start)
             size = self.address_at(after) - line.address
         except ValueError:
             return Unknown.OUTSIDE  # a damaged line: where the symbol ends is not known
         # The last two tests can fail only in a file that is out of order here and there.
-        if not line.names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
+        if not names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
             return Unknown.OUTSIDE
         if value - line.address >= _TRAMPOLINE_BYTES and line.name.startswith(_TRAMPOLINE):
             return Unknown.OUTSIDE
@@ -107,7 +115,10 @@ class Table:
         value = address - self.slide
         if value < self._first:
             return set()
-        lines = self._group(self._last_at_or_below(value))
+        try:
+            lines = self._group(self._last_at_or_below(value))
+        except ValueError:
+            return set()
         return {line.name for line in lines if line.address == value}
 
     def address_of(self, name: bytes) -> int | None:
@@ -134,6 +145,8 @@ class Table:
 
     def named(self, name: str, most: int = 64) -> list[tuple[int, Place]]:
         """The first few symbols with this name: the run-time address of each, and its place there. Found by reading."""
+        if not is_name(name.encode("utf-8", "surrogateescape")):
+            return []
         found: list[tuple[int, Place]] = []
         for ending in (b"\n", b"\t"):
             wanted = b" " + name.encode("utf-8", "surrogateescape") + ending
@@ -195,8 +208,12 @@ class Table:
         """The line that begins at ``start``, taken apart; raises ValueError if it is damaged."""
         digits = self._digits
         head = self._lines[start : start + digits + 3]
-        rest = self._lines[start + digits + 3 : self.line_after(start)].rstrip(b"\r\n")
-        name, _, tag = rest.partition(b"\t")
+        stop = min(start + _LONGEST_LINE_BYTES, self._end)
+        end = self._lines.find(b"\n", start, stop)
+        rest = self._lines[start + digits + 3 : end if end >= 0 else stop].rstrip(b"\r")
+        name, tab, tag = rest.partition(b"\t")
+        if tab and not (tag.startswith(b"[") and tag.endswith(b"]")):
+            name, tag = rest, b""  # which is no name
         module = tag.strip(b"[]").decode("utf-8", "replace") if tag else ""
         return Line(int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module)
 
@@ -206,35 +223,30 @@ class Table:
 
     def _last_at_or_below(self, value: int) -> int:
         """Start of the last line whose address is at most ``value``, which is at least the first line's."""
-        lines, digits = self._lines, self._digits
-        low, high = 0, self._end  # low: a line at or below value; high: a line above it, or the end
-        while True:
-            middle = (low + high) // 2
-            start = lines.rfind(b"\n", low, middle) + 1
-            if start <= low:
-                start = lines.find(b"\n", middle, high) + 1
-                if start == 0 or start >= high:
-                    return low
-            try:
-                below = int(lines[start : start + digits], 16) <= value
-            except ValueError:
-                below = False
-            if below:
-                low = start
-            else:
-                high = start
+        if isinstance(self._lines, bytes):
+            return _bisected(self._lines, self._digits, value, 0, self._end)[0]
+        low, high = _bisected(self._lines, self._digits, value, 0, self._end, _NEAR_BYTES)
+        near = self._lines[low : min(high, low + _NEAR_BYTES)]
+        return low + _bisected(near, self._digits, value, 0, len(near))[0]
 
-    def _choose(self, start: int) -> Line:
-        """Of the lines that share the address of the one at ``start``, the one whose name counts."""
+    def _choose(self, start: int) -> tuple[Line, bool]:
+        """Of the lines that share the address of the one at ``start``, the one whose name counts.
+
+        The second value says whether any of them names something.
+        """
         group = self._group(start)
-        if group[-1].kind == HOLE:
-            return group[-1]
-        naming = [line for line in group if line.names_something] or group
+        naming = [line for line in group if line.names_something]
+        if not naming or group[-1].kind == HOLE:
+            return group[-1], False
         if self._aliases is Aliases.KERNEL:
-            return min(naming, key=_kernel_rank)
-        return naming[-1 if self._aliases is Aliases.LAST else 0]
+            return min(naming, key=_kernel_rank), True
+        return naming[-1 if self._aliases is Aliases.LAST else 0], True
 
     def _group(self, start: int) -> list[Line]:
+        """The lines of one address in their order, ``start`` that of the last.
+
+        Raises ValueError if there are more than `MOST_ALIASES`.
+        """
         lines = [self.line_at(start)]
         while start > 0:
             start = self.line_start(start - 1)
@@ -244,8 +256,39 @@ class Table:
                 break
             if line.address != lines[0].address:
                 break
-            lines.insert(0, line)
+            if len(lines) == MOST_ALIASES:
+                raise ValueError(f"more than {MOST_ALIASES} symbols at {line.address:#x}")
+            lines.append(line)
+        lines.reverse()
         return lines
+
+
+def is_name(name: bytes) -> bool:
+    """Whether a symbol or a module can be called so. Whatever else a file has there names nothing."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _bisected(lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0) -> tuple[int, int]:
+    """Narrow two offsets down: a line at or below ``value``, and a line above it or the end.
+
+    They end up at most ``near`` bytes apart, or with no line between them.
+    """
+    while high - low > near:
+        middle = (low + high) // 2
+        start = lines.rfind(b"\n", low, middle) + 1
+        if start <= low:
+            start = lines.find(b"\n", middle, high) + 1
+            if start == 0 or start >= high:
+                break
+        try:
+            below = int(lines[start : start + digits], 16) <= value
+        except ValueError:
+            below = False
+        if below:
+            low = start
+        else:
+            high = start
+    return low, high
 
 
 def _is_marker(name: bytes) -> bool:

@@ -7,13 +7,16 @@ calls.
 Source of truth: scripts/mksysmap; nm(1); include/linux/build-salt.h and the .notes section.
 """
 
-import mmap
+import bisect
+import io
 import re
 from pathlib import Path
 
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf, file_bytes
 from klogd_py.symbols.elf import Elf, NotElf, Section, Symbol
+from klogd_py.symbols.file_bytes import FileBytes
 from klogd_py.symbols.system_map import NotAMap, SystemMap, version_of
+from klogd_py.symbols.table import HOLE, is_name
 
 _LEFT_OUT = re.compile(
     rb"(?:__kvm_nvhe_|__pi_)?(?:\$[adtx](?:\..*)?|\.L.*)|L0.*|__crc_.*|__kstrtab.*|__efistub_.*|__export_symbol_.*|"
@@ -22,59 +25,70 @@ _WEAK = 2
 
 
 class VmlinuxText:
-    """The code sections of a mapped vmlinux, at the addresses of the map."""
+    """The code sections of a vmlinux, at the addresses of the map."""
 
-    def __init__(self, raw: mmap.mmap, sections: tuple[Section, ...]) -> None:
-        self._raw = raw
+    def __init__(self, file: FileBytes, sections: tuple[Section, ...]) -> None:
+        self._file = file
         wanted = elf.ALLOC | elf.EXEC
-        self._sections = [
+        code = [
             section for section in sections if section.flags & wanted == wanted and section.kind != elf.NOBITS and section.address
         ]
+        self._sections = sorted(code, key=lambda section: section.address)
+        self._starts = [section.address for section in self._sections]
 
     def bytes_at(self, address: int, count: int) -> bytes:
         """Up to ``count`` bytes from an address on; none outside of all code, or if the file was truncated in place."""
-        if self._raw.size() < len(self._raw):
+        number = bisect.bisect_right(self._starts, address) - 1
+        if number < 0 or self._file.is_cut:
             return b""
-        for section in self._sections:
-            at = address - section.address
-            if 0 <= at < section.size:
-                return self._raw[section.offset + at : section.offset + min(at + count, section.size)]
-        return b""
+        section = self._sections[number]
+        at = address - section.address
+        return self._file[section.offset + at : section.offset + min(at + count, section.size)] if at < section.size else b""
 
 
 def load(path: Path) -> SystemMap:
     """Read a vmlinux as a map; raises NotAMap, and FileNotFoundError."""
     try:
-        with path.open("rb") as file:
-            status = path.stat()
-            raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        image = Elf(raw)
+        file = file_bytes.opened(path)
+        image = Elf(file)
+        if image.kind == elf.RELOCATABLE:
+            raise NotAMap(path, "not a kernel image: an object file")
+        lines = lines_of(image)
+        build_id = image.build_id
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:  # of which NotElf is one
+    except OSError as error:
+        raise NotAMap(path, f"cannot be read: {error.strerror}") from error
+    except NotElf as error:
         raise NotAMap(path, f"not a kernel image: {error}") from error
-    if image.kind == elf.RELOCATABLE:
-        raise NotAMap(path, "not a kernel image: an object file")
-    lines = lines_of(image)
     if not lines:
         raise NotAMap(path, "a kernel image without symbols: it was stripped")
-    text = VmlinuxText(raw, image.sections)
-    return SystemMap(path, lines, version_of(lines), "", (status.st_size, status.st_mtime_ns), image.build_id, text)
+    return SystemMap(path, lines, version_of(lines), "", file.stamp, build_id, VmlinuxText(file, image.sections))
 
 
 def lines_of(image: Elf) -> bytes:
-    """The symbols as the lines of a System.map."""
-    try:
-        rows = [
-            (symbol.value, symbol.name, _letter(symbol, image.sections))
-            for symbol in image.symbols
-            if symbol.section != elf.UNDEFINED and symbol.kind not in (3, 4) and not _LEFT_OUT.fullmatch(symbol.name)
-        ]
-    except NotElf:
-        return b""
-    rows = sorted((row for row in rows if row[2] != b"a"), key=lambda row: row[:2])
+    """The symbols as the lines of a System.map; raises NotElf.
+
+    What cannot be a name leaves a hole: nothing is named by it, nor by what stands before it.
+    """
     digits = 16 if image.is_wide else 8
-    return b"".join(b"%0*x %s %s\n" % (digits, value, letter, name) for value, name, letter in rows)
+    # ADDRESS NAME NUL LETTER: a string takes half the memory of a tuple, and sorts as it does.
+    rows: list[bytes] = []
+    for symbol in image.each_symbol():
+        if symbol.section == elf.UNDEFINED or symbol.kind in (3, 4) or _LEFT_OUT.fullmatch(symbol.name):
+            continue
+        letter = _letter(symbol, image.sections)
+        if letter == b"a":
+            continue
+        if is_name(symbol.name):
+            rows.append(b"%0*x%s\0%s" % (digits, symbol.value, symbol.name, letter))
+        else:
+            rows.append(b"%0*xnameless\0%s" % (digits, symbol.value, HOLE))
+    rows.sort()
+    lines = io.BytesIO()
+    for row in rows:
+        lines.write(b"%s %s %s\n" % (row[:digits], row[-1:], row[digits:-2]))
+    return lines.getvalue()
 
 
 def _letter(symbol: Symbol, sections: tuple[Section, ...]) -> bytes:

@@ -1,5 +1,7 @@
 """Inputs to begin with, made here: one of everything that the parsers know."""
 
+import gzip
+import lzma
 import struct
 from random import Random
 
@@ -39,6 +41,9 @@ NOTES = [note(b"GNU", 3, b"\xab\xcd"), note(b"VMCOREINFO", 0, b"KERNELOFFSET=1a0
 CORES = [core(b"KERNELOFFSET=1a000000\n"), core(b"")]
 
 
+_ROW_BYTES = {elf.SYMTAB: (16, 24), elf.RELA: (12, 24)}  # of 32 and of 64 bits
+
+
 def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
     """A small ELF file with code, symbols, a relocation, a note and the words of a module."""
     names = b"\0_text\0helper\0_printk\0"
@@ -49,8 +54,8 @@ def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
         (".init.text", 1, elf.ALLOC | elf.EXEC, b"\xe8\1\0\0\0\xc3", 0, 0),
         (".symtab", elf.SYMTAB, 0, b"".join(_symbol(*row, wide=wide, order=order) for row in symbols), 4, 1),
         (".strtab", 3, 0, names, 0, 0),
-        (".rela.text", elf.RELA, 0, struct.pack(order + "QQq", 2, 3 << 32 | 4, -4), 3, 1),
-        (".rela__jump_table", elf.RELA, 0, struct.pack(order + "QQq", 0, 2 << 32 | 2, 1), 3, 0),
+        (".rela.text", elf.RELA, 0, _relocation(2, 3, 4, -4, wide=wide, order=order), 3, 1),
+        (".rela__jump_table", elf.RELA, 0, _relocation(0, 2, 2, 1, wide=wide, order=order), 3, 0),
         (".note.gnu", elf.NOTE, 0, note(b"GNU", 3, b"\xab\xcd\xef\1"), 0, 0),
         (".modinfo", 1, 2, b"vermagic=6.1.0 SMP\0name=nic\0srcversion=12AB\0", 0, 0),
         (".bss", elf.NOBITS, elf.ALLOC | elf.WRITE, b"", 0, 0),
@@ -67,13 +72,20 @@ def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
             0x1000 * at,
             start + len(body),
         )
-        headers += struct.pack(order + ("IIQQQQIIQQ" if wide else "10I"), *place, len(content), link, info, 16, 0)
+        row_size = _ROW_BYTES.get(section_kind, (0, 0))[wide]
+        headers += struct.pack(order + ("IIQQQQIIQQ" if wide else "10I"), *place, len(content), link, info, 16, row_size)
         body += content + bytes(-len(content) % 8)
     ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
     layout = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
     width = struct.calcsize(order + ("IIQQQQIIQQ" if wide else "10I"))
     fields = (kind, elf.X86_64, 1, 0, 0, start + len(body), 0, 64, 0, 0, width, len(contents), len(contents) - 1)
     return (ident + struct.pack(order + layout, *fields)).ljust(start, b"\0") + body + headers
+
+
+def _relocation(offset: int, symbol: int, kind: int, addend: int, *, wide: bool, order: str) -> bytes:
+    if wide:
+        return struct.pack(order + "QQq", offset, symbol << 32 | kind, addend)
+    return struct.pack(order + "IIi", offset, symbol << 8 | kind, addend)
 
 
 def _symbol(name: int, info: int, section: int, value: int, *, wide: bool, order: str) -> bytes:
@@ -83,3 +95,8 @@ def _symbol(name: int, info: int, section: int, value: int, *, wide: bool, order
 
 
 IMAGES = [image(kind, wide, order) for kind in (elf.RELOCATABLE, elf.EXECUTABLE) for wide in (True, False) for order in "<>"]
+PACKED = [pack(image(elf.RELOCATABLE)) for pack in (lzma.compress, gzip.compress)]
+CODE = [
+    b"\xe8\1\0\0\0\xff\xd0\x41\xff\xd3\xff\x15\1\2\3\4\xff\x54\x24\x08\x48\xcb",
+    struct.pack("<4I", 0x94000004, 0xD63F0100, 0xD73F0801, 0x97FFFFFF),
+]

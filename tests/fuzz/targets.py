@@ -1,8 +1,9 @@
 """What must hold for any bytes, parser by parser. A check raises AssertionError, or what the parser should not raise."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -10,13 +11,16 @@ from klogd_py import kmsg, lines
 from klogd_py.addresses import find
 from klogd_py.filtering import renamed
 from klogd_py.record import Place, Unknown
-from klogd_py.symbols import kallsyms, kcore, module_file, modules, vmlinux
+from klogd_py.symbols import kallsyms, kcore, module_file, modules, system_map, unpacking, vmlinux
 from klogd_py.symbols.architecture import X86_64
+from klogd_py.symbols.calls import OF_MACHINE
 from klogd_py.symbols.elf import RELA, Elf, NotElf, build_id
 from klogd_py.symbols.kallsyms import NotKallsyms
+from klogd_py.symbols.module_file import NoModuleFile
 from klogd_py.symbols.slide import Ground
-from klogd_py.symbols.system_map import is_in_order, rebuilt
-from klogd_py.symbols.table import Table
+from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
+from klogd_py.symbols.table import Table, is_name
+from klogd_py.symbols.unpacking import NotUnpacked
 from klogd_py.traces import from_capture, gather
 from klogd_py.translate import Manner, Style, rewrite
 from tests.fuzz import seeds
@@ -118,7 +122,7 @@ def check_modules(raw: bytes) -> None:
     found = modules.parse(raw.decode("utf-8", "replace"))
     for base in found.bases.values():
         place = found.place_of(base)
-        assert isinstance(place, Unknown) or place.module
+        assert isinstance(place, Unknown) or is_name(place.module.encode())
 
 
 def check_elf(raw: bytes) -> None:
@@ -141,7 +145,9 @@ def check_module_file(raw: bytes) -> None:
             assert len(code.changed) == len(code.text)
             places = [at for at, _, _ in code.functions]
             assert places == sorted(places)
-            module_file.rows(code, "nic", 0xFFFFFFFFC0000000)
+            rows = module_file.rows(code, "nic", 0xFFFFFFFFC0000000)
+            assert not any(b"\n" in row for row in rows)
+            _look_around(Table(b"\n".join(rows) + b"\n", ""))
 
 
 def check_vmlinux(raw: bytes) -> None:
@@ -149,6 +155,37 @@ def check_vmlinux(raw: bytes) -> None:
     with suppress(NotElf):
         lines_of = vmlinux.lines_of(Elf(raw))
         assert not lines_of or lines_of.endswith(b"\n")
+        if lines_of:
+            _look_around(Table(lines_of, ""))
+
+
+def check_files(raw: bytes) -> None:
+    """Any file is a map, an image or a module, or refused by the exception that its reader declares."""
+    with _file(raw) as path:
+        for load in (system_map.load, vmlinux.load):
+            with suppress(NotAMap):
+                found = load(path)
+                _look_around(Table(found.lines, ""))
+                if found.text is not None:
+                    assert len(found.text.bytes_at(0x1010, 64)) <= 64
+        with suppress(NoModuleFile):
+            module_file.load(path, "nic")
+
+
+def check_unpacking(raw: bytes) -> None:
+    """Any bytes are unpacked to no more than the limit, or refused."""
+    if unpacking.is_packed(raw):
+        with suppress(NotUnpacked):
+            assert len(unpacking.unpacked(raw)) <= unpacking.LARGEST_BYTES
+
+
+def check_calls(raw: bytes) -> None:
+    """A call ends where it is said to, and there are no more than there are signs of."""
+    for decoder in OF_MACHINE.values():
+        ends = list(decoder.ends(raw))
+        assert len(ends) <= decoder.signs(raw)
+        assert all(decoder.ends_at(raw, at) for at in ends)
+        assert {at for at, _ in decoder.direct(raw)} <= set(ends)
 
 
 def check_kcore(raw: bytes) -> None:
@@ -164,12 +201,22 @@ def check_kcore(raw: bytes) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def _file(raw: bytes) -> Iterator[Path]:
+    descriptor = os.memfd_create("file")
+    try:
+        os.write(descriptor, raw)
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
 def _look_around(table: Table) -> None:
-    """Whatever a table names contains the address."""
+    """Whatever a table names contains the address, and is a name."""
     for line in table.spread(8):
         for address in (line.address - 1, line.address, line.address + 1):
             place = table.place_of(address)
-            assert isinstance(place, Unknown) or 0 <= place.offset < place.size
+            assert isinstance(place, Unknown) or (0 <= place.offset < place.size and is_name(place.name.encode()))
     table.place_of(0)
     table.place_of((1 << 64) - 1)
 
@@ -190,5 +237,8 @@ TARGETS: dict[str, Target] = {
     "elf": Target(check_elf, seeds.IMAGES),
     "module_file": Target(check_module_file, seeds.IMAGES),
     "vmlinux": Target(check_vmlinux, seeds.IMAGES),
+    "files": Target(check_files, [*seeds.IMAGES, *seeds.PACKED, *seeds.KALLSYMS]),
+    "unpacking": Target(check_unpacking, seeds.PACKED),
+    "calls": Target(check_calls, seeds.CODE),
     "kcore": Target(check_kcore, [*seeds.NOTES, *seeds.CORES]),
 }

@@ -1,6 +1,7 @@
 import pytest
 
 from klogd_py.record import Unknown
+from klogd_py.symbols.architecture import X86_64, is_movable
 from klogd_py.symbols.identity import Proof, Standing, compare, dotted, version_codes
 from klogd_py.symbols.table import Table
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
@@ -124,3 +125,9 @@ def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_w
     assert verdict.standing is Standing.REFUSED
     assert "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
     assert judged(SIGNED, moved(SIGNED, 0x1A000000)).slide == 0x1A000000
+
+
+@pytest.mark.parametrize("release", ["9" * 5000, "6." + "9" * 5000, "6.1." + "9" * 5000])
+def test_a_release_of_endless_digits_is_no_error(release: str) -> None:
+    assert all(code < 1 << 48 for code in version_codes(release))
+    assert isinstance(is_movable(X86_64, release, None), bool)

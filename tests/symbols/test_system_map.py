@@ -101,6 +101,11 @@ def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
         system_map.load(tmp_path / "fifo")
 
 
+def test_a_path_with_a_nul_is_refused() -> None:
+    with pytest.raises(NotAMap, match="NUL"):
+        system_map.load(Path("System\0.map"))
+
+
 def test_a_link_that_leads_nowhere_is_missing_and_one_in_a_ring_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nowhere").symlink_to("nothing")
     (tmp_path / "ring").symlink_to("ring")

@@ -1,0 +1,94 @@
+"""Unpacks the file of a module: xz, gzip, zstd.
+
+A few bytes can stand for gigabytes, or ask for a dictionary of that size: neither is unpacked beyond its limit.
+
+Source of truth: scripts/Makefile.modinst for how modules are packed; RFC 1952, RFC 8878 and the .xz
+file format for the magic numbers.
+"""
+
+import importlib
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+
+from klogd_py.symbols.elf import Raw
+
+LARGEST_PACKED_BYTES = 64 << 20
+LARGEST_BYTES = 128 << 20  # unpacked; without information for debuggers 30 MiB are many
+_LARGEST_DICTIONARY_BYTES = 72 << 20  # of xz -9, with what the decoder needs besides
+_LARGEST_WINDOW_BYTES = 128 << 20  # of zstd --ultra -22
+_PIECE_BYTES = 1 << 20
+
+Unpack = Callable[[bytes], Iterator[bytes]]
+
+
+class NotUnpacked(ValueError):
+    """A packed file that cannot be unpacked; says why."""
+
+
+def is_packed(raw: Raw) -> bool:
+    """Whether the bytes begin as a packed file of a known kind does."""
+    return _kind(raw) is not None
+
+
+def unpacked(raw: Raw) -> bytearray:
+    """What a packed file holds. Raises NotUnpacked."""
+    unpack = _kind(raw)
+    if unpack is None:
+        raise NotUnpacked("not packed")
+    if len(raw) > LARGEST_PACKED_BYTES:
+        raise NotUnpacked(f"packed, and larger than {LARGEST_PACKED_BYTES >> 20} MiB")
+    whole = bytearray()
+    try:
+        for piece in unpack(bytes(raw[:])):
+            whole += piece
+            if len(whole) > LARGEST_BYTES:
+                raise NotUnpacked(f"unpacks to more than {LARGEST_BYTES >> 20} MiB")
+    except (lzma.LZMAError, zlib.error, EOFError) as error:
+        raise NotUnpacked(f"damaged: {error}") from error
+    return whole
+
+
+def _kind(raw: Raw) -> Unpack | None:
+    head = bytes(raw[:6])
+    return next((unpack for magic, unpack in _KINDS if head.startswith(magic)), None)
+
+
+def _xz(raw: bytes) -> Iterator[bytes]:
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _LARGEST_DICTIONARY_BYTES)
+    while not decoder.eof:
+        piece = decoder.decompress(raw, _PIECE_BYTES)
+        raw = b""
+        if not piece and decoder.needs_input:
+            raise EOFError("it ends too early")
+        yield piece
+
+
+def _gzip(raw: bytes) -> Iterator[bytes]:
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for start in range(0, len(raw), _PIECE_BYTES):
+        left = raw[start : start + _PIECE_BYTES]
+        while not decoder.eof:
+            piece = decoder.decompress(left, _PIECE_BYTES)
+            left = decoder.unconsumed_tail
+            if not piece:
+                break
+            yield piece
+    if not decoder.eof:
+        raise EOFError("it ends too early")
+
+
+def _zstd(raw: bytes) -> Iterator[bytes]:
+    try:
+        zstandard = importlib.import_module("zstandard")  # optional: only some distributions pack their modules so
+    except ImportError:
+        raise NotUnpacked("packed with zstd: install the Python package zstandard to have names from it") from None
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).stream_reader(raw) as reader:
+            while piece := reader.read(_PIECE_BYTES):
+                yield bytes(piece)
+    except zstandard.ZstdError as error:
+        raise NotUnpacked(f"damaged: {error}") from error
+
+
+_KINDS: tuple[tuple[bytes, Unpack], ...] = ((b"\xfd7zXZ\0", _xz), (b"\x1f\x8b", _gzip), (b"\x28\xb5\x2f\xfd", _zstd))

@@ -1,0 +1,100 @@
+"""A machine on which something else lies where a file should: the doctor looks at the rest, and soon comes to an end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from klogd_py import journald
+from klogd_py.doctor.finding import Finding, Grade
+from klogd_py.doctor.machine import Machine
+from klogd_py.doctor.visit import CHECKS, examine
+from klogd_py.invocation import Invocation, release_of
+from tests.doctor.machines import build, machine, run
+from tests.symbols.hostile import made, sparse
+
+FILES = (
+    "boot/System.map-6.1.0",
+    "dev/kmsg",
+    "etc/rsyslog.conf",
+    "etc/rsyslog.d/kernel.conf",
+    "etc/syslog-ng/syslog-ng.conf",
+    "etc/systemd/journald.conf",
+    "etc/systemd/journald.conf.d/kernel.conf",
+    "lib/modules/6.1.0/modules.dep",
+    "proc/300/cmdline",
+    "proc/301/comm",
+    "proc/cmdline",
+    "proc/kallsyms",
+    "proc/kcore",
+    "proc/modules",
+    "proc/net/unix",
+    "proc/sys/kernel/osrelease",
+    "proc/sys/kernel/printk_devkmsg",
+    "sys/kernel/notes",
+    "usr/lib/debug/boot/vmlinux-6.1.0",
+)
+OBSTACLES: dict[str, Callable[[Path], None]] = {
+    "FIFO": os.mkfifo,
+    "directory": Path.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "huge": sparse(b"", 1 << 40),
+    "binary": made(lambda: os.urandom(5000)),
+}
+
+
+def obstruct(root: Path, name: str, obstacle: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    OBSTACLES[obstacle](path)
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_obstacles_everywhere_hold_up_no_doctor(obstacle: str, tmp_path: Path) -> None:
+    root = build(tmp_path)
+    run(root, 300, "rsyslogd", held=("socket:[4711]",))
+    run(root, 301, "syslog-ng")
+    (root / "proc/12odd").mkdir()
+    (root / journald.SOCKET).parent.mkdir(parents=True)
+    (root / journald.SOCKET).touch()
+    for name in FILES:
+        obstruct(root, name, obstacle)
+    command = [sys.executable, "-m", "klogd_py", "doctor", "--root", str(root), "--json"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    found = msgspec.json.decode(done.stdout, type=list[Finding])
+    assert not [finding for finding in found if "unexpected" in finding.words]
+    assert len(found) >= len(CHECKS)
+
+
+def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
+    def broken(_: Machine) -> list[Finding]:
+        raise RecursionError("odd")
+
+    invocation = Invocation(root=str(build(tmp_path)))
+    found = examine(invocation, (*CHECKS, broken))
+    assert found[:-1] == examine(invocation)
+    assert (found[-1].check, found[-1].grade) == ("broken", Grade.BAD)
+    assert "unexpected RecursionError" in found[-1].words
+
+
+@pytest.mark.parametrize("told", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"])
+def test_what_is_no_release_becomes_no_path(told: str, tmp_path: Path) -> None:
+    root = build(tmp_path, {"proc/sys/kernel/osrelease": told.encode() + b"\n"})
+    assert release_of(root) == ""
+
+
+def test_a_release_with_a_suffix_is_one(tmp_path: Path) -> None:
+    root = build(tmp_path, {"proc/sys/kernel/osrelease": b"6.1.0-50-cloud-amd64+deb~12\n"})
+    assert release_of(root) == "6.1.0-50-cloud-amd64+deb~12"
+
+
+def test_a_folder_for_a_process_may_be_odd(tmp_path: Path) -> None:
+    root = build(tmp_path)
+    (root / "proc/7up").mkdir()
+    assert [process.pid for process in machine(root).processes()] == []

@@ -1,0 +1,175 @@
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from klogd_py.record import Place
+from klogd_py.symbols.atlas import Atlas
+from klogd_py.symbols.attempt import attempt
+from klogd_py.symbols.identity import Standing
+from klogd_py.symbols.layouts import ModuleFiles
+from klogd_py.symbols.loaded import Loaded
+from klogd_py.symbols.module_file import ModuleFile
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import Survey, survey
+from klogd_py.traces import gather
+from tests.symbols.hostile import made, sparse
+from tests.symbols.kernels import BASE, KALLSYMS, MAP
+
+
+def raising(error: Exception) -> Callable[[], str]:
+    def read() -> str:
+        raise error
+
+    return read
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), KeyError("k"), ValueError("a\nb\x1b[31m" + "c" * 999)])
+def test_any_exception_ends_in_one_line(error: Exception) -> None:
+    words = attempt(raising(error), lambda reason: reason)
+    assert words.startswith(f"cannot be used: unexpected {type(error).__name__} in test_attempt.py:")
+    assert words.isprintable()
+    assert len(words) < 300
+
+
+def test_an_interrupt_is_not_held_up() -> None:
+    def read() -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(read, lambda reason: reason)
+
+
+def machine(root: Path) -> Sources:
+    files = {
+        "System.map-6.1.0": MAP,
+        "kallsyms": KALLSYMS,
+        "modules": b"nic 4096 0 - Live 0xffffffffc0a00000\n",
+        "lib/modules.dep": b"nic.ko:\n",
+        "sys/nic/sections/.text": b"0xffffffffc0a00000\n",
+        "notes": b"",
+        "kcore": b"",
+        "cmdline": b"nokaslr\n",
+        "config": b"\n",
+    }
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return Sources(
+        "6.1.0",
+        root,
+        places=("System.map-{release}",),
+        kallsyms=str(root / "kallsyms"),
+        modules=str(root / "modules"),
+        cmdline=str(root / "cmdline"),
+        config=str(root / "config"),
+        module_files=str(root / "lib"),
+        sys_modules=str(root / "sys"),
+        notes=str(root / "notes"),
+        kcore=str(root / "kcore"),
+    )
+
+
+@pytest.mark.parametrize("reader", ["kallsyms", "modules"])
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), IndexError("odd")])
+def test_a_source_that_raises_costs_itself_alone(reader: str, error: Exception, tmp_path: Path) -> None:
+    sources = machine(tmp_path)
+
+    def read(path: str) -> bytes:
+        if path.endswith(reader):
+            raise error
+        return Path(path).read_bytes()
+
+    found = survey(msgspec.structs.replace(sources, read=read))
+    assert any(f"{tmp_path}/{reader} cannot be used: unexpected {type(error).__name__}" in line for line in found.remarks)
+    assert found.modules == (0 if reader == "modules" else 1)
+    assert bool(found.kernel_symbols) is (reader != "kallsyms")
+
+
+OBSTACLES: dict[str, Callable[[Path], None]] = {
+    "FIFO": os.mkfifo,
+    "directory": Path.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "nothing": lambda path: None,
+    "loop": lambda path: path.symlink_to(path.name),
+    "huge": sparse(b"", 1 << 40),
+    "binary": made(lambda: os.urandom(5000)),
+}
+FILES = (
+    "System.map-6.1.0",
+    "kallsyms",
+    "modules",
+    "lib/modules.dep",
+    "sys/nic/sections/.text",
+    "notes",
+    "kcore",
+    "cmdline",
+    "config",
+)
+
+
+def in_time(call: Callable[[], Survey]) -> Survey:
+    """What a call answers within 20 seconds, be it in a system call that never returns."""
+    answers: list[Survey] = []
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert answers, "it does not return, or has raised"
+    return answers[0]
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+@pytest.mark.parametrize("name", FILES)
+def test_an_obstacle_holds_up_no_survey(name: str, obstacle: str, tmp_path: Path) -> None:
+    sources = machine(tmp_path)
+    (tmp_path / name).unlink()
+    OBSTACLES[obstacle](tmp_path / name)
+    found = in_time(lambda: survey(sources))
+    assert not any("unexpected" in remark for remark in found.remarks)
+    place = found.atlas.place_of(BASE + 0x45)
+    assert isinstance(place, Place)  # by the map, or by kallsyms
+
+
+CRAMPED = """
+import resource, sys
+from pathlib import Path
+from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import survey
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20),) * 2)
+found = survey(Sources("6.1.0", places=(sys.argv[1], sys.argv[2])))
+for verdict in found.verdicts:
+    print(verdict.standing.value, verdict.reason)
+"""
+
+
+def test_a_map_without_memory_leaves_the_next(tmp_path: Path) -> None:
+    large, small = tmp_path / "large", tmp_path / "System.map-{release}"
+    lines = (b"%016x T f%s\n" % (BASE + 16 * i, b"g" * 12) for i in reversed(range(400_000)))
+    large.write_bytes(b"".join(lines))
+    (tmp_path / "System.map-6.1.0").write_bytes(MAP)
+    done = subprocess.run([sys.executable, "-c", CRAMPED, str(large), str(small)], capture_output=True, text=True, timeout=60)
+    first, second = done.stdout.splitlines()
+    assert first.startswith(f"{Standing.REFUSED.value} cannot be used: unexpected MemoryError")
+    assert second.startswith(Standing.ACCEPTED.value)
+
+
+class BrokenFiles(ModuleFiles):
+    """Files of modules of which none can be asked for."""
+
+    def get(self, name: str) -> ModuleFile | str:
+        raise RecursionError(name)
+
+
+def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
+    trace = gather(["Modules linked in: nic", "RIP: 0010:0xffffffffc0a00010", "Call Trace:", " 0xffffffffc0a00123"])
+    before = Survey(Atlas(), loaded=Loaded(files=BrokenFiles(Path("/nowhere")), elsewhere=True))
+    assert before.reads_traces
+    after = before.after(trace)
+    assert after.remarks[0].startswith("an oops cannot be used: unexpected RecursionError in test_attempt.py")
+    assert after.after(trace) is after

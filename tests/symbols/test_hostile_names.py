@@ -1,0 +1,140 @@
+"""Whatever a source has where a name should be: only what can be a name is one, and nothing else names anything."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record import Place, Unknown
+from klogd_py.symbols import elf, kallsyms, kcore, module_file, modules, system_map, vmlinux
+from klogd_py.symbols.bases import Base
+from klogd_py.symbols.layouts import lay_out
+from klogd_py.symbols.system_map import COPIED_BYTES
+from klogd_py.symbols.table import LONGEST_NAME_BYTES, Table
+from tests.symbols.hostile import TEXT_AT, symbol, with_symbols
+from tests.symbols.test_kcore import note
+
+MODULE_AT = 0xFFFFFFFFC0000000
+PLACES = Callable[[int], Place | Unknown]
+EVIL = {
+    "line feed": b"evil\nffffffff81000018 T forged",
+    "carriage return": b"evil\rname",
+    "blank": b"evil name",
+    "tab": b"evil\tname",
+    "escape": b"b\x1b[31m",
+    "delete": b"evil\x7f",
+    "no ASCII": "b\u202eevil".encode(),
+    "no UTF-8": b"evil\xff",
+    "too long": b"e" * (LONGEST_NAME_BYTES + 1),
+    "empty": b"",
+}
+GOOD_AT, EVIL_AT, NEXT_AT = 0, 16, 32
+
+
+def rows(name: bytes, at: int = TEXT_AT, tag: bytes = b"") -> bytes:
+    """A good symbol, an evil one, and two good ones."""
+    named = ((GOOD_AT, b"good"), (EVIL_AT, name), (NEXT_AT, b"next"), (NEXT_AT + 16, b"last"))
+    return b"".join(b"%016x T %s%s\n" % (at + offset, word, tag) for offset, word in named)
+
+
+def of_elf(name: bytes, kind: int) -> bytes:
+    at = TEXT_AT if kind == elf.EXECUTABLE else 0
+    symbols = [(b"good", GOOD_AT), (name, EVIL_AT), (b"next", NEXT_AT), (b"last", NEXT_AT + 16)]
+    names, entries = b"\0", b""
+    for word, offset in symbols:
+        entries += symbol(len(names), at + offset)
+        names += word + b"\0"
+    return with_symbols(entries, names, kind)
+
+
+def by_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
+    path = folder / "System.map"
+    path.write_bytes(rows(name))
+    return Table(system_map.load(path).lines, "").place_of, TEXT_AT
+
+
+def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
+    """One that is searched in its file."""
+    path = folder / "System.map"
+    filling = [b"%016x T %s\n" % (TEXT_AT + 64 + 64 * i, b"f" * 200) for i in range(COPIED_BYTES // 200)]
+    path.write_bytes(rows(name) + b"".join(filling))
+    lines = system_map.load(path).lines
+    assert not isinstance(lines, bytes)
+    return Table(lines, "").place_of, TEXT_AT
+
+
+def by_kallsyms(name: bytes, folder: Path) -> tuple[PLACES, int]:
+    core = kallsyms.parse(rows(name)).core
+    assert isinstance(core, Table)
+    return core.place_of, TEXT_AT
+
+
+def by_kallsyms_of_modules(name: bytes, folder: Path) -> tuple[PLACES, int]:
+    found = kallsyms.parse(rows(b"kernel") + rows(name, MODULE_AT, b"\t[nic]")).modules
+    assert isinstance(found, Table)
+    return found.place_of, MODULE_AT
+
+
+def by_vmlinux(name: bytes, folder: Path) -> tuple[PLACES, int]:
+    path = folder / "vmlinux"
+    path.write_bytes(of_elf(name, elf.EXECUTABLE))
+    return Table(vmlinux.load(path).lines, "").place_of, TEXT_AT
+
+
+def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
+    path = folder / "nic.ko"
+    path.write_bytes(of_elf(name, elf.RELOCATABLE))
+    layout = lay_out(module_file.load(path, "nic"), Base("nic", MODULE_AT))
+    assert layout is not None
+    return layout.place_of, MODULE_AT
+
+
+OF_TEXT = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules)
+SOURCES = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules, by_vmlinux, by_module_file)
+# In a text a line feed ends the line, and what follows is a line of its own.
+CASES = [(source, evil) for source in SOURCES for evil in EVIL if source not in OF_TEXT or evil != "line feed"]
+REFUSALS = (system_map.NotAMap, module_file.NoModuleFile, kallsyms.NotKallsyms)
+
+
+@pytest.mark.parametrize(("source", "evil"), CASES)
+def test_what_is_no_name_names_nothing(source: Callable[[bytes, Path], tuple[PLACES, int]], evil: str, tmp_path: Path) -> None:
+    try:
+        place_of, base = source(EVIL[evil], tmp_path)
+    except REFUSALS:  # a whole file may be refused for such a name
+        return
+    for offset in (EVIL_AT, EVIL_AT + 8, EVIL_AT + 15):
+        place = place_of(base + offset)
+        named_before = isinstance(place, Place) and place.name == "good"
+        assert isinstance(place, Unknown) or (evil == "empty" and named_before), place
+    after = place_of(base + NEXT_AT)
+    assert isinstance(after, Place)
+    assert after.name == "next"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_plain_name_is_a_name(source: Callable[[bytes, Path], tuple[PLACES, int]], tmp_path: Path) -> None:
+    place_of, base = source(b"fine.isra.0", tmp_path)
+    place = place_of(base + EVIL_AT + 8)
+    assert isinstance(place, Place)
+    assert (place.name, place.offset, place.size) == ("fine.isra.0", 8, 16)
+
+
+@pytest.mark.parametrize("evil", ["\x1b[31m", "../../etc", "..", "n\u202eic", "nic" * 400])
+def test_what_cannot_be_a_module_is_none(evil: str) -> None:
+    found = modules.parse(f"{evil} 4096 0 - Live 0xffffffffc0a00000\nnic 4096 0 - Live 0xffffffffc0b00000\n")
+    assert list(found.bases) == ["nic"]
+
+
+@pytest.mark.parametrize("evil", [b"\x1b[31m", b"n ic", b"nic" * 400])
+def test_a_symbol_of_an_odd_module_names_nothing(evil: bytes) -> None:
+    found = kallsyms.parse(rows(b"kernel") + rows(b"probe", MODULE_AT, b"\t[" + evil + b"]")).modules
+    assert isinstance(found, Table)
+    assert all(found.place_of(MODULE_AT + offset) is Unknown.OUTSIDE for offset in range(0, 64, 8))
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "f" * 5000, "-5", "0x5", "1_0", "1" + "0" * 16])
+def test_a_number_of_no_64_bits_is_none(digits: str) -> None:
+    told = kcore.parse(note(b"VMCOREINFO", 0, f"KERNELOFFSET={digits}\nSYMBOL(_stext)={digits}\n".encode()))
+    assert (told.offset, told.symbols) == (None, {})
+    listed = modules.parse(f"nic {digits} 0 - Live 0x{digits}\nok 1 0 - Live 0xffffffffc0b00000\n")
+    assert list(listed.bases) == ["ok"]

@@ -200,7 +200,7 @@ def test_each_expression_takes_time_in_proportion_to_the_text(key: str) -> None:
     text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     words = {word for word in re.split(r"[^\w ,;:=+/-]+", text) if 0 < len(word) < 30}
     for run in [*RUNS, *sorted(words)]:
-        for head in ("", *sorted(words, key=len)[-2:]):
+        for head in ("", *sorted(words, key=len)[-1:]):
 
             def job(size: int, run: str = run, head: str = head) -> None:
                 told = head + run * (size // len(run)) + "\0"

@@ -147,10 +147,13 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     from klogd_py.classic import AlreadyRunning, PidFile
     from klogd_py.daemon import Daemon
     from klogd_py.device import SourceUnavailable
+    from klogd_py.jobs import Jobs
     from klogd_py.position import PositionInUse
 
     ownlog.to_stderr(level)
     faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop hung
+    jobs = Jobs()
+    jobs.catch_threads()
     claimed: PidFile | None = None
 
     def in_service() -> None:
@@ -161,7 +164,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
 
     async def serve() -> int:
         try:
-            return await Daemon(invocation).run(in_service)
+            return await Daemon(invocation, jobs=jobs).run(in_service)
         finally:
             signals.hold_all()
 

@@ -252,7 +252,7 @@ class Daemon:
         before = self.config
         try:
             await self._use(config)
-        except Exception as error:
+        except Exception:
             self.config = before
             await self.jobs.run("reload", lambda: self._use(before), None)
             raise

@@ -8,6 +8,7 @@ are answered where they arise, and never come here. Cancellation passes.
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
@@ -98,6 +99,15 @@ class Jobs:
             self.tell("event loop", error if isinstance(error, Exception) else RuntimeError(str(context.get("message", ""))))
 
         loop.set_exception_handler(escaped)
+
+    def catch_threads(self) -> None:
+        """Have what ends a thread of a library told likewise."""
+
+        def escaped(told: threading.ExceptHookArgs) -> None:
+            error = told.exc_value
+            self.tell("thread of a library", error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+        threading.excepthook = escaped
 
     def _tell(self, name: str, error: Exception) -> None:
         reason = in_words(error)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from pathlib import Path
@@ -159,3 +161,21 @@ def test_however_many_names_fail_few_are_remembered() -> None:
     for number in range(10 * MOST_NAMES):
         jobs.tell(f"sink {number}", RuntimeError("no"))
     assert len(jobs.failures) == MOST_NAMES
+
+
+def test_a_thread_of_a_library_that_ends_by_an_error_is_told_in_one_line() -> None:
+    program = (
+        "import logging, threading\n"
+        "from klogd_py.jobs import Jobs\n"
+        "logging.basicConfig(format='%(message)s')\n"
+        "jobs = Jobs()\n"
+        "jobs.catch_threads()\n"
+        "def trouble(): raise MemoryError('trouble')\n"
+        "thread = threading.Thread(target=trouble)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "print(*jobs.failures)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=30, check=True)
+    assert done.stdout == "thread of a library\n"
+    assert done.stderr == "unexpected error, the rest goes on: thread of a library: MemoryError('trouble')\n"

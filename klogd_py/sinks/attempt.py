@@ -1,7 +1,7 @@
 """One attempt to have a sink take entries: whatever it raises becomes an outcome, and no single entry can block it for ever.
 
 An entry that a sink cannot take for an unexpected reason would be tried again and again, and hold up all that come after it. It
-is found by halves, and sent in a plain form: its text in ASCII, without numbers, fields and names.
+is found by halves, and sent in a plain form: its text in ASCII, without fields and names, at the time of now.
 """
 
 import time
@@ -11,7 +11,8 @@ from klogd_py.record import USER, Entry, Record, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkFailed
 
 LONGEST_PLAIN = 8192
-_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
+_LAST_NUMBER, _LAST_PREFIX = (1 << 63) - 1, 2047
+_UNKNOWN_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
 
 
 def attempt(sink: Sink, entries: Sequence[Entry], tell: Callable[[Exception], None]) -> tuple[int, SinkDown | None]:
@@ -54,6 +55,14 @@ def _once(sink: Sink, entries: Sequence[Entry]) -> tuple[int, SinkDown | None]:
 
 
 def _plainly(entry: Entry) -> Entry:
-    """The entry in the form that is the easiest to send."""
+    """The entry in the form that is the easiest to send; what can be relied on of its numbers stays."""
+    record = entry.record
     text = ascii(entry.text)[1:-1][:LONGEST_PLAIN]
-    return Entry(Record(text, _PREFIX, unparsed=True), time.time_ns() // 1000, text, ours=entry.ours or entry.gap is not None)
+    seq, usec = _sane(record.seq, _LAST_NUMBER), _sane(record.usec, _LAST_NUMBER)
+    prefix = None if record.prefix is None else _sane(record.prefix, _LAST_PREFIX, _UNKNOWN_PREFIX)
+    plain = Record(text, prefix, seq, usec, unparsed=True, parts=() if seq is None else record.parts)
+    return Entry(plain, time.time_ns() // 1000, text, (), entry.gap, entry.ours)
+
+
+def _sane(number: int | None, last: int, otherwise: int | None = None) -> int | None:
+    return number if number is not None and 0 <= number <= last else otherwise

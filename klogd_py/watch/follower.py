@@ -15,6 +15,7 @@ from klogd_py.watch.partly import parts_only
 if TYPE_CHECKING:
     from klogd_py.watch.uevents import ModuleWatch
 
+LONGEST_CHANGE_S = 10.0  # a file system that hangs holds up no reload for longer
 SETTLE_S = 0.3  # changes closer together than this make one call
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Follower:
 
         A folder that is missing is waited for, and counts as changed when it has come.
         """
-        async with self._exchanging:
+        async with asyncio.timeout(LONGEST_CHANGE_S), self._exchanging:
             if self._close_files is not None:
                 close, self._close_files = self._close_files, None
                 await self._courier.call(close)
@@ -96,7 +97,8 @@ class Follower:
         if not wanted:
             return
         try:
-            watch = await self._courier.call(_module_watch)
+            async with asyncio.timeout(LONGEST_CHANGE_S):
+                watch = await self._courier.call(_module_watch)
         except (ImportError, OSError) as error:
             logger.warning("not watching modules come and go: %s", error)
             return

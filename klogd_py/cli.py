@@ -175,14 +175,17 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
                 own.claim()
                 claimed = own
         return asyncio.run(serve())
-    except AlreadyRunning as error:
+    except BadConfig as error:
         print(f"{program}: {error}", file=sys.stderr)
-        return FAILED
+        return MISCONFIGURED
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return FAILED if invocation.input else NO_LOG
-    except PositionInUse as error:
-        print(f"{program}: {error}", file=sys.stderr)
+    except (AlreadyRunning, PositionInUse, OSError) as error:
+        print(f"{program}: {_in_words(error)}", file=sys.stderr)
+        return FAILED
+    except Exception as error:  # in the background nobody else would say it
+        print(f"{program}: unexpected error: {in_words(error)}", file=sys.stderr)
         return FAILED
     finally:
         if claimed:

@@ -38,8 +38,14 @@ def is_readable(descriptor: int, wait_s: float) -> bool:
 class Replay:
     """The records of one open file or pipe, in order."""
 
-    def __init__(self, descriptor: int, name: str, form: str = "auto", year: int | None = None) -> None:
-        """``year`` is what stamps that name none are taken for; the current one by default."""
+    def __init__(
+        self, descriptor: int, name: str, form: str = "auto", year: int | None = None, longest_bytes: int = LONGEST_BYTES
+    ) -> None:
+        """``year`` is what stamps that name none are taken for; the current one by default.
+
+        A record that is longer than ``longest_bytes`` is given in parts.
+        """
+        self._longest_bytes = longest_bytes
         self.name = name
         self.exhausted = False
         self.remark = ""
@@ -91,19 +97,19 @@ class Replay:
         data = self._tail + raw
         self._tail = b""
         if self._form == "auto" and data:
-            if b"\n" not in data and len(data) <= LONGEST_BYTES and not self.exhausted:
+            if b"\n" not in data and len(data) <= self._longest_bytes and not self.exhausted:
                 self._tail = data  # half a line does not tell
                 return []
-            first = data.lstrip(b"\n")[: LONGEST_BYTES + 1].partition(b"\n")[0]
+            first = data.lstrip(b"\n")[: self._longest_bytes + 1].partition(b"\n")[0]
             self._form = lines.form_of(first.decode("utf-8", "surrogateescape"))
         pieces, rest = self._cut(data)
-        if self._form == "kmsg" and len(raw) >= CHUNK_BYTES and pieces and len(pieces[-1]) + len(rest) <= LONGEST_BYTES:
+        if self._form == "kmsg" and len(raw) >= CHUNK_BYTES and pieces and len(pieces[-1]) + len(rest) <= self._longest_bytes:
             rest = pieces.pop() + rest  # its dictionary lines may be in the next chunk
         if rest and self.exhausted:
             pieces.append(rest)
             rest = b""
         records = self._of_pieces(pieces)
-        parted = len(rest) - len(rest) % LONGEST_BYTES
+        parted = len(rest) - len(rest) % self._longest_bytes
         records += self._in_parts(rest[:parted], is_whole=False) if parted else []
         self._tail = rest[parted:]
         return records
@@ -117,7 +123,7 @@ class Replay:
 
     def _of_pieces(self, pieces: list[bytes]) -> list[Record | Gap]:
         """The records of pieces that are whole, but for the first, which may be the end of one that is too long."""
-        if not self._is_amid and max(map(len, pieces), default=0) <= LONGEST_BYTES:
+        if not self._is_amid and max(map(len, pieces), default=0) <= self._longest_bytes:
             return [*kmsg.parse_all(pieces)] if self._form == "kmsg" else [self._parsed(piece) for piece in pieces]
         return [record for piece in pieces for record in self._in_parts(piece, is_whole=True)]
 
@@ -127,9 +133,9 @@ class Replay:
         if self._is_amid and not piece.strip(b"\n"):
             self._is_amid = False  # it ended where the last part did
             return records
-        for start in range(0, len(piece) or 1, LONGEST_BYTES):  # an empty line is a record, too
-            part = piece[start : start + LONGEST_BYTES]
-            is_cut = not is_whole or start + LONGEST_BYTES < len(piece)
+        for start in range(0, len(piece) or 1, self._longest_bytes):  # an empty line is a record, too
+            part = piece[start : start + self._longest_bytes]
+            is_cut = not is_whole or start + self._longest_bytes < len(piece)
             if self._is_amid:
                 records.append(kmsg.unparsed(part, is_cut))
             else:

@@ -155,9 +155,12 @@ class World:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     reader, writer = await asyncio.open_unix_connection(path)
-                    writer.write(request)
-                    await reader.read()
-                    writer.close()
+                    try:
+                        writer.write(request)
+                        await reader.read()
+                    finally:
+                        writer.transport.abort()
+                        await asyncio.sleep(0)
 
     async def status(self) -> Status:
         """What the daemon tells of itself."""

@@ -4,7 +4,7 @@ One batch at a time. The intake reads on meanwhile, and behind it the kernel's r
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from klogd_py import testimony
@@ -17,13 +17,16 @@ from klogd_py.device import Source
 from klogd_py.flood import Limiter
 from klogd_py.holdback import may_begin
 from klogd_py.intake import Intake
+from klogd_py.jobs import Jobs
 from klogd_py.naming import Naming
+from klogd_py.preparation import as_it_came, prepared
 from klogd_py.record import Entry, Gap, Place, Record, Unknown
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.symbols.learning import Learning
 from klogd_py.testimony import Origin, Withheld
-from klogd_py.translate import Manner, Stood, translate
+from klogd_py.translate import Manner, Stood
 
+PAUSE_S = 0.1  # after an unexpected error
 CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
 
 
@@ -45,6 +48,7 @@ class Carrier:
         once: bool,
         origin: Origin = Origin.CAPTURE,
         prose: bool = False,
+        jobs: Jobs | None = None,
     ) -> None:
         """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
         self.manner = Manner()
@@ -53,7 +57,8 @@ class Carrier:
         self.limiter = self._limiting = Limiter()
         self.carried = 0
         self.counters = Counters(origin)
-        self.intake = Intake(source, mailroom.room, once=once and live)
+        self._jobs = jobs or Jobs()
+        self.intake = Intake(source, mailroom.room, self._jobs, once=once and live)
         self._stood: Stood = set()
         self._source = source
         self._mailroom = mailroom
@@ -62,47 +67,58 @@ class Carrier:
         self._live = live
         self._once = once and live
         self._joiner = Joiner()
-        self._learning = Learning(origin)
         self._origin = origin
         self._prose = prose
+        self._learning = self._new_learning()
         self._boots = Boots()
         self._delivering: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Carry until the source is empty or nobody is left to carry to; returns the exit status."""
-        filling = asyncio.create_task(self.intake.fill())
+        filling = asyncio.create_task(self._jobs.keep("reading", self.intake.fill))
         try:
             while not self._mailroom.all_gone:
-                await self._go_back()
-                batch = await self.intake.next(self._due_in_s())
-                if batch is not None:
-                    if batch.is_live:
-                        self._learn_time(batch.items)
-                    await self._whole(batch.items)
-                elif self._is_done:
-                    await self._whole([], last=True)
-                    await self._mailroom.settled()
-                    if self._mailroom.wanted_again is None:
-                        if filling.done():
-                            filling.result()  # raises what ended it, if that was neither the source's end nor a refusal
-                        return 1 if self.intake.failed else 0
-                else:
-                    await self._whole([])
+                try:
+                    status = await self._turn()
+                except Exception as error:
+                    self._jobs.tell("delivery", error)
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                if status is not None:
+                    return status
         finally:
             filling.cancel()
         return 0
+
+    async def _turn(self) -> int | None:
+        """Carry one batch, or what is due without one; returns the exit status when there is nothing to come."""
+        await self._go_back()
+        batch = await self.intake.next(self._due_in_s())
+        if batch is not None:
+            if batch.is_live:
+                self._jobs.value("clock", partial(self._learn_time, batch.items), None)
+            await self._whole(batch.items)
+        elif self._is_done:
+            await self._whole([], last=True)
+            await self._mailroom.settled()
+            if self._mailroom.wanted_again is None:
+                return 1 if self.intake.failed else 0
+        else:
+            await self._whole([])
+        return None
 
     async def finish(self) -> None:
         """Deliver everything that has been read, held back or left unfinished."""
         if self._delivering is not None:
             await asyncio.wait([self._delivering])
         while (batch := self.intake.take()) is not None:
-            await self.deliver(batch.items)
-        await self.deliver(self._source.rest(), last=True)
+            await self._surely(partial(self.deliver, batch.items), batch.items)
+        rest: list[Record | Gap] = self._jobs.value("reading", self._source.rest, [])
+        await self._surely(partial(self.deliver, rest, last=True), rest)
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
-        self.counters.read(batch)
+        self._count(batch)
         async with self._naming.lock:
             pass  # a survey that is being drawn is waited for
         batch = await self._held_back(batch, last)
@@ -113,6 +129,19 @@ class Carrier:
     def _is_oops(self, record: Record) -> bool:
         return "Oops" in record.text and testimony.begins_oops(record, self._origin)
 
+    async def _surely(self, delivery: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
+        """Have a batch delivered, if need be as it came; what is held back before it goes first."""
+        try:
+            await delivery()
+        except Exception as error:
+            self._jobs.tell("delivery", error)
+            own = {id(item) for item in batch}
+            held = [*self._learning.held, *self._limiting.run, *self._joiner.waiting]
+            self._learning, self._joiner = self._new_learning(), self._joiner.anew()
+            self.limiter = self._limiting = self._limiting.anew()
+            rest = [*(item for item in held if id(item) not in own), *batch]
+            self._hand_over(rest, [as_it_came(item) for item in rest], [])
+
     async def _post(self, batch: list[Record | Gap]) -> None:
         entries, places = self._translated(batch)
         if self._live and _has_unknown(places) and await self._naming.modules_differ():
@@ -122,7 +151,10 @@ class Carrier:
         self._hand_over(batch, entries, places)
 
     def _hand_over(self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]) -> None:
-        self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
+        try:
+            self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
+        except Exception as error:
+            self._jobs.tell("counters", error)
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
 
@@ -135,18 +167,23 @@ class Carrier:
 
         Most batches need not wait for anything, and then no task is made for them.
         """
-        job = partial(self._deliver_boots, batch, last)
-        if not last and self._asks_nothing(batch):
-            self.counters.read(batch)
-            ready = self._limited(self._joined(batch), last)
-            entries, places = self._translated(ready)
-            if not _has_unknown(places):
-                self._hand_over(ready, entries, places)
-                if not self.intake.is_empty:
-                    await asyncio.sleep(0)
-                return
-            job = partial(self._post, ready)
-        self._delivering = asyncio.get_running_loop().create_task(job())
+        if last or not self._asks_nothing(batch):
+            await self._apart(partial(self._deliver_boots, batch, last), batch)
+            return
+        self._count(batch)
+        ready = self._limited(self._joined(batch), last)
+        entries, places = self._translated(ready)
+        if _has_unknown(places):
+            await self._apart(partial(self._post, ready), ready)
+            return
+        self._hand_over(ready, entries, places)
+        if not self.intake.is_empty:
+            await asyncio.sleep(0)
+
+    async def _apart(self, job: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
+        """Deliver in a task of its own, which goes on if the one that waits is cancelled."""
+        delivering = self._jobs.run("delivery", partial(self._surely, job, batch), None)
+        self._delivering = asyncio.get_running_loop().create_task(delivering)
         await asyncio.shield(self._delivering)
 
     def _asks_nothing(self, batch: list[Record | Gap]) -> bool:
@@ -154,61 +191,96 @@ class Carrier:
 
         While they are being read that is so if it has neither an address nor the beginning of a trace.
         """
-        survey = self._naming.survey
-        if not self._live or self.paranoid or self._learning.is_holding or survey.reads_traces or survey.loaded.asks_traces:
+        try:
+            survey = self._naming.survey
+            if not self._live or self.paranoid or self._learning.is_holding or survey.reads_traces or survey.loaded.asks_traces:
+                return False
+            return not (self._naming.lock.locked() and may_begin(batch))
+        except Exception as error:
+            self._jobs.tell("evidence", error)
             return False
-        return not (self._naming.lock.locked() and may_begin(batch))
 
     async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
         """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
         start = 0
-        for at, item in enumerate(batch if not self._live else ()):
-            if isinstance(item, Record) and (release := self._boots.begins(item)) is not None:
-                await self.deliver(batch[start:at], last=True)
-                await self._naming.begin_anew(release)
-                self._stood.clear()
-                start = at
+        begins: list[tuple[int, str]] = []
+        begins = begins if self._live else self._jobs.value("boots", partial(self._begins, batch), begins)
+        for at, release in begins:
+            part = batch[start:at]
+            await self._surely(partial(self.deliver, part, last=True), part)
+            await self._naming.begin_anew(release)
+            self._stood.clear()
+            start = at
         await self.deliver(batch[start:], last)
+
+    def _begins(self, batch: list[Record | Gap]) -> list[tuple[int, str]]:
+        """Where in a batch another boot begins, and the release of its kernel."""
+        found = [(at, self._boots.begins(item)) for at, item in enumerate(batch) if isinstance(item, Record)]
+        return [(at, release) for at, release in found if release is not None]
 
     async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Join lines that came in pieces, and keep back what may teach something about the map."""
         batch = self._joined(batch)
         if last:
             batch = [*batch, *self._joiner.end()]
-        asked = self._live and self._naming.survey.loaded.asks_traces and may_begin(batch)
-        if asked and await self._naming.modules_differ():
+        asked = self._live and self._naming.survey.loaded.asks_traces
+        if asked and self._jobs.value("evidence", partial(may_begin, batch), True) and await self._naming.modules_differ():
             await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
-        survey = self._naming.survey
-        batch, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
-        if last:
-            held, found = self._learning.end(found)
-            batch += held
+        survey, held = self._naming.survey, self._learning.held
+        try:
+            ready, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
+            if last:
+                rest, found = self._learning.end(found)
+                ready += rest
+        except Exception as error:
+            self._jobs.tell("evidence", error)
+            self._learning = self._new_learning()
+            return [*held, *batch]
         if found is not survey:
-            self._naming.adopt(found)
-        return batch
+            self._jobs.value("symbols", partial(self._naming.adopt, found), None)
+        return ready
+
+    def _new_learning(self) -> Learning:
+        return Learning(self._origin, partial(self._jobs.tell, "evidence"))
+
+    def _count(self, batch: list[Record | Gap]) -> None:
+        try:
+            self.counters.read(batch)
+        except Exception as error:
+            self._jobs.tell("counters", error)
 
     def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
         now_s = asyncio.get_running_loop().time()
-        if self.join or self._joiner.due_in_s(now_s) is not None:
+        waiting = self._joiner.waiting
+        if not waiting and not self.join:
+            return batch
+        try:
             return self._joiner.take(batch, now_s)
-        return batch
+        except Exception as error:
+            self._jobs.tell("joining", error)
+            self._joiner = self._joiner.anew()
+            return [*waiting, *batch]
 
     def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Leave out what the configuration wants left out."""
         ended: list[Record | Gap] = []
         if self.limiter is not self._limiting:
             ended, self._limiting = self._limiting.end(), self.limiter
-        if self._limiting.is_idle:
-            self.counters.limited(ended)
-            return [*ended, *batch] if ended else batch
-        batch = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
-        batch = [*batch, *self._limiting.end()] if last else batch
-        self.counters.limited(batch)
-        return batch
+        if self._limiting.is_idle and not ended:
+            return batch
+        run = self._limiting.run
+        try:
+            passed = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
+            passed = [*passed, *self._limiting.end()] if last else passed
+            self.counters.limited(passed)
+            return passed
+        except Exception as error:
+            self._jobs.tell("flood limit", error)
+            self.limiter = self._limiting = self._limiting.anew()
+            return [*ended, *run, *batch]
 
     def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], list[Place | Unknown]]:
         """The batch as entries, and what was found for each address in it."""
-        self._clock.anchor()
         atlas = self._naming.survey.atlas
         found: list[Place | Unknown] = []
 
@@ -216,7 +288,8 @@ class Carrier:
             found.append(place := atlas.place_of(address))
             return place
 
-        return translate(batch, place_of, self.manner, self._clock.walls_of, self._stood, self._judge), found
+        failed = partial(self._jobs.tell, "translation")
+        return prepared(batch, place_of, self.manner, self._clock, self._stood, self._judge, failed), found
 
     def _judge(self, record: Record, mentions: Sequence[Mention]) -> Withheld | None:
         """Why the addresses of a record may not be named; those that have a name are counted."""

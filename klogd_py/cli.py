@@ -10,10 +10,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from klogd_py.config import BadConfig
+from klogd_py.errors import in_words
 from klogd_py.invocation import Invocation
 from klogd_py.options import parser
+
+if TYPE_CHECKING:
+    from klogd_py.classic import PidFile
 
 FAILED, MISUSED, NO_LOG, MISCONFIGURED = 1, 2, 69, 78  # the last two as in sysexits.h
 _PATHS = ("config_path", "map", "kallsyms", "modules", "module_files", "root")
@@ -71,6 +76,11 @@ def _run(parsing: argparse.ArgumentParser, arguments: Sequence[str] | None, drop
         return FAILED
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        print(f"{parsing.prog}: unexpected error: {in_words(error)}", file=sys.stderr)
+        if getattr(options, "debug", False):
+            raise
+        return FAILED
 
 
 def _dispatch(options: argparse.Namespace, drop_in: bool) -> int:
@@ -110,9 +120,10 @@ def _signal(options: argparse.Namespace, name: str) -> int:
 
 
 def _serve(options: argparse.Namespace, drop_in: bool) -> int:
-    from klogd_py import handed
+    from klogd_py import handed, signals
     from klogd_py.classic import PID_FILE, in_background
 
+    signals.hold()
     invocation = _invocation(options, drop_in, handed.descriptors())
     config = invocation.config()
     level = config.log.level
@@ -132,15 +143,18 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     import faulthandler
     import gc
 
-    from klogd_py import ownlog
+    from klogd_py import ownlog, signals
     from klogd_py.classic import AlreadyRunning, PidFile
     from klogd_py.daemon import Daemon
     from klogd_py.device import SourceUnavailable
+    from klogd_py.jobs import Jobs
     from klogd_py.position import PositionInUse
 
     ownlog.to_stderr(level)
     faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop hung
-    claimed = PidFile(pid_file) if pid_file else None
+    jobs = Jobs()
+    jobs.catch_threads()
+    claimed: PidFile | None = None
 
     def in_service() -> None:
         gc.freeze()  # what is there now stays, and need not be looked through again and again
@@ -149,25 +163,41 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
             ownlog.to_syslog(level)
 
     async def serve() -> int:
-        return await Daemon(invocation).run(in_service)
+        try:
+            return await Daemon(invocation, jobs=jobs).run(in_service)
+        finally:
+            signals.hold_all()
 
     try:
-        if claimed:
-            claimed.claim()
-    except (AlreadyRunning, OSError) as error:
-        print(f"{program}: {_in_words(error)}", file=sys.stderr)
-        return FAILED
-    try:
+        with signals.undivided():
+            if pid_file:
+                own = PidFile(pid_file)
+                own.claim()
+                claimed = own
         return asyncio.run(serve())
+    except BadConfig as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return MISCONFIGURED
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return FAILED if invocation.input else NO_LOG
-    except PositionInUse as error:
-        print(f"{program}: {error}", file=sys.stderr)
+    except (AlreadyRunning, PositionInUse, OSError) as error:
+        print(f"{program}: {_in_words(error)}", file=sys.stderr)
+        return FAILED
+    except Exception as error:  # in the background nobody else would say it
+        print(f"{program}: unexpected error: {in_words(error)}", file=sys.stderr)
         return FAILED
     finally:
         if claimed:
-            claimed.release()
+            _release(program, claimed)
+
+
+def _release(program: str, claimed: "PidFile") -> None:
+    """Let go of the pid file; whatever is wrong with it does not change how the daemon ended."""
+    try:
+        claimed.release()
+    except Exception as error:
+        print(f"{program}: {_in_words(error)}", file=sys.stderr)
 
 
 def _in_words(error: Exception) -> str:

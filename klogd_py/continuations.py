@@ -32,6 +32,17 @@ class Joiner:
         self._due_s = 0.0
         self._continuing = frozenset(("c", "+"))
 
+    @property
+    def waiting(self) -> list[Record | Gap]:
+        """What waits."""
+        return self._waiting
+
+    def anew(self) -> "Joiner":
+        """One for the same stream in which nothing waits."""
+        joiner = Joiner()
+        joiner.has_joined = self.has_joined
+        return joiner
+
     def take(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
         """What may go on; an empty batch lets go what has waited long enough."""
         if not batch:

@@ -8,20 +8,22 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from klogd_py import config as configuration
-from klogd_py import device, notify, privileges, text_device
+from klogd_py import device, notify, privileges, signals, text_device
 from klogd_py.bookkeeper import Bookkeeper
 from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock, LiveClock, ReplayClock
 from klogd_py.config import BadConfig
 from klogd_py.device import KmsgDevice, Source
+from klogd_py.errors import in_words
 from klogd_py.flood import Limiter
 from klogd_py.gaps import announce
 from klogd_py.invocation import Invocation
+from klogd_py.jobs import Jobs
 from klogd_py.naming import Naming
 from klogd_py.outlets import Outlets
 from klogd_py.position import PositionInUse, boot_id
@@ -46,26 +48,27 @@ logger = logging.getLogger("klogd_py")
 class Daemon:
     """One run. Everything that changes while it runs is an attribute here, in the mailroom or in the source."""
 
-    def __init__(self, invocation: Invocation, source: Source | None = None) -> None:
-        """Read the configuration and open the source, unless one is given.
+    def __init__(self, invocation: Invocation, source: Source | None = None, jobs: Jobs | None = None) -> None:
+        """Read the configuration and open the source, unless one is given. ``jobs`` are the boundaries of whatever it starts.
 
         Raises:
             BadConfig: the configuration is wrong, or the user that it names is not there.
             SourceUnavailable: no kernel log interface can be used.
             PositionInUse: another daemon uses the same position file.
         """
+        self.jobs = jobs or Jobs()
         self._invocation = invocation
         self.config = invocation.config()
         self._user = self._named_user()
         self._live = not invocation.input
         self.source = source or self._open_source()
-        self.naming = Naming(self._sources, self._renamed)
+        self.naming = Naming(self._sources, self._renamed, self.jobs)
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
         told = partial(announce, wall_us_of=lambda record: self._clock.wall_of(record)[0])
-        self.mailroom = Mailroom(told, self._books.owed, rereadable=self._numbered, moved=self._moved)
+        self.mailroom = Mailroom(told, self._books.owed, rereadable=self._numbered, moved=self._moved, jobs=self.jobs)
         self.carrier = Carrier(
             self.source,
             self.mailroom,
@@ -75,18 +78,19 @@ class Daemon:
             once=invocation.once,
             origin=self._origin,
             prose=invocation.prose,
+            jobs=self.jobs,
         )
-        self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot)
-        self.reporting = Reporting(lambda: self._camera.take(self.naming.survey))
+        self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot, self.jobs)
+        self.reporting = Reporting(lambda: self._camera.take(self.naming.survey), self.jobs)
         self._outlets = Outlets(self.mailroom, self._books, self._boot, live=self._live)
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
-        self._follower = Follower(self._file_changed, self._module_changed)
+        self._follower = Follower(self._file_changed, self._module_changed, self.jobs)
         self._group = asyncio.TaskGroup()
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._started: set[asyncio.Task[None]] = set()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Carry records until the source ends or a signal says stop; returns the exit status.
@@ -94,26 +98,29 @@ class Daemon:
         ``ready`` is called when nothing keeps records from flowing; those that want no names do so before.
 
         Raises:
+            BadConfig: the sinks cannot be arranged as the configuration has it.
             CannotBecome: this process may not become the user that it is to go on as.
         """
+        self.jobs.catch_all(asyncio.get_running_loop())
         self._take_signals()
         self._set_console_level()
         if self._user is not None:
             self._go_on_as(self._user)  # before symbols are read, or a later look at them would find less than this one
-        self._outlets.arrange(self.config)
+        self._arrange_first()
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
-        self._set_manner()
         self.carrier.intake.running.set()
         await self._open_windows()
         try:
             async with self._group as group:
-                beginning = group.create_task(self._begin(ready))
-                tasks = [beginning, group.create_task(self._carry(beginning)), group.create_task(self._feed_watchdog())]
+                jobs = self.jobs
+                beginning = group.create_task(jobs.keep("start", partial(self._begin, ready)))
+                tasks = [beginning, group.create_task(jobs.keep("delivery", partial(self._carry, beginning)))]
+                tasks.append(group.create_task(jobs.keep("watchdog", self._feed_watchdog)))
                 if self._live and not self._invocation.once:
-                    tasks.append(group.create_task(self._follow_changes()))
+                    tasks.append(group.create_task(jobs.keep("watchers", self._follow_changes)))
                 await self._stopping.wait()
-                for task in (*tasks, *self._jobs):
+                for task in (*tasks, *self._started):
                     task.cancel()
         finally:
             await self._finish()
@@ -137,13 +144,16 @@ class Daemon:
     async def _begin(self, ready: Callable[[], None]) -> None:
         """Read the symbols, and say that we are there."""
         await self.naming.draw_first()
-        notify.tell(f"READY=1\n{self.reporting.line}")
-        ready()
+        self._tell_ready()
+        self.jobs.value("start", ready, None)
+
+    def _tell_ready(self) -> None:
+        self.jobs.value("service manager", lambda: notify.tell(f"READY=1\n{self.reporting.line}"), None)
 
     async def _carry(self, beginning: asyncio.Task[None]) -> None:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
         self.status = await self.carrier.run()
-        await beginning
+        await asyncio.wait([beginning])
         self._stopping.set()
 
     def _set_manner(self) -> None:
@@ -155,6 +165,16 @@ class Daemon:
             self._flood = self.config.flood
             floor = Severity[self._flood.floor.upper()]
             self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
+
+    def _arrange_first(self) -> None:
+        """Have the sinks and the manner that the configuration names; raises BadConfig for what nobody foresaw in it."""
+        try:
+            self._outlets.arrange(self.config)
+            self._set_manner()
+        except OSError:  # PositionInUse and the like say themselves what is wrong
+            raise
+        except Exception as error:
+            raise BadConfig(f"{self._config_path}: unexpected error in its use: {in_words(error)}") from error
 
     def _named_user(self) -> privileges.User | None:
         """The user to go on as, if one is named; raises BadConfig."""
@@ -193,26 +213,35 @@ class Daemon:
             text_device.set_console_level(self.config.console_level)
         except OSError as error:
             logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
+        except Exception as error:
+            self.jobs.tell("console level", error)
 
     # Reactions
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
+        jobs = self.jobs
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGUSR1, self._start, lambda: self.naming.redraw("SIGUSR1"))
-        loop.add_signal_handler(signal.SIGUSR2, self._start, lambda: self.naming.redraw("SIGUSR2"))
-        loop.add_signal_handler(signal.SIGHUP, self._start, lambda: self._reload("SIGHUP"))
-        loop.add_signal_handler(signal.SIGTSTP, self._pause)
-        loop.add_signal_handler(signal.SIGCONT, self._resume)
-        for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE):
+            loop.add_signal_handler(number, jobs.guarded("stop", self._stopping.set, self._stopping.set))
+        loop.add_signal_handler(signal.SIGUSR1, jobs.guarded("signal USR1", lambda: self._redraw("SIGUSR1")))
+        loop.add_signal_handler(signal.SIGUSR2, jobs.guarded("signal USR2", lambda: self._redraw("SIGUSR2")))
+        loop.add_signal_handler(
+            signal.SIGHUP, jobs.guarded("signal HUP", lambda: self._start("reload", lambda: self._reload("SIGHUP")))
+        )
+        loop.add_signal_handler(signal.SIGTSTP, jobs.guarded("pause", self._pause))
+        loop.add_signal_handler(signal.SIGCONT, jobs.guarded("resume", self._resume))
+        for number in signals.IGNORED:
             signal.signal(number, signal.SIG_IGN)
+        signals.let_go()
 
-    def _start(self, job: Callable[[], Coroutine[None, None, None]]) -> None:
+    def _redraw(self, reason: str) -> None:
+        self._start("symbols", lambda: self.naming.redraw(reason))
+
+    def _start(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
         if not self._stopping.is_set():
-            task = self._group.create_task(job())
-            self._jobs.add(task)
-            task.add_done_callback(self._jobs.discard)
+            task = self._group.create_task(self.jobs.run(name, job, None))
+            self._started.add(task)
+            task.add_done_callback(self.jobs.guarded(name, self._started.discard))
 
     def _pause(self) -> None:
         if self.carrier.intake.running.is_set():
@@ -227,44 +256,50 @@ class Daemon:
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
-            notify.tell(notify.reloading(time.monotonic()))
+            self.jobs.value("service manager", lambda: notify.tell(notify.reloading(time.monotonic())), None)
             try:
-                config = self._invocation.config()
-            except BadConfig as error:
-                self._refuse(reason, error)
-            else:
-                await self._change_to(config, reason)
-            notify.tell(f"READY=1\n{self.reporting.line}")
+                await self._change_to(self._invocation.config(), reason)
+            except (BadConfig, PositionInUse) as error:
+                self._refuse(reason, str(error))
+            except Exception as error:
+                self.jobs.tell("reload", error)
+                self._refuse(reason, in_words(error))
+            self._tell_ready()
 
     async def _change_to(self, config: Config, reason: str) -> None:
         late = ", ".join(key for key in ("input", "state", "user") if getattr(config, key) != getattr(self.config, key))
         if late:
             logger.warning("the change of %s takes effect at the next start", late)
-        before, self.config = self.config, config
+        before = self.config
         try:
-            self._outlets.arrange(self.config)
-        except PositionInUse as error:
+            await self._use(config)
+        except Exception:
             self.config = before
-            self._refuse(reason, error)
-            return
-        self.carrier.intake.wake()  # a new sink may be owed what has gone by
-        logging.getLogger("klogd_py").setLevel(config.log.level.upper())
-        self._set_console_level()
-        self._set_manner()
-        await self._open_windows()
+            await self.jobs.run("reload", lambda: self._use(before), None)
+            raise
         self._camera.note("configuration", reason, True, late and f"{late} at the next start")
         await self.naming.redraw(reason)
         if self._live:
-            await self._follow()
+            await self.jobs.run("watchers", self._follow, None)
 
-    def _refuse(self, reason: str, error: Exception) -> None:
-        logger.error("keeping the old configuration: %s", error)
-        self._camera.note("configuration", reason, False, str(error))
+    async def _use(self, config: Config) -> None:
+        self.config = config
+        self._set_manner()
+        self._outlets.arrange(config)
+        self.carrier.intake.wake()  # a new sink may be owed what has gone by
+        logging.getLogger("klogd_py").setLevel(config.log.level.upper())
+        self._set_console_level()
+        await self._open_windows()
+
+    def _refuse(self, reason: str, why: str) -> None:
+        logger.error("keeping the old configuration: %s", why)
+        self._camera.note("configuration", reason, False, why)
 
     def _renamed(self, reasons: Sequence[str]) -> None:
         """Other symbols have been taken into use."""
         found = self.naming.survey
-        self._camera.note("symbols", ", ".join(reasons), not found.refusal, found.refusal or found.headline)
+        refusal = self.naming.failure or found.refusal
+        self._camera.note("symbols", ", ".join(reasons), not refusal, refusal or found.headline)
         self.reporting.tell()
 
     @property
@@ -278,12 +313,12 @@ class Daemon:
 
     def _file_changed(self, path: Path) -> None:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
-            self._start(lambda: self._reload(f"a change of {path}"))
+            self._start("reload", lambda: self._reload(f"a change of {path}"))
         else:
-            self._start(lambda: self.naming.redraw(f"a change of {path}"))
+            self._redraw(f"a change of {path}")
 
     def _module_changed(self, name: str) -> None:
-        self._start(lambda: self.naming.redraw(f"module {name} came or went"))
+        self._redraw(f"module {name} came or went")
 
     async def _follow_changes(self) -> None:
         """Start the watchers, once the backlog has been delivered."""
@@ -298,11 +333,12 @@ class Daemon:
             files = {self._config_path, self._drop_ins}
             files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
             files |= {Path(sources.given_map)} if sources.given_map else set()
-        await self._follower.follow_files(files, self._drop_ins)
+        await self.jobs.run("file watcher", lambda: self._follower.follow_files(files, self._drop_ins), None)
         modular = bool(sources.modules) and Path(sources.modules).exists()
         if self.config.watch.modules and not modular:
             logger.debug("this kernel has no loadable modules to watch")
-        await self._follower.follow_modules(self.config.watch.modules and modular)
+        wanted = self.config.watch.modules and modular
+        await self.jobs.run("module watcher", lambda: self._follower.follow_modules(wanted), None)
 
     # Housekeeping
 
@@ -314,26 +350,27 @@ class Daemon:
 
     def _moved(self) -> None:
         """A sink may have accepted something: write down where it stands, and tell the manager of it before long."""
-        self._books.save(self.mailroom.positions)
+        self.jobs.value("positions", lambda: self._books.save(self.mailroom.positions), None)
         if self.mailroom.all_gone:
             self._stopping.set()
         self.reporting.tell_soon()
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
-        notify.tell("STOPPING=1")
-        self._follower.close()
+        jobs = self.jobs
+        jobs.value("service manager", lambda: notify.tell("STOPPING=1"), None)
+        jobs.value("watchers", self._follower.close, None)
         now_s = asyncio.get_running_loop().time
         end_s = now_s() + STOP_LIMIT_S
         try:
             async with asyncio.timeout_at(end_s):
-                await self.carrier.finish()
+                await jobs.run("delivery", self.carrier.finish, None)
         except TimeoutError:
             logger.warning("records that were read are left for the next start: the symbols are still being read")
-        await self.mailroom.empty(max(0, end_s - now_s()))
-        self._books.save(self.mailroom.positions)
-        self.reporting.close()
-        if self.mailroom.close():
+        await jobs.run("stop", lambda: self.mailroom.empty(max(0, end_s - now_s())), None)
+        jobs.value("positions", lambda: self._books.save(self.mailroom.positions), None)
+        jobs.value("status socket", self.reporting.close, None)
+        if jobs.value("stop", self.mailroom.close, 1):
             self.status = 1
-        self._books.close()
-        self.source.close()
+        jobs.value("positions", self._books.close, None)
+        jobs.value("reading", self.source.close, None)

@@ -23,6 +23,7 @@ from klogd_py.translate import Manner, PlaceOf, Stood, rewrite
 
 CHUNK_BYTES = 1 << 18
 _MAX_LISTED = 10
+LONGEST_BYTES = 1 << 20
 
 # CPython looks for up to five bytes in a long text four times as fast as for more.
 _SHORT = 5
@@ -32,7 +33,10 @@ _SHORTEST_BYTES = 1 << 11  # text that is shorter is read line by line at once
 
 
 def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
-    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty one when time is up."""
+    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty one when time is up.
+
+    A line that is longer than LONGEST_BYTES comes in pieces, too, so that memory and time have a bound.
+    """
     tail = b""
     while True:
         wait_s = due_in_s()
@@ -48,6 +52,9 @@ def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None)
             tail = rest
         else:
             tail += chunk
+            if len(tail) > LONGEST_BYTES:
+                yield tail
+                tail = b""
     if tail:
         yield tail
 

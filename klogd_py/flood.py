@@ -29,6 +29,15 @@ class Limiter:
         self._due_s = 0.0
         self.is_idle = self._floor is Severity.DEBUG and not repeats
 
+    @property
+    def run(self) -> list[Record | Gap]:
+        """The run that is not told yet."""
+        return [] if self._run is None else [self._run]
+
+    def anew(self) -> "Limiter":
+        """One with the same wishes that has left nothing out."""
+        return Limiter(self._floor, self._repeats, self._period_s)
+
     def take(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
         """What goes through; an empty batch lets a run be told that has gone on long enough."""
         passed: list[Record | Gap] = []

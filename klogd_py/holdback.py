@@ -119,6 +119,11 @@ class Holdback:
         return self.release(), traces
 
     @property
+    def held(self) -> list[Record | Gap]:
+        """What is held back; a copy."""
+        return list(self._held)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is held back."""
         return not self._held

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from klogd_py import device
 from klogd_py.device import KmsgDevice, Source
+from klogd_py.jobs import Jobs
 from klogd_py.record import Gap, Record
 
 AHEAD_BYTES = 8 << 20
@@ -47,7 +48,7 @@ class Intake:
     read; ``caught_up``: the source had no more just now.
     """
 
-    def __init__(self, source: Source, room: Callable[[], Awaitable[None]], *, once: bool) -> None:
+    def __init__(self, source: Source, room: Callable[[], Awaitable[None]], jobs: Jobs, *, once: bool) -> None:
         """``room`` waits until more may be read. A source that does not lose what is not read soon is not read ahead.
 
         With ``once`` `next` returns as soon as the source is caught up with.
@@ -58,7 +59,9 @@ class Intake:
         self._await_room = room
         self._device = source if isinstance(source, KmsgDevice) else None
         self._ahead_bytes = AHEAD_BYTES if self._device else 0  # else a batch is read only when the last has been taken
+        self._jobs = jobs
         self._once = once
+        self._failures = 0  # one after the other
         self._was_idle = False  # nothing was there a moment ago
         self._batches: deque[Batch] = deque()
         self._bytes = 0
@@ -73,14 +76,19 @@ class Intake:
         return not self._batches
 
     async def fill(self) -> None:
-        """Read until the source ends; whatever else ends it is an end, too."""
+        """Read until the source ends; an unexpected error is no end."""
         try:
-            await self._read_on()
+            while not self.ended:
+                try:
+                    await self._read_on()
+                except Exception as error:
+                    self._failures += 1
+                    self._jobs.tell("reading", error)
+                    await asyncio.sleep(self._pause_s)
         finally:
             self._end()
 
     async def _read_on(self) -> None:
-        failures = 0
         clock = asyncio.get_running_loop().time
         before_s = clock()
         while not self.ended:
@@ -90,10 +98,9 @@ class Intake:
             try:
                 items = self._source.read_batch()
             except OSError as error:
-                failures += 1
-                await self._survive(error, failures)
+                await self._survive(error)
                 continue
-            failures = 0
+            self._failures = 0
             self._pass_on_remark()
             now_s = clock()
             if items:
@@ -122,20 +129,20 @@ class Intake:
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
 
+        def go_on() -> None:
+            if not over.done():
+                over.set_result(None)
+
         def look(turn: int, before: int) -> None:
             if over.done():  # given up
                 return
-            try:
-                taken = ring.hoard() if self.running.is_set() and self._space.is_set() else before
-            except Exception as error:  # nobody would hear of it in a callback: the task that waits is to end by it
-                over.set_exception(error)
-                return
+            taken = ring.hoard() if self.running.is_set() and self._space.is_set() else before
             if before < taken < ENOUGH and turn < MOST_TURNS:
-                loop.call_later(GATHER_S, look, turn + 1, taken)
+                loop.call_later(GATHER_S, self._jobs.guarded("gathering", look, go_on), turn + 1, taken)
             else:
-                over.set_result(None)
+                go_on()
 
-        loop.call_later(GATHER_S, look, 1, 0)
+        loop.call_later(GATHER_S, self._jobs.guarded("gathering", look, go_on), 1, 0)
         await over
         if not self.running.is_set():
             self._put_hoarded(ring)
@@ -202,16 +209,20 @@ class Intake:
             logger.info("%s", self._source.remark)
             self._source.remark = ""
 
-    async def _survive(self, error: OSError, failures: int) -> None:
+    async def _survive(self, error: OSError) -> None:
         """Wait longer after each failed read; without permission there is no use in trying again."""
+        self._failures += 1
         if error.errno in (errno.EPERM, errno.EACCES):
             logger.error("%s: %s; stopping", self._source.name, error.strerror)
             self.failed = True
             self._end()
             return
-        pause_s = min(0.1 * 2 ** min(failures, 10), LONGEST_PAUSE_S)
-        logger.error("%s: %s; trying again in %.1f s", self._source.name, error.strerror, pause_s)
-        await asyncio.sleep(pause_s)
+        logger.error("%s: %s; trying again in %.1f s", self._source.name, error.strerror, self._pause_s)
+        await asyncio.sleep(self._pause_s)
+
+    @property
+    def _pause_s(self) -> float:
+        return float(min(0.1 * 2 ** min(self._failures, 10), LONGEST_PAUSE_S))
 
     def _end(self) -> None:
         self.ended = True

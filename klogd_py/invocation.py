@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py import config as configuration
+from klogd_py.config import BadConfig
+from klogd_py.errors import in_words
 from klogd_py.handed import reader
 from klogd_py.regular_file import read_regular
 from klogd_py.settings import Config
@@ -62,7 +64,16 @@ class Invocation(Struct, frozen=True):
     handed: dict[str, int] = {}
 
     def config(self) -> Config:
-        """Read the configuration and lay the options over it; raises BadConfig."""
+        """Read the configuration and lay the options over it; raises BadConfig, whatever stands in the files."""
+        try:
+            return self._config()
+        except BadConfig:
+            raise
+        except Exception as error:
+            path = self.config_path or configuration.DEFAULT_PATH
+            raise BadConfig(f"{path}: unexpected error: {in_words(error)}") from error
+
+    def _config(self) -> Config:
         path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH
         base = configuration.load(path, must_exist=bool(self.config_path))
         given: dict[str, dict[str, object]] = {

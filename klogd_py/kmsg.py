@@ -90,11 +90,25 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
     return parse_all(raws[:half]) + parse_all(raws[half:])
 
 
+def parse_surely(raw: bytes) -> Record:
+    """Read one record, by itself; it is delivered raw for whatever reason it cannot be read."""
+    try:
+        return parse(raw)
+    except Exception:
+        return unparsed(raw)
+
+
+def unparsed(raw: bytes, truncated: bool = False) -> Record:
+    """A record of bytes as they came. ``truncated`` says that more of the line follows in the next one."""
+    text = raw.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+    return Record(text, _UNPARSED_PREFIX, truncated=truncated, unparsed=True)
+
+
 def _read(raw: bytes) -> Record:
     try:
         return parse(raw)
     except MalformedRecord:
-        return Record(raw.removesuffix(b"\n").decode("utf-8", "surrogateescape"), _UNPARSED_PREFIX, unparsed=True)
+        return unparsed(raw)
 
 
 def render(record: Record) -> bytes:

@@ -91,6 +91,8 @@ def families(status: Status) -> Iterable[Metric]:
     if status.oops is not None:
         yield GaugeMetricFamily("klogd_last_oops_time_seconds", "When the last one was printed.", _seconds(status.oops.at))
     yield from _of_changes(status)
+    failures = {one.job: one.count for one in status.failures}
+    yield _labelled("klogd_job_failures", "Unexpected errors that a job has survived.", "job", failures)
 
 
 def _of_sinks(sinks: tuple[SinkState, ...]) -> Iterable[Metric]:

@@ -231,19 +231,20 @@ _ENDS = (
 )
 
 
-def _whole(patterns: tuple[str, ...]) -> re.Pattern[str]:
+def _whole(patterns: tuple[str, ...]) -> str:
+    """An expression for a text that is one of the forms, with blanks around it."""
     # A name of a group may stand in an expression once only.
     rows = [pattern.replace("(?P<comm>", f"(?P<comm_{number}>") for number, pattern in enumerate(patterns)]
-    return re.compile(rf"\s*+(?:{'|'.join(rows)})\s*", re.ASCII)
+    return rf"\s*+(?:{'|'.join(rows)})\s*"
 
 
-_ADDRESS = _whole(_ADDRESS_LINES)
-_ROWS = _whole((*_ADDRESS_LINES, *_REGISTER_ROWS))
-_EVIDENCE = _whole((*_EVIDENCE_LINES, *_REGISTER_ROWS))
-_OOPS = _whole(_OOPSES)
-_WARNING = _whole(_WARNINGS)
-_OFFSET = _whole(_OFFSETS)
-_END = _whole(_ENDS)
+_WHOLE_ADDRESS = re.compile(_whole(_ADDRESS_LINES), re.ASCII)
+_WHOLE_ROW = re.compile(_whole((*_ADDRESS_LINES, *_REGISTER_ROWS)), re.ASCII)
+_WHOLE_EVIDENCE = re.compile(_whole((*_EVIDENCE_LINES, *_REGISTER_ROWS)), re.ASCII)
+_WHOLE_OOPS = re.compile(_whole(_OOPSES), re.ASCII)
+_WHOLE_WARNING = re.compile(_whole(_WARNINGS), re.ASCII)
+_WHOLE_OFFSET = re.compile(_whole(_OFFSETS), re.ASCII)
+_WHOLE_END = re.compile(_whole(_ENDS), re.ASCII)
 
 
 def address_form(text: str, start: int = 0) -> re.Match[str] | None:
@@ -251,7 +252,7 @@ def address_form(text: str, start: int = 0) -> re.Match[str] | None:
 
     A line feed is in it only as part of a process name.
     """
-    return None if len(text) > MAX_CHARS else _ADDRESS.fullmatch(text, start)
+    return None if len(text) > MAX_CHARS else _WHOLE_ADDRESS.fullmatch(text, start)
 
 
 def process_name(found: re.Match[str]) -> tuple[int, int]:
@@ -262,22 +263,22 @@ def process_name(found: re.Match[str]) -> tuple[int, int]:
 
 def begins_oops(text: str, start: int = 0) -> bool:
     """Whether a text is the header of an oops, a panic, or what else ends a kernel."""
-    return _is_whole(text, start, (_OOPS,))
+    return _is_whole(text, start, (_WHOLE_OOPS,))
 
 
 def begins_report(text: str, start: int = 0) -> bool:
     """Whether a text is the header of any crash report, a warning's among them."""
-    return _is_whole(text, start, (_OOPS, _WARNING))
+    return _is_whole(text, start, (_WHOLE_OOPS, _WHOLE_WARNING))
 
 
 def states_offset(text: str, start: int = 0) -> bool:
     """Whether a text is the line in which a panic says how far the kernel was moved."""
-    return _is_whole(text, start, (_OFFSET,))
+    return _is_whole(text, start, (_WHOLE_OFFSET,))
 
 
 def ends_report(text: str, start: int = 0) -> bool:
     """Whether a text is the end marker of a crash report."""
-    return _is_whole(text, start, (_END,))
+    return _is_whole(text, start, (_WHOLE_END,))
 
 
 def kernel_lines(text: str, start: int = 0) -> list[str]:
@@ -288,7 +289,10 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
     """
     if len(text) > MAX_CHARS or _USER_FIRST.search(text, start):
         return []
-    if any(form.fullmatch(text, start) is not None for form in (_ADDRESS, _EVIDENCE, _OOPS, _WARNING, _OFFSET, _END)):
+    if any(
+        form.fullmatch(text, start) is not None
+        for form in (_WHOLE_ADDRESS, _WHOLE_EVIDENCE, _WHOLE_OOPS, _WHOLE_WARNING, _WHOLE_OFFSET, _WHOLE_END)
+    ):
         return [text.replace("\n", " ")]
     lines = text.split("\n")
     if len(lines) > 1 and all(not line or is_row(line) for line in lines):
@@ -298,7 +302,7 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
 
 def is_row(line: str) -> bool:
     """Whether a line may be one of several in a record: an address line, or registers."""
-    return _ROWS.fullmatch(line) is not None
+    return _WHOLE_ROW.fullmatch(line) is not None
 
 
 def _is_whole(text: str, start: int, forms: tuple[re.Pattern[str], ...]) -> bool:

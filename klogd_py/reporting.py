@@ -12,6 +12,7 @@ from pathlib import Path
 
 from klogd_py import notify
 from klogd_py.courier import Courier
+from klogd_py.jobs import Jobs
 from klogd_py.scrape import Scrape
 from klogd_py.settings import Metrics, StatusSection
 from klogd_py.status import Status, sentence
@@ -26,9 +27,10 @@ logger = logging.getLogger(__name__)
 class Reporting:
     """All windows into a daemon. Mutable; lives on the event loop."""
 
-    def __init__(self, status: Callable[[], Status]) -> None:
+    def __init__(self, status: Callable[[], Status], jobs: Jobs | None = None) -> None:
         """``status`` draws the document at the moment of asking."""
         self._status = status
+        self._jobs = jobs or Jobs()
         self._timer: asyncio.TimerHandle | None = None
         self._section: StatusSection | None = None
         self._tried: StatusSection | None = None  # before the daemon went on as somebody else, and told if in vain
@@ -46,13 +48,17 @@ class Reporting:
 
     def tell(self) -> None:
         """Tell the service manager now."""
+        self._forget_timer()
+        self._jobs.value("service manager", lambda: notify.tell(self.line), None)
+
+    def _forget_timer(self) -> None:
         self._timer = None
-        notify.tell(self.line)
 
     def tell_soon(self) -> None:
         """Tell the service manager before long; asked any number of times meanwhile it tells once."""
         if self._timer is None and notify.is_heard():
-            self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self.tell)
+            tell = self._jobs.guarded("service manager", self.tell, self._forget_timer)
+            self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, tell)
 
     def listen_for(self, owner: int, section: StatusSection) -> None:
         """Open the status socket for a user as whom the daemon is about to go on, where only root can.
@@ -60,26 +66,28 @@ class Reporting:
         What lies where others can change it is left to the user.
         """
         if section.socket and not is_shared(section.socket):
-            self._open_socket(section, owner)
+            self._jobs.value("status socket", lambda: self._open_socket(section, owner), None)
             self._tried = section
 
     async def arrange(self, section: StatusSection, metrics: Metrics) -> None:
         """Have the windows that the configuration names; those that it names as before stay open."""
         if section is not self._tried and (self._socket is None or section != self._section):
-            self._close_socket()
-            self._open_socket(section, -1)
+            self._jobs.value("status socket", self._close_socket, None)
+            self._jobs.value("status socket", lambda: self._open_socket(section, -1), None)
         self._tried = None  # a reload tries again what root could not open
-        if metrics != self._metrics:
-            self._close_metrics()
+        if metrics != self._metrics or (metrics.listen and self._scrape is None):
+            self._jobs.value("metrics", self._close_metrics, None)
             self._metrics = metrics
-            await self._open_metrics(metrics)
+            if not await self._jobs.run("metrics", lambda: self._open_metrics(metrics), False):
+                self._jobs.value("metrics", self._close_metrics, None)
+                self._metrics = Metrics()  # the next reload tries again
 
     def close(self) -> None:
         """Close all of them; the manager is told no more."""
         if self._timer is not None:
             self._timer.cancel()
-        self._close_socket()
-        self._close_metrics()
+        self._jobs.value("status socket", self._close_socket, None)
+        self._jobs.value("metrics", self._close_metrics, None)
         self._courier.close()
 
     def _open_socket(self, section: StatusSection, owner: int) -> None:
@@ -93,28 +101,31 @@ class Reporting:
             except KeyError:
                 logger.warning("status.group: there is no group %s; only root may ask", section.group)
         try:
-            self._socket = StatusSocket(Path(section.socket), group, self._status, owner)
+            self._socket = StatusSocket(Path(section.socket), group, self._status, owner, self._jobs)
         except SocketUnusable as error:
             logger.warning("klogd-py status will not work: %s", error)
 
-    async def _open_metrics(self, wanted: Metrics) -> None:
+    async def _open_metrics(self, wanted: Metrics) -> bool:
+        """Open what is wanted; whether it could be."""
         if not wanted.textfile and not wanted.listen:
-            return
+            return True
         try:
             from klogd_py import metrics
         except ImportError as error:
             logger.error("no metrics: they need the Python package prometheus-client (%s)", error)
-            return
+            return False
         if wanted.textfile:
-            self._writing = asyncio.get_running_loop().create_task(self._write(Path(wanted.textfile), wanted.period_s))
+            writing = self._jobs.keep("metrics file", partial(self._write, Path(wanted.textfile), wanted.period_s))
+            self._writing = asyncio.get_running_loop().create_task(writing)
         if wanted.listen:
-            scrape = Scrape(wanted.listen, lambda: metrics.text(self._status()), metrics.CONTENT_TYPE)
+            scrape = Scrape(wanted.listen, lambda: metrics.text(self._status()), metrics.CONTENT_TYPE, self._jobs)
             try:
                 await scrape.open()
             except OSError as error:
                 logger.warning("metrics.listen = %r cannot be used: %s", wanted.listen, error.strerror or error)
             else:
                 self._scrape = scrape
+        return True
 
     async def _write(self, path: Path, period_s: float) -> None:
         """Write the file again and again; a disk that hangs holds up nothing else."""

@@ -12,10 +12,11 @@ from klogd_py.carrier import Carrier
 from klogd_py.clock import Clock
 from klogd_py.counters import Counters
 from klogd_py.device import KmsgDevice, Source
+from klogd_py.jobs import Jobs
 from klogd_py.record import Cause
 from klogd_py.sinks.mailroom import Mailroom
 from klogd_py.sinks.outbox import Outbox
-from klogd_py.status import Change, InputState, MapState, NamesState, OopsState, SinkState, Status
+from klogd_py.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
 from klogd_py.symbols.identity import Standing
 from klogd_py.symbols.survey import Survey
 from klogd_py.text_device import ProcKmsg
@@ -28,13 +29,14 @@ OF_SINK = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
 class Camera:
     """Whatever there is to be looked at. ``started_us`` is in microseconds since the Unix epoch, ``began_s`` monotonic."""
 
-    def __init__(self, source: Source, carrier: Carrier, mailroom: Mailroom, clock: Clock, boot_id: str) -> None:
+    def __init__(self, source: Source, carrier: Carrier, mailroom: Mailroom, clock: Clock, boot_id: str, jobs: Jobs) -> None:
         self.changes: dict[str, Change] = {}
         self._source = source
         self._carrier = carrier
         self._mailroom = mailroom
         self._clock = clock
         self._boot_id = boot_id
+        self._jobs = jobs
         self._started = stamp(time.time_ns() // 1000)
         self._began_s = time.monotonic()
 
@@ -56,6 +58,10 @@ class Camera:
             names=_names(survey, counters),
             changes=tuple(self.changes.values()),
             oops=self._oops(counters),
+            failures=tuple(
+                JobFailure(job, failure.reason, stamp(failure.at_us), failure.count)
+                for job, failure in self._jobs.failures.copy().items()
+            ),
         )
 
     def _input(self, counters: Counters) -> InputState:

@@ -101,6 +101,15 @@ class OopsState(Struct, frozen=True):
     count: int
 
 
+class JobFailure(Struct, frozen=True):
+    """The last unexpected error of one job of the daemon, which goes on all the same; ``count`` is of all since the start."""
+
+    job: str
+    reason: str
+    at: str
+    count: int
+
+
 class Status(Struct, frozen=True):
     """All of it."""
 
@@ -114,6 +123,7 @@ class Status(Struct, frozen=True):
     names: NamesState
     changes: tuple[Change, ...]
     oops: OopsState | None
+    failures: tuple[JobFailure, ...] = ()
 
 
 def without_addresses(status: Status) -> Status:

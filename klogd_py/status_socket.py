@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from klogd_py.jobs import Jobs
 from klogd_py.local_socket import LocalSocket
 from klogd_py.status import Status, without_addresses
 
@@ -27,6 +28,7 @@ AT_ONCE = 16  # callers for each turn of the loop
 KEPT_S = 0.1  # a document serves everybody who calls within this time
 LIMIT_S = 5.0
 QUEUE_S = 0.01
+PAUSE_S = 0.5  # after a caller could not be answered
 _SO_PEERGROUPS = 59
 _MOST_GROUPS_BYTES = 1024  # what Python's getsockopt takes
 _CREDENTIALS = struct.Struct("iII")
@@ -68,7 +70,9 @@ def may_know_addresses(peer: Peer, own_uid: int) -> bool:
 class StatusSocket:
     """The listening socket. Mutable; lives on the event loop."""
 
-    def __init__(self, path: Path, group: int | None, status: Callable[[], Status], owner: int = -1) -> None:
+    def __init__(
+        self, path: Path, group: int | None, status: Callable[[], Status], owner: int = -1, jobs: Jobs | None = None
+    ) -> None:
         """Listen at ``path``, mode 0600, or 0660 with a ``group``; raises SocketUnusable.
 
         ``owner`` is whom the daemon will go on as, if that is somebody else.
@@ -84,11 +88,15 @@ class StatusSocket:
         except OSError as error:
             raise SocketUnusable(f"{path}: {error.strerror or error}") from error
         self._listening = self._local.socket
-        asyncio.get_running_loop().add_reader(self._listening, self._answer)
+        self._jobs = jobs or Jobs()
+        self._pausing: asyncio.TimerHandle | None = None
+        self._listen()
 
     def close(self) -> None:
         """Stop listening, and take the name away if it is still ours."""
         asyncio.get_running_loop().remove_reader(self._listening)
+        if self._pausing is not None:
+            self._pausing.cancel()
         self._local.close()
 
     def _open_to(self, group: int) -> None:
@@ -99,6 +107,16 @@ class StatusSocket:
             words = "%s: may not be opened to group %d: only the daemon's own group can be, see Group= of its unit"
             logger.warning(words, self._path, group)
 
+    def _listen(self) -> None:
+        answer = self._jobs.guarded("status socket", self._answer, self._pause)
+        asyncio.get_running_loop().add_reader(self._listening, answer)
+
+    def _pause(self) -> None:
+        """Listen again in a while: whoever cannot be accepted stays in the queue, and would have the loop turn for ever."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
+        self._pausing = loop.call_later(PAUSE_S, self._jobs.guarded("status socket", self._listen, self._pause))
+
     def _answer(self) -> None:
         for _ in range(AT_ONCE):
             try:
@@ -107,6 +125,7 @@ class StatusSocket:
                 return
             except OSError as error:  # no descriptors left: the caller waits or goes away
                 logger.debug("%s: %s", self._path, error.strerror)
+                self._pause()
                 return
             with caller:
                 caller.setblocking(False)

@@ -86,6 +86,9 @@ def _events(status: Status) -> list[str]:
     rows += [(f"last {change.what}", local(change.at), _outcome(change)) for change in status.changes]
     oops = status.oops
     rows += [("last oops", local(oops.at), f"{visible(oops.text)} ({oops.count} since the start)")] if oops else []
+    rows += [
+        (f"failed: {visible(one.job)}", local(one.at), f"{visible(one.reason)} ({one.count} times)") for one in status.failures
+    ]
     return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
 
 

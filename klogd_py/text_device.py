@@ -14,6 +14,7 @@ from klogd_py.record import Gap, Record
 
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
+LONGEST_BYTES = 1 << 16
 _READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9  # SYSLOG_ACTION_...
 
 
@@ -43,7 +44,10 @@ class ProcKmsg:
     def _whole_lines(self, raw: bytes) -> list[Record | Gap]:
         rows = (self._tail + raw).split(b"\n")
         self._tail = rows.pop()
-        return [lines.klogd(row.decode("utf-8", "surrogateescape")) for row in rows]
+        if len(self._tail) > LONGEST_BYTES:  # no kernel writes such a line
+            rows.append(self._tail)
+            self._tail = b""
+        return [_parsed(row) for row in rows]
 
     def rewind(self, seq: int) -> bool:
         """There is no going back: the kernel forgets what was read here."""
@@ -52,7 +56,7 @@ class ProcKmsg:
     def rest(self) -> list[Record | Gap]:
         """A line whose end has not come."""
         tail, self._tail = self._tail, b""
-        return [lines.klogd(tail.decode("utf-8", "surrogateescape"))] if tail else []
+        return [_parsed(tail)] if tail else []
 
     def close(self) -> None:
         """Close the file."""
@@ -75,6 +79,15 @@ class SyslogCall(ProcKmsg):
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _parsed(row: bytes) -> Record:
+    """One line; it has left the kernel's queue, so it is delivered for whatever reason it makes no sense."""
+    line = row.decode("utf-8", "surrogateescape")
+    try:
+        return lines.klogd(line)
+    except Exception:
+        return Record(line)
 
 
 def set_console_level(level: int) -> None:

@@ -40,7 +40,7 @@ _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
 _BANNER = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
 _RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")  # of /dev/kmsg
-_FACILITY = re.compile(r"([a-z][a-z0-9]*) *:[a-z]+ *:|<(\d{1,4})>")
+_FACILITY = re.compile(r"([a-z][a-z0-9]{0,15}) {0,16}:[a-z]{1,15} {0,16}:|<(\d{1,4})>")
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 

@@ -1,6 +1,6 @@
 """A status document with something in every part of it."""
 
-from klogd_py.status import Change, InputState, MapState, NamesState, OopsState, SinkState, Status
+from klogd_py.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
 
 SEVERITIES = {"emerg": 0, "alert": 1, "crit": 0, "err": 2, "warning": 3, "notice": 0, "info": 1195, "debug": 0}
 
@@ -52,4 +52,5 @@ def status(*sinks: SinkState, sees_losses: bool = True, paused: bool = False, ov
         ),
         changes=(Change("configuration", "SIGHUP", "2026-11-25T09:10:00.000Z", False, "key sinks: expected one"),),
         oops=OopsState("2026-11-25T09:20:00.000Z", 1100, "BUG: kernel paging request at ffff888003a1c000 \x1b[31m", 1),
+        failures=(JobFailure("file watcher", "RuntimeError('no')", "2026-11-25T09:40:00.000Z", 3),),
     )

@@ -5,13 +5,21 @@ import pytest
 
 from klogd_py import clock
 from klogd_py.carrier import Carrier
+from klogd_py.continuations import Joiner
+from klogd_py.counters import Counters
 from klogd_py.device import BATCH_RECORDS
+from klogd_py.flood import Limiter
+from klogd_py.jobs import Jobs
 from klogd_py.naming import Naming
-from klogd_py.record import Cause, Gap
+from klogd_py.record import Cause, Entry, Gap, Place, Quality, Record, Unknown
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
 from klogd_py.sinks.outbox import WhenFull
+from klogd_py.symbols.atlas import Atlas
+from klogd_py.symbols.loaded import Loaded
 from klogd_py.symbols.sources import Sources
+from klogd_py.symbols.survey import Survey
+from klogd_py.traces import Trace
 from tests.entries import announced
 from tests.fakes import FakeRing, ScriptedSink, hurried
 
@@ -21,12 +29,17 @@ RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
 class World:
     """A ring, a carrier and some sinks, on the loop that is running."""
 
-    def __init__(self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms) -> None:
-        self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
+    def __init__(
+        self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms, announce: Callable[[Gap], Entry] = announced
+    ) -> None:
+        self.jobs = Jobs()
+        self.mailroom = Mailroom(announce, lambda name: None, rereadable=True, jobs=self.jobs)
         self.mailroom.arrange(sinks, lambda name: terms)
         self._source = ring.device
         self.naming = Naming(Sources, lambda reasons: None)
-        self.carrier = Carrier(ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False)
+        self.carrier = Carrier(
+            ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, jobs=self.jobs
+        )
         self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())
 
@@ -227,3 +240,206 @@ def test_each_overrun_of_the_ring_is_announced_once() -> None:
         gaps = [item for item in told(sink) if isinstance(item, Gap)]
         assert [gap.cause for gap in gaps] == [Cause.PRE_START] + [Cause.OVERRUN] * 19
         assert len(sink.received) - len(gaps) + sum(gap.count for gap in gaps) == 5000
+
+
+class Trouble:
+    """Raises an error for as long as it has some, and counts how often it was asked."""
+
+    def __init__(self, errors: int) -> None:
+        self.left = errors
+        self.asked = 0
+
+    def strike(self) -> None:
+        self.asked += 1
+        if self.left:
+            self.left -= 1
+            raise (RuntimeError, MemoryError, RecursionError)[self.left % 3]("trouble")
+
+
+class TroubledClock(clock.ReplayClock):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+        self._trouble.strike()
+        return super().walls_of(records)
+
+
+class TroubledLimiter(Limiter):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(repeats=1000)
+        self._trouble = trouble
+
+    def take(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+        self._trouble.strike()
+        return super().take(batch, now_s)
+
+    def anew(self) -> Limiter:
+        return TroubledLimiter(self._trouble)
+
+
+class TroubledJoiner(Joiner):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def take(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
+        taken = super().take(batch, now_s)
+        self._trouble.strike()
+        return taken
+
+    def anew(self) -> Joiner:
+        return TroubledJoiner(self._trouble)
+
+
+class TroubledCounters(Counters):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def read(self, batch: Sequence[Record | Gap]) -> None:
+        self._trouble.strike()
+
+    def told(self, entries: Sequence[Entry], nameless: Sequence[Unknown], looked_up: bool) -> None:
+        self._trouble.strike()
+
+
+class TroubledSurvey:
+    """A survey that wants traces, and cannot read them."""
+
+    reads_traces, summary, remarks = True, (), ()
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self.atlas, self.layout = Atlas(), frozenset[tuple[str, int, int]]()
+        self.loaded = Loaded()
+
+    def after(self, trace: Trace) -> "TroubledSurvey":
+        self._trouble.strike()
+        return self
+
+
+class TroubledAtlas(Atlas):
+    def place_of(self, address: int) -> Place | Unknown:
+        raise RecursionError("trouble")
+
+
+def put_trouble(stage: str, carrier: Carrier, naming: Naming, trouble: Trouble) -> None:
+    if stage == "translation":
+        carrier._clock = TroubledClock(trouble)
+    elif stage == "flood limit":
+        carrier.limiter = TroubledLimiter(trouble)
+    elif stage == "joining":
+        carrier._joiner = TroubledJoiner(trouble)
+    elif stage == "counters":
+        carrier.counters = TroubledCounters(trouble)
+    else:
+        naming.survey = TroubledSurvey(trouble)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("errors", [1, 1 << 30], ids=["once", "always"])
+@pytest.mark.parametrize("stage", ["translation", "flood limit", "joining", "counters", "evidence"])
+def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(stage: str, errors: int, caplog: pytest.LogCaptureFixture) -> None:
+    ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(errors)
+
+    async def carry() -> Jobs:
+        world = World(ring, [sink], Terms(1 << 22))
+        ring.say(10)
+        await world.until(lambda: len(sink.received) == 10)
+        put_trouble(stage, world.carrier, world.naming, trouble)
+        for _ in range(20):
+            ring.say(10, word="Oops:" if stage == "evidence" else "record")
+            ring.say(1, word="a line that goes on:" if stage == "joining" else "record")
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(5)
+        assert len(sink.received) == ring.said
+        await world.end()
+        return world.jobs
+
+    jobs = hurried(carry())
+    assert trouble.asked > 1
+    assert told(sink) == [*range(ring.said)], "in order, each once"
+    assert {*jobs.failures} == {stage}
+    assert len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
+
+
+def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+    named = Place("f", 1, 2, "", "t", "map")
+
+    class PartlyTroubled(TroubledAtlas):
+        def place_of(self, address: int) -> Place | Unknown:
+            return super().place_of(address) if address == 0xC010DEAD else named
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        world.naming.survey = Survey(PartlyTroubled())
+        for address in ("c010b860", "c010dead", "c010b861"):
+            ring.say(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
+        await world.until(lambda: len(sink.received) == 3)
+        await world.end()
+
+    hurried(carry())
+    assert ["f+" in entry.text for entry in sink.received] == [True, False, True]
+    assert "[<c010dead>]" in sink.received[1].text
+
+
+@pytest.mark.parametrize("when_full", WhenFull)
+def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: WhenFull) -> None:
+    ring, good, trouble = FakeRing(capacity=200, first=1000), ScriptedSink("good"), Trouble(7)
+    troubled = ScriptedSink("troubled")
+
+    def announce(gap: Gap) -> Entry:
+        trouble.strike()
+        return announced(gap)
+
+    async def carry() -> None:
+        world = World(ring, [troubled, good], Terms(1 << 22, when_full), announce)
+        for _ in range(8):
+            ring.say(150)
+            await asyncio.sleep(0.001)
+            ring.say(350)  # overruns
+            await asyncio.sleep(1)
+        await asyncio.sleep(60)
+        await world.end()
+
+    hurried(carry())
+    assert trouble.left == 0
+    for sink in (troubled, good):
+        numbers = [seq for item in told(sink) for seq in _span(item)]
+        assert numbers == [*range(ring.said)], "the sum is right"
+
+
+def _span(item: int | Gap | None) -> range:
+    if isinstance(item, Gap):
+        return range(item.first, item.last + 1)
+    return range(item, item + 1) if item is not None else range(0)
+
+
+def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
+    asked: list[bool] = []
+
+    def sources() -> Sources:
+        asked.append(True)
+        if len(asked) != 2:
+            raise MemoryError("trouble")
+        return Sources()
+
+    async def draw() -> None:
+        jobs, told_of = Jobs(), list[str]()
+        naming = Naming(sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs)
+        await naming.draw_first()
+        first = naming.survey
+        await naming.redraw("SIGUSR1")
+        drawn = naming.survey
+        assert drawn is not first
+        await naming.redraw("SIGUSR2")
+        assert naming.survey is drawn
+        assert not await naming.modules_differ()
+        assert told_of == ["the start: MemoryError('trouble')", "SIGUSR1: ", "SIGUSR2: MemoryError('trouble')"]
+        await naming.begin_anew("6.1")
+        assert naming.survey is not drawn, "names of another kernel would be false"
+        assert jobs.failures["symbols"].count == 4
+
+    asyncio.run(draw())

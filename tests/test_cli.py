@@ -233,6 +233,32 @@ def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(tmp
     assert done.stderr.decode().startswith(f"klogd-py: {bad}: unknown key outbox.limit; expected one of: limit_kib")
 
 
+@pytest.mark.parametrize("main", ["main", "klogd"])
+@pytest.mark.parametrize(("fault", "status"), [("Invocation._config", 78), ("Invocation.sources", 0)])
+def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
+    main: str, fault: str, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "k.toml").write_text('[state]\nposition = ""\n[status]\nsocket = ""\n')
+    (tmp_path / "capture").write_text("<6>one\n")
+    program = (
+        "import sys\n"
+        "from klogd_py import cli\n"
+        "from klogd_py.invocation import Invocation\n"
+        "def trouble(*arguments, **named): raise RecursionError('trouble\\nin two lines')\n"
+        f"{fault} = trouble\n"
+        f"sys.exit(cli.{main}())\n"
+    )
+    options = ["--config", str(tmp_path / "k.toml"), "--input", str(tmp_path / "capture"), "--sink", f"file:{tmp_path}/log"]
+    options += ["-n", "--pid-file", str(tmp_path / "pid")] if main == "klogd" else []
+    done = subprocess.run([sys.executable, "-c", program, *options], capture_output=True, timeout=30, check=False)
+    assert done.returncode == status
+    assert done.stderr.count(b"unexpected error") == 1
+    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    if status == 0:
+        assert b"one" in (tmp_path / "log").read_bytes()
+
+
 def test_a_wrong_configuration_stops_the_start(tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text("sinks = 3\n")

@@ -1,6 +1,7 @@
 import asyncio
 
 from klogd_py.intake import MOST, Batch, Intake
+from klogd_py.jobs import Jobs
 from klogd_py.record import Record
 from tests.fakes import FakeRing, hurried
 
@@ -15,7 +16,7 @@ def seqs(batch: Batch | None) -> list[int | None]:
 
 async def flowing(ring: FakeRing) -> tuple[Intake, asyncio.Task[None]]:
     """An intake in the midst of a flow: the ring was empty, one record has come, and then another."""
-    intake = Intake(ring.device, no_wait, once=False)
+    intake = Intake(ring.device, no_wait, Jobs(), once=False)
     intake.running.set()
     filling = asyncio.create_task(intake.fill())
     await asyncio.sleep(0.01)
@@ -66,7 +67,7 @@ def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_
 def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_again() -> None:
     async def job() -> None:
         ring = FakeRing()
-        intake = Intake(ring.device, no_wait, once=False)
+        intake = Intake(ring.device, no_wait, Jobs(), once=False)
         intake.running.set()
         filling = asyncio.create_task(intake.fill())
         await asyncio.sleep(0.01)

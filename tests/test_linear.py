@@ -3,22 +3,32 @@
 Twice the input may cost 2.6 times the CPU; quadratic work would cost four times as much. What takes no measurable time passes.
 """
 
+import ast
+import importlib
+import os
+import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from klogd_py import kmsg, lines
 from klogd_py.addresses import find
-from klogd_py.filtering import renamed
+from klogd_py.filtering import pieces, renamed
 from klogd_py.holdback import Holdback
 from klogd_py.oops_lines import MAX_CHARS, address_form, begins_report, kernel_lines
 from klogd_py.record import Place, Record, Unknown
+from klogd_py.replay import Replay
+from klogd_py.text_device import ProcKmsg
 from klogd_py.traces import from_capture, gather
 from klogd_py.translate import Manner
 from tests.test_forms import ALL_LINES
 
+PACKAGE = Path(__file__).parents[1] / "klogd_py"
 MB = 1 << 20
 FLOOR_S = 0.05  # what is done in less than that is not worth a comparison
 MOST_TIMES = 2.6
@@ -135,3 +145,116 @@ def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
             holdback.take([Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, hold=True)
 
     assert_linear(job, 5_000)
+
+
+def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
+    """Every regular expression of the package by its place: those that modules hold, alone or in tables."""
+    found: dict[str, re.Pattern[str] | re.Pattern[bytes]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        if name.endswith("__main__"):
+            continue
+        for key, value in vars(importlib.import_module(name)).items():
+            for at, pattern in enumerate(_patterns_in(value, 4)):
+                found[f"{name}.{key}.{at}"] = pattern
+    unique = {(pattern.pattern, pattern.flags): (key, pattern) for key, pattern in found.items()}
+    return dict(unique.values())
+
+
+def _patterns_in(value: object, depth: int) -> Iterator[re.Pattern[str] | re.Pattern[bytes]]:
+    if isinstance(value, re.Pattern):
+        yield value
+    elif depth and isinstance(value, dict):
+        yield from (one for item in value.items() for one in _patterns_in(item, depth - 1))
+    elif depth and isinstance(value, list | tuple | set | frozenset):
+        yield from (one for item in value for one in _patterns_in(item, depth - 1))
+    elif depth and isinstance(value, msgspec.Struct):
+        yield from _patterns_in([getattr(value, field) for field in value.__struct_fields__], depth - 1)
+
+
+PATTERNS = patterns()
+
+
+def sought() -> set[str]:
+    """The names of the expressions that are looked for anywhere in a text, not only at its beginning."""
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in ("search", "sub", "subn", "findall", "finditer", "split"):
+                names.add(ast.unparse(node.value).rpartition(".")[2])
+    return names
+
+
+SOUGHT = sought()
+
+
+# Those of the configuration are for what root wrote, those of the evidence for tables of ours and names of a map.
+TRUSTED = {PACKAGE / "config.py", PACKAGE / "symbols" / "evidence.py"}
+
+
+def test_no_expression_is_hidden_within_a_function() -> None:
+    hidden = []
+    for path in sorted(set(PACKAGE.rglob("*.py")) - TRUSTED):
+        tree = ast.parse(path.read_text())
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                calls = (ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call))
+                hidden += [f"{path.name}: {call}" for call in calls if call.startswith("re.") and call != "re.escape"]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("key", PATTERNS)
+def test_each_expression_takes_time_in_proportion_to_the_text(key: str) -> None:
+    """For runs of all that the forms hold, and of the expression's own words, in front of what does not match."""
+    pattern = PATTERNS[key]
+    anywhere = key.split(".")[-2] in SOUGHT
+    text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    words = {word for word in re.split(r"[^\w ,;:=+/-]+", text) if 0 < len(word) < 30}
+    for run in [*RUNS, *sorted(words)]:
+        for head in ("", *sorted(words, key=len)[-1:]):
+
+            def job(size: int, run: str = run, head: str = head) -> None:
+                told = head + run * (size // len(run)) + "\0"
+                subject = told.encode("utf-8", "surrogateescape") if isinstance(pattern.pattern, bytes) else told
+                pattern.match(subject)  # type: ignore[arg-type]
+                if anywhere:
+                    for _ in pattern.finditer(subject):  # type: ignore[arg-type]
+                        pass
+
+            assert_linear(job, MB // 64)
+
+
+def split_by(splitter: str, content: bytes) -> int:
+    """How many pieces whatever cuts text makes of some bytes that come in the portions of a pipe."""
+    readable, writable = os.pipe()
+    portions = [content[start : start + (1 << 16)] for start in range(0, len(content), 1 << 16)]
+
+    def feed() -> None:
+        with open(writable, "wb", buffering=0) as pipe:
+            for portion in portions:
+                pipe.write(portion)
+
+    feeding = threading.Thread(target=feed)
+    feeding.start()
+    try:
+        if splitter == "translate":
+            return len([renamed(piece, everywhere, Manner()) for piece in pieces(readable)])
+        if splitter == "/proc/kmsg":
+            source: ProcKmsg | Replay = ProcKmsg(readable)
+        else:
+            source = Replay(readable, "pipe", splitter, 2026)
+        count = 0
+        while not source.exhausted:
+            count += len(source.read_batch())
+        return count + len(source.rest())
+    finally:
+        feeding.join()
+        os.close(readable)
+
+
+@pytest.mark.parametrize("run", ["a", " ", " a=b\n", "\n", "6,1,1,-;", "\x00", "<4>", "[    1.000000] "])
+@pytest.mark.parametrize("splitter", ["kmsg", "dmesg", "klogd", "syslog", "auto", "/proc/kmsg", "translate"])
+def test_whatever_cuts_text_into_lines_takes_time_in_proportion_to_it(splitter: str, run: str) -> None:
+    assert_linear(
+        lambda size: split_by(splitter, b"6,1,1,-;" + run.encode() * (size // len(run))), 2 * MB if run != "\n" else MB // 8
+    )

@@ -1,12 +1,19 @@
 import os
+import random
+import tempfile
 import threading
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from klogd_py.device import SourceUnavailable
-from klogd_py.record import Gap, Record
-from klogd_py.replay import CHUNK_BYTES, REST_S, Replay, open_replay
+from klogd_py.record import KERN, Gap, Record
+from klogd_py.replay import CHUNK_BYTES, LONGEST_BYTES, LONGEST_REST_S, REST_S, Replay, open_replay
+from tests.test_linear import cpu_s
 
 KMSG = b"6,1,10,-;one\n SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n4,3,30,-;three\n"
 
@@ -95,3 +102,103 @@ def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> 
 def test_what_cannot_be_read_is_named(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=reason):
         open_replay(str(tmp_path / name), "auto")
+
+
+def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
+    """The records of a pipe into which so many bytes are written at a time."""
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe", form, 2026)
+    records: list[Record | Gap] = []
+    for start in range(0, len(content), size):
+        os.write(writable, content[start : start + size])
+        records += source.read_batch()
+    os.close(writable)
+    while not source.exhausted:
+        records += source.read_batch()
+    source.close()
+    return [record for record in records if isinstance(record, Record)]
+
+
+HEADS = {"kmsg": b"6,1,10,-;", "dmesg": b"[    1.000000] ", "klogd": b"<4>", "syslog": b"Nov 19 12:34:38 host kernel: "}
+
+
+@pytest.mark.parametrize("form", HEADS)
+@pytest.mark.parametrize("length", [*range(LONGEST_BYTES - 40, LONGEST_BYTES + 2), 3 * LONGEST_BYTES, 5 * LONGEST_BYTES + 7])
+def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(form: str, length: int) -> None:
+    text = bytes(random.Random(length).choices(b"abcdefghij", k=length))
+    content = HEADS[form] + text + b"\n" + HEADS[form].replace(b"1,10", b"2,20") + b"after\n"
+    records = in_pieces(content, form, 60_000)
+    assert "".join(record.text for record in records[:-1]).encode() == text
+    assert records[-1].text == "after"
+    assert not records[-1].unparsed
+    assert [record.truncated for record in records] == [True] * (len(records) - 2) + [False] * 2
+    assert [record.unparsed for record in records[:-1]] == [False] + [True] * (len(records) - 2)
+    assert all(len(record.text) <= LONGEST_BYTES for record in records)
+    assert all(record.facility != KERN for record in records[1:-1]), "a part is not what the kernel said"
+
+
+@pytest.mark.parametrize("form", ["auto", *HEADS])
+@given(
+    pieces=st.lists(st.sampled_from([b"\n", b" A=b\n", b"6,1,10,-;one\n", b"<4>x", b"y" * 70_000, b"\xff", b";"]), max_size=12),
+    size=st.sampled_from([1 << 16, 30_000, 1013]),
+)
+def test_every_byte_of_an_input_is_in_some_record(form: str, pieces: list[bytes], size: int) -> None:
+    content = b"".join(pieces)
+    records = in_pieces(content, form, size)
+    length = sum(len(record.text) + len(record.head) for record in records)
+    assert b"".join(pieces).count(b"y") == sum(record.text.count("y") for record in records)
+    assert length <= len(content)
+
+
+def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None:
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe", "kmsg")
+    done = threading.Event()
+
+    def drip() -> None:
+        while not done.is_set():
+            os.write(writable, b"6,1,10,-;a\n")
+            done.wait(REST_S / 2)
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        time.sleep(REST_S)
+        began_s = time.monotonic()
+        assert source.read_batch()
+        assert time.monotonic() - began_s < LONGEST_REST_S + 0.4
+    finally:
+        done.set()
+        dripping.join()
+        os.close(writable)
+        source.close()
+
+
+@pytest.mark.parametrize("form", ["auto", *HEADS])
+def test_a_line_without_end_is_read_in_linear_time_and_little_memory(form: str) -> None:
+    def peak_bytes(size: int) -> int:
+        readable, writable = os.pipe()
+        source = Replay(readable, "pipe", form)
+        tracemalloc.start()
+        try:
+            for _ in range(size >> 16):
+                os.write(writable, b"1" * (1 << 16))
+                source.read_batch()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            os.close(writable)
+            source.close()
+
+    assert peak_bytes(16 << 20) < 2 << 20
+    content = HEADS.get(form, b"") + b"1" * (32 << 20)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+
+        def read(size: int) -> None:
+            os.truncate(file.name, size)
+            assert sum(len(text) for text in texts(read_all(Path(file.name), form))) > size - 100
+
+        large_s, small_s = cpu_s(lambda: read(32 << 20)), cpu_s(lambda: read(16 << 20))
+    assert large_s < 3 * small_s + 0.1

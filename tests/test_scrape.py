@@ -1,7 +1,9 @@
 import asyncio
+import contextlib
 import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.loopback import address_of
-from klogd_py.scrape import LIMIT_BYTES, LIMIT_S, MOST_CALLERS, Scrape
+from klogd_py.scrape import LIMIT_BYTES, MOST_CALLERS, REQUEST_LIMIT_S, Scrape
 from tests.fakes import hurried
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -102,25 +104,125 @@ def test_a_caller_who_says_nothing_is_cut_off_in_time() -> None:
         assert await conversation(b"") == [b""]
         return loop.time() - began_s
 
-    assert LIMIT_S <= hurried(wait()) < LIMIT_S + 1
+    assert REQUEST_LIMIT_S <= hurried(wait()) < REQUEST_LIMIT_S + 1
 
 
-def test_more_callers_than_allowed_are_turned_away() -> None:
-    async def crowd() -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "metrics"
-            scrape = Scrape(f"unix:{path}", lambda: b"", "text/plain")
-            await scrape.open()
-            idle = [await asyncio.open_unix_connection(path) for _ in range(MOST_CALLERS)]
-            await asyncio.sleep(0.05)
-            reader, writer = await asyncio.open_unix_connection(path)
-            answer = await reader.read()
-            for _, other in [*idle, (reader, writer)]:
-                other.close()
+@contextlib.asynccontextmanager
+async def listening(content: Callable[[], bytes] = lambda: b"klogd_up 1\n") -> AsyncIterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "metrics"
+        scrape = Scrape(f"unix:{path}", content, "text/plain")
+        await scrape.open()
+        try:
+            yield path
+        finally:
             scrape.close()
-            return answer
 
-    assert asyncio.run(crowd()) == b""
+
+async def scraped(path: Path) -> tuple[bytes, float]:
+    """What a good caller is answered, and how long that took."""
+    began_s = time.monotonic()
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(REQUEST)
+    answer = await reader.read()
+    writer.close()
+    return answer, time.monotonic() - began_s
+
+
+@pytest.mark.parametrize("says", ["nothing", "a byte at a time", "a request, and reads nothing"])
+def test_a_hundred_callers_who_hold_on_keep_no_good_one_from_its_answer(says: str) -> None:
+    async def siege() -> list[tuple[bytes, float]]:
+        content = b"x" * (1 << 22) if says.startswith("a request") else b"klogd_up 1\n"
+        async with listening(lambda: content) as path:
+            besiegers: list[asyncio.StreamWriter] = []
+
+            async def hold_on() -> None:
+                _, writer = await asyncio.open_unix_connection(path, limit=1)
+                besiegers.append(writer)
+                with contextlib.suppress(OSError):
+                    for byte in REQUEST if says == "a byte at a time" else ():
+                        writer.write(bytes((byte,)))
+                        await asyncio.sleep(0.2)
+                    if says.startswith("a request"):
+                        writer.write(REQUEST)
+
+            async def go_on() -> None:
+                while True:  # whoever is cut off comes again
+                    await asyncio.gather(*(hold_on() for _ in range(4)))
+                    await asyncio.sleep(0.01)
+
+            holding = [asyncio.create_task(hold_on()) for _ in range(100)]
+            again = asyncio.create_task(go_on())
+            await asyncio.sleep(0.2)
+            answers = [await scraped(path) for _ in range(20)]
+            for task in (again, *holding):
+                task.cancel()
+            await asyncio.gather(again, *holding, return_exceptions=True)
+            for writer in besiegers:
+                writer.transport.abort()
+            return answers
+
+    answers = asyncio.run(siege())
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer, _ in answers)
+    assert max(took_s for _, took_s in answers) < 2
+
+
+def test_where_there_are_too_many_callers_the_oldest_that_is_silent_makes_room() -> None:
+    async def crowd() -> list[bool]:
+        async with listening() as path:
+            idle = [await asyncio.open_unix_connection(path) for _ in range(MOST_CALLERS + 3)]
+            await asyncio.sleep(0.1)
+            cut = [reader.at_eof() for reader, _ in idle]
+            for _, other in idle:
+                other.close()
+            return cut
+
+    assert asyncio.run(crowd()) == [True] * 3 + [False] * MOST_CALLERS
+
+
+def test_metrics_that_cannot_be_drawn_are_an_answer_and_no_end() -> None:
+    def trouble() -> bytes:
+        raise MemoryError("trouble")
+
+    async def ask() -> list[bytes]:
+        async with listening(trouble) as path:
+            return [(await scraped(path))[0] for _ in range(3)]
+
+    assert [answer.split()[1] for answer in asyncio.run(ask())] == [b"500"] * 3
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        ([], b"200"),
+        ([b"localhost"], b"200"),
+        ([b"LOCALHOST:9187"], b"200"),
+        ([b"127.0.0.1:9187"], b"200"),
+        ([b"[::1]:9187"], b"200"),
+        ([b"evil.example"], b"421"),
+        ([b"127.0.0.1.evil.example"], b"421"),
+        ([b"localhost", b"evil.example"], b"400"),
+    ],
+)
+def test_over_tcp_who_names_another_host_is_not_answered(hosts: list[bytes], status: bytes) -> None:
+    async def ask() -> bytes:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        scrape = Scrape(f"127.0.0.1:{port}", lambda: b"klogd_up 1\n", "text/plain")
+        await scrape.open()
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            fields = b"".join(b"Host: %s\r\n" % host for host in hosts)
+            writer.write(b"GET /metrics HTTP/1.1\r\n" + fields + b"\r\nGET /metrics HTTP/1.1\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            return answer
+        finally:
+            scrape.close()
+
+    answer = asyncio.run(ask())
+    assert answer.split()[1] == status
+    assert answer.count(b"HTTP/1.1") == 1, "what comes behind a request is no other one"
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def test_the_table_shows_every_part_in_columns() -> None:
     assert any(re.fullmatch(r"file:/a +down +3 +2/8192 +1201 +5 +1201 +No such file \(.*\)", line) for line in lines)
     assert any(re.fullmatch(r"syslog:/dev/log  up +0 +0/8192 +1201 +0 +1201 +-", line) for line in lines)
     assert any(re.match(r"slide +0x1a000000, proved", line) for line in lines)
+    assert any(re.match(r"failed: file watcher +20.* RuntimeError\('no'\) \(3 times\)", line) for line in lines)
     assert any(re.match(r"refused +/boot/System.map: another kernel's", line) for line in lines)
     assert any(re.search(r"SIGHUP: refused, the old is kept \(key sinks: expected one\)", line) for line in lines)
 

@@ -1,16 +1,20 @@
 import asyncio
+import contextlib
 import os
+import resource
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from klogd_py.jobs import Jobs
 from klogd_py.status import HIDDEN, Status
 from klogd_py.status_socket import (
     AT_ONCE,
@@ -198,3 +202,64 @@ def test_a_group_that_the_socket_may_not_be_given_to_leaves_it_closed_to_others(
         )
         assert done.stdout.strip() == mode
         assert ("may not be opened to group 991" in done.stderr) == (group == GROUP)
+
+
+def test_a_status_that_cannot_be_drawn_ends_nothing_and_the_next_caller_is_answered(path: Path) -> None:
+    errors = [MemoryError("trouble"), RecursionError("trouble")]
+
+    def troubled() -> Status:
+        if errors:
+            raise errors.pop()
+        return status()
+
+    async def serve() -> tuple[list[bytes], Jobs]:
+        jobs = Jobs()
+        serving = StatusSocket(path, None, troubled, jobs=jobs)
+        try:
+            answers = []
+            for _ in range(3):
+                reader, writer = await asyncio.open_unix_connection(path)
+                answers.append(await reader.read())
+                writer.close()
+            return answers, jobs
+        finally:
+            serving.close()
+
+    answers, jobs = asyncio.run(serve())
+    assert answers[:2] == [b"", b""]
+    assert msgspec.json.decode(answers[2], type=Status)
+    assert jobs.failures["status socket"].count == 2
+
+
+def test_callers_for_whom_there_is_no_descriptor_do_not_have_the_loop_turn_for_ever(path: Path) -> None:
+    async def starve() -> tuple[float, bytes]:
+        serving = StatusSocket(path, None, status)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        held: list[int] = []
+        try:
+            reader, writer = await asyncio.open_unix_connection(path)
+            assert await reader.read()
+            writer.close()
+            caller = socket.socket(socket.AF_UNIX)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 8, hard))
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(os.dup(0))
+            caller.connect(str(path))
+            before_s = time.process_time()
+            await asyncio.sleep(1)
+            used_s = time.process_time() - before_s
+            while held:
+                os.close(held.pop())
+            caller.setblocking(False)
+            return used_s, await asyncio.wait_for(asyncio.get_running_loop().sock_recv(caller, 1), 5)
+        finally:
+            caller.close()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            while held:
+                os.close(held.pop())
+            serving.close()
+
+    used_s, answer = asyncio.run(starve())
+    assert used_s < 0.3
+    assert answer == b"{"

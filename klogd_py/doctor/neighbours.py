@@ -13,7 +13,7 @@ from klogd_py.doctor.finding import Finding, bad, ok, warn
 from klogd_py.doctor.machine import Machine, Process
 
 _KEEPERS = ("rsyslogd", "syslog-ng", "busybox")
-_RSYSLOG = re.compile(r"^\s*(?:\$ModLoad\s+|module\s*\(\s*load\s*=\s*\")(im(?:klog|kmsg))\b", re.MULTILINE)
+_RSYSLOG = re.compile(r"^[ \t]*(?:\$ModLoad\s+|module\s*\(\s*load\s*=\s*\")(im(?:klog|kmsg))\b", re.MULTILINE)
 _SYSLOG_NG = re.compile(r"^[^#\n]*(?:\bsystem\s*\(\s*\)|/(?:proc|dev)/kmsg)", re.MULTILINE)
 _SHARED = ("/proc/kmsg", "syslog")
 

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Sequence
 from typing import Protocol
 
+from klogd_py.errors import in_words
 from klogd_py.record import Entry
 
 # What a Unix socket answers whose listener has gone, and perhaps come back under the same name.
@@ -19,6 +20,14 @@ class SinkDown(OSError):
     def __init__(self, reason: str, accepted: int = 0) -> None:
         super().__init__(reason)
         self.accepted = accepted
+
+
+class SinkFailed(SinkDown):
+    """The sink met with something that nobody foresaw, ``cause``."""
+
+    def __init__(self, cause: Exception, accepted: int = 0) -> None:
+        super().__init__(in_words(cause), accepted)
+        self.cause = cause
 
 
 class SinkGone(SinkDown):

@@ -1,6 +1,7 @@
 """What waits before one sink, and how much memory does it take?"""
 
 from collections import deque
+from collections.abc import Iterator
 
 from klogd_py.record import Entry
 
@@ -26,6 +27,11 @@ class Backlog:
     def last(self) -> Entry | None:
         """The newest entry."""
         return self._entries[-1] if self._entries else None
+
+    @property
+    def newest(self) -> Iterator[Entry]:
+        """The entries, the newest first."""
+        return reversed(self._entries)
 
     def append(self, entry: Entry) -> None:
         """Put an entry behind the others."""

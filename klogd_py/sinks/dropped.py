@@ -13,6 +13,11 @@ class Dropped:
         self._run: Gap | None = None
         self._told_count = 0
 
+    @property
+    def end_seq(self) -> int | None:
+        """The number behind the run that is not told yet; ``None`` if there is none."""
+        return None if self._run is None else self._run.last + 1
+
     def add(self, entry: Entry) -> None:
         """Drop an entry; a Gap that is dropped is covered by the run."""
         self.is_going_on = True

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 
 from klogd_py.record import Entry
-from klogd_py.sinks import REPLACED, SinkDown, is_addition
+from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
 from klogd_py.sinks.text import speaker, spoken
 
 SOCKET = "/run/systemd/journal/socket"
@@ -105,6 +105,8 @@ class JournalSink:
                 _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
             except OSError as error:
                 raise SinkDown(f"{SOCKET}: {error.strerror or error}", accepted) from error
+            except Exception as error:  # whoever answers it must know what has been sent
+                raise SinkFailed(error, accepted) from error
             accepted += 1
         return accepted
 
@@ -118,6 +120,8 @@ class JournalSink:
         except OSError as error:
             self.close()
             raise SinkDown(f"{self._path}: {error.strerror}", accepted) from error
+        except Exception as error:
+            raise SinkFailed(error, accepted) from error
         return accepted
 
     def _deliver(self, entry: Entry) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
+from klogd_py.courier import Couriers
+from klogd_py.jobs import Jobs
 from klogd_py.record import Cause, Entry, Gap
 from klogd_py.sinks import Sink
-from klogd_py.sinks.outbox import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox, WhenFull
+from klogd_py.sinks.outbox import SHORTEST_PAUSE_S, Outbox, WhenFull
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class Mailroom:
         *,
         rereadable: bool = False,
         moved: Callable[[], None] = lambda: None,
+        jobs: Jobs | None = None,
     ) -> None:
         """``owed`` tells the first sequence number that a sink, known by its name, has not had yet; ``None`` for a new one.
 
@@ -40,42 +43,33 @@ class Mailroom:
         self._announce = announce
         self._owed = owed
         self._rereadable = rereadable
-        self._moved = moved
+        self._jobs = jobs or Jobs()
+        self._moved = self._jobs.guarded("positions", moved)
+        self._couriers = Couriers()
         self._has_posted = False
         self._drains: dict[str, asyncio.Task[None]] = {}
 
     def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
-        """Have exactly these sinks, each on its terms. One that was there before goes on with what waits for it."""
-        wanted = {sink.name: sink for sink in sinks}
+        """Have exactly these sinks, each on its terms. One that was there before goes on with what waits for it.
+
+        Nothing is changed if the terms of one of them, or its outbox, cannot be had.
+        """
+        wanted = {sink.name: (sink, terms_of(sink.name)) for sink in sinks}
+        new = {name: self._outbox(*both) for name, both in wanted.items() if name not in self.outboxes}
         for name in [name for name in self.outboxes if name not in wanted]:
             self._drains.pop(name).cancel()
-            unsent = self.outboxes.pop(name).close()
-            logger.info("%s is no longer a sink; left unsent: %d", name, unsent)
-        for name, sink in wanted.items():
-            terms = terms_of(name)
+            outbox = self.outboxes.pop(name)
+            logger.info("%s is no longer a sink; left unsent: %d", name, outbox.close())
+            self._couriers.leave(name, outbox.courier)
+        for name, (sink, terms) in wanted.items():
             if name in self.outboxes:
                 self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
-            self.outboxes[name] = outbox = self._outbox(sink, terms)
+            self.outboxes[name] = outbox = new[name]
             # what has gone by before it came is in the ring, and nothing more may come that would show it missing
             outbox.behind = self._has_posted and self._rereadable and sink.keeps_position
-            self._begin_drain(name, outbox)
-
-    def _begin_drain(self, name: str, outbox: Outbox) -> None:
-        self._drains[name] = task = asyncio.get_running_loop().create_task(outbox.drain(), name=f"drain {name}")
-        task.add_done_callback(lambda ended: self._drain_ended(name, outbox, ended))
-
-    def _drain_ended(self, name: str, outbox: Outbox, ended: asyncio.Task[None]) -> None:
-        """A drain ends only when it is cancelled; one that failed is begun again, or its sink would wait for ever."""
-        if ended.cancelled() or self._drains.get(name) is not ended:
-            return
-        logger.error("%s: %r; trying again", name, ended.exception())
-
-        def begin_again() -> None:
-            if self.outboxes.get(name) is outbox:
-                self._begin_drain(name, outbox)
-
-        asyncio.get_running_loop().call_later(LONGEST_PAUSE_S, begin_again)
+            draining = self._jobs.keep(f"sink {name}", outbox.drain)
+            self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
 
     def _outbox(self, sink: Sink, terms: Terms) -> Outbox:
         owed = self._owed(sink.name) if sink.keeps_position else None
@@ -91,6 +85,8 @@ class Mailroom:
             cause=cause,
             rereadable=self._rereadable,
             moved=self._moved,
+            jobs=self._jobs,
+            courier=self._couriers.of(sink.name),
         )
 
     def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
@@ -155,7 +151,8 @@ class Mailroom:
         """Send what waits, for at most so long."""
         for task in self._drains.values():
             task.cancel()
-        emptying = [asyncio.ensure_future(outbox.empty()) for outbox in self.outboxes.values()]
+        loop = asyncio.get_running_loop()
+        emptying = [loop.create_task(self._jobs.keep(f"sink {name}", outbox.empty)) for name, outbox in self.outboxes.items()]
         if not emptying:
             return
         _, unfinished = await asyncio.wait(emptying, timeout=limit_s)

@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
-from klogd_py.courier import Courier
+from klogd_py.courier import Courier, TooManyHang
+from klogd_py.errors import in_words
+from klogd_py.jobs import Jobs
 from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.account import Account, numbers_of
+from klogd_py.sinks.attempt import attempt
 from klogd_py.sinks.backlog import Backlog, size_of
 from klogd_py.sinks.dropped import Dropped
 
@@ -47,6 +50,8 @@ class Outbox:
         cause: Cause = Cause.RESTART,
         rereadable: bool = False,
         moved: Callable[[], None] = lambda: None,
+        jobs: Jobs | None = None,
+        courier: Courier | None = None,
     ) -> None:
         """``next_seq`` is the first sequence number that the sink has not had yet; ``cause`` why it may be missing by now.
 
@@ -75,7 +80,11 @@ class Outbox:
         self._parts: set[int] = set()  # numbers that were accepted before those that come before them
         self._pause_s = SHORTEST_PAUSE_S
         self._waiting = asyncio.Event()
-        self._courier = Courier(f"sink {sink.name}")
+        self._jobs = jobs or Jobs()
+        self._job = f"sink {sink.name}"
+        self.courier = courier or Courier(self._job)
+        self._again_s = 0.0  # not before this time of the loop is the ring read anew
+        self._patience_s = SHORTEST_PAUSE_S  # grows with each unexpected error
         self._sending: asyncio.Task[bool] | None = None
 
     @property
@@ -111,6 +120,8 @@ class Outbox:
         """The sequence number from which on the ring should be read anew; ``None`` if it need not be, or not yet."""
         if not self.behind or self._account is None or self._queue.bytes > self._limit_bytes // 2:
             return None
+        if self._again_s and asyncio.get_running_loop().time() < self._again_s:
+            return None
         return self._account.expected
 
     def catch_up(self) -> None:
@@ -120,8 +131,17 @@ class Outbox:
     def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise.
 
-        ``joined`` says that some of the records may have `parts`.
+        ``joined`` says that some of the records may have `parts`. Raises nothing: what is neither sent nor kept because of an
+        unexpected error is read anew.
         """
+        expected = self._account.expected if self._account is not None else None
+        before = self.delivered + len(self._queue)
+        try:
+            self._take_in(entries, joined)
+        except Exception as error:
+            self._recover(entries, expected, before, error)
+
+    def _take_in(self, entries: Sequence[Entry], joined: bool) -> None:
         self._joined = joined
         if self.gone or self.behind:
             return
@@ -143,11 +163,15 @@ class Outbox:
         flushed = True
         while True:
             await self._waiting.wait()
-            if self.last_error:
-                await asyncio.sleep(self._pause_s)
-            elif not self.sink.blocking or not flushed:
-                await self._room()
-            flushed = await self.flush()
+            try:
+                if self.last_error:
+                    await asyncio.sleep(self._pause_s)
+                elif not self.sink.blocking or not flushed:
+                    await self._room()
+                flushed = await self.flush()
+            except Exception as error:
+                flushed = False
+                self._unforeseen(error)
 
     async def flush(self) -> bool:
         """Send what waits until it is all gone or the sink refuses; returns whether all is gone.
@@ -156,7 +180,8 @@ class Outbox:
         """
         while self._queue:
             if self._sending is None or self._sending.done():
-                self._sending = asyncio.get_running_loop().create_task(self._send_chunk())
+                sending = self._jobs.run(self._job, self._send_chunk, False)
+                self._sending = asyncio.get_running_loop().create_task(sending)
             if not await asyncio.shield(self._sending):
                 return False
         self._waiting.clear()
@@ -169,7 +194,7 @@ class Outbox:
 
     def replace_sink(self, sink: Sink, limit_bytes: int, when_full: WhenFull) -> None:
         """Go on with the same sink opened anew, perhaps with other settings."""
-        self.sink.close()
+        self._jobs.value(self._job, self.sink.close, None)
         self.sink = sink
         self._limit_bytes = limit_bytes
         self._when_full = when_full
@@ -177,16 +202,29 @@ class Outbox:
 
     def close(self) -> int:
         """Close the sink; returns how many entries it never took."""
-        self._courier.close()
-        self.sink.close()
+        if self._sending is not None:
+            self._sending.cancel()
+        self.courier.close()
+        self._jobs.value(self._job, self.sink.close, None)
         return len(self._queue) + self._dropped.count
 
     async def _send_chunk(self) -> bool:
-        """Send the head of the queue; returns whether the sink took all of it."""
+        """Send the head of the queue; returns whether the sink took all of it. An unexpected error is retried."""
+        try:
+            return await self._sent_chunk()
+        except Exception as error:
+            self._unforeseen(error)
+            return False
+
+    async def _sent_chunk(self) -> bool:
         chunk = self._queue.head(CHUNK_ENTRIES)
         if self.sink.blocking:
             sink = self.sink
-            accepted = self._settle(chunk, await self._courier.call(lambda: _attempt(sink, chunk)))
+            try:
+                outcome = await self.courier.call(lambda: attempt(sink, chunk, self._tell))
+            except TooManyHang as error:
+                outcome = 0, SinkDown(str(error))
+            accepted = self._settle(chunk, outcome)
         else:
             accepted = self._send(chunk)
         self._queue.drop(accepted)
@@ -197,7 +235,7 @@ class Outbox:
         return accepted == len(chunk) or self.gone
 
     def _send(self, entries: Sequence[Entry]) -> int:
-        return self._settle(entries, _attempt(self.sink, entries)) if entries else 0
+        return self._settle(entries, attempt(self.sink, entries, self._tell)) if entries else 0
 
     def _settle(self, entries: Sequence[Entry], outcome: "tuple[int, SinkDown | None]") -> int:
         """Keep position, counts and the operator up to date with what a sink took; returns how much that is."""
@@ -224,6 +262,39 @@ class Outbox:
             self._move_on(entries[:accepted])
         return accepted
 
+    def _tell(self, error: Exception) -> None:
+        self._jobs.tell(self._job, error)
+
+    def _unforeseen(self, error: Exception) -> None:
+        """Count the sink as down, and try again ever more seldom."""
+        self._tell(error)
+        self._fail(in_words(error))
+        self._patience_s = min(self._patience_s * 2, LONGEST_PAUSE_S)
+        self._pause_s = max(self._pause_s, self._patience_s)
+        self._again_s = asyncio.get_running_loop().time() + self._patience_s
+
+    def _recover(self, entries: Sequence[Entry], expected: int | None, before: int, error: Exception) -> None:
+        """Have a batch that was given up half-way come to its end.
+
+        ``expected`` is the number that the account wanted before it, ``before`` how many entries had been sent or waited.
+        What of the batch is neither sent nor waits, nor was dropped, is read anew; what cannot be waits.
+        """
+        self._unforeseen(error)
+        if self._account is None or not self._rereadable:
+            for entry in entries[self.delivered + len(self._queue) - before :]:
+                self._queue.append(entry)
+            self._waiting.set()
+            return
+        ends = (numbers_of(entry) for entry in self._queue.newest)
+        last = next((span[1] + 1 for span in ends if span is not None), None)
+        begins = (numbers_of(entry) for entry in entries)
+        first = next((span[0] for span in begins if span is not None), 0)
+        known = (expected if expected is not None else first, self.next_seq, self._dropped.end_seq, last)
+        self.behind = True
+        self._account.go_back(max(seq for seq in known if seq is not None))
+        if self._queue:
+            self._waiting.set()
+
     def _fail(self, reason: str) -> None:
         self.failures += not self.last_error
         self.last_error = self.last_failure = reason
@@ -249,7 +320,7 @@ class Outbox:
         writable = asyncio.Event()
         try:
             if descriptor >= 0:
-                loop.add_writer(descriptor, writable.set)
+                loop.add_writer(descriptor, self._jobs.guarded(self._job, writable.set))
         except OSError:  # closed while it was waited for, and its number used again
             loop.remove_writer(descriptor)
             descriptor = -1
@@ -307,16 +378,6 @@ class Outbox:
         if untold:
             logger.warning("%s lost %d records for want of room", self.sink.name, untold)
         self._end_run()
-
-
-def _attempt(sink: Sink, entries: Sequence[Entry]) -> tuple[int, SinkDown | None]:
-    """How many entries a sink took, and why not more if it is down; the only part that may run in a thread."""
-    try:
-        return sink.send(entries), None
-    except SinkDown as error:
-        return error.accepted, error
-    except OSError as error:  # nothing that a sink runs into may end the daemon
-        return 0, SinkDown(str(error))
 
 
 def _must_stay(entry: Entry) -> bool:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record import LAST_SYSLOG_FACILITY, USER, Entry, Severity
-from klogd_py.sinks import REPLACED, SinkDown, is_addition
+from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
 from klogd_py.sinks.text import Stamps, said
 
 SOCKET = "/dev/log"
@@ -60,6 +60,8 @@ class SyslogSink:
         except OSError as error:
             self.close()
             raise SinkDown(f"{self._path}: {error.strerror or error}", accepted) from error
+        except Exception as error:  # whoever answers it must know what has been sent
+            raise SinkFailed(error, accepted) from error
         return accepted
 
     def fileno(self) -> int:
@@ -78,7 +80,7 @@ class SyslogSink:
         if self._socket is None or self._stream or self._additions:
             return 0
         accepted = 0
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):
             for entry in entries:
                 self._socket.send(self.frame(entry))
                 accepted += 1

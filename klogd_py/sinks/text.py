@@ -22,6 +22,7 @@ LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
 OTHER_TAG = "kmsg"  # a process wrote to /dev/kmsg without saying its name
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LAST_SECOND = 253402214400  # the last day of the year 9999: a stamp beyond it is nonsense, and no calendar has it
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
@@ -117,7 +118,7 @@ class Stamps:
 
     def _take(self, second: int) -> None:
         self._start_us = second * 1_000_000
-        moment = time.localtime(second)
+        moment = time.localtime(min(max(second, 0), _LAST_SECOND))
         clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
         zone = f"{'-' if moment.tm_gmtoff < 0 else '+'}{abs(moment.tm_gmtoff) // 3600:02d}"
         zone += f":{abs(moment.tm_gmtoff) // 60 % 60:02d}"

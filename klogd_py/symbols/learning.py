@@ -5,7 +5,7 @@ wanted, or contradict what another has shown, its records wait for its end, for 
 that its last line takes back must not have been printed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from klogd_py.holdback import Holdback
 from klogd_py.record import Gap, Record
@@ -17,8 +17,15 @@ from klogd_py.traces import Trace
 class Learning:
     """Feeds traces to a survey. Mutable: what is held back."""
 
-    def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
+    def __init__(self, origin: Origin = Origin.CAPTURE, failed: Callable[[Exception], None] | None = None) -> None:
+        """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing; else it is raised."""
         self._holdback = Holdback(origin)
+        self._failed = failed
+
+    @property
+    def held(self) -> list[Record | Gap]:
+        """What is held back; a copy."""
+        return self._holdback.held
 
     @property
     def is_holding(self) -> bool:
@@ -35,7 +42,7 @@ class Learning:
         if not found.reads_traces and self._holdback.is_empty:
             return list(batch), found
         ready, traces = self._holdback.take(batch, now_s, found.reads_traces)
-        found = _after(found, traces)
+        found = self._after(found, traces)
         if not found.reads_traces:
             ready += self._holdback.release()
         return ready, found
@@ -43,14 +50,18 @@ class Learning:
     def end(self, found: Survey) -> tuple[list[Record | Gap], Survey]:
         """Everything that waits, since nothing will follow."""
         ready, traces = self._holdback.end()
-        return ready, _after(found, traces)
+        return ready, self._after(found, traces)
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long what waits may wait; ``None`` if nothing does."""
         return self._holdback.due_in_s(now_s)
 
-
-def _after(found: Survey, traces: Sequence[Trace]) -> Survey:
-    for trace in traces:
-        found = found.after(trace)
-    return found
+    def _after(self, found: Survey, traces: Sequence[Trace]) -> Survey:
+        for trace in traces:
+            try:
+                found = found.after(trace)
+            except Exception as error:
+                if self._failed is None:
+                    raise
+                self._failed(error)
+        return found

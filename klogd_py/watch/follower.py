@@ -1,16 +1,21 @@
 """Follows both kinds of change on an event loop, and tells once what came together."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from klogd_py.courier import Courier
+from klogd_py.jobs import Jobs
 from klogd_py.watch.partly import parts_only
 
 if TYPE_CHECKING:
     from klogd_py.watch.uevents import ModuleWatch
 
+LONGEST_CHANGE_S = 10.0  # a file system that hangs holds up no reload for longer
 SETTLE_S = 0.3  # changes closer together than this make one call
 
 logger = logging.getLogger(__name__)
@@ -19,9 +24,13 @@ logger = logging.getLogger(__name__)
 class Follower:
     """Calls ``files_changed`` and ``modules_changed`` on the loop. Mutable: what it watches can be exchanged."""
 
-    def __init__(self, files_changed: Callable[[Path], None], modules_changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, files_changed: Callable[[Path], None], modules_changed: Callable[[str], None], jobs: Jobs | None = None
+    ) -> None:
         self._files_changed = files_changed
         self._modules_changed = modules_changed
+        self._jobs = jobs or Jobs()
+        self._courier = Courier("watchers")  # a file system that hangs holds up no stop
         self._close_files: Callable[[], None] | None = None
         self._close_modules: Callable[[], None] | None = None
         self._settling: dict[str, asyncio.TimerHandle] = {}
@@ -34,10 +43,10 @@ class Follower:
 
         A folder that is missing is waited for, and counts as changed when it has come.
         """
-        async with self._exchanging:
+        async with asyncio.timeout(LONGEST_CHANGE_S), self._exchanging:
             if self._close_files is not None:
-                await asyncio.to_thread(self._close_files)
-                self._close_files = None
+                close, self._close_files = self._close_files, None
+                await self._courier.call(close)
             if files and not self._closed:
                 await self._watch_files(files, drop_ins)
 
@@ -55,12 +64,14 @@ class Follower:
 
         def tell(path: Path) -> None:
             if path in missing:  # what is in it by now has made no event
-                self._following = loop.create_task(follow_anew(path))
+                self._following = loop.create_task(self._jobs.run("file watcher", lambda: follow_anew(path), None))
             else:
                 self._files_changed(path)
 
         def changed(path: Path) -> None:
-            loop.call_soon_threadsafe(self._settle, str(path), lambda: tell(path))
+            settle = self._jobs.guarded("file watcher", self._settle)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(settle, "file watcher", str(path), lambda: tell(path))
 
         try:
             from klogd_py.watch.files import CannotWatch, FileWatch
@@ -69,7 +80,7 @@ class Follower:
             return
         try:
             places |= {path.parent for path in missing}
-            watch = await asyncio.to_thread(FileWatch, places, wanted, changed)
+            watch = await self._courier.call(partial(FileWatch, places, wanted, changed, self._jobs))
         except CannotWatch as error:
             logger.warning("not watching files: %s", error)
             return
@@ -86,7 +97,8 @@ class Follower:
         if not wanted:
             return
         try:
-            watch = await asyncio.to_thread(_module_watch)
+            async with asyncio.timeout(LONGEST_CHANGE_S):
+                watch = await self._courier.call(_module_watch)
         except (ImportError, OSError) as error:
             logger.warning("not watching modules come and go: %s", error)
             return
@@ -94,9 +106,9 @@ class Follower:
         def readable() -> None:
             names = ", ".join(sorted(watch.changed_modules()))
             if names:
-                self._settle("modules", lambda: self._modules_changed(names))
+                self._settle("module watcher", "modules", lambda: self._modules_changed(names))
 
-        loop.add_reader(watch.fileno(), readable)
+        loop.add_reader(watch.fileno(), self._jobs.guarded("module watcher", readable))
 
         def close() -> None:
             loop.remove_reader(watch.fileno())
@@ -109,21 +121,23 @@ class Follower:
         self._closed = True
         for timer in self._settling.values():
             timer.cancel()
-        for close in (self._close_files, self._close_modules):
+        for watcher, close in (("file watcher", self._close_files), ("module watcher", self._close_modules)):
             if close is not None:
-                close()
+                self._jobs.value(watcher, close, None)
+        self._courier.close()
 
-    def _settle(self, key: str, call: Callable[[], None]) -> None:
+    def _settle(self, watcher: str, key: str, call: Callable[[], None]) -> None:
         if self._closed:
             return
         if key in self._settling:
             return  # what is about to be told covers this one too
 
         def tell() -> None:
-            del self._settling[key]
+            self._settling.pop(key, None)
             call()
 
-        self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, tell)
+        telling = self._jobs.guarded(watcher, tell, lambda: self._settling.pop(key, None))
+        self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, telling)
 
 
 def first_missing(place: Path) -> Path:

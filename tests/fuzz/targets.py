@@ -10,7 +10,8 @@ from msgspec import Struct
 from klogd_py import kmsg, lines
 from klogd_py.addresses import find
 from klogd_py.filtering import renamed
-from klogd_py.record import Place, Unknown
+from klogd_py.record import Gap, Place, Record, Unknown
+from klogd_py.replay import Replay
 from klogd_py.symbols import kallsyms, kcore, module_file, modules, system_map, unpacking, vmlinux
 from klogd_py.symbols.architecture import X86_64
 from klogd_py.symbols.calls import OF_MACHINE
@@ -96,6 +97,27 @@ def check_kmsg(raw: bytes) -> None:
     elif not record.truncated:
         again = kmsg.parse(kmsg.render(record))
         assert (again.text, again.prefix, again.seq) == (record.text, record.prefix, record.seq)
+
+
+def check_replay(raw: bytes) -> None:
+    """Whatever comes through a pipe, in whatever portions, is in some record; of text not a byte is missing."""
+    size, number, content = raw[0] % 40 + 1 if raw else 1, raw[1] if len(raw) > 1 else 0, raw[2:]
+    form = ("klogd", "dmesg", "kmsg", "syslog", "auto")[number % 5]
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe", form, 2026, longest_bytes=16)
+    records: list[Record | Gap] = []
+    for start in range(0, len(content), size):
+        os.write(writable, content[start : start + size])
+        records += source.read_batch() if start // size % 3 else []
+    os.close(writable)
+    while not source.exhausted:
+        records += source.read_batch()
+    source.close()
+    said = [record for record in records if isinstance(record, Record)]
+    if form in ("klogd", "dmesg"):
+        told = "".join(record.head + record.text for record in said).encode("utf-8", "surrogateescape")
+        assert told == content.replace(b"\n", b"")
+    assert source.rest() == []
 
 
 def check_kallsyms(raw: bytes) -> None:
@@ -231,6 +253,7 @@ TARGETS: dict[str, Target] = {
     "gather": Target(check_gather, [*seeds.LINES, *seeds.OOPSES]),
     "lines": Target(check_lines, seeds.CAPTURES),
     "kmsg": Target(check_kmsg, seeds.RECORDS),
+    "replay": Target(check_replay, [bytes((7, number)) + seed for number, seed in enumerate([*seeds.RECORDS, *seeds.CAPTURES])]),
     "kallsyms": Target(check_kallsyms, seeds.KALLSYMS),
     "system_map": Target(check_system_map, seeds.KALLSYMS),
     "modules": Target(check_modules, seeds.MODULES),

@@ -60,7 +60,7 @@ def socket_of(folder: Path) -> Path:
 def lines_of(path: Path) -> list[str]:
     """The lines of a file; none if it is not there yet."""
     try:
-        return path.read_text().splitlines()
+        return path.read_text().removesuffix("\n").split("\n")  # str.splitlines knows more ends than a file has
     except FileNotFoundError:
         return []
 

@@ -178,6 +178,14 @@ def test_a_wrong_configuration_is_reported_at_once(classic: Classic) -> None:
     assert "unknown key sniks" in ran.stderr
 
 
+def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: Classic) -> None:
+    (classic.folder / "klogd-py.toml").write_text('user = "nobody-of-this-name"\n[state]\nposition = ""\n')
+    ran = classic.run()
+    assert ran.returncode == 78
+    assert "nobody-of-this-name" in ran.stderr
+    assert not classic.pid_file.exists()
+
+
 @needs_kmsg
 def test_a_pid_file_lies_where_it_was_said_and_not_below_the_root(classic: Classic) -> None:
     name = f"klogd-{os.getpid()}.pid"

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import threading
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -250,3 +252,62 @@ def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> 
     hurried(carry())
     assert sink.seqs == [0, 1, 2]
     assert "a mistake" in caplog.text
+
+
+def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> None:
+    stuck, good = ScriptedSink("stuck", blocking=True), ScriptedSink("good")
+    stuck.may_go_on.clear()
+
+    async def flap() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([stuck, good], _roomy)
+        mailroom.post(numbered([0]))
+        await asyncio.to_thread(stuck.attempted.wait, 5)
+        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        for number in range(1, 25):
+            mailroom.arrange([good], _roomy)
+            mailroom.arrange([stuck, good], _roomy)
+            mailroom.post(numbered([number]))
+            await asyncio.sleep(0.002)
+        assert threading.active_count() <= threads
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+        stuck.may_go_on.set()
+        while mailroom.busy:
+            await asyncio.sleep(0.001)
+        mailroom.close()
+
+    asyncio.run(flap())
+    assert good.seqs == [*range(25)]
+    assert stuck.seqs == [0, 24], "what had begun, and what came for the sink that is there now"
+
+
+def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixture) -> None:
+    class Troubled(ScriptedSink):
+        left = 5
+
+        def send(self, entries: Sequence[Entry]) -> int:
+            if self.left:
+                self.left -= 1
+                raise (RuntimeError, MemoryError, RecursionError)[self.left % 3]("trouble")
+            return super().send(entries)
+
+        def close(self) -> None:
+            raise KeyError("trouble")
+
+    bad, good = Troubled("bad"), ScriptedSink("good")
+
+    async def carry() -> None:
+        mailroom = _mailroom()
+        mailroom.arrange([bad, good], _roomy)
+        mailroom.post(numbered(range(3)))
+        assert good.seqs == [0, 1, 2]
+        assert mailroom.outboxes["bad"].last_error
+        await asyncio.sleep(60)
+        mailroom.post(numbered(range(3, 5)))
+        await mailroom.empty(5)
+        assert mailroom.close() == 0
+
+    hurried(carry())
+    assert bad.seqs == good.seqs == [0, 1, 2, 3, 4]
+    assert good.closed == 1
+    assert len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1

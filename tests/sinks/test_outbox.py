@@ -374,3 +374,25 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     Outbox(sink, ROOMY, announced, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
+
+
+def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> None:
+    sink, errors = ScriptedSink(), [MemoryError("trouble"), RecursionError("trouble")]
+
+    def announce(gap: Gap) -> Entry:
+        if errors:
+            raise errors.pop()
+        return announced(gap)
+
+    async def post() -> None:
+        outbox = Outbox(sink, 1 << 20, announce, 0)
+        draining = asyncio.create_task(outbox.drain())
+        for first in (5, 20, 30):  # each behind a gap
+            outbox.post(numbered(range(first, first + 3)))
+            await asyncio.sleep(10)
+        assert outbox.failures >= 1
+        assert outbox.last_error == ""
+        draining.cancel()
+
+    hurried(post())
+    assert [seq for seq in sink.seqs if seq is not None] == [5, 6, 7, 20, 21, 22, 30, 31, 32]

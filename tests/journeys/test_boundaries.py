@@ -1,0 +1,344 @@
+"""The whole daemon, with an error injected at each of its boundaries: that job fails once, and everything goes on.
+
+The boundaries are read from the sources (`tests.boundaries`), so a new job is in this test from the beginning, and fails it if
+nothing here has it run.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+import msgspec
+import pytest
+
+from klogd_py import signals
+from klogd_py.daemon import STOP_LIMIT_S, Daemon
+from klogd_py.invocation import Invocation
+from klogd_py.jobs import Jobs
+from klogd_py.settings import Config
+from klogd_py.status import Status
+from klogd_py.status_socket import NoAnswer, ask
+from tests.boundaries import PACKAGE, Site, sites
+from tests.fakes import DatagramListener, FakeRing
+
+LIMIT_S = 20.0
+TROUBLE = (RuntimeError("injected"), MemoryError("injected"), RecursionError("injected"), KeyError("injected"))
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class FaultyJobs(Jobs):
+    """Boundaries within which the first job of each of some sites fails, each with another kind of error."""
+
+    def __init__(self, faulty: list[Site]) -> None:
+        super().__init__()
+        self.left = dict(zip(faulty, itertools.cycle(TROUBLE), strict=False))
+        self.names: list[str] = []
+
+    def _fail(self, name: str, site: Site | None) -> None:
+        if site is not None and (error := self.left.pop(site, None)) is not None:
+            self.names.append(name)
+            raise error
+
+    def _site(self) -> Site | None:
+        frame = sys._getframe(2)
+        file = Path(frame.f_code.co_filename)
+        if not file.is_relative_to(PACKAGE):
+            return None
+        name = str(file.relative_to(PACKAGE))
+        return next((site for site in self.left if site.file == name and site.first <= frame.f_lineno <= site.last), None)
+
+    def guarded(self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None) -> Callable[P, None]:
+        site = self._site()
+
+        def faulty(*arguments: P.args, **named: P.kwargs) -> None:
+            self._fail(name, site)
+            job(*arguments, **named)
+
+        return super().guarded(name, faulty, failed)
+
+    def value(self, name: str, ask: Callable[[], T], otherwise: T) -> T:
+        site = self._site()
+
+        def faulty() -> T:
+            self._fail(name, site)
+            return ask()
+
+        return super().value(name, faulty, otherwise)
+
+    def run(self, name: str, job: Callable[[], Awaitable[T]], otherwise: T) -> Coroutine[Any, Any, T]:
+        site = self._site()
+
+        async def faulty() -> T:
+            self._fail(name, site)
+            return await job()
+
+        return super().run(name, faulty, otherwise)
+
+    def keep(self, name: str, job: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
+        site = self._site()
+
+        async def faulty() -> None:
+            self._fail(name, site)
+            await job()
+
+        return super().keep(name, faulty)
+
+
+class World:
+    """A daemon on a ring of ours with every window and watcher, and what makes each of its jobs run."""
+
+    def __init__(self, folder: Path, short: Path, jobs: Jobs) -> None:
+        self.ring = FakeRing()
+        self.log = folder / "log"
+        self._config = folder / "k.toml"
+        self._maps = [folder / f"late{number}" / "maps" / "System.map" for number in range(2)]
+        self._status, self._metrics, self._text = short / "status", short / "metrics", folder / "m.prom"
+        self._listener = DatagramListener(short / "log", receive_buffer_bytes=1)
+        (folder / "modules").write_text("")
+        self._write("")
+        invocation = Invocation(config_path=str(self._config))
+        self.daemon = Daemon(invocation, self.ring.device, jobs)
+
+    def _write(self, more: str) -> None:
+        maps = [str(one) for one in self._maps]
+        names = f'kallsyms = ""\nmodule_files = ""\nsearch = {maps}\nmodules = "{self._config.parent}/modules"\n'
+        new = self._config.with_suffix(".new")
+        new.write_text(
+            f'sinks = ["file:{self.log}", "console", "syslog:{self._listener.path}"]\n{more}\n[file]\nform = "json"\n'
+            f'[names]\n{names}[state]\nposition = "{self._config.parent}/position"\n[status]\nsocket = "{self._status}"\n'
+            f'[metrics]\nlisten = "unix:{self._metrics}"\ntextfile = "{self._text}"\nperiod_s = 1\n'
+        )
+        new.replace(self._config)
+
+    async def provoke(self, again: bool) -> None:
+        """Have every kind of job run."""
+        self.ring.say(3)
+        await asyncio.sleep(0.03)
+        for _ in range(80):  # so fast that they are gathered
+            self.ring.say(1, word="record: [<c010b860>]")
+            await asyncio.sleep(0.0005)
+        self.ring.say(60)  # more than the syslog listener takes while it does not read
+        for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+        await self.hear()
+        await self._look()
+        self._write(f"outbox.limit_kib = {1000 + again}")
+        os.kill(os.getpid(), signal.SIGHUP)
+        self._maps[again].parent.mkdir(parents=True)
+        self._maps[again].write_text("c0100000 T _text\nc0200000 T _end\n")
+        with contextlib.suppress(OSError):
+            Path("/sys/class/mem/null/uevent").write_text("change")
+        await asyncio.sleep(0.5)
+
+    async def hear(self) -> None:
+        """Have the syslog listener read."""
+        for _ in range(20):
+            self._listener.read()
+            await asyncio.sleep(0.01)
+
+    async def _look(self) -> None:
+        for path, request in ((self._status, b""), (self._metrics, b"GET /metrics HTTP/1.1\r\n\r\n")):
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    reader, writer = await asyncio.open_unix_connection(path)
+                    try:
+                        writer.write(request)
+                        await reader.read()
+                    finally:
+                        writer.transport.abort()
+                        await asyncio.sleep(0)
+
+    async def status(self) -> Status:
+        """What the daemon tells of itself."""
+        return msgspec.json.decode(await asyncio.get_running_loop().run_in_executor(None, ask, self._status), type=Status)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Every sequence number in the log, as a record or within a gap."""
+        found: list[int] = []
+        if not self.log.exists():
+            return found
+        for line in self.log.read_text().split("\n")[:-1]:
+            entry = msgspec.json.decode(line, type=dict[str, object])
+            gap = entry.get("gap")
+            if isinstance(gap, dict):
+                found += range(gap["first"], gap["last"] + 1)
+            elif isinstance(seq := entry.get("seq"), int):
+                found.append(seq)
+        return found
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+async def until(so: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + LIMIT_S
+    while not so():
+        assert time.monotonic() < deadline_s, what
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Names of sockets must be short, which those of folders for tests are not."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def _manager(short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A service manager that wants to hear from the watchdog; and the signals of this process are put back."""
+    kept = {number: signal.getsignal(number) for number in signals.HEARD | signals.STOPPING | signals.IGNORED}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(short / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(short / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def _own_log() -> Iterator[None]:
+    """The level of our log, which the daemon sets, is put back."""
+    logger = logging.getLogger("klogd_py")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
+async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
+    """Run the daemon with its faults, twice through everything; its status at the end, and what it told of itself before."""
+    task = asyncio.create_task(world.daemon.run())
+    for again in (False, True):
+        await world.provoke(again)
+        assert not task.done(), "the daemon has ended"
+    said = world.ring.said
+    world.ring.say(10)
+    await until(lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers}, "records after the faults")
+    told = None
+    while told is None:
+        with contextlib.suppress(NoAnswer):
+            told = await world.status()
+    began_s = time.monotonic()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait([task], timeout=2 * STOP_LIMIT_S)
+    if not task.done():  # the very first one failed
+        os.kill(os.getpid(), signal.SIGTERM)
+    ended = await task
+    assert time.monotonic() - began_s < STOP_LIMIT_S + 2
+    return ended, told
+
+
+SITES = sites()
+FILES = sorted({site.file for site in SITES})
+
+
+@pytest.mark.usefixtures("_manager", "_own_log", "capfd")
+@pytest.mark.parametrize("file", FILES)
+def test_each_job_may_fail_and_all_goes_on(file: str, tmp_path: Path, short: Path, caplog: pytest.LogCaptureFixture) -> None:
+    jobs = FaultyJobs([site for site in SITES if site.file == file])
+    caplog.set_level(logging.INFO, "klogd_py")
+
+    async def run() -> tuple[World, int, Status]:
+        world = World(tmp_path, short, jobs)
+        try:
+            return world, *await live_through(world, jobs)
+        finally:
+            world.close()
+
+    world, ended, told = asyncio.run(run())
+    unreached = {site.name for site in jobs.left if site.starts} - (set() if os.geteuid() == 0 else {"needs root"})
+    assert unreached == set()
+    assert jobs.names, "nothing was injected"
+    assert ended == (1 if "stop" in jobs.names and file == "daemon.py" else 0), "what was never sent is a failure"
+    # once each, and none is missing
+    assert world.numbers == [*range(world.ring.said)]
+    assert {failure.job for failure in told.failures} <= {*jobs.names}
+    lines = [record for record in caplog.records if "unexpected error" in record.getMessage()]
+    assert len(lines) == len({*jobs.names})
+    assert all(record.exc_info is None for record in lines)
+    assert "Traceback" not in caplog.text
+    assert {*jobs.names} == {*jobs.failures}
+
+
+class Whims:
+    """An invocation whose configuration is read with the errors of a script, one for each reading after the first."""
+
+    def __init__(self, real: Invocation, script: list[Exception | Callable[[Config], Config]]) -> None:
+        self._real = real
+        self._script = script
+        self._is_first = True
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    def config(self) -> Config:
+        config = self._real.config()
+        if self._is_first:
+            self._is_first = False
+            return config
+        whim = self._script.pop(0)
+        if isinstance(whim, Exception):
+            raise whim
+        return whim(config)
+
+
+def unbuildable(config: Config) -> Config:
+    """A configuration that has passed every check, and in whose use something fails nevertheless."""
+    return msgspec.structs.replace(config, sinks=("file:/dev/null", "no such kind"))
+
+
+def unmannerly(config: Config) -> Config:
+    """The same, of which the sinks can be had."""
+    translate = msgspec.structs.replace(config.translate, style="no such style")
+    return msgspec.structs.replace(config, translate=translate, sinks=("file:/dev/null",))
+
+
+@pytest.mark.usefixtures("_manager", "_own_log", "capfd")
+def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(tmp_path: Path, short: Path) -> None:
+    script: list[Exception | Callable[[Config], Config]] = [*TROUBLE, unbuildable, unmannerly, lambda config: config]
+    count = len(script)
+
+    async def run() -> None:
+        world = World(tmp_path, short, Jobs())
+        daemon = world.daemon
+        daemon._invocation = cast(Invocation, Whims(daemon._invocation, script))
+        daemon._invocation.config()
+        task = asyncio.create_task(daemon.run())
+        try:
+            await asyncio.sleep(0.3)
+            before = daemon.config, daemon.carrier.manner, [*daemon.mailroom.outboxes]
+            for left in reversed(range(count)):
+                os.kill(os.getpid(), signal.SIGHUP)
+                await until(lambda left=left: len(script) == left, "the reload")  # type: ignore[misc]
+                await asyncio.sleep(0.1)
+                said = world.ring.said
+                world.ring.say(3)
+                await until(lambda said=said: {said, said + 1, said + 2} <= {*world.numbers}, "records")  # type: ignore[misc]
+                assert (daemon.config, daemon.carrier.manner, [*daemon.mailroom.outboxes]) == before
+                outcome = next(one for one in (await world.status()).changes if one.what == "configuration")
+                assert outcome.taken == (left == 0), outcome
+            assert world.numbers == [*range(world.ring.said)]
+            await world.hear()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await task == 0
+            world.close()
+
+    asyncio.run(run())

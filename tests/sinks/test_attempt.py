@@ -1,0 +1,107 @@
+"""No entry blocks a sink for ever, and whatever a sink raises is an outcome."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record import Entry, Record
+from klogd_py.sinks import Sink, SinkDown, SinkFailed, SinkGone
+from klogd_py.sinks.attempt import attempt
+from klogd_py.sinks.console import Colour, ConsoleSink
+from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.journal import JournalSink
+from klogd_py.sinks.syslog import SyslogSink
+from tests.entries import numbered
+from tests.fakes import DatagramListener
+
+TOO_LARGE = 1 << 80  # no JSON of ours holds such a number, and no calendar such a year
+BROKEN = Record("broken \ud800", 6, TOO_LARGE, TOO_LARGE)
+
+
+def with_broken(places: Sequence[int], count: int) -> list[Entry]:
+    entries = [*numbered(range(count))]
+    for place in places:
+        entries[place] = Entry(BROKEN, TOO_LARGE, BROKEN.text)
+    return entries
+
+
+class PickySink:
+    """A sink that has no answer to some entries; ``error`` is raised for all others."""
+
+    name, keeps_position, blocking = "picky", True, False
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.received: list[str] = []
+        self.calls = 0
+        self._error = error
+
+    def send(self, entries: Sequence[Entry]) -> int:
+        self.calls += 1
+        if self._error is not None:
+            raise self._error
+        if any(entry.wall_us == TOO_LARGE for entry in entries):
+            raise OverflowError("no such year")
+        self.received += [entry.text for entry in entries]
+        return len(entries)
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("places", [[0], [511], [100, 101, 300], [*range(0, 512, 64)]])
+def test_an_entry_that_cannot_be_sent_goes_plainly_among_the_others(places: list[int]) -> None:
+    sink, told = PickySink(), list[Exception]()
+    entries = with_broken(places, 512)
+    assert attempt(sink, entries, told.append) == (512, None)
+    wanted = [r"broken \ud800" if at in places else entry.text for at, entry in enumerate(entries)]
+    assert sink.received == wanted
+    assert all(isinstance(error, OverflowError) for error in told)
+    assert sink.calls < 40 * len(places)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), MemoryError(), RecursionError(), ValueError("embedded null byte")])
+def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
+    sink = PickySink(error)
+    count, down = attempt(sink, numbered(range(512)), lambda error: None)
+    assert count == 0
+    assert isinstance(down, SinkFailed)
+    assert down.cause is error
+    assert sink.calls < 20
+
+
+@pytest.mark.parametrize("error", [SinkDown("away", 3), SinkGone("gone"), OSError(5, "I/O")])
+def test_an_error_that_is_expected_is_an_outcome(error: OSError) -> None:
+    told: list[Exception] = []
+    count, down = attempt(PickySink(error), numbered(range(5)), told.append)
+    assert isinstance(down, SinkDown)
+    assert count == (3 if error.args == ("away",) else 0)
+    assert told == []
+
+
+def console(folder: Path) -> Sink:
+    out = (folder / "out").open("wb")
+    return ConsoleSink(Colour.NEVER, json=True, descriptor=out.fileno())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda folder, form=form: FileSink(str(folder / "out"), form) for form in FileForm),
+        lambda folder: SyslogSink(str(folder / "socket")),
+        lambda folder: JournalSink("boot", str(folder / "socket")),
+    ],
+)
+def test_no_real_sink_is_stopped_by_a_record_that_it_cannot_show(make: type, tmp_path: Path) -> None:
+    entries = with_broken([2], 5)
+    with DatagramListener(tmp_path / "socket") as listener:
+        sink: Sink = make(tmp_path)
+        assert attempt(sink, entries, lambda error: None) == (5, None)
+        sink.close()
+        out = tmp_path / "out"
+        received = out.read_bytes().splitlines() if out.exists() else listener.read()
+    assert len(received) == 5, "each once"
+    assert [b"broken" in line for line in received] == [False, False, True, False, False]

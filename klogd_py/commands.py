@@ -173,7 +173,7 @@ def maps(invocation: Invocation) -> int:
         print(line)
     shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
     print(f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else ""))
-    there = f"{found.modules} loaded" if Path(sources.modules).exists() else "not there"
+    there = f"{found.modules} loaded" if os.path.exists(sources.modules) else "not there"
     print(f"modules   {sources.modules or 'not used'}" + (f": {there}" if sources.modules else ""))
     for remark in found.remarks:
         print(f"\nnote: {remark}")
@@ -223,11 +223,12 @@ def check_config(invocation: Invocation, path: str) -> int:
     named = path or invocation.config_path
     main = Path(named or DEFAULT_PATH)
     checked: Config = config.load(main, must_exist=bool(named))
+    invocation.named_user(checked)
     if invocation.json:
         print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())
     else:
         for file in config.files(main):
-            print(f"{file}: {'ok' if file.exists() else 'not there, the defaults apply'}")
+            print(f"{file}: {'ok' if os.path.exists(file) else 'not there, the defaults apply'}")
     return 0
 
 

@@ -55,7 +55,7 @@ class Daemon:
         """
         self._invocation = invocation
         self.config = invocation.config()
-        self._user = self._named_user()
+        self._user = invocation.named_user(self.config)
         self._live = not invocation.input
         self.source = source or self._open_source()
         self.naming = Naming(self._sources, self._renamed)
@@ -142,13 +142,6 @@ class Daemon:
             floor = Severity[self._flood.floor.upper()]
             self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
 
-    def _named_user(self) -> privileges.User | None:
-        """The user to go on as, if one is named; raises BadConfig."""
-        try:
-            return privileges.look_up(self.config.user) if self.config.user else None
-        except privileges.NoSuchUser as error:
-            raise BadConfig(f"key user: {error}") from error
-
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
@@ -209,6 +202,7 @@ class Daemon:
             notify.tell(notify.reloading(time.monotonic()))
             try:
                 config = self._invocation.config()
+                self._invocation.named_user(config)  # which takes effect at the next start, and must not prevent it
             except BadConfig as error:
                 self._refuse(reason, error)
             else:
@@ -278,7 +272,7 @@ class Daemon:
             files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self._follower.follow_files(files, self._drop_ins)
-        modular = bool(sources.modules) and Path(sources.modules).exists()
+        modular = bool(sources.modules) and os.path.exists(sources.modules)
         if self.config.watch.modules and not modular:
             logger.debug("this kernel has no loadable modules to watch")
         await self._follower.follow_modules(self.config.watch.modules and modular)

@@ -6,15 +6,20 @@ running machine's messages are read, or where ``live`` says so; everywhere else 
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from klogd_py import config as configuration
+from klogd_py.config import BadConfig
 from klogd_py.handed import reader
 from klogd_py.settings import Config
 from klogd_py.symbols.search import under
 from klogd_py.symbols.sources import Sources
+
+if TYPE_CHECKING:
+    from klogd_py.privileges import User
 
 _CMDLINE = "/proc/cmdline"
 _CONFIG = "/boot/config-"
@@ -22,6 +27,10 @@ _SYS_MODULES = "/sys/module"
 _KCORE = "/proc/kcore"
 _NOTES = "/sys/kernel/notes"
 _OSRELEASE = "proc/sys/kernel/osrelease"
+
+
+class BadOptions(BadConfig):
+    """What the options say cannot be, by itself or together with the configuration."""
 
 
 class Invocation(Struct, frozen=True):
@@ -56,7 +65,7 @@ class Invocation(Struct, frozen=True):
     handed: dict[str, int] = {}
 
     def config(self) -> Config:
-        """Read the configuration and lay the options over it; raises BadConfig."""
+        """Read the configuration and lay the options over it; raises BadConfig, and BadOptions if it is they that are wrong."""
         path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH
         base = configuration.load(path, must_exist=bool(self.config_path))
         given: dict[str, dict[str, object]] = {
@@ -86,7 +95,21 @@ class Invocation(Struct, frozen=True):
             content["console_level"] = self.console_level
         if self.user:
             content["user"] = self.user
-        return configuration.convert(content, "command line")
+        try:
+            return configuration.convert(content, "command line")
+        except BadConfig as error:  # the files alone were right
+            raise BadOptions(str(error)) from error
+
+    def named_user(self, config: Config) -> "User | None":
+        """Whom to go on as, if a user is named; raises BadConfig if there is none of that name."""
+        if not config.user:
+            return None
+        from klogd_py.privileges import NoSuchUser, look_up  # with ctypes, which few want
+
+        try:
+            return look_up(config.user)
+        except NoSuchUser as error:
+            raise (BadOptions if self.user else BadConfig)(f"key user: {error}") from error
 
     def sources(self, config: Config, elsewhere: bool) -> Sources:
         """Where names are to come from; ``elsewhere`` says that the addresses may be another machine's."""

@@ -82,7 +82,7 @@ class Reporting:
         if section.group:
             try:
                 group = grp.getgrnam(section.group).gr_gid
-            except KeyError:
+            except (KeyError, ValueError):
                 logger.warning("status.group: there is no group %s; only root may ask", section.group)
         try:
             self._socket = StatusSocket(Path(section.socket), group, self._status, owner)

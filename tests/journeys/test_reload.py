@@ -1,13 +1,28 @@
+import json
+import os
 import secrets
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from klogd_py.status_socket import ask
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
 from tests.waiting import until
 
 pytestmark = needs_kmsg
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "a character device, not a regular file"),
+    "long number": (lambda path: path.write_text("console_level = " + "9" * 5000), "not TOML: a number or a key of more than"),
+    "many parts": (lambda path: path.write_text("a." * 30_000 + "b = 1"), "not TOML: a key of more than 16 parts"),
+    "typo": (lambda path: path.write_text('[outbox.sink."file:/x"]\nwhen_full = "dropp"'), 'key outbox.sink."file:/x".when_full'),
+    "NUL": (lambda path: path.write_text('sinks = ["file:/a\\u0000b"]'), "key sinks: expected a path of UTF-8 characters"),
+    "user": (lambda path: path.write_text('user = "no-such-user-here"'), "there is no user 'no-such-user-here'"),
+}
 
 
 def _marker() -> str:
@@ -59,6 +74,39 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(tmp_path: Path, wron
         assert named in "".join(line for line in program.log if "keeping" in line)
         say(marker)
         _arrives(log, marker)
+        assert program.stop() == 0
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched: bool) -> None:
+    """One after the other beside one daemon, which tells of each, answers, and takes the next right one."""
+    log = tmp_path / "kern.log"
+    config = configure(tmp_path, f'sinks = ["file:{log}"]\n[watch]\nfiles = {str(watched).lower()}\nmodules = false\n')
+    drop_in = tmp_path / "klogd-py.toml.d" / "x.toml"
+    drop_in.parent.mkdir()
+    beside = tmp_path / "beside.toml"
+    with Program(tmp_path, config=config) as program:
+        program.await_log("names from")
+        time.sleep(1.0 if watched else 0.0)  # the watchers are started late
+        for number, (name, (make, named)) in enumerate(HOSTILE.items()):
+            beside.unlink(missing_ok=True)
+            make(beside)
+            beside.rename(drop_in)
+            if not watched:
+                program.send(signal.SIGHUP)
+            program.await_log(f"x.toml: {named}" if name != "user" else f"key user: {named}")
+            marker = _marker()
+            say(marker)
+            _arrives(log, marker)
+            change = json.loads(ask(socket_of(tmp_path)))["changes"]
+            assert [(found["taken"], named in found["detail"]) for found in change if found["what"] == "configuration"] == [
+                (False, True)
+            ]
+            drop_in.unlink()
+            if not watched:
+                program.send(signal.SIGHUP)
+            program.await_log("symbols read anew after", times=number + 1)
+        assert not [line for line in program.log if "Traceback" in line]
         assert program.stop() == 0
 
 

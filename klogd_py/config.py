@@ -65,6 +65,14 @@ def files(path: Path) -> list[Path]:
     return [path, *(drop_ins / name for name in sorted(names))]
 
 
+def standing(path: Path) -> tuple[object, ...]:
+    """What changes whenever one of the files at ``path`` does: which they are, their sizes, and when they were written."""
+    try:
+        return tuple((file, _identity(file)) for file in files(path))
+    except BadConfig as error:
+        return (str(error),)
+
+
 def load(path: Path, must_exist: bool = False) -> Config:
     """Read the configuration at ``path`` with its drop-ins.
 
@@ -123,6 +131,14 @@ def _read(file: Path, must_exist: bool) -> bytes:
         raise BadConfig(f"{file}: {error.strerror}") from error
     except OSError as error:
         raise BadConfig(f"{file}: {error.strerror}") from error
+
+
+def _identity(file: Path) -> tuple[int, int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _is_dev_null(file: Path) -> bool:

@@ -54,6 +54,8 @@ class Daemon:
             PositionInUse: another daemon uses the same position file.
         """
         self._invocation = invocation
+        self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
+        self._standing = configuration.standing(self._config_path)  # of its files, before they are read
         self.config = invocation.config()
         self._user = invocation.named_user(self.config)
         self._live = not invocation.input
@@ -79,7 +81,6 @@ class Daemon:
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed)
         self._group = asyncio.TaskGroup()
@@ -200,6 +201,7 @@ class Daemon:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
             notify.tell(notify.reloading(time.monotonic()))
+            self._standing = configuration.standing(self._config_path)
             try:
                 config = self._invocation.config()
                 self._invocation.named_user(config)  # which takes effect at the next start, and must not prevent it
@@ -272,6 +274,8 @@ class Daemon:
             files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self._follower.follow_files(files, self._drop_ins)
+        if files and configuration.standing(self._config_path) != self._standing:  # before it was watched
+            self._file_changed(self._config_path)
         modular = bool(sources.modules) and os.path.exists(sources.modules)
         if self.config.watch.modules and not modular:
             logger.debug("this kernel has no loadable modules to watch")

@@ -15,7 +15,7 @@ from klogd_py.courier import Courier
 from klogd_py.scrape import Scrape
 from klogd_py.settings import Metrics, StatusSection
 from klogd_py.status import Status, sentence
-from klogd_py.status_socket import SocketUnusable, StatusSocket
+from klogd_py.status_socket import StatusSocket
 
 STATUS_PERIOD_S = 1.0
 
@@ -62,7 +62,7 @@ class Reporting:
     async def arrange(self, section: StatusSection, metrics: Metrics) -> None:
         """Have the windows that the configuration names; those that it names as before stay open."""
         self.listen(section)
-        if metrics != self._metrics:
+        if metrics != self._metrics or (metrics.listen and self._scrape is None):
             self._close_metrics()
             self._metrics = metrics
             await self._open_metrics(metrics)
@@ -86,7 +86,7 @@ class Reporting:
                 logger.warning("status.group: there is no group %s; only root may ask", section.group)
         try:
             self._socket = StatusSocket(Path(section.socket), group, self._status, owner)
-        except SocketUnusable as error:
+        except OSError as error:  # SocketUnusable, or somebody has taken the name away again
             logger.warning("klogd-py status will not work: %s", error)
 
     async def _open_metrics(self, wanted: Metrics) -> None:

@@ -57,7 +57,8 @@ class Scrape:
             self._server.close()
         at = address_of(self._listen)
         if isinstance(at, Path):
-            at.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone, or its directory is no longer ours
+                at.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._callers >= MOST_CALLERS:

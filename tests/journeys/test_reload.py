@@ -2,6 +2,8 @@ import json
 import os
 import secrets
 import signal
+import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +109,50 @@ def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched
                 program.send(signal.SIGHUP)
             program.await_log("symbols read anew after", times=number + 1)
         assert not [line for line in program.log if "Traceback" in line]
+        assert program.stop() == 0
+
+
+def test_a_change_before_the_files_are_watched_takes_effect(tmp_path: Path) -> None:
+    first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
+    config = configure(tmp_path, f'sinks = ["file:{first}"]\n[watch]\nmodules = false\n')
+    (tmp_path / "klogd-py.toml.d").mkdir()
+    with Program(tmp_path, config=config) as program:
+        (tmp_path / "klogd-py.toml.d" / "x.toml").write_text(f'sinks = ["file:{second}"]\n')
+        say(marker)
+        _arrives(second, marker)
+        assert program.stop() == 0
+
+
+UNUSABLE = {
+    'sinks = ["file:{0}/log", "file:{0}/gone/log"]': "file:{0}/gone/log is down",
+    'sinks = ["file:{0}/log", "file:{0}"]': "file:{0} is down",
+    'sinks = ["file:{0}/log", "syslog:{0}/none"]': "syslog:{0}/none is down",
+    'sinks = ["file:{0}/log", "journal:{0}/none"]': "journal:{0}/none is down",
+    'metrics.listen = "127.0.0.1:{1}"': "metrics.listen = '127.0.0.1:{1}' cannot be used",
+    'metrics.listen = "unix:{2}/none/x"': "metrics.listen = 'unix:{2}/none/x' cannot be used",
+    'metrics.textfile = "{0}/gone/klogd.prom"': "metrics not written: {0}/gone/klogd.prom",
+    'status = {{ socket = "{2}/klogd-py-a/b/c" }}': "klogd-py status will not work: {2}/klogd-py-a/b/c",
+    'status = {{ socket = "{2}/klogd-py-{1}.status", group = "no-such-group-here" }}': "there is no group no-such-group-here",
+    'names.map = "{0}"': "map {0} refused",
+    'names.search = ["/{3}"]': "",
+}
+
+
+def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    log, drop_in = tmp_path / "log", tmp_path / "klogd-py.toml.d" / "x.toml"
+    drop_in.parent.mkdir()
+    config = _quiet(tmp_path, f'sinks = ["file:{log}"]')
+    with socket.create_server(("127.0.0.1", 0)) as taken, Program(tmp_path, config=config) as program:
+        names = (tmp_path, taken.getsockname()[1], tempfile.gettempdir(), "x" * 255)
+        for number, (text, said) in enumerate(UNUSABLE.items()):
+            drop_in.write_text(text.format(*names))
+            program.send(signal.SIGHUP)
+            program.await_told("READY=1", times=number + 2)
+            program.await_log(said.format(*names))
+            marker = _marker()
+            say(marker)
+            _arrives(log, marker)
+        assert not [line for line in program.log if "Traceback" in line or "keeping the old" in line]
         assert program.stop() == 0
 
 

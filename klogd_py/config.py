@@ -66,11 +66,14 @@ def files(path: Path) -> list[Path]:
 
 
 def standing(path: Path) -> tuple[object, ...]:
-    """What changes whenever one of the files at ``path`` does: which they are, their sizes, and when they were written."""
+    """What changes whenever one of the files at ``path`` does: which they are, their sizes, and when they were written.
+
+    Empty where this process may not see it, which it may have done as another user.
+    """
     try:
         return tuple((file, _identity(file)) for file in files(path))
-    except BadConfig as error:
-        return (str(error),)
+    except (BadConfig, OSError):
+        return ()
 
 
 def load(path: Path, must_exist: bool = False) -> Config:
@@ -136,7 +139,7 @@ def _read(file: Path, must_exist: bool) -> bytes:
 def _identity(file: Path) -> tuple[int, int, int, int] | None:
     try:
         found = os.stat(file)
-    except OSError:
+    except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 

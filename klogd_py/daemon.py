@@ -204,7 +204,8 @@ class Daemon:
             self._standing = configuration.standing(self._config_path)
             try:
                 config = self._invocation.config()
-                self._invocation.named_user(config)  # which takes effect at the next start, and must not prevent it
+                if config.user != self.config.user:  # it takes effect at the next start, which it must not prevent
+                    self._invocation.named_user(config)
             except BadConfig as error:
                 self._refuse(reason, error)
             else:
@@ -274,7 +275,7 @@ class Daemon:
             files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self._follower.follow_files(files, self._drop_ins)
-        if files and configuration.standing(self._config_path) != self._standing:  # before it was watched
+        if files and configuration.standing(self._config_path) not in ((), self._standing):  # it changed before it was watched
             self._file_changed(self._config_path)
         modular = bool(sources.modules) and os.path.exists(sources.modules)
         if self.config.watch.modules and not modular:

@@ -3,6 +3,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,26 @@ def test_too_many_bytes_in_all_are_refused(main: Path) -> None:
 def test_a_drop_in_whose_name_is_no_text_is_refused(main: Path, name: bytes) -> None:
     Path(os.fsdecode(os.fsencode(main.parent / "k.toml.d") + b"/" + name)).touch()
     assert "expected a name of printable characters in UTF-8" in refusal(main)
+
+
+def test_every_change_of_the_files_shows_in_their_standing(main: Path) -> None:
+    drop_in = main.parent / "k.toml.d" / "x.toml"
+    seen = [config.standing(main)]
+    for change in (
+        lambda: drop_in.write_text("user = 'root'\n"),
+        lambda: drop_in.write_text("user = 'toor'\n"),
+        lambda: drop_in.unlink(),
+        lambda: main.write_text(""),
+        lambda: main.unlink(),
+    ):
+        time.sleep(0.02)  # the granularity of a file's time
+        change()
+        assert config.standing(main) == config.standing(main)
+        seen.append(config.standing(main))
+    assert all(before != after for before, after in pairwise(seen))
+    (main.parent / "k.toml.d").rmdir()
+    (main.parent / "k.toml.d").touch()
+    assert config.standing(main) == ()
 
 
 def test_hidden_files_among_the_drop_ins_are_passed_over(main: Path) -> None:

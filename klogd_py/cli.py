@@ -174,7 +174,7 @@ def _daemon(
 
 
 def _handed(program: str) -> dict[str, int]:
-    """What the service manager has opened for us; files are opened by their names where it does not say so rightly."""
+    """What the service manager has opened for us; nothing where it does not say so rightly."""
     from klogd_py import handed
 
     try:

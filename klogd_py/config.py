@@ -1,9 +1,11 @@
-"""Reads the configuration: TOML files to one frozen `Config`, or an error that names file, key and what was expected.
+"""Reads the files of the configuration into one frozen `Config`, or says what is wrong with them.
 
-The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d`` behind, in the order of
-their names; a later file's key wins. Hidden files there are passed over. Every key has a default, so no file is needed at all.
+The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d``
+behind, in the order of their names; a later file's key wins. Hidden files there are passed over.
+Every key has a default, so no file is needed at all.
 
-Whatever stands in the place of a file, and whatever is in it, is read within limits or refused; BadConfig is the only exception.
+Whatever stands in the place of a file, and whatever is in it, is read within limits or refused;
+BadConfig is the only exception.
 """
 
 import os
@@ -29,9 +31,9 @@ READ_LIMIT_S = 2.0
 
 
 class BadConfig(ValueError):
-    """A file is not TOML, or a key in it is unknown or has a wrong value; the message names file, key and expectation.
+    """A file is not TOML, or a key in it is unknown or has a wrong value.
 
-    It is one line of printable characters, whatever the file holds.
+    The message names file, key and expectation. It is one line of printable characters, whatever the file holds.
     """
 
     def __init__(self, message: str) -> None:
@@ -39,7 +41,7 @@ class BadConfig(ValueError):
 
 
 def files(path: Path) -> list[Path]:
-    """The files that make up the configuration at ``path``, in the order in which they are read; raises BadConfig."""
+    """The files of the configuration at ``path``, in the order of reading; raises BadConfig."""
     drop_ins = Path(f"{path}.d")
     try:
         with os.scandir(drop_ins) as entries:
@@ -66,7 +68,7 @@ def files(path: Path) -> list[Path]:
 
 
 def standing(path: Path) -> tuple[object, ...]:
-    """What changes whenever one of the files at ``path`` does: which they are, their sizes, and when they were written.
+    """What changes whenever one of the files at ``path`` does: names, sizes, times.
 
     Empty where this process may not see it, which it may have done as another user.
     """
@@ -88,7 +90,8 @@ def load(path: Path, must_exist: bool = False) -> Config:
         raw = _read(file, must_exist and file == path)
         total_bytes += len(raw)
         if total_bytes > MOST_BYTES:
-            raise BadConfig(f"{file}: with the files before it larger than {MOST_BYTES >> 10} KiB, which is the limit")
+            limit_kib = MOST_BYTES >> 10
+            raise BadConfig(f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit")
         merged = _merge(merged, parse(raw, str(file)))
     return convert(merged, str(path))
 
@@ -119,7 +122,7 @@ def convert(content: Mapping[str, object], name: str) -> Config:
 
 
 def _read(file: Path, must_exist: bool) -> bytes:
-    """What a file holds; nothing if it is not there, or is /dev/null, which stands for none. Raises BadConfig."""
+    """What a file holds; nothing if it is not there, or is /dev/null. Raises BadConfig."""
     try:
         return read_regular(file, toml_text.LIMIT_BYTES, limit_s=READ_LIMIT_S)
     except FileNotFoundError as error:

@@ -55,7 +55,8 @@ class Daemon:
         """
         self._invocation = invocation
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
-        self._standing = configuration.standing(self._config_path)  # of its files, before they are read
+        # of its files, before they are read
+        self._standing = configuration.standing(self._config_path)
         self.config = invocation.config()
         self._user = invocation.named_user(self.config)
         self._live = not invocation.input
@@ -204,7 +205,8 @@ class Daemon:
             self._standing = configuration.standing(self._config_path)
             try:
                 config = self._invocation.config()
-                if config.user != self.config.user:  # it takes effect at the next start, which it must not prevent
+                # It takes effect at the next start, which it must not prevent.
+                if config.user != self.config.user:
                     self._invocation.named_user(config)
             except BadConfig as error:
                 self._refuse(reason, error)
@@ -275,7 +277,8 @@ class Daemon:
             files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self._follower.follow_files(files, self._drop_ins)
-        if files and configuration.standing(self._config_path) not in ((), self._standing):  # it changed before it was watched
+        # What was saved before it was watched has made no event.
+        if files and configuration.standing(self._config_path) not in ((), self._standing):
             self._file_changed(self._config_path)
         modular = bool(sources.modules) and os.path.exists(sources.modules)
         if self.config.watch.modules and not modular:

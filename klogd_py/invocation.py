@@ -65,7 +65,7 @@ class Invocation(Struct, frozen=True):
     handed: dict[str, int] = {}
 
     def config(self) -> Config:
-        """Read the configuration and lay the options over it; raises BadConfig, and BadOptions if it is they that are wrong."""
+        """Read the configuration and lay the options over it; raises BadConfig, or BadOptions."""
         path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH
         base = configuration.load(path, must_exist=bool(self.config_path))
         given: dict[str, dict[str, object]] = {

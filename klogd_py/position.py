@@ -1,12 +1,14 @@
-"""The position file: which record each sink wants next after a restart. `position_text` has its content.
+"""The position file, which says which record each sink wants next after a restart.
 
-It means something only within one boot. It is written in place, in one write and without fsync: a power failure ends the boot
-to which it belongs, so what it must never do is to leave a text that is believed and wrong, and that is what the check sum in
-it is for. One write of a few hundred bytes is cheap enough for every batch, so after a kill hardly anything is sent twice.
+`position_text` has its content. It means something only within one boot. It is written in place, in
+one write and without fsync: a power failure ends the boot to which it belongs, so what it must
+never do is to leave a text that is believed and wrong, and that is what the check sum in it is for.
+One write of a few hundred bytes is cheap enough for every batch, so after a kill hardly anything is
+sent twice.
 
-What is no regular file of this user, of root or of the directory's owner, is too large or cannot be understood counts as none:
-sending twice is better than not at all. The file is locked for as long as it is in use: two daemons would move each other's
-positions.
+What is no regular file of this user, of root or of the directory's owner, is too large or cannot be
+understood counts as none: sending twice is better than not at all. The file is locked for as long
+as it is in use: two daemons would move each other's positions.
 """
 
 import contextlib
@@ -50,7 +52,8 @@ class Ledger:
         self._boot_id = boot_id
         self._descriptor = -1
         self._size = 0  # of the file, which nobody else writes while it is locked
-        self._is_foreign = False  # what it holds is not a text with a check sum, or has not been read
+        # What it holds is not a text with a check sum, or has not been read.
+        self._is_foreign = False
         self._next: dict[str, int] = {}
         if claimed:
             with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
@@ -67,7 +70,7 @@ class Ledger:
 
         Raises:
             PositionInUse: another process has it.
-            PositionNotSaved: the directory is missing, read-only or full, or what is there is not to be written.
+            PositionNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if self._descriptor >= 0:
             return
@@ -104,11 +107,11 @@ class Ledger:
                 del self._next[sink]
 
     def save(self, positions: Mapping[str, int]) -> None:
-        """Write the file anew if something moved; sinks that are not running now keep their entry while there is room.
+        """Write the file anew if something moved; sinks that are not running keep their entry.
 
         Raises:
             PositionInUse: another process has taken the file.
-            PositionNotSaved: the directory is missing, read-only or full, or what is there is not to be written.
+            PositionNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if all(self._next.get(sink) == seq for sink, seq in positions.items()):
             return
@@ -143,10 +146,11 @@ class Ledger:
         return descriptor
 
     def _write(self, positions: dict[str, int]) -> None:
-        """Write the text for these positions; raises PositionNotSaved, and TooLong before anything is written."""
+        """Write the text for these positions; raises PositionNotSaved, or TooLong at once."""
         try:
             content = render(self._boot_id, positions)
-            if self._is_foreign:  # a part of ours over a part of that could be believed, and there may be a terabyte of it
+            # A part of ours over a part of that could be believed, and there may be a terabyte of it.
+            if self._is_foreign:
                 os.ftruncate(self._descriptor, 0)
                 self._size, self._is_foreign = 0, False
             wanted = -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES
@@ -160,7 +164,7 @@ class Ledger:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
 
     def _make_room(self, size: int) -> None:
-        """Have the file be so long before anything in it is changed, so that a full disk leaves what is there; raises OSError."""
+        """Have the file be so long, so that a full disk leaves what is there; raises OSError."""
         try:
             os.posix_fallocate(self._descriptor, 0, size)
         except OSError as error:
@@ -207,7 +211,7 @@ class Ledger:
 
 
 def _distrusted(found: os.stat_result, directory_owner: int) -> str:
-    """Why nothing is read from or written to a file: somebody else could have written it, or it is another one as well."""
+    """Why a file is not used: others can write it, or it has another name. Empty if it is."""
     if found.st_uid not in (0, os.geteuid(), directory_owner):
         return f"belongs to user {found.st_uid}, neither to this one nor to that of the directory"
     if found.st_mode & 0o022:

@@ -1,7 +1,8 @@
 """The content of a position file <-> which record each sink wants next; pure.
 
-``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, and blanks behind. ``check`` is the CRC-32 of
-the rest: text that was written only in part, over another one or over nothing, does not pass for a position.
+``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, and blanks
+behind. ``check`` is the CRC-32 of the rest: text that was written only in part, over another one or
+over nothing, does not pass for a position.
 """
 
 import zlib
@@ -20,7 +21,7 @@ class NotPosition(ValueError):
 
 
 class Position(Struct, frozen=True):
-    """The boot and the sequence number that each sink wants next; ``check`` is ``None`` in files of versions without it."""
+    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without it."""
 
     boot_id: str
     next: dict[str, int]
@@ -43,7 +44,7 @@ def parse(raw: bytes) -> Position:
 
 
 def render(boot_id: str, positions: dict[str, int]) -> bytes:
-    """The text for these positions, whose names are UTF-8; raises NotPosition if it would be too long to be read again."""
+    """The text for these positions, whose names are UTF-8; raises NotPosition if it is too long."""
     content = msgspec.json.encode(Position(boot_id, positions, checksum(boot_id, positions)))
     if len(content) >= LIMIT_BYTES:
         raise NotPosition(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")

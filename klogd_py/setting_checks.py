@@ -1,12 +1,13 @@
 """Checks tables from TOML against the types and annotations of the settings; pure.
 
-`misfit` looks at each key by itself, `clash` at what keys say together. Each answers with a sentence for the operator that names
-the key and what was expected, or with an empty text. The sentence is short, whatever the table holds.
+`misfit` looks at each key by itself, `clash` at what keys say together. Each answers with a
+sentence for the operator that names the key and what was expected, or with an empty text. The
+sentence is short, whatever the table holds.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
@@ -33,8 +34,8 @@ _EXPECTED = {bool: "true or false", int: "a whole number", str: "a string"}
 
 
 def misfit(value: object, hint: object, key: str) -> str:
-    """What is wrong with a value of this key, which should be as the type ``hint`` of `klogd_py.settings` says."""
-    base, notes = (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())
+    """What is wrong with a value of this key, which should be as the type ``hint`` says."""
+    base, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     origin, inside = get_origin(base), get_args(base)
     if origin in (Union, UnionType):
         return "" if value is None and NoneType in inside else misfit(value, inside[0], key)
@@ -52,7 +53,7 @@ def misfit(value: object, hint: object, key: str) -> str:
     return _wrong_value(value, notes, key)
 
 
-def _wrong_value(value: object, notes: tuple[object, ...], key: str) -> str:
+def _wrong_value(value: object, notes: Sequence[object], key: str) -> str:
     for note in notes:
         if isinstance(note, Limits) and isinstance(value, int) and not note.least <= value <= note.most:
             return f"key {key}: expected {note.expected}, got {shown(value)}"
@@ -97,7 +98,7 @@ def _wrong_names(value: object, hints: tuple[object, ...], key: str) -> str:
     return ""
 
 
-def _wrong_count(value: object, notes: tuple[object, ...], key: str) -> str:
+def _wrong_count(value: object, notes: Sequence[object], key: str) -> str:
     assert isinstance(value, list | tuple | Mapping)
     for note in notes:
         if isinstance(note, Count) and len(value) < note.least:
@@ -117,7 +118,8 @@ def clash(config: Config) -> str:
         if name in taken:
             return f"key sinks: expected each sink once, got {shown(spec)} twice"
         taken[name] = "sinks"
-    listen = config.metrics.listen.removeprefix("unix:") if config.metrics.listen.startswith("unix:") else ""
+    kind, _, listen = config.metrics.listen.partition(":")
+    listen = listen if kind == "unix" else ""
     made = [("sinks", name.removeprefix("file:")) for name in taken if name.startswith("file:/")]
     made += [("state.position", config.state.position), ("status.socket", config.status.socket)]
     made += [("metrics.textfile", config.metrics.textfile), ("metrics.listen", listen)]

@@ -1,7 +1,8 @@
 """What values a setting may have, beyond its type: limits of numbers, and checks of texts.
 
-They stand as annotations in `klogd_py.settings`, where `klogd_py.config` finds them. A check gets the text and returns what was
-expected instead, in words; an empty answer means that it may stay. Nothing is looked up on the machine.
+They stand as annotations in `klogd_py.settings`, where `klogd_py.config` finds them. A check gets
+the text and returns what was expected instead, in words; an empty answer means that it may stay.
+Nothing is looked up on the machine.
 
 Source of truth: unix(7) for the length of a socket's path; limits.h NAME_MAX and PATH_MAX.
 """
@@ -18,11 +19,12 @@ LONGEST_PATH_BYTES, LONGEST_NAME_BYTES, LONGEST_SOCKET_BYTES = 4095, 255, 107
 LONGEST_RELEASE = "9" * 64  # __NEW_UTS_LEN: what {release} may stand for
 MOST_ENTRIES = 128
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates stand for bytes that are no text
+# Surrogates stand for bytes that are no text.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Limits(Struct, frozen=True):
-    """The least and the most that a number may be; ``words`` says so where the two numbers alone do not."""
+    """The least and the most that a number may be; ``words`` say it where both alone do not."""
 
     least: int
     most: int
@@ -89,9 +91,9 @@ def socket_path_or_nothing(text: str) -> str:
 
 
 def account(text: str) -> str:
-    """The name of a user or a group, or the empty text; whether there is one by that name is another question."""
+    """The name of a user or a group, or the empty text; whether there is one is not asked."""
     if _CONTROLS.search(text) or ":" in text or len(text) > LONGEST_NAME_BYTES:
-        return f"a name of at most {LONGEST_NAME_BYTES} characters, without colons and control characters"
+        return f"a name of at most {LONGEST_NAME_BYTES} characters, no colons or control characters"
     return ""
 
 
@@ -140,7 +142,8 @@ PrometheusFile = Annotated[str, Form(prometheus_file)]
 ListeningAddress = Annotated[str, Form(listening_address)]
 Places = Annotated[tuple[Annotated[str, Form(template)], ...], Count(0, MOST_ENTRIES, "place")]
 Sinks = Annotated[tuple[Sink, ...], Count(1, MOST_ENTRIES, "sink")]
-KiB = Annotated[int, Limits(64, 1 << 20)]  # less holds not even one burst, more than a GiB is no queue but a mistake
+# Less holds not even one burst, more than a GiB is no queue but a mistake.
+KiB = Annotated[int, Limits(64, 1 << 20)]
 Seconds = Annotated[int, Limits(1, 3600)]
 ConsoleLevel = Annotated[int, Limits(0, 8, "0 (leave it alone) or 1 to 8")]
 Repeats = Annotated[int, Limits(0, 1_000_000, "0 (no limit) to 1000000")]

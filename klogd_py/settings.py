@@ -1,7 +1,7 @@
 """Which keys has the configuration, and what do they default to? One frozen value for each table.
 
-Values only; `klogd_py.config` reads them from files, and checks them by their types and annotations. Every number has its
-`Limits` and every text that is chosen freely its `Form`.
+Values only; `klogd_py.config` reads them from files, and checks them by their types and
+annotations. Every number has its `Limits` and every text that is chosen freely its `Form`.
 """
 
 from typing import Annotated, Literal

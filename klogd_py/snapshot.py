@@ -81,7 +81,7 @@ class Camera:
 
 
 def legible(text: str) -> str:
-    """A text that a document can hold: bytes that are not UTF-8, of a record or of a file's name, as escapes."""
+    """A text that a document can hold: bytes that are not UTF-8 as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,8 +1,9 @@
 """Reads TOML text that anybody may have written, within limits.
 
-tomllib takes time and memory in proportion to the square of a key's parts, recurses for each level of nesting, and raises
-ValueError for a number of more than 4,300 digits. So the shape of the text is looked at first: its strings and comments are
-left out, and what remains is counted. What tomllib itself cannot take is answered here as well, in one place.
+tomllib takes time and memory in proportion to the square of a key's parts, recurses for each level
+of nesting, and raises ValueError for a number of more than 4,300 digits. So the shape of the text
+is looked at first: its strings and comments are left out, and what remains is counted. What tomllib
+itself cannot take is answered here as well, in one place.
 
 Source of truth: https://toml.io/en/v1.0.0; tomllib of Python 3.11 to 3.14.
 """
@@ -15,8 +16,9 @@ MOST_LEVELS = 16  # of brackets within brackets, and of parts in a key
 LONGEST_WORD = 256  # a number, or a key without quotes
 LONGEST_REASON = 200
 
-# The closing quotes are optional, so that nothing is ever tried twice: what is not closed ends where tomllib gives up as well.
-# Three to five quotes close a string of several lines, of which up to two belong to it.
+# The closing quotes are optional, so that nothing is ever tried twice: what is not closed ends
+# where tomllib gives up as well. Three to five quotes close a string of several lines, of which up
+# to two belong to it.
 _STRING_OR_COMMENT = re.compile(
     r'''"""(?:[^"\\]|\\.|"(?!""))*(?:"{3,5})?|"(?:[^"\\\n]|\\[^\n])*"?'''
     r"""|'''(?:[^']|'(?!''))*(?:'{3,5})?|'[^'\n]*'?|#[^\n]*""",
@@ -26,7 +28,7 @@ _TOKEN = re.compile(r'(?P<word>[\w+-]+|"")|(?P<dot>\.)|(?P<opening>[\[{])|(?P<cl
 
 
 class NotToml(ValueError):
-    """The text is not TOML, or exceeds a limit; the message says what and, if known, in which line."""
+    """The text is not TOML, or exceeds a limit; the message says what and in which line."""
 
 
 def parse(raw: bytes) -> dict[str, object]:
@@ -51,7 +53,7 @@ def parse(raw: bytes) -> dict[str, object]:
 
 
 def check_shape(text: str) -> None:
-    """Raise NotToml for brackets, keys or words beyond the limits; whatever else may be wrong is left to tomllib."""
+    """Raise NotToml for brackets, keys or words beyond the limits; the rest is left to tomllib."""
     bare = _STRING_OR_COMMENT.sub(_placeholder, text)
     depth = dots = 0
     for token in _TOKEN.finditer(bare):
@@ -74,7 +76,7 @@ def check_shape(text: str) -> None:
 
 
 def _placeholder(found: re.Match[str]) -> str:
-    """What stands for a string or a comment: an empty string or nothing, and the line feeds that were in it."""
+    """What stands for a string or a comment: an empty string or nothing, and its line feeds."""
     return ("" if found[0].startswith("#") else '""') + "\n" * found[0].count("\n")
 
 

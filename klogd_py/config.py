@@ -74,7 +74,9 @@ def standing(path: Path) -> tuple[object, ...]:
     """
     try:
         return tuple((file, _identity(file)) for file in files(path))
-    except (BadConfig, OSError):
+    except BadConfig as error:
+        return () if isinstance(error.__cause__, PermissionError) else (str(error),)
+    except OSError:
         return ()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from klogd_py.config import BadConfig
 from klogd_py.errors import in_words
-from klogd_py.invocation import Invocation
+from klogd_py.invocation import BadOptions, Invocation
 from klogd_py.options import parser
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def _run(parsing: argparse.ArgumentParser, arguments: Sequence[str] | None, drop
     try:
         return _dispatch(options, drop_in)
     except BadConfig as error:
-        print(f"{parsing.prog}: {error}", file=sys.stderr)
-        return MISCONFIGURED
+        return _misconfigured(options, error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
         return FAILED
@@ -120,24 +119,26 @@ def _signal(options: argparse.Namespace, name: str) -> int:
 
 
 def _serve(options: argparse.Namespace, drop_in: bool) -> int:
-    from klogd_py import handed, signals
+    from klogd_py import signals
     from klogd_py.classic import PID_FILE, in_background
 
     signals.hold()
-    invocation = _invocation(options, drop_in, handed.descriptors())
+    invocation = _invocation(options, drop_in, _handed(options.program))
     config = invocation.config()
     level = config.log.level
     background = drop_in and not getattr(options, "foreground", False) and not invocation.once
     pid_file = Path(options.pid_file).absolute() if hasattr(options, "pid_file") else PID_FILE if drop_in else None
     if background:
-        job = partial(_daemon, options.program, invocation, level, pid_file)
+        job = partial(_daemon, options, invocation, level, pid_file)
         kept = {0} if invocation.input == "-" else set()
         kept |= {1} if {"file:-", "console"} & set(config.sinks) else set()
         return in_background(job, kept)
-    return _daemon(options.program, invocation, level, pid_file, None)
+    return _daemon(options, invocation, level, pid_file, None)
 
 
-def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | None, ready: Callable[[], None] | None) -> int:
+def _daemon(
+    options: argparse.Namespace, invocation: Invocation, level: str, pid_file: Path | None, ready: Callable[[], None] | None
+) -> int:
     """Run until stopped; ``ready`` lets go of the terminal once records are about to flow."""
     import asyncio
     import faulthandler
@@ -150,6 +151,7 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
     from klogd_py.jobs import Jobs
     from klogd_py.position import PositionInUse
 
+    program = options.program
     ownlog.to_stderr(level)
     faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop hung
     jobs = Jobs()
@@ -175,9 +177,8 @@ def _daemon(program: str, invocation: Invocation, level: str, pid_file: Path | N
                 own.claim()
                 claimed = own
         return asyncio.run(serve())
-    except BadConfig as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return MISCONFIGURED
+    except BadConfig as error:  # answered here, since in the background nobody else would
+        return _misconfigured(options, error)
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return FAILED if invocation.input else NO_LOG
@@ -198,6 +199,31 @@ def _release(program: str, claimed: "PidFile") -> None:
         claimed.release()
     except Exception as error:
         print(f"{program}: {_in_words(error)}", file=sys.stderr)
+
+
+def _handed(program: str) -> dict[str, int]:
+    """What the service manager has opened for us; nothing where it does not say so rightly."""
+    from klogd_py import handed
+
+    try:
+        return handed.descriptors()
+    except OSError as error:
+        print(f"{program}: no files taken from the service manager: LISTEN_FDS: {error.strerror}", file=sys.stderr)
+        return {}
+
+
+def _misconfigured(options: argparse.Namespace, error: BadConfig) -> int:
+    """Say what is wrong and, in a second line, what to type; the status for it."""
+    import shlex
+
+    print(f"{options.program}: {error}", file=sys.stderr)
+    if isinstance(error, BadOptions):
+        print(f"{options.program}: see {options.program} --help", file=sys.stderr)
+        return MISCONFIGURED
+    named = getattr(options, "file_to_check", "") or getattr(options, "config_path", "")
+    command = shlex.join(["klogd-py", "check-config", *([named] if named else [])])
+    print(f"{options.program}: mend it, then type: {command}", file=sys.stderr)
+    return MISCONFIGURED
 
 
 def _in_words(error: Exception) -> str:

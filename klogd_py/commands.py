@@ -229,11 +229,12 @@ def check_config(invocation: Invocation, path: str) -> int:
     named = path or invocation.config_path
     main = Path(named or DEFAULT_PATH)
     checked: Config = config.load(main, must_exist=bool(named))
+    invocation.named_user(checked)
     if invocation.json:
         print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())
     else:
         for file in config.files(main):
-            print(f"{file}: {'ok' if file.exists() else 'not there, the defaults apply'}")
+            print(f"{file}: {'ok' if os.path.exists(file) else 'not there, the defaults apply'}")
     return 0
 
 

@@ -1,41 +1,83 @@
-"""What does the configuration say? TOML files to one frozen `Config`, or an error that names file, key and expectation.
+"""Reads the files of the configuration into one frozen `Config`, or says what is wrong with them.
 
-The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d`` behind, in the order of
-their names; a later file's key wins. Every key has a default, so no file is needed at all.
+The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d``
+behind, in the order of their names; a later file's key wins. Hidden files there are passed over.
+Every key has a default, so no file is needed at all.
+
+Whatever stands in the place of a file, and whatever is in it, is read within limits or refused;
+BadConfig is the only exception.
 """
 
-import re
-import tomllib
+import os
+import stat
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import msgspec
-from msgspec import Struct
 
-from klogd_py import loopback
-from klogd_py.record import Severity
-from klogd_py.settings import Config, Metrics, Outbox, SinkTerms
+from klogd_py import toml_text
+from klogd_py.regular_file import NotRegularFile, read_regular
+from klogd_py.setting_checks import clash, misfit
+from klogd_py.settings import Config
+from klogd_py.toml_text import NotToml
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
-LEAST_KIB, MOST_KIB = 64, 1 << 20  # less holds not even one burst, more than a GiB is no queue but a mistake
-LONGEST_PERIOD_S = 3600
 LOG_LEVELS = ("error", "warning", "info", "debug")
+MOST_DROP_INS = 64
+MOST_BYTES = 4 * toml_text.LIMIT_BYTES  # of all files together: they are read while records wait
+MOST_NAMES = 4096  # in the directory of the drop-ins, whatever their names
+READ_LIMIT_S = 2.0
 
 
 class BadConfig(ValueError):
-    """A file is not TOML, or a key in it is unknown or has a wrong value; the message names file, key and expectation."""
+    """A file is not TOML, or a key in it is unknown or has a wrong value.
 
+    The message names file, key and expectation. It is one line of printable characters, whatever the file holds.
+    """
 
-_PATH_IN_MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<key>[^`]*)`)?$", re.DOTALL)
-_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
-_SINK = re.compile(r"console|file:.+|syslog(?::.+)?|journal(?::.+)?")
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
 def files(path: Path) -> list[Path]:
-    """The files that make up the configuration at ``path``, in the order in which they are read."""
-    drop_ins = path.with_name(path.name + ".d")
-    return [path, *sorted(drop_ins.glob("*.toml"))]
+    """The files of the configuration at ``path``, in the order of reading; raises BadConfig."""
+    drop_ins = Path(f"{path}.d")
+    try:
+        with os.scandir(drop_ins) as entries:
+            found = [entry.name for entry in islice(entries, MOST_NAMES + 1)]
+    except FileNotFoundError as error:
+        if drop_ins.is_symlink():
+            raise BadConfig(f"{drop_ins}: a symbolic link that leads nowhere") from error
+        return [path]
+    except NotADirectoryError as error:
+        raise BadConfig(f"{drop_ins}: expected a directory of drop-ins") from error
+    except OSError as error:
+        raise BadConfig(f"{drop_ins}: {error.strerror}") from error
+    except ValueError as error:  # a NUL byte in the path
+        raise BadConfig(f"{drop_ins}: {error}") from error
+    if len(found) > MOST_NAMES:
+        raise BadConfig(f"{drop_ins}: more than {MOST_NAMES} files")
+    names = [name for name in found if name.endswith(".toml") and not name.startswith(".")]
+    if len(names) > MOST_DROP_INS:
+        raise BadConfig(f"{drop_ins}: more than {MOST_DROP_INS} drop-ins")
+    for name in names:
+        if not name.isprintable():
+            raise BadConfig(f"{drop_ins / name}: expected a name of printable characters in UTF-8")
+    return [path, *(drop_ins / name for name in sorted(names))]
+
+
+def standing(path: Path) -> tuple[object, ...]:
+    """What changes whenever one of the files at ``path`` does: names, sizes, times.
+
+    Empty where this process may not see it, which it may have done as another user.
+    """
+    try:
+        return tuple((file, _identity(file)) for file in files(path))
+    except BadConfig as error:
+        return () if isinstance(error.__cause__, PermissionError) else (str(error),)
+    except OSError:
+        return ()
 
 
 def load(path: Path, must_exist: bool = False) -> Config:
@@ -45,25 +87,22 @@ def load(path: Path, must_exist: bool = False) -> Config:
         BadConfig: a file cannot be read, is not TOML, or holds an unknown key or a wrong value.
     """
     merged: dict[str, object] = {}
+    total_bytes = 0
     for file in files(path):
-        try:
-            raw = file.read_bytes()
-        except FileNotFoundError:
-            if must_exist and file == path:
-                raise BadConfig(f"{file}: no such file") from None
-            continue
-        except OSError as error:
-            raise BadConfig(f"{file}: {error.strerror}") from error
-        content = parse(raw, str(file))
-        merged = _merge(merged, content)
+        raw = _read(file, must_exist and file == path)
+        total_bytes += len(raw)
+        if total_bytes > MOST_BYTES:
+            limit_kib = MOST_BYTES >> 10
+            raise BadConfig(f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit")
+        merged = _merge(merged, parse(raw, str(file)))
     return convert(merged, str(path))
 
 
 def parse(raw: bytes, name: str) -> dict[str, object]:
     """Read one file's text and check its keys and values; ``name`` is for the error. Raises BadConfig."""
     try:
-        content = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = toml_text.parse(raw)
+    except NotToml as error:
         raise BadConfig(f"{name}: not TOML: {error}") from error
     convert(content, name)
     return content
@@ -71,98 +110,51 @@ def parse(raw: bytes, name: str) -> dict[str, object]:
 
 def convert(content: Mapping[str, object], name: str) -> Config:
     """Turn tables into a Config; raises BadConfig naming the key and what was expected."""
+    wrong = misfit(content, Config, "")
+    if wrong:
+        raise BadConfig(f"{name}: {wrong}")
     try:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
-        raise BadConfig(f"{name}: {_explain(str(error))}") from error
-    problem = _problem(config)
-    if problem:
-        raise BadConfig(f"{name}: {problem}")
+        raise BadConfig(f"{name}: {error}") from error
+    wrong = clash(config)
+    if wrong:
+        raise BadConfig(f"{name}: {wrong}")
     return config
 
 
-def check_sink(spec: str) -> str:
-    """What is wrong with a sink's name, in words; empty if nothing is."""
-    if _SINK.fullmatch(spec):
-        return ""
-    return f"expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got {spec!r}"
-
-
-def _problem(config: Config) -> str:
-    """What the types alone cannot say."""
-    if not config.sinks:
-        return "key sinks: expected at least one sink"
-    for spec in config.sinks:
-        wrong = check_sink(spec)
-        if wrong:
-            return f"key sinks: {wrong}"
-    if not 0 <= config.console_level <= len(Severity):
-        return f"key console_level: expected 0 (leave it alone) or 1 to 8, got {config.console_level}"
-    if config.flood.repeats < 0:
-        return f"key flood.repeats: expected 0 (no limit) or more, got {config.flood.repeats}"
-    if not 1 <= config.flood.period_s <= LONGEST_PERIOD_S:
-        return f"key flood.period_s: expected 1 to {LONGEST_PERIOD_S}, got {config.flood.period_s}"
-    wrong = _wrong_outbox(config.outbox)
-    if wrong:
-        return wrong
-    wrong = _wrong_metrics(config.metrics)
-    if wrong:
-        return wrong
-    if not re.fullmatch(r"0?[0-7]{3}", config.file.mode):
-        return f'key file.mode: expected an octal mode such as "0640", got {config.file.mode!r}'
-    return ""
-
-
-def _wrong_outbox(outbox: Outbox) -> str:
-    limits = {"outbox.limit_kib": outbox.limit_kib}
-    for spec, terms in outbox.sink.items():
-        key = f'outbox.sink."{spec}"'
-        if check_sink(spec):
-            return f"key {key}: {check_sink(spec)}"
-        if terms.limit_kib is not None:
-            limits[f"{key}.limit_kib"] = terms.limit_kib
-    for key, limit_kib in limits.items():
-        if not LEAST_KIB <= limit_kib <= MOST_KIB:
-            return f"key {key}: expected {LEAST_KIB} to {MOST_KIB}, got {limit_kib}"
-    return ""
-
-
-def _wrong_metrics(metrics: Metrics) -> str:
-    if not 1 <= metrics.period_s <= LONGEST_PERIOD_S:
-        return f"key metrics.period_s: expected 1 to {LONGEST_PERIOD_S}, got {metrics.period_s}"
-    if metrics.textfile and not metrics.textfile.endswith(".prom"):
-        return f"key metrics.textfile: expected a path that ends in .prom, got {metrics.textfile!r}"
+def _read(file: Path, must_exist: bool) -> bytes:
+    """What a file holds; nothing if it is not there, or is /dev/null. Raises BadConfig."""
     try:
-        loopback.address_of(metrics.listen or loopback.EXAMPLE)
-    except ValueError:
-        return f"key metrics.listen: expected a loopback address such as {loopback.EXAMPLE} or unix:PATH, got {metrics.listen!r}"
-    return ""
+        return read_regular(file, toml_text.LIMIT_BYTES, limit_s=READ_LIMIT_S)
+    except FileNotFoundError as error:
+        if os.path.islink(file):
+            raise BadConfig(f"{file}: a symbolic link that leads nowhere") from error
+        if must_exist:
+            raise BadConfig(f"{file}: no such file") from error
+        return b""  # a drop-in may have gone since the directory was read
+    except NotRegularFile as error:
+        if _is_dev_null(file):
+            return b""
+        raise BadConfig(f"{file}: {error.strerror}") from error
+    except OSError as error:
+        raise BadConfig(f"{file}: {error.strerror}") from error
 
 
-def _explain(message: str) -> str:
-    found = _PATH_IN_MESSAGE.match(message)
-    what, key = (found["what"], found["key"] or "") if found else (message, "")
-    unknown = _UNKNOWN_KEY.match(what)
-    if unknown:
-        table = _table(key.split(".") if key else [])
-        name = f"{key}.{unknown['field']}" if key else unknown["field"]
-        return f"unknown key {name}; expected one of: {', '.join(table.__struct_fields__)}"
-    if what.startswith("Invalid enum value"):
-        *tables, last = key.split(".")
-        allowed = ", ".join(map(repr, get_args(get_type_hints(type(_table(tables)))[last])))
-        return f"key {key}: {what[:1].lower()}{what[1:]}; expected one of: {allowed}"
-    what = re.sub(r"`([^`]*)`", lambda found: _TYPES.get(found[1], found[1]), what)
-    return f"key {key}: {what[:1].lower()}{what[1:]}" if key else what
+def _identity(file: Path) -> tuple[int, int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _table(keys: list[str]) -> Struct:
-    table: Struct = Config()
-    for key in keys:
-        table = SinkTerms() if key.endswith("[...]") else getattr(table, key)
-    return table
-
-
-_TYPES = {"str": "a string", "int": "a whole number", "bool": "true or false", "array": "a list", "object": "a table"}
+def _is_dev_null(file: Path) -> bool:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return False
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
 
 
 def _merge(base: dict[str, object], over: Mapping[str, object]) -> dict[str, object]:

@@ -58,8 +58,11 @@ class Daemon:
         """
         self.jobs = jobs or Jobs()
         self._invocation = invocation
+        self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
+        # of its files, before they are read
+        self._standing = configuration.standing(self._config_path)
         self.config = invocation.config()
-        self._user = self._named_user()
+        self._user = invocation.named_user(self.config)
         self._live = not invocation.input
         self.source = source or self._open_source()
         self.naming = Naming(self._sources, self._renamed, self.jobs)
@@ -86,7 +89,6 @@ class Daemon:
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
         self._follower = Follower(self._file_changed, self._module_changed, self.jobs)
         self._group = asyncio.TaskGroup()
@@ -176,13 +178,6 @@ class Daemon:
         except Exception as error:
             raise BadConfig(f"{self._config_path}: unexpected error in its use: {in_words(error)}") from error
 
-    def _named_user(self) -> privileges.User | None:
-        """The user to go on as, if one is named; raises BadConfig."""
-        try:
-            return privileges.look_up(self.config.user) if self.config.user else None
-        except privileges.NoSuchUser as error:
-            raise BadConfig(f"key user: {error}") from error
-
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
@@ -257,8 +252,13 @@ class Daemon:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
             self.jobs.value("service manager", lambda: notify.tell(notify.reloading(time.monotonic())), None)
+            self._standing = configuration.standing(self._config_path)
             try:
-                await self._change_to(self._invocation.config(), reason)
+                config = self._invocation.config()
+                # It takes effect at the next start, which it must not prevent.
+                if config.user != self.config.user:
+                    self._invocation.named_user(config)
+                await self._change_to(config, reason)
             except (BadConfig, PositionInUse) as error:
                 self._refuse(reason, str(error))
             except Exception as error:
@@ -334,7 +334,10 @@ class Daemon:
             files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self.jobs.run("file watcher", lambda: self._follower.follow_files(files, self._drop_ins), None)
-        modular = bool(sources.modules) and Path(sources.modules).exists()
+        # What was saved before it was watched has made no event.
+        if files and configuration.standing(self._config_path) not in ((), self._standing):
+            self._file_changed(self._config_path)
+        modular = bool(sources.modules) and os.path.exists(sources.modules)
         if self.config.watch.modules and not modular:
             logger.debug("this kernel has no loadable modules to watch")
         wanted = self.config.watch.modules and modular

@@ -7,6 +7,7 @@ running machine's messages are read, or where ``live`` says so; everywhere else 
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,9 @@ from klogd_py.settings import Config
 from klogd_py.symbols.search import under
 from klogd_py.symbols.sources import Sources
 
+if TYPE_CHECKING:
+    from klogd_py.privileges import User
+
 _CMDLINE = "/proc/cmdline"
 _CONFIG = "/boot/config-"
 _SYS_MODULES = "/sys/module"
@@ -28,6 +32,10 @@ _NOTES = "/sys/kernel/notes"
 _OSRELEASE = "proc/sys/kernel/osrelease"
 _RELEASE = re.compile(r"[!-.0-~]{1,64}")  # it becomes a part of paths; uname(2) has 64 bytes for it
 _RELEASE_BYTES = 4096
+
+
+class BadOptions(BadConfig):
+    """What the options say cannot be, by itself or together with the configuration."""
 
 
 class Invocation(Struct, frozen=True):
@@ -64,7 +72,7 @@ class Invocation(Struct, frozen=True):
     handed: dict[str, int] = {}
 
     def config(self) -> Config:
-        """Read the configuration and lay the options over it; raises BadConfig, whatever stands in the files."""
+        """Read the configuration and lay the options over it; raises BadConfig, whatever stands in the files, or BadOptions."""
         try:
             return self._config()
         except BadConfig:
@@ -103,7 +111,21 @@ class Invocation(Struct, frozen=True):
             content["console_level"] = self.console_level
         if self.user:
             content["user"] = self.user
-        return configuration.convert(content, "command line")
+        try:
+            return configuration.convert(content, "command line")
+        except BadConfig as error:  # the files alone were right
+            raise BadOptions(str(error)) from error
+
+    def named_user(self, config: Config) -> "User | None":
+        """Whom to go on as, if a user is named; raises BadConfig if there is none of that name."""
+        if not config.user:
+            return None
+        from klogd_py.privileges import NoSuchUser, look_up  # with ctypes, which few want
+
+        try:
+            return look_up(config.user)
+        except NoSuchUser as error:
+            raise (BadOptions if self.user else BadConfig)(f"key user: {error}") from error
 
     def sources(self, config: Config, elsewhere: bool) -> Sources:
         """Where names are to come from; ``elsewhere`` says that the addresses may be another machine's."""

@@ -1,6 +1,7 @@
 """Which addresses can only this machine reach?"""
 
 import ipaddress
+import re
 from pathlib import Path
 
 EXAMPLE = "127.0.0.1:9184"
@@ -12,11 +13,11 @@ def address_of(listen: str) -> tuple[str, int] | Path:
     Raises:
         ValueError: it is none of these, or an address that other machines can reach.
     """
-    kind, colon, rest = listen.partition(":")
+    kind, _, rest = listen.partition(":")
     if kind == "unix" and rest.startswith("/"):
         return Path(rest)
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+    host, _, port = listen.rpartition(":")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16 or "%" in host:
         raise ValueError
     if host != "localhost" and not ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback:
         raise ValueError

@@ -3,11 +3,14 @@
 Source of truth: sd_notify(3), sd_watchdog_enabled(3).
 """
 
+import contextlib
 import os
+import re
 import select
 import socket
 from collections.abc import Mapping
 
+SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.01, 3600.0  # whatever the manager's limit is
 READY_PATIENCE_MS = 1000  # only this message is worth waiting for
 
 
@@ -20,7 +23,8 @@ def tell(message: str) -> None:
     if address and _has_room(address, READY_PATIENCE_MS if message.startswith("READY=1") else 0):
         from systemd import daemon
 
-        daemon.notify(message)
+        with contextlib.suppress(OSError):  # it has gone meanwhile, or its address is none
+            daemon.notify(message.encode("utf-8", "backslashreplace").decode())
 
 
 def is_heard() -> bool:
@@ -51,6 +55,6 @@ def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:
     """How often to send ``WATCHDOG=1``: half the manager's limit; ``None`` if it set none for this process."""
     limit_us = environment.get("WATCHDOG_USEC", "")
     owner = environment.get("WATCHDOG_PID", str(pid))
-    if not limit_us.isdecimal() or int(limit_us) == 0 or owner != str(pid):
+    if not re.fullmatch(r"[0-9]{1,20}", limit_us) or int(limit_us) == 0 or owner != str(pid):
         return None
-    return int(limit_us) / 2_000_000
+    return min(max(int(limit_us) / 2_000_000, SHORTEST_PERIOD_S), LONGEST_PERIOD_S)

@@ -4,10 +4,11 @@ An option that is not given leaves no trace, so that it is told from one that wa
 """
 
 import argparse
+import re
 from pathlib import Path
 
-from klogd_py import __version__
-from klogd_py.config import LOG_LEVELS, check_sink
+from klogd_py import __version__, setting_types
+from klogd_py.config import LOG_LEVELS
 
 _NOT_GIVEN = argparse.SUPPRESS
 _EPILOG = {
@@ -39,15 +40,19 @@ def _shared_options() -> argparse.ArgumentParser:
     """Options of the main job and of every subcommand."""
     shared = argparse.ArgumentParser(add_help=False, argument_default=_NOT_GIVEN)
     names = shared.add_argument_group("where names come from")
-    names.add_argument("-k", "--map", metavar="FILE", help="use this System.map unless it is proved to be another kernel's")
-    names.add_argument("--kallsyms", metavar="FILE", help="the kernel's own symbols (default: /proc/kallsyms)")
-    names.add_argument("--modules", metavar="FILE", help="the loaded modules (default: /proc/modules)")
-    names.add_argument("--module-files", metavar="DIR", help="modules' own files (default: /lib/modules/RELEASE)")
+    names.add_argument(
+        "-k", "--map", type=_text, metavar="FILE", help="use this System.map unless it is proved to be another kernel's"
+    )
+    names.add_argument("--kallsyms", type=_text, metavar="FILE", help="the kernel's own symbols (default: /proc/kallsyms)")
+    names.add_argument("--modules", type=_text, metavar="FILE", help="the loaded modules (default: /proc/modules)")
+    names.add_argument("--module-files", type=_text, metavar="DIR", help="modules' own files (default: /lib/modules/RELEASE)")
     names.add_argument("--slide", type=_slide, metavar="0xN", help="what KASLR adds to the map's addresses, if you know it")
-    names.add_argument("--root", metavar="DIR", help="take /boot, /proc and /lib/modules from under DIR")
-    names.add_argument("--release", metavar="R", help="the kernel release, as uname -r prints it")
+    names.add_argument("--root", type=_text, metavar="DIR", help="take /boot, /proc and /lib/modules from under DIR")
+    names.add_argument("--release", type=_text, metavar="R", help="the kernel release, as uname -r prints it")
     names.add_argument("--live", action="store_true", help="use this machine's symbols for text that came from elsewhere")
-    shared.add_argument("--config", dest="config_path", metavar="FILE", help="the configuration (default: /etc/klogd-py.toml)")
+    shared.add_argument(
+        "--config", dest="config_path", type=_text, metavar="FILE", help="the configuration (default: /etc/klogd-py.toml)"
+    )
     shared.add_argument("--style", choices=("replace", "append", "off"), help="what becomes of an address that has a name")
     shared.add_argument("-2", "--twice", action="store_true", help="repeat a translated line, untranslated")
     shared.add_argument("--decoded", choices=("keep", "replace"), help="what becomes of a number that the kernel has named")
@@ -63,8 +68,10 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
         metavar="SINK",
         help="console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]; may be repeated, replaces those configured",
     )
-    parser.add_argument("-f", "--file", dest="klogd_file", metavar="FILE", help="append <N>text lines to FILE; - is stdout")
-    parser.add_argument("--input", metavar="FILE", help="read FILE (- is stdin) instead of the running kernel")
+    parser.add_argument(
+        "-f", "--file", dest="klogd_file", type=_text, metavar="FILE", help="append <N>text lines to FILE; - is stdout"
+    )
+    parser.add_argument("--input", type=_text, metavar="FILE", help="read FILE (- is stdin) instead of the running kernel")
     parser.add_argument(
         "--input-format",
         dest="input_form",
@@ -78,8 +85,10 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
     parser.add_argument("-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops")
     parser.add_argument("-c", "--console-level", type=_console_level, metavar="N", help="what the console shows, 1 to 8")
     parser.add_argument("-n", "--foreground", action="store_true", help="stay in the foreground" if drop_in else _NOT_GIVEN)
-    parser.add_argument("--user", metavar="NAME", help="go on as this user once what needs root is open")
-    parser.add_argument("--pid-file", metavar="FILE", help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else ""))
+    parser.add_argument("--user", type=_text, metavar="NAME", help="go on as this user once what needs root is open")
+    parser.add_argument(
+        "--pid-file", type=_text, metavar="FILE", help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else "")
+    )
     parser.add_argument("-d", "--debug", action="store_true", help="the same as --log-level debug")
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="how much to say of itself")
     reload = parser.add_mutually_exclusive_group()
@@ -109,31 +118,44 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
     filtering.add_argument("files", nargs="*", default=[], metavar="FILE", help="text of any kind (default: standard input)")
     looking = add("lookup", "print which symbol contains an address, where a symbol is, or why there is none")
     looking.add_argument(
-        "addresses", nargs="+", metavar="ADDRESS", help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]"
+        "addresses",
+        type=_text,
+        nargs="+",
+        metavar="ADDRESS",
+        help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]",
     )
     mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
     asking = add("status", "print how things stand with the daemon that runs")
-    asking.add_argument("--socket", metavar="FILE", help="where the daemon listens (default: status.socket of the configuration)")
+    asking.add_argument(
+        "--socket", type=_text, metavar="FILE", help="where the daemon listens (default: status.socket of the configuration)"
+    )
     examining = add("doctor", "check this machine, and say what is wrong and how it is mended")
     checking = add("check-config", "read the configuration and say whether it is right")
     for answering in (looking, mapping, asking, examining, checking):
         answering.add_argument("--json", action="store_true", help=_JSON_HELP)
-    checking.add_argument("file_to_check", nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
+    checking.add_argument("file_to_check", type=_text, nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
+
+
+def _text(text: str) -> str:
+    """A text that can stand in messages and documents, which bytes that are not UTF-8 cannot."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise argparse.ArgumentTypeError(f"expected UTF-8, got {text!r}")
+    return text
 
 
 def _sink(text: str) -> str:
-    wrong = check_sink(text)
-    if wrong:
-        raise argparse.ArgumentTypeError(wrong)
     kind, _, path = text.partition(":")
-    return f"{kind}:{Path(path).absolute()}" if path and path != "-" else text
+    spec = f"{kind}:{Path(path).absolute()}" if path and path != "-" and "\0" not in path else text
+    wrong = setting_types.sink(spec)
+    if wrong:
+        raise argparse.ArgumentTypeError(f"expected {wrong}, got {text!r}")
+    return spec
 
 
 def _slide(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}") from None
+    if not re.fullmatch(r"-?(0x)?[0-9a-f]{1,64}", text, re.IGNORECASE | re.ASCII):
+        raise argparse.ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}")
+    return int(text, 16)
 
 
 def _console_level(text: str) -> int:

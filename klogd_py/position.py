@@ -1,39 +1,39 @@
-"""Which record does each sink want next after a restart?
+"""The position file, which says which record each sink wants next after a restart.
 
-The position is a small JSON file: ``{"boot_id": "...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``. It means
-something only within one boot, so it is written in place without fsync: what a power failure destroys, the reboot has
-outdated. One write of a few hundred bytes is cheap enough for every batch, so after a kill hardly anything is sent twice;
-the check sum proves that it was written wholly. A file of another boot, or one that cannot be understood, counts as none.
+`position_text` has its content. It means something only within one boot. It is written in place, in
+one write and without fsync: a power failure ends the boot to which it belongs, so what it must
+never do is to leave a text that is believed and wrong, and that is what the check sum in it is for.
+One write of a few hundred bytes is cheap enough for every batch, so after a kill hardly anything is
+sent twice.
 
-The file is locked for as long as it is in use: two daemons would move each other's positions.
+What is no regular file of this user, of root or of the directory's owner, is too large or cannot be
+understood counts as none: sending twice is better than not at all. The file is locked for as long
+as it is in use: two daemons would move each other's positions.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
+from klogd_py.position_text import LIMIT_BYTES, NotPosition, parse, render
 from klogd_py.regular_file import read_bounded
 from klogd_py.trusted_directory import directory_of
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BLOCK_BYTES = 512  # padded with blanks to a multiple, or to what is there: nothing of a longer text stays
-LIMIT_BYTES = 1 << 20  # far beyond the positions of any number of sinks
-
-
-class _Saved(Struct):
-    boot_id: str
-    next: dict[str, int]
-    check: int | None = None  # None in files of versions that wrote none
+READ_LIMIT_S = 2.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class PositionNotSaved(OSError):
     """The position file could not be written; the message holds the path and the reason."""
+
+
+class TooLong(PositionNotSaved):
+    """The positions of so many sinks are longer than the file may be."""
 
 
 class PositionInUse(OSError):
@@ -53,6 +53,8 @@ class Ledger:
         self._boot_id = boot_id
         self._descriptor = -1
         self._size = 0  # of the file, which nobody else writes while it is locked
+        # What it holds is not a text with a check sum, or has not been read.
+        self._is_foreign = False
         self._next: dict[str, int] = {}
         if claimed:
             with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
@@ -69,12 +71,12 @@ class Ledger:
 
         Raises:
             PositionInUse: another process has it.
-            PositionNotSaved: the directory is missing or read-only.
+            PositionNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if self._descriptor >= 0:
             return
         try:
-            descriptor = self._opened()
+            descriptor = self._open(os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
         try:
@@ -84,8 +86,12 @@ class Ledger:
             raise PositionInUse(
                 f"{self._path}: in use by another klogd-py; give this one a state.position of its own, or none"
             ) from None
+        except OSError as error:
+            os.close(descriptor)
+            raise PositionNotSaved(f"{self._path}: cannot be locked: {error.strerror}") from error
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
+        self._is_foreign = self._size > 0
         if self._size == 0:
             self._write({})
 
@@ -101,19 +107,23 @@ class Ledger:
                 del self._next[sink]
 
     def save(self, positions: Mapping[str, int]) -> None:
-        """Write the file anew if something moved; sinks that are not running now keep their entry.
+        """Write the file anew if something moved; sinks that are not running keep their entry.
 
         Raises:
             PositionInUse: another process has taken the file.
-            PositionNotSaved: the directory is missing, read-only or full.
+            PositionNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if all(self._next.get(sink) == seq for sink, seq in positions.items()):
             return
-        merged = self._next | dict(positions)
+        merged = {**self._next, **positions}
         if self._descriptor >= 0 and not self._is_named():
             self.close()  # removed or replaced by hand; what is written into it would be lost
         self.claim()
-        self._write(merged)
+        try:
+            self._write(merged)
+        except TooLong:  # entries of sinks that have come and gone
+            merged = dict(positions)
+            self._write(merged)
         self._next = merged
 
     def close(self) -> None:
@@ -122,51 +132,85 @@ class Ledger:
             os.close(self._descriptor)
         self._descriptor = -1
 
+    def _open(self, flags: int) -> int:
+        """A descriptor of the file, if nobody else can write it; raises OSError."""
+        with directory_of(self._path) as directory:
+            # Made by hand as root, it must not be lost to the user to whom its directory belongs.
+            owner = directory.owner if os.geteuid() == 0 else None
+            descriptor = directory.open_regular(flags, 0o600, new_for=owner)
+            wrong = _distrusted(os.fstat(descriptor), directory.owner[0])
+        if wrong:
+            os.close(descriptor)
+            raise OSError(errno.EPERM, wrong)
+        return descriptor
+
     def _write(self, positions: dict[str, int]) -> None:
-        content = msgspec.json.encode(_Saved(self._boot_id, positions, _check(self._boot_id, positions)))
+        """Write the text for these positions; raises PositionNotSaved, or TooLong at once."""
         try:
-            self._size = max(self._size, -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES)
-            os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0)
+            content = render(self._boot_id, positions)
+            # A part of ours over a part of that could be believed, and there may be a terabyte of it.
+            if self._is_foreign:
+                os.ftruncate(self._descriptor, 0)
+                self._size, self._is_foreign = 0, False
+            wanted = -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES
+            if wanted > self._size:
+                self._make_room(wanted)
+            if os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0) < self._size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except NotPosition as error:
+            raise TooLong(f"{self._path}: {error}") from error
         except OSError as error:
             raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
 
-    def _opened(self) -> int:
-        """The file, made if need be; run by hand as root, it must not be lost to the user to whom its directory belongs."""
-        with directory_of(self._path) as directory:
-            owner = directory.owner if os.geteuid() == 0 else None
-            return directory.open_regular(os.O_RDWR | os.O_CREAT, 0o600, new_for=owner)
-
-    def _read(self) -> bytes:
-        with directory_of(self._path) as directory:
-            descriptor = directory.open_regular(os.O_RDONLY)
+    def _make_room(self, size: int) -> None:
+        """Have the file be so long, so that a full disk leaves what is there; raises OSError."""
         try:
-            return read_bounded(descriptor, LIMIT_BYTES)
-        finally:
-            os.close(descriptor)
+            os.posix_fallocate(self._descriptor, 0, size)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise  # a file system that cannot do it may still take the write
+        self._size = size
 
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
 
     def _load(self) -> dict[str, int]:
+        """The positions of this boot; none, with a remark, if what is there cannot be used."""
         try:
-            raw = self._read()
-            saved = msgspec.json.decode(raw, type=_Saved)
+            raw = self._content()
+            if not raw and self._descriptor >= 0:
+                return {}  # new, and the disk was full when it was to be begun
+            saved = parse(raw)
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.DecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a saved position"
+        except (OSError, NotPosition) as error:
+            self._is_foreign = True
+            reason = error.strerror if isinstance(error, OSError) else str(error)
             self.remark = f"{self._path}: {reason}; starting at the oldest record"
             return {}
-        if saved.check is not None and saved.check != _check(saved.boot_id, saved.next):
-            self.remark = f"{self._path}: damaged; starting at the oldest record"
-            return {}
-        if saved.boot_id != self._boot_id or not self._boot_id:
-            return {}
-        return {sink: seq for sink, seq in saved.next.items() if seq >= 0}
+        self._is_foreign = saved.check is None
+        return saved.next if self._boot_id and saved.boot_id == self._boot_id else {}
+
+    def _content(self) -> bytes:
+        """The bytes of the file, through its own descriptor if it is locked; raises OSError."""
+        descriptor = self._descriptor if self._descriptor >= 0 else self._open(os.O_RDONLY)
+        try:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return read_bounded(descriptor, LIMIT_BYTES, limit_s=READ_LIMIT_S)
+        finally:
+            if descriptor != self._descriptor:
+                os.close(descriptor)
 
 
-def _check(boot_id: str, positions: Mapping[str, int]) -> int:
-    return zlib.crc32(repr((boot_id, sorted(positions.items()))).encode("utf-8", "surrogateescape"))
+def _distrusted(found: os.stat_result, directory_owner: int) -> str:
+    """Why a file is not used: others can write it, or it has another name. Empty if it is."""
+    if found.st_uid not in (0, os.geteuid(), directory_owner):
+        return f"belongs to user {found.st_uid}, neither to this one nor to that of the directory"
+    if found.st_mode & 0o022:
+        return "can be written by other users"
+    if found.st_nlink > 1:
+        return "has another name as well"
+    return ""
 
 
 def boot_id() -> str:

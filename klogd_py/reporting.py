@@ -16,7 +16,7 @@ from klogd_py.jobs import Jobs
 from klogd_py.scrape import Scrape
 from klogd_py.settings import Metrics, StatusSection
 from klogd_py.status import Status, sentence
-from klogd_py.status_socket import SocketUnusable, StatusSocket
+from klogd_py.status_socket import StatusSocket
 from klogd_py.trusted_directory import is_shared
 
 STATUS_PERIOD_S = 1.0
@@ -98,11 +98,11 @@ class Reporting:
         if section.group:
             try:
                 group = grp.getgrnam(section.group).gr_gid
-            except KeyError:
+            except (KeyError, ValueError):
                 logger.warning("status.group: there is no group %s; only root may ask", section.group)
         try:
             self._socket = StatusSocket(Path(section.socket), group, self._status, owner, self._jobs)
-        except SocketUnusable as error:
+        except OSError as error:  # SocketUnusable, or somebody has taken the name away again
             logger.warning("klogd-py status will not work: %s", error)
 
     async def _open_metrics(self, wanted: Metrics) -> bool:

@@ -1,11 +1,31 @@
 """Which keys has the configuration, and what do they default to? One frozen value for each table.
 
-Values only; `klogd_py.config` reads them from files, and checks what the types alone cannot say.
+Values only; `klogd_py.config` reads them from files, and checks them by their types and
+annotations. Every number has its `Limits` and every text that is chosen freely its `Form`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from msgspec import Struct
+
+from klogd_py.setting_types import (
+    MOST_ENTRIES,
+    Account,
+    ConsoleLevel,
+    Count,
+    KiB,
+    ListeningAddress,
+    OctalMode,
+    PathOrNothing,
+    Places,
+    PrometheusFile,
+    Repeats,
+    Seconds,
+    Sink,
+    Sinks,
+    SocketOrNothing,
+    TemplateOrNothing,
+)
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,8 +37,8 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True):
 class Names(Struct, frozen=True, forbid_unknown_fields=True):
     """``[names]``"""
 
-    map: str = ""
-    search: tuple[str, ...] = (
+    map: PathOrNothing = ""
+    search: Places = (
         "/boot/System.map-{release}",
         "/boot/System.map",
         "/System.map",
@@ -35,9 +55,9 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
         "/lib/modules/{release}/vmlinux",
         "/lib/modules/{release}/build/vmlinux",
     )
-    kallsyms: str = "/proc/kallsyms"
-    modules: str = "/proc/modules"
-    module_files: str = "/lib/modules/{release}"
+    kallsyms: PathOrNothing = "/proc/kallsyms"
+    modules: PathOrNothing = "/proc/modules"
+    module_files: TemplateOrNothing = "/lib/modules/{release}"
 
 
 class Translate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +74,7 @@ class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[file]``"""
 
     form: Literal["text", "klogd", "json"] = "text"
-    mode: str = "0640"
+    mode: OctalMode = "0640"
 
 
 class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +87,7 @@ class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
 class SinkTerms(Struct, frozen=True, forbid_unknown_fields=True):
     """``[outbox.sink."NAME"]``; what is not set is as in ``[outbox]``."""
 
-    limit_kib: int | None = None
+    limit_kib: KiB | None = None
     when_full: Literal["wait", "drop"] | None = None
 
 
@@ -81,22 +101,22 @@ class Flood(Struct, frozen=True, forbid_unknown_fields=True):
     """``[flood]``"""
 
     floor: Literal["err", "warning", "notice", "info", "debug"] = "debug"
-    repeats: int = 0
-    period_s: int = 10
+    repeats: Repeats = 0
+    period_s: Seconds = 10
 
 
 class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
     """``[outbox]``"""
 
-    limit_kib: int = 8192
+    limit_kib: KiB = 8192
     when_full: Literal["wait", "drop"] = "wait"
-    sink: dict[str, SinkTerms] = {}
+    sink: Annotated[dict[Sink, SinkTerms], Count(0, MOST_ENTRIES, "sink")] = {}
 
 
 class State(Struct, frozen=True, forbid_unknown_fields=True):
     """``[state]``"""
 
-    position: str = "/var/lib/klogd-py/position.json"
+    position: PathOrNothing = "/var/lib/klogd-py/position.json"
 
 
 class Watch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,16 +129,16 @@ class Watch(Struct, frozen=True, forbid_unknown_fields=True):
 class StatusSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[status]``"""
 
-    socket: str = "/run/klogd-py/status"
-    group: str = ""
+    socket: SocketOrNothing = "/run/klogd-py/status"
+    group: Account = ""
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """``[metrics]``"""
 
-    textfile: str = ""
-    period_s: int = 15
-    listen: str = ""
+    textfile: PrometheusFile = ""
+    period_s: Seconds = 15
+    listen: ListeningAddress = ""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,9 +150,9 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set, with its default."""
 
-    sinks: tuple[str, ...] = ("syslog",)
-    console_level: int = 0
-    user: str = ""
+    sinks: Sinks = ("syslog",)
+    console_level: ConsoleLevel = 0
+    user: Account = ""
     input: Input = Input()
     names: Names = Names()
     translate: Translate = Translate()

@@ -42,7 +42,7 @@ class Camera:
 
     def note(self, what: str, why: str, taken: bool, detail: str = "") -> None:
         """Remember the outcome of a reload: of the "configuration" or the "symbols"."""
-        self.changes[what] = Change(what, why, stamp(time.time_ns() // 1000), taken, detail)
+        self.changes[what] = Change(what, legible(why), stamp(time.time_ns() // 1000), taken, legible(detail))
 
     def take(self, survey: Survey) -> Status:
         """How things stand, with the names that are in force."""
@@ -83,7 +83,12 @@ class Camera:
         last = counters.last_oops
         if last is None:
             return None
-        return OopsState(stamp(self._clock.wall_of(last)[0]), last.seq, last.text, counters.oopses)
+        return OopsState(stamp(self._clock.wall_of(last)[0]), last.seq, legible(last.text), counters.oopses)
+
+
+def legible(text: str) -> str:
+    """A text that a document can hold: bytes that are not UTF-8 as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def stamp(wall_us: int) -> str:

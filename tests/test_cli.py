@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -259,10 +260,90 @@ def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
         assert b"one" in (tmp_path / "log").read_bytes()
 
 
-def test_a_wrong_configuration_stops_the_start(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.toml"
-    bad.write_text("sinks = 3\n")
-    assert run("--config", bad, "--once").returncode == 78
+HOSTILE: dict[str, Callable[[Path], object]] = {
+    "FIFO": os.mkfifo,
+    "directory": os.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "terabyte": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),
+    "wrong type": lambda path: path.write_text("sinks = 3\n"),
+    "typo in a sink's table": lambda path: path.write_text('[outbox.sink."file:/x"]\nwhen_full = "dropp"\n'),
+    "unknown key in a sink's table": lambda path: path.write_text('[outbox.sink."file:/x"]\nfoo = 1\n'),
+    "long number": lambda path: path.write_text("console_level = " + "9" * 5000),
+    "nested": lambda path: path.write_text("sinks = " + "[" * 50_000),
+    "many parts": lambda path: path.write_text("a." * 30_000 + "b = 1"),
+    "NUL": lambda path: path.write_text('names.map = "/a\\u0000b"'),
+    "not UTF-8": lambda path: path.write_bytes(b'user = "\xff\xfe"'),
+    "unknown user": lambda path: path.write_text('user = "no-such-user-here"'),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_is_wrong_and_what_to_type_are_two_lines(tmp_path: Path, kind: str) -> None:
+    bad = tmp_path / "a bad.toml"
+    HOSTILE[kind](bad)
+    ways: tuple[tuple[str | Path, ...], ...] = (
+        ("--config", bad, "--once"),
+        ("check-config", bad),
+        ("--config", bad, "check-config"),
+    )
+    for arguments in ways:
+        done = run(*arguments)
+        wrong, remedy = done.stderr.decode().splitlines()
+        assert (done.returncode, done.stdout) == (78, b"")
+        assert wrong.startswith("klogd-py: key user" if kind == "unknown user" else f"klogd-py: {bad}: ")
+        assert remedy == f"klogd-py: mend it, then type: klogd-py check-config '{bad}'"
+
+
+@pytest.mark.parametrize("path", ["/", ".", "", "/dev/null/x", "x" * 5000, "/proc/self/mem", "/proc/self/root"])
+def test_a_path_that_leads_to_no_configuration_is_refused(path: str) -> None:
+    done = run("--config", path, "check-config")
+    assert (done.returncode, len(done.stderr.splitlines())) == (78, 2)
+
+
+NOT_UTF_8 = os.fsdecode(b"/tmp/\xff")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([option, NOT_UTF_8] for option in ("--map", "--kallsyms", "--modules", "--module-files", "--root", "--config")),
+        *([option, NOT_UTF_8] for option in ("--release", "--sink", "-f", "--input", "--user", "--pid-file")),
+        ["--sink", f"file:{NOT_UTF_8}"],
+        ["--sink", f"syslog:/{'x' * 200}"],
+        ["--sink", f"file:/{'x' * 5000}"],
+        ["check-config", NOT_UTF_8],
+        ["status", "--socket", NOT_UTF_8],
+        ["lookup", NOT_UTF_8],
+        ["lookup", "--slide", "9" * 5000, "0"],
+        ["--input-format", NOT_UTF_8],
+        ["--log-level", NOT_UTF_8],
+        [NOT_UTF_8],
+        ["-c", "9" * 5000],
+        ["-c", "\u0664"],
+    ],
+)
+def test_an_option_that_can_be_none_is_answered_with_status_2(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.startswith(b"usage: klogd-py")
+
+
+def test_options_that_contradict_one_another_are_told(tmp_path: Path) -> None:
+    done = run(
+        "--config", "/dev/null", "--sink", f"file:{tmp_path}/x", "--sink", f"file:{tmp_path}/../{tmp_path.name}/x", "--once"
+    )
+    assert done.returncode == 78
+    assert done.stderr.decode().splitlines()[0].startswith("klogd-py: command line: key sinks: expected each sink once")
+    assert done.stderr.decode().splitlines()[1] == "klogd-py: see klogd-py --help"
+
+
+def test_a_file_whose_name_is_no_text_is_translated(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff"
+    Path(os.fsdecode(name)).write_text("text\n")
+    assert run("translate", os.fsdecode(name)).stdout == b"text\n"
+    done = run("translate", os.fsdecode(name + b"x"))
+    assert (done.returncode, b"No such file" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +32,16 @@ def test_a_file_that_was_not_handed_in_is_read_by_its_path(tmp_path: Path) -> No
 def test_what_was_handed_to_another_process_is_not_ours() -> None:
     assert "LISTEN_PID" not in os.environ
     assert handed.descriptors() == {}
+
+
+@pytest.mark.parametrize("count", ["x", "-1", "1000000", "9" * 5000, "1", ""])
+def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(tmp_path: Path, count: str) -> None:
+    (tmp_path / "capture").write_text("<6>one\n")
+    script = 'LISTEN_PID=$$ LISTEN_FDS=$1 LISTEN_FDNAMES=kmsg exec "$0" -m klogd_py --input "$2" --sink file:- --config /dev/null'
+    command = ["sh", "-c", f"{script} --style off", sys.executable, count, str(tmp_path / "capture")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (ran.returncode, ran.stdout.endswith("kernel: one\n")) == (0, True)
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) -> None:

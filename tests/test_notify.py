@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.notify import watchdog_period_s
 from tests.fakes import DatagramListener, environment
 
 TELLS = """
@@ -33,7 +34,50 @@ def test_a_manager_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
         assert manager.read()[:2] == [b"STATUS=0", b"STATUS=1"]
 
 
-@pytest.mark.parametrize("address", [None, "", "/nonexistent/socket", f"@nobody-{os.getpid()}"])
+@pytest.mark.parametrize("message", ["STATUS=\udcff", "STATUS=\u00e9"])
+def test_what_is_no_text_is_told_as_escapes(tmp_path: Path, message: str) -> None:
+    with DatagramListener(tmp_path / "notify") as manager:
+        words = f"from klogd_py import notify; notify.tell({message!a})"
+        subprocess.run([sys.executable, "-c", words], check=True, timeout=20, env=environment(NOTIFY_SOCKET=str(manager.path)))
+        assert manager.read() == [message.encode("utf-8", "backslashreplace")]
+
+
+@pytest.mark.parametrize(
+    ("limit_us", "period_s"),
+    [
+        ("30000000", 15.0),
+        ("1", 0.01),
+        ("18446744073709551615", 3600.0),
+        ("9" * 5000, None),
+        ("0", None),
+        ("-1", None),
+        ("", None),
+        ("1e6", None),
+        ("\u0664\u0664", None),
+        ("\udcff", None),
+    ],
+)
+def test_the_watchdog_is_fed_within_reason(limit_us: str, period_s: float | None) -> None:
+    assert watchdog_period_s({"WATCHDOG_USEC": limit_us}, 1) == period_s
+    assert watchdog_period_s({"WATCHDOG_USEC": limit_us, "WATCHDOG_PID": "\udcff"}, 1) is None
+
+
+NOBODY = [
+    None,
+    "",
+    "/nonexistent/socket",
+    f"@nobody-{os.getpid()}",
+    "@",
+    "/",
+    "garbage",
+    "vsock:x",
+    "vsock:",
+    "/" + "x" * 300,
+    "/\udcff",
+]
+
+
+@pytest.mark.parametrize("address", NOBODY)
 def test_where_nobody_listens_nothing_happens(address: str | None) -> None:
     ran = _tell(2, address)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "told\n", "")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
 from klogd_py.doctor.machine import Machine
+from klogd_py.regular_file import NotRegularFile, open_regular
 from klogd_py.status import sentence
 
 
@@ -26,6 +27,12 @@ def position(machine: Machine) -> list[Finding]:
     if not path:
         return [ok("position", "none is kept, as configured: every start sends from the oldest record on")]
     file = machine.at(path)
+    try:
+        os.close(open_regular(file, follow=False))
+    except NotRegularFile as error:
+        return [bad("position", f"{path} is {error.strerror}: a restart sends everything again", f"rm -r {path}")]
+    except OSError:  # not there, or not for this user
+        pass
     place = file if machine.has(path) else file.parent
     if not os.path.exists(place):
         words = f"the directory of {path} does not exist: a restart sends everything again"

@@ -3,6 +3,7 @@
 `examine` looks; `report` prints. The status of the whole is bad if one finding is.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,9 +89,9 @@ def _settings(invocation: Invocation) -> tuple[Config, Finding]:
     main = Path(invocation.config_path) if invocation.config_path else under(Path(invocation.root), configuration.DEFAULT_PATH)
     try:
         settings = configuration.load(main, must_exist=bool(invocation.config_path))
+        there = [str(file) for file in configuration.files(main) if os.path.exists(file)]
     except BadConfig as error:
         return Config(), bad("configuration", str(error), "klogd-py check-config")
-    there = [str(file) for file in configuration.files(main) if file.exists()]
     return settings, ok("configuration", ", ".join(there) if there else f"{main} is not there: the defaults apply")
 
 

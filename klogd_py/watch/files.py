@@ -4,6 +4,7 @@ Watches the directories that exist, through watchdog's inotify observer, and rep
 Opening and reading make events too; reacting to those would have us wake on our own reads for ever.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class FileWatch:
         """Start watching; raises CannotWatch."""
         self._wanted = wanted
         self._changed = changed
-        present = sorted({directory for directory in directories if directory.is_dir()})
+        present = sorted({directory for directory in directories if os.path.isdir(directory)})
         if not present:
             raise CannotWatch("none of the directories to watch exists")
         self._observer = Observer()

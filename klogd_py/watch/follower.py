@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from klogd_py.watch.uevents import ModuleWatch
 
 LONGEST_CHANGE_S = 10.0  # a file system that hangs holds up no reload for longer
+# Which files are watched, and which folder each of their places is; None for one that is not there.
+Standing = tuple[frozenset[Path], dict[Path, tuple[int, int] | None]]
+
 SETTLE_S = 0.3  # changes closer together than this make one call
 
 logger = logging.getLogger(__name__)
@@ -33,6 +37,7 @@ class Follower:
         self._courier = Courier("watchers")  # a file system that hangs holds up no stop
         self._close_files: Callable[[], None] | None = None
         self._close_modules: Callable[[], None] | None = None
+        self._watched: Standing | None = None
         self._settling: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
         self._exchanging = asyncio.Lock()
@@ -41,9 +46,14 @@ class Follower:
     async def follow_files(self, files: Collection[Path], drop_ins: Path) -> None:
         """Watch these files, and with them every ``*.toml`` in a directory; what was watched before no longer is.
 
+        Where neither the files nor their folders are others than before, nothing is done.
         A folder that is missing is waited for, and counts as changed when it has come.
         """
         async with asyncio.timeout(LONGEST_CHANGE_S), self._exchanging:
+            wanted = _standing(files, drop_ins)
+            if self._close_files is not None and wanted == self._watched:
+                return  # a change that comes while a watch is exchanged would be seen by neither
+            self._watched = wanted
             if self._close_files is not None:
                 close, self._close_files = self._close_files, None
                 await self._courier.call(close)
@@ -53,7 +63,7 @@ class Follower:
     async def _watch_files(self, files: Collection[Path], drop_ins: Path) -> None:
         loop = asyncio.get_running_loop()
         places = {file.parent for file in files} | {drop_ins}
-        missing = {first_missing(place) for place in places if not place.is_dir()}
+        missing = {first_missing(place) for place in places if not os.path.isdir(place)}
 
         def wanted(path: Path) -> bool:
             return path in files or path in missing or (path.parent == drop_ins and path.suffix == ".toml")
@@ -140,9 +150,22 @@ class Follower:
         self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, telling)
 
 
+def _standing(files: Collection[Path], drop_ins: Path) -> Standing:
+    folders = {file.parent for file in files} | {drop_ins}
+    return frozenset(files), {folder: _identity(folder) for folder in folders | set(map(first_missing, folders))}
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def first_missing(place: Path) -> Path:
     """The uppermost folder of a path that does not exist; whoever makes the rest of it makes this one first."""
-    while not place.parent.is_dir() and place.parent != place:
+    while not os.path.isdir(place.parent) and place.parent != place:
         place = place.parent
     return place
 

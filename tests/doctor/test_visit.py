@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -75,6 +77,18 @@ def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words()
         "1 ok, 1 to be looked at, 1 wrong",
     ]
     assert report(FINDINGS, colour=True).startswith("\x1b[32mok\x1b[0m    kernel log")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere"), lambda path: path.symlink_to("/dev/zero")]
+)
+def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    root = build(tmp_path, {"var/lib/klogd-py/position.json": None})
+    (root / "var/lib/klogd-py").mkdir(parents=True, exist_ok=True)
+    make(root / "var/lib/klogd-py/position.json")
+    (finding,) = own.position(machine(root))
+    assert (finding.grade, finding.remedy) == (Grade.BAD, "rm -r /var/lib/klogd-py/position.json")
+    assert "not a regular file" in finding.words
 
 
 @pytest.mark.parametrize(

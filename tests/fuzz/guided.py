@@ -4,7 +4,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["klogd_py"]):
+with atheris.instrument_imports(include=["klogd_py", "tomllib"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -3,9 +3,10 @@
 import gzip
 import lzma
 import struct
+from pathlib import Path
 from random import Random
 
-from klogd_py import kmsg
+from klogd_py import kmsg, position_text
 from klogd_py.record import Record
 from klogd_py.symbols import elf
 from tests.symbols.oopses import kernel, oops
@@ -42,6 +43,25 @@ CORES = [core(b"KERNELOFFSET=1a000000\n"), core(b"")]
 
 
 _ROW_BYTES = {elf.SYMTAB: (16, 24), elf.RELA: (12, 24)}  # of 32 and of 64 bits
+CONFIGURATIONS = [
+    (Path(__file__).parents[2] / "etc" / "klogd-py.toml").read_bytes(),
+    b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n[outbox.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
+    b'[outbox]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\nlimit_kib = 1_024\n[watch]\nfiles = false\n',
+    b"a.b.c = [[1, 2.5e400], {x = 2026-11-26T10:00:00Z, y = 10:00:00.5}]\n[[t]]\n",
+    b'a = """\\\n  x\\u0000\\U0001F600""""\n# [[[\n',
+    b"b = TQ\n'a'TQ'\n".replace(b"TQ", b"'" * 3),
+    b"a = " + b"9" * 5000,
+    b"a = " + b"[" * 200,
+    b"a." * 200 + b"b = 1",
+]
+POSITIONS = [
+    position_text.render("51b3d661323f440e91e8247518fc635c", {"syslog:/dev/log": 1201, "file:/x": 0}).ljust(511) + b"\n",
+    position_text.render("", {}) + bytes(16),
+    b'{"boot_id":"b","next":{"file:/\\u00e9":18446744073709551615}}',
+    b'{"boot_id":"b","next":{"s":-1},"check":null,"more":[[{}]]}',
+    b'{"x":' + b"[" * 2000,
+    b'{"boot_id":"b","next":{"s":' + b"9" * 5000 + b"}}",
+]
 
 
 def image(kind: int, wide: bool = True, order: str = "<") -> bytes:

@@ -1,15 +1,19 @@
 """What must hold for any bytes, parser by parser. A check raises AssertionError, or what the parser should not raise."""
 
 import os
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from klogd_py import kmsg, lines
+from klogd_py import config, kmsg, lines, position_text, toml_text
 from klogd_py.addresses import find
+from klogd_py.config import BadConfig
 from klogd_py.filtering import renamed
+from klogd_py.position_text import NotPosition
 from klogd_py.record import Gap, Place, Record, Unknown
 from klogd_py.replay import Replay
 from klogd_py.symbols import kallsyms, kcore, module_file, modules, system_map, unpacking, vmlinux
@@ -22,9 +26,12 @@ from klogd_py.symbols.slide import Ground
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
 from klogd_py.symbols.table import Table, is_name
 from klogd_py.symbols.unpacking import NotUnpacked
+from klogd_py.toml_text import NotToml
 from klogd_py.traces import from_capture, gather
 from klogd_py.translate import Manner, Style, rewrite
 from tests.fuzz import seeds
+
+LONGEST_MESSAGE = 800
 
 
 class Target(Struct, frozen=True):
@@ -233,6 +240,47 @@ def _file(raw: bytes) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def check_config(raw: bytes) -> None:
+    """Any bytes are a configuration or refused in one line; what is taken is taken again."""
+    try:
+        content = config.parse(raw, "x")
+    except BadConfig as error:
+        message = str(error)
+        if not message.startswith("x: ") or not message.isprintable() or len(message) > LONGEST_MESSAGE:
+            raise AssertionError(f"no line for an operator: {message[:LONGEST_MESSAGE]!r}") from error
+        return
+    taken = config.convert(content, "x")
+    assert config.convert(msgspec.to_builtins(taken), "x") == taken
+    msgspec.json.encode(taken)
+
+
+def check_toml(raw: bytes) -> None:
+    """Any bytes are TOML or refused with a reason; what tomllib takes is taken, unless it exceeds a limit."""
+    try:
+        content = toml_text.parse(raw)
+    except NotToml as error:
+        reason = str(error)
+    else:
+        assert repr(content) == repr(tomllib.loads(raw.decode()))
+        return
+    assert reason
+    if "more than" not in reason and "larger than" not in reason:
+        with suppress(ValueError, RecursionError):
+            raise AssertionError(f"refused for {reason}: {tomllib.loads(raw.decode())!r}")
+
+
+def check_position(raw: bytes) -> None:
+    """Any bytes are a position or refused; what is taken can be written, and is read again as it was or not at all."""
+    with suppress(NotPosition):
+        found = position_text.parse(raw)
+        assert all(type(seq) is int and 0 <= seq <= position_text.MOST_SEQ for seq in found.next.values())
+        written = position_text.render(found.boot_id, found.next)
+        assert position_text.parse(written).next == found.next
+        for cut in range(0, len(written), 7):
+            with suppress(NotPosition):
+                assert position_text.parse(written[:cut] + bytes(len(written) - cut)).next == found.next
+
+
 def _look_around(table: Table) -> None:
     """Whatever a table names contains the address, and is a name."""
     for line in table.spread(8):
@@ -263,5 +311,8 @@ TARGETS: dict[str, Target] = {
     "files": Target(check_files, [*seeds.IMAGES, *seeds.PACKED, *seeds.KALLSYMS]),
     "unpacking": Target(check_unpacking, seeds.PACKED),
     "calls": Target(check_calls, seeds.CODE),
+    "config": Target(check_config, seeds.CONFIGURATIONS),
+    "toml": Target(check_toml, seeds.CONFIGURATIONS),
+    "position": Target(check_position, seeds.POSITIONS),
     "kcore": Target(check_kcore, [*seeds.NOTES, *seeds.CORES]),
 }

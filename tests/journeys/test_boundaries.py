@@ -127,7 +127,7 @@ class World:
         self.ring.say(3)
         await asyncio.sleep(0.03)
         for _ in range(80):  # so fast that they are gathered
-            self.ring.say(1, word="record: [<c010b860>]")
+            self.ring.say(1, raw=b"6,%d,0,-; [<c010b860>]\n" % self.ring.said)
             await asyncio.sleep(0.0005)
         self.ring.say(60)  # more than the syslog listener takes while it does not read
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):

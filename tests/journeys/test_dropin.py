@@ -187,6 +187,13 @@ def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: 
 
 
 @needs_kmsg
+def test_a_user_that_is_not_there_is_reported_from_the_background(classic: Classic) -> None:
+    ran = classic.run("--user", "no-such-user-here")
+    assert ran.returncode == 78
+    assert ran.stderr.splitlines() == ["klogd: key user: there is no user 'no-such-user-here'", "klogd: see klogd --help"]
+
+
+@needs_kmsg
 def test_a_pid_file_lies_where_it_was_said_and_not_below_the_root(classic: Classic) -> None:
     name = f"klogd-{os.getpid()}.pid"
     there, astray = classic.folder / name, Path("/") / name

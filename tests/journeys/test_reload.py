@@ -1,13 +1,31 @@
+import json
+import os
 import secrets
 import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from klogd_py.status_socket import ask
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
 from tests.waiting import until
 
 pytestmark = needs_kmsg
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "a character device, not a regular file"),
+    "long number": (lambda path: path.write_text("console_level = " + "9" * 5000), "not TOML: a number or a key of more than"),
+    "many parts": (lambda path: path.write_text("a." * 30_000 + "b = 1"), "not TOML: a key of more than 16 parts"),
+    "typo": (lambda path: path.write_text('[outbox.sink."file:/x"]\nwhen_full = "dropp"'), 'key outbox.sink."file:/x".when_full'),
+    "NUL": (lambda path: path.write_text('sinks = ["file:/a\\u0000b"]'), "key sinks: expected a path of UTF-8 characters"),
+    "user": (lambda path: path.write_text('user = "no-such-user-here"'), "there is no user 'no-such-user-here'"),
+}
 
 
 def _marker() -> str:
@@ -59,6 +77,87 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(tmp_path: Path, wron
         assert named in "".join(line for line in program.log if "keeping" in line)
         say(marker)
         _arrives(log, marker)
+        assert program.stop() == 0
+
+
+def _refused(folder: Path, named: str) -> bool:
+    """Whether the status tells of such a refusal; a document serves everybody for a tenth of a second."""
+    changes = json.loads(ask(socket_of(folder)))["changes"]
+    (change,) = [found for found in changes if found["what"] == "configuration"]
+    return not change["taken"] and named in change["detail"]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched: bool) -> None:
+    """One after the other beside one daemon, which tells of each, answers, and takes the next right one."""
+    log = tmp_path / "kern.log"
+    config = configure(tmp_path, f'sinks = ["file:{log}"]\n[watch]\nfiles = {str(watched).lower()}\nmodules = false\n')
+    drop_in = tmp_path / "klogd-py.toml.d" / "x.toml"
+    drop_in.parent.mkdir()
+    beside = tmp_path / "beside.toml"
+    with Program(tmp_path, config=config) as program:
+        program.await_log("names from")
+        time.sleep(1.0 if watched else 0.0)  # the watchers are started late
+        for number, (name, (make, named)) in enumerate(HOSTILE.items()):
+            beside.unlink(missing_ok=True)
+            make(beside)
+            beside.rename(drop_in)
+            if not watched:
+                program.send(signal.SIGHUP)
+            program.await_log(f"x.toml: {named}" if name != "user" else f"key user: {named}")
+            marker = _marker()
+            say(marker)
+            _arrives(log, marker)
+            until(partial(_refused, tmp_path, named), f"{named} in the status")
+            drop_in.unlink()
+            if not watched:
+                program.send(signal.SIGHUP)
+            program.await_log("symbols read anew after", times=number + 1)
+        assert not [line for line in program.log if "Traceback" in line]
+        assert program.stop() == 0
+
+
+def test_a_change_before_the_files_are_watched_takes_effect(tmp_path: Path) -> None:
+    first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
+    config = configure(tmp_path, f'sinks = ["file:{first}"]\n[watch]\nmodules = false\n')
+    (tmp_path / "klogd-py.toml.d").mkdir()
+    with Program(tmp_path, config=config) as program:
+        (tmp_path / "klogd-py.toml.d" / "x.toml").write_text(f'sinks = ["file:{second}"]\n')
+        say(marker)
+        _arrives(second, marker)
+        assert program.stop() == 0
+
+
+UNUSABLE = {
+    'sinks = ["file:{0}/log", "file:{0}/gone/log"]': "file:{0}/gone/log is down",
+    'sinks = ["file:{0}/log", "file:{0}"]': "file:{0} is down",
+    'sinks = ["file:{0}/log", "syslog:{0}/none"]': "syslog:{0}/none is down",
+    'sinks = ["file:{0}/log", "journal:{0}/none"]': "journal:{0}/none is down",
+    'metrics.listen = "127.0.0.1:{1}"': "metrics.listen = '127.0.0.1:{1}' cannot be used",
+    'metrics.listen = "unix:{2}/none/x"': "metrics.listen = 'unix:{2}/none/x' cannot be used",
+    'metrics.textfile = "{0}/gone/klogd.prom"': "metrics not written: {0}/gone/klogd.prom",
+    'status = {{ socket = "{2}/klogd-py-a/b/c" }}': "klogd-py status will not work: {2}/klogd-py-a/b/c",
+    'status = {{ socket = "{2}/klogd-py-{1}.status", group = "no-such-group-here" }}': "there is no group no-such-group-here",
+    'names.map = "{0}"': "map {0} refused",
+    'names.search = ["/{3}"]': "",
+}
+
+
+def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    log, drop_in = tmp_path / "log", tmp_path / "klogd-py.toml.d" / "x.toml"
+    drop_in.parent.mkdir()
+    config = _quiet(tmp_path, f'sinks = ["file:{log}"]')
+    with socket.create_server(("127.0.0.1", 0)) as taken, Program(tmp_path, config=config) as program:
+        names = (tmp_path, taken.getsockname()[1], tempfile.gettempdir(), "x" * 255)
+        for number, (text, said) in enumerate(UNUSABLE.items()):
+            drop_in.write_text(text.format(*names))
+            program.send(signal.SIGHUP)
+            program.await_told("READY=1", times=number + 2)
+            program.await_log(said.format(*names))
+            marker = _marker()
+            say(marker)
+            _arrives(log, marker)
+        assert not [line for line in program.log if "Traceback" in line or "keeping the old" in line]
         assert program.stop() == 0
 
 

@@ -1,6 +1,7 @@
 """How things stand with the whole daemon, as whoever asks hears it."""
 
 import contextlib
+import os
 import secrets
 import signal
 import socket
@@ -30,6 +31,17 @@ def document(folder: Path) -> Status:
 
 def quiet(folder: Path, text: str) -> Path:
     return configure(folder, f"{text}\n[watch]\nfiles = false\n")
+
+
+def test_a_drop_in_whose_name_is_no_text_leaves_an_answer(tmp_path: Path) -> None:
+    drop_ins = tmp_path / "klogd-py.toml.d"
+    drop_ins.mkdir()
+    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
+        Path(os.fsdecode(os.fsencode(drop_ins) + b"/\xff.toml")).touch()
+        program.await_log("keeping the old configuration")
+        (change,) = [found for found in document(tmp_path).changes if found.what == "configuration"]
+        assert (change.taken, "\\udcff.toml: expected a name of printable characters" in change.detail) == (False, True)
+        assert program.stop() == 0
 
 
 def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> None:

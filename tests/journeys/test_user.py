@@ -126,7 +126,10 @@ def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> No
 def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) -> None:
     command = [sys.executable, "-m", "klogd_py", "--config", str(configure(place)), "--user", "no-such-user-here"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    assert (ran.returncode, ran.stderr) == (78, "klogd-py: key user: there is no user 'no-such-user-here'\n")
+    assert (ran.returncode, ran.stderr) == (
+        78,
+        "klogd-py: key user: there is no user 'no-such-user-here'\nklogd-py: see klogd-py --help\n",
+    )
 
 
 def test_who_is_not_root_cannot_go_on_as_another(place: Path) -> None:

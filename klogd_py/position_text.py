@@ -1,0 +1,56 @@
+"""The content of a position file <-> which record each sink wants next; pure.
+
+``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, and blanks
+behind. ``check`` is the CRC-32 of the rest: text that was written only in part, over another one or
+over nothing, does not pass for a position.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+LIMIT_BYTES = 1 << 20  # 128 sinks with the longest of paths
+MOST_SEQ = (1 << 64) - 1  # the kernel counts in 64 bits
+_FILLING = b"\0 \n"  # zeros where a file was made longer, and the text was not written any more
+
+
+class NotPosition(ValueError):
+    """The bytes are no saved position; the message says so in words."""
+
+
+class Position(Struct, frozen=True):
+    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without it."""
+
+    boot_id: str
+    next: dict[str, int]
+    check: int | None = None
+
+
+def parse(raw: bytes) -> Position:
+    """What a file holds, if it is whole and can be right; raises NotPosition."""
+    try:
+        found = msgspec.json.decode(raw.rstrip(_FILLING), type=Position)
+        numbers = [seq for seq in found.next.values() if not 0 <= seq <= MOST_SEQ]
+        expected = checksum(found.boot_id, found.next)  # which is taken of UTF-8
+    except (msgspec.MsgspecError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise NotPosition("not a saved position") from error
+    if numbers:
+        raise NotPosition("not a saved position")
+    if found.check is not None and found.check != expected:
+        raise NotPosition("damaged")
+    return found
+
+
+def render(boot_id: str, positions: dict[str, int]) -> bytes:
+    """The text for these positions, whose names are UTF-8; raises NotPosition if it is too long."""
+    content = msgspec.json.encode(Position(boot_id, positions, checksum(boot_id, positions)))
+    if len(content) >= LIMIT_BYTES:
+        raise NotPosition(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")
+    return content
+
+
+def checksum(boot_id: str, positions: Mapping[str, int]) -> int:
+    """The CRC-32 of what is said; raises UnicodeEncodeError for names that are no text."""
+    return zlib.crc32(repr((boot_id, sorted(positions.items()))).encode())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from klogd_py.record import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.text import Stamps, document, host_name, printable, said_in_all
+from klogd_py.sinks.text import OTHER_TAG, Stamps, claims_to_be_ours, document, host_name, printable, said_in_all
 
 
 class FileForm(Enum):
@@ -132,7 +132,8 @@ class FileSink:
 def _as_klogd(entry: Entry) -> str:
     record = entry.record
     head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-    return printable(head + entry.text)
+    tag = f"{OTHER_TAG}: " if claims_to_be_ours(entry) else ""
+    return printable(head + tag + entry.text)
 
 
 def _for_whom(error: OSError) -> str:

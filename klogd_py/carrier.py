@@ -54,7 +54,7 @@ class Carrier:
         self._clock = clock
         self._live = live
         self._once = once and live
-        self._joiner = Joiner()
+        self._joiner = Joiner(mailroom.tells_apart)
         self._learning = Learning()
         self._boots = Boots()
         self._delivering: asyncio.Task[None] | None = None

@@ -64,7 +64,7 @@ class Daemon:
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
         told = partial(announce, wall_us_of=lambda record: self._clock.wall_of(record)[0])
-        self.mailroom = Mailroom(told, self._books.owed, rereadable=self._numbered, moved=self._moved)
+        self.mailroom = Mailroom(told, self._books.owed, rereadable=self._numbered, moved=self._moved, ahead=self._books.ahead)
         self.carrier = Carrier(
             self.source,
             self.mailroom,
@@ -293,7 +293,7 @@ class Daemon:
 
     def _moved(self) -> None:
         """A sink may have accepted something: write down where it stands, and tell the manager of it before long."""
-        self._books.save(self.mailroom.positions)
+        self._books.save(self.mailroom.positions, self.mailroom.ahead)
         if self.mailroom.all_gone:
             self._stopping.set()
         self.reporting.tell_soon()
@@ -310,7 +310,7 @@ class Daemon:
         except TimeoutError:
             logger.warning("records that were read are left for the next start: the symbols are still being read")
         await self.mailroom.empty(max(0, end_s - now_s()))
-        self._books.save(self.mailroom.positions)
+        self._books.save(self.mailroom.positions, self.mailroom.ahead)
         self.reporting.close()
         if self.mailroom.close():
             self.status = 1

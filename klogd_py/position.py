@@ -1,6 +1,7 @@
 """Which record does each sink want next after a restart?
 
-The position is a small JSON file: ``{"boot_id": "...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``. It means
+The position is a small JSON file: ``{"boot_id": "...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``. Where a line in
+pieces has taken later numbers with it, ``"ahead": {"syslog:/dev/log": [1204]}`` lists those that the sink has had too. It means
 something only within one boot, so it is written in place without fsync: what a power failure destroys, the reboot has
 outdated. One write of a few hundred bytes is cheap enough for every batch, so after a kill hardly anything is sent twice;
 the check sum proves that it was written wholly. A file of another boot, or one that cannot be understood, counts as none.
@@ -12,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,10 +24,11 @@ BLOCK_BYTES = 512  # padded with blanks to a multiple, or to what is there: noth
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-class _Saved(Struct):
+class _Saved(Struct, omit_defaults=True):
     boot_id: str
     next: dict[str, int]
     check: int | None = None  # None in files of versions that wrote none
+    ahead: dict[str, tuple[int, ...]] = {}  # of each sink that has had numbers beyond its next one
 
 
 class PositionNotSaved(OSError):
@@ -51,10 +53,11 @@ class Ledger:
         self._descriptor = -1
         self._size = 0  # of the file, which nobody else writes while it is locked
         self._next: dict[str, int] = {}
+        self._ahead: dict[str, tuple[int, ...]] = {}
         if claimed:
             with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
                 self.claim()
-        self._next = self._load()
+        self._next, self._ahead = self._load()
 
     @property
     def is_empty(self) -> bool:
@@ -85,11 +88,15 @@ class Ledger:
         self._size = os.fstat(descriptor).st_size
         if self._size == 0:
             self._leave_to_owner()
-            self._write({})
+            self._write({}, {})
 
     def owed(self, sink: str) -> int | None:
         """The sequence number that a sink wants next; ``None`` if it is new."""
         return self._next.get(sink)
+
+    def ahead(self, sink: str) -> tuple[int, ...]:
+        """The numbers beyond the one `owed` that a sink has had already."""
+        return self._ahead.get(sink, ())
 
     def forget_beyond(self, newest: int) -> None:
         """Drop positions that no reader of this ring can have reached; they must not suppress anything."""
@@ -97,9 +104,12 @@ class Ledger:
             if seq > newest + 1:
                 self.remark = f"{self._path}: {sink} at {seq}, beyond the newest record {newest}; starting at the oldest"
                 del self._next[sink]
+                self._ahead.pop(sink, None)
 
-    def save(self, positions: Mapping[str, int]) -> None:
+    def save(self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None) -> None:
         """Write the file anew if something moved; sinks that are not running now keep their entry.
+
+        ``ahead`` holds what some of the sinks have had beyond their positions; the others have had nothing.
 
         Raises:
             PositionInUse: another process has taken the file.
@@ -108,11 +118,13 @@ class Ledger:
         if all(self._next.get(sink) == seq for sink, seq in positions.items()):
             return
         merged = self._next | dict(positions)
+        others = {sink: seqs for sink, seqs in self._ahead.items() if sink not in positions}
+        beyond = others | {sink: tuple(seqs) for sink, seqs in (ahead or {}).items()}
         if self._descriptor >= 0 and not self._is_named():
             self.close()  # removed or replaced by hand; what is written into it would be lost
         self.claim()
-        self._write(merged)
-        self._next = merged
+        self._write(merged, beyond)
+        self._next, self._ahead = merged, beyond
 
     def close(self) -> None:
         """Let another process have the file."""
@@ -120,8 +132,9 @@ class Ledger:
             os.close(self._descriptor)
         self._descriptor = -1
 
-    def _write(self, positions: dict[str, int]) -> None:
-        content = msgspec.json.encode(_Saved(self._boot_id, positions, _check(self._boot_id, positions)))
+    def _write(self, positions: dict[str, int], ahead: dict[str, tuple[int, ...]]) -> None:
+        check = _check(self._boot_id, positions, ahead)
+        content = msgspec.json.encode(_Saved(self._boot_id, positions, check, ahead))
         try:
             self._size = max(self._size, -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES)
             os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0)
@@ -138,26 +151,27 @@ class Ledger:
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
 
-    def _load(self) -> dict[str, int]:
+    def _load(self) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
         try:
             raw = self._path.read_bytes()
             saved = msgspec.json.decode(raw, type=_Saved)
         except FileNotFoundError:
-            return {}
+            return {}, {}
         except (OSError, msgspec.DecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a saved position"
             self.remark = f"{self._path}: {reason}; starting at the oldest record"
-            return {}
-        if saved.check is not None and saved.check != _check(saved.boot_id, saved.next):
+            return {}, {}
+        if saved.check is not None and saved.check != _check(saved.boot_id, saved.next, saved.ahead):
             self.remark = f"{self._path}: damaged; starting at the oldest record"
-            return {}
+            return {}, {}
         if saved.boot_id != self._boot_id or not self._boot_id:
-            return {}
-        return {sink: seq for sink, seq in saved.next.items() if seq >= 0}
+            return {}, {}
+        return {sink: seq for sink, seq in saved.next.items() if seq >= 0}, saved.ahead
 
 
-def _check(boot_id: str, positions: Mapping[str, int]) -> int:
-    return zlib.crc32(repr((boot_id, sorted(positions.items()))).encode("utf-8", "surrogateescape"))
+def _check(boot_id: str, positions: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]]) -> int:
+    content = (boot_id, sorted(positions.items()), *([sorted(ahead.items())] if ahead else []))
+    return zlib.crc32(repr(content).encode("utf-8", "surrogateescape"))
 
 
 def boot_id() -> str:

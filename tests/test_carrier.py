@@ -1,13 +1,13 @@
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from klogd_py import clock
+from klogd_py import clock, kmsg
 from klogd_py.carrier import Carrier
 from klogd_py.device import BATCH_RECORDS
 from klogd_py.naming import Naming
-from klogd_py.record import Cause, Gap
+from klogd_py.record import Cause, Gap, Record
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
 from klogd_py.sinks.outbox import WhenFull
@@ -21,8 +21,10 @@ RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
 class World:
     """A ring, a carrier and some sinks, on the loop that is running."""
 
-    def __init__(self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms) -> None:
-        self.mailroom = Mailroom(announced, lambda name: None, rereadable=True)
+    def __init__(
+        self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms, owed: Mapping[str, int] | None = None
+    ) -> None:
+        self.mailroom = Mailroom(announced, (owed or {}).get, rereadable=True)
         self.mailroom.arrange(sinks, lambda name: terms)
         self._source = ring.device
         self.naming = Naming(Sources, lambda reasons: None)
@@ -68,6 +70,24 @@ def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
 
     hurried(carry())
     assert told(sink) == [*range(1000)]
+
+
+@pytest.mark.parametrize(("owed", "line"), [(6, ()), (5, (7,))])
+def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int, ...]) -> None:
+    ring, first, second = FakeRing(first=5), ScriptedSink("first"), ScriptedSink("second")
+    for seq, flags, caller in ((5, "-", "T1"), (6, "-", "C0"), (7, "c", "T1"), (8, "-", "C0")):
+        ring.say(raw=kmsg.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
+
+    async def carry() -> None:
+        world = World(ring, [first, second], Terms(1 << 20), {"first": owed, "second": 5})
+        await world.until(lambda: 8 in second.seqs)
+        await world.end()
+
+    hurried(carry())
+    assert second.received[0].record.parts == line
+    had = [seq for entry in first.received for seq in (entry.record.seq, *entry.record.parts)]
+    assert sorted(seq for seq in had if seq is not None) == [*range(owed, 9)]
+    assert not [entry for entry in first.received if entry.gap]
 
 
 @pytest.mark.parametrize("hindrance", ["down", "full", "hangs"])

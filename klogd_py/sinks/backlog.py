@@ -27,6 +27,11 @@ class Backlog:
         """The newest entry."""
         return self._entries[-1] if self._entries else None
 
+    @property
+    def parts(self) -> set[int]:
+        """The numbers that go with the entries besides their own."""
+        return {seq for entry in self._entries for seq in entry.record.parts}
+
     def append(self, entry: Entry) -> None:
         """Put an entry behind the others."""
         self._entries.append(entry)

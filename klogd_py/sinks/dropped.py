@@ -5,12 +5,15 @@ from klogd_py.sinks.account import numbers_of
 
 
 class Dropped:
-    """An unbroken run of dropped entries, and how many were dropped since there was room. Mutable."""
+    """The dropped entries that nothing kept stands between, and how many were dropped since there was room. Mutable.
+
+    A number that is missing among them has gone with a record before them, so the run is told as one Gap for each stretch.
+    """
 
     def __init__(self) -> None:
         self.is_going_on = False  # nothing fits until the queue has been emptied
         self.count = 0  # of records
-        self._run: Gap | None = None
+        self._run: list[Gap] = []
         self._told_count = 0
 
     def add(self, entry: Entry) -> None:
@@ -18,12 +21,16 @@ class Dropped:
         self.is_going_on = True
         span = numbers_of(entry)
         self.count += entry.gap is None
-        if span is not None:
-            self._run = Gap(self._run.first if self._run else span[0], span[1], Cause.SINK_DROP)
+        if span is None:
+            return
+        first, last = span
+        if self._run and first == self._run[-1].last + 1:
+            first = self._run.pop().first
+        self._run.append(Gap(first, last, Cause.SINK_DROP))
 
-    def end_run(self) -> Gap | None:
+    def end_run(self) -> list[Gap]:
         """The run, to be announced in its place, since something follows that is not dropped."""
-        run, self._run = self._run, None
+        run, self._run = self._run, []
         return run
 
     def tell(self) -> int:

@@ -64,12 +64,13 @@ def speaker(entry: Entry, text: str) -> tuple[str, str]:
     return found[1], text[found.end() :]
 
 
-@lru_cache(256)  # few processes write to /dev/kmsg, and they do so often
+@lru_cache(256)  # as for is_reserved
 def _may_speak(name: str) -> bool:
     """Whether ``name[pid]`` is one, and not one in which nobody else may speak."""
     return _SPEAKER.fullmatch(f"{name}:") is not None and not is_reserved(name)
 
 
+@lru_cache(256)  # few processes write to /dev/kmsg, and they do so often
 def is_reserved(name: str) -> bool:
     """Whether a name is the kernel's or klogd-py's, begins like it, or looks so: ``KERNEL``, ``kernel/0``, ``k1ogd-py``."""
     alike = unicodedata.normalize("NFKD", name).casefold().translate(_ALIKE).replace("cl", "d")

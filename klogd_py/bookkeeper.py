@@ -1,7 +1,7 @@
 """Keeps the positions of all sinks in their file, and tells the operator once what is wrong with it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from klogd_py.position import Ledger, PositionInUse, PositionNotSaved
@@ -35,12 +35,16 @@ class Bookkeeper:
         """The sequence number that a sink wants next; ``None`` if it is new."""
         return self._ledger.owed(sink) if self._ledger else None
 
-    def save(self, positions: Mapping[str, int]) -> None:
+    def ahead(self, sink: str) -> tuple[int, ...]:
+        """The numbers beyond that one which the sink has had already."""
+        return self._ledger.ahead(sink) if self._ledger else ()
+
+    def save(self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None) -> None:
         """Write down what moved; a failure is told once and stops nothing."""
         if self._ledger is None:
             return
         try:
-            self._ledger.save(positions)
+            self._ledger.save(positions, ahead)
         except (PositionNotSaved, PositionInUse) as error:
             if str(error) != self._complaint:
                 logger.warning("position not saved, a restart sends records again: %s", error)

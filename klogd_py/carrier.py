@@ -66,7 +66,7 @@ class Carrier:
         self._clock = clock
         self._live = live
         self._once = once and live
-        self._joiner = Joiner()
+        self._joiner = Joiner(mailroom.tells_apart)
         self._origin = origin
         self._prose = prose
         self._learning = self._new_learning()

@@ -6,10 +6,13 @@ caller where the kernel tells callers, else only the record directly before, if 
 be unfinished at the end of a batch waits a moment for what continues it. Up to Linux 4.9 the first piece had ``c`` and the
 others ``+``: where one of these was seen, ``c`` continues nothing.
 
+A line goes to a sink as a whole or not at all. So where records are read anew, pieces stay apart if a sink has had one of them
+and not the other.
+
 Source of truth: kernel/printk/printk.c ``LOG_CONT``, ``vprintk_store``; Documentation/ABI/testing/dev-kmsg.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -26,8 +29,10 @@ class Joiner:
     ``has_joined`` says that some record of this stream has had parts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tells_apart: Callable[[int, int], bool] = lambda seq, other: False) -> None:
+        """``tells_apart`` says whether somebody has had one of two sequence numbers and not the other."""
         self.has_joined = False
+        self._tells_apart = tells_apart
         self._waiting: list[Record | Gap] = []
         self._due_s = 0.0
         self._continuing = frozenset(("c", "+"))
@@ -78,7 +83,7 @@ class Joiner:
             head = joined[place] if place is not None and place >= 0 else None
             if item.flags == "+":
                 self._continuing = frozenset("+")
-            if item.flags in self._continuing and isinstance(head, Record) and _continues(item, head):
+            if item.flags in self._continuing and isinstance(head, Record) and self._may_join(item, head):
                 assert place is not None
                 joined[place] = _with(head, item)
                 self.has_joined = True
@@ -86,6 +91,13 @@ class Joiner:
             joined.append(item)
             last_of[item.caller] = len(joined) - 1
         return joined
+
+    def _may_join(self, piece: Record, head: Record) -> bool:
+        if not _continues(piece, head):
+            return False
+        assert piece.seq is not None
+        assert head.seq is not None
+        return not self._tells_apart(head.seq, piece.seq)
 
 
 def _continues(record: Record, head: Record) -> bool:

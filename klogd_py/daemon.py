@@ -71,7 +71,14 @@ class Daemon:
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
         self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
         told = partial(announce, wall_us_of=lambda record: self._clock.wall_of(record)[0])
-        self.mailroom = Mailroom(told, self._books.owed, rereadable=self._numbered, moved=self._moved, jobs=self.jobs)
+        self.mailroom = Mailroom(
+            told,
+            self._books.owed,
+            rereadable=self._numbered,
+            moved=self._moved,
+            jobs=self.jobs,
+            ahead=self._books.ahead,
+        )
         self.carrier = Carrier(
             self.source,
             self.mailroom,
@@ -351,9 +358,12 @@ class Daemon:
             notify.tell("WATCHDOG=1")
             await asyncio.sleep(period_s)
 
+    def _save_positions(self) -> None:
+        self._books.save(self.mailroom.positions, self.mailroom.ahead)
+
     def _moved(self) -> None:
         """A sink may have accepted something: write down where it stands, and tell the manager of it before long."""
-        self.jobs.value("positions", lambda: self._books.save(self.mailroom.positions), None)
+        self.jobs.value("positions", self._save_positions, None)
         if self.mailroom.all_gone:
             self._stopping.set()
         self.reporting.tell_soon()
@@ -371,7 +381,7 @@ class Daemon:
         except TimeoutError:
             logger.warning("records that were read are left for the next start: the symbols are still being read")
         await jobs.run("stop", lambda: self.mailroom.empty(max(0, end_s - now_s())), None)
-        jobs.value("positions", lambda: self._books.save(self.mailroom.positions), None)
+        jobs.value("positions", self._save_positions, None)
         jobs.value("status socket", self.reporting.close, None)
         if jobs.value("stop", self.mailroom.close, 1):
             self.status = 1

@@ -8,7 +8,7 @@ Source of truth: kernel/printk/printk.c ``devkmsg_read``, which takes one record
 
 from collections.abc import Callable, Sequence
 
-from klogd_py.record import SYSLOG, Cause, Entry, Gap, Record, Severity
+from klogd_py.record import SPEAKER, SYSLOG, Cause, Entry, Gap, Record, Severity
 
 _WORDS = {
     Cause.PRE_START: "not seen ({span}): older than this log",
@@ -55,9 +55,9 @@ def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
     records = "1 kernel record" if gap.count == 1 else f"{gap.count} kernel records"
     span = f"sequence number {gap.first}" if gap.count == 1 else f"sequence numbers {gap.first} to {gap.last}"
     facts = f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
-    words = f"klogd-py: {records} {_WORDS[gap.cause].format(span=span)}"
-    if gap.note:
-        words += f", {gap.note}"
+    words = f"{SPEAKER}: {records} {_WORDS[gap.cause].format(span=span)}"
+    if gap.note:  # may repeat the words of a record, which must not pass for facts
+        words += f", {gap.note.replace('[gap', '[_gap')}"
     severity = Severity.NOTICE if gap.cause in _HARMLESS else Severity.WARNING
     record = Record(words, SYSLOG << 3 | severity)
     return Entry(record, wall_us_of(record), f"{words} {facts}", gap=gap)

@@ -89,5 +89,5 @@ class Outlets:
                 logger.info("%s", reason)
         self._routes = routes
         terms = {sink.name: terms_for(spec, config, self._live) for spec, sink in sinks.items()}
-        self._books.save(self._mailroom.positions)  # a sink that goes now may come back
+        self._books.save(self._mailroom.positions, self._mailroom.ahead)  # a sink that goes now may come back
         self._mailroom.arrange(sinks.values(), terms.__getitem__)

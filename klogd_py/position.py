@@ -15,7 +15,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from klogd_py.position_text import LIMIT_BYTES, NotPosition, parse, render
@@ -56,10 +56,11 @@ class Ledger:
         # What it holds is not a text with a check sum, or has not been read.
         self._is_foreign = False
         self._next: dict[str, int] = {}
+        self._ahead: dict[str, tuple[int, ...]] = {}
         if claimed:
             with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
                 self.claim()
-        self._next = self._load()
+        self._next, self._ahead = self._load()
 
     @property
     def is_empty(self) -> bool:
@@ -93,11 +94,15 @@ class Ledger:
         self._size = os.fstat(descriptor).st_size
         self._is_foreign = self._size > 0
         if self._size == 0:
-            self._write({})
+            self._write({}, {})
 
     def owed(self, sink: str) -> int | None:
         """The sequence number that a sink wants next; ``None`` if it is new."""
         return self._next.get(sink)
+
+    def ahead(self, sink: str) -> tuple[int, ...]:
+        """The numbers beyond the one `owed` that a sink has had already."""
+        return self._ahead.get(sink, ())
 
     def forget_beyond(self, newest: int) -> None:
         """Drop positions that no reader of this ring can have reached; they must not suppress anything."""
@@ -105,9 +110,12 @@ class Ledger:
             if seq > newest + 1:
                 self.remark = f"{self._path}: {sink} at {seq}, beyond the newest record {newest}; starting at the oldest"
                 del self._next[sink]
+                self._ahead.pop(sink, None)
 
-    def save(self, positions: Mapping[str, int]) -> None:
+    def save(self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None) -> None:
         """Write the file anew if something moved; sinks that are not running keep their entry.
+
+        ``ahead`` holds what some of the sinks have had beyond their positions; the others have had nothing.
 
         Raises:
             PositionInUse: another process has taken the file.
@@ -116,15 +124,17 @@ class Ledger:
         if all(self._next.get(sink) == seq for sink, seq in positions.items()):
             return
         merged = {**self._next, **positions}
+        beyond = {sink: tuple(seqs) for sink, seqs in (ahead or {}).items()}
+        others = {sink: seqs for sink, seqs in self._ahead.items() if sink not in positions}
         if self._descriptor >= 0 and not self._is_named():
             self.close()  # removed or replaced by hand; what is written into it would be lost
         self.claim()
         try:
-            self._write(merged)
+            self._write(merged, others | beyond)
         except TooLong:  # entries of sinks that have come and gone
-            merged = dict(positions)
-            self._write(merged)
-        self._next = merged
+            merged, others = dict(positions), {}
+            self._write(merged, beyond)
+        self._next, self._ahead = merged, others | beyond
 
     def close(self) -> None:
         """Let another process have the file."""
@@ -144,10 +154,10 @@ class Ledger:
             raise OSError(errno.EPERM, wrong)
         return descriptor
 
-    def _write(self, positions: dict[str, int]) -> None:
+    def _write(self, positions: dict[str, int], ahead: dict[str, tuple[int, ...]]) -> None:
         """Write the text for these positions; raises PositionNotSaved, or TooLong at once."""
         try:
-            content = render(self._boot_id, positions)
+            content = render(self._boot_id, positions, ahead)
             # A part of ours over a part of that could be believed, and there may be a terabyte of it.
             if self._is_foreign:
                 os.ftruncate(self._descriptor, 0)
@@ -174,22 +184,24 @@ class Ledger:
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
 
-    def _load(self) -> dict[str, int]:
-        """The positions of this boot; none, with a remark, if what is there cannot be used."""
+    def _load(self) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+        """The positions of this boot and what lies ahead; none, with a remark, if what is there cannot be used."""
         try:
             raw = self._content()
             if not raw and self._descriptor >= 0:
-                return {}  # new, and the disk was full when it was to be begun
+                return {}, {}  # new, and the disk was full when it was to be begun
             saved = parse(raw)
         except FileNotFoundError:
-            return {}
+            return {}, {}
         except (OSError, NotPosition) as error:
             self._is_foreign = True
             reason = error.strerror if isinstance(error, OSError) else str(error)
             self.remark = f"{self._path}: {reason}; starting at the oldest record"
-            return {}
+            return {}, {}
         self._is_foreign = saved.check is None
-        return saved.next if self._boot_id and saved.boot_id == self._boot_id else {}
+        if not self._boot_id or saved.boot_id != self._boot_id:
+            return {}, {}
+        return saved.next, saved.ahead
 
     def _content(self) -> bytes:
         """The bytes of the file, through its own descriptor if it is locked; raises OSError."""

@@ -1,8 +1,9 @@
 """The content of a position file <-> which record each sink wants next; pure.
 
 ``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, and blanks
-behind. ``check`` is the CRC-32 of the rest: text that was written only in part, over another one or
-over nothing, does not pass for a position.
+behind. Where a line in pieces has taken later numbers with it, ``"ahead": {"syslog:/dev/log":
+[1204]}`` lists those that the sink has had too. ``check`` is the CRC-32 of the rest: text that was
+written only in part, over another one or over nothing, does not pass for a position.
 """
 
 import zlib
@@ -20,20 +21,25 @@ class NotPosition(ValueError):
     """The bytes are no saved position; the message says so in words."""
 
 
-class Position(Struct, frozen=True):
-    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without it."""
+class Position(Struct, frozen=True, omit_defaults=True):
+    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without it.
+
+    ``ahead`` are the numbers beyond that which a sink has had already.
+    """
 
     boot_id: str
     next: dict[str, int]
     check: int | None = None
+    ahead: dict[str, tuple[int, ...]] = {}
 
 
 def parse(raw: bytes) -> Position:
     """What a file holds, if it is whole and can be right; raises NotPosition."""
     try:
         found = msgspec.json.decode(raw.rstrip(_FILLING), type=Position)
-        numbers = [seq for seq in found.next.values() if not 0 <= seq <= MOST_SEQ]
-        expected = checksum(found.boot_id, found.next)  # which is taken of UTF-8
+        told = [*found.next.values(), *(seq for seqs in found.ahead.values() for seq in seqs)]
+        numbers = [seq for seq in told if not 0 <= seq <= MOST_SEQ]
+        expected = checksum(found.boot_id, found.next, found.ahead)  # which is taken of UTF-8
     except (msgspec.MsgspecError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise NotPosition("not a saved position") from error
     if numbers:
@@ -43,14 +49,17 @@ def parse(raw: bytes) -> Position:
     return found
 
 
-def render(boot_id: str, positions: dict[str, int]) -> bytes:
+def render(boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None) -> bytes:
     """The text for these positions, whose names are UTF-8; raises NotPosition if it is too long."""
-    content = msgspec.json.encode(Position(boot_id, positions, checksum(boot_id, positions)))
+    beyond = {sink: seqs for sink, seqs in (ahead or {}).items() if seqs}
+    check = checksum(boot_id, positions, beyond)
+    content = msgspec.json.encode(Position(boot_id, positions, check, beyond))
     if len(content) >= LIMIT_BYTES:
         raise NotPosition(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")
     return content
 
 
-def checksum(boot_id: str, positions: Mapping[str, int]) -> int:
+def checksum(boot_id: str, positions: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None) -> int:
     """The CRC-32 of what is said; raises UnicodeEncodeError for names that are no text."""
-    return zlib.crc32(repr((boot_id, sorted(positions.items()))).encode())
+    content = (boot_id, sorted(positions.items()), *([sorted(ahead.items())] if ahead else []))
+    return zlib.crc32(repr(content).encode())

@@ -14,6 +14,7 @@ KERN = 0
 USER = 1
 SYSLOG = 5
 LAST_SYSLOG_FACILITY = 23
+SPEAKER = "klogd-py"  # whose words it are where klogd-py itself speaks
 
 
 class Severity(IntEnum):

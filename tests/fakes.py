@@ -274,6 +274,7 @@ class ScriptedSink:
         self.name = name
         self.keeps_position = keeps_position
         self.blocking = blocking
+        self.begun = False
         self.room = 1 << 30
         self.down = ""
         self.gone = False

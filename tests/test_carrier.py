@@ -1,9 +1,9 @@
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from klogd_py import clock
+from klogd_py import clock, kmsg
 from klogd_py.carrier import Carrier
 from klogd_py.continuations import Joiner
 from klogd_py.counters import Counters
@@ -30,10 +30,15 @@ class World:
     """A ring, a carrier and some sinks, on the loop that is running."""
 
     def __init__(
-        self, ring: FakeRing, sinks: Sequence[ScriptedSink], terms: Terms, announce: Callable[[Gap], Entry] = announced
+        self,
+        ring: FakeRing,
+        sinks: Sequence[ScriptedSink],
+        terms: Terms,
+        announce: Callable[[Gap], Entry] = announced,
+        owed: Mapping[str, int] | None = None,
     ) -> None:
         self.jobs = Jobs()
-        self.mailroom = Mailroom(announce, lambda name: None, rereadable=True, jobs=self.jobs)
+        self.mailroom = Mailroom(announce, (owed or {}).get, rereadable=True, jobs=self.jobs)
         self.mailroom.arrange(sinks, lambda name: terms)
         self._source = ring.device
         self.naming = Naming(Sources, lambda reasons: None)
@@ -81,6 +86,24 @@ def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
 
     hurried(carry())
     assert told(sink) == [*range(1000)]
+
+
+@pytest.mark.parametrize(("owed", "line"), [(6, ()), (5, (7,))])
+def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int, ...]) -> None:
+    ring, first, second = FakeRing(first=5), ScriptedSink("first"), ScriptedSink("second")
+    for seq, flags, caller in ((5, "-", "T1"), (6, "-", "C0"), (7, "c", "T1"), (8, "-", "C0")):
+        ring.say(raw=kmsg.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
+
+    async def carry() -> None:
+        world = World(ring, [first, second], Terms(1 << 20), owed={"first": owed, "second": 5})
+        await world.until(lambda: 8 in second.seqs)
+        await world.end()
+
+    hurried(carry())
+    assert second.received[0].record.parts == line
+    had = [seq for entry in first.received for seq in (entry.record.seq, *entry.record.parts)]
+    assert sorted(seq for seq in had if seq is not None) == [*range(owed, 9)]
+    assert not [entry for entry in first.received if entry.gap]
 
 
 @pytest.mark.parametrize("hindrance", ["down", "full", "hangs"])

@@ -75,6 +75,15 @@ def test_a_line_does_not_grow_for_ever() -> None:
     assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MOST_PARTS
 
 
+@pytest.mark.parametrize(("had_below", "parts"), [(0, (3, 5)), (1, (3, 5)), (2, ()), (4, (3,)), (6, (3, 5))])
+def test_pieces_stay_apart_where_a_sink_stands_between(had_below: int, parts: tuple[int, ...]) -> None:
+    joiner = Joiner(lambda seq, other: (seq < had_below) != (other < had_below))
+    pieces = [piece(1, "a ", caller="T1"), piece(2, "x", caller="C0"), piece(3, "b ", "c", "T1"), piece(5, "c", "c", "T1")]
+    first = joiner.take([*pieces], 0)[0]
+    assert isinstance(first, Record)
+    assert first.parts == parts
+
+
 def test_truncation_of_a_piece_shows_on_the_line() -> None:
     cut = Record("b", 6, 2, 20, "c", truncated=True)
     (line,) = Joiner().take([piece(1, "a"), cut], 0)

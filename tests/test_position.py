@@ -26,6 +26,35 @@ def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> Non
     assert (ledger.owed("syslog"), ledger.owed("file:/x"), ledger.owed("new")) == (12, 7, None)
 
 
+def test_parts_had_ahead_are_found_again_with_the_position(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
+        ledger.save({"file:/x": 8}, {"file:/x": (10,)})
+    again = Ledger(path, "b")
+    assert (again.ahead("syslog"), again.ahead("file:/x"), again.ahead("new")) == ((14, 17), (10,), ())
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"syslog": 20})
+    assert Ledger(path, "b").ahead("syslog") == ()
+
+
+def test_parts_of_a_position_beyond_the_ring_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s": 102}, {"s": (105,)})
+    again = Ledger(path, "b")
+    again.forget_beyond(100)
+    assert (again.owed("s"), again.ahead("s")) == (None, ())
+
+
+def test_a_damaged_list_of_parts_suppresses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s": 12}, {"s": (14,)})
+    path.write_bytes(path.read_bytes().replace(b"[14]", b"[15]"))
+    assert "damaged" in Ledger(path, "b").remark
+
+
 def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     Ledger(path, "boot-a").save({"syslog": 12})
@@ -330,7 +359,7 @@ def test_a_file_that_cannot_be_used_is_told_of_once(tmp_path: Path, caplog: pyte
     books = Bookkeeper(str(tmp_path / "position.json"), "b", lambda: 100)
     books.open()
     for number in range(10):
-        books.save({"s": number})
+        books.save({"s": number}, {})
     books.close()
     assert len(warnings_of(caplog, "starting at the oldest record")) == 1
     assert len(warnings_of(caplog, "position not saved, a restart sends records again")) == 1

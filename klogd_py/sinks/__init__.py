@@ -46,6 +46,10 @@ class Sink(Protocol):
     keeps_position: bool  # whether a restart goes on where it stopped
     blocking: bool  # whether send may block, and belongs into a thread
 
+    @property
+    def begun(self) -> bool:
+        """Whether a part of the entry that comes next is written, and only this very sink can write the rest of it."""
+
     def send(self, entries: Sequence[Entry]) -> int:
         """Take as many as will go without waiting; fewer than all means "full just now". Raises SinkDown."""
 

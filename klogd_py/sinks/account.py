@@ -1,11 +1,12 @@
 """Which entries of a batch are new to a sink, and which sequence numbers has nobody told it of?
 
-A sink gets every number once: as a record or within a Gap. The same records may come again, after a restart or because the
-ring is read anew for a sink that fell behind, and they are left out; a number that never came is announced.
+A sink gets every number once: as a record, with a record whose line it continues, or within a Gap. The same records may come
+again, after a restart or because the ring is read anew for a sink that fell behind, and they are left out; a number that never
+came is announced. What goes with a record goes ahead of the numbers in between, so a Gap is split around it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from klogd_py.record import Cause, Entry, Gap
 
@@ -16,19 +17,27 @@ class Account:
     ``expected`` is the number that comes next; ``None`` until the first one, for a sink that begins wherever the stream is.
     """
 
-    def __init__(self, announce: Callable[[Gap], Entry], expected: int | None, cause: Cause) -> None:
-        """``cause`` is why numbers from ``expected`` on may be missing before the first record that comes."""
+    def __init__(self, announce: Callable[[Gap], Entry], expected: int | None, cause: Cause, ahead: Iterable[int] = ()) -> None:
+        """``cause`` is why numbers from ``expected`` on may be missing before the first record that comes.
+
+        ``ahead`` are numbers beyond ``expected`` that the sink has had already.
+        """
         self.expected = expected
         self.missed: Counter[Cause] = Counter()  # records that this sink alone was told to be missing
         self._announce = announce
         self._cause = cause
         self._skipping = bool(expected)  # what has no number and comes first was there before
         self._last_seq: int | None = None  # of the record before, within a batch
-        self._parts: set[int] = set()  # numbers to come that have gone with a record before them
+        self._ahead = set(ahead)  # numbers to come that have gone with a record before them
 
-    def go_back(self, seq: int) -> None:
-        """Expect this number again: what came after it has not been kept, and the ring is read anew."""
+    def has_had(self, seq: int) -> bool:
+        """Whether the sink has been handed this number, as a record or within a Gap."""
+        return self.expected is not None and (seq < self.expected or seq in self._ahead)
+
+    def go_back(self, seq: int, ahead: Iterable[int] = ()) -> None:
+        """Expect this number again: of what came after it only ``ahead`` has been kept, and the ring is read anew."""
         self.expected = seq
+        self._ahead = {number for number in ahead if number > seq}
         self._cause = Cause.OVERRUN
         self._skipping = True
 
@@ -40,7 +49,8 @@ class Account:
         if not entries:
             return entries
         first, last = entries[0].record.seq, entries[-1].record.seq
-        if not joined and first is not None and first == self.expected and last is not None and last - first == len(entries) - 1:
+        is_plain = not joined and not self._ahead
+        if is_plain and first is not None and first == self.expected and last is not None and last - first == len(entries) - 1:
             self.expected = last + 1
             self._skipping = False
             self._cause = Cause.OVERRUN
@@ -56,27 +66,43 @@ class Account:
         first, last = span
         if self.expected is None:
             self.expected = first
-        self._skipping = last < self.expected
+        self._skipping = last < self.expected or (entry.gap is None and first in self._ahead)
         if self._skipping:
             return []
-        self._pass_parts()
-        missing: list[Entry] = []
+        told: list[Entry] = []
         if first > self.expected:
-            self.missed[self._cause] += first - self.expected
-            missing = [self._announce(Gap(self.expected, first - 1, self._cause))]
-        if entry.gap is not None and first < self.expected:
-            entry = self._announce(Gap(self.expected, last, entry.gap.cause, entry.gap.note))
-        self.expected = last + 1
+            missing = around(Gap(self.expected, first - 1, self._cause), self._ahead)
+            self.missed[self._cause] += sum(gap.count for gap in missing)
+            told = [self._announce(gap) for gap in missing]
+        if entry.gap is None:
+            told.append(entry)
+        else:
+            own = Gap(max(first, self.expected), last, entry.gap.cause, entry.gap.note)
+            told += [entry] if own == entry.gap and not self._ahead else map(self._announce, around(own, self._ahead))
+        self._ahead.update(entry.record.parts)
         self._cause = Cause.OVERRUN
-        self._parts.update(entry.record.parts)
-        self._pass_parts()
-        return [*missing, entry]
+        self.expected, self._ahead = passed(last + 1, self._ahead)
+        return told
 
-    def _pass_parts(self) -> None:
-        """Expect no number that has gone with a record before it."""
-        while self._parts and self.expected in self._parts:
-            self._parts.discard(self.expected)
-            self.expected += 1
+
+def around(gap: Gap, without: Collection[int]) -> list[Gap]:
+    """The gaps that remain of one when some numbers are not missing; none if it is empty."""
+    remaining = []
+    first = gap.first
+    for seq in sorted(number for number in without if gap.first <= number <= gap.last):
+        remaining.append(Gap(first, seq - 1, gap.cause, gap.note))
+        first = seq + 1
+    remaining.append(Gap(first, gap.last, gap.cause, gap.note))
+    return [part for part in remaining if part.count > 0]
+
+
+def passed(seq: int, ahead: set[int]) -> tuple[int, set[int]]:
+    """The first number from ``seq`` on that has not gone ahead, and what has gone ahead of that."""
+    if not ahead:
+        return seq, ahead
+    while seq in ahead:
+        seq += 1
+    return seq, {number for number in ahead if number > seq}
 
 
 def numbers_of(entry: Entry) -> tuple[int, int] | None:

@@ -33,6 +33,11 @@ class Backlog:
         """The entries, the newest first."""
         return reversed(self._entries)
 
+    @property
+    def parts(self) -> set[int]:
+        """The numbers that go with the entries besides their own."""
+        return {seq for entry in self._entries for seq in entry.record.parts}
+
     def append(self, entry: Entry) -> None:
         """Put an entry behind the others."""
         self._entries.append(entry)

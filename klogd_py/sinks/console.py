@@ -34,6 +34,7 @@ class ConsoleSink:
 
     keeps_position = False
     blocking = True  # whoever reads may stop doing so
+    begun = False  # a line is waited for until it is written
 
     def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1, boot_id: str = "") -> None:
         self.name = "console"
@@ -48,7 +49,7 @@ class ConsoleSink:
         """One line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON document."""
         if self._json:
             return document(entry, self._boot_id) + b"\n"
-        tag, text = speaker(entry.record, entry.text)
+        tag, text = speaker(entry, entry.text)
         lead = f"{self._stamps.bsd(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {printable(tag)}: "
         shown = printable(text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""

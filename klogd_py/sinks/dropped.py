@@ -5,30 +5,37 @@ from klogd_py.sinks.account import numbers_of
 
 
 class Dropped:
-    """An unbroken run of dropped entries, and how many were dropped since there was room. Mutable."""
+    """The dropped entries that nothing kept stands between, and how many were dropped since there was room. Mutable.
+
+    A number that is missing among them has gone with a record before them, so the run is told as one Gap for each stretch.
+    """
 
     def __init__(self) -> None:
         self.is_going_on = False  # nothing fits until the queue has been emptied
         self.count = 0  # of records
-        self._run: Gap | None = None
+        self._run: list[Gap] = []
         self._told_count = 0
 
     @property
     def end_seq(self) -> int | None:
         """The number behind the run that is not told yet; ``None`` if there is none."""
-        return None if self._run is None else self._run.last + 1
+        return self._run[-1].last + 1 if self._run else None
 
     def add(self, entry: Entry) -> None:
         """Drop an entry; a Gap that is dropped is covered by the run."""
         self.is_going_on = True
         span = numbers_of(entry)
         self.count += entry.gap is None
-        if span is not None:
-            self._run = Gap(self._run.first if self._run else span[0], span[1], Cause.SINK_DROP)
+        if span is None:
+            return
+        first, last = span
+        if self._run and first == self._run[-1].last + 1:
+            first = self._run.pop().first
+        self._run.append(Gap(first, last, Cause.SINK_DROP))
 
-    def end_run(self) -> Gap | None:
+    def end_run(self) -> list[Gap]:
         """The run, to be announced in its place, since something follows that is not dropped."""
-        run, self._run = self._run, None
+        run, self._run = self._run, []
         return run
 
     def tell(self) -> int:

@@ -1,21 +1,25 @@
 """Entries appended to a file, which is opened anew when it was rotated or removed.
 
-Lines are written whole: what a full disk cut off in the middle is taken back, and written again later. A line that somebody
-else left unfinished is ended first.
+Lines are written whole: what a full disk cut off in the middle is taken back, and written again later. Where it cannot be taken
+back, in a file that may only be appended to, in a pipe, on a terminal, the rest of that line is written before anything else.
+A line that somebody else left unfinished is ended first.
+
+Source of truth: write(2); pipe(7) for PIPE_BUF; ioctl_iflags(2) for files that may only be appended to.
 """
 
 import errno
 import os
 import pwd
+import select
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
 from klogd_py.record import Entry
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.held import HeldFiles
-from klogd_py.sinks.text import Stamps, document, host_name, printable, said_in_all
+from klogd_py.sinks.text import OTHER_TAG, Stamps, claims_to_be_ours, document, host_name, printable, said_in_all
 from klogd_py.trusted_directory import directory_of
 
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -42,8 +46,14 @@ class FileSink:
         mode: int = 0o640,
         boot_id: str = "",
         held: HeldFiles | None = None,
+        *,
+        write: Callable[[int, bytes], int] = os.write,
+        truncate: Callable[[int, int], None] = os.ftruncate,
     ) -> None:
-        """``mode`` is for a file that has to be created; ``held`` are files for when this process may not open its own."""
+        """``mode`` is for a file that has to be created; ``held`` are files for when this process may not open its own.
+
+        ``write`` and ``truncate`` are those of the system.
+        """
         self.name = f"file:{path}"
         self._path = Path(path)
         self._form = form
@@ -54,7 +64,10 @@ class FileSink:
         self._stamps = Stamps()
         self._descriptor = -1
         self._ours = (0, 0)  # device and inode of the file that is open
-        self._rest = b""
+        self._write = write
+        self._truncate = truncate
+        self._is_regular = True
+        self._rest = b""  # of the line that comes next, where a part of it is written for good
         self._torn = False  # the file ends in the middle of a line, which is not ours to end otherwise
         if path == "-":
             self.keeps_position, self.blocking = False, True
@@ -69,37 +82,108 @@ class FileSink:
             return [f"{document(entry, self._boot_id).decode()}\n" for entry in entries]
         return [f"{_as_klogd(entry)}\n" for entry in entries]
 
+    @property
+    def begun(self) -> bool:
+        """Whether a part of a line is written that could not be taken back, and this sink holds the rest."""
+        return bool(self._rest)
+
     def send(self, entries: Sequence[Entry]) -> int:
         """Append all; raises SinkDown with the number of entries whose lines are whole."""
+        ended = self._end_line()
+        if self._rest or len(entries) == ended:
+            return ended
+        try:
+            return ended + self._append(entries[ended:])
+        except SinkDown as down:
+            down.accepted += ended
+            raise
+
+    def _end_line(self) -> int:
+        """Write the rest of a line that was begun, which is the first that comes; how many lines that ended."""
+        if self._rest and os.fstat(self._descriptor).st_nlink == 0:
+            self._rest = b""  # what was begun is gone with the file
+        if not self._rest:
+            return 0
+        try:
+            self._rest = self._rest[self._written(self._rest) :]
+        except SinkDown:
+            if not self._is_regular:  # whoever read the first part has gone; whoever comes gets the line whole, by itself
+                self._rest, self._torn = b"", True
+            raise
+        return int(not self._rest)
+
+    def _append(self, entries: Sequence[Entry]) -> int:
         try:
             self._open_current()
         except OSError as error:
             lost = "; what root had opened was moved or removed, a restart opens it anew" * (self._path in self._held.lost)
             raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}{lost}") from error
         lines = self.frames(entries)
-        begun = self._rest or b"\n" * self._torn  # a pipe took only part of the first; a line that is not ours is to be ended
-        data = begun + "".join(lines[1:] if self._rest else lines).encode()
+        if self._torn:
+            lines[0] = f"\n{lines[0]}"
+        if not self._is_regular and not self.blocking:
+            return self._append_by_portions([line.encode() for line in lines])
+        data = "".join(lines).encode()
+        written = self._written(data)
+        if written == len(data):
+            self._torn = False
+            return len(lines)
+        accepted = self._cut_short([line.encode() for line in lines], written)
+        if written and self._is_regular:
+            raise SinkDown(f"{self._path}: could be written only in part", accepted)
+        return accepted
+
+    def _append_by_portions(self, lines: list[bytes]) -> int:
+        """Write to a pipe so much at once as it takes wholly or not at all; only a longer line can be cut in two."""
+        accepted = 0
+        for portion in _portions(lines):
+            try:
+                written = self._written(b"".join(portion))
+            except SinkDown as down:
+                down.accepted += accepted
+                raise
+            whole = self._cut_short(portion, written)
+            accepted += whole
+            if whole < len(portion):
+                break
+        return accepted
+
+    def _cut_short(self, lines: list[bytes], written: int) -> int:
+        """Deal with the line that a write ended in, if it did: take it back, or else remember its rest; the lines before it."""
+        accepted, half = _whole_lines(lines, written)
+        if half and not self._took_back(half):
+            self._rest = lines[accepted][half:]
+            self._torn = False
+        elif accepted:
+            self._torn = False
+        return accepted
+
+    def _took_back(self, size: int) -> bool:
+        """Whether the line may be written anew, since the bytes that we wrote of it are out of the file again.
+
+        If somebody else has written behind them they stay, but the rest would not follow on them either.
+        """
+        if not self._is_regular or self._descriptor <= 2:
+            return False
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        if os.fstat(self._descriptor).st_size != end:
+            return True
         try:
-            written = os.write(self._descriptor, data)
+            self._truncate(self._descriptor, end - size)
+        except OSError:  # a file to which the administrator lets nobody do anything but append
+            return False
+        return True
+
+    def _written(self, data: bytes) -> int:
+        """How many of the bytes could be written; raises SinkDown."""
+        try:
+            return self._write(self._descriptor, data)
         except BlockingIOError:
             if self._descriptor == 1:
                 os.set_blocking(1, True)  # shared with a program that left it non-blocking
             return 0
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
-        if written == len(data):
-            self._rest, self._torn = b"", False
-            return len(lines)
-        first = begun if self._rest else begun + lines[0].encode()
-        pieces = [first, *(line.encode() for line in lines[1:])]
-        accepted, half = _whole_lines(pieces, written)
-        self._rest = b""
-        self._torn = self._torn and not accepted
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            self._rest = pieces[accepted][half:]
-            return accepted
-        os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
-        raise SinkDown(f"{self._path}: could be written only in part", accepted)
 
     @property
     def path(self) -> Path | None:
@@ -121,6 +205,7 @@ class FileSink:
         """Have the descriptor be that of the file which has the name now."""
         if self.path is None:
             self._descriptor = 1
+            self._is_regular = stat.S_ISREG(os.fstat(1).st_mode)
             return
         if self._descriptor >= 0:
             try:
@@ -137,6 +222,7 @@ class FileSink:
         self._descriptor = self._opened()
         status = os.fstat(self._descriptor)
         self._ours = status.st_dev, status.st_ino
+        self._is_regular = stat.S_ISREG(status.st_mode)
         self._torn = _ends_within_a_line(self._descriptor)
 
     def _opened(self) -> int:
@@ -155,7 +241,8 @@ class FileSink:
 def _as_klogd(entry: Entry) -> str:
     record = entry.record
     head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-    return printable(head + entry.text)
+    tag = f"{OTHER_TAG}: " if claims_to_be_ours(entry) else ""
+    return printable(head + tag + entry.text)
 
 
 def _for_whom(error: OSError) -> str:
@@ -178,6 +265,20 @@ def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
         written -= len(lines[whole])
         whole += 1
     return whole, written
+
+
+def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """The lines by as many as a pipe takes at once or not at all; one that is longer by itself."""
+    portion: list[bytes] = []
+    size = 0
+    for line in lines:
+        if portion and size + len(line) > select.PIPE_BUF:
+            yield portion
+            portion, size = [], 0
+        portion.append(line)
+        size += len(line)
+    if portion:
+        yield portion
 
 
 def _ends_within_a_line(descriptor: int) -> bool:

@@ -25,6 +25,7 @@ class JournalSink:
     """The journal of this machine, or the listener behind a socket that speaks its protocol."""
 
     keeps_position = True
+    begun = False  # an entry is one datagram
 
     def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
         """``additions`` is for a journal that reads the kernel's messages itself: it gets what klogd-py adds to them."""
@@ -38,7 +39,7 @@ class JournalSink:
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
         """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
         record = entry.record
-        tag, text = speaker(record, spoken(entry))
+        tag, text = speaker(entry, spoken(entry))
         name, _, pid = tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
             ("MESSAGE", text),

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -33,21 +34,25 @@ class Mailroom:
         rereadable: bool = False,
         moved: Callable[[], None] = lambda: None,
         jobs: Jobs | None = None,
+        ahead: Callable[[str], Collection[int]] = lambda name: (),
     ) -> None:
         """``owed`` tells the first sequence number that a sink, known by its name, has not had yet; ``None`` for a new one.
 
+        ``ahead`` tells which numbers beyond that it has had, with records whose lines they continue.
         ``rereadable`` is a source that numbers its records and can go back. ``moved`` is called whenever a sink may have
         accepted something, or is gone.
         """
         self.outboxes: dict[str, Outbox] = {}
         self._announce = announce
         self._owed = owed
+        self._ahead = ahead
         self._rereadable = rereadable
         self._jobs = jobs or Jobs()
         self._moved = self._jobs.guarded("positions", moved)
         self._couriers = Couriers()
-        self._has_posted = False
+        self._is_arranged = False
         self._drains: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, Outbox] = {}  # no longer wanted, but a thread is still sending for them
 
     def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
         """Have exactly these sinks, each on its terms. One that was there before goes on with what waits for it.
@@ -55,21 +60,45 @@ class Mailroom:
         Nothing is changed if the terms of one of them, or its outbox, cannot be had.
         """
         wanted = {sink.name: (sink, terms_of(sink.name)) for sink in sinks}
-        new = {name: self._outbox(*both) for name, both in wanted.items() if name not in self.outboxes}
+        new = {
+            name: self._outbox(*both) for name, both in wanted.items() if name not in self.outboxes and name not in self._leaving
+        }
         for name in [name for name in self.outboxes if name not in wanted]:
             self._drains.pop(name).cancel()
             outbox = self.outboxes.pop(name)
-            logger.info("%s is no longer a sink; left unsent: %d", name, outbox.close())
-            self._couriers.leave(name, outbox.courier)
+            if outbox.is_sending:
+                self._leaving[name] = outbox
+                outbox.when_sent(partial(self._leave, name, outbox))
+            else:
+                self._close(name, outbox)
         for name, (sink, terms) in wanted.items():
+            if name in self._leaving:  # it has not stopped yet
+                self.outboxes[name] = outbox = self._leaving.pop(name)
+                outbox.behind = self._rereadable  # nothing was posted to it meanwhile
+                self._begin_drain(name, outbox)
             if name in self.outboxes:
                 self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
             self.outboxes[name] = outbox = new[name]
-            # what has gone by before it came is in the ring, and nothing more may come that would show it missing
-            outbox.behind = self._has_posted and self._rereadable and sink.keeps_position
-            draining = self._jobs.keep(f"sink {name}", outbox.drain)
-            self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
+            # what was read before it came is in the ring, and nothing more may come that would show it missing
+            outbox.behind = self._is_arranged and self._rereadable and sink.keeps_position
+            self._begin_drain(name, outbox)
+        self._is_arranged = True
+
+    def _leave(self, name: str, outbox: Outbox) -> None:
+        """Close a sink that is no longer wanted, once its thread is done; what that has sent counts."""
+        if self._leaving.get(name) is outbox:
+            self._moved()
+            del self._leaving[name]
+            self._close(name, outbox)
+
+    def _close(self, name: str, outbox: Outbox) -> None:
+        logger.info("%s is no longer a sink; left unsent: %d", name, outbox.close())
+        self._couriers.leave(name, outbox.courier)
+
+    def _begin_drain(self, name: str, outbox: Outbox) -> None:
+        draining = self._jobs.keep(f"sink {name}", outbox.drain)
+        self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
 
     def _outbox(self, sink: Sink, terms: Terms) -> Outbox:
         owed = self._owed(sink.name) if sink.keeps_position else None
@@ -87,11 +116,11 @@ class Mailroom:
             moved=self._moved,
             jobs=self._jobs,
             courier=self._couriers.of(sink.name),
+            ahead=self._ahead(sink.name) if owed else (),
         )
 
     def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
-        self._has_posted = self._has_posted or bool(entries)
         for outbox in self.outboxes.values():
             outbox.post(entries, joined)
         self._moved()
@@ -131,11 +160,18 @@ class Mailroom:
     @property
     def positions(self) -> dict[str, int]:
         """The next sequence number of each sink that keeps one."""
-        return {
-            name: outbox.next_seq
-            for name, outbox in self.outboxes.items()
-            if outbox.sink.keeps_position and outbox.next_seq is not None
-        }
+        boxes = (self._leaving | self.outboxes).items() if self._leaving else self.outboxes.items()
+        return {name: box.next_seq for name, box in boxes if box.sink.keeps_position and box.next_seq is not None}
+
+    @property
+    def ahead(self) -> dict[str, tuple[int, ...]]:
+        """The numbers beyond its position that each sink has had, for those that have had any."""
+        boxes = self._leaving | self.outboxes
+        return {name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead}
+
+    def tells_apart(self, seq: int, other: int) -> bool:
+        """Whether some sink has had one of two numbers and not the other, so that they cannot go to all as one line."""
+        return any(outbox.has_had(seq) != outbox.has_had(other) for outbox in self.outboxes.values())
 
     @property
     def busy(self) -> bool:
@@ -161,6 +197,8 @@ class Mailroom:
 
     def close(self) -> int:
         """Close all sinks; returns how many entries could not be sent, after naming their sinks."""
+        for name in list(self._leaving):
+            self._close(name, self._leaving.pop(name))
         left = 0
         for name, outbox in self.outboxes.items():
             unsent = outbox.close()

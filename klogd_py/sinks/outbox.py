@@ -9,7 +9,7 @@ position moves only when the sink has accepted.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 
 from klogd_py.courier import Courier, TooManyHang
@@ -17,7 +17,7 @@ from klogd_py.errors import in_words
 from klogd_py.jobs import Jobs
 from klogd_py.record import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
-from klogd_py.sinks.account import Account, numbers_of
+from klogd_py.sinks.account import Account, numbers_of, passed
 from klogd_py.sinks.attempt import attempt
 from klogd_py.sinks.backlog import Backlog, size_of
 from klogd_py.sinks.dropped import Dropped
@@ -36,6 +36,14 @@ class WhenFull(Enum):
     DROP = "drop"  # the newest are dropped, counted and announced
 
 
+class _Fate(Enum):
+    """What became of an entry that the sink did not take at once."""
+
+    KEPT = "kept"
+    DROPPED = "dropped"
+    LEFT = "left in the ring"
+
+
 class Outbox:
     """One sink and what waits for it. Mutable; lives on the event loop."""
 
@@ -52,9 +60,11 @@ class Outbox:
         moved: Callable[[], None] = lambda: None,
         jobs: Jobs | None = None,
         courier: Courier | None = None,
+        ahead: Collection[int] = (),
     ) -> None:
         """``next_seq`` is the first sequence number that the sink has not had yet; ``cause`` why it may be missing by now.
 
+        ``ahead`` are numbers beyond ``next_seq`` that it has had: they went with a record before, whose line they continue.
         ``rereadable`` says that the source can go back, so that an outbox without room may fall `behind`; where it cannot,
         whoever posts waits while the outbox is `crowded`. ``moved`` is called when a waiting chunk was accepted.
         """
@@ -68,7 +78,7 @@ class Outbox:
         self.next_seq = next_seq
         self.gone = False  # the sink will never take anything again
         self.behind = False  # what comes is not kept: the ring is to be read anew from `expected` on
-        self._account = Account(announce, next_seq, cause) if rereadable or next_seq is not None else None
+        self._account = Account(announce, next_seq, cause, ahead) if rereadable or next_seq is not None else None
         self._rereadable = rereadable
         self._limit_bytes = limit_bytes
         self._when_full = when_full
@@ -77,7 +87,7 @@ class Outbox:
         self._queue = Backlog()
         self._dropped = Dropped()
         self._joined = False  # whether records may have parts
-        self._parts: set[int] = set()  # numbers that were accepted before those that come before them
+        self._ahead = set(ahead)  # numbers that were accepted before those that come before them
         self._pause_s = SHORTEST_PAUSE_S
         self._waiting = asyncio.Event()
         self._jobs = jobs or Jobs()
@@ -86,6 +96,7 @@ class Outbox:
         self._again_s = 0.0  # not before this time of the loop is the ring read anew
         self._patience_s = SHORTEST_PAUSE_S  # grows with each unexpected error
         self._sending: asyncio.Task[bool] | None = None
+        self._replacement: Sink | None = None  # of a sink that has begun a line which only it can end
 
     @property
     def queued(self) -> int:
@@ -124,6 +135,25 @@ class Outbox:
             return None
         return self._account.expected
 
+    @property
+    def ahead(self) -> tuple[int, ...]:
+        """The numbers beyond `next_seq` that the sink has accepted."""
+        return tuple(sorted(self._ahead))
+
+    def has_had(self, seq: int) -> bool:
+        """Whether a record of this number would be left out if it came now."""
+        return self._account is not None and not self.behind and self._account.has_had(seq)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a chunk is on its way in a thread, which nothing can take back."""
+        return self._sending is not None and not self._sending.done()
+
+    def when_sent(self, then: Callable[[], None]) -> None:
+        """Call back when the chunk that is on its way has arrived."""
+        assert self._sending is not None
+        self._sending.add_done_callback(self._jobs.guarded(self._job, lambda sending: then()))
+
     def catch_up(self) -> None:
         """The ring is about to be read anew from `expected` on, or from before."""
         self.behind = False
@@ -147,14 +177,12 @@ class Outbox:
             return
         if self._account is not None:
             entries = self._account.take(entries, joined)
+        sent = 0
         if not self._queue and not self.sink.blocking:
-            entries = entries[self._send(entries) :]
+            sent = self._send(entries)
             if self.gone:
                 return
-        for place, entry in enumerate(entries):
-            if not self._enqueue(entry):
-                self._fall_behind(entries[place:])
-                break
+        self._keep(entries, sent)
         if self._queue:
             self._waiting.set()
 
@@ -193,12 +221,19 @@ class Outbox:
             await (asyncio.sleep(SHORTEST_PAUSE_S) if self.last_error else self._room())
 
     def replace_sink(self, sink: Sink, limit_bytes: int, when_full: WhenFull) -> None:
-        """Go on with the same sink opened anew, perhaps with other settings."""
-        self._jobs.value(self._job, self.sink.close, None)
-        self.sink = sink
+        """Go on with the same sink opened anew, perhaps with other settings; a line that it has begun it ends before."""
+        if self._replacement is not None:
+            self._jobs.value(self._job, self._replacement.close, None)
+        self._replacement = sink
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._pause_s = SHORTEST_PAUSE_S
+        self._take_replacement()
+
+    def _take_replacement(self) -> None:
+        if self._replacement is not None and not self.sink.begun:
+            self._jobs.value(self._job, self.sink.close, None)
+            self.sink, self._replacement = self._replacement, None
 
     def close(self) -> int:
         """Close the sink; returns how many entries it never took."""
@@ -206,6 +241,8 @@ class Outbox:
             self._sending.cancel()
         self.courier.close()
         self._jobs.value(self._job, self.sink.close, None)
+        if self._replacement is not None:
+            self._jobs.value(self._job, self._replacement.close, None)
         return len(self._queue) + self._dropped.count
 
     async def _send_chunk(self) -> bool:
@@ -217,6 +254,7 @@ class Outbox:
             return False
 
     async def _sent_chunk(self) -> bool:
+        self._take_replacement()
         chunk = self._queue.head(CHUNK_ENTRIES)
         if self.sink.blocking:
             sink = self.sink
@@ -235,6 +273,7 @@ class Outbox:
         return accepted == len(chunk) or self.gone
 
     def _send(self, entries: Sequence[Entry]) -> int:
+        self._take_replacement()
         return self._settle(entries, attempt(self.sink, entries, self._tell)) if entries else 0
 
     def _settle(self, entries: Sequence[Entry], outcome: "tuple[int, SinkDown | None]") -> int:
@@ -291,7 +330,8 @@ class Outbox:
         first = next((span[0] for span in begins if span is not None), 0)
         known = (expected if expected is not None else first, self.next_seq, self._dropped.end_seq, last)
         self.behind = True
-        self._account.go_back(max(seq for seq in known if seq is not None))
+        again = max(seq for seq in known if seq is not None)
+        self._account.go_back(again, self._ahead | self._queue.parts)
         if self._queue:
             self._waiting.set()
 
@@ -303,15 +343,12 @@ class Outbox:
     def _move_on(self, accepted: Sequence[Entry]) -> None:
         """Have the position stand behind the last record, or announced gap, that was accepted."""
         if self._joined:
-            self._parts.update(seq for entry in accepted for seq in entry.record.parts)
+            self._ahead.update(seq for entry in accepted for seq in entry.record.parts)
         for entry in reversed(accepted):
             span = numbers_of(entry)
             if span is not None:
-                self.next_seq = span[1] + 1
+                self.next_seq, self._ahead = passed(span[1] + 1, self._ahead)
                 break
-        while self._parts and self.next_seq in self._parts:
-            self._parts.discard(self.next_seq)
-            self.next_seq += 1
 
     async def _room(self) -> None:
         """Wait until the sink may take something: until its socket can be written to, or for a short while."""
@@ -337,40 +374,52 @@ class Outbox:
         finally:
             loop.remove_writer(descriptor)
 
-    def _enqueue(self, entry: Entry) -> bool:
-        """Have an entry wait or drop it; false if it must be left in the ring."""
-        size = size_of(entry)
-        if not self._dropped.is_going_on and self._queue.bytes + size <= self._limit_bytes:
-            self._queue.append(entry)
-        elif self._when_full is WhenFull.WAIT or _must_stay(entry):
-            # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
-            second = (
-                self._queue.last is not None and self._queue.last.record is entry.record
-            )  # line of a record that is sent twice
-            left = self._rereadable and entry.record.seq is not None and not second
-            if left and (self._when_full is WhenFull.WAIT or self._queue.bytes + size > 2 * self._limit_bytes):
-                return False
-            self._end_run()
-            self._queue.append(entry)
-        else:
-            self._dropped.add(entry)
-            self.lost += entry.gap is None
-        return True
+    def _keep(self, entries: Sequence[Entry], sent: int) -> None:
+        """Have wait what of a batch was not sent, drop it, or leave it in the ring."""
+        fate = _Fate.KEPT
+        for place in range(sent, len(entries)):
+            entry = entries[place]
+            if place and entries[place - 1].record is entry.record:  # the second line of a record shares the first one's fate
+                if fate is _Fate.KEPT:
+                    self._queue.append(entry)
+                continue
+            fate = self._fate_of(entry)
+            if fate is _Fate.LEFT:
+                self._fall_behind(entry)
+                return
+            if fate is _Fate.KEPT:
+                if self._dropped.is_going_on:
+                    self._end_run()
+                self._queue.append(entry)
+            else:
+                self._dropped.add(entry)
+                self.lost += entry.gap is None
 
-    def _fall_behind(self, rest: Sequence[Entry]) -> None:
-        """Keep no more: the ring holds what is left over of a batch, and what comes after it."""
+    def _fate_of(self, entry: Entry) -> _Fate:
+        size = size_of(entry)
+        fits = not self._dropped.is_going_on and self._queue.bytes + size <= self._limit_bytes
+        if fits or not self._queue:  # the sink may have begun to write what comes first, so that is kept whatever its size
+            return _Fate.KEPT
+        if self._when_full is WhenFull.DROP and not _must_stay(entry):
+            return _Fate.DROPPED
+        # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
+        if not self._rereadable or entry.record.seq is None:
+            return _Fate.KEPT
+        leaves = self._when_full is WhenFull.WAIT or self._queue.bytes + size > 2 * self._limit_bytes
+        return _Fate.LEFT if leaves else _Fate.KEPT
+
+    def _fall_behind(self, first: Entry) -> None:
+        """Keep no more: the ring holds this entry and what comes after it, but for what has gone with lines before it."""
         assert self._account is not None
-        seq = rest[0].record.seq
-        assert seq is not None
+        assert first.record.seq is not None
         self._end_run()
         self.behind = True
-        self._account.go_back(seq)
+        self._account.go_back(first.record.seq, self._ahead | self._queue.parts)
 
     def _end_run(self) -> None:
         """Put the announcement of what was dropped behind what waits, since something follows that was not."""
-        run = self._dropped.end_run()
-        if run is not None:
-            self._queue.append(self._announce(run))
+        for gap in self._dropped.end_run():
+            self._queue.append(self._announce(gap))
 
     def _announce_dropped(self) -> None:
         """There is room again: tell what was dropped, in its place."""

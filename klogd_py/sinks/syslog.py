@@ -47,6 +47,11 @@ class SyslogSink:
             priority = USER << 3 | priority & 7
         return f"<{priority:d}>{self._stamps.bsd(entry.wall_us)} {said(entry)}".encode()
 
+    @property
+    def begun(self) -> bool:
+        """Whether a stream took a part of a message whose rest must follow on the same connection."""
+        return bool(self._rest)
+
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""
         if self._socket is not None and not self._rest and self._looked_up() not in (self._place, None):

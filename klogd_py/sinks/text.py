@@ -2,27 +2,43 @@ r"""How an entry reads as a line: who speaks, what may be shown, and when it was
 
 Kernel text is untrusted: control characters could drive a terminal or forge a line of a log. They are shown as the
 kernel escapes them (``\x1b``); NUL is dropped. Facility 0 proves that the kernel spoke; any other record was written
-by a process, which is named instead where the text begins with ``name[pid]:``.
+by a process, which is named instead where the text begins with ``name[pid]:``. In the names of the kernel and of klogd-py nobody
+else speaks, so a line that begins with the tag ``klogd-py`` is one of klogd-py's own.
 
 Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-kmsg.
 """
 
+import json
 import re
 import socket
 import time
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 
-from klogd_py.record import KERN, Entry, Record, Severity
+from klogd_py.record import KERN, SPEAKER, Entry, Severity
 
 KERNEL_TAG = "kernel"
 LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
 OTHER_TAG = "kmsg"  # a process wrote to /dev/kmsg without saying its name
 
+LONGEST_TAG = 80  # characters in which a name is looked for that nobody else may have
+# What can be taken for a letter of these names: digits, and letters of other alphabets.
+_RESERVED = ("kernel", "klogdpy")
+_ALIKE = str.maketrans(
+    {"0": "o", "1": "l", "3": "e", "9": "g", "i": "l", "|": "l", "!": "l", "m": "rn", "q": "g"}
+    | dict(zip("\u043a\u0435\u0433\u043f\u04cf\u043e\u0501\u0440\u0443\u0456", "kernlodpyl", strict=True))  # Cyrillic
+    | dict(zip("\u03ba\u03b5\u03b7\u03b9\u03bf\u03c1\u03b3\u03c5", "kenlopyy", strict=True))  # Greek
+    | dict(
+        zip("\u0131\u0261\u1d0b\u1d07\u0280\u0274\u029f\u1d0f\u0262\u1d05\u1d18\u028f", "lgkernlogdpy", strict=True)
+    )  # small capitals
+)
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST_SECOND = 253402214400  # the last day of the year 9999: a stamp beyond it is nonsense, and no calendar has it
+_UNUSUAL = re.compile(r"[^\x20-\x7e]")
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
@@ -34,9 +50,14 @@ def printable(text: str) -> str:
     return "".join(_shown(character) for character in text if character != "\0")
 
 
-def speaker(record: Record, text: str) -> tuple[str, str]:
-    """The tag of a line and the text without it: ``("kernel", ...)`` or ``("systemd[1]", ...)``."""
-    if record.facility == KERN:
+def speaker(entry: Entry, text: str) -> tuple[str, str]:
+    """The tag of a line and the text without it: ``("kernel", ...)`` or ``("systemd[1]", ...)``.
+
+    Who would speak as the kernel or as klogd-py, and is neither, is told as `OTHER_TAG` and keeps the tag in the text.
+    """
+    if entry.gap is not None or entry.ours:
+        return SPEAKER, text.removeprefix(f"{SPEAKER}: ")
+    if entry.record.facility == KERN:
         return KERNEL_TAG, text
     found = _SPEAKER.match(text)
     if found is None or not _may_speak(found[1]):
@@ -44,17 +65,32 @@ def speaker(record: Record, text: str) -> tuple[str, str]:
     return found[1], text[found.end() :]
 
 
-@lru_cache(256)  # few processes write to /dev/kmsg, and they do so often
+@lru_cache(256)  # as for is_reserved
 def _may_speak(name: str) -> bool:
-    """Whether ``name[pid]`` is one, and not the kernel's, in which nobody else may speak."""
-    return _SPEAKER.fullmatch(f"{name}:") is not None and name.partition("[")[0].lower() != KERNEL_TAG
+    """Whether ``name[pid]`` is one, and not one in which nobody else may speak."""
+    return _SPEAKER.fullmatch(f"{name}:") is not None and not is_reserved(name)
+
+
+@lru_cache(256)  # few processes write to /dev/kmsg, and they do so often
+def is_reserved(name: str) -> bool:
+    """Whether a name is the kernel's or klogd-py's, begins like it, or looks so: ``KERNEL``, ``kernel/0``, ``k1ogd-py``."""
+    alike = unicodedata.normalize("NFKD", name).casefold().translate(_ALIKE).replace("cl", "d")
+    return "".join(filter(str.isalpha, alike)).startswith(_RESERVED)
+
+
+def claims_to_be_ours(entry: Entry) -> bool:
+    """Whether a process wrote a text that begins as if the kernel or klogd-py spoke, for forms that put no tag in front."""
+    if entry.gap is not None or entry.ours or entry.record.facility == KERN:
+        return False
+    name, colon, _ = entry.text[:LONGEST_TAG].partition(":")
+    return bool(colon) and is_reserved(name)
 
 
 def said(entry: Entry) -> str:
     """Who speaks, and what: ``kernel: text``, with nothing in it that may not be shown."""
     if entry.text.isprintable():
         return _said_plainly(entry)
-    tag, text = speaker(entry.record, entry.text)
+    tag, text = speaker(entry, entry.text)
     return f"{printable(tag)}: {printable(text)}"
 
 
@@ -74,7 +110,7 @@ def _said_plainly(entry: Entry) -> str:
     name, colon, _ = text.partition(": ")
     if colon and _may_speak(name):
         return text
-    tag, text = speaker(record, text)
+    tag, text = speaker(entry, text)
     return f"{tag}: {text}"
 
 
@@ -134,10 +170,10 @@ def host_name() -> str:
 def document(entry: Entry, boot_id: str = "") -> bytes:
     """The entry as one line of JSON; keys that have nothing to say are left out, but for the text, which may be empty.
 
-    Boot and number are a record's identity.
+    Boot and number are a record's identity. What may not be shown on a terminal is escaped as JSON does, and so unchanged.
     """
     record = entry.record
-    tag, _ = speaker(record, entry.text)
+    tag, _ = speaker(entry, entry.text)
     content: dict[str, object] = {
         "boot_id": boot_id if record.seq is not None or entry.gap is not None else "",
         "seq": record.seq,
@@ -162,7 +198,13 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
         gap = entry.gap
         content["gap"] = {"first": gap.first, "last": gap.last, "count": gap.count, "cause": gap.cause.value}
     kept = {key: value for key, value in content.items() if key == "text" or value or (value == 0 and value is not False)}
-    return msgspec.json.encode(kept)
+    line = msgspec.json.encode(kept)
+    return line if line.isascii() and b"\x7f" not in line else _UNUSUAL.sub(_json_escape, line.decode()).encode()
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    r"""A character as it is, or as ``\u2028``: JSON has others than ASCII within strings only."""
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f")
 
 
 def _encodable(text: str) -> str:

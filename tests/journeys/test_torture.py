@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.journeys.program import needs_kmsg
 
 TORTURE = Path(__file__).parents[2] / "scripts/torture"
@@ -10,13 +12,16 @@ TORTURE = Path(__file__).parents[2] / "scripts/torture"
 pytestmark = needs_kmsg
 
 
-def test_no_record_goes_astray_however_the_daemon_ends() -> None:
-    command = [sys.executable, str(TORTURE), "--rounds", "5", "--rate", "200", "--json"]
+@pytest.mark.parametrize("ends", [[], ["--gently"]], ids=["kills and stops", "stops"])
+def test_no_record_goes_astray_however_the_daemon_ends(ends: list[str]) -> None:
+    command = [sys.executable, str(TORTURE), "--rounds", "5", "--rate", "200", "--json", *ends]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
     report = json.loads(ran.stdout)
     assert report["rounds"] == report["SIGKILL"] + report["SIGTERM"] == 5
     for sums in report["sinks"].values():
         seen = report["written"] - report["overwritten before we saw them"]
-        assert sums["delivered"] + sums["covered by gaps"] == seen > 0
+        assert sums["delivered"] + sums["covered by gaps"] - sums["in both"] == seen > 0
         assert (sums["unaccounted"], sums["outside the window"]) == (0, 0)
+        assert report["SIGKILL"] or sums["duplicated"] == sums["within two gaps"] == sums["in both"] == 0
+    assert report["sinks"]["file"]["lines in pieces"] > 0
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -1,8 +1,11 @@
-"""Whatever the device and the sinks do, each sink gets every sequence number, and without a kill it gets it once."""
+"""Records and gaps make up the sum for each sink, whatever device and sinks do, and without a kill no number comes twice."""
 
 import asyncio
 import errno
+import tempfile
+import time
 from collections import Counter
+from pathlib import Path
 
 from hypothesis import event, settings
 from hypothesis import strategies as st
@@ -14,31 +17,58 @@ from klogd_py.clock import LiveClock
 from klogd_py.flood import Limiter
 from klogd_py.naming import Naming
 from klogd_py.record import Cause, Record, Severity
+from klogd_py.sinks import Sink
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.mailroom import Mailroom, Terms
 from klogd_py.sinks.outbox import WhenFull
 from klogd_py.symbols.sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, HurriedLoop, ScriptedSink
+from tests.media import KINDS, Arrival, Console, medium, of_entries
 
-RING = 30
-ROOM_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10"))
-TERMS = {"waits": Terms(ROOM_BYTES), "drops": Terms(ROOM_BYTES, WhenFull.DROP), "roomy": Terms(1 << 22)}
-SINKS = st.sampled_from(sorted(TERMS))
+RING = 60
+ROOM_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10;"))
+TERMS = {
+    "waits": Terms(ROOM_BYTES),
+    "drops": Terms(ROOM_BYTES, WhenFull.DROP),
+    "roomy": Terms(1 << 22),
+    "drops in a thread": Terms(ROOM_BYTES, WhenFull.DROP),
+}
+SCRIPTED = st.sampled_from(sorted(TERMS))
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["", "T1", "T1", "C0"]), st.sampled_from("-ccc"), st.sampled_from([6, 6, 6, 3])),
+    min_size=1,
+    max_size=20,
+)
+COUNTS = st.lists(st.integers(1, 60), min_size=1, max_size=5)
+EVERY = st.integers(2, 9)
+LONG = 6000  # characters: more than a pipe takes at once, less than the kernel's buffer
+Positions = tuple[dict[str, int], dict[str, tuple[int, ...]]]  # the next numbers, and those ahead of them
 
 
 class Delivery(RuleBasedStateMachine):
-    """A daemon without its edges: the carrier, an intake from a small ring, outboxes, and sinks with a script."""
+    """A daemon without its edges: the carrier, an intake from a small ring, outboxes, sinks with a script and real ones.
 
-    @initialize(first=st.sampled_from([0, 0, 7]), may_be_killed=st.booleans())
-    def begin(self, first: int, may_be_killed: bool) -> None:
+    The real ones are of one kind, one for each `when_full`; what they write to is hindered like the others.
+    """
+
+    @initialize(kind=st.sampled_from(KINDS), first=st.sampled_from([0, 0, 7]), may_be_killed=st.booleans())
+    def begin(self, kind: str, first: int, may_be_killed: bool) -> None:
+        event(kind)
         self.may_be_killed = may_be_killed
         self.runner = asyncio.Runner(loop_factory=HurriedLoop)
         self.ring = FakeRing(RING, first)
-        self.sinks = {name: ScriptedSink(name) for name in TERMS}
-        self.saved: dict[str, int] = {}  # what stands in the position file
-        self.saved_before: dict[str, int] = {}
-        self.kills: Counter[str] = Counter()
+        self.folder = tempfile.TemporaryDirectory(prefix="klogd-")
+        self.sinks = {name: ScriptedSink(name, blocking="thread" in name) for name in TERMS}
+        self.media = [medium(kind, Path(self.folder.name, how.value)) for how in WhenFull]
+        self.consoles: list[Console] = []
+        self.terms = dict(TERMS)
+        for way, how in zip(self.media, WhenFull, strict=True):
+            self.terms[way.name] = Terms(ROOM_BYTES, how)
+        self.removed: set[str] = set()
+        self.saved: Positions = ({}, {})  # what stands in the position file
+        self.saved_before = self.saved
+        self.kills: Counter[str] = Counter()  # of all, and those that came within a line of one medium
         self.cut: set[int] = set()
         self.raw_texts: list[str] = []
         self.limiter = Limiter()
@@ -49,12 +79,26 @@ class Delivery(RuleBasedStateMachine):
         self.runner.run(job)
 
     def _save(self) -> None:
-        self.saved_before, self.saved = self.saved, {**self.saved, **self.mailroom.positions}
+        positions = self.mailroom.positions
+        others = {name: seqs for name, seqs in self.saved[1].items() if name not in positions}
+        self.saved_before, self.saved = self.saved, ({**self.saved[0], **positions}, others | self.mailroom.ahead)
+
+    def _arrange(self) -> None:
+        opened = [self.consoles[-1].open(), *(way.open() for way in self.media if way.name not in self.removed)]
+        kept: list[Sink] = [sink for name, sink in self.sinks.items() if name not in self.removed]
+        self.mailroom.arrange([*kept, *opened], lambda name: self.terms.get(name, Terms(1 << 22)))
 
     async def _start(self) -> None:
-        owed = dict(self.saved)
-        self.mailroom = Mailroom(announced, owed.get, rereadable=True, moved=self._save)
-        self.mailroom.arrange(self.sinks.values(), TERMS.__getitem__)
+        self.removed.clear()
+        self.mailroom = Mailroom(
+            announced,
+            lambda name: self.saved[0].get(name),
+            rereadable=True,
+            moved=self._save,
+            ahead=lambda name: self.saved[1].get(name, ()),
+        )
+        self.consoles.append(Console())
+        self._arrange()
         self.ring.device.rewind(self.mailroom.first_owed)
         naming = Naming(Sources, lambda reasons: None)
         self.carrier = Carrier(self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False)
@@ -63,25 +107,51 @@ class Delivery(RuleBasedStateMachine):
         self.task = asyncio.create_task(self.carrier.run())
         await asyncio.sleep(0.1)
 
+    def _note_what_is_begun(self) -> None:
+        """What ends now within a line is begun anew with the whole of it, unless the first part can be taken back."""
+        for name, outbox in self.mailroom.outboxes.items():
+            self.kills[name] += outbox.sink.begun
+
     async def _end(self) -> None:
         self.task.cancel()
         await asyncio.wait([self.task])
 
     @rule(count=st.integers(1, 30), prefix=st.sampled_from([6, 6, 4, 3, 14]))
     def say(self, count: int, prefix: int) -> None:
-        self.ring.say(count, prefix=prefix)
+        for _ in range(count):
+            self._say("", prefix)
+
+    @rule(pieces=PIECES)
+    def say_lines_in_pieces_of_several_callers(self, pieces: list[tuple[str, str, int]]) -> None:
+        for caller, flags, prefix in pieces:
+            self._say("", prefix, flags, caller)
+
+    @rule(count=st.integers(2, 60), every=EVERY, prefix=st.sampled_from([6, 6, 4]))
+    def say_one_line_in_pieces_among_others(self, count: int, every: int, prefix: int) -> None:
+        """Every so often a piece of the one line, and the records of another caller in between."""
+        for at in range(count):
+            is_piece = at % every == 0
+            self._say("", prefix, "c" if is_piece and at else "-", "T1" if is_piece else "C0")
+
+    @rule(count=st.integers(1, 30))
+    def say_long_lines(self, count: int) -> None:
+        for _ in range(count):
+            self._say("x" * LONG + ";")
 
     @rule(seconds=st.integers(-(10**6), 10**6), flags=st.sampled_from(["-", "c"]), ending=st.sampled_from(["", ": "]))
     def say_with_a_leap_in_time_or_in_pieces(self, seconds: int, flags: str, ending: str) -> None:
+        self._say(ending, flags=flags, usec=max(0, seconds) * 10**6)
+
+    def _say(self, ending: str, prefix: int = 6, flags: str = "-", caller: str = "", usec: int | None = None) -> None:
         seq = self.ring.said
-        record = Record(f"record {seq}{ending}", 6, seq, max(0, seconds) * 10**6, flags)
-        self.ring.say(raw=kmsg.render(record))
+        text = f"record {seq};{ending}"
+        self.ring.say(raw=kmsg.render(Record(text, prefix, seq, seq * 1000 if usec is None else usec, flags, caller)))
 
     @rule()
     def say_more_than_the_kernels_buffer_holds(self) -> None:
         seq = self.ring.said
         self.cut.add(seq)
-        self.ring.say(raw=b"3,%d,%d,-;cut \\xc" % (seq, seq))
+        self.ring.say(raw=b"3,%d,%d,-;record %d; cut \\xc;" % (seq, seq, seq))
 
     @rule()
     def say_without_a_header(self) -> None:
@@ -91,20 +161,42 @@ class Delivery(RuleBasedStateMachine):
     @rule(number=st.sampled_from([errno.EINVAL, errno.EPIPE, errno.EINTR, errno.EIO]), then=st.integers(0, 3))
     def refuse(self, number: int, then: int) -> None:
         self.ring.refuse(number)
-        if then:
-            self.ring.say(then)
+        for _ in range(then):
+            self._say("")
 
-    @rule(name=SINKS, how=st.sampled_from(["down", "full", "nearly full", "back"]))
+    @rule(at=st.sampled_from([0, 1]), how=st.sampled_from(["full", "nearly full", "back"]))
+    def change_a_medium(self, at: int, how: str) -> None:
+        self.media[at].hinder(how)
+
+    @rule(at=st.sampled_from([0, 1]), counts=COUNTS, how=st.booleans(), every=EVERY)
+    def have_a_medium_fill_up(self, at: int, counts: list[int], how: bool, every: int) -> None:
+        self.media[at].hinder("nearly full" if how else "full")
+        for count in counts:
+            self.say_one_line_in_pieces_among_others(count, every, 6)
+            self._run(asyncio.sleep(0.1))
+        self.media[at].hinder("back")
+
+    @rule(name=SCRIPTED, room=st.integers(0, 12), count=st.integers(2, 60), every=EVERY, then=st.integers(0, 40))
+    def stop_while_a_sink_is_full_within_a_line(self, name: str, room: int, count: int, every: int, then: int) -> None:
+        self._run(asyncio.sleep(0.1))
+        self.sinks[name].room = room
+        self.say_one_line_in_pieces_among_others(count, every, 6)
+        self._run(asyncio.sleep(0.1))
+        self.stop_and_start()
+        self.say(then, 6)
+        self.sinks[name].room = 1 << 30
+
+    @rule(name=SCRIPTED, how=st.sampled_from(["down", "full", "nearly full", "back"]))
     def change_a_sink(self, name: str, how: str) -> None:
         sink = self.sinks[name]
         sink.down = "away" if how == "down" else ""
         sink.room = {"full": 0, "nearly full": 7}.get(how, 1 << 30)
 
-    @rule(name=SINKS, counts=st.lists(st.integers(1, 40), min_size=1, max_size=5), prefix=st.sampled_from([6, 6, 3]))
-    def have_an_outage(self, name: str, counts: list[int], prefix: int) -> None:
+    @rule(name=SCRIPTED, counts=COUNTS, prefix=st.sampled_from([6, 6, 3]), every=EVERY)
+    def have_an_outage(self, name: str, counts: list[int], prefix: int, every: int) -> None:
         self.sinks[name].down = "away"
         for count in counts:
-            self.ring.say(count, prefix=prefix)
+            self.say_one_line_in_pieces_among_others(count, every, prefix)
             self._run(asyncio.sleep(0.1))
             if self.mailroom.any_behind:
                 event("a sink is behind")
@@ -116,12 +208,26 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0.01, 20))
     def let_time_pass(self, seconds: float) -> None:
-        self._run(asyncio.sleep(seconds))
+        self._run(self._passing(seconds))
 
-    @rule()
-    def reload(self) -> None:
+    async def _passing(self, seconds: float) -> None:
+        for way in self.media:
+            way.read()
+        await asyncio.sleep(seconds)
+
+    @rule(at=st.sampled_from([-1, 0, 1]), name=st.one_of(st.none(), SCRIPTED))
+    def reload(self, at: int, name: str | None) -> None:
+        """With one medium and one sink fewer perhaps; what was missing until now is there again."""
+
         async def arrange() -> None:
-            self.mailroom.arrange(self.sinks.values(), TERMS.__getitem__)
+            self._save()
+            gone = {name} if name else set()
+            gone |= {self.media[at].name} if at >= 0 else set()
+            for path in gone - self.removed:
+                self.kills[path] += self.mailroom.outboxes[path].sink.begun
+            self.removed = gone
+            self._arrange()
+            self.carrier.intake.wake()
 
         self._run(arrange())
 
@@ -131,7 +237,11 @@ class Delivery(RuleBasedStateMachine):
             await self._end()
             await self.carrier.finish()
             await self.mailroom.empty(1)
+            while any(outbox.is_sending for outbox in self.mailroom.outboxes.values()):
+                time.sleep(0.001)  # a thread needs time that passes really
+                await asyncio.sleep(0)
             self._save()
+            self._note_what_is_begun()
             self.mailroom.close()
             await self._start()
 
@@ -144,8 +254,9 @@ class Delivery(RuleBasedStateMachine):
             saved = self.saved_before if before_saving else self.saved
             await self._end()
             await self.mailroom.empty(0)
+            self._note_what_is_begun()
             self.mailroom.close()
-            self.saved = self.saved_before = dict(saved)
+            self.saved = self.saved_before = saved
             self.kills["all"] += 1
             await self._start()
 
@@ -156,56 +267,82 @@ class Delivery(RuleBasedStateMachine):
             return
         for sink in self.sinks.values():
             sink.down, sink.room = "", 1 << 30
+        for way in self.media:
+            way.hinder("back")
         self.ring.refusals.clear()
         try:
             self._run(self._settle())
+            for console in self.consoles:
+                console.close()
             for sink in self.sinks.values():
-                self._check(sink)
+                self._check(sink.name, of_entries(sink.received))
+                self._check_forms(sink)
+            for way in self.media:
+                self._check(way.name, way.arrivals())
+            for console in self.consoles:
+                self._check_session(console.arrivals())
         finally:
             self.runner.close()
             self.ring.device.close()
+            for way in self.media:
+                way.close()
+            self.folder.cleanup()
 
     async def _settle(self) -> None:
         """Let every sink catch up, with a last record that ends whatever is open."""
-        await asyncio.sleep(30)
-        self.ring.say(prefix=2)
-        for _ in range(100):
-            await asyncio.sleep(1)
+        await self._passing(30)
+        self.removed.clear()
+        self._arrange()
+        self.carrier.intake.wake()
+        self._say("", prefix=2)
+        for _ in range(300):
+            await self._passing(1)
+            time.sleep(0.001)  # threads need time that passes really
             if not self.mailroom.busy and not self.mailroom.any_behind:
                 break
         await self._end()
         await self.carrier.finish()
         await self.mailroom.empty(10)
+        for way in self.media:
+            way.read()
         assert self.mailroom.close() == 0
 
-    def _check(self, sink: ScriptedSink) -> None:
-        covered: Counter[int] = Counter()
-        for entry in sink.received:
-            if entry.gap is not None:
-                covered.update(range(entry.gap.first, entry.gap.last + 1))
-            elif entry.record.seq is not None:
-                covered.update((entry.record.seq, *entry.record.parts))
-        assert set(covered) == set(range(self.ring.said)), "delivered and gaps cover every number"
-        if not self.kills:
-            assert set(covered.values()) == {1}, "and no number twice"
-            firsts = [entry.gap.first if entry.gap else entry.record.seq for entry in sink.received]
-            numbers = [number for number in firsts if number is not None]
-            assert numbers == sorted(numbers)
+    def _check(self, name: str, arrivals: list[Arrival]) -> None:
+        torn = sum(arrival.is_torn for arrival in arrivals)
+        assert torn <= self.kills["all"] + self.kills[name], "what is torn was ended within a line"
+        times = Counter(number for arrival in arrivals for number in arrival.numbers)
+        assert set(times) == set(range(self.ring.said)), "records and gaps cover every number"
+        if not self.kills["all"]:
+            repeated = [number for number, count in times.items() if count > 1]
+            assert len(repeated) <= self.kills[name], f"and no number twice: {name} {repeated}"
+            firsts = [arrival.numbers[0] for arrival in arrivals if arrival.numbers]
+            assert self.kills[name] or firsts == sorted(firsts)
+
+    def _check_session(self, arrivals: list[Arrival]) -> None:
+        """Of a sink that keeps no position: the sum from the first that it was told on; it may have ended within a line."""
+        told = [arrival for arrival in arrivals if arrival.numbers]
+        if not told:
+            return
+        numbers = [number for arrival in told for number in arrival.numbers]
+        assert len(set(numbers)) == len(numbers)
+        end = told[-1].numbers[-1 if told[-1].is_gap else 0]
+        assert set(range(min(numbers), end + 1)) <= set(numbers)
+
+    def _check_forms(self, sink: ScriptedSink) -> None:
         for cause in Cause:
             if any(entry.gap and entry.gap.cause is cause for entry in sink.received):
                 event(f"a gap: {cause.value}")
-        self._check_forms(sink)
-
-    def _check_forms(self, sink: ScriptedSink) -> None:
+        if any(entry.record.parts for entry in sink.received):
+            event("a line in pieces")
         lost = {seq for entry in sink.received if entry.gap for seq in range(entry.gap.first, entry.gap.last + 1)}
         truncated = {entry.record.seq for entry in sink.received if entry.record.truncated}
         assert self.cut - lost <= truncated
         pre_starts = [entry.gap for entry in sink.received if entry.gap and entry.gap.cause is Cause.PRE_START]
         assert len(pre_starts) <= 1 + self.kills["all"]
-        if sink.name != "drops":
+        if "drops" not in sink.name:
             dropped = [entry.gap for entry in sink.received if entry.gap and entry.gap.cause is Cause.SINK_DROP]
             assert not dropped
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestDelivery.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)

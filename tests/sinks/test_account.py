@@ -1,3 +1,6 @@
+from collections import Counter
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +70,46 @@ def test_a_number_that_has_gone_with_a_record_before_it_is_not_missed() -> None:
     assert _told([*account.take([head, *numbered([6, 8])], joined=True)]) == [5, 6, 8]
     assert account.expected == 11
     assert _told([*account.take(numbered([9, 10, 11]), joined=True)]) == [11]
+
+
+def _line(seq: int, *parts: int) -> Entry:
+    """A line whose later pieces had these numbers."""
+    return Entry(Record("a b", 6, seq, parts=parts), 0, "a b")
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        ([*numbered([12])], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN), Gap(11, 11, Cause.OVERRUN), 12]),
+        ([lost(6, 12, Cause.EINVAL)], [Gap(6, 6, Cause.EINVAL), Gap(8, 8, Cause.EINVAL), Gap(11, 12, Cause.EINVAL)]),
+        ([lost(8, 9, Cause.RATE_LIMIT)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.RATE_LIMIT)]),
+        ([lost(9, 10, Cause.OVERRUN)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN)]),
+    ],
+    ids=["overwritten", "announced", "announced in part", "announced though it came"],
+)
+def test_a_gap_never_covers_delivered_parts(then: list[Entry], told: list[int | Gap | None]) -> None:
+    account = _account(5)
+    account.take([_line(5, 7, 9, 10)], joined=True)
+    assert _told([*account.take(then, joined=True)]) == told
+    assert account.missed == Counter(
+        gap.cause for gap in told if isinstance(gap, Gap) and gap.cause is Cause.OVERRUN for _ in range(gap.count)
+    )
+
+
+def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
+    account = _account(5)
+    account.take([_line(5, 8)], joined=True)
+    assert _told([*account.take(numbered([6, 8, 9]), joined=True)]) == [6, Gap(7, 7, Cause.OVERRUN), 9]
+
+
+def test_going_back_forgets_only_parts_not_kept() -> None:
+    account = _account(5)
+    account.take([_line(5, 8), *numbered([6]), _line(7, 9)], joined=True)
+    account.go_back(7, {8})
+    assert [account.has_had(seq) for seq in range(6, 10)] == [True, False, True, False]
+    assert _told([*account.take(numbered(range(6, 11)))]) == [7, 9, 10]
+
+
+def test_an_account_goes_on_with_parts_had_before() -> None:
+    account = Account(announced, 6, Cause.RESTART, ahead=[8, 9])
+    assert _told([*account.take(numbered([6, 7, 8, 9, 10]))]) == [6, 7, 10]

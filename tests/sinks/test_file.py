@@ -1,11 +1,17 @@
+import errno
+import fcntl
 import json
 import os
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from klogd_py.record import Record
 from klogd_py.sinks import SinkDown
@@ -235,6 +241,201 @@ def test_no_half_line_stays_in_a_file_that_cannot_grow(tmp_path: Path, limit_byt
     assert ran.stderr == ""
     assert ran.stdout.splitlines() == [f"took {whole}", *(f"<6>line {number}" for number in range(whole))]
     assert path.read_text().splitlines() == [f"<6>line {number}" for number in range(5)]
+
+
+_APPEND_ONLY = """
+set -e
+dd if=/dev/zero of="$1/image" bs=1k count=256 status=none
+mkfs.ext4 -q -m 0 -O ^has_journal "$1/image"
+mkdir "$1/disk"
+mount -o loop "$1/image" "$1/disk"
+touch "$1/disk/kern.log"
+chattr +a "$1/disk/kern.log"
+exec "$2" -c '
+import sys
+from pathlib import Path
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.file import FileForm, FileSink
+from tests.entries import entry
+disk = Path(sys.argv[1], "disk")
+Path(disk, "filler").write_bytes(bytes(100_000))
+sink = FileSink(str(disk / "kern.log"), FileForm.KLOGD)
+waiting = [entry(f"{number:4}" + "x" * 1000) for number in range(200)]
+halves = 0
+while waiting:
+    try:
+        accepted = sink.send(waiting)
+    except SinkDown as refused:
+        accepted = refused.accepted
+        halves += sink.begun
+        with open(disk / "filler", "r+b") as filler:
+            filler.truncate(max(0, filler.seek(0, 2) - 20_000))
+    waiting = waiting[accepted:]
+lines = Path(disk, "kern.log").read_text().splitlines()
+print(halves > 0, [line[3:7] for line in lines] == [f"{number:4}" for number in range(200)], {len(line) for line in lines})
+' "$1"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
+def test_a_full_append_only_file_gets_each_line_once(tmp_path: Path) -> None:
+    command = ["unshare", "--mount", "sh", "-c", _APPEND_ONLY, "sh", str(tmp_path), sys.executable]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (ran.stderr, ran.stdout) == ("", "True True {1007}\n")
+
+
+class _Little:
+    """A write(2) that takes a few bytes of each call, and a disk whose files may only be appended to."""
+
+    def __init__(self, takes: Sequence[int]) -> None:
+        self._takes = list(takes)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if not self._takes:
+            return os.write(descriptor, data)
+        if takes := self._takes.pop(0):
+            return os.write(descriptor, data[:takes])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@given(st.lists(st.integers(0, 25), max_size=8), st.sampled_from(["", "half", "whole\n"]), st.booleans())
+def test_no_byte_comes_twice_however_short_writes_are(takes: list[int], before: str, may_truncate: bool) -> None:
+    little = _Little(takes)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "kern.log")
+        path.write_text(before)
+        truncate = os.ftruncate if may_truncate else little.truncate
+        sink = FileSink(str(path), FileForm.KLOGD, write=little.write, truncate=truncate)
+        waiting = [entry(f"line {number}") for number in range(5)]
+        while waiting:
+            try:
+                accepted = sink.send(waiting)
+            except SinkDown as refused:
+                accepted = refused.accepted
+            waiting = waiting[accepted:]
+        sink.close()
+        ended = before and f"{before.rstrip()}\n"
+        assert path.read_text() == ended + "".join(f"<6>line {number}\n" for number in range(5))
+
+
+def test_bytes_of_another_writer_are_never_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+
+    def write(descriptor: int, data: bytes) -> int:
+        written = os.write(descriptor, data[:13])
+        assert written
+        with path.open("ab") as other:
+            other.write(b"OTHER\n")
+        return written
+
+    sink = FileSink(str(path), FileForm.KLOGD, write=write)
+    with pytest.raises(SinkDown) as refused:
+        sink.send([entry("one"), entry("two")])
+    assert refused.value.accepted == 1
+    assert sink.send([entry("two")]) == 1
+    sink.close()
+    assert path.read_text() == "<6>one\n<6>twoOTHER\n<6>two\nOTHER\n"
+
+
+def test_a_begun_line_ends_in_the_file_that_was_rotated(tmp_path: Path) -> None:
+    path, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
+    little = _Little([13])
+    sink = FileSink(str(path), FileForm.KLOGD, write=little.write, truncate=little.truncate)
+    lines = [entry("one"), entry("two"), entry("three")]
+    with pytest.raises(SinkDown) as refused:
+        sink.send(lines)
+    path.rename(aside)
+    assert sink.send(lines[refused.value.accepted :]) == 2
+    sink.close()
+    assert (aside.read_text(), path.read_text()) == ("<6>one\n<6>two\n", "<6>three\n")
+
+
+def test_a_line_begun_in_a_removed_file_comes_whole(tmp_path: Path) -> None:
+    path = tmp_path / "kern.log"
+    little = _Little([13])
+    sink = FileSink(str(path), FileForm.KLOGD, write=little.write, truncate=little.truncate)
+    with pytest.raises(SinkDown):
+        sink.send([entry("one"), entry("two")])
+    path.unlink()
+    assert sink.send([entry("two")]) == 1
+    sink.close()
+    assert path.read_text() == "<6>two\n"
+
+
+def _fifo(path: Path) -> int:
+    """The reading end of a new FIFO of one page."""
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    return reader
+
+
+def test_a_full_fifo_holds_no_half_line(tmp_path: Path) -> None:
+    reader = _fifo(tmp_path / "fifo")
+    sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
+    accepted = sink.send([entry("x" * 300) for _ in range(100)])
+    assert 0 < accepted < 100
+    assert not sink.begun
+    assert os.read(reader, 1 << 16).decode() == f"<6>{'x' * 300}\n" * accepted
+    sink.close()
+    os.close(reader)
+
+
+def test_a_line_longer_than_a_fifo_takes_comes_whole_once(tmp_path: Path) -> None:
+    reader = _fifo(tmp_path / "fifo")
+    sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
+    waiting = [entry("x" * 10_000), entry("y")]
+    received = b""
+    while waiting:
+        waiting = waiting[sink.send(waiting) :]
+        received += os.read(reader, 1 << 16)
+    assert received.decode() == f"<6>{'x' * 10_000}\n<6>y\n"
+    sink.close()
+    os.close(reader)
+
+
+def test_a_new_reader_gets_the_line_whole_that_the_last_had_in_part(tmp_path: Path) -> None:
+    reader = _fifo(tmp_path / "fifo")
+    sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
+    long = [entry("x" * 10_000)]
+    assert (sink.send(long), sink.begun) == (0, True)
+    os.close(reader)
+    with pytest.raises(SinkDown):
+        sink.send(long)
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    received = b""
+    while not received.endswith(b"x\n"):
+        sink.send(long)
+        received += os.read(reader, 1 << 16)
+    assert received.decode().split("\n")[-2] == f"<6>{'x' * 10_000}"
+    sink.close()
+    os.close(reader)
+
+
+def test_standard_output_in_a_file_is_never_cut(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from klogd_py.sinks.file import FileForm, FileSink
+from tests.entries import entry
+short = [11]
+def write(descriptor, data):
+    return os.write(descriptor, data[:short.pop()] if short else data)
+sink = FileSink("-", FileForm.KLOGD, write=write)
+print("before", flush=True)
+waiting = [entry("one"), entry("two"), entry("three")]
+while waiting:
+    try:
+        accepted = sink.send(waiting)
+    except OSError as refused:
+        accepted = refused.accepted
+    waiting = waiting[accepted:]
+"""
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_bytes() == b"before\n<6>one\n<6>two\n<6>three\n"
 
 
 def test_a_fifo_that_nobody_reads_is_down_and_does_not_hold_the_daemon(tmp_path: Path) -> None:

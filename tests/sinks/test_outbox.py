@@ -92,6 +92,89 @@ def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(ke
     assert _gaps(sink)[0].count == posted - kept
 
 
+def _line(seq: int, *parts: int) -> Entry:
+    """A line whose later pieces had these numbers."""
+    return Entry(Record(f"record {seq}", 6, seq, parts=parts), WALL_US, f"record {seq}")
+
+
+def test_a_dropped_run_never_covers_delivered_parts() -> None:
+    sink = _down("away")
+    outbox = Outbox(sink, _room_for(1), announced, 10, rereadable=True)
+    outbox.post([_line(10, 13, 15), *numbered([11, 12, 14, 16, 17])], joined=True)
+    sink.down = ""
+    assert asyncio.run(outbox.flush())
+    assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
+    assert (outbox.lost, outbox.next_seq, outbox.ahead) == (5, 18, ())
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+@pytest.mark.parametrize("room", [0, 1])
+def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: bool) -> None:
+    sink = ScriptedSink(blocking=blocking)
+    sink.room = room
+    record = Record("record 10", 6, 10)
+    twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 10")]
+    outbox = Outbox(sink, _room_for(1), announced)
+    outbox.post([*twice, *numbered([11])])
+    sink.room = 100
+    assert asyncio.run(outbox.flush())
+    assert [entry.text for entry in sink.received[:2]] == ["named", "record 10"]
+    assert all(gap.first > 10 for gap in _gaps(sink))
+
+
+def test_a_position_within_a_line_remembers_delivered_parts() -> None:
+    sink = ScriptedSink()
+    outbox = Outbox(sink, ROOMY, announced, 5, rereadable=True)
+    sink.room = 2
+    outbox.post([_line(5, 8, 9), *numbered([6, 7, 10])], joined=True)
+    assert (outbox.next_seq, outbox.ahead) == (7, (8, 9))
+    again = ScriptedSink()
+    Outbox(again, ROOMY, announced, 7, rereadable=True, ahead=outbox.ahead).post(numbered(range(7, 12)))
+    assert again.seqs == [7, 10, 11]
+
+
+def test_falling_behind_within_a_line_repeats_no_part() -> None:
+    sink = _down("away")
+    outbox = Outbox(sink, _room_for(2), announced, 10, WhenFull.WAIT, rereadable=True)
+    outbox.post([_line(10, 13), *numbered([11]), _line(12, 14), *numbered([15])], joined=True)
+    assert outbox.behind
+    sink.down = ""
+    assert asyncio.run(outbox.flush())
+    outbox.catch_up()
+    outbox.post(numbered(range(10, 17)), joined=True)
+    assert (sink.seqs, _gaps(sink)) == ([10, 11, 12, 14, 15, 16], [])
+
+
+@pytest.mark.parametrize("when_full", list(WhenFull))
+@pytest.mark.parametrize("blocking", [False, True])
+def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocking: bool) -> None:
+    sink = ScriptedSink(blocking=blocking)
+    sink.room = 0
+    outbox = Outbox(sink, 1, announced, 10, when_full, rereadable=True)
+    outbox.post(numbered([10]))
+    outbox.post(numbered([11]))
+    assert (outbox.queued, outbox.expected) == (1, None)
+    sink.room = 100
+    assert asyncio.run(outbox.flush())
+    assert outbox.expected == (11 if when_full is WhenFull.WAIT else None)
+    assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
+
+
+def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
+    before, after, last = ScriptedSink(), ScriptedSink(), ScriptedSink()
+    before.room, before.begun = 1, True
+    outbox = Outbox(before, ROOMY, announced)
+    outbox.post(numbered(range(3)))
+    outbox.replace_sink(after, ROOMY, WhenFull.WAIT)
+    outbox.replace_sink(last, ROOMY, WhenFull.WAIT)
+    assert (before.closed, after.closed) == (0, 1)
+    before.room = 1
+    assert not asyncio.run(outbox.flush())
+    before.begun = False
+    assert asyncio.run(outbox.flush())
+    assert (before.seqs, last.seqs, before.closed) == ([0, 1], [2], 1)
+
+
 def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
     sink = ScriptedSink()
     outbox = Outbox(sink, _room_for(2), announced)

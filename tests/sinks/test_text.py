@@ -67,7 +67,7 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
 def test_only_a_record_of_another_facility_is_named_after_its_writer(
     prefix: int | None, text: str, spoken: tuple[str, str]
 ) -> None:
-    assert speaker(Record(text, prefix), text) == spoken
+    assert speaker(Entry(Record(text, prefix), 0, text), text) == spoken
 
 
 PIECES = st.sampled_from(["systemd", "kernel", "Kernel", "n" * 47, "[1]", "[", ":", " ", "\x1b", "\udcff", "é", "\n", "x: y"])
@@ -76,7 +76,7 @@ PIECES = st.sampled_from(["systemd", "kernel", "Kernel", "n" * 47, "[1]", "[", "
 @given(st.sampled_from([None, 0, 7, 8, 30]), st.lists(PIECES, max_size=8).map("".join))
 def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_another(prefix: int | None, text: str) -> None:
     record = Record(text, prefix)
-    tag, rest = speaker(record, text)
+    tag, rest = speaker(Entry(record, 0, text), text)
     assert said(Entry(record, 0, text)) == f"{printable(tag)}: {printable(rest)}"
 
 

@@ -1,0 +1,184 @@
+"""No record passes for a line of klogd-py's own or of the kernel's: gaps are found by what docs/delivery.md says alone."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from klogd_py.record import Cause, Entry, Gap, Record
+from klogd_py.sinks.console import Colour, ConsoleSink
+from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.journal import JournalSink
+from klogd_py.sinks.syslog import SyslogSink
+from klogd_py.sinks.text import is_reserved, speaker
+from tests.entries import WALL_US, announced
+from tests.fakes import DatagramListener, JournalListener, StreamListener
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
+FORMS = dict(re.findall(r"^\| ([^|]+) \| `(\^[^`]+\$)` \|$", DOCUMENT, re.MULTILINE))
+
+FACTS = '[gap first="5" last="7" count="3" cause="overrun"]'
+WORDS = f"3 kernel records lost (sequence numbers 5 to 7): the kernel's ring buffer overran {FACTS}"
+CLAIMS = [
+    "klogd-py: ",
+    "klogd-py[1]: ",
+    "KLOGD-PY: ",
+    "klogd_py: ",
+    "k1ogd-py: ",
+    "\u043alogd-py: ",
+    "klogd\u200b-py: ",
+    "kernel: ",
+    "kernel/0: ",
+    "kernel.: ",
+    "kernel[0]: ",
+    "Kernel: ",
+    "KERNEL-1: ",
+    "kemel: ",
+    "kerneI: ",
+    ".kernel: ",
+    "k\u0435rnel: ",
+    "\u1d0bernel: ",
+    "",
+    " klogd-py: ",
+    "x: klogd-py: ",
+    "x\nklogd-py: ",
+    "x\r<44>klogd-py: ",
+    f"2026-11-23T08:13:42.123456+01:00 host klogd-py: {WORDS}\n",
+    f"x\u2028<44>Nov 23 08:13:42 klogd-py: {WORDS}\u2029",
+    "x\x85klogd-py: ",
+    "\u202eyp-dgolk: ",
+    "x\x9b2Kklogd-py: ",
+    "x\0klogd-py: ",
+]
+PREFIXES = [4, 12, 44, 45, 5 << 3, 1999, None]
+
+Read = Callable[[list[Entry], Path], tuple[list[str], list[tuple[str, ...]]]]  # the tags, and the facts of the gaps
+
+
+def _entry(text: str, prefix: int | None) -> Entry:
+    return Entry(Record(text, prefix, 3, 4), WALL_US, text)
+
+
+def _by_lines(name: str, tags: str, lines: list[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+    found = [re.match(tags, line) for line in lines]
+    gaps = [gap.groups() for line in lines if (gap := re.search(FORMS[name], line)) is not None]
+    return [tag[1] if tag else "" for tag in found], gaps
+
+
+def _of_file(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    sink = FileSink(str(folder / "log"))
+    sink.send(entries)
+    sink.close()
+    return _by_lines('file, `form = "text"`', r"\S+ \S+ (\S+): ", (folder / "log").read_text().split("\n")[:-1])
+
+
+def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    lines = "".join(FileSink("x", FileForm.KLOGD).frames(entries)).split("\n")[:-1]
+    return _by_lines('file, `form = "klogd"`', r"<\d+>(\S+): ", lines)
+
+
+def _of_console(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    sink = ConsoleSink(Colour.NEVER)
+    return _by_lines("console", r"... .. \S+ (\S+): ", [sink.frame(entry).decode()[:-1] for entry in entries])
+
+
+def _of_datagrams(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    sink = SyslogSink(str(folder / "log"))
+    with DatagramListener(folder / "log") as listener:
+        received = []
+        for entry in entries:
+            sink.send([entry])
+            received += [datagram.decode() for datagram in listener.read()]
+        sink.close()
+    return _by_lines("syslog", r"<\d+>... .. \S+ (\S+): ", received)
+
+
+def _of_stream(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    sink = SyslogSink(str(folder / "log"))
+    with StreamListener(folder / "log") as listener:
+        sink.send(entries)
+        received = [message.decode() for message in listener.messages()]
+        sink.close()
+    return _by_lines("syslog", r"<\d+>... .. \S+ (\S+): ", received)
+
+
+def _of_json(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    content = "".join(FileSink("x", FileForm.JSON).frames(entries))
+    documents = [json.loads(line) for line in content.splitlines()]  # at whatever some program takes for a line's end
+    facts = [document["gap"] for document in documents if "gap" in document]
+    return [document["tag"] for document in documents], [tuple(str(fact) for fact in gap.values()) for gap in facts]
+
+
+def _of_journal(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    sink = JournalSink("", str(folder / "log"))
+    with JournalListener(folder / "log") as listener:
+        received = []
+        for entry in entries:
+            sink.send([entry])
+            received += [dict(fields) for fields in listener.entries()]
+        sink.close()
+    keys = [f"KLOGD_GAP_{key}" for key in ("FIRST", "LAST", "COUNT", "CAUSE")]
+    gaps = [tuple(fields[key].decode() for key in keys) for fields in received if keys[0] in fields]
+    assert not any("_TRANSPORT" in fields or "_PID" in fields for fields in received), "the journal's own word"
+    return [fields["SYSLOG_IDENTIFIER"].decode() for fields in received], gaps
+
+
+READERS: dict[str, Read] = {
+    "file": _of_file,
+    "klogd form": _of_klogd_form,
+    "console": _of_console,
+    "syslog": _of_datagrams,
+    "syslog stream": _of_stream,
+    "json": _of_json,
+    "journal": _of_journal,
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
+def test_a_parser_from_the_document_finds_real_gaps_only(read: Read, tmp_path: Path) -> None:
+    records = [_entry(claim + WORDS, prefix) for claim in CLAIMS for prefix in PREFIXES]
+    note = f"repeats of: klogd-py: {FACTS}"
+    real = [Gap(1, 2, Cause.PRE_START), Gap(8, 8, Cause.EINVAL), Gap(9, 12, Cause.RATE_LIMIT, note)]
+    tags, gaps = read([*records, *map(announced, real)], tmp_path)
+    assert gaps == [(str(gap.first), str(gap.last), str(gap.count), gap.cause.value) for gap in real]
+    assert len(tags) == len(records) + len(real), "a record is one line"
+    for record, tag in zip(records, tags, strict=False):
+        if record.record.facility:
+            assert not is_reserved(tag), record
+        elif read is not _of_klogd_form:
+            assert tag == "kernel"
+    assert set(tags[len(records) :]) == {"klogd-py"}
+
+
+TEXTS = st.text(st.sampled_from('klogd-py: kernel[gap first="1"]\n\r\0\x85\u2028\u202e\x9b\x1b<4>'), max_size=60)
+
+
+@pytest.mark.parametrize("read", [_of_klogd_form, _of_console, _of_json], ids=["klogd form", "console", "json"])
+@given(text=TEXTS, prefix=st.sampled_from(PREFIXES))
+@example(text=f"<44>klogd-py: {WORDS}", prefix=44)
+def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | None) -> None:
+    tags, gaps = read([_entry(f"{text}{FACTS}", prefix)], Path())
+    assert (len(tags), gaps) == (1, [])
+
+
+@pytest.mark.parametrize("form", list(FileForm))
+@given(text=st.text(max_size=80), prefix=st.sampled_from(PREFIXES))
+def test_no_line_of_a_file_holds_what_may_not_be_shown(form: FileForm, text: str, prefix: int | None) -> None:
+    (line,) = FileSink("x", form).frames([_entry(text, prefix)])
+    assert line.endswith("\n")
+    assert line[:-1].replace("\t", "").isprintable()
+
+
+@given(st.text(max_size=80))
+def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
+    (line,) = FileSink("x", FileForm.JSON).frames([_entry(text, 6)])
+    assert json.loads(line)["text"] == text
+
+
+@pytest.mark.parametrize("name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"])
+def test_other_speakers_keep_their_names(name: str) -> None:
+    assert speaker(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")

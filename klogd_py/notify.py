@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.01, 3600.0  # whatever the manager's limit is
 READY_PATIENCE_MS = 1000  # only this message is worth waiting for
+_NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def tell(message: str) -> None:
@@ -55,6 +56,6 @@ def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:
     """How often to send ``WATCHDOG=1``: half the manager's limit; ``None`` if it set none for this process."""
     limit_us = environment.get("WATCHDOG_USEC", "")
     owner = environment.get("WATCHDOG_PID", str(pid))
-    if not re.fullmatch(r"[0-9]{1,20}", limit_us) or int(limit_us) == 0 or owner != str(pid):
+    if not _NUMBER.fullmatch(limit_us) or int(limit_us) == 0 or owner != str(pid):
         return None
     return min(max(int(limit_us) / 2_000_000, SHORTEST_PERIOD_S), LONGEST_PERIOD_S)

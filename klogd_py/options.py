@@ -10,6 +10,7 @@ from pathlib import Path
 from klogd_py import __version__, setting_types
 from klogd_py.config import LOG_LEVELS
 
+_HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
 _NOT_GIVEN = argparse.SUPPRESS
 _EPILOG = {
     "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). With no COMMAND it reads the kernel's messages until stopped.",
@@ -153,7 +154,7 @@ def _sink(text: str) -> str:
 
 
 def _slide(text: str) -> int:
-    if not re.fullmatch(r"-?(0x)?[0-9a-f]{1,64}", text, re.IGNORECASE | re.ASCII):
+    if not _HEX.fullmatch(text):
         raise argparse.ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}")
     return int(text, 16)
 

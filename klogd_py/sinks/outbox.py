@@ -96,6 +96,7 @@ class Outbox:
         self._again_s = 0.0  # not before this time of the loop is the ring read anew
         self._patience_s = SHORTEST_PAUSE_S  # grows with each unexpected error
         self._sending: asyncio.Task[bool] | None = None
+        self._awaited: tuple[int, asyncio.Event] | None = None  # the socket that is to have room
         self._replacement: Sink | None = None  # of a sink that has begun a line which only it can end
 
     @property
@@ -232,6 +233,7 @@ class Outbox:
 
     def _take_replacement(self) -> None:
         if self._replacement is not None and not self.sink.begun:
+            self._wait_no_more()
             self._jobs.value(self._job, self.sink.close, None)
             self.sink, self._replacement = self._replacement, None
 
@@ -240,6 +242,7 @@ class Outbox:
         if self._sending is not None:
             self._sending.cancel()
         self.courier.close()
+        self._wait_no_more()
         self._jobs.value(self._job, self.sink.close, None)
         if self._replacement is not None:
             self._jobs.value(self._job, self._replacement.close, None)
@@ -353,18 +356,14 @@ class Outbox:
     async def _room(self) -> None:
         """Wait until the sink may take something: until its socket can be written to, or for a short while."""
         descriptor = self.sink.fileno()
-        loop = asyncio.get_running_loop()
-        writable = asyncio.Event()
-        try:
-            if descriptor >= 0:
-                loop.add_writer(descriptor, self._jobs.guarded(self._job, writable.set))
-        except OSError:  # closed while it was waited for, and its number used again
-            loop.remove_writer(descriptor)
-            descriptor = -1
         if descriptor < 0:
             await asyncio.sleep(SHORTEST_PAUSE_S)
             return
+        writable = asyncio.Event()
+        self._awaited = descriptor, writable
+        loop = asyncio.get_running_loop()
         try:
+            loop.add_writer(descriptor, self._jobs.guarded(self._job, writable.set))
             async with asyncio.timeout(LONGEST_PAUSE_S):
                 await writable.wait()
         except TimeoutError:  # a listener that never reads must not hold up the other sinks: it counts as down
@@ -372,7 +371,15 @@ class Outbox:
                 logger.warning("%s takes nothing, retrying", self.sink.name)
                 self._fail("the listener does not read")
         finally:
-            loop.remove_writer(descriptor)
+            self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        """Have the loop forget the socket that is waited for: once it is closed, its number may be another's."""
+        if self._awaited is not None:
+            descriptor, writable = self._awaited
+            self._awaited = None
+            asyncio.get_running_loop().remove_writer(descriptor)
+            writable.set()
 
     def _keep(self, entries: Sequence[Entry], sent: int) -> None:
         """Have wait what of a batch was not sent, drop it, or leave it in the ring."""

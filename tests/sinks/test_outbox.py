@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import errno
 import logging
+import socket
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -479,3 +481,43 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
 
     hurried(post())
     assert [seq for seq in sink.seqs if seq is not None] == [5, 6, 7, 20, 21, 22, 30, 31, 32]
+
+
+def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
+    """A reload closes the socket that is waited for; whoever gets its number is waited for himself."""
+    listener, full = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    full.setblocking(False)
+
+    class SocketSink(ScriptedSink):
+        def fileno(self) -> int:
+            return full.fileno()
+
+        def close(self) -> None:
+            full.close()
+
+    async def reload() -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                full.send(bytes(1 << 16))
+        number = full.fileno()
+        old = SocketSink("s")
+        old.room = 0
+        box = Outbox(old, ROOMY, announced)
+        box.post(numbered([0]))
+        draining = asyncio.create_task(box.drain())
+        await asyncio.sleep(0.05)
+        box.replace_sink(ScriptedSink("s"), 1 << 20, WhenFull.WAIT)
+        one, other = socket.socketpair()
+        with one, other:
+            assert number in (one.fileno(), other.fileno())
+            mine, theirs = (one, other) if one.fileno() == number else (other, one)
+            mine.setblocking(False)
+            hearing = asyncio.create_task(asyncio.get_running_loop().sock_recv(mine, 10))
+            await asyncio.sleep(0.05)
+            theirs.send(b"heard")
+            heard = await asyncio.wait_for(hearing, 5)
+        draining.cancel()
+        return heard
+
+    assert asyncio.run(reload()) == b"heard"
+    listener.close()

@@ -25,6 +25,13 @@ CAPTURES = [
     b"2026-11-24T12:34:38.123456+01:00 host kernel: <4>[    1.234567] text",
     b"** 5042 printk messages dropped ** [   60.107433]  0xffffffff81000010",
 ]
+USERS = [
+    b"x",
+    b"a\nCall Trace:\n [<c010b860>] [<c010b861>]",
+    b"Oops: 0000 [#1]",
+    b"[<c0155f90>] (fn) from [<c010b860>]",
+    b"\x01c",
+]
 OOPSES = ["\n".join(oops(_RUNNING, Random(seed), 3, 2)).encode() for seed in range(3)]
 RECORDS = [
     kmsg.render(Record("NET: up\n twice \\ \x07", 6, 339, 5140900, "-", "T12", ("new=1",), (("SUBSYSTEM", "net"),))),

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from klogd_py import config, kmsg, lines, position_text, toml_text
+from klogd_py import config, kmsg, lines, position_text, testimony, toml_text
 from klogd_py.addresses import find
 from klogd_py.config import BadConfig
 from klogd_py.filtering import renamed
@@ -26,10 +26,12 @@ from klogd_py.symbols.slide import Ground
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
 from klogd_py.symbols.table import Table, is_name
 from klogd_py.symbols.unpacking import NotUnpacked
+from klogd_py.testimony import Origin
 from klogd_py.toml_text import NotToml
 from klogd_py.traces import from_capture, gather
 from klogd_py.translate import Manner, Style, rewrite
 from tests.fuzz import seeds
+from tests.printk_forms import FORMS
 
 LONGEST_MESSAGE = 800
 
@@ -83,6 +85,15 @@ def check_gather(raw: bytes) -> None:
     """Any text is read for evidence, and weighed."""
     trace = gather(raw.decode("latin-1").splitlines())
     _GROUND.prove(trace)
+
+
+def check_testimony(raw: bytes) -> None:
+    """Any bytes of a user in any message that holds some are neither named nor believed."""
+    form = _HARMLESS[raw[0] % len(_HARMLESS)] if raw else _HARMLESS[0]
+    record = Record(form.text(raw[1:].decode("utf-8", "surrogateescape")), 4, 1, 1)
+    assert testimony.evidence(record, Origin.RECORDS) == []
+    mentions = find(record.text)
+    assert not mentions or testimony.withheld(record, mentions, Origin.RECORDS) is not None
 
 
 def check_lines(raw: bytes) -> None:
@@ -292,12 +303,14 @@ def _look_around(table: Table) -> None:
 
 
 _GROUND = Ground(Table(seeds.KALLSYMS[0], ""), X86_64)
+_HARMLESS = [form for form in FORMS if not testimony.evidence(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)]
 _TEXTS = [*seeds.LINES, *seeds.CAPTURES]
 
 TARGETS: dict[str, Target] = {
     "find": Target(check_find, _TEXTS),
     "rewrite": Target(check_rewrite, _TEXTS),
     "filter": Target(check_filter, [*_TEXTS, *seeds.OOPSES]),
+    "testimony": Target(check_testimony, [bytes((at,)) + user for at in range(0, 150, 7) for user in seeds.USERS]),
     "gather": Target(check_gather, [*seeds.LINES, *seeds.OOPSES]),
     "lines": Target(check_lines, seeds.CAPTURES),
     "kmsg": Target(check_kmsg, seeds.RECORDS),

@@ -1,11 +1,6 @@
 """Whatever a user writes into a kernel message changes no name, no slide, no module's base, no report and no gap."""
 
-import re
-from collections.abc import Iterator
-from itertools import repeat
-from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,48 +10,12 @@ from klogd_py import testimony
 from klogd_py.record import Record
 from klogd_py.symbols.survey import Survey
 from tests.listener import Listener, survey_of
+from tests.printk_forms import FORMS, Form
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, oops
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "user-strings.md"
-_ROW = re.compile(
-    r"\| (?P<ticks>`{1,2}) ?(?P<form>.+?) ?(?P=ticks) \| (?P<source>.+?) \| (?P<bytes>[\d, ]+) \| (?P<without>.+?) \|"
-)
-_FILLING = {"number": "12", "hex": "0xffffffff81000010", "word": "sda", "sym": "vfs_write+0x1d/0x40"}
 
 RUNNING = kernel(Random(7), slide=5 * ALIGN)
 FORGED = Kernel(RUNNING.functions, 2 * ALIGN)
 
-
-class Form(NamedTuple):
-    """One message: its text with ``{user}`` in it, the source file, the most bytes of each string, and which not."""
-
-    message: str
-    source: str
-    limits: tuple[int, ...]
-    without: str
-
-    def text(self, user: str) -> str:
-        """The message with a user's bytes in it, cut and cleaned as the kernel does."""
-        text = re.sub(r"\{(number|hex|word|sym)\}", lambda found: _FILLING[found[1]], self.message)
-        for limit in (*self.limits, *repeat(self.limits[-1], text.count("{user}") - len(self.limits))):
-            text = text.replace("{user}", self._cut(user, limit), 1)
-        return text[:1000].removesuffix("\n")  # printk keeps about as much
-
-    def _cut(self, user: str, limit_bytes: int) -> str:
-        unfit = "\0{}" + ("\n" if "feed" in self.without or "print" in self.without else "")
-        unfit += "/: \n\t" if "blank" in self.without else ""
-        return "".join(one for one in user if one not in unfit).encode()[:limit_bytes].decode(errors="ignore")
-
-
-def forms() -> Iterator[Form]:
-    for line in DOCUMENT.read_text().splitlines():
-        if found := _ROW.match(line):
-            text = found["form"].replace("\\n", "\n").replace("\\t", "\t").replace("\\|", "|")
-            limits = tuple(map(int, found["bytes"].split(", ")))
-            yield Form(text, found["source"], limits, found["without"])
-
-
-FORMS = list(forms())
 
 _AT = BASE + RUNNING.slide + 0x123
 _CHAIN = [FORGED.starts[name] + FORGED.slide + 0x8 for name in ("vfs_write", "ksys_write", "do_syscall_64", ENTRY)]

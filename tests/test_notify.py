@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +65,7 @@ NOBODY = [
     None,
     "",
     "/nonexistent/socket",
-    f"@nobody-{os.getpid()}",
+    "@klogd-py-nobody",
     "@",
     "/",
     "garbage",

@@ -26,3 +26,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if needs_kmsg.mark in item.own_markers or needs_kmsg.mark in item.iter_markers("skipif"):
             item.add_marker(pytest.mark.xdist_group("kmsg"))
+        if "vacant_place" in getattr(item, "fixturenames", ()):  # the journal's own socket, where there is no journal
+            item.add_marker(pytest.mark.xdist_group("journal"))

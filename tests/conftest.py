@@ -21,6 +21,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have those that write to the kernel's log, and want to find there what they wrote, run one after the other."""
     for item in items:

@@ -35,7 +35,9 @@ INSTALLED = [
 
 def make(target: str, root: Path) -> str:
     places = [f"DESTDIR={root}", "PREFIX=/usr", "SYSCONFDIR=/etc"]
-    return subprocess.run(["make", "-C", PROJECT, target, *places], capture_output=True, text=True, check=True).stdout
+    ran = subprocess.run(["make", "-C", PROJECT, target, *places], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.journeys.program import needs_kmsg
-
 # A slow machine is no wrong answer: hypothesis would fail an example that took more than 0.2 s.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -21,11 +19,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have those that write to the kernel's log, and want to find there what they wrote, run one after the other."""
-    for item in items:
-        if needs_kmsg.mark in item.own_markers or needs_kmsg.mark in item.iter_markers("skipif"):
-            item.add_marker(pytest.mark.xdist_group("kmsg"))
-        if "vacant_place" in getattr(item, "fixturenames", ()):  # the journal's own socket, where there is no journal
-            item.add_marker(pytest.mark.xdist_group("journal"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Have the tests of a file run one after the other, and all those of the kernel's one log as if of one file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "kmsg" if b"needs_kmsg" in (config.rootpath / file).read_bytes() else file
+
+    return ByFile(config, log)

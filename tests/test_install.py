@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("installation")  # it builds in the tree
-
 PROJECT = Path(__file__).parents[1]
 SYSTEMD = int(subprocess.check_output(["pkg-config", "--modversion", "libsystemd"], text=True).split(".")[0])
 MOST_EXPOSED = 1.2

@@ -32,6 +32,7 @@ from tests.boundaries import PACKAGE, Site, sites
 from tests.fakes import DatagramListener, FakeRing
 
 LIMIT_S = 20.0
+PATIENCE_S = 5.0
 # What runs only where a thread hangs as its sink is taken away: tests/sinks/test_mailroom.py has it.
 ELSEWHERE = "lambda sending: then()"
 TROUBLE = (RuntimeError("injected"), MemoryError("injected"), RecursionError("injected"), KeyError("injected"))
@@ -230,6 +231,10 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
     for again in (False, True):
         await world.provoke(again)
         assert not task.done(), "the daemon has ended"
+    with contextlib.suppress(TimeoutError):  # what is not reached in the end is named by the test
+        async with asyncio.timeout(PATIENCE_S):
+            while any(site.starts for site in jobs.left):
+                await asyncio.sleep(0.05)
     said = world.ring.said
     world.ring.say(10)
     await until(lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers}, "records after the faults")

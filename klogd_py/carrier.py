@@ -72,6 +72,7 @@ class Carrier:
         self._learning = self._new_learning()
         self._boots = Boots()
         self._delivering: asyncio.Task[None] | None = None
+        self._handed: set[int] | None = None  # what of a batch has gone to the sinks, while that may matter
 
     async def run(self) -> int:
         """Carry until the source is empty or nobody is left to carry to; returns the exit status."""
@@ -131,16 +132,31 @@ class Carrier:
 
     async def _surely(self, delivery: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
         """Have a batch delivered, if need be as it came; what is held back before it goes first."""
+        before = self._held
+        outermost = self._handed is None
+        self._handed = set() if self._handed is None else self._handed
         try:
             await delivery()
         except Exception as error:
-            self._jobs.tell("delivery", error)
-            own = {id(item) for item in batch}
-            held = [*self._learning.held, *self._limiting.run, *self._joiner.waiting]
-            self._learning, self._joiner = self._new_learning(), self._joiner.anew()
-            self.limiter = self._limiting = self._limiting.anew()
-            rest = [*(item for item in held if id(item) not in own), *batch]
-            self._hand_over(rest, [as_it_came(item) for item in rest], [])
+            self._give_up(before, batch, error)
+        finally:
+            if outermost:
+                self._handed = None
+
+    @property
+    def _held(self) -> list[Record | Gap]:
+        """What waits in one of the stages, in order."""
+        return [*self._learning.held, *self._limiting.run, *self._joiner.waiting]
+
+    def _give_up(self, before: list[Record | Gap], batch: list[Record | Gap], error: Exception) -> None:
+        """Hand over as it came what an unexpected error has stopped, and what was held ``before`` it; all stages begin anew."""
+        self._jobs.tell("delivery", error)
+        handed = self._handed or ()
+        wanted = {id(item): item for item in (*before, *self._held, *batch) if id(item) not in handed}
+        self._learning, self._joiner = self._new_learning(), self._joiner.anew()
+        self._limiting = self.limiter = self.limiter.anew()
+        rest = list(wanted.values())
+        self._hand_over(rest, [as_it_came(item) for item in rest], [])
 
     async def _post(self, batch: list[Record | Gap]) -> None:
         entries, places = self._translated(batch)
@@ -155,6 +171,8 @@ class Carrier:
             self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
         except Exception as error:
             self._jobs.tell("counters", error)
+        if self._handed is not None:
+            self._handed.update(map(id, batch))
         self._mailroom.post(entries, self._joiner.has_joined)
         self.carried += len(batch)
 
@@ -170,13 +188,19 @@ class Carrier:
         if last or not self._asks_nothing(batch):
             await self._apart(partial(self._deliver_boots, batch, last), batch)
             return
-        self._count(batch)
-        ready = self._limited(self._joined(batch), last)
-        entries, places = self._translated(ready)
+        before = self._held if self._joiner.waiting or self._limiting.run else []
+        try:
+            self._count(batch)
+            ready = self._limited(self._joined(batch), last)
+            entries, places = self._translated(ready)
+            if not _has_unknown(places):
+                self._hand_over(ready, entries, places)
+        except Exception as error:
+            self._give_up(before, batch, error)
+            return
         if _has_unknown(places):
             await self._apart(partial(self._post, ready), ready)
             return
-        self._hand_over(ready, entries, places)
         if not self.intake.is_empty:
             await asyncio.sleep(0)
 
@@ -211,7 +235,8 @@ class Carrier:
             await self._naming.begin_anew(release)
             self._stood.clear()
             start = at
-        await self.deliver(batch[start:], last)
+        part = batch[start:]
+        await self._surely(partial(self.deliver, part, last), part)
 
     def _begins(self, batch: list[Record | Gap]) -> list[tuple[int, str]]:
         """Where in a batch another boot begins, and the release of its kernel."""

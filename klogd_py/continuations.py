@@ -44,7 +44,8 @@ class Joiner:
 
     def anew(self) -> "Joiner":
         """One for the same stream in which nothing waits."""
-        joiner = Joiner()
+        joiner = Joiner(self._tells_apart)
+        joiner._continuing = self._continuing
         joiner.has_joined = self.has_joined
         return joiner
 

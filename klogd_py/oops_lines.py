@@ -193,7 +193,8 @@ _OOPSES = (
     r"Oops: [a-z ]{4,40}: [0-9a-f]{4}(?: \[#\d{1,5}\]" + _ROW + r")?",
     r"Oops(?: - [\w ]{1,40}: [0-9a-f]{1,8} )?\[#\d{1,5}\](?::|" + _ROW + ")",
     r"Oops in fault\.c::?\w{1,40}, line \d{1,6}:",
-    rf"{_COMM}\(\d{{1,10}}\): (?:Oops|Kernel bad sw trap \d{{1,4}})(?: \[#\d{{1,5}}\]| -?\d{{1,10}})",
+    # Other messages begin with so few bytes of their own: lib/dump_stack.c, drivers/char/ttyprintk.c.
+    rf"(?!Hardware name: |\[U\] ){_COMM}\(\d{{1,10}}\): (?:Oops|Kernel bad sw trap \d{{1,4}})(?: \[#\d{{1,5}}\]| -?\d{{1,10}})",
     r"Internal error: .{0,200}",
     r"general protection (?:fault|error).{0,200}",
     r"[a-z][a-z0-9 _-]{2,40}: [0-9a-f]{4} \[#\d{1,5}\]" + _ROW,
@@ -246,6 +247,8 @@ _WHOLE_WARNING = re.compile(_whole(_WARNINGS), re.ASCII)
 _WHOLE_OFFSET = re.compile(_whole(_OFFSETS), re.ASCII)
 _WHOLE_END = re.compile(_whole(_ENDS), re.ASCII)
 
+_WHOLE = (_WHOLE_ADDRESS, _WHOLE_EVIDENCE, _WHOLE_OOPS, _WHOLE_WARNING, _WHOLE_OFFSET, _WHOLE_END)
+
 
 def address_form(text: str, start: int = 0) -> re.Match[str] | None:
     """The whole text as one form with code addresses, or ``None``; ``start`` is where the kernel's text begins.
@@ -284,16 +287,17 @@ def ends_report(text: str, start: int = 0) -> bool:
 def kernel_lines(text: str, start: int = 0) -> list[str]:
     """The lines of a text, if all of it is what kernels print in a crash report; else none.
 
-    One form is one line, whatever stands in a process name in it. Records of several lines are made of address lines
-    and registers alone, in which there is no room for a user's string.
+    One form is one line, without the process name in it, which can hold an address or a line feed. Records of several
+    lines are made of address lines and registers alone, in which there is no room for a user's string.
     """
     if len(text) > MAX_CHARS or _USER_FIRST.search(text, start):
         return []
-    if any(
-        form.fullmatch(text, start) is not None
-        for form in (_WHOLE_ADDRESS, _WHOLE_EVIDENCE, _WHOLE_OOPS, _WHOLE_WARNING, _WHOLE_OFFSET, _WHOLE_END)
-    ):
-        return [text.replace("\n", " ")]
+    for form in _WHOLE:
+        found = form.fullmatch(text, start)
+        if found is not None:
+            name_start, name_end = process_name(found)
+            without_name = text[:name_start] + text[name_end:] if name_start >= 0 else text
+            return [without_name.replace("\n", " ")]
     lines = text.split("\n")
     if len(lines) > 1 and all(not line or is_row(line) for line in lines):
         return lines

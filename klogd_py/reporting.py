@@ -122,6 +122,7 @@ class Reporting:
             try:
                 await scrape.open()
             except OSError as error:
+                scrape.close()
                 logger.warning("metrics.listen = %r cannot be used: %s", wanted.listen, error.strerror or error)
             else:
                 self._scrape = scrape

@@ -70,7 +70,8 @@ class Scrape:
         try:
             async with asyncio.timeout(REQUEST_LIMIT_S):
                 request = await reader.readuntil(b"\r\n\r\n")
-            del self._silent[writer]
+            if self._silent.pop(writer, writer) is writer:
+                return  # cut off in the same moment, to make room
             self._answered[writer] = None
             async with asyncio.timeout(ANSWER_LIMIT_S):
                 writer.write(self._reply(request))

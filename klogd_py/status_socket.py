@@ -83,9 +83,13 @@ class StatusSocket:
         self._kept: dict[bool, tuple[float, bytes]] = {}
         try:
             self._local = LocalSocket(path, owner=owner)
+        except OSError as error:
+            raise SocketUnusable(f"{path}: {error.strerror or error}") from error
+        try:
             if group is not None:
                 self._open_to(group)
         except OSError as error:
+            self._local.close()
             raise SocketUnusable(f"{path}: {error.strerror or error}") from error
         self._listening = self._local.socket
         self._jobs = jobs or Jobs()

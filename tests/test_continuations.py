@@ -113,3 +113,9 @@ def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(pieces: 
     assert [line.seq for line in lines] == sorted(line.seq for line in lines if line.seq is not None)
     assert sorted(seq for line in lines for seq in (line.seq, *line.parts) if seq is not None) == [*range(len(records))]
     assert all(line.text == "".join(f"<{seq}>:" for seq in (line.seq, *line.parts)) for line in lines)
+
+
+def test_a_joiner_begun_anew_keeps_apart_what_the_first_did() -> None:
+    joiner = Joiner(lambda seq, other: True).anew()
+    pieces: list[Record | Gap] = [Record("a", 6, 1, 1), Record("b", 6, 2, 2, "c")]
+    assert [item.text for item in joiner.take(pieces, 0.0) if isinstance(item, Record)] == ["a", "b"]

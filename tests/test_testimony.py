@@ -186,3 +186,34 @@ def test_line_without_stamp_is_no_evidence_among_stamped_ones(tmp_path: Path, ru
         listener = Listener(survey_of(tmp_path / "System.map"), Origin.CAPTURE)
         listener.hear(heard)
         assert (listener.survey.slide is not None) is is_known
+
+
+@pytest.mark.parametrize("name", ["[<40000001>]", "[<c0155f90>]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CPU: 0 UID: 1000 PID: 41 Comm: {} Not tainted 6.12.1 #1",
+        "BUG: Bad page state in process {}  pfn:12345",
+        "BUG: scheduling while atomic: {}/41/0x00000002",
+        "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [{}:41]",
+        "WARNING: mm/memblock.c:904 at memblock_alloc+0x1/0x2, CPU#0: {}/12",
+        "{}(41): Oops 1",
+    ],
+)
+def test_process_name_is_cut_out_of_evidence(text: str, name: str) -> None:
+    """On machines of 32 bits a process name can hold a whole address."""
+    lines = testimony.evidence(of_kernel(text.format(name)), Origin.RECORDS)
+    assert lines == testimony.evidence(of_kernel(text.format("")), Origin.RECORDS) != []
+    assert not find(lines[0])
+
+
+@pytest.mark.parametrize("text", ["Hardware name: (1): Oops 1", "[U] (1): Oops 1"])
+def test_other_message_of_fifteen_bytes_is_no_oops(text: str) -> None:
+    assert not testimony.begins_oops(of_kernel(text), Origin.RECORDS)
+
+
+def test_few_frames_revoke_no_proved_slide(tmp_path: Path, running: Kernel) -> None:
+    listener = Listener(survey_of(tmp_path / "System.map"))
+    listener.hear(records(oops(running, Random(3))))
+    listener.hear(records(["Call Trace:", f" {BASE + running.slide + 0x7FFFFFF:#x}"]))
+    assert listener.survey.slide is not None

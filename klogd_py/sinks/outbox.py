@@ -229,7 +229,8 @@ class Outbox:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._pause_s = SHORTEST_PAUSE_S
-        self._take_replacement()
+        if not self.is_sending:  # a thread is writing, and takes it itself before its next chunk
+            self._take_replacement()
 
     def _take_replacement(self) -> None:
         if self._replacement is not None and not self.sink.begun:

@@ -115,6 +115,8 @@ class Ground:
         One line cannot take back what a whole trace has proved. So the slide that a trace states counts only beside
         as many frames as it takes to prove one, none of which contradicts it.
         """
+        if sum(frame.reliable for frame in trace.frames) < FEWEST_FRAMES:
+            return ""
         found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
             return found.against

@@ -36,7 +36,7 @@ class Mention(Struct, frozen=True, gc=False):
 # What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a syslog stamp, <N>,
 # dmesg -x, the kernel's own word of a loss, the prompt of a serial console, [time], [caller].
 ENVELOPE = re.compile(
-    r"(?:> ?)*"
+    r"(?:> ?){0,64}"
     r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
     r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
     r"(?:(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]) *+"

@@ -81,6 +81,7 @@ def test_after_a_reboot_the_old_position_suppresses_nothing(session: Session) ->
     session.machine.run("systemctl enable -q klogd-py && sync")
     session.machine.reboot()
     session.machine.wait_until("systemctl is-active -q klogd-py")
+    session.machine.wait_until(f"grep -q $(tr -d - </proc/sys/kernel/random/boot_id) {POSITION}")
     assert b"boot_id" in old
     assert session.machine.get(POSITION) != old
     seqs = [line.seq for line in lines_of(session)]

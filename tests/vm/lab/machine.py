@@ -148,13 +148,29 @@ class Machine:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def __enter__(self) -> "Machine":
-        """Start."""
+        """Start; once more if the kernel panicked.
+
+        Under emulation a kernel loses now and then the race in which it patches its own text, before anything of ours runs.
+        """
+        try:
+            self.start()
+        except GuestFailed as error:
+            self.stop()
+            if "its kernel panicked" not in str(error):
+                raise
+            self.console.unlink(missing_ok=True)
+            self._start_or_stop()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start_or_stop(self) -> None:
         try:
             self.start()
         except BaseException:
             self.stop()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop."""

@@ -55,11 +55,7 @@ def withheld_in_prose(record: Record, hashes_pointers: bool) -> Withheld | None:
 
 def evidence(record: Record, origin: Origin) -> list[str]:
     """The lines of a record that are part of what the kernel says of a crash; none if it proves nothing."""
-    if origin is Origin.LINES or not _is_of_kernel(record, origin) or _is_piece(record):
-        return []
-    if record.prefix is not None and record.severity >= Severity.INFO and "Code: " in record.text:
-        return []  # the bytes at which a process failed (arch/x86/kernel/dumpstack.c show_opcodes)
-    return oops_lines.kernel_lines(record.text, _text_start(record, origin))
+    return oops_lines.kernel_lines(record.text, _text_start(record, origin)) if _may_prove(record, origin) else []
 
 
 def begins_trace(record: Record, origin: Origin) -> bool:
@@ -75,14 +71,20 @@ def begins_trace(record: Record, origin: Origin) -> bool:
 
 def begins_oops(record: Record, origin: Origin) -> bool:
     """Whether a record is the header of an oops, a panic, or what else ends a kernel."""
-    is_proof = bool(evidence(record, origin))
-    return is_proof and oops_lines.begins_oops(record.text, _text_start(record, origin))
+    return _may_prove(record, origin) and oops_lines.begins_oops(record.text, _text_start(record, origin))
 
 
 def ends_trace(record: Record, origin: Origin) -> bool:
     """Whether a record is the end marker of a trace."""
-    is_proof = bool(evidence(record, origin))
-    return is_proof and oops_lines.ends_report(record.text, _text_start(record, origin))
+    return _may_prove(record, origin) and oops_lines.ends_report(record.text, _text_start(record, origin))
+
+
+def _may_prove(record: Record, origin: Origin) -> bool:
+    """Whether a record can be evidence if its text is a form of the kernel's: by who wrote it, and by its borders."""
+    if origin is Origin.LINES or not _is_of_kernel(record, origin) or _is_piece(record):
+        return False
+    # The bytes at which a process failed come at level info (arch/x86/kernel/dumpstack.c show_opcodes).
+    return record.prefix is None or record.severity < Severity.INFO or "Code: " not in record.text
 
 
 def _is_of_kernel(record: Record, origin: Origin) -> bool:

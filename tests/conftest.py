@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,15 @@ def place(tmp_path: Path) -> Path:
         if folder.owner() == "root" and folder != Path("/tmp"):
             folder.chmod(0o755)
     return tmp_path
+
+
+@pytest.fixture
+def signals_as_before() -> Iterator[None]:
+    """A Daemon in this process ignores these signals; what runs after it may not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,6 @@
 """As klogd, klogd-py does what the classic klogd was recorded to do, or what docs/classic.md says it does instead."""
 
-import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,16 +19,9 @@ from tests.journeys.classic_vectors import DATA, Vector, load
 if not DATA.exists():
     pytest.skip(f"the recorded cases of the classic klogd are not at {DATA}", allow_module_level=True)
 
+pytestmark = pytest.mark.usefixtures("signals_as_before")
+
 VECTORS = {vector.name: vector for vector in load()}
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    """A Daemon in this process ignores these signals; what runs after it may not."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,17 +14,11 @@ from klogd_py.status import Status
 from klogd_py.testimony import Withheld
 from tests.fakes import FakeRing
 
+pytestmark = pytest.mark.usefixtures("signals_as_before")
+
 BOUND_S = 20.0
 LIES_AT = 0xFFFFFFFF816B9363
 KALLSYMS = "ffffffff81000000 T _text\nffffffff816b9000 t vfs_write\nffffffff816b9800 t vfs_read\nffffffff82000000 T _etext\n"
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 class Machine:

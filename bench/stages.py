@@ -9,14 +9,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py import kmsg
-from klogd_py.addresses import suspects
-from klogd_py.clock import LiveClock
-from klogd_py.position import Ledger
-from klogd_py.record import Record, Unknown
+from klogd_py.oops.address_scanner import suspects
+from klogd_py.pipeline.clock import LiveClock
+from klogd_py.pipeline.symbolize import Manner, translate
+from klogd_py.record.types import Record, Unknown
+from klogd_py.sinks.cursor_file import Ledger
 from klogd_py.sinks.file import FileSink
-from klogd_py.sinks.syslog import SyslogSink
-from klogd_py.translate import Manner, translate
+from klogd_py.sinks.local_syslog import SyslogSink
+from klogd_py.sources import kmsg_format
 
 BATCH = 512
 RUNS = 51
@@ -33,13 +33,13 @@ class Figure(Struct, frozen=True):
 def figures() -> list[Figure]:
     """Microseconds of CPU per record for each stage, and per batch for the position."""
     raws = [sample(number) for number in range(BATCH)]
-    records = kmsg.parse_all(raws)
+    records = kmsg_format.parse_all(raws)
     texts = [record.text for record in records]
     clock = LiveClock()
     entries = translate(records, nowhere, Manner(), clock.walls_of)
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     jobs: dict[str, Callable[[], object]] = {
-        "parse": lambda: kmsg.parse_all(raws),
+        "parse": lambda: kmsg_format.parse_all(raws),
         "question: which may hold an address": lambda: suspects(texts),
         "translate, question included": lambda: translate(records, nowhere, Manner(), clock.walls_of),
         "frame for a file": lambda: to_file.frames(entries),
@@ -84,7 +84,7 @@ def _read() -> list[Figure]:
     count = 0
     before_ns = time.process_time_ns()
     try:
-        while os.read(descriptor, kmsg.BUFFER_BYTES):
+        while os.read(descriptor, kmsg_format.BUFFER_BYTES):
             count += 1
     except OSError:  # nothing more, or the ring has overrun us
         pass

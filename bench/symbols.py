@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 from bench.stages import Figure, at_no_time, cpu_s
-from klogd_py.invocation import Invocation
-from klogd_py.record import Record
+from klogd_py.config.run_options import Invocation
+from klogd_py.pipeline.symbolize import Manner, translate
+from klogd_py.record.types import Record
 from klogd_py.symbols import kallsyms, system_map
-from klogd_py.symbols.survey import survey
-from klogd_py.symbols.table import Table
-from klogd_py.translate import Manner, translate
+from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.symbol_table import Table
 
 FIRST = 0xFFFFFFFF81000000
 APART = 64

@@ -2,6 +2,6 @@
 
 import sys
 
-from klogd_py.cli import main
+from klogd_py.cli.main import main
 
 sys.exit(main())

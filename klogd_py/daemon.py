@@ -12,32 +12,33 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from klogd_py import config as configuration
-from klogd_py import device, notify, privileges, signals, text_device
-from klogd_py.bookkeeper import Bookkeeper
-from klogd_py.carrier import Carrier
-from klogd_py.clock import Clock, LiveClock, ReplayClock
-from klogd_py.config import BadConfig
-from klogd_py.device import KmsgDevice, Source
-from klogd_py.errors import in_words
-from klogd_py.flood import Limiter
-from klogd_py.gaps import announce
-from klogd_py.invocation import Invocation
-from klogd_py.jobs import Jobs
-from klogd_py.naming import Naming
-from klogd_py.outlets import Outlets
-from klogd_py.position import PositionInUse, boot_id
-from klogd_py.record import Severity
-from klogd_py.replay import open_replay
-from klogd_py.reporting import Reporting
-from klogd_py.settings import Config, Flood
-from klogd_py.sinks.mailroom import Mailroom
-from klogd_py.snapshot import Camera
+from klogd_py.config import loader as configuration
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.run_options import Invocation
+from klogd_py.config.schema import Config, Flood
+from klogd_py.monitoring.reporter import Reporting
+from klogd_py.monitoring.status_builder import Camera
+from klogd_py.oops.provenance import Origin
+from klogd_py.pipeline.clock import Clock, LiveClock, ReplayClock
+from klogd_py.pipeline.pipeline import Carrier
+from klogd_py.pipeline.ratelimit import Limiter
+from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.pipeline.symbolize import Decoded, Manner, Style
+from klogd_py.record.gaps import announce
+from klogd_py.record.types import Severity
+from klogd_py.sinks.cursor_file import PositionInUse, boot_id
+from klogd_py.sinks.cursor_store import Bookkeeper
+from klogd_py.sinks.factory import Outlets
+from klogd_py.sinks.manager import Mailroom
+from klogd_py.sources import kmsg_device, proc_kmsg
+from klogd_py.sources.capture import open_replay
+from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.symbols import search
-from klogd_py.symbols.sources import Sources
-from klogd_py.testimony import Origin
-from klogd_py.translate import Decoded, Manner, Style
-from klogd_py.watch.follower import Follower
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.system import privileges, sd_notify, signals
+from klogd_py.system.errors import in_words
+from klogd_py.system.jobs import Jobs
+from klogd_py.watch.watcher import Follower
 
 STOP_LIMIT_S = 5.0
 SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
@@ -157,7 +158,7 @@ class Daemon:
         self.jobs.value("start", ready, None)
 
     def _tell_ready(self) -> None:
-        self.jobs.value("service manager", lambda: notify.tell(f"READY=1\n{self.reporting.line}"), None)
+        self.jobs.value("service manager", lambda: sd_notify.tell(f"READY=1\n{self.reporting.line}"), None)
 
     async def _carry(self, beginning: asyncio.Task[None]) -> None:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
@@ -188,14 +189,14 @@ class Daemon:
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_replay(self._invocation.input, self._invocation.input_form)
-        return device.open_source(self.config.input.source, self._invocation.handed)
+        return kmsg_device.open_source(self.config.input.source, self._invocation.handed)
 
     @property
     def _origin(self) -> Origin:
         """How the source's records come."""
         if not self._live:
             return Origin.CAPTURE
-        return Origin.LINES if isinstance(self.source, text_device.ProcKmsg) else Origin.RECORDS
+        return Origin.LINES if isinstance(self.source, proc_kmsg.ProcKmsg) else Origin.RECORDS
 
     @property
     def _numbered(self) -> bool:
@@ -212,7 +213,7 @@ class Daemon:
         if not self.config.console_level:
             return
         try:
-            text_device.set_console_level(self.config.console_level)
+            proc_kmsg.set_console_level(self.config.console_level)
         except OSError as error:
             logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
         except Exception as error:
@@ -258,7 +259,7 @@ class Daemon:
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
-            self.jobs.value("service manager", lambda: notify.tell(notify.reloading(time.monotonic())), None)
+            self.jobs.value("service manager", lambda: sd_notify.tell(sd_notify.reloading(time.monotonic())), None)
             self._standing = configuration.standing(self._config_path)
             try:
                 config = self._invocation.config()
@@ -353,9 +354,9 @@ class Daemon:
     # Housekeeping
 
     async def _feed_watchdog(self) -> None:
-        period_s = notify.watchdog_period_s(os.environ, os.getpid())
+        period_s = sd_notify.watchdog_period_s(os.environ, os.getpid())
         while period_s is not None:
-            notify.tell("WATCHDOG=1")
+            sd_notify.tell("WATCHDOG=1")
             await asyncio.sleep(period_s)
 
     def _save_positions(self) -> None:
@@ -371,7 +372,7 @@ class Daemon:
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
         jobs = self.jobs
-        jobs.value("service manager", lambda: notify.tell("STOPPING=1"), None)
+        jobs.value("service manager", lambda: sd_notify.tell("STOPPING=1"), None)
         jobs.value("watchers", self._follower.close, None)
         now_s = asyncio.get_running_loop().time
         end_s = now_s() + STOP_LIMIT_S

@@ -21,12 +21,12 @@ STARTERS: dict[str, int | str] = {
 QUALIFIED = {"gather": "asyncio", "register": "atexit", "signal": "signal", "Process": "multiprocessing", "fork": "os"}
 # What has a boundary of its own, and why.
 OWN_BOUNDARY = {
-    ("courier.py", "_work"): "whatever a call raises is handed to who waits for it",
-    ("courier.py", "settle"): "hands over an answer",
-    ("jobs.py", "escaped"): "is the boundary of what libraries start",
-    ("signals.py", "_end"): "ends the program, while nothing runs yet",
-    ("classic.py", "os.fork"): "is the daemon itself",
-    ("device.py", "woken.set"): "sets an event",
+    ("system/worker_thread.py", "_work"): "whatever a call raises is handed to who waits for it",
+    ("system/worker_thread.py", "settle"): "hands over an answer",
+    ("system/jobs.py", "escaped"): "is the boundary of what libraries start",
+    ("system/signals.py", "_end"): "ends the program, while nothing runs yet",
+    ("system/pidfile.py", "os.fork"): "is the daemon itself",
+    ("sources/kmsg_device.py", "woken.set"): "sets an event",
     ("symbols/file_bytes.py", "os.close"): "closes a descriptor that nobody else has",
 }
 

@@ -1,6 +1,6 @@
 """A status document with something in every part of it."""
 
-from klogd_py.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
+from klogd_py.monitoring.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
 
 SEVERITIES = {"emerg": 0, "alert": 1, "crit": 0, "err": 2, "warning": 3, "notice": 0, "info": 1195, "debug": 0}
 

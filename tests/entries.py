@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from klogd_py import gaps
-from klogd_py.record import Cause, Entry, Gap, Place, Record
+from klogd_py.record import gaps
+from klogd_py.record.types import Cause, Entry, Gap, Place, Record
 
 WALL_US = 1_795_421_622_123_456  # 2026-11-23T08:13:42.123456Z
 PLACE = Place("vfs_write", 0x1D, 0x40, "ext4", "T", "System.map")

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from klogd_py import kmsg
-from klogd_py.device import KmsgDevice
-from klogd_py.record import Entry, Record
+from klogd_py.record.types import Entry, Record
 from klogd_py.sinks import SinkDown, SinkGone
+from klogd_py.sources import kmsg_format
+from klogd_py.sources.kmsg_device import KmsgDevice
 
 LONGEST_DATAGRAM_BYTES = 1 << 20
 
@@ -39,7 +39,7 @@ class FakeKmsg:
     def say(self, *seqs: int) -> None:
         """The kernel logs one record for each of these sequence numbers."""
         for seq in seqs:
-            self._kernel.send(kmsg.render(Record(f"record {seq}", 6, seq, seq * 1000)))
+            self._kernel.send(kmsg_format.render(Record(f"record {seq}", 6, seq, seq * 1000)))
             self._said += 1
 
     def refuse(self, number: int = errno.EPIPE) -> None:
@@ -88,7 +88,7 @@ class FakeRing:
         """The kernel logs so many records, ``word`` and their number; ``raw`` in place of what it would write."""
         for _ in range(count):
             seq = self._next
-            self._raws[seq] = raw or kmsg.render(Record(f"{word} {seq}", prefix, seq, seq * 1000))
+            self._raws[seq] = raw or kmsg_format.render(Record(f"{word} {seq}", prefix, seq, seq * 1000))
             self._next += 1
             if len(self._raws) > self._capacity:
                 del self._raws[self._oldest]

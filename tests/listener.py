@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from klogd_py import testimony
-from klogd_py.addresses import Mention
-from klogd_py.counters import Counters
-from klogd_py.record import Entry, Gap, Place, Quality, Record
-from klogd_py.symbols.learning import Learning
-from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import Survey, survey
-from klogd_py.testimony import Origin, Withheld
-from klogd_py.translate import Manner, translate
+from klogd_py.oops import provenance
+from klogd_py.oops.address_scanner import Mention
+from klogd_py.oops.provenance import Origin, Withheld
+from klogd_py.pipeline.kaslr import Learning
+from klogd_py.pipeline.stats import Counters
+from klogd_py.pipeline.symbolize import Manner, translate
+from klogd_py.record.types import Entry, Gap, Place, Quality, Record
+from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_sources import Sources
 
 
 def walls_of(records: Sequence[Record]) -> tuple[Sequence[int], Sequence[Quality | None]]:
@@ -46,7 +46,7 @@ class Listener:
         self.entries += translate(ready, place_of, Manner(), walls_of, judge=self._judge)
 
     def _judge(self, record: Record, mentions: Sequence[Mention]) -> Withheld | None:
-        reason = testimony.withheld(record, mentions, self._origin)
+        reason = provenance.withheld(record, mentions, self._origin)
         self.withheld += [reason] if reason is not None else []
         return reason
 

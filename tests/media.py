@@ -18,12 +18,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.record import Entry
+from klogd_py.record.types import Entry
 from klogd_py.sinks import Sink
 from klogd_py.sinks.console import ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.syslog import SyslogSink
+from klogd_py.sinks.local_syslog import SyslogSink
 from tests.fakes import DatagramListener, JournalListener, StreamListener
 
 _NUMBER = re.compile(r"record (\d+);")

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py import config, options
-from klogd_py.settings import Config
+from klogd_py.cli import parser
+from klogd_py.config import loader
+from klogd_py.config.schema import Config
 
 PROJECT = Path(__file__).parent.parent
 PAGES = tuple(PROJECT / "docs" / name for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5"))
@@ -21,8 +22,8 @@ DEFAULTS = msgspec.json.decode(msgspec.json.encode(Config()), type=dict[str, obj
 _FLAG = re.compile(r"\bFl (Fl )?([A-Za-z0-9][A-Za-z0-9-]*)")
 
 
-def mandoc(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = ["mandoc", *options, str(page)]
+def mandoc(page: Path, *parser: str) -> subprocess.CompletedProcess[str]:
+    command = ["mandoc", *parser, str(page)]
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
 
 
@@ -86,12 +87,12 @@ def test_the_page_renders_under_its_own_name(page: Path) -> None:
 
 @pytest.mark.parametrize(("program", "page"), [("klogd-py", COMMANDS), ("klogd", DROP_IN)])
 def test_a_page_lists_exactly_the_options_that_its_program_takes(program: str, page: str) -> None:
-    assert listed_options(page) == options_of(options.parser(program))
+    assert listed_options(page) == options_of(parser.parser(program))
 
 
 def test_the_page_lists_exactly_the_commands() -> None:
     items = re.findall(r"^\.It Cm (\S+)", section(COMMANDS, "COMMANDS"), re.MULTILINE)
-    assert items == list(subparsers(options.parser("klogd-py")))
+    assert items == list(subparsers(parser.parser("klogd-py")))
 
 
 def test_the_page_shows_the_places_of_a_map_in_the_order_in_which_they_are_searched() -> None:
@@ -105,7 +106,7 @@ def test_the_page_shows_exactly_the_keys_that_there_are_each_with_its_default() 
 
 def test_the_example_in_the_page_is_a_right_configuration() -> None:
     example = displays(section(CONFIGURATION, "EXAMPLES"))[0]
-    assert config.parse(example.encode(), "example")
+    assert loader.parse(example.encode(), "example")
 
 
 def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
@@ -113,8 +114,8 @@ def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
     wrong = {"[names]\nmaps = 1": shown[0], "[watch]\nfiles = 1": shown[1], "\n\nsinks 1": shown[2]}
     for text, line in wrong.items():
         name = line.split(": ")[1]
-        with pytest.raises(config.BadConfig) as raised:
-            config.parse(text.encode(), name)
+        with pytest.raises(loader.BadConfig) as raised:
+            loader.parse(text.encode(), name)
         assert f"klogd-py: {raised.value}" == line
 
 
@@ -122,4 +123,4 @@ def test_the_shipped_configuration_holds_every_key_and_loads_to_exactly_the_defa
     assert tomllib.loads(SHIPPED.read_text()) == DEFAULTS
     copy = tmp_path / SHIPPED.name  # away from whatever drop-ins may lie beside it
     copy.write_bytes(SHIPPED.read_bytes())
-    assert config.load(copy, must_exist=True) == Config()
+    assert loader.load(copy, must_exist=True) == Config()

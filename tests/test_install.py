@@ -51,7 +51,7 @@ def files(root: Path) -> list[str]:
 
 def test_program_configuration_unit_and_manual_pages_are_installed_below_destdir(root: Path) -> None:
     assert [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")] == INSTALLED
-    assert (root / "usr/lib/klogd-py/klogd_py/cli.py").exists()
+    assert (root / "usr/lib/klogd-py/klogd_py/cli/main.py").exists()
 
 
 def test_the_installed_program_runs_with_its_own_libraries_alone(root: Path) -> None:

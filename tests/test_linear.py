@@ -16,17 +16,17 @@ from random import Random
 import msgspec
 import pytest
 
-from klogd_py import kmsg, lines
-from klogd_py.addresses import find
-from klogd_py.filtering import pieces, renamed
-from klogd_py.holdback import Holdback
-from klogd_py.oops_lines import MAX_CHARS, address_form, begins_report, kernel_lines
-from klogd_py.record import Place, Record, Unknown
-from klogd_py.replay import Replay
-from klogd_py.text_device import ProcKmsg
-from klogd_py.traces import from_capture, gather
-from klogd_py.translate import Manner
-from tests.test_forms import ALL_LINES
+from klogd_py.oops.address_scanner import find
+from klogd_py.oops.crash_lines import MAX_CHARS, address_form, begins_report, kernel_lines
+from klogd_py.oops.trace_buffer import Holdback
+from klogd_py.oops.trace_parser import from_capture, gather
+from klogd_py.pipeline.stream_filter import pieces, renamed
+from klogd_py.pipeline.symbolize import Manner
+from klogd_py.record.types import Place, Record, Unknown
+from klogd_py.sources import kmsg_format, text_formats
+from klogd_py.sources.capture import Replay
+from klogd_py.sources.proc_kmsg import ProcKmsg
+from tests.oops.test_address_patterns import ALL_LINES
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
 MB = 1 << 20
@@ -93,13 +93,13 @@ def test_a_record_is_judged_in_linear_time(run: str) -> None:
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])
 def test_a_long_line_is_read_in_linear_time_in_whatever_form(run: str) -> None:
-    syslog = lines.syslog_in_year(2026)
-    for job in (lines.klogd, lines.dmesg, syslog, lines.form_of, from_capture, lambda text: gather([text])):
+    syslog = text_formats.syslog_in_year(2026)
+    for job in (text_formats.klogd, text_formats.dmesg, syslog, text_formats.form_of, from_capture, lambda text: gather([text])):
         for head in ("<4>[    1.000000] ", "kern  ", "Nov 19 12:34:38 "):
             assert_linear(lambda size, job=job, head=head: job(head + run * (size // len(run))), MB // 8)  # type: ignore[misc]
     raw = run.encode("utf-8", "surrogateescape")
-    assert_linear(lambda size: kmsg.parse(b"4,1,1,-;" + raw * (size // len(raw)) + b"\n A=b\n"), MB // 4)
-    assert_linear(lambda size: kmsg.parse_all([b"4,1,1," + raw * (size // len(raw)) + b";\n"]), MB // 4)
+    assert_linear(lambda size: kmsg_format.parse(b"4,1,1,-;" + raw * (size // len(raw)) + b"\n A=b\n"), MB // 4)
+    assert_linear(lambda size: kmsg_format.parse_all([b"4,1,1," + raw * (size // len(raw)) + b";\n"]), MB // 4)
 
 
 OOPS_LINES = ["Oops: 0000 [#1] SMP", *ALL_LINES, "RAX: ffffffff926b7cde RBX: ffffffff926b7cde", "Code: 0f 0b <0f> 0b"]
@@ -190,7 +190,14 @@ SOUGHT = sought()
 
 # Those of the configuration are for what root wrote, those of the evidence for tables of ours and names of a map.
 TRUSTED = {
-    PACKAGE / name for name in ("config.py", "loopback.py", "setting_checks.py", "setting_types.py", "symbols/evidence.py")
+    PACKAGE / name
+    for name in (
+        "config/loader.py",
+        "config/listen_address.py",
+        "config/validation.py",
+        "config/value_types.py",
+        "symbols/kaslr/scoring.py",
+    )
 }
 
 

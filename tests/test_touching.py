@@ -13,16 +13,24 @@ BY_NAME = {
 }
 # fmt: on
 ALLOWED = {
-    ("local_socket", "bind"),  # where demand_lasting has been asked
-    ("local_socket", "chmod"),  # through /proc/self/fd
-    ("local_socket", "chown"),
-    ("local_socket", "mkdir"),  # in an open directory of root's own
-    ("metrics", "rename"),  # within an open directory
-    ("metrics", "unlink"),
-    ("trusted_directory", "unlink"),
+    ("system/local_socket", "bind"),  # where demand_lasting has been asked
+    ("system/local_socket", "chmod"),  # through /proc/self/fd
+    ("system/local_socket", "chown"),
+    ("system/local_socket", "mkdir"),  # in an open directory of root's own
+    ("monitoring/prometheus", "rename"),  # within an open directory
+    ("monitoring/prometheus", "unlink"),
+    ("system/trusted_directory", "unlink"),
     ("watch/uevents", "bind"),  # netlink
 }
-MAY_CREATE = {"classic", "metrics", "position", "regular_file", "sinks/file", "sinks/held", "trusted_directory"}
+MAY_CREATE = {
+    "system/pidfile",
+    "monitoring/prometheus",
+    "sinks/cursor_file",
+    "system/regular_file",
+    "sinks/file",
+    "sinks/preopened_files",
+    "system/trusted_directory",
+}
 
 
 def test_nothing_else_is_touched_by_its_name() -> None:

@@ -7,8 +7,8 @@ import errno
 from collections.abc import Sequence
 from typing import Protocol
 
-from klogd_py.errors import in_words
-from klogd_py.record import Entry
+from klogd_py.record.types import Entry
+from klogd_py.system.errors import in_words
 
 # What a Unix socket answers whose listener has gone, and perhaps come back under the same name.
 REPLACED = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ)

@@ -7,7 +7,7 @@ is found by halves, and sent in a plain form: its text in ASCII, without fields 
 import time
 from collections.abc import Callable, Sequence
 
-from klogd_py.record import USER, Entry, Record, Severity
+from klogd_py.record.types import USER, Entry, Record, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkFailed
 
 LONGEST_PLAIN = 8192

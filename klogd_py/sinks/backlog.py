@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
-from klogd_py.record import Entry
+from klogd_py.record.types import Entry
 
 ENTRY_OVERHEAD_BYTES = 400  # about what an Entry and its Record occupy besides their text
 

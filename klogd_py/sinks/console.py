@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from enum import Enum
 
-from klogd_py.record import Entry, Severity
+from klogd_py.record.types import Entry, Severity
 from klogd_py.sinks import SinkGone
-from klogd_py.sinks.text import Stamps, document, printable, speaker
+from klogd_py.sinks.formats import Stamps, document, printable, speaker
 
 _RESET = b"\x1b[0m"
 _COLOURS = {

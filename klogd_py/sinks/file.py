@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
-from klogd_py.record import Entry
+from klogd_py.record.types import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.held import HeldFiles
-from klogd_py.sinks.text import OTHER_TAG, Stamps, claims_to_be_ours, document, host_name, printable, said_in_all
-from klogd_py.trusted_directory import directory_of
+from klogd_py.sinks.formats import OTHER_TAG, Stamps, claims_to_be_ours, document, host_name, printable, said_in_all
+from klogd_py.sinks.preopened_files import HeldFiles
+from klogd_py.system.trusted_directory import directory_of
 
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 

@@ -13,9 +13,9 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from klogd_py.record import Entry
+from klogd_py.record.types import Entry
 from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
-from klogd_py.sinks.text import speaker, spoken
+from klogd_py.sinks.formats import speaker, spoken
 
 SOCKET = "/run/systemd/journal/socket"
 LONGEST_TEXT = 1 << 15  # characters, far beyond any kernel record; only a capture can hold more, which is cut

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.symbols.table import LONGEST_NAME_BYTES
+from klogd_py.symbols.symbol_table import LONGEST_NAME_BYTES
 
 RELOCATABLE, EXECUTABLE, SHARED = 1, 2, 3
 X86_64, AARCH64 = 62, 183

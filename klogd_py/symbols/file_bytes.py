@@ -11,7 +11,7 @@ import os
 import weakref
 from pathlib import Path
 
-from klogd_py.regular_file import open_regular
+from klogd_py.system.regular_file import open_regular
 
 BLOCK_BYTES = 4096
 MOST_BLOCKS = 512

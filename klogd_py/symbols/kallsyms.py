@@ -12,8 +12,8 @@ import re
 
 from msgspec import Struct
 
-from klogd_py.record import Unknown
-from klogd_py.symbols.table import HOLE, Table
+from klogd_py.record.types import Unknown
+from klogd_py.symbols.symbol_table import HOLE, Table
 
 PSEUDO_MODULES = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))  # the kernel names them untagged
 PAGE_BYTES = 4096

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from klogd_py.symbols.identity import Standing, Verdict
+from klogd_py.symbols.map_check import Standing, Verdict
 from klogd_py.symbols.system_map import SystemMap
 
 KEPT = "kept as it was read, since what is there now is refused"

@@ -5,10 +5,11 @@ Whatever is missing or unusable becomes a remark; nothing here is fatal.
 
 from pathlib import Path
 
-from klogd_py.record import Unknown
-from klogd_py.symbols import file_bytes, kallsyms, modules, system_map
-from klogd_py.symbols.layouts import ModuleFiles
-from klogd_py.symbols.sources import Sources
+from klogd_py.record.types import Unknown
+from klogd_py.symbols import file_bytes, kallsyms, system_map
+from klogd_py.symbols.modules import proc_modules
+from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.symbol_sources import Sources
 
 RESTRICTED = (
     "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
@@ -40,23 +41,23 @@ def kallsyms_of(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
     return symbols
 
 
-def modules_of(sources: Sources, remarks: list[str]) -> modules.Modules:
+def modules_of(sources: Sources, remarks: list[str]) -> proc_modules.Modules:
     """The loaded modules."""
     if not sources.modules:
-        return modules.Modules(())
+        return proc_modules.Modules(())
     path = Path(sources.modules)
     try:
         raw = sources.read(sources.modules)
-        if len(raw) > modules.LARGEST_BYTES:
-            remarks.append(f"{path}: larger than {modules.LARGEST_BYTES >> 20} MiB, and no list of modules therefore")
-            return modules.Modules(())
+        if len(raw) > proc_modules.LARGEST_BYTES:
+            remarks.append(f"{path}: larger than {proc_modules.LARGEST_BYTES >> 20} MiB, and no list of modules therefore")
+            return proc_modules.Modules(())
         listing = raw.decode("utf-8", "replace")
-        return modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
+        return proc_modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
     except FileNotFoundError:
-        return modules.Modules(())  # a kernel without loadable modules
+        return proc_modules.Modules(())  # a kernel without loadable modules
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")
-        return modules.Modules(())
+        return proc_modules.Modules(())
 
 
 def module_files_of(sources: Sources) -> ModuleFiles:

@@ -18,9 +18,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.regular_file import open_regular
 from klogd_py.symbols.file_bytes import Buffer, FileBytes
-from klogd_py.symbols.table import HOLE
+from klogd_py.symbols.symbol_table import HOLE
+from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"
 COPIED_BYTES = 16 << 20  # a distribution's map has 5 to 10 MiB
@@ -61,7 +61,7 @@ class Text(Protocol):
 class SystemMap(Struct, frozen=True):
     """A map ready to be searched.
 
-    ``lines`` are as `klogd_py.symbols.table.Table` wants them. ``version`` is the number N of the first ``Version_N``
+    ``lines`` are as `klogd_py.symbols.symbol_table.Table` wants them. ``version`` is the number N of the first ``Version_N``
     symbol, if there is one. ``remark`` says in words what had to be mended, and is empty for a map in order. ``stamp``
     changes with the file: its size and when it was written. Only a kernel image has a ``build_id`` and its ``text``.
     """

@@ -15,8 +15,8 @@ from pathlib import Path
 from klogd_py.symbols import elf, file_bytes
 from klogd_py.symbols.elf import Elf, NotElf, Section, Symbol
 from klogd_py.symbols.file_bytes import FileBytes
+from klogd_py.symbols.symbol_table import HOLE, is_name
 from klogd_py.symbols.system_map import NotAMap, SystemMap, version_of
-from klogd_py.symbols.table import HOLE, is_name
 
 _LEFT_OUT = re.compile(
     rb"(?:__kvm_nvhe_|__pi_)?(?:\$[adtx](?:\..*)?|\.L.*)|L0.*|__crc_.*|__kstrtab.*|__efistub_.*|__export_symbol_.*|"

@@ -11,7 +11,7 @@ from pathlib import Path
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from klogd_py.jobs import Jobs
+from klogd_py.system.jobs import Jobs
 
 LONGEST_END_S = 1.0
 

@@ -1,13 +1,13 @@
 r"""Which rows of a kernel log hold numbers that are no code addresses, whatever they look like?
 
-Told by how each row begins, architecture by architecture, without `klogd_py.addresses`: registers, words of the stack, bytes of
+Told by how each row begins, architecture by architecture, without `klogd_py.oops.address_scanner`: registers, words of the stack, bytes of
 code, page tables, what is at fault, lists of modules. A row that holds the place of the processor or a return address under
 its name (``epc :``, ``NIP [``, ``PC is at``) is none of these.
 """
 
 import re
 
-from klogd_py.addresses import ENVELOPE
+from klogd_py.oops.address_scanner import ENVELOPE
 
 _ROWS = (
     # x86

@@ -1,6 +1,6 @@
 r"""Which words of a kernel log are an address with its name beside it, and which are names alone?
 
-Read without `klogd_py.addresses`, so that the two can be compared: a name is a name wherever it stands, and it belongs to a
+Read without `klogd_py.oops.address_scanner`, so that the two can be compared: a name is a name wherever it stands, and it belongs to a
 number if nothing but brackets, blanks and a ``?`` stands between them.
 
     [<ffffffff8163654b>] dump_stack+0x19/0x1b
@@ -13,7 +13,7 @@ import re
 
 from msgspec import Struct
 
-from klogd_py.record import Place
+from klogd_py.record.types import Place
 
 _NAME = r"(?::(?P<lead>[\w-]+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
 _MODERN = _NAME + r"\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)(?: \[(?P<module>[\w-]+)(?: [0-9a-f]{40})?\])?"

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from klogd_py import testimony
-from klogd_py.addresses import ENVELOPE, find
-from klogd_py.record import Place, Unknown
-from klogd_py.testimony import Origin
-from klogd_py.traces import from_capture
-from klogd_py.translate import Manner, rewrite
+from klogd_py.oops import provenance
+from klogd_py.oops.address_scanner import ENVELOPE, find
+from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_parser import from_capture
+from klogd_py.pipeline.symbolize import Manner, rewrite
+from klogd_py.record.types import Place, Unknown
 from tests.corpus.pairs import Named, read
 
 SKIPPED = {".json", ".md", ".xz", ".symbols"}
@@ -145,7 +145,7 @@ def comes_back(line: str, names: list[Named]) -> bool:
 def is_kernel_form(line: str, names: list[Named]) -> bool:
     """Whether a live kernel's line in this form would be named, and believed."""
     raw = (bare if any(named.brace for named in names) else without)(line, names)[0]
-    return testimony.withheld(from_capture(raw), find(raw), Origin.CAPTURE) is None
+    return provenance.withheld(from_capture(raw), find(raw), Origin.CAPTURE) is None
 
 
 def without(line: str, names: list[Named]) -> tuple[str, str]:

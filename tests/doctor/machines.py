@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from klogd_py.config import convert
-from klogd_py.doctor.machine import Machine
-from klogd_py.invocation import Invocation
-from klogd_py.settings import Config
-from klogd_py.status import Status
-from klogd_py.symbols.survey import survey
+from klogd_py.config.loader import convert
+from klogd_py.config.run_options import Invocation
+from klogd_py.config.schema import Config
+from klogd_py.doctor.host import Machine
+from klogd_py.monitoring.status import Status
+from klogd_py.symbols.symbol_set import survey
 from tests.symbols.kernels import KALLSYMS, MAP
 
 NOW_S = 1_795_600_000.0

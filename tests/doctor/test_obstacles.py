@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py import journald
+from klogd_py.config.run_options import Invocation, release_of
 from klogd_py.doctor.finding import Finding, Grade
-from klogd_py.doctor.machine import Machine
-from klogd_py.doctor.visit import CHECKS, examine
-from klogd_py.invocation import Invocation, release_of
+from klogd_py.doctor.host import Machine
+from klogd_py.doctor.runner import CHECKS, examine
+from klogd_py.sinks import journald_routing
 from tests.doctor.machines import build, machine, run
 from tests.symbols.hostile import made, sparse
 
@@ -60,8 +60,8 @@ def test_obstacles_everywhere_hold_up_no_doctor(obstacle: str, tmp_path: Path) -
     run(root, 300, "rsyslogd", held=("socket:[4711]",))
     run(root, 301, "syslog-ng")
     (root / "proc/12odd").mkdir()
-    (root / journald.SOCKET).parent.mkdir(parents=True)
-    (root / journald.SOCKET).touch()
+    (root / journald_routing.SOCKET).parent.mkdir(parents=True)
+    (root / journald_routing.SOCKET).touch()
     for name in FILES:
         obstruct(root, name, obstacle)
     command = [sys.executable, "-m", "klogd_py", "doctor", "--root", str(root), "--json"]

@@ -6,12 +6,13 @@ import struct
 from pathlib import Path
 from random import Random
 
-from klogd_py import kmsg, position_text
-from klogd_py.record import Record
+from klogd_py.record.types import Record
+from klogd_py.sinks import cursor_format
+from klogd_py.sources import kmsg_format
 from klogd_py.symbols import elf
+from tests.oops.test_address_patterns import ALL_LINES
+from tests.symbols.kaslr.test_vmcoreinfo import core, note
 from tests.symbols.oopses import kernel, oops
-from tests.symbols.test_kcore import core, note
-from tests.test_forms import ALL_LINES
 
 _RUNNING = kernel(Random(1), 12, 0)
 
@@ -34,7 +35,7 @@ USERS = [
 ]
 OOPSES = ["\n".join(oops(_RUNNING, Random(seed), 3, 2)).encode() for seed in range(3)]
 RECORDS = [
-    kmsg.render(Record("NET: up\n twice \\ \x07", 6, 339, 5140900, "-", "T12", ("new=1",), (("SUBSYSTEM", "net"),))),
+    kmsg_format.render(Record("NET: up\n twice \\ \x07", 6, 339, 5140900, "-", "T12", ("new=1",), (("SUBSYSTEM", "net"),))),
     b"4,1,1,c;half",
     b"30,2,2,-,caller=C0;systemd[1]: \\x1b[0m\\xff\n DEVICE=+pci:0000\n",
 ]
@@ -62,8 +63,8 @@ CONFIGURATIONS = [
     b"a." * 200 + b"b = 1",
 ]
 POSITIONS = [
-    position_text.render("51b3d661323f440e91e8247518fc635c", {"syslog:/dev/log": 1201, "file:/x": 0}).ljust(511) + b"\n",
-    position_text.render("", {}) + bytes(16),
+    cursor_format.render("51b3d661323f440e91e8247518fc635c", {"syslog:/dev/log": 1201, "file:/x": 0}).ljust(511) + b"\n",
+    cursor_format.render("", {}) + bytes(16),
     b'{"boot_id":"b","next":{"file:/\\u00e9":18446744073709551615}}',
     b'{"boot_id":"b","next":{"s":-1},"check":null,"more":[[{}]]}',
     b'{"x":' + b"[" * 2000,

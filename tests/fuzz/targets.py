@@ -9,27 +9,32 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from klogd_py import config, kmsg, lines, position_text, testimony, toml_text
-from klogd_py.addresses import find
-from klogd_py.config import BadConfig
-from klogd_py.filtering import renamed
-from klogd_py.position_text import NotPosition
-from klogd_py.record import Gap, Place, Record, Unknown
-from klogd_py.replay import Replay
-from klogd_py.symbols import kallsyms, kcore, module_file, modules, system_map, unpacking, vmlinux
-from klogd_py.symbols.architecture import X86_64
-from klogd_py.symbols.calls import OF_MACHINE
+from klogd_py.config import loader, toml_text
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.toml_text import NotToml
+from klogd_py.oops import provenance
+from klogd_py.oops.address_scanner import find
+from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_parser import from_capture, gather
+from klogd_py.pipeline.stream_filter import renamed
+from klogd_py.pipeline.symbolize import Manner, Style, rewrite
+from klogd_py.record.types import Gap, Place, Record, Unknown
+from klogd_py.sinks import cursor_format
+from klogd_py.sinks.cursor_format import NotPosition
+from klogd_py.sources import kmsg_format, text_formats
+from klogd_py.sources.capture import Replay
+from klogd_py.symbols import kallsyms, system_map, vmlinux
+from klogd_py.symbols.call_decoder import OF_MACHINE
 from klogd_py.symbols.elf import RELA, Elf, NotElf, build_id
 from klogd_py.symbols.kallsyms import NotKallsyms
-from klogd_py.symbols.module_file import NoModuleFile
-from klogd_py.symbols.slide import Ground
+from klogd_py.symbols.kaslr import vmcoreinfo
+from klogd_py.symbols.kaslr.architecture import X86_64
+from klogd_py.symbols.kaslr.inference import Ground
+from klogd_py.symbols.modules import module_elf, proc_modules, unpacking
+from klogd_py.symbols.modules.module_elf import NoModuleFile
+from klogd_py.symbols.modules.unpacking import NotUnpacked
+from klogd_py.symbols.symbol_table import Table, is_name
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
-from klogd_py.symbols.table import Table, is_name
-from klogd_py.symbols.unpacking import NotUnpacked
-from klogd_py.testimony import Origin
-from klogd_py.toml_text import NotToml
-from klogd_py.traces import from_capture, gather
-from klogd_py.translate import Manner, Style, rewrite
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
 
@@ -91,29 +96,29 @@ def check_testimony(raw: bytes) -> None:
     """Any bytes of a user in any message that holds some are neither named nor believed."""
     form = _HARMLESS[raw[0] % len(_HARMLESS)] if raw else _HARMLESS[0]
     record = Record(form.text(raw[1:].decode("utf-8", "surrogateescape")), 4, 1, 1)
-    assert testimony.evidence(record, Origin.RECORDS) == []
+    assert provenance.evidence(record, Origin.RECORDS) == []
     mentions = find(record.text)
-    assert not mentions or testimony.withheld(record, mentions, Origin.RECORDS) is not None
+    assert not mentions or provenance.withheld(record, mentions, Origin.RECORDS) is not None
 
 
 def check_lines(raw: bytes) -> None:
     """A line of a capture is its head and its text."""
     line = raw.decode("utf-8", "surrogateescape").replace("\n", " ")
-    for parse in (lines.klogd, lines.dmesg):
+    for parse in (text_formats.klogd, text_formats.dmesg):
         record = parse(line)
         assert record.head + record.text == line
-    assert line.endswith(lines.syslog_in_year(2026)(line).text)
-    assert lines.form_of(line) in ("kmsg", "syslog", "dmesg", "klogd")
+    assert line.endswith(text_formats.syslog_in_year(2026)(line).text)
+    assert text_formats.form_of(line) in ("kmsg", "syslog", "dmesg", "klogd")
     assert from_capture(line).text == line
 
 
 def check_kmsg(raw: bytes) -> None:
     """Any read makes one record; one that is understood can be written and is read again."""
-    (record,) = kmsg.parse_all([raw])
+    (record,) = kmsg_format.parse_all([raw])
     if record.unparsed:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
     elif not record.truncated:
-        again = kmsg.parse(kmsg.render(record))
+        again = kmsg_format.parse(kmsg_format.render(record))
         assert (again.text, again.prefix, again.seq) == (record.text, record.prefix, record.seq)
 
 
@@ -159,7 +164,7 @@ def check_system_map(raw: bytes) -> None:
 
 def check_modules(raw: bytes) -> None:
     """Any text makes a list of modules."""
-    found = modules.parse(raw.decode("utf-8", "replace"))
+    found = proc_modules.parse(raw.decode("utf-8", "replace"))
     for base in found.bases.values():
         place = found.place_of(base)
         assert isinstance(place, Unknown) or is_name(place.module.encode())
@@ -180,12 +185,12 @@ def check_elf(raw: bytes) -> None:
 def check_module_file(raw: bytes) -> None:
     """Any bytes are a module or refused, and its functions are in order."""
     with suppress(NotElf):
-        found = module_file.parse(raw, "nic")
+        found = module_elf.parse(raw, "nic")
         for code in (found.core, found.init):
             assert len(code.changed) == len(code.text)
             places = [at for at, _, _ in code.functions]
             assert places == sorted(places)
-            rows = module_file.rows(code, "nic", 0xFFFFFFFFC0000000)
+            rows = module_elf.rows(code, "nic", 0xFFFFFFFFC0000000)
             assert not any(b"\n" in row for row in rows)
             _look_around(Table(b"\n".join(rows) + b"\n", ""))
 
@@ -209,7 +214,7 @@ def check_files(raw: bytes) -> None:
                 if found.text is not None:
                     assert len(found.text.bytes_at(0x1010, 64)) <= 64
         with suppress(NoModuleFile):
-            module_file.load(path, "nic")
+            module_elf.load(path, "nic")
 
 
 def check_unpacking(raw: bytes) -> None:
@@ -230,13 +235,13 @@ def check_calls(raw: bytes) -> None:
 
 def check_kcore(raw: bytes) -> None:
     """Any bytes are notes, or a core file with notes, or nothing."""
-    kcore.parse(raw)
+    vmcoreinfo.parse(raw)
     build_id(raw)
     descriptor = os.memfd_create("core")
     try:
         os.write(descriptor, raw)
         with suppress(OSError):  # to which `kcore.load` has an answer
-            kcore.parse(kcore.notes_in(descriptor))
+            vmcoreinfo.parse(vmcoreinfo.notes_in(descriptor))
     finally:
         os.close(descriptor)
 
@@ -254,14 +259,14 @@ def _file(raw: bytes) -> Iterator[Path]:
 def check_config(raw: bytes) -> None:
     """Any bytes are a configuration or refused in one line; what is taken is taken again."""
     try:
-        content = config.parse(raw, "x")
+        content = loader.parse(raw, "x")
     except BadConfig as error:
         message = str(error)
         if not message.startswith("x: ") or not message.isprintable() or len(message) > LONGEST_MESSAGE:
             raise AssertionError(f"no line for an operator: {message[:LONGEST_MESSAGE]!r}") from error
         return
-    taken = config.convert(content, "x")
-    assert config.convert(msgspec.to_builtins(taken), "x") == taken
+    taken = loader.convert(content, "x")
+    assert loader.convert(msgspec.to_builtins(taken), "x") == taken
     msgspec.json.encode(taken)
 
 
@@ -283,13 +288,13 @@ def check_toml(raw: bytes) -> None:
 def check_position(raw: bytes) -> None:
     """Any bytes are a position or refused; what is taken can be written, and is read again as it was or not at all."""
     with suppress(NotPosition):
-        found = position_text.parse(raw)
-        assert all(type(seq) is int and 0 <= seq <= position_text.MOST_SEQ for seq in found.next.values())
-        written = position_text.render(found.boot_id, found.next)
-        assert position_text.parse(written).next == found.next
+        found = cursor_format.parse(raw)
+        assert all(type(seq) is int and 0 <= seq <= cursor_format.MOST_SEQ for seq in found.next.values())
+        written = cursor_format.render(found.boot_id, found.next)
+        assert cursor_format.parse(written).next == found.next
         for cut in range(0, len(written), 7):
             with suppress(NotPosition):
-                assert position_text.parse(written[:cut] + bytes(len(written) - cut)).next == found.next
+                assert cursor_format.parse(written[:cut] + bytes(len(written) - cut)).next == found.next
 
 
 def _look_around(table: Table) -> None:
@@ -303,7 +308,7 @@ def _look_around(table: Table) -> None:
 
 
 _GROUND = Ground(Table(seeds.KALLSYMS[0], ""), X86_64)
-_HARMLESS = [form for form in FORMS if not testimony.evidence(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)]
+_HARMLESS = [form for form in FORMS if not provenance.evidence(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)]
 _TEXTS = [*seeds.LINES, *seeds.CAPTURES]
 
 TARGETS: dict[str, Target] = {

@@ -22,13 +22,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from klogd_py import lines
+from klogd_py.config.run_options import Invocation
 from klogd_py.daemon import Daemon
-from klogd_py.invocation import Invocation
-from klogd_py.record import Gap, Record
+from klogd_py.record.types import Gap, Record
+from klogd_py.sources import text_formats
 from tests.journeys.classic_vectors import PROJECT, Message, Vector
 
-PROGRAM = (sys.executable, "-c", "import sys; from klogd_py.cli import klogd; sys.exit(klogd())")
+PROGRAM = (sys.executable, "-c", "import sys; from klogd_py.cli.main import klogd; sys.exit(klogd())")
 BOUND_S = 10.0
 POLL_S = 0.002
 IN_SERVICE = "names from "
@@ -236,7 +236,7 @@ class FailingSource:
         if isinstance(step, str):
             number = int(step.removeprefix("ERR:"))
             raise OSError(number, os.strerror(number))
-        return [lines.klogd(step.decode().rstrip("\n"))]
+        return [text_formats.klogd(step.decode().rstrip("\n"))]
 
     def rest(self) -> list[Record | Gap]:
         return []

@@ -21,13 +21,13 @@ from typing import Any, ParamSpec, TypeVar, cast
 import msgspec
 import pytest
 
-from klogd_py import signals
+from klogd_py.config.run_options import Invocation
+from klogd_py.config.schema import Config
 from klogd_py.daemon import STOP_LIMIT_S, Daemon
-from klogd_py.invocation import Invocation
-from klogd_py.jobs import Jobs
-from klogd_py.settings import Config
-from klogd_py.status import Status
-from klogd_py.status_socket import NoAnswer, ask
+from klogd_py.monitoring.status import Status
+from klogd_py.monitoring.status_socket import NoAnswer, ask
+from klogd_py.system import signals
+from klogd_py.system.jobs import Jobs
 from tests.boundaries import PACKAGE, Site, sites
 from tests.fakes import DatagramListener, FakeRing
 

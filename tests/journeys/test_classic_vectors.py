@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py import testimony
-from klogd_py.addresses import find
-from klogd_py.filtering import DoubtfulLines, renamed
-from klogd_py.symbols.table import Table
-from klogd_py.testimony import Origin, Withheld
-from klogd_py.traces import from_capture
-from klogd_py.translate import Decoded, Manner
+from klogd_py.oops import provenance
+from klogd_py.oops.address_scanner import find
+from klogd_py.oops.provenance import Origin, Withheld
+from klogd_py.oops.trace_parser import from_capture
+from klogd_py.pipeline.stream_filter import DoubtfulLines, renamed
+from klogd_py.pipeline.symbolize import Decoded, Manner
+from klogd_py.symbols.symbol_table import Table
 from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
 from tests.journeys.classic_run import run
 from tests.journeys.classic_vectors import DATA, Vector, load
@@ -45,7 +45,7 @@ def test_the_recording_is_the_one_that_was_decided_on() -> None:
 def prose_lines(vector: Vector) -> list[str]:
     """The lines with an address that klogd-py does not name."""
     lines = [line for line in vector.input_lines if find(line, named_too=True)]
-    judged = [(line, testimony.withheld(from_capture(line), find(line, named_too=True), Origin.CAPTURE)) for line in lines]
+    judged = [(line, provenance.withheld(from_capture(line), find(line, named_too=True), Origin.CAPTURE)) for line in lines]
     assert {reason for _, reason in judged} <= {None, Withheld.FORM}
     return [line for line, reason in judged if reason is not None]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.classic import NotRunning, PidFile, signal_running
+from klogd_py.system.pidfile import NotRunning, PidFile, signal_running
 from tests.fakes import DatagramListener, environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
 from tests.waiting import until
 
-KLOGD = [sys.executable, "-c", "import sys; from klogd_py.cli import klogd; sys.exit(klogd())"]
+KLOGD = [sys.executable, "-c", "import sys; from klogd_py.cli.main import klogd; sys.exit(klogd())"]
 
 
 class Classic:
@@ -217,7 +217,7 @@ def test_standard_input_is_read_from_the_background_too(classic: Classic) -> Non
 
 OPENS_FILES = """
 import sys
-from klogd_py.classic import in_background
+from klogd_py.system.pidfile import in_background
 def job(ready):
     ready()
     opened.extend(open(f"{sys.argv[1]}/{number}", "wb", buffering=0) for number in range(5))
@@ -239,7 +239,7 @@ def test_the_end_of_a_daemon_writes_into_nothing_that_it_opened_later(tmp_path: 
 
 CLAIMS = """
 import pathlib, sys
-from klogd_py.classic import AlreadyRunning, PidFile
+from klogd_py.system.pidfile import AlreadyRunning, PidFile
 try:
     PidFile(pathlib.Path(sys.argv[1])).claim()
 except AlreadyRunning as error:

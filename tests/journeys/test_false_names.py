@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Place, Unknown
+from klogd_py.pipeline.symbolize import Decoded, Manner, PlaceOf, rewrite
+from klogd_py.record.types import Place, Unknown
 from klogd_py.symbols import kallsyms
-from klogd_py.symbols.table import Table
-from klogd_py.translate import Decoded, Manner, PlaceOf, rewrite
+from klogd_py.symbols.symbol_table import Table
 from tests.corpus.numbers import hashes, is_row_of_numbers
 from tests.corpus.roundtrip import architecture_of
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.config.run_options import Invocation
 from klogd_py.daemon import Daemon
-from klogd_py.invocation import Invocation
-from klogd_py.snapshot import Camera
-from klogd_py.status import Status
-from klogd_py.testimony import Withheld
+from klogd_py.monitoring.status import Status
+from klogd_py.monitoring.status_builder import Camera
+from klogd_py.oops.provenance import Withheld
 from tests.fakes import FakeRing
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")

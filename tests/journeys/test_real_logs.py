@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.filtering import renamed
-from klogd_py.record import Unknown
-from klogd_py.translate import Manner
+from klogd_py.pipeline.stream_filter import renamed
+from klogd_py.pipeline.symbolize import Manner
+from klogd_py.record.types import Unknown
 
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.status_socket import ask
+from klogd_py.monitoring.status_socket import ask
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
 from tests.waiting import until
 

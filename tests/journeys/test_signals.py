@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py import signals
+from klogd_py.system import signals
 from tests.fakes import environment
 from tests.journeys.program import configure, lines_of
 from tests.waiting import until
@@ -34,7 +34,7 @@ def early(folder: Path, held: str = "") -> Iterator[tuple[subprocess.Popen[bytes
         "            time.sleep(0.7)\n"
         "sys.meta_path.insert(0, Hold())\n"
         "sys.argv[0] = 'klogd'\n"
-        "from klogd_py.cli import klogd\n"
+        "from klogd_py.cli.main import klogd\n"
         "sys.exit(klogd())\n"
     )
     command = [sys.executable, "-c", hook, "-n", "--config", str(config), "--pid-file", str(pid_file), "--input", "-"]
@@ -84,7 +84,7 @@ def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) ->
         assert process.wait(LIMIT_S) == 0
 
 
-@pytest.mark.parametrize("held", ["klogd_py.daemon", "klogd_py.symbols.survey", "unittest.nowhere"])
+@pytest.mark.parametrize("held", ["klogd_py.daemon", "klogd_py.symbols.symbol_set", "unittest.nowhere"])
 @pytest.mark.parametrize("number", sorted(signals.STOPPING), ids=lambda number: number.name)
 def test_a_stop_that_comes_early_is_one_in_order(number: signal.Signals, held: str, tmp_path: Path) -> None:
     with early(tmp_path, held) as (process, pid_file):

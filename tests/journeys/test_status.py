@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from klogd_py.status import Status
+from klogd_py.monitoring.status import Status
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
 from tests.waiting import until
 

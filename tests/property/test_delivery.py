@@ -11,17 +11,17 @@ from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from klogd_py import kmsg
-from klogd_py.carrier import Carrier
-from klogd_py.clock import LiveClock
-from klogd_py.flood import Limiter
-from klogd_py.naming import Naming
-from klogd_py.record import Cause, Record, Severity
+from klogd_py.pipeline.clock import LiveClock
+from klogd_py.pipeline.pipeline import Carrier
+from klogd_py.pipeline.ratelimit import Limiter
+from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.record.types import Cause, Record, Severity
 from klogd_py.sinks import Sink
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
-from klogd_py.sinks.mailroom import Mailroom, Terms
-from klogd_py.sinks.outbox import WhenFull
-from klogd_py.symbols.sources import Sources
+from klogd_py.sinks.manager import Mailroom, Terms
+from klogd_py.sinks.queue import WhenFull
+from klogd_py.sources import kmsg_format
+from klogd_py.symbols.symbol_sources import Sources
 from tests.entries import announced
 from tests.fakes import FakeRing, HurriedLoop, ScriptedSink
 from tests.media import KINDS, Arrival, Console, medium, of_entries
@@ -145,7 +145,7 @@ class Delivery(RuleBasedStateMachine):
     def _say(self, ending: str, prefix: int = 6, flags: str = "-", caller: str = "", usec: int | None = None) -> None:
         seq = self.ring.said
         text = f"record {seq};{ending}"
-        self.ring.say(raw=kmsg.render(Record(text, prefix, seq, seq * 1000 if usec is None else usec, flags, caller)))
+        self.ring.say(raw=kmsg_format.render(Record(text, prefix, seq, seq * 1000 if usec is None else usec, flags, caller)))
 
     @rule()
     def say_more_than_the_kernels_buffer_holds(self) -> None:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klogd_py.symbols import elf, module_file, vmlinux
+from klogd_py.symbols import elf, vmlinux
 from klogd_py.symbols.elf import Elf
+from klogd_py.symbols.modules import module_elf
 from tests.fuzz.seeds import IMAGES
 from tests.fuzz.targets import TARGETS
 
@@ -49,7 +50,7 @@ def test_the_images_that_the_fuzzer_begins_with_are_read_wholly(raw: bytes) -> N
     if image._order == "<":
         assert image.build_id == "abcdef01"
     if image.kind == elf.RELOCATABLE:
-        read = module_file.parse(raw, "nic")
+        read = module_elf.parse(raw, "nic")
         assert [name for _, _, name in read.core.functions] == [b"_text", b"helper"]
         assert read.vermagic == "6.1.0 SMP"
     else:

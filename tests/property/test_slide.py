@@ -5,10 +5,10 @@ from random import Random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from klogd_py.symbols.architecture import X86_64
-from klogd_py.symbols.slide import Ground, Slide
-from klogd_py.symbols.table import Table
-from klogd_py.traces import gather
+from klogd_py.oops.trace_parser import gather
+from klogd_py.symbols.kaslr.architecture import X86_64
+from klogd_py.symbols.kaslr.inference import Ground, Slide
+from klogd_py.symbols.symbol_table import Table
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
 
 

@@ -1,11 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py import kmsg, lines
-from klogd_py.addresses import find, suspects
-from klogd_py.record import Entry, Place, Record, Unknown
-from klogd_py.sinks.text import Stamps, printable, said, said_in_all
-from klogd_py.translate import Decoded, Manner, Style, rewrite
+from klogd_py.oops.address_scanner import find, suspects
+from klogd_py.pipeline.symbolize import Decoded, Manner, Style, rewrite
+from klogd_py.record.types import Entry, Place, Record, Unknown
+from klogd_py.sinks.formats import Stamps, printable, said, said_in_all
+from klogd_py.sources import kmsg_format, text_formats
 from tests.entries import WALL_US, entry
 
 TEXT = st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
@@ -87,19 +87,19 @@ def nowhere(_address: int) -> Unknown:
 
 @given(RECORDS)
 def test_a_record_written_as_the_kernel_writes_it_is_read_back(record: Record) -> None:
-    assert kmsg.parse(kmsg.render(record)) == record
+    assert kmsg_format.parse(kmsg_format.render(record)) == record
 
 
 @given(TEXT)
 def test_escaping_leaves_only_printable_ascii_and_is_undone(text: str) -> None:
-    escaped = kmsg.escape(text)
+    escaped = kmsg_format.escape(text)
     assert all(0x20 <= byte < 0x7F for byte in escaped)
-    assert kmsg.unescape(escaped) == text
+    assert kmsg_format.unescape(escaped) == text
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_make_one_record_and_none_is_lost(raw: bytes) -> None:
-    (record,) = kmsg.parse_all([raw])
+    (record,) = kmsg_format.parse_all([raw])
     if record.unparsed:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
 
@@ -131,23 +131,23 @@ RAWS = st.one_of(
     st.builds(
         b"%d,%d,%d,-;%b\n".__mod__, st.tuples(st.integers(0, 2050), st.integers(0, 99), st.integers(0, 99), st.binary(max_size=9))
     ),
-    RECORDS.map(kmsg.render),
+    RECORDS.map(kmsg_format.render),
 )
 
 
 @given(st.lists(RAWS, max_size=40))
 def test_a_record_is_read_the_same_in_any_company(raws: list[bytes]) -> None:
-    alone = [record for raw in raws for record in kmsg.parse_all([raw])]
-    assert kmsg.parse_all(raws) == alone
+    alone = [record for raw in raws for record in kmsg_format.parse_all([raw])]
+    assert kmsg_format.parse_all(raws) == alone
     for raw, record in zip(raws, alone, strict=True):
-        assert record.unparsed or record == kmsg.parse(raw)
+        assert record.unparsed or record == kmsg_format.parse(raw)
 
 
 @given(RECORDS, st.data())
 def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(record: Record, data: st.DataObject) -> None:
-    raw = kmsg.render(record)
+    raw = kmsg_format.render(record)
     start, end = raw.index(b";") + 1, raw.index(b"\n")
-    cut = kmsg.parse(raw[: data.draw(st.integers(start, end))])
+    cut = kmsg_format.parse(raw[: data.draw(st.integers(start, end))])
     assert cut.truncated
     assert record.text.startswith(cut.text.partition("\\")[0].rstrip("".join(map(chr, range(0xDC80, 0xDD00)))))
 
@@ -190,14 +190,14 @@ def test_a_translated_line_has_nothing_left_to_translate(line: str) -> None:
 
 @given(TEXT)
 def test_every_text_form_gives_back_its_line(line: str) -> None:
-    for parse in (lines.klogd, lines.dmesg):
+    for parse in (text_formats.klogd, text_formats.dmesg):
         record = parse(line)
         assert record.head + record.text == line
 
 
 @given(TEXT)
 def test_a_syslog_line_loses_nothing_behind_its_stamp(line: str) -> None:
-    record = lines.syslog_in_year(2026)(line)
+    record = text_formats.syslog_in_year(2026)(line)
     assert line.endswith(record.text)
 
 
@@ -209,9 +209,9 @@ def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
 
 
 @given(st.lists(LINES, max_size=20))
-def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(lines: list[str]) -> None:
-    suspect = [lines[at] for at in suspects(lines)]
-    assert not [line for line in lines if line not in suspect and (find(line) or find(line, named_too=True))]
+def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: list[str]) -> None:
+    suspect = [text_formats[at] for at in suspects(text_formats)]
+    assert not [line for line in text_formats if line not in suspect and (find(line) or find(line, named_too=True))]
 
 
 @given(st.lists(st.builds(entry, LINES | TEXT, st.integers(0, 200)), max_size=8))

@@ -3,11 +3,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klogd_py.record import Place, Unknown
-from klogd_py.symbols import kallsyms, modules, system_map
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols import kallsyms, system_map
 from klogd_py.symbols.kallsyms import NotKallsyms
+from klogd_py.symbols.modules import proc_modules
+from klogd_py.symbols.symbol_table import FIRST_PAGE_END, KERNEL_HALF, LARGEST_SYMBOL, Aliases, Table
 from klogd_py.symbols.system_map import NotAMap, rebuilt
-from klogd_py.symbols.table import FIRST_PAGE_END, KERNEL_HALF, LARGEST_SYMBOL, Aliases, Table
 
 ADDRESSES = st.one_of(
     st.integers(0, 2**64 - 1),
@@ -111,4 +112,4 @@ def test_any_bytes_are_kallsyms_or_refused(raw: bytes, address: int) -> None:
 
 @given(st.text(max_size=300), ADDRESSES)
 def test_any_text_makes_a_list_of_modules(text: str, address: int) -> None:
-    modules.parse(text).place_of(address)
+    proc_modules.parse(text).place_of(address)

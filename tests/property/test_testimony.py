@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from klogd_py import testimony
-from klogd_py.record import Record
-from klogd_py.symbols.survey import Survey
+from klogd_py.oops import provenance
+from klogd_py.record.types import Record
+from klogd_py.symbols.symbol_set import Survey
 from tests.listener import Listener, survey_of
 from tests.printk_forms import FORMS, Form
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, oops
@@ -103,10 +103,10 @@ SEGFAULT = next(form for form in FORMS if "segfault at" in form.message and form
 @pytest.fixture
 def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it was before whole lines were looked at: every line with an address or a word of an oops counts."""
-    monkeypatch.setattr(testimony, "withheld", lambda *_: None)
-    monkeypatch.setattr(testimony, "evidence", lambda record, _: record.text.split("\n"))
-    monkeypatch.setattr(testimony, "begins_trace", lambda *_: True)
-    monkeypatch.setattr(testimony, "begins_oops", lambda *_: True)
+    monkeypatch.setattr(provenance, "withheld", lambda *_: None)
+    monkeypatch.setattr(provenance, "evidence", lambda record, _: record.text.split("\n"))
+    monkeypatch.setattr(provenance, "begins_trace", lambda *_: True)
+    monkeypatch.setattr(provenance, "begins_oops", lambda *_: True)
 
 
 @pytest.mark.usefixtures("without_anchors")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Entry, Record
+from klogd_py.record.types import Entry, Record
 from klogd_py.sinks import Sink, SinkDown, SinkFailed, SinkGone
 from klogd_py.sinks.attempt import attempt
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.syslog import SyslogSink
+from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import numbered
 from tests.fakes import DatagramListener
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Severity
+from klogd_py.record.types import Severity
 from klogd_py.sinks import SinkGone
 from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.text import Stamps
+from klogd_py.sinks.formats import Stamps
 from tests.entries import WALL_US, entry
 from tests.fakes import environment
 from tests.waiting import until

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.record import Record
+from klogd_py.record.types import Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.file import FileForm, FileSink
-from klogd_py.sinks.text import Stamps, host_name
+from klogd_py.sinks.formats import Stamps, host_name
 from tests.entries import WALL_US, entry, numbered
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Cause, Entry, Record
+from klogd_py.record.types import Cause, Entry, Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.journal import SOCKET, JournalSink
 from tests.entries import PLACE, entry, lost, numbered

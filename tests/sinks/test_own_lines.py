@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from klogd_py.record import Cause, Entry, Gap, Record
+from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.formats import is_reserved, speaker
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.syslog import SyslogSink
-from klogd_py.sinks.text import is_reserved, speaker
+from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import WALL_US, announced
 from tests.fakes import DatagramListener, JournalListener, StreamListener
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.symbols import elf, module_file
+from klogd_py.symbols import elf
+from klogd_py.symbols.modules import module_elf
 
 TEXT_AT = 0xFFFFFFFF81000000
 CODE = elf.ALLOC | elf.EXEC
@@ -115,7 +116,7 @@ Write = Callable[[Path], None]
 _SYMTAB = Part(".symtab", elf.SYMTAB, 0, symbol(1), link=3, row=24)
 _STRTAB = Part(".strtab", elf.STRTAB, 0, b"\0f\0")
 _TEXT = Part(".text", 1, CODE, bytes(64))
-_ROWS = module_file.MOST_SYMBOLS + 1
+_ROWS = module_elf.MOST_SYMBOLS + 1
 
 
 def relocations(count: int) -> bytes:

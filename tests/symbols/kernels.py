@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from klogd_py.record import Unknown
-from klogd_py.symbols.identity import Verdict, judge
+from klogd_py.record.types import Unknown
+from klogd_py.symbols.map_check import Verdict, judge
+from klogd_py.symbols.symbol_table import Table
 from klogd_py.symbols.system_map import SystemMap
-from klogd_py.symbols.table import Table
 
 BASE = 0xFFFFFFFF81000000
 _FUNCTIONS = [(BASE + 0x40 * i, b"T", b"function_%d" % i) for i in range(1, 40)]

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.record import Place
-from klogd_py.symbols.atlas import Atlas
+from klogd_py.oops.trace_parser import gather
+from klogd_py.record.types import Place
 from klogd_py.symbols.attempt import attempt
-from klogd_py.symbols.identity import Standing
-from klogd_py.symbols.layouts import ModuleFiles
-from klogd_py.symbols.loaded import Loaded
-from klogd_py.symbols.module_file import ModuleFile
-from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import Survey, survey
-from klogd_py.traces import gather
+from klogd_py.symbols.map_check import Standing
+from klogd_py.symbols.modules.module_elf import ModuleFile
+from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.modules.tracker import Loaded
+from klogd_py.symbols.resolver import Atlas
+from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.hostile import made, sparse
 from tests.symbols.kernels import BASE, KALLSYMS, MAP
 
@@ -138,8 +138,8 @@ def test_an_obstacle_holds_up_no_survey(name: str, obstacle: str, tmp_path: Path
 CRAMPED = """
 import resource, sys
 from pathlib import Path
-from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import survey
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_set import survey
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20),) * 2)
 found = survey(Sources("6.1.0", places=(sys.argv[1], sys.argv[2])))

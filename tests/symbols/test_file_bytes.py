@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from klogd_py.regular_file import NotRegularFile
 from klogd_py.symbols import file_bytes
 from klogd_py.symbols.file_bytes import BLOCK_BYTES
+from klogd_py.system.regular_file import NotRegularFile
 
 
 def written(folder: Path, content: bytes) -> Path:

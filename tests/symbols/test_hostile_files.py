@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.symbols import elf, kallsyms, module_file, system_map, unpacking, vmlinux
-from klogd_py.symbols.table import LONGEST_NAME_BYTES, Table
+from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
+from klogd_py.symbols.modules import module_elf, unpacking
+from klogd_py.symbols.symbol_table import LONGEST_NAME_BYTES, Table
 from tests.symbols.hostile import CODE, FILES, TEXT_AT, Part, image, map_of, symbol, with_symbols
 
 READ = """
 import resource, sys
 from pathlib import Path
-from klogd_py.symbols import module_file, system_map, vmlinux
+from klogd_py.symbols import system_map, vmlinux
+from klogd_py.symbols.modules import module_elf as module_file
 path, kind, limit_mib = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_AS, (limit_mib << 20,) * 2)
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
@@ -113,15 +115,15 @@ def test_a_million_symbols_at_one_address_name_nothing() -> None:
 def test_an_odd_relocation_marks_no_other_code() -> None:
     far = struct.pack("<QQq", (1 << 64) - 8, 1 << 32 | 4, 0) + struct.pack("<QQq", 1 << 40, 9 << 32 | 4, 0)
     raw = image((Part(".text", 1, CODE, bytes(64)), Part(".rela.text", elf.RELA, 0, far, info=1, row=24)))
-    assert module_file.parse(raw, "nic").core.changed == bytes(64)
+    assert module_elf.parse(raw, "nic").core.changed == bytes(64)
 
 
 def test_the_documents_name_the_limits_in_force() -> None:
     told = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
     limits = (
-        f"{elf.MOST_SECTIONS:,}; {elf.MOST_SYMBOLS:,} (module: {module_file.MOST_SYMBOLS:,}); ",
+        f"{elf.MOST_SECTIONS:,}; {elf.MOST_SYMBOLS:,} (module: {module_elf.MOST_SYMBOLS:,}); ",
         f"; {elf.LARGEST_NAMES_BYTES >> 20} MiB",
-        f"{module_file.LARGEST_CODE_BYTES >> 20} MiB; {module_file.MOST_CALLS:,}; {elf.MOST_RELOCATIONS:,}",
+        f"{module_elf.LARGEST_CODE_BYTES >> 20} MiB; {module_elf.MOST_CALLS:,}; {elf.MOST_RELOCATIONS:,}",
         f"{unpacking.LARGEST_PACKED_BYTES >> 20} MiB; {unpacking.LARGEST_BYTES >> 20} MiB",
         f"{system_map.LARGEST_BYTES >> 30} GiB; {system_map.LARGEST_REBUILT_BYTES >> 20} MiB, {system_map.MOST_REBUILT:,} lines",
         f"{kallsyms.LARGEST_BYTES >> 20} MiB, {kallsyms.MOST_SYMBOLS:,} lines",

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Place, Unknown
-from klogd_py.symbols import elf, kallsyms, kcore, module_file, modules, system_map, vmlinux
-from klogd_py.symbols.bases import Base
-from klogd_py.symbols.layouts import lay_out
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
+from klogd_py.symbols.kaslr import vmcoreinfo
+from klogd_py.symbols.modules import module_elf, proc_modules
+from klogd_py.symbols.modules.base_inference import Base
+from klogd_py.symbols.modules.module_index import lay_out
+from klogd_py.symbols.symbol_table import LONGEST_NAME_BYTES, Table
 from klogd_py.symbols.system_map import COPIED_BYTES
-from klogd_py.symbols.table import LONGEST_NAME_BYTES, Table
 from tests.symbols.hostile import TEXT_AT, symbol, with_symbols
-from tests.symbols.test_kcore import note
+from tests.symbols.kaslr.test_vmcoreinfo import note
 
 MODULE_AT = 0xFFFFFFFFC0000000
 PLACES = Callable[[int], Place | Unknown]
@@ -84,7 +86,7 @@ def by_vmlinux(name: bytes, folder: Path) -> tuple[PLACES, int]:
 def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "nic.ko"
     path.write_bytes(of_elf(name, elf.RELOCATABLE))
-    layout = lay_out(module_file.load(path, "nic"), Base("nic", MODULE_AT))
+    layout = lay_out(module_elf.load(path, "nic"), Base("nic", MODULE_AT))
     assert layout is not None
     return layout.place_of, MODULE_AT
 
@@ -93,7 +95,7 @@ OF_TEXT = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules)
 SOURCES = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules, by_vmlinux, by_module_file)
 # In a text a line feed ends the line, and what follows is a line of its own.
 CASES = [(source, evil) for source in SOURCES for evil in EVIL if source not in OF_TEXT or evil != "line feed"]
-REFUSALS = (system_map.NotAMap, module_file.NoModuleFile, kallsyms.NotKallsyms)
+REFUSALS = (system_map.NotAMap, module_elf.NoModuleFile, kallsyms.NotKallsyms)
 
 
 @pytest.mark.parametrize(("source", "evil"), CASES)
@@ -121,7 +123,7 @@ def test_a_plain_name_is_a_name(source: Callable[[bytes, Path], tuple[PLACES, in
 
 @pytest.mark.parametrize("evil", ["\x1b[31m", "../../etc", "..", "n\u202eic", "nic" * 400])
 def test_what_cannot_be_a_module_is_none(evil: str) -> None:
-    found = modules.parse(f"{evil} 4096 0 - Live 0xffffffffc0a00000\nnic 4096 0 - Live 0xffffffffc0b00000\n")
+    found = proc_modules.parse(f"{evil} 4096 0 - Live 0xffffffffc0a00000\nnic 4096 0 - Live 0xffffffffc0b00000\n")
     assert list(found.bases) == ["nic"]
 
 
@@ -134,7 +136,7 @@ def test_a_symbol_of_an_odd_module_names_nothing(evil: bytes) -> None:
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "f" * 5000, "-5", "0x5", "1_0", "1" + "0" * 16])
 def test_a_number_of_no_64_bits_is_none(digits: str) -> None:
-    told = kcore.parse(note(b"VMCOREINFO", 0, f"KERNELOFFSET={digits}\nSYMBOL(_stext)={digits}\n".encode()))
+    told = vmcoreinfo.parse(note(b"VMCOREINFO", 0, f"KERNELOFFSET={digits}\nSYMBOL(_stext)={digits}\n".encode()))
     assert (told.offset, told.symbols) == (None, {})
-    listed = modules.parse(f"nic {digits} 0 - Live 0x{digits}\nok 1 0 - Live 0xffffffffc0b00000\n")
+    listed = proc_modules.parse(f"nic {digits} 0 - Live 0x{digits}\nok 1 0 - Live 0xffffffffc0b00000\n")
     assert list(listed.bases) == ["ok"]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Place, Unknown
+from klogd_py.record.types import Place, Unknown
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.kallsyms import Kallsyms, NotKallsyms
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.symbols.identity import Proof, Standing, Verdict
 from klogd_py.symbols.keeping import KEPT, keep
-from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import Survey, survey
+from klogd_py.symbols.map_check import Proof, Standing, Verdict
+from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.system_map import SystemMap
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record import Place
+from klogd_py.record.types import Place
 from klogd_py.symbols import system_map
+from klogd_py.symbols.symbol_table import Table
 from klogd_py.symbols.system_map import NotAMap
-from klogd_py.symbols.table import Table
 
 GOOD = b"c0100000 T _text\nc010b800 T do_fork\nc010b900 T sys_fork\nc0200000 A _end\n"
 
@@ -172,7 +172,7 @@ TRUNCATED = """
 import os, sys
 from pathlib import Path
 from klogd_py.symbols import system_map
-from klogd_py.symbols.table import Table
+from klogd_py.symbols.symbol_table import Table
 path, lines = Path(sys.argv[1]), int(sys.argv[2])
 with path.open("w") as file:
     file.writelines(f"{0xFFFFFFFF81000000 + 64 * i:016x} T function_number_{i}\\n" for i in range(lines))

@@ -3,16 +3,16 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.oops.trace_parser import gather
 from klogd_py.symbols import vmlinux
-from klogd_py.symbols.architecture import X86_64
-from klogd_py.symbols.identity import Proof, Standing
-from klogd_py.symbols.slide import Ground, Slide, Unproved
-from klogd_py.symbols.sources import Sources
-from klogd_py.symbols.survey import survey
+from klogd_py.symbols.kaslr.architecture import X86_64
+from klogd_py.symbols.kaslr.inference import Ground, Slide, Unproved
+from klogd_py.symbols.map_check import Proof, Standing
+from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_table import Table
 from klogd_py.symbols.system_map import NotAMap, SystemMap
-from klogd_py.symbols.table import Table
-from klogd_py.traces import gather
-from tests.symbols.modules import needs_gcc
+from tests.symbols.module_builder import needs_gcc
 
 pytestmark = needs_gcc
 

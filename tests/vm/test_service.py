@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from klogd_py.doctor.finding import Finding, Grade
-from klogd_py.status import Status
+from klogd_py.monitoring.status import Status
 from tests.vm.lab.session import SERVICE_LOG, Session
 from tests.vm.lines import Line, lines_of
 

@@ -1,0 +1,178 @@
+"""What was asked for this time: the command line laid over the configuration.
+
+A text from elsewhere must never be named by this kernel. So the running machine's symbols are used only where the
+running machine's messages are read, or where ``live`` says so; everywhere else only what was named explicitly.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py.config import loader as configuration
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.schema import Config
+from klogd_py.symbols.search import under
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.system.errors import in_words
+from klogd_py.system.inherited_fds import reader
+from klogd_py.system.regular_file import read_regular
+
+if TYPE_CHECKING:
+    from klogd_py.system.privileges import User
+
+_CMDLINE = "/proc/cmdline"
+_CONFIG = "/boot/config-"
+_SYS_MODULES = "/sys/module"
+_KCORE = "/proc/kcore"
+_NOTES = "/sys/kernel/notes"
+_OSRELEASE = "proc/sys/kernel/osrelease"
+_RELEASE = re.compile(r"[!-.0-~]{1,64}")  # it becomes a part of paths; uname(2) has 64 bytes for it
+_RELEASE_BYTES = 4096
+
+
+class BadOptions(BadConfig):
+    """What the options say cannot be, by itself or together with the configuration."""
+
+
+class Invocation(Struct, frozen=True):
+    """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
+
+    ``prose`` has addresses named in any text, where the kernel is known not to be randomised. ``handed`` are descriptors
+    of files that the service manager has opened, by path.
+    """
+
+    config_path: str = ""
+    root: str = "/"
+    release: str = ""
+    map: str = ""
+    kallsyms: str = ""
+    modules: str = ""
+    module_files: str = ""
+    slide: int | None = None
+    live: bool = False
+    sinks: tuple[str, ...] = ()
+    input: str = ""
+    input_form: str = "auto"
+    source: str = ""
+    once: bool = False
+    style: str = ""
+    decoded: str = ""
+    twice: bool = False
+    prose: bool = False
+    paranoid: bool = False
+    json: bool = False
+    file_form: str = ""
+    console_level: int = 0
+    log_level: str = ""
+    user: str = ""
+    handed: dict[str, int] = {}
+
+    def config(self) -> Config:
+        """Read the configuration and lay the options over it; raises BadConfig, whatever stands in the files, or BadOptions."""
+        try:
+            return self._config()
+        except BadConfig:
+            raise
+        except Exception as error:
+            path = self.config_path or configuration.DEFAULT_PATH
+            raise BadConfig(f"{path}: unexpected error: {in_words(error)}") from error
+
+    def _config(self) -> Config:
+        path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH
+        base = configuration.load(path, must_exist=bool(self.config_path))
+        given: dict[str, dict[str, object]] = {
+            "input": {"source": self.source},
+            "names": {
+                "map": self.map,
+                "kallsyms": self.kallsyms,
+                "modules": self.modules,
+                "module_files": self.module_files,
+            },
+            "translate": {
+                "style": self.style,
+                "decoded": self.decoded,
+                "twice": self.twice,
+                "paranoid": self.paranoid,
+            },
+            "file": {"form": self.file_form},
+            "console": {"json": self.json},
+            "log": {"level": self.log_level},
+        }
+        content = msgspec.to_builtins(base)
+        for table, keys in given.items():
+            content[table] |= {key: value for key, value in keys.items() if value}
+        if self.sinks:
+            content["sinks"] = list(self.sinks)
+        if self.console_level:
+            content["console_level"] = self.console_level
+        if self.user:
+            content["user"] = self.user
+        try:
+            return configuration.convert(content, "command line")
+        except BadConfig as error:  # the files alone were right
+            raise BadOptions(str(error)) from error
+
+    def named_user(self, config: Config) -> "User | None":
+        """Whom to go on as, if a user is named; raises BadConfig if there is none of that name."""
+        if not config.user:
+            return None
+        from klogd_py.system.privileges import NoSuchUser, look_up  # with ctypes, which few want
+
+        try:
+            return look_up(config.user)
+        except NoSuchUser as error:
+            raise (BadOptions if self.user else BadConfig)(f"key user: {error}") from error
+
+    def sources(self, config: Config, elsewhere: bool) -> Sources:
+        """Where names are to come from; ``elsewhere`` says that the addresses may be another machine's."""
+        if config.translate.style == "off":
+            return Sources()
+        root = Path(self.root)
+        release = self.release or release_of(root)
+        names = config.names
+        if root != Path("/"):
+            kallsyms = self.kallsyms or (names.kallsyms and str(under(root, names.kallsyms)))
+            modules = self.modules or (names.modules and str(under(root, names.modules)))
+            found = Sources(release, root, self.map, names.search, kallsyms, modules)
+        elif elsewhere and not self.live:
+            explicit = Sources(self.release, root, self.map, (), self.kallsyms, self.modules, self.slide)
+            return msgspec.structs.replace(explicit, module_files=self.module_files)
+        else:
+            found = Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
+        files = names.module_files.replace("{release}", release)
+        return msgspec.structs.replace(
+            found,
+            slide=self.slide,
+            cmdline=str(under(root, _CMDLINE)),
+            config=str(under(root, _CONFIG + release)),
+            module_files=self.module_files or (files and str(under(root, files))),
+            sys_modules=str(under(root, _SYS_MODULES)),
+            notes=str(under(root, _NOTES)),
+            kcore=str(under(root, _KCORE)),
+            read=reader(self.handed),
+        )
+
+    @property
+    def another_release(self) -> bool:
+        """Whether the command line speaks of a kernel that is not the running one."""
+        return self.release not in ("", os.uname().release)
+
+    @property
+    def names_given(self) -> bool:
+        """Whether the command line says where names are to come from."""
+        return bool(self.map or self.kallsyms or self.modules)
+
+
+def release_of(root: Path) -> str:
+    """The kernel release of the machine below ``root``; empty if it does not tell."""
+    if root == Path("/"):
+        return os.uname().release
+    try:
+        told = read_regular(root / _OSRELEASE, _RELEASE_BYTES).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+    return told if _RELEASE.fullmatch(told) else ""

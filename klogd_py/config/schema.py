@@ -1,0 +1,168 @@
+"""Which keys has the configuration, and what do they default to? One frozen value for each table.
+
+Values only; `klogd_py.config.loader` reads them from files, and checks them by their types and
+annotations. Every number has its `Limits` and every text that is chosen freely its `Form`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Struct
+
+from klogd_py.config.value_types import (
+    MOST_ENTRIES,
+    Account,
+    ConsoleLevel,
+    Count,
+    KiB,
+    ListeningAddress,
+    OctalMode,
+    PathOrNothing,
+    Places,
+    PrometheusFile,
+    Repeats,
+    Seconds,
+    Sink,
+    Sinks,
+    SocketOrNothing,
+    TemplateOrNothing,
+)
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[input]``"""
+
+    source: Literal["auto", "/dev/kmsg", "/proc/kmsg", "syslog"] = "auto"
+
+
+class Names(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[names]``"""
+
+    map: PathOrNothing = ""
+    search: Places = (
+        "/boot/System.map-{release}",
+        "/boot/System.map",
+        "/System.map",
+        "/usr/src/linux/System.map",
+        "/usr/lib/debug/boot/System.map-{release}",
+        "/lib/modules/{release}/System.map",
+        "/usr/lib/modules/{release}/System.map",
+        "/lib/modules/{release}/build/System.map",
+        "/System.map-{release}",
+        "/usr/src/linux/System.map-{release}",
+        "/usr/lib/debug/boot/vmlinux-{release}",
+        "/usr/lib/debug/lib/modules/{release}/vmlinux",
+        "/boot/vmlinux-{release}",
+        "/lib/modules/{release}/vmlinux",
+        "/lib/modules/{release}/build/vmlinux",
+    )
+    kallsyms: PathOrNothing = "/proc/kallsyms"
+    modules: PathOrNothing = "/proc/modules"
+    module_files: TemplateOrNothing = "/lib/modules/{release}"
+
+
+class Translate(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[translate]``"""
+
+    style: Literal["replace", "append", "off"] = "replace"
+    decoded: Literal["keep", "replace"] = "keep"
+    twice: bool = False
+    join: bool = True
+    paranoid: bool = False
+
+
+class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[file]``"""
+
+    form: Literal["text", "klogd", "json"] = "text"
+    mode: OctalMode = "0640"
+
+
+class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[console]``"""
+
+    colour: Literal["auto", "always", "never"] = "auto"
+    json: bool = False
+
+
+class SinkTerms(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[outbox.sink."NAME"]``; what is not set is as in ``[outbox]``."""
+
+    limit_kib: KiB | None = None
+    when_full: Literal["wait", "drop"] | None = None
+
+
+class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[journal]``"""
+
+    mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
+
+
+class Flood(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[flood]``"""
+
+    floor: Literal["err", "warning", "notice", "info", "debug"] = "debug"
+    repeats: Repeats = 0
+    period_s: Seconds = 10
+
+
+class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[outbox]``"""
+
+    limit_kib: KiB = 8192
+    when_full: Literal["wait", "drop"] = "wait"
+    sink: Annotated[dict[Sink, SinkTerms], Count(0, MOST_ENTRIES, "sink")] = {}
+
+
+class State(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[state]``"""
+
+    position: PathOrNothing = "/var/lib/klogd-py/position.json"
+
+
+class Watch(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[watch]``"""
+
+    files: bool = True
+    modules: bool = True
+
+
+class StatusSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[status]``"""
+
+    socket: SocketOrNothing = "/run/klogd-py/status"
+    group: Account = ""
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[metrics]``"""
+
+    textfile: PrometheusFile = ""
+    period_s: Seconds = 15
+    listen: ListeningAddress = ""
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[log]``"""
+
+    level: Literal["error", "warning", "info", "debug"] = "info"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set, with its default."""
+
+    sinks: Sinks = ("syslog",)
+    console_level: ConsoleLevel = 0
+    user: Account = ""
+    input: Input = Input()
+    names: Names = Names()
+    translate: Translate = Translate()
+    file: FileSection = FileSection()
+    console: ConsoleSection = ConsoleSection()
+    journal: Journal = Journal()
+    flood: Flood = Flood()
+    outbox: Outbox = Outbox()
+    state: State = State()
+    watch: Watch = Watch()
+    status: StatusSection = StatusSection()
+    metrics: Metrics = Metrics()
+    log: Log = Log()

@@ -1,0 +1,42 @@
+"""Is klogd-py itself in order: its configuration, its position, the daemon that runs?"""
+
+import os
+from pathlib import Path
+
+from klogd_py.doctor.finding import Finding, bad, ok, warn
+from klogd_py.doctor.host import Machine
+from klogd_py.monitoring.status import sentence
+from klogd_py.system.regular_file import NotRegularFile, open_regular
+
+
+def daemon(machine: Machine) -> list[Finding]:
+    """Whether a daemon answers, and how its sinks are."""
+    status = machine.daemon
+    if status is None:
+        return [warn("daemon", "no klogd-py answers", "systemctl enable --now klogd-py")]
+    found = [ok("daemon", f"klogd-py {status.version} runs (process {status.pid}): {sentence(status)}")]
+    found += [bad("sink", f"{sink.name} is down: {sink.error}", "klogd-py status") for sink in status.sinks if sink.error]
+    refused = [change for change in status.changes if not change.taken]
+    found += [bad("reload", f"{change.why} was refused: {change.detail}", "klogd-py check-config") for change in refused]
+    return found
+
+
+def position(machine: Machine) -> list[Finding]:
+    """Whether the next start will know where each sink stood."""
+    path = machine.config.state.position
+    if not path:
+        return [ok("position", "none is kept, as configured: every start sends from the oldest record on")]
+    file = machine.at(path)
+    try:
+        os.close(open_regular(file, follow=False))
+    except NotRegularFile as error:
+        return [bad("position", f"{path} is {error.strerror}: a restart sends everything again", f"rm -r {path}")]
+    except OSError:  # not there, or not for this user
+        pass
+    place = file if machine.has(path) else file.parent
+    if not os.path.exists(place):
+        words = f"the directory of {path} does not exist: a restart sends everything again"
+        return [warn("position", words, f"mkdir -p {Path(path).parent}")]
+    if not os.access(place, os.W_OK):
+        return [warn("position", f"{path} cannot be written by this user", "sudo klogd-py doctor")]
+    return [ok("position", f"{path} can be written")]

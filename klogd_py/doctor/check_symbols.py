@@ -1,0 +1,63 @@
+"""Where would names come from, and how sure is that?"""
+
+from klogd_py.doctor.finding import Finding, bad, ok, warn
+from klogd_py.doctor.host import Machine
+from klogd_py.symbols.map_check import Proof, Standing, Verdict
+
+_PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
+
+
+def kallsyms(machine: Machine) -> list[Finding]:
+    """Whether the kernel shows its own symbols here."""
+    path, found = machine.config.names.kallsyms, machine.survey
+    if not path:
+        return [ok("kallsyms", "not used, as configured")]
+    if found.kernel_symbols:
+        return [ok("kallsyms", f"{path} shows {found.kernel_symbols} symbols")]
+    if found.hidden:
+        remedy = "sysctl -w kernel.kptr_restrict=1, and run klogd-py as root or with CAP_SYSLOG"
+        return [warn("kallsyms", f"{path} shows only zeros (kernel.kptr_restrict)", remedy)]
+    if not machine.has(path):
+        return [ok("kallsyms", f"there is no {path}: a kernel without CONFIG_KALLSYMS, which a map serves")]
+    return [warn("kallsyms", "; ".join(found.remarks) or f"{path} cannot be used", f"head -3 {path}")]
+
+
+def map_in_use(machine: Machine) -> list[Finding]:
+    """Which map there is, and on what proof."""
+    found, used = machine.survey, machine.survey.in_use
+    if used is not None and found.lacks_slide:
+        words = f"{used.path} names nothing yet, for the kernel may be randomised: {found.unproved}"
+        return [warn("map", words, "sysctl -w kernel.kptr_restrict=1, and run klogd-py with CAP_SYSLOG")]
+    if used is not None:
+        words = f"{used.path}: {used.reason}"
+        return [ok("map", words) if used.proof in _PROVED else warn("map", words, f"klogd-py maps, and: {_install(machine)}")]
+    refused = [verdict for verdict in found.verdicts if verdict.standing is Standing.REFUSED]
+    told = "; ".join(f"{verdict.path} refused: {verdict.reason}" for verdict in refused) or "there is none"
+    if found.kernel_symbols:
+        return [ok("map", f"{told}; kallsyms serves instead")]
+    return [bad("map", f"{told}, and no kallsyms: addresses stay numbers", f"cp System.map /boot/System.map-{machine.release}")]
+
+
+def debug_information(machine: Machine) -> list[Finding]:
+    """Whether a kernel image with its symbols is at hand, which knows more than a map."""
+    images = [verdict for verdict in machine.survey.verdicts if verdict.path.name.startswith("vmlinux")]
+    there = [verdict for verdict in images if verdict.standing is not Standing.MISSING]
+    good = [verdict for verdict in there if verdict.standing is Standing.ACCEPTED]
+    if good:
+        return [ok("debug info", f"{good[0].path}: {good[0].reason}")]
+    if there:
+        return [warn("debug info", f"{_refusal(there[0])}", _install(machine))]
+    return [warn("debug info", "no vmlinux with symbols: frames cannot be traced to lines of source", _install(machine))]
+
+
+def _refusal(verdict: Verdict) -> str:
+    return f"{verdict.path} refused: {verdict.reason}"
+
+
+def _install(machine: Machine) -> str:
+    """How a distribution's debug package is installed."""
+    if machine.has("/etc/debian_version"):
+        return f"apt-get install linux-image-{machine.release}-dbg"
+    if machine.has("/etc/redhat-release"):
+        return f"dnf debuginfo-install kernel-core-{machine.release}"
+    return f"copy the vmlinux of this kernel to /usr/lib/debug/boot/vmlinux-{machine.release}"

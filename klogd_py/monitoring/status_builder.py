@@ -1,0 +1,152 @@
+"""How do things stand just now? The document of `klogd_py.monitoring.status`, drawn from the parts of a running daemon.
+
+Only reads; called on the event loop, a millisecond at most.
+"""
+
+import os
+import time
+from datetime import UTC, datetime
+
+from klogd_py import __version__
+from klogd_py.monitoring.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
+from klogd_py.pipeline.clock import Clock
+from klogd_py.pipeline.pipeline import Carrier
+from klogd_py.pipeline.stats import Counters
+from klogd_py.record.types import Cause
+from klogd_py.sinks.manager import Mailroom
+from klogd_py.sinks.queue import Outbox
+from klogd_py.sources.kmsg_device import KmsgDevice, Source
+from klogd_py.sources.proc_kmsg import ProcKmsg
+from klogd_py.symbols.map_check import Standing
+from klogd_py.symbols.symbol_set import Survey
+from klogd_py.system.jobs import Jobs
+
+NO_LOSS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
+OF_SOURCE = (Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE, Cause.RATE_LIMIT)
+OF_SINK = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
+
+
+class Camera:
+    """Whatever there is to be looked at. ``started_us`` is in microseconds since the Unix epoch, ``began_s`` monotonic."""
+
+    def __init__(self, source: Source, carrier: Carrier, mailroom: Mailroom, clock: Clock, boot_id: str, jobs: Jobs) -> None:
+        self.changes: dict[str, Change] = {}
+        self._source = source
+        self._carrier = carrier
+        self._mailroom = mailroom
+        self._clock = clock
+        self._boot_id = boot_id
+        self._jobs = jobs
+        self._started = stamp(time.time_ns() // 1000)
+        self._began_s = time.monotonic()
+
+    def note(self, what: str, why: str, taken: bool, detail: str = "") -> None:
+        """Remember the outcome of a reload: of the "configuration" or the "symbols"."""
+        self.changes[what] = Change(what, legible(why), stamp(time.time_ns() // 1000), taken, legible(detail))
+
+    def take(self, survey: Survey) -> Status:
+        """How things stand, with the names that are in force."""
+        counters = self._carrier.counters
+        return Status(
+            version=__version__,
+            pid=os.getpid(),
+            boot_id=self._boot_id,
+            started=self._started,
+            uptime_s=int(time.monotonic() - self._began_s),
+            input=self._input(counters),
+            sinks=tuple(_sink(outbox) for outbox in self._mailroom.outboxes.values()),
+            names=_names(survey, counters),
+            changes=tuple(self.changes.values()),
+            oops=self._oops(counters),
+            failures=tuple(
+                JobFailure(job, failure.reason, stamp(failure.at_us), failure.count)
+                for job, failure in self._jobs.failures.copy().items()
+            ),
+        )
+
+    def _input(self, counters: Counters) -> InputState:
+        expected = self._source.expected if isinstance(self._source, KmsgDevice) else None
+        ends = [end for end in (expected, counters.next_seq) if end is not None]
+        return InputState(
+            source=self._source.name,
+            sees_losses=not isinstance(self._source, ProcKmsg),
+            paused=not self._carrier.intake.running.is_set(),
+            next_seq=counters.next_seq,
+            newest_seq=max(ends) - 1 if ends else None,
+            records=counters.records,
+            severities={severity.name.lower(): count for severity, count in counters.severities.items()},
+            gaps={cause.value: counters.gaps[cause] for cause in OF_SOURCE},
+            clock=counters.quality.value if counters.quality else None,
+        )
+
+    def _oops(self, counters: Counters) -> OopsState | None:
+        last = counters.last_oops
+        if last is None:
+            return None
+        return OopsState(stamp(self._clock.wall_of(last)[0]), last.seq, legible(last.text), counters.oopses)
+
+
+def legible(text: str) -> str:
+    """A text that a document can hold: bytes that are not UTF-8 as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def stamp(wall_us: int) -> str:
+    """Microseconds since the Unix epoch in ISO 8601."""
+    return datetime.fromtimestamp(wall_us / 1_000_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _sink(outbox: Outbox) -> SinkState:
+    missed = outbox.missed
+    return SinkState(
+        name=outbox.sink.name,
+        state=_state(outbox),
+        queued=outbox.queued,
+        queued_bytes=outbox.queued_bytes,
+        limit_bytes=outbox.limit_bytes,
+        delivered=outbox.delivered,
+        lost=sum(count for cause, count in missed.items() if cause not in NO_LOSS),
+        gaps={cause.value: missed.get(cause, 0) for cause in OF_SINK},
+        next_seq=outbox.next_seq,
+        error=outbox.last_error,
+        last_error=outbox.last_failure,
+        last_error_at=stamp(outbox.failed_us) if outbox.failures else None,
+        failures=outbox.failures,
+    )
+
+
+def _state(outbox: Outbox) -> str:
+    if outbox.gone:
+        return "gone"
+    if outbox.last_error:
+        return "down"
+    return "behind" if outbox.behind else "waiting" if outbox.queued else "up"
+
+
+def _names(survey: Survey, counters: Counters) -> NamesState:
+    refused = [verdict for verdict in survey.verdicts if verdict.standing is Standing.REFUSED]
+    symbols = {"kallsyms": survey.kernel_symbols} if survey.kernel_symbols else {}
+    return NamesState(
+        headline=survey.headline,
+        map=_map(survey),
+        refused=tuple(MapState(str(verdict.path), verdict.reason) for verdict in refused),
+        symbols=symbols,
+        modules=survey.modules,
+        named=dict(counters.named),
+        nameless={reason.value: count for reason, count in (*counters.nameless.items(), *counters.withheld.items())},
+        remarks=survey.remarks,
+    )
+
+
+def _map(survey: Survey) -> MapState | None:
+    used, slide = survey.in_use, survey.slide
+    if used is None:
+        return None
+    return MapState(
+        str(used.path),
+        used.reason,
+        used.proof.value if used.proof else None,
+        f"{slide.value:#x}" if slide else None,
+        f"{slide.confidence}: {slide.proof}" if slide else "",
+        survey.unproved,
+    )

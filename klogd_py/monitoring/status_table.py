@@ -1,0 +1,105 @@
+"""How does the document of `klogd_py.monitoring.status` look for people? Tables with headings, which are bold on a terminal."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from klogd_py.monitoring.status import Change, NamesState, SinkState, Status
+from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
+
+_COLOURS = {"up": GREEN, "waiting": YELLOW, "behind": YELLOW, "down": RED, "gone": RED}
+_STATE = re.compile(rf"  ({'|'.join(_COLOURS)})(?=  )")
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def table(status: Status, colour: bool) -> str:
+    """The whole document as text."""
+    blocks = [_input(status), _counts("SEVERITY", "RECORDS", status.input.severities)]
+    missing = _missing(status)
+    blocks += [missing] if missing else []
+    blocks += [_sinks(status.sinks, colour), _names(status.names), _events(status)]
+    head = f"klogd-py {status.version}, process {status.pid}, up {span(status.uptime_s)}, since {local(status.started)}"
+    return "\n\n".join([head, *("\n".join(_headed(block, colour)) for block in blocks)]) + "\n"
+
+
+def span(seconds: int) -> str:
+    """Seconds in the two largest units: ``3 h 12 min``."""
+    parts = []
+    for size, unit in _UNITS:
+        if seconds >= size:
+            parts.append(f"{seconds // size} {unit}")
+            seconds %= size
+    return " ".join(parts[:2]) or "0 s"
+
+
+def local(time: str) -> str:
+    """An ISO time as the clock of this machine shows it: ``2026-11-25 09:00:00``."""
+    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _input(status: Status) -> list[str]:
+    found = status.input
+    numbers = [_number(found.next_seq), _number(found.newest_seq), str(found.records)]
+    source = f"{found.source} (paused)" if found.paused else found.source
+    return aligned([("INPUT", "NEXT", "NEWEST", "RECORDS", "CLOCK"), (visible(source), *numbers, found.clock or "-")])
+
+
+def _counts(title: str, below: str, counts: Mapping[str, int]) -> list[str]:
+    return aligned([(title, *counts), (below, *map(str, counts.values()))])
+
+
+def _missing(status: Status) -> list[str]:
+    """Records that are missing, by cause: before all sinks, and for single ones."""
+    rows = [(cause, str(count), "all sinks") for cause, count in status.input.gaps.items() if count]
+    rows += [(cause, str(count), visible(sink.name)) for sink in status.sinks for cause, count in sink.gaps.items() if count]
+    return aligned([("GAP", "RECORDS", "MISSING FOR"), *rows]) if rows else []
+
+
+def _sinks(sinks: Sequence[SinkState], colour: bool) -> list[str]:
+    rows = [("SINK", "STATE", "QUEUE", "KIB", "DELIVERED", "LOST", "NEXT", "LAST ERROR")]
+    for sink in sinks:
+        queue = f"{sink.queued_bytes >> 10}/{sink.limit_bytes >> 10}"
+        error = f"{visible(sink.last_error)} ({local(sink.last_error_at)})" if sink.last_error_at else "-"
+        counts = (str(sink.queued), queue, str(sink.delivered), str(sink.lost), _number(sink.next_seq))
+        rows.append((visible(sink.name), sink.state, *counts, error))
+    lines = aligned(rows)
+    return [_STATE.sub(lambda found: f"  {_COLOURS[found[1]]}{found[1]}{PLAIN}", line, 1) for line in lines] if colour else lines
+
+
+def _names(names: NamesState) -> list[str]:
+    rows = [("NAMES", "")]
+    if names.map is not None:
+        rows.append(("map", f"{names.map.path}: {names.map.reason}"))
+        slide = f"{names.map.slide}, {names.map.slide_proof}" if names.map.slide else f"not known: {names.map.unproved}"
+        rows.append(("slide", slide))
+    rows += [("refused", f"{refused.path}: {refused.reason}") for refused in names.refused]
+    rows += [(source, f"{count} symbols") for source, count in names.symbols.items()]
+    rows += [("modules", f"{names.modules} loaded")] if names.modules else []
+    rows += [("named", f"{count} addresses by {source}") for source, count in names.named.items()]
+    rows += [("not named", f"{count} addresses: {reason}") for reason, count in names.nameless.items()]
+    rows += [("note", remark) for remark in names.remarks]
+    return aligned([(name, visible(text)) for name, text in rows])
+
+
+def _events(status: Status) -> list[str]:
+    rows = [("EVENT", "TIME", "WHAT")]
+    rows += [(f"last {change.what}", local(change.at), _outcome(change)) for change in status.changes]
+    oops = status.oops
+    rows += [("last oops", local(oops.at), f"{visible(oops.text)} ({oops.count} since the start)")] if oops else []
+    rows += [
+        (f"failed: {visible(one.job)}", local(one.at), f"{visible(one.reason)} ({one.count} times)") for one in status.failures
+    ]
+    return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
+
+
+def _outcome(change: Change) -> str:
+    outcome = "taken into use" if change.taken else "refused, the old is kept"
+    return visible(f"{change.why}: {outcome}" + (f" ({change.detail})" if change.detail else ""))
+
+
+def _headed(lines: list[str], colour: bool) -> list[str]:
+    return [f"{BOLD}{lines[0]}{PLAIN}", *lines[1:]] if colour else lines
+
+
+def _number(seq: int | None) -> str:
+    return "-" if seq is None else str(seq)

@@ -1,0 +1,189 @@
+"""Which words of a kernel line are code addresses that still want a name.
+
+The contract: a `Mention` is made only where the form of the line says that the number is a code address. Registers,
+stack words, masks, hashed pointers, fault addresses and numbers that the kernel has already named beside them are no
+mentions (unless `decoded` asks for the last kind, as the classic klogd did).
+
+Most lines carry no address: a substring search answers that; then the head of the line says which forms can be meant, and
+only then a regular expression of `klogd_py.oops.address_patterns` runs.
+
+Source of truth: kernel/kallsyms.c ``sprint_symbol``, lib/vsprintf.c ``%pS`` (``0x%lx`` where it finds no symbol); for
+brackets the classic klogd.
+"""
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
+from klogd_py.oops.address_patterns import QUESTIONS as QUESTIONS
+from klogd_py.oops.address_patterns import Kind as Kind
+
+
+class Mention(Struct, frozen=True, gc=False):
+    """An address in a text: the half-open span [start, end) of characters that a name would take the place of.
+
+    An empty span means that the name is to be inserted there, since the number beside it stays.
+    """
+
+    start: int
+    end: int
+    address: int
+    kind: Kind
+
+
+# What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a syslog stamp, <N>,
+# dmesg -x, the kernel's own word of a loss, the prompt of a serial console, [time], [caller].
+ENVELOPE = re.compile(
+    r"(?:> ?){0,64}"
+    r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
+    r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
+    r"(?:(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]) *+"
+    r":(?:emerg|alert|crit|err|warn|notice|info|debug) *+: ?)?"
+    r"(?:<\d{1,4}>)?"
+    r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
+    r"(?:(?:\s{1,80}|[\w.-]{1,64}+ login: )(?=\[ *\d{1,10}\.\d{6}\]))?"
+    r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
+    r"(?:\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8})?"  # no-break spaces, of a mail
+)
+
+_HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
+_NAME = r"[A-Za-z_.$][\w.$]{0,511}"
+_SYMBOL = (
+    r"(?:[:\w.$]{1,600}\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}|[:\w.$]{1,600}\+\d{1,10}"
+    r"|" + _NAME + r" \[\w{1,64}\]"
+    r"|" + _NAME + r" [\w./-]{1,300}:\d{1,6})"  # "__list_del include/linux/list.h:89 [inline]": decoded since
+)
+_BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
+_NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + _NAME + r"\)|\{)")
+_RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
+_SHORTEST_TOKEN = len("0x10000")  # below that no kernel has code
+_CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
+_MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")  # %p since 4.15, also inside of brackets
+# "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits on 32 bits
+_NAME_ENDS = re.compile(r" (?:" + _NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + _NAME + r")?\s*$")
+
+_BY_HEAD: dict[str, tuple[Form, ...]] = {
+    head: tuple(form for form in FORMS if form.head == head) for head in {form.head for form in FORMS}
+}
+
+
+def suspects(texts: Sequence[str]) -> list[int]:
+    """Which among the texts of a batch `find` may find something in, by their places; the question is asked of all at once."""
+    everything = "\n".join(texts)
+    signs = [question for question in QUESTIONS if question in everything]
+    found = [at for sign in signs for at, text in enumerate(texts) if sign in text]
+    return found if len(signs) == 1 else sorted(set(found))
+
+
+def is_named_by_word(line: str) -> bool:
+    """Whether a line is a bracketed number and a bare name: the kernel's own ``[<%p>] %ps``."""
+    found = _CLASSIC.search(line)
+    return found is not None and not line[: found.start()].strip() and _NAME_ENDS.match(line, found.end()) is not None
+
+
+def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
+    """The mentions in one record's text or one line of a capture, in the order of their places.
+
+    ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name, unless it may be a hash.
+    """
+    for question in QUESTIONS:
+        if question in text:
+            break
+    else:
+        return ()
+    if "\n" not in text:
+        return tuple(_in_line(text, named_too))
+    mentions: list[Mention] = []
+    start = 0
+    for line in text.split("\n"):  # s390 prints a whole register block as one record
+        mentions += [
+            Mention(mention.start + start, mention.end + start, mention.address, mention.kind)
+            for mention in _in_line(line, named_too)
+        ]
+        start += len(line) + 1
+    return tuple(mentions)
+
+
+def _in_line(line: str, named_too: bool) -> list[Mention]:
+    start = _envelope_end(line)
+    head = _HEAD.match(line, start)
+    assert head is not None  # every part of the pattern is optional
+    body = head.end() if head[1] is None else head.start(1)
+    mentions = _bracketed(line, body, named_too) if "[<" in line else []
+    for form in _BY_HEAD.get(head[1] or "", ()):
+        if (found := form.pattern.match(line, body)) is not None:
+            mentions.append(_mention_of(found, form))
+    for form in ANYWHERE:
+        if form.sign not in line:
+            continue
+        if not form.head:
+            mentions += [_mention_of(found, form) for found in form.pattern.finditer(line, body)]
+        elif (found := form.pattern.match(line, body)) is not None:
+            mentions.append(_mention_of(found, form))
+    return _apart(mentions) if len(mentions) > 1 else mentions
+
+
+def _apart(mentions: list[Mention]) -> list[Mention]:
+    """In the order of their places, and none twice: a token behind a bracket can be found in two ways."""
+    apart: list[Mention] = []
+    for mention in sorted(mentions, key=lambda mention: mention.start):
+        if not apart or mention.start >= max(apart[-1].end, apart[-1].start + 1):
+            apart.append(mention)
+    return apart
+
+
+def _envelope_end(line: str) -> int:
+    found = ENVELOPE.match(line)
+    assert found is not None  # every part of the pattern is optional
+    return found.end()
+
+
+def _mention_of(found: re.Match[str], form: Form) -> Mention:
+    groups = found.groupdict()
+    if groups.get("at"):
+        after = found.end("at")
+        after += found.string.startswith("]", after)  # "NIP [c000000000012abc]"
+        return Mention(after, after, int(groups["at"], 16) & form.mask, form.kind)
+    return Mention(found.start("hex"), found.end("hex"), int(groups["hex"], 16) & form.mask, form.kind)
+
+
+def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
+    """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead: the number in the brackets
+    is the same, or a hash.
+    """
+    exact = EXACT_BRACKET.match(line, start) is not None
+    mentions: list[Mention] = []
+    for found in _CLASSIC.finditer(line, start):
+        link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
+        if raw := _RAW_BEHIND.match(line, found.end() - 2):
+            mention = _token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
+        elif _wants_name(line, found, named_too, start):
+            kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
+            mention = Mention(found.start(1), found.end(1), int(found[2], 16), kind)
+        else:
+            continue
+        if mention and (not mentions or mentions[-1].start != mention.start):
+            mentions.append(mention)
+    return mentions
+
+
+def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) -> bool:
+    """Whether a bracketed number is an address without a name beside it, or with one that is to be replaced."""
+    if not named_too and found.start() == start and _NAME_ENDS.match(line, found.end()):
+        return False
+    if _MAY_BE_HASH.fullmatch(found[1]):
+        return not (_NAMED.match(line, found.end() - 2) or _NAME_ENDS.match(line, found.end()))
+    return named_too or not _NAMED.match(line, found.end() - 2)
+
+
+def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> Mention | None:
+    """The mention of a token behind a bracketed number; none if it is too low for code.
+
+    There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in the brackets.
+    """
+    if raw.end(1) - raw.start(1) < _SHORTEST_TOKEN:
+        return None
+    address, token = int(found[2], 16), int(raw[1], 16)
+    return Mention(raw.start(1), raw.end(1), address if token == address - 1 else token, kind)

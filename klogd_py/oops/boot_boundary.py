@@ -1,0 +1,70 @@
+"""Where in a stream of records does another boot begin?
+
+What one boot has shown of its kernel's place does not hold for the next. A boot begins with the banner of a kernel, or, where
+that is missing, with a stamp that runs back: by more than a second, which the clocks of several processors never do, or to 0,
+which is printed only before the clock has started. Lines end at line feeds and nowhere else.
+
+Source of truth: init/main.c ``linux_banner``; kernel/printk/printk.c on ``local_clock``.
+"""
+
+import re
+
+from klogd_py.oops.trace_parser import banner_release, from_capture
+from klogd_py.record.types import KERN, Record
+
+BANNER = b"Linux version "
+_BACK_US = 1_000_000
+_SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}\]")
+_ZEROS, _ZERO = b"0000]", b"0.000000]"
+_RAW_LINE = re.compile(rb"[0-9]+,[0-9]+,[0-9]+,")
+_LATER_RAW_LINE = re.compile(rb"\n" + _RAW_LINE.pattern)
+
+
+class Boots:
+    """Tells the boots of one stream apart. Mutable: the last stamp."""
+
+    def __init__(self) -> None:
+        self._last_us = 0
+
+    def begins(self, record: Record) -> str | None:
+        """The release of the kernel whose boot begins with this record, empty if it is not told; ``None`` if none begins."""
+        if record.facility != KERN:
+            return None  # a process can write a banner, too
+        last_us = self._last_us
+        if record.usec is not None:
+            self._last_us = record.usec
+        if release := banner_release(record.text):
+            return release
+        back = record.usec is not None and (record.usec < last_us - _BACK_US or (record.usec == 0 and last_us > 0))
+        return "" if back else None
+
+    def passes(self, text: bytes) -> bool:
+        """Whether no boot begins in a text of many lines, as far as can be told without reading each; then it has been taken.
+
+        Stamps wherever they stand are looked at, by the second: more than those which count. Lines in the form of /dev/kmsg
+        have others.
+        """
+        seconds = list(map(int, _SECONDS.findall(text)))
+        in_order = seconds == sorted(seconds) and (not seconds or seconds[0] >= self._last_us // 1_000_000)
+        if not in_order or (_ZEROS in text and _ZERO in text) or BANNER in text:
+            return False
+        if _RAW_LINE.match(text) or _LATER_RAW_LINE.search(text):
+            return False
+        self.pass_over(text)
+        return True
+
+    def pass_over(self, text: bytes) -> None:
+        """Take whole lines in which no boot begins."""
+        end = len(text) if _SECONDS.search(text) else 0
+        while (bracket := text.rfind(b"]", 0, end)) >= 0:
+            start, end = text.rfind(b"\n", 0, bracket) + 1, text.find(b"\n", bracket)
+            record = from_capture(text[start:end].decode("latin-1"))
+            if record.usec is not None and record.facility == KERN:
+                self._last_us = record.usec
+                return
+            end = start
+
+
+def lines_of(piece: bytes) -> list[str]:
+    """The lines of a piece of text without their line feeds, each byte a character."""
+    return piece.decode("latin-1").removesuffix("\n").split("\n")

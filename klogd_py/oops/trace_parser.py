@@ -1,0 +1,250 @@
+"""What does an oops say about where the kernel lies?
+
+`gather` reads the lines of one trace to evidence: its frames in order, where the processor stood, the bytes of its
+``Code:`` line, what it says of the slide itself.
+
+Source of truth: arch/x86/kernel/dumpstack.c ``show_opcodes``, ``show_trace_log_lvl``; arch/x86/kernel/setup.c
+``dump_kernel_offset``.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py.oops import address_scanner
+from klogd_py.oops.address_scanner import ENVELOPE, Kind
+from klogd_py.record.types import KERN, USER, Record
+
+MOST_FRAMES = 256  # of one trace; a stack that overflowed repeats itself
+MOST_PAIRS = 64
+
+_NOT_CODE = ("instruction fetch in kernel", "to execute NX", "IABT (current EL)", "xecute from non-executable")
+_CODE = re.compile(r"\s*(?:Code|Instruction dump): ?(?P<words>[0-9a-f<>() ]{1,600})\s*$")
+_CODE_WORD = re.compile(r"[<(]?((?:[0-9a-f]{2}){1,4})[>)]?")
+_MODULES = re.compile(r"\s*Modules linked in:(.*)")
+_MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
+_OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
+_PC = re.compile(r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*NIP \[|\s*ERA: ")
+# Code addresses, but not of those who called one another.
+_PROSE = re.compile(
+    r"\s*(?:BUG: K|INFO: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"
+    r"|unchecked MSR|.{0,300}\}, at: )"
+)
+_USER_PC = re.compile(r"\s*[RE]IP: (?:0033|0023|0073|001b):")
+_PAIR = re.compile(
+    r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?([A-Za-z_.$][\w.$]{0,511})\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})(?: \[(\w+)[^\]]*\])?"
+)
+_NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
+_BANNER = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
+_CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
+_RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")  # of /dev/kmsg
+_FACILITY = re.compile(r"([a-z][a-z0-9]{0,15}) {0,16}:[a-z]{1,15} {0,16}:|<(\d{1,4})>")
+_STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
+
+
+class Frame(Struct, frozen=True, gc=False):
+    """A code address of a trace, ``exact`` where the processor stood, not ``reliable`` behind a ``?``."""
+
+    address: int
+    exact: bool = False
+    reliable: bool = True
+    joined: bool = False  # directly below the frame before it: that one was called from here
+    entry: bool = False  # the registers of user space follow: here the kernel was entered
+    dumper: bool = False  # the first of a trace without registers: what prints such is dump_stack()
+
+
+class Pair(Struct, frozen=True, gc=False):
+    """An address beside which the kernel has put the name itself."""
+
+    address: int
+    name: str
+    offset: int
+    size: int
+    module: str = ""
+
+
+class Trace(Struct, frozen=True):
+    """The evidence of one oops.
+
+    ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte. ``bad_pc`` says that the
+    processor went where no code was: what it found there is no code either. ``loading`` are those of the ``modules`` linked in
+    whose init function has not returned. ``offset`` and ``link_base`` are the two numbers
+    of ``Kernel Offset: .. from ..``. ``tangled`` says that there are lines of several traces in it, or that the unwinder only
+    guessed, so that neighbours need not have called one another.
+    """
+
+    frames: tuple[Frame, ...] = ()
+    code: tuple[tuple[int, bytes], ...] = ()
+    bad_pc: bool = False
+    modules: tuple[str, ...] = ()
+    loading: tuple[str, ...] = ()
+    offset: int | None = None
+    link_base: int = 0
+    pairs: tuple[Pair, ...] = ()
+    tangled: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything in it to work with."""
+        return bool(self.frames or self.pairs) or self.offset is not None
+
+
+class _Reading:
+    """A trace as far as it has been read. Mutable."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.code: dict[int, bytes] = {}
+        self.bad_pc = False
+        self.modules: dict[str, bool] = {}
+        self.offset: int | None = None
+        self.link_base = 0
+        self.pairs: dict[int, Pair] = {}
+        self._pc: int | None = None
+        self._pcs: set[int] = set()
+        self._joins = False
+        self._heads = self._users = 0
+        self._dumps = False
+
+    @property
+    def is_tangled(self) -> bool:
+        """Whether more than one trace began, or user space was left more than once."""
+        return self._heads > 1 or self._users > 1
+
+    def line(self, line: str) -> None:
+        found = ENVELOPE.match(line)
+        at = found.end() if found else 0
+        self._heads += "all Trace:" in line or "all trace:" in line
+        self._users += bool(_USER_PC.match(line, at))
+        if _PC.match(line, at):
+            self._dumps = False
+            self._pc = None  # a Code: line that follows belongs to this register block, and to no earlier one
+            self._joins = False
+        if _USER_PC.match(line, at) and self.frames and self.frames[-1].reliable and not self.frames[-1].exact:
+            self.frames[-1] = msgspec.structs.replace(self.frames[-1], entry=True)
+        self._dumps = self._dumps or ("CPU: " in line and " Comm: " in line)
+        self._mentions(line, at)
+        self.bad_pc = self.bad_pc or any(sign in line for sign in _NOT_CODE)
+        if "ode: " in line or "dump: " in line:
+            self._code_line(line, at)
+        if "[<" in line and len(self.pairs) < MOST_PAIRS:
+            for pair in _PAIR.finditer(line, at):
+                self.pairs.setdefault(int(pair[1], 16), _pair_of(pair))
+        if (offset := _OFFSET.match(line, at)) is not None:
+            self.offset = 0 if offset[1] else int(offset[2], 16)
+            self.link_base = 0 if offset[1] else int(offset[3], 16)
+        if (listed := _MODULES.match(line, at)) is not None:
+            for word in listed[1].partition("[")[0].split():
+                if (module := _MODULE.match(word)) is not None:
+                    self.modules[module[1]] = "+" in (module[2] or "")
+
+    def _mentions(self, line: str, at: int) -> None:
+        if len(self.frames) >= MOST_FRAMES:
+            return
+        mentions = address_scanner.find(line)
+        if not mentions or _PROSE.match(line, at):
+            if not mentions and _NAMED.match(line, at):
+                self._joins = False
+            return
+        for mention in mentions:
+            if len(self.frames) >= MOST_FRAMES:
+                return
+            stood = bool(_PC.match(line, at))
+            exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and stood)
+            exact = exact or mention.address in self._pcs  # arm64 begins the trace with it
+            reliable = "? " not in line[at : mention.start] and "unreliable" not in line[mention.end :]
+            if exact and stood and not _USER_PC.match(line, at):
+                self._pc = mention.address
+                self._pcs.add(mention.address)
+            dumper = self._dumps and self._heads > 0 and reliable and not exact
+            self._dumps = self._dumps and not dumper
+            self.frames.append(Frame(mention.address, exact, reliable, self._joins and reliable and not exact, dumper=dumper))
+            if reliable:  # any other is passed over: what stands around it still called one another
+                self._joins = not exact
+
+    def _code_line(self, line: str, at: int) -> None:
+        if "Bad " in line or "Unable to access" in line:
+            self.bad_pc = self.bad_pc or self._pc is not None
+            return
+        found = _CODE.match(line, at)
+        if found is None or self._pc is None:
+            return
+        before, raw = _code_bytes(found["words"].split())
+        if raw:
+            self.code.setdefault(self._pc - before, raw)
+        self._pc = None
+
+
+def gather(lines: Iterable[str]) -> Trace:
+    """Read the evidence out of the lines of one trace, in the order in which they were printed."""
+    reading = _Reading()
+    for text in lines:
+        for line in text.split("\n"):
+            reading.line(line)
+    frames = _trusted(reading.frames)
+    return Trace(
+        tuple(frames),
+        () if reading.bad_pc else tuple(reading.code.items()),
+        reading.bad_pc,
+        tuple(reading.modules),
+        tuple(module for module, loading in reading.modules.items() if loading),
+        reading.offset,
+        reading.link_base,
+        tuple(reading.pairs.values()),
+        reading.is_tangled or frames is not reading.frames,
+    )
+
+
+def _trusted(frames: list[Frame]) -> list[Frame]:
+    """Frames as they are, unless all of them are uncertain: then the unwinder found no way, and printed the stack's text
+    addresses in their order, which is all there is to go by.
+    """
+    if any(frame.reliable and not frame.exact for frame in frames):
+        return frames
+    pairs = zip(frames, [None, *frames], strict=False)
+    return [Frame(frame.address, frame.exact, True, before is not None and not before.exact) for frame, before in pairs]
+
+
+def banner_release(line: str) -> str:
+    """The release of the kernel that introduces itself in a line, which begins another boot; empty in any other line."""
+    if "Linux version " not in line:
+        return ""
+    envelope = ENVELOPE.match(line)
+    found = _BANNER.match(line, envelope.end() if envelope else 0)
+    return found[1] if found else ""
+
+
+def from_capture(line: str) -> Record:
+    """A line of a text capture as a record that can be told from others: its caller, its stamp and who wrote it are read."""
+    found = ENVELOPE.match(line)
+    head = line[: found.end()] if found else ""
+    if not head:
+        return Record(line)
+    if raw := _RAW.match(line):
+        return Record(line, int(raw[1]) & 2047, usec=int(raw[2]))
+    caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
+    usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
+    prefix = None
+    if facility is not None:  # which process wrote it, or rather which not, is all that matters
+        prefix = int(facility[2]) & 2047 if facility[2] else (KERN if facility[1] == "kern" else USER) << 3
+    return Record(line, prefix, usec=usec, caller=caller[1] if caller else "")
+
+
+def _code_bytes(words: list[str]) -> tuple[int, bytes]:
+    """The bytes of a ``Code:`` line, and how many of them stand before the marked one; none if a word is no number."""
+    raw = bytearray()
+    before = 0
+    for word in words:
+        found = _CODE_WORD.fullmatch(word)
+        if found is None:
+            return 0, b""
+        if word[0] in "<(":
+            before = len(raw)
+        raw += bytes.fromhex(found[1])[::-1]  # words are printed as numbers, which are little-endian in memory
+    return before, bytes(raw)
+
+
+def _pair_of(found: re.Match[str]) -> Pair:
+    return Pair(int(found[1], 16), found[2], int(found[3], 16), int(found[4], 16), found[5] or "")

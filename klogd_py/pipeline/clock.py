@@ -1,0 +1,121 @@
+"""What wall time does a kernel stamp stand for?
+
+The wall clock and the stamps' own clock are compared anew for every batch, so a wall clock that was set, a suspend or a drift
+moves what comes after it, and no time lies in the future.
+
+Source of truth: clock_gettime(2); `klogd_py.pipeline.printk_clock` for the stamps.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from klogd_py.pipeline.printk_clock import LIVE_US, UNSET_BEFORE_US, PrintkClock, Times
+from klogd_py.record.types import Quality, Record
+
+
+class Clock(Protocol):
+    """Turns kernel stamps into wall times."""
+
+    def anchor(self) -> None:
+        """Take the time; called once per batch."""
+
+    def heard(self, record: Record) -> None:
+        """Learn from a record that was made a moment ago; called after `anchor`."""
+
+    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+        """Microseconds since the Unix epoch, and how far they can be relied on; no quality where the source states them."""
+
+    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+        """What `wall_of` says of each, in one go."""
+
+
+def now() -> Times:
+    """All clocks of this machine."""
+    return Times(
+        time.time_ns() // 1000,
+        time.monotonic_ns() // 1000,
+        time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000,
+    )
+
+
+class LiveClock:
+    """Wall times for records of the running kernel. Mutable: `anchor` is called once per batch."""
+
+    def __init__(self, read: Callable[[], Times] = now) -> None:
+        """``read`` is the seam for a machine whose clocks have a script."""
+        self._read = read
+        self._now = read()
+        self._printk = PrintkClock(self._now)
+        self._reckon()
+
+    def anchor(self) -> None:
+        """Take the time."""
+        self._now = self._read()
+        self._reckon()
+
+    def heard(self, record: Record) -> None:
+        """Learn from a record that was made a moment ago."""
+        if record.usec is not None:
+            self._printk.heard(record.usec, self._now)
+            self._reckon()
+
+    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+        """When the record was made; now, if it does not say."""
+        usec = record.usec
+        if usec is None:
+            return self._now.real_us, Quality.CLOCK_UNSET if self._is_unset else Quality.RECEIPT
+        if not self._is_unset and usec >= self._simple_from_us:
+            wall_us = self._zero_us + usec
+            if wall_us < self._live_from_us:
+                return wall_us, Quality.BACKLOG
+            return min(wall_us, self._now.real_us), Quality.LIVE
+        wall_us = self._printk.wall_us(usec, self._now)
+        return wall_us, self._printk.quality(usec, wall_us, self._now)
+
+    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+        """What `wall_of` says of each; in most batches nothing but the stamp differs."""
+        usecs = [record.usec for record in records if record.usec is not None]
+        first, last = min(usecs, default=0), max(usecs, default=0)
+        if len(usecs) == len(records) and not self._is_unset and first >= self._simple_from_us:
+            zero_us = self._zero_us
+            if zero_us + last < self._live_from_us:
+                return [zero_us + usec for usec in usecs], [Quality.BACKLOG] * len(usecs)
+            if self._live_from_us <= zero_us + first and zero_us + last <= self._now.real_us:
+                return [zero_us + usec for usec in usecs], [Quality.LIVE] * len(usecs)
+        return _one_by_one(self, records)
+
+    def _reckon(self) -> None:
+        """What is the same for every record of a batch."""
+        self._zero_us = self._printk.zero_us(self._now)
+        self._simple_from_us = self._printk.simple_from_us
+        self._live_from_us = self._now.real_us - LIVE_US
+        self._is_unset = self._now.real_us < UNSET_BEFORE_US
+
+
+class ReplayClock:
+    """Wall times for records from elsewhere: what the capture itself states, else the time of reading."""
+
+    def __init__(self) -> None:
+        self._now_us = 0
+        self.anchor()
+
+    def anchor(self) -> None:
+        """Take the time."""
+        self._now_us = time.time_ns() // 1000
+
+    def heard(self, record: Record) -> None:
+        """Nothing: how another machine's clock runs does not show here."""
+
+    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+        """What the record states; now, if it states nothing."""
+        return (self._now_us, Quality.RECEIPT) if record.wall_us is None else (record.wall_us, None)
+
+    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+        """What `wall_of` says of each."""
+        return _one_by_one(self, records)
+
+
+def _one_by_one(clock: Clock, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+    walls = [clock.wall_of(record) for record in records]
+    return [wall_us for wall_us, _ in walls], [quality for _, quality in walls]

@@ -1,0 +1,125 @@
+"""Which records continue the one before them?
+
+A line that the kernel prints in pieces is one record where it can be; where something came in between, the later pieces are
+records of their own with the flag ``c``. They are put behind the piece that they continue: the last record of the same
+caller where the kernel tells callers, else only the record directly before, if it has the same facility and level. What may
+be unfinished at the end of a batch waits a moment for what continues it. Up to Linux 4.9 the first piece had ``c`` and the
+others ``+``: where one of these was seen, ``c`` continues nothing.
+
+A line goes to a sink as a whole or not at all. So where records are read anew, pieces stay apart if a sink has had one of them
+and not the other.
+
+Source of truth: kernel/printk/printk.c ``LOG_CONT``, ``vprintk_store``; Documentation/ABI/testing/dev-kmsg.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from klogd_py.record.types import Gap, Record
+
+WAIT_S = 0.05
+MOST_PARTS = 64
+_UNFINISHED = (" ", ":", ",", "=", "(", "[", "-", "..")  # how the first piece of a line tends to end
+
+
+class Joiner:
+    """Joins the pieces of lines in a stream of records, in order. Mutable: what waits; times are of any even clock.
+
+    ``has_joined`` says that some record of this stream has had parts.
+    """
+
+    def __init__(self, tells_apart: Callable[[int, int], bool] = lambda seq, other: False) -> None:
+        """``tells_apart`` says whether somebody has had one of two sequence numbers and not the other."""
+        self.has_joined = False
+        self._tells_apart = tells_apart
+        self._waiting: list[Record | Gap] = []
+        self._due_s = 0.0
+        self._continuing = frozenset(("c", "+"))
+
+    @property
+    def waiting(self) -> list[Record | Gap]:
+        """What waits."""
+        return self._waiting
+
+    def anew(self) -> "Joiner":
+        """One for the same stream in which nothing waits."""
+        joiner = Joiner(self._tells_apart)
+        joiner._continuing = self._continuing
+        joiner.has_joined = self.has_joined
+        return joiner
+
+    def take(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
+        """What may go on; an empty batch lets go what has waited long enough."""
+        if not batch:
+            return self.end() if now_s >= self._due_s else []
+        if self._waiting or any(isinstance(item, Record) and item.flags != "-" for item in batch):
+            waited, self._waiting = self._waiting, []
+            batch = self._joined([*waited, *batch])
+        last = batch[-1]
+        if isinstance(last, Record) and last.text.endswith(_UNFINISHED) and last.seq is not None:
+            self._waiting = [last]
+            self._due_s = now_s + WAIT_S
+            return batch[:-1]
+        return batch
+
+    def end(self) -> list[Record | Gap]:
+        """What waits, since nothing will follow or nothing has come."""
+        waited, self._waiting = self._waiting, []
+        return waited
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """How long what waits may wait; ``None`` if nothing does."""
+        return max(0.0, self._due_s - now_s) if self._waiting else None
+
+    def _joined(self, items: Sequence[Record | Gap]) -> list[Record | Gap]:
+        joined: list[Record | Gap] = []
+        last_of: dict[str, int] = {}
+        for item in items:
+            if not isinstance(item, Record):
+                last_of.clear()  # what was lost may have come in between
+                joined.append(item)
+                continue
+            place = last_of.get(item.caller) if item.caller else len(joined) - 1
+            head = joined[place] if place is not None and place >= 0 else None
+            if item.flags == "+":
+                self._continuing = frozenset("+")
+            if item.flags in self._continuing and isinstance(head, Record) and self._may_join(item, head):
+                assert place is not None
+                joined[place] = _with(head, item)
+                self.has_joined = True
+                continue
+            joined.append(item)
+            last_of[item.caller] = len(joined) - 1
+        return joined
+
+    def _may_join(self, piece: Record, head: Record) -> bool:
+        if not _continues(piece, head):
+            return False
+        assert piece.seq is not None
+        assert head.seq is not None
+        return not self._tells_apart(head.seq, piece.seq)
+
+
+def _continues(record: Record, head: Record) -> bool:
+    """Whether a record that is a piece of a line can be one of the line that another began."""
+    if record.seq is None or head.seq is None or record.prefix is None:
+        return False
+    if len(head.parts) >= MOST_PARTS or head.prefix is None or record.caller != head.caller:
+        return False
+    if record.caller:
+        return record.facility == head.facility
+    return record.prefix == head.prefix and record.seq == (head.parts[-1] if head.parts else head.seq) + 1
+
+
+def _with(head: Record, piece: Record) -> Record:
+    assert piece.seq is not None
+    return msgspec.structs.replace(
+        head,
+        text=head.text + piece.text,
+        fields=head.fields or piece.fields,
+        truncated=head.truncated or piece.truncated,
+        parts=(*head.parts, piece.seq),
+        # Up to Linux 4.9 the first piece has "c" itself: with the others behind it, it is a whole line.
+        flags="-" if piece.flags == "+" else head.flags,
+    )

@@ -1,0 +1,47 @@
+"""Makes a batch ready for the sinks, whatever happens: what cannot be translated goes out as it came.
+
+The batch has left the source, so an unexpected error in naming or timing one record must lose neither it nor those around it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from klogd_py.pipeline.clock import Clock
+from klogd_py.pipeline.symbolize import Judge, Manner, PlaceOf, Stood, translate
+from klogd_py.record.gaps import announce
+from klogd_py.record.types import Entry, Gap, Quality, Record
+
+
+def prepared(
+    batch: Sequence[Record | Gap],
+    place_of: PlaceOf,
+    manner: Manner,
+    clock: Clock,
+    stood: Stood,
+    judge: Judge | None,
+    failed: Callable[[Exception], None],
+) -> list[Entry]:
+    """The batch as `translate` has it; ``failed`` hears of an unexpected error.
+
+    Then each record is tried by itself, so that only those go out as they came with which something is wrong.
+    """
+    try:
+        clock.anchor()
+        return translate(batch, place_of, manner, clock.walls_of, stood, judge)
+    except Exception as error:
+        failed(error)
+    entries: list[Entry] = []
+    for item in batch:
+        try:
+            entries += translate([item], place_of, manner, clock.walls_of, stood, judge)
+        except Exception:  # told already
+            entries.append(as_it_came(item))
+    return entries
+
+
+def as_it_came(item: Record | Gap) -> Entry:
+    """The entry of an item without names, at the time of now if it does not state one."""
+    now_us = time.time_ns() // 1000
+    if isinstance(item, Gap):
+        return announce(item, lambda record: now_us)
+    return Entry(item, item.wall_us or now_us, item.text, quality=None if item.wall_us else Quality.RECEIPT)

@@ -1,0 +1,67 @@
+"""What does the stream of records teach about the map, and which of them must wait until it is learnt?
+
+Between the source and the translation: records go through unchanged and in order. While an oops can show something that is
+wanted, or contradict what another has shown, its records wait for its end, for `klogd_py.oops.trace_buffer.LIMIT_S` at most: names
+that its last line takes back must not have been printed.
+"""
+
+from collections.abc import Callable, Sequence
+
+from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_buffer import Holdback
+from klogd_py.oops.trace_parser import Trace
+from klogd_py.record.types import Gap, Record
+from klogd_py.symbols.symbol_set import Survey
+
+
+class Learning:
+    """Feeds traces to a survey. Mutable: what is held back."""
+
+    def __init__(self, origin: Origin = Origin.CAPTURE, failed: Callable[[Exception], None] | None = None) -> None:
+        """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing; else it is raised."""
+        self._holdback = Holdback(origin)
+        self._failed = failed
+
+    @property
+    def held(self) -> list[Record | Gap]:
+        """What is held back; a copy."""
+        return self._holdback.held
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether records wait for the end of an oops."""
+        return not self._holdback.is_empty
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a record that neither begins a trace nor belongs to one makes no difference."""
+        return self._holdback.is_idle
+
+    def take(self, batch: Sequence[Record | Gap], now_s: float, found: Survey) -> tuple[list[Record | Gap], Survey]:
+        """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
+        if not found.reads_traces and self._holdback.is_empty:
+            return list(batch), found
+        ready, traces = self._holdback.take(batch, now_s, found.reads_traces)
+        found = self._after(found, traces)
+        if not found.reads_traces:
+            ready += self._holdback.release()
+        return ready, found
+
+    def end(self, found: Survey) -> tuple[list[Record | Gap], Survey]:
+        """Everything that waits, since nothing will follow."""
+        ready, traces = self._holdback.end()
+        return ready, self._after(found, traces)
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """How long what waits may wait; ``None`` if nothing does."""
+        return self._holdback.due_in_s(now_s)
+
+    def _after(self, found: Survey, traces: Sequence[Trace]) -> Survey:
+        for trace in traces:
+            try:
+                found = found.after(trace)
+            except Exception as error:
+                if self._failed is None:
+                    raise
+                self._failed(error)
+        return found

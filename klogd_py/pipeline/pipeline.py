@@ -1,0 +1,358 @@
+"""Carries records from the intake to every sink: join, hold back, limit, translate, post.
+
+One batch at a time. The intake reads on meanwhile, and behind it the kernel's ring is the queue.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from klogd_py.oops import provenance
+from klogd_py.oops.address_scanner import Mention
+from klogd_py.oops.boot_boundary import Boots
+from klogd_py.oops.provenance import Origin, Withheld
+from klogd_py.oops.trace_buffer import may_begin
+from klogd_py.pipeline.clock import Clock
+from klogd_py.pipeline.continuation import Joiner
+from klogd_py.pipeline.entries import as_it_came, prepared
+from klogd_py.pipeline.kaslr import Learning
+from klogd_py.pipeline.ratelimit import Limiter
+from klogd_py.pipeline.reader import Intake
+from klogd_py.pipeline.stats import Counters
+from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.pipeline.symbolize import Manner, Stood
+from klogd_py.record.types import Entry, Gap, Place, Record, Unknown
+from klogd_py.sinks.manager import Mailroom
+from klogd_py.sources.kmsg_device import Source
+from klogd_py.system.jobs import Jobs
+
+PAUSE_S = 0.1  # after an unexpected error
+CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
+
+
+class Carrier:
+    """The way from one source to the mailroom. Mutable; lives on the event loop.
+
+    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time. ``prose`` has addresses named in
+    any text of the kernel's, where its place in memory is no secret: the classic klogd did so.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        mailroom: Mailroom,
+        naming: Naming,
+        clock: Clock,
+        *,
+        live: bool,
+        once: bool,
+        origin: Origin = Origin.CAPTURE,
+        prose: bool = False,
+        jobs: Jobs | None = None,
+    ) -> None:
+        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
+        self.manner = Manner()
+        self.paranoid = False
+        self.join = True
+        self.limiter = self._limiting = Limiter()
+        self.carried = 0
+        self.counters = Counters(origin)
+        self._jobs = jobs or Jobs()
+        self.intake = Intake(source, mailroom.room, self._jobs, once=once and live)
+        self._stood: Stood = set()
+        self._source = source
+        self._mailroom = mailroom
+        self._naming = naming
+        self._clock = clock
+        self._live = live
+        self._once = once and live
+        self._joiner = Joiner(mailroom.tells_apart)
+        self._origin = origin
+        self._prose = prose
+        self._learning = self._new_learning()
+        self._boots = Boots()
+        self._delivering: asyncio.Task[None] | None = None
+        self._handed: set[int] | None = None  # what of a batch has gone to the sinks, while that may matter
+
+    async def run(self) -> int:
+        """Carry until the source is empty or nobody is left to carry to; returns the exit status."""
+        filling = asyncio.create_task(self._jobs.keep("reading", self.intake.fill))
+        try:
+            while not self._mailroom.all_gone:
+                try:
+                    status = await self._turn()
+                except Exception as error:
+                    self._jobs.tell("delivery", error)
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                if status is not None:
+                    return status
+        finally:
+            filling.cancel()
+        return 0
+
+    async def _turn(self) -> int | None:
+        """Carry one batch, or what is due without one; returns the exit status when there is nothing to come."""
+        await self._go_back()
+        batch = await self.intake.next(self._due_in_s())
+        if batch is not None:
+            if batch.is_live:
+                self._jobs.value("clock", partial(self._learn_time, batch.items), None)
+            await self._whole(batch.items)
+        elif self._is_done:
+            await self._whole([], last=True)
+            await self._mailroom.settled()
+            if self._mailroom.wanted_again is None:
+                return 1 if self.intake.failed else 0
+        else:
+            await self._whole([])
+        return None
+
+    async def finish(self) -> None:
+        """Deliver everything that has been read, held back or left unfinished."""
+        if self._delivering is not None:
+            await asyncio.wait([self._delivering])
+        while (batch := self.intake.take()) is not None:
+            await self._surely(partial(self.deliver, batch.items), batch.items)
+        rest: list[Record | Gap] = self._jobs.value("reading", self._source.rest, [])
+        await self._surely(partial(self.deliver, rest, last=True), rest)
+
+    async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
+        """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
+        self._count(batch)
+        async with self._naming.lock:
+            pass  # a survey that is being drawn is waited for
+        batch = await self._held_back(batch, last)
+        if self.paranoid and any(self._is_oops(item) for item in batch if isinstance(item, Record)):
+            await self._naming.redraw("an Oops")
+        await self._post(self._limited(batch, last))
+
+    def _is_oops(self, record: Record) -> bool:
+        return "Oops" in record.text and provenance.begins_oops(record, self._origin)
+
+    async def _surely(self, delivery: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
+        """Have a batch delivered, if need be as it came; what is held back before it goes first."""
+        before = self._held
+        outermost = self._handed is None
+        self._handed = set() if self._handed is None else self._handed
+        try:
+            await delivery()
+        except Exception as error:
+            self._give_up(before, batch, error)
+        finally:
+            if outermost:
+                self._handed = None
+
+    @property
+    def _held(self) -> list[Record | Gap]:
+        """What waits in one of the stages, in order."""
+        return [*self._learning.held, *self._limiting.run, *self._joiner.waiting]
+
+    def _give_up(self, before: list[Record | Gap], batch: list[Record | Gap], error: Exception) -> None:
+        """Hand over as it came what an unexpected error has stopped, and what was held ``before`` it; all stages begin anew."""
+        self._jobs.tell("delivery", error)
+        handed = self._handed or ()
+        wanted = {id(item): item for item in (*before, *self._held, *batch) if id(item) not in handed}
+        self._learning, self._joiner = self._new_learning(), self._joiner.anew()
+        self._limiting = self.limiter = self.limiter.anew()
+        rest = list(wanted.values())
+        self._hand_over(rest, [as_it_came(item) for item in rest], [])
+
+    async def _post(self, batch: list[Record | Gap]) -> None:
+        entries, places = self._translated(batch)
+        if self._live and _has_unknown(places) and await self._naming.modules_differ():
+            # An oops can come before the event that tells of its module, whose init function may still be running.
+            await self._naming.redraw("an address that no symbol contained")
+            entries, places = self._translated(batch)
+        self._hand_over(batch, entries, places)
+
+    def _hand_over(self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]) -> None:
+        try:
+            self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
+        except Exception as error:
+            self._jobs.tell("counters", error)
+        if self._handed is not None:
+            self._handed.update(map(id, batch))
+        self._mailroom.post(entries, self._joiner.has_joined)
+        self.carried += len(batch)
+
+    @property
+    def _is_done(self) -> bool:
+        return self.intake.is_empty and (self.intake.ended or (self._once and self.intake.caught_up))
+
+    async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
+        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap.
+
+        Most batches need not wait for anything, and then no task is made for them.
+        """
+        if last or not self._asks_nothing(batch):
+            await self._apart(partial(self._deliver_boots, batch, last), batch)
+            return
+        before = self._held if self._joiner.waiting or self._limiting.run else []
+        try:
+            self._count(batch)
+            ready = self._limited(self._joined(batch), last)
+            entries, places = self._translated(ready)
+            if not _has_unknown(places):
+                self._hand_over(ready, entries, places)
+        except Exception as error:
+            self._give_up(before, batch, error)
+            return
+        if _has_unknown(places):
+            await self._apart(partial(self._post, ready), ready)
+            return
+        if not self.intake.is_empty:
+            await asyncio.sleep(0)
+
+    async def _apart(self, job: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
+        """Deliver in a task of its own, which goes on if the one that waits is cancelled."""
+        delivering = self._jobs.run("delivery", partial(self._surely, job, batch), None)
+        self._delivering = asyncio.get_running_loop().create_task(delivering)
+        await asyncio.shield(self._delivering)
+
+    def _asks_nothing(self, batch: list[Record | Gap]) -> bool:
+        """Whether a batch can be delivered without anything being found out about the symbols before.
+
+        While they are being read that is so if it has neither an address nor the beginning of a trace.
+        """
+        try:
+            survey = self._naming.survey
+            if not self._live or self.paranoid or self._learning.is_holding or survey.reads_traces or survey.loaded.asks_traces:
+                return False
+            return not (self._naming.lock.locked() and may_begin(batch))
+        except Exception as error:
+            self._jobs.tell("evidence", error)
+            return False
+
+    async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
+        """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
+        start = 0
+        begins: list[tuple[int, str]] = []
+        begins = begins if self._live else self._jobs.value("boots", partial(self._begins, batch), begins)
+        for at, release in begins:
+            part = batch[start:at]
+            await self._surely(partial(self.deliver, part, last=True), part)
+            await self._naming.begin_anew(release)
+            self._stood.clear()
+            start = at
+        part = batch[start:]
+        await self._surely(partial(self.deliver, part, last), part)
+
+    def _begins(self, batch: list[Record | Gap]) -> list[tuple[int, str]]:
+        """Where in a batch another boot begins, and the release of its kernel."""
+        found = [(at, self._boots.begins(item)) for at, item in enumerate(batch) if isinstance(item, Record)]
+        return [(at, release) for at, release in found if release is not None]
+
+    async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
+        """Join lines that came in pieces, and keep back what may teach something about the map."""
+        batch = self._joined(batch)
+        if last:
+            batch = [*batch, *self._joiner.end()]
+        asked = self._live and self._naming.survey.loaded.asks_traces
+        if asked and self._jobs.value("evidence", partial(may_begin, batch), True) and await self._naming.modules_differ():
+            await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
+        survey, held = self._naming.survey, self._learning.held
+        try:
+            ready, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
+            if last:
+                rest, found = self._learning.end(found)
+                ready += rest
+        except Exception as error:
+            self._jobs.tell("evidence", error)
+            self._learning = self._new_learning()
+            return [*held, *batch]
+        if found is not survey:
+            self._jobs.value("symbols", partial(self._naming.adopt, found), None)
+        return ready
+
+    def _new_learning(self) -> Learning:
+        return Learning(self._origin, partial(self._jobs.tell, "evidence"))
+
+    def _count(self, batch: list[Record | Gap]) -> None:
+        try:
+            self.counters.read(batch)
+        except Exception as error:
+            self._jobs.tell("counters", error)
+
+    def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
+        now_s = asyncio.get_running_loop().time()
+        waiting = self._joiner.waiting
+        if not waiting and not self.join:
+            return batch
+        try:
+            return self._joiner.take(batch, now_s)
+        except Exception as error:
+            self._jobs.tell("joining", error)
+            self._joiner = self._joiner.anew()
+            return [*waiting, *batch]
+
+    def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
+        """Leave out what the configuration wants left out."""
+        ended: list[Record | Gap] = []
+        if self.limiter is not self._limiting:
+            ended, self._limiting = self._limiting.end(), self.limiter
+        if self._limiting.is_idle and not ended:
+            return batch
+        run = self._limiting.run
+        try:
+            passed = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
+            passed = [*passed, *self._limiting.end()] if last else passed
+            self.counters.limited(passed)
+            return passed
+        except Exception as error:
+            self._jobs.tell("flood limit", error)
+            self.limiter = self._limiting = self._limiting.anew()
+            return [*ended, *run, *batch]
+
+    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], list[Place | Unknown]]:
+        """The batch as entries, and what was found for each address in it."""
+        atlas = self._naming.survey.atlas
+        found: list[Place | Unknown] = []
+
+        def place_of(address: int) -> Place | Unknown:
+            found.append(place := atlas.place_of(address))
+            return place
+
+        failed = partial(self._jobs.tell, "translation")
+        return prepared(batch, place_of, self.manner, self._clock, self._stood, self._judge, failed), found
+
+    def _judge(self, record: Record, mentions: Sequence[Mention]) -> Withheld | None:
+        """Why the addresses of a record may not be named; those that have a name are counted."""
+        survey = self._naming.survey
+        reason = provenance.withheld(record, mentions, self._origin)
+        if reason is Withheld.BORDERS and survey.is_fixed:
+            reason = provenance.withheld(record, mentions, Origin.RECORDS)
+        if reason is not None and survey.is_fixed and self._prose:
+            reason = provenance.withheld_in_prose(record, survey.hashes_pointers)
+        if reason is not None:
+            known = [mention for mention in mentions if isinstance(survey.atlas.place_of(mention.address), Place)]
+            self.counters.withheld[reason] += len(known)
+        return reason
+
+    async def _go_back(self) -> None:
+        """Read the ring anew for sinks that fell behind and have room again."""
+        if self._mailroom.wanted_again is None:
+            return
+        while (batch := self.intake.take()) is not None:
+            await self._whole(batch.items)
+        await self._whole([], last=True)  # what is held back must not come before what is older
+        seq = self._mailroom.wanted_again
+        if seq is not None and self.intake.is_empty and self.intake.rewind(seq):
+            self._mailroom.catch_up()
+
+    def _learn_time(self, batch: list[Record | Gap]) -> None:
+        """Compare the clocks with a record that was made just now."""
+        if isinstance(batch[-1], Record):
+            self._clock.anchor()
+            self._clock.heard(batch[-1])
+
+    def _due_in_s(self) -> float | None:
+        """How long to wait for records before something else is due; ``None`` if nothing is."""
+        now_s = asyncio.get_running_loop().time()
+        waits_s = [part.due_in_s(now_s) for part in (self._learning, self._joiner, self._limiting)]
+        waits_s += [CATCH_UP_S] if self._mailroom.any_behind else []
+        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
+
+
+def _has_unknown(places: list[Place | Unknown]) -> bool:
+    return any(isinstance(place, Unknown) for place in places)

@@ -1,0 +1,133 @@
+"""What has been read so far, in numbers, and which oops was the last?
+
+Counted by the batch, mostly by functions that run in C: a record costs some 50 ns. What is read anew for a sink that fell behind
+is not counted again. No I/O, no clock.
+
+Source of truth for the words of an oops: the first lines of ``die`` and ``panic`` of each architecture; mm/kasan/report.c.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from klogd_py.oops import provenance
+from klogd_py.oops.provenance import Origin, Withheld
+from klogd_py.record.types import KERN, Cause, Entry, Gap, Quality, Record, Severity, Unknown
+
+FAR_US = 1_000_000  # signs that are not further apart belong to one oops
+_SIGNS = (
+    "BUG: ",
+    "Oops",
+    "Internal error",
+    "nable to handle",
+    "eneral protection",
+    "ernel BUG at",
+    "ernel panic",
+    "nhandled fault",
+    "invalid opcode",
+    "divide error",
+    "ouble fault",
+)
+# Facility kern; signs have the level that printk gives to lines which state none, or a more severe one.
+_PREFIXES = frozenset(range(KERN << 3 | Severity.EMERG, (KERN << 3 | Severity.NOTICE) + 1))
+
+
+class Counters:
+    """What has gone through a carrier. Mutable.
+
+    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source itself was short of,
+    ``named`` the names that were given by their source, ``nameless`` the code addresses that got none, and
+    ``withheld`` those whose name is known and not given, since the record does not prove that they are the kernel's.
+    ``next_seq`` is the number behind the highest that came.
+    """
+
+    def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
+        self._origin = origin
+        self.prefixes: Counter[int | None] = Counter()
+        self.gaps: Counter[Cause] = Counter()
+        self.named: Counter[str] = Counter()
+        self.nameless: Counter[Unknown] = Counter()
+        self.withheld: Counter[Withheld] = Counter()
+        self.oopses = 0
+        self.last_oops: Record | None = None
+        self.quality: Quality | None = None
+        self.next_seq: int | None = None
+        self._sign_us: int | None = None
+        self._left_out = -1  # the last number that was
+
+    def read(self, batch: Sequence[Record | Gap]) -> None:
+        """Count what came from the source."""
+        fresh = self._fresh(batch)
+        prefixes = [item.prefix for item in fresh if isinstance(item, Record)]
+        self.prefixes.update(prefixes)
+        if len(prefixes) < len(fresh):
+            for item in fresh:
+                if isinstance(item, Gap):
+                    self.gaps[item.cause] += item.count
+        if not _PREFIXES.isdisjoint(prefixes):
+            self._look_for_oops(fresh)
+
+    def limited(self, batch: Sequence[Record | Gap]) -> None:
+        """Count what the configuration had left out of a batch."""
+        for item in batch:
+            if isinstance(item, Gap) and item.cause is Cause.RATE_LIMIT and item.first > self._left_out:
+                self.gaps[item.cause] += item.count
+                self._left_out = item.last
+
+    def told(self, entries: Sequence[Entry], nameless: Sequence[Unknown], looked_up: bool) -> None:
+        """Count the names that were given; ``looked_up`` says that there was an address to name at all."""
+        if entries:
+            self.quality = entries[-1].quality
+        if looked_up:
+            self.named.update([place.source for entry in entries for place in entry.places])
+            self.nameless.update(nameless)
+
+    @property
+    def records(self) -> int:
+        """How many records came."""
+        return self.prefixes.total()
+
+    @property
+    def severities(self) -> dict[Severity, int]:
+        """How many records came of each severity."""
+        counts = dict.fromkeys(Severity, 0)
+        for prefix, count in self.prefixes.items():
+            counts[Severity.INFO if prefix is None else Severity(prefix & 7)] += count
+        return counts
+
+    def _fresh(self, batch: Sequence[Record | Gap]) -> Sequence[Record | Gap]:
+        """The items that had not come before."""
+        if not batch:
+            return batch
+        first, end = _first_of(batch[0]), _end_of(batch)
+        if end is None:
+            return batch
+        if first is not None and first < (self.next_seq or 0):
+            fresh = [item for item in batch if (number := _first_of(item)) is not None and number >= (self.next_seq or 0)]
+        else:
+            fresh = list(batch)
+        self.next_seq = max(self.next_seq or 0, end)
+        return fresh
+
+    def _look_for_oops(self, items: Sequence[Record | Gap]) -> None:
+        for item in items:
+            if not isinstance(item, Record) or item.prefix not in _PREFIXES:
+                continue
+            if not any(sign in item.text for sign in _SIGNS) or not provenance.begins_oops(item, self._origin):
+                continue
+            if self._sign_us is None or item.usec is None or not 0 <= item.usec - self._sign_us <= FAR_US:
+                self.oopses += 1
+                self.last_oops = item
+            self._sign_us = item.usec
+
+
+def _first_of(item: Record | Gap) -> int | None:
+    return item.first if isinstance(item, Gap) else item.seq
+
+
+def _end_of(batch: Sequence[Record | Gap]) -> int | None:
+    """The number behind the last one of a batch; ``None`` if none has one."""
+    for item in reversed(batch):
+        last = item.last if isinstance(item, Gap) else item.seq
+        if last is not None:
+            return last + 1
+    return None

@@ -1,0 +1,285 @@
+"""Text in, text out: how is a stream of lines given names, when the slide of the map must be read out of them?
+
+Pieces of text are whole lines, but for the last; their bytes come out as they went in, whatever their encoding. A file is
+read twice, first to learn the slide of each boot in it; a pipe once, with the lines of an oops in progress held back.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from klogd_py.oops import address_scanner, provenance
+from klogd_py.oops.boot_boundary import BANNER, Boots, lines_of
+from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_buffer import BEGINS
+from klogd_py.oops.trace_parser import banner_release, from_capture
+from klogd_py.pipeline.kaslr import Learning
+from klogd_py.pipeline.symbolize import Manner, PlaceOf, Stood, rewrite
+from klogd_py.record.types import Gap, Record
+from klogd_py.sources.capture import is_readable
+from klogd_py.symbols.symbol_set import Survey
+
+CHUNK_BYTES = 1 << 18
+_MAX_LISTED = 10
+LONGEST_BYTES = 1 << 20
+
+# CPython looks for up to five bytes in a long text four times as fast as for more.
+_SHORT = 5
+_QUESTIONS = tuple(question.encode()[-_SHORT:] for question in address_scanner.QUESTIONS)
+_BEGINS = {sign.encode()[-_SHORT:]: [one.encode() for one in BEGINS if one.endswith(sign[-_SHORT:])] for sign in BEGINS}
+_SHORTEST_BYTES = 1 << 11  # text that is shorter is read line by line at once
+
+
+def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
+    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty one when time is up.
+
+    A line that is longer than LONGEST_BYTES comes in pieces, too, so that memory and time have a bound.
+    """
+    tail = b""
+    while True:
+        wait_s = due_in_s()
+        if wait_s is not None and not is_readable(descriptor, wait_s):
+            yield b""
+            continue
+        chunk = os.read(descriptor, CHUNK_BYTES)
+        if not chunk:
+            break
+        head, line_feed, rest = chunk.rpartition(b"\n")
+        if line_feed:
+            yield tail + head + line_feed
+            tail = rest
+        else:
+            tail += chunk
+            if len(tail) > LONGEST_BYTES:
+                yield tail
+                tail = b""
+    if tail:
+        yield tail
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """Write all of it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+class DoubtfulLines:
+    """Counts the lines of one text, and remembers which were named though no kernel prints such a line. Mutable."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[int] = []  # the numbers of the first of them, from 1
+        self._lines = 0
+
+    def pass_over(self, text: bytes) -> None:
+        """Take whole lines in which nothing was named."""
+        self._lines += text.count(b"\n")
+
+    def take(self, line: str, is_named: bool) -> None:
+        """Take one line, and look at it if something was named in it."""
+        self._lines += 1
+        if not is_named or provenance.withheld(from_capture(line), address_scanner.find(line), Origin.CAPTURE) is None:
+            return
+        self.count += 1
+        if len(self.first) < _MAX_LISTED:
+            self.first.append(self._lines)
+
+    def remarks(self, where: str = "") -> list[str]:
+        """What a user should know of them; ``where`` stands in front of it."""
+        if not self.count:
+            return []
+        more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
+        lines = "line" if self.count == 1 else "lines"
+        numbers = ", ".join(map(str, self.first))
+        return [f"{where}{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"]
+
+
+def renamed(piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulLines | None = None) -> bytes:
+    """A piece of text with names for its addresses. Bytes of any encoding come out as they went in."""
+    doubtful = doubtful or DoubtfulLines()
+    if not any(question in piece for question in _QUESTIONS):
+        doubtful.pass_over(piece)
+        return piece
+    lines: list[str] = []
+    stood: Stood = set()
+    rows = piece.decode("latin-1").split("\n")
+    rest = rows.pop()
+    for row in rows:
+        lines += _line(row, place_of, manner, stood, doubtful)
+    lines += _line(rest, place_of, manner, stood, doubtful) if rest else [rest]
+    return "\n".join(lines).encode("latin-1", "replace")
+
+
+def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood, doubtful: DoubtfulLines) -> list[str]:
+    body = line.removesuffix("\r")
+    text, places = rewrite(body, place_of, manner, stood)
+    doubtful.take(body, bool(places))
+    translated = text + line[len(body) :]
+    return [translated, line] if places and manner.twice else [translated]
+
+
+def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
+    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part; empty in the first.
+
+    For surveys that no trace can change: what tells boots apart without a banner makes no difference to them.
+    """
+    release = ""
+    start = at = 0
+    while (at := piece.find(BANNER[:_SHORT], at)) >= 0:
+        if not piece.startswith(BANNER, at):
+            at += _SHORT
+            continue
+        line_start = piece.rfind(b"\n", 0, at) + 1
+        line_end = piece.find(b"\n", at)
+        line_end = len(piece) if line_end < 0 else line_end
+        told = banner_release(piece[line_start:line_end].decode("latin-1"))
+        if told:
+            yield release, piece[start:line_start]
+            release, start = told, line_start
+        at = line_end
+    yield release, piece[start:]
+
+
+class Learnt(Struct, frozen=True):
+    """What a text has to teach: a survey for each boot in it, and which of its pieces, by their lengths, hold nothing else."""
+
+    surveys: list[Survey]
+    plain_bytes: list[int]  # of each piece that may go out as it is; 0 for the others
+
+
+def learn(text: Iterable[bytes], found: Survey) -> Learnt:
+    """What is to be had for each boot in a text: one survey up to where the second begins, and so on."""
+    known = []
+    plain_bytes = []
+    stream = Stream(found, None)
+    for piece in text:
+        is_plain = True
+        for part, passed in stream.parts(piece):
+            if passed:
+                continue
+            is_plain = False
+            for line in lines_of(part):
+                record = from_capture(line)
+                if (release := stream.boots.begins(record)) is not None:
+                    stream.end_boot()
+                    known.append(stream.found)
+                    stream.found = found.of(release)
+                stream.read(record, 0.0)
+        plain_bytes.append(len(piece) if is_plain else 0)
+    stream.end_boot()
+    return Learnt([*known, stream.found], plain_bytes)
+
+
+class Stream:
+    """Translates lines as they come. Mutable: the survey so far, what is held back, where processors stood.
+
+    With ``learnt`` nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
+    the boots that have ended, in order.
+    """
+
+    def __init__(self, found: Survey, learnt: Learnt | None) -> None:
+        self._first = found
+        self._known = deque(learnt.surveys) if learnt is not None else None
+        self._plain_bytes = iter(learnt.plain_bytes if learnt is not None else ())
+        self.found = self._known.popleft() if self._known else found
+        self.boots = Boots()
+        self.told: dict[str, None] = {}
+        self.doubtful = DoubtfulLines()
+        self._learning = Learning()
+        self._stood: Stood = set()
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """How long the lines that are held back may still wait; ``None`` if none are."""
+        return self._learning.due_in_s(now_s)
+
+    def take(self, piece: bytes, now_s: float, manner: Manner) -> bytes:
+        """A piece of text in; what may go out now."""
+        if not piece:
+            return self._out(self.read(None, now_s), manner)
+        if len(piece) == next(self._plain_bytes, 0):
+            self.boots.pass_over(piece)
+            self.doubtful.pass_over(piece)
+            return piece
+        out: list[bytes] = []
+        for part, passed in self.parts(piece):
+            if passed:
+                self.doubtful.pass_over(part)
+            out.append(part if passed else self._take(part, now_s, manner))
+        return b"".join(out)
+
+    def parts(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
+        """A text in parts of whole lines, and whether each may go out as it is, having taught nothing.
+
+        Each part must have been taken before the next one is asked for.
+        """
+        if self._passes(text):
+            yield text, True
+            return
+        middle = text.find(b"\n", len(text) // 2) + 1
+        if len(text) > _SHORTEST_BYTES and 0 < middle < len(text):
+            yield from self.parts(text[:middle])
+            yield from self.parts(text[middle:])
+        else:
+            yield text, False
+
+    def _passes(self, text: bytes) -> bool:
+        """Whether nothing in a text has to do with addresses, traces or another boot; most of a log is so."""
+        if not self._learning.is_idle or not text.endswith(b"\n"):
+            return False
+        if any(question in text for question in _QUESTIONS):
+            return False
+        if any(short in text and any(sign in text for sign in signs) for short, signs in _BEGINS.items()):
+            return False
+        return self.boots.passes(text)
+
+    def _take(self, piece: bytes, now_s: float, manner: Manner) -> bytes:
+        out: list[bytes] = []
+        whole = piece.endswith(b"\n")
+        lines = lines_of(piece)
+        for at, line in enumerate(lines):
+            record = from_capture(line if at == len(lines) - 1 and not whole else line + "\n")
+            if (release := self.boots.begins(record)) is not None:
+                out.append(self._out(self.end_boot(), manner))
+                self._stood.clear()
+                self.found = self._known.popleft() if self._known else self._first.of(release)
+            out.append(self._out(self.read(record, now_s), manner))
+        return b"".join(out)
+
+    def end(self, manner: Manner) -> bytes:
+        """What is still held back, since the input has ended."""
+        out = self._out(self.end_boot(), manner)
+        if not self.told:
+            self._tell()
+        return out
+
+    def read(self, record: Record | None, now_s: float) -> list[Record | Gap]:
+        """One line in, or none if only time has passed; the lines that may be translated now."""
+        batch: list[Record | Gap] = [record] if record is not None else []
+        if self._known is not None:
+            return batch
+        ready, self.found = self._learning.take(batch, now_s, self.found)
+        return ready
+
+    def end_boot(self) -> list[Record | Gap]:
+        """Every line that is held back; what they teach is known."""
+        ready, self.found = self._learning.end(self.found)
+        if self.found is not self._first:  # an oops has changed what is known
+            self._tell()
+        return ready
+
+    def _tell(self) -> None:
+        lines = (*self.found.remarks, self.found.slide_line, *self.found.loaded.summary)
+        self.told |= dict.fromkeys(line for line in lines if line)
+
+    def _out(self, ready: Sequence[Record | Gap], manner: Manner) -> bytes:
+        texts: list[str] = []
+        for item in ready:
+            if isinstance(item, Record):
+                ending = "\n" if item.text.endswith("\n") else ""
+                text, place_of = item.text.removesuffix("\n"), self.found.atlas.place_of
+                lines = _line(text, place_of, manner, self._stood, self.doubtful)
+                texts.append("\n".join(lines) + ending)
+        return "".join(texts).encode("latin-1", "replace")

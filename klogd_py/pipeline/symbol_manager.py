@@ -1,0 +1,106 @@
+"""Which names are in force, and when are they read anew?
+
+Holds the `Survey` that every record is translated with. A new one is drawn in a thread and swapped in by one assignment.
+Requests that come while one is being drawn share the next: a hundred signals make two surveys at most.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from klogd_py.symbols.resolver import Atlas
+from klogd_py.symbols.symbol_set import Survey, module_layout, survey
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.system.errors import in_words
+from klogd_py.system.jobs import Jobs
+from klogd_py.system.worker_thread import Courier
+
+JOB = "symbols"
+
+logger = logging.getLogger(__name__)
+
+
+class Naming:
+    """The names of this run. Mutable; lives on the event loop. Records wait while `lock` is held."""
+
+    def __init__(
+        self, sources: Callable[[], Sources], changed: Callable[[Sequence[str]], None], jobs: Jobs | None = None
+    ) -> None:
+        """``sources`` is asked anew for each survey; ``changed`` is called with the reasons after one has been taken into use.
+
+        It is called after one could not be drawn as well, since `failure` is news, too.
+        """
+        self.survey = Survey(Atlas())
+        self.lock = asyncio.Lock()
+        self.failure = ""  # the unexpected error for which the last survey could not be drawn, and the old one is kept
+        self._sources = sources
+        self._told = changed
+        self._jobs = jobs or Jobs()
+        self._courier = Courier("symbols")
+        self._reasons: dict[str, None] = {}
+        self._next: asyncio.Task[None] | None = None  # a survey that has not begun
+
+    async def draw_first(self) -> None:
+        """Read the symbols; takes the lock at once, so that no record which wants a name flows before."""
+        async with self.lock:
+            try:
+                self.adopt(await self._courier.call(lambda: survey(self._sources())))
+            except Exception as error:
+                self._fail(("the start",), error)
+
+    async def begin_anew(self, release: str) -> None:
+        """Read the symbols as if no record had been seen but one, of a kernel of this release."""
+        try:
+            self.adopt((await self._courier.call(lambda: survey(self._sources()))).of(release))
+        except Exception as error:
+            self.survey = Survey(Atlas())  # the old one is that of another kernel
+            self._fail(("another boot",), error)
+
+    async def redraw(self, reason: str) -> None:
+        """Have the symbols read anew, and wait for it."""
+        self._reasons[reason] = None
+        if self._next is None or self._next.done():
+            self._next = asyncio.get_running_loop().create_task(self._jobs.run(JOB, self._redraw, None))
+        await asyncio.shield(self._next)
+
+    def adopt(self, found: Survey) -> None:
+        """Take a survey into use, and tell the operator what is new about it."""
+        before = self.survey
+        lines = [line for line in found.summary if line not in before.summary]
+        remarks = [remark for remark in found.remarks if remark not in before.remarks]
+        self.survey, self.failure = found, ""
+        for line in lines:
+            logger.info("%s", line)
+        for remark in remarks:
+            logger.warning("%s", remark)
+
+    async def modules_differ(self) -> bool:
+        """Whether other modules are loaded now than when the symbols were read, or at other addresses."""
+        read = partial(self._courier.call, lambda: module_layout(self._sources()))
+        return await self._jobs.run(JOB, read, self.survey.layout) != self.survey.layout
+
+    async def _redraw(self) -> None:
+        async with self.lock:
+            reasons, self._next = tuple(self._reasons), None
+            self._reasons.clear()
+            try:
+                self.adopt(await self._drawn(self.survey))
+            except Exception as error:
+                self._fail(reasons, error)
+                return
+        for reason in reasons:
+            logger.info("symbols read anew after %s", reason)
+        self._told(reasons)
+
+    async def _drawn(self, before: Survey) -> Survey:
+        drawn = await self._courier.call(lambda: survey(self._sources(), before=before))
+        if before is not self.survey:  # an oops that was held back taught something meanwhile
+            drawn = await self._courier.call(lambda: survey(self._sources(), before=self.survey))
+        return drawn
+
+    def _fail(self, reasons: Sequence[str], error: Exception) -> None:
+        """Keep the names that are in force, since others could not be read."""
+        self._jobs.tell(JOB, error)
+        self.failure = in_words(error)
+        self._told(reasons)

@@ -1,0 +1,58 @@
+"""Keeps the positions of all sinks in their file, and tells the operator once what is wrong with it."""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from klogd_py.sinks.cursor_file import Ledger, PositionInUse, PositionNotSaved
+
+logger = logging.getLogger(__name__)
+
+
+class Bookkeeper:
+    """The ledger of one run, opened when a sink first needs it. Mutable."""
+
+    def __init__(self, path: str, boot_id: str, newest: Callable[[], int | None]) -> None:
+        """``path`` may be empty, for a run that remembers nothing. ``newest`` reads the highest number in the ring."""
+        self._path = path
+        self._boot_id = boot_id
+        self._newest = newest
+        self._ledger: Ledger | None = None
+        self._complaint = ""  # why the position could not be saved the last time
+
+    def open(self) -> None:
+        """Lock and read the file, if there is to be one; raises PositionInUse."""
+        if not self._path or self._ledger is not None:
+            return
+        self._ledger = ledger = Ledger(Path(self._path), self._boot_id, claimed=True)
+        newest = None if ledger.is_empty else self._newest()
+        if newest is not None:
+            ledger.forget_beyond(newest)
+        if ledger.remark:
+            logger.warning("%s", ledger.remark)
+
+    def owed(self, sink: str) -> int | None:
+        """The sequence number that a sink wants next; ``None`` if it is new."""
+        return self._ledger.owed(sink) if self._ledger else None
+
+    def ahead(self, sink: str) -> tuple[int, ...]:
+        """The numbers beyond that one which the sink has had already."""
+        return self._ledger.ahead(sink) if self._ledger else ()
+
+    def save(self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None) -> None:
+        """Write down what moved; a failure is told once and stops nothing."""
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.save(positions, ahead)
+        except (PositionNotSaved, PositionInUse) as error:
+            if str(error) != self._complaint:
+                logger.warning("position not saved, a restart sends records again: %s", error)
+            self._complaint = str(error)
+        else:
+            self._complaint = ""
+
+    def close(self) -> None:
+        """Let another daemon have the file."""
+        if self._ledger is not None:
+            self._ledger.close()

@@ -1,0 +1,208 @@
+"""All outboxes together: one for each configured sink, each with the task that drains it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from klogd_py.record.types import Cause, Entry, Gap
+from klogd_py.sinks import Sink
+from klogd_py.sinks.queue import SHORTEST_PAUSE_S, Outbox, WhenFull
+from klogd_py.system.jobs import Jobs
+from klogd_py.system.worker_thread import Couriers
+
+logger = logging.getLogger(__name__)
+
+
+class Terms(Struct, frozen=True):
+    """How much may wait for a sink, and what becomes of the rest."""
+
+    limit_bytes: int
+    when_full: WhenFull = WhenFull.WAIT
+
+
+class Mailroom:
+    """Posts every batch to every sink, none of which waits for another. Mutable; lives on the event loop."""
+
+    def __init__(
+        self,
+        announce: Callable[[Gap], Entry],
+        owed: Callable[[str], int | None],
+        *,
+        rereadable: bool = False,
+        moved: Callable[[], None] = lambda: None,
+        jobs: Jobs | None = None,
+        ahead: Callable[[str], Collection[int]] = lambda name: (),
+    ) -> None:
+        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet; ``None`` for a new one.
+
+        ``ahead`` tells which numbers beyond that it has had, with records whose lines they continue.
+        ``rereadable`` is a source that numbers its records and can go back. ``moved`` is called whenever a sink may have
+        accepted something, or is gone.
+        """
+        self.outboxes: dict[str, Outbox] = {}
+        self._announce = announce
+        self._owed = owed
+        self._ahead = ahead
+        self._rereadable = rereadable
+        self._jobs = jobs or Jobs()
+        self._moved = self._jobs.guarded("positions", moved)
+        self._couriers = Couriers()
+        self._is_arranged = False
+        self._drains: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, Outbox] = {}  # no longer wanted, but a thread is still sending for them
+
+    def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
+        """Have exactly these sinks, each on its terms. One that was there before goes on with what waits for it.
+
+        Nothing is changed if the terms of one of them, or its outbox, cannot be had.
+        """
+        wanted = {sink.name: (sink, terms_of(sink.name)) for sink in sinks}
+        new = {
+            name: self._outbox(*both) for name, both in wanted.items() if name not in self.outboxes and name not in self._leaving
+        }
+        for name in [name for name in self.outboxes if name not in wanted]:
+            self._drains.pop(name).cancel()
+            outbox = self.outboxes.pop(name)
+            if outbox.is_sending:
+                self._leaving[name] = outbox
+                outbox.when_sent(partial(self._leave, name, outbox))
+            else:
+                self._close(name, outbox)
+        for name, (sink, terms) in wanted.items():
+            if name in self._leaving:  # it has not stopped yet
+                self.outboxes[name] = outbox = self._leaving.pop(name)
+                outbox.behind = self._rereadable  # nothing was posted to it meanwhile
+                self._begin_drain(name, outbox)
+            if name in self.outboxes:
+                self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
+                continue
+            self.outboxes[name] = outbox = new[name]
+            # what was read before it came is in the ring, and nothing more may come that would show it missing
+            outbox.behind = self._is_arranged and self._rereadable and sink.keeps_position
+            self._begin_drain(name, outbox)
+        self._is_arranged = True
+
+    def _leave(self, name: str, outbox: Outbox) -> None:
+        """Close a sink that is no longer wanted, once its thread is done; what that has sent counts."""
+        if self._leaving.get(name) is outbox:
+            self._moved()
+            del self._leaving[name]
+            self._close(name, outbox)
+
+    def _close(self, name: str, outbox: Outbox) -> None:
+        logger.info("%s is no longer a sink; left unsent: %d", name, outbox.close())
+        self._couriers.leave(name, outbox.courier)
+
+    def _begin_drain(self, name: str, outbox: Outbox) -> None:
+        draining = self._jobs.keep(f"sink {name}", outbox.drain)
+        self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
+
+    def _outbox(self, sink: Sink, terms: Terms) -> Outbox:
+        owed = self._owed(sink.name) if sink.keeps_position else None
+        cause = Cause.RESTART
+        if owed is None and sink.keeps_position and self._rereadable:
+            owed, cause = 0, Cause.PRE_START
+        return Outbox(
+            sink,
+            terms.limit_bytes,
+            self._announce,
+            owed,
+            terms.when_full,
+            cause=cause,
+            rereadable=self._rereadable,
+            moved=self._moved,
+            jobs=self._jobs,
+            courier=self._couriers.of(sink.name),
+            ahead=self._ahead(sink.name) if owed else (),
+        )
+
+    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+        """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
+        for outbox in self.outboxes.values():
+            outbox.post(entries, joined)
+        self._moved()
+
+    async def room(self) -> None:
+        """Wait until no outbox is crowded; a source that can go back need not wait."""
+        while any(outbox.crowded for outbox in self.outboxes.values()):
+            await asyncio.sleep(SHORTEST_PAUSE_S)
+
+    @property
+    def any_behind(self) -> bool:
+        """Whether a sink will want the ring to be read anew."""
+        return any(outbox.behind for outbox in self.outboxes.values())
+
+    @property
+    def wanted_again(self) -> int | None:
+        """The sequence number from which on the ring should be read anew now; ``None`` if it need not be."""
+        wanted = [outbox.expected for outbox in self.outboxes.values()]
+        return min((seq for seq in wanted if seq is not None), default=None)
+
+    def catch_up(self) -> None:
+        """The ring is about to be read anew from `wanted_again` on."""
+        for outbox in self.outboxes.values():
+            if outbox.expected is not None:
+                outbox.catch_up()
+
+    async def settled(self) -> None:
+        """Wait until nothing waits except for sinks that are down."""
+        while any(outbox.queued and not outbox.last_error for outbox in self.outboxes.values()):
+            await asyncio.sleep(SHORTEST_PAUSE_S)
+
+    @property
+    def first_owed(self) -> int:
+        """The first sequence number that any sink still wants; 0 if one of them wants everything."""
+        return min((outbox.next_seq or 0 for outbox in self.outboxes.values()), default=0)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The next sequence number of each sink that keeps one."""
+        boxes = (self._leaving | self.outboxes).items() if self._leaving else self.outboxes.items()
+        return {name: box.next_seq for name, box in boxes if box.sink.keeps_position and box.next_seq is not None}
+
+    @property
+    def ahead(self) -> dict[str, tuple[int, ...]]:
+        """The numbers beyond its position that each sink has had, for those that have had any."""
+        boxes = self._leaving | self.outboxes
+        return {name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead}
+
+    def tells_apart(self, seq: int, other: int) -> bool:
+        """Whether some sink has had one of two numbers and not the other, so that they cannot go to all as one line."""
+        return any(outbox.has_had(seq) != outbox.has_had(other) for outbox in self.outboxes.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits."""
+        return any(outbox.queued for outbox in self.outboxes.values())
+
+    @property
+    def all_gone(self) -> bool:
+        """Whether no sink will ever take anything again."""
+        return all(outbox.gone for outbox in self.outboxes.values())
+
+    async def empty(self, limit_s: float) -> None:
+        """Send what waits, for at most so long."""
+        for task in self._drains.values():
+            task.cancel()
+        loop = asyncio.get_running_loop()
+        emptying = [loop.create_task(self._jobs.keep(f"sink {name}", outbox.empty)) for name, outbox in self.outboxes.items()]
+        if not emptying:
+            return
+        _, unfinished = await asyncio.wait(emptying, timeout=limit_s)
+        for task in unfinished:
+            task.cancel()
+
+    def close(self) -> int:
+        """Close all sinks; returns how many entries could not be sent, after naming their sinks."""
+        for name in list(self._leaving):
+            self._close(name, self._leaving.pop(name))
+        left = 0
+        for name, outbox in self.outboxes.items():
+            unsent = outbox.close()
+            if unsent:
+                logger.error("%s: entries never sent: %d (%s)", name, unsent, outbox.last_error or "it was full")
+            left += unsent
+        return left

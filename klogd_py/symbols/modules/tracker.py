@@ -1,0 +1,186 @@
+"""Which modules are loaded, where do they lie, and where did those lie that have gone?
+
+Where /proc/kallsyms shows the symbols of modules nothing more is needed while they are loaded. Elsewhere a module's file is
+laid out at its base: what /proc/modules or ``sections/.text`` show of it, or what an oops has proved. A layout outlives its
+module, marked as gone.
+
+Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are shown as in /proc/kallsyms).
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py.oops.trace_parser import Trace
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols import elf
+from klogd_py.symbols.kallsyms import page_end
+from klogd_py.symbols.modules.base_inference import Base, NamesAt, contradicts, locate
+from klogd_py.symbols.modules.module_elf import ModuleFile
+from klogd_py.symbols.modules.module_index import MOST_GONE, Layout, Layouts, ModuleFiles, lay_out
+from klogd_py.symbols.modules.proc_modules import Modules
+from klogd_py.symbols.symbol_table import HOLE, Table
+
+MOST_SEARCHED = 128  # modules whose files are read for one oops
+# Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map names is not theirs.
+_MODULE_SPACES = {elf.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000), elf.AARCH64: range(0xFFFF000000000000, 1 << 64)}
+
+PlaceOf = Callable[[int], Place | Unknown]
+
+
+class Loaded(Struct, frozen=True):
+    """What is known of modules.
+
+    ``table`` is that of kallsyms, ``bases`` are those at which files are laid out, ``gone`` the layouts of the past.
+    ``elsewhere`` says that there is no list of the modules, as for another machine's log.
+    """
+
+    listing: Modules = Modules(())
+    files: ModuleFiles = ModuleFiles()
+    table: Table | Unknown = Unknown.NO_SYMBOLS
+    bases: tuple[Base, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+    gone: tuple[Layout, ...] = ()
+    elsewhere: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def asks_traces(self) -> bool:
+        """Whether oopses are what shows where modules lie."""
+        return not isinstance(self.table, Table) and self.files.are_known
+
+    @property
+    def lacks_bases(self) -> bool:
+        """Whether there are modules whose place only an oops can show."""
+        if not self.asks_traces:
+            return False
+        known = {base.module for base in self.bases}
+        return self.elsewhere or any(name not in known for name in self.listing.hidden_names)
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """What an operator should know of bases that no list shows, a line each."""
+        told = [base for base in self.bases if base.address != self.listing.bases.get(base.module)]
+        return tuple(f"module {base.module} at {base.address:#x}: {base.proof}" for base in told)
+
+    @property
+    def charts(self) -> list[Layouts | Modules]:
+        """Who can place an address, in order: files at their bases, at least the module's name, what once lay there."""
+        charts: list[Layouts | Modules] = [Layouts(self.layouts)] if self.layouts else []
+        charts += [self.listing] if self.listing.count else []
+        past = self._past
+        return [*charts, Layouts(past)] if past else charts
+
+    @property
+    def _past(self) -> list[Layout]:
+        """The layouts of the past in whose place no module of unknown place can lie by now."""
+        known = {base.module for base in self.bases}
+        incarnations = self.listing.incarnations
+        unplaced = {(name, incarnations.get(name, 0)) for name in self.listing.hidden_names if name not in known}
+        return [layout for layout in self.gone if unplaced <= layout.beside]
+
+    def after(self, trace: Trace, names_at: NamesAt, place_of: PlaceOf) -> "Loaded":
+        """What is known once a trace has been read; ``place_of`` is what was known before."""
+        checked = self._without_contradicted(trace, names_at)
+        if not checked.lacks_bases:
+            return checked
+
+        # in a capture nothing tells that a module was loaded again, perhaps elsewhere
+        known = {base.module for base in checked.bases} if not checked.elsewhere else set()
+        there = trace.modules or checked.listing.hidden_names  # a panic prints no list
+        wanted = [name for name in there if name not in known][:MOST_SEARCHED]
+        files = checked.files.all_of(wanted)
+        space = _MODULE_SPACES.get(files[0].machine, range(0)) if files else range(0)
+
+        def is_open(address: int) -> bool:
+            place = place_of(address)
+            return address in space and (isinstance(place, Unknown) or not place.name)
+
+        if not any(is_open(frame.address) for frame in trace.frames):
+            return checked
+        found = locate(trace, files, 0 < len(wanted) == len(files) < MOST_SEARCHED, names_at, is_open)
+        return checked.with_bases(found) if found else checked
+
+    def with_bases(self, bases: Iterable[Base]) -> "Loaded":
+        """The same with more modules laid out."""
+        pairs = []
+        for base in bases:
+            file = self.files.get(base.module)
+            layout = lay_out(file, base) if isinstance(file, ModuleFile) else None
+            if layout is not None:
+                pairs.append((base, layout))
+        return msgspec.structs.replace(
+            self,
+            bases=(*self.bases, *(base for base, _ in pairs)),
+            layouts=(*self.layouts, *(layout for _, layout in pairs)),
+        )
+
+    def _without_contradicted(self, trace: Trace, names_at: NamesAt) -> "Loaded":
+        """Bases against which a trace speaks are known no longer."""
+        wrong: dict[Base, str] = {}
+        for base in self.bases:
+            file = self.files.get(base.module)
+            if isinstance(file, ModuleFile):
+                against = contradicts(trace, file, base, names_at)
+                if against:
+                    wrong[base] = f"module {base.module} does not lie at {base.address:#x} any more: {against}"
+        if not wrong:
+            return self
+        kept = msgspec.structs.replace(self, bases=(), layouts=(), remarks=(*self.remarks, *wrong.values()))
+        return kept.with_bases(base for base in self.bases if base not in wrong)
+
+
+def loaded(
+    listing: Modules,
+    files: ModuleFiles,
+    table: Table | Unknown,
+    elsewhere: bool = False,
+    before: Loaded | None = None,
+) -> Loaded:
+    """What is known of modules now. Of what was known ``before``, bases stay while their modules have not been loaded anew."""
+    now = Loaded(listing, files, table, elsewhere=elsewhere)
+    if not isinstance(table, Table):
+        shown = [Base(name, base, proof="/proc/modules") for name, base in listing.bases.items()]
+        told = [base for name in listing.hidden_names if (base := files.told_base(name)) is not None]
+        have = {base.module for base in (*shown, *told)}
+        kept = [
+            base
+            for base in (before.bases if before is not None else ())
+            if base.module not in have and (elsewhere or _is_still_there(base.module, before, listing))
+        ]
+        now = now.with_bases([*shown, *told, *kept])
+    return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
+
+
+def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> bool:
+    incarnation = listing.incarnations.get(module, 0)
+    return before is not None and incarnation != 0 and before.listing.incarnations.get(module) == incarnation
+
+
+def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:
+    """The layouts of the past, the newest last."""
+    lying = {(layout.module, layout.start) for layout in now.layouts}
+    beside = frozenset((name, number) for name, number in before.listing.incarnations.items() if number)
+    went = [
+        msgspec.structs.replace(layout, gone=True, beside=beside)
+        for layout in before.layouts
+        if (layout.module, layout.start) not in lying
+    ]
+    if isinstance(before.table, Table):
+        for name, base in before.listing.bases.items():
+            if now.listing.bases.get(name) != base and (layout := _by_kallsyms(before.table, name)) is not None:
+                went.append(msgspec.structs.replace(layout, beside=beside))
+    return (*before.gone, *went)[-MOST_GONE:]
+
+
+def _by_kallsyms(table: Table, name: str) -> Layout | None:
+    """The code of a module as kallsyms had it."""
+    lines = [line for line in table.lines_of(name) if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")]
+    if not lines:
+        return None
+    digits = lines[0].find(b" ")
+    start, last = int(lines[0][:digits], 16), int(lines[-1][:digits], 16)
+    end = page_end(last)
+    rows = b"\n".join([*lines, b"%0*x %s end" % (digits, end, HOLE)]) + b"\n"
+    return Layout(name, start, end, Table(rows, table.source), gone=True)

@@ -1,0 +1,69 @@
+"""Which place does an address have, asked of all sources in their order?
+
+The map comes first, then kallsyms (the kernel, then its modules), then /proc/modules, which can at least name the
+module. An atlas is immutable; a change of the map draws a new one.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols.symbol_table import Table
+
+
+class Chart(Protocol):
+    """Anything that can place an address."""
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The place of a run-time address, or why there is none."""
+
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where symbols with this name begin at run time, and the place there."""
+
+
+class Compared:
+    """A map that was accepted since it agreed with kallsyms at many places: at all others each answer is compared, too."""
+
+    def __init__(self, chart: Table, witness: Table) -> None:
+        self._chart = chart
+        self._witness = witness
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The map's place, unless kallsyms has another symbol there: then it is kallsyms' to say."""
+        place = self._chart.place_of(address)
+        if isinstance(place, Unknown):
+            return place
+        said = self._witness.place_of(address)
+        if isinstance(said, Unknown):
+            return place
+        names = self._witness.names_at(address - said.offset)
+        agreed = said.offset == place.offset and place.name.encode("utf-8", "surrogateescape") in names
+        return place if agreed else Unknown.OUTSIDE
+
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where the map has a symbol and kallsyms no other one."""
+        return [(address, place) for address, place in self._chart.named(name) if isinstance(self.place_of(address), Place)]
+
+
+class Atlas:
+    """All charts, the most trusted first; ``blank`` is the answer where none of them has the place."""
+
+    def __init__(self, charts: Sequence[Chart] = (), blank: Unknown = Unknown.NO_SYMBOLS) -> None:
+        self._charts = tuple(charts)
+        self._blank = blank
+
+    def place_of(self, address: int) -> Place | Unknown:
+        """The first chart's place of a run-time address."""
+        for chart in self._charts:
+            place = chart.place_of(address)
+            if isinstance(place, Place):
+                return place
+        return self._blank
+
+    def named(self, name: str) -> list[tuple[int, Place]]:
+        """Where symbols with this name begin at run time, as the first chart has it that knows the address."""
+        found: dict[int, Place] = {}
+        for chart in self._charts:
+            for address, place in chart.named(name):
+                found.setdefault(address, place)
+        return sorted(found.items())

@@ -1,0 +1,292 @@
+"""Told where to look, which names are there to be had?
+
+The door of this room: it looks at every candidate map, at kallsyms and at the modules, judges them, and draws the
+atlas. Whatever is missing or unusable becomes a verdict or a remark, also where it fails as nobody
+foresaw; nothing here is fatal.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py.oops.trace_parser import Trace
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols import map_search, readings
+from klogd_py.symbols.attempt import Found, attempt
+from klogd_py.symbols.kaslr import architecture, vmcoreinfo
+from klogd_py.symbols.kaslr.architecture import is_movable
+from klogd_py.symbols.kaslr.inference import Ground, Slide, SlideSource, Unproved
+from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
+from klogd_py.symbols.keeping import KEPT, keep
+from klogd_py.symbols.map_check import Standing, Verdict, contradicted_by
+from klogd_py.symbols.modules.proc_modules import Modules
+from klogd_py.symbols.modules.tracker import Loaded, loaded
+from klogd_py.symbols.resolver import Atlas, Chart, Compared
+from klogd_py.symbols.symbol_sources import Sources, contradicted, told_slide, why_fixed
+from klogd_py.symbols.symbol_table import Aliases, Table
+from klogd_py.symbols.system_map import SystemMap
+
+_MOST_HEARD = 8
+
+
+class Learnt(Struct, frozen=True):
+    """What the kernel's own messages have shown of a map: its slide, or why it is refused."""
+
+    path: Path
+    stamp: tuple[int, int]
+    slide: Slide | None = None
+    refusal: str = ""
+
+    def is_about(self, candidate: SystemMap) -> bool:
+        """Whether it was learnt of this very file."""
+        return (candidate.path, candidate.stamp) == (self.path, self.stamp)
+
+
+class Survey(Struct, frozen=True):
+    """What was found: the atlas, a verdict on each candidate in order, the one in use, remarks for the operator.
+
+    ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there while traces are of use:
+    the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
+    known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
+    proved nothing. ``aliases`` says whose choice it is which of several names counts.
+    ``is_fixed`` says that there is a map, of a kernel that is known not to be randomised: where it lies is no secret.
+    ``hashes_pointers`` says that a number in brackets may be a hash, by the kernel's release.
+    ``layout`` is that of the loaded modules.
+    """
+
+    atlas: Atlas
+    verdicts: tuple[Verdict, ...] = ()
+    remarks: tuple[str, ...] = ()
+    kernel_symbols: int = 0
+    hidden: bool = False
+    candidate: SystemMap | None = None
+    ground: Ground | None = None
+    slide: Slide | None = None
+    unproved: str = ""
+    kernel: Table | Unknown = Unknown.NO_SYMBOLS
+    learnt: Learnt | None = None
+    loaded: Loaded = Loaded()
+    heard: tuple[Trace, ...] = ()
+    aliases: Aliases = Aliases.LAST
+    is_fixed: bool = False
+    hashes_pointers: bool = False
+    layout: frozenset[tuple[str, int, int]] = frozenset()
+
+    @property
+    def in_use(self) -> Verdict | None:
+        """The map that names come from, if one was accepted."""
+        return next((verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None)
+
+    @property
+    def refusal(self) -> str:
+        """Why what lies in the place of the map in use is not taken instead; empty where it is the one in use."""
+        if self.in_use is None or not self.in_use.reason.endswith(KEPT):
+            return ""
+        return next(f"{one.path} refused: {one.reason}" for one in self.verdicts if one.standing is Standing.REFUSED)
+
+    @property
+    def lacks_slide(self) -> bool:
+        """Whether there is a map that could be used if only its slide were known."""
+        return self.ground is not None and self.slide is None
+
+    @property
+    def reads_traces(self) -> bool:
+        """Whether traces can show something, or contradict what others have shown. Then their ends are waited for."""
+        return self.ground is not None or self.loaded.lacks_bases or bool(self.loaded.bases)
+
+    @property
+    def modules(self) -> int:
+        """How many modules are loaded."""
+        return self.loaded.listing.count
+
+    @property
+    def headline(self) -> str:
+        """Where names come from, in one phrase."""
+        used = self.in_use
+        parts = [str(used.path)] if used else []
+        parts += [f"{self.kernel_symbols} symbols of kallsyms"] if self.kernel_symbols else []
+        return "names from " + " and ".join(parts) if parts else "no symbols"
+
+    @property
+    def slide_line(self) -> str:
+        """What is known of the slide, in one phrase; empty without a map."""
+        if self.slide is not None:
+            return f"slide {self.slide.value:#x}, {self.slide.confidence}: {self.slide.proof}"
+        return f"slide not known, the map names nothing yet: {self.unproved}" if self.lacks_slide else ""
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """What an operator should know, a line each: the map in use and why, what was refused and why, the slide."""
+        lines = [self.headline]
+        for verdict in self.verdicts:
+            if verdict.standing is not Standing.MISSING:
+                lines.append(f"map {verdict.path} {verdict.standing.value}: {verdict.reason}")
+        lines += [self.slide_line] if self.slide_line else []
+        return (*lines, *self.loaded.summary)
+
+    def of(self, release: str) -> "Survey":
+        """The same for a log whose kernel says that it is of this release: without a map that is another one's.
+
+        A release that is older than randomisation says where the kernel lies.
+        """
+        if not release or self.candidate is None:
+            return self
+        against = contradicted_by(release, self.candidate)
+        if against:
+            return self._refused(f"{against}, the log is of Linux {release}")
+        if self.slide is None and self.ground is not None and not is_movable(self.ground.architecture, release, None):
+            fixed = Slide(0, SlideSource.FIXED, f"Linux {release} cannot be randomised")
+            return _drawn(msgspec.structs.replace(self, slide=fixed, ground=None, unproved="", is_fixed=True))
+        return self
+
+    def after(self, trace: Trace) -> "Survey":
+        """What is to be had once a trace has been read: it may prove slide and bases, or refute them or the map."""
+        return attempt(lambda: self._after(trace), lambda reason: self._remarked(f"an oops {reason}"))
+
+    def _remarked(self, remark: str) -> "Survey":
+        return self if remark in self.remarks else msgspec.structs.replace(self, remarks=(*self.remarks, remark))
+
+    def _after(self, trace: Trace) -> "Survey":
+        found = self._slide_after(trace)
+        if found.lacks_slide:
+            return found  # which frames are the kernel's own is not known
+        told = found.loaded.after(trace, found._kernel_names_at, found.atlas.place_of)
+        if told is found.loaded:
+            return found
+        remarks = (*found.remarks, *told.remarks[len(found.loaded.remarks) :])
+        return _drawn(msgspec.structs.replace(found, loaded=told, remarks=remarks))
+
+    def _kernel_names_at(self, address: int) -> set[str]:
+        place = self.atlas.place_of(address)
+        return {place.name} if isinstance(place, Place) and not place.module else set()
+
+    def _slide_after(self, trace: Trace) -> "Survey":
+        if self.ground is None or self.candidate is None or not trace.says_something:
+            return self
+        if self.slide is not None:
+            doubt = self.ground.doubt(trace, self.slide.value)
+            return self._refused(f"slide {self.slide.value:#x} revoked: {doubt}") if doubt else self
+        found = self.ground.prove(trace, self.heard)
+        if isinstance(found, Unproved):
+            if found.refutes:
+                return self._refused(found.reason)
+            return msgspec.structs.replace(self, unproved=found.reason, heard=(trace, *self.heard)[:_MOST_HEARD])
+        learnt = Learnt(self.candidate.path, self.candidate.stamp, found)
+        return _drawn(msgspec.structs.replace(self, slide=found, unproved="", learnt=learnt))
+
+    def _refused(self, reason: str) -> "Survey":
+        assert self.candidate is not None
+        learnt = Learnt(self.candidate.path, self.candidate.stamp, refusal=reason)
+        verdicts = tuple(
+            Verdict(verdict.path, Standing.REFUSED, reason) if verdict is self.in_use else verdict for verdict in self.verdicts
+        )
+        remarks = (*self.remarks, f"{self.candidate.path} names nothing any more: {reason}")
+        refused = msgspec.structs.replace(self, verdicts=verdicts, remarks=remarks, learnt=learnt)
+        return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None, is_fixed=False))
+
+
+def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None) -> Survey:
+    """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted one.
+
+    ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but for the bases of modules that
+    have been loaded anew.
+    """
+    remarks: list[str] = []
+    learnt = before.learnt if before is not None else None
+
+    def noted(what: str, otherwise: Found) -> Callable[[str], Found]:
+        def instead(reason: str) -> Found:
+            remarks.append(f"{what} {reason}")
+            return otherwise
+
+        return instead
+
+    listing = attempt(lambda: readings.modules_of(sources, remarks), noted(sources.modules, Modules(())))
+    symbols = attempt(lambda: readings.kallsyms_of(sources, remarks), noted(sources.kallsyms, readings.NO_KALLSYMS))
+    against = (lambda one: learnt.refusal if learnt.is_about(one) else "") if learnt is not None else (lambda one: "")
+    verdicts, candidate = map_search.weighed(sources, symbols.core, judge_all, against)
+    kept = keep(before.in_use, before.candidate, verdicts) if before is not None and candidate is None else None
+    if kept is not None and before is not None:
+        verdicts.append(kept)
+        candidate = before.candidate
+    elsewhere = not sources.modules
+    hashes = architecture.hashes_pointers(sources.release)
+    files = before.loaded.files.anew() if before is not None else readings.module_files_of(sources)
+    past = before.loaded if before is not None else None
+    known = attempt(
+        lambda: loaded(listing, files, symbols.modules, elsewhere, past),
+        noted("what is known of modules", Loaded(listing, files, symbols.modules, elsewhere=elsewhere)),
+    )
+    hidden = symbols.core is Unknown.HIDDEN
+    count = 0 if hidden else symbols.symbols
+    found = Survey(
+        Atlas(),
+        tuple(verdicts),
+        tuple(remarks),
+        count,
+        hidden,
+        candidate,
+        learnt=learnt,
+        loaded=known,
+        hashes_pointers=hashes,
+        layout=listing.layout,
+    )
+    found = msgspec.structs.replace(found, kernel=symbols.core)
+    return attempt(lambda: _drawn(_with_slide(found, sources)), found._refused)
+
+
+def module_layout(sources: Sources) -> frozenset[tuple[str, int, int]]:
+    """The loaded modules and their addresses just now, to be compared with a survey's."""
+    return readings.modules_of(sources, []).layout
+
+
+def _with_slide(found: Survey, sources: Sources) -> Survey:
+    """The slide of the map in use by everything but traces, and the ground for those."""
+    candidate, verdict = found.candidate, found.in_use
+    if candidate is None or verdict is None:
+        return found
+    table = Table(candidate.lines, str(candidate.path))
+    kind, signed = architecture.of_map(table)
+    movable = is_movable(kind, sources.release, candidate.version)
+    told = vmcoreinfo.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
+    against = contradicted(table, told, verdict)
+    if against:
+        return found._refused(against)
+    slide, unproved = told_slide(verdict, sources, movable, told), "no oops has shown it"
+    impossible = architecture.impossible(kind, slide.value) if slide is not None and slide.source is SlideSource.GIVEN else ""
+    if impossible:
+        slide, unproved = None, f"the one given is impossible: {impossible}"
+        found = msgspec.structs.replace(found, remarks=(*found.remarks, f"--slide is not used: {impossible}"))
+    if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
+        slide = found.learnt.slide
+    settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
+    ground = Ground(table, kind, candidate.text) if kind is not None and not settled else None
+    aliases = Aliases.KERNEL if signed else Aliases.LAST
+    if told.refused:
+        unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
+    fixed = slide is not None and slide.value == 0 and bool(why_fixed(sources, movable))
+    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases, is_fixed=fixed)
+
+
+def _drawn(found: Survey) -> Survey:
+    """The survey with the atlas that belongs to it."""
+    charts: list[Chart] = [chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, Table)]
+    charts += found.loaded.charts
+    if found.candidate is not None and found.slide is not None:
+        source = str(found.candidate.path)
+        chart = Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases)
+        if found.slide.source is SlideSource.KALLSYMS and isinstance(found.kernel, Table):
+            charts.insert(0, Compared(chart, found.kernel))
+        else:
+            charts.insert(0, chart)
+    usable = bool(charts) and not (found.hidden and found.slide is None)
+    if found.lacks_slide:
+        blank = Unknown.UNSLID
+    elif usable:
+        blank = Unknown.OUTSIDE
+    else:
+        refused = any(verdict.standing is Standing.REFUSED for verdict in found.verdicts)
+        blank = Unknown.HIDDEN if found.hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
+    return msgspec.structs.replace(found, atlas=Atlas(charts, blank))

@@ -1,0 +1,249 @@
+"""Open and make files where another user may be able to put links, FIFOs or files in the way.
+
+Who is not root is judged by the kernel, and opens what it names. Root may do everything, so it looks for itself: it goes to the
+file one directory after the other, by descriptor, and asks of each who can change it. Where root alone can, links are root's own
+and are followed. In every other directory, and below it, no link is followed, a file is created with O_EXCL, and what is there
+already is opened only if it is a regular file with one name that belongs to root or to the directory's owner.
+
+Source of truth: openat(2); path_resolution(7); symlink(7) for the links of /proc, which lead to what is open and not to a path;
+inode(7) for the sticky bit.
+"""
+
+import contextlib
+import errno
+import os
+import pwd
+import stat
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+from klogd_py.system.regular_file import NotRegularFile, open_regular
+
+PROC = Path("/proc")
+_ROOT_OF_PROC = 1  # PROC_ROOT_INO in include/linux/proc_ns.h
+_MOST_LINKS = 40  # as in the kernel
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_NEVER_WAITS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class NotTrusted(OSError):
+    """Root does not open this, since another user can have put it there; ``strerror`` says what and who."""
+
+
+class Trust(Enum):
+    """Who can change what a name in a directory stands for."""
+
+    ALONE = "root alone"
+    STICKY = "everybody can add names, but not change root's"  # such as /tmp
+    SHARED = "others than root"
+
+
+class Directory:
+    """An open directory, and the name in it that a path ends with. Its descriptor is valid within `directory_of`."""
+
+    def __init__(self, descriptor: int, path: Path, name: str, trust: Trust) -> None:
+        self.descriptor = descriptor
+        self.name = name
+        self.is_shared = trust is not Trust.ALONE
+        self.is_sticky = trust is Trust.STICKY
+        self._path = path
+        status = os.fstat(descriptor)
+        self.owner = status.st_uid, status.st_gid
+        self._changed_by = _changed_by(status)
+
+    def open(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
+        """Open the file, whatever it is where nobody but root can have put it there; a new one is ``new_for`` user and group.
+
+        Raises NotTrusted, and OSError.
+        """
+        return self._opened(flags, mode, new_for, only_regular=self.is_shared)
+
+    def open_regular(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
+        """Open the file if it is a regular file and no link, in any directory; raises NotRegularFile besides."""
+        return self._opened(flags, mode, new_for, only_regular=True)
+
+    def status(self) -> os.stat_result:
+        """What has the name now, a link itself; raises OSError."""
+        return os.stat(self.name, dir_fd=self.descriptor, follow_symlinks=False)
+
+    def remove(self) -> None:
+        """Take the name away; raises OSError."""
+        os.unlink(self.name, dir_fd=self.descriptor)
+
+    def demand_lasting(self, what: str) -> None:
+        """Raise NotTrusted where others can replace what root has made, as they can all but in ``/tmp`` and its like."""
+        if self.is_shared and not self.is_sticky:
+            raise self._refusal(what)
+
+    def _opened(self, flags: int, mode: int, new_for: tuple[int, int] | None, *, only_regular: bool) -> int:
+        try:
+            if not flags & os.O_CREAT:
+                return self._existing(flags, mode, only_regular=only_regular)
+            try:
+                descriptor = os.open(self.name, flags | os.O_EXCL | _NEVER_WAITS, mode, dir_fd=self.descriptor)
+            except FileExistsError:  # where root looks closely, a file that goes away in between is an error
+                again = flags & ~os.O_CREAT if self.is_shared else flags
+                return self._existing(again, mode, only_regular=only_regular)
+        except (NotTrusted, NotRegularFile):
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+        if new_for is not None:
+            with contextlib.suppress(PermissionError, OverflowError):  # in a user namespace some have no number
+                os.fchown(descriptor, *new_for)
+        return descriptor
+
+    def _existing(self, flags: int, mode: int, *, only_regular: bool) -> int:
+        if not only_regular:
+            return os.open(self.name, flags | _NEVER_WAITS, mode, dir_fd=self.descriptor)
+        try:
+            descriptor = open_regular(self.name, flags, mode, follow=False, dir_fd=self.descriptor)
+        except NotRegularFile as error:
+            if self.is_shared:
+                raise self._refusal(error.strerror) from error
+            raise NotRegularFile(error.errno, error.strerror, str(self._path)) from error
+        if self.is_shared:
+            try:
+                self._demand_harmless(os.fstat(descriptor))
+            except NotTrusted:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    def _demand_harmless(self, found: os.stat_result) -> None:
+        if found.st_nlink > 1:
+            raise self._refusal("a file with other names (hard links)")
+        if found.st_uid not in (0, self.owner[0]):
+            raise self._refusal(f"a file of {_user(found.st_uid)}")
+
+    def _refusal(self, what: str | None) -> NotTrusted:
+        words = f"{what}; root opens and makes no such thing in a directory that {self._changed_by} can change"
+        return NotTrusted(errno.EACCES, words, str(self._path))
+
+
+@contextlib.contextmanager
+def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Directory]:
+    """Open the directory in which a path ends, as root without following what another user can have put on the way.
+
+    ``follow`` says that a link of root's own may have the last name, too; the directory is then the one that it leads to.
+
+    Raises:
+        NotTrusted: a link of another user's is on the way.
+        OSError: a directory is missing or may not be passed, or the path holds a NUL byte.
+    """
+    path = Path(path).absolute()
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "a path with a NUL byte", str(path))
+    try:
+        if os.geteuid() == 0:
+            descriptor, name, trust = _walked(path, follow)
+        else:
+            descriptor, name, trust = os.open(path.parent, _DIRECTORY), path.name, Trust.ALONE
+    except NotTrusted:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    try:
+        yield Directory(descriptor, path, name, trust)
+    finally:
+        os.close(descriptor)
+
+
+def is_shared(path: Path | str) -> bool:
+    """Whether others than root can change what a path leads to; where its directory is missing, who could make that."""
+    try:
+        with directory_of(path) as directory:
+            return directory.is_shared
+    except FileNotFoundError:
+        return is_shared(Path(path).absolute().parent)
+    except OSError:  # what root cannot go through is not root's
+        return True
+
+
+def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
+    """The directory that root comes to, the last name, and who can change what that name stands for."""
+    names = deque(path.parts[1:])
+    links = 0
+    here = os.open("/", _DIRECTORY)
+    trust = _judged(Trust.ALONE, os.fstat(here))
+    try:
+        while names:
+            name = names.popleft()
+            target = _target(here, name) if trust is Trust.ALONE and (names or follow) else ""
+            if not target and not names:
+                return here, name, trust
+            if target:
+                links += 1
+                if links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                names.extendleft(reversed([part for part in target.split("/") if part]))
+                if not target.startswith("/"):
+                    continue
+            there = os.open("/", _DIRECTORY) if target else _entered(here, name, path, trust)
+            trust = _judged(Trust.ALONE if target else trust, os.fstat(there))
+            os.close(here)
+            here = there
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except BaseException:
+        os.close(here)
+        raise
+
+
+def _target(here: int, name: str) -> str:
+    """Where a link leads that root made; empty if it is none, or one of the kernel's own in /proc."""
+    if _is_proc(here):
+        return ""
+    try:
+        return os.readlink(name, dir_fd=here)
+    except OSError:  # not a link, or nothing
+        return ""
+
+
+def _is_proc(here: int) -> bool:
+    """Whether a directory is one of the kernel's, in which links lead to what is open and not along a path."""
+    try:
+        proc = PROC.stat()
+    except FileNotFoundError:
+        return False
+    return proc.st_ino == _ROOT_OF_PROC and os.fstat(here).st_dev == proc.st_dev
+
+
+def _entered(here: int, name: str, path: Path, trust: Trust) -> int:
+    """The directory of this name; a link is none, unless it is the kernel's own."""
+    if trust is Trust.ALONE and _is_proc(here):
+        return os.open(name, _DIRECTORY, dir_fd=here)
+    try:
+        return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+    except NotADirectoryError:
+        found = os.stat(name, dir_fd=here, follow_symlinks=False)
+        if not stat.S_ISLNK(found.st_mode):
+            raise
+        words = f"{name} is a symbolic link in a directory that {_changed_by(os.fstat(here))} can change; root follows none"
+        raise NotTrusted(errno.EACCES, words, str(path)) from None
+
+
+def _judged(above: Trust, found: os.stat_result) -> Trust:
+    """What to think of a directory, given what the one above it is."""
+    if above is Trust.SHARED or found.st_uid != 0:
+        return Trust.SHARED
+    if not found.st_mode & _OTHERS_MAY_WRITE:
+        return Trust.ALONE
+    return Trust.STICKY if found.st_mode & stat.S_ISVTX else Trust.SHARED
+
+
+def _changed_by(directory: os.stat_result) -> str:
+    if directory.st_mode & stat.S_IWOTH:
+        return "everybody"
+    if directory.st_mode & stat.S_IWGRP:
+        return "a group"
+    return _user(directory.st_uid) if directory.st_uid else "another user, by one above it,"
+
+
+def _user(number: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"

@@ -1,0 +1,251 @@
+"""Every key of the configuration, found in the types of the settings, so that a new one is tested without being named here."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from klogd_py.config import loader
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.schema import Config
+from klogd_py.config.value_types import Count, Form, Limits
+
+SINK = "file:/x"  # stands for a name that is chosen freely
+LONGEST_MESSAGE = 800
+OF_TYPE = {
+    "a string": '"zzz"',
+    "a whole number": "7",
+    "a number with a fraction": "1e400",
+    "true or false": "true",
+    "a list": "[7]",
+    "a list of dates": "[2026-11-26]",
+    "a table": "{ zzz = 7 }",
+    "a date": "2026-11-26",
+}
+FITTING = {str: {"a string"}, int: {"a whole number"}, bool: {"true or false"}, tuple: {"a list"}, dict: {"a table"}}
+HUGE = [
+    "9" * 30,
+    "-" + "9" * 30,
+    "9" * 5000,
+    "0x" + "f" * 200,
+    "0x" + "f" * 20_000,
+    "-9223372036854775809",
+    "18446744073709551616",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A key with what is known of it; ``kind`` is the type that its value has, a Struct for a table."""
+
+    path: tuple[str, ...]
+    kind: object
+    choices: tuple[object, ...] = ()
+    notes: tuple[object, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return ".".join(part if part.replace("_", "").isalnum() else f'"{part}"' for part in self.path)
+
+    def set_to(self, literal: str) -> bytes:
+        return f"{self.name} = {literal}\n".encode()
+
+    def refused(self, literal: str) -> str:
+        """The message with which a value is refused."""
+        return refusal(self.set_to(literal))
+
+
+def refusal(raw: bytes) -> str:
+    with pytest.raises(BadConfig) as raised:
+        loader.parse(raw, "x")
+    message = str(raised.value)
+    assert message.startswith("x: ")
+    assert message.isprintable()
+    assert len(message) < LONGEST_MESSAGE
+    return message
+
+
+def keys_of(table: type[Struct], above: tuple[str, ...] = ()) -> Iterator[Key]:
+    for name, hint in get_type_hints(table, include_extras=True).items():
+        yield from keys_at((*above, name), hint)
+
+
+def keys_at(path: tuple[str, ...], hint: object, notes: tuple[object, ...] = ()) -> Iterator[Key]:
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        yield from keys_at(path, inside[0], inside[1:])
+    elif origin in (Union, UnionType):
+        assert inside[1:] == (NoneType,)
+        yield from keys_at(path, inside[0], notes)
+    elif origin is Literal:
+        yield Key(path, str, choices=inside)
+    elif origin is dict:
+        yield Key(path, dict, notes=(*notes, inside[0]))
+        yield from keys_at((*path, SINK), inside[1])
+    elif origin is tuple:
+        yield Key(path, tuple, notes=(*notes, inside[0]))
+    elif isinstance(hint, type) and issubclass(hint, Struct):
+        yield Key(path, dict)
+        yield from keys_of(hint, path)
+    else:
+        assert hint in (str, int, bool), f"no test knows the type of {path}"
+        yield Key(path, hint, notes=notes)
+
+
+KEYS = list(keys_of(Config))
+NUMBERS = [key for key in KEYS if key.kind is int]
+TEXTS = [key for key in KEYS if key.kind is str and not key.choices]
+CHOICES = [key for key in KEYS if key.choices]
+LISTS = [key for key in KEYS if key.kind is tuple]
+FREE_NAMES = [key for key in KEYS if key.kind is dict and key.notes]
+
+
+def each(keys: list[Key]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("key", keys, ids=lambda key: key.name)
+
+
+def limits_of(key: Key) -> Limits:
+    (limits,) = [note for note in key.notes if isinstance(note, Limits)]
+    return limits
+
+
+def test_the_keys_are_found_in_every_table() -> None:
+    names = {key.name for key in KEYS}
+    assert {"sinks", "names.search", "outbox.sink", f'outbox.sink."{SINK}".when_full', "metrics.listen"} <= names
+    assert len(names) > 40
+
+
+@each(KEYS)
+def test_a_value_of_another_type_is_refused(key: Key) -> None:
+    for words, literal in OF_TYPE.items():
+        if words not in FITTING[key.kind]:  # type: ignore[index]
+            assert key.refused(literal).startswith(f"x: key {key.name}"), (key.name, literal)
+
+
+@each(KEYS)
+def test_a_typo_in_a_name_is_named(key: Key) -> None:
+    if key.path[-1] == SINK:
+        return  # chosen freely
+    *tables, last = key.path
+    for typo in (last + "s", last[:-1], last.upper(), "", f"{last}\\u0000", "a" * 5000, "a`b` - at `$.x", "\\U0001F600"):
+        quoted = ".".join(f'"{part}"' for part in (*tables, typo))
+        message = refusal(f"{quoted} = 1\n".encode())
+        assert message.startswith("x: unknown key "), message
+        assert last in message.partition("expected one of: ")[2].split(", "), message
+
+
+@each(NUMBERS)
+def test_a_number_beyond_its_limits_is_refused(key: Key) -> None:
+    limits = limits_of(key)
+    for number in (limits.least - 1, limits.most + 1):
+        assert key.refused(str(number)) == f"x: key {key.name}: expected {limits.expected}, got {number}"
+    for literal in HUGE:
+        assert "key" in key.refused(literal) or "not TOML" in key.refused(literal)
+
+
+@each(NUMBERS)
+def test_a_number_at_its_limits_is_taken(key: Key) -> None:
+    limits = limits_of(key)
+    assert limits.least < limits.most < 1 << 31
+    for number in (limits.least, limits.most):
+        loader.parse(key.set_to(str(number)), "x")
+
+
+@each(CHOICES)
+def test_a_choice_is_one_of_those_named(key: Key) -> None:
+    for choice in key.choices:
+        loader.parse(key.set_to(f'"{choice}"'), "x")
+    for wrong in ("", "zzz", f"{key.choices[0]} ", str(key.choices[0]).title(), "a\\u0000b", "a" * 10_000):
+        assert f"{key.name}: invalid enum value" in key.refused(f'"{wrong}"')
+
+
+@each(TEXTS)
+def test_a_text_that_can_be_no_name_is_refused(key: Key) -> None:
+    assert any(isinstance(note, Form) for note in key.notes)
+    for wrong in ("/a\\u0000b", "\\u0000", "/a\\nb", "/\\u001b[31m", "/a\\u007fb", "/" + "a" * 5000, "/a" * 5000):
+        assert key.refused(f'"{wrong}"').startswith(f"x: key {key.name}: expected "), (key.name, wrong)
+
+
+@each(LISTS)
+def test_an_entry_that_can_be_no_name_is_refused(key: Key) -> None:
+    for wrong in ("/a\\u0000b", "file:/a\\u0000b", "syslog:/a\\nb", "relative", "", "/" + "a" * 5000, "file:" + "/a" * 5000):
+        assert key.refused(f'["{wrong}"]').startswith(f"x: key {key.name}: expected ")
+    (count,) = [note for note in key.notes if isinstance(note, Count)]
+    kind = "file:" * (key.name == "sinks")
+    many = ",".join(f'"{kind}/{number}"' for number in range(count.most + 1))
+    assert f"expected at most {count.most}" in key.refused(f"[{many}]")
+    loader.parse(key.set_to(f"[{many[: many.rindex(',')]}]"), "x")
+
+
+@each(FREE_NAMES)
+def test_a_name_that_can_be_no_name_is_refused(key: Key) -> None:
+    for wrong in ("fiel:/x", "file:/a\\u0000b", "", "syslog:" + "/a" * 100):
+        assert key.refused(f'{{ "{wrong}" = {{}} }}').startswith(f"x: key {key.name}.")
+
+
+def test_every_kind_of_entry_in_a_list_is_checked() -> None:
+    for key in (*LISTS, *FREE_NAMES):
+        entry = key.notes[-1]
+        assert get_origin(entry) is Annotated
+        assert any(isinstance(note, Form) for note in get_args(entry)), key.name
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes() | st.times(),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(), inside, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(KEYS), VALUES)
+def test_any_value_of_any_key_is_taken_or_refused_in_a_line(key: Key, value: object) -> None:
+    inwards = reversed(key.path)
+    content = functools.reduce(lambda inside, name: {name: inside}, inwards, value)
+    assert isinstance(content, dict)
+    message = answer(content)
+    assert message.startswith("x: ") or not message
+    assert message.isprintable()
+    assert len(message) < LONGEST_MESSAGE
+
+
+def answer(content: dict[str, object]) -> str:
+    """What is said against tables; nothing if they are taken."""
+    try:
+        loader.convert(content, "x")
+    except BadConfig as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('sinks = ["file:/a/x", "file:/a/../a/x"]', "key sinks: expected each sink once, got 'file:/a/../a/x' twice"),
+        ('sinks = ["syslog", "syslog:/dev/log"]', "key sinks: expected each sink once, got 'syslog:/dev/log' twice"),
+        ('sinks = ["file:relative"]', "key sinks: expected an absolute path behind file:, got 'file:relative'"),
+        (
+            'sinks = ["syslog:/' + "a" * 107 + '"]',
+            "key sinks: expected a path of at most 107 bytes, which is the limit for sockets",
+        ),
+        ('sinks = ["file:/x"]\nstate.position = "/x"', "key state.position: expected a path of its own, got '/x'"),
+        ('status.socket = "/x"\nmetrics.listen = "unix:/x"', "key metrics.listen: expected a path of its own"),
+        ('metrics.listen = "127.0.0.1:\u0669\u0661\u0668\u0664"', "key metrics.listen: expected a loopback address"),
+        ('metrics.listen = "[::1%lo]:9184"', "key metrics.listen: expected a loopback address"),
+        ('metrics.listen = "unix:/' + "a" * 107 + '"', "key metrics.listen: expected a path of at most 107 bytes"),
+        ('metrics.textfile = "klogd.prom"', "key metrics.textfile: expected an absolute path"),
+        ('names.search = ["{release}{release}"]', "key names.search: expected an absolute path"),
+        (
+            f'names.search = ["/{"{release}" * 4}"]',
+            "key names.search: expected a path of at most 4095 bytes, and 255 for each name",
+        ),
+        ("user = 2026-11-11", "key user: expected a string, got a date or time"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(text: str, complaint: str) -> None:
+    assert refusal(text.encode()).startswith(f"x: {complaint}")

@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import pytest
+
+from klogd_py.doctor import check_log_daemons
+from klogd_py.doctor.finding import Grade
+from tests.doctor.machines import build, journald, listen_at_dev_log, machine, run
+
+INODE = 4711
+SOCKET = (f"socket:[{INODE}]",)
+
+
+def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
+    assert check_log_daemons.journal(machine(build(tmp_path)))[0].grade is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("sinks", "mode", "grade", "words"),
+    [
+        (["file:/x"], "auto", Grade.OK, "no sink leads there"),
+        (["journal"], "auto", Grade.OK, "only what klogd-py adds"),
+        (["journal"], "sole", Grade.WARN, "twice"),
+    ],
+)
+def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
+    tmp_path: Path, sinks: list[str], mode: str, grade: Grade, words: str
+) -> None:
+    journald(build(tmp_path))
+    (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=sinks, journal={"mode": mode}))
+    assert (finding.grade, words in finding.words) == (grade, True)
+
+
+def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(tmp_path: Path) -> None:
+    journald(build(tmp_path), syslogd=True)
+    (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal", "syslog"]))
+    assert (finding.grade, "rsyslog-klogd-py.conf" in finding.remedy) == (Grade.WARN, True)
+
+
+def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path) -> None:
+    journald(build(tmp_path, {"etc/systemd/journald.conf": b"[Journal]\nReadKMsg=no\n"}))
+    (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal"]))
+    assert (finding.grade, "ReadKMsg=no" in finding.words) == (Grade.OK, True)
+
+
+@pytest.mark.parametrize(("syslogd", "mode", "remedy"), [(False, "auto", "apt-get install rsyslog"), (True, "sole", '"feed"')])
+def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(tmp_path: Path, syslogd: bool, mode: str, remedy: str) -> None:
+    journald(build(tmp_path), syslogd)
+    (finding,) = check_log_daemons.dev_log(machine(tmp_path, journal={"mode": mode}))
+    assert (finding.grade, "does not keep" in finding.words, remedy in finding.remedy) == (Grade.WARN, True, True)
+
+
+def test_the_syslogd_behind_the_journal_keeps_kern(tmp_path: Path) -> None:
+    journald(build(tmp_path), syslogd=True)
+    (finding,) = check_log_daemons.dev_log(machine(tmp_path))
+    assert (finding.grade, "/run/systemd/journal/syslog" in finding.words) == (Grade.OK, True)
+
+
+def test_a_dev_log_that_nobody_made_is_wrong_if_a_sink_leads_there(tmp_path: Path) -> None:
+    build(tmp_path)
+    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Grade.BAD
+    assert check_log_daemons.dev_log(machine(tmp_path, sinks=["file:/x"]))[0].grade is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "program", "grade"),
+    [
+        (("rsyslogd", "-n"), "", Grade.OK),
+        (("syslog-ng", "-F"), "", Grade.OK),
+        (("busybox", "syslogd"), "/bin/busybox", Grade.OK),
+        (("syslogd",), "/bin/busybox", Grade.OK),
+        (("syslogd", "-F"), "/usr/sbin/syslogd", Grade.WARN),
+        (("syslogd", "-F", "-k"), "/usr/sbin/syslogd", Grade.OK),
+    ],
+)
+def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
+    tmp_path: Path, arguments: tuple[str, ...], program: str, grade: Grade
+) -> None:
+    listen_at_dev_log(build(tmp_path), INODE)
+    run(tmp_path, 1, "systemd", held=SOCKET)  # which has made the socket
+    run(tmp_path, 300, *arguments, program=program, held=SOCKET)
+    (finding,) = check_log_daemons.dev_log(machine(tmp_path))
+    assert (finding.grade, "300" in finding.words) == (grade, True)
+
+
+def test_a_listener_that_is_not_shown_is_no_fault(tmp_path: Path) -> None:
+    listen_at_dev_log(build(tmp_path), INODE)
+    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "program"),
+    [(("klogd", "-n"), "/usr/sbin/klogd"), (("klogd",), "/bin/busybox"), (("busybox", "klogd"), "/bin/busybox")],
+)
+def test_another_klogd_is_found_and_our_own_is_not(tmp_path: Path, arguments: tuple[str, ...], program: str) -> None:
+    build(tmp_path)
+    run(tmp_path, 200, "klogd", "-I", "/usr/local/sbin/klogd-py", program="/usr/bin/python3.11")
+    run(tmp_path, 201, "klogd", "-I", "/usr/local/sbin/klogd", program="/usr/bin/python3.11")
+    assert [finding.grade for finding in check_log_daemons.other_daemons(machine(tmp_path))] == [Grade.OK]
+    run(tmp_path, 300, *arguments, program=program)
+    (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
+    assert (finding.grade, "process 300" in finding.words) == (Grade.WARN, True)
+
+
+def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) -> None:
+    build(tmp_path)
+    run(tmp_path, 300, "klogd")
+    run(tmp_path, 400, "cat", "/proc/kmsg", held=("/proc/kmsg",))
+    found = check_log_daemons.other_daemons(machine(tmp_path, input={"source": "/proc/kmsg"}))
+    assert [finding.grade for finding in found] == [Grade.BAD, Grade.BAD]
+    assert [finding.remedy for finding in found][1] == "kill 400"
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        (b'module(load="imklog")\n', "imklog"),
+        (b'module( load = "imkmsg" permitnonkernelfacility="on")\n', "imkmsg"),
+        (b"$ModLoad imklog\n", "imklog"),
+        (b'#module(load="imklog")\n', ""),
+        (b'module(load="imuxsock")\n', ""),
+    ],
+)
+def test_an_rsyslog_that_reads_the_kernels_messages_is_known(tmp_path: Path, line: bytes, module: str) -> None:
+    build(tmp_path, {"etc/rsyslog.d/10-kernel.conf": line})
+    run(tmp_path, 300, "rsyslogd", "-n")
+    (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
+    assert (finding.grade is Grade.WARN) == bool(module)
+    assert (f"comment out {module} in /etc/rsyslog.d/10-kernel.conf" in finding.remedy) == bool(module)
+
+
+def test_a_syslog_ng_that_reads_them_is_known_by_its_source(tmp_path: Path) -> None:
+    build(tmp_path, {"etc/syslog-ng/syslog-ng.conf": b"source s_src { system(); internal(); };\n"})
+    run(tmp_path, 300, "syslog-ng", "-F")
+    assert check_log_daemons.other_daemons(machine(tmp_path))[0].grade is Grade.WARN

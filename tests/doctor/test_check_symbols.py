@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from klogd_py.doctor import check_symbols
+from klogd_py.doctor.finding import Grade
+from tests.doctor.machines import build, machine
+from tests.symbols.kernels import KALLSYMS, MAP, moved
+
+ZEROS = b"0000000000000000 T _stext\n0000000000000000 T do_fork\n"
+
+
+def test_a_map_that_kallsyms_proves_is_good(tmp_path: Path) -> None:
+    (finding,) = check_symbols.map_in_use(machine(build(tmp_path)))
+    assert finding.grade is Grade.OK
+    assert "agrees with kallsyms" in finding.words
+
+
+def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> None:
+    lines = KALLSYMS.splitlines(keepends=True)
+    other = b"".join([lines[0], *moved(b"".join(lines[1:]), 0x10).splitlines(keepends=True)])
+    (finding,) = check_symbols.map_in_use(machine(build(tmp_path, {"boot/System.map-6.1.0": other})))
+    assert finding.grade is Grade.OK
+    assert "refused" in finding.words
+    assert "kallsyms serves instead" in finding.words
+
+
+def test_a_map_that_only_its_name_speaks_for_is_worth_a_look(tmp_path: Path) -> None:
+    root = build(tmp_path, {"proc/kallsyms": None, "proc/cmdline": b"nokaslr\n"})
+    (finding,) = check_symbols.map_in_use(machine(root))
+    assert finding.grade is Grade.WARN
+    assert "unverified" in finding.words
+
+
+def test_a_map_whose_slide_is_not_known_names_nothing_yet(tmp_path: Path) -> None:
+    (finding,) = check_symbols.map_in_use(machine(build(tmp_path, {"proc/kallsyms": ZEROS})))
+    assert finding.grade is Grade.WARN
+    assert "names nothing yet" in finding.words
+
+
+def test_with_neither_map_nor_kallsyms_addresses_stay_numbers(tmp_path: Path) -> None:
+    root = build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None})
+    (finding,) = check_symbols.map_in_use(machine(root))
+    assert finding.grade is Grade.BAD
+    assert "/boot/System.map-6.1.0" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "grade", "words"),
+    [
+        (KALLSYMS, Grade.OK, "shows 41 symbols"),
+        (ZEROS, Grade.WARN, "only zeros"),
+        (None, Grade.OK, "without CONFIG_KALLSYMS"),
+        (b"nonsense\n", Grade.WARN, "not in the form"),
+    ],
+)
+def test_what_kallsyms_shows(tmp_path: Path, content: bytes | None, grade: Grade, words: str) -> None:
+    (finding,) = check_symbols.kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
+    assert (finding.grade, words in finding.words) == (grade, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("etc/debian_version", "apt-get install linux-image-6.1.0-dbg"),
+        ("etc/redhat-release", "dnf debuginfo-install kernel-core-6.1.0"),
+        ("etc/other", "/usr/lib/debug/boot/vmlinux-6.1.0"),
+    ],
+)
+def test_the_lack_of_debug_information_is_told_with_the_command_for_it(tmp_path: Path, file: str, command: str) -> None:
+    (finding,) = check_symbols.debug_information(machine(build(tmp_path, {file: b"12\n"})))
+    assert (finding.grade, command in finding.remedy) == (Grade.WARN, True)
+
+
+def test_a_vmlinux_that_is_none_is_told_with_the_reason(tmp_path: Path) -> None:
+    (finding,) = check_symbols.debug_information(machine(build(tmp_path, {"boot/vmlinux-6.1.0": b""})))
+    assert "vmlinux-6.1.0 refused: empty" in finding.words
+
+
+def test_a_vmlinux_that_proves_itself_is_debug_information(tmp_path: Path) -> None:
+    (finding,) = check_symbols.debug_information(machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP})))
+    assert finding.grade is Grade.OK

@@ -1,0 +1,117 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from klogd_py.doctor import check_daemon
+from klogd_py.doctor.finding import Finding, Grade, bad, ok, warn
+from klogd_py.doctor.runner import is_well, report
+from klogd_py.monitoring.status import Change
+from tests.doctor.machines import build, listen_at_dev_log, machine, run
+from tests.documents import sink, status
+
+FINDINGS = [ok("kernel log", "can be read"), warn("ring", "small \x1b[31m", "grow it"), bad("/dev/log", "nobody", "start it")]
+
+
+def doctor(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "klogd_py", "doctor", "--root", str(root), *options]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
+
+
+def test_a_good_machine_is_well(tmp_path: Path) -> None:
+    listen_at_dev_log(build(tmp_path), 4711)
+    run(tmp_path, 300, "rsyslogd", held=("socket:[4711]",))
+    done = doctor(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 wrong" in done.stdout
+    assert "bad " not in done.stdout
+
+
+def test_a_machine_with_one_fault_fails_and_says_how_it_is_mended(tmp_path: Path) -> None:
+    done = doctor(build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json")
+    assert done.returncode == 1
+    found = msgspec.json.decode(done.stdout, type=list[Finding])
+    wrong = {finding.check: finding.remedy for finding in found if finding.grade is Grade.BAD}
+    assert wrong == {
+        "map": "cp System.map /boot/System.map-6.1.0",
+        "/dev/log": "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml",
+    }
+
+
+def test_a_wrong_configuration_is_a_finding_and_the_rest_is_examined(tmp_path: Path) -> None:
+    done = doctor(build(tmp_path, {"etc/klogd-py.toml": b"sniks = []\n"}), "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found[0]["grade"]) == (1, "bad")
+    assert "unknown key sniks" in found[0]["words"]
+    assert len(found) > 10
+
+
+def test_nothing_on_the_machine_is_changed(tmp_path: Path) -> None:
+    def all_files() -> dict[str, tuple[int, int]]:
+        return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in tmp_path.rglob("*")}
+
+    build(tmp_path)
+    before = all_files()
+    doctor(tmp_path)
+    assert all_files() == before
+
+
+def test_what_could_be_better_does_not_make_a_machine_unwell() -> None:
+    assert is_well(FINDINGS[:2])
+    assert not is_well(FINDINGS)
+
+
+def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words() -> None:
+    assert report(FINDINGS, colour=False).splitlines() == [
+        "ok    kernel log  can be read",
+        "warn  ring        small \\x1b[31m",
+        "                  -> grow it",
+        "bad   /dev/log    nobody",
+        "                  -> start it",
+        "",
+        "1 ok, 1 to be looked at, 1 wrong",
+    ]
+    assert report(FINDINGS, colour=True).startswith("\x1b[32mok\x1b[0m    kernel log")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere"), lambda path: path.symlink_to("/dev/zero")]
+)
+def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    root = build(tmp_path, {"var/lib/klogd-py/position.json": None})
+    (root / "var/lib/klogd-py").mkdir(parents=True, exist_ok=True)
+    make(root / "var/lib/klogd-py/position.json")
+    (finding,) = check_daemon.position(machine(root))
+    assert (finding.grade, finding.remedy) == (Grade.BAD, "rm -r /var/lib/klogd-py/position.json")
+    assert "not a regular file" in finding.words
+
+
+@pytest.mark.parametrize(
+    ("files", "position", "grade"),
+    [
+        ({}, "/var/lib/klogd-py/position.json", Grade.OK),
+        ({"var/lib/klogd-py/position.json": None}, "/var/lib/klogd-py/position.json", Grade.WARN),
+        ({}, "", Grade.OK),
+    ],
+)
+def test_whether_a_position_can_be_kept(tmp_path: Path, files: dict[str, bytes | None], position: str, grade: Grade) -> None:
+    assert check_daemon.position(machine(build(tmp_path, files), state={"position": position}))[0].grade is grade
+
+
+def test_a_daemon_that_does_not_run_is_worth_a_look(tmp_path: Path) -> None:
+    (finding,) = check_daemon.daemon(machine(build(tmp_path)))
+    assert (finding.grade, finding.remedy) == (Grade.WARN, "systemctl enable --now klogd-py")
+
+
+def test_a_sink_that_is_down_and_a_refused_reload_are_wrong(tmp_path: Path) -> None:
+    told = status(sink(), sink("file:/x", "down", "No space left on device"))
+    found = check_daemon.daemon(machine(build(tmp_path), daemon=told))
+    assert [finding.grade for finding in found] == [Grade.OK, Grade.BAD, Grade.BAD]
+    assert "No space left" in found[1].words
+    mended = msgspec.structs.replace(told, sinks=(sink(),), changes=(Change("configuration", "SIGHUP", "", True),))
+    assert [finding.grade for finding in check_daemon.daemon(machine(tmp_path, daemon=mended))] == [Grade.OK]

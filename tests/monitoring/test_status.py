@@ -1,0 +1,82 @@
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.monitoring.status import HIDDEN, Status, sentence, without_addresses
+from klogd_py.monitoring.status_table import span, table
+from tests.documents import sink, status
+
+
+def test_the_document_survives_the_way_through_json() -> None:
+    whole = status(sink(error="No such file"))
+    assert msgspec.json.decode(msgspec.json.encode(whole), type=Status) == whole
+
+
+def test_a_document_of_a_later_version_can_be_read() -> None:
+    later = msgspec.to_builtins(status()) | {"mood": "good"}
+    assert msgspec.json.decode(msgspec.json.encode(later), type=Status) == status()
+
+
+def test_nothing_that_tells_where_the_kernel_lies_is_left_for_others() -> None:
+    text = msgspec.json.encode(without_addresses(status())).decode()
+    assert not re.search(r"0x|ffff", text)
+    assert text.count(HIDDEN) == 5
+    assert "agrees with kallsyms in 512 symbols" in text
+    assert "51b3d661323f440e91e8247518fc635c" in text
+
+
+@given(st.integers(1 << 31, (1 << 64) - 1), st.sampled_from(["0x{:x}", "{:016x}", "0x{:016X}"]))
+def test_an_address_is_hidden_in_every_form_that_kernels_print(address: int, form: str) -> None:
+    told = msgspec.structs.replace(status(), version=f"at {form.format(address)}: x")
+    assert without_addresses(told).version == f"at {HIDDEN}: x"
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            status(),
+            "1201 records from /dev/kmsg to 1 sink, none lost; names from /boot/System.map-6.1.0 and 183241 symbols of kallsyms",
+        ),
+        (status(sink(lost=5), sink(), overrun=2), "1201 records from /dev/kmsg to 2 sinks, 7 lost; names"),
+        (status(sink("a"), sink("b", "down", "gone"), paused=True), "; paused; down: b"),
+        (status(sees_losses=False), "; losses cannot be seen through this interface"),
+    ],
+)
+def test_the_sentence_for_the_service_manager(told: Status, words: str) -> None:
+    assert words in sentence(told)
+
+
+def test_the_table_shows_every_part_in_columns() -> None:
+    lines = table(status(sink("file:/a", "down", "No such file", 5), sink()), colour=False).splitlines()
+    assert lines[0].startswith("klogd-py 1.0, process 4711, up 3 h 12 min, since 20")
+    assert "/dev/kmsg  1201  1200    1201     live" in lines
+    assert "overrun  5        file:/a" in lines
+    assert any(re.fullmatch(r"file:/a +down +3 +2/8192 +1201 +5 +1201 +No such file \(.*\)", line) for line in lines)
+    assert any(re.fullmatch(r"syslog:/dev/log  up +0 +0/8192 +1201 +0 +1201 +-", line) for line in lines)
+    assert any(re.match(r"slide +0x1a000000, proved", line) for line in lines)
+    assert any(re.match(r"failed: file watcher +20.* RuntimeError\('no'\) \(3 times\)", line) for line in lines)
+    assert any(re.match(r"refused +/boot/System.map: another kernel's", line) for line in lines)
+    assert any(re.search(r"SIGHUP: refused, the old is kept \(key sinks: expected one\)", line) for line in lines)
+
+
+def test_colour_is_added_to_the_table_and_changes_nothing_else() -> None:
+    told = status(sink("file:up  down  x", "down", "No such file"))
+    coloured = table(told, colour=True)
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == table(told, colour=False)
+    assert "\x1b[31mdown\x1b[0m" in coloured
+
+
+def test_no_text_of_the_kernel_drives_the_terminal() -> None:
+    assert "\x1b" not in table(status(), colour=False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (90061, "1 d 1 h"), (86399, "23 h 59 min")],
+)
+def test_a_span_is_told_in_its_two_largest_units(seconds: int, words: str) -> None:
+    assert span(seconds) == words

@@ -1,0 +1,236 @@
+"""Each form of an address, once as a kernel prints it, and once just beside it."""
+
+import pytest
+
+from klogd_py.oops.address_patterns import ANYWHERE, FORMS, QUESTIONS, Form, Kind
+from klogd_py.oops.address_scanner import ENVELOPE, find
+
+# A line as kernels print it, by architecture; the word whose place a name takes (or, behind a |, the number that stays); kind.
+LINES = [
+    # x86
+    (" 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    (" ? 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    (" <IRQ>  0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    (" <<EOE>> <IRQ>  ? 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    (" <EOI> [  420.505397]  0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("Call Trace: 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("[<(____ptrval____)>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("[<0000000015c44a38>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("RIP: 0010:0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    ("RIP: 0xffffffff926b7cde RSP: ffffb2a5c0a5fd38", "0xffffffff926b7cde", Kind.PC),
+    ("RIP  [<ffffffff926b7cde>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    ("EIP: 0060:0xc010b860", "0xc010b860", Kind.PC),
+    ("EIP: 0xc010b860 SS:ESP: 0068:8c4c9b64", "0xc010b860", Kind.PC),
+    ("EIP is at 0xc010b860", "0xc010b860", Kind.PC),
+    ("IP: 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    (
+        "unchecked MSR access error: WRMSR to 0x3f1 (tried to write 0x0000000000000000) at rIP: 0xffffffff926b7cde "
+        "(0xffffffff926b7cde)",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
+    # What several architectures say alike
+    ("WARNING: CPU: 0 PID: 37 at drivers/x.c:235 0xffffffff926b7cde [nic]()", "0xffffffff926b7cde", Kind.PC),
+    ("WARNING: mm/memblock.c:904 at 0xffffffff926b7cde, CPU#0: swapper/0/0", "0xffffffff926b7cde", Kind.PC),
+    ("WARNING: at 0xffffffff926b7cde, CPU#0: x/1", "0xffffffff926b7cde", Kind.PC),
+    ("BUG: KASAN: slab-use-after-free in 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("BUG: KASAN: use-after-free in 0xffffffff926b7cde at addr ffff88000a35a5d8", "0xffffffff926b7cde", Kind.RETURN),
+    ("BUG: KMSAN: uninit-value in 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("BUG: KFENCE: memory corruption in 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("Kernel BUG at 0xffffffff926b7cde [verbose debug info unavailable]", "0xffffffff926b7cde", Kind.PC),
+    ("kernel BUG at 0xffffffff926b7cde [verbose debug info unavailable]", "0xffffffff926b7cde", Kind.PC),
+    ("INFO: Freed in 0xffffffff926b7cde age=14 cpu=1 pid=1333", "0xffffffff926b7cde", Kind.RETURN),
+    ("caller is 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("random: get_random_bytes called from 0xffffffff926b7cde with crng_init=0", "0xffffffff926b7cde", Kind.RETURN),
+    ("NMI backtrace for cpu 0 skipped: idling at 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    ("CFI failure at 0xffffffff926b7cde (target: nic_open+0x0/0x8; expected type: 0x1)", "0xffffffff926b7cde", Kind.PC),
+    ("calling  0xffffffff926b7cde @ 1", "0xffffffff926b7cde", Kind.PC),
+    ("initcall 0xffffffff926b7cde returned 0 after 12 usecs", "0xffffffff926b7cde", Kind.PC),
+    ("Workqueue: events_unbound 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    ("Stopper: 0xffffffff926b7cde <- stop_machine_cpuslocked+0x10/0x20", "0xffffffff926b7cde", Kind.PC),
+    ("Stopper: multi_cpu_stop+0x0/0x180 <- 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    (" #0: ffff88801c6f (&p->lock){+.+.}-{3:3}, at: 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    (" #0:  (&p->lock){+.+.}, at: [<ffffffff926b7cde>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    ("hardirqs last  enabled at (303): [<cd68b5a5>] 0xcd68b5a5", "0xcd68b5a5", Kind.RETURN),
+    # arm, arm64, sh
+    ("PC is at 0xc0123456", "0xc0123456", Kind.PC),
+    ("LR is at 0xc0123457", "0xc0123457", Kind.LINK),
+    ("PR is at 0x8c001234", "0x8c001234", Kind.LINK),
+    (" 0xc0123456 from show_stack+0x10/0x14", "0xc0123456", Kind.RETURN),
+    (" unwind_backtrace from 0xc0123456", "0xc0123456", Kind.RETURN),
+    (" nic_open [nic] from 0xc0123456", "0xc0123456", Kind.RETURN),
+    ("[<c0014318>] (fn) from [<c001457c>] (0xc001457c)", "0xc001457c", Kind.RETURN),
+    ("pc : 0xffff800010a12344", "0xffff800010a12344", Kind.PC),
+    ("lr : 0xffff800010a12344", "0xffff800010a12344", Kind.LINK),
+    (" 0xffff800010a12344 (P)", "0xffff800010a12344", Kind.PC),
+    (" 0xffff800010a12344 (CF)", "0xffff800010a12344", Kind.RETURN),
+    # riscv
+    ("epc : 0xffffffff801461e4", "0xffffffff801461e4", Kind.PC),
+    (" ra : 0xffffffff801461e4", "0xffffffff801461e4", Kind.RETURN),
+    ("[<ffffffff80007c10>] 0xffffffff80007c10", "0xffffffff80007c10", Kind.RETURN),
+    # powerpc
+    ("[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)", "0xc000000000012abc", Kind.RETURN),
+    ("[c0000000fea3f9d0] [c000000000012abc]", "|c000000000012abc", Kind.RETURN),
+    ("[cfa59ce0] [c005e158] (unreliable)", "|c005e158", Kind.RETURN),
+    ("[cfa59ce0] [c005e158] 0xc005e158 (sys_read+0x10/0x20) (unreliable)", "0xc005e158", Kind.RETURN),
+    ("[C0A7BD80] [C00099E4] 0xc00099e4", "0xc00099e4", Kind.RETURN),
+    ("[C0A7BD80] [C00099E4]", "|C00099E4", Kind.RETURN),
+    ("NIP [C00099E4]", "|C00099E4", Kind.PC),
+    ("NIP [c000000000012abc] 0xc000000000012abc", "0xc000000000012abc", Kind.PC),
+    ("NIP [c0012abc]", "|c0012abc", Kind.PC),
+    ("LR [c000000000012abc] 0xc000000000012abc", "0xc000000000012abc", Kind.RETURN),
+    ("LR [c0012abc]", "|c0012abc", Kind.RETURN),
+    ("--- interrupt: 300 at 0xc000000000012abc", "0xc000000000012abc", Kind.PC),
+    ("--- Exception: 901 at 0xc000000000012abc", "0xc000000000012abc", Kind.PC),
+    ("    LR = 0xc000000000012abc", "0xc000000000012abc", Kind.RETURN),
+    ("Faulting instruction address: 0xc000000000012abc", "|c000000000012abc", Kind.PC),
+    # s390
+    ("Krnl PSW : 0704d00180000000 000003fee0011ea0 (0x3fee0011ea0)", "0x3fee0011ea0", Kind.PC),
+    ("Krnl PSW : 0704d00180000000 000003fee0011ea0", "|000003fee0011ea0", Kind.PC),
+    ("([<000000008fed2820>] 0x8fed2820)", "0x8fed2820", Kind.RETURN),
+    # mips
+    ("epc   : 8029a238 0x8029a238     Not tainted", "0x8029a238", Kind.PC),
+    ("epc  : 88026e10    Not tainted", "|88026e10", Kind.PC),
+    ("ra    : ffffffff8029d674 0xffffffff8029d674", "0xffffffff8029d674", Kind.LINK),
+    ("ra    : ffffffff8029d674", "|ffffffff8029d674", Kind.LINK),
+    # sparc
+    ("TPC: <0x5a9e84>", "0x5a9e84", Kind.PC),
+    ("PC: <0xf0156a34>", "0xf0156a34", Kind.PC),
+    ("RPC: <0x5abc3c>", "0x5abc3c", Kind.PC),
+    ("I7: <0x5abc3c>", "0x5abc3c", Kind.PC),
+    ("Caller[0000000000509a4c]: 0x509a4c", "0x509a4c", Kind.PC),
+    ("Caller[0000000000509a4c]", "|0000000000509a4c", Kind.PC),
+    (" [00000000006409f4] 0x6409f4", "0x6409f4", Kind.PC),
+    ("[f0156a34 : 0xf0156a34 ] ", "0xf0156a34", Kind.PC),
+    # parisc, loongarch, alpha, ia64
+    (" IAOQ[0]: 0x40296ef4", "0x40296ef4", Kind.PC),
+    (" RP(r2): 0x40296ef4", "0x40296ef4", Kind.RETURN),
+    ("   ERA: 90000000104e3f80 0x90000000104e3f80", "0x90000000104e3f80", Kind.PC),
+    ("    ra: 90000000104e3f80 0x90000000104e3f80", "0x90000000104e3f80", Kind.RETURN),
+    ("pc is at 0xfffffc00012d39e8", "0xfffffc00012d39e8", Kind.PC),
+    ("ra is at 0xfffffc00012d39e8", "0xfffffc00012d39e8", Kind.RETURN),
+    ("ip is at 0xa000000100012340", "0xa000000100012340", Kind.PC),
+]
+
+# Two addresses in one line.
+PAIRS = [
+    (
+        "CPU 0 Unable to handle kernel paging request at virtual address 00000004, epc == 8029a238, ra == 8029d674",
+        [("8029a238", Kind.PC), ("8029d674", Kind.LINK)],
+    ),
+    (
+        "CPU 3 Unable to handle kernel paging request at virtual address 0000000000000004, era == 90000000104e3f80, "
+        "ra == 90000000104e3f84",
+        [("90000000104e3f80", Kind.PC), ("90000000104e3f84", Kind.LINK)],
+    ),
+    (
+        "sepc: ffffffe000d3f1a2 ra : ffffffe000d3f19e sp : ffffffe07af2be50",
+        [("ffffffe000d3f1a2", Kind.PC), ("ffffffe000d3f19e", Kind.RETURN)],
+    ),
+    (
+        "epc: ffffffe000d3f1a2 ra : ffffffe000d3f19e sp : ffffffe07af2be50",
+        [("ffffffe000d3f1a2", Kind.PC), ("ffffffe000d3f19e", Kind.RETURN)],
+    ),
+    (
+        "NIP: C000E8F0 XER: 00000000 LR: C000E8D4 SP: C01B1E40 REGS: c01b1d90 TRAP: 0300    Not tainted",
+        [("C000E8F0", Kind.PC), ("C000E8D4", Kind.RETURN)],
+    ),
+]
+
+# Near to a form, and yet not to be named.
+BESIDE = [
+    "[<0000000000000202>] 0x202",  # below all code: neither the token nor what stands in the brackets
+    "[<00000000abcdef12>] (ptrval+0x10/0x20)",
+    "[<0000000013155f90>] usb_hcd_irq",
+    "RIP  [<ffffffff84352ab6>] __list_del include/linux/list.h:89 [inline]",
+    "[<c0014318>] (fn) from [<c001457c>] (vfs_ioctl fs/ioctl.c:48 [inline])",
+    "ffff880019a05d50: ffffffff8100ce27 (0xffffffff8100ce27)",
+    "    [<0000000070ad19b0>] kmalloc include/linux/slab.h:557 [inline]",
+    "WARNING: bad format 0xffffffff926b7cde, dropped",
+    "WARNING: stack corrupted at 0xffffffff926b7cde in user space",
+    "brcmfmac: pc: c000000000012abc",
+    "pc: c0012abc",
+    "lock: 0xffff888012345678, .magic: dead4ead, .owner: swapper/0/1, .owner_cpu: 1",
+    "TSTATE: 0000009111001600 TPC: 00000000005a9e84 TNPC: 00000000005a9e88 Y: 00000000    Not tainted",
+    "NIP:  c000000000012abc LR: c000000000012ab8 CTR: 0000000000000000",
+    "epc : ffffffff801461e4 ra : ffffffff801462f0 sp : ff2000000060bd10",
+    "IASQ: 0000000000000000 0000000000000000 IAOQ: 0000000040296ef4 0000000040296ef8",
+    "pc : 0000aaaad6f41234",
+    "sepc: 0000003fe5a1b2c4 ra : 0000003fe5a1b2c0 sp : 0000003fffd5e4a0",
+    "Register r0 information: slab kmalloc-64 start 0xc1234540 pointer offset 0 size 64",
+    "kobject: 'x' (00000000abcdef12): kobject_release, parent 0xffffffff926b7cde (delayed)",
+    "PSW : 0x704c00180000000",
+    "c01402c0",
+    "C000E8D4 C0007F34 C0003EA8",
+    "Stack: 0xc0123456 0xc0123457",
+    "BTF: [1] 0xffffffff926b7cde",
+    "resource sanity check: requesting [mem 0xffffffff926b7cde-0xffffffff926b7cdf]",
+]
+
+
+def word_of(line: str, start: int, end: int) -> str:
+    """What a mention is of; for one that stays, the number before its place."""
+    if end > start:
+        return line[start:end]
+    return "|" + line[:start].removesuffix("]").rpartition(" ")[2].rpartition("[")[2].removeprefix("0x")
+
+
+@pytest.mark.parametrize(("line", "word", "kind"), LINES)
+def test_each_form_is_found_and_says_how_to_look_it_up(line: str, word: str, kind: Kind) -> None:
+    (mention,) = find(line)
+    assert (word_of(line, mention.start, mention.end), mention.kind) == (word, kind)
+    assert mention.address == int(word.strip("|"), 16)
+
+
+@pytest.mark.parametrize(("line", "expected"), PAIRS)
+def test_lines_with_two_numbers_that_stay(line: str, expected: list[tuple[str, Kind]]) -> None:
+    found = [(word_of(line, mention.start, mention.end), mention.kind) for mention in find(line)]
+    assert found == [(f"|{word}", kind) for word, kind in expected]
+
+
+@pytest.mark.parametrize("line", BESIDE)
+def test_what_only_looks_like_a_form_is_none(line: str) -> None:
+    assert find(line) == ()
+
+
+def test_the_addressing_mode_of_31_bits_is_no_part_of_an_address() -> None:
+    (mention,) = find("Krnl PSW : 070c0000 8012345a")
+    assert mention.address == 0x0012345A
+
+
+def test_a_token_that_is_one_byte_before_its_bracket_means_the_bracket() -> None:
+    (mention,) = find(" [<ffffffffa02ff000>] ? 0xffffffffa02fefff")
+    assert mention.address == 0xFFFFFFFFA02FF000
+
+
+def test_a_hash_is_not_replaced_where_the_kernel_has_put_the_name() -> None:
+    assert find("    [<0000000013155f90>] usb_hcd_irq+0x10/0x20", named_too=True) == ()
+
+
+ALL_LINES = [line for line, _, _ in LINES] + [line for line, _ in PAIRS] + ["Krnl PSW : 070c0000 8012345a"]
+
+
+@pytest.mark.parametrize("form", [*FORMS, *ANYWHERE], ids=lambda form: form.pattern.pattern[:40])
+def test_no_form_is_without_a_line(form: Form) -> None:
+    look = form.pattern.match if form.head else form.pattern.search
+    assert any(look(line.strip()) for line in ALL_LINES)
+
+
+@pytest.mark.parametrize("line", ALL_LINES)
+@pytest.mark.parametrize(
+    "before",
+    ["[   12.345678][  T123] ", "<4>[   12.345678]", "> ", "Nov 19 12:34:38 host kernel: [   12.345678] ",
+     "syzkaller login: [   23.100000] ",
+     "** 5042 printk messages dropped ** [   60.107433] ", "    [42760.678672] ", "kern  :warn  : [   12.345678] "],
+)  # fmt: skip
+def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(line: str, before: str) -> None:
+    plain = [(mention.start, mention.end, mention.address, mention.kind) for mention in find(line)]
+    shift = len(before)
+    moved = [(mention.start - shift, mention.end - shift, mention.address, mention.kind) for mention in find(before + line)]
+    assert moved == plain
+
+
+@pytest.mark.parametrize("line", ALL_LINES)
+def test_every_line_of_a_form_is_asked_for(line: str) -> None:
+    assert any(question in line for question in QUESTIONS)
+    assert ENVELOPE.match(line)

@@ -1,0 +1,74 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.oops.boot_boundary import Boots, lines_of
+from klogd_py.oops.trace_parser import from_capture
+from klogd_py.record.types import USER, Record
+
+BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([f"[    0.000000] {BANNER}", "[    0.100000] x"], ["6.1.192", None]),
+        (["[    9.000000] x", "[    7.999999] x"], [None, ""]),
+        (["[    9.000000] x", "[    8.000000] x", "[    9.000000] x"], [None, None, None]),
+        (["[    0.700000] x", "[    0.000000] x", f"[    0.000000] {BANNER}"], [None, "", "6.1.192"]),
+        (["[    9.000000] x", "no stamp", "[    1.000000] x"], [None, None, ""]),
+    ],
+)
+def test_a_boot_begins_with_a_banner_or_where_the_stamps_run_back(texts: list[str], expected: list[str | None]) -> None:
+    boots = Boots()
+    assert [boots.begins(from_capture(text)) for text in texts] == expected
+
+
+def test_what_a_process_wrote_begins_no_boot() -> None:
+    boots = Boots()
+    assert boots.begins(Record(BANNER, USER << 3 | 5)) is None
+    assert boots.begins(from_capture(f"user  :notice: [    9.000000] {BANNER}")) is None
+    assert boots.begins(from_capture(f"<13>[    9.000000] {BANNER}")) is None
+    assert boots.begins(from_capture(f"13,1,9000000,-;{BANNER}")) is None
+    assert boots.begins(from_capture(f"5,1,9000000,-;{BANNER}")) == "6.1.192"
+    assert boots.begins(from_capture(f"kern  :notice: [    9.000000] {BANNER}")) == "6.1.192"
+
+
+def test_a_line_ends_at_a_line_feed_and_nowhere_else() -> None:
+    assert lines_of(b"a\x0cb\rc\x85d\x1ce\r\nf\n") == ["a\x0cb\rc\x85d\x1ce\r", "f"]
+
+
+LINES = st.sampled_from(
+    [
+        "[    0.000000] x",
+        f"[    0.000000] {BANNER}",
+        "[    1.000000] x",
+        "[    2.500000] x [    7.000000] y",
+        "[    2.400000] x",
+        "[    9.000000][    T1] x",
+        "user  :notice: [    5.000000] x",
+        "<13>[    8.000000] x",
+        "no stamp [x]",
+        "6,1,3000000,-;x",
+        "13,2,4000000,-;x",
+        "",
+    ]
+)
+
+
+@given(st.lists(st.lists(LINES, min_size=1, max_size=6), max_size=5))
+def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[list[str]]) -> None:
+    one_by_one, at_once = Boots(), Boots()
+    for lines in texts:
+        begun = [one_by_one.begins(from_capture(line)) for line in lines]
+        if at_once.passes("".join(f"{line}\n" for line in lines).encode()):
+            assert begun == [None] * len(lines)
+        else:
+            assert begun == [at_once.begins(from_capture(line)) for line in lines]
+
+
+def test_an_ordinary_text_passes() -> None:
+    text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
+    boots = Boots()
+    assert boots.passes(text)
+    assert boots.begins(from_capture("[   10.000000] x")) == ""

@@ -1,0 +1,121 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.pipeline.continuation import MOST_PARTS, WAIT_S, Joiner
+from klogd_py.record.types import Cause, Gap, Record
+
+
+def piece(seq: int, text: str, flags: str = "-", caller: str = "", prefix: int = 6) -> Record:
+    return Record(text, prefix, seq, seq * 10, flags, caller)
+
+
+def shown(items: list[Record | Gap]) -> list[tuple[int | None, str, tuple[int, ...]] | Gap]:
+    return [item if isinstance(item, Gap) else (item.seq, item.text, item.parts) for item in items]
+
+
+CASES: list[tuple[str, list[Record | Gap], list[tuple[int | None, str, tuple[int, ...]] | Gap]]] = [
+    (
+        "directly behind its beginning",
+        [piece(1, "ata1: "), piece(2, "link ", "c"), piece(3, "up", "c"), piece(4, "x")],
+        [(1, "ata1: link up", (2, 3)), (4, "x", ())],
+    ),
+    (
+        "to its own caller's line, past another caller's",
+        [piece(1, "a ", caller="T1"), piece(2, "b", caller="C0"), piece(3, "c", "c", "T1")],
+        [(1, "a c", (3,)), (2, "b", ())],
+    ),
+    (
+        "not past a record in between, where callers are not told",
+        [piece(1, "a "), piece(2, "b", prefix=4), piece(3, "c", "c")],
+        [(1, "a ", ()), (2, "b", ()), (3, "c", ())],
+    ),
+    (
+        "not across records that were lost",
+        [piece(1, "a "), Gap(2, 2, Cause.OVERRUN), piece(3, "c", "c")],
+        [(1, "a ", ()), Gap(2, 2, Cause.OVERRUN), (3, "c", ())],
+    ),
+    (
+        "not to another facility's line, whoever called",
+        [piece(1, "a ", caller="T1", prefix=14), piece(2, "c", "c", "T1")],
+        [(1, "a ", ()), (2, "c", ())],
+    ),
+    (
+        "as old kernels flag the first piece",
+        [piece(1, "x"), piece(2, "a ", "c"), piece(3, "b", "+"), piece(4, "y"), piece(5, "d ", "c"), piece(6, "e", "+")],
+        [(1, "xa b", (2, 3)), (4, "y", ()), (5, "d e", (6,))],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given_items", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_piece_is_put(given_items: list[Record | Gap], wanted: list[tuple[int | None, str, tuple[int, ...]] | Gap]) -> None:
+    joiner = Joiner()
+    assert shown([*joiner.take(given_items, 0), *joiner.end()]) == wanted
+
+
+def test_what_looks_unfinished_waits_for_the_next_batch() -> None:
+    joiner = Joiner()
+    assert joiner.take([piece(1, "done"), piece(2, "loading: ")], 5.0) != []
+    assert joiner.due_in_s(5.0) == pytest.approx(WAIT_S)
+    assert shown(joiner.take([piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
+
+
+def test_nothing_waits_longer_than_a_moment() -> None:
+    joiner = Joiner()
+    assert joiner.take([piece(2, "loading: ")], 5.0) == []
+    assert joiner.take([], 5.0 + WAIT_S / 2) == []
+    assert shown(joiner.take([], 5.0 + WAIT_S)) == [(2, "loading: ", ())]
+    assert joiner.due_in_s(5.0) is None
+
+
+def test_a_line_does_not_grow_for_ever() -> None:
+    joiner = Joiner()
+    lines = joiner.take([piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
+    assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MOST_PARTS
+
+
+@pytest.mark.parametrize(("had_below", "parts"), [(0, (3, 5)), (1, (3, 5)), (2, ()), (4, (3,)), (6, (3, 5))])
+def test_pieces_stay_apart_where_a_sink_stands_between(had_below: int, parts: tuple[int, ...]) -> None:
+    joiner = Joiner(lambda seq, other: (seq < had_below) != (other < had_below))
+    pieces = [piece(1, "a ", caller="T1"), piece(2, "x", caller="C0"), piece(3, "b ", "c", "T1"), piece(5, "c", "c", "T1")]
+    first = joiner.take([*pieces], 0)[0]
+    assert isinstance(first, Record)
+    assert first.parts == parts
+
+
+def test_truncation_of_a_piece_shows_on_the_line() -> None:
+    cut = Record("b", 6, 2, 20, "c", truncated=True)
+    (line,) = Joiner().take([piece(1, "a"), cut], 0)
+    assert isinstance(line, Record)
+    assert line.truncated
+
+
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["-", "-", "c"]), st.sampled_from(["", "T1", "C0"]), st.sampled_from([6, 4, 14]), st.booleans()),
+    max_size=40,
+)
+
+
+@given(PIECES)
+def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(pieces: list[tuple[str, str, int, bool]]) -> None:
+    records = [piece(seq, f"<{seq}>:", flags, caller, prefix) for seq, (flags, caller, prefix, _) in enumerate(pieces)]
+    joiner = Joiner()
+    out: list[Record | Gap] = []
+    batch: list[Record | Gap] = []
+    for record, (_, _, _, ends) in zip(records, pieces, strict=True):
+        batch.append(record)
+        if ends:
+            out += joiner.take(batch, 0)
+            batch = []
+    out += [*joiner.take(batch, 0), *joiner.end()] if batch else joiner.end()
+    lines = [item for item in out if isinstance(item, Record)]
+    assert [line.seq for line in lines] == sorted(line.seq for line in lines if line.seq is not None)
+    assert sorted(seq for line in lines for seq in (line.seq, *line.parts) if seq is not None) == [*range(len(records))]
+    assert all(line.text == "".join(f"<{seq}>:" for seq in (line.seq, *line.parts)) for line in lines)
+
+
+def test_a_joiner_begun_anew_keeps_apart_what_the_first_did() -> None:
+    joiner = Joiner(lambda seq, other: True).anew()
+    pieces: list[Record | Gap] = [Record("a", 6, 1, 1), Record("b", 6, 2, 2, "c")]
+    assert [item.text for item in joiner.take(pieces, 0.0) if isinstance(item, Record)] == ["a", "b"]

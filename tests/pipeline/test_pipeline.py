@@ -1,0 +1,469 @@
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from klogd_py.oops.trace_parser import Trace
+from klogd_py.pipeline import clock
+from klogd_py.pipeline.continuation import Joiner
+from klogd_py.pipeline.pipeline import Carrier
+from klogd_py.pipeline.ratelimit import Limiter
+from klogd_py.pipeline.stats import Counters
+from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.record.types import Cause, Entry, Gap, Place, Quality, Record, Unknown
+from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
+from klogd_py.sinks.manager import Mailroom, Terms
+from klogd_py.sinks.queue import WhenFull
+from klogd_py.sources import kmsg_format
+from klogd_py.sources.kmsg_device import BATCH_RECORDS
+from klogd_py.symbols.modules.tracker import Loaded
+from klogd_py.symbols.resolver import Atlas
+from klogd_py.symbols.symbol_set import Survey
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.system.jobs import Jobs
+from tests.entries import announced
+from tests.fakes import FakeRing, ScriptedSink, hurried
+
+RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
+
+
+class World:
+    """A ring, a carrier and some sinks, on the loop that is running."""
+
+    def __init__(
+        self,
+        ring: FakeRing,
+        sinks: Sequence[ScriptedSink],
+        terms: Terms,
+        announce: Callable[[Gap], Entry] = announced,
+        owed: Mapping[str, int] | None = None,
+    ) -> None:
+        self.jobs = Jobs()
+        self.mailroom = Mailroom(announce, (owed or {}).get, rereadable=True, jobs=self.jobs)
+        self.mailroom.arrange(sinks, lambda name: terms)
+        self._source = ring.device
+        self.naming = Naming(Sources, lambda reasons: None)
+        self.carrier = Carrier(
+            ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, jobs=self.jobs
+        )
+        self.carrier.intake.running.set()
+        self._task = asyncio.create_task(self.carrier.run())
+
+    async def until(self, so: Callable[[], bool]) -> None:
+        """Let time pass until something is so."""
+        for _ in range(100_000):
+            if so():
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("never came")
+
+    async def stop(self) -> None:
+        """Carry no more but what has been read."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self.carrier.finish()
+
+    async def end(self) -> None:
+        """Stop, and let go."""
+        await self.stop()
+        await self.mailroom.empty(1)
+        self.mailroom.close()
+        self._source.close()
+
+
+def told(sink: ScriptedSink) -> list[int | Gap | None]:
+    """What a sink has had: numbers and gaps."""
+    return [entry.gap or entry.record.seq for entry in sink.received]
+
+
+def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
+    ring, sink = FakeRing(capacity=1000), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 20))
+        ring.say(1000)
+        await world.until(lambda: len(sink.received) == 1000)
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(1000)]
+
+
+@pytest.mark.parametrize(("owed", "line"), [(6, ()), (5, (7,))])
+def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int, ...]) -> None:
+    ring, first, second = FakeRing(first=5), ScriptedSink("first"), ScriptedSink("second")
+    for seq, flags, caller in ((5, "-", "T1"), (6, "-", "C0"), (7, "c", "T1"), (8, "-", "C0")):
+        ring.say(raw=kmsg_format.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
+
+    async def carry() -> None:
+        world = World(ring, [first, second], Terms(1 << 20), owed={"first": owed, "second": 5})
+        await world.until(lambda: 8 in second.seqs)
+        await world.end()
+
+    hurried(carry())
+    assert second.received[0].record.parts == line
+    had = [seq for entry in first.received for seq in (entry.record.seq, *entry.record.parts)]
+    assert sorted(seq for seq in had if seq is not None) == [*range(owed, 9)]
+    assert not [entry for entry in first.received if entry.gap]
+
+
+@pytest.mark.parametrize("hindrance", ["down", "full", "hangs"])
+def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindrance: str) -> None:
+    ring, good = FakeRing(capacity=2000), ScriptedSink("good")
+    bad = ScriptedSink("bad", blocking=hindrance == "hangs")
+    bad.down, bad.room = "away" if hindrance == "down" else "", 0 if hindrance == "full" else 1 << 30
+    if hindrance == "hangs":
+        bad.may_go_on.clear()
+
+    async def carry() -> None:
+        world = World(ring, [bad, good], Terms(100 * RECORD_BYTES))
+        for _ in range(15):
+            ring.say(100)
+            await world.until(lambda: len(good.received) == ring.said)
+        assert bad.received == []
+        bad.down, bad.room = "", 1 << 30
+        bad.may_go_on.set()
+        await world.until(lambda: len(bad.received) >= 1500)
+        ring.say(10)
+        await world.until(lambda: len(bad.received) == len(good.received) == 1510)
+        await world.end()
+
+    (asyncio.run if hindrance == "hangs" else hurried)(carry())
+    assert told(bad) == told(good) == [*range(1510)]
+
+
+def test_what_the_ring_has_lost_meanwhile_is_announced_to_the_sink_that_missed_it_alone() -> None:
+    ring, bad, good = FakeRing(capacity=300), ScriptedSink("bad"), ScriptedSink("good")
+    bad.down = "away"
+
+    async def carry() -> None:
+        world = World(ring, [bad, good], Terms(100 * RECORD_BYTES))
+        for _ in range(10):
+            ring.say(100)
+            await world.until(lambda: len(good.received) == ring.said)
+        bad.down = ""
+        await world.until(lambda: bad.received[-1:] != [] and bad.received[-1].record.seq == 999)
+        await world.end()
+
+    hurried(carry())
+    gaps = [item for item in told(bad) if isinstance(item, Gap)]
+    assert [(gap.last, gap.cause) for gap in gaps] == [(699, Cause.OVERRUN)]
+    assert len(bad.received) - 1 + gaps[0].count == 1000
+    assert told(good) == [*range(1000)]
+
+
+def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exactly() -> None:
+    ring, bad, good = FakeRing(capacity=BATCH_RECORDS), ScriptedSink("bad"), ScriptedSink("good")
+    bad.down = "away"
+
+    async def carry() -> None:
+        world = World(ring, [bad, good], Terms(100 * RECORD_BYTES, WhenFull.DROP))
+        for number in range(10):
+            ring.say(99)
+            ring.say(prefix=3 if number % 2 else 6)
+            await world.until(lambda: len(good.received) == ring.said)
+        bad.down = ""
+        await world.until(lambda: not world.mailroom.busy)
+        ring.say()
+        await world.until(lambda: bad.received[-1].record.seq == 1000)
+        await world.end()
+
+    hurried(carry())
+    gaps = [item for item in told(bad) if isinstance(item, Gap)]
+    seqs = [item for item in told(bad) if isinstance(item, int)]
+    assert {gap.cause for gap in gaps} == {Cause.SINK_DROP}
+    assert {199, 399, 599, 799, 999} <= {*seqs}, "errors are never dropped"
+    assert sorted([*seqs, *(seq for gap in gaps for seq in range(gap.first, gap.last + 1))]) == [*range(1001)]
+
+
+def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
+    ring, bad = FakeRing(capacity=1000), ScriptedSink("bad")
+    bad.down = "away"
+
+    async def carry() -> None:
+        world = World(ring, [bad], Terms(100 * RECORD_BYTES, WhenFull.DROP))
+        ring.say(900, prefix=2)
+        await asyncio.sleep(1)
+        assert world.mailroom.outboxes["bad"].queued <= 201
+        bad.down = ""
+        await world.until(lambda: len(bad.received) == 900)
+        await world.end()
+
+    hurried(carry())
+    assert told(bad) == [*range(900)]
+
+
+def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_read_anew() -> None:
+    ring, sink = FakeRing(capacity=600), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        ring.say(10)
+        await world.until(lambda: len(sink.received) == 10)
+        async with world.naming.lock:
+            for _ in range(10):  # ten times as much as the ring holds
+                ring.say(600, word="Oops")
+                await asyncio.sleep(0.01)
+            assert len(sink.received) == 10
+        await world.until(lambda: len(sink.received) == ring.said)
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(6010)]
+
+
+def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overtakes_one_that_does() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        async with world.naming.lock:
+            ring.say(10)
+            await world.until(lambda: len(sink.received) == 10)
+            ring.say(1, word="Oops")
+            await asyncio.sleep(0.1)
+            ring.say(10)
+            await asyncio.sleep(0.1)
+            assert len(sink.received) == 10
+        await world.until(lambda: len(sink.received) == 21)
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(21)]
+
+
+def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        async with world.naming.lock:
+            ring.say(2000, word="Oops")
+            await asyncio.sleep(0.1)
+            stopping = asyncio.create_task(world.stop())
+            await asyncio.sleep(0.1)
+        await stopping
+        await world.end()
+
+    hurried(carry())
+    assert told(sink) == [*range(2000)]
+
+
+def test_each_overrun_of_the_ring_is_announced_once() -> None:
+    ring, sinks = FakeRing(capacity=100), [ScriptedSink("a"), ScriptedSink("b")]
+
+    async def carry() -> None:
+        world = World(ring, sinks, Terms(1 << 22))
+        for _ in range(20):
+            ring.say(250)
+            await world.until(lambda: sinks[0].received[-1:] != [] and sinks[0].received[-1].record.seq == ring.said - 1)
+        await world.end()
+
+    hurried(carry())
+    for sink in sinks:
+        gaps = [item for item in told(sink) if isinstance(item, Gap)]
+        assert [gap.cause for gap in gaps] == [Cause.PRE_START] + [Cause.OVERRUN] * 19
+        assert len(sink.received) - len(gaps) + sum(gap.count for gap in gaps) == 5000
+
+
+class Trouble:
+    """Raises an error for as long as it has some, and counts how often it was asked."""
+
+    def __init__(self, errors: int) -> None:
+        self.left = errors
+        self.asked = 0
+
+    def strike(self) -> None:
+        self.asked += 1
+        if self.left:
+            self.left -= 1
+            raise (RuntimeError, MemoryError, RecursionError)[self.left % 3]("trouble")
+
+
+class TroubledClock(clock.ReplayClock):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+        self._trouble.strike()
+        return super().walls_of(records)
+
+
+class TroubledLimiter(Limiter):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(repeats=1000)
+        self._trouble = trouble
+
+    def take(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+        self._trouble.strike()
+        return super().take(batch, now_s)
+
+    def anew(self) -> Limiter:
+        return TroubledLimiter(self._trouble)
+
+
+class TroubledJoiner(Joiner):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def take(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
+        taken = super().take(batch, now_s)
+        self._trouble.strike()
+        return taken
+
+    def anew(self) -> Joiner:
+        return TroubledJoiner(self._trouble)
+
+
+class TroubledCounters(Counters):
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def read(self, batch: Sequence[Record | Gap]) -> None:
+        self._trouble.strike()
+
+    def told(self, entries: Sequence[Entry], nameless: Sequence[Unknown], looked_up: bool) -> None:
+        self._trouble.strike()
+
+
+class TroubledSurvey:
+    """A survey that wants traces, and cannot read them."""
+
+    reads_traces, summary, remarks = True, (), ()
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self.atlas, self.layout = Atlas(), frozenset[tuple[str, int, int]]()
+        self.loaded = Loaded()
+
+    def after(self, trace: Trace) -> "TroubledSurvey":
+        self._trouble.strike()
+        return self
+
+
+class TroubledAtlas(Atlas):
+    def place_of(self, address: int) -> Place | Unknown:
+        raise RecursionError("trouble")
+
+
+def put_trouble(stage: str, carrier: Carrier, naming: Naming, trouble: Trouble) -> None:
+    if stage == "translation":
+        carrier._clock = TroubledClock(trouble)
+    elif stage == "flood limit":
+        carrier.limiter = TroubledLimiter(trouble)
+    elif stage == "joining":
+        carrier._joiner = TroubledJoiner(trouble)
+    elif stage == "counters":
+        carrier.counters = TroubledCounters(trouble)
+    else:
+        naming.survey = TroubledSurvey(trouble)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("errors", [1, 1 << 30], ids=["once", "always"])
+@pytest.mark.parametrize("stage", ["translation", "flood limit", "joining", "counters", "evidence"])
+def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(stage: str, errors: int, caplog: pytest.LogCaptureFixture) -> None:
+    ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(errors)
+
+    async def carry() -> Jobs:
+        world = World(ring, [sink], Terms(1 << 22))
+        ring.say(10)
+        await world.until(lambda: len(sink.received) == 10)
+        put_trouble(stage, world.carrier, world.naming, trouble)
+        for _ in range(20):
+            ring.say(10, word="Oops:" if stage == "evidence" else "record")
+            ring.say(1, word="a line that goes on:" if stage == "joining" else "record")
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(5)
+        assert len(sink.received) == ring.said
+        await world.end()
+        return world.jobs
+
+    jobs = hurried(carry())
+    assert trouble.asked > 1
+    assert told(sink) == [*range(ring.said)], "in order, each once"
+    assert {*jobs.failures} == {stage}
+    assert len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
+
+
+def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+    named = Place("f", 1, 2, "", "t", "map")
+
+    class PartlyTroubled(TroubledAtlas):
+        def place_of(self, address: int) -> Place | Unknown:
+            return super().place_of(address) if address == 0xC010DEAD else named
+
+    async def carry() -> None:
+        world = World(ring, [sink], Terms(1 << 22))
+        world.naming.survey = Survey(PartlyTroubled())
+        for address in ("c010b860", "c010dead", "c010b861"):
+            ring.say(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
+        await world.until(lambda: len(sink.received) == 3)
+        await world.end()
+
+    hurried(carry())
+    assert ["f+" in entry.text for entry in sink.received] == [True, False, True]
+    assert "[<c010dead>]" in sink.received[1].text
+
+
+@pytest.mark.parametrize("when_full", WhenFull)
+def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: WhenFull) -> None:
+    ring, good, trouble = FakeRing(capacity=200, first=1000), ScriptedSink("good"), Trouble(7)
+    troubled = ScriptedSink("troubled")
+
+    def announce(gap: Gap) -> Entry:
+        trouble.strike()
+        return announced(gap)
+
+    async def carry() -> None:
+        world = World(ring, [troubled, good], Terms(1 << 22, when_full), announce)
+        for _ in range(8):
+            ring.say(150)
+            await asyncio.sleep(0.001)
+            ring.say(350)  # overruns
+            await asyncio.sleep(1)
+        await asyncio.sleep(60)
+        await world.end()
+
+    hurried(carry())
+    assert trouble.left == 0
+    for sink in (troubled, good):
+        numbers = [seq for item in told(sink) for seq in _span(item)]
+        assert numbers == [*range(ring.said)], "the sum is right"
+
+
+def _span(item: int | Gap | None) -> range:
+    if isinstance(item, Gap):
+        return range(item.first, item.last + 1)
+    return range(item, item + 1) if item is not None else range(0)
+
+
+def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
+    asked: list[bool] = []
+
+    def sources() -> Sources:
+        asked.append(True)
+        if len(asked) != 2:
+            raise MemoryError("trouble")
+        return Sources()
+
+    async def draw() -> None:
+        jobs, told_of = Jobs(), list[str]()
+        naming = Naming(sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs)
+        await naming.draw_first()
+        first = naming.survey
+        await naming.redraw("SIGUSR1")
+        drawn = naming.survey
+        assert drawn is not first
+        await naming.redraw("SIGUSR2")
+        assert naming.survey is drawn
+        assert not await naming.modules_differ()
+        assert told_of == ["the start: MemoryError('trouble')", "SIGUSR1: ", "SIGUSR2: MemoryError('trouble')"]
+        await naming.begin_anew("6.1")
+        assert naming.survey is not drawn, "names of another kernel would be false"
+        assert jobs.failures["symbols"].count == 4
+
+    asyncio.run(draw())

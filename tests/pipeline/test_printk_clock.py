@@ -1,0 +1,192 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.pipeline.clock import LiveClock
+from klogd_py.pipeline.printk_clock import LIVE_US, SAMPLES, Times
+from klogd_py.record.types import Quality, Record
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+EPOCH_US = 1_795_000_000 * SECOND
+
+
+class Machine:
+    """Clocks of a machine whose stamps go on in a suspend or not, with a drift in parts per million."""
+
+    def __init__(self, goes_on: bool, drift_ppm: int = 0, ahead_us: int = 0) -> None:
+        self.real_us = EPOCH_US
+        self.monotonic_us = self.slept_us = 0
+        self._goes_on = goes_on
+        self._stamp_us = float(ahead_us)
+        self._rate = 1 + drift_ppm / 1e6
+        self.step_us = 0
+
+    def run(self, us: int) -> None:
+        self.real_us += us
+        self.monotonic_us += us
+        self._stamp_us += us * self._rate
+
+    def sleep(self, us: int) -> None:
+        self.real_us += us
+        self.slept_us += us
+        self._stamp_us += us * self._rate if self._goes_on else 0
+
+    def record(self) -> Record:
+        return Record("x", 6, usec=int(self._stamp_us))
+
+    def times(self) -> Times:
+        return Times(self.real_us + self.step_us, self.monotonic_us, self.monotonic_us + self.slept_us)
+
+
+def live(machine: Machine, clock: LiveClock, late_us: int = 200) -> tuple[int, Quality | None]:
+    """A record is made, and read a moment later; how far its wall time is off."""
+    record, made_us = machine.record(), machine.real_us + machine.step_us
+    machine.run(late_us)
+    clock.anchor()
+    clock.heard(record)
+    wall_us, quality = clock.wall_of(record)
+    return wall_us - made_us, quality
+
+
+both_kinds = pytest.mark.parametrize("goes_on", [False, True])
+
+
+@both_kinds
+@pytest.mark.parametrize("ahead_us", [0, 1900, -700])
+def test_a_record_that_is_read_at_once_has_the_time_of_its_making(goes_on: bool, ahead_us: int) -> None:
+    machine = Machine(goes_on, ahead_us=ahead_us)
+    clock = LiveClock(machine.times)
+    for _ in range(5):
+        machine.run(SECOND)
+        off_us, quality = live(machine, clock)
+        assert abs(off_us) <= 200
+        assert quality is Quality.LIVE
+
+
+@both_kinds
+def test_after_a_suspend_both_kinds_of_clock_are_understood(goes_on: bool) -> None:
+    machine = Machine(goes_on)
+    clock = LiveClock(machine.times)
+    for _ in range(3):
+        machine.run(60 * SECOND)
+        assert abs(live(machine, clock)[0]) <= 200
+        machine.sleep(8 * HOUR)
+        machine.run(2 * SECOND)
+        assert abs(live(machine, clock)[0]) <= 200
+
+
+@both_kinds
+def test_a_daemon_that_starts_after_a_suspend_knows_at_the_first_live_record(goes_on: bool) -> None:
+    machine = Machine(goes_on)
+    machine.run(HOUR)
+    early, made_us = machine.record(), machine.real_us
+    machine.sleep(8 * HOUR)
+    machine.run(HOUR)
+    clock = LiveClock(machine.times)
+    assert abs(live(machine, clock)[0]) <= 200
+    wall_us, quality = clock.wall_of(early)
+    if goes_on:
+        assert (abs(wall_us - made_us) <= 1000, quality) == (True, Quality.BACKLOG)
+    else:
+        assert quality is Quality.POST_SUSPEND, "whether it is from before the suspend cannot be known"
+
+
+def test_a_record_from_before_a_suspend_that_was_witnessed_keeps_its_time() -> None:
+    machine = Machine(goes_on=False)
+    clock = LiveClock(machine.times)
+    machine.run(HOUR)
+    live(machine, clock)
+    before, made_us = Record("x", 6, usec=machine.record().usec), machine.real_us - 200
+    assert before.usec is not None
+    before = Record("x", 6, usec=before.usec - 200)
+    machine.sleep(8 * HOUR)
+    machine.run(SECOND)
+    live(machine, clock)
+    wall_us, quality = clock.wall_of(before)
+    assert abs(wall_us - made_us) <= 1000
+    assert quality is Quality.BACKLOG
+
+
+@both_kinds
+@pytest.mark.parametrize("step_us", [10 * HOUR, -10 * HOUR])
+def test_a_step_of_the_wall_clock_holds_from_the_next_batch_on(goes_on: bool, step_us: int) -> None:
+    machine = Machine(goes_on)
+    clock = LiveClock(machine.times)
+    machine.run(HOUR)
+    live(machine, clock)
+    machine.step_us = step_us
+    machine.run(SECOND)
+    assert abs(live(machine, clock)[0]) <= 200
+
+
+def test_a_wall_clock_that_was_never_set_is_marked() -> None:
+    machine = Machine(goes_on=False)
+    machine.step_us = -EPOCH_US
+    clock = LiveClock(machine.times)
+    machine.run(SECOND)
+    assert live(machine, clock)[1] is Quality.CLOCK_UNSET
+    assert clock.wall_of(Record("x"))[1] is Quality.CLOCK_UNSET
+    machine.step_us = 0
+    machine.run(SECOND)
+    off_us, quality = live(machine, clock)
+    assert (abs(off_us) <= 200, quality) == (True, Quality.LIVE)
+
+
+def test_a_backlog_is_told_from_what_is_read_at_once() -> None:
+    machine = Machine(goes_on=False)
+    old = machine.record()
+    machine.run(LIVE_US + 1)
+    clock = LiveClock(machine.times)
+    assert clock.wall_of(old)[1] is Quality.BACKLOG
+    assert clock.wall_of(machine.record())[1] is Quality.LIVE
+
+
+@both_kinds
+@pytest.mark.parametrize("drift_ppm", [-100, 100])
+def test_a_drift_of_days_is_followed(goes_on: bool, drift_ppm: int) -> None:
+    machine = Machine(goes_on, drift_ppm)
+    clock = LiveClock(machine.times)
+    for _ in range(24 * 4):
+        machine.run(HOUR)
+        off_us, _ = live(machine, clock)
+    assert abs(off_us) <= abs(drift_ppm) * 3600 * (SAMPLES + 1), "the drift of the samples that are kept"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["run", "sleep", "live"]), st.integers(0, 10 * HOUR)), max_size=20), st.booleans())
+def test_no_record_comes_from_the_future_whatever_the_clocks_do(steps: list[tuple[str, int]], goes_on: bool) -> None:
+    machine = Machine(goes_on)
+    clock = LiveClock(machine.times)
+    for what, us in steps:
+        if what == "live":
+            live(machine, clock)
+        else:
+            getattr(machine, what)(us)
+        clock.anchor()
+        for record in (machine.record(), Record("x", usec=2**62), Record("x", usec=0), Record("x")):
+            assert clock.wall_of(record)[0] <= machine.times().real_us
+
+
+@both_kinds
+@given(st.lists(st.one_of(st.none(), st.integers(0, 3 * HOUR)), max_size=6), st.sampled_from((0, HOUR)))
+def test_a_batch_has_the_times_of_its_records(goes_on: bool, usecs: list[int | None], slept_us: int) -> None:
+    machine = Machine(goes_on)
+    clock = LiveClock(machine.times)
+    machine.run(HOUR)
+    live(machine, clock)
+    machine.sleep(slept_us)
+    live(machine, clock)
+    records = [Record("x", 6, usec=usec) for usec in usecs]
+    walls, qualities = clock.walls_of(records)
+    assert list(zip(walls, qualities, strict=True)) == [clock.wall_of(record) for record in records]
+
+
+@given(st.lists(st.integers(-LIVE_US - SECOND, SECOND), min_size=1, max_size=4))
+def test_a_batch_from_about_now_has_the_times_of_its_records(offsets_us: list[int]) -> None:
+    machine = Machine(goes_on=False)
+    clock = LiveClock(machine.times)
+    machine.run(HOUR)
+    live(machine, clock)
+    records = [Record("x", 6, usec=HOUR + offset_us) for offset_us in offsets_us]
+    walls, qualities = clock.walls_of(records)
+    assert list(zip(walls, qualities, strict=True)) == [clock.wall_of(record) for record in records]

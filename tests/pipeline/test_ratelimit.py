@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.pipeline.ratelimit import WAIT_S, Limiter
+from klogd_py.record.types import Cause, Gap, Record, Severity
+
+
+def line(seq: int | None, text: str = "x", prefix: int = 6) -> Record:
+    return Record(text, prefix, seq)
+
+
+def left_out(first: int, last: int, note: str) -> Gap:
+    return Gap(first, last, Cause.RATE_LIMIT, note)
+
+
+def test_without_a_wish_everything_goes_through() -> None:
+    limiter = Limiter()
+    assert limiter.is_idle
+    batch: list[Record | Gap] = [line(seq) for seq in range(100)]
+    assert limiter.take(batch, 0) == batch
+
+
+def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
+    limiter = Limiter(Severity.NOTICE)
+    batch = [line(0, prefix=5), line(1, prefix=6), line(2, prefix=7), line(3, prefix=4), line(4, prefix=7), line(5, prefix=5)]
+    note = "less severe than notice"
+    assert limiter.take(batch, 0) == [batch[0], left_out(1, 2, note), batch[3], left_out(4, 4, note), batch[5]]
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 2, 3])
+def test_errors_and_worse_go_through_whatever_is_wished(prefix: int) -> None:
+    limiter = Limiter(Severity.EMERG, repeats=1)
+    batch: list[Record | Gap] = [line(seq, prefix=prefix) for seq in range(100)]
+    assert limiter.take(batch, 0) == batch
+
+
+def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> None:
+    limiter = Limiter(repeats=2)
+    batch = [line(seq, f"usb 1-{seq}: reset at 0x{seq:x}ff") for seq in range(10)]
+    other = line(10, "eth0: up")
+    assert limiter.take([*batch, other], 0) == [*batch[:2], left_out(2, 9, "repeats of: usb #-#: reset at #"), other]
+
+
+def test_after_a_period_the_same_line_goes_through_again() -> None:
+    limiter = Limiter(repeats=1, period_s=10)
+    assert limiter.take([line(0), line(1)], 0) == [line(0)]
+    assert limiter.take([line(2)], 10) == [left_out(1, 1, "repeats of: x"), line(2)]
+
+
+def test_a_run_that_goes_on_is_told_in_time() -> None:
+    limiter = Limiter(repeats=1)
+    assert limiter.take([line(0), line(1)], 5.0) == [line(0)]
+    assert limiter.due_in_s(5.0) == pytest.approx(WAIT_S)
+    assert limiter.take([], 5.0 + WAIT_S / 2) == []
+    assert limiter.take([], 5.0 + WAIT_S) == [left_out(1, 1, "repeats of: x")]
+    assert limiter.due_in_s(9.0) is None
+
+
+ITEMS = st.lists(st.tuples(st.sampled_from(["a 1", "a 2", "b"]), st.integers(0, 7), st.floats(0, 3)), max_size=60)
+
+
+@given(ITEMS, st.sampled_from(list(Severity)), st.integers(0, 3))
+def test_every_number_comes_once_as_a_record_or_in_a_gap_and_in_order(
+    items: list[tuple[str, int, float]], floor: Severity, repeats: int
+) -> None:
+    limiter = Limiter(floor, repeats, period_s=5)
+    now_s = 0.0
+    out: list[Record | Gap] = []
+    for seq, (text, prefix, pause_s) in enumerate(items):
+        now_s += pause_s
+        out += limiter.take([line(seq, text, prefix)], now_s)
+    out += limiter.end()
+    covered: list[int | None] = []
+    for item in out:
+        covered += range(item.first, item.last + 1) if isinstance(item, Gap) else [item.seq]
+    assert covered == [*range(len(items))]
+    assert [record for record in out if isinstance(record, Record) and record.severity <= Severity.ERR] == [
+        line(seq, text, prefix) for seq, (text, prefix, _) in enumerate(items) if prefix <= Severity.ERR
+    ]

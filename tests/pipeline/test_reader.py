@@ -1,0 +1,86 @@
+import asyncio
+
+from klogd_py.pipeline.reader import MOST, Batch, Intake
+from klogd_py.record.types import Record
+from klogd_py.system.jobs import Jobs
+from tests.fakes import FakeRing, hurried
+
+
+async def no_wait() -> None:
+    """There is always room."""
+
+
+def seqs(batch: Batch | None) -> list[int | None]:
+    return [item.seq for item in batch.items if isinstance(item, Record)] if batch is not None else []
+
+
+async def flowing(ring: FakeRing) -> tuple[Intake, asyncio.Task[None]]:
+    """An intake in the midst of a flow: the ring was empty, one record has come, and then another."""
+    intake = Intake(ring.device, no_wait, Jobs(), once=False)
+    intake.running.set()
+    filling = asyncio.create_task(intake.fill())
+    await asyncio.sleep(0.01)
+    for _ in range(2):
+        ring.say()
+        assert len(seqs(await intake.next(None))) == 1
+    return intake, filling
+
+
+async def hoarding(ring: FakeRing, intake: Intake) -> None:
+    """Three records more are taken out of the ring, but not handed on."""
+    ring.say(3)
+    while not ring.is_read:
+        await asyncio.sleep(0.001)
+    assert intake.is_empty
+
+
+def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None:
+    async def job() -> None:
+        ring = FakeRing()
+        intake, filling = await flowing(ring)
+        await hoarding(ring, intake)
+        assert not intake.rewind(0)
+        assert seqs(intake.take()) == [2, 3, 4]
+        assert intake.rewind(0)
+        assert seqs(await intake.next(None)) == [0, 1, 2, 3, 4]
+        filling.cancel()
+
+    hurried(job())
+
+
+def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_is_taken() -> None:
+    async def job() -> None:
+        ring = FakeRing()
+        intake, filling = await flowing(ring)
+        await hoarding(ring, intake)
+        intake.running.clear()
+        ring.say(2)
+        assert seqs(await intake.next(None)) == [2, 3, 4]
+        assert await intake.next(1) is None
+        intake.running.set()
+        assert seqs(await intake.next(None)) == [5, 6]
+        filling.cancel()
+
+    hurried(job())
+
+
+def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_again() -> None:
+    async def job() -> None:
+        ring = FakeRing()
+        intake = Intake(ring.device, no_wait, Jobs(), once=False)
+        intake.running.set()
+        filling = asyncio.create_task(intake.fill())
+        await asyncio.sleep(0.01)
+        ring.say(MOST + 1)
+        first, second = await intake.next(None), await intake.next(None)
+        assert first is not None
+        assert second is not None
+        assert (len(first.items), first.is_live, len(second.items), second.is_live) == (MOST, False, 1, True)
+        await asyncio.sleep(1)
+        assert intake.rewind(0)
+        again = await intake.next(None)
+        assert again is not None
+        assert not again.is_live
+        filling.cancel()
+
+    hurried(job())

@@ -1,0 +1,103 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.pipeline.stats import FAR_US, Counters
+from klogd_py.record.types import Cause, Entry, Gap, Place, Quality, Record, Severity, Unknown
+
+
+def record(seq: int | None, prefix: int | None = 6, text: str = "text", usec: int | None = 0) -> Record:
+    return Record(text, prefix, seq, usec)
+
+
+def test_records_are_counted_by_severity_whatever_their_facility() -> None:
+    counters = Counters()
+    counters.read([record(0, 3), record(1, 12), record(2, 4), record(3, None)])
+    counts = counters.severities
+    assert (counts[Severity.ERR], counts[Severity.WARNING], counts[Severity.INFO], counters.records) == (1, 2, 1, 4)
+
+
+@given(st.lists(st.integers(1, 5), max_size=20), st.data())
+def test_what_is_read_anew_is_not_counted_again(sizes: list[int], data: st.DataObject) -> None:
+    counters, upto = Counters(), 0
+    for size in sizes:
+        start = data.draw(st.integers(0, upto))
+        counters.read([record(seq) for seq in range(start, upto + size)])
+        upto += size
+        assert (counters.records, counters.next_seq) == (upto, upto)
+
+
+def test_a_gap_is_counted_by_its_cause_and_once() -> None:
+    counters = Counters()
+    batch: list[Record | Gap] = [record(0), Gap(1, 9, Cause.OVERRUN), record(10)]
+    counters.read(batch)
+    counters.read(batch)
+    assert dict(counters.gaps) == {Cause.OVERRUN: 9}
+    assert counters.records == 2
+
+
+def test_records_without_numbers_are_all_counted() -> None:
+    counters = Counters()
+    counters.read([record(None)])
+    counters.read([record(None)])
+    assert (counters.records, counters.next_seq) == (2, None)
+
+
+def test_what_was_left_out_is_counted_once_though_the_ring_is_read_anew() -> None:
+    counters = Counters()
+    batch: list[Record | Gap] = [record(0), Gap(1, 4, Cause.RATE_LIMIT)]
+    counters.limited(batch)
+    counters.limited(batch)
+    assert counters.gaps[Cause.RATE_LIMIT] == 4
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text"),
+    [
+        (1, "BUG: kernel NULL pointer dereference, address: 0000000000000000"),
+        (4, "Oops: 0002 [#1] SMP"),
+        (0, "Internal error: Oops: 96000045 [#1] SMP"),
+        (1, "Unable to handle kernel paging request at virtual address dead"),
+        (4, "general protection fault: 0000 [#1]"),
+        (2, "kernel BUG at mm/slub.c:306!"),
+        (0, "Kernel panic - not syncing: Fatal exception"),
+    ],
+)
+def test_an_oops_is_known_by_its_first_line(prefix: int, text: str) -> None:
+    counters = Counters()
+    counters.read([record(0), record(1, prefix, text)])
+    assert counters.last_oops is not None
+    assert (counters.last_oops.text, counters.oopses) == (text, 1)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text"),
+    [
+        (1 << 3 | 4, "Oops: 0002 [#1] SMP"),  # a process says so
+        (6, "Oops is what this line at level info is about"),
+        (4, "usb 1-1: device descriptor read/64, error -71"),
+    ],
+)
+def test_what_a_process_says_or_what_is_no_oops_is_none(prefix: int, text: str) -> None:
+    counters = Counters()
+    counters.read([record(0, prefix, text)])
+    assert counters.last_oops is None
+
+
+def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
+    counters = Counters()
+    first, second = "BUG: kernel NULL pointer dereference, address: 0", "kernel BUG at mm/slub.c:306!"
+    counters.read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
+    counters.read([record(2, 0, "Kernel panic - not syncing: Fatal exception", FAR_US)])
+    assert counters.last_oops == record(0, 1, first, 10)
+    counters.read([record(3, 1, second, 3 * FAR_US)])
+    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * FAR_US), 2)
+
+
+def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() -> None:
+    counters = Counters()
+    place = Place("f", 0, 1, "", "T", "kallsyms")
+    entry = Entry(record(0), 0, "f", (place, place), quality=Quality.LIVE)
+    counters.told([entry], [Unknown.OUTSIDE], looked_up=True)
+    assert (dict(counters.named), dict(counters.nameless)) == ({"kallsyms": 2}, {Unknown.OUTSIDE: 1})
+    assert counters.quality is Quality.LIVE

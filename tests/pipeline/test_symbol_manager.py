@@ -1,0 +1,49 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.symbols.symbol_sources import Sources
+
+
+class _Counted:
+    """Sources that know how often they were asked for."""
+
+    def __init__(self, modules: Path) -> None:
+        self.asked = 0
+        self._modules = modules
+        modules.write_text("")
+
+    def __call__(self) -> Sources:
+        self.asked += 1
+        return Sources(modules=str(self._modules))
+
+
+def test_requests_that_come_together_share_one_survey(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sources = _Counted(tmp_path / "modules")
+    caplog.set_level("INFO")
+
+    async def ask() -> None:
+        naming = Naming(sources, lambda reasons: None)
+        await asyncio.gather(*(naming.redraw(f"reason {number % 3}") for number in range(100)))
+
+    asyncio.run(ask())
+    assert sources.asked == 1
+    assert [record.getMessage() for record in caplog.records][-3:] == [f"symbols read anew after reason {n}" for n in range(3)]
+
+
+def test_a_request_during_a_survey_has_another_one_made(tmp_path: Path) -> None:
+    sources = _Counted(tmp_path / "modules")
+    told: list[int] = []
+
+    async def ask() -> None:
+        naming = Naming(sources, lambda reasons: told.append(sources.asked))
+        first = asyncio.create_task(naming.redraw("one"))
+        while not sources.asked:
+            await asyncio.sleep(0)
+        await asyncio.gather(*(naming.redraw("two") for _ in range(50)))
+        await first
+
+    asyncio.run(ask())
+    assert told == [1, 2]

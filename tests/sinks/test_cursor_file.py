@@ -1,0 +1,432 @@
+import errno
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.sinks.cursor_file import BLOCK_BYTES, Ledger, PositionInUse, PositionNotSaved
+from klogd_py.sinks.cursor_format import LIMIT_BYTES, MOST_SEQ
+from klogd_py.sinks.cursor_store import Bookkeeper
+
+
+def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    Ledger(path, "boot-a").save({"syslog": 12, "file:/x": 7})
+    ledger = Ledger(path, "boot-a")
+    assert (ledger.owed("syslog"), ledger.owed("file:/x"), ledger.owed("new")) == (12, 7, None)
+
+
+def test_parts_had_ahead_are_found_again_with_the_position(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
+        ledger.save({"file:/x": 8}, {"file:/x": (10,)})
+    again = Ledger(path, "b")
+    assert (again.ahead("syslog"), again.ahead("file:/x"), again.ahead("new")) == ((14, 17), (10,), ())
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"syslog": 20})
+    assert Ledger(path, "b").ahead("syslog") == ()
+
+
+def test_parts_of_a_position_beyond_the_ring_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s": 102}, {"s": (105,)})
+    again = Ledger(path, "b")
+    again.forget_beyond(100)
+    assert (again.owed("s"), again.ahead("s")) == (None, ())
+
+
+def test_a_damaged_list_of_parts_suppresses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s": 12}, {"s": (14,)})
+    path.write_bytes(path.read_bytes().replace(b"[14]", b"[15]"))
+    assert "damaged" in Ledger(path, "b").remark
+
+
+def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    Ledger(path, "boot-a").save({"syslog": 12})
+    ledger = Ledger(path, "boot-b")
+    assert (ledger.owed("syslog"), ledger.remark, ledger.is_empty) == (None, "", True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
+def test_a_file_that_root_creates_belongs_to_whom_the_directory_does(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    Ledger(tmp_path / "position.json", "boot-a").save({"syslog": 12})
+    status = (tmp_path / "position.json").stat()
+    assert (status.st_uid, status.st_gid) == (65534, 65533)
+
+
+def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    for positions in ({"syslog": 12}, {"journal": 3}):
+        with closing(Ledger(path, "b")) as ledger:
+            ledger.save(positions)
+    assert Ledger(path, "b").owed("syslog") == 12
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"boot_id": 1}', b'{"boot_id": "b", "next": {"s": "x"}}', b"\xff\0"])
+def test_a_damaged_file_suppresses_nothing_and_is_said(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    path.write_bytes(content)
+    ledger = Ledger(path, "b")
+    assert ledger.owed("s") is None
+    assert str(path) in ledger.remark
+
+
+def test_a_position_beyond_the_newest_record_suppresses_nothing_and_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    Ledger(path, "b").save({"ahead": 102, "next": 101, "behind": 5})
+    ledger = Ledger(path, "b")
+    ledger.forget_beyond(100)
+    assert (ledger.owed("ahead"), ledger.owed("next"), ledger.owed("behind")) == (None, 101, 5)
+    assert "ahead" in ledger.remark
+
+
+def test_the_file_is_private_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    Ledger(tmp_path / "position.json", "b").save({"s": 1})
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PositionNotSaved, match="gone"):
+        Ledger(tmp_path / "gone" / "position.json", "b").save({"s": 1})
+
+
+def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b", claimed=True)), pytest.raises(PositionInUse, match=r"position\.json: in use by another"):
+        Ledger(path, "b", claimed=True)
+    Ledger(path, "b", claimed=True).close()
+
+
+def test_a_claimed_file_is_a_saved_position_before_anything_moves(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    Ledger(path, "b", claimed=True).close()
+    assert (Ledger(path, "b").remark, Ledger(path, "b").is_empty) == ("", True)
+
+
+@pytest.mark.parametrize("harm", ["removed", "replaced"])
+def test_a_file_that_lost_its_name_is_written_anew(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s": 1})
+        path.unlink()
+        if harm == "replaced":
+            path.touch()
+        ledger.save({"s": 2})
+    assert Ledger(path, "b").owed("s") == 2
+
+
+def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b")) as ledger:
+        ledger.save({"s" * 600: 1})
+    with closing(Ledger(path, "another")) as ledger:
+        ledger.save({"s": 2})
+    again = Ledger(path, "another")
+    assert (again.owed("s"), again.owed("s" * 600), again.remark) == (2, None, "")
+
+
+def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list[bytes]:
+    """What stands in one file after each of these has been saved."""
+    path, found = folder / "written.json", []
+    filled(path, before)
+    for moved in positions:
+        with closing(Ledger(path, "b", claimed=True)) as ledger:
+            ledger.save(moved)
+        found.append(path.read_bytes())
+    return found
+
+
+def filled(path: Path, raw: bytes) -> None:
+    path.write_bytes(raw)
+    path.chmod(0o600)
+
+
+def read(path: Path) -> tuple[frozenset[tuple[str, int]], bool]:
+    """What a file says, and whether something is said against it."""
+    ledger = Ledger(path, "b")
+    return frozenset(ledger._next.items()), bool(ledger.remark)
+
+
+OLD, NEW = {"s": 7, "t": 199}, {"s": 1234, "t": 200, "file:/a/longer/name/that/comes/later": 3}
+WITHOUT_CHECK = b'{"boot_id": "b", "next": {"s": 7, "t": 199}}'
+
+
+@pytest.mark.parametrize("before", ["shorter", "longer", "nothing", "version without check"])
+@pytest.mark.parametrize("behind", ["what was there", "nothing", "zeros"])
+def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(tmp_path: Path, before: str, behind: str) -> None:
+    path = tmp_path / "cut.json"
+    (old,) = texts(tmp_path, OLD | ({"x" * 700: 5} if before == "longer" else {}))
+    if before == "nothing":
+        old = b""
+    elif before == "version without check":
+        old = WITHOUT_CHECK
+    (new,) = texts(tmp_path, NEW, before=old)
+    answers = {}
+    for name, text in (("old", old), ("new", new)):
+        filled(path, text)
+        answers[name] = read(path)
+    assert answers["new"][0] >= set(NEW.items())
+    if before == "version without check":
+        old = b""  # it is emptied before anything is written
+    seen = set()
+    for cut in range(len(new) + 1):
+        tail = {"what was there": old[cut:], "nothing": b"", "zeros": bytes(max(len(old), len(new)) - cut)}[behind]
+        filled(path, new[:cut] + tail)
+        seen.add(read(path))
+    assert answers["new"] in seen
+    assert seen <= {answers["old"], answers["new"], (frozenset(), True)}
+
+
+@given(
+    st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MOST_SEQ), min_size=1),
+    st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MOST_SEQ), min_size=1),
+    st.data(),
+)
+def test_two_texts_mixed_in_blocks_are_never_a_third(
+    tmp_path_factory: pytest.TempPathFactory, first: dict[str, int], second: dict[str, int], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("position")
+    one, two = texts(folder, first, second)
+    size = data.draw(st.sampled_from([16, 64, BLOCK_BYTES]))
+    pieces = [data.draw(st.sampled_from([one, two]))[at : at + size] for at in range(0, len(two), size)]
+    path = folder / "mixed.json"
+    filled(path, b"".join(pieces))
+    found, is_refused = read(path)
+    assert (dict(found) in (first, first | second)) != is_refused
+
+
+@pytest.mark.parametrize("killed_before", ["ftruncate", "posix_fallocate", "pwrite"])
+def test_a_kill_between_two_calls_leaves_old_new_or_damaged(tmp_path: Path, killed_before: str) -> None:
+    path = tmp_path / "position.json"
+    filled(path, WITHOUT_CHECK)
+    words = f"""
+import os, signal
+from pathlib import Path
+from klogd_py.sinks.cursor_file import Ledger
+ledger = Ledger(Path({str(path)!r}), "b", claimed=True)
+assert ledger.owed("t") == 199
+os.{killed_before} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+ledger.save({{"t": 200}})
+"""
+    assert subprocess.run([sys.executable, "-c", words], timeout=20, check=False).returncode == -signal.SIGKILL
+    ledger = Ledger(path, "b")
+    assert ledger.owed("t") in (199, None)
+    assert (ledger.owed("t") is None) == bool(ledger.remark)
+
+
+def test_a_position_that_has_not_moved_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    ledger = Ledger(path, "b")
+    ledger.save({"s": 1})
+    path.unlink()
+    ledger.save({"s": 1})
+    assert not path.exists()
+
+
+def sparse(path: Path, raw: bytes, size: int) -> None:
+    filled(path, raw)
+    os.truncate(path, size)
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def linked(path: Path, make: Callable[[Path, Path], None]) -> None:
+    other = path.with_name("other")
+    filled(other, b'{"boot_id":"b","next":{"s":5}}')
+    make(other, path)
+
+
+def of_others(path: Path, mode: int, user: int = -1) -> None:
+    filled(path, b'{"boot_id":"b","next":{"s":5}}')
+    path.chmod(mode)
+    os.chown(path, user, -1)
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
+    "directory": (os.mkdir, "a directory, not a regular file"),
+    "socket": (a_socket, "a socket, not a regular file"),
+    "link": (lambda path: linked(path, lambda other, link: link.symlink_to(other)), "a symbolic link, not a regular file"),
+    "link to a device": (lambda path: path.symlink_to("/dev/zero"), "a symbolic link, not a regular file"),
+    "second name": (lambda path: linked(path, lambda other, link: link.hardlink_to(other)), "has another name as well"),
+    "writable by others": (lambda path: of_others(path, 0o602), "can be written by other users"),
+    "terabyte": (lambda path: sparse(path, b"", 1 << 40), "larger than 1024 KiB, which is the limit"),
+    "blanks": (lambda path: sparse(path, b'{"boot_id":"b","next":{}}', 2 << 30), "larger than 1024 KiB, which is the limit"),
+    "nested": (lambda path: filled(path, b'{"x":' + b"[" * 1_000_000), "not a saved position"),
+    "name not UTF-8": (lambda path: filled(path, b'{"boot_id":"b","next":{"\xff":1}}'), "not a saved position"),
+    "boot not UTF-8": (lambda path: filled(path, b'{"boot_id":"\xff","next":{}}'), "not a saved position"),
+    "surrogate": (lambda path: filled(path, b'{"boot_id":"b","next":{"\\udc80":1}}'), "not a saved position"),
+    "5000 digits": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":%s}}' % (b"9" * 5000)), "not a saved position"),
+    "2^64": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":18446744073709551616}}'), "not a saved position"),
+    "-1": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":-1}}'), "not a saved position"),
+    "true": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":true}}'), "not a saved position"),
+    "fraction": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":1.5}}'), "not a saved position"),
+    "null": (lambda path: filled(path, b"null"), "not a saved position"),
+    "zeros": (lambda path: filled(path, bytes(512)), "not a saved position"),
+    "random": (lambda path: filled(path, os.urandom(4096)), "not a saved position"),
+    "another check": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":1},"check":1}'), "damaged"),
+}
+if os.geteuid() == 0:
+    HOSTILE["foreign"] = (lambda path: of_others(path, 0o600, 4711), "belongs to user 4711, neither")
+    HOSTILE["device"] = (lambda path: os.mknod(path, 0o20600, os.makedev(1, 5)), "a character device, not a regular file")
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_is_no_position_suppresses_nothing_and_is_said(tmp_path: Path, kind: str, claimed: bool) -> None:
+    path = tmp_path / "position.json"
+    make, reason = HOSTILE[kind]
+    make(path)
+    before = os.lstat(path)
+    began_s = time.monotonic()
+    with closing(Ledger(path, "b", claimed=claimed)) as ledger:
+        assert (ledger.is_empty, ledger.owed("s")) == (True, None)
+        assert ledger.remark.startswith(f"{path}: {reason}")
+        assert ledger.remark.endswith("; starting at the oldest record")
+        try:
+            ledger.save({"s": 12})
+        except PositionNotSaved as error:
+            assert str(error).startswith(f"{path}: {reason}")  # noqa: PT017
+            after = os.lstat(path)
+            assert (after.st_mode, after.st_ino, after.st_size) == (before.st_mode, before.st_ino, before.st_size)
+        else:
+            assert Ledger(path, "b").owed("s") == 12
+            assert path.stat().st_size <= LIMIT_BYTES
+    assert time.monotonic() - began_s < 5
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "position.json"
+    with closing(Ledger(path, "b", claimed=True)) as ledger:
+        ledger.save({"s": 1})
+        path.unlink()
+        HOSTILE[kind][0](path)
+        try:
+            ledger.save({"s": 2})
+        except PositionNotSaved as error:
+            assert str(error).startswith(f"{path}: {HOSTILE[kind][1]}")  # noqa: PT017
+        else:
+            assert Ledger(path, "b").owed("s") == 2
+
+
+@pytest.mark.parametrize("check", ["", ',"check":66792144'])
+def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
+    path = tmp_path / "position.json"
+    filled(path, f'{{"boot_id":"b","next":{{"syslog:/dev/log":1201}}{check}}}'.encode().ljust(511) + b"\n")
+    with closing(Ledger(path, "b", claimed=True)) as ledger:
+        assert (ledger.owed("syslog:/dev/log"), ledger.remark) == (1201, "")
+        ledger.save({"syslog:/dev/log": 1202})
+    assert Ledger(path, "b").owed("syslog:/dev/log") == 1202
+
+
+def test_sinks_that_came_and_went_do_not_fill_the_file(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "position.json", "b")) as ledger:
+        ledger.save({f"file:/{number}/{'x' * 4000}": number for number in range(250)})
+        for number in range(250, 300):
+            ledger.save({f"file:/{number}/{'x' * 4000}": number, "syslog": number})
+    again = Ledger(tmp_path / "position.json", "b")
+    assert again.owed("syslog") == 299
+    assert (tmp_path / "position.json").stat().st_size <= LIMIT_BYTES
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if part in record.getMessage()]
+
+
+def test_a_file_that_cannot_be_used_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.mkfifo(tmp_path / "position.json")
+    books = Bookkeeper(str(tmp_path / "position.json"), "b", lambda: 100)
+    books.open()
+    for number in range(10):
+        books.save({"s": number}, {})
+    books.close()
+    assert len(warnings_of(caplog, "starting at the oldest record")) == 1
+    assert len(warnings_of(caplog, "position not saved, a restart sends records again")) == 1
+    assert len(caplog.records) == 2
+
+
+def test_a_full_disk_leaves_the_old_position(tmp_path: Path) -> None:
+    path = tmp_path / "position.json"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(Ledger(path, "b", claimed=True)) as ledger:
+        ledger.save({"s": 1})
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES, before[1]))
+        try:
+            ledger.save({"s": 2})
+            with pytest.raises(PositionNotSaved, match=os.strerror(errno.EFBIG)):
+                ledger.save({"t" * 600: 3})
+            assert Ledger(path, "b").owed("s") == 2
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+        ledger.save({"t" * 600: 3})
+    assert Ledger(path, "b").owed("t" * 600) == 3
+
+
+FULL = """
+import os, subprocess, sys
+from pathlib import Path
+from klogd_py.sinks.cursor_store import Bookkeeper
+place = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
+import logging
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+if sys.argv[2] == "full":
+    with (place / "filling").open("wb", 0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+elif sys.argv[2] == "read-only":
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+books = Bookkeeper(str(place / "position.json"), "b", lambda: 1000)
+books.open()
+for number in range(20):
+    books.save({"s": number})
+if sys.argv[2] == "full":
+    (place / "filling").unlink()
+    books.save({"s": 20})
+    books.close()
+    again = Bookkeeper(str(place / "position.json"), "b", lambda: 1000)
+    again.open()
+    print(again.owed("s"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("full", "position not saved, a restart sends records again: {}: No space left on device\n20\n"),
+        ("read-only", "position not saved, a restart sends records again: {}: Read-only file system\n"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_told_of_once(tmp_path: Path, state: str, said: str) -> None:
+    command = ["unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path), state]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if "unshare" in ran.stderr or "mount:" in ran.stderr:
+        pytest.skip(ran.stderr)
+    assert (ran.stdout, ran.stderr) == (said.format(tmp_path / "position.json"), "")

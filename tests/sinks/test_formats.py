@@ -1,0 +1,179 @@
+import subprocess
+import sys
+import unicodedata
+from datetime import datetime
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from klogd_py.record.types import Cause, Entry, Record
+from klogd_py.sinks.formats import Stamps, document, printable, said, speaker
+from klogd_py.sources import kmsg_format
+from tests.entries import PLACE, WALL_US, entry, lost
+from tests.fakes import environment
+
+KERNEL_TEXT = st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("NET: Registered protocol family 10", "NET: Registered protocol family 10"),
+        ("col1\tcol2", "col1\tcol2"),
+        ("C:\\x41", "C:\\x41"),
+        ("Grüße 日本", "Grüße 日本"),
+        ("two\nlines", "two\\x0alines"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x7f", "\\x7f"),
+        ("\x9b31m", "\\xc2\\x9b31m"),
+        ("a\u202eb", "a\\xe2\\x80\\xaeb"),
+        ("\udcff", "\\xff"),
+        ("a\0b", "ab"),
+        ("\0", ""),
+        ("", ""),
+    ],
+)
+def test_control_characters_are_shown_as_the_kernel_escapes_them(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@settings(deadline=None)
+@given(KERNEL_TEXT)
+def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_without_controls(text: str) -> None:
+    shown = printable(text)
+    assert shown.encode().decode() == shown
+    assert not [character for character in shown if unicodedata.category(character) in ("Cc", "Zl", "Zp") and character != "\t"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "spoken"),
+    [
+        (6, "systemd[1]: a lie", ("kernel", "systemd[1]: a lie")),
+        (None, "systemd[1]: a lie", ("kernel", "systemd[1]: a lie")),
+        (30, "systemd[1]: Started.", ("systemd[1]", "Started.")),
+        (30, "systemd[1]:Started.", ("systemd[1]", "Started.")),
+        (30, "systemd-udevd[99]: x: y", ("systemd-udevd[99]", "x: y")),
+        (12, "dracut: ", ("dracut", "")),
+        (12, "no name here", ("kmsg", "no name here")),
+        (12, "two words: x", ("kmsg", "two words: x")),
+        (12, "\x1b[1m: x", ("kmsg", "\x1b[1m: x")),
+        (12, f"{'n' * 49}: x", ("kmsg", f"{'n' * 49}: x")),
+        (12, "kernel: forged", ("kmsg", "kernel: forged")),
+        (2047, "x[1]: y", ("x[1]", "y")),
+    ],
+)
+def test_only_a_record_of_another_facility_is_named_after_its_writer(
+    prefix: int | None, text: str, spoken: tuple[str, str]
+) -> None:
+    assert speaker(Entry(Record(text, prefix), 0, text), text) == spoken
+
+
+PIECES = st.sampled_from(["systemd", "kernel", "Kernel", "n" * 47, "[1]", "[", ":", " ", "\x1b", "\udcff", "é", "\n", "x: y"])
+
+
+@given(st.sampled_from([None, 0, 7, 8, 30]), st.lists(PIECES, max_size=8).map("".join))
+def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_another(prefix: int | None, text: str) -> None:
+    record = Record(text, prefix)
+    tag, rest = speaker(Entry(record, 0, text), text)
+    assert said(Entry(record, 0, text)) == f"{printable(tag)}: {printable(rest)}"
+
+
+@pytest.mark.parametrize("wall_us", [0, 999_999, 1_000_000, WALL_US, 1_793_664_000_000_000])
+def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
+    moment = datetime.fromtimestamp(wall_us // 1_000_000).astimezone().replace(microsecond=wall_us % 1_000_000)
+    assert Stamps().iso(wall_us) == moment.isoformat(timespec="microseconds")
+    assert Stamps().bsd(wall_us) == moment.strftime("%b %e %H:%M:%S")
+
+
+@pytest.mark.parametrize(
+    ("zone", "iso"),
+    [
+        ("UTC0", "2026-11-23T08:13:42.123456+00:00"),
+        ("AAA-1", "2026-11-23T09:13:42.123456+01:00"),
+        ("AAA-5:30", "2026-11-23T13:43:42.123456+05:30"),
+        ("AAA3:30", "2026-11-23T04:43:42.123456-03:30"),
+        ("AAA0:30", "2026-11-23T07:43:42.123456-00:30"),
+    ],
+)
+def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -> None:
+    code = f"from klogd_py.sinks.formats import Stamps; print(Stamps().iso({WALL_US}))"
+    ran = subprocess.run([sys.executable, "-c", code], env=environment(TZ=zone), capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{iso}\n"
+
+
+def test_stamps_go_back_in_time_when_the_records_do() -> None:
+    stamps = Stamps()
+    later, earlier = stamps.iso(WALL_US), stamps.iso(WALL_US - 1_000_000)
+    assert (later[17:26], earlier[17:26]) == ("42.123456", "41.123456")
+
+
+def test_a_document_leaves_out_what_has_nothing_to_say_but_keeps_zeros() -> None:
+    assert msgspec.json.decode(document(Entry(Record("x", 0, 0, 0), 0, "x"))) == {
+        "seq": 0,
+        "usec": 0,
+        "wall_us": 0,
+        "facility": 0,
+        "severity": "emerg",
+        "tag": "kernel",
+        "text": "x",
+    }
+
+
+def test_a_document_has_a_text_even_if_the_kernel_printed_an_empty_line() -> None:
+    assert msgspec.json.decode(document(entry("")), type=dict[str, object])["text"] == ""
+
+
+def test_a_document_holds_every_fact_of_the_entry() -> None:
+    record = Record("at ffff", 12, 7, 8, "c", "T1", ("new=1",), (("SUBSYSTEM", "net"),), truncated=True, unparsed=True)
+    assert msgspec.json.decode(document(Entry(record, WALL_US, "at vfs_write", (PLACE,)))) == {
+        "seq": 7,
+        "usec": 8,
+        "wall_us": WALL_US,
+        "facility": 1,
+        "severity": "warning",
+        "tag": "kmsg",
+        "caller": "T1",
+        "flags": "c",
+        "text": "at vfs_write",
+        "raw": "at ffff",
+        "symbols": ["vfs_write+0x1d/0x40 [ext4]"],
+        "fields": {"SUBSYSTEM": "net"},
+        "extra": ["new=1"],
+        "truncated": True,
+        "unparsed": True,
+    }
+
+
+def test_a_document_states_a_gap() -> None:
+    content = msgspec.json.decode(document(lost(5, 9, Cause.OVERRUN)), type=dict[str, object])
+    assert content["gap"] == {"first": 5, "last": 9, "count": 5, "cause": "overrun"}
+
+
+def test_a_document_is_one_line() -> None:
+    assert b"\n" not in document(entry("two\nlines"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"6,1,2,-;\\xff\n",
+        b"6,1,2,-;x\n \\xff=1\n",
+        b"6,1,2,-;x\n KEY=\\xff\n",
+        b"6,1,2,\xff;x\n",
+        b"6,1,2,-,\xff;x\n",
+        b"6,1,2,-,caller=\xff;x\n",
+        b"\xff",
+    ],
+)
+def test_a_document_can_be_made_of_bytes_that_are_not_utf_8(raw: bytes) -> None:
+    record = kmsg_format.parse_all([raw])[0]
+    assert msgspec.json.decode(document(Entry(record, 0, record.text)))
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40), st.binary(max_size=60))
+def test_a_document_can_be_made_of_any_record(header: bytes, body: bytes) -> None:
+    record = kmsg_format.parse_all([b"6,1,2," + header + b";" + body])[0]
+    assert msgspec.json.decode(document(Entry(record, 0, record.text)))

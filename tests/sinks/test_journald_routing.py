@@ -1,0 +1,146 @@
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from klogd_py.config.schema import Config
+from klogd_py.record.types import Cause
+from klogd_py.sinks.factory import build_sink
+from klogd_py.sinks.journal import JournalSink
+from klogd_py.sinks.journald_routing import FEEDS as FEEDS_SYSLOGD
+from klogd_py.sinks.journald_routing import FORWARDED, IDLE, SOCKET, SYSLOGD, TWICE, Journald, Routes, look, reads_kernel, routes
+from klogd_py.sinks.local_syslog import SyslogSink
+from tests.entries import PLACE, entry, lost, numbered
+from tests.fakes import DatagramListener, JournalListener
+
+READS = Journald(running=True, reads_kernel=True, has_dev_log=True)
+FEEDS = Journald(running=True, reads_kernel=True, has_dev_log=True, syslogd="/run/systemd/journal/syslog")
+DEAF = Journald(running=True, has_dev_log=True)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Path]:
+    """A machine whose journal runs and has /dev/log."""
+    (tmp_path / SOCKET).parent.mkdir(parents=True)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/log").symlink_to("/run/systemd/journal/dev-log")
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as journal:
+        journal.bind(str(tmp_path / SOCKET))
+        yield tmp_path
+
+
+def setting(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_a_journal_reads_the_kernels_messages_unless_it_is_told_not_to(machine: Path) -> None:
+    assert look(machine) == READS
+    setting(machine, "etc/systemd/journald.conf", "[Journal]\n#ReadKMsg=yes\nReadKMsg = no\n")
+    assert look(machine) == DEAF
+
+
+def test_where_no_journal_runs_nothing_holds(tmp_path: Path) -> None:
+    assert look(tmp_path) == Journald()
+
+
+def test_a_syslogd_behind_the_journal_is_found(machine: Path) -> None:
+    with DatagramListener(machine / SYSLOGD):
+        assert look(machine).syslogd == str(machine / SYSLOGD)
+
+
+@pytest.mark.parametrize(
+    ("files", "reads"),
+    [
+        ({}, True),
+        ({"etc/systemd/journald.conf": "ReadKMsg=0"}, False),
+        ({"etc/systemd/journald.conf": "", "usr/lib/systemd/journald.conf": "ReadKMsg=no"}, True),
+        ({"usr/lib/systemd/journald.conf": "ReadKMsg=no"}, False),
+        ({"usr/lib/systemd/journald.conf": "ReadKMsg=no", "run/systemd/journald.conf.d/a.conf": "ReadKMsg=yes"}, True),
+        ({"etc/systemd/journald.conf.d/a.conf": "ReadKMsg=no", "run/systemd/journald.conf.d/b.conf": "ReadKMsg=yes"}, True),
+        ({"etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no", "run/systemd/journald.conf.d/b.conf": "ReadKMsg=yes"}, False),
+        ({"etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no\nReadKMsg="}, True),
+    ],
+)
+def test_the_setting_with_the_last_word_counts(files: dict[str, str], reads: bool, tmp_path: Path) -> None:
+    for name, text in files.items():
+        setting(tmp_path, name, text)
+    assert reads_kernel(tmp_path) is reads
+
+
+@pytest.mark.parametrize(
+    ("mode", "found", "journal_adds", "syslog_adds", "syslog_path"),
+    [
+        ("auto", Journald(), False, False, ""),
+        ("auto", DEAF, False, False, ""),
+        ("auto", READS, True, True, ""),
+        ("auto", FEEDS, True, False, FEEDS.syslogd),
+        ("enrich", FEEDS, True, True, ""),
+        ("enrich", Journald(running=True, reads_kernel=True), True, False, ""),
+        ("sole", FEEDS, False, False, ""),
+        ("feed", FEEDS, True, False, FEEDS.syslogd),
+        ("feed", READS, True, False, "/run/systemd/journal/syslog"),
+        ("feed", Journald(running=True, reads_kernel=True), True, False, ""),
+    ],
+)
+def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
+    mode: str, found: Journald, journal_adds: bool, syslog_adds: bool, syslog_path: str
+) -> None:
+    chosen = routes(mode, found, ["syslog"])
+    assert (chosen.journal_adds, chosen.syslog_adds, chosen.syslog_path) == (journal_adds, syslog_adds, syslog_path)
+
+
+def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates() -> None:
+    assert routes("sole", READS, ["syslog"]).reasons == (TWICE,)
+    assert routes("sole", DEAF, ["syslog"]).reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "found", "is_idle"),
+    [
+        ("sole", DEAF, True),
+        ("sole", Journald(running=True), False),
+        ("enrich", READS, True),
+        ("enrich", Journald(running=True, reads_kernel=True), False),
+        ("feed", FEEDS, False),
+    ],
+)
+def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(mode: str, found: Journald, is_idle: bool) -> None:
+    chosen = routes(mode, found, ["file:/x", "syslog", "journal"])
+    assert chosen.syslog_is_idle is is_idle
+    assert (IDLE in chosen.reasons) is is_idle
+    assert not routes(mode, found, ["syslog"]).syslog_is_idle
+
+
+def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
+    assert routes("feed", FEEDS, ["syslog", "journal"]).reasons == (FEEDS_SYSLOGD, FORWARDED)
+    assert routes("feed", FEEDS, ["syslog"]).reasons == (FEEDS_SYSLOGD,)
+
+
+def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:
+    adds = Routes(journal_adds=True, syslog_adds=True, syslog_path="/nowhere")
+    with DatagramListener(tmp_path / "log") as log, JournalListener(tmp_path / "journal") as journal:
+        for spec in (f"syslog:{log.path}", f"journal:{journal.path}"):
+            with closing(build_sink(spec, Config(), "", adds)) as sink:
+                assert sink.send(numbered(range(3))) == 3
+        assert (len(log.read()), len(journal.read())) == (3, 3)
+
+
+def test_a_routed_sink_keeps_the_name_under_which_its_position_is_saved() -> None:
+    assert build_sink("syslog", Config(), "", Routes(syslog_path="/elsewhere")).name == "syslog:/dev/log"
+
+
+def test_only_what_klogd_adds_is_sent_and_the_rest_counts_as_taken(tmp_path: Path) -> None:
+    named = entry("at vfs_write+0x1d/0x40", seq=1)
+    named = type(named)(named.record, named.wall_us, named.text, (PLACE,))
+    batch = [entry(seq=0), named, lost(2, 4, Cause.OVERRUN), entry(seq=5)]
+    with JournalListener(tmp_path / "journal") as journal, closing(JournalSink("b", str(journal.path), additions=True)) as sink:
+        assert sink.send(batch) == 4
+        fields = [dict(told) for told in journal.entries()]
+    assert [(told.get("KLOGD_SEQ"), told.get("KLOGD_GAP_FIRST")) for told in fields] == [(b"1", None), (None, b"2")]
+    with DatagramListener(tmp_path / "log") as log, closing(SyslogSink(at=str(log.path), additions=True)) as syslog:
+        assert syslog.send(batch) == 4
+        assert len(log.read()) == 2

@@ -1,0 +1,202 @@
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from klogd_py.config.schema import Config
+from klogd_py.record.types import Cause
+from klogd_py.sinks import SinkDown
+from klogd_py.sinks.factory import build_sink
+from klogd_py.sinks.formats import Stamps
+from klogd_py.sinks.journald_routing import Routes
+from klogd_py.sinks.local_syslog import SyslogSink
+from klogd_py.sinks.queue import Outbox
+from tests.entries import WALL_US, announced, entry, lost, numbered
+from tests.fakes import DatagramListener, StreamListener
+
+STAMP = Stamps().bsd(WALL_US).encode()
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[SyslogSink]:
+    with closing(SyslogSink(str(tmp_path / "log"))) as opened:
+        yield opened
+
+
+def _said(seqs: range) -> list[bytes]:
+    return [f"<6>{STAMP.decode()} kernel: record {seq}".encode() for seq in seqs]
+
+
+@pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
+def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> None:
+    assert build_sink(spec, Config(), "", Routes()).name == "syslog:/dev/log"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "datagram"),
+    [
+        (0, "panic", b"<0>%b kernel: panic"),
+        (4, "eth0: link down", b"<4>%b kernel: eth0: link down"),
+        (7, "debug", b"<7>%b kernel: debug"),
+        (8, "a process", b"<8>%b kmsg: a process"),
+        (30, "systemd[1]: Started.", b"<30>%b systemd[1]: Started."),
+        (191, "last of syslog", b"<191>%b kmsg: last of syslog"),
+        (192, "one past", b"<8>%b kmsg: one past"),
+        (2047, "far past", b"<15>%b kmsg: far past"),
+        (6, "a\nb\x1b[0m\0c", b"<6>%b kernel: a\\x0ab\\x1b[0mc"),
+        (6, "\udcff", b"<6>%b kernel: \\xff"),
+        (6, "", b"<6>%b kernel: "),
+    ],
+)
+def test_a_datagram_keeps_facility_and_severity(prefix: int, text: str, datagram: bytes) -> None:
+    assert SyslogSink("x").frame(entry(text, prefix)) == datagram.replace(b"%b", STAMP)
+
+
+def test_an_announced_loss_comes_from_syslog_itself() -> None:
+    assert SyslogSink("x").frame(lost(5, 9, Cause.OVERRUN)).startswith(b"<44>%b klogd-py: 5 kernel records lost" % STAMP)
+
+
+def test_every_entry_is_a_datagram_of_its_own(tmp_path: Path, sink: SyslogSink) -> None:
+    with DatagramListener(tmp_path / "log") as listener:
+        assert sink.send(numbered(range(3))) == 3
+        assert listener.read() == _said(range(3))
+
+
+def test_every_message_to_a_stream_ends_with_a_nul(tmp_path: Path, sink: SyslogSink) -> None:
+    with StreamListener(tmp_path / "log") as listener:
+        assert sink.send(numbered(range(3))) == 3
+        assert listener.read() == b"".join(message + b"\0" for message in _said(range(3)))
+
+
+@pytest.mark.parametrize("receive_buffer_bytes", [0, 1])
+def test_a_listener_that_does_not_read_loses_nothing_in_the_end(
+    tmp_path: Path, sink: SyslogSink, receive_buffer_bytes: int
+) -> None:
+    with DatagramListener(tmp_path / "log", receive_buffer_bytes) as listener:
+        waiting = numbered(range(1000))
+        received: list[bytes] = []
+        accepted = sink.send(waiting)
+        assert 0 < accepted < 1000
+        while waiting := waiting[accepted:]:
+            assert sink.send(waiting) == 0
+            received += listener.read()
+            accepted = sink.send(waiting)
+        assert received + listener.read() == _said(range(1000))
+
+
+def test_a_stream_that_is_not_read_loses_nothing_in_the_end(tmp_path: Path, sink: SyslogSink) -> None:
+    with StreamListener(tmp_path / "log") as listener:
+        waiting = numbered(range(20_000))
+        accepted = sink.send(waiting)
+        assert 0 < accepted < 20_000
+        while waiting := waiting[accepted:]:
+            listener.read()
+            accepted = sink.send(waiting)
+        assert listener.messages() == _said(range(20_000))
+
+
+def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(tmp_path: Path, sink: SyslogSink) -> None:
+    text = "x" * 1_000_000
+    with StreamListener(tmp_path / "log") as listener:
+        outbox = Outbox(sink, 1 << 24, announced)
+
+        async def carry() -> None:
+            outbox.post([entry(text)])
+            for _ in range(100):
+                listener.read()
+                await outbox.flush()
+
+        asyncio.run(carry())
+        assert [len(message) for message in listener.messages()] == [len(STAMP) + len("<6> kernel: ") + len(text)]
+        assert outbox.close() == 0
+
+
+def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(tmp_path: Path, sink: SyslogSink) -> None:
+    with DatagramListener(tmp_path / "log") as listener:
+        outbox = Outbox(sink, 1 << 24, announced)
+
+        async def carry() -> None:
+            outbox.post([entry("x" * 1_000_000, seq=0), *numbered(range(1, 3))])
+            await outbox.flush()
+
+        asyncio.run(carry())
+        received = listener.read()
+    assert [datagram[:60] for datagram in received[-2:]] == _said(range(1, 3))
+    assert len(received) == 3, "the long one came too, in part at least"
+
+
+@pytest.mark.parametrize("how", ["never there", "closed", "killed"])
+def test_the_sink_is_down_while_nobody_listens_and_counts_what_it_sent_before(tmp_path: Path, sink: SyslogSink, how: str) -> None:
+    path = tmp_path / "log"
+    if how != "never there":
+        listener = DatagramListener(path)
+        assert sink.send(numbered(range(2))) == 2
+        listener.close() if how == "closed" else listener.die()
+    for _ in range(2):
+        with pytest.raises(SinkDown, match=str(path)) as refused:
+            sink.send(numbered(range(2, 4)))
+        assert refused.value.accepted == 0
+    path.unlink(missing_ok=True)
+    with DatagramListener(path) as successor:
+        assert sink.send(numbered(range(2, 4))) == 2
+        assert successor.read() == _said(range(2, 4))
+
+
+@pytest.mark.parametrize("first", [DatagramListener, StreamListener])
+@pytest.mark.parametrize("second", [DatagramListener, StreamListener])
+def test_a_listener_that_was_replaced_between_two_sends_is_not_noticed_as_a_failure(
+    tmp_path: Path,
+    sink: SyslogSink,
+    first: type[DatagramListener | StreamListener],
+    second: type[DatagramListener | StreamListener],
+) -> None:
+    path = tmp_path / "log"
+    with first(path) as listener:
+        sink.send(numbered(range(2)))
+        listener.read()
+    with second(path) as successor:
+        assert sink.send(numbered(range(2, 5))) == 3
+        received = successor.read() if isinstance(successor, DatagramListener) else successor.messages()
+        assert received == _said(range(2, 5))
+
+
+def test_reopening_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
+    with DatagramListener(tmp_path / "log") as listener:
+        for seq in range(4):
+            sink.send(numbered([seq]))
+            sink.close()
+        assert listener.read() == _said(range(4))
+
+
+@pytest.mark.parametrize("listener", [DatagramListener, StreamListener])
+def test_another_listener_gets_the_next_message_though_the_old_one_still_lives(
+    tmp_path: Path, sink: SyslogSink, listener: type[DatagramListener | StreamListener]
+) -> None:
+    with listener(tmp_path / "log") as old:
+        assert sink.send(numbered([0])) == 1
+        (tmp_path / "log").rename(tmp_path / "aside")
+        assert sink.send(numbered([1])) == 1, "nobody else has the name yet"
+        with listener(tmp_path / "log") as new:
+            assert sink.send(numbered([2])) == 1
+            messages = [x.read() if isinstance(x, StreamListener) else b"".join(x.read()) for x in (old, new)]
+    assert [[text in message for text in (b"record 0", b"record 1", b"record 2")] for message in messages] == [
+        [True, True, False],
+        [False, False, True],
+    ]
+
+
+def test_a_stream_that_accepts_nobody_is_down_and_holds_nothing_up(tmp_path: Path, sink: SyslogSink) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening, contextlib.ExitStack() as others:
+        listening.bind(str(tmp_path / "log"))
+        listening.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                caller = others.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                caller.setblocking(False)
+                caller.connect(str(tmp_path / "log"))
+        with pytest.raises(SinkDown):
+            sink.send(numbered([0]))

@@ -1,0 +1,68 @@
+"""Files that are held open for a process that may not open them itself."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from klogd_py.sinks.file import FLAGS
+from klogd_py.sinks.preopened_files import HeldFiles
+
+OWNER = (os.geteuid(), os.getegid())
+
+
+def held(path: Path) -> HeldFiles:
+    files = HeldFiles()
+    files.open(path, FLAGS, 0o640, OWNER)
+    return files
+
+
+def test_held_file_is_given_out_again_and_again(tmp_path: Path) -> None:
+    files = held(tmp_path / "log")
+    for text in (b"one\n", b"two\n"):
+        descriptor = files.again(tmp_path / "log")
+        assert descriptor is not None
+        os.write(descriptor, text)
+        assert os.pread(descriptor, 1, 0) == b"o", "whoever appends looks at the end of the last line"
+        os.close(descriptor)
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("how", ["moved", "removed", "replaced", "moved with its folder"])
+def test_file_that_lost_its_name_is_let_go(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "folder" / "log"
+    path.parent.mkdir()
+    before = os.listdir("/proc/self/fd")
+    files = held(path)
+    if how == "removed":
+        path.unlink()
+    elif how == "moved":
+        path.rename(path.with_name("log.1"))
+    elif how == "replaced":
+        path.with_name("new").touch()
+        path.with_name("new").rename(path)
+    else:
+        path.parent.rename(tmp_path / "elsewhere")
+    assert files.again(path) is None
+    assert files.lost == {path}
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_forgotten_file_is_held_no_more(tmp_path: Path) -> None:
+    files = held(tmp_path / "log")
+    files.forget(tmp_path / "log")
+    files.forget(tmp_path / "log")
+    assert (files.has(tmp_path / "log"), files.lost) == (False, set())
+
+
+def test_device_of_roots_is_held_as_it_is(tmp_path: Path) -> None:
+    files = held(Path("/dev/null"))
+    assert files.has(Path("/dev/null"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
+def test_file_in_anothers_folder_is_not_held(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    files = held(tmp_path / "log")
+    assert not files.has(tmp_path / "log")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,204 @@
+import os
+import random
+import tempfile
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.record.types import KERN, Gap, Record
+from klogd_py.sources.capture import CHUNK_BYTES, LONGEST_BYTES, LONGEST_REST_S, REST_S, Replay, open_replay
+from klogd_py.sources.kmsg_device import SourceUnavailable
+from tests.test_linear import cpu_s
+
+KMSG = b"6,1,10,-;one\n SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n4,3,30,-;three\n"
+
+
+def read_all(path: Path, form: str = "auto") -> list[Record | Gap]:
+    source = open_replay(str(path), form)
+    records: list[Record | Gap] = []
+    while not source.exhausted:
+        records += source.read_batch()
+    source.close()
+    return records
+
+
+def texts(records: list[Record | Gap]) -> list[str]:
+    return [record.text for record in records if isinstance(record, Record)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (KMSG, ["one", "two", "three"]),
+        (KMSG.rstrip(b"\n"), ["one", "two", "three"]),
+        (b"\n[    1.000000] a\n[    2.000000] b\n", ["", "a", "b"]),
+        (b"<4>a\n\n<5>b", ["a", "", "b"]),
+        (b"Nov 19 12:34:38 host kernel: [1.000000] a\n", ["a"]),
+        (b"", []),
+    ],
+)
+def test_a_capture_of_any_form_is_recognised(content: bytes, expected: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(content)
+    assert texts(read_all(path)) == expected
+
+
+def test_dictionary_lines_belong_to_the_record_before_them(tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(KMSG)
+    first = read_all(path)[0]
+    assert isinstance(first, Record)
+    assert first.fields == (("SUBSYSTEM", "net"), ("DEVICE", "n1"))
+
+
+def test_records_across_the_edges_of_chunks_stay_whole(tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    lines = [b"6,%d,%d,-;record %d %s\n SUBSYSTEM=s%d\n" % (i, i, i, b"x" * (i % 97), i) for i in range(20_000)]
+    path.write_bytes(b"".join(lines))
+    assert path.stat().st_size > 4 * CHUNK_BYTES
+    records = read_all(path)
+    assert [record.seq for record in records if isinstance(record, Record)] == list(range(20_000))
+    assert all(record.fields == (("SUBSYSTEM", f"s{record.seq}"),) for record in records if isinstance(record, Record))
+
+
+def test_a_record_from_a_pipe_is_not_held_back() -> None:
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    source = Replay(readable, "pipe")
+    os.write(writable, KMSG)
+    assert texts(source.read_batch()) == ["one", "two", "three"]
+    assert source.read_batch() == []
+    os.write(writable, b"6,4,40,-;fo")
+    assert source.read_batch() == []
+    os.write(writable, b"ur\n")
+    assert texts(source.read_batch()) == ["four"]
+    os.close(writable)
+    assert source.read_batch() == []
+    assert source.exhausted
+    source.close()
+
+
+def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> None:
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe")
+    os.write(writable, b"6,1,10,-;one\n")
+    later = threading.Timer(REST_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n"))
+    later.start()
+    records = source.read_batch()
+    later.join()
+    assert texts(records) == ["one", "two"]
+    assert isinstance(records[0], Record)
+    assert records[0].fields == (("SUBSYSTEM", "net"), ("DEVICE", "n1"))
+    os.close(writable)
+    source.close()
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
+def test_what_cannot_be_read_is_named(name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match=reason):
+        open_replay(str(tmp_path / name), "auto")
+
+
+def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
+    """The records of a pipe into which so many bytes are written at a time."""
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe", form, 2026)
+    records: list[Record | Gap] = []
+    for start in range(0, len(content), size):
+        os.write(writable, content[start : start + size])
+        records += source.read_batch()
+    os.close(writable)
+    while not source.exhausted:
+        records += source.read_batch()
+    source.close()
+    return [record for record in records if isinstance(record, Record)]
+
+
+HEADS = {"kmsg": b"6,1,10,-;", "dmesg": b"[    1.000000] ", "klogd": b"<4>", "syslog": b"Nov 19 12:34:38 host kernel: "}
+
+
+@pytest.mark.parametrize("form", HEADS)
+@pytest.mark.parametrize("length", [*range(LONGEST_BYTES - 40, LONGEST_BYTES + 2), 3 * LONGEST_BYTES, 5 * LONGEST_BYTES + 7])
+def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(form: str, length: int) -> None:
+    text = bytes(random.Random(length).choices(b"abcdefghij", k=length))
+    content = HEADS[form] + text + b"\n" + HEADS[form].replace(b"1,10", b"2,20") + b"after\n"
+    records = in_pieces(content, form, 60_000)
+    assert "".join(record.text for record in records[:-1]).encode() == text
+    assert records[-1].text == "after"
+    assert not records[-1].unparsed
+    assert [record.truncated for record in records] == [True] * (len(records) - 2) + [False] * 2
+    assert [record.unparsed for record in records[:-1]] == [False] + [True] * (len(records) - 2)
+    assert all(len(record.text) <= LONGEST_BYTES for record in records)
+    assert all(record.facility != KERN for record in records[1:-1]), "a part is not what the kernel said"
+
+
+@pytest.mark.parametrize("form", ["auto", *HEADS])
+@given(
+    pieces=st.lists(st.sampled_from([b"\n", b" A=b\n", b"6,1,10,-;one\n", b"<4>x", b"y" * 70_000, b"\xff", b";"]), max_size=12),
+    size=st.sampled_from([1 << 16, 30_000, 1013]),
+)
+def test_every_byte_of_an_input_is_in_some_record(form: str, pieces: list[bytes], size: int) -> None:
+    content = b"".join(pieces)
+    records = in_pieces(content, form, size)
+    length = sum(len(record.text) + len(record.head) for record in records)
+    assert b"".join(pieces).count(b"y") == sum(record.text.count("y") for record in records)
+    assert length <= len(content)
+
+
+def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None:
+    readable, writable = os.pipe()
+    source = Replay(readable, "pipe", "kmsg")
+    done = threading.Event()
+
+    def drip() -> None:
+        while not done.is_set():
+            os.write(writable, b"6,1,10,-;a\n")
+            done.wait(REST_S / 2)
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        time.sleep(REST_S)
+        began_s = time.monotonic()
+        assert source.read_batch()
+        assert time.monotonic() - began_s < LONGEST_REST_S + 0.4
+    finally:
+        done.set()
+        dripping.join()
+        os.close(writable)
+        source.close()
+
+
+@pytest.mark.parametrize("form", ["auto", *HEADS])
+def test_a_line_without_end_is_read_in_linear_time_and_little_memory(form: str) -> None:
+    def peak_bytes(size: int) -> int:
+        readable, writable = os.pipe()
+        source = Replay(readable, "pipe", form)
+        tracemalloc.start()
+        try:
+            for _ in range(size >> 16):
+                os.write(writable, b"1" * (1 << 16))
+                source.read_batch()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            os.close(writable)
+            source.close()
+
+    assert peak_bytes(16 << 20) < 2 << 20
+    content = HEADS.get(form, b"") + b"1" * (32 << 20)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+
+        def read(size: int) -> None:
+            os.truncate(file.name, size)
+            assert sum(len(text) for text in texts(read_all(Path(file.name), form))) > size - 100
+
+        large_s, small_s = cpu_s(lambda: read(32 << 20)), cpu_s(lambda: read(16 << 20))
+    assert large_s < 3 * small_s + 0.1

@@ -1,0 +1,287 @@
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record.types import Cause, Gap, Record
+from klogd_py.sources import kmsg_device
+from klogd_py.sources.kmsg_device import KmsgDevice, SourceUnavailable
+from klogd_py.sources.proc_kmsg import ProcKmsg
+from tests.fakes import FakeRing
+
+REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
+
+
+class SmallKmsg:
+    """A fake /dev/kmsg: a SEQPACKET pair, whose every recv is one record, with refusals in between."""
+
+    def __init__(self) -> None:
+        self._kernel, self._reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._reader.setblocking(False)
+
+    def device(self) -> KmsgDevice:
+        return KmsgDevice(self._reader.fileno(), read=self._read)
+
+    def say(self, *seqs: int) -> "SmallKmsg":
+        for seq in seqs:
+            self._kernel.send(b"6,%d,%d,-;record %d\n" % (seq, seq * 10, seq))
+        return self
+
+    def refuse(self, name: bytes) -> "SmallKmsg":
+        self._kernel.send(name)
+        return self
+
+    def end(self) -> "SmallKmsg":
+        self._kernel.close()
+        return self
+
+    def close(self) -> None:
+        self._kernel.close()
+        self._reader.close()
+
+    def _read(self, descriptor: int, length: int) -> bytes:
+        raw = os.read(descriptor, length)
+        if raw in REFUSALS:
+            raise OSError(REFUSALS[raw], os.strerror(REFUSALS[raw]))
+        return raw
+
+
+@pytest.fixture
+def kernel() -> Iterator[SmallKmsg]:
+    small = SmallKmsg()
+    yield small
+    small.close()
+
+
+def seqs(batch: list[Record | Gap]) -> list[int | Gap | None]:
+    return [item if isinstance(item, Gap) else item.seq for item in batch]
+
+
+def test_a_batch_is_all_that_is_there_and_then_nothing(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0, 1, 2).device()
+    assert seqs(reader.read_batch()) == [0, 1, 2]
+    assert reader.read_batch() == []
+    assert not reader.exhausted
+
+
+def test_a_leap_in_the_sequence_numbers_is_a_gap_of_exactly_what_is_missing(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0, 1, 5, 6).device()
+    assert seqs(reader.read_batch()) == [0, 1, Gap(2, 4, Cause.OVERRUN), 5, 6]
+
+
+def test_a_leap_between_two_batches_is_a_gap_too(kernel: SmallKmsg) -> None:
+    kernel.say(0)
+    reader = kernel.device()
+    reader.read_batch()
+    kernel.refuse(b"EPIPE").say(4)
+    assert seqs(reader.read_batch()) == [Gap(1, 3, Cause.OVERRUN), 4]
+
+
+def test_a_record_refused_with_einval_is_a_gap_of_one(kernel: SmallKmsg) -> None:
+    reader = kernel.say(7).refuse(b"EINVAL").say(9).device()
+    assert seqs(reader.read_batch()) == [7, Gap(8, 8, Cause.EINVAL), 9]
+
+
+def test_a_refusal_at_the_end_of_a_batch_is_the_cause_of_the_next_ones_gap(kernel: SmallKmsg) -> None:
+    reader = kernel.say(7).refuse(b"EINVAL").device()
+    reader.read_batch()
+    kernel.say(9)
+    assert seqs(reader.read_batch()) == [Gap(8, 8, Cause.EINVAL), 9]
+
+
+def test_epipe_without_a_leap_is_no_gap(kernel: SmallKmsg) -> None:
+    reader = kernel.say(7).refuse(b"EPIPE").say(8).device()
+    assert seqs(reader.read_batch()) == [7, 8]
+
+
+def test_any_other_error_is_the_callers(kernel: SmallKmsg) -> None:
+    reader = kernel.refuse(b"EIO").device()
+    with pytest.raises(OSError, match="Input/output"):
+        reader.read_batch()
+
+
+def test_an_ended_source_is_exhausted(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).end().device()
+    assert seqs(reader.read_batch()) == [0]
+    assert reader.exhausted
+
+
+def test_records_before_the_position_are_left_out_without_a_gap(kernel: SmallKmsg) -> None:
+    reader = kernel.say(3, 4, 5, 6).device()
+    reader.skip_below(5)
+    assert seqs(reader.read_batch()) == [5, 6]
+
+
+def test_what_was_overwritten_before_the_start_is_remarked(kernel: SmallKmsg) -> None:
+    reader = kernel.say(52).device()
+    reader.read_batch()
+    assert "0 to 51" in reader.remark
+
+
+def test_an_unparsable_record_is_delivered_between_its_neighbours(kernel: SmallKmsg) -> None:
+    kernel.say(0)
+    kernel.refuse(b"not a record\n").say(1)
+    batch = kernel.device().read_batch()
+    assert [item.text for item in batch if isinstance(item, Record)] == ["record 0", "not a record", "record 1"]
+
+
+def test_the_number_of_an_unparsable_record_is_accounted_for(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"not a record\n").say(2).device()
+    assert seqs(reader.read_batch()) == [0, None, Gap(1, 1, Cause.UNPARSABLE), 2]
+
+
+def test_a_refusal_of_each_kind_is_a_gap_of_its_own(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"EINVAL").refuse(b"EPIPE").refuse(b"not a record\n").say(9).device()
+    assert seqs(reader.read_batch()) == [
+        0,
+        None,
+        Gap(1, 1, Cause.EINVAL),
+        Gap(2, 7, Cause.OVERRUN),
+        Gap(8, 8, Cause.UNPARSABLE),
+        9,
+    ]
+
+
+def test_what_was_read_before_an_error_is_not_lost_with_it(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"EIO").device()
+    assert seqs(reader.read_batch()) == [0]
+
+
+def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
+    ring = FakeRing(capacity=5)
+    ring.say(4)
+    assert seqs(ring.device.read_batch()) == [0, 1, 2, 3]
+    ring.say(3)
+    assert ring.device.rewind(4)
+    assert seqs(ring.device.read_batch()) == [4, 5, 6]
+    ring.say(20)
+    assert ring.device.rewind(4)
+    assert seqs(ring.device.read_batch()) == [22, 23, 24, 25, 26]
+    ring.device.close()
+
+
+def test_a_device_that_cannot_seek_cannot_go_back(kernel: SmallKmsg) -> None:
+    assert not kernel.device().rewind(0)
+
+
+def test_a_batch_is_bounded_and_the_rest_comes_with_the_next(kernel: SmallKmsg) -> None:
+    reader = kernel.device()
+    got: list[int | Gap | None] = []
+    for start in range(0, 1200, 200):
+        kernel.say(*range(start, start + 200))
+        got += seqs(reader.read_batch())
+    assert got == list(range(1200))
+
+
+def pipe() -> tuple[int, int]:
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    return readable, writable
+
+
+def test_proc_kmsg_waits_for_the_end_of_a_line() -> None:
+    readable, writable = pipe()
+    source = ProcKmsg(readable)
+    os.write(writable, b"<4>[    1.000000] one\n<5>[    2.0000")
+    assert [item.text for item in source.read_batch() if isinstance(item, Record)] == ["one"]
+    os.write(writable, b"00] two\n")
+    assert [item.text for item in source.read_batch() if isinstance(item, Record)] == ["two"]
+    assert source.read_batch() == []
+
+
+def test_proc_kmsg_gives_its_last_line_without_a_line_feed_at_the_end() -> None:
+    readable, writable = pipe()
+    os.write(writable, b"<4>tail")
+    os.close(writable)
+    source = ProcKmsg(readable)
+    assert source.read_batch() == []
+    assert source.read_batch() == []
+    assert source.exhausted
+    assert [item.text for item in source.rest() if isinstance(item, Record)] == ["tail"]
+    assert source.rest() == []
+
+
+def test_proc_kmsg_says_that_it_cannot_see_losses() -> None:
+    readable, _ = pipe()
+    assert "cannot tell" in ProcKmsg(readable).remark
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo", "null"])
+def test_something_else_at_the_place_of_the_device_is_not_trusted(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "kmsg"
+    if kind == "file":
+        path.write_bytes(b"6,0,0,-;forged\n")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    with pytest.raises(SourceUnavailable, match="1:11"):
+        kmsg_device._open_device(path)
+
+
+def test_a_missing_device_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="No such file"):
+        kmsg_device._open_device(tmp_path / "kmsg")
+
+
+@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="needs a readable /dev/kmsg")
+def test_the_newest_record_is_found_and_the_device_stands_at_its_start_again() -> None:
+    reader = kmsg_device.open_source("/dev/kmsg")
+    assert isinstance(reader, KmsgDevice)
+    newest = reader.newest()
+    batch = reader.read_batch()
+    while more := reader.read_batch():
+        batch += more
+    records = [item for item in batch if isinstance(item, Record)]
+    assert newest is not None
+    assert newest <= max(record.seq for record in records if record.seq is not None)
+    assert len(records) > 1
+    reader.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_syscall_gives_the_same_text() -> None:
+    source = kmsg_device.open_source("syslog")
+    assert source.name == "syslog(2)"
+    source.close()
+
+
+def test_what_was_hoarded_comes_before_what_is_read_later(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0, 1).refuse(b"EPIPE").say(4).device()
+    assert reader.hoard() == 3
+    kernel.say(5)
+    assert seqs(reader.read_batch()) == [0, 1, Gap(2, 3, Cause.OVERRUN), 4, 5]
+    assert reader.hoard() == 0
+
+
+def test_a_hoard_is_no_more_than_a_batch(kernel: SmallKmsg, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmsg_device, "BATCH_RECORDS", 2)
+    reader = kernel.say(0, 1, 2).device()
+    assert reader.hoard() == 2
+    assert reader.hoard() == 2
+    assert seqs(reader.read_batch()) == [0, 1]
+    assert seqs(reader.read_batch()) == [2]
+
+
+def test_a_failure_met_while_hoarding_takes_nothing_with_it(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0).refuse(b"EIO").say(1).device()
+    assert reader.hoard() == 1
+    assert seqs(reader.read_batch()) == [0, 1]
+
+
+def test_what_was_hoarded_is_given_at_the_end(kernel: SmallKmsg) -> None:
+    reader = kernel.say(0, 1).device()
+    reader.hoard()
+    assert seqs(reader.rest()) == [0, 1]
+    assert reader.rest() == []
+
+
+def test_going_back_forgets_what_was_hoarded() -> None:
+    ring = FakeRing()
+    ring.say(3)
+    ring.device.hoard()
+    assert ring.device.rewind(1)
+    assert seqs(ring.device.read_batch()) == [1, 2]

@@ -1,0 +1,317 @@
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from klogd_py.oops.trace_parser import Trace, gather
+from klogd_py.symbols import system_map
+from klogd_py.symbols.kaslr.architecture import ARM64, X86_64, Architecture, impossible, is_movable, of_map
+from klogd_py.symbols.kaslr.inference import Ground, Slide, SlideSource, Unproved
+from klogd_py.symbols.kaslr.scoring import Evidence
+from klogd_py.symbols.symbol_table import Table
+from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
+
+DATA = Path(__file__).parent / "data"
+
+
+def ground(map_of: Kernel) -> Ground:
+    return Ground(Table(map_of.map, "map"), X86_64)
+
+
+def proved(lines: list[str], map_of: Kernel) -> Slide | Unproved:
+    return ground(map_of).prove(gather(lines))
+
+
+def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
+    running = kernel(Random(1), slide=0x1A000000)
+    found = proved(oops(running, Random(1)), running)
+    assert isinstance(found, Slide)
+    assert (found.value, found.source) == (0x1A000000, SlideSource.OOPS)
+    assert "callers with their callees" in found.proof
+
+
+@pytest.mark.parametrize("slide", [0, ALIGN, 495 * ALIGN])
+def test_the_first_and_the_last_possible_slide_are_found(slide: int) -> None:
+    running = kernel(Random(2), slide=slide)
+    found = proved(oops(running, Random(2)), running)
+    assert isinstance(found, Slide)
+    assert found.value == slide
+
+
+def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was_built_without() -> None:
+    running = kernel(Random(2), slide=0)
+    lines = oops(running, Random(2))
+    lines[lines.index(" <TASK>") + 1] = " 0xffffffffa0123456"
+    found = proved(lines, running)
+    assert isinstance(found, Slide)
+    assert found.value == 0
+
+
+def test_another_kernels_map_proves_nothing() -> None:
+    assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), Unproved)
+
+
+def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> None:
+    running = kernel(Random(5))
+    found = proved(oops(running, Random(5)), longer(running, 0, 1))
+    assert isinstance(found, Unproved)
+    assert found.refutes
+    assert "into the middle of" in found.reason
+
+
+def test_a_map_that_is_off_by_one_page_proves_nothing() -> None:
+    running = kernel(Random(6))
+    moved = Kernel([("padding", 0x1000), *running.functions], running.slide)
+    assert isinstance(proved(oops(running, Random(6)), moved), Unproved)
+
+
+def test_a_frame_outside_of_all_code_speaks_against_a_slide() -> None:
+    running = kernel(Random(7))
+    lines = oops(running, Random(7))
+    lines.insert(8, f" {running.end + running.slide + 0x1800:#x}")
+    assert isinstance(proved(lines, running), Unproved)
+
+
+def test_a_trace_cut_before_its_entry_function_is_proved_by_its_calls_alone_or_not_at_all() -> None:
+    running = kernel(Random(8))
+    whole = oops(running, Random(8))
+    found = proved(whole[:9], running)
+    assert isinstance(found, Unproved) or found.value == running.slide
+
+
+def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -> None:
+    running = kernel(Random(9), slide=3 * ALIGN)
+    lines = [f" [<{running.starts[name] + 3 * ALIGN + 0x10:016x}>] {name}+0x10/0x100" for name in ("vfs_write", "kthread")]
+    found = proved(lines, running)
+    assert isinstance(found, Slide)
+    assert (found.value, found.source) == (3 * ALIGN, SlideSource.PAIRS)
+
+
+def test_names_that_are_not_where_the_map_has_them_refute_it() -> None:
+    running = kernel(Random(9), slide=3 * ALIGN)
+    other = longer(running, 0)
+    lines = [f" [<{running.starts[name] + 3 * ALIGN:016x}>] {name}+0x0/0x100" for name in ("vfs_write", "kthread")]
+    found = proved(lines, other)
+    assert isinstance(found, Unproved)
+    assert found.refutes
+
+
+OFFSET = "Kernel Offset: {:#x} from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+
+
+def test_the_kernels_own_line_states_the_slide() -> None:
+    running = kernel(Random(10), slide=0x33E00000)
+    found = proved([*oops(running, Random(10)), OFFSET.format(0x33E00000)], running)
+    assert isinstance(found, Slide)
+    assert (found.value, found.source, found.confidence) == (0x33E00000, SlideSource.STATED, "stated by the kernel")
+
+
+def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_right() -> None:
+    running = kernel(Random(10), slide=0x33E00000)
+    lines = oops(running, Random(10))
+    line = gather([OFFSET.format(0x33E00000)])
+    assert "nothing shows that the map is this kernel's" in str(ground(running).prove(line))
+    cut = gather(lines[:3] + lines[-7:])
+    assert isinstance(ground(running).prove(cut), Unproved)
+    assert isinstance(ground(running).prove(line, (cut,)), Slide)
+    refuted = ground(kernel(Random(99))).prove(line, (gather(lines),))
+    assert isinstance(refuted, Unproved)
+    assert refuted.refutes
+
+
+def test_a_disabled_offset_is_a_slide_of_nothing() -> None:
+    running = kernel(Random(10), slide=0)
+    found = proved([*oops(running, Random(10)), "Kernel Offset: disabled"], running)
+    assert isinstance(found, Slide)
+    assert found.value == 0
+
+
+def test_a_map_that_begins_elsewhere_than_the_kernel_says_is_refuted() -> None:
+    found = proved([OFFSET.format(0x200000).replace("81000000", "82000000")], kernel(Random(10)))
+    assert isinstance(found, Unproved)
+    assert found.refutes
+
+
+def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> None:
+    running = kernel(Random(11), slide=ALIGN)
+    found = proved([*oops(running, Random(11)), OFFSET.format(200 * ALIGN)], running)
+    assert isinstance(found, Unproved)
+    assert found.refutes
+
+
+def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
+    running = kernel(Random(12), slide=5 * ALIGN)
+    elsewhere = Kernel(running.functions, 90 * ALIGN)
+    assert ground(running).doubt(gather(oops(running, Random(12))), 5 * ALIGN) == ""
+    assert ground(running).doubt(gather(oops(elsewhere, Random(12))), 5 * ALIGN) != ""
+    alone = ground(running).doubt(gather([OFFSET.format(ALIGN)]), 5 * ALIGN)
+    assert alone == "", "one line takes back nothing"
+    stated = [*oops(elsewhere, Random(12)), OFFSET.format(90 * ALIGN)]
+    assert ground(running).doubt(gather(stated), 5 * ALIGN) != ""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "map_file", "log", "slide"),
+    [
+        (X86_64, "System.map-6.1-bare", "oops-6.1-bare.txt", 0x2A00000),
+        (ARM64, "System.map-6.12-arm64", "trace-6.12-arm64.txt", 0x1B7851000000),
+    ],
+)
+def test_traces_of_real_kernels_show_where_these_lay(architecture: Architecture, map_file: str, log: str, slide: int) -> None:
+    found = Ground(Table((DATA / map_file).read_bytes(), ""), architecture).prove(gather((DATA / log).read_text().splitlines()))
+    assert isinstance(found, Slide)
+    assert found.value == slide
+
+
+def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
+    running = kernel(Random(12), slide=5 * ALIGN)
+    lines = oops(running, Random(12))
+    once = ground(running).prove(gather(lines))
+    assert ground(running).prove(gather(lines + lines)) == once
+
+
+def test_an_empty_trace_says_too_little() -> None:
+    assert ground(kernel(Random(1))).prove(Trace()) == Unproved("this oops says too little of where the kernel lies")
+
+
+ARM = b"""\
+ffff800008000000 T _text
+ffff800008010000 T _stext
+ffff800008011800 t el0t_64_sync
+ffff80000801199c t el0t_64_sync_handler
+ffff800008011a00 t el0_svc
+ffff800008011b00 T do_el0_svc
+ffff800008011c00 t invoke_syscall
+ffff800008011d00 T __arm64_sys_write
+ffff800008012d00 T ksys_write
+ffff800008013d00 T vfs_write
+ffff800008014d00 T _etext
+ffff800009000000 B _end
+"""
+
+
+def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
+    slide = 0x2B5C_0713_0000
+    frames = (0x3D40, 0x2D44, 0x1D24, 0x1C50, 0x1B20, 0x1A2C, 0x19F0, 0x1990)
+    lines = ["Call trace:", *(f" {0xFFFF800008010000 + slide + frame:#x}" for frame in frames)]
+    table = Table(ARM, "")
+    assert of_map(table) == (ARM64, True)
+    found = Ground(table, ARM64).prove(gather(lines))
+    assert isinstance(found, Slide)
+    assert found.value == slide
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "expected"),
+    [
+        ("6.1.0", None, True),
+        ("3.13.11", None, False),
+        ("3.14", None, True),
+        ("", None, True),
+        ("", 2 << 16 | 6 << 8 | 32, False),
+    ],
+)
+def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(release: str, version: int | None, expected: bool) -> None:
+    assert is_movable(X86_64, release, version) is expected
+
+
+def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() -> None:
+    assert of_map(Table(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")) == (None, False)
+
+
+def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Path) -> None:
+    path = tmp_path / "System.map"
+    path.write_bytes(kernel(Random(1)).map)
+    assert of_map(Table(system_map.load(path).lines, "")) == (X86_64, True)
+    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (X86_64, False)
+
+
+def test_a_64_bit_map_without_the_names_of_its_architecture_is_taken_for_one_that_can_be_moved() -> None:
+    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")) == (ARM64, False)
+
+
+def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
+    kind, signed = of_map(Table(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", ""))
+    assert signed
+    assert is_movable(kind, "", None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_oopses_mixed_up_without_callers_do_not_refute_the_right_map(seed: int) -> None:
+    running = kernel(Random(seed), slide=5 * ALIGN)
+    one, two = oops(running, Random(seed)), oops(running, Random(seed + 100))
+    trace = gather([line for pair in zip(one, two, strict=True) for line in pair])
+    found = ground(running).prove(trace)
+    assert found.value == 5 * ALIGN if isinstance(found, Slide) else not found.refutes
+    assert ground(running).doubt(trace, 5 * ALIGN) == ""
+
+
+def test_the_entry_function_is_where_the_made_up_oops_ends() -> None:
+    running = kernel(Random(1))
+    last = [line for line in oops(running, Random(1)) if line.startswith(" 0x")][-1]
+    assert running.name_at(int(last, 16) - 1) == ENTRY
+
+
+@pytest.mark.parametrize("slide", [0x1000, -ALIGN, 1 << 30, 1 << 63])
+def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seems_to_state_it(slide: int) -> None:
+    running = kernel(Random(10), slide=ALIGN)
+    assert impossible(X86_64, slide)
+    lines = [*oops(running, Random(10)), OFFSET.format(slide & (1 << 64) - 1)]
+    assert not isinstance(proved(lines, running), Slide)
+    assert ground(running).doubt(gather(lines), ALIGN) == ""
+
+
+def test_the_largest_slide_of_x86_64_is_possible() -> None:
+    assert impossible(X86_64, (1 << 30) - ALIGN) == ""
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee", "never"),
+    [
+        ("ksys_read", "vfs_write", True),
+        ("ksys_read", "vfs_read", False),
+        ("ksys_pread64", "vfs_read", False),
+        ("ksys_read", "fdget_pos", False),
+        ("vfs_write", "full_proxy_unlocked_ioctl", True),
+        ("vfs_read", "full_proxy_poll", True),
+        ("vfs_write", "lock_release", False),
+        ("vfs_write", "full_proxy_write", False),
+        ("vfs_ioctl", "full_proxy_unlocked_ioctl", False),
+        ("__x64_sys_read", "ksys_write", True),
+        ("__x64_sys_openat", "do_sys_openat2", False),
+        ("__x64_sys_close", "__se_sys_dup", True),
+        ("asm_exc_page_fault", "exc_divide_error", True),
+        ("asm_exc_page_fault", "error_entry", False),
+        ("ret_from_fork", "do_syscall_64", True),
+        ("entry_SYSCALL_64_after_hwframe", "do_syscall_64", False),
+        ("fred_entry_from_user", "do_syscall_64", False),
+    ],
+)
+def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool) -> None:
+    rows = [(BASE, "_text"), (BASE + 0x100, callee), (BASE + 0x200, caller), (BASE + 0x300, "_etext"), (BASE + ALIGN, "_end")]
+    table = Table("".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), "")
+    trace = gather(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
+    assert bool(Evidence(table, X86_64).weigh(trace, 0).against) is never
+    guessed = Evidence(table, X86_64).weigh(gather(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0)
+    assert (guessed.against, bool(guessed.unsure)) == ("", never)
+
+
+@pytest.mark.parametrize(("name", "fits"), [("dump_stack_lvl", True), ("dump_stack", True), ("pirq_set", False)])
+def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: bool) -> None:
+    rows = [(BASE, "_text"), (BASE + 0x100, name), (BASE + 0x200, "panic"), (BASE + 0x400, "_etext"), (BASE + ALIGN, "_end")]
+    table = Table("".join(f"{address:016x} T {symbol}\n" for address, symbol in rows).encode(), "")
+    lines = ["Kernel panic - not syncing: x", "CPU: 0 PID: 1 Comm: sh Not tainted", "Call Trace:", f" {BASE + 0x120:#x}"]
+    found = Evidence(table, X86_64).weigh(gather([*lines, f" {BASE + 0x230:#x}"]), 0)
+    assert (found.unsure == "") is fits
+    assert Evidence(table, X86_64).weigh(gather([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0).unsure == ""
+
+
+def test_a_return_address_that_leaves_no_room_for_a_call_proves_nothing() -> None:
+    running = kernel(Random(6), slide=ALIGN)
+    lines = [*oops(running, Random(6), code=False)]
+    at = lines.index("RIP: 0033:0x47b7a0") - 4
+    early = [*lines[:at], f" {running.starts['function_5'] + ALIGN + 2:#x}", *lines[at:]]
+    assert isinstance(proved(lines, running), Slide)
+    found = proved(early, running)
+    assert isinstance(found, Unproved)
+    assert not found.refutes

@@ -1,0 +1,107 @@
+import os
+import struct
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.symbols.kaslr import vmcoreinfo
+from klogd_py.symbols.kaslr.inference import SlideSource
+from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
+from klogd_py.symbols.map_check import Standing
+from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_sources import Sources
+from tests.symbols.oopses import Kernel, kernel, longer
+
+SLIDE = 0x1A000000
+RUNNING = kernel(Random(30), slide=SLIDE)
+
+
+def note(owner: bytes, kind: int, content: bytes) -> bytes:
+    name = owner + b"\0"
+    padded = [part + bytes(-len(part) % 4) for part in (name, content)]
+    return struct.pack("<III", len(name), len(content), kind) + b"".join(padded)
+
+
+def core(text: bytes) -> bytes:
+    """A core file as /proc/kcore begins, with a note of another owner in front."""
+    notes = note(b"CORE", 1, b"\1\2\3") + note(b"VMCOREINFO", 0, text)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1" + bytes(9), 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 7, 0x1000, 0xFFFFFFFF81000000, 0, 64, 64, 4096)
+    told = struct.pack("<IIQQQQQQ", 4, 0, 64 + 2 * 56, 0, 0, len(notes), len(notes), 4)
+    return header + load + told + notes
+
+
+def text_of(running: Kernel) -> bytes:
+    stext, other = running.starts["vfs_write"], running.starts["kthread"]
+    lines = f"OSRELEASE=6.1.0\nBUILD-ID=3b43fa\nSYMBOL(vfs_write)={stext + SLIDE:x}\nSYMBOL(kthread)={other + SLIDE:x}\n"
+    return (lines + f"SYMBOL(nowhere)=zz\nNUMBER(x)=1\nKERNELOFFSET={SLIDE:x}\n").encode()
+
+
+def test_the_note_among_others_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    path.write_bytes(core(text_of(RUNNING)))
+    told = vmcoreinfo.load(path)
+    assert (told.offset, told.build_id, told.release) == (SLIDE, "3b43fa", "6.1.0")
+    assert told.symbols == {name: RUNNING.starts[name] + SLIDE for name in ("vfs_write", "kthread")}
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\2\1", b"x" * 500, core(b"")[:100]])
+def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    path.write_bytes(content)
+    assert vmcoreinfo.load(path) == Vmcoreinfo()
+    assert vmcoreinfo.load(tmp_path / "missing") == Vmcoreinfo()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else for a moment")
+def test_a_file_that_may_not_be_read_says_that(tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    path.write_bytes(core(text_of(RUNNING)))
+    path.chmod(0o400)
+    os.seteuid(65534)
+    try:
+        assert vmcoreinfo.load(path) == Vmcoreinfo(refused=True)
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("place", [32, 64 + 56 + 8])  # of the program headers, of the notes
+def test_an_offset_beyond_the_end_of_all_files_says_nothing(place: int, tmp_path: Path) -> None:
+    path = tmp_path / "kcore"
+    damaged = bytearray(core(b""))
+    damaged[place : place + 8] = b"\xff" * 8
+    path.write_bytes(damaged)
+    assert vmcoreinfo.load(path) == Vmcoreinfo()
+
+
+def test_a_pointer_that_is_written_as_an_address_is_passed_over() -> None:
+    assert vmcoreinfo.parse(
+        note(b"VMCOREINFO", 0, b"SYMBOL(mem_section)=ff2855192f009000\nSYMBOL(kthread)=ffffffff9b001000\n")
+    ).symbols == {"kthread": 0xFFFFFFFF9B001000}
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
+    vmcoreinfo.parse(raw)
+    vmcoreinfo.parse(note(b"VMCOREINFO", 0, raw))
+
+
+def surveyed(folder: Path, map_of: Kernel) -> Survey:
+    (folder / "System.map").write_bytes(map_of.map)
+    (folder / "kcore").write_bytes(core(text_of(RUNNING)))
+    return survey(Sources("6.1.0", given_map=str(folder / "System.map"), kcore=str(folder / "kcore")))
+
+
+def test_the_slide_that_kcore_states_is_used_if_its_symbols_are_where_the_map_has_them(tmp_path: Path) -> None:
+    found = surveyed(tmp_path, RUNNING)
+    assert found.slide is not None
+    assert (found.slide.value, found.slide.source) == (SLIDE, SlideSource.KCORE)
+
+
+def test_a_map_with_one_function_longer_is_refused_by_the_symbols_of_kcore(tmp_path: Path) -> None:
+    found = surveyed(tmp_path, longer(RUNNING, 0))
+    assert found.verdicts[0].standing is Standing.REFUSED
+    assert "in kcore, at 0x" in found.verdicts[0].reason

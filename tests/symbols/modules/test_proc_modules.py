@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols.modules import proc_modules
+
+TEXT = """\
+nic 40960 1 - Live 0xffffffffa0010000 (O)
+extfs 12288 0 nic,[permanent], Live 0xffffffffa0000000
+nonsense
+broken x 0 - Live 0xffffffffa0030000
+broken 1 0 - Live 0xqq
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (0xFFFFFFFF9FFFFFFF, Unknown.OUTSIDE),
+        (0xFFFFFFFFA0000000, Place("", 0, 12288, "extfs", "t", "modules")),
+        (0xFFFFFFFFA0002FFF, Place("", 0x2FFF, 12288, "extfs", "t", "modules")),
+        (0xFFFFFFFFA0003000, Unknown.OUTSIDE),
+        (0xFFFFFFFFA0010005, Place("", 5, 40960, "nic", "t", "modules")),
+        (0xFFFFFFFFA001A000, Unknown.OUTSIDE),
+    ],
+)
+def test_an_address_names_the_module_around_it(address: int, expected: Place | Unknown) -> None:
+    assert proc_modules.parse(TEXT).place_of(address) == expected
+
+
+def test_a_module_never_reaches_into_the_next() -> None:
+    listed = proc_modules.parse("a 65536 0 - Live 0xa0000000\nb 4096 0 - Live 0xa0004000\n")
+    place = listed.place_of(0xA0004010)
+    assert isinstance(place, Place)
+    assert place.module == "b"
+
+
+def test_hidden_addresses_answer_hidden() -> None:
+    listed = proc_modules.parse("a 65536 0 - Live 0x0000000000000000\n")
+    assert listed.place_of(0xA0000000) is Unknown.HIDDEN
+    assert listed.count == 1
+
+
+def test_the_module_is_printed_without_a_symbol() -> None:
+    place = proc_modules.parse(TEXT).place_of(0xFFFFFFFFA0000010)
+    assert isinstance(place, Place)
+    assert (place.kernel_form, place.classic_form) == ("+0x10/0x3000 [extfs]", "extfs:+0x10/0x3000")
+
+
+def test_a_module_that_was_loaded_anew_is_another_incarnation(tmp_path: Path) -> None:
+    (tmp_path / "modules").write_text("a 4096 0 - Live 0x0000000000000000\nb 4096 0 - Live 0x0000000000000000\n")
+    (tmp_path / "sys/a").mkdir(parents=True)
+    before = proc_modules.listed((tmp_path / "modules").read_text(), tmp_path / "sys")
+    assert before.incarnations == {"a": (tmp_path / "sys/a").stat().st_ino, "b": 0}
+    assert proc_modules.listed((tmp_path / "modules").read_text(), tmp_path / "sys").layout == before.layout
+    (tmp_path / "sys/a").rename(tmp_path / "sys/old")
+    (tmp_path / "sys/a").mkdir()
+    assert proc_modules.listed((tmp_path / "modules").read_text(), tmp_path / "sys").layout != before.layout

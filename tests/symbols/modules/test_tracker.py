@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import pytest
+
+from klogd_py.oops.trace_parser import Frame, Trace
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols import kallsyms
+from klogd_py.symbols.modules import proc_modules
+from klogd_py.symbols.modules.base_inference import Base
+from klogd_py.symbols.modules.module_elf import ModuleFile
+from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.modules.tracker import Loaded, loaded
+from klogd_py.symbols.symbol_table import Table
+from tests.symbols.module_builder import build, needs_gcc
+
+BASE = 0xFFFFFFFFC0123000
+SHOWN = f"probe_it 16384 0 - Live {BASE:#x}\n"
+HIDDEN = "probe_it 16384 0 - Live 0x0000000000000000\n"
+KALLSYMS = b"""\
+ffffffff81000000 T _text
+ffffffff82000000 T _etext
+ffffffffc0123000 t nic_probe\t[nic]
+ffffffffc0123200 t nic_xmit\t[nic]
+ffffffffc0129000 d nic_data\t[nic]
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ModuleFiles:
+    build(tmp_path)
+    return ModuleFiles(tmp_path)
+
+
+def named(known: Loaded, address: int) -> str:
+    for chart in known.charts:
+        place = chart.place_of(address)
+        if isinstance(place, Place) and place.name:
+            return place.kernel_form
+    return "unknown"
+
+
+def nothing(_: int) -> set[str]:
+    return set()
+
+
+def unknown(_: int) -> Place | Unknown:
+    return Unknown.OUTSIDE
+
+
+@needs_gcc
+def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles) -> None:
+    known = loaded(proc_modules.parse(SHOWN), files, Unknown.NO_SYMBOLS)
+    assert named(known, BASE + 2).startswith("helper+0x2/0x")
+    assert named(known, BASE + 2).endswith("[probe_it]")
+    assert not known.lacks_bases
+
+
+@needs_gcc
+def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_all_is_looked_at_anew(tmp_path: Path) -> None:
+    (tmp_path / "modules.dep").write_text("kernel/fs/other.ko:\n")
+    files = ModuleFiles(tmp_path)
+    assert files.get("probe_it") == f"no file of module probe_it below {tmp_path}"
+    build(tmp_path)
+    assert isinstance(files.get("probe_it"), str)
+    assert isinstance(files.anew().get("probe_it"), ModuleFile)
+
+
+@needs_gcc
+def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(tmp_path: Path, files: ModuleFiles) -> None:
+    sections = tmp_path / "sys/probe_it/sections"
+    sections.mkdir(parents=True)
+    (sections / ".text").write_text(f"{BASE:#x}\n")
+    seeing = ModuleFiles(tmp_path, modules=tmp_path / "sys")
+    assert named(loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS), BASE).startswith("helper+0x0/")
+    (sections / ".text").write_text("0x0000000000000000\n")
+    assert loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS).lacks_bases
+
+
+@needs_gcc
+def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_anew(files: ModuleFiles) -> None:
+    hidden = proc_modules.parse(HIDDEN, lambda name: 11)
+    far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
+    trace = Trace((Frame(BASE + far), Frame(BASE + cold)), modules=("probe_it",))
+    known = loaded(hidden, files, Unknown.NO_SYMBOLS).after(trace, nothing, unknown)
+    assert [base.address for base in known.bases] == [BASE]
+    assert not known.lacks_bases
+    assert loaded(hidden, files, Unknown.NO_SYMBOLS, before=known).bases == known.bases
+    for incarnation in (12, 0):
+        listing = proc_modules.Modules([proc_modules.Module("probe_it", 0, 16384, incarnation)])
+        reloaded = loaded(listing, files, Unknown.NO_SYMBOLS, before=known)
+        assert reloaded.bases == ()
+        assert named(reloaded, BASE + 2) == "unknown", "it may lie there again, and have other code at the address"
+
+
+@needs_gcc
+def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_by_now(files: ModuleFiles) -> None:
+    listing = HIDDEN + "beside 4096 0 - Live 0x0000000000000000\n"
+    before = loaded(proc_modules.parse(listing, lambda name: 11), files, Unknown.NO_SYMBOLS).with_bases([Base("probe_it", BASE)])
+    beside, later = proc_modules.Module("beside", 0, 4096, 11), proc_modules.Module("later", 0, 4096, 12)
+    for now, name in (([beside], "[probe_it, unloaded]"), ([beside, later], "unknown")):
+        known = loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=before)
+        assert named(known, BASE + 2).endswith(name)
+        assert named(loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=known), BASE + 2).endswith(name)
+
+
+@needs_gcc
+def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) -> None:
+    far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
+    known = loaded(proc_modules.Modules(()), files, Unknown.NO_SYMBOLS, elsewhere=True)
+    for base in (BASE, BASE + 0x40000):
+        trace = Trace((Frame(base + far), Frame(base + cold)), modules=("probe_it",))
+        known = known.after(trace, nothing, unknown)
+    assert {base.address for base in known.bases} == {BASE, BASE + 0x40000}
+
+
+@needs_gcc
+def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: ModuleFiles) -> None:
+    known = loaded(proc_modules.parse(HIDDEN), files, Unknown.NO_SYMBOLS).with_bases([Base("probe_it", BASE)])
+    doubted = known.after(Trace((Frame(BASE + 3),)), nothing, unknown)
+    assert doubted.bases == ()
+    assert "does not lie at 0xffffffffc0123000 any more" in doubted.remarks[0]
+
+
+@needs_gcc
+@pytest.mark.parametrize(("told", "release"), [("srcversion", ""), ("", "6.2.0")])
+def test_the_file_of_another_build_is_not_used(told: str, release: str, tmp_path: Path) -> None:
+    path = build(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"name=probe_it\0", b"srcversion=AB\0"))
+    (tmp_path / "sys/probe_it").mkdir(parents=True)
+    if told:
+        (tmp_path / "sys/probe_it/srcversion").write_text("CD\n")
+    files = ModuleFiles(tmp_path, release, tmp_path / "sys")
+    reason = files.get("probe_it")
+    assert isinstance(reason, str)
+    assert ("another version" if told else "made for Linux 6.1.0, the kernel is 6.2.0") in reason
+
+
+@needs_gcc
+@pytest.mark.parametrize(("last", "is_used"), [(0xDD, True), (0xDE, False)])
+def test_the_file_of_another_build_is_known_by_its_build_id(last: int, is_used: bool, tmp_path: Path) -> None:
+    build(tmp_path)
+    notes = tmp_path / "sys/probe_it/notes"
+    notes.mkdir(parents=True)
+    (notes / ".note.gnu.build-id").write_bytes(b"\4\0\0\0\4\0\0\0\3\0\0\0GNU\0\xaa\xbb\xcc" + bytes([last]))
+    file = ModuleFiles(tmp_path, modules=tmp_path / "sys").get("probe_it")
+    assert isinstance(file, ModuleFile) is is_used
+    assert is_used or str(file).endswith("another build, its build id is aabbccdd, that of the loaded one aabbccde")
+
+
+def _offset(files: ModuleFiles, name: bytes) -> int:
+    (file,) = files.all_of(["probe_it"])
+    return next(at for at, _, function in file.core.functions if function == name)
+
+
+def by_kallsyms(raw: bytes, listing: str, before: Loaded | None = None) -> Loaded:
+    return loaded(proc_modules.parse(listing), ModuleFiles(), kallsyms.parse(raw).modules, before=before)
+
+
+NIC = "nic 32768 0 - Live 0xffffffffc0123000\n"
+
+
+def test_a_module_that_kallsyms_showed_is_still_named_when_it_has_gone() -> None:
+    known = by_kallsyms(KALLSYMS, NIC)
+    assert isinstance(known.table, Table)
+    later = by_kallsyms(b"".join(KALLSYMS.splitlines(keepends=True)[:2]), "", known)
+    assert named(later, 0xFFFFFFFFC0123210) == "nic_xmit+0x10/0xe00 [nic, unloaded]"
+    assert named(later, 0xFFFFFFFFC0129010) == "unknown"
+
+
+def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
+    known = by_kallsyms(KALLSYMS, NIC)
+    moved = KALLSYMS.replace(b"c012", b"c0f2")
+    later = by_kallsyms(moved, NIC.replace("c012", "c0f2"), known)
+    assert named(later, 0xFFFFFFFFC0123210) == "nic_xmit+0x10/0xe00 [nic, unloaded]"
+    assert isinstance(later.table, Table)
+    place = later.table.place_of(0xFFFFFFFFC0F23210)
+    assert isinstance(place, Place)
+    assert place.module == "nic"
+
+
+def test_what_lies_there_now_is_asked_before_what_lay_there_once() -> None:
+    known = by_kallsyms(KALLSYMS, NIC)
+    later = by_kallsyms(KALLSYMS, "other 32768 0 - Live 0xffffffffc0123000\n", known)
+    places = [chart.place_of(0xFFFFFFFFC0123210) for chart in later.charts]
+    assert isinstance(places[0], Place)
+    assert (places[0].name, places[0].module) == ("", "other")

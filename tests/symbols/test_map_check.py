@@ -1,0 +1,133 @@
+import pytest
+
+from klogd_py.record.types import Unknown
+from klogd_py.symbols.kaslr.architecture import X86_64, is_movable
+from klogd_py.symbols.map_check import Proof, Standing, compare, dotted, version_codes
+from klogd_py.symbols.symbol_table import Table
+from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
+
+
+@pytest.mark.parametrize(
+    ("release", "codes"),
+    [
+        ("2.6.21", {132629}),
+        ("2.6.21-1-686", {132629}),
+        ("2.6.21.5", {132629}),
+        ("1.3.43", {66347}),
+        ("6.18.44-fc-v769", {397868}),
+        ("3.0", {196608}),
+        ("3.0-rc1", {196608}),
+        ("4.14.300", {265983, 266028}),  # clamped by the kernel; OR-ed by the classic klogd
+        ("", set()),
+        ("unknown", set()),
+    ],
+)
+def test_the_numbers_that_a_version_symbol_may_have(release: str, codes: set[int]) -> None:
+    assert version_codes(release) == codes
+
+
+def test_a_version_number_in_words() -> None:
+    assert dotted(132629) == "2.6.21"
+
+
+def test_a_map_that_agrees_with_kallsyms_is_accepted() -> None:
+    verdict = judged(MAP, KALLSYMS)
+    assert (verdict.standing, verdict.proof, verdict.slide) == (Standing.ACCEPTED, Proof.KALLSYMS, 0)
+
+
+@pytest.mark.parametrize("slide", [0x1A00000, -0x200000])
+def test_the_slide_of_a_randomised_kernel_is_found(slide: int) -> None:
+    verdict = judged(MAP, moved(KALLSYMS, slide))
+    assert (verdict.standing, verdict.slide) == (Standing.ACCEPTED, slide)
+
+
+def test_a_map_with_one_function_longer_is_refused_with_an_example() -> None:
+    lines = MAP.splitlines(keepends=True)
+    longer = b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10)
+    verdict = judged(longer, KALLSYMS)
+    assert verdict.standing is Standing.REFUSED
+    assert "another kernel's" in verdict.reason
+    assert "is at 0x" in verdict.reason
+
+
+def test_symbols_that_kallsyms_leaves_out_do_not_refute_a_map() -> None:
+    some = b"".join(line for i, line in enumerate(KALLSYMS.splitlines(keepends=True)) if i % 3)
+    assert judged(MAP, some).proof is Proof.KALLSYMS
+
+
+def test_many_names_unknown_to_kallsyms_do_not_hide_that_the_rest_is_another_kernels() -> None:
+    strangers = b"".join(b"%016x T stranger_%d\n" % (BASE + 0x10 * i, i) for i in range(1, 100))
+    rest = moved(KALLSYMS, 0x10000)
+    kallsyms = b"%016x T _stext\n" % BASE + moved(rest, 0x10)
+    assert judged(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof is not Proof.KALLSYMS
+
+
+def test_kallsyms_without_a_common_name_refutes_what_only_its_name_vouches_for() -> None:
+    strangers = b"ffffffff81000000 T other\nffffffff81000100 T another\n"
+    assert judged(MAP, strangers, named=True).standing is Standing.REFUSED
+    assert judged(MAP, strangers, given=True).proof is Proof.GIVEN
+
+
+def test_a_version_symbol_of_another_kernel_refutes_even_a_given_map() -> None:
+    verdict = judged(MAP, None, version=132629, release="2.6.22", given=True)
+    assert (verdict.standing, verdict.reason) == (Standing.REFUSED, "made for Linux 2.6.21, the kernel is 2.6.22")
+
+
+def test_kallsyms_refutes_what_a_version_symbol_claims() -> None:
+    wrong = moved(MAP.replace(b"T _stext", b"T _began"), 0x40)
+    assert judged(wrong, KALLSYMS, version=132629, release="2.6.21").standing is Standing.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "named", "standing", "proof"),
+    [
+        (132629, False, False, Standing.ACCEPTED, Proof.VERSION),
+        (None, True, False, Standing.ACCEPTED, Proof.GIVEN),
+        (None, False, True, Standing.ACCEPTED, Proof.NAME),
+        (None, False, False, Standing.REFUSED, None),
+    ],
+)
+def test_what_a_map_is_accepted_on_where_kallsyms_is_hidden(
+    version: int | None, given: bool, named: bool, standing: Standing, proof: Proof | None
+) -> None:
+    verdict = judged(MAP, Unknown.HIDDEN, version=version, release="2.6.21", given=given, named=named)
+    assert (verdict.standing, verdict.proof) == (standing, proof)
+
+
+def test_what_was_mended_is_part_of_the_reason() -> None:
+    assert judged(MAP, KALLSYMS, remark="sorted in memory").reason.endswith("; sorted in memory")
+
+
+def test_a_single_agreeing_symbol_is_no_proof() -> None:
+    one = b"ffffffff81000000 T f\nffffffff81000100 A _end\n"
+    assert not compare(Table(one, ""), Table(one, "")).proves
+
+
+SIGNED = MAP + b"ffffffff81000a80 T entry_SYSCALL_64\nffffffff81001000 R __start_rodata\nffffffff81002000 B _end\n"
+
+
+@pytest.mark.parametrize(("by", "reason"), [(0x10, "_text is at"), (0x1000, "_text is at")])
+def test_a_map_that_was_moved_as_a_whole_is_refused(by: int, reason: str) -> None:
+    verdict = judged(moved(SIGNED.replace(b"_stext", b"_text"), by), None, given=True)
+    assert verdict.standing is Standing.REFUSED
+    assert reason in verdict.reason
+
+
+def test_a_map_in_which_all_behind_one_function_was_moved_is_refused() -> None:
+    lines = SIGNED.splitlines(keepends=True)
+    verdict = judged(b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10), None, given=True)
+    assert verdict.standing is Standing.REFUSED
+    assert "__start_rodata is at 0xffffffff81001010, where no linker puts it" in verdict.reason
+
+
+def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_with_it() -> None:
+    verdict = judged(SIGNED, moved(SIGNED, 0x1A001000))
+    assert verdict.standing is Standing.REFUSED
+    assert "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
+    assert judged(SIGNED, moved(SIGNED, 0x1A000000)).slide == 0x1A000000
+
+
+@pytest.mark.parametrize("release", ["9" * 5000, "6." + "9" * 5000, "6.1." + "9" * 5000])
+def test_a_release_of_endless_digits_is_no_error(release: str) -> None:
+    assert all(code < 1 << 48 for code in version_codes(release))
+    assert isinstance(is_movable(X86_64, release, None), bool)

@@ -1,0 +1,153 @@
+import os
+from pathlib import Path
+
+from klogd_py.config.schema import Names
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols.map_check import SAMPLES, Standing
+from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_table import Table
+from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
+
+
+def machine(folder: Path, files: dict[str, bytes]) -> Path:
+    """A machine with a smaller world: a folder with boot/ and proc/ in it."""
+    for name, content in files.items():
+        path = folder / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def looked_over(root: Path, release: str = "6.1.0", judge_all: bool = False) -> Survey:
+    sources = Sources(release, root, "", Names().search, str(root / "proc/kallsyms"), str(root / "proc/modules"))
+    return survey(sources, judge_all)
+
+
+def used(found: Survey, root: Path) -> str:
+    return f"/{found.in_use.path.relative_to(root)}" if found.in_use else ""
+
+
+OLD = b"c0100000 T f\nc0110000 A Version_%d\nc0120000 T other\nc0200000 A _end\n"
+V2_5_1, V2_4_18 = 2 << 16 | 5 << 8 | 1, 2 << 16 | 4 << 8 | 18
+
+
+def test_the_first_map_whose_version_matches_is_taken_and_the_others_have_their_reasons(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/boot/System.map": OLD % V2_5_1, "/usr/src/linux/System.map": OLD % V2_4_18})
+    found = looked_over(root, "2.4.18")
+    assert used(found, root) == "/usr/src/linux/System.map"
+    assert [(verdict.standing, verdict.reason) for verdict in found.verdicts] == [
+        (Standing.MISSING, "no such file"),
+        (Standing.REFUSED, "made for Linux 2.5.1, the kernel is 2.4.18"),
+        (Standing.MISSING, "no such file"),
+        (Standing.ACCEPTED, "its version symbol says 2.4.18"),
+    ]
+
+
+def test_the_places_of_the_classic_klogd_come_first_and_in_its_order(tmp_path: Path) -> None:
+    places = [
+        "/boot/System.map-6.1.0",
+        "/boot/System.map",
+        "/System.map",
+        "/usr/src/linux/System.map",
+        "/usr/lib/debug/boot/System.map-6.1.0",
+        "/lib/modules/6.1.0/System.map",
+        "/usr/lib/modules/6.1.0/System.map",
+        "/lib/modules/6.1.0/build/System.map",
+        "/System.map-6.1.0",
+        "/usr/src/linux/System.map-6.1.0",
+    ]
+    root = machine(tmp_path, dict.fromkeys(places, MAP) | {"/proc/kallsyms": KALLSYMS})
+    for place in places:
+        found = looked_over(root)
+        assert used(found, root) == place
+        (root / place.lstrip("/")).unlink()
+    assert looked_over(root).in_use is None
+
+
+def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
+    found = looked_over(machine(tmp_path, {"/proc/kallsyms": KALLSYMS}))
+    place = found.atlas.place_of(BASE + 0x45)
+    assert isinstance(place, Place)
+    assert (place.name, place.source) == ("function_1", "kallsyms")
+
+
+def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_kernel_is_right(tmp_path: Path) -> None:
+    """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
+    rows = [(BASE + 0x40 * i, f"f{i}") for i in range(4000)]
+    text = "".join(f"{address:016x} t {name}\n" for address, name in rows)
+    asked = {line.name.decode() for line in Table(text.encode(), "").spread(SAMPLES)}
+    moved_name = next(name for _, name in rows[2000:] if name not in asked)
+    shifted = [(address + 0x10 * (name == moved_name), name) for address, name in rows]
+    other = "".join(f"{address:016x} t {name}\n" for address, name in shifted)
+    root = machine(tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()})
+    found = looked_over(root)
+    assert "agrees with kallsyms" in found.headline + " ".join(found.summary)
+    wrong = []
+    for i, (address, name) in enumerate(rows[:-1]):  # where the last one ends nobody knows
+        place = found.atlas.place_of(address + 4)
+        assert isinstance(place, Place)
+        wrong += [i] if (place.name, place.offset) != (name, 4) else []
+    assert wrong == []
+
+
+def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)})
+    place = looked_over(root).atlas.place_of(BASE + 0x200045)
+    assert isinstance(place, Place)
+    assert (place.name, place.offset, place.source) == ("function_1", 5, str(root / "boot/System.map-6.1.0"))
+
+
+def test_an_address_in_a_module_without_symbols_names_the_module(tmp_path: Path) -> None:
+    files = {"/proc/kallsyms": KALLSYMS, "/proc/modules": b"nic 8192 0 - Live 0xffffffffa0000000\n"}
+    place = looked_over(machine(tmp_path, files)).atlas.place_of(0xFFFFFFFFA0000123)
+    assert isinstance(place, Place)
+    assert place.kernel_form == "+0x123/0x2000 [nic]"
+
+
+def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/proc/kallsyms": b"0000000000000000 T a\n0000000000000000 t b\n"})
+    found = looked_over(root)
+    assert found.atlas.place_of(BASE) is Unknown.HIDDEN
+    assert "kernel.kptr_restrict" in found.remarks[0]
+    assert "CAP_SYSLOG" in found.remarks[0]
+
+
+def test_a_machine_without_symbols_says_so_and_one_with_a_wrong_map_says_that(tmp_path: Path) -> None:
+    assert looked_over(tmp_path).atlas.place_of(BASE) is Unknown.NO_SYMBOLS
+    machine(tmp_path, {"/boot/System.map-6.1.0": OLD % V2_5_1})
+    assert looked_over(tmp_path).atlas.place_of(0xC0100010) is Unknown.WRONG_MAP
+
+
+def test_a_given_map_is_used_without_proof_and_refused_on_disproof(tmp_path: Path) -> None:
+    given = tmp_path / "my.map"
+    given.write_bytes(MAP)
+    (tmp_path / "kallsyms").write_bytes(KALLSYMS.replace(b"00 T function_8", b"30 T function_8"))
+    trusting = survey(Sources("6.1.0", given_map=str(given)))
+    doubting = survey(Sources("6.1.0", given_map=str(given), kallsyms=str(tmp_path / "kallsyms")))
+    assert trusting.in_use is not None
+    assert doubting.in_use is None
+
+
+def test_an_unreadable_map_is_refused(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/boot/System.map": MAP})
+    (root / "boot/System.map").chmod(0)
+    for folder in (root, *root.parents):
+        if folder.owner() == "root" and not folder.stat().st_mode & 1:
+            folder.chmod(0o755)  # pytest's own folders, which nobody else may enter
+    us = os.geteuid()
+    if us == 0:
+        os.seteuid(65534)  # root may read everything
+    try:
+        found = looked_over(root)
+    finally:
+        os.seteuid(us)
+    assert "Permission denied" in found.verdicts[1].reason
+
+
+def test_every_candidate_is_judged_when_asked_for(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/boot/System.map-6.1.0": MAP, "/System.map": b"!!\n", "/proc/kallsyms": KALLSYMS})
+    found = looked_over(root, judge_all=True)
+    assert len(found.verdicts) == len(Names().search)
+    assert used(found, root) == "/boot/System.map-6.1.0"
+    assert found.verdicts[2].standing is Standing.REFUSED

@@ -1,0 +1,176 @@
+import pytest
+
+from klogd_py.record.types import Place, Unknown
+from klogd_py.symbols.symbol_table import Aliases, Table
+
+TEXT32 = b"""\
+c0100000 T _text
+c010b800 T do_fork
+c010b900 T sys_fork
+c0120000 T schedule
+c0120400 T wake_up
+c0200000 A _end
+"""
+
+TEXT64 = b"""\
+0000000000000000 D per_cpu_start
+0000000000001000 d per_cpu_tail
+ffffffff81000000 T _text
+ffffffff81078650 t worker_thread
+ffffffff81078a00 T kthread
+ffffffff81500000 T _etext
+ffffffff81c00000 D init_task
+ffffffff81e00000 A _end
+ffffffffff600000 T vgettimeofday
+ffffffffff601000 T vsys_end
+"""
+
+
+def named(table: Table, address: int) -> str:
+    place = table.place_of(address)
+    return place.classic_form if isinstance(place, Place) else place.name
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (0xC00FFFFF, "OUTSIDE"),
+        (0xC0100000, "_text+0x0/0xb800"),
+        (0xC010B7FF, "_text+0xb7ff/0xb800"),
+        (0xC010B800, "do_fork+0x0/0x100"),
+        (0xC010B8FF, "do_fork+0xff/0x100"),
+        (0xC010B900, "sys_fork+0x0/0x14700"),
+        (0xC01FFFFF, "wake_up+0xdfbff/0xdfc00"),
+        (0xC0200000, "OUTSIDE"),
+        (0xFFFFFFFF, "OUTSIDE"),
+        (0xFFFFFFFFC010B860, "OUTSIDE"),
+        (0, "OUTSIDE"),
+    ],
+)
+def test_an_address_is_named_by_the_symbol_that_contains_it(address: int, expected: str) -> None:
+    assert named(Table(TEXT32, "map"), address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (0x10, "OUTSIDE"),  # a per-cpu offset is no address
+        (0x1010, "OUTSIDE"),
+        (0x7FFF12345678, "OUTSIDE"),  # user space
+        (0xFFFFFFFF81078690, "worker_thread+0x40/0x3b0"),
+        (0xFFFFFFFF81500010, "OUTSIDE"),  # behind _etext
+        (0xFFFFFFFF81C00008, "init_task+0x8/0x200000"),
+        (0xFFFFFFFFA0000010, "OUTSIDE"),  # behind _end, where modules are
+        (0xFFFFFFFFFF600010, "vgettimeofday+0x10/0x1000"),
+    ],
+)
+def test_holes_between_the_kernels_sections_name_nothing(address: int, expected: str) -> None:
+    assert named(Table(TEXT64, "map"), address) == expected
+
+
+def test_of_several_symbols_at_one_address_the_table_says_which_counts() -> None:
+    lines = b"c0100000 T first\nc0100000 t second\nc0100000 W last\nc0200000 T next\n"
+    assert named(Table(lines, "", aliases=Aliases.FIRST), 0xC0100004) == "first+0x4/0x100000"
+    assert named(Table(lines, "", aliases=Aliases.LAST), 0xC0100004) == "last+0x4/0x100000"
+
+
+def test_an_absolute_symbol_ends_its_predecessor_but_names_nothing() -> None:
+    table = Table(b"c0100000 T f\nc0100100 A Version_132629\nc0100200 T g\nc0100300 T h\n", "")
+    assert named(table, 0xC01000FF) == "f+0xff/0x100"
+    assert named(table, 0xC0100100) == "OUTSIDE"
+
+
+def test_an_absolute_symbol_does_not_hide_a_function_at_its_address() -> None:
+    table = Table(b"c0100000 T f\nc0100000 A marker\nc0100100 T g\n", "", aliases=Aliases.LAST)
+    assert named(table, 0xC0100010) == "f+0x10/0x100"
+
+
+def test_a_hole_ends_the_symbol_at_its_own_address_too() -> None:
+    table = Table(b"c0100000 T f\nc0100000 ! damaged\nc0100100 T g\nc0100200 T h\n", "")
+    assert named(table, 0xC0100010) == "OUTSIDE"
+    assert named(table, 0xC0100110) == "g+0x10/0x100"
+
+
+def test_a_distance_of_256_mib_is_no_function() -> None:
+    table = Table(b"c0100000 T f\nd0100000 T g\ne0100001 T h\n", "")
+    assert named(table, 0xD00FFFFF) == "f+0xfffffff/0x10000000"
+    assert named(table, 0xD0100000) == "OUTSIDE"
+
+
+def test_the_slide_is_what_the_running_kernel_adds() -> None:
+    table = Table(TEXT64, "map", slide=0x1A00000)
+    assert named(table, 0xFFFFFFFF82A78690) == "worker_thread+0x40/0x3b0"
+    assert table.names_at(0xFFFFFFFF82A78650) == {b"worker_thread"}
+
+
+def test_only_the_part_before_the_end_is_searched() -> None:
+    table = Table(TEXT32, "", end=TEXT32.index(b"c0120000"))
+    assert named(table, 0xC010B810) == "do_fork+0x10/0x100"
+    assert named(table, 0xC010B910) == "OUTSIDE"
+
+
+def test_a_module_column_becomes_the_places_module() -> None:
+    place = Table(b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms").place_of(
+        0xFFFFFFFFA0000010
+    )
+    assert place == Place("ext_init", 0x10, 0x120, "extfs", "t", "kallsyms")
+
+
+@pytest.mark.parametrize("address", [0xC0100010, 0xC010B860, 0xC0120010])
+def test_a_damaged_neighbour_line_leaves_no_wrong_name(address: int) -> None:
+    table = Table(TEXT32.replace(b"c010b900 T sys_fork", b"?!garbage here at all"), "")
+    assert named(table, address) in ("OUTSIDE", "_text+0x10/0xb800", "schedule+0x10/0x400")
+
+
+def test_a_symbol_is_found_by_its_whole_name_only() -> None:
+    table = Table(TEXT32, "")
+    assert table.address_of(b"fork") is None
+    assert table.address_of(b"do_fork") == 0xC010B800
+    assert table.place_of(0) is Unknown.OUTSIDE
+
+
+def test_a_buffer_without_an_address_is_no_table() -> None:
+    with pytest.raises(ValueError, match="address"):
+        Table(b"\n", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["W weak", "T strong"], "strong"),
+        (["T _text", "T _stext", "T startup_64"], "startup_64"),
+        (["T __entry_text_start", "T __do_it"], "__do_it"),
+        (["T __start_rodata", "T _x"], "_x"),
+        (["T _b", "T _a"], "_b"),
+        (["W __weak", "W weak"], "weak"),
+    ],
+)
+def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen: str) -> None:
+    rows = b"".join(b"ffffffff81000000 %s\n" % name.encode() for name in names) + b"ffffffff81000100 T next\n"
+    rows += b"ffffffff81000200 T end_of_it\n"
+    place = Table(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
+    assert isinstance(place, Place)
+    assert place.name == chosen
+
+
+@pytest.mark.parametrize(
+    "marker", ["__kprobes_text_end", "__entry_text_end", "__noinstr_text_start", "__start_rodata", "__x_end"]
+)
+def test_behind_a_mark_of_the_linkers_nothing_is_named(marker: str) -> None:
+    table = Table(
+        f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(), ""
+    )
+    assert table.place_of(0xFFFFFFFF81001008) is Unknown.OUTSIDE
+    assert isinstance(table.place_of(0xFFFFFFFF81000FFF), Place)
+
+
+@pytest.mark.parametrize("name", ["__unwind_start", "rcu_seq_end", "__do_once_start"])
+def test_functions_that_are_called_like_marks_are_named(name: str) -> None:
+    table = Table(f"ffffffff81000000 T {name}\nffffffff81001000 B _end\n".encode(), "")
+    assert isinstance(table.place_of(0xFFFFFFFF81000008), Place)
+
+
+def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> None:
+    table = Table(b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n", "")
+    assert isinstance(table.place_of(0xFFFFFFFF81000005), Place)
+    assert table.place_of(0xFFFFFFFF81000010) is Unknown.OUTSIDE

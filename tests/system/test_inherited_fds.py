@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from klogd_py.sources import kmsg_device
+from klogd_py.sources.kmsg_device import SourceUnavailable
+from klogd_py.system import inherited_fds
+from klogd_py.system.regular_file import FileTooLarge, NotRegularFile
+
+
+def test_a_descriptor_stands_for_the_file_whose_name_it_has_and_others_for_none() -> None:
+    assert inherited_fds.by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {"/proc/kallsyms": 3, "/dev/kmsg": 5}
+
+
+def test_a_file_that_was_handed_in_is_read_through_its_descriptor_and_whole_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "kallsyms"
+    file.write_text("first\n")
+    with file.open("rb") as opened:
+        file.rename(tmp_path / "elsewhere")
+        read = inherited_fds.reader({str(file): opened.fileno()})
+        assert (read(str(file)), read(str(file))) == (b"first\n", b"first\n")
+
+
+def test_a_file_that_was_not_handed_in_is_read_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "modules").write_text("as usual\n")
+    assert inherited_fds.reader({})(str(tmp_path / "modules")) == b"as usual\n"
+
+
+def test_what_was_handed_to_another_process_is_not_ours() -> None:
+    assert "LISTEN_PID" not in os.environ
+    assert inherited_fds.descriptors() == {}
+
+
+@pytest.mark.parametrize("count", ["x", "-1", "1000000", "9" * 5000, "1", ""])
+def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(tmp_path: Path, count: str) -> None:
+    (tmp_path / "capture").write_text("<6>one\n")
+    script = 'LISTEN_PID=$$ LISTEN_FDS=$1 LISTEN_FDNAMES=kmsg exec "$0" -m klogd_py --input "$2" --sink file:- --config /dev/null'
+    command = ["sh", "-c", f"{script} --style off", sys.executable, count, str(tmp_path / "capture")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (ran.returncode, ran.stdout.endswith("kernel: one\n")) == (0, True)
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(SourceUnavailable, match="not the kernel's log device"):
+        kmsg_device.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})
+
+
+@pytest.mark.parametrize("obstacle", [os.pipe, lambda: (os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY))])
+def test_a_descriptor_of_no_file_is_not_read(obstacle: Callable[[], tuple[int, int]]) -> None:
+    reading, other = obstacle()
+    try:
+        with pytest.raises(NotRegularFile):
+            inherited_fds.content(reading)
+    finally:
+        os.close(reading)
+        os.close(other)
+
+
+def test_a_descriptor_is_read_within_limits(tmp_path: Path) -> None:
+    (tmp_path / "kallsyms").touch()
+    os.truncate(tmp_path / "kallsyms", inherited_fds.LARGEST_BYTES + 1)
+    with (tmp_path / "kallsyms").open("rb") as opened, pytest.raises(FileTooLarge, match="limit"):
+        inherited_fds.content(opened.fileno())

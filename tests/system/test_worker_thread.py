@@ -1,0 +1,128 @@
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from klogd_py.system.worker_thread import Courier, Couriers, TooManyHang
+
+HANGS = """
+import asyncio, threading
+from klogd_py.system.worker_thread import Courier
+async def main():
+    courier = Courier("stuck")
+    try:
+        async with asyncio.timeout(0.1):
+            await courier.call(threading.Event().wait)
+    except TimeoutError:
+        print("given up")
+    courier.close()
+asyncio.run(main())
+"""
+
+
+def test_calls_are_made_one_after_the_other_in_one_thread() -> None:
+    async def ask() -> list[int]:
+        courier = Courier("c")
+        try:
+            return await asyncio.gather(*(courier.call(threading.get_ident) for _ in range(5)))
+        finally:
+            courier.close()
+
+    threads = asyncio.run(ask())
+    assert len({*threads}) == 1
+    assert threads[0] != threading.get_ident()
+
+
+def test_what_a_call_raises_is_raised_to_who_waits() -> None:
+    async def ask() -> None:
+        courier = Courier("c")
+        try:
+            with pytest.raises(ZeroDivisionError):
+                await courier.call(lambda: 1 // 0)
+        finally:
+            courier.close()
+
+    asyncio.run(ask())
+
+
+def test_a_call_that_hangs_does_not_keep_the_program_from_ending() -> None:
+    ran = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=10)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "given up\n", "")
+
+
+class Hanging:
+    """Calls that hang until they are let go, and how often they were made."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+        self.made = 0
+
+    def __call__(self) -> None:
+        self.made += 1
+        self.may_end.wait(10)
+
+
+def test_a_name_that_comes_and_goes_while_a_call_hangs_has_one_thread() -> None:
+    hanging = Hanging()
+
+    async def flap() -> int:
+        couriers = Couriers()
+        before = threading.active_count()
+        for _ in range(25):
+            courier = couriers.of("console")
+            call = asyncio.create_task(courier.call(hanging))
+            await asyncio.sleep(0.005)
+            call.cancel()
+            couriers.leave("console", courier)
+        grown = threading.active_count() - before
+        last = couriers.of("console")
+        hanging.may_end.set()
+        assert await last.call(lambda: 7) == 7
+        couriers.leave("console", last)
+        return grown
+
+    assert asyncio.run(flap()) == 1
+    assert hanging.made == 1, "what nobody waits for any more is not made"
+
+
+def test_threads_that_hang_for_nobody_have_a_limit_and_the_next_is_refused() -> None:
+    hanging = Hanging()
+
+    async def leave_behind() -> int:
+        couriers = Couriers(most_left=4)
+        before, refused = {*threading.enumerate()}, 0
+        for number in range(20):
+            courier = couriers.of(f"journal:/{number}")
+            call = asyncio.create_task(courier.call(hanging))
+            await asyncio.sleep(0.005)
+            if call.done():
+                assert isinstance(call.exception(), TooManyHang)
+                refused += 1
+            call.cancel()
+            couriers.leave(f"journal:/{number}", courier)
+        left = {*threading.enumerate()} - before
+        assert len(left) == 4
+        hanging.may_end.set()
+        while any(thread.is_alive() for thread in left):
+            await asyncio.sleep(0.01)
+        later = couriers.of("journal:/later")
+        assert await later.call(lambda: 1) == 1
+        later.close()
+        return refused
+
+    assert asyncio.run(leave_behind()) == 16
+
+
+def test_a_call_that_would_end_its_thread_is_answered_and_the_thread_goes_on() -> None:
+    async def ask() -> int:
+        courier = Courier("c")
+        try:
+            with pytest.raises(RuntimeError, match="SystemExit"):
+                await courier.call(lambda: sys.exit(1))
+            return await courier.call(lambda: 3)
+        finally:
+            courier.close()
+
+    assert asyncio.run(ask()) == 3

@@ -1,0 +1,58 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from klogd_py.watch.partial_import import parts_only
+
+FULL = "import sys; print(*sorted(name for name in sys.modules if name.startswith('large')))"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A package whose __init__ imports all of its parts."""
+    package = tmp_path / "large"
+    package.mkdir()
+    (package / "__init__.py").write_text("from large.wanted import X\nfrom large.unwanted import Y\n")
+    (package / "wanted.py").write_text("X = 1\n")
+    (package / "unwanted.py").write_text("Y = 2\n")
+    (package / "greedy.py").write_text("from large import Y\n")
+    return tmp_path
+
+
+def run(large: Path, code: str) -> list[str]:
+    code = f"from klogd_py.watch.partial_import import parts_only\n{code}\n{FULL}"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env={"PYTHONPATH": str(large)}).stdout.split()
+
+
+def test_one_part_comes_without_the_others(large: Path) -> None:
+    assert run(large, "with parts_only('large'):\n    from large.wanted import X") == ["large.wanted"]
+
+
+def test_whoever_imports_the_package_later_has_all_of_it(large: Path) -> None:
+    assert run(large, "with parts_only('large'):\n    import large.wanted\nfrom large import Y") == [
+        "large",
+        "large.unwanted",
+        "large.wanted",
+    ]
+
+
+def test_a_part_that_wants_the_whole_says_so_and_can_be_had_with_it(large: Path) -> None:
+    code = "try:\n    with parts_only('large'):\n        import large.greedy\nexcept ImportError:\n    import large.greedy"
+    assert run(large, code) == ["large", "large.greedy", "large.unwanted", "large.wanted"]
+
+
+def test_a_package_that_is_not_installed_is_still_not_there() -> None:
+    with pytest.raises(ImportError), parts_only("no_such_package"):
+        __import__("no_such_package.part")
+
+
+def test_the_watch_for_modules_does_without_most_of_pyroute2() -> None:
+    code = (
+        "import sys\nfrom klogd_py.watch.watcher import _module_watch\n"
+        "watch = _module_watch()\nassert watch.fileno() >= 0\nwatch.changed_modules()\nwatch.close()\n"
+        "assert 'pyroute2.netlink.uevent' in sys.modules\nassert 'pyroute2.iproute' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

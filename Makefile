@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The two commands that matter: `make run` shows this machine's kernel log with names; `make test` tests it all, but for what
 # needs other kernels: `make vm`.
 # `make install` honours DESTDIR, PREFIX and SYSCONFDIR.

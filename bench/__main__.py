@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """``python -m bench``: the command line of ``scripts/bench``."""
 
 import argparse
@@ -34,7 +35,11 @@ def main() -> int:
         lines = report.summary(runs)
         print(f"\n{report.machine()}\n\n{report.table(lines)}")
         if options.json:
-            options.json.write_bytes(msgspec.json.format(msgspec.json.encode({"machine": report.machine(), "runs": runs})))
+            options.json.write_bytes(
+                msgspec.json.format(
+                    msgspec.json.encode({"machine": report.machine(), "runs": runs})
+                )
+            )
         if options.svg:
             options.svg.write_text(report.chart(lines))
     if options.parts == "growth":
@@ -57,7 +62,9 @@ def growth(options: argparse.Namespace) -> int:
 
 
 def race(options: argparse.Namespace) -> list[Run]:
-    """All contenders at all rates, one after the other and then again, so that what the machine does meanwhile hits all."""
+    """All contenders at all rates, one after the other and then again, so that what the machine
+    does meanwhile hits all.
+    """
     runs = []
     with tempfile.TemporaryDirectory() as name, kmsg_load.unlimited():
         programs = kmsg_load.build(Path(name))
@@ -68,7 +75,9 @@ def race(options: argparse.Namespace) -> list[Run]:
             "busybox": contenders.busybox,
             "c": contenders.floor(programs["reader"]),
         }
-        chosen = {key: build for key, build in builds.items() if not options.only or key in options.only}
+        chosen = {
+            key: build for key, build in builds.items() if not options.only or key in options.only
+        }
         for job in (Job(word) for word in options.jobs):
             able = [build for build in chosen.values() if _is_able(build, job)]
             for _ in range(options.runs):
@@ -90,16 +99,37 @@ def _is_able(build: Build, job: Job) -> bool:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Print what klogd-py costs on this machine, beside others."
+        prog="scripts/bench",
+        description="Print what klogd-py costs on this machine, beside others.",
     )
-    parser.add_argument("parts", nargs="?", choices=("all", "micro", "race", "growth"), default="all", help=_PARTS)
-    parser.add_argument("--quick", action="store_true", help="one short run at low rates, no map of ten million lines")
-    parser.add_argument("--runs", type=int, metavar="N", help="runs of each, of which the median counts (5)")
-    parser.add_argument("--rates", type=_rates, metavar="N,N", help="records a second (10000,...,400000)")
+    parser.add_argument(
+        "parts", nargs="?", choices=("all", "micro", "race", "growth"), default="all", help=_PARTS
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one short run at low rates, no map of ten million lines",
+    )
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="runs of each, of which the median counts (5)"
+    )
+    parser.add_argument(
+        "--rates", type=_rates, metavar="N,N", help="records a second (10000,...,400000)"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="how long to write for (3)")
-    parser.add_argument("--jobs", type=lambda text: text.split(","), default=["file", "syslog"], help="file,syslog")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="klogd-py,rsyslog,syslog-ng,busybox,c")
-    parser.add_argument("--soak", type=int, metavar="N", default=SOAK_RECORDS, help="records for the last curve (50 million)")
+    parser.add_argument(
+        "--jobs", type=lambda text: text.split(","), default=["file", "syslog"], help="file,syslog"
+    )
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), help="klogd-py,rsyslog,syslog-ng,busybox,c"
+    )
+    parser.add_argument(
+        "--soak",
+        type=int,
+        metavar="N",
+        default=SOAK_RECORDS,
+        help="records for the last curve (50 million)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all runs here")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart here")
     options = parser.parse_args()

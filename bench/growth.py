@@ -1,4 +1,8 @@
-"""What does klogd-py cost as things grow: its sinks, its symbols, its modules, the time that it has been running?"""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What does klogd-py cost as things grow.
+
+Its sinks, its symbols, its modules, the time that it has been running?
+"""
 
 import os
 import signal
@@ -39,7 +43,10 @@ def curves(writer: Path, soak_records: int) -> list[Curve]:
     """All of them; ``soak_records`` are what the last one carries."""
     return [
         Curve("file sinks", [_once(writer, size, _sinks(size)) for size in (1, 2, 4, 8)]),
-        Curve("lines of the map", [_once(writer, size, _map(size)) for size in (10_000, 100_000, 1_000_000, 10_000_000)]),
+        Curve(
+            "lines of the map",
+            [_once(writer, size, _map(size)) for size in (10_000, 100_000, 1_000_000, 10_000_000)],
+        ),
         Curve("modules", [_once(writer, size, _modules(size)) for size in (10, 100, 1000)]),
         _soak(writer, soak_records),
     ]
@@ -50,20 +57,31 @@ Setting = Callable[[Path], tuple[str, list[str]]]
 
 
 def _sinks(count: int) -> Setting:
-    return lambda folder: ("", [word for number in range(count) for word in ("--sink", f"file:{folder}/log{number}")])
+    return lambda folder: (
+        "",
+        [word for number in range(count) for word in ("--sink", f"file:{folder}/log{number}")],
+    )
 
 
 def _map(lines: int) -> Setting:
     def setting(folder: Path) -> tuple[str, list[str]]:
         write_map(folder / "System.map", lines)
-        return '[names]\nkallsyms = ""\n', ["--map", str(folder / "System.map"), "--sink", f"file:{folder}/log"]
+        return '[names]\nkallsyms = ""\n', [
+            "--map",
+            str(folder / "System.map"),
+            "--sink",
+            f"file:{folder}/log",
+        ]
 
     return setting
 
 
 def _modules(count: int) -> Setting:
     def setting(folder: Path) -> tuple[str, list[str]]:
-        rows = [f"module_{number} 16384 0 - Live {0xFFFFFFFFC0000000 + number * 0x10000:#x}\n" for number in range(count)]
+        rows = [
+            f"module_{number} 16384 0 - Live {0xFFFFFFFFC0000000 + number * 0x10000:#x}\n"
+            for number in range(count)
+        ]
         (folder / "modules").write_text("".join(rows))
         return f'[names]\nmodules = "{folder}/modules"\n', ["--sink", f"file:{folder}/log"]
 
@@ -80,7 +98,10 @@ def _soak(writer: Path, records: int) -> Curve:
     count = records // SOAK_PORTIONS
     with _running(lambda folder: ("", ["--sink", "file:/dev/null"])) as pid:
         sizes = range(count, records + 1, count)
-        return Curve("records carried so far", [_portion(writer, pid, size, SOAK_RATE, count) for size in sizes])
+        return Curve(
+            "records carried so far",
+            [_portion(writer, pid, size, SOAK_RATE, count) for size in sizes],
+        )
 
 
 def _portion(writer: Path, pid: int, size: int, rate: int, count: int) -> Point:
@@ -96,7 +117,9 @@ def _running(setting: Setting) -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="klogd-bench-") as name:
         folder = Path(name)
         contender = klogd_py_with(folder, *setting(folder))
-        process = subprocess.Popen(contender.command, env={**os.environ, **contender.environment}, start_new_session=True)
+        process = subprocess.Popen(
+            contender.command, env={**os.environ, **contender.environment}, start_new_session=True
+        )
         try:
             time.sleep(SETTLED_S)
             yield process.pid

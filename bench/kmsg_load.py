@@ -1,4 +1,8 @@
-"""The load: our writer and our observer, built from C, and the kernel's settings that let the writer write."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The load.
+
+Our writer and our observer, built from C, and the kernel's settings that let the writer write.
+"""
 
 import shutil
 import subprocess
@@ -25,12 +29,17 @@ def build(folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """Let processes write to /dev/kmsg as fast as they can, for as long as this lasts; raises NotToBeHad."""
+    """Let processes write to /dev/kmsg as fast as they can, for as long as this lasts.
+
+    Raises NotToBeHad.
+    """
     try:
         before = SWITCH.read_text()
         SWITCH.write_text("on\n")
     except OSError as error:
-        raise NotToBeHad(f"a /dev/kmsg that may be written to without a limit: {SWITCH}: {error.strerror}") from error
+        raise NotToBeHad(
+            f"a /dev/kmsg that may be written to without a limit: {SWITCH}: {error.strerror}"
+        ) from error
     try:
         yield
     finally:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Sees records arrive: observer file PATH TAG, or observer syslog SOCKET TAG, until SIGTERM.
  *
  * Prints for each record with the tag, at the end, how many nanoseconds after its writing it was there. A file is looked at

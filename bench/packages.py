@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Where do the programs come from that klogd-py is compared with?
 
-Debian's packages, unpacked into a cache rather than installed: two syslog daemons cannot be installed at a time, and the
-machine's own is left alone.
+Debian's packages, unpacked into a cache rather than installed: two syslog daemons cannot be
+installed at a time, and the machine's own is left alone.
 """
 
 import os
@@ -18,12 +19,17 @@ class NotToBeHad(OSError):
 
 
 def unpacked(package: str) -> Path:
-    """The root of an unpacked package with the libraries that it needs and this machine lacks; raises NotToBeHad."""
+    """The root of an unpacked package with the libraries that it needs and this machine lacks.
+
+    Raises NotToBeHad.
+    """
     root = CACHE / package
     if (root / ".complete").exists():
         return root
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise NotToBeHad(f"{package}: only to be had from Debian's archive, and there is no apt-get here")
+        raise NotToBeHad(
+            f"{package}: only to be had from Debian's archive, and there is no apt-get here"
+        )
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     _fetch(package, root)
@@ -44,18 +50,29 @@ def library_path(root: Path) -> str:
 
 
 def _libraries(archive: Path) -> list[str]:
-    """``libc6 (>= 2.34), libnet1 (>= 1.1.2.1), lsb-base | x``: the first of each alternative that is a library."""
-    depends = subprocess.run(["dpkg-deb", "-f", archive, "Depends"], check=True, capture_output=True, text=True).stdout
+    """``libc6 (>= 2.34), libnet1 (>= 1.1.2.1), lsb-base | x``.
+
+    The first of each alternative that is a library.
+    """
+    depends = subprocess.run(
+        ["dpkg-deb", "-f", archive, "Depends"], check=True, capture_output=True, text=True
+    ).stdout
     names = [re.split(r"[ |(:]", part.strip(), maxsplit=1)[0] for part in depends.split(",")]
     return [name for name in names if name.startswith("lib")]
 
 
 def _is_installed(package: str) -> bool:
-    done = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True)
+    done = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True
+    )
     return "installed" in done.stdout.split()
 
 
 def _fetch(package: str, root: Path) -> None:
-    done = subprocess.run(["apt-get", "-q", "download", package], cwd=root, capture_output=True, text=True)
+    done = subprocess.run(
+        ["apt-get", "-q", "download", package], cwd=root, capture_output=True, text=True
+    )
     if done.returncode:
-        raise NotToBeHad(f"{package}: apt-get download failed: {done.stderr.strip().splitlines()[-1:]}")
+        raise NotToBeHad(
+            f"{package}: apt-get download failed: {done.stderr.strip().splitlines()[-1:]}"
+        )

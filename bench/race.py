@@ -1,4 +1,8 @@
-"""One run: a contender does a job while the writer writes; what did it cost, and what has come out?"""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One run: a contender does a job while the writer writes.
+
+What did it cost, and what has come out?
+"""
 
 import os
 import signal
@@ -11,13 +15,18 @@ from msgspec import Struct
 
 from bench.contenders import Build, Job
 
-SETTLED_S = 2.0  # for reading what is in the ring already, and for what comes after the start
-ARRIVAL_S = 8.0  # so long at most for the last record
+# For reading what is in the ring already, and for what comes after the start
+SETTLED_S = 2.0
+# So long at most for the last record
+ARRIVAL_S = 8.0
 POLL_S = 0.02
 
 
 class Run(Struct, frozen=True):
-    """What one run has shown. ``wanted_rate`` and ``rate`` count records a second; latencies are microseconds."""
+    """What one run has shown. ``wanted_rate`` and ``rate`` count records a second.
+
+    Latencies are microseconds.
+    """
 
     contender: str
     job: str
@@ -25,7 +34,8 @@ class Run(Struct, frozen=True):
     rate: float
     records: int
     arrived: int
-    cpu_us: float  # user and system, per record written
+    # User and system, per record written
+    cpu_us: float
     rss_mib: float
     first_s: float
     latency_us: float = 0.0
@@ -39,7 +49,9 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
         target = folder / ("log" if job is Job.FILE else "socket")
         contender = build(job, target, folder)
         tag = f"bench{os.getpid()}x{time.monotonic_ns()}"
-        observer = subprocess.Popen([programs["observer"], job.value, target, tag], stdout=subprocess.PIPE)
+        observer = subprocess.Popen(
+            [programs["observer"], job.value, target, tag], stdout=subprocess.PIPE
+        )
         time.sleep(0.1)
         started_s = time.monotonic()
         process = subprocess.Popen(
@@ -54,7 +66,9 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
             time.sleep(SETTLED_S)
             before_us = cpu_us(process.pid)
             count = int(rate * seconds)
-            written = subprocess.run([programs["writer"], str(rate), str(count), tag], check=True, capture_output=True)
+            written = subprocess.run(
+                [programs["writer"], str(rate), str(count), tag], check=True, capture_output=True
+            )
             settled(process.pid)
             used_us, rss = cpu_us(process.pid) - before_us, rss_mib(process.pid)
         finally:
@@ -64,18 +78,35 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
             seen = sorted(int(line) / 1000 for line in observer.communicate()[0].split())
         middle, late = (seen[len(seen) // 2], seen[len(seen) * 99 // 100]) if seen else (0.0, 0.0)
         return Run(
-            contender.name, job.value, rate, float(written.stdout), count, len(seen), used_us / count, rss, first_s, middle, late
+            contender.name,
+            job.value,
+            rate,
+            float(written.stdout),
+            count,
+            len(seen),
+            used_us / count,
+            rss,
+            first_s,
+            middle,
+            late,
         )
 
 
 def cpu_us(leader: int) -> float:
     """User and system time of all threads of all processes of a session."""
-    return sum(int(path.read_text().split()[0]) for pid in _members(leader) for path in _tasks(pid)) / 1000
+    return (
+        sum(int(path.read_text().split()[0]) for pid in _members(leader) for path in _tasks(pid))
+        / 1000
+    )
 
 
 def rss_mib(leader: int) -> float:
     """Resident memory of all processes of a session but for a shell that only waits."""
-    return sum(_resident_mib(pid) for pid in _members(leader) if Path(f"/proc/{pid}/comm").read_text() != "sh\n")
+    return sum(
+        _resident_mib(pid)
+        for pid in _members(leader)
+        if Path(f"/proc/{pid}/comm").read_text() != "sh\n"
+    )
 
 
 def _members(leader: int) -> list[int]:
@@ -100,7 +131,10 @@ def _resident_mib(pid: int) -> float:
 
 
 def _first(target: Path, started_s: float) -> float:
-    """Seconds until the first record is in the file; 0 for a contender that leaves out what was there before."""
+    """Seconds until the first record is in the file.
+
+    0 for a contender that leaves out what was there before.
+    """
     while time.monotonic() < started_s + 2:
         if target.stat().st_size:
             return time.monotonic() - started_s

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The floor: what it costs to carry records from /dev/kmsg and to do nothing with them.
  *
  * reader file PATH: the raw bytes to a file, what is there in one write. reader syslog SOCKET: one datagram each.

@@ -1,4 +1,8 @@
-"""What do the runs come to: a table for people, JSON for programs, a chart for the documentation."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What do the runs come to.
+
+A table for people, JSON for programs, a chart for the documentation.
+"""
 
 import os
 import platform
@@ -15,7 +19,10 @@ REFERENCE = "rsyslog"
 
 
 class Line(Struct, frozen=True):
-    """The medians of all runs of one contender at one job and rate; ``ratio`` is its CPU to the reference's."""
+    """The medians of all runs of one contender at one job and rate.
+
+    ``ratio`` is its CPU to the reference's.
+    """
 
     contender: str
     job: str
@@ -37,7 +44,9 @@ def summary(runs: Sequence[Run]) -> list[Line]:
     for run in runs:
         groups.setdefault((run.job, run.wanted_rate, run.contender), []).append(run)
     cpu = {key: statistics.median(run.cpu_us for run in group) for key, group in groups.items()}
-    return [_line(group, cpu.get((key[0], key[1], REFERENCE))) for key, group in sorted(groups.items())]
+    return [
+        _line(group, cpu.get((key[0], key[1], REFERENCE))) for key, group in sorted(groups.items())
+    ]
 
 
 def _line(group: Sequence[Run], reference_us: float | None) -> Line:
@@ -61,7 +70,9 @@ def _line(group: Sequence[Run], reference_us: float | None) -> Line:
 
 def table(lines: Sequence[Line]) -> str:
     """For people, in Markdown."""
-    rows = ["| job | rate | program | CPU us/record | ratio | lost % | latency us | 99th us | RSS MiB | first record s |"]
+    rows = [
+        "| job | rate | program | CPU us/record | ratio | lost % | latency us | 99th us | RSS MiB | first record s |"
+    ]
     rows.append("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for line in lines:
         ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
@@ -79,8 +90,13 @@ def _ceilings(lines: Sequence[Line]) -> list[str]:
         best: dict[str, int] = {}
         for line in lines:
             if line.job == job:
-                best[line.contender] = max(best.get(line.contender, 0), line.wanted_rate if line.lossless else 0)
-        rows.append(f"{job}, highest rate without loss: " + ", ".join(f"{name} {rate:,}" for name, rate in best.items()))
+                best[line.contender] = max(
+                    best.get(line.contender, 0), line.wanted_rate if line.lossless else 0
+                )
+        rows.append(
+            f"{job}, highest rate without loss: "
+            + ", ".join(f"{name} {rate:,}" for name, rate in best.items())
+        )
     return rows
 
 
@@ -91,7 +107,12 @@ def machine() -> str:
     return f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}, load {load}, {when}"
 
 
-_COLOURS = {"klogd-py": "#0b62a4", "rsyslog": "#c0392b", "busybox": "#7a5195", "syslog-ng": "#d98200"}
+_COLOURS = {
+    "klogd-py": "#0b62a4",
+    "rsyslog": "#c0392b",
+    "busybox": "#7a5195",
+    "syslog-ng": "#d98200",
+}
 _OTHERS_COLOUR = "#5c6b73"
 _WIDTH, _HEIGHT, _LEFT, _TOP = 340, 220, 60, 40
 _PER_ROW = 2
@@ -104,10 +125,20 @@ def chart(lines: Sequence[Line]) -> str:
         of_job = [line for line in lines if line.job == job]
         rates = sorted({line.wanted_rate for line in of_job})
         series = {
-            name: [(rates.index(line.wanted_rate), line.cpu_us) for line in of_job if line.contender == name]
+            name: [
+                (rates.index(line.wanted_rate), line.cpu_us)
+                for line in of_job
+                if line.contender == name
+            ]
             for name in sorted({line.contender for line in of_job})
         }
-        panels.append(_Panel(f"kernel log to {job}: CPU per record (us)", [f"{rate // 1000} k/s" for rate in rates], series))
+        panels.append(
+            _Panel(
+                f"kernel log to {job}: CPU per record (us)",
+                [f"{rate // 1000} k/s" for rate in rates],
+                series,
+            )
+        )
     return _drawing(panels)
 
 
@@ -144,7 +175,11 @@ def _short(size: int) -> str:
 
 
 class _Panel(Struct, frozen=True):
-    """One chart: for each name its points, as places on the axis of ``ticks`` (of one or two lines) and microseconds."""
+    """One chart.
+
+    For each name its points, as places on the axis of ``ticks`` (of one or two lines) and
+    microseconds.
+    """
 
     title: str
     ticks: list[str]
@@ -157,7 +192,11 @@ def _drawing(panels: Sequence[_Panel]) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{rows * height}" font-family="sans-serif"'
     parts = [head + ' font-size="12"><rect width="100%" height="100%" fill="white"/>']
     for place, panel in enumerate(panels):
-        parts += _drawn(panel, place % _PER_ROW * (_WIDTH + 2 * _LEFT) + _LEFT, place // _PER_ROW * height + _TOP)
+        parts += _drawn(
+            panel,
+            place % _PER_ROW * (_WIDTH + 2 * _LEFT) + _LEFT,
+            place // _PER_ROW * height + _TOP,
+        )
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -181,11 +220,18 @@ def _drawn(panel: _Panel, left: int, top: int) -> list[str]:
     ]
     for step in range(5):
         value = top_us * step / 4
-        parts.append(f'<text x="{left - 6}" y="{y(value) + 4:.0f}" text-anchor="end">{value:.1f}</text>')
+        parts.append(
+            f'<text x="{left - 6}" y="{y(value) + 4:.0f}" text-anchor="end">{value:.1f}</text>'
+        )
     for number, (name, points) in enumerate(panel.series.items()):
         colour = _COLOURS.get(name, _OTHERS_COLOUR)
         path = " ".join(f"{x(place):.0f},{y(value):.0f}" for place, value in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x(place):.0f}" cy="{y(value):.0f}" r="3" fill="{colour}"/>' for place, value in points]
-        parts.append(f'<text x="{left + number * 80}" y="{bottom + 44}" fill="{colour}">{name}</text>')
+        parts += [
+            f'<circle cx="{x(place):.0f}" cy="{y(value):.0f}" r="3" fill="{colour}"/>'
+            for place, value in points
+        ]
+        parts.append(
+            f'<text x="{left + number * 80}" y="{bottom + 44}" fill="{colour}">{name}</text>'
+        )
     return parts

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What does each stage take of one record, in a batch as the daemon has it?"""
 
 import os
@@ -41,17 +42,25 @@ def figures() -> list[Figure]:
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
         "question: which may hold an address": lambda: suspects(texts),
-        "translate, question included": lambda: translate(records, nowhere, Manner(), clock.walls_of),
+        "translate, question included": lambda: translate(
+            records, nowhere, Manner(), clock.walls_of
+        ),
         "frame for a file": lambda: to_file.frames(entries),
         "frame for syslog": lambda: [to_syslog.frame(entry) for entry in entries],
         "frame and write to /dev/null": lambda: to_file.send(entries),
     }
-    found = [Figure(f"stage: {name}", cpu_s(job) / BATCH * 1e6, "us/record") for name, job in jobs.items()]
+    found = [
+        Figure(f"stage: {name}", cpu_s(job) / BATCH * 1e6, "us/record")
+        for name, job in jobs.items()
+    ]
     return [*_read(), *found, _position()]
 
 
 def sample(number: int) -> bytes:
-    """A record as kernels write them: one in ten with a dictionary, one in four with a number that might be an address."""
+    """A record as kernels write them.
+
+    One in ten with a dictionary, one in four with a number that might be an address.
+    """
     text = b"eth%d: link up, 1000Mbps, full-duplex"
     if number % 4 == 0:
         text = b"pci 0000:00:1f.%d: [mem 0xfed00000-0xfed003ff] reserved"
@@ -86,11 +95,16 @@ def _read() -> list[Figure]:
     try:
         while os.read(descriptor, kmsg_format.BUFFER_BYTES):
             count += 1
-    except OSError:  # nothing more, or the ring has overrun us
+    # Nothing more, or the ring has overrun us
+    except OSError:
         pass
     finally:
         os.close(descriptor)
-    return [Figure("stage: read", (time.process_time_ns() - before_ns) / max(count, 1) / 1000, "us/record")]
+    return [
+        Figure(
+            "stage: read", (time.process_time_ns() - before_ns) / max(count, 1) / 1000, "us/record"
+        )
+    ]
 
 
 def _position() -> Figure:

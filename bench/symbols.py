@@ -1,4 +1,8 @@
-"""What do names cost: opening maps, looking up, reading kallsyms, translating an oops and a large log?"""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What do names cost.
+
+Opening maps, looking up, reading kallsyms, translating an oops and a large log?
+"""
 
 import resource
 import shutil
@@ -26,7 +30,12 @@ def figures(folder: Path, *, quick: bool) -> list[Figure]:
     found: list[Figure] = []
     for lines in (100_000, 1_000_000) if quick else (100_000, 1_000_000, 10_000_000):
         found += _map(folder / "System.map", lines)
-    return [*found, *_kallsyms(), _oops(folder / "System.map"), _translate(folder, LOG_MIB // 8 if quick else LOG_MIB)]
+    return [
+        *found,
+        *_kallsyms(),
+        _oops(folder / "System.map"),
+        _translate(folder, LOG_MIB // 8 if quick else LOG_MIB),
+    ]
 
 
 def _map(path: Path, lines: int) -> list[Figure]:
@@ -48,17 +57,27 @@ def _map(path: Path, lines: int) -> list[Figure]:
 def write_map(path: Path, lines: int) -> None:
     """A map of so many functions, from `FIRST` on, `APART` bytes each."""
     with path.open("w") as file:
-        file.writelines(f"{FIRST + APART * number:016x} T function_number_{number}\n" for number in range(lines))
+        file.writelines(
+            f"{FIRST + APART * number:016x} T function_number_{number}\n" for number in range(lines)
+        )
 
 
 def _processes() -> list[Figure]:
-    """One process for each address, as decode_stacktrace.sh has it; the object is the smallest that there is."""
+    """One process for each address, as decode_stacktrace.sh has it.
+
+    The object is the smallest that there is.
+    """
     start_s = time.perf_counter()
     for _ in range(20):
-        subprocess.run(["addr2line", "-f", "-e", shutil.which("true") or sys.executable, "0x1000"], stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["addr2line", "-f", "-e", shutil.which("true") or sys.executable, "0x1000"],
+            stdout=subprocess.DEVNULL,
+        )
     return [
         Figure(
-            "  addr2line, a process for each address, on a program without symbols", 20 / (time.perf_counter() - start_s), "/s"
+            "  addr2line, a process for each address, on a program without symbols",
+            20 / (time.perf_counter() - start_s),
+            "/s",
         )
     ]
 
@@ -74,7 +93,11 @@ def _kallsyms() -> list[Figure]:
         return []
     return [
         Figure("read /proc/kallsyms", cpu_s(lambda: kallsyms.parse(path.read_bytes())) * 1e3, "ms"),
-        Figure("draw a whole survey of this machine, which is swapped in by one assignment", cpu_s(_survey) * 1e3, "ms"),
+        Figure(
+            "draw a whole survey of this machine, which is swapped in by one assignment",
+            cpu_s(_survey) * 1e3,
+            "ms",
+        ),
     ]
 
 
@@ -85,11 +108,17 @@ def _survey() -> object:
 
 def _oops(path: Path) -> Figure:
     table = Table(system_map.load(path).lines, "")
-    lines = ["BUG: kernel NULL pointer dereference, address: 0000000000000000", f"RIP: 0010:{FIRST + 5:#x}", "Call Trace:"]
+    lines = [
+        "BUG: kernel NULL pointer dereference, address: 0000000000000000",
+        f"RIP: 0010:{FIRST + 5:#x}",
+        "Call Trace:",
+    ]
     lines += [f" {FIRST + APART * number + 9:#x}" for number in range(40)]
     records = [Record(line, 4, number, number) for number, line in enumerate(lines)]
     return Figure(
-        "translate an oops of 41 addresses", cpu_s(lambda: translate(records, table.place_of, Manner(), at_no_time)) * 1e3, "ms"
+        "translate an oops of 41 addresses",
+        cpu_s(lambda: translate(records, table.place_of, Manner(), at_no_time)) * 1e3,
+        "ms",
     )
 
 
@@ -101,9 +130,21 @@ def _translate(folder: Path, mib: int) -> Figure:
     with log.open("wb") as file:
         for _ in range(mib):
             file.write(line * ((1 << 20) // len(line)))
-    command = [sys.executable, "-m", "klogd_py", "translate", "--map", str(folder / "System.map"), str(log)]
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "translate",
+        "--map",
+        str(folder / "System.map"),
+        str(log),
+    ]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Figure(f"klogd-py translate, {mib} MiB without an oops, start-up included", log.stat().st_size / 1e6 / seconds, "MB/s")
+    return Figure(
+        f"klogd-py translate, {mib} MiB without an oops, start-up included",
+        log.stat().st_size / 1e6 / seconds,
+        "MB/s",
+    )

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Writes to /dev/kmsg at an even rate: writer RATE COUNT TAG. Prints the rate that it reached.
  *
  * "<15>TAG: NUMBER NANOSECONDS pci 0000:00:1f.3: [mem 0xfed00000-0xfed003ff] reserved": user.debug, which no console shows; the

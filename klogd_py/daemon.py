@@ -1,4 +1,6 @@
-"""The long-running service: builds its parts from one Config, and reacts to signals, changed files and modules.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The long-running service: builds its parts from one Config, and reacts to signals, changed files
+and modules.
 
 The only place where concrete sources and watchers are named. One event loop.
 """
@@ -41,16 +43,23 @@ from klogd_py.system.jobs import Jobs
 from klogd_py.watch.watcher import Follower
 
 STOP_LIMIT_S = 5.0
-SETTLED_S = 0.2  # records may flow for so long before the watchers, slow to import, are started
+# Records may flow for so long before the watchers, slow to import, are started
+SETTLED_S = 0.2
 
 logger = logging.getLogger("klogd_py")
 
 
 class Daemon:
-    """One run. Everything that changes while it runs is an attribute here, in the mailroom or in the source."""
+    """One run.
 
-    def __init__(self, invocation: Invocation, source: Source | None = None, jobs: Jobs | None = None) -> None:
-        """Read the configuration and open the source, unless one is given. ``jobs`` are the boundaries of whatever it starts.
+    Everything that changes while it runs is an attribute here, in the mailroom or in the source.
+    """
+
+    def __init__(
+        self, invocation: Invocation, source: Source | None = None, jobs: Jobs | None = None
+    ) -> None:
+        """Read the configuration and open the source, unless one is given. ``jobs`` are the
+        boundaries of whatever it starts.
 
         Raises:
             BadConfig: the configuration is wrong, or the user that it names is not there.
@@ -70,7 +79,9 @@ class Daemon:
         self.status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else ReplayClock()
-        self._books = Bookkeeper(self.config.state.position if self._numbered else "", self._boot, self._newest)
+        self._books = Bookkeeper(
+            self.config.state.position if self._numbered else "", self._boot, self._newest
+        )
         told = partial(announce, wall_us_of=lambda record: self._clock.wall_of(record)[0])
         self.mailroom = Mailroom(
             told,
@@ -91,7 +102,9 @@ class Daemon:
             prose=invocation.prose,
             jobs=self.jobs,
         )
-        self._camera = Camera(self.source, self.carrier, self.mailroom, self._clock, self._boot, self.jobs)
+        self._camera = Camera(
+            self.source, self.carrier, self.mailroom, self._clock, self._boot, self.jobs
+        )
         self.reporting = Reporting(lambda: self._camera.take(self.naming.survey), self.jobs)
         self._outlets = Outlets(self.mailroom, self._books, self._boot, live=self._live)
         self._flood = Flood()
@@ -105,7 +118,8 @@ class Daemon:
     async def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Carry records until the source ends or a signal says stop; returns the exit status.
 
-        ``ready`` is called when nothing keeps records from flowing; those that want no names do so before.
+        ``ready`` is called when nothing keeps records from flowing; those that want no names do so
+        before.
 
         Raises:
             BadConfig: the sinks cannot be arranged as the configuration has it.
@@ -115,7 +129,10 @@ class Daemon:
         self._take_signals()
         self._set_console_level()
         if self._user is not None:
-            self._go_on_as(self._user)  # before symbols are read, or a later look at them would find less than this one
+            self._go_on_as(
+                self._user
+                # Before symbols are read, or a later look at them would find less than this one
+            )
         self._arrange_first()
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.mailroom.first_owed)
@@ -125,7 +142,10 @@ class Daemon:
             async with self._group as group:
                 jobs = self.jobs
                 beginning = group.create_task(jobs.keep("start", partial(self._begin, ready)))
-                tasks = [beginning, group.create_task(jobs.keep("delivery", partial(self._carry, beginning)))]
+                tasks = [
+                    beginning,
+                    group.create_task(jobs.keep("delivery", partial(self._carry, beginning))),
+                ]
                 tasks.append(group.create_task(jobs.keep("watchdog", self._feed_watchdog)))
                 if self._live and not self._invocation.once:
                     tasks.append(group.create_task(jobs.keep("watchers", self._follow_changes)))
@@ -158,7 +178,9 @@ class Daemon:
         self.jobs.value("start", ready, None)
 
     def _tell_ready(self) -> None:
-        self.jobs.value("service manager", lambda: sd_notify.tell(f"READY=1\n{self.reporting.line}"), None)
+        self.jobs.value(
+            "service manager", lambda: sd_notify.tell(f"READY=1\n{self.reporting.line}"), None
+        )
 
     async def _carry(self, beginning: asyncio.Task[None]) -> None:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
@@ -169,22 +191,33 @@ class Daemon:
     def _set_manner(self) -> None:
         """Have records treated as the configuration says."""
         settings = self.config.translate
-        self.carrier.manner = Manner(Style(settings.style), Decoded(settings.decoded), settings.twice)
+        self.carrier.manner = Manner(
+            Style(settings.style), Decoded(settings.decoded), settings.twice
+        )
         self.carrier.join, self.carrier.paranoid = settings.join, settings.paranoid
-        if self._flood != self.config.flood:  # what has been counted so far holds on where nothing changed
+        if (
+            self._flood != self.config.flood
+            # What has been counted so far holds on where nothing changed
+        ):
             self._flood = self.config.flood
             floor = Severity[self._flood.floor.upper()]
             self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
 
     def _arrange_first(self) -> None:
-        """Have the sinks and the manner that the configuration names; raises BadConfig for what nobody foresaw in it."""
+        """Have the sinks and the manner that the configuration names.
+
+        Raises BadConfig for what nobody foresaw in it.
+        """
         try:
             self._outlets.arrange(self.config)
             self._set_manner()
-        except OSError:  # PositionInUse and the like say themselves what is wrong
+        # PositionInUse and the like say themselves what is wrong
+        except OSError:
             raise
         except Exception as error:
-            raise BadConfig(f"{self._config_path}: unexpected error in its use: {in_words(error)}") from error
+            raise BadConfig(
+                f"{self._config_path}: unexpected error in its use: {in_words(error)}"
+            ) from error
 
     def _open_source(self) -> Source:
         if self._invocation.input:
@@ -215,7 +248,9 @@ class Daemon:
         try:
             proc_kmsg.set_console_level(self.config.console_level)
         except OSError as error:
-            logger.warning("console level %d not set: %s", self.config.console_level, error.strerror)
+            logger.warning(
+                "console level %d not set: %s", self.config.console_level, error.strerror
+            )
         except Exception as error:
             self.jobs.tell("console level", error)
 
@@ -225,11 +260,20 @@ class Daemon:
         loop = asyncio.get_running_loop()
         jobs = self.jobs
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, jobs.guarded("stop", self._stopping.set, self._stopping.set))
-        loop.add_signal_handler(signal.SIGUSR1, jobs.guarded("signal USR1", lambda: self._redraw("SIGUSR1")))
-        loop.add_signal_handler(signal.SIGUSR2, jobs.guarded("signal USR2", lambda: self._redraw("SIGUSR2")))
+            loop.add_signal_handler(
+                number, jobs.guarded("stop", self._stopping.set, self._stopping.set)
+            )
         loop.add_signal_handler(
-            signal.SIGHUP, jobs.guarded("signal HUP", lambda: self._start("reload", lambda: self._reload("SIGHUP")))
+            signal.SIGUSR1, jobs.guarded("signal USR1", lambda: self._redraw("SIGUSR1"))
+        )
+        loop.add_signal_handler(
+            signal.SIGUSR2, jobs.guarded("signal USR2", lambda: self._redraw("SIGUSR2"))
+        )
+        loop.add_signal_handler(
+            signal.SIGHUP,
+            jobs.guarded(
+                "signal HUP", lambda: self._start("reload", lambda: self._reload("SIGHUP"))
+            ),
         )
         loop.add_signal_handler(signal.SIGTSTP, jobs.guarded("pause", self._pause))
         loop.add_signal_handler(signal.SIGCONT, jobs.guarded("resume", self._resume))
@@ -259,7 +303,11 @@ class Daemon:
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
-            self.jobs.value("service manager", lambda: sd_notify.tell(sd_notify.reloading(time.monotonic())), None)
+            self.jobs.value(
+                "service manager",
+                lambda: sd_notify.tell(sd_notify.reloading(time.monotonic())),
+                None,
+            )
             self._standing = configuration.standing(self._config_path)
             try:
                 config = self._invocation.config()
@@ -275,7 +323,11 @@ class Daemon:
             self._tell_ready()
 
     async def _change_to(self, config: Config, reason: str) -> None:
-        late = ", ".join(key for key in ("input", "state", "user") if getattr(config, key) != getattr(self.config, key))
+        late = ", ".join(
+            key
+            for key in ("input", "state", "user")
+            if getattr(config, key) != getattr(self.config, key)
+        )
         if late:
             logger.warning("the change of %s takes effect at the next start", late)
         before = self.config
@@ -294,7 +346,8 @@ class Daemon:
         self.config = config
         self._set_manner()
         self._outlets.arrange(config)
-        self.carrier.intake.wake()  # a new sink may be owed what has gone by
+        # A new sink may be owed what has gone by
+        self.carrier.intake.wake()
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         await self._open_windows()
@@ -339,9 +392,13 @@ class Daemon:
         files: set[Path] = set()
         if self.config.watch.files:
             files = {self._config_path, self._drop_ins}
-            files |= {path for path, _ in search.candidates(sources.places, sources.release, sources.root)}
+            files |= {
+                path for path, _ in search.candidates(sources.places, sources.release, sources.root)
+            }
             files |= {Path(sources.given_map)} if sources.given_map else set()
-        await self.jobs.run("file watcher", lambda: self._follower.follow_files(files, self._drop_ins), None)
+        await self.jobs.run(
+            "file watcher", lambda: self._follower.follow_files(files, self._drop_ins), None
+        )
         # What was saved before it was watched has made no event.
         if files and configuration.standing(self._config_path) not in ((), self._standing):
             self._file_changed(self._config_path)
@@ -363,7 +420,10 @@ class Daemon:
         self._books.save(self.mailroom.positions, self.mailroom.ahead)
 
     def _moved(self) -> None:
-        """A sink may have accepted something: write down where it stands, and tell the manager of it before long."""
+        """A sink may have accepted something.
+
+        Write down where it stands, and tell the manager of it before long.
+        """
         self.jobs.value("positions", self._save_positions, None)
         if self.mailroom.all_gone:
             self._stopping.set()
@@ -380,7 +440,9 @@ class Daemon:
             async with asyncio.timeout_at(end_s):
                 await jobs.run("delivery", self.carrier.finish, None)
         except TimeoutError:
-            logger.warning("records that were read are left for the next start: the symbols are still being read")
+            logger.warning(
+                "records that were read are left for the next start: the symbols are still being read"
+            )
         await jobs.run("stop", lambda: self.mailroom.empty(max(0, end_s - now_s())), None)
         jobs.value("positions", self._save_positions, None)
         jobs.value("status socket", self.reporting.close, None)

@@ -1,4 +1,6 @@
-"""Which jobs does klogd-py start, and which boundary has each? Read from the sources, so that none can be forgotten."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which jobs does klogd-py start, and which boundary has each? Read from the sources, so that none
+can be forgotten."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +10,8 @@ from msgspec import Struct
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
 BOUNDARIES = {"guarded", "run", "keep", "value"}
-# What starts something that runs by itself, and where among its arguments, or by which name, it is given what is to run.
+# What starts something that runs by itself, and where among its arguments, or by which name, it is
+# given what is to run.
 STARTERS: dict[str, int | str] = {
     "create_task": 0, "ensure_future": 0, "run_coroutine_threadsafe": 0, "gather": 0,
     "call_soon": 0, "call_soon_threadsafe": 0, "call_later": 1, "call_at": 1, "add_done_callback": 0, "add_reader": 1,
@@ -18,7 +21,13 @@ STARTERS: dict[str, int | str] = {
     "start_new_thread": 0, "Process": "target", "schedule": 0, "signal": 1, "register": 0, "finalize": 1, "fork": 0,
 }  # fmt: skip
 # Names that others have, too: they start something only where they stand behind their module.
-QUALIFIED = {"gather": "asyncio", "register": "atexit", "signal": "signal", "Process": "multiprocessing", "fork": "os"}
+QUALIFIED = {
+    "gather": "asyncio",
+    "register": "atexit",
+    "signal": "signal",
+    "Process": "multiprocessing",
+    "fork": "os",
+}
 # What has a boundary of its own, and why.
 OWN_BOUNDARY = {
     ("system/worker_thread.py", "_work"): "whatever a call raises is handed to who waits for it",
@@ -32,7 +41,10 @@ OWN_BOUNDARY = {
 
 
 class Site(Struct, frozen=True):
-    """Where a boundary is drawn: a file and the lines of the call. ``starts`` says that a job is started with it."""
+    """Where a boundary is drawn: a file and the lines of the call.
+
+    ``starts`` says that a job is started with it.
+    """
 
     file: str
     first: int
@@ -63,17 +75,35 @@ def name_of(path: Path) -> str:
 
 
 def starts(path: Path, source: str | None = None) -> list[Start]:
-    """Every place in a file where a job is started that is not among those with a boundary of their own."""
+    """Every place in a file where a job is started that is not among those with a boundary of their
+    own."""
     tree = ast.parse(path.read_text() if source is None else source)
     found = []
-    for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))]:
+    for function in [
+        tree,
+        *(
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ),
+    ]:
         for node in _own_nodes(function):
             if not isinstance(node, ast.Call) or (given := _given(node)) is None:
                 continue
             what = ast.unparse(given)
-            if (name_of(path), what.removeprefix("self.")) in OWN_BOUNDARY or what == "signal.SIG_IGN":
+            if (
+                name_of(path),
+                what.removeprefix("self."),
+            ) in OWN_BOUNDARY or what == "signal.SIG_IGN":
                 continue
-            found.append(Start(name_of(path), node.lineno, f"{ast.unparse(node.func)}({what})", _boundary(given, function)))
+            found.append(
+                Start(
+                    name_of(path),
+                    node.lineno,
+                    f"{ast.unparse(node.func)}({what})",
+                    _boundary(given, function),
+                )
+            )
     return found
 
 
@@ -86,7 +116,14 @@ def sites() -> list[Site]:
         starting = {start.boundary.lineno for start in starts(path) if start.boundary is not None}
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and _is_boundary(node):
-                found.append(Site(name_of(path), node.lineno, node.end_lineno or node.lineno, node.lineno in starting))
+                found.append(
+                    Site(
+                        name_of(path),
+                        node.lineno,
+                        node.end_lineno or node.lineno,
+                        node.lineno in starting,
+                    )
+                )
     return found
 
 
@@ -100,11 +137,20 @@ def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 def _given(call: ast.Call) -> ast.expr | None:
     """What a call that starts something is given to run; ``None`` for any other call."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
+    name = (
+        call.func.attr
+        if isinstance(call.func, ast.Attribute)
+        else call.func.id
+        if isinstance(call.func, ast.Name)
+        else ""
+    )
     place = STARTERS.get(name)
     if place is None:
         return None
-    if name in QUALIFIED and ast.unparse(call.func) not in (f"{QUALIFIED[name]}.{name}", f"loop.{name}"):
+    if name in QUALIFIED and ast.unparse(call.func) not in (
+        f"{QUALIFIED[name]}.{name}",
+        f"loop.{name}",
+    ):
         return None
     if name == "fork":
         return call.func
@@ -114,7 +160,8 @@ def _given(call: ast.Call) -> ast.expr | None:
 
 
 def _boundary(given: ast.expr, function: ast.AST) -> ast.Call | None:
-    """The boundary within an expression, or within what a name in it was last given or defined as in its function."""
+    """The boundary within an expression, or within what a name in it was last given or defined as
+    in its function."""
     for node in ast.walk(given):
         if _is_boundary(node):
             assert isinstance(node, ast.Call)
@@ -123,8 +170,19 @@ def _boundary(given: ast.expr, function: ast.AST) -> ast.Call | None:
         for node in _own_nodes(function):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == given.id:
                 return _boundary(node.value, ast.Module([], []))
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == given.id and len(node.body) == 1:
-                return next((inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and _is_boundary(inner)), None)
+            if (
+                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and node.name == given.id
+                and len(node.body) == 1
+            ):
+                return next(
+                    (
+                        inner
+                        for inner in ast.walk(node)
+                        if isinstance(inner, ast.Call) and _is_boundary(inner)
+                    ),
+                    None,
+                )
     return None
 
 
@@ -132,4 +190,7 @@ def _is_boundary(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     known = isinstance(node.func, ast.Attribute) and node.func.attr in BOUNDARIES
-    return known and ast.unparse(node.func).rpartition(".")[0].removeprefix("self.") in ("jobs", "_jobs")
+    return known and ast.unparse(node.func).rpartition(".")[0].removeprefix("self.") in (
+        "jobs",
+        "_jobs",
+    )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What holds for every test."""
 
 import signal
@@ -24,7 +25,10 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def signals_as_before() -> Iterator[None]:
     """A Daemon in this process ignores these signals; what runs after it may not."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)}
+    before = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)
+    }
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -32,7 +36,8 @@ def signals_as_before() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Have the tests of a file run one after the other, and all those of the kernel's one log as if of one file."""
+    """Have the tests of a file run one after the other, and all those of the kernel's one log as if
+    of one file."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]

@@ -1,11 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A status document with something in every part of it."""
 
-from klogd_py.monitoring.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
+from klogd_py.monitoring.status import (
+    Change,
+    InputState,
+    JobFailure,
+    MapState,
+    NamesState,
+    OopsState,
+    SinkState,
+    Status,
+)
 
-SEVERITIES = {"emerg": 0, "alert": 1, "crit": 0, "err": 2, "warning": 3, "notice": 0, "info": 1195, "debug": 0}
+SEVERITIES = {
+    "emerg": 0,
+    "alert": 1,
+    "crit": 0,
+    "err": 2,
+    "warning": 3,
+    "notice": 0,
+    "info": 1195,
+    "debug": 0,
+}
 
 
-def sink(name: str = "syslog:/dev/log", state: str = "up", error: str = "", lost: int = 0) -> SinkState:
+def sink(
+    name: str = "syslog:/dev/log", state: str = "up", error: str = "", lost: int = 0
+) -> SinkState:
     return SinkState(
         name=name,
         state=state,
@@ -23,7 +44,9 @@ def sink(name: str = "syslog:/dev/log", state: str = "up", error: str = "", lost
     )
 
 
-def status(*sinks: SinkState, sees_losses: bool = True, paused: bool = False, overrun: int = 0) -> Status:
+def status(
+    *sinks: SinkState, sees_losses: bool = True, paused: bool = False, overrun: int = 0
+) -> Status:
     return Status(
         version="1.0",
         pid=4711,
@@ -31,7 +54,15 @@ def status(*sinks: SinkState, sees_losses: bool = True, paused: bool = False, ov
         started="2026-11-25T09:00:00.000Z",
         uptime_s=11520,
         input=InputState(
-            "/dev/kmsg", sees_losses, paused, 1201, 1200, 1201, SEVERITIES, {"overrun": overrun, "rate-limit": 0}, "live"
+            "/dev/kmsg",
+            sees_losses,
+            paused,
+            1201,
+            1200,
+            1201,
+            SEVERITIES,
+            {"overrun": overrun, "rate-limit": 0},
+            "live",
         ),
         sinks=sinks or (sink(),),
         names=NamesState(
@@ -43,14 +74,32 @@ def status(*sinks: SinkState, sees_losses: bool = True, paused: bool = False, ov
                 "0x1a000000",
                 "proved: agrees with kallsyms in 512 symbols, slide 0x1a000000",
             ),
-            refused=(MapState("/boot/System.map", "another kernel's: do_fork is at 0xffffffff9b078650 in kallsyms"),),
+            refused=(
+                MapState(
+                    "/boot/System.map",
+                    "another kernel's: do_fork is at 0xffffffff9b078650 in kallsyms",
+                ),
+            ),
             symbols={"kallsyms": 183241},
             modules=97,
             named={"/boot/System.map-6.1.0": 12},
             nameless={"no symbol contains this address": 1},
             remarks=(),
         ),
-        changes=(Change("configuration", "SIGHUP", "2026-11-25T09:10:00.000Z", False, "key sinks: expected one"),),
-        oops=OopsState("2026-11-25T09:20:00.000Z", 1100, "BUG: kernel paging request at ffff888003a1c000 \x1b[31m", 1),
+        changes=(
+            Change(
+                "configuration",
+                "SIGHUP",
+                "2026-11-25T09:10:00.000Z",
+                False,
+                "key sinks: expected one",
+            ),
+        ),
+        oops=OopsState(
+            "2026-11-25T09:20:00.000Z",
+            1100,
+            "BUG: kernel paging request at ffff888003a1c000 \x1b[31m",
+            1,
+        ),
         failures=(JobFailure("file watcher", "RuntimeError('no')", "2026-11-25T09:40:00.000Z", 3),),
     )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Entries as a batch brings them, with everything defaulted that a test does not speak of."""
 
 from collections.abc import Iterable
@@ -5,11 +6,14 @@ from collections.abc import Iterable
 from klogd_py.record import gaps
 from klogd_py.record.types import Cause, Entry, Gap, Place, Record
 
-WALL_US = 1_795_421_622_123_456  # 2026-11-23T08:13:42.123456Z
+# 2026-11-23T08:13:42.123456Z
+WALL_US = 1_795_421_622_123_456
 PLACE = Place("vfs_write", 0x1D, 0x40, "ext4", "T", "System.map")
 
 
-def entry(text: str = "eth0: link up", prefix: int = 6, seq: int | None = None, wall_us: int = WALL_US) -> Entry:
+def entry(
+    text: str = "eth0: link up", prefix: int = 6, seq: int | None = None, wall_us: int = WALL_US
+) -> Entry:
     """A record that came out of translation as it went in."""
     return Entry(Record(text, prefix, seq), wall_us, text)
 

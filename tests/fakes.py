@@ -1,4 +1,8 @@
-"""The world around klogd-py, smaller: real sockets, descriptors and clocks with a script in place of a machine."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The world around klogd-py, smaller.
+
+Real sockets, descriptors and clocks with a script in place of a machine.
+"""
 
 import asyncio
 import contextlib
@@ -24,9 +28,11 @@ T = TypeVar("T")
 
 
 class FakeKmsg:
-    """/dev/kmsg as one end of a SOCK_SEQPACKET pair: one read is one record, and refusals come where the script puts them.
+    """/dev/kmsg as one end of a SOCK_SEQPACKET pair: one read is one record, and refusals come
+    where the script puts them.
 
-    It cannot seek, so a reader starts where the script does. Give ``descriptor`` and ``read`` to a KmsgDevice.
+    It cannot seek, so a reader starts where the script does. Give ``descriptor`` and ``read`` to a
+    KmsgDevice.
     """
 
     def __init__(self) -> None:
@@ -61,9 +67,11 @@ class FakeKmsg:
 
 
 class FakeRing:
-    """/dev/kmsg with a ring of few records, which a reader may go through again. Give ``device`` to whoever reads.
+    """/dev/kmsg with a ring of few records, which a reader may go through again. Give ``device`` to
+    whoever reads.
 
-    ``refusals`` fail the reads that come next, one each: EINVAL takes a record with it, as in the kernel.
+    ``refusals`` fail the reads that come next, one each: EINVAL takes a record with it, as in the
+    kernel.
     """
 
     def __init__(self, capacity: int = 1 << 30, first: int = 0) -> None:
@@ -84,11 +92,18 @@ class FakeRing:
         """Whether the reader has had all of them."""
         return self._cursor == self._next
 
-    def say(self, count: int = 1, *, raw: bytes = b"", prefix: int = 6, word: str = "record") -> None:
-        """The kernel logs so many records, ``word`` and their number; ``raw`` in place of what it would write."""
+    def say(
+        self, count: int = 1, *, raw: bytes = b"", prefix: int = 6, word: str = "record"
+    ) -> None:
+        """The kernel logs so many records, ``word`` and their number.
+
+        ``raw`` in place of what it would write.
+        """
         for _ in range(count):
             seq = self._next
-            self._raws[seq] = raw or kmsg_format.render(Record(f"{word} {seq}", prefix, seq, seq * 1000))
+            self._raws[seq] = raw or kmsg_format.render(
+                Record(f"{word} {seq}", prefix, seq, seq * 1000)
+            )
             self._next += 1
             if len(self._raws) > self._capacity:
                 del self._raws[self._oldest]
@@ -124,11 +139,15 @@ class FakeRing:
             self._signal()
 
     def _to_oldest(self, descriptor: int) -> None:
-        self._cursor = self._oldest  # which wakes nobody, as in the kernel
+        # Which wakes nobody, as in the kernel
+        self._cursor = self._oldest
 
 
 class DatagramListener:
-    """Whoever is behind a datagram socket: /dev/log, a service manager. It reads only when asked to."""
+    """Whoever is behind a datagram socket: /dev/log, a service manager.
+
+    It reads only when asked to.
+    """
 
     def __init__(self, path: Path, receive_buffer_bytes: int = 0) -> None:
         self.path = path
@@ -141,7 +160,12 @@ class DatagramListener:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def read(self) -> list[bytes]:
@@ -181,7 +205,12 @@ class AttentiveListener:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._socket.shutdown(socket.SHUT_RD)
         self._thread.join()
         self._socket.close()
@@ -192,7 +221,10 @@ class AttentiveListener:
 
 
 class StreamListener:
-    """Whoever is behind a stream socket and takes messages that end with a NUL. It reads only when asked to."""
+    """Whoever is behind a stream socket and takes messages that end with a NUL.
+
+    It reads only when asked to.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -206,7 +238,12 @@ class StreamListener:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def read(self) -> bytes:
@@ -267,10 +304,13 @@ def _native_fields(datagram: bytes) -> list[tuple[str, bytes]]:
 class ScriptedSink:
     """A sink in memory: it takes what its script lets it take, and remembers it.
 
-    ``room`` is how many entries it still takes before it is full; ``down`` the reason why it cannot be reached.
+    ``room`` is how many entries it still takes before it is full; ``down`` the reason why it cannot
+    be reached.
     """
 
-    def __init__(self, name: str = "scripted", keeps_position: bool = True, blocking: bool = False) -> None:
+    def __init__(
+        self, name: str = "scripted", keeps_position: bool = True, blocking: bool = False
+    ) -> None:
         self.name = name
         self.keeps_position = keeps_position
         self.blocking = blocking

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The way of records from the source to the sinks, without a daemon around it."""
 
 from collections.abc import Sequence

@@ -1,8 +1,10 @@
-"""What sinks of every kind write to, smaller: disks with little room, pipes and sockets that are read only when asked to.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What sinks of every kind write to, smaller: disks with little room, pipes and sockets that are
+read only when asked to.
 
-Each medium opens sinks, is hindered and freed, and says at the end what has arrived: which numbers, and within which gaps. It
-takes both from what was written, since that is all that a reader of a log has. The texts of records are "record 12;", one
-behind the other where lines were joined.
+Each medium opens sinks, is hindered and freed, and says at the end what has arrived: which numbers,
+and within which gaps. It takes both from what was written, since that is all that a reader of a log
+has. The texts of records are "record 12;", one behind the other where lines were joined.
 """
 
 import errno
@@ -27,13 +29,18 @@ from klogd_py.sinks.local_syslog import SyslogSink
 from tests.fakes import DatagramListener, JournalListener, StreamListener
 
 _NUMBER = re.compile(r"record (\d+);")
-_GAP = re.compile(r'klogd-py: [^\n]*\[gap first="(\d+)" last="(\d+)" count="(\d+)" cause="[a-z-]+"\]')
+_GAP = re.compile(
+    r'klogd-py: [^\n]*\[gap first="(\d+)" last="(\d+)" count="(\d+)" cause="[a-z-]+"\]'
+)
 PIPE_BYTES = 4096
 A_LITTLE_BYTES = 700
 
 
 class Arrival(Struct, frozen=True):
-    """One line or message: the numbers that it stands for, and whether as a gap. A torn one stands for none."""
+    """One line or message: the numbers that it stands for, and whether as a gap.
+
+    A torn one stands for none.
+    """
 
     numbers: tuple[int, ...]
     is_gap: bool = False
@@ -43,7 +50,8 @@ class Arrival(Struct, frozen=True):
 class Medium(Protocol):
     """What one sink writes to, over all runs of a daemon."""
 
-    name: str  # of its sinks
+    # Of its sinks
+    name: str
 
     def open(self) -> Sink:
         """A new sink."""
@@ -69,7 +77,9 @@ def of_entries(entries: Sequence[Entry]) -> list[Arrival]:
             arrivals.append(Arrival(tuple(range(entry.gap.first, entry.gap.last + 1)), is_gap=True))
         elif entry.record.seq is not None:
             numbers = (entry.record.seq, *entry.record.parts)
-            assert numbers == _numbers(entry.record.text), "a line stands for the numbers of its pieces"
+            assert numbers == _numbers(entry.record.text), (
+                "a line stands for the numbers of its pieces"
+            )
             arrivals.append(Arrival(numbers))
     return arrivals
 
@@ -87,7 +97,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 class Disk:
-    """A file on a disk with so much room as it is given; ``append_only`` files cannot be cut, as after ``chattr +a``."""
+    """A file on a disk with so much room as it is given.
+
+    ``append_only`` files cannot be cut, as after ``chattr +a``.
+    """
 
     def __init__(self, path: Path, form: FileForm, append_only: bool = False) -> None:
         self.name = f"file:{path}"
@@ -180,7 +193,9 @@ class Listener:
     def __init__(self, kind: str, path: Path) -> None:
         self.name = f"{kind.partition(' ')[0]}:{path}"
         self._kind = kind
-        self._listening = {"syslog stream": StreamListener, "journal": JournalListener}.get(kind, DatagramListener)(path)
+        self._listening = {"syslog stream": StreamListener, "journal": JournalListener}.get(
+            kind, DatagramListener
+        )(path)
         self._received: list[str] = []
         self._is_read = True
 
@@ -214,9 +229,13 @@ def _in_words(fields: list[tuple[str, bytes]]) -> str:
     """An entry of the journal as a line of a text log."""
     said = {key: value.decode() for key, value in fields}
     if "KLOGD_GAP_FIRST" not in said:
-        assert said.get("KLOGD_PARTS", "").split() == [str(number) for number in _numbers(said["MESSAGE"])[1:]]
+        assert said.get("KLOGD_PARTS", "").split() == [
+            str(number) for number in _numbers(said["MESSAGE"])[1:]
+        ]
         return said["MESSAGE"]
-    facts = " ".join(f'{key.lower()}="{said[f"KLOGD_GAP_{key}"]}"' for key in ("FIRST", "LAST", "COUNT", "CAUSE"))
+    facts = " ".join(
+        f'{key.lower()}="{said[f"KLOGD_GAP_{key}"]}"' for key in ("FIRST", "LAST", "COUNT", "CAUSE")
+    )
     return f"klogd-py: [gap {facts}]"
 
 
@@ -258,5 +277,9 @@ KINDS = ("file", "append-only file", "json file", "fifo", "syslog", "syslog stre
 def medium(kind: str, path: Path) -> Medium:
     """A medium of one of the `KINDS`."""
     if "file" in kind:
-        return Disk(path, FileForm.JSON if kind == "json file" else FileForm.TEXT, kind == "append-only file")
+        return Disk(
+            path,
+            FileForm.JSON if kind == "json file" else FileForm.TEXT,
+            kind == "append-only file",
+        )
     return Fifo(path) if kind == "fifo" else Listener(kind, path)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The messages of docs/user-strings.md: those of the kernel's in which a user's bytes stand."""
 
 import re
@@ -10,11 +11,19 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "user-strings.md"
 _ROW = re.compile(
     r"\| (?P<ticks>`{1,2}) ?(?P<form>.+?) ?(?P=ticks) \| (?P<source>.+?) \| (?P<bytes>[\d, ]+) \| (?P<without>.+?) \|"
 )
-_FILLING = {"number": "12", "hex": "0xffffffff81000010", "word": "sda", "sym": "vfs_write+0x1d/0x40"}
+_FILLING = {
+    "number": "12",
+    "hex": "0xffffffff81000010",
+    "word": "sda",
+    "sym": "vfs_write+0x1d/0x40",
+}
 
 
 class Form(NamedTuple):
-    """One message: its text with ``{user}`` in it, the source file, the most bytes of each string, and which not."""
+    """One message.
+
+    Its text with ``{user}`` in it, the source file, the most bytes of each string, and which not.
+    """
 
     message: str
     source: str
@@ -24,15 +33,21 @@ class Form(NamedTuple):
     def text(self, user: str) -> str:
         """The message with a user's bytes in it, cut and cleaned as the kernel does."""
         text = re.sub(r"\{(number|hex|word|sym)\}", lambda found: _FILLING[found[1]], self.message)
-        for limit in (*self.limits, *repeat(self.limits[-1], text.count("{user}") - len(self.limits))):
+        for limit in (
+            *self.limits,
+            *repeat(self.limits[-1], text.count("{user}") - len(self.limits)),
+        ):
             text = text.replace("{user}", self._cut(user, limit), 1)
-        return text[:1000].removesuffix("\n")  # printk keeps about as much
+        # Printk keeps about as much
+        return text[:1000].removesuffix("\n")
 
     def _cut(self, user: str, limit_bytes: int) -> str:
         unfit = "\0{}" + ("\n" if "feed" in self.without or "print" in self.without else "")
         unfit += "/: \n\t" if "blank" in self.without else ""
         cleaned = "".join(one for one in user if one not in unfit)
-        return cleaned.encode("utf-8", "surrogateescape")[:limit_bytes].decode("utf-8", "surrogateescape")
+        return cleaned.encode("utf-8", "surrogateescape")[:limit_bytes].decode(
+            "utf-8", "surrogateescape"
+        )
 
 
 def forms() -> Iterator[Form]:

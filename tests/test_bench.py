@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import xml.etree.ElementTree as ET
 
 from bench.growth import Curve, Point
@@ -11,7 +12,13 @@ def ran(contender: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -
 
 def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
     lines = summary(
-        [ran("klogd-py", 2.0), ran("klogd-py", 3.0), ran("klogd-py", 90.0), ran("rsyslog", 6.0), ran("rsyslog", 1.0, rate=1)]
+        [
+            ran("klogd-py", 2.0),
+            ran("klogd-py", 3.0),
+            ran("klogd-py", 90.0),
+            ran("rsyslog", 6.0),
+            ran("rsyslog", 1.0, rate=1),
+        ]
     )
     assert {(line.contender, line.wanted_rate): line.ratio for line in lines} == {
         ("klogd-py", 10_000): 0.5,
@@ -21,17 +28,28 @@ def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
 
 
 def test_a_rate_at_which_one_run_lost_a_record_is_not_without_loss() -> None:
-    runs = [ran("klogd-py", 2.0), ran("klogd-py", 2.0, rate=20_000), ran("klogd-py", 2.0, arrived=99, rate=20_000)]
+    runs = [
+        ran("klogd-py", 2.0),
+        ran("klogd-py", 2.0, rate=20_000),
+        ran("klogd-py", 2.0, arrived=99, rate=20_000),
+    ]
     assert "without loss: klogd-py 10,000" in table(summary(runs))
 
 
 def test_the_chart_is_svg_with_a_line_for_each_program() -> None:
-    drawing = ET.fromstring(chart(summary([ran("klogd-py", 2.0), ran("rsyslog", 6.0), ran("rsyslog", 6.0, rate=20_000)])))
+    drawing = ET.fromstring(
+        chart(
+            summary([ran("klogd-py", 2.0), ran("rsyslog", 6.0), ran("rsyslog", 6.0, rate=20_000)])
+        )
+    )
     assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2
 
 
 def test_a_curve_is_a_panel_and_its_points_are_rows() -> None:
-    curves = [Curve(name, [Point(size, 2.5, 33.0) for size in (1, 2000, 3_000_000)]) for name in ("sinks", "modules", "symbols")]
+    curves = [
+        Curve(name, [Point(size, 2.5, 33.0) for size in (1, 2000, 3_000_000)])
+        for name in ("sinks", "modules", "symbols")
+    ]
     drawing = ET.fromstring(curves_chart(curves))
     assert len(drawing.findall("{http://www.w3.org/2000/svg}circle")) == 9
     assert "| symbols | 3,000,000 | 2.50 | 33.0 |" in curves_table(curves)

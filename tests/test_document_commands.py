@@ -1,4 +1,8 @@
-"""Every command in the documents: run here with its output held against what is shown, or by a test that is named here."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every command in the documents.
+
+Run here with its output held against what is shown, or by a test that is named here.
+"""
 
 import os
 import re
@@ -19,25 +23,41 @@ _COMMENT = re.compile(r"\s+#.*")
 
 # What needs a machine of its own: which file runs it, and the words by which it does.
 ELSEWHERE = {
-    "make run": ("tests/test_document_commands.py", '"--input", "-"'),  # in the foreground without end; here with an end
+    "make run": (
+        "tests/test_document_commands.py",
+        '"--input", "-"',
+        # In the foreground without end; here with an end
+    ),
     "make test": ("Makefile", "-m pytest"),
     "make check": ("Makefile", "ruff check"),
     "make bench": ("Makefile", "scripts/bench"),
     "make vm": ("Makefile", "-m pytest -m vm tests/vm"),
     "make vm GUEST=debian12": ("Makefile", 'VM_GUEST="$*"'),
     "scripts/setup --test": ("Makefile", "scripts/setup --test"),
-    "scripts/vm-lab bare --crash EXCEPTION --keep /tmp/oops": ("tests/vm/test_laboratory.py", "lab"),
+    "scripts/vm-lab bare --crash EXCEPTION --keep /tmp/oops": (
+        "tests/vm/test_laboratory.py",
+        "lab",
+    ),
     "scripts/vm-lab bare --crash EXCEPTION": ("tests/vm/test_laboratory.py", "lab"),
     "scripts/vm-lab debian12 --crash oops --shell": ("tests/vm/test_laboratory.py", "lab"),
     "scripts/roundtrip DIR": ("tests/test_roundtrip.py", "roundtrip"),
     "scripts/fuzz --seconds 60": ("tests/test_fuzz.py", "fuzz"),
     "scripts/torture --rounds 20": ("tests/journeys/test_torture.py", "torture"),
     "make deb": ("tests/vm/lab/images.py", "make deb"),
-    "sudo apt install ./dist/klogd-py_*.deb": ("tests/vm/test_package.py", "dpkg -i /stage/first.deb"),
+    "sudo apt install ./dist/klogd-py_*.deb": (
+        "tests/vm/test_package.py",
+        "dpkg -i /stage/first.deb",
+    ),
     "sudo make install": ("tests/test_install.py", "install"),
     "sudo systemctl daemon-reload": ("tests/vm/lab/guests.py", "systemctl daemon-reload"),
-    "sudo systemctl enable --now klogd-py": ("tests/vm/test_changes.py", "systemctl enable -q klogd-py"),
-    "klogd-py check-config && systemctl reload klogd-py": ("tests/vm/test_service.py", "systemctl reload klogd-py"),
+    "sudo systemctl enable --now klogd-py": (
+        "tests/vm/test_changes.py",
+        "systemctl enable -q klogd-py",
+    ),
+    "klogd-py check-config && systemctl reload klogd-py": (
+        "tests/vm/test_service.py",
+        "systemctl reload klogd-py",
+    ),
     "sudo klogd-py status": ("tests/journeys/test_status.py", '"status"'),
     "klogd-py status": ("tests/journeys/test_status.py", '"status"'),
     "klogd-py status --json": ("tests/vm/test_service.py", "klogd-py status --json"),
@@ -48,7 +68,9 @@ ELSEWHERE = {
 
 def blocks(document: str, kind: str) -> list[str]:
     """The fenced blocks of one kind in a document."""
-    return [body for found, body in _BLOCK.findall((PROJECT / document).read_text()) if found == kind]
+    return [
+        body for found, body in _BLOCK.findall((PROJECT / document).read_text()) if found == kind
+    ]
 
 
 def sessions(document: str) -> list[tuple[str, str]]:
@@ -70,20 +92,34 @@ def sessions(document: str) -> list[tuple[str, str]]:
 
 
 def pattern(shown: str) -> str:
-    """The output that is shown as a regular expression: ``...`` stands for anything, on a line of its own for any lines."""
-    rows = ["(?:.*\n)*" if row == "..." else ".*".join(map(re.escape, row.split("..."))) + "\n" for row in shown.splitlines()]
+    """The output that is shown as a regular expression.
+
+    ``...`` stands for anything, on a line of its own for any lines.
+    """
+    rows = [
+        "(?:.*\n)*" if row == "..." else ".*".join(map(re.escape, row.split("..."))) + "\n"
+        for row in shown.splitlines()
+    ]
     return "".join(rows)
 
 
 def play(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     surroundings = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=surroundings, capture_output=True, encoding="utf-8", timeout=60, check=False
+        ["sh", "-c", command],
+        cwd=folder,
+        env=surroundings,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
     )
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
-def test_every_command_that_is_shown_with_its_output_prints_just_that(document: str, tmp_path: Path) -> None:
+def test_every_command_that_is_shown_with_its_output_prints_just_that(
+    document: str, tmp_path: Path
+) -> None:
     played = sessions(document)
     assert len(played) >= 3
     for command, shown in played:
@@ -133,6 +169,8 @@ def test_what_runs_without_end_runs_with_one(tmp_path: Path) -> None:
         "--input",
         "-",
     ]
-    done = subprocess.run(command, input="<6>text\n", capture_output=True, encoding="utf-8", timeout=30, check=False)
+    done = subprocess.run(
+        command, input="<6>text\n", capture_output=True, encoding="utf-8", timeout=30, check=False
+    )
     assert (done.returncode, "text" in done.stdout) == (0, True)
     assert "--config etc/klogd-py.toml --sink console" in (PROJECT / "Makefile").read_text()

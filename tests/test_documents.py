@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The manual pages, held against the parsers and the configuration that they describe."""
 
 import argparse
@@ -58,7 +59,10 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def keys_with_defaults(page: str) -> str:
-    """The KEYS section as TOML: its subsections as tables, its items and displays as what stands in them."""
+    """The KEYS section as TOML.
+
+    Its subsections as tables, its items and displays as what stands in them.
+    """
     rows = []
     displayed = False
     for row in section(page, "KEYS").splitlines():
@@ -119,8 +123,11 @@ def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
         assert f"klogd-py: {raised.value}" == line
 
 
-def test_the_shipped_configuration_holds_every_key_and_loads_to_exactly_the_defaults(tmp_path: Path) -> None:
+def test_the_shipped_configuration_holds_every_key_and_loads_to_exactly_the_defaults(
+    tmp_path: Path,
+) -> None:
     assert tomllib.loads(SHIPPED.read_text()) == DEFAULTS
-    copy = tmp_path / SHIPPED.name  # away from whatever drop-ins may lie beside it
+    # Away from whatever drop-ins may lie beside it
+    copy = tmp_path / SHIPPED.name
     copy.write_bytes(SHIPPED.read_bytes())
     assert loader.load(copy, must_exist=True) == Config()

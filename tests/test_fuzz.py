@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The fuzzer itself: that it runs, and that it says what it stumbled over."""
 
 from pathlib import Path
@@ -6,10 +7,14 @@ import pytest
 
 from tests.fuzz.__main__ import main
 
-pytest.importorskip("atheris", reason="there is no fuzzer for this Python; scripts/fuzz installs one")
+pytest.importorskip(
+    "atheris", reason="there is no fuzzer for this Python; scripts/fuzz installs one"
+)
 
 
-def test_a_target_runs_for_a_second_and_finds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_target_runs_for_a_second_and_finds_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["find", "--seconds", "1", "--keep", str(tmp_path)]) == 0
     name, runs, covered, word = capsys.readouterr().out.splitlines()[1].split()
     assert (name, word) == ("find", "ok")

@@ -1,4 +1,8 @@
-"""Which packages may import which: the table of docs/architecture.md, checked against the sources."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which packages may import which.
+
+The table of docs/architecture.md, checked against the sources.
+"""
 
 import ast
 from pathlib import Path
@@ -18,9 +22,32 @@ ALLOWED = {
     "sinks": {"record", "system", "config"},
     "pipeline": {"record", "system", "oops", "sources", "symbols", "sinks"},
     "monitoring": {"record", "system", "sources", "symbols", "config", "sinks", "pipeline"},
-    "daemon": {"record", "system", "watch", "oops", "sources", "symbols", "config", "sinks", "pipeline", "monitoring"},
+    "daemon": {
+        "record",
+        "system",
+        "watch",
+        "oops",
+        "sources",
+        "symbols",
+        "config",
+        "sinks",
+        "pipeline",
+        "monitoring",
+    },
     "doctor": {"system", "sources", "symbols", "config", "sinks", "pipeline", "monitoring"},
-    "cli": {"record", "system", "oops", "sources", "symbols", "config", "sinks", "pipeline", "monitoring", "doctor", "daemon"},
+    "cli": {
+        "record",
+        "system",
+        "oops",
+        "sources",
+        "symbols",
+        "config",
+        "sinks",
+        "pipeline",
+        "monitoring",
+        "doctor",
+        "daemon",
+    },
     "__main__": {"cli"},
     "__init__": set[str](),
 }
@@ -29,13 +56,17 @@ PURE = [
     *sorted((PACKAGE / "record").glob("*.py")),
     *sorted((PACKAGE / "oops").glob("*.py")),
     *(PACKAGE / "sources" / f"{name}.py" for name in ("kmsg_format", "text_formats")),
-    *(PACKAGE / "pipeline" / f"{name}.py" for name in ("continuation", "ratelimit", "symbolize", "printk_clock", "stats")),
+    *(
+        PACKAGE / "pipeline" / f"{name}.py"
+        for name in ("continuation", "ratelimit", "symbolize", "printk_clock", "stats")
+    ),
     *(PACKAGE / "sinks" / f"{name}.py" for name in ("sequence_tracker", "cursor_format")),
 ]
 IO_MODULES = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 # What the rest of the program may know of the sinks: their queues, never a concrete sink.
 SINK_INTERFACE = {
-    f"klogd_py.sinks.{name}" for name in ("manager", "queue", "cursor_file", "cursor_store", "factory", "journald_routing")
+    f"klogd_py.sinks.{name}"
+    for name in ("manager", "queue", "cursor_file", "cursor_store", "factory", "journald_routing")
 }
 
 
@@ -73,7 +104,9 @@ def test_every_row_of_the_table_is_in_use() -> None:
     used: dict[str, set[str]] = {package: set() for package in ALLOWED}
     for path in FILES:
         package = package_of(path)
-        used[package] |= {name.split(".")[1] for name in imported(path) if name.startswith("klogd_py.")}
+        used[package] |= {
+            name.split(".")[1] for name in imported(path) if name.startswith("klogd_py.")
+        }
     assert {package: names - {package, "__version__"} for package, names in used.items()} == ALLOWED
 
 

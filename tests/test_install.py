@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import re
 import subprocess
@@ -6,7 +7,9 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-SYSTEMD = int(subprocess.check_output(["pkg-config", "--modversion", "libsystemd"], text=True).split(".")[0])
+SYSTEMD = int(
+    subprocess.check_output(["pkg-config", "--modversion", "libsystemd"], text=True).split(".")[0]
+)
 MOST_EXPOSED = 1.2
 INSTALLED = [
     "etc/klogd-py.toml",
@@ -49,17 +52,29 @@ def files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
-def test_program_configuration_unit_and_manual_pages_are_installed_below_destdir(root: Path) -> None:
+def test_program_configuration_unit_and_manual_pages_are_installed_below_destdir(
+    root: Path,
+) -> None:
     assert [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")] == INSTALLED
     assert (root / "usr/lib/klogd-py/klogd_py/cli/main.py").exists()
 
 
 def test_the_installed_program_runs_with_its_own_libraries_alone(root: Path) -> None:
-    script = (root / "usr/sbin/klogd-py").read_text().replace('"/usr/lib/klogd-py"', f'"{root}/usr/lib/klogd-py"')
+    script = (
+        (root / "usr/sbin/klogd-py")
+        .read_text()
+        .replace('"/usr/lib/klogd-py"', f'"{root}/usr/lib/klogd-py"')
+    )
     moved = root / "klogd-py"
     moved.write_text(script)
     moved.chmod(0o755)
-    done = subprocess.run([moved, "lookup", "10"], capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    done = subprocess.run(
+        [moved, "lookup", "10"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+    )
     moved.unlink()
     assert done.stdout.startswith("0x10  -  ")
     assert done.stderr == ""
@@ -70,7 +85,9 @@ def test_the_unit_is_in_order(root: Path) -> None:
     text = (root / "usr/lib/systemd/system/klogd-py.service").read_text()
     assert "ExecStart=/usr/sbin/klogd-py\n" in text
     unit.write_text(text.replace("=/usr/sbin/", f"={root}/usr/sbin/"))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
     unit.unlink()
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -84,13 +101,17 @@ def test_the_units_limits_are_those_of_its_documents() -> None:
 
 
 @pytest.mark.parametrize(("drop_in", "most"), [("", MOST_EXPOSED), ("no-capabilities.conf", 0.5)])
-def test_the_unit_is_as_confined_as_it_is_said_to_be(root: Path, tmp_path: Path, drop_in: str, most: float) -> None:
+def test_the_unit_is_as_confined_as_it_is_said_to_be(
+    root: Path, tmp_path: Path, drop_in: str, most: float
+) -> None:
     unit = tmp_path / "klogd-py.service"
     unit.write_text((root / "usr/lib/systemd/system/klogd-py.service").read_text())
     if drop_in:
         with unit.open("a") as file:
             file.write((PROJECT / "systemd" / drop_in).read_text())
-    shown = subprocess.check_output(["systemd-analyze", "security", "--offline=true", "--no-pager", unit], text=True)
+    shown = subprocess.check_output(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", unit], text=True
+    )
     assert float(re.findall(r"exposure level for .*: ([0-9.]+) ", shown)[0]) <= most
 
 

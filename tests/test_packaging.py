@@ -1,4 +1,8 @@
-"""The recipe of the Debian package; that it builds, installs and purges is tested in tests/vm/test_package.py."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The recipe of the Debian package.
+
+That it builds, installs and purges is tested in tests/vm/test_package.py.
+"""
 
 import re
 import subprocess
@@ -9,7 +13,9 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 DEBIAN = PROJECT / "packaging" / "debian"
-SCRIPTS = [PROJECT / "scripts" / name for name in ("deb", "install", "install-files", "setup")] + [DEBIAN / "klogd-py.postrm"]
+SCRIPTS = [PROJECT / "scripts" / name for name in ("deb", "install", "install-files", "setup")] + [
+    DEBIAN / "klogd-py.postrm"
+]
 NAMES = {"systemd-python": "python3-systemd"}
 
 
@@ -21,11 +27,23 @@ def needed() -> set[str]:
 
 def test_every_library_that_is_needed_is_a_dependency_of_the_package() -> None:
     recipe = (PROJECT / "scripts" / "deb").read_text()
-    assert set(re.findall(r"python3-[a-z0-9]+", "".join(re.findall(r'^ *libraries="(.*)"$', recipe, re.MULTILINE)))) == needed()
+    assert (
+        set(
+            re.findall(
+                r"python3-[a-z0-9]+",
+                "".join(re.findall(r'^ *libraries="(.*)"$', recipe, re.MULTILINE)),
+            )
+        )
+        == needed()
+    )
 
 
 def test_what_is_built_into_the_package_is_needed_and_has_a_hash() -> None:
-    lines = [line for line in (PROJECT / "packaging/vendored.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (PROJECT / "packaging/vendored.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert lines
     for line in lines:
         found = re.fullmatch(r"([a-z0-9-]+)==[0-9.]+ --hash=sha256:[0-9a-f]{64}", line)
@@ -40,7 +58,10 @@ def test_a_script_is_one_that_any_shell_understands(script: Path) -> None:
 
 
 def purge(tmp_path: Path, arguments: str) -> tuple[str, list[str]]:
-    """Run the postrm with commands that only tell what they were called with; its errors, and these calls."""
+    """Run the postrm with commands that only tell what they were called with.
+
+    Its errors, and these calls.
+    """
     commands = tmp_path / "bin"
     commands.mkdir()
     for name in ("rm", "rmdir", "getent", "userdel", "groupdel", "deluser", "delgroup"):
@@ -48,7 +69,12 @@ def purge(tmp_path: Path, arguments: str) -> tuple[str, list[str]]:
         (commands / name).chmod(0o755)
     script = (PROJECT / "packaging/debian/klogd-py.postrm").read_text()
     done = subprocess.run(
-        ["/bin/sh", "-s", arguments], input=script, env={"PATH": str(commands)}, capture_output=True, text=True, check=True
+        ["/bin/sh", "-s", arguments],
+        input=script,
+        env={"PATH": str(commands)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stderr, done.stdout.splitlines()
 

@@ -1,4 +1,6 @@
-"""The command that takes names out of logs and puts them back, on logs of a few lines and on those that nobody here wrote."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command that takes names out of logs and puts them back, on logs of a few lines and on those
+that nobody here wrote."""
 
 from pathlib import Path
 
@@ -42,14 +44,30 @@ def test_a_frame_comes_back(tmp_path: Path, line: str) -> None:
         (["RIP: 0010:fn+0x1/0x2", "    [<0000000013155f90>] usb_hcd_irq+0x10/0x20"], HASHED),
     ],
 )
-def test_what_does_not_come_back_is_told_with_its_reason(tmp_path: Path, lines: list[str], reason: str) -> None:
+def test_what_does_not_come_back_is_told_with_its_reason(
+    tmp_path: Path, lines: list[str], reason: str
+) -> None:
     found = tally(log(tmp_path, lines))
     assert (dict(found.reasons), found.unexplained) == ({reason: 1}, [])
     assert any(reason in line for line in report(found))
 
 
-def test_a_frame_in_a_form_that_nobody_knows_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(log(tmp_path, [BACK[0], "went wrong near 0xffffffff8163654b dump_stack+0x19/0x1b"]))]) == 1
+def test_a_frame_in_a_form_that_nobody_knows_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                str(
+                    log(
+                        tmp_path,
+                        [BACK[0], "went wrong near 0xffffffff8163654b dump_stack+0x19/0x1b"],
+                    )
+                )
+            ]
+        )
+        == 1
+    )
     assert "unexplained: here/oops:2: went wrong near" in capsys.readouterr().out
 
 

@@ -1,4 +1,8 @@
-"""Which modules make, change or remove anything by its name: each is in the table of docs/security.md, and safe for root."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which modules make, change or remove anything by its name.
+
+Each is in the table of docs/security.md, and safe for root.
+"""
 
 import ast
 from pathlib import Path
@@ -13,14 +17,19 @@ BY_NAME = {
 }
 # fmt: on
 ALLOWED = {
-    ("system/local_socket", "bind"),  # where demand_lasting has been asked
-    ("system/local_socket", "chmod"),  # through /proc/self/fd
+    # Where demand_lasting has been asked
+    ("system/local_socket", "bind"),
+    # Through /proc/self/fd
+    ("system/local_socket", "chmod"),
     ("system/local_socket", "chown"),
-    ("system/local_socket", "mkdir"),  # in an open directory of root's own
-    ("monitoring/prometheus", "rename"),  # within an open directory
+    # In an open directory of root's own
+    ("system/local_socket", "mkdir"),
+    # Within an open directory
+    ("monitoring/prometheus", "rename"),
     ("monitoring/prometheus", "unlink"),
     ("system/trusted_directory", "unlink"),
-    ("watch/uevents", "bind"),  # netlink
+    # Netlink
+    ("watch/uevents", "bind"),
 }
 MAY_CREATE = {
     "system/pidfile",
@@ -38,7 +47,11 @@ def test_nothing_else_is_touched_by_its_name() -> None:
     for path in PACKAGE.rglob("*.py"):
         module = str(path.relative_to(PACKAGE).with_suffix(""))
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BY_NAME:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in BY_NAME
+            ):
                 touched.add((module, node.func.attr))
             if isinstance(node, ast.Attribute) and node.attr == "O_CREAT":
                 creating.add(module)
@@ -51,16 +64,23 @@ def test_no_file_is_opened_for_writing_by_its_name() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and _opens(node):
                 words = [
-                    word.value for word in (*node.args, *(key.value for key in node.keywords)) if isinstance(word, ast.Constant)
+                    word.value
+                    for word in (*node.args, *(key.value for key in node.keywords))
+                    if isinstance(word, ast.Constant)
                 ]
                 assert not [word for word in words if _writes(word)], f"{path}:{node.lineno}"
 
 
 def _opens(call: ast.Call) -> bool:
-    """Whether a call opens something that is not open already: Path.open, gzip.open, open with a path."""
+    """Whether a call opens something that is not open already.
+
+    Path.open, gzip.open, open with a path.
+    """
     if isinstance(call.func, ast.Attribute):
         return call.func.attr == "open"
-    by_descriptor = bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == "descriptor"
+    by_descriptor = (
+        bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == "descriptor"
+    )
     return isinstance(call.func, ast.Name) and call.func.id == "open" and not by_descriptor
 
 

@@ -1,4 +1,8 @@
-"""Waiting for another thread or process: ask again and again, and give up with an error after some seconds."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Waiting for another thread or process.
+
+Ask again and again, and give up with an error after some seconds.
+"""
 
 import time
 from collections.abc import Callable
@@ -11,7 +15,10 @@ T = TypeVar("T")
 
 
 def until(answer: Callable[[], T], what: str = "the condition", limit_s: float = LIMIT_S) -> T:
-    """The first answer that is true; raises AssertionError with the last one if none comes in time."""
+    """The first answer that is true.
+
+    Raises AssertionError with the last one if none comes in time.
+    """
     deadline = time.monotonic() + limit_s
     while True:
         found = answer()

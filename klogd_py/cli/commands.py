@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The subcommands that answer and end: translate, lookup, maps, status, doctor, check-config."""
 
 import os
@@ -29,7 +30,8 @@ from klogd_py.symbols.symbol_set import Survey, survey
 from klogd_py.symbols.symbol_table import Table
 from klogd_py.system.terminal import aligned, is_coloured
 
-Answer = tuple[str, int | None, Place | Unknown]  # what to call it, its address, what is there
+# What to call it, its address, what is there
+Answer = tuple[str, int | None, Place | Unknown]
 
 _NAME = re.compile(
     r"(?:(?P<before>\w+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
@@ -39,14 +41,23 @@ _ADDRESS = re.compile(r"\[?<?(?:0x)?([0-9a-f]{1,16})>?\]?", re.IGNORECASE)
 
 
 def translate(invocation: Invocation, files: Sequence[str]) -> int:
-    """Copy text to standard output with names for its addresses; everything else comes out byte for byte."""
+    """Copy text to standard output with names for its addresses.
+
+    Everything else comes out byte for byte.
+    """
     settings = invocation.config()
     found = survey(invocation.sources(settings, elsewhere=True))
     status = complain(found, invocation)
-    manner = Manner(Style(settings.translate.style), Decoded(settings.translate.decoded), settings.translate.twice)
+    manner = Manner(
+        Style(settings.translate.style),
+        Decoded(settings.translate.decoded),
+        settings.translate.twice,
+    )
     for file in files or ["-"]:
         try:
-            descriptor = sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = (
+                sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            )
         except OSError as error:
             print(f"klogd-py: {file}: {error.strerror}", file=sys.stderr)
             status = 1
@@ -103,7 +114,9 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
         address, name = _ADDRESS.fullmatch(word), _NAME.fullmatch(word)
         if address is not None:
             value = int(address[1], 16)
-            answers.append((f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.atlas.place_of)))
+            answers.append(
+                (f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.atlas.place_of))
+            )
         elif name is not None:
             answers += _by_name(word, name, found)
         else:
@@ -117,7 +130,9 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
         _print_json([_answer_document(*answer) | _reliance(answer[2], found) for answer in answers])
     else:
         rows = [
-            (word, answer.kernel_form, answer.source) if isinstance(answer, Place) else (word, "-", answer.value)
+            (word, answer.kernel_form, answer.source)
+            if isinstance(answer, Place)
+            else (word, "-", answer.value)
             for word, _, answer in answers
         ]
         print("\n".join(aligned(rows)))
@@ -128,13 +143,18 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
 
 def _by_name(word: str, given: re.Match[str], found: Survey) -> list[Answer]:
     """Where a symbol can be: of several functions of one name the size tells which one is meant."""
-    offset, size = int(given["offset"] or "0", 16), int(given["size"], 16) if given["size"] else None
+    offset, size = (
+        int(given["offset"] or "0", 16),
+        int(given["size"], 16) if given["size"] else None,
+    )
     module = given["before"] or given["behind"] or ""
     named = found.atlas.named(given["name"])
     fitting = [
         (f"{start + offset:#x}", start + offset, msgspec.structs.replace(place, offset=offset))
         for start, place in named
-        if offset < place.size and (size is None or size == place.size) and module in ("", place.module.partition(",")[0])
+        if offset < place.size
+        and (size is None or size == place.size)
+        and module in ("", place.module.partition(",")[0])
     ]
     if not fitting:
         return [(word, None, Unknown.NOT_SO if named else _why_unnamed(given["name"], found))]
@@ -142,11 +162,18 @@ def _by_name(word: str, given: re.Match[str], found: Survey) -> list[Answer]:
 
 
 def _why_unnamed(name: str, found: Survey) -> Unknown:
-    """Why no symbol of this name is to be had: it may be in the map, but where it runs is not known."""
+    """Why no symbol of this name is to be had.
+
+    It may be in the map, but where it runs is not known.
+    """
     if not found.lacks_slide or found.candidate is None:
         return Unknown.NO_SUCH_NAME
     map_of = Table(found.candidate.lines, "")
-    return Unknown.NO_SUCH_NAME if map_of.address_of(name.encode("utf-8", "surrogateescape")) is None else Unknown.UNSLID
+    return (
+        Unknown.NO_SUCH_NAME
+        if map_of.address_of(name.encode("utf-8", "surrogateescape")) is None
+        else Unknown.UNSLID
+    )
 
 
 def maps(invocation: Invocation) -> int:
@@ -157,13 +184,25 @@ def maps(invocation: Invocation) -> int:
         _print_json(
             {
                 "release": sources.release,
-                "maps": [_verdict_document(verdict, verdict is found.in_use) for verdict in found.verdicts],
+                "maps": [
+                    _verdict_document(verdict, verdict is found.in_use)
+                    for verdict in found.verdicts
+                ],
                 "slide": _slide_document(found),
                 "bases": [
-                    {"module": base.module, "address": f"{base.address:#x}", "init": base.init, "proof": base.proof}
+                    {
+                        "module": base.module,
+                        "address": f"{base.address:#x}",
+                        "init": base.init,
+                        "proof": base.proof,
+                    }
                     for base in found.loaded.bases
                 ],
-                "kallsyms": {"path": sources.kallsyms, "symbols": found.kernel_symbols, "hidden": found.hidden},
+                "kallsyms": {
+                    "path": sources.kallsyms,
+                    "symbols": found.kernel_symbols,
+                    "hidden": found.hidden,
+                },
                 "modules": {"path": sources.modules, "loaded": found.modules},
                 "remarks": list(found.remarks),
             }
@@ -171,7 +210,14 @@ def maps(invocation: Invocation) -> int:
         return 0
     rows = [("", "VERDICT", "MAP", "REASON")]
     for verdict in found.verdicts:
-        rows.append(("*" if verdict is found.in_use else "", verdict.standing.value, str(verdict.path), verdict.reason))
+        rows.append(
+            (
+                "*" if verdict is found.in_use else "",
+                verdict.standing.value,
+                str(verdict.path),
+                verdict.reason,
+            )
+        )
     print(f"Linux {sources.release or '(release unknown)'}: {found.headline}\n")
     print("\n".join(aligned(rows)) + "\n")
     if found.slide_line:
@@ -179,7 +225,9 @@ def maps(invocation: Invocation) -> int:
     for line in found.loaded.summary:
         print(line)
     shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
-    print(f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else ""))
+    print(
+        f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else "")
+    )
     there = f"{found.modules} loaded" if os.path.exists(sources.modules) else "not there"
     print(f"modules   {sources.modules or 'not used'}" + (f": {there}" if sources.modules else ""))
     for remark in found.remarks:
@@ -188,10 +236,15 @@ def maps(invocation: Invocation) -> int:
 
 
 def status(invocation: Invocation, socket: str) -> int:
-    """Print what the running daemon tells of itself at ``socket``, by default the configured one; raises NoAnswer."""
+    """Print what the running daemon tells of itself at ``socket``, by default the configured one;
+    raises NoAnswer.
+    """
     path = socket or _socket_of(invocation)
     if not path:
-        print("klogd-py: status.socket is empty in the configuration: the daemon tells nothing", file=sys.stderr)
+        print(
+            "klogd-py: status.socket is empty in the configuration: the daemon tells nothing",
+            file=sys.stderr,
+        )
         return 1
     document = ask(Path(path))
     try:
@@ -217,7 +270,10 @@ def doctor(invocation: Invocation) -> int:
 
 
 def _socket_of(invocation: Invocation) -> str:
-    """Where the daemon listens; with a configuration that it would refuse it may still run on an older one."""
+    """Where the daemon listens.
+
+    With a configuration that it would refuse it may still run on an older one.
+    """
     try:
         return invocation.config().status.socket
     except BadConfig as error:
@@ -226,7 +282,10 @@ def _socket_of(invocation: Invocation) -> str:
 
 
 def check_config(invocation: Invocation, path: str) -> int:
-    """Read the configuration as the daemon would; raises BadConfig for `klogd_py.cli.main` to report."""
+    """Read the configuration as the daemon would.
+
+    Raises BadConfig for `klogd_py.cli.main` to report.
+    """
     named = path or invocation.config_path
     main = Path(named or DEFAULT_PATH)
     checked: Config = loader.load(main, must_exist=bool(named))
@@ -254,8 +313,19 @@ def complain(found: Survey, invocation: Invocation) -> int:
 def _answer_document(word: str, address: int | None, answer: Place | Unknown) -> dict[str, object]:
     if isinstance(answer, Unknown):
         return {"word" if address is None else "address": word, "reason": answer.value}
-    known = {"symbol": answer.name, "offset": answer.offset, "size": answer.size, "module": answer.module}
-    return {"address": f"{address:#x}", "text": answer.kernel_form, **known, "type": answer.kind, "source": answer.source}
+    known = {
+        "symbol": answer.name,
+        "offset": answer.offset,
+        "size": answer.size,
+        "module": answer.module,
+    }
+    return {
+        "address": f"{address:#x}",
+        "text": answer.kernel_form,
+        **known,
+        "type": answer.kind,
+        "source": answer.source,
+    }
 
 
 def _slide_document(found: Survey) -> dict[str, object] | None:
@@ -273,8 +343,12 @@ def _slide_document(found: Survey) -> dict[str, object] | None:
 
 def _reliance(answer: Place | Unknown | None, found: Survey) -> dict[str, object]:
     """On which slide an answer relies, where a slide plays a part in it."""
-    moved = found.lacks_slide or (found.slide is not None and found.slide.source is not SlideSource.FIXED)
-    from_map = found.in_use is not None and (not isinstance(answer, Place) or answer.source == str(found.in_use.path))
+    moved = found.lacks_slide or (
+        found.slide is not None and found.slide.source is not SlideSource.FIXED
+    )
+    from_map = found.in_use is not None and (
+        not isinstance(answer, Place) or answer.source == str(found.in_use.path)
+    )
     return {"slide": _slide_document(found)} if moved and from_map else {}
 
 

@@ -1,7 +1,9 @@
-"""The command line: ``klogd-py`` with its subcommands, and ``klogd``, the drop-in for the classic daemon.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: ``klogd-py`` with its subcommands, and ``klogd``, the drop-in for the classic
+daemon.
 
-Exit status: 0 stopped as asked; 1 the system failed; 2 the command line is wrong; 69 there is no kernel log here to read;
-78 the configuration is wrong.
+Exit status: 0 stopped as asked; 1 the system failed; 2 the command line is wrong; 69 there is no
+kernel log here to read; 78 the configuration is wrong.
 """
 
 import argparse
@@ -20,7 +22,8 @@ from klogd_py.system.errors import in_words
 if TYPE_CHECKING:
     from klogd_py.system.pidfile import PidFile
 
-FAILED, MISUSED, NO_LOG, MISCONFIGURED = 1, 2, 69, 78  # the last two as in sysexits.h
+# The last two as in sysexits.h
+FAILED, MISUSED, NO_LOG, MISCONFIGURED = 1, 2, 69, 78
 _PATHS = ("config_path", "map", "kallsyms", "modules", "module_files", "root")
 # What a subcommand may be given; everything else belongs to the main job.
 _SHARED = frozenset(
@@ -59,7 +62,11 @@ def klogd(arguments: Sequence[str] | None = None) -> int:
 
 def _run(parsing: argparse.ArgumentParser, arguments: Sequence[str] | None, drop_in: bool) -> int:
     options = parsing.parse_args(arguments)
-    if hasattr(options, "command") and options.command and (foreign := set(vars(options)) - _SHARED):
+    if (
+        hasattr(options, "command")
+        and options.command
+        and (foreign := set(vars(options)) - _SHARED)
+    ):
         named = [action.option_strings[-1] for action in parsing._actions if action.dest in foreign]
         parsing.error(f"{options.command} does not take {', '.join(named)}")
     options.program = parsing.prog
@@ -68,7 +75,8 @@ def _run(parsing: argparse.ArgumentParser, arguments: Sequence[str] | None, drop
     except BadConfig as error:
         return _misconfigured(options, error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
+        # Or the interpreter complains when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
     except OSError as error:
         print(f"{parsing.prog}: {_in_words(error)}", file=sys.stderr)
@@ -127,7 +135,13 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
     config = invocation.config()
     level = config.log.level
     background = drop_in and not getattr(options, "foreground", False) and not invocation.once
-    pid_file = Path(options.pid_file).absolute() if hasattr(options, "pid_file") else PID_FILE if drop_in else None
+    pid_file = (
+        Path(options.pid_file).absolute()
+        if hasattr(options, "pid_file")
+        else PID_FILE
+        if drop_in
+        else None
+    )
     if background:
         job = partial(_daemon, options, invocation, level, pid_file)
         kept = {0} if invocation.input == "-" else set()
@@ -137,7 +151,11 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
 
 
 def _daemon(
-    options: argparse.Namespace, invocation: Invocation, level: str, pid_file: Path | None, ready: Callable[[], None] | None
+    options: argparse.Namespace,
+    invocation: Invocation,
+    level: str,
+    pid_file: Path | None,
+    ready: Callable[[], None] | None,
 ) -> int:
     """Run until stopped; ``ready`` lets go of the terminal once records are about to flow."""
     import asyncio
@@ -153,13 +171,15 @@ def _daemon(
 
     program = options.program
     logging_setup.to_stderr(level)
-    faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop hung
+    # The watchdog's SIGABRT then shows where the loop hung
+    faulthandler.enable()
     jobs = Jobs()
     jobs.catch_threads()
     claimed: PidFile | None = None
 
     def in_service() -> None:
-        gc.freeze()  # what is there now stays, and need not be looked through again and again
+        # What is there now stays, and need not be looked through again and again
+        gc.freeze()
         if ready is not None:
             ready()
             logging_setup.to_syslog(level)
@@ -177,7 +197,8 @@ def _daemon(
                 own.claim()
                 claimed = own
         return asyncio.run(serve())
-    except BadConfig as error:  # answered here, since in the background nobody else would
+    # Answered here, since in the background nobody else would
+    except BadConfig as error:
         return _misconfigured(options, error)
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
@@ -185,7 +206,8 @@ def _daemon(
     except (AlreadyRunning, PositionInUse, OSError) as error:
         print(f"{program}: {_in_words(error)}", file=sys.stderr)
         return FAILED
-    except Exception as error:  # in the background nobody else would say it
+    # In the background nobody else would say it
+    except Exception as error:
         print(f"{program}: unexpected error: {in_words(error)}", file=sys.stderr)
         return FAILED
     finally:
@@ -208,7 +230,10 @@ def _handed(program: str) -> dict[str, int]:
     try:
         return inherited_fds.descriptors()
     except OSError as error:
-        print(f"{program}: no files taken from the service manager: LISTEN_FDS: {error.strerror}", file=sys.stderr)
+        print(
+            f"{program}: no files taken from the service manager: LISTEN_FDS: {error.strerror}",
+            file=sys.stderr,
+        )
         return {}
 
 
@@ -233,7 +258,9 @@ def _in_words(error: Exception) -> str:
     return str(error)
 
 
-def _invocation(options: argparse.Namespace, drop_in: bool, inherited_fds: Mapping[str, int] | None = None) -> Invocation:
+def _invocation(
+    options: argparse.Namespace, drop_in: bool, inherited_fds: Mapping[str, int] | None = None
+) -> Invocation:
     """What the options mean; paths become absolute, since a daemon changes its directory."""
     given = vars(options)
     sinks = tuple(given.get("sinks") or ())

@@ -1,6 +1,9 @@
-"""Which options are there? The parsers of ``klogd-py`` with its subcommands, and of ``klogd``, the drop-in.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which options are there? The parsers of ``klogd-py`` with its subcommands, and of ``klogd``, the
+drop-in.
 
-An option that is not given leaves no trace, so that it is told from one that was given with its default.
+An option that is not given leaves no trace, so that it is told from one that was given with its
+default.
 """
 
 import argparse
@@ -43,21 +46,67 @@ def _shared_options() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False, argument_default=_NOT_GIVEN)
     names = shared.add_argument_group("where names come from")
     names.add_argument(
-        "-k", "--map", type=_text, metavar="FILE", help="use this System.map unless it is proved to be another kernel's"
+        "-k",
+        "--map",
+        type=_text,
+        metavar="FILE",
+        help="use this System.map unless it is proved to be another kernel's",
     )
-    names.add_argument("--kallsyms", type=_text, metavar="FILE", help="the kernel's own symbols (default: /proc/kallsyms)")
-    names.add_argument("--modules", type=_text, metavar="FILE", help="the loaded modules (default: /proc/modules)")
-    names.add_argument("--module-files", type=_text, metavar="DIR", help="modules' own files (default: /lib/modules/RELEASE)")
-    names.add_argument("--slide", type=_slide, metavar="0xN", help="what KASLR adds to the map's addresses, if you know it")
-    names.add_argument("--root", type=_text, metavar="DIR", help="take /boot, /proc and /lib/modules from under DIR")
-    names.add_argument("--release", type=_text, metavar="R", help="the kernel release, as uname -r prints it")
-    names.add_argument("--live", action="store_true", help="use this machine's symbols for text that came from elsewhere")
+    names.add_argument(
+        "--kallsyms",
+        type=_text,
+        metavar="FILE",
+        help="the kernel's own symbols (default: /proc/kallsyms)",
+    )
+    names.add_argument(
+        "--modules", type=_text, metavar="FILE", help="the loaded modules (default: /proc/modules)"
+    )
+    names.add_argument(
+        "--module-files",
+        type=_text,
+        metavar="DIR",
+        help="modules' own files (default: /lib/modules/RELEASE)",
+    )
+    names.add_argument(
+        "--slide",
+        type=_slide,
+        metavar="0xN",
+        help="what KASLR adds to the map's addresses, if you know it",
+    )
+    names.add_argument(
+        "--root",
+        type=_text,
+        metavar="DIR",
+        help="take /boot, /proc and /lib/modules from under DIR",
+    )
+    names.add_argument(
+        "--release", type=_text, metavar="R", help="the kernel release, as uname -r prints it"
+    )
+    names.add_argument(
+        "--live",
+        action="store_true",
+        help="use this machine's symbols for text that came from elsewhere",
+    )
     shared.add_argument(
-        "--config", dest="config_path", type=_text, metavar="FILE", help="the configuration (default: /etc/klogd-py.toml)"
+        "--config",
+        dest="config_path",
+        type=_text,
+        metavar="FILE",
+        help="the configuration (default: /etc/klogd-py.toml)",
     )
-    shared.add_argument("--style", choices=("replace", "append", "off"), help="what becomes of an address that has a name")
-    shared.add_argument("-2", "--twice", action="store_true", help="repeat a translated line, untranslated")
-    shared.add_argument("--decoded", choices=("keep", "replace"), help="what becomes of a number that the kernel has named")
+    shared.add_argument(
+        "--style",
+        choices=("replace", "append", "off"),
+        help="what becomes of an address that has a name",
+    )
+    shared.add_argument(
+        "-2", "--twice", action="store_true", help="repeat a translated line, untranslated"
+    )
+    shared.add_argument(
+        "--decoded",
+        choices=("keep", "replace"),
+        help="what becomes of a number that the kernel has named",
+    )
     return shared
 
 
@@ -71,9 +120,19 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
         help="console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]; may be repeated, replaces those configured",
     )
     parser.add_argument(
-        "-f", "--file", dest="klogd_file", type=_text, metavar="FILE", help="append <N>text lines to FILE; - is stdout"
+        "-f",
+        "--file",
+        dest="klogd_file",
+        type=_text,
+        metavar="FILE",
+        help="append <N>text lines to FILE; - is stdout",
     )
-    parser.add_argument("--input", type=_text, metavar="FILE", help="read FILE (- is stdin) instead of the running kernel")
+    parser.add_argument(
+        "--input",
+        type=_text,
+        metavar="FILE",
+        help="read FILE (- is stdin) instead of the running kernel",
+    )
     parser.add_argument(
         "--input-format",
         dest="input_form",
@@ -81,24 +140,56 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
         help="what FILE holds (default: auto, by its first line)",
     )
     parser.add_argument("--json", action="store_true", help=_JSON_HELP)
-    parser.add_argument("-s", "--syscall", action="store_true", help="read through syslog(2) instead of /dev/kmsg")
-    parser.add_argument("-o", "--once", action="store_true", help="deliver what is there, then stop")
-    parser.add_argument("-x", "--no-translate", action="store_true", help="load no symbols, translate nothing")
-    parser.add_argument("-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops")
-    parser.add_argument("-c", "--console-level", type=_console_level, metavar="N", help="what the console shows, 1 to 8")
-    parser.add_argument("-n", "--foreground", action="store_true", help="stay in the foreground" if drop_in else _NOT_GIVEN)
-    parser.add_argument("--user", type=_text, metavar="NAME", help="go on as this user once what needs root is open")
     parser.add_argument(
-        "--pid-file", type=_text, metavar="FILE", help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else "")
+        "-s", "--syscall", action="store_true", help="read through syslog(2) instead of /dev/kmsg"
+    )
+    parser.add_argument(
+        "-o", "--once", action="store_true", help="deliver what is there, then stop"
+    )
+    parser.add_argument(
+        "-x", "--no-translate", action="store_true", help="load no symbols, translate nothing"
+    )
+    parser.add_argument(
+        "-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops"
+    )
+    parser.add_argument(
+        "-c",
+        "--console-level",
+        type=_console_level,
+        metavar="N",
+        help="what the console shows, 1 to 8",
+    )
+    parser.add_argument(
+        "-n",
+        "--foreground",
+        action="store_true",
+        help="stay in the foreground" if drop_in else _NOT_GIVEN,
+    )
+    parser.add_argument(
+        "--user", type=_text, metavar="NAME", help="go on as this user once what needs root is open"
+    )
+    parser.add_argument(
+        "--pid-file",
+        type=_text,
+        metavar="FILE",
+        help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else ""),
     )
     parser.add_argument("-d", "--debug", action="store_true", help="the same as --log-level debug")
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="how much to say of itself")
     reload = parser.add_mutually_exclusive_group()
     reload.add_argument(
-        "-i", dest="reload", action="store_const", const="SIGUSR1", help="have the running daemon read module symbols anew"
+        "-i",
+        dest="reload",
+        action="store_const",
+        const="SIGUSR1",
+        help="have the running daemon read module symbols anew",
     )
     reload.add_argument(
-        "-I", dest="reload", action="store_const", const="SIGUSR2", help="have the running daemon read map and symbols anew"
+        "-I",
+        dest="reload",
+        action="store_const",
+        const="SIGUSR2",
+        help="have the running daemon read map and symbols anew",
     )
     parser.add_argument("-v", "--version", action="version", version=f"klogd-py {__version__}")
 
@@ -117,8 +208,16 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
         )
 
     filtering = add("translate", "copy text to standard output with names for the addresses in it")
-    filtering.add_argument("files", nargs="*", default=[], metavar="FILE", help="text of any kind (default: standard input)")
-    looking = add("lookup", "print which symbol contains an address, where a symbol is, or why there is none")
+    filtering.add_argument(
+        "files",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="text of any kind (default: standard input)",
+    )
+    looking = add(
+        "lookup", "print which symbol contains an address, where a symbol is, or why there is none"
+    )
     looking.add_argument(
         "addresses",
         type=_text,
@@ -129,13 +228,23 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
     mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
     asking = add("status", "print how things stand with the daemon that runs")
     asking.add_argument(
-        "--socket", type=_text, metavar="FILE", help="where the daemon listens (default: status.socket of the configuration)"
+        "--socket",
+        type=_text,
+        metavar="FILE",
+        help="where the daemon listens (default: status.socket of the configuration)",
     )
     examining = add("doctor", "check this machine, and say what is wrong and how it is mended")
     checking = add("check-config", "read the configuration and say whether it is right")
     for answering in (looking, mapping, asking, examining, checking):
         answering.add_argument("--json", action="store_true", help=_JSON_HELP)
-    checking.add_argument("file_to_check", type=_text, nargs="?", default="", metavar="FILE", help="default: /etc/klogd-py.toml")
+    checking.add_argument(
+        "file_to_check",
+        type=_text,
+        nargs="?",
+        default="",
+        metavar="FILE",
+        help="default: /etc/klogd-py.toml",
+    )
 
 
 def _text(text: str) -> str:
@@ -156,7 +265,9 @@ def _sink(text: str) -> str:
 
 def _slide(text: str) -> int:
     if not _HEX.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a hexadecimal number such as 0x1a000000, got {text!r}"
+        )
     return int(text, 16)
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which addresses can only this machine reach?"""
 
 import ipaddress
@@ -19,6 +20,9 @@ def address_of(listen: str) -> tuple[str, int] | Path:
     host, _, port = listen.rpartition(":")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16 or "%" in host:
         raise ValueError
-    if host != "localhost" and not ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback:
+    if (
+        host != "localhost"
+        and not ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    ):
         raise ValueError
     return "127.0.0.1" if host == "localhost" else host.strip("[]"), int(port)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Reads the files of the configuration into one frozen `Config`, or says what is wrong with them.
 
 The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d``
@@ -25,15 +26,18 @@ from klogd_py.system.regular_file import NotRegularFile, read_regular
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
 LOG_LEVELS = ("error", "warning", "info", "debug")
 MOST_DROP_INS = 64
-MOST_BYTES = 4 * toml_text.LIMIT_BYTES  # of all files together: they are read while records wait
-MOST_NAMES = 4096  # in the directory of the drop-ins, whatever their names
+# Of all files together: they are read while records wait
+MOST_BYTES = 4 * toml_text.LIMIT_BYTES
+# In the directory of the drop-ins, whatever their names
+MOST_NAMES = 4096
 READ_LIMIT_S = 2.0
 
 
 class BadConfig(ValueError):
     """A file is not TOML, or a key in it is unknown or has a wrong value.
 
-    The message names file, key and expectation. It is one line of printable characters, whatever the file holds.
+    The message names file, key and expectation. It is one line of printable characters, whatever
+    the file holds.
     """
 
     def __init__(self, message: str) -> None:
@@ -54,7 +58,8 @@ def files(path: Path) -> list[Path]:
         raise BadConfig(f"{drop_ins}: expected a directory of drop-ins") from error
     except OSError as error:
         raise BadConfig(f"{drop_ins}: {error.strerror}") from error
-    except ValueError as error:  # a NUL byte in the path
+    # A NUL byte in the path
+    except ValueError as error:
         raise BadConfig(f"{drop_ins}: {error}") from error
     if len(found) > MOST_NAMES:
         raise BadConfig(f"{drop_ins}: more than {MOST_NAMES} files")
@@ -93,13 +98,18 @@ def load(path: Path, must_exist: bool = False) -> Config:
         total_bytes += len(raw)
         if total_bytes > MOST_BYTES:
             limit_kib = MOST_BYTES >> 10
-            raise BadConfig(f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit")
+            raise BadConfig(
+                f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit"
+            )
         merged = _merge(merged, parse(raw, str(file)))
     return convert(merged, str(path))
 
 
 def parse(raw: bytes, name: str) -> dict[str, object]:
-    """Read one file's text and check its keys and values; ``name`` is for the error. Raises BadConfig."""
+    """Read one file's text and check its keys and values; ``name`` is for the error.
+
+    Raises BadConfig.
+    """
     try:
         content = toml_text.parse(raw)
     except NotToml as error:
@@ -132,7 +142,8 @@ def _read(file: Path, must_exist: bool) -> bytes:
             raise BadConfig(f"{file}: a symbolic link that leads nowhere") from error
         if must_exist:
             raise BadConfig(f"{file}: no such file") from error
-        return b""  # a drop-in may have gone since the directory was read
+        # A drop-in may have gone since the directory was read
+        return b""
     except NotRegularFile as error:
         if _is_dev_null(file):
             return b""
@@ -161,5 +172,7 @@ def _merge(base: dict[str, object], over: Mapping[str, object]) -> dict[str, obj
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
     return merged

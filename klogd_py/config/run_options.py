@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What was asked for this time: the command line laid over the configuration.
 
-A text from elsewhere must never be named by this kernel. So the running machine's symbols are used only where the
-running machine's messages are read, or where ``live`` says so; everywhere else only what was named explicitly.
+A text from elsewhere must never be named by this kernel. So the running machine's symbols are used
+only where the running machine's messages are read, or where ``live`` says so; everywhere else only
+what was named explicitly.
 """
 
 import os
@@ -30,7 +32,8 @@ _SYS_MODULES = "/sys/module"
 _KCORE = "/proc/kcore"
 _NOTES = "/sys/kernel/notes"
 _OSRELEASE = "proc/sys/kernel/osrelease"
-_RELEASE = re.compile(r"[!-.0-~]{1,64}")  # it becomes a part of paths; uname(2) has 64 bytes for it
+# It becomes a part of paths; uname(2) has 64 bytes for it
+_RELEASE = re.compile(r"[!-.0-~]{1,64}")
 _RELEASE_BYTES = 4096
 
 
@@ -41,8 +44,8 @@ class BadOptions(BadConfig):
 class Invocation(Struct, frozen=True):
     """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
 
-    ``prose`` has addresses named in any text, where the kernel is known not to be randomised. ``handed`` are descriptors
-    of files that the service manager has opened, by path.
+    ``prose`` has addresses named in any text, where the kernel is known not to be randomised.
+    ``handed`` are descriptors of files that the service manager has opened, by path.
     """
 
     config_path: str = ""
@@ -72,7 +75,10 @@ class Invocation(Struct, frozen=True):
     handed: dict[str, int] = {}
 
     def config(self) -> Config:
-        """Read the configuration and lay the options over it; raises BadConfig, whatever stands in the files, or BadOptions."""
+        """Read the configuration and lay the options over it.
+
+        Raises BadConfig, whatever stands in the files, or BadOptions.
+        """
         try:
             return self._config()
         except BadConfig:
@@ -113,14 +119,16 @@ class Invocation(Struct, frozen=True):
             content["user"] = self.user
         try:
             return configuration.convert(content, "command line")
-        except BadConfig as error:  # the files alone were right
+        # The files alone were right
+        except BadConfig as error:
             raise BadOptions(str(error)) from error
 
     def named_user(self, config: Config) -> "User | None":
         """Whom to go on as, if a user is named; raises BadConfig if there is none of that name."""
         if not config.user:
             return None
-        from klogd_py.system.privileges import NoSuchUser, look_up  # with ctypes, which few want
+        # With ctypes, which few want
+        from klogd_py.system.privileges import NoSuchUser, look_up
 
         try:
             return look_up(config.user)
@@ -128,7 +136,10 @@ class Invocation(Struct, frozen=True):
             raise (BadOptions if self.user else BadConfig)(f"key user: {error}") from error
 
     def sources(self, config: Config, elsewhere: bool) -> Sources:
-        """Where names are to come from; ``elsewhere`` says that the addresses may be another machine's."""
+        """Where names are to come from.
+
+        ``elsewhere`` says that the addresses may be another machine's.
+        """
         if config.translate.style == "off":
             return Sources()
         root = Path(self.root)
@@ -139,7 +150,9 @@ class Invocation(Struct, frozen=True):
             modules = self.modules or (names.modules and str(under(root, names.modules)))
             found = Sources(release, root, self.map, names.search, kallsyms, modules)
         elif elsewhere and not self.live:
-            explicit = Sources(self.release, root, self.map, (), self.kallsyms, self.modules, self.slide)
+            explicit = Sources(
+                self.release, root, self.map, (), self.kallsyms, self.modules, self.slide
+            )
             return msgspec.structs.replace(explicit, module_files=self.module_files)
         else:
             found = Sources(release, root, names.map, names.search, names.kallsyms, names.modules)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which keys has the configuration, and what do they default to? One frozen value for each table.
 
 Values only; `klogd_py.config.loader` reads them from files, and checks them by their types and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Reads TOML text that anybody may have written, within limits.
 
 tomllib takes time and memory in proportion to the square of a key's parts, recurses for each level
@@ -11,9 +12,12 @@ Source of truth: https://toml.io/en/v1.0.0; tomllib of Python 3.11 to 3.14.
 import re
 import tomllib
 
-LIMIT_BYTES = 1 << 16  # the complete default configuration has a tenth of it
-MOST_LEVELS = 16  # of brackets within brackets, and of parts in a key
-LONGEST_WORD = 256  # a number, or a key without quotes
+# The complete default configuration has a tenth of it
+LIMIT_BYTES = 1 << 16
+# Of brackets within brackets, and of parts in a key
+MOST_LEVELS = 16
+# A number, or a key without quotes
+LONGEST_WORD = 256
 LONGEST_REASON = 200
 
 # The closing quotes are optional, so that nothing is ever tried twice: what is not closed ends
@@ -24,7 +28,9 @@ _STRING_OR_COMMENT = re.compile(
     r"""|'''(?:[^']|'(?!''))*(?:'{3,5})?|'[^'\n]*'?|#[^\n]*""",
     re.DOTALL,
 )
-_TOKEN = re.compile(r'(?P<word>[\w+-]+|"")|(?P<dot>\.)|(?P<opening>[\[{])|(?P<closing>[\]}])|[^ \t]', re.ASCII)
+_TOKEN = re.compile(
+    r'(?P<word>[\w+-]+|"")|(?P<dot>\.)|(?P<opening>[\[{])|(?P<closing>[\]}])|[^ \t]', re.ASCII
+)
 
 
 class NotToml(ValueError):
@@ -39,7 +45,9 @@ def parse(raw: bytes) -> dict[str, object]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise NotToml(f"expected text in UTF-8, got byte {raw[error.start]:#04x} (at line {line})") from error
+        raise NotToml(
+            f"expected text in UTF-8, got byte {raw[error.start]:#04x} (at line {line})"
+        ) from error
     check_shape(text)
     try:
         return tomllib.loads(text)
@@ -47,9 +55,12 @@ def parse(raw: bytes) -> dict[str, object]:
         raise NotToml("nested too deep") from error
     except (MemoryError, OverflowError) as error:
         raise NotToml("a value that is too large") from error
-    except ValueError as error:  # TOMLDecodeError, and what int() and datetime() refuse
+    # TOMLDecodeError, and what int() and datetime() refuse
+    except ValueError as error:
         reason = str(error)
-        raise NotToml(reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}...") from error
+        raise NotToml(
+            reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}..."
+        ) from error
 
 
 def check_shape(text: str) -> None:
@@ -59,7 +70,9 @@ def check_shape(text: str) -> None:
     for token in _TOKEN.finditer(bare):
         if token["word"]:
             if len(token["word"]) > LONGEST_WORD:
-                raise _beyond(f"a number or a key of more than {LONGEST_WORD} characters", bare, token.start())
+                raise _beyond(
+                    f"a number or a key of more than {LONGEST_WORD} characters", bare, token.start()
+                )
             continue
         if token["dot"]:
             dots += 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Checks tables from TOML against the types and annotations of the settings; pure.
 
 `misfit` looks at each key by itself, `clash` at what keys say together. Each answers with a
@@ -55,7 +56,11 @@ def misfit(value: object, hint: object, key: str) -> str:
 
 def _wrong_value(value: object, notes: Sequence[object], key: str) -> str:
     for note in notes:
-        if isinstance(note, Limits) and isinstance(value, int) and not note.least <= value <= note.most:
+        if (
+            isinstance(note, Limits)
+            and isinstance(value, int)
+            and not note.least <= value <= note.most
+        ):
             return f"key {key}: expected {note.expected}, got {shown(value)}"
         if isinstance(note, Form) and isinstance(value, str) and (expected := note.wrong(value)):
             return f"key {_list_of(key)}: expected {expected}, got {shown(value)}"
@@ -85,7 +90,10 @@ def _wrong_table(value: object, table: type[Struct], key: str) -> str:
 def _wrong_list(value: object, hint: object, key: str) -> str:
     if not isinstance(value, list | tuple):
         return f"key {key}: expected a list, got {_kind(value)}"
-    return next((wrong for at, item in enumerate(value) if (wrong := misfit(item, hint, f"{key}[{at}]"))), "")
+    return next(
+        (wrong for at, item in enumerate(value) if (wrong := misfit(item, hint, f"{key}[{at}]"))),
+        "",
+    )
 
 
 def _wrong_names(value: object, hints: tuple[object, ...], key: str) -> str:
@@ -93,7 +101,9 @@ def _wrong_names(value: object, hints: tuple[object, ...], key: str) -> str:
     if not isinstance(value, Mapping):
         return f"key {key}: expected a table, got {_kind(value)}"
     for name, below in value.items():
-        if wrong := misfit(name, hints[0], _joined(key, name)) or misfit(below, hints[1], _joined(key, name)):
+        if wrong := misfit(name, hints[0], _joined(key, name)) or misfit(
+            below, hints[1], _joined(key, name)
+        ):
             return wrong
     return ""
 
@@ -133,7 +143,8 @@ def clash(config: Config) -> str:
 def shown(value: object) -> str:
     """A value for a message: shortened, and with control characters escaped."""
     if isinstance(value, int) and not -(10**MOST_DIGITS) < value < 10**MOST_DIGITS:
-        return f"a number of more than {MOST_DIGITS} digits"  # str() would refuse it, or take long
+        # str() would refuse it, or take long
+        return f"a number of more than {MOST_DIGITS} digits"
     if isinstance(value, str) and len(value) > LONGEST_SHOWN:
         return f"{value[:LONGEST_SHOWN]!r} and {len(value) - LONGEST_SHOWN} characters more"
     return repr(value)

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What values a setting may have, beyond its type: limits of numbers, and checks of texts.
 
-They stand as annotations in `klogd_py.config.schema`, where `klogd_py.config.loader` finds them. A check gets
-the text and returns what was expected instead, in words; an empty answer means that it may stay.
-Nothing is looked up on the machine.
+They stand as annotations in `klogd_py.config.schema`, where `klogd_py.config.loader` finds them. A
+check gets the text and returns what was expected instead, in words; an empty answer means that it
+may stay. Nothing is looked up on the machine.
 
 Source of truth: unix(7) for the length of a socket's path; limits.h NAME_MAX and PATH_MAX.
 """
@@ -16,7 +17,8 @@ from msgspec import Struct
 from klogd_py.config import listen_address
 
 LONGEST_PATH_BYTES, LONGEST_NAME_BYTES, LONGEST_SOCKET_BYTES = 4095, 255, 107
-LONGEST_RELEASE = "9" * 64  # __NEW_UTS_LEN: what {release} may stand for
+# __NEW_UTS_LEN: what {release} may stand for
+LONGEST_RELEASE = "9" * 64
 MOST_ENTRIES = 128
 
 # Surrogates stand for bytes that are no text.
@@ -57,7 +59,9 @@ def path(text: str) -> str:
     if not text.startswith("/"):
         return "an absolute path"
     raw = text.encode()
-    if len(raw) > LONGEST_PATH_BYTES or any(len(name) > LONGEST_NAME_BYTES for name in raw.split(b"/")):
+    if len(raw) > LONGEST_PATH_BYTES or any(
+        len(name) > LONGEST_NAME_BYTES for name in raw.split(b"/")
+    ):
         return f"a path of at most {LONGEST_PATH_BYTES} bytes, and {LONGEST_NAME_BYTES} for each name in it"
     return ""
 

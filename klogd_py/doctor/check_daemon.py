@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Is klogd-py itself in order: its configuration, its position, the daemon that runs?"""
 
 import os
@@ -14,10 +15,19 @@ def daemon(machine: Machine) -> list[Finding]:
     status = machine.daemon
     if status is None:
         return [warn("daemon", "no klogd-py answers", "systemctl enable --now klogd-py")]
-    found = [ok("daemon", f"klogd-py {status.version} runs (process {status.pid}): {sentence(status)}")]
-    found += [bad("sink", f"{sink.name} is down: {sink.error}", "klogd-py status") for sink in status.sinks if sink.error]
+    found = [
+        ok("daemon", f"klogd-py {status.version} runs (process {status.pid}): {sentence(status)}")
+    ]
+    found += [
+        bad("sink", f"{sink.name} is down: {sink.error}", "klogd-py status")
+        for sink in status.sinks
+        if sink.error
+    ]
     refused = [change for change in status.changes if not change.taken]
-    found += [bad("reload", f"{change.why} was refused: {change.detail}", "klogd-py check-config") for change in refused]
+    found += [
+        bad("reload", f"{change.why} was refused: {change.detail}", "klogd-py check-config")
+        for change in refused
+    ]
     return found
 
 
@@ -25,13 +35,25 @@ def position(machine: Machine) -> list[Finding]:
     """Whether the next start will know where each sink stood."""
     path = machine.config.state.position
     if not path:
-        return [ok("position", "none is kept, as configured: every start sends from the oldest record on")]
+        return [
+            ok(
+                "position",
+                "none is kept, as configured: every start sends from the oldest record on",
+            )
+        ]
     file = machine.at(path)
     try:
         os.close(open_regular(file, follow=False))
     except NotRegularFile as error:
-        return [bad("position", f"{path} is {error.strerror}: a restart sends everything again", f"rm -r {path}")]
-    except OSError:  # not there, or not for this user
+        return [
+            bad(
+                "position",
+                f"{path} is {error.strerror}: a restart sends everything again",
+                f"rm -r {path}",
+            )
+        ]
+    # Not there, or not for this user
+    except OSError:
         pass
     place = file if machine.has(path) else file.parent
     if not os.path.exists(place):

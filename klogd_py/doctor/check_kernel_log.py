@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Can the kernel's log be read, and does the kernel keep all of it?
 
-Source of truth: Documentation/ABI/testing/dev-kmsg; Documentation/admin-guide/sysctl/kernel.rst (printk_devkmsg,
-printk_ratelimit, dmesg_restrict); Documentation/admin-guide/kernel-parameters.txt log_buf_len.
+Source of truth: Documentation/ABI/testing/dev-kmsg; Documentation/admin-guide/sysctl/kernel.rst
+(printk_devkmsg, printk_ratelimit, dmesg_restrict); Documentation/admin-guide/kernel-parameters.txt
+log_buf_len.
 """
 
 import contextlib
@@ -35,16 +37,30 @@ def log(machine: Machine) -> list[Finding]:
 def limits(machine: Machine) -> list[Finding]:
     """What the kernel leaves out before it gives it a number, so that nobody can count it."""
     mode = machine.text("/proc/sys/kernel/printk_devkmsg")
-    period_s, burst = machine.text("/proc/sys/kernel/printk_ratelimit"), machine.text("/proc/sys/kernel/printk_ratelimit_burst")
-    own = f"of its own repeated messages the kernel prints {burst} in {period_s} s" if period_s not in ("", "0") else ""
+    period_s, burst = (
+        machine.text("/proc/sys/kernel/printk_ratelimit"),
+        machine.text("/proc/sys/kernel/printk_ratelimit_burst"),
+    )
+    own = (
+        f"of its own repeated messages the kernel prints {burst} in {period_s} s"
+        if period_s not in ("", "0")
+        else ""
+    )
     remedy = "sysctl -w kernel.printk_devkmsg=on"
     if mode == "off":
         found = warn("rate limit", "what programs write to /dev/kmsg is thrown away", remedy)
     elif mode == "ratelimit":
-        words = "a program that writes more than 10 lines in 5 s to /dev/kmsg loses the rest, uncounted"
+        words = (
+            "a program that writes more than 10 lines in 5 s to /dev/kmsg loses the rest, uncounted"
+        )
         found = warn("rate limit", words, remedy)
     else:
-        found = ok("rate limit", "what programs write to /dev/kmsg is kept" if mode else "this kernel has none for /dev/kmsg")
+        found = ok(
+            "rate limit",
+            "what programs write to /dev/kmsg is kept"
+            if mode
+            else "this kernel has none for /dev/kmsg",
+        )
     return [found, ok("printk", own)] if own else [found]
 
 
@@ -53,7 +69,9 @@ def clock(machine: Machine) -> list[Finding]:
     if machine.now_s < UNSET_BEFORE_US / 1_000_000:
         words = "the wall clock has not been set: times in the log are those of the kernel's start"
         return [bad("clock", words, "timedatectl set-ntp true, or: date -s 'YYYY-MM-DD hh:mm'")]
-    if machine.has("/run/systemd/timesync") and not machine.has("/run/systemd/timesync/synchronized"):
+    if machine.has("/run/systemd/timesync") and not machine.has(
+        "/run/systemd/timesync/synchronized"
+    ):
         return [warn("clock", "it is set, but not yet synchronised", "timedatectl timesync-status")]
     return [ok("clock", "the wall clock is set")]
 
@@ -66,10 +84,12 @@ def _oldest(machine: Machine) -> int | None:
     elif machine.root == Path("/"):
         raise OSError(errno.ENODEV, "not the kernel's log device, as in containers")
     else:
-        descriptor = open_regular(path)  # the files of a machine that does not run
+        # The files of a machine that does not run
+        descriptor = open_regular(path)
     try:
         with contextlib.suppress(BlockingIOError):
-            for _ in range(2):  # the ring may run over between opening and reading
+            # The ring may run over between opening and reading
+            for _ in range(2):
                 with contextlib.suppress(BrokenPipeError):
                     first = os.read(descriptor, kmsg_format.BUFFER_BYTES).partition(b"\n")[0]
                     return kmsg_format.parse_all([first + b"\n"])[0].seq if first else None
@@ -90,15 +110,29 @@ def _unreadable(machine: Machine, error: OSError) -> Finding:
         words = f"/dev/kmsg cannot be read ({error.strerror}); /proc/kmsg is used, in which losses cannot be seen"
         return warn("kernel log", words, "mknod -m 600 /dev/kmsg c 1 11")
     words = f"/dev/kmsg cannot be read: {error.strerror}, nor is there a /proc/kmsg"
-    return bad("kernel log", words, "mknod -m 600 /dev/kmsg c 1 11; in a container: run klogd-py on its host")
+    return bad(
+        "kernel log",
+        words,
+        "mknod -m 600 /dev/kmsg c 1 11; in a container: run klogd-py on its host",
+    )
 
 
 def _ring(machine: Machine, oldest: int) -> Finding:
     if oldest == 0:
         return ok("ring", "the kernel's buffer holds everything since the boot")
     overwritten = f"the kernel has overwritten records 0 to {oldest - 1} since the boot"
-    if machine.daemon is not None and not any(sink.gaps.get("pre-start") for sink in machine.daemon.sinks):
+    if machine.daemon is not None and not any(
+        sink.gaps.get("pre-start") for sink in machine.daemon.sinks
+    ):
         return ok("ring", f"{overwritten}; klogd-py had read them")
     if machine.daemon is not None:
-        return warn("ring", f"{overwritten}, some before klogd-py had started: the buffer is small for this boot", _GROW)
-    return warn("ring", f"{overwritten}: what nobody had read by then is lost, if the boot itself has filled the buffer", _GROW)
+        return warn(
+            "ring",
+            f"{overwritten}, some before klogd-py had started: the buffer is small for this boot",
+            _GROW,
+        )
+    return warn(
+        "ring",
+        f"{overwritten}: what nobody had read by then is lost, if the boot itself has filled the buffer",
+        _GROW,
+    )

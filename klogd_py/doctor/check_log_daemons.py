@@ -1,7 +1,10 @@
-"""Who else has to do with the kernel's messages: the journal, the owner of /dev/log, other kernel log daemons.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who else has to do with the kernel's messages: the journal, the owner of /dev/log, other kernel
+log daemons.
 
-Source of truth: systemd-journald.service(8) and its syslog_fixup_facility, which makes user of kern; the modules imklog and
-imkmsg of rsyslog; the source system() of syslog-ng; klogd of busybox and sysklogd; syslogd(8) of sysklogd 2, option -k.
+Source of truth: systemd-journald.service(8) and its syslog_fixup_facility, which makes user of
+kern; the modules imklog and imkmsg of rsyslog; the source system() of syslog-ng; klogd of busybox
+and sysklogd; syslogd(8) of sysklogd 2, option -k.
 """
 
 import re
@@ -13,7 +16,9 @@ from klogd_py.doctor.host import Machine, Process
 from klogd_py.sinks import journald_routing
 
 _KEEPERS = ("rsyslogd", "syslog-ng", "busybox")
-_RSYSLOG = re.compile(r"^[ \t]*(?:\$ModLoad\s+|module\s*\(\s*load\s*=\s*\")(im(?:klog|kmsg))\b", re.MULTILINE)
+_RSYSLOG = re.compile(
+    r"^[ \t]*(?:\$ModLoad\s+|module\s*\(\s*load\s*=\s*\")(im(?:klog|kmsg))\b", re.MULTILINE
+)
 _SYSLOG_NG = re.compile(r"^[^#\n]*(?:\bsystem\s*\(\s*\)|/(?:proc|dev)/kmsg)", re.MULTILINE)
 _SHARED = ("/proc/kmsg", "syslog")
 
@@ -24,7 +29,12 @@ def journal(machine: Machine) -> list[Finding]:
     if not seen.running:
         return [ok("journald", "does not run")]
     if not seen.reads_kernel:
-        return [ok("journald", "does not read the kernel's messages (ReadKMsg=no): klogd-py brings it all of them")]
+        return [
+            ok(
+                "journald",
+                "does not read the kernel's messages (ReadKMsg=no): klogd-py brings it all of them",
+            )
+        ]
     routed = {"journal", "syslog"} & set(machine.config.sinks)
     if not routed:
         return [ok("journald", "reads the kernel's messages itself; no sink leads there")]
@@ -50,11 +60,23 @@ def dev_log(machine: Machine) -> list[Finding]:
         return [_behind_journal(machine, route.syslog_path)]
     if seen.has_dev_log:
         words = "it is the journal's, which does not keep the facility kern of what programs send"
-        remedy = 'journal.mode = "feed"' if seen.syslogd else 'apt-get install rsyslog, or sinks = ["journal"]'
-        return [warn("/dev/log", words, f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py")]
+        remedy = (
+            'journal.mode = "feed"'
+            if seen.syslogd
+            else 'apt-get install rsyslog, or sinks = ["journal"]'
+        )
+        return [
+            warn(
+                "/dev/log",
+                words,
+                f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py",
+            )
+        ]
     if not machine.has("/dev/log"):
         words = "nobody listens there: records wait until a syslogd comes"
-        return [bad("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")]
+        return [
+            bad("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")
+        ]
     return [_of_syslogd(machine)]
 
 
@@ -72,7 +94,11 @@ def other_daemons(machine: Machine) -> list[Finding]:
 def _verdict(process: Process, what: str, remedy: str, shared: bool) -> Finding:
     who = f"{process.name} (process {process.pid}) {what}"
     if shared:
-        return bad("other klogd", f"{who}: it takes messages away, since that interface gives each to one reader", remedy)
+        return bad(
+            "other klogd",
+            f"{who}: it takes messages away, since that interface gives each to one reader",
+            remedy,
+        )
     return warn("other klogd", f"{who}: what goes to syslog stands in its logs twice", remedy)
 
 
@@ -82,30 +108,51 @@ def _others(machine: Machine) -> Iterator[tuple[Process, str, str]]:
         if process.is_ours:
             continue
         if process.name == "klogd" or "klogd" in process.arguments[1:2]:
-            yield process, "is another kernel log daemon", "systemctl disable --now klogd, or: /etc/init.d/klogd stop"
+            yield (
+                process,
+                "is another kernel log daemon",
+                "systemctl disable --now klogd, or: /etc/init.d/klogd stop",
+            )
         elif process.name == "rsyslogd":
             for path, module in _rsyslog_modules(machine):
                 remedy = f"comment out {module} in {path}, then: systemctl restart rsyslog"
                 yield process, f"loads {module} in {path}", remedy
-        elif process.name == "syslog-ng" and _SYSLOG_NG.search(machine.text("/etc/syslog-ng/syslog-ng.conf")):
+        elif process.name == "syslog-ng" and _SYSLOG_NG.search(
+            machine.text("/etc/syslog-ng/syslog-ng.conf")
+        ):
             remedy = (
-                "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, then: systemctl restart syslog-ng"
+                "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, "
+                "then: systemctl restart syslog-ng"
             )
             yield process, "reads them by its source system()", remedy
 
 
 def _rsyslog_modules(machine: Machine) -> Iterator[tuple[Path, str]]:
-    for path in [machine.at("/etc/rsyslog.conf"), *sorted(machine.at("/etc/rsyslog.d").glob("*.conf"))]:
+    for path in [
+        machine.at("/etc/rsyslog.conf"),
+        *sorted(machine.at("/etc/rsyslog.d").glob("*.conf")),
+    ]:
         name = Path("/") / path.relative_to(machine.root)
         for module in _RSYSLOG.findall(machine.text(str(name))):
             yield name, module
 
 
 def _behind_journal(machine: Machine, path: str) -> Finding:
-    name = f"/{Path(path).relative_to(machine.root)}" if Path(path).is_relative_to(machine.root) else path
+    name = (
+        f"/{Path(path).relative_to(machine.root)}"
+        if Path(path).is_relative_to(machine.root)
+        else path
+    )
     if machine.has(name):
-        return ok("/dev/log", f"it is the journal's; {name}, the syslogd behind it, is used and keeps the facility kern")
-    return bad("/dev/log", f"no syslogd listens at {name}: records wait until one comes", "systemctl start rsyslog")
+        return ok(
+            "/dev/log",
+            f"it is the journal's; {name}, the syslogd behind it, is used and keeps the facility kern",
+        )
+    return bad(
+        "/dev/log",
+        f"no syslogd listens at {name}: records wait until one comes",
+        "systemctl start rsyslog",
+    )
 
 
 def _of_syslogd(machine: Machine) -> Finding:
@@ -113,8 +160,12 @@ def _of_syslogd(machine: Machine) -> Finding:
     if owner is None:
         return ok("/dev/log", "a syslogd listens there (root could tell which)")
     if owner.name in _KEEPERS or owner.program.endswith("/busybox") or "-k" in owner.arguments:
-        return ok("/dev/log", f"{owner.name} (process {owner.pid}) listens there and keeps the facility kern")
+        return ok(
+            "/dev/log",
+            f"{owner.name} (process {owner.pid}) listens there and keeps the facility kern",
+        )
     words = (
-        f"{owner.name} (process {owner.pid}) listens there; that of sysklogd makes user of the facility kern unless told not to"
+        f"{owner.name} (process {owner.pid}) listens there; "
+        "that of sysklogd makes user of the facility kern unless told not to"
     )
     return warn("/dev/log", words, f"add -k to the options of {owner.name}, and restart it")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Where would names come from, and how sure is that?"""
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
@@ -18,8 +19,15 @@ def kallsyms(machine: Machine) -> list[Finding]:
         remedy = "sysctl -w kernel.kptr_restrict=1, and run klogd-py as root or with CAP_SYSLOG"
         return [warn("kallsyms", f"{path} shows only zeros (kernel.kptr_restrict)", remedy)]
     if not machine.has(path):
-        return [ok("kallsyms", f"there is no {path}: a kernel without CONFIG_KALLSYMS, which a map serves")]
-    return [warn("kallsyms", "; ".join(found.remarks) or f"{path} cannot be used", f"head -3 {path}")]
+        return [
+            ok(
+                "kallsyms",
+                f"there is no {path}: a kernel without CONFIG_KALLSYMS, which a map serves",
+            )
+        ]
+    return [
+        warn("kallsyms", "; ".join(found.remarks) or f"{path} cannot be used", f"head -3 {path}")
+    ]
 
 
 def map_in_use(machine: Machine) -> list[Finding]:
@@ -27,27 +35,50 @@ def map_in_use(machine: Machine) -> list[Finding]:
     found, used = machine.survey, machine.survey.in_use
     if used is not None and found.lacks_slide:
         words = f"{used.path} names nothing yet, for the kernel may be randomised: {found.unproved}"
-        return [warn("map", words, "sysctl -w kernel.kptr_restrict=1, and run klogd-py with CAP_SYSLOG")]
+        return [
+            warn("map", words, "sysctl -w kernel.kptr_restrict=1, and run klogd-py with CAP_SYSLOG")
+        ]
     if used is not None:
         words = f"{used.path}: {used.reason}"
-        return [ok("map", words) if used.proof in _PROVED else warn("map", words, f"klogd-py maps, and: {_install(machine)}")]
+        return [
+            ok("map", words)
+            if used.proof in _PROVED
+            else warn("map", words, f"klogd-py maps, and: {_install(machine)}")
+        ]
     refused = [verdict for verdict in found.verdicts if verdict.standing is Standing.REFUSED]
-    told = "; ".join(f"{verdict.path} refused: {verdict.reason}" for verdict in refused) or "there is none"
+    told = (
+        "; ".join(f"{verdict.path} refused: {verdict.reason}" for verdict in refused)
+        or "there is none"
+    )
     if found.kernel_symbols:
         return [ok("map", f"{told}; kallsyms serves instead")]
-    return [bad("map", f"{told}, and no kallsyms: addresses stay numbers", f"cp System.map /boot/System.map-{machine.release}")]
+    return [
+        bad(
+            "map",
+            f"{told}, and no kallsyms: addresses stay numbers",
+            f"cp System.map /boot/System.map-{machine.release}",
+        )
+    ]
 
 
 def debug_information(machine: Machine) -> list[Finding]:
     """Whether a kernel image with its symbols is at hand, which knows more than a map."""
-    images = [verdict for verdict in machine.survey.verdicts if verdict.path.name.startswith("vmlinux")]
+    images = [
+        verdict for verdict in machine.survey.verdicts if verdict.path.name.startswith("vmlinux")
+    ]
     there = [verdict for verdict in images if verdict.standing is not Standing.MISSING]
     good = [verdict for verdict in there if verdict.standing is Standing.ACCEPTED]
     if good:
         return [ok("debug info", f"{good[0].path}: {good[0].reason}")]
     if there:
         return [warn("debug info", f"{_refusal(there[0])}", _install(machine))]
-    return [warn("debug info", "no vmlinux with symbols: frames cannot be traced to lines of source", _install(machine))]
+    return [
+        warn(
+            "debug info",
+            "no vmlinux with symbols: frames cannot be traced to lines of source",
+            _install(machine),
+        )
+    ]
 
 
 def _refusal(verdict: Verdict) -> str:

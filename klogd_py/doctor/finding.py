@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What can a check find?"""
 
 from enum import Enum
@@ -9,12 +10,17 @@ class Grade(Enum):
     """How bad it is."""
 
     OK = "ok"
-    WARN = "warn"  # it works, but something could be better, or may surprise
-    BAD = "bad"  # it does not work, or not as it was configured
+    # It works, but something could be better, or may surprise
+    WARN = "warn"
+    # It does not work, or not as it was configured
+    BAD = "bad"
 
 
 class Finding(Struct, frozen=True):
-    """One line of the report; ``remedy`` is the command that mends it, empty where nothing needs to be."""
+    """One line of the report.
+
+    ``remedy`` is the command that mends it, empty where nothing needs to be.
+    """
 
     check: str
     grade: Grade

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is there to be looked at? A machine: the running one, or the files of one below a folder.
 
 Source of truth: proc(5); /proc/net/unix in net/unix/af_unix.c ``unix_seq_show``.
@@ -16,11 +17,15 @@ from klogd_py.symbols.symbol_set import Survey
 from klogd_py.system.regular_file import read_regular
 
 _PID = re.compile(r"[0-9]{1,10}")
-_LARGEST_BYTES = 16 << 20  # of a file of settings, or of /proc/net/unix with 100,000 sockets
+# Of a file of settings, or of /proc/net/unix with 100,000 sockets
+_LARGEST_BYTES = 16 << 20
 
 
 class Process(Struct, frozen=True):
-    """A process: its short name, its command line, and the file that it runs; empty where they are not told."""
+    """A process: its short name, its command line, and the file that it runs.
+
+    Empty where they are not told.
+    """
 
     pid: int
     name: str
@@ -38,7 +43,8 @@ class Process(Struct, frozen=True):
 class Machine(Struct, frozen=True):
     """A machine and what klogd-py would do on it.
 
-    ``daemon`` is what a running one tells, ``now_s`` the wall clock, ``survey`` where names would come from.
+    ``daemon`` is what a running one tells, ``now_s`` the wall clock, ``survey`` where names would
+    come from.
     """
 
     root: Path
@@ -72,22 +78,38 @@ class Machine(Struct, frozen=True):
             if folder.name == str(os.getpid()) or not _PID.fullmatch(folder.name):
                 continue
             arguments = self.text(f"/proc/{folder.name}/cmdline").rstrip("\0").split("\0")
-            yield Process(int(folder.name), self.text(f"/proc/{folder.name}/comm"), tuple(arguments), _target(folder / "exe"))
+            yield Process(
+                int(folder.name),
+                self.text(f"/proc/{folder.name}/comm"),
+                tuple(arguments),
+                _target(folder / "exe"),
+            )
 
     def holders(self, target: str) -> list[Process]:
-        """The processes that have a file or socket open, as far as that is shown: ``/proc/kmsg``, ``socket:[4711]``."""
+        """The processes that have a file or socket open, as far as that is shown.
+
+        ``/proc/kmsg``, ``socket:[4711]``.
+        """
         return [process for process in self.processes() if self._holds(process.pid, target)]
 
     def listener(self, path: str) -> Process | None:
-        """The process behind a Unix socket; systemd comes last, since it holds sockets for others."""
-        inodes = {line.split()[6] for line in self.text("/proc/net/unix").splitlines()[1:] if line.split()[7:] == [path]}
+        """The process behind a Unix socket.
+
+        Systemd comes last, since it holds sockets for others.
+        """
+        inodes = {
+            line.split()[6]
+            for line in self.text("/proc/net/unix").splitlines()[1:]
+            if line.split()[7:] == [path]
+        }
         found = [process for inode in inodes for process in self.holders(f"socket:[{inode}]")]
         return next(iter(sorted(found, key=lambda process: process.name == "systemd")), None)
 
     def _holds(self, pid: int, target: str) -> bool:
         try:
             return any(_target(file) == target for file in self.at(f"/proc/{pid}/fd").iterdir())
-        except OSError:  # it has ended, or is somebody else's
+        # It has ended, or is somebody else's
+        except OSError:
             return False
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """All checks of one machine, and their report for people.
 
 `examine` looks; `report` prints. The status of the whole is bad if one finding is.
@@ -51,7 +52,9 @@ def examine(invocation: Invocation, checks: Sequence[Check] = CHECKS) -> list[Fi
         survey=survey(sources, judge_all=True),
         release=sources.release,
         now_s=time.time(),
-        daemon=_daemon(under(Path(invocation.root), settings.status.socket)) if settings.status.socket else None,
+        daemon=_daemon(under(Path(invocation.root), settings.status.socket))
+        if settings.status.socket
+        else None,
     )
     return [first, *(finding for check in checks for finding in _made(check, machine))]
 
@@ -62,12 +65,20 @@ def _made(check: Check, machine: Machine) -> list[Finding]:
     That it cannot be made on this machine is a finding, and no reason to leave out the others.
     """
     name = check.__name__.replace("_", " ")
-    return attempt(lambda: check(machine), lambda reason: [bad(name, f"this check {reason}", "klogd-py maps --json")])
+    return attempt(
+        lambda: check(machine),
+        lambda reason: [bad(name, f"this check {reason}", "klogd-py maps --json")],
+    )
 
 
 def report(findings: Sequence[Finding], colour: bool) -> str:
     """The findings, a line each with the remedy below it, and the sum."""
-    shown = aligned([(f"{finding.grade.value:4}", finding.check, visible(finding.words)) for finding in findings])
+    shown = aligned(
+        [
+            (f"{finding.grade.value:4}", finding.check, visible(finding.words))
+            for finding in findings
+        ]
+    )
     indent = " " * (4 + 2 + max(len(finding.check) for finding in findings) + 2)
     lines = []
     for finding, line in zip(findings, shown, strict=True):
@@ -75,7 +86,9 @@ def report(findings: Sequence[Finding], colour: bool) -> str:
         if finding.remedy:
             lines.append(f"{indent}-> {visible(finding.remedy)}")
     counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Grade}
-    total = f"{counts[Grade.OK]} ok, {counts[Grade.WARN]} to be looked at, {counts[Grade.BAD]} wrong"
+    total = (
+        f"{counts[Grade.OK]} ok, {counts[Grade.WARN]} to be looked at, {counts[Grade.BAD]} wrong"
+    )
     return "\n".join([*lines, "", f"{BOLD}{total}{PLAIN}" if colour else total, ""])
 
 
@@ -86,13 +99,19 @@ def is_well(findings: Sequence[Finding]) -> bool:
 
 def _settings(invocation: Invocation) -> tuple[Config, Finding]:
     """The configuration, or the defaults if it is wrong, and the finding about it."""
-    main = Path(invocation.config_path) if invocation.config_path else under(Path(invocation.root), configuration.DEFAULT_PATH)
+    main = (
+        Path(invocation.config_path)
+        if invocation.config_path
+        else under(Path(invocation.root), configuration.DEFAULT_PATH)
+    )
     try:
         settings = configuration.load(main, must_exist=bool(invocation.config_path))
         there = [str(file) for file in configuration.files(main) if os.path.exists(file)]
     except BadConfig as error:
         return Config(), bad("configuration", str(error), "klogd-py check-config")
-    return settings, ok("configuration", ", ".join(there) if there else f"{main} is not there: the defaults apply")
+    return settings, ok(
+        "configuration", ", ".join(there) if there else f"{main} is not there: the defaults apply"
+    )
 
 
 def _daemon(socket: Path) -> Status | None:

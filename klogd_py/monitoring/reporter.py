@@ -1,6 +1,9 @@
-"""Who is told how things stand? The service manager, whoever asks at the status socket, and Prometheus.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who is told how things stand? The service manager, whoever asks at the status socket, and
+Prometheus.
 
-Nothing here can stop the daemon: what cannot be opened or written is said once, and tried again at the next reload.
+Nothing here can stop the daemon: what cannot be opened or written is said once, and tried again at
+the next reload.
 """
 
 import asyncio
@@ -33,7 +36,10 @@ class Reporting:
         self._jobs = jobs or Jobs()
         self._timer: asyncio.TimerHandle | None = None
         self._section: StatusSection | None = None
-        self._tried: StatusSection | None = None  # before the daemon went on as somebody else, and told if in vain
+        self._tried: StatusSection | None = (
+            # Before the daemon went on as somebody else, and told if in vain
+            None
+        )
         self._metrics = Metrics()
         self._socket: StatusSocket | None = None
         self._scrape: Scrape | None = None
@@ -55,13 +61,17 @@ class Reporting:
         self._timer = None
 
     def tell_soon(self) -> None:
-        """Tell the service manager before long; asked any number of times meanwhile it tells once."""
+        """Tell the service manager before long.
+
+        Asked any number of times meanwhile it tells once.
+        """
         if self._timer is None and sd_notify.is_heard():
             tell = self._jobs.guarded("service manager", self.tell, self._forget_timer)
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, tell)
 
     def listen_for(self, owner: int, section: StatusSection) -> None:
-        """Open the status socket for a user as whom the daemon is about to go on, where only root can.
+        """Open the status socket for a user as whom the daemon is about to go on, where only root
+        can.
 
         What lies where others can change it is left to the user.
         """
@@ -70,17 +80,22 @@ class Reporting:
             self._tried = section
 
     async def arrange(self, section: StatusSection, prometheus: Metrics) -> None:
-        """Have the windows that the configuration names; those that it names as before stay open."""
+        """Have the windows that the configuration names.
+
+        Those that it names as before stay open.
+        """
         if section is not self._tried and (self._socket is None or section != self._section):
             self._jobs.value("status socket", self._close_socket, None)
             self._jobs.value("status socket", lambda: self._open_socket(section, -1), None)
-        self._tried = None  # a reload tries again what root could not open
+        # A reload tries again what root could not open
+        self._tried = None
         if prometheus != self._metrics or (prometheus.listen and self._scrape is None):
             self._jobs.value("metrics", self._close_metrics, None)
             self._metrics = prometheus
             if not await self._jobs.run("metrics", lambda: self._open_metrics(prometheus), False):
                 self._jobs.value("metrics", self._close_metrics, None)
-                self._metrics = Metrics()  # the next reload tries again
+                # The next reload tries again
+                self._metrics = Metrics()
 
     def close(self) -> None:
         """Close all of them; the manager is told no more."""
@@ -99,10 +114,15 @@ class Reporting:
             try:
                 group = grp.getgrnam(section.group).gr_gid
             except (KeyError, ValueError):
-                logger.warning("status.group: there is no group %s; only root may ask", section.group)
+                logger.warning(
+                    "status.group: there is no group %s; only root may ask", section.group
+                )
         try:
-            self._socket = StatusSocket(Path(section.socket), group, self._status, owner, self._jobs)
-        except OSError as error:  # SocketUnusable, or somebody has taken the name away again
+            self._socket = StatusSocket(
+                Path(section.socket), group, self._status, owner, self._jobs
+            )
+        # SocketUnusable, or somebody has taken the name away again
+        except OSError as error:
             logger.warning("klogd-py status will not work: %s", error)
 
     async def _open_metrics(self, wanted: Metrics) -> bool:
@@ -115,15 +135,24 @@ class Reporting:
             logger.error("no metrics: they need the Python package prometheus-client (%s)", error)
             return False
         if wanted.textfile:
-            writing = self._jobs.keep("metrics file", partial(self._write, Path(wanted.textfile), wanted.period_s))
+            writing = self._jobs.keep(
+                "metrics file", partial(self._write, Path(wanted.textfile), wanted.period_s)
+            )
             self._writing = asyncio.get_running_loop().create_task(writing)
         if wanted.listen:
-            scrape = Scrape(wanted.listen, lambda: prometheus.text(self._status()), prometheus.CONTENT_TYPE, self._jobs)
+            scrape = Scrape(
+                wanted.listen,
+                lambda: prometheus.text(self._status()),
+                prometheus.CONTENT_TYPE,
+                self._jobs,
+            )
             try:
                 await scrape.open()
             except OSError as error:
                 scrape.close()
-                logger.warning("metrics.listen = %r cannot be used: %s", wanted.listen, error.strerror or error)
+                logger.warning(
+                    "metrics.listen = %r cannot be used: %s", wanted.listen, error.strerror or error
+                )
             else:
                 self._scrape = scrape
         return True

@@ -1,4 +1,6 @@
-"""How do things stand just now? The document of `klogd_py.monitoring.status`, drawn from the parts of a running daemon.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How do things stand just now? The document of `klogd_py.monitoring.status`, drawn from the parts
+of a running daemon.
 
 Only reads; called on the event loop, a millisecond at most.
 """
@@ -8,7 +10,16 @@ import time
 from datetime import UTC, datetime
 
 from klogd_py import __version__
-from klogd_py.monitoring.status import Change, InputState, JobFailure, MapState, NamesState, OopsState, SinkState, Status
+from klogd_py.monitoring.status import (
+    Change,
+    InputState,
+    JobFailure,
+    MapState,
+    NamesState,
+    OopsState,
+    SinkState,
+    Status,
+)
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.pipeline import Carrier
 from klogd_py.pipeline.stats import Counters
@@ -27,9 +38,20 @@ OF_SINK = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
 
 
 class Camera:
-    """Whatever there is to be looked at. ``started_us`` is in microseconds since the Unix epoch, ``began_s`` monotonic."""
+    """Whatever there is to be looked at.
 
-    def __init__(self, source: Source, carrier: Carrier, mailroom: Mailroom, clock: Clock, boot_id: str, jobs: Jobs) -> None:
+    ``started_us`` is in microseconds since the Unix epoch, ``began_s`` monotonic.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        carrier: Carrier,
+        mailroom: Mailroom,
+        clock: Clock,
+        boot_id: str,
+        jobs: Jobs,
+    ) -> None:
         self.changes: dict[str, Change] = {}
         self._source = source
         self._carrier = carrier
@@ -42,7 +64,9 @@ class Camera:
 
     def note(self, what: str, why: str, taken: bool, detail: str = "") -> None:
         """Remember the outcome of a reload: of the "configuration" or the "symbols"."""
-        self.changes[what] = Change(what, legible(why), stamp(time.time_ns() // 1000), taken, legible(detail))
+        self.changes[what] = Change(
+            what, legible(why), stamp(time.time_ns() // 1000), taken, legible(detail)
+        )
 
     def take(self, survey: Survey) -> Status:
         """How things stand, with the names that are in force."""
@@ -74,7 +98,9 @@ class Camera:
             next_seq=counters.next_seq,
             newest_seq=max(ends) - 1 if ends else None,
             records=counters.records,
-            severities={severity.name.lower(): count for severity, count in counters.severities.items()},
+            severities={
+                severity.name.lower(): count for severity, count in counters.severities.items()
+            },
             gaps={cause.value: counters.gaps[cause] for cause in OF_SOURCE},
             clock=counters.quality.value if counters.quality else None,
         )
@@ -83,7 +109,9 @@ class Camera:
         last = counters.last_oops
         if last is None:
             return None
-        return OopsState(stamp(self._clock.wall_of(last)[0]), last.seq, legible(last.text), counters.oopses)
+        return OopsState(
+            stamp(self._clock.wall_of(last)[0]), last.seq, legible(last.text), counters.oopses
+        )
 
 
 def legible(text: str) -> str:
@@ -93,7 +121,11 @@ def legible(text: str) -> str:
 
 def stamp(wall_us: int) -> str:
     """Microseconds since the Unix epoch in ISO 8601."""
-    return datetime.fromtimestamp(wall_us / 1_000_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(wall_us / 1_000_000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def _sink(outbox: Outbox) -> SinkState:
@@ -133,7 +165,10 @@ def _names(survey: Survey, counters: Counters) -> NamesState:
         symbols=symbols,
         modules=survey.modules,
         named=dict(counters.named),
-        nameless={reason.value: count for reason, count in (*counters.nameless.items(), *counters.withheld.items())},
+        nameless={
+            reason.value: count
+            for reason, count in (*counters.nameless.items(), *counters.withheld.items())
+        },
         remarks=survey.remarks,
     )
 

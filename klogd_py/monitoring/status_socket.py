@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Who may ask how things stand? One JSON document for each caller on a Unix stream socket.
 
-The daemon writes the document at the moment of the connection and hangs up: a caller has nothing to say, so it cannot hold
-anything up, and what does not go into the empty buffer of its socket at once is not sent. The kernel itself says who calls.
+The daemon writes the document at the moment of the connection and hangs up: a caller has nothing to
+say, so it cannot hold anything up, and what does not go into the empty buffer of its socket at once
+is not sent. The kernel itself says who calls.
 
 Source of truth: unix(7) SO_PEERCRED; include/uapi/asm-generic/socket.h SO_PEERGROUPS (Linux 4.13).
 """
@@ -24,13 +26,17 @@ from klogd_py.monitoring.status import Status, without_addresses
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.local_socket import LocalSocket
 
-AT_ONCE = 16  # callers for each turn of the loop
-KEPT_S = 0.1  # a document serves everybody who calls within this time
+# Callers for each turn of the loop
+AT_ONCE = 16
+# A document serves everybody who calls within this time
+KEPT_S = 0.1
 LIMIT_S = 5.0
 QUEUE_S = 0.01
-PAUSE_S = 0.5  # after a caller could not be answered
+# After a caller could not be answered
+PAUSE_S = 0.5
 _SO_PEERGROUPS = 59
-_MOST_GROUPS_BYTES = 1024  # what Python's getsockopt takes
+# What Python's getsockopt takes
+_MOST_GROUPS_BYTES = 1024
 _CREDENTIALS = struct.Struct("iII")
 
 logger = logging.getLogger(__name__)
@@ -58,7 +64,10 @@ class Refusal(Struct, frozen=True):
 
 
 def may_know(peer: Peer, own_uid: int, group: int | None) -> bool:
-    """Whether a caller is told anything: root, the daemon's own user, members of the configured group."""
+    """Whether a caller is told anything.
+
+    Root, the daemon's own user, members of the configured group.
+    """
     return may_know_addresses(peer, own_uid) or (group is not None and group in peer.gids)
 
 
@@ -71,7 +80,12 @@ class StatusSocket:
     """The listening socket. Mutable; lives on the event loop."""
 
     def __init__(
-        self, path: Path, group: int | None, status: Callable[[], Status], owner: int = -1, jobs: Jobs | None = None
+        self,
+        path: Path,
+        group: int | None,
+        status: Callable[[], Status],
+        owner: int = -1,
+        jobs: Jobs | None = None,
     ) -> None:
         """Listen at ``path``, mode 0600, or 0660 with a ``group``; raises SocketUnusable.
 
@@ -104,7 +118,10 @@ class StatusSocket:
         self._local.close()
 
     def _open_to(self, group: int) -> None:
-        """Let a group connect; where that is forbidden the socket is still root's and the daemon's own."""
+        """Let a group connect.
+
+        Where that is forbidden the socket is still root's and the daemon's own.
+        """
         try:
             self._local.open_to(group)
         except PermissionError:
@@ -116,10 +133,15 @@ class StatusSocket:
         asyncio.get_running_loop().add_reader(self._listening, answer)
 
     def _pause(self) -> None:
-        """Listen again in a while: whoever cannot be accepted stays in the queue, and would have the loop turn for ever."""
+        """Listen again in a while.
+
+        Whoever cannot be accepted stays in the queue, and would have the loop turn for ever.
+        """
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening)
-        self._pausing = loop.call_later(PAUSE_S, self._jobs.guarded("status socket", self._listen, self._pause))
+        self._pausing = loop.call_later(
+            PAUSE_S, self._jobs.guarded("status socket", self._listen, self._pause)
+        )
 
     def _answer(self) -> None:
         for _ in range(AT_ONCE):
@@ -127,19 +149,27 @@ class StatusSocket:
                 caller, _ = self._listening.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
-            except OSError as error:  # no descriptors left: the caller waits or goes away
+            # No descriptors left: the caller waits or goes away
+            except OSError as error:
                 logger.debug("%s: %s", self._path, error.strerror)
                 self._pause()
                 return
             with caller:
                 caller.setblocking(False)
-                with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):  # gone, or does not fit
+                with contextlib.suppress(
+                    BlockingIOError,
+                    BrokenPipeError,
+                    ConnectionResetError,
+                    # Gone, or does not fit
+                ):
                     caller.send(self._document(peer_of(caller)))
 
     def _document(self, peer: Peer) -> bytes:
         own_uid = os.geteuid()
         if not may_know(peer, own_uid, self._group):
-            return msgspec.json.encode(Refusal(f"user {peer.uid} may not ask: root and members of the status.group may"))
+            return msgspec.json.encode(
+                Refusal(f"user {peer.uid} may not ask: root and members of the status.group may")
+            )
         trusted = may_know_addresses(peer, own_uid)
         now_s = asyncio.get_running_loop().time()
         drawn_s, document = self._kept.get(trusted, (-KEPT_S, b""))
@@ -152,10 +182,13 @@ class StatusSocket:
 
 def peer_of(caller: socket.socket) -> Peer:
     """Who is at the other end of a connected Unix socket."""
-    _, uid, gid = _CREDENTIALS.unpack(caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    _, uid, gid = _CREDENTIALS.unpack(
+        caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )
     try:
         raw = caller.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS_BYTES)
-    except OSError:  # an old kernel, or more groups than fit: only the first one is known
+    # An old kernel, or more groups than fit: only the first one is known
+    except OSError:
         raw = b""
     groups = {int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)}
     return Peer(uid, frozenset({gid} | groups))
@@ -170,7 +203,9 @@ def ask(path: Path) -> bytes:
                 chunks.append(chunk)
     except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise NoAnswer(f"no daemon answers at {path}: {reason} (is it running? systemctl status klogd-py)") from error
+        raise NoAnswer(
+            f"no daemon answers at {path}: {reason} (is it running? systemctl status klogd-py)"
+        ) from error
     document = b"".join(chunks)
     with contextlib.suppress(msgspec.DecodeError):
         raise NoAnswer(f"{path}: {msgspec.json.decode(document, type=Refusal).error}")
@@ -187,7 +222,8 @@ def _connected(path: Path) -> socket.socket:
             try:
                 asking.connect(str(path))
                 return asking
-            except BlockingIOError:  # the queue of those who wait to be accepted is full
+            # The queue of those who wait to be accepted is full
+            except BlockingIOError:
                 if time.monotonic() > deadline_s:
                     raise
                 time.sleep(QUEUE_S)

@@ -1,4 +1,7 @@
-"""How does the document of `klogd_py.monitoring.status` look for people? Tables with headings, which are bold on a terminal."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How does the document of `klogd_py.monitoring.status` look for people? Tables with headings,
+which are bold on a terminal.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -41,7 +44,12 @@ def _input(status: Status) -> list[str]:
     found = status.input
     numbers = [_number(found.next_seq), _number(found.newest_seq), str(found.records)]
     source = f"{found.source} (paused)" if found.paused else found.source
-    return aligned([("INPUT", "NEXT", "NEWEST", "RECORDS", "CLOCK"), (visible(source), *numbers, found.clock or "-")])
+    return aligned(
+        [
+            ("INPUT", "NEXT", "NEWEST", "RECORDS", "CLOCK"),
+            (visible(source), *numbers, found.clock or "-"),
+        ]
+    )
 
 
 def _counts(title: str, below: str, counts: Mapping[str, int]) -> list[str]:
@@ -51,7 +59,12 @@ def _counts(title: str, below: str, counts: Mapping[str, int]) -> list[str]:
 def _missing(status: Status) -> list[str]:
     """Records that are missing, by cause: before all sinks, and for single ones."""
     rows = [(cause, str(count), "all sinks") for cause, count in status.input.gaps.items() if count]
-    rows += [(cause, str(count), visible(sink.name)) for sink in status.sinks for cause, count in sink.gaps.items() if count]
+    rows += [
+        (cause, str(count), visible(sink.name))
+        for sink in status.sinks
+        for cause, count in sink.gaps.items()
+        if count
+    ]
     return aligned([("GAP", "RECORDS", "MISSING FOR"), *rows]) if rows else []
 
 
@@ -59,35 +72,65 @@ def _sinks(sinks: Sequence[SinkState], colour: bool) -> list[str]:
     rows = [("SINK", "STATE", "QUEUE", "KIB", "DELIVERED", "LOST", "NEXT", "LAST ERROR")]
     for sink in sinks:
         queue = f"{sink.queued_bytes >> 10}/{sink.limit_bytes >> 10}"
-        error = f"{visible(sink.last_error)} ({local(sink.last_error_at)})" if sink.last_error_at else "-"
-        counts = (str(sink.queued), queue, str(sink.delivered), str(sink.lost), _number(sink.next_seq))
+        error = (
+            f"{visible(sink.last_error)} ({local(sink.last_error_at)})"
+            if sink.last_error_at
+            else "-"
+        )
+        counts = (
+            str(sink.queued),
+            queue,
+            str(sink.delivered),
+            str(sink.lost),
+            _number(sink.next_seq),
+        )
         rows.append((visible(sink.name), sink.state, *counts, error))
     lines = aligned(rows)
-    return [_STATE.sub(lambda found: f"  {_COLOURS[found[1]]}{found[1]}{PLAIN}", line, 1) for line in lines] if colour else lines
+    return (
+        [
+            _STATE.sub(lambda found: f"  {_COLOURS[found[1]]}{found[1]}{PLAIN}", line, 1)
+            for line in lines
+        ]
+        if colour
+        else lines
+    )
 
 
 def _names(names: NamesState) -> list[str]:
     rows = [("NAMES", "")]
     if names.map is not None:
         rows.append(("map", f"{names.map.path}: {names.map.reason}"))
-        slide = f"{names.map.slide}, {names.map.slide_proof}" if names.map.slide else f"not known: {names.map.unproved}"
+        slide = (
+            f"{names.map.slide}, {names.map.slide_proof}"
+            if names.map.slide
+            else f"not known: {names.map.unproved}"
+        )
         rows.append(("slide", slide))
     rows += [("refused", f"{refused.path}: {refused.reason}") for refused in names.refused]
     rows += [(source, f"{count} symbols") for source, count in names.symbols.items()]
     rows += [("modules", f"{names.modules} loaded")] if names.modules else []
     rows += [("named", f"{count} addresses by {source}") for source, count in names.named.items()]
-    rows += [("not named", f"{count} addresses: {reason}") for reason, count in names.nameless.items()]
+    rows += [
+        ("not named", f"{count} addresses: {reason}") for reason, count in names.nameless.items()
+    ]
     rows += [("note", remark) for remark in names.remarks]
     return aligned([(name, visible(text)) for name, text in rows])
 
 
 def _events(status: Status) -> list[str]:
     rows = [("EVENT", "TIME", "WHAT")]
-    rows += [(f"last {change.what}", local(change.at), _outcome(change)) for change in status.changes]
-    oops = status.oops
-    rows += [("last oops", local(oops.at), f"{visible(oops.text)} ({oops.count} since the start)")] if oops else []
     rows += [
-        (f"failed: {visible(one.job)}", local(one.at), f"{visible(one.reason)} ({one.count} times)") for one in status.failures
+        (f"last {change.what}", local(change.at), _outcome(change)) for change in status.changes
+    ]
+    oops = status.oops
+    rows += (
+        [("last oops", local(oops.at), f"{visible(oops.text)} ({oops.count} since the start)")]
+        if oops
+        else []
+    )
+    rows += [
+        (f"failed: {visible(one.job)}", local(one.at), f"{visible(one.reason)} ({one.count} times)")
+        for one in status.failures
     ]
     return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
 

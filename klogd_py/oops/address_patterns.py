@@ -1,21 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""In which forms do kernels print code addresses, and how is each to be looked up?
 
-Tables, by the head of a line: its first word of letters, or its first character. A form holds one group: ``hex`` is
-what a name takes the place of, ``at`` a number that stays, since no kernel ever puts anything else there, and gets its name
-behind it. What may surround the forms (stamps, callers) is the business of `klogd_py.oops.address_scanner`.
+Tables, by the head of a line: its first word of letters, or its first character. A form holds one
+group: ``hex`` is what a name takes the place of, ``at`` a number that stays, since no kernel ever
+puts anything else there, and gets its name behind it. What may surround the forms (stamps, callers)
+is the business of `klogd_py.oops.address_scanner`.
 
-Where the processor stood is looked up as it is (`Kind.PC`). Behind a call stands the next instruction, and the caller is
-at the byte before (`Kind.RETURN`, `Kind.LINK`). The kernel itself does so only on x86 (``%pB``); all others print frames
-and link registers with ``%pS``, and after a call that never returns name the function behind the caller. klogd-py names
-the caller on all of them.
+Where the processor stood is looked up as it is (`Kind.PC`). Behind a call stands the next
+instruction, and the caller is at the byte before (`Kind.RETURN`, `Kind.LINK`). The kernel itself
+does so only on x86 (``%pB``); all others print frames and link registers with ``%pS``, and after a
+call that never returns name the function behind the caller. klogd-py names the caller on all of
+them.
 
-Not in the tables, since one line alone does not show them to be code: the bare number below ``printing eip:`` (2.4; it
-comes again in the brackets of the EIP line), the bare columns below ``Call backtrace:`` (2.4 on PowerPC), register rows of
-kernels that print their names on lines of their own (riscv ``epc : .. ra : .. sp : ..``, sparc ``TSTATE``, parisc ``IAOQ:``,
-powerpc ``NIP: .. LR: .. CTR:``), and words of the stack, even where the kernel tries its luck at naming them.
+Not in the tables, since one line alone does not show them to be code: the bare number below
+``printing eip:`` (2.4; it comes again in the brackets of the EIP line), the bare columns below
+``Call backtrace:`` (2.4 on PowerPC), register rows of kernels that print their names on lines of
+their own (riscv ``epc : .. ra : .. sp : ..``, sparc ``TSTATE``, parisc ``IAOQ:``, powerpc ``NIP: ..
+LR: .. CTR:``), and words of the stack, even where the kernel tries its luck at naming them.
 
-Source of truth: lib/vsprintf.c ``%pS``, ``%pB``; the ``show_regs``, ``die`` and ``dump_backtrace`` of each architecture;
-kernel/panic.c, kernel/locking/lockdep.c, mm/kasan/report.c, mm/slub.c.
+Source of truth: lib/vsprintf.c ``%pS``, ``%pB``; the ``show_regs``, ``die`` and ``dump_backtrace``
+of each architecture; kernel/panic.c, kernel/locking/lockdep.c, mm/kasan/report.c, mm/slub.c.
 """
 
 import re
@@ -27,17 +31,24 @@ from msgspec import Struct
 class Kind(Enum):
     """What kind of code address a number is, which decides how it is looked up."""
 
-    CLASSIC = "classic"  # [<c010b860>]: the classic klogd's own form, looked up and named as it did
-    CLASSIC_RETURN = "classic return"  # the same in a place that holds a return address
-    PC = "pc"  # where the processor stood, or where a function begins: exact
-    RETURN = "return"  # behind a call: the caller is at the byte before (the kernel's %pB)
-    LINK = "link"  # a link register: the same, but its lowest bit may say Thumb or MIPS16
+    # [<c010b860>]: the classic klogd's own form, looked up and named as it did
+    CLASSIC = "classic"
+    # The same in a place that holds a return address
+    CLASSIC_RETURN = "classic return"
+    # Where the processor stood, or where a function begins: exact
+    PC = "pc"
+    # Behind a call: the caller is at the byte before (the kernel's %pB)
+    RETURN = "return"
+    # A link register: the same, but its lowest bit may say Thumb or MIPS16
+    LINK = "link"
 
 
 class Form(Struct, frozen=True):
-    """One form: the ``pattern`` is matched where the line's own text begins; if it has no ``head``, it is searched for.
+    """One form: the ``pattern`` is matched where the line's own text begins; if it has no ``head``,
+    it is searched for.
 
-    ``sign`` stands in every line of a form that has any head (``*``) or none. ``mask`` leaves of a number what is address.
+    ``sign`` stands in every line of a form that has any head (``*``) or none. ``mask`` leaves of a
+    number what is address.
     """
 
     head: str
@@ -48,65 +59,121 @@ class Form(Struct, frozen=True):
 
 
 _TOKEN = r"(?P<hex>0x[0-9a-f]{5,16})\b"
-_END = r"(?=\)?(?: \(unreliable\)| \([A-Z]{1,8}\))?\s*$)"  # " (CF)" and the like: arm64
+# " (CF)" and the like: arm64
+_END = r"(?=\)?(?: \(unreliable\)| \([A-Z]{1,8}\))?\s*$)"
 _FRAME = r"\(?" + _TOKEN + _END
-_HIGH = r"(?:[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})\b"  # an address in the upper half of 32 or 64 bits
-_STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"  # "<IRQ> ", "<<EOE>> <IRQ> "
-_KERNEL = r"(?!0033|0023|0073|001b)[0-9a-f]{4}:"  # a code segment that is not user space's
-_SOURCE = r"(?:\S{1,300}:\d{1,6} )?"  # "drivers/x.c:235 "
+_HIGH = (
+    # An address in the upper half of 32 or 64 bits
+    r"(?:[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})\b"
+)
+# "<IRQ> ", "<<EOE>> <IRQ> "
+_STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"
+# A code segment that is not user space's
+_KERNEL = r"(?!0033|0023|0073|001b)[0-9a-f]{4}:"
+# "drivers/x.c:235 "
+_SOURCE = r"(?:\S{1,300}:\d{1,6} )?"
 _PC, _RETURN, _LINK = Kind.PC, Kind.RETURN, Kind.LINK
 
 _Rows = tuple[tuple[str, str, Kind], ...]
 
 # Frames alone on their line, and what all architectures print alike.
 _ALL: _Rows = (
-    ("0", _TOKEN + r"(?= \([A-Z]{0,4}P[A-Z]{0,4}\)\s*$)", _PC),  # " 0xffff800010a12344 (P)": where an exception was taken (arm64)
-    ("0", _TOKEN + _END, _RETURN),  # " 0xffffffff926b7cde" (%pB on x86, else %pS)
-    ("?", r"\? " + _FRAME, _RETURN),  # " ? 0xffffffff926cdd6b": found on the stack (x86)
+    (
+        "0",
+        _TOKEN + r"(?= \([A-Z]{0,4}P[A-Z]{0,4}\)\s*$)",
+        _PC,
+        # " 0xffff800010a12344 (P)": where an exception was taken (arm64)
+    ),
+    # " 0xffffffff926b7cde" (%pB on x86, else %pS)
+    ("0", _TOKEN + _END, _RETURN),
+    # " ? 0xffffffff926cdd6b": found on the stack (x86)
+    ("?", r"\? " + _FRAME, _RETURN),
     ("(", _FRAME, _RETURN),
     ("Call", r"Call [Tt]race:\s*(?:\? )?" + _FRAME, _RETURN),
     ("<", _STACK + r"(?:\? )?" + _FRAME, _RETURN),
-    ("[", r"\[<[\w()]{1,20}>\] {1,2}(?:\? )?" + _FRAME, _RETURN),  # "[<(____ptrval____)>] 0xffffffff926b7cde"
-    ("WARNING", r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?" + _SOURCE + _TOKEN + r"(?=\(\)| \[| \(|,|\s*$)", _PC),  # %pS
-    ("WARNING", r"WARNING: \S{1,300}:\d{1,6} at " + _TOKEN + r"(?=, CPU#)", _PC),  # since 6.19
-    ("BUG", r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60} in " + _TOKEN, _RETURN),  # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
+    (
+        "[",
+        r"\[<[\w()]{1,20}>\] {1,2}(?:\? )?" + _FRAME,
+        _RETURN,
+        # "[<(____ptrval____)>] 0xffffffff926b7cde"
+    ),
+    (
+        "WARNING",
+        r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?"
+        + _SOURCE
+        + _TOKEN
+        + r"(?=\(\)| \[| \(|,|\s*$)",
+        _PC,
+        # %pS
+    ),
+    # Since 6.19
+    ("WARNING", r"WARNING: \S{1,300}:\d{1,6} at " + _TOKEN + r"(?=, CPU#)", _PC),
+    (
+        "BUG",
+        r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60} in " + _TOKEN,
+        _RETURN,
+        # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
+    ),
     ("BUG", r"BUG: KFENCE: [\w -]{1,60} in " + _TOKEN, _RETURN),
     ("Kernel", r"Kernel BUG at " + _TOKEN, _PC),
     ("kernel", r"kernel BUG at " + _TOKEN, _PC),
     ("INFO", r"INFO: (?:Freed|Allocated) in " + _TOKEN + r"(?= age=)", _RETURN),
-    ("caller", r"caller is " + _TOKEN, _RETURN),  # lib/smp_processor_id.c
+    # Lib/smp_processor_id.c
+    ("caller", r"caller is " + _TOKEN, _RETURN),
     ("random", r"random: \w{1,40} called from " + _TOKEN, _RETURN),
     ("NMI", r"NMI backtrace for cpu \d{1,5} skipped: idling at (?:pc )?" + _TOKEN, _PC),
     ("CFI", r"CFI failure at " + _TOKEN, _PC),
-    ("calling", r"calling {1,2}" + _TOKEN + r"(?= @ )", _PC),  # initcall_debug
+    # initcall_debug
+    ("calling", r"calling {1,2}" + _TOKEN + r"(?= @ )", _PC),
     ("initcall", r"initcall " + _TOKEN + r"(?= returned )", _PC),
-    ("Workqueue", r"Workqueue: [\w:/.-]{1,80} " + _TOKEN, _PC),  # %ps
+    # %ps
+    ("Workqueue", r"Workqueue: [\w:/.-]{1,80} " + _TOKEN, _PC),
     ("Stopper", r"Stopper: " + _TOKEN, _PC),
     ("Stopper", r"Stopper: \S{1,600}(?: \[\w+\])? <- " + _TOKEN, _RETURN),
 )
 
 _X86: _Rows = (
-    ("RIP", r"RIP: +" + _KERNEL + _TOKEN, _PC),  # "RIP: 0010:0xffffffff926b7cde" (%pS)
-    ("RIP", r"RIP: " + _TOKEN + r"(?= RSP:|\s*$)", _PC),  # the summary of 4.10 to 4.17
+    # "RIP: 0010:0xffffffff926b7cde" (%pS)
+    ("RIP", r"RIP: +" + _KERNEL + _TOKEN, _PC),
+    # The summary of 4.10 to 4.17
+    ("RIP", r"RIP: " + _TOKEN + r"(?= RSP:|\s*$)", _PC),
     ("EIP", r"EIP: (?:" + _KERNEL + ")?" + _TOKEN, _PC),
     ("EIP", r"EIP is at " + _TOKEN, _PC),
-    ("IP", r"IP: " + _TOKEN + r"(?=\s*$)", _PC),  # 4.10 to 4.18
-    ("unchecked", r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),
+    # 4.10 to 4.18
+    ("IP", r"IP: " + _TOKEN + r"(?=\s*$)", _PC),
+    (
+        "unchecked",
+        r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)",
+        _PC,
+    ),
 )
 
 _ARM: _Rows = (
-    ("PC", r"PC is at " + _TOKEN, _PC),  # arm; arm64 before 4.15; sh
+    # Arm; arm64 before 4.15; sh
+    ("PC", r"PC is at " + _TOKEN, _PC),
     ("LR", r"LR is at " + _TOKEN, _LINK),
-    ("PR", r"PR is at " + _TOKEN, _LINK),  # sh
-    ("pc", r"pc : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:lr|pstate|psr)\b)", _PC),  # arm64
-    ("0", _TOKEN + r"(?= from [\w.$]{2,600})", _RETURN),  # " 0xc0120010 from 0xc0120034" (%ps from %pS; arm since 5.17)
+    # Sh
+    ("PR", r"PR is at " + _TOKEN, _LINK),
+    (
+        "pc",
+        r"pc : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:lr|pstate|psr)\b)",
+        _PC,
+        # Arm64
+    ),
+    (
+        "0",
+        _TOKEN + r"(?= from [\w.$]{2,600})",
+        _RETURN,
+        # " 0xc0120010 from 0xc0120034" (%ps from %pS; arm since 5.17)
+    ),
 )
 
 _RISCV: _Rows = (
     ("epc", r"epc : " + _TOKEN + r"(?=\s*$)", _PC),
     ("ra", r"ra : " + _TOKEN + r"\s*$", _RETURN),
     ("[", r"\[<?f[0-9a-f]{15}>?\] " + _TOKEN + _END, _RETURN),
-    # Before 5.12 there is nothing but the row of registers: "sepc: ffffffe000d3f1a2 ra : ffffffe000d3f19e sp : ..".
+    # Before 5.12 there is nothing but the row of registers: "sepc: ffffffe000d3f1a2 ra :
+    # ffffffe000d3f19e sp : ..".
     ("sepc", r"sepc: (?P<at>f[0-9a-f]{15})(?= ra : )", _PC),
     ("sepc", r"sepc: [0-9a-f]{16} ra : (?P<at>f[0-9a-f]{15})(?= sp : )", _RETURN),
     ("epc", r"epc: (?P<at>f[0-9a-f]{15})(?= ra : )", _PC),
@@ -115,9 +182,15 @@ _RISCV: _Rows = (
 
 _BRACKET = r"\[[0-9a-fA-F]{8,16}\]"
 _POWERPC: _Rows = (
-    # The stack pointer stands first: "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)". Old kernels write
-    # the numbers in brackets with capitals; the function graph tracer puts the true caller in parentheses behind them.
-    ("[", _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)", _RETURN),  # %pS
+    # The stack pointer stands first: "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc
+    # (unreliable)". Old kernels write the numbers in brackets with capitals; the function graph
+    # tracer puts the true caller in parentheses behind them.
+    (
+        "[",
+        _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)",
+        _RETURN,
+        # %pS
+    ),
     ("[", _BRACKET + r" \[(?P<at>[0-9a-fA-F]{8,16})\](?= \(unreliable\)\s*$|\s*$)", _RETURN),
     ("NIP", r"NIP " + _BRACKET + r" " + _TOKEN, _PC),
     ("NIP", r"NIP \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _PC),
@@ -125,8 +198,13 @@ _POWERPC: _Rows = (
     ("LR", r"LR \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _RETURN),
     ("-", r"--- (?:interrupt|Exception): {1,2}[0-9a-f]{1,4} at " + _TOKEN, _PC),
     ("LR", r"LR = " + _TOKEN, _RETURN),
-    ("Faulting", r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)", _PC),
-    ("NIP", r"NIP: (?P<at>[0-9A-F]{8})(?= XER: )", _PC),  # 2.4: no other line tells
+    (
+        "Faulting",
+        r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)",
+        _PC,
+    ),
+    # 2.4: no other line tells
+    ("NIP", r"NIP: (?P<at>[0-9A-F]{8})(?= XER: )", _PC),
     ("NIP", r"NIP: [0-9A-F]{8} XER: [0-9A-F]{8} LR: (?P<at>[0-9A-F]{8})\b", _RETURN),
 )
 
@@ -134,16 +212,25 @@ _S390: _Rows = (
     ("Krnl", r"Krnl PSW : [0-9a-f]{8,16} [0-9a-f]{8,16} \(" + _TOKEN + r"\)", _PC),
     ("Krnl", r"Krnl PSW : [0-9a-f]{16} (?P<at>[0-9a-f]{16})(?=\s*$)", _PC),
 )
-_PSW_OF_31_BITS = r"Krnl PSW : [0-9a-f]{8} (?P<at>[0-9a-f]{8})(?=\s*$)"  # its first bit is the addressing mode
+_PSW_OF_31_BITS = (
+    # Its first bit is the addressing mode
+    r"Krnl PSW : [0-9a-f]{8} (?P<at>[0-9a-f]{8})(?=\s*$)"
+)
 
 _MIPS: _Rows = (
-    ("epc", r"epc +: [0-9a-f]{8,16} " + _TOKEN + r"(?=\s|$)", _PC),  # "epc   : 8029a238 0x8029a238     Not tainted" (%pS)
+    (
+        "epc",
+        r"epc +: [0-9a-f]{8,16} " + _TOKEN + r"(?=\s|$)",
+        _PC,
+        # "epc   : 8029a238 0x8029a238     Not tainted" (%pS)
+    ),
     ("epc", r"epc +: (?P<at>" + _HIGH + r")(?=\s*$|\s+(?:Not t|T)ainted)", _PC),
     ("ra", r"ra +: [0-9a-f]{8,16} " + _TOKEN + r"\s*$", _LINK),
     ("ra", r"ra +: (?P<at>" + _HIGH + r")\s*$", _LINK),
 )
 
-# On sparc a call leaves its own address behind, not that of the next instruction: all of these are exact.
+# On sparc a call leaves its own address behind, not that of the next instruction: all of these are
+# exact.
 _SPARC: _Rows = (
     ("TPC", r"TPC: <" + _TOKEN + ">", _PC),
     ("PC", r"PC: <" + _TOKEN + ">", _PC),
@@ -151,25 +238,38 @@ _SPARC: _Rows = (
     ("I", r"I7: <" + _TOKEN + ">", _PC),
     ("Caller", r"Caller\[[0-9a-f]{8,16}\]: " + _TOKEN, _PC),
     ("Caller", r"Caller\[(?P<at>[0-9a-f]{8,16})\](?=\s*$)", _PC),
-    ("[", r"\[0[0-9a-f]{15}\] " + _TOKEN + _END, _PC),  # "[00000000006409f4] 0x6409f4"
-    ("[", r"\[f[0-9a-f]{7} : " + _TOKEN + r" \]", _PC),  # sparc32
+    # "[00000000006409f4] 0x6409f4"
+    ("[", r"\[0[0-9a-f]{15}\] " + _TOKEN + _END, _PC),
+    # Sparc32
+    ("[", r"\[f[0-9a-f]{7} : " + _TOKEN + r" \]", _PC),
 )
 
 _OTHERS: _Rows = (
-    ("IAOQ", r"IAOQ\[[01]\]: " + _TOKEN, _PC),  # parisc
+    # Parisc
+    ("IAOQ", r"IAOQ\[[01]\]: " + _TOKEN, _PC),
     ("RP", r"RP\(r2\): " + _TOKEN, _RETURN),
-    ("ERA", r"ERA: [0-9a-f]{8,16} " + _TOKEN, _PC),  # loongarch
+    # Loongarch
+    ("ERA", r"ERA: [0-9a-f]{8,16} " + _TOKEN, _PC),
     ("ra", r"ra: [0-9a-f]{8,16} " + _TOKEN, _RETURN),
-    ("pc", r"pc is at " + _TOKEN, _PC),  # alpha
+    # Alpha
+    ("pc", r"pc is at " + _TOKEN, _PC),
     ("ra", r"ra is at " + _TOKEN, _RETURN),
-    ("ip", r"ip is at " + _TOKEN, _PC),  # ia64
+    # Ia64
+    ("ip", r"ip is at " + _TOKEN, _PC),
 )
 
 _SIGNED: _Rows = (
     ("lr : ", r"\blr : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:pstate|psr)\b)", _LINK),
-    (", at: 0x", r"\}, at: " + _TOKEN + r"\s*$", _PC),  # lockdep: where the lock was taken, or the function that took it
-    ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),  # mips
-    ("era == ", r"\bera == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),  # loongarch
+    (
+        ", at: 0x",
+        r"\}, at: " + _TOKEN + r"\s*$",
+        _PC,
+        # Lockdep: where the lock was taken, or the function that took it
+    ),
+    # Mips
+    ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
+    # Loongarch
+    ("era == ", r"\bera == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
     (" ra == ", r"\bra == (?P<at>" + _HIGH + r")(?=\s*$)", _LINK),
 )
 
@@ -190,6 +290,19 @@ ANYWHERE = (
 EXACT_BRACKET = re.compile(r"(?:[RE]?IP\b|pc\b|PC\b|.{0,400}(?:\}, at:| set at) \[<)")
 LINK_BRACKETS = ("lr : [", "ra = [", " from [")
 
-# One of these stands in every line that can hold a mention. None is longer than five characters, since Python looks for longer
-# ones in another way, which is three times as slow.
-QUESTIONS = ("[<", "0x", "pc : ", "lr : ", "epc", "ra   ", "NIP", "LR [", "] [", "ller[", "PSW :", "era =")
+# One of these stands in every line that can hold a mention. None is longer than five characters,
+# since Python looks for longer ones in another way, which is three times as slow.
+QUESTIONS = (
+    "[<",
+    "0x",
+    "pc : ",
+    "lr : ",
+    "epc",
+    "ra   ",
+    "NIP",
+    "LR [",
+    "] [",
+    "ller[",
+    "PSW :",
+    "era =",
+)

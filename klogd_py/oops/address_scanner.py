@@ -1,14 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which words of a kernel line are code addresses that still want a name.
 
-The contract: a `Mention` is made only where the form of the line says that the number is a code address. Registers,
-stack words, masks, hashed pointers, fault addresses and numbers that the kernel has already named beside them are no
-mentions (unless `decoded` asks for the last kind, as the classic klogd did).
+The contract: a `Mention` is made only where the form of the line says that the number is a code
+address. Registers, stack words, masks, hashed pointers, fault addresses and numbers that the kernel
+has already named beside them are no mentions (unless `decoded` asks for the last kind, as the
+classic klogd did).
 
-Most lines carry no address: a substring search answers that; then the head of the line says which forms can be meant, and
-only then a regular expression of `klogd_py.oops.address_patterns` runs.
+Most lines carry no address: a substring search answers that; then the head of the line says which
+forms can be meant, and only then a regular expression of `klogd_py.oops.address_patterns` runs.
 
-Source of truth: kernel/kallsyms.c ``sprint_symbol``, lib/vsprintf.c ``%pS`` (``0x%lx`` where it finds no symbol); for
-brackets the classic klogd.
+Source of truth: kernel/kallsyms.c ``sprint_symbol``, lib/vsprintf.c ``%pS`` (``0x%lx`` where it
+finds no symbol); for brackets the classic klogd.
 """
 
 import re
@@ -22,7 +24,8 @@ from klogd_py.oops.address_patterns import Kind as Kind
 
 
 class Mention(Struct, frozen=True, gc=False):
-    """An address in a text: the half-open span [start, end) of characters that a name would take the place of.
+    """An address in a text: the half-open span [start, end) of characters that a name would take
+    the place of.
 
     An empty span means that the name is to be inserted there, since the number beside it stays.
     """
@@ -33,8 +36,9 @@ class Mention(Struct, frozen=True, gc=False):
     kind: Kind
 
 
-# What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a syslog stamp, <N>,
-# dmesg -x, the kernel's own word of a loss, the prompt of a serial console, [time], [caller].
+# What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a
+# syslog stamp, <N>, dmesg -x, the kernel's own word of a loss, the prompt of a serial console,
+# [time], [caller].
 ENVELOPE = re.compile(
     r"(?:> ?){0,64}"
     r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
@@ -45,7 +49,8 @@ ENVELOPE = re.compile(
     r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
     r"(?:(?:\s{1,80}|[\w.-]{1,64}+ login: )(?=\[ *\d{1,10}\.\d{6}\]))?"
     r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
-    r"(?:\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8})?"  # no-break spaces, of a mail
+    # No-break spaces, of a mail
+    r"(?:\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8})?"
 )
 
 _HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
@@ -53,24 +58,36 @@ _NAME = r"[A-Za-z_.$][\w.$]{0,511}"
 _SYMBOL = (
     r"(?:[:\w.$]{1,600}\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}|[:\w.$]{1,600}\+\d{1,10}"
     r"|" + _NAME + r" \[\w{1,64}\]"
-    r"|" + _NAME + r" [\w./-]{1,300}:\d{1,6})"  # "__list_del include/linux/list.h:89 [inline]": decoded since
+    r"|"
+    + _NAME
+    # "__list_del include/linux/list.h:89 [inline]": decoded since
+    + r" [\w./-]{1,300}:\d{1,6})"
 )
 _BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
 _NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + _NAME + r"\)|\{)")
 _RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
-_SHORTEST_TOKEN = len("0x10000")  # below that no kernel has code
+# Below that no kernel has code
+_SHORTEST_TOKEN = len("0x10000")
 _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
-_MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")  # %p since 4.15, also inside of brackets
-# "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits on 32 bits
-_NAME_ENDS = re.compile(r" (?:" + _NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + _NAME + r")?\s*$")
+# %p since 4.15, also inside of brackets
+_MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")
+# "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits
+# on 32 bits
+_NAME_ENDS = re.compile(
+    r" (?:" + _NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + _NAME + r")?\s*$"
+)
 
 _BY_HEAD: dict[str, tuple[Form, ...]] = {
-    head: tuple(form for form in FORMS if form.head == head) for head in {form.head for form in FORMS}
+    head: tuple(form for form in FORMS if form.head == head)
+    for head in {form.head for form in FORMS}
 }
 
 
 def suspects(texts: Sequence[str]) -> list[int]:
-    """Which among the texts of a batch `find` may find something in, by their places; the question is asked of all at once."""
+    """Which among the texts of a batch `find` may find something in, by their places.
+
+    The question is asked of all at once.
+    """
     everything = "\n".join(texts)
     signs = [question for question in QUESTIONS if question in everything]
     found = [at for sign in signs for at, text in enumerate(texts) if sign in text]
@@ -80,13 +97,18 @@ def suspects(texts: Sequence[str]) -> list[int]:
 def is_named_by_word(line: str) -> bool:
     """Whether a line is a bracketed number and a bare name: the kernel's own ``[<%p>] %ps``."""
     found = _CLASSIC.search(line)
-    return found is not None and not line[: found.start()].strip() and _NAME_ENDS.match(line, found.end()) is not None
+    return (
+        found is not None
+        and not line[: found.start()].strip()
+        and _NAME_ENDS.match(line, found.end()) is not None
+    )
 
 
 def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
     """The mentions in one record's text or one line of a capture, in the order of their places.
 
-    ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name, unless it may be a hash.
+    ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name,
+    unless it may be a hash.
     """
     for question in QUESTIONS:
         if question in text:
@@ -97,7 +119,8 @@ def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
         return tuple(_in_line(text, named_too))
     mentions: list[Mention] = []
     start = 0
-    for line in text.split("\n"):  # s390 prints a whole register block as one record
+    # S390 prints a whole register block as one record
+    for line in text.split("\n"):
         mentions += [
             Mention(mention.start + start, mention.end + start, mention.address, mention.kind)
             for mention in _in_line(line, named_too)
@@ -109,7 +132,8 @@ def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
 def _in_line(line: str, named_too: bool) -> list[Mention]:
     start = _envelope_end(line)
     head = _HEAD.match(line, start)
-    assert head is not None  # every part of the pattern is optional
+    # Every part of the pattern is optional
+    assert head is not None
     body = head.end() if head[1] is None else head.start(1)
     mentions = _bracketed(line, body, named_too) if "[<" in line else []
     for form in _BY_HEAD.get(head[1] or "", ()):
@@ -126,7 +150,10 @@ def _in_line(line: str, named_too: bool) -> list[Mention]:
 
 
 def _apart(mentions: list[Mention]) -> list[Mention]:
-    """In the order of their places, and none twice: a token behind a bracket can be found in two ways."""
+    """In the order of their places, and none twice.
+
+    A token behind a bracket can be found in two ways.
+    """
     apart: list[Mention] = []
     for mention in sorted(mentions, key=lambda mention: mention.start):
         if not apart or mention.start >= max(apart[-1].end, apart[-1].start + 1):
@@ -136,7 +163,8 @@ def _apart(mentions: list[Mention]) -> list[Mention]:
 
 def _envelope_end(line: str) -> int:
     found = ENVELOPE.match(line)
-    assert found is not None  # every part of the pattern is optional
+    # Every part of the pattern is optional
+    assert found is not None
     return found.end()
 
 
@@ -144,14 +172,17 @@ def _mention_of(found: re.Match[str], form: Form) -> Mention:
     groups = found.groupdict()
     if groups.get("at"):
         after = found.end("at")
-        after += found.string.startswith("]", after)  # "NIP [c000000000012abc]"
+        # "NIP [c000000000012abc]"
+        after += found.string.startswith("]", after)
         return Mention(after, after, int(groups["at"], 16) & form.mask, form.kind)
-    return Mention(found.start("hex"), found.end("hex"), int(groups["hex"], 16) & form.mask, form.kind)
+    return Mention(
+        found.start("hex"), found.end("hex"), int(groups["hex"], 16) & form.mask, form.kind
+    )
 
 
 def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
-    """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead: the number in the brackets
-    is the same, or a hash.
+    """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead:
+    the number in the brackets is the same, or a hash.
     """
     exact = EXACT_BRACKET.match(line, start) is not None
     mentions: list[Mention] = []
@@ -170,7 +201,9 @@ def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
 
 
 def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) -> bool:
-    """Whether a bracketed number is an address without a name beside it, or with one that is to be replaced."""
+    """Whether a bracketed number is an address without a name beside it, or with one that is to be
+    replaced.
+    """
     if not named_too and found.start() == start and _NAME_ENDS.match(line, found.end()):
         return False
     if _MAY_BE_HASH.fullmatch(found[1]):
@@ -181,7 +214,8 @@ def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) ->
 def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> Mention | None:
     """The mention of a token behind a bracketed number; none if it is too low for code.
 
-    There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in the brackets.
+    There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in
+    the brackets.
     """
     if raw.end(1) - raw.start(1) < _SHORTEST_TOKEN:
         return None

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Where in a stream of records does another boot begin?
 
-What one boot has shown of its kernel's place does not hold for the next. A boot begins with the banner of a kernel, or, where
-that is missing, with a stamp that runs back: by more than a second, which the clocks of several processors never do, or to 0,
-which is printed only before the clock has started. Lines end at line feeds and nowhere else.
+What one boot has shown of its kernel's place does not hold for the next. A boot begins with the
+banner of a kernel, or, where that is missing, with a stamp that runs back: by more than a second,
+which the clocks of several processors never do, or to 0, which is printed only before the clock has
+started. Lines end at line feeds and nowhere else.
 
 Source of truth: init/main.c ``linux_banner``; kernel/printk/printk.c on ``local_clock``.
 """
@@ -27,25 +29,34 @@ class Boots:
         self._last_us = 0
 
     def begins(self, record: Record) -> str | None:
-        """The release of the kernel whose boot begins with this record, empty if it is not told; ``None`` if none begins."""
+        """The release of the kernel whose boot begins with this record, empty if it is not told.
+
+        ``None`` if none begins.
+        """
         if record.facility != KERN:
-            return None  # a process can write a banner, too
+            # A process can write a banner, too
+            return None
         last_us = self._last_us
         if record.usec is not None:
             self._last_us = record.usec
         if release := banner_release(record.text):
             return release
-        back = record.usec is not None and (record.usec < last_us - _BACK_US or (record.usec == 0 and last_us > 0))
+        back = record.usec is not None and (
+            record.usec < last_us - _BACK_US or (record.usec == 0 and last_us > 0)
+        )
         return "" if back else None
 
     def passes(self, text: bytes) -> bool:
-        """Whether no boot begins in a text of many lines, as far as can be told without reading each; then it has been taken.
+        """Whether no boot begins in a text of many lines, as far as can be told without reading
+        each; then it has been taken.
 
-        Stamps wherever they stand are looked at, by the second: more than those which count. Lines in the form of /dev/kmsg
-        have others.
+        Stamps wherever they stand are looked at, by the second: more than those which count. Lines
+        in the form of /dev/kmsg have others.
         """
         seconds = list(map(int, _SECONDS.findall(text)))
-        in_order = seconds == sorted(seconds) and (not seconds or seconds[0] >= self._last_us // 1_000_000)
+        in_order = seconds == sorted(seconds) and (
+            not seconds or seconds[0] >= self._last_us // 1_000_000
+        )
         if not in_order or (_ZEROS in text and _ZERO in text) or BANNER in text:
             return False
         if _RAW_LINE.match(text) or _LATER_RAW_LINE.search(text):

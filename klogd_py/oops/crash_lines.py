@@ -1,30 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""Whole lines that kernels print in crash reports, anchored at both ends.
 
-A process, a file, a USB device or a mount chooses some of the bytes of many kernel messages, facility 0 among them
-(docs/security.md lists them). So a number inside a line proves nothing; a whole line can. What may vary in a form here is
-a number, a symbol, a module, a source position, and where the kernel prints one, a process name of at most 15 bytes.
+A process, a file, a USB device or a mount chooses some of the bytes of many kernel messages,
+facility 0 among them (docs/security.md lists them). So a number inside a line proves nothing; a
+whole line can. What may vary in a form here is a number, a symbol, a module, a source position, and
+where the kernel prints one, a process name of at most 15 bytes.
 
-With few exceptions (`_USER_FIRST`) a user's bytes reach the beginning of a message for 15 bytes at most (a process
-name), and its end only behind fixed text. Therefore each form here either begins with more fixed text than that, or fixes
-its end as well.
+With few exceptions (`_USER_FIRST`) a user's bytes reach the beginning of a message for 15 bytes at
+most (a process name), and its end only behind fixed text. Therefore each form here either begins
+with more fixed text than that, or fixes its end as well.
 
-The forms of address lines mirror those of `klogd_py.oops.address_patterns`, which says where in such a line the addresses stand.
+The forms of address lines mirror those of `klogd_py.oops.address_patterns`, which says where in
+such a line the addresses stand.
 
-Source of truth: as in `klogd_py.oops.address_patterns`; for headers kernel/panic.c, kernel/hung_task.c, kernel/watchdog.c,
-kernel/rcu/tree_stall.h, kernel/locking/lockdep.c, lib/ubsan.c, mm/kasan/report.c and ``die`` of each architecture.
+Source of truth: as in `klogd_py.oops.address_patterns`; for headers kernel/panic.c,
+kernel/hung_task.c, kernel/watchdog.c, kernel/rcu/tree_stall.h, kernel/locking/lockdep.c,
+lib/ubsan.c, mm/kasan/report.c and ``die`` of each architecture.
 """
 
 import re
 
-MAX_CHARS = 4096  # no kernel prints a longer record; of a longer one nothing is believed
+# No kernel prints a longer record; of a longer one nothing is believed
+MAX_CHARS = 4096
 
 _NAME = r"[A-Za-z_.$][\w.$]{0,511}"
 _HEX = r"0x[0-9a-f]{1,16}"
 _NUMBER = r"[0-9a-fA-F]{8,16}"
 _EXTENT = r"\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}"
-_MODULE = r" \[[\w-]{1,64}(?: [0-9a-f]{20,64})?\]"  # " [ext4]", " [ext4 852e63996474051c57bcd1a86ebfd810]"
+# " [ext4]", " [ext4 852e63996474051c57bcd1a86ebfd810]"
+_MODULE = r" \[[\w-]{1,64}(?: [0-9a-f]{20,64})?\]"
 _SOURCE = r"[\w./+~-]{1,300}:\d{1,6}"
-_DECODED = rf"(?: {_SOURCE}(?: \[inline\])?)?"  # " fs/read_write.c:584 [inline]", by scripts/decode_stacktrace.sh
+# " fs/read_write.c:584 [inline]", by scripts/decode_stacktrace.sh
+_DECODED = rf"(?: {_SOURCE}(?: \[inline\])?)?"
 _SYMBOL = (
     rf"(?:{_HEX}|:[\w-]{{1,64}}:{_NAME}{_EXTENT}|{_NAME} \[[\w-]{{1,64}}\] {_HEX}"
     rf"|{_NAME}(?:{_EXTENT})?(?:{_MODULE})?)"
@@ -43,12 +50,14 @@ _FRAME = rf"{_BRACKET}{_WHAT}(?: {{1,2}}{_SOURCE}(?: \[inline\])?)?{_DOUBT}"
 _AT = rf"(?:{_FRAME}|{_PLACE})"
 _STACK = r"(?:<+/?[A-Z#0-9]{2,5}>+\s{0,3}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){0,3}"
 _TAINT = r"(?:\s{1,8}(?:Not tainted|Tainted: [A-Z ]{1,40}?)(?: VLI)?)?"
-# The processor's state of arm and arm64. Its last digit is 0 in user mode, whose registers a user chooses: arm64 prints
-# them without brackets for a process that failed (arch/arm64/kernel/process.c __show_regs), so that form is none of these.
+# The processor's state of arm and arm64. Its last digit is 0 in user mode, whose registers a user
+# chooses: arm64 prints them without brackets for a process that failed (arch/arm64/kernel/process.c
+# __show_regs), so that form is none of these.
 _STATE = r"(?:\s+(?:psr|pstate)\s?: [0-9a-f]{7,15}[1-9a-f])?"
 # A code segment of the kernel: a selector whose lowest two bits are 3 is user space's.
 _SEGMENT = r"[0-9a-f]{3}[0124-689ac-e]:"
-_COMM = r"(?P<comm>(?s:.){0,15}?)"  # any bytes but NUL: line feeds, too
+# Any bytes but NUL: line feeds, too
+_COMM = r"(?P<comm>(?s:.){0,15}?)"
 _LOCK = r"\([\w \[\]()&>.*#/:$+@-]{1,160}\)\{[^{}\s]{3,8}\}(?:-\{\d:\d\})?"
 _KIND = r"(?:Call [Tt]race:)?"
 
@@ -132,7 +141,8 @@ _ADDRESS_LINES = (
     rf"\.\.\. key {{1,8}}at: {_AT}",
 )
 
-# Lines of a report in which no code address wants a name, but which say how the others are to be read.
+# Lines of a report in which no code address wants a name, but which say how the others are to be
+# read.
 _EVIDENCE_LINES = (
     # where a process stood when it entered the kernel
     rf"[RE]IP: (?:0033|0023|0073|001b):(?:{_BRACKET}(?:\s+{_BRACKET})?\s*)?(?:{_HEX})?(?: Code: .{{0,60}})?",
@@ -149,7 +159,9 @@ _EVIDENCE_LINES = (
 )
 
 # Where the kernel lies, at the end of a panic.
-_OFFSETS = (rf"Kernel Offset: (?:disabled|{_HEX} from {_HEX}(?: \(relocation range: {_HEX}-{_HEX}\))?)",)
+_OFFSETS = (
+    rf"Kernel Offset: (?:disabled|{_HEX} from {_HEX}(?: \(relocation range: {_HEX}-{_HEX}\))?)",
+)
 
 # The second line of a record of ia64, of arm, of x86.
 _REGISTER_ROWS = (
@@ -158,14 +170,16 @@ _REGISTER_ROWS = (
     r"RSP: [0-9a-f]{4}:[0-9a-f]{8,16}\s+EFLAGS: [0-9a-f]{8}",
 )
 
-# Messages that may begin with more than 15 bytes of a user's: net/netfilter/nf_log_syslog.c (the prefix of a rule),
-# kernel/signal.c print_fatal_signal (a file), kernel/params.c and kernel/module/main.c (a module).
+# Messages that may begin with more than 15 bytes of a user's: net/netfilter/nf_log_syslog.c (the
+# prefix of a rule), kernel/signal.c print_fatal_signal (a file), kernel/params.c and
+# kernel/module/main.c (a module).
 _USER_FIRST = re.compile(
     r"IN=\S{0,15} OUT=|: potentially unexpected fatal signal \d{1,5}\.\s*$"
     r"|: module verification failed: |: Unknown parameter `"
 )
 
-_ROW = r"(?: [A-Z][A-Z0-9_()a-z]{1,24}){0,12}"  # " PREEMPT(full) SMP KASAN"
+# " PREEMPT(full) SMP KASAN"
+_ROW = r"(?: [A-Z][A-Z0-9_()a-z]{1,24}){0,12}"
 
 # Lines that begin the report of an oops, a panic or the like.
 _OOPSES = (
@@ -193,7 +207,8 @@ _OOPSES = (
     r"Oops: [a-z ]{4,40}: [0-9a-f]{4}(?: \[#\d{1,5}\]" + _ROW + r")?",
     r"Oops(?: - [\w ]{1,40}: [0-9a-f]{1,8} )?\[#\d{1,5}\](?::|" + _ROW + ")",
     r"Oops in fault\.c::?\w{1,40}, line \d{1,6}:",
-    # Other messages begin with so few bytes of their own: lib/dump_stack.c, drivers/char/ttyprintk.c.
+    # Other messages begin with so few bytes of their own: lib/dump_stack.c,
+    # drivers/char/ttyprintk.c.
     rf"(?!Hardware name: |\[U\] ){_COMM}\(\d{{1,10}}\): (?:Oops|Kernel bad sw trap \d{{1,4}})(?: \[#\d{{1,5}}\]| -?\d{{1,10}})",
     r"Internal error: .{0,200}",
     r"general protection (?:fault|error).{0,200}",
@@ -235,7 +250,10 @@ _ENDS = (
 def _whole(patterns: tuple[str, ...]) -> str:
     """An expression for a text that is one of the forms, with blanks around it."""
     # A name of a group may stand in an expression once only.
-    rows = [pattern.replace("(?P<comm>", f"(?P<comm_{number}>") for number, pattern in enumerate(patterns)]
+    rows = [
+        pattern.replace("(?P<comm>", f"(?P<comm_{number}>")
+        for number, pattern in enumerate(patterns)
+    ]
     return rf"\s*+(?:{'|'.join(rows)})\s*"
 
 
@@ -251,7 +269,8 @@ _WHOLE = (_WHOLE_ADDRESS, _WHOLE_EVIDENCE, _WHOLE_OOPS, _WHOLE_WARNING, _WHOLE_O
 
 
 def address_form(text: str, start: int = 0) -> re.Match[str] | None:
-    """The whole text as one form with code addresses, or ``None``; ``start`` is where the kernel's text begins.
+    """The whole text as one form with code addresses, or ``None``; ``start`` is where the kernel's
+    text begins.
 
     A line feed is in it only as part of a process name.
     """
@@ -287,8 +306,9 @@ def ends_report(text: str, start: int = 0) -> bool:
 def kernel_lines(text: str, start: int = 0) -> list[str]:
     """The lines of a text, if all of it is what kernels print in a crash report; else none.
 
-    One form is one line, without the process name in it, which can hold an address or a line feed. Records of several
-    lines are made of address lines and registers alone, in which there is no room for a user's string.
+    One form is one line, without the process name in it, which can hold an address or a line feed.
+    Records of several lines are made of address lines and registers alone, in which there is no
+    room for a user's string.
     """
     if len(text) > MAX_CHARS or _USER_FIRST.search(text, start):
         return []

@@ -1,8 +1,11 @@
-"""Decide what a record proves: whether its addresses may be named, and whether it is evidence of a crash.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Decide what a record proves: whether its addresses may be named, and whether it is evidence of a
+crash.
 
-Facility 0 says that printk wrote a record, not who chose its bytes. Names are given, and traces read, only where the
-kernel itself wrote the record, and the whole of it is a form of `klogd_py.oops.crash_lines`. Line feeds within a record come
-from a user's string more often than from the kernel, so one line in another form is enough to doubt all of them.
+Facility 0 says that printk wrote a record, not who chose its bytes. Names are given, and traces
+read, only where the kernel itself wrote the record, and the whole of it is a form of
+`klogd_py.oops.crash_lines`. Line feeds within a record come from a user's string more often than
+from the kernel, so one line in another form is enough to doubt all of them.
 
 docs/security.md says what is trusted and why.
 """
@@ -18,9 +21,14 @@ from klogd_py.record.types import KERN, Record, Severity
 class Origin(Enum):
     """How the records of a stream come, which decides what their borders prove."""
 
-    RECORDS = "records"  # /dev/kmsg: one read, one record
-    LINES = "lines"  # /proc/kmsg, syslog(2): a line feed within a record cannot be told from its end
-    CAPTURE = "capture"  # a file or a pipe that somebody chose, with stamps and callers in the text
+    # /dev/kmsg: one read, one record
+    RECORDS = "records"
+    LINES = (
+        # /proc/kmsg, syslog(2): a line feed within a record cannot be told from its end
+        "lines"
+    )
+    # A file or a pipe that somebody chose, with stamps and callers in the text
+    CAPTURE = "capture"
 
 
 class Withheld(Enum):
@@ -45,7 +53,10 @@ def withheld(record: Record, mentions: Sequence[Mention], origin: Origin) -> Wit
 
 
 def withheld_in_prose(record: Record, hashes_pointers: bool) -> Withheld | None:
-    """The same where any text of the kernel's is named, as the classic klogd did: its place in memory is no secret."""
+    """The same where any text of the kernel's is named, as the classic klogd did.
+
+    Its place in memory is no secret.
+    """
     if record.facility != KERN:
         return Withheld.PROCESS
     if hashes_pointers and any(is_named_by_word(line) for line in record.text.split("\n")):
@@ -54,51 +65,79 @@ def withheld_in_prose(record: Record, hashes_pointers: bool) -> Withheld | None:
 
 
 def evidence(record: Record, origin: Origin) -> list[str]:
-    """The lines of a record that are part of what the kernel says of a crash; none if it proves nothing."""
-    return crash_lines.kernel_lines(record.text, _text_start(record, origin)) if _may_prove(record, origin) else []
+    """The lines of a record that are part of what the kernel says of a crash.
+
+    None if it proves nothing.
+    """
+    return (
+        crash_lines.kernel_lines(record.text, _text_start(record, origin))
+        if _may_prove(record, origin)
+        else []
+    )
 
 
 def begins_trace(record: Record, origin: Origin) -> bool:
-    """Whether a trace begins with a record: with the header of a crash, or with an address that has no name."""
+    """Whether a trace begins with a record.
+
+    With the header of a crash, or with an address that has no name.
+    """
     lines = evidence(record, origin)
     if not lines:
         return False
     start = _text_start(record, origin)
-    if crash_lines.begins_report(record.text, start) or crash_lines.states_offset(record.text, start):
+    if crash_lines.begins_report(record.text, start) or crash_lines.states_offset(
+        record.text, start
+    ):
         return True
     return any(find(line) for line in lines)
 
 
 def begins_oops(record: Record, origin: Origin) -> bool:
     """Whether a record is the header of an oops, a panic, or what else ends a kernel."""
-    return _may_prove(record, origin) and crash_lines.begins_oops(record.text, _text_start(record, origin))
+    return _may_prove(record, origin) and crash_lines.begins_oops(
+        record.text, _text_start(record, origin)
+    )
 
 
 def ends_trace(record: Record, origin: Origin) -> bool:
     """Whether a record is the end marker of a trace."""
-    return _may_prove(record, origin) and crash_lines.ends_report(record.text, _text_start(record, origin))
+    return _may_prove(record, origin) and crash_lines.ends_report(
+        record.text, _text_start(record, origin)
+    )
 
 
 def _may_prove(record: Record, origin: Origin) -> bool:
-    """Whether a record can be evidence if its text is a form of the kernel's: by who wrote it, and by its borders."""
+    """Whether a record can be evidence if its text is a form of the kernel's.
+
+    By who wrote it, and by its borders.
+    """
     if origin is Origin.LINES or not _is_of_kernel(record, origin) or _is_piece(record):
         return False
-    # The bytes at which a process failed come at level info (arch/x86/kernel/dumpstack.c show_opcodes).
+    # The bytes at which a process failed come at level info (arch/x86/kernel/dumpstack.c
+    # show_opcodes).
     return record.prefix is None or record.severity < Severity.INFO or "Code: " not in record.text
 
 
 def _is_of_kernel(record: Record, origin: Origin) -> bool:
-    """Whether printk wrote it. A capture that tells no facility is taken to hold the kernel's messages."""
+    """Whether printk wrote it.
+
+    A capture that tells no facility is taken to hold the kernel's messages.
+    """
     return record.facility == KERN and (record.prefix is not None or origin is Origin.CAPTURE)
 
 
 def _is_piece(record: Record) -> bool:
-    """Whether it is a continuation whose beginning stands elsewhere, so that it can begin anywhere in a line."""
+    """Whether it is a continuation whose beginning stands elsewhere, so that it can begin anywhere
+    in a line.
+    """
     return record.flags.startswith(("c", "+"))
 
 
 def _text_start(record: Record, origin: Origin) -> int:
-    """Where the kernel's own text begins: in a capture behind stamps and callers, where the reader left them."""
+    """Where the kernel's own text begins.
+
+    In a capture behind stamps and callers, where the reader left them.
+    """
     if origin is not Origin.CAPTURE or record.seq is not None:
         return 0
     found = ENVELOPE.match(record.text)
@@ -106,7 +145,9 @@ def _text_start(record: Record, origin: Origin) -> int:
 
 
 def _is_fit(text: str, mentions: Sequence[Mention], start: int) -> bool:
-    """Whether a text is made of the kernel's forms, and none of the mentions lies in the name of a process."""
+    """Whether a text is made of the kernel's forms, and none of the mentions lies in the name of a
+    process.
+    """
     found = crash_lines.address_form(text, start)
     if found is not None:
         name_start, name_end = crash_lines.process_name(found)

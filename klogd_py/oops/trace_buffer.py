@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which records wait while an oops is in progress, and where does it end?
 
-Finds the traces in a stream of records, those of each caller apart, and keeps the stream back while one is open; it never
-reorders.
+Finds the traces in a stream of records, those of each caller apart, and keeps the stream back while
+one is open; it never reorders.
 
-Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``die`` and ``__warn`` of each architecture.
+Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``die`` and ``__warn``
+of each architecture.
 """
 
 from collections.abc import Sequence
@@ -13,10 +15,16 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import Trace, gather
 from klogd_py.record.types import KERN, Gap, Record
 
-LIMIT_S = 1.0  # no record is held back for longer
-LIMIT_RECORDS = 4096  # nor are more of them at once
-MOST_OPEN = 64  # traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
-_STRANGERS = 48  # so many lines in a row without an address or a sign of a trace end it, where no clock does
+# No record is held back for longer
+LIMIT_S = 1.0
+# Nor are more of them at once
+LIMIT_RECORDS = 4096
+# Traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
+MOST_OPEN = 64
+_STRANGERS = (
+    # So many lines in a row without an address or a sign of a trace end it, where no clock does
+    48
+)
 
 BEGINS = (
     "BUG: ",
@@ -60,7 +68,10 @@ _PART = (
 
 
 class _Open:
-    """A trace that has begun and not ended. Mutable; ``first`` is the place of its first record in the stream."""
+    """A trace that has begun and not ended. Mutable.
+
+    ``first`` is the place of its first record in the stream.
+    """
 
     def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
         self.texts = lines
@@ -71,18 +82,24 @@ class _Open:
         self._is_stamped = record.usec is not None
 
     def is_late_at(self, record: Record) -> bool:
-        """Whether it has been open for too long by the kernel's own clock when this record is written, by whomever."""
+        """Whether it has been open for too long by the kernel's own clock when this record is
+        written, by whomever.
+        """
         return self._due_us is not None and record.usec is not None and record.usec > self._due_us
 
     def is_over_before(self, record: Record) -> bool:
         """Whether this record comes too late to belong to it."""
-        return self.is_late_at(record) or self._strangers > _STRANGERS or len(self.texts) >= LIMIT_RECORDS
+        return (
+            self.is_late_at(record)
+            or self._strangers > _STRANGERS
+            or len(self.texts) >= LIMIT_RECORDS
+        )
 
     def take(self, record: Record, origin: Origin) -> bool:
         """Add a record if it is evidence; whether it was the last.
 
-        In a capture a line without a stamp, among others that have one, is the rest of the message before it: what
-        follows a line feed in it may be a user's.
+        In a capture a line without a stamp, among others that have one, is the rest of the message
+        before it: what follows a line feed in it may be a user's.
         """
         text = record.text
         part = any(sign in text for sign in _PART) or any(sign in text for sign in BEGINS)
@@ -94,16 +111,26 @@ class _Open:
 
 
 class Holdback:
-    """Keeps a stream of records back while a trace in it is open. Mutable; times are of any clock that runs evenly."""
+    """Keeps a stream of records back while a trace in it is open. Mutable.
+
+    Times are of any clock that runs evenly.
+    """
 
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
         self._origin = origin
         self._held: list[Record | Gap] = []
-        self._gone = 0  # how many records went on before those that are held
-        self._open: dict[str, _Open] = {}  # by caller, the oldest first
+        # How many records went on before those that are held
+        self._gone = 0
+        # By caller, the oldest first
+        self._open: dict[str, _Open] = {}
 
-    def take(self, items: Sequence[Record | Gap], now_s: float, hold: bool) -> tuple[list[Record | Gap], list[Trace]]:
-        """What may go on now, in order, and the traces that have ended. Without ``hold`` everything goes on at once."""
+    def take(
+        self, items: Sequence[Record | Gap], now_s: float, hold: bool
+    ) -> tuple[list[Record | Gap], list[Trace]]:
+        """What may go on now, in order, and the traces that have ended.
+
+        Without ``hold`` everything goes on at once.
+        """
         if not self._open and not self._held and not may_begin(items):
             self._gone += len(items)
             return list(items), []
@@ -151,7 +178,8 @@ class Holdback:
     def _watch(self, record: Record, now_s: float) -> list[Trace]:
         ended: list[Trace] = []
         if record.facility != KERN:
-            return ended  # written by a process, which can say what it likes
+            # Written by a process, which can say what it likes
+            return ended
         while self._open and self._oldest.is_late_at(record):
             ended.append(self._close_oldest())
         opened = self._open.get(record.caller)
@@ -163,7 +191,9 @@ class Holdback:
                 if len(self._open) == MOST_OPEN:
                     ended.append(self._close_oldest())
                 lines = provenance.evidence(record, self._origin)
-                self._open[record.caller] = _Open(record, lines, self._gone + len(self._held), now_s)
+                self._open[record.caller] = _Open(
+                    record, lines, self._gone + len(self._held), now_s
+                )
         elif opened.take(record, self._origin):
             ended.append(self._close(record.caller))
         return ended
@@ -187,7 +217,9 @@ class Holdback:
 
 
 def may_begin(items: Sequence[Record | Gap]) -> bool:
-    """Whether one of the records can begin a trace, asked of all at once, since most batches hold none."""
+    """Whether one of the records can begin a trace, asked of all at once, since most batches hold
+    none.
+    """
     texts = [item.text for item in items if isinstance(item, Record)]
     everything = "\n".join(texts)
     return any(sign in everything for sign in BEGINS) or any(

@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What does an oops say about where the kernel lies?
 
-`gather` reads the lines of one trace to evidence: its frames in order, where the processor stood, the bytes of its
-``Code:`` line, what it says of the slide itself.
+`gather` reads the lines of one trace to evidence: its frames in order, where the processor stood,
+the bytes of its ``Code:`` line, what it says of the slide itself.
 
-Source of truth: arch/x86/kernel/dumpstack.c ``show_opcodes``, ``show_trace_log_lvl``; arch/x86/kernel/setup.c
-``dump_kernel_offset``.
+Source of truth: arch/x86/kernel/dumpstack.c ``show_opcodes``, ``show_trace_log_lvl``;
+arch/x86/kernel/setup.c ``dump_kernel_offset``.
 """
 
 import re
@@ -17,16 +18,24 @@ from klogd_py.oops import address_scanner
 from klogd_py.oops.address_scanner import ENVELOPE, Kind
 from klogd_py.record.types import KERN, USER, Record
 
-MOST_FRAMES = 256  # of one trace; a stack that overflowed repeats itself
+# Of one trace; a stack that overflowed repeats itself
+MOST_FRAMES = 256
 MOST_PAIRS = 64
 
-_NOT_CODE = ("instruction fetch in kernel", "to execute NX", "IABT (current EL)", "xecute from non-executable")
+_NOT_CODE = (
+    "instruction fetch in kernel",
+    "to execute NX",
+    "IABT (current EL)",
+    "xecute from non-executable",
+)
 _CODE = re.compile(r"\s*(?:Code|Instruction dump): ?(?P<words>[0-9a-f<>() ]{1,600})\s*$")
 _CODE_WORD = re.compile(r"[<(]?((?:[0-9a-f]{2}){1,4})[>)]?")
 _MODULES = re.compile(r"\s*Modules linked in:(.*)")
 _MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
 _OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
-_PC = re.compile(r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*NIP \[|\s*ERA: ")
+_PC = re.compile(
+    r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*NIP \[|\s*ERA: "
+)
 # Code addresses, but not of those who called one another.
 _PROSE = re.compile(
     r"\s*(?:BUG: K|INFO: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"
@@ -39,20 +48,26 @@ _PAIR = re.compile(
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
 _BANNER = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
 _CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
-_RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")  # of /dev/kmsg
+# Of /dev/kmsg
+_RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")
 _FACILITY = re.compile(r"([a-z][a-z0-9]{0,15}) {0,16}:[a-z]{1,15} {0,16}:|<(\d{1,4})>")
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 
 class Frame(Struct, frozen=True, gc=False):
-    """A code address of a trace, ``exact`` where the processor stood, not ``reliable`` behind a ``?``."""
+    """A code address of a trace, ``exact`` where the processor stood, not ``reliable`` behind a
+    ``?``.
+    """
 
     address: int
     exact: bool = False
     reliable: bool = True
-    joined: bool = False  # directly below the frame before it: that one was called from here
-    entry: bool = False  # the registers of user space follow: here the kernel was entered
-    dumper: bool = False  # the first of a trace without registers: what prints such is dump_stack()
+    # Directly below the frame before it: that one was called from here
+    joined: bool = False
+    # The registers of user space follow: here the kernel was entered
+    entry: bool = False
+    # The first of a trace without registers: what prints such is dump_stack()
+    dumper: bool = False
 
 
 class Pair(Struct, frozen=True, gc=False):
@@ -68,11 +83,12 @@ class Pair(Struct, frozen=True, gc=False):
 class Trace(Struct, frozen=True):
     """The evidence of one oops.
 
-    ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte. ``bad_pc`` says that the
-    processor went where no code was: what it found there is no code either. ``loading`` are those of the ``modules`` linked in
-    whose init function has not returned. ``offset`` and ``link_base`` are the two numbers
-    of ``Kernel Offset: .. from ..``. ``tangled`` says that there are lines of several traces in it, or that the unwinder only
-    guessed, so that neighbours need not have called one another.
+    ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte.
+    ``bad_pc`` says that the processor went where no code was: what it found there is no code
+    either. ``loading`` are those of the ``modules`` linked in whose init function has not returned.
+    ``offset`` and ``link_base`` are the two numbers of ``Kernel Offset: .. from ..``. ``tangled``
+    says that there are lines of several traces in it, or that the unwinder only guessed, so that
+    neighbours need not have called one another.
     """
 
     frames: tuple[Frame, ...] = ()
@@ -120,9 +136,15 @@ class _Reading:
         self._users += bool(_USER_PC.match(line, at))
         if _PC.match(line, at):
             self._dumps = False
-            self._pc = None  # a Code: line that follows belongs to this register block, and to no earlier one
+            # A Code: line that follows belongs to this register block, and to no earlier one
+            self._pc = None
             self._joins = False
-        if _USER_PC.match(line, at) and self.frames and self.frames[-1].reliable and not self.frames[-1].exact:
+        if (
+            _USER_PC.match(line, at)
+            and self.frames
+            and self.frames[-1].reliable
+            and not self.frames[-1].exact
+        ):
             self.frames[-1] = msgspec.structs.replace(self.frames[-1], entry=True)
         self._dumps = self._dumps or ("CPU: " in line and " Comm: " in line)
         self._mentions(line, at)
@@ -153,15 +175,27 @@ class _Reading:
                 return
             stood = bool(_PC.match(line, at))
             exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and stood)
-            exact = exact or mention.address in self._pcs  # arm64 begins the trace with it
-            reliable = "? " not in line[at : mention.start] and "unreliable" not in line[mention.end :]
+            # Arm64 begins the trace with it
+            exact = exact or mention.address in self._pcs
+            reliable = (
+                "? " not in line[at : mention.start] and "unreliable" not in line[mention.end :]
+            )
             if exact and stood and not _USER_PC.match(line, at):
                 self._pc = mention.address
                 self._pcs.add(mention.address)
             dumper = self._dumps and self._heads > 0 and reliable and not exact
             self._dumps = self._dumps and not dumper
-            self.frames.append(Frame(mention.address, exact, reliable, self._joins and reliable and not exact, dumper=dumper))
-            if reliable:  # any other is passed over: what stands around it still called one another
+            self.frames.append(
+                Frame(
+                    mention.address,
+                    exact,
+                    reliable,
+                    self._joins and reliable and not exact,
+                    dumper=dumper,
+                )
+            )
+            # Any other is passed over: what stands around it still called one another
+            if reliable:
                 self._joins = not exact
 
     def _code_line(self, line: str, at: int) -> None:
@@ -198,17 +232,23 @@ def gather(lines: Iterable[str]) -> Trace:
 
 
 def _trusted(frames: list[Frame]) -> list[Frame]:
-    """Frames as they are, unless all of them are uncertain: then the unwinder found no way, and printed the stack's text
-    addresses in their order, which is all there is to go by.
+    """Frames as they are, unless all of them are uncertain: then the unwinder found no way, and
+    printed the stack's text addresses in their order, which is all there is to go by.
     """
     if any(frame.reliable and not frame.exact for frame in frames):
         return frames
     pairs = zip(frames, [None, *frames], strict=False)
-    return [Frame(frame.address, frame.exact, True, before is not None and not before.exact) for frame, before in pairs]
+    return [
+        Frame(frame.address, frame.exact, True, before is not None and not before.exact)
+        for frame, before in pairs
+    ]
 
 
 def banner_release(line: str) -> str:
-    """The release of the kernel that introduces itself in a line, which begins another boot; empty in any other line."""
+    """The release of the kernel that introduces itself in a line, which begins another boot.
+
+    Empty in any other line.
+    """
     if "Linux version " not in line:
         return ""
     envelope = ENVELOPE.match(line)
@@ -217,7 +257,10 @@ def banner_release(line: str) -> str:
 
 
 def from_capture(line: str) -> Record:
-    """A line of a text capture as a record that can be told from others: its caller, its stamp and who wrote it are read."""
+    """A line of a text capture as a record that can be told from others.
+
+    Its caller, its stamp and who wrote it are read.
+    """
     found = ENVELOPE.match(line)
     head = line[: found.end()] if found else ""
     if not head:
@@ -227,13 +270,21 @@ def from_capture(line: str) -> Record:
     caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
     usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
     prefix = None
-    if facility is not None:  # which process wrote it, or rather which not, is all that matters
-        prefix = int(facility[2]) & 2047 if facility[2] else (KERN if facility[1] == "kern" else USER) << 3
+    # Which process wrote it, or rather which not, is all that matters
+    if facility is not None:
+        prefix = (
+            int(facility[2]) & 2047
+            if facility[2]
+            else (KERN if facility[1] == "kern" else USER) << 3
+        )
     return Record(line, prefix, usec=usec, caller=caller[1] if caller else "")
 
 
 def _code_bytes(words: list[str]) -> tuple[int, bytes]:
-    """The bytes of a ``Code:`` line, and how many of them stand before the marked one; none if a word is no number."""
+    """The bytes of a ``Code:`` line, and how many of them stand before the marked one.
+
+    None if a word is no number.
+    """
     raw = bytearray()
     before = 0
     for word in words:
@@ -242,7 +293,10 @@ def _code_bytes(words: list[str]) -> tuple[int, bytes]:
             return 0, b""
         if word[0] in "<(":
             before = len(raw)
-        raw += bytes.fromhex(found[1])[::-1]  # words are printed as numbers, which are little-endian in memory
+        raw += bytes.fromhex(found[1])[
+            ::-1
+            # Words are printed as numbers, which are little-endian in memory
+        ]
     return before, bytes(raw)
 
 

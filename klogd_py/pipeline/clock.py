@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What wall time does a kernel stamp stand for?
 
-The wall clock and the stamps' own clock are compared anew for every batch, so a wall clock that was set, a suspend or a drift
-moves what comes after it, and no time lies in the future.
+The wall clock and the stamps' own clock are compared anew for every batch, so a wall clock that was
+set, a suspend or a drift moves what comes after it, and no time lies in the future.
 
 Source of truth: clock_gettime(2); `klogd_py.pipeline.printk_clock` for the stamps.
 """
@@ -24,7 +25,10 @@ class Clock(Protocol):
         """Learn from a record that was made a moment ago; called after `anchor`."""
 
     def wall_of(self, record: Record) -> tuple[int, Quality | None]:
-        """Microseconds since the Unix epoch, and how far they can be relied on; no quality where the source states them."""
+        """Microseconds since the Unix epoch, and how far they can be relied on.
+
+        No quality where the source states them.
+        """
 
     def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
         """What `wall_of` says of each, in one go."""
@@ -94,7 +98,10 @@ class LiveClock:
 
 
 class ReplayClock:
-    """Wall times for records from elsewhere: what the capture itself states, else the time of reading."""
+    """Wall times for records from elsewhere.
+
+    What the capture itself states, else the time of reading.
+    """
 
     def __init__(self) -> None:
         self._now_us = 0

@@ -1,15 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which records continue the one before them?
 
-A line that the kernel prints in pieces is one record where it can be; where something came in between, the later pieces are
-records of their own with the flag ``c``. They are put behind the piece that they continue: the last record of the same
-caller where the kernel tells callers, else only the record directly before, if it has the same facility and level. What may
-be unfinished at the end of a batch waits a moment for what continues it. Up to Linux 4.9 the first piece had ``c`` and the
-others ``+``: where one of these was seen, ``c`` continues nothing.
+A line that the kernel prints in pieces is one record where it can be; where something came in
+between, the later pieces are records of their own with the flag ``c``. They are put behind the
+piece that they continue: the last record of the same caller where the kernel tells callers, else
+only the record directly before, if it has the same facility and level. What may be unfinished at
+the end of a batch waits a moment for what continues it. Up to Linux 4.9 the first piece had ``c``
+and the others ``+``: where one of these was seen, ``c`` continues nothing.
 
-A line goes to a sink as a whole or not at all. So where records are read anew, pieces stay apart if a sink has had one of them
-and not the other.
+A line goes to a sink as a whole or not at all. So where records are read anew, pieces stay apart if
+a sink has had one of them and not the other.
 
-Source of truth: kernel/printk/printk.c ``LOG_CONT``, ``vprintk_store``; Documentation/ABI/testing/dev-kmsg.
+Source of truth: kernel/printk/printk.c ``LOG_CONT``, ``vprintk_store``;
+Documentation/ABI/testing/dev-kmsg.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,17 +23,30 @@ from klogd_py.record.types import Gap, Record
 
 WAIT_S = 0.05
 MOST_PARTS = 64
-_UNFINISHED = (" ", ":", ",", "=", "(", "[", "-", "..")  # how the first piece of a line tends to end
+_UNFINISHED = (
+    " ",
+    ":",
+    ",",
+    "=",
+    "(",
+    "[",
+    "-",
+    "..",
+    # How the first piece of a line tends to end
+)
 
 
 class Joiner:
-    """Joins the pieces of lines in a stream of records, in order. Mutable: what waits; times are of any even clock.
+    """Joins the pieces of lines in a stream of records, in order. Mutable: what waits; times are of
+    any even clock.
 
     ``has_joined`` says that some record of this stream has had parts.
     """
 
     def __init__(self, tells_apart: Callable[[int, int], bool] = lambda seq, other: False) -> None:
-        """``tells_apart`` says whether somebody has had one of two sequence numbers and not the other."""
+        """``tells_apart`` says whether somebody has had one of two sequence numbers and not the
+        other.
+        """
         self.has_joined = False
         self._tells_apart = tells_apart
         self._waiting: list[Record | Gap] = []
@@ -77,14 +93,19 @@ class Joiner:
         last_of: dict[str, int] = {}
         for item in items:
             if not isinstance(item, Record):
-                last_of.clear()  # what was lost may have come in between
+                # What was lost may have come in between
+                last_of.clear()
                 joined.append(item)
                 continue
             place = last_of.get(item.caller) if item.caller else len(joined) - 1
             head = joined[place] if place is not None and place >= 0 else None
             if item.flags == "+":
                 self._continuing = frozenset("+")
-            if item.flags in self._continuing and isinstance(head, Record) and self._may_join(item, head):
+            if (
+                item.flags in self._continuing
+                and isinstance(head, Record)
+                and self._may_join(item, head)
+            ):
                 assert place is not None
                 joined[place] = _with(head, item)
                 self.has_joined = True
@@ -109,7 +130,10 @@ def _continues(record: Record, head: Record) -> bool:
         return False
     if record.caller:
         return record.facility == head.facility
-    return record.prefix == head.prefix and record.seq == (head.parts[-1] if head.parts else head.seq) + 1
+    return (
+        record.prefix == head.prefix
+        and record.seq == (head.parts[-1] if head.parts else head.seq) + 1
+    )
 
 
 def _with(head: Record, piece: Record) -> Record:
@@ -120,6 +144,7 @@ def _with(head: Record, piece: Record) -> Record:
         fields=head.fields or piece.fields,
         truncated=head.truncated or piece.truncated,
         parts=(*head.parts, piece.seq),
-        # Up to Linux 4.9 the first piece has "c" itself: with the others behind it, it is a whole line.
+        # Up to Linux 4.9 the first piece has "c" itself: with the others behind it, it is a whole
+        # line.
         flags="-" if piece.flags == "+" else head.flags,
     )

@@ -1,6 +1,9 @@
-"""Makes a batch ready for the sinks, whatever happens: what cannot be translated goes out as it came.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes a batch ready for the sinks, whatever happens: what cannot be translated goes out as it
+came.
 
-The batch has left the source, so an unexpected error in naming or timing one record must lose neither it nor those around it.
+The batch has left the source, so an unexpected error in naming or timing one record must lose
+neither it nor those around it.
 """
 
 import time
@@ -23,7 +26,8 @@ def prepared(
 ) -> list[Entry]:
     """The batch as `translate` has it; ``failed`` hears of an unexpected error.
 
-    Then each record is tried by itself, so that only those go out as they came with which something is wrong.
+    Then each record is tried by itself, so that only those go out as they came with which something
+    is wrong.
     """
     try:
         clock.anchor()
@@ -34,7 +38,8 @@ def prepared(
     for item in batch:
         try:
             entries += translate([item], place_of, manner, clock.walls_of, stood, judge)
-        except Exception:  # told already
+        # Told already
+        except Exception:
             entries.append(as_it_came(item))
     return entries
 
@@ -44,4 +49,6 @@ def as_it_came(item: Record | Gap) -> Entry:
     now_us = time.time_ns() // 1000
     if isinstance(item, Gap):
         return announce(item, lambda record: now_us)
-    return Entry(item, item.wall_us or now_us, item.text, quality=None if item.wall_us else Quality.RECEIPT)
+    return Entry(
+        item, item.wall_us or now_us, item.text, quality=None if item.wall_us else Quality.RECEIPT
+    )

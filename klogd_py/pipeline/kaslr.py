@@ -1,8 +1,11 @@
-"""What does the stream of records teach about the map, and which of them must wait until it is learnt?
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What does the stream of records teach about the map, and which of them must wait until it is
+learnt?
 
-Between the source and the translation: records go through unchanged and in order. While an oops can show something that is
-wanted, or contradict what another has shown, its records wait for its end, for `klogd_py.oops.trace_buffer.LIMIT_S` at most: names
-that its last line takes back must not have been printed.
+Between the source and the translation: records go through unchanged and in order. While an oops can
+show something that is wanted, or contradict what another has shown, its records wait for its end,
+for `klogd_py.oops.trace_buffer.LIMIT_S` at most: names that its last line takes back must not have
+been printed.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +20,12 @@ from klogd_py.symbols.symbol_set import Survey
 class Learning:
     """Feeds traces to a survey. Mutable: what is held back."""
 
-    def __init__(self, origin: Origin = Origin.CAPTURE, failed: Callable[[Exception], None] | None = None) -> None:
-        """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing; else it is raised."""
+    def __init__(
+        self, origin: Origin = Origin.CAPTURE, failed: Callable[[Exception], None] | None = None
+    ) -> None:
+        """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing;
+        else it is raised.
+        """
         self._holdback = Holdback(origin)
         self._failed = failed
 
@@ -37,8 +44,13 @@ class Learning:
         """Whether a record that neither begins a trace nor belongs to one makes no difference."""
         return self._holdback.is_idle
 
-    def take(self, batch: Sequence[Record | Gap], now_s: float, found: Survey) -> tuple[list[Record | Gap], Survey]:
-        """The records that may be translated now, and the survey to do it with; an empty batch lets overdue ones go."""
+    def take(
+        self, batch: Sequence[Record | Gap], now_s: float, found: Survey
+    ) -> tuple[list[Record | Gap], Survey]:
+        """The records that may be translated now, and the survey to do it with.
+
+        An empty batch lets overdue ones go.
+        """
         if not found.reads_traces and self._holdback.is_empty:
             return list(batch), found
         ready, traces = self._holdback.take(batch, now_s, found.reads_traces)

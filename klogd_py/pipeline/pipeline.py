@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Carries records from the intake to every sink: join, hold back, limit, translate, post.
 
 One batch at a time. The intake reads on meanwhile, and behind it the kernel's ring is the queue.
@@ -26,15 +27,20 @@ from klogd_py.sinks.manager import Mailroom
 from klogd_py.sources.kmsg_device import Source
 from klogd_py.system.jobs import Jobs
 
-PAUSE_S = 0.1  # after an unexpected error
-CATCH_UP_S = 0.05  # so long at most before it is noticed that a sink which fell behind has room again
+# After an unexpected error
+PAUSE_S = 0.1
+CATCH_UP_S = (
+    # So long at most before it is noticed that a sink which fell behind has room again
+    0.05
+)
 
 
 class Carrier:
     """The way from one source to the mailroom. Mutable; lives on the event loop.
 
-    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time. ``prose`` has addresses named in
-    any text of the kernel's, where its place in memory is no secret: the classic klogd did so.
+    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time. ``prose`` has
+    addresses named in any text of the kernel's, where its place in memory is no secret: the classic
+    klogd did so.
     """
 
     def __init__(
@@ -50,7 +56,10 @@ class Carrier:
         prose: bool = False,
         jobs: Jobs | None = None,
     ) -> None:
-        """``live`` says that the source is the running kernel, which never ends; ``once`` stops where it has no more just now."""
+        """``live`` says that the source is the running kernel, which never ends.
+
+        ``once`` stops where it has no more just now.
+        """
         self.manner = Manner()
         self.paranoid = False
         self.join = True
@@ -72,10 +81,16 @@ class Carrier:
         self._learning = self._new_learning()
         self._boots = Boots()
         self._delivering: asyncio.Task[None] | None = None
-        self._handed: set[int] | None = None  # what of a batch has gone to the sinks, while that may matter
+        self._handed: set[int] | None = (
+            # What of a batch has gone to the sinks, while that may matter
+            None
+        )
 
     async def run(self) -> int:
-        """Carry until the source is empty or nobody is left to carry to; returns the exit status."""
+        """Carry until the source is empty or nobody is left to carry to.
+
+        Returns the exit status.
+        """
         filling = asyncio.create_task(self._jobs.keep("reading", self.intake.fill))
         try:
             while not self._mailroom.all_gone:
@@ -92,7 +107,10 @@ class Carrier:
         return 0
 
     async def _turn(self) -> int | None:
-        """Carry one batch, or what is due without one; returns the exit status when there is nothing to come."""
+        """Carry one batch, or what is due without one.
+
+        Returns the exit status when there is nothing to come.
+        """
         await self._go_back()
         batch = await self.intake.next(self._due_in_s())
         if batch is not None:
@@ -121,7 +139,8 @@ class Carrier:
         """Name what is in a batch and post it to every sink; with ``last`` nothing stays behind."""
         self._count(batch)
         async with self._naming.lock:
-            pass  # a survey that is being drawn is waited for
+            # A survey that is being drawn is waited for
+            pass
         batch = await self._held_back(batch, last)
         if self.paranoid and any(self._is_oops(item) for item in batch if isinstance(item, Record)):
             await self._naming.redraw("an Oops")
@@ -130,7 +149,9 @@ class Carrier:
     def _is_oops(self, record: Record) -> bool:
         return "Oops" in record.text and provenance.begins_oops(record, self._origin)
 
-    async def _surely(self, delivery: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
+    async def _surely(
+        self, delivery: Callable[[], Awaitable[None]], batch: list[Record | Gap]
+    ) -> None:
         """Have a batch delivered, if need be as it came; what is held back before it goes first."""
         before = self._held
         outermost = self._handed is None
@@ -148,11 +169,17 @@ class Carrier:
         """What waits in one of the stages, in order."""
         return [*self._learning.held, *self._limiting.run, *self._joiner.waiting]
 
-    def _give_up(self, before: list[Record | Gap], batch: list[Record | Gap], error: Exception) -> None:
-        """Hand over as it came what an unexpected error has stopped, and what was held ``before`` it; all stages begin anew."""
+    def _give_up(
+        self, before: list[Record | Gap], batch: list[Record | Gap], error: Exception
+    ) -> None:
+        """Hand over as it came what an unexpected error has stopped, and what was held ``before``
+        it; all stages begin anew.
+        """
         self._jobs.tell("delivery", error)
         handed = self._handed or ()
-        wanted = {id(item): item for item in (*before, *self._held, *batch) if id(item) not in handed}
+        wanted = {
+            id(item): item for item in (*before, *self._held, *batch) if id(item) not in handed
+        }
         self._learning, self._joiner = self._new_learning(), self._joiner.anew()
         self._limiting = self.limiter = self.limiter.anew()
         rest = list(wanted.values())
@@ -161,14 +188,19 @@ class Carrier:
     async def _post(self, batch: list[Record | Gap]) -> None:
         entries, places = self._translated(batch)
         if self._live and _has_unknown(places) and await self._naming.modules_differ():
-            # An oops can come before the event that tells of its module, whose init function may still be running.
+            # An oops can come before the event that tells of its module, whose init function may
+            # still be running.
             await self._naming.redraw("an address that no symbol contained")
             entries, places = self._translated(batch)
         self._hand_over(batch, entries, places)
 
-    def _hand_over(self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]) -> None:
+    def _hand_over(
+        self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]
+    ) -> None:
         try:
-            self.counters.told(entries, [place for place in places if isinstance(place, Unknown)], bool(places))
+            self.counters.told(
+                entries, [place for place in places if isinstance(place, Unknown)], bool(places)
+            )
         except Exception as error:
             self._jobs.tell("counters", error)
         if self._handed is not None:
@@ -178,10 +210,13 @@ class Carrier:
 
     @property
     def _is_done(self) -> bool:
-        return self.intake.is_empty and (self.intake.ended or (self._once and self.intake.caught_up))
+        return self.intake.is_empty and (
+            self.intake.ended or (self._once and self.intake.caught_up)
+        )
 
     async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
-        """Deliver a batch; once begun it is not given up half-way, since what comes after it would leave a gap.
+        """Deliver a batch; once begun it is not given up half-way, since what comes after it would
+        leave a gap.
 
         Most batches need not wait for anything, and then no task is made for them.
         """
@@ -211,13 +246,21 @@ class Carrier:
         await asyncio.shield(self._delivering)
 
     def _asks_nothing(self, batch: list[Record | Gap]) -> bool:
-        """Whether a batch can be delivered without anything being found out about the symbols before.
+        """Whether a batch can be delivered without anything being found out about the symbols
+        before.
 
-        While they are being read that is so if it has neither an address nor the beginning of a trace.
+        While they are being read that is so if it has neither an address nor the beginning of a
+        trace.
         """
         try:
             survey = self._naming.survey
-            if not self._live or self.paranoid or self._learning.is_holding or survey.reads_traces or survey.loaded.asks_traces:
+            if (
+                not self._live
+                or self.paranoid
+                or self._learning.is_holding
+                or survey.reads_traces
+                or survey.loaded.asks_traces
+            ):
                 return False
             return not (self._naming.lock.locked() and may_begin(batch))
         except Exception as error:
@@ -225,10 +268,17 @@ class Carrier:
             return False
 
     async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
-        """Deliver; in a capture what one boot has shown of its kernel's place does not hold for the next one."""
+        """Deliver.
+
+        In a capture what one boot has shown of its kernel's place does not hold for the next one.
+        """
         start = 0
         begins: list[tuple[int, str]] = []
-        begins = begins if self._live else self._jobs.value("boots", partial(self._begins, batch), begins)
+        begins = (
+            begins
+            if self._live
+            else self._jobs.value("boots", partial(self._begins, batch), begins)
+        )
         for at, release in begins:
             part = batch[start:at]
             await self._surely(partial(self.deliver, part, last=True), part)
@@ -240,7 +290,11 @@ class Carrier:
 
     def _begins(self, batch: list[Record | Gap]) -> list[tuple[int, str]]:
         """Where in a batch another boot begins, and the release of its kernel."""
-        found = [(at, self._boots.begins(item)) for at, item in enumerate(batch) if isinstance(item, Record)]
+        found = [
+            (at, self._boots.begins(item))
+            for at, item in enumerate(batch)
+            if isinstance(item, Record)
+        ]
         return [(at, release) for at, release in found if release is not None]
 
     async def _held_back(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
@@ -249,8 +303,15 @@ class Carrier:
         if last:
             batch = [*batch, *self._joiner.end()]
         asked = self._live and self._naming.survey.loaded.asks_traces
-        if asked and self._jobs.value("evidence", partial(may_begin, batch), True) and await self._naming.modules_differ():
-            await self._naming.redraw("the beginning of a trace")  # which counts only for modules known to be there
+        if (
+            asked
+            and self._jobs.value("evidence", partial(may_begin, batch), True)
+            and await self._naming.modules_differ()
+        ):
+            await self._naming.redraw(
+                "the beginning of a trace"
+                # Which counts only for modules known to be there
+            )
         survey, held = self._naming.survey, self._learning.held
         try:
             ready, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
@@ -314,7 +375,9 @@ class Carrier:
             return place
 
         failed = partial(self._jobs.tell, "translation")
-        return prepared(batch, place_of, self.manner, self._clock, self._stood, self._judge, failed), found
+        return prepared(
+            batch, place_of, self.manner, self._clock, self._stood, self._judge, failed
+        ), found
 
     def _judge(self, record: Record, mentions: Sequence[Mention]) -> Withheld | None:
         """Why the addresses of a record may not be named; those that have a name are counted."""
@@ -325,7 +388,11 @@ class Carrier:
         if reason is not None and survey.is_fixed and self._prose:
             reason = provenance.withheld_in_prose(record, survey.hashes_pointers)
         if reason is not None:
-            known = [mention for mention in mentions if isinstance(survey.atlas.place_of(mention.address), Place)]
+            known = [
+                mention
+                for mention in mentions
+                if isinstance(survey.atlas.place_of(mention.address), Place)
+            ]
             self.counters.withheld[reason] += len(known)
         return reason
 
@@ -335,7 +402,8 @@ class Carrier:
             return
         while (batch := self.intake.take()) is not None:
             await self._whole(batch.items)
-        await self._whole([], last=True)  # what is held back must not come before what is older
+        # What is held back must not come before what is older
+        await self._whole([], last=True)
         seq = self._mailroom.wanted_again
         if seq is not None and self.intake.is_empty and self.intake.rewind(seq):
             self._mailroom.catch_up()

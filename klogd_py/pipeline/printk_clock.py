@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How does the clock of the kernel's stamps run, compared with those that a process can read?
 
-The kernel calls its stamps monotonic, but they are local_clock(): they drift against CLOCK_MONOTONIC, and across a suspend
-they go on on machines whose counter does (as CLOCK_BOOTTIME) and stand still on others (as CLOCK_MONOTONIC). Which it is shows
-only in records that were made a moment ago. Pure: the times of all clocks are given.
+The kernel calls its stamps monotonic, but they are local_clock(): they drift against
+CLOCK_MONOTONIC, and across a suspend they go on on machines whose counter does (as CLOCK_BOOTTIME)
+and stand still on others (as CLOCK_MONOTONIC). Which it is shows only in records that were made a
+moment ago. Pure: the times of all clocks are given.
 
 Source of truth: kernel/sched/clock.c; kernel/printk/printk.c ``vprintk_store``; clock_gettime(2).
 """
@@ -13,10 +15,17 @@ from msgspec import Struct
 
 from klogd_py.record.types import Quality
 
-SAMPLES = 8  # of which the quickest counts: each is late by the time that it took to be read
-SUSPEND_US = 100_000  # what a suspend adds to CLOCK_BOOTTIME at least; the clocks are not read at one moment
+# Of which the quickest counts: each is late by the time that it took to be read
+SAMPLES = 8
+SUSPEND_US = (
+    # What a suspend adds to CLOCK_BOOTTIME at least; the clocks are not read at one moment
+    100_000
+)
 LIVE_US = 1_000_000
-UNSET_BEFORE_US = 1_577_836_800_000_000  # 2020: a wall clock that stands earlier has not been set yet
+UNSET_BEFORE_US = (
+    # 2020: a wall clock that stands earlier has not been set yet
+    1_577_836_800_000_000
+)
 
 
 class Times(Struct, frozen=True, gc=False):
@@ -33,19 +42,31 @@ class Times(Struct, frozen=True, gc=False):
 
 
 class PrintkClock:
-    """What the stamps have shown of their clock. Mutable; begins with the times of its first moment.
+    """What the stamps have shown of their clock. Mutable; begins with the times of its first
+    moment.
 
     ``goes_on`` says that the stamps go on in a suspend, as far as is known.
     """
 
     def __init__(self, now: Times) -> None:
         self.goes_on = False
-        self._behind: deque[tuple[int, int]] = deque(maxlen=SAMPLES)  # the stamps, behind MONOTONIC and BOOTTIME
-        self._quickest = (0, 0)  # the least of them
+        self._behind: deque[tuple[int, int]] = deque(
+            maxlen=SAMPLES
+            # The stamps, behind MONOTONIC and BOOTTIME
+        )
+        # The least of them
+        self._quickest = (0, 0)
         self._slept_us = now.suspended_us
-        self._last_us = -1  # the newest stamp that was heard
-        self._slept: list[tuple[int, int]] = [(0, now.suspended_us)]  # from which stamp on, for how long before
-        self._unsure: list[tuple[int, int]] = []  # stamps before or after a suspend, which of both is not known
+        # The newest stamp that was heard
+        self._last_us = -1
+        self._slept: list[tuple[int, int]] = [
+            (0, now.suspended_us)
+            # From which stamp on, for how long before
+        ]
+        self._unsure: list[
+            tuple[int, int]
+            # Stamps before or after a suspend, which of both is not known
+        ] = []
         if now.suspended_us >= SUSPEND_US:
             self._unsure.append((0, now.monotonic_us))
 
@@ -54,7 +75,8 @@ class PrintkClock:
         behind = now.monotonic_us - usec, now.boot_us - usec
         slept_more = now.suspended_us - self._slept_us >= SUSPEND_US
         if slept_more or not self._behind:
-            # They follow the clock against which they lie where they lay before; at first they lie near it.
+            # They follow the clock against which they lie where they lay before; at first they lie
+            # near it.
             before = self._quickest
             if now.suspended_us >= SUSPEND_US:
                 self.goes_on = abs(behind[0] - before[0]) > abs(behind[1] - before[1])
@@ -65,14 +87,22 @@ class PrintkClock:
         self._slept_us = now.suspended_us
         self._last_us = max(self._last_us, usec)
         self._behind.append(behind)
-        self._quickest = min(behind for behind, _ in self._behind), min(behind for _, behind in self._behind)
+        self._quickest = (
+            min(behind for behind, _ in self._behind),
+            min(behind for _, behind in self._behind),
+        )
 
     def zero_us(self, now: Times) -> int:
-        """The wall time of stamp 0, by the wall clock as it stands ``now``; holds for stamps since the last suspend."""
+        """The wall time of stamp 0, by the wall clock as it stands ``now``.
+
+        Holds for stamps since the last suspend.
+        """
         monotonic_us, boot_us = self._quickest
         if self.goes_on:
             return now.real_us - now.boot_us + boot_us
-        return now.real_us - now.monotonic_us + monotonic_us - (now.suspended_us - self._slept[-1][1])
+        return (
+            now.real_us - now.monotonic_us + monotonic_us - (now.suspended_us - self._slept[-1][1])
+        )
 
     @property
     def simple_from_us(self) -> int:
@@ -83,7 +113,9 @@ class PrintkClock:
         """The wall time of a stamp, by the wall clock as it stands ``now``; never in the future."""
         wall_us = self.zero_us(now) + usec
         if not self.goes_on:
-            wall_us -= self._slept[-1][1] - next(slept for first, slept in reversed(self._slept) if usec >= first)
+            wall_us -= self._slept[-1][1] - next(
+                slept for first, slept in reversed(self._slept) if usec >= first
+            )
         return min(wall_us, now.real_us)
 
     def quality(self, usec: int, wall_us: int, now: Times) -> Quality:

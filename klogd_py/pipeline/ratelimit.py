@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which records does the configuration want left out, and how is that made good for?
 
-Two wishes, both off by default: a floor, below which records are too unimportant, and a limit for lines that say the same but
-for their numbers. Errors and worse always go through. Each unbroken run of what is left out becomes one Gap of cause
-rate-limit, which says how many, and like what: no count is hidden.
+Two wishes, both off by default: a floor, below which records are too unimportant, and a limit for
+lines that say the same but for their numbers. Errors and worse always go through. Each unbroken run
+of what is left out becomes one Gap of cause rate-limit, which says how many, and like what: no
+count is hidden.
 """
 
 import re
@@ -10,15 +12,19 @@ from collections.abc import Sequence
 
 from klogd_py.record.types import Cause, Gap, Record, Severity
 
-WAIT_S = 1.0  # so long at most until a run that goes on is told
-MOST_TEXTS = 1024  # different lines that are remembered
+# So long at most until a run that goes on is told
+WAIT_S = 1.0
+# Different lines that are remembered
+MOST_TEXTS = 1024
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 
 
 class Limiter:
     """Leaves out what is unwanted in a stream of records. Mutable; times are of any even clock."""
 
-    def __init__(self, floor: Severity = Severity.DEBUG, repeats: int = 0, period_s: float = 10.0) -> None:
+    def __init__(
+        self, floor: Severity = Severity.DEBUG, repeats: int = 0, period_s: float = 10.0
+    ) -> None:
         """``repeats`` is how many lines of one kind go through in each period; 0 is no limit."""
         self._floor = max(floor, Severity.ERR)
         self._repeats = repeats
@@ -62,7 +68,10 @@ class Limiter:
         return None if self._run is None else max(0.0, self._due_s - now_s)
 
     def _unwanted(self, record: Record, now_s: float) -> str:
-        """Why a record is to be left out; empty if it is not. A line that is several records is wanted."""
+        """Why a record is to be left out; empty if it is not.
+
+        A line that is several records is wanted.
+        """
         severity = record.severity
         if severity <= Severity.ERR or record.seq is None or record.parts:
             return ""

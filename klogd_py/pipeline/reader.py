@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Takes records out of the source before anything else is done with them.
 
-The kernel's ring overruns a reader who dawdles, so whatever is there is drained at once into a queue that is bounded in bytes;
-naming and sending take from the queue. When it is full the ring holds the rest.
+The kernel's ring overruns a reader who dawdles, so whatever is there is drained at once into a
+queue that is bounded in bytes; naming and sending take from the queue. When it is full the ring
+holds the rest.
 """
 
 import asyncio
@@ -18,23 +20,30 @@ from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.system.jobs import Jobs
 
 AHEAD_BYTES = 8 << 20
-OVERHEAD_BYTES = 300  # about what a Record occupies besides its text
+# About what a Record occupies besides its text
+OVERHEAD_BYTES = 300
 LONGEST_PAUSE_S = 5.0
-# What comes so soon after others is handed on together. A burst begins with few records: 200,000 a second bring 800 in that
-# time, half of what the smallest common ring holds, and 200 where more than MANY have shown themselves to come in it.
+# What comes so soon after others is handed on together. A burst begins with few records: 200,000 a
+# second bring 800 in that time, half of what the smallest common ring holds, and 200 where more
+# than MANY have shown themselves to come in it.
 GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
 MANY = 512
-# So many are handed on together at most, so that the ring is looked at again before long; what has been handed on and not been
-# written down yet may be sent twice after a kill.
+# So many are handed on together at most, so that the ring is looked at again before long; what has
+# been handed on and not been written down yet may be sent twice after a kill.
 MOST = 512
-MOST_TURNS = 4  # so often is the source left alone at most before what came is handed on
-ENOUGH = 256  # and so many are handed on at once
+# So often is the source left alone at most before what came is handed on
+MOST_TURNS = 4
+# And so many are handed on at once
+ENOUGH = 256
 
 logger = logging.getLogger(__name__)
 
 
 class Batch(Struct, frozen=True):
-    """What one drain of the source gave; ``is_live`` if nothing was there a moment before, so its last record is new."""
+    """What one drain of the source gave.
+
+    ``is_live`` if nothing was there a moment before, so its last record is new.
+    """
 
     items: list[Record | Gap]
     is_live: bool
@@ -44,12 +53,15 @@ class Batch(Struct, frozen=True):
 class Intake:
     """The reader of one source and what it has read ahead. Mutable; lives on the event loop.
 
-    ``running`` is cleared to leave records where they are. ``ended``: no more will come; ``failed``: because they cannot be
-    read; ``caught_up``: the source had no more just now.
+    ``running`` is cleared to leave records where they are. ``ended``: no more will come;
+    ``failed``: because they cannot be read; ``caught_up``: the source had no more just now.
     """
 
-    def __init__(self, source: Source, room: Callable[[], Awaitable[None]], jobs: Jobs, *, once: bool) -> None:
-        """``room`` waits until more may be read. A source that does not lose what is not read soon is not read ahead.
+    def __init__(
+        self, source: Source, room: Callable[[], Awaitable[None]], jobs: Jobs, *, once: bool
+    ) -> None:
+        """``room`` waits until more may be read. A source that does not lose what is not read soon
+        is not read ahead.
 
         With ``once`` `next` returns as soon as the source is caught up with.
         """
@@ -58,14 +70,20 @@ class Intake:
         self._source = source
         self._await_room = room
         self._device = source if isinstance(source, KmsgDevice) else None
-        self._ahead_bytes = AHEAD_BYTES if self._device else 0  # else a batch is read only when the last has been taken
+        self._ahead_bytes = (
+            AHEAD_BYTES if self._device else 0
+            # Else a batch is read only when the last has been taken
+        )
         self._jobs = jobs
         self._once = once
-        self._failures = 0  # one after the other
-        self._was_idle = False  # nothing was there a moment ago
+        # One after the other
+        self._failures = 0
+        # Nothing was there a moment ago
+        self._was_idle = False
         self._batches: deque[Batch] = deque()
         self._bytes = 0
-        self._woken = asyncio.Event()  # the source is to be read
+        # The source is to be read
+        self._woken = asyncio.Event()
         self._news = asyncio.Event()
         self._space = asyncio.Event()
         self._space.set()
@@ -125,7 +143,10 @@ class Intake:
             before_s = now_s
 
     async def _gather(self, ring: KmsgDevice) -> None:
-        """Leave the ring alone for a while, but for taking what is there, in callbacks: a turn of a task costs more."""
+        """Leave the ring alone for a while, but for taking what is there, in callbacks.
+
+        A turn of a task costs more.
+        """
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
 
@@ -134,11 +155,14 @@ class Intake:
                 over.set_result(None)
 
         def look(turn: int, before: int) -> None:
-            if over.done():  # given up
+            # Given up
+            if over.done():
                 return
             taken = ring.hoard() if self.running.is_set() and self._space.is_set() else before
             if before < taken < ENOUGH and turn < MOST_TURNS:
-                loop.call_later(GATHER_S, self._jobs.guarded("gathering", look, go_on), turn + 1, taken)
+                loop.call_later(
+                    GATHER_S, self._jobs.guarded("gathering", look, go_on), turn + 1, taken
+                )
             else:
                 go_on()
 
@@ -179,10 +203,14 @@ class Intake:
         return batch
 
     def rewind(self, seq: int) -> bool:
-        """Have the next batch begin at this number, when all has been taken; false if there is no going back, or not yet."""
+        """Have the next batch begin at this number, when all has been taken.
+
+        False if there is no going back, or not yet.
+        """
         assert self.is_empty
         if self._device is not None and self._put_hoarded(self._device):
-            return False  # they may be gone from the ring
+            # They may be gone from the ring
+            return False
         self.caught_up = self._was_idle = False
         self._woken.set()
         return self._source.rewind(seq)
@@ -196,7 +224,8 @@ class Intake:
 
     def _put(self, items: list[Record | Gap], is_live: bool) -> None:
         size_bytes = OVERHEAD_BYTES * len(items)
-        if self._ahead_bytes:  # else one batch is as many as there may be
+        # Else one batch is as many as there may be
+        if self._ahead_bytes:
             size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
         self._batches.append(Batch(items, is_live, size_bytes))
         self._bytes += size_bytes
@@ -210,14 +239,19 @@ class Intake:
             self._source.remark = ""
 
     async def _survive(self, error: OSError) -> None:
-        """Wait longer after each failed read; without permission there is no use in trying again."""
+        """Wait longer after each failed read.
+
+        Without permission there is no use in trying again.
+        """
         self._failures += 1
         if error.errno in (errno.EPERM, errno.EACCES):
             logger.error("%s: %s; stopping", self._source.name, error.strerror)
             self.failed = True
             self._end()
             return
-        logger.error("%s: %s; trying again in %.1f s", self._source.name, error.strerror, self._pause_s)
+        logger.error(
+            "%s: %s; trying again in %.1f s", self._source.name, error.strerror, self._pause_s
+        )
         await asyncio.sleep(self._pause_s)
 
     @property

@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What has been read so far, in numbers, and which oops was the last?
 
-Counted by the batch, mostly by functions that run in C: a record costs some 50 ns. What is read anew for a sink that fell behind
-is not counted again. No I/O, no clock.
+Counted by the batch, mostly by functions that run in C: a record costs some 50 ns. What is read
+anew for a sink that fell behind is not counted again. No I/O, no clock.
 
-Source of truth for the words of an oops: the first lines of ``die`` and ``panic`` of each architecture; mm/kasan/report.c.
+Source of truth for the words of an oops: the first lines of ``die`` and ``panic`` of each
+architecture; mm/kasan/report.c.
 """
 
 from collections import Counter
@@ -13,7 +15,8 @@ from klogd_py.oops import provenance
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.record.types import KERN, Cause, Entry, Gap, Quality, Record, Severity, Unknown
 
-FAR_US = 1_000_000  # signs that are not further apart belong to one oops
+# Signs that are not further apart belong to one oops
+FAR_US = 1_000_000
 _SIGNS = (
     "BUG: ",
     "Oops",
@@ -27,17 +30,19 @@ _SIGNS = (
     "divide error",
     "ouble fault",
 )
-# Facility kern; signs have the level that printk gives to lines which state none, or a more severe one.
+# Facility kern; signs have the level that printk gives to lines which state none, or a more severe
+# one.
 _PREFIXES = frozenset(range(KERN << 3 | Severity.EMERG, (KERN << 3 | Severity.NOTICE) + 1))
 
 
 class Counters:
     """What has gone through a carrier. Mutable.
 
-    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source itself was short of,
-    ``named`` the names that were given by their source, ``nameless`` the code addresses that got none, and
-    ``withheld`` those whose name is known and not given, since the record does not prove that they are the kernel's.
-    ``next_seq`` is the number behind the highest that came.
+    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source
+    itself was short of, ``named`` the names that were given by their source, ``nameless`` the code
+    addresses that got none, and ``withheld`` those whose name is known and not given, since the
+    record does not prove that they are the kernel's. ``next_seq`` is the number behind the highest
+    that came.
     """
 
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
@@ -52,7 +57,8 @@ class Counters:
         self.quality: Quality | None = None
         self.next_seq: int | None = None
         self._sign_us: int | None = None
-        self._left_out = -1  # the last number that was
+        # The last number that was
+        self._left_out = -1
 
     def read(self, batch: Sequence[Record | Gap]) -> None:
         """Count what came from the source."""
@@ -69,12 +75,19 @@ class Counters:
     def limited(self, batch: Sequence[Record | Gap]) -> None:
         """Count what the configuration had left out of a batch."""
         for item in batch:
-            if isinstance(item, Gap) and item.cause is Cause.RATE_LIMIT and item.first > self._left_out:
+            if (
+                isinstance(item, Gap)
+                and item.cause is Cause.RATE_LIMIT
+                and item.first > self._left_out
+            ):
                 self.gaps[item.cause] += item.count
                 self._left_out = item.last
 
     def told(self, entries: Sequence[Entry], nameless: Sequence[Unknown], looked_up: bool) -> None:
-        """Count the names that were given; ``looked_up`` says that there was an address to name at all."""
+        """Count the names that were given.
+
+        ``looked_up`` says that there was an address to name at all.
+        """
         if entries:
             self.quality = entries[-1].quality
         if looked_up:
@@ -102,7 +115,11 @@ class Counters:
         if end is None:
             return batch
         if first is not None and first < (self.next_seq or 0):
-            fresh = [item for item in batch if (number := _first_of(item)) is not None and number >= (self.next_seq or 0)]
+            fresh = [
+                item
+                for item in batch
+                if (number := _first_of(item)) is not None and number >= (self.next_seq or 0)
+            ]
         else:
             fresh = list(batch)
         self.next_seq = max(self.next_seq or 0, end)
@@ -112,9 +129,15 @@ class Counters:
         for item in items:
             if not isinstance(item, Record) or item.prefix not in _PREFIXES:
                 continue
-            if not any(sign in item.text for sign in _SIGNS) or not provenance.begins_oops(item, self._origin):
+            if not any(sign in item.text for sign in _SIGNS) or not provenance.begins_oops(
+                item, self._origin
+            ):
                 continue
-            if self._sign_us is None or item.usec is None or not 0 <= item.usec - self._sign_us <= FAR_US:
+            if (
+                self._sign_us is None
+                or item.usec is None
+                or not 0 <= item.usec - self._sign_us <= FAR_US
+            ):
                 self.oopses += 1
                 self.last_oops = item
             self._sign_us = item.usec

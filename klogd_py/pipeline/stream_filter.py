@@ -1,7 +1,10 @@
-"""Text in, text out: how is a stream of lines given names, when the slide of the map must be read out of them?
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Text in, text out: how is a stream of lines given names, when the slide of the map must be read
+out of them?
 
-Pieces of text are whole lines, but for the last; their bytes come out as they went in, whatever their encoding. A file is
-read twice, first to learn the slide of each boot in it; a pipe once, with the lines of an oops in progress held back.
+Pieces of text are whole lines, but for the last; their bytes come out as they went in, whatever
+their encoding. A file is read twice, first to learn the slide of each boot in it; a pipe once, with
+the lines of an oops in progress held back.
 """
 
 import os
@@ -28,14 +31,20 @@ LONGEST_BYTES = 1 << 20
 # CPython looks for up to five bytes in a long text four times as fast as for more.
 _SHORT = 5
 _QUESTIONS = tuple(question.encode()[-_SHORT:] for question in address_scanner.QUESTIONS)
-_BEGINS = {sign.encode()[-_SHORT:]: [one.encode() for one in BEGINS if one.endswith(sign[-_SHORT:])] for sign in BEGINS}
-_SHORTEST_BYTES = 1 << 11  # text that is shorter is read line by line at once
+_BEGINS = {
+    sign.encode()[-_SHORT:]: [one.encode() for one in BEGINS if one.endswith(sign[-_SHORT:])]
+    for sign in BEGINS
+}
+# Text that is shorter is read line by line at once
+_SHORTEST_BYTES = 1 << 11
 
 
 def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
-    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty one when time is up.
+    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty
+    one when time is up.
 
-    A line that is longer than LONGEST_BYTES comes in pieces, too, so that memory and time have a bound.
+    A line that is longer than LONGEST_BYTES comes in pieces, too, so that memory and time have a
+    bound.
     """
     tail = b""
     while True:
@@ -67,11 +76,14 @@ def write(descriptor: int, data: bytes) -> None:
 
 
 class DoubtfulLines:
-    """Counts the lines of one text, and remembers which were named though no kernel prints such a line. Mutable."""
+    """Counts the lines of one text, and remembers which were named though no kernel prints such a
+    line. Mutable.
+    """
 
     def __init__(self) -> None:
         self.count = 0
-        self.first: list[int] = []  # the numbers of the first of them, from 1
+        # The numbers of the first of them, from 1
+        self.first: list[int] = []
         self._lines = 0
 
     def pass_over(self, text: bytes) -> None:
@@ -81,7 +93,11 @@ class DoubtfulLines:
     def take(self, line: str, is_named: bool) -> None:
         """Take one line, and look at it if something was named in it."""
         self._lines += 1
-        if not is_named or provenance.withheld(from_capture(line), address_scanner.find(line), Origin.CAPTURE) is None:
+        if (
+            not is_named
+            or provenance.withheld(from_capture(line), address_scanner.find(line), Origin.CAPTURE)
+            is None
+        ):
             return
         self.count += 1
         if len(self.first) < _MAX_LISTED:
@@ -94,11 +110,18 @@ class DoubtfulLines:
         more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
         lines = "line" if self.count == 1 else "lines"
         numbers = ", ".join(map(str, self.first))
-        return [f"{where}{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"]
+        return [
+            f"{where}{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"
+        ]
 
 
-def renamed(piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulLines | None = None) -> bytes:
-    """A piece of text with names for its addresses. Bytes of any encoding come out as they went in."""
+def renamed(
+    piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulLines | None = None
+) -> bytes:
+    """A piece of text with names for its addresses.
+
+    Bytes of any encoding come out as they went in.
+    """
     doubtful = doubtful or DoubtfulLines()
     if not any(question in piece for question in _QUESTIONS):
         doubtful.pass_over(piece)
@@ -113,7 +136,9 @@ def renamed(piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulL
     return "\n".join(lines).encode("latin-1", "replace")
 
 
-def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood, doubtful: DoubtfulLines) -> list[str]:
+def _line(
+    line: str, place_of: PlaceOf, manner: Manner, stood: Stood, doubtful: DoubtfulLines
+) -> list[str]:
     body = line.removesuffix("\r")
     text, places = rewrite(body, place_of, manner, stood)
     doubtful.take(body, bool(places))
@@ -122,9 +147,11 @@ def _line(line: str, place_of: PlaceOf, manner: Manner, stood: Stood, doubtful: 
 
 
 def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
-    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part; empty in the first.
+    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part;
+    empty in the first.
 
-    For surveys that no trace can change: what tells boots apart without a banner makes no difference to them.
+    For surveys that no trace can change: what tells boots apart without a banner makes no
+    difference to them.
     """
     release = ""
     start = at = 0
@@ -144,14 +171,21 @@ def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 class Learnt(Struct, frozen=True):
-    """What a text has to teach: a survey for each boot in it, and which of its pieces, by their lengths, hold nothing else."""
+    """What a text has to teach.
+
+    A survey for each boot in it, and which of its pieces, by their lengths, hold nothing else.
+    """
 
     surveys: list[Survey]
-    plain_bytes: list[int]  # of each piece that may go out as it is; 0 for the others
+    # Of each piece that may go out as it is; 0 for the others
+    plain_bytes: list[int]
 
 
 def learn(text: Iterable[bytes], found: Survey) -> Learnt:
-    """What is to be had for each boot in a text: one survey up to where the second begins, and so on."""
+    """What is to be had for each boot in a text.
+
+    One survey up to where the second begins, and so on.
+    """
     known = []
     plain_bytes = []
     stream = Stream(found, None)
@@ -174,10 +208,11 @@ def learn(text: Iterable[bytes], found: Survey) -> Learnt:
 
 
 class Stream:
-    """Translates lines as they come. Mutable: the survey so far, what is held back, where processors stood.
+    """Translates lines as they come. Mutable: the survey so far, what is held back, where
+    processors stood.
 
-    With ``learnt`` nothing is: each boot's survey is known beforehand. ``told`` is what a user should know of
-    the boots that have ended, in order.
+    With ``learnt`` nothing is: each boot's survey is known beforehand. ``told`` is what a user
+    should know of the boots that have ended, in order.
     """
 
     def __init__(self, found: Survey, learnt: Learnt | None) -> None:
@@ -211,7 +246,8 @@ class Stream:
         return b"".join(out)
 
     def parts(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
-        """A text in parts of whole lines, and whether each may go out as it is, having taught nothing.
+        """A text in parts of whole lines, and whether each may go out as it is, having taught
+        nothing.
 
         Each part must have been taken before the next one is asked for.
         """
@@ -226,12 +262,18 @@ class Stream:
             yield text, False
 
     def _passes(self, text: bytes) -> bool:
-        """Whether nothing in a text has to do with addresses, traces or another boot; most of a log is so."""
+        """Whether nothing in a text has to do with addresses, traces or another boot.
+
+        Most of a log is so.
+        """
         if not self._learning.is_idle or not text.endswith(b"\n"):
             return False
         if any(question in text for question in _QUESTIONS):
             return False
-        if any(short in text and any(sign in text for sign in signs) for short, signs in _BEGINS.items()):
+        if any(
+            short in text and any(sign in text for sign in signs)
+            for short, signs in _BEGINS.items()
+        ):
             return False
         return self.boots.passes(text)
 
@@ -266,7 +308,8 @@ class Stream:
     def end_boot(self) -> list[Record | Gap]:
         """Every line that is held back; what they teach is known."""
         ready, self.found = self._learning.end(self.found)
-        if self.found is not self._first:  # an oops has changed what is known
+        # An oops has changed what is known
+        if self.found is not self._first:
             self._tell()
         return ready
 

@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which names are in force, and when are they read anew?
 
-Holds the `Survey` that every record is translated with. A new one is drawn in a thread and swapped in by one assignment.
-Requests that come while one is being drawn share the next: a hundred signals make two surveys at most.
+Holds the `Survey` that every record is translated with. A new one is drawn in a thread and swapped
+in by one assignment. Requests that come while one is being drawn share the next: a hundred signals
+make two surveys at most.
 """
 
 import asyncio
@@ -22,27 +24,39 @@ logger = logging.getLogger(__name__)
 
 
 class Naming:
-    """The names of this run. Mutable; lives on the event loop. Records wait while `lock` is held."""
+    """The names of this run. Mutable; lives on the event loop.
+
+    Records wait while `lock` is held.
+    """
 
     def __init__(
-        self, sources: Callable[[], Sources], changed: Callable[[Sequence[str]], None], jobs: Jobs | None = None
+        self,
+        sources: Callable[[], Sources],
+        changed: Callable[[Sequence[str]], None],
+        jobs: Jobs | None = None,
     ) -> None:
-        """``sources`` is asked anew for each survey; ``changed`` is called with the reasons after one has been taken into use.
+        """``sources`` is asked anew for each survey; ``changed`` is called with the reasons after
+        one has been taken into use.
 
         It is called after one could not be drawn as well, since `failure` is news, too.
         """
         self.survey = Survey(Atlas())
         self.lock = asyncio.Lock()
-        self.failure = ""  # the unexpected error for which the last survey could not be drawn, and the old one is kept
+        # The unexpected error for which the last survey could not be drawn, and the old one is kept
+        self.failure = ""
         self._sources = sources
         self._told = changed
         self._jobs = jobs or Jobs()
         self._courier = Courier("symbols")
         self._reasons: dict[str, None] = {}
-        self._next: asyncio.Task[None] | None = None  # a survey that has not begun
+        # A survey that has not begun
+        self._next: asyncio.Task[None] | None = None
 
     async def draw_first(self) -> None:
-        """Read the symbols; takes the lock at once, so that no record which wants a name flows before."""
+        """Read the symbols.
+
+        Takes the lock at once, so that no record which wants a name flows before.
+        """
         async with self.lock:
             try:
                 self.adopt(await self._courier.call(lambda: survey(self._sources())))
@@ -54,14 +68,17 @@ class Naming:
         try:
             self.adopt((await self._courier.call(lambda: survey(self._sources()))).of(release))
         except Exception as error:
-            self.survey = Survey(Atlas())  # the old one is that of another kernel
+            # The old one is that of another kernel
+            self.survey = Survey(Atlas())
             self._fail(("another boot",), error)
 
     async def redraw(self, reason: str) -> None:
         """Have the symbols read anew, and wait for it."""
         self._reasons[reason] = None
         if self._next is None or self._next.done():
-            self._next = asyncio.get_running_loop().create_task(self._jobs.run(JOB, self._redraw, None))
+            self._next = asyncio.get_running_loop().create_task(
+                self._jobs.run(JOB, self._redraw, None)
+            )
         await asyncio.shield(self._next)
 
     def adopt(self, found: Survey) -> None:
@@ -76,7 +93,9 @@ class Naming:
             logger.warning("%s", remark)
 
     async def modules_differ(self) -> bool:
-        """Whether other modules are loaded now than when the symbols were read, or at other addresses."""
+        """Whether other modules are loaded now than when the symbols were read, or at other
+        addresses.
+        """
         read = partial(self._courier.call, lambda: module_layout(self._sources()))
         return await self._jobs.run(JOB, read, self.survey.layout) != self.survey.layout
 
@@ -95,7 +114,8 @@ class Naming:
 
     async def _drawn(self, before: Survey) -> Survey:
         drawn = await self._courier.call(lambda: survey(self._sources(), before=before))
-        if before is not self.survey:  # an oops that was held back taught something meanwhile
+        # An oops that was held back taught something meanwhile
+        if before is not self.survey:
             drawn = await self._courier.call(lambda: survey(self._sources(), before=self.survey))
         return drawn
 

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Records and symbols to Entries: which text leaves the house, and which places were named in it.
 
-Pure: where a name comes from and what time it was are given as functions. A text in which nothing is named comes out
-as it went in.
+Pure: where a name comes from and what time it was are given as functions. A text in which nothing
+is named comes out as it went in.
 """
 
 import re
@@ -19,13 +20,21 @@ from klogd_py.record.types import Entry, Gap, Place, Quality, Record, Unknown
 
 PlaceOf = Callable[[int], Place | Unknown]
 WallsOf = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[Quality | None]]]
-# Why a record's addresses may not be named, or None; it is told the record and what is mentioned in it.
+# Why a record's addresses may not be named, or None; it is told the record and what is mentioned in
+# it.
 Judge = Callable[[Record, Sequence[Mention]], Withheld | None]
 
-Stood = set[int]  # where processors stood, as far as the lines of a stream have said; filled by `rewrite`
+Stood = set[
+    int
+    # Where processors stood, as far as the lines of a stream have said; filled by `rewrite`
+]
 
-_MOST_STOOD = 64  # addresses of which the stream is remembered
-_TEXT_KINDS = frozenset("tTwWiV")  # letters of nm(1) that code can have; V and W are weak, i is an ifunc
+# Addresses of which the stream is remembered
+_MOST_STOOD = 64
+_TEXT_KINDS = frozenset(
+    "tTwWiV"
+    # Letters of nm(1) that code can have; V and W are weak, i is an ifunc
+)
 # Where the kernel sends a return to by hand, on all its architectures.
 _LANDINGS = re.compile(
     r"\.?(?:ret_(?:from|to|fast|slow)_\w+|(?:\w+_)?(?:syscall|sys)_exit\w*|intr_\w+|kernel_(?:thread|init)_\w+|kernel_entry"
@@ -36,31 +45,41 @@ _LANDINGS = re.compile(
 class Style(Enum):
     """What becomes of an address that has a name."""
 
-    REPLACE = "replace"  # the name takes its place
-    APPEND = "append"  # the name stands behind it
-    OFF = "off"  # nothing
+    # The name takes its place
+    REPLACE = "replace"
+    # The name stands behind it
+    APPEND = "append"
+    # Nothing
+    OFF = "off"
 
 
 class Decoded(Enum):
     """What becomes of a ``[<address>]`` beside which the kernel has already put the name."""
 
     KEEP = "keep"
-    REPLACE = "replace"  # as the classic klogd did
+    # As the classic klogd did
+    REPLACE = "replace"
 
 
 class Manner(Struct, frozen=True):
-    """How lines are to be translated. ``twice`` sends a translated line a second time, untranslated."""
+    """How lines are to be translated.
+
+    ``twice`` sends a translated line a second time, untranslated.
+    """
 
     style: Style = Style.REPLACE
     decoded: Decoded = Decoded.KEEP
     twice: bool = False
 
 
-def rewrite(text: str, place_of: PlaceOf, manner: Manner, stood: Stood | None = None) -> tuple[str, tuple[Place, ...]]:
-    """Put names to the code addresses of one text; returns it with the places that were named, in order.
+def rewrite(
+    text: str, place_of: PlaceOf, manner: Manner, stood: Stood | None = None
+) -> tuple[str, tuple[Place, ...]]:
+    """Put names to the code addresses of one text; returns it with the places that were named, in
+    order.
 
-    ``stood`` is what the lines before have said: arm64, mips, riscv, loongarch and parisc begin a trace with the processor's
-    place, in the form of a return address.
+    ``stood`` is what the lines before have said: arm64, mips, riscv, loongarch and parisc begin a
+    trace with the processor's place, in the form of a return address.
     """
     if manner.style is Style.OFF:
         return text, ()
@@ -81,7 +100,10 @@ def rewrite(text: str, place_of: PlaceOf, manner: Manner, stood: Stood | None = 
 
 
 def _kind(mention: Mention, stood: Stood | None) -> Kind:
-    """How a mention is to be looked up, after what was said before; what it says itself is added to that."""
+    """How a mention is to be looked up, after what was said before.
+
+    What it says itself is added to that.
+    """
     if stood is None:
         return mention.kind
     if mention.kind is Kind.PC:
@@ -96,8 +118,9 @@ def _kind(mention: Mention, stood: Stood | None) -> Kind:
 def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
     """The place of an address as its kind demands.
 
-    A return address belongs to the caller, whose last byte is the one before it, so ``name+size/size`` is possible
-    (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A pc or return address in data has no place.
+    A return address belongs to the caller, whose last byte is the one before it, so
+    ``name+size/size`` is possible (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A
+    pc or return address in data has no place.
     """
     if kind is Kind.CLASSIC:
         return place_of(address)
@@ -107,10 +130,11 @@ def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
 
 
 def _caller(address: int, following: int, place_of: PlaceOf) -> Place | Unknown:
-    """The function behind one of whose calls ``following`` stands, with the offset of ``address`` in it.
+    """The function behind one of whose calls ``following`` stands, with the offset of ``address``
+    in it.
 
-    Not every return address has a call before it: the kernel itself sends returns to ``ret_from_fork`` and its like, by
-    the address of their first byte.
+    Not every return address has a call before it: the kernel itself sends returns to
+    ``ret_from_fork`` and its like, by the address of their first byte.
     """
     before = _text_at(following - 1, place_of)
     if isinstance(before, Unknown) or before.offset + 1 == before.size:
@@ -138,15 +162,17 @@ def translate(
 ) -> list[Entry]:
     """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
 
-    ``stood`` goes from batch to batch of one stream; without it each batch begins anew. ``judge`` says which
-    records are not trusted enough to be named; without it all are.
+    ``stood`` goes from batch to batch of one stream; without it each batch begins anew. ``judge``
+    says which records are not trusted enough to be named; without it all are.
     """
     stood = set() if stood is None else stood
     items = list(records)
     said = [item for item in items if isinstance(item, Record)]
     texts = [record.text for record in said]
     walls, qualities = walls_of(said)
-    entries = list(map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities))
+    entries = list(
+        map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities)
+    )
     for at in address_scanner.suspects(texts):
         if judge is not None and not _is_trusted(said[at], judge, manner):
             continue

@@ -1,9 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The nouns that every room shares: what the kernel said, where an address lies, what was lost.
 
-Values only: frozen, without I/O, clock or logging. A fact that is absent is ``None`` where the source did not
-state it (a sequence number in a dmesg capture) and an `Unknown` with its reason where a lookup failed.
+Values only: frozen, without I/O, clock or logging. A fact that is absent is ``None`` where the
+source did not state it (a sequence number in a dmesg capture) and an `Unknown` with its reason
+where a lookup failed.
 
-Source of truth: Documentation/ABI/testing/dev-kmsg; RFC 5424 section 6.2.1 for facilities and severities.
+Source of truth: Documentation/ABI/testing/dev-kmsg; RFC 5424 section 6.2.1 for facilities and
+severities.
 """
 
 from enum import Enum, IntEnum
@@ -14,7 +17,8 @@ KERN = 0
 USER = 1
 SYSLOG = 5
 LAST_SYSLOG_FACILITY = 23
-SPEAKER = "klogd-py"  # whose words it are where klogd-py itself speaks
+# Whose words it are where klogd-py itself speaks
+SPEAKER = "klogd-py"
 
 
 class Severity(IntEnum):
@@ -33,10 +37,11 @@ class Severity(IntEnum):
 class Record(Struct, frozen=True, gc=False):
     """What the kernel said, unescaped, nothing added.
 
-    ``prefix`` is ``facility << 3 | severity`` (0..2047), ``None`` where the source gave none. ``usec`` counts
-    microseconds of the kernel's printk clock. ``head`` is what stood before the text in a text capture, as it
-    stood. ``wall_us`` (microseconds since the Unix epoch) is set only where the source itself states a wall time.
-    ``parts`` are the sequence numbers of later records that continued this line and whose text was put behind it.
+    ``prefix`` is ``facility << 3 | severity`` (0..2047), ``None`` where the source gave none.
+    ``usec`` counts microseconds of the kernel's printk clock. ``head`` is what stood before the
+    text in a text capture, as it stood. ``wall_us`` (microseconds since the Unix epoch) is set only
+    where the source itself states a wall time. ``parts`` are the sequence numbers of later records
+    that continued this line and whose text was put behind it.
     """
 
     text: str
@@ -67,8 +72,9 @@ class Record(Struct, frozen=True, gc=False):
 class Place(Struct, frozen=True, gc=False):
     """A symbol and how far into it an address lies.
 
-    ``size`` is the symbol's length in bytes. An empty ``name`` means that only the module is known: ``offset`` and
-    ``size`` are then the module's. ``kind`` is the letter of nm(1). ``source`` names the table that knew it.
+    ``size`` is the symbol's length in bytes. An empty ``name`` means that only the module is known:
+    ``offset`` and ``size`` are then the module's. ``kind`` is the letter of nm(1). ``source`` names
+    the table that knew it.
     """
 
     name: str
@@ -86,7 +92,10 @@ class Place(Struct, frozen=True, gc=False):
 
     @property
     def classic_form(self) -> str:
-        """As klogd 1.5 printed it between its brackets: ``ext4:vfs_write+0x1d/0x40``, size of two digits at least."""
+        """As klogd 1.5 printed it between its brackets.
+
+        ``ext4:vfs_write+0x1d/0x40``, size of two digits at least.
+        """
         lead = f"{self.module}:" if self.module else ""
         return f"{lead}{self.name}+{self.offset:#x}/0x{self.size:02x}"
 
@@ -107,17 +116,21 @@ class Unknown(Enum):
 class Cause(Enum):
     """Why records are missing, or stand in the log otherwise than as records of their own."""
 
-    PRE_START = "pre-start"  # older than what the ring held when the sink first began
+    # Older than what the ring held when the sink first began
+    PRE_START = "pre-start"
     OVERRUN = "overrun"
     EINVAL = "einval"
-    UNPARSABLE = "unparsable"  # delivered as raw bytes, which do not tell their number
+    # Delivered as raw bytes, which do not tell their number
+    UNPARSABLE = "unparsable"
     SINK_DROP = "sink-drop"
-    RATE_LIMIT = "rate-limit"  # left out or summed up as the configuration asks
+    # Left out or summed up as the configuration asks
+    RATE_LIMIT = "rate-limit"
     RESTART = "restart"
 
 
 class Gap(Struct, frozen=True, gc=False):
-    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as records, and why.
+    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as
+    records, and why.
 
     ``note`` says more than the cause does, where there is more to say.
     """
@@ -136,18 +149,25 @@ class Gap(Struct, frozen=True, gc=False):
 class Quality(Enum):
     """How a wall time was come by, and so how far it can be relied on."""
 
-    LIVE = "live"  # the record was read at once
-    BACKLOG = "backlog"  # worked out from the kernel's stamp
-    POST_SUSPEND = "post-suspend"  # the same, but a suspend may lie in between: it may be earlier by as long as that took
-    CLOCK_UNSET = "clock-unset"  # the wall clock had not been set
-    RECEIPT = "receipt"  # the time of reading, for want of a stamp
+    # The record was read at once
+    LIVE = "live"
+    # Worked out from the kernel's stamp
+    BACKLOG = "backlog"
+    # The same, but a suspend may lie in between: it may be earlier by as long as that took
+    POST_SUSPEND = "post-suspend"
+    # The wall clock had not been set
+    CLOCK_UNSET = "clock-unset"
+    # The time of reading, for want of a stamp
+    RECEIPT = "receipt"
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """A record made ready for the sinks: wall time, translated text, the places that were named in it.
+    """A record made ready for the sinks: wall time, translated text, the places that were named in
+    it.
 
-    ``wall_us`` counts microseconds since the Unix epoch, ``quality`` is ``None`` where the source stated it. ``gap`` is set
-    on the entries with which klogd-py itself announces a loss, ``ours`` where it speaks without any record behind it.
+    ``wall_us`` counts microseconds since the Unix epoch, ``quality`` is ``None`` where the source
+    stated it. ``gap`` is set on the entries with which klogd-py itself announces a loss, ``ours``
+    where it speaks without any record behind it.
     """
 
     record: Record

@@ -1,6 +1,9 @@
-"""Where entries go: one module per kind of sink, each with a pure `frame` half and a thin `send` half.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where entries go: one module per kind of sink, each with a pure `frame` half and a thin `send`
+half.
 
-`Sink` is what the outbox asks of each; retry, back-off and the counting of losses live there, not in the sinks.
+`Sink` is what the outbox asks of each; retry, back-off and the counting of losses live there, not
+in the sinks.
 """
 
 import errno
@@ -15,7 +18,10 @@ REPLACED = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, e
 
 
 class SinkDown(OSError):
-    """The sink cannot be reached; the message says what and why, ``accepted`` how many entries it took before."""
+    """The sink cannot be reached.
+
+    The message says what and why, ``accepted`` how many entries it took before.
+    """
 
     def __init__(self, reason: str, accepted: int = 0) -> None:
         super().__init__(reason)
@@ -35,26 +41,40 @@ class SinkGone(SinkDown):
 
 
 def is_addition(entry: Entry) -> bool:
-    """Whether klogd-py has something to add here: names, a gap, words of its own. A plain record is the kernel's alone."""
+    """Whether klogd-py has something to add here: names, a gap, words of its own.
+
+    A plain record is the kernel's alone.
+    """
     return bool(entry.places) or entry.gap is not None or entry.ours
 
 
 class Sink(Protocol):
     """Anything that takes entries, in order."""
 
-    name: str  # as it is written after --sink, and in the saved position
-    keeps_position: bool  # whether a restart goes on where it stopped
-    blocking: bool  # whether send may block, and belongs into a thread
+    # As it is written after --sink, and in the saved position
+    name: str
+    # Whether a restart goes on where it stopped
+    keeps_position: bool
+    # Whether send may block, and belongs into a thread
+    blocking: bool
 
     @property
     def begun(self) -> bool:
-        """Whether a part of the entry that comes next is written, and only this very sink can write the rest of it."""
+        """Whether a part of the entry that comes next is written, and only this very sink can write
+        the rest of it.
+        """
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Take as many as will go without waiting; fewer than all means "full just now". Raises SinkDown."""
+        """Take as many as will go without waiting; fewer than all means "full just now".
+
+        Raises SinkDown.
+        """
 
     def fileno(self) -> int:
-        """The descriptor that becomes writable when a full sink has room again; -1 if there is none to wait for."""
+        """The descriptor that becomes writable when a full sink has room again.
+
+        -1 if there is none to wait for.
+        """
 
     def close(self) -> None:
         """Finish."""

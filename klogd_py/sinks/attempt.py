@@ -1,7 +1,10 @@
-"""One attempt to have a sink take entries: whatever it raises becomes an outcome, and no single entry can block it for ever.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One attempt to have a sink take entries: whatever it raises becomes an outcome, and no single
+entry can block it for ever.
 
-An entry that a sink cannot take for an unexpected reason would be tried again and again, and hold up all that come after it. It
-is found by halves, and sent in a plain form: its text in ASCII, without fields and names, at the time of now.
+An entry that a sink cannot take for an unexpected reason would be tried again and again, and hold
+up all that come after it. It is found by halves, and sent in a plain form: its text in ASCII,
+without fields and names, at the time of now.
 """
 
 import time
@@ -12,11 +15,15 @@ from klogd_py.sinks import Sink, SinkDown, SinkFailed
 
 LONGEST_PLAIN = 8192
 _LAST_NUMBER, _LAST_PREFIX = (1 << 63) - 1, 2047
-_UNKNOWN_PREFIX = USER << 3 | Severity.WARNING  # facility 0 would claim that the kernel wrote it
+# Facility 0 would claim that the kernel wrote it
+_UNKNOWN_PREFIX = USER << 3 | Severity.WARNING
 
 
-def attempt(sink: Sink, entries: Sequence[Entry], tell: Callable[[Exception], None]) -> tuple[int, SinkDown | None]:
-    """How many entries a sink took, and why not more if it is down; the only part that may run in a thread.
+def attempt(
+    sink: Sink, entries: Sequence[Entry], tell: Callable[[Exception], None]
+) -> tuple[int, SinkDown | None]:
+    """How many entries a sink took, and why not more if it is down; the only part that may run in a
+    thread.
 
     ``tell`` hears of what nobody foresaw.
     """
@@ -27,7 +34,8 @@ def attempt(sink: Sink, entries: Sequence[Entry], tell: Callable[[Exception], No
         count, error = _once(sink, part)
         taken += count
         if error is None and count < len(part):
-            return taken, None  # it is full
+            # It is full
+            return taken, None
         if isinstance(error, SinkFailed):
             tell(error.cause)
             if len(part) - count > 1:
@@ -35,7 +43,8 @@ def attempt(sink: Sink, entries: Sequence[Entry], tell: Callable[[Exception], No
                 continue
             count, again = _once(sink, [_plainly(entries[taken])])
             taken += count
-            if not count:  # so it is not the entry
+            # So it is not the entry
+            if not count:
                 return taken, again or error
         elif error is not None:
             return taken, error
@@ -48,19 +57,25 @@ def _once(sink: Sink, entries: Sequence[Entry]) -> tuple[int, SinkDown | None]:
         return sink.send(entries), None
     except SinkDown as error:
         return error.accepted, error
-    except OSError as error:  # nothing that a sink runs into may end the daemon
+    # Nothing that a sink runs into may end the daemon
+    except OSError as error:
         return 0, SinkDown(str(error))
     except Exception as error:
         return 0, SinkFailed(error)
 
 
 def _plainly(entry: Entry) -> Entry:
-    """The entry in the form that is the easiest to send; what can be relied on of its numbers stays."""
+    """The entry in the form that is the easiest to send.
+
+    What can be relied on of its numbers stays.
+    """
     record = entry.record
     text = ascii(entry.text)[1:-1][:LONGEST_PLAIN]
     seq, usec = _sane(record.seq, _LAST_NUMBER), _sane(record.usec, _LAST_NUMBER)
     prefix = None if record.prefix is None else _sane(record.prefix, _LAST_PREFIX, _UNKNOWN_PREFIX)
-    plain = Record(text, prefix, seq, usec, unparsed=True, parts=() if seq is None else record.parts)
+    plain = Record(
+        text, prefix, seq, usec, unparsed=True, parts=() if seq is None else record.parts
+    )
     return Entry(plain, time.time_ns() // 1000, text, (), entry.gap, entry.ours)
 
 

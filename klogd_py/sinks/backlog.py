@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What waits before one sink, and how much memory does it take?"""
 
 from collections import deque
@@ -5,7 +6,8 @@ from collections.abc import Iterator
 
 from klogd_py.record.types import Entry
 
-ENTRY_OVERHEAD_BYTES = 400  # about what an Entry and its Record occupy besides their text
+# About what an Entry and its Record occupy besides their text
+ENTRY_OVERHEAD_BYTES = 400
 
 
 def size_of(entry: Entry) -> int:

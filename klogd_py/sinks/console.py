@@ -1,4 +1,8 @@
-"""Entries on standard output, for a person who watches: time, tag, text; in colour on a terminal only."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Entries on standard output, for a person who watches: time, tag, text.
+
+In colour on a terminal only.
+"""
 
 import os
 from collections.abc import Sequence
@@ -24,22 +28,36 @@ _COLOURS = {
 class Colour(Enum):
     """When to colour."""
 
-    AUTO = "auto"  # on a terminal, unless NO_COLOR is set (https://no-color.org)
+    # On a terminal, unless NO_COLOR is set (https://no-color.org)
+    AUTO = "auto"
     ALWAYS = "always"
     NEVER = "never"
 
 
 class ConsoleSink:
-    """Lines on a descriptor, standard output by default. It keeps no position: a watcher wants to see the whole log."""
+    """Lines on a descriptor, standard output by default. It keeps no position.
+
+    A watcher wants to see the whole log.
+    """
 
     keeps_position = False
-    blocking = True  # whoever reads may stop doing so
-    begun = False  # a line is waited for until it is written
+    # Whoever reads may stop doing so
+    blocking = True
+    # A line is waited for until it is written
+    begun = False
 
-    def __init__(self, colour: Colour = Colour.AUTO, json: bool = False, descriptor: int = 1, boot_id: str = "") -> None:
+    def __init__(
+        self,
+        colour: Colour = Colour.AUTO,
+        json: bool = False,
+        descriptor: int = 1,
+        boot_id: str = "",
+    ) -> None:
         self.name = "console"
         terminal = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
-        self._colour = not json and (colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal))
+        self._colour = not json and (
+            colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal)
+        )
         self._json = json
         self._descriptor = descriptor
         self._boot_id = boot_id
@@ -50,7 +68,9 @@ class ConsoleSink:
         if self._json:
             return document(entry, self._boot_id) + b"\n"
         tag, text = speaker(entry, entry.text)
-        lead = f"{self._stamps.bsd(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {printable(tag)}: "
+        lead = (
+            f"{self._stamps.bsd(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {printable(tag)}: "
+        )
         shown = printable(text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
         return lead.encode() + (colour + shown + _RESET if colour else shown) + b"\n"
@@ -63,7 +83,11 @@ class ConsoleSink:
                 try:
                     rest = rest[os.write(self._descriptor, rest) :]
                 except BlockingIOError:
-                    os.set_blocking(self._descriptor, True)  # shared with a program that left it non-blocking
+                    os.set_blocking(
+                        self._descriptor,
+                        True,
+                        # Shared with a program that left it non-blocking
+                    )
         except OSError as error:
             raise SinkGone(f"standard output: {error.strerror}") from error
         return len(entries)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The position file, which says which record each sink wants next after a restart.
 
 `position_text` has its content. It means something only within one boot. It is written in place, in
@@ -23,7 +24,10 @@ from klogd_py.system.regular_file import read_bounded
 from klogd_py.system.trusted_directory import directory_of
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-BLOCK_BYTES = 512  # padded with blanks to a multiple, or to what is there: nothing of a longer text stays
+BLOCK_BYTES = (
+    # Padded with blanks to a multiple, or to what is there: nothing of a longer text stays
+    512
+)
 READ_LIMIT_S = 2.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,19 +50,22 @@ class Ledger:
     def __init__(self, path: Path, boot_id: str, *, claimed: bool = False) -> None:
         """Read the file; ``remark`` says why one that is there cannot be used.
 
-        With ``claimed`` it is locked before it is read, if there is a place for it; raises PositionInUse.
+        With ``claimed`` it is locked before it is read, if there is a place for it; raises
+        PositionInUse.
         """
         self.remark = ""
         self._path = path
         self._boot_id = boot_id
         self._descriptor = -1
-        self._size = 0  # of the file, which nobody else writes while it is locked
+        # Of the file, which nobody else writes while it is locked
+        self._size = 0
         # What it holds is not a text with a check sum, or has not been read.
         self._is_foreign = False
         self._next: dict[str, int] = {}
         self._ahead: dict[str, tuple[int, ...]] = {}
         if claimed:
-            with contextlib.suppress(PositionNotSaved):  # said at the first attempt to save
+            # Said at the first attempt to save
+            with contextlib.suppress(PositionNotSaved):
                 self.claim()
         self._next, self._ahead = self._load()
 
@@ -105,17 +112,23 @@ class Ledger:
         return self._ahead.get(sink, ())
 
     def forget_beyond(self, newest: int) -> None:
-        """Drop positions that no reader of this ring can have reached; they must not suppress anything."""
+        """Drop positions that no reader of this ring can have reached.
+
+        They must not suppress anything.
+        """
         for sink, seq in list(self._next.items()):
             if seq > newest + 1:
                 self.remark = f"{self._path}: {sink} at {seq}, beyond the newest record {newest}; starting at the oldest"
                 del self._next[sink]
                 self._ahead.pop(sink, None)
 
-    def save(self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None) -> None:
+    def save(
+        self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
+    ) -> None:
         """Write the file anew if something moved; sinks that are not running keep their entry.
 
-        ``ahead`` holds what some of the sinks have had beyond their positions; the others have had nothing.
+        ``ahead`` holds what some of the sinks have had beyond their positions; the others have had
+        nothing.
 
         Raises:
             PositionInUse: another process has taken the file.
@@ -127,11 +140,13 @@ class Ledger:
         beyond = {sink: tuple(seqs) for sink, seqs in (ahead or {}).items()}
         others = {sink: seqs for sink, seqs in self._ahead.items() if sink not in positions}
         if self._descriptor >= 0 and not self._is_named():
-            self.close()  # removed or replaced by hand; what is written into it would be lost
+            # Removed or replaced by hand; what is written into it would be lost
+            self.close()
         self.claim()
         try:
             self._write(merged, others | beyond)
-        except TooLong:  # entries of sinks that have come and gone
+        # Entries of sinks that have come and gone
+        except TooLong:
             merged, others = dict(positions), {}
             self._write(merged, beyond)
         self._next, self._ahead = merged, others | beyond
@@ -158,7 +173,8 @@ class Ledger:
         """Write the text for these positions; raises PositionNotSaved, or TooLong at once."""
         try:
             content = render(self._boot_id, positions, ahead)
-            # A part of ours over a part of that could be believed, and there may be a terabyte of it.
+            # A part of ours over a part of that could be believed, and there may be a terabyte of
+            # it.
             if self._is_foreign:
                 os.ftruncate(self._descriptor, 0)
                 self._size, self._is_foreign = 0, False
@@ -178,18 +194,23 @@ class Ledger:
             os.posix_fallocate(self._descriptor, 0, size)
         except OSError as error:
             if error.errno in _NO_ROOM:
-                raise  # a file system that cannot do it may still take the write
+                # A file system that cannot do it may still take the write
+                raise
         self._size = size
 
     def _is_named(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
 
     def _load(self) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
-        """The positions of this boot and what lies ahead; none, with a remark, if what is there cannot be used."""
+        """The positions of this boot and what lies ahead.
+
+        None, with a remark, if what is there cannot be used.
+        """
         try:
             raw = self._content()
             if not raw and self._descriptor >= 0:
-                return {}, {}  # new, and the disk was full when it was to be begun
+                # New, and the disk was full when it was to be begun
+                return {}, {}
             saved = parse(raw)
         except FileNotFoundError:
             return {}, {}
@@ -226,7 +247,10 @@ def _distrusted(found: os.stat_result, directory_owner: int) -> str:
 
 
 def boot_id() -> str:
-    """The running boot's id, without dashes as the journal writes it; empty where /proc does not tell."""
+    """The running boot's id, without dashes as the journal writes it.
+
+    Empty where /proc does not tell.
+    """
     try:
         return BOOT_ID.read_text().strip().replace("-", "")
     except OSError:

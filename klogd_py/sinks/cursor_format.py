@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The content of a position file <-> which record each sink wants next; pure.
 
 ``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, and blanks
@@ -12,9 +13,12 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-LIMIT_BYTES = 1 << 20  # 128 sinks with the longest of paths
-MOST_SEQ = (1 << 64) - 1  # the kernel counts in 64 bits
-_FILLING = b"\0 \n"  # zeros where a file was made longer, and the text was not written any more
+# 128 sinks with the longest of paths
+LIMIT_BYTES = 1 << 20
+# The kernel counts in 64 bits
+MOST_SEQ = (1 << 64) - 1
+# Zeros where a file was made longer, and the text was not written any more
+_FILLING = b"\0 \n"
 
 
 class NotPosition(ValueError):
@@ -22,7 +26,8 @@ class NotPosition(ValueError):
 
 
 class Position(Struct, frozen=True, omit_defaults=True):
-    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without it.
+    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without
+    it.
 
     ``ahead`` are the numbers beyond that which a sink has had already.
     """
@@ -39,7 +44,8 @@ def parse(raw: bytes) -> Position:
         found = msgspec.json.decode(raw.rstrip(_FILLING), type=Position)
         told = [*found.next.values(), *(seq for seqs in found.ahead.values() for seq in seqs)]
         numbers = [seq for seq in told if not 0 <= seq <= MOST_SEQ]
-        expected = checksum(found.boot_id, found.next, found.ahead)  # which is taken of UTF-8
+        # Which is taken of UTF-8
+        expected = checksum(found.boot_id, found.next, found.ahead)
     except (msgspec.MsgspecError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise NotPosition("not a saved position") from error
     if numbers:
@@ -49,7 +55,9 @@ def parse(raw: bytes) -> Position:
     return found
 
 
-def render(boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None) -> bytes:
+def render(
+    boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
+) -> bytes:
     """The text for these positions, whose names are UTF-8; raises NotPosition if it is too long."""
     beyond = {sink: seqs for sink, seqs in (ahead or {}).items() if seqs}
     check = checksum(boot_id, positions, beyond)
@@ -59,7 +67,9 @@ def render(boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[in
     return content
 
 
-def checksum(boot_id: str, positions: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None) -> int:
+def checksum(
+    boot_id: str, positions: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
+) -> int:
     """The CRC-32 of what is said; raises UnicodeEncodeError for names that are no text."""
     content = (boot_id, sorted(positions.items()), *([sorted(ahead.items())] if ahead else []))
     return zlib.crc32(repr(content).encode())

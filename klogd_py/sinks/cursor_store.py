@@ -1,4 +1,7 @@
-"""Keeps the positions of all sinks in their file, and tells the operator once what is wrong with it."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keeps the positions of all sinks in their file, and tells the operator once what is wrong with
+it.
+"""
 
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -13,12 +16,16 @@ class Bookkeeper:
     """The ledger of one run, opened when a sink first needs it. Mutable."""
 
     def __init__(self, path: str, boot_id: str, newest: Callable[[], int | None]) -> None:
-        """``path`` may be empty, for a run that remembers nothing. ``newest`` reads the highest number in the ring."""
+        """``path`` may be empty, for a run that remembers nothing.
+
+        ``newest`` reads the highest number in the ring.
+        """
         self._path = path
         self._boot_id = boot_id
         self._newest = newest
         self._ledger: Ledger | None = None
-        self._complaint = ""  # why the position could not be saved the last time
+        # Why the position could not be saved the last time
+        self._complaint = ""
 
     def open(self) -> None:
         """Lock and read the file, if there is to be one; raises PositionInUse."""
@@ -39,7 +46,9 @@ class Bookkeeper:
         """The numbers beyond that one which the sink has had already."""
         return self._ledger.ahead(sink) if self._ledger else ()
 
-    def save(self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None) -> None:
+    def save(
+        self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
+    ) -> None:
         """Write down what moved; a failure is told once and stops nothing."""
         if self._ledger is None:
             return

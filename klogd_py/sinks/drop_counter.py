@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What was dropped before one sink, and has not been told yet."""
 
 from klogd_py.record.types import Cause, Entry, Gap
@@ -5,14 +6,18 @@ from klogd_py.sinks.sequence_tracker import numbers_of
 
 
 class Dropped:
-    """The dropped entries that nothing kept stands between, and how many were dropped since there was room. Mutable.
+    """The dropped entries that nothing kept stands between, and how many were dropped since there
+    was room. Mutable.
 
-    A number that is missing among them has gone with a record before them, so the run is told as one Gap for each stretch.
+    A number that is missing among them has gone with a record before them, so the run is told as
+    one Gap for each stretch.
     """
 
     def __init__(self) -> None:
-        self.is_going_on = False  # nothing fits until the queue has been emptied
-        self.count = 0  # of records
+        # Nothing fits until the queue has been emptied
+        self.is_going_on = False
+        # Of records
+        self.count = 0
         self._run: list[Gap] = []
         self._told_count = 0
 

@@ -1,4 +1,8 @@
-"""Which sinks does a configuration name? Builds them; the only place where concrete sinks are named."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which sinks does a configuration name? Builds them.
+
+The only place where concrete sinks are named.
+"""
 
 import logging
 from collections.abc import Callable
@@ -21,17 +25,28 @@ from klogd_py.system.privileges import User
 logger = logging.getLogger(__name__)
 
 SINKS: dict[str, Callable[[Config, str, str, Routes, HeldFiles | None], Sink]] = {
-    "console": lambda config, boot, *_: ConsoleSink(Colour(config.console.colour), config.console.json, boot_id=boot),
-    "file": lambda config, boot, rest, _, held: FileSink(rest, FileForm(config.file.form), int(config.file.mode, 8), boot, held),
-    "syslog": lambda config, boot, rest, routes, _: (
-        SyslogSink(rest) if rest else SyslogSink(at=routes.syslog_path, additions=routes.syslog_adds)
+    "console": lambda config, boot, *_: ConsoleSink(
+        Colour(config.console.colour), config.console.json, boot_id=boot
     ),
-    "journal": lambda config, boot, rest, routes, _: JournalSink(boot, rest, additions=routes.journal_adds and not rest),
+    "file": lambda config, boot, rest, _, held: FileSink(
+        rest, FileForm(config.file.form), int(config.file.mode, 8), boot, held
+    ),
+    "syslog": lambda config, boot, rest, routes, _: (
+        SyslogSink(rest)
+        if rest
+        else SyslogSink(at=routes.syslog_path, additions=routes.syslog_adds)
+    ),
+    "journal": lambda config, boot, rest, routes, _: JournalSink(
+        boot, rest, additions=routes.journal_adds and not rest
+    ),
 }
 
 
-def build_sink(spec: str, config: Config, boot: str, routes: Routes, held: HeldFiles | None = None) -> Sink:
-    """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands for.
+def build_sink(
+    spec: str, config: Config, boot: str, routes: Routes, held: HeldFiles | None = None
+) -> Sink:
+    """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands
+    for.
 
     Only a sink without a socket of its own is routed: whoever names one gets everything there.
     """
@@ -40,7 +55,10 @@ def build_sink(spec: str, config: Config, boot: str, routes: Routes, held: HeldF
 
 
 def terms_for(spec: str, config: Config, live: bool) -> Terms:
-    """How much may wait for a sink and what becomes of the rest; what is no running kernel can wait for ever."""
+    """How much may wait for a sink and what becomes of the rest.
+
+    What is no running kernel can wait for ever.
+    """
     own = config.outbox.sink.get(spec, SinkTerms())
     when_full = (own.when_full or config.outbox.when_full) if live else "wait"
     return Terms((own.limit_kib or config.outbox.limit_kib) << 10, WhenFull(when_full))
@@ -59,29 +77,44 @@ class Outlets:
         self._held = HeldFiles()
 
     def open_for(self, user: User, config: Config) -> None:
-        """Open the log files and the position in root's own directories, before the daemon goes on as this user.
+        """Open the log files and the position in root's own directories, before the daemon goes on
+        as this user.
 
-        The user may not be able to. What lies where others can change it is left to the user: root touches nothing there.
-        Raises PositionInUse.
+        The user may not be able to. What lies where others can change it is left to the user: root
+        touches nothing there. Raises PositionInUse.
         """
         sinks = [build_sink(spec, config, self._boot_id, Routes()) for spec in config.sinks]
         for sink in sinks:
             if isinstance(sink, FileSink) and sink.path is not None:
                 try:
-                    self._held.open(sink.path, FLAGS, int(config.file.mode, 8), (user.number, user.group))
-                except OSError as error:  # the sink says so when it is written to
+                    self._held.open(
+                        sink.path, FLAGS, int(config.file.mode, 8), (user.number, user.group)
+                    )
+                # The sink says so when it is written to
+                except OSError as error:
                     logger.debug("%s is not open yet: %s", sink.name, error.strerror)
         position = config.state.position
-        if any(sink.keeps_position for sink in sinks) and position and not trusted_directory.is_shared(position):
+        if (
+            any(sink.keeps_position for sink in sinks)
+            and position
+            and not trusted_directory.is_shared(position)
+        ):
             self._books.open()
 
     def arrange(self, config: Config) -> None:
-        """Have the sinks that a configuration names, and no others; raises PositionInUse, and nothing is changed then."""
+        """Have the sinks that a configuration names, and no others.
+
+        Raises PositionInUse, and nothing is changed then.
+        """
         routes = Routes()
         if self._live and {"journal", "syslog"} & set(config.sinks):
-            routes = journald_routing.routes(config.journal.mode, journald_routing.look(Path("/")), config.sinks)
+            routes = journald_routing.routes(
+                config.journal.mode, journald_routing.look(Path("/")), config.sinks
+            )
         wanted = [spec for spec in config.sinks if spec != "syslog" or not routes.syslog_is_idle]
-        sinks = {spec: build_sink(spec, config, self._boot_id, routes, self._held) for spec in wanted}
+        sinks = {
+            spec: build_sink(spec, config, self._boot_id, routes, self._held) for spec in wanted
+        }
         if any(sink.keeps_position for sink in sinks.values()):
             self._books.open()
         for reason in routes.reasons:
@@ -89,5 +122,9 @@ class Outlets:
                 logger.info("%s", reason)
         self._routes = routes
         terms = {sink.name: terms_for(spec, config, self._live) for spec, sink in sinks.items()}
-        self._books.save(self._mailroom.positions, self._mailroom.ahead)  # a sink that goes now may come back
+        self._books.save(
+            self._mailroom.positions,
+            self._mailroom.ahead,
+            # A sink that goes now may come back
+        )
         self._mailroom.arrange(sinks.values(), terms.__getitem__)

@@ -1,10 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Entries appended to a file, which is opened anew when it was rotated or removed.
 
-Lines are written whole: what a full disk cut off in the middle is taken back, and written again later. Where it cannot be taken
-back, in a file that may only be appended to, in a pipe, on a terminal, the rest of that line is written before anything else.
-A line that somebody else left unfinished is ended first.
+Lines are written whole: what a full disk cut off in the middle is taken back, and written again
+later. Where it cannot be taken back, in a file that may only be appended to, in a pipe, on a
+terminal, the rest of that line is written before anything else. A line that somebody else left
+unfinished is ended first.
 
-Source of truth: write(2); pipe(7) for PIPE_BUF; ioctl_iflags(2) for files that may only be appended to.
+Source of truth: write(2); pipe(7) for PIPE_BUF; ioctl_iflags(2) for files that may only be appended
+to.
 """
 
 import errno
@@ -18,7 +21,15 @@ from pathlib import Path
 
 from klogd_py.record.types import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.formats import OTHER_TAG, Stamps, claims_to_be_ours, document, host_name, printable, said_in_all
+from klogd_py.sinks.formats import (
+    OTHER_TAG,
+    Stamps,
+    claims_to_be_ours,
+    document,
+    host_name,
+    printable,
+    said_in_all,
+)
 from klogd_py.sinks.preopened_files import HeldFiles
 from klogd_py.system.trusted_directory import directory_of
 
@@ -28,16 +39,20 @@ FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 class FileForm(Enum):
     """What a line of the file looks like."""
 
-    TEXT = "text"  # 2026-11-23T08:13:42.123456+01:00 host kernel: text
-    KLOGD = "klogd"  # <6>text, as klogd -f wrote it
-    JSON = "json"  # one document per line
+    # 2026-11-23T08:13:42.123456+01:00 host kernel: text
+    TEXT = "text"
+    # <6>text, as klogd -f wrote it
+    KLOGD = "klogd"
+    # One document per line
+    JSON = "json"
 
 
 class FileSink:
     """A log file. ``-`` as the path is standard output."""
 
     keeps_position = True
-    blocking = False  # a file never waits; standard output does
+    # A file never waits; standard output does
+    blocking = False
 
     def __init__(
         self,
@@ -50,7 +65,8 @@ class FileSink:
         write: Callable[[int, bytes], int] = os.write,
         truncate: Callable[[int, int], None] = os.ftruncate,
     ) -> None:
-        """``mode`` is for a file that has to be created; ``held`` are files for when this process may not open its own.
+        """``mode`` is for a file that has to be created; ``held`` are files for when this process
+        may not open its own.
 
         ``write`` and ``truncate`` are those of the system.
         """
@@ -63,12 +79,17 @@ class FileSink:
         self._host = host_name()
         self._stamps = Stamps()
         self._descriptor = -1
-        self._ours = (0, 0)  # device and inode of the file that is open
+        # Device and inode of the file that is open
+        self._ours = (0, 0)
         self._write = write
         self._truncate = truncate
         self._is_regular = True
-        self._rest = b""  # of the line that comes next, where a part of it is written for good
-        self._torn = False  # the file ends in the middle of a line, which is not ours to end otherwise
+        # Of the line that comes next, where a part of it is written for good
+        self._rest = b""
+        self._torn = (
+            # The file ends in the middle of a line, which is not ours to end otherwise
+            False
+        )
         if path == "-":
             self.keeps_position, self.blocking = False, True
 
@@ -77,14 +98,19 @@ class FileSink:
         if self._form is FileForm.TEXT:
             host = self._host
             stamps = self._stamps.isos([entry.wall_us for entry in entries])
-            return [f"{stamp} {host} {said}\n" for stamp, said in zip(stamps, said_in_all(entries), strict=True)]
+            return [
+                f"{stamp} {host} {said}\n"
+                for stamp, said in zip(stamps, said_in_all(entries), strict=True)
+            ]
         if self._form is FileForm.JSON:
             return [f"{document(entry, self._boot_id).decode()}\n" for entry in entries]
         return [f"{_as_klogd(entry)}\n" for entry in entries]
 
     @property
     def begun(self) -> bool:
-        """Whether a part of a line is written that could not be taken back, and this sink holds the rest."""
+        """Whether a part of a line is written that could not be taken back, and this sink holds the
+        rest.
+        """
         return bool(self._rest)
 
     def send(self, entries: Sequence[Entry]) -> int:
@@ -99,15 +125,22 @@ class FileSink:
             raise
 
     def _end_line(self) -> int:
-        """Write the rest of a line that was begun, which is the first that comes; how many lines that ended."""
+        """Write the rest of a line that was begun, which is the first that comes.
+
+        How many lines that ended.
+        """
         if self._rest and os.fstat(self._descriptor).st_nlink == 0:
-            self._rest = b""  # what was begun is gone with the file
+            # What was begun is gone with the file
+            self._rest = b""
         if not self._rest:
             return 0
         try:
             self._rest = self._rest[self._written(self._rest) :]
         except SinkDown:
-            if not self._is_regular:  # whoever read the first part has gone; whoever comes gets the line whole, by itself
+            if (
+                not self._is_regular
+                # Whoever read the first part has gone; whoever comes gets the line whole, by itself
+            ):
                 self._rest, self._torn = b"", True
             raise
         return int(not self._rest)
@@ -116,7 +149,9 @@ class FileSink:
         try:
             self._open_current()
         except OSError as error:
-            lost = "; what root had opened was moved or removed, a restart opens it anew" * (self._path in self._held.lost)
+            lost = "; what root had opened was moved or removed, a restart opens it anew" * (
+                self._path in self._held.lost
+            )
             raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}{lost}") from error
         lines = self.frames(entries)
         if self._torn:
@@ -134,7 +169,10 @@ class FileSink:
         return accepted
 
     def _append_by_portions(self, lines: list[bytes]) -> int:
-        """Write to a pipe so much at once as it takes wholly or not at all; only a longer line can be cut in two."""
+        """Write to a pipe so much at once as it takes wholly or not at all.
+
+        Only a longer line can be cut in two.
+        """
         accepted = 0
         for portion in _portions(lines):
             try:
@@ -149,7 +187,10 @@ class FileSink:
         return accepted
 
     def _cut_short(self, lines: list[bytes], written: int) -> int:
-        """Deal with the line that a write ended in, if it did: take it back, or else remember its rest; the lines before it."""
+        """Deal with the line that a write ended in, if it did.
+
+        Take it back, or else remember its rest; the lines before it.
+        """
         accepted, half = _whole_lines(lines, written)
         if half and not self._took_back(half):
             self._rest = lines[accepted][half:]
@@ -159,9 +200,11 @@ class FileSink:
         return accepted
 
     def _took_back(self, size: int) -> bool:
-        """Whether the line may be written anew, since the bytes that we wrote of it are out of the file again.
+        """Whether the line may be written anew, since the bytes that we wrote of it are out of the
+        file again.
 
-        If somebody else has written behind them they stay, but the rest would not follow on them either.
+        If somebody else has written behind them they stay, but the rest would not follow on them
+        either.
         """
         if not self._is_regular or self._descriptor <= 2:
             return False
@@ -170,7 +213,8 @@ class FileSink:
             return True
         try:
             self._truncate(self._descriptor, end - size)
-        except OSError:  # a file to which the administrator lets nobody do anything but append
+        # A file to which the administrator lets nobody do anything but append
+        except OSError:
             return False
         return True
 
@@ -180,7 +224,8 @@ class FileSink:
             return self._write(self._descriptor, data)
         except BlockingIOError:
             if self._descriptor == 1:
-                os.set_blocking(1, True)  # shared with a program that left it non-blocking
+                # Shared with a program that left it non-blocking
+                os.set_blocking(1, True)
             return 0
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
@@ -212,7 +257,10 @@ class FileSink:
                 named = os.stat(self._path)
             except FileNotFoundError:
                 named = None
-            except PermissionError:  # a directory that only root passes: the file itself tells whether it has its name
+            except (
+                PermissionError
+                # A directory that only root passes: the file itself tells whether it has its name
+            ):
                 if self._held.has(self._path):
                     return
                 raise
@@ -234,7 +282,10 @@ class FileSink:
             if held is None:
                 raise
             return held
-        self._held.forget(self._path)  # it would keep the disk space of a file that is rotated and removed
+        self._held.forget(
+            self._path
+            # It would keep the disk space of a file that is rotated and removed
+        )
         return descriptor
 
 
@@ -259,7 +310,9 @@ def _for_whom(error: OSError) -> str:
 
 
 def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
-    """How many of the lines are whole among so many bytes, and how many bytes of the next one there are."""
+    """How many of the lines are whole among so many bytes, and how many bytes of the next one there
+    are.
+    """
     whole = 0
     while whole < len(lines) and len(lines[whole]) <= written:
         written -= len(lines[whole])
@@ -282,17 +335,22 @@ def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:
 
 
 def _ends_within_a_line(descriptor: int) -> bool:
-    """Whether a regular file has bytes behind its last line feed; one that cannot be read is taken to have none."""
+    """Whether a regular file has bytes behind its last line feed.
+
+    One that cannot be read is taken to have none.
+    """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return False
-    try:  # this very file, whatever has its name now
+    # This very file, whatever has its name now
+    try:
         reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         reading = os.dup(descriptor)
     try:
         return os.pread(reading, 1, status.st_size - 1) not in (b"\n", b"")
-    except OSError:  # open for writing alone
+    # Open for writing alone
+    except OSError:
         return False
     finally:
         os.close(reading)

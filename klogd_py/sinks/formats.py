@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""How an entry reads as a line: who speaks, what may be shown, and when it was.
 
-Kernel text is untrusted: control characters could drive a terminal or forge a line of a log. They are shown as the
-kernel escapes them (``\x1b``); NUL is dropped. Facility 0 proves that the kernel spoke; any other record was written
-by a process, which is named instead where the text begins with ``name[pid]:``. In the names of the kernel and of klogd-py nobody
-else speaks, so a line that begins with the tag ``klogd-py`` is one of klogd-py's own.
+Kernel text is untrusted: control characters could drive a terminal or forge a line of a log. They
+are shown as the kernel escapes them (``\x1b``); NUL is dropped. Facility 0 proves that the kernel
+spoke; any other record was written by a process, which is named instead where the text begins with
+``name[pid]:``. In the names of the kernel and of klogd-py nobody else speaks, so a line that begins
+with the tag ``klogd-py`` is one of klogd-py's own.
 
 Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-kmsg.
 """
@@ -22,29 +24,50 @@ from klogd_py.record.types import KERN, SPEAKER, Entry, Severity
 
 KERNEL_TAG = "kernel"
 LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
-OTHER_TAG = "kmsg"  # a process wrote to /dev/kmsg without saying its name
+# A process wrote to /dev/kmsg without saying its name
+OTHER_TAG = "kmsg"
 
-LONGEST_TAG = 80  # characters in which a name is looked for that nobody else may have
+# Characters in which a name is looked for that nobody else may have
+LONGEST_TAG = 80
 # What can be taken for a letter of these names: digits, and letters of other alphabets.
 _RESERVED = ("kernel", "klogdpy")
 _ALIKE = str.maketrans(
     {"0": "o", "1": "l", "3": "e", "9": "g", "i": "l", "|": "l", "!": "l", "m": "rn", "q": "g"}
-    | dict(zip("\u043a\u0435\u0433\u043f\u04cf\u043e\u0501\u0440\u0443\u0456", "kernlodpyl", strict=True))  # Cyrillic
-    | dict(zip("\u03ba\u03b5\u03b7\u03b9\u03bf\u03c1\u03b3\u03c5", "kenlopyy", strict=True))  # Greek
     | dict(
-        zip("\u0131\u0261\u1d0b\u1d07\u0280\u0274\u029f\u1d0f\u0262\u1d05\u1d18\u028f", "lgkernlogdpy", strict=True)
-    )  # small capitals
+        zip(
+            "\u043a\u0435\u0433\u043f\u04cf\u043e\u0501\u0440\u0443\u0456",
+            "kernlodpyl",
+            strict=True,
+        )
+        # Cyrillic
+    )
+    | dict(
+        zip("\u03ba\u03b5\u03b7\u03b9\u03bf\u03c1\u03b3\u03c5", "kenlopyy", strict=True)
+        # Greek
+    )
+    | dict(
+        zip(
+            "\u0131\u0261\u1d0b\u1d07\u0280\u0274\u029f\u1d0f\u0262\u1d05\u1d18\u028f",
+            "lgkernlogdpy",
+            strict=True,
+        )
+        # Small capitals
+    )
 )
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LAST_SECOND = 253402214400  # the last day of the year 9999: a stamp beyond it is nonsense, and no calendar has it
+# The last day of the year 9999: a stamp beyond it is nonsense, and no calendar has it
+_LAST_SECOND = 253402214400
 _UNUSUAL = re.compile(r"[^\x20-\x7e]")
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
 def printable(text: str) -> str:
-    r"""The text without NUL and with every other control or undecodable character as ``\xHH``; tabs stay."""
+    r"""The text without NUL and with every other control or undecodable character as ``\xHH``.
+
+    Tabs stay.
+    """
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text if character != "\0")
@@ -53,7 +76,8 @@ def printable(text: str) -> str:
 def speaker(entry: Entry, text: str) -> tuple[str, str]:
     """The tag of a line and the text without it: ``("kernel", ...)`` or ``("systemd[1]", ...)``.
 
-    Who would speak as the kernel or as klogd-py, and is neither, is told as `OTHER_TAG` and keeps the tag in the text.
+    Who would speak as the kernel or as klogd-py, and is neither, is told as `OTHER_TAG` and keeps
+    the tag in the text.
     """
     if entry.gap is not None or entry.ours:
         return SPEAKER, text.removeprefix(f"{SPEAKER}: ")
@@ -65,21 +89,28 @@ def speaker(entry: Entry, text: str) -> tuple[str, str]:
     return found[1], text[found.end() :]
 
 
-@lru_cache(256)  # as for is_reserved
+# As for is_reserved
+@lru_cache(256)
 def _may_speak(name: str) -> bool:
     """Whether ``name[pid]`` is one, and not one in which nobody else may speak."""
     return _SPEAKER.fullmatch(f"{name}:") is not None and not is_reserved(name)
 
 
-@lru_cache(256)  # few processes write to /dev/kmsg, and they do so often
+# Few processes write to /dev/kmsg, and they do so often
+@lru_cache(256)
 def is_reserved(name: str) -> bool:
-    """Whether a name is the kernel's or klogd-py's, begins like it, or looks so: ``KERNEL``, ``kernel/0``, ``k1ogd-py``."""
+    """Whether a name is the kernel's or klogd-py's, begins like it, or looks so.
+
+    ``KERNEL``, ``kernel/0``, ``k1ogd-py``.
+    """
     alike = unicodedata.normalize("NFKD", name).casefold().translate(_ALIKE).replace("cl", "d")
     return "".join(filter(str.isalpha, alike)).startswith(_RESERVED)
 
 
 def claims_to_be_ours(entry: Entry) -> bool:
-    """Whether a process wrote a text that begins as if the kernel or klogd-py spoke, for forms that put no tag in front."""
+    """Whether a process wrote a text that begins as if the kernel or klogd-py spoke, for forms that
+    put no tag in front.
+    """
     if entry.gap is not None or entry.ours or entry.record.facility == KERN:
         return False
     name, colon, _ = entry.text[:LONGEST_TAG].partition(":")
@@ -120,10 +151,14 @@ def spoken(entry: Entry) -> str:
 
 
 class Stamps:
-    """Renders times in local time. Many records share a second, so the text of the last one is kept."""
+    """Renders times in local time.
+
+    Many records share a second, so the text of the last one is kept.
+    """
 
     def __init__(self) -> None:
-        self._start_us = -(1 << 62)  # of the second whose text is kept; far from every other
+        # Of the second whose text is kept; far from every other
+        self._start_us = -(1 << 62)
         self._bsd = ""
         self._iso = ("", "")
 
@@ -159,7 +194,10 @@ class Stamps:
         zone = f"{'-' if moment.tm_gmtoff < 0 else '+'}{abs(moment.tm_gmtoff) // 3600:02d}"
         zone += f":{abs(moment.tm_gmtoff) // 60 % 60:02d}"
         self._bsd = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:2d} {clock}"
-        self._iso = (f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T{clock}.", zone)
+        self._iso = (
+            f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T{clock}.",
+            zone,
+        )
 
 
 def host_name() -> str:
@@ -168,9 +206,11 @@ def host_name() -> str:
 
 
 def document(entry: Entry, boot_id: str = "") -> bytes:
-    """The entry as one line of JSON; keys that have nothing to say are left out, but for the text, which may be empty.
+    """The entry as one line of JSON; keys that have nothing to say are left out, but for the text,
+    which may be empty.
 
-    Boot and number are a record's identity. What may not be shown on a terminal is escaped as JSON does, and so unchanged.
+    Boot and number are a record's identity. What may not be shown on a terminal is escaped as JSON
+    does, and so unchanged.
     """
     record = entry.record
     tag, _ = speaker(entry, entry.text)
@@ -196,22 +236,42 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
     }
     if entry.gap is not None:
         gap = entry.gap
-        content["gap"] = {"first": gap.first, "last": gap.last, "count": gap.count, "cause": gap.cause.value}
-    kept = {key: value for key, value in content.items() if key == "text" or value or (value == 0 and value is not False)}
+        content["gap"] = {
+            "first": gap.first,
+            "last": gap.last,
+            "count": gap.count,
+            "cause": gap.cause.value,
+        }
+    kept = {
+        key: value
+        for key, value in content.items()
+        if key == "text" or value or (value == 0 and value is not False)
+    }
     line = msgspec.json.encode(kept)
-    return line if line.isascii() and b"\x7f" not in line else _UNUSUAL.sub(_json_escape, line.decode()).encode()
+    return (
+        line
+        if line.isascii() and b"\x7f" not in line
+        else _UNUSUAL.sub(_json_escape, line.decode()).encode()
+    )
 
 
 def _json_escape(found: re.Match[str]) -> str:
     r"""A character as it is, or as ``\u2028``: JSON has others than ASCII within strings only."""
-    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f")
+    return (
+        found[0]
+        if found[0].isprintable()
+        else json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f")
+    )
 
 
 def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "".join(_shown(character) if "\udc80" <= character <= "\udcff" else character for character in text)
+        return "".join(
+            _shown(character) if "\udc80" <= character <= "\udcff" else character
+            for character in text
+        )
     return text
 
 

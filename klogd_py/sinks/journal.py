@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Entries in the systemd journal, every fact in a field of its own.
 
-Through systemd-python where the journal's own socket is meant; a socket given by name is spoken to in the journal's
-native protocol, which systemd-python cannot aim elsewhere. The library treats a journal that is not there as success,
-so its socket is looked for first. The call may block, so the sink asks for a thread.
+Through systemd-python where the journal's own socket is meant; a socket given by name is spoken to
+in the journal's native protocol, which systemd-python cannot aim elsewhere. The library treats a
+journal that is not there as success, so its socket is looked for first. The call may block, so the
+sink asks for a thread.
 
 Source of truth: systemd.journal-fields(7); https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 """
@@ -18,17 +20,24 @@ from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
 from klogd_py.sinks.formats import speaker, spoken
 
 SOCKET = "/run/systemd/journal/socket"
-LONGEST_TEXT = 1 << 15  # characters, far beyond any kernel record; only a capture can hold more, which is cut
+LONGEST_TEXT = (
+    1 << 15
+    # Characters, far beyond any kernel record; only a capture can hold more, which is cut
+)
 
 
 class JournalSink:
     """The journal of this machine, or the listener behind a socket that speaks its protocol."""
 
     keeps_position = True
-    begun = False  # an entry is one datagram
+    # An entry is one datagram
+    begun = False
 
     def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
-        """``additions`` is for a journal that reads the kernel's messages itself: it gets what klogd-py adds to them."""
+        """``additions`` is for a journal that reads the kernel's messages itself.
+
+        It gets what klogd-py adds to them.
+        """
         self._additions = additions
         self.name = f"journal:{path}" if path else "journal"
         self.blocking = not path
@@ -48,7 +57,10 @@ class JournalSink:
             ("SYSLOG_IDENTIFIER", name),
             ("SYSLOG_PID", pid),
             ("KLOGD_SEQ", record.seq),
-            ("KLOGD_BOOT_ID", self._boot_id if record.seq is not None or entry.gap is not None else ""),
+            (
+                "KLOGD_BOOT_ID",
+                self._boot_id if record.seq is not None or entry.gap is not None else "",
+            ),
             ("KLOGD_USEC", record.usec),
             ("KLOGD_WALL_USEC", entry.wall_us if entry.quality is not None else ""),
             ("KLOGD_TIME", entry.quality.value if entry.quality is not None else ""),
@@ -65,7 +77,11 @@ class JournalSink:
             gap = entry.gap
             facts += [("KLOGD_GAP_FIRST", gap.first), ("KLOGD_GAP_LAST", gap.last)]
             facts += [("KLOGD_GAP_COUNT", gap.count), ("KLOGD_GAP_CAUSE", gap.cause.value)]
-        told = [(key, fact) for key, fact in facts if key == "MESSAGE" or (fact is not None and fact != "")]
+        told = [
+            (key, fact)
+            for key, fact in facts
+            if key == "MESSAGE" or (fact is not None and fact != "")
+        ]
         return [(key, str(fact).encode("utf-8", "surrogateescape")) for key, fact in told]
 
     def frame(self, entry: Entry) -> bytes:
@@ -79,7 +95,10 @@ class JournalSink:
         return b"".join(parts)
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Send all; raises SinkDown when the journal is not there. What is left out counts as taken."""
+        """Send all; raises SinkDown when the journal is not there.
+
+        What is left out counts as taken.
+        """
         return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
 
     def fileno(self) -> int:
@@ -87,13 +106,19 @@ class JournalSink:
         return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        """Close the socket; another send connects anew. The library finds the journal's own by itself."""
+        """Close the socket; another send connects anew.
+
+        The library finds the journal's own by itself.
+        """
         if self._socket is not None:
             self._socket.close()
         self._socket = None
 
     def _send_through_library(self, entries: Sequence[Entry]) -> int:
-        from systemd import _journal  # systemd.journal adds fields of its own and imports the reader
+        from systemd import (
+            _journal,
+            # systemd.journal adds fields of its own and imports the reader
+        )
 
         if not os.path.exists(SOCKET):
             raise SinkDown(f"{SOCKET}: no journal is running")
@@ -106,7 +131,8 @@ class JournalSink:
                 _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
             except OSError as error:
                 raise SinkDown(f"{SOCKET}: {error.strerror or error}", accepted) from error
-            except Exception as error:  # whoever answers it must know what has been sent
+            # Whoever answers it must know what has been sent
+            except Exception as error:
                 raise SinkFailed(error, accepted) from error
             accepted += 1
         return accepted
@@ -126,12 +152,17 @@ class JournalSink:
         return accepted
 
     def _deliver(self, entry: Entry) -> bool:
-        """Send one entry, cut if it is longer than any can be; connect anew once if the listener was replaced."""
+        """Send one entry, cut if it is longer than any can be.
+
+        Connect anew once if the listener was replaced.
+        """
         try:
             return self._write(self.frame(entry))
         except OSError as error:
             if error.errno == errno.EMSGSIZE and len(entry.text) > LONGEST_TEXT:
-                return self._deliver(Entry(entry.record, entry.wall_us, entry.text[:LONGEST_TEXT], gap=entry.gap))
+                return self._deliver(
+                    Entry(entry.record, entry.wall_us, entry.text[:LONGEST_TEXT], gap=entry.gap)
+                )
             if error.errno not in REPLACED:
                 raise
         self.close()

@@ -1,10 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Does the journal of this machine read the kernel's messages by itself, and whose is /dev/log?
 
-A plain copy sent to a journal that has read the same record is a duplicate, and nothing that a program sends can pass for the
-journal's own: clients may not set ``_TRANSPORT`` and its like. Nor does the journal hand on to a syslogd what it read from
-the kernel, although it hands on everything else.
+A plain copy sent to a journal that has read the same record is a duplicate, and nothing that a
+program sends can pass for the journal's own: clients may not set ``_TRANSPORT`` and its like. Nor
+does the journal hand on to a syslogd what it read from the kernel, although it hands on everything
+else.
 
-Source of truth: journald.conf(5) ``ReadKMsg=``; systemd-journald.service(8); systemd.conf(5) for where settings are read from.
+Source of truth: journald.conf(5) ``ReadKMsg=``; systemd-journald.service(8); systemd.conf(5) for
+where settings are read from.
 """
 
 import os
@@ -16,7 +19,8 @@ from msgspec import Struct
 from klogd_py.system.regular_file import read_regular
 
 SOCKET = "run/systemd/journal/socket"
-SYSLOGD = "run/systemd/journal/syslog"  # where the journal hands on to a syslogd
+# Where the journal hands on to a syslogd
+SYSLOGD = "run/systemd/journal/syslog"
 TWICE = "journald reads the kernel's messages itself: expect them twice until its ReadKMsg=no takes effect"
 ADDS = "journald reads the kernel's messages itself: it gets only what klogd-py adds to them"
 FEEDS = "journald reads the kernel's messages itself: it gets what klogd-py adds, the syslogd behind it everything"
@@ -25,8 +29,10 @@ FORWARDED = (
     "what the journal gets it hands on to the syslogd, if ForwardToSyslog=yes: lines with names come there once more, as user.*, "
     "unless they are dropped as in rsyslog-klogd-py.conf"
 )
-_PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")  # the first has the last word
-_LARGEST_BYTES = 1 << 20  # of a file of settings
+# The first has the last word
+_PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
+# Of a file of settings
+_LARGEST_BYTES = 1 << 20
 _NO = frozenset(("0", "no", "n", "false", "f", "off"))
 
 
@@ -36,13 +42,16 @@ class Journald(Struct, frozen=True):
     running: bool = False
     reads_kernel: bool = False
     has_dev_log: bool = False
-    syslogd: str = ""  # the socket of a syslogd that the journal feeds, if there is one
+    # The socket of a syslogd that the journal feeds, if there is one
+    syslogd: str = ""
 
 
 class Routes(Struct, frozen=True):
-    """Where records go: whether a sink gets only what klogd-py adds to them, and which socket "syslog" stands for.
+    """Where records go: whether a sink gets only what klogd-py adds to them, and which socket
+    "syslog" stands for.
 
-    ``syslog_is_idle`` says that "syslog" would bring the journal what "journal" brings it. ``reasons`` are for the operator.
+    ``syslog_is_idle`` says that "syslog" would bring the journal what "journal" brings it.
+    ``reasons`` are for the operator.
     """
 
     journal_adds: bool = False
@@ -58,7 +67,9 @@ def look(root: Path) -> Journald:
         return Journald()
     syslogd = root / SYSLOGD
     owned = "systemd/journal" in _target(root / "dev/log")
-    return Journald(True, reads_kernel(root), owned, str(syslogd) if os.path.exists(syslogd) else "")
+    return Journald(
+        True, reads_kernel(root), owned, str(syslogd) if os.path.exists(syslogd) else ""
+    )
 
 
 def _target(link: Path) -> str:
@@ -85,7 +96,10 @@ def reads_kernel(root: Path) -> bool:
 
 
 def routes(mode: str, found: Journald, sinks: Collection[str]) -> Routes:
-    """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``: auto, enrich, sole or feed."""
+    """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``.
+
+    Auto, enrich, sole or feed.
+    """
     if mode == "auto":
         mode = "sole" if not found.reads_kernel else "feed" if found.syslogd else "enrich"
     both = "journal" in sinks and "syslog" in sinks
@@ -94,8 +108,15 @@ def routes(mode: str, found: Journald, sinks: Collection[str]) -> Routes:
     idle = both and found.has_dev_log
     reasons = (IDLE,) if idle else ()
     if mode == "sole":
-        return Routes(syslog_is_idle=idle, reasons=(TWICE, *reasons) if found.reads_kernel else reasons)
-    return Routes(journal_adds=True, syslog_adds=found.has_dev_log, syslog_is_idle=idle, reasons=(ADDS, *reasons))
+        return Routes(
+            syslog_is_idle=idle, reasons=(TWICE, *reasons) if found.reads_kernel else reasons
+        )
+    return Routes(
+        journal_adds=True,
+        syslog_adds=found.has_dev_log,
+        syslog_is_idle=idle,
+        reasons=(ADDS, *reasons),
+    )
 
 
 def _feeding(found: Journald, both: bool) -> Routes:
@@ -109,7 +130,9 @@ def _feeding(found: Journald, both: bool) -> Routes:
 
 def _settings(root: Path) -> list[Path]:
     """The files that count, the one with the last word last."""
-    main = [place for name in _PLACES if os.path.exists(place := root / name / "systemd/journald.conf")][:1]
+    main = [
+        place for name in _PLACES if os.path.exists(place := root / name / "systemd/journald.conf")
+    ][:1]
     drop_ins: dict[str, Path] = {}
     for name in reversed(_PLACES):
         for path in (root / name / "systemd/journald.conf.d").glob("*.conf"):

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Entries as datagrams to the local syslog socket, facility and severity intact.
 
-``<4>Nov 23 08:13:42 kernel: text``: the local form, without a host name. The C library's syslog(3), and with it Python's
-module, turns facility kern into user, so the bytes are written here. Where a stream socket listens, each message
-ends with a NUL, as glibc sends it.
+``<4>Nov 23 08:13:42 kernel: text``: the local form, without a host name. The C library's syslog(3),
+and with it Python's module, turns facility kern into user, so the bytes are written here. Where a
+stream socket listens, each message ends with a NUL, as glibc sends it.
 
 Source of truth: RFC 3164 section 4.1; glibc misc/syslog.c; unix(7).
 """
@@ -19,24 +20,37 @@ from klogd_py.sinks.formats import Stamps, said
 
 SOCKET = "/dev/log"
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
-LONGEST_BYTES = 1 << 16  # far beyond any kernel record; only a capture can hold a longer line, which is cut
+LONGEST_BYTES = (
+    1 << 16
+    # Far beyond any kernel record; only a capture can hold a longer line, which is cut
+)
 
 
 class SyslogSink:
-    """The listener behind a Unix socket, /dev/log by default; connected at the first send and whenever it was replaced."""
+    """The listener behind a Unix socket, /dev/log by default.
+
+    Connected at the first send and whenever it was replaced.
+    """
 
     keeps_position = True
     blocking = False
 
     def __init__(self, path: str = "", *, at: str = "", additions: bool = False) -> None:
-        """``at`` is another socket under the same name. With ``additions`` only what klogd-py adds to records is sent."""
+        """``at`` is another socket under the same name.
+
+        With ``additions`` only what klogd-py adds to records is sent.
+        """
         self._path = at or path or SOCKET
         self._additions = additions
         self.name = f"syslog:{path or SOCKET}"
         self._socket: socket.socket | None = None
         self._stream = False
-        self._rest = b""  # of a message that the stream took only in part
-        self._place: tuple[int, int] | None = None  # which socket had the name when it was connected
+        # Of a message that the stream took only in part
+        self._rest = b""
+        self._place: tuple[int, int] | None = (
+            # Which socket had the name when it was connected
+            None
+        )
         self._stamps = Stamps()
 
     def frame(self, entry: Entry) -> bytes:
@@ -54,18 +68,26 @@ class SyslogSink:
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""
-        if self._socket is not None and not self._rest and self._looked_up() not in (self._place, None):
-            self.close()  # another listener has the name now, though the old one still lives
+        if (
+            self._socket is not None
+            and not self._rest
+            and self._looked_up() not in (self._place, None)
+        ):
+            # Another listener has the name now, though the old one still lives
+            self.close()
         accepted = self._at_once(entries)
         try:
             for entry in entries[accepted:]:
-                if (not self._additions or is_addition(entry)) and not self._deliver(self.frame(entry)):
+                if (not self._additions or is_addition(entry)) and not self._deliver(
+                    self.frame(entry)
+                ):
                     break
                 accepted += 1
         except OSError as error:
             self.close()
             raise SinkDown(f"{self._path}: {error.strerror or error}", accepted) from error
-        except Exception as error:  # whoever answers it must know what has been sent
+        # Whoever answers it must know what has been sent
+        except Exception as error:
             raise SinkFailed(error, accepted) from error
         return accepted
 
@@ -81,7 +103,9 @@ class SyslogSink:
         self._rest = b""
 
     def _at_once(self, entries: Sequence[Entry]) -> int:
-        """How many datagrams the listener took before one of them met with anything, which then is for `_deliver` to answer."""
+        """How many datagrams the listener took before one of them met with anything, which then is
+        for `_deliver` to answer.
+        """
         if self._socket is None or self._stream or self._additions:
             return 0
         accepted = 0
@@ -92,7 +116,10 @@ class SyslogSink:
         return accepted
 
     def _deliver(self, message: bytes) -> bool:
-        """Send one message, connecting anew once if the listener was replaced; false if the socket is full."""
+        """Send one message, connecting anew once if the listener was replaced.
+
+        False if the socket is full.
+        """
         try:
             return self._write(self._connected(), message)
         except OSError as error:
@@ -104,7 +131,10 @@ class SyslogSink:
     def _write(self, listener: socket.socket, message: bytes) -> bool:
         try:
             if self._stream:
-                rest = self._rest or message + b"\0"  # the rest is always this message's: nothing overtakes it
+                rest = (
+                    self._rest or message + b"\0"
+                    # The rest is always this message's: nothing overtakes it
+                )
                 self._rest = rest[listener.send(rest) :]
                 return not self._rest
             listener.send(message)
@@ -131,7 +161,8 @@ class SyslogSink:
             return self._socket
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             attempt = socket.socket(socket.AF_UNIX, kind | socket.SOCK_CLOEXEC)
-            attempt.setblocking(False)  # a stream listener that accepts nobody must not hold us
+            # A stream listener that accepts nobody must not hold us
+            attempt.setblocking(False)
             try:
                 attempt.connect(self._path)
             except OSError as error:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """All outboxes together: one for each configured sink, each with the task that drains it."""
 
 import asyncio
@@ -24,7 +25,10 @@ class Terms(Struct, frozen=True):
 
 
 class Mailroom:
-    """Posts every batch to every sink, none of which waits for another. Mutable; lives on the event loop."""
+    """Posts every batch to every sink, none of which waits for another. Mutable.
+
+    Lives on the event loop.
+    """
 
     def __init__(
         self,
@@ -36,11 +40,12 @@ class Mailroom:
         jobs: Jobs | None = None,
         ahead: Callable[[str], Collection[int]] = lambda name: (),
     ) -> None:
-        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet; ``None`` for a new one.
+        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet;
+        ``None`` for a new one.
 
-        ``ahead`` tells which numbers beyond that it has had, with records whose lines they continue.
-        ``rereadable`` is a source that numbers its records and can go back. ``moved`` is called whenever a sink may have
-        accepted something, or is gone.
+        ``ahead`` tells which numbers beyond that it has had, with records whose lines they
+        continue. ``rereadable`` is a source that numbers its records and can go back. ``moved`` is
+        called whenever a sink may have accepted something, or is gone.
         """
         self.outboxes: dict[str, Outbox] = {}
         self._announce = announce
@@ -52,16 +57,22 @@ class Mailroom:
         self._couriers = Couriers()
         self._is_arranged = False
         self._drains: dict[str, asyncio.Task[None]] = {}
-        self._leaving: dict[str, Outbox] = {}  # no longer wanted, but a thread is still sending for them
+        self._leaving: dict[
+            str, Outbox
+            # No longer wanted, but a thread is still sending for them
+        ] = {}
 
     def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
-        """Have exactly these sinks, each on its terms. One that was there before goes on with what waits for it.
+        """Have exactly these sinks, each on its terms. One that was there before goes on with what
+        waits for it.
 
         Nothing is changed if the terms of one of them, or its outbox, cannot be had.
         """
         wanted = {sink.name: (sink, terms_of(sink.name)) for sink in sinks}
         new = {
-            name: self._outbox(*both) for name, both in wanted.items() if name not in self.outboxes and name not in self._leaving
+            name: self._outbox(*both)
+            for name, both in wanted.items()
+            if name not in self.outboxes and name not in self._leaving
         }
         for name in [name for name in self.outboxes if name not in wanted]:
             self._drains.pop(name).cancel()
@@ -72,21 +83,27 @@ class Mailroom:
             else:
                 self._close(name, outbox)
         for name, (sink, terms) in wanted.items():
-            if name in self._leaving:  # it has not stopped yet
+            # It has not stopped yet
+            if name in self._leaving:
                 self.outboxes[name] = outbox = self._leaving.pop(name)
-                outbox.behind = self._rereadable  # nothing was posted to it meanwhile
+                # Nothing was posted to it meanwhile
+                outbox.behind = self._rereadable
                 self._begin_drain(name, outbox)
             if name in self.outboxes:
                 self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
             self.outboxes[name] = outbox = new[name]
-            # what was read before it came is in the ring, and nothing more may come that would show it missing
+            # what was read before it came is in the ring, and nothing more may come that would show
+            # it missing
             outbox.behind = self._is_arranged and self._rereadable and sink.keeps_position
             self._begin_drain(name, outbox)
         self._is_arranged = True
 
     def _leave(self, name: str, outbox: Outbox) -> None:
-        """Close a sink that is no longer wanted, once its thread is done; what that has sent counts."""
+        """Close a sink that is no longer wanted, once its thread is done.
+
+        What that has sent counts.
+        """
         if self._leaving.get(name) is outbox:
             self._moved()
             del self._leaving[name]
@@ -137,7 +154,10 @@ class Mailroom:
 
     @property
     def wanted_again(self) -> int | None:
-        """The sequence number from which on the ring should be read anew now; ``None`` if it need not be."""
+        """The sequence number from which on the ring should be read anew now.
+
+        ``None`` if it need not be.
+        """
         wanted = [outbox.expected for outbox in self.outboxes.values()]
         return min((seq for seq in wanted if seq is not None), default=None)
 
@@ -154,24 +174,37 @@ class Mailroom:
 
     @property
     def first_owed(self) -> int:
-        """The first sequence number that any sink still wants; 0 if one of them wants everything."""
+        """The first sequence number that any sink still wants.
+
+        0 if one of them wants everything.
+        """
         return min((outbox.next_seq or 0 for outbox in self.outboxes.values()), default=0)
 
     @property
     def positions(self) -> dict[str, int]:
         """The next sequence number of each sink that keeps one."""
         boxes = (self._leaving | self.outboxes).items() if self._leaving else self.outboxes.items()
-        return {name: box.next_seq for name, box in boxes if box.sink.keeps_position and box.next_seq is not None}
+        return {
+            name: box.next_seq
+            for name, box in boxes
+            if box.sink.keeps_position and box.next_seq is not None
+        }
 
     @property
     def ahead(self) -> dict[str, tuple[int, ...]]:
         """The numbers beyond its position that each sink has had, for those that have had any."""
         boxes = self._leaving | self.outboxes
-        return {name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead}
+        return {
+            name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead
+        }
 
     def tells_apart(self, seq: int, other: int) -> bool:
-        """Whether some sink has had one of two numbers and not the other, so that they cannot go to all as one line."""
-        return any(outbox.has_had(seq) != outbox.has_had(other) for outbox in self.outboxes.values())
+        """Whether some sink has had one of two numbers and not the other, so that they cannot go to
+        all as one line.
+        """
+        return any(
+            outbox.has_had(seq) != outbox.has_had(other) for outbox in self.outboxes.values()
+        )
 
     @property
     def busy(self) -> bool:
@@ -188,7 +221,10 @@ class Mailroom:
         for task in self._drains.values():
             task.cancel()
         loop = asyncio.get_running_loop()
-        emptying = [loop.create_task(self._jobs.keep(f"sink {name}", outbox.empty)) for name, outbox in self.outboxes.items()]
+        emptying = [
+            loop.create_task(self._jobs.keep(f"sink {name}", outbox.empty))
+            for name, outbox in self.outboxes.items()
+        ]
         if not emptying:
             return
         _, unfinished = await asyncio.wait(emptying, timeout=limit_s)
@@ -203,6 +239,11 @@ class Mailroom:
         for name, outbox in self.outboxes.items():
             unsent = outbox.close()
             if unsent:
-                logger.error("%s: entries never sent: %d (%s)", name, unsent, outbox.last_error or "it was full")
+                logger.error(
+                    "%s: entries never sent: %d (%s)",
+                    name,
+                    unsent,
+                    outbox.last_error or "it was full",
+                )
             left += unsent
         return left

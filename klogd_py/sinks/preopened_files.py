@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Log files that root opens before it goes on as somebody else, who may not open them.
 
-Only files in root's own directories: what lies elsewhere is left for the user to open. A file that was moved or removed is let
-go of, since nobody can tell any more what has its name.
+Only files in root's own directories: what lies elsewhere is left for the user to open. A file that
+was moved or removed is let go of, since nobody can tell any more what has its name.
 
-Source of truth: proc(5) for /proc/self/fd, whose links name an open file by its present path without any permission for it.
+Source of truth: proc(5) for /proc/self/fd, whose links name an open file by its present path
+without any permission for it.
 """
 
 import os
@@ -17,11 +19,18 @@ class HeldFiles:
     """Open files by their path. Mutable."""
 
     def __init__(self) -> None:
-        self._files: dict[Path, tuple[int, str]] = {}  # the descriptor, and what the kernel called the file when it was opened
-        self.lost: set[Path] = set()  # what was moved or removed since
+        self._files: dict[
+            Path, tuple[int, str]
+            # The descriptor, and what the kernel called the file when it was opened
+        ] = {}
+        # What was moved or removed since
+        self.lost: set[Path] = set()
 
     def open(self, path: Path, flags: int, mode: int, owner: tuple[int, int]) -> None:
-        """Open a file in a directory of root's own; one that has to be created is this user's and group's. Raises OSError."""
+        """Open a file in a directory of root's own.
+
+        One that has to be created is this user's and group's. Raises OSError.
+        """
         with directory_of(path, follow=True) as directory:
             if directory.is_shared:
                 return
@@ -52,7 +61,10 @@ class HeldFiles:
 
 
 def _readable(descriptor: int, flags: int) -> int:
-    """The same file, open for reading as well: whoever appends to it looks whether its last line is whole."""
+    """The same file, open for reading as well.
+
+    Whoever appends to it looks whether its last line is whole.
+    """
     both = flags & ~(os.O_WRONLY | os.O_CREAT) | os.O_RDWR | os.O_CLOEXEC
     try:
         return os.open(f"/proc/self/fd/{descriptor}", both)
@@ -61,5 +73,8 @@ def _readable(descriptor: int, flags: int) -> int:
 
 
 def _called(descriptor: int) -> str:
-    """The path by which the kernel knows an open file; one that was removed has a mark behind it."""
+    """The path by which the kernel knows an open file.
+
+    One that was removed has a mark behind it.
+    """
     return os.readlink(f"/proc/self/fd/{descriptor}")

@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The bounded queue before one sink: retry, back-off, and what becomes of records that do not fit.
 
-Entries leave in the order in which they came. While the sink takes them at once nothing is queued. When it is full or
-down they wait here. What no longer fits is left in the kernel's ring, to be read anew when there is room (`behind`), or is
-dropped, counted, and announced by a Gap entry at the place where it is missing; errors and worse are never dropped. The
-position moves only when the sink has accepted.
+Entries leave in the order in which they came. While the sink takes them at once nothing is queued.
+When it is full or down they wait here. What no longer fits is left in the kernel's ring, to be read
+anew when there is room (`behind`), or is dropped, counted, and announced by a Gap entry at the
+place where it is missing; errors and worse are never dropped. The position moves only when the sink
+has accepted.
 """
 
 import asyncio
@@ -32,8 +34,10 @@ logger = logging.getLogger(__name__)
 class WhenFull(Enum):
     """What becomes of records when no more fit before a sink."""
 
-    WAIT = "wait"  # they stay where they are: in the kernel's ring, in the pipe that is read
-    DROP = "drop"  # the newest are dropped, counted and announced
+    # They stay where they are: in the kernel's ring, in the pipe that is read
+    WAIT = "wait"
+    # The newest are dropped, counted and announced
+    DROP = "drop"
 
 
 class _Fate(Enum):
@@ -62,23 +66,36 @@ class Outbox:
         courier: Courier | None = None,
         ahead: Collection[int] = (),
     ) -> None:
-        """``next_seq`` is the first sequence number that the sink has not had yet; ``cause`` why it may be missing by now.
+        """``next_seq`` is the first sequence number that the sink has not had yet; ``cause`` why it
+        may be missing by now.
 
-        ``ahead`` are numbers beyond ``next_seq`` that it has had: they went with a record before, whose line they continue.
-        ``rereadable`` says that the source can go back, so that an outbox without room may fall `behind`; where it cannot,
-        whoever posts waits while the outbox is `crowded`. ``moved`` is called when a waiting chunk was accepted.
+        ``ahead`` are numbers beyond ``next_seq`` that it has had: they went with a record before,
+        whose line they continue. ``rereadable`` says that the source can go back, so that an outbox
+        without room may fall `behind`; where it cannot, whoever posts waits while the outbox is
+        `crowded`. ``moved`` is called when a waiting chunk was accepted.
         """
         self.sink = sink
         self.delivered = 0
         self.lost = 0
-        self.last_error = ""  # empty while the sink is well
-        self.last_failure = ""  # the same, but kept when it is back
-        self.failed_us = 0  # when it last failed, since the Unix epoch
+        # Empty while the sink is well
+        self.last_error = ""
+        # The same, but kept when it is back
+        self.last_failure = ""
+        # When it last failed, since the Unix epoch
+        self.failed_us = 0
         self.failures = 0
         self.next_seq = next_seq
-        self.gone = False  # the sink will never take anything again
-        self.behind = False  # what comes is not kept: the ring is to be read anew from `expected` on
-        self._account = Account(announce, next_seq, cause, ahead) if rereadable or next_seq is not None else None
+        # The sink will never take anything again
+        self.gone = False
+        self.behind = (
+            # What comes is not kept: the ring is to be read anew from `expected` on
+            False
+        )
+        self._account = (
+            Account(announce, next_seq, cause, ahead)
+            if rereadable or next_seq is not None
+            else None
+        )
         self._rereadable = rereadable
         self._limit_bytes = limit_bytes
         self._when_full = when_full
@@ -86,18 +103,26 @@ class Outbox:
         self._moved = moved
         self._queue = Backlog()
         self._dropped = Dropped()
-        self._joined = False  # whether records may have parts
-        self._ahead = set(ahead)  # numbers that were accepted before those that come before them
+        # Whether records may have parts
+        self._joined = False
+        # Numbers that were accepted before those that come before them
+        self._ahead = set(ahead)
         self._pause_s = SHORTEST_PAUSE_S
         self._waiting = asyncio.Event()
         self._jobs = jobs or Jobs()
         self._job = f"sink {sink.name}"
         self.courier = courier or Courier(self._job)
-        self._again_s = 0.0  # not before this time of the loop is the ring read anew
-        self._patience_s = SHORTEST_PAUSE_S  # grows with each unexpected error
+        # Not before this time of the loop is the ring read anew
+        self._again_s = 0.0
+        # Grows with each unexpected error
+        self._patience_s = SHORTEST_PAUSE_S
         self._sending: asyncio.Task[bool] | None = None
-        self._awaited: tuple[int, asyncio.Event] | None = None  # the socket that is to have room
-        self._replacement: Sink | None = None  # of a sink that has begun a line which only it can end
+        # The socket that is to have room
+        self._awaited: tuple[int, asyncio.Event] | None = None
+        self._replacement: Sink | None = (
+            # Of a sink that has begun a line which only it can end
+            None
+        )
 
     @property
     def queued(self) -> int:
@@ -122,14 +147,21 @@ class Outbox:
 
     @property
     def crowded(self) -> bool:
-        """Whether so much waits that no more should come just now, from a source that cannot go back."""
+        """Whether so much waits that no more should come just now, from a source that cannot go
+        back.
+        """
         if self._rereadable:
             return False
-        return self._queue.bytes > (self._limit_bytes // 2 if self._when_full is WhenFull.WAIT else 2 * self._limit_bytes)
+        return self._queue.bytes > (
+            self._limit_bytes // 2 if self._when_full is WhenFull.WAIT else 2 * self._limit_bytes
+        )
 
     @property
     def expected(self) -> int | None:
-        """The sequence number from which on the ring should be read anew; ``None`` if it need not be, or not yet."""
+        """The sequence number from which on the ring should be read anew.
+
+        ``None`` if it need not be, or not yet.
+        """
         if not self.behind or self._account is None or self._queue.bytes > self._limit_bytes // 2:
             return None
         if self._again_s and asyncio.get_running_loop().time() < self._again_s:
@@ -160,10 +192,11 @@ class Outbox:
         self.behind = False
 
     def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
-        """Hand over a batch: sent at once if nothing waits and the sink does not block, queued otherwise.
+        """Hand over a batch: sent at once if nothing waits and the sink does not block, queued
+        otherwise.
 
-        ``joined`` says that some of the records may have `parts`. Raises nothing: what is neither sent nor kept because of an
-        unexpected error is read anew.
+        ``joined`` says that some of the records may have `parts`. Raises nothing: what is neither
+        sent nor kept because of an unexpected error is read anew.
         """
         expected = self._account.expected if self._account is not None else None
         before = self.delivered + len(self._queue)
@@ -188,7 +221,10 @@ class Outbox:
             self._waiting.set()
 
     async def drain(self) -> None:
-        """Send what waits, for ever: as soon as there is room, and ever more seldom while the sink is down."""
+        """Send what waits, for ever.
+
+        As soon as there is room, and ever more seldom while the sink is down.
+        """
         flushed = True
         while True:
             await self._waiting.wait()
@@ -205,7 +241,8 @@ class Outbox:
     async def flush(self) -> bool:
         """Send what waits until it is all gone or the sink refuses; returns whether all is gone.
 
-        A chunk that is on its way in a thread is waited for, whoever sent it, and counted even if this call is cancelled.
+        A chunk that is on its way in a thread is waited for, whoever sent it, and counted even if
+        this call is cancelled.
         """
         while self._queue:
             if self._sending is None or self._sending.done():
@@ -222,14 +259,18 @@ class Outbox:
             await (asyncio.sleep(SHORTEST_PAUSE_S) if self.last_error else self._room())
 
     def replace_sink(self, sink: Sink, limit_bytes: int, when_full: WhenFull) -> None:
-        """Go on with the same sink opened anew, perhaps with other settings; a line that it has begun it ends before."""
+        """Go on with the same sink opened anew, perhaps with other settings.
+
+        A line that it has begun it ends before.
+        """
         if self._replacement is not None:
             self._jobs.value(self._job, self._replacement.close, None)
         self._replacement = sink
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._pause_s = SHORTEST_PAUSE_S
-        if not self.is_sending:  # a thread is writing, and takes it itself before its next chunk
+        # A thread is writing, and takes it itself before its next chunk
+        if not self.is_sending:
             self._take_replacement()
 
     def _take_replacement(self) -> None:
@@ -250,7 +291,10 @@ class Outbox:
         return len(self._queue) + self._dropped.count
 
     async def _send_chunk(self) -> bool:
-        """Send the head of the queue; returns whether the sink took all of it. An unexpected error is retried."""
+        """Send the head of the queue; returns whether the sink took all of it.
+
+        An unexpected error is retried.
+        """
         try:
             return await self._sent_chunk()
         except Exception as error:
@@ -281,7 +325,10 @@ class Outbox:
         return self._settle(entries, attempt(self.sink, entries, self._tell)) if entries else 0
 
     def _settle(self, entries: Sequence[Entry], outcome: "tuple[int, SinkDown | None]") -> int:
-        """Keep position, counts and the operator up to date with what a sink took; returns how much that is."""
+        """Keep position, counts and the operator up to date with what a sink took.
+
+        Returns how much that is.
+        """
         accepted, error = outcome
         if isinstance(error, SinkGone):
             self.gone = True
@@ -297,7 +344,9 @@ class Outbox:
                 self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
             self._fail(str(error))
         elif self.last_error and accepted:
-            logger.warning("%s is back; records lost in between: %d", self.sink.name, self._dropped.tell())
+            logger.warning(
+                "%s is back; records lost in between: %d", self.sink.name, self._dropped.tell()
+            )
             self.last_error = ""
             self._pause_s = SHORTEST_PAUSE_S
         self.delivered += accepted
@@ -316,11 +365,14 @@ class Outbox:
         self._pause_s = max(self._pause_s, self._patience_s)
         self._again_s = asyncio.get_running_loop().time() + self._patience_s
 
-    def _recover(self, entries: Sequence[Entry], expected: int | None, before: int, error: Exception) -> None:
+    def _recover(
+        self, entries: Sequence[Entry], expected: int | None, before: int, error: Exception
+    ) -> None:
         """Have a batch that was given up half-way come to its end.
 
-        ``expected`` is the number that the account wanted before it, ``before`` how many entries had been sent or waited.
-        What of the batch is neither sent nor waits, nor was dropped, is read anew; what cannot be waits.
+        ``expected`` is the number that the account wanted before it, ``before`` how many entries
+        had been sent or waited. What of the batch is neither sent nor waits, nor was dropped, is
+        read anew; what cannot be waits.
         """
         self._unforeseen(error)
         if self._account is None or not self._rereadable:
@@ -332,7 +384,12 @@ class Outbox:
         last = next((span[1] + 1 for span in ends if span is not None), None)
         begins = (numbers_of(entry) for entry in entries)
         first = next((span[0] for span in begins if span is not None), 0)
-        known = (expected if expected is not None else first, self.next_seq, self._dropped.end_seq, last)
+        known = (
+            expected if expected is not None else first,
+            self.next_seq,
+            self._dropped.end_seq,
+            last,
+        )
         self.behind = True
         again = max(seq for seq in known if seq is not None)
         self._account.go_back(again, self._ahead | self._queue.parts)
@@ -355,7 +412,10 @@ class Outbox:
                 break
 
     async def _room(self) -> None:
-        """Wait until the sink may take something: until its socket can be written to, or for a short while."""
+        """Wait until the sink may take something.
+
+        Until its socket can be written to, or for a short while.
+        """
         descriptor = self.sink.fileno()
         if descriptor < 0:
             await asyncio.sleep(SHORTEST_PAUSE_S)
@@ -367,7 +427,10 @@ class Outbox:
             loop.add_writer(descriptor, self._jobs.guarded(self._job, writable.set))
             async with asyncio.timeout(LONGEST_PAUSE_S):
                 await writable.wait()
-        except TimeoutError:  # a listener that never reads must not hold up the other sinks: it counts as down
+        except (
+            TimeoutError
+            # A listener that never reads must not hold up the other sinks: it counts as down
+        ):
             if not self.last_error:
                 logger.warning("%s takes nothing, retrying", self.sink.name)
                 self._fail("the listener does not read")
@@ -375,7 +438,10 @@ class Outbox:
             self._wait_no_more()
 
     def _wait_no_more(self) -> None:
-        """Have the loop forget the socket that is waited for: once it is closed, its number may be another's."""
+        """Have the loop forget the socket that is waited for.
+
+        Once it is closed, its number may be another's.
+        """
         if self._awaited is not None:
             descriptor, writable = self._awaited
             self._awaited = None
@@ -387,7 +453,10 @@ class Outbox:
         fate = _Fate.KEPT
         for place in range(sent, len(entries)):
             entry = entries[place]
-            if place and entries[place - 1].record is entry.record:  # the second line of a record shares the first one's fate
+            if (
+                place and entries[place - 1].record is entry.record
+                # The second line of a record shares the first one's fate
+            ):
                 if fate is _Fate.KEPT:
                     self._queue.append(entry)
                 continue
@@ -406,18 +475,27 @@ class Outbox:
     def _fate_of(self, entry: Entry) -> _Fate:
         size = size_of(entry)
         fits = not self._dropped.is_going_on and self._queue.bytes + size <= self._limit_bytes
-        if fits or not self._queue:  # the sink may have begun to write what comes first, so that is kept whatever its size
+        if (
+            fits or not self._queue
+            # The sink may have begun to write what comes first, so that is kept whatever its size
+        ):
             return _Fate.KEPT
         if self._when_full is WhenFull.DROP and not _must_stay(entry):
             return _Fate.DROPPED
         # What has no number could not be read anew; a Gap is small. Both may exceed the limit.
         if not self._rereadable or entry.record.seq is None:
             return _Fate.KEPT
-        leaves = self._when_full is WhenFull.WAIT or self._queue.bytes + size > 2 * self._limit_bytes
+        leaves = (
+            self._when_full is WhenFull.WAIT or self._queue.bytes + size > 2 * self._limit_bytes
+        )
         return _Fate.LEFT if leaves else _Fate.KEPT
 
     def _fall_behind(self, first: Entry) -> None:
-        """Keep no more: the ring holds this entry and what comes after it, but for what has gone with lines before it."""
+        """Keep no more.
+
+        The ring holds this entry and what comes after it, but for what has gone with lines before
+        it.
+        """
         assert self._account is not None
         assert first.record.seq is not None
         self._end_run()
@@ -425,7 +503,9 @@ class Outbox:
         self._account.go_back(first.record.seq, self._ahead | self._queue.parts)
 
     def _end_run(self) -> None:
-        """Put the announcement of what was dropped behind what waits, since something follows that was not."""
+        """Put the announcement of what was dropped behind what waits, since something follows that
+        was not.
+        """
         for gap in self._dropped.end_run():
             self._queue.append(self._announce(gap))
 
@@ -438,7 +518,14 @@ class Outbox:
 
 
 def _must_stay(entry: Entry) -> bool:
-    """Whether an entry may not be dropped: an error or worse, or a line whose parts lie among what comes after it."""
+    """Whether an entry may not be dropped.
+
+    An error or worse, or a line whose parts lie among what comes after it.
+    """
     if entry.record.parts:
         return True
-    return entry.gap is None and entry.record.prefix is not None and entry.record.severity <= Severity.ERR
+    return (
+        entry.gap is None
+        and entry.record.prefix is not None
+        and entry.record.severity <= Severity.ERR
+    )

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which entries of a batch are new to a sink, and which sequence numbers has nobody told it of?
 
-A sink gets every number once: as a record, with a record whose line it continues, or within a Gap. The same records may come
-again, after a restart or because the ring is read anew for a sink that fell behind, and they are left out; a number that never
-came is announced. What goes with a record goes ahead of the numbers in between, so a Gap is split around it.
+A sink gets every number once: as a record, with a record whose line it continues, or within a Gap.
+The same records may come again, after a restart or because the ring is read anew for a sink that
+fell behind, and they are left out; a number that never came is announced. What goes with a record
+goes ahead of the numbers in between, so a Gap is split around it.
 """
 
 from collections import Counter
@@ -14,28 +16,45 @@ from klogd_py.record.types import Cause, Entry, Gap
 class Account:
     """What one sink has been handed so far. Mutable.
 
-    ``expected`` is the number that comes next; ``None`` until the first one, for a sink that begins wherever the stream is.
+    ``expected`` is the number that comes next; ``None`` until the first one, for a sink that begins
+    wherever the stream is.
     """
 
-    def __init__(self, announce: Callable[[Gap], Entry], expected: int | None, cause: Cause, ahead: Iterable[int] = ()) -> None:
-        """``cause`` is why numbers from ``expected`` on may be missing before the first record that comes.
+    def __init__(
+        self,
+        announce: Callable[[Gap], Entry],
+        expected: int | None,
+        cause: Cause,
+        ahead: Iterable[int] = (),
+    ) -> None:
+        """``cause`` is why numbers from ``expected`` on may be missing before the first record that
+        comes.
 
         ``ahead`` are numbers beyond ``expected`` that the sink has had already.
         """
         self.expected = expected
-        self.missed: Counter[Cause] = Counter()  # records that this sink alone was told to be missing
+        self.missed: Counter[Cause] = (
+            Counter()
+            # Records that this sink alone was told to be missing
+        )
         self._announce = announce
         self._cause = cause
-        self._skipping = bool(expected)  # what has no number and comes first was there before
-        self._last_seq: int | None = None  # of the record before, within a batch
-        self._ahead = set(ahead)  # numbers to come that have gone with a record before them
+        # What has no number and comes first was there before
+        self._skipping = bool(expected)
+        # Of the record before, within a batch
+        self._last_seq: int | None = None
+        # Numbers to come that have gone with a record before them
+        self._ahead = set(ahead)
 
     def has_had(self, seq: int) -> bool:
         """Whether the sink has been handed this number, as a record or within a Gap."""
         return self.expected is not None and (seq < self.expected or seq in self._ahead)
 
     def go_back(self, seq: int, ahead: Iterable[int] = ()) -> None:
-        """Expect this number again: of what came after it only ``ahead`` has been kept, and the ring is read anew."""
+        """Expect this number again.
+
+        Of what came after it only ``ahead`` has been kept, and the ring is read anew.
+        """
         self.expected = seq
         self._ahead = {number for number in ahead if number > seq}
         self._cause = Cause.OVERRUN
@@ -50,7 +69,13 @@ class Account:
             return entries
         first, last = entries[0].record.seq, entries[-1].record.seq
         is_plain = not joined and not self._ahead
-        if is_plain and first is not None and first == self.expected and last is not None and last - first == len(entries) - 1:
+        if (
+            is_plain
+            and first is not None
+            and first == self.expected
+            and last is not None
+            and last - first == len(entries) - 1
+        ):
             self.expected = last + 1
             self._skipping = False
             self._cause = Cause.OVERRUN
@@ -60,7 +85,10 @@ class Account:
 
     def _one(self, entry: Entry) -> list[Entry]:
         span = numbers_of(entry)
-        if span is None or span[0] == self._last_seq:  # without a number, or a second line: as the entry before it
+        if (
+            span is None or span[0] == self._last_seq
+            # Without a number, or a second line: as the entry before it
+        ):
             return [] if self._skipping else [entry]
         self._last_seq = entry.record.seq
         first, last = span
@@ -78,7 +106,11 @@ class Account:
             told.append(entry)
         else:
             own = Gap(max(first, self.expected), last, entry.gap.cause, entry.gap.note)
-            told += [entry] if own == entry.gap and not self._ahead else map(self._announce, around(own, self._ahead))
+            told += (
+                [entry]
+                if own == entry.gap and not self._ahead
+                else map(self._announce, around(own, self._ahead))
+            )
         self._ahead.update(entry.record.parts)
         self._cause = Cause.OVERRUN
         self.expected, self._ahead = passed(last + 1, self._ahead)

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""Kernel messages from a file or a pipe instead of the running kernel.
 
-The forms: ``kmsg`` (raw /dev/kmsg records, each with its dictionary lines), ``dmesg``, ``klogd`` (``<N>`` in front) and
-``syslog``; ``auto`` decides by the first line. A record ends with its line feed, or where the input ends. One that is longer
-than LONGEST_BYTES is given in parts, each marked as cut but the last, so that memory and time have a bound.
+The forms: ``kmsg`` (raw /dev/kmsg records, each with its dictionary lines), ``dmesg``, ``klogd``
+(``<N>`` in front) and ``syslog``; ``auto`` decides by the first line. A record ends with its line
+feed, or where the input ends. One that is longer than LONGEST_BYTES is given in parts, each marked
+as cut but the last, so that memory and time have a bound.
 """
 
 import os
@@ -20,16 +22,24 @@ from klogd_py.sources.kmsg_device import SourceUnavailable
 
 FORMS = ("auto", "kmsg", "dmesg", "klogd", "syslog")
 CHUNK_BYTES = 1 << 18
-LONGEST_BYTES = 1 << 16  # no kernel writes a longer record; what is longer is given in parts
-REST_S = 0.02  # what belongs to a record comes sooner than this, or never
-LONGEST_REST_S = 0.1  # so long at most for all that comes meanwhile: nothing else happens in that time
+# No kernel writes a longer record; what is longer is given in parts
+LONGEST_BYTES = 1 << 16
+# What belongs to a record comes sooner than this, or never
+REST_S = 0.02
+LONGEST_REST_S = (
+    # So long at most for all that comes meanwhile: nothing else happens in that time
+    0.1
+)
 
 # Anchored, so that where no line feed comes it is not looked for from every byte on.
 _WHOLE_RECORD = re.compile(rb"^[^\n]*\n(?: [^\n]*\n)*", re.MULTILINE)
 
 
 def is_readable(descriptor: int, wait_s: float) -> bool:
-    """Whether something can be read within a time, were it the end; select(2) knows no descriptor above 1023."""
+    """Whether something can be read within a time, were it the end.
+
+    Select(2) knows no descriptor above 1023.
+    """
     asked = select.poll()
     asked.register(descriptor, select.POLLIN)
     return bool(asked.poll(wait_s * 1000))
@@ -39,7 +49,12 @@ class Replay:
     """The records of one open file or pipe, in order."""
 
     def __init__(
-        self, descriptor: int, name: str, form: str = "auto", year: int | None = None, longest_bytes: int = LONGEST_BYTES
+        self,
+        descriptor: int,
+        name: str,
+        form: str = "auto",
+        year: int | None = None,
+        longest_bytes: int = LONGEST_BYTES,
     ) -> None:
         """``year`` is what stamps that name none are taken for; the current one by default.
 
@@ -52,8 +67,12 @@ class Replay:
         self._descriptor = descriptor
         self._form = form
         self._syslog = text_formats.syslog_in_year(datetime.now().year if year is None else year)
-        self._tail = b""  # the beginning of a record
-        self._is_amid = False  # what comes goes on with a record that is too long and was given in part
+        # The beginning of a record
+        self._tail = b""
+        self._is_amid = (
+            # What comes goes on with a record that is too long and was given in part
+            False
+        )
 
     def fileno(self) -> int:
         """The descriptor of the input."""
@@ -62,10 +81,15 @@ class Replay:
     def read_batch(self) -> list[Record | Gap]:
         """The records of the next chunk; empty when the input has nothing just now or has ended."""
         if not is_readable(self._descriptor, 0):
-            return []  # standard input is shared: making it non-blocking would be felt by others
+            # Standard input is shared: making it non-blocking would be felt by others
+            return []
         raw = self._read()
         until_s = time.monotonic() + LONGEST_REST_S
-        while self._may_go_on(raw) and time.monotonic() < until_s and is_readable(self._descriptor, REST_S):
+        while (
+            self._may_go_on(raw)
+            and time.monotonic() < until_s
+            and is_readable(self._descriptor, REST_S)
+        ):
             raw += self._read()
         return self._records(raw)
 
@@ -89,22 +113,40 @@ class Replay:
         return raw
 
     def _may_go_on(self, raw: bytes) -> bool:
-        """Whether dictionary lines of the last record may still come: a pipe can part them from it."""
-        return self._form in ("auto", "kmsg") and raw.endswith(b"\n") and not self.exhausted and len(raw) < CHUNK_BYTES
+        """Whether dictionary lines of the last record may still come.
+
+        A pipe can part them from it.
+        """
+        return (
+            self._form in ("auto", "kmsg")
+            and raw.endswith(b"\n")
+            and not self.exhausted
+            and len(raw) < CHUNK_BYTES
+        )
 
     def _records(self, raw: bytes) -> list[Record | Gap]:
-        """The records that are whole by now; of one that is too long for that, what there is of it, in parts."""
+        """The records that are whole by now.
+
+        Of one that is too long for that, what there is of it, in parts.
+        """
         data = self._tail + raw
         self._tail = b""
         if self._form == "auto" and data:
             if b"\n" not in data and len(data) <= self._longest_bytes and not self.exhausted:
-                self._tail = data  # half a line does not tell
+                # Half a line does not tell
+                self._tail = data
                 return []
             first = data.lstrip(b"\n")[: self._longest_bytes + 1].partition(b"\n")[0]
             self._form = text_formats.form_of(first.decode("utf-8", "surrogateescape"))
         pieces, rest = self._cut(data)
-        if self._form == "kmsg" and len(raw) >= CHUNK_BYTES and pieces and len(pieces[-1]) + len(rest) <= self._longest_bytes:
-            rest = pieces.pop() + rest  # its dictionary lines may be in the next chunk
+        if (
+            self._form == "kmsg"
+            and len(raw) >= CHUNK_BYTES
+            and pieces
+            and len(pieces[-1]) + len(rest) <= self._longest_bytes
+        ):
+            # Its dictionary lines may be in the next chunk
+            rest = pieces.pop() + rest
         if rest and self.exhausted:
             pieces.append(rest)
             rest = b""
@@ -115,41 +157,66 @@ class Replay:
         return records
 
     def _cut(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """The pieces that are whole, one for each record, and what stands behind the last line feed."""
+        """The pieces that are whole, one for each record, and what stands behind the last line
+        feed.
+        """
         end = data.rfind(b"\n") + 1
         if self._form == "kmsg":
             return _WHOLE_RECORD.findall(data[:end]), data[end:]
         return data[:end].split(b"\n")[:-1], data[end:]
 
     def _of_pieces(self, pieces: list[bytes]) -> list[Record | Gap]:
-        """The records of pieces that are whole, but for the first, which may be the end of one that is too long."""
+        """The records of pieces that are whole, but for the first, which may be the end of one that
+        is too long.
+        """
         if not self._is_amid and max(map(len, pieces), default=0) <= self._longest_bytes:
-            return [*kmsg_format.parse_all(pieces)] if self._form == "kmsg" else [self._parsed(piece) for piece in pieces]
+            return (
+                [*kmsg_format.parse_all(pieces)]
+                if self._form == "kmsg"
+                else [self._parsed(piece) for piece in pieces]
+            )
         return [record for piece in pieces for record in self._in_parts(piece, is_whole=True)]
 
     def _in_parts(self, piece: bytes, is_whole: bool) -> list[Record | Gap]:
-        """A record that may be too long in parts: the first as it reads, the others as they are; all but the last are cut."""
+        """A record that may be too long in parts: the first as it reads, the others as they are.
+
+        All but the last are cut.
+        """
         records: list[Record | Gap] = []
         if self._is_amid and not piece.strip(b"\n"):
-            self._is_amid = False  # it ended where the last part did
+            # It ended where the last part did
+            self._is_amid = False
             return records
-        for start in range(0, len(piece) or 1, self._longest_bytes):  # an empty line is a record, too
+        for start in range(
+            0,
+            len(piece) or 1,
+            self._longest_bytes,
+            # An empty line is a record, too
+        ):
             part = piece[start : start + self._longest_bytes]
             is_cut = not is_whole or start + self._longest_bytes < len(piece)
             if self._is_amid:
                 records.append(kmsg_format.unparsed(part, is_cut))
             else:
                 record = self._parsed(part)
-                records.append(msgspec.structs.replace(record, truncated=is_cut or record.truncated))
+                records.append(
+                    msgspec.structs.replace(record, truncated=is_cut or record.truncated)
+                )
             self._is_amid = True
         self._is_amid = not is_whole
         return records
 
     def _parsed(self, piece: bytes) -> Record:
-        """One record; what has been read cannot be read again, so it is delivered raw for whatever reason it makes no sense."""
+        """One record.
+
+        What has been read cannot be read again, so it is delivered raw for whatever reason it makes
+        no sense.
+        """
         if self._form == "kmsg":
             return kmsg_format.parse_surely(piece)
-        parse = {"dmesg": text_formats.dmesg, "klogd": text_formats.klogd, "syslog": self._syslog}[self._form]
+        parse = {"dmesg": text_formats.dmesg, "klogd": text_formats.klogd, "syslog": self._syslog}[
+            self._form
+        ]
         line = piece.decode("utf-8", "surrogateescape")
         try:
             return parse(line)

@@ -1,10 +1,14 @@
-"""Where do the running kernel's messages come from? The only module that touches /dev/kmsg; `text_device` has the others.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where do the running kernel's messages come from? The only module that touches /dev/kmsg;
+`text_device` has the others.
 
-Three interfaces, tried in this order: /dev/kmsg (one record per read, losses visible), /proc/kmsg and syslog(2) (text,
-one queue shared by all readers, losses invisible). Reading drains what is there, in batches; nothing else is done in
-between, since the kernel's ring overruns a reader who dawdles.
+Three interfaces, tried in this order: /dev/kmsg (one record per read, losses visible), /proc/kmsg
+and syslog(2) (text, one queue shared by all readers, losses invisible). Reading drains what is
+there, in batches; nothing else is done in between, since the kernel's ring overruns a reader who
+dawdles.
 
-Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``devkmsg_read``; proc(5); syslog(2).
+Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c ``devkmsg_read``;
+proc(5); syslog(2).
 """
 
 import asyncio
@@ -24,7 +28,8 @@ from klogd_py.sources import kmsg_format
 from klogd_py.sources.proc_kmsg import PROC_KMSG, SYSCALL, ProcKmsg, SyslogCall, try_syscall
 
 BATCH_RECORDS = 1024
-POLL_S = 0.1  # for syslog(2), which cannot be waited for
+# For syslog(2), which cannot be waited for
+POLL_S = 0.1
 KMSG = Path("/dev/kmsg")
 _KMSG_NUMBER = os.makedev(1, 11)
 
@@ -40,11 +45,16 @@ class Source(Protocol):
     """Anything that records are read from."""
 
     name: str
-    exhausted: bool  # no more records will ever come
-    remark: str  # something the operator should hear of once; empty most of the time
+    # No more records will ever come
+    exhausted: bool
+    # Something the operator should hear of once; empty most of the time
+    remark: str
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when records are there; -1 if there is none to wait for."""
+        """The descriptor that becomes readable when records are there.
+
+        -1 if there is none to wait for.
+        """
 
     def read_batch(self) -> list[Record | Gap]:
         """All records that are there now, up to a bound; empty if none."""
@@ -53,7 +63,10 @@ class Source(Protocol):
         """What has been taken, but not been given, for the end; usually nothing."""
 
     def rewind(self, seq: int) -> bool:
-        """Have the next batch begin at this number, or at the oldest that is still there; false if there is no going back."""
+        """Have the next batch begin at this number, or at the oldest that is still there.
+
+        False if there is no going back.
+        """
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -73,11 +86,17 @@ class Taken(Struct):
 class KmsgDevice:
     """/dev/kmsg from its oldest record on, with a Gap wherever records are missing.
 
-    ``read`` and ``to_oldest`` are the seams for a device with a smaller world: the first takes a descriptor and a length
-    like os.read, the second goes back to the oldest record.
+    ``read`` and ``to_oldest`` are the seams for a device with a smaller world: the first takes a
+    descriptor and a length like os.read, the second goes back to the oldest record.
     """
 
-    def __init__(self, descriptor: int, name: str = str(KMSG), read: Read = os.read, to_oldest: ToOldest = _to_oldest) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        name: str = str(KMSG),
+        read: Read = os.read,
+        to_oldest: ToOldest = _to_oldest,
+    ) -> None:
         self.name = name
         self.exhausted = False
         self.remark = ""
@@ -85,7 +104,8 @@ class KmsgDevice:
         self._read = read
         self._to_oldest = to_oldest
         self._expected: int | None = None
-        self._events: list[Cause] = []  # since the last record that has a number
+        # Since the last record that has a number
+        self._events: list[Cause] = []
         self._skip_below = 0
         self._taken = Taken()
 
@@ -99,14 +119,23 @@ class KmsgDevice:
         return self._expected
 
     def newest(self) -> int | None:
-        """The highest sequence number in the ring, by reading through it and going back to its start."""
+        """The highest sequence number in the ring, by reading through it and going back to its
+        start.
+        """
         newest = None
         while True:
             self._drain()
             raws, self._taken = self._taken.raws, Taken()
             if not raws:
                 break
-            newest = next((record.seq for record in reversed(kmsg_format.parse_all(raws)) if record.seq is not None), newest)
+            newest = next(
+                (
+                    record.seq
+                    for record in reversed(kmsg_format.parse_all(raws))
+                    if record.seq is not None
+                ),
+                newest,
+            )
         self._to_oldest(self._descriptor)
         return newest
 
@@ -115,7 +144,10 @@ class KmsgDevice:
         self._skip_below = seq
 
     def rewind(self, seq: int) -> bool:
-        """Read the ring anew from ``seq`` on; what it no longer holds is missed by whoever wants it, not here."""
+        """Read the ring anew from ``seq`` on.
+
+        What it no longer holds is missed by whoever wants it, not here.
+        """
         try:
             self._to_oldest(self._descriptor)
         except OSError:
@@ -136,7 +168,9 @@ class KmsgDevice:
                 return batch
 
     def hoard(self) -> int:
-        """Take what the ring holds, for the next `read_batch`, which also meets what cannot be read; how many records that is."""
+        """Take what the ring holds, for the next `read_batch`, which also meets what cannot be
+        read; how many records that is.
+        """
         with contextlib.suppress(OSError):
             self._drain()
         return len(self._taken.raws)
@@ -151,7 +185,10 @@ class KmsgDevice:
         os.close(self._descriptor)
 
     def _drain(self) -> None:
-        """Take what the ring holds, until there is a batch; raises OSError only where nothing has been taken."""
+        """Take what the ring holds, until there is a batch.
+
+        Raises OSError only where nothing has been taken.
+        """
         raws, refusals = self._taken.raws, self._taken.refusals
         while len(raws) < BATCH_RECORDS:
             try:
@@ -161,7 +198,9 @@ class KmsgDevice:
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.EINVAL):
                     if raws:
-                        break  # it comes again at the next read; what has been read must not be lost with it
+                        # It comes again at the next read; what has been read must not be lost with
+                        # it
+                        break
                     raise
                 cause = Cause.OVERRUN if error.errno == errno.EPIPE else Cause.EINVAL
                 refusals.setdefault(len(raws), []).append(cause)
@@ -171,11 +210,19 @@ class KmsgDevice:
                 break
             raws.append(raw)
 
-    def _checked(self, records: list[Record], refusals: dict[int, list[Cause]]) -> list[Record | Gap]:
+    def _checked(
+        self, records: list[Record], refusals: dict[int, list[Cause]]
+    ) -> list[Record | Gap]:
         """The batch with a Gap wherever the sequence numbers leap, without what is to be skipped."""
         batch: list[Record | Gap] = []
         expected = self._expected
-        if records and not refusals and not self._events and expected is not None and expected >= self._skip_below:
+        if (
+            records
+            and not refusals
+            and not self._events
+            and expected is not None
+            and expected >= self._skip_below
+        ):
             end = expected + len(records)
             if [record.seq for record in records] == list(range(expected, end)):
                 self._expected = end
@@ -187,12 +234,17 @@ class KmsgDevice:
             seq = record.seq
             if seq is None:
                 self._events.append(Cause.UNPARSABLE)
-                if (expected or 0) >= self._skip_below:  # else it shares the fate of the record before it
+                if (
+                    expected or 0
+                    # Else it shares the fate of the record before it
+                ) >= self._skip_below:
                     batch.append(record)
                 continue
             if expected is None:
                 if seq > 0 and not self._skip_below:
-                    self.remark = f"the kernel had overwritten records 0 to {seq - 1} before this start"
+                    self.remark = (
+                        f"the kernel had overwritten records 0 to {seq - 1} before this start"
+                    )
             elif seq > expected:
                 batch += explain(expected, seq - 1, self._events)
             if self._events:
@@ -206,7 +258,10 @@ class KmsgDevice:
 
 
 def _parsed(raws: Sequence[bytes]) -> list[Record]:
-    """The records of a batch; they have left the ring, so an unexpected error in reading one must not lose the others."""
+    """The records of a batch.
+
+    They have left the ring, so an unexpected error in reading one must not lose the others.
+    """
     try:
         return kmsg_format.parse_all(raws)
     except Exception:
@@ -239,9 +294,11 @@ def open_source(choice: str, handed: Mapping[str, int] | None = None) -> Source:
 
 
 async def readable(source: Source, woken: asyncio.Event) -> None:
-    """Wait until a source has something to read, or is to be read anyhow; a regular file always has something.
+    """Wait until a source has something to read, or is to be read anyhow; a regular file always has
+    something.
 
-    ``woken`` is set when that is so. Going back in the ring wakes nobody who polls the device, so whoever does it sets it.
+    ``woken`` is set when that is so. Going back in the ring wakes nobody who polls the device, so
+    whoever does it sets it.
     """
     woken.clear()
     if source.fileno() < 0:
@@ -250,7 +307,8 @@ async def readable(source: Source, woken: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     try:
         loop.add_reader(source.fileno(), woken.set)
-    except PermissionError:  # epoll has no use for regular files
+    # Epoll has no use for regular files
+    except PermissionError:
         return
     try:
         await woken.wait()
@@ -269,7 +327,10 @@ def _open(path: Path) -> int:
 
 
 def _open_device(path: Path, handed: int | None = None) -> int:
-    """Open a kmsg device, or take the open one, if it really is one: containers put pipes and consoles in its place."""
+    """Open a kmsg device, or take the open one, if it really is one.
+
+    Containers put pipes and consoles in its place.
+    """
     if handed is None:
         descriptor = _open(path)
     else:
@@ -289,7 +350,10 @@ def _open_device(path: Path, handed: int | None = None) -> int:
 
 
 def _open_proc(path: Path) -> int:
-    """Open /proc/kmsg after making sure that it is procfs's own: containers put pipes and /dev/null over it."""
+    """Open /proc/kmsg after making sure that it is procfs's own.
+
+    Containers put pipes and /dev/null over it.
+    """
     descriptor = _open(path)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_dev != os.stat(path.parent).st_dev:
@@ -302,5 +366,7 @@ def _open_syscall() -> SyslogCall:
     try:
         try_syscall()
     except OSError as error:
-        raise SourceUnavailable(f"{SYSCALL}: {error.strerror} (needs CAP_SYSLOG or root)") from error
+        raise SourceUnavailable(
+            f"{SYSCALL}: {error.strerror} (needs CAP_SYSLOG or root)"
+        ) from error
     return SyslogCall()

@@ -1,6 +1,9 @@
-"""The kernel's messages as text: /proc/kmsg and syslog(2), for kernels and containers without a usable /dev/kmsg.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel's messages as text: /proc/kmsg and syslog(2), for kernels and containers without a
+usable /dev/kmsg.
 
-One queue for all readers, no numbers: a loss cannot be seen, and what was read here is gone for everybody.
+One queue for all readers, no numbers: a loss cannot be seen, and what was read here is gone for
+everybody.
 
 Source of truth: proc(5); syslog(2).
 """
@@ -15,7 +18,8 @@ from klogd_py.sources import kmsg_format, text_formats
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
 LONGEST_BYTES = 1 << 16
-_READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9  # SYSLOG_ACTION_...
+# SYSLOG_ACTION_...
+_READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9
 
 
 class ProcKmsg:
@@ -44,7 +48,8 @@ class ProcKmsg:
     def _whole_lines(self, raw: bytes) -> list[Record | Gap]:
         rows = (self._tail + raw).split(b"\n")
         self._tail = rows.pop()
-        if len(self._tail) > LONGEST_BYTES:  # no kernel writes such a line
+        # No kernel writes such a line
+        if len(self._tail) > LONGEST_BYTES:
             rows.append(self._tail)
             self._tail = b""
         return [_parsed(row) for row in rows]
@@ -64,7 +69,10 @@ class ProcKmsg:
 
 
 class SyslogCall(ProcKmsg):
-    """syslog(2) with SYSLOG_ACTION_READ: the text of /proc/kmsg without a descriptor that could be waited for."""
+    """syslog(2) with SYSLOG_ACTION_READ.
+
+    The text of /proc/kmsg without a descriptor that could be waited for.
+    """
 
     def __init__(self) -> None:
         super().__init__(-1, SYSCALL)
@@ -82,7 +90,10 @@ class SyslogCall(ProcKmsg):
 
 
 def _parsed(row: bytes) -> Record:
-    """One line; it has left the kernel's queue, so it is delivered for whatever reason it makes no sense."""
+    """One line.
+
+    It has left the kernel's queue, so it is delivered for whatever reason it makes no sense.
+    """
     line = row.decode("utf-8", "surrogateescape")
     try:
         return text_formats.klogd(line)
@@ -91,7 +102,10 @@ def _parsed(row: bytes) -> Record:
 
 
 def set_console_level(level: int) -> None:
-    """Tell the kernel which messages to print on the console (1 to 8, as klogd -c); raises OSError."""
+    """Tell the kernel which messages to print on the console (1 to 8, as klogd -c).
+
+    Raises OSError.
+    """
     _klogctl(_CONSOLE_LEVEL, None, level)
 
 

@@ -1,10 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One line of a text capture of the kernel log to a `Record`: dmesg, klogd and syslog form.
 
-These forms hold less than /dev/kmsg: no sequence number, often no level. What stood before the text is kept in
-``head``, so that ``head + text`` is the line again. A line that lacks the form's header is all text.
+These forms hold less than /dev/kmsg: no sequence number, often no level. What stood before the text
+is kept in ``head``, so that ``head + text`` is the line again. A line that lacks the form's header
+is all text.
 
-Source of truth: kernel/printk/printk.c ``print_prefix``; dmesg(1) of util-linux; RFC 3164 section 4.1 and RFC 3339
-for the stamps of syslog files; the classic klogd for ``<N>``.
+Source of truth: kernel/printk/printk.c ``print_prefix``; dmesg(1) of util-linux; RFC 3164 section
+4.1 and RFC 3339 for the stamps of syslog files; the classic klogd for ``<N>``.
 """
 
 import calendar
@@ -63,11 +65,13 @@ Parser = Callable[[str], Record]
 def klogd(line: str) -> Record:
     """Read ``<4>[    1.234567] text`` as /proc/kmsg and syslog(2) give it.
 
-    One digit is a kernel level; two to four are ``facility << 3 | level``; any other single character counts as DEBUG,
-    as the classic klogd had it. Without ``<N>`` the record has no prefix.
+    One digit is a kernel level; two to four are ``facility << 3 | level``; any other single
+    character counts as DEBUG, as the classic klogd had it. Without ``<N>`` the record has no
+    prefix.
     """
     found = _KLOGD.match(line)
-    assert found is not None  # every part of the pattern is optional
+    # Every part of the pattern is optional
+    assert found is not None
     mark = found["n"]
     if mark and mark.isdecimal() and int(mark) > (2047 if len(mark) > 1 else 7):
         mark = "d" if len(mark) == 1 else None
@@ -78,7 +82,10 @@ def klogd(line: str) -> Record:
 
 
 def dmesg(line: str) -> Record:
-    """Read ``kern  :err   : [   13.708945] text`` and its shorter relatives: dmesg with or without -x, -T, -r."""
+    """Read ``kern  :err   : [   13.708945] text`` and its shorter relatives.
+
+    Dmesg with or without -x, -T, -r.
+    """
     found = _DMESG.match(line)
     assert found is not None
     prefix = int(found["n"]) & 2047 if found["n"] else None
@@ -92,14 +99,24 @@ def dmesg(line: str) -> Record:
 
 
 def syslog_in_year(year: int) -> Parser:
-    """A parser for syslog files; BSD stamps name no year, so ``year`` (local time) is taken for them."""
+    """A parser for syslog files.
+
+    BSD stamps name no year, so ``year`` (local time) is taken for them.
+    """
 
     def syslog(line: str) -> Record:
-        """Read ``Nov 19 12:34:38 host kernel: [1.234567] text``; other programs' lines belong to facility USER."""
+        """Read ``Nov 19 12:34:38 host kernel: [1.234567] text``.
+
+        Other programs' lines belong to facility USER.
+        """
         found = _SYSLOG.match(line)
         if found is None:
             return Record(line)
-        wall_us = _iso_us(found["iso"]) if found["iso"] else _wall_us(f"{found['bsd']} {year}", "%b %d %H:%M:%S %Y")
+        wall_us = (
+            _iso_us(found["iso"])
+            if found["iso"]
+            else _wall_us(f"{found['bsd']} {year}", "%b %d %H:%M:%S %Y")
+        )
         if found["tag"] != "kernel":
             return Record(line[found.start("tag") :], USER << 3 | Severity.INFO, wall_us=wall_us)
         return _record(line, found, int(found["n"]) & 2047 if found["n"] else None, wall_us)
@@ -108,7 +125,10 @@ def syslog_in_year(year: int) -> Parser:
 
 
 def form_of(line: str) -> str:
-    """Guess which form a capture has from its first line: kmsg, dmesg, syslog or klogd (which takes any text)."""
+    """Guess which form a capture has from its first line.
+
+    Kmsg, dmesg, syslog or klogd (which takes any text).
+    """
     if _KMSG_LINE.match(line):
         return "kmsg"
     if _SYSLOG.match(line):
@@ -119,7 +139,9 @@ def form_of(line: str) -> str:
     return "klogd"
 
 
-def _record(line: str, found: re.Match[str], prefix: int | None, wall_us: int | None = None) -> Record:
+def _record(
+    line: str, found: re.Match[str], prefix: int | None, wall_us: int | None = None
+) -> Record:
     usec = int(found["s"]) * 1_000_000 + int(found["us"]) if found["s"] else None
     return Record(
         line[found.end() :],
@@ -132,7 +154,10 @@ def _record(line: str, found: re.Match[str], prefix: int | None, wall_us: int | 
 
 
 def _wall_us(stamp: str, form: str) -> int | None:
-    """Microseconds since the Unix epoch of a stamp in local time; ``None`` for an impossible date (Feb 30)."""
+    """Microseconds since the Unix epoch of a stamp in local time.
+
+    ``None`` for an impossible date (Feb 30).
+    """
     try:
         return int(datetime.strptime(stamp, form).timestamp()) * 1_000_000
     except (ValueError, OverflowError):

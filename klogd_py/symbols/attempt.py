@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Reads one file so that whatever is in it costs that file alone.
 
 What is wrong with a file each reader says by its own exception. What nobody foresaw ends here in
@@ -18,7 +19,8 @@ def attempt(read: Callable[[], Found], instead: Callable[[str], Found]) -> Found
     """What ``read`` finds; if it raises anything, what ``instead`` makes of the reason."""
     try:
         return read()
-    except Exception as error:  # MemoryError and RecursionError are among them
+    # MemoryError and RecursionError are among them
+    except Exception as error:
         return instead(_told(error))
 
 
@@ -27,4 +29,6 @@ def _told(error: Exception) -> str:
     where = extract_tb(error.__traceback__)[-1]
     words = "".join(sign if sign.isprintable() else "?" for sign in str(error))[:_LONGEST_REASON]
     place = f"{Path(where.filename).name}:{where.lineno}"
-    return f"cannot be used: unexpected {type(error).__name__} in {place}" + (f": {words}" if words else "")
+    return f"cannot be used: unexpected {type(error).__name__} in {place}" + (
+        f": {words}" if words else ""
+    )

@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Where does machine code call, and can a return address stand here?
 
 Offsets count from the beginning of a piece of code. A return address is the offset behind a call.
 
-Source of truth: the Intel manual, volume 2, on CALL; the Arm manual (DDI 0487) on BL, BLR and BLRAA; the ELF supplements on
-R_X86_64_PLT32 and R_AARCH64_CALL26.
+Source of truth: the Intel manual, volume 2, on CALL; the Arm manual (DDI 0487) on BL, BLR and
+BLRAA; the ELF supplements on R_X86_64_PLT32 and R_AARCH64_CALL26.
 """
 
 import re
@@ -25,7 +26,8 @@ _X86_CALLS = re.compile(
 )
 _X86_DIRECT = re.compile(rb"\xe8(?=....)", re.DOTALL)
 _X86_SIGNS = (b"\xe8", b"\xff")
-_ARM64_BL = re.compile(rb"[\x94-\x97]")  # the highest byte of the word
+# The highest byte of the word
+_ARM64_BL = re.compile(rb"[\x94-\x97]")
 _ARM64_CALLS = re.compile(rb"[\x94-\x97\xd6\xd7]")
 _ARM64_SIGNS = tuple(bytes([sign]) for sign in (*range(0x94, 0x98), 0xD6, 0xD7))
 _LONGEST_X86 = 8
@@ -36,7 +38,10 @@ Code = bytes | bytearray
 
 
 class Calls(Protocol):
-    """How one architecture calls. ``addend`` is what the linker takes off a call's distance for the processor's sake."""
+    """How one architecture calls.
+
+    ``addend`` is what the linker takes off a call's distance for the processor's sake.
+    """
 
     addend: int
 
@@ -47,13 +52,18 @@ class Calls(Protocol):
         """All offsets at which one can, but for those in start-ups."""
 
     def signs(self, code: Code) -> int:
-        """How many bytes there are by which a call is known: `ends` and `direct` find no more than that."""
+        """How many bytes there are by which a call is known.
+
+        `ends` and `direct` find no more than that.
+        """
 
     def direct(self, code: Code) -> Iterator[tuple[int, int]]:
         """For each direct call the offset behind it and the one that it leads to."""
 
     def is_direct(self, code: Code, at: int) -> bool:
-        """Whether the four bytes from an offset on, which a linker fills in, are those of a direct call."""
+        """Whether the four bytes from an offset on, which a linker fills in, are those of a direct
+        call.
+        """
 
 
 class _X86:
@@ -87,7 +97,11 @@ class _Arm64:
         return word >> 26 == _BL or word & 0xFFFFFC1F == _BLR or word & 0xFEFFF800 == _BLRAA
 
     def ends(self, code: Code) -> Iterator[int]:
-        return (at for found in _ARM64_CALLS.finditer(code) if (at := found.end()) % 4 == 0 and self.ends_at(code, at))
+        return (
+            at
+            for found in _ARM64_CALLS.finditer(code)
+            if (at := found.end()) % 4 == 0 and self.ends_at(code, at)
+        )
 
     def signs(self, code: Code) -> int:
         return sum(code.count(sign) for sign in _ARM64_SIGNS)
@@ -105,7 +119,11 @@ class _Arm64:
 
 def _word(code: Code, at: int) -> int:
     """An instruction of four bytes; 0, which is none, where there are not so many."""
-    return int.from_bytes(code[at : at + 4], "little") if at >= 0 and at % 4 == 0 and at + 4 <= len(code) else 0
+    return (
+        int.from_bytes(code[at : at + 4], "little")
+        if at >= 0 and at % 4 == 0 and at + 4 <= len(code)
+        else 0
+    )
 
 
 OF_MACHINE: dict[int, Calls] = {X86_64: _X86(), AARCH64: _Arm64()}

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which sections, symbols and notes does an ELF file hold?
 
 Only what symbols need, read where it lies: of a kernel image of half a gigabyte a few tables, which
-are taken apart with `struct.iter_unpack`. Nothing in a file is trusted: what does not fit, or is more
-than any kernel or module has, is `NotElf`.
+are taken apart with `struct.iter_unpack`. Nothing in a file is trusted: what does not fit, or is
+more than any kernel or module has, is `NotElf`.
 
 Source of truth: the generic ABI, chapters "Sections", "Symbol Table", "Relocation"; elf(5).
 """
@@ -29,15 +30,20 @@ GNU_BUILD_ID = 3
 MOST_SECTIONS = 16_384
 MOST_SYMBOLS = 1_500_000
 MOST_RELOCATIONS = 2_000_000
-LARGEST_NAMES_BYTES = 64 << 20  # of all symbols together, and of the table that they stand in
-LARGEST_SECTION_BYTES = 64 << 20  # of one that is read as a whole
+# Of all symbols together, and of the table that they stand in
+LARGEST_NAMES_BYTES = 64 << 20
+# Of one that is read as a whole
+LARGEST_SECTION_BYTES = 64 << 20
 LARGEST_NOTES_BYTES = 1 << 20
 _LARGEST_SECTION_NAMES_BYTES = 4 << 20
 _PIECE_ROWS = 1 << 14
 
 
 class NotElf(ValueError):
-    """The bytes are no ELF file, or one that is damaged or beyond its budgets; says what does not fit."""
+    """The bytes are no ELF file, or one that is damaged or beyond its budgets.
+
+    Says what does not fit.
+    """
 
 
 class Raw(Protocol):
@@ -99,7 +105,12 @@ class Elf:
     def __init__(self, raw: Raw) -> None:
         """Read the header and the sections; raises NotElf."""
         head = bytes(raw[:64])
-        if head[:4] != b"\x7fELF" or len(head) < 52 or head[4] not in (1, 2) or head[5] not in (1, 2):
+        if (
+            head[:4] != b"\x7fELF"
+            or len(head) < 52
+            or head[4] not in (1, 2)
+            or head[5] not in (1, 2)
+        ):
             raise NotElf("no ELF header")
         self._raw = raw
         self.is_wide = head[4] == 2
@@ -126,11 +137,15 @@ class Elf:
             raise NotElf("damaged section headers: none has their names")
         _limit(rows[names][5], _LARGEST_SECTION_NAMES_BYTES, "bytes of sections' names")
         texts = self._bytes(rows[names][4], rows[names][5], "names of sections")
-        self.sections = tuple(Section(i, _text(texts, row[0]), *row[1:]) for i, row in enumerate(rows))
+        self.sections = tuple(
+            Section(i, _text(texts, row[0]), *row[1:]) for i, row in enumerate(rows)
+        )
 
     def _bytes(self, offset: int, size: int, what: str) -> bytes:
         if offset + size > len(self._raw):
-            raise NotElf(f"damaged: {what} would lie from {offset} to {offset + size}, and the file has {len(self._raw)} bytes")
+            raise NotElf(
+                f"damaged: {what} would lie from {offset} to {offset + size}, and the file has {len(self._raw)} bytes"
+            )
         return bytes(self._raw[offset : offset + size])
 
     def bytes_of(self, section: Section, limit_bytes: int = LARGEST_SECTION_BYTES) -> bytes:
@@ -172,7 +187,9 @@ class Elf:
             name = _name(names, at)
             left -= len(name)
             if left < 0:
-                raise NotElf(f"more than {LARGEST_NAMES_BYTES} bytes of symbols' names, which would overlap")
+                raise NotElf(
+                    f"more than {LARGEST_NAMES_BYTES} bytes of symbols' names, which would overlap"
+                )
             yield Symbol(name, value, size, info, section)
 
     def relocations(self, section: Section) -> Iterator[Relocation]:
@@ -186,8 +203,14 @@ class Elf:
 
     def _rows(self, section: Section, layout: struct.Struct) -> Iterator[tuple[int, ...]]:
         """The rows of a table, read a piece at a time."""
-        if section.kind == NOBITS or section.entry_size != layout.size or section.size % layout.size:
-            raise NotElf(f"damaged: section {section.name!r} has {section.size} bytes in rows of {section.entry_size}")
+        if (
+            section.kind == NOBITS
+            or section.entry_size != layout.size
+            or section.size % layout.size
+        ):
+            raise NotElf(
+                f"damaged: section {section.name!r} has {section.size} bytes in rows of {section.entry_size}"
+            )
         end = section.offset + section.size
         for start in range(section.offset, end, layout.size * _PIECE_ROWS):
             size = min(layout.size * _PIECE_ROWS, end - start)
@@ -238,7 +261,9 @@ def _name(texts: bytes, at: int) -> bytes:
     """The name that begins at an offset of a string table. Raises NotElf."""
     end = texts.find(b"\0", at, at + LONGEST_NAME_BYTES + 1)
     if end < 0:
-        raise NotElf(f"damaged: the name at {at} of {len(texts)} bytes has no end, or is longer than {LONGEST_NAME_BYTES}")
+        raise NotElf(
+            f"damaged: the name at {at} of {len(texts)} bytes has no end, or is longer than {LONGEST_NAME_BYTES}"
+        )
     return texts[at:end]
 
 

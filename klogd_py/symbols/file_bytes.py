@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Reads a file at any offset as if its bytes were in memory, without mapping it.
 
 Whoever touches what a mapped file has lost, since it was truncated in place, is ended by SIGBUS.
-Here such bytes read as zeros. Blocks that a bisection comes back to are kept, the rest is left to the
-page cache.
+Here such bytes read as zeros. Blocks that a bisection comes back to are kept, the rest is left to
+the page cache.
 
 Source of truth: pread(2); posix_fadvise(2).
 """
@@ -15,7 +16,8 @@ from klogd_py.system.regular_file import open_regular
 
 BLOCK_BYTES = 4096
 MOST_BLOCKS = 512
-_PIECE_BYTES = 1 << 18  # of a search that leaves its first block
+# Of a search that leaves its first block
+_PIECE_BYTES = 1 << 18
 
 
 class FileBytes:
@@ -51,12 +53,19 @@ class FileBytes:
         first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
         if first == last:
             return self._block(first)[start - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
-        if last == first + 1:  # a line over the edge of a block
-            return self._block(first)[start - first * BLOCK_BYTES :] + self._block(last)[: end - last * BLOCK_BYTES]
+        # A line over the edge of a block
+        if last == first + 1:
+            return (
+                self._block(first)[start - first * BLOCK_BYTES :]
+                + self._block(last)[: end - last * BLOCK_BYTES]
+            )
         return self._read(start, end - start)
 
     def find(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
-        """The lowest offset from ``start`` on at which ``wanted`` lies before ``end``; -1 if there is none."""
+        """The lowest offset from ``start`` on at which ``wanted`` lies before ``end``.
+
+        -1 if there is none.
+        """
         end = self._length if end is None or end > self._length else end
         if start >= end:
             return -1
@@ -67,7 +76,8 @@ class FileBytes:
         if found >= 0:
             return first + found
         while there < end:
-            here = max(there - len(wanted) + 1, start)  # what lies over the edge is looked at again
+            # What lies over the edge is looked at again
+            here = max(there - len(wanted) + 1, start)
             there = min(there + _PIECE_BYTES, end)
             found = self._read(here, there - here).find(wanted)
             if found >= 0:
@@ -105,9 +115,12 @@ class FileBytes:
         """What the file has there, and zeros for what it has lost."""
         try:
             raw = os.pread(self._descriptor, count, offset)
-            while 0 < len(raw) < count and (more := os.pread(self._descriptor, count - len(raw), offset + len(raw))):
+            while 0 < len(raw) < count and (
+                more := os.pread(self._descriptor, count - len(raw), offset + len(raw))
+            ):
                 raw += more
-        except OSError:  # a disk that fails, a file of another machine that has gone
+        # A disk that fails, a file of another machine that has gone
+        except OSError:
             raw = b""
         return raw if len(raw) == count else raw.ljust(count, b"\0")
 

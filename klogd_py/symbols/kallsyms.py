@@ -1,11 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""What does the running kernel say of its own symbols, in /proc/kallsyms?
 
-Its lines ``ffffffff81078650 t worker_thread`` come sorted for the kernel itself, then unsorted for each module with
-``\\t[module]`` behind; pseudo-modules ([bpf], [__builtin__ftrace], [__builtin__kprobes]) stand last. The file is read
-once into one block of bytes. Module symbols of all modules make one sorted table, since the sections of modules
-interleave in memory (Linux 6.4, "module: replace module_layout with module_memory").
+Its lines ``ffffffff81078650 t worker_thread`` come sorted for the kernel itself, then unsorted for
+each module with ``\\t[module]`` behind; pseudo-modules ([bpf], [__builtin__ftrace],
+[__builtin__kprobes]) stand last. The file is read once into one block of bytes. Module symbols of
+all modules make one sorted table, since the sections of modules interleave in memory (Linux 6.4,
+"module: replace module_layout with module_memory").
 
-Source of truth: kernel/kallsyms.c ``s_show``, ``update_iter_mod``; Documentation/admin-guide/sysctl/kernel.rst.
+Source of truth: kernel/kallsyms.c ``s_show``, ``update_iter_mod``;
+Documentation/admin-guide/sysctl/kernel.rst.
 """
 
 import re
@@ -15,11 +18,15 @@ from msgspec import Struct
 from klogd_py.record.types import Unknown
 from klogd_py.symbols.symbol_table import HOLE, Table
 
-PSEUDO_MODULES = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))  # the kernel names them untagged
+PSEUDO_MODULES = frozenset(
+    ("bpf", "__builtin__ftrace", "__builtin__kprobes")
+    # The kernel names them untagged
+)
 PAGE_BYTES = 4096
 SOURCE = "kallsyms"
 
-LARGEST_BYTES = 64 << 20  # a distribution's kernel with its modules has 10 to 15 MiB
+# A distribution's kernel with its modules has 10 to 15 MiB
+LARGEST_BYTES = 64 << 20
 MOST_SYMBOLS = 1_500_000
 
 _FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
@@ -41,9 +48,11 @@ class Kallsyms(Struct, frozen=True):
 
 
 def page_end(address: int) -> int:
-    """Where a module's code ends that begins its last function at an address, as far as one can be sure.
+    """Where a module's code ends that begins its last function at an address, as far as one can be
+    sure.
 
-    Text is allocated in whole pages, and what /proc/modules says of a module's size counts its data, too.
+    Text is allocated in whole pages, and what /proc/modules says of a module's size counts its
+    data, too.
     """
     return (address // PAGE_BYTES + 1) * PAGE_BYTES
 
@@ -65,7 +74,10 @@ def parse(raw: bytes) -> Kallsyms:
     core_end = len(raw) if tag < 0 else raw.rfind(b"\n", 0, tag) + 1
     symbols = raw.count(b"\n")
     if len(raw) > LARGEST_BYTES or symbols > MOST_SYMBOLS:
-        raise NotKallsyms(raw, f"{symbols} lines in {len(raw)} bytes; {MOST_SYMBOLS} lines in {LARGEST_BYTES} bytes are read")
+        raise NotKallsyms(
+            raw,
+            f"{symbols} lines in {len(raw)} bytes; {MOST_SYMBOLS} lines in {LARGEST_BYTES} bytes are read",
+        )
     if _all_zero(raw):
         return Kallsyms(Unknown.HIDDEN, Unknown.HIDDEN, symbols)
     try:
@@ -75,7 +87,10 @@ def parse(raw: bytes) -> Kallsyms:
 
 
 def _all_zero(raw: bytes) -> bool:
-    """Whether no address is shown: the per-cpu symbols of x86-64 are zero anyway, so look all over the file."""
+    """Whether no address is shown.
+
+    The per-cpu symbols of x86-64 are zero anyway, so look all over the file.
+    """
     places = [raw.rfind(b"\n", 0, len(raw) * i // 64) + 1 for i in range(64)]
     return all(not raw[place : raw.find(b" ", place)].strip(b"0") for place in places)
 

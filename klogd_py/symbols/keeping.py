@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which map stays in use when what lies in its place now is refused?
 
-The kernel that runs is the one of yesterday, whatever an upgrade has put into /boot since. So a map that was right stays right,
-as long as it was read into memory and nobody took it away on purpose.
+The kernel that runs is the one of yesterday, whatever an upgrade has put into /boot since. So a map
+that was right stays right, as long as it was read into memory and nobody took it away on purpose.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,19 @@ from klogd_py.symbols.system_map import SystemMap
 KEPT = "kept as it was read, since what is there now is refused"
 
 
-def keep(used: Verdict | None, candidate: SystemMap | None, verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The verdict under which a map stays in use; ``verdicts`` are those on what is there now, of which none was accepted."""
-    if used is None or candidate is None or candidate.text is not None or not isinstance(candidate.lines, bytes):
+def keep(
+    used: Verdict | None, candidate: SystemMap | None, verdicts: Sequence[Verdict]
+) -> Verdict | None:
+    """The verdict under which a map stays in use.
+
+    ``verdicts`` are those on what is there now, of which none was accepted.
+    """
+    if (
+        used is None
+        or candidate is None
+        or candidate.text is not None
+        or not isinstance(candidate.lines, bytes)
+    ):
         return None
     standings = {verdict.path: verdict.standing for verdict in verdicts}
     if Standing.REFUSED not in standings.values() or standings.get(used.path) is Standing.MISSING:

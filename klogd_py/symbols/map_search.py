@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Opens and judges the maps that may belong to the kernel, and takes the first that does."""
 
 from collections.abc import Callable
@@ -19,8 +20,8 @@ def weighed(
 ) -> tuple[list[Verdict], SystemMap | None]:
     """The verdict on each candidate in order, and the first that was accepted.
 
-    Those behind it are left out unless ``judge_all``. ``refusal_of`` says what is known against a map
-    from before; it is empty if nothing is.
+    Those behind it are left out unless ``judge_all``. ``refusal_of`` says what is known against a
+    map from before; it is empty if nothing is.
     """
     verdicts: list[Verdict] = []
     chosen = None
@@ -62,4 +63,6 @@ def _judged(
     refusal = refusal_of(candidate)
     if refusal:
         return Verdict(path, Standing.REFUSED, refusal), None
-    return judge(candidate, sources.release, named, bool(sources.given_map), core, build_id), candidate
+    return judge(
+        candidate, sources.release, named, bool(sources.given_map), core, build_id
+    ), candidate

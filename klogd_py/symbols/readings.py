@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What do the kernel's own files hold, and what is wrong with those that cannot be used?
 
 Whatever is missing or unusable becomes a remark; nothing here is fatal.
@@ -28,7 +29,9 @@ def kallsyms_of(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
     try:
         symbols = kallsyms.parse(sources.read(sources.kallsyms))
     except FileNotFoundError:
-        remarks.append(f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)")
+        remarks.append(
+            f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)"
+        )
         return NO_KALLSYMS
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")
@@ -49,12 +52,17 @@ def modules_of(sources: Sources, remarks: list[str]) -> proc_modules.Modules:
     try:
         raw = sources.read(sources.modules)
         if len(raw) > proc_modules.LARGEST_BYTES:
-            remarks.append(f"{path}: larger than {proc_modules.LARGEST_BYTES >> 20} MiB, and no list of modules therefore")
+            remarks.append(
+                f"{path}: larger than {proc_modules.LARGEST_BYTES >> 20} MiB, and no list of modules therefore"
+            )
             return proc_modules.Modules(())
         listing = raw.decode("utf-8", "replace")
-        return proc_modules.listed(listing, Path(sources.sys_modules) if sources.sys_modules else None)
+        return proc_modules.listed(
+            listing, Path(sources.sys_modules) if sources.sys_modules else None
+        )
     except FileNotFoundError:
-        return proc_modules.Modules(())  # a kernel without loadable modules
+        # A kernel without loadable modules
+        return proc_modules.Modules(())
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")
         return proc_modules.Modules(())
@@ -63,7 +71,9 @@ def modules_of(sources: Sources, remarks: list[str]) -> proc_modules.Modules:
 def module_files_of(sources: Sources) -> ModuleFiles:
     """Where the modules' own files are."""
     folder = Path(sources.module_files) if sources.module_files else None
-    return ModuleFiles(folder, sources.release, Path(sources.sys_modules) if sources.sys_modules else None)
+    return ModuleFiles(
+        folder, sources.release, Path(sources.sys_modules) if sources.sys_modules else None
+    )
 
 
 def is_elf(path: Path) -> bool:

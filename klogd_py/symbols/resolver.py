@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which place does an address have, asked of all sources in their order?
 
-The map comes first, then kallsyms (the kernel, then its modules), then /proc/modules, which can at least name the
-module. An atlas is immutable; a change of the map draws a new one.
+The map comes first, then kallsyms (the kernel, then its modules), then /proc/modules, which can at
+least name the module. An atlas is immutable; a change of the map draws a new one.
 """
 
 from collections.abc import Sequence
@@ -22,14 +23,20 @@ class Chart(Protocol):
 
 
 class Compared:
-    """A map that was accepted since it agreed with kallsyms at many places: at all others each answer is compared, too."""
+    """A map that was accepted since it agreed with kallsyms at many places.
+
+    At all others each answer is compared, too.
+    """
 
     def __init__(self, chart: Table, witness: Table) -> None:
         self._chart = chart
         self._witness = witness
 
     def place_of(self, address: int) -> Place | Unknown:
-        """The map's place, unless kallsyms has another symbol there: then it is kallsyms' to say."""
+        """The map's place, unless kallsyms has another symbol there.
+
+        Then it is kallsyms' to say.
+        """
         place = self._chart.place_of(address)
         if isinstance(place, Unknown):
             return place
@@ -37,16 +44,25 @@ class Compared:
         if isinstance(said, Unknown):
             return place
         names = self._witness.names_at(address - said.offset)
-        agreed = said.offset == place.offset and place.name.encode("utf-8", "surrogateescape") in names
+        agreed = (
+            said.offset == place.offset and place.name.encode("utf-8", "surrogateescape") in names
+        )
         return place if agreed else Unknown.OUTSIDE
 
     def named(self, name: str) -> list[tuple[int, Place]]:
         """Where the map has a symbol and kallsyms no other one."""
-        return [(address, place) for address, place in self._chart.named(name) if isinstance(self.place_of(address), Place)]
+        return [
+            (address, place)
+            for address, place in self._chart.named(name)
+            if isinstance(self.place_of(address), Place)
+        ]
 
 
 class Atlas:
-    """All charts, the most trusted first; ``blank`` is the answer where none of them has the place."""
+    """All charts, the most trusted first.
+
+    ``blank`` is the answer where none of them has the place.
+    """
 
     def __init__(self, charts: Sequence[Chart] = (), blank: Unknown = Unknown.NO_SYMBOLS) -> None:
         self._charts = tuple(charts)
@@ -61,7 +77,9 @@ class Atlas:
         return self._blank
 
     def named(self, name: str) -> list[tuple[int, Place]]:
-        """Where symbols with this name begin at run time, as the first chart has it that knows the address."""
+        """Where symbols with this name begin at run time, as the first chart has it that knows the
+        address.
+        """
         found: dict[int, Place] = {}
         for chart in self._charts:
             for address, place in chart.named(name):

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which paths does a list of places to search stand for?
 
-``{release}`` in a place stands for the kernel release, as ``uname -r`` prints it. The list itself, with the four places of
-the classic klogd in front, is configuration.
+``{release}`` in a place stands for the kernel release, as ``uname -r`` prints it. The list itself,
+with the four places of the classic klogd in front, is configuration.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,9 @@ def under(root: Path, path: str | Path) -> Path:
     return root / str(path).lstrip("/") if root != Path("/") else Path(path)
 
 
-def candidates(places: Iterable[str], release: str, root: Path = Path("/")) -> Iterator[tuple[Path, bool]]:
+def candidates(
+    places: Iterable[str], release: str, root: Path = Path("/")
+) -> Iterator[tuple[Path, bool]]:
     """The paths to look at, in order, each with whether its name itself states the release."""
     for place in places:
         yield under(root, place.replace("{release}", release)), "{release}" in place

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Told where to look, which names are there to be had?
 
-The door of this room: it looks at every candidate map, at kallsyms and at the modules, judges them, and draws the
-atlas. Whatever is missing or unusable becomes a verdict or a remark, also where it fails as nobody
-foresaw; nothing here is fatal.
+The door of this room: it looks at every candidate map, at kallsyms and at the modules, judges them,
+and draws the atlas. Whatever is missing or unusable becomes a verdict or a remark, also where it
+fails as nobody foresaw; nothing here is fatal.
 """
 
 from collections.abc import Callable
@@ -45,15 +46,17 @@ class Learnt(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """What was found: the atlas, a verdict on each candidate in order, the one in use, remarks for the operator.
+    """What was found: the atlas, a verdict on each candidate in order, the one in use, remarks for
+    the operator.
 
-    ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there while traces are of use:
-    the map's slide is wanted, or was proved by a trace and may be contradicted by another; ``unproved`` says why it is not
-    known yet. ``kernel`` is the kernel's own part of kallsyms. ``heard`` are the last traces that
-    proved nothing. ``aliases`` says whose choice it is which of several names counts.
-    ``is_fixed`` says that there is a map, of a kernel that is known not to be randomised: where it lies is no secret.
-    ``hashes_pointers`` says that a number in brackets may be a hash, by the kernel's release.
-    ``layout`` is that of the loaded modules.
+    ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there
+    while traces are of use: the map's slide is wanted, or was proved by a trace and may be
+    contradicted by another; ``unproved`` says why it is not known yet. ``kernel`` is the kernel's
+    own part of kallsyms. ``heard`` are the last traces that proved nothing. ``aliases`` says whose
+    choice it is which of several names counts. ``is_fixed`` says that there is a map, of a kernel
+    that is known not to be randomised: where it lies is no secret. ``hashes_pointers`` says that a
+    number in brackets may be a hash, by the kernel's release. ``layout`` is that of the loaded
+    modules.
     """
 
     atlas: Atlas
@@ -77,14 +80,23 @@ class Survey(Struct, frozen=True):
     @property
     def in_use(self) -> Verdict | None:
         """The map that names come from, if one was accepted."""
-        return next((verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None)
+        return next(
+            (verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None
+        )
 
     @property
     def refusal(self) -> str:
-        """Why what lies in the place of the map in use is not taken instead; empty where it is the one in use."""
+        """Why what lies in the place of the map in use is not taken instead.
+
+        Empty where it is the one in use.
+        """
         if self.in_use is None or not self.in_use.reason.endswith(KEPT):
             return ""
-        return next(f"{one.path} refused: {one.reason}" for one in self.verdicts if one.standing is Standing.REFUSED)
+        return next(
+            f"{one.path} refused: {one.reason}"
+            for one in self.verdicts
+            if one.standing is Standing.REFUSED
+        )
 
     @property
     def lacks_slide(self) -> bool:
@@ -93,7 +105,10 @@ class Survey(Struct, frozen=True):
 
     @property
     def reads_traces(self) -> bool:
-        """Whether traces can show something, or contradict what others have shown. Then their ends are waited for."""
+        """Whether traces can show something, or contradict what others have shown.
+
+        Then their ends are waited for.
+        """
         return self.ground is not None or self.loaded.lacks_bases or bool(self.loaded.bases)
 
     @property
@@ -114,11 +129,18 @@ class Survey(Struct, frozen=True):
         """What is known of the slide, in one phrase; empty without a map."""
         if self.slide is not None:
             return f"slide {self.slide.value:#x}, {self.slide.confidence}: {self.slide.proof}"
-        return f"slide not known, the map names nothing yet: {self.unproved}" if self.lacks_slide else ""
+        return (
+            f"slide not known, the map names nothing yet: {self.unproved}"
+            if self.lacks_slide
+            else ""
+        )
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """What an operator should know, a line each: the map in use and why, what was refused and why, the slide."""
+        """What an operator should know, a line each.
+
+        The map in use and why, what was refused and why, the slide.
+        """
         lines = [self.headline]
         for verdict in self.verdicts:
             if verdict.standing is not Standing.MISSING:
@@ -127,7 +149,8 @@ class Survey(Struct, frozen=True):
         return (*lines, *self.loaded.summary)
 
     def of(self, release: str) -> "Survey":
-        """The same for a log whose kernel says that it is of this release: without a map that is another one's.
+        """The same for a log whose kernel says that it is of this release: without a map that is
+        another one's.
 
         A release that is older than randomisation says where the kernel lies.
         """
@@ -136,22 +159,38 @@ class Survey(Struct, frozen=True):
         against = contradicted_by(release, self.candidate)
         if against:
             return self._refused(f"{against}, the log is of Linux {release}")
-        if self.slide is None and self.ground is not None and not is_movable(self.ground.architecture, release, None):
+        if (
+            self.slide is None
+            and self.ground is not None
+            and not is_movable(self.ground.architecture, release, None)
+        ):
             fixed = Slide(0, SlideSource.FIXED, f"Linux {release} cannot be randomised")
-            return _drawn(msgspec.structs.replace(self, slide=fixed, ground=None, unproved="", is_fixed=True))
+            return _drawn(
+                msgspec.structs.replace(self, slide=fixed, ground=None, unproved="", is_fixed=True)
+            )
         return self
 
     def after(self, trace: Trace) -> "Survey":
-        """What is to be had once a trace has been read: it may prove slide and bases, or refute them or the map."""
-        return attempt(lambda: self._after(trace), lambda reason: self._remarked(f"an oops {reason}"))
+        """What is to be had once a trace has been read.
+
+        It may prove slide and bases, or refute them or the map.
+        """
+        return attempt(
+            lambda: self._after(trace), lambda reason: self._remarked(f"an oops {reason}")
+        )
 
     def _remarked(self, remark: str) -> "Survey":
-        return self if remark in self.remarks else msgspec.structs.replace(self, remarks=(*self.remarks, remark))
+        return (
+            self
+            if remark in self.remarks
+            else msgspec.structs.replace(self, remarks=(*self.remarks, remark))
+        )
 
     def _after(self, trace: Trace) -> "Survey":
         found = self._slide_after(trace)
         if found.lacks_slide:
-            return found  # which frames are the kernel's own is not known
+            # Which frames are the kernel's own is not known
+            return found
         told = found.loaded.after(trace, found._kernel_names_at, found.atlas.place_of)
         if told is found.loaded:
             return found
@@ -172,7 +211,9 @@ class Survey(Struct, frozen=True):
         if isinstance(found, Unproved):
             if found.refutes:
                 return self._refused(found.reason)
-            return msgspec.structs.replace(self, unproved=found.reason, heard=(trace, *self.heard)[:_MOST_HEARD])
+            return msgspec.structs.replace(
+                self, unproved=found.reason, heard=(trace, *self.heard)[:_MOST_HEARD]
+            )
         learnt = Learnt(self.candidate.path, self.candidate.stamp, found)
         return _drawn(msgspec.structs.replace(self, slide=found, unproved="", learnt=learnt))
 
@@ -180,18 +221,24 @@ class Survey(Struct, frozen=True):
         assert self.candidate is not None
         learnt = Learnt(self.candidate.path, self.candidate.stamp, refusal=reason)
         verdicts = tuple(
-            Verdict(verdict.path, Standing.REFUSED, reason) if verdict is self.in_use else verdict for verdict in self.verdicts
+            Verdict(verdict.path, Standing.REFUSED, reason) if verdict is self.in_use else verdict
+            for verdict in self.verdicts
         )
         remarks = (*self.remarks, f"{self.candidate.path} names nothing any more: {reason}")
         refused = msgspec.structs.replace(self, verdicts=verdicts, remarks=remarks, learnt=learnt)
-        return _drawn(msgspec.structs.replace(refused, candidate=None, ground=None, slide=None, is_fixed=False))
+        return _drawn(
+            msgspec.structs.replace(
+                refused, candidate=None, ground=None, slide=None, is_fixed=False
+            )
+        )
 
 
 def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None) -> Survey:
-    """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted one.
+    """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted
+    one.
 
-    ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but for the bases of modules that
-    have been loaded anew.
+    ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but
+    for the bases of modules that have been loaded anew.
     """
     remarks: list[str] = []
     learnt = before.learnt if before is not None else None
@@ -203,11 +250,24 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
 
         return instead
 
-    listing = attempt(lambda: readings.modules_of(sources, remarks), noted(sources.modules, Modules(())))
-    symbols = attempt(lambda: readings.kallsyms_of(sources, remarks), noted(sources.kallsyms, readings.NO_KALLSYMS))
-    against = (lambda one: learnt.refusal if learnt.is_about(one) else "") if learnt is not None else (lambda one: "")
+    listing = attempt(
+        lambda: readings.modules_of(sources, remarks), noted(sources.modules, Modules(()))
+    )
+    symbols = attempt(
+        lambda: readings.kallsyms_of(sources, remarks),
+        noted(sources.kallsyms, readings.NO_KALLSYMS),
+    )
+    against = (
+        (lambda one: learnt.refusal if learnt.is_about(one) else "")
+        if learnt is not None
+        else (lambda one: "")
+    )
     verdicts, candidate = map_search.weighed(sources, symbols.core, judge_all, against)
-    kept = keep(before.in_use, before.candidate, verdicts) if before is not None and candidate is None else None
+    kept = (
+        keep(before.in_use, before.candidate, verdicts)
+        if before is not None and candidate is None
+        else None
+    )
     if kept is not None and before is not None:
         verdicts.append(kept)
         candidate = before.candidate
@@ -217,7 +277,9 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     past = before.loaded if before is not None else None
     known = attempt(
         lambda: loaded(listing, files, symbols.modules, elsewhere, past),
-        noted("what is known of modules", Loaded(listing, files, symbols.modules, elsewhere=elsewhere)),
+        noted(
+            "what is known of modules", Loaded(listing, files, symbols.modules, elsewhere=elsewhere)
+        ),
     )
     hidden = symbols.core is Unknown.HIDDEN
     count = 0 if hidden else symbols.symbols
@@ -255,10 +317,16 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     if against:
         return found._refused(against)
     slide, unproved = told_slide(verdict, sources, movable, told), "no oops has shown it"
-    impossible = architecture.impossible(kind, slide.value) if slide is not None and slide.source is SlideSource.GIVEN else ""
+    impossible = (
+        architecture.impossible(kind, slide.value)
+        if slide is not None and slide.source is SlideSource.GIVEN
+        else ""
+    )
     if impossible:
         slide, unproved = None, f"the one given is impossible: {impossible}"
-        found = msgspec.structs.replace(found, remarks=(*found.remarks, f"--slide is not used: {impossible}"))
+        found = msgspec.structs.replace(
+            found, remarks=(*found.remarks, f"--slide is not used: {impossible}")
+        )
     if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
         slide = found.learnt.slide
     settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
@@ -267,12 +335,16 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     if told.refused:
         unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
     fixed = slide is not None and slide.value == 0 and bool(why_fixed(sources, movable))
-    return msgspec.structs.replace(found, slide=slide, ground=ground, unproved=unproved, aliases=aliases, is_fixed=fixed)
+    return msgspec.structs.replace(
+        found, slide=slide, ground=ground, unproved=unproved, aliases=aliases, is_fixed=fixed
+    )
 
 
 def _drawn(found: Survey) -> Survey:
     """The survey with the atlas that belongs to it."""
-    charts: list[Chart] = [chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, Table)]
+    charts: list[Chart] = [
+        chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, Table)
+    ]
     charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
@@ -288,5 +360,7 @@ def _drawn(found: Survey) -> Survey:
         blank = Unknown.OUTSIDE
     else:
         refused = any(verdict.standing is Standing.REFUSED for verdict in found.verdicts)
-        blank = Unknown.HIDDEN if found.hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
+        blank = (
+            Unknown.HIDDEN if found.hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
+        )
     return msgspec.structs.replace(found, atlas=Atlas(charts, blank))

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Where is there something to look at, and what do the kernel's own files say of the slide?
 
-Source of truth: Documentation/admin-guide/kernel-parameters.txt, nokaslr; `klogd_py.symbols.kaslr.vmcoreinfo`.
+Source of truth: Documentation/admin-guide/kernel-parameters.txt, nokaslr;
+`klogd_py.symbols.kaslr.vmcoreinfo`.
 """
 
 from collections.abc import Callable
@@ -14,8 +16,10 @@ from klogd_py.symbols.map_check import Proof, Verdict
 from klogd_py.symbols.symbol_table import Table
 from klogd_py.system.regular_file import read_regular
 
-LARGEST_LIST_BYTES = 64 << 20  # of symbols or modules
-SMALL_BYTES = 1 << 20  # a kernel's whole configuration has 300 KiB
+# Of symbols or modules
+LARGEST_LIST_BYTES = 64 << 20
+# A kernel's whole configuration has 300 KiB
+SMALL_BYTES = 1 << 20
 
 
 def _read(path: str) -> bytes:
@@ -23,11 +27,13 @@ def _read(path: str) -> bytes:
 
 
 class Sources(Struct, frozen=True):
-    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold ``{release}``.
+    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold
+    ``{release}``.
 
-    ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and ``config`` can tell that it is
-    not randomised. ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
-    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore. ``read`` reads ``kallsyms`` and ``modules``, and raises OSError.
+    ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and
+    ``config`` can tell that it is not randomised. ``module_files`` is a folder such as
+    /lib/modules/6.1.0, ``sys_modules`` is /sys/module, ``notes`` is /sys/kernel/notes, ``kcore`` is
+    /proc/kcore. ``read`` reads ``kallsyms`` and ``modules``, and raises OSError.
     """
 
     release: str = ""
@@ -65,7 +71,9 @@ def told_slide(verdict: Verdict, sources: Sources, movable: bool, told: Vmcorein
         return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
     if told.offset is not None:
         return Slide(
-            told.offset, SlideSource.KCORE, f"{sources.kcore} says so, and has {len(told.symbols)} symbols where the map has"
+            told.offset,
+            SlideSource.KCORE,
+            f"{sources.kcore} says so, and has {len(told.symbols)} symbols where the map has",
         )
     if sources.slide is not None:
         return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
@@ -85,7 +93,10 @@ def why_fixed(sources: Sources, movable: bool) -> str:
 
 
 def content(path: str) -> bytes:
-    """A small file's content; empty where there is none, since it can only tell more than is known."""
+    """A small file's content.
+
+    Empty where there is none, since it can only tell more than is known.
+    """
     try:
         return read_regular(path, SMALL_BYTES) if path else b""
     except OSError:

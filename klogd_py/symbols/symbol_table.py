@@ -1,13 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""Which symbol of one sorted source contains an address?
 
-A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place by bisection of
-the buffer's bytes: no object per symbol, no start-up cost, and a large file stays in the page cache.
+A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place
+by bisection of the buffer's bytes: no object per symbol, no start-up cost, and a large file stays
+in the page cache.
 
-A symbol reaches to the next higher address in the table; the last line only ends its predecessor. Absolute symbols
-(type A), `HOLE` lines and what the linker's script marks (``_etext``, ``__kprobes_text_end``) end a symbol, too, but name
-nothing: up to the next section there may be megabytes behind a marker.
+A symbol reaches to the next higher address in the table; the last line only ends its predecessor.
+Absolute symbols (type A), `HOLE` lines and what the linker's script marks (``_etext``,
+``__kprobes_text_end``) end a symbol, too, but name nothing: up to the next section there may be
+megabytes behind a marker.
 
-Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos`` for aliases.
+Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos``
+for aliases.
 """
 
 import contextlib
@@ -19,20 +23,42 @@ from msgspec import Struct
 from klogd_py.record.types import Place, Unknown
 from klogd_py.symbols.file_bytes import Buffer, FileBytes
 
-HOLE = b"!"  # the type of a line that ends the symbol before it and names nothing
-KERNEL_HALF = 1 << 63  # no 64-bit kernel whose symbols lie above here has code below
-FIRST_PAGE_END = 4096  # offsets from a null pointer
-LARGEST_SYMBOL = 1 << 28  # bytes; a wider distance between two symbols is a hole, not a function
-LONGEST_NAME_BYTES = 1024  # the kernel's own limit is KSYM_NAME_LEN, 512
-_NEAR_BYTES = 1 << 14  # of a file that are looked through in memory
-MOST_ALIASES = 4096  # at one address; system calls that a kernel was built without are some hundreds
-_PROVIDED = (b"start_", b"stop_", b"end_")  # by the linker's script
-_END_MARKERS = frozenset(
-    (b"_etext", b"etext", b"_edata", b"edata", b"_end", b"end", b"__bss_stop", b"__brk_limit", b"_einittext")
+# The type of a line that ends the symbol before it and names nothing
+HOLE = b"!"
+# No 64-bit kernel whose symbols lie above here has code below
+KERNEL_HALF = 1 << 63
+# Offsets from a null pointer
+FIRST_PAGE_END = 4096
+# Bytes; a wider distance between two symbols is a hole, not a function
+LARGEST_SYMBOL = 1 << 28
+# The kernel's own limit is KSYM_NAME_LEN, 512
+LONGEST_NAME_BYTES = 1024
+# Of a file that are looked through in memory
+_NEAR_BYTES = 1 << 14
+MOST_ALIASES = (
+    # At one address; system calls that a kernel was built without are some hundreds
+    4096
 )
-_TRAMPOLINE = b"__SCT__"  # of a static call; behind the last one its section is empty
+# By the linker's script
+_PROVIDED = (b"start_", b"stop_", b"end_")
+_END_MARKERS = frozenset(
+    (
+        b"_etext",
+        b"etext",
+        b"_edata",
+        b"edata",
+        b"_end",
+        b"end",
+        b"__bss_stop",
+        b"__brk_limit",
+        b"_einittext",
+    )
+)
+# Of a static call; behind the last one its section is empty
+_TRAMPOLINE = b"__SCT__"
 _TRAMPOLINE_BYTES = 16
-_LONGEST_LINE_BYTES = 4096  # of which a name that is too long to be one can be told
+# Of which a name that is too long to be one can be told
+_LONGEST_LINE_BYTES = 4096
 # What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, and
 # nothing beyond ASCII.
 _NAME = re.compile(rb"[!-~]{1,%d}" % LONGEST_NAME_BYTES)
@@ -41,9 +67,12 @@ _NAME = re.compile(rb"[!-~]{1,%d}" % LONGEST_NAME_BYTES)
 class Aliases(Enum):
     """Which of several symbols at one address names it."""
 
-    FIRST = "first"  # the kernel's choice in its own kallsyms
-    KERNEL = "kernel"  # the same choice in a System.map, which has not been sorted for it yet
-    LAST = "last"  # the classic klogd's choice in a System.map
+    # The kernel's choice in its own kallsyms
+    FIRST = "first"
+    # The same choice in a System.map, which has not been sorted for it yet
+    KERNEL = "kernel"
+    # The classic klogd's choice in a System.map
+    LAST = "last"
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -63,10 +92,19 @@ class Line(Struct, frozen=True, gc=False):
 
 
 class Table:
-    """One sorted source of symbols, immutable. ``slide`` is what the running kernel adds to every address in it."""
+    """One sorted source of symbols, immutable.
+
+    ``slide`` is what the running kernel adds to every address in it.
+    """
 
     def __init__(
-        self, lines: Buffer, source: str, *, end: int | None = None, slide: int = 0, aliases: Aliases = Aliases.FIRST
+        self,
+        lines: Buffer,
+        source: str,
+        *,
+        end: int | None = None,
+        slide: int = 0,
+        aliases: Aliases = Aliases.FIRST,
     ) -> None:
         """``lines`` from its start to ``end``; every address has as many digits as the first.
 
@@ -101,7 +139,8 @@ class Table:
             line, names_something = self._choose(start)
             size = self.address_at(after) - line.address
         except ValueError:
-            return Unknown.OUTSIDE  # a damaged line: where the symbol ends is not known
+            # A damaged line: where the symbol ends is not known
+            return Unknown.OUTSIDE
         # The last two tests can fail only in a file that is out of order here and there.
         if not names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
             return Unknown.OUTSIDE
@@ -122,7 +161,10 @@ class Table:
         return {line.name for line in lines if line.address == value}
 
     def address_of(self, name: bytes) -> int | None:
-        """The address, as the table has it, of the first symbol with this name; found by reading, not by bisection."""
+        """The address, as the table has it, of the first symbol with this name.
+
+        Found by reading, not by bisection.
+        """
         for ending in (b"\n", b"\t"):
             at = self._lines.find(b" " + name + ending, 0, self._end)
             if at >= 0:
@@ -138,13 +180,17 @@ class Table:
         wanted = b" " + name + b"\n"
         at = self._lines.find(wanted, 0, self._end)
         while at >= 0 and len(found) < most:
-            with contextlib.suppress(ValueError):  # a damaged line has no address
+            # A damaged line has no address
+            with contextlib.suppress(ValueError):
                 found.append(self.address_at(self.line_start(at)))
             at = self._lines.find(wanted, at + 1, self._end)
         return found
 
     def named(self, name: str, most: int = 64) -> list[tuple[int, Place]]:
-        """The first few symbols with this name: the run-time address of each, and its place there. Found by reading."""
+        """The first few symbols with this name.
+
+        The run-time address of each, and its place there. Found by reading.
+        """
         if not is_name(name.encode("utf-8", "surrogateescape")):
             return []
         found: list[tuple[int, Place]] = []
@@ -152,10 +198,12 @@ class Table:
             wanted = b" " + name.encode("utf-8", "surrogateescape") + ending
             at = self._lines.find(wanted, 0, self._end)
             while at >= 0 and len(found) < most:
-                with contextlib.suppress(ValueError):  # a damaged line has no address
+                # A damaged line has no address
+                with contextlib.suppress(ValueError):
                     line = self.line_at(self.line_start(at))
                     place = self.place_of(line.address + self.slide)
-                    if isinstance(place, Place):  # which may name the address by another symbol
+                    # Which may name the address by another symbol
+                    if isinstance(place, Place):
                         kind = chr(line.kind[0])
                         place = Place(name, 0, place.size, line.module, kind, self.source)
                         found.append((line.address + self.slide, place))
@@ -179,7 +227,8 @@ class Table:
 
     @property
     def image(self) -> tuple[int, int]:
-        """From where to where the kernel reaches by this table: its first symbol in kernel space, and ``_end``.
+        """From where to where the kernel reaches by this table: its first symbol in kernel space,
+        and ``_end``.
 
         Run-time addresses, as everywhere.
         """
@@ -189,7 +238,8 @@ class Table:
                 after = self.line_after(self._last_at_or_below(self._floor - 1))
                 first = self._floor if after >= self._end else self.address_at(after)
             last = self.address_at(self.line_start(self._end - 1))
-        except ValueError:  # damaged lines
+        # Damaged lines
+        except ValueError:
             last = first + LARGEST_SYMBOL
         end = self.address_of(b"_end") or self.address_of(b"_etext")
         last = end if end is not None and end > first else min(last, first + LARGEST_SYMBOL)
@@ -200,7 +250,10 @@ class Table:
         return self._lines.rfind(b"\n", 0, offset) + 1
 
     def line_after(self, start: int) -> int:
-        """Where the line after the one at ``start`` begins; at least the table's end if it is the last."""
+        """Where the line after the one at ``start`` begins.
+
+        At least the table's end if it is the last.
+        """
         line_feed = self._lines.find(b"\n", start, self._end)
         return self._end if line_feed < 0 else line_feed + 1
 
@@ -213,7 +266,8 @@ class Table:
         rest = self._lines[start + digits + 3 : end if end >= 0 else stop].rstrip(b"\r")
         name, tab, tag = rest.partition(b"\t")
         if tab and not (tag.startswith(b"[") and tag.endswith(b"]")):
-            name, tag = rest, b""  # which is no name
+            # Which is no name
+            name, tag = rest, b""
         module = tag.strip(b"[]").decode("utf-8", "replace") if tag else ""
         return Line(int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module)
 
@@ -222,7 +276,9 @@ class Table:
         return int(self._lines[start : start + self._digits], 16)
 
     def _last_at_or_below(self, value: int) -> int:
-        """Start of the last line whose address is at most ``value``, which is at least the first line's."""
+        """Start of the last line whose address is at most ``value``, which is at least the first
+        line's.
+        """
         if isinstance(self._lines, bytes):
             return _bisected(self._lines, self._digits, value, 0, self._end)[0]
         low, high = _bisected(self._lines, self._digits, value, 0, self._end, _NEAR_BYTES)
@@ -264,11 +320,16 @@ class Table:
 
 
 def is_name(name: bytes) -> bool:
-    """Whether a symbol or a module can be called so. Whatever else a file has there names nothing."""
+    """Whether a symbol or a module can be called so.
+
+    Whatever else a file has there names nothing.
+    """
     return _NAME.fullmatch(name) is not None
 
 
-def _bisected(lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0) -> tuple[int, int]:
+def _bisected(
+    lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0
+) -> tuple[int, int]:
     """Narrow two offsets down: a line at or below ``value``, and a line above it or the end.
 
     They end up at most ``near`` bytes apart, or with no line between them.
@@ -294,7 +355,8 @@ def _bisected(lines: Buffer, digits: int, value: int, low: int, high: int, near:
 def _is_marker(name: bytes) -> bool:
     """Whether a name is one that a linker's script gives to a place where nothing of its own lies.
 
-    Functions are called ``__unwind_start``, and none ``__.._end`` that an oops could not do without.
+    Functions are called ``__unwind_start``, and none ``__.._end`` that an oops could not do
+    without.
     """
     if name in _END_MARKERS:
         return True
@@ -304,7 +366,9 @@ def _is_marker(name: bytes) -> bool:
 
 
 def _kernel_rank(line: Line) -> tuple[bool, bool, int]:
-    """How far behind the kernel puts a symbol among those of its address (scripts/kallsyms.c ``compare_symbols``)."""
+    """How far behind the kernel puts a symbol among those of its address (scripts/kallsyms.c
+    ``compare_symbols``).
+    """
     name = line.name
     provided = len(name) >= 8 and name.startswith(b"__")
     provided = provided and (name.startswith(_PROVIDED, 2) or name.endswith((b"_start", b"_end")))

@@ -1,11 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Is this file a System.map, and what does it hold?
 
 A well-formed map (``nm -n``: ascending addresses of one width, one blank between the columns) is
-searched in place, in a copy or, where it is large, in its file. Any other (CRLF, tabs, ``0x``, out of
-order, lines that are no symbols) is rebuilt once in memory, and says so. Files up to
-`READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of all their
-lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real one.
-Lookups check the lines that they land on in any case.
+searched in place, in a copy or, where it is large, in its file. Any other (CRLF, tabs, ``0x``, out
+of order, lines that are no symbols) is rebuilt once in memory, and says so. Files up to
+`READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of all
+their lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real
+one. Lookups check the lines that they land on in any case.
 
 Source of truth: scripts/mksysmap; nm(1); the leniencies of the classic klogd's parser.
 """
@@ -23,21 +24,34 @@ from klogd_py.symbols.symbol_table import HOLE
 from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"
-COPIED_BYTES = 16 << 20  # a distribution's map has 5 to 10 MiB
+# A distribution's map has 5 to 10 MiB
+COPIED_BYTES = 16 << 20
 READ_WHOLE_BYTES = 1 << 20
 PROBES = 512
-ORDER_CHECKED_BYTES = 16 << 20  # larger than any kernel's map; beyond it only the probes are compared
+ORDER_CHECKED_BYTES = (
+    16 << 20
+    # Larger than any kernel's map; beyond it only the probes are compared
+)
 LONGEST_LINE_BYTES = 4096
-LARGEST_WITH_VERSION_BYTES = 8 << 20  # the kernels that had the symbol (before 5.12, no kallsyms) had smaller maps
-LARGEST_BYTES = 1 << 30  # a map of ten million lines has half as many
+LARGEST_WITH_VERSION_BYTES = (
+    8 << 20
+    # The kernels that had the symbol (before 5.12, no kallsyms) had smaller maps
+)
+# A map of ten million lines has half as many
+LARGEST_BYTES = 1 << 30
 LARGEST_REBUILT_BYTES = 32 << 20
-MOST_REBUILT = 1_000_000  # lines; a kernel with everything built in has half as many
-_SHORTEST_LINE_BYTES = 12  # ``c0100000 T a`` without its line feed
+# Lines; a kernel with everything built in has half as many
+MOST_REBUILT = 1_000_000
+# ``c0100000 T a`` without its line feed
+_SHORTEST_LINE_BYTES = 12
 
 _STRICT = re.compile(rb"([0-9a-f]{16}|[0-9a-f]{8}|[0-9A-F]{16}|[0-9A-F]{8}) [A-Za-z?-] [^\s]+\n")
 _LENIENT = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})\s+(\S)\s+(\S+)(?:\s+\[(\S+)\])?\s*")
 _WITH_ADDRESS = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})(?:\s|$)")
-_NO_SYMBOL = re.compile(rb"\s*(?:$|#.*|[Uwv] \S+\s*)")  # blank, comment, an undefined symbol of nm: harmless
+_NO_SYMBOL = re.compile(
+    rb"\s*(?:$|#.*|[Uwv] \S+\s*)"
+    # Blank, comment, an undefined symbol of nm: harmless
+)
 _PLACEHOLDER = re.compile(rb"The real System\.map is in the (\S+) package")
 _VERSION = re.compile(rb" \S _?Version_(\d*)")
 
@@ -61,9 +75,10 @@ class Text(Protocol):
 class SystemMap(Struct, frozen=True):
     """A map ready to be searched.
 
-    ``lines`` are as `klogd_py.symbols.symbol_table.Table` wants them. ``version`` is the number N of the first ``Version_N``
-    symbol, if there is one. ``remark`` says in words what had to be mended, and is empty for a map in order. ``stamp``
-    changes with the file: its size and when it was written. Only a kernel image has a ``build_id`` and its ``text``.
+    ``lines`` are as `klogd_py.symbols.symbol_table.Table` wants them. ``version`` is the number N
+    of the first ``Version_N`` symbol, if there is one. ``remark`` says in words what had to be
+    mended, and is empty for a map in order. ``stamp`` changes with the file: its size and when it
+    was written. Only a kernel image has a ``build_id`` and its ``text``.
     """
 
     path: Path
@@ -87,7 +102,11 @@ def load(path: Path) -> SystemMap:
     lines: Buffer = file[:] if len(file) <= COPIED_BYTES else file
     placeholder = _PLACEHOLDER.search(lines[:1024])
     if placeholder is not None:
-        package = placeholder[1].decode("ascii", "replace").replace("<version>", path.name.removeprefix("System.map-"))
+        package = (
+            placeholder[1]
+            .decode("ascii", "replace")
+            .replace("<version>", path.name.removeprefix("System.map-"))
+        )
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
     if is_in_order(lines):
         return SystemMap(path, lines, version_of(lines), "", stamp)
@@ -119,7 +138,8 @@ def is_in_order(lines: Buffer) -> bool:
 
 def _ascends(raw: bytes) -> bool:
     """Whether the addresses of all lines do; not said of lines of which some can be no symbols."""
-    most = len(raw) // (_SHORTEST_LINE_BYTES + 1) + 1  # with what stands behind the last line feed
+    # With what stands behind the last line feed
+    most = len(raw) // (_SHORTEST_LINE_BYTES + 1) + 1
     rows = raw.split(b"\n", most)
     if len(rows) > most:
         return False
@@ -133,15 +153,19 @@ def _ascends(raw: bytes) -> bool:
 def rebuilt(raw: bytes) -> tuple[bytes, str]:
     """A map out of order as lines in order, and a remark that says what was done.
 
-    A line that is no symbol leaves a hole: what stands before it has no known end and names nothing.
+    A line that is no symbol leaves a hole: what stands before it has no known end and names
+    nothing.
     """
-    rows: list[bytes] = []  # each with 16 digits: a tuple with a number takes twice the memory
+    # Each with 16 digits: a tuple with a number takes twice the memory
+    rows: list[bytes] = []
     damaged = 0
     for line in _lines_of(raw):
         symbol = _LENIENT.fullmatch(line)
         if symbol is not None:
             tag = b"\t[" + symbol[4] + b"]" if symbol[4] else b""
-            rows.append(b"%s %s %s%s\n" % (symbol[1].lower().rjust(16, b"0"), symbol[2], symbol[3], tag))
+            rows.append(
+                b"%s %s %s%s\n" % (symbol[1].lower().rjust(16, b"0"), symbol[2], symbol[3], tag)
+            )
         elif not _NO_SYMBOL.fullmatch(line):
             damaged += 1
             address = _WITH_ADDRESS.match(line)
@@ -160,17 +184,22 @@ def rebuilt(raw: bytes) -> tuple[bytes, str]:
 def _lines_of(raw: bytes) -> Iterator[bytes]:
     """The lines one by one, since a list of them takes more memory than the map."""
     for line in io.BytesIO(raw):
-        yield from line.splitlines()  # a carriage return alone ends one, too
+        # A carriage return alone ends one, too
+        yield from line.splitlines()
 
 
 def version_of(lines: Buffer) -> int | None:
-    """N of the first symbol ``Version_N`` (a.out: ``_Version_N``); 0 if no digits follow, ``None`` without one."""
+    """N of the first symbol ``Version_N`` (a.out: ``_Version_N``).
+
+    0 if no digits follow, ``None`` without one.
+    """
     if len(lines) > LARGEST_WITH_VERSION_BYTES:
         return None
     step = 1 << 20
     for start in range(0, len(lines), step):
         piece = lines[start : start + step + LONGEST_LINE_BYTES]
-        if b"Versi" in piece:  # five bytes are found fastest, and here no others begin so
+        # Five bytes are found fastest, and here no others begin so
+        if b"Versi" in piece:
             found = _VERSION.search(piece)
             if found is not None:
                 return int(found[1][:18] or b"0")
@@ -208,7 +237,10 @@ def _demand_symbols(path: Path, lines: Buffer) -> None:
 def _demand_few(path: Path, lines: Buffer) -> None:
     """Refuse a file that takes too much memory to be put in order."""
     if len(lines) > LARGEST_REBUILT_BYTES:
-        raise NotAMap(path, f"out of order, and larger than the {LARGEST_REBUILT_BYTES >> 20} MiB that are put in order")
+        raise NotAMap(
+            path,
+            f"out of order, and larger than the {LARGEST_REBUILT_BYTES >> 20} MiB that are put in order",
+        )
     raw = lines[:]
     count = raw.count(b"\n") + raw.count(b"\r")
     if count > MOST_REBUILT:

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What does a kernel's own ELF file say: its symbols as a map, its build id, its code?
 
-Symbols are left out as scripts/mksysmap leaves them out of System.map, so that a vmlinux answers as its map does, and
-their order is that of ``nm -n``. With it the bytes of an oops can be compared, and its return addresses must stand behind
-calls.
+Symbols are left out as scripts/mksysmap leaves them out of System.map, so that a vmlinux answers as
+its map does, and their order is that of ``nm -n``. With it the bytes of an oops can be compared,
+and its return addresses must stand behind calls.
 
 Source of truth: scripts/mksysmap; nm(1); include/linux/build-salt.h and the .notes section.
 """
@@ -31,19 +32,28 @@ class VmlinuxText:
         self._file = file
         wanted = elf.ALLOC | elf.EXEC
         code = [
-            section for section in sections if section.flags & wanted == wanted and section.kind != elf.NOBITS and section.address
+            section
+            for section in sections
+            if section.flags & wanted == wanted and section.kind != elf.NOBITS and section.address
         ]
         self._sections = sorted(code, key=lambda section: section.address)
         self._starts = [section.address for section in self._sections]
 
     def bytes_at(self, address: int, count: int) -> bytes:
-        """Up to ``count`` bytes from an address on; none outside of all code, or if the file was truncated in place."""
+        """Up to ``count`` bytes from an address on.
+
+        None outside of all code, or if the file was truncated in place.
+        """
         number = bisect.bisect_right(self._starts, address) - 1
         if number < 0 or self._file.is_cut:
             return b""
         section = self._sections[number]
         at = address - section.address
-        return self._file[section.offset + at : section.offset + min(at + count, section.size)] if at < section.size else b""
+        return (
+            self._file[section.offset + at : section.offset + min(at + count, section.size)]
+            if at < section.size
+            else b""
+        )
 
 
 def load(path: Path) -> SystemMap:
@@ -63,7 +73,9 @@ def load(path: Path) -> SystemMap:
         raise NotAMap(path, f"not a kernel image: {error}") from error
     if not lines:
         raise NotAMap(path, "a kernel image without symbols: it was stripped")
-    return SystemMap(path, lines, version_of(lines), "", file.stamp, build_id, VmlinuxText(file, image.sections))
+    return SystemMap(
+        path, lines, version_of(lines), "", file.stamp, build_id, VmlinuxText(file, image.sections)
+    )
 
 
 def lines_of(image: Elf) -> bytes:
@@ -75,7 +87,11 @@ def lines_of(image: Elf) -> bytes:
     # ADDRESS NAME NUL LETTER: a string takes half the memory of a tuple, and sorts as it does.
     rows: list[bytes] = []
     for symbol in image.each_symbol():
-        if symbol.section == elf.UNDEFINED or symbol.kind in (3, 4) or _LEFT_OUT.fullmatch(symbol.name):
+        if (
+            symbol.section == elf.UNDEFINED
+            or symbol.kind in (3, 4)
+            or _LEFT_OUT.fullmatch(symbol.name)
+        ):
             continue
         letter = _letter(symbol, image.sections)
         if letter == b"a":

@@ -1,4 +1,8 @@
-"""An error that nobody foresaw, in words for an operator: one short line, whatever its message holds."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An error that nobody foresaw, in words for an operator.
+
+One short line, whatever its message holds.
+"""
 
 LONGEST_CHARACTERS = 200
 

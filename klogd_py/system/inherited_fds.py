@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which files has the service manager opened for us?
 
-A unit with ``OpenFile=/dev/kmsg`` and its like (systemd 253) needs no capability: the kernel asks for one when these files are
-opened, not when they are read. Each descriptor comes with a name, by default the file's own.
+A unit with ``OpenFile=/dev/kmsg`` and its like (systemd 253) needs no capability: the kernel asks
+for one when these files are opened, not when they are read. Each descriptor comes with a name, by
+default the file's own.
 
 Source of truth: systemd.service(5) ``OpenFile=``; sd_listen_fds_with_names(3).
 """
@@ -48,7 +50,9 @@ def content(descriptor: int) -> bytes:
         pieces.append(piece)
         offset += len(piece)
         if offset > LARGEST_BYTES:
-            raise FileTooLarge(errno.EFBIG, f"larger than {LARGEST_BYTES >> 20} MiB, which is the limit")
+            raise FileTooLarge(
+                errno.EFBIG, f"larger than {LARGEST_BYTES >> 20} MiB, which is the limit"
+            )
     return b"".join(pieces)
 
 

@@ -1,8 +1,11 @@
-"""The boundary of every job: an error that nobody foresaw ends there, is told once, and stops nothing else.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The boundary of every job: an error that nobody foresaw ends there, is told once, and stops
+nothing else.
 
-A job is what runs by itself: a task, a callback of the event loop, a timer, what a thread of a library calls. Whoever starts
-one wraps it in `Jobs.guarded`, `Jobs.run` or `Jobs.keep`; tests/test_jobs.py finds those who do not. Errors that are expected
-are answered where they arise, and never come here. Cancellation passes.
+A job is what runs by itself: a task, a callback of the event loop, a timer, what a thread of a
+library calls. Whoever starts one wraps it in `Jobs.guarded`, `Jobs.run` or `Jobs.keep`;
+tests/test_jobs.py finds those who do not. Errors that are expected are answered where they arise,
+and never come here. Cancellation passes.
 """
 
 import asyncio
@@ -17,7 +20,10 @@ from msgspec import Struct
 
 from klogd_py.system.errors import in_words
 
-TOLD_AGAIN_S = 60.0  # a job that goes on failing is told of so seldom: its line may come back as a record
+TOLD_AGAIN_S = (
+    # A job that goes on failing is told of so seldom: its line may come back as a record
+    60.0
+)
 SHORTEST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MOST_NAMES = 64
@@ -29,7 +35,10 @@ logger = logging.getLogger(__name__)
 
 
 class Failure(Struct, frozen=True):
-    """The last unexpected error of one job; ``at_us`` since the Unix epoch, ``count`` of all since the start."""
+    """The last unexpected error of one job.
+
+    ``at_us`` since the Unix epoch, ``count`` of all since the start.
+    """
 
     reason: str
     at_us: int
@@ -45,12 +54,22 @@ class Jobs:
         self._told_s: dict[str, float] = {}
 
     def tell(self, name: str, error: Exception) -> None:
-        """Count an unexpected error, and log it unless one of this job has been logged a moment ago. Raises nothing."""
-        with contextlib.suppress(Exception):  # memory may be short even for this; the next one will be told
+        """Count an unexpected error, and log it unless one of this job has been logged a moment
+        ago. Raises nothing.
+        """
+        with contextlib.suppress(
+            Exception
+            # Memory may be short even for this; the next one will be told
+        ):
             self._tell(name, error)
 
-    def guarded(self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None) -> Callable[P, None]:
-        """The same call, but an error in it is told instead of raised; ``failed`` is called then."""
+    def guarded(
+        self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None
+    ) -> Callable[P, None]:
+        """The same call, but an error in it is told instead of raised.
+
+        ``failed`` is called then.
+        """
 
         def within(*arguments: P.args, **named: P.kwargs) -> None:
             try:
@@ -78,7 +97,10 @@ class Jobs:
             return otherwise
 
     async def keep(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
-        """Run a job that is to go on until it returns; one that fails is begun again after a pause, ever longer."""
+        """Run a job that is to go on until it returns.
+
+        One that fails is begun again after a pause, ever longer.
+        """
         pause_s = SHORTEST_PAUSE_S
         while True:
             began_s = self._now_s()
@@ -88,7 +110,11 @@ class Jobs:
                 self.tell(name, error)
             else:
                 return
-            pause_s = SHORTEST_PAUSE_S if self._now_s() - began_s > LONGEST_PAUSE_S else min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = (
+                SHORTEST_PAUSE_S
+                if self._now_s() - began_s > LONGEST_PAUSE_S
+                else min(2 * pause_s, LONGEST_PAUSE_S)
+            )
             await asyncio.sleep(pause_s)
 
     def catch_all(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -96,7 +122,12 @@ class Jobs:
 
         def escaped(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
             error = context.get("exception")
-            self.tell("event loop", error if isinstance(error, Exception) else RuntimeError(str(context.get("message", ""))))
+            self.tell(
+                "event loop",
+                error
+                if isinstance(error, Exception)
+                else RuntimeError(str(context.get("message", ""))),
+            )
 
         loop.set_exception_handler(escaped)
 
@@ -105,19 +136,26 @@ class Jobs:
 
         def escaped(told: threading.ExceptHookArgs) -> None:
             error = told.exc_value
-            self.tell("thread of a library", error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            self.tell(
+                "thread of a library",
+                error if isinstance(error, Exception) else RuntimeError(repr(error)),
+            )
 
         threading.excepthook = escaped
 
     def _tell(self, name: str, error: Exception) -> None:
         reason = in_words(error)
         before = self.failures.pop(name, None)
-        self.failures[name] = Failure(reason, time.time_ns() // 1000, 1 if before is None else before.count + 1)
+        self.failures[name] = Failure(
+            reason, time.time_ns() // 1000, 1 if before is None else before.count + 1
+        )
         now_s = self._now_s()
         if now_s - self._told_s.get(name, -TOLD_AGAIN_S) >= TOLD_AGAIN_S:
             self._told_s[name] = now_s
             details = error if logger.isEnabledFor(logging.DEBUG) else None
-            logger.error("unexpected error, the rest goes on: %s: %s", name, reason, exc_info=details)
+            logger.error(
+                "unexpected error, the rest goes on: %s: %s", name, reason, exc_info=details
+            )
         while len(self.failures) > MOST_NAMES:
             oldest = next(iter(self.failures))
             del self.failures[oldest]

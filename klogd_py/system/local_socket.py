@@ -1,9 +1,13 @@
-"""Listen at a name in the file system: the status, and the metrics for whoever asks on this machine.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Listen at a name in the file system: the status, and the metrics for whoever asks on this
+machine.
 
-A socket has no descriptor by which its name could be judged when it is made, so root makes one only where no other user can
-replace it. Owner and mode are changed by a descriptor of the name's own inode.
+A socket has no descriptor by which its name could be judged when it is made, so root makes one only
+where no other user can replace it. Owner and mode are changed by a descriptor of the name's own
+inode.
 
-Source of truth: unix(7); open(2) for O_PATH; proc(5) for /proc/self/fd, through which such a descriptor can be changed.
+Source of truth: unix(7); open(2) for O_PATH; proc(5) for /proc/self/fd, through which such a
+descriptor can be changed.
 """
 
 import contextlib
@@ -23,9 +27,11 @@ class LocalSocket:
     """A listening stream socket and its name. Mutable."""
 
     def __init__(self, path: Path, mode: int = 0o600, owner: int = -1) -> None:
-        """Listen at ``path``, as ``owner``'s if that is somebody else; makes the last folder if it is missing.
+        """Listen at ``path``, as ``owner``'s if that is somebody else; makes the last folder if it
+        is missing.
 
-        A socket that a daemon which was killed has left is taken away. Raises OSError, which names the path.
+        A socket that a daemon which was killed has left is taken away. Raises OSError, which names
+        the path.
         """
         self._path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -41,16 +47,26 @@ class LocalSocket:
             raise
 
     def open_to(self, group: int) -> None:
-        """Let the members of a group connect; raises PermissionError where that is forbidden, and OSError."""
+        """Let the members of a group connect.
+
+        Raises PermissionError where that is forbidden, and OSError.
+        """
         with directory_of(self._path) as directory, _ours(directory) as (name, status):
-            if status.st_gid != group:  # the service may not change owners, nor need it for its own group
+            if (
+                status.st_gid != group
+                # The service may not change owners, nor need it for its own group
+            ):
                 os.chown(name, -1, group)
             os.chmod(name, 0o660)
 
     def close(self) -> None:
         """Stop listening, and take the name away if it is still ours."""
         self.socket.close()
-        with contextlib.suppress(OSError), directory_of(self._path) as directory:  # which may no longer be ours to change
+        with (
+            contextlib.suppress(OSError),
+            directory_of(self._path) as directory,
+            # Which may no longer be ours to change
+        ):
             found = directory.status()
             if (found.st_dev, found.st_ino) == self._made:
                 directory.remove()
@@ -82,7 +98,9 @@ def _make(folder: Path) -> None:
 @contextlib.contextmanager
 def _named(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
     """A path to what has the name now, whatever has it later, and what it is."""
-    descriptor = os.open(directory.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.descriptor)
+    descriptor = os.open(
+        directory.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.descriptor
+    )
     try:
         yield f"/proc/self/fd/{descriptor}", os.fstat(descriptor)
     finally:
@@ -91,7 +109,10 @@ def _named(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
 
 @contextlib.contextmanager
 def _ours(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
-    """The same, for a socket that this process has just made; raises FileExistsError if another thing has the name."""
+    """The same, for a socket that this process has just made.
+
+    Raises FileExistsError if another thing has the name.
+    """
     with _named(directory) as (name, status):
         if not stat.S_ISSOCK(status.st_mode) or status.st_nlink != 1:
             raise FileExistsError(errno.EEXIST, "something else has taken the name")
@@ -99,20 +120,29 @@ def _ours(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _clear(directory: Directory, path: Path) -> None:
-    """Remove a socket that a daemon which was killed has left; raises OSError if it is in use, or no socket."""
+    """Remove a socket that a daemon which was killed has left.
+
+    Raises OSError if it is in use, or no socket.
+    """
     try:
-        with _named(directory) as (name, status), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        with (
+            _named(directory) as (name, status),
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking,
+        ):
             if not stat.S_ISSOCK(status.st_mode):
                 raise FileExistsError(errno.EEXIST, "not a socket", str(path))
             if directory.is_shared and status.st_uid != 0:
-                raise FileExistsError(errno.EEXIST, f"a socket of user {status.st_uid}'s", str(path))
+                raise FileExistsError(
+                    errno.EEXIST, f"a socket of user {status.st_uid}'s", str(path)
+                )
             asking.setblocking(False)
             try:
                 asking.connect(name)
             except ConnectionRefusedError:
                 directory.remove()
                 return
-            except BlockingIOError:  # its queue is full, so somebody is there
+            # Its queue is full, so somebody is there
+            except BlockingIOError:
                 pass
     except FileNotFoundError:
         return

@@ -1,10 +1,13 @@
-"""What a daemon of the old school does: goes to the background, keeps a pid file, and signals the one that runs.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a daemon of the old school does: goes to the background, keeps a pid file, and signals the
+one that runs.
 
-The pid file is locked for as long as its daemon lives, and the kernel tells who has the lock: a stale file, or a number that
-now belongs to another process, is never mistaken for a running klogd. Nobody but root and the daemon's own user can open the
-file, so nobody else can lock it.
+The pid file is locked for as long as its daemon lives, and the kernel tells who has the lock: a
+stale file, or a number that now belongs to another process, is never mistaken for a running klogd.
+Nobody but root and the daemon's own user can open the file, so nobody else can lock it.
 
-Source of truth: fcntl_locking(2) for F_GETLK, which names the owner of a lock; pidfd_open(2), pidfd_send_signal(2) (Linux 5.3).
+Source of truth: fcntl_locking(2) for F_GETLK, which names the owner of a lock; pidfd_open(2),
+pidfd_send_signal(2) (Linux 5.3).
 """
 
 import contextlib
@@ -22,7 +25,8 @@ from klogd_py.system.trusted_directory import directory_of
 
 PID_FILE = Path("/run/klogd.pid")
 _MODE = 0o600
-_FLOCK = struct.Struct("hhqqi0q")  # struct flock: type, whence, start, length, process
+# Struct flock: type, whence, start, length, process
+_FLOCK = struct.Struct("hhqqi0q")
 
 
 class AlreadyRunning(RuntimeError):
@@ -51,12 +55,16 @@ class PidFile:
             except BaseException:
                 os.close(self._descriptor)
                 raise
-            os.close(self._descriptor)  # its last owner has removed it in between
+            # Its last owner has removed it in between
+            os.close(self._descriptor)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Remove the file and its lock; not a file that has taken its place. Where only root may do that, it is left empty."""
+        """Remove the file and its lock; not a file that has taken its place.
+
+        Where only root may do that, it is left empty.
+        """
         try:
             if self._is_named():
                 with directory_of(self._path) as directory, contextlib.suppress(FileNotFoundError):
@@ -79,12 +87,18 @@ class PidFile:
 def _lock(descriptor: int, path: Path) -> None:
     """Have the file for this process alone; raises AlreadyRunning, and OSError."""
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE:
-        os.fchmod(descriptor, _MODE)  # or others could lock it
+        # Or others could lock it
+        os.fchmod(descriptor, _MODE)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:  # fcntl(2): EAGAIN or EACCES
+    # fcntl(2): EAGAIN or EACCES
+    except (BlockingIOError, PermissionError) as error:
         owner = _owner(descriptor)
-        words = f"already running as process {owner}" if owner else "locked by what is no klogd, or not to be seen from here"
+        words = (
+            f"already running as process {owner}"
+            if owner
+            else "locked by what is no klogd, or not to be seen from here"
+        )
         raise AlreadyRunning(f"{words} (see {path})") from error
 
 
@@ -102,14 +116,19 @@ def signal_running(path: Path, number: signal.Signals) -> None:
             if owner:
                 process = os.pidfd_open(owner)
                 try:
-                    if _owner(descriptor) == owner:  # so the number was its all the time, and this is the process
+                    if (
+                        _owner(descriptor) == owner
+                        # So the number was its all the time, and this is the process
+                    ):
                         signal.pidfd_send_signal(process, number)
                         return
                 finally:
                     os.close(process)
         finally:
             os.close(descriptor)
-    raise NotRunning(f"no klogd is running ({path}); for the service: systemctl kill -s {number.name} klogd-py")
+    raise NotRunning(
+        f"no klogd is running ({path}); for the service: systemctl kill -s {number.name} klogd-py"
+    )
 
 
 def _opened(path: Path, flags: int) -> int:
@@ -124,17 +143,22 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _owner(descriptor: int) -> int:
-    """The process that has locked a file for writing; 0 if none has, or one that this one cannot see."""
+    """The process that has locked a file for writing.
+
+    0 if none has, or one that this one cannot see.
+    """
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _, _, _, process = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
     return max(process, 0) if kind == fcntl.F_WRLCK else 0
 
 
 def in_background(job: Callable[[Callable[[], None]], int], keep: Collection[int]) -> int:
-    """Run a job in a process of its own session; returns in the parent as soon as the job says that it is ready.
+    """Run a job in a process of its own session; returns in the parent as soon as the job says that
+    it is ready.
 
-    The job is given the function to call when it is ready. The parent's status is 0 then, and the job's own status,
-    never 0, if it ends before. Of the standard descriptors only those in ``keep`` stay what they were.
+    The job is given the function to call when it is ready. The parent's status is 0 then, and the
+    job's own status, never 0, if it ends before. Of the standard descriptors only those in ``keep``
+    stay what they were.
     """
     readable, writable = os.pipe()
     sys.stdout.flush()

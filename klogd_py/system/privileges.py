@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How does a daemon that was started as root go on as somebody else?
 
-Of what root may do it keeps CAP_SYSLOG alone, by which /dev/kmsg can be opened and /proc/kallsyms shows its addresses; and
-nothing that it executes can ever have more. What is open stays open.
+Of what root may do it keeps CAP_SYSLOG alone, by which /dev/kmsg can be opened and /proc/kallsyms
+shows its addresses; and nothing that it executes can ever have more. What is open stays open.
 
-Source of truth: capabilities(7), prctl(2), credentials(7); linux/capability.h, version 3 of its structures.
+Source of truth: capabilities(7), prctl(2), credentials(7); linux/capability.h, version 3 of its
+structures.
 """
 
 import ctypes
@@ -15,9 +17,14 @@ import struct
 from msgspec import Struct
 
 CAP_SYSLOG = 34
-_KEEP_CAPABILITIES, _NO_NEW_PRIVILEGES = 8, 38  # PR_SET_...
+# PR_SET_...
+_KEEP_CAPABILITIES, _NO_NEW_PRIVILEGES = 8, 38
 _VERSION_3 = 0x20080522
-_HEADER, _SETS = struct.Struct("=Ii"), struct.Struct("=6I")  # effective, permitted, inheritable; lower words, then upper
+_HEADER, _SETS = (
+    struct.Struct("=Ii"),
+    struct.Struct("=6I"),
+    # Effective, permitted, inheritable; lower words, then upper
+)
 
 
 class NoSuchUser(ValueError):
@@ -46,7 +53,8 @@ def look_up(name: str) -> User:
 
 
 def become(user: User) -> None:
-    """Go on as this user, in its groups; does nothing if it is the one already. Call it while there is one thread.
+    """Go on as this user, in its groups; does nothing if it is the one already. Call it while there
+    is one thread.
 
     Raises:
         CannotBecome: this process may not.
@@ -56,7 +64,9 @@ def become(user: User) -> None:
     kept = _permitted() & 1 << CAP_SYSLOG
     try:
         _prctl(_KEEP_CAPABILITIES, 1)
-        os.setgroups([user.group, *(group.gr_gid for group in grp.getgrall() if user.name in group.gr_mem)])
+        os.setgroups(
+            [user.group, *(group.gr_gid for group in grp.getgrall() if user.name in group.gr_mem)]
+        )
         os.setresgid(user.group, user.group, user.group)
         os.setresuid(user.number, user.number, user.number)
         _set_capabilities(kept)
@@ -78,7 +88,9 @@ def _permitted() -> int:
 
 def _set_capabilities(kept: int) -> None:
     lower, upper = kept & 0xFFFFFFFF, kept >> 32
-    _demand(_libc().capset(_HEADER.pack(_VERSION_3, 0), _SETS.pack(lower, lower, 0, upper, upper, 0)))
+    _demand(
+        _libc().capset(_HEADER.pack(_VERSION_3, 0), _SETS.pack(lower, lower, 0, upper, upper, 0))
+    )
 
 
 def _libc() -> ctypes.CDLL:

@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Open and read regular files, without waiting and within limits.
 
-A path that should lead to a file can lead to a FIFO, a device, a directory, or a file of a terabyte. None of these is
-opened for long, and none is read: the caller gets an OSError that says what was found.
+A path that should lead to a file can lead to a FIFO, a device, a directory, or a file of a
+terabyte. None of these is opened for long, and none is read: the caller gets an OSError that says
+what was found.
 
 Source of truth: open(2) for O_NONBLOCK, O_NOCTTY and O_NOFOLLOW; inode(7) for the file types.
 """
@@ -34,13 +36,19 @@ class FileTooLarge(OSError):
 
 
 def open_regular(
-    path: Path | str, flags: int = os.O_RDONLY, mode: int = 0o600, *, follow: bool = True, dir_fd: int | None = None
+    path: Path | str,
+    flags: int = os.O_RDONLY,
+    mode: int = 0o600,
+    *,
+    follow: bool = True,
+    dir_fd: int | None = None,
 ) -> int:
     """Open a regular file and return its descriptor, which the caller closes.
 
-    ``follow`` says whether the last part of the path may be a symbolic link, ``dir_fd`` from which open directory a relative
-    path is taken. The type is asked before the file is opened, since opening alone can move a device, and once more of the
-    descriptor, since the path may have changed meanwhile.
+    ``follow`` says whether the last part of the path may be a symbolic link, ``dir_fd`` from which
+    open directory a relative path is taken. The type is asked before the file is opened, since
+    opening alone can move a device, and once more of the descriptor, since the path may have
+    changed meanwhile.
 
     Raises:
         NotRegularFile: it is a directory, a FIFO, a device, a socket, or a link that is not followed.
@@ -55,7 +63,9 @@ def open_regular(
         if not flags & os.O_CREAT:
             raise
     never_waits = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(name, flags | never_waits | (0 if follow else os.O_NOFOLLOW), mode, dir_fd=dir_fd)
+    descriptor = os.open(
+        name, flags | never_waits | (0 if follow else os.O_NOFOLLOW), mode, dir_fd=dir_fd
+    )
     try:
         _check(os.fstat(descriptor), name)
     except NotRegularFile:
@@ -64,8 +74,11 @@ def open_regular(
     return descriptor
 
 
-def read_regular(path: Path | str, limit_bytes: int, *, follow: bool = True, limit_s: float = READ_LIMIT_S) -> bytes:
-    """The whole content of a regular file, files of /proc and /sys among them, whose size is not known before.
+def read_regular(
+    path: Path | str, limit_bytes: int, *, follow: bool = True, limit_s: float = READ_LIMIT_S
+) -> bytes:
+    """The whole content of a regular file, files of /proc and /sys among them, whose size is not
+    known before.
 
     Raises:
         NotRegularFile: as `open_regular`.
@@ -80,7 +93,10 @@ def read_regular(path: Path | str, limit_bytes: int, *, follow: bool = True, lim
 
 
 def read_bounded(descriptor: int, limit_bytes: int, *, limit_s: float = READ_LIMIT_S) -> bytes:
-    """What an open file has from its position to its end; raises FileTooLarge as `read_regular` does."""
+    """What an open file has from its position to its end.
+
+    Raises FileTooLarge as `read_regular` does.
+    """
     if os.fstat(descriptor).st_size > limit_bytes:
         raise _too_large(limit_bytes)
     until_s = time.monotonic() + limit_s

@@ -1,7 +1,10 @@
-"""What becomes of signals while nobody can answer them: before the event loop runs, and after it has ended.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What becomes of signals while nobody can answer them: before the event loop runs, and after it
+has ended.
 
-The pid file is there before the loop is, and the default of most signals is to end the process: ``klogd -i`` or the HUP of a log
-rotation would kill a daemon that has just begun. They wait, and are answered when the loop takes them.
+The pid file is there before the loop is, and the default of most signals is to end the process:
+``klogd -i`` or the HUP of a log rotation would kill a daemon that has just begun. They wait, and
+are answered when the loop takes them.
 
 Source of truth: signal(7); pthread_sigmask(3).
 """
@@ -19,7 +22,10 @@ IGNORED = frozenset((signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE))
 
 
 def hold() -> None:
-    """Have signals wait, but for those that stop: these end the program in order, by SystemExit, whatever it waits for."""
+    """Have signals wait, but for those that stop.
+
+    These end the program in order, by SystemExit, whatever it waits for.
+    """
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)

@@ -1,12 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Open and make files where another user may be able to put links, FIFOs or files in the way.
 
-Who is not root is judged by the kernel, and opens what it names. Root may do everything, so it looks for itself: it goes to the
-file one directory after the other, by descriptor, and asks of each who can change it. Where root alone can, links are root's own
-and are followed. In every other directory, and below it, no link is followed, a file is created with O_EXCL, and what is there
-already is opened only if it is a regular file with one name that belongs to root or to the directory's owner.
+Who is not root is judged by the kernel, and opens what it names. Root may do everything, so it
+looks for itself: it goes to the file one directory after the other, by descriptor, and asks of each
+who can change it. Where root alone can, links are root's own and are followed. In every other
+directory, and below it, no link is followed, a file is created with O_EXCL, and what is there
+already is opened only if it is a regular file with one name that belongs to root or to the
+directory's owner.
 
-Source of truth: openat(2); path_resolution(7); symlink(7) for the links of /proc, which lead to what is open and not to a path;
-inode(7) for the sticky bit.
+Source of truth: openat(2); path_resolution(7); symlink(7) for the links of /proc, which lead to
+what is open and not to a path; inode(7) for the sticky bit.
 """
 
 import contextlib
@@ -22,27 +25,36 @@ from pathlib import Path
 from klogd_py.system.regular_file import NotRegularFile, open_regular
 
 PROC = Path("/proc")
-_ROOT_OF_PROC = 1  # PROC_ROOT_INO in include/linux/proc_ns.h
-_MOST_LINKS = 40  # as in the kernel
+# PROC_ROOT_INO in include/linux/proc_ns.h
+_ROOT_OF_PROC = 1
+# As in the kernel
+_MOST_LINKS = 40
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _NEVER_WAITS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotTrusted(OSError):
-    """Root does not open this, since another user can have put it there; ``strerror`` says what and who."""
+    """Root does not open this, since another user can have put it there.
+
+    ``strerror`` says what and who.
+    """
 
 
 class Trust(Enum):
     """Who can change what a name in a directory stands for."""
 
     ALONE = "root alone"
-    STICKY = "everybody can add names, but not change root's"  # such as /tmp
+    # Such as /tmp
+    STICKY = "everybody can add names, but not change root's"
     SHARED = "others than root"
 
 
 class Directory:
-    """An open directory, and the name in it that a path ends with. Its descriptor is valid within `directory_of`."""
+    """An open directory, and the name in it that a path ends with.
+
+    Its descriptor is valid within `directory_of`.
+    """
 
     def __init__(self, descriptor: int, path: Path, name: str, trust: Trust) -> None:
         self.descriptor = descriptor
@@ -55,14 +67,20 @@ class Directory:
         self._changed_by = _changed_by(status)
 
     def open(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
-        """Open the file, whatever it is where nobody but root can have put it there; a new one is ``new_for`` user and group.
+        """Open the file, whatever it is where nobody but root can have put it there; a new one is
+        ``new_for`` user and group.
 
         Raises NotTrusted, and OSError.
         """
         return self._opened(flags, mode, new_for, only_regular=self.is_shared)
 
-    def open_regular(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
-        """Open the file if it is a regular file and no link, in any directory; raises NotRegularFile besides."""
+    def open_regular(
+        self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None
+    ) -> int:
+        """Open the file if it is a regular file and no link, in any directory.
+
+        Raises NotRegularFile besides.
+        """
         return self._opened(flags, mode, new_for, only_regular=True)
 
     def status(self) -> os.stat_result:
@@ -74,17 +92,26 @@ class Directory:
         os.unlink(self.name, dir_fd=self.descriptor)
 
     def demand_lasting(self, what: str) -> None:
-        """Raise NotTrusted where others can replace what root has made, as they can all but in ``/tmp`` and its like."""
+        """Raise NotTrusted where others can replace what root has made, as they can all but in
+        ``/tmp`` and its like.
+        """
         if self.is_shared and not self.is_sticky:
             raise self._refusal(what)
 
-    def _opened(self, flags: int, mode: int, new_for: tuple[int, int] | None, *, only_regular: bool) -> int:
+    def _opened(
+        self, flags: int, mode: int, new_for: tuple[int, int] | None, *, only_regular: bool
+    ) -> int:
         try:
             if not flags & os.O_CREAT:
                 return self._existing(flags, mode, only_regular=only_regular)
             try:
-                descriptor = os.open(self.name, flags | os.O_EXCL | _NEVER_WAITS, mode, dir_fd=self.descriptor)
-            except FileExistsError:  # where root looks closely, a file that goes away in between is an error
+                descriptor = os.open(
+                    self.name, flags | os.O_EXCL | _NEVER_WAITS, mode, dir_fd=self.descriptor
+                )
+            except (
+                FileExistsError
+                # Where root looks closely, a file that goes away in between is an error
+            ):
                 again = flags & ~os.O_CREAT if self.is_shared else flags
                 return self._existing(again, mode, only_regular=only_regular)
         except (NotTrusted, NotRegularFile):
@@ -92,7 +119,11 @@ class Directory:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
         if new_for is not None:
-            with contextlib.suppress(PermissionError, OverflowError):  # in a user namespace some have no number
+            with contextlib.suppress(
+                PermissionError,
+                OverflowError,
+                # In a user namespace some have no number
+            ):
                 os.fchown(descriptor, *new_for)
         return descriptor
 
@@ -126,9 +157,11 @@ class Directory:
 
 @contextlib.contextmanager
 def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Directory]:
-    """Open the directory in which a path ends, as root without following what another user can have put on the way.
+    """Open the directory in which a path ends, as root without following what another user can have
+    put on the way.
 
-    ``follow`` says that a link of root's own may have the last name, too; the directory is then the one that it leads to.
+    ``follow`` says that a link of root's own may have the last name, too; the directory is then the
+    one that it leads to.
 
     Raises:
         NotTrusted: a link of another user's is on the way.
@@ -153,18 +186,24 @@ def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Director
 
 
 def is_shared(path: Path | str) -> bool:
-    """Whether others than root can change what a path leads to; where its directory is missing, who could make that."""
+    """Whether others than root can change what a path leads to.
+
+    Where its directory is missing, who could make that.
+    """
     try:
         with directory_of(path) as directory:
             return directory.is_shared
     except FileNotFoundError:
         return is_shared(Path(path).absolute().parent)
-    except OSError:  # what root cannot go through is not root's
+    # What root cannot go through is not root's
+    except OSError:
         return True
 
 
 def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
-    """The directory that root comes to, the last name, and who can change what that name stands for."""
+    """The directory that root comes to, the last name, and who can change what that name stands
+    for.
+    """
     names = deque(path.parts[1:])
     links = 0
     here = os.open("/", _DIRECTORY)
@@ -193,17 +232,23 @@ def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
 
 
 def _target(here: int, name: str) -> str:
-    """Where a link leads that root made; empty if it is none, or one of the kernel's own in /proc."""
+    """Where a link leads that root made.
+
+    Empty if it is none, or one of the kernel's own in /proc.
+    """
     if _is_proc(here):
         return ""
     try:
         return os.readlink(name, dir_fd=here)
-    except OSError:  # not a link, or nothing
+    # Not a link, or nothing
+    except OSError:
         return ""
 
 
 def _is_proc(here: int) -> bool:
-    """Whether a directory is one of the kernel's, in which links lead to what is open and not along a path."""
+    """Whether a directory is one of the kernel's, in which links lead to what is open and not along
+    a path.
+    """
     try:
         proc = PROC.stat()
     except FileNotFoundError:

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Calls that may block for ever, made in a thread which the end of the program does not wait for.
 
-The threads of asyncio's own pool are joined when the loop ends, and again at the interpreter's exit: one journal that hangs
-would keep the daemon from stopping.
+The threads of asyncio's own pool are joined when the loop ends, and again at the interpreter's
+exit: one journal that hangs would keep the daemon from stopping.
 """
 
 import asyncio
@@ -21,7 +22,10 @@ class TooManyHang(OSError):
 
 
 class _Call(Struct):
-    """A call that waits for its turn; ``is_wanted`` says whether somebody still waits for its answer."""
+    """A call that waits for its turn.
+
+    ``is_wanted`` says whether somebody still waits for its answer.
+    """
 
     make: Callable[[], None]
     is_wanted: Callable[[], bool]
@@ -45,12 +49,16 @@ class Courier:
         return self._thread is not None
 
     async def call(self, job: Callable[[], T]) -> T:
-        """What ``job`` returns or raises. Giving up the wait does not stop the job, unless it has not begun."""
+        """What ``job`` returns or raises.
+
+        Giving up the wait does not stop the job, unless it has not begun.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(result: list[T], error: Exception | None) -> None:
-            if answer.done():  # nobody waits for it any more
+            # Nobody waits for it any more
+            if answer.done():
                 return
             if error is not None:
                 answer.set_exception(error)
@@ -64,16 +72,21 @@ class Courier:
                 result.append(job())
             except Exception as error:
                 failure = error
-            except BaseException as error:  # SystemExit, in a thread, would end that and be told to nobody
+            except (
+                BaseException
+                # SystemExit, in a thread, would end that and be told to nobody
+            ) as error:
                 failure = RuntimeError(repr(error))
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            # The loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle, result, failure)
 
         with self._changed:
             if self._thread is None:
                 self._check()
             self._is_closed = False
-            # behind a call that hangs there waits one that is wanted, not one for each time that somebody gave up
+            # behind a call that hangs there waits one that is wanted, not one for each time that
+            # somebody gave up
             self._calls = deque(call for call in self._calls if call.is_wanted())
             self._calls.append(_Call(make, lambda: not answer.done()))
             if self._thread is None:
@@ -104,7 +117,8 @@ class Courier:
 
 
 class Couriers:
-    """One courier for each name. Mutable: those that were left while a call hung serve who comes under the same name.
+    """One courier for each name. Mutable: those that were left while a call hung serve who comes
+    under the same name.
 
     However often names come and go, at most ``most_left`` threads hang that nobody waits for.
     """
@@ -114,7 +128,10 @@ class Couriers:
         self._left: dict[str, Courier] = {}
 
     def of(self, name: str) -> Courier:
-        """The courier of this name; one whose call still hangs goes on when that has come to its end."""
+        """The courier of this name.
+
+        One whose call still hangs goes on when that has come to its end.
+        """
         left = self._left.pop(name, None)
         return left if left is not None and left.is_alive else Courier(name, self._check)
 
@@ -127,4 +144,6 @@ class Couriers:
     def _check(self) -> None:
         hanging = sum(courier.is_alive for courier in self._left.values())
         if hanging >= self._most_left:
-            raise TooManyHang(f"{hanging} threads of sinks that are no longer configured still hang")
+            raise TooManyHang(
+                f"{hanging} threads of sinks that are no longer configured still hang"
+            )

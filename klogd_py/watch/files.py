@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Has one of these files appeared, changed or gone?
 
-Watches the directories that exist, through watchdog's inotify observer, and reports only paths that were asked for.
-Opening and reading make events too; reacting to those would have us wake on our own reads for ever.
+Watches the directories that exist, through watchdog's inotify observer, and reports only paths that
+were asked for. Opening and reading make events too; reacting to those would have us wake on our own
+reads for ever.
 """
 
 import os
@@ -27,7 +29,8 @@ class _Filter(FileSystemEventHandler):
     def on_created(self, event: FileSystemEvent) -> None:
         self._report(event)
 
-    def on_closed(self, event: FileSystemEvent) -> None:  # after writing
+    # After writing
+    def on_closed(self, event: FileSystemEvent) -> None:
         self._report(event)
 
     def on_moved(self, event: FileSystemEvent) -> None:
@@ -41,7 +44,11 @@ class FileWatch:
     """Calls ``changed`` with the path, from a thread of its own, for every change to a wanted path."""
 
     def __init__(
-        self, directories: Iterable[Path], wanted: Callable[[Path], bool], changed: Callable[[Path], None], jobs: Jobs
+        self,
+        directories: Iterable[Path],
+        wanted: Callable[[Path], bool],
+        changed: Callable[[Path], None],
+        jobs: Jobs,
     ) -> None:
         """Start watching; raises CannotWatch."""
         self._wanted = wanted
@@ -53,7 +60,9 @@ class FileWatch:
         try:
             for directory in present:
                 # in the thread of the library, which would end by an error
-                self._observer.schedule(_Filter(jobs.guarded("file watcher", self._report)), str(directory))
+                self._observer.schedule(
+                    _Filter(jobs.guarded("file watcher", self._report)), str(directory)
+                )
             self._observer.start()
         except OSError as error:
             raise CannotWatch(f"inotify: {error.strerror}") from error
@@ -64,7 +73,11 @@ class FileWatch:
         self._observer.join(LONGEST_END_S)
 
     def _report(self, event: FileSystemEvent) -> None:
-        for path in (event.src_path, getattr(event, "dest_path", "")):  # before watchdog 3 only a move had one
+        for path in (
+            event.src_path,
+            getattr(event, "dest_path", ""),
+            # Before watchdog 3 only a move had one
+        ):
             name = path.decode("utf-8", "replace") if isinstance(path, bytes) else path
             if name and self._wanted(Path(name)):
                 self._changed(Path(name))

@@ -1,10 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Has a kernel module come or gone?
 
-Listens to the kernel's uevents: pyroute2 opens the socket, bound to the kernel's multicast group alone, and takes the
-messages apart. Only what the kernel itself sent counts: any user may send to a netlink group it can reach, but not with
-the kernel's port number 0.
+Listens to the kernel's uevents: pyroute2 opens the socket, bound to the kernel's multicast group
+alone, and takes the messages apart. Only what the kernel itself sent counts: any user may send to a
+netlink group it can reach, but not with the kernel's port number 0.
 
-Source of truth: lib/kobject_uevent.c; kernel/module/sysfs.c. A module's ``add`` comes after its init function has run.
+Source of truth: lib/kobject_uevent.c; kernel/module/sysfs.c. A module's ``add`` comes after its
+init function has run.
 """
 
 import os
@@ -19,11 +21,17 @@ _LONGEST_BYTES = 1 << 16
 
 
 class ModuleWatch:
-    """The modules that came or went since the last look. ``fileno`` becomes readable when there may be some."""
+    """The modules that came or went since the last look.
+
+    ``fileno`` becomes readable when there may be some.
+    """
 
     def __init__(self) -> None:
         """Bind the socket; raises OSError where the kernel or a sandbox refuses netlink."""
-        self._netlink = NetlinkSocket(NETLINK_KOBJECT_UEVENT)  # before 0.8 a UeventSocket knew but all groups
+        self._netlink = NetlinkSocket(
+            NETLINK_KOBJECT_UEVENT
+            # Before 0.8 a UeventSocket knew but all groups
+        )
         self._netlink.bind(groups=KERNEL_GROUP)
         self._socket = socket.socket(fileno=os.dup(self._netlink.fileno()))
         self._socket.setblocking(False)
@@ -40,7 +48,8 @@ class ModuleWatch:
                 data, sender = self._socket.recvfrom(_LONGEST_BYTES)
             except BlockingIOError:
                 return names
-            except OSError:  # ENOBUFS: events were lost, so any module may have changed
+            # ENOBUFS: events were lost, so any module may have changed
+            except OSError:
                 return {"?"}
             name = module_of(data) if sender[0] == 0 else ""
             if name:

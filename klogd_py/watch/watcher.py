@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Follows both kinds of change on an event loop, and tells once what came together."""
 
 import asyncio
@@ -16,25 +17,34 @@ from klogd_py.watch.partial_import import parts_only
 if TYPE_CHECKING:
     from klogd_py.watch.uevents import ModuleWatch
 
-LONGEST_CHANGE_S = 10.0  # a file system that hangs holds up no reload for longer
+# A file system that hangs holds up no reload for longer
+LONGEST_CHANGE_S = 10.0
 # Which files are watched, and which folder each of their places is; None for one that is not there.
 Standing = tuple[frozenset[Path], dict[Path, tuple[int, int] | None]]
 
-SETTLE_S = 0.3  # changes closer together than this make one call
+# Changes closer together than this make one call
+SETTLE_S = 0.3
 
 logger = logging.getLogger(__name__)
 
 
 class Follower:
-    """Calls ``files_changed`` and ``modules_changed`` on the loop. Mutable: what it watches can be exchanged."""
+    """Calls ``files_changed`` and ``modules_changed`` on the loop. Mutable.
+
+    What it watches can be exchanged.
+    """
 
     def __init__(
-        self, files_changed: Callable[[Path], None], modules_changed: Callable[[str], None], jobs: Jobs | None = None
+        self,
+        files_changed: Callable[[Path], None],
+        modules_changed: Callable[[str], None],
+        jobs: Jobs | None = None,
     ) -> None:
         self._files_changed = files_changed
         self._modules_changed = modules_changed
         self._jobs = jobs or Jobs()
-        self._courier = Courier("watchers")  # a file system that hangs holds up no stop
+        # A file system that hangs holds up no stop
+        self._courier = Courier("watchers")
         self._close_files: Callable[[], None] | None = None
         self._close_modules: Callable[[], None] | None = None
         self._watched: Standing | None = None
@@ -44,7 +54,8 @@ class Follower:
         self._following: asyncio.Task[None] | None = None
 
     async def follow_files(self, files: Collection[Path], drop_ins: Path) -> None:
-        """Watch these files, and with them every ``*.toml`` in a directory; what was watched before no longer is.
+        """Watch these files, and with them every ``*.toml`` in a directory; what was watched before
+        no longer is.
 
         Where neither the files nor their folders are others than before, nothing is done.
         A folder that is missing is waited for, and counts as changed when it has come.
@@ -52,7 +63,8 @@ class Follower:
         async with asyncio.timeout(LONGEST_CHANGE_S), self._exchanging:
             wanted = _standing(files, drop_ins)
             if self._close_files is not None and wanted == self._watched:
-                return  # a change that comes while a watch is exchanged would be seen by neither
+                # A change that comes while a watch is exchanged would be seen by neither
+                return
             self._watched = wanted
             if self._close_files is not None:
                 close, self._close_files = self._close_files, None
@@ -66,21 +78,29 @@ class Follower:
         missing = {first_missing(place) for place in places if not os.path.isdir(place)}
 
         def wanted(path: Path) -> bool:
-            return path in files or path in missing or (path.parent == drop_ins and path.suffix == ".toml")
+            return (
+                path in files
+                or path in missing
+                or (path.parent == drop_ins and path.suffix == ".toml")
+            )
 
         async def follow_anew(path: Path) -> None:
             await self.follow_files(files, drop_ins)
             self._files_changed(path)
 
         def tell(path: Path) -> None:
-            if path in missing:  # what is in it by now has made no event
-                self._following = loop.create_task(self._jobs.run("file watcher", lambda: follow_anew(path), None))
+            # What is in it by now has made no event
+            if path in missing:
+                self._following = loop.create_task(
+                    self._jobs.run("file watcher", lambda: follow_anew(path), None)
+                )
             else:
                 self._files_changed(path)
 
         def changed(path: Path) -> None:
             settle = self._jobs.guarded("file watcher", self._settle)
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            # The loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle, "file watcher", str(path), lambda: tell(path))
 
         try:
@@ -90,7 +110,9 @@ class Follower:
             return
         try:
             places |= {path.parent for path in missing}
-            watch = await self._courier.call(partial(FileWatch, places, wanted, changed, self._jobs))
+            watch = await self._courier.call(
+                partial(FileWatch, places, wanted, changed, self._jobs)
+            )
         except CannotWatch as error:
             logger.warning("not watching files: %s", error)
             return
@@ -131,7 +153,10 @@ class Follower:
         self._closed = True
         for timer in self._settling.values():
             timer.cancel()
-        for watcher, close in (("file watcher", self._close_files), ("module watcher", self._close_modules)):
+        for watcher, close in (
+            ("file watcher", self._close_files),
+            ("module watcher", self._close_modules),
+        ):
             if close is not None:
                 self._jobs.value(watcher, close, None)
         self._courier.close()
@@ -140,7 +165,8 @@ class Follower:
         if self._closed:
             return
         if key in self._settling:
-            return  # what is about to be told covers this one too
+            # What is about to be told covers this one too
+            return
 
         def tell() -> None:
             self._settling.pop(key, None)
@@ -152,7 +178,9 @@ class Follower:
 
 def _standing(files: Collection[Path], drop_ins: Path) -> Standing:
     folders = {file.parent for file in files} | {drop_ins}
-    return frozenset(files), {folder: _identity(folder) for folder in folders | set(map(first_missing, folders))}
+    return frozenset(files), {
+        folder: _identity(folder) for folder in folders | set(map(first_missing, folders))
+    }
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -164,17 +192,25 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def first_missing(place: Path) -> Path:
-    """The uppermost folder of a path that does not exist; whoever makes the rest of it makes this one first."""
+    """The uppermost folder of a path that does not exist.
+
+    Whoever makes the rest of it makes this one first.
+    """
     while not os.path.isdir(place.parent) and place.parent != place:
         place = place.parent
     return place
 
 
 def _module_watch() -> "ModuleWatch":
-    # pyroute2 is imported only where it serves, and of it what serves: 50 ms and 3 MB instead of 100 ms and 22 MB.
+    # pyroute2 is imported only where it serves, and of it what serves: 50 ms and 3 MB instead of
+    # 100 ms and 22 MB.
     try:
         with parts_only("pyroute2"):
             from klogd_py.watch.uevents import ModuleWatch
-    except (ImportError, AttributeError):  # a version whose parts want the whole, or none is installed
+    except (
+        ImportError,
+        AttributeError,
+        # A version whose parts want the whole, or none is installed
+    ):
         from klogd_py.watch.uevents import ModuleWatch
     return ModuleWatch()

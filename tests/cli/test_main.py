@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The commands, run as a user runs them."""
 
 import json
@@ -32,14 +33,26 @@ def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProce
 def test_translate_names_what_the_named_map_knows(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     done = run("translate", "--map", tmp_path / "map", stdin=SEED.encode())
-    assert done.stdout == b"EIP: 0010:[do_fork+0x60/0x100]\nCall Trace: [do_fork+0x60/0x100] [schedule+0x0/0x400]\n"
+    assert (
+        done.stdout
+        == b"EIP: 0010:[do_fork+0x60/0x100]\nCall Trace: [do_fork+0x60/0x100] [schedule+0x0/0x400]\n"
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_map_for_a_text_from_elsewhere_is_not_judged_by_this_kernels_release(tmp_path: Path) -> None:
-    (tmp_path / "map").write_text(SEED_MAP.replace("c0200000 A _end", "c0130000 A Version_132114\nc0200000 A _end"))
-    assert b"[do_fork+0x60/0x100]" in run("translate", "--map", tmp_path / "map", stdin=SEED.encode()).stdout
-    refused = run("translate", "--map", tmp_path / "map", "--release", "2.6.22", stdin=SEED.encode())
+def test_a_map_for_a_text_from_elsewhere_is_not_judged_by_this_kernels_release(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "map").write_text(
+        SEED_MAP.replace("c0200000 A _end", "c0130000 A Version_132114\nc0200000 A _end")
+    )
+    assert (
+        b"[do_fork+0x60/0x100]"
+        in run("translate", "--map", tmp_path / "map", stdin=SEED.encode()).stdout
+    )
+    refused = run(
+        "translate", "--map", tmp_path / "map", "--release", "2.6.22", stdin=SEED.encode()
+    )
     assert (refused.stdout, refused.returncode) == (SEED.encode(), 1)
 
 
@@ -53,17 +66,26 @@ def test_a_map_for_a_text_from_elsewhere_is_not_judged_by_this_kernels_release(t
         "RIP: 0010:0xffffffff81000100 \u00e9\n".encode() * 20_000,
     ],
 )
-def test_without_a_source_the_text_comes_out_byte_for_byte_even_where_this_kernel_has_symbols(text: bytes) -> None:
+def test_without_a_source_the_text_comes_out_byte_for_byte_even_where_this_kernel_has_symbols(
+    text: bytes,
+) -> None:
     assert run("translate", stdin=text).stdout == text
 
 
 def test_translate_keeps_line_ends_and_bytes_of_any_encoding_around_a_name(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
-    done = run("translate", "-k", tmp_path / "map", stdin=b"\xff\xe9 [<c010b860>] \xc3\xa9\r\nlast [<c010b860>]")
+    done = run(
+        "translate",
+        "-k",
+        tmp_path / "map",
+        stdin=b"\xff\xe9 [<c010b860>] \xc3\xa9\r\nlast [<c010b860>]",
+    )
     assert done.stdout == b"\xff\xe9 [do_fork+0x60/0x100] \xc3\xa9\r\nlast [do_fork+0x60/0x100]"
 
 
-def test_translate_reads_files_in_order_and_goes_on_after_one_that_is_missing(tmp_path: Path) -> None:
+def test_translate_reads_files_in_order_and_goes_on_after_one_that_is_missing(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "a").write_text("first\n")
     (tmp_path / "b").write_text("second\n")
     done = run("translate", tmp_path / "a", tmp_path / "missing", tmp_path, tmp_path / "b")
@@ -95,10 +117,15 @@ def test_translate_answers_before_its_input_ends(tmp_path: Path) -> None:
 )
 def test_translate_in_other_styles(options: list[str], expected: bytes, tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
-    assert run("translate", "--map", tmp_path / "map", *options, stdin=b"[<c010b860>]\n").stdout == expected
+    assert (
+        run("translate", "--map", tmp_path / "map", *options, stdin=b"[<c010b860>]\n").stdout
+        == expected
+    )
 
 
-def test_a_named_map_that_cannot_be_used_is_said_and_the_text_still_comes_out(tmp_path: Path) -> None:
+def test_a_named_map_that_cannot_be_used_is_said_and_the_text_still_comes_out(
+    tmp_path: Path,
+) -> None:
     done = run("translate", "--map", tmp_path / "missing", stdin=SEED.encode())
     assert (done.stdout, done.returncode) == (SEED.encode(), 1)
     assert b"missing: no such file" in done.stderr
@@ -133,11 +160,18 @@ def test_lookup_for_programs(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("banner", ["Linux version 2.6.30 (gcc) #1\n", "<4>[    0.000000] Linux version 6.1.0-9-amd64 (x) #1\n"])
-def test_a_log_whose_kernel_says_that_it_is_of_another_release_is_not_named(tmp_path: Path, banner: str) -> None:
+@pytest.mark.parametrize(
+    "banner",
+    ["Linux version 2.6.30 (gcc) #1\n", "<4>[    0.000000] Linux version 6.1.0-9-amd64 (x) #1\n"],
+)
+def test_a_log_whose_kernel_says_that_it_is_of_another_release_is_not_named(
+    tmp_path: Path, banner: str
+) -> None:
     (tmp_path / "System.map-2.6.21").write_text(SEED_MAP)
     line = b"EIP: 0010:[<c010b860>]\n"
-    done = run("translate", "--map", tmp_path / "System.map-2.6.21", stdin=line + banner.encode() + line)
+    done = run(
+        "translate", "--map", tmp_path / "System.map-2.6.21", stdin=line + banner.encode() + line
+    )
     before, *after = done.stdout.splitlines(keepends=True)
     assert before == b"EIP: 0010:[do_fork+0x60/0x100]\n"
     assert after == [banner.encode(), line]
@@ -158,25 +192,45 @@ c0100290 T _etext
     [
         ("do_fork", ["0xc0100140  do_fork+0x0/0xc0  MAP"]),
         ("do_fork+0xbf/0xc0", ["0xc01001ff  do_fork+0xbf/0xc0  MAP"]),
-        ("init_once", ["0xc0100100  init_once+0x0/0x40  MAP", "0xc0100200  init_once+0x0/0x90  MAP"]),
+        (
+            "init_once",
+            ["0xc0100100  init_once+0x0/0x40  MAP", "0xc0100200  init_once+0x0/0x90  MAP"],
+        ),
         ("init_once+0x10/0x90", ["0xc0100210  init_once+0x10/0x90  MAP"]),
-        ("init_once+0x40", ["0xc0100240  init_once+0x40/0x90  MAP"]),  # the other one is not so long
-        ("init_once+0x10/0x41", ["init_once+0x10/0x41  -  no symbol of this name is so long, or in this module"]),
-        ("do_fork+0x1/0xc0 [nic]", ["do_fork+0x1/0xc0 [nic]  -  no symbol of this name is so long, or in this module"]),
+        (
+            "init_once+0x40",
+            ["0xc0100240  init_once+0x40/0x90  MAP"],
+            # The other one is not so long
+        ),
+        (
+            "init_once+0x10/0x41",
+            ["init_once+0x10/0x41  -  no symbol of this name is so long, or in this module"],
+        ),
+        (
+            "do_fork+0x1/0xc0 [nic]",
+            ["do_fork+0x1/0xc0 [nic]  -  no symbol of this name is so long, or in this module"],
+        ),
         ("vfs_read", ["vfs_read  -  no symbol has this name"]),
     ],
 )
-def test_lookup_of_a_symbol_says_where_it_is_and_its_size_tells_twins_apart(word: str, lines: list[str], tmp_path: Path) -> None:
+def test_lookup_of_a_symbol_says_where_it_is_and_its_size_tells_twins_apart(
+    word: str, lines: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "map").write_text(TWINS)
     done = run("lookup", "--map", tmp_path / "map", word)
-    assert done.stdout.decode().splitlines() == [line.replace("MAP", f"{tmp_path}/map") for line in lines]
+    assert done.stdout.decode().splitlines() == [
+        line.replace("MAP", f"{tmp_path}/map") for line in lines
+    ]
     assert done.returncode == (1 if "  -  " in lines[0] else 0)
 
 
 def test_lookup_of_what_is_neither_an_address_nor_a_symbol_is_misuse() -> None:
     done = run("lookup", "vfs read")
     assert done.returncode == 2
-    assert b"'vfs read' is neither an address (up to 16 hexadecimal digits) nor a symbol" in done.stderr
+    assert (
+        b"'vfs read' is neither an address (up to 16 hexadecimal digits) nor a symbol"
+        in done.stderr
+    )
 
 
 def kernel_symbol(name: str) -> int:
@@ -187,7 +241,9 @@ def kernel_symbol(name: str) -> int:
     return next((int(line.split()[0], 16) for line in lines if line.split()[2:] == [name]), 0)
 
 
-@pytest.mark.skipif(not kernel_symbol("vfs_read"), reason="this kernel does not show where vfs_read is")
+@pytest.mark.skipif(
+    not kernel_symbol("vfs_read"), reason="this kernel does not show where vfs_read is"
+)
 def test_lookup_knows_the_running_kernel() -> None:
     done = run("lookup", hex(kernel_symbol("vfs_read") + 5))
     assert done.stdout.split()[1].startswith(b"vfs_read+0x5/0x")
@@ -203,9 +259,14 @@ def test_maps_picks_the_right_map_of_a_tree_and_says_why_not_the_other(tmp_path:
     done = run("maps", "--root", tmp_path, "--release", "2.4.18")
     lines = done.stdout.decode().splitlines()
     assert any(
-        "refused" in line and "boot/System.map" in line and "made for Linux 2.5.1, the kernel is 2.4.18" in line for line in lines
+        "refused" in line
+        and "boot/System.map" in line
+        and "made for Linux 2.5.1, the kernel is 2.4.18" in line
+        for line in lines
     )
-    assert any(line.startswith("*  accepted") and "usr/src/linux/System.map" in line for line in lines)
+    assert any(
+        line.startswith("*  accepted") and "usr/src/linux/System.map" in line for line in lines
+    )
     assert done.returncode == 0
 
 
@@ -218,12 +279,19 @@ def test_maps_for_programs(tmp_path: Path) -> None:
     answer = json.loads(run("maps", "--json", "--root", tmp_path).stdout)
     assert answer["release"] == "6.1.0"
     first = answer["maps"][0]
-    assert (first["verdict"], first["proof"], first["slide"], first["in_use"]) == ("accepted", "kallsyms", 0x200000, True)
+    assert (first["verdict"], first["proof"], first["slide"], first["in_use"]) == (
+        "accepted",
+        "kallsyms",
+        0x200000,
+        True,
+    )
     looked_up = run("lookup", "--root", tmp_path, hex(BASE + 0x200000 + 0x45))
     assert b"function_1+0x5/0x40" in looked_up.stdout
 
 
-def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(tmp_path: Path) -> None:
+def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(
+    tmp_path: Path,
+) -> None:
     good = tmp_path / "good.toml"
     good.write_text('sinks = ["console"]\n')
     bad = tmp_path / "bad.toml"
@@ -231,11 +299,15 @@ def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(tmp
     assert run("check-config", good).stdout.decode() == f"{good}: ok\n"
     done = run("check-config", bad)
     assert done.returncode == 78
-    assert done.stderr.decode().startswith(f"klogd-py: {bad}: unknown key outbox.limit; expected one of: limit_kib")
+    assert done.stderr.decode().startswith(
+        f"klogd-py: {bad}: unknown key outbox.limit; expected one of: limit_kib"
+    )
 
 
 @pytest.mark.parametrize("main", ["main", "klogd"])
-@pytest.mark.parametrize(("fault", "status"), [("Invocation._config", 78), ("Invocation.sources", 0)])
+@pytest.mark.parametrize(
+    ("fault", "status"), [("Invocation._config", 78), ("Invocation.sources", 0)]
+)
 def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
     main: str, fault: str, status: int, tmp_path: Path
 ) -> None:
@@ -249,9 +321,18 @@ def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
         f"{fault} = trouble\n"
         f"sys.exit(cli.{main}())\n"
     )
-    options = ["--config", str(tmp_path / "k.toml"), "--input", str(tmp_path / "capture"), "--sink", f"file:{tmp_path}/log"]
+    options = [
+        "--config",
+        str(tmp_path / "k.toml"),
+        "--input",
+        str(tmp_path / "capture"),
+        "--sink",
+        f"file:{tmp_path}/log",
+    ]
     options += ["-n", "--pid-file", str(tmp_path / "pid")] if main == "klogd" else []
-    done = subprocess.run([sys.executable, "-c", program, *options], capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *options], capture_output=True, timeout=30, check=False
+    )
     assert done.returncode == status
     assert done.stderr.count(b"unexpected error") == 1
     assert b"Traceback" not in done.stderr
@@ -266,8 +347,12 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "device": lambda path: path.symlink_to("/dev/zero"),
     "terabyte": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),
     "wrong type": lambda path: path.write_text("sinks = 3\n"),
-    "typo in a sink's table": lambda path: path.write_text('[outbox.sink."file:/x"]\nwhen_full = "dropp"\n'),
-    "unknown key in a sink's table": lambda path: path.write_text('[outbox.sink."file:/x"]\nfoo = 1\n'),
+    "typo in a sink's table": lambda path: path.write_text(
+        '[outbox.sink."file:/x"]\nwhen_full = "dropp"\n'
+    ),
+    "unknown key in a sink's table": lambda path: path.write_text(
+        '[outbox.sink."file:/x"]\nfoo = 1\n'
+    ),
     "long number": lambda path: path.write_text("console_level = " + "9" * 5000),
     "nested": lambda path: path.write_text("sinks = " + "[" * 50_000),
     "many parts": lambda path: path.write_text("a." * 30_000 + "b = 1"),
@@ -290,11 +375,15 @@ def test_what_is_wrong_and_what_to_type_are_two_lines(tmp_path: Path, kind: str)
         done = run(*arguments)
         wrong, remedy = done.stderr.decode().splitlines()
         assert (done.returncode, done.stdout) == (78, b"")
-        assert wrong.startswith("klogd-py: key user" if kind == "unknown user" else f"klogd-py: {bad}: ")
+        assert wrong.startswith(
+            "klogd-py: key user" if kind == "unknown user" else f"klogd-py: {bad}: "
+        )
         assert remedy == f"klogd-py: mend it, then type: klogd-py check-config '{bad}'"
 
 
-@pytest.mark.parametrize("path", ["/", ".", "", "/dev/null/x", "x" * 5000, "/proc/self/mem", "/proc/self/root"])
+@pytest.mark.parametrize(
+    "path", ["/", ".", "", "/dev/null/x", "x" * 5000, "/proc/self/mem", "/proc/self/root"]
+)
 def test_a_path_that_leads_to_no_configuration_is_refused(path: str) -> None:
     done = run("--config", path, "check-config")
     assert (done.returncode, len(done.stderr.splitlines())) == (78, 2)
@@ -306,8 +395,21 @@ NOT_UTF_8 = os.fsdecode(b"/tmp/\xff")
 @pytest.mark.parametrize(
     "arguments",
     [
-        *([option, NOT_UTF_8] for option in ("--map", "--kallsyms", "--modules", "--module-files", "--root", "--config")),
-        *([option, NOT_UTF_8] for option in ("--release", "--sink", "-f", "--input", "--user", "--pid-file")),
+        *(
+            [option, NOT_UTF_8]
+            for option in (
+                "--map",
+                "--kallsyms",
+                "--modules",
+                "--module-files",
+                "--root",
+                "--config",
+            )
+        ),
+        *(
+            [option, NOT_UTF_8]
+            for option in ("--release", "--sink", "-f", "--input", "--user", "--pid-file")
+        ),
         ["--sink", f"file:{NOT_UTF_8}"],
         ["--sink", f"syslog:/{'x' * 200}"],
         ["--sink", f"file:/{'x' * 5000}"],
@@ -331,10 +433,20 @@ def test_an_option_that_can_be_none_is_answered_with_status_2(arguments: list[st
 
 def test_options_that_contradict_one_another_are_told(tmp_path: Path) -> None:
     done = run(
-        "--config", "/dev/null", "--sink", f"file:{tmp_path}/x", "--sink", f"file:{tmp_path}/../{tmp_path.name}/x", "--once"
+        "--config",
+        "/dev/null",
+        "--sink",
+        f"file:{tmp_path}/x",
+        "--sink",
+        f"file:{tmp_path}/../{tmp_path.name}/x",
+        "--once",
     )
     assert done.returncode == 78
-    assert done.stderr.decode().splitlines()[0].startswith("klogd-py: command line: key sinks: expected each sink once")
+    assert (
+        done.stderr.decode()
+        .splitlines()[0]
+        .startswith("klogd-py: command line: key sinks: expected each sink once")
+    )
     assert done.stderr.decode().splitlines()[1] == "klogd-py: see klogd-py --help"
 
 
@@ -348,7 +460,16 @@ def test_a_file_whose_name_is_no_text_is_translated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--nonsense"], ["-c", ""], ["-c", "9"], ["-c", "x"], ["-k"], ["--sink", "foo"], ["--once", "extra"], ["lookup"]],
+    [
+        ["--nonsense"],
+        ["-c", ""],
+        ["-c", "9"],
+        ["-c", "x"],
+        ["-k"],
+        ["--sink", "foo"],
+        ["--once", "extra"],
+        ["lookup"],
+    ],
 )
 def test_misuse_is_answered_with_usage_and_status_2(arguments: list[str]) -> None:
     done = run(*arguments)
@@ -369,7 +490,9 @@ def test_the_version_is_printed_with_status_0() -> None:
 
 def test_a_reader_that_goes_away_ends_the_filter_quietly() -> None:
     command = [sys.executable, "-m", "klogd_py", "translate"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -385,7 +508,16 @@ def test_input_of_every_form_reaches_a_sink_with_its_level(tmp_path: Path) -> No
     output = tmp_path / "log"
     config = tmp_path / "c.toml"
     config.write_text('[file]\nform = "json"\n')
-    done = run("--config", config, "--input", tmp_path / "oops", "--map", tmp_path / "map", "--sink", f"file:{output}")
+    done = run(
+        "--config",
+        config,
+        "--input",
+        tmp_path / "oops",
+        "--map",
+        tmp_path / "map",
+        "--sink",
+        f"file:{output}",
+    )
     first, second = (json.loads(line) for line in output.read_text().splitlines())
     assert done.returncode == 0
     assert (first["severity"], first["text"]) == ("warning", "EIP: 0010:[do_fork+0x60/0x100]")
@@ -403,7 +535,9 @@ def test_a_text_from_elsewhere_is_not_named_by_this_kernel(tmp_path: Path) -> No
 MODERN = kernel(Random(40), slide=0x1A000000)
 
 
-def test_lookup_and_maps_say_that_the_slide_is_not_known_or_on_what_it_rests(tmp_path: Path) -> None:
+def test_lookup_and_maps_say_that_the_slide_is_not_known_or_on_what_it_rests(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "map").write_bytes(MODERN.map)
     address = hex(MODERN.starts["vfs_write"] + 0x1A000000)
     unknown = run("lookup", "--map", tmp_path / "map", address)
@@ -417,7 +551,9 @@ def test_lookup_and_maps_say_that_the_slide_is_not_known_or_on_what_it_rests(tmp
         "0x1a000000",
         "taken on trust",
     )
-    listed = run("maps", "--root", tmp_path, "--release", "6.1.0", "--map", tmp_path / "map").stdout.decode()
+    listed = run(
+        "maps", "--root", tmp_path, "--release", "6.1.0", "--map", tmp_path / "map"
+    ).stdout.decode()
     assert "slide     not known, the map names nothing yet: no oops has shown it" in listed
 
 
@@ -435,8 +571,13 @@ def test_a_slide_that_is_no_number_is_misuse() -> None:
     assert b"expected a hexadecimal number" in run("lookup", "--slide", "far", "0").stderr
 
 
-@pytest.mark.parametrize(("slide", "reason"), [("1000", b"is no multiple of 0x200000"), ("7" * 20, b"0x77777777777777777777")])
-def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(slide: str, reason: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("slide", "reason"),
+    [("1000", b"is no multiple of 0x200000"), ("7" * 20, b"0x77777777777777777777")],
+)
+def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(
+    slide: str, reason: bytes, tmp_path: Path
+) -> None:
     (tmp_path / "map").write_bytes(MODERN.map)
     done = run("lookup", "--map", tmp_path / "map", "--slide", slide, "ffffffff81001000")
     assert done.returncode == 1
@@ -446,14 +587,28 @@ def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(sl
 
 def test_lookup_of_a_symbol_whose_slide_is_not_known_says_that(tmp_path: Path) -> None:
     (tmp_path / "map").write_bytes(MODERN.map)
-    assert b"may be randomised (KASLR)" in run("lookup", "--map", tmp_path / "map", "vfs_write").stdout
-    assert b"no symbol has this name" in run("lookup", "--map", tmp_path / "map", "vfs_wrote").stdout
+    assert (
+        b"may be randomised (KASLR)" in run("lookup", "--map", tmp_path / "map", "vfs_write").stdout
+    )
+    assert (
+        b"no symbol has this name" in run("lookup", "--map", tmp_path / "map", "vfs_wrote").stdout
+    )
 
 
-@pytest.mark.parametrize(("banner", "named"), [("", False), ("Linux version 6.1.0 (", False), ("Linux version 2.6.32 (", True)])
+@pytest.mark.parametrize(
+    ("banner", "named"),
+    [("", False), ("Linux version 6.1.0 (", False), ("Linux version 2.6.32 (", True)],
+)
 def test_a_map_that_does_not_tell_its_architecture_is_believed_if_the_kernel_is_too_old_to_be_randomised(
     banner: str, named: bool, tmp_path: Path
 ) -> None:
-    (tmp_path / "map").write_text("ffffffff81000000 T _text\nffffffff81001000 T vfs_write\nffffffff81002000 B _end\n")
-    done = run("translate", "--map", tmp_path / "map", stdin=f"{banner}\nRIP: 0010:[<ffffffff81001010>]\n".encode())
+    (tmp_path / "map").write_text(
+        "ffffffff81000000 T _text\nffffffff81001000 T vfs_write\nffffffff81002000 B _end\n"
+    )
+    done = run(
+        "translate",
+        "--map",
+        tmp_path / "map",
+        stdin=f"{banner}\nRIP: 0010:[<ffffffff81001010>]\n".encode(),
+    )
     assert (b"vfs_write+0x10/0x1000" in done.stdout) is named

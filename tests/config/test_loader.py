@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import socket
 import threading
@@ -17,18 +18,33 @@ from klogd_py.config.schema import Config
     ("text", "complaint"),
     [
         ("sink = 1", "unknown key sink; expected one of: sinks, console_level, user, input"),
-        ('sinks = ["foo"]', "key sinks: expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got 'foo'"),
+        (
+            'sinks = ["foo"]',
+            "key sinks: expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got 'foo'",
+        ),
         ('sinks = ["file:"]', "key sinks: expected console, file:PATH"),
-        ('[translate]\nstile = "x"', "unknown key translate.stile; expected one of: style, decoded, twice, join, paranoid"),
-        ('[translate]\nstyle = "x"', "key translate.style: invalid enum value 'x'; expected one of: 'replace', 'append', 'off'"),
+        (
+            '[translate]\nstile = "x"',
+            "unknown key translate.stile; expected one of: style, decoded, twice, join, paranoid",
+        ),
+        (
+            '[translate]\nstyle = "x"',
+            "key translate.style: invalid enum value 'x'; expected one of: 'replace', 'append', 'off'",
+        ),
         ("sinks = 1", "key sinks: expected a list, got a whole number"),
         ("sinks = [1]", "key sinks[0]: expected a string, got a whole number"),
-        ('[outbox]\nlimit_kib = "a"', "key outbox.limit_kib: expected a whole number, got a string"),
+        (
+            '[outbox]\nlimit_kib = "a"',
+            "key outbox.limit_kib: expected a whole number, got a string",
+        ),
         ("[outbox]\nlimit_kib = 1", "key outbox.limit_kib: expected 64 to 1048576, got 1"),
         ("input = 3", "key input: expected a table, got a whole number"),
         ("console_level = 9", "key console_level: expected 0 (leave it alone) or 1 to 8, got 9"),
         ('[file]\nmode = "rw"', "key file.mode: expected an octal mode"),
-        ("[translate\n", "not TOML: Expected ']' at the end of a table declaration (at line 1, column 11)"),
+        (
+            "[translate\n",
+            "not TOML: Expected ']' at the end of a table declaration (at line 1, column 11)",
+        ),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_what_was_expected(text: str, complaint: str) -> None:
@@ -59,7 +75,11 @@ def test_drop_ins_win_over_the_file_in_the_order_of_their_names(tmp_path: Path) 
     (tmp_path / "klogd-py.toml.d" / "10.toml").write_text('[translate]\nstyle = "replace"\n')
     (tmp_path / "klogd-py.toml.d" / "30.conf").write_text("not read")
     loaded = loader.load(main)
-    assert (loaded.sinks, loaded.translate.style, loaded.translate.twice) == (("console",), "append", True)
+    assert (loaded.sinks, loaded.translate.style, loaded.translate.twice) == (
+        ("console",),
+        "append",
+        True,
+    )
 
 
 def test_an_error_in_a_drop_in_names_the_drop_in(tmp_path: Path) -> None:
@@ -88,12 +108,27 @@ STRANGERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
     "directory": (os.mkdir, "a directory, not a regular file"),
     "socket": (a_socket, "a socket, not a regular file"),
-    "device": (lambda path: os.symlink("/dev/zero", path), "a character device, not a regular file"),
-    "link to itself": (lambda path: os.symlink(path.name, path), "Too many levels of symbolic links"),
-    "link to nothing": (lambda path: os.symlink("elsewhere", path), "a symbolic link that leads nowhere"),
+    "device": (
+        lambda path: os.symlink("/dev/zero", path),
+        "a character device, not a regular file",
+    ),
+    "link to itself": (
+        lambda path: os.symlink(path.name, path),
+        "Too many levels of symbolic links",
+    ),
+    "link to nothing": (
+        lambda path: os.symlink("elsewhere", path),
+        "a symbolic link that leads nowhere",
+    ),
     "terabyte": (sparse, "larger than 64 KiB, which is the limit"),
-    "binary": (lambda path: filled(path, bytes(range(256))), "not TOML: expected text in UTF-8, got byte 0x80"),
-    "long number": (lambda path: filled(path, b"user = " + b"9" * 5000), "not TOML: a number or a key of more than"),
+    "binary": (
+        lambda path: filled(path, bytes(range(256))),
+        "not TOML: expected text in UTF-8, got byte 0x80",
+    ),
+    "long number": (
+        lambda path: filled(path, b"user = " + b"9" * 5000),
+        "not TOML: a number or a key of more than",
+    ),
 }
 
 
@@ -142,7 +177,9 @@ def test_dev_null_stands_for_an_empty_file(main: Path) -> None:
     ],
     ids=["file", "FIFO", "link to itself", "link to nothing"],
 )
-def test_what_is_no_directory_of_drop_ins_is_refused(main: Path, make: Callable[[Path], None], reason: str) -> None:
+def test_what_is_no_directory_of_drop_ins_is_refused(
+    main: Path, make: Callable[[Path], None], reason: str
+) -> None:
     place = main.parent / "k.toml.d"
     place.rmdir()
     make(place)
@@ -181,7 +218,8 @@ def test_every_change_of_the_files_shows_in_their_standing(main: Path) -> None:
         lambda: main.write_text(""),
         lambda: main.unlink(),
     ):
-        time.sleep(0.02)  # the granularity of a file's time
+        # The granularity of a file's time
+        time.sleep(0.02)
         change()
         assert loader.standing(main) == loader.standing(main)
         seen.append(loader.standing(main))
@@ -202,7 +240,8 @@ def test_files_that_may_not_be_seen_have_no_standing(main: Path) -> None:
 
 
 def test_hidden_files_among_the_drop_ins_are_passed_over(main: Path) -> None:
-    (main.parent / "k.toml.d" / ".#x.toml").symlink_to("user@host.4711:1")  # an editor's lock
+    # An editor's lock
+    (main.parent / "k.toml.d" / ".#x.toml").symlink_to("user@host.4711:1")
     assert loader.load(main).user == "nobody"
 
 

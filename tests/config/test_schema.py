@@ -1,4 +1,6 @@
-"""Every key of the configuration, found in the types of the settings, so that a new one is tested without being named here."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every key of the configuration, found in the types of the settings, so that a new one is tested
+without being named here."""
 
 import dataclasses
 import functools
@@ -16,7 +18,8 @@ from klogd_py.config.loader import BadConfig
 from klogd_py.config.schema import Config
 from klogd_py.config.value_types import Count, Form, Limits
 
-SINK = "file:/x"  # stands for a name that is chosen freely
+# Stands for a name that is chosen freely
+SINK = "file:/x"
 LONGEST_MESSAGE = 800
 OF_TYPE = {
     "a string": '"zzz"',
@@ -28,7 +31,13 @@ OF_TYPE = {
     "a table": "{ zzz = 7 }",
     "a date": "2026-11-26",
 }
-FITTING = {str: {"a string"}, int: {"a whole number"}, bool: {"true or false"}, tuple: {"a list"}, dict: {"a table"}}
+FITTING = {
+    str: {"a string"},
+    int: {"a whole number"},
+    bool: {"true or false"},
+    tuple: {"a list"},
+    dict: {"a table"},
+}
 HUGE = [
     "9" * 30,
     "-" + "9" * 30,
@@ -42,7 +51,10 @@ HUGE = [
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """A key with what is known of it; ``kind`` is the type that its value has, a Struct for a table."""
+    """A key with what is known of it.
+
+    ``kind`` is the type that its value has, a Struct for a table.
+    """
 
     path: tuple[str, ...]
     kind: object
@@ -51,7 +63,9 @@ class Key:
 
     @property
     def name(self) -> str:
-        return ".".join(part if part.replace("_", "").isalnum() else f'"{part}"' for part in self.path)
+        return ".".join(
+            part if part.replace("_", "").isalnum() else f'"{part}"' for part in self.path
+        )
 
     def set_to(self, literal: str) -> bytes:
         return f"{self.name} = {literal}\n".encode()
@@ -117,7 +131,13 @@ def limits_of(key: Key) -> Limits:
 
 def test_the_keys_are_found_in_every_table() -> None:
     names = {key.name for key in KEYS}
-    assert {"sinks", "names.search", "outbox.sink", f'outbox.sink."{SINK}".when_full', "metrics.listen"} <= names
+    assert {
+        "sinks",
+        "names.search",
+        "outbox.sink",
+        f'outbox.sink."{SINK}".when_full',
+        "metrics.listen",
+    } <= names
     assert len(names) > 40
 
 
@@ -131,9 +151,19 @@ def test_a_value_of_another_type_is_refused(key: Key) -> None:
 @each(KEYS)
 def test_a_typo_in_a_name_is_named(key: Key) -> None:
     if key.path[-1] == SINK:
-        return  # chosen freely
+        # Chosen freely
+        return
     *tables, last = key.path
-    for typo in (last + "s", last[:-1], last.upper(), "", f"{last}\\u0000", "a" * 5000, "a`b` - at `$.x", "\\U0001F600"):
+    for typo in (
+        last + "s",
+        last[:-1],
+        last.upper(),
+        "",
+        f"{last}\\u0000",
+        "a" * 5000,
+        "a`b` - at `$.x",
+        "\\U0001F600",
+    ):
         quoted = ".".join(f'"{part}"' for part in (*tables, typo))
         message = refusal(f"{quoted} = 1\n".encode())
         assert message.startswith("x: unknown key "), message
@@ -144,7 +174,10 @@ def test_a_typo_in_a_name_is_named(key: Key) -> None:
 def test_a_number_beyond_its_limits_is_refused(key: Key) -> None:
     limits = limits_of(key)
     for number in (limits.least - 1, limits.most + 1):
-        assert key.refused(str(number)) == f"x: key {key.name}: expected {limits.expected}, got {number}"
+        assert (
+            key.refused(str(number))
+            == f"x: key {key.name}: expected {limits.expected}, got {number}"
+        )
     for literal in HUGE:
         assert "key" in key.refused(literal) or "not TOML" in key.refused(literal)
 
@@ -161,20 +194,46 @@ def test_a_number_at_its_limits_is_taken(key: Key) -> None:
 def test_a_choice_is_one_of_those_named(key: Key) -> None:
     for choice in key.choices:
         loader.parse(key.set_to(f'"{choice}"'), "x")
-    for wrong in ("", "zzz", f"{key.choices[0]} ", str(key.choices[0]).title(), "a\\u0000b", "a" * 10_000):
+    for wrong in (
+        "",
+        "zzz",
+        f"{key.choices[0]} ",
+        str(key.choices[0]).title(),
+        "a\\u0000b",
+        "a" * 10_000,
+    ):
         assert f"{key.name}: invalid enum value" in key.refused(f'"{wrong}"')
 
 
 @each(TEXTS)
 def test_a_text_that_can_be_no_name_is_refused(key: Key) -> None:
     assert any(isinstance(note, Form) for note in key.notes)
-    for wrong in ("/a\\u0000b", "\\u0000", "/a\\nb", "/\\u001b[31m", "/a\\u007fb", "/" + "a" * 5000, "/a" * 5000):
-        assert key.refused(f'"{wrong}"').startswith(f"x: key {key.name}: expected "), (key.name, wrong)
+    for wrong in (
+        "/a\\u0000b",
+        "\\u0000",
+        "/a\\nb",
+        "/\\u001b[31m",
+        "/a\\u007fb",
+        "/" + "a" * 5000,
+        "/a" * 5000,
+    ):
+        assert key.refused(f'"{wrong}"').startswith(f"x: key {key.name}: expected "), (
+            key.name,
+            wrong,
+        )
 
 
 @each(LISTS)
 def test_an_entry_that_can_be_no_name_is_refused(key: Key) -> None:
-    for wrong in ("/a\\u0000b", "file:/a\\u0000b", "syslog:/a\\nb", "relative", "", "/" + "a" * 5000, "file:" + "/a" * 5000):
+    for wrong in (
+        "/a\\u0000b",
+        "file:/a\\u0000b",
+        "syslog:/a\\nb",
+        "relative",
+        "",
+        "/" + "a" * 5000,
+        "file:" + "/a" * 5000,
+    ):
         assert key.refused(f'["{wrong}"]').startswith(f"x: key {key.name}: expected ")
     (count,) = [note for note in key.notes if isinstance(note, Count)]
     kind = "file:" * (key.name == "sinks")
@@ -197,7 +256,14 @@ def test_every_kind_of_entry_in_a_list_is_checked() -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes() | st.times(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.dates()
+    | st.datetimes()
+    | st.times(),
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(), inside, max_size=3),
     max_leaves=8,
 )
@@ -226,18 +292,39 @@ def answer(content: dict[str, object]) -> str:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('sinks = ["file:/a/x", "file:/a/../a/x"]', "key sinks: expected each sink once, got 'file:/a/../a/x' twice"),
-        ('sinks = ["syslog", "syslog:/dev/log"]', "key sinks: expected each sink once, got 'syslog:/dev/log' twice"),
-        ('sinks = ["file:relative"]', "key sinks: expected an absolute path behind file:, got 'file:relative'"),
+        (
+            'sinks = ["file:/a/x", "file:/a/../a/x"]',
+            "key sinks: expected each sink once, got 'file:/a/../a/x' twice",
+        ),
+        (
+            'sinks = ["syslog", "syslog:/dev/log"]',
+            "key sinks: expected each sink once, got 'syslog:/dev/log' twice",
+        ),
+        (
+            'sinks = ["file:relative"]',
+            "key sinks: expected an absolute path behind file:, got 'file:relative'",
+        ),
         (
             'sinks = ["syslog:/' + "a" * 107 + '"]',
             "key sinks: expected a path of at most 107 bytes, which is the limit for sockets",
         ),
-        ('sinks = ["file:/x"]\nstate.position = "/x"', "key state.position: expected a path of its own, got '/x'"),
-        ('status.socket = "/x"\nmetrics.listen = "unix:/x"', "key metrics.listen: expected a path of its own"),
-        ('metrics.listen = "127.0.0.1:\u0669\u0661\u0668\u0664"', "key metrics.listen: expected a loopback address"),
+        (
+            'sinks = ["file:/x"]\nstate.position = "/x"',
+            "key state.position: expected a path of its own, got '/x'",
+        ),
+        (
+            'status.socket = "/x"\nmetrics.listen = "unix:/x"',
+            "key metrics.listen: expected a path of its own",
+        ),
+        (
+            'metrics.listen = "127.0.0.1:\u0669\u0661\u0668\u0664"',
+            "key metrics.listen: expected a loopback address",
+        ),
         ('metrics.listen = "[::1%lo]:9184"', "key metrics.listen: expected a loopback address"),
-        ('metrics.listen = "unix:/' + "a" * 107 + '"', "key metrics.listen: expected a path of at most 107 bytes"),
+        (
+            'metrics.listen = "unix:/' + "a" * 107 + '"',
+            "key metrics.listen: expected a path of at most 107 bytes",
+        ),
         ('metrics.textfile = "klogd.prom"', "key metrics.textfile: expected an absolute path"),
         ('names.search = ["{release}{release}"]', "key names.search: expected an absolute path"),
         (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import contextlib
 import time
 import tomllib
@@ -6,14 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.config.toml_text import LIMIT_BYTES, LONGEST_WORD, MOST_LEVELS, NotToml, check_shape, parse
+from klogd_py.config.toml_text import (
+    LIMIT_BYTES,
+    LONGEST_WORD,
+    MOST_LEVELS,
+    NotToml,
+    check_shape,
+    parse,
+)
 
-LIMIT_S = 3.0  # a sixteenth of a second on a quiet machine
+# A sixteenth of a second on a quiet machine
+LIMIT_S = 3.0
 
 
 def filled(unit: str, before: str = "", behind: str = "") -> bytes:
     """As much of a text as is read."""
-    return (before + unit * ((LIMIT_BYTES - len(before) - len(behind)) // len(unit)) + behind).encode()
+    return (
+        before + unit * ((LIMIT_BYTES - len(before) - len(behind)) // len(unit)) + behind
+    ).encode()
 
 
 def numbered(row: str) -> bytes:
@@ -64,7 +75,9 @@ def test_what_stands_in_strings_and_comments_does_not_count() -> None:
 
 def test_a_text_at_the_limits_is_read() -> None:
     parts = ".".join("a" * MOST_LEVELS)
-    parse(f"{parts} = 1\nb = {'[' * MOST_LEVELS}{']' * MOST_LEVELS}\n{'c' * LONGEST_WORD} = 1.5\n".encode())
+    parse(
+        f"{parts} = 1\nb = {'[' * MOST_LEVELS}{']' * MOST_LEVELS}\n{'c' * LONGEST_WORD} = 1.5\n".encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,8 +121,15 @@ def test_a_small_text_is_taken_exactly_where_tomllib_takes_it(text: str) -> None
 @pytest.mark.parametrize("form", ['"{}"', "'{}'", '"""{}"""', "'''{}'''", "#{}\n"])
 @pytest.mark.parametrize("word", ["", "a", "[", "\\\\"])
 def test_nothing_is_hidden_behind_a_string(form: str, word: str) -> None:
-    quote = form[0] if len(form) > 7 else ""  # up to two more belong to a string of several lines
-    for inside in (word, word + quote, word + 2 * quote, quote + word, f"{word}\\{form[0]}" if form[0] == '"' else word):
+    # Up to two more belong to a string of several lines
+    quote = form[0] if len(form) > 7 else ""
+    for inside in (
+        word,
+        word + quote,
+        word + 2 * quote,
+        quote + word,
+        f"{word}\\{form[0]}" if form[0] == '"' else word,
+    ):
         text = form.format(inside)
         if not text.startswith("#"):
             tomllib.loads(f"a = {text}")

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""Which rows of a kernel log hold numbers that are no code addresses, whatever they look like?
 
-Told by how each row begins, architecture by architecture, without `klogd_py.oops.address_scanner`: registers, words of the stack, bytes of
-code, page tables, what is at fault, lists of modules. A row that holds the place of the processor or a return address under
-its name (``epc :``, ``NIP [``, ``PC is at``) is none of these.
+Told by how each row begins, architecture by architecture, without `klogd_py.oops.address_scanner`:
+registers, words of the stack, bytes of code, page tables, what is at fault, lists of modules. A row
+that holds the place of the processor or a return address under its name (``epc :``, ``NIP [``, ``PC
+is at``) is none of these.
 """
 
 import re
@@ -70,8 +72,12 @@ _ROWS = (
     r"general-protection|traps: ",
 )
 _ROW = re.compile(r"\s*(?:" + "|".join(_ROWS) + ")")
-_STAYS = re.compile(r"(?:epc|era|ra) == [0-9a-f]")  # MIPS says in one line what is at fault, and where the processor stood
-_HASH = re.compile(r"\b0{8}(?!0{4})[0-9a-f]{8}\b")  # what is next to zero is not hashed
+_STAYS = re.compile(
+    r"(?:epc|era|ra) == [0-9a-f]"
+    # MIPS says in one line what is at fault, and where the processor stood
+)
+# What is next to zero is not hashed
+_HASH = re.compile(r"\b0{8}(?!0{4})[0-9a-f]{8}\b")
 
 
 def is_row_of_numbers(line: str) -> bool:
@@ -81,5 +87,8 @@ def is_row_of_numbers(line: str) -> bool:
 
 
 def hashes(line: str) -> list[str]:
-    """The words of 16 digits whose upper half is zero: hashed pointers, where no code lies so low."""
+    """The words of 16 digits whose upper half is zero.
+
+    Hashed pointers, where no code lies so low.
+    """
     return _HASH.findall(line)

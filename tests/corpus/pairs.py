@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""Which words of a kernel log are an address with its name beside it, and which are names alone?
 
-Read without `klogd_py.oops.address_scanner`, so that the two can be compared: a name is a name wherever it stands, and it belongs to a
-number if nothing but brackets, blanks and a ``?`` stands between them.
+Read without `klogd_py.oops.address_scanner`, so that the two can be compared: a name is a name
+wherever it stands, and it belongs to a number if nothing but brackets, blanks and a ``?`` stands
+between them.
 
     [<ffffffff8163654b>] dump_stack+0x19/0x1b
     [c000000010f93150] [c000000008028668] .rtas_read_config+0x128/0x170
@@ -16,17 +18,24 @@ from msgspec import Struct
 from klogd_py.record.types import Place
 
 _NAME = r"(?::(?P<lead>[\w-]+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
-_MODERN = _NAME + r"\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)(?: \[(?P<module>[\w-]+)(?: [0-9a-f]{40})?\])?"
+_MODERN = (
+    _NAME
+    + r"\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)(?: \[(?P<module>[\w-]+)(?: [0-9a-f]{40})?\])?"
+)
 _BRACE = r"\{(?::(?P<brace_module>\w+):)?(?P<brace>[A-Za-z_.$][\w.$]*)\+(?P<decimal>\d+)\}"
 _ALONE = r"(?<=>\] \()(?P<alone>[A-Za-z_.$][\w.$]*)(?=\) from \[<)"
 _SYMBOL = re.compile(f"(?<![\\w.$:])(?:{_MODERN}|{_ALONE})|{_BRACE}")
-_NUMBER_BEFORE = re.compile(r"(?<![\w])(?:0x)?([0-9a-fA-F]{8,16})(?:[>\])]{0,2}:?\s{0,2}(?:\? )?[(<]?)$")
+_NUMBER_BEFORE = re.compile(
+    r"(?<![\w])(?:0x)?([0-9a-fA-F]{8,16})(?:[>\])]{0,2}:?\s{0,2}(?:\? )?[(<]?)$"
+)
 
 
 class Named(Struct, frozen=True):
-    """A name in a line: where it stands, what it says; and where the digits of its number do, if it has one.
+    """A name in a line: where it stands, what it says; and where the digits of its number do, if it
+    has one.
 
-    ``bracketed``: the number stands in ``[<`` and ``>]``, so that a kernel without names could have printed that alone.
+    ``bracketed``: the number stands in ``[<`` and ``>]``, so that a kernel without names could have
+    printed that alone.
     """
 
     start: int
@@ -54,11 +63,20 @@ def _named(line: str, found: re.Match[str]) -> Named:
         return Named(found.start(), found.end(), found[0], _place(found))
     first, end = number.span(1)
     bracketed = line[max(first - 2, 0) : first] == "[<" and line.startswith(">]", end)
-    return Named(found.start(), found.end(), found[0], _place(found), (first, end), bracketed, found["brace"] is not None)
+    return Named(
+        found.start(),
+        found.end(),
+        found[0],
+        _place(found),
+        (first, end),
+        bracketed,
+        found["brace"] is not None,
+    )
 
 
 def _place(found: re.Match[str]) -> Place:
-    if found["alone"]:  # its offset is not told: any will do
+    # Its offset is not told: any will do
+    if found["alone"]:
         return Place(found["alone"], 1, 2, "", "t", "")
     if found["brace"]:
         offset = int(found["decimal"])

@@ -1,9 +1,12 @@
-"""Does every frame of a collection of logs come back, once its name is taken away and klogd-py is given the symbols?
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Does every frame of a collection of logs come back, once its name is taken away and klogd-py is
+given the symbols?
 
-For each line that has an address with a name beside it, the symbols are made from what the line says, the name is replaced by
-what that kernel prints where it finds none (``0x%lx``, and for ``[<address>]`` also nothing at all), and the line is
-translated. The result must be the line again, with the name in the form of today's kernels: ``name+0xoffset/0xsize [module]``.
-What cannot come back is listed with the reason; a line without a reason is an error.
+For each line that has an address with a name beside it, the symbols are made from what the line
+says, the name is replaced by what that kernel prints where it finds none (``0x%lx``, and for
+``[<address>]`` also nothing at all), and the line is translated. The result must be the line again,
+with the name in the form of today's kernels: ``name+0xoffset/0xsize [module]``. What cannot come
+back is listed with the reason; a line without a reason is an error.
 """
 
 import argparse
@@ -24,15 +27,22 @@ from tests.corpus.pairs import Named, read
 SKIPPED = {".json", ".md", ".xz", ".symbols"}
 LINES_SHOWN = 40
 
-# Text of these lies where the upper half of an address is zero; on all other architectures of 64 bits such a number is a hash.
+# Text of these lies where the upper half of an address is zero; on all other architectures of 64
+# bits such a number is a hash.
 _LOW_TEXT = {"s390", "parisc", "sparc64"}
 _SIGNS = (
     ("x86_64", r"\bR(?:IP|SP|AX|BP): |entry_SYSCALL_64|do_syscall_64|__x64_sys|\[<ffffffff[89a-f]"),
     ("x86_32", r"\bE(?:IP|FLAGS|SP): |do_int80_syscall_32|entry_SYSENTER_32|entry_INT80_32"),
     ("arm64", r"\bpstate: |el0_sync|el0t?_64_|\[<ffff(?:0|2|8|f)[0-9a-f]{11}>\]"),
-    ("arm", r"psr: [0-9a-f]{8}|\) from \[<|ret_fast_syscall|__irq_svc|[A-Za-z_] from [a-z_.0-9]+\+0x"),
+    (
+        "arm",
+        r"psr: [0-9a-f]{8}|\) from \[<|ret_fast_syscall|__irq_svc|[A-Za-z_] from [a-z_.0-9]+\+0x",
+    ),
     ("ppc64", r"GPR00: [0-9a-f]{16}|NIP \[[0-9a-f]{16}|\] \[[cd]0[0-9a-f]{14}\]"),
-    ("ppc32", r"GPR00: [0-9A-F]{8} |NIP \[[0-9a-f]{8}\]|^\[[0-9a-f]{8}\] \[[0-9a-f]{8}\]|\] \[c[0-9a-f]{7}\] "),
+    (
+        "ppc32",
+        r"GPR00: [0-9A-F]{8} |NIP \[[0-9a-f]{8}\]|^\[[0-9a-f]{8}\] \[[0-9a-f]{8}\]|\] \[c[0-9a-f]{7}\] ",
+    ),
     ("s390", r"Krnl PSW|Krnl GPRS|Last Breaking-Event|system_call|\(\[<0"),
     ("sparc64", r"TSTATE: |TPC: |Caller\["),
     ("parisc", r"IAOQ|syscall_exit|parisc|\[<00000000[14][0-9a-f]{7}>\]"),
@@ -46,9 +56,12 @@ _ARCHITECTURES = tuple((name, re.compile(signs, re.MULTILINE)) for name, signs i
 
 _HASH = re.compile(r"0{8}[0-9a-f]{8}")
 
-Key = tuple[str, str]  # architecture, origin
+# Architecture, origin
+Key = tuple[str, str]
 
-HASHED = "the number in the brackets is a hash of the pointer (%p since 4.15): only the name is true"
+HASHED = (
+    "the number in the brackets is a hash of the pointer (%p since 4.15): only the name is true"
+)
 FIRST_BYTE = (
     "offset 0 behind a call: the kernel's %pS names what follows a call that never returns, or a pointer to a function; "
     "klogd-py names no function in which no call stands"
@@ -56,9 +69,18 @@ FIRST_BYTE = (
 
 # What is known not to come back: why, and the lines it is true of.
 _KNOWN = (
-    ("a row of the stack: its words are never named, though the kernel tries", r"\s*[0-9a-f]{16}: [0-9a-f]{16} \("),
-    ("a range of memory beside the name of who reserved it: no address of code", r".*(?:memblock_|max_addr=)"),
-    ("xmon's line: its name stands behind a colon, and without one the number is all", r"\s*(?:pc|lr): [0-9a-f]{8,16}: "),
+    (
+        "a row of the stack: its words are never named, though the kernel tries",
+        r"\s*[0-9a-f]{16}: [0-9a-f]{16} \(",
+    ),
+    (
+        "a range of memory beside the name of who reserved it: no address of code",
+        r".*(?:memblock_|max_addr=)",
+    ),
+    (
+        "xmon's line: its name stands behind a colon, and without one the number is all",
+        r"\s*(?:pc|lr): [0-9a-f]{8,16}: ",
+    ),
     ("a damaged line: its bracket is not whole", r".*(?<!\[)<[0-9a-f]{8,16}>?\]"),
 )
 KNOWN = tuple((reason, re.compile(lines)) for reason, lines in _KNOWN)
@@ -75,13 +97,17 @@ class Chart:
     """The symbols that one line speaks of."""
 
     def __init__(self, line: str, names: list[Named]) -> None:
-        self._symbols = [(address_of(line, named) - named.place.offset, named.place) for named in names]
+        self._symbols = [
+            (address_of(line, named) - named.place.offset, named.place) for named in names
+        ]
 
     def place_of(self, address: int) -> Place | Unknown:
         """The first of the symbols that contains an address."""
         for start, symbol in self._symbols:
             if 0 <= address - start < symbol.size:
-                return Place(symbol.name, address - start, symbol.size, symbol.module, symbol.kind, "")
+                return Place(
+                    symbol.name, address - start, symbol.size, symbol.module, symbol.kind, ""
+                )
         return Unknown.OUTSIDE
 
 
@@ -132,12 +158,15 @@ def address_of(line: str, named: Named) -> int:
 def comes_back(line: str, names: list[Named]) -> bool:
     """Whether the line is made again from what a kernel prints without the names.
 
-    Brackets alone are looked up as the classic klogd did, exactly: a call as last instruction names its caller only in
-    the other form.
+    Brackets alone are looked up as the classic klogd did, exactly: a call as last instruction names
+    its caller only in the other form.
     """
     place_of = Chart(line, names).place_of
     forms = [] if any(named.brace for named in names) else [without(line, names)]
-    if all((named.bracketed or named.brace) and named.place.offset < named.place.size for named in names):
+    if all(
+        (named.bracketed or named.brace) and named.place.offset < named.place.size
+        for named in names
+    ):
         forms.append(bare(line, names))
     return all(rewrite(raw, place_of, Manner())[0] == expected for raw, expected in forms)
 
@@ -151,12 +180,19 @@ def is_kernel_form(line: str, names: list[Named]) -> bool:
 def without(line: str, names: list[Named]) -> tuple[str, str]:
     """The line as the kernel prints it where it finds no name, and as it must come back."""
     numbers = [(named.start, named.end, f"{address_of(line, named):#x}") for named in names]
-    return edited(line, numbers), edited(line, [(named.start, named.end, named.place.kernel_form) for named in names])
+    return edited(line, numbers), edited(
+        line, [(named.start, named.end, named.place.kernel_form) for named in names]
+    )
 
 
 def bare(line: str, names: list[Named]) -> tuple[str, str]:
-    """The line of a kernel that knows no names at all, which is the classic klogd's own, and as it must come back."""
-    braces = [(named.digits[0] - 1, named.end, f"[<{line[slice(*named.digits)]}>]") for named in names if named.brace]
+    """The line of a kernel that knows no names at all, which is the classic klogd's own, and as it
+    must come back."""
+    braces = [
+        (named.digits[0] - 1, named.end, f"[<{line[slice(*named.digits)]}>]")
+        for named in names
+        if named.brace
+    ]
     raw = edited(line, braces or [(named.start, named.end, "") for named in names])
     expected = raw
     for named in names:
@@ -178,7 +214,9 @@ def why_not(line: str, names: list[Named], architecture: str) -> str | None:
     for reason, lines in KNOWN:
         if lines.match(body):
             return reason
-    if architecture not in _LOW_TEXT | {"unknown"} and any(_HASH.fullmatch(line[slice(*named.digits)]) for named in names):
+    if architecture not in _LOW_TEXT | {"unknown"} and any(
+        _HASH.fullmatch(line[slice(*named.digits)]) for named in names
+    ):
         return HASHED
     if any(named.place.offset == 0 for named in names) and not comes_back(line, names):
         return FIRST_BYTE
@@ -195,9 +233,12 @@ def architecture_of(text: str) -> str:
 def tally(folder: Path) -> Tally:
     """Judge all logs under a folder."""
     found = Tally()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in SKIPPED):
+    for path in sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.suffix not in SKIPPED
+    ):
         text = path.read_bytes().decode("latin-1")
-        if text.startswith("{"):  # a report in JSON
+        # A report in JSON
+        if text.startswith("{"):
             continue
         inside = path.relative_to(folder)
         key = (architecture_of(text), inside.parts[0] if len(inside.parts) > 1 else ".")
@@ -212,13 +253,19 @@ def report(found: Tally) -> Iterator[str]:
     yield form.format("architecture", "origin", "frames", "came back", "exceptions", "names only")
     for key in sorted(found.frames | found.alone):
         if found.frames[key] or found.alone[key]:
-            yield form.format(*key, found.frames[key], found.back[key], found.excepted[key], found.alone[key])
+            yield form.format(
+                *key, found.frames[key], found.back[key], found.excepted[key], found.alone[key]
+            )
     sums = (found.frames, found.back, found.excepted, found.alone)
     yield form.format("all", "", *(count.total() for count in sums))
     yield ""
     yield "names only: lines of newer kernels that print no address beside the name; there is nothing to translate in them"
     for reason, count in found.reasons.most_common():
-        yield f"{count:>7} not, since this is {reason}" if reason in dict(KNOWN) else f"{count:>7} not: {reason}"
+        yield (
+            f"{count:>7} not, since this is {reason}"
+            if reason in dict(KNOWN)
+            else f"{count:>7} not: {reason}"
+        )
     for reason, count in found.weak.most_common():
         yield f"{count:>7} only in a text, never live: {reason}"
     for line in found.unexplained[:LINES_SHOWN]:
@@ -227,9 +274,19 @@ def report(found: Tally) -> Iterator[str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Judge the logs of one folder; status 1 if a frame did not come back and none of the reasons holds."""
-    parser = argparse.ArgumentParser(prog="roundtrip", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
-    parser.add_argument("folder", metavar="DIR", type=Path, help="kernel logs as text; its first subfolders are the origins")
+    """Judge the logs of one folder.
+
+    Status 1 if a frame did not come back and none of the reasons holds.
+    """
+    parser = argparse.ArgumentParser(
+        prog="roundtrip", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__
+    )
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        type=Path,
+        help="kernel logs as text; its first subfolders are the origins",
+    )
     folder = parser.parse_args(words).folder
     if not folder.is_dir():
         parser.error(f"{folder} is no directory")

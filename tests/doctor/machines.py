@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Made-up machines: a folder with what a doctor looks at."""
 
 import os
@@ -38,7 +39,9 @@ def build(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
     return root
 
 
-def run(root: Path, pid: int, *arguments: str, program: str = "", held: tuple[str, ...] = ()) -> None:
+def run(
+    root: Path, pid: int, *arguments: str, program: str = "", held: tuple[str, ...] = ()
+) -> None:
     """Have a process run, with these files and sockets open."""
     folder = root / "proc" / str(pid)
     (folder / "fd").mkdir(parents=True)
@@ -53,7 +56,9 @@ def listen_at_dev_log(root: Path, inode: int) -> None:
     """Have a socket with this inode be /dev/log."""
     (root / "proc/net").mkdir(parents=True, exist_ok=True)
     heading = "Num       RefCount Protocol Flags    Type St Inode Path\n"
-    (root / "proc/net/unix").write_text(f"{heading}0000: 00000002 00000000 00000000 0002 01 {inode} /dev/log\n")
+    (root / "proc/net/unix").write_text(
+        f"{heading}0000: 00000002 00000000 00000000 0002 01 {inode} /dev/log\n"
+    )
     (root / "dev/log").touch()
 
 
@@ -67,7 +72,9 @@ def journald(root: Path, syslogd: bool = False) -> None:
     (root / "dev/log").symlink_to("/run/systemd/journal/dev-log")
 
 
-def machine(root: Path, daemon: Status | None = None, now_s: float = NOW_S, **settings: object) -> Machine:
+def machine(
+    root: Path, daemon: Status | None = None, now_s: float = NOW_S, **settings: object
+) -> Machine:
     """What the doctor sees of a machine below ``root`` under a configuration."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
     sources = Invocation(root=str(root)).sources(config, elsewhere=False)

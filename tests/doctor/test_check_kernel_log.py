@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 from pathlib import Path
 
@@ -16,7 +17,9 @@ def test_a_ring_whose_first_record_is_number_0_holds_the_whole_boot(tmp_path: Pa
     assert "everything since the boot" in ring.words
 
 
-def test_a_ring_that_has_overrun_is_named_with_its_loss_and_the_way_to_grow_it(tmp_path: Path) -> None:
+def test_a_ring_that_has_overrun_is_named_with_its_loss_and_the_way_to_grow_it(
+    tmp_path: Path,
+) -> None:
     ring = check_kernel_log.log(machine(build(tmp_path, {"dev/kmsg": b"6,1200,5,-;text\n"})))[1]
     assert ring.grade is Grade.WARN
     assert "0 to 1199" in ring.words
@@ -24,14 +27,19 @@ def test_a_ring_that_has_overrun_is_named_with_its_loss_and_the_way_to_grow_it(t
 
 
 @pytest.mark.parametrize(("missed", "grade"), [(0, Grade.OK), (7, Grade.WARN)])
-def test_a_ring_that_has_overrun_matters_only_if_the_daemon_came_too_late(tmp_path: Path, missed: int, grade: Grade) -> None:
+def test_a_ring_that_has_overrun_matters_only_if_the_daemon_came_too_late(
+    tmp_path: Path, missed: int, grade: Grade
+) -> None:
     had = msgspec.structs.replace(sink(), gaps={"pre-start": missed})
     build(tmp_path, {"dev/kmsg": b"6,1200,5,-;text\n"})
     assert check_kernel_log.log(machine(tmp_path, daemon=status(had)))[1].grade is grade
 
 
 def test_an_empty_ring_is_no_fault(tmp_path: Path) -> None:
-    assert [finding.grade for finding in check_kernel_log.log(machine(build(tmp_path, {"dev/kmsg": b""})))] == [
+    assert [
+        finding.grade
+        for finding in check_kernel_log.log(machine(build(tmp_path, {"dev/kmsg": b""})))
+    ] == [
         Grade.OK,
         Grade.OK,
     ]
@@ -43,7 +51,9 @@ def test_without_any_interface_nothing_can_be_read(tmp_path: Path) -> None:
 
 
 def test_with_proc_kmsg_alone_losses_are_said_to_be_invisible(tmp_path: Path) -> None:
-    (finding,) = check_kernel_log.log(machine(build(tmp_path, {"dev/kmsg": None, "proc/kmsg": b""})))
+    (finding,) = check_kernel_log.log(
+        machine(build(tmp_path, {"dev/kmsg": None, "proc/kmsg": b""}))
+    )
     assert finding.grade is Grade.WARN
     assert "losses cannot be seen" in finding.words
 
@@ -56,17 +66,26 @@ def test_a_log_that_may_not_be_read_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "grade"), [(b"on\n", Grade.OK), (b"ratelimit\n", Grade.WARN), (b"off\n", Grade.WARN), (None, Grade.OK)]
+    ("mode", "grade"),
+    [(b"on\n", Grade.OK), (b"ratelimit\n", Grade.WARN), (b"off\n", Grade.WARN), (None, Grade.OK)],
 )
-def test_what_the_kernel_drops_of_the_words_of_programs(tmp_path: Path, mode: bytes | None, grade: Grade) -> None:
-    found = check_kernel_log.limits(machine(build(tmp_path, {"proc/sys/kernel/printk_devkmsg": mode})))
+def test_what_the_kernel_drops_of_the_words_of_programs(
+    tmp_path: Path, mode: bytes | None, grade: Grade
+) -> None:
+    found = check_kernel_log.limits(
+        machine(build(tmp_path, {"proc/sys/kernel/printk_devkmsg": mode}))
+    )
     assert found[0].grade is grade
     assert ("sysctl -w kernel.printk_devkmsg=on" in found[0].remedy) == (grade is Grade.WARN)
     assert "10 in 5 s" in found[1].words
 
 
-@pytest.mark.parametrize(("now_s", "grade"), [(0, Grade.BAD), (1_577_836_799, Grade.BAD), (1_577_836_801, Grade.OK)])
-def test_a_clock_that_stands_before_2020_has_not_been_set(tmp_path: Path, now_s: float, grade: Grade) -> None:
+@pytest.mark.parametrize(
+    ("now_s", "grade"), [(0, Grade.BAD), (1_577_836_799, Grade.BAD), (1_577_836_801, Grade.OK)]
+)
+def test_a_clock_that_stands_before_2020_has_not_been_set(
+    tmp_path: Path, now_s: float, grade: Grade
+) -> None:
     assert check_kernel_log.clock(machine(build(tmp_path), now_s=now_s))[0].grade is grade
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
     assert (finding.grade, words in finding.words) == (grade, True)
 
 
-def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(tmp_path: Path) -> None:
+def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(
+    tmp_path: Path,
+) -> None:
     journald(build(tmp_path), syslogd=True)
     (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal", "syslog"]))
     assert (finding.grade, "rsyslog-klogd-py.conf" in finding.remedy) == (Grade.WARN, True)
@@ -42,11 +45,20 @@ def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path
     assert (finding.grade, "ReadKMsg=no" in finding.words) == (Grade.OK, True)
 
 
-@pytest.mark.parametrize(("syslogd", "mode", "remedy"), [(False, "auto", "apt-get install rsyslog"), (True, "sole", '"feed"')])
-def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(tmp_path: Path, syslogd: bool, mode: str, remedy: str) -> None:
+@pytest.mark.parametrize(
+    ("syslogd", "mode", "remedy"),
+    [(False, "auto", "apt-get install rsyslog"), (True, "sole", '"feed"')],
+)
+def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
+    tmp_path: Path, syslogd: bool, mode: str, remedy: str
+) -> None:
     journald(build(tmp_path), syslogd)
     (finding,) = check_log_daemons.dev_log(machine(tmp_path, journal={"mode": mode}))
-    assert (finding.grade, "does not keep" in finding.words, remedy in finding.remedy) == (Grade.WARN, True, True)
+    assert (finding.grade, "does not keep" in finding.words, remedy in finding.remedy) == (
+        Grade.WARN,
+        True,
+        True,
+    )
 
 
 def test_the_syslogd_behind_the_journal_keeps_kern(tmp_path: Path) -> None:
@@ -76,7 +88,8 @@ def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
     tmp_path: Path, arguments: tuple[str, ...], program: str, grade: Grade
 ) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
-    run(tmp_path, 1, "systemd", held=SOCKET)  # which has made the socket
+    # Which has made the socket
+    run(tmp_path, 1, "systemd", held=SOCKET)
     run(tmp_path, 300, *arguments, program=program, held=SOCKET)
     (finding,) = check_log_daemons.dev_log(machine(tmp_path))
     assert (finding.grade, "300" in finding.words) == (grade, True)
@@ -89,13 +102,21 @@ def test_a_listener_that_is_not_shown_is_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "program"),
-    [(("klogd", "-n"), "/usr/sbin/klogd"), (("klogd",), "/bin/busybox"), (("busybox", "klogd"), "/bin/busybox")],
+    [
+        (("klogd", "-n"), "/usr/sbin/klogd"),
+        (("klogd",), "/bin/busybox"),
+        (("busybox", "klogd"), "/bin/busybox"),
+    ],
 )
-def test_another_klogd_is_found_and_our_own_is_not(tmp_path: Path, arguments: tuple[str, ...], program: str) -> None:
+def test_another_klogd_is_found_and_our_own_is_not(
+    tmp_path: Path, arguments: tuple[str, ...], program: str
+) -> None:
     build(tmp_path)
     run(tmp_path, 200, "klogd", "-I", "/usr/local/sbin/klogd-py", program="/usr/bin/python3.11")
     run(tmp_path, 201, "klogd", "-I", "/usr/local/sbin/klogd", program="/usr/bin/python3.11")
-    assert [finding.grade for finding in check_log_daemons.other_daemons(machine(tmp_path))] == [Grade.OK]
+    assert [finding.grade for finding in check_log_daemons.other_daemons(machine(tmp_path))] == [
+        Grade.OK
+    ]
     run(tmp_path, 300, *arguments, program=program)
     (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
     assert (finding.grade, "process 300" in finding.words) == (Grade.WARN, True)
@@ -120,12 +141,16 @@ def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) 
         (b'module(load="imuxsock")\n', ""),
     ],
 )
-def test_an_rsyslog_that_reads_the_kernels_messages_is_known(tmp_path: Path, line: bytes, module: str) -> None:
+def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
+    tmp_path: Path, line: bytes, module: str
+) -> None:
     build(tmp_path, {"etc/rsyslog.d/10-kernel.conf": line})
     run(tmp_path, 300, "rsyslogd", "-n")
     (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
     assert (finding.grade is Grade.WARN) == bool(module)
-    assert (f"comment out {module} in /etc/rsyslog.d/10-kernel.conf" in finding.remedy) == bool(module)
+    assert (f"comment out {module} in /etc/rsyslog.d/10-kernel.conf" in finding.remedy) == bool(
+        module
+    )
 
 
 def test_a_syslog_ng_that_reads_them_is_known_by_its_source(tmp_path: Path) -> None:

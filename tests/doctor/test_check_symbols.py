@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ def test_a_map_that_kallsyms_proves_is_good(tmp_path: Path) -> None:
 def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> None:
     lines = KALLSYMS.splitlines(keepends=True)
     other = b"".join([lines[0], *moved(b"".join(lines[1:]), 0x10).splitlines(keepends=True)])
-    (finding,) = check_symbols.map_in_use(machine(build(tmp_path, {"boot/System.map-6.1.0": other})))
+    (finding,) = check_symbols.map_in_use(
+        machine(build(tmp_path, {"boot/System.map-6.1.0": other}))
+    )
     assert finding.grade is Grade.OK
     assert "refused" in finding.words
     assert "kallsyms serves instead" in finding.words
@@ -54,7 +57,9 @@ def test_with_neither_map_nor_kallsyms_addresses_stay_numbers(tmp_path: Path) ->
         (b"nonsense\n", Grade.WARN, "not in the form"),
     ],
 )
-def test_what_kallsyms_shows(tmp_path: Path, content: bytes | None, grade: Grade, words: str) -> None:
+def test_what_kallsyms_shows(
+    tmp_path: Path, content: bytes | None, grade: Grade, words: str
+) -> None:
     (finding,) = check_symbols.kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
     assert (finding.grade, words in finding.words) == (grade, True)
 
@@ -67,16 +72,22 @@ def test_what_kallsyms_shows(tmp_path: Path, content: bytes | None, grade: Grade
         ("etc/other", "/usr/lib/debug/boot/vmlinux-6.1.0"),
     ],
 )
-def test_the_lack_of_debug_information_is_told_with_the_command_for_it(tmp_path: Path, file: str, command: str) -> None:
+def test_the_lack_of_debug_information_is_told_with_the_command_for_it(
+    tmp_path: Path, file: str, command: str
+) -> None:
     (finding,) = check_symbols.debug_information(machine(build(tmp_path, {file: b"12\n"})))
     assert (finding.grade, command in finding.remedy) == (Grade.WARN, True)
 
 
 def test_a_vmlinux_that_is_none_is_told_with_the_reason(tmp_path: Path) -> None:
-    (finding,) = check_symbols.debug_information(machine(build(tmp_path, {"boot/vmlinux-6.1.0": b""})))
+    (finding,) = check_symbols.debug_information(
+        machine(build(tmp_path, {"boot/vmlinux-6.1.0": b""}))
+    )
     assert "vmlinux-6.1.0 refused: empty" in finding.words
 
 
 def test_a_vmlinux_that_proves_itself_is_debug_information(tmp_path: Path) -> None:
-    (finding,) = check_symbols.debug_information(machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP})))
+    (finding,) = check_symbols.debug_information(
+        machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
+    )
     assert finding.grade is Grade.OK

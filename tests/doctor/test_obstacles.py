@@ -1,4 +1,8 @@
-"""A machine on which something else lies where a file should: the doctor looks at the rest, and soon comes to an end."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine on which something else lies where a file should.
+
+The doctor looks at the rest, and soon comes to an end.
+"""
 
 import os
 import subprocess
@@ -83,7 +87,9 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
     assert "unexpected RecursionError" in found[-1].words
 
 
-@pytest.mark.parametrize("told", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"])
+@pytest.mark.parametrize(
+    "told", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"]
+)
 def test_what_is_no_release_becomes_no_path(told: str, tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/sys/kernel/osrelease": told.encode() + b"\n"})
     assert release_of(root) == ""

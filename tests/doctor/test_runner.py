@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import os
 import subprocess
@@ -15,7 +16,11 @@ from klogd_py.monitoring.status import Change
 from tests.doctor.machines import build, listen_at_dev_log, machine, run
 from tests.documents import sink, status
 
-FINDINGS = [ok("kernel log", "can be read"), warn("ring", "small \x1b[31m", "grow it"), bad("/dev/log", "nobody", "start it")]
+FINDINGS = [
+    ok("kernel log", "can be read"),
+    warn("ring", "small \x1b[31m", "grow it"),
+    bad("/dev/log", "nobody", "start it"),
+]
 
 
 def doctor(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +58,10 @@ def test_a_wrong_configuration_is_a_finding_and_the_rest_is_examined(tmp_path: P
 
 def test_nothing_on_the_machine_is_changed(tmp_path: Path) -> None:
     def all_files() -> dict[str, tuple[int, int]]:
-        return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in tmp_path.rglob("*")}
+        return {
+            str(path): (path.stat().st_mtime_ns, path.stat().st_size)
+            for path in tmp_path.rglob("*")
+        }
 
     build(tmp_path)
     before = all_files()
@@ -80,7 +88,13 @@ def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words()
 
 
 @pytest.mark.parametrize(
-    "make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere"), lambda path: path.symlink_to("/dev/zero")]
+    "make",
+    [
+        os.mkdir,
+        os.mkfifo,
+        lambda path: path.symlink_to("elsewhere"),
+        lambda path: path.symlink_to("/dev/zero"),
+    ],
 )
 def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Path], None]) -> None:
     root = build(tmp_path, {"var/lib/klogd-py/position.json": None})
@@ -99,8 +113,15 @@ def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Pat
         ({}, "", Grade.OK),
     ],
 )
-def test_whether_a_position_can_be_kept(tmp_path: Path, files: dict[str, bytes | None], position: str, grade: Grade) -> None:
-    assert check_daemon.position(machine(build(tmp_path, files), state={"position": position}))[0].grade is grade
+def test_whether_a_position_can_be_kept(
+    tmp_path: Path, files: dict[str, bytes | None], position: str, grade: Grade
+) -> None:
+    assert (
+        check_daemon.position(machine(build(tmp_path, files), state={"position": position}))[
+            0
+        ].grade
+        is grade
+    )
 
 
 def test_a_daemon_that_does_not_run_is_worth_a_look(tmp_path: Path) -> None:
@@ -113,5 +134,9 @@ def test_a_sink_that_is_down_and_a_refused_reload_are_wrong(tmp_path: Path) -> N
     found = check_daemon.daemon(machine(build(tmp_path), daemon=told))
     assert [finding.grade for finding in found] == [Grade.OK, Grade.BAD, Grade.BAD]
     assert "No space left" in found[1].words
-    mended = msgspec.structs.replace(told, sinks=(sink(),), changes=(Change("configuration", "SIGHUP", "", True),))
-    assert [finding.grade for finding in check_daemon.daemon(machine(tmp_path, daemon=mended))] == [Grade.OK]
+    mended = msgspec.structs.replace(
+        told, sinks=(sink(),), changes=(Change("configuration", "SIGHUP", "", True),)
+    )
+    assert [finding.grade for finding in check_daemon.daemon(machine(tmp_path, daemon=mended))] == [
+        Grade.OK
+    ]

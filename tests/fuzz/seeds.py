@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Inputs to begin with, made here: one of everything that the parsers know."""
 
 import gzip
@@ -35,7 +36,18 @@ USERS = [
 ]
 OOPSES = ["\n".join(oops(_RUNNING, Random(seed), 3, 2)).encode() for seed in range(3)]
 RECORDS = [
-    kmsg_format.render(Record("NET: up\n twice \\ \x07", 6, 339, 5140900, "-", "T12", ("new=1",), (("SUBSYSTEM", "net"),))),
+    kmsg_format.render(
+        Record(
+            "NET: up\n twice \\ \x07",
+            6,
+            339,
+            5140900,
+            "-",
+            "T12",
+            ("new=1",),
+            (("SUBSYSTEM", "net"),),
+        )
+    ),
     b"4,1,1,c;half",
     b"30,2,2,-,caller=C0;systemd[1]: \\x1b[0m\\xff\n DEVICE=+pci:0000\n",
 ]
@@ -45,12 +57,18 @@ KALLSYMS = [
     b"0000000000000000 T _text\n0000000000000000 t f\n",
     b"c0100000 T _text\nc0100100 t f\nc0200000 A _end\n",
 ]
-MODULES = [b"ext4 1003520 1 - Live 0xffffffffc0a00000 (O)\nnic 4096 - jbd2,crc, Loading 0x0000000000000000\n"]
-NOTES = [note(b"GNU", 3, b"\xab\xcd"), note(b"VMCOREINFO", 0, b"KERNELOFFSET=1a000000\nSYMBOL(_stext)=ffffffff9b000000\n")]
+MODULES = [
+    b"ext4 1003520 1 - Live 0xffffffffc0a00000 (O)\nnic 4096 - jbd2,crc, Loading 0x0000000000000000\n"
+]
+NOTES = [
+    note(b"GNU", 3, b"\xab\xcd"),
+    note(b"VMCOREINFO", 0, b"KERNELOFFSET=1a000000\nSYMBOL(_stext)=ffffffff9b000000\n"),
+]
 CORES = [core(b"KERNELOFFSET=1a000000\n"), core(b"")]
 
 
-_ROW_BYTES = {elf.SYMTAB: (16, 24), elf.RELA: (12, 24)}  # of 32 and of 64 bits
+# Of 32 and of 64 bits
+_ROW_BYTES = {elf.SYMTAB: (16, 24), elf.RELA: (12, 24)}
 CONFIGURATIONS = [
     (Path(__file__).parents[2] / "etc" / "klogd-py.toml").read_bytes(),
     b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n[outbox.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
@@ -63,7 +81,10 @@ CONFIGURATIONS = [
     b"a." * 200 + b"b = 1",
 ]
 POSITIONS = [
-    cursor_format.render("51b3d661323f440e91e8247518fc635c", {"syslog:/dev/log": 1201, "file:/x": 0}).ljust(511) + b"\n",
+    cursor_format.render(
+        "51b3d661323f440e91e8247518fc635c", {"syslog:/dev/log": 1201, "file:/x": 0}
+    ).ljust(511)
+    + b"\n",
     cursor_format.render("", {}) + bytes(16),
     b'{"boot_id":"b","next":{"file:/\\u00e9":18446744073709551615}}',
     b'{"boot_id":"b","next":{"s":-1},"check":null,"more":[[{}]]}',
@@ -80,7 +101,14 @@ def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
         ("", 0, 0, b"", 0, 0),
         (".text", 1, elf.ALLOC | elf.EXEC, b"\x55\xe8\0\0\0\0\x5d\xc3" + b"\x90" * 24, 0, 0),
         (".init.text", 1, elf.ALLOC | elf.EXEC, b"\xe8\1\0\0\0\xc3", 0, 0),
-        (".symtab", elf.SYMTAB, 0, b"".join(_symbol(*row, wide=wide, order=order) for row in symbols), 4, 1),
+        (
+            ".symtab",
+            elf.SYMTAB,
+            0,
+            b"".join(_symbol(*row, wide=wide, order=order) for row in symbols),
+            4,
+            1,
+        ),
         (".strtab", 3, 0, names, 0, 0),
         (".rela.text", elf.RELA, 0, _relocation(2, 3, 4, -4, wide=wide, order=order), 3, 1),
         (".rela__jump_table", elf.RELA, 0, _relocation(0, 2, 2, 1, wide=wide, order=order), 3, 0),
@@ -101,16 +129,40 @@ def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
             start + len(body),
         )
         row_size = _ROW_BYTES.get(section_kind, (0, 0))[wide]
-        headers += struct.pack(order + ("IIQQQQIIQQ" if wide else "10I"), *place, len(content), link, info, 16, row_size)
+        headers += struct.pack(
+            order + ("IIQQQQIIQQ" if wide else "10I"),
+            *place,
+            len(content),
+            link,
+            info,
+            16,
+            row_size,
+        )
         body += content + bytes(-len(content) % 8)
     ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
     layout = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
     width = struct.calcsize(order + ("IIQQQQIIQQ" if wide else "10I"))
-    fields = (kind, elf.X86_64, 1, 0, 0, start + len(body), 0, 64, 0, 0, width, len(contents), len(contents) - 1)
+    fields = (
+        kind,
+        elf.X86_64,
+        1,
+        0,
+        0,
+        start + len(body),
+        0,
+        64,
+        0,
+        0,
+        width,
+        len(contents),
+        len(contents) - 1,
+    )
     return (ident + struct.pack(order + layout, *fields)).ljust(start, b"\0") + body + headers
 
 
-def _relocation(offset: int, symbol: int, kind: int, addend: int, *, wide: bool, order: str) -> bytes:
+def _relocation(
+    offset: int, symbol: int, kind: int, addend: int, *, wide: bool, order: str
+) -> bytes:
     if wide:
         return struct.pack(order + "QQq", offset, symbol << 32 | kind, addend)
     return struct.pack(order + "IIi", offset, symbol << 8 | kind, addend)
@@ -122,7 +174,12 @@ def _symbol(name: int, info: int, section: int, value: int, *, wide: bool, order
     return struct.pack(order + "IIIBBH", name, value, 8, info, 0, section)
 
 
-IMAGES = [image(kind, wide, order) for kind in (elf.RELOCATABLE, elf.EXECUTABLE) for wide in (True, False) for order in "<>"]
+IMAGES = [
+    image(kind, wide, order)
+    for kind in (elf.RELOCATABLE, elf.EXECUTABLE)
+    for wide in (True, False)
+    for order in "<>"
+]
 PACKED = [pack(image(elf.RELOCATABLE)) for pack in (lzma.compress, gzip.compress)]
 CODE = [
     b"\xe8\1\0\0\0\xff\xd0\x41\xff\xd3\xff\x15\1\2\3\4\xff\x54\x24\x08\x48\xcb",

@@ -1,4 +1,8 @@
-"""What must hold for any bytes, parser by parser. A check raises AssertionError, or what the parser should not raise."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What must hold for any bytes, parser by parser.
+
+A check raises AssertionError, or what the parser should not raise.
+"""
 
 import os
 import tomllib
@@ -71,7 +75,10 @@ def check_find(raw: bytes) -> None:
 
 
 def check_rewrite(raw: bytes) -> None:
-    """Without symbols a text stays; with them only mentions change, and what is named is not named again."""
+    """Without symbols a text stays.
+
+    With them only mentions change, and what is named is not named again.
+    """
     text = raw.decode("utf-8", "surrogateescape")
     for style in Style:
         assert rewrite(text, nowhere, Manner(style=style)) == (text, ())
@@ -123,7 +130,10 @@ def check_kmsg(raw: bytes) -> None:
 
 
 def check_replay(raw: bytes) -> None:
-    """Whatever comes through a pipe, in whatever portions, is in some record; of text not a byte is missing."""
+    """Whatever comes through a pipe, in whatever portions, is in some record.
+
+    Of text not a byte is missing.
+    """
     size, number, content = raw[0] % 40 + 1 if raw else 1, raw[1] if len(raw) > 1 else 0, raw[2:]
     form = ("klogd", "dmesg", "kmsg", "syslog", "auto")[number % 5]
     readable, writable = os.pipe()
@@ -138,7 +148,9 @@ def check_replay(raw: bytes) -> None:
     source.close()
     said = [record for record in records if isinstance(record, Record)]
     if form in ("klogd", "dmesg"):
-        told = "".join(record.head + record.text for record in said).encode("utf-8", "surrogateescape")
+        told = "".join(record.head + record.text for record in said).encode(
+            "utf-8", "surrogateescape"
+        )
         assert told == content.replace(b"\n", b"")
     assert source.rest() == []
 
@@ -154,7 +166,8 @@ def check_kallsyms(raw: bytes) -> None:
 
 def check_system_map(raw: bytes) -> None:
     """Any lines can be put in order, or are refused."""
-    if not raw:  # an empty file cannot be mapped at all
+    # An empty file cannot be mapped at all
+    if not raw:
         return
     in_order, _ = rebuilt(raw)
     is_in_order(raw)
@@ -205,7 +218,8 @@ def check_vmlinux(raw: bytes) -> None:
 
 
 def check_files(raw: bytes) -> None:
-    """Any file is a map, an image or a module, or refused by the exception that its reader declares."""
+    """Any file is a map, an image or a module, or refused by the exception that its reader
+    declares."""
     with _file(raw) as path:
         for load in (system_map.load, vmlinux.load):
             with suppress(NotAMap):
@@ -240,7 +254,8 @@ def check_kcore(raw: bytes) -> None:
     descriptor = os.memfd_create("core")
     try:
         os.write(descriptor, raw)
-        with suppress(OSError):  # to which `kcore.load` has an answer
+        # To which `kcore.load` has an answer
+        with suppress(OSError):
             vmcoreinfo.parse(vmcoreinfo.notes_in(descriptor))
     finally:
         os.close(descriptor)
@@ -262,8 +277,14 @@ def check_config(raw: bytes) -> None:
         content = loader.parse(raw, "x")
     except BadConfig as error:
         message = str(error)
-        if not message.startswith("x: ") or not message.isprintable() or len(message) > LONGEST_MESSAGE:
-            raise AssertionError(f"no line for an operator: {message[:LONGEST_MESSAGE]!r}") from error
+        if (
+            not message.startswith("x: ")
+            or not message.isprintable()
+            or len(message) > LONGEST_MESSAGE
+        ):
+            raise AssertionError(
+                f"no line for an operator: {message[:LONGEST_MESSAGE]!r}"
+            ) from error
         return
     taken = loader.convert(content, "x")
     assert loader.convert(msgspec.to_builtins(taken), "x") == taken
@@ -271,7 +292,10 @@ def check_config(raw: bytes) -> None:
 
 
 def check_toml(raw: bytes) -> None:
-    """Any bytes are TOML or refused with a reason; what tomllib takes is taken, unless it exceeds a limit."""
+    """Any bytes are TOML or refused with a reason.
+
+    What tomllib takes is taken, unless it exceeds a limit.
+    """
     try:
         content = toml_text.parse(raw)
     except NotToml as error:
@@ -286,15 +310,23 @@ def check_toml(raw: bytes) -> None:
 
 
 def check_position(raw: bytes) -> None:
-    """Any bytes are a position or refused; what is taken can be written, and is read again as it was or not at all."""
+    """Any bytes are a position or refused.
+
+    What is taken can be written, and is read again as it was or not at all.
+    """
     with suppress(NotPosition):
         found = cursor_format.parse(raw)
-        assert all(type(seq) is int and 0 <= seq <= cursor_format.MOST_SEQ for seq in found.next.values())
+        assert all(
+            type(seq) is int and 0 <= seq <= cursor_format.MOST_SEQ for seq in found.next.values()
+        )
         written = cursor_format.render(found.boot_id, found.next)
         assert cursor_format.parse(written).next == found.next
         for cut in range(0, len(written), 7):
             with suppress(NotPosition):
-                assert cursor_format.parse(written[:cut] + bytes(len(written) - cut)).next == found.next
+                assert (
+                    cursor_format.parse(written[:cut] + bytes(len(written) - cut)).next
+                    == found.next
+                )
 
 
 def _look_around(table: Table) -> None:
@@ -302,24 +334,38 @@ def _look_around(table: Table) -> None:
     for line in table.spread(8):
         for address in (line.address - 1, line.address, line.address + 1):
             place = table.place_of(address)
-            assert isinstance(place, Unknown) or (0 <= place.offset < place.size and is_name(place.name.encode()))
+            assert isinstance(place, Unknown) or (
+                0 <= place.offset < place.size and is_name(place.name.encode())
+            )
     table.place_of(0)
     table.place_of((1 << 64) - 1)
 
 
 _GROUND = Ground(Table(seeds.KALLSYMS[0], ""), X86_64)
-_HARMLESS = [form for form in FORMS if not provenance.evidence(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)]
+_HARMLESS = [
+    form
+    for form in FORMS
+    if not provenance.evidence(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)
+]
 _TEXTS = [*seeds.LINES, *seeds.CAPTURES]
 
 TARGETS: dict[str, Target] = {
     "find": Target(check_find, _TEXTS),
     "rewrite": Target(check_rewrite, _TEXTS),
     "filter": Target(check_filter, [*_TEXTS, *seeds.OOPSES]),
-    "testimony": Target(check_testimony, [bytes((at,)) + user for at in range(0, 150, 7) for user in seeds.USERS]),
+    "testimony": Target(
+        check_testimony, [bytes((at,)) + user for at in range(0, 150, 7) for user in seeds.USERS]
+    ),
     "gather": Target(check_gather, [*seeds.LINES, *seeds.OOPSES]),
     "lines": Target(check_lines, seeds.CAPTURES),
     "kmsg": Target(check_kmsg, seeds.RECORDS),
-    "replay": Target(check_replay, [bytes((7, number)) + seed for number, seed in enumerate([*seeds.RECORDS, *seeds.CAPTURES])]),
+    "replay": Target(
+        check_replay,
+        [
+            bytes((7, number)) + seed
+            for number, seed in enumerate([*seeds.RECORDS, *seeds.CAPTURES])
+        ],
+    ),
     "kallsyms": Target(check_kallsyms, seeds.KALLSYMS),
     "system_map": Target(check_system_map, seeds.KALLSYMS),
     "modules": Target(check_modules, seeds.MODULES),

@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What does the drop-in klogd make of a recorded case?
 
-The real program in a process of its own, on a fake machine (a folder with proc/ and boot/), fed through a file or a pipe
-and signalled from outside. Only a read that fails to order needs a fake: a source given to the Daemon itself.
+The real program in a process of its own, on a fake machine (a folder with proc/ and boot/), fed
+through a file or a pipe and signalled from outside. Only a read that fails to order needs a fake: a
+source given to the Daemon itself.
 """
 
 import asyncio
@@ -28,20 +30,28 @@ from klogd_py.record.types import Gap, Record
 from klogd_py.sources import text_formats
 from tests.journeys.classic_vectors import PROJECT, Message, Vector
 
-PROGRAM = (sys.executable, "-c", "import sys; from klogd_py.cli.main import klogd; sys.exit(klogd())")
+PROGRAM = (
+    sys.executable,
+    "-c",
+    "import sys; from klogd_py.cli.main import klogd; sys.exit(klogd())",
+)
 BOUND_S = 10.0
 POLL_S = 0.002
 IN_SERVICE = "names from "
-# What the program says of itself once it has acted on a signal; a signal that is not listed leaves no trace.
+# What the program says of itself once it has acted on a signal; a signal that is not listed leaves
+# no trace.
 REACTIONS = {
     "USR1": "symbols read anew after SIGUSR1",
     "USR2": "symbols read anew after SIGUSR2",
     "HUP": "symbols read anew after SIGHUP",
     "TSTP": "paused",
-    "CONT": "resumed",  # said only after a pause
+    # Said only after a pause
+    "CONT": "resumed",
 }
 
-_DATAGRAM = re.compile(rb"<(\d+)>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (kernel|kmsg): (.*)", re.DOTALL)
+_DATAGRAM = re.compile(
+    rb"<(\d+)>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (kernel|kmsg): (.*)", re.DOTALL
+)
 
 
 class TooLate(AssertionError):
@@ -62,18 +72,27 @@ def run(vector: Vector, folder: Path) -> tuple[list[Message], int]:
 
 
 # Where the classic daemon looked; ours tries the bare names first, and the list is configuration.
-CLASSIC_PLACES = [f"{folder}/System.map{ending}" for folder in ("/boot", "", "/usr/src/linux") for ending in ("-{release}", "")]
+CLASSIC_PLACES = [
+    f"{folder}/System.map{ending}"
+    for folder in ("/boot", "", "/usr/src/linux")
+    for ending in ("-{release}", "")
+]
 
 
 def lay_out(vector: Vector, folder: Path) -> None:
     """Build the fake machine, the configuration and the input."""
     files = {f"root{path}": text for path, text in vector.root_files.items()}
-    files["klogd-py.toml"] = f'[state]\nposition = ""\n[names]\nsearch = {json.dumps(CLASSIC_PLACES)}\n'
+    files["klogd-py.toml"] = (
+        f'[state]\nposition = ""\n[names]\nsearch = {json.dumps(CLASSIC_PLACES)}\n'
+    )
     if vector.kallsyms_text is not None:
         files["root/proc/kallsyms"] = vector.kallsyms_text
     release = vector.uname_r
     if release is None and "ffffffff8" in (vector.map_text or ""):
-        release = "2.6.32"  # a kernel that klogd knew: of which nothing is known it may be randomised
+        release = (
+            # A kernel that klogd knew: of which nothing is known it may be randomised
+            "2.6.32"
+        )
     if release is not None:
         files["root/proc/sys/kernel/osrelease"] = f"{release}\n"
     if vector.map_text is not None:
@@ -97,7 +116,10 @@ def file_messages(path: Path) -> list[Message]:
 
 
 def datagram_message(raw: bytes) -> Message:
-    """Priority and text of a datagram; the kernel itself is named where it spoke itself, and only there."""
+    """Priority and text of a datagram.
+
+    The kernel itself is named where it spoke itself, and only there.
+    """
     found = _DATAGRAM.fullmatch(raw)
     assert found is not None, raw
     assert (found[2] == b"kernel") == (int(found[1]) < 8), raw
@@ -118,7 +140,11 @@ class Program:
         self._listener.settimeout(POLL_S)
         with (folder / "said").open("wb") as said:
             self._process = subprocess.Popen(
-                [*PROGRAM, *self._arguments()], stdin=subprocess.PIPE, stdout=said, stderr=said, cwd=PROJECT
+                [*PROGRAM, *self._arguments()],
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=said,
+                cwd=PROJECT,
             )
         assert self._process.stdin is not None
         self._feed = self._process.stdin.fileno()
@@ -126,7 +152,12 @@ class Program:
     def __enter__(self) -> "Program":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._process.kill()
         self._process.wait()
         with contextlib.suppress(BrokenPipeError):
@@ -146,7 +177,10 @@ class Program:
         return (self._folder / "said").read_text()
 
     def go_through(self, steps: Sequence[str | bytes]) -> None:
-        """Feed and signal; each step is over before the next begins, except that signals in a row are sent in a row."""
+        """Feed and signal.
+
+        Each step is over before the next begins, except that signals in a row are sent in a row.
+        """
         if self._vector.kallsyms_2 is not None:
             self._wait("the start", lambda: IN_SERVICE in self.said)
             (self._folder / "root/proc/kallsyms").write_text(self._vector.kallsyms_2, "latin-1")
@@ -170,8 +204,21 @@ class Program:
     def _arguments(self) -> list[str]:
         folder, vector = self._folder, self._vector
         source = "-" if vector.must_run_live else str(folder / "input")
-        arguments = ["-n", "--input", source, "--input-format", "klogd", "--root", str(folder / "root")]
-        arguments += ["--config", str(folder / "klogd-py.toml"), "--pid-file", str(folder / "klogd.pid")]
+        arguments = [
+            "-n",
+            "--input",
+            source,
+            "--input-format",
+            "klogd",
+            "--root",
+            str(folder / "root"),
+        ]
+        arguments += [
+            "--config",
+            str(folder / "klogd-py.toml"),
+            "--pid-file",
+            str(folder / "klogd.pid"),
+        ]
         if vector.map_text is not None or vector.map_path is not None:
             arguments += ["-k", vector.map_path or str(folder / "System.map")]
         if vector.sink == "syslog":
@@ -187,13 +234,18 @@ class Program:
         self._process.send_signal(signal.Signals[f"SIG{name}"])
 
     def _see_reactions(self) -> None:
-        self._wait(" and ".join(self._awaited), lambda: all(reaction in self.said for reaction in self._awaited))
+        self._wait(
+            " and ".join(self._awaited),
+            lambda: all(reaction in self.said for reaction in self._awaited),
+        )
         self._awaited.clear()
 
     @property
     def _unread(self) -> int:
         """How many bytes the program has not taken from the pipe yet."""
-        (count,) = struct.unpack("i", fcntl.ioctl(self._feed, termios.FIONREAD, struct.pack("i", 0)))
+        (count,) = struct.unpack(
+            "i", fcntl.ioctl(self._feed, termios.FIONREAD, struct.pack("i", 0))
+        )
         return int(count)
 
     def _wait(self, what: str, is_so: Callable[[], bool]) -> None:

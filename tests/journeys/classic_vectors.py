@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 r"""Which cases of the classic klogd were recorded, and where do they lie?
 
-The data is no part of this project; it lies beside the clone and is described in section 14 of klogd-classic.md there.
-Lines are sequences of latin-1 code points, each of which stands for one byte.
+The data is no part of this project; it lies beside the clone and is described in section 14 of
+klogd-classic.md there. Lines are sequences of latin-1 code points, each of which stands for one
+byte.
 """
 
 from pathlib import Path
@@ -11,9 +13,12 @@ from msgspec import Struct
 
 PROJECT = Path(__file__).parents[2]
 DATA = PROJECT.parent / "shared" / "data" / "klogd-vectors.json"
-CONTROL = "\x01"  # a line that begins so is an instruction: SIG:USR1 sends a signal, ERR:5 has one read fail with errno 5
+# A line that begins so is an instruction: SIG:USR1 sends a signal, ERR:5 has one read fail with
+# errno 5
+CONTROL = "\x01"
 
-Message = str | tuple[int, str]  # a line of the file, or priority and text of a datagram
+# A line of the file, or priority and text of a datagram
+Message = str | tuple[int, str]
 
 
 class Result(Struct, frozen=True):
@@ -25,8 +30,8 @@ class Result(Struct, frozen=True):
 class Vector(Struct, frozen=True):
     """One case: the machine, the flags, what the kernel says, and what came out.
 
-    ``chunk`` says how much one read returned: a number of bytes, or ``line``. ``kallsyms_2`` replaces ``kallsyms_text``
-    while the program runs.
+    ``chunk`` says how much one read returned: a number of bytes, or ``line``. ``kallsyms_2``
+    replaces ``kallsyms_text`` while the program runs.
     """
 
     name: str
@@ -58,9 +63,15 @@ class Vector(Struct, frozen=True):
 
     @property
     def steps(self) -> list[str | bytes]:
-        """What happens to the program, in order: an instruction, or the bytes that one read returns."""
+        """What happens to the program, in order.
+
+        An instruction, or the bytes that one read returns.
+        """
         if self.chunk == "line":
-            return [line[1:] if line.startswith(CONTROL) else f"{line}\n".encode("latin-1") for line in self.input_lines]
+            return [
+                line[1:] if line.startswith(CONTROL) else f"{line}\n".encode("latin-1")
+                for line in self.input_lines
+            ]
         raw = self.input_bytes
         size = int(self.chunk) if self.chunk is not None else len(raw)
         return [raw[start : start + size] for start in range(0, len(raw), size)]

@@ -1,4 +1,6 @@
-"""klogd-py as a process of its own, with a configuration, a saved position and a service manager in a folder of the test."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""klogd-py as a process of its own, with a configuration, a saved position and a service manager in
+a folder of the test."""
 
 import contextlib
 import os
@@ -20,14 +22,21 @@ KMSG = Path("/dev/kmsg")
 RECORD_BYTES = 8192
 
 needs_kmsg = pytest.mark.skipif(
-    os.geteuid() != 0 or not os.access(KMSG, os.R_OK | os.W_OK), reason="needs root and a /dev/kmsg to write to"
+    os.geteuid() != 0 or not os.access(KMSG, os.R_OK | os.W_OK),
+    reason="needs root and a /dev/kmsg to write to",
 )
 
 
 def say(text: str) -> None:
-    """Have a line logged by the kernel; opened for each, since an open file may write only ten in five seconds."""
+    """Have a line logged by the kernel.
+
+    Opened for each, since an open file may write only ten in five seconds.
+    """
     with KMSG.open("wb", buffering=0) as device:
-        device.write(f"{text}\n".encode())  # without a line feed it stays invisible until the next record
+        device.write(
+            f"{text}\n".encode()
+            # Without a line feed it stays invisible until the next record
+        )
 
 
 def raw_records() -> list[bytes]:
@@ -53,45 +62,76 @@ def configure(folder: Path, text: str = "", name: str = "klogd-py.toml") -> Path
 
 
 def socket_of(folder: Path) -> Path:
-    """Where a run in this folder listens: names of sockets must be short, which those of folders for tests are not."""
+    """Where a run in this folder listens.
+
+    Names of sockets must be short, which those of folders for tests are not.
+    """
     return Path(tempfile.gettempdir()) / f"klogd-py-{zlib.crc32(str(folder).encode()):08x}.status"
 
 
 def lines_of(path: Path) -> list[str]:
     """The lines of a file; none if it is not there yet."""
     try:
-        return path.read_text().removesuffix("\n").split("\n")  # str.splitlines knows more ends than a file has
+        return (
+            path.read_text().removesuffix("\n").split("\n")
+            # str.splitlines knows more ends than a file has
+        )
     except FileNotFoundError:
         return []
 
 
 class Program:
-    """One run of ``python -m klogd_py``, ready for signals once it is entered; killed on leaving if it still runs.
+    """One run of ``python -m klogd_py``, ready for signals once it is entered; killed on leaving if
+    it still runs.
 
     Its standard error and output go to files, what it tells its service manager to ``told``.
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, config: Path | None = None, through: str = "", **variables: str | None
+        self,
+        folder: Path,
+        *arguments: str,
+        config: Path | None = None,
+        through: str = "",
+        **variables: str | None,
     ) -> None:
         """``through`` is a command that its standard output is piped through."""
         self._errors = folder / "stderr"
         self.output = folder / "stdout"
         self._manager = DatagramListener(folder / "notify")
-        self._manager.path.chmod(0o777)  # as a service manager's, for a daemon that goes on as somebody else
+        self._manager.path.chmod(
+            0o777
+            # As a service manager's, for a daemon that goes on as somebody else
+        )
         self.told: list[str] = []
-        command = [sys.executable, "-m", "klogd_py", "--config", str(config or configure(folder)), *arguments]
-        surroundings = environment(NOTIFY_SOCKET=str(self._manager.path), JOURNAL_STREAM=None, **variables)
+        command = [
+            sys.executable,
+            "-m",
+            "klogd_py",
+            "--config",
+            str(config or configure(folder)),
+            *arguments,
+        ]
+        surroundings = environment(
+            NOTIFY_SOCKET=str(self._manager.path), JOURNAL_STREAM=None, **variables
+        )
         self._reader: subprocess.Popen[bytes] | None = None
         with contextlib.ExitStack() as stack:
             errors: IO[bytes] = stack.enter_context(self._errors.open("wb"))
             output: IO[bytes] = stack.enter_context(self.output.open("wb"))
             if through:
-                self._reader = subprocess.Popen(through.split(), stdin=subprocess.PIPE, stdout=output)
+                self._reader = subprocess.Popen(
+                    through.split(), stdin=subprocess.PIPE, stdout=output
+                )
                 assert self._reader.stdin is not None
                 output = stack.enter_context(self._reader.stdin)
             self.process = subprocess.Popen(
-                command, env=surroundings, cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=errors
+                command,
+                env=surroundings,
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=errors,
             )
 
     def __enter__(self) -> Self:
@@ -102,7 +142,12 @@ class Program:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.process.kill()
         self.process.communicate()
         if self._reader is not None:
@@ -116,14 +161,19 @@ class Program:
 
     def await_log(self, part: str, times: int = 1) -> None:
         """Until so many lines of its log hold this."""
-        until(lambda: len([line for line in self.log if part in line]) >= times, f"{times} x {part!r} in {self._errors}")
+        until(
+            lambda: len([line for line in self.log if part in line]) >= times,
+            f"{times} x {part!r} in {self._errors}",
+        )
 
     def await_told(self, part: str, times: int = 1) -> None:
         """Until the service manager has been told this so often."""
 
         def found() -> bool:
             self.hear()
-            assert self.process.poll() is None or self._count(part) >= times, f"ended with {self.process.returncode}: {self.log}"
+            assert self.process.poll() is None or self._count(part) >= times, (
+                f"ended with {self.process.returncode}: {self.log}"
+            )
             return self._count(part) >= times
 
         until(found, f"{times} x {part!r} to the service manager")
@@ -156,7 +206,9 @@ class Program:
 
     def hear(self) -> list[str]:
         """Everything that its service manager has been told so far, line by line."""
-        self.told += [line for datagram in self._manager.read() for line in datagram.decode().splitlines()]
+        self.told += [
+            line for datagram in self._manager.read() for line in datagram.decode().splitlines()
+        ]
         return self.told
 
     def _count(self, part: str) -> int:

@@ -1,7 +1,9 @@
-"""The whole daemon, with an error injected at each of its boundaries: that job fails once, and everything goes on.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole daemon, with an error injected at each of its boundaries: that job fails once, and
+everything goes on.
 
-The boundaries are read from the sources (`tests.boundaries`), so a new job is in this test from the beginning, and fails it if
-nothing here has it run.
+The boundaries are read from the sources (`tests.boundaries`), so a new job is in this test from the
+beginning, and fails it if nothing here has it run.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -33,16 +36,23 @@ from tests.fakes import DatagramListener, FakeRing
 
 LIMIT_S = 20.0
 PATIENCE_S = 5.0
-# What runs only where a thread hangs as its sink is taken away: tests/sinks/test_mailroom.py has it.
+# What runs only where a thread hangs as its sink is taken away: tests/sinks/test_mailroom.py has
+# it.
 ELSEWHERE = "lambda sending: then()"
-TROUBLE = (RuntimeError("injected"), MemoryError("injected"), RecursionError("injected"), KeyError("injected"))
+TROUBLE = (
+    RuntimeError("injected"),
+    MemoryError("injected"),
+    RecursionError("injected"),
+    KeyError("injected"),
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class FaultyJobs(Jobs):
-    """Boundaries within which the first job of each of some sites fails, each with another kind of error."""
+    """Boundaries within which the first job of each of some sites fails, each with another kind of
+    error."""
 
     def __init__(self, faulty: list[Site]) -> None:
         super().__init__()
@@ -60,9 +70,18 @@ class FaultyJobs(Jobs):
         if not file.is_relative_to(PACKAGE):
             return None
         name = str(file.relative_to(PACKAGE))
-        return next((site for site in self.left if site.file == name and site.first <= frame.f_lineno <= site.last), None)
+        return next(
+            (
+                site
+                for site in self.left
+                if site.file == name and site.first <= frame.f_lineno <= site.last
+            ),
+            None,
+        )
 
-    def guarded(self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None) -> Callable[P, None]:
+    def guarded(
+        self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None
+    ) -> Callable[P, None]:
         site = self._site()
 
         def faulty(*arguments: P.args, **named: P.kwargs) -> None:
@@ -80,7 +99,9 @@ class FaultyJobs(Jobs):
 
         return super().value(name, faulty, otherwise)
 
-    def run(self, name: str, job: Callable[[], Awaitable[T]], otherwise: T) -> Coroutine[Any, Any, T]:
+    def run(
+        self, name: str, job: Callable[[], Awaitable[T]], otherwise: T
+    ) -> Coroutine[Any, Any, T]:
         site = self._site()
 
         async def faulty() -> T:
@@ -100,14 +121,19 @@ class FaultyJobs(Jobs):
 
 
 class World:
-    """A daemon on a ring of ours with every window and watcher, and what makes each of its jobs run."""
+    """A daemon on a ring of ours with every window and watcher, and what makes each of its jobs
+    run."""
 
     def __init__(self, folder: Path, short: Path, jobs: Jobs) -> None:
         self.ring = FakeRing()
         self.log = folder / "log"
         self._config = folder / "k.toml"
         self._maps = [folder / f"late{number}" / "maps" / "System.map" for number in range(2)]
-        self._status, self._metrics, self._text = short / "status", short / "metrics", folder / "m.prom"
+        self._status, self._metrics, self._text = (
+            short / "status",
+            short / "metrics",
+            folder / "m.prom",
+        )
         self._listener = DatagramListener(short / "log", receive_buffer_bytes=1)
         (folder / "modules").write_text("")
         self._write("")
@@ -129,10 +155,12 @@ class World:
         """Have every kind of job run."""
         self.ring.say(3)
         await asyncio.sleep(0.03)
-        for _ in range(80):  # so fast that they are gathered
+        # So fast that they are gathered
+        for _ in range(80):
             self.ring.say(1, raw=b"6,%d,0,-; [<c010b860>]\n" % self.ring.said)
             await asyncio.sleep(0.0005)
-        self.ring.say(60)  # more than the syslog listener takes while it does not read
+        # More than the syslog listener takes while it does not read
+        self.ring.say(60)
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):
             os.kill(os.getpid(), number)
             await asyncio.sleep(0.02)
@@ -154,7 +182,10 @@ class World:
             await asyncio.sleep(0.01)
 
     async def _look(self) -> None:
-        for path, request in ((self._status, b""), (self._metrics, b"GET /metrics HTTP/1.1\r\n\r\n")):
+        for path, request in (
+            (self._status, b""),
+            (self._metrics, b"GET /metrics HTTP/1.1\r\n\r\n"),
+        ):
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     reader, writer = await asyncio.open_unix_connection(path)
@@ -167,7 +198,9 @@ class World:
 
     async def status(self) -> Status:
         """What the daemon tells of itself."""
-        return msgspec.json.decode(await asyncio.get_running_loop().run_in_executor(None, ask, self._status), type=Status)
+        return msgspec.json.decode(
+            await asyncio.get_running_loop().run_in_executor(None, ask, self._status), type=Status
+        )
 
     @property
     def numbers(self) -> list[int]:
@@ -188,6 +221,10 @@ class World:
         self._listener.close()
 
 
+def _are_in(wanted: set[int], world: World) -> bool:
+    return wanted <= {*world.numbers}
+
+
 async def until(so: Callable[[], bool], what: str) -> None:
     deadline_s = time.monotonic() + LIMIT_S
     while not so():
@@ -204,8 +241,14 @@ def short() -> Iterator[Path]:
 
 @pytest.fixture
 def _manager(short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A service manager that wants to hear from the watchdog; and the signals of this process are put back."""
-    kept = {number: signal.getsignal(number) for number in signals.HEARD | signals.STOPPING | signals.IGNORED}
+    """A service manager that wants to hear from the watchdog.
+
+    And the signals of this process are put back.
+    """
+    kept = {
+        number: signal.getsignal(number)
+        for number in signals.HEARD | signals.STOPPING | signals.IGNORED
+    }
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(short / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(short / "notify"))
@@ -226,18 +269,25 @@ def _own_log() -> Iterator[None]:
 
 
 async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
-    """Run the daemon with its faults, twice through everything; its status at the end, and what it told of itself before."""
+    """Run the daemon with its faults, twice through everything.
+
+    Its status at the end, and what it told of itself before.
+    """
     task = asyncio.create_task(world.daemon.run())
     for again in (False, True):
         await world.provoke(again)
         assert not task.done(), "the daemon has ended"
-    with contextlib.suppress(TimeoutError):  # what is not reached in the end is named by the test
+    # What is not reached in the end is named by the test
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
             while any(site.starts for site in jobs.left):
                 await asyncio.sleep(0.05)
     said = world.ring.said
     world.ring.say(10)
-    await until(lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers}, "records after the faults")
+    await until(
+        lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers},
+        "records after the faults",
+    )
     told = None
     while told is None:
         with contextlib.suppress(NoAnswer):
@@ -245,7 +295,8 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
     began_s = time.monotonic()
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait([task], timeout=2 * STOP_LIMIT_S)
-    if not task.done():  # the very first one failed
+    # The very first one failed
+    if not task.done():
         os.kill(os.getpid(), signal.SIGTERM)
     ended = await task
     assert time.monotonic() - began_s < STOP_LIMIT_S + 2
@@ -258,7 +309,9 @@ FILES = sorted({site.file for site in SITES})
 
 @pytest.mark.usefixtures("_manager", "_own_log", "capfd")
 @pytest.mark.parametrize("file", FILES)
-def test_each_job_may_fail_and_all_goes_on(file: str, tmp_path: Path, short: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_job_may_fail_and_all_goes_on(
+    file: str, tmp_path: Path, short: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     jobs = FaultyJobs([site for site in SITES if site.file == file])
     caplog.set_level(logging.INFO, "klogd_py")
 
@@ -271,11 +324,19 @@ def test_each_job_may_fail_and_all_goes_on(file: str, tmp_path: Path, short: Pat
 
     world, ended, told = asyncio.run(run())
     lines_of_file = (PACKAGE / file).read_text().split("\n")
-    left = [site for site in jobs.left if ELSEWHERE not in "".join(lines_of_file[site.first - 1 : site.last])]
-    unreached = {site.name for site in left if site.starts} - (set() if os.geteuid() == 0 else {"needs root"})
+    left = [
+        site
+        for site in jobs.left
+        if ELSEWHERE not in "".join(lines_of_file[site.first - 1 : site.last])
+    ]
+    unreached = {site.name for site in left if site.starts} - (
+        set() if os.geteuid() == 0 else {"needs root"}
+    )
     assert unreached == set()
     assert jobs.names, "nothing was injected"
-    assert ended == (1 if "stop" in jobs.names and file == "daemon.py" else 0), "what was never sent is a failure"
+    assert ended == (1 if "stop" in jobs.names and file == "daemon.py" else 0), (
+        "what was never sent is a failure"
+    )
     # once each, and none is missing
     assert world.numbers == [*range(world.ring.said)]
     assert {failure.job for failure in told.failures} <= {*jobs.names}
@@ -287,9 +348,12 @@ def test_each_job_may_fail_and_all_goes_on(file: str, tmp_path: Path, short: Pat
 
 
 class Whims:
-    """An invocation whose configuration is read with the errors of a script, one for each reading after the first."""
+    """An invocation whose configuration is read with the errors of a script, one for each reading
+    after the first."""
 
-    def __init__(self, real: Invocation, script: list[Exception | Callable[[Config], Config]]) -> None:
+    def __init__(
+        self, real: Invocation, script: list[Exception | Callable[[Config], Config]]
+    ) -> None:
         self._real = real
         self._script = script
         self._is_first = True
@@ -320,8 +384,15 @@ def unmannerly(config: Config) -> Config:
 
 
 @pytest.mark.usefixtures("_manager", "_own_log", "capfd")
-def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(tmp_path: Path, short: Path) -> None:
-    script: list[Exception | Callable[[Config], Config]] = [*TROUBLE, unbuildable, unmannerly, lambda config: config]
+def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
+    tmp_path: Path, short: Path
+) -> None:
+    script: list[Exception | Callable[[Config], Config]] = [
+        *TROUBLE,
+        unbuildable,
+        unmannerly,
+        lambda config: config,
+    ]
     count = len(script)
 
     async def run() -> None:
@@ -339,9 +410,12 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(tmp_path: Pa
                 await asyncio.sleep(0.1)
                 said = world.ring.said
                 world.ring.say(3)
-                await until(lambda said=said: {said, said + 1, said + 2} <= {*world.numbers}, "records")  # type: ignore[misc]
+                wanted = {said, said + 1, said + 2}
+                await until(partial(_are_in, wanted, world), "records")
                 assert (daemon.config, daemon.carrier.manner, [*daemon.mailroom.outboxes]) == before
-                outcome = next(one for one in (await world.status()).changes if one.what == "configuration")
+                outcome = next(
+                    one for one in (await world.status()).changes if one.what == "configuration"
+                )
                 assert outcome.taken == (left == 0), outcome
             assert world.numbers == [*range(world.ring.said)]
             await world.hear()

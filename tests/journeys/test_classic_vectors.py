@@ -1,4 +1,6 @@
-"""As klogd, klogd-py does what the classic klogd was recorded to do, or what docs/classic.md says it does instead."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""As klogd, klogd-py does what the classic klogd was recorded to do, or what docs/classic.md says
+it does instead."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +19,9 @@ from tests.journeys.classic_run import run
 from tests.journeys.classic_vectors import DATA, Vector, load
 
 if not DATA.exists():
-    pytest.skip(f"the recorded cases of the classic klogd are not at {DATA}", allow_module_level=True)
+    pytest.skip(
+        f"the recorded cases of the classic klogd are not at {DATA}", allow_module_level=True
+    )
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 
@@ -33,19 +37,30 @@ def test_a_recorded_case_comes_out_as_wanted(vector: Vector, tmp_path: Path) -> 
 
 
 def test_every_recorded_case_is_decided_once() -> None:
-    open_cases = {name for name, vector in VECTORS.items() if vector.stance != "keep" and not vector.repaired_is_target}
+    open_cases = {
+        name
+        for name, vector in VECTORS.items()
+        if vector.stance != "keep" and not vector.repaired_is_target
+    }
     overridden = {"long_line_1000", "version_without_number", "syslog_priorities"}
     assert set(DECIDED) == open_cases | overridden
 
 
 def test_the_recording_is_the_one_that_was_decided_on() -> None:
-    assert Counter(vector.stance for vector in VECTORS.values()) == {"keep": 75, "fix": 47, "decide": 12}
+    assert Counter(vector.stance for vector in VECTORS.values()) == {
+        "keep": 75,
+        "fix": 47,
+        "decide": 12,
+    }
 
 
 def prose_lines(vector: Vector) -> list[str]:
     """The lines with an address that klogd-py does not name."""
     lines = [line for line in vector.input_lines if find(line, named_too=True)]
-    judged = [(line, provenance.withheld(from_capture(line), find(line, named_too=True), Origin.CAPTURE)) for line in lines]
+    judged = [
+        (line, provenance.withheld(from_capture(line), find(line, named_too=True), Origin.CAPTURE))
+        for line in lines
+    ]
     assert {reason for _, reason in judged} <= {None, Withheld.FORM}
     return [line for line, reason in judged if reason is not None]
 
@@ -71,12 +86,15 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
 
 def test_most_brackets_in_prose_are_named_by_translate() -> None:
     maps = [VECTORS[name] for names in PROSE.values() for name in names if VECTORS[name].map_text]
-    tables = [(vector, Table(str(vector.map_text).encode("latin-1"), "").place_of) for vector in maps]
+    tables = [
+        (vector, Table(str(vector.map_text).encode("latin-1"), "").place_of) for vector in maps
+    ]
     named = [
         vector
         for vector, place_of in tables
         if any(
-            b"+0x" in renamed(line.encode("latin-1"), place_of, Manner(decoded=Decoded.REPLACE)) for line in prose_lines(vector)
+            b"+0x" in renamed(line.encode("latin-1"), place_of, Manner(decoded=Decoded.REPLACE))
+            for line in prose_lines(vector)
         )
     ]
     assert len(named) > len(maps) * 3 // 4

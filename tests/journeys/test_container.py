@@ -1,4 +1,6 @@
-"""In a container that was not given the host's log it says so in one line, and ends with a status of its own."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""In a container that was not given the host's log it says so in one line, and ends with a status
+of its own."""
 
 import os
 import subprocess
@@ -22,15 +24,33 @@ exec setpriv --bounding-set=-syslog --inh-caps=-syslog -- "$@"
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_without_the_hosts_log_it_says_so_once_and_ends_with_status_69(tmp_path: Path, program: str) -> None:
+def test_without_the_hosts_log_it_says_so_once_and_ends_with_status_69(
+    tmp_path: Path, program: str
+) -> None:
     call = f"import sys; sys.argv[0] = {program!r}; from klogd_py.cli.main import {PROGRAMS[program]} as run; sys.exit(run())"
     options = ["--config", str(configure(tmp_path)), "--pid-file", f"{tmp_path}/klogd.pid"]
-    command = ["unshare", "--mount", "sh", "-eu", "-c", CONTAINER, "sh", sys.executable, "-c", call, *options]
+    command = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-eu",
+        "-c",
+        CONTAINER,
+        "sh",
+        sys.executable,
+        "-c",
+        call,
+        *options,
+    ]
     surroundings = environment(NOTIFY_SOCKET=None, JOURNAL_STREAM=None)
-    ran = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=20, check=False)
+    ran = subprocess.run(
+        command, env=surroundings, capture_output=True, text=True, timeout=20, check=False
+    )
     assert ran.returncode == 69
     assert len(ran.stderr.splitlines()) == 1
-    assert ran.stderr.startswith(f"{program}: no kernel messages to read: /dev/kmsg: No such file or directory; /proc/kmsg: ")
+    assert ran.stderr.startswith(
+        f"{program}: no kernel messages to read: /dev/kmsg: No such file or directory; /proc/kmsg: "
+    )
     assert "/proc/kmsg: not the kernel's log" in ran.stderr
     assert "syslog(2): Operation not permitted" in ran.stderr
     assert not (tmp_path / "klogd.pid").exists()

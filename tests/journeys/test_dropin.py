@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import contextlib
 import os
 import signal
@@ -29,12 +30,28 @@ class Classic:
 
     def run(self, *options: str, pid_file: str = "") -> subprocess.CompletedProcess[str]:
         """Run it until it returns, at once or from the background."""
-        with (self.folder / "stdout").open("w+") as output, (self.folder / "stderr").open("w+") as errors:
-            command = [*KLOGD, "--config", str(self._config), "--pid-file", pid_file or str(self.pid_file), *options]
+        with (
+            (self.folder / "stdout").open("w+") as output,
+            (self.folder / "stderr").open("w+") as errors,
+        ):
+            command = [
+                *KLOGD,
+                "--config",
+                str(self._config),
+                "--pid-file",
+                pid_file or str(self.pid_file),
+                *options,
+            ]
             surroundings = environment(NOTIFY_SOCKET=None, JOURNAL_STREAM=None)
             # files, not pipes: the process in the background keeps them open
             ran = subprocess.run(
-                command, cwd=self.folder, env=surroundings, stdout=output, stderr=errors, timeout=10, check=False
+                command,
+                cwd=self.folder,
+                env=surroundings,
+                stdout=output,
+                stderr=errors,
+                timeout=10,
+                check=False,
             )
         if self.pid_file.exists():
             self.take_care_of(self.pid)
@@ -56,11 +73,18 @@ class Classic:
             if _runs(pid, self.folder):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, 15)
-        until(lambda: not [pid for pid in self._pids if _runs(pid, self.folder)], "the end of all daemons", 8)
+        until(
+            lambda: not [pid for pid in self._pids if _runs(pid, self.folder)],
+            "the end of all daemons",
+            8,
+        )
 
 
 def _runs(pid: int, folder: Path) -> bool:
-    """Whether this is one of our daemons; a number may have been given to another process, and a zombie has no command."""
+    """Whether this is one of our daemons.
+
+    A number may have been given to another process, and a zombie has no command.
+    """
     with contextlib.suppress(OSError):
         return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
@@ -102,7 +126,9 @@ def test_stopping_it_removes_the_pid_file(classic: Classic) -> None:
 
 @needs_kmsg
 @pytest.mark.parametrize("options", [(), ("-n",)])
-def test_a_second_start_is_refused_and_leaves_the_pid_file_alone(classic: Classic, options: tuple[str, ...]) -> None:
+def test_a_second_start_is_refused_and_leaves_the_pid_file_alone(
+    classic: Classic, options: tuple[str, ...]
+) -> None:
     assert classic.run("-f", str(classic.log)).returncode == 0
     before = classic.pid_file.read_bytes()
     ran = classic.run("-f", str(classic.log), *options)
@@ -127,11 +153,19 @@ def test_a_pid_file_of_a_daemon_that_was_killed_does_not_stop_the_next(classic: 
 @pytest.mark.parametrize(("option", "name"), [("-i", "SIGUSR1"), ("-I", "SIGUSR2")])
 def test_the_running_daemon_is_signalled(classic: Classic, option: str, name: str) -> None:
     with DatagramListener(classic.folder / "notify") as manager:
-        command = [*KLOGD, "--config", str(configure(classic.folder)), "--pid-file", str(classic.pid_file)]
+        command = [
+            *KLOGD,
+            "--config",
+            str(configure(classic.folder)),
+            "--pid-file",
+            str(classic.pid_file),
+        ]
         errors = classic.folder / "errors"
         with errors.open("w") as stream:
             daemon = subprocess.Popen(
-                [*command, "-n", "-f", str(classic.log)], env=environment(NOTIFY_SOCKET=str(manager.path)), stderr=stream
+                [*command, "-n", "-f", str(classic.log)],
+                env=environment(NOTIFY_SOCKET=str(manager.path)),
+                stderr=stream,
             )
         try:
             until(manager.read, "READY=1")
@@ -144,10 +178,14 @@ def test_the_running_daemon_is_signalled(classic: Classic, option: str, name: st
 
 @pytest.mark.parametrize("option", ["-i", "-I"])
 @pytest.mark.parametrize("left_behind", [None, "", "1\n", "not a number"])
-def test_without_a_running_daemon_there_is_nobody_to_signal(classic: Classic, option: str, left_behind: str | None) -> None:
+def test_without_a_running_daemon_there_is_nobody_to_signal(
+    classic: Classic, option: str, left_behind: str | None
+) -> None:
     if left_behind is not None:
         classic.pid_file.write_text(left_behind)
-    ran = subprocess.run([*KLOGD, "--pid-file", str(classic.pid_file), option], capture_output=True, text=True)
+    ran = subprocess.run(
+        [*KLOGD, "--pid-file", str(classic.pid_file), option], capture_output=True, text=True
+    )
     assert ran.returncode == 1
     assert "no klogd is running" in ran.stderr
 
@@ -179,7 +217,9 @@ def test_a_wrong_configuration_is_reported_at_once(classic: Classic) -> None:
 
 
 def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: Classic) -> None:
-    (classic.folder / "klogd-py.toml").write_text('user = "nobody-of-this-name"\n[state]\nposition = ""\n')
+    (classic.folder / "klogd-py.toml").write_text(
+        'user = "nobody-of-this-name"\n[state]\nposition = ""\n'
+    )
     ran = classic.run()
     assert ran.returncode == 78
     assert "nobody-of-this-name" in ran.stderr
@@ -190,7 +230,10 @@ def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: 
 def test_a_user_that_is_not_there_is_reported_from_the_background(classic: Classic) -> None:
     ran = classic.run("--user", "no-such-user-here")
     assert ran.returncode == 78
-    assert ran.stderr.splitlines() == ["klogd: key user: there is no user 'no-such-user-here'", "klogd: see klogd --help"]
+    assert ran.stderr.splitlines() == [
+        "klogd: key user: there is no user 'no-such-user-here'",
+        "klogd: see klogd --help",
+    ]
 
 
 @needs_kmsg
@@ -208,9 +251,21 @@ def test_a_pid_file_lies_where_it_was_said_and_not_below_the_root(classic: Class
 
 
 def test_standard_input_is_read_from_the_background_too(classic: Classic) -> None:
-    command = [*KLOGD, "--config", str(configure(classic.folder)), "--pid-file", str(classic.pid_file)]
+    command = [
+        *KLOGD,
+        "--config",
+        str(configure(classic.folder)),
+        "--pid-file",
+        str(classic.pid_file),
+    ]
     command += ["--input", "-", "-f", str(classic.log)]
-    ran = subprocess.run(command, input=b"<6>one\n<6>two\n", cwd=classic.folder, timeout=10, stderr=subprocess.DEVNULL)
+    ran = subprocess.run(
+        command,
+        input=b"<6>one\n<6>two\n",
+        cwd=classic.folder,
+        timeout=10,
+        stderr=subprocess.DEVNULL,
+    )
     assert ran.returncode == 0
     until(lambda: lines_of(classic.log) == ["<6>one", "<6>two"], "both lines")
 
@@ -228,13 +283,18 @@ sys.exit(in_background(job, ()))
 
 
 def test_the_end_of_a_daemon_writes_into_nothing_that_it_opened_later(tmp_path: Path) -> None:
-    readable, writable = os.pipe()  # the daemon holds the writing end as long as it lives
+    # The daemon holds the writing end as long as it lives
+    readable, writable = os.pipe()
     with open(readable, "rb") as lifetime:
-        ran = subprocess.run([sys.executable, "-c", OPENS_FILES, str(tmp_path)], pass_fds=[writable], timeout=10)
+        ran = subprocess.run(
+            [sys.executable, "-c", OPENS_FILES, str(tmp_path)], pass_fds=[writable], timeout=10
+        )
         os.close(writable)
         assert lifetime.read() == b""
     assert ran.returncode == 0
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {str(number): b"" for number in range(5)}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        str(number): b"" for number in range(5)
+    }
 
 
 CLAIMS = """
@@ -269,7 +329,9 @@ def claim(path: Path) -> str:
 def holder(program: str, path: Path, uid: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the file for as long as the block lasts."""
     command = [sys.executable, "-c", program, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=uid) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=uid
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
         yield process
@@ -303,7 +365,9 @@ def test_lock_of_what_is_no_klogd_is_told(tmp_path: Path) -> None:
     path = tmp_path / "klogd.pid"
     path.touch()
     with holder(LOCKS, path):
-        assert claim(path) == f"locked by what is no klogd, or not to be seen from here (see {path})"
+        assert (
+            claim(path) == f"locked by what is no klogd, or not to be seen from here (see {path})"
+        )
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, and another user to be")
@@ -313,7 +377,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, and anoth
 def test_nobody_else_can_lock_the_pid_file(place: Path) -> None:
     path = place / "klogd.pid"
     with holder(CLAIMS, path):
-        ran = subprocess.run([sys.executable, "-c", LOCKS, path], user=NOBODY, input=b"", capture_output=True, timeout=10)
+        ran = subprocess.run(
+            [sys.executable, "-c", LOCKS, path],
+            user=NOBODY,
+            input=b"",
+            capture_output=True,
+            timeout=10,
+        )
     assert b"Permission denied" in ran.stderr
 
 

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """No false names: with symbols wherever a number could point, only code addresses get a name.
 
-The rows that must not change are told by `tests.corpus.numbers`, which knows nothing of the forms of addresses.
+The rows that must not change are told by `tests.corpus.numbers`, which knows nothing of the forms
+of addresses.
 """
 
 import lzma
@@ -32,7 +34,11 @@ def everywhere(address: int) -> Place | Unknown:
 @cache
 def logs() -> list[tuple[str, str, list[str]]]:
     """Path, architecture and lines of every log."""
-    paths = sorted(path for path in LOGS.rglob("*") if path.is_file() and path.suffix not in {".xz", ".json", ".md"})
+    paths = sorted(
+        path
+        for path in LOGS.rglob("*")
+        if path.is_file() and path.suffix not in {".xz", ".json", ".md"}
+    )
     texts = [(str(path.relative_to(LOGS)), path.read_bytes().decode("latin-1")) for path in paths]
     return [(name, architecture_of(text), text.split("\n")) for name, text in texts]
 
@@ -44,13 +50,17 @@ def changed(place_of: PlaceOf, manner: Manner) -> Iterator[str]:
             if not is_row_of_numbers(line) and (architecture in LOW_TEXT or not hashes(line)):
                 continue
             after = rewrite(line, place_of, manner)[0]
-            if (is_row_of_numbers(line) and after != line) or (architecture not in LOW_TEXT and hashes(after) != hashes(line)):
+            if (is_row_of_numbers(line) and after != line) or (
+                architecture not in LOW_TEXT and hashes(after) != hashes(line)
+            ):
                 yield f"{name}: {line}"
 
 
 @corpus
 @pytest.mark.parametrize("decoded", Decoded)
-def test_no_register_no_word_of_a_stack_and_no_hash_is_named_though_every_number_has_a_symbol(decoded: Decoded) -> None:
+def test_no_register_no_word_of_a_stack_and_no_hash_is_named_though_every_number_has_a_symbol(
+    decoded: Decoded,
+) -> None:
     assert sum(is_row_of_numbers(line) for _, _, lines in logs() for line in lines) > 10_000
     assert list(changed(everywhere, Manner(decoded=decoded))) == []
 

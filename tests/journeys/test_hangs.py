@@ -1,4 +1,8 @@
-"""Whoever is to read what klogd-py gives may stop reading: nobody else waits for that, and a stop has its limit."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whoever is to read what klogd-py gives may stop reading.
+
+Nobody else waits for that, and a stop has its limit.
+"""
 
 import os
 import secrets
@@ -16,34 +20,68 @@ from tests.waiting import until
 
 pytestmark = needs_kmsg
 
-STOP_LIMIT_S = 5.0  # the daemon's own
-LEAVING_S = 3.0  # an interpreter on a busy machine
+# The daemon's own
+STOP_LIMIT_S = 5.0
+# An interpreter on a busy machine
+LEAVING_S = 3.0
 
 
 @pytest.mark.parametrize("sink", ["console", "file:-"])
-def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(tmp_path: Path, sink: str) -> None:
+def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(
+    tmp_path: Path, sink: str
+) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, '[file]\nform = "json"\n[console]\njson = true\n')
     readable, writable = os.pipe()
     blocked = os.open(f"/proc/self/fd/{writable}", os.O_WRONLY | os.O_NONBLOCK)
-    with open(readable, "rb"), open(writable, "wb") as output, open(blocked, "wb", buffering=0) as filling:
+    with (
+        open(readable, "rb"),
+        open(writable, "wb") as output,
+        open(blocked, "wb", buffering=0) as filling,
+    ):
         while filling.write(b"x" * 4096):
             pass
-        command = [sys.executable, "-m", "klogd_py", "--config", str(config), "--sink", sink, "--sink", f"file:{log}"]
-        with subprocess.Popen(command, stdout=output, env=environment(NOTIFY_SOCKET=None)) as process:
+        command = [
+            sys.executable,
+            "-m",
+            "klogd_py",
+            "--config",
+            str(config),
+            "--sink",
+            sink,
+            "--sink",
+            f"file:{log}",
+        ]
+        with subprocess.Popen(
+            command, stdout=output, env=environment(NOTIFY_SOCKET=None)
+        ) as process:
             try:
                 say(marker)
-                until(lambda: [line for line in lines_of(log) if marker in line], "the marker in the other sink", 10)
+                until(
+                    lambda: [line for line in lines_of(log) if marker in line],
+                    "the marker in the other sink",
+                    10,
+                )
                 began_s = time.monotonic()
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(STOP_LIMIT_S + LEAVING_S) == 1, "what was never sent is a failure"
+                assert process.wait(STOP_LIMIT_S + LEAVING_S) == 1, (
+                    "what was never sent is a failure"
+                )
                 assert time.monotonic() - began_s < STOP_LIMIT_S + LEAVING_S
             finally:
                 process.kill()
 
 
 def test_the_daemon_ends_when_the_only_reader_has_gone(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path)), "--sink", "console"]
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "--config",
+        str(configure(tmp_path)),
+        "--sink",
+        "console",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -55,15 +93,27 @@ def test_the_daemon_ends_when_the_only_reader_has_gone(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_what_the_daemon_says_into_the_kernels_log_comes_back_once_and_causes_nothing(tmp_path: Path) -> None:
-    """A sink is down, and standard error is /dev/kmsg, as with StandardError=kmsg: each complaint is a record to deliver."""
+def test_what_the_daemon_says_into_the_kernels_log_comes_back_once_and_causes_nothing(
+    tmp_path: Path,
+) -> None:
+    """A sink is down, and standard error is /dev/kmsg, as with StandardError=kmsg.
+
+    Each complaint is a record to deliver.
+    """
     away, log = tmp_path / "away" / "kern.log", tmp_path / "kern.log"
     command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path))]
     command += ["--sink", f"file:{away}", "--sink", f"file:{log}"]
     surroundings = environment(NOTIFY_SOCKET=None)
-    with open("/dev/kmsg", "wb", buffering=0) as kernel, subprocess.Popen(command, stderr=kernel, env=surroundings) as process:
+    with (
+        open("/dev/kmsg", "wb", buffering=0) as kernel,
+        subprocess.Popen(command, stderr=kernel, env=surroundings) as process,
+    ):
         try:
-            until(lambda: [line for line in lines_of(log) if f"{away} is down" in line], "its complaint", 10)
+            until(
+                lambda: [line for line in lines_of(log) if f"{away} is down" in line],
+                "its complaint",
+                10,
+            )
             for number in range(3):
                 say(f"record {number}")
                 time.sleep(0.3)

@@ -1,4 +1,6 @@
-"""The daemon on a ring whose records the kernel itself wrote, which no process can have the real one do."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The daemon on a ring whose records the kernel itself wrote, which no process can have the real
+one do."""
 
 import asyncio
 import json
@@ -42,7 +44,10 @@ class Machine:
             self.ring.say(raw=f"{prefix},{seq},{seq * 1000},-;{text}\n".encode())
 
     def serve(self, script: Callable[["Machine"], Iterator[str]]) -> Status:
-        """Run a daemon through a script, which yields what must be written before it goes on; how things stand then."""
+        """Run a daemon through a script, which yields what must be written before it goes on.
+
+        How things stand then.
+        """
         invocation = Invocation(config_path=str(self.config), sinks=(f"file:{self.log}",))
 
         async def run() -> Status:
@@ -97,7 +102,9 @@ def test_name_withheld_from_users_text_is_counted(tmp_path: Path) -> None:
 
     status = machine.serve(script)
     named = [line for line in machine.lines if "vfs_write" in line]
-    assert [line.partition(": ")[2] for line in named] == [f" [<{LIES_AT:x}>] ? vfs_write+0x363/0x800"]
+    assert [line.partition(": ")[2] for line in named] == [
+        f" [<{LIES_AT:x}>] ? vfs_write+0x363/0x800"
+    ]
     assert status.names.nameless[Withheld.FORM.value] == 1
     assert status.names.nameless[Withheld.PROCESS.value] == 2
     assert status.names.named == {"kallsyms": 1}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A sink that is away for a while, and a burst, with the real ring as the queue."""
 
 import json
@@ -24,34 +25,69 @@ def test_a_burst_of_a_thousand_records_arrives_whole(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{log}") as program:
         for number in range(1000):
             say(f"{marker} {number};")
-        until(lambda: any(f"{marker} 999;" in line for line in lines_of(log)), "the last of the burst")
+        until(
+            lambda: any(f"{marker} 999;" in line for line in lines_of(log)), "the last of the burst"
+        )
         assert program.stop() == 0
-    numbers = [int(line.rpartition(" ")[2].removesuffix(";")) for line in lines_of(log) if marker in line]
+    numbers = [
+        int(line.rpartition(" ")[2].removesuffix(";")) for line in lines_of(log) if marker in line
+    ]
     assert numbers == [*range(1000)]
 
 
 @pytest.mark.parametrize("when_full", ["wait", "drop"])
-def test_an_outage_loses_nothing_that_the_ring_holds_or_tells_exactly_what_was_dropped(tmp_path: Path, when_full: str) -> None:
+def test_an_outage_loses_nothing_that_the_ring_holds_or_tells_exactly_what_was_dropped(
+    tmp_path: Path, when_full: str
+) -> None:
     log, socket, marker = tmp_path / "kern.log", tmp_path / "log", f"outage-{secrets.token_hex(8)}"
-    config = configure(tmp_path, f'[file]\nform = "json"\n[outbox]\nlimit_kib = 64\nwhen_full = "{when_full}"\n')
-    with Program(tmp_path, "--sink", f"file:{log}", "--sink", f"syslog:{socket}", config=config) as program:
+    config = configure(
+        tmp_path, f'[file]\nform = "json"\n[outbox]\nlimit_kib = 64\nwhen_full = "{when_full}"\n'
+    )
+    with Program(
+        tmp_path, "--sink", f"file:{log}", "--sink", f"syslog:{socket}", config=config
+    ) as program:
         program.await_log("is down")
         for number in range(int(RATE * OUTAGE_S)):
             say(f"{marker} {number};")
             time.sleep(1 / RATE)
         with AttentiveListener(socket) as listener:
             program.await_log("is back")
-            say(f"<11>{marker} last;")  # an error, which is not dropped
-            until(lambda: any(f"{marker} last;".encode() in datagram for datagram in listener.received), "the last record", 10)
+            # An error, which is not dropped
+            say(f"<11>{marker} last;")
+            until(
+                lambda: any(
+                    f"{marker} last;".encode() in datagram for datagram in listener.received
+                ),
+                "the last record",
+                10,
+            )
             assert program.stop() == 0
     documents = [json.loads(line) for line in lines_of(log)]
-    numbers = {document["text"]: document["seq"] for document in documents if marker in document["text"]}
-    texts = [datagram.decode().rpartition(": ")[2] for datagram in listener.received if marker.encode() in datagram]
-    gaps = [found.groups() for datagram in listener.received if (found := GAP.search(datagram.decode()))]
-    dropped = {text for text, seq in numbers.items() if any(int(gap[0]) <= seq <= int(gap[1]) for gap in gaps)}
+    numbers = {
+        document["text"]: document["seq"] for document in documents if marker in document["text"]
+    }
+    texts = [
+        datagram.decode().rpartition(": ")[2]
+        for datagram in listener.received
+        if marker.encode() in datagram
+    ]
+    gaps = [
+        found.groups() for datagram in listener.received if (found := GAP.search(datagram.decode()))
+    ]
+    dropped = {
+        text
+        for text, seq in numbers.items()
+        if any(int(gap[0]) <= seq <= int(gap[1]) for gap in gaps)
+    }
     assert texts == [text for text in numbers if text not in dropped]
-    causes = {cause for *_, cause in gaps}  # a full ring may lose what was in it before, but not what was written now
+    causes = {
+        cause
+        for *_, cause in gaps
+        # A full ring may lose what was in it before, but not what was written now
+    }
     seqs = [*numbers.values()]
     if seqs[-1] - seqs[0] > 2 * RATE * OUTAGE_S:
         pytest.skip("somebody else has filled the ring meanwhile")
-    assert (bool(dropped), "sink-drop" in causes) == ((False, False) if when_full == "wait" else (True, True))
+    assert (bool(dropped), "sink-drop" in causes) == (
+        (False, False) if when_full == "wait" else (True, True)
+    )

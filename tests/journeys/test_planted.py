@@ -1,4 +1,8 @@
-"""What another user plants where the daemon makes its files: it is told, and nothing of root's is touched."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What another user plants where the daemon makes its files.
+
+It is told, and nothing of root's is touched.
+"""
 
 import contextlib
 import os
@@ -23,7 +27,8 @@ THINGS = ("position", "status", "metrics", "klogd.prom")
 
 
 class World:
-    """A folder of root's like /etc, beside it one of nobody's like /var/log/klogd-py, where the daemon is to make everything."""
+    """A folder of root's like /etc, beside it one of nobody's like /var/log/klogd-py, where the
+    daemon is to make everything."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,7 +53,8 @@ class World:
                 os.chown(self.at / name, NOBODY, NOBODY, follow_symlinks=False)
 
     def configure(self, user: str = "", logs: Iterable[Path] = ()) -> Path:
-        """A configuration that has everything made in the other user's folder, unless logs are said to lie elsewhere."""
+        """A configuration that has everything made in the other user's folder, unless logs are said
+        to lie elsewhere."""
         config = self.folder / "klogd-py.toml"
         sinks = ", ".join(f'"file:{path}"' for path in logs or [self.at / "log"])
         config.write_text(f'''user = "{user}"
@@ -63,8 +69,12 @@ watch.files = false
 
     @contextlib.contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Nothing of root's, and nothing that was planted, is another's, open to others, or written to afterwards."""
-        planted = [os.open(path, os.O_PATH | os.O_NOFOLLOW) for path in (self.theirs, *self.theirs.iterdir())]
+        """Nothing of root's, and nothing that was planted, is another's, open to others, or written
+        to afterwards."""
+        planted = [
+            os.open(path, os.O_PATH | os.O_NOFOLLOW)
+            for path in (self.theirs, *self.theirs.iterdir())
+        ]
         before = self._roots(), [_whose(os.fstat(descriptor)) for descriptor in planted]
         yield
         assert (self._roots(), [_whose(os.fstat(descriptor)) for descriptor in planted]) == before
@@ -74,7 +84,10 @@ watch.files = false
     def _roots(self) -> dict[str, tuple[object, ...]]:
         found = {path: path.lstat() for path in (self.roots, *self.roots.iterdir())}
         assert self.secret.read_text() == "root only\n"
-        return {path.name: (*_whose(status), status.st_size, status.st_mtime_ns) for path, status in found.items()}
+        return {
+            path.name: (*_whose(status), status.st_size, status.st_mtime_ns)
+            for path, status in found.items()
+        }
 
 
 def _whose(status: os.stat_result) -> tuple[int, ...]:
@@ -100,7 +113,10 @@ KINDS = (*PLANTED, "a folder that is a link")
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with tempfile.TemporaryDirectory(prefix="klogd-") as folder:  # whose name is short enough for sockets
+    with tempfile.TemporaryDirectory(
+        prefix="klogd-"
+        # Whose name is short enough for sockets
+    ) as folder:
         os.chmod(folder, 0o755)
         yield World(Path(folder))
 
@@ -108,7 +124,10 @@ def world() -> Iterator[World]:
 def refused(kind: str, user: str) -> set[str]:
     """Which of the things cannot be made where such things wait."""
     replaced = {"klogd.prom"} if kind not in ("a directory", "a folder that is a link") else set()
-    taken_over = {"status", "metrics"} if user and kind == "a socket" else set()  # by the user, whose own they are
+    taken_over = (
+        {"status", "metrics"} if user and kind == "a socket" else set()
+        # By the user, whose own they are
+    )
     return set(THINGS) - replaced - taken_over
 
 
@@ -138,9 +157,17 @@ def test_planted_logs_are_down_and_lead_nowhere(world: World, user: str) -> None
         world.plant(kind, path.name)
     (world.theirs / "way").symlink_to(world.roots)
     logs.append(world.theirs / "way" / "log")
-    down = [f"file:{path} is down, retrying" for path in logs if not user or path.name != "a-device"]  # nobody's own
+    down = [
+        f"file:{path} is down, retrying"
+        for path in logs
+        if not user or path.name != "a-device"
+        # Nobody's own
+    ]
     with world.unchanged(), Program(world.folder, config=world.configure(user, logs)) as program:
-        until(lambda: all(any(words in line for line in program.log) for words in down), "that all are down")
+        until(
+            lambda: all(any(words in line for line in program.log) for words in down),
+            "that all are down",
+        )
         program.send(signal.SIGHUP)
         program.await_told("READY=1", times=2)
         assert program.stop() == 1, "records are left that no sink took"
@@ -153,22 +180,42 @@ def test_in_anothers_empty_folder_files_are_made(world: World, user: str) -> Non
         made = {"log", *THINGS} - ({"status", "metrics"} if not user else set())
         until(lambda: {path.name for path in world.theirs.iterdir()} == made, "all files")
         assert program.stop() == 0
-        assert told(world, program, THINGS) == set(THINGS) - made, "root makes no socket there, and says so"
-    owners = {name: (world.theirs / name).stat().st_uid for name in ("log", "position", "klogd.prom")}
+        assert told(world, program, THINGS) == set(THINGS) - made, (
+            "root makes no socket there, and says so"
+        )
+    owners = {
+        name: (world.theirs / name).stat().st_uid for name in ("log", "position", "klogd.prom")
+    }
     assert owners == dict.fromkeys(owners, NOBODY) | ({} if user else {"log": 0, "klogd.prom": 0})
 
 
 @pytest.mark.parametrize("options", [(), ("--user", "nobody"), ("-i",)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_planted_pid_file_is_told_and_ends_the_start(world: World, kind: str, options: tuple[str, ...]) -> None:
+def test_planted_pid_file_is_told_and_ends_the_start(
+    world: World, kind: str, options: tuple[str, ...]
+) -> None:
     world.plant(kind, "klogd.pid")
     path = world.at / "klogd.pid"
     if kind == "a folder that is a link":
         (world.roots / "klogd.pid").touch()
-    command = [sys.executable, "-m", "klogd_py", "--config", str(world.configure()), "--pid-file", str(path), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "--config",
+        str(world.configure()),
+        "--pid-file",
+        str(path),
+        *options,
+    ]
     with world.unchanged():
         ran = subprocess.run(
-            command, env=environment(NOTIFY_SOCKET=None), capture_output=True, text=True, timeout=10, check=False
+            command,
+            env=environment(NOTIFY_SOCKET=None),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     assert ran.returncode == 1
     assert str(path) in ran.stderr

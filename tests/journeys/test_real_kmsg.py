@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import secrets
 from pathlib import Path
@@ -37,7 +38,9 @@ def _shown_once(folder: Path, *options: str) -> list[str]:
             assert program.wait() == 0
         return (lines_of(program.output), before) if raw_records() == before else ([], [])
 
-    lines, records = until(lambda: found if (found := shown())[1] else None, "a moment of silence", 20) or ([], [])
+    lines, records = until(
+        lambda: found if (found := shown())[1] else None, "a moment of silence", 20
+    ) or ([], [])
     assert len(lines) == len(records)
     return lines
 
@@ -66,4 +69,7 @@ def test_two_readers_do_not_take_records_from_each_other(tmp_path: Path) -> None
     ):
         for number in range(3):
             say(f"{marker} {number}")
-        until(lambda: all(_times(marker, folder / "log") == 3 for folder in folders), "three markers each")
+        until(
+            lambda: all(_times(marker, folder / "log") == 3 for folder in folders),
+            "three markers each",
+        )

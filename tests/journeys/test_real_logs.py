@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Real kernel logs that nobody here wrote; they lie beside the project, not in it."""
 
 import subprocess
@@ -12,7 +13,9 @@ from klogd_py.record.types import Unknown
 
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
 
-pytestmark = pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of real logs is not at hand")
+pytestmark = pytest.mark.skipif(
+    not LOGS.is_dir(), reason="the collection of real logs is not at hand"
+)
 
 
 def nowhere(_address: int) -> Unknown:

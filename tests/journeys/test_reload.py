@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import os
 import secrets
@@ -20,11 +21,26 @@ pytestmark = needs_kmsg
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
     "device": (lambda path: path.symlink_to("/dev/zero"), "a character device, not a regular file"),
-    "long number": (lambda path: path.write_text("console_level = " + "9" * 5000), "not TOML: a number or a key of more than"),
-    "many parts": (lambda path: path.write_text("a." * 30_000 + "b = 1"), "not TOML: a key of more than 16 parts"),
-    "typo": (lambda path: path.write_text('[outbox.sink."file:/x"]\nwhen_full = "dropp"'), 'key outbox.sink."file:/x".when_full'),
-    "NUL": (lambda path: path.write_text('sinks = ["file:/a\\u0000b"]'), "key sinks: expected a path of UTF-8 characters"),
-    "user": (lambda path: path.write_text('user = "no-such-user-here"'), "there is no user 'no-such-user-here'"),
+    "long number": (
+        lambda path: path.write_text("console_level = " + "9" * 5000),
+        "not TOML: a number or a key of more than",
+    ),
+    "many parts": (
+        lambda path: path.write_text("a." * 30_000 + "b = 1"),
+        "not TOML: a key of more than 16 parts",
+    ),
+    "typo": (
+        lambda path: path.write_text('[outbox.sink."file:/x"]\nwhen_full = "dropp"'),
+        'key outbox.sink."file:/x".when_full',
+    ),
+    "NUL": (
+        lambda path: path.write_text('sinks = ["file:/a\\u0000b"]'),
+        "key sinks: expected a path of UTF-8 characters",
+    ),
+    "user": (
+        lambda path: path.write_text('user = "no-such-user-here"'),
+        "there is no user 'no-such-user-here'",
+    ),
 }
 
 
@@ -67,7 +83,9 @@ def test_a_good_configuration_takes_effect_at_a_hangup(tmp_path: Path) -> None:
         ('[file]\nmode = "rw"', "file.mode"),
     ],
 )
-def test_a_wrong_configuration_changes_nothing_and_is_named(tmp_path: Path, wrong: str, named: str) -> None:
+def test_a_wrong_configuration_changes_nothing_and_is_named(
+    tmp_path: Path, wrong: str, named: str
+) -> None:
     log, marker = tmp_path / "kern.log", _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{log}"]')
     with Program(tmp_path, config=config) as program:
@@ -81,7 +99,10 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(tmp_path: Path, wron
 
 
 def _refused(folder: Path, named: str) -> bool:
-    """Whether the status tells of such a refusal; a document serves everybody for a tenth of a second."""
+    """Whether the status tells of such a refusal.
+
+    A document serves everybody for a tenth of a second.
+    """
     changes = json.loads(ask(socket_of(folder)))["changes"]
     (change,) = [found for found in changes if found["what"] == "configuration"]
     return not change["taken"] and named in change["detail"]
@@ -89,15 +110,20 @@ def _refused(folder: Path, named: str) -> bool:
 
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched: bool) -> None:
-    """One after the other beside one daemon, which tells of each, answers, and takes the next right one."""
+    """One after the other beside one daemon, which tells of each, answers, and takes the next right
+    one."""
     log = tmp_path / "kern.log"
-    config = configure(tmp_path, f'sinks = ["file:{log}"]\n[watch]\nfiles = {str(watched).lower()}\nmodules = false\n')
+    config = configure(
+        tmp_path,
+        f'sinks = ["file:{log}"]\n[watch]\nfiles = {str(watched).lower()}\nmodules = false\n',
+    )
     drop_in = tmp_path / "klogd-py.toml.d" / "x.toml"
     drop_in.parent.mkdir()
     beside = tmp_path / "beside.toml"
     with Program(tmp_path, config=config) as program:
         program.await_log("names from")
-        time.sleep(1.0 if watched else 0.0)  # the watchers are started late
+        # The watchers are started late
+        time.sleep(1.0 if watched else 0.0)
         for number, (name, (make, named)) in enumerate(HOSTILE.items()):
             beside.unlink(missing_ok=True)
             make(beside)
@@ -147,7 +173,10 @@ def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> 
     log, drop_in = tmp_path / "log", tmp_path / "klogd-py.toml.d" / "x.toml"
     drop_in.parent.mkdir()
     config = _quiet(tmp_path, f'sinks = ["file:{log}"]')
-    with socket.create_server(("127.0.0.1", 0)) as taken, Program(tmp_path, config=config) as program:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        Program(tmp_path, config=config) as program,
+    ):
         names = (tmp_path, taken.getsockname()[1], tempfile.gettempdir(), "x" * 255)
         for number, (text, said) in enumerate(UNUSABLE.items()):
             drop_in.write_text(text.format(*names))
@@ -157,11 +186,15 @@ def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> 
             marker = _marker()
             say(marker)
             _arrives(log, marker)
-        assert not [line for line in program.log if "Traceback" in line or "keeping the old" in line]
+        assert not [
+            line for line in program.log if "Traceback" in line or "keeping the old" in line
+        ]
         assert program.stop() == 0
 
 
-def test_a_sink_that_is_added_gets_what_the_ring_holds_though_nothing_more_comes(tmp_path: Path) -> None:
+def test_a_sink_that_is_added_gets_what_the_ring_holds_though_nothing_more_comes(
+    tmp_path: Path,
+) -> None:
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{first}"]')
     with Program(tmp_path, config=config) as program:
@@ -189,7 +222,9 @@ def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path
 
 
 @pytest.mark.parametrize("tell", [True, False])
-def test_a_file_that_was_rotated_is_opened_anew_even_without_a_signal(tmp_path: Path, tell: bool) -> None:
+def test_a_file_that_was_rotated_is_opened_anew_even_without_a_signal(
+    tmp_path: Path, tell: bool
+) -> None:
     log, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
     markers = [_marker() for _ in range(2)]
     with Program(tmp_path, config=_quiet(tmp_path, f'sinks = ["file:{log}"]')) as program:
@@ -235,7 +270,8 @@ def test_nothing_is_read_between_stop_and_continue_and_nothing_is_lost(tmp_path:
         program.await_log("paused")
         say(meanwhile)
         program.send(signal.SIGUSR1)
-        program.await_log("symbols read anew")  # the loop has gone round since
+        # The loop has gone round since
+        program.await_log("symbols read anew")
         assert not [line for line in lines_of(log) if meanwhile in line]
         program.send(signal.SIGCONT)
         program.await_log("resumed")
@@ -251,7 +287,9 @@ def test_a_paused_daemon_stops_when_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGALRM, signal.SIGQUIT])
-def test_signals_without_a_meaning_do_not_end_the_daemon(tmp_path: Path, number: signal.Signals) -> None:
+def test_signals_without_a_meaning_do_not_end_the_daemon(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(number)
         program.send(signal.SIGUSR1)

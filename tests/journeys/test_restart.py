@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import os
 import secrets
@@ -17,12 +18,17 @@ JSON_FILE = '[file]\nform = "json"\n'
 
 
 def _documents(log: Path) -> list[dict[str, object]]:
-    """The records in a file; before the first of them it may be told that the ring had lost older ones, and nothing else."""
+    """The records in a file.
+
+    Before the first of them it may be told that the ring had lost older ones, and nothing else.
+    """
     documents = [json.loads(line) for line in lines_of(log)]
     if documents and documents[0].get("gap", {}).get("cause") == "pre-start":
-        assert documents[0]["gap"] == {"first": 0, "last": documents[1]["seq"] - 1, "count": documents[1]["seq"]} | {
-            "cause": "pre-start"
-        }
+        assert documents[0]["gap"] == {
+            "first": 0,
+            "last": documents[1]["seq"] - 1,
+            "count": documents[1]["seq"],
+        } | {"cause": "pre-start"}
         del documents[0]
     assert not [document for document in documents if "gap" in document]
     return documents
@@ -88,7 +94,9 @@ def test_a_second_pass_has_nothing_to_say_until_there_is_something_new(tmp_path:
     say(f"{marker}")
     later = once()
     assert [document for document in later if document["text"] == marker]
-    assert min(int(str(document["seq"])) for document in later) == int(str(everything[-1]["seq"])) + 1
+    assert (
+        min(int(str(document["seq"])) for document in later) == int(str(everything[-1]["seq"])) + 1
+    )
 
 
 def test_each_sink_goes_on_where_it_stood_itself(tmp_path: Path) -> None:
@@ -101,9 +109,14 @@ def test_each_sink_goes_on_where_it_stood_itself(tmp_path: Path) -> None:
             for sink in sinks:
                 _until_marked(sink, marker, len(sinks))
             assert program.stop() == 0
-    gone_on, begun = ([int(str(document["seq"])) for document in _documents(log)] for log in (old, new))
+    gone_on, begun = (
+        [int(str(document["seq"])) for document in _documents(log)] for log in (old, new)
+    )
     assert gone_on == list(range(gone_on[0], gone_on[-1] + 1))
-    assert begun == gone_on[gone_on.index(begun[0]) :]  # a full ring has dropped its oldest records meanwhile
+    assert (
+        begun == gone_on[gone_on.index(begun[0]) :]
+        # A full ring has dropped its oldest records meanwhile
+    )
 
 
 def test_the_console_shows_at_every_start_what_it_has_shown_before(tmp_path: Path) -> None:
@@ -138,7 +151,10 @@ def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, save
     with Program(tmp_path, "--once", "--sink", f"file:{log}", config=config) as program:
         assert program.wait() == 0
     written = [document["seq"] for document in _documents(log)]
-    assert before <= int(str(written[0])) <= _oldest()  # a full ring may have dropped its oldest meanwhile
+    assert (
+        before <= int(str(written[0])) <= _oldest()
+        # A full ring may have dropped its oldest meanwhile
+    )
     assert written == list(range(int(str(written[0])), int(str(written[-1])) + 1))
 
 
@@ -157,7 +173,9 @@ def test_a_second_daemon_on_the_same_position_is_refused_clearly(tmp_path: Path)
     config = configure(tmp_path, JSON_FILE)
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         second = [sys.executable, "-m", "klogd_py", "--config", str(config), "--once", "--sink"]
-        refused = subprocess.run([*second, f"file:{tmp_path}/other.log"], capture_output=True, text=True, timeout=20)
+        refused = subprocess.run(
+            [*second, f"file:{tmp_path}/other.log"], capture_output=True, text=True, timeout=20
+        )
         assert refused.returncode == 1
         assert refused.stderr == (
             f"klogd-py: {tmp_path}/position.json: in use by another klogd-py; "

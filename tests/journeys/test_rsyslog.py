@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,13 +34,24 @@ class Rsyslog:
 
     def __enter__(self) -> Self:
         assert RSYSLOGD is not None
-        options = ["-n", "-f", str(self._folder / "rsyslog.conf"), "-i", str(self._folder / "rsyslogd.pid")]
+        options = [
+            "-n",
+            "-f",
+            str(self._folder / "rsyslog.conf"),
+            "-i",
+            str(self._folder / "rsyslogd.pid"),
+        ]
         self._errors = (self._folder / "rsyslog.err").open("w")
         self._process = subprocess.Popen([RSYSLOGD, *options], stderr=self._errors)
         until(self.socket.exists, "rsyslogd's socket")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._process.terminate()
         try:
             self._process.wait(5)
@@ -85,7 +97,9 @@ def test_rsyslog_receives_facility_severity_tag_and_text_intact(tmp_path: Path) 
     capture = tmp_path / "capture"
     capture.write_text(RECORDS)
     with Rsyslog(tmp_path) as rsyslog:
-        with Program(tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}") as program:
+        with Program(
+            tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}"
+        ) as program:
             assert program.wait() == 0
         rsyslog.await_lines(len(RECEIVED))
         assert rsyslog.lines == RECEIVED
@@ -99,10 +113,14 @@ def test_rsyslog_receives_a_long_capture_whole_and_in_order(tmp_path: Path) -> N
     capture = tmp_path / "capture"
     capture.write_text(_numbered(1, 5000))
     with Rsyslog(tmp_path) as rsyslog:
-        with Program(tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}") as program:
+        with Program(
+            tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}"
+        ) as program:
             assert program.wait() == 0, program.log
         rsyslog.await_lines(5000)
-        assert [line.rpartition(" ")[2] for line in rsyslog.lines] == [str(number) for number in range(1, 5001)]
+        assert [line.rpartition(" ")[2] for line in rsyslog.lines] == [
+            str(number) for number in range(1, 5001)
+        ]
 
 
 def test_a_capture_far_larger_than_the_outbox_reaches_rsyslog_whole(tmp_path: Path) -> None:
@@ -110,15 +128,22 @@ def test_a_capture_far_larger_than_the_outbox_reaches_rsyslog_whole(tmp_path: Pa
     capture.write_text(_numbered(1, 3000))
     config = configure(tmp_path, "outbox.limit_kib = 64\n")
     with Rsyslog(tmp_path) as rsyslog:
-        with Program(tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}", config=config) as program:
+        with Program(
+            tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}", config=config
+        ) as program:
             assert program.wait() == 0, program.log
         rsyslog.await_lines(3000)
-        assert [line.rpartition(" ")[2] for line in rsyslog.lines] == [str(number) for number in range(1, 3001)]
+        assert [line.rpartition(" ")[2] for line in rsyslog.lines] == [
+            str(number) for number in range(1, 3001)
+        ]
 
 
 def test_a_restart_of_rsyslog_costs_no_record(tmp_path: Path) -> None:
     rsyslog = Rsyslog(tmp_path)
-    with rsyslog, Program(tmp_path, "--input", "-", "--sink", f"syslog:{rsyslog.socket}") as program:
+    with (
+        rsyslog,
+        Program(tmp_path, "--input", "-", "--sink", f"syslog:{rsyslog.socket}") as program,
+    ):
         program.feed(_numbered(1, 5))
         rsyslog.await_lines(5)
         rsyslog.__exit__(None, None, None)
@@ -131,12 +156,16 @@ def test_a_restart_of_rsyslog_costs_no_record(tmp_path: Path) -> None:
             rsyslog.await_lines(15)
             program.end_of_input()
             assert program.wait() == 0
-            assert [line.rpartition(" ")[2] for line in rsyslog.lines] == [str(number) for number in range(1, 16)]
+            assert [line.rpartition(" ")[2] for line in rsyslog.lines] == [
+                str(number) for number in range(1, 16)
+            ]
 
 
 def test_records_that_nobody_takes_end_the_run_with_a_failure_and_a_count(tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     capture.write_text(_numbered(1, 5))
-    with Program(tmp_path, "--input", str(capture), "--sink", f"syslog:{tmp_path}/nobody") as program:
+    with Program(
+        tmp_path, "--input", str(capture), "--sink", f"syslog:{tmp_path}/nobody"
+    ) as program:
         assert program.wait() == 1
     assert [line for line in program.log if "entries never sent: 5" in line]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import re
 import secrets
 import signal
@@ -19,7 +20,9 @@ def test_the_manager_hears_ready_then_status_then_stopping(tmp_path: Path) -> No
         assert program.stop() == 0
     assert program.told[0] == "READY=1"
     # Records that want no names do not wait for the symbols.
-    assert re.match(r"STATUS=\d+ records from /dev/kmsg to 1 sink, none lost; names from ", program.told[1])
+    assert re.match(
+        r"STATUS=\d+ records from /dev/kmsg to 1 sink, none lost; names from ", program.told[1]
+    )
     assert program.told.count("READY=1") == 1
     assert program.told.count("STOPPING=1") == 1
     behind = program.told[program.told.index("STOPPING=1") + 1 :]
@@ -28,14 +31,18 @@ def test_the_manager_hears_ready_then_status_then_stopping(tmp_path: Path) -> No
 
 @needs_kmsg
 def test_the_watchdog_is_fed_in_time_and_without_records(tmp_path: Path) -> None:
-    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="400000", WATCHDOG_PID=None) as program:
+    with Program(
+        tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="400000", WATCHDOG_PID=None
+    ) as program:
         program.await_told("WATCHDOG=1", times=4)
         assert program.stop() == 0
 
 
 @needs_kmsg
 def test_the_watchdog_of_another_process_is_not_fed(tmp_path: Path) -> None:
-    with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="1000", WATCHDOG_PID="1") as program:
+    with Program(
+        tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="1000", WATCHDOG_PID="1"
+    ) as program:
         program.await_told("STATUS=", times=2)
         assert program.stop() == 0
     assert "WATCHDOG=1" not in program.told
@@ -62,7 +69,9 @@ def test_a_reload_that_is_refused_comes_to_its_end_as_well(tmp_path: Path) -> No
         program.send(signal.SIGHUP)
         program.await_told("READY=1", times=2)
         program.await_log("keeping the old configuration")
-        assert program.told.index("RELOADING=1") < len(program.told) - 1 - program.told[::-1].index("READY=1")
+        assert program.told.index("RELOADING=1") < len(program.told) - 1 - program.told[::-1].index(
+            "READY=1"
+        )
 
 
 @needs_kmsg
@@ -94,7 +103,9 @@ def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> N
         bad.parent.mkdir()
         marker = f"marker-{secrets.token_hex(8)}"
         say(marker)
-        until(lambda: bad.exists() and any(marker in line for line in lines_of(bad)), "what was owed")
+        until(
+            lambda: bad.exists() and any(marker in line for line in lines_of(bad)), "what was owed"
+        )
         say(f"marker-{secrets.token_hex(8)}")
         until(lambda: "; down:" not in program.hear()[-1], "a good status")
         assert program.stop() == 0
@@ -102,7 +113,9 @@ def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> N
 
 @needs_kmsg
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_daemon_that_is_asked_to_stop_ends_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_daemon_that_is_asked_to_stop_ends_with_status_0(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         assert program.stop(number) == 0
     assert not [line for line in program.log if "Traceback" in line]
@@ -128,21 +141,30 @@ def test_an_input_that_ends_ends_the_daemon(tmp_path: Path) -> None:
         program.feed("<6>one\n<6>without a line feed")
         program.end_of_input()
         assert program.wait() == 0
-    assert [line.partition("kernel: ")[2] for line in lines_of(program.output)] == ["one", "without a line feed"]
+    assert [line.partition("kernel: ")[2] for line in lines_of(program.output)] == [
+        "one",
+        "without a line feed",
+    ]
 
 
 def test_a_configuration_without_any_sink_is_refused(tmp_path: Path) -> None:
     config = configure(tmp_path, "sinks = []\n")
     command = [sys.executable, "-m", "klogd_py", "--config", str(config)]
-    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+    ran = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10
+    )
     assert ran.returncode == 78
     assert "at least one sink" in ran.stderr
 
 
-def test_a_reader_of_standard_output_who_leaves_ends_the_daemon_without_a_traceback(tmp_path: Path) -> None:
+def test_a_reader_of_standard_output_who_leaves_ends_the_daemon_without_a_traceback(
+    tmp_path: Path,
+) -> None:
     capture = tmp_path / "capture"
     capture.write_text("<6>one\n" * 100_000)
-    with Program(tmp_path, "--input", str(capture), "--sink", "console", through="head -n 1") as program:
+    with Program(
+        tmp_path, "--input", str(capture), "--sink", "console", through="head -n 1"
+    ) as program:
         program.wait()
     assert len(lines_of(program.output)) == 1
     assert not [line for line in program.log if "Traceback" in line]

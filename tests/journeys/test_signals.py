@@ -1,4 +1,8 @@
-"""Signals that come before the daemon can answer them, or when it no longer can: none ends it but those that are to."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Signals that come before the daemon can answer them, or when it no longer can.
+
+None ends it but those that are to.
+"""
 
 import contextlib
 import os
@@ -22,7 +26,10 @@ LIMIT_S = 20
 
 @contextlib.contextmanager
 def early(folder: Path, held: str = "") -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """The drop-in in the foreground, on an input that never ends; it halts for a while where ``held`` is first imported."""
+    """The drop-in in the foreground, on an input that never ends.
+
+    It halts for a while where ``held`` is first imported.
+    """
     pid_file, config = folder / "pid", configure(folder)
     (folder / "hold").mkdir(exist_ok=True)
     hook = (
@@ -37,11 +44,27 @@ def early(folder: Path, held: str = "") -> Iterator[tuple[subprocess.Popen[bytes
         "from klogd_py.cli.main import klogd\n"
         "sys.exit(klogd())\n"
     )
-    command = [sys.executable, "-c", hook, "-n", "--config", str(config), "--pid-file", str(pid_file), "--input", "-"]
+    command = [
+        sys.executable,
+        "-c",
+        hook,
+        "-n",
+        "--config",
+        str(config),
+        "--pid-file",
+        str(pid_file),
+        "--input",
+        "-",
+    ]
     command += ["--sink", f"file:{folder / 'log'}"]
     surroundings = environment(NOTIFY_SOCKET=None, JOURNAL_STREAM=None)
     errors = (folder / "errors").open("wb")
-    with errors, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors, env=surroundings) as process:
+    with (
+        errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=errors, env=surroundings
+        ) as process,
+    ):
         try:
             yield process, pid_file
         finally:
@@ -56,7 +79,9 @@ def delivers(process: subprocess.Popen[bytes], log: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("number", HARMLESS, ids=lambda number: number.name)
-def test_no_signal_ends_a_daemon_that_has_just_written_its_pid(number: signal.Signals, tmp_path: Path) -> None:
+def test_no_signal_ends_a_daemon_that_has_just_written_its_pid(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     with early(tmp_path) as (process, pid_file):
         until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid", LIMIT_S)
         process.send_signal(number)
@@ -76,7 +101,9 @@ def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) ->
             if number is not signal.SIGTSTP:
                 process.send_signal(number)
         delivers(process, tmp_path / "log", "after the signals")
-        until(lambda: "read anew after" in (tmp_path / "errors").read_text(), "the answers", LIMIT_S)
+        until(
+            lambda: "read anew after" in (tmp_path / "errors").read_text(), "the answers", LIMIT_S
+        )
         told = (tmp_path / "errors").read_text()
         assert "SIGUSR1" in told
         assert "SIGUSR2" in told
@@ -84,9 +111,13 @@ def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) ->
         assert process.wait(LIMIT_S) == 0
 
 
-@pytest.mark.parametrize("held", ["klogd_py.daemon", "klogd_py.symbols.symbol_set", "unittest.nowhere"])
+@pytest.mark.parametrize(
+    "held", ["klogd_py.daemon", "klogd_py.symbols.symbol_set", "unittest.nowhere"]
+)
 @pytest.mark.parametrize("number", sorted(signals.STOPPING), ids=lambda number: number.name)
-def test_a_stop_that_comes_early_is_one_in_order(number: signal.Signals, held: str, tmp_path: Path) -> None:
+def test_a_stop_that_comes_early_is_one_in_order(
+    number: signal.Signals, held: str, tmp_path: Path
+) -> None:
     with early(tmp_path, held) as (process, pid_file):
         moment = tmp_path / "held" if held.startswith("klogd_py") else pid_file
         until(moment.exists, "the moment", LIMIT_S)
@@ -102,8 +133,18 @@ def test_a_line_without_end_as_input_does_not_keep_it_from_stopping(tmp_path: Pa
         file.write(b"6,1,1,-;")
         for _ in range(100):
             file.write(b"a" * 1_000_000)
-    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path)), "--input", str(capture)]
-    with subprocess.Popen([*command, "--sink", f"file:{tmp_path / 'log'}"], env=environment(NOTIFY_SOCKET=None)) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "--config",
+        str(configure(tmp_path)),
+        "--input",
+        str(capture),
+    ]
+    with subprocess.Popen(
+        [*command, "--sink", f"file:{tmp_path / 'log'}"], env=environment(NOTIFY_SOCKET=None)
+    ) as process:
         try:
             until(lambda: (tmp_path / "log").exists(), "the first part", LIMIT_S)
             began_s = time.monotonic()
@@ -117,7 +158,20 @@ def test_a_line_without_end_as_input_does_not_keep_it_from_stopping(tmp_path: Pa
 def test_a_line_of_three_hundred_kilobytes_is_delivered_whole(tmp_path: Path) -> None:
     capture, log = tmp_path / "capture", tmp_path / "log"
     capture.write_bytes(b"6,1,1,-;" + b"z" * 300_000)
-    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path)), "--input", str(capture)]
-    subprocess.run([*command, "--sink", f"file:{log}"], env=environment(NOTIFY_SOCKET=None), timeout=LIMIT_S, check=True)
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "--config",
+        str(configure(tmp_path)),
+        "--input",
+        str(capture),
+    ]
+    subprocess.run(
+        [*command, "--sink", f"file:{log}"],
+        env=environment(NOTIFY_SOCKET=None),
+        timeout=LIMIT_S,
+        check=True,
+    )
     assert log.read_text().count("z") == 300_000
     assert os.stat(log).st_size < 301_000

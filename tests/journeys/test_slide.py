@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """An oops of a randomised kernel without kallsyms, named by the map that it proves itself."""
 
 import subprocess
@@ -26,19 +27,39 @@ def map_of(tmp_path: Path) -> Path:
 
 
 def expected(lines: list[str], running: Kernel = RUNNING) -> list[str]:
-    """The names that must stand in the lines of the trace, in order; none where there is no frame."""
-    frames = [line.split()[-1] for line in lines if line.split("] ")[-1].startswith((" 0x", " ? 0x"))]
+    """The names that must stand in the lines of the trace, in order.
+
+    None where there is no frame.
+    """
+    frames = [
+        line.split()[-1] for line in lines if line.split("] ")[-1].startswith((" 0x", " ? 0x"))
+    ]
     return [running.name_at(int(frame, 16) - 1) for frame in frames]
 
 
 def names_in(lines: list[str]) -> list[str]:
-    return [line.split()[-1].partition("+")[0] for line in lines if "+0x" in line and "RIP: " not in line]
+    return [
+        line.split()[-1].partition("+")[0]
+        for line in lines
+        if "+0x" in line and "RIP: " not in line
+    ]
 
 
 def program_on(folder: Path, map_of: Path) -> Program:
     config = configure(folder, '[file]\nform = "klogd"\n')
     sink = f"file:{folder}/kern.log"
-    return Program(folder, "--input", "-", "--input-format", "klogd", "--map", str(map_of), "--sink", sink, config=config)
+    return Program(
+        folder,
+        "--input",
+        "-",
+        "--input-format",
+        "klogd",
+        "--map",
+        str(map_of),
+        "--sink",
+        sink,
+        config=config,
+    )
 
 
 def test_the_oops_that_proves_the_slide_is_named_itself(tmp_path: Path, map_of: Path) -> None:
@@ -54,7 +75,9 @@ def test_the_oops_that_proves_the_slide_is_named_itself(tmp_path: Path, map_of: 
     assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
 
 
-def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(tmp_path: Path, map_of: Path) -> None:
+def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(
+    tmp_path: Path, map_of: Path
+) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join(STAMPED[:4]) + "\n")
         until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)
@@ -73,11 +96,16 @@ def test_another_boot_in_a_capture_has_a_slide_of_its_own(tmp_path: Path, map_of
         program.end_of_input()
         assert program.wait() == 0
         program.await_log("slide 0x400000, proved: ")
-    assert names_in(lines_of(tmp_path / "kern.log")) == [*expected(OOPS), *expected(other, elsewhere)]
+    assert names_in(lines_of(tmp_path / "kern.log")) == [
+        *expected(OOPS),
+        *expected(other, elsewhere),
+    ]
 
 
 @pytest.mark.parametrize("release", ["6.1.0", "6.1.9"])
-def test_a_map_named_for_another_release_than_the_captures_names_nothing(tmp_path: Path, map_of: Path, release: str) -> None:
+def test_a_map_named_for_another_release_than_the_captures_names_nothing(
+    tmp_path: Path, map_of: Path, release: str
+) -> None:
     named = map_of.rename(tmp_path / "System.map-6.1.0")
     banner = f"<5>[    0.000000] Linux version {release} (gcc 12) #1"
     with program_on(tmp_path, named) as program:
@@ -86,10 +114,14 @@ def test_a_map_named_for_another_release_than_the_captures_names_nothing(tmp_pat
         assert program.wait() == 0
         if release != "6.1.0":
             program.await_log("made for Linux 6.1.0 by its name, the log is of Linux 6.1.9")
-    assert names_in(lines_of(tmp_path / "kern.log")) == (expected(OOPS) if release == "6.1.0" else [])
+    assert names_in(lines_of(tmp_path / "kern.log")) == (
+        expected(OOPS) if release == "6.1.0" else []
+    )
 
 
-def test_a_later_contradiction_is_a_warning_and_ends_all_naming(tmp_path: Path, map_of: Path) -> None:
+def test_a_later_contradiction_is_a_warning_and_ends_all_naming(
+    tmp_path: Path, map_of: Path
+) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
     with program_on(tmp_path, map_of) as program:
@@ -104,12 +136,16 @@ def translate(text: str, *options: str, file: Path | None = None) -> tuple[list[
     if file is not None:
         file.write_text(text)
         command.append(str(file))
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=30, check=False
+    )
     return done.stdout.splitlines(), done.stderr
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_the_filter_names_an_oops_by_the_slide_that_it_proves(through: str, tmp_path: Path, map_of: Path) -> None:
+def test_the_filter_names_an_oops_by_the_slide_that_it_proves(
+    through: str, tmp_path: Path, map_of: Path
+) -> None:
     file = tmp_path / "log" if through == "file" else None
     lines, told = translate("\n".join(OOPS), "--map", str(map_of), file=file)
     assert names_in(lines) == expected(OOPS)
@@ -117,18 +153,40 @@ def test_the_filter_names_an_oops_by_the_slide_that_it_proves(through: str, tmp_
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-@pytest.mark.parametrize("banner", ["[    0.000000] Linux version 6.1.0 (gcc 12) #1", "[    0.000000] x"])
+@pytest.mark.parametrize(
+    "banner", ["[    0.000000] Linux version 6.1.0 (gcc 12) #1", "[    0.000000] x"]
+)
 def test_what_lies_between_oopses_is_passed_over_but_for_where_a_boot_begins(
     through: str, banner: str, tmp_path: Path, map_of: Path
 ) -> None:
-    """Megabytes of lines that say nothing; the second oops is of another boot, in which the first one's slide names wrongly."""
+    """Megabytes of lines that say nothing.
+
+    The second oops is of another boot, in which the first one's slide names wrongly.
+    """
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     first = [f"[   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
     other = oops(elsewhere, Random(21))
     second = [f"[   22.{i:06}] {line}" for i, line in enumerate(other)]
-    filling = [f"[   {10 + i // 1000}.{i % 1000:03}000] eth0: link up, 1000Mbps, full-duplex, lpa 45E1" for i in range(2000)]
-    text = [*filling, *first, *filling[-1:] * 9000, *filling[-1:], banner, *filling, *second, *filling[-1:] * 9000]
-    lines, told = translate("\n".join(text) + "\n", "--map", str(map_of), file=tmp_path / "log" if through == "file" else None)
+    filling = [
+        f"[   {10 + i // 1000}.{i % 1000:03}000] eth0: link up, 1000Mbps, full-duplex, lpa 45E1"
+        for i in range(2000)
+    ]
+    text = [
+        *filling,
+        *first,
+        *filling[-1:] * 9000,
+        *filling[-1:],
+        banner,
+        *filling,
+        *second,
+        *filling[-1:] * 9000,
+    ]
+    lines, told = translate(
+        "\n".join(text) + "\n",
+        "--map",
+        str(map_of),
+        file=tmp_path / "log" if through == "file" else None,
+    )
     assert names_in(lines) == [*expected(first), *expected(second, elsewhere)]
     assert [line for line in lines if "+0x" not in line] == [
         line for line, after in zip(text, lines, strict=True) if "+0x" not in after
@@ -147,18 +205,24 @@ def test_oopses_that_interleave_are_told_apart_by_their_callers(
         [f"[   12.{i:06}]{prefixes[1]} {line}" for i, line in enumerate(seconds)],
     )
     mixed = [line for pair in both for line in pair if line is not None]
-    lines, told = translate("\n".join(mixed), "--map", str(map_of), file=tmp_path / "log" if through == "file" else None)
+    lines, told = translate(
+        "\n".join(mixed), "--map", str(map_of), file=tmp_path / "log" if through == "file" else None
+    )
     assert "slide 0x1a000000, proved: " in told
     for prefix, own in zip(prefixes, (OOPS, seconds), strict=True):
         assert names_in([line for line in lines if prefix in line]) == expected(own)
-    assert [line[: len("[   12.000000][  T123]")] for line in lines] == [line[: len("[   12.000000][  T123]")] for line in mixed]
+    assert [line[: len("[   12.000000][  T123]")] for line in lines] == [
+        line[: len("[   12.000000][  T123]")] for line in mixed
+    ]
 
 
 def test_each_boot_in_a_file_has_its_own_slide(tmp_path: Path, map_of: Path) -> None:
     rebooted = Kernel(RUNNING.functions, 0x7600000)
     later = oops(rebooted, Random(22))
     banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
-    lines, _ = translate("\n".join([banner, *OOPS, banner, *later]), "--map", str(map_of), file=tmp_path / "log")
+    lines, _ = translate(
+        "\n".join([banner, *OOPS, banner, *later]), "--map", str(map_of), file=tmp_path / "log"
+    )
     assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
 
 
@@ -178,14 +242,20 @@ def test_a_slide_given_by_hand_is_used(map_of: Path) -> None:
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_what_contradicts_a_slide_precedes_the_names_that_it_would_have_given(through: str, tmp_path: Path, map_of: Path) -> None:
+def test_what_contradicts_a_slide_precedes_the_names_that_it_would_have_given(
+    through: str, tmp_path: Path, map_of: Path
+) -> None:
     file = tmp_path / "log" if through == "file" else None
-    lines, told = translate("\n".join(OOPS), "--map", str(map_of), "--slide", "0x1a200000", file=file)
+    lines, told = translate(
+        "\n".join(OOPS), "--map", str(map_of), "--slide", "0x1a200000", file=file
+    )
     assert lines == OOPS
     assert "slide 0x1a200000 revoked" in told
 
 
-def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(tmp_path: Path, map_of: Path) -> None:
+def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(
+    tmp_path: Path, map_of: Path
+) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
     with program_on(tmp_path, map_of) as program:
@@ -203,7 +273,9 @@ def stamped(lines: list[str], first_s: int) -> list[str]:
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(through: str, tmp_path: Path, map_of: Path) -> None:
+def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(
+    through: str, tmp_path: Path, map_of: Path
+) -> None:
     file = tmp_path / "log" if through == "file" else None
     (frame,) = [line for line in OOPS if line.startswith(" 0x")][-1:]
     capture = [*stamped(OOPS, 12), *stamped(["Booting", frame], 0)]
@@ -213,19 +285,35 @@ def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(thr
 
 
 @pytest.mark.parametrize("odd", ["\f", "\r", "\x1c", "\x1e", "\u0085"])
-def test_odd_characters_within_a_line_do_not_shift_the_boots_of_a_file(odd: str, tmp_path: Path, map_of: Path) -> None:
+def test_odd_characters_within_a_line_do_not_shift_the_boots_of_a_file(
+    odd: str, tmp_path: Path, map_of: Path
+) -> None:
     rebooted = Kernel(RUNNING.functions, 0x7600000)
     later = oops(rebooted, Random(22))
     banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
     text = "\n".join([f"{banner} {odd}{banner}", *OOPS, banner, *later])
     (tmp_path / "log").write_bytes(text.encode("latin-1"))
-    command = [sys.executable, "-m", "klogd_py", "translate", "--map", str(map_of), str(tmp_path / "log")]
-    lines = subprocess.run(command, capture_output=True, timeout=30, check=False).stdout.decode("latin-1").split("\n")
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "translate",
+        "--map",
+        str(map_of),
+        str(tmp_path / "log"),
+    ]
+    lines = (
+        subprocess.run(command, capture_output=True, timeout=30, check=False)
+        .stdout.decode("latin-1")
+        .split("\n")
+    )
     assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
 
 
 def test_a_line_that_a_process_wrote_does_not_revoke_a_slide(tmp_path: Path, map_of: Path) -> None:
     forged = "Kernel Offset: 0x400000 from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
     capture = [f"kern  :alert : [   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
-    lines, _ = translate("\n".join([*capture, f"user  :notice: [   13.000000] {forged}"]), "--map", str(map_of))
+    lines, _ = translate(
+        "\n".join([*capture, f"user  :notice: [   13.000000] {forged}"]), "--map", str(map_of)
+    )
     assert names_in(lines) == expected(OOPS)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How things stand with the whole daemon, as whoever asks hears it."""
 
 import contextlib
@@ -19,7 +20,15 @@ pytestmark = needs_kmsg
 
 
 def status(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "klogd_py", "status", "--socket", str(socket_of(folder)), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "status",
+        "--socket",
+        str(socket_of(folder)),
+        *options,
+    ]
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
 
 
@@ -40,12 +49,19 @@ def test_a_drop_in_whose_name_is_no_text_leaves_an_answer(tmp_path: Path) -> Non
         Path(os.fsdecode(os.fsencode(drop_ins) + b"/\xff.toml")).touch()
         program.await_log("keeping the old configuration")
         (change,) = [found for found in document(tmp_path).changes if found.what == "configuration"]
-        assert (change.taken, "\\udcff.toml: expected a name of printable characters" in change.detail) == (False, True)
+        assert (
+            change.taken,
+            "\\udcff.toml: expected a name of printable characters" in change.detail,
+        ) == (False, True)
         assert program.stop() == 0
 
 
 def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> None:
-    good, bad, marker = tmp_path / "kern.log", tmp_path / "missing" / "kern.log", f"marker-{secrets.token_hex(8)}"
+    good, bad, marker = (
+        tmp_path / "kern.log",
+        tmp_path / "missing" / "kern.log",
+        f"marker-{secrets.token_hex(8)}",
+    )
     config = quiet(tmp_path, f'sinks = ["file:{good}", "file:{bad}"]')
     with Program(tmp_path, config=config) as program:
         say(f"<11>{marker}")
@@ -98,7 +114,10 @@ def test_a_refused_reload_is_told_with_its_reason_until_one_is_taken(tmp_path: P
 
 def test_callers_without_manners_do_not_keep_records_waiting(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
-    with Program(tmp_path, config=quiet(tmp_path, f'sinks = ["file:{log}"]')) as program, contextlib.ExitStack() as callers:
+    with (
+        Program(tmp_path, config=quiet(tmp_path, f'sinks = ["file:{log}"]')) as program,
+        contextlib.ExitStack() as callers,
+    ):
         for _ in range(100):
             caller = callers.enter_context(socket.socket(socket.AF_UNIX))
             caller.settimeout(5)
@@ -111,8 +130,13 @@ def test_callers_without_manners_do_not_keep_records_waiting(tmp_path: Path) -> 
 def test_the_metrics_are_written_and_change_with_the_configuration(tmp_path: Path) -> None:
     first, second = tmp_path / "first.prom", tmp_path / "second.prom"
     sinks = f'sinks = ["file:{tmp_path}/kern.log"]'
-    with Program(tmp_path, config=quiet(tmp_path, f'{sinks}\n[metrics]\ntextfile = "{first}"\nperiod_s = 1')) as program:
-        until(lambda: any(line.startswith("klogd_records_total") for line in lines_of(first)), "metrics")
+    with Program(
+        tmp_path, config=quiet(tmp_path, f'{sinks}\n[metrics]\ntextfile = "{first}"\nperiod_s = 1')
+    ) as program:
+        until(
+            lambda: any(line.startswith("klogd_records_total") for line in lines_of(first)),
+            "metrics",
+        )
         quiet(tmp_path, f'{sinks}\n[metrics]\ntextfile = "{second}"\nperiod_s = 1')
         program.send(signal.SIGHUP)
         until(lambda: lines_of(second), "metrics elsewhere")
@@ -121,7 +145,9 @@ def test_the_metrics_are_written_and_change_with_the_configuration(tmp_path: Pat
 
 def test_without_prometheus_client_all_but_the_metrics_works(tmp_path: Path) -> None:
     (tmp_path / "prometheus_client.py").write_text("raise ImportError('not here')\n")
-    config = quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\nmetrics.textfile = "{tmp_path}/k.prom"')
+    config = quiet(
+        tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\nmetrics.textfile = "{tmp_path}/k.prom"'
+    )
     with Program(tmp_path, config=config, PYTHONPATH=str(tmp_path)) as program:
         program.await_log("they need the Python package prometheus-client")
         assert status(tmp_path).returncode == 0
@@ -131,8 +157,12 @@ def test_without_prometheus_client_all_but_the_metrics_works(tmp_path: Path) -> 
 def test_a_second_daemon_leaves_the_socket_of_the_first_alone(tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     second = configure(tmp_path / "second", f'sinks = ["file:{tmp_path}/second.log"]\n')
-    second.write_text(second.read_text().replace(str(socket_of(tmp_path / "second")), str(socket_of(tmp_path))))
-    with Program(tmp_path, config=quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]')) as program:
+    second.write_text(
+        second.read_text().replace(str(socket_of(tmp_path / "second")), str(socket_of(tmp_path)))
+    )
+    with Program(
+        tmp_path, config=quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]')
+    ) as program:
         with Program(tmp_path / "second", config=second) as other:
             other.await_log("another daemon listens there")
             assert other.stop() == 0
@@ -140,10 +170,15 @@ def test_a_second_daemon_leaves_the_socket_of_the_first_alone(tmp_path: Path) ->
         assert program.stop() == 0
 
 
-def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why(tmp_path: Path) -> None:
+def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "System.map"
     path.write_text("c0100000 T _text\nc010b800 T do_fork\nc0200000 A _end\n")
-    config = quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n[names]\nmap = "{path}"\nkallsyms = ""\nmodules = ""')
+    config = quiet(
+        tmp_path,
+        f'sinks = ["file:{tmp_path}/kern.log"]\n[names]\nmap = "{path}"\nkallsyms = ""\nmodules = ""',
+    )
     with Program(tmp_path, config=config) as program:
         used = document(tmp_path).names.map
         assert used is not None
@@ -160,13 +195,18 @@ def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why
 
 
 def exchange(config: Path, text: str) -> None:
-    """Put another text in place at once: a file that is just being written is empty for a moment, and has the default sinks."""
+    """Put another text in place at once.
+
+    A file that is just being written is empty for a moment, and has the default sinks.
+    """
     new = config.with_suffix(".new")
     new.write_text(text)
     new.replace(config)
 
 
-def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice(tmp_path: Path) -> None:
+def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "kern.json"
     text = f'sinks = ["file:{log}"]\nfile.form = "json"\n'
     config = quiet(tmp_path, text)

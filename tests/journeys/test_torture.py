@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import subprocess
 import sys
@@ -22,6 +23,9 @@ def test_no_record_goes_astray_however_the_daemon_ends(ends: list[str]) -> None:
         seen = report["written"] - report["overwritten before we saw them"]
         assert sums["delivered"] + sums["covered by gaps"] - sums["in both"] == seen > 0
         assert (sums["unaccounted"], sums["outside the window"]) == (0, 0)
-        assert report["SIGKILL"] or sums["duplicated"] == sums["within two gaps"] == sums["in both"] == 0
+        assert (
+            report["SIGKILL"]
+            or sums["duplicated"] == sums["within two gaps"] == sums["in both"] == 0
+        )
     assert report["sinks"]["file"]["lines in pieces"] > 0
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Started as root, it goes on as somebody who may read the kernel's log, and nothing else."""
 
 import os
@@ -25,16 +26,30 @@ def status_of(program: Program) -> dict[str, str]:
 
 
 def test_it_has_the_capability_to_read_the_log_and_no_other(place: Path) -> None:
-    ours = int(next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("CapPrm")).split()[1], 16)
+    ours = int(
+        next(
+            row
+            for row in Path("/proc/self/status").read_text().splitlines()
+            if row.startswith("CapPrm")
+        ).split()[1],
+        16,
+    )
     with Program(place, "--user", "nobody", "--sink", f"file:{place}/kern.log") as program:
         status = status_of(program)
-        capabilities = {key: int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+        capabilities = {
+            key: int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")
+        }
         assert program.stop() == 0
     nobody = str(int(subprocess.check_output(["id", "-u", "nobody"])))
     assert status["Uid"].split() == [nobody] * 4
     assert len(set(status["Gid"].split())) == 1
     assert "0" not in {*status["Gid"].split(), *status["Groups"].split()}
-    assert capabilities == {"CapInh": 0, "CapPrm": ours & CAP_SYSLOG, "CapEff": ours & CAP_SYSLOG, "CapAmb": 0}
+    assert capabilities == {
+        "CapInh": 0,
+        "CapPrm": ours & CAP_SYSLOG,
+        "CapEff": ours & CAP_SYSLOG,
+        "CapAmb": 0,
+    }
     assert status["NoNewPrivs"] == "1"
 
 
@@ -48,7 +63,10 @@ def test_files_that_only_root_can_create_are_written_and_opened_anew(place: Path
         program.send(signal.SIGHUP)
         program.await_told("READY=1", times=2)
         say(second)
-        until(lambda: [line for line in lines_of(log) if second in line], "the marker after the reload")
+        until(
+            lambda: [line for line in lines_of(log) if second in line],
+            "the marker after the reload",
+        )
         assert program.stop() == 0
     assert len([line for line in lines_of(log) if first in line]) == 1
     assert log.owner() == "nobody"
@@ -95,14 +113,18 @@ def test_log_that_only_root_opens_is_written(place: Path, prepare: Callable[[Pat
 
 
 @pytest.mark.parametrize("prepare", [private, roots_own])
-def test_log_that_only_root_opens_is_down_once_rotated(place: Path, prepare: Callable[[Path], Path]) -> None:
+def test_log_that_only_root_opens_is_down_once_rotated(
+    place: Path, prepare: Callable[[Path], Path]
+) -> None:
     log = prepare(place)
     with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
         say(marker := f"marker-{secrets.token_hex(8)}")
         until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         log.rename(log.with_name("kern.log.1"))
         say(f"marker-{secrets.token_hex(8)}")
-        program.await_log("for user nobody; what root had opened was moved or removed, a restart opens it anew")
+        program.await_log(
+            "for user nobody; what root had opened was moved or removed, a restart opens it anew"
+        )
     assert not log.exists()
 
 
@@ -116,7 +138,9 @@ def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(pla
 
 def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> None:
     pid_file = place / "klogd.pid"
-    with Program(place, "--user", "nobody", "--pid-file", str(pid_file), "--sink", f"file:{place}/kern.log") as program:
+    with Program(
+        place, "--user", "nobody", "--pid-file", str(pid_file), "--sink", f"file:{place}/kern.log"
+    ) as program:
         assert int(pid_file.read_text()) == program.process.pid
         assert program.stop() == 0
     assert pid_file.read_text() == ""
@@ -124,7 +148,15 @@ def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> No
 
 
 def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) -> None:
-    command = [sys.executable, "-m", "klogd_py", "--config", str(configure(place)), "--user", "no-such-user-here"]
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "--config",
+        str(configure(place)),
+        "--user",
+        "no-such-user-here",
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     assert (ran.returncode, ran.stderr) == (
         78,
@@ -135,10 +167,25 @@ def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) 
 def test_who_is_not_root_cannot_go_on_as_another(place: Path) -> None:
     config = configure(place, 'sinks = ["console"]\n')
     config.chmod(0o644)
-    command = [sys.executable, "-m", "klogd_py", "--config", str(config), "--input", "-", "--user", "daemon"]
-    surroundings = environment(NOTIFY_SOCKET=None, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+    command = [
+        sys.executable,
+        "-m",
+        "klogd_py",
+        "--config",
+        str(config),
+        "--input",
+        "-",
+        "--user",
+        "daemon",
+    ]
+    surroundings = environment(
+        NOTIFY_SOCKET=None, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)
+    )
     ran = subprocess.run(
         ["/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", "--", *command],
         cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=10, check=False,
     )  # fmt: skip
-    assert (ran.returncode, ran.stderr) == (1, "klogd-py: cannot go on as user daemon: Operation not permitted\n")
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        "klogd-py: cannot go on as user daemon: Operation not permitted\n",
+    )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import secrets
 from pathlib import Path
@@ -18,10 +19,18 @@ ffffffff82000000 T _etext
 
 
 def _watches(program: Program, folder: Path) -> bool:
-    """Whether the folder's inode stands in one of the program's inotify descriptors: ``inotify wd:1 ino:2a sdev:...``."""
+    """Whether the folder's inode stands in one of the program's inotify descriptors.
+
+    ``inotify wd:1 ino:2a sdev:...``.
+    """
     wanted = f" ino:{folder.stat().st_ino:x} "
-    infos = [Path(f"/proc/{program.process.pid}/fdinfo/{name}") for name in os.listdir(f"/proc/{program.process.pid}/fdinfo")]
-    return any(line.startswith("inotify ") and wanted in line for info in infos for line in lines_of(info))
+    infos = [
+        Path(f"/proc/{program.process.pid}/fdinfo/{name}")
+        for name in os.listdir(f"/proc/{program.process.pid}/fdinfo")
+    ]
+    return any(
+        line.startswith("inotify ") and wanted in line for info in infos for line in lines_of(info)
+    )
 
 
 def _await_watching(program: Program, folder: Path) -> None:
@@ -38,7 +47,9 @@ def _writes_to(log: Path) -> bool:
 
 @pytest.mark.parametrize("name", ["klogd-py.toml", "klogd.conf"])
 @pytest.mark.parametrize("how", ["in place", "by renaming"])
-def test_an_edited_configuration_takes_effect_by_itself(tmp_path: Path, name: str, how: str) -> None:
+def test_an_edited_configuration_takes_effect_by_itself(
+    tmp_path: Path, name: str, how: str
+) -> None:
     first, second = tmp_path / "first.log", tmp_path / "second.log"
     config = configure(tmp_path, f'sinks = ["file:{first}"]\n', name)
     with Program(tmp_path, config=config) as program:
@@ -82,14 +93,16 @@ def test_a_wrong_edit_is_said_and_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_is_read_anew_because_of_our_own_reads_and_writes(tmp_path: Path) -> None:
-    log = tmp_path / "kern.log"  # beside the configuration, in a watched directory
+    # Beside the configuration, in a watched directory
+    log = tmp_path / "kern.log"
     config = configure(tmp_path, f'sinks = ["file:{log}"]\n')
     with Program(tmp_path, config=config) as program:
         _await_watching(program, tmp_path)
         for _ in range(3):
             assert _writes_to(log)
         config.read_text()
-        config.touch()  # changes no content, and closes nothing that was written
+        # Changes no content, and closes nothing that was written
+        config.touch()
         config.write_text("sinks = [")
         program.await_log("keeping the old configuration")
         assert not [line for line in program.log if "read anew" in line]
@@ -136,14 +149,23 @@ def test_a_file_that_is_no_map_is_not_noticed(tmp_path: Path) -> None:
 def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     events = [path for path in Path("/sys/module").glob("*/uevent") if os.access(path, os.W_OK)]
     if not events:
-        pytest.skip("this kernel has no /sys/module/*/uevent through which it could be asked to tell of a module")
+        pytest.skip(
+            "this kernel has no /sys/module/*/uevent through which it could be asked to tell of a module"
+        )
     modules = tmp_path / "modules"
     modules.touch()
     config = configure(tmp_path, f'[names]\nmodules = "{modules}"\n')
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         for _ in range(3):
             events[0].write_text("add")
-        until(lambda: events[0].write_text("add") and [line for line in program.log if "came or went" in line], "the module", 8)
+        until(
+            lambda: (
+                events[0].write_text("add")
+                and [line for line in program.log if "came or went" in line]
+            ),
+            "the module",
+            8,
+        )
         assert events[0].parent.name in "".join(program.log)
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What `translate` says of lines that it named though no kernel prints such a line."""
 
 import subprocess
@@ -19,16 +20,28 @@ def translate(folder: Path, text: str, *options: str, through: str = "file") -> 
     command = [sys.executable, "-m", "klogd_py", "translate", "--map", str(map_file), *options]
     with file.open() as content:
         given = [str(file)] if through == "file" else []
-        done = subprocess.run([*command, *given], stdin=content, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            [*command, *given],
+            stdin=content,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
     return done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
 def test_lines_in_prose_are_listed_by_number(tmp_path: Path, through: str) -> None:
-    out, told = translate(tmp_path, PLAIN * 3 + FRAME + PROSE + PLAIN * 2000 + PROSE, through=through)
+    out, told = translate(
+        tmp_path, PLAIN * 3 + FRAME + PROSE + PLAIN * 2000 + PROSE, through=through
+    )
     assert out.count("do_fork+0x60/0x100") == 3
     where = f"{tmp_path / 'text'}: " if through == "file" else ""
-    assert told == f"klogd-py: {where}lines 5, 2006 named on weak grounds: no kernel prints an address in this form\n"
+    assert (
+        told
+        == f"klogd-py: {where}lines 5, 2006 named on weak grounds: no kernel prints an address in this form\n"
+    )
 
 
 def test_line_numbers_hold_where_a_slide_is_learnt(tmp_path: Path) -> None:
@@ -43,4 +56,7 @@ def test_many_weak_lines_are_counted_not_listed(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_of_whole_lines(tmp_path: Path) -> None:
-    assert translate(tmp_path, PLAIN + FRAME) == (PLAIN + FRAME.replace("<c010b860>", "do_fork+0x60/0x100"), "")
+    assert translate(tmp_path, PLAIN + FRAME) == (
+        PLAIN + FRAME.replace("<c010b860>", "do_fork+0x60/0x100"),
+        "",
+    )

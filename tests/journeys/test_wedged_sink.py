@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import socket
 from pathlib import Path
 
@@ -10,7 +11,20 @@ def test_a_listener_that_never_reads_does_not_hold_up_the_other_sinks(tmp_path: 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wedged:
         wedged.bind(str(tmp_path / "wedged"))
         sinks = ["--sink", f"syslog:{tmp_path / 'wedged'}", "--sink", f"file:{log}"]
-        with Program(tmp_path, "--input", "-", *sinks, config=configure(tmp_path, "outbox.limit_kib = 8192\n")) as program:
+        with Program(
+            tmp_path,
+            "--input",
+            "-",
+            *sinks,
+            config=configure(tmp_path, "outbox.limit_kib = 8192\n"),
+        ) as program:
             program.feed("".join(f"<6>record {number}\n" for number in range(100)))
-            until(lambda: log.exists() and log.read_text().count("\n") == 100, "every record in the file")
-            until(lambda: any("takes nothing" in line for line in program.log), "the wedged sink is told of", 10)
+            until(
+                lambda: log.exists() and log.read_text().count("\n") == 100,
+                "every record in the file",
+            )
+            until(
+                lambda: any("takes nothing" in line for line in program.log),
+                "the wedged sink is told of",
+                10,
+            )

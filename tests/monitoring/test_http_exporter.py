@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 import contextlib
 import socket
@@ -32,7 +33,17 @@ def test_where_is_listened(listen: str, address: tuple[str, int] | Path) -> None
 
 
 @pytest.mark.parametrize(
-    "listen", ["0.0.0.0:9184", "[::]:9184", "192.168.1.1:9184", ":9184", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "unix:x"]
+    "listen",
+    [
+        "0.0.0.0:9184",
+        "[::]:9184",
+        "192.168.1.1:9184",
+        ":9184",
+        "127.0.0.1",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "unix:x",
+    ],
 )
 def test_what_other_machines_could_reach_is_refused(listen: str) -> None:
     with pytest.raises(ValueError, match=r"^$|does not appear to be"):
@@ -147,7 +158,8 @@ def test_a_hundred_callers_who_hold_on_keep_no_good_one_from_its_answer(says: st
                         writer.write(REQUEST)
 
             async def go_on() -> None:
-                while True:  # whoever is cut off comes again
+                # Whoever is cut off comes again
+                while True:
                     await asyncio.gather(*(hold_on() for _ in range(4)))
                     await asyncio.sleep(0.01)
 
@@ -213,7 +225,9 @@ def test_over_tcp_who_names_another_host_is_not_answered(hosts: list[bytes], sta
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             fields = b"".join(b"Host: %s\r\n" % host for host in hosts)
-            writer.write(b"GET /metrics HTTP/1.1\r\n" + fields + b"\r\nGET /metrics HTTP/1.1\r\n\r\n")
+            writer.write(
+                b"GET /metrics HTTP/1.1\r\n" + fields + b"\r\nGET /metrics HTTP/1.1\r\n\r\n"
+            )
             answer = await reader.read()
             writer.close()
             return answer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import re
 import stat
@@ -16,7 +17,11 @@ WHOLE = status(sink("file:/a", "down", "No such file", 5), sink('syslog:"odd"\n\
 def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """What Prometheus itself reads from our text."""
     found = text_string_to_metric_families(prometheus.text(WHOLE).decode())
-    return {(one.name, tuple(sorted(one.labels.items()))): one.value for family in found for one in family.samples}
+    return {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for family in found
+        for one in family.samples
+    }
 
 
 @pytest.mark.parametrize(
@@ -36,19 +41,25 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         ("klogd_build_info", {"version": "1.0"}, 1),
     ],
 )
-def test_prometheus_reads_back_what_the_document_says(name: str, labels: dict[str, str], value: float) -> None:
+def test_prometheus_reads_back_what_the_document_says(
+    name: str, labels: dict[str, str], value: float
+) -> None:
     assert samples()[name, tuple(sorted(labels.items()))] == value
 
 
 def test_every_severity_has_a_series_even_if_it_never_came() -> None:
-    assert {labels[0][1] for name, labels in samples() if name == "klogd_records_total"} == set(SEVERITIES)
+    assert {labels[0][1] for name, labels in samples() if name == "klogd_records_total"} == set(
+        SEVERITIES
+    )
 
 
 def test_names_are_as_prometheus_would_have_them() -> None:
     for family in prometheus.families(WHOLE):
         assert re.fullmatch(r"klogd_[a-z_]+", family.name)
         assert family.documentation.endswith(".")
-        assert family.type != "counter" or all(one.name.endswith("_total") for one in family.samples)
+        assert family.type != "counter" or all(
+            one.name.endswith("_total") for one in family.samples
+        )
 
 
 def test_no_address_is_told() -> None:
@@ -77,7 +88,9 @@ def test_where_it_cannot_be_written_nothing_is_left_behind(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["klogd.prom"]
 
 
-@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("elsewhere"), Path.mkdir])
+@pytest.mark.parametrize(
+    "plant", [os.mkfifo, lambda path: path.symlink_to("elsewhere"), Path.mkdir]
+)
 def test_no_planted_name_is_ever_written_to(tmp_path: Path, plant: Callable[[Path], None]) -> None:
     planted = tmp_path / f".klogd.prom.{os.getpid()}"
     plant(planted)
@@ -97,4 +110,8 @@ def test_what_has_the_name_is_replaced_itself(tmp_path: Path, kind: str) -> None
     else:
         os.link(other, path)
     prometheus.write(path, b"new\n")
-    assert (path.read_bytes(), path.is_symlink(), other.read_text()) == (b"new\n", False, "precious")
+    assert (path.read_bytes(), path.is_symlink(), other.read_text()) == (
+        b"new\n",
+        False,
+        "precious",
+    )

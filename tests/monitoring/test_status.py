@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import re
 
 import msgspec
@@ -41,7 +42,10 @@ def test_an_address_is_hidden_in_every_form_that_kernels_print(address: int, for
             status(),
             "1201 records from /dev/kmsg to 1 sink, none lost; names from /boot/System.map-6.1.0 and 183241 symbols of kallsyms",
         ),
-        (status(sink(lost=5), sink(), overrun=2), "1201 records from /dev/kmsg to 2 sinks, 7 lost; names"),
+        (
+            status(sink(lost=5), sink(), overrun=2),
+            "1201 records from /dev/kmsg to 2 sinks, 7 lost; names",
+        ),
         (status(sink("a"), sink("b", "down", "gone"), paused=True), "; paused; down: b"),
         (status(sees_losses=False), "; losses cannot be seen through this interface"),
     ],
@@ -51,16 +55,29 @@ def test_the_sentence_for_the_service_manager(told: Status, words: str) -> None:
 
 
 def test_the_table_shows_every_part_in_columns() -> None:
-    lines = table(status(sink("file:/a", "down", "No such file", 5), sink()), colour=False).splitlines()
+    lines = table(
+        status(sink("file:/a", "down", "No such file", 5), sink()), colour=False
+    ).splitlines()
     assert lines[0].startswith("klogd-py 1.0, process 4711, up 3 h 12 min, since 20")
     assert "/dev/kmsg  1201  1200    1201     live" in lines
     assert "overrun  5        file:/a" in lines
-    assert any(re.fullmatch(r"file:/a +down +3 +2/8192 +1201 +5 +1201 +No such file \(.*\)", line) for line in lines)
-    assert any(re.fullmatch(r"syslog:/dev/log  up +0 +0/8192 +1201 +0 +1201 +-", line) for line in lines)
+    assert any(
+        re.fullmatch(r"file:/a +down +3 +2/8192 +1201 +5 +1201 +No such file \(.*\)", line)
+        for line in lines
+    )
+    assert any(
+        re.fullmatch(r"syslog:/dev/log  up +0 +0/8192 +1201 +0 +1201 +-", line) for line in lines
+    )
     assert any(re.match(r"slide +0x1a000000, proved", line) for line in lines)
-    assert any(re.match(r"failed: file watcher +20.* RuntimeError\('no'\) \(3 times\)", line) for line in lines)
+    assert any(
+        re.match(r"failed: file watcher +20.* RuntimeError\('no'\) \(3 times\)", line)
+        for line in lines
+    )
     assert any(re.match(r"refused +/boot/System.map: another kernel's", line) for line in lines)
-    assert any(re.search(r"SIGHUP: refused, the old is kept \(key sinks: expected one\)", line) for line in lines)
+    assert any(
+        re.search(r"SIGHUP: refused, the old is kept \(key sinks: expected one\)", line)
+        for line in lines
+    )
 
 
 def test_colour_is_added_to_the_table_and_changes_nothing_else() -> None:
@@ -76,7 +93,15 @@ def test_no_text_of_the_kernel_drives_the_terminal() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (90061, "1 d 1 h"), (86399, "23 h 59 min")],
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (90061, "1 d 1 h"),
+        (86399, "23 h 59 min"),
+    ],
 )
 def test_a_span_is_told_in_its_two_largest_units(seconds: int, words: str) -> None:
     assert span(seconds) == words

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import msgspec
 import pytest
 
@@ -5,7 +6,8 @@ from klogd_py.monitoring.status_builder import legible
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"), [("plain \u00e9", "plain \u00e9"), ("Oops: \udcff", "Oops: \\udcff"), ("\ud800", "\\ud800")]
+    ("text", "shown"),
+    [("plain \u00e9", "plain \u00e9"), ("Oops: \udcff", "Oops: \\udcff"), ("\ud800", "\\ud800")],
 )
 def test_bytes_that_are_no_text_are_shown_as_escapes(text: str, shown: str) -> None:
     assert legible(text) == shown

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 import contextlib
 import os
@@ -42,12 +43,15 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be some
 
 @pytest.fixture
 def path() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:  # whose name is short enough for a socket
+    # Whose name is short enough for a socket
+    with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder) / "status"
 
 
-def served(path: Path, asking: Callable[[], bytes], group: int | None = None, mode: int | None = None) -> bytes:
+def served(
+    path: Path, asking: Callable[[], bytes], group: int | None = None, mode: int | None = None
+) -> bytes:
     """What a caller gets who asks in another thread while the socket is there."""
 
     async def serve() -> bytes:
@@ -86,14 +90,24 @@ def test_the_daemons_own_user_gets_the_whole_document(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("group", "mode"), [(None, 0o600), (os.getegid(), 0o660)])
-def test_the_socket_is_open_to_root_and_the_group_alone(path: Path, group: int | None, mode: int) -> None:
+def test_the_socket_is_open_to_root_and_the_group_alone(
+    path: Path, group: int | None, mode: int
+) -> None:
     found = served(path, lambda: oct(stat.S_IMODE(path.stat().st_mode)).encode(), group)
     assert found == oct(mode).encode()
 
 
 def _as_nobody(path: Path, *groups: int) -> bytes:
     command = [sys.executable, "-c", ASK, str(path)]
-    done = subprocess.run(command, capture_output=True, timeout=30, user=NOBODY, group=NOBODY, extra_groups=groups, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        timeout=30,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=groups,
+        check=False,
+    )
     return done.stdout + done.stderr
 
 
@@ -202,13 +216,22 @@ def test_a_group_that_the_socket_may_not_be_given_to_leaves_it_closed_to_others(
     for group, mode in ((GROUP, "0o600"), (NOBODY, "0o660")):
         command = [sys.executable, "-c", listening, str(path), str(group)]
         done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", timeout=30, user=NOBODY, group=NOBODY, extra_groups=(), check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=(),
+            check=False,
         )
         assert done.stdout.strip() == mode
         assert ("may not be opened to group 991" in done.stderr) == (group == GROUP)
 
 
-def test_a_status_that_cannot_be_drawn_ends_nothing_and_the_next_caller_is_answered(path: Path) -> None:
+def test_a_status_that_cannot_be_drawn_ends_nothing_and_the_next_caller_is_answered(
+    path: Path,
+) -> None:
     errors = [MemoryError("trouble"), RecursionError("trouble")]
 
     def troubled() -> Status:
@@ -235,7 +258,9 @@ def test_a_status_that_cannot_be_drawn_ends_nothing_and_the_next_caller_is_answe
     assert jobs.failures["status socket"].count == 2
 
 
-def test_callers_for_whom_there_is_no_descriptor_do_not_have_the_loop_turn_for_ever(path: Path) -> None:
+def test_callers_for_whom_there_is_no_descriptor_do_not_have_the_loop_turn_for_ever(
+    path: Path,
+) -> None:
     async def starve() -> tuple[float, bytes]:
         serving = StatusSocket(path, None, status)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -256,7 +281,9 @@ def test_callers_for_whom_there_is_no_descriptor_do_not_have_the_loop_turn_for_e
             while held:
                 os.close(held.pop())
             caller.setblocking(False)
-            return used_s, await asyncio.wait_for(asyncio.get_running_loop().sock_recv(caller, 1), 5)
+            return used_s, await asyncio.wait_for(
+                asyncio.get_running_loop().sock_recv(caller, 1), 5
+            )
         finally:
             caller.close()
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

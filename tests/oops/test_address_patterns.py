@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Each form of an address, once as a kernel prints it, and once just beside it."""
 
 import pytest
@@ -5,7 +6,8 @@ import pytest
 from klogd_py.oops.address_patterns import ANYWHERE, FORMS, QUESTIONS, Form, Kind
 from klogd_py.oops.address_scanner import ENVELOPE, find
 
-# A line as kernels print it, by architecture; the word whose place a name takes (or, behind a |, the number that stays); kind.
+# A line as kernels print it, by architecture; the word whose place a name takes (or, behind a |,
+# the number that stays); kind.
 LINES = [
     # x86
     (" 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
@@ -30,27 +32,71 @@ LINES = [
         Kind.PC,
     ),
     # What several architectures say alike
-    ("WARNING: CPU: 0 PID: 37 at drivers/x.c:235 0xffffffff926b7cde [nic]()", "0xffffffff926b7cde", Kind.PC),
-    ("WARNING: mm/memblock.c:904 at 0xffffffff926b7cde, CPU#0: swapper/0/0", "0xffffffff926b7cde", Kind.PC),
+    (
+        "WARNING: CPU: 0 PID: 37 at drivers/x.c:235 0xffffffff926b7cde [nic]()",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
+    (
+        "WARNING: mm/memblock.c:904 at 0xffffffff926b7cde, CPU#0: swapper/0/0",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
     ("WARNING: at 0xffffffff926b7cde, CPU#0: x/1", "0xffffffff926b7cde", Kind.PC),
     ("BUG: KASAN: slab-use-after-free in 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
-    ("BUG: KASAN: use-after-free in 0xffffffff926b7cde at addr ffff88000a35a5d8", "0xffffffff926b7cde", Kind.RETURN),
+    (
+        "BUG: KASAN: use-after-free in 0xffffffff926b7cde at addr ffff88000a35a5d8",
+        "0xffffffff926b7cde",
+        Kind.RETURN,
+    ),
     ("BUG: KMSAN: uninit-value in 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
     ("BUG: KFENCE: memory corruption in 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
-    ("Kernel BUG at 0xffffffff926b7cde [verbose debug info unavailable]", "0xffffffff926b7cde", Kind.PC),
-    ("kernel BUG at 0xffffffff926b7cde [verbose debug info unavailable]", "0xffffffff926b7cde", Kind.PC),
+    (
+        "Kernel BUG at 0xffffffff926b7cde [verbose debug info unavailable]",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
+    (
+        "kernel BUG at 0xffffffff926b7cde [verbose debug info unavailable]",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
     ("INFO: Freed in 0xffffffff926b7cde age=14 cpu=1 pid=1333", "0xffffffff926b7cde", Kind.RETURN),
     ("caller is 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
-    ("random: get_random_bytes called from 0xffffffff926b7cde with crng_init=0", "0xffffffff926b7cde", Kind.RETURN),
-    ("NMI backtrace for cpu 0 skipped: idling at 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
-    ("CFI failure at 0xffffffff926b7cde (target: nic_open+0x0/0x8; expected type: 0x1)", "0xffffffff926b7cde", Kind.PC),
+    (
+        "random: get_random_bytes called from 0xffffffff926b7cde with crng_init=0",
+        "0xffffffff926b7cde",
+        Kind.RETURN,
+    ),
+    (
+        "NMI backtrace for cpu 0 skipped: idling at 0xffffffff926b7cde",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
+    (
+        "CFI failure at 0xffffffff926b7cde (target: nic_open+0x0/0x8; expected type: 0x1)",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
     ("calling  0xffffffff926b7cde @ 1", "0xffffffff926b7cde", Kind.PC),
     ("initcall 0xffffffff926b7cde returned 0 after 12 usecs", "0xffffffff926b7cde", Kind.PC),
     ("Workqueue: events_unbound 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
-    ("Stopper: 0xffffffff926b7cde <- stop_machine_cpuslocked+0x10/0x20", "0xffffffff926b7cde", Kind.PC),
+    (
+        "Stopper: 0xffffffff926b7cde <- stop_machine_cpuslocked+0x10/0x20",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
     ("Stopper: multi_cpu_stop+0x0/0x180 <- 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
-    (" #0: ffff88801c6f (&p->lock){+.+.}-{3:3}, at: 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
-    (" #0:  (&p->lock){+.+.}, at: [<ffffffff926b7cde>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    (
+        " #0: ffff88801c6f (&p->lock){+.+.}-{3:3}, at: 0xffffffff926b7cde",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
+    (
+        " #0:  (&p->lock){+.+.}, at: [<ffffffff926b7cde>] 0xffffffff926b7cde",
+        "0xffffffff926b7cde",
+        Kind.PC,
+    ),
     ("hardirqs last  enabled at (303): [<cd68b5a5>] 0xcd68b5a5", "0xcd68b5a5", Kind.RETURN),
     # arm, arm64, sh
     ("PC is at 0xc0123456", "0xc0123456", Kind.PC),
@@ -69,10 +115,18 @@ LINES = [
     (" ra : 0xffffffff801461e4", "0xffffffff801461e4", Kind.RETURN),
     ("[<ffffffff80007c10>] 0xffffffff80007c10", "0xffffffff80007c10", Kind.RETURN),
     # powerpc
-    ("[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)", "0xc000000000012abc", Kind.RETURN),
+    (
+        "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)",
+        "0xc000000000012abc",
+        Kind.RETURN,
+    ),
     ("[c0000000fea3f9d0] [c000000000012abc]", "|c000000000012abc", Kind.RETURN),
     ("[cfa59ce0] [c005e158] (unreliable)", "|c005e158", Kind.RETURN),
-    ("[cfa59ce0] [c005e158] 0xc005e158 (sys_read+0x10/0x20) (unreliable)", "0xc005e158", Kind.RETURN),
+    (
+        "[cfa59ce0] [c005e158] 0xc005e158 (sys_read+0x10/0x20) (unreliable)",
+        "0xc005e158",
+        Kind.RETURN,
+    ),
     ("[C0A7BD80] [C00099E4] 0xc00099e4", "0xc00099e4", Kind.RETURN),
     ("[C0A7BD80] [C00099E4]", "|C00099E4", Kind.RETURN),
     ("NIP [C00099E4]", "|C00099E4", Kind.PC),
@@ -139,7 +193,8 @@ PAIRS = [
 
 # Near to a form, and yet not to be named.
 BESIDE = [
-    "[<0000000000000202>] 0x202",  # below all code: neither the token nor what stands in the brackets
+    # Below all code: neither the token nor what stands in the brackets
+    "[<0000000000000202>] 0x202",
     "[<00000000abcdef12>] (ptrval+0x10/0x20)",
     "[<0000000013155f90>] usb_hcd_irq",
     "RIP  [<ffffffff84352ab6>] __list_del include/linux/list.h:89 [inline]",
@@ -172,7 +227,9 @@ def word_of(line: str, start: int, end: int) -> str:
     """What a mention is of; for one that stays, the number before its place."""
     if end > start:
         return line[start:end]
-    return "|" + line[:start].removesuffix("]").rpartition(" ")[2].rpartition("[")[2].removeprefix("0x")
+    return "|" + line[:start].removesuffix("]").rpartition(" ")[2].rpartition("[")[2].removeprefix(
+        "0x"
+    )
 
 
 @pytest.mark.parametrize(("line", "word", "kind"), LINES)
@@ -207,7 +264,9 @@ def test_a_hash_is_not_replaced_where_the_kernel_has_put_the_name() -> None:
     assert find("    [<0000000013155f90>] usb_hcd_irq+0x10/0x20", named_too=True) == ()
 
 
-ALL_LINES = [line for line, _, _ in LINES] + [line for line, _ in PAIRS] + ["Krnl PSW : 070c0000 8012345a"]
+ALL_LINES = (
+    [line for line, _, _ in LINES] + [line for line, _ in PAIRS] + ["Krnl PSW : 070c0000 8012345a"]
+)
 
 
 @pytest.mark.parametrize("form", [*FORMS, *ANYWHERE], ids=lambda form: form.pattern.pattern[:40])
@@ -223,10 +282,15 @@ def test_no_form_is_without_a_line(form: Form) -> None:
      "syzkaller login: [   23.100000] ",
      "** 5042 printk messages dropped ** [   60.107433] ", "    [42760.678672] ", "kern  :warn  : [   12.345678] "],
 )  # fmt: skip
-def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(line: str, before: str) -> None:
+def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(
+    line: str, before: str
+) -> None:
     plain = [(mention.start, mention.end, mention.address, mention.kind) for mention in find(line)]
     shift = len(before)
-    moved = [(mention.start - shift, mention.end - shift, mention.address, mention.kind) for mention in find(before + line)]
+    moved = [
+        (mention.start - shift, mention.end - shift, mention.address, mention.kind)
+        for mention in find(before + line)
+    ]
     assert moved == plain
 
 

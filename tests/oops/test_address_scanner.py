@@ -1,14 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
 from klogd_py.oops.address_scanner import Kind, find
 
 A = 0xFFFFFFFF926B7CDE
 
-# A line, and what is mentioned in it: the words whose place a name would take, and how they are looked up.
+# A line, and what is mentioned in it: the words whose place a name would take, and how they are
+# looked up.
 MENTIONING = [
     ("EIP:    0010:[<c01402c0>]    Not tainted", [("<c01402c0>", Kind.CLASSIC)]),
-    ("Call Trace: [<c0138334>] [<c0138798>]", [("<c0138334>", Kind.CLASSIC), ("<c0138798>", Kind.CLASSIC)]),
-    ("[[<c010b860>]] [<c010[<c010b861>]", [("<c010b860>", Kind.CLASSIC), ("<c010b861>", Kind.CLASSIC)]),
+    (
+        "Call Trace: [<c0138334>] [<c0138798>]",
+        [("<c0138334>", Kind.CLASSIC), ("<c0138798>", Kind.CLASSIC)],
+    ),
+    (
+        "[[<c010b860>]] [<c010[<c010b861>]",
+        [("<c010b860>", Kind.CLASSIC), ("<c010b861>", Kind.CLASSIC)],
+    ),
     ("[<0XC010B860>]", [("<0XC010B860>", Kind.CLASSIC)]),
     (
         "Function entered at [<c0014990>] from [<c005ccb8>]",
@@ -24,7 +32,10 @@ MENTIONING = [
     (" ? 0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
     (" 0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
     ("[   12.345678][  T123]  ? 0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
-    ("Nov 19 12:34:38 host kernel: [   12.345678]  0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
+    (
+        "Nov 19 12:34:38 host kernel: [   12.345678]  0xffffffff926cdd6b",
+        [("0xffffffff926cdd6b", Kind.RETURN)],
+    ),
     ("> <4>[   12.345678]  0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
     ("kern  :warn  : [   12.345678]  0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
     ("PC is at 0xc0123456", [("0xc0123456", Kind.PC)]),
@@ -35,18 +46,30 @@ MENTIONING = [
     ("epc   : 8029a238 0x8029a238     Not tainted", [("0x8029a238", Kind.PC)]),
     ("ra    : 8029d674 0x8029d674", [("0x8029d674", Kind.LINK)]),
     ("NIP [c000000000012abc] 0xc000000000012abc", [("0xc000000000012abc", Kind.PC)]),
-    ("[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)", [("0xc000000000012abc", Kind.RETURN)]),
+    (
+        "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc (unreliable)",
+        [("0xc000000000012abc", Kind.RETURN)],
+    ),
     ("Krnl PSW : 0704d00180000000 000003fee0011ea0 (0x3fee0011ea0)", [("0x3fee0011ea0", Kind.PC)]),
     (" [<000003fee0011ea0>] 0x3fee0011ea0", [("0x3fee0011ea0", Kind.RETURN)]),
     ("([<000000008fed2820>] 0x8fed2820)", [("0x8fed2820", Kind.RETURN)]),
-    ("RIP: 0010:[<ffffffff81078690>]  [<ffffffff81078690>] 0xffffffff81078690", [("0xffffffff81078690", Kind.PC)]),
-    ("[<c0014990>] (0xc0014990) from [<c005ccb8>] (0xc005ccb8)", [("0xc0014990", Kind.RETURN), ("0xc005ccb8", Kind.RETURN)]),
+    (
+        "RIP: 0010:[<ffffffff81078690>]  [<ffffffff81078690>] 0xffffffff81078690",
+        [("0xffffffff81078690", Kind.PC)],
+    ),
+    (
+        "[<c0014990>] (0xc0014990) from [<c005ccb8>] (0xc005ccb8)",
+        [("0xc0014990", Kind.RETURN), ("0xc005ccb8", Kind.RETURN)],
+    ),
     ("   ERA: 90000000104e3f80 0x90000000104e3f80", [("0x90000000104e3f80", Kind.PC)]),
     ("TPC: <0x5a9e84>", [("0x5a9e84", Kind.PC)]),
     ("Caller[00000000004060c8]: 0x4060c8", [("0x4060c8", Kind.PC)]),
     (" IAOQ[0]: 0x40296ef4", [("0x40296ef4", Kind.PC)]),
     (" RP(r2): 0x40296ef4", [("0x40296ef4", Kind.RETURN)]),
-    ("WARNING: CPU: 0 PID: 37 at drivers/x.c:235 0xffffffff81078690", [("0xffffffff81078690", Kind.PC)]),
+    (
+        "WARNING: CPU: 0 PID: 37 at drivers/x.c:235 0xffffffff81078690",
+        [("0xffffffff81078690", Kind.PC)],
+    ),
 ]
 
 # Numbers that are no code addresses still in want of a name.
@@ -97,7 +120,9 @@ NAMED = [
 def test_a_code_address_is_mentioned(line: str, expected: list[tuple[str, Kind]]) -> None:
     found = [(line[mention.start : mention.end], mention.kind) for mention in find(line)]
     assert found == expected
-    assert [mention.address for mention in find(line)] == [int(word.strip("<>"), 16) for word, _ in expected]
+    assert [mention.address for mention in find(line)] == [
+        int(word.strip("<>"), 16) for word, _ in expected
+    ]
 
 
 @pytest.mark.parametrize("line", NOT_MENTIONING + NAMED)
@@ -127,4 +152,7 @@ def test_a_named_bracket_is_mentioned_when_asked_for() -> None:
 
 def test_each_line_of_a_record_with_several_is_looked_at() -> None:
     text = "Call Trace:\n [<000003fee0011ea0>] 0x3fee0011ea0\n [<000003fee0011eb0>] 0x3fee0011eb0"
-    assert [text[mention.start : mention.end] for mention in find(text)] == ["0x3fee0011ea0", "0x3fee0011eb0"]
+    assert [text[mention.start : mention.end] for mention in find(text)] == [
+        "0x3fee0011ea0",
+        "0x3fee0011eb0",
+    ]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +16,16 @@ BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
         ([f"[    0.000000] {BANNER}", "[    0.100000] x"], ["6.1.192", None]),
         (["[    9.000000] x", "[    7.999999] x"], [None, ""]),
         (["[    9.000000] x", "[    8.000000] x", "[    9.000000] x"], [None, None, None]),
-        (["[    0.700000] x", "[    0.000000] x", f"[    0.000000] {BANNER}"], [None, "", "6.1.192"]),
+        (
+            ["[    0.700000] x", "[    0.000000] x", f"[    0.000000] {BANNER}"],
+            [None, "", "6.1.192"],
+        ),
         (["[    9.000000] x", "no stamp", "[    1.000000] x"], [None, None, ""]),
     ],
 )
-def test_a_boot_begins_with_a_banner_or_where_the_stamps_run_back(texts: list[str], expected: list[str | None]) -> None:
+def test_a_boot_begins_with_a_banner_or_where_the_stamps_run_back(
+    texts: list[str], expected: list[str | None]
+) -> None:
     boots = Boots()
     assert [boots.begins(from_capture(text)) for text in texts] == expected
 

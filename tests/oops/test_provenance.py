@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a record proves: by who wrote it, where it begins and ends, and the form of its lines."""
 
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.listener import Listener, survey_of
 from tests.symbols.oopses import ALIGN, BASE, Kernel, kernel, oops
 
 FRAME = " [<ffffffff81123456>] ? 0xffffffff81123456"
-SEGFAULT = "x[81]: segfault at 0 ip 0000000000401136 sp 00007ffd2a4d9b20 error 6 in {}[1136,401000+1000]"
+SEGFAULT = (
+    "x[81]: segfault at 0 ip 0000000000401136 sp 00007ffd2a4d9b20 error 6 in {}[1136,401000+1000]"
+)
 
 
 def of_kernel(text: str, flags: str = "-", prefix: int | None = 4) -> Record:
@@ -74,7 +77,11 @@ def test_address_in_any_other_line_is_doubted(text: str) -> None:
 
 def test_bare_registers_of_a_process_are_no_evidence() -> None:
     """arm64 prints the kernel's own place by ``%pS``, with 0x in front where it has no name."""
-    for text in ("pc : ffff800010a12344", "lr : ffff800010a12344", "pc : 0000aaaad4b01136\nlr : ffff800010a12344"):
+    for text in (
+        "pc : ffff800010a12344",
+        "lr : ffff800010a12344",
+        "pc : 0000aaaad4b01136\nlr : ffff800010a12344",
+    ):
         assert provenance.evidence(of_kernel(text), Origin.RECORDS) == []
 
 
@@ -169,20 +176,33 @@ def test_one_line_cannot_revoke_a_proved_slide(tmp_path: Path, running: Kernel) 
     listener = Listener(survey_of(tmp_path / "System.map"))
     listener.hear(records(oops(running, Random(3))))
     assert listener.survey.slide is not None
-    assert (listener.survey.slide.value, listener.survey.slide.source) == (running.slide, SlideSource.OOPS)
+    assert (listener.survey.slide.value, listener.survey.slide.source) == (
+        running.slide,
+        SlideSource.OOPS,
+    )
     listener.hear(records([f"Kernel Offset: {ALIGN:#x} from {BASE:#x}"]))
     assert listener.survey.slide.value == running.slide
     other = oops(Kernel(running.functions, 90 * ALIGN), Random(3))
-    listener.hear(records([*other[:-1], f"Kernel Offset: {90 * ALIGN:#x} from {BASE:#x}", other[-1]]))
+    listener.hear(
+        records([*other[:-1], f"Kernel Offset: {90 * ALIGN:#x} from {BASE:#x}", other[-1]])
+    )
     assert listener.survey.slide is None, "a whole trace elsewhere is a reason to doubt"
 
 
-def test_line_without_stamp_is_no_evidence_among_stamped_ones(tmp_path: Path, running: Kernel) -> None:
+def test_line_without_stamp_is_no_evidence_among_stamped_ones(
+    tmp_path: Path, running: Kernel
+) -> None:
     """A capture by dmesg prints what follows a line feed in a record as a line without a stamp."""
     lines = oops(running, Random(3))
-    stamped = [Record(f"[    1.{at:06}] {line}", usec=1_000_000 + at) for at, line in enumerate(lines)]
+    stamped = [
+        Record(f"[    1.{at:06}] {line}", usec=1_000_000 + at) for at, line in enumerate(lines)
+    ]
     bare = [Record(line) for line in lines[1:]]
-    for heard, is_known in (([stamped[0], *bare], False), (stamped, True), ([Record(lines[0]), *bare], True)):
+    for heard, is_known in (
+        ([stamped[0], *bare], False),
+        (stamped, True),
+        ([Record(lines[0]), *bare], True),
+    ):
         listener = Listener(survey_of(tmp_path / "System.map"), Origin.CAPTURE)
         listener.hear(heard)
         assert (listener.survey.slide is not None) is is_known

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from itertools import pairwise
 
 import pytest
@@ -43,14 +44,23 @@ def test_frames_that_are_all_uncertain_are_taken_as_they_stand() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["#PF: supervisor instruction fetch in kernel mode", "kernel tried to execute NX-protected page - exploit attempt?"]
+    "line",
+    [
+        "#PF: supervisor instruction fetch in kernel mode",
+        "kernel tried to execute NX-protected page - exploit attempt?",
+    ],
 )
 def test_bytes_where_the_processor_went_astray_are_no_code(line: str) -> None:
     assert gather([line, *OOPS]).code == ()
 
 
 def test_a_name_beside_an_address_is_a_pair() -> None:
-    trace = gather([" [<ffffffff81078a90>] kthread+0x90/0xa0", " [<ffffffffa0000010>] ? nic_probe+0x10/0x20 [nic]"])
+    trace = gather(
+        [
+            " [<ffffffff81078a90>] kthread+0x90/0xa0",
+            " [<ffffffffa0000010>] ? nic_probe+0x10/0x20 [nic]",
+        ]
+    )
     assert trace.pairs == (
         Pair(0xFFFFFFFF81078A90, "kthread", 0x90, 0xA0),
         Pair(0xFFFFFFFFA0000010, "nic_probe", 0x10, 0x20, "nic"),
@@ -120,9 +130,14 @@ def test_an_oops_whose_stamps_are_a_second_apart_is_two() -> None:
     assert (ready, len(traces)) == (early, 1)
 
 
-def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out_as_they_came_in() -> None:
+def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out_as_they_came_in() -> (
+    None
+):
     holdback = Holdback()
-    one, two = records(OOPS, "T7"), records([line.replace("ffffffffa9", "ffffffffb1") for line in OOPS], "C1")
+    one, two = (
+        records(OOPS, "T7"),
+        records([line.replace("ffffffffa9", "ffffffffb1") for line in OOPS], "C1"),
+    )
     mixed = [record for pair in zip(one, two, strict=True) for record in pair]
     ready, traces = holdback.take(mixed, 0.0, hold=True)
     assert ready == mixed
@@ -161,13 +176,24 @@ def test_no_more_than_so_many_records_wait() -> None:
 
 TEXTS = st.sampled_from([*OOPS, "NET: up", "usb 1-1: new device"])
 ITEMS = st.one_of(
-    st.builds(Record, TEXTS, st.just(4), st.none(), st.integers(0, 3_000_000), caller=st.sampled_from(["", "T1", "C0"])),
+    st.builds(
+        Record,
+        TEXTS,
+        st.just(4),
+        st.none(),
+        st.integers(0, 3_000_000),
+        caller=st.sampled_from(["", "T1", "C0"]),
+    ),
     st.just(Gap(1, 2, Cause.OVERRUN)),
 )
 
 
-@given(st.lists(st.tuples(st.lists(ITEMS, max_size=8), st.floats(0, 1.5), st.booleans()), max_size=12))
-def test_every_record_comes_out_once_in_its_order_and_in_time(steps: list[tuple[list[Record | Gap], float, bool]]) -> None:
+@given(
+    st.lists(st.tuples(st.lists(ITEMS, max_size=8), st.floats(0, 1.5), st.booleans()), max_size=12)
+)
+def test_every_record_comes_out_once_in_its_order_and_in_time(
+    steps: list[tuple[list[Record | Gap], float, bool]],
+) -> None:
     holdback = Holdback()
     given_at: list[tuple[Record | Gap, float]] = []
     ready: list[Record | Gap] = []

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,14 +43,25 @@ CASES: list[tuple[str, list[Record | Gap], list[tuple[int | None, str, tuple[int
     ),
     (
         "as old kernels flag the first piece",
-        [piece(1, "x"), piece(2, "a ", "c"), piece(3, "b", "+"), piece(4, "y"), piece(5, "d ", "c"), piece(6, "e", "+")],
+        [
+            piece(1, "x"),
+            piece(2, "a ", "c"),
+            piece(3, "b", "+"),
+            piece(4, "y"),
+            piece(5, "d ", "c"),
+            piece(6, "e", "+"),
+        ],
         [(1, "xa b", (2, 3)), (4, "y", ()), (5, "d e", (6,))],
     ),
 ]
 
 
-@pytest.mark.parametrize(("given_items", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_piece_is_put(given_items: list[Record | Gap], wanted: list[tuple[int | None, str, tuple[int, ...]] | Gap]) -> None:
+@pytest.mark.parametrize(
+    ("given_items", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_piece_is_put(
+    given_items: list[Record | Gap], wanted: list[tuple[int | None, str, tuple[int, ...]] | Gap]
+) -> None:
     joiner = Joiner()
     assert shown([*joiner.take(given_items, 0), *joiner.end()]) == wanted
 
@@ -75,10 +87,19 @@ def test_a_line_does_not_grow_for_ever() -> None:
     assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MOST_PARTS
 
 
-@pytest.mark.parametrize(("had_below", "parts"), [(0, (3, 5)), (1, (3, 5)), (2, ()), (4, (3,)), (6, (3, 5))])
-def test_pieces_stay_apart_where_a_sink_stands_between(had_below: int, parts: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("had_below", "parts"), [(0, (3, 5)), (1, (3, 5)), (2, ()), (4, (3,)), (6, (3, 5))]
+)
+def test_pieces_stay_apart_where_a_sink_stands_between(
+    had_below: int, parts: tuple[int, ...]
+) -> None:
     joiner = Joiner(lambda seq, other: (seq < had_below) != (other < had_below))
-    pieces = [piece(1, "a ", caller="T1"), piece(2, "x", caller="C0"), piece(3, "b ", "c", "T1"), piece(5, "c", "c", "T1")]
+    pieces = [
+        piece(1, "a ", caller="T1"),
+        piece(2, "x", caller="C0"),
+        piece(3, "b ", "c", "T1"),
+        piece(5, "c", "c", "T1"),
+    ]
     first = joiner.take([*pieces], 0)[0]
     assert isinstance(first, Record)
     assert first.parts == parts
@@ -92,14 +113,24 @@ def test_truncation_of_a_piece_shows_on_the_line() -> None:
 
 
 PIECES = st.lists(
-    st.tuples(st.sampled_from(["-", "-", "c"]), st.sampled_from(["", "T1", "C0"]), st.sampled_from([6, 4, 14]), st.booleans()),
+    st.tuples(
+        st.sampled_from(["-", "-", "c"]),
+        st.sampled_from(["", "T1", "C0"]),
+        st.sampled_from([6, 4, 14]),
+        st.booleans(),
+    ),
     max_size=40,
 )
 
 
 @given(PIECES)
-def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(pieces: list[tuple[str, str, int, bool]]) -> None:
-    records = [piece(seq, f"<{seq}>:", flags, caller, prefix) for seq, (flags, caller, prefix, _) in enumerate(pieces)]
+def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(
+    pieces: list[tuple[str, str, int, bool]],
+) -> None:
+    records = [
+        piece(seq, f"<{seq}>:", flags, caller, prefix)
+        for seq, (flags, caller, prefix, _) in enumerate(pieces)
+    ]
     joiner = Joiner()
     out: list[Record | Gap] = []
     batch: list[Record | Gap] = []
@@ -110,12 +141,21 @@ def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(pieces: 
             batch = []
     out += [*joiner.take(batch, 0), *joiner.end()] if batch else joiner.end()
     lines = [item for item in out if isinstance(item, Record)]
-    assert [line.seq for line in lines] == sorted(line.seq for line in lines if line.seq is not None)
-    assert sorted(seq for line in lines for seq in (line.seq, *line.parts) if seq is not None) == [*range(len(records))]
-    assert all(line.text == "".join(f"<{seq}>:" for seq in (line.seq, *line.parts)) for line in lines)
+    assert [line.seq for line in lines] == sorted(
+        line.seq for line in lines if line.seq is not None
+    )
+    assert sorted(seq for line in lines for seq in (line.seq, *line.parts) if seq is not None) == [
+        *range(len(records))
+    ]
+    assert all(
+        line.text == "".join(f"<{seq}>:" for seq in (line.seq, *line.parts)) for line in lines
+    )
 
 
 def test_a_joiner_begun_anew_keeps_apart_what_the_first_did() -> None:
     joiner = Joiner(lambda seq, other: True).anew()
     pieces: list[Record | Gap] = [Record("a", 6, 1, 1), Record("b", 6, 2, 2, "c")]
-    assert [item.text for item in joiner.take(pieces, 0.0) if isinstance(item, Record)] == ["a", "b"]
+    assert [item.text for item in joiner.take(pieces, 0.0) if isinstance(item, Record)] == [
+        "a",
+        "b",
+    ]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
@@ -44,7 +45,13 @@ class World:
         self._source = ring.device
         self.naming = Naming(Sources, lambda reasons: None)
         self.carrier = Carrier(
-            ring.device, self.mailroom, self.naming, clock.ReplayClock(), live=True, once=False, jobs=self.jobs
+            ring.device,
+            self.mailroom,
+            self.naming,
+            clock.ReplayClock(),
+            live=True,
+            once=False,
+            jobs=self.jobs,
         )
         self.carrier.intake.running.set()
         self._task = asyncio.create_task(self.carrier.run())
@@ -111,7 +118,10 @@ def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int
 def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindrance: str) -> None:
     ring, good = FakeRing(capacity=2000), ScriptedSink("good")
     bad = ScriptedSink("bad", blocking=hindrance == "hangs")
-    bad.down, bad.room = "away" if hindrance == "down" else "", 0 if hindrance == "full" else 1 << 30
+    bad.down, bad.room = (
+        "away" if hindrance == "down" else "",
+        0 if hindrance == "full" else 1 << 30,
+    )
     if hindrance == "hangs":
         bad.may_go_on.clear()
 
@@ -173,7 +183,9 @@ def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exact
     seqs = [item for item in told(bad) if isinstance(item, int)]
     assert {gap.cause for gap in gaps} == {Cause.SINK_DROP}
     assert {199, 399, 599, 799, 999} <= {*seqs}, "errors are never dropped"
-    assert sorted([*seqs, *(seq for gap in gaps for seq in range(gap.first, gap.last + 1))]) == [*range(1001)]
+    assert sorted([*seqs, *(seq for gap in gaps for seq in range(gap.first, gap.last + 1))]) == [
+        *range(1001)
+    ]
 
 
 def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
@@ -201,7 +213,8 @@ def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_re
         ring.say(10)
         await world.until(lambda: len(sink.received) == 10)
         async with world.naming.lock:
-            for _ in range(10):  # ten times as much as the ring holds
+            # Ten times as much as the ring holds
+            for _ in range(10):
                 ring.say(600, word="Oops")
                 await asyncio.sleep(0.01)
             assert len(sink.received) == 10
@@ -212,7 +225,9 @@ def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_re
     assert told(sink) == [*range(6010)]
 
 
-def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overtakes_one_that_does() -> None:
+def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overtakes_one_that_does() -> (
+    None
+):
     ring, sink = FakeRing(), ScriptedSink()
 
     async def carry() -> None:
@@ -256,7 +271,12 @@ def test_each_overrun_of_the_ring_is_announced_once() -> None:
         world = World(ring, sinks, Terms(1 << 22))
         for _ in range(20):
             ring.say(250)
-            await world.until(lambda: sinks[0].received[-1:] != [] and sinks[0].received[-1].record.seq == ring.said - 1)
+            await world.until(
+                lambda: (
+                    sinks[0].received[-1:] != []
+                    and sinks[0].received[-1].record.seq == ring.said - 1
+                )
+            )
         await world.end()
 
     hurried(carry())
@@ -364,7 +384,9 @@ def put_trouble(stage: str, carrier: Carrier, naming: Naming, trouble: Trouble) 
 
 @pytest.mark.parametrize("errors", [1, 1 << 30], ids=["once", "always"])
 @pytest.mark.parametrize("stage", ["translation", "flood limit", "joining", "counters", "evidence"])
-def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(stage: str, errors: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(
+    stage: str, errors: int, caplog: pytest.LogCaptureFixture
+) -> None:
     ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(errors)
 
     async def carry() -> Jobs:
@@ -385,7 +407,9 @@ def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(stage: str, errors
     assert trouble.asked > 1
     assert told(sink) == [*range(ring.said)], "in order, each once"
     assert {*jobs.failures} == {stage}
-    assert len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
+    assert (
+        len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
+    )
 
 
 def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
@@ -423,7 +447,8 @@ def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: 
         for _ in range(8):
             ring.say(150)
             await asyncio.sleep(0.001)
-            ring.say(350)  # overruns
+            # Overruns
+            ring.say(350)
             await asyncio.sleep(1)
         await asyncio.sleep(60)
         await world.end()
@@ -452,7 +477,9 @@ def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
 
     async def draw() -> None:
         jobs, told_of = Jobs(), list[str]()
-        naming = Naming(sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs)
+        naming = Naming(
+            sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs
+        )
         await naming.draw_first()
         first = naming.survey
         await naming.redraw("SIGUSR1")
@@ -461,7 +488,11 @@ def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
         await naming.redraw("SIGUSR2")
         assert naming.survey is drawn
         assert not await naming.modules_differ()
-        assert told_of == ["the start: MemoryError('trouble')", "SIGUSR1: ", "SIGUSR2: MemoryError('trouble')"]
+        assert told_of == [
+            "the start: MemoryError('trouble')",
+            "SIGUSR1: ",
+            "SIGUSR2: MemoryError('trouble')",
+        ]
         await naming.begin_anew("6.1")
         assert naming.survey is not drawn, "names of another kernel would be false"
         assert jobs.failures["symbols"].count == 4

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ EPOCH_US = 1_795_000_000 * SECOND
 
 
 class Machine:
-    """Clocks of a machine whose stamps go on in a suspend or not, with a drift in parts per million."""
+    """Clocks of a machine whose stamps go on in a suspend or not, with a drift in parts per
+    million."""
 
     def __init__(self, goes_on: bool, drift_ppm: int = 0, ahead_us: int = 0) -> None:
         self.real_us = EPOCH_US
@@ -36,7 +38,9 @@ class Machine:
         return Record("x", 6, usec=int(self._stamp_us))
 
     def times(self) -> Times:
-        return Times(self.real_us + self.step_us, self.monotonic_us, self.monotonic_us + self.slept_us)
+        return Times(
+            self.real_us + self.step_us, self.monotonic_us, self.monotonic_us + self.slept_us
+        )
 
 
 def live(machine: Machine, clock: LiveClock, late_us: int = 200) -> tuple[int, Quality | None]:
@@ -54,7 +58,9 @@ both_kinds = pytest.mark.parametrize("goes_on", [False, True])
 
 @both_kinds
 @pytest.mark.parametrize("ahead_us", [0, 1900, -700])
-def test_a_record_that_is_read_at_once_has_the_time_of_its_making(goes_on: bool, ahead_us: int) -> None:
+def test_a_record_that_is_read_at_once_has_the_time_of_its_making(
+    goes_on: bool, ahead_us: int
+) -> None:
     machine = Machine(goes_on, ahead_us=ahead_us)
     clock = LiveClock(machine.times)
     for _ in range(5):
@@ -89,7 +95,9 @@ def test_a_daemon_that_starts_after_a_suspend_knows_at_the_first_live_record(goe
     if goes_on:
         assert (abs(wall_us - made_us) <= 1000, quality) == (True, Quality.BACKLOG)
     else:
-        assert quality is Quality.POST_SUSPEND, "whether it is from before the suspend cannot be known"
+        assert quality is Quality.POST_SUSPEND, (
+            "whether it is from before the suspend cannot be known"
+        )
 
 
 def test_a_record_from_before_a_suspend_that_was_witnessed_keeps_its_time() -> None:
@@ -150,11 +158,20 @@ def test_a_drift_of_days_is_followed(goes_on: bool, drift_ppm: int) -> None:
     for _ in range(24 * 4):
         machine.run(HOUR)
         off_us, _ = live(machine, clock)
-    assert abs(off_us) <= abs(drift_ppm) * 3600 * (SAMPLES + 1), "the drift of the samples that are kept"
+    assert abs(off_us) <= abs(drift_ppm) * 3600 * (SAMPLES + 1), (
+        "the drift of the samples that are kept"
+    )
 
 
-@given(st.lists(st.tuples(st.sampled_from(["run", "sleep", "live"]), st.integers(0, 10 * HOUR)), max_size=20), st.booleans())
-def test_no_record_comes_from_the_future_whatever_the_clocks_do(steps: list[tuple[str, int]], goes_on: bool) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["run", "sleep", "live"]), st.integers(0, 10 * HOUR)), max_size=20
+    ),
+    st.booleans(),
+)
+def test_no_record_comes_from_the_future_whatever_the_clocks_do(
+    steps: list[tuple[str, int]], goes_on: bool
+) -> None:
     machine = Machine(goes_on)
     clock = LiveClock(machine.times)
     for what, us in steps:
@@ -168,8 +185,12 @@ def test_no_record_comes_from_the_future_whatever_the_clocks_do(steps: list[tupl
 
 
 @both_kinds
-@given(st.lists(st.one_of(st.none(), st.integers(0, 3 * HOUR)), max_size=6), st.sampled_from((0, HOUR)))
-def test_a_batch_has_the_times_of_its_records(goes_on: bool, usecs: list[int | None], slept_us: int) -> None:
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 3 * HOUR)), max_size=6), st.sampled_from((0, HOUR))
+)
+def test_a_batch_has_the_times_of_its_records(
+    goes_on: bool, usecs: list[int | None], slept_us: int
+) -> None:
     machine = Machine(goes_on)
     clock = LiveClock(machine.times)
     machine.run(HOUR)

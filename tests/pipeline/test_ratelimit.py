@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,9 +24,22 @@ def test_without_a_wish_everything_goes_through() -> None:
 
 def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
     limiter = Limiter(Severity.NOTICE)
-    batch = [line(0, prefix=5), line(1, prefix=6), line(2, prefix=7), line(3, prefix=4), line(4, prefix=7), line(5, prefix=5)]
+    batch = [
+        line(0, prefix=5),
+        line(1, prefix=6),
+        line(2, prefix=7),
+        line(3, prefix=4),
+        line(4, prefix=7),
+        line(5, prefix=5),
+    ]
     note = "less severe than notice"
-    assert limiter.take(batch, 0) == [batch[0], left_out(1, 2, note), batch[3], left_out(4, 4, note), batch[5]]
+    assert limiter.take(batch, 0) == [
+        batch[0],
+        left_out(1, 2, note),
+        batch[3],
+        left_out(4, 4, note),
+        batch[5],
+    ]
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 3])
@@ -39,7 +53,11 @@ def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> N
     limiter = Limiter(repeats=2)
     batch = [line(seq, f"usb 1-{seq}: reset at 0x{seq:x}ff") for seq in range(10)]
     other = line(10, "eth0: up")
-    assert limiter.take([*batch, other], 0) == [*batch[:2], left_out(2, 9, "repeats of: usb #-#: reset at #"), other]
+    assert limiter.take([*batch, other], 0) == [
+        *batch[:2],
+        left_out(2, 9, "repeats of: usb #-#: reset at #"),
+        other,
+    ]
 
 
 def test_after_a_period_the_same_line_goes_through_again() -> None:
@@ -57,7 +75,9 @@ def test_a_run_that_goes_on_is_told_in_time() -> None:
     assert limiter.due_in_s(9.0) is None
 
 
-ITEMS = st.lists(st.tuples(st.sampled_from(["a 1", "a 2", "b"]), st.integers(0, 7), st.floats(0, 3)), max_size=60)
+ITEMS = st.lists(
+    st.tuples(st.sampled_from(["a 1", "a 2", "b"]), st.integers(0, 7), st.floats(0, 3)), max_size=60
+)
 
 
 @given(ITEMS, st.sampled_from(list(Severity)), st.integers(0, 3))
@@ -75,6 +95,10 @@ def test_every_number_comes_once_as_a_record_or_in_a_gap_and_in_order(
     for item in out:
         covered += range(item.first, item.last + 1) if isinstance(item, Gap) else [item.seq]
     assert covered == [*range(len(items))]
-    assert [record for record in out if isinstance(record, Record) and record.severity <= Severity.ERR] == [
-        line(seq, text, prefix) for seq, (text, prefix, _) in enumerate(items) if prefix <= Severity.ERR
+    assert [
+        record for record in out if isinstance(record, Record) and record.severity <= Severity.ERR
+    ] == [
+        line(seq, text, prefix)
+        for seq, (text, prefix, _) in enumerate(items)
+        if prefix <= Severity.ERR
     ]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 
 from klogd_py.pipeline.reader import MOST, Batch, Intake
@@ -11,11 +12,16 @@ async def no_wait() -> None:
 
 
 def seqs(batch: Batch | None) -> list[int | None]:
-    return [item.seq for item in batch.items if isinstance(item, Record)] if batch is not None else []
+    return (
+        [item.seq for item in batch.items if isinstance(item, Record)] if batch is not None else []
+    )
 
 
 async def flowing(ring: FakeRing) -> tuple[Intake, asyncio.Task[None]]:
-    """An intake in the midst of a flow: the ring was empty, one record has come, and then another."""
+    """An intake in the midst of a flow.
+
+    The ring was empty, one record has come, and then another.
+    """
     intake = Intake(ring.device, no_wait, Jobs(), once=False)
     intake.running.set()
     filling = asyncio.create_task(intake.fill())
@@ -75,7 +81,12 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
         first, second = await intake.next(None), await intake.next(None)
         assert first is not None
         assert second is not None
-        assert (len(first.items), first.is_live, len(second.items), second.is_live) == (MOST, False, 1, True)
+        assert (len(first.items), first.is_live, len(second.items), second.is_live) == (
+            MOST,
+            False,
+            1,
+            True,
+        )
         await asyncio.sleep(1)
         assert intake.rewind(0)
         again = await intake.next(None)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +7,9 @@ from klogd_py.pipeline.stats import FAR_US, Counters
 from klogd_py.record.types import Cause, Entry, Gap, Place, Quality, Record, Severity, Unknown
 
 
-def record(seq: int | None, prefix: int | None = 6, text: str = "text", usec: int | None = 0) -> Record:
+def record(
+    seq: int | None, prefix: int | None = 6, text: str = "text", usec: int | None = 0
+) -> Record:
     return Record(text, prefix, seq, usec)
 
 
@@ -14,7 +17,12 @@ def test_records_are_counted_by_severity_whatever_their_facility() -> None:
     counters = Counters()
     counters.read([record(0, 3), record(1, 12), record(2, 4), record(3, None)])
     counts = counters.severities
-    assert (counts[Severity.ERR], counts[Severity.WARNING], counts[Severity.INFO], counters.records) == (1, 2, 1, 4)
+    assert (
+        counts[Severity.ERR],
+        counts[Severity.WARNING],
+        counts[Severity.INFO],
+        counters.records,
+    ) == (1, 2, 1, 4)
 
 
 @given(st.lists(st.integers(1, 5), max_size=20), st.data())
@@ -73,7 +81,8 @@ def test_an_oops_is_known_by_its_first_line(prefix: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("prefix", "text"),
     [
-        (1 << 3 | 4, "Oops: 0002 [#1] SMP"),  # a process says so
+        # A process says so
+        (1 << 3 | 4, "Oops: 0002 [#1] SMP"),
         (6, "Oops is what this line at level info is about"),
         (4, "usb 1-1: device descriptor read/64, error -71"),
     ],
@@ -86,7 +95,10 @@ def test_what_a_process_says_or_what_is_no_oops_is_none(prefix: int, text: str) 
 
 def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
     counters = Counters()
-    first, second = "BUG: kernel NULL pointer dereference, address: 0", "kernel BUG at mm/slub.c:306!"
+    first, second = (
+        "BUG: kernel NULL pointer dereference, address: 0",
+        "kernel BUG at mm/slub.c:306!",
+    )
     counters.read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
     counters.read([record(2, 0, "Kernel panic - not syncing: Fatal exception", FAR_US)])
     assert counters.last_oops == record(0, 1, first, 10)
@@ -99,5 +111,8 @@ def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() 
     place = Place("f", 0, 1, "", "T", "kallsyms")
     entry = Entry(record(0), 0, "f", (place, place), quality=Quality.LIVE)
     counters.told([entry], [Unknown.OUTSIDE], looked_up=True)
-    assert (dict(counters.named), dict(counters.nameless)) == ({"kallsyms": 2}, {Unknown.OUTSIDE: 1})
+    assert (dict(counters.named), dict(counters.nameless)) == (
+        {"kallsyms": 2},
+        {Unknown.OUTSIDE: 1},
+    )
     assert counters.quality is Quality.LIVE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 from pathlib import Path
 
@@ -20,7 +21,9 @@ class _Counted:
         return Sources(modules=str(self._modules))
 
 
-def test_requests_that_come_together_share_one_survey(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_requests_that_come_together_share_one_survey(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sources = _Counted(tmp_path / "modules")
     caplog.set_level("INFO")
 
@@ -30,7 +33,9 @@ def test_requests_that_come_together_share_one_survey(tmp_path: Path, caplog: py
 
     asyncio.run(ask())
     assert sources.asked == 1
-    assert [record.getMessage() for record in caplog.records][-3:] == [f"symbols read anew after reason {n}" for n in range(3)]
+    assert [record.getMessage() for record in caplog.records][-3:] == [
+        f"symbols read anew after reason {n}" for n in range(3)
+    ]
 
 
 def test_a_request_during_a_survey_has_another_one_made(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from collections.abc import Sequence
 
 import pytest
@@ -5,7 +6,8 @@ import pytest
 from klogd_py.pipeline.symbolize import Decoded, Manner, Stood, Style, rewrite, translate
 from klogd_py.record.types import Cause, Entry, Gap, Place, Record, Unknown
 
-FUNCTION = 0xFFFFFFFF81000100  # "probe" of module nic, 0x40 bytes, followed by data
+# "probe" of module nic, 0x40 bytes, followed by data
+FUNCTION = 0xFFFFFFFF81000100
 
 
 def place_of(address: int) -> Place | Unknown:
@@ -44,7 +46,9 @@ def test_a_return_address_at_a_functions_first_byte_is_not_in_it() -> None:
 
 def test_a_return_that_the_kernel_sends_to_by_hand_is_where_it_lands() -> None:
     def landing(address: int) -> Place | Unknown:
-        name, start = ("ret_from_fork", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
+        name, start = (
+            ("ret_from_fork", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
+        )
         return Place(name, address - start, 0x40, "", "t", "test")
 
     line = "[<ffffffff81000100>] 0xffffffff81000100"
@@ -73,14 +77,23 @@ def neighbours(address: int) -> Place | Unknown:
 
 def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> None:
     entries = translate([Record(line) for line in TRACE], neighbours, Manner(), at_one)
-    assert [entry.text for entry in entries] == ["pc : fault+0x0/0x40", "Call trace:", " fault+0x0/0x40", " fault+0x10/0x40"]
+    assert [entry.text for entry in entries] == [
+        "pc : fault+0x0/0x40",
+        "Call trace:",
+        " fault+0x0/0x40",
+        " fault+0x10/0x40",
+    ]
 
 
 def test_where_the_processor_stood_is_known_from_batch_to_batch() -> None:
     stood: Stood = set()
-    entries = [translate([Record(line)], neighbours, Manner(), at_one, stood)[0].text for line in TRACE]
+    entries = [
+        translate([Record(line)], neighbours, Manner(), at_one, stood)[0].text for line in TRACE
+    ]
     assert entries[2] == " fault+0x0/0x40"
-    assert translate([Record(TRACE[2])], neighbours, Manner(), at_one)[0].text == " before+0x40/0x40"
+    assert (
+        translate([Record(TRACE[2])], neighbours, Manner(), at_one)[0].text == " before+0x40/0x40"
+    )
 
 
 def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> None:
@@ -92,7 +105,9 @@ def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> Non
 
 
 @pytest.mark.parametrize(("bit", "name"), [(0, "probe+0x10/0x40"), (1, "probe+0x11/0x40")])
-def test_the_mode_in_the_lowest_bit_of_a_link_register_leads_to_no_other_function(bit: int, name: str) -> None:
+def test_the_mode_in_the_lowest_bit_of_a_link_register_leads_to_no_other_function(
+    bit: int, name: str
+) -> None:
     assert rewritten(f"LR is at {FUNCTION + 0x10 + bit:#x}") == f"LR is at {name} [nic]"
 
 
@@ -113,8 +128,12 @@ def test_a_pc_in_data_stays_a_number_but_a_classic_bracket_may_name_data() -> No
 
 def test_append_keeps_the_number() -> None:
     manner = Manner(style=Style.APPEND)
-    assert rewritten("x [<ffffffff81000110>]", manner) == "x [<ffffffff81000110> nic:probe+0x10/0x40]"
-    assert rewritten(" ? 0xffffffff81000110", manner) == " ? 0xffffffff81000110 probe+0x10/0x40 [nic]"
+    assert (
+        rewritten("x [<ffffffff81000110>]", manner) == "x [<ffffffff81000110> nic:probe+0x10/0x40]"
+    )
+    assert (
+        rewritten(" ? 0xffffffff81000110", manner) == " ? 0xffffffff81000110 probe+0x10/0x40 [nic]"
+    )
 
 
 def test_off_changes_nothing() -> None:
@@ -124,7 +143,10 @@ def test_off_changes_nothing() -> None:
 def test_what_the_kernel_has_named_is_renamed_only_on_request() -> None:
     line = " [<ffffffff81000110>] probe+0x10/0x40 [nic]"
     assert rewritten(line) == line
-    assert rewritten(line, Manner(decoded=Decoded.REPLACE)) == " [nic:probe+0x10/0x40] probe+0x10/0x40 [nic]"
+    assert (
+        rewritten(line, Manner(decoded=Decoded.REPLACE))
+        == " [nic:probe+0x10/0x40] probe+0x10/0x40 [nic]"
+    )
 
 
 def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
@@ -142,13 +164,21 @@ def test_the_places_named_go_with_the_entry() -> None:
 def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> None:
     records = [Record("plain"), Record("[<ffffffff81000110>]"), Record("[<90000000>]")]
     entries = translate(records, place_of, Manner(twice=True), at_one)
-    assert [entry.text for entry in entries] == ["plain", "[nic:probe+0x10/0x40]", "[<ffffffff81000110>]", "[<90000000>]"]
+    assert [entry.text for entry in entries] == [
+        "plain",
+        "[nic:probe+0x10/0x40]",
+        "[<ffffffff81000110>]",
+        "[<90000000>]",
+    ]
 
 
 @pytest.mark.parametrize(
     ("gap", "text"),
     [
-        (Gap(5, 5, Cause.EINVAL), "klogd-py: 1 kernel record lost (sequence number 5): the kernel refused a read"),
+        (
+            Gap(5, 5, Cause.EINVAL),
+            "klogd-py: 1 kernel record lost (sequence number 5): the kernel refused a read",
+        ),
         (
             Gap(5, 7, Cause.OVERRUN),
             "klogd-py: 3 kernel records lost (sequence numbers 5 to 7): the kernel's ring buffer overran",
@@ -156,9 +186,17 @@ def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> Non
     ],
 )
 def test_a_gap_is_announced_in_its_place_and_not_in_the_kernels_name(gap: Gap, text: str) -> None:
-    before, announcement, after = translate([Record("a"), gap, Record("b")], place_of, Manner(), at_one)
+    before, announcement, after = translate(
+        [Record("a"), gap, Record("b")], place_of, Manner(), at_one
+    )
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)
-    facts = f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
-    assert (announcement.record.text, announcement.text, announcement.gap) == (text, f"{text} {facts}", gap)
+    facts = (
+        f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
+    )
+    assert (announcement.record.text, announcement.text, announcement.gap) == (
+        text,
+        f"{text} {facts}",
+        gap,
+    )
     assert announcement.record.facility != 0

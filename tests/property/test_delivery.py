@@ -1,4 +1,6 @@
-"""Records and gaps make up the sum for each sink, whatever device and sinks do, and without a kill no number comes twice."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Records and gaps make up the sum for each sink, whatever device and sinks do, and without a kill
+no number comes twice."""
 
 import asyncio
 import errno
@@ -36,23 +38,35 @@ TERMS = {
 }
 SCRIPTED = st.sampled_from(sorted(TERMS))
 PIECES = st.lists(
-    st.tuples(st.sampled_from(["", "T1", "T1", "C0"]), st.sampled_from("-ccc"), st.sampled_from([6, 6, 6, 3])),
+    st.tuples(
+        st.sampled_from(["", "T1", "T1", "C0"]),
+        st.sampled_from("-ccc"),
+        st.sampled_from([6, 6, 6, 3]),
+    ),
     min_size=1,
     max_size=20,
 )
 COUNTS = st.lists(st.integers(1, 60), min_size=1, max_size=5)
 EVERY = st.integers(2, 9)
-LONG = 6000  # characters: more than a pipe takes at once, less than the kernel's buffer
-Positions = tuple[dict[str, int], dict[str, tuple[int, ...]]]  # the next numbers, and those ahead of them
+# Characters: more than a pipe takes at once, less than the kernel's buffer
+LONG = 6000
+Positions = tuple[
+    dict[str, int], dict[str, tuple[int, ...]]
+    # The next numbers, and those ahead of them
+]
 
 
 class Delivery(RuleBasedStateMachine):
-    """A daemon without its edges: the carrier, an intake from a small ring, outboxes, sinks with a script and real ones.
+    """A daemon without its edges: the carrier, an intake from a small ring, outboxes, sinks with a
+    script and real ones.
 
-    The real ones are of one kind, one for each `when_full`; what they write to is hindered like the others.
+    The real ones are of one kind, one for each `when_full`; what they write to is hindered like the
+    others.
     """
 
-    @initialize(kind=st.sampled_from(KINDS), first=st.sampled_from([0, 0, 7]), may_be_killed=st.booleans())
+    @initialize(
+        kind=st.sampled_from(KINDS), first=st.sampled_from([0, 0, 7]), may_be_killed=st.booleans()
+    )
     def begin(self, kind: str, first: int, may_be_killed: bool) -> None:
         event(kind)
         self.may_be_killed = may_be_killed
@@ -66,9 +80,13 @@ class Delivery(RuleBasedStateMachine):
         for way, how in zip(self.media, WhenFull, strict=True):
             self.terms[way.name] = Terms(ROOM_BYTES, how)
         self.removed: set[str] = set()
-        self.saved: Positions = ({}, {})  # what stands in the position file
+        # What stands in the position file
+        self.saved: Positions = ({}, {})
         self.saved_before = self.saved
-        self.kills: Counter[str] = Counter()  # of all, and those that came within a line of one medium
+        self.kills: Counter[str] = (
+            Counter()
+            # Of all, and those that came within a line of one medium
+        )
         self.cut: set[int] = set()
         self.raw_texts: list[str] = []
         self.limiter = Limiter()
@@ -81,10 +99,16 @@ class Delivery(RuleBasedStateMachine):
     def _save(self) -> None:
         positions = self.mailroom.positions
         others = {name: seqs for name, seqs in self.saved[1].items() if name not in positions}
-        self.saved_before, self.saved = self.saved, ({**self.saved[0], **positions}, others | self.mailroom.ahead)
+        self.saved_before, self.saved = (
+            self.saved,
+            ({**self.saved[0], **positions}, others | self.mailroom.ahead),
+        )
 
     def _arrange(self) -> None:
-        opened = [self.consoles[-1].open(), *(way.open() for way in self.media if way.name not in self.removed)]
+        opened = [
+            self.consoles[-1].open(),
+            *(way.open() for way in self.media if way.name not in self.removed),
+        ]
         kept: list[Sink] = [sink for name, sink in self.sinks.items() if name not in self.removed]
         self.mailroom.arrange([*kept, *opened], lambda name: self.terms.get(name, Terms(1 << 22)))
 
@@ -101,14 +125,17 @@ class Delivery(RuleBasedStateMachine):
         self._arrange()
         self.ring.device.rewind(self.mailroom.first_owed)
         naming = Naming(Sources, lambda reasons: None)
-        self.carrier = Carrier(self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False)
+        self.carrier = Carrier(
+            self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False
+        )
         self.carrier.limiter = self.limiter
         self.carrier.intake.running.set()
         self.task = asyncio.create_task(self.carrier.run())
         await asyncio.sleep(0.1)
 
     def _note_what_is_begun(self) -> None:
-        """What ends now within a line is begun anew with the whole of it, unless the first part can be taken back."""
+        """What ends now within a line is begun anew with the whole of it, unless the first part can
+        be taken back."""
         for name, outbox in self.mailroom.outboxes.items():
             self.kills[name] += outbox.sink.begun
 
@@ -138,14 +165,29 @@ class Delivery(RuleBasedStateMachine):
         for _ in range(count):
             self._say("x" * LONG + ";")
 
-    @rule(seconds=st.integers(-(10**6), 10**6), flags=st.sampled_from(["-", "c"]), ending=st.sampled_from(["", ": "]))
+    @rule(
+        seconds=st.integers(-(10**6), 10**6),
+        flags=st.sampled_from(["-", "c"]),
+        ending=st.sampled_from(["", ": "]),
+    )
     def say_with_a_leap_in_time_or_in_pieces(self, seconds: int, flags: str, ending: str) -> None:
         self._say(ending, flags=flags, usec=max(0, seconds) * 10**6)
 
-    def _say(self, ending: str, prefix: int = 6, flags: str = "-", caller: str = "", usec: int | None = None) -> None:
+    def _say(
+        self,
+        ending: str,
+        prefix: int = 6,
+        flags: str = "-",
+        caller: str = "",
+        usec: int | None = None,
+    ) -> None:
         seq = self.ring.said
         text = f"record {seq};{ending}"
-        self.ring.say(raw=kmsg_format.render(Record(text, prefix, seq, seq * 1000 if usec is None else usec, flags, caller)))
+        self.ring.say(
+            raw=kmsg_format.render(
+                Record(text, prefix, seq, seq * 1000 if usec is None else usec, flags, caller)
+            )
+        )
 
     @rule()
     def say_more_than_the_kernels_buffer_holds(self) -> None:
@@ -158,7 +200,10 @@ class Delivery(RuleBasedStateMachine):
         self.raw_texts.append(f"no header {self.ring.said}")
         self.ring.say(raw=self.raw_texts[-1].encode())
 
-    @rule(number=st.sampled_from([errno.EINVAL, errno.EPIPE, errno.EINTR, errno.EIO]), then=st.integers(0, 3))
+    @rule(
+        number=st.sampled_from([errno.EINVAL, errno.EPIPE, errno.EINTR, errno.EIO]),
+        then=st.integers(0, 3),
+    )
     def refuse(self, number: int, then: int) -> None:
         self.ring.refuse(number)
         for _ in range(then):
@@ -176,8 +221,16 @@ class Delivery(RuleBasedStateMachine):
             self._run(asyncio.sleep(0.1))
         self.media[at].hinder("back")
 
-    @rule(name=SCRIPTED, room=st.integers(0, 12), count=st.integers(2, 60), every=EVERY, then=st.integers(0, 40))
-    def stop_while_a_sink_is_full_within_a_line(self, name: str, room: int, count: int, every: int, then: int) -> None:
+    @rule(
+        name=SCRIPTED,
+        room=st.integers(0, 12),
+        count=st.integers(2, 60),
+        every=EVERY,
+        then=st.integers(0, 40),
+    )
+    def stop_while_a_sink_is_full_within_a_line(
+        self, name: str, room: int, count: int, every: int, then: int
+    ) -> None:
         self._run(asyncio.sleep(0.1))
         self.sinks[name].room = room
         self.say_one_line_in_pieces_among_others(count, every, 6)
@@ -202,7 +255,9 @@ class Delivery(RuleBasedStateMachine):
                 event("a sink is behind")
         self.sinks[name].down = ""
 
-    @rule(floor=st.sampled_from([Severity.DEBUG, Severity.WARNING]), repeats=st.sampled_from([0, 2]))
+    @rule(
+        floor=st.sampled_from([Severity.DEBUG, Severity.WARNING]), repeats=st.sampled_from([0, 2])
+    )
     def limit(self, floor: Severity, repeats: int) -> None:
         self.limiter = self.carrier.limiter = Limiter(floor, repeats)
 
@@ -238,7 +293,8 @@ class Delivery(RuleBasedStateMachine):
             await self.carrier.finish()
             await self.mailroom.empty(1)
             while any(outbox.is_sending for outbox in self.mailroom.outboxes.values()):
-                time.sleep(0.001)  # a thread needs time that passes really
+                # A thread needs time that passes really
+                time.sleep(0.001)
                 await asyncio.sleep(0)
             self._save()
             self._note_what_is_begun()
@@ -297,7 +353,8 @@ class Delivery(RuleBasedStateMachine):
         self._say("", prefix=2)
         for _ in range(300):
             await self._passing(1)
-            time.sleep(0.001)  # threads need time that passes really
+            # Threads need time that passes really
+            time.sleep(0.001)
             if not self.mailroom.busy and not self.mailroom.any_behind:
                 break
         await self._end()
@@ -319,7 +376,10 @@ class Delivery(RuleBasedStateMachine):
             assert self.kills[name] or firsts == sorted(firsts)
 
     def _check_session(self, arrivals: list[Arrival]) -> None:
-        """Of a sink that keeps no position: the sum from the first that it was told on; it may have ended within a line."""
+        """Of a sink that keeps no position: the sum from the first that it was told on.
+
+        It may have ended within a line.
+        """
         told = [arrival for arrival in arrivals if arrival.numbers]
         if not told:
             return
@@ -334,13 +394,24 @@ class Delivery(RuleBasedStateMachine):
                 event(f"a gap: {cause.value}")
         if any(entry.record.parts for entry in sink.received):
             event("a line in pieces")
-        lost = {seq for entry in sink.received if entry.gap for seq in range(entry.gap.first, entry.gap.last + 1)}
+        lost = {
+            seq
+            for entry in sink.received
+            if entry.gap
+            for seq in range(entry.gap.first, entry.gap.last + 1)
+        }
         truncated = {entry.record.seq for entry in sink.received if entry.record.truncated}
         assert self.cut - lost <= truncated
-        pre_starts = [entry.gap for entry in sink.received if entry.gap and entry.gap.cause is Cause.PRE_START]
+        pre_starts = [
+            entry.gap for entry in sink.received if entry.gap and entry.gap.cause is Cause.PRE_START
+        ]
         assert len(pre_starts) <= 1 + self.kills["all"]
         if "drops" not in sink.name:
-            dropped = [entry.gap for entry in sink.received if entry.gap and entry.gap.cause is Cause.SINK_DROP]
+            dropped = [
+                entry.gap
+                for entry in sink.received
+                if entry.gap and entry.gap.cause is Cause.SINK_DROP
+            ]
             assert not dropped
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the fuzzer checks, for its seeds and for what hypothesis makes of them."""
 
 import pytest
@@ -18,7 +19,9 @@ def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(raw)))
         end = at + draw(st.integers(0, 8))
-        piece = draw(st.one_of(st.binary(max_size=8), st.sampled_from([b"", bytes(raw[at:end]) * 2, *seeds])))
+        piece = draw(
+            st.one_of(st.binary(max_size=8), st.sampled_from([b"", bytes(raw[at:end]) * 2, *seeds]))
+        )
         raw[at:end] = piece
     return bytes(raw)
 

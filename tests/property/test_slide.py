@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """No wrong names: with whatever a trace holds, either the true slide is proved or none."""
 
 from random import Random
@@ -15,9 +16,16 @@ from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oop
 def call_targets(lines: list[str]) -> list[int]:
     """Where the calls in the kernel's ``Code:`` line lead, as the processor would decode them."""
     (pc,) = [int(line.split(":")[2], 16) for line in lines if line.startswith("RIP: 0010:")]
-    (words,) = [line.removeprefix("Code: ").split() for line in lines if line.startswith("Code: ") and line.count(" ") == 64]
+    (words,) = [
+        line.removeprefix("Code: ").split()
+        for line in lines
+        if line.startswith("Code: ") and line.count(" ") == 64
+    ]
     code = bytes(int(word.strip("<>"), 16) for word in words)
-    return [pc - 42 + at + 5 + int.from_bytes(code[at + 1 : at + 5], "little", signed=True) for at in (10, 50)]
+    return [
+        pc - 42 + at + 5 + int.from_bytes(code[at + 1 : at + 5], "little", signed=True)
+        for at in (10, 50)
+    ]
 
 
 SEEDS = st.integers(0, 2**32)
@@ -40,7 +48,9 @@ def test_an_oops_proves_the_true_slide_whatever_garbage_stands_between_its_frame
 
 @settings(deadline=None)
 @given(SEEDS, st.data())
-def test_a_truncated_and_shuffled_oops_proves_the_true_slide_or_none(seed: int, data: st.DataObject) -> None:
+def test_a_truncated_and_shuffled_oops_proves_the_true_slide_or_none(
+    seed: int, data: st.DataObject
+) -> None:
     random = Random(seed)
     running = kernel(random)
     lines = oops(running, random, 3, 2)
@@ -59,11 +69,15 @@ def test_another_kernels_map_proves_no_slide(seed: int) -> None:
 @settings(deadline=None)
 @given(SEEDS, st.integers(0, 407), st.sampled_from((1, 4, 16, 0x40, 0x1000)))
 @example(310, 263, 64)
-@example(1670, 200, 4096)  # do_syscall_64 would be called by ret_from_fork
+# do_syscall_64 would be called by ret_from_fork
+@example(1670, 200, 4096)
 def test_a_map_with_one_function_longer_proves_no_slide_if_a_call_past_it_leads_into_a_function(
     seed: int, at: int, by: int
 ) -> None:
-    """Unless what follows is just as long: then the call leads to the beginning of a neighbour, and shows nothing."""
+    """Unless what follows is just as long.
+
+    Then the call leads to the beginning of a neighbour, and shows nothing.
+    """
     random = Random(seed)
     running = kernel(random)
     other = longer(running, at, by)

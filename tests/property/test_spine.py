@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,7 +75,9 @@ WORDS = st.sampled_from(
         "0",
     ]
 )
-LINES = st.one_of(TEXT, st.lists(WORDS, max_size=12).map(" ".join), st.lists(WORDS, max_size=12).map("".join))
+LINES = st.one_of(
+    TEXT, st.lists(WORDS, max_size=12).map(" ".join), st.lists(WORDS, max_size=12).map("".join)
+)
 
 
 def everywhere(address: int) -> Place | Unknown:
@@ -104,7 +107,8 @@ def test_any_bytes_make_one_record_and_none_is_lost(raw: bytes) -> None:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
 
 
-# What records are made of, and what may go wrong with them, so that plain ones and others stand side by side.
+# What records are made of, and what may go wrong with them, so that plain ones and others stand
+# side by side.
 PIECES = st.sampled_from(
     [
         b"6",
@@ -129,7 +133,10 @@ PIECES = st.sampled_from(
 RAWS = st.one_of(
     st.lists(PIECES, max_size=12).map(b"".join),
     st.builds(
-        b"%d,%d,%d,-;%b\n".__mod__, st.tuples(st.integers(0, 2050), st.integers(0, 99), st.integers(0, 99), st.binary(max_size=9))
+        b"%d,%d,%d,-;%b\n".__mod__,
+        st.tuples(
+            st.integers(0, 2050), st.integers(0, 99), st.integers(0, 99), st.binary(max_size=9)
+        ),
     ),
     RECORDS.map(kmsg_format.render),
 )
@@ -144,12 +151,16 @@ def test_a_record_is_read_the_same_in_any_company(raws: list[bytes]) -> None:
 
 
 @given(RECORDS, st.data())
-def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(record: Record, data: st.DataObject) -> None:
+def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(
+    record: Record, data: st.DataObject
+) -> None:
     raw = kmsg_format.render(record)
     start, end = raw.index(b";") + 1, raw.index(b"\n")
     cut = kmsg_format.parse(raw[: data.draw(st.integers(start, end))])
     assert cut.truncated
-    assert record.text.startswith(cut.text.partition("\\")[0].rstrip("".join(map(chr, range(0xDC80, 0xDD00)))))
+    assert record.text.startswith(
+        cut.text.partition("\\")[0].rstrip("".join(map(chr, range(0xDC80, 0xDD00))))
+    )
 
 
 @given(LINES)
@@ -159,7 +170,9 @@ def test_a_line_with_no_symbols_at_hand_comes_out_unchanged(line: str) -> None:
 
 
 @given(LINES)
-def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_mentions(line: str) -> None:
+def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_mentions(
+    line: str,
+) -> None:
     mentions = find(line)
     text, places = rewrite(line, everywhere, Manner())
     assert len(places) == len(mentions)
@@ -211,7 +224,11 @@ def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
 @given(st.lists(LINES, max_size=20))
 def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: list[str]) -> None:
     suspect = [text_formats[at] for at in suspects(text_formats)]
-    assert not [line for line in text_formats if line not in suspect and (find(line) or find(line, named_too=True))]
+    assert not [
+        line
+        for line in text_formats
+        if line not in suspect and (find(line) or find(line, named_too=True))
+    ]
 
 
 @given(st.lists(st.builds(entry, LINES | TEXT, st.integers(0, 200)), max_size=8))

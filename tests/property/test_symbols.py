@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -7,7 +8,13 @@ from klogd_py.record.types import Place, Unknown
 from klogd_py.symbols import kallsyms, system_map
 from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.modules import proc_modules
-from klogd_py.symbols.symbol_table import FIRST_PAGE_END, KERNEL_HALF, LARGEST_SYMBOL, Aliases, Table
+from klogd_py.symbols.symbol_table import (
+    FIRST_PAGE_END,
+    KERNEL_HALF,
+    LARGEST_SYMBOL,
+    Aliases,
+    Table,
+)
 from klogd_py.symbols.system_map import NotAMap, rebuilt
 
 ADDRESSES = st.one_of(
@@ -17,12 +24,17 @@ ADDRESSES = st.one_of(
     st.integers(0, 8192),
 )
 SYMBOLS = st.lists(
-    st.tuples(ADDRESSES, st.sampled_from("TtDdWAB"), st.text("abc_", min_size=1, max_size=6)), min_size=1, max_size=40
+    st.tuples(ADDRESSES, st.sampled_from("TtDdWAB"), st.text("abc_", min_size=1, max_size=6)),
+    min_size=1,
+    max_size=40,
 ).map(lambda symbols: sorted(symbols, key=lambda symbol: symbol[0]))
 
 
 def lines_of(symbols: list[tuple[int, str, str]]) -> bytes:
-    return b"".join(b"%016x %s %s\n" % (address, kind.encode(), name.encode()) for address, kind, name in symbols)
+    return b"".join(
+        b"%016x %s %s\n" % (address, kind.encode(), name.encode())
+        for address, kind, name in symbols
+    )
 
 
 def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Aliases) -> str | None:
@@ -35,9 +47,16 @@ def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Alias
     base = at_or_below[-1][0]
     if above[0][0] - base > LARGEST_SYMBOL:
         return None
-    naming = [(kind, name) for start, kind, name in at_or_below if start == base and kind not in "Aa" and name not in ("end",)]
-    if aliases is Aliases.KERNEL:  # weak ones behind, then those with more underscores before
-        naming.sort(key=lambda symbol: (symbol[0] == "W", len(symbol[1]) - len(symbol[1].lstrip("_"))))
+    naming = [
+        (kind, name)
+        for start, kind, name in at_or_below
+        if start == base and kind not in "Aa" and name not in ("end",)
+    ]
+    # Weak ones behind, then those with more underscores before
+    if aliases is Aliases.KERNEL:
+        naming.sort(
+            key=lambda symbol: (symbol[0] == "W", len(symbol[1]) - len(symbol[1].lstrip("_")))
+        )
     return naming[-1 if aliases is Aliases.LAST else 0][1] if naming else None
 
 
@@ -53,7 +72,9 @@ def test_searching_in_place_agrees_with_reading_through(
 
 
 @given(SYMBOLS, ADDRESSES)
-def test_whatever_is_named_contains_the_address(symbols: list[tuple[int, str, str]], address: int) -> None:
+def test_whatever_is_named_contains_the_address(
+    symbols: list[tuple[int, str, str]], address: int
+) -> None:
     place = Table(lines_of(symbols), "").place_of(address)
     if isinstance(place, Place):
         assert 0 <= place.offset < place.size
@@ -66,7 +87,9 @@ def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
 ) -> None:
     raw = bytearray(lines_of(symbols))
     for _ in range(data.draw(st.integers(0, 6))):
-        raw[data.draw(st.integers(19, len(raw) - 1)) if len(raw) > 19 else 0] = data.draw(st.integers(0, 255))
+        raw[data.draw(st.integers(19, len(raw) - 1)) if len(raw) > 19 else 0] = data.draw(
+            st.integers(0, 255)
+        )
     try:
         table = Table(bytes(raw), "")
     except ValueError:
@@ -88,7 +111,12 @@ def test_a_shuffled_map_answers_as_the_sorted_one(order: list[int]) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.one_of(st.binary(max_size=400), st.text("0123456789abcdef TtA_\n\r\tx", max_size=400).map(str.encode)))
+@given(
+    content=st.one_of(
+        st.binary(max_size=400),
+        st.text("0123456789abcdef TtA_\n\r\tx", max_size=400).map(str.encode),
+    )
+)
 def test_any_file_is_a_map_or_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "System.map"
     path.write_bytes(content)

@@ -1,4 +1,6 @@
-"""Whatever a user writes into a kernel message changes no name, no slide, no module's base, no report and no gap."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever a user writes into a kernel message changes no name, no slide, no module's base, no
+report and no gap."""
 
 from random import Random
 
@@ -18,7 +20,10 @@ FORGED = Kernel(RUNNING.functions, 2 * ALIGN)
 
 
 _AT = BASE + RUNNING.slide + 0x123
-_CHAIN = [FORGED.starts[name] + FORGED.slide + 0x8 for name in ("vfs_write", "ksys_write", "do_syscall_64", ENTRY)]
+_CHAIN = [
+    FORGED.starts[name] + FORGED.slide + 0x8
+    for name in ("vfs_write", "ksys_write", "do_syscall_64", ENTRY)
+]
 _TRACE = "".join(f"\n [<{address:x}>]" for address in _CHAIN)
 
 # What somebody would write who knows klogd-py.
@@ -37,7 +42,20 @@ ATTACKS = {
     "stamped": f"\n<4>[    1.000000]  0x{_AT:x}",
     "end": "---[ end trace 0000000000000000 ]---",
 }
-_PIECES = [*ATTACKS.values(), "\n", " ", ": ", "\x1b[1m", "é", f"0x{_AT:x}", f"RIP: 0010:0x{_AT:x}", "? ", "[", "]", "x" * 15]
+_PIECES = [
+    *ATTACKS.values(),
+    "\n",
+    " ",
+    ": ",
+    "\x1b[1m",
+    "é",
+    f"0x{_AT:x}",
+    f"RIP: 0010:0x{_AT:x}",
+    "? ",
+    "[",
+    "]",
+    "x" * 15,
+]
 USERS = st.one_of(
     st.sampled_from(sorted(ATTACKS.values())),
     st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=6)), max_size=8).map("".join),
@@ -56,7 +74,9 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Survey:
 def proved(unknown: Survey) -> Survey:
     """The same after an oops has."""
     listener = Listener(unknown)
-    listener.hear([Record(line, 4, seq=at, usec=at) for at, line in enumerate(oops(RUNNING, Random(3)))])
+    listener.hear(
+        [Record(line, 4, seq=at, usec=at) for at, line in enumerate(oops(RUNNING, Random(3)))]
+    )
     assert listener.survey.slide is not None
     return listener.survey
 
@@ -68,8 +88,14 @@ def effects(found: Survey, text: str, prefix: int = 4) -> list[str]:
     slides = (found.slide, listener.survey.slide)
     changes = [f"named {place.kernel_form}" for place in listener.places]
     changes += [f"slide {slides[1]}"] if slides[0] != slides[1] else []
-    changes += ["map refused"] if found.candidate is not None and listener.survey.candidate is None else []
-    changes += [f"bases {listener.survey.loaded.bases}"] if found.loaded.bases != listener.survey.loaded.bases else []
+    changes += (
+        ["map refused"] if found.candidate is not None and listener.survey.candidate is None else []
+    )
+    changes += (
+        [f"bases {listener.survey.loaded.bases}"]
+        if found.loaded.bases != listener.survey.loaded.bases
+        else []
+    )
     changes += [f"{listener.counters.oopses} reports"] if listener.counters.oopses else []
     changes += ["gap"] if any(entry.gap is not None for entry in listener.entries) else []
     changes += ["text changed"] if [entry.text for entry in listener.entries] != [text] else []
@@ -85,24 +111,35 @@ def test_the_document_lists_more_than_thirty_messages() -> None:
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(FORMS), USERS)
 @example(FORMS[0], ATTACKS["offset"])
-def test_text_of_a_user_changes_nothing(unknown: Survey, proved: Survey, form: Form, user: str) -> None:
+def test_text_of_a_user_changes_nothing(
+    unknown: Survey, proved: Survey, form: Form, user: str
+) -> None:
     for found in (unknown, proved):
         assert effects(found, form.text(user)) == effects(found, form.text("x"))
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.source.split()[0])
-def test_no_known_attack_succeeds_in_any_message(unknown: Survey, proved: Survey, form: Form) -> None:
+def test_no_known_attack_succeeds_in_any_message(
+    unknown: Survey, proved: Survey, form: Form
+) -> None:
     for found in (unknown, proved):
         harmless = effects(found, form.text("x"))
-        assert {name: effects(found, form.text(user)) for name, user in ATTACKS.items()} == dict.fromkeys(ATTACKS, harmless)
+        assert {
+            name: effects(found, form.text(user)) for name, user in ATTACKS.items()
+        } == dict.fromkeys(ATTACKS, harmless)
 
 
-SEGFAULT = next(form for form in FORMS if "segfault at" in form.message and form.source.startswith("arch/x86"))
+SEGFAULT = next(
+    form for form in FORMS if "segfault at" in form.message and form.source.startswith("arch/x86")
+)
 
 
 @pytest.fixture
 def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it was before whole lines were looked at: every line with an address or a word of an oops counts."""
+    """As it was before whole lines were looked at.
+
+    Every line with an address or a word of an oops counts.
+    """
     monkeypatch.setattr(provenance, "withheld", lambda *_: None)
     monkeypatch.setattr(provenance, "evidence", lambda record, _: record.text.split("\n"))
     monkeypatch.setattr(provenance, "begins_trace", lambda *_: True)
@@ -120,14 +157,18 @@ def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
         ("header", True, "reports"),
     ],
 )
-def test_without_anchors_the_attacks_succeed(unknown: Survey, proved: Survey, attack: str, is_proved: bool, effect: str) -> None:
+def test_without_anchors_the_attacks_succeed(
+    unknown: Survey, proved: Survey, attack: str, is_proved: bool, effect: str
+) -> None:
     """That the tests above can fail."""
     found = effects(proved if is_proved else unknown, SEGFAULT.text(ATTACKS[attack]))
     assert any(effect in change for change in found)
 
 
 @pytest.mark.usefixtures("without_anchors")
-@pytest.mark.parametrize("text", [f"panic of the last boot: RIP: [<{_AT:x}>]", f"RIP: 0010:0x{_AT:x}"])
+@pytest.mark.parametrize(
+    "text", [f"panic of the last boot: RIP: [<{_AT:x}>]", f"RIP: 0010:0x{_AT:x}"]
+)
 def test_without_anchors_text_of_a_process_is_named(proved: Survey, text: str) -> None:
     assert any("named" in change for change in effects(proved, text, prefix=1 << 3 | 4))
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,14 +22,24 @@ OVERRUN, EINVAL, UNPARSABLE = Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE
         (5, [EINVAL, UNPARSABLE, OVERRUN], [Gap(5, 5, EINVAL)]),
     ],
 )
-def test_a_leap_is_explained_by_what_happened_in_it(last: int, events: list[Cause], gaps: list[Gap]) -> None:
+def test_a_leap_is_explained_by_what_happened_in_it(
+    last: int, events: list[Cause], gaps: list[Gap]
+) -> None:
     assert explain(5, last, events) == gaps
 
 
-@given(st.integers(0, 2**63), st.integers(1, 50), st.lists(st.sampled_from([OVERRUN, EINVAL, UNPARSABLE])))
-def test_the_gaps_of_a_leap_cover_each_number_once_and_in_order(first: int, count: int, events: list[Cause]) -> None:
+@given(
+    st.integers(0, 2**63),
+    st.integers(1, 50),
+    st.lists(st.sampled_from([OVERRUN, EINVAL, UNPARSABLE])),
+)
+def test_the_gaps_of_a_leap_cover_each_number_once_and_in_order(
+    first: int, count: int, events: list[Cause]
+) -> None:
     gaps = explain(first, first + count - 1, events)
-    assert [seq for gap in gaps for seq in range(gap.first, gap.last + 1)] == [*range(first, first + count)]
+    assert [seq for gap in gaps for seq in range(gap.first, gap.last + 1)] == [
+        *range(first, first + count)
+    ]
 
 
 @pytest.mark.parametrize("cause", list(Cause))
@@ -36,9 +47,14 @@ def test_every_cause_has_words_and_a_form_for_programs(cause: Cause) -> None:
     entry = announce(Gap(5, 7, cause), lambda record: 0)
     assert "3 kernel records" in entry.record.text
     assert "(sequence numbers 5 to 7)" in entry.record.text
-    assert entry.text == f'{entry.record.text} [gap first="5" last="7" count="3" cause="{cause.value}"]'
+    assert (
+        entry.text
+        == f'{entry.record.text} [gap first="5" last="7" count="3" cause="{cause.value}"]'
+    )
 
 
-@pytest.mark.parametrize(("cause", "severity"), [(Cause.PRE_START, Severity.NOTICE), (Cause.OVERRUN, Severity.WARNING)])
+@pytest.mark.parametrize(
+    ("cause", "severity"), [(Cause.PRE_START, Severity.NOTICE), (Cause.OVERRUN, Severity.WARNING)]
+)
 def test_a_loss_is_a_warning_and_what_is_none_is_not(cause: Cause, severity: Severity) -> None:
     assert announce(Gap(0, 1, cause), lambda record: 0).record.severity is severity

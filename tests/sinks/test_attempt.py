@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """No entry blocks a sink for ever, and whatever a sink raises is an outcome."""
 
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import numbered
 from tests.fakes import DatagramListener
 
-TOO_LARGE = 1 << 80  # no JSON of ours holds such a number, and no calendar such a year
+# No JSON of ours holds such a number, and no calendar such a year
+TOO_LARGE = 1 << 80
 BROKEN = Record("broken \ud800", 6, TOO_LARGE, TOO_LARGE)
 
 
@@ -63,7 +65,9 @@ def test_an_entry_that_cannot_be_sent_goes_plainly_among_the_others(places: list
     assert sink.calls < 40 * len(places)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), MemoryError(), RecursionError(), ValueError("embedded null byte")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), MemoryError(), RecursionError(), ValueError("embedded null byte")]
+)
 def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
     sink = PickySink(error)
     count, down = attempt(sink, numbered(range(512)), lambda error: None)
@@ -95,7 +99,9 @@ def console(folder: Path) -> Sink:
         lambda folder: JournalSink("boot", str(folder / "socket")),
     ],
 )
-def test_no_real_sink_is_stopped_by_a_record_that_it_cannot_show(make: type, tmp_path: Path) -> None:
+def test_no_real_sink_is_stopped_by_a_record_that_it_cannot_show(
+    make: type, tmp_path: Path
+) -> None:
     entries = with_broken([2], 5)
     with DatagramListener(tmp_path / "socket") as listener:
         sink: Sink = make(tmp_path)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import os
 import subprocess
@@ -52,7 +53,9 @@ def _shown(tmp_path: Path, *options: str, terminal: bool, no_color: str | None =
     command = [sys.executable, "-m", "klogd_py", "--config", str(tmp_path / "klogd-py.toml")]
     command += ["--input", str(capture), "--sink", "console", *options]
     if not terminal:
-        return subprocess.run(command, env=environment(NO_COLOR=no_color), stdout=subprocess.PIPE, check=True).stdout
+        return subprocess.run(
+            command, env=environment(NO_COLOR=no_color), stdout=subprocess.PIPE, check=True
+        ).stdout
     ours, theirs = os.openpty()
     try:
         subprocess.run(command, env=environment(NO_COLOR=no_color), stdout=theirs, check=True)
@@ -67,7 +70,9 @@ def _shown(tmp_path: Path, *options: str, terminal: bool, no_color: str | None =
     [(True, None, True), (True, "1", False), (True, "", True), (False, None, False)],
     ids=["terminal", "NO_COLOR", "NO_COLOR that is empty and counts as absent", "pipe"],
 )
-def test_lines_are_coloured_on_a_terminal_only(tmp_path: Path, terminal: bool, no_color: str | None, coloured: bool) -> None:
+def test_lines_are_coloured_on_a_terminal_only(
+    tmp_path: Path, terminal: bool, no_color: str | None, coloured: bool
+) -> None:
     shown = _shown(tmp_path, terminal=terminal, no_color=no_color)
     assert b"disk on fire" in shown
     assert (b"\x1b[31mdisk on fire\x1b[0m" in shown) is coloured

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import errno
 import os
 import resource
@@ -32,7 +33,11 @@ def test_parts_had_ahead_are_found_again_with_the_position(tmp_path: Path) -> No
         ledger.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
         ledger.save({"file:/x": 8}, {"file:/x": (10,)})
     again = Ledger(path, "b")
-    assert (again.ahead("syslog"), again.ahead("file:/x"), again.ahead("new")) == ((14, 17), (10,), ())
+    assert (again.ahead("syslog"), again.ahead("file:/x"), again.ahead("new")) == (
+        (14, 17),
+        (10,),
+        (),
+    )
     with closing(Ledger(path, "b")) as ledger:
         ledger.save({"syslog": 20})
     assert Ledger(path, "b").ahead("syslog") == ()
@@ -78,7 +83,10 @@ def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
     assert Ledger(path, "b").owed("syslog") == 12
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"boot_id": 1}', b'{"boot_id": "b", "next": {"s": "x"}}', b"\xff\0"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"boot_id": 1}', b'{"boot_id": "b", "next": {"s": "x"}}', b"\xff\0"],
+)
 def test_a_damaged_file_suppresses_nothing_and_is_said(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     path.write_bytes(content)
@@ -109,7 +117,10 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 
 def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b", claimed=True)), pytest.raises(PositionInUse, match=r"position\.json: in use by another"):
+    with (
+        closing(Ledger(path, "b", claimed=True)),
+        pytest.raises(PositionInUse, match=r"position\.json: in use by another"),
+    ):
         Ledger(path, "b", claimed=True)
     Ledger(path, "b", claimed=True).close()
 
@@ -170,7 +181,9 @@ WITHOUT_CHECK = b'{"boot_id": "b", "next": {"s": 7, "t": 199}}'
 
 @pytest.mark.parametrize("before", ["shorter", "longer", "nothing", "version without check"])
 @pytest.mark.parametrize("behind", ["what was there", "nothing", "zeros"])
-def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(tmp_path: Path, before: str, behind: str) -> None:
+def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(
+    tmp_path: Path, before: str, behind: str
+) -> None:
     path = tmp_path / "cut.json"
     (old,) = texts(tmp_path, OLD | ({"x" * 700: 5} if before == "longer" else {}))
     if before == "nothing":
@@ -184,10 +197,15 @@ def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(tmp_path: Path, bef
         answers[name] = read(path)
     assert answers["new"][0] >= set(NEW.items())
     if before == "version without check":
-        old = b""  # it is emptied before anything is written
+        # It is emptied before anything is written
+        old = b""
     seen = set()
     for cut in range(len(new) + 1):
-        tail = {"what was there": old[cut:], "nothing": b"", "zeros": bytes(max(len(old), len(new)) - cut)}[behind]
+        tail = {
+            "what was there": old[cut:],
+            "nothing": b"",
+            "zeros": bytes(max(len(old), len(new)) - cut),
+        }[behind]
         filled(path, new[:cut] + tail)
         seen.add(read(path))
     assert answers["new"] in seen
@@ -200,12 +218,17 @@ def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(tmp_path: Path, bef
     st.data(),
 )
 def test_two_texts_mixed_in_blocks_are_never_a_third(
-    tmp_path_factory: pytest.TempPathFactory, first: dict[str, int], second: dict[str, int], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory,
+    first: dict[str, int],
+    second: dict[str, int],
+    data: st.DataObject,
 ) -> None:
     folder = tmp_path_factory.mktemp("position")
     one, two = texts(folder, first, second)
     size = data.draw(st.sampled_from([16, 64, BLOCK_BYTES]))
-    pieces = [data.draw(st.sampled_from([one, two]))[at : at + size] for at in range(0, len(two), size)]
+    pieces = [
+        data.draw(st.sampled_from([one, two]))[at : at + size] for at in range(0, len(two), size)
+    ]
     path = folder / "mixed.json"
     filled(path, b"".join(pieces))
     found, is_refused = read(path)
@@ -213,7 +236,9 @@ def test_two_texts_mixed_in_blocks_are_never_a_third(
 
 
 @pytest.mark.parametrize("killed_before", ["ftruncate", "posix_fallocate", "pwrite"])
-def test_a_kill_between_two_calls_leaves_old_new_or_damaged(tmp_path: Path, killed_before: str) -> None:
+def test_a_kill_between_two_calls_leaves_old_new_or_damaged(
+    tmp_path: Path, killed_before: str
+) -> None:
     path = tmp_path / "position.json"
     filled(path, WITHOUT_CHECK)
     words = f"""
@@ -225,7 +250,10 @@ assert ledger.owed("t") == 199
 os.{killed_before} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 ledger.save({{"t": 200}})
 """
-    assert subprocess.run([sys.executable, "-c", words], timeout=20, check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", words], timeout=20, check=False).returncode
+        == -signal.SIGKILL
+    )
     ledger = Ledger(path, "b")
     assert ledger.owed("t") in (199, None)
     assert (ledger.owed("t") is None) == bool(ledger.remark)
@@ -266,34 +294,81 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
     "directory": (os.mkdir, "a directory, not a regular file"),
     "socket": (a_socket, "a socket, not a regular file"),
-    "link": (lambda path: linked(path, lambda other, link: link.symlink_to(other)), "a symbolic link, not a regular file"),
-    "link to a device": (lambda path: path.symlink_to("/dev/zero"), "a symbolic link, not a regular file"),
-    "second name": (lambda path: linked(path, lambda other, link: link.hardlink_to(other)), "has another name as well"),
+    "link": (
+        lambda path: linked(path, lambda other, link: link.symlink_to(other)),
+        "a symbolic link, not a regular file",
+    ),
+    "link to a device": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "a symbolic link, not a regular file",
+    ),
+    "second name": (
+        lambda path: linked(path, lambda other, link: link.hardlink_to(other)),
+        "has another name as well",
+    ),
     "writable by others": (lambda path: of_others(path, 0o602), "can be written by other users"),
-    "terabyte": (lambda path: sparse(path, b"", 1 << 40), "larger than 1024 KiB, which is the limit"),
-    "blanks": (lambda path: sparse(path, b'{"boot_id":"b","next":{}}', 2 << 30), "larger than 1024 KiB, which is the limit"),
+    "terabyte": (
+        lambda path: sparse(path, b"", 1 << 40),
+        "larger than 1024 KiB, which is the limit",
+    ),
+    "blanks": (
+        lambda path: sparse(path, b'{"boot_id":"b","next":{}}', 2 << 30),
+        "larger than 1024 KiB, which is the limit",
+    ),
     "nested": (lambda path: filled(path, b'{"x":' + b"[" * 1_000_000), "not a saved position"),
-    "name not UTF-8": (lambda path: filled(path, b'{"boot_id":"b","next":{"\xff":1}}'), "not a saved position"),
-    "boot not UTF-8": (lambda path: filled(path, b'{"boot_id":"\xff","next":{}}'), "not a saved position"),
-    "surrogate": (lambda path: filled(path, b'{"boot_id":"b","next":{"\\udc80":1}}'), "not a saved position"),
-    "5000 digits": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":%s}}' % (b"9" * 5000)), "not a saved position"),
-    "2^64": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":18446744073709551616}}'), "not a saved position"),
+    "name not UTF-8": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"\xff":1}}'),
+        "not a saved position",
+    ),
+    "boot not UTF-8": (
+        lambda path: filled(path, b'{"boot_id":"\xff","next":{}}'),
+        "not a saved position",
+    ),
+    "surrogate": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"\\udc80":1}}'),
+        "not a saved position",
+    ),
+    "5000 digits": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"s":%s}}' % (b"9" * 5000)),
+        "not a saved position",
+    ),
+    "2^64": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"s":18446744073709551616}}'),
+        "not a saved position",
+    ),
     "-1": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":-1}}'), "not a saved position"),
-    "true": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":true}}'), "not a saved position"),
-    "fraction": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":1.5}}'), "not a saved position"),
+    "true": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"s":true}}'),
+        "not a saved position",
+    ),
+    "fraction": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"s":1.5}}'),
+        "not a saved position",
+    ),
     "null": (lambda path: filled(path, b"null"), "not a saved position"),
     "zeros": (lambda path: filled(path, bytes(512)), "not a saved position"),
     "random": (lambda path: filled(path, os.urandom(4096)), "not a saved position"),
-    "another check": (lambda path: filled(path, b'{"boot_id":"b","next":{"s":1},"check":1}'), "damaged"),
+    "another check": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"s":1},"check":1}'),
+        "damaged",
+    ),
 }
 if os.geteuid() == 0:
-    HOSTILE["foreign"] = (lambda path: of_others(path, 0o600, 4711), "belongs to user 4711, neither")
-    HOSTILE["device"] = (lambda path: os.mknod(path, 0o20600, os.makedev(1, 5)), "a character device, not a regular file")
+    HOSTILE["foreign"] = (
+        lambda path: of_others(path, 0o600, 4711),
+        "belongs to user 4711, neither",
+    )
+    HOSTILE["device"] = (
+        lambda path: os.mknod(path, 0o20600, os.makedev(1, 5)),
+        "a character device, not a regular file",
+    )
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("claimed", [True, False])
-def test_what_is_no_position_suppresses_nothing_and_is_said(tmp_path: Path, kind: str, claimed: bool) -> None:
+def test_what_is_no_position_suppresses_nothing_and_is_said(
+    tmp_path: Path, kind: str, claimed: bool
+) -> None:
     path = tmp_path / "position.json"
     make, reason = HOSTILE[kind]
     make(path)
@@ -308,7 +383,11 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(tmp_path: Path, kind
         except PositionNotSaved as error:
             assert str(error).startswith(f"{path}: {reason}")  # noqa: PT017
             after = os.lstat(path)
-            assert (after.st_mode, after.st_ino, after.st_size) == (before.st_mode, before.st_ino, before.st_size)
+            assert (after.st_mode, after.st_ino, after.st_size) == (
+                before.st_mode,
+                before.st_ino,
+                before.st_size,
+            )
         else:
             assert Ledger(path, "b").owed("s") == 12
             assert path.stat().st_size <= LIMIT_BYTES
@@ -333,7 +412,10 @@ def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str
 @pytest.mark.parametrize("check", ["", ',"check":66792144'])
 def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
     path = tmp_path / "position.json"
-    filled(path, f'{{"boot_id":"b","next":{{"syslog:/dev/log":1201}}{check}}}'.encode().ljust(511) + b"\n")
+    filled(
+        path,
+        f'{{"boot_id":"b","next":{{"syslog:/dev/log":1201}}{check}}}'.encode().ljust(511) + b"\n",
+    )
     with closing(Ledger(path, "b", claimed=True)) as ledger:
         assert (ledger.owed("syslog:/dev/log"), ledger.remark) == (1201, "")
         ledger.save({"syslog:/dev/log": 1202})
@@ -354,7 +436,9 @@ def warnings_of(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if part in record.getMessage()]
 
 
-def test_a_file_that_cannot_be_used_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_cannot_be_used_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     os.mkfifo(tmp_path / "position.json")
     books = Bookkeeper(str(tmp_path / "position.json"), "b", lambda: 100)
     books.open()
@@ -420,8 +504,14 @@ if sys.argv[2] == "full":
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("full", "position not saved, a restart sends records again: {}: No space left on device\n20\n"),
-        ("read-only", "position not saved, a restart sends records again: {}: Read-only file system\n"),
+        (
+            "full",
+            "position not saved, a restart sends records again: {}: No space left on device\n20\n",
+        ),
+        (
+            "read-only",
+            "position not saved, a restart sends records again: {}: Read-only file system\n",
+        ),
     ],
 )
 def test_a_disk_that_takes_nothing_is_told_of_once(tmp_path: Path, state: str, said: str) -> None:

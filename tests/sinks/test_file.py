@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import errno
 import fcntl
 import json
@@ -46,12 +47,16 @@ def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> No
 )
 def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line: bytes) -> None:
     item = entry()
-    assert FileSink("x", FileForm.KLOGD).frames([type(item)(record, 0, record.text)]) == [line.decode()]
+    assert FileSink("x", FileForm.KLOGD).frames([type(item)(record, 0, record.text)]) == [
+        line.decode()
+    ]
 
 
 @pytest.mark.parametrize("form", list(FileForm))
 def test_a_record_cannot_forge_a_second_line(form: FileForm) -> None:
-    line = FileSink("x", form).frames([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[0]
+    line = FileSink("x", form).frames([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[
+        0
+    ]
     assert line.count("\n") == 1
     assert "\x1b" not in line
     assert "\r" not in line
@@ -115,8 +120,12 @@ def test_a_truncated_file_is_continued_at_its_new_end(tmp_path: Path) -> None:
     assert path.read_text() == "<6>after\n"
 
 
-@pytest.mark.parametrize(("torn", "after"), [("half", "half\n<6>one\n<6>two\n"), ("whole\n", "whole\n<6>one\n<6>two\n")])
-def test_a_line_that_was_left_unfinished_swallows_none_of_ours(tmp_path: Path, torn: str, after: str) -> None:
+@pytest.mark.parametrize(
+    ("torn", "after"), [("half", "half\n<6>one\n<6>two\n"), ("whole\n", "whole\n<6>one\n<6>two\n")]
+)
+def test_a_line_that_was_left_unfinished_swallows_none_of_ours(
+    tmp_path: Path, torn: str, after: str
+) -> None:
     path = tmp_path / "kern.log"
     path.write_text(torn)
     sink = FileSink(str(path), FileForm.KLOGD)
@@ -161,7 +170,9 @@ READ_ONLY = "Read-only file system for this process; a service writes where Read
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
-def test_a_file_system_that_is_read_only_or_full_makes_the_sink_down_until_it_is_put_right(tmp_path: Path) -> None:
+def test_a_file_system_that_is_read_only_or_full_makes_the_sink_down_until_it_is_put_right(
+    tmp_path: Path,
+) -> None:
     command = ["unshare", "--mount", "sh", "-c", _READ_ONLY, "sh", str(tmp_path), sys.executable]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert ran.stderr == ""
@@ -234,12 +245,23 @@ except SinkDown as refused:
 """
 
 
-@pytest.mark.parametrize(("limit_bytes", "whole"), [(1, 0), (9, 0), (10, 1), (15, 1), (20, 2), (49, 4)])
-def test_no_half_line_stays_in_a_file_that_cannot_grow(tmp_path: Path, limit_bytes: int, whole: int) -> None:
+@pytest.mark.parametrize(
+    ("limit_bytes", "whole"), [(1, 0), (9, 0), (10, 1), (15, 1), (20, 2), (49, 4)]
+)
+def test_no_half_line_stays_in_a_file_that_cannot_grow(
+    tmp_path: Path, limit_bytes: int, whole: int
+) -> None:
     path = tmp_path / "kern.log"
-    ran = subprocess.run([sys.executable, "-c", _FILLS_UP, str(path), str(limit_bytes)], capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", _FILLS_UP, str(path), str(limit_bytes)],
+        capture_output=True,
+        text=True,
+    )
     assert ran.stderr == ""
-    assert ran.stdout.splitlines() == [f"took {whole}", *(f"<6>line {number}" for number in range(whole))]
+    assert ran.stdout.splitlines() == [
+        f"took {whole}",
+        *(f"<6>line {number}" for number in range(whole)),
+    ]
     assert path.read_text().splitlines() == [f"<6>line {number}" for number in range(5)]
 
 
@@ -285,7 +307,8 @@ def test_a_full_append_only_file_gets_each_line_once(tmp_path: Path) -> None:
 
 
 class _Little:
-    """A write(2) that takes a few bytes of each call, and a disk whose files may only be appended to."""
+    """A write(2) that takes a few bytes of each call, and a disk whose files may only be appended
+    to."""
 
     def __init__(self, takes: Sequence[int]) -> None:
         self._takes = list(takes)
@@ -301,8 +324,14 @@ class _Little:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-@given(st.lists(st.integers(0, 25), max_size=8), st.sampled_from(["", "half", "whole\n"]), st.booleans())
-def test_no_byte_comes_twice_however_short_writes_are(takes: list[int], before: str, may_truncate: bool) -> None:
+@given(
+    st.lists(st.integers(0, 25), max_size=8),
+    st.sampled_from(["", "half", "whole\n"]),
+    st.booleans(),
+)
+def test_no_byte_comes_twice_however_short_writes_are(
+    takes: list[int], before: str, may_truncate: bool
+) -> None:
     little = _Little(takes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "kern.log")

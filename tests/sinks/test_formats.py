@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import subprocess
 import sys
 import unicodedata
@@ -41,10 +42,16 @@ def test_control_characters_are_shown_as_the_kernel_escapes_them(text: str, show
 
 @settings(deadline=None)
 @given(KERNEL_TEXT)
-def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_without_controls(text: str) -> None:
+def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_without_controls(
+    text: str,
+) -> None:
     shown = printable(text)
     assert shown.encode().decode() == shown
-    assert not [character for character in shown if unicodedata.category(character) in ("Cc", "Zl", "Zp") and character != "\t"]
+    assert not [
+        character
+        for character in shown
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp") and character != "\t"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,11 +77,29 @@ def test_only_a_record_of_another_facility_is_named_after_its_writer(
     assert speaker(Entry(Record(text, prefix), 0, text), text) == spoken
 
 
-PIECES = st.sampled_from(["systemd", "kernel", "Kernel", "n" * 47, "[1]", "[", ":", " ", "\x1b", "\udcff", "é", "\n", "x: y"])
+PIECES = st.sampled_from(
+    [
+        "systemd",
+        "kernel",
+        "Kernel",
+        "n" * 47,
+        "[1]",
+        "[",
+        ":",
+        " ",
+        "\x1b",
+        "\udcff",
+        "é",
+        "\n",
+        "x: y",
+    ]
+)
 
 
 @given(st.sampled_from([None, 0, 7, 8, 30]), st.lists(PIECES, max_size=8).map("".join))
-def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_another(prefix: int | None, text: str) -> None:
+def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_another(
+    prefix: int | None, text: str
+) -> None:
     record = Record(text, prefix)
     tag, rest = speaker(Entry(record, 0, text), text)
     assert said(Entry(record, 0, text)) == f"{printable(tag)}: {printable(rest)}"
@@ -82,7 +107,11 @@ def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_
 
 @pytest.mark.parametrize("wall_us", [0, 999_999, 1_000_000, WALL_US, 1_793_664_000_000_000])
 def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
-    moment = datetime.fromtimestamp(wall_us // 1_000_000).astimezone().replace(microsecond=wall_us % 1_000_000)
+    moment = (
+        datetime.fromtimestamp(wall_us // 1_000_000)
+        .astimezone()
+        .replace(microsecond=wall_us % 1_000_000)
+    )
     assert Stamps().iso(wall_us) == moment.isoformat(timespec="microseconds")
     assert Stamps().bsd(wall_us) == moment.strftime("%b %e %H:%M:%S")
 
@@ -99,7 +128,13 @@ def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
 )
 def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -> None:
     code = f"from klogd_py.sinks.formats import Stamps; print(Stamps().iso({WALL_US}))"
-    ran = subprocess.run([sys.executable, "-c", code], env=environment(TZ=zone), capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(TZ=zone),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert ran.stdout == f"{iso}\n"
 
 
@@ -126,7 +161,18 @@ def test_a_document_has_a_text_even_if_the_kernel_printed_an_empty_line() -> Non
 
 
 def test_a_document_holds_every_fact_of_the_entry() -> None:
-    record = Record("at ffff", 12, 7, 8, "c", "T1", ("new=1",), (("SUBSYSTEM", "net"),), truncated=True, unparsed=True)
+    record = Record(
+        "at ffff",
+        12,
+        7,
+        8,
+        "c",
+        "T1",
+        ("new=1",),
+        (("SUBSYSTEM", "net"),),
+        truncated=True,
+        unparsed=True,
+    )
     assert msgspec.json.decode(document(Entry(record, WALL_US, "at vfs_write", (PLACE,)))) == {
         "seq": 7,
         "usec": 8,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,9 @@ def sink(tmp_path: Path) -> Iterator[JournalSink]:
 
 Fields = list[tuple[str, bytes]]
 
-RICH = Record("at ffffffff81000000", 4, 7, 5140900, "c", "T1", (), (("SUBSYSTEM", "net"), ("DEVICE", "n8")))
+RICH = Record(
+    "at ffffffff81000000", 4, 7, 5140900, "c", "T1", (), (("SUBSYSTEM", "net"), ("DEVICE", "n8"))
+)
 
 CASES: list[tuple[str, Entry, Fields]] = [
     (
@@ -101,7 +104,10 @@ CASES: list[tuple[str, Entry, Fields]] = [
         "an announced loss",
         lost(5, 9, Cause.SINK_DROP),
         [
-            ("MESSAGE", b"5 kernel records lost (sequence numbers 5 to 9): the sink could not take them"),
+            (
+                "MESSAGE",
+                b"5 kernel records lost (sequence numbers 5 to 9): the sink could not take them",
+            ),
             ("PRIORITY", b"4"),
             ("SYSLOG_FACILITY", b"5"),
             ("SYSLOG_IDENTIFIER", b"klogd-py"),
@@ -126,11 +132,15 @@ CASES: list[tuple[str, Entry, Fields]] = [
         ],
     ),
 ]
-each_case = pytest.mark.parametrize(("item", "fields"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+each_case = pytest.mark.parametrize(
+    ("item", "fields"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 
 
 @each_case
-def test_the_journal_receives_exactly_these_fields(tmp_path: Path, sink: JournalSink, item: Entry, fields: Fields) -> None:
+def test_the_journal_receives_exactly_these_fields(
+    tmp_path: Path, sink: JournalSink, item: Entry, fields: Fields
+) -> None:
     with JournalListener(tmp_path / "socket") as journal:
         assert sink.send([item]) == 1
         assert journal.entries() == [fields]
@@ -171,7 +181,9 @@ def test_a_journal_that_was_replaced_gets_the_next_entry(tmp_path: Path, sink: J
             assert len(journal.entries()) == 2
 
 
-def test_a_journal_that_does_not_read_loses_nothing_in_the_end(tmp_path: Path, sink: JournalSink) -> None:
+def test_a_journal_that_does_not_read_loses_nothing_in_the_end(
+    tmp_path: Path, sink: JournalSink
+) -> None:
     with JournalListener(tmp_path / "socket", receive_buffer_bytes=1) as journal:
         waiting = numbered(range(300))
         received: list[Fields] = []
@@ -181,7 +193,9 @@ def test_a_journal_that_does_not_read_loses_nothing_in_the_end(tmp_path: Path, s
             received += journal.entries()
             accepted = sink.send(waiting)
         received += journal.entries()
-    assert [dict(fields)["KLOGD_SEQ"] for fields in received] == [str(seq).encode() for seq in range(300)]
+    assert [dict(fields)["KLOGD_SEQ"] for fields in received] == [
+        str(seq).encode() for seq in range(300)
+    ]
 
 
 def test_only_the_journal_of_this_machine_may_block() -> None:
@@ -222,7 +236,9 @@ def test_the_library_sends_what_no_datagram_can_hold(vacant_place: Path) -> None
         assert ("MESSAGE", text.encode()) in journal.entries()[0]
 
 
-def test_what_no_datagram_can_hold_does_not_stop_what_is_behind_it(tmp_path: Path, sink: JournalSink) -> None:
+def test_what_no_datagram_can_hold_does_not_stop_what_is_behind_it(
+    tmp_path: Path, sink: JournalSink
+) -> None:
     with JournalListener(tmp_path / "socket") as journal:
         assert sink.send([entry("x" * 1_000_000), entry("behind")]) == 2
         assert ("MESSAGE", b"behind") in journal.entries()[-1]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,13 +11,26 @@ from klogd_py.record.types import Cause
 from klogd_py.sinks.factory import build_sink
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.journald_routing import FEEDS as FEEDS_SYSLOGD
-from klogd_py.sinks.journald_routing import FORWARDED, IDLE, SOCKET, SYSLOGD, TWICE, Journald, Routes, look, reads_kernel, routes
+from klogd_py.sinks.journald_routing import (
+    FORWARDED,
+    IDLE,
+    SOCKET,
+    SYSLOGD,
+    TWICE,
+    Journald,
+    Routes,
+    look,
+    reads_kernel,
+    routes,
+)
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import PLACE, entry, lost, numbered
 from tests.fakes import DatagramListener, JournalListener
 
 READS = Journald(running=True, reads_kernel=True, has_dev_log=True)
-FEEDS = Journald(running=True, reads_kernel=True, has_dev_log=True, syslogd="/run/systemd/journal/syslog")
+FEEDS = Journald(
+    running=True, reads_kernel=True, has_dev_log=True, syslogd="/run/systemd/journal/syslog"
+)
 DEAF = Journald(running=True, has_dev_log=True)
 
 
@@ -59,13 +73,33 @@ def test_a_syslogd_behind_the_journal_is_found(machine: Path) -> None:
         ({"etc/systemd/journald.conf": "ReadKMsg=0"}, False),
         ({"etc/systemd/journald.conf": "", "usr/lib/systemd/journald.conf": "ReadKMsg=no"}, True),
         ({"usr/lib/systemd/journald.conf": "ReadKMsg=no"}, False),
-        ({"usr/lib/systemd/journald.conf": "ReadKMsg=no", "run/systemd/journald.conf.d/a.conf": "ReadKMsg=yes"}, True),
-        ({"etc/systemd/journald.conf.d/a.conf": "ReadKMsg=no", "run/systemd/journald.conf.d/b.conf": "ReadKMsg=yes"}, True),
-        ({"etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no", "run/systemd/journald.conf.d/b.conf": "ReadKMsg=yes"}, False),
+        (
+            {
+                "usr/lib/systemd/journald.conf": "ReadKMsg=no",
+                "run/systemd/journald.conf.d/a.conf": "ReadKMsg=yes",
+            },
+            True,
+        ),
+        (
+            {
+                "etc/systemd/journald.conf.d/a.conf": "ReadKMsg=no",
+                "run/systemd/journald.conf.d/b.conf": "ReadKMsg=yes",
+            },
+            True,
+        ),
+        (
+            {
+                "etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no",
+                "run/systemd/journald.conf.d/b.conf": "ReadKMsg=yes",
+            },
+            False,
+        ),
         ({"etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no\nReadKMsg="}, True),
     ],
 )
-def test_the_setting_with_the_last_word_counts(files: dict[str, str], reads: bool, tmp_path: Path) -> None:
+def test_the_setting_with_the_last_word_counts(
+    files: dict[str, str], reads: bool, tmp_path: Path
+) -> None:
     for name, text in files.items():
         setting(tmp_path, name, text)
     assert reads_kernel(tmp_path) is reads
@@ -90,7 +124,11 @@ def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
     mode: str, found: Journald, journal_adds: bool, syslog_adds: bool, syslog_path: str
 ) -> None:
     chosen = routes(mode, found, ["syslog"])
-    assert (chosen.journal_adds, chosen.syslog_adds, chosen.syslog_path) == (journal_adds, syslog_adds, syslog_path)
+    assert (chosen.journal_adds, chosen.syslog_adds, chosen.syslog_path) == (
+        journal_adds,
+        syslog_adds,
+        syslog_path,
+    )
 
 
 def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates() -> None:
@@ -108,7 +146,9 @@ def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates(
         ("feed", FEEDS, False),
     ],
 )
-def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(mode: str, found: Journald, is_idle: bool) -> None:
+def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(
+    mode: str, found: Journald, is_idle: bool
+) -> None:
     chosen = routes(mode, found, ["file:/x", "syslog", "journal"])
     assert chosen.syslog_is_idle is is_idle
     assert (IDLE in chosen.reasons) is is_idle
@@ -122,7 +162,10 @@ def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
 
 def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:
     adds = Routes(journal_adds=True, syslog_adds=True, syslog_path="/nowhere")
-    with DatagramListener(tmp_path / "log") as log, JournalListener(tmp_path / "journal") as journal:
+    with (
+        DatagramListener(tmp_path / "log") as log,
+        JournalListener(tmp_path / "journal") as journal,
+    ):
         for spec in (f"syslog:{log.path}", f"journal:{journal.path}"):
             with closing(build_sink(spec, Config(), "", adds)) as sink:
                 assert sink.send(numbered(range(3))) == 3
@@ -130,17 +173,29 @@ def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None
 
 
 def test_a_routed_sink_keeps_the_name_under_which_its_position_is_saved() -> None:
-    assert build_sink("syslog", Config(), "", Routes(syslog_path="/elsewhere")).name == "syslog:/dev/log"
+    assert (
+        build_sink("syslog", Config(), "", Routes(syslog_path="/elsewhere")).name
+        == "syslog:/dev/log"
+    )
 
 
 def test_only_what_klogd_adds_is_sent_and_the_rest_counts_as_taken(tmp_path: Path) -> None:
     named = entry("at vfs_write+0x1d/0x40", seq=1)
     named = type(named)(named.record, named.wall_us, named.text, (PLACE,))
     batch = [entry(seq=0), named, lost(2, 4, Cause.OVERRUN), entry(seq=5)]
-    with JournalListener(tmp_path / "journal") as journal, closing(JournalSink("b", str(journal.path), additions=True)) as sink:
+    with (
+        JournalListener(tmp_path / "journal") as journal,
+        closing(JournalSink("b", str(journal.path), additions=True)) as sink,
+    ):
         assert sink.send(batch) == 4
         fields = [dict(told) for told in journal.entries()]
-    assert [(told.get("KLOGD_SEQ"), told.get("KLOGD_GAP_FIRST")) for told in fields] == [(b"1", None), (None, b"2")]
-    with DatagramListener(tmp_path / "log") as log, closing(SyslogSink(at=str(log.path), additions=True)) as syslog:
+    assert [(told.get("KLOGD_SEQ"), told.get("KLOGD_GAP_FIRST")) for told in fields] == [
+        (b"1", None),
+        (None, b"2"),
+    ]
+    with (
+        DatagramListener(tmp_path / "log") as log,
+        closing(SyslogSink(at=str(log.path), additions=True)) as syslog,
+    ):
         assert syslog.send(batch) == 4
         assert len(log.read()) == 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 import contextlib
 import socket
@@ -57,7 +58,11 @@ def test_a_datagram_keeps_facility_and_severity(prefix: int, text: str, datagram
 
 
 def test_an_announced_loss_comes_from_syslog_itself() -> None:
-    assert SyslogSink("x").frame(lost(5, 9, Cause.OVERRUN)).startswith(b"<44>%b klogd-py: 5 kernel records lost" % STAMP)
+    assert (
+        SyslogSink("x")
+        .frame(lost(5, 9, Cause.OVERRUN))
+        .startswith(b"<44>%b klogd-py: 5 kernel records lost" % STAMP)
+    )
 
 
 def test_every_entry_is_a_datagram_of_its_own(tmp_path: Path, sink: SyslogSink) -> None:
@@ -88,7 +93,9 @@ def test_a_listener_that_does_not_read_loses_nothing_in_the_end(
         assert received + listener.read() == _said(range(1000))
 
 
-def test_a_stream_that_is_not_read_loses_nothing_in_the_end(tmp_path: Path, sink: SyslogSink) -> None:
+def test_a_stream_that_is_not_read_loses_nothing_in_the_end(
+    tmp_path: Path, sink: SyslogSink
+) -> None:
     with StreamListener(tmp_path / "log") as listener:
         waiting = numbered(range(20_000))
         accepted = sink.send(waiting)
@@ -99,7 +106,9 @@ def test_a_stream_that_is_not_read_loses_nothing_in_the_end(tmp_path: Path, sink
         assert listener.messages() == _said(range(20_000))
 
 
-def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(tmp_path: Path, sink: SyslogSink) -> None:
+def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
+    tmp_path: Path, sink: SyslogSink
+) -> None:
     text = "x" * 1_000_000
     with StreamListener(tmp_path / "log") as listener:
         outbox = Outbox(sink, 1 << 24, announced)
@@ -111,11 +120,15 @@ def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(tmp_pat
                 await outbox.flush()
 
         asyncio.run(carry())
-        assert [len(message) for message in listener.messages()] == [len(STAMP) + len("<6> kernel: ") + len(text)]
+        assert [len(message) for message in listener.messages()] == [
+            len(STAMP) + len("<6> kernel: ") + len(text)
+        ]
         assert outbox.close() == 0
 
 
-def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(tmp_path: Path, sink: SyslogSink) -> None:
+def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
+    tmp_path: Path, sink: SyslogSink
+) -> None:
     with DatagramListener(tmp_path / "log") as listener:
         outbox = Outbox(sink, 1 << 24, announced)
 
@@ -130,7 +143,9 @@ def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(t
 
 
 @pytest.mark.parametrize("how", ["never there", "closed", "killed"])
-def test_the_sink_is_down_while_nobody_listens_and_counts_what_it_sent_before(tmp_path: Path, sink: SyslogSink, how: str) -> None:
+def test_the_sink_is_down_while_nobody_listens_and_counts_what_it_sent_before(
+    tmp_path: Path, sink: SyslogSink, how: str
+) -> None:
     path = tmp_path / "log"
     if how != "never there":
         listener = DatagramListener(path)
@@ -160,7 +175,9 @@ def test_a_listener_that_was_replaced_between_two_sends_is_not_noticed_as_a_fail
         listener.read()
     with second(path) as successor:
         assert sink.send(numbered(range(2, 5))) == 3
-        received = successor.read() if isinstance(successor, DatagramListener) else successor.messages()
+        received = (
+            successor.read() if isinstance(successor, DatagramListener) else successor.messages()
+        )
         assert received == _said(range(2, 5))
 
 
@@ -182,15 +199,26 @@ def test_another_listener_gets_the_next_message_though_the_old_one_still_lives(
         assert sink.send(numbered([1])) == 1, "nobody else has the name yet"
         with listener(tmp_path / "log") as new:
             assert sink.send(numbered([2])) == 1
-            messages = [x.read() if isinstance(x, StreamListener) else b"".join(x.read()) for x in (old, new)]
-    assert [[text in message for text in (b"record 0", b"record 1", b"record 2")] for message in messages] == [
+            messages = [
+                x.read() if isinstance(x, StreamListener) else b"".join(x.read())
+                for x in (old, new)
+            ]
+    assert [
+        [text in message for text in (b"record 0", b"record 1", b"record 2")]
+        for message in messages
+    ] == [
         [True, True, False],
         [False, False, True],
     ]
 
 
-def test_a_stream_that_accepts_nobody_is_down_and_holds_nothing_up(tmp_path: Path, sink: SyslogSink) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening, contextlib.ExitStack() as others:
+def test_a_stream_that_accepts_nobody_is_down_and_holds_nothing_up(
+    tmp_path: Path, sink: SyslogSink
+) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening,
+        contextlib.ExitStack() as others,
+    ):
         listening.bind(str(tmp_path / "log"))
         listening.listen(0)
         with contextlib.suppress(BlockingIOError):

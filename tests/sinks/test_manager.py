@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 import os
 import threading
@@ -74,7 +75,8 @@ def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
         mailroom.post(numbered(range(3)))
         await asyncio.to_thread(slow.attempted.wait, 5)
         stopping = asyncio.create_task(mailroom.empty(5))
-        await asyncio.sleep(0)  # the drains are cancelled by now
+        # The drains are cancelled by now
+        await asyncio.sleep(0)
         await asyncio.sleep(0)
         slow.may_go_on.set()
         await stopping
@@ -116,7 +118,9 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
     assert sink.seqs == [0, 1, 2]
 
 
-def test_emptying_ends_at_its_limit_and_what_is_left_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def carry() -> None:
         mailroom = _mailroom()
         mailroom.arrange([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
@@ -127,7 +131,9 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(caplog: pytest.Log
         assert mailroom.close() == 3
 
     hurried(carry())
-    assert "syslog:/gone: entries never sent: 3 (away)" in [record.getMessage() for record in caplog.records]
+    assert "syslog:/gone: entries never sent: 3 (away)" in [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
@@ -266,7 +272,9 @@ def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
         mailroom = _Ring({"a": 7})
         mailroom.arrange([ScriptedSink("a")], _roomy)
         mailroom.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
-        assert mailroom.wanted_again == 0, "what lies before 7 may have been left out of what is read just now"
+        assert mailroom.wanted_again == 0, (
+            "what lies before 7 may have been left out of what is read just now"
+        )
         mailroom.close()
 
     hurried(arrange())
@@ -355,7 +363,9 @@ def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> N
 
     asyncio.run(flap())
     assert good.seqs == [*range(25)]
-    assert stuck.seqs == [*range(25)], "what waits for a sink that has not stopped yet goes on waiting for it"
+    assert stuck.seqs == [*range(25)], (
+        "what waits for a sink that has not stopped yet goes on waiting for it"
+    )
 
 
 def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -387,4 +397,6 @@ def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixtu
     hurried(carry())
     assert bad.seqs == good.seqs == [0, 1, 2, 3, 4]
     assert good.closed == 1
-    assert len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
+    assert (
+        len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
+    )

@@ -1,4 +1,8 @@
-"""No record passes for a line of klogd-py's own or of the kernel's: gaps are found by what docs/delivery.md says alone."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""No record passes for a line of klogd-py's own or of the kernel's.
+
+Gaps are found by what docs/delivery.md says alone.
+"""
 
 import json
 import re
@@ -56,7 +60,10 @@ CLAIMS = [
 ]
 PREFIXES = [4, 12, 44, 45, 5 << 3, 1999, None]
 
-Read = Callable[[list[Entry], Path], tuple[list[str], list[tuple[str, ...]]]]  # the tags, and the facts of the gaps
+Read = Callable[
+    [list[Entry], Path], tuple[list[str], list[tuple[str, ...]]]
+    # The tags, and the facts of the gaps
+]
 
 
 def _entry(text: str, prefix: int | None) -> Entry:
@@ -73,7 +80,9 @@ def _of_file(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[
     sink = FileSink(str(folder / "log"))
     sink.send(entries)
     sink.close()
-    return _by_lines('file, `form = "text"`', r"\S+ \S+ (\S+): ", (folder / "log").read_text().split("\n")[:-1])
+    return _by_lines(
+        'file, `form = "text"`', r"\S+ \S+ (\S+): ", (folder / "log").read_text().split("\n")[:-1]
+    )
 
 
 def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -83,7 +92,9 @@ def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[
 
 def _of_console(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     sink = ConsoleSink(Colour.NEVER)
-    return _by_lines("console", r"... .. \S+ (\S+): ", [sink.frame(entry).decode()[:-1] for entry in entries])
+    return _by_lines(
+        "console", r"... .. \S+ (\S+): ", [sink.frame(entry).decode()[:-1] for entry in entries]
+    )
 
 
 def _of_datagrams(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -108,9 +119,15 @@ def _of_stream(entries: list[Entry], folder: Path) -> tuple[list[str], list[tupl
 
 def _of_json(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     content = "".join(FileSink("x", FileForm.JSON).frames(entries))
-    documents = [json.loads(line) for line in content.splitlines()]  # at whatever some program takes for a line's end
+    documents = [
+        json.loads(line)
+        for line in content.splitlines()
+        # At whatever some program takes for a line's end
+    ]
     facts = [document["gap"] for document in documents if "gap" in document]
-    return [document["tag"] for document in documents], [tuple(str(fact) for fact in gap.values()) for gap in facts]
+    return [document["tag"] for document in documents], [
+        tuple(str(fact) for fact in gap.values()) for gap in facts
+    ]
 
 
 def _of_journal(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -123,7 +140,9 @@ def _of_journal(entries: list[Entry], folder: Path) -> tuple[list[str], list[tup
         sink.close()
     keys = [f"KLOGD_GAP_{key}" for key in ("FIRST", "LAST", "COUNT", "CAUSE")]
     gaps = [tuple(fields[key].decode() for key in keys) for fields in received if keys[0] in fields]
-    assert not any("_TRANSPORT" in fields or "_PID" in fields for fields in received), "the journal's own word"
+    assert not any("_TRANSPORT" in fields or "_PID" in fields for fields in received), (
+        "the journal's own word"
+    )
     return [fields["SYSLOG_IDENTIFIER"].decode() for fields in received], gaps
 
 
@@ -144,7 +163,9 @@ def test_a_parser_from_the_document_finds_real_gaps_only(read: Read, tmp_path: P
     note = f"repeats of: klogd-py: {FACTS}"
     real = [Gap(1, 2, Cause.PRE_START), Gap(8, 8, Cause.EINVAL), Gap(9, 12, Cause.RATE_LIMIT, note)]
     tags, gaps = read([*records, *map(announced, real)], tmp_path)
-    assert gaps == [(str(gap.first), str(gap.last), str(gap.count), gap.cause.value) for gap in real]
+    assert gaps == [
+        (str(gap.first), str(gap.last), str(gap.count), gap.cause.value) for gap in real
+    ]
     assert len(tags) == len(records) + len(real), "a record is one line"
     for record, tag in zip(records, tags, strict=False):
         if record.record.facility:
@@ -154,10 +175,14 @@ def test_a_parser_from_the_document_finds_real_gaps_only(read: Read, tmp_path: P
     assert set(tags[len(records) :]) == {"klogd-py"}
 
 
-TEXTS = st.text(st.sampled_from('klogd-py: kernel[gap first="1"]\n\r\0\x85\u2028\u202e\x9b\x1b<4>'), max_size=60)
+TEXTS = st.text(
+    st.sampled_from('klogd-py: kernel[gap first="1"]\n\r\0\x85\u2028\u202e\x9b\x1b<4>'), max_size=60
+)
 
 
-@pytest.mark.parametrize("read", [_of_klogd_form, _of_console, _of_json], ids=["klogd form", "console", "json"])
+@pytest.mark.parametrize(
+    "read", [_of_klogd_form, _of_console, _of_json], ids=["klogd form", "console", "json"]
+)
 @given(text=TEXTS, prefix=st.sampled_from(PREFIXES))
 @example(text=f"<44>klogd-py: {WORDS}", prefix=44)
 def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | None) -> None:
@@ -167,7 +192,9 @@ def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | No
 
 @pytest.mark.parametrize("form", list(FileForm))
 @given(text=st.text(max_size=80), prefix=st.sampled_from(PREFIXES))
-def test_no_line_of_a_file_holds_what_may_not_be_shown(form: FileForm, text: str, prefix: int | None) -> None:
+def test_no_line_of_a_file_holds_what_may_not_be_shown(
+    form: FileForm, text: str, prefix: int | None
+) -> None:
     (line,) = FileSink("x", form).frames([_entry(text, prefix)])
     assert line.endswith("\n")
     assert line[:-1].replace("\t", "").isprintable()
@@ -179,6 +206,8 @@ def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
     assert json.loads(line)["text"] == text
 
 
-@pytest.mark.parametrize("name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"])
+@pytest.mark.parametrize(
+    "name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"]
+)
 def test_other_speakers_keep_their_names(name: str) -> None:
     assert speaker(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")

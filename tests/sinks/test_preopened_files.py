@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Files that are held open for a process that may not open them itself."""
 
 import os
@@ -23,7 +24,9 @@ def test_held_file_is_given_out_again_and_again(tmp_path: Path) -> None:
         descriptor = files.again(tmp_path / "log")
         assert descriptor is not None
         os.write(descriptor, text)
-        assert os.pread(descriptor, 1, 0) == b"o", "whoever appends looks at the end of the last line"
+        assert os.pread(descriptor, 1, 0) == b"o", (
+            "whoever appends looks at the end of the last line"
+        )
         os.close(descriptor)
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 import contextlib
 import errno
@@ -78,7 +79,9 @@ def test_a_queue_of_many_chunks_leaves_in_order() -> None:
 
 @pytest.mark.parametrize("blocking", [False, True])
 @pytest.mark.parametrize(("kept", "posted"), [(3, 4), (3, 10), (2, 3), (10, 500)])
-def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(kept: int, posted: int, blocking: bool) -> None:
+def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(
+    kept: int, posted: int, blocking: bool
+) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.down = "away"
     outbox = Outbox(sink, _room_for(kept), announced)
@@ -131,7 +134,9 @@ def test_a_position_within_a_line_remembers_delivered_parts() -> None:
     outbox.post([_line(5, 8, 9), *numbered([6, 7, 10])], joined=True)
     assert (outbox.next_seq, outbox.ahead) == (7, (8, 9))
     again = ScriptedSink()
-    Outbox(again, ROOMY, announced, 7, rereadable=True, ahead=outbox.ahead).post(numbered(range(7, 12)))
+    Outbox(again, ROOMY, announced, 7, rereadable=True, ahead=outbox.ahead).post(
+        numbered(range(7, 12))
+    )
     assert again.seqs == [7, 10, 11]
 
 
@@ -215,11 +220,15 @@ def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[E
     outbox.post(posted)
     sink.down = ""
     assert asyncio.run(outbox.flush())
-    assert [seq for gap in _gaps(sink) for seq in range(gap.first, gap.last + 1)] == [*range(12, 17)]
+    assert [seq for gap in _gaps(sink) for seq in range(gap.first, gap.last + 1)] == [
+        *range(12, 17)
+    ]
 
 
 @pytest.mark.parametrize("down", ["", "away"])
-def test_dropped_records_without_a_number_are_told_of(down: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_dropped_records_without_a_number_are_told_of(
+    down: str, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = ScriptedSink()
     sink.room, sink.down = 0, down
     outbox = Outbox(sink, _room_for(2), announced)
@@ -227,11 +236,15 @@ def test_dropped_records_without_a_number_are_told_of(down: str, caplog: pytest.
     sink.room, sink.down = 100, ""
     assert asyncio.run(outbox.flush())
     assert outbox.lost == 3
-    told = [record.getMessage() for record in caplog.records] + [entry.text for entry in sink.received if entry.gap is not None]
+    told = [record.getMessage() for record in caplog.records] + [
+        entry.text for entry in sink.received if entry.gap is not None
+    ]
     assert [line for line in told if "lost" in line and "3" in line]
 
 
-def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     sink = _down("nobody listens")
     outbox = Outbox(sink, _room_for(2), announced)
 
@@ -286,7 +299,9 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
         drain.cancel()
 
     hurried(fail(16))
-    pauses_s = [after - before for before, after in zip(sink.times_s[1:], sink.times_s[2:], strict=False)]
+    pauses_s = [
+        after - before for before, after in zip(sink.times_s[1:], sink.times_s[2:], strict=False)
+    ]
     assert pauses_s == sorted(pauses_s)
     assert pauses_s[0] < 0.2
     assert pauses_s[-1] == pytest.approx(LONGEST_PAUSE_S)
@@ -339,7 +354,10 @@ def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down
 
 
 def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_path: Path) -> None:
-    with AttentiveListener(tmp_path / "log") as listener, closing(SyslogSink(str(tmp_path / "log"))) as sink:
+    with (
+        AttentiveListener(tmp_path / "log") as listener,
+        closing(SyslogSink(str(tmp_path / "log"))) as sink,
+    ):
 
         async def carry() -> None:
             outbox = Outbox(sink, ROOMY, announced)
@@ -351,7 +369,9 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
             drain.cancel()
 
         asyncio.run(carry())
-    assert [datagram.rpartition(b" ")[2] for datagram in listener.received] == [b"%d" % seq for seq in range(3000)]
+    assert [datagram.rpartition(b" ")[2] for datagram in listener.received] == [
+        b"%d" % seq for seq in range(3000)
+    ]
 
 
 def test_a_sink_that_is_gone_is_not_tried_again() -> None:
@@ -395,7 +415,8 @@ def test_a_replaced_sink_goes_on_with_what_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    "batches", [[range(10)], [range(3), range(3, 10)], [range(5), range(5, 10)], [[seq] for seq in range(10)]]
+    "batches",
+    [[range(10)], [range(3), range(3, 10)], [range(5), range(5, 10)], [[seq] for seq in range(10)]],
 )
 def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]]) -> None:
     sink = ScriptedSink()
@@ -432,10 +453,14 @@ def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> Non
     assert sink.seqs == [5, 5, 6]
 
 
-@pytest.mark.parametrize(("owed", "gap"), [(5, Gap(5, 9, Cause.OVERRUN)), (6, Gap(4, 9, Cause.OVERRUN))])
+@pytest.mark.parametrize(
+    ("owed", "gap"), [(5, Gap(5, 9, Cause.OVERRUN)), (6, Gap(4, 9, Cause.OVERRUN))]
+)
 def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, gap: Gap) -> None:
     sink = ScriptedSink()
-    Outbox(sink, ROOMY, announced, next_seq=owed).post([*numbered([3]), announced(gap), *numbered([10])])
+    Outbox(sink, ROOMY, announced, next_seq=owed).post(
+        [*numbered([3]), announced(gap), *numbered([10])]
+    )
     assert sink.seqs == [None, 10]
     assert _gaps(sink)[0].last == 9
 
@@ -455,7 +480,9 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     def walls_of(records: Sequence[Record]) -> tuple[list[int], list[None]]:
         return [WALL_US] * len(records), [None] * len(records)
 
-    entries = translate(records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), walls_of)
+    entries = translate(
+        records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), walls_of
+    )
     Outbox(sink, ROOMY, announced, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
@@ -472,7 +499,8 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
     async def post() -> None:
         outbox = Outbox(sink, 1 << 20, announce, 0)
         draining = asyncio.create_task(outbox.drain())
-        for first in (5, 20, 30):  # each behind a gap
+        # Each behind a gap
+        for first in (5, 20, 30):
             outbox.post(numbered(range(first, first + 3)))
             await asyncio.sleep(10)
         assert outbox.failures >= 1
@@ -484,7 +512,10 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
 
 
 def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
-    """A reload closes the socket that is waited for; whoever gets its number is waited for himself."""
+    """A reload closes the socket that is waited for.
+
+    Whoever gets its number is waited for himself.
+    """
     listener, full = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     full.setblocking(False)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from collections import Counter
 
 import pytest
@@ -39,7 +40,14 @@ def test_what_is_read_anew_comes_once() -> None:
 
 def test_a_record_without_a_number_shares_the_fate_of_the_one_before_it() -> None:
     account = _account(2)
-    batch = [*numbered([0]), entry("raw"), *numbered([1]), *numbered([2]), entry("raw"), lost(3, 3, Cause.UNPARSABLE)]
+    batch = [
+        *numbered([0]),
+        entry("raw"),
+        *numbered([1]),
+        *numbered([2]),
+        entry("raw"),
+        lost(3, 3, Cause.UNPARSABLE),
+    ]
     assert _told([*account.take(batch)]) == [2, None, Gap(3, 3, Cause.UNPARSABLE)]
     assert _told([*account.take(batch)]) == []
 
@@ -51,12 +59,21 @@ def test_both_lines_of_a_record_are_taken_and_both_are_left_out_later() -> None:
     assert _told([*account.take(twice[2:])]) == []
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12), st.booleans()), min_size=1), st.integers(0, 20))
-def test_every_number_comes_once_however_often_the_ring_is_read(reads: list[tuple[int, int, bool]], begin: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12), st.booleans()), min_size=1),
+    st.integers(0, 20),
+)
+def test_every_number_comes_once_however_often_the_ring_is_read(
+    reads: list[tuple[int, int, bool]], begin: int
+) -> None:
     account = _account(begin)
     covered: list[int] = []
     for first, count, as_gap in reads:
-        batch = [lost(first, first + count - 1, Cause.OVERRUN)] if as_gap else numbered(range(first, first + count))
+        batch = (
+            [lost(first, first + count - 1, Cause.OVERRUN)]
+            if as_gap
+            else numbered(range(first, first + count))
+        )
         for taken in account.take(batch):
             gap = taken.gap
             covered += range(gap.first, gap.last + 1) if gap else [taken.record.seq or 0]
@@ -80,26 +97,41 @@ def _line(seq: int, *parts: int) -> Entry:
 @pytest.mark.parametrize(
     ("then", "told"),
     [
-        ([*numbered([12])], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN), Gap(11, 11, Cause.OVERRUN), 12]),
-        ([lost(6, 12, Cause.EINVAL)], [Gap(6, 6, Cause.EINVAL), Gap(8, 8, Cause.EINVAL), Gap(11, 12, Cause.EINVAL)]),
+        (
+            [*numbered([12])],
+            [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN), Gap(11, 11, Cause.OVERRUN), 12],
+        ),
+        (
+            [lost(6, 12, Cause.EINVAL)],
+            [Gap(6, 6, Cause.EINVAL), Gap(8, 8, Cause.EINVAL), Gap(11, 12, Cause.EINVAL)],
+        ),
         ([lost(8, 9, Cause.RATE_LIMIT)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.RATE_LIMIT)]),
         ([lost(9, 10, Cause.OVERRUN)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN)]),
     ],
     ids=["overwritten", "announced", "announced in part", "announced though it came"],
 )
-def test_a_gap_never_covers_delivered_parts(then: list[Entry], told: list[int | Gap | None]) -> None:
+def test_a_gap_never_covers_delivered_parts(
+    then: list[Entry], told: list[int | Gap | None]
+) -> None:
     account = _account(5)
     account.take([_line(5, 7, 9, 10)], joined=True)
     assert _told([*account.take(then, joined=True)]) == told
     assert account.missed == Counter(
-        gap.cause for gap in told if isinstance(gap, Gap) and gap.cause is Cause.OVERRUN for _ in range(gap.count)
+        gap.cause
+        for gap in told
+        if isinstance(gap, Gap) and gap.cause is Cause.OVERRUN
+        for _ in range(gap.count)
     )
 
 
 def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
     account = _account(5)
     account.take([_line(5, 8)], joined=True)
-    assert _told([*account.take(numbered([6, 8, 9]), joined=True)]) == [6, Gap(7, 7, Cause.OVERRUN), 9]
+    assert _told([*account.take(numbered([6, 8, 9]), joined=True)]) == [
+        6,
+        Gap(7, 7, Cause.OVERRUN),
+        9,
+    ]
 
 
 def test_going_back_forgets_only_parts_not_kept() -> None:

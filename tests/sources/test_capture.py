@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import random
 import tempfile
@@ -11,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.record.types import KERN, Gap, Record
-from klogd_py.sources.capture import CHUNK_BYTES, LONGEST_BYTES, LONGEST_REST_S, REST_S, Replay, open_replay
+from klogd_py.sources.capture import (
+    CHUNK_BYTES,
+    LONGEST_BYTES,
+    LONGEST_REST_S,
+    REST_S,
+    Replay,
+    open_replay,
+)
 from klogd_py.sources.kmsg_device import SourceUnavailable
 from tests.test_linear import cpu_s
 
@@ -42,7 +50,9 @@ def texts(records: list[Record | Gap]) -> list[str]:
         (b"", []),
     ],
 )
-def test_a_capture_of_any_form_is_recognised(content: bytes, expected: list[str], tmp_path: Path) -> None:
+def test_a_capture_of_any_form_is_recognised(
+    content: bytes, expected: list[str], tmp_path: Path
+) -> None:
     path = tmp_path / "capture"
     path.write_bytes(content)
     assert texts(read_all(path)) == expected
@@ -58,12 +68,19 @@ def test_dictionary_lines_belong_to_the_record_before_them(tmp_path: Path) -> No
 
 def test_records_across_the_edges_of_chunks_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "capture"
-    lines = [b"6,%d,%d,-;record %d %s\n SUBSYSTEM=s%d\n" % (i, i, i, b"x" * (i % 97), i) for i in range(20_000)]
+    lines = [
+        b"6,%d,%d,-;record %d %s\n SUBSYSTEM=s%d\n" % (i, i, i, b"x" * (i % 97), i)
+        for i in range(20_000)
+    ]
     path.write_bytes(b"".join(lines))
     assert path.stat().st_size > 4 * CHUNK_BYTES
     records = read_all(path)
     assert [record.seq for record in records if isinstance(record, Record)] == list(range(20_000))
-    assert all(record.fields == (("SUBSYSTEM", f"s{record.seq}"),) for record in records if isinstance(record, Record))
+    assert all(
+        record.fields == (("SUBSYSTEM", f"s{record.seq}"),)
+        for record in records
+        if isinstance(record, Record)
+    )
 
 
 def test_a_record_from_a_pipe_is_not_held_back() -> None:
@@ -87,7 +104,9 @@ def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> 
     readable, writable = os.pipe()
     source = Replay(readable, "pipe")
     os.write(writable, b"6,1,10,-;one\n")
-    later = threading.Timer(REST_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n"))
+    later = threading.Timer(
+        REST_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n")
+    )
     later.start()
     records = source.read_batch()
     later.join()
@@ -119,12 +138,22 @@ def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
     return [record for record in records if isinstance(record, Record)]
 
 
-HEADS = {"kmsg": b"6,1,10,-;", "dmesg": b"[    1.000000] ", "klogd": b"<4>", "syslog": b"Nov 19 12:34:38 host kernel: "}
+HEADS = {
+    "kmsg": b"6,1,10,-;",
+    "dmesg": b"[    1.000000] ",
+    "klogd": b"<4>",
+    "syslog": b"Nov 19 12:34:38 host kernel: ",
+}
 
 
 @pytest.mark.parametrize("form", HEADS)
-@pytest.mark.parametrize("length", [*range(LONGEST_BYTES - 40, LONGEST_BYTES + 2), 3 * LONGEST_BYTES, 5 * LONGEST_BYTES + 7])
-def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(form: str, length: int) -> None:
+@pytest.mark.parametrize(
+    "length",
+    [*range(LONGEST_BYTES - 40, LONGEST_BYTES + 2), 3 * LONGEST_BYTES, 5 * LONGEST_BYTES + 7],
+)
+def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
+    form: str, length: int
+) -> None:
     text = bytes(random.Random(length).choices(b"abcdefghij", k=length))
     content = HEADS[form] + text + b"\n" + HEADS[form].replace(b"1,10", b"2,20") + b"after\n"
     records = in_pieces(content, form, 60_000)
@@ -134,15 +163,24 @@ def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(for
     assert [record.truncated for record in records] == [True] * (len(records) - 2) + [False] * 2
     assert [record.unparsed for record in records[:-1]] == [False] + [True] * (len(records) - 2)
     assert all(len(record.text) <= LONGEST_BYTES for record in records)
-    assert all(record.facility != KERN for record in records[1:-1]), "a part is not what the kernel said"
+    assert all(record.facility != KERN for record in records[1:-1]), (
+        "a part is not what the kernel said"
+    )
 
 
 @pytest.mark.parametrize("form", ["auto", *HEADS])
 @given(
-    pieces=st.lists(st.sampled_from([b"\n", b" A=b\n", b"6,1,10,-;one\n", b"<4>x", b"y" * 70_000, b"\xff", b";"]), max_size=12),
+    pieces=st.lists(
+        st.sampled_from(
+            [b"\n", b" A=b\n", b"6,1,10,-;one\n", b"<4>x", b"y" * 70_000, b"\xff", b";"]
+        ),
+        max_size=12,
+    ),
     size=st.sampled_from([1 << 16, 30_000, 1013]),
 )
-def test_every_byte_of_an_input_is_in_some_record(form: str, pieces: list[bytes], size: int) -> None:
+def test_every_byte_of_an_input_is_in_some_record(
+    form: str, pieces: list[bytes], size: int
+) -> None:
     content = b"".join(pieces)
     records = in_pieces(content, form, size)
     length = sum(len(record.text) + len(record.head) for record in records)

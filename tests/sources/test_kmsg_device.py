@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import errno
 import os
 import socket
@@ -16,7 +17,10 @@ REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 
 
 class SmallKmsg:
-    """A fake /dev/kmsg: a SEQPACKET pair, whose every recv is one record, with refusals in between."""
+    """A fake /dev/kmsg.
+
+    A SEQPACKET pair, whose every recv is one record, with refusals in between.
+    """
 
     def __init__(self) -> None:
         self._kernel, self._reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -67,7 +71,9 @@ def test_a_batch_is_all_that_is_there_and_then_nothing(kernel: SmallKmsg) -> Non
     assert not reader.exhausted
 
 
-def test_a_leap_in_the_sequence_numbers_is_a_gap_of_exactly_what_is_missing(kernel: SmallKmsg) -> None:
+def test_a_leap_in_the_sequence_numbers_is_a_gap_of_exactly_what_is_missing(
+    kernel: SmallKmsg,
+) -> None:
     reader = kernel.say(0, 1, 5, 6).device()
     assert seqs(reader.read_batch()) == [0, 1, Gap(2, 4, Cause.OVERRUN), 5, 6]
 
@@ -85,7 +91,9 @@ def test_a_record_refused_with_einval_is_a_gap_of_one(kernel: SmallKmsg) -> None
     assert seqs(reader.read_batch()) == [7, Gap(8, 8, Cause.EINVAL), 9]
 
 
-def test_a_refusal_at_the_end_of_a_batch_is_the_cause_of_the_next_ones_gap(kernel: SmallKmsg) -> None:
+def test_a_refusal_at_the_end_of_a_batch_is_the_cause_of_the_next_ones_gap(
+    kernel: SmallKmsg,
+) -> None:
     reader = kernel.say(7).refuse(b"EINVAL").device()
     reader.read_batch()
     kernel.say(9)
@@ -125,7 +133,11 @@ def test_an_unparsable_record_is_delivered_between_its_neighbours(kernel: SmallK
     kernel.say(0)
     kernel.refuse(b"not a record\n").say(1)
     batch = kernel.device().read_batch()
-    assert [item.text for item in batch if isinstance(item, Record)] == ["record 0", "not a record", "record 1"]
+    assert [item.text for item in batch if isinstance(item, Record)] == [
+        "record 0",
+        "not a record",
+        "record 1",
+    ]
 
 
 def test_the_number_of_an_unparsable_record_is_accounted_for(kernel: SmallKmsg) -> None:
@@ -134,7 +146,9 @@ def test_the_number_of_an_unparsable_record_is_accounted_for(kernel: SmallKmsg) 
 
 
 def test_a_refusal_of_each_kind_is_a_gap_of_its_own(kernel: SmallKmsg) -> None:
-    reader = kernel.say(0).refuse(b"EINVAL").refuse(b"EPIPE").refuse(b"not a record\n").say(9).device()
+    reader = (
+        kernel.say(0).refuse(b"EINVAL").refuse(b"EPIPE").refuse(b"not a record\n").say(9).device()
+    )
     assert seqs(reader.read_batch()) == [
         0,
         None,
@@ -210,7 +224,9 @@ def test_proc_kmsg_says_that_it_cannot_see_losses() -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "fifo", "null"])
-def test_something_else_at_the_place_of_the_device_is_not_trusted(kind: str, tmp_path: Path) -> None:
+def test_something_else_at_the_place_of_the_device_is_not_trusted(
+    kind: str, tmp_path: Path
+) -> None:
     path = tmp_path / "kmsg"
     if kind == "file":
         path.write_bytes(b"6,0,0,-;forged\n")
@@ -257,7 +273,9 @@ def test_what_was_hoarded_comes_before_what_is_read_later(kernel: SmallKmsg) -> 
     assert reader.hoard() == 0
 
 
-def test_a_hoard_is_no_more_than_a_batch(kernel: SmallKmsg, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hoard_is_no_more_than_a_batch(
+    kernel: SmallKmsg, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kmsg_device, "BATCH_RECORDS", 2)
     reader = kernel.say(0, 1, 2).device()
     assert reader.hoard() == 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
 from klogd_py.record.types import USER, Record, Severity
@@ -6,15 +7,27 @@ from klogd_py.sources.kmsg_format import MalformedRecord
 
 # Bytes as the kernel writes them, and the record that they are; read and written both ways.
 RECORDS = [
-    (b"6,339,5140900,-;NET: Registered protocol family 10\n", Record("NET: Registered protocol family 10", 6, 339, 5140900)),
+    (
+        b"6,339,5140900,-;NET: Registered protocol family 10\n",
+        Record("NET: Registered protocol family 10", 6, 339, 5140900),
+    ),
     (b"4,0,0,c;\n", Record("", 4, 0, 0, "c")),
     (b"30,7,8,-;systemd[1]: Started.\n", Record("systemd[1]: Started.", 30, 7, 8)),
     (b"2047,18446744073709551615,1,+;x\n", Record("x", 2047, 2**64 - 1, 1, "+")),
     (b"6,1,2,-,caller=T123;x\n", Record("x", 6, 1, 2, "-", "T123")),
-    (b"6,1,2,-,caller=C4,task=kworker/0:1,next;x\n", Record("x", 6, 1, 2, "-", "C4", ("task=kworker/0:1", "next"))),
+    (
+        b"6,1,2,-,caller=C4,task=kworker/0:1,next;x\n",
+        Record("x", 6, 1, 2, "-", "C4", ("task=kworker/0:1", "next")),
+    ),
     (
         b"6,191,258206,-;pci_bus 0000:00: root bus\n SUBSYSTEM=pci_bus\n DEVICE=+pci_bus:0000:00\n",
-        Record("pci_bus 0000:00: root bus", 6, 191, 258206, fields=(("SUBSYSTEM", "pci_bus"), ("DEVICE", "+pci_bus:0000:00"))),
+        Record(
+            "pci_bus 0000:00: root bus",
+            6,
+            191,
+            258206,
+            fields=(("SUBSYSTEM", "pci_bus"), ("DEVICE", "+pci_bus:0000:00")),
+        ),
     ),
     (
         rb"6,1,2,-;tab\x09, line\x0afeed, back\x5cslash, \xc3\xa9, \xff" + b"\n",

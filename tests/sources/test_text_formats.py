@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +13,10 @@ _STAMPED = Record("text", 4, usec=1_234_567, head="<4>[    1.234567] ")
     ("line", "record"),
     [
         ("<4>[    1.234567] text", _STAMPED),
-        ("<4>[    1.234567][  T123] text", Record("text", 4, usec=1_234_567, caller="T123", head="<4>[    1.234567][  T123] ")),
+        (
+            "<4>[    1.234567][  T123] text",
+            Record("text", 4, usec=1_234_567, caller="T123", head="<4>[    1.234567][  T123] "),
+        ),
         ("<0>x", Record("x", 0, head="<0>")),
         ("<7>", Record("", 7, head="<7>")),
         ("<8>eight", Record("eight", 7, head="<8>")),
@@ -44,7 +48,9 @@ def test_klogd_lines(line: str, record: Record) -> None:
         ("foo :bar : no facility", None, None, "", "foo :bar : no facility"),
     ],
 )
-def test_dmesg_lines(line: str, prefix: int | None, usec: int | None, caller: str, text: str) -> None:
+def test_dmesg_lines(
+    line: str, prefix: int | None, usec: int | None, caller: str, text: str
+) -> None:
     record = text_formats.dmesg(line)
     assert (record.prefix, record.usec, record.caller, record.text) == (prefix, usec, caller, text)
 
@@ -56,8 +62,13 @@ def test_dmesg_with_readable_times_states_wall_time() -> None:
 
 
 def test_an_rfc_3339_stamp_is_read_with_its_zone_and_fraction() -> None:
-    record = text_formats.syslog_in_year(2000)("2026-11-23T08:13:42.250000+01:00 host kernel: [   13.708945] text")
-    assert record.wall_us == int(datetime(2026, 11, 23, 7, 13, 42, tzinfo=UTC).timestamp()) * 1_000_000 + 250_000
+    record = text_formats.syslog_in_year(2000)(
+        "2026-11-23T08:13:42.250000+01:00 host kernel: [   13.708945] text"
+    )
+    assert (
+        record.wall_us
+        == int(datetime(2026, 11, 23, 7, 13, 42, tzinfo=UTC).timestamp()) * 1_000_000 + 250_000
+    )
     assert (record.text, record.usec, record.facility) == ("text", 13_708_945, KERN)
 
 
@@ -72,8 +83,14 @@ def test_an_impossible_date_states_nothing(stamp: str) -> None:
 
 
 def test_another_programs_line_does_not_pass_for_the_kernels() -> None:
-    record = text_formats.syslog_in_year(2026)("Nov 23 08:13:42 host cron[12]: BUG: unable to handle")
-    assert (record.facility, record.severity, record.text) == (USER, Severity.INFO, "cron[12]: BUG: unable to handle")
+    record = text_formats.syslog_in_year(2026)(
+        "Nov 23 08:13:42 host cron[12]: BUG: unable to handle"
+    )
+    assert (record.facility, record.severity, record.text) == (
+        USER,
+        Severity.INFO,
+        "cron[12]: BUG: unable to handle",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Files that were made to harm their reader: small or sparse, and each refused for one reason."""
 
 import gzip
@@ -20,7 +21,10 @@ _MIB = 1 << 20
 
 
 class Part(Struct, frozen=True):
-    """A section. One with a ``size`` claims it, whatever there is of its ``content``; ``offset`` likewise."""
+    """A section. One with a ``size`` claims it, whatever there is of its ``content``.
+
+    ``offset`` likewise.
+    """
 
     name: str
     kind: int = 1
@@ -35,13 +39,30 @@ class Part(Struct, frozen=True):
     address: int = 0
 
 
-def image(parts: Sequence[Part], kind: int = elf.RELOCATABLE, count: int = -1, width: int = 64, names: int = -1) -> bytes:
+def image(
+    parts: Sequence[Part],
+    kind: int = elf.RELOCATABLE,
+    count: int = -1,
+    width: int = 64,
+    names: int = -1,
+) -> bytes:
     """An ELF file of 64 bits with these sections; they are numbered from 1."""
     texts, body, headers = b"\0", bytearray(64), bytearray(64)
     for part in parts:
         start = len(body) if part.offset < 0 else part.offset
         size = len(part.content) if part.size < 0 else part.size
-        fields = (len(texts), part.kind, part.flags, part.address, start, size, part.link, part.info, part.align, part.row)
+        fields = (
+            len(texts),
+            part.kind,
+            part.flags,
+            part.address,
+            start,
+            size,
+            part.link,
+            part.info,
+            part.align,
+            part.row,
+        )
         headers += _HEADER.pack(*fields)
         texts += part.name.encode() + b"\0"
         body += part.content
@@ -61,7 +82,9 @@ def symbol(name: int, value: int = 0, section: int = 1, info: int = 0x12) -> byt
     return struct.pack("<IBBHQQ", name, info, 0, section, value, 0)
 
 
-def with_symbols(symbols: bytes, names: bytes, kind: int = elf.RELOCATABLE, code: bytes = bytes(4096)) -> bytes:
+def with_symbols(
+    symbols: bytes, names: bytes, kind: int = elf.RELOCATABLE, code: bytes = bytes(4096)
+) -> bytes:
     """A file with code, a symbol table and its names."""
     at = TEXT_AT if kind == elf.EXECUTABLE else 0
     parts = (
@@ -74,7 +97,9 @@ def with_symbols(symbols: bytes, names: bytes, kind: int = elf.RELOCATABLE, code
 
 def long_names(kind: int) -> bytes:
     """100,000 names of 900 bytes, which are all the end of the same string."""
-    symbols = b"".join(symbol(i % 100, TEXT_AT if kind == elf.EXECUTABLE else 0) for i in range(100_000))
+    symbols = b"".join(
+        symbol(i % 100, TEXT_AT if kind == elf.EXECUTABLE else 0) for i in range(100_000)
+    )
     return with_symbols(symbols, b"A" * 1000 + b"\0", kind)
 
 
@@ -91,8 +116,10 @@ def sparse(raw: bytes, size: int) -> Callable[[Path], None]:
 def greedy_xz() -> bytes:
     """A packed byte that asks for a dictionary of 3 GiB."""
     raw = bytearray(lzma.compress(b"x", preset=0))
-    end = 12 + (raw[12] + 1) * 4  # of the block's header, behind that of the stream
-    assert raw[14:16] == b"\x21\x01"  # LZMA2, and one byte says how large its dictionary is
+    # Of the block's header, behind that of the stream
+    end = 12 + (raw[12] + 1) * 4
+    # LZMA2, and one byte says how large its dictionary is
+    assert raw[14:16] == b"\x21\x01"
     raw[16] = 39
     raw[end - 4 : end] = zlib.crc32(raw[12 : end - 4]).to_bytes(4, "little")
     return bytes(raw)
@@ -121,29 +148,67 @@ _ROWS = module_elf.MOST_SYMBOLS + 1
 
 def relocations(count: int) -> bytes:
     """So many, of which the file has none."""
-    return image((_TEXT, Part(".rela.text", elf.RELA, 0, size=24 * count, info=1, row=24, offset=4096)))
+    return image(
+        (_TEXT, Part(".rela.text", elf.RELA, 0, size=24 * count, info=1, row=24, offset=4096))
+    )
 
 
 # File, what it is read as, the reason for which it is refused.
 FILES: dict[str, tuple[bytes | Write, str, str]] = {
-    "sections far apart": (image([Part(".t", 1, CODE, b"x", align=1 << 21)] * 20), "module", "bytes of code"),
-    "sections at multiples of all": (image([Part(".t", 1, CODE, b"x", align=1 << 40)]), "module", "multiple of"),
-    "too many sections": (made(lambda: image([Part(".t", 1, CODE, b"x")] * 20_000)), "module", "20002 sections"),
+    "sections far apart": (
+        image([Part(".t", 1, CODE, b"x", align=1 << 21)] * 20),
+        "module",
+        "bytes of code",
+    ),
+    "sections at multiples of all": (
+        image([Part(".t", 1, CODE, b"x", align=1 << 40)]),
+        "module",
+        "multiple of",
+    ),
+    "too many sections": (
+        made(lambda: image([Part(".t", 1, CODE, b"x")] * 20_000)),
+        "module",
+        "20002 sections",
+    ),
     "sections laid over one another": (
-        image([Part(".big", 1, CODE, bytes(8 * _MIB)), *[Part(".t", 1, CODE, size=8 * _MIB, offset=64)] * 9]),
+        image(
+            [
+                Part(".big", 1, CODE, bytes(8 * _MIB)),
+                *[Part(".t", 1, CODE, size=8 * _MIB, offset=64)] * 9,
+            ]
+        ),
         "module",
         "bytes of",
     ),
-    "names without an end": (made(lambda: with_symbols(symbol(1) * 200_000, b"A" * 4 * _MIB)), "module", "has no end"),
-    "names within names": (made(lambda: long_names(elf.RELOCATABLE)), "module", "bytes of symbols' names"),
+    "names without an end": (
+        made(lambda: with_symbols(symbol(1) * 200_000, b"A" * 4 * _MIB)),
+        "module",
+        "has no end",
+    ),
+    "names within names": (
+        made(lambda: long_names(elf.RELOCATABLE)),
+        "module",
+        "bytes of symbols' names",
+    ),
     "a name beyond the names": (with_symbols(symbol(4711), b"\0f\0"), "module", "has no end"),
     "too many symbols": (
-        sparse(image((_TEXT, Part(".symtab", elf.SYMTAB, size=24 * _ROWS, link=3, row=24), _STRTAB)), 16 * _MIB),
+        sparse(
+            image((_TEXT, Part(".symtab", elf.SYMTAB, size=24 * _ROWS, link=3, row=24), _STRTAB)),
+            16 * _MIB,
+        ),
         "module",
         f"{_ROWS} symbols",
     ),
-    "symbols in rows of nothing": (image((_TEXT, Part(".symtab", 2, 0, symbol(1), link=3), _STRTAB)), "module", "rows of 0"),
-    "symbols that end within a row": (image((_TEXT, Part(".symtab", 2, 0, b"x" * 25, 3, row=24), _STRTAB)), "module", "25 bytes"),
+    "symbols in rows of nothing": (
+        image((_TEXT, Part(".symtab", 2, 0, symbol(1), link=3), _STRTAB)),
+        "module",
+        "rows of 0",
+    ),
+    "symbols that end within a row": (
+        image((_TEXT, Part(".symtab", 2, 0, b"x" * 25, 3, row=24), _STRTAB)),
+        "module",
+        "25 bytes",
+    ),
     "symbols whose names are code": (
         image((_TEXT, Part(".symtab", 2, 0, symbol(1), 1, row=24))),
         "module",
@@ -159,48 +224,111 @@ FILES: dict[str, tuple[bytes | Write, str, str]] = {
         "module",
         "the file has",
     ),
-    "names larger than all names": (image((_TEXT, _SYMTAB, Part(".strtab", 3, size=1 << 32))), "module", "4294967296 bytes of"),
+    "names larger than all names": (
+        image((_TEXT, _SYMTAB, Part(".strtab", 3, size=1 << 32))),
+        "module",
+        "4294967296 bytes of",
+    ),
     "code beyond the file": (image([Part(".text", 1, CODE, size=9999)]), "module", "the file has"),
-    "code larger than all code": (image([Part(".text", 1, CODE, size=1 << 30)]), "module", "bytes of section '.text'"),
-    "code full of calls": (image([Part(".text", 1, CODE, b"\xe8" * 2 * _MIB)]), "module", "calls in its code"),
-    "code full of what could be calls": (image([Part(".text", 1, CODE, b"\xff" * 4 * _MIB)]), "module", "could be calls"),
+    "code larger than all code": (
+        image([Part(".text", 1, CODE, size=1 << 30)]),
+        "module",
+        "bytes of section '.text'",
+    ),
+    "code full of calls": (
+        image([Part(".text", 1, CODE, b"\xe8" * 2 * _MIB)]),
+        "module",
+        "calls in its code",
+    ),
+    "code full of what could be calls": (
+        image([Part(".text", 1, CODE, b"\xff" * 4 * _MIB)]),
+        "module",
+        "could be calls",
+    ),
     "too many relocations": (
         sparse(relocations(elf.MOST_RELOCATIONS + 1), 64 * _MIB),
         "module",
         "relocations left",
     ),
     "relocations beyond the file": (relocations(5000), "module", "the file has"),
-    "too many notes": (sparse(image([Part(".note", elf.NOTE, size=2 * _MIB)]), 4 * _MIB), "module", "section '.note'"),
-    "too many words": (sparse(image([Part(".modinfo", size=2 * _MIB)]), 4 * _MIB), "module", "section '.modinfo'"),
+    "too many notes": (
+        sparse(image([Part(".note", elf.NOTE, size=2 * _MIB)]), 4 * _MIB),
+        "module",
+        "section '.note'",
+    ),
+    "too many words": (
+        sparse(image([Part(".modinfo", size=2 * _MIB)]), 4 * _MIB),
+        "module",
+        "section '.modinfo'",
+    ),
     "headers of no size": (image((), width=0), "module", "headers: 2 of 0 bytes"),
     "headers beyond the file": (image((), count=9999), "module", "the file has"),
     "no headers": (image((), count=0), "module", "0 sections"),
     "headers whose names nobody has": (image((), names=7), "module", "none has their names"),
-    "a bomb of xz": (made(lambda: lzma.compress(bytes(200 * _MIB), preset=0)), "module", "unpacks to more"),
-    "a bomb of gzip": (made(lambda: gzip.compress(bytes(200 * _MIB), 1)), "module", "unpacks to more"),
+    "a bomb of xz": (
+        made(lambda: lzma.compress(bytes(200 * _MIB), preset=0)),
+        "module",
+        "unpacks to more",
+    ),
+    "a bomb of gzip": (
+        made(lambda: gzip.compress(bytes(200 * _MIB), 1)),
+        "module",
+        "unpacks to more",
+    ),
     "a dictionary of gigabytes": (greedy_xz(), "module", "Memory usage limit"),
     "half of an xz": (lzma.compress(os.urandom(9999))[:5000], "module", "ends too early"),
     "half of a gzip": (gzip.compress(os.urandom(9999))[:5000], "module", "ends too early"),
-    "a packed file of a terabyte": (sparse(lzma.compress(b"x"), 1 << 40), "module", "packed, and larger"),
+    "a packed file of a terabyte": (
+        sparse(lzma.compress(b"x"), 1 << 40),
+        "module",
+        "packed, and larger",
+    ),
     "a FIFO": (os.mkfifo, "module", "a FIFO"),
     "a directory": (os.mkdir, "module", "a directory"),
-    "an endless device": (lambda path: path.symlink_to("/dev/zero"), "module", "a character device"),
+    "an endless device": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "module",
+        "a character device",
+    ),
     "an image with too many symbols": (
-        sparse(image((_TEXT, Part(".symtab", 2, size=90 << 30, link=3, row=24), _STRTAB), elf.EXECUTABLE), 100 << 30),
+        sparse(
+            image(
+                (_TEXT, Part(".symtab", 2, size=90 << 30, link=3, row=24), _STRTAB), elf.EXECUTABLE
+            ),
+            100 << 30,
+        ),
         "vmlinux",
         "4026531840 symbols",
     ),
-    "an image of names within names": (made(lambda: long_names(elf.EXECUTABLE)), "vmlinux", "bytes of symbols' names"),
+    "an image of names within names": (
+        made(lambda: long_names(elf.EXECUTABLE)),
+        "vmlinux",
+        "bytes of symbols' names",
+    ),
     "an image of undefined symbols": (
-        sparse(image((_TEXT, Part(".symtab", 2, size=24 * 10**6, link=3, row=24, offset=_MIB), _STRTAB), 2), 32 * _MIB),
+        sparse(
+            image(
+                (_TEXT, Part(".symtab", 2, size=24 * 10**6, link=3, row=24, offset=_MIB), _STRTAB),
+                2,
+            ),
+            32 * _MIB,
+        ),
         "vmlinux",
         "without symbols",
     ),
     "an image that is a FIFO": (os.mkfifo, "vmlinux", "a FIFO"),
-    "an image that is a device": (lambda path: path.symlink_to("/dev/zero"), "vmlinux", "a character device"),
+    "an image that is a device": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "vmlinux",
+        "a character device",
+    ),
     "a map of a terabyte": (sparse(map_of([TEXT_AT, TEXT_AT + 1]), 1 << 40), "map", "larger than"),
     "a map that is a FIFO": (os.mkfifo, "map", "a FIFO"),
-    "a map without an end": (lambda path: path.symlink_to("/dev/zero"), "map", "a character device"),
+    "a map without an end": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "map",
+        "a character device",
+    ),
     "a large map out of order": (
         made(lambda: map_of([TEXT_AT + 1, TEXT_AT] * 400_000, b"f" * 30)),
         "map",
@@ -211,6 +339,14 @@ FILES: dict[str, tuple[bytes | Write, str, str]] = {
         "map",
         "out of order, and of",
     ),
-    "a map of line feeds": (made(lambda: b"c0100001 T a\n" + b"\n" * 16 * _MIB), "map", "not a map"),
-    "a map of carriage returns": (made(lambda: b"c0100001 T a\n" + b"\r" * 16 * _MIB), "map", "not a map"),
+    "a map of line feeds": (
+        made(lambda: b"c0100001 T a\n" + b"\n" * 16 * _MIB),
+        "map",
+        "not a map",
+    ),
+    "a map of carriage returns": (
+        made(lambda: b"c0100001 T a\n" + b"\r" * 16 * _MIB),
+        "map",
+        "not a map",
+    ),
 }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A small made-up kernel: its map, its kallsyms, and both moved elsewhere."""
 
 from pathlib import Path
@@ -10,14 +11,18 @@ from klogd_py.symbols.system_map import SystemMap
 BASE = 0xFFFFFFFF81000000
 _FUNCTIONS = [(BASE + 0x40 * i, b"T", b"function_%d" % i) for i in range(1, 40)]
 MAP = b"".join(
-    b"%016x %s %s\n" % symbol for symbol in [(BASE, b"T", b"_stext"), *_FUNCTIONS, (BASE + 0x40 * 40, b"T", b"_etext")]
+    b"%016x %s %s\n" % symbol
+    for symbol in [(BASE, b"T", b"_stext"), *_FUNCTIONS, (BASE + 0x40 * 40, b"T", b"_etext")]
 )
 KALLSYMS = MAP
 
 
 def moved(lines: bytes, distance: int) -> bytes:
     """The same symbols at other addresses."""
-    return b"".join(b"%016x%s" % (int(line[:16], 16) + distance, line[16:]) for line in lines.splitlines(keepends=True))
+    return b"".join(
+        b"%016x%s" % (int(line[:16], 16) + distance, line[16:])
+        for line in lines.splitlines(keepends=True)
+    )
 
 
 def judged(
@@ -32,5 +37,9 @@ def judged(
 ) -> Verdict:
     """The verdict on a map with these lines; ``None`` is a machine without kallsyms."""
     candidate = SystemMap(Path("/boot/System.map"), lines, version, remark)
-    core = Table(kallsyms, "kallsyms") if isinstance(kallsyms, bytes) else kallsyms or Unknown.NO_SYMBOLS
+    core = (
+        Table(kallsyms, "kallsyms")
+        if isinstance(kallsyms, bytes)
+        else kallsyms or Unknown.NO_SYMBOLS
+    )
     return judge(candidate, release, named, given, core)

@@ -1,4 +1,8 @@
-"""A kernel module as an assembler makes it: small, real ELF, built by the machine's own compiler."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel module as an assembler makes it.
+
+Small, real ELF, built by the machine's own compiler.
+"""
 
 import shutil
 import subprocess
@@ -7,7 +11,8 @@ from pathlib import Path
 import pytest
 
 needs_gcc = pytest.mark.skipif(
-    shutil.which("gcc") is None or b"x86_64" not in subprocess.run(["gcc", "-dumpmachine"], capture_output=True).stdout,
+    shutil.which("gcc") is None
+    or b"x86_64" not in subprocess.run(["gcc", "-dumpmachine"], capture_output=True).stdout,
     reason="needs a compiler for x86-64",
 )
 

@@ -1,4 +1,8 @@
-"""Kernels made up at random, and the oopses that they print: what the map does not say is known here."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernels made up at random, and the oopses that they print.
+
+What the map does not say is known here.
+"""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -6,7 +10,8 @@ from random import Random
 BASE = 0xFFFFFFFF81000000
 ALIGN = 0x200000
 ENTRY = "entry_SYSCALL_64_after_hwframe"
-CHAIN = (ENTRY, "do_syscall_64", "ksys_write", "vfs_write")  # each calls the next
+# Each calls the next
+CHAIN = (ENTRY, "do_syscall_64", "ksys_write", "vfs_write")
 THREAD = ("ret_from_fork", "kthread", "worker_thread", "process_one_work")
 
 
@@ -30,8 +35,15 @@ class Kernel:
         """Its System.map."""
         rows = [(0, "D", "__per_cpu_start"), (BASE, "T", "_stext"), (BASE, "T", "_text")]
         rows += [(self.starts[name], "T", name) for name, _ in self.functions]
-        rows += [(self.end, "T", "_etext"), (self.end + 0x1000, "D", "some_data"), (self.end + 0x200000, "B", "_end")]
-        return b"".join(b"%016x %s %s\n" % (address, kind.encode(), name.encode()) for address, kind, name in rows)
+        rows += [
+            (self.end, "T", "_etext"),
+            (self.end + 0x1000, "D", "some_data"),
+            (self.end + 0x200000, "B", "_end"),
+        ]
+        return b"".join(
+            b"%016x %s %s\n" % (address, kind.encode(), name.encode())
+            for address, kind, name in rows
+        )
 
     def inside(self, name: str, random: Random) -> int:
         """A return address in a function, where the kernel runs."""
@@ -41,11 +53,19 @@ class Kernel:
     def name_at(self, address: int) -> str:
         """Which function is there, by going through all."""
         value = address - self.slide
-        return next((name for name, size in self.functions if self.starts[name] <= value < self.starts[name] + size), "")
+        return next(
+            (
+                name
+                for name, size in self.functions
+                if self.starts[name] <= value < self.starts[name] + size
+            ),
+            "",
+        )
 
 
 def kernel(random: Random, count: int = 400, slide: int | None = None) -> Kernel:
-    """A kernel with ``count`` functions besides those that every kernel has, spread over some megabytes."""
+    """A kernel with ``count`` functions besides those that every kernel has, spread over some
+    megabytes."""
     names = [f"function_{i}" for i in range(count)] + [*CHAIN[1:], *THREAD]
     random.shuffle(names)
     functions = [(name, random.randrange(16, 0x6000, 16)) for name in names]
@@ -60,20 +80,41 @@ def longer(right: Kernel, at: int, by: int = 0x10) -> Kernel:
     return Kernel(functions, right.slide)
 
 
-def oops(running: Kernel, random: Random, depth: int = 4, garbage: int = 0, code: bool = True) -> list[str]:
-    """The lines of an oops in a system call; ``garbage`` uncertain frames among the certain ones."""
-    middle = [f"function_{random.randrange(len(running.functions) - len(CHAIN) - len(THREAD) - 2)}" for _ in range(depth)]
+def oops(
+    running: Kernel, random: Random, depth: int = 4, garbage: int = 0, code: bool = True
+) -> list[str]:
+    """The lines of an oops in a system call.
+
+    ``garbage`` uncertain frames among the certain ones.
+    """
+    middle = [
+        f"function_{random.randrange(len(running.functions) - len(CHAIN) - len(THREAD) - 2)}"
+        for _ in range(depth)
+    ]
     stack = [*middle, *reversed(CHAIN)]
     pc = running.inside(stack[0], random)
-    lines = ["BUG: kernel NULL pointer dereference, address: 0000000000000000", "Oops: 0002 [#1] SMP", f"RIP: 0010:{pc:#x}"]
+    lines = [
+        "BUG: kernel NULL pointer dereference, address: 0000000000000000",
+        "Oops: 0002 [#1] SMP",
+        f"RIP: 0010:{pc:#x}",
+    ]
     if code:
         lines.append(f"Code: {code_line(running, random, pc)}")
-    lines += ["RAX: ffffffff81000010 RBX: ff37cee6004c9000 RCX: c0000000ffffdfff", "Call Trace:", " <TASK>"]
+    lines += [
+        "RAX: ffffffff81000010 RBX: ff37cee6004c9000 RCX: c0000000ffffdfff",
+        "Call Trace:",
+        " <TASK>",
+    ]
     for name in stack[1:]:
         for _ in range(random.randrange(garbage + 1)):
             lines.append(f" ? {running.inside(random.choice(running.functions)[0], random):#x}")
         lines.append(f" {running.inside(name, random):#x}")
-    lines += ["RIP: 0033:0x47b7a0", "Code: 40 00 48 c7 c2 e0 ff ff ff <48> 3d 00 f0", " </TASK>", "Modules linked in:"]
+    lines += [
+        "RIP: 0033:0x47b7a0",
+        "Code: 40 00 48 c7 c2 e0 ff ff ff <48> 3d 00 f0",
+        " </TASK>",
+        "Modules linked in:",
+    ]
     return [*lines, "---[ end trace 0000000000000000 ]---"]
 
 
@@ -82,7 +123,9 @@ def code_line(running: Kernel, random: Random, pc: int) -> str:
     code = bytearray([0x90] * 64)
     for at in (10, 50):
         target = running.starts[random.choice(running.functions)[0]] + running.slide
-        code[at : at + 5] = b"\xe8" + (target - (pc - 42 + at + 5)).to_bytes(4, "little", signed=True)
+        code[at : at + 5] = b"\xe8" + (target - (pc - 42 + at + 5)).to_bytes(
+            4, "little", signed=True
+        )
     words = [f"{byte:02x}" for byte in code]
     words[42] = f"<{words[42]}>"
     return " ".join(words)

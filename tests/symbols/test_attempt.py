@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import subprocess
 import sys
@@ -29,10 +30,15 @@ def raising(error: Exception) -> Callable[[], str]:
     return read
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RecursionError("deep"), KeyError("k"), ValueError("a\nb\x1b[31m" + "c" * 999)])
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RecursionError("deep"), KeyError("k"), ValueError("a\nb\x1b[31m" + "c" * 999)],
+)
 def test_any_exception_ends_in_one_line(error: Exception) -> None:
     words = attempt(raising(error), lambda reason: reason)
-    assert words.startswith(f"cannot be used: unexpected {type(error).__name__} in test_attempt.py:")
+    assert words.startswith(
+        f"cannot be used: unexpected {type(error).__name__} in test_attempt.py:"
+    )
     assert words.isprintable()
     assert len(words) < 300
 
@@ -77,7 +83,9 @@ def machine(root: Path) -> Sources:
 
 @pytest.mark.parametrize("reader", ["kallsyms", "modules"])
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError(), IndexError("odd")])
-def test_a_source_that_raises_costs_itself_alone(reader: str, error: Exception, tmp_path: Path) -> None:
+def test_a_source_that_raises_costs_itself_alone(
+    reader: str, error: Exception, tmp_path: Path
+) -> None:
     sources = machine(tmp_path)
 
     def read(path: str) -> bytes:
@@ -86,7 +94,10 @@ def test_a_source_that_raises_costs_itself_alone(reader: str, error: Exception, 
         return Path(path).read_bytes()
 
     found = survey(msgspec.structs.replace(sources, read=read))
-    assert any(f"{tmp_path}/{reader} cannot be used: unexpected {type(error).__name__}" in line for line in found.remarks)
+    assert any(
+        f"{tmp_path}/{reader} cannot be used: unexpected {type(error).__name__}" in line
+        for line in found.remarks
+    )
     assert found.modules == (0 if reader == "modules" else 1)
     assert bool(found.kernel_symbols) is (reader != "kallsyms")
 
@@ -132,7 +143,8 @@ def test_an_obstacle_holds_up_no_survey(name: str, obstacle: str, tmp_path: Path
     found = in_time(lambda: survey(sources))
     assert not any("unexpected" in remark for remark in found.remarks)
     place = found.atlas.place_of(BASE + 0x45)
-    assert isinstance(place, Place)  # by the map, or by kallsyms
+    # By the map, or by kallsyms
+    assert isinstance(place, Place)
 
 
 CRAMPED = """
@@ -153,7 +165,12 @@ def test_a_map_without_memory_leaves_the_next(tmp_path: Path) -> None:
     lines = (b"%016x T f%s\n" % (BASE + 16 * i, b"g" * 12) for i in reversed(range(400_000)))
     large.write_bytes(b"".join(lines))
     (tmp_path / "System.map-6.1.0").write_bytes(MAP)
-    done = subprocess.run([sys.executable, "-c", CRAMPED, str(large), str(small)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", CRAMPED, str(large), str(small)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{Standing.REFUSED.value} cannot be used: unexpected MemoryError")
     assert second.startswith(Standing.ACCEPTED.value)
@@ -167,9 +184,18 @@ class BrokenFiles(ModuleFiles):
 
 
 def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
-    trace = gather(["Modules linked in: nic", "RIP: 0010:0xffffffffc0a00010", "Call Trace:", " 0xffffffffc0a00123"])
+    trace = gather(
+        [
+            "Modules linked in: nic",
+            "RIP: 0010:0xffffffffc0a00010",
+            "Call Trace:",
+            " 0xffffffffc0a00123",
+        ]
+    )
     before = Survey(Atlas(), loaded=Loaded(files=BrokenFiles(Path("/nowhere")), elsewhere=True))
     assert before.reads_traces
     after = before.after(trace)
-    assert after.remarks[0].startswith("an oops cannot be used: unexpected RecursionError in test_attempt.py")
+    assert after.remarks[0].startswith(
+        "an oops cannot be used: unexpected RecursionError in test_attempt.py"
+    )
     assert after.after(trace) is after

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import subprocess
 import sys
@@ -17,15 +18,25 @@ def written(folder: Path, content: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("size", [1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 700_000])
+@pytest.mark.parametrize(
+    "size", [1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 700_000]
+)
 def test_searching_a_file_answers_as_bytes(size: int, tmp_path: Path) -> None:
     random = Random(size)
     content = bytes(random.choices(b"ab\n", weights=(1000, 3, 1 + 300_000 // size), k=size))
     found = file_bytes.opened(written(tmp_path, content))
     assert len(found) == len(content)
-    edges = [at for edge in range(0, size + 1, BLOCK_BYTES) for at in (edge - 1, edge, edge + 1) if 0 <= at <= size]
+    edges = [
+        at
+        for edge in range(0, size + 1, BLOCK_BYTES)
+        for at in (edge - 1, edge, edge + 1)
+        if 0 <= at <= size
+    ]
     for _ in range(300):
-        start, end = random.choice([random.randint(0, size), *edges]), random.choice([random.randint(0, size + 9), *edges])
+        start, end = (
+            random.choice([random.randint(0, size), *edges]),
+            random.choice([random.randint(0, size + 9), *edges]),
+        )
         assert found[start:end] == content[start:end]
         for wanted in (b"\n", b"b", b"ab", b"ba", content[start : start + 5] or b"x"):
             assert found.find(wanted, start, end) == content.find(wanted, start, end)
@@ -39,7 +50,9 @@ def test_a_match_over_an_edge_is_found(tmp_path: Path) -> None:
         content = b"." * (edge - 3) + b"needle" + b"." * 600_000
         found = file_bytes.opened(written(tmp_path, content))
         assert found.find(b"needle") == found.rfind(b"needle") == edge - 3
-        assert found.find(b"needle", 5, edge + 2) == found.rfind(b"needle", edge - 2, edge + 90) == -1
+        assert (
+            found.find(b"needle", 5, edge + 2) == found.rfind(b"needle", edge - 2, edge + 90) == -1
+        )
 
 
 def test_bytes_that_a_file_lost_are_zeros(tmp_path: Path) -> None:
@@ -66,4 +79,6 @@ def test_the_descriptor_is_closed_with_its_object(tmp_path: Path) -> None:
         "file_bytes.opened(Path(sys.argv[1]))\n"
         "assert os.listdir('/proc/self/fd') == before\n"
     )
-    subprocess.run([sys.executable, "-c", program, str(written(tmp_path, b"x"))], check=True, timeout=30)
+    subprocess.run(
+        [sys.executable, "-c", program, str(written(tmp_path, b"x"))], check=True, timeout=30
+    )

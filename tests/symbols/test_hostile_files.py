@@ -1,4 +1,8 @@
-"""What a file can ask of its reader: every kind of hostile file is refused with the reason, at once and in little memory."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a file can ask of its reader.
+
+Every kind of hostile file is refused with the reason, at once and in little memory.
+"""
 
 import os
 import struct
@@ -31,12 +35,15 @@ except (module_file.NoModuleFile, system_map.NotAMap) as error:
     print(error)
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
-HOSTILE_MIB = 400  # of addresses, of which libraries take a quarter
-LARGE_MIB = 300  # of memory
+# Of addresses, of which libraries take a quarter
+HOSTILE_MIB = 400
+# Of memory
+LARGE_MIB = 300
 
 
 def read(path: Path, kind: str, limit_mib: int) -> tuple[str, int]:
-    """What reading a file ends in, and how many MiB it took at most, in a process whose addresses are limited."""
+    """What reading a file ends in, and how many MiB it took at most, in a process whose addresses
+    are limited."""
     command = [sys.executable, "-c", READ, str(path), kind, str(limit_mib)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -81,7 +88,9 @@ def test_the_largest_untidy_map_takes_bounded_memory(tmp_path: Path) -> None:
 
 def test_an_image_with_debug_information_reads_few_bytes(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
-    path.write_bytes(with_symbols(symbol(1, TEXT_AT) + symbol(3, TEXT_AT + 64), b"\0f\0g\0", elf.EXECUTABLE))
+    path.write_bytes(
+        with_symbols(symbol(1, TEXT_AT) + symbol(3, TEXT_AT + 64), b"\0f\0g\0", elf.EXECUTABLE)
+    )
     os.truncate(path, 900 << 20)
     words, peak_mib = read(path, "vmlinux", HOSTILE_MIB)
     assert words == "accepted"
@@ -90,7 +99,9 @@ def test_an_image_with_debug_information_reads_few_bytes(tmp_path: Path) -> None
 
 def test_a_truncated_image_does_not_end_the_process(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
-    path.write_bytes(with_symbols(symbol(1, TEXT_AT), b"\0f\0", elf.EXECUTABLE, code=b"\x90" * (1 << 20)))
+    path.write_bytes(
+        with_symbols(symbol(1, TEXT_AT), b"\0f\0", elf.EXECUTABLE, code=b"\x90" * (1 << 20))
+    )
     image = vmlinux.load(path)
     assert image.text is not None
     assert image.text.bytes_at(TEXT_AT + 65536, 4) == b"\x90" * 4
@@ -113,8 +124,12 @@ def test_a_million_symbols_at_one_address_name_nothing() -> None:
 
 
 def test_an_odd_relocation_marks_no_other_code() -> None:
-    far = struct.pack("<QQq", (1 << 64) - 8, 1 << 32 | 4, 0) + struct.pack("<QQq", 1 << 40, 9 << 32 | 4, 0)
-    raw = image((Part(".text", 1, CODE, bytes(64)), Part(".rela.text", elf.RELA, 0, far, info=1, row=24)))
+    far = struct.pack("<QQq", (1 << 64) - 8, 1 << 32 | 4, 0) + struct.pack(
+        "<QQq", 1 << 40, 9 << 32 | 4, 0
+    )
+    raw = image(
+        (Part(".text", 1, CODE, bytes(64)), Part(".rela.text", elf.RELA, 0, far, info=1, row=24))
+    )
     assert module_elf.parse(raw, "nic").core.changed == bytes(64)
 
 

@@ -1,4 +1,8 @@
-"""Whatever a source has where a name should be: only what can be a name is one, and nothing else names anything."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever a source has where a name should be.
+
+Only what can be a name is one, and nothing else names anything.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +62,9 @@ def by_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
 def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
     """One that is searched in its file."""
     path = folder / "System.map"
-    filling = [b"%016x T %s\n" % (TEXT_AT + 64 + 64 * i, b"f" * 200) for i in range(COPIED_BYTES // 200)]
+    filling = [
+        b"%016x T %s\n" % (TEXT_AT + 64 + 64 * i, b"f" * 200) for i in range(COPIED_BYTES // 200)
+    ]
     path.write_bytes(rows(name) + b"".join(filling))
     lines = system_map.load(path).lines
     assert not isinstance(lines, bytes)
@@ -94,15 +100,23 @@ def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
 OF_TEXT = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules)
 SOURCES = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules, by_vmlinux, by_module_file)
 # In a text a line feed ends the line, and what follows is a line of its own.
-CASES = [(source, evil) for source in SOURCES for evil in EVIL if source not in OF_TEXT or evil != "line feed"]
+CASES = [
+    (source, evil)
+    for source in SOURCES
+    for evil in EVIL
+    if source not in OF_TEXT or evil != "line feed"
+]
 REFUSALS = (system_map.NotAMap, module_elf.NoModuleFile, kallsyms.NotKallsyms)
 
 
 @pytest.mark.parametrize(("source", "evil"), CASES)
-def test_what_is_no_name_names_nothing(source: Callable[[bytes, Path], tuple[PLACES, int]], evil: str, tmp_path: Path) -> None:
+def test_what_is_no_name_names_nothing(
+    source: Callable[[bytes, Path], tuple[PLACES, int]], evil: str, tmp_path: Path
+) -> None:
     try:
         place_of, base = source(EVIL[evil], tmp_path)
-    except REFUSALS:  # a whole file may be refused for such a name
+    # A whole file may be refused for such a name
+    except REFUSALS:
         return
     for offset in (EVIL_AT, EVIL_AT + 8, EVIL_AT + 15):
         place = place_of(base + offset)
@@ -114,7 +128,9 @@ def test_what_is_no_name_names_nothing(source: Callable[[bytes, Path], tuple[PLA
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_plain_name_is_a_name(source: Callable[[bytes, Path], tuple[PLACES, int]], tmp_path: Path) -> None:
+def test_a_plain_name_is_a_name(
+    source: Callable[[bytes, Path], tuple[PLACES, int]], tmp_path: Path
+) -> None:
     place_of, base = source(b"fine.isra.0", tmp_path)
     place = place_of(base + EVIL_AT + 8)
     assert isinstance(place, Place)
@@ -123,20 +139,28 @@ def test_a_plain_name_is_a_name(source: Callable[[bytes, Path], tuple[PLACES, in
 
 @pytest.mark.parametrize("evil", ["\x1b[31m", "../../etc", "..", "n\u202eic", "nic" * 400])
 def test_what_cannot_be_a_module_is_none(evil: str) -> None:
-    found = proc_modules.parse(f"{evil} 4096 0 - Live 0xffffffffc0a00000\nnic 4096 0 - Live 0xffffffffc0b00000\n")
+    found = proc_modules.parse(
+        f"{evil} 4096 0 - Live 0xffffffffc0a00000\nnic 4096 0 - Live 0xffffffffc0b00000\n"
+    )
     assert list(found.bases) == ["nic"]
 
 
 @pytest.mark.parametrize("evil", [b"\x1b[31m", b"n ic", b"nic" * 400])
 def test_a_symbol_of_an_odd_module_names_nothing(evil: bytes) -> None:
-    found = kallsyms.parse(rows(b"kernel") + rows(b"probe", MODULE_AT, b"\t[" + evil + b"]")).modules
+    found = kallsyms.parse(
+        rows(b"kernel") + rows(b"probe", MODULE_AT, b"\t[" + evil + b"]")
+    ).modules
     assert isinstance(found, Table)
     assert all(found.place_of(MODULE_AT + offset) is Unknown.OUTSIDE for offset in range(0, 64, 8))
 
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "f" * 5000, "-5", "0x5", "1_0", "1" + "0" * 16])
 def test_a_number_of_no_64_bits_is_none(digits: str) -> None:
-    told = vmcoreinfo.parse(note(b"VMCOREINFO", 0, f"KERNELOFFSET={digits}\nSYMBOL(_stext)={digits}\n".encode()))
+    told = vmcoreinfo.parse(
+        note(b"VMCOREINFO", 0, f"KERNELOFFSET={digits}\nSYMBOL(_stext)={digits}\n".encode())
+    )
     assert (told.offset, told.symbols) == (None, {})
-    listed = proc_modules.parse(f"nic {digits} 0 - Live 0x{digits}\nok 1 0 - Live 0xffffffffc0b00000\n")
+    listed = proc_modules.parse(
+        f"nic {digits} 0 - Live 0x{digits}\nok 1 0 - Live 0xffffffffc0b00000\n"
+    )
     assert list(listed.bases) == ["ok"]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
 import pytest
@@ -40,18 +41,28 @@ def named(symbols: Kallsyms, address: int) -> str:
     ("address", "expected"),
     [
         (0x10, "unknown"),
-        (0xFFFFFFFF81000004, "srso_alias+0x4/0x78650"),  # the kernel's own choice among equals is the first
+        (
+            0xFFFFFFFF81000004,
+            "srso_alias+0x4/0x78650",
+            # The kernel's own choice among equals is the first
+        ),
         (0xFFFFFFFF81078690, "worker_thread+0x40/0x3b0"),
         (0xFFFFFFFF81500010, "unknown"),
         (0xFFFFFFFFA0000130, "ext_lookup+0x10/0x2e0 [extfs]"),
-        (0xFFFFFFFFA0000410, "ext_exit+0x10/0xc00 [extfs]"),  # the last of its text: up to the end of the page
+        (
+            0xFFFFFFFFA0000410,
+            "ext_exit+0x10/0xc00 [extfs]",
+            # The last of its text: up to the end of the page
+        ),
         (0xFFFFFFFFA0000FFF, "ext_exit+0xbff/0xc00 [extfs]"),
         (0xFFFFFFFFA0001000, "unknown"),
         (0xFFFFFFFFA0010210, "nic_xmit+0x10/0xe00 [nic]"),
         (0xFFFFFFFFA0020010, "ext_data+0x10/0x1000 [extfs]"),
-        (0xFFFFFFFFC0201010, "ftrace_trampoline+0x10/0x1000"),  # pseudo-modules are not tagged
+        # Pseudo-modules are not tagged
+        (0xFFFFFFFFC0201010, "ftrace_trampoline+0x10/0x1000"),
         (0xFFFFFFFFC0300010, "bpf_prog_6deef7357e7b4530_x+0x10/0x1000"),
-        (0xFFFFFFFFC0301000, "unknown"),  # each program is an allocation of its own
+        # Each program is an allocation of its own
+        (0xFFFFFFFFC0301000, "unknown"),
         (0xFFFFFFFFC0390010, "bpf_prog_1111111111111111_y+0x10/0x1000"),
     ],
 )
@@ -59,14 +70,18 @@ def test_the_kernels_symbols_and_its_modules(address: int, expected: str) -> Non
     assert named(kallsyms.parse(CORE + MODULES), address) == expected
 
 
-def test_the_last_symbol_of_a_module_reaches_to_the_end_of_its_page_behind_which_may_be_data() -> None:
+def test_the_last_symbol_of_a_module_reaches_to_the_end_of_its_page_behind_which_may_be_data() -> (
+    None
+):
     symbols = kallsyms.parse(CORE + MODULES)
     assert named(symbols, 0xFFFFFFFFA0000FFF) == "ext_exit+0xbff/0xc00 [extfs]"
     assert named(symbols, 0xFFFFFFFFA0001000) == "unknown"
 
 
 def test_masked_addresses_answer_hidden() -> None:
-    masked = b"".join(b"0000000000000000" + line[16:] for line in (CORE + MODULES).splitlines(keepends=True))
+    masked = b"".join(
+        b"0000000000000000" + line[16:] for line in (CORE + MODULES).splitlines(keepends=True)
+    )
     symbols = kallsyms.parse(masked)
     assert (symbols.core, symbols.modules, symbols.symbols) == (Unknown.HIDDEN, Unknown.HIDDEN, 15)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
 import msgspec
@@ -19,8 +20,10 @@ CANDIDATE = SystemMap(PATH, MAP, None, "")
     ("standing", "path", "stays"),
     [
         (Standing.REFUSED, PATH, True),
-        (Standing.REFUSED, Path("/another.map"), True),  # which the configuration names now
-        (Standing.MISSING, PATH, False),  # taken away on purpose
+        # Which the configuration names now
+        (Standing.REFUSED, Path("/another.map"), True),
+        # Taken away on purpose
+        (Standing.MISSING, PATH, False),
     ],
 )
 def test_a_map_stays_unless_it_was_taken_away(standing: Standing, path: Path, stays: bool) -> None:
@@ -56,7 +59,9 @@ def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -
     (tmp_path / "kallsyms").write_bytes(KALLSYMS)
     before = _surveyed(tmp_path)
     lines = MAP.splitlines(keepends=True)
-    path.write_bytes(b"".join([lines[0], *moved(b"".join(lines[1:]), 0x40).splitlines(keepends=True)]))
+    path.write_bytes(
+        b"".join([lines[0], *moved(b"".join(lines[1:]), 0x40).splitlines(keepends=True)])
+    )
     after = _surveyed(tmp_path, before)
     assert after.atlas.place_of(BASE + 0x45) == before.atlas.place_of(BASE + 0x45)
     assert after.refusal.startswith(f"{path} refused: another kernel's")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
 from klogd_py.record.types import Unknown
@@ -17,7 +18,8 @@ from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
         ("6.18.44-fc-v769", {397868}),
         ("3.0", {196608}),
         ("3.0-rc1", {196608}),
-        ("4.14.300", {265983, 266028}),  # clamped by the kernel; OR-ed by the classic klogd
+        # Clamped by the kernel; OR-ed by the classic klogd
+        ("4.14.300", {265983, 266028}),
         ("", set()),
         ("unknown", set()),
     ],
@@ -32,7 +34,11 @@ def test_a_version_number_in_words() -> None:
 
 def test_a_map_that_agrees_with_kallsyms_is_accepted() -> None:
     verdict = judged(MAP, KALLSYMS)
-    assert (verdict.standing, verdict.proof, verdict.slide) == (Standing.ACCEPTED, Proof.KALLSYMS, 0)
+    assert (verdict.standing, verdict.proof, verdict.slide) == (
+        Standing.ACCEPTED,
+        Proof.KALLSYMS,
+        0,
+    )
 
 
 @pytest.mark.parametrize("slide", [0x1A00000, -0x200000])
@@ -59,7 +65,9 @@ def test_many_names_unknown_to_kallsyms_do_not_hide_that_the_rest_is_another_ker
     strangers = b"".join(b"%016x T stranger_%d\n" % (BASE + 0x10 * i, i) for i in range(1, 100))
     rest = moved(KALLSYMS, 0x10000)
     kallsyms = b"%016x T _stext\n" % BASE + moved(rest, 0x10)
-    assert judged(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof is not Proof.KALLSYMS
+    assert (
+        judged(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof is not Proof.KALLSYMS
+    )
 
 
 def test_kallsyms_without_a_common_name_refutes_what_only_its_name_vouches_for() -> None:
@@ -70,7 +78,10 @@ def test_kallsyms_without_a_common_name_refutes_what_only_its_name_vouches_for()
 
 def test_a_version_symbol_of_another_kernel_refutes_even_a_given_map() -> None:
     verdict = judged(MAP, None, version=132629, release="2.6.22", given=True)
-    assert (verdict.standing, verdict.reason) == (Standing.REFUSED, "made for Linux 2.6.21, the kernel is 2.6.22")
+    assert (verdict.standing, verdict.reason) == (
+        Standing.REFUSED,
+        "made for Linux 2.6.21, the kernel is 2.6.22",
+    )
 
 
 def test_kallsyms_refutes_what_a_version_symbol_claims() -> None:
@@ -90,7 +101,9 @@ def test_kallsyms_refutes_what_a_version_symbol_claims() -> None:
 def test_what_a_map_is_accepted_on_where_kallsyms_is_hidden(
     version: int | None, given: bool, named: bool, standing: Standing, proof: Proof | None
 ) -> None:
-    verdict = judged(MAP, Unknown.HIDDEN, version=version, release="2.6.21", given=given, named=named)
+    verdict = judged(
+        MAP, Unknown.HIDDEN, version=version, release="2.6.21", given=given, named=named
+    )
     assert (verdict.standing, verdict.proof) == (standing, proof)
 
 
@@ -103,7 +116,10 @@ def test_a_single_agreeing_symbol_is_no_proof() -> None:
     assert not compare(Table(one, ""), Table(one, "")).proves
 
 
-SIGNED = MAP + b"ffffffff81000a80 T entry_SYSCALL_64\nffffffff81001000 R __start_rodata\nffffffff81002000 B _end\n"
+SIGNED = (
+    MAP
+    + b"ffffffff81000a80 T entry_SYSCALL_64\nffffffff81001000 R __start_rodata\nffffffff81002000 B _end\n"
+)
 
 
 @pytest.mark.parametrize(("by", "reason"), [(0x10, "_text is at"), (0x1000, "_text is at")])
@@ -123,7 +139,9 @@ def test_a_map_in_which_all_behind_one_function_was_moved_is_refused() -> None:
 def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_with_it() -> None:
     verdict = judged(SIGNED, moved(SIGNED, 0x1A001000))
     assert verdict.standing is Standing.REFUSED
-    assert "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
+    assert (
+        "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
+    )
     assert judged(SIGNED, moved(SIGNED, 0x1A000000)).slide == 0x1A000000
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 from pathlib import Path
 
@@ -20,7 +21,9 @@ def machine(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def looked_over(root: Path, release: str = "6.1.0", judge_all: bool = False) -> Survey:
-    sources = Sources(release, root, "", Names().search, str(root / "proc/kallsyms"), str(root / "proc/modules"))
+    sources = Sources(
+        release, root, "", Names().search, str(root / "proc/kallsyms"), str(root / "proc/modules")
+    )
     return survey(sources, judge_all)
 
 
@@ -32,8 +35,12 @@ OLD = b"c0100000 T f\nc0110000 A Version_%d\nc0120000 T other\nc0200000 A _end\n
 V2_5_1, V2_4_18 = 2 << 16 | 5 << 8 | 1, 2 << 16 | 4 << 8 | 18
 
 
-def test_the_first_map_whose_version_matches_is_taken_and_the_others_have_their_reasons(tmp_path: Path) -> None:
-    root = machine(tmp_path, {"/boot/System.map": OLD % V2_5_1, "/usr/src/linux/System.map": OLD % V2_4_18})
+def test_the_first_map_whose_version_matches_is_taken_and_the_others_have_their_reasons(
+    tmp_path: Path,
+) -> None:
+    root = machine(
+        tmp_path, {"/boot/System.map": OLD % V2_5_1, "/usr/src/linux/System.map": OLD % V2_4_18}
+    )
     found = looked_over(root, "2.4.18")
     assert used(found, root) == "/usr/src/linux/System.map"
     assert [(verdict.standing, verdict.reason) for verdict in found.verdicts] == [
@@ -72,7 +79,9 @@ def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
     assert (place.name, place.source) == ("function_1", "kallsyms")
 
 
-def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_kernel_is_right(tmp_path: Path) -> None:
+def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_kernel_is_right(
+    tmp_path: Path,
+) -> None:
     """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
     rows = [(BASE + 0x40 * i, f"f{i}") for i in range(4000)]
     text = "".join(f"{address:016x} t {name}\n" for address, name in rows)
@@ -80,11 +89,14 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     moved_name = next(name for _, name in rows[2000:] if name not in asked)
     shifted = [(address + 0x10 * (name == moved_name), name) for address, name in rows]
     other = "".join(f"{address:016x} t {name}\n" for address, name in shifted)
-    root = machine(tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()})
+    root = machine(
+        tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()}
+    )
     found = looked_over(root)
     assert "agrees with kallsyms" in found.headline + " ".join(found.summary)
     wrong = []
-    for i, (address, name) in enumerate(rows[:-1]):  # where the last one ends nobody knows
+    # Where the last one ends nobody knows
+    for i, (address, name) in enumerate(rows[:-1]):
         place = found.atlas.place_of(address + 4)
         assert isinstance(place, Place)
         wrong += [i] if (place.name, place.offset) != (name, 4) else []
@@ -92,10 +104,16 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
 
 
 def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_path: Path) -> None:
-    root = machine(tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)})
+    root = machine(
+        tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)}
+    )
     place = looked_over(root).atlas.place_of(BASE + 0x200045)
     assert isinstance(place, Place)
-    assert (place.name, place.offset, place.source) == ("function_1", 5, str(root / "boot/System.map-6.1.0"))
+    assert (place.name, place.offset, place.source) == (
+        "function_1",
+        5,
+        str(root / "boot/System.map-6.1.0"),
+    )
 
 
 def test_an_address_in_a_module_without_symbols_names_the_module(tmp_path: Path) -> None:
@@ -105,7 +123,9 @@ def test_an_address_in_a_module_without_symbols_names_the_module(tmp_path: Path)
     assert place.kernel_form == "+0x123/0x2000 [nic]"
 
 
-def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(tmp_path: Path) -> None:
+def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(
+    tmp_path: Path,
+) -> None:
     root = machine(tmp_path, {"/proc/kallsyms": b"0000000000000000 T a\n0000000000000000 t b\n"})
     found = looked_over(root)
     assert found.atlas.place_of(BASE) is Unknown.HIDDEN
@@ -113,7 +133,9 @@ def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(t
     assert "CAP_SYSLOG" in found.remarks[0]
 
 
-def test_a_machine_without_symbols_says_so_and_one_with_a_wrong_map_says_that(tmp_path: Path) -> None:
+def test_a_machine_without_symbols_says_so_and_one_with_a_wrong_map_says_that(
+    tmp_path: Path,
+) -> None:
     assert looked_over(tmp_path).atlas.place_of(BASE) is Unknown.NO_SYMBOLS
     machine(tmp_path, {"/boot/System.map-6.1.0": OLD % V2_5_1})
     assert looked_over(tmp_path).atlas.place_of(0xC0100010) is Unknown.WRONG_MAP
@@ -134,10 +156,12 @@ def test_an_unreadable_map_is_refused(tmp_path: Path) -> None:
     (root / "boot/System.map").chmod(0)
     for folder in (root, *root.parents):
         if folder.owner() == "root" and not folder.stat().st_mode & 1:
-            folder.chmod(0o755)  # pytest's own folders, which nobody else may enter
+            # Pytest's own folders, which nobody else may enter
+            folder.chmod(0o755)
     us = os.geteuid()
     if us == 0:
-        os.seteuid(65534)  # root may read everything
+        # Root may read everything
+        os.seteuid(65534)
     try:
         found = looked_over(root)
     finally:
@@ -146,7 +170,10 @@ def test_an_unreadable_map_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_candidate_is_judged_when_asked_for(tmp_path: Path) -> None:
-    root = machine(tmp_path, {"/boot/System.map-6.1.0": MAP, "/System.map": b"!!\n", "/proc/kallsyms": KALLSYMS})
+    root = machine(
+        tmp_path,
+        {"/boot/System.map-6.1.0": MAP, "/System.map": b"!!\n", "/proc/kallsyms": KALLSYMS},
+    )
     found = looked_over(root, judge_all=True)
     assert len(found.verdicts) == len(Names().search)
     assert used(found, root) == "/boot/System.map-6.1.0"

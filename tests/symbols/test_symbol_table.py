@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
 from klogd_py.record.types import Place, Unknown
@@ -54,13 +55,17 @@ def test_an_address_is_named_by_the_symbol_that_contains_it(address: int, expect
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
-        (0x10, "OUTSIDE"),  # a per-cpu offset is no address
+        # A per-cpu offset is no address
+        (0x10, "OUTSIDE"),
         (0x1010, "OUTSIDE"),
-        (0x7FFF12345678, "OUTSIDE"),  # user space
+        # User space
+        (0x7FFF12345678, "OUTSIDE"),
         (0xFFFFFFFF81078690, "worker_thread+0x40/0x3b0"),
-        (0xFFFFFFFF81500010, "OUTSIDE"),  # behind _etext
+        # Behind _etext
+        (0xFFFFFFFF81500010, "OUTSIDE"),
         (0xFFFFFFFF81C00008, "init_task+0x8/0x200000"),
-        (0xFFFFFFFFA0000010, "OUTSIDE"),  # behind _end, where modules are
+        # Behind _end, where modules are
+        (0xFFFFFFFFA0000010, "OUTSIDE"),
         (0xFFFFFFFFFF600010, "vgettimeofday+0x10/0x1000"),
     ],
 )
@@ -110,9 +115,9 @@ def test_only_the_part_before_the_end_is_searched() -> None:
 
 
 def test_a_module_column_becomes_the_places_module() -> None:
-    place = Table(b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms").place_of(
-        0xFFFFFFFFA0000010
-    )
+    place = Table(
+        b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms"
+    ).place_of(0xFFFFFFFFA0000010)
     assert place == Place("ext_init", 0x10, 0x120, "extfs", "t", "kallsyms")
 
 
@@ -146,7 +151,10 @@ def test_a_buffer_without_an_address_is_no_table() -> None:
     ],
 )
 def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen: str) -> None:
-    rows = b"".join(b"ffffffff81000000 %s\n" % name.encode() for name in names) + b"ffffffff81000100 T next\n"
+    rows = (
+        b"".join(b"ffffffff81000000 %s\n" % name.encode() for name in names)
+        + b"ffffffff81000100 T next\n"
+    )
     rows += b"ffffffff81000200 T end_of_it\n"
     place = Table(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
     assert isinstance(place, Place)
@@ -154,11 +162,13 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
 
 
 @pytest.mark.parametrize(
-    "marker", ["__kprobes_text_end", "__entry_text_end", "__noinstr_text_start", "__start_rodata", "__x_end"]
+    "marker",
+    ["__kprobes_text_end", "__entry_text_end", "__noinstr_text_start", "__start_rodata", "__x_end"],
 )
 def test_behind_a_mark_of_the_linkers_nothing_is_named(marker: str) -> None:
     table = Table(
-        f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(), ""
+        f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(),
+        "",
     )
     assert table.place_of(0xFFFFFFFF81001008) is Unknown.OUTSIDE
     assert isinstance(table.place_of(0xFFFFFFFF81000FFF), Place)
@@ -171,6 +181,9 @@ def test_functions_that_are_called_like_marks_are_named(name: str) -> None:
 
 
 def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> None:
-    table = Table(b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n", "")
+    table = Table(
+        b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n",
+        "",
+    )
     assert isinstance(table.place_of(0xFFFFFFFF81000005), Place)
     assert table.place_of(0xFFFFFFFF81000010) is Unknown.OUTSIDE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import subprocess
 import sys
@@ -32,14 +33,19 @@ def named(content: bytes, folder: Path, address: int = 0xC010B860) -> str:
         (GOOD.upper().replace(b"DO_FORK", b"do_fork"), ""),
         (GOOD.replace(b"\n", b"\r\n\r\n"), "tidied in memory"),
         (b"0xC0100000 T _text\n0XC010B800 T do_fork\nC010B900 T sys_fork\n", "tidied in memory"),
-        (b"  c0100000\tT\t_text\n c010b800   T   do_fork\nc010b900 T sys_fork\n", "tidied in memory"),
+        (
+            b"  c0100000\tT\t_text\n c010b800   T   do_fork\nc010b900 T sys_fork\n",
+            "tidied in memory",
+        ),
         (b"# made by nm\n         U printk\n" + GOOD, "tidied in memory"),
         (b"c010b900 T sys_fork\nc0100000 T _text\nc010b800 T do_fork\n", "sorted in memory"),
         (b"00000000c010b800 T do_fork\nc010b900 T sys_fork\n", "tidied in memory"),
         (GOOD + b"!!\n", "1 damaged line"),
     ],
 )
-def test_an_untidy_map_serves_and_says_what_was_done(content: bytes, remark: str, tmp_path: Path) -> None:
+def test_an_untidy_map_serves_and_says_what_was_done(
+    content: bytes, remark: str, tmp_path: Path
+) -> None:
     assert named(content, tmp_path) == "do_fork+0x60/0x100"
     assert system_map.load(tmp_path / "System.map").remark == remark
 
@@ -52,11 +58,21 @@ def test_an_untidy_map_serves_and_says_what_was_done(content: bytes, remark: str
             0xC0100010,
             0xC010B850,
         ),
-        (b"c0100000 T _text\nc010b800 do_fork\nc0120000 T schedule\nc0200000 A _end\n", 0xC0100010, 0xC010B860),
-        (b"c0100000 T _text\nc010b800 Tx do_fork\nc0120000 T schedule\nc0200000 A _end\n", 0xC0100010, 0xC010B860),
+        (
+            b"c0100000 T _text\nc010b800 do_fork\nc0120000 T schedule\nc0200000 A _end\n",
+            0xC0100010,
+            0xC010B860,
+        ),
+        (
+            b"c0100000 T _text\nc010b800 Tx do_fork\nc0120000 T schedule\nc0200000 A _end\n",
+            0xC0100010,
+            0xC010B860,
+        ),
     ],
 )
-def test_a_damaged_line_leaves_a_hole_and_harms_nothing_else(content: bytes, known: int, unknown: int, tmp_path: Path) -> None:
+def test_a_damaged_line_leaves_a_hole_and_harms_nothing_else(
+    content: bytes, known: int, unknown: int, tmp_path: Path
+) -> None:
     assert named(content, tmp_path, known) == "_text+0x10/0xb800"
     assert named(content, tmp_path, unknown) == "OUTSIDE"
 
@@ -77,7 +93,9 @@ def test_a_damaged_line_leaves_a_hole_and_harms_nothing_else(content: bytes, kno
         ),
     ],
 )
-def test_what_is_no_map_is_refused_with_the_reason(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_what_is_no_map_is_refused_with_the_reason(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
     with pytest.raises(NotAMap, match=reason) as raised:
         system_map.load(written(tmp_path, content))
     assert "\n" not in raised.value.reason
@@ -85,7 +103,9 @@ def test_what_is_no_map_is_refused_with_the_reason(content: bytes, reason: str, 
 
 def test_debians_placeholder_says_which_package_holds_the_real_map(tmp_path: Path) -> None:
     path = tmp_path / "System.map-6.1.0-50-cloud-amd64"
-    path.write_bytes(b"ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package\n")
+    path.write_bytes(
+        b"ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package\n"
+    )
     with pytest.raises(NotAMap, match=r"linux-image-6\.1\.0-50-cloud-amd64-dbg"):
         system_map.load(path)
 
@@ -182,8 +202,12 @@ print(table.place_of(0xFFFFFFFF81000000 + 64 * (lines - 2)))
 """
 
 
-@pytest.mark.parametrize(("lines", "answer"), [(2000, "function_number_1998"), (500_000, "NO_SYMBOLS")])
-def test_a_map_that_is_truncated_in_place_does_not_end_the_process(lines: int, answer: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lines", "answer"), [(2000, "function_number_1998"), (500_000, "NO_SYMBOLS")]
+)
+def test_a_map_that_is_truncated_in_place_does_not_end_the_process(
+    lines: int, answer: str, tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", TRUNCATED, str(tmp_path / "System.map"), str(lines)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import subprocess
 from pathlib import Path
 
@@ -74,7 +75,11 @@ def link(folder: Path, source: str = SOURCE, name: str = "vmlinux") -> Path:
         "-Wl,-Ttext=0xffffffff81000000,--build-id=sha1,-e,_stext",
         "-Wa,--noexecstack",
     ]
-    subprocess.run(["gcc", *options, "-o", str(image), str(folder / f"{name}.s")], check=True, capture_output=True)
+    subprocess.run(
+        ["gcc", *options, "-o", str(image), str(folder / f"{name}.s")],
+        check=True,
+        capture_output=True,
+    )
     return image
 
 
@@ -90,21 +95,34 @@ def oops_of(image: SystemMap) -> list[str]:
     code = image.text.bytes_at(pc - SLIDE - 12, 24)
     words = [f"{byte:02x}" for byte in code]
     words[12] = f"<{words[12]}>"
-    frames = [at(image, b"ksys_write") + 9, at(image, b"do_syscall_64") + 9, at(image, b"entry_SYSCALL_64_after_hwframe") + 6]
-    return [f"RIP: 0010:{pc:#x}", "Code: " + " ".join(words), "Call Trace:", *(f" {frame:#x}" for frame in frames)]
+    frames = [
+        at(image, b"ksys_write") + 9,
+        at(image, b"do_syscall_64") + 9,
+        at(image, b"entry_SYSCALL_64_after_hwframe") + 6,
+    ]
+    return [
+        f"RIP: 0010:{pc:#x}",
+        "Code: " + " ".join(words),
+        "Call Trace:",
+        *(f" {frame:#x}" for frame in frames),
+    ]
 
 
 def test_its_symbols_are_those_of_nm_in_the_order_of_addresses(tmp_path: Path) -> None:
     image = link(tmp_path)
     lines = vmlinux.load(image).lines[:].decode().splitlines()
-    told = subprocess.run(["nm", "-n", str(image)], capture_output=True, text=True, check=True).stdout.splitlines()
+    told = subprocess.run(
+        ["nm", "-n", str(image)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert set(lines) == set(told)
     assert [line[:16] for line in lines] == sorted(line[:16] for line in lines)
 
 
 def test_its_build_id_is_that_of_the_linker(tmp_path: Path) -> None:
     image = link(tmp_path)
-    told = subprocess.run(["readelf", "-n", str(image)], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["readelf", "-n", str(image)], capture_output=True, text=True, check=True
+    ).stdout
     assert f"Build ID: {vmlinux.load(image).build_id}" in told
 
 
@@ -114,18 +132,25 @@ def notes(folder: Path, build_id: str) -> str:
     return str(path)
 
 
-def test_an_image_with_the_kernels_build_id_is_accepted_and_one_with_another_refused(tmp_path: Path) -> None:
+def test_an_image_with_the_kernels_build_id_is_accepted_and_one_with_another_refused(
+    tmp_path: Path,
+) -> None:
     image = link(tmp_path)
     build_id = vmlinux.load(image).build_id
     right = survey(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, build_id)))
-    assert (right.verdicts[0].standing, right.verdicts[0].proof) == (Standing.ACCEPTED, Proof.BUILD_ID)
+    assert (right.verdicts[0].standing, right.verdicts[0].proof) == (
+        Standing.ACCEPTED,
+        Proof.BUILD_ID,
+    )
     assert right.lacks_slide
     wrong = survey(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, "ab" * 20)))
     assert wrong.verdicts[0].standing is Standing.REFUSED
     assert f"another build: its build id is {build_id}" in wrong.verdicts[0].reason
 
 
-def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_slide(tmp_path: Path) -> None:
+def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_slide(
+    tmp_path: Path,
+) -> None:
     image = vmlinux.load(link(tmp_path))
     found = Ground(Table(image.lines, ""), X86_64, image.text).prove(gather(oops_of(image)))
     assert isinstance(found, Slide)
@@ -134,7 +159,9 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
     assert "3 calls before its return addresses" in found.proof
 
 
-@pytest.mark.parametrize("instead", ["mov $0x12345679, %ebx\n    nop", "mov $0x12345678, %eax\n    .fill 16, 1, 0x90"])
+@pytest.mark.parametrize(
+    "instead", ["mov $0x12345679, %ebx\n    nop", "mov $0x12345678, %eax\n    .fill 16, 1, 0x90"]
+)
 def test_an_image_of_another_build_is_refuted_by_its_bytes(instead: str, tmp_path: Path) -> None:
     running = vmlinux.load(link(tmp_path))
     other = vmlinux.load(link(tmp_path, SOURCE.replace("mov $0x12345678, %eax", instead), "other"))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import subprocess
 import sys
@@ -13,10 +14,15 @@ from klogd_py.system.regular_file import FileTooLarge, NotRegularFile
 
 
 def test_a_descriptor_stands_for_the_file_whose_name_it_has_and_others_for_none() -> None:
-    assert inherited_fds.by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {"/proc/kallsyms": 3, "/dev/kmsg": 5}
+    assert inherited_fds.by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {
+        "/proc/kallsyms": 3,
+        "/dev/kmsg": 5,
+    }
 
 
-def test_a_file_that_was_handed_in_is_read_through_its_descriptor_and_whole_each_time(tmp_path: Path) -> None:
+def test_a_file_that_was_handed_in_is_read_through_its_descriptor_and_whole_each_time(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "kallsyms"
     file.write_text("first\n")
     with file.open("rb") as opened:
@@ -36,10 +42,19 @@ def test_what_was_handed_to_another_process_is_not_ours() -> None:
 
 
 @pytest.mark.parametrize("count", ["x", "-1", "1000000", "9" * 5000, "1", ""])
-def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(tmp_path: Path, count: str) -> None:
+def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(
+    tmp_path: Path, count: str
+) -> None:
     (tmp_path / "capture").write_text("<6>one\n")
     script = 'LISTEN_PID=$$ LISTEN_FDS=$1 LISTEN_FDNAMES=kmsg exec "$0" -m klogd_py --input "$2" --sink file:- --config /dev/null'
-    command = ["sh", "-c", f"{script} --style off", sys.executable, count, str(tmp_path / "capture")]
+    command = [
+        "sh",
+        "-c",
+        f"{script} --style off",
+        sys.executable,
+        count,
+        str(tmp_path / "capture"),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (ran.returncode, ran.stdout.endswith("kernel: one\n")) == (0, True)
     assert "Traceback" not in ran.stderr
@@ -51,7 +66,10 @@ def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) 
         kmsg_device.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})
 
 
-@pytest.mark.parametrize("obstacle", [os.pipe, lambda: (os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY))])
+@pytest.mark.parametrize(
+    "obstacle",
+    [os.pipe, lambda: (os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY))],
+)
 def test_a_descriptor_of_no_file_is_not_read(obstacle: Callable[[], tuple[int, int]]) -> None:
     reading, other = obstacle()
     try:

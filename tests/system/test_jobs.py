@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Nothing that klogd-py starts is without a boundary, and a boundary holds."""
 
 import asyncio
@@ -15,7 +16,13 @@ from klogd_py.system.jobs import LONGEST_PAUSE_S, MOST_NAMES, TOLD_AGAIN_S, Jobs
 from tests.boundaries import PACKAGE, files, name_of, starts
 from tests.fakes import hurried
 
-UNFORESEEN = [RuntimeError("no"), MemoryError(), RecursionError("deep"), KeyError("a\nb"), OSError(5, "I/O")]
+UNFORESEEN = [
+    RuntimeError("no"),
+    MemoryError(),
+    RecursionError("deep"),
+    KeyError("a\nb"),
+    OSError(5, "I/O"),
+]
 ERRORS = pytest.mark.parametrize("error", UNFORESEEN, ids=lambda error: type(error).__name__)
 
 
@@ -47,7 +54,11 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize("path", files(), ids=name_of)
 def test_whatever_is_started_has_a_boundary(path: Path) -> None:
-    assert [f"{start.file}:{start.line}: {start.what}" for start in starts(path) if start.boundary is None] == []
+    assert [
+        f"{start.file}:{start.line}: {start.what}"
+        for start in starts(path)
+        if start.boundary is None
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +79,9 @@ def test_a_start_without_a_boundary_is_found(source: str) -> None:
 
 
 @ERRORS
-def test_an_error_is_told_once_and_not_raised(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_is_told_once_and_not_raised(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     jobs = Jobs(Stopwatch())
     jobs.guarded("a", failing(error))()
     assert jobs.value("a", failing(error), None) is None
@@ -82,7 +95,9 @@ def test_an_error_is_told_once_and_not_raised(error: Exception, caplog: pytest.L
     assert caplog.records[0].exc_info is None
 
 
-def test_a_job_that_goes_on_failing_is_told_of_again_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_that_goes_on_failing_is_told_of_again_after_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     clock = Stopwatch()
     jobs = Jobs(clock)
     for _ in range(10):
@@ -91,7 +106,9 @@ def test_a_job_that_goes_on_failing_is_told_of_again_after_a_while(caplog: pytes
     assert len(caplog.records) == 5
 
 
-def test_the_trace_of_an_error_is_shown_on_the_level_debug(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_trace_of_an_error_is_shown_on_the_level_debug(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.DEBUG, "klogd_py"):
         Jobs().guarded("a", failing(RuntimeError("no")))()
     assert "Traceback" in caplog.text
@@ -142,7 +159,9 @@ def test_a_job_that_is_cancelled_ends() -> None:
     assert asyncio.run(run()).failures == {}
 
 
-def test_what_a_library_lets_escape_on_the_loop_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_library_lets_escape_on_the_loop_is_told_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def run() -> Jobs:
         jobs = Jobs()
         loop = asyncio.get_running_loop()
@@ -176,6 +195,15 @@ def test_a_thread_of_a_library_that_ends_by_an_error_is_told_in_one_line() -> No
         "thread.join()\n"
         "print(*jobs.failures)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=30, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=True,
+    )
     assert done.stdout == "thread of a library\n"
-    assert done.stderr == "unexpected error, the rest goes on: thread of a library: MemoryError('trouble')\n"
+    assert (
+        done.stderr
+        == "unexpected error, the rest goes on: thread of a library: MemoryError('trouble')\n"
+    )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Sockets with a name: made where nobody can replace it, and taken away only if they are ours."""
 
 import os
@@ -21,7 +22,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:  # short enough for a socket
+    # Short enough for a socket
+    with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield Path(name)
 
@@ -62,7 +64,11 @@ def test_name_that_another_has_taken_stays(folder: Path) -> None:
 def test_socket_is_given_to_its_owner_alone(folder: Path) -> None:
     made = LocalSocket(folder / "socket", owner=NOBODY)
     status = (folder / "socket").stat()
-    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (NOBODY, os.getegid(), 0o600)
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (
+        NOBODY,
+        os.getegid(),
+        0o600,
+    )
     made.close()
 
 
@@ -116,7 +122,13 @@ def test_swapped_socket_gives_away_no_file(folder: Path, mode: int) -> None:
     theirs.chmod(mode)
     if mode == 0o755:
         os.chown(theirs, NOBODY, NOBODY)
-    with subprocess.Popen([sys.executable, "-c", SWAPS, secret], cwd=theirs, user=NOBODY, group=NOBODY, extra_groups=()) as rival:
+    with subprocess.Popen(
+        [sys.executable, "-c", SWAPS, secret],
+        cwd=theirs,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=(),
+    ) as rival:
         until(lambda: list(theirs.iterdir()), "the rival")
         for _ in range(2000):
             try:

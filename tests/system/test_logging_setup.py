@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import subprocess
 import sys
@@ -14,12 +15,24 @@ logging.getLogger("klogd_py").debug("nothing")
 """
 
 
-@pytest.mark.parametrize(("ours", "expected"), [(True, b"<4>down\n<6>up\n"), (False, b"klogd-py: down\nklogd-py: up\n")])
-def test_levels_stand_in_front_only_where_the_journal_itself_reads(ours: bool, expected: bytes) -> None:
+@pytest.mark.parametrize(
+    ("ours", "expected"), [(True, b"<4>down\n<6>up\n"), (False, b"klogd-py: down\nklogd-py: up\n")]
+)
+def test_levels_stand_in_front_only_where_the_journal_itself_reads(
+    ours: bool, expected: bytes
+) -> None:
     readable, writable = os.pipe()
     status = os.fstat(writable)
-    stream = f"{status.st_dev}:{status.st_ino}" if ours else "1:2"  # inherited from a service, but redirected since
-    subprocess.run([sys.executable, "-c", CODE], stderr=writable, env={**os.environ, "JOURNAL_STREAM": stream}, check=True)
+    stream = (
+        f"{status.st_dev}:{status.st_ino}" if ours else "1:2"
+        # Inherited from a service, but redirected since
+    )
+    subprocess.run(
+        [sys.executable, "-c", CODE],
+        stderr=writable,
+        env={**os.environ, "JOURNAL_STREAM": stream},
+        check=True,
+    )
     os.close(writable)
     with open(readable, "rb") as told:
         assert told.read() == expected

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Files that must be regular: what else lies at a path is refused at once, and never waited for."""
 
 import os

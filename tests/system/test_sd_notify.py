@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ print("told")
 
 def _tell(times: int, address: str | None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", TELLS, str(times)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment(NOTIFY_SOCKET=address))
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=20, env=environment(NOTIFY_SOCKET=address)
+    )
 
 
 def test_the_manager_hears_what_is_told(tmp_path: Path) -> None:
@@ -37,7 +40,12 @@ def test_a_manager_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
 def test_what_is_no_text_is_told_as_escapes(tmp_path: Path, message: str) -> None:
     with DatagramListener(tmp_path / "notify") as manager:
         words = f"from klogd_py.system import sd_notify; sd_notify.tell({message!a})"
-        subprocess.run([sys.executable, "-c", words], check=True, timeout=20, env=environment(NOTIFY_SOCKET=str(manager.path)))
+        subprocess.run(
+            [sys.executable, "-c", words],
+            check=True,
+            timeout=20,
+            env=environment(NOTIFY_SOCKET=str(manager.path)),
+        )
         assert manager.read() == [message.encode("utf-8", "backslashreplace")]
 
 

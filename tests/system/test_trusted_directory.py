@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What root opens and makes where another user can put something in the way, and what it does not."""
 
 import contextlib
@@ -48,7 +49,11 @@ def secret(own: Path) -> Iterator[Path]:
     yield path
     after = path.stat()
     assert path.read_text() == "root only"
-    assert (after.st_uid, after.st_mode, after.st_mtime_ns) == (before.st_uid, before.st_mode, before.st_mtime_ns)
+    assert (after.st_uid, after.st_mode, after.st_mtime_ns) == (
+        before.st_uid,
+        before.st_mode,
+        before.st_mtime_ns,
+    )
 
 
 def open_file(path: Path, flags: int = APPEND) -> int:
@@ -57,7 +62,11 @@ def open_file(path: Path, flags: int = APPEND) -> int:
 
 
 def a_socket(path: Path, secret: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(path.parent):  # names of sockets are short
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        contextlib.chdir(path.parent),
+        # Names of sockets are short
+    ):
         listener.bind(path.name)
 
 
@@ -73,16 +82,22 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "a FIFO": lambda path, secret: os.mkfifo(path),
     "a directory": lambda path, secret: path.mkdir(),
     "a socket": a_socket,
-    "a character device": lambda path, secret: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
+    "a character device": lambda path, secret: os.mknod(
+        path, stat.S_IFCHR | 0o666, os.makedev(1, 3)
+    ),
     "a file of user": of_somebody_else,
 }
 
 
 @pytest.mark.parametrize("kind", PLANTED)
 @pytest.mark.parametrize("flags", [APPEND, os.O_RDWR, os.O_RDONLY])
-def test_what_another_planted_is_refused_by_name(other: Path, secret: Path, kind: str, flags: int) -> None:
+def test_what_another_planted_is_refused_by_name(
+    other: Path, secret: Path, kind: str, flags: int
+) -> None:
     PLANTED[kind](other / "x", secret)
-    with pytest.raises(NotTrusted, match=f"{kind}.*; root opens and makes no such thing .* user nobody can change") as refused:
+    with pytest.raises(
+        NotTrusted, match=f"{kind}.*; root opens and makes no such thing .* user nobody can change"
+    ) as refused:
         open_file(other / "x", flags)
     assert refused.value.filename == str(other / "x")
     assert not secret.with_name("new").exists()
@@ -121,13 +136,16 @@ def test_new_file_can_be_the_directory_owners(other: Path) -> None:
 
 def test_no_link_on_the_way_is_followed(other: Path, own: Path, secret: Path) -> None:
     (other / "way").symlink_to(own)
-    with pytest.raises(NotTrusted, match="way is a symbolic link in a directory that user nobody can change"):
+    with pytest.raises(
+        NotTrusted, match="way is a symbolic link in a directory that user nobody can change"
+    ):
         open_file(other / "way" / "new")
     assert not (own / "new").exists()
 
 
 def test_link_below_a_folder_of_roots_is_none_of_roots(other: Path, secret: Path) -> None:
-    inner = other / "inner"  # which its user can move away, and put another in its place
+    # Which its user can move away, and put another in its place
+    inner = other / "inner"
     inner.mkdir()
     (inner / "x").symlink_to(secret)
     with pytest.raises(NotTrusted, match="by one above it"):
@@ -152,7 +170,10 @@ def test_link_of_roots_leads_to_anothers_as_anothers(own: Path, other: Path, sec
 
 def test_last_link_is_followed_only_where_allowed(own: Path, secret: Path) -> None:
     (own / "x").symlink_to(secret)
-    with directory_of(own / "x") as directory, pytest.raises(NotRegularFile, match="a symbolic link"):
+    with (
+        directory_of(own / "x") as directory,
+        pytest.raises(NotRegularFile, match="a symbolic link"),
+    ):
         directory.open_regular(os.O_RDONLY)
 
 
@@ -187,7 +208,9 @@ def test_links_of_proc_lead_to_what_is_open(own: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["gone", "gone/x"])
-def test_missing_folder_is_judged_by_who_could_make_it(own: Path, other: Path, missing: str) -> None:
+def test_missing_folder_is_judged_by_who_could_make_it(
+    own: Path, other: Path, missing: str
+) -> None:
     assert (is_shared(own / missing), is_shared(other / missing)) == (False, True)
 
 
@@ -225,9 +248,12 @@ while True:
 
 
 def test_swapped_names_never_lead_root_astray(other: Path, secret: Path) -> None:
-    """Another user has a name stand for a file of its own and for a link to root's, as fast as it can."""
+    """Another user has a name stand for a file of its own and for a link to root's, as fast as it
+    can."""
     taken = refused = 0
-    with subprocess.Popen([sys.executable, "-c", SWAPS, secret], cwd=other, user=NOBODY, group=NOBODY, extra_groups=()) as rival:
+    with subprocess.Popen(
+        [sys.executable, "-c", SWAPS, secret], cwd=other, user=NOBODY, group=NOBODY, extra_groups=()
+    ) as rival:
         until((other / "x").is_symlink, "the rival")
         while rival.poll() is None and (taken + refused < 2000 or not taken or not refused):
             try:

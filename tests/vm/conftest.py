@@ -1,4 +1,6 @@
-"""Guests for the tests: each is booted once, with klogd-py in it, and serves all tests that name it.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests for the tests: each is booted once, with klogd-py in it, and serves all tests that name
+it.
 
 `make vm` runs them all, `make vm GUEST=NAME` those in one guest.
 """
@@ -22,11 +24,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     names = [pytest.param(name, marks=pytest.mark.vm) for name in mark.args if name in CHOSEN]
     fixture = "packaged" if "packaged" in metafunc.fixturenames else "session"
-    metafunc.parametrize(fixture, names, indirect=True, scope="session" if fixture == "session" else "module")
+    metafunc.parametrize(
+        fixture, names, indirect=True, scope="session" if fixture == "session" else "module"
+    )
 
 
 @pytest.fixture(scope="session")
-def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+def session(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Session]:
     """A running guest with klogd-py in it."""
     guest = GUESTS[request.param]
     with guest.machine(tmp_path_factory.mktemp(guest.name)) as machine:
@@ -46,7 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SUMMARY] = []
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Tell what the guests showed."""
     for line in config.stash[SUMMARY]:
         terminalreporter.write_line(line)

@@ -1,4 +1,6 @@
-"""What the tests read off a guest's raw log and off klogd-py's, and how they measure names, by rules of their own."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests read off a guest's raw log and off klogd-py's, and how they measure names, by
+rules of their own."""
 
 import json
 import re
@@ -9,14 +11,19 @@ from tests.vm.lab.session import Session
 from tests.vm.lab.truth import bare_name, binary
 
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
-_RAW_ADDRESS = re.compile(r"(?P<lead> (?:\? )?|RIP: 0010:| \[<)(?:0x)?(?P<hex>[0-9a-f]{16})(?:>\])?")
+_RAW_ADDRESS = re.compile(
+    r"(?P<lead> (?:\? )?|RIP: 0010:| \[<)(?:0x)?(?P<hex>[0-9a-f]{16})(?:>\])?"
+)
 _SYMBOL = re.compile(
     r"(?:(?P<before>[A-Za-z_]\w*):)?(?P<name>[A-Za-z_][\w.]*)\+(?P<offset>0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(?P<behind>\w+)\])?"
 )
 
 
 class Line(Struct, frozen=True):
-    """One record as it came out of klogd-py: ``raw`` is the kernel's text, ``text`` what became of it."""
+    """One record as it came out of klogd-py.
+
+    ``raw`` is the kernel's text, ``text`` what became of it.
+    """
 
     seq: int
     raw: str
@@ -32,7 +39,10 @@ class Raw(Struct, frozen=True):
 
 
 def raw_records(capture: bytes) -> list[Raw]:
-    """The records of a raw /dev/kmsg capture, unescaped; what is not UTF-8 is shown as klogd-py shows it in JSON."""
+    """The records of a raw /dev/kmsg capture, unescaped.
+
+    What is not UTF-8 is shown as klogd-py shows it in JSON.
+    """
     records = []
     for line in capture.split(b"\n"):
         if line and not line.startswith(b" "):
@@ -46,7 +56,11 @@ def raw_records(capture: bytes) -> list[Raw]:
 def lines_of(session: Session) -> list[Line]:
     """What klogd-py has written to its file in this boot, in order, without its own announcements."""
     documents = [json.loads(line) for line in session.written().splitlines()]
-    lines = [Line(told["seq"], told.get("raw", told["text"]), told["text"]) for told in documents if "seq" in told]
+    lines = [
+        Line(told["seq"], told.get("raw", told["text"]), told["text"])
+        for told in documents
+        if "seq" in told
+    ]
     first = max((i for i, line in enumerate(lines) if line.seq == 0), default=0)
     return lines[first:]
 
@@ -70,14 +84,20 @@ class Truths:
         trouble = binary(session.guest, session.guest.trouble())
         self._binaries = {
             "": (vmlinux, self.slide),
-            "klogd_trouble": (trouble, known["klogd_trouble", "go_deeper"] - trouble.address_of("go_deeper")),
+            "klogd_trouble": (
+                trouble,
+                known["klogd_trouble", "go_deeper"] - trouble.address_of("go_deeper"),
+            ),
         }
         if ("lkdtm", ".text") in known:
             lkdtm = next(kernel.glob("lib/modules/*/kernel/drivers/misc/lkdtm/lkdtm.ko"))
             self._binaries["lkdtm"] = (binary(session.guest, lkdtm), known["lkdtm", ".text"])
 
     def functions_at(self, addresses: list[int]) -> dict[int, tuple[str, set[str]]]:
-        """For each run-time address the module (empty: the kernel) and all names of the function there."""
+        """For each run-time address the module (empty.
+
+        The kernel) and all names of the function there.
+        """
         by_module: dict[str, list[int]] = {}
         for address in addresses:
             by_module.setdefault(self._module_of(address), []).append(address)
@@ -101,7 +121,10 @@ class Truths:
 
 
 class Wanted(Struct, frozen=True):
-    """A code address that stood in a line without a name; a return address belongs to the function one byte before it."""
+    """A code address that stood in a line without a name.
+
+    A return address belongs to the function one byte before it.
+    """
 
     line: Line
     address: int
@@ -121,7 +144,8 @@ def wanted(lines: list[Line]) -> list[Wanted]:
 
 
 def misnamed(asked: list[Wanted], truths: Truths) -> list[str]:
-    """Those whose line does not show the function that is really there, at the offset that is really meant.
+    """Those whose line does not show the function that is really there, at the offset that is
+    really meant.
 
     Where the processor went astray into data there is no function, and the line must stay as it is.
     """

@@ -1,4 +1,8 @@
-"""The kernel that needs klogd: no kallsyms, so that its oopses are numbers, and at another place at every boot."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel that needs klogd.
+
+No kallsyms, so that its oopses are numbers, and at another place at every boot.
+"""
 
 from pathlib import Path
 
@@ -36,7 +40,9 @@ def test_it_is_as_bare_as_it_should_be(session: Session) -> None:
 
 @pytest.mark.guests("bare")
 @pytest.mark.parametrize("kind", CRASHES)
-def test_the_first_oops_of_a_boot_is_named_rightly_and_wholly(session: Session, tmp_path: Path, kind: str) -> None:
+def test_the_first_oops_of_a_boot_is_named_rightly_and_wholly(
+    session: Session, tmp_path: Path, kind: str
+) -> None:
     """Nothing but the oops itself says where this kernel and its module lie."""
     with GUESTS["bare"].machine(tmp_path) as machine:
         session.guest.prepare(machine)
@@ -71,7 +77,9 @@ def test_what_an_oops_of_another_module_is_named_by_is_right(session: Session, k
 
 
 @pytest.mark.guests("bare")
-def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(session: Session, tmp_path: Path) -> None:
+def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(
+    session: Session, tmp_path: Path
+) -> None:
     """Loaded and unloaded in turn they take one another's places, which no list shows."""
     with GUESTS["bare"].machine(tmp_path) as machine:
         session.guest.prepare(machine)

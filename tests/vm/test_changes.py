@@ -1,4 +1,8 @@
-"""Names while the machine changes: modules that move, maps that appear, symbols that are hidden, boots that end."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names while the machine changes.
+
+Modules that move, maps that appear, symbols that are hidden, boots that end.
+"""
 
 from collections.abc import Iterator
 
@@ -15,7 +19,9 @@ MODULAR = (*DEBIANS, "arm64")
 def test_a_module_loaded_again_elsewhere_is_named_where_it_is_now(session: Session) -> None:
     before = session.truth()["klogd_trouble", "go_deeper"]
     # what is loaded first takes the place that was freed
-    session.machine.run("rmmod klogd_trouble && modprobe ext2 2>/dev/null; modprobe loop; modprobe dummy; modprobe nbd; true")
+    session.machine.run(
+        "rmmod klogd_trouble && modprobe ext2 2>/dev/null; modprobe loop; modprobe dummy; modprobe nbd; true"
+    )
     truths = Truths(session)
     moved = session.truth()["klogd_trouble", "go_deeper"] != before
     session.crash("raw")
@@ -26,7 +32,9 @@ def test_a_module_loaded_again_elsewhere_is_named_where_it_is_now(session: Sessi
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_when_it_goes(session: Session) -> None:
+def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_when_it_goes(
+    session: Session,
+) -> None:
     session.settle()
     with session.map_in_boot() as path:
         session.machine.wait_until(f"systemctl show -P StatusText klogd-py | grep -q {path}")
@@ -35,7 +43,9 @@ def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_w
         asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
         assert misnamed(asked, truths) == []
         assert "agrees with kallsyms" in session.machine.run("klogd-py maps")
-    session.machine.wait_until("klogd-py status | grep -q 'kept as it was read, since what is there now is refused'")
+    session.machine.wait_until(
+        "klogd-py status | grep -q 'kept as it was read, since what is there now is refused'"
+    )
     session.machine.run(f"mv {path} /root/stub")
     session.machine.wait_until(f"! systemctl show -P StatusText klogd-py | grep -q {path}")
     session.machine.run(f"mv /root/stub {path}")
@@ -44,7 +54,9 @@ def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_w
 @pytest.fixture
 def restricted(session: Session, request: pytest.FixtureRequest) -> Iterator[int]:
     """kernel.kptr_restrict as the parameter says; the log is for root alone as well."""
-    session.machine.run(f"sysctl -q -w kernel.kptr_restrict={request.param} kernel.dmesg_restrict=1")
+    session.machine.run(
+        f"sysctl -q -w kernel.kptr_restrict={request.param} kernel.dmesg_restrict=1"
+    )
     yield request.param
     session.machine.run("sysctl -q -w kernel.kptr_restrict=0 kernel.dmesg_restrict=0")
     session.restart()
@@ -52,7 +64,9 @@ def restricted(session: Session, request: pytest.FixtureRequest) -> Iterator[int
 
 @pytest.mark.guests(*MODULAR)
 @pytest.mark.parametrize("restricted", [0, 1, 2], indirect=True)
-def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(session: Session, restricted: int) -> None:
+def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(
+    session: Session, restricted: int
+) -> None:
     truths = Truths(session)
     session.restart()
     session.crash("raw")
@@ -64,7 +78,9 @@ def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(s
 
 @pytest.mark.guests(*MODULAR)
 @pytest.mark.parametrize("restricted", [0, 1, 2], indirect=True)
-def test_with_kernel_pointers_hidden_the_map_and_the_modules_file_give_every_name(session: Session, restricted: int) -> None:
+def test_with_kernel_pointers_hidden_the_map_and_the_modules_file_give_every_name(
+    session: Session, restricted: int
+) -> None:
     truths = Truths(session)
     with session.map_in_boot():
         session.restart()

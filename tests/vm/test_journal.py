@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """klogd-py beside a journal that reads the kernel's messages itself, and in place of its reading."""
 
 import json
@@ -29,7 +30,9 @@ def cursor_of(session: Session) -> str:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_a_journal_that_reads_the_kernels_log_gets_each_line_once_and_what_klogd_adds(session: Session) -> None:
+def test_a_journal_that_reads_the_kernels_log_gets_each_line_once_and_what_klogd_adds(
+    session: Session,
+) -> None:
     cursor = cursor_of(session)
     session.crash("levels")
     session.crash("raw")
@@ -39,11 +42,15 @@ def test_a_journal_that_reads_the_kernels_log_gets_each_line_once_and_what_klogd
     ours = [entry for entry in entries if "KLOGD_SEQ" in entry]
     assert ours
     assert [entry for entry in ours if "KLOGD_SYMBOL" not in entry] == []
-    assert {entry["KLOGD_RAW"] for entry in ours} <= read, "each is linked to a line that the journal has"
+    assert {entry["KLOGD_RAW"] for entry in ours} <= read, (
+        "each is linked to a line that the journal has"
+    )
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_the_journals(session: Session) -> None:
+def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_the_journals(
+    session: Session,
+) -> None:
     session.machine.run(f"cp {RULE} /etc/rsyslog.d/ && systemctl restart rsyslog")
     session.crash("levels")
     session.machine.run("truncate -s 0 /var/log/syslog")
@@ -58,7 +65,9 @@ def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_t
 @pytest.fixture
 def sole(session: Session) -> Iterator[None]:
     """The journal told not to read the kernel's messages, as the example that is installed does it."""
-    session.machine.run(f"mkdir -p $(dirname {DROP_IN}) && cp {SOLE} {DROP_IN} && systemctl restart systemd-journald")
+    session.machine.run(
+        f"mkdir -p $(dirname {DROP_IN}) && cp {SOLE} {DROP_IN} && systemctl restart systemd-journald"
+    )
     session.restart()
     yield
     session.machine.run(f"rm {DROP_IN} && systemctl restart systemd-journald")
@@ -66,12 +75,15 @@ def sole(session: Session) -> Iterator[None]:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_as_the_journals_only_source_it_brings_every_line_once(session: Session, sole: None) -> None:
+def test_as_the_journals_only_source_it_brings_every_line_once(
+    session: Session, sole: None
+) -> None:
     cursor = cursor_of(session)
     session.crash("levels")
     entries = [entry for entry in journal(session, cursor) if entry["MESSAGE"] in LEVELS]
     assert [entry["MESSAGE"] for entry in entries] == LEVELS
     assert [entry["PRIORITY"] for entry in entries] == [str(number) for number in range(8)]
-    assert {(entry["_TRANSPORT"], entry["SYSLOG_IDENTIFIER"], entry["SYSLOG_FACILITY"]) for entry in entries} == {
-        ("journal", "kernel", "0")
-    }
+    assert {
+        (entry["_TRANSPORT"], entry["SYSLOG_IDENTIFIER"], entry["SYSLOG_FACILITY"])
+        for entry in entries
+    } == {("journal", "kernel", "0")}

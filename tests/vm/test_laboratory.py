@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The laboratory itself: what goes wrong in it ends within a limit, and says what it was."""
 
 import os
@@ -16,10 +17,15 @@ HERE = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.guests("bare")
-def test_a_guest_that_never_answers_is_given_up_with_its_last_words(session: Session, tmp_path: Path) -> None:
+def test_a_guest_that_never_answers_is_given_up_with_its_last_words(
+    session: Session, tmp_path: Path
+) -> None:
     machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/sleep -- 999")
     try:
-        with pytest.raises(GuestFailed, match=r"guest bare: did not finish booting within 20 s\n(?s:.*)Run /bin/sleep as init"):
+        with pytest.raises(
+            GuestFailed,
+            match=r"guest bare: did not finish booting within 20 s\n(?s:.*)Run /bin/sleep as init",
+        ):
             machine.start(limit_s=20)
     finally:
         machine.stop()
@@ -47,12 +53,19 @@ def test_without_qemu_it_says_what_to_install(session: Session, tmp_path: Path) 
     assert git is not None
     (tmp_path / "git").symlink_to(git)
     status, said = vm_lab("bare", PATH=str(tmp_path))
-    assert (status, said) == (1, "vm-lab: qemu-system-x86_64 is not installed; run: scripts/setup --vm\n")
+    assert (status, said) == (
+        1,
+        "vm-lab: qemu-system-x86_64 is not installed; run: scripts/setup --vm\n",
+    )
 
 
 @pytest.mark.guests("bare")
-def test_without_a_network_it_fails_with_what_it_could_not_fetch(session: Session, tmp_path: Path) -> None:
-    status, said = vm_lab("bare", "--make", KLOGD_VM_CACHE=str(tmp_path), KLOGD_VM_MIRROR="http://127.0.0.1:9/debian")
+def test_without_a_network_it_fails_with_what_it_could_not_fetch(
+    session: Session, tmp_path: Path
+) -> None:
+    status, said = vm_lab(
+        "bare", "--make", KLOGD_VM_CACHE=str(tmp_path), KLOGD_VM_MIRROR="http://127.0.0.1:9/debian"
+    )
     assert status == 1
     assert "vm-lab: bare: mmdebstrap " in said
     assert "Failed to fetch http://127.0.0.1:9/debian" in said

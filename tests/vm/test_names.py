@@ -1,4 +1,6 @@
-"""The right function names in the right lines, measured by nm(1) and addr2line(1) on vmlinux and on the modules."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The right function names in the right lines, measured by nm(1) and addr2line(1) on vmlinux and on
+the modules."""
 
 import re
 
@@ -8,7 +10,9 @@ from tests.vm.lab.session import Session
 from tests.vm.lab.truth import bare_name
 from tests.vm.lines import Truths, lines_of, misnamed, since, wanted
 
-NAMED_BY_KERNEL = re.compile(r"(RIP: 0010:| (?:\? )?)([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?")
+NAMED_BY_KERNEL = re.compile(
+    r"(RIP: 0010:| (?:\? )?)([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?"
+)
 
 
 @pytest.mark.guests("debian12", "debian13", "arm64")
@@ -23,7 +27,9 @@ def test_every_address_of_a_raw_trace_is_named_after_the_function_there(session:
 
 @pytest.mark.guests("debian12", "debian13", "arm64")
 @pytest.mark.parametrize("kind", ["oops", "warn", "bug", "thread", "irq"])
-def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_truth(session: Session, kind: str) -> None:
+def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_truth(
+    session: Session, kind: str
+) -> None:
     truths = Truths(session)
     before = len(lines_of(session))
     session.crash(kind)
@@ -33,5 +39,7 @@ def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_tr
     assert [line for line in lines if line.text != line.raw] == []
     for lead, name, offset, module in (found.groups() for found in frames):
         addresses = truths.addresses_of(name, int(offset, 16), module or "")
-        functions = truths.functions_at([address - (not lead.startswith("RIP")) for address in addresses])
+        functions = truths.functions_at(
+            [address - (not lead.startswith("RIP")) for address in addresses]
+        )
         assert any(bare_name(name) in names for _, names in functions.values()), name

@@ -1,4 +1,8 @@
-"""The Debian package in the life of a machine: installed, booted with, put to work, upgraded, purged; in this order."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Debian package in the life of a machine.
+
+Installed, booted with, put to work, upgraded, purged; in this order.
+"""
 
 import json
 import re
@@ -21,7 +25,9 @@ pytestmark = pytest.mark.guests(*DEBIANS)
 
 
 @pytest.fixture(scope="module")
-def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+def packaged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Session]:
     """A machine in which the package was installed, and that was booted anew since."""
     guest = GUESTS[request.param]
     with guest.machine(tmp_path_factory.mktemp(guest.name), packaged=True) as machine:
@@ -52,13 +58,17 @@ def exposure(session: Session) -> float:
 
 def unpack_example(session: Session, name: str, folder: str) -> None:
     """From the package: the guest leaves out documentation when it installs."""
-    unpack = f"dpkg-deb --fsys-tarfile /stage/first.deb | tar -xOf - ./usr/share/doc/klogd-py/{name}"
+    unpack = (
+        f"dpkg-deb --fsys-tarfile /stage/first.deb | tar -xOf - ./usr/share/doc/klogd-py/{name}"
+    )
     session.machine.run(f"mkdir -p {folder} && {unpack} >{folder}/{name}")
 
 
 def logged(session: Session, text: str, since: str) -> None:
     """Wait until the daemon has said so since a time."""
-    session.machine.wait_until(f"journalctl -u klogd-py --no-pager --since @{since} | grep -qF '{text}'")
+    session.machine.wait_until(
+        f"journalctl -u klogd-py --no-pager --since @{since} | grep -qF '{text}'"
+    )
 
 
 def now(session: Session) -> str:
@@ -67,7 +77,10 @@ def now(session: Session) -> str:
 
 def test_it_is_started_by_the_boot_before_the_syslogd_is(packaged: Session) -> None:
     assert shown(packaged, "UnitFileState") == "enabled"
-    began_us = [int(shown(packaged, "ExecMainStartTimestampMonotonic", unit)) for unit in ("klogd-py", "rsyslog")]
+    began_us = [
+        int(shown(packaged, "ExecMainStartTimestampMonotonic", unit))
+        for unit in ("klogd-py", "rsyslog")
+    ]
     assert began_us[0] < began_us[1]
     assert packaged.machine.attempt("journalctl -b --no-pager | grep -i 'ordering cycle'")[0] == 1
     seqs = [line.seq for line in lines_of(packaged)]
@@ -79,14 +92,18 @@ def test_it_runs_as_its_own_user_with_one_capability(packaged: Session) -> None:
     assert packaged.machine.run(f"stat -c %U:%G /proc/{pid}").strip() == "klogd-py:klogd-py"
     assert capabilities(packaged) == {CAP_SYSLOG}
     assert packaged.machine.run(f"grep -c '^NoNewPrivs:.1$' /proc/{pid}/status").strip() == "1"
-    modes = packaged.machine.run(f"stat -c '%a %U' /var/lib/klogd-py /var/log/klogd-py {SERVICE_LOG}").splitlines()
+    modes = packaged.machine.run(
+        f"stat -c '%a %U' /var/lib/klogd-py /var/log/klogd-py {SERVICE_LOG}"
+    ).splitlines()
     assert modes == ["700 klogd-py", "750 klogd-py", "640 klogd-py"]
 
 
 def test_it_holds_open_what_it_reads_and_writes_and_nothing_else(packaged: Session) -> None:
     pid = shown(packaged, "MainPID")
     packaged.settle()
-    listed = packaged.machine.run(f"cd /proc/{pid}/fd && for n in *; do readlink $n; done").splitlines()
+    listed = packaged.machine.run(
+        f"cd /proc/{pid}/fd && for n in *; do readlink $n; done"
+    ).splitlines()
     files = {path for path in listed if path.startswith("/")}
     assert files == {"/dev/null", "/dev/kmsg", "/var/lib/klogd-py/position.json", SERVICE_LOG}
 
@@ -96,18 +113,28 @@ def test_its_unit_is_as_confined_as_it_is_said_to_be(packaged: Session) -> None:
     assert packaged.machine.run("systemd-analyze verify --man=no klogd-py.service") == ""
 
 
-def test_an_oops_and_names_for_what_had_none_are_in_kern_log_and_in_the_journal(packaged: Session) -> None:
+def test_an_oops_and_names_for_what_had_none_are_in_kern_log_and_in_the_journal(
+    packaged: Session,
+) -> None:
     packaged.crash("oops")
     packaged.crash("raw")
     packaged.machine.wait_until("grep -q 'BUG: kernel NULL pointer' /var/log/kern.log")
     packaged.machine.wait_until("grep -q ' raw_trace+0x.*klogd_trouble' /var/log/kern.log")
-    line = next(line for line in reversed(lines_of(packaged)) if line.text.startswith(" raw_trace+"))
-    packaged.machine.wait_until(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq} | grep -q KLOGD_SYMBOL")
-    entry = json.loads(packaged.machine.run(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq}").splitlines()[0])
+    line = next(
+        line for line in reversed(lines_of(packaged)) if line.text.startswith(" raw_trace+")
+    )
+    packaged.machine.wait_until(
+        f"journalctl -o json --no-pager KLOGD_SEQ={line.seq} | grep -q KLOGD_SYMBOL"
+    )
+    entry = json.loads(
+        packaged.machine.run(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq}").splitlines()[0]
+    )
     assert (entry["MESSAGE"], entry["KLOGD_RAW"]) == (line.text, line.raw)
 
 
-def test_a_reload_is_done_when_systemctl_returns_where_systemd_can_wait_for_it(packaged: Session) -> None:
+def test_a_reload_is_done_when_systemctl_returns_where_systemd_can_wait_for_it(
+    packaged: Session,
+) -> None:
     waits = packaged.guest.name != "debian12"
     assert shown(packaged, "Type") == ("notify-reload" if waits else "notify")
     since = now(packaged)
@@ -123,7 +150,9 @@ def test_a_wrong_configuration_is_told_and_the_old_one_kept(packaged: Session) -
     packaged.machine.put(BROKEN, "nonsense = 1\n")
     status, _ = packaged.machine.attempt("systemctl reload klogd-py")
     logged(packaged, f"{BROKEN}: unknown key nonsense", since)
-    assert (status != 0) == (packaged.guest.name == "debian12"), "there the configuration is checked before"
+    assert (status != 0) == (packaged.guest.name == "debian12"), (
+        "there the configuration is checked before"
+    )
     packaged.machine.run(f"rm {BROKEN}")
     packaged.machine.wait_until("systemctl is-active -q klogd-py")
     assert shown(packaged, "MainPID") == pid
@@ -132,18 +161,25 @@ def test_a_wrong_configuration_is_told_and_the_old_one_kept(packaged: Session) -
 def test_it_stops_cleanly_at_once(packaged: Session) -> None:
     packaged.settle()
     packaged.machine.run("systemctl stop klogd-py")
-    began_us, ended_us = (int(shown(packaged, f"{name}TimestampMonotonic")) for name in ("ActiveExit", "InactiveEnter"))
+    began_us, ended_us = (
+        int(shown(packaged, f"{name}TimestampMonotonic"))
+        for name in ("ActiveExit", "InactiveEnter")
+    )
     assert ended_us - began_us < 2_000_000 * SLOWNESS, "a second, and one for the emulation"
     assert (shown(packaged, "Result"), shown(packaged, "ExecMainStatus")) == ("success", "0")
 
 
 def test_what_root_left_behind_is_the_users_again(packaged: Session) -> None:
     since = now(packaged)
-    packaged.machine.run("chown -R root:root /var/lib/klogd-py /var/log/klogd-py && systemctl start klogd-py")
+    packaged.machine.run(
+        "chown -R root:root /var/lib/klogd-py /var/log/klogd-py && systemctl start klogd-py"
+    )
     packaged.crash("levels")
     seqs = [line.seq for line in lines_of(packaged)]
     assert seqs == list(range(seqs[-1] + 1))
-    assert "Permission denied" not in packaged.machine.run(f"journalctl -u klogd-py --no-pager --since @{since}")
+    assert "Permission denied" not in packaged.machine.run(
+        f"journalctl -u klogd-py --no-pager --since @{since}"
+    )
 
 
 def test_a_map_that_its_user_may_not_read_is_refused_until_it_may(packaged: Session) -> None:
@@ -152,17 +188,23 @@ def test_a_map_that_its_user_may_not_read_is_refused_until_it_may(packaged: Sess
         packaged.machine.run(f"chmod 600 {path} && systemctl kill -s USR1 klogd-py")
         logged(packaged, f"map {path} refused: cannot be read: Permission denied", since)
         since = now(packaged)
-        packaged.machine.run(f"chgrp klogd-py {path} && chmod 640 {path} && systemctl kill -s USR1 klogd-py")
+        packaged.machine.run(
+            f"chgrp klogd-py {path} && chmod 640 {path} && systemctl kill -s USR1 klogd-py"
+        )
         logged(packaged, f"map {path} accepted", since)
 
 
-def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(packaged: Session) -> None:
+def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(
+    packaged: Session,
+) -> None:
     packaged.machine.put(f"{DROP_INS}/soon.conf", "[Service]\nWatchdogSec=2\n")
     packaged.machine.run("systemctl daemon-reload && systemctl restart klogd-py")
     pid, since = shown(packaged, "MainPID"), now(packaged)
     packaged.machine.run(f"kill -STOP {pid}")
     packaged.crash("levels")
-    packaged.machine.wait_until(f"[ $(systemctl show -P MainPID klogd-py) != {pid} ] && systemctl is-active -q klogd-py")
+    packaged.machine.wait_until(
+        f"[ $(systemctl show -P MainPID klogd-py) != {pid} ] && systemctl is-active -q klogd-py"
+    )
     assert shown(packaged, "NRestarts") == "1"
     logged(packaged, "Watchdog timeout", since)
     logged(packaged, "Fatal Python error: Aborted", since)
@@ -187,7 +229,10 @@ def test_with_what_systemd_hands_in_it_needs_no_capability_at_all(packaged: Sess
     lines = lines_of(packaged)
     assert [line for line in lines if line.text.startswith(" raw_trace+")]
     assert lines[-1].seq + 1 - lines[0].seq == len(lines)
-    packaged.machine.run(f"rm {DROP_INS}/no-capabilities.conf && systemctl daemon-reload")  # and the upgrade restarts it
+    packaged.machine.run(
+        f"rm {DROP_INS}/no-capabilities.conf && systemctl daemon-reload"
+        # And the upgrade restarts it
+    )
 
 
 def test_a_later_build_takes_over_where_the_first_one_was(packaged: Session) -> None:
@@ -197,12 +242,16 @@ def test_a_later_build_takes_over_where_the_first_one_was(packaged: Session) -> 
     packaged.crash("levels")
     assert "-2~deb" in packaged.machine.run("dpkg-query -W -f '${Version}' klogd-py")
     assert shown(packaged, "MainPID") not in (pid, "0")
-    assert packaged.machine.run("tail -n1 /etc/klogd-py.toml") == "# mine\n", "a configuration that was changed is kept"
+    assert packaged.machine.run("tail -n1 /etc/klogd-py.toml") == "# mine\n", (
+        "a configuration that was changed is kept"
+    )
     seqs = [line.seq for line in lines_of(packaged)]
     assert seqs == list(range(seqs[-1] + 1))
 
 
-def test_the_logrotate_example_moves_a_log_and_the_next_line_begins_another(packaged: Session) -> None:
+def test_the_logrotate_example_moves_a_log_and_the_next_line_begins_another(
+    packaged: Session,
+) -> None:
     unpack_example(packaged, "logrotate.conf", "/tmp")
     packaged.settle()
     packaged.machine.run("logrotate -f /tmp/logrotate.conf")
@@ -210,12 +259,19 @@ def test_the_logrotate_example_moves_a_log_and_the_next_line_begins_another(pack
     new = lines_of(packaged)
     last = json.loads(packaged.machine.run(f"tail -n1 {SERVICE_LOG}.1"))
     assert [line.seq for line in new] == list(range(last["seq"] + 1, last["seq"] + 1 + len(new)))
-    assert packaged.machine.run(f"stat -c '%a %U' {SERVICE_LOG} {SERVICE_LOG}.1").splitlines() == ["640 klogd-py"] * 2
+    assert (
+        packaged.machine.run(f"stat -c '%a %U' {SERVICE_LOG} {SERVICE_LOG}.1").splitlines()
+        == ["640 klogd-py"] * 2
+    )
 
 
 def test_purged_it_leaves_nothing_but_its_user(packaged: Session) -> None:
     packaged.machine.run("rm -r /etc/klogd-py.toml.d /stage; dpkg --purge klogd-py")
-    left = packaged.machine.run("find / -xdev -name '*klogd[-_]py*' -not -path '/proc/*' -not -path '/run/*'")
+    left = packaged.machine.run(
+        "find / -xdev -name '*klogd[-_]py*' -not -path '/proc/*' -not -path '/run/*'"
+    )
     assert left == ""
-    assert packaged.machine.attempt("getent passwd klogd-py && getent group klogd-py")[0] == 0, "a number is never given twice"
+    assert packaged.machine.attempt("getent passwd klogd-py && getent group klogd-py")[0] == 0, (
+        "a number is never given twice"
+    )
     assert shown(packaged, "LoadState") == "not-found"

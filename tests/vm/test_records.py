@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every record of the guest's own /dev/kmsg arrives, whole, once and in order, whatever its form."""
 
 import pytest
@@ -9,7 +10,9 @@ EVERYWHERE = ("bare", "debian12", "debian13", "arm64")
 
 
 @pytest.mark.guests(*EVERYWHERE)
-@pytest.mark.parametrize("kind", ["levels", "continued", "long", "control", "utf8", "fields", "flood", "two"])
+@pytest.mark.parametrize(
+    "kind", ["levels", "continued", "long", "control", "utf8", "fields", "flood", "two"]
+)
 def test_the_file_holds_what_the_ring_holds(session: Session, kind: str) -> None:
     session.crash(kind)
     lines = lines_of(session)
@@ -20,7 +23,9 @@ def test_the_file_holds_what_the_ring_holds(session: Session, kind: str) -> None
     # the ring may have lost its oldest since klogd-py read them
     in_both = [record for record in raw if record.seq <= lines[-1].seq]
     assert in_both
-    assert {record.seq: record.text for record in in_both} == {record.seq: told.get(record.seq) for record in in_both}
+    assert {record.seq: record.text for record in in_both} == {
+        record.seq: told.get(record.seq) for record in in_both
+    }
 
 
 @pytest.mark.guests(*EVERYWHERE)
@@ -30,7 +35,9 @@ def test_no_sequence_number_is_missing(session: Session) -> None:
 
 
 @pytest.mark.guests("debian12", "debian13")
-def test_in_a_flood_beside_journald_and_rsyslog_every_number_arrives_once_or_within_a_gap(session: Session) -> None:
+def test_in_a_flood_beside_journald_and_rsyslog_every_number_arrives_once_or_within_a_gap(
+    session: Session,
+) -> None:
     session.load()
     before, memory = session.settled_seq(), session.memory_kib()
     session.machine.run("for i in $(seq 20); do echo flood >/proc/klogd_trouble; done", limit_s=300)

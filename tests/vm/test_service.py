@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """klogd-py under a real systemd, beside a real journald and a real rsyslog."""
 
 import json
@@ -49,9 +50,15 @@ def test_the_status_knows_what_the_unit_does(session: Session) -> None:
 
 @pytest.mark.guests(*DEBIANS)
 def test_the_doctor_finds_the_daemon_and_what_it_reads(session: Session) -> None:
-    found = msgspec.json.decode(session.machine.attempt("klogd-py doctor --json")[1], type=list[Finding])
+    found = msgspec.json.decode(
+        session.machine.attempt("klogd-py doctor --json")[1], type=list[Finding]
+    )
     grades = {finding.check: finding.grade for finding in found}
-    assert (grades["daemon"], grades["kernel log"], grades["kallsyms"]) == (Grade.OK, Grade.OK, Grade.OK)
+    assert (grades["daemon"], grades["kernel log"], grades["kallsyms"]) == (
+        Grade.OK,
+        Grade.OK,
+        Grade.OK,
+    )
 
 
 @pytest.mark.guests(*DEBIANS)
@@ -61,11 +68,15 @@ def test_it_comes_from_the_wheel(session: Session) -> None:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(session: Session) -> None:
+def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(
+    session: Session,
+) -> None:
     session.crash("levels")
     session.crash("flood")
     session.settle()
-    session.machine.wait_until("grep -q 'vm-lab mark' /var/log/syslog && tail -n1 /var/log/kern.log | grep -q 'flood 999'")
+    session.machine.wait_until(
+        "grep -q 'vm-lab mark' /var/log/syslog && tail -n1 /var/log/kern.log | grep -q 'flood 999'"
+    )
     log = session.machine.run("grep -a klogd_trouble: /var/log/kern.log").splitlines()
     flood = [int(line.rpartition(" ")[2]) for line in log if " flood " in line]
     assert flood[-1000:] == list(range(1000))
@@ -74,7 +85,9 @@ def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(ses
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_what_processes_write_to_the_kernel_log_is_not_passed_off_as_the_kernels(session: Session) -> None:
+def test_what_processes_write_to_the_kernel_log_is_not_passed_off_as_the_kernels(
+    session: Session,
+) -> None:
     session.settle()
     session.machine.wait_until("grep -q 'vm-lab mark' /var/log/syslog")
     assert session.machine.attempt("grep 'vm-lab mark' /var/log/kern.log")[0] == 1
@@ -84,14 +97,22 @@ def test_what_processes_write_to_the_kernel_log_is_not_passed_off_as_the_kernels
 def test_a_named_line_stands_in_the_journal_with_its_facts_in_fields(session: Session) -> None:
     session.crash("raw")
     line = next(line for line in reversed(lines_of(session)) if line.text.startswith(" raw_trace+"))
-    session.machine.wait_until(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq} | grep -q KLOGD_SYMBOL")
-    entries = session.machine.run(f"journalctl -o json --no-pager KLOGD_SEQ={line.seq}").splitlines()
+    session.machine.wait_until(
+        f"journalctl -o json --no-pager KLOGD_SEQ={line.seq} | grep -q KLOGD_SYMBOL"
+    )
+    entries = session.machine.run(
+        f"journalctl -o json --no-pager KLOGD_SEQ={line.seq}"
+    ).splitlines()
     assert len(entries) == 1
     entry = json.loads(entries[0])
     assert entry["MESSAGE"] == line.text
     assert entry["KLOGD_RAW"] == line.raw
     assert entry["KLOGD_SYMBOL"].startswith("raw_trace+")
-    assert (entry["SYSLOG_FACILITY"], entry["SYSLOG_IDENTIFIER"], entry["PRIORITY"]) == ("0", "kernel", "4")
+    assert (entry["SYSLOG_FACILITY"], entry["SYSLOG_IDENTIFIER"], entry["PRIORITY"]) == (
+        "0",
+        "kernel",
+        "4",
+    )
     boot = session.machine.run("cat /proc/sys/kernel/random/boot_id").strip().replace("-", "")
     assert entry["KLOGD_BOOT_ID"] == boot
 
@@ -109,7 +130,10 @@ def test_the_fields_of_a_device_come_with_its_line(session: Session) -> None:
 @pytest.mark.guests(*DEBIANS)
 def test_killed_it_comes_back_and_sends_nothing_twice(session: Session) -> None:
     before, known = _properties(session), lines_of(session)
-    session.machine.run("sleep 2; systemctl kill -s KILL klogd-py")  # the position has been saved by then
+    session.machine.run(
+        "sleep 2; systemctl kill -s KILL klogd-py"
+        # The position has been saved by then
+    )
     session.crash("levels")
     session.machine.wait_until(
         f"[ $(systemctl show -P MainPID klogd-py) != {before['MainPID']} ] && systemctl is-active -q klogd-py"
@@ -123,7 +147,11 @@ def test_stopped_it_ends_with_status_0_and_goes_on_where_it_was(session: Session
     known = lines_of(session)
     session.machine.run("systemctl stop klogd-py")
     unit = _properties(session)
-    assert (unit["ActiveState"], unit["Result"], unit["ExecMainStatus"]) == ("inactive", "success", "0")
+    assert (unit["ActiveState"], unit["Result"], unit["ExecMainStatus"]) == (
+        "inactive",
+        "success",
+        "0",
+    )
     session.crash("levels")
     session.machine.run("systemctl start klogd-py")
     _assert_each_once_after(known, session)
@@ -133,7 +161,9 @@ def test_stopped_it_ends_with_status_0_and_goes_on_where_it_was(session: Session
 def test_reloaded_it_loses_and_doubles_nothing(session: Session) -> None:
     known = lines_of(session)
     make = "echo levels >/proc/klogd_trouble"
-    session.machine.run(f"(for i in 1 2 3; do {make}; done) & systemctl reload klogd-py; {make}; wait")
+    session.machine.run(
+        f"(for i in 1 2 3; do {make}; done) & systemctl reload klogd-py; {make}; wait"
+    )
     session.settle()
     _assert_each_once_after(known, session)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ def large(tmp_path: Path) -> Path:
     """A package whose __init__ imports all of its parts."""
     package = tmp_path / "large"
     package.mkdir()
-    (package / "__init__.py").write_text("from large.wanted import X\nfrom large.unwanted import Y\n")
+    (package / "__init__.py").write_text(
+        "from large.wanted import X\nfrom large.unwanted import Y\n"
+    )
     (package / "wanted.py").write_text("X = 1\n")
     (package / "unwanted.py").write_text("Y = 2\n")
     (package / "greedy.py").write_text("from large import Y\n")
@@ -24,15 +27,21 @@ def large(tmp_path: Path) -> Path:
 def run(large: Path, code: str) -> list[str]:
     code = f"from klogd_py.watch.partial_import import parts_only\n{code}\n{FULL}"
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True, env={"PYTHONPATH": str(large)}).stdout.split()
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, env={"PYTHONPATH": str(large)}
+    ).stdout.split()
 
 
 def test_one_part_comes_without_the_others(large: Path) -> None:
-    assert run(large, "with parts_only('large'):\n    from large.wanted import X") == ["large.wanted"]
+    assert run(large, "with parts_only('large'):\n    from large.wanted import X") == [
+        "large.wanted"
+    ]
 
 
 def test_whoever_imports_the_package_later_has_all_of_it(large: Path) -> None:
-    assert run(large, "with parts_only('large'):\n    import large.wanted\nfrom large import Y") == [
+    assert run(
+        large, "with parts_only('large'):\n    import large.wanted\nfrom large import Y"
+    ) == [
         "large",
         "large.unwanted",
         "large.wanted",

@@ -1,11 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """On which architectures can a kernel be moved, by how much, and what do its traces end in?
 
-A kernel with CONFIG_RANDOMIZE_BASE adds one multiple of ``align_bytes`` below ``reach_bytes`` to all its link-time
-addresses. `CHAINS` holds which function calls which on every kernel: pairs that two frames of a trace, one directly
-below the other, can be recognised by; `KIN` those that look alike and never do.
+A kernel with CONFIG_RANDOMIZE_BASE adds one multiple of ``align_bytes`` below ``reach_bytes`` to
+all its link-time addresses. `CHAINS` holds which function calls which on every kernel: pairs that
+two frames of a trace, one directly below the other, can be recognised by; `KIN` those that look
+alike and never do.
 
-Source of truth: arch/x86/boot/compressed/kaslr.c ``find_random_virt_addr``; arch/arm64/kernel/kaslr.c (later
-pi/kaslr_early.c) and drivers/firmware/efi/libstub; arch/powerpc/mm/nohash/kaslr_booke.c; arch/*/entry*.S; scripts/kallsyms.c.
+Source of truth: arch/x86/boot/compressed/kaslr.c ``find_random_virt_addr``;
+arch/arm64/kernel/kaslr.c (later pi/kaslr_early.c) and drivers/firmware/efi/libstub;
+arch/powerpc/mm/nohash/kaslr_booke.c; arch/*/entry*.S; scripts/kallsyms.c.
 """
 
 import re
@@ -20,9 +23,11 @@ GIB = 1 << 30
 
 
 class Architecture(Struct, frozen=True):
-    """How an architecture randomises. The kernel's image lies from ``lowest`` up to and without ``highest``.
+    """How an architecture randomises. The kernel's image lies from ``lowest`` up to and without
+    ``highest``.
 
-    ``since`` is the first release that could do it; ``signs`` are names that only maps of this architecture hold.
+    ``since`` is the first release that could do it; ``signs`` are names that only maps of this
+    architecture hold.
     """
 
     name: str
@@ -32,10 +37,14 @@ class Architecture(Struct, frozen=True):
     lowest: int
     highest: int
     signs: tuple[bytes, ...]
-    machine: int = 0  # of ELF files, where what calls look like is known
+    # Of ELF files, where what calls look like is known
+    machine: int = 0
 
     def holds(self, address: int) -> bool:
-        """Whether the kernel's own image can lie here; modules may, too, where the two are not kept apart."""
+        """Whether the kernel's own image can lie here.
+
+        Modules may, too, where the two are not kept apart.
+        """
         return self.lowest <= address < self.highest
 
 
@@ -62,11 +71,37 @@ ARM64 = Architecture(
 ARCHITECTURES = (
     X86_64,
     ARM64,
-    Architecture("x86-32", (3, 14), 2 * MIB, GIB // 2, 0x40000000, 1 << 32, (b"entry_INT80_32", b"startup_32_smp")),
-    Architecture("riscv64", (6, 6), 2 * MIB, GIB, 0xFFFFFFFF80000000, 1 << 64, (b"ret_from_exception", b"handle_exception")),
-    Architecture("loongarch64", (6, 3), 64 << 10, GIB // 4, 0x9000000000000000, 0xA000000000000000, (b"handle_syscall",)),
+    Architecture(
+        "x86-32",
+        (3, 14),
+        2 * MIB,
+        GIB // 2,
+        0x40000000,
+        1 << 32,
+        (b"entry_INT80_32", b"startup_32_smp"),
+    ),
+    Architecture(
+        "riscv64",
+        (6, 6),
+        2 * MIB,
+        GIB,
+        0xFFFFFFFF80000000,
+        1 << 64,
+        (b"ret_from_exception", b"handle_exception"),
+    ),
+    Architecture(
+        "loongarch64",
+        (6, 3),
+        64 << 10,
+        GIB // 4,
+        0x9000000000000000,
+        0xA000000000000000,
+        (b"handle_syscall",),
+    ),
     Architecture("s390", (5, 2), 16 << 10, 1 << 47, 0x10000, 1 << 53, (b"pgm_check_handler",)),
-    Architecture("powerpc e500", (5, 5), 16 << 10, GIB // 2, 0xC0000000, 1 << 32, (b"kaslr_early_init",)),
+    Architecture(
+        "powerpc e500", (5, 5), 16 << 10, GIB // 2, 0xC0000000, 1 << 32, (b"kaslr_early_init",)
+    ),
     Architecture("mips", (4, 7), 64 << 10, GIB, 0x80000000, 1 << 64, (b"handle_sys",)),
 )
 
@@ -76,7 +111,10 @@ CHAINS = tuple(
     for caller, callee in (
         (r"entry_SYSCALL_64_after_hwframe|entry_SYSCALL64_slow_path", r"do_syscall_64"),
         (r"entry_SYSCALL_64_fastpath", r"[sS]yS?_\w+"),
-        (r"entry_SYS(?:CALL|ENTER)_compat(?:_after_hwframe)?", r"do_(?:fast_)?(?:syscall_32|SYSENTER_32)\w*"),
+        (
+            r"entry_SYS(?:CALL|ENTER)_compat(?:_after_hwframe)?",
+            r"do_(?:fast_)?(?:syscall_32|SYSENTER_32)\w*",
+        ),
         (r"entry_INT80_(?:compat|32)|asm_int80_emulation", r"do_int80_\w+|int80_emulation"),
         (r"system_call_fastpath", r"[sS]yS?_\w+"),
         (r"do_syscall_64", r"x64_sys_call|__(?:x64|ia32|se|do)_\w+|ksys_\w+|[sS]yS?_\w+"),
@@ -87,13 +125,19 @@ CHAINS = tuple(
         ),
         (r"ksys_(?:p?(?P<call>read|write))(?:64)?", r"vfs_(?P=call)"),
         (r"ret_from_fork_asm", r"ret_from_fork"),
-        (r"ret_from_fork", r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+|create_io_thread"),
+        (
+            r"ret_from_fork",
+            r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+|create_io_thread",
+        ),
         (
             r"kthread",
             r"(?:\w+_)?(?:k?thread|threadfn|daemon|kworker)(?:_\w+)?|smpboot_thread_fn|kswapd|kcompactd|ksm\w+|k\w+d|rcu_\w+",
         ),
         (r"worker_thread", r"process_(?:one_work|scheduled_works)"),
-        (r"kernel_init", r"kernel_init_freeable|do_one_initcall|run_init_process|try_to_run_init_process|panic"),
+        (
+            r"kernel_init",
+            r"kernel_init_freeable|do_one_initcall|run_init_process|try_to_run_init_process|panic",
+        ),
         (r"kernel_init_freeable", r"do_basic_setup|do_initcalls|do_one_initcall|prepare_namespace"),
         (r"asm_(?P<handler>\w+)", r"(?:__)?(?P=handler)"),
         (r"(?:secondary|common)_startup_64\w*", r"start_secondary|x86_64_start_kernel"),
@@ -121,7 +165,11 @@ KIN = tuple(
         (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>\w+)", r"__(?:se|do)_sys_(?P<what>\w+)"),
         (r"asm_(?P<what>(?:exc|sysvec)_\w+)", r"(?P<what>(?:exc|sysvec)_\w+)"),
         (r"vfs_(?P<what>read|write)", r"new_sync_(?P<what>read|write)"),
-        (r"vfs_(?P<what>read|write)", r"\w+_(?P<what>ioctl|llseek|mmap|open|poll)"),  # a file's other operations
+        (
+            r"vfs_(?P<what>read|write)",
+            r"\w+_(?P<what>ioctl|llseek|mmap|open|poll)",
+            # A file's other operations
+        ),
     )
 )
 # Functions of assembly that call one other and no more.
@@ -131,7 +179,9 @@ ONLY_CALLEE = {
     "el0t_64_sync": "el0t_64_sync_handler",
 }
 # Functions that are called by assembly alone, or by the dispatcher of FRED (since 6.9).
-ONLY_CALLER = {"do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")}
+ONLY_CALLER = {
+    "do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")
+}
 ENTRIES = re.compile(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
@@ -153,22 +203,28 @@ _RELEASE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
 def of_map(table: Table) -> tuple[Architecture | None, bool]:
-    """The architecture that a map shows, and whether a name in it says so rather than its addresses alone.
+    """The architecture that a map shows, and whether a name in it says so rather than its addresses
+    alone.
 
     By its addresses any kernel in the upper half of 64 bits is taken for one that can be moved.
     """
     image = table.image
     for architecture in ARCHITECTURES:
-        if architecture.holds(image[0]) and any(table.address_of(sign) is not None for sign in architecture.signs):
+        if architecture.holds(image[0]) and any(
+            table.address_of(sign) is not None for sign in architecture.signs
+        ):
             return architecture, True
     upper = (architecture for architecture in ARCHITECTURES if architecture.lowest >= KERNEL_HALF)
-    return next((architecture for architecture in upper if architecture.holds(image[0])), None), False
+    return next(
+        (architecture for architecture in upper if architecture.holds(image[0])), None
+    ), False
 
 
 def misshapen(table: Table, architecture: Architecture) -> str:
     """What is in a map where the linker would not have put it; empty if nothing is.
 
-    So a map is found out in which one function is longer and all that follows was moved, or which was moved as a whole.
+    So a map is found out in which one function is longer and all that follows was moved, or which
+    was moved as a whole.
     """
     steps = [(b"_text", architecture.align_bytes), *((name, PAGE_BYTES) for name in _AT_PAGES)]
     for name, step in steps if architecture.lowest >= KERNEL_HALF else ():
@@ -192,8 +248,9 @@ def impossible(architecture: Architecture | None, slide: int) -> str:
 def is_movable(architecture: Architecture | None, release: str, version: int | None) -> bool:
     """Whether a kernel may lie elsewhere than its map says.
 
-    ``version`` is the number of the map's ``Version_N`` symbol, if it has one. Where neither tells the release it may: that
-    nothing is known of a kernel is no reason to believe it where its map says.
+    ``version`` is the number of the map's ``Version_N`` symbol, if it has one. Where neither tells
+    the release it may: that nothing is known of a kernel is no reason to believe it where its map
+    says.
     """
     if architecture is None:
         return False
@@ -206,6 +263,8 @@ def is_movable(architecture: Architecture | None, release: str, version: int | N
 
 
 def hashes_pointers(release: str) -> bool:
-    """Whether a kernel prints a hash for ``%p``, as Linux does since 4.15 (ad67b74d2469, "printk: hash addresses")."""
+    """Whether a kernel prints a hash for ``%p``, as Linux does since 4.15 (ad67b74d2469, "printk:
+    hash addresses").
+    """
     found = _RELEASE.match(release)
     return found is not None and (int(found[1]), int(found[2])) >= (4, 15)

@@ -1,14 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How far does the running kernel lie from its map, judged by its own oopses?
 
-Every distance that randomisation allows is tried. One in question must put all frames of the trace into code; what then
-speaks for it is counted in points: pairs of frames that call one another on every kernel, a last frame in an entry
-function, calls in the ``Code:`` bytes that lead exactly to the beginning of a function, names that the kernel printed
-itself, and, where the kernel's text is at hand, its bytes. A slide is proved by `ENOUGH` points if no other one has half as
-many. One call into the middle of a function, one frame outside of all code, or an entry function that calls what it never
-calls, refutes.
+Every distance that randomisation allows is tried. One in question must put all frames of the trace
+into code; what then speaks for it is counted in points: pairs of frames that call one another on
+every kernel, a last frame in an entry function, calls in the ``Code:`` bytes that lead exactly to
+the beginning of a function, names that the kernel printed itself, and, where the kernel's text is
+at hand, its bytes. A slide is proved by `ENOUGH` points if no other one has half as many. One call
+into the middle of a function, one frame outside of all code, or an entry function that calls what
+it never calls, refutes.
 
-So a wrong map proves nothing. A map that is right but for some functions is refuted by a trace that leads through those, and
-by nothing else: without the kernel's text (a vmlinux) a function that was moved a little looks like any other.
+So a wrong map proves nothing. A map that is right but for some functions is refuted by a trace that
+leads through those, and by nothing else: without the kernel's text (a vmlinux) a function that was
+moved a little looks like any other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +25,8 @@ from klogd_py.symbols.kaslr.scoring import ENOUGH, MASK, MOST_FRAMES_WEIGHED, Ev
 from klogd_py.symbols.symbol_table import Table
 from klogd_py.symbols.system_map import Text
 
-RIVAL = 2  # a slide with fewer is no answer at all
+# A slide with fewer is no answer at all
+RIVAL = 2
 FEWEST_FRAMES = 3
 MOST_CANDIDATES = 1 << 13
 
@@ -51,7 +55,9 @@ _CONFIDENCE = {
 
 
 class Slide(Struct, frozen=True):
-    """What the running kernel adds to the addresses of its map, how that is known, and the proof in words."""
+    """What the running kernel adds to the addresses of its map, how that is known, and the proof in
+    words.
+    """
 
     value: int
     source: SlideSource
@@ -64,14 +70,20 @@ class Slide(Struct, frozen=True):
 
 
 class Unproved(Struct, frozen=True):
-    """Why a trace proves no slide; ``refutes`` is set where it shows that the map is not this kernel's."""
+    """Why a trace proves no slide.
+
+    ``refutes`` is set where it shows that the map is not this kernel's.
+    """
 
     reason: str
     refutes: bool = False
 
 
 class Ground:
-    """A map to stand on while a slide is looked for: its table at slide 0, and the kernel's text if it is at hand."""
+    """A map to stand on while a slide is looked for.
+
+    Its table at slide 0, and the kernel's text if it is at hand.
+    """
 
     def __init__(self, table: Table, architecture: Architecture, text: Text | None = None) -> None:
         self.architecture = architecture
@@ -80,7 +92,10 @@ class Ground:
         self._evidence = Evidence(table, architecture, text)
 
     def prove(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | Unproved:
-        """The one slide that a trace proves, or why it proves none; ``earlier`` ones of the same boot proved none."""
+        """The one slide that a trace proves, or why it proves none.
+
+        ``earlier`` ones of the same boot proved none.
+        """
         if trace.offset is not None:
             return self._stated(trace.offset, trace.link_base, (trace, *earlier))
         paired = self._paired(trace)
@@ -96,11 +111,19 @@ class Ground:
                 unsure = unsure if found.points < ENOUGH else found.unsure
             elif found.points >= RIVAL:
                 marks[slide] = found
-        proved = [slide for slide, found in marks.items() if found.points >= ENOUGH and found.frames >= FEWEST_FRAMES]
+        proved = [
+            slide
+            for slide, found in marks.items()
+            if found.points >= ENOUGH and found.frames >= FEWEST_FRAMES
+        ]
         rivals = sorted(found.points for found in marks.values())[-2:-1]
         if len(proved) == 1 and all(marks[proved[0]].points >= 2 * points for points in rivals):
             found = marks[proved[0]]
-            return Slide(proved[0], SlideSource.OOPS, f"{found.frames} frames of an oops: {', '.join(found.reasons)}")
+            return Slide(
+                proved[0],
+                SlideSource.OOPS,
+                f"{found.frames} frames of an oops: {', '.join(found.reasons)}",
+            )
         if rivals:
             return Unproved(f"{len(marks)} slides are possible by this oops")
         if against:
@@ -112,8 +135,8 @@ class Ground:
     def doubt(self, trace: Trace, slide: int) -> str:
         """What a later trace says against a slide that was proved; empty if nothing.
 
-        One line cannot take back what a whole trace has proved. So the slide that a trace states counts only beside
-        as many frames as it takes to prove one, none of which contradicts it.
+        One line cannot take back what a whole trace has proved. So the slide that a trace states
+        counts only beside as many frames as it takes to prove one, none of which contradicts it.
         """
         if sum(frame.reliable for frame in trace.frames) < FEWEST_FRAMES:
             return ""
@@ -123,7 +146,8 @@ class Ground:
         if trace.offset is None or trace.offset == slide or not self._is_our_base(trace.link_base):
             return ""
         if impossible(self.architecture, trace.offset):
-            return ""  # the line is damaged
+            # The line is damaged
+            return ""
         stated = self._evidence.weigh(trace, trace.offset)
         if stated.against or stated.unsure or stated.frames < FEWEST_FRAMES:
             return ""
@@ -133,9 +157,14 @@ class Ground:
         return abs(link_base - self._first) < self.architecture.align_bytes
 
     def _stated(self, offset: int, link_base: int, traces: Sequence[Trace]) -> Slide | Unproved:
-        """The slide is told; that the map is this kernel's must be seen all the same, in this trace or in an earlier one."""
+        """The slide is told.
+
+        That the map is this kernel's must be seen all the same, in this trace or in an earlier one.
+        """
         if link_base and not self._is_our_base(link_base):
-            return Unproved(f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True)
+            return Unproved(
+                f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True
+            )
         damaged = impossible(self.architecture, offset)
         if damaged:
             return Unproved(f"the slide that the kernel states is impossible: {damaged}")
@@ -143,13 +172,23 @@ class Ground:
         against = next((found.against for found in marks if found.against), "")
         if against:
             return Unproved(f"at the slide that the kernel states, {against}", refutes=True)
-        best = max((found for found in marks if not found.unsure), key=lambda found: found.points, default=Marks())
+        best = max(
+            (found for found in marks if not found.unsure),
+            key=lambda found: found.points,
+            default=Marks(),
+        )
         if best.points < RIVAL:
-            return Unproved(f"the kernel states the slide {offset:#x}, but nothing shows that the map is this kernel's")
-        return Slide(offset, SlideSource.STATED, f"the kernel's own line, {', '.join(best.reasons)}")
+            return Unproved(
+                f"the kernel states the slide {offset:#x}, but nothing shows that the map is this kernel's"
+            )
+        return Slide(
+            offset, SlideSource.STATED, f"the kernel's own line, {', '.join(best.reasons)}"
+        )
 
     def _paired(self, trace: Trace) -> Slide | Unproved | None:
-        """The slide by addresses that the kernel has named itself, if at least two of them are in the map."""
+        """The slide by addresses that the kernel has named itself, if at least two of them are in
+        the map.
+        """
         votes: dict[int, set[str]] = {}
         known: set[str] = set()
         for pair in trace.pairs:
@@ -165,17 +204,33 @@ class Ground:
         best = max(votes, key=lambda slide: len(votes[slide]), default=None)
         if best is None or votes[best] != known:
             agreed = len(votes[best]) if best is not None else 0
-            return Unproved(f"only {agreed} of {len(known)} names in this oops are where the map has them", refutes=True)
-        return Slide(best, SlideSource.PAIRS, f"{len(known)} names that the kernel printed beside their addresses")
+            return Unproved(
+                f"only {agreed} of {len(known)} names in this oops are where the map has them",
+                refutes=True,
+            )
+        return Slide(
+            best,
+            SlideSource.PAIRS,
+            f"{len(known)} names that the kernel printed beside their addresses",
+        )
 
     def _candidates(self, trace: Trace) -> Iterator[int]:
-        """Every slide at which the frames can lie in the kernel's image, and that of a kernel that is not randomised."""
+        """Every slide at which the frames can lie in the kernel's image, and that of a kernel that
+        is not randomised.
+        """
         yield 0
-        returns = [frame.address for frame in trace.frames[:MOST_FRAMES_WEIGHED] if frame.reliable and not frame.exact]
+        returns = [
+            frame.address
+            for frame in trace.frames[:MOST_FRAMES_WEIGHED]
+            if frame.reliable and not frame.exact
+        ]
         inside = [address for address in returns if self.architecture.holds(address)]
         if not inside:
             return
-        apart = self.architecture.highest < MASK  # modules lie elsewhere, so that all of these are the kernel's
+        apart = (
+            self.architecture.highest < MASK
+            # Modules lie elsewhere, so that all of these are the kernel's
+        )
         lowest, highest = (min(inside), max(inside)) if apart else (inside[-1], inside[-1])
         step = self.architecture.align_bytes
         first = max(step, -(-(highest - self._end) // step) * step)

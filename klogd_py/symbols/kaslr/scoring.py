@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What does a trace say for and against one slide of a map?
 
 Each kind of evidence is a count, what one is worth, its words, and what contradicts.
@@ -15,13 +16,25 @@ from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.record.types import Place
 from klogd_py.symbols import elf
 from klogd_py.symbols.call_decoder import OF_MACHINE
-from klogd_py.symbols.kaslr.architecture import CHAINS, DUMPERS, ENTRIES, KIN, ONLY_CALLEE, ONLY_CALLER, X86_64, Architecture
+from klogd_py.symbols.kaslr.architecture import (
+    CHAINS,
+    DUMPERS,
+    ENTRIES,
+    KIN,
+    ONLY_CALLEE,
+    ONLY_CALLER,
+    X86_64,
+    Architecture,
+)
 from klogd_py.symbols.symbol_table import Table
 from klogd_py.symbols.system_map import Text
 
 ENOUGH = 4
 MOST_FRAMES_WEIGHED = 64
-_MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000  # on x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
+_MODULES_UNLESS_RANDOMISED = (
+    # On x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
+    0xFFFFFFFFA0000000
+)
 _DIRECT_CALL_BYTES = 5
 _CODE_KINDS = frozenset("tTwWiV")
 MASK = (1 << 64) - 1
@@ -30,7 +43,8 @@ MASK = (1 << 64) - 1
 class Marks(Struct, frozen=True):
     """What a trace says for one slide: ``against`` is one thing that speaks against it, in words.
 
-    ``unsure`` is what would, were the trace not tangled, or what hardly ever is: then it proves nothing and refutes nothing.
+    ``unsure`` is what would, were the trace not tangled, or what hardly ever is: then it proves
+    nothing and refutes nothing.
     """
 
     points: int = 0
@@ -53,7 +67,9 @@ class Evidence:
 
     def weigh(self, trace: Trace, slide: int) -> Marks:
         """What a trace says for and against one slide."""
-        frames = [frame for frame in trace.frames[:MOST_FRAMES_WEIGHED] if self._concerns(frame, slide)]
+        frames = [
+            frame for frame in trace.frames[:MOST_FRAMES_WEIGHED] if self._concerns(frame, slide)
+        ]
         for frame in frames:
             if not frame.exact and self._function(frame, slide) is None:
                 return Marks(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
@@ -75,14 +91,23 @@ class Evidence:
             if count:
                 reasons.append(words)
         unsure = unsure or self._too_early(frames, slide) or self._not_dumping(frames, slide)
-        return Marks(points, len({frame.address for frame in frames}), tuple(reasons), against, unsure)
+        return Marks(
+            points, len({frame.address for frame in frames}), tuple(reasons), against, unsure
+        )
 
     def _concerns(self, frame: Frame, slide: int) -> bool:
-        """Whether a frame must lie in the kernel's own code at this slide: it is certain, and no module can be there."""
+        """Whether a frame must lie in the kernel's own code at this slide.
+
+        It is certain, and no module can be there.
+        """
         if not frame.reliable or not self.architecture.holds(frame.address):
             return False
         apart = self.architecture.highest < MASK
-        if slide == 0 and self.architecture is X86_64 and frame.address >= _MODULES_UNLESS_RANDOMISED:
+        if (
+            slide == 0
+            and self.architecture is X86_64
+            and frame.address >= _MODULES_UNLESS_RANDOMISED
+        ):
             apart = False
         return apart or self._first <= frame.address - slide < self._end
 
@@ -95,7 +120,10 @@ class Evidence:
         return place if isinstance(place, Place) and place.kind in _CODE_KINDS else None
 
     def _too_early(self, frames: list[Frame], slide: int) -> str:
-        """A return address before which no direct call of x86-64 has room in its function; a call by a register may have."""
+        """A return address before which no direct call of x86-64 has room in its function.
+
+        A call by a register may have.
+        """
         for frame in frames if self.architecture is X86_64 else ():
             place = self._function(frame, slide)
             if place is not None and not frame.exact and place.offset + 1 < _DIRECT_CALL_BYTES:
@@ -103,7 +131,10 @@ class Evidence:
         return ""
 
     def _not_dumping(self, frames: list[Frame], slide: int) -> str:
-        """A trace without registers that does not begin in what prints such; its first line may have been lost."""
+        """A trace without registers that does not begin in what prints such.
+
+        Its first line may have been lost.
+        """
         for frame in frames if self.architecture is X86_64 else ():
             place = self._function(frame, slide) if frame.dumper else None
             if place is not None and not DUMPERS.fullmatch(_plain(place.name)):
@@ -111,8 +142,12 @@ class Evidence:
         return ""
 
     def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """How many pairs of neighbours call one another on every kernel; a pair that never does contradicts."""
-        known: set[tuple[int, int]] = set()  # a trace may be printed twice
+        """How many pairs of neighbours call one another on every kernel.
+
+        A pair that never does contradicts.
+        """
+        # A trace may be printed twice
+        known: set[tuple[int, int]] = set()
         against = ""
         callee: Place | None = None
         before = Frame(0)
@@ -121,14 +156,24 @@ class Evidence:
                 continue
             place = self._function(frame, slide) if self._concerns(frame, slide) else None
             if frame.joined and callee is not None and place is not None:
-                callers, called = self._names(frame, place, slide), self._names(before, callee, slide)
+                callers, called = (
+                    self._names(frame, place, slide),
+                    self._names(before, callee, slide),
+                )
                 if any(_calls(one, other) for one in callers for other in called):
                     known.add((before.address, frame.address))
-                if any(_never_calls(one, other) for one in callers for other in called) or _are_strangers(callers, called):
+                if any(
+                    _never_calls(one, other) for one in callers for other in called
+                ) or _are_strangers(callers, called):
                     against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
             callee, before = place, frame
         pairs = len(known)
-        return pairs, 2, f"{pairs} callers with their callees" if pairs > 1 else "a caller with its callee", against
+        return (
+            pairs,
+            2,
+            f"{pairs} callers with their callees" if pairs > 1 else "a caller with its callee",
+            against,
+        )
 
     def _names(self, frame: Frame, place: Place, slide: int) -> set[str]:
         """All names of the function that a frame lies in: several symbols may share its address."""
@@ -136,7 +181,10 @@ class Evidence:
         return {_plain(name.decode("utf-8", "replace")) for name in self._table.names_at(start)}
 
     def _entries(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
-        """Whether the trace ends in a function through which the kernel is entered; before user space it must."""
+        """Whether the trace ends in a function through which the kernel is entered.
+
+        Before user space it must.
+        """
         against = ""
         entered = False
         for frame in frames:
@@ -148,10 +196,17 @@ class Evidence:
         return int(entered), 1, "ends in an entry function", against
 
     def _calls(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """Calls in the bytes of ``Code:`` that lead to the beginning of a function; one that leads into one contradicts."""
+        """Calls in the bytes of ``Code:`` that lead to the beginning of a function.
+
+        One that leads into one contradicts.
+        """
         exact: set[int] = set()
         against = ""
-        whole = any(not frame.exact for frame in trace.frames)  # or it may not be known whether the bytes are code at all
+        whole = any(
+            not frame.exact
+            for frame in trace.frames
+            # Or it may not be known whether the bytes are code at all
+        )
         for target in self._targets(trace):
             value = target - slide
             place = self._at(value) if self._first <= value < self._end else None
@@ -170,7 +225,10 @@ class Evidence:
                 yield (start + target) & MASK
 
     def _bytes(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """The bytes of ``Code:`` beside those of the text. A few differ, since a kernel patches itself as it starts."""
+        """The bytes of ``Code:`` beside those of the text.
+
+        A few differ, since a kernel patches itself as it starts.
+        """
         for start, code in trace.code if self._text is not None else ():
             assert self._text is not None
             if not self._first <= start - slide < self._end:
@@ -208,7 +266,10 @@ def _plain(name: str) -> str:
 
 @lru_cache(1 << 12)
 def _never_calls(caller: str, callee: str) -> bool:
-    """Whether a callee does for another what this caller has done for itself: ``ksys_read`` does not call ``vfs_write``."""
+    """Whether a callee does for another what this caller has done for itself.
+
+    ``ksys_read`` does not call ``vfs_write``.
+    """
     for pattern, kin in KIN:
         found, other = pattern.fullmatch(caller), kin.fullmatch(callee)
         if found is not None and other is not None and found["what"] != other["what"]:

@@ -1,10 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Where does the running kernel itself say that it lies?
 
-/proc/kcore is an ELF core file of the running kernel; its note VMCOREINFO holds lines such as ``KERNELOFFSET=1a000000``,
-``BUILD-ID=3b43..`` and ``SYMBOL(_stext)=ffffffff9b000000``. Reading it needs CAP_SYS_RAWIO, and kernels may be built
-without it.
+/proc/kcore is an ELF core file of the running kernel; its note VMCOREINFO holds lines such as
+``KERNELOFFSET=1a000000``, ``BUILD-ID=3b43..`` and ``SYMBOL(_stext)=ffffffff9b000000``. Reading it
+needs CAP_SYS_RAWIO, and kernels may be built without it.
 
-Source of truth: fs/proc/kcore.c; kernel/crash_core.c (later vmcore_info.c); arch/*/kernel ``arch_crash_save_vmcoreinfo``.
+Source of truth: fs/proc/kcore.c; kernel/crash_core.c (later vmcore_info.c); arch/*/kernel
+``arch_crash_save_vmcoreinfo``.
 """
 
 import os
@@ -21,18 +23,22 @@ from klogd_py.system.regular_file import open_regular
 _PT_NOTE = 4
 _LONGEST_NOTES = 1 << 20
 _MOST_HEADERS = 4096
-_MOST_SYMBOLS = 256  # a kernel tells some thirty; each is looked for by reading the whole map
-_LAST_OFFSET = (1 << 63) - 1  # of any file
+# A kernel tells some thirty; each is looked for by reading the whole map
+_MOST_SYMBOLS = 256
+# Of any file
+_LAST_OFFSET = (1 << 63) - 1
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _SYMBOL = re.compile(r"SYMBOL\((\w+)\)", re.ASCII)
 _NUMBER = re.compile(r"[0-9a-fA-F]{1,16}")
-# Written as an array's address, but a pointer's value where CONFIG_SPARSEMEM_EXTREME makes it one: somewhere on the heap.
+# Written as an array's address, but a pointer's value where CONFIG_SPARSEMEM_EXTREME makes it one:
+# somewhere on the heap.
 _NOT_AN_ADDRESS = "mem_section"
 
 
 class Vmcoreinfo(Struct, frozen=True):
-    """What the note says. ``offset`` is ``None`` where it says nothing of a slide; ``symbols`` are run-time addresses.
+    """What the note says. ``offset`` is ``None`` where it says nothing of a slide; ``symbols`` are
+    run-time addresses.
 
     ``refused`` is true where there is such a file, which may not be read here.
     """
@@ -45,7 +51,10 @@ class Vmcoreinfo(Struct, frozen=True):
 
 
 def load(path: Path) -> Vmcoreinfo:
-    """Read the notes of a kcore file; an empty answer where there is none, or it may not be read."""
+    """Read the notes of a kcore file.
+
+    An empty answer where there is none, or it may not be read.
+    """
     try:
         descriptor = open_regular(path)
     except OSError as error:
@@ -68,7 +77,9 @@ def notes_in(descriptor: int) -> bytes:
     if width != _PROGRAM.size or count > _MOST_HEADERS or start > _LAST_OFFSET:
         return b""
     table = os.pread(descriptor, width * count, start)
-    for kind, _, offset, _, _, size, _, _ in _PROGRAM.iter_unpack(table[: len(table) // width * width]):
+    for kind, _, offset, _, _, size, _, _ in _PROGRAM.iter_unpack(
+        table[: len(table) // width * width]
+    ):
         if kind == _PT_NOTE and offset <= _LAST_OFFSET:
             return os.pread(descriptor, min(size, _LONGEST_NOTES), offset)
     return b""
@@ -81,9 +92,13 @@ def parse(notes: bytes) -> Vmcoreinfo:
     symbols = (
         (found[1], value)
         for key, digits in told.items()
-        if (found := _SYMBOL.fullmatch(key)) and found[1] != _NOT_AN_ADDRESS and (value := _hex(digits)) is not None
+        if (found := _SYMBOL.fullmatch(key))
+        and found[1] != _NOT_AN_ADDRESS
+        and (value := _hex(digits)) is not None
     )
-    offset, build_id, release = (told.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE"))
+    offset, build_id, release = (
+        told.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE")
+    )
     return Vmcoreinfo(_hex(offset), build_id, release, dict(islice(symbols, _MOST_SYMBOLS)))
 
 

@@ -1,9 +1,12 @@
-"""Where does a module lie whose address the kernel hides, judged by an oops and the module's own file?
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where does a module lie whose address the kernel hides, judged by an oops and the module's own
+file?
 
-Allocations begin at page boundaries, so the last three digits of a return address leave few places behind a call in the
-module's code that it can be. At a base in question all frames that fall into the module must stand behind calls. It is
-believed if the bytes of ``Code:`` or direct calls of known functions speak for it, or if it is the only one of all linked-in
-modules that explains all frames.
+Allocations begin at page boundaries, so the last three digits of a return address leave few places
+behind a call in the module's code that it can be. At a base in question all frames that fall into
+the module must stand behind calls. It is believed if the bytes of ``Code:`` or direct calls of
+known functions speak for it, or if it is the only one of all linked-in modules that explains all
+frames.
 
 Source of truth: as in `klogd_py.symbols.modules.module_elf`.
 """
@@ -21,18 +24,28 @@ from klogd_py.symbols.modules.module_elf import Code, ModuleFile
 
 PAGE = 4096
 STRONG = 5
-FEWEST_ALONE = 2  # frames that are enough where no other module and no other place is possible
+# Frames that are enough where no other module and no other place is possible
+FEWEST_ALONE = 2
 MOST_FRAMES = 64
-MOST_BASES = 32_768  # of one allocation and one oops; 10,000 are many for the largest modules
-_LEAST_BYTES = 16  # of a Code: line, to be compared at all
+# Of one allocation and one oops; 10,000 are many for the largest modules
+MOST_BASES = 32_768
+# Of a Code: line, to be compared at all
+_LEAST_BYTES = 16
 
-_EXCEPTION = re.compile(r"el1\w*_(?:sync|irq|fiq|error)\w*")  # arm64 prints no registers between the two
+_EXCEPTION = re.compile(
+    r"el1\w*_(?:sync|irq|fiq|error)\w*"
+    # Arm64 prints no registers between the two
+)
 
-NamesAt = Callable[[int], Collection[str]]  # the kernel's functions at a run-time address
+# The kernel's functions at a run-time address
+NamesAt = Callable[[int], Collection[str]]
 
 
 class Base(Struct, frozen=True):
-    """Where an allocation of a module begins, and the proof in words; ``init`` is the one that is freed."""
+    """Where an allocation of a module begins, and the proof in words.
+
+    ``init`` is the one that is freed.
+    """
 
     module: str
     address: int
@@ -54,12 +67,17 @@ class _Place(Struct, frozen=True):
 
 
 def locate(
-    trace: Trace, files: Sequence[ModuleFile], complete: bool, names_at: NamesAt, is_open: Callable[[int], bool]
+    trace: Trace,
+    files: Sequence[ModuleFile],
+    complete: bool,
+    names_at: NamesAt,
+    is_open: Callable[[int], bool],
 ) -> list[Base]:
     """The bases that a trace proves for modules of unknown place.
 
-    ``is_open`` says of a run-time address that no known symbol explains it, so that a module may lie there. ``complete`` says
-    that the file of every module that may lie there is among ``files``: only then a place can be the only one.
+    ``is_open`` says of a run-time address that no known symbol explains it, so that a module may
+    lie there. ``complete`` says that the file of every module that may lie there is among
+    ``files``: only then a place can be the only one.
     """
     frames = [frame for frame in _weighed(trace) if is_open(frame.address)]
     places = [place for file in files for place in _places(trace, frames, file, names_at)]
@@ -67,20 +85,31 @@ def locate(
     found: list[Base] = []
     for place in sorted(places, key=lambda place: place.points, reverse=True):
         rivals = [other for other in places if other is not place and other.covered & place.covered]
-        alone = complete and bool(returns) and returns <= place.covered and not any(returns <= other.covered for other in rivals)
+        alone = (
+            complete
+            and bool(returns)
+            and returns <= place.covered
+            and not any(returns <= other.covered for other in rivals)
+        )
         if place.points >= STRONG and all(place.points >= 2 * other.points for other in rivals):
             found.append(place.base)
         elif alone and len(place.covered) >= FEWEST_ALONE:
             words = f"the only place for all {len(returns)} frames of an oops"
             found.append(Base(place.base.module, place.base.address, place.base.init, words))
-    return [base for base in found if sum((base.module, base.init) == (other.module, other.init) for other in found) == 1]
+    return [
+        base
+        for base in found
+        if sum((base.module, base.init) == (other.module, other.init) for other in found) == 1
+    ]
 
 
 def contradicts(trace: Trace, file: ModuleFile, base: Base, names_at: NamesAt) -> str:
     """What a later trace says against a base that was proved; empty if nothing."""
     code = file.init if base.init else file.core
     calls = OF_MACHINE.get(file.machine)
-    points, against, _ = _weigh(trace, code, calls, base.address, names_at) if calls is not None else (0, "", None)
+    points, against, _ = (
+        _weigh(trace, code, calls, base.address, names_at) if calls is not None else (0, "", None)
+    )
     return against if points < STRONG else ""
 
 
@@ -88,7 +117,9 @@ def _weighed(trace: Trace) -> list[Frame]:
     return [frame for frame in trace.frames[:MOST_FRAMES] if frame.reliable]
 
 
-def _places(trace: Trace, frames: list[Frame], file: ModuleFile, names_at: NamesAt) -> Iterator[_Place]:
+def _places(
+    trace: Trace, frames: list[Frame], file: ModuleFile, names_at: NamesAt
+) -> Iterator[_Place]:
     calls = OF_MACHINE.get(file.machine)
     for code, init in ((file.core, False), (file.init, True)):
         if calls is None or not code.text or (init and file.name not in trace.loading):
@@ -101,7 +132,8 @@ def _places(trace: Trace, frames: list[Frame], file: ModuleFile, names_at: Names
 
 
 def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> set[int]:
-    """Every base at which one of the frames stands behind a call, or the processor in the code that was printed.
+    """Every base at which one of the frames stands behind a call, or the processor in the code that
+    was printed.
 
     None of a file in which there are too many to be weighed, as in one that was made for it.
     """
@@ -111,7 +143,9 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> 
     bases: set[int] = set()
     for frame in frames:
         if frame.exact and trace.code:
-            bases |= {frame.address - at for at in range(frame.address % PAGE, len(code.text), PAGE)}
+            bases |= {
+                frame.address - at for at in range(frame.address % PAGE, len(code.text), PAGE)
+            }
         else:
             bases |= {frame.address - at for at in by_low_bits.get(frame.address % PAGE, ())}
         if len(bases) > MOST_BASES:
@@ -119,7 +153,9 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> 
     return bases
 
 
-def _weigh(trace: Trace, code: Code, calls: Calls, base: int, names_at: NamesAt) -> tuple[int, str, set[int]]:
+def _weigh(
+    trace: Trace, code: Code, calls: Calls, base: int, names_at: NamesAt
+) -> tuple[int, str, set[int]]:
     """Points for a base, what speaks against it, and the frames that it explains."""
     points = 0
     covered: set[int] = set()
@@ -142,8 +178,12 @@ def _weigh(trace: Trace, code: Code, calls: Calls, base: int, names_at: NamesAt)
 
 
 def _interrupted(entry: Frame | None, names_at: NamesAt) -> bool:
-    """Whether the frame above is the entry of an exception, so that this one is where the processor was taken from."""
-    return entry is not None and any(_EXCEPTION.fullmatch(name) for name in names_at(entry.address - 1))
+    """Whether the frame above is the entry of an exception, so that this one is where the processor
+    was taken from.
+    """
+    return entry is not None and any(
+        _EXCEPTION.fullmatch(name) for name in names_at(entry.address - 1)
+    )
 
 
 def _called(code: Code, at: int, callee: Frame, base: int, names_at: NamesAt) -> bool:

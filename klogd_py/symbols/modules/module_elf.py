@@ -1,11 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What would a module look like in memory, according to its own file?
 
-The kernel lays the code sections of a module out one behind the other in the order of their headers, each at its
-alignment, from a page boundary on; sections whose names begin with ``.init`` make an allocation of their own that is freed
-when the module is ready. So a base address is all that is missing to name every function of it.
+The kernel lays the code sections of a module out one behind the other in the order of their
+headers, each at its alignment, from a page boundary on; sections whose names begin with ``.init``
+make an allocation of their own that is freed when the module is ready. So a base address is all
+that is missing to name every function of it.
 
-Source of truth: kernel/module/main.c ``layout_sections``, ``__layout_sections`` (6.4: one allocation for each
-module_memory type, code first as before); kernel/module/kallsyms.c ``find_kallsyms_symbol``.
+Source of truth: kernel/module/main.c ``layout_sections``, ``__layout_sections`` (6.4: one
+allocation for each module_memory type, code first as before); kernel/module/kallsyms.c
+``find_kallsyms_symbol``.
 """
 
 import os
@@ -25,13 +28,17 @@ from klogd_py.symbols.symbol_table import HOLE, is_name
 from klogd_py.system.regular_file import read_regular
 
 # In the largest module of Linux 6.1, amdgpu, 4.8 MiB are code with 98,000 calls.
-LARGEST_CODE_BYTES = 32 << 20  # of one allocation, laid out
+# Of one allocation, laid out
+LARGEST_CODE_BYTES = 32 << 20
 MOST_CALLS = 1_000_000
-MOST_CALL_SIGNS = 3_000_000  # bytes that can be part of a call: one in fifteen
+# Bytes that can be part of a call: one in fifteen
+MOST_CALL_SIGNS = 3_000_000
 MOST_SYMBOLS = 400_000
 LARGEST_MODINFO_BYTES = 1 << 20
-LARGEST_LIST_BYTES = 16 << 20  # modules.dep of a distribution has 700 KiB
-MOST_WALKED = 200_000  # files below a folder; a distribution has 4,000 modules
+# modules.dep of a distribution has 700 KiB
+LARGEST_LIST_BYTES = 16 << 20
+# Files below a folder; a distribution has 4,000 modules
+MOST_WALKED = 200_000
 _LARGEST_ALIGN = 1 << 21
 _FILE = re.compile(r"(?P<name>[^/]+)\.ko(?P<packed>\.xz|\.zst|\.gz)?")
 _PATCHED = (
@@ -42,7 +49,8 @@ _PATCHED = (
     ".rela.return_sites",
     ".rela.retpoline_sites",
 )
-_PATCHED_BYTES = 12  # what is replaced at such a place is longer only in rare cases
+# What is replaced at such a place is longer only in rare cases
+_PATCHED_BYTES = 12
 _NO_NAME = re.compile(rb"\$[a-z](?:\..*)?|\.L.*|L0\x01.*|")
 
 
@@ -51,8 +59,9 @@ class NoModuleFile(ValueError):
 
 
 class Code(Struct, frozen=True):
-    """One allocation of code: ``changed`` marks the bytes that differ in memory, ``calls`` leads from the offset behind a
-    direct call to what is called: a name outside of the module, or an offset inside.
+    """One allocation of code: ``changed`` marks the bytes that differ in memory, ``calls`` leads
+    from the offset behind a direct call to what is called: a name outside of the module, or an
+    offset inside.
     """
 
     text: bytes
@@ -75,12 +84,16 @@ class ModuleFile(Struct, frozen=True):
 
 
 def listed(folder: Path) -> dict[str, Path]:
-    """The file of every module that depmod(8) found below a folder such as ``/lib/modules/6.1.0``, by its name in the kernel."""
+    """The file of every module that depmod(8) found below a folder such as ``/lib/modules/6.1.0``,
+    by its name in the kernel.
+    """
     try:
         raw = read_regular(folder / "modules.dep", LARGEST_LIST_BYTES)
     except OSError:
         return {}
-    return _by_name(folder / line.partition(":")[0] for line in raw.decode("utf-8", "replace").splitlines())
+    return _by_name(
+        folder / line.partition(":")[0] for line in raw.decode("utf-8", "replace").splitlines()
+    )
 
 
 def walked(folder: Path) -> dict[str, Path]:
@@ -138,9 +151,14 @@ def parse(raw: Raw, name: str, path: Path = Path()) -> ModuleFile:
 
 
 def rows(code: Code, name: str, base: int, digits: int = 16) -> list[bytes]:
-    """The functions of an allocation at its place in memory, as lines of a table, and the line that ends it."""
+    """The functions of an allocation at its place in memory, as lines of a table, and the line that
+    ends it.
+    """
     tag = name.encode("utf-8", "replace")
-    lines = [b"%0*x %s %s\t[%s]" % (digits, base + at, kind, function, tag) for at, kind, function in code.functions]
+    lines = [
+        b"%0*x %s %s\t[%s]" % (digits, base + at, kind, function, tag)
+        for at, kind, function in code.functions
+    ]
     return [*lines, b"%0*x %s end" % (digits, base + len(code.text), HOLE)]
 
 
@@ -161,10 +179,15 @@ def _code(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
     size = 0
     for section in file.sections:
         wanted = elf.ALLOC | elf.EXEC
-        if section.flags & (wanted | elf.WRITE) != wanted or section.name.startswith(".init") is not init:
+        if (
+            section.flags & (wanted | elf.WRITE) != wanted
+            or section.name.startswith(".init") is not init
+        ):
             continue
         if section.align > _LARGEST_ALIGN:
-            raise NotElf(f"section {section.name!r} wants to lie at a multiple of {section.align:#x}")
+            raise NotElf(
+                f"section {section.name!r} wants to lie at a multiple of {section.align:#x}"
+            )
         padding = -size % max(section.align, 1)
         left = LARGEST_CODE_BYTES - size - padding
         content = file.bytes_of(section, left) if left > 0 else b""
@@ -182,8 +205,11 @@ def _code(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
     return Code(text, changed, _functions(file, symbols, offsets), calls)
 
 
-def _functions(file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int]) -> tuple[tuple[int, bytes, bytes], ...]:
-    """(offset, letter of nm, name), ascending; the first of several at one place counts for the kernel, and stays first.
+def _functions(
+    file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int]
+) -> tuple[tuple[int, bytes, bytes], ...]:
+    """(offset, letter of nm, name), ascending; the first of several at one place counts for the
+    kernel, and stays first.
 
     What cannot be a name leaves a hole: nothing is named by it, nor by what stands before it.
     """
@@ -204,7 +230,9 @@ def _named(symbol: elf.Symbol) -> tuple[bytes, bytes]:
     return b"t" if symbol.is_local else b"T", symbol.name
 
 
-def _relocated(file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int], text: bytes) -> tuple[bytes, dict[int, str | int]]:
+def _relocated(
+    file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int], text: bytes
+) -> tuple[bytes, dict[int, str | int]]:
     changed = bytearray(len(text))
     decoder = OF_MACHINE.get(file.machine)
     # within one section the assembler may have filled the distance in itself
@@ -224,7 +252,11 @@ def _relocated(file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int], te
             elif relocation.symbol < len(symbols):
                 symbol = symbols[relocation.symbol]
                 if symbol.section in offsets:
-                    _mark(changed, offsets[symbol.section] + symbol.value + relocation.addend, _PATCHED_BYTES)
+                    _mark(
+                        changed,
+                        offsets[symbol.section] + symbol.value + relocation.addend,
+                        _PATCHED_BYTES,
+                    )
     return bytes(changed), calls
 
 

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which function of a module contains an address, where its file and its base are known?
 
-A layout is one allocation of a module at its place. Layouts of modules that have gone are kept, so that what was logged
-before they went can still be named: ``probe+0x10/0x40 [nic, unloaded]``.
+A layout is one allocation of a module at its place. Layouts of modules that have gone are kept, so
+that what was logged before they went can still be named: ``probe+0x10/0x40 [nic, unloaded]``.
 """
 
 import bisect
@@ -19,16 +20,18 @@ from klogd_py.symbols.modules.module_elf import ModuleFile, NoModuleFile
 from klogd_py.symbols.symbol_table import Table
 from klogd_py.system.regular_file import read_regular
 
-ATTRIBUTE_BYTES = 64 << 10  # of a file in /sys/module; a page is the most that sysfs gives
-MOST_GONE = 64  # layouts of modules that went; the newest are kept
+# Of a file in /sys/module; a page is the most that sysfs gives
+ATTRIBUTE_BYTES = 64 << 10
+# Layouts of modules that went; the newest are kept
+MOST_GONE = 64
 GONE = "unloaded"
 
 
 class Layout(Struct, frozen=True):
     """The functions of a module from ``start`` up to and without ``end``.
 
-    Of one that has ``gone``, ``beside`` are the modules that were loaded while it lay there: none of them can have taken its
-    place.
+    Of one that has ``gone``, ``beside`` are the modules that were loaded while it lay there: none
+    of them can have taken its place.
     """
 
     module: str
@@ -43,7 +46,9 @@ class Layout(Struct, frozen=True):
         place = self.table.place_of(address)
         if isinstance(place, Unknown) or not self.gone:
             return place
-        return Place(place.name, place.offset, place.size, f"{self.module}, {GONE}", place.kind, place.source)
+        return Place(
+            place.name, place.offset, place.size, f"{self.module}, {GONE}", place.kind, place.source
+        )
 
 
 class Layouts:
@@ -77,14 +82,24 @@ def lay_out(file: ModuleFile, base: Base) -> Layout | None:
     if not code.functions or not 0 < base.address < base.address + len(code.text) < 1 << 64:
         return None
     lines = b"\n".join(module_elf.rows(code, file.name, base.address)) + b"\n"
-    return Layout(file.name, base.address, base.address + len(code.text), Table(lines, str(file.path)))
+    return Layout(
+        file.name, base.address, base.address + len(code.text), Table(lines, str(file.path))
+    )
 
 
 class ModuleFiles:
-    """The files of the modules of one kernel. Mutable only in that each is read once, when it is first asked for."""
+    """The files of the modules of one kernel.
 
-    def __init__(self, folder: Path | None = None, release: str = "", modules: Path | None = None) -> None:
-        """``folder`` is searched; ``modules`` is ``/sys/module`` of the running kernel, if it is that one's."""
+    Mutable only in that each is read once, when it is first asked for.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, release: str = "", modules: Path | None = None
+    ) -> None:
+        """``folder`` is searched.
+
+        ``modules`` is ``/sys/module`` of the running kernel, if it is that one's.
+        """
         self._folder = folder
         self._release = release
         self._modules = modules
@@ -100,13 +115,17 @@ class ModuleFiles:
     def anew(self) -> "ModuleFiles":
         """The same, but what could not be found or read will be looked for again."""
         fresh = ModuleFiles(self._folder, self._release, self._modules)
-        fresh._read = {name: file for name, file in self._read.items() if isinstance(file, ModuleFile)}
+        fresh._read = {
+            name: file for name, file in self._read.items() if isinstance(file, ModuleFile)
+        }
         return fresh
 
     def get(self, name: str) -> ModuleFile | str:
         """A module's file, or why there is none."""
         if name not in self._read:
-            self._read[name] = attempt(lambda: self._load(name), lambda reason: f"the file of module {name} {reason}")
+            self._read[name] = attempt(
+                lambda: self._load(name), lambda reason: f"the file of module {name} {reason}"
+            )
         return self._read[name]
 
     def all_of(self, names: Sequence[str]) -> list[ModuleFile]:
@@ -118,7 +137,9 @@ class ModuleFiles:
         if self._modules is None:
             return None
         try:
-            address = int(read_regular(self._modules / name / "sections/.text", ATTRIBUTE_BYTES), 16)
+            address = int(
+                read_regular(self._modules / name / "sections/.text", ATTRIBUTE_BYTES), 16
+            )
         except (OSError, ValueError):
             return None
         return Base(name, address, proof=f"{self._modules}/{name}/sections") if address else None
@@ -150,7 +171,9 @@ class ModuleFiles:
         running = elf.build_id(_content(self._modules / file.name / "notes/.note.gnu.build-id"))
         if running and file.build_id and running != file.build_id:
             return f"{file.path}: another build, its build id is {file.build_id}, that of the loaded one {running}"
-        loaded = _content(self._modules / file.name / "srcversion").decode("ascii", "replace").strip()
+        loaded = (
+            _content(self._modules / file.name / "srcversion").decode("ascii", "replace").strip()
+        )
         if loaded and file.srcversion and loaded != file.srcversion:
             return f"{file.path}: another version, srcversion {file.srcversion}, than the loaded one, {loaded}"
         return ""
@@ -160,4 +183,5 @@ def _content(path: Path) -> bytes:
     try:
         return read_regular(path, ATTRIBUTE_BYTES)
     except OSError:
-        return b""  # it can only tell more than is known
+        # It can only tell more than is known
+        return b""

@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which module's code lies around an address, according to /proc/modules?
 
-``ext4 1003520 1 - Live 0xffffffffc0a00000 (O)``: name, size, references, users, state, address, taints. Since Linux 6.4
-the address is that of the text alone while the size counts all sections, so that ``address + size`` is no more than an
-upper bound. What holds on every kernel: texts do not overlap and each begins at a listed address, so a code address in
-module space can lie only in the text of the module with the nearest address below.
+``ext4 1003520 1 - Live 0xffffffffc0a00000 (O)``: name, size, references, users, state, address,
+taints. Since Linux 6.4 the address is that of the text alone while the size counts all sections, so
+that ``address + size`` is no more than an upper bound. What holds on every kernel: texts do not
+overlap and each begins at a listed address, so a code address in module space can lie only in the
+text of the module with the nearest address below.
 
 Source of truth: kernel/module/procfs.c ``m_show``.
 """
@@ -19,7 +21,8 @@ from klogd_py.record.types import Place, Unknown
 from klogd_py.symbols.symbol_table import is_name
 
 SOURCE = "modules"
-LARGEST_BYTES = 4 << 20  # some thousand modules take less than 1 MiB
+# Some thousand modules take less than 1 MiB
+LARGEST_BYTES = 4 << 20
 
 
 _SIZE = re.compile(r"[0-9]{1,18}")
@@ -27,7 +30,8 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{1,16}")
 
 
 class Module(Struct, frozen=True):
-    """A loaded module: ``base`` is the address of its text, ``size`` counts bytes of all its sections.
+    """A loaded module: ``base`` is the address of its text, ``size`` counts bytes of all its
+    sections.
 
     ``incarnation`` is another number after each time that it is loaded; 0 where that is not known.
     """
@@ -39,10 +43,11 @@ class Module(Struct, frozen=True):
 
 
 class Modules:
-    """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no addresses.
+    """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no
+    addresses.
 
-    ``bases`` holds the addresses that it shows, by name; ``hidden_names`` the modules without one. ``layout`` tells these
-    modules at these places from those of another time.
+    ``bases`` holds the addresses that it shows, by name; ``hidden_names`` the modules without one.
+    ``layout`` tells these modules at these places from those of another time.
     """
 
     def __init__(self, modules: Iterable[Module]) -> None:
@@ -51,7 +56,9 @@ class Modules:
         self.layout = frozenset((module.name, module.base, module.incarnation) for module in listed)
         self.incarnations = {module.name: module.incarnation for module in listed}
         self.hidden = bool(listed) and not any(module.base for module in listed)
-        self._modules = sorted((module for module in listed if module.base), key=lambda module: module.base)
+        self._modules = sorted(
+            (module for module in listed if module.base), key=lambda module: module.base
+        )
         self._bases = [module.base for module in self._modules]
         self.bases = {module.name: module.base for module in self._modules}
         self.hidden_names = tuple(module.name for module in listed if not module.base)
@@ -79,10 +86,16 @@ def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> M
     modules = []
     for line in text.splitlines():
         words = line.split()
-        if len(words) < 6 or _SIZE.fullmatch(words[1]) is None or _ADDRESS.fullmatch(words[5]) is None:
+        if (
+            len(words) < 6
+            or _SIZE.fullmatch(words[1]) is None
+            or _ADDRESS.fullmatch(words[5]) is None
+        ):
             continue
         if _may_be_called(words[0]):
-            modules.append(Module(words[0], int(words[5], 16), int(words[1]), incarnation_of(words[0])))
+            modules.append(
+                Module(words[0], int(words[5], 16), int(words[1]), incarnation_of(words[0]))
+            )
     return Modules(modules)
 
 
@@ -94,8 +107,8 @@ def _may_be_called(name: str) -> bool:
 def listed(text: str, sys_modules: Path | None = None) -> Modules:
     """`parse` a whole /proc/modules, and look up the incarnations.
 
-    ``sys_modules`` is /sys/module if the text is this kernel's: each load of a module makes a directory there, whose inode
-    has a number of its own (fs/kernfs/dir.c ``kernfs_new_node``).
+    ``sys_modules`` is /sys/module if the text is this kernel's: each load of a module makes a
+    directory there, whose inode has a number of its own (fs/kernfs/dir.c ``kernfs_new_node``).
     """
 
     def incarnation_of(name: str) -> int:

@@ -1,10 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which modules are loaded, where do they lie, and where did those lie that have gone?
 
-Where /proc/kallsyms shows the symbols of modules nothing more is needed while they are loaded. Elsewhere a module's file is
-laid out at its base: what /proc/modules or ``sections/.text`` show of it, or what an oops has proved. A layout outlives its
-module, marked as gone.
+Where /proc/kallsyms shows the symbols of modules nothing more is needed while they are loaded.
+Elsewhere a module's file is laid out at its base: what /proc/modules or ``sections/.text`` show of
+it, or what an oops has proved. A layout outlives its module, marked as gone.
 
-Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are shown as in /proc/kallsyms).
+Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are shown as in
+/proc/kallsyms).
 """
 
 from collections.abc import Callable, Iterable
@@ -22,9 +24,14 @@ from klogd_py.symbols.modules.module_index import MOST_GONE, Layout, Layouts, Mo
 from klogd_py.symbols.modules.proc_modules import Modules
 from klogd_py.symbols.symbol_table import HOLE, Table
 
-MOST_SEARCHED = 128  # modules whose files are read for one oops
-# Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map names is not theirs.
-_MODULE_SPACES = {elf.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000), elf.AARCH64: range(0xFFFF000000000000, 1 << 64)}
+# Modules whose files are read for one oops
+MOST_SEARCHED = 128
+# Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map
+# names is not theirs.
+_MODULE_SPACES = {
+    elf.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000),
+    elf.AARCH64: range(0xFFFF000000000000, 1 << 64),
+}
 
 PlaceOf = Callable[[int], Place | Unknown]
 
@@ -32,8 +39,9 @@ PlaceOf = Callable[[int], Place | Unknown]
 class Loaded(Struct, frozen=True):
     """What is known of modules.
 
-    ``table`` is that of kallsyms, ``bases`` are those at which files are laid out, ``gone`` the layouts of the past.
-    ``elsewhere`` says that there is no list of the modules, as for another machine's log.
+    ``table`` is that of kallsyms, ``bases`` are those at which files are laid out, ``gone`` the
+    layouts of the past. ``elsewhere`` says that there is no list of the modules, as for another
+    machine's log.
     """
 
     listing: Modules = Modules(())
@@ -66,7 +74,10 @@ class Loaded(Struct, frozen=True):
 
     @property
     def charts(self) -> list[Layouts | Modules]:
-        """Who can place an address, in order: files at their bases, at least the module's name, what once lay there."""
+        """Who can place an address, in order.
+
+        Files at their bases, at least the module's name, what once lay there.
+        """
         charts: list[Layouts | Modules] = [Layouts(self.layouts)] if self.layouts else []
         charts += [self.listing] if self.listing.count else []
         past = self._past
@@ -77,7 +88,11 @@ class Loaded(Struct, frozen=True):
         """The layouts of the past in whose place no module of unknown place can lie by now."""
         known = {base.module for base in self.bases}
         incarnations = self.listing.incarnations
-        unplaced = {(name, incarnations.get(name, 0)) for name in self.listing.hidden_names if name not in known}
+        unplaced = {
+            (name, incarnations.get(name, 0))
+            for name in self.listing.hidden_names
+            if name not in known
+        }
         return [layout for layout in self.gone if unplaced <= layout.beside]
 
     def after(self, trace: Trace, names_at: NamesAt, place_of: PlaceOf) -> "Loaded":
@@ -88,7 +103,8 @@ class Loaded(Struct, frozen=True):
 
         # in a capture nothing tells that a module was loaded again, perhaps elsewhere
         known = {base.module for base in checked.bases} if not checked.elsewhere else set()
-        there = trace.modules or checked.listing.hidden_names  # a panic prints no list
+        # A panic prints no list
+        there = trace.modules or checked.listing.hidden_names
         wanted = [name for name in there if name not in known][:MOST_SEARCHED]
         files = checked.files.all_of(wanted)
         space = _MODULE_SPACES.get(files[0].machine, range(0)) if files else range(0)
@@ -99,7 +115,9 @@ class Loaded(Struct, frozen=True):
 
         if not any(is_open(frame.address) for frame in trace.frames):
             return checked
-        found = locate(trace, files, 0 < len(wanted) == len(files) < MOST_SEARCHED, names_at, is_open)
+        found = locate(
+            trace, files, 0 < len(wanted) == len(files) < MOST_SEARCHED, names_at, is_open
+        )
         return checked.with_bases(found) if found else checked
 
     def with_bases(self, bases: Iterable[Base]) -> "Loaded":
@@ -124,10 +142,14 @@ class Loaded(Struct, frozen=True):
             if isinstance(file, ModuleFile):
                 against = contradicts(trace, file, base, names_at)
                 if against:
-                    wrong[base] = f"module {base.module} does not lie at {base.address:#x} any more: {against}"
+                    wrong[base] = (
+                        f"module {base.module} does not lie at {base.address:#x} any more: {against}"
+                    )
         if not wrong:
             return self
-        kept = msgspec.structs.replace(self, bases=(), layouts=(), remarks=(*self.remarks, *wrong.values()))
+        kept = msgspec.structs.replace(
+            self, bases=(), layouts=(), remarks=(*self.remarks, *wrong.values())
+        )
         return kept.with_bases(base for base in self.bases if base not in wrong)
 
 
@@ -138,16 +160,22 @@ def loaded(
     elsewhere: bool = False,
     before: Loaded | None = None,
 ) -> Loaded:
-    """What is known of modules now. Of what was known ``before``, bases stay while their modules have not been loaded anew."""
+    """What is known of modules now.
+
+    Of what was known ``before``, bases stay while their modules have not been loaded anew.
+    """
     now = Loaded(listing, files, table, elsewhere=elsewhere)
     if not isinstance(table, Table):
         shown = [Base(name, base, proof="/proc/modules") for name, base in listing.bases.items()]
-        told = [base for name in listing.hidden_names if (base := files.told_base(name)) is not None]
+        told = [
+            base for name in listing.hidden_names if (base := files.told_base(name)) is not None
+        ]
         have = {base.module for base in (*shown, *told)}
         kept = [
             base
             for base in (before.bases if before is not None else ())
-            if base.module not in have and (elsewhere or _is_still_there(base.module, before, listing))
+            if base.module not in have
+            and (elsewhere or _is_still_there(base.module, before, listing))
         ]
         now = now.with_bases([*shown, *told, *kept])
     return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
@@ -155,13 +183,19 @@ def loaded(
 
 def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> bool:
     incarnation = listing.incarnations.get(module, 0)
-    return before is not None and incarnation != 0 and before.listing.incarnations.get(module) == incarnation
+    return (
+        before is not None
+        and incarnation != 0
+        and before.listing.incarnations.get(module) == incarnation
+    )
 
 
 def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:
     """The layouts of the past, the newest last."""
     lying = {(layout.module, layout.start) for layout in now.layouts}
-    beside = frozenset((name, number) for name, number in before.listing.incarnations.items() if number)
+    beside = frozenset(
+        (name, number) for name, number in before.listing.incarnations.items() if number
+    )
     went = [
         msgspec.structs.replace(layout, gone=True, beside=beside)
         for layout in before.layouts
@@ -169,14 +203,19 @@ def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:
     ]
     if isinstance(before.table, Table):
         for name, base in before.listing.bases.items():
-            if now.listing.bases.get(name) != base and (layout := _by_kallsyms(before.table, name)) is not None:
+            if (
+                now.listing.bases.get(name) != base
+                and (layout := _by_kallsyms(before.table, name)) is not None
+            ):
                 went.append(msgspec.structs.replace(layout, beside=beside))
     return (*before.gone, *went)[-MOST_GONE:]
 
 
 def _by_kallsyms(table: Table, name: str) -> Layout | None:
     """The code of a module as kallsyms had it."""
-    lines = [line for line in table.lines_of(name) if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")]
+    lines = [
+        line for line in table.lines_of(name) if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")
+    ]
     if not lines:
         return None
     digits = lines[0].find(b" ")

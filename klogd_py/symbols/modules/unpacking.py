@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Unpacks the file of a module: xz, gzip, zstd.
 
-A few bytes can stand for gigabytes, or ask for a dictionary of that size: neither is unpacked beyond its limit.
+A few bytes can stand for gigabytes, or ask for a dictionary of that size: neither is unpacked
+beyond its limit.
 
 Source of truth: scripts/Makefile.modinst for how modules are packed; RFC 1952, RFC 8878 and the .xz
 file format for the magic numbers.
@@ -14,9 +16,12 @@ from collections.abc import Callable, Iterator
 from klogd_py.symbols.elf import Raw
 
 LARGEST_PACKED_BYTES = 64 << 20
-LARGEST_BYTES = 128 << 20  # unpacked; without information for debuggers 30 MiB are many
-_LARGEST_DICTIONARY_BYTES = 72 << 20  # of xz -9, with what the decoder needs besides
-_LARGEST_WINDOW_BYTES = 128 << 20  # of zstd --ultra -22
+# Unpacked; without information for debuggers 30 MiB are many
+LARGEST_BYTES = 128 << 20
+# Of xz -9, with what the decoder needs besides
+_LARGEST_DICTIONARY_BYTES = 72 << 20
+# Of zstd --ultra -22
+_LARGEST_WINDOW_BYTES = 128 << 20
 _PIECE_BYTES = 1 << 20
 
 Unpack = Callable[[bytes], Iterator[bytes]]
@@ -80,15 +85,26 @@ def _gzip(raw: bytes) -> Iterator[bytes]:
 
 def _zstd(raw: bytes) -> Iterator[bytes]:
     try:
-        zstandard = importlib.import_module("zstandard")  # optional: only some distributions pack their modules so
+        zstandard = importlib.import_module(
+            "zstandard"
+            # Optional: only some distributions pack their modules so
+        )
     except ImportError:
-        raise NotUnpacked("packed with zstd: install the Python package zstandard to have names from it") from None
+        raise NotUnpacked(
+            "packed with zstd: install the Python package zstandard to have names from it"
+        ) from None
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).stream_reader(raw) as reader:
+        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).stream_reader(
+            raw
+        ) as reader:
             while piece := reader.read(_PIECE_BYTES):
                 yield bytes(piece)
     except zstandard.ZstdError as error:
         raise NotUnpacked(f"damaged: {error}") from error
 
 
-_KINDS: tuple[tuple[bytes, Unpack], ...] = ((b"\xfd7zXZ\0", _xz), (b"\x1f\x8b", _gzip), (b"\x28\xb5\x2f\xfd", _zstd))
+_KINDS: tuple[tuple[bytes, Unpack], ...] = (
+    (b"\xfd7zXZ\0", _xz),
+    (b"\x1f\x8b", _gzip),
+    (b"\x28\xb5\x2f\xfd", _zstd),
+)

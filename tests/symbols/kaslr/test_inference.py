@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 from random import Random
 
@@ -5,7 +6,14 @@ import pytest
 
 from klogd_py.oops.trace_parser import Trace, gather
 from klogd_py.symbols import system_map
-from klogd_py.symbols.kaslr.architecture import ARM64, X86_64, Architecture, impossible, is_movable, of_map
+from klogd_py.symbols.kaslr.architecture import (
+    ARM64,
+    X86_64,
+    Architecture,
+    impossible,
+    is_movable,
+    of_map,
+)
 from klogd_py.symbols.kaslr.inference import Ground, Slide, SlideSource, Unproved
 from klogd_py.symbols.kaslr.scoring import Evidence
 from klogd_py.symbols.symbol_table import Table
@@ -38,7 +46,9 @@ def test_the_first_and_the_last_possible_slide_are_found(slide: int) -> None:
     assert found.value == slide
 
 
-def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was_built_without() -> None:
+def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was_built_without() -> (
+    None
+):
     running = kernel(Random(2), slide=0)
     lines = oops(running, Random(2))
     lines[lines.index(" <TASK>") + 1] = " 0xffffffffa0123456"
@@ -51,7 +61,9 @@ def test_another_kernels_map_proves_nothing() -> None:
     assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), Unproved)
 
 
-def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> None:
+def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> (
+    None
+):
     running = kernel(Random(5))
     found = proved(oops(running, Random(5)), longer(running, 0, 1))
     assert isinstance(found, Unproved)
@@ -81,7 +93,10 @@ def test_a_trace_cut_before_its_entry_function_is_proved_by_its_calls_alone_or_n
 
 def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -> None:
     running = kernel(Random(9), slide=3 * ALIGN)
-    lines = [f" [<{running.starts[name] + 3 * ALIGN + 0x10:016x}>] {name}+0x10/0x100" for name in ("vfs_write", "kthread")]
+    lines = [
+        f" [<{running.starts[name] + 3 * ALIGN + 0x10:016x}>] {name}+0x10/0x100"
+        for name in ("vfs_write", "kthread")
+    ]
     found = proved(lines, running)
     assert isinstance(found, Slide)
     assert (found.value, found.source) == (3 * ALIGN, SlideSource.PAIRS)
@@ -90,7 +105,10 @@ def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -
 def test_names_that_are_not_where_the_map_has_them_refute_it() -> None:
     running = kernel(Random(9), slide=3 * ALIGN)
     other = longer(running, 0)
-    lines = [f" [<{running.starts[name] + 3 * ALIGN:016x}>] {name}+0x0/0x100" for name in ("vfs_write", "kthread")]
+    lines = [
+        f" [<{running.starts[name] + 3 * ALIGN:016x}>] {name}+0x0/0x100"
+        for name in ("vfs_write", "kthread")
+    ]
     found = proved(lines, other)
     assert isinstance(found, Unproved)
     assert found.refutes
@@ -103,7 +121,11 @@ def test_the_kernels_own_line_states_the_slide() -> None:
     running = kernel(Random(10), slide=0x33E00000)
     found = proved([*oops(running, Random(10)), OFFSET.format(0x33E00000)], running)
     assert isinstance(found, Slide)
-    assert (found.value, found.source, found.confidence) == (0x33E00000, SlideSource.STATED, "stated by the kernel")
+    assert (found.value, found.source, found.confidence) == (
+        0x33E00000,
+        SlideSource.STATED,
+        "stated by the kernel",
+    )
 
 
 def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_right() -> None:
@@ -157,8 +179,12 @@ def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
         (ARM64, "System.map-6.12-arm64", "trace-6.12-arm64.txt", 0x1B7851000000),
     ],
 )
-def test_traces_of_real_kernels_show_where_these_lay(architecture: Architecture, map_file: str, log: str, slide: int) -> None:
-    found = Ground(Table((DATA / map_file).read_bytes(), ""), architecture).prove(gather((DATA / log).read_text().splitlines()))
+def test_traces_of_real_kernels_show_where_these_lay(
+    architecture: Architecture, map_file: str, log: str, slide: int
+) -> None:
+    found = Ground(Table((DATA / map_file).read_bytes(), ""), architecture).prove(
+        gather((DATA / log).read_text().splitlines())
+    )
     assert isinstance(found, Slide)
     assert found.value == slide
 
@@ -171,7 +197,9 @@ def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
 
 
 def test_an_empty_trace_says_too_little() -> None:
-    assert ground(kernel(Random(1))).prove(Trace()) == Unproved("this oops says too little of where the kernel lies")
+    assert ground(kernel(Random(1))).prove(Trace()) == Unproved(
+        "this oops says too little of where the kernel lies"
+    )
 
 
 ARM = b"""\
@@ -211,27 +239,41 @@ def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
         ("", 2 << 16 | 6 << 8 | 32, False),
     ],
 )
-def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(release: str, version: int | None, expected: bool) -> None:
+def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(
+    release: str, version: int | None, expected: bool
+) -> None:
     assert is_movable(X86_64, release, version) is expected
 
 
 def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() -> None:
-    assert of_map(Table(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")) == (None, False)
+    assert of_map(Table(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")) == (
+        None,
+        False,
+    )
 
 
 def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Path) -> None:
     path = tmp_path / "System.map"
     path.write_bytes(kernel(Random(1)).map)
     assert of_map(Table(system_map.load(path).lines, "")) == (X86_64, True)
-    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (X86_64, False)
+    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (
+        X86_64,
+        False,
+    )
 
 
-def test_a_64_bit_map_without_the_names_of_its_architecture_is_taken_for_one_that_can_be_moved() -> None:
-    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")) == (ARM64, False)
+def test_a_64_bit_map_without_the_names_of_its_architecture_is_taken_for_one_that_can_be_moved() -> (
+    None
+):
+    assert of_map(
+        Table(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")
+    ) == (ARM64, False)
 
 
 def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
-    kind, signed = of_map(Table(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", ""))
+    kind, signed = of_map(
+        Table(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", "")
+    )
     assert signed
     assert is_movable(kind, "", None)
 
@@ -253,7 +295,9 @@ def test_the_entry_function_is_where_the_made_up_oops_ends() -> None:
 
 
 @pytest.mark.parametrize("slide", [0x1000, -ALIGN, 1 << 30, 1 << 63])
-def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seems_to_state_it(slide: int) -> None:
+def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seems_to_state_it(
+    slide: int,
+) -> None:
     running = kernel(Random(10), slide=ALIGN)
     assert impossible(X86_64, slide)
     lines = [*oops(running, Random(10)), OFFSET.format(slide & (1 << 64) - 1)]
@@ -288,22 +332,48 @@ def test_the_largest_slide_of_x86_64_is_possible() -> None:
     ],
 )
 def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool) -> None:
-    rows = [(BASE, "_text"), (BASE + 0x100, callee), (BASE + 0x200, caller), (BASE + 0x300, "_etext"), (BASE + ALIGN, "_end")]
+    rows = [
+        (BASE, "_text"),
+        (BASE + 0x100, callee),
+        (BASE + 0x200, caller),
+        (BASE + 0x300, "_etext"),
+        (BASE + ALIGN, "_end"),
+    ]
     table = Table("".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), "")
     trace = gather(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
     assert bool(Evidence(table, X86_64).weigh(trace, 0).against) is never
-    guessed = Evidence(table, X86_64).weigh(gather(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0)
+    guessed = Evidence(table, X86_64).weigh(
+        gather(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0
+    )
     assert (guessed.against, bool(guessed.unsure)) == ("", never)
 
 
-@pytest.mark.parametrize(("name", "fits"), [("dump_stack_lvl", True), ("dump_stack", True), ("pirq_set", False)])
+@pytest.mark.parametrize(
+    ("name", "fits"), [("dump_stack_lvl", True), ("dump_stack", True), ("pirq_set", False)]
+)
 def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: bool) -> None:
-    rows = [(BASE, "_text"), (BASE + 0x100, name), (BASE + 0x200, "panic"), (BASE + 0x400, "_etext"), (BASE + ALIGN, "_end")]
+    rows = [
+        (BASE, "_text"),
+        (BASE + 0x100, name),
+        (BASE + 0x200, "panic"),
+        (BASE + 0x400, "_etext"),
+        (BASE + ALIGN, "_end"),
+    ]
     table = Table("".join(f"{address:016x} T {symbol}\n" for address, symbol in rows).encode(), "")
-    lines = ["Kernel panic - not syncing: x", "CPU: 0 PID: 1 Comm: sh Not tainted", "Call Trace:", f" {BASE + 0x120:#x}"]
+    lines = [
+        "Kernel panic - not syncing: x",
+        "CPU: 0 PID: 1 Comm: sh Not tainted",
+        "Call Trace:",
+        f" {BASE + 0x120:#x}",
+    ]
     found = Evidence(table, X86_64).weigh(gather([*lines, f" {BASE + 0x230:#x}"]), 0)
     assert (found.unsure == "") is fits
-    assert Evidence(table, X86_64).weigh(gather([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0).unsure == ""
+    assert (
+        Evidence(table, X86_64)
+        .weigh(gather([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0)
+        .unsure
+        == ""
+    )
 
 
 def test_a_return_address_that_leaves_no_room_for_a_call_proves_nothing() -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import struct
 from pathlib import Path
@@ -28,7 +29,9 @@ def note(owner: bytes, kind: int, content: bytes) -> bytes:
 def core(text: bytes) -> bytes:
     """A core file as /proc/kcore begins, with a note of another owner in front."""
     notes = note(b"CORE", 1, b"\1\2\3") + note(b"VMCOREINFO", 0, text)
-    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1" + bytes(9), 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1" + bytes(9), 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0
+    )
     load = struct.pack("<IIQQQQQQ", 1, 7, 0x1000, 0xFFFFFFFF81000000, 0, 64, 64, 4096)
     told = struct.pack("<IIQQQQQQ", 4, 0, 64 + 2 * 56, 0, 0, len(notes), len(notes), 4)
     return header + load + told + notes
@@ -68,7 +71,8 @@ def test_a_file_that_may_not_be_read_says_that(tmp_path: Path) -> None:
         os.seteuid(0)
 
 
-@pytest.mark.parametrize("place", [32, 64 + 56 + 8])  # of the program headers, of the notes
+# Of the program headers, of the notes
+@pytest.mark.parametrize("place", [32, 64 + 56 + 8])
 def test_an_offset_beyond_the_end_of_all_files_says_nothing(place: int, tmp_path: Path) -> None:
     path = tmp_path / "kcore"
     damaged = bytearray(core(b""))
@@ -79,7 +83,11 @@ def test_an_offset_beyond_the_end_of_all_files_says_nothing(place: int, tmp_path
 
 def test_a_pointer_that_is_written_as_an_address_is_passed_over() -> None:
     assert vmcoreinfo.parse(
-        note(b"VMCOREINFO", 0, b"SYMBOL(mem_section)=ff2855192f009000\nSYMBOL(kthread)=ffffffff9b001000\n")
+        note(
+            b"VMCOREINFO",
+            0,
+            b"SYMBOL(mem_section)=ff2855192f009000\nSYMBOL(kthread)=ffffffff9b001000\n",
+        )
     ).symbols == {"kthread": 0xFFFFFFFF9B001000}
 
 
@@ -92,10 +100,14 @@ def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
 def surveyed(folder: Path, map_of: Kernel) -> Survey:
     (folder / "System.map").write_bytes(map_of.map)
     (folder / "kcore").write_bytes(core(text_of(RUNNING)))
-    return survey(Sources("6.1.0", given_map=str(folder / "System.map"), kcore=str(folder / "kcore")))
+    return survey(
+        Sources("6.1.0", given_map=str(folder / "System.map"), kcore=str(folder / "kcore"))
+    )
 
 
-def test_the_slide_that_kcore_states_is_used_if_its_symbols_are_where_the_map_has_them(tmp_path: Path) -> None:
+def test_the_slide_that_kcore_states_is_used_if_its_symbols_are_where_the_map_has_them(
+    tmp_path: Path,
+) -> None:
     found = surveyed(tmp_path, RUNNING)
     assert found.slide is not None
     assert (found.slide.value, found.slide.source) == (SLIDE, SlideSource.KCORE)

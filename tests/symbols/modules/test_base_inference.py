@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
 from klogd_py.oops.trace_parser import Frame, Trace, gather
@@ -37,7 +38,14 @@ def code_line(file: ModuleFile, pc: int, before: int) -> str:
 
 def test_the_bytes_of_the_code_line_and_a_call_show_the_base(file: ModuleFile) -> None:
     pc = at(file, "helper") + 18
-    trace = gather([f"RIP: 0010:{pc:#x}", code_line(file, pc, 18), "Call Trace:", f" {at(file, 'outer') + 13:#x}"])
+    trace = gather(
+        [
+            f"RIP: 0010:{pc:#x}",
+            code_line(file, pc, 18),
+            "Call Trace:",
+            f" {at(file, 'outer') + 13:#x}",
+        ]
+    )
     assert [base.address for base in located(trace, file)] == [BASE]
 
 
@@ -50,7 +58,9 @@ def test_code_bytes_of_another_module_show_nothing(file: ModuleFile) -> None:
 
 def test_direct_calls_of_known_functions_show_the_base(file: ModuleFile) -> None:
     lines = [f" {PRINTK + 4:#x}", f" {at(file, 'logs') + 6:#x}", f" {at(file, 'far_away') + 6:#x}"]
-    assert [base.address for base in located(gather(["Call Trace:", *lines]), file, complete=True)] == [BASE]
+    assert [
+        base.address for base in located(gather(["Call Trace:", *lines]), file, complete=True)
+    ] == [BASE]
 
 
 def test_two_frames_show_the_base_only_if_no_other_module_can_be_there(file: ModuleFile) -> None:
@@ -65,7 +75,11 @@ def test_one_frame_alone_shows_nothing(file: ModuleFile) -> None:
 
 
 def test_a_frame_that_no_module_explains_leaves_the_others_without_a_base(file: ModuleFile) -> None:
-    frames = (Frame(at(file, "far_away") + 6), Frame(at(file, "cold") + 5), Frame(0xFFFFFFFFC0900123))
+    frames = (
+        Frame(at(file, "far_away") + 6),
+        Frame(at(file, "cold") + 5),
+        Frame(0xFFFFFFFFC0900123),
+    )
     assert located(Trace(frames), file, complete=True) == []
 
 
@@ -73,14 +87,23 @@ def test_the_init_code_is_looked_for_only_while_the_module_is_loading(file: Modu
     init = 0xFFFFFFFFC0456000
     frames = [f" {PRINTK + 4:#x}", f" {init + 0xB:#x}"]
     loaded = gather(["Call Trace:", *frames, "Modules linked in: probe_it"])
-    loading = gather(["Call Trace:", *frames, f" {init + 0x6:#x}", "Modules linked in: probe_it(+)"])
+    loading = gather(
+        ["Call Trace:", *frames, f" {init + 0x6:#x}", "Modules linked in: probe_it(+)"]
+    )
     assert located(loaded, file, complete=True) == []
-    assert [(base.address, base.init) for base in located(loading, file, complete=True)] == [(init, True)]
+    assert [(base.address, base.init) for base in located(loading, file, complete=True)] == [
+        (init, True)
+    ]
 
 
 def test_a_later_frame_without_a_call_before_it_contradicts(file: ModuleFile) -> None:
-    assert contradicts(Trace((Frame(at(file, "outer") + 13),)), file, Base("probe_it", BASE), names_at) == ""
-    assert "no call before" in contradicts(Trace((Frame(at(file, "outer") + 12),)), file, Base("probe_it", BASE), names_at)
+    assert (
+        contradicts(Trace((Frame(at(file, "outer") + 13),)), file, Base("probe_it", BASE), names_at)
+        == ""
+    )
+    assert "no call before" in contradicts(
+        Trace((Frame(at(file, "outer") + 12),)), file, Base("probe_it", BASE), names_at
+    )
 
 
 def test_the_weighing_of_a_long_trace_ends(file: ModuleFile) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 import gzip
 import lzma
 import subprocess
@@ -16,17 +17,29 @@ pytestmark = needs_gcc
 
 
 def nm(path: Path, *options: str) -> set[tuple[int, str]]:
-    told = subprocess.run(["nm", "-n", *options, str(path)], capture_output=True, text=True, check=True).stdout
-    return {(int(line.split()[0], 16), line.split()[2]) for line in told.splitlines() if len(line.split()) == 3}
+    told = subprocess.run(
+        ["nm", "-n", *options, str(path)], capture_output=True, text=True, check=True
+    ).stdout
+    return {
+        (int(line.split()[0], 16), line.split()[2])
+        for line in told.splitlines()
+        if len(line.split()) == 3
+    }
 
 
 def test_the_symbols_are_those_of_nm(tmp_path: Path) -> None:
     path = build(tmp_path)
-    ours = {(symbol.value, symbol.name.decode()) for symbol in Elf(path.read_bytes()).symbols if symbol.section and symbol.name}
+    ours = {
+        (symbol.value, symbol.name.decode())
+        for symbol in Elf(path.read_bytes()).symbols
+        if symbol.section and symbol.name
+    }
     assert ours == nm(path)
 
 
-def test_code_sections_lie_one_behind_the_other_at_their_alignment_and_init_apart(tmp_path: Path) -> None:
+def test_code_sections_lie_one_behind_the_other_at_their_alignment_and_init_apart(
+    tmp_path: Path,
+) -> None:
     file = module_elf.load(build(tmp_path), "probe_it")
     names = [name.decode() for _, _, name in file.core.functions]
     assert names == ["helper", "outer", "logs", "far_away", "cold", "cleanup_module"]
@@ -40,7 +53,9 @@ def test_code_sections_lie_one_behind_the_other_at_their_alignment_and_init_apar
     assert file.core.text[offsets["cleanup_module"]] == 0xC3
 
 
-def test_a_direct_call_is_known_by_its_name_outside_and_by_its_offset_inside(tmp_path: Path) -> None:
+def test_a_direct_call_is_known_by_its_name_outside_and_by_its_offset_inside(
+    tmp_path: Path,
+) -> None:
     core = module_elf.load(build(tmp_path), "probe_it").core
     offsets = {name.decode(): at for at, _, name in core.functions}
     assert core.calls[offsets["logs"] + 6] == "_printk"
@@ -57,12 +72,15 @@ def test_what_the_file_says_of_itself(tmp_path: Path) -> None:
 def test_a_packed_file_is_unpacked(packed: str, tmp_path: Path) -> None:
     plain = build(tmp_path)
     path = tmp_path / f"probe-it.ko{packed}"
-    path.write_bytes(lzma.compress(plain.read_bytes()) if packed == ".xz" else gzip.compress(plain.read_bytes()))
+    path.write_bytes(
+        lzma.compress(plain.read_bytes()) if packed == ".xz" else gzip.compress(plain.read_bytes())
+    )
     assert module_elf.load(path, "probe_it").core == module_elf.load(plain, "probe_it").core
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x7fELF", b"\xfd7zXZ\0broken", b"\x1f\x8bbroken", b"\x28\xb5\x2f\xfdbroken", b"x" * 99]
+    "content",
+    [b"", b"\x7fELF", b"\xfd7zXZ\0broken", b"\x1f\x8bbroken", b"\x28\xb5\x2f\xfdbroken", b"x" * 99],
 )
 def test_what_is_no_module_is_refused_with_the_reason(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.ko"
@@ -88,7 +106,10 @@ def test_files_are_found_by_the_kernels_name_for_a_module(tmp_path: Path) -> Non
 
 
 def test_notes_are_read_with_their_padding() -> None:
-    raw = b"\x04\0\0\0\x03\0\0\0\x03\0\0\0GNU\0\xab\xcd\xef\0" + b"\x06\0\0\0\x01\0\0\0\x01\1\0\0Linux\0\0\0\x07\0\0\0"
+    raw = (
+        b"\x04\0\0\0\x03\0\0\0\x03\0\0\0GNU\0\xab\xcd\xef\0"
+        + b"\x06\0\0\0\x01\0\0\0\x01\1\0\0Linux\0\0\0\x07\0\0\0"
+    )
     assert notes_of(raw) == {(b"GNU", 3): b"\xab\xcd\xef", (b"Linux", 257): b"\x07"}
     assert build_id(raw) == "abcdef"
     assert build_id(raw[:17]) == ""
@@ -98,10 +119,18 @@ def test_notes_are_read_with_their_padding() -> None:
 @given(st.data())
 def test_a_damaged_module_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     raw = bytearray(
-        build(tmp_path).read_bytes() if not (tmp_path / "probe-it.ko").exists() else (tmp_path / "probe-it.ko").read_bytes()
+        build(tmp_path).read_bytes()
+        if not (tmp_path / "probe-it.ko").exists()
+        else (tmp_path / "probe-it.ko").read_bytes()
     )
     for _ in range(data.draw(st.integers(1, 8))):
-        at = data.draw(st.one_of(st.integers(0, 63), st.integers(0, len(raw) - 1), st.integers(len(raw) - 1200, len(raw) - 1)))
+        at = data.draw(
+            st.one_of(
+                st.integers(0, 63),
+                st.integers(0, len(raw) - 1),
+                st.integers(len(raw) - 1200, len(raw) - 1),
+            )
+        )
         raw[at] = data.draw(st.integers(0, 255))
     try:
         module_elf.parse(bytes(raw[: data.draw(st.integers(0, len(raw)))]), "x")

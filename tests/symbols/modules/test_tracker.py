@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,9 @@ def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles
 
 
 @needs_gcc
-def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_all_is_looked_at_anew(tmp_path: Path) -> None:
+def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_all_is_looked_at_anew(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "modules.dep").write_text("kernel/fs/other.ko:\n")
     files = ModuleFiles(tmp_path)
     assert files.get("probe_it") == f"no file of module probe_it below {tmp_path}"
@@ -66,18 +69,24 @@ def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_
 
 
 @needs_gcc
-def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(tmp_path: Path, files: ModuleFiles) -> None:
+def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(
+    tmp_path: Path, files: ModuleFiles
+) -> None:
     sections = tmp_path / "sys/probe_it/sections"
     sections.mkdir(parents=True)
     (sections / ".text").write_text(f"{BASE:#x}\n")
     seeing = ModuleFiles(tmp_path, modules=tmp_path / "sys")
-    assert named(loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS), BASE).startswith("helper+0x0/")
+    assert named(loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS), BASE).startswith(
+        "helper+0x0/"
+    )
     (sections / ".text").write_text("0x0000000000000000\n")
     assert loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS).lacks_bases
 
 
 @needs_gcc
-def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_anew(files: ModuleFiles) -> None:
+def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_anew(
+    files: ModuleFiles,
+) -> None:
     hidden = proc_modules.parse(HIDDEN, lambda name: 11)
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
     trace = Trace((Frame(BASE + far), Frame(BASE + cold)), modules=("probe_it",))
@@ -89,18 +98,29 @@ def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_a
         listing = proc_modules.Modules([proc_modules.Module("probe_it", 0, 16384, incarnation)])
         reloaded = loaded(listing, files, Unknown.NO_SYMBOLS, before=known)
         assert reloaded.bases == ()
-        assert named(reloaded, BASE + 2) == "unknown", "it may lie there again, and have other code at the address"
+        assert named(reloaded, BASE + 2) == "unknown", (
+            "it may lie there again, and have other code at the address"
+        )
 
 
 @needs_gcc
-def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_by_now(files: ModuleFiles) -> None:
+def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_by_now(
+    files: ModuleFiles,
+) -> None:
     listing = HIDDEN + "beside 4096 0 - Live 0x0000000000000000\n"
-    before = loaded(proc_modules.parse(listing, lambda name: 11), files, Unknown.NO_SYMBOLS).with_bases([Base("probe_it", BASE)])
-    beside, later = proc_modules.Module("beside", 0, 4096, 11), proc_modules.Module("later", 0, 4096, 12)
+    before = loaded(
+        proc_modules.parse(listing, lambda name: 11), files, Unknown.NO_SYMBOLS
+    ).with_bases([Base("probe_it", BASE)])
+    beside, later = (
+        proc_modules.Module("beside", 0, 4096, 11),
+        proc_modules.Module("later", 0, 4096, 12),
+    )
     for now, name in (([beside], "[probe_it, unloaded]"), ([beside, later], "unknown")):
         known = loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=before)
         assert named(known, BASE + 2).endswith(name)
-        assert named(loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=known), BASE + 2).endswith(name)
+        assert named(
+            loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=known), BASE + 2
+        ).endswith(name)
 
 
 @needs_gcc
@@ -115,7 +135,9 @@ def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) 
 
 @needs_gcc
 def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: ModuleFiles) -> None:
-    known = loaded(proc_modules.parse(HIDDEN), files, Unknown.NO_SYMBOLS).with_bases([Base("probe_it", BASE)])
+    known = loaded(proc_modules.parse(HIDDEN), files, Unknown.NO_SYMBOLS).with_bases(
+        [Base("probe_it", BASE)]
+    )
     doubted = known.after(Trace((Frame(BASE + 3),)), nothing, unknown)
     assert doubted.bases == ()
     assert "does not lie at 0xffffffffc0123000 any more" in doubted.remarks[0]
@@ -137,14 +159,20 @@ def test_the_file_of_another_build_is_not_used(told: str, release: str, tmp_path
 
 @needs_gcc
 @pytest.mark.parametrize(("last", "is_used"), [(0xDD, True), (0xDE, False)])
-def test_the_file_of_another_build_is_known_by_its_build_id(last: int, is_used: bool, tmp_path: Path) -> None:
+def test_the_file_of_another_build_is_known_by_its_build_id(
+    last: int, is_used: bool, tmp_path: Path
+) -> None:
     build(tmp_path)
     notes = tmp_path / "sys/probe_it/notes"
     notes.mkdir(parents=True)
-    (notes / ".note.gnu.build-id").write_bytes(b"\4\0\0\0\4\0\0\0\3\0\0\0GNU\0\xaa\xbb\xcc" + bytes([last]))
+    (notes / ".note.gnu.build-id").write_bytes(
+        b"\4\0\0\0\4\0\0\0\3\0\0\0GNU\0\xaa\xbb\xcc" + bytes([last])
+    )
     file = ModuleFiles(tmp_path, modules=tmp_path / "sys").get("probe_it")
     assert isinstance(file, ModuleFile) is is_used
-    assert is_used or str(file).endswith("another build, its build id is aabbccdd, that of the loaded one aabbccde")
+    assert is_used or str(file).endswith(
+        "another build, its build id is aabbccdd, that of the loaded one aabbccde"
+    )
 
 
 def _offset(files: ModuleFiles, name: bytes) -> int:
@@ -153,7 +181,9 @@ def _offset(files: ModuleFiles, name: bytes) -> int:
 
 
 def by_kallsyms(raw: bytes, listing: str, before: Loaded | None = None) -> Loaded:
-    return loaded(proc_modules.parse(listing), ModuleFiles(), kallsyms.parse(raw).modules, before=before)
+    return loaded(
+        proc_modules.parse(listing), ModuleFiles(), kallsyms.parse(raw).modules, before=before
+    )
 
 
 NIC = "nic 32768 0 - Live 0xffffffffc0123000\n"

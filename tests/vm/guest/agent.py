@@ -1,9 +1,12 @@
 #!/usr/bin/python3
-"""Runs in a guest: takes commands from the laboratory over a virtio port and answers with what came of them.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs in a guest: takes commands from the laboratory over a virtio port and answers with what came
+of them.
 
-One JSON document per line each way. A request ``{"run": "shell script", "limit_s": 30}`` is answered with
-``{"status", "output"}``; ``{"put": PATH, "mode", "content"}`` and ``{"get": PATH}`` move files; content is base64. An answer
-has the ``number`` of its request. Content is packed (zlib) below the base64.
+One JSON document per line each way. A request ``{"run": "shell script", "limit_s": 30}`` is
+answered with ``{"status", "output"}``; ``{"put": PATH, "mode", "content"}`` and ``{"get": PATH}``
+move files; content is base64. An answer has the ``number`` of its request. Content is packed (zlib)
+below the base64.
 """
 
 import base64
@@ -20,7 +23,8 @@ PORT = Path("/dev/virtio-ports/lab")
 
 def find_port() -> str:
     """Where the port is: without udev it has no name of its own."""
-    for _ in range(600):  # its driver may be a module that udev is about to load
+    # Its driver may be a module that udev is about to load
+    for _ in range(600):
         if PORT.exists():
             return str(PORT)
         for port in sorted(Path("/sys/class").glob("virtio-ports/*")):
@@ -41,7 +45,11 @@ def answer(request: dict[str, object]) -> dict[str, object]:
             path.write_bytes(zlib.decompress(base64.b64decode(str(request["content"]))))
             path.chmod(int(str(request["mode"]), 8))
             return {}
-        return {"content": base64.b64encode(zlib.compress(Path(str(request["get"])).read_bytes(), 1)).decode()}
+        return {
+            "content": base64.b64encode(
+                zlib.compress(Path(str(request["get"])).read_bytes(), 1)
+            ).decode()
+        }
     except OSError as error:
         return {"error": str(error)}
 
@@ -51,7 +59,11 @@ def run(script: str, limit_s: float) -> dict[str, object]:
     with open("/tmp/.lab-output", "w+b") as output:
         # into a file, not a pipe: a daemon that the script leaves behind must not keep us waiting
         child = subprocess.Popen(
-            ["/bin/sh", "-c", script], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            ["/bin/sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             status = child.wait(limit_s)
@@ -70,12 +82,14 @@ def main() -> None:
         pending = bytearray()
         while True:
             chunk = port.read(1 << 16)
-            if not chunk:  # the laboratory is not connected just now
+            # The laboratory is not connected just now
+            if not chunk:
                 time.sleep(0.05)
                 continue
             pending += chunk
             if b"\n" not in chunk:
-                continue  # a file is a long line
+                # A file is a long line
+                continue
             *requests, rest = bytes(pending).split(b"\n")
             pending = bytearray(rest)
             for request in requests:

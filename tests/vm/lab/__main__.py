@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of the laboratory: scripts/vm-lab."""
 
 import argparse
@@ -18,8 +19,10 @@ from tests.vm.lab.machine import GuestFailed, Machine
 from tests.vm.lab.roots import GUEST, BuildFailed
 from tests.vm.lab.session import Session, crash_kinds
 
-END_OF_SHELL = b"\x1d"  # Ctrl-]
-SILENCE_S = 3.0  # of a shell, after which it has answered all that was piped into it
+# Ctrl-]
+END_OF_SHELL = b"\x1d"
+# Of a shell, after which it has answered all that was piped into it
+SILENCE_S = 3.0
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -47,16 +50,34 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
         description="Boot a guest with klogd-py in it, provoke a crash, take home what tells of it.",
         epilog="To end a shell: Ctrl-].",
     )  # fmt: skip
-    parser.add_argument("guest", choices=sorted(GUESTS), metavar="GUEST", help=", ".join(sorted(GUESTS)))
+    parser.add_argument(
+        "guest", choices=sorted(GUESTS), metavar="GUEST", help=", ".join(sorted(GUESTS))
+    )
     parser.add_argument("--crash", metavar="KIND", action="append", default=[],
                         help=f"of our module: {ours}; on bare also any type of LKDTM, in capitals; may be repeated")  # fmt: skip
-    parser.add_argument("--shell", action="store_true", help="a root shell in the guest, when all else is done")
     parser.add_argument(
-        "--keep", metavar="DIR", default="", help="leave raw records, each sink's output, maps, truth and console here"
+        "--shell", action="store_true", help="a root shell in the guest, when all else is done"
     )
-    parser.add_argument("--make", action="store_true", help="make what the guest boots from, if it is not there, and no more")
-    parser.add_argument("--append", metavar="ARGS", default="", help="arguments for the guest's kernel, such as nokaslr")
-    parser.add_argument_group("-- COMMAND").description = "run a command in the guest and print what it prints"
+    parser.add_argument(
+        "--keep",
+        metavar="DIR",
+        default="",
+        help="leave raw records, each sink's output, maps, truth and console here",
+    )
+    parser.add_argument(
+        "--make",
+        action="store_true",
+        help="make what the guest boots from, if it is not there, and no more",
+    )
+    parser.add_argument(
+        "--append",
+        metavar="ARGS",
+        default="",
+        help="arguments for the guest's kernel, such as nokaslr",
+    )
+    parser.add_argument_group(
+        "-- COMMAND"
+    ).description = "run a command in the guest and print what it prints"
     given = list(sys.argv[1:] if words is None else words)
     end = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:end])
@@ -80,7 +101,8 @@ def _make(guest: Guest) -> int:
 
 def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
     if options.keep:
-        session.keep_binaries(place)  # first, since a guest may not outlive its crash
+        # First, since a guest may not outlive its crash
+        session.keep_binaries(place)
     session.start()
     for kind in options.crash:
         session.crash(kind)
@@ -100,7 +122,8 @@ def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
 
 
 def talk(machine: Machine) -> None:
-    """Join the terminal and the guest's shell until Ctrl-], or until the shell has no more to say to the end of the input."""
+    """Join the terminal and the guest's shell until Ctrl-], or until the shell has no more to say
+    to the end of the input."""
     with socket.socket(socket.AF_UNIX) as shell:
         shell.connect(str(machine.shell_socket))
         shell.sendall(b"\n")

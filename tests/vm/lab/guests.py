@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The guests by name: which kernel, which Debian around it, and how klogd-py comes into them."""
 
 from collections.abc import Callable
@@ -13,7 +14,10 @@ STAGE = "/dev/vdb"
 
 
 class Guest(Struct, frozen=True):
-    """What a guest is made of. ``systemd`` says whether it boots a whole Debian or Python and little else."""
+    """What a guest is made of.
+
+    ``systemd`` says whether it boots a whole Debian or Python and little else.
+    """
 
     name: str
     suite: str
@@ -21,7 +25,8 @@ class Guest(Struct, frozen=True):
     systemd: bool
     memory_mib: int
     kernel: Callable[[], Path]
-    has_map: bool = False  # in /boot, as an installation from source leaves it
+    # In /boot, as an installation from source leaves it
+    has_map: bool = False
 
     def image(self) -> Image:
         """What it boots, without klogd-py."""
@@ -47,13 +52,25 @@ class Guest(Struct, frozen=True):
         ``packaged`` has the Debian packages at hand instead of what `make install` makes.
         """
         image = self.image()
-        staged = images.packaged(self.suite) if packaged else images.installed(self.suite, self.architecture)
+        staged = (
+            images.packaged(self.suite)
+            if packaged
+            else images.installed(self.suite, self.architecture)
+        )
         if self.systemd:
             drive = staged / "stage.tar"
         else:
             drive = None
             image = Image(image.kernel, (*image.archives, staged / "stage.cpio"), None)
-        return Machine(self.name, self.architecture, image, place, memory_mib=self.memory_mib, arguments=arguments, drive=drive)
+        return Machine(
+            self.name,
+            self.architecture,
+            image,
+            place,
+            memory_mib=self.memory_mib,
+            arguments=arguments,
+            drive=drive,
+        )
 
     def prepare(self, machine: Machine) -> None:
         """After the boot: klogd-py where it has to be unpacked, and the module in its place."""
@@ -73,8 +90,19 @@ GUESTS = {
     guest.name: guest
     for guest in (
         Guest("bare", "bookworm", "amd64", False, 768, kernels.bare, has_map=True),
-        Guest("debian12", "bookworm", "amd64", True, 768, lambda: kernels.of_debian("bookworm", "amd64")),
-        Guest("debian13", "trixie", "amd64", True, 768, lambda: kernels.of_debian("trixie", "amd64")),
-        Guest("arm64", "trixie", "arm64", False, 1024, lambda: kernels.of_debian("trixie", "arm64")),
+        Guest(
+            "debian12",
+            "bookworm",
+            "amd64",
+            True,
+            768,
+            lambda: kernels.of_debian("bookworm", "amd64"),
+        ),
+        Guest(
+            "debian13", "trixie", "amd64", True, 768, lambda: kernels.of_debian("trixie", "amd64")
+        ),
+        Guest(
+            "arm64", "trixie", "arm64", False, 1024, lambda: kernels.of_debian("trixie", "arm64")
+        ),
     )
 }

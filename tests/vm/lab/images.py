@@ -1,6 +1,9 @@
-"""What the guests boot from: disks for those with systemd, one archive in memory for the others; and klogd-py, installed.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the guests boot from: disks for those with systemd, one archive in memory for the others;
+and klogd-py, installed.
 
-klogd-py is installed the way its users install it, by `make install` from its wheel, in the builder of the guest's Debian.
+klogd-py is installed the way its users install it, by `make install` from its wheel, in the builder
+of the guest's Debian.
 """
 
 import shutil
@@ -12,10 +15,22 @@ from tests.vm.lab import kernels
 from tests.vm.lab.cache import PLACE, digest, product
 from tests.vm.lab.roots import GUEST, builder, debian, packager, run, run_in
 
-HERE = Path(__file__).resolve().parents[3]  # the work tree
+# The work tree
+HERE = Path(__file__).resolve().parents[3]
 DISK_MIB = 1500
 
-_SYSTEMD = ["systemd", "systemd-sysv", "udev", "dbus", "rsyslog", "logrotate", "python3", "kmod", "procps", "initramfs-tools"]
+_SYSTEMD = [
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "rsyslog",
+    "logrotate",
+    "python3",
+    "kmod",
+    "procps",
+    "initramfs-tools",
+]
 # What klogd-py's package takes from Debian: the guests have no network to fetch it from.
 _LIBRARIES = {
     "bookworm": ["python3-systemd", "python3-watchdog", "python3-pyroute2"],
@@ -23,7 +38,8 @@ _LIBRARIES = {
 }
 _SMALL = ["python3", "kmod", "procps", "mount", "util-linux", "iproute2"]
 
-# $1 is the root, $2 where the guest's own files are; the package of the kernel lies beside its product.
+# $1 is the root, $2 where the guest's own files are; the package of the kernel lies beside its
+# product.
 _FINISH_SYSTEMD = r"""
 cp {kernel}/linux-image-*.deb "$1/tmp/"
 DEBIAN_FRONTEND=noninteractive chroot "$1" sh -c 'apt-get install -y -qq /tmp/linux-image-*.deb && rm /tmp/*.deb'
@@ -57,7 +73,10 @@ rm -rf "$1/var/lib/apt" "$1/var/cache" "$1/var/lib/dpkg" "$1/usr/share/doc" "$1/
 
 
 class Image(Struct, frozen=True):
-    """Files that a guest boots: a disk with its initial archive, or archives that are all there is."""
+    """Files that a guest boots.
+
+    A disk with its initial archive, or archives that are all there is.
+    """
 
     kernel: Path
     archives: tuple[Path, ...]
@@ -69,35 +88,76 @@ def with_systemd(name: str, suite: str) -> Image:
     kernel = kernels.of_debian(suite, "amd64")
     finish = _FINISH_SYSTEMD.format(kernel=kernel, name=name)
     parts = [GUEST / "agent.py", GUEST / "lab-agent.service", GUEST / "lab-shell.service"]
-    root = debian(f"{name}-root", suite, [*_SYSTEMD, *_LIBRARIES[suite]], last=finish, parts=parts) / "root"
-    disk = product(f"{name}-disk", [str(root)], lambda place: _make_disk(root, place / "disk.img")) / "disk.img"
+    root = (
+        debian(f"{name}-root", suite, [*_SYSTEMD, *_LIBRARIES[suite]], last=finish, parts=parts)
+        / "root"
+    )
+    disk = (
+        product(f"{name}-disk", [str(root)], lambda place: _make_disk(root, place / "disk.img"))
+        / "disk.img"
+    )
     release = (kernel / "release").read_text().strip()
     return Image(root / f"boot/vmlinuz-{release}", (root / f"boot/initrd.img-{release}",), disk)
 
 
 def in_memory(name: str, suite: str, architecture: str, kernel: Path) -> Image:
-    """Python and little else, unpacked into memory at the start, for kernels that boot within seconds."""
+    """Python and little else, unpacked into memory at the start, for kernels that boot within
+    seconds."""
     finish = _FINISH_SMALL.format(kernel=kernel)
     foreign = architecture != "amd64"
     # What runs on another architecture cannot be configured here; unpacked, Python runs as well.
     packages = (
-        [*_SMALL, "bash", "dash", "coreutils", "grep", "sed", "tar", "python3-systemd", "base-files"] if foreign else _SMALL
+        [
+            *_SMALL,
+            "bash",
+            "dash",
+            "coreutils",
+            "grep",
+            "sed",
+            "tar",
+            "python3-systemd",
+            "base-files",
+        ]
+        if foreign
+        else _SMALL
     )
     variant = "extract" if foreign else "minbase"
     parts = [GUEST / "agent.py", GUEST / "init"]
-    root = debian(f"{name}-root", suite, packages, architecture=architecture, variant=variant, last=finish, parts=parts) / "root"
-    archive = product(f"{name}-archive", [str(root)], lambda place: _make_archive(suite, root, place / "initrd")) / "initrd"
+    root = (
+        debian(
+            f"{name}-root",
+            suite,
+            packages,
+            architecture=architecture,
+            variant=variant,
+            last=finish,
+            parts=parts,
+        )
+        / "root"
+    )
+    archive = (
+        product(
+            f"{name}-archive",
+            [str(root)],
+            lambda place: _make_archive(suite, root, place / "initrd"),
+        )
+        / "initrd"
+    )
     return Image(kernel / "image", (archive,), None)
 
 
 def installed(suite: str, architecture: str = "amd64") -> Path:
-    """The product whose ``stage.tar`` and ``stage.cpio`` hold what `make install` puts on a Debian of this suite."""
+    """The product whose ``stage.tar`` and ``stage.cpio`` hold what `make install` puts on a Debian
+    of this suite."""
     script = _INSTALL if architecture == "amd64" else _INSTALL_FOREIGN
     return _from_sources(f"installed-{suite}-{architecture}", builder(suite) / "root", script)
 
 
 def packaged(suite: str) -> Path:
-    """The product whose ``stage.tar`` holds what `make deb` makes: ``first.deb``, and ``later.deb`` of a higher number."""
+    """The product whose ``stage.tar`` holds what `make deb` makes.
+
+    ``first.deb``, and ``later.deb`` of a higher number.
+    """
     return _from_sources(f"packaged-{suite}", packager(suite) / "root", _PACKAGE)
 
 
@@ -112,7 +172,15 @@ def _from_sources(name: str, root: Path, script: str) -> Path:
             shutil.copy2(HERE / file, copy / file)
         pip_cache = PLACE / "pip"
         pip_cache.mkdir(exist_ok=True)
-        run_in(root, script, binds={place: "/build", pip_cache: "/root/.cache/pip", Path("/etc/ssl/certs"): "/etc/ssl/certs"})
+        run_in(
+            root,
+            script,
+            binds={
+                place: "/build",
+                pip_cache: "/root/.cache/pip",
+                Path("/etc/ssl/certs"): "/etc/ssl/certs",
+            },
+        )
         shutil.rmtree(copy)
 
     content = digest(part for file in sources for part in (str(file), HERE / file))
@@ -162,8 +230,14 @@ rm -r unpacked stage
 
 def _sources() -> list[Path]:
     """The files of the work tree that an installation can depend on, as they are now."""
-    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", at=HERE).splitlines()
-    return sorted(Path(name) for name in listed if not name.startswith(("tests/", ".ci/")) and (HERE / name).is_file())
+    listed = run(
+        "git", "ls-files", "--cached", "--others", "--exclude-standard", at=HERE
+    ).splitlines()
+    return sorted(
+        Path(name)
+        for name in listed
+        if not name.startswith(("tests/", ".ci/")) and (HERE / name).is_file()
+    )
 
 
 def _make_disk(root: Path, disk: Path) -> None:

@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The kernels that the guests boot, each with what tells the truth about it: vmlinux, map, modules.
 
-``bare`` is built from Debian's linux-source-6.1; the others are Debian's own, with vmlinux and System.map from their -dbg
-packages. Each product holds ``release``, ``image``, ``vmlinux``, ``System.map`` and ``lib/modules/RELEASE``.
+``bare`` is built from Debian's linux-source-6.1; the others are Debian's own, with vmlinux and
+System.map from their -dbg packages. Each product holds ``release``, ``image``, ``vmlinux``,
+``System.map`` and ``lib/modules/RELEASE``.
 """
 
 from pathlib import Path
@@ -61,7 +63,10 @@ echo $release >release
 
 
 def bare() -> Path:
-    """A 6.1 kernel without CONFIG_KALLSYMS: ``/proc/kallsyms`` does not exist, and every boot has a slide of its own."""
+    """A 6.1 kernel without CONFIG_KALLSYMS.
+
+    ``/proc/kallsyms`` does not exist, and every boot has a slide of its own.
+    """
     root = builder("bookworm") / "root"
 
     def make(place: Path) -> None:
@@ -71,11 +76,16 @@ def bare() -> Path:
 
 
 def of_debian(suite: str, architecture: str) -> Path:
-    """The distribution's own kernel, the cloud flavour on amd64; the product also keeps its package."""
+    """The distribution's own kernel, the cloud flavour on amd64.
+
+    The product also keeps its package.
+    """
     root = builder(suite) / "root"
     flavour = "cloud-amd64" if architecture == "amd64" else architecture
     script = _FETCH.format(
-        flavour=flavour, architecture=architecture, modules="lib/modules" if suite == "bookworm" else "usr/lib/modules"
+        flavour=flavour,
+        architecture=architecture,
+        modules="lib/modules" if suite == "bookworm" else "usr/lib/modules",
     )
 
     def make(place: Path) -> None:
@@ -85,7 +95,10 @@ def of_debian(suite: str, architecture: str) -> Path:
 
 
 def trouble(suite: str, architecture: str, kernel: Path) -> Path:
-    """Our own module, compiled for a kernel: ``klogd_trouble.ko`` in the product, with its debug information."""
+    """Our own module, compiled for a kernel.
+
+    ``klogd_trouble.ko`` in the product, with its debug information.
+    """
     release = (kernel / "release").read_text().strip()
     own_tree = kernel / "linux-source-6.1"
     headers = "/linux" if own_tree.exists() else f"/usr/src/linux-headers-{release}"
@@ -94,7 +107,11 @@ def trouble(suite: str, architecture: str, kernel: Path) -> Path:
     root = builder(suite) / "root"
 
     def make(place: Path) -> None:
-        binds = {place: "/build", GUEST: "/guest"} | ({own_tree: "/linux"} if own_tree.exists() else {})
+        binds = {place: "/build", GUEST: "/guest"} | (
+            {own_tree: "/linux"} if own_tree.exists() else {}
+        )
         run_in(root, script, binds=binds)
 
-    return product(f"trouble-{kernel.name}", [str(kernel), script, *sorted(_MODULE.iterdir())], make)
+    return product(
+        f"trouble-{kernel.name}", [str(kernel), script, *sorted(_MODULE.iterdir())], make
+    )

@@ -1,4 +1,6 @@
-"""One virtual machine: QEMU under software emulation, its console in a file, and a channel to the agent inside.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One virtual machine: QEMU under software emulation, its console in a file, and a channel to the
+agent inside.
 
 Nothing here waits without a limit. What a guest said on its console last goes with every error.
 """
@@ -16,20 +18,34 @@ from pathlib import Path
 
 from tests.vm.lab.images import Image
 
-SLOWNESS = float(os.environ.get("KLOGD_VM_SLOWNESS", "1"))  # multiplies every limit, for machines slower than two cores of 2023
+SLOWNESS = float(
+    os.environ.get("KLOGD_VM_SLOWNESS", "1")
+    # Multiplies every limit, for machines slower than two cores of 2023
+)
 BOOT_LIMIT_S = 300 * SLOWNESS
 COMMAND_LIMIT_S = 60 * SLOWNESS
 _CONSOLE_END_BYTES = 2000
 
 QEMU = {
     "amd64": ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max"],
-    "arm64": ["qemu-system-aarch64", "-machine", "virt", "-accel", "tcg", "-cpu", "max,pauth-impdef=on"],
+    "arm64": [
+        "qemu-system-aarch64",
+        "-machine",
+        "virt",
+        "-accel",
+        "tcg",
+        "-cpu",
+        "max,pauth-impdef=on",
+    ],
 }
 CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 
 
 class GuestFailed(RuntimeError):
-    """The guest, or what was asked of it, failed; the message says which, what was asked, and what the console said last."""
+    """The guest, or what was asked of it, failed.
+
+    The message says which, what was asked, and what the console said last.
+    """
 
 
 class Machine:
@@ -46,7 +62,10 @@ class Machine:
         arguments: str = "",
         drive: Path | None = None,
     ) -> None:
-        """``place`` takes console and sockets; ``arguments`` go to the kernel; ``drive`` is a further disk, read only."""
+        """``place`` takes console and sockets; ``arguments`` go to the kernel.
+
+        ``drive`` is a further disk, read only.
+        """
         self.name = name
         self.boot_s = 0.0
         self._place = place
@@ -62,9 +81,25 @@ class Machine:
             line += " root=/dev/vda rw"
         self._command = [
             *QEMU[architecture],
-            *("-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none"),
+            *(
+                "-smp",
+                "2",
+                "-m",
+                str(memory_mib),
+                "-nodefaults",
+                "-no-user-config",
+                "-display",
+                "none",
+                "-nic",
+                "none",
+            ),
             *("-kernel", str(image.kernel), "-initrd", f"{self._scratch}/initrd", "-append", line),
-            *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
+            *(
+                "-chardev",
+                f"file,id=console,path={self.console},append=on",
+                "-serial",
+                "chardev:console",
+            ),
             *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=lab,path={self._scratch}/lab,server=on,wait=off"),
             *("-device", "virtserialport,chardev=lab,name=lab"),
@@ -91,18 +126,26 @@ class Machine:
         if shutil.which(self._command[0]) is None:
             raise GuestFailed(f"{self._command[0]} is not installed; run: scripts/setup --vm")
         self._scratch.mkdir(mode=0o700)
-        with (self._scratch / "initrd").open("wb") as joined:  # the kernel unpacks one archive after the other
+        with (self._scratch / "initrd").open(
+            "wb"
+            # The kernel unpacks one archive after the other
+        ) as joined:
             for archive in self._archives:
                 joined.write(archive.read_bytes())
         self._place.mkdir(parents=True, exist_ok=True)
         with (self._place / "qemu.log").open("wb") as said:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
         started = time.monotonic()
         self._channel = self._connect(started + 10 * SLOWNESS)
         self._await_hello(started, limit_s)
 
     def run(self, script: str, limit_s: float = COMMAND_LIMIT_S, check: bool = True) -> str:
-        """What a shell script printed in the guest, both streams together; raises GuestFailed, unless told not to check."""
+        """What a shell script printed in the guest, both streams together.
+
+        Raises GuestFailed, unless told not to check.
+        """
         status, output = self.attempt(script, limit_s)
         if status and check:
             raise self._failed(f"status {status} from: {script}\n{output}")
@@ -111,19 +154,29 @@ class Machine:
     def attempt(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> tuple[int, str]:
         """A script's exit status (124: the limit was reached) and what it printed."""
         reply = self._ask({"run": script, "limit_s": limit_s}, limit_s + 20 * SLOWNESS)
-        return int(str(reply["status"])), base64.b64decode(str(reply["output"])).decode("utf-8", "surrogateescape")
+        return int(str(reply["status"])), base64.b64decode(str(reply["output"])).decode(
+            "utf-8", "surrogateescape"
+        )
 
     def put(self, path: str, content: bytes | str, mode: str = "644") -> None:
         """Write a file in the guest."""
         packed = zlib.compress(content.encode() if isinstance(content, str) else content)
-        self._ask({"put": path, "mode": mode, "content": base64.b64encode(packed).decode()}, COMMAND_LIMIT_S)
+        self._ask(
+            {"put": path, "mode": mode, "content": base64.b64encode(packed).decode()},
+            COMMAND_LIMIT_S,
+        )
 
     def get(self, path: str) -> bytes:
         """Read a file of the guest, also one under /proc."""
-        return zlib.decompress(base64.b64decode(str(self._ask({"get": path}, COMMAND_LIMIT_S)["content"])))
+        return zlib.decompress(
+            base64.b64decode(str(self._ask({"get": path}, COMMAND_LIMIT_S)["content"]))
+        )
 
     def wait_until(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> str:
-        """Run a script again and again until it succeeds; what it printed then. Raises GuestFailed at the limit."""
+        """Run a script again and again until it succeeds; what it printed then.
+
+        Raises GuestFailed at the limit.
+        """
         until = time.monotonic() + limit_s
         while True:
             status, output = self.attempt(script, limit_s)
@@ -135,7 +188,9 @@ class Machine:
 
     def reboot(self) -> None:
         """Restart the guest, its disk as it is; wait until the agent answers again."""
-        self.attempt("(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) >/dev/null 2>&1 &")
+        self.attempt(
+            "(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) >/dev/null 2>&1 &"
+        )
         self._await_hello(time.monotonic(), BOOT_LIMIT_S)
 
     def stop(self) -> None:
@@ -150,7 +205,8 @@ class Machine:
     def __enter__(self) -> "Machine":
         """Start; once more if the kernel panicked.
 
-        Under emulation a kernel loses now and then the race in which it patches its own text, before anything of ours runs.
+        Under emulation a kernel loses now and then the race in which it patches its own text,
+        before anything of ours runs.
         """
         try:
             self.start()
@@ -189,7 +245,9 @@ class Machine:
                 time.sleep(0.02)
 
     def _await_hello(self, started: float, limit_s: float) -> None:
-        while "hello" not in self._receive(started + limit_s, f"did not finish booting within {limit_s:.0f} s"):
+        while "hello" not in self._receive(
+            started + limit_s, f"did not finish booting within {limit_s:.0f} s"
+        ):
             pass
         self.boot_s = self.boot_s or time.monotonic() - started
 
@@ -207,7 +265,8 @@ class Machine:
             reply = self._receive(until, f"no answer within {limit_s:.0f} s to: {shown}")
             if "hello" in reply:
                 raise self._failed(f"restarted in the middle of: {shown}")
-            if reply["number"] == self._asked:  # an earlier one comes after its limit
+            # An earlier one comes after its limit
+            if reply["number"] == self._asked:
                 break
         if "error" in reply:
             raise self._failed(str(reply["error"]))
@@ -234,7 +293,9 @@ class Machine:
     def _demand_alive(self) -> None:
         if self._process is None or self._process.poll() is not None:
             said = (self._place / "qemu.log").read_text(errors="replace").strip()
-            raise self._failed(f"QEMU ended: {said or 'it said nothing'}\n{shlex.join(self._command)}")
+            raise self._failed(
+                f"QEMU ended: {said or 'it said nothing'}\n{shlex.join(self._command)}"
+            )
         if "---[ end Kernel panic" in self._last_words():
             raise self._failed("its kernel panicked")
 
@@ -246,4 +307,6 @@ class Machine:
             return console.read().decode(errors="replace")
 
     def _failed(self, what: str) -> GuestFailed:
-        return GuestFailed(f"guest {self.name}: {what}\n--- its console ends with:\n{self._last_words()}")
+        return GuestFailed(
+            f"guest {self.name}: {what}\n--- its console ends with:\n{self._last_words()}"
+        )

@@ -1,7 +1,10 @@
-"""The Debian systems that the laboratory builds with and boots: made by mmdebstrap, from Debian's packages alone.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Debian systems that the laboratory builds with and boots: made by mmdebstrap, from Debian's
+packages alone.
 
-``builder12`` and ``builder13`` compile (kernel, modules, klogd-py itself) for the guests, in a chroot, so that the machine
-at hand needs no compiler and no headers. Their package lists stay as they were made: what is fetched later fits together.
+``builder12`` and ``builder13`` compile (kernel, modules, klogd-py itself) for the guests, in a
+chroot, so that the machine at hand needs no compiler and no headers. Their package lists stay as
+they were made: what is fetched later fits together.
 """
 
 import os
@@ -13,10 +16,30 @@ from pathlib import Path
 from tests.vm.lab.cache import product
 
 COMMAND_LIMIT_S = 1500.0
-GUEST = Path(__file__).parent.parent / "guest"  # the files that come from here
+# The files that come from here
+GUEST = Path(__file__).parent.parent / "guest"
 
-_PYTHON = ["python3", "python3-venv", "python3-dev", "gcc", "pkg-config", "libsystemd-dev", "ca-certificates"]
-_KERNEL = ["make", "flex", "bison", "bc", "libelf-dev", "libssl-dev", "xz-utils", "cpio", "kmod", "libc6-dev"]
+_PYTHON = [
+    "python3",
+    "python3-venv",
+    "python3-dev",
+    "gcc",
+    "pkg-config",
+    "libsystemd-dev",
+    "ca-certificates",
+]
+_KERNEL = [
+    "make",
+    "flex",
+    "bison",
+    "bc",
+    "libelf-dev",
+    "libssl-dev",
+    "xz-utils",
+    "cpio",
+    "kmod",
+    "libc6-dev",
+]
 _PACKAGING = ["build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-dev", "python3-setuptools",
               "python3-pip", "libsystemd-dev", "pkg-config", "ca-certificates"]  # fmt: skip
 
@@ -30,11 +53,17 @@ rm *.deb
 
 
 class BuildFailed(RuntimeError):
-    """A command of a recipe failed; the message holds the command and the end of what it printed."""
+    """A command of a recipe failed.
+
+    The message holds the command and the end of what it printed.
+    """
 
 
 def builder(suite: str) -> Path:
-    """A Debian with compilers, and the headers of its cloud kernel; for trixie also those of arm64."""
+    """A Debian with compilers, and the headers of its cloud kernel.
+
+    For trixie also those of arm64.
+    """
     packages = [*_PYTHON, *_KERNEL, "linux-headers-cloud-amd64"]
     if suite != "trixie":
         return debian(f"builder-{suite}", suite, packages)
@@ -43,7 +72,10 @@ def builder(suite: str) -> Path:
 
 
 def packager(suite: str) -> Path:
-    """A Debian with what builds klogd-py's package: debhelper, pybuild, pip for what this Debian lacks."""
+    """A Debian with what builds klogd-py's package.
+
+    Debhelper, pybuild, pip for what this Debian lacks.
+    """
     return debian(f"packager-{suite}", suite, _PACKAGING)
 
 
@@ -60,8 +92,9 @@ def debian(
 ) -> Path:
     """The product whose ``root`` is a Debian with these packages.
 
-    ``variant`` is mmdebstrap's; ``last`` is a shell script that finishes the root, which it is given as
-    ``$1``, and ``parts`` are the files that it uses, of the directory that it is given as ``$2``.
+    ``variant`` is mmdebstrap's; ``last`` is a shell script that finishes the root, which it is
+    given as ``$1``, and ``parts`` are the files that it uses, of the directory that it is given as
+    ``$2``.
     """
 
     def make(place: Path) -> None:
@@ -89,22 +122,39 @@ def debian(
 
 
 def _sources_of(suite: str) -> list[str]:
-    """Lines of sources.list for a suite, from where this machine has its own packages, unless KLOGD_VM_MIRROR says otherwise."""
+    """Lines of sources.list for a suite, from where this machine has its own packages, unless
+    KLOGD_VM_MIRROR says otherwise."""
     mirror = os.environ.get("KLOGD_VM_MIRROR", "")
     security = os.environ.get("KLOGD_VM_SECURITY_MIRROR", f"{mirror}-security")
     if not mirror:
         here = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
-        listed = run("apt-get", "indextargets", "--format", "$(RELEASE) $(SITE)", "Created-By: Packages", limit_s=60)
+        listed = run(
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(RELEASE) $(SITE)",
+            "Created-By: Packages",
+            limit_s=60,
+        )
         sites = dict(line.split(" ", 1) for line in reversed(listed.splitlines()))
         try:
             mirror, security = sites[here], sites[f"{here}-security"]
         except KeyError as error:
-            raise BuildFailed(f"apt-get here has no source for {error}: set KLOGD_VM_MIRROR to a mirror of Debian's") from error
-    return [f"deb {mirror} {suite} main", f"deb {mirror} {suite}-updates main", f"deb {security} {suite}-security main"]
+            raise BuildFailed(
+                f"apt-get here has no source for {error}: set KLOGD_VM_MIRROR to a mirror of Debian's"
+            ) from error
+    return [
+        f"deb {mirror} {suite} main",
+        f"deb {mirror} {suite}-updates main",
+        f"deb {security} {suite}-security main",
+    ]
 
 
 def run(*command: str, at: Path | None = None, limit_s: float = COMMAND_LIMIT_S) -> str:
-    """Run a command and return what it printed; raises BuildFailed, also when it takes longer than the limit."""
+    """Run a command and return what it printed.
+
+    Raises BuildFailed, also when it takes longer than the limit.
+    """
     try:
         done = subprocess.run(
             command,
@@ -125,12 +175,26 @@ def run(*command: str, at: Path | None = None, limit_s: float = COMMAND_LIMIT_S)
     return printed
 
 
-def run_in(root: Path, script: str, *, binds: dict[Path, str] | None = None, limit_s: float = COMMAND_LIMIT_S) -> str:
-    """Run a shell script in a root, in a mount namespace of its own; ``binds`` puts directories of this machine into it."""
+def run_in(
+    root: Path,
+    script: str,
+    *,
+    binds: dict[Path, str] | None = None,
+    limit_s: float = COMMAND_LIMIT_S,
+) -> str:
+    """Run a shell script in a root, in a mount namespace of its own.
+
+    ``binds`` puts directories of this machine into it.
+    """
     mounts = [f"mount --bind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
     for outside, inside in (binds or {}).items():
         mounts += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
     # not copied: several run in one root at once
-    mounts += [f"touch {root}/etc/resolv.conf", f"mount --bind /etc/resolv.conf {root}/etc/resolv.conf"]
+    mounts += [
+        f"touch {root}/etc/resolv.conf",
+        f"mount --bind /etc/resolv.conf {root}/etc/resolv.conf",
+    ]
     mounts += [f'exec chroot {root} /bin/sh -eu -c "$1"']
-    return run("unshare", "--mount", "sh", "-eu", "-c", "\n".join(mounts), "sh", script, limit_s=limit_s)
+    return run(
+        "unshare", "--mount", "sh", "-eu", "-c", "\n".join(mounts), "sh", script, limit_s=limit_s
+    )

@@ -1,9 +1,12 @@
-"""Which function is really at an address of a guest? Asked of nm(1), addr2line(1) and the guest's memory, never of klogd-py.
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which function is really at an address of a guest? Asked of nm(1), addr2line(1) and the guest's
+memory, never of klogd-py.
 
-The slide comes from the run-time address of a function that our module shows, against the one in vmlinux; a module's base
-likewise. In a module's file every section begins at 0: those of code are put behind one another, as the kernel does it
-(kernel/module/main.c ``layout_sections``). Functions are known by all their names: an address can have several, and the
-compiler's suffixes (``.cold``, ``.isra.0``) are missing from debug information.
+The slide comes from the run-time address of a function that our module shows, against the one in
+vmlinux; a module's base likewise. In a module's file every section begins at 0: those of code are
+put behind one another, as the kernel does it (kernel/module/main.c ``layout_sections``). Functions
+are known by all their names: an address can have several, and the compiler's suffixes (``.cold``,
+``.isra.0``) are missing from debug information.
 """
 
 import re
@@ -16,8 +19,12 @@ from msgspec import Struct
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.roots import builder, run_in
 
-_HEADER = re.compile(r" *\d+ (?P<name>\S+) +(?P<size>\w+)  (?P<vma>\w+)  \w+  \w+  2\*\*(?P<power>\d+)  (?P<flags>.*)")
-_SYMBOL = re.compile(r"(?P<value>[0-9a-f]+) .{7} (?P<section>\S+)\t[0-9a-f]+ +(?:\.hidden )?(?P<name>\S+)")
+_HEADER = re.compile(
+    r" *\d+ (?P<name>\S+) +(?P<size>\w+)  (?P<vma>\w+)  \w+  \w+  2\*\*(?P<power>\d+)  (?P<flags>.*)"
+)
+_SYMBOL = re.compile(
+    r"(?P<value>[0-9a-f]+) .{7} (?P<section>\S+)\t[0-9a-f]+ +(?:\.hidden )?(?P<name>\S+)"
+)
 _SUFFIX = re.compile(r"\.(?:cold|isra|part|constprop|llvm)[.\w]*$|\.\d+$")
 
 
@@ -27,7 +34,8 @@ def bare_name(name: str) -> str:
 
 
 class Section(Struct, frozen=True):
-    """A section of code, from ``start`` on in memory, of which the file says that it begins at ``told``."""
+    """A section of code, from ``start`` on in memory, of which the file says that it begins at
+    ``told``."""
 
     name: str
     start: int
@@ -36,18 +44,25 @@ class Section(Struct, frozen=True):
 
 
 class Binary:
-    """A vmlinux or a module as binutils see it. Mutable in that it remembers what it has asked them, which takes seconds."""
+    """A vmlinux or a module as binutils see it.
+
+    Mutable in that it remembers what it has asked them, which takes seconds.
+    """
 
     def __init__(self, guest: Guest, path: Path) -> None:
         self.path = path.resolve()
         self._root = builder(guest.suite) / "root"
         self._tool = "aarch64-linux-gnu-" if guest.architecture == "arm64" else ""
-        self._sections = {section.name: section for section in self._laid_out(self._run("objdump -hw"))}
+        self._sections = {
+            section.name: section for section in self._laid_out(self._run("objdump -hw"))
+        }
         found = (_SYMBOL.fullmatch(line) for line in self._run("objdump -t").splitlines())
         self.symbols = sorted(
             (int(row["value"], 16) - section.told + section.start, row["name"])
             for row in found
-            if row and (section := self._sections.get(row["section"])) and not row["name"].startswith("$")
+            if row
+            and (section := self._sections.get(row["section"]))
+            and not row["name"].startswith("$")
         )
         self._functions: dict[int, set[str]] = {}
 
@@ -58,7 +73,8 @@ class Binary:
     def functions_at(self, addresses: Iterable[int]) -> dict[int, set[str]]:
         """The names, without suffixes, that the function around each address of the file has.
 
-        The outermost function of addr2line's inlining chain, and every symbol that stands where the nearest one below does.
+        The outermost function of addr2line's inlining chain, and every symbol that stands where the
+        nearest one below does.
         """
         asked = set(addresses)
         wanted = sorted(asked - self._functions.keys())
@@ -72,7 +88,9 @@ class Binary:
             for at, outermost in zip(here, self._outermost_at(section, here), strict=True):
                 start = max((address for address, _ in self.symbols if address <= at), default=0)
                 aliases = {bare_name(name) for address, name in self.symbols if address == start}
-                self._functions[at] = {outermost} if outermost != "??" and outermost not in aliases else aliases
+                self._functions[at] = (
+                    {outermost} if outermost != "??" and outermost not in aliases else aliases
+                )
         self._functions |= {at: set() for at in wanted if at not in self._functions}
 
     def _outermost_at(self, section: Section, addresses: list[int]) -> list[str]:
@@ -81,7 +99,10 @@ class Binary:
         within = f" -j {section.name}" if self.path.suffix == ".ko" else ""
         base = 0 if within else section.told
         # -a puts the address before each chain, in a line of its own
-        printed = self._run(f"addr2line{within} -a -f -i -e", " ".join(f"{at - section.start + base:#x}" for at in addresses))
+        printed = self._run(
+            f"addr2line{within} -a -f -i -e",
+            " ".join(f"{at - section.start + base:#x}" for at in addresses),
+        )
         chains: list[list[str]] = []
         for line in printed.splitlines():
             if line.startswith("0x"):
@@ -102,7 +123,11 @@ class Binary:
             end = start + size
 
     def _run(self, tool: str, rest: str = "") -> str:
-        return run_in(self._root, f"{self._tool}{tool} /binary/{self.path.name} {rest}", binds={self.path.parent: "/binary"})
+        return run_in(
+            self._root,
+            f"{self._tool}{tool} /binary/{self.path.name} {rest}",
+            binds={self.path.parent: "/binary"},
+        )
 
 
 @lru_cache(8)

@@ -15,7 +15,7 @@ from bench.packages import NotToBeHad
 from bench.race import Run, run
 
 RATES = (10_000, 20_000, 50_000, 100_000, 200_000, 400_000)
-MOST_RECORDS = 400_000
+MAX_RECORDS = 400_000
 _PARTS = "the stages, the race, or both; or what it costs as sinks, symbols, modules and time grow"
 
 
@@ -82,7 +82,7 @@ def race(options: argparse.Namespace) -> list[Run]:
             able = [build for build in chosen.values() if _is_able(build, job)]
             for _ in range(options.runs):
                 for rate in options.rates:
-                    seconds = min(options.seconds, MOST_RECORDS / rate)
+                    seconds = min(options.seconds, MAX_RECORDS / rate)
                     runs += [run(build, programs, job, rate, seconds) for build in able]
     return runs
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.oops.address_scanner import suspects
+from klogd_py.oops.address_scanner import candidate_lines
 from klogd_py.pipeline.clock import LiveClock
-from klogd_py.pipeline.symbolize import Manner, translate
-from klogd_py.record.types import Record, Unknown
-from klogd_py.sinks.cursor_file import Ledger
+from klogd_py.pipeline.symbolize import FormatOptions, translate
+from klogd_py.record.types import LookupFailure, Record
+from klogd_py.sinks.cursor_file import CursorFile
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sources import kmsg_format
@@ -37,13 +37,13 @@ def figures() -> list[Figure]:
     records = kmsg_format.parse_all(raws)
     texts = [record.text for record in records]
     clock = LiveClock()
-    entries = translate(records, nowhere, Manner(), clock.walls_of)
+    entries = translate(records, nowhere, FormatOptions(), clock.wall_times)
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
-        "question: which may hold an address": lambda: suspects(texts),
+        "question: which may hold an address": lambda: candidate_lines(texts),
         "translate, question included": lambda: translate(
-            records, nowhere, Manner(), clock.walls_of
+            records, nowhere, FormatOptions(), clock.wall_times
         ),
         "frame for a file": lambda: to_file.frames(entries),
         "frame for syslog": lambda: [to_syslog.frame(entry) for entry in entries],
@@ -68,9 +68,9 @@ def sample(number: int) -> bytes:
     return b"6,%d,%d,-;%s\n%s" % (number, number * 1000, text % (number % 8), dictionary)
 
 
-def nowhere(_address: int) -> Unknown:
+def nowhere(_address: int) -> LookupFailure:
     """No symbols."""
-    return Unknown.NO_SYMBOLS
+    return LookupFailure.NO_SYMBOLS
 
 
 def cpu_s(job: Callable[[], object]) -> float:
@@ -109,10 +109,10 @@ def _read() -> list[Figure]:
 
 def _position() -> Figure:
     with tempfile.TemporaryDirectory() as name:
-        ledger = Ledger(Path(name) / "position.json", "0" * 32)
+        cursor_file = CursorFile(Path(name) / "position.json", "0" * 32)
         numbers = iter(range(1, 1_000_000))
-        taken_s = cpu_s(lambda: ledger.save({"file:/var/log/kern.log": next(numbers)}))
-        ledger.close()
+        taken_s = cpu_s(lambda: cursor_file.save({"file:/var/log/kern.log": next(numbers)}))
+        cursor_file.close()
     return Figure("stage: write the position", taken_s * 1e6, "us/batch")
 
 

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 from bench.stages import Figure, at_no_time, cpu_s
-from klogd_py.config.run_options import Invocation
-from klogd_py.pipeline.symbolize import Manner, translate
+from klogd_py.config.run_options import RunOptions
+from klogd_py.pipeline.symbolize import FormatOptions, translate
 from klogd_py.record.types import Record
 from klogd_py.symbols import kallsyms, system_map
 from klogd_py.symbols.symbol_set import survey
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 
 FIRST = 0xFFFFFFFF81000000
 APART = 64
@@ -40,7 +40,7 @@ def figures(folder: Path, *, quick: bool) -> list[Figure]:
 
 def _map(path: Path, lines: int) -> list[Figure]:
     write_map(path, lines)
-    table = Table(system_map.load(path).lines, "")
+    table = SymbolTable(system_map.load(path).lines, "")
     addresses = [FIRST + number * APART * lines // LOOKUPS + 5 for number in range(LOOKUPS)]
     before_kib = _resident_kib()
     each_s = cpu_s(lambda: [table.place_of(address) for address in addresses]) / LOOKUPS
@@ -102,12 +102,12 @@ def _kallsyms() -> list[Figure]:
 
 
 def _survey() -> object:
-    invocation = Invocation(config_path="/dev/null")
+    invocation = RunOptions(config_path="/dev/null")
     return survey(invocation.sources(invocation.config(), elsewhere=False))
 
 
 def _oops(path: Path) -> Figure:
-    table = Table(system_map.load(path).lines, "")
+    table = SymbolTable(system_map.load(path).lines, "")
     lines = [
         "BUG: kernel NULL pointer dereference, address: 0000000000000000",
         f"RIP: 0010:{FIRST + 5:#x}",
@@ -117,7 +117,7 @@ def _oops(path: Path) -> Figure:
     records = [Record(line, 4, number, number) for number, line in enumerate(lines)]
     return Figure(
         "translate an oops of 41 addresses",
-        cpu_s(lambda: translate(records, table.place_of, Manner(), at_no_time)) * 1e3,
+        cpu_s(lambda: translate(records, table.place_of, FormatOptions(), at_no_time)) * 1e3,
         "ms",
     )
 

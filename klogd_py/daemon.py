@@ -16,31 +16,31 @@ from pathlib import Path
 
 from klogd_py.config import loader as configuration
 from klogd_py.config.loader import BadConfig
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config, Flood
-from klogd_py.monitoring.reporter import Reporting
-from klogd_py.monitoring.status_builder import Camera
+from klogd_py.monitoring.reporter import StatusReporter
+from klogd_py.monitoring.status_builder import StatusBuilder
 from klogd_py.oops.provenance import Origin
-from klogd_py.pipeline.clock import Clock, LiveClock, ReplayClock
-from klogd_py.pipeline.pipeline import Carrier
-from klogd_py.pipeline.ratelimit import Limiter
-from klogd_py.pipeline.symbol_manager import Naming
-from klogd_py.pipeline.symbolize import Decoded, Manner, Style
+from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
+from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.ratelimit import RateLimiter
+from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Severity
-from klogd_py.sinks.cursor_file import PositionInUse, boot_id
-from klogd_py.sinks.cursor_store import Bookkeeper
-from klogd_py.sinks.factory import Outlets
-from klogd_py.sinks.manager import Mailroom
+from klogd_py.sinks.cursor_file import CursorFileInUse, boot_id
+from klogd_py.sinks.cursor_store import CursorStore
+from klogd_py.sinks.factory import SinkFactory
+from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_device, proc_kmsg
-from klogd_py.sources.capture import open_replay
+from klogd_py.sources.capture import open_capture
 from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.symbols import search
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system import privileges, sd_notify, signals
 from klogd_py.system.errors import in_words
 from klogd_py.system.jobs import Jobs
-from klogd_py.watch.watcher import Follower
+from klogd_py.watch.watcher import Watcher
 
 STOP_LIMIT_S = 5.0
 # Records may flow for so long before the watchers, slow to import, are started
@@ -56,7 +56,7 @@ class Daemon:
     """
 
     def __init__(
-        self, invocation: Invocation, source: Source | None = None, jobs: Jobs | None = None
+        self, invocation: RunOptions, source: Source | None = None, jobs: Jobs | None = None
     ) -> None:
         """Read the configuration and open the source, unless one is given. ``jobs`` are the
         boundaries of whatever it starts.
@@ -75,15 +75,15 @@ class Daemon:
         self._user = invocation.named_user(self.config)
         self._live = not invocation.input
         self.source = source or self._open_source()
-        self.naming = Naming(self._sources, self._renamed, self.jobs)
+        self.naming = SymbolManager(self._sources, self._renamed, self.jobs)
         self.status = 0
         self._boot = boot_id() if self._live else ""
-        self._clock: Clock = LiveClock() if self._live else ReplayClock()
-        self._books = Bookkeeper(
+        self._clock: Clock = LiveClock() if self._live else CaptureClock()
+        self._books = CursorStore(
             self.config.state.position if self._numbered else "", self._boot, self._newest
         )
-        told = partial(announce, wall_us_of=lambda record: self._clock.wall_of(record)[0])
-        self.mailroom = Mailroom(
+        told = partial(announce, wall_us_of=lambda record: self._clock.wall_time(record)[0])
+        self.sink_manager = SinkManager(
             told,
             self._books.owed,
             rereadable=self._numbered,
@@ -91,9 +91,9 @@ class Daemon:
             jobs=self.jobs,
             ahead=self._books.ahead,
         )
-        self.carrier = Carrier(
+        self.pipeline = Pipeline(
             self.source,
-            self.mailroom,
+            self.sink_manager,
             self.naming,
             self._clock,
             live=self._live,
@@ -102,16 +102,16 @@ class Daemon:
             prose=invocation.prose,
             jobs=self.jobs,
         )
-        self._camera = Camera(
-            self.source, self.carrier, self.mailroom, self._clock, self._boot, self.jobs
+        self._camera = StatusBuilder(
+            self.source, self.pipeline, self.sink_manager, self._clock, self._boot, self.jobs
         )
-        self.reporting = Reporting(lambda: self._camera.take(self.naming.survey), self.jobs)
-        self._outlets = Outlets(self.mailroom, self._books, self._boot, live=self._live)
+        self.reporting = StatusReporter(lambda: self._camera.take(self.naming.survey), self.jobs)
+        self._outlets = SinkFactory(self.sink_manager, self._books, self._boot, live=self._live)
         self._flood = Flood()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
-        self._follower = Follower(self._file_changed, self._module_changed, self.jobs)
+        self._follower = Watcher(self._file_changed, self._module_changed, self.jobs)
         self._group = asyncio.TaskGroup()
         self._started: set[asyncio.Task[None]] = set()
 
@@ -135,8 +135,8 @@ class Daemon:
             )
         self._arrange_first()
         if isinstance(self.source, KmsgDevice):
-            self.source.skip_below(self.mailroom.first_owed)
-        self.carrier.intake.running.set()
+            self.source.skip_below(self.sink_manager.lowest_next_seq)
+        self.pipeline.reader.running.set()
         await self._open_windows()
         try:
             async with self._group as group:
@@ -173,7 +173,7 @@ class Daemon:
 
     async def _begin(self, ready: Callable[[], None]) -> None:
         """Read the symbols, and say that we are there."""
-        await self.naming.draw_first()
+        await self.naming.load_first()
         self._tell_ready()
         self.jobs.value("start", ready, None)
 
@@ -184,24 +184,24 @@ class Daemon:
 
     async def _carry(self, beginning: asyncio.Task[None]) -> None:
         """Carry records; stop when there are none to come, or nobody to bring them to."""
-        self.status = await self.carrier.run()
+        self.status = await self.pipeline.run()
         await asyncio.wait([beginning])
         self._stopping.set()
 
     def _set_manner(self) -> None:
         """Have records treated as the configuration says."""
         settings = self.config.translate
-        self.carrier.manner = Manner(
+        self.pipeline.manner = FormatOptions(
             Style(settings.style), Decoded(settings.decoded), settings.twice
         )
-        self.carrier.join, self.carrier.paranoid = settings.join, settings.paranoid
+        self.pipeline.join, self.pipeline.paranoid = settings.join, settings.paranoid
         if (
             self._flood != self.config.flood
             # What has been counted so far holds on where nothing changed
         ):
             self._flood = self.config.flood
             floor = Severity[self._flood.floor.upper()]
-            self.carrier.limiter = Limiter(floor, self._flood.repeats, self._flood.period_s)
+            self.pipeline.limiter = RateLimiter(floor, self._flood.repeats, self._flood.period_s)
 
     def _arrange_first(self) -> None:
         """Have the sinks and the manner that the configuration names.
@@ -221,7 +221,7 @@ class Daemon:
 
     def _open_source(self) -> Source:
         if self._invocation.input:
-            return open_replay(self._invocation.input, self._invocation.input_form)
+            return open_capture(self._invocation.input, self._invocation.input_form)
         return kmsg_device.open_source(self.config.input.source, self._invocation.handed)
 
     @property
@@ -282,7 +282,7 @@ class Daemon:
         signals.let_go()
 
     def _redraw(self, reason: str) -> None:
-        self._start("symbols", lambda: self.naming.redraw(reason))
+        self._start("symbols", lambda: self.naming.reload(reason))
 
     def _start(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
         if not self._stopping.is_set():
@@ -291,14 +291,14 @@ class Daemon:
             task.add_done_callback(self.jobs.guarded(name, self._started.discard))
 
     def _pause(self) -> None:
-        if self.carrier.intake.running.is_set():
+        if self.pipeline.reader.running.is_set():
             logger.info("paused: records stay in the kernel's buffer")
-        self.carrier.intake.running.clear()
+        self.pipeline.reader.running.clear()
 
     def _resume(self) -> None:
-        if not self.carrier.intake.running.is_set():
+        if not self.pipeline.reader.running.is_set():
             logger.info("resumed")
-        self.carrier.intake.running.set()
+        self.pipeline.reader.running.set()
 
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
@@ -315,7 +315,7 @@ class Daemon:
                 if config.user != self.config.user:
                     self._invocation.named_user(config)
                 await self._change_to(config, reason)
-            except (BadConfig, PositionInUse) as error:
+            except (BadConfig, CursorFileInUse) as error:
                 self._refuse(reason, str(error))
             except Exception as error:
                 self.jobs.tell("reload", error)
@@ -338,7 +338,7 @@ class Daemon:
             await self.jobs.run("reload", lambda: self._use(before), None)
             raise
         self._camera.note("configuration", reason, True, late and f"{late} at the next start")
-        await self.naming.redraw(reason)
+        await self.naming.reload(reason)
         if self._live:
             await self.jobs.run("watchers", self._follow, None)
 
@@ -347,7 +347,7 @@ class Daemon:
         self._set_manner()
         self._outlets.arrange(config)
         # A new sink may be owed what has gone by
-        self.carrier.intake.wake()
+        self.pipeline.reader.wake()
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
         self._set_console_level()
         await self._open_windows()
@@ -417,7 +417,7 @@ class Daemon:
             await asyncio.sleep(period_s)
 
     def _save_positions(self) -> None:
-        self._books.save(self.mailroom.positions, self.mailroom.ahead)
+        self._books.save(self.sink_manager.positions, self.sink_manager.ahead)
 
     def _moved(self) -> None:
         """A sink may have accepted something.
@@ -425,7 +425,7 @@ class Daemon:
         Write down where it stands, and tell the manager of it before long.
         """
         self.jobs.value("positions", self._save_positions, None)
-        if self.mailroom.all_gone:
+        if self.sink_manager.all_gone:
             self._stopping.set()
         self.reporting.tell_soon()
 
@@ -438,15 +438,15 @@ class Daemon:
         end_s = now_s() + STOP_LIMIT_S
         try:
             async with asyncio.timeout_at(end_s):
-                await jobs.run("delivery", self.carrier.finish, None)
+                await jobs.run("delivery", self.pipeline.finish, None)
         except TimeoutError:
             logger.warning(
                 "records that were read are left for the next start: the symbols are still being read"
             )
-        await jobs.run("stop", lambda: self.mailroom.empty(max(0, end_s - now_s())), None)
+        await jobs.run("stop", lambda: self.sink_manager.empty(max(0, end_s - now_s())), None)
         jobs.value("positions", self._save_positions, None)
         jobs.value("status socket", self.reporting.close, None)
-        if jobs.value("stop", self.mailroom.close, 1):
+        if jobs.value("stop", self.sink_manager.close, 1):
             self.status = 1
         jobs.value("positions", self._books.close, None)
         jobs.value("reading", self.source.close, None)

@@ -2,12 +2,12 @@
 """A status document with something in every part of it."""
 
 from klogd_py.monitoring.status import (
-    Change,
     InputState,
     JobFailure,
     MapState,
     NamesState,
     OopsState,
+    ReloadResult,
     SinkState,
     Status,
 )
@@ -87,7 +87,7 @@ def status(
             remarks=(),
         ),
         changes=(
-            Change(
+            ReloadResult(
                 "configuration",
                 "SIGHUP",
                 "2026-11-25T09:10:00.000Z",

@@ -4,11 +4,11 @@
 from collections.abc import Iterable
 
 from klogd_py.record import gaps
-from klogd_py.record.types import Cause, Entry, Gap, Place, Record
+from klogd_py.record.types import Cause, Entry, Gap, Record, SymbolAddress
 
 # 2026-11-23T08:13:42.123456Z
 WALL_US = 1_795_421_622_123_456
-PLACE = Place("vfs_write", 0x1D, 0x40, "ext4", "T", "System.map")
+PLACE = SymbolAddress("vfs_write", 0x1D, 0x40, "ext4", "T", "System.map")
 
 
 def entry(

@@ -22,7 +22,7 @@ from klogd_py.sinks import SinkDown, SinkGone
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.kmsg_device import KmsgDevice
 
-LONGEST_DATAGRAM_BYTES = 1 << 20
+MAX_DATAGRAM_BYTES = 1 << 20
 
 T = TypeVar("T")
 
@@ -173,7 +173,7 @@ class DatagramListener:
         received: list[bytes] = []
         while True:
             try:
-                data, descriptors, _, _ = socket.recv_fds(self._socket, LONGEST_DATAGRAM_BYTES, 1)
+                data, descriptors, _, _ = socket.recv_fds(self._socket, MAX_DATAGRAM_BYTES, 1)
             except BlockingIOError:
                 return received
             for descriptor in descriptors:
@@ -216,7 +216,7 @@ class AttentiveListener:
         self._socket.close()
 
     def _listen(self) -> None:
-        while data := self._socket.recv(LONGEST_DATAGRAM_BYTES):
+        while data := self._socket.recv(MAX_DATAGRAM_BYTES):
             self.received.append(data)
 
 

@@ -10,7 +10,7 @@ PROJECT = Path(__file__).parents[1]
 SYSTEMD = int(
     subprocess.check_output(["pkg-config", "--modversion", "libsystemd"], text=True).split(".")[0]
 )
-MOST_EXPOSED = 1.2
+MAX_EXPOSED = 1.2
 INSTALLED = [
     "etc/klogd-py.toml",
     "usr/lib/systemd/system/klogd-py.service",
@@ -100,7 +100,7 @@ def test_the_units_limits_are_those_of_its_documents() -> None:
         assert f"`{limit}`" in told
 
 
-@pytest.mark.parametrize(("drop_in", "most"), [("", MOST_EXPOSED), ("no-capabilities.conf", 0.5)])
+@pytest.mark.parametrize(("drop_in", "most"), [("", MAX_EXPOSED), ("no-capabilities.conf", 0.5)])
 def test_the_unit_is_as_confined_as_it_is_said_to_be(
     root: Path, tmp_path: Path, drop_in: str, most: float
 ) -> None:

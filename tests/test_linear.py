@@ -22,13 +22,13 @@ import pytest
 
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.crash_lines import MAX_CHARS, address_form, begins_report, kernel_lines
-from klogd_py.oops.trace_buffer import Holdback
+from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import from_capture, gather
 from klogd_py.pipeline.stream_filter import pieces, renamed
-from klogd_py.pipeline.symbolize import Manner
-from klogd_py.record.types import Place, Record, Unknown
+from klogd_py.pipeline.symbolize import FormatOptions
+from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format, text_formats
-from klogd_py.sources.capture import Replay
+from klogd_py.sources.capture import Capture
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from tests.oops.test_address_patterns import ALL_LINES
 
@@ -36,8 +36,8 @@ PACKAGE = Path(__file__).parents[1] / "klogd_py"
 MB = 1 << 20
 # What is done in less than that is not worth a comparison
 FLOOR_S = 0.05
-MOST_TIMES = 2.6
-MOST_S_PER_RECORD = 0.05
+MAX_TIMES = 2.6
+MAX_S_PER_RECORD = 0.05
 TRIES = 4
 
 
@@ -52,13 +52,13 @@ def assert_linear(job: Callable[[int], object], size: int) -> None:
     use the machine too."""
     for _ in range(TRIES):
         small_s, large_s = cpu_s(lambda: job(size)), cpu_s(lambda: job(2 * size))
-        if large_s < FLOOR_S or large_s <= MOST_TIMES * small_s:
+        if large_s < FLOOR_S or large_s <= MAX_TIMES * small_s:
             return
     pytest.fail(f"{size} took {small_s:.3f} s, twice as much {large_s:.3f} s")
 
 
-def everywhere(address: int) -> Place | Unknown:
-    return Place("f", address & 0xF, 16, "", "t", "")
+def everywhere(address: int) -> SymbolAddress | LookupFailure:
+    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
 
 
 # What regular expressions with a weakness stumble over: runs of what they repeat, and beginnings
@@ -130,7 +130,7 @@ def test_a_record_is_judged_in_linear_time(run: str) -> None:
     ):
         text = (head + run * MAX_CHARS)[:MAX_CHARS]
         job = lambda text=text: [kernel_lines(text), address_form(text), begins_report(text)]  # noqa: E731
-        assert min(cpu_s(job) for _ in range(TRIES)) < MOST_S_PER_RECORD, head
+        assert min(cpu_s(job) for _ in range(TRIES)) < MAX_S_PER_RECORD, head
 
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])
@@ -172,12 +172,12 @@ def oops(count: int) -> list[str]:
 
 def held(texts: list[str], batch: int) -> int:
     """How many records come out of a holdback, given in batches."""
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     records = [Record(text, 4, caller="T1") for text in texts]
     out = 0
     for start in range(0, len(records), batch):
-        out += len(holdback.take(records[start : start + batch], 0.0, hold=True)[0])
-    return out + len(holdback.end()[0])
+        out += len(trace_buffer.take(records[start : start + batch], 0.0, hold=True)[0])
+    return out + len(trace_buffer.end()[0])
 
 
 def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time() -> None:
@@ -196,14 +196,14 @@ def test_an_oops_of_two_hundred_thousand_lines_is_read_for_evidence_in_linear_ti
 
 def test_an_oops_of_two_hundred_thousand_lines_is_translated_in_linear_time() -> None:
     raw = "\n".join(oops(200_000)).encode()
-    assert_linear(lambda size: renamed(raw[:size], everywhere, Manner()), len(raw) // 2)
+    assert_linear(lambda size: renamed(raw[:size], everywhere, FormatOptions()), len(raw) // 2)
 
 
 def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
     def job(count: int) -> None:
-        holdback = Holdback()
+        trace_buffer = TraceBuffer()
         for number in range(count):
-            holdback.take(
+            trace_buffer.take(
                 [Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, hold=True
             )
 
@@ -341,11 +341,11 @@ def split_by(splitter: str, content: bytes) -> int:
     feeding.start()
     try:
         if splitter == "translate":
-            return len([renamed(piece, everywhere, Manner()) for piece in pieces(readable)])
+            return len([renamed(piece, everywhere, FormatOptions()) for piece in pieces(readable)])
         if splitter == "/proc/kmsg":
-            source: ProcKmsg | Replay = ProcKmsg(readable)
+            source: ProcKmsg | Capture = ProcKmsg(readable)
         else:
-            source = Replay(readable, "pipe", splitter, 2026)
+            source = Capture(readable, "pipe", splitter, 2026)
         count = 0
         while not source.exhausted:
             count += len(source.read_batch())

@@ -13,7 +13,7 @@ import msgspec
 
 from klogd_py.config import loader
 from klogd_py.config.loader import DEFAULT_PATH, BadConfig
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor import runner
 from klogd_py.monitoring.status import Status
@@ -22,16 +22,16 @@ from klogd_py.monitoring.status_table import table
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.pipeline import stream_filter
 from klogd_py.pipeline.stream_filter import pieces, renamed, write
-from klogd_py.pipeline.symbolize import Decoded, Manner, Style, look_up
-from klogd_py.record.types import Place, Unknown
+from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style, look_up
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.kaslr.inference import SlideSource
 from klogd_py.symbols.map_check import Standing, Verdict
-from klogd_py.symbols.symbol_set import Survey, survey
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.system.terminal import aligned, is_coloured
 
 # What to call it, its address, what is there
-Answer = tuple[str, int | None, Place | Unknown]
+Answer = tuple[str, int | None, SymbolAddress | LookupFailure]
 
 _NAME = re.compile(
     r"(?:(?P<before>\w+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
@@ -40,7 +40,7 @@ _NAME = re.compile(
 _ADDRESS = re.compile(r"\[?<?(?:0x)?([0-9a-f]{1,16})>?\]?", re.IGNORECASE)
 
 
-def translate(invocation: Invocation, files: Sequence[str]) -> int:
+def translate(invocation: RunOptions, files: Sequence[str]) -> int:
     """Copy text to standard output with names for its addresses.
 
     Everything else comes out byte for byte.
@@ -48,7 +48,7 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
     settings = invocation.config()
     found = survey(invocation.sources(settings, elsewhere=True))
     status = complain(found, invocation)
-    manner = Manner(
+    manner = FormatOptions(
         Style(settings.translate.style),
         Decoded(settings.translate.decoded),
         settings.translate.twice,
@@ -73,7 +73,7 @@ def translate(invocation: Invocation, files: Sequence[str]) -> int:
     return status
 
 
-def _filter(descriptor: int, found: Survey, manner: Manner, where: str) -> None:
+def _filter(descriptor: int, found: SymbolSet, manner: FormatOptions, where: str) -> None:
     """Translate what one descriptor gives; ``where`` begins what is said of single lines."""
     output = sys.stdout.fileno()
     if not found.reads_traces:
@@ -85,7 +85,7 @@ def _filter(descriptor: int, found: Survey, manner: Manner, where: str) -> None:
                     told = found.of(release)
                     for remark in told.remarks[len(found.remarks) :]:
                         print(f"klogd-py: {remark}", file=sys.stderr)
-                write(output, renamed(part, told.atlas.place_of, manner, doubtful))
+                write(output, renamed(part, told.resolver.place_of, manner, doubtful))
         _print_remarks(doubtful.remarks(where))
         return
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -105,7 +105,7 @@ def _print_remarks(lines: Sequence[str]) -> None:
         print(f"klogd-py: {line}", file=sys.stderr)
 
 
-def lookup(invocation: Invocation, words: Sequence[str]) -> int:
+def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
     """Print the symbol at each address, or why there is none; status 1 if one of them has none."""
     found = survey(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
     complain(found, invocation)
@@ -115,7 +115,7 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
         if address is not None:
             value = int(address[1], 16)
             answers.append(
-                (f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.atlas.place_of))
+                (f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.resolver.place_of))
             )
         elif name is not None:
             answers += _by_name(word, name, found)
@@ -131,24 +131,24 @@ def lookup(invocation: Invocation, words: Sequence[str]) -> int:
     else:
         rows = [
             (word, answer.kernel_form, answer.source)
-            if isinstance(answer, Place)
+            if isinstance(answer, SymbolAddress)
             else (word, "-", answer.value)
             for word, _, answer in answers
         ]
         print("\n".join(aligned(rows)))
         if found.candidate is not None and _reliance(None, found):
             print(f"klogd-py: {found.slide_line}", file=sys.stderr)
-    return 0 if all(isinstance(answer, Place) for _, _, answer in answers) else 1
+    return 0 if all(isinstance(answer, SymbolAddress) for _, _, answer in answers) else 1
 
 
-def _by_name(word: str, given: re.Match[str], found: Survey) -> list[Answer]:
+def _by_name(word: str, given: re.Match[str], found: SymbolSet) -> list[Answer]:
     """Where a symbol can be: of several functions of one name the size tells which one is meant."""
     offset, size = (
         int(given["offset"] or "0", 16),
         int(given["size"], 16) if given["size"] else None,
     )
     module = given["before"] or given["behind"] or ""
-    named = found.atlas.named(given["name"])
+    named = found.resolver.named(given["name"])
     fitting = [
         (f"{start + offset:#x}", start + offset, msgspec.structs.replace(place, offset=offset))
         for start, place in named
@@ -157,26 +157,26 @@ def _by_name(word: str, given: re.Match[str], found: Survey) -> list[Answer]:
         and module in ("", place.module.partition(",")[0])
     ]
     if not fitting:
-        return [(word, None, Unknown.NOT_SO if named else _why_unnamed(given["name"], found))]
+        return [(word, None, LookupFailure.NOT_SO if named else _why_unnamed(given["name"], found))]
     return list(fitting)
 
 
-def _why_unnamed(name: str, found: Survey) -> Unknown:
+def _why_unnamed(name: str, found: SymbolSet) -> LookupFailure:
     """Why no symbol of this name is to be had.
 
     It may be in the map, but where it runs is not known.
     """
     if not found.lacks_slide or found.candidate is None:
-        return Unknown.NO_SUCH_NAME
-    map_of = Table(found.candidate.lines, "")
+        return LookupFailure.NO_SUCH_NAME
+    map_of = SymbolTable(found.candidate.lines, "")
     return (
-        Unknown.NO_SUCH_NAME
+        LookupFailure.NO_SUCH_NAME
         if map_of.address_of(name.encode("utf-8", "surrogateescape")) is None
-        else Unknown.UNSLID
+        else LookupFailure.UNSLID
     )
 
 
-def maps(invocation: Invocation) -> int:
+def maps(invocation: RunOptions) -> int:
     """Print every candidate map with its verdict, and what else names come from."""
     sources = invocation.sources(invocation.config(), elsewhere=invocation.another_release)
     found = survey(sources, judge_all=True)
@@ -235,7 +235,7 @@ def maps(invocation: Invocation) -> int:
     return 0
 
 
-def status(invocation: Invocation, socket: str) -> int:
+def status(invocation: RunOptions, socket: str) -> int:
     """Print what the running daemon tells of itself at ``socket``, by default the configured one;
     raises NoAnswer.
     """
@@ -259,7 +259,7 @@ def status(invocation: Invocation, socket: str) -> int:
     return 0
 
 
-def doctor(invocation: Invocation) -> int:
+def doctor(invocation: RunOptions) -> int:
     """Check the machine; status 1 if something is wrong."""
     findings = runner.examine(invocation)
     if invocation.json:
@@ -269,7 +269,7 @@ def doctor(invocation: Invocation) -> int:
     return 0 if runner.is_well(findings) else 1
 
 
-def _socket_of(invocation: Invocation) -> str:
+def _socket_of(invocation: RunOptions) -> str:
     """Where the daemon listens.
 
     With a configuration that it would refuse it may still run on an older one.
@@ -281,7 +281,7 @@ def _socket_of(invocation: Invocation) -> str:
         return Config().status.socket
 
 
-def check_config(invocation: Invocation, path: str) -> int:
+def check_config(invocation: RunOptions, path: str) -> int:
     """Read the configuration as the daemon would.
 
     Raises BadConfig for `klogd_py.cli.main` to report.
@@ -298,7 +298,7 @@ def check_config(invocation: Invocation, path: str) -> int:
     return 0
 
 
-def complain(found: Survey, invocation: Invocation) -> int:
+def complain(found: SymbolSet, invocation: RunOptions) -> int:
     """Say on standard error which named source cannot be used; 1 if there is one."""
     unusable = [
         f"{verdict.path}: {verdict.reason}"
@@ -310,8 +310,10 @@ def complain(found: Survey, invocation: Invocation) -> int:
     return 1 if unusable or (found.remarks and invocation.names_given) else 0
 
 
-def _answer_document(word: str, address: int | None, answer: Place | Unknown) -> dict[str, object]:
-    if isinstance(answer, Unknown):
+def _answer_document(
+    word: str, address: int | None, answer: SymbolAddress | LookupFailure
+) -> dict[str, object]:
+    if isinstance(answer, LookupFailure):
         return {"word" if address is None else "address": word, "reason": answer.value}
     known = {
         "symbol": answer.name,
@@ -328,7 +330,7 @@ def _answer_document(word: str, address: int | None, answer: Place | Unknown) ->
     }
 
 
-def _slide_document(found: Survey) -> dict[str, object] | None:
+def _slide_document(found: SymbolSet) -> dict[str, object] | None:
     """What is known of the slide of the map in use; ``None`` without a map."""
     if found.slide is None:
         return {"reason": found.unproved} if found.lacks_slide else None
@@ -341,13 +343,13 @@ def _slide_document(found: Survey) -> dict[str, object] | None:
     }
 
 
-def _reliance(answer: Place | Unknown | None, found: Survey) -> dict[str, object]:
+def _reliance(answer: SymbolAddress | LookupFailure | None, found: SymbolSet) -> dict[str, object]:
     """On which slide an answer relies, where a slide plays a part in it."""
     moved = found.lacks_slide or (
         found.slide is not None and found.slide.source is not SlideSource.FIXED
     )
     from_map = found.in_use is not None and (
-        not isinstance(answer, Place) or answer.source == str(found.in_use.path)
+        not isinstance(answer, SymbolAddress) or answer.source == str(found.in_use.path)
     )
     return {"slide": _slide_document(found)} if moved and from_map else {}
 

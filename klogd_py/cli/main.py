@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from klogd_py.cli.parser import parser
 from klogd_py.config.loader import BadConfig
-from klogd_py.config.run_options import BadOptions, Invocation
+from klogd_py.config.run_options import BadOptions, RunOptions
 from klogd_py.system.errors import in_words
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _signal(options: argparse.Namespace, name: str) -> int:
 
 def _serve(options: argparse.Namespace, drop_in: bool) -> int:
     from klogd_py.system import signals
-    from klogd_py.system.pidfile import PID_FILE, in_background
+    from klogd_py.system.pidfile import PID_FILE, daemonize
 
     signals.hold()
     invocation = _invocation(options, drop_in, _handed(options.program))
@@ -146,13 +146,13 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
         job = partial(_daemon, options, invocation, level, pid_file)
         kept = {0} if invocation.input == "-" else set()
         kept |= {1} if {"file:-", "console"} & set(config.sinks) else set()
-        return in_background(job, kept)
+        return daemonize(job, kept)
     return _daemon(options, invocation, level, pid_file, None)
 
 
 def _daemon(
     options: argparse.Namespace,
-    invocation: Invocation,
+    invocation: RunOptions,
     level: str,
     pid_file: Path | None,
     ready: Callable[[], None] | None,
@@ -163,7 +163,7 @@ def _daemon(
     import gc
 
     from klogd_py.daemon import Daemon
-    from klogd_py.sinks.cursor_file import PositionInUse
+    from klogd_py.sinks.cursor_file import CursorFileInUse
     from klogd_py.sources.kmsg_device import SourceUnavailable
     from klogd_py.system import logging_setup, signals
     from klogd_py.system.jobs import Jobs
@@ -203,7 +203,7 @@ def _daemon(
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return FAILED if invocation.input else NO_LOG
-    except (AlreadyRunning, PositionInUse, OSError) as error:
+    except (AlreadyRunning, CursorFileInUse, OSError) as error:
         print(f"{program}: {_in_words(error)}", file=sys.stderr)
         return FAILED
     # In the background nobody else would say it
@@ -260,7 +260,7 @@ def _in_words(error: Exception) -> str:
 
 def _invocation(
     options: argparse.Namespace, drop_in: bool, inherited_fds: Mapping[str, int] | None = None
-) -> Invocation:
+) -> RunOptions:
     """What the options mean; paths become absolute, since a daemon changes its directory."""
     given = vars(options)
     sinks = tuple(given.get("sinks") or ())
@@ -269,7 +269,7 @@ def _invocation(
         sinks += ("file:-" if path == "-" else f"file:{Path(path).absolute()}",)
     paths = {key: str(Path(given[key]).absolute()) for key in _PATHS if key in given}
     input_path = given.get("input", "")
-    return Invocation(
+    return RunOptions(
         **paths,
         slide=given.get("slide"),
         release=given.get("release", ""),

@@ -25,11 +25,11 @@ from klogd_py.system.regular_file import NotRegularFile, read_regular
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
 LOG_LEVELS = ("error", "warning", "info", "debug")
-MOST_DROP_INS = 64
+MAX_DROP_INS = 64
 # Of all files together: they are read while records wait
-MOST_BYTES = 4 * toml_text.LIMIT_BYTES
+MAX_BYTES = 4 * toml_text.LIMIT_BYTES
 # In the directory of the drop-ins, whatever their names
-MOST_NAMES = 4096
+MAX_NAMES = 4096
 READ_LIMIT_S = 2.0
 
 
@@ -49,7 +49,7 @@ def files(path: Path) -> list[Path]:
     drop_ins = Path(f"{path}.d")
     try:
         with os.scandir(drop_ins) as entries:
-            found = [entry.name for entry in islice(entries, MOST_NAMES + 1)]
+            found = [entry.name for entry in islice(entries, MAX_NAMES + 1)]
     except FileNotFoundError as error:
         if drop_ins.is_symlink():
             raise BadConfig(f"{drop_ins}: a symbolic link that leads nowhere") from error
@@ -61,11 +61,11 @@ def files(path: Path) -> list[Path]:
     # A NUL byte in the path
     except ValueError as error:
         raise BadConfig(f"{drop_ins}: {error}") from error
-    if len(found) > MOST_NAMES:
-        raise BadConfig(f"{drop_ins}: more than {MOST_NAMES} files")
+    if len(found) > MAX_NAMES:
+        raise BadConfig(f"{drop_ins}: more than {MAX_NAMES} files")
     names = [name for name in found if name.endswith(".toml") and not name.startswith(".")]
-    if len(names) > MOST_DROP_INS:
-        raise BadConfig(f"{drop_ins}: more than {MOST_DROP_INS} drop-ins")
+    if len(names) > MAX_DROP_INS:
+        raise BadConfig(f"{drop_ins}: more than {MAX_DROP_INS} drop-ins")
     for name in names:
         if not name.isprintable():
             raise BadConfig(f"{drop_ins / name}: expected a name of printable characters in UTF-8")
@@ -96,8 +96,8 @@ def load(path: Path, must_exist: bool = False) -> Config:
     for file in files(path):
         raw = _read(file, must_exist and file == path)
         total_bytes += len(raw)
-        if total_bytes > MOST_BYTES:
-            limit_kib = MOST_BYTES >> 10
+        if total_bytes > MAX_BYTES:
+            limit_kib = MAX_BYTES >> 10
             raise BadConfig(
                 f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit"
             )

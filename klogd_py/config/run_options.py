@@ -41,7 +41,7 @@ class BadOptions(BadConfig):
     """What the options say cannot be, by itself or together with the configuration."""
 
 
-class Invocation(Struct, frozen=True):
+class RunOptions(Struct, frozen=True):
     """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
 
     ``prose`` has addresses named in any text, where the kernel is known not to be randomised.

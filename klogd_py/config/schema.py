@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Struct
 
 from klogd_py.config.value_types import (
-    MOST_ENTRIES,
-    Account,
+    MAX_ENTRIES,
     ConsoleLevel,
     Count,
     KiB,
@@ -22,6 +21,7 @@ from klogd_py.config.value_types import (
     PrometheusFile,
     Repeats,
     Seconds,
+    SequenceTracker,
     Sink,
     Sinks,
     SocketOrNothing,
@@ -111,7 +111,7 @@ class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
 
     limit_kib: KiB = 8192
     when_full: Literal["wait", "drop"] = "wait"
-    sink: Annotated[dict[Sink, SinkTerms], Count(0, MOST_ENTRIES, "sink")] = {}
+    sink: Annotated[dict[Sink, SinkTerms], Count(0, MAX_ENTRIES, "sink")] = {}
 
 
 class State(Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,7 +131,7 @@ class StatusSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[status]``"""
 
     socket: SocketOrNothing = "/run/klogd-py/status"
-    group: Account = ""
+    group: SequenceTracker = ""
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,7 +153,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     sinks: Sinks = ("syslog",)
     console_level: ConsoleLevel = 0
-    user: Account = ""
+    user: SequenceTracker = ""
     input: Input = Input()
     names: Names = Names()
     translate: Translate = Translate()
@@ -161,7 +161,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSection = ConsoleSection()
     journal: Journal = Journal()
     flood: Flood = Flood()
-    outbox: Outbox = Outbox()
+    queue: Outbox = Outbox()
     state: State = State()
     watch: Watch = Watch()
     status: StatusSection = StatusSection()

@@ -15,10 +15,10 @@ import tomllib
 # The complete default configuration has a tenth of it
 LIMIT_BYTES = 1 << 16
 # Of brackets within brackets, and of parts in a key
-MOST_LEVELS = 16
+MAX_LEVELS = 16
 # A number, or a key without quotes
-LONGEST_WORD = 256
-LONGEST_REASON = 200
+MAX_WORD = 256
+MAX_REASON = 200
 
 # The closing quotes are optional, so that nothing is ever tried twice: what is not closed ends
 # where tomllib gives up as well. Three to five quotes close a string of several lines, of which up
@@ -59,7 +59,7 @@ def parse(raw: bytes) -> dict[str, object]:
     except ValueError as error:
         reason = str(error)
         raise NotToml(
-            reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}..."
+            reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
         ) from error
 
 
@@ -69,21 +69,21 @@ def check_shape(text: str) -> None:
     depth = dots = 0
     for token in _TOKEN.finditer(bare):
         if token["word"]:
-            if len(token["word"]) > LONGEST_WORD:
+            if len(token["word"]) > MAX_WORD:
                 raise _beyond(
-                    f"a number or a key of more than {LONGEST_WORD} characters", bare, token.start()
+                    f"a number or a key of more than {MAX_WORD} characters", bare, token.start()
                 )
             continue
         if token["dot"]:
             dots += 1
-            if dots >= MOST_LEVELS:
-                raise _beyond(f"a key of more than {MOST_LEVELS} parts", bare, token.start())
+            if dots >= MAX_LEVELS:
+                raise _beyond(f"a key of more than {MAX_LEVELS} parts", bare, token.start())
             continue
         dots = 0
         if token["opening"]:
             depth += 1
-            if depth > MOST_LEVELS:
-                raise _beyond(f"nested more than {MOST_LEVELS} deep", bare, token.start())
+            if depth > MAX_LEVELS:
+                raise _beyond(f"nested more than {MAX_LEVELS} deep", bare, token.start())
         elif token["closing"]:
             depth = max(depth - 1, 0)
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 from klogd_py.config.schema import Config
 from klogd_py.config.value_types import Count, Form, Limits
 
-LONGEST_SHOWN = 80
-MOST_DIGITS = 20
+MAX_SHOWN = 80
+MAX_DIGITS = 20
 DEV_LOG = "/dev/log"
 
 _FOUND = (
@@ -142,11 +142,11 @@ def clash(config: Config) -> str:
 
 def shown(value: object) -> str:
     """A value for a message: shortened, and with control characters escaped."""
-    if isinstance(value, int) and not -(10**MOST_DIGITS) < value < 10**MOST_DIGITS:
+    if isinstance(value, int) and not -(10**MAX_DIGITS) < value < 10**MAX_DIGITS:
         # str() would refuse it, or take long
-        return f"a number of more than {MOST_DIGITS} digits"
-    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
-        return f"{value[:LONGEST_SHOWN]!r} and {len(value) - LONGEST_SHOWN} characters more"
+        return f"a number of more than {MAX_DIGITS} digits"
+    if isinstance(value, str) and len(value) > MAX_SHOWN:
+        return f"{value[:MAX_SHOWN]!r} and {len(value) - MAX_SHOWN} characters more"
     return repr(value)
 
 
@@ -159,8 +159,8 @@ def _joined(key: str, name: object) -> str:
     text = str(name)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
         text = f'"{text}"'
-    if len(text) > LONGEST_SHOWN:
-        text = f"{text[:LONGEST_SHOWN]}..."
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}..."
     return f"{key}.{text}" if key else text
 
 

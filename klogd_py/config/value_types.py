@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from klogd_py.config import listen_address
 
-LONGEST_PATH_BYTES, LONGEST_NAME_BYTES, LONGEST_SOCKET_BYTES = 4095, 255, 107
+MAX_PATH_BYTES, MAX_NAME_BYTES, MAX_SOCKET_BYTES = 4095, 255, 107
 # __NEW_UTS_LEN: what {release} may stand for
-LONGEST_RELEASE = "9" * 64
-MOST_ENTRIES = 128
+MAX_RELEASE = "9" * 64
+MAX_ENTRIES = 128
 
 # Surrogates stand for bytes that are no text.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -59,10 +59,8 @@ def path(text: str) -> str:
     if not text.startswith("/"):
         return "an absolute path"
     raw = text.encode()
-    if len(raw) > LONGEST_PATH_BYTES or any(
-        len(name) > LONGEST_NAME_BYTES for name in raw.split(b"/")
-    ):
-        return f"a path of at most {LONGEST_PATH_BYTES} bytes, and {LONGEST_NAME_BYTES} for each name in it"
+    if len(raw) > MAX_PATH_BYTES or any(len(name) > MAX_NAME_BYTES for name in raw.split(b"/")):
+        return f"a path of at most {MAX_PATH_BYTES} bytes, and {MAX_NAME_BYTES} for each name in it"
     return ""
 
 
@@ -73,7 +71,7 @@ def path_or_nothing(text: str) -> str:
 
 def template(text: str) -> str:
     """An absolute path in which {release} stands for the kernel's."""
-    return path(text.replace("{release}", LONGEST_RELEASE))
+    return path(text.replace("{release}", MAX_RELEASE))
 
 
 def template_or_nothing(text: str) -> str:
@@ -84,8 +82,8 @@ def template_or_nothing(text: str) -> str:
 def socket_path(text: str) -> str:
     """A path that fits into the address of a Unix socket."""
     wrong = path(text)
-    if not wrong and len(text.encode()) > LONGEST_SOCKET_BYTES:
-        return f"a path of at most {LONGEST_SOCKET_BYTES} bytes, which is the limit for sockets"
+    if not wrong and len(text.encode()) > MAX_SOCKET_BYTES:
+        return f"a path of at most {MAX_SOCKET_BYTES} bytes, which is the limit for sockets"
     return wrong
 
 
@@ -96,8 +94,8 @@ def socket_path_or_nothing(text: str) -> str:
 
 def account(text: str) -> str:
     """The name of a user or a group, or the empty text; whether there is one is not asked."""
-    if _CONTROLS.search(text) or ":" in text or len(text) > LONGEST_NAME_BYTES:
-        return f"a name of at most {LONGEST_NAME_BYTES} characters, no colons or control characters"
+    if _CONTROLS.search(text) or ":" in text or len(text) > MAX_NAME_BYTES:
+        return f"a name of at most {MAX_NAME_BYTES} characters, no colons or control characters"
     return ""
 
 
@@ -139,13 +137,13 @@ def listening_address(text: str) -> str:
 PathOrNothing = Annotated[str, Form(path_or_nothing)]
 SocketOrNothing = Annotated[str, Form(socket_path_or_nothing)]
 TemplateOrNothing = Annotated[str, Form(template_or_nothing)]
-Account = Annotated[str, Form(account)]
+SequenceTracker = Annotated[str, Form(account)]
 Sink = Annotated[str, Form(sink)]
 OctalMode = Annotated[str, Form(octal_mode)]
 PrometheusFile = Annotated[str, Form(prometheus_file)]
 ListeningAddress = Annotated[str, Form(listening_address)]
-Places = Annotated[tuple[Annotated[str, Form(template)], ...], Count(0, MOST_ENTRIES, "place")]
-Sinks = Annotated[tuple[Sink, ...], Count(1, MOST_ENTRIES, "sink")]
+Places = Annotated[tuple[Annotated[str, Form(template)], ...], Count(0, MAX_ENTRIES, "place")]
+Sinks = Annotated[tuple[Sink, ...], Count(1, MAX_ENTRIES, "sink")]
 # Less holds not even one burst, more than a GiB is no queue but a mistake.
 KiB = Annotated[int, Limits(64, 1 << 20)]
 Seconds = Annotated[int, Limits(1, 3600)]

@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
-from klogd_py.doctor.host import Machine
+from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import sentence
 from klogd_py.system.regular_file import NotRegularFile, open_regular
 
 
-def daemon(machine: Machine) -> list[Finding]:
+def daemon(machine: Host) -> list[Finding]:
     """Whether a daemon answers, and how its sinks are."""
     status = machine.daemon
     if status is None:
@@ -31,7 +31,7 @@ def daemon(machine: Machine) -> list[Finding]:
     return found
 
 
-def position(machine: Machine) -> list[Finding]:
+def position(machine: Host) -> list[Finding]:
     """Whether the next start will know where each sink stood."""
     path = machine.config.state.position
     if not path:

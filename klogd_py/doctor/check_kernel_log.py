@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
-from klogd_py.doctor.host import Machine
+from klogd_py.doctor.host import Host
 from klogd_py.pipeline.printk_clock import UNSET_BEFORE_US
 from klogd_py.sources import kmsg_format
 from klogd_py.system.regular_file import open_regular
@@ -22,7 +22,7 @@ _KMSG_NUMBER = os.makedev(1, 11)
 _GROW = "add log_buf_len=4M to GRUB_CMDLINE_LINUX in /etc/default/grub, then: update-grub && reboot"
 
 
-def log(machine: Machine) -> list[Finding]:
+def log(machine: Host) -> list[Finding]:
     """Whether /dev/kmsg can be read, and whether its oldest record is the first of the boot."""
     try:
         oldest = _oldest(machine)
@@ -34,7 +34,7 @@ def log(machine: Machine) -> list[Finding]:
     return [readable, _ring(machine, oldest)]
 
 
-def limits(machine: Machine) -> list[Finding]:
+def limits(machine: Host) -> list[Finding]:
     """What the kernel leaves out before it gives it a number, so that nobody can count it."""
     mode = machine.text("/proc/sys/kernel/printk_devkmsg")
     period_s, burst = (
@@ -64,7 +64,7 @@ def limits(machine: Machine) -> list[Finding]:
     return [found, ok("printk", own)] if own else [found]
 
 
-def clock(machine: Machine) -> list[Finding]:
+def clock(machine: Host) -> list[Finding]:
     """Whether the wall clock can be right."""
     if machine.now_s < UNSET_BEFORE_US / 1_000_000:
         words = "the wall clock has not been set: times in the log are those of the kernel's start"
@@ -76,7 +76,7 @@ def clock(machine: Machine) -> list[Finding]:
     return [ok("clock", "the wall clock is set")]
 
 
-def _oldest(machine: Machine) -> int | None:
+def _oldest(machine: Host) -> int | None:
     """The sequence number of the oldest record; raises OSError."""
     path = machine.at("/dev/kmsg")
     if _is_log(os.stat(path)):
@@ -102,7 +102,7 @@ def _is_log(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG_NUMBER
 
 
-def _unreadable(machine: Machine, error: OSError) -> Finding:
+def _unreadable(machine: Host, error: OSError) -> Finding:
     if error.errno in (errno.EPERM, errno.EACCES):
         words = f"/dev/kmsg cannot be read: {error.strerror}; it needs root or CAP_SYSLOG"
         return bad("kernel log", words, "sudo klogd-py doctor")
@@ -117,7 +117,7 @@ def _unreadable(machine: Machine, error: OSError) -> Finding:
     )
 
 
-def _ring(machine: Machine, oldest: int) -> Finding:
+def _ring(machine: Host, oldest: int) -> Finding:
     if oldest == 0:
         return ok("ring", "the kernel's buffer holds everything since the boot")
     overwritten = f"the kernel has overwritten records 0 to {oldest - 1} since the boot"

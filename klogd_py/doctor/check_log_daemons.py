@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
-from klogd_py.doctor.host import Machine, Process
+from klogd_py.doctor.host import Host, Process
 from klogd_py.sinks import journald_routing
 
 _KEEPERS = ("rsyslogd", "syslog-ng", "busybox")
@@ -23,7 +23,7 @@ _SYSLOG_NG = re.compile(r"^[^#\n]*(?:\bsystem\s*\(\s*\)|/(?:proc|dev)/kmsg)", re
 _SHARED = ("/proc/kmsg", "syslog")
 
 
-def journal(machine: Machine) -> list[Finding]:
+def journal(machine: Host) -> list[Finding]:
     """Whether the journal reads the kernel's messages as well, and what that means for our sinks."""
     seen = journald_routing.look(machine.root)
     if not seen.running:
@@ -48,7 +48,7 @@ def journal(machine: Machine) -> list[Finding]:
     return [ok("journald", "; ".join(found.reasons) or "reads the kernel's messages itself")]
 
 
-def dev_log(machine: Machine) -> list[Finding]:
+def dev_log(machine: Host) -> list[Finding]:
     """Whether what goes to /dev/log keeps the facility kern."""
     if "syslog" not in machine.config.sinks:
         return [ok("/dev/log", "no sink leads there")]
@@ -80,7 +80,7 @@ def dev_log(machine: Machine) -> list[Finding]:
     return [_of_syslogd(machine)]
 
 
-def other_daemons(machine: Machine) -> list[Finding]:
+def other_daemons(machine: Host) -> list[Finding]:
     """Whether somebody else brings the kernel's messages to the logs, or takes them away from us."""
     shared = machine.config.input.source in _SHARED or not machine.has("/dev/kmsg")
     found = [_verdict(process, what, remedy, shared) for process, what, remedy in _others(machine)]
@@ -102,7 +102,7 @@ def _verdict(process: Process, what: str, remedy: str, shared: bool) -> Finding:
     return warn("other klogd", f"{who}: what goes to syslog stands in its logs twice", remedy)
 
 
-def _others(machine: Machine) -> Iterator[tuple[Process, str, str]]:
+def _others(machine: Host) -> Iterator[tuple[Process, str, str]]:
     """Processes that read the kernel's messages too: what they are and how they are stopped."""
     for process in machine.processes():
         if process.is_ours:
@@ -127,7 +127,7 @@ def _others(machine: Machine) -> Iterator[tuple[Process, str, str]]:
             yield process, "reads them by its source system()", remedy
 
 
-def _rsyslog_modules(machine: Machine) -> Iterator[tuple[Path, str]]:
+def _rsyslog_modules(machine: Host) -> Iterator[tuple[Path, str]]:
     for path in [
         machine.at("/etc/rsyslog.conf"),
         *sorted(machine.at("/etc/rsyslog.d").glob("*.conf")),
@@ -137,7 +137,7 @@ def _rsyslog_modules(machine: Machine) -> Iterator[tuple[Path, str]]:
             yield name, module
 
 
-def _behind_journal(machine: Machine, path: str) -> Finding:
+def _behind_journal(machine: Host, path: str) -> Finding:
     name = (
         f"/{Path(path).relative_to(machine.root)}"
         if Path(path).is_relative_to(machine.root)
@@ -155,7 +155,7 @@ def _behind_journal(machine: Machine, path: str) -> Finding:
     )
 
 
-def _of_syslogd(machine: Machine) -> Finding:
+def _of_syslogd(machine: Host) -> Finding:
     owner = machine.listener("/dev/log")
     if owner is None:
         return ok("/dev/log", "a syslogd listens there (root could tell which)")

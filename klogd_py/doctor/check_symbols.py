@@ -2,13 +2,13 @@
 """Where would names come from, and how sure is that?"""
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
-from klogd_py.doctor.host import Machine
+from klogd_py.doctor.host import Host
 from klogd_py.symbols.map_check import Proof, Standing, Verdict
 
 _PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
 
 
-def kallsyms(machine: Machine) -> list[Finding]:
+def kallsyms(machine: Host) -> list[Finding]:
     """Whether the kernel shows its own symbols here."""
     path, found = machine.config.names.kallsyms, machine.survey
     if not path:
@@ -30,7 +30,7 @@ def kallsyms(machine: Machine) -> list[Finding]:
     ]
 
 
-def map_in_use(machine: Machine) -> list[Finding]:
+def map_in_use(machine: Host) -> list[Finding]:
     """Which map there is, and on what proof."""
     found, used = machine.survey, machine.survey.in_use
     if used is not None and found.lacks_slide:
@@ -61,7 +61,7 @@ def map_in_use(machine: Machine) -> list[Finding]:
     ]
 
 
-def debug_information(machine: Machine) -> list[Finding]:
+def debug_information(machine: Host) -> list[Finding]:
     """Whether a kernel image with its symbols is at hand, which knows more than a map."""
     images = [
         verdict for verdict in machine.survey.verdicts if verdict.path.name.startswith("vmlinux")
@@ -85,7 +85,7 @@ def _refusal(verdict: Verdict) -> str:
     return f"{verdict.path} refused: {verdict.reason}"
 
 
-def _install(machine: Machine) -> str:
+def _install(machine: Host) -> str:
     """How a distribution's debug package is installed."""
     if machine.has("/etc/debian_version"):
         return f"apt-get install linux-image-{machine.release}-dbg"

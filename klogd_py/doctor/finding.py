@@ -6,7 +6,7 @@ from enum import Enum
 from msgspec import Struct
 
 
-class Grade(Enum):
+class Level(Enum):
     """How bad it is."""
 
     OK = "ok"
@@ -23,21 +23,21 @@ class Finding(Struct, frozen=True):
     """
 
     check: str
-    grade: Grade
+    grade: Level
     words: str
     remedy: str = ""
 
 
 def ok(check: str, words: str) -> Finding:
     """Nothing is wrong."""
-    return Finding(check, Grade.OK, words)
+    return Finding(check, Level.OK, words)
 
 
 def warn(check: str, words: str, remedy: str) -> Finding:
     """Something could be better."""
-    return Finding(check, Grade.WARN, words, remedy)
+    return Finding(check, Level.WARN, words, remedy)
 
 
 def bad(check: str, words: str, remedy: str) -> Finding:
     """Something is wrong."""
-    return Finding(check, Grade.BAD, words, remedy)
+    return Finding(check, Level.BAD, words, remedy)

@@ -13,12 +13,12 @@ from msgspec import Struct
 
 from klogd_py.config.schema import Config
 from klogd_py.monitoring.status import Status
-from klogd_py.symbols.symbol_set import Survey
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.regular_file import read_regular
 
 _PID = re.compile(r"[0-9]{1,10}")
 # Of a file of settings, or of /proc/net/unix with 100,000 sockets
-_LARGEST_BYTES = 16 << 20
+_MAX_BYTES = 16 << 20
 
 
 class Process(Struct, frozen=True):
@@ -40,7 +40,7 @@ class Process(Struct, frozen=True):
         )
 
 
-class Machine(Struct, frozen=True):
+class Host(Struct, frozen=True):
     """A machine and what klogd-py would do on it.
 
     ``daemon`` is what a running one tells, ``now_s`` the wall clock, ``survey`` where names would
@@ -49,7 +49,7 @@ class Machine(Struct, frozen=True):
 
     root: Path
     config: Config
-    survey: Survey
+    survey: SymbolSet
     release: str
     now_s: float
     daemon: Status | None = None
@@ -64,7 +64,7 @@ class Machine(Struct, frozen=True):
         Empty if it cannot be read, or is no regular file.
         """
         try:
-            return read_regular(self.at(path), _LARGEST_BYTES).decode("utf-8", "replace").strip()
+            return read_regular(self.at(path), _MAX_BYTES).decode("utf-8", "replace").strip()
         except OSError:
             return ""
 

@@ -13,11 +13,11 @@ import msgspec
 
 from klogd_py.config import loader as configuration
 from klogd_py.config.loader import BadConfig
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor import check_daemon, check_kernel_log, check_log_daemons, check_symbols
-from klogd_py.doctor.finding import Finding, Grade, bad, ok
-from klogd_py.doctor.host import Machine
+from klogd_py.doctor.finding import Finding, Level, bad, ok
+from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_socket import NoAnswer, ask
 from klogd_py.symbols.attempt import attempt
@@ -25,7 +25,7 @@ from klogd_py.symbols.search import under
 from klogd_py.symbols.symbol_set import survey
 from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
 
-Check = Callable[[Machine], list[Finding]]
+Check = Callable[[Host], list[Finding]]
 CHECKS: tuple[Check, ...] = (
     check_daemon.daemon,
     check_kernel_log.log,
@@ -39,14 +39,14 @@ CHECKS: tuple[Check, ...] = (
     check_log_daemons.other_daemons,
     check_daemon.position,
 )
-_COLOURS = {Grade.OK: GREEN, Grade.WARN: YELLOW, Grade.BAD: RED}
+_COLOURS = {Level.OK: GREEN, Level.WARN: YELLOW, Level.BAD: RED}
 
 
-def examine(invocation: Invocation, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+def examine(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Every finding on the machine that the options name; changes nothing."""
     settings, first = _settings(invocation)
     sources = invocation.sources(settings, elsewhere=False)
-    machine = Machine(
+    machine = Host(
         root=Path(invocation.root),
         config=settings,
         survey=survey(sources, judge_all=True),
@@ -59,7 +59,7 @@ def examine(invocation: Invocation, checks: Sequence[Check] = CHECKS) -> list[Fi
     return [first, *(finding for check in checks for finding in _made(check, machine))]
 
 
-def _made(check: Check, machine: Machine) -> list[Finding]:
+def _made(check: Check, machine: Host) -> list[Finding]:
     """What a check finds.
 
     That it cannot be made on this machine is a finding, and no reason to leave out the others.
@@ -85,19 +85,19 @@ def report(findings: Sequence[Finding], colour: bool) -> str:
         lines.append(_coloured(line, finding.grade) if colour else line)
         if finding.remedy:
             lines.append(f"{indent}-> {visible(finding.remedy)}")
-    counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Grade}
+    counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Level}
     total = (
-        f"{counts[Grade.OK]} ok, {counts[Grade.WARN]} to be looked at, {counts[Grade.BAD]} wrong"
+        f"{counts[Level.OK]} ok, {counts[Level.WARN]} to be looked at, {counts[Level.BAD]} wrong"
     )
     return "\n".join([*lines, "", f"{BOLD}{total}{PLAIN}" if colour else total, ""])
 
 
 def is_well(findings: Sequence[Finding]) -> bool:
     """Whether nothing is wrong; what could be better does not count."""
-    return all(finding.grade is not Grade.BAD for finding in findings)
+    return all(finding.grade is not Level.BAD for finding in findings)
 
 
-def _settings(invocation: Invocation) -> tuple[Config, Finding]:
+def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
     """The configuration, or the defaults if it is wrong, and the finding about it."""
     main = (
         Path(invocation.config_path)
@@ -121,5 +121,5 @@ def _daemon(socket: Path) -> Status | None:
         return None
 
 
-def _coloured(line: str, grade: Grade) -> str:
+def _coloured(line: str, grade: Level) -> str:
     return f"{_COLOURS[grade]}{grade.value}{PLAIN}{line[len(grade.value) :]}"

@@ -23,13 +23,13 @@ from klogd_py.system.local_socket import LocalSocket
 REQUEST_LIMIT_S = 2.0
 ANSWER_LIMIT_S = 5.0
 LIMIT_BYTES = 8192
-MOST_CALLERS = 64
+MAX_CALLERS = 64
 _HOSTS = re.compile(rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
 
 
-class Scrape:
+class MetricsServer:
     """The listener. Mutable; lives on the event loop."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Scrape:
         """Cut off who has been silent for longest, or else who has not taken its answer for
         longest, if there are too many.
         """
-        if len(self._silent) + len(self._answered) >= MOST_CALLERS:
+        if len(self._silent) + len(self._answered) >= MAX_CALLERS:
             callers = self._silent or self._answered
             slowest = next(iter(callers))
             del callers[slowest]

@@ -14,20 +14,20 @@ from functools import partial
 from pathlib import Path
 
 from klogd_py.config.schema import Metrics, StatusSection
-from klogd_py.monitoring.http_exporter import Scrape
+from klogd_py.monitoring.http_exporter import MetricsServer
 from klogd_py.monitoring.status import Status, sentence
 from klogd_py.monitoring.status_socket import StatusSocket
 from klogd_py.system import sd_notify
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.trusted_directory import is_shared
-from klogd_py.system.worker_thread import Courier
+from klogd_py.system.worker_thread import WorkerThread
 
 STATUS_PERIOD_S = 1.0
 
 logger = logging.getLogger(__name__)
 
 
-class Reporting:
+class StatusReporter:
     """All windows into a daemon. Mutable; lives on the event loop."""
 
     def __init__(self, status: Callable[[], Status], jobs: Jobs | None = None) -> None:
@@ -42,9 +42,9 @@ class Reporting:
         )
         self._metrics = Metrics()
         self._socket: StatusSocket | None = None
-        self._scrape: Scrape | None = None
+        self._scrape: MetricsServer | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._courier = Courier("metrics")
+        self._courier = WorkerThread("metrics")
         self._complaint = ""
 
     @property
@@ -65,7 +65,7 @@ class Reporting:
 
         Asked any number of times meanwhile it tells once.
         """
-        if self._timer is None and sd_notify.is_heard():
+        if self._timer is None and sd_notify.is_supervised():
             tell = self._jobs.guarded("service manager", self.tell, self._forget_timer)
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, tell)
 
@@ -140,7 +140,7 @@ class Reporting:
             )
             self._writing = asyncio.get_running_loop().create_task(writing)
         if wanted.listen:
-            scrape = Scrape(
+            scrape = MetricsServer(
                 wanted.listen,
                 lambda: prometheus.text(self._status()),
                 prometheus.CONTENT_TYPE,

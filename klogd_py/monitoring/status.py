@@ -91,7 +91,7 @@ class NamesState(Struct, frozen=True):
     remarks: tuple[str, ...]
 
 
-class Change(Struct, frozen=True):
+class ReloadResult(Struct, frozen=True):
     """Something that was to be changed while running.
 
     What, why, when, whether it was, and why not.
@@ -140,7 +140,7 @@ class Status(Struct, frozen=True):
     input: InputState
     sinks: tuple[SinkState, ...]
     names: NamesState
-    changes: tuple[Change, ...]
+    changes: tuple[ReloadResult, ...]
     oops: OopsState | None
     failures: tuple[JobFailure, ...] = ()
 

@@ -11,25 +11,25 @@ from datetime import UTC, datetime
 
 from klogd_py import __version__
 from klogd_py.monitoring.status import (
-    Change,
     InputState,
     JobFailure,
     MapState,
     NamesState,
     OopsState,
+    ReloadResult,
     SinkState,
     Status,
 )
 from klogd_py.pipeline.clock import Clock
-from klogd_py.pipeline.pipeline import Carrier
+from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.stats import Counters
 from klogd_py.record.types import Cause
-from klogd_py.sinks.manager import Mailroom
-from klogd_py.sinks.queue import Outbox
+from klogd_py.sinks.manager import SinkManager
+from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from klogd_py.symbols.map_check import Standing
-from klogd_py.symbols.symbol_set import Survey
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.jobs import Jobs
 
 NO_LOSS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
@@ -37,7 +37,7 @@ OF_SOURCE = (Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE, Cause.RATE_LIMIT)
 OF_SINK = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
 
 
-class Camera:
+class StatusBuilder:
     """Whatever there is to be looked at.
 
     ``started_us`` is in microseconds since the Unix epoch, ``began_s`` monotonic.
@@ -46,16 +46,16 @@ class Camera:
     def __init__(
         self,
         source: Source,
-        carrier: Carrier,
-        mailroom: Mailroom,
+        pipeline: Pipeline,
+        sink_manager: SinkManager,
         clock: Clock,
         boot_id: str,
         jobs: Jobs,
     ) -> None:
-        self.changes: dict[str, Change] = {}
+        self.changes: dict[str, ReloadResult] = {}
         self._source = source
-        self._carrier = carrier
-        self._mailroom = mailroom
+        self._carrier = pipeline
+        self._mailroom = sink_manager
         self._clock = clock
         self._boot_id = boot_id
         self._jobs = jobs
@@ -64,11 +64,11 @@ class Camera:
 
     def note(self, what: str, why: str, taken: bool, detail: str = "") -> None:
         """Remember the outcome of a reload: of the "configuration" or the "symbols"."""
-        self.changes[what] = Change(
+        self.changes[what] = ReloadResult(
             what, legible(why), stamp(time.time_ns() // 1000), taken, legible(detail)
         )
 
-    def take(self, survey: Survey) -> Status:
+    def take(self, survey: SymbolSet) -> Status:
         """How things stand, with the names that are in force."""
         counters = self._carrier.counters
         return Status(
@@ -78,7 +78,7 @@ class Camera:
             started=self._started,
             uptime_s=int(time.monotonic() - self._began_s),
             input=self._input(counters),
-            sinks=tuple(_sink(outbox) for outbox in self._mailroom.outboxes.values()),
+            sinks=tuple(_sink(queue) for queue in self._mailroom.queues.values()),
             names=_names(survey, counters),
             changes=tuple(self.changes.values()),
             oops=self._oops(counters),
@@ -94,7 +94,7 @@ class Camera:
         return InputState(
             source=self._source.name,
             sees_losses=not isinstance(self._source, ProcKmsg),
-            paused=not self._carrier.intake.running.is_set(),
+            paused=not self._carrier.reader.running.is_set(),
             next_seq=counters.next_seq,
             newest_seq=max(ends) - 1 if ends else None,
             records=counters.records,
@@ -110,7 +110,7 @@ class Camera:
         if last is None:
             return None
         return OopsState(
-            stamp(self._clock.wall_of(last)[0]), last.seq, legible(last.text), counters.oopses
+            stamp(self._clock.wall_time(last)[0]), last.seq, legible(last.text), counters.oopses
         )
 
 
@@ -128,34 +128,34 @@ def stamp(wall_us: int) -> str:
     )
 
 
-def _sink(outbox: Outbox) -> SinkState:
-    missed = outbox.missed
+def _sink(queue: SinkQueue) -> SinkState:
+    missed = queue.missed
     return SinkState(
-        name=outbox.sink.name,
-        state=_state(outbox),
-        queued=outbox.queued,
-        queued_bytes=outbox.queued_bytes,
-        limit_bytes=outbox.limit_bytes,
-        delivered=outbox.delivered,
+        name=queue.sink.name,
+        state=_state(queue),
+        queued=queue.queued,
+        queued_bytes=queue.queued_bytes,
+        limit_bytes=queue.limit_bytes,
+        delivered=queue.delivered,
         lost=sum(count for cause, count in missed.items() if cause not in NO_LOSS),
         gaps={cause.value: missed.get(cause, 0) for cause in OF_SINK},
-        next_seq=outbox.next_seq,
-        error=outbox.last_error,
-        last_error=outbox.last_failure,
-        last_error_at=stamp(outbox.failed_us) if outbox.failures else None,
-        failures=outbox.failures,
+        next_seq=queue.next_seq,
+        error=queue.last_error,
+        last_error=queue.last_failure,
+        last_error_at=stamp(queue.failed_us) if queue.failures else None,
+        failures=queue.failures,
     )
 
 
-def _state(outbox: Outbox) -> str:
-    if outbox.gone:
+def _state(queue: SinkQueue) -> str:
+    if queue.gone:
         return "gone"
-    if outbox.last_error:
+    if queue.last_error:
         return "down"
-    return "behind" if outbox.behind else "waiting" if outbox.queued else "up"
+    return "behind" if queue.behind else "waiting" if queue.queued else "up"
 
 
-def _names(survey: Survey, counters: Counters) -> NamesState:
+def _names(survey: SymbolSet, counters: Counters) -> NamesState:
     refused = [verdict for verdict in survey.verdicts if verdict.standing is Standing.REFUSED]
     symbols = {"kallsyms": survey.kernel_symbols} if survey.kernel_symbols else {}
     return NamesState(
@@ -173,7 +173,7 @@ def _names(survey: Survey, counters: Counters) -> NamesState:
     )
 
 
-def _map(survey: Survey) -> MapState | None:
+def _map(survey: SymbolSet) -> MapState | None:
     used, slide = survey.in_use, survey.slide
     if used is None:
         return None

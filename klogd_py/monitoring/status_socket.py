@@ -36,7 +36,7 @@ QUEUE_S = 0.01
 PAUSE_S = 0.5
 _SO_PEERGROUPS = 59
 # What Python's getsockopt takes
-_MOST_GROUPS_BYTES = 1024
+_MAX_GROUPS_BYTES = 1024
 _CREDENTIALS = struct.Struct("iII")
 
 logger = logging.getLogger(__name__)
@@ -63,15 +63,15 @@ class Refusal(Struct, frozen=True):
     error: str
 
 
-def may_know(peer: Peer, own_uid: int, group: int | None) -> bool:
+def is_authorized(peer: Peer, own_uid: int, group: int | None) -> bool:
     """Whether a caller is told anything.
 
     Root, the daemon's own user, members of the configured group.
     """
-    return may_know_addresses(peer, own_uid) or (group is not None and group in peer.gids)
+    return may_see_addresses(peer, own_uid) or (group is not None and group in peer.gids)
 
 
-def may_know_addresses(peer: Peer, own_uid: int) -> bool:
+def may_see_addresses(peer: Peer, own_uid: int) -> bool:
     """Whether a caller is told where the kernel lies."""
     return peer.uid in (0, own_uid)
 
@@ -166,11 +166,11 @@ class StatusSocket:
 
     def _document(self, peer: Peer) -> bytes:
         own_uid = os.geteuid()
-        if not may_know(peer, own_uid, self._group):
+        if not is_authorized(peer, own_uid, self._group):
             return msgspec.json.encode(
                 Refusal(f"user {peer.uid} may not ask: root and members of the status.group may")
             )
-        trusted = may_know_addresses(peer, own_uid)
+        trusted = may_see_addresses(peer, own_uid)
         now_s = asyncio.get_running_loop().time()
         drawn_s, document = self._kept.get(trusted, (-KEPT_S, b""))
         if now_s - drawn_s >= KEPT_S:
@@ -186,7 +186,7 @@ def peer_of(caller: socket.socket) -> Peer:
         caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     )
     try:
-        raw = caller.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS_BYTES)
+        raw = caller.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
     # An old kernel, or more groups than fit: only the first one is known
     except OSError:
         raw = b""

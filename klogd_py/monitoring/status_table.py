@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from klogd_py.monitoring.status import Change, NamesState, SinkState, Status
+from klogd_py.monitoring.status import NamesState, ReloadResult, SinkState, Status
 from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
 
 _COLOURS = {"up": GREEN, "waiting": YELLOW, "behind": YELLOW, "down": RED, "gone": RED}
@@ -135,7 +135,7 @@ def _events(status: Status) -> list[str]:
     return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
 
 
-def _outcome(change: Change) -> str:
+def _outcome(change: ReloadResult) -> str:
     outcome = "taken into use" if change.taken else "refused, the old is kept"
     return visible(f"{change.why}: {outcome}" + (f" ({change.detail})" if change.detail else ""))
 

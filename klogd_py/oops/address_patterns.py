@@ -292,7 +292,7 @@ LINK_BRACKETS = ("lr : [", "ra = [", " from [")
 
 # One of these stands in every line that can hold a mention. None is longer than five characters,
 # since Python looks for longer ones in another way, which is three times as slow.
-QUESTIONS = (
+ADDRESS_MARKERS = (
     "[<",
     "0x",
     "pc : ",

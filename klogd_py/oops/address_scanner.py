@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which words of a kernel line are code addresses that still want a name.
 
-The contract: a `Mention` is made only where the form of the line says that the number is a code
+The contract: a `AddressMatch` is made only where the form of the line says that the number is a code
 address. Registers, stack words, masks, hashed pointers, fault addresses and numbers that the kernel
 has already named beside them are no mentions (unless `decoded` asks for the last kind, as the
 classic klogd did).
@@ -18,12 +18,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
-from klogd_py.oops.address_patterns import QUESTIONS as QUESTIONS
 from klogd_py.oops.address_patterns import Kind as Kind
 
 
-class Mention(Struct, frozen=True, gc=False):
+class AddressMatch(Struct, frozen=True, gc=False):
     """An address in a text: the half-open span [start, end) of characters that a name would take
     the place of.
 
@@ -67,7 +67,7 @@ _BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
 _NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + _NAME + r"\)|\{)")
 _RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
 # Below that no kernel has code
-_SHORTEST_TOKEN = len("0x10000")
+_MIN_TOKEN = len("0x10000")
 _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
 # %p since 4.15, also inside of brackets
 _MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")
@@ -83,13 +83,13 @@ _BY_HEAD: dict[str, tuple[Form, ...]] = {
 }
 
 
-def suspects(texts: Sequence[str]) -> list[int]:
+def candidate_lines(texts: Sequence[str]) -> list[int]:
     """Which among the texts of a batch `find` may find something in, by their places.
 
     The question is asked of all at once.
     """
     everything = "\n".join(texts)
-    signs = [question for question in QUESTIONS if question in everything]
+    signs = [question for question in ADDRESS_MARKERS if question in everything]
     found = [at for sign in signs for at, text in enumerate(texts) if sign in text]
     return found if len(signs) == 1 else sorted(set(found))
 
@@ -104,32 +104,32 @@ def is_named_by_word(line: str) -> bool:
     )
 
 
-def find(text: str, named_too: bool = False) -> tuple[Mention, ...]:
+def find(text: str, named_too: bool = False) -> tuple[AddressMatch, ...]:
     """The mentions in one record's text or one line of a capture, in the order of their places.
 
     ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name,
     unless it may be a hash.
     """
-    for question in QUESTIONS:
+    for question in ADDRESS_MARKERS:
         if question in text:
             break
     else:
         return ()
     if "\n" not in text:
         return tuple(_in_line(text, named_too))
-    mentions: list[Mention] = []
+    mentions: list[AddressMatch] = []
     start = 0
     # S390 prints a whole register block as one record
     for line in text.split("\n"):
         mentions += [
-            Mention(mention.start + start, mention.end + start, mention.address, mention.kind)
+            AddressMatch(mention.start + start, mention.end + start, mention.address, mention.kind)
             for mention in _in_line(line, named_too)
         ]
         start += len(line) + 1
     return tuple(mentions)
 
 
-def _in_line(line: str, named_too: bool) -> list[Mention]:
+def _in_line(line: str, named_too: bool) -> list[AddressMatch]:
     start = _envelope_end(line)
     head = _HEAD.match(line, start)
     # Every part of the pattern is optional
@@ -149,12 +149,12 @@ def _in_line(line: str, named_too: bool) -> list[Mention]:
     return _apart(mentions) if len(mentions) > 1 else mentions
 
 
-def _apart(mentions: list[Mention]) -> list[Mention]:
+def _apart(mentions: list[AddressMatch]) -> list[AddressMatch]:
     """In the order of their places, and none twice.
 
     A token behind a bracket can be found in two ways.
     """
-    apart: list[Mention] = []
+    apart: list[AddressMatch] = []
     for mention in sorted(mentions, key=lambda mention: mention.start):
         if not apart or mention.start >= max(apart[-1].end, apart[-1].start + 1):
             apart.append(mention)
@@ -168,31 +168,31 @@ def _envelope_end(line: str) -> int:
     return found.end()
 
 
-def _mention_of(found: re.Match[str], form: Form) -> Mention:
+def _mention_of(found: re.Match[str], form: Form) -> AddressMatch:
     groups = found.groupdict()
     if groups.get("at"):
         after = found.end("at")
         # "NIP [c000000000012abc]"
         after += found.string.startswith("]", after)
-        return Mention(after, after, int(groups["at"], 16) & form.mask, form.kind)
-    return Mention(
+        return AddressMatch(after, after, int(groups["at"], 16) & form.mask, form.kind)
+    return AddressMatch(
         found.start("hex"), found.end("hex"), int(groups["hex"], 16) & form.mask, form.kind
     )
 
 
-def _bracketed(line: str, start: int, named_too: bool) -> list[Mention]:
+def _bracketed(line: str, start: int, named_too: bool) -> list[AddressMatch]:
     """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead:
     the number in the brackets is the same, or a hash.
     """
     exact = EXACT_BRACKET.match(line, start) is not None
-    mentions: list[Mention] = []
+    mentions: list[AddressMatch] = []
     for found in _CLASSIC.finditer(line, start):
         link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
         if raw := _RAW_BEHIND.match(line, found.end() - 2):
             mention = _token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
         elif _wants_name(line, found, named_too, start):
             kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
-            mention = Mention(found.start(1), found.end(1), int(found[2], 16), kind)
+            mention = AddressMatch(found.start(1), found.end(1), int(found[2], 16), kind)
         else:
             continue
         if mention and (not mentions or mentions[-1].start != mention.start):
@@ -211,13 +211,13 @@ def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) ->
     return named_too or not _NAMED.match(line, found.end() - 2)
 
 
-def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> Mention | None:
+def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:
     """The mention of a token behind a bracketed number; none if it is too low for code.
 
     There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in
     the brackets.
     """
-    if raw.end(1) - raw.start(1) < _SHORTEST_TOKEN:
+    if raw.end(1) - raw.start(1) < _MIN_TOKEN:
         return None
     address, token = int(found[2], 16), int(raw[1], 16)
-    return Mention(raw.start(1), raw.end(1), address if token == address - 1 else token, kind)
+    return AddressMatch(raw.start(1), raw.end(1), address if token == address - 1 else token, kind)

@@ -22,7 +22,7 @@ _RAW_LINE = re.compile(rb"[0-9]+,[0-9]+,[0-9]+,")
 _LATER_RAW_LINE = re.compile(rb"\n" + _RAW_LINE.pattern)
 
 
-class Boots:
+class BootBoundary:
     """Tells the boots of one stream apart. Mutable: the last stamp."""
 
     def __init__(self) -> None:

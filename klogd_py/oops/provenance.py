@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from klogd_py.oops import crash_lines
-from klogd_py.oops.address_scanner import ENVELOPE, Mention, find, is_named_by_word
+from klogd_py.oops.address_scanner import ENVELOPE, AddressMatch, find, is_named_by_word
 from klogd_py.record.types import KERN, Record, Severity
 
 
@@ -41,7 +41,7 @@ class Withheld(Enum):
     HASH = "the number may be a hash: the kernel has put the name beside it"
 
 
-def withheld(record: Record, mentions: Sequence[Mention], origin: Origin) -> Withheld | None:
+def withheld(record: Record, mentions: Sequence[AddressMatch], origin: Origin) -> Withheld | None:
     """Why the addresses mentioned in a record may not be named; ``None`` if they may."""
     if not _is_of_kernel(record, origin):
         return Withheld.PROCESS
@@ -144,7 +144,7 @@ def _text_start(record: Record, origin: Origin) -> int:
     return found.end() if found else 0
 
 
-def _is_fit(text: str, mentions: Sequence[Mention], start: int) -> bool:
+def _is_fit(text: str, mentions: Sequence[AddressMatch], start: int) -> bool:
     """Whether a text is made of the kernel's forms, and none of the mentions lies in the name of a
     process.
     """

@@ -20,13 +20,13 @@ LIMIT_S = 1.0
 # Nor are more of them at once
 LIMIT_RECORDS = 4096
 # Traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
-MOST_OPEN = 64
+MAX_OPEN = 64
 _STRANGERS = (
     # So many lines in a row without an address or a sign of a trace end it, where no clock does
     48
 )
 
-BEGINS = (
+CRASH_MARKERS = (
     "BUG: ",
     "Oops",
     "WARNING: ",
@@ -53,7 +53,7 @@ BEGINS = (
 )
 _ENDS = ("---[ end ",)
 _PART = (
-    *address_scanner.QUESTIONS,
+    *address_scanner.ADDRESS_MARKERS,
     "Code: ",
     "RIP: ",
     "RSP: ",
@@ -102,7 +102,7 @@ class _Open:
         before it: what follows a line feed in it may be a user's.
         """
         text = record.text
-        part = any(sign in text for sign in _PART) or any(sign in text for sign in BEGINS)
+        part = any(sign in text for sign in _PART) or any(sign in text for sign in CRASH_MARKERS)
         self._strangers = 0 if part else self._strangers + 1
         if self._is_stamped and record.usec is None:
             return False
@@ -110,7 +110,7 @@ class _Open:
         return any(sign in text for sign in _ENDS) and provenance.ends_trace(record, origin)
 
 
-class Holdback:
+class TraceBuffer:
     """Keeps a stream of records back while a trace in it is open. Mutable.
 
     Times are of any clock that runs evenly.
@@ -131,7 +131,7 @@ class Holdback:
 
         Without ``hold`` everything goes on at once.
         """
-        if not self._open and not self._held and not may_begin(items):
+        if not self._open and not self._held and not may_contain_trace(items):
             self._gone += len(items)
             return list(items), []
         traces = []
@@ -187,8 +187,8 @@ class Holdback:
             ended.append(self._close(record.caller))
             opened = None
         if opened is None:
-            if may_begin([record]) and provenance.begins_trace(record, self._origin):
-                if len(self._open) == MOST_OPEN:
+            if may_contain_trace([record]) and provenance.begins_trace(record, self._origin):
+                if len(self._open) == MAX_OPEN:
                     ended.append(self._close_oldest())
                 lines = provenance.evidence(record, self._origin)
                 self._open[record.caller] = _Open(
@@ -216,12 +216,12 @@ class Holdback:
         return ready
 
 
-def may_begin(items: Sequence[Record | Gap]) -> bool:
+def may_contain_trace(items: Sequence[Record | Gap]) -> bool:
     """Whether one of the records can begin a trace, asked of all at once, since most batches hold
     none.
     """
     texts = [item.text for item in items if isinstance(item, Record)]
     everything = "\n".join(texts)
-    return any(sign in everything for sign in BEGINS) or any(
-        address_scanner.find(texts[at]) for at in address_scanner.suspects(texts)
+    return any(sign in everything for sign in CRASH_MARKERS) or any(
+        address_scanner.find(texts[at]) for at in address_scanner.candidate_lines(texts)
     )

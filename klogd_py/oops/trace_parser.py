@@ -19,8 +19,8 @@ from klogd_py.oops.address_scanner import ENVELOPE, Kind
 from klogd_py.record.types import KERN, USER, Record
 
 # Of one trace; a stack that overflowed repeats itself
-MOST_FRAMES = 256
-MOST_PAIRS = 64
+MAX_FRAMES = 256
+MAX_PAIRS = 64
 
 _NOT_CODE = (
     "instruction fetch in kernel",
@@ -70,7 +70,7 @@ class Frame(Struct, frozen=True, gc=False):
     dumper: bool = False
 
 
-class Pair(Struct, frozen=True, gc=False):
+class SymbolizedAddress(Struct, frozen=True, gc=False):
     """An address beside which the kernel has put the name itself."""
 
     address: int
@@ -98,7 +98,7 @@ class Trace(Struct, frozen=True):
     loading: tuple[str, ...] = ()
     offset: int | None = None
     link_base: int = 0
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[SymbolizedAddress, ...] = ()
     tangled: bool = False
 
     @property
@@ -117,7 +117,7 @@ class _Reading:
         self.modules: dict[str, bool] = {}
         self.offset: int | None = None
         self.link_base = 0
-        self.pairs: dict[int, Pair] = {}
+        self.pairs: dict[int, SymbolizedAddress] = {}
         self._pc: int | None = None
         self._pcs: set[int] = set()
         self._joins = False
@@ -151,7 +151,7 @@ class _Reading:
         self.bad_pc = self.bad_pc or any(sign in line for sign in _NOT_CODE)
         if "ode: " in line or "dump: " in line:
             self._code_line(line, at)
-        if "[<" in line and len(self.pairs) < MOST_PAIRS:
+        if "[<" in line and len(self.pairs) < MAX_PAIRS:
             for pair in _PAIR.finditer(line, at):
                 self.pairs.setdefault(int(pair[1], 16), _pair_of(pair))
         if (offset := _OFFSET.match(line, at)) is not None:
@@ -163,7 +163,7 @@ class _Reading:
                     self.modules[module[1]] = "+" in (module[2] or "")
 
     def _mentions(self, line: str, at: int) -> None:
-        if len(self.frames) >= MOST_FRAMES:
+        if len(self.frames) >= MAX_FRAMES:
             return
         mentions = address_scanner.find(line)
         if not mentions or _PROSE.match(line, at):
@@ -171,7 +171,7 @@ class _Reading:
                 self._joins = False
             return
         for mention in mentions:
-            if len(self.frames) >= MOST_FRAMES:
+            if len(self.frames) >= MAX_FRAMES:
                 return
             stood = bool(_PC.match(line, at))
             exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and stood)
@@ -300,5 +300,7 @@ def _code_bytes(words: list[str]) -> tuple[int, bytes]:
     return before, bytes(raw)
 
 
-def _pair_of(found: re.Match[str]) -> Pair:
-    return Pair(int(found[1], 16), found[2], int(found[3], 16), int(found[4], 16), found[5] or "")
+def _pair_of(found: re.Match[str]) -> SymbolizedAddress:
+    return SymbolizedAddress(
+        int(found[1], 16), found[2], int(found[3], 16), int(found[4], 16), found[5] or ""
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from klogd_py.pipeline.printk_clock import LIVE_US, UNSET_BEFORE_US, PrintkClock, Times
-from klogd_py.record.types import Quality, Record
+from klogd_py.record.types import Record, TimestampSource
 
 
 class Clock(Protocol):
@@ -24,14 +24,16 @@ class Clock(Protocol):
     def heard(self, record: Record) -> None:
         """Learn from a record that was made a moment ago; called after `anchor`."""
 
-    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+    def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
         """Microseconds since the Unix epoch, and how far they can be relied on.
 
         No quality where the source states them.
         """
 
-    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
-        """What `wall_of` says of each, in one go."""
+    def wall_times(
+        self, records: Sequence[Record]
+    ) -> tuple[list[int], list[TimestampSource | None]]:
+        """What `wall_time` says of each, in one go."""
 
 
 def now() -> Times:
@@ -64,29 +66,34 @@ class LiveClock:
             self._printk.heard(record.usec, self._now)
             self._reckon()
 
-    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+    def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
         """When the record was made; now, if it does not say."""
         usec = record.usec
         if usec is None:
-            return self._now.real_us, Quality.CLOCK_UNSET if self._is_unset else Quality.RECEIPT
+            return (
+                self._now.real_us,
+                TimestampSource.CLOCK_UNSET if self._is_unset else TimestampSource.RECEIPT,
+            )
         if not self._is_unset and usec >= self._simple_from_us:
             wall_us = self._zero_us + usec
             if wall_us < self._live_from_us:
-                return wall_us, Quality.BACKLOG
-            return min(wall_us, self._now.real_us), Quality.LIVE
+                return wall_us, TimestampSource.BACKLOG
+            return min(wall_us, self._now.real_us), TimestampSource.LIVE
         wall_us = self._printk.wall_us(usec, self._now)
         return wall_us, self._printk.quality(usec, wall_us, self._now)
 
-    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
-        """What `wall_of` says of each; in most batches nothing but the stamp differs."""
+    def wall_times(
+        self, records: Sequence[Record]
+    ) -> tuple[list[int], list[TimestampSource | None]]:
+        """What `wall_time` says of each; in most batches nothing but the stamp differs."""
         usecs = [record.usec for record in records if record.usec is not None]
         first, last = min(usecs, default=0), max(usecs, default=0)
         if len(usecs) == len(records) and not self._is_unset and first >= self._simple_from_us:
             zero_us = self._zero_us
             if zero_us + last < self._live_from_us:
-                return [zero_us + usec for usec in usecs], [Quality.BACKLOG] * len(usecs)
+                return [zero_us + usec for usec in usecs], [TimestampSource.BACKLOG] * len(usecs)
             if self._live_from_us <= zero_us + first and zero_us + last <= self._now.real_us:
-                return [zero_us + usec for usec in usecs], [Quality.LIVE] * len(usecs)
+                return [zero_us + usec for usec in usecs], [TimestampSource.LIVE] * len(usecs)
         return _one_by_one(self, records)
 
     def _reckon(self) -> None:
@@ -97,7 +104,7 @@ class LiveClock:
         self._is_unset = self._now.real_us < UNSET_BEFORE_US
 
 
-class ReplayClock:
+class CaptureClock:
     """Wall times for records from elsewhere.
 
     What the capture itself states, else the time of reading.
@@ -114,15 +121,23 @@ class ReplayClock:
     def heard(self, record: Record) -> None:
         """Nothing: how another machine's clock runs does not show here."""
 
-    def wall_of(self, record: Record) -> tuple[int, Quality | None]:
+    def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
         """What the record states; now, if it states nothing."""
-        return (self._now_us, Quality.RECEIPT) if record.wall_us is None else (record.wall_us, None)
+        return (
+            (self._now_us, TimestampSource.RECEIPT)
+            if record.wall_us is None
+            else (record.wall_us, None)
+        )
 
-    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
-        """What `wall_of` says of each."""
+    def wall_times(
+        self, records: Sequence[Record]
+    ) -> tuple[list[int], list[TimestampSource | None]]:
+        """What `wall_time` says of each."""
         return _one_by_one(self, records)
 
 
-def _one_by_one(clock: Clock, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
-    walls = [clock.wall_of(record) for record in records]
+def _one_by_one(
+    clock: Clock, records: Sequence[Record]
+) -> tuple[list[int], list[TimestampSource | None]]:
+    walls = [clock.wall_time(record) for record in records]
     return [wall_us for wall_us, _ in walls], [quality for _, quality in walls]

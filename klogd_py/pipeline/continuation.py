@@ -22,7 +22,7 @@ import msgspec
 from klogd_py.record.types import Gap, Record
 
 WAIT_S = 0.05
-MOST_PARTS = 64
+MAX_PARTS = 64
 _UNFINISHED = (
     " ",
     ":",
@@ -126,7 +126,7 @@ def _continues(record: Record, head: Record) -> bool:
     """Whether a record that is a piece of a line can be one of the line that another began."""
     if record.seq is None or head.seq is None or record.prefix is None:
         return False
-    if len(head.parts) >= MOST_PARTS or head.prefix is None or record.caller != head.caller:
+    if len(head.parts) >= MAX_PARTS or head.prefix is None or record.caller != head.caller:
         return False
     if record.caller:
         return record.facility == head.facility

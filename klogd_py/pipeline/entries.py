@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from klogd_py.pipeline.clock import Clock
-from klogd_py.pipeline.symbolize import Judge, Manner, PlaceOf, Stood, translate
+from klogd_py.pipeline.symbolize import FormatOptions, Judge, PlaceOf, Stood, translate
 from klogd_py.record.gaps import announce
-from klogd_py.record.types import Entry, Gap, Quality, Record
+from klogd_py.record.types import Entry, Gap, Record, TimestampSource
 
 
 def prepared(
     batch: Sequence[Record | Gap],
     place_of: PlaceOf,
-    manner: Manner,
+    manner: FormatOptions,
     clock: Clock,
     stood: Stood,
     judge: Judge | None,
@@ -31,13 +31,13 @@ def prepared(
     """
     try:
         clock.anchor()
-        return translate(batch, place_of, manner, clock.walls_of, stood, judge)
+        return translate(batch, place_of, manner, clock.wall_times, stood, judge)
     except Exception as error:
         failed(error)
     entries: list[Entry] = []
     for item in batch:
         try:
-            entries += translate([item], place_of, manner, clock.walls_of, stood, judge)
+            entries += translate([item], place_of, manner, clock.wall_times, stood, judge)
         # Told already
         except Exception:
             entries.append(as_it_came(item))
@@ -50,5 +50,8 @@ def as_it_came(item: Record | Gap) -> Entry:
     if isinstance(item, Gap):
         return announce(item, lambda record: now_us)
     return Entry(
-        item, item.wall_us or now_us, item.text, quality=None if item.wall_us else Quality.RECEIPT
+        item,
+        item.wall_us or now_us,
+        item.text,
+        quality=None if item.wall_us else TimestampSource.RECEIPT,
     )

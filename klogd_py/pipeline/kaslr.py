@@ -11,13 +11,13 @@ been printed.
 from collections.abc import Callable, Sequence
 
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_buffer import Holdback
+from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.record.types import Gap, Record
-from klogd_py.symbols.symbol_set import Survey
+from klogd_py.symbols.symbol_set import SymbolSet
 
 
-class Learning:
+class KaslrStage:
     """Feeds traces to a survey. Mutable: what is held back."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Learning:
         """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing;
         else it is raised.
         """
-        self._holdback = Holdback(origin)
+        self._holdback = TraceBuffer(origin)
         self._failed = failed
 
     @property
@@ -45,8 +45,8 @@ class Learning:
         return self._holdback.is_idle
 
     def take(
-        self, batch: Sequence[Record | Gap], now_s: float, found: Survey
-    ) -> tuple[list[Record | Gap], Survey]:
+        self, batch: Sequence[Record | Gap], now_s: float, found: SymbolSet
+    ) -> tuple[list[Record | Gap], SymbolSet]:
         """The records that may be translated now, and the survey to do it with.
 
         An empty batch lets overdue ones go.
@@ -59,7 +59,7 @@ class Learning:
             ready += self._holdback.release()
         return ready, found
 
-    def end(self, found: Survey) -> tuple[list[Record | Gap], Survey]:
+    def end(self, found: SymbolSet) -> tuple[list[Record | Gap], SymbolSet]:
         """Everything that waits, since nothing will follow."""
         ready, traces = self._holdback.end()
         return ready, self._after(found, traces)
@@ -68,7 +68,7 @@ class Learning:
         """How long what waits may wait; ``None`` if nothing does."""
         return self._holdback.due_in_s(now_s)
 
-    def _after(self, found: Survey, traces: Sequence[Trace]) -> Survey:
+    def _after(self, found: SymbolSet, traces: Sequence[Trace]) -> SymbolSet:
         for trace in traces:
             try:
                 found = found.after(trace)

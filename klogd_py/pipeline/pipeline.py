@@ -9,21 +9,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from klogd_py.oops import provenance
-from klogd_py.oops.address_scanner import Mention
-from klogd_py.oops.boot_boundary import Boots
+from klogd_py.oops.address_scanner import AddressMatch
+from klogd_py.oops.boot_boundary import BootBoundary
 from klogd_py.oops.provenance import Origin, Withheld
-from klogd_py.oops.trace_buffer import may_begin
+from klogd_py.oops.trace_buffer import may_contain_trace
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.continuation import Joiner
 from klogd_py.pipeline.entries import as_it_came, prepared
-from klogd_py.pipeline.kaslr import Learning
-from klogd_py.pipeline.ratelimit import Limiter
-from klogd_py.pipeline.reader import Intake
+from klogd_py.pipeline.kaslr import KaslrStage
+from klogd_py.pipeline.ratelimit import RateLimiter
+from klogd_py.pipeline.reader import Reader
 from klogd_py.pipeline.stats import Counters
-from klogd_py.pipeline.symbol_manager import Naming
-from klogd_py.pipeline.symbolize import Manner, Stood
-from klogd_py.record.types import Entry, Gap, Place, Record, Unknown
-from klogd_py.sinks.manager import Mailroom
+from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.pipeline.symbolize import FormatOptions, Stood
+from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress
+from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources.kmsg_device import Source
 from klogd_py.system.jobs import Jobs
 
@@ -35,7 +35,7 @@ CATCH_UP_S = (
 )
 
 
-class Carrier:
+class Pipeline:
     """The way from one source to the mailroom. Mutable; lives on the event loop.
 
     ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time. ``prose`` has
@@ -46,8 +46,8 @@ class Carrier:
     def __init__(
         self,
         source: Source,
-        mailroom: Mailroom,
-        naming: Naming,
+        sink_manager: SinkManager,
+        naming: SymbolManager,
         clock: Clock,
         *,
         live: bool,
@@ -60,26 +60,26 @@ class Carrier:
 
         ``once`` stops where it has no more just now.
         """
-        self.manner = Manner()
+        self.manner = FormatOptions()
         self.paranoid = False
         self.join = True
-        self.limiter = self._limiting = Limiter()
+        self.limiter = self._limiting = RateLimiter()
         self.carried = 0
         self.counters = Counters(origin)
         self._jobs = jobs or Jobs()
-        self.intake = Intake(source, mailroom.room, self._jobs, once=once and live)
+        self.reader = Reader(source, sink_manager.room, self._jobs, once=once and live)
         self._stood: Stood = set()
         self._source = source
-        self._mailroom = mailroom
+        self._mailroom = sink_manager
         self._naming = naming
         self._clock = clock
         self._live = live
         self._once = once and live
-        self._joiner = Joiner(mailroom.tells_apart)
+        self._joiner = Joiner(sink_manager.tells_apart)
         self._origin = origin
         self._prose = prose
         self._learning = self._new_learning()
-        self._boots = Boots()
+        self._boots = BootBoundary()
         self._delivering: asyncio.Task[None] | None = None
         self._handed: set[int] | None = (
             # What of a batch has gone to the sinks, while that may matter
@@ -91,7 +91,7 @@ class Carrier:
 
         Returns the exit status.
         """
-        filling = asyncio.create_task(self._jobs.keep("reading", self.intake.fill))
+        filling = asyncio.create_task(self._jobs.keep("reading", self.reader.fill))
         try:
             while not self._mailroom.all_gone:
                 try:
@@ -112,25 +112,25 @@ class Carrier:
         Returns the exit status when there is nothing to come.
         """
         await self._go_back()
-        batch = await self.intake.next(self._due_in_s())
+        batch = await self.reader.next(self._due_in_s())
         if batch is not None:
             if batch.is_live:
                 self._jobs.value("clock", partial(self._learn_time, batch.items), None)
-            await self._whole(batch.items)
+            await self._deliver_shielded(batch.items)
         elif self._is_done:
-            await self._whole([], last=True)
+            await self._deliver_shielded([], last=True)
             await self._mailroom.settled()
-            if self._mailroom.wanted_again is None:
-                return 1 if self.intake.failed else 0
+            if self._mailroom.reread_from is None:
+                return 1 if self.reader.failed else 0
         else:
-            await self._whole([])
+            await self._deliver_shielded([])
         return None
 
     async def finish(self) -> None:
         """Deliver everything that has been read, held back or left unfinished."""
         if self._delivering is not None:
             await asyncio.wait([self._delivering])
-        while (batch := self.intake.take()) is not None:
+        while (batch := self.reader.take()) is not None:
             await self._surely(partial(self.deliver, batch.items), batch.items)
         rest: list[Record | Gap] = self._jobs.value("reading", self._source.rest, [])
         await self._surely(partial(self.deliver, rest, last=True), rest)
@@ -143,7 +143,7 @@ class Carrier:
             pass
         batch = await self._held_back(batch, last)
         if self.paranoid and any(self._is_oops(item) for item in batch if isinstance(item, Record)):
-            await self._naming.redraw("an Oops")
+            await self._naming.reload("an Oops")
         await self._post(self._limited(batch, last))
 
     def _is_oops(self, record: Record) -> bool:
@@ -190,16 +190,21 @@ class Carrier:
         if self._live and _has_unknown(places) and await self._naming.modules_differ():
             # An oops can come before the event that tells of its module, whose init function may
             # still be running.
-            await self._naming.redraw("an address that no symbol contained")
+            await self._naming.reload("an address that no symbol contained")
             entries, places = self._translated(batch)
         self._hand_over(batch, entries, places)
 
     def _hand_over(
-        self, batch: list[Record | Gap], entries: list[Entry], places: list[Place | Unknown]
+        self,
+        batch: list[Record | Gap],
+        entries: list[Entry],
+        places: list[SymbolAddress | LookupFailure],
     ) -> None:
         try:
             self.counters.told(
-                entries, [place for place in places if isinstance(place, Unknown)], bool(places)
+                entries,
+                [place for place in places if isinstance(place, LookupFailure)],
+                bool(places),
             )
         except Exception as error:
             self._jobs.tell("counters", error)
@@ -210,17 +215,17 @@ class Carrier:
 
     @property
     def _is_done(self) -> bool:
-        return self.intake.is_empty and (
-            self.intake.ended or (self._once and self.intake.caught_up)
+        return self.reader.is_empty and (
+            self.reader.ended or (self._once and self.reader.caught_up)
         )
 
-    async def _whole(self, batch: list[Record | Gap], last: bool = False) -> None:
+    async def _deliver_shielded(self, batch: list[Record | Gap], last: bool = False) -> None:
         """Deliver a batch; once begun it is not given up half-way, since what comes after it would
         leave a gap.
 
         Most batches need not wait for anything, and then no task is made for them.
         """
-        if last or not self._asks_nothing(batch):
+        if last or not self._needs_no_symbols(batch):
             await self._apart(partial(self._deliver_boots, batch, last), batch)
             return
         before = self._held if self._joiner.waiting or self._limiting.run else []
@@ -236,7 +241,7 @@ class Carrier:
         if _has_unknown(places):
             await self._apart(partial(self._post, ready), ready)
             return
-        if not self.intake.is_empty:
+        if not self.reader.is_empty:
             await asyncio.sleep(0)
 
     async def _apart(self, job: Callable[[], Awaitable[None]], batch: list[Record | Gap]) -> None:
@@ -245,7 +250,7 @@ class Carrier:
         self._delivering = asyncio.get_running_loop().create_task(delivering)
         await asyncio.shield(self._delivering)
 
-    def _asks_nothing(self, batch: list[Record | Gap]) -> bool:
+    def _needs_no_symbols(self, batch: list[Record | Gap]) -> bool:
         """Whether a batch can be delivered without anything being found out about the symbols
         before.
 
@@ -259,10 +264,10 @@ class Carrier:
                 or self.paranoid
                 or self._learning.is_holding
                 or survey.reads_traces
-                or survey.loaded.asks_traces
+                or survey.loaded.wants_traces
             ):
                 return False
-            return not (self._naming.lock.locked() and may_begin(batch))
+            return not (self._naming.lock.locked() and may_contain_trace(batch))
         except Exception as error:
             self._jobs.tell("evidence", error)
             return False
@@ -282,7 +287,7 @@ class Carrier:
         for at, release in begins:
             part = batch[start:at]
             await self._surely(partial(self.deliver, part, last=True), part)
-            await self._naming.begin_anew(release)
+            await self._naming.reset(release)
             self._stood.clear()
             start = at
         part = batch[start:]
@@ -302,13 +307,13 @@ class Carrier:
         batch = self._joined(batch)
         if last:
             batch = [*batch, *self._joiner.end()]
-        asked = self._live and self._naming.survey.loaded.asks_traces
+        asked = self._live and self._naming.survey.loaded.wants_traces
         if (
             asked
-            and self._jobs.value("evidence", partial(may_begin, batch), True)
+            and self._jobs.value("evidence", partial(may_contain_trace, batch), True)
             and await self._naming.modules_differ()
         ):
-            await self._naming.redraw(
+            await self._naming.reload(
                 "the beginning of a trace"
                 # Which counts only for modules known to be there
             )
@@ -326,8 +331,8 @@ class Carrier:
             self._jobs.value("symbols", partial(self._naming.adopt, found), None)
         return ready
 
-    def _new_learning(self) -> Learning:
-        return Learning(self._origin, partial(self._jobs.tell, "evidence"))
+    def _new_learning(self) -> KaslrStage:
+        return KaslrStage(self._origin, partial(self._jobs.tell, "evidence"))
 
     def _count(self, batch: list[Record | Gap]) -> None:
         try:
@@ -365,13 +370,15 @@ class Carrier:
             self.limiter = self._limiting = self._limiting.anew()
             return [*ended, *run, *batch]
 
-    def _translated(self, batch: list[Record | Gap]) -> tuple[list[Entry], list[Place | Unknown]]:
+    def _translated(
+        self, batch: list[Record | Gap]
+    ) -> tuple[list[Entry], list[SymbolAddress | LookupFailure]]:
         """The batch as entries, and what was found for each address in it."""
-        atlas = self._naming.survey.atlas
-        found: list[Place | Unknown] = []
+        resolver = self._naming.survey.resolver
+        found: list[SymbolAddress | LookupFailure] = []
 
-        def place_of(address: int) -> Place | Unknown:
-            found.append(place := atlas.place_of(address))
+        def place_of(address: int) -> SymbolAddress | LookupFailure:
+            found.append(place := resolver.place_of(address))
             return place
 
         failed = partial(self._jobs.tell, "translation")
@@ -379,7 +386,7 @@ class Carrier:
             batch, place_of, self.manner, self._clock, self._stood, self._judge, failed
         ), found
 
-    def _judge(self, record: Record, mentions: Sequence[Mention]) -> Withheld | None:
+    def _judge(self, record: Record, mentions: Sequence[AddressMatch]) -> Withheld | None:
         """Why the addresses of a record may not be named; those that have a name are counted."""
         survey = self._naming.survey
         reason = provenance.withheld(record, mentions, self._origin)
@@ -391,21 +398,21 @@ class Carrier:
             known = [
                 mention
                 for mention in mentions
-                if isinstance(survey.atlas.place_of(mention.address), Place)
+                if isinstance(survey.resolver.place_of(mention.address), SymbolAddress)
             ]
             self.counters.withheld[reason] += len(known)
         return reason
 
     async def _go_back(self) -> None:
         """Read the ring anew for sinks that fell behind and have room again."""
-        if self._mailroom.wanted_again is None:
+        if self._mailroom.reread_from is None:
             return
-        while (batch := self.intake.take()) is not None:
-            await self._whole(batch.items)
+        while (batch := self.reader.take()) is not None:
+            await self._deliver_shielded(batch.items)
         # What is held back must not come before what is older
-        await self._whole([], last=True)
-        seq = self._mailroom.wanted_again
-        if seq is not None and self.intake.is_empty and self.intake.rewind(seq):
+        await self._deliver_shielded([], last=True)
+        seq = self._mailroom.reread_from
+        if seq is not None and self.reader.is_empty and self.reader.rewind(seq):
             self._mailroom.catch_up()
 
     def _learn_time(self, batch: list[Record | Gap]) -> None:
@@ -418,9 +425,9 @@ class Carrier:
         """How long to wait for records before something else is due; ``None`` if nothing is."""
         now_s = asyncio.get_running_loop().time()
         waits_s = [part.due_in_s(now_s) for part in (self._learning, self._joiner, self._limiting)]
-        waits_s += [CATCH_UP_S] if self._mailroom.any_behind else []
+        waits_s += [CATCH_UP_S] if self._mailroom.needs_reread else []
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
 
-def _has_unknown(places: list[Place | Unknown]) -> bool:
-    return any(isinstance(place, Unknown) for place in places)
+def _has_unknown(places: list[SymbolAddress | LookupFailure]) -> bool:
+    return any(isinstance(place, LookupFailure) for place in places)

@@ -13,7 +13,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from klogd_py.record.types import Quality
+from klogd_py.record.types import TimestampSource
 
 # Of which the quickest counts: each is late by the time that it took to be read
 SAMPLES = 8
@@ -118,10 +118,10 @@ class PrintkClock:
             )
         return min(wall_us, now.real_us)
 
-    def quality(self, usec: int, wall_us: int, now: Times) -> Quality:
+    def quality(self, usec: int, wall_us: int, now: Times) -> TimestampSource:
         """How far the wall time of a stamp can be relied on."""
         if now.real_us < UNSET_BEFORE_US:
-            return Quality.CLOCK_UNSET
+            return TimestampSource.CLOCK_UNSET
         if not self.goes_on and any(first <= usec < end for first, end in self._unsure):
-            return Quality.POST_SUSPEND
-        return Quality.LIVE if now.real_us - wall_us < LIVE_US else Quality.BACKLOG
+            return TimestampSource.POST_SUSPEND
+        return TimestampSource.LIVE if now.real_us - wall_us < LIVE_US else TimestampSource.BACKLOG

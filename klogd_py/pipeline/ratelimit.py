@@ -15,11 +15,11 @@ from klogd_py.record.types import Cause, Gap, Record, Severity
 # So long at most until a run that goes on is told
 WAIT_S = 1.0
 # Different lines that are remembered
-MOST_TEXTS = 1024
+MAX_TEXTS = 1024
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 
 
-class Limiter:
+class RateLimiter:
     """Leaves out what is unwanted in a stream of records. Mutable; times are of any even clock."""
 
     def __init__(
@@ -40,9 +40,9 @@ class Limiter:
         """The run that is not told yet."""
         return [] if self._run is None else [self._run]
 
-    def anew(self) -> "Limiter":
+    def anew(self) -> "RateLimiter":
         """One with the same wishes that has left nothing out."""
-        return Limiter(self._floor, self._repeats, self._period_s)
+        return RateLimiter(self._floor, self._repeats, self._period_s)
 
     def take(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
         """What goes through; an empty batch lets a run be told that has gone on long enough."""
@@ -79,7 +79,7 @@ class Limiter:
             return f"less severe than {self._floor.name.lower()}"
         if not self._repeats:
             return ""
-        if now_s >= self._period_ends_s or len(self._counts) >= MOST_TEXTS:
+        if now_s >= self._period_ends_s or len(self._counts) >= MAX_TEXTS:
             self._counts.clear()
             self._period_ends_s = now_s + self._period_s
         kind = record.prefix, _NUMBER.sub("#", record.text)

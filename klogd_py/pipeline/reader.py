@@ -19,10 +19,10 @@ from klogd_py.sources import kmsg_device
 from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.system.jobs import Jobs
 
-AHEAD_BYTES = 8 << 20
+READAHEAD_BYTES = 8 << 20
 # About what a Record occupies besides its text
 OVERHEAD_BYTES = 300
-LONGEST_PAUSE_S = 5.0
+MAX_PAUSE_S = 5.0
 # What comes so soon after others is handed on together. A burst begins with few records: 200,000 a
 # second bring 800 in that time, half of what the smallest common ring holds, and 200 where more
 # than MANY have shown themselves to come in it.
@@ -32,7 +32,7 @@ MANY = 512
 # been handed on and not been written down yet may be sent twice after a kill.
 MOST = 512
 # So often is the source left alone at most before what came is handed on
-MOST_TURNS = 4
+MAX_TURNS = 4
 # And so many are handed on at once
 ENOUGH = 256
 
@@ -50,7 +50,7 @@ class Batch(Struct, frozen=True):
     size_bytes: int
 
 
-class Intake:
+class Reader:
     """The reader of one source and what it has read ahead. Mutable; lives on the event loop.
 
     ``running`` is cleared to leave records where they are. ``ended``: no more will come;
@@ -71,7 +71,7 @@ class Intake:
         self._await_room = room
         self._device = source if isinstance(source, KmsgDevice) else None
         self._ahead_bytes = (
-            AHEAD_BYTES if self._device else 0
+            READAHEAD_BYTES if self._device else 0
             # Else a batch is read only when the last has been taken
         )
         self._jobs = jobs
@@ -158,8 +158,8 @@ class Intake:
             # Given up
             if over.done():
                 return
-            taken = ring.hoard() if self.running.is_set() and self._space.is_set() else before
-            if before < taken < ENOUGH and turn < MOST_TURNS:
+            taken = ring.prefetch() if self.running.is_set() and self._space.is_set() else before
+            if before < taken < ENOUGH and turn < MAX_TURNS:
                 loop.call_later(
                     GATHER_S, self._jobs.guarded("gathering", look, go_on), turn + 1, taken
                 )
@@ -169,7 +169,7 @@ class Intake:
         loop.call_later(GATHER_S, self._jobs.guarded("gathering", look, go_on), 1, 0)
         await over
         if not self.running.is_set():
-            self._put_hoarded(ring)
+            self._put_prefetched(ring)
 
     async def next(self, wait_s: float | None) -> Batch | None:
         """The oldest batch; ``None`` if none has come in time, or none will."""
@@ -208,14 +208,14 @@ class Intake:
         False if there is no going back, or not yet.
         """
         assert self.is_empty
-        if self._device is not None and self._put_hoarded(self._device):
+        if self._device is not None and self._put_prefetched(self._device):
             # They may be gone from the ring
             return False
         self.caught_up = self._was_idle = False
         self._woken.set()
         return self._source.rewind(seq)
 
-    def _put_hoarded(self, ring: KmsgDevice) -> bool:
+    def _put_prefetched(self, ring: KmsgDevice) -> bool:
         """Hand on what has been taken out of the ring; whether it was anything."""
         hoarded = ring.rest()
         if hoarded:
@@ -256,7 +256,7 @@ class Intake:
 
     @property
     def _pause_s(self) -> float:
-        return float(min(0.1 * 2 ** min(self._failures, 10), LONGEST_PAUSE_S))
+        return float(min(0.1 * 2 ** min(self._failures, 10), MAX_PAUSE_S))
 
     def _end(self) -> None:
         self.ended = True

@@ -13,7 +13,16 @@ from collections.abc import Sequence
 
 from klogd_py.oops import provenance
 from klogd_py.oops.provenance import Origin, Withheld
-from klogd_py.record.types import KERN, Cause, Entry, Gap, Quality, Record, Severity, Unknown
+from klogd_py.record.types import (
+    KERN,
+    Cause,
+    Entry,
+    Gap,
+    LookupFailure,
+    Record,
+    Severity,
+    TimestampSource,
+)
 
 # Signs that are not further apart belong to one oops
 FAR_US = 1_000_000
@@ -50,11 +59,11 @@ class Counters:
         self.prefixes: Counter[int | None] = Counter()
         self.gaps: Counter[Cause] = Counter()
         self.named: Counter[str] = Counter()
-        self.nameless: Counter[Unknown] = Counter()
+        self.nameless: Counter[LookupFailure] = Counter()
         self.withheld: Counter[Withheld] = Counter()
         self.oopses = 0
         self.last_oops: Record | None = None
-        self.quality: Quality | None = None
+        self.quality: TimestampSource | None = None
         self.next_seq: int | None = None
         self._sign_us: int | None = None
         # The last number that was
@@ -83,7 +92,9 @@ class Counters:
                 self.gaps[item.cause] += item.count
                 self._left_out = item.last
 
-    def told(self, entries: Sequence[Entry], nameless: Sequence[Unknown], looked_up: bool) -> None:
+    def told(
+        self, entries: Sequence[Entry], nameless: Sequence[LookupFailure], looked_up: bool
+    ) -> None:
         """Count the names that were given.
 
         ``looked_up`` says that there was an address to name at all.

@@ -14,29 +14,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from klogd_py.oops import address_scanner, provenance
-from klogd_py.oops.boot_boundary import BANNER, Boots, lines_of
+from klogd_py.oops.boot_boundary import BANNER, BootBoundary, lines_of
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_buffer import BEGINS
+from klogd_py.oops.trace_buffer import CRASH_MARKERS
 from klogd_py.oops.trace_parser import banner_release, from_capture
-from klogd_py.pipeline.kaslr import Learning
-from klogd_py.pipeline.symbolize import Manner, PlaceOf, Stood, rewrite
+from klogd_py.pipeline.kaslr import KaslrStage
+from klogd_py.pipeline.symbolize import FormatOptions, PlaceOf, Stood, rewrite
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.capture import is_readable
-from klogd_py.symbols.symbol_set import Survey
+from klogd_py.symbols.symbol_set import SymbolSet
 
 CHUNK_BYTES = 1 << 18
 _MAX_LISTED = 10
-LONGEST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
 # CPython looks for up to five bytes in a long text four times as fast as for more.
 _SHORT = 5
-_QUESTIONS = tuple(question.encode()[-_SHORT:] for question in address_scanner.QUESTIONS)
-_BEGINS = {
-    sign.encode()[-_SHORT:]: [one.encode() for one in BEGINS if one.endswith(sign[-_SHORT:])]
-    for sign in BEGINS
+_ADDRESS_MARKERS = tuple(
+    question.encode()[-_SHORT:] for question in address_scanner.ADDRESS_MARKERS
+)
+_CRASH_MARKERS = {
+    sign.encode()[-_SHORT:]: [one.encode() for one in CRASH_MARKERS if one.endswith(sign[-_SHORT:])]
+    for sign in CRASH_MARKERS
 }
 # Text that is shorter is read line by line at once
-_SHORTEST_BYTES = 1 << 11
+_MIN_BYTES = 1 << 11
 
 
 def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
@@ -61,7 +63,7 @@ def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None)
             tail = rest
         else:
             tail += chunk
-            if len(tail) > LONGEST_BYTES:
+            if len(tail) > MAX_BYTES:
                 yield tail
                 tail = b""
     if tail:
@@ -116,14 +118,14 @@ class DoubtfulLines:
 
 
 def renamed(
-    piece: bytes, place_of: PlaceOf, manner: Manner, doubtful: DoubtfulLines | None = None
+    piece: bytes, place_of: PlaceOf, manner: FormatOptions, doubtful: DoubtfulLines | None = None
 ) -> bytes:
     """A piece of text with names for its addresses.
 
     Bytes of any encoding come out as they went in.
     """
     doubtful = doubtful or DoubtfulLines()
-    if not any(question in piece for question in _QUESTIONS):
+    if not any(question in piece for question in _ADDRESS_MARKERS):
         doubtful.pass_over(piece)
         return piece
     lines: list[str] = []
@@ -137,7 +139,7 @@ def renamed(
 
 
 def _line(
-    line: str, place_of: PlaceOf, manner: Manner, stood: Stood, doubtful: DoubtfulLines
+    line: str, place_of: PlaceOf, manner: FormatOptions, stood: Stood, doubtful: DoubtfulLines
 ) -> list[str]:
     body = line.removesuffix("\r")
     text, places = rewrite(body, place_of, manner, stood)
@@ -176,12 +178,12 @@ class Learnt(Struct, frozen=True):
     A survey for each boot in it, and which of its pieces, by their lengths, hold nothing else.
     """
 
-    surveys: list[Survey]
+    surveys: list[SymbolSet]
     # Of each piece that may go out as it is; 0 for the others
     plain_bytes: list[int]
 
 
-def learn(text: Iterable[bytes], found: Survey) -> Learnt:
+def learn(text: Iterable[bytes], found: SymbolSet) -> Learnt:
     """What is to be had for each boot in a text.
 
     One survey up to where the second begins, and so on.
@@ -215,22 +217,22 @@ class Stream:
     should know of the boots that have ended, in order.
     """
 
-    def __init__(self, found: Survey, learnt: Learnt | None) -> None:
+    def __init__(self, found: SymbolSet, learnt: Learnt | None) -> None:
         self._first = found
         self._known = deque(learnt.surveys) if learnt is not None else None
         self._plain_bytes = iter(learnt.plain_bytes if learnt is not None else ())
         self.found = self._known.popleft() if self._known else found
-        self.boots = Boots()
+        self.boots = BootBoundary()
         self.told: dict[str, None] = {}
         self.doubtful = DoubtfulLines()
-        self._learning = Learning()
+        self._learning = KaslrStage()
         self._stood: Stood = set()
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long the lines that are held back may still wait; ``None`` if none are."""
         return self._learning.due_in_s(now_s)
 
-    def take(self, piece: bytes, now_s: float, manner: Manner) -> bytes:
+    def take(self, piece: bytes, now_s: float, manner: FormatOptions) -> bytes:
         """A piece of text in; what may go out now."""
         if not piece:
             return self._out(self.read(None, now_s), manner)
@@ -255,7 +257,7 @@ class Stream:
             yield text, True
             return
         middle = text.find(b"\n", len(text) // 2) + 1
-        if len(text) > _SHORTEST_BYTES and 0 < middle < len(text):
+        if len(text) > _MIN_BYTES and 0 < middle < len(text):
             yield from self.parts(text[:middle])
             yield from self.parts(text[middle:])
         else:
@@ -268,16 +270,16 @@ class Stream:
         """
         if not self._learning.is_idle or not text.endswith(b"\n"):
             return False
-        if any(question in text for question in _QUESTIONS):
+        if any(question in text for question in _ADDRESS_MARKERS):
             return False
         if any(
             short in text and any(sign in text for sign in signs)
-            for short, signs in _BEGINS.items()
+            for short, signs in _CRASH_MARKERS.items()
         ):
             return False
         return self.boots.passes(text)
 
-    def _take(self, piece: bytes, now_s: float, manner: Manner) -> bytes:
+    def _take(self, piece: bytes, now_s: float, manner: FormatOptions) -> bytes:
         out: list[bytes] = []
         whole = piece.endswith(b"\n")
         lines = lines_of(piece)
@@ -290,7 +292,7 @@ class Stream:
             out.append(self._out(self.read(record, now_s), manner))
         return b"".join(out)
 
-    def end(self, manner: Manner) -> bytes:
+    def end(self, manner: FormatOptions) -> bytes:
         """What is still held back, since the input has ended."""
         out = self._out(self.end_boot(), manner)
         if not self.told:
@@ -317,12 +319,12 @@ class Stream:
         lines = (*self.found.remarks, self.found.slide_line, *self.found.loaded.summary)
         self.told |= dict.fromkeys(line for line in lines if line)
 
-    def _out(self, ready: Sequence[Record | Gap], manner: Manner) -> bytes:
+    def _out(self, ready: Sequence[Record | Gap], manner: FormatOptions) -> bytes:
         texts: list[str] = []
         for item in ready:
             if isinstance(item, Record):
                 ending = "\n" if item.text.endswith("\n") else ""
-                text, place_of = item.text.removesuffix("\n"), self.found.atlas.place_of
+                text, place_of = item.text.removesuffix("\n"), self.found.resolver.place_of
                 lines = _line(text, place_of, manner, self._stood, self.doubtful)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")

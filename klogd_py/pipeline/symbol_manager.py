@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which names are in force, and when are they read anew?
 
-Holds the `Survey` that every record is translated with. A new one is drawn in a thread and swapped
+Holds the `SymbolSet` that every record is translated with. A new one is drawn in a thread and swapped
 in by one assignment. Requests that come while one is being drawn share the next: a hundred signals
 make two surveys at most.
 """
@@ -11,19 +11,19 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from klogd_py.symbols.resolver import Atlas
-from klogd_py.symbols.symbol_set import Survey, module_layout, survey
+from klogd_py.symbols.resolver import SymbolResolver
+from klogd_py.symbols.symbol_set import SymbolSet, module_layout, survey
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.errors import in_words
 from klogd_py.system.jobs import Jobs
-from klogd_py.system.worker_thread import Courier
+from klogd_py.system.worker_thread import WorkerThread
 
 JOB = "symbols"
 
 logger = logging.getLogger(__name__)
 
 
-class Naming:
+class SymbolManager:
     """The names of this run. Mutable; lives on the event loop.
 
     Records wait while `lock` is held.
@@ -40,19 +40,19 @@ class Naming:
 
         It is called after one could not be drawn as well, since `failure` is news, too.
         """
-        self.survey = Survey(Atlas())
+        self.survey = SymbolSet(SymbolResolver())
         self.lock = asyncio.Lock()
         # The unexpected error for which the last survey could not be drawn, and the old one is kept
         self.failure = ""
         self._sources = sources
         self._told = changed
         self._jobs = jobs or Jobs()
-        self._courier = Courier("symbols")
+        self._courier = WorkerThread("symbols")
         self._reasons: dict[str, None] = {}
         # A survey that has not begun
         self._next: asyncio.Task[None] | None = None
 
-    async def draw_first(self) -> None:
+    async def load_first(self) -> None:
         """Read the symbols.
 
         Takes the lock at once, so that no record which wants a name flows before.
@@ -63,16 +63,16 @@ class Naming:
             except Exception as error:
                 self._fail(("the start",), error)
 
-    async def begin_anew(self, release: str) -> None:
+    async def reset(self, release: str) -> None:
         """Read the symbols as if no record had been seen but one, of a kernel of this release."""
         try:
             self.adopt((await self._courier.call(lambda: survey(self._sources()))).of(release))
         except Exception as error:
             # The old one is that of another kernel
-            self.survey = Survey(Atlas())
+            self.survey = SymbolSet(SymbolResolver())
             self._fail(("another boot",), error)
 
-    async def redraw(self, reason: str) -> None:
+    async def reload(self, reason: str) -> None:
         """Have the symbols read anew, and wait for it."""
         self._reasons[reason] = None
         if self._next is None or self._next.done():
@@ -81,7 +81,7 @@ class Naming:
             )
         await asyncio.shield(self._next)
 
-    def adopt(self, found: Survey) -> None:
+    def adopt(self, found: SymbolSet) -> None:
         """Take a survey into use, and tell the operator what is new about it."""
         before = self.survey
         lines = [line for line in found.summary if line not in before.summary]
@@ -112,7 +112,7 @@ class Naming:
             logger.info("symbols read anew after %s", reason)
         self._told(reasons)
 
-    async def _drawn(self, before: Survey) -> Survey:
+    async def _drawn(self, before: SymbolSet) -> SymbolSet:
         drawn = await self._courier.call(lambda: survey(self._sources(), before=before))
         # An oops that was held back taught something meanwhile
         if before is not self.survey:

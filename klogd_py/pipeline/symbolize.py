@@ -13,16 +13,16 @@ from itertools import repeat
 from msgspec import Struct
 
 from klogd_py.oops import address_scanner
-from klogd_py.oops.address_scanner import Kind, Mention
+from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.provenance import Withheld
 from klogd_py.record.gaps import announce
-from klogd_py.record.types import Entry, Gap, Place, Quality, Record, Unknown
+from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress, TimestampSource
 
-PlaceOf = Callable[[int], Place | Unknown]
-WallsOf = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[Quality | None]]]
+PlaceOf = Callable[[int], SymbolAddress | LookupFailure]
+WallTimes = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[TimestampSource | None]]]
 # Why a record's addresses may not be named, or None; it is told the record and what is mentioned in
 # it.
-Judge = Callable[[Record, Sequence[Mention]], Withheld | None]
+Judge = Callable[[Record, Sequence[AddressMatch]], Withheld | None]
 
 Stood = set[
     int
@@ -30,7 +30,7 @@ Stood = set[
 ]
 
 # Addresses of which the stream is remembered
-_MOST_STOOD = 64
+_MAX_STOOD = 64
 _TEXT_KINDS = frozenset(
     "tTwWiV"
     # Letters of nm(1) that code can have; V and W are weak, i is an ifunc
@@ -61,7 +61,7 @@ class Decoded(Enum):
     REPLACE = "replace"
 
 
-class Manner(Struct, frozen=True):
+class FormatOptions(Struct, frozen=True):
     """How lines are to be translated.
 
     ``twice`` sends a translated line a second time, untranslated.
@@ -73,8 +73,8 @@ class Manner(Struct, frozen=True):
 
 
 def rewrite(
-    text: str, place_of: PlaceOf, manner: Manner, stood: Stood | None = None
-) -> tuple[str, tuple[Place, ...]]:
+    text: str, place_of: PlaceOf, manner: FormatOptions, stood: Stood | None = None
+) -> tuple[str, tuple[SymbolAddress, ...]]:
     """Put names to the code addresses of one text; returns it with the places that were named, in
     order.
 
@@ -91,7 +91,7 @@ def rewrite(
     done = 0
     for mention in mentions:
         place = look_up(mention.address, _kind(mention, stood), place_of)
-        if isinstance(place, Unknown) or mention.start < done:
+        if isinstance(place, LookupFailure) or mention.start < done:
             continue
         pieces += [text[done : mention.start], _named(text, mention, place, manner.style)]
         places.append(place)
@@ -99,7 +99,7 @@ def rewrite(
     return "".join(pieces) + text[done:], tuple(places)
 
 
-def _kind(mention: Mention, stood: Stood | None) -> Kind:
+def _kind(mention: AddressMatch, stood: Stood | None) -> Kind:
     """How a mention is to be looked up, after what was said before.
 
     What it says itself is added to that.
@@ -107,7 +107,7 @@ def _kind(mention: Mention, stood: Stood | None) -> Kind:
     if stood is None:
         return mention.kind
     if mention.kind is Kind.PC:
-        if len(stood) >= _MOST_STOOD:
+        if len(stood) >= _MAX_STOOD:
             stood.clear()
         stood.add(mention.address)
     elif mention.kind is Kind.RETURN and mention.address in stood:
@@ -115,7 +115,7 @@ def _kind(mention: Mention, stood: Stood | None) -> Kind:
     return mention.kind
 
 
-def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
+def look_up(address: int, kind: Kind, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
     """The place of an address as its kind demands.
 
     A return address belongs to the caller, whose last byte is the one before it, so
@@ -129,7 +129,7 @@ def look_up(address: int, kind: Kind, place_of: PlaceOf) -> Place | Unknown:
     return _caller(address, address & ~1 if kind is Kind.LINK else address, place_of)
 
 
-def _caller(address: int, following: int, place_of: PlaceOf) -> Place | Unknown:
+def _caller(address: int, following: int, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
     """The function behind one of whose calls ``following`` stands, with the offset of ``address``
     in it.
 
@@ -137,26 +137,32 @@ def _caller(address: int, following: int, place_of: PlaceOf) -> Place | Unknown:
     ``ret_from_fork`` and its like, by the address of their first byte.
     """
     before = _text_at(following - 1, place_of)
-    if isinstance(before, Unknown) or before.offset + 1 == before.size:
+    if isinstance(before, LookupFailure) or before.offset + 1 == before.size:
         at = _text_at(address, place_of)
-        if isinstance(at, Place) and at.offset == 0 and _LANDINGS.fullmatch(at.name):
+        if isinstance(at, SymbolAddress) and at.offset == 0 and _LANDINGS.fullmatch(at.name):
             return at
-    if isinstance(before, Unknown):
+    if isinstance(before, LookupFailure):
         return before
     offset = before.offset + 1 + address - following
-    return Place(before.name, offset, before.size, before.module, before.kind, before.source)
+    return SymbolAddress(
+        before.name, offset, before.size, before.module, before.kind, before.source
+    )
 
 
-def _text_at(address: int, place_of: PlaceOf) -> Place | Unknown:
+def _text_at(address: int, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
     place = place_of(address)
-    return Unknown.NOT_TEXT if isinstance(place, Place) and place.kind not in _TEXT_KINDS else place
+    return (
+        LookupFailure.NOT_TEXT
+        if isinstance(place, SymbolAddress) and place.kind not in _TEXT_KINDS
+        else place
+    )
 
 
 def translate(
     records: Iterable[Record | Gap],
     place_of: PlaceOf,
-    manner: Manner,
-    walls_of: WallsOf,
+    manner: FormatOptions,
+    wall_times: WallTimes,
     stood: Stood | None = None,
     judge: Judge | None = None,
 ) -> list[Entry]:
@@ -169,11 +175,11 @@ def translate(
     items = list(records)
     said = [item for item in items if isinstance(item, Record)]
     texts = [record.text for record in said]
-    walls, qualities = walls_of(said)
+    walls, qualities = wall_times(said)
     entries = list(
         map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities)
     )
-    for at in address_scanner.suspects(texts):
+    for at in address_scanner.candidate_lines(texts):
         if judge is not None and not _is_trusted(said[at], judge, manner):
             continue
         text, places = rewrite(texts[at], place_of, manner, stood)
@@ -185,7 +191,7 @@ def translate(
     together = []
     for item in items:
         if isinstance(item, Gap):
-            together.append(announce(item, lambda record: walls_of([record])[0][0]))
+            together.append(announce(item, lambda record: wall_times([record])[0][0]))
             continue
         entry = next(of_record)
         together.append(entry)
@@ -194,12 +200,12 @@ def translate(
     return together
 
 
-def _is_trusted(record: Record, judge: Judge, manner: Manner) -> bool:
+def _is_trusted(record: Record, judge: Judge, manner: FormatOptions) -> bool:
     mentions = address_scanner.find(record.text, manner.decoded is Decoded.REPLACE)
     return not mentions or judge(record, mentions) is None
 
 
-def _named(text: str, mention: Mention, place: Place, style: Style) -> str:
+def _named(text: str, mention: AddressMatch, place: SymbolAddress, style: Style) -> str:
     if mention.kind in (Kind.CLASSIC, Kind.CLASSIC_RETURN):
         if style is Style.REPLACE:
             return place.classic_form

@@ -2,7 +2,7 @@
 """The nouns that every room shares: what the kernel said, where an address lies, what was lost.
 
 Values only: frozen, without I/O, clock or logging. A fact that is absent is ``None`` where the
-source did not state it (a sequence number in a dmesg capture) and an `Unknown` with its reason
+source did not state it (a sequence number in a dmesg capture) and an `LookupFailure` with its reason
 where a lookup failed.
 
 Source of truth: Documentation/ABI/testing/dev-kmsg; RFC 5424 section 6.2.1 for facilities and
@@ -69,7 +69,7 @@ class Record(Struct, frozen=True, gc=False):
         return Severity.INFO if self.prefix is None else Severity(self.prefix & 7)
 
 
-class Place(Struct, frozen=True, gc=False):
+class SymbolAddress(Struct, frozen=True, gc=False):
     """A symbol and how far into it an address lies.
 
     ``size`` is the symbol's length in bytes. An empty ``name`` means that only the module is known:
@@ -100,8 +100,8 @@ class Place(Struct, frozen=True, gc=False):
         return f"{lead}{self.name}+{self.offset:#x}/0x{self.size:02x}"
 
 
-class Unknown(Enum):
-    """Why an address has no `Place`; the value is the reason in words."""
+class LookupFailure(Enum):
+    """Why an address has no `SymbolAddress`; the value is the reason in words."""
 
     NO_SYMBOLS = "no symbols are loaded"
     NO_SUCH_NAME = "no symbol has this name"
@@ -146,7 +146,7 @@ class Gap(Struct, frozen=True, gc=False):
         return self.last - self.first + 1
 
 
-class Quality(Enum):
+class TimestampSource(Enum):
     """How a wall time was come by, and so how far it can be relied on."""
 
     # The record was read at once
@@ -173,7 +173,7 @@ class Entry(Struct, frozen=True, gc=False):
     record: Record
     wall_us: int
     text: str
-    places: tuple[Place, ...] = ()
+    places: tuple[SymbolAddress, ...] = ()
     gap: Gap | None = None
     ours: bool = False
-    quality: Quality | None = None
+    quality: TimestampSource | None = None

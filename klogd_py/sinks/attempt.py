@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from klogd_py.record.types import USER, Entry, Record, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkFailed
 
-LONGEST_PLAIN = 8192
+MAX_PLAIN = 8192
 _LAST_NUMBER, _LAST_PREFIX = (1 << 63) - 1, 2047
 # Facility 0 would claim that the kernel wrote it
 _UNKNOWN_PREFIX = USER << 3 | Severity.WARNING
@@ -70,7 +70,7 @@ def _plainly(entry: Entry) -> Entry:
     What can be relied on of its numbers stays.
     """
     record = entry.record
-    text = ascii(entry.text)[1:-1][:LONGEST_PLAIN]
+    text = ascii(entry.text)[1:-1][:MAX_PLAIN]
     seq, usec = _sane(record.seq, _LAST_NUMBER), _sane(record.usec, _LAST_NUMBER)
     prefix = None if record.prefix is None else _sane(record.prefix, _LAST_PREFIX, _UNKNOWN_PREFIX)
     plain = Record(

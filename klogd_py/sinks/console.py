@@ -10,7 +10,7 @@ from enum import Enum
 
 from klogd_py.record.types import Entry, Severity
 from klogd_py.sinks import SinkGone
-from klogd_py.sinks.formats import Stamps, document, printable, speaker
+from klogd_py.sinks.formats import TimestampFormatter, document, printable, speaker
 
 _RESET = b"\x1b[0m"
 _COLOURS = {
@@ -61,7 +61,7 @@ class ConsoleSink:
         self._json = json
         self._descriptor = descriptor
         self._boot_id = boot_id
-        self._stamps = Stamps()
+        self._stamps = TimestampFormatter()
 
     def frame(self, entry: Entry) -> bytes:
         """One line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON document."""

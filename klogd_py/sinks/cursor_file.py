@@ -19,7 +19,7 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from klogd_py.sinks.cursor_format import LIMIT_BYTES, NotPosition, parse, render
+from klogd_py.sinks.cursor_format import LIMIT_BYTES, NotCursors, parse, render
 from klogd_py.system.regular_file import read_bounded
 from klogd_py.system.trusted_directory import directory_of
 
@@ -32,19 +32,19 @@ READ_LIMIT_S = 2.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class PositionNotSaved(OSError):
+class CursorsNotSaved(OSError):
     """The position file could not be written; the message holds the path and the reason."""
 
 
-class TooLong(PositionNotSaved):
+class TooLong(CursorsNotSaved):
     """The positions of so many sinks are longer than the file may be."""
 
 
-class PositionInUse(OSError):
+class CursorFileInUse(OSError):
     """Another daemon uses the position file; the message holds its path and the remedy."""
 
 
-class Ledger:
+class CursorFile:
     """The position file of this boot and what is known to stand in it. Mutable."""
 
     def __init__(self, path: Path, boot_id: str, *, claimed: bool = False) -> None:
@@ -65,7 +65,7 @@ class Ledger:
         self._ahead: dict[str, tuple[int, ...]] = {}
         if claimed:
             # Said at the first attempt to save
-            with contextlib.suppress(PositionNotSaved):
+            with contextlib.suppress(CursorsNotSaved):
                 self.claim()
         self._next, self._ahead = self._load()
 
@@ -86,17 +86,17 @@ class Ledger:
         try:
             descriptor = self._open(os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
+            raise CursorsNotSaved(f"{self._path}: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise PositionInUse(
+            raise CursorFileInUse(
                 f"{self._path}: in use by another klogd-py; give this one a state.position of its own, or none"
             ) from None
         except OSError as error:
             os.close(descriptor)
-            raise PositionNotSaved(f"{self._path}: cannot be locked: {error.strerror}") from error
+            raise CursorsNotSaved(f"{self._path}: cannot be locked: {error.strerror}") from error
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
         self._is_foreign = self._size > 0
@@ -183,10 +183,10 @@ class Ledger:
                 self._make_room(wanted)
             if os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0) < self._size:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except NotPosition as error:
+        except NotCursors as error:
             raise TooLong(f"{self._path}: {error}") from error
         except OSError as error:
-            raise PositionNotSaved(f"{self._path}: {error.strerror}") from error
+            raise CursorsNotSaved(f"{self._path}: {error.strerror}") from error
 
     def _make_room(self, size: int) -> None:
         """Have the file be so long, so that a full disk leaves what is there; raises OSError."""
@@ -214,7 +214,7 @@ class Ledger:
             saved = parse(raw)
         except FileNotFoundError:
             return {}, {}
-        except (OSError, NotPosition) as error:
+        except (OSError, NotCursors) as error:
             self._is_foreign = True
             reason = error.strerror if isinstance(error, OSError) else str(error)
             self.remark = f"{self._path}: {reason}; starting at the oldest record"

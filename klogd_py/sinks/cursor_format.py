@@ -16,16 +16,16 @@ from msgspec import Struct
 # 128 sinks with the longest of paths
 LIMIT_BYTES = 1 << 20
 # The kernel counts in 64 bits
-MOST_SEQ = (1 << 64) - 1
+MAX_SEQ = (1 << 64) - 1
 # Zeros where a file was made longer, and the text was not written any more
 _FILLING = b"\0 \n"
 
 
-class NotPosition(ValueError):
+class NotCursors(ValueError):
     """The bytes are no saved position; the message says so in words."""
 
 
-class Position(Struct, frozen=True, omit_defaults=True):
+class Cursors(Struct, frozen=True, omit_defaults=True):
     """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without
     it.
 
@@ -38,20 +38,20 @@ class Position(Struct, frozen=True, omit_defaults=True):
     ahead: dict[str, tuple[int, ...]] = {}
 
 
-def parse(raw: bytes) -> Position:
+def parse(raw: bytes) -> Cursors:
     """What a file holds, if it is whole and can be right; raises NotPosition."""
     try:
-        found = msgspec.json.decode(raw.rstrip(_FILLING), type=Position)
+        found = msgspec.json.decode(raw.rstrip(_FILLING), type=Cursors)
         told = [*found.next.values(), *(seq for seqs in found.ahead.values() for seq in seqs)]
-        numbers = [seq for seq in told if not 0 <= seq <= MOST_SEQ]
+        numbers = [seq for seq in told if not 0 <= seq <= MAX_SEQ]
         # Which is taken of UTF-8
         expected = checksum(found.boot_id, found.next, found.ahead)
     except (msgspec.MsgspecError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        raise NotPosition("not a saved position") from error
+        raise NotCursors("not a saved position") from error
     if numbers:
-        raise NotPosition("not a saved position")
+        raise NotCursors("not a saved position")
     if found.check is not None and found.check != expected:
-        raise NotPosition("damaged")
+        raise NotCursors("damaged")
     return found
 
 
@@ -61,9 +61,9 @@ def render(
     """The text for these positions, whose names are UTF-8; raises NotPosition if it is too long."""
     beyond = {sink: seqs for sink, seqs in (ahead or {}).items() if seqs}
     check = checksum(boot_id, positions, beyond)
-    content = msgspec.json.encode(Position(boot_id, positions, check, beyond))
+    content = msgspec.json.encode(Cursors(boot_id, positions, check, beyond))
     if len(content) >= LIMIT_BYTES:
-        raise NotPosition(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")
+        raise NotCursors(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")
     return content
 
 

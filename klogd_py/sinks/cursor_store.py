@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from klogd_py.sinks.cursor_file import Ledger, PositionInUse, PositionNotSaved
+from klogd_py.sinks.cursor_file import CursorFile, CursorFileInUse, CursorsNotSaved
 
 logger = logging.getLogger(__name__)
 
 
-class Bookkeeper:
+class CursorStore:
     """The ledger of one run, opened when a sink first needs it. Mutable."""
 
     def __init__(self, path: str, boot_id: str, newest: Callable[[], int | None]) -> None:
@@ -23,7 +23,7 @@ class Bookkeeper:
         self._path = path
         self._boot_id = boot_id
         self._newest = newest
-        self._ledger: Ledger | None = None
+        self._ledger: CursorFile | None = None
         # Why the position could not be saved the last time
         self._complaint = ""
 
@@ -31,12 +31,12 @@ class Bookkeeper:
         """Lock and read the file, if there is to be one; raises PositionInUse."""
         if not self._path or self._ledger is not None:
             return
-        self._ledger = ledger = Ledger(Path(self._path), self._boot_id, claimed=True)
-        newest = None if ledger.is_empty else self._newest()
+        self._ledger = cursor_file = CursorFile(Path(self._path), self._boot_id, claimed=True)
+        newest = None if cursor_file.is_empty else self._newest()
         if newest is not None:
-            ledger.forget_beyond(newest)
-        if ledger.remark:
-            logger.warning("%s", ledger.remark)
+            cursor_file.forget_beyond(newest)
+        if cursor_file.remark:
+            logger.warning("%s", cursor_file.remark)
 
     def owed(self, sink: str) -> int | None:
         """The sequence number that a sink wants next; ``None`` if it is new."""
@@ -54,7 +54,7 @@ class Bookkeeper:
             return
         try:
             self._ledger.save(positions, ahead)
-        except (PositionNotSaved, PositionInUse) as error:
+        except (CursorsNotSaved, CursorFileInUse) as error:
             if str(error) != self._complaint:
                 logger.warning("position not saved, a restart sends records again: %s", error)
             self._complaint = str(error)

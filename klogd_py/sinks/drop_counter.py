@@ -5,7 +5,7 @@ from klogd_py.record.types import Cause, Entry, Gap
 from klogd_py.sinks.sequence_tracker import numbers_of
 
 
-class Dropped:
+class DropCounter:
     """The dropped entries that nothing kept stands between, and how many were dropped since there
     was room. Mutable.
 

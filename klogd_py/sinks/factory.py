@@ -11,20 +11,20 @@ from pathlib import Path
 from klogd_py.config.schema import Config, SinkTerms
 from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.cursor_store import Bookkeeper
+from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.file import FLAGS, FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.journald_routing import Routes
+from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.manager import Mailroom, Terms
-from klogd_py.sinks.preopened_files import HeldFiles
+from klogd_py.sinks.manager import QueueLimits, SinkManager
+from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.sinks.queue import WhenFull
 from klogd_py.system import trusted_directory
 from klogd_py.system.privileges import User
 
 logger = logging.getLogger(__name__)
 
-SINKS: dict[str, Callable[[Config, str, str, Routes, HeldFiles | None], Sink]] = {
+SINKS: dict[str, Callable[[Config, str, str, JournaldRouting, PreopenedFiles | None], Sink]] = {
     "console": lambda config, boot, *_: ConsoleSink(
         Colour(config.console.colour), config.console.json, boot_id=boot
     ),
@@ -43,7 +43,11 @@ SINKS: dict[str, Callable[[Config, str, str, Routes, HeldFiles | None], Sink]] =
 
 
 def build_sink(
-    spec: str, config: Config, boot: str, routes: Routes, held: HeldFiles | None = None
+    spec: str,
+    config: Config,
+    boot: str,
+    routes: JournaldRouting,
+    held: PreopenedFiles | None = None,
 ) -> Sink:
     """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands
     for.
@@ -54,27 +58,29 @@ def build_sink(
     return SINKS[kind](config, boot, rest, routes, held)
 
 
-def terms_for(spec: str, config: Config, live: bool) -> Terms:
+def terms_for(spec: str, config: Config, live: bool) -> QueueLimits:
     """How much may wait for a sink and what becomes of the rest.
 
     What is no running kernel can wait for ever.
     """
-    own = config.outbox.sink.get(spec, SinkTerms())
-    when_full = (own.when_full or config.outbox.when_full) if live else "wait"
-    return Terms((own.limit_kib or config.outbox.limit_kib) << 10, WhenFull(when_full))
+    own = config.queue.sink.get(spec, SinkTerms())
+    when_full = (own.when_full or config.queue.when_full) if live else "wait"
+    return QueueLimits((own.limit_kib or config.queue.limit_kib) << 10, WhenFull(when_full))
 
 
-class Outlets:
+class SinkFactory:
     """The sinks of one run. Mutable: by which ways they lead at present."""
 
-    def __init__(self, mailroom: Mailroom, books: Bookkeeper, boot_id: str, *, live: bool) -> None:
+    def __init__(
+        self, sink_manager: SinkManager, books: CursorStore, boot_id: str, *, live: bool
+    ) -> None:
         """``live`` says that records come from the running kernel."""
-        self._mailroom = mailroom
+        self._mailroom = sink_manager
         self._books = books
         self._boot_id = boot_id
         self._live = live
-        self._routes = Routes()
-        self._held = HeldFiles()
+        self._routes = JournaldRouting()
+        self._held = PreopenedFiles()
 
     def open_for(self, user: User, config: Config) -> None:
         """Open the log files and the position in root's own directories, before the daemon goes on
@@ -83,7 +89,9 @@ class Outlets:
         The user may not be able to. What lies where others can change it is left to the user: root
         touches nothing there. Raises PositionInUse.
         """
-        sinks = [build_sink(spec, config, self._boot_id, Routes()) for spec in config.sinks]
+        sinks = [
+            build_sink(spec, config, self._boot_id, JournaldRouting()) for spec in config.sinks
+        ]
         for sink in sinks:
             if isinstance(sink, FileSink) and sink.path is not None:
                 try:
@@ -106,7 +114,7 @@ class Outlets:
 
         Raises PositionInUse, and nothing is changed then.
         """
-        routes = Routes()
+        routes = JournaldRouting()
         if self._live and {"journal", "syslog"} & set(config.sinks):
             routes = journald_routing.routes(
                 config.journal.mode, journald_routing.look(Path("/")), config.sinks

@@ -23,14 +23,14 @@ from klogd_py.record.types import Entry
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.formats import (
     OTHER_TAG,
-    Stamps,
+    TimestampFormatter,
     claims_to_be_ours,
     document,
+    format_line_whole,
     host_name,
     printable,
-    said_in_all,
 )
-from klogd_py.sinks.preopened_files import HeldFiles
+from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system.trusted_directory import directory_of
 
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -60,7 +60,7 @@ class FileSink:
         form: FileForm = FileForm.TEXT,
         mode: int = 0o640,
         boot_id: str = "",
-        held: HeldFiles | None = None,
+        held: PreopenedFiles | None = None,
         *,
         write: Callable[[int, bytes], int] = os.write,
         truncate: Callable[[int, int], None] = os.ftruncate,
@@ -75,9 +75,9 @@ class FileSink:
         self._form = form
         self._mode = mode
         self._boot_id = boot_id
-        self._held = held if held is not None else HeldFiles()
+        self._held = held if held is not None else PreopenedFiles()
         self._host = host_name()
-        self._stamps = Stamps()
+        self._stamps = TimestampFormatter()
         self._descriptor = -1
         # Device and inode of the file that is open
         self._ours = (0, 0)
@@ -100,7 +100,7 @@ class FileSink:
             stamps = self._stamps.isos([entry.wall_us for entry in entries])
             return [
                 f"{stamp} {host} {said}\n"
-                for stamp, said in zip(stamps, said_in_all(entries), strict=True)
+                for stamp, said in zip(stamps, format_line_whole(entries), strict=True)
             ]
         if self._form is FileForm.JSON:
             return [f"{document(entry, self._boot_id).decode()}\n" for entry in entries]

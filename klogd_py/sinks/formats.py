@@ -28,7 +28,7 @@ LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
 OTHER_TAG = "kmsg"
 
 # Characters in which a name is looked for that nobody else may have
-LONGEST_TAG = 80
+MAX_TAG = 80
 # What can be taken for a letter of these names: digits, and letters of other alphabets.
 _RESERVED = ("kernel", "klogdpy")
 _ALIKE = str.maketrans(
@@ -113,7 +113,7 @@ def claims_to_be_ours(entry: Entry) -> bool:
     """
     if entry.gap is not None or entry.ours or entry.record.facility == KERN:
         return False
-    name, colon, _ = entry.text[:LONGEST_TAG].partition(":")
+    name, colon, _ = entry.text[:MAX_TAG].partition(":")
     return bool(colon) and is_reserved(name)
 
 
@@ -125,7 +125,7 @@ def said(entry: Entry) -> str:
     return f"{printable(tag)}: {printable(text)}"
 
 
-def said_in_all(entries: Sequence[Entry]) -> list[str]:
+def format_line_whole(entries: Sequence[Entry]) -> list[str]:
     """What `said` says of each entry; whether their texts may be shown is asked of all at once."""
     everything = "".join([entry.text for entry in entries])
     if everything.isascii() and not everything.encode().translate(None, _PRINTABLE):
@@ -145,12 +145,12 @@ def _said_plainly(entry: Entry) -> str:
     return f"{tag}: {text}"
 
 
-def spoken(entry: Entry) -> str:
+def message_text(entry: Entry) -> str:
     """The text where a gap has fields of its own, and need not be repeated in words for programs."""
     return entry.text if entry.gap is None else entry.record.text
 
 
-class Stamps:
+class TimestampFormatter:
     """Renders times in local time.
 
     Many records share a second, so the text of the last one is kept.
@@ -226,7 +226,7 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
         "tag": _encodable(tag),
         "caller": _encodable(record.caller),
         "flags": _encodable(record.flags) if record.flags != "-" else "",
-        "text": _encodable(spoken(entry)),
+        "text": _encodable(message_text(entry)),
         "raw": _encodable(record.text) if entry.places else "",
         "symbols": [_encodable(place.kernel_form) for place in entry.places],
         "fields": {_encodable(key): _encodable(value) for key, value in record.fields},

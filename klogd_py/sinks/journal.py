@@ -17,10 +17,10 @@ from collections.abc import Sequence
 
 from klogd_py.record.types import Entry
 from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
-from klogd_py.sinks.formats import speaker, spoken
+from klogd_py.sinks.formats import message_text, speaker
 
 SOCKET = "/run/systemd/journal/socket"
-LONGEST_TEXT = (
+MAX_TEXT = (
     1 << 15
     # Characters, far beyond any kernel record; only a capture can hold more, which is cut
 )
@@ -48,7 +48,7 @@ class JournalSink:
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
         """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
         record = entry.record
-        tag, text = speaker(entry, spoken(entry))
+        tag, text = speaker(entry, message_text(entry))
         name, _, pid = tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
             ("MESSAGE", text),
@@ -159,9 +159,9 @@ class JournalSink:
         try:
             return self._write(self.frame(entry))
         except OSError as error:
-            if error.errno == errno.EMSGSIZE and len(entry.text) > LONGEST_TEXT:
+            if error.errno == errno.EMSGSIZE and len(entry.text) > MAX_TEXT:
                 return self._deliver(
-                    Entry(entry.record, entry.wall_us, entry.text[:LONGEST_TEXT], gap=entry.gap)
+                    Entry(entry.record, entry.wall_us, entry.text[:MAX_TEXT], gap=entry.gap)
                 )
             if error.errno not in REPLACED:
                 raise

@@ -32,7 +32,7 @@ FORWARDED = (
 # The first has the last word
 _PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
 # Of a file of settings
-_LARGEST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _NO = frozenset(("0", "no", "n", "false", "f", "off"))
 
 
@@ -46,7 +46,7 @@ class Journald(Struct, frozen=True):
     syslogd: str = ""
 
 
-class Routes(Struct, frozen=True):
+class JournaldRouting(Struct, frozen=True):
     """Where records go: whether a sink gets only what klogd-py adds to them, and which socket
     "syslog" stands for.
 
@@ -85,7 +85,7 @@ def reads_kernel(root: Path) -> bool:
     value = "yes"
     for path in _settings(root):
         try:
-            text = read_regular(path, _LARGEST_BYTES).decode("utf-8", "replace")
+            text = read_regular(path, _MAX_BYTES).decode("utf-8", "replace")
         except OSError:
             continue
         for line in text.splitlines():
@@ -95,7 +95,7 @@ def reads_kernel(root: Path) -> bool:
     return value not in _NO
 
 
-def routes(mode: str, found: Journald, sinks: Collection[str]) -> Routes:
+def routes(mode: str, found: Journald, sinks: Collection[str]) -> JournaldRouting:
     """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``.
 
     Auto, enrich, sole or feed.
@@ -108,10 +108,10 @@ def routes(mode: str, found: Journald, sinks: Collection[str]) -> Routes:
     idle = both and found.has_dev_log
     reasons = (IDLE,) if idle else ()
     if mode == "sole":
-        return Routes(
+        return JournaldRouting(
             syslog_is_idle=idle, reasons=(TWICE, *reasons) if found.reads_kernel else reasons
         )
-    return Routes(
+    return JournaldRouting(
         journal_adds=True,
         syslog_adds=found.has_dev_log,
         syslog_is_idle=idle,
@@ -119,9 +119,9 @@ def routes(mode: str, found: Journald, sinks: Collection[str]) -> Routes:
     )
 
 
-def _feeding(found: Journald, both: bool) -> Routes:
+def _feeding(found: Journald, both: bool) -> JournaldRouting:
     socket = found.syslogd or f"/{SYSLOGD}"
-    return Routes(
+    return JournaldRouting(
         journal_adds=True,
         syslog_path=socket if found.has_dev_log or not found.running else "",
         reasons=(FEEDS, FORWARDED) if both else (FEEDS,),

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 
 from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
 from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
-from klogd_py.sinks.formats import Stamps, said
+from klogd_py.sinks.formats import TimestampFormatter, said
 
 SOCKET = "/dev/log"
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
-LONGEST_BYTES = (
+MAX_BYTES = (
     1 << 16
     # Far beyond any kernel record; only a capture can hold a longer line, which is cut
 )
@@ -51,7 +51,7 @@ class SyslogSink:
             # Which socket had the name when it was connected
             None
         )
-        self._stamps = Stamps()
+        self._stamps = TimestampFormatter()
 
     def frame(self, entry: Entry) -> bytes:
         """The datagram of one entry. A facility that syslog has no code for is sent as user."""
@@ -141,8 +141,8 @@ class SyslogSink:
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno == errno.EMSGSIZE and len(message) > LONGEST_BYTES:
-                return self._write(listener, message[:LONGEST_BYTES])
+            if error.errno == errno.EMSGSIZE and len(message) > MAX_BYTES:
+                return self._write(listener, message[:MAX_BYTES])
             if error.errno == errno.ENOBUFS:
                 return False
             raise

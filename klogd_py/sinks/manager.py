@@ -10,21 +10,21 @@ from msgspec import Struct
 
 from klogd_py.record.types import Cause, Entry, Gap
 from klogd_py.sinks import Sink
-from klogd_py.sinks.queue import SHORTEST_PAUSE_S, Outbox, WhenFull
+from klogd_py.sinks.queue import MIN_PAUSE_S, SinkQueue, WhenFull
 from klogd_py.system.jobs import Jobs
-from klogd_py.system.worker_thread import Couriers
+from klogd_py.system.worker_thread import WorkerThreads
 
 logger = logging.getLogger(__name__)
 
 
-class Terms(Struct, frozen=True):
+class QueueLimits(Struct, frozen=True):
     """How much may wait for a sink, and what becomes of the rest."""
 
     limit_bytes: int
     when_full: WhenFull = WhenFull.WAIT
 
 
-class Mailroom:
+class SinkManager:
     """Posts every batch to every sink, none of which waits for another. Mutable.
 
     Lives on the event loop.
@@ -47,22 +47,22 @@ class Mailroom:
         continue. ``rereadable`` is a source that numbers its records and can go back. ``moved`` is
         called whenever a sink may have accepted something, or is gone.
         """
-        self.outboxes: dict[str, Outbox] = {}
+        self.queues: dict[str, SinkQueue] = {}
         self._announce = announce
         self._owed = owed
         self._ahead = ahead
         self._rereadable = rereadable
         self._jobs = jobs or Jobs()
-        self._moved = self._jobs.guarded("positions", moved)
-        self._couriers = Couriers()
+        self._on_progress = self._jobs.guarded("positions", moved)
+        self._couriers = WorkerThreads()
         self._is_arranged = False
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[
-            str, Outbox
+            str, SinkQueue
             # No longer wanted, but a thread is still sending for them
         ] = {}
 
-    def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], Terms]) -> None:
+    def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], QueueLimits]) -> None:
         """Have exactly these sinks, each on its terms. One that was there before goes on with what
         waits for it.
 
@@ -70,59 +70,59 @@ class Mailroom:
         """
         wanted = {sink.name: (sink, terms_of(sink.name)) for sink in sinks}
         new = {
-            name: self._outbox(*both)
+            name: self._queue(*both)
             for name, both in wanted.items()
-            if name not in self.outboxes and name not in self._leaving
+            if name not in self.queues and name not in self._leaving
         }
-        for name in [name for name in self.outboxes if name not in wanted]:
+        for name in [name for name in self.queues if name not in wanted]:
             self._drains.pop(name).cancel()
-            outbox = self.outboxes.pop(name)
-            if outbox.is_sending:
-                self._leaving[name] = outbox
-                outbox.when_sent(partial(self._leave, name, outbox))
+            queue = self.queues.pop(name)
+            if queue.is_sending:
+                self._leaving[name] = queue
+                queue.when_sent(partial(self._leave, name, queue))
             else:
-                self._close(name, outbox)
+                self._close(name, queue)
         for name, (sink, terms) in wanted.items():
             # It has not stopped yet
             if name in self._leaving:
-                self.outboxes[name] = outbox = self._leaving.pop(name)
+                self.queues[name] = queue = self._leaving.pop(name)
                 # Nothing was posted to it meanwhile
-                outbox.behind = self._rereadable
-                self._begin_drain(name, outbox)
-            if name in self.outboxes:
-                self.outboxes[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
+                queue.behind = self._rereadable
+                self._begin_drain(name, queue)
+            if name in self.queues:
+                self.queues[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
                 continue
-            self.outboxes[name] = outbox = new[name]
+            self.queues[name] = queue = new[name]
             # what was read before it came is in the ring, and nothing more may come that would show
             # it missing
-            outbox.behind = self._is_arranged and self._rereadable and sink.keeps_position
-            self._begin_drain(name, outbox)
+            queue.behind = self._is_arranged and self._rereadable and sink.keeps_position
+            self._begin_drain(name, queue)
         self._is_arranged = True
 
-    def _leave(self, name: str, outbox: Outbox) -> None:
+    def _leave(self, name: str, queue: SinkQueue) -> None:
         """Close a sink that is no longer wanted, once its thread is done.
 
         What that has sent counts.
         """
-        if self._leaving.get(name) is outbox:
-            self._moved()
+        if self._leaving.get(name) is queue:
+            self._on_progress()
             del self._leaving[name]
-            self._close(name, outbox)
+            self._close(name, queue)
 
-    def _close(self, name: str, outbox: Outbox) -> None:
-        logger.info("%s is no longer a sink; left unsent: %d", name, outbox.close())
-        self._couriers.leave(name, outbox.courier)
+    def _close(self, name: str, queue: SinkQueue) -> None:
+        logger.info("%s is no longer a sink; left unsent: %d", name, queue.close())
+        self._couriers.leave(name, queue.worker)
 
-    def _begin_drain(self, name: str, outbox: Outbox) -> None:
-        draining = self._jobs.keep(f"sink {name}", outbox.drain)
+    def _begin_drain(self, name: str, queue: SinkQueue) -> None:
+        draining = self._jobs.keep(f"sink {name}", queue.drain)
         self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
 
-    def _outbox(self, sink: Sink, terms: Terms) -> Outbox:
+    def _queue(self, sink: Sink, terms: QueueLimits) -> SinkQueue:
         owed = self._owed(sink.name) if sink.keeps_position else None
         cause = Cause.RESTART
         if owed is None and sink.keeps_position and self._rereadable:
             owed, cause = 0, Cause.PRE_START
-        return Outbox(
+        return SinkQueue(
             sink,
             terms.limit_bytes,
             self._announce,
@@ -130,60 +130,60 @@ class Mailroom:
             terms.when_full,
             cause=cause,
             rereadable=self._rereadable,
-            moved=self._moved,
+            moved=self._on_progress,
             jobs=self._jobs,
-            courier=self._couriers.of(sink.name),
+            worker=self._couriers.of(sink.name),
             ahead=self._ahead(sink.name) if owed else (),
         )
 
     def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
-        for outbox in self.outboxes.values():
-            outbox.post(entries, joined)
-        self._moved()
+        for queue in self.queues.values():
+            queue.post(entries, joined)
+        self._on_progress()
 
     async def room(self) -> None:
         """Wait until no outbox is crowded; a source that can go back need not wait."""
-        while any(outbox.crowded for outbox in self.outboxes.values()):
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+        while any(queue.crowded for queue in self.queues.values()):
+            await asyncio.sleep(MIN_PAUSE_S)
 
     @property
-    def any_behind(self) -> bool:
+    def needs_reread(self) -> bool:
         """Whether a sink will want the ring to be read anew."""
-        return any(outbox.behind for outbox in self.outboxes.values())
+        return any(queue.behind for queue in self.queues.values())
 
     @property
-    def wanted_again(self) -> int | None:
+    def reread_from(self) -> int | None:
         """The sequence number from which on the ring should be read anew now.
 
         ``None`` if it need not be.
         """
-        wanted = [outbox.expected for outbox in self.outboxes.values()]
+        wanted = [queue.expected for queue in self.queues.values()]
         return min((seq for seq in wanted if seq is not None), default=None)
 
     def catch_up(self) -> None:
-        """The ring is about to be read anew from `wanted_again` on."""
-        for outbox in self.outboxes.values():
-            if outbox.expected is not None:
-                outbox.catch_up()
+        """The ring is about to be read anew from `reread_from` on."""
+        for queue in self.queues.values():
+            if queue.expected is not None:
+                queue.catch_up()
 
     async def settled(self) -> None:
         """Wait until nothing waits except for sinks that are down."""
-        while any(outbox.queued and not outbox.last_error for outbox in self.outboxes.values()):
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+        while any(queue.queued and not queue.last_error for queue in self.queues.values()):
+            await asyncio.sleep(MIN_PAUSE_S)
 
     @property
-    def first_owed(self) -> int:
+    def lowest_next_seq(self) -> int:
         """The first sequence number that any sink still wants.
 
         0 if one of them wants everything.
         """
-        return min((outbox.next_seq or 0 for outbox in self.outboxes.values()), default=0)
+        return min((queue.next_seq or 0 for queue in self.queues.values()), default=0)
 
     @property
     def positions(self) -> dict[str, int]:
         """The next sequence number of each sink that keeps one."""
-        boxes = (self._leaving | self.outboxes).items() if self._leaving else self.outboxes.items()
+        boxes = (self._leaving | self.queues).items() if self._leaving else self.queues.items()
         return {
             name: box.next_seq
             for name, box in boxes
@@ -193,7 +193,7 @@ class Mailroom:
     @property
     def ahead(self) -> dict[str, tuple[int, ...]]:
         """The numbers beyond its position that each sink has had, for those that have had any."""
-        boxes = self._leaving | self.outboxes
+        boxes = self._leaving | self.queues
         return {
             name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead
         }
@@ -202,19 +202,17 @@ class Mailroom:
         """Whether some sink has had one of two numbers and not the other, so that they cannot go to
         all as one line.
         """
-        return any(
-            outbox.has_had(seq) != outbox.has_had(other) for outbox in self.outboxes.values()
-        )
+        return any(queue.has_had(seq) != queue.has_had(other) for queue in self.queues.values())
 
     @property
     def busy(self) -> bool:
         """Whether something waits."""
-        return any(outbox.queued for outbox in self.outboxes.values())
+        return any(queue.queued for queue in self.queues.values())
 
     @property
     def all_gone(self) -> bool:
         """Whether no sink will ever take anything again."""
-        return all(outbox.gone for outbox in self.outboxes.values())
+        return all(queue.gone for queue in self.queues.values())
 
     async def empty(self, limit_s: float) -> None:
         """Send what waits, for at most so long."""
@@ -222,8 +220,8 @@ class Mailroom:
             task.cancel()
         loop = asyncio.get_running_loop()
         emptying = [
-            loop.create_task(self._jobs.keep(f"sink {name}", outbox.empty))
-            for name, outbox in self.outboxes.items()
+            loop.create_task(self._jobs.keep(f"sink {name}", queue.empty))
+            for name, queue in self.queues.items()
         ]
         if not emptying:
             return
@@ -236,14 +234,14 @@ class Mailroom:
         for name in list(self._leaving):
             self._close(name, self._leaving.pop(name))
         left = 0
-        for name, outbox in self.outboxes.items():
-            unsent = outbox.close()
+        for name, queue in self.queues.items():
+            unsent = queue.close()
             if unsent:
                 logger.error(
                     "%s: entries never sent: %d (%s)",
                     name,
                     unsent,
-                    outbox.last_error or "it was full",
+                    queue.last_error or "it was full",
                 )
             left += unsent
         return left

@@ -15,7 +15,7 @@ from pathlib import Path
 from klogd_py.system.trusted_directory import directory_of
 
 
-class HeldFiles:
+class PreopenedFiles:
     """Open files by their path. Mutable."""
 
     def __init__(self) -> None:

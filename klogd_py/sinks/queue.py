@@ -18,14 +18,14 @@ from klogd_py.record.types import Cause, Entry, Gap, Severity
 from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.attempt import attempt
 from klogd_py.sinks.backlog import Backlog, size_of
-from klogd_py.sinks.drop_counter import Dropped
-from klogd_py.sinks.sequence_tracker import Account, numbers_of, passed
+from klogd_py.sinks.drop_counter import DropCounter
+from klogd_py.sinks.sequence_tracker import SequenceTracker, numbers_of, passed
 from klogd_py.system.errors import in_words
 from klogd_py.system.jobs import Jobs
-from klogd_py.system.worker_thread import Courier, TooManyHang
+from klogd_py.system.worker_thread import TooManyHang, WorkerThread
 
-SHORTEST_PAUSE_S = 0.02
-LONGEST_PAUSE_S = 5.0
+MIN_PAUSE_S = 0.02
+MAX_PAUSE_S = 5.0
 CHUNK_ENTRIES = 512
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class _Fate(Enum):
     LEFT = "left in the ring"
 
 
-class Outbox:
+class SinkQueue:
     """One sink and what waits for it. Mutable; lives on the event loop."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Outbox:
         rereadable: bool = False,
         moved: Callable[[], None] = lambda: None,
         jobs: Jobs | None = None,
-        courier: Courier | None = None,
+        worker: WorkerThread | None = None,
         ahead: Collection[int] = (),
     ) -> None:
         """``next_seq`` is the first sequence number that the sink has not had yet; ``cause`` why it
@@ -92,7 +92,7 @@ class Outbox:
             False
         )
         self._account = (
-            Account(announce, next_seq, cause, ahead)
+            SequenceTracker(announce, next_seq, cause, ahead)
             if rereadable or next_seq is not None
             else None
         )
@@ -100,22 +100,22 @@ class Outbox:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._announce = announce
-        self._moved = moved
+        self._on_progress = moved
         self._queue = Backlog()
-        self._dropped = Dropped()
+        self._dropped = DropCounter()
         # Whether records may have parts
         self._joined = False
         # Numbers that were accepted before those that come before them
         self._ahead = set(ahead)
-        self._pause_s = SHORTEST_PAUSE_S
+        self._pause_s = MIN_PAUSE_S
         self._waiting = asyncio.Event()
         self._jobs = jobs or Jobs()
         self._job = f"sink {sink.name}"
-        self.courier = courier or Courier(self._job)
+        self.worker = worker or WorkerThread(self._job)
         # Not before this time of the loop is the ring read anew
         self._again_s = 0.0
         # Grows with each unexpected error
-        self._patience_s = SHORTEST_PAUSE_S
+        self._patience_s = MIN_PAUSE_S
         self._sending: asyncio.Task[bool] | None = None
         # The socket that is to have room
         self._awaited: tuple[int, asyncio.Event] | None = None
@@ -256,7 +256,7 @@ class Outbox:
     async def empty(self) -> None:
         """Send what waits, trying again until all is gone."""
         while not await self.flush():
-            await (asyncio.sleep(SHORTEST_PAUSE_S) if self.last_error else self._room())
+            await (asyncio.sleep(MIN_PAUSE_S) if self.last_error else self._room())
 
     def replace_sink(self, sink: Sink, limit_bytes: int, when_full: WhenFull) -> None:
         """Go on with the same sink opened anew, perhaps with other settings.
@@ -268,7 +268,7 @@ class Outbox:
         self._replacement = sink
         self._limit_bytes = limit_bytes
         self._when_full = when_full
-        self._pause_s = SHORTEST_PAUSE_S
+        self._pause_s = MIN_PAUSE_S
         # A thread is writing, and takes it itself before its next chunk
         if not self.is_sending:
             self._take_replacement()
@@ -283,7 +283,7 @@ class Outbox:
         """Close the sink; returns how many entries it never took."""
         if self._sending is not None:
             self._sending.cancel()
-        self.courier.close()
+        self.worker.close()
         self._wait_no_more()
         self._jobs.value(self._job, self.sink.close, None)
         if self._replacement is not None:
@@ -307,7 +307,7 @@ class Outbox:
         if self.sink.blocking:
             sink = self.sink
             try:
-                outcome = await self.courier.call(lambda: attempt(sink, chunk, self._tell))
+                outcome = await self.worker.call(lambda: attempt(sink, chunk, self._tell))
             except TooManyHang as error:
                 outcome = 0, SinkDown(str(error))
             accepted = self._settle(chunk, outcome)
@@ -317,7 +317,7 @@ class Outbox:
         if not self._queue:
             self._announce_dropped()
         if accepted:
-            self._moved()
+            self._on_progress()
         return accepted == len(chunk) or self.gone
 
     def _send(self, entries: Sequence[Entry]) -> int:
@@ -335,20 +335,20 @@ class Outbox:
             self._fail(str(error))
             self._queue.clear()
             self._dropped.count = 0
-            self._moved()
+            self._on_progress()
             return accepted
         if error is not None:
             if not self.last_error:
                 logger.warning("%s is down, retrying: %s", self.sink.name, error)
             elif not accepted:
-                self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+                self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
             self._fail(str(error))
         elif self.last_error and accepted:
             logger.warning(
                 "%s is back; records lost in between: %d", self.sink.name, self._dropped.tell()
             )
             self.last_error = ""
-            self._pause_s = SHORTEST_PAUSE_S
+            self._pause_s = MIN_PAUSE_S
         self.delivered += accepted
         if accepted:
             self._move_on(entries[:accepted])
@@ -361,7 +361,7 @@ class Outbox:
         """Count the sink as down, and try again ever more seldom."""
         self._tell(error)
         self._fail(in_words(error))
-        self._patience_s = min(self._patience_s * 2, LONGEST_PAUSE_S)
+        self._patience_s = min(self._patience_s * 2, MAX_PAUSE_S)
         self._pause_s = max(self._pause_s, self._patience_s)
         self._again_s = asyncio.get_running_loop().time() + self._patience_s
 
@@ -418,14 +418,14 @@ class Outbox:
         """
         descriptor = self.sink.fileno()
         if descriptor < 0:
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+            await asyncio.sleep(MIN_PAUSE_S)
             return
         writable = asyncio.Event()
         self._awaited = descriptor, writable
         loop = asyncio.get_running_loop()
         try:
             loop.add_writer(descriptor, self._jobs.guarded(self._job, writable.set))
-            async with asyncio.timeout(LONGEST_PAUSE_S):
+            async with asyncio.timeout(MAX_PAUSE_S):
                 await writable.wait()
         except (
             TimeoutError

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from klogd_py.record.types import Cause, Entry, Gap
 
 
-class Account:
+class SequenceTracker:
     """What one sink has been handed so far. Mutable.
 
     ``expected`` is the number that comes next; ``None`` until the first one, for a sink that begins

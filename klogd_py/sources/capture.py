@@ -23,10 +23,10 @@ from klogd_py.sources.kmsg_device import SourceUnavailable
 FORMS = ("auto", "kmsg", "dmesg", "klogd", "syslog")
 CHUNK_BYTES = 1 << 18
 # No kernel writes a longer record; what is longer is given in parts
-LONGEST_BYTES = 1 << 16
+MAX_BYTES = 1 << 16
 # What belongs to a record comes sooner than this, or never
 REST_S = 0.02
-LONGEST_REST_S = (
+MAX_REST_S = (
     # So long at most for all that comes meanwhile: nothing else happens in that time
     0.1
 )
@@ -45,7 +45,7 @@ def is_readable(descriptor: int, wait_s: float) -> bool:
     return bool(asked.poll(wait_s * 1000))
 
 
-class Replay:
+class Capture:
     """The records of one open file or pipe, in order."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Replay:
         name: str,
         form: str = "auto",
         year: int | None = None,
-        longest_bytes: int = LONGEST_BYTES,
+        longest_bytes: int = MAX_BYTES,
     ) -> None:
         """``year`` is what stamps that name none are taken for; the current one by default.
 
@@ -84,7 +84,7 @@ class Replay:
             # Standard input is shared: making it non-blocking would be felt by others
             return []
         raw = self._read()
-        until_s = time.monotonic() + LONGEST_REST_S
+        until_s = time.monotonic() + MAX_REST_S
         while (
             self._may_go_on(raw)
             and time.monotonic() < until_s
@@ -224,10 +224,10 @@ class Replay:
             return Record(line)
 
 
-def open_replay(path: str, form: str) -> Replay:
+def open_capture(path: str, form: str) -> Capture:
     """Open ``path``, or standard input for ``-``; raises SourceUnavailable."""
     if path == "-":
-        return Replay(sys.stdin.fileno(), "standard input", form)
+        return Capture(sys.stdin.fileno(), "standard input", form)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
         if os.path.isdir(path):
@@ -235,4 +235,4 @@ def open_replay(path: str, form: str) -> Replay:
             raise IsADirectoryError(21, "Is a directory")
     except OSError as error:
         raise SourceUnavailable(f"{path}: {error.strerror}") from error
-    return Replay(descriptor, path, form)
+    return Capture(descriptor, path, form)

@@ -76,7 +76,7 @@ def _to_oldest(descriptor: int) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-class Taken(Struct):
+class RawBatch(Struct):
     """Records as they were read, and which refusals stood before which of them, by its place."""
 
     raws: list[bytes] = []
@@ -107,7 +107,7 @@ class KmsgDevice:
         # Since the last record that has a number
         self._events: list[Cause] = []
         self._skip_below = 0
-        self._taken = Taken()
+        self._taken = RawBatch()
 
     def fileno(self) -> int:
         """The device's descriptor."""
@@ -125,7 +125,7 @@ class KmsgDevice:
         newest = None
         while True:
             self._drain()
-            raws, self._taken = self._taken.raws, Taken()
+            raws, self._taken = self._taken.raws, RawBatch()
             if not raws:
                 break
             newest = next(
@@ -154,7 +154,7 @@ class KmsgDevice:
             return False
         self._expected = None
         self._events.clear()
-        self._taken = Taken()
+        self._taken = RawBatch()
         self._skip_below = seq
         return True
 
@@ -167,7 +167,7 @@ class KmsgDevice:
             if batch or is_empty:
                 return batch
 
-    def hoard(self) -> int:
+    def prefetch(self) -> int:
         """Take what the ring holds, for the next `read_batch`, which also meets what cannot be
         read; how many records that is.
         """
@@ -177,7 +177,7 @@ class KmsgDevice:
 
     def rest(self) -> list[Record | Gap]:
         """What was hoarded: the kernel itself shows whole records only."""
-        taken, self._taken = self._taken, Taken()
+        taken, self._taken = self._taken, RawBatch()
         return self._checked(_parsed(taken.raws), taken.refusals)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from klogd_py.sources import kmsg_format, text_formats
 
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
-LONGEST_BYTES = 1 << 16
+MAX_BYTES = 1 << 16
 # SYSLOG_ACTION_...
 _READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9
 
@@ -49,7 +49,7 @@ class ProcKmsg:
         rows = (self._tail + raw).split(b"\n")
         self._tail = rows.pop()
         # No kernel writes such a line
-        if len(self._tail) > LONGEST_BYTES:
+        if len(self._tail) > MAX_BYTES:
             rows.append(self._tail)
             self._tail = b""
         return [_parsed(row) for row in rows]

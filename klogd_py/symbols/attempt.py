@@ -10,7 +10,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TypeVar
 
-_LONGEST_REASON = 200
+_MAX_REASON = 200
 
 Found = TypeVar("Found")
 
@@ -27,7 +27,7 @@ def attempt(read: Callable[[], Found], instead: Callable[[str], Found]) -> Found
 def _told(error: Exception) -> str:
     """The exception in one line, with the place where it was raised, for whoever mends it."""
     where = extract_tb(error.__traceback__)[-1]
-    words = "".join(sign if sign.isprintable() else "?" for sign in str(error))[:_LONGEST_REASON]
+    words = "".join(sign if sign.isprintable() else "?" for sign in str(error))[:_MAX_REASON]
     place = f"{Path(where.filename).name}:{where.lineno}"
     return f"cannot be used: unexpected {type(error).__name__} in {place}" + (
         f": {words}" if words else ""

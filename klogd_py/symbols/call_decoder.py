@@ -30,7 +30,7 @@ _X86_SIGNS = (b"\xe8", b"\xff")
 _ARM64_BL = re.compile(rb"[\x94-\x97]")
 _ARM64_CALLS = re.compile(rb"[\x94-\x97\xd6\xd7]")
 _ARM64_SIGNS = tuple(bytes([sign]) for sign in (*range(0x94, 0x98), 0xD6, 0xD7))
-_LONGEST_X86 = 8
+_MAX_X86 = 8
 _BL, _BLR, _BLRAA = 0x25, 0xD63F0000, 0xD63F0800
 
 
@@ -71,7 +71,7 @@ class _X86:
 
     def ends_at(self, code: Code, at: int) -> bool:
         """Or in the ``lret`` of a start-up."""
-        return at >= 2 and _X86_CALL.search(code[max(at - _LONGEST_X86, 0) : at]) is not None
+        return at >= 2 and _X86_CALL.search(code[max(at - _MAX_X86, 0) : at]) is not None
 
     def ends(self, code: Code) -> Iterator[int]:
         for found in _X86_CALLS.finditer(code):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.symbols.symbol_table import LONGEST_NAME_BYTES
+from klogd_py.symbols.symbol_table import MAX_NAME_BYTES
 
 RELOCATABLE, EXECUTABLE, SHARED = 1, 2, 3
 X86_64, AARCH64 = 62, 183
@@ -27,15 +27,15 @@ GNU_BUILD_ID = 3
 # What a file may have. Linux 6.1 of Debian: 82 sections and 120,000 symbols in a vmlinux, 2.5 MB of
 # names; a kernel with everything built in has a few times as many. Its largest module, amdgpu, has
 # 26,000 symbols and 170,000 relocations of code.
-MOST_SECTIONS = 16_384
-MOST_SYMBOLS = 1_500_000
-MOST_RELOCATIONS = 2_000_000
+MAX_SECTIONS = 16_384
+MAX_SYMBOLS = 1_500_000
+MAX_RELOCATIONS = 2_000_000
 # Of all symbols together, and of the table that they stand in
-LARGEST_NAMES_BYTES = 64 << 20
+MAX_NAMES_BYTES = 64 << 20
 # Of one that is read as a whole
-LARGEST_SECTION_BYTES = 64 << 20
-LARGEST_NOTES_BYTES = 1 << 20
-_LARGEST_SECTION_NAMES_BYTES = 4 << 20
+MAX_SECTION_BYTES = 64 << 20
+MAX_NOTES_BYTES = 1 << 20
+_MAX_SECTION_NAMES_BYTES = 4 << 20
 _PIECE_ROWS = 1 << 14
 
 
@@ -115,7 +115,7 @@ class Elf:
         self._raw = raw
         self.is_wide = head[4] == 2
         self._order = "<" if head[5] == 1 else ">"
-        self._relocations_left = MOST_RELOCATIONS
+        self._relocations_left = MAX_RELOCATIONS
         try:
             self._header(head)
         except struct.error as error:
@@ -128,14 +128,14 @@ class Elf:
         self.machine: int = fields[1]
         start, width, count, names = fields[5], fields[10], fields[11], fields[12]
         row = struct.Struct(self._order + ("IIQQQQIIQQ" if self.is_wide else "10I"))
-        if not 0 < count <= MOST_SECTIONS:
-            raise NotElf(f"{count} sections; 1 to {MOST_SECTIONS} are read")
+        if not 0 < count <= MAX_SECTIONS:
+            raise NotElf(f"{count} sections; 1 to {MAX_SECTIONS} are read")
         if width != row.size:
             raise NotElf(f"damaged section headers: {count} of {width} bytes")
         rows = list(row.iter_unpack(self._bytes(start, row.size * count, "section headers")))
         if names >= count:
             raise NotElf("damaged section headers: none has their names")
-        _limit(rows[names][5], _LARGEST_SECTION_NAMES_BYTES, "bytes of sections' names")
+        _limit(rows[names][5], _MAX_SECTION_NAMES_BYTES, "bytes of sections' names")
         texts = self._bytes(rows[names][4], rows[names][5], "names of sections")
         self.sections = tuple(
             Section(i, _text(texts, row[0]), *row[1:]) for i, row in enumerate(rows)
@@ -148,7 +148,7 @@ class Elf:
             )
         return bytes(self._raw[offset : offset + size])
 
-    def bytes_of(self, section: Section, limit_bytes: int = LARGEST_SECTION_BYTES) -> bytes:
+    def bytes_of(self, section: Section, limit_bytes: int = MAX_SECTION_BYTES) -> bytes:
         """The content of a section; empty for one that occupies no space in the file.
 
         Raises:
@@ -168,7 +168,7 @@ class Elf:
         """The symbol table, in its order; empty for a file that was stripped. Raises NotElf."""
         return list(self.each_symbol())
 
-    def each_symbol(self, most: int = MOST_SYMBOLS) -> Iterator[Symbol]:
+    def each_symbol(self, most: int = MAX_SYMBOLS) -> Iterator[Symbol]:
         """The same, one by one, of at most so many."""
         table = next((section for section in self.sections if section.kind == SYMTAB), None)
         if table is None:
@@ -177,8 +177,8 @@ class Elf:
         _limit(table.size // layout.size, most, "symbols")
         if table.link >= len(self.sections) or self.sections[table.link].kind != STRTAB:
             raise NotElf("damaged: no section has the names of its symbols")
-        names = self.bytes_of(self.sections[table.link], LARGEST_NAMES_BYTES)
-        left = LARGEST_NAMES_BYTES
+        names = self.bytes_of(self.sections[table.link], MAX_NAMES_BYTES)
+        left = MAX_NAMES_BYTES
         for fields in self._rows(table, layout):
             if self.is_wide:
                 at, info, _, section, value, size = fields
@@ -188,7 +188,7 @@ class Elf:
             left -= len(name)
             if left < 0:
                 raise NotElf(
-                    f"more than {LARGEST_NAMES_BYTES} bytes of symbols' names, which would overlap"
+                    f"more than {MAX_NAMES_BYTES} bytes of symbols' names, which would overlap"
                 )
             yield Symbol(name, value, size, info, section)
 
@@ -222,7 +222,7 @@ class Elf:
 
         Empty if it has none. Raises NotElf.
         """
-        left = LARGEST_NOTES_BYTES
+        left = MAX_NOTES_BYTES
         for section in self.sections:
             if section.kind == NOTE:
                 notes = self.bytes_of(section, left)
@@ -259,10 +259,10 @@ def _limit(found: int, most: int, what: str) -> None:
 
 def _name(texts: bytes, at: int) -> bytes:
     """The name that begins at an offset of a string table. Raises NotElf."""
-    end = texts.find(b"\0", at, at + LONGEST_NAME_BYTES + 1)
+    end = texts.find(b"\0", at, at + MAX_NAME_BYTES + 1)
     if end < 0:
         raise NotElf(
-            f"damaged: the name at {at} of {len(texts)} bytes has no end, or is longer than {LONGEST_NAME_BYTES}"
+            f"damaged: the name at {at} of {len(texts)} bytes has no end, or is longer than {MAX_NAME_BYTES}"
         )
     return texts[at:end]
 

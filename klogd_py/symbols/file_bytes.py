@@ -15,7 +15,7 @@ from pathlib import Path
 from klogd_py.system.regular_file import open_regular
 
 BLOCK_BYTES = 4096
-MOST_BLOCKS = 512
+MAX_BLOCKS = 512
 # Of a search that leaves its first block
 _PIECE_BYTES = 1 << 18
 
@@ -106,7 +106,7 @@ class FileBytes:
         block = self._blocks.get(number)
         if block is None:
             block = self._read(number * BLOCK_BYTES, BLOCK_BYTES)
-            if len(self._blocks) >= MOST_BLOCKS:
+            if len(self._blocks) >= MAX_BLOCKS:
                 self._blocks.clear()
             self._blocks[number] = block
         return block

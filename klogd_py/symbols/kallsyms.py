@@ -15,8 +15,8 @@ import re
 
 from msgspec import Struct
 
-from klogd_py.record.types import Unknown
-from klogd_py.symbols.symbol_table import HOLE, Table
+from klogd_py.record.types import LookupFailure
+from klogd_py.symbols.symbol_table import HOLE, SymbolTable
 
 PSEUDO_MODULES = frozenset(
     ("bpf", "__builtin__ftrace", "__builtin__kprobes")
@@ -26,8 +26,8 @@ PAGE_BYTES = 4096
 SOURCE = "kallsyms"
 
 # A distribution's kernel with its modules has 10 to 15 MiB
-LARGEST_BYTES = 64 << 20
-MOST_SYMBOLS = 1_500_000
+MAX_BYTES = 64 << 20
+MAX_SYMBOLS = 1_500_000
 
 _FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
 
@@ -40,10 +40,10 @@ class NotKallsyms(ValueError):
 
 
 class Kallsyms(Struct, frozen=True):
-    """The kernel's own tables; one of them is `Unknown` where there is nothing to look in."""
+    """The kernel's own tables; one of them is `LookupFailure` where there is nothing to look in."""
 
-    core: Table | Unknown
-    modules: Table | Unknown
+    core: SymbolTable | LookupFailure
+    modules: SymbolTable | LookupFailure
     symbols: int = 0
 
 
@@ -66,20 +66,20 @@ def parse(raw: bytes) -> Kallsyms:
         NotKallsyms: the lines are not an address, a type and a name each, or more than any kernel has.
     """
     if not raw or raw.isspace():
-        return Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
+        return Kallsyms(LookupFailure.NO_SYMBOLS, LookupFailure.NO_SYMBOLS)
     if not _FIRST_LINE.match(raw):
         raise NotKallsyms(raw)
     raw = raw if raw.endswith(b"\n") else raw + b"\n"
     tag = raw.find(b"\t[")
     core_end = len(raw) if tag < 0 else raw.rfind(b"\n", 0, tag) + 1
     symbols = raw.count(b"\n")
-    if len(raw) > LARGEST_BYTES or symbols > MOST_SYMBOLS:
+    if len(raw) > MAX_BYTES or symbols > MAX_SYMBOLS:
         raise NotKallsyms(
             raw,
-            f"{symbols} lines in {len(raw)} bytes; {MOST_SYMBOLS} lines in {LARGEST_BYTES} bytes are read",
+            f"{symbols} lines in {len(raw)} bytes; {MAX_SYMBOLS} lines in {MAX_BYTES} bytes are read",
         )
     if _all_zero(raw):
-        return Kallsyms(Unknown.HIDDEN, Unknown.HIDDEN, symbols)
+        return Kallsyms(LookupFailure.HIDDEN, LookupFailure.HIDDEN, symbols)
     try:
         return Kallsyms(_core(raw, core_end), _modules(raw[core_end:]), symbols)
     except ValueError as error:
@@ -95,22 +95,22 @@ def _all_zero(raw: bytes) -> bool:
     return all(not raw[place : raw.find(b" ", place)].strip(b"0") for place in places)
 
 
-def _core(raw: bytes, end: int) -> Table | Unknown:
+def _core(raw: bytes, end: int) -> SymbolTable | LookupFailure:
     if end == 0:
-        return Unknown.NO_SYMBOLS
+        return LookupFailure.NO_SYMBOLS
     digits = raw.find(b" ")
     places = [raw.rfind(b"\n", 0, end * i // 512) + 1 for i in range(512)]
     addresses = [raw[place : place + digits] for place in places]
     if addresses == sorted(addresses):
-        return Table(raw, SOURCE, end=end)
+        return SymbolTable(raw, SOURCE, end=end)
     rows = sorted(raw[:end].splitlines(keepends=True), key=lambda row: row[:digits])
-    return Table(b"".join(rows), SOURCE)
+    return SymbolTable(b"".join(rows), SOURCE)
 
 
-def _modules(raw: bytes) -> Table | Unknown:
+def _modules(raw: bytes) -> SymbolTable | LookupFailure:
     digits = raw.find(b" ")
     if digits < 1:
-        return Unknown.NO_SYMBOLS
+        return LookupFailure.NO_SYMBOLS
     rows = [row for row in raw.splitlines() if row[:digits].strip(b"0")]
     rows.sort(key=lambda row: row[:digits])
     lines = []
@@ -120,7 +120,7 @@ def _modules(raw: bytes) -> Table | Unknown:
             end = page_end(int(row[:digits], 16))
             if not following or end < int(following[:digits], 16):
                 lines.append(b"%0*x %s end" % (digits, end, HOLE))
-    return Table(b"\n".join(lines) + b"\n", SOURCE) if lines else Unknown.NO_SYMBOLS
+    return SymbolTable(b"\n".join(lines) + b"\n", SOURCE) if lines else LookupFailure.NO_SYMBOLS
 
 
 def _section(row: bytes, digits: int) -> tuple[bytes, bool]:

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.record.types import Unknown
+from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.kaslr import architecture
-from klogd_py.symbols.symbol_table import Line, Table
+from klogd_py.symbols.symbol_table import Line, SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 SAMPLES = 512
 _ANCHORS = (b"_stext", b"_text", b"stext", b"startup_64", b"_sinittext")
-_MOST_ABSENT = (
+_MAX_ABSENT = (
     # Each is searched for by reading the whole of kallsyms; with more nothing is proved
     64
 )
@@ -82,7 +82,7 @@ class Comparison(Struct, frozen=True):
             not self.contradiction
             and self.agree >= 2
             and self.agree > self.absent
-            and self.absent < _MOST_ABSENT
+            and self.absent < _MAX_ABSENT
         )
 
 
@@ -91,7 +91,7 @@ def judge(
     release: str,
     named_for_release: bool,
     given: bool,
-    kallsyms: Table | Unknown,
+    kallsyms: SymbolTable | LookupFailure,
     build_id: str = "",
 ) -> Verdict:
     """Weigh a map that could be opened against everything that is known of the running kernel, such
@@ -112,12 +112,12 @@ def judge(
     version = candidate.version
     if version is not None and release and version not in version_codes(release):
         return refused(f"made for Linux {dotted(version)}, the kernel is {release}")
-    table = Table(candidate.lines, "")
+    table = SymbolTable(candidate.lines, "")
     kind, signed = architecture.of_map(table)
-    wrong = architecture.misshapen(table, kind) if kind is not None and signed else ""
+    wrong = architecture.layout_error(table, kind) if kind is not None and signed else ""
     if wrong:
         return refused(f"no kernel's: {wrong}")
-    compared = compare(table, kallsyms) if isinstance(kallsyms, Table) else None
+    compared = compare(table, kallsyms) if isinstance(kallsyms, SymbolTable) else None
     if compared is not None and compared.contradiction:
         return refused(f"another kernel's: {compared.contradiction}")
     if compared is not None and kind is not None and signed and compared.slide % kind.align_bytes:
@@ -148,7 +148,7 @@ def judge(
     )
 
 
-def compare(candidate: Table, kallsyms: Table) -> Comparison:
+def compare(candidate: SymbolTable, kallsyms: SymbolTable) -> Comparison:
     """Look up a spread of the map's code symbols in kallsyms, at the distance that a common anchor
     shows.
     """
@@ -168,7 +168,7 @@ def compare(candidate: Table, kallsyms: Table) -> Comparison:
                 agree, absent, slide, told + (f" (slide {slide:#x})" if slide else "")
             )
         absent += 1
-        if absent == _MOST_ABSENT:
+        if absent == _MAX_ABSENT:
             break
     return Comparison(agree, absent, slide)
 
@@ -205,7 +205,7 @@ def dotted(version: int) -> str:
     return f"{version >> 16}.{version >> 8 & 255}.{version & 255}"
 
 
-def _slide(candidate: Table, kallsyms: Table) -> int:
+def _slide(candidate: SymbolTable, kallsyms: SymbolTable) -> int:
     for anchor in _ANCHORS:
         here, there = candidate.address_of(anchor), kallsyms.address_of(anchor)
         if here is not None and there is not None:
@@ -213,7 +213,7 @@ def _slide(candidate: Table, kallsyms: Table) -> int:
     return 0
 
 
-def _code(candidate: Table) -> list[Line]:
+def _code(candidate: SymbolTable) -> list[Line]:
     return [
         line
         for line in candidate.spread(SAMPLES)

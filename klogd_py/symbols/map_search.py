@@ -4,19 +4,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from klogd_py.record.types import Unknown
+from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import elf, readings, search, system_map, vmlinux
 from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.map_check import Standing, Verdict, judge
 from klogd_py.symbols.symbol_sources import Sources, content
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 Judged = tuple[Verdict, SystemMap | None]
 
 
 def weighed(
-    sources: Sources, core: Table | Unknown, judge_all: bool, refusal_of: Callable[[SystemMap], str]
+    sources: Sources,
+    core: SymbolTable | LookupFailure,
+    judge_all: bool,
+    refusal_of: Callable[[SystemMap], str],
 ) -> tuple[list[Verdict], SystemMap | None]:
     """The verdict on each candidate in order, and the first that was accepted.
 
@@ -50,7 +53,7 @@ def _judged(
     sources: Sources,
     path: Path,
     named: bool,
-    core: Table | Unknown,
+    core: SymbolTable | LookupFailure,
     build_id: str,
     refusal_of: Callable[[SystemMap], str],
 ) -> Judged:

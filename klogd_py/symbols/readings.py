@@ -6,7 +6,7 @@ Whatever is missing or unusable becomes a remark; nothing here is fatal.
 
 from pathlib import Path
 
-from klogd_py.record.types import Unknown
+from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import file_bytes, kallsyms, system_map
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.modules.module_index import ModuleFiles
@@ -18,7 +18,7 @@ RESTRICTED = (
 )
 
 
-NO_KALLSYMS = kallsyms.Kallsyms(Unknown.NO_SYMBOLS, Unknown.NO_SYMBOLS)
+NO_KALLSYMS = kallsyms.Kallsyms(LookupFailure.NO_SYMBOLS, LookupFailure.NO_SYMBOLS)
 
 
 def kallsyms_of(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
@@ -39,7 +39,7 @@ def kallsyms_of(sources: Sources, remarks: list[str]) -> kallsyms.Kallsyms:
     except kallsyms.NotKallsyms as error:
         remarks.append(f"{path}: {error}")
         return NO_KALLSYMS
-    if symbols.core is Unknown.HIDDEN:
+    if symbols.core is LookupFailure.HIDDEN:
         remarks.append(RESTRICTED.format(path=path))
     return symbols
 
@@ -51,9 +51,9 @@ def modules_of(sources: Sources, remarks: list[str]) -> proc_modules.Modules:
     path = Path(sources.modules)
     try:
         raw = sources.read(sources.modules)
-        if len(raw) > proc_modules.LARGEST_BYTES:
+        if len(raw) > proc_modules.MAX_BYTES:
             remarks.append(
-                f"{path}: larger than {proc_modules.LARGEST_BYTES >> 20} MiB, and no list of modules therefore"
+                f"{path}: larger than {proc_modules.MAX_BYTES >> 20} MiB, and no list of modules therefore"
             )
             return proc_modules.Modules(())
         listing = raw.decode("utf-8", "replace")

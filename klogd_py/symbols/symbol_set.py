@@ -13,23 +13,23 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Trace
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import map_search, readings
 from klogd_py.symbols.attempt import Found, attempt
 from klogd_py.symbols.kaslr import architecture, vmcoreinfo
 from klogd_py.symbols.kaslr.architecture import is_movable
-from klogd_py.symbols.kaslr.inference import Ground, Slide, SlideSource, Unproved
+from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide, SlideSource
 from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
 from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.map_check import Standing, Verdict, contradicted_by
 from klogd_py.symbols.modules.proc_modules import Modules
-from klogd_py.symbols.modules.tracker import Loaded, loaded
-from klogd_py.symbols.resolver import Atlas, Chart, Compared
-from klogd_py.symbols.symbol_sources import Sources, contradicted, told_slide, why_fixed
-from klogd_py.symbols.symbol_table import Aliases, Table
+from klogd_py.symbols.modules.tracker import LoadedModules, loaded
+from klogd_py.symbols.resolver import CrossCheckedTable, SymbolResolver, SymbolSource
+from klogd_py.symbols.symbol_sources import Sources, contradicted, reported_slide, why_fixed
+from klogd_py.symbols.symbol_table import Aliases, SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
-_MOST_HEARD = 8
+_MAX_HEARD = 8
 
 
 class Learnt(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Learnt(Struct, frozen=True):
         return (candidate.path, candidate.stamp) == (self.path, self.stamp)
 
 
-class Survey(Struct, frozen=True):
+class SymbolSet(Struct, frozen=True):
     """What was found: the atlas, a verdict on each candidate in order, the one in use, remarks for
     the operator.
 
@@ -59,18 +59,18 @@ class Survey(Struct, frozen=True):
     modules.
     """
 
-    atlas: Atlas
+    resolver: SymbolResolver
     verdicts: tuple[Verdict, ...] = ()
     remarks: tuple[str, ...] = ()
     kernel_symbols: int = 0
     hidden: bool = False
     candidate: SystemMap | None = None
-    ground: Ground | None = None
+    ground: KaslrInference | None = None
     slide: Slide | None = None
     unproved: str = ""
-    kernel: Table | Unknown = Unknown.NO_SYMBOLS
+    kernel: SymbolTable | LookupFailure = LookupFailure.NO_SYMBOLS
     learnt: Learnt | None = None
-    loaded: Loaded = Loaded()
+    loaded: LoadedModules = LoadedModules()
     heard: tuple[Trace, ...] = ()
     aliases: Aliases = Aliases.LAST
     is_fixed: bool = False
@@ -148,7 +148,7 @@ class Survey(Struct, frozen=True):
         lines += [self.slide_line] if self.slide_line else []
         return (*lines, *self.loaded.summary)
 
-    def of(self, release: str) -> "Survey":
+    def of(self, release: str) -> "SymbolSet":
         """The same for a log whose kernel says that it is of this release: without a map that is
         another one's.
 
@@ -170,7 +170,7 @@ class Survey(Struct, frozen=True):
             )
         return self
 
-    def after(self, trace: Trace) -> "Survey":
+    def after(self, trace: Trace) -> "SymbolSet":
         """What is to be had once a trace has been read.
 
         It may prove slide and bases, or refute them or the map.
@@ -179,45 +179,45 @@ class Survey(Struct, frozen=True):
             lambda: self._after(trace), lambda reason: self._remarked(f"an oops {reason}")
         )
 
-    def _remarked(self, remark: str) -> "Survey":
+    def _remarked(self, remark: str) -> "SymbolSet":
         return (
             self
             if remark in self.remarks
             else msgspec.structs.replace(self, remarks=(*self.remarks, remark))
         )
 
-    def _after(self, trace: Trace) -> "Survey":
+    def _after(self, trace: Trace) -> "SymbolSet":
         found = self._slide_after(trace)
         if found.lacks_slide:
             # Which frames are the kernel's own is not known
             return found
-        told = found.loaded.after(trace, found._kernel_names_at, found.atlas.place_of)
+        told = found.loaded.after(trace, found._kernel_names_at, found.resolver.place_of)
         if told is found.loaded:
             return found
         remarks = (*found.remarks, *told.remarks[len(found.loaded.remarks) :])
         return _drawn(msgspec.structs.replace(found, loaded=told, remarks=remarks))
 
     def _kernel_names_at(self, address: int) -> set[str]:
-        place = self.atlas.place_of(address)
-        return {place.name} if isinstance(place, Place) and not place.module else set()
+        place = self.resolver.place_of(address)
+        return {place.name} if isinstance(place, SymbolAddress) and not place.module else set()
 
-    def _slide_after(self, trace: Trace) -> "Survey":
+    def _slide_after(self, trace: Trace) -> "SymbolSet":
         if self.ground is None or self.candidate is None or not trace.says_something:
             return self
         if self.slide is not None:
             doubt = self.ground.doubt(trace, self.slide.value)
             return self._refused(f"slide {self.slide.value:#x} revoked: {doubt}") if doubt else self
         found = self.ground.prove(trace, self.heard)
-        if isinstance(found, Unproved):
+        if isinstance(found, NotProven):
             if found.refutes:
                 return self._refused(found.reason)
             return msgspec.structs.replace(
-                self, unproved=found.reason, heard=(trace, *self.heard)[:_MOST_HEARD]
+                self, unproved=found.reason, heard=(trace, *self.heard)[:_MAX_HEARD]
             )
         learnt = Learnt(self.candidate.path, self.candidate.stamp, found)
         return _drawn(msgspec.structs.replace(self, slide=found, unproved="", learnt=learnt))
 
-    def _refused(self, reason: str) -> "Survey":
+    def _refused(self, reason: str) -> "SymbolSet":
         assert self.candidate is not None
         learnt = Learnt(self.candidate.path, self.candidate.stamp, refusal=reason)
         verdicts = tuple(
@@ -233,7 +233,7 @@ class Survey(Struct, frozen=True):
         )
 
 
-def survey(sources: Sources, judge_all: bool = False, before: Survey | None = None) -> Survey:
+def survey(sources: Sources, judge_all: bool = False, before: SymbolSet | None = None) -> SymbolSet:
     """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted
     one.
 
@@ -278,13 +278,14 @@ def survey(sources: Sources, judge_all: bool = False, before: Survey | None = No
     known = attempt(
         lambda: loaded(listing, files, symbols.modules, elsewhere, past),
         noted(
-            "what is known of modules", Loaded(listing, files, symbols.modules, elsewhere=elsewhere)
+            "what is known of modules",
+            LoadedModules(listing, files, symbols.modules, elsewhere=elsewhere),
         ),
     )
-    hidden = symbols.core is Unknown.HIDDEN
+    hidden = symbols.core is LookupFailure.HIDDEN
     count = 0 if hidden else symbols.symbols
-    found = Survey(
-        Atlas(),
+    found = SymbolSet(
+        SymbolResolver(),
         tuple(verdicts),
         tuple(remarks),
         count,
@@ -304,19 +305,19 @@ def module_layout(sources: Sources) -> frozenset[tuple[str, int, int]]:
     return readings.modules_of(sources, []).layout
 
 
-def _with_slide(found: Survey, sources: Sources) -> Survey:
+def _with_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
     """The slide of the map in use by everything but traces, and the ground for those."""
     candidate, verdict = found.candidate, found.in_use
     if candidate is None or verdict is None:
         return found
-    table = Table(candidate.lines, str(candidate.path))
+    table = SymbolTable(candidate.lines, str(candidate.path))
     kind, signed = architecture.of_map(table)
     movable = is_movable(kind, sources.release, candidate.version)
     told = vmcoreinfo.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
     against = contradicted(table, told, verdict)
     if against:
         return found._refused(against)
-    slide, unproved = told_slide(verdict, sources, movable, told), "no oops has shown it"
+    slide, unproved = reported_slide(verdict, sources, movable, told), "no oops has shown it"
     impossible = (
         architecture.impossible(kind, slide.value)
         if slide is not None and slide.source is SlideSource.GIVEN
@@ -330,7 +331,9 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     if slide is None and found.learnt is not None and found.learnt.is_about(candidate):
         slide = found.learnt.slide
     settled = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
-    ground = Ground(table, kind, candidate.text) if kind is not None and not settled else None
+    ground = (
+        KaslrInference(table, kind, candidate.text) if kind is not None and not settled else None
+    )
     aliases = Aliases.KERNEL if signed else Aliases.LAST
     if told.refused:
         unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
@@ -340,27 +343,33 @@ def _with_slide(found: Survey, sources: Sources) -> Survey:
     )
 
 
-def _drawn(found: Survey) -> Survey:
+def _drawn(found: SymbolSet) -> SymbolSet:
     """The survey with the atlas that belongs to it."""
-    charts: list[Chart] = [
-        chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, Table)
+    charts: list[SymbolSource] = [
+        chart for chart in (found.kernel, found.loaded.table) if isinstance(chart, SymbolTable)
     ]
     charts += found.loaded.charts
     if found.candidate is not None and found.slide is not None:
         source = str(found.candidate.path)
-        chart = Table(found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases)
-        if found.slide.source is SlideSource.KALLSYMS and isinstance(found.kernel, Table):
-            charts.insert(0, Compared(chart, found.kernel))
+        chart = SymbolTable(
+            found.candidate.lines, source, slide=found.slide.value, aliases=found.aliases
+        )
+        if found.slide.source is SlideSource.KALLSYMS and isinstance(found.kernel, SymbolTable):
+            charts.insert(0, CrossCheckedTable(chart, found.kernel))
         else:
             charts.insert(0, chart)
     usable = bool(charts) and not (found.hidden and found.slide is None)
     if found.lacks_slide:
-        blank = Unknown.UNSLID
+        blank = LookupFailure.UNSLID
     elif usable:
-        blank = Unknown.OUTSIDE
+        blank = LookupFailure.OUTSIDE
     else:
         refused = any(verdict.standing is Standing.REFUSED for verdict in found.verdicts)
         blank = (
-            Unknown.HIDDEN if found.hidden else Unknown.WRONG_MAP if refused else Unknown.NO_SYMBOLS
+            LookupFailure.HIDDEN
+            if found.hidden
+            else LookupFailure.WRONG_MAP
+            if refused
+            else LookupFailure.NO_SYMBOLS
         )
-    return msgspec.structs.replace(found, atlas=Atlas(charts, blank))
+    return msgspec.structs.replace(found, resolver=SymbolResolver(charts, blank))

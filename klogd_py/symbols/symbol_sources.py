@@ -13,17 +13,17 @@ from msgspec import Struct
 from klogd_py.symbols.kaslr.inference import Slide, SlideSource
 from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
 from klogd_py.symbols.map_check import Proof, Verdict
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.system.regular_file import read_regular
 
 # Of symbols or modules
-LARGEST_LIST_BYTES = 64 << 20
+MAX_LIST_BYTES = 64 << 20
 # A kernel's whole configuration has 300 KiB
 SMALL_BYTES = 1 << 20
 
 
 def _read(path: str) -> bytes:
-    return read_regular(path, LARGEST_LIST_BYTES)
+    return read_regular(path, MAX_LIST_BYTES)
 
 
 class Sources(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Sources(Struct, frozen=True):
     read: Callable[[str], bytes] = _read
 
 
-def contradicted(table: Table, told: Vmcoreinfo, verdict: Verdict) -> str:
+def contradicted(table: SymbolTable, told: Vmcoreinfo, verdict: Verdict) -> str:
     """What the kernel says in its core file against a map; empty if nothing."""
     if told.offset is None:
         return ""
@@ -65,7 +65,9 @@ def contradicted(table: Table, told: Vmcoreinfo, verdict: Verdict) -> str:
     return ""
 
 
-def told_slide(verdict: Verdict, sources: Sources, movable: bool, told: Vmcoreinfo) -> Slide | None:
+def reported_slide(
+    verdict: Verdict, sources: Sources, movable: bool, told: Vmcoreinfo
+) -> Slide | None:
     """The slide by everything but the log; ``movable`` says that the kernel may be randomised."""
     if verdict.proof is Proof.KALLSYMS:
         return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)

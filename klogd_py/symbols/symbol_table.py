@@ -20,7 +20,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.file_bytes import Buffer, FileBytes
 
 # The type of a line that ends the symbol before it and names nothing
@@ -30,12 +30,12 @@ KERNEL_HALF = 1 << 63
 # Offsets from a null pointer
 FIRST_PAGE_END = 4096
 # Bytes; a wider distance between two symbols is a hole, not a function
-LARGEST_SYMBOL = 1 << 28
+MAX_SYMBOL = 1 << 28
 # The kernel's own limit is KSYM_NAME_LEN, 512
-LONGEST_NAME_BYTES = 1024
+MAX_NAME_BYTES = 1024
 # Of a file that are looked through in memory
 _NEAR_BYTES = 1 << 14
-MOST_ALIASES = (
+MAX_ALIASES = (
     # At one address; system calls that a kernel was built without are some hundreds
     4096
 )
@@ -58,10 +58,10 @@ _END_MARKERS = frozenset(
 _TRAMPOLINE = b"__SCT__"
 _TRAMPOLINE_BYTES = 16
 # Of which a name that is too long to be one can be told
-_LONGEST_LINE_BYTES = 4096
+_MAX_LINE_BYTES = 4096
 # What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, and
 # nothing beyond ASCII.
-_NAME = re.compile(rb"[!-~]{1,%d}" % LONGEST_NAME_BYTES)
+_NAME = re.compile(rb"[!-~]{1,%d}" % MAX_NAME_BYTES)
 
 
 class Aliases(Enum):
@@ -91,7 +91,7 @@ class Line(Struct, frozen=True, gc=False):
         return not self.module or is_name(self.module.encode("utf-8", "replace"))
 
 
-class Table:
+class SymbolTable:
     """One sorted source of symbols, immutable.
 
     ``slide`` is what the running kernel adds to every address in it.
@@ -124,30 +124,32 @@ class Table:
         last = self.address_at(self.line_start(self._end - 1))
         self._floor = KERNEL_HALF if last >= KERNEL_HALF else FIRST_PAGE_END
 
-    def place_of(self, address: int) -> Place | Unknown:
+    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
         """The symbol that contains a run-time address, or OUTSIDE."""
         value = address - self.slide
         if value < self._floor or value < self._first:
-            return Unknown.OUTSIDE
+            return LookupFailure.OUTSIDE
         if self._file is not None and self._file.is_cut:
-            return Unknown.NO_SYMBOLS
+            return LookupFailure.NO_SYMBOLS
         start = self._last_at_or_below(value)
         after = self.line_after(start)
         if after >= self._end:
-            return Unknown.OUTSIDE
+            return LookupFailure.OUTSIDE
         try:
             line, names_something = self._choose(start)
             size = self.address_at(after) - line.address
         except ValueError:
             # A damaged line: where the symbol ends is not known
-            return Unknown.OUTSIDE
+            return LookupFailure.OUTSIDE
         # The last two tests can fail only in a file that is out of order here and there.
-        if not names_something or size > LARGEST_SYMBOL or not 0 <= value - line.address < size:
-            return Unknown.OUTSIDE
+        if not names_something or size > MAX_SYMBOL or not 0 <= value - line.address < size:
+            return LookupFailure.OUTSIDE
         if value - line.address >= _TRAMPOLINE_BYTES and line.name.startswith(_TRAMPOLINE):
-            return Unknown.OUTSIDE
+            return LookupFailure.OUTSIDE
         name = line.name.decode("utf-8", "replace")
-        return Place(name, value - line.address, size, line.module, chr(line.kind[0]), self.source)
+        return SymbolAddress(
+            name, value - line.address, size, line.module, chr(line.kind[0]), self.source
+        )
 
     def names_at(self, address: int) -> set[bytes]:
         """The names of all symbols that begin exactly at a run-time address."""
@@ -186,14 +188,14 @@ class Table:
             at = self._lines.find(wanted, at + 1, self._end)
         return found
 
-    def named(self, name: str, most: int = 64) -> list[tuple[int, Place]]:
+    def named(self, name: str, most: int = 64) -> list[tuple[int, SymbolAddress]]:
         """The first few symbols with this name.
 
         The run-time address of each, and its place there. Found by reading.
         """
         if not is_name(name.encode("utf-8", "surrogateescape")):
             return []
-        found: list[tuple[int, Place]] = []
+        found: list[tuple[int, SymbolAddress]] = []
         for ending in (b"\n", b"\t"):
             wanted = b" " + name.encode("utf-8", "surrogateescape") + ending
             at = self._lines.find(wanted, 0, self._end)
@@ -203,9 +205,9 @@ class Table:
                     line = self.line_at(self.line_start(at))
                     place = self.place_of(line.address + self.slide)
                     # Which may name the address by another symbol
-                    if isinstance(place, Place):
+                    if isinstance(place, SymbolAddress):
                         kind = chr(line.kind[0])
-                        place = Place(name, 0, place.size, line.module, kind, self.source)
+                        place = SymbolAddress(name, 0, place.size, line.module, kind, self.source)
                         found.append((line.address + self.slide, place))
                 at = self._lines.find(wanted, at + 1, self._end)
         return found
@@ -240,9 +242,9 @@ class Table:
             last = self.address_at(self.line_start(self._end - 1))
         # Damaged lines
         except ValueError:
-            last = first + LARGEST_SYMBOL
+            last = first + MAX_SYMBOL
         end = self.address_of(b"_end") or self.address_of(b"_etext")
-        last = end if end is not None and end > first else min(last, first + LARGEST_SYMBOL)
+        last = end if end is not None and end > first else min(last, first + MAX_SYMBOL)
         return first + self.slide, last + self.slide
 
     def line_start(self, offset: int) -> int:
@@ -261,7 +263,7 @@ class Table:
         """The line that begins at ``start``, taken apart; raises ValueError if it is damaged."""
         digits = self._digits
         head = self._lines[start : start + digits + 3]
-        stop = min(start + _LONGEST_LINE_BYTES, self._end)
+        stop = min(start + _MAX_LINE_BYTES, self._end)
         end = self._lines.find(b"\n", start, stop)
         rest = self._lines[start + digits + 3 : end if end >= 0 else stop].rstrip(b"\r")
         name, tab, tag = rest.partition(b"\t")
@@ -301,7 +303,7 @@ class Table:
     def _group(self, start: int) -> list[Line]:
         """The lines of one address in their order, ``start`` that of the last.
 
-        Raises ValueError if there are more than `MOST_ALIASES`.
+        Raises ValueError if there are more than `MAX_ALIASES`.
         """
         lines = [self.line_at(start)]
         while start > 0:
@@ -312,8 +314,8 @@ class Table:
                 break
             if line.address != lines[0].address:
                 break
-            if len(lines) == MOST_ALIASES:
-                raise ValueError(f"more than {MOST_ALIASES} symbols at {line.address:#x}")
+            if len(lines) == MAX_ALIASES:
+                raise ValueError(f"more than {MAX_ALIASES} symbols at {line.address:#x}")
             lines.append(line)
         lines.reverse()
         return lines

@@ -32,18 +32,18 @@ ORDER_CHECKED_BYTES = (
     16 << 20
     # Larger than any kernel's map; beyond it only the probes are compared
 )
-LONGEST_LINE_BYTES = 4096
-LARGEST_WITH_VERSION_BYTES = (
+MAX_LINE_BYTES = 4096
+MAX_WITH_VERSION_BYTES = (
     8 << 20
     # The kernels that had the symbol (before 5.12, no kallsyms) had smaller maps
 )
 # A map of ten million lines has half as many
-LARGEST_BYTES = 1 << 30
-LARGEST_REBUILT_BYTES = 32 << 20
+MAX_BYTES = 1 << 30
+MAX_REBUILT_BYTES = 32 << 20
 # Lines; a kernel with everything built in has half as many
-MOST_REBUILT = 1_000_000
+MAX_REBUILT = 1_000_000
 # ``c0100000 T a`` without its line feed
-_SHORTEST_LINE_BYTES = 12
+_MIN_LINE_BYTES = 12
 
 _STRICT = re.compile(rb"([0-9a-f]{16}|[0-9a-f]{8}|[0-9A-F]{16}|[0-9A-F]{8}) [A-Za-z?-] [^\s]+\n")
 _LENIENT = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})\s+(\S)\s+(\S+)(?:\s+\[(\S+)\])?\s*")
@@ -75,7 +75,7 @@ class Text(Protocol):
 class SystemMap(Struct, frozen=True):
     """A map ready to be searched.
 
-    ``lines`` are as `klogd_py.symbols.symbol_table.Table` wants them. ``version`` is the number N
+    ``lines`` are as `klogd_py.symbols.symbol_table.SymbolTable` wants them. ``version`` is the number N
     of the first ``Version_N`` symbol, if there is one. ``remark`` says in words what had to be
     mended, and is empty for a map in order. ``stamp`` changes with the file: its size and when it
     was written. Only a kernel image has a ``build_id`` and its ``text``.
@@ -139,7 +139,7 @@ def is_in_order(lines: Buffer) -> bool:
 def _ascends(raw: bytes) -> bool:
     """Whether the addresses of all lines do; not said of lines of which some can be no symbols."""
     # With what stands behind the last line feed
-    most = len(raw) // (_SHORTEST_LINE_BYTES + 1) + 1
+    most = len(raw) // (_MIN_LINE_BYTES + 1) + 1
     rows = raw.split(b"\n", most)
     if len(rows) > most:
         return False
@@ -193,11 +193,11 @@ def version_of(lines: Buffer) -> int | None:
 
     0 if no digits follow, ``None`` without one.
     """
-    if len(lines) > LARGEST_WITH_VERSION_BYTES:
+    if len(lines) > MAX_WITH_VERSION_BYTES:
         return None
     step = 1 << 20
     for start in range(0, len(lines), step):
-        piece = lines[start : start + step + LONGEST_LINE_BYTES]
+        piece = lines[start : start + step + MAX_LINE_BYTES]
         # Five bytes are found fastest, and here no others begin so
         if b"Versi" in piece:
             found = _VERSION.search(piece)
@@ -216,8 +216,8 @@ def _open(path: Path) -> FileBytes:
     file = FileBytes(descriptor)
     if len(file) == 0:
         raise NotAMap(path, "empty")
-    if len(file) > LARGEST_BYTES and file[:4] != ELF:
-        raise NotAMap(path, f"not a map: larger than {LARGEST_BYTES >> 20} MiB")
+    if len(file) > MAX_BYTES and file[:4] != ELF:
+        raise NotAMap(path, f"not a map: larger than {MAX_BYTES >> 20} MiB")
     return file
 
 
@@ -236,20 +236,20 @@ def _demand_symbols(path: Path, lines: Buffer) -> None:
 
 def _demand_few(path: Path, lines: Buffer) -> None:
     """Refuse a file that takes too much memory to be put in order."""
-    if len(lines) > LARGEST_REBUILT_BYTES:
+    if len(lines) > MAX_REBUILT_BYTES:
         raise NotAMap(
             path,
-            f"out of order, and larger than the {LARGEST_REBUILT_BYTES >> 20} MiB that are put in order",
+            f"out of order, and larger than the {MAX_REBUILT_BYTES >> 20} MiB that are put in order",
         )
     raw = lines[:]
     count = raw.count(b"\n") + raw.count(b"\r")
-    if count > MOST_REBUILT:
-        raise NotAMap(path, f"out of order, and of {count} lines; {MOST_REBUILT} are put in order")
+    if count > MAX_REBUILT:
+        raise NotAMap(path, f"out of order, and of {count} lines; {MAX_REBUILT} are put in order")
 
 
 def _line_at(lines: Buffer, offset: int) -> bytes:
     """The line that holds the byte at ``offset``, cut to a sane length on both sides."""
-    start = lines.rfind(b"\n", max(0, offset - LONGEST_LINE_BYTES), offset) + 1
-    start = start or max(0, offset - LONGEST_LINE_BYTES)
-    end = lines.find(b"\n", offset, offset + LONGEST_LINE_BYTES) + 1
-    return lines[start : end or offset + LONGEST_LINE_BYTES]
+    start = lines.rfind(b"\n", max(0, offset - MAX_LINE_BYTES), offset) + 1
+    start = start or max(0, offset - MAX_LINE_BYTES)
+    end = lines.find(b"\n", offset, offset + MAX_LINE_BYTES) + 1
+    return lines[start : end or offset + MAX_LINE_BYTES]

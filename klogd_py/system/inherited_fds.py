@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from klogd_py.system.regular_file import FileTooLarge, NotRegularFile, read_regular
 
 PATHS = {"kmsg": "/dev/kmsg", "kallsyms": "/proc/kallsyms", "modules": "/proc/modules"}
-LARGEST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 
 
@@ -39,7 +39,7 @@ def content(descriptor: int) -> bytes:
 
     Raises:
         NotRegularFile: it is something else.
-        FileTooLarge: it holds more than `LARGEST_BYTES`.
+        FileTooLarge: it holds more than `MAX_BYTES`.
         OSError: it cannot be read.
     """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -49,9 +49,9 @@ def content(descriptor: int) -> bytes:
     while piece := os.pread(descriptor, _CHUNK_BYTES, offset):
         pieces.append(piece)
         offset += len(piece)
-        if offset > LARGEST_BYTES:
+        if offset > MAX_BYTES:
             raise FileTooLarge(
-                errno.EFBIG, f"larger than {LARGEST_BYTES >> 20} MiB, which is the limit"
+                errno.EFBIG, f"larger than {MAX_BYTES >> 20} MiB, which is the limit"
             )
     return b"".join(pieces)
 
@@ -60,6 +60,6 @@ def reader(handed: Mapping[str, int]) -> Callable[[str], bytes]:
     """What reads a file by its path: through its descriptor if it was handed in. Raises OSError."""
 
     def read(path: str) -> bytes:
-        return content(handed[path]) if path in handed else read_regular(path, LARGEST_BYTES)
+        return content(handed[path]) if path in handed else read_regular(path, MAX_BYTES)
 
     return read

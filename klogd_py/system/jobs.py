@@ -24,9 +24,9 @@ TOLD_AGAIN_S = (
     # A job that goes on failing is told of so seldom: its line may come back as a record
     60.0
 )
-SHORTEST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
-MOST_NAMES = 64
+MIN_PAUSE_S = 0.5
+MAX_PAUSE_S = 30.0
+MAX_NAMES = 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Jobs:
 
         One that fails is begun again after a pause, ever longer.
         """
-        pause_s = SHORTEST_PAUSE_S
+        pause_s = MIN_PAUSE_S
         while True:
             began_s = self._now_s()
             try:
@@ -111,9 +111,9 @@ class Jobs:
             else:
                 return
             pause_s = (
-                SHORTEST_PAUSE_S
-                if self._now_s() - began_s > LONGEST_PAUSE_S
-                else min(2 * pause_s, LONGEST_PAUSE_S)
+                MIN_PAUSE_S
+                if self._now_s() - began_s > MAX_PAUSE_S
+                else min(2 * pause_s, MAX_PAUSE_S)
             )
             await asyncio.sleep(pause_s)
 
@@ -156,7 +156,7 @@ class Jobs:
             logger.error(
                 "unexpected error, the rest goes on: %s: %s", name, reason, exc_info=details
             )
-        while len(self.failures) > MOST_NAMES:
+        while len(self.failures) > MAX_NAMES:
             oldest = next(iter(self.failures))
             del self.failures[oldest]
             self._told_s.pop(oldest, None)

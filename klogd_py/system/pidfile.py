@@ -152,7 +152,7 @@ def _owner(descriptor: int) -> int:
     return max(process, 0) if kind == fcntl.F_WRLCK else 0
 
 
-def in_background(job: Callable[[Callable[[], None]], int], keep: Collection[int]) -> int:
+def daemonize(job: Callable[[Callable[[], None]], int], keep: Collection[int]) -> int:
     """Run a job in a process of its own session; returns in the parent as soon as the job says that
     it is ready.
 

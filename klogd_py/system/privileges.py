@@ -31,7 +31,7 @@ class NoSuchUser(ValueError):
     """Nobody has that name; the message holds it."""
 
 
-class CannotBecome(OSError):
+class PrivilegesNotDropped(OSError):
     """The process may not go on as that user; the message says who, and why."""
 
 
@@ -72,7 +72,7 @@ def become(user: User) -> None:
         _set_capabilities(kept)
         _prctl(_NO_NEW_PRIVILEGES, 1)
     except OSError as error:
-        raise CannotBecome(f"cannot go on as user {user.name}: {error.strerror}") from error
+        raise PrivilegesNotDropped(f"cannot go on as user {user.name}: {error.strerror}") from error
 
 
 def _prctl(option: int, value: int) -> None:

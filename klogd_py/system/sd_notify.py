@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 
 # Whatever the manager's limit is
-SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.01, 3600.0
+MIN_PERIOD_S, MAX_PERIOD_S = 0.01, 3600.0
 # Only this message is worth waiting for
 READY_PATIENCE_MS = 1000
 _NUMBER = re.compile(r"[0-9]{1,20}")
@@ -34,7 +34,7 @@ def tell(message: str) -> None:
             daemon.notify(message.encode("utf-8", "backslashreplace").decode())
 
 
-def is_heard() -> bool:
+def is_supervised() -> bool:
     """Whether a service manager listens."""
     return "NOTIFY_SOCKET" in os.environ
 
@@ -71,4 +71,4 @@ def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:
     owner = environment.get("WATCHDOG_PID", str(pid))
     if not _NUMBER.fullmatch(limit_us) or int(limit_us) == 0 or owner != str(pid):
         return None
-    return min(max(int(limit_us) / 2_000_000, SHORTEST_PERIOD_S), LONGEST_PERIOD_S)
+    return min(max(int(limit_us) / 2_000_000, MIN_PERIOD_S), MAX_PERIOD_S)

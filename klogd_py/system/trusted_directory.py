@@ -28,7 +28,7 @@ PROC = Path("/proc")
 # PROC_ROOT_INO in include/linux/proc_ns.h
 _ROOT_OF_PROC = 1
 # As in the kernel
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _NEVER_WAITS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -216,7 +216,7 @@ def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
                 return here, name, trust
             if target:
                 links += 1
-                if links > _MOST_LINKS:
+                if links > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 names.extendleft(reversed([part for part in target.split("/") if part]))
                 if not target.startswith("/"):

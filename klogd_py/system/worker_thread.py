@@ -31,7 +31,7 @@ class _Call(Struct):
     is_wanted: Callable[[], bool]
 
 
-class Courier:
+class WorkerThread:
     """One thread, begun at the first call; calls are made one after the other. Mutable."""
 
     def __init__(self, name: str, check: Callable[[], None] = lambda: None) -> None:
@@ -116,7 +116,7 @@ class Courier:
             return self._calls.popleft()
 
 
-class Couriers:
+class WorkerThreads:
     """One courier for each name. Mutable: those that were left while a call hung serve who comes
     under the same name.
 
@@ -125,24 +125,24 @@ class Couriers:
 
     def __init__(self, most_left: int = 8) -> None:
         self._most_left = most_left
-        self._left: dict[str, Courier] = {}
+        self._left: dict[str, WorkerThread] = {}
 
-    def of(self, name: str) -> Courier:
+    def of(self, name: str) -> WorkerThread:
         """The courier of this name.
 
         One whose call still hangs goes on when that has come to its end.
         """
         left = self._left.pop(name, None)
-        return left if left is not None and left.is_alive else Courier(name, self._check)
+        return left if left is not None and left.is_alive else WorkerThread(name, self._check)
 
-    def leave(self, name: str, courier: Courier) -> None:
+    def leave(self, name: str, worker: WorkerThread) -> None:
         """Nobody waits for its calls any more."""
-        courier.close()
+        worker.close()
         self._left = {other: one for other, one in self._left.items() if one.is_alive}
-        self._left[name] = courier
+        self._left[name] = worker
 
     def _check(self) -> None:
-        hanging = sum(courier.is_alive for courier in self._left.values())
+        hanging = sum(worker.is_alive for worker in self._left.values())
         if hanging >= self._most_left:
             raise TooManyHang(
                 f"{hanging} threads of sinks that are no longer configured still hang"

@@ -15,7 +15,7 @@ from watchdog.observers import Observer
 
 from klogd_py.system.jobs import Jobs
 
-LONGEST_END_S = 1.0
+MAX_END_S = 1.0
 
 
 class CannotWatch(OSError):
@@ -70,7 +70,7 @@ class FileWatch:
     def close(self) -> None:
         """Stop watching and end the thread; one that hangs is left to the end of the program."""
         self._observer.stop()
-        self._observer.join(LONGEST_END_S)
+        self._observer.join(MAX_END_S)
 
     def _report(self, event: FileSystemEvent) -> None:
         for path in (

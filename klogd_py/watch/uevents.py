@@ -17,7 +17,7 @@ from pyroute2.netlink.nlsocket import NetlinkSocket
 from pyroute2.netlink.uevent import MarshalUevent
 
 KERNEL_GROUP = 1
-_LONGEST_BYTES = 1 << 16
+_MAX_BYTES = 1 << 16
 
 
 class ModuleWatch:
@@ -45,7 +45,7 @@ class ModuleWatch:
         names: set[str] = set()
         while True:
             try:
-                data, sender = self._socket.recvfrom(_LONGEST_BYTES)
+                data, sender = self._socket.recvfrom(_MAX_BYTES)
             except BlockingIOError:
                 return names
             # ENOBUFS: events were lost, so any module may have changed

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from klogd_py.system.jobs import Jobs
-from klogd_py.system.worker_thread import Courier
+from klogd_py.system.worker_thread import WorkerThread
 from klogd_py.watch.partial_import import parts_only
 
 if TYPE_CHECKING:
     from klogd_py.watch.uevents import ModuleWatch
 
 # A file system that hangs holds up no reload for longer
-LONGEST_CHANGE_S = 10.0
+MAX_CHANGE_S = 10.0
 # Which files are watched, and which folder each of their places is; None for one that is not there.
 Standing = tuple[frozenset[Path], dict[Path, tuple[int, int] | None]]
 
@@ -28,7 +28,7 @@ SETTLE_S = 0.3
 logger = logging.getLogger(__name__)
 
 
-class Follower:
+class Watcher:
     """Calls ``files_changed`` and ``modules_changed`` on the loop. Mutable.
 
     What it watches can be exchanged.
@@ -44,7 +44,7 @@ class Follower:
         self._modules_changed = modules_changed
         self._jobs = jobs or Jobs()
         # A file system that hangs holds up no stop
-        self._courier = Courier("watchers")
+        self._courier = WorkerThread("watchers")
         self._close_files: Callable[[], None] | None = None
         self._close_modules: Callable[[], None] | None = None
         self._watched: Standing | None = None
@@ -60,7 +60,7 @@ class Follower:
         Where neither the files nor their folders are others than before, nothing is done.
         A folder that is missing is waited for, and counts as changed when it has come.
         """
-        async with asyncio.timeout(LONGEST_CHANGE_S), self._exchanging:
+        async with asyncio.timeout(MAX_CHANGE_S), self._exchanging:
             wanted = _standing(files, drop_ins)
             if self._close_files is not None and wanted == self._watched:
                 # A change that comes while a watch is exchanged would be seen by neither
@@ -129,7 +129,7 @@ class Follower:
         if not wanted:
             return
         try:
-            async with asyncio.timeout(LONGEST_CHANGE_S):
+            async with asyncio.timeout(MAX_CHANGE_S):
                 watch = await self._courier.call(_module_watch)
         except (ImportError, OSError) as error:
             logger.warning("not watching modules come and go: %s", error)

@@ -295,18 +295,18 @@ def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(
     good = tmp_path / "good.toml"
     good.write_text('sinks = ["console"]\n')
     bad = tmp_path / "bad.toml"
-    bad.write_text("[outbox]\nlimit = 3\n")
+    bad.write_text("[queue]\nlimit = 3\n")
     assert run("check-config", good).stdout.decode() == f"{good}: ok\n"
     done = run("check-config", bad)
     assert done.returncode == 78
     assert done.stderr.decode().startswith(
-        f"klogd-py: {bad}: unknown key outbox.limit; expected one of: limit_kib"
+        f"klogd-py: {bad}: unknown key queue.limit; expected one of: limit_kib"
     )
 
 
 @pytest.mark.parametrize("main", ["main", "klogd"])
 @pytest.mark.parametrize(
-    ("fault", "status"), [("Invocation._config", 78), ("Invocation.sources", 0)]
+    ("fault", "status"), [("RunOptions._config", 78), ("RunOptions.sources", 0)]
 )
 def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
     main: str, fault: str, status: int, tmp_path: Path
@@ -316,7 +316,7 @@ def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
     program = (
         "import sys\n"
         "from klogd_py.cli import main as cli\n"
-        "from klogd_py.config.run_options import Invocation\n"
+        "from klogd_py.config.run_options import RunOptions\n"
         "def trouble(*arguments, **named): raise RecursionError('trouble\\nin two lines')\n"
         f"{fault} = trouble\n"
         f"sys.exit(cli.{main}())\n"
@@ -348,10 +348,10 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "terabyte": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),
     "wrong type": lambda path: path.write_text("sinks = 3\n"),
     "typo in a sink's table": lambda path: path.write_text(
-        '[outbox.sink."file:/x"]\nwhen_full = "dropp"\n'
+        '[queue.sink."file:/x"]\nwhen_full = "dropp"\n'
     ),
     "unknown key in a sink's table": lambda path: path.write_text(
-        '[outbox.sink."file:/x"]\nfoo = 1\n'
+        '[queue.sink."file:/x"]\nfoo = 1\n'
     ),
     "long number": lambda path: path.write_text("console_level = " + "9" * 5000),
     "nested": lambda path: path.write_text("sinks = " + "[" * 50_000),

@@ -34,10 +34,10 @@ from klogd_py.config.schema import Config
         ("sinks = 1", "key sinks: expected a list, got a whole number"),
         ("sinks = [1]", "key sinks[0]: expected a string, got a whole number"),
         (
-            '[outbox]\nlimit_kib = "a"',
-            "key outbox.limit_kib: expected a whole number, got a string",
+            '[queue]\nlimit_kib = "a"',
+            "key queue.limit_kib: expected a whole number, got a string",
         ),
-        ("[outbox]\nlimit_kib = 1", "key outbox.limit_kib: expected 64 to 1048576, got 1"),
+        ("[queue]\nlimit_kib = 1", "key queue.limit_kib: expected 64 to 1048576, got 1"),
         ("input = 3", "key input: expected a table, got a whole number"),
         ("console_level = 9", "key console_level: expected 0 (leave it alone) or 1 to 8, got 9"),
         ('[file]\nmode = "rw"', "key file.mode: expected an octal mode"),

@@ -20,7 +20,7 @@ from klogd_py.config.value_types import Count, Form, Limits
 
 # Stands for a name that is chosen freely
 SINK = "file:/x"
-LONGEST_MESSAGE = 800
+MAX_MESSAGE = 800
 OF_TYPE = {
     "a string": '"zzz"',
     "a whole number": "7",
@@ -81,7 +81,7 @@ def refusal(raw: bytes) -> str:
     message = str(raised.value)
     assert message.startswith("x: ")
     assert message.isprintable()
-    assert len(message) < LONGEST_MESSAGE
+    assert len(message) < MAX_MESSAGE
     return message
 
 
@@ -134,8 +134,8 @@ def test_the_keys_are_found_in_every_table() -> None:
     assert {
         "sinks",
         "names.search",
-        "outbox.sink",
-        f'outbox.sink."{SINK}".when_full',
+        "queue.sink",
+        f'queue.sink."{SINK}".when_full',
         "metrics.listen",
     } <= names
     assert len(names) > 40
@@ -277,7 +277,7 @@ def test_any_value_of_any_key_is_taken_or_refused_in_a_line(key: Key, value: obj
     message = answer(content)
     assert message.startswith("x: ") or not message
     assert message.isprintable()
-    assert len(message) < LONGEST_MESSAGE
+    assert len(message) < MAX_MESSAGE
 
 
 def answer(content: dict[str, object]) -> str:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from klogd_py.config.toml_text import (
     LIMIT_BYTES,
-    LONGEST_WORD,
-    MOST_LEVELS,
+    MAX_LEVELS,
+    MAX_WORD,
     NotToml,
     check_shape,
     parse,
@@ -74,9 +74,9 @@ def test_what_stands_in_strings_and_comments_does_not_count() -> None:
 
 
 def test_a_text_at_the_limits_is_read() -> None:
-    parts = ".".join("a" * MOST_LEVELS)
+    parts = ".".join("a" * MAX_LEVELS)
     parse(
-        f"{parts} = 1\nb = {'[' * MOST_LEVELS}{']' * MOST_LEVELS}\n{'c' * LONGEST_WORD} = 1.5\n".encode()
+        f"{parts} = 1\nb = {'[' * MAX_LEVELS}{']' * MAX_LEVELS}\n{'c' * MAX_WORD} = 1.5\n".encode()
     )
 
 
@@ -93,7 +93,7 @@ def test_a_text_at_the_limits_is_read() -> None:
         filled("{a=1},", "a=[", "]"),
         filled("[[a]]\n"),
         filled("a "),
-        filled("a" * LONGEST_WORD + " "),
+        filled("a" * MAX_WORD + " "),
         filled("#\n"),
         numbered("[tN]\n"),
         numbered("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.pN = 1\n"),
@@ -134,4 +134,4 @@ def test_nothing_is_hidden_behind_a_string(form: str, word: str) -> None:
         if not text.startswith("#"):
             tomllib.loads(f"a = {text}")
         with pytest.raises(NotToml, match="nested more than"):
-            check_shape(text + "[" * (MOST_LEVELS + 1))
+            check_shape(text + "[" * (MAX_LEVELS + 1))

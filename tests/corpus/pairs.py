@@ -15,7 +15,7 @@ import re
 
 from msgspec import Struct
 
-from klogd_py.record.types import Place
+from klogd_py.record.types import SymbolAddress
 
 _NAME = r"(?::(?P<lead>[\w-]+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
 _MODERN = (
@@ -41,7 +41,7 @@ class Named(Struct, frozen=True):
     start: int
     end: int
     text: str
-    place: Place
+    place: SymbolAddress
     digits: tuple[int, int] = (0, 0)
     bracketed: bool = False
     brace: bool = False
@@ -74,12 +74,16 @@ def _named(line: str, found: re.Match[str]) -> Named:
     )
 
 
-def _place(found: re.Match[str]) -> Place:
+def _place(found: re.Match[str]) -> SymbolAddress:
     # Its offset is not told: any will do
     if found["alone"]:
-        return Place(found["alone"], 1, 2, "", "t", "")
+        return SymbolAddress(found["alone"], 1, 2, "", "t", "")
     if found["brace"]:
         offset = int(found["decimal"])
-        return Place(found["brace"], offset, offset + 16, found["brace_module"] or "", "t", "")
+        return SymbolAddress(
+            found["brace"], offset, offset + 16, found["brace_module"] or "", "t", ""
+        )
     module = found["module"] or found["lead"] or ""
-    return Place(found["name"], int(found["offset"], 16), int(found["size"], 16), module, "t", "")
+    return SymbolAddress(
+        found["name"], int(found["offset"], 16), int(found["size"], 16), module, "t", ""
+    )

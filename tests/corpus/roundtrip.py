@@ -20,8 +20,8 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import ENVELOPE, find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import from_capture
-from klogd_py.pipeline.symbolize import Manner, rewrite
-from klogd_py.record.types import Place, Unknown
+from klogd_py.pipeline.symbolize import FormatOptions, rewrite
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from tests.corpus.pairs import Named, read
 
 SKIPPED = {".json", ".md", ".xz", ".symbols"}
@@ -93,7 +93,7 @@ _WEAK = (
 WEAK = tuple((reason, re.compile(lines)) for reason, lines in _WEAK)
 
 
-class Chart:
+class SymbolSource:
     """The symbols that one line speaks of."""
 
     def __init__(self, line: str, names: list[Named]) -> None:
@@ -101,14 +101,14 @@ class Chart:
             (address_of(line, named) - named.place.offset, named.place) for named in names
         ]
 
-    def place_of(self, address: int) -> Place | Unknown:
+    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
         """The first of the symbols that contains an address."""
         for start, symbol in self._symbols:
             if 0 <= address - start < symbol.size:
-                return Place(
+                return SymbolAddress(
                     symbol.name, address - start, symbol.size, symbol.module, symbol.kind, ""
                 )
-        return Unknown.OUTSIDE
+        return LookupFailure.OUTSIDE
 
 
 class Tally:
@@ -161,14 +161,14 @@ def comes_back(line: str, names: list[Named]) -> bool:
     Brackets alone are looked up as the classic klogd did, exactly: a call as last instruction names
     its caller only in the other form.
     """
-    place_of = Chart(line, names).place_of
+    place_of = SymbolSource(line, names).place_of
     forms = [] if any(named.brace for named in names) else [without(line, names)]
     if all(
         (named.bracketed or named.brace) and named.place.offset < named.place.size
         for named in names
     ):
         forms.append(bare(line, names))
-    return all(rewrite(raw, place_of, Manner())[0] == expected for raw, expected in forms)
+    return all(rewrite(raw, place_of, FormatOptions())[0] == expected for raw, expected in forms)
 
 
 def is_kernel_form(line: str, names: list[Named]) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.config.loader import convert
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
-from klogd_py.doctor.host import Machine
+from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
 from klogd_py.symbols.symbol_set import survey
 from tests.symbols.kernels import KALLSYMS, MAP
@@ -74,8 +74,8 @@ def journald(root: Path, syslogd: bool = False) -> None:
 
 def machine(
     root: Path, daemon: Status | None = None, now_s: float = NOW_S, **settings: object
-) -> Machine:
+) -> Host:
     """What the doctor sees of a machine below ``root`` under a configuration."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
-    sources = Invocation(root=str(root)).sources(config, elsewhere=False)
-    return Machine(root, config, survey(sources, judge_all=True), sources.release, now_s, daemon)
+    sources = RunOptions(root=str(root)).sources(config, elsewhere=False)
+    return Host(root, config, survey(sources, judge_all=True), sources.release, now_s, daemon)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.doctor import check_log_daemons
-from klogd_py.doctor.finding import Grade
+from klogd_py.doctor.finding import Level
 from tests.doctor.machines import build, journald, listen_at_dev_log, machine, run
 
 INODE = 4711
@@ -12,19 +12,19 @@ SOCKET = (f"socket:[{INODE}]",)
 
 
 def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
-    assert check_log_daemons.journal(machine(build(tmp_path)))[0].grade is Grade.OK
+    assert check_log_daemons.journal(machine(build(tmp_path)))[0].grade is Level.OK
 
 
 @pytest.mark.parametrize(
     ("sinks", "mode", "grade", "words"),
     [
-        (["file:/x"], "auto", Grade.OK, "no sink leads there"),
-        (["journal"], "auto", Grade.OK, "only what klogd-py adds"),
-        (["journal"], "sole", Grade.WARN, "twice"),
+        (["file:/x"], "auto", Level.OK, "no sink leads there"),
+        (["journal"], "auto", Level.OK, "only what klogd-py adds"),
+        (["journal"], "sole", Level.WARN, "twice"),
     ],
 )
 def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
-    tmp_path: Path, sinks: list[str], mode: str, grade: Grade, words: str
+    tmp_path: Path, sinks: list[str], mode: str, grade: Level, words: str
 ) -> None:
     journald(build(tmp_path))
     (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=sinks, journal={"mode": mode}))
@@ -36,13 +36,13 @@ def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(
 ) -> None:
     journald(build(tmp_path), syslogd=True)
     (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal", "syslog"]))
-    assert (finding.grade, "rsyslog-klogd-py.conf" in finding.remedy) == (Grade.WARN, True)
+    assert (finding.grade, "rsyslog-klogd-py.conf" in finding.remedy) == (Level.WARN, True)
 
 
 def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path) -> None:
     journald(build(tmp_path, {"etc/systemd/journald.conf": b"[Journal]\nReadKMsg=no\n"}))
     (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal"]))
-    assert (finding.grade, "ReadKMsg=no" in finding.words) == (Grade.OK, True)
+    assert (finding.grade, "ReadKMsg=no" in finding.words) == (Level.OK, True)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
     journald(build(tmp_path), syslogd)
     (finding,) = check_log_daemons.dev_log(machine(tmp_path, journal={"mode": mode}))
     assert (finding.grade, "does not keep" in finding.words, remedy in finding.remedy) == (
-        Grade.WARN,
+        Level.WARN,
         True,
         True,
     )
@@ -64,28 +64,28 @@ def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
 def test_the_syslogd_behind_the_journal_keeps_kern(tmp_path: Path) -> None:
     journald(build(tmp_path), syslogd=True)
     (finding,) = check_log_daemons.dev_log(machine(tmp_path))
-    assert (finding.grade, "/run/systemd/journal/syslog" in finding.words) == (Grade.OK, True)
+    assert (finding.grade, "/run/systemd/journal/syslog" in finding.words) == (Level.OK, True)
 
 
 def test_a_dev_log_that_nobody_made_is_wrong_if_a_sink_leads_there(tmp_path: Path) -> None:
     build(tmp_path)
-    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Grade.BAD
-    assert check_log_daemons.dev_log(machine(tmp_path, sinks=["file:/x"]))[0].grade is Grade.OK
+    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Level.BAD
+    assert check_log_daemons.dev_log(machine(tmp_path, sinks=["file:/x"]))[0].grade is Level.OK
 
 
 @pytest.mark.parametrize(
     ("arguments", "program", "grade"),
     [
-        (("rsyslogd", "-n"), "", Grade.OK),
-        (("syslog-ng", "-F"), "", Grade.OK),
-        (("busybox", "syslogd"), "/bin/busybox", Grade.OK),
-        (("syslogd",), "/bin/busybox", Grade.OK),
-        (("syslogd", "-F"), "/usr/sbin/syslogd", Grade.WARN),
-        (("syslogd", "-F", "-k"), "/usr/sbin/syslogd", Grade.OK),
+        (("rsyslogd", "-n"), "", Level.OK),
+        (("syslog-ng", "-F"), "", Level.OK),
+        (("busybox", "syslogd"), "/bin/busybox", Level.OK),
+        (("syslogd",), "/bin/busybox", Level.OK),
+        (("syslogd", "-F"), "/usr/sbin/syslogd", Level.WARN),
+        (("syslogd", "-F", "-k"), "/usr/sbin/syslogd", Level.OK),
     ],
 )
 def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
-    tmp_path: Path, arguments: tuple[str, ...], program: str, grade: Grade
+    tmp_path: Path, arguments: tuple[str, ...], program: str, grade: Level
 ) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
     # Which has made the socket
@@ -97,7 +97,7 @@ def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
 
 def test_a_listener_that_is_not_shown_is_no_fault(tmp_path: Path) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
-    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Grade.OK
+    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_another_klogd_is_found_and_our_own_is_not(
     run(tmp_path, 200, "klogd", "-I", "/usr/local/sbin/klogd-py", program="/usr/bin/python3.11")
     run(tmp_path, 201, "klogd", "-I", "/usr/local/sbin/klogd", program="/usr/bin/python3.11")
     assert [finding.grade for finding in check_log_daemons.other_daemons(machine(tmp_path))] == [
-        Grade.OK
+        Level.OK
     ]
     run(tmp_path, 300, *arguments, program=program)
     (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
-    assert (finding.grade, "process 300" in finding.words) == (Grade.WARN, True)
+    assert (finding.grade, "process 300" in finding.words) == (Level.WARN, True)
 
 
 def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) 
     run(tmp_path, 300, "klogd")
     run(tmp_path, 400, "cat", "/proc/kmsg", held=("/proc/kmsg",))
     found = check_log_daemons.other_daemons(machine(tmp_path, input={"source": "/proc/kmsg"}))
-    assert [finding.grade for finding in found] == [Grade.BAD, Grade.BAD]
+    assert [finding.grade for finding in found] == [Level.BAD, Level.BAD]
     assert [finding.remedy for finding in found][1] == "kill 400"
 
 
@@ -147,7 +147,7 @@ def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
     build(tmp_path, {"etc/rsyslog.d/10-kernel.conf": line})
     run(tmp_path, 300, "rsyslogd", "-n")
     (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
-    assert (finding.grade is Grade.WARN) == bool(module)
+    assert (finding.grade is Level.WARN) == bool(module)
     assert (f"comment out {module} in /etc/rsyslog.d/10-kernel.conf" in finding.remedy) == bool(
         module
     )
@@ -156,4 +156,4 @@ def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
 def test_a_syslog_ng_that_reads_them_is_known_by_its_source(tmp_path: Path) -> None:
     build(tmp_path, {"etc/syslog-ng/syslog-ng.conf": b"source s_src { system(); internal(); };\n"})
     run(tmp_path, 300, "syslog-ng", "-F")
-    assert check_log_daemons.other_daemons(machine(tmp_path))[0].grade is Grade.WARN
+    assert check_log_daemons.other_daemons(machine(tmp_path))[0].grade is Level.WARN

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.doctor import check_symbols
-from klogd_py.doctor.finding import Grade
+from klogd_py.doctor.finding import Level
 from tests.doctor.machines import build, machine
 from tests.symbols.kernels import KALLSYMS, MAP, moved
 
@@ -13,7 +13,7 @@ ZEROS = b"0000000000000000 T _stext\n0000000000000000 T do_fork\n"
 
 def test_a_map_that_kallsyms_proves_is_good(tmp_path: Path) -> None:
     (finding,) = check_symbols.map_in_use(machine(build(tmp_path)))
-    assert finding.grade is Grade.OK
+    assert finding.grade is Level.OK
     assert "agrees with kallsyms" in finding.words
 
 
@@ -23,7 +23,7 @@ def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> No
     (finding,) = check_symbols.map_in_use(
         machine(build(tmp_path, {"boot/System.map-6.1.0": other}))
     )
-    assert finding.grade is Grade.OK
+    assert finding.grade is Level.OK
     assert "refused" in finding.words
     assert "kallsyms serves instead" in finding.words
 
@@ -31,34 +31,34 @@ def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> No
 def test_a_map_that_only_its_name_speaks_for_is_worth_a_look(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/kallsyms": None, "proc/cmdline": b"nokaslr\n"})
     (finding,) = check_symbols.map_in_use(machine(root))
-    assert finding.grade is Grade.WARN
+    assert finding.grade is Level.WARN
     assert "unverified" in finding.words
 
 
 def test_a_map_whose_slide_is_not_known_names_nothing_yet(tmp_path: Path) -> None:
     (finding,) = check_symbols.map_in_use(machine(build(tmp_path, {"proc/kallsyms": ZEROS})))
-    assert finding.grade is Grade.WARN
+    assert finding.grade is Level.WARN
     assert "names nothing yet" in finding.words
 
 
 def test_with_neither_map_nor_kallsyms_addresses_stay_numbers(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None})
     (finding,) = check_symbols.map_in_use(machine(root))
-    assert finding.grade is Grade.BAD
+    assert finding.grade is Level.BAD
     assert "/boot/System.map-6.1.0" in finding.remedy
 
 
 @pytest.mark.parametrize(
     ("content", "grade", "words"),
     [
-        (KALLSYMS, Grade.OK, "shows 41 symbols"),
-        (ZEROS, Grade.WARN, "only zeros"),
-        (None, Grade.OK, "without CONFIG_KALLSYMS"),
-        (b"nonsense\n", Grade.WARN, "not in the form"),
+        (KALLSYMS, Level.OK, "shows 41 symbols"),
+        (ZEROS, Level.WARN, "only zeros"),
+        (None, Level.OK, "without CONFIG_KALLSYMS"),
+        (b"nonsense\n", Level.WARN, "not in the form"),
     ],
 )
 def test_what_kallsyms_shows(
-    tmp_path: Path, content: bytes | None, grade: Grade, words: str
+    tmp_path: Path, content: bytes | None, grade: Level, words: str
 ) -> None:
     (finding,) = check_symbols.kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
     assert (finding.grade, words in finding.words) == (grade, True)
@@ -76,7 +76,7 @@ def test_the_lack_of_debug_information_is_told_with_the_command_for_it(
     tmp_path: Path, file: str, command: str
 ) -> None:
     (finding,) = check_symbols.debug_information(machine(build(tmp_path, {file: b"12\n"})))
-    assert (finding.grade, command in finding.remedy) == (Grade.WARN, True)
+    assert (finding.grade, command in finding.remedy) == (Level.WARN, True)
 
 
 def test_a_vmlinux_that_is_none_is_told_with_the_reason(tmp_path: Path) -> None:
@@ -90,4 +90,4 @@ def test_a_vmlinux_that_proves_itself_is_debug_information(tmp_path: Path) -> No
     (finding,) = check_symbols.debug_information(
         machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
     )
-    assert finding.grade is Grade.OK
+    assert finding.grade is Level.OK

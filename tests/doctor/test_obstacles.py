@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.config.run_options import Invocation, release_of
-from klogd_py.doctor.finding import Finding, Grade
-from klogd_py.doctor.host import Machine
+from klogd_py.config.run_options import RunOptions, release_of
+from klogd_py.doctor.finding import Finding, Level
+from klogd_py.doctor.host import Host
 from klogd_py.doctor.runner import CHECKS, examine
 from klogd_py.sinks import journald_routing
 from tests.doctor.machines import build, machine, run
@@ -77,13 +77,13 @@ def test_obstacles_everywhere_hold_up_no_doctor(obstacle: str, tmp_path: Path) -
 
 
 def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
-    def broken(_: Machine) -> list[Finding]:
+    def broken(_: Host) -> list[Finding]:
         raise RecursionError("odd")
 
-    invocation = Invocation(root=str(build(tmp_path)))
+    invocation = RunOptions(root=str(build(tmp_path)))
     found = examine(invocation, (*CHECKS, broken))
     assert found[:-1] == examine(invocation)
-    assert (found[-1].check, found[-1].grade) == ("broken", Grade.BAD)
+    assert (found[-1].check, found[-1].grade) == ("broken", Level.BAD)
     assert "unexpected RecursionError" in found[-1].words
 
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from klogd_py.doctor import check_daemon
-from klogd_py.doctor.finding import Finding, Grade, bad, ok, warn
+from klogd_py.doctor.finding import Finding, Level, bad, ok, warn
 from klogd_py.doctor.runner import is_well, report
-from klogd_py.monitoring.status import Change
+from klogd_py.monitoring.status import ReloadResult
 from tests.doctor.machines import build, listen_at_dev_log, machine, run
 from tests.documents import sink, status
 
@@ -41,7 +41,7 @@ def test_a_machine_with_one_fault_fails_and_says_how_it_is_mended(tmp_path: Path
     done = doctor(build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json")
     assert done.returncode == 1
     found = msgspec.json.decode(done.stdout, type=list[Finding])
-    wrong = {finding.check: finding.remedy for finding in found if finding.grade is Grade.BAD}
+    wrong = {finding.check: finding.remedy for finding in found if finding.grade is Level.BAD}
     assert wrong == {
         "map": "cp System.map /boot/System.map-6.1.0",
         "/dev/log": "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml",
@@ -101,20 +101,20 @@ def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Pat
     (root / "var/lib/klogd-py").mkdir(parents=True, exist_ok=True)
     make(root / "var/lib/klogd-py/position.json")
     (finding,) = check_daemon.position(machine(root))
-    assert (finding.grade, finding.remedy) == (Grade.BAD, "rm -r /var/lib/klogd-py/position.json")
+    assert (finding.grade, finding.remedy) == (Level.BAD, "rm -r /var/lib/klogd-py/position.json")
     assert "not a regular file" in finding.words
 
 
 @pytest.mark.parametrize(
     ("files", "position", "grade"),
     [
-        ({}, "/var/lib/klogd-py/position.json", Grade.OK),
-        ({"var/lib/klogd-py/position.json": None}, "/var/lib/klogd-py/position.json", Grade.WARN),
-        ({}, "", Grade.OK),
+        ({}, "/var/lib/klogd-py/position.json", Level.OK),
+        ({"var/lib/klogd-py/position.json": None}, "/var/lib/klogd-py/position.json", Level.WARN),
+        ({}, "", Level.OK),
     ],
 )
 def test_whether_a_position_can_be_kept(
-    tmp_path: Path, files: dict[str, bytes | None], position: str, grade: Grade
+    tmp_path: Path, files: dict[str, bytes | None], position: str, grade: Level
 ) -> None:
     assert (
         check_daemon.position(machine(build(tmp_path, files), state={"position": position}))[
@@ -126,17 +126,17 @@ def test_whether_a_position_can_be_kept(
 
 def test_a_daemon_that_does_not_run_is_worth_a_look(tmp_path: Path) -> None:
     (finding,) = check_daemon.daemon(machine(build(tmp_path)))
-    assert (finding.grade, finding.remedy) == (Grade.WARN, "systemctl enable --now klogd-py")
+    assert (finding.grade, finding.remedy) == (Level.WARN, "systemctl enable --now klogd-py")
 
 
 def test_a_sink_that_is_down_and_a_refused_reload_are_wrong(tmp_path: Path) -> None:
     told = status(sink(), sink("file:/x", "down", "No space left on device"))
     found = check_daemon.daemon(machine(build(tmp_path), daemon=told))
-    assert [finding.grade for finding in found] == [Grade.OK, Grade.BAD, Grade.BAD]
+    assert [finding.grade for finding in found] == [Level.OK, Level.BAD, Level.BAD]
     assert "No space left" in found[1].words
     mended = msgspec.structs.replace(
-        told, sinks=(sink(),), changes=(Change("configuration", "SIGHUP", "", True),)
+        told, sinks=(sink(),), changes=(ReloadResult("configuration", "SIGHUP", "", True),)
     )
     assert [finding.grade for finding in check_daemon.daemon(machine(tmp_path, daemon=mended))] == [
-        Grade.OK
+        Level.OK
     ]

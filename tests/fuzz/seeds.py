@@ -71,8 +71,8 @@ CORES = [core(b"KERNELOFFSET=1a000000\n"), core(b"")]
 _ROW_BYTES = {elf.SYMTAB: (16, 24), elf.RELA: (12, 24)}
 CONFIGURATIONS = [
     (Path(__file__).parents[2] / "etc" / "klogd-py.toml").read_bytes(),
-    b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n[outbox.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
-    b'[outbox]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\nlimit_kib = 1_024\n[watch]\nfiles = false\n',
+    b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n[queue.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
+    b'[queue]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\nlimit_kib = 1_024\n[watch]\nfiles = false\n',
     b"a.b.c = [[1, 2.5e400], {x = 2026-11-26T10:00:00Z, y = 10:00:00.5}]\n[[t]]\n",
     b'a = """\\\n  x\\u0000\\U0001F600""""\n# [[[\n',
     b"b = TQ\n'a'TQ'\n".replace(b"TQ", b"'" * 3),

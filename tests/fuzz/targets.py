@@ -21,28 +21,28 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import from_capture, gather
 from klogd_py.pipeline.stream_filter import renamed
-from klogd_py.pipeline.symbolize import Manner, Style, rewrite
-from klogd_py.record.types import Gap, Place, Record, Unknown
+from klogd_py.pipeline.symbolize import FormatOptions, Style, rewrite
+from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks import cursor_format
-from klogd_py.sinks.cursor_format import NotPosition
+from klogd_py.sinks.cursor_format import NotCursors
 from klogd_py.sources import kmsg_format, text_formats
-from klogd_py.sources.capture import Replay
+from klogd_py.sources.capture import Capture
 from klogd_py.symbols import kallsyms, system_map, vmlinux
 from klogd_py.symbols.call_decoder import OF_MACHINE
 from klogd_py.symbols.elf import RELA, Elf, NotElf, build_id
 from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.kaslr.architecture import X86_64
-from klogd_py.symbols.kaslr.inference import Ground
+from klogd_py.symbols.kaslr.inference import KaslrInference
 from klogd_py.symbols.modules import module_elf, proc_modules, unpacking
 from klogd_py.symbols.modules.module_elf import NoModuleFile
 from klogd_py.symbols.modules.unpacking import NotUnpacked
-from klogd_py.symbols.symbol_table import Table, is_name
+from klogd_py.symbols.symbol_table import SymbolTable, is_name
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
 
-LONGEST_MESSAGE = 800
+MAX_MESSAGE = 800
 
 
 class Target(Struct, frozen=True):
@@ -52,14 +52,14 @@ class Target(Struct, frozen=True):
     seeds: Sequence[bytes]
 
 
-def everywhere(address: int) -> Place | Unknown:
+def everywhere(address: int) -> SymbolAddress | LookupFailure:
     """A symbol at every address."""
-    return Place("f", address & 0xF, 16, "", "t", "")
+    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
 
 
-def nowhere(_address: int) -> Place | Unknown:
+def nowhere(_address: int) -> SymbolAddress | LookupFailure:
     """No symbol at all."""
-    return Unknown.NO_SYMBOLS
+    return LookupFailure.NO_SYMBOLS
 
 
 def check_find(raw: bytes) -> None:
@@ -81,16 +81,16 @@ def check_rewrite(raw: bytes) -> None:
     """
     text = raw.decode("utf-8", "surrogateescape")
     for style in Style:
-        assert rewrite(text, nowhere, Manner(style=style)) == (text, ())
-    once, places = rewrite(text, everywhere, Manner())
+        assert rewrite(text, nowhere, FormatOptions(style=style)) == (text, ())
+    once, places = rewrite(text, everywhere, FormatOptions())
     assert len(places) == len(find(text))
-    assert rewrite(once, everywhere, Manner())[0] == once
+    assert rewrite(once, everywhere, FormatOptions())[0] == once
 
 
 def check_filter(raw: bytes) -> None:
     """A piece of text without names in it comes out byte for byte."""
-    assert renamed(raw, nowhere, Manner()) == raw
-    renamed(raw, everywhere, Manner())
+    assert renamed(raw, nowhere, FormatOptions()) == raw
+    renamed(raw, everywhere, FormatOptions())
 
 
 def check_gather(raw: bytes) -> None:
@@ -137,7 +137,7 @@ def check_replay(raw: bytes) -> None:
     size, number, content = raw[0] % 40 + 1 if raw else 1, raw[1] if len(raw) > 1 else 0, raw[2:]
     form = ("klogd", "dmesg", "kmsg", "syslog", "auto")[number % 5]
     readable, writable = os.pipe()
-    source = Replay(readable, "pipe", form, 2026, longest_bytes=16)
+    source = Capture(readable, "pipe", form, 2026, longest_bytes=16)
     records: list[Record | Gap] = []
     for start in range(0, len(content), size):
         os.write(writable, content[start : start + size])
@@ -160,7 +160,7 @@ def check_kallsyms(raw: bytes) -> None:
     with suppress(NotKallsyms):
         found = kallsyms.parse(raw)
         for table in (found.core, found.modules):
-            if isinstance(table, Table):
+            if isinstance(table, SymbolTable):
                 _look_around(table)
 
 
@@ -172,7 +172,7 @@ def check_system_map(raw: bytes) -> None:
     in_order, _ = rebuilt(raw)
     is_in_order(raw)
     with suppress(ValueError):
-        _look_around(Table(in_order, ""))
+        _look_around(SymbolTable(in_order, ""))
 
 
 def check_modules(raw: bytes) -> None:
@@ -180,7 +180,7 @@ def check_modules(raw: bytes) -> None:
     found = proc_modules.parse(raw.decode("utf-8", "replace"))
     for base in found.bases.values():
         place = found.place_of(base)
-        assert isinstance(place, Unknown) or is_name(place.module.encode())
+        assert isinstance(place, LookupFailure) or is_name(place.module.encode())
 
 
 def check_elf(raw: bytes) -> None:
@@ -205,7 +205,7 @@ def check_module_file(raw: bytes) -> None:
             assert places == sorted(places)
             rows = module_elf.rows(code, "nic", 0xFFFFFFFFC0000000)
             assert not any(b"\n" in row for row in rows)
-            _look_around(Table(b"\n".join(rows) + b"\n", ""))
+            _look_around(SymbolTable(b"\n".join(rows) + b"\n", ""))
 
 
 def check_vmlinux(raw: bytes) -> None:
@@ -214,7 +214,7 @@ def check_vmlinux(raw: bytes) -> None:
         lines_of = vmlinux.lines_of(Elf(raw))
         assert not lines_of or lines_of.endswith(b"\n")
         if lines_of:
-            _look_around(Table(lines_of, ""))
+            _look_around(SymbolTable(lines_of, ""))
 
 
 def check_files(raw: bytes) -> None:
@@ -224,7 +224,7 @@ def check_files(raw: bytes) -> None:
         for load in (system_map.load, vmlinux.load):
             with suppress(NotAMap):
                 found = load(path)
-                _look_around(Table(found.lines, ""))
+                _look_around(SymbolTable(found.lines, ""))
                 if found.text is not None:
                     assert len(found.text.bytes_at(0x1010, 64)) <= 64
         with suppress(NoModuleFile):
@@ -235,7 +235,7 @@ def check_unpacking(raw: bytes) -> None:
     """Any bytes are unpacked to no more than the limit, or refused."""
     if unpacking.is_packed(raw):
         with suppress(NotUnpacked):
-            assert len(unpacking.unpacked(raw)) <= unpacking.LARGEST_BYTES
+            assert len(unpacking.unpacked(raw)) <= unpacking.MAX_BYTES
 
 
 def check_calls(raw: bytes) -> None:
@@ -277,14 +277,8 @@ def check_config(raw: bytes) -> None:
         content = loader.parse(raw, "x")
     except BadConfig as error:
         message = str(error)
-        if (
-            not message.startswith("x: ")
-            or not message.isprintable()
-            or len(message) > LONGEST_MESSAGE
-        ):
-            raise AssertionError(
-                f"no line for an operator: {message[:LONGEST_MESSAGE]!r}"
-            ) from error
+        if not message.startswith("x: ") or not message.isprintable() or len(message) > MAX_MESSAGE:
+            raise AssertionError(f"no line for an operator: {message[:MAX_MESSAGE]!r}") from error
         return
     taken = loader.convert(content, "x")
     assert loader.convert(msgspec.to_builtins(taken), "x") == taken
@@ -314,34 +308,34 @@ def check_position(raw: bytes) -> None:
 
     What is taken can be written, and is read again as it was or not at all.
     """
-    with suppress(NotPosition):
+    with suppress(NotCursors):
         found = cursor_format.parse(raw)
         assert all(
-            type(seq) is int and 0 <= seq <= cursor_format.MOST_SEQ for seq in found.next.values()
+            type(seq) is int and 0 <= seq <= cursor_format.MAX_SEQ for seq in found.next.values()
         )
         written = cursor_format.render(found.boot_id, found.next)
         assert cursor_format.parse(written).next == found.next
         for cut in range(0, len(written), 7):
-            with suppress(NotPosition):
+            with suppress(NotCursors):
                 assert (
                     cursor_format.parse(written[:cut] + bytes(len(written) - cut)).next
                     == found.next
                 )
 
 
-def _look_around(table: Table) -> None:
+def _look_around(table: SymbolTable) -> None:
     """Whatever a table names contains the address, and is a name."""
     for line in table.spread(8):
         for address in (line.address - 1, line.address, line.address + 1):
             place = table.place_of(address)
-            assert isinstance(place, Unknown) or (
+            assert isinstance(place, LookupFailure) or (
                 0 <= place.offset < place.size and is_name(place.name.encode())
             )
     table.place_of(0)
     table.place_of((1 << 64) - 1)
 
 
-_GROUND = Ground(Table(seeds.KALLSYMS[0], ""), X86_64)
+_GROUND = KaslrInference(SymbolTable(seeds.KALLSYMS[0], ""), X86_64)
 _HARMLESS = [
     form
     for form in FORMS

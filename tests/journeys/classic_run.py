@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.daemon import Daemon
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import text_formats
@@ -301,7 +301,7 @@ class FailingSource:
 
 
 def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message], int]:
-    invocation = Invocation(
+    invocation = RunOptions(
         config_path=str(folder / "klogd-py.toml"),
         root=str(folder / "root"),
         map=str(folder / "System.map"),

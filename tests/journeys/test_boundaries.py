@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import msgspec
 import pytest
 
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.daemon import STOP_LIMIT_S, Daemon
 from klogd_py.monitoring.status import Status
@@ -137,7 +137,7 @@ class World:
         self._listener = DatagramListener(short / "log", receive_buffer_bytes=1)
         (folder / "modules").write_text("")
         self._write("")
-        invocation = Invocation(config_path=str(self._config))
+        invocation = RunOptions(config_path=str(self._config))
         self.daemon = Daemon(invocation, self.ring.device, jobs)
 
     def _write(self, more: str) -> None:
@@ -167,7 +167,7 @@ class World:
         await asyncio.sleep(0.1)
         await self.hear()
         await self._look()
-        self._write(f"outbox.limit_kib = {1000 + again}")
+        self._write(f"queue.limit_kib = {1000 + again}")
         os.kill(os.getpid(), signal.SIGHUP)
         self._maps[again].parent.mkdir(parents=True)
         self._maps[again].write_text("c0100000 T _text\nc0200000 T _end\n")
@@ -352,7 +352,7 @@ class Whims:
     after the first."""
 
     def __init__(
-        self, real: Invocation, script: list[Exception | Callable[[Config], Config]]
+        self, real: RunOptions, script: list[Exception | Callable[[Config], Config]]
     ) -> None:
         self._real = real
         self._script = script
@@ -398,12 +398,12 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
     async def run() -> None:
         world = World(tmp_path, short, Jobs())
         daemon = world.daemon
-        daemon._invocation = cast(Invocation, Whims(daemon._invocation, script))
+        daemon._invocation = cast(RunOptions, Whims(daemon._invocation, script))
         daemon._invocation.config()
         task = asyncio.create_task(daemon.run())
         try:
             await asyncio.sleep(0.3)
-            before = daemon.config, daemon.carrier.manner, [*daemon.mailroom.outboxes]
+            before = daemon.config, daemon.pipeline.manner, [*daemon.sink_manager.queues]
             for left in reversed(range(count)):
                 os.kill(os.getpid(), signal.SIGHUP)
                 await until(lambda left=left: len(script) == left, "the reload")  # type: ignore[misc]
@@ -412,7 +412,11 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
                 world.ring.say(3)
                 wanted = {said, said + 1, said + 2}
                 await until(partial(_are_in, wanted, world), "records")
-                assert (daemon.config, daemon.carrier.manner, [*daemon.mailroom.outboxes]) == before
+                assert (
+                    daemon.config,
+                    daemon.pipeline.manner,
+                    [*daemon.sink_manager.queues],
+                ) == before
                 outcome = next(
                     one for one in (await world.status()).changes if one.what == "configuration"
                 )

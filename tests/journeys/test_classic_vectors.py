@@ -12,8 +12,8 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.oops.trace_parser import from_capture
 from klogd_py.pipeline.stream_filter import DoubtfulLines, renamed
-from klogd_py.pipeline.symbolize import Decoded, Manner
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.pipeline.symbolize import Decoded, FormatOptions
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
 from tests.journeys.classic_run import run
 from tests.journeys.classic_vectors import DATA, Vector, load
@@ -76,10 +76,10 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
     vector = VECTORS[name]
     if vector.map_text is None:
         pytest.skip("the map of this case is searched for, which translate never does")
-    place_of = Table(vector.map_text.encode("latin-1"), "").place_of
+    place_of = SymbolTable(vector.map_text.encode("latin-1"), "").place_of
     doubtful = DoubtfulLines()
     text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
-    out = renamed(text, place_of, Manner(decoded=Decoded.REPLACE), doubtful)
+    out = renamed(text, place_of, FormatOptions(decoded=Decoded.REPLACE), doubtful)
     assert (out != text) == bool(doubtful.count)
     assert bool(doubtful.remarks()) == bool(doubtful.count)
 
@@ -87,13 +87,15 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
 def test_most_brackets_in_prose_are_named_by_translate() -> None:
     maps = [VECTORS[name] for names in PROSE.values() for name in names if VECTORS[name].map_text]
     tables = [
-        (vector, Table(str(vector.map_text).encode("latin-1"), "").place_of) for vector in maps
+        (vector, SymbolTable(str(vector.map_text).encode("latin-1"), "").place_of)
+        for vector in maps
     ]
     named = [
         vector
         for vector, place_of in tables
         if any(
-            b"+0x" in renamed(line.encode("latin-1"), place_of, Manner(decoded=Decoded.REPLACE))
+            b"+0x"
+            in renamed(line.encode("latin-1"), place_of, FormatOptions(decoded=Decoded.REPLACE))
             for line in prose_lines(vector)
         )
     ]

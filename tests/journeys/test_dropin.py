@@ -272,13 +272,13 @@ def test_standard_input_is_read_from_the_background_too(classic: Classic) -> Non
 
 OPENS_FILES = """
 import sys
-from klogd_py.system.pidfile import in_background
+from klogd_py.system.pidfile import daemonize
 def job(ready):
     ready()
     opened.extend(open(f"{sys.argv[1]}/{number}", "wb", buffering=0) for number in range(5))
     return 0
 opened = []
-sys.exit(in_background(job, ()))
+sys.exit(daemonize(job, ()))
 """
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbolize import Decoded, Manner, PlaceOf, rewrite
-from klogd_py.record.types import Place, Unknown
+from klogd_py.pipeline.symbolize import Decoded, FormatOptions, PlaceOf, rewrite
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.corpus.numbers import hashes, is_row_of_numbers
 from tests.corpus.roundtrip import architecture_of
 
@@ -26,9 +26,9 @@ LOW_TEXT = {"s390", "parisc", "sparc64", "unknown"}
 corpus = pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of real logs is not at hand")
 
 
-def everywhere(address: int) -> Place | Unknown:
+def everywhere(address: int) -> SymbolAddress | LookupFailure:
     """As dense as a table can be."""
-    return Place("wrong", address & 0xF, 16, "", "t", "")
+    return SymbolAddress("wrong", address & 0xF, 16, "", "t", "")
 
 
 @cache
@@ -43,7 +43,7 @@ def logs() -> list[tuple[str, str, list[str]]]:
     return [(name, architecture_of(text), text.split("\n")) for name, text in texts]
 
 
-def changed(place_of: PlaceOf, manner: Manner) -> Iterator[str]:
+def changed(place_of: PlaceOf, manner: FormatOptions) -> Iterator[str]:
     """The lines that must not change and do."""
     for name, architecture, lines in logs():
         for line in lines:
@@ -62,14 +62,14 @@ def test_no_register_no_word_of_a_stack_and_no_hash_is_named_though_every_number
     decoded: Decoded,
 ) -> None:
     assert sum(is_row_of_numbers(line) for _, _, lines in logs() for line in lines) > 10_000
-    assert list(changed(everywhere, Manner(decoded=decoded))) == []
+    assert list(changed(everywhere, FormatOptions(decoded=decoded))) == []
 
 
 @corpus
 def test_the_symbols_of_a_kernel_name_only_code_addresses_in_other_kernels_logs() -> None:
     core = kallsyms.parse(lzma.decompress(KALLSYMS.read_bytes())).core
-    assert isinstance(core, Table)
-    assert list(changed(core.place_of, Manner())) == []
+    assert isinstance(core, SymbolTable)
+    assert list(changed(core.place_of, FormatOptions())) == []
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_the_symbols_of_a_kernel_name_only_code_addresses_in_other_kernels_logs(
 )
 def test_a_row_of_numbers_is_known_as_such_and_comes_out_unchanged(line: str) -> None:
     assert is_row_of_numbers(line)
-    assert rewrite(line, everywhere, Manner())[0] == line
+    assert rewrite(line, everywhere, FormatOptions())[0] == line

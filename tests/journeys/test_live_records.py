@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.config.run_options import Invocation
+from klogd_py.config.run_options import RunOptions
 from klogd_py.daemon import Daemon
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_builder import Camera
+from klogd_py.monitoring.status_builder import StatusBuilder
 from klogd_py.oops.provenance import Withheld
 from tests.fakes import FakeRing
 
@@ -48,7 +48,7 @@ class Machine:
 
         How things stand then.
         """
-        invocation = Invocation(config_path=str(self.config), sinks=(f"file:{self.log}",))
+        invocation = RunOptions(config_path=str(self.config), sinks=(f"file:{self.log}",))
 
         async def run() -> Status:
             daemon = Daemon(invocation, self.ring.device)
@@ -57,8 +57,8 @@ class Machine:
                 async with asyncio.timeout(BOUND_S):
                     while not any(awaited in line for line in self.lines):
                         await asyncio.sleep(0.01)
-            camera: Camera = daemon._camera
-            status = camera.take(daemon.naming.survey)
+            status_builder: StatusBuilder = daemon._camera
+            status = status_builder.take(daemon.naming.survey)
             daemon._stopping.set()
             await running
             return status

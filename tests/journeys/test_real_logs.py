@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.pipeline.stream_filter import renamed
-from klogd_py.pipeline.symbolize import Manner
-from klogd_py.record.types import Unknown
+from klogd_py.pipeline.symbolize import FormatOptions
+from klogd_py.record.types import LookupFailure
 
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def nowhere(_address: int) -> Unknown:
-    return Unknown.NO_SYMBOLS
+def nowhere(_address: int) -> LookupFailure:
+    return LookupFailure.NO_SYMBOLS
 
 
 def test_without_symbols_the_command_gives_out_what_it_took_in() -> None:
@@ -34,4 +34,4 @@ def test_with_no_symbols_every_log_comes_out_byte_for_byte() -> None:
     assert len(logs) > 1000
     for path in logs:
         text = path.read_bytes()
-        assert renamed(text, nowhere, Manner()) == text, path
+        assert renamed(text, nowhere, FormatOptions()) == text, path

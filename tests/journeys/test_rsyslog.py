@@ -126,7 +126,7 @@ def test_rsyslog_receives_a_long_capture_whole_and_in_order(tmp_path: Path) -> N
 def test_a_capture_far_larger_than_the_outbox_reaches_rsyslog_whole(tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     capture.write_text(_numbered(1, 3000))
-    config = configure(tmp_path, "outbox.limit_kib = 64\n")
+    config = configure(tmp_path, "queue.limit_kib = 64\n")
     with Rsyslog(tmp_path) as rsyslog:
         with Program(
             tmp_path, "--input", str(capture), "--sink", f"syslog:{rsyslog.socket}", config=config

@@ -16,7 +16,7 @@ def test_a_listener_that_never_reads_does_not_hold_up_the_other_sinks(tmp_path: 
             "--input",
             "-",
             *sinks,
-            config=configure(tmp_path, "outbox.limit_kib = 8192\n"),
+            config=configure(tmp_path, "queue.limit_kib = 8192\n"),
         ) as program:
             program.feed("".join(f"<6>record {number}\n" for number in range(100)))
             until(

@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.config.listen_address import address_of
-from klogd_py.monitoring.http_exporter import LIMIT_BYTES, MOST_CALLERS, REQUEST_LIMIT_S, Scrape
+from klogd_py.monitoring.http_exporter import (
+    LIMIT_BYTES,
+    MAX_CALLERS,
+    REQUEST_LIMIT_S,
+    MetricsServer,
+)
 from tests.fakes import hurried
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -62,7 +67,7 @@ async def conversation(*requests: bytes, content: bytes = b"klogd_up 1\n") -> li
     """What is answered to each request, over a Unix socket."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "metrics"
-        scrape = Scrape(f"unix:{path}", lambda: content, "text/plain; version=0.0.4")
+        scrape = MetricsServer(f"unix:{path}", lambda: content, "text/plain; version=0.0.4")
         await scrape.open()
         answers = []
         try:
@@ -122,7 +127,7 @@ def test_a_caller_who_says_nothing_is_cut_off_in_time() -> None:
 async def listening(content: Callable[[], bytes] = lambda: b"klogd_up 1\n") -> AsyncIterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "metrics"
-        scrape = Scrape(f"unix:{path}", content, "text/plain")
+        scrape = MetricsServer(f"unix:{path}", content, "text/plain")
         await scrape.open()
         try:
             yield path
@@ -182,14 +187,14 @@ def test_a_hundred_callers_who_hold_on_keep_no_good_one_from_its_answer(says: st
 def test_where_there_are_too_many_callers_the_oldest_that_is_silent_makes_room() -> None:
     async def crowd() -> list[bool]:
         async with listening() as path:
-            idle = [await asyncio.open_unix_connection(path) for _ in range(MOST_CALLERS + 3)]
+            idle = [await asyncio.open_unix_connection(path) for _ in range(MAX_CALLERS + 3)]
             await asyncio.sleep(0.1)
             cut = [reader.at_eof() for reader, _ in idle]
             for _, other in idle:
                 other.close()
             return cut
 
-    assert asyncio.run(crowd()) == [True] * 3 + [False] * MOST_CALLERS
+    assert asyncio.run(crowd()) == [True] * 3 + [False] * MAX_CALLERS
 
 
 def test_metrics_that_cannot_be_drawn_are_an_answer_and_no_end() -> None:
@@ -220,7 +225,7 @@ def test_over_tcp_who_names_another_host_is_not_answered(hosts: list[bytes], sta
     async def ask() -> bytes:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        scrape = Scrape(f"127.0.0.1:{port}", lambda: b"klogd_up 1\n", "text/plain")
+        scrape = MetricsServer(f"127.0.0.1:{port}", lambda: b"klogd_up 1\n", "text/plain")
         await scrape.open()
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -247,7 +252,7 @@ def path() -> Iterator[Path]:
 
 def open_and_close(path: Path) -> None:
     async def opened() -> None:
-        scrape = Scrape(f"unix:{path}", lambda: b"", "text/plain")
+        scrape = MetricsServer(f"unix:{path}", lambda: b"", "text/plain")
         await scrape.open()
         scrape.close()
 

@@ -23,8 +23,8 @@ from klogd_py.monitoring.status_socket import (
     SocketUnusable,
     StatusSocket,
     ask,
-    may_know,
-    may_know_addresses,
+    is_authorized,
+    may_see_addresses,
     peer_of,
 )
 from klogd_py.system.jobs import Jobs
@@ -77,11 +77,11 @@ def served(
     ],
 )
 def test_who_is_told_what(peer: Peer, told: bool, addresses: bool) -> None:
-    assert (may_know(peer, OWN, GROUP), may_know_addresses(peer, OWN)) == (told, addresses)
+    assert (is_authorized(peer, OWN, GROUP), may_see_addresses(peer, OWN)) == (told, addresses)
 
 
 def test_without_a_group_nobody_else_is_told_anything() -> None:
-    assert not may_know(Peer(1000, frozenset({0, 4})), OWN, None)
+    assert not is_authorized(Peer(1000, frozenset({0, 4})), OWN, None)
 
 
 def test_the_daemons_own_user_gets_the_whole_document(path: Path) -> None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from klogd_py.oops.address_patterns import ANYWHERE, FORMS, QUESTIONS, Form, Kind
+from klogd_py.oops.address_patterns import ADDRESS_MARKERS, ANYWHERE, FORMS, Form, Kind
 from klogd_py.oops.address_scanner import ENVELOPE, find
 
 # A line as kernels print it, by architecture; the word whose place a name takes (or, behind a |,
@@ -296,5 +296,5 @@ def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(
 
 @pytest.mark.parametrize("line", ALL_LINES)
 def test_every_line_of_a_form_is_asked_for(line: str) -> None:
-    assert any(question in line for question in QUESTIONS)
+    assert any(question in line for question in ADDRESS_MARKERS)
     assert ENVELOPE.match(line)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.boot_boundary import Boots, lines_of
+from klogd_py.oops.boot_boundary import BootBoundary, lines_of
 from klogd_py.oops.trace_parser import from_capture
 from klogd_py.record.types import USER, Record
 
@@ -26,12 +26,12 @@ BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
 def test_a_boot_begins_with_a_banner_or_where_the_stamps_run_back(
     texts: list[str], expected: list[str | None]
 ) -> None:
-    boots = Boots()
+    boots = BootBoundary()
     assert [boots.begins(from_capture(text)) for text in texts] == expected
 
 
 def test_what_a_process_wrote_begins_no_boot() -> None:
-    boots = Boots()
+    boots = BootBoundary()
     assert boots.begins(Record(BANNER, USER << 3 | 5)) is None
     assert boots.begins(from_capture(f"user  :notice: [    9.000000] {BANNER}")) is None
     assert boots.begins(from_capture(f"<13>[    9.000000] {BANNER}")) is None
@@ -64,7 +64,7 @@ LINES = st.sampled_from(
 
 @given(st.lists(st.lists(LINES, min_size=1, max_size=6), max_size=5))
 def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[list[str]]) -> None:
-    one_by_one, at_once = Boots(), Boots()
+    one_by_one, at_once = BootBoundary(), BootBoundary()
     for lines in texts:
         begun = [one_by_one.begins(from_capture(line)) for line in lines]
         if at_once.passes("".join(f"{line}\n" for line in lines).encode()):
@@ -75,6 +75,6 @@ def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[li
 
 def test_an_ordinary_text_passes() -> None:
     text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
-    boots = Boots()
+    boots = BootBoundary()
     assert boots.passes(text)
     assert boots.begins(from_capture("[   10.000000] x")) == ""

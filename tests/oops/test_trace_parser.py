@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.trace_buffer import LIMIT_RECORDS, Holdback
-from klogd_py.oops.trace_parser import Frame, Pair, from_capture, gather
+from klogd_py.oops.trace_buffer import LIMIT_RECORDS, TraceBuffer
+from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, from_capture, gather
 from klogd_py.record.types import USER, Cause, Gap, Record
 
 OOPS = [
@@ -62,8 +62,8 @@ def test_a_name_beside_an_address_is_a_pair() -> None:
         ]
     )
     assert trace.pairs == (
-        Pair(0xFFFFFFFF81078A90, "kthread", 0x90, 0xA0),
-        Pair(0xFFFFFFFFA0000010, "nic_probe", 0x10, 0x20, "nic"),
+        SymbolizedAddress(0xFFFFFFFF81078A90, "kthread", 0x90, 0xA0),
+        SymbolizedAddress(0xFFFFFFFFA0000010, "nic_probe", 0x10, 0x20, "nic"),
     )
 
 
@@ -104,72 +104,72 @@ def records(texts: list[str], caller: str = "", first_us: int = 0) -> list[Recor
 
 
 def test_records_before_an_oops_go_on_and_its_own_wait_for_its_end() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     plain = records(["usb 1-1: new device", "NET: up"])
     oops = records(OOPS)
-    assert holdback.take([*plain, *oops[:5]], 0.0, hold=True) == (plain, [])
-    ready, traces = holdback.take(oops[5:], 0.1, hold=True)
+    assert trace_buffer.take([*plain, *oops[:5]], 0.0, hold=True) == (plain, [])
+    ready, traces = trace_buffer.take(oops[5:], 0.1, hold=True)
     assert (ready, traces) == (oops, [gather(OOPS)])
-    assert holdback.is_empty
+    assert trace_buffer.is_empty
 
 
 def test_nothing_waits_longer_than_a_second() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     oops = records(OOPS[:5])
-    assert holdback.take(oops, 10.0, hold=True) == ([], [])
-    assert holdback.due_in_s(10.25) == 0.75
-    assert holdback.take([], 10.5, hold=True) == ([], [])
-    assert holdback.take([], 11.0, hold=True) == (oops, [gather(OOPS[:5])])
-    assert holdback.due_in_s(11.0) is None
+    assert trace_buffer.take(oops, 10.0, hold=True) == ([], [])
+    assert trace_buffer.due_in_s(10.25) == 0.75
+    assert trace_buffer.take([], 10.5, hold=True) == ([], [])
+    assert trace_buffer.take([], 11.0, hold=True) == (oops, [gather(OOPS[:5])])
+    assert trace_buffer.due_in_s(11.0) is None
 
 
 def test_an_oops_whose_stamps_are_a_second_apart_is_two() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     early, late = records(OOPS[:6]), records(OOPS[:6], first_us=2_000_000)
-    ready, traces = holdback.take([*early, *late], 0.0, hold=True)
+    ready, traces = trace_buffer.take([*early, *late], 0.0, hold=True)
     assert (ready, len(traces)) == (early, 1)
 
 
 def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out_as_they_came_in() -> (
     None
 ):
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     one, two = (
         records(OOPS, "T7"),
         records([line.replace("ffffffffa9", "ffffffffb1") for line in OOPS], "C1"),
     )
     mixed = [record for pair in zip(one, two, strict=True) for record in pair]
-    ready, traces = holdback.take(mixed, 0.0, hold=True)
+    ready, traces = trace_buffer.take(mixed, 0.0, hold=True)
     assert ready == mixed
     assert [trace.frames[1].address for trace in traces] == [0xFFFFFFFFA96D79F4, 0xFFFFFFFFB16D79F4]
 
 
 def test_what_follows_an_oops_of_another_caller_waits_with_it() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     oops, other = records(OOPS, "T7"), records(["NET: up"], "T9")
-    assert holdback.take([*oops[:3], *other], 0.0, hold=True) == ([], [])
-    assert holdback.take(oops[3:], 0.0, hold=True)[0] == [*oops[:3], *other, *oops[3:]]
+    assert trace_buffer.take([*oops[:3], *other], 0.0, hold=True) == ([], [])
+    assert trace_buffer.take(oops[3:], 0.0, hold=True)[0] == [*oops[:3], *other, *oops[3:]]
 
 
 def test_a_process_cannot_have_records_held_back() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     forged: list[Record | Gap] = [Record(text, USER << 3 | 4) for text in OOPS]
-    assert holdback.take(forged[:5], 0.0, hold=True) == (forged[:5], [])
+    assert trace_buffer.take(forged[:5], 0.0, hold=True) == (forged[:5], [])
 
 
 def test_without_need_nothing_waits_and_traces_are_read_all_the_same() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     oops = records(OOPS)
-    assert holdback.take(oops[:5], 0.0, hold=False) == (oops[:5], [])
-    assert holdback.take(oops[5:], 0.0, hold=False) == (oops[5:], [gather(OOPS)])
+    assert trace_buffer.take(oops[:5], 0.0, hold=False) == (oops[:5], [])
+    assert trace_buffer.take(oops[5:], 0.0, hold=False) == (oops[5:], [gather(OOPS)])
 
 
 def test_no_more_than_so_many_records_wait() -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     flood = records([OOPS[0], *[f" {0xFFFFFFFF81000000 + i:#x}" for i in range(LIMIT_RECORDS * 3)]])
     ready = []
     for start in range(0, len(flood), 500):
-        ready += holdback.take(flood[start : start + 500], 0.0, hold=True)[0]
+        ready += trace_buffer.take(flood[start : start + 500], 0.0, hold=True)[0]
     assert len(flood) - len(ready) < LIMIT_RECORDS
     assert ready == flood[: len(ready)]
 
@@ -194,19 +194,19 @@ ITEMS = st.one_of(
 def test_every_record_comes_out_once_in_its_order_and_in_time(
     steps: list[tuple[list[Record | Gap], float, bool]],
 ) -> None:
-    holdback = Holdback()
+    trace_buffer = TraceBuffer()
     given_at: list[tuple[Record | Gap, float]] = []
     ready: list[Record | Gap] = []
     now_s = 0.0
     for batch, pause_s, hold in steps:
         now_s += pause_s
         given_at += [(item, now_s) for item in batch]
-        ready += holdback.take(batch, now_s, hold)[0]
+        ready += trace_buffer.take(batch, now_s, hold)[0]
         waiting = [since_s for _, since_s in given_at[len(ready) :]]
         assert all(now_s - since_s < 1.0 for since_s in waiting)
-        due_s = holdback.due_in_s(now_s)
+        due_s = trace_buffer.due_in_s(now_s)
         assert (due_s is None) == (not waiting)
         assert due_s is None or due_s < 1.001
-    ready += holdback.end()[0]
+    ready += trace_buffer.end()[0]
     assert ready == [item for item, _ in given_at]
     assert all(before <= after for (_, before), (_, after) in pairwise(given_at))

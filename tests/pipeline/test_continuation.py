@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.pipeline.continuation import MOST_PARTS, WAIT_S, Joiner
+from klogd_py.pipeline.continuation import MAX_PARTS, WAIT_S, Joiner
 from klogd_py.record.types import Cause, Gap, Record
 
 
@@ -84,7 +84,7 @@ def test_nothing_waits_longer_than_a_moment() -> None:
 def test_a_line_does_not_grow_for_ever() -> None:
     joiner = Joiner()
     lines = joiner.take([piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
-    assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MOST_PARTS
+    assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MAX_PARTS
 
 
 @pytest.mark.parametrize(

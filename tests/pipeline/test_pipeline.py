@@ -7,19 +7,27 @@ import pytest
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.pipeline import clock
 from klogd_py.pipeline.continuation import Joiner
-from klogd_py.pipeline.pipeline import Carrier
-from klogd_py.pipeline.ratelimit import Limiter
+from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.stats import Counters
-from klogd_py.pipeline.symbol_manager import Naming
-from klogd_py.record.types import Cause, Entry, Gap, Place, Quality, Record, Unknown
+from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.record.types import (
+    Cause,
+    Entry,
+    Gap,
+    LookupFailure,
+    Record,
+    SymbolAddress,
+    TimestampSource,
+)
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
-from klogd_py.sinks.manager import Mailroom, Terms
+from klogd_py.sinks.manager import QueueLimits, SinkManager
 from klogd_py.sinks.queue import WhenFull
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.kmsg_device import BATCH_RECORDS
-from klogd_py.symbols.modules.tracker import Loaded
-from klogd_py.symbols.resolver import Atlas
-from klogd_py.symbols.symbol_set import Survey
+from klogd_py.symbols.modules.tracker import LoadedModules
+from klogd_py.symbols.resolver import SymbolResolver
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.jobs import Jobs
 from tests.entries import announced
@@ -35,26 +43,26 @@ class World:
         self,
         ring: FakeRing,
         sinks: Sequence[ScriptedSink],
-        terms: Terms,
+        terms: QueueLimits,
         announce: Callable[[Gap], Entry] = announced,
         owed: Mapping[str, int] | None = None,
     ) -> None:
         self.jobs = Jobs()
-        self.mailroom = Mailroom(announce, (owed or {}).get, rereadable=True, jobs=self.jobs)
-        self.mailroom.arrange(sinks, lambda name: terms)
+        self.sink_manager = SinkManager(announce, (owed or {}).get, rereadable=True, jobs=self.jobs)
+        self.sink_manager.arrange(sinks, lambda name: terms)
         self._source = ring.device
-        self.naming = Naming(Sources, lambda reasons: None)
-        self.carrier = Carrier(
+        self.naming = SymbolManager(Sources, lambda reasons: None)
+        self.pipeline = Pipeline(
             ring.device,
-            self.mailroom,
+            self.sink_manager,
             self.naming,
-            clock.ReplayClock(),
+            clock.CaptureClock(),
             live=True,
             once=False,
             jobs=self.jobs,
         )
-        self.carrier.intake.running.set()
-        self._task = asyncio.create_task(self.carrier.run())
+        self.pipeline.reader.running.set()
+        self._task = asyncio.create_task(self.pipeline.run())
 
     async def until(self, so: Callable[[], bool]) -> None:
         """Let time pass until something is so."""
@@ -68,13 +76,13 @@ class World:
         """Carry no more but what has been read."""
         self._task.cancel()
         await asyncio.wait([self._task])
-        await self.carrier.finish()
+        await self.pipeline.finish()
 
     async def end(self) -> None:
         """Stop, and let go."""
         await self.stop()
-        await self.mailroom.empty(1)
-        self.mailroom.close()
+        await self.sink_manager.empty(1)
+        self.sink_manager.close()
         self._source.close()
 
 
@@ -87,7 +95,7 @@ def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
     ring, sink = FakeRing(capacity=1000), ScriptedSink()
 
     async def carry() -> None:
-        world = World(ring, [sink], Terms(1 << 20))
+        world = World(ring, [sink], QueueLimits(1 << 20))
         ring.say(1000)
         await world.until(lambda: len(sink.received) == 1000)
         await world.end()
@@ -103,7 +111,9 @@ def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int
         ring.say(raw=kmsg_format.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
 
     async def carry() -> None:
-        world = World(ring, [first, second], Terms(1 << 20), owed={"first": owed, "second": 5})
+        world = World(
+            ring, [first, second], QueueLimits(1 << 20), owed={"first": owed, "second": 5}
+        )
         await world.until(lambda: 8 in second.seqs)
         await world.end()
 
@@ -126,7 +136,7 @@ def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindr
         bad.may_go_on.clear()
 
     async def carry() -> None:
-        world = World(ring, [bad, good], Terms(100 * RECORD_BYTES))
+        world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES))
         for _ in range(15):
             ring.say(100)
             await world.until(lambda: len(good.received) == ring.said)
@@ -147,7 +157,7 @@ def test_what_the_ring_has_lost_meanwhile_is_announced_to_the_sink_that_missed_i
     bad.down = "away"
 
     async def carry() -> None:
-        world = World(ring, [bad, good], Terms(100 * RECORD_BYTES))
+        world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES))
         for _ in range(10):
             ring.say(100)
             await world.until(lambda: len(good.received) == ring.said)
@@ -167,13 +177,13 @@ def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exact
     bad.down = "away"
 
     async def carry() -> None:
-        world = World(ring, [bad, good], Terms(100 * RECORD_BYTES, WhenFull.DROP))
+        world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
         for number in range(10):
             ring.say(99)
             ring.say(prefix=3 if number % 2 else 6)
             await world.until(lambda: len(good.received) == ring.said)
         bad.down = ""
-        await world.until(lambda: not world.mailroom.busy)
+        await world.until(lambda: not world.sink_manager.busy)
         ring.say()
         await world.until(lambda: bad.received[-1].record.seq == 1000)
         await world.end()
@@ -193,10 +203,10 @@ def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
     bad.down = "away"
 
     async def carry() -> None:
-        world = World(ring, [bad], Terms(100 * RECORD_BYTES, WhenFull.DROP))
+        world = World(ring, [bad], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
         ring.say(900, prefix=2)
         await asyncio.sleep(1)
-        assert world.mailroom.outboxes["bad"].queued <= 201
+        assert world.sink_manager.queues["bad"].queued <= 201
         bad.down = ""
         await world.until(lambda: len(bad.received) == 900)
         await world.end()
@@ -209,7 +219,7 @@ def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_re
     ring, sink = FakeRing(capacity=600), ScriptedSink()
 
     async def carry() -> None:
-        world = World(ring, [sink], Terms(1 << 22))
+        world = World(ring, [sink], QueueLimits(1 << 22))
         ring.say(10)
         await world.until(lambda: len(sink.received) == 10)
         async with world.naming.lock:
@@ -231,7 +241,7 @@ def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overta
     ring, sink = FakeRing(), ScriptedSink()
 
     async def carry() -> None:
-        world = World(ring, [sink], Terms(1 << 22))
+        world = World(ring, [sink], QueueLimits(1 << 22))
         async with world.naming.lock:
             ring.say(10)
             await world.until(lambda: len(sink.received) == 10)
@@ -251,7 +261,7 @@ def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
     ring, sink = FakeRing(), ScriptedSink()
 
     async def carry() -> None:
-        world = World(ring, [sink], Terms(1 << 22))
+        world = World(ring, [sink], QueueLimits(1 << 22))
         async with world.naming.lock:
             ring.say(2000, word="Oops")
             await asyncio.sleep(0.1)
@@ -268,7 +278,7 @@ def test_each_overrun_of_the_ring_is_announced_once() -> None:
     ring, sinks = FakeRing(capacity=100), [ScriptedSink("a"), ScriptedSink("b")]
 
     async def carry() -> None:
-        world = World(ring, sinks, Terms(1 << 22))
+        world = World(ring, sinks, QueueLimits(1 << 22))
         for _ in range(20):
             ring.say(250)
             await world.until(
@@ -300,17 +310,19 @@ class Trouble:
             raise (RuntimeError, MemoryError, RecursionError)[self.left % 3]("trouble")
 
 
-class TroubledClock(clock.ReplayClock):
+class TroubledClock(clock.CaptureClock):
     def __init__(self, trouble: Trouble) -> None:
         super().__init__()
         self._trouble = trouble
 
-    def walls_of(self, records: Sequence[Record]) -> tuple[list[int], list[Quality | None]]:
+    def wall_times(
+        self, records: Sequence[Record]
+    ) -> tuple[list[int], list[TimestampSource | None]]:
         self._trouble.strike()
-        return super().walls_of(records)
+        return super().wall_times(records)
 
 
-class TroubledLimiter(Limiter):
+class TroubledLimiter(RateLimiter):
     def __init__(self, trouble: Trouble) -> None:
         super().__init__(repeats=1000)
         self._trouble = trouble
@@ -319,7 +331,7 @@ class TroubledLimiter(Limiter):
         self._trouble.strike()
         return super().take(batch, now_s)
 
-    def anew(self) -> Limiter:
+    def anew(self) -> RateLimiter:
         return TroubledLimiter(self._trouble)
 
 
@@ -345,7 +357,9 @@ class TroubledCounters(Counters):
     def read(self, batch: Sequence[Record | Gap]) -> None:
         self._trouble.strike()
 
-    def told(self, entries: Sequence[Entry], nameless: Sequence[Unknown], looked_up: bool) -> None:
+    def told(
+        self, entries: Sequence[Entry], nameless: Sequence[LookupFailure], looked_up: bool
+    ) -> None:
         self._trouble.strike()
 
 
@@ -356,28 +370,28 @@ class TroubledSurvey:
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
-        self.atlas, self.layout = Atlas(), frozenset[tuple[str, int, int]]()
-        self.loaded = Loaded()
+        self.resolver, self.layout = SymbolResolver(), frozenset[tuple[str, int, int]]()
+        self.loaded = LoadedModules()
 
     def after(self, trace: Trace) -> "TroubledSurvey":
         self._trouble.strike()
         return self
 
 
-class TroubledAtlas(Atlas):
-    def place_of(self, address: int) -> Place | Unknown:
+class TroubledAtlas(SymbolResolver):
+    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
         raise RecursionError("trouble")
 
 
-def put_trouble(stage: str, carrier: Carrier, naming: Naming, trouble: Trouble) -> None:
+def put_trouble(stage: str, pipeline: Pipeline, naming: SymbolManager, trouble: Trouble) -> None:
     if stage == "translation":
-        carrier._clock = TroubledClock(trouble)
+        pipeline._clock = TroubledClock(trouble)
     elif stage == "flood limit":
-        carrier.limiter = TroubledLimiter(trouble)
+        pipeline.limiter = TroubledLimiter(trouble)
     elif stage == "joining":
-        carrier._joiner = TroubledJoiner(trouble)
+        pipeline._joiner = TroubledJoiner(trouble)
     elif stage == "counters":
-        carrier.counters = TroubledCounters(trouble)
+        pipeline.counters = TroubledCounters(trouble)
     else:
         naming.survey = TroubledSurvey(trouble)  # type: ignore[assignment]
 
@@ -390,10 +404,10 @@ def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(
     ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(errors)
 
     async def carry() -> Jobs:
-        world = World(ring, [sink], Terms(1 << 22))
+        world = World(ring, [sink], QueueLimits(1 << 22))
         ring.say(10)
         await world.until(lambda: len(sink.received) == 10)
-        put_trouble(stage, world.carrier, world.naming, trouble)
+        put_trouble(stage, world.pipeline, world.naming, trouble)
         for _ in range(20):
             ring.say(10, word="Oops:" if stage == "evidence" else "record")
             ring.say(1, word="a line that goes on:" if stage == "joining" else "record")
@@ -414,15 +428,15 @@ def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(
 
 def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
     ring, sink = FakeRing(), ScriptedSink()
-    named = Place("f", 1, 2, "", "t", "map")
+    named = SymbolAddress("f", 1, 2, "", "t", "map")
 
     class PartlyTroubled(TroubledAtlas):
-        def place_of(self, address: int) -> Place | Unknown:
+        def place_of(self, address: int) -> SymbolAddress | LookupFailure:
             return super().place_of(address) if address == 0xC010DEAD else named
 
     async def carry() -> None:
-        world = World(ring, [sink], Terms(1 << 22))
-        world.naming.survey = Survey(PartlyTroubled())
+        world = World(ring, [sink], QueueLimits(1 << 22))
+        world.naming.survey = SymbolSet(PartlyTroubled())
         for address in ("c010b860", "c010dead", "c010b861"):
             ring.say(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
         await world.until(lambda: len(sink.received) == 3)
@@ -443,7 +457,7 @@ def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: 
         return announced(gap)
 
     async def carry() -> None:
-        world = World(ring, [troubled, good], Terms(1 << 22, when_full), announce)
+        world = World(ring, [troubled, good], QueueLimits(1 << 22, when_full), announce)
         for _ in range(8):
             ring.say(150)
             await asyncio.sleep(0.001)
@@ -477,15 +491,15 @@ def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
 
     async def draw() -> None:
         jobs, told_of = Jobs(), list[str]()
-        naming = Naming(
+        naming = SymbolManager(
             sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs
         )
-        await naming.draw_first()
+        await naming.load_first()
         first = naming.survey
-        await naming.redraw("SIGUSR1")
+        await naming.reload("SIGUSR1")
         drawn = naming.survey
         assert drawn is not first
-        await naming.redraw("SIGUSR2")
+        await naming.reload("SIGUSR2")
         assert naming.survey is drawn
         assert not await naming.modules_differ()
         assert told_of == [
@@ -493,7 +507,7 @@ def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
             "SIGUSR1: ",
             "SIGUSR2: MemoryError('trouble')",
         ]
-        await naming.begin_anew("6.1")
+        await naming.reset("6.1")
         assert naming.survey is not drawn, "names of another kernel would be false"
         assert jobs.failures["symbols"].count == 4
 

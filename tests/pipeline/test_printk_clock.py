@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.printk_clock import LIVE_US, SAMPLES, Times
-from klogd_py.record.types import Quality, Record
+from klogd_py.record.types import Record, TimestampSource
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 EPOCH_US = 1_795_000_000 * SECOND
 
 
-class Machine:
+class Host:
     """Clocks of a machine whose stamps go on in a suspend or not, with a drift in parts per
     million."""
 
@@ -43,13 +43,13 @@ class Machine:
         )
 
 
-def live(machine: Machine, clock: LiveClock, late_us: int = 200) -> tuple[int, Quality | None]:
+def live(machine: Host, clock: LiveClock, late_us: int = 200) -> tuple[int, TimestampSource | None]:
     """A record is made, and read a moment later; how far its wall time is off."""
     record, made_us = machine.record(), machine.real_us + machine.step_us
     machine.run(late_us)
     clock.anchor()
     clock.heard(record)
-    wall_us, quality = clock.wall_of(record)
+    wall_us, quality = clock.wall_time(record)
     return wall_us - made_us, quality
 
 
@@ -61,18 +61,18 @@ both_kinds = pytest.mark.parametrize("goes_on", [False, True])
 def test_a_record_that_is_read_at_once_has_the_time_of_its_making(
     goes_on: bool, ahead_us: int
 ) -> None:
-    machine = Machine(goes_on, ahead_us=ahead_us)
+    machine = Host(goes_on, ahead_us=ahead_us)
     clock = LiveClock(machine.times)
     for _ in range(5):
         machine.run(SECOND)
         off_us, quality = live(machine, clock)
         assert abs(off_us) <= 200
-        assert quality is Quality.LIVE
+        assert quality is TimestampSource.LIVE
 
 
 @both_kinds
 def test_after_a_suspend_both_kinds_of_clock_are_understood(goes_on: bool) -> None:
-    machine = Machine(goes_on)
+    machine = Host(goes_on)
     clock = LiveClock(machine.times)
     for _ in range(3):
         machine.run(60 * SECOND)
@@ -84,24 +84,24 @@ def test_after_a_suspend_both_kinds_of_clock_are_understood(goes_on: bool) -> No
 
 @both_kinds
 def test_a_daemon_that_starts_after_a_suspend_knows_at_the_first_live_record(goes_on: bool) -> None:
-    machine = Machine(goes_on)
+    machine = Host(goes_on)
     machine.run(HOUR)
     early, made_us = machine.record(), machine.real_us
     machine.sleep(8 * HOUR)
     machine.run(HOUR)
     clock = LiveClock(machine.times)
     assert abs(live(machine, clock)[0]) <= 200
-    wall_us, quality = clock.wall_of(early)
+    wall_us, quality = clock.wall_time(early)
     if goes_on:
-        assert (abs(wall_us - made_us) <= 1000, quality) == (True, Quality.BACKLOG)
+        assert (abs(wall_us - made_us) <= 1000, quality) == (True, TimestampSource.BACKLOG)
     else:
-        assert quality is Quality.POST_SUSPEND, (
+        assert quality is TimestampSource.POST_SUSPEND, (
             "whether it is from before the suspend cannot be known"
         )
 
 
 def test_a_record_from_before_a_suspend_that_was_witnessed_keeps_its_time() -> None:
-    machine = Machine(goes_on=False)
+    machine = Host(goes_on=False)
     clock = LiveClock(machine.times)
     machine.run(HOUR)
     live(machine, clock)
@@ -111,15 +111,15 @@ def test_a_record_from_before_a_suspend_that_was_witnessed_keeps_its_time() -> N
     machine.sleep(8 * HOUR)
     machine.run(SECOND)
     live(machine, clock)
-    wall_us, quality = clock.wall_of(before)
+    wall_us, quality = clock.wall_time(before)
     assert abs(wall_us - made_us) <= 1000
-    assert quality is Quality.BACKLOG
+    assert quality is TimestampSource.BACKLOG
 
 
 @both_kinds
 @pytest.mark.parametrize("step_us", [10 * HOUR, -10 * HOUR])
 def test_a_step_of_the_wall_clock_holds_from_the_next_batch_on(goes_on: bool, step_us: int) -> None:
-    machine = Machine(goes_on)
+    machine = Host(goes_on)
     clock = LiveClock(machine.times)
     machine.run(HOUR)
     live(machine, clock)
@@ -129,31 +129,31 @@ def test_a_step_of_the_wall_clock_holds_from_the_next_batch_on(goes_on: bool, st
 
 
 def test_a_wall_clock_that_was_never_set_is_marked() -> None:
-    machine = Machine(goes_on=False)
+    machine = Host(goes_on=False)
     machine.step_us = -EPOCH_US
     clock = LiveClock(machine.times)
     machine.run(SECOND)
-    assert live(machine, clock)[1] is Quality.CLOCK_UNSET
-    assert clock.wall_of(Record("x"))[1] is Quality.CLOCK_UNSET
+    assert live(machine, clock)[1] is TimestampSource.CLOCK_UNSET
+    assert clock.wall_time(Record("x"))[1] is TimestampSource.CLOCK_UNSET
     machine.step_us = 0
     machine.run(SECOND)
     off_us, quality = live(machine, clock)
-    assert (abs(off_us) <= 200, quality) == (True, Quality.LIVE)
+    assert (abs(off_us) <= 200, quality) == (True, TimestampSource.LIVE)
 
 
 def test_a_backlog_is_told_from_what_is_read_at_once() -> None:
-    machine = Machine(goes_on=False)
+    machine = Host(goes_on=False)
     old = machine.record()
     machine.run(LIVE_US + 1)
     clock = LiveClock(machine.times)
-    assert clock.wall_of(old)[1] is Quality.BACKLOG
-    assert clock.wall_of(machine.record())[1] is Quality.LIVE
+    assert clock.wall_time(old)[1] is TimestampSource.BACKLOG
+    assert clock.wall_time(machine.record())[1] is TimestampSource.LIVE
 
 
 @both_kinds
 @pytest.mark.parametrize("drift_ppm", [-100, 100])
 def test_a_drift_of_days_is_followed(goes_on: bool, drift_ppm: int) -> None:
-    machine = Machine(goes_on, drift_ppm)
+    machine = Host(goes_on, drift_ppm)
     clock = LiveClock(machine.times)
     for _ in range(24 * 4):
         machine.run(HOUR)
@@ -172,7 +172,7 @@ def test_a_drift_of_days_is_followed(goes_on: bool, drift_ppm: int) -> None:
 def test_no_record_comes_from_the_future_whatever_the_clocks_do(
     steps: list[tuple[str, int]], goes_on: bool
 ) -> None:
-    machine = Machine(goes_on)
+    machine = Host(goes_on)
     clock = LiveClock(machine.times)
     for what, us in steps:
         if what == "live":
@@ -181,7 +181,7 @@ def test_no_record_comes_from_the_future_whatever_the_clocks_do(
             getattr(machine, what)(us)
         clock.anchor()
         for record in (machine.record(), Record("x", usec=2**62), Record("x", usec=0), Record("x")):
-            assert clock.wall_of(record)[0] <= machine.times().real_us
+            assert clock.wall_time(record)[0] <= machine.times().real_us
 
 
 @both_kinds
@@ -191,23 +191,27 @@ def test_no_record_comes_from_the_future_whatever_the_clocks_do(
 def test_a_batch_has_the_times_of_its_records(
     goes_on: bool, usecs: list[int | None], slept_us: int
 ) -> None:
-    machine = Machine(goes_on)
+    machine = Host(goes_on)
     clock = LiveClock(machine.times)
     machine.run(HOUR)
     live(machine, clock)
     machine.sleep(slept_us)
     live(machine, clock)
     records = [Record("x", 6, usec=usec) for usec in usecs]
-    walls, qualities = clock.walls_of(records)
-    assert list(zip(walls, qualities, strict=True)) == [clock.wall_of(record) for record in records]
+    walls, qualities = clock.wall_times(records)
+    assert list(zip(walls, qualities, strict=True)) == [
+        clock.wall_time(record) for record in records
+    ]
 
 
 @given(st.lists(st.integers(-LIVE_US - SECOND, SECOND), min_size=1, max_size=4))
 def test_a_batch_from_about_now_has_the_times_of_its_records(offsets_us: list[int]) -> None:
-    machine = Machine(goes_on=False)
+    machine = Host(goes_on=False)
     clock = LiveClock(machine.times)
     machine.run(HOUR)
     live(machine, clock)
     records = [Record("x", 6, usec=HOUR + offset_us) for offset_us in offsets_us]
-    walls, qualities = clock.walls_of(records)
-    assert list(zip(walls, qualities, strict=True)) == [clock.wall_of(record) for record in records]
+    walls, qualities = clock.wall_times(records)
+    assert list(zip(walls, qualities, strict=True)) == [
+        clock.wall_time(record) for record in records
+    ]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.pipeline.ratelimit import WAIT_S, Limiter
+from klogd_py.pipeline.ratelimit import WAIT_S, RateLimiter
 from klogd_py.record.types import Cause, Gap, Record, Severity
 
 
@@ -16,14 +16,14 @@ def left_out(first: int, last: int, note: str) -> Gap:
 
 
 def test_without_a_wish_everything_goes_through() -> None:
-    limiter = Limiter()
+    limiter = RateLimiter()
     assert limiter.is_idle
     batch: list[Record | Gap] = [line(seq) for seq in range(100)]
     assert limiter.take(batch, 0) == batch
 
 
 def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
-    limiter = Limiter(Severity.NOTICE)
+    limiter = RateLimiter(Severity.NOTICE)
     batch = [
         line(0, prefix=5),
         line(1, prefix=6),
@@ -44,13 +44,13 @@ def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 3])
 def test_errors_and_worse_go_through_whatever_is_wished(prefix: int) -> None:
-    limiter = Limiter(Severity.EMERG, repeats=1)
+    limiter = RateLimiter(Severity.EMERG, repeats=1)
     batch: list[Record | Gap] = [line(seq, prefix=prefix) for seq in range(100)]
     assert limiter.take(batch, 0) == batch
 
 
 def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> None:
-    limiter = Limiter(repeats=2)
+    limiter = RateLimiter(repeats=2)
     batch = [line(seq, f"usb 1-{seq}: reset at 0x{seq:x}ff") for seq in range(10)]
     other = line(10, "eth0: up")
     assert limiter.take([*batch, other], 0) == [
@@ -61,13 +61,13 @@ def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> N
 
 
 def test_after_a_period_the_same_line_goes_through_again() -> None:
-    limiter = Limiter(repeats=1, period_s=10)
+    limiter = RateLimiter(repeats=1, period_s=10)
     assert limiter.take([line(0), line(1)], 0) == [line(0)]
     assert limiter.take([line(2)], 10) == [left_out(1, 1, "repeats of: x"), line(2)]
 
 
 def test_a_run_that_goes_on_is_told_in_time() -> None:
-    limiter = Limiter(repeats=1)
+    limiter = RateLimiter(repeats=1)
     assert limiter.take([line(0), line(1)], 5.0) == [line(0)]
     assert limiter.due_in_s(5.0) == pytest.approx(WAIT_S)
     assert limiter.take([], 5.0 + WAIT_S / 2) == []
@@ -84,7 +84,7 @@ ITEMS = st.lists(
 def test_every_number_comes_once_as_a_record_or_in_a_gap_and_in_order(
     items: list[tuple[str, int, float]], floor: Severity, repeats: int
 ) -> None:
-    limiter = Limiter(floor, repeats, period_s=5)
+    limiter = RateLimiter(floor, repeats, period_s=5)
     now_s = 0.0
     out: list[Record | Gap] = []
     for seq, (text, prefix, pause_s) in enumerate(items):

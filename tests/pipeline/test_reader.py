@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 
-from klogd_py.pipeline.reader import MOST, Batch, Intake
+from klogd_py.pipeline.reader import MOST, Batch, Reader
 from klogd_py.record.types import Record
 from klogd_py.system.jobs import Jobs
 from tests.fakes import FakeRing, hurried
@@ -17,38 +17,38 @@ def seqs(batch: Batch | None) -> list[int | None]:
     )
 
 
-async def flowing(ring: FakeRing) -> tuple[Intake, asyncio.Task[None]]:
+async def flowing(ring: FakeRing) -> tuple[Reader, asyncio.Task[None]]:
     """An intake in the midst of a flow.
 
     The ring was empty, one record has come, and then another.
     """
-    intake = Intake(ring.device, no_wait, Jobs(), once=False)
-    intake.running.set()
-    filling = asyncio.create_task(intake.fill())
+    reader = Reader(ring.device, no_wait, Jobs(), once=False)
+    reader.running.set()
+    filling = asyncio.create_task(reader.fill())
     await asyncio.sleep(0.01)
     for _ in range(2):
         ring.say()
-        assert len(seqs(await intake.next(None))) == 1
-    return intake, filling
+        assert len(seqs(await reader.next(None))) == 1
+    return reader, filling
 
 
-async def hoarding(ring: FakeRing, intake: Intake) -> None:
+async def hoarding(ring: FakeRing, reader: Reader) -> None:
     """Three records more are taken out of the ring, but not handed on."""
     ring.say(3)
     while not ring.is_read:
         await asyncio.sleep(0.001)
-    assert intake.is_empty
+    assert reader.is_empty
 
 
 def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None:
     async def job() -> None:
         ring = FakeRing()
-        intake, filling = await flowing(ring)
-        await hoarding(ring, intake)
-        assert not intake.rewind(0)
-        assert seqs(intake.take()) == [2, 3, 4]
-        assert intake.rewind(0)
-        assert seqs(await intake.next(None)) == [0, 1, 2, 3, 4]
+        reader, filling = await flowing(ring)
+        await hoarding(ring, reader)
+        assert not reader.rewind(0)
+        assert seqs(reader.take()) == [2, 3, 4]
+        assert reader.rewind(0)
+        assert seqs(await reader.next(None)) == [0, 1, 2, 3, 4]
         filling.cancel()
 
     hurried(job())
@@ -57,14 +57,14 @@ def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None
 def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_is_taken() -> None:
     async def job() -> None:
         ring = FakeRing()
-        intake, filling = await flowing(ring)
-        await hoarding(ring, intake)
-        intake.running.clear()
+        reader, filling = await flowing(ring)
+        await hoarding(ring, reader)
+        reader.running.clear()
         ring.say(2)
-        assert seqs(await intake.next(None)) == [2, 3, 4]
-        assert await intake.next(1) is None
-        intake.running.set()
-        assert seqs(await intake.next(None)) == [5, 6]
+        assert seqs(await reader.next(None)) == [2, 3, 4]
+        assert await reader.next(1) is None
+        reader.running.set()
+        assert seqs(await reader.next(None)) == [5, 6]
         filling.cancel()
 
     hurried(job())
@@ -73,12 +73,12 @@ def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_
 def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_again() -> None:
     async def job() -> None:
         ring = FakeRing()
-        intake = Intake(ring.device, no_wait, Jobs(), once=False)
-        intake.running.set()
-        filling = asyncio.create_task(intake.fill())
+        reader = Reader(ring.device, no_wait, Jobs(), once=False)
+        reader.running.set()
+        filling = asyncio.create_task(reader.fill())
         await asyncio.sleep(0.01)
         ring.say(MOST + 1)
-        first, second = await intake.next(None), await intake.next(None)
+        first, second = await reader.next(None), await reader.next(None)
         assert first is not None
         assert second is not None
         assert (len(first.items), first.is_live, len(second.items), second.is_live) == (
@@ -88,8 +88,8 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
             True,
         )
         await asyncio.sleep(1)
-        assert intake.rewind(0)
-        again = await intake.next(None)
+        assert reader.rewind(0)
+        again = await reader.next(None)
         assert again is not None
         assert not again.is_live
         filling.cancel()

@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.pipeline.stats import FAR_US, Counters
-from klogd_py.record.types import Cause, Entry, Gap, Place, Quality, Record, Severity, Unknown
+from klogd_py.record.types import (
+    Cause,
+    Entry,
+    Gap,
+    LookupFailure,
+    Record,
+    Severity,
+    SymbolAddress,
+    TimestampSource,
+)
 
 
 def record(
@@ -108,11 +117,11 @@ def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
 
 def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() -> None:
     counters = Counters()
-    place = Place("f", 0, 1, "", "T", "kallsyms")
-    entry = Entry(record(0), 0, "f", (place, place), quality=Quality.LIVE)
-    counters.told([entry], [Unknown.OUTSIDE], looked_up=True)
+    place = SymbolAddress("f", 0, 1, "", "T", "kallsyms")
+    entry = Entry(record(0), 0, "f", (place, place), quality=TimestampSource.LIVE)
+    counters.told([entry], [LookupFailure.OUTSIDE], looked_up=True)
     assert (dict(counters.named), dict(counters.nameless)) == (
         {"kallsyms": 2},
-        {Unknown.OUTSIDE: 1},
+        {LookupFailure.OUTSIDE: 1},
     )
-    assert counters.quality is Quality.LIVE
+    assert counters.quality is TimestampSource.LIVE

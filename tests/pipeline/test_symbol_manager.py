@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.symbols.symbol_sources import Sources
 
 
@@ -28,8 +28,8 @@ def test_requests_that_come_together_share_one_survey(
     caplog.set_level("INFO")
 
     async def ask() -> None:
-        naming = Naming(sources, lambda reasons: None)
-        await asyncio.gather(*(naming.redraw(f"reason {number % 3}") for number in range(100)))
+        naming = SymbolManager(sources, lambda reasons: None)
+        await asyncio.gather(*(naming.reload(f"reason {number % 3}") for number in range(100)))
 
     asyncio.run(ask())
     assert sources.asked == 1
@@ -43,11 +43,11 @@ def test_a_request_during_a_survey_has_another_one_made(tmp_path: Path) -> None:
     told: list[int] = []
 
     async def ask() -> None:
-        naming = Naming(sources, lambda reasons: told.append(sources.asked))
-        first = asyncio.create_task(naming.redraw("one"))
+        naming = SymbolManager(sources, lambda reasons: told.append(sources.asked))
+        first = asyncio.create_task(naming.reload("one"))
         while not sources.asked:
             await asyncio.sleep(0)
-        await asyncio.gather(*(naming.redraw("two") for _ in range(50)))
+        await asyncio.gather(*(naming.reload("two") for _ in range(50)))
         await first
 
     asyncio.run(ask())

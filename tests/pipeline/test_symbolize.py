@@ -3,22 +3,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from klogd_py.pipeline.symbolize import Decoded, Manner, Stood, Style, rewrite, translate
-from klogd_py.record.types import Cause, Entry, Gap, Place, Record, Unknown
+from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Stood, Style, rewrite, translate
+from klogd_py.record.types import Cause, Entry, Gap, LookupFailure, Record, SymbolAddress
 
 # "probe" of module nic, 0x40 bytes, followed by data
 FUNCTION = 0xFFFFFFFF81000100
 
 
-def place_of(address: int) -> Place | Unknown:
+def place_of(address: int) -> SymbolAddress | LookupFailure:
     if FUNCTION <= address < FUNCTION + 0x40:
-        return Place("probe", address - FUNCTION, 0x40, "nic", "t", "test")
+        return SymbolAddress("probe", address - FUNCTION, 0x40, "nic", "t", "test")
     if FUNCTION + 0x40 <= address < FUNCTION + 0x80:
-        return Place("table", address - FUNCTION - 0x40, 0x40, "nic", "d", "test")
-    return Unknown.OUTSIDE
+        return SymbolAddress("table", address - FUNCTION - 0x40, 0x40, "nic", "d", "test")
+    return LookupFailure.OUTSIDE
 
 
-def rewritten(text: str, manner: Manner = Manner()) -> str:  # noqa: B008  # frozen
+def rewritten(text: str, manner: FormatOptions = FormatOptions()) -> str:  # noqa: B008  # frozen
     return rewrite(text, place_of, manner)[0]
 
 
@@ -45,16 +45,20 @@ def test_a_return_address_at_a_functions_first_byte_is_not_in_it() -> None:
 
 
 def test_a_return_that_the_kernel_sends_to_by_hand_is_where_it_lands() -> None:
-    def landing(address: int) -> Place | Unknown:
+    def landing(address: int) -> SymbolAddress | LookupFailure:
         name, start = (
             ("ret_from_fork", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
         )
-        return Place(name, address - start, 0x40, "", "t", "test")
+        return SymbolAddress(name, address - start, 0x40, "", "t", "test")
 
     line = "[<ffffffff81000100>] 0xffffffff81000100"
-    assert rewrite(line, landing, Manner())[0] == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
+    assert (
+        rewrite(line, landing, FormatOptions())[0] == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
+    )
     later = line.replace("81000100", "81000101")
-    assert rewrite(later, landing, Manner())[0] == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
+    assert (
+        rewrite(later, landing, FormatOptions())[0] == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
+    )
 
 
 TRACE = [
@@ -69,14 +73,14 @@ def at_one(records: Sequence[Record]) -> tuple[list[int], list[None]]:
     return [1] * len(records), [None] * len(records)
 
 
-def neighbours(address: int) -> Place | Unknown:
+def neighbours(address: int) -> SymbolAddress | LookupFailure:
     """Two functions: ``before`` ends where ``fault`` begins."""
     name, start = ("fault", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
-    return Place(name, address - start, 0x40, "", "t", "test")
+    return SymbolAddress(name, address - start, 0x40, "", "t", "test")
 
 
 def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> None:
-    entries = translate([Record(line) for line in TRACE], neighbours, Manner(), at_one)
+    entries = translate([Record(line) for line in TRACE], neighbours, FormatOptions(), at_one)
     assert [entry.text for entry in entries] == [
         "pc : fault+0x0/0x40",
         "Call trace:",
@@ -88,18 +92,20 @@ def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> Non
 def test_where_the_processor_stood_is_known_from_batch_to_batch() -> None:
     stood: Stood = set()
     entries = [
-        translate([Record(line)], neighbours, Manner(), at_one, stood)[0].text for line in TRACE
+        translate([Record(line)], neighbours, FormatOptions(), at_one, stood)[0].text
+        for line in TRACE
     ]
     assert entries[2] == " fault+0x0/0x40"
     assert (
-        translate([Record(TRACE[2])], neighbours, Manner(), at_one)[0].text == " before+0x40/0x40"
+        translate([Record(TRACE[2])], neighbours, FormatOptions(), at_one)[0].text
+        == " before+0x40/0x40"
     )
 
 
 def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> None:
     stood: Stood = set()
     for address in range(FUNCTION, FUNCTION + 10_000):
-        rewrite(f"pc : {address:#x}", neighbours, Manner(), stood)
+        rewrite(f"pc : {address:#x}", neighbours, FormatOptions(), stood)
         assert address in stood
     assert len(stood) <= 64
 
@@ -127,7 +133,7 @@ def test_a_pc_in_data_stays_a_number_but_a_classic_bracket_may_name_data() -> No
 
 
 def test_append_keeps_the_number() -> None:
-    manner = Manner(style=Style.APPEND)
+    manner = FormatOptions(style=Style.APPEND)
     assert (
         rewritten("x [<ffffffff81000110>]", manner) == "x [<ffffffff81000110> nic:probe+0x10/0x40]"
     )
@@ -137,33 +143,35 @@ def test_append_keeps_the_number() -> None:
 
 
 def test_off_changes_nothing() -> None:
-    assert rewritten("[<ffffffff81000110>]", Manner(style=Style.OFF)) == "[<ffffffff81000110>]"
+    assert (
+        rewritten("[<ffffffff81000110>]", FormatOptions(style=Style.OFF)) == "[<ffffffff81000110>]"
+    )
 
 
 def test_what_the_kernel_has_named_is_renamed_only_on_request() -> None:
     line = " [<ffffffff81000110>] probe+0x10/0x40 [nic]"
     assert rewritten(line) == line
     assert (
-        rewritten(line, Manner(decoded=Decoded.REPLACE))
+        rewritten(line, FormatOptions(decoded=Decoded.REPLACE))
         == " [nic:probe+0x10/0x40] probe+0x10/0x40 [nic]"
     )
 
 
 def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
-    place = Place("f", 1, 8, "", "t", "")
+    place = SymbolAddress("f", 1, 8, "", "t", "")
     assert (place.classic_form, place.kernel_form) == ("f+0x1/0x08", "f+0x1/0x8")
 
 
 def test_the_places_named_go_with_the_entry() -> None:
     record = Record("[<ffffffff81000110>] [<ffffffff81000111>]", 4, 9)
-    (entry,) = translate([record], place_of, Manner(), at_one)
+    (entry,) = translate([record], place_of, FormatOptions(), at_one)
     assert [place.offset for place in entry.places] == [0x10, 0x11]
     assert (entry.record, entry.wall_us) == (record, 1)
 
 
 def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> None:
     records = [Record("plain"), Record("[<ffffffff81000110>]"), Record("[<90000000>]")]
-    entries = translate(records, place_of, Manner(twice=True), at_one)
+    entries = translate(records, place_of, FormatOptions(twice=True), at_one)
     assert [entry.text for entry in entries] == [
         "plain",
         "[nic:probe+0x10/0x40]",
@@ -187,7 +195,7 @@ def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> Non
 )
 def test_a_gap_is_announced_in_its_place_and_not_in_the_kernels_name(gap: Gap, text: str) -> None:
     before, announcement, after = translate(
-        [Record("a"), gap, Record("b")], place_of, Manner(), at_one
+        [Record("a"), gap, Record("b")], place_of, FormatOptions(), at_one
     )
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from klogd_py.pipeline.clock import LiveClock
-from klogd_py.pipeline.pipeline import Carrier
-from klogd_py.pipeline.ratelimit import Limiter
-from klogd_py.pipeline.symbol_manager import Naming
+from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.ratelimit import RateLimiter
+from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.types import Cause, Record, Severity
 from klogd_py.sinks import Sink
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
-from klogd_py.sinks.manager import Mailroom, Terms
+from klogd_py.sinks.manager import QueueLimits, SinkManager
 from klogd_py.sinks.queue import WhenFull
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
@@ -31,10 +31,10 @@ from tests.media import KINDS, Arrival, Console, medium, of_entries
 RING = 60
 ROOM_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10;"))
 TERMS = {
-    "waits": Terms(ROOM_BYTES),
-    "drops": Terms(ROOM_BYTES, WhenFull.DROP),
-    "roomy": Terms(1 << 22),
-    "drops in a thread": Terms(ROOM_BYTES, WhenFull.DROP),
+    "waits": QueueLimits(ROOM_BYTES),
+    "drops": QueueLimits(ROOM_BYTES, WhenFull.DROP),
+    "roomy": QueueLimits(1 << 22),
+    "drops in a thread": QueueLimits(ROOM_BYTES, WhenFull.DROP),
 }
 SCRIPTED = st.sampled_from(sorted(TERMS))
 PIECES = st.lists(
@@ -78,7 +78,7 @@ class Delivery(RuleBasedStateMachine):
         self.consoles: list[Console] = []
         self.terms = dict(TERMS)
         for way, how in zip(self.media, WhenFull, strict=True):
-            self.terms[way.name] = Terms(ROOM_BYTES, how)
+            self.terms[way.name] = QueueLimits(ROOM_BYTES, how)
         self.removed: set[str] = set()
         # What stands in the position file
         self.saved: Positions = ({}, {})
@@ -89,7 +89,7 @@ class Delivery(RuleBasedStateMachine):
         )
         self.cut: set[int] = set()
         self.raw_texts: list[str] = []
-        self.limiter = Limiter()
+        self.limiter = RateLimiter()
         self._run(self._start())
 
     def _run(self, job: object) -> None:
@@ -97,11 +97,11 @@ class Delivery(RuleBasedStateMachine):
         self.runner.run(job)
 
     def _save(self) -> None:
-        positions = self.mailroom.positions
+        positions = self.sink_manager.positions
         others = {name: seqs for name, seqs in self.saved[1].items() if name not in positions}
         self.saved_before, self.saved = (
             self.saved,
-            ({**self.saved[0], **positions}, others | self.mailroom.ahead),
+            ({**self.saved[0], **positions}, others | self.sink_manager.ahead),
         )
 
     def _arrange(self) -> None:
@@ -110,11 +110,13 @@ class Delivery(RuleBasedStateMachine):
             *(way.open() for way in self.media if way.name not in self.removed),
         ]
         kept: list[Sink] = [sink for name, sink in self.sinks.items() if name not in self.removed]
-        self.mailroom.arrange([*kept, *opened], lambda name: self.terms.get(name, Terms(1 << 22)))
+        self.sink_manager.arrange(
+            [*kept, *opened], lambda name: self.terms.get(name, QueueLimits(1 << 22))
+        )
 
     async def _start(self) -> None:
         self.removed.clear()
-        self.mailroom = Mailroom(
+        self.sink_manager = SinkManager(
             announced,
             lambda name: self.saved[0].get(name),
             rereadable=True,
@@ -123,21 +125,21 @@ class Delivery(RuleBasedStateMachine):
         )
         self.consoles.append(Console())
         self._arrange()
-        self.ring.device.rewind(self.mailroom.first_owed)
-        naming = Naming(Sources, lambda reasons: None)
-        self.carrier = Carrier(
-            self.ring.device, self.mailroom, naming, LiveClock(), live=True, once=False
+        self.ring.device.rewind(self.sink_manager.lowest_next_seq)
+        naming = SymbolManager(Sources, lambda reasons: None)
+        self.pipeline = Pipeline(
+            self.ring.device, self.sink_manager, naming, LiveClock(), live=True, once=False
         )
-        self.carrier.limiter = self.limiter
-        self.carrier.intake.running.set()
-        self.task = asyncio.create_task(self.carrier.run())
+        self.pipeline.limiter = self.limiter
+        self.pipeline.reader.running.set()
+        self.task = asyncio.create_task(self.pipeline.run())
         await asyncio.sleep(0.1)
 
     def _note_what_is_begun(self) -> None:
         """What ends now within a line is begun anew with the whole of it, unless the first part can
         be taken back."""
-        for name, outbox in self.mailroom.outboxes.items():
-            self.kills[name] += outbox.sink.begun
+        for name, queue in self.sink_manager.queues.items():
+            self.kills[name] += queue.sink.begun
 
     async def _end(self) -> None:
         self.task.cancel()
@@ -251,7 +253,7 @@ class Delivery(RuleBasedStateMachine):
         for count in counts:
             self.say_one_line_in_pieces_among_others(count, every, prefix)
             self._run(asyncio.sleep(0.1))
-            if self.mailroom.any_behind:
+            if self.sink_manager.needs_reread:
                 event("a sink is behind")
         self.sinks[name].down = ""
 
@@ -259,7 +261,7 @@ class Delivery(RuleBasedStateMachine):
         floor=st.sampled_from([Severity.DEBUG, Severity.WARNING]), repeats=st.sampled_from([0, 2])
     )
     def limit(self, floor: Severity, repeats: int) -> None:
-        self.limiter = self.carrier.limiter = Limiter(floor, repeats)
+        self.limiter = self.pipeline.limiter = RateLimiter(floor, repeats)
 
     @rule(seconds=st.floats(0.01, 20))
     def let_time_pass(self, seconds: float) -> None:
@@ -279,10 +281,10 @@ class Delivery(RuleBasedStateMachine):
             gone = {name} if name else set()
             gone |= {self.media[at].name} if at >= 0 else set()
             for path in gone - self.removed:
-                self.kills[path] += self.mailroom.outboxes[path].sink.begun
+                self.kills[path] += self.sink_manager.queues[path].sink.begun
             self.removed = gone
             self._arrange()
-            self.carrier.intake.wake()
+            self.pipeline.reader.wake()
 
         self._run(arrange())
 
@@ -290,15 +292,15 @@ class Delivery(RuleBasedStateMachine):
     def stop_and_start(self) -> None:
         async def restart() -> None:
             await self._end()
-            await self.carrier.finish()
-            await self.mailroom.empty(1)
-            while any(outbox.is_sending for outbox in self.mailroom.outboxes.values()):
+            await self.pipeline.finish()
+            await self.sink_manager.empty(1)
+            while any(queue.is_sending for queue in self.sink_manager.queues.values()):
                 # A thread needs time that passes really
                 time.sleep(0.001)
                 await asyncio.sleep(0)
             self._save()
             self._note_what_is_begun()
-            self.mailroom.close()
+            self.sink_manager.close()
             await self._start()
 
         self._run(restart())
@@ -309,9 +311,9 @@ class Delivery(RuleBasedStateMachine):
         async def restart() -> None:
             saved = self.saved_before if before_saving else self.saved
             await self._end()
-            await self.mailroom.empty(0)
+            await self.sink_manager.empty(0)
             self._note_what_is_begun()
-            self.mailroom.close()
+            self.sink_manager.close()
             self.saved = self.saved_before = saved
             self.kills["all"] += 1
             await self._start()
@@ -349,20 +351,20 @@ class Delivery(RuleBasedStateMachine):
         await self._passing(30)
         self.removed.clear()
         self._arrange()
-        self.carrier.intake.wake()
+        self.pipeline.reader.wake()
         self._say("", prefix=2)
         for _ in range(300):
             await self._passing(1)
             # Threads need time that passes really
             time.sleep(0.001)
-            if not self.mailroom.busy and not self.mailroom.any_behind:
+            if not self.sink_manager.busy and not self.sink_manager.needs_reread:
                 break
         await self._end()
-        await self.carrier.finish()
-        await self.mailroom.empty(10)
+        await self.pipeline.finish()
+        await self.sink_manager.empty(10)
         for way in self.media:
             way.read()
-        assert self.mailroom.close() == 0
+        assert self.sink_manager.close() == 0
 
     def _check(self, name: str, arrivals: list[Arrival]) -> None:
         torn = sum(arrival.is_torn for arrival in arrivals)

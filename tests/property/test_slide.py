@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from klogd_py.oops.trace_parser import gather
 from klogd_py.symbols.kaslr.architecture import X86_64
-from klogd_py.symbols.kaslr.inference import Ground, Slide
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.kaslr.inference import KaslrInference, Slide
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
 
 
@@ -32,7 +32,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def slide_by(lines: list[str], map_of: Kernel) -> int | None:
-    found = Ground(Table(map_of.map, ""), X86_64).prove(gather(lines))
+    found = KaslrInference(SymbolTable(map_of.map, ""), X86_64).prove(gather(lines))
     return found.value if isinstance(found, Slide) else None
 
 
@@ -111,4 +111,4 @@ def test_addresses_at_random_prove_no_slide(addresses: list[int], seed: int) -> 
 @given(st.text(max_size=400), SEEDS)
 def test_any_text_is_read_for_evidence(text: str, seed: int) -> None:
     trace = gather(text.splitlines())
-    Ground(Table(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).prove(trace)
+    KaslrInference(SymbolTable(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).prove(trace)

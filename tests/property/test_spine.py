@@ -2,10 +2,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.address_scanner import find, suspects
-from klogd_py.pipeline.symbolize import Decoded, Manner, Style, rewrite
-from klogd_py.record.types import Entry, Place, Record, Unknown
-from klogd_py.sinks.formats import Stamps, printable, said, said_in_all
+from klogd_py.oops.address_scanner import candidate_lines, find
+from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style, rewrite
+from klogd_py.record.types import Entry, LookupFailure, Record, SymbolAddress
+from klogd_py.sinks.formats import TimestampFormatter, format_line_whole, printable, said
 from klogd_py.sources import kmsg_format, text_formats
 from tests.entries import WALL_US, entry
 
@@ -80,12 +80,12 @@ LINES = st.one_of(
 )
 
 
-def everywhere(address: int) -> Place | Unknown:
-    return Place("f", address & 0xF, 16, "", "t", "")
+def everywhere(address: int) -> SymbolAddress | LookupFailure:
+    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
 
 
-def nowhere(_address: int) -> Unknown:
-    return Unknown.NO_SYMBOLS
+def nowhere(_address: int) -> LookupFailure:
+    return LookupFailure.NO_SYMBOLS
 
 
 @given(RECORDS)
@@ -166,7 +166,7 @@ def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(
 @given(LINES)
 def test_a_line_with_no_symbols_at_hand_comes_out_unchanged(line: str) -> None:
     for style in Style:
-        assert rewrite(line, nowhere, Manner(style=style)) == (line, ())
+        assert rewrite(line, nowhere, FormatOptions(style=style)) == (line, ())
 
 
 @given(LINES)
@@ -174,7 +174,7 @@ def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_me
     line: str,
 ) -> None:
     mentions = find(line)
-    text, places = rewrite(line, everywhere, Manner())
+    text, places = rewrite(line, everywhere, FormatOptions())
     assert len(places) == len(mentions)
     if not mentions:
         assert text == line
@@ -196,8 +196,8 @@ def test_mentions_are_in_order_apart_and_hold_their_addresses(line: str, named_t
 
 @given(LINES)
 def test_a_translated_line_has_nothing_left_to_translate(line: str) -> None:
-    once, _ = rewrite(line, everywhere, Manner())
-    again, _ = rewrite(once, everywhere, Manner(decoded=Decoded.KEEP))
+    once, _ = rewrite(line, everywhere, FormatOptions())
+    again, _ = rewrite(once, everywhere, FormatOptions(decoded=Decoded.KEEP))
     assert again == once
 
 
@@ -223,7 +223,7 @@ def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
 
 @given(st.lists(LINES, max_size=20))
 def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: list[str]) -> None:
-    suspect = [text_formats[at] for at in suspects(text_formats)]
+    suspect = [text_formats[at] for at in candidate_lines(text_formats)]
     assert not [
         line
         for line in text_formats
@@ -233,10 +233,12 @@ def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: 
 
 @given(st.lists(st.builds(entry, LINES | TEXT, st.integers(0, 200)), max_size=8))
 def test_a_batch_says_what_its_entries_say(entries: list[Entry]) -> None:
-    assert said_in_all(entries) == [said(item) for item in entries]
+    assert format_line_whole(entries) == [said(item) for item in entries]
 
 
 @given(st.lists(st.integers(-3_000_000, 3_000_000), min_size=1, max_size=5))
 def test_a_batch_has_the_stamps_of_its_entries(offsets_us: list[int]) -> None:
     walls = [WALL_US + offset_us for offset_us in offsets_us]
-    assert Stamps().isos(walls) == [Stamps().iso(wall_us) for wall_us in walls]
+    assert TimestampFormatter().isos(walls) == [
+        TimestampFormatter().iso(wall_us) for wall_us in walls
+    ]

@@ -4,16 +4,16 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms, system_map
 from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.symbol_table import (
     FIRST_PAGE_END,
     KERNEL_HALF,
-    LARGEST_SYMBOL,
+    MAX_SYMBOL,
     Aliases,
-    Table,
+    SymbolTable,
 )
 from klogd_py.symbols.system_map import NotAMap, rebuilt
 
@@ -45,7 +45,7 @@ def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Alias
     if not at_or_below or not above or address < floor:
         return None
     base = at_or_below[-1][0]
-    if above[0][0] - base > LARGEST_SYMBOL:
+    if above[0][0] - base > MAX_SYMBOL:
         return None
     naming = [
         (kind, name)
@@ -64,19 +64,19 @@ def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Alias
 def test_searching_in_place_agrees_with_reading_through(
     symbols: list[tuple[int, str, str]], address: int, aliases: Aliases
 ) -> None:
-    table = Table(lines_of(symbols), "", aliases=aliases)
+    table = SymbolTable(lines_of(symbols), "", aliases=aliases)
     for probe in (address, *(start + step for start, _, _ in symbols for step in (-1, 0, 1))):
         place = table.place_of(probe)
         expected = by_reading(symbols, probe, aliases)
-        assert (place.name if isinstance(place, Place) else None) == expected
+        assert (place.name if isinstance(place, SymbolAddress) else None) == expected
 
 
 @given(SYMBOLS, ADDRESSES)
 def test_whatever_is_named_contains_the_address(
     symbols: list[tuple[int, str, str]], address: int
 ) -> None:
-    place = Table(lines_of(symbols), "").place_of(address)
-    if isinstance(place, Place):
+    place = SymbolTable(lines_of(symbols), "").place_of(address)
+    if isinstance(place, SymbolAddress):
         assert 0 <= place.offset < place.size
         assert (address - place.offset, place.name) in {(start, name) for start, _, name in symbols}
 
@@ -91,11 +91,11 @@ def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
             st.integers(0, 255)
         )
     try:
-        table = Table(bytes(raw), "")
+        table = SymbolTable(bytes(raw), "")
     except ValueError:
         return
     place = table.place_of(address)
-    if isinstance(place, Place):
+    if isinstance(place, SymbolAddress):
         assert 0 <= place.offset < place.size
 
 
@@ -103,10 +103,10 @@ def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
 def test_a_shuffled_map_answers_as_the_sorted_one(order: list[int]) -> None:
     rows = [b"%08x T f%d\n" % (0xC0100000 + 0x40 * i, i) for i in range(12)]
     lines, _ = rebuilt(b"".join(rows[i] for i in order))
-    table = Table(lines, "")
+    table = SymbolTable(lines, "")
     for i in range(11):
         place = table.place_of(0xC0100000 + 0x40 * i + 5)
-        assert isinstance(place, Place)
+        assert isinstance(place, SymbolAddress)
         assert place.name == f"f{i}"
 
 
@@ -124,7 +124,7 @@ def test_any_file_is_a_map_or_refused(tmp_path: Path, content: bytes) -> None:
         loaded = system_map.load(path)
     except NotAMap:
         return
-    Table(loaded.lines, "").place_of(0xC0100000)
+    SymbolTable(loaded.lines, "").place_of(0xC0100000)
 
 
 @given(st.one_of(st.binary(max_size=300), SYMBOLS.map(lines_of)), ADDRESSES)
@@ -134,7 +134,7 @@ def test_any_bytes_are_kallsyms_or_refused(raw: bytes, address: int) -> None:
     except NotKallsyms:
         return
     for table in (symbols.core, symbols.modules):
-        if not isinstance(table, Unknown):
+        if not isinstance(table, LookupFailure):
             table.place_of(address)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from klogd_py.oops import provenance
 from klogd_py.record.types import Record
-from klogd_py.symbols.symbol_set import Survey
-from tests.listener import Listener, survey_of
+from klogd_py.symbols.symbol_set import SymbolSet
+from tests.listener import Listener, symbol_set_of
 from tests.printk_forms import FORMS, Form
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, oops
 
@@ -63,15 +63,15 @@ USERS = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def unknown(tmp_path_factory: pytest.TempPathFactory) -> Survey:
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> SymbolSet:
     """A map whose slide no oops has shown."""
     path = tmp_path_factory.mktemp("map") / "System.map"
     path.write_bytes(RUNNING.map)
-    return survey_of(path)
+    return symbol_set_of(path)
 
 
 @pytest.fixture(scope="module")
-def proved(unknown: Survey) -> Survey:
+def proved(unknown: SymbolSet) -> SymbolSet:
     """The same after an oops has."""
     listener = Listener(unknown)
     listener.hear(
@@ -81,7 +81,7 @@ def proved(unknown: Survey) -> Survey:
     return listener.survey
 
 
-def effects(found: Survey, text: str, prefix: int = 4) -> list[str]:
+def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
     """What one record brings about: names, another slide, a report."""
     listener = Listener(found)
     listener.hear([Record(text, prefix, seq=9, usec=9_000_000, caller="T9")])
@@ -112,7 +112,7 @@ def test_the_document_lists_more_than_thirty_messages() -> None:
 @given(st.sampled_from(FORMS), USERS)
 @example(FORMS[0], ATTACKS["offset"])
 def test_text_of_a_user_changes_nothing(
-    unknown: Survey, proved: Survey, form: Form, user: str
+    unknown: SymbolSet, proved: SymbolSet, form: Form, user: str
 ) -> None:
     for found in (unknown, proved):
         assert effects(found, form.text(user)) == effects(found, form.text("x"))
@@ -120,7 +120,7 @@ def test_text_of_a_user_changes_nothing(
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.source.split()[0])
 def test_no_known_attack_succeeds_in_any_message(
-    unknown: Survey, proved: Survey, form: Form
+    unknown: SymbolSet, proved: SymbolSet, form: Form
 ) -> None:
     for found in (unknown, proved):
         harmless = effects(found, form.text("x"))
@@ -158,7 +158,7 @@ def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_without_anchors_the_attacks_succeed(
-    unknown: Survey, proved: Survey, attack: str, is_proved: bool, effect: str
+    unknown: SymbolSet, proved: SymbolSet, attack: str, is_proved: bool, effect: str
 ) -> None:
     """That the tests above can fail."""
     found = effects(proved if is_proved else unknown, SEGFAULT.text(ATTACKS[attack]))
@@ -169,11 +169,11 @@ def test_without_anchors_the_attacks_succeed(
 @pytest.mark.parametrize(
     "text", [f"panic of the last boot: RIP: [<{_AT:x}>]", f"RIP: 0010:0x{_AT:x}"]
 )
-def test_without_anchors_text_of_a_process_is_named(proved: Survey, text: str) -> None:
+def test_without_anchors_text_of_a_process_is_named(proved: SymbolSet, text: str) -> None:
     assert any("named" in change for change in effects(proved, text, prefix=1 << 3 | 4))
 
 
-def test_text_of_a_process_is_never_named(proved: Survey) -> None:
+def test_text_of_a_process_is_never_named(proved: SymbolSet) -> None:
     for text in (f"RIP: 0010:0x{_AT:x}", f" [<{_AT:x}>]", f"PC is at 0x{_AT:x}"):
         assert effects(proved, text, prefix=1 << 3 | 4) == []
         assert effects(proved, text) != []

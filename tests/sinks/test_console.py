@@ -11,14 +11,14 @@ import pytest
 from klogd_py.record.types import Severity
 from klogd_py.sinks import SinkGone
 from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.formats import Stamps
+from klogd_py.sinks.formats import TimestampFormatter
 from tests.entries import WALL_US, entry
 from tests.fakes import environment
 from tests.waiting import until
 
 
 def test_a_line_has_time_tag_and_text() -> None:
-    stamp = f"{Stamps().bsd(WALL_US)}.123456"
+    stamp = f"{TimestampFormatter().bsd(WALL_US)}.123456"
     sink = ConsoleSink(Colour.NEVER)
     assert sink.frame(entry("eth0: up")) == f"{stamp} kernel: eth0: up\n".encode()
     assert sink.frame(entry("init[1]: up", prefix=30)) == f"{stamp} init[1]: up\n".encode()

@@ -15,62 +15,70 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.sinks.cursor_file import BLOCK_BYTES, Ledger, PositionInUse, PositionNotSaved
-from klogd_py.sinks.cursor_format import LIMIT_BYTES, MOST_SEQ
-from klogd_py.sinks.cursor_store import Bookkeeper
+from klogd_py.sinks.cursor_file import BLOCK_BYTES, CursorFile, CursorFileInUse, CursorsNotSaved
+from klogd_py.sinks.cursor_format import LIMIT_BYTES, MAX_SEQ
+from klogd_py.sinks.cursor_store import CursorStore
 
 
 def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    Ledger(path, "boot-a").save({"syslog": 12, "file:/x": 7})
-    ledger = Ledger(path, "boot-a")
-    assert (ledger.owed("syslog"), ledger.owed("file:/x"), ledger.owed("new")) == (12, 7, None)
+    CursorFile(path, "boot-a").save({"syslog": 12, "file:/x": 7})
+    cursor_file = CursorFile(path, "boot-a")
+    assert (cursor_file.owed("syslog"), cursor_file.owed("file:/x"), cursor_file.owed("new")) == (
+        12,
+        7,
+        None,
+    )
 
 
 def test_parts_had_ahead_are_found_again_with_the_position(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b")) as ledger:
-        ledger.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
-        ledger.save({"file:/x": 8}, {"file:/x": (10,)})
-    again = Ledger(path, "b")
+    with closing(CursorFile(path, "b")) as cursor_file:
+        cursor_file.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
+        cursor_file.save({"file:/x": 8}, {"file:/x": (10,)})
+    again = CursorFile(path, "b")
     assert (again.ahead("syslog"), again.ahead("file:/x"), again.ahead("new")) == (
         (14, 17),
         (10,),
         (),
     )
-    with closing(Ledger(path, "b")) as ledger:
-        ledger.save({"syslog": 20})
-    assert Ledger(path, "b").ahead("syslog") == ()
+    with closing(CursorFile(path, "b")) as cursor_file:
+        cursor_file.save({"syslog": 20})
+    assert CursorFile(path, "b").ahead("syslog") == ()
 
 
 def test_parts_of_a_position_beyond_the_ring_are_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b")) as ledger:
-        ledger.save({"s": 102}, {"s": (105,)})
-    again = Ledger(path, "b")
+    with closing(CursorFile(path, "b")) as cursor_file:
+        cursor_file.save({"s": 102}, {"s": (105,)})
+    again = CursorFile(path, "b")
     again.forget_beyond(100)
     assert (again.owed("s"), again.ahead("s")) == (None, ())
 
 
 def test_a_damaged_list_of_parts_suppresses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b")) as ledger:
-        ledger.save({"s": 12}, {"s": (14,)})
+    with closing(CursorFile(path, "b")) as cursor_file:
+        cursor_file.save({"s": 12}, {"s": (14,)})
     path.write_bytes(path.read_bytes().replace(b"[14]", b"[15]"))
-    assert "damaged" in Ledger(path, "b").remark
+    assert "damaged" in CursorFile(path, "b").remark
 
 
 def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    Ledger(path, "boot-a").save({"syslog": 12})
-    ledger = Ledger(path, "boot-b")
-    assert (ledger.owed("syslog"), ledger.remark, ledger.is_empty) == (None, "", True)
+    CursorFile(path, "boot-a").save({"syslog": 12})
+    cursor_file = CursorFile(path, "boot-b")
+    assert (cursor_file.owed("syslog"), cursor_file.remark, cursor_file.is_empty) == (
+        None,
+        "",
+        True,
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
 def test_a_file_that_root_creates_belongs_to_whom_the_directory_does(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65533)
-    Ledger(tmp_path / "position.json", "boot-a").save({"syslog": 12})
+    CursorFile(tmp_path / "position.json", "boot-a").save({"syslog": 12})
     status = (tmp_path / "position.json").stat()
     assert (status.st_uid, status.st_gid) == (65534, 65533)
 
@@ -78,9 +86,9 @@ def test_a_file_that_root_creates_belongs_to_whom_the_directory_does(tmp_path: P
 def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     for positions in ({"syslog": 12}, {"journal": 3}):
-        with closing(Ledger(path, "b")) as ledger:
-            ledger.save(positions)
-    assert Ledger(path, "b").owed("syslog") == 12
+        with closing(CursorFile(path, "b")) as cursor_file:
+            cursor_file.save(positions)
+    assert CursorFile(path, "b").owed("syslog") == 12
 
 
 @pytest.mark.parametrize(
@@ -90,66 +98,70 @@ def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
 def test_a_damaged_file_suppresses_nothing_and_is_said(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     path.write_bytes(content)
-    ledger = Ledger(path, "b")
-    assert ledger.owed("s") is None
-    assert str(path) in ledger.remark
+    cursor_file = CursorFile(path, "b")
+    assert cursor_file.owed("s") is None
+    assert str(path) in cursor_file.remark
 
 
 def test_a_position_beyond_the_newest_record_suppresses_nothing_and_is_said(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    Ledger(path, "b").save({"ahead": 102, "next": 101, "behind": 5})
-    ledger = Ledger(path, "b")
-    ledger.forget_beyond(100)
-    assert (ledger.owed("ahead"), ledger.owed("next"), ledger.owed("behind")) == (None, 101, 5)
-    assert "ahead" in ledger.remark
+    CursorFile(path, "b").save({"ahead": 102, "next": 101, "behind": 5})
+    cursor_file = CursorFile(path, "b")
+    cursor_file.forget_beyond(100)
+    assert (cursor_file.owed("ahead"), cursor_file.owed("next"), cursor_file.owed("behind")) == (
+        None,
+        101,
+        5,
+    )
+    assert "ahead" in cursor_file.remark
 
 
 def test_the_file_is_private_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
-    Ledger(tmp_path / "position.json", "b").save({"s": 1})
+    CursorFile(tmp_path / "position.json", "b").save({"s": 1})
     (file,) = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PositionNotSaved, match="gone"):
-        Ledger(tmp_path / "gone" / "position.json", "b").save({"s": 1})
+    with pytest.raises(CursorsNotSaved, match="gone"):
+        CursorFile(tmp_path / "gone" / "position.json", "b").save({"s": 1})
 
 
 def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with (
-        closing(Ledger(path, "b", claimed=True)),
-        pytest.raises(PositionInUse, match=r"position\.json: in use by another"),
+        closing(CursorFile(path, "b", claimed=True)),
+        pytest.raises(CursorFileInUse, match=r"position\.json: in use by another"),
     ):
-        Ledger(path, "b", claimed=True)
-    Ledger(path, "b", claimed=True).close()
+        CursorFile(path, "b", claimed=True)
+    CursorFile(path, "b", claimed=True).close()
 
 
 def test_a_claimed_file_is_a_saved_position_before_anything_moves(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    Ledger(path, "b", claimed=True).close()
-    assert (Ledger(path, "b").remark, Ledger(path, "b").is_empty) == ("", True)
+    CursorFile(path, "b", claimed=True).close()
+    assert (CursorFile(path, "b").remark, CursorFile(path, "b").is_empty) == ("", True)
 
 
 @pytest.mark.parametrize("harm", ["removed", "replaced"])
 def test_a_file_that_lost_its_name_is_written_anew(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b")) as ledger:
-        ledger.save({"s": 1})
+    with closing(CursorFile(path, "b")) as cursor_file:
+        cursor_file.save({"s": 1})
         path.unlink()
         if harm == "replaced":
             path.touch()
-        ledger.save({"s": 2})
-    assert Ledger(path, "b").owed("s") == 2
+        cursor_file.save({"s": 2})
+    assert CursorFile(path, "b").owed("s") == 2
 
 
 def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b")) as ledger:
-        ledger.save({"s" * 600: 1})
-    with closing(Ledger(path, "another")) as ledger:
-        ledger.save({"s": 2})
-    again = Ledger(path, "another")
+    with closing(CursorFile(path, "b")) as cursor_file:
+        cursor_file.save({"s" * 600: 1})
+    with closing(CursorFile(path, "another")) as cursor_file:
+        cursor_file.save({"s": 2})
+    again = CursorFile(path, "another")
     assert (again.owed("s"), again.owed("s" * 600), again.remark) == (2, None, "")
 
 
@@ -158,8 +170,8 @@ def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list
     path, found = folder / "written.json", []
     filled(path, before)
     for moved in positions:
-        with closing(Ledger(path, "b", claimed=True)) as ledger:
-            ledger.save(moved)
+        with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+            cursor_file.save(moved)
         found.append(path.read_bytes())
     return found
 
@@ -171,8 +183,8 @@ def filled(path: Path, raw: bytes) -> None:
 
 def read(path: Path) -> tuple[frozenset[tuple[str, int]], bool]:
     """What a file says, and whether something is said against it."""
-    ledger = Ledger(path, "b")
-    return frozenset(ledger._next.items()), bool(ledger.remark)
+    cursor_file = CursorFile(path, "b")
+    return frozenset(cursor_file._next.items()), bool(cursor_file.remark)
 
 
 OLD, NEW = {"s": 7, "t": 199}, {"s": 1234, "t": 200, "file:/a/longer/name/that/comes/later": 3}
@@ -213,8 +225,8 @@ def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(
 
 
 @given(
-    st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MOST_SEQ), min_size=1),
-    st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MOST_SEQ), min_size=1),
+    st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MAX_SEQ), min_size=1),
+    st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MAX_SEQ), min_size=1),
     st.data(),
 )
 def test_two_texts_mixed_in_blocks_are_never_a_third(
@@ -244,8 +256,8 @@ def test_a_kill_between_two_calls_leaves_old_new_or_damaged(
     words = f"""
 import os, signal
 from pathlib import Path
-from klogd_py.sinks.cursor_file import Ledger
-ledger = Ledger(Path({str(path)!r}), "b", claimed=True)
+from klogd_py.sinks.cursor_file import CursorFile
+ledger = CursorFile(Path({str(path)!r}), "b", claimed=True)
 assert ledger.owed("t") == 199
 os.{killed_before} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 ledger.save({{"t": 200}})
@@ -254,17 +266,17 @@ ledger.save({{"t": 200}})
         subprocess.run([sys.executable, "-c", words], timeout=20, check=False).returncode
         == -signal.SIGKILL
     )
-    ledger = Ledger(path, "b")
-    assert ledger.owed("t") in (199, None)
-    assert (ledger.owed("t") is None) == bool(ledger.remark)
+    cursor_file = CursorFile(path, "b")
+    assert cursor_file.owed("t") in (199, None)
+    assert (cursor_file.owed("t") is None) == bool(cursor_file.remark)
 
 
 def test_a_position_that_has_not_moved_is_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    ledger = Ledger(path, "b")
-    ledger.save({"s": 1})
+    cursor_file = CursorFile(path, "b")
+    cursor_file.save({"s": 1})
     path.unlink()
-    ledger.save({"s": 1})
+    cursor_file.save({"s": 1})
     assert not path.exists()
 
 
@@ -374,13 +386,13 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
     make(path)
     before = os.lstat(path)
     began_s = time.monotonic()
-    with closing(Ledger(path, "b", claimed=claimed)) as ledger:
-        assert (ledger.is_empty, ledger.owed("s")) == (True, None)
-        assert ledger.remark.startswith(f"{path}: {reason}")
-        assert ledger.remark.endswith("; starting at the oldest record")
+    with closing(CursorFile(path, "b", claimed=claimed)) as cursor_file:
+        assert (cursor_file.is_empty, cursor_file.owed("s")) == (True, None)
+        assert cursor_file.remark.startswith(f"{path}: {reason}")
+        assert cursor_file.remark.endswith("; starting at the oldest record")
         try:
-            ledger.save({"s": 12})
-        except PositionNotSaved as error:
+            cursor_file.save({"s": 12})
+        except CursorsNotSaved as error:
             assert str(error).startswith(f"{path}: {reason}")  # noqa: PT017
             after = os.lstat(path)
             assert (after.st_mode, after.st_ino, after.st_size) == (
@@ -389,7 +401,7 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
                 before.st_size,
             )
         else:
-            assert Ledger(path, "b").owed("s") == 12
+            assert CursorFile(path, "b").owed("s") == 12
             assert path.stat().st_size <= LIMIT_BYTES
     assert time.monotonic() - began_s < 5
 
@@ -397,16 +409,16 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "position.json"
-    with closing(Ledger(path, "b", claimed=True)) as ledger:
-        ledger.save({"s": 1})
+    with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+        cursor_file.save({"s": 1})
         path.unlink()
         HOSTILE[kind][0](path)
         try:
-            ledger.save({"s": 2})
-        except PositionNotSaved as error:
+            cursor_file.save({"s": 2})
+        except CursorsNotSaved as error:
             assert str(error).startswith(f"{path}: {HOSTILE[kind][1]}")  # noqa: PT017
         else:
-            assert Ledger(path, "b").owed("s") == 2
+            assert CursorFile(path, "b").owed("s") == 2
 
 
 @pytest.mark.parametrize("check", ["", ',"check":66792144'])
@@ -416,18 +428,18 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
         path,
         f'{{"boot_id":"b","next":{{"syslog:/dev/log":1201}}{check}}}'.encode().ljust(511) + b"\n",
     )
-    with closing(Ledger(path, "b", claimed=True)) as ledger:
-        assert (ledger.owed("syslog:/dev/log"), ledger.remark) == (1201, "")
-        ledger.save({"syslog:/dev/log": 1202})
-    assert Ledger(path, "b").owed("syslog:/dev/log") == 1202
+    with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+        assert (cursor_file.owed("syslog:/dev/log"), cursor_file.remark) == (1201, "")
+        cursor_file.save({"syslog:/dev/log": 1202})
+    assert CursorFile(path, "b").owed("syslog:/dev/log") == 1202
 
 
 def test_sinks_that_came_and_went_do_not_fill_the_file(tmp_path: Path) -> None:
-    with closing(Ledger(tmp_path / "position.json", "b")) as ledger:
-        ledger.save({f"file:/{number}/{'x' * 4000}": number for number in range(250)})
+    with closing(CursorFile(tmp_path / "position.json", "b")) as cursor_file:
+        cursor_file.save({f"file:/{number}/{'x' * 4000}": number for number in range(250)})
         for number in range(250, 300):
-            ledger.save({f"file:/{number}/{'x' * 4000}": number, "syslog": number})
-    again = Ledger(tmp_path / "position.json", "b")
+            cursor_file.save({f"file:/{number}/{'x' * 4000}": number, "syslog": number})
+    again = CursorFile(tmp_path / "position.json", "b")
     assert again.owed("syslog") == 299
     assert (tmp_path / "position.json").stat().st_size <= LIMIT_BYTES
 
@@ -440,7 +452,7 @@ def test_a_file_that_cannot_be_used_is_told_of_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     os.mkfifo(tmp_path / "position.json")
-    books = Bookkeeper(str(tmp_path / "position.json"), "b", lambda: 100)
+    books = CursorStore(str(tmp_path / "position.json"), "b", lambda: 100)
     books.open()
     for number in range(10):
         books.save({"s": number}, {})
@@ -453,26 +465,26 @@ def test_a_file_that_cannot_be_used_is_told_of_once(
 def test_a_full_disk_leaves_the_old_position(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with closing(Ledger(path, "b", claimed=True)) as ledger:
-        ledger.save({"s": 1})
+    with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+        cursor_file.save({"s": 1})
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES, before[1]))
         try:
-            ledger.save({"s": 2})
-            with pytest.raises(PositionNotSaved, match=os.strerror(errno.EFBIG)):
-                ledger.save({"t" * 600: 3})
-            assert Ledger(path, "b").owed("s") == 2
+            cursor_file.save({"s": 2})
+            with pytest.raises(CursorsNotSaved, match=os.strerror(errno.EFBIG)):
+                cursor_file.save({"t" * 600: 3})
+            assert CursorFile(path, "b").owed("s") == 2
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
-        ledger.save({"t" * 600: 3})
-    assert Ledger(path, "b").owed("t" * 600) == 3
+        cursor_file.save({"t" * 600: 3})
+    assert CursorFile(path, "b").owed("t" * 600) == 3
 
 
 FULL = """
 import os, subprocess, sys
 from pathlib import Path
-from klogd_py.sinks.cursor_store import Bookkeeper
+from klogd_py.sinks.cursor_store import CursorStore
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
 import logging
@@ -486,7 +498,7 @@ if sys.argv[2] == "full":
             pass
 elif sys.argv[2] == "read-only":
     subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-books = Bookkeeper(str(place / "position.json"), "b", lambda: 1000)
+books = CursorStore(str(place / "position.json"), "b", lambda: 1000)
 books.open()
 for number in range(20):
     books.save({"s": number})
@@ -494,7 +506,7 @@ if sys.argv[2] == "full":
     (place / "filling").unlink()
     books.save({"s": 20})
     books.close()
-    again = Bookkeeper(str(place / "position.json"), "b", lambda: 1000)
+    again = CursorStore(str(place / "position.json"), "b", lambda: 1000)
     again.open()
     print(again.owed("s"))
 """

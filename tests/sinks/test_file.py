@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from klogd_py.record.types import Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.file import FileForm, FileSink
-from klogd_py.sinks.formats import Stamps, host_name
+from klogd_py.sinks.formats import TimestampFormatter, host_name
 from tests.entries import WALL_US, entry, numbered
 
 
@@ -28,7 +28,7 @@ def _texts(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("form", "line"),
     [
-        (FileForm.TEXT, f"{Stamps().iso(WALL_US)} {host_name()} kernel: eth0: up\n"),
+        (FileForm.TEXT, f"{TimestampFormatter().iso(WALL_US)} {host_name()} kernel: eth0: up\n"),
         (FileForm.KLOGD, "<6>eth0: up\n"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klogd_py.record.types import Cause, Entry, Record
-from klogd_py.sinks.formats import Stamps, document, printable, said, speaker
+from klogd_py.sinks.formats import TimestampFormatter, document, printable, said, speaker
 from klogd_py.sources import kmsg_format
 from tests.entries import PLACE, WALL_US, entry, lost
 from tests.fakes import environment
@@ -55,7 +55,7 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
 
 
 @pytest.mark.parametrize(
-    ("prefix", "text", "spoken"),
+    ("prefix", "text", "message_text"),
     [
         (6, "systemd[1]: a lie", ("kernel", "systemd[1]: a lie")),
         (None, "systemd[1]: a lie", ("kernel", "systemd[1]: a lie")),
@@ -72,9 +72,9 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
     ],
 )
 def test_only_a_record_of_another_facility_is_named_after_its_writer(
-    prefix: int | None, text: str, spoken: tuple[str, str]
+    prefix: int | None, text: str, message_text: tuple[str, str]
 ) -> None:
-    assert speaker(Entry(Record(text, prefix), 0, text), text) == spoken
+    assert speaker(Entry(Record(text, prefix), 0, text), text) == message_text
 
 
 PIECES = st.sampled_from(
@@ -112,8 +112,8 @@ def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
         .astimezone()
         .replace(microsecond=wall_us % 1_000_000)
     )
-    assert Stamps().iso(wall_us) == moment.isoformat(timespec="microseconds")
-    assert Stamps().bsd(wall_us) == moment.strftime("%b %e %H:%M:%S")
+    assert TimestampFormatter().iso(wall_us) == moment.isoformat(timespec="microseconds")
+    assert TimestampFormatter().bsd(wall_us) == moment.strftime("%b %e %H:%M:%S")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
     ],
 )
 def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -> None:
-    code = f"from klogd_py.sinks.formats import Stamps; print(Stamps().iso({WALL_US}))"
+    code = f"from klogd_py.sinks.formats import TimestampFormatter; print(TimestampFormatter().iso({WALL_US}))"
     ran = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(TZ=zone),
@@ -139,7 +139,7 @@ def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -
 
 
 def test_stamps_go_back_in_time_when_the_records_do() -> None:
-    stamps = Stamps()
+    stamps = TimestampFormatter()
     later, earlier = stamps.iso(WALL_US), stamps.iso(WALL_US - 1_000_000)
     assert (later[17:26], earlier[17:26]) == ("42.123456", "41.123456")
 

@@ -18,7 +18,7 @@ from klogd_py.sinks.journald_routing import (
     SYSLOGD,
     TWICE,
     Journald,
-    Routes,
+    JournaldRouting,
     look,
     reads_kernel,
     routes,
@@ -161,7 +161,7 @@ def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
 
 
 def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:
-    adds = Routes(journal_adds=True, syslog_adds=True, syslog_path="/nowhere")
+    adds = JournaldRouting(journal_adds=True, syslog_adds=True, syslog_path="/nowhere")
     with (
         DatagramListener(tmp_path / "log") as log,
         JournalListener(tmp_path / "journal") as journal,
@@ -174,7 +174,7 @@ def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None
 
 def test_a_routed_sink_keeps_the_name_under_which_its_position_is_saved() -> None:
     assert (
-        build_sink("syslog", Config(), "", Routes(syslog_path="/elsewhere")).name
+        build_sink("syslog", Config(), "", JournaldRouting(syslog_path="/elsewhere")).name
         == "syslog:/dev/log"
     )
 

@@ -12,14 +12,14 @@ from klogd_py.config.schema import Config
 from klogd_py.record.types import Cause
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.factory import build_sink
-from klogd_py.sinks.formats import Stamps
-from klogd_py.sinks.journald_routing import Routes
+from klogd_py.sinks.formats import TimestampFormatter
+from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.queue import Outbox
+from klogd_py.sinks.queue import SinkQueue
 from tests.entries import WALL_US, announced, entry, lost, numbered
 from tests.fakes import DatagramListener, StreamListener
 
-STAMP = Stamps().bsd(WALL_US).encode()
+STAMP = TimestampFormatter().bsd(WALL_US).encode()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def _said(seqs: range) -> list[bytes]:
 
 @pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
 def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> None:
-    assert build_sink(spec, Config(), "", Routes()).name == "syslog:/dev/log"
+    assert build_sink(spec, Config(), "", JournaldRouting()).name == "syslog:/dev/log"
 
 
 @pytest.mark.parametrize(
@@ -111,30 +111,30 @@ def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
 ) -> None:
     text = "x" * 1_000_000
     with StreamListener(tmp_path / "log") as listener:
-        outbox = Outbox(sink, 1 << 24, announced)
+        queue = SinkQueue(sink, 1 << 24, announced)
 
         async def carry() -> None:
-            outbox.post([entry(text)])
+            queue.post([entry(text)])
             for _ in range(100):
                 listener.read()
-                await outbox.flush()
+                await queue.flush()
 
         asyncio.run(carry())
         assert [len(message) for message in listener.messages()] == [
             len(STAMP) + len("<6> kernel: ") + len(text)
         ]
-        assert outbox.close() == 0
+        assert queue.close() == 0
 
 
 def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
     tmp_path: Path, sink: SyslogSink
 ) -> None:
     with DatagramListener(tmp_path / "log") as listener:
-        outbox = Outbox(sink, 1 << 24, announced)
+        queue = SinkQueue(sink, 1 << 24, announced)
 
         async def carry() -> None:
-            outbox.post([entry("x" * 1_000_000, seq=0), *numbered(range(1, 3))])
-            await outbox.flush()
+            queue.post([entry("x" * 1_000_000, seq=0), *numbered(range(1, 3))])
+            await queue.flush()
 
         asyncio.run(carry())
         received = listener.read()

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from klogd_py.record.types import Entry
-from klogd_py.sinks.manager import Mailroom, Terms
+from klogd_py.sinks.manager import QueueLimits, SinkManager
 from tests.entries import announced, numbered
 from tests.fakes import ScriptedSink, hurried
 
 
-def _roomy(name: str) -> Terms:
-    return Terms(1 << 24)
+def _roomy(name: str) -> QueueLimits:
+    return QueueLimits(1 << 24)
 
 
-def _mailroom(owed: Mapping[str, int] | None = None) -> Mailroom:
-    return Mailroom(announced, (owed or {}).get)
+def _mailroom(owed: Mapping[str, int] | None = None) -> SinkManager:
+    return SinkManager(announced, (owed or {}).get)
 
 
 def _down(name: str) -> ScriptedSink:
@@ -32,15 +32,15 @@ def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None
     bad.down, bad.gone, bad.room = "away" if hindrance == "down" else "", hindrance == "gone", 0
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([bad, good], _roomy)
+        sink_manager = _mailroom()
+        sink_manager.arrange([bad, good], _roomy)
         for seq in range(5):
-            mailroom.post(numbered([seq]))
+            sink_manager.post(numbered([seq]))
         assert good.seqs == [0, 1, 2, 3, 4]
-        assert mailroom.positions == {"good": 5}
-        assert not mailroom.all_gone
-        await mailroom.empty(1)
-        assert mailroom.close() == (0 if hindrance == "gone" else 5)
+        assert sink_manager.positions == {"good": 5}
+        assert not sink_manager.all_gone
+        await sink_manager.empty(1)
+        assert sink_manager.close() == (0 if hindrance == "gone" else 5)
 
     hurried(carry())
 
@@ -50,16 +50,16 @@ def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
     stuck.may_go_on.clear()
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([stuck, good], _roomy)
-        mailroom.post(numbered([0]))
+        sink_manager = _mailroom()
+        sink_manager.arrange([stuck, good], _roomy)
+        sink_manager.post(numbered([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
-        mailroom.post(numbered([1]))
+        sink_manager.post(numbered([1]))
         assert (good.seqs, stuck.seqs) == ([0, 1], [])
         stuck.may_go_on.set()
-        while mailroom.busy:
+        while sink_manager.busy:
             await asyncio.sleep(0)
-        mailroom.close()
+        sink_manager.close()
 
     asyncio.run(carry())
     assert stuck.seqs == [0, 1]
@@ -70,17 +70,17 @@ def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
     slow.may_go_on.clear()
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([slow], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _mailroom()
+        sink_manager.arrange([slow], _roomy)
+        sink_manager.post(numbered(range(3)))
         await asyncio.to_thread(slow.attempted.wait, 5)
-        stopping = asyncio.create_task(mailroom.empty(5))
+        stopping = asyncio.create_task(sink_manager.empty(5))
         # The drains are cancelled by now
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         slow.may_go_on.set()
         await stopping
-        assert mailroom.close() == 0
+        assert sink_manager.close() == 0
 
     asyncio.run(carry())
     assert slow.seqs == [0, 1, 2]
@@ -90,15 +90,15 @@ def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
     sink = _down("a")
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([sink], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _mailroom()
+        sink_manager.arrange([sink], _roomy)
+        sink_manager.post(numbered(range(3)))
         await asyncio.sleep(60)
-        assert (sink.seqs, mailroom.busy) == ([], True)
+        assert (sink.seqs, sink_manager.busy) == ([], True)
         sink.down = ""
         await asyncio.sleep(60)
-        assert (sink.seqs, mailroom.busy) == ([0, 1, 2], False)
-        mailroom.close()
+        assert (sink.seqs, sink_manager.busy) == ([0, 1, 2], False)
+        sink_manager.close()
 
     hurried(carry())
 
@@ -107,12 +107,12 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
     sink = _down("a")
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([sink], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _mailroom()
+        sink_manager.arrange([sink], _roomy)
+        sink_manager.post(numbered(range(3)))
         asyncio.get_running_loop().call_later(3, lambda: setattr(sink, "down", ""))
-        await mailroom.empty(5)
-        assert mailroom.close() == 0
+        await sink_manager.empty(5)
+        assert sink_manager.close() == 0
 
     hurried(carry())
     assert sink.seqs == [0, 1, 2]
@@ -122,13 +122,13 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _mailroom()
+        sink_manager.arrange([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
+        sink_manager.post(numbered(range(3)))
         began_s = asyncio.get_running_loop().time()
-        await mailroom.empty(5)
+        await sink_manager.empty(5)
         assert asyncio.get_running_loop().time() - began_s == pytest.approx(5, abs=0.5)
-        assert mailroom.close() == 3
+        assert sink_manager.close() == 3
 
     hurried(carry())
     assert "syslog:/gone: entries never sent: 3 (away)" in [
@@ -138,25 +138,25 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
 
 def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([], _roomy)
-        mailroom.post(numbered(range(3)))
-        await mailroom.empty(1)
-        assert mailroom.close() == 0
+        sink_manager = _mailroom()
+        sink_manager.arrange([], _roomy)
+        sink_manager.post(numbered(range(3)))
+        await sink_manager.empty(1)
+        assert sink_manager.close() == 0
 
     asyncio.run(carry())
 
 
 def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> None:
     async def arrange() -> None:
-        mailroom = _mailroom({"a": 7, "b": 5})
-        mailroom.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
-        assert mailroom.first_owed == 5
-        mailroom.arrange([ScriptedSink("a")], _roomy)
-        assert mailroom.first_owed == 7
-        mailroom.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
-        assert mailroom.first_owed == 0
-        mailroom.close()
+        sink_manager = _mailroom({"a": 7, "b": 5})
+        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
+        assert sink_manager.lowest_next_seq == 5
+        sink_manager.arrange([ScriptedSink("a")], _roomy)
+        assert sink_manager.lowest_next_seq == 7
+        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
+        assert sink_manager.lowest_next_seq == 0
+        sink_manager.close()
 
     hurried(arrange())
 
@@ -166,11 +166,11 @@ def test_each_sink_goes_on_where_it_stood_itself() -> None:
     console = ScriptedSink("console", keeps_position=False)
 
     async def carry() -> None:
-        mailroom = _mailroom({"ahead": 8, "behind": 5, "console": 9})
-        mailroom.arrange([ahead, behind, new, console], _roomy)
-        mailroom.post(numbered(range(3, 10)))
-        assert mailroom.positions == {"ahead": 10, "behind": 10, "new": 10}
-        mailroom.close()
+        sink_manager = _mailroom({"ahead": 8, "behind": 5, "console": 9})
+        sink_manager.arrange([ahead, behind, new, console], _roomy)
+        sink_manager.post(numbered(range(3, 10)))
+        assert sink_manager.positions == {"ahead": 10, "behind": 10, "new": 10}
+        sink_manager.close()
 
     hurried(carry())
     assert ahead.seqs == [8, 9]
@@ -182,13 +182,13 @@ def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> No
     before, after, added = _down("a"), ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([before], _roomy)
-        mailroom.post(numbered(range(3)))
-        mailroom.arrange([after, added], _roomy)
-        mailroom.post(numbered(range(3, 5)))
-        await mailroom.empty(5)
-        mailroom.close()
+        sink_manager = _mailroom()
+        sink_manager.arrange([before], _roomy)
+        sink_manager.post(numbered(range(3)))
+        sink_manager.arrange([after, added], _roomy)
+        sink_manager.post(numbered(range(3, 5)))
+        await sink_manager.empty(5)
+        sink_manager.close()
 
     hurried(carry())
     assert before.closed == 1
@@ -200,19 +200,19 @@ def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> No
     removed, kept = ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([removed, kept], _roomy)
-        mailroom.post(numbered([0]))
-        mailroom.arrange([kept], _roomy)
-        mailroom.post(numbered([1]))
-        assert list(mailroom.outboxes) == ["b"]
-        mailroom.close()
+        sink_manager = _mailroom()
+        sink_manager.arrange([removed, kept], _roomy)
+        sink_manager.post(numbered([0]))
+        sink_manager.arrange([kept], _roomy)
+        sink_manager.post(numbered([1]))
+        assert list(sink_manager.queues) == ["b"]
+        sink_manager.close()
 
     hurried(carry())
     assert (removed.seqs, removed.closed, kept.seqs) == ([0], 1, [0, 1])
 
 
-class _Ring(Mailroom):
+class _Ring(SinkManager):
     """A mailroom whose source can go back."""
 
     def __init__(self, owed: Mapping[str, int] | None = None) -> None:
@@ -224,18 +224,18 @@ def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
     sink.may_go_on.clear()
 
     async def carry() -> None:
-        mailroom = _Ring({"slow": 0})
-        mailroom.arrange([sink], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _Ring({"slow": 0})
+        sink_manager.arrange([sink], _roomy)
+        sink_manager.post(numbered(range(3)))
         await asyncio.to_thread(sink.attempted.wait, 5)
-        mailroom.arrange([], _roomy)
-        assert (mailroom.positions, sink.closed) == ({"slow": 0}, 0)
-        mailroom.arrange([ScriptedSink("slow", blocking=True)], _roomy)
-        mailroom.arrange([], _roomy)
+        sink_manager.arrange([], _roomy)
+        assert (sink_manager.positions, sink.closed) == ({"slow": 0}, 0)
+        sink_manager.arrange([ScriptedSink("slow", blocking=True)], _roomy)
+        sink_manager.arrange([], _roomy)
         sink.may_go_on.set()
         while not sink.closed:
             await asyncio.sleep(0.001)
-        mailroom.close()
+        sink_manager.close()
 
     asyncio.run(carry())
     assert sink.seqs == [0, 1, 2]
@@ -246,22 +246,22 @@ def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None
     before.may_go_on.clear()
 
     async def carry() -> None:
-        mailroom = _Ring({"slow": 0})
-        mailroom.arrange([before], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _Ring({"slow": 0})
+        sink_manager.arrange([before], _roomy)
+        sink_manager.post(numbered(range(3)))
         await asyncio.to_thread(before.attempted.wait, 5)
-        mailroom.arrange([], _roomy)
-        mailroom.post(numbered(range(3, 5)))
-        mailroom.arrange([after], _roomy)
+        sink_manager.arrange([], _roomy)
+        sink_manager.post(numbered(range(3, 5)))
+        sink_manager.arrange([after], _roomy)
         before.may_go_on.set()
-        while mailroom.busy:
+        while sink_manager.busy:
             await asyncio.sleep(0.001)
-        assert mailroom.wanted_again == 3
-        mailroom.catch_up()
-        mailroom.post(numbered(range(6)))
-        await mailroom.empty(5)
-        assert mailroom.positions == {"slow": 6}
-        mailroom.close()
+        assert sink_manager.reread_from == 3
+        sink_manager.catch_up()
+        sink_manager.post(numbered(range(6)))
+        await sink_manager.empty(5)
+        assert sink_manager.positions == {"slow": 6}
+        sink_manager.close()
 
     asyncio.run(carry())
     assert [*before.seqs, *after.seqs] == [0, 1, 2, 3, 4, 5]
@@ -269,24 +269,24 @@ def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None
 
 def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
     async def arrange() -> None:
-        mailroom = _Ring({"a": 7})
-        mailroom.arrange([ScriptedSink("a")], _roomy)
-        mailroom.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
-        assert mailroom.wanted_again == 0, (
+        sink_manager = _Ring({"a": 7})
+        sink_manager.arrange([ScriptedSink("a")], _roomy)
+        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
+        assert sink_manager.reread_from == 0, (
             "what lies before 7 may have been left out of what is read just now"
         )
-        mailroom.close()
+        sink_manager.close()
 
     hurried(arrange())
 
 
 def test_numbers_are_told_apart_where_one_sink_stands_between() -> None:
     async def arrange() -> None:
-        mailroom = _Ring({"a": 7, "b": 9})
-        mailroom.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
-        assert [mailroom.tells_apart(6, other) for other in (5, 7, 9)] == [False, True, True]
-        assert not mailroom.tells_apart(9, 10)
-        mailroom.close()
+        sink_manager = _Ring({"a": 7, "b": 9})
+        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
+        assert [sink_manager.tells_apart(6, other) for other in (5, 7, 9)] == [False, True, True]
+        assert not sink_manager.tells_apart(9, 10)
+        sink_manager.close()
 
     hurried(arrange())
 
@@ -295,15 +295,15 @@ def test_all_are_gone_only_when_each_is() -> None:
     first, second = ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([first, second], _roomy)
+        sink_manager = _mailroom()
+        sink_manager.arrange([first, second], _roomy)
         first.gone = True
-        mailroom.post(numbered([0]))
-        assert not mailroom.all_gone
+        sink_manager.post(numbered([0]))
+        assert not sink_manager.all_gone
         second.gone = True
-        mailroom.post(numbered([1]))
-        assert mailroom.all_gone
-        mailroom.close()
+        sink_manager.post(numbered([1]))
+        assert sink_manager.all_gone
+        sink_manager.close()
 
     hurried(carry())
 
@@ -327,12 +327,12 @@ def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> 
     sink = _Faulty()
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([sink], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _mailroom()
+        sink_manager.arrange([sink], _roomy)
+        sink_manager.post(numbered(range(3)))
         sink.down = ""
         await asyncio.sleep(60)
-        mailroom.close()
+        sink_manager.close()
 
     hurried(carry())
     assert sink.seqs == [0, 1, 2]
@@ -344,22 +344,22 @@ def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> N
     stuck.may_go_on.clear()
 
     async def flap() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([stuck, good], _roomy)
-        mailroom.post(numbered([0]))
+        sink_manager = _mailroom()
+        sink_manager.arrange([stuck, good], _roomy)
+        sink_manager.post(numbered([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
         threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for number in range(1, 25):
-            mailroom.arrange([good], _roomy)
-            mailroom.arrange([stuck, good], _roomy)
-            mailroom.post(numbered([number]))
+            sink_manager.arrange([good], _roomy)
+            sink_manager.arrange([stuck, good], _roomy)
+            sink_manager.post(numbered([number]))
             await asyncio.sleep(0.002)
         assert threading.active_count() <= threads
         assert len(os.listdir("/proc/self/fd")) == descriptors
         stuck.may_go_on.set()
-        while mailroom.busy:
+        while sink_manager.busy:
             await asyncio.sleep(0.001)
-        mailroom.close()
+        sink_manager.close()
 
     asyncio.run(flap())
     assert good.seqs == [*range(25)]
@@ -384,15 +384,15 @@ def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixtu
     bad, good = Troubled("bad"), ScriptedSink("good")
 
     async def carry() -> None:
-        mailroom = _mailroom()
-        mailroom.arrange([bad, good], _roomy)
-        mailroom.post(numbered(range(3)))
+        sink_manager = _mailroom()
+        sink_manager.arrange([bad, good], _roomy)
+        sink_manager.post(numbered(range(3)))
         assert good.seqs == [0, 1, 2]
-        assert mailroom.outboxes["bad"].last_error
+        assert sink_manager.queues["bad"].last_error
         await asyncio.sleep(60)
-        mailroom.post(numbered(range(3, 5)))
-        await mailroom.empty(5)
-        assert mailroom.close() == 0
+        sink_manager.post(numbered(range(3, 5)))
+        await sink_manager.empty(5)
+        assert sink_manager.close() == 0
 
     hurried(carry())
     assert bad.seqs == good.seqs == [0, 1, 2, 3, 4]

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from klogd_py.sinks.file import FLAGS
-from klogd_py.sinks.preopened_files import HeldFiles
+from klogd_py.sinks.preopened_files import PreopenedFiles
 
 OWNER = (os.geteuid(), os.getegid())
 
 
-def held(path: Path) -> HeldFiles:
-    files = HeldFiles()
+def held(path: Path) -> PreopenedFiles:
+    files = PreopenedFiles()
     files.open(path, FLAGS, 0o640, OWNER)
     return files
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbolize import Manner, Style, translate
+from klogd_py.pipeline.symbolize import FormatOptions, Style, translate
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.queue import CHUNK_ENTRIES, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Outbox, WhenFull
+from klogd_py.sinks.queue import CHUNK_ENTRIES, MAX_PAUSE_S, MIN_PAUSE_S, SinkQueue, WhenFull
 from klogd_py.sources.kmsg_device import KmsgDevice
 from tests.entries import WALL_US, announced, entry, lost, numbered
 from tests.fakes import AttentiveListener, FakeKmsg, ScriptedSink, hurried
@@ -39,18 +39,18 @@ def _gaps(sink: ScriptedSink) -> list[Gap]:
 
 def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
     sink = ScriptedSink()
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered(range(5)))
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered(range(5)))
     assert sink.seqs == [0, 1, 2, 3, 4]
-    assert (outbox.queued, outbox.delivered, outbox.next_seq) == (0, 5, 5)
+    assert (queue.queued, queue.delivered, queue.next_seq) == (0, 5, 5)
 
 
 def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
     sink = ScriptedSink(blocking=True)
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered(range(5)))
-    assert (sink.seqs, outbox.queued) == ([], 5)
-    assert asyncio.run(outbox.flush())
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered(range(5)))
+    assert (sink.seqs, queue.queued) == ([], 5)
+    assert asyncio.run(queue.flush())
     assert sink.seqs == [0, 1, 2, 3, 4]
 
 
@@ -58,22 +58,22 @@ def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
 def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> None:
     sink = ScriptedSink()
     sink.room = room
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered(range(5)))
-    outbox.post(numbered(range(5, 8)))
-    assert (len(sink.received), outbox.queued, outbox.next_seq) == (room, 8 - room, room or None)
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered(range(5)))
+    queue.post(numbered(range(5, 8)))
+    assert (len(sink.received), queue.queued, queue.next_seq) == (room, 8 - room, room or None)
     sink.room = 100
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(8))
-    assert (outbox.delivered, outbox.lost) == (8, 0)
+    assert (queue.delivered, queue.lost) == (8, 0)
 
 
 def test_a_queue_of_many_chunks_leaves_in_order() -> None:
     sink = _down("away")
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered(range(3 * CHUNK_ENTRIES + 1)))
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered(range(3 * CHUNK_ENTRIES + 1)))
     sink.down = ""
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(3 * CHUNK_ENTRIES + 1))
 
 
@@ -84,14 +84,14 @@ def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(
 ) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.down = "away"
-    outbox = Outbox(sink, _room_for(kept), announced)
+    queue = SinkQueue(sink, _room_for(kept), announced)
     for number in range(posted):
-        outbox.post(numbered([10 + number]))
-    assert (outbox.queued, outbox.lost) == (kept, posted - kept)
+        queue.post(numbered([10 + number]))
+    assert (queue.queued, queue.lost) == (kept, posted - kept)
     sink.down = ""
-    assert asyncio.run(outbox.flush())
-    outbox.post(numbered([10 + posted]))
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
+    queue.post(numbered([10 + posted]))
+    assert asyncio.run(queue.flush())
     assert sink.seqs == [*range(10, 10 + kept), None, 10 + posted]
     assert _gaps(sink) == [Gap(10 + kept, 9 + posted, Cause.SINK_DROP)]
     assert _gaps(sink)[0].count == posted - kept
@@ -104,12 +104,12 @@ def _line(seq: int, *parts: int) -> Entry:
 
 def test_a_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
-    outbox = Outbox(sink, _room_for(1), announced, 10, rereadable=True)
-    outbox.post([_line(10, 13, 15), *numbered([11, 12, 14, 16, 17])], joined=True)
+    queue = SinkQueue(sink, _room_for(1), announced, 10, rereadable=True)
+    queue.post([_line(10, 13, 15), *numbered([11, 12, 14, 16, 17])], joined=True)
     sink.down = ""
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
-    assert (outbox.lost, outbox.next_seq, outbox.ahead) == (5, 18, ())
+    assert (queue.lost, queue.next_seq, queue.ahead) == (5, 18, ())
 
 
 @pytest.mark.parametrize("blocking", [False, True])
@@ -119,22 +119,22 @@ def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: boo
     sink.room = room
     record = Record("record 10", 6, 10)
     twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 10")]
-    outbox = Outbox(sink, _room_for(1), announced)
-    outbox.post([*twice, *numbered([11])])
+    queue = SinkQueue(sink, _room_for(1), announced)
+    queue.post([*twice, *numbered([11])])
     sink.room = 100
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert [entry.text for entry in sink.received[:2]] == ["named", "record 10"]
     assert all(gap.first > 10 for gap in _gaps(sink))
 
 
 def test_a_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
-    outbox = Outbox(sink, ROOMY, announced, 5, rereadable=True)
+    queue = SinkQueue(sink, ROOMY, announced, 5, rereadable=True)
     sink.room = 2
-    outbox.post([_line(5, 8, 9), *numbered([6, 7, 10])], joined=True)
-    assert (outbox.next_seq, outbox.ahead) == (7, (8, 9))
+    queue.post([_line(5, 8, 9), *numbered([6, 7, 10])], joined=True)
+    assert (queue.next_seq, queue.ahead) == (7, (8, 9))
     again = ScriptedSink()
-    Outbox(again, ROOMY, announced, 7, rereadable=True, ahead=outbox.ahead).post(
+    SinkQueue(again, ROOMY, announced, 7, rereadable=True, ahead=queue.ahead).post(
         numbered(range(7, 12))
     )
     assert again.seqs == [7, 10, 11]
@@ -142,13 +142,13 @@ def test_a_position_within_a_line_remembers_delivered_parts() -> None:
 
 def test_falling_behind_within_a_line_repeats_no_part() -> None:
     sink = _down("away")
-    outbox = Outbox(sink, _room_for(2), announced, 10, WhenFull.WAIT, rereadable=True)
-    outbox.post([_line(10, 13), *numbered([11]), _line(12, 14), *numbered([15])], joined=True)
-    assert outbox.behind
+    queue = SinkQueue(sink, _room_for(2), announced, 10, WhenFull.WAIT, rereadable=True)
+    queue.post([_line(10, 13), *numbered([11]), _line(12, 14), *numbered([15])], joined=True)
+    assert queue.behind
     sink.down = ""
-    assert asyncio.run(outbox.flush())
-    outbox.catch_up()
-    outbox.post(numbered(range(10, 17)), joined=True)
+    assert asyncio.run(queue.flush())
+    queue.catch_up()
+    queue.post(numbered(range(10, 17)), joined=True)
     assert (sink.seqs, _gaps(sink)) == ([10, 11, 12, 14, 15, 16], [])
 
 
@@ -157,49 +157,49 @@ def test_falling_behind_within_a_line_repeats_no_part() -> None:
 def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocking: bool) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.room = 0
-    outbox = Outbox(sink, 1, announced, 10, when_full, rereadable=True)
-    outbox.post(numbered([10]))
-    outbox.post(numbered([11]))
-    assert (outbox.queued, outbox.expected) == (1, None)
+    queue = SinkQueue(sink, 1, announced, 10, when_full, rereadable=True)
+    queue.post(numbered([10]))
+    queue.post(numbered([11]))
+    assert (queue.queued, queue.expected) == (1, None)
     sink.room = 100
-    assert asyncio.run(outbox.flush())
-    assert outbox.expected == (11 if when_full is WhenFull.WAIT else None)
+    assert asyncio.run(queue.flush())
+    assert queue.expected == (11 if when_full is WhenFull.WAIT else None)
     assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
 
 
 def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
     before, after, last = ScriptedSink(), ScriptedSink(), ScriptedSink()
     before.room, before.begun = 1, True
-    outbox = Outbox(before, ROOMY, announced)
-    outbox.post(numbered(range(3)))
-    outbox.replace_sink(after, ROOMY, WhenFull.WAIT)
-    outbox.replace_sink(last, ROOMY, WhenFull.WAIT)
+    queue = SinkQueue(before, ROOMY, announced)
+    queue.post(numbered(range(3)))
+    queue.replace_sink(after, ROOMY, WhenFull.WAIT)
+    queue.replace_sink(last, ROOMY, WhenFull.WAIT)
     assert (before.closed, after.closed) == (0, 1)
     before.room = 1
-    assert not asyncio.run(outbox.flush())
+    assert not asyncio.run(queue.flush())
     before.begun = False
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert (before.seqs, last.seqs, before.closed) == ([0, 1], [2], 1)
 
 
 def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
     sink = ScriptedSink()
-    outbox = Outbox(sink, _room_for(2), announced)
+    queue = SinkQueue(sink, _room_for(2), announced)
     for first in (10, 20):
         sink.down = "away"
-        outbox.post(numbered(range(first, first + 5)))
+        queue.post(numbered(range(first, first + 5)))
         sink.down = ""
-        assert asyncio.run(outbox.flush())
+        assert asyncio.run(queue.flush())
     assert sink.seqs == [10, 11, None, 20, 21, None]
     assert _gaps(sink) == [Gap(12, 14, Cause.SINK_DROP), Gap(22, 24, Cause.SINK_DROP)]
 
 
 def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> None:
     sink = _down("away")
-    outbox = Outbox(sink, _room_for(2), announced)
-    outbox.post([*numbered([10]), entry("x" * 1000, seq=11), *numbered([12])])
+    queue = SinkQueue(sink, _room_for(2), announced)
+    queue.post([*numbered([10]), entry("x" * 1000, seq=11), *numbered([12])])
     sink.down = ""
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert sink.seqs == [10, None]
     assert _gaps(sink) == [Gap(11, 12, Cause.SINK_DROP)]
 
@@ -216,10 +216,10 @@ def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> No
 )
 def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[Entry]) -> None:
     sink = _down("away")
-    outbox = Outbox(sink, _room_for(2), announced)
-    outbox.post(posted)
+    queue = SinkQueue(sink, _room_for(2), announced)
+    queue.post(posted)
     sink.down = ""
-    assert asyncio.run(outbox.flush())
+    assert asyncio.run(queue.flush())
     assert [seq for gap in _gaps(sink) for seq in range(gap.first, gap.last + 1)] == [
         *range(12, 17)
     ]
@@ -231,11 +231,11 @@ def test_dropped_records_without_a_number_are_told_of(
 ) -> None:
     sink = ScriptedSink()
     sink.room, sink.down = 0, down
-    outbox = Outbox(sink, _room_for(2), announced)
-    outbox.post([entry("record 10") for _ in range(5)])
+    queue = SinkQueue(sink, _room_for(2), announced)
+    queue.post([entry("record 10") for _ in range(5)])
     sink.room, sink.down = 100, ""
-    assert asyncio.run(outbox.flush())
-    assert outbox.lost == 3
+    assert asyncio.run(queue.flush())
+    assert queue.lost == 3
     told = [record.getMessage() for record in caplog.records] + [
         entry.text for entry in sink.received if entry.gap is not None
     ]
@@ -246,29 +246,29 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sink = _down("nobody listens")
-    outbox = Outbox(sink, _room_for(2), announced)
+    queue = SinkQueue(sink, _room_for(2), announced)
 
     async def try_often() -> None:
         for number in range(5):
-            outbox.post(numbered([10 + number]))
-            await outbox.flush()
+            queue.post(numbered([10 + number]))
+            await queue.flush()
         sink.down = ""
-        await outbox.flush()
-        outbox.post(numbered([15]))
+        await queue.flush()
+        queue.post(numbered([15]))
 
     asyncio.run(try_often())
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "scripted is down, retrying: nobody listens"),
         (logging.WARNING, "scripted is back; records lost in between: 3"),
     ]
-    assert outbox.last_error == ""
+    assert queue.last_error == ""
 
 
 def test_the_last_error_is_known_while_the_sink_is_down() -> None:
     sink = _down("nobody listens")
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered([1]))
-    assert outbox.last_error == "nobody listens"
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered([1]))
+    assert queue.last_error == "nobody listens"
 
 
 class _Timed(ScriptedSink):
@@ -288,14 +288,14 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
     sink = _Timed()
 
     async def fail(times: int) -> None:
-        outbox = Outbox(sink, ROOMY, announced)
-        drain = asyncio.create_task(outbox.drain())
-        outbox.post(numbered([1]))
+        queue = SinkQueue(sink, ROOMY, announced)
+        drain = asyncio.create_task(queue.drain())
+        queue.post(numbered([1]))
         while len(sink.times_s) < times:
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+            await asyncio.sleep(MIN_PAUSE_S)
         sink.down = ""
         while not sink.received:
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+            await asyncio.sleep(MIN_PAUSE_S)
         drain.cancel()
 
     hurried(fail(16))
@@ -304,24 +304,24 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
     ]
     assert pauses_s == sorted(pauses_s)
     assert pauses_s[0] < 0.2
-    assert pauses_s[-1] == pytest.approx(LONGEST_PAUSE_S)
+    assert pauses_s[-1] == pytest.approx(MAX_PAUSE_S)
 
 
 def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_first() -> None:
     sink = _Timed()
 
     async def fail_twice() -> float:
-        outbox = Outbox(sink, ROOMY, announced)
-        drain = asyncio.create_task(outbox.drain())
+        queue = SinkQueue(sink, ROOMY, announced)
+        drain = asyncio.create_task(queue.drain())
         for round_of in (1, 2):
             sink.down = "away"
             tried = len(sink.times_s)
-            outbox.post(numbered([round_of]))
+            queue.post(numbered([round_of]))
             while len(sink.times_s) < tried + 12:
-                await asyncio.sleep(SHORTEST_PAUSE_S)
+                await asyncio.sleep(MIN_PAUSE_S)
             sink.down = ""
             while len(sink.received) < round_of:
-                await asyncio.sleep(SHORTEST_PAUSE_S)
+                await asyncio.sleep(MIN_PAUSE_S)
         drain.cancel()
         return sink.times_s[-10] - sink.times_s[-11]
 
@@ -340,12 +340,12 @@ def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down
     sink = _Slow()
 
     async def carry() -> float:
-        outbox = Outbox(sink, ROOMY, announced)
-        drain = asyncio.create_task(outbox.drain())
-        outbox.post(numbered(range(1000)))
+        queue = SinkQueue(sink, ROOMY, announced)
+        drain = asyncio.create_task(queue.drain())
+        queue.post(numbered(range(1000)))
         began_s = asyncio.get_running_loop().time()
         while len(sink.received) < 1000:
-            await asyncio.sleep(SHORTEST_PAUSE_S)
+            await asyncio.sleep(MIN_PAUSE_S)
         drain.cancel()
         return asyncio.get_running_loop().time() - began_s
 
@@ -360,12 +360,12 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
     ):
 
         async def carry() -> None:
-            outbox = Outbox(sink, ROOMY, announced)
-            drain = asyncio.create_task(outbox.drain())
-            outbox.post(numbered(range(3000)))
+            queue = SinkQueue(sink, ROOMY, announced)
+            drain = asyncio.create_task(queue.drain())
+            queue.post(numbered(range(3000)))
             async with asyncio.timeout(8):
-                while outbox.queued:
-                    await asyncio.sleep(SHORTEST_PAUSE_S)
+                while queue.queued:
+                    await asyncio.sleep(MIN_PAUSE_S)
             drain.cancel()
 
         asyncio.run(carry())
@@ -377,37 +377,37 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
 def test_a_sink_that_is_gone_is_not_tried_again() -> None:
     sink = ScriptedSink()
     sink.gone = True
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered(range(3)))
-    assert outbox.gone
-    assert outbox.queued == 0, "nothing can wait for a sink that will never take it"
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered(range(3)))
+    assert queue.gone
+    assert queue.queued == 0, "nothing can wait for a sink that will never take it"
     sink.gone = False
-    outbox.post(numbered(range(3, 6)))
+    queue.post(numbered(range(3, 6)))
     assert sink.received == []
-    assert outbox.close() == 0
+    assert queue.close() == 0
 
 
 def test_closing_counts_what_was_never_sent() -> None:
     sink = _down("away")
-    outbox = Outbox(sink, ROOMY, announced)
-    outbox.post(numbered(range(7)))
-    assert outbox.close() == 7
+    queue = SinkQueue(sink, ROOMY, announced)
+    queue.post(numbered(range(7)))
+    assert queue.close() == 7
     assert sink.closed == 1
 
 
 def test_closing_counts_what_was_dropped_before_it_could_be_announced() -> None:
-    outbox = Outbox(_down("away"), _room_for(2), announced)
-    outbox.post(numbered(range(10, 17)))
-    assert (outbox.queued, outbox.lost) == (2, 5)
-    assert outbox.close() == 7
+    queue = SinkQueue(_down("away"), _room_for(2), announced)
+    queue.post(numbered(range(10, 17)))
+    assert (queue.queued, queue.lost) == (2, 5)
+    assert queue.close() == 7
 
 
 def test_a_replaced_sink_goes_on_with_what_waits() -> None:
     before, after = _down("away"), ScriptedSink()
-    outbox = Outbox(before, ROOMY, announced)
-    outbox.post(numbered(range(3)))
-    outbox.replace_sink(after, ROOMY, WhenFull.WAIT)
-    assert asyncio.run(outbox.flush())
+    queue = SinkQueue(before, ROOMY, announced)
+    queue.post(numbered(range(3)))
+    queue.replace_sink(after, ROOMY, WhenFull.WAIT)
+    assert asyncio.run(queue.flush())
     assert (before.closed, after.seqs) == (1, [0, 1, 2])
 
 
@@ -420,36 +420,36 @@ def test_a_replaced_sink_goes_on_with_what_waits() -> None:
 )
 def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]]) -> None:
     sink = ScriptedSink()
-    outbox = Outbox(sink, ROOMY, announced, next_seq=5)
+    queue = SinkQueue(sink, ROOMY, announced, next_seq=5)
     for batch in batches:
-        outbox.post(numbered(batch))
+        queue.post(numbered(batch))
     assert sink.seqs == [5, 6, 7, 8, 9]
-    assert outbox.next_seq == 10
+    assert queue.next_seq == 10
 
 
 def test_the_position_does_not_move_back_while_old_records_are_skipped() -> None:
-    outbox = Outbox(ScriptedSink(), ROOMY, announced, next_seq=5)
-    outbox.post(numbered(range(3)))
-    assert outbox.next_seq == 5
+    queue = SinkQueue(ScriptedSink(), ROOMY, announced, next_seq=5)
+    queue.post(numbered(range(3)))
+    assert queue.next_seq == 5
 
 
 def test_a_sink_without_a_position_gets_everything() -> None:
     sink = ScriptedSink(keeps_position=False)
-    Outbox(sink, ROOMY, announced).post(numbered(range(3, 6)))
+    SinkQueue(sink, ROOMY, announced).post(numbered(range(3, 6)))
     assert sink.seqs == [3, 4, 5]
 
 
 def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() -> None:
     sink = ScriptedSink()
-    outbox = Outbox(sink, ROOMY, announced, next_seq=5)
-    outbox.post(numbered(range(8, 10)))
+    queue = SinkQueue(sink, ROOMY, announced, next_seq=5)
+    queue.post(numbered(range(8, 10)))
     assert sink.seqs == [None, 8, 9]
     assert _gaps(sink) == [Gap(5, 7, Cause.RESTART)]
 
 
 def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> None:
     sink = ScriptedSink()
-    Outbox(sink, ROOMY, announced, next_seq=5).post(numbered([4, 4, 5, 5, 6]))
+    SinkQueue(sink, ROOMY, announced, next_seq=5).post(numbered([4, 4, 5, 5, 6]))
     assert sink.seqs == [5, 5, 6]
 
 
@@ -458,7 +458,7 @@ def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> Non
 )
 def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, gap: Gap) -> None:
     sink = ScriptedSink()
-    Outbox(sink, ROOMY, announced, next_seq=owed).post(
+    SinkQueue(sink, ROOMY, announced, next_seq=owed).post(
         [*numbered([3]), announced(gap), *numbered([10])]
     )
     assert sink.seqs == [None, 10]
@@ -477,13 +477,16 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     device.close()
     kernel.end()
 
-    def walls_of(records: Sequence[Record]) -> tuple[list[int], list[None]]:
+    def wall_times(records: Sequence[Record]) -> tuple[list[int], list[None]]:
         return [WALL_US] * len(records), [None] * len(records)
 
     entries = translate(
-        records, lambda address: pytest.fail("no address here"), Manner(Style.OFF), walls_of
+        records,
+        lambda address: pytest.fail("no address here"),
+        FormatOptions(Style.OFF),
+        wall_times,
     )
-    Outbox(sink, ROOMY, announced, next_seq=5).post(entries)
+    SinkQueue(sink, ROOMY, announced, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
 
@@ -497,14 +500,14 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
         return announced(gap)
 
     async def post() -> None:
-        outbox = Outbox(sink, 1 << 20, announce, 0)
-        draining = asyncio.create_task(outbox.drain())
+        queue = SinkQueue(sink, 1 << 20, announce, 0)
+        draining = asyncio.create_task(queue.drain())
         # Each behind a gap
         for first in (5, 20, 30):
-            outbox.post(numbered(range(first, first + 3)))
+            queue.post(numbered(range(first, first + 3)))
             await asyncio.sleep(10)
-        assert outbox.failures >= 1
-        assert outbox.last_error == ""
+        assert queue.failures >= 1
+        assert queue.last_error == ""
         draining.cancel()
 
     hurried(post())
@@ -533,7 +536,7 @@ def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
         number = full.fileno()
         old = SocketSink("s")
         old.room = 0
-        box = Outbox(old, ROOMY, announced)
+        box = SinkQueue(old, ROOMY, announced)
         box.post(numbered([0]))
         draining = asyncio.create_task(box.drain())
         await asyncio.sleep(0.05)

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.record.types import Cause, Entry, Gap, Record
-from klogd_py.sinks.sequence_tracker import Account
+from klogd_py.sinks.sequence_tracker import SequenceTracker
 from tests.entries import announced, entry, lost, numbered
 
 
-def _account(expected: int | None = 0, cause: Cause = Cause.PRE_START) -> Account:
-    return Account(announced, expected, cause)
+def _account(expected: int | None = 0, cause: Cause = Cause.PRE_START) -> SequenceTracker:
+    return SequenceTracker(announced, expected, cause)
 
 
 def _told(entries: "list[Entry] | tuple[Entry, ...]") -> list[int | Gap | None]:
@@ -143,5 +143,5 @@ def test_going_back_forgets_only_parts_not_kept() -> None:
 
 
 def test_an_account_goes_on_with_parts_had_before() -> None:
-    account = Account(announced, 6, Cause.RESTART, ahead=[8, 9])
+    account = SequenceTracker(announced, 6, Cause.RESTART, ahead=[8, 9])
     assert _told([*account.take(numbered([6, 7, 8, 9, 10]))]) == [6, 7, 10]

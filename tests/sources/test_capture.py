@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from klogd_py.record.types import KERN, Gap, Record
 from klogd_py.sources.capture import (
     CHUNK_BYTES,
-    LONGEST_BYTES,
-    LONGEST_REST_S,
+    MAX_BYTES,
+    MAX_REST_S,
     REST_S,
-    Replay,
-    open_replay,
+    Capture,
+    open_capture,
 )
 from klogd_py.sources.kmsg_device import SourceUnavailable
 from tests.test_linear import cpu_s
@@ -27,7 +27,7 @@ KMSG = b"6,1,10,-;one\n SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n4,3,30,-;three\
 
 
 def read_all(path: Path, form: str = "auto") -> list[Record | Gap]:
-    source = open_replay(str(path), form)
+    source = open_capture(str(path), form)
     records: list[Record | Gap] = []
     while not source.exhausted:
         records += source.read_batch()
@@ -86,7 +86,7 @@ def test_records_across_the_edges_of_chunks_stay_whole(tmp_path: Path) -> None:
 def test_a_record_from_a_pipe_is_not_held_back() -> None:
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
-    source = Replay(readable, "pipe")
+    source = Capture(readable, "pipe")
     os.write(writable, KMSG)
     assert texts(source.read_batch()) == ["one", "two", "three"]
     assert source.read_batch() == []
@@ -102,7 +102,7 @@ def test_a_record_from_a_pipe_is_not_held_back() -> None:
 
 def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> None:
     readable, writable = os.pipe()
-    source = Replay(readable, "pipe")
+    source = Capture(readable, "pipe")
     os.write(writable, b"6,1,10,-;one\n")
     later = threading.Timer(
         REST_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n")
@@ -120,13 +120,13 @@ def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> 
 @pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
 def test_what_cannot_be_read_is_named(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=reason):
-        open_replay(str(tmp_path / name), "auto")
+        open_capture(str(tmp_path / name), "auto")
 
 
 def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
     """The records of a pipe into which so many bytes are written at a time."""
     readable, writable = os.pipe()
-    source = Replay(readable, "pipe", form, 2026)
+    source = Capture(readable, "pipe", form, 2026)
     records: list[Record | Gap] = []
     for start in range(0, len(content), size):
         os.write(writable, content[start : start + size])
@@ -149,7 +149,7 @@ HEADS = {
 @pytest.mark.parametrize("form", HEADS)
 @pytest.mark.parametrize(
     "length",
-    [*range(LONGEST_BYTES - 40, LONGEST_BYTES + 2), 3 * LONGEST_BYTES, 5 * LONGEST_BYTES + 7],
+    [*range(MAX_BYTES - 40, MAX_BYTES + 2), 3 * MAX_BYTES, 5 * MAX_BYTES + 7],
 )
 def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
     form: str, length: int
@@ -162,7 +162,7 @@ def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
     assert not records[-1].unparsed
     assert [record.truncated for record in records] == [True] * (len(records) - 2) + [False] * 2
     assert [record.unparsed for record in records[:-1]] == [False] + [True] * (len(records) - 2)
-    assert all(len(record.text) <= LONGEST_BYTES for record in records)
+    assert all(len(record.text) <= MAX_BYTES for record in records)
     assert all(record.facility != KERN for record in records[1:-1]), (
         "a part is not what the kernel said"
     )
@@ -190,7 +190,7 @@ def test_every_byte_of_an_input_is_in_some_record(
 
 def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None:
     readable, writable = os.pipe()
-    source = Replay(readable, "pipe", "kmsg")
+    source = Capture(readable, "pipe", "kmsg")
     done = threading.Event()
 
     def drip() -> None:
@@ -204,7 +204,7 @@ def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None
         time.sleep(REST_S)
         began_s = time.monotonic()
         assert source.read_batch()
-        assert time.monotonic() - began_s < LONGEST_REST_S + 0.4
+        assert time.monotonic() - began_s < MAX_REST_S + 0.4
     finally:
         done.set()
         dripping.join()
@@ -216,7 +216,7 @@ def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None
 def test_a_line_without_end_is_read_in_linear_time_and_little_memory(form: str) -> None:
     def peak_bytes(size: int) -> int:
         readable, writable = os.pipe()
-        source = Replay(readable, "pipe", form)
+        source = Capture(readable, "pipe", form)
         tracemalloc.start()
         try:
             for _ in range(size >> 16):

@@ -267,10 +267,10 @@ def test_the_syscall_gives_the_same_text() -> None:
 
 def test_what_was_hoarded_comes_before_what_is_read_later(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).refuse(b"EPIPE").say(4).device()
-    assert reader.hoard() == 3
+    assert reader.prefetch() == 3
     kernel.say(5)
     assert seqs(reader.read_batch()) == [0, 1, Gap(2, 3, Cause.OVERRUN), 4, 5]
-    assert reader.hoard() == 0
+    assert reader.prefetch() == 0
 
 
 def test_a_hoard_is_no_more_than_a_batch(
@@ -278,21 +278,21 @@ def test_a_hoard_is_no_more_than_a_batch(
 ) -> None:
     monkeypatch.setattr(kmsg_device, "BATCH_RECORDS", 2)
     reader = kernel.say(0, 1, 2).device()
-    assert reader.hoard() == 2
-    assert reader.hoard() == 2
+    assert reader.prefetch() == 2
+    assert reader.prefetch() == 2
     assert seqs(reader.read_batch()) == [0, 1]
     assert seqs(reader.read_batch()) == [2]
 
 
 def test_a_failure_met_while_hoarding_takes_nothing_with_it(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).refuse(b"EIO").say(1).device()
-    assert reader.hoard() == 1
+    assert reader.prefetch() == 1
     assert seqs(reader.read_batch()) == [0, 1]
 
 
 def test_what_was_hoarded_is_given_at_the_end(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).device()
-    reader.hoard()
+    reader.prefetch()
     assert seqs(reader.rest()) == [0, 1]
     assert reader.rest() == []
 
@@ -300,6 +300,6 @@ def test_what_was_hoarded_is_given_at_the_end(kernel: SmallKmsg) -> None:
 def test_going_back_forgets_what_was_hoarded() -> None:
     ring = FakeRing()
     ring.say(3)
-    ring.device.hoard()
+    ring.device.prefetch()
     assert ring.device.rewind(1)
     assert seqs(ring.device.read_batch()) == [1, 2]

@@ -143,7 +143,7 @@ Write = Callable[[Path], None]
 _SYMTAB = Part(".symtab", elf.SYMTAB, 0, symbol(1), link=3, row=24)
 _STRTAB = Part(".strtab", elf.STRTAB, 0, b"\0f\0")
 _TEXT = Part(".text", 1, CODE, bytes(64))
-_ROWS = module_elf.MOST_SYMBOLS + 1
+_ROWS = module_elf.MAX_SYMBOLS + 1
 
 
 def relocations(count: int) -> bytes:
@@ -246,7 +246,7 @@ FILES: dict[str, tuple[bytes | Write, str, str]] = {
         "could be calls",
     ),
     "too many relocations": (
-        sparse(relocations(elf.MOST_RELOCATIONS + 1), 64 * _MIB),
+        sparse(relocations(elf.MAX_RELOCATIONS + 1), 64 * _MIB),
         "module",
         "relocations left",
     ),

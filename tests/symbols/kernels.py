@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from klogd_py.record.types import Unknown
+from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.map_check import Verdict, judge
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 BASE = 0xFFFFFFFF81000000
@@ -27,7 +27,7 @@ def moved(lines: bytes, distance: int) -> bytes:
 
 def judged(
     lines: bytes,
-    kallsyms: bytes | Unknown | None,
+    kallsyms: bytes | LookupFailure | None,
     *,
     version: int | None = None,
     release: str = "6.1.0",
@@ -38,8 +38,8 @@ def judged(
     """The verdict on a map with these lines; ``None`` is a machine without kallsyms."""
     candidate = SystemMap(Path("/boot/System.map"), lines, version, remark)
     core = (
-        Table(kallsyms, "kallsyms")
+        SymbolTable(kallsyms, "kallsyms")
         if isinstance(kallsyms, bytes)
-        else kallsyms or Unknown.NO_SYMBOLS
+        else kallsyms or LookupFailure.NO_SYMBOLS
     )
     return judge(candidate, release, named, given, core)

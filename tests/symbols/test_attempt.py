@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from klogd_py.oops.trace_parser import gather
-from klogd_py.record.types import Place
+from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.map_check import Standing
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from klogd_py.symbols.modules.module_index import ModuleFiles
-from klogd_py.symbols.modules.tracker import Loaded
-from klogd_py.symbols.resolver import Atlas
-from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.modules.tracker import LoadedModules
+from klogd_py.symbols.resolver import SymbolResolver
+from klogd_py.symbols.symbol_set import SymbolSet, survey
 from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.hostile import made, sparse
 from tests.symbols.kernels import BASE, KALLSYMS, MAP
@@ -124,9 +124,9 @@ FILES = (
 )
 
 
-def in_time(call: Callable[[], Survey]) -> Survey:
+def in_time(call: Callable[[], SymbolSet]) -> SymbolSet:
     """What a call answers within 20 seconds, be it in a system call that never returns."""
-    answers: list[Survey] = []
+    answers: list[SymbolSet] = []
     thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
     thread.start()
     thread.join(20)
@@ -142,9 +142,9 @@ def test_an_obstacle_holds_up_no_survey(name: str, obstacle: str, tmp_path: Path
     OBSTACLES[obstacle](tmp_path / name)
     found = in_time(lambda: survey(sources))
     assert not any("unexpected" in remark for remark in found.remarks)
-    place = found.atlas.place_of(BASE + 0x45)
+    place = found.resolver.place_of(BASE + 0x45)
     # By the map, or by kallsyms
-    assert isinstance(place, Place)
+    assert isinstance(place, SymbolAddress)
 
 
 CRAMPED = """
@@ -192,7 +192,9 @@ def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
             " 0xffffffffc0a00123",
         ]
     )
-    before = Survey(Atlas(), loaded=Loaded(files=BrokenFiles(Path("/nowhere")), elsewhere=True))
+    before = SymbolSet(
+        SymbolResolver(), loaded=LoadedModules(files=BrokenFiles(Path("/nowhere")), elsewhere=True)
+    )
     assert before.reads_traces
     after = before.after(trace)
     assert after.remarks[0].startswith(

@@ -14,7 +14,7 @@ import pytest
 
 from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
 from klogd_py.symbols.modules import module_elf, unpacking
-from klogd_py.symbols.symbol_table import LONGEST_NAME_BYTES, Table
+from klogd_py.symbols.symbol_table import MAX_NAME_BYTES, SymbolTable
 from tests.symbols.hostile import CODE, FILES, TEXT_AT, Part, image, map_of, symbol, with_symbols
 
 READ = """
@@ -107,19 +107,19 @@ def test_a_truncated_image_does_not_end_the_process(tmp_path: Path) -> None:
     assert image.text.bytes_at(TEXT_AT + 65536, 4) == b"\x90" * 4
     os.truncate(path, 100)
     assert image.text.bytes_at(TEXT_AT + 65536, 4) == b""
-    assert Table(image.lines, "").address_of(b"f") == TEXT_AT
+    assert SymbolTable(image.lines, "").address_of(b"f") == TEXT_AT
 
 
 def test_kallsyms_beyond_all_measure_is_refused() -> None:
     with pytest.raises(kallsyms.NotKallsyms, match="are read"):
-        kallsyms.parse(b"c0100000 T a\n" * (kallsyms.MOST_SYMBOLS + 1))
+        kallsyms.parse(b"c0100000 T a\n" * (kallsyms.MAX_SYMBOLS + 1))
     with pytest.raises(kallsyms.NotKallsyms, match="are read"):
-        kallsyms.parse(b"c0100000 T a\n" + b"x" * kallsyms.LARGEST_BYTES)
+        kallsyms.parse(b"c0100000 T a\n" + b"x" * kallsyms.MAX_BYTES)
 
 
 def test_a_million_symbols_at_one_address_name_nothing() -> None:
-    table = Table(map_of([TEXT_AT] * 300_000 + [TEXT_AT + 64]), "")
-    assert str(table.place_of(TEXT_AT + 5)) == "Unknown.OUTSIDE"
+    table = SymbolTable(map_of([TEXT_AT] * 300_000 + [TEXT_AT + 64]), "")
+    assert str(table.place_of(TEXT_AT + 5)) == "LookupFailure.OUTSIDE"
     assert table.names_at(TEXT_AT) == set()
 
 
@@ -136,13 +136,13 @@ def test_an_odd_relocation_marks_no_other_code() -> None:
 def test_the_documents_name_the_limits_in_force() -> None:
     told = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
     limits = (
-        f"{elf.MOST_SECTIONS:,}; {elf.MOST_SYMBOLS:,} (module: {module_elf.MOST_SYMBOLS:,}); ",
-        f"; {elf.LARGEST_NAMES_BYTES >> 20} MiB",
-        f"{module_elf.LARGEST_CODE_BYTES >> 20} MiB; {module_elf.MOST_CALLS:,}; {elf.MOST_RELOCATIONS:,}",
-        f"{unpacking.LARGEST_PACKED_BYTES >> 20} MiB; {unpacking.LARGEST_BYTES >> 20} MiB",
-        f"{system_map.LARGEST_BYTES >> 30} GiB; {system_map.LARGEST_REBUILT_BYTES >> 20} MiB, {system_map.MOST_REBUILT:,} lines",
-        f"{kallsyms.LARGEST_BYTES >> 20} MiB, {kallsyms.MOST_SYMBOLS:,} lines",
-        f"{LONGEST_NAME_BYTES:,} printable",
+        f"{elf.MAX_SECTIONS:,}; {elf.MAX_SYMBOLS:,} (module: {module_elf.MAX_SYMBOLS:,}); ",
+        f"; {elf.MAX_NAMES_BYTES >> 20} MiB",
+        f"{module_elf.MAX_CODE_BYTES >> 20} MiB; {module_elf.MAX_CALLS:,}; {elf.MAX_RELOCATIONS:,}",
+        f"{unpacking.MAX_PACKED_BYTES >> 20} MiB; {unpacking.MAX_BYTES >> 20} MiB",
+        f"{system_map.MAX_BYTES >> 30} GiB; {system_map.MAX_REBUILT_BYTES >> 20} MiB, {system_map.MAX_REBUILT:,} lines",
+        f"{kallsyms.MAX_BYTES >> 20} MiB, {kallsyms.MAX_SYMBOLS:,} lines",
+        f"{MAX_NAME_BYTES:,} printable",
     )
     for limit in limits:
         assert limit in told

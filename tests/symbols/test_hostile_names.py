@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
 from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.modules import module_elf, proc_modules
-from klogd_py.symbols.modules.base_inference import Base
+from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_index import lay_out
-from klogd_py.symbols.symbol_table import LONGEST_NAME_BYTES, Table
+from klogd_py.symbols.symbol_table import MAX_NAME_BYTES, SymbolTable
 from klogd_py.symbols.system_map import COPIED_BYTES
 from tests.symbols.hostile import TEXT_AT, symbol, with_symbols
 from tests.symbols.kaslr.test_vmcoreinfo import note
 
 MODULE_AT = 0xFFFFFFFFC0000000
-PLACES = Callable[[int], Place | Unknown]
+PLACES = Callable[[int], SymbolAddress | LookupFailure]
 EVIL = {
     "line feed": b"evil\nffffffff81000018 T forged",
     "carriage return": b"evil\rname",
@@ -31,7 +31,7 @@ EVIL = {
     "delete": b"evil\x7f",
     "no ASCII": "b\u202eevil".encode(),
     "no UTF-8": b"evil\xff",
-    "too long": b"e" * (LONGEST_NAME_BYTES + 1),
+    "too long": b"e" * (MAX_NAME_BYTES + 1),
     "empty": b"",
 }
 GOOD_AT, EVIL_AT, NEXT_AT = 0, 16, 32
@@ -56,7 +56,7 @@ def of_elf(name: bytes, kind: int) -> bytes:
 def by_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "System.map"
     path.write_bytes(rows(name))
-    return Table(system_map.load(path).lines, "").place_of, TEXT_AT
+    return SymbolTable(system_map.load(path).lines, "").place_of, TEXT_AT
 
 
 def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
@@ -68,31 +68,31 @@ def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path.write_bytes(rows(name) + b"".join(filling))
     lines = system_map.load(path).lines
     assert not isinstance(lines, bytes)
-    return Table(lines, "").place_of, TEXT_AT
+    return SymbolTable(lines, "").place_of, TEXT_AT
 
 
 def by_kallsyms(name: bytes, folder: Path) -> tuple[PLACES, int]:
     core = kallsyms.parse(rows(name)).core
-    assert isinstance(core, Table)
+    assert isinstance(core, SymbolTable)
     return core.place_of, TEXT_AT
 
 
 def by_kallsyms_of_modules(name: bytes, folder: Path) -> tuple[PLACES, int]:
     found = kallsyms.parse(rows(b"kernel") + rows(name, MODULE_AT, b"\t[nic]")).modules
-    assert isinstance(found, Table)
+    assert isinstance(found, SymbolTable)
     return found.place_of, MODULE_AT
 
 
 def by_vmlinux(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "vmlinux"
     path.write_bytes(of_elf(name, elf.EXECUTABLE))
-    return Table(vmlinux.load(path).lines, "").place_of, TEXT_AT
+    return SymbolTable(vmlinux.load(path).lines, "").place_of, TEXT_AT
 
 
 def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "nic.ko"
     path.write_bytes(of_elf(name, elf.RELOCATABLE))
-    layout = lay_out(module_elf.load(path, "nic"), Base("nic", MODULE_AT))
+    layout = lay_out(module_elf.load(path, "nic"), ModuleBase("nic", MODULE_AT))
     assert layout is not None
     return layout.place_of, MODULE_AT
 
@@ -120,10 +120,10 @@ def test_what_is_no_name_names_nothing(
         return
     for offset in (EVIL_AT, EVIL_AT + 8, EVIL_AT + 15):
         place = place_of(base + offset)
-        named_before = isinstance(place, Place) and place.name == "good"
-        assert isinstance(place, Unknown) or (evil == "empty" and named_before), place
+        named_before = isinstance(place, SymbolAddress) and place.name == "good"
+        assert isinstance(place, LookupFailure) or (evil == "empty" and named_before), place
     after = place_of(base + NEXT_AT)
-    assert isinstance(after, Place)
+    assert isinstance(after, SymbolAddress)
     assert after.name == "next"
 
 
@@ -133,7 +133,7 @@ def test_a_plain_name_is_a_name(
 ) -> None:
     place_of, base = source(b"fine.isra.0", tmp_path)
     place = place_of(base + EVIL_AT + 8)
-    assert isinstance(place, Place)
+    assert isinstance(place, SymbolAddress)
     assert (place.name, place.offset, place.size) == ("fine.isra.0", 8, 16)
 
 
@@ -150,8 +150,10 @@ def test_a_symbol_of_an_odd_module_names_nothing(evil: bytes) -> None:
     found = kallsyms.parse(
         rows(b"kernel") + rows(b"probe", MODULE_AT, b"\t[" + evil + b"]")
     ).modules
-    assert isinstance(found, Table)
-    assert all(found.place_of(MODULE_AT + offset) is Unknown.OUTSIDE for offset in range(0, 64, 8))
+    assert isinstance(found, SymbolTable)
+    assert all(
+        found.place_of(MODULE_AT + offset) is LookupFailure.OUTSIDE for offset in range(0, 64, 8)
+    )
 
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "f" * 5000, "-5", "0x5", "1_0", "1" + "0" * 16])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.kallsyms import Kallsyms, NotKallsyms
 
@@ -30,9 +30,9 @@ ffffffffc0390000 t bpf_prog_1111111111111111_y\t[bpf]
 
 def named(symbols: Kallsyms, address: int) -> str:
     for table in (symbols.core, symbols.modules):
-        if not isinstance(table, Unknown):
+        if not isinstance(table, LookupFailure):
             place = table.place_of(address)
-            if isinstance(place, Place):
+            if isinstance(place, SymbolAddress):
                 return place.kernel_form
     return "unknown"
 
@@ -83,16 +83,20 @@ def test_masked_addresses_answer_hidden() -> None:
         b"0000000000000000" + line[16:] for line in (CORE + MODULES).splitlines(keepends=True)
     )
     symbols = kallsyms.parse(masked)
-    assert (symbols.core, symbols.modules, symbols.symbols) == (Unknown.HIDDEN, Unknown.HIDDEN, 15)
+    assert (symbols.core, symbols.modules, symbols.symbols) == (
+        LookupFailure.HIDDEN,
+        LookupFailure.HIDDEN,
+        15,
+    )
 
 
 def test_an_empty_file_has_no_symbols() -> None:
-    assert kallsyms.parse(b"\n").core is Unknown.NO_SYMBOLS
+    assert kallsyms.parse(b"\n").core is LookupFailure.NO_SYMBOLS
 
 
 def test_modules_alone_are_enough() -> None:
     symbols = kallsyms.parse(MODULES)
-    assert symbols.core is Unknown.NO_SYMBOLS
+    assert symbols.core is LookupFailure.NO_SYMBOLS
     assert named(symbols, 0xFFFFFFFFA0000130) == "ext_lookup+0x10/0x2e0 [extfs]"
 
 
@@ -110,9 +114,9 @@ def test_another_file_is_not_taken_for_kallsyms(raw: bytes) -> None:
 @pytest.mark.skipif(not Path("/proc/kallsyms").exists(), reason="this kernel has no /proc/kallsyms")
 def test_every_thousandth_symbol_of_this_kernel_is_found_at_its_address() -> None:
     symbols = kallsyms.parse(Path("/proc/kallsyms").read_bytes())
-    if symbols.core is Unknown.HIDDEN:
+    if symbols.core is LookupFailure.HIDDEN:
         pytest.skip("this kernel hides its addresses")
-    assert not isinstance(symbols.core, Unknown)
+    assert not isinstance(symbols.core, LookupFailure)
     lines = [line.split() for line in Path("/proc/kallsyms").read_text().splitlines()]
     for address, _, name, *module in lines[:: len(lines) // 1000 or 1]:
         if not module:

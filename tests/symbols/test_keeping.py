@@ -6,7 +6,7 @@ import pytest
 
 from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.map_check import Proof, Standing, Verdict
-from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_set import SymbolSet, survey
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.system_map import SystemMap
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
@@ -47,7 +47,7 @@ def test_the_reason_says_once_that_it_was_kept() -> None:
     assert keep(once, CANDIDATE, refused) == once
 
 
-def _surveyed(root: Path, before: Survey | None = None) -> Survey:
+def _surveyed(root: Path, before: SymbolSet | None = None) -> SymbolSet:
     places = ("/boot/System.map-{release}",)
     return survey(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
 
@@ -63,7 +63,7 @@ def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -
         b"".join([lines[0], *moved(b"".join(lines[1:]), 0x40).splitlines(keepends=True)])
     )
     after = _surveyed(tmp_path, before)
-    assert after.atlas.place_of(BASE + 0x45) == before.atlas.place_of(BASE + 0x45)
+    assert after.resolver.place_of(BASE + 0x45) == before.resolver.place_of(BASE + 0x45)
     assert after.refusal.startswith(f"{path} refused: another kernel's")
     assert _surveyed(tmp_path, after).refusal == after.refusal
     path.unlink()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
-from klogd_py.record.types import Unknown
+from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.kaslr.architecture import X86_64, is_movable
 from klogd_py.symbols.map_check import Proof, Standing, compare, dotted, version_codes
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
 
 
@@ -102,7 +102,7 @@ def test_what_a_map_is_accepted_on_where_kallsyms_is_hidden(
     version: int | None, given: bool, named: bool, standing: Standing, proof: Proof | None
 ) -> None:
     verdict = judged(
-        MAP, Unknown.HIDDEN, version=version, release="2.6.21", given=given, named=named
+        MAP, LookupFailure.HIDDEN, version=version, release="2.6.21", given=given, named=named
     )
     assert (verdict.standing, verdict.proof) == (standing, proof)
 
@@ -113,7 +113,7 @@ def test_what_was_mended_is_part_of_the_reason() -> None:
 
 def test_a_single_agreeing_symbol_is_no_proof() -> None:
     one = b"ffffffff81000000 T f\nffffffff81000100 A _end\n"
-    assert not compare(Table(one, ""), Table(one, "")).proves
+    assert not compare(SymbolTable(one, ""), SymbolTable(one, "")).proves
 
 
 SIGNED = (

@@ -3,11 +3,11 @@ import os
 from pathlib import Path
 
 from klogd_py.config.schema import Names
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.map_check import SAMPLES, Standing
-from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_set import SymbolSet, survey
 from klogd_py.symbols.symbol_sources import Sources
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
 
@@ -20,14 +20,14 @@ def machine(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def looked_over(root: Path, release: str = "6.1.0", judge_all: bool = False) -> Survey:
+def looked_over(root: Path, release: str = "6.1.0", judge_all: bool = False) -> SymbolSet:
     sources = Sources(
         release, root, "", Names().search, str(root / "proc/kallsyms"), str(root / "proc/modules")
     )
     return survey(sources, judge_all)
 
 
-def used(found: Survey, root: Path) -> str:
+def used(found: SymbolSet, root: Path) -> str:
     return f"/{found.in_use.path.relative_to(root)}" if found.in_use else ""
 
 
@@ -74,8 +74,8 @@ def test_the_places_of_the_classic_klogd_come_first_and_in_its_order(tmp_path: P
 
 def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
     found = looked_over(machine(tmp_path, {"/proc/kallsyms": KALLSYMS}))
-    place = found.atlas.place_of(BASE + 0x45)
-    assert isinstance(place, Place)
+    place = found.resolver.place_of(BASE + 0x45)
+    assert isinstance(place, SymbolAddress)
     assert (place.name, place.source) == ("function_1", "kallsyms")
 
 
@@ -85,7 +85,7 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
     rows = [(BASE + 0x40 * i, f"f{i}") for i in range(4000)]
     text = "".join(f"{address:016x} t {name}\n" for address, name in rows)
-    asked = {line.name.decode() for line in Table(text.encode(), "").spread(SAMPLES)}
+    asked = {line.name.decode() for line in SymbolTable(text.encode(), "").spread(SAMPLES)}
     moved_name = next(name for _, name in rows[2000:] if name not in asked)
     shifted = [(address + 0x10 * (name == moved_name), name) for address, name in rows]
     other = "".join(f"{address:016x} t {name}\n" for address, name in shifted)
@@ -97,8 +97,8 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     wrong = []
     # Where the last one ends nobody knows
     for i, (address, name) in enumerate(rows[:-1]):
-        place = found.atlas.place_of(address + 4)
-        assert isinstance(place, Place)
+        place = found.resolver.place_of(address + 4)
+        assert isinstance(place, SymbolAddress)
         wrong += [i] if (place.name, place.offset) != (name, 4) else []
     assert wrong == []
 
@@ -107,8 +107,8 @@ def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_p
     root = machine(
         tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)}
     )
-    place = looked_over(root).atlas.place_of(BASE + 0x200045)
-    assert isinstance(place, Place)
+    place = looked_over(root).resolver.place_of(BASE + 0x200045)
+    assert isinstance(place, SymbolAddress)
     assert (place.name, place.offset, place.source) == (
         "function_1",
         5,
@@ -118,8 +118,8 @@ def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_p
 
 def test_an_address_in_a_module_without_symbols_names_the_module(tmp_path: Path) -> None:
     files = {"/proc/kallsyms": KALLSYMS, "/proc/modules": b"nic 8192 0 - Live 0xffffffffa0000000\n"}
-    place = looked_over(machine(tmp_path, files)).atlas.place_of(0xFFFFFFFFA0000123)
-    assert isinstance(place, Place)
+    place = looked_over(machine(tmp_path, files)).resolver.place_of(0xFFFFFFFFA0000123)
+    assert isinstance(place, SymbolAddress)
     assert place.kernel_form == "+0x123/0x2000 [nic]"
 
 
@@ -128,7 +128,7 @@ def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(
 ) -> None:
     root = machine(tmp_path, {"/proc/kallsyms": b"0000000000000000 T a\n0000000000000000 t b\n"})
     found = looked_over(root)
-    assert found.atlas.place_of(BASE) is Unknown.HIDDEN
+    assert found.resolver.place_of(BASE) is LookupFailure.HIDDEN
     assert "kernel.kptr_restrict" in found.remarks[0]
     assert "CAP_SYSLOG" in found.remarks[0]
 
@@ -136,9 +136,9 @@ def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(
 def test_a_machine_without_symbols_says_so_and_one_with_a_wrong_map_says_that(
     tmp_path: Path,
 ) -> None:
-    assert looked_over(tmp_path).atlas.place_of(BASE) is Unknown.NO_SYMBOLS
+    assert looked_over(tmp_path).resolver.place_of(BASE) is LookupFailure.NO_SYMBOLS
     machine(tmp_path, {"/boot/System.map-6.1.0": OLD % V2_5_1})
-    assert looked_over(tmp_path).atlas.place_of(0xC0100010) is Unknown.WRONG_MAP
+    assert looked_over(tmp_path).resolver.place_of(0xC0100010) is LookupFailure.WRONG_MAP
 
 
 def test_a_given_map_is_used_without_proof_and_refused_on_disproof(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
-from klogd_py.record.types import Place, Unknown
-from klogd_py.symbols.symbol_table import Aliases, Table
+from klogd_py.record.types import LookupFailure, SymbolAddress
+from klogd_py.symbols.symbol_table import Aliases, SymbolTable
 
 TEXT32 = b"""\
 c0100000 T _text
@@ -27,9 +27,9 @@ ffffffffff601000 T vsys_end
 """
 
 
-def named(table: Table, address: int) -> str:
+def named(table: SymbolTable, address: int) -> str:
     place = table.place_of(address)
-    return place.classic_form if isinstance(place, Place) else place.name
+    return place.classic_form if isinstance(place, SymbolAddress) else place.name
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def named(table: Table, address: int) -> str:
     ],
 )
 def test_an_address_is_named_by_the_symbol_that_contains_it(address: int, expected: str) -> None:
-    assert named(Table(TEXT32, "map"), address) == expected
+    assert named(SymbolTable(TEXT32, "map"), address) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,73 +70,77 @@ def test_an_address_is_named_by_the_symbol_that_contains_it(address: int, expect
     ],
 )
 def test_holes_between_the_kernels_sections_name_nothing(address: int, expected: str) -> None:
-    assert named(Table(TEXT64, "map"), address) == expected
+    assert named(SymbolTable(TEXT64, "map"), address) == expected
 
 
 def test_of_several_symbols_at_one_address_the_table_says_which_counts() -> None:
     lines = b"c0100000 T first\nc0100000 t second\nc0100000 W last\nc0200000 T next\n"
-    assert named(Table(lines, "", aliases=Aliases.FIRST), 0xC0100004) == "first+0x4/0x100000"
-    assert named(Table(lines, "", aliases=Aliases.LAST), 0xC0100004) == "last+0x4/0x100000"
+    assert named(SymbolTable(lines, "", aliases=Aliases.FIRST), 0xC0100004) == "first+0x4/0x100000"
+    assert named(SymbolTable(lines, "", aliases=Aliases.LAST), 0xC0100004) == "last+0x4/0x100000"
 
 
 def test_an_absolute_symbol_ends_its_predecessor_but_names_nothing() -> None:
-    table = Table(b"c0100000 T f\nc0100100 A Version_132629\nc0100200 T g\nc0100300 T h\n", "")
+    table = SymbolTable(
+        b"c0100000 T f\nc0100100 A Version_132629\nc0100200 T g\nc0100300 T h\n", ""
+    )
     assert named(table, 0xC01000FF) == "f+0xff/0x100"
     assert named(table, 0xC0100100) == "OUTSIDE"
 
 
 def test_an_absolute_symbol_does_not_hide_a_function_at_its_address() -> None:
-    table = Table(b"c0100000 T f\nc0100000 A marker\nc0100100 T g\n", "", aliases=Aliases.LAST)
+    table = SymbolTable(
+        b"c0100000 T f\nc0100000 A marker\nc0100100 T g\n", "", aliases=Aliases.LAST
+    )
     assert named(table, 0xC0100010) == "f+0x10/0x100"
 
 
 def test_a_hole_ends_the_symbol_at_its_own_address_too() -> None:
-    table = Table(b"c0100000 T f\nc0100000 ! damaged\nc0100100 T g\nc0100200 T h\n", "")
+    table = SymbolTable(b"c0100000 T f\nc0100000 ! damaged\nc0100100 T g\nc0100200 T h\n", "")
     assert named(table, 0xC0100010) == "OUTSIDE"
     assert named(table, 0xC0100110) == "g+0x10/0x100"
 
 
 def test_a_distance_of_256_mib_is_no_function() -> None:
-    table = Table(b"c0100000 T f\nd0100000 T g\ne0100001 T h\n", "")
+    table = SymbolTable(b"c0100000 T f\nd0100000 T g\ne0100001 T h\n", "")
     assert named(table, 0xD00FFFFF) == "f+0xfffffff/0x10000000"
     assert named(table, 0xD0100000) == "OUTSIDE"
 
 
 def test_the_slide_is_what_the_running_kernel_adds() -> None:
-    table = Table(TEXT64, "map", slide=0x1A00000)
+    table = SymbolTable(TEXT64, "map", slide=0x1A00000)
     assert named(table, 0xFFFFFFFF82A78690) == "worker_thread+0x40/0x3b0"
     assert table.names_at(0xFFFFFFFF82A78650) == {b"worker_thread"}
 
 
 def test_only_the_part_before_the_end_is_searched() -> None:
-    table = Table(TEXT32, "", end=TEXT32.index(b"c0120000"))
+    table = SymbolTable(TEXT32, "", end=TEXT32.index(b"c0120000"))
     assert named(table, 0xC010B810) == "do_fork+0x10/0x100"
     assert named(table, 0xC010B910) == "OUTSIDE"
 
 
 def test_a_module_column_becomes_the_places_module() -> None:
-    place = Table(
+    place = SymbolTable(
         b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms"
     ).place_of(0xFFFFFFFFA0000010)
-    assert place == Place("ext_init", 0x10, 0x120, "extfs", "t", "kallsyms")
+    assert place == SymbolAddress("ext_init", 0x10, 0x120, "extfs", "t", "kallsyms")
 
 
 @pytest.mark.parametrize("address", [0xC0100010, 0xC010B860, 0xC0120010])
 def test_a_damaged_neighbour_line_leaves_no_wrong_name(address: int) -> None:
-    table = Table(TEXT32.replace(b"c010b900 T sys_fork", b"?!garbage here at all"), "")
+    table = SymbolTable(TEXT32.replace(b"c010b900 T sys_fork", b"?!garbage here at all"), "")
     assert named(table, address) in ("OUTSIDE", "_text+0x10/0xb800", "schedule+0x10/0x400")
 
 
 def test_a_symbol_is_found_by_its_whole_name_only() -> None:
-    table = Table(TEXT32, "")
+    table = SymbolTable(TEXT32, "")
     assert table.address_of(b"fork") is None
     assert table.address_of(b"do_fork") == 0xC010B800
-    assert table.place_of(0) is Unknown.OUTSIDE
+    assert table.place_of(0) is LookupFailure.OUTSIDE
 
 
 def test_a_buffer_without_an_address_is_no_table() -> None:
     with pytest.raises(ValueError, match="address"):
-        Table(b"\n", "")
+        SymbolTable(b"\n", "")
 
 
 @pytest.mark.parametrize(
@@ -156,8 +160,8 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
         + b"ffffffff81000100 T next\n"
     )
     rows += b"ffffffff81000200 T end_of_it\n"
-    place = Table(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
-    assert isinstance(place, Place)
+    place = SymbolTable(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
+    assert isinstance(place, SymbolAddress)
     assert place.name == chosen
 
 
@@ -166,24 +170,24 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
     ["__kprobes_text_end", "__entry_text_end", "__noinstr_text_start", "__start_rodata", "__x_end"],
 )
 def test_behind_a_mark_of_the_linkers_nothing_is_named(marker: str) -> None:
-    table = Table(
+    table = SymbolTable(
         f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(),
         "",
     )
-    assert table.place_of(0xFFFFFFFF81001008) is Unknown.OUTSIDE
-    assert isinstance(table.place_of(0xFFFFFFFF81000FFF), Place)
+    assert table.place_of(0xFFFFFFFF81001008) is LookupFailure.OUTSIDE
+    assert isinstance(table.place_of(0xFFFFFFFF81000FFF), SymbolAddress)
 
 
 @pytest.mark.parametrize("name", ["__unwind_start", "rcu_seq_end", "__do_once_start"])
 def test_functions_that_are_called_like_marks_are_named(name: str) -> None:
-    table = Table(f"ffffffff81000000 T {name}\nffffffff81001000 B _end\n".encode(), "")
-    assert isinstance(table.place_of(0xFFFFFFFF81000008), Place)
+    table = SymbolTable(f"ffffffff81000000 T {name}\nffffffff81001000 B _end\n".encode(), "")
+    assert isinstance(table.place_of(0xFFFFFFFF81000008), SymbolAddress)
 
 
 def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> None:
-    table = Table(
+    table = SymbolTable(
         b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n",
         "",
     )
-    assert isinstance(table.place_of(0xFFFFFFFF81000005), Place)
-    assert table.place_of(0xFFFFFFFF81000010) is Unknown.OUTSIDE
+    assert isinstance(table.place_of(0xFFFFFFFF81000005), SymbolAddress)
+    assert table.place_of(0xFFFFFFFF81000010) is LookupFailure.OUTSIDE

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record.types import Place
+from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols import system_map
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap
 
 GOOD = b"c0100000 T _text\nc010b800 T do_fork\nc010b900 T sys_fork\nc0200000 A _end\n"
@@ -21,8 +21,8 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 def named(content: bytes, folder: Path, address: int = 0xC010B860) -> str:
-    place = Table(system_map.load(written(folder, content)).lines, "").place_of(address)
-    return place.classic_form if isinstance(place, Place) else place.name
+    place = SymbolTable(system_map.load(written(folder, content)).lines, "").place_of(address)
+    return place.classic_form if isinstance(place, SymbolAddress) else place.name
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ TRUNCATED = """
 import os, sys
 from pathlib import Path
 from klogd_py.symbols import system_map
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 path, lines = Path(sys.argv[1]), int(sys.argv[2])
 with path.open("w") as file:
     file.writelines(f"{0xFFFFFFFF81000000 + 64 * i:016x} T function_number_{i}\\n" for i in range(lines))
-table = Table(system_map.load(path).lines, "")
+table = SymbolTable(system_map.load(path).lines, "")
 os.truncate(path, 4096)
 print(table.place_of(0xFFFFFFFF81000000 + 64 * (lines - 2)))
 """

@@ -7,11 +7,11 @@ import pytest
 from klogd_py.oops.trace_parser import gather
 from klogd_py.symbols import vmlinux
 from klogd_py.symbols.kaslr.architecture import X86_64
-from klogd_py.symbols.kaslr.inference import Ground, Slide, Unproved
+from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide
 from klogd_py.symbols.map_check import Proof, Standing
 from klogd_py.symbols.symbol_set import survey
 from klogd_py.symbols.symbol_sources import Sources
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, SystemMap
 from tests.symbols.module_builder import needs_gcc
 
@@ -84,7 +84,7 @@ def link(folder: Path, source: str = SOURCE, name: str = "vmlinux") -> Path:
 
 
 def at(image: SystemMap, name: bytes) -> int:
-    address = Table(image.lines, "").address_of(name)
+    address = SymbolTable(image.lines, "").address_of(name)
     assert address is not None
     return address + SLIDE
 
@@ -152,7 +152,9 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
     tmp_path: Path,
 ) -> None:
     image = vmlinux.load(link(tmp_path))
-    found = Ground(Table(image.lines, ""), X86_64, image.text).prove(gather(oops_of(image)))
+    found = KaslrInference(SymbolTable(image.lines, ""), X86_64, image.text).prove(
+        gather(oops_of(image))
+    )
     assert isinstance(found, Slide)
     assert found.value == SLIDE
     assert "bytes of its code are those of the text" in found.proof
@@ -165,8 +167,10 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
 def test_an_image_of_another_build_is_refuted_by_its_bytes(instead: str, tmp_path: Path) -> None:
     running = vmlinux.load(link(tmp_path))
     other = vmlinux.load(link(tmp_path, SOURCE.replace("mov $0x12345678, %eax", instead), "other"))
-    found = Ground(Table(other.lines, ""), X86_64, other.text).prove(gather(oops_of(running)))
-    assert isinstance(found, Unproved)
+    found = KaslrInference(SymbolTable(other.lines, ""), X86_64, other.text).prove(
+        gather(oops_of(running))
+    )
+    assert isinstance(found, NotProven)
 
 
 def test_what_is_no_image_is_refused_with_the_reason(tmp_path: Path) -> None:

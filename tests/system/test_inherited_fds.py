@@ -82,6 +82,6 @@ def test_a_descriptor_of_no_file_is_not_read(obstacle: Callable[[], tuple[int, i
 
 def test_a_descriptor_is_read_within_limits(tmp_path: Path) -> None:
     (tmp_path / "kallsyms").touch()
-    os.truncate(tmp_path / "kallsyms", inherited_fds.LARGEST_BYTES + 1)
+    os.truncate(tmp_path / "kallsyms", inherited_fds.MAX_BYTES + 1)
     with (tmp_path / "kallsyms").open("rb") as opened, pytest.raises(FileTooLarge, match="limit"):
         inherited_fds.content(opened.fileno())

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.system.errors import LONGEST_CHARACTERS
-from klogd_py.system.jobs import LONGEST_PAUSE_S, MOST_NAMES, TOLD_AGAIN_S, Jobs
+from klogd_py.system.errors import MAX_CHARACTERS
+from klogd_py.system.jobs import MAX_NAMES, MAX_PAUSE_S, TOLD_AGAIN_S, Jobs
 from tests.boundaries import PACKAGE, files, name_of, starts
 from tests.fakes import hurried
 
@@ -91,7 +91,7 @@ def test_an_error_is_told_once_and_not_raised(
     assert jobs.failures["a"].count == 1003
     assert len(caplog.records) == 1
     assert "\n" not in lines(caplog)[0]
-    assert len(lines(caplog)[0]) < LONGEST_CHARACTERS + 60
+    assert len(lines(caplog)[0]) < MAX_CHARACTERS + 60
     assert caplog.records[0].exc_info is None
 
 
@@ -138,7 +138,7 @@ def test_a_job_that_is_to_go_on_is_begun_again_ever_more_seldom(error: Exception
     pauses_s = [after - before for before, after in pairwise(began_s)]
     assert len(began_s) == 12
     assert sorted(pauses_s) == pauses_s
-    assert pauses_s[-1] == pytest.approx(LONGEST_PAUSE_S)
+    assert pauses_s[-1] == pytest.approx(MAX_PAUSE_S)
 
 
 def test_a_job_that_is_cancelled_ends() -> None:
@@ -177,9 +177,9 @@ def test_what_a_library_lets_escape_on_the_loop_is_told_in_one_line(
 
 def test_however_many_names_fail_few_are_remembered() -> None:
     jobs = Jobs()
-    for number in range(10 * MOST_NAMES):
+    for number in range(10 * MAX_NAMES):
         jobs.tell(f"sink {number}", RuntimeError("no"))
-    assert len(jobs.failures) == MOST_NAMES
+    assert len(jobs.failures) == MAX_NAMES
 
 
 def test_a_thread_of_a_library_that_ends_by_an_error_is_told_in_one_line() -> None:

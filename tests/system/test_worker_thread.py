@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from klogd_py.system.worker_thread import Courier, Couriers, TooManyHang
+from klogd_py.system.worker_thread import TooManyHang, WorkerThread, WorkerThreads
 
 HANGS = """
 import asyncio, threading
-from klogd_py.system.worker_thread import Courier
+from klogd_py.system.worker_thread import WorkerThread
 async def main():
-    courier = Courier("stuck")
+    courier = WorkerThread("stuck")
     try:
         async with asyncio.timeout(0.1):
             await courier.call(threading.Event().wait)
@@ -25,11 +25,11 @@ asyncio.run(main())
 
 def test_calls_are_made_one_after_the_other_in_one_thread() -> None:
     async def ask() -> list[int]:
-        courier = Courier("c")
+        worker = WorkerThread("c")
         try:
-            return await asyncio.gather(*(courier.call(threading.get_ident) for _ in range(5)))
+            return await asyncio.gather(*(worker.call(threading.get_ident) for _ in range(5)))
         finally:
-            courier.close()
+            worker.close()
 
     threads = asyncio.run(ask())
     assert len({*threads}) == 1
@@ -38,12 +38,12 @@ def test_calls_are_made_one_after_the_other_in_one_thread() -> None:
 
 def test_what_a_call_raises_is_raised_to_who_waits() -> None:
     async def ask() -> None:
-        courier = Courier("c")
+        worker = WorkerThread("c")
         try:
             with pytest.raises(ZeroDivisionError):
-                await courier.call(lambda: 1 // 0)
+                await worker.call(lambda: 1 // 0)
         finally:
-            courier.close()
+            worker.close()
 
     asyncio.run(ask())
 
@@ -69,19 +69,19 @@ def test_a_name_that_comes_and_goes_while_a_call_hangs_has_one_thread() -> None:
     hanging = Hanging()
 
     async def flap() -> int:
-        couriers = Couriers()
+        workers = WorkerThreads()
         before = threading.active_count()
         for _ in range(25):
-            courier = couriers.of("console")
-            call = asyncio.create_task(courier.call(hanging))
+            worker = workers.of("console")
+            call = asyncio.create_task(worker.call(hanging))
             await asyncio.sleep(0.005)
             call.cancel()
-            couriers.leave("console", courier)
+            workers.leave("console", worker)
         grown = threading.active_count() - before
-        last = couriers.of("console")
+        last = workers.of("console")
         hanging.may_end.set()
         assert await last.call(lambda: 7) == 7
-        couriers.leave("console", last)
+        workers.leave("console", last)
         return grown
 
     assert asyncio.run(flap()) == 1
@@ -92,23 +92,23 @@ def test_threads_that_hang_for_nobody_have_a_limit_and_the_next_is_refused() -> 
     hanging = Hanging()
 
     async def leave_behind() -> int:
-        couriers = Couriers(most_left=4)
+        workers = WorkerThreads(most_left=4)
         before, refused = {*threading.enumerate()}, 0
         for number in range(20):
-            courier = couriers.of(f"journal:/{number}")
-            call = asyncio.create_task(courier.call(hanging))
+            worker = workers.of(f"journal:/{number}")
+            call = asyncio.create_task(worker.call(hanging))
             await asyncio.sleep(0.005)
             if call.done():
                 assert isinstance(call.exception(), TooManyHang)
                 refused += 1
             call.cancel()
-            couriers.leave(f"journal:/{number}", courier)
+            workers.leave(f"journal:/{number}", worker)
         left = {*threading.enumerate()} - before
         assert len(left) == 4
         hanging.may_end.set()
         while any(thread.is_alive() for thread in left):
             await asyncio.sleep(0.01)
-        later = couriers.of("journal:/later")
+        later = workers.of("journal:/later")
         assert await later.call(lambda: 1) == 1
         later.close()
         return refused
@@ -118,12 +118,12 @@ def test_threads_that_hang_for_nobody_have_a_limit_and_the_next_is_refused() -> 
 
 def test_a_call_that_would_end_its_thread_is_answered_and_the_thread_goes_on() -> None:
     async def ask() -> int:
-        courier = Courier("c")
+        worker = WorkerThread("c")
         try:
             with pytest.raises(RuntimeError, match="SystemExit"):
-                await courier.call(lambda: sys.exit(1))
-            return await courier.call(lambda: 3)
+                await worker.call(lambda: sys.exit(1))
+            return await worker.call(lambda: 3)
         finally:
-            courier.close()
+            worker.close()
 
     assert asyncio.run(ask()) == 3

@@ -17,7 +17,7 @@ from tests.vm.lines import lines_of
 
 DEBIANS = ("debian12", "debian13")
 CAP_SYSLOG = 1 << 34
-MOST_EXPOSED = 1.2
+MAX_EXPOSED = 1.2
 DROP_INS = "/run/systemd/system/klogd-py.service.d"
 BROKEN = "/etc/klogd-py.toml.d/zz-broken.toml"
 
@@ -109,7 +109,7 @@ def test_it_holds_open_what_it_reads_and_writes_and_nothing_else(packaged: Sessi
 
 
 def test_its_unit_is_as_confined_as_it_is_said_to_be(packaged: Session) -> None:
-    assert exposure(packaged) <= MOST_EXPOSED
+    assert exposure(packaged) <= MAX_EXPOSED
     assert packaged.machine.run("systemd-analyze verify --man=no klogd-py.service") == ""
 
 

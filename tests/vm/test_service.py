@@ -6,7 +6,7 @@ import json
 import msgspec
 import pytest
 
-from klogd_py.doctor.finding import Finding, Grade
+from klogd_py.doctor.finding import Finding, Level
 from klogd_py.monitoring.status import Status
 from tests.vm.lab.session import SERVICE_LOG, Session
 from tests.vm.lines import Line, lines_of
@@ -55,9 +55,9 @@ def test_the_doctor_finds_the_daemon_and_what_it_reads(session: Session) -> None
     )
     grades = {finding.check: finding.grade for finding in found}
     assert (grades["daemon"], grades["kernel log"], grades["kallsyms"]) == (
-        Grade.OK,
-        Grade.OK,
-        Grade.OK,
+        Level.OK,
+        Level.OK,
+        Level.OK,
     )
 
 

@@ -2,8 +2,8 @@
 """On which architectures can a kernel be moved, by how much, and what do its traces end in?
 
 A kernel with CONFIG_RANDOMIZE_BASE adds one multiple of ``align_bytes`` below ``reach_bytes`` to
-all its link-time addresses. `CHAINS` holds which function calls which on every kernel: pairs that
-two frames of a trace, one directly below the other, can be recognised by; `KIN` those that look
+all its link-time addresses. `KNOWN_CALL_PAIRS` holds which function calls which on every kernel: pairs that
+two frames of a trace, one directly below the other, can be recognised by; `IMPOSSIBLE_CALL_PAIRS` those that look
 alike and never do.
 
 Source of truth: arch/x86/boot/compressed/kaslr.c ``find_random_virt_addr``;
@@ -16,7 +16,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.symbols import elf
-from klogd_py.symbols.symbol_table import KERNEL_HALF, Table
+from klogd_py.symbols.symbol_table import KERNEL_HALF, SymbolTable
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -106,7 +106,7 @@ ARCHITECTURES = (
 )
 
 # (caller, callee): the callee's pattern may refer to groups of the caller's.
-CHAINS = tuple(
+KNOWN_CALL_PAIRS = tuple(
     (re.compile(caller), callee)
     for caller, callee in (
         (r"entry_SYSCALL_64_after_hwframe|entry_SYSCALL64_slow_path", r"do_syscall_64"),
@@ -157,7 +157,7 @@ CHAINS = tuple(
     )
 )
 # (caller, callee): what such callers hand on such callees do, but for the same thing alone.
-KIN = tuple(
+IMPOSSIBLE_CALL_PAIRS = tuple(
     (re.compile(caller), re.compile(callee))
     for caller, callee in (
         (r"ksys_p?(?P<what>read|write)(?:64)?", r"vfs_(?P<what>read|write)"),
@@ -182,12 +182,12 @@ ONLY_CALLEE = {
 ONLY_CALLER = {
     "do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")
 }
-ENTRIES = re.compile(
+ENTRY_FUNCTIONS = re.compile(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
 )
 # Where a trace of x86-64 begins that shows no registers (lib/dump_stack.c).
-DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
+STACK_DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
 PAGE_BYTES = 4096
 # Where the linker begins a section or a page table: multiples of a page on every 64-bit kernel.
 _AT_PAGES = (
@@ -202,7 +202,7 @@ _AT_PAGES = (
 _RELEASE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
-def of_map(table: Table) -> tuple[Architecture | None, bool]:
+def of_map(table: SymbolTable) -> tuple[Architecture | None, bool]:
     """The architecture that a map shows, and whether a name in it says so rather than its addresses
     alone.
 
@@ -220,7 +220,7 @@ def of_map(table: Table) -> tuple[Architecture | None, bool]:
     ), False
 
 
-def misshapen(table: Table, architecture: Architecture) -> str:
+def layout_error(table: SymbolTable, architecture: Architecture) -> str:
     """What is in a map where the linker would not have put it; empty if nothing is.
 
     So a map is found out in which one function is longer and all that follows was moved, or which

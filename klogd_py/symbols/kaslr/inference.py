@@ -21,14 +21,14 @@ from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.symbols.kaslr.architecture import Architecture, impossible
-from klogd_py.symbols.kaslr.scoring import ENOUGH, MASK, MOST_FRAMES_WEIGHED, Evidence, Marks
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.kaslr.scoring import ENOUGH, MASK, MAX_FRAMES_WEIGHED, Score, SlideScorer
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import Text
 
 # A slide with fewer is no answer at all
 RIVAL = 2
-FEWEST_FRAMES = 3
-MOST_CANDIDATES = 1 << 13
+MIN_FRAMES = 3
+MAX_CANDIDATES = 1 << 13
 
 
 class SlideSource(Enum):
@@ -69,7 +69,7 @@ class Slide(Struct, frozen=True):
         return _CONFIDENCE[self.source]
 
 
-class Unproved(Struct, frozen=True):
+class NotProven(Struct, frozen=True):
     """Why a trace proves no slide.
 
     ``refutes`` is set where it shows that the map is not this kernel's.
@@ -79,19 +79,21 @@ class Unproved(Struct, frozen=True):
     refutes: bool = False
 
 
-class Ground:
+class KaslrInference:
     """A map to stand on while a slide is looked for.
 
     Its table at slide 0, and the kernel's text if it is at hand.
     """
 
-    def __init__(self, table: Table, architecture: Architecture, text: Text | None = None) -> None:
+    def __init__(
+        self, table: SymbolTable, architecture: Architecture, text: Text | None = None
+    ) -> None:
         self.architecture = architecture
         self._table = table
         self._first, self._end = table.image
-        self._evidence = Evidence(table, architecture, text)
+        self._evidence = SlideScorer(table, architecture, text)
 
-    def prove(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | Unproved:
+    def prove(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | NotProven:
         """The one slide that a trace proves, or why it proves none.
 
         ``earlier`` ones of the same boot proved none.
@@ -101,7 +103,7 @@ class Ground:
         paired = self._paired(trace)
         if paired is not None:
             return paired
-        marks: dict[int, Marks] = {}
+        marks: dict[int, Score] = {}
         against = unsure = ""
         for slide in self._candidates(trace):
             found = self._evidence.weigh(trace, slide)
@@ -114,7 +116,7 @@ class Ground:
         proved = [
             slide
             for slide, found in marks.items()
-            if found.points >= ENOUGH and found.frames >= FEWEST_FRAMES
+            if found.points >= ENOUGH and found.frames >= MIN_FRAMES
         ]
         rivals = sorted(found.points for found in marks.values())[-2:-1]
         if len(proved) == 1 and all(marks[proved[0]].points >= 2 * points for points in rivals):
@@ -125,12 +127,12 @@ class Ground:
                 f"{found.frames} frames of an oops: {', '.join(found.reasons)}",
             )
         if rivals:
-            return Unproved(f"{len(marks)} slides are possible by this oops")
+            return NotProven(f"{len(marks)} slides are possible by this oops")
         if against:
-            return Unproved(f"the map is not this kernel's: {against}", refutes=True)
+            return NotProven(f"the map is not this kernel's: {against}", refutes=True)
         if unsure:
-            return Unproved(f"this oops, or several that are mixed up, does not fit: {unsure}")
-        return Unproved("this oops says too little of where the kernel lies")
+            return NotProven(f"this oops, or several that are mixed up, does not fit: {unsure}")
+        return NotProven("this oops says too little of where the kernel lies")
 
     def doubt(self, trace: Trace, slide: int) -> str:
         """What a later trace says against a slide that was proved; empty if nothing.
@@ -138,7 +140,7 @@ class Ground:
         One line cannot take back what a whole trace has proved. So the slide that a trace states
         counts only beside as many frames as it takes to prove one, none of which contradicts it.
         """
-        if sum(frame.reliable for frame in trace.frames) < FEWEST_FRAMES:
+        if sum(frame.reliable for frame in trace.frames) < MIN_FRAMES:
             return ""
         found = self._evidence.weigh(trace, slide)
         if found.against and found.points < ENOUGH:
@@ -149,43 +151,43 @@ class Ground:
             # The line is damaged
             return ""
         stated = self._evidence.weigh(trace, trace.offset)
-        if stated.against or stated.unsure or stated.frames < FEWEST_FRAMES:
+        if stated.against or stated.unsure or stated.frames < MIN_FRAMES:
             return ""
         return f"the kernel states the slide {trace.offset:#x}"
 
     def _is_our_base(self, link_base: int) -> bool:
         return abs(link_base - self._first) < self.architecture.align_bytes
 
-    def _stated(self, offset: int, link_base: int, traces: Sequence[Trace]) -> Slide | Unproved:
+    def _stated(self, offset: int, link_base: int, traces: Sequence[Trace]) -> Slide | NotProven:
         """The slide is told.
 
         That the map is this kernel's must be seen all the same, in this trace or in an earlier one.
         """
         if link_base and not self._is_our_base(link_base):
-            return Unproved(
+            return NotProven(
                 f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True
             )
         damaged = impossible(self.architecture, offset)
         if damaged:
-            return Unproved(f"the slide that the kernel states is impossible: {damaged}")
+            return NotProven(f"the slide that the kernel states is impossible: {damaged}")
         marks = [self._evidence.weigh(trace, offset) for trace in traces]
         against = next((found.against for found in marks if found.against), "")
         if against:
-            return Unproved(f"at the slide that the kernel states, {against}", refutes=True)
+            return NotProven(f"at the slide that the kernel states, {against}", refutes=True)
         best = max(
             (found for found in marks if not found.unsure),
             key=lambda found: found.points,
-            default=Marks(),
+            default=Score(),
         )
         if best.points < RIVAL:
-            return Unproved(
+            return NotProven(
                 f"the kernel states the slide {offset:#x}, but nothing shows that the map is this kernel's"
             )
         return Slide(
             offset, SlideSource.STATED, f"the kernel's own line, {', '.join(best.reasons)}"
         )
 
-    def _paired(self, trace: Trace) -> Slide | Unproved | None:
+    def _paired(self, trace: Trace) -> Slide | NotProven | None:
         """The slide by addresses that the kernel has named itself, if at least two of them are in
         the map.
         """
@@ -204,7 +206,7 @@ class Ground:
         best = max(votes, key=lambda slide: len(votes[slide]), default=None)
         if best is None or votes[best] != known:
             agreed = len(votes[best]) if best is not None else 0
-            return Unproved(
+            return NotProven(
                 f"only {agreed} of {len(known)} names in this oops are where the map has them",
                 refutes=True,
             )
@@ -221,7 +223,7 @@ class Ground:
         yield 0
         returns = [
             frame.address
-            for frame in trace.frames[:MOST_FRAMES_WEIGHED]
+            for frame in trace.frames[:MAX_FRAMES_WEIGHED]
             if frame.reliable and not frame.exact
         ]
         inside = [address for address in returns if self.architecture.holds(address)]
@@ -235,4 +237,4 @@ class Ground:
         step = self.architecture.align_bytes
         first = max(step, -(-(highest - self._end) // step) * step)
         last = min(lowest - self._first, self.architecture.reach_bytes - 1)
-        yield from range(first, min(last + 1, first + step * MOST_CANDIDATES), step)
+        yield from range(first, min(last + 1, first + step * MAX_CANDIDATES), step)

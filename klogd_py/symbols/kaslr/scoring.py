@@ -13,24 +13,24 @@ from functools import lru_cache
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Frame, Trace
-from klogd_py.record.types import Place
+from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols import elf
 from klogd_py.symbols.call_decoder import OF_MACHINE
 from klogd_py.symbols.kaslr.architecture import (
-    CHAINS,
-    DUMPERS,
-    ENTRIES,
-    KIN,
+    ENTRY_FUNCTIONS,
+    IMPOSSIBLE_CALL_PAIRS,
+    KNOWN_CALL_PAIRS,
     ONLY_CALLEE,
     ONLY_CALLER,
+    STACK_DUMPERS,
     X86_64,
     Architecture,
 )
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import Text
 
 ENOUGH = 4
-MOST_FRAMES_WEIGHED = 64
+MAX_FRAMES_WEIGHED = 64
 _MODULES_UNLESS_RANDOMISED = (
     # On x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
     0xFFFFFFFFA0000000
@@ -40,7 +40,7 @@ _CODE_KINDS = frozenset("tTwWiV")
 MASK = (1 << 64) - 1
 
 
-class Marks(Struct, frozen=True):
+class Score(Struct, frozen=True):
     """What a trace says for one slide: ``against`` is one thing that speaks against it, in words.
 
     ``unsure`` is what would, were the trace not tangled, or what hardly ever is: then it proves
@@ -54,10 +54,12 @@ class Marks(Struct, frozen=True):
     unsure: str = ""
 
 
-class Evidence:
+class SlideScorer:
     """Weighs slides of one map: its table at slide 0, and the kernel's text if it is at hand."""
 
-    def __init__(self, table: Table, architecture: Architecture, text: Text | None = None) -> None:
+    def __init__(
+        self, table: SymbolTable, architecture: Architecture, text: Text | None = None
+    ) -> None:
         self.architecture = architecture
         self._table = table
         self._text = text
@@ -65,14 +67,14 @@ class Evidence:
         self._first, self._end = table.image
         self._at = lru_cache(1 << 12)(table.place_of)
 
-    def weigh(self, trace: Trace, slide: int) -> Marks:
+    def weigh(self, trace: Trace, slide: int) -> Score:
         """What a trace says for and against one slide."""
         frames = [
-            frame for frame in trace.frames[:MOST_FRAMES_WEIGHED] if self._concerns(frame, slide)
+            frame for frame in trace.frames[:MAX_FRAMES_WEIGHED] if self._concerns(frame, slide)
         ]
         for frame in frames:
             if not frame.exact and self._function(frame, slide) is None:
-                return Marks(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
+                return Score(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
         points = 0
         reasons: list[str] = []
         against = unsure = ""
@@ -91,7 +93,7 @@ class Evidence:
             if count:
                 reasons.append(words)
         unsure = unsure or self._too_early(frames, slide) or self._not_dumping(frames, slide)
-        return Marks(
+        return Score(
             points, len({frame.address for frame in frames}), tuple(reasons), against, unsure
         )
 
@@ -111,13 +113,13 @@ class Evidence:
             apart = False
         return apart or self._first <= frame.address - slide < self._end
 
-    def _function(self, frame: Frame, slide: int) -> Place | None:
+    def _function(self, frame: Frame, slide: int) -> SymbolAddress | None:
         """The function that a frame lies in at this slide."""
         value = frame.address - slide - (0 if frame.exact else 1)
         if not self._first <= value < self._end:
             return None
         place = self._at(value)
-        return place if isinstance(place, Place) and place.kind in _CODE_KINDS else None
+        return place if isinstance(place, SymbolAddress) and place.kind in _CODE_KINDS else None
 
     def _too_early(self, frames: list[Frame], slide: int) -> str:
         """A return address before which no direct call of x86-64 has room in its function.
@@ -137,7 +139,7 @@ class Evidence:
         """
         for frame in frames if self.architecture is X86_64 else ():
             place = self._function(frame, slide) if frame.dumper else None
-            if place is not None and not DUMPERS.fullmatch(_plain(place.name)):
+            if place is not None and not STACK_DUMPERS.fullmatch(_plain(place.name)):
                 return f"{place.name} would have printed the trace at slide {slide:#x}"
         return ""
 
@@ -149,9 +151,9 @@ class Evidence:
         # A trace may be printed twice
         known: set[tuple[int, int]] = set()
         against = ""
-        callee: Place | None = None
+        callee: SymbolAddress | None = None
         before = Frame(0)
-        for frame in trace.frames[:MOST_FRAMES_WEIGHED]:
+        for frame in trace.frames[:MAX_FRAMES_WEIGHED]:
             if not frame.reliable:
                 continue
             place = self._function(frame, slide) if self._concerns(frame, slide) else None
@@ -175,7 +177,7 @@ class Evidence:
             against,
         )
 
-    def _names(self, frame: Frame, place: Place, slide: int) -> set[str]:
+    def _names(self, frame: Frame, place: SymbolAddress, slide: int) -> set[str]:
         """All names of the function that a frame lies in: several symbols may share its address."""
         start = frame.address - slide - (0 if frame.exact else 1) - place.offset
         return {_plain(name.decode("utf-8", "replace")) for name in self._table.names_at(start)}
@@ -190,7 +192,7 @@ class Evidence:
         for frame in frames:
             if frame.entry or frame is frames[-1]:
                 place = self._function(frame, slide)
-                entered = place is not None and bool(ENTRIES.fullmatch(_plain(place.name)))
+                entered = place is not None and bool(ENTRY_FUNCTIONS.fullmatch(_plain(place.name)))
                 if frame.entry and not entered:
                     against = f"the kernel would have been entered at {frame.address:#x} at slide {slide:#x}"
         return int(entered), 1, "ends in an entry function", against
@@ -210,7 +212,7 @@ class Evidence:
         for target in self._targets(trace):
             value = target - slide
             place = self._at(value) if self._first <= value < self._end else None
-            if not isinstance(place, Place) or place.kind not in _CODE_KINDS:
+            if not isinstance(place, SymbolAddress) or place.kind not in _CODE_KINDS:
                 continue
             if place.offset == 0:
                 exact.add(target)
@@ -270,7 +272,7 @@ def _never_calls(caller: str, callee: str) -> bool:
 
     ``ksys_read`` does not call ``vfs_write``.
     """
-    for pattern, kin in KIN:
+    for pattern, kin in IMPOSSIBLE_CALL_PAIRS:
         found, other = pattern.fullmatch(caller), kin.fullmatch(callee)
         if found is not None and other is not None and found["what"] != other["what"]:
             return True
@@ -288,7 +290,7 @@ def _are_strangers(callers: set[str], called: set[str]) -> bool:
 
 @lru_cache(1 << 12)
 def _calls(caller: str, callee: str) -> bool:
-    for pattern, called in CHAINS:
+    for pattern, called in KNOWN_CALL_PAIRS:
         found = pattern.fullmatch(caller)
         if found is None:
             continue

@@ -21,10 +21,10 @@ from klogd_py.symbols.elf import notes_of
 from klogd_py.system.regular_file import open_regular
 
 _PT_NOTE = 4
-_LONGEST_NOTES = 1 << 20
-_MOST_HEADERS = 4096
+_MAX_NOTES = 1 << 20
+_MAX_HEADERS = 4096
 # A kernel tells some thirty; each is looked for by reading the whole map
-_MOST_SYMBOLS = 256
+_MAX_SYMBOLS = 256
 # Of any file
 _LAST_OFFSET = (1 << 63) - 1
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -74,14 +74,14 @@ def notes_in(descriptor: int) -> bytes:
         return b""
     fields = _HEADER.unpack(head)
     start, width, count = fields[5], fields[9], fields[10]
-    if width != _PROGRAM.size or count > _MOST_HEADERS or start > _LAST_OFFSET:
+    if width != _PROGRAM.size or count > _MAX_HEADERS or start > _LAST_OFFSET:
         return b""
     table = os.pread(descriptor, width * count, start)
     for kind, _, offset, _, _, size, _, _ in _PROGRAM.iter_unpack(
         table[: len(table) // width * width]
     ):
         if kind == _PT_NOTE and offset <= _LAST_OFFSET:
-            return os.pread(descriptor, min(size, _LONGEST_NOTES), offset)
+            return os.pread(descriptor, min(size, _MAX_NOTES), offset)
     return b""
 
 
@@ -99,7 +99,7 @@ def parse(notes: bytes) -> Vmcoreinfo:
     offset, build_id, release = (
         told.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE")
     )
-    return Vmcoreinfo(_hex(offset), build_id, release, dict(islice(symbols, _MOST_SYMBOLS)))
+    return Vmcoreinfo(_hex(offset), build_id, release, dict(islice(symbols, _MAX_SYMBOLS)))
 
 
 def _hex(digits: str) -> int | None:

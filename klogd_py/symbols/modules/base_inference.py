@@ -25,12 +25,12 @@ from klogd_py.symbols.modules.module_elf import Code, ModuleFile
 PAGE = 4096
 STRONG = 5
 # Frames that are enough where no other module and no other place is possible
-FEWEST_ALONE = 2
-MOST_FRAMES = 64
+MIN_ALONE = 2
+MAX_FRAMES = 64
 # Of one allocation and one oops; 10,000 are many for the largest modules
-MOST_BASES = 32_768
+MAX_BASES = 32_768
 # Of a Code: line, to be compared at all
-_LEAST_BYTES = 16
+_MIN_BYTES = 16
 
 _EXCEPTION = re.compile(
     r"el1\w*_(?:sync|irq|fiq|error)\w*"
@@ -41,7 +41,7 @@ _EXCEPTION = re.compile(
 NamesAt = Callable[[int], Collection[str]]
 
 
-class Base(Struct, frozen=True):
+class ModuleBase(Struct, frozen=True):
     """Where an allocation of a module begins, and the proof in words.
 
     ``init`` is the one that is freed.
@@ -56,7 +56,7 @@ class Base(Struct, frozen=True):
 class _Place(Struct, frozen=True):
     """An allocation at an address in question, and what a trace says of it."""
 
-    base: Base
+    base: ModuleBase
     code: Code
     points: int
     covered: frozenset[int]
@@ -72,7 +72,7 @@ def locate(
     complete: bool,
     names_at: NamesAt,
     is_open: Callable[[int], bool],
-) -> list[Base]:
+) -> list[ModuleBase]:
     """The bases that a trace proves for modules of unknown place.
 
     ``is_open`` says of a run-time address that no known symbol explains it, so that a module may
@@ -82,7 +82,7 @@ def locate(
     frames = [frame for frame in _weighed(trace) if is_open(frame.address)]
     places = [place for file in files for place in _places(trace, frames, file, names_at)]
     returns = {frame.address for frame in frames if not frame.exact}
-    found: list[Base] = []
+    found: list[ModuleBase] = []
     for place in sorted(places, key=lambda place: place.points, reverse=True):
         rivals = [other for other in places if other is not place and other.covered & place.covered]
         alone = (
@@ -93,9 +93,9 @@ def locate(
         )
         if place.points >= STRONG and all(place.points >= 2 * other.points for other in rivals):
             found.append(place.base)
-        elif alone and len(place.covered) >= FEWEST_ALONE:
+        elif alone and len(place.covered) >= MIN_ALONE:
             words = f"the only place for all {len(returns)} frames of an oops"
-            found.append(Base(place.base.module, place.base.address, place.base.init, words))
+            found.append(ModuleBase(place.base.module, place.base.address, place.base.init, words))
     return [
         base
         for base in found
@@ -103,7 +103,7 @@ def locate(
     ]
 
 
-def contradicts(trace: Trace, file: ModuleFile, base: Base, names_at: NamesAt) -> str:
+def contradicts(trace: Trace, file: ModuleFile, base: ModuleBase, names_at: NamesAt) -> str:
     """What a later trace says against a base that was proved; empty if nothing."""
     code = file.init if base.init else file.core
     calls = OF_MACHINE.get(file.machine)
@@ -114,7 +114,7 @@ def contradicts(trace: Trace, file: ModuleFile, base: Base, names_at: NamesAt) -
 
 
 def _weighed(trace: Trace) -> list[Frame]:
-    return [frame for frame in trace.frames[:MOST_FRAMES] if frame.reliable]
+    return [frame for frame in trace.frames[:MAX_FRAMES] if frame.reliable]
 
 
 def _places(
@@ -128,7 +128,9 @@ def _places(
             points, against, covered = _weigh(trace, code, calls, base, names_at)
             if not against and covered:
                 proof = f"{len(covered)} frames of an oops fit its file"
-                yield _Place(Base(file.name, base, init, proof), code, points, frozenset(covered))
+                yield _Place(
+                    ModuleBase(file.name, base, init, proof), code, points, frozenset(covered)
+                )
 
 
 def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> set[int]:
@@ -148,7 +150,7 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> 
             }
         else:
             bases |= {frame.address - at for at in by_low_bits.get(frame.address % PAGE, ())}
-        if len(bases) > MOST_BASES:
+        if len(bases) > MAX_BASES:
             return set()
     return bases
 
@@ -207,7 +209,7 @@ def _compare(trace: Trace, code: Code, base: int) -> tuple[bool, str]:
             continue
         row = zip(printed[first:], code.text[at:], code.changed[at:], strict=False)
         same = [here == there for here, there, changed in row if not changed]
-        if len(same) < _LEAST_BYTES:
+        if len(same) < _MIN_BYTES:
             continue
         if sum(same) * 10 >= len(same) * 9:
             return True, ""

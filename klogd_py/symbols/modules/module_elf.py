@@ -29,17 +29,17 @@ from klogd_py.system.regular_file import read_regular
 
 # In the largest module of Linux 6.1, amdgpu, 4.8 MiB are code with 98,000 calls.
 # Of one allocation, laid out
-LARGEST_CODE_BYTES = 32 << 20
-MOST_CALLS = 1_000_000
+MAX_CODE_BYTES = 32 << 20
+MAX_CALLS = 1_000_000
 # Bytes that can be part of a call: one in fifteen
-MOST_CALL_SIGNS = 3_000_000
-MOST_SYMBOLS = 400_000
-LARGEST_MODINFO_BYTES = 1 << 20
+MAX_CALL_SIGNS = 3_000_000
+MAX_SYMBOLS = 400_000
+MAX_MODINFO_BYTES = 1 << 20
 # modules.dep of a distribution has 700 KiB
-LARGEST_LIST_BYTES = 16 << 20
+MAX_LIST_BYTES = 16 << 20
 # Files below a folder; a distribution has 4,000 modules
-MOST_WALKED = 200_000
-_LARGEST_ALIGN = 1 << 21
+MAX_WALKED = 200_000
+_MAX_ALIGN = 1 << 21
 _FILE = re.compile(r"(?P<name>[^/]+)\.ko(?P<packed>\.xz|\.zst|\.gz)?")
 _PATCHED = (
     ".rela.altinstructions",
@@ -88,7 +88,7 @@ def listed(folder: Path) -> dict[str, Path]:
     by its name in the kernel.
     """
     try:
-        raw = read_regular(folder / "modules.dep", LARGEST_LIST_BYTES)
+        raw = read_regular(folder / "modules.dep", MAX_LIST_BYTES)
     except OSError:
         return {}
     return _by_name(
@@ -99,10 +99,10 @@ def listed(folder: Path) -> dict[str, Path]:
 def walked(folder: Path) -> dict[str, Path]:
     """The file of every module that lies below a folder, by its name in the kernel.
 
-    Of a folder that holds the world, only those among its first `MOST_WALKED` files.
+    Of a folder that holds the world, only those among its first `MAX_WALKED` files.
     """
     lying = (Path(here) / file for here, _, files in os.walk(folder) for file in files)
-    return _by_name(path for path in islice(lying, MOST_WALKED) if ".ko" in path.name)
+    return _by_name(path for path in islice(lying, MAX_WALKED) if ".ko" in path.name)
 
 
 def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
@@ -136,8 +136,8 @@ def parse(raw: Raw, name: str, path: Path = Path()) -> ModuleFile:
     if file.kind != elf.RELOCATABLE:
         raise NotElf("not a module: an ELF file of another type")
     info = file.section(".modinfo")
-    told = dict(_modinfo(file.bytes_of(info, LARGEST_MODINFO_BYTES))) if info is not None else {}
-    symbols = list(file.each_symbol(MOST_SYMBOLS))
+    told = dict(_modinfo(file.bytes_of(info, MAX_MODINFO_BYTES))) if info is not None else {}
+    symbols = list(file.each_symbol(MAX_SYMBOLS))
     return ModuleFile(
         name,
         path,
@@ -184,23 +184,23 @@ def _code(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
             or section.name.startswith(".init") is not init
         ):
             continue
-        if section.align > _LARGEST_ALIGN:
+        if section.align > _MAX_ALIGN:
             raise NotElf(
                 f"section {section.name!r} wants to lie at a multiple of {section.align:#x}"
             )
         padding = -size % max(section.align, 1)
-        left = LARGEST_CODE_BYTES - size - padding
+        left = MAX_CODE_BYTES - size - padding
         content = file.bytes_of(section, left) if left > 0 else b""
         if left <= 0:
-            raise NotElf(f"more than {LARGEST_CODE_BYTES} bytes of code with its alignment")
+            raise NotElf(f"more than {MAX_CODE_BYTES} bytes of code with its alignment")
         offsets[section.index] = size + padding
         pieces += [bytes(padding), content]
         size += padding + len(content)
     text = b"".join(pieces)
     pieces.clear()
     decoder = OF_MACHINE.get(file.machine)
-    if decoder is not None and decoder.signs(text) > MOST_CALL_SIGNS:
-        raise NotElf(f"more than {MOST_CALL_SIGNS} places in its code that could be calls")
+    if decoder is not None and decoder.signs(text) > MAX_CALL_SIGNS:
+        raise NotElf(f"more than {MAX_CALL_SIGNS} places in its code that could be calls")
     changed, calls = _relocated(file, symbols, offsets, text)
     return Code(text, changed, _functions(file, symbols, offsets), calls)
 
@@ -236,10 +236,10 @@ def _relocated(
     changed = bytearray(len(text))
     decoder = OF_MACHINE.get(file.machine)
     # within one section the assembler may have filled the distance in itself
-    direct = islice(decoder.direct(text), MOST_CALLS + 1) if decoder is not None else ()
+    direct = islice(decoder.direct(text), MAX_CALLS + 1) if decoder is not None else ()
     calls: dict[int, str | int] = dict(direct)
-    if len(calls) > MOST_CALLS:
-        raise NotElf(f"more than {MOST_CALLS} calls in its code")
+    if len(calls) > MAX_CALLS:
+        raise NotElf(f"more than {MAX_CALLS} calls in its code")
     for section in file.sections:
         if section.kind != elf.RELA or not (section.info in offsets or section.name in _PATCHED):
             continue

@@ -11,23 +11,23 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import elf
 from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.modules import module_elf
-from klogd_py.symbols.modules.base_inference import Base
+from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile, NoModuleFile
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.system.regular_file import read_regular
 
 # Of a file in /sys/module; a page is the most that sysfs gives
 ATTRIBUTE_BYTES = 64 << 10
 # Layouts of modules that went; the newest are kept
-MOST_GONE = 64
+MAX_GONE = 64
 GONE = "unloaded"
 
 
-class Layout(Struct, frozen=True):
+class ModuleLayout(Struct, frozen=True):
     """The functions of a module from ``start`` up to and without ``end``.
 
     Of one that has ``gone``, ``beside`` are the modules that were loaded while it lay there: none
@@ -37,53 +37,53 @@ class Layout(Struct, frozen=True):
     module: str
     start: int
     end: int
-    table: Table
+    table: SymbolTable
     gone: bool = False
     beside: frozenset[tuple[str, int]] = frozenset()
 
-    def place_of(self, address: int) -> Place | Unknown:
+    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
         """The function around a run-time address; the module's name says if it has gone."""
         place = self.table.place_of(address)
-        if isinstance(place, Unknown) or not self.gone:
+        if isinstance(place, LookupFailure) or not self.gone:
             return place
-        return Place(
+        return SymbolAddress(
             place.name, place.offset, place.size, f"{self.module}, {GONE}", place.kind, place.source
         )
 
 
-class Layouts:
+class ModuleIndex:
     """Layouts by address, immutable. Where two overlap the later one of the sequence counts."""
 
-    def __init__(self, layouts: Iterable[Layout] = ()) -> None:
-        kept: list[Layout] = []
+    def __init__(self, layouts: Iterable[ModuleLayout] = ()) -> None:
+        kept: list[ModuleLayout] = []
         for layout in reversed(list(layouts)):
             if not any(layout.start < other.end and other.start < layout.end for other in kept):
                 kept.append(layout)
         self._layouts = sorted(kept, key=lambda layout: layout.start)
         self._starts = [layout.start for layout in self._layouts]
 
-    def place_of(self, address: int) -> Place | Unknown:
+    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
         """The function around a run-time address."""
         at = bisect.bisect_right(self._starts, address) - 1
         if at < 0 or address >= self._layouts[at].end:
-            return Unknown.OUTSIDE
+            return LookupFailure.OUTSIDE
         return self._layouts[at].place_of(address)
 
-    def named(self, name: str) -> list[tuple[int, Place]]:
+    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Where functions with this name begin."""
         starts = [address for layout in self._layouts for address, _ in layout.table.named(name)]
         placed = [(address, self.place_of(address)) for address in starts]
-        return [(address, place) for address, place in placed if isinstance(place, Place)]
+        return [(address, place) for address, place in placed if isinstance(place, SymbolAddress)]
 
 
-def lay_out(file: ModuleFile, base: Base) -> Layout | None:
+def lay_out(file: ModuleFile, base: ModuleBase) -> ModuleLayout | None:
     """A module's functions at a base; ``None`` if its file has none there."""
     code = file.init if base.init else file.core
     if not code.functions or not 0 < base.address < base.address + len(code.text) < 1 << 64:
         return None
     lines = b"\n".join(module_elf.rows(code, file.name, base.address)) + b"\n"
-    return Layout(
-        file.name, base.address, base.address + len(code.text), Table(lines, str(file.path))
+    return ModuleLayout(
+        file.name, base.address, base.address + len(code.text), SymbolTable(lines, str(file.path))
     )
 
 
@@ -132,7 +132,7 @@ class ModuleFiles:
         """The files of these modules, as far as there are any."""
         return [file for file in map(self.get, names) if isinstance(file, ModuleFile)]
 
-    def told_base(self, name: str) -> Base | None:
+    def reported_base(self, name: str) -> ModuleBase | None:
         """Where the kernel says in ``sections/.text`` that a module's code begins, if it does."""
         if self._modules is None:
             return None
@@ -142,7 +142,9 @@ class ModuleFiles:
             )
         except (OSError, ValueError):
             return None
-        return Base(name, address, proof=f"{self._modules}/{name}/sections") if address else None
+        return (
+            ModuleBase(name, address, proof=f"{self._modules}/{name}/sections") if address else None
+        )
 
     def _load(self, name: str) -> ModuleFile | str:
         if self._folder is None:

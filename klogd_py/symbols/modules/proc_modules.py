@@ -17,12 +17,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.symbol_table import is_name
 
 SOURCE = "modules"
 # Some thousand modules take less than 1 MiB
-LARGEST_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 
 
 _SIZE = re.compile(r"[0-9]{1,18}")
@@ -63,15 +63,15 @@ class Modules:
         self.bases = {module.name: module.base for module in self._modules}
         self.hidden_names = tuple(module.name for module in listed if not module.base)
 
-    def place_of(self, address: int) -> Place | Unknown:
-        """The module around an address, as a `Place` without a name; OUTSIDE if there is none."""
+    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+        """The module around an address, as a `SymbolAddress` without a name; OUTSIDE if there is none."""
         at = bisect.bisect_right(self._bases, address) - 1
         if at < 0 or address >= self._end(at):
-            return Unknown.HIDDEN if self.hidden else Unknown.OUTSIDE
+            return LookupFailure.HIDDEN if self.hidden else LookupFailure.OUTSIDE
         module = self._modules[at]
-        return Place("", address - module.base, module.size, module.name, "t", SOURCE)
+        return SymbolAddress("", address - module.base, module.size, module.name, "t", SOURCE)
 
-    def named(self, name: str) -> list[tuple[int, Place]]:
+    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Nothing: no symbol has its name from here."""
         return []
 

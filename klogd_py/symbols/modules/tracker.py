@@ -15,17 +15,23 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Trace
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import elf
 from klogd_py.symbols.kallsyms import page_end
-from klogd_py.symbols.modules.base_inference import Base, NamesAt, contradicts, locate
+from klogd_py.symbols.modules.base_inference import ModuleBase, NamesAt, contradicts, locate
 from klogd_py.symbols.modules.module_elf import ModuleFile
-from klogd_py.symbols.modules.module_index import MOST_GONE, Layout, Layouts, ModuleFiles, lay_out
+from klogd_py.symbols.modules.module_index import (
+    MAX_GONE,
+    ModuleFiles,
+    ModuleIndex,
+    ModuleLayout,
+    lay_out,
+)
 from klogd_py.symbols.modules.proc_modules import Modules
-from klogd_py.symbols.symbol_table import HOLE, Table
+from klogd_py.symbols.symbol_table import HOLE, SymbolTable
 
 # Modules whose files are read for one oops
-MOST_SEARCHED = 128
+MAX_SEARCHED = 128
 # Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map
 # names is not theirs.
 _MODULE_SPACES = {
@@ -33,10 +39,10 @@ _MODULE_SPACES = {
     elf.AARCH64: range(0xFFFF000000000000, 1 << 64),
 }
 
-PlaceOf = Callable[[int], Place | Unknown]
+PlaceOf = Callable[[int], SymbolAddress | LookupFailure]
 
 
-class Loaded(Struct, frozen=True):
+class LoadedModules(Struct, frozen=True):
     """What is known of modules.
 
     ``table`` is that of kallsyms, ``bases`` are those at which files are laid out, ``gone`` the
@@ -46,22 +52,22 @@ class Loaded(Struct, frozen=True):
 
     listing: Modules = Modules(())
     files: ModuleFiles = ModuleFiles()
-    table: Table | Unknown = Unknown.NO_SYMBOLS
-    bases: tuple[Base, ...] = ()
-    layouts: tuple[Layout, ...] = ()
-    gone: tuple[Layout, ...] = ()
+    table: SymbolTable | LookupFailure = LookupFailure.NO_SYMBOLS
+    bases: tuple[ModuleBase, ...] = ()
+    layouts: tuple[ModuleLayout, ...] = ()
+    gone: tuple[ModuleLayout, ...] = ()
     elsewhere: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
-    def asks_traces(self) -> bool:
+    def wants_traces(self) -> bool:
         """Whether oopses are what shows where modules lie."""
-        return not isinstance(self.table, Table) and self.files.are_known
+        return not isinstance(self.table, SymbolTable) and self.files.are_known
 
     @property
     def lacks_bases(self) -> bool:
         """Whether there are modules whose place only an oops can show."""
-        if not self.asks_traces:
+        if not self.wants_traces:
             return False
         known = {base.module for base in self.bases}
         return self.elsewhere or any(name not in known for name in self.listing.hidden_names)
@@ -73,18 +79,18 @@ class Loaded(Struct, frozen=True):
         return tuple(f"module {base.module} at {base.address:#x}: {base.proof}" for base in told)
 
     @property
-    def charts(self) -> list[Layouts | Modules]:
+    def charts(self) -> list[ModuleIndex | Modules]:
         """Who can place an address, in order.
 
         Files at their bases, at least the module's name, what once lay there.
         """
-        charts: list[Layouts | Modules] = [Layouts(self.layouts)] if self.layouts else []
+        charts: list[ModuleIndex | Modules] = [ModuleIndex(self.layouts)] if self.layouts else []
         charts += [self.listing] if self.listing.count else []
         past = self._past
-        return [*charts, Layouts(past)] if past else charts
+        return [*charts, ModuleIndex(past)] if past else charts
 
     @property
-    def _past(self) -> list[Layout]:
+    def _past(self) -> list[ModuleLayout]:
         """The layouts of the past in whose place no module of unknown place can lie by now."""
         known = {base.module for base in self.bases}
         incarnations = self.listing.incarnations
@@ -95,7 +101,7 @@ class Loaded(Struct, frozen=True):
         }
         return [layout for layout in self.gone if unplaced <= layout.beside]
 
-    def after(self, trace: Trace, names_at: NamesAt, place_of: PlaceOf) -> "Loaded":
+    def after(self, trace: Trace, names_at: NamesAt, place_of: PlaceOf) -> "LoadedModules":
         """What is known once a trace has been read; ``place_of`` is what was known before."""
         checked = self._without_contradicted(trace, names_at)
         if not checked.lacks_bases:
@@ -105,22 +111,22 @@ class Loaded(Struct, frozen=True):
         known = {base.module for base in checked.bases} if not checked.elsewhere else set()
         # A panic prints no list
         there = trace.modules or checked.listing.hidden_names
-        wanted = [name for name in there if name not in known][:MOST_SEARCHED]
+        wanted = [name for name in there if name not in known][:MAX_SEARCHED]
         files = checked.files.all_of(wanted)
         space = _MODULE_SPACES.get(files[0].machine, range(0)) if files else range(0)
 
         def is_open(address: int) -> bool:
             place = place_of(address)
-            return address in space and (isinstance(place, Unknown) or not place.name)
+            return address in space and (isinstance(place, LookupFailure) or not place.name)
 
         if not any(is_open(frame.address) for frame in trace.frames):
             return checked
         found = locate(
-            trace, files, 0 < len(wanted) == len(files) < MOST_SEARCHED, names_at, is_open
+            trace, files, 0 < len(wanted) == len(files) < MAX_SEARCHED, names_at, is_open
         )
         return checked.with_bases(found) if found else checked
 
-    def with_bases(self, bases: Iterable[Base]) -> "Loaded":
+    def with_bases(self, bases: Iterable[ModuleBase]) -> "LoadedModules":
         """The same with more modules laid out."""
         pairs = []
         for base in bases:
@@ -134,9 +140,9 @@ class Loaded(Struct, frozen=True):
             layouts=(*self.layouts, *(layout for _, layout in pairs)),
         )
 
-    def _without_contradicted(self, trace: Trace, names_at: NamesAt) -> "Loaded":
+    def _without_contradicted(self, trace: Trace, names_at: NamesAt) -> "LoadedModules":
         """Bases against which a trace speaks are known no longer."""
-        wrong: dict[Base, str] = {}
+        wrong: dict[ModuleBase, str] = {}
         for base in self.bases:
             file = self.files.get(base.module)
             if isinstance(file, ModuleFile):
@@ -156,19 +162,21 @@ class Loaded(Struct, frozen=True):
 def loaded(
     listing: Modules,
     files: ModuleFiles,
-    table: Table | Unknown,
+    table: SymbolTable | LookupFailure,
     elsewhere: bool = False,
-    before: Loaded | None = None,
-) -> Loaded:
+    before: LoadedModules | None = None,
+) -> LoadedModules:
     """What is known of modules now.
 
     Of what was known ``before``, bases stay while their modules have not been loaded anew.
     """
-    now = Loaded(listing, files, table, elsewhere=elsewhere)
-    if not isinstance(table, Table):
-        shown = [Base(name, base, proof="/proc/modules") for name, base in listing.bases.items()]
+    now = LoadedModules(listing, files, table, elsewhere=elsewhere)
+    if not isinstance(table, SymbolTable):
+        shown = [
+            ModuleBase(name, base, proof="/proc/modules") for name, base in listing.bases.items()
+        ]
         told = [
-            base for name in listing.hidden_names if (base := files.told_base(name)) is not None
+            base for name in listing.hidden_names if (base := files.reported_base(name)) is not None
         ]
         have = {base.module for base in (*shown, *told)}
         kept = [
@@ -181,7 +189,7 @@ def loaded(
     return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
 
 
-def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> bool:
+def _is_still_there(module: str, before: LoadedModules | None, listing: Modules) -> bool:
     incarnation = listing.incarnations.get(module, 0)
     return (
         before is not None
@@ -190,7 +198,7 @@ def _is_still_there(module: str, before: Loaded | None, listing: Modules) -> boo
     )
 
 
-def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:
+def _gone(before: LoadedModules, now: LoadedModules) -> tuple[ModuleLayout, ...]:
     """The layouts of the past, the newest last."""
     lying = {(layout.module, layout.start) for layout in now.layouts}
     beside = frozenset(
@@ -201,17 +209,17 @@ def _gone(before: Loaded, now: Loaded) -> tuple[Layout, ...]:
         for layout in before.layouts
         if (layout.module, layout.start) not in lying
     ]
-    if isinstance(before.table, Table):
+    if isinstance(before.table, SymbolTable):
         for name, base in before.listing.bases.items():
             if (
                 now.listing.bases.get(name) != base
                 and (layout := _by_kallsyms(before.table, name)) is not None
             ):
                 went.append(msgspec.structs.replace(layout, beside=beside))
-    return (*before.gone, *went)[-MOST_GONE:]
+    return (*before.gone, *went)[-MAX_GONE:]
 
 
-def _by_kallsyms(table: Table, name: str) -> Layout | None:
+def _by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
     """The code of a module as kallsyms had it."""
     lines = [
         line for line in table.lines_of(name) if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")
@@ -222,4 +230,4 @@ def _by_kallsyms(table: Table, name: str) -> Layout | None:
     start, last = int(lines[0][:digits], 16), int(lines[-1][:digits], 16)
     end = page_end(last)
     rows = b"\n".join([*lines, b"%0*x %s end" % (digits, end, HOLE)]) + b"\n"
-    return Layout(name, start, end, Table(rows, table.source), gone=True)
+    return ModuleLayout(name, start, end, SymbolTable(rows, table.source), gone=True)

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 
 from klogd_py.symbols.elf import Raw
 
-LARGEST_PACKED_BYTES = 64 << 20
+MAX_PACKED_BYTES = 64 << 20
 # Unpacked; without information for debuggers 30 MiB are many
-LARGEST_BYTES = 128 << 20
+MAX_BYTES = 128 << 20
 # Of xz -9, with what the decoder needs besides
-_LARGEST_DICTIONARY_BYTES = 72 << 20
+_MAX_DICTIONARY_BYTES = 72 << 20
 # Of zstd --ultra -22
-_LARGEST_WINDOW_BYTES = 128 << 20
+_MAX_WINDOW_BYTES = 128 << 20
 _PIECE_BYTES = 1 << 20
 
 Unpack = Callable[[bytes], Iterator[bytes]]
@@ -41,14 +41,14 @@ def unpacked(raw: Raw) -> bytearray:
     unpack = _kind(raw)
     if unpack is None:
         raise NotUnpacked("not packed")
-    if len(raw) > LARGEST_PACKED_BYTES:
-        raise NotUnpacked(f"packed, and larger than {LARGEST_PACKED_BYTES >> 20} MiB")
+    if len(raw) > MAX_PACKED_BYTES:
+        raise NotUnpacked(f"packed, and larger than {MAX_PACKED_BYTES >> 20} MiB")
     whole = bytearray()
     try:
         for piece in unpack(bytes(raw[:])):
             whole += piece
-            if len(whole) > LARGEST_BYTES:
-                raise NotUnpacked(f"unpacks to more than {LARGEST_BYTES >> 20} MiB")
+            if len(whole) > MAX_BYTES:
+                raise NotUnpacked(f"unpacks to more than {MAX_BYTES >> 20} MiB")
     except (lzma.LZMAError, zlib.error, EOFError) as error:
         raise NotUnpacked(f"damaged: {error}") from error
     return whole
@@ -60,7 +60,7 @@ def _kind(raw: Raw) -> Unpack | None:
 
 
 def _xz(raw: bytes) -> Iterator[bytes]:
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _LARGEST_DICTIONARY_BYTES)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MAX_DICTIONARY_BYTES)
     while not decoder.eof:
         piece = decoder.decompress(raw, _PIECE_BYTES)
         raw = b""
@@ -94,7 +94,7 @@ def _zstd(raw: bytes) -> Iterator[bytes]:
             "packed with zstd: install the Python package zstandard to have names from it"
         ) from None
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).stream_reader(
+        with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).stream_reader(
             raw
         ) as reader:
             while piece := reader.read(_PIECE_BYTES):

@@ -14,19 +14,19 @@ from klogd_py.symbols.kaslr.architecture import (
     is_movable,
     of_map,
 )
-from klogd_py.symbols.kaslr.inference import Ground, Slide, SlideSource, Unproved
-from klogd_py.symbols.kaslr.scoring import Evidence
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide, SlideSource
+from klogd_py.symbols.kaslr.scoring import SlideScorer
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
 
 DATA = Path(__file__).parent / "data"
 
 
-def ground(map_of: Kernel) -> Ground:
-    return Ground(Table(map_of.map, "map"), X86_64)
+def ground(map_of: Kernel) -> KaslrInference:
+    return KaslrInference(SymbolTable(map_of.map, "map"), X86_64)
 
 
-def proved(lines: list[str], map_of: Kernel) -> Slide | Unproved:
+def proved(lines: list[str], map_of: Kernel) -> Slide | NotProven:
     return ground(map_of).prove(gather(lines))
 
 
@@ -58,7 +58,7 @@ def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was
 
 
 def test_another_kernels_map_proves_nothing() -> None:
-    assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), Unproved)
+    assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), NotProven)
 
 
 def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> (
@@ -66,7 +66,7 @@ def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle
 ):
     running = kernel(Random(5))
     found = proved(oops(running, Random(5)), longer(running, 0, 1))
-    assert isinstance(found, Unproved)
+    assert isinstance(found, NotProven)
     assert found.refutes
     assert "into the middle of" in found.reason
 
@@ -74,21 +74,21 @@ def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle
 def test_a_map_that_is_off_by_one_page_proves_nothing() -> None:
     running = kernel(Random(6))
     moved = Kernel([("padding", 0x1000), *running.functions], running.slide)
-    assert isinstance(proved(oops(running, Random(6)), moved), Unproved)
+    assert isinstance(proved(oops(running, Random(6)), moved), NotProven)
 
 
 def test_a_frame_outside_of_all_code_speaks_against_a_slide() -> None:
     running = kernel(Random(7))
     lines = oops(running, Random(7))
     lines.insert(8, f" {running.end + running.slide + 0x1800:#x}")
-    assert isinstance(proved(lines, running), Unproved)
+    assert isinstance(proved(lines, running), NotProven)
 
 
 def test_a_trace_cut_before_its_entry_function_is_proved_by_its_calls_alone_or_not_at_all() -> None:
     running = kernel(Random(8))
     whole = oops(running, Random(8))
     found = proved(whole[:9], running)
-    assert isinstance(found, Unproved) or found.value == running.slide
+    assert isinstance(found, NotProven) or found.value == running.slide
 
 
 def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -> None:
@@ -110,7 +110,7 @@ def test_names_that_are_not_where_the_map_has_them_refute_it() -> None:
         for name in ("vfs_write", "kthread")
     ]
     found = proved(lines, other)
-    assert isinstance(found, Unproved)
+    assert isinstance(found, NotProven)
     assert found.refutes
 
 
@@ -134,10 +134,10 @@ def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_r
     line = gather([OFFSET.format(0x33E00000)])
     assert "nothing shows that the map is this kernel's" in str(ground(running).prove(line))
     cut = gather(lines[:3] + lines[-7:])
-    assert isinstance(ground(running).prove(cut), Unproved)
+    assert isinstance(ground(running).prove(cut), NotProven)
     assert isinstance(ground(running).prove(line, (cut,)), Slide)
     refuted = ground(kernel(Random(99))).prove(line, (gather(lines),))
-    assert isinstance(refuted, Unproved)
+    assert isinstance(refuted, NotProven)
     assert refuted.refutes
 
 
@@ -150,14 +150,14 @@ def test_a_disabled_offset_is_a_slide_of_nothing() -> None:
 
 def test_a_map_that_begins_elsewhere_than_the_kernel_says_is_refuted() -> None:
     found = proved([OFFSET.format(0x200000).replace("81000000", "82000000")], kernel(Random(10)))
-    assert isinstance(found, Unproved)
+    assert isinstance(found, NotProven)
     assert found.refutes
 
 
 def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> None:
     running = kernel(Random(11), slide=ALIGN)
     found = proved([*oops(running, Random(11)), OFFSET.format(200 * ALIGN)], running)
-    assert isinstance(found, Unproved)
+    assert isinstance(found, NotProven)
     assert found.refutes
 
 
@@ -182,7 +182,7 @@ def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
 def test_traces_of_real_kernels_show_where_these_lay(
     architecture: Architecture, map_file: str, log: str, slide: int
 ) -> None:
-    found = Ground(Table((DATA / map_file).read_bytes(), ""), architecture).prove(
+    found = KaslrInference(SymbolTable((DATA / map_file).read_bytes(), ""), architecture).prove(
         gather((DATA / log).read_text().splitlines())
     )
     assert isinstance(found, Slide)
@@ -197,7 +197,7 @@ def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
 
 
 def test_an_empty_trace_says_too_little() -> None:
-    assert ground(kernel(Random(1))).prove(Trace()) == Unproved(
+    assert ground(kernel(Random(1))).prove(Trace()) == NotProven(
         "this oops says too little of where the kernel lies"
     )
 
@@ -222,9 +222,9 @@ def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
     slide = 0x2B5C_0713_0000
     frames = (0x3D40, 0x2D44, 0x1D24, 0x1C50, 0x1B20, 0x1A2C, 0x19F0, 0x1990)
     lines = ["Call trace:", *(f" {0xFFFF800008010000 + slide + frame:#x}" for frame in frames)]
-    table = Table(ARM, "")
+    table = SymbolTable(ARM, "")
     assert of_map(table) == (ARM64, True)
-    found = Ground(table, ARM64).prove(gather(lines))
+    found = KaslrInference(table, ARM64).prove(gather(lines))
     assert isinstance(found, Slide)
     assert found.value == slide
 
@@ -246,7 +246,9 @@ def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(
 
 
 def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() -> None:
-    assert of_map(Table(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")) == (
+    assert of_map(
+        SymbolTable(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")
+    ) == (
         None,
         False,
     )
@@ -255,8 +257,8 @@ def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() ->
 def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Path) -> None:
     path = tmp_path / "System.map"
     path.write_bytes(kernel(Random(1)).map)
-    assert of_map(Table(system_map.load(path).lines, "")) == (X86_64, True)
-    assert of_map(Table(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (
+    assert of_map(SymbolTable(system_map.load(path).lines, "")) == (X86_64, True)
+    assert of_map(SymbolTable(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (
         X86_64,
         False,
     )
@@ -266,13 +268,13 @@ def test_a_64_bit_map_without_the_names_of_its_architecture_is_taken_for_one_tha
     None
 ):
     assert of_map(
-        Table(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")
+        SymbolTable(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")
     ) == (ARM64, False)
 
 
 def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
     kind, signed = of_map(
-        Table(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", "")
+        SymbolTable(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", "")
     )
     assert signed
     assert is_movable(kind, "", None)
@@ -339,10 +341,12 @@ def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool
         (BASE + 0x300, "_etext"),
         (BASE + ALIGN, "_end"),
     ]
-    table = Table("".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), "")
+    table = SymbolTable(
+        "".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), ""
+    )
     trace = gather(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
-    assert bool(Evidence(table, X86_64).weigh(trace, 0).against) is never
-    guessed = Evidence(table, X86_64).weigh(
+    assert bool(SlideScorer(table, X86_64).weigh(trace, 0).against) is never
+    guessed = SlideScorer(table, X86_64).weigh(
         gather(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0
     )
     assert (guessed.against, bool(guessed.unsure)) == ("", never)
@@ -359,17 +363,19 @@ def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: boo
         (BASE + 0x400, "_etext"),
         (BASE + ALIGN, "_end"),
     ]
-    table = Table("".join(f"{address:016x} T {symbol}\n" for address, symbol in rows).encode(), "")
+    table = SymbolTable(
+        "".join(f"{address:016x} T {symbol}\n" for address, symbol in rows).encode(), ""
+    )
     lines = [
         "Kernel panic - not syncing: x",
         "CPU: 0 PID: 1 Comm: sh Not tainted",
         "Call Trace:",
         f" {BASE + 0x120:#x}",
     ]
-    found = Evidence(table, X86_64).weigh(gather([*lines, f" {BASE + 0x230:#x}"]), 0)
+    found = SlideScorer(table, X86_64).weigh(gather([*lines, f" {BASE + 0x230:#x}"]), 0)
     assert (found.unsure == "") is fits
     assert (
-        Evidence(table, X86_64)
+        SlideScorer(table, X86_64)
         .weigh(gather([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0)
         .unsure
         == ""
@@ -383,5 +389,5 @@ def test_a_return_address_that_leaves_no_room_for_a_call_proves_nothing() -> Non
     early = [*lines[:at], f" {running.starts['function_5'] + ALIGN + 2:#x}", *lines[at:]]
     assert isinstance(proved(lines, running), Slide)
     found = proved(early, running)
-    assert isinstance(found, Unproved)
+    assert isinstance(found, NotProven)
     assert not found.refutes

@@ -12,7 +12,7 @@ from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.kaslr.inference import SlideSource
 from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
 from klogd_py.symbols.map_check import Standing
-from klogd_py.symbols.symbol_set import Survey, survey
+from klogd_py.symbols.symbol_set import SymbolSet, survey
 from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.oopses import Kernel, kernel, longer
 
@@ -97,7 +97,7 @@ def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
     vmcoreinfo.parse(note(b"VMCOREINFO", 0, raw))
 
 
-def surveyed(folder: Path, map_of: Kernel) -> Survey:
+def surveyed(folder: Path, map_of: Kernel) -> SymbolSet:
     (folder / "System.map").write_bytes(map_of.map)
     (folder / "kcore").write_bytes(core(text_of(RUNNING)))
     return survey(

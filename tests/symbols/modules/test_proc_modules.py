@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.modules import proc_modules
 
 TEXT = """\
@@ -18,34 +18,36 @@ broken 1 0 - Live 0xqq
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
-        (0xFFFFFFFF9FFFFFFF, Unknown.OUTSIDE),
-        (0xFFFFFFFFA0000000, Place("", 0, 12288, "extfs", "t", "modules")),
-        (0xFFFFFFFFA0002FFF, Place("", 0x2FFF, 12288, "extfs", "t", "modules")),
-        (0xFFFFFFFFA0003000, Unknown.OUTSIDE),
-        (0xFFFFFFFFA0010005, Place("", 5, 40960, "nic", "t", "modules")),
-        (0xFFFFFFFFA001A000, Unknown.OUTSIDE),
+        (0xFFFFFFFF9FFFFFFF, LookupFailure.OUTSIDE),
+        (0xFFFFFFFFA0000000, SymbolAddress("", 0, 12288, "extfs", "t", "modules")),
+        (0xFFFFFFFFA0002FFF, SymbolAddress("", 0x2FFF, 12288, "extfs", "t", "modules")),
+        (0xFFFFFFFFA0003000, LookupFailure.OUTSIDE),
+        (0xFFFFFFFFA0010005, SymbolAddress("", 5, 40960, "nic", "t", "modules")),
+        (0xFFFFFFFFA001A000, LookupFailure.OUTSIDE),
     ],
 )
-def test_an_address_names_the_module_around_it(address: int, expected: Place | Unknown) -> None:
+def test_an_address_names_the_module_around_it(
+    address: int, expected: SymbolAddress | LookupFailure
+) -> None:
     assert proc_modules.parse(TEXT).place_of(address) == expected
 
 
 def test_a_module_never_reaches_into_the_next() -> None:
     listed = proc_modules.parse("a 65536 0 - Live 0xa0000000\nb 4096 0 - Live 0xa0004000\n")
     place = listed.place_of(0xA0004010)
-    assert isinstance(place, Place)
+    assert isinstance(place, SymbolAddress)
     assert place.module == "b"
 
 
 def test_hidden_addresses_answer_hidden() -> None:
     listed = proc_modules.parse("a 65536 0 - Live 0x0000000000000000\n")
-    assert listed.place_of(0xA0000000) is Unknown.HIDDEN
+    assert listed.place_of(0xA0000000) is LookupFailure.HIDDEN
     assert listed.count == 1
 
 
 def test_the_module_is_printed_without_a_symbol() -> None:
     place = proc_modules.parse(TEXT).place_of(0xFFFFFFFFA0000010)
-    assert isinstance(place, Place)
+    assert isinstance(place, SymbolAddress)
     assert (place.kernel_form, place.classic_form) == ("+0x10/0x3000 [extfs]", "extfs:+0x10/0x3000")
 
 

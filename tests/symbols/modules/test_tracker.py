@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from klogd_py.oops.trace_parser import Frame, Trace
-from klogd_py.record.types import Place, Unknown
+from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.modules import proc_modules
-from klogd_py.symbols.modules.base_inference import Base
+from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from klogd_py.symbols.modules.module_index import ModuleFiles
-from klogd_py.symbols.modules.tracker import Loaded, loaded
-from klogd_py.symbols.symbol_table import Table
+from klogd_py.symbols.modules.tracker import LoadedModules, loaded
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.module_builder import build, needs_gcc
 
 BASE = 0xFFFFFFFFC0123000
@@ -32,10 +32,10 @@ def files(tmp_path: Path) -> ModuleFiles:
     return ModuleFiles(tmp_path)
 
 
-def named(known: Loaded, address: int) -> str:
+def named(known: LoadedModules, address: int) -> str:
     for chart in known.charts:
         place = chart.place_of(address)
-        if isinstance(place, Place) and place.name:
+        if isinstance(place, SymbolAddress) and place.name:
             return place.kernel_form
     return "unknown"
 
@@ -44,13 +44,13 @@ def nothing(_: int) -> set[str]:
     return set()
 
 
-def unknown(_: int) -> Place | Unknown:
-    return Unknown.OUTSIDE
+def unknown(_: int) -> SymbolAddress | LookupFailure:
+    return LookupFailure.OUTSIDE
 
 
 @needs_gcc
 def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles) -> None:
-    known = loaded(proc_modules.parse(SHOWN), files, Unknown.NO_SYMBOLS)
+    known = loaded(proc_modules.parse(SHOWN), files, LookupFailure.NO_SYMBOLS)
     assert named(known, BASE + 2).startswith("helper+0x2/0x")
     assert named(known, BASE + 2).endswith("[probe_it]")
     assert not known.lacks_bases
@@ -76,11 +76,11 @@ def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(
     sections.mkdir(parents=True)
     (sections / ".text").write_text(f"{BASE:#x}\n")
     seeing = ModuleFiles(tmp_path, modules=tmp_path / "sys")
-    assert named(loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS), BASE).startswith(
-        "helper+0x0/"
-    )
+    assert named(
+        loaded(proc_modules.parse(HIDDEN), seeing, LookupFailure.NO_SYMBOLS), BASE
+    ).startswith("helper+0x0/")
     (sections / ".text").write_text("0x0000000000000000\n")
-    assert loaded(proc_modules.parse(HIDDEN), seeing, Unknown.NO_SYMBOLS).lacks_bases
+    assert loaded(proc_modules.parse(HIDDEN), seeing, LookupFailure.NO_SYMBOLS).lacks_bases
 
 
 @needs_gcc
@@ -90,13 +90,13 @@ def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_a
     hidden = proc_modules.parse(HIDDEN, lambda name: 11)
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
     trace = Trace((Frame(BASE + far), Frame(BASE + cold)), modules=("probe_it",))
-    known = loaded(hidden, files, Unknown.NO_SYMBOLS).after(trace, nothing, unknown)
+    known = loaded(hidden, files, LookupFailure.NO_SYMBOLS).after(trace, nothing, unknown)
     assert [base.address for base in known.bases] == [BASE]
     assert not known.lacks_bases
-    assert loaded(hidden, files, Unknown.NO_SYMBOLS, before=known).bases == known.bases
+    assert loaded(hidden, files, LookupFailure.NO_SYMBOLS, before=known).bases == known.bases
     for incarnation in (12, 0):
         listing = proc_modules.Modules([proc_modules.Module("probe_it", 0, 16384, incarnation)])
-        reloaded = loaded(listing, files, Unknown.NO_SYMBOLS, before=known)
+        reloaded = loaded(listing, files, LookupFailure.NO_SYMBOLS, before=known)
         assert reloaded.bases == ()
         assert named(reloaded, BASE + 2) == "unknown", (
             "it may lie there again, and have other code at the address"
@@ -109,24 +109,25 @@ def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_b
 ) -> None:
     listing = HIDDEN + "beside 4096 0 - Live 0x0000000000000000\n"
     before = loaded(
-        proc_modules.parse(listing, lambda name: 11), files, Unknown.NO_SYMBOLS
-    ).with_bases([Base("probe_it", BASE)])
+        proc_modules.parse(listing, lambda name: 11), files, LookupFailure.NO_SYMBOLS
+    ).with_bases([ModuleBase("probe_it", BASE)])
     beside, later = (
         proc_modules.Module("beside", 0, 4096, 11),
         proc_modules.Module("later", 0, 4096, 12),
     )
     for now, name in (([beside], "[probe_it, unloaded]"), ([beside, later], "unknown")):
-        known = loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=before)
+        known = loaded(proc_modules.Modules(now), files, LookupFailure.NO_SYMBOLS, before=before)
         assert named(known, BASE + 2).endswith(name)
         assert named(
-            loaded(proc_modules.Modules(now), files, Unknown.NO_SYMBOLS, before=known), BASE + 2
+            loaded(proc_modules.Modules(now), files, LookupFailure.NO_SYMBOLS, before=known),
+            BASE + 2,
         ).endswith(name)
 
 
 @needs_gcc
 def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) -> None:
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
-    known = loaded(proc_modules.Modules(()), files, Unknown.NO_SYMBOLS, elsewhere=True)
+    known = loaded(proc_modules.Modules(()), files, LookupFailure.NO_SYMBOLS, elsewhere=True)
     for base in (BASE, BASE + 0x40000):
         trace = Trace((Frame(base + far), Frame(base + cold)), modules=("probe_it",))
         known = known.after(trace, nothing, unknown)
@@ -135,8 +136,8 @@ def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) 
 
 @needs_gcc
 def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: ModuleFiles) -> None:
-    known = loaded(proc_modules.parse(HIDDEN), files, Unknown.NO_SYMBOLS).with_bases(
-        [Base("probe_it", BASE)]
+    known = loaded(proc_modules.parse(HIDDEN), files, LookupFailure.NO_SYMBOLS).with_bases(
+        [ModuleBase("probe_it", BASE)]
     )
     doubted = known.after(Trace((Frame(BASE + 3),)), nothing, unknown)
     assert doubted.bases == ()
@@ -180,7 +181,7 @@ def _offset(files: ModuleFiles, name: bytes) -> int:
     return next(at for at, _, function in file.core.functions if function == name)
 
 
-def by_kallsyms(raw: bytes, listing: str, before: Loaded | None = None) -> Loaded:
+def by_kallsyms(raw: bytes, listing: str, before: LoadedModules | None = None) -> LoadedModules:
     return loaded(
         proc_modules.parse(listing), ModuleFiles(), kallsyms.parse(raw).modules, before=before
     )
@@ -191,7 +192,7 @@ NIC = "nic 32768 0 - Live 0xffffffffc0123000\n"
 
 def test_a_module_that_kallsyms_showed_is_still_named_when_it_has_gone() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
-    assert isinstance(known.table, Table)
+    assert isinstance(known.table, SymbolTable)
     later = by_kallsyms(b"".join(KALLSYMS.splitlines(keepends=True)[:2]), "", known)
     assert named(later, 0xFFFFFFFFC0123210) == "nic_xmit+0x10/0xe00 [nic, unloaded]"
     assert named(later, 0xFFFFFFFFC0129010) == "unknown"
@@ -202,9 +203,9 @@ def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
     moved = KALLSYMS.replace(b"c012", b"c0f2")
     later = by_kallsyms(moved, NIC.replace("c012", "c0f2"), known)
     assert named(later, 0xFFFFFFFFC0123210) == "nic_xmit+0x10/0xe00 [nic, unloaded]"
-    assert isinstance(later.table, Table)
+    assert isinstance(later.table, SymbolTable)
     place = later.table.place_of(0xFFFFFFFFC0F23210)
-    assert isinstance(place, Place)
+    assert isinstance(place, SymbolAddress)
     assert place.module == "nic"
 
 
@@ -212,5 +213,5 @@ def test_what_lies_there_now_is_asked_before_what_lay_there_once() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
     later = by_kallsyms(KALLSYMS, "other 32768 0 - Live 0xffffffffc0123000\n", known)
     places = [chart.place_of(0xFFFFFFFFC0123210) for chart in later.charts]
-    assert isinstance(places[0], Place)
+    assert isinstance(places[0], SymbolAddress)
     assert (places[0].name, places[0].module) == ("", "other")

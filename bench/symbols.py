@@ -16,7 +16,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline.symbolize import FormatOptions, translate
 from klogd_py.record.types import Record
 from klogd_py.symbols import kallsyms, system_map
-from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.symbol_set import load_symbols
 from klogd_py.symbols.symbol_table import SymbolTable
 
 FIRST = 0xFFFFFFFF81000000
@@ -43,7 +43,7 @@ def _map(path: Path, lines: int) -> list[Figure]:
     table = SymbolTable(system_map.load(path).lines, "")
     addresses = [FIRST + number * APART * lines // LOOKUPS + 5 for number in range(LOOKUPS)]
     before_kib = _resident_kib()
-    each_s = cpu_s(lambda: [table.place_of(address) for address in addresses]) / LOOKUPS
+    each_s = cpu_s(lambda: [table.resolve(address) for address in addresses]) / LOOKUPS
     found = [
         Figure(f"map of {lines:,} lines: open", cpu_s(lambda: system_map.load(path)) * 1e3, "ms"),
         Figure("  look up", 1 / each_s, "/s"),
@@ -103,7 +103,7 @@ def _kallsyms() -> list[Figure]:
 
 def _survey() -> object:
     invocation = RunOptions(config_path="/dev/null")
-    return survey(invocation.sources(invocation.config(), elsewhere=False))
+    return load_symbols(invocation.sources(invocation.config(), elsewhere=False))
 
 
 def _oops(path: Path) -> Figure:
@@ -117,7 +117,7 @@ def _oops(path: Path) -> Figure:
     records = [Record(line, 4, number, number) for number, line in enumerate(lines)]
     return Figure(
         "translate an oops of 41 addresses",
-        cpu_s(lambda: translate(records, table.place_of, FormatOptions(), at_no_time)) * 1e3,
+        cpu_s(lambda: translate(records, table.resolve, FormatOptions(), at_no_time)) * 1e3,
         "ms",
     )
 

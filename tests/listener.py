@@ -11,7 +11,7 @@ from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbolize import FormatOptions, translate
 from klogd_py.record.types import Entry, Gap, Record, SymbolAddress, TimestampSource
-from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 
 
@@ -43,7 +43,7 @@ class Listener:
         return [place for entry in self.entries for place in entry.places]
 
     def _send(self, ready: Sequence[Record | Gap]) -> None:
-        place_of = self.survey.resolver.place_of
+        place_of = self.survey.resolver.resolve
         self.entries += translate(ready, place_of, FormatOptions(), wall_times, judge=self._judge)
 
     def _judge(self, record: Record, mentions: Sequence[AddressMatch]) -> Withheld | None:
@@ -54,4 +54,4 @@ class Listener:
 
 def symbol_set_of(map_file: Path, slide: int | None = None) -> SymbolSet:
     """What is known of a randomised kernel with this map and without kallsyms."""
-    return survey(Sources("6.1.0", Path("/"), str(map_file), slide=slide))
+    return load_symbols(Sources("6.1.0", Path("/"), str(map_file), slide=slide))

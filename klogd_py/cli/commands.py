@@ -25,8 +25,8 @@ from klogd_py.pipeline.stream_filter import pieces, renamed, write
 from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style, look_up
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.kaslr.inference import SlideSource
-from klogd_py.symbols.map_check import Standing, Verdict
-from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.map_check import MapStatus, Verdict
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.system.terminal import aligned, is_coloured
 
@@ -46,7 +46,7 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
     Everything else comes out byte for byte.
     """
     settings = invocation.config()
-    found = survey(invocation.sources(settings, elsewhere=True))
+    found = load_symbols(invocation.sources(settings, elsewhere=True))
     status = complain(found, invocation)
     manner = FormatOptions(
         Style(settings.translate.style),
@@ -82,10 +82,10 @@ def _filter(descriptor: int, found: SymbolSet, manner: FormatOptions, where: str
         for piece in pieces(descriptor):
             for release, part in stream_filter.by_boot(piece):
                 if release:
-                    told = found.of(release)
+                    told = found.for_release(release)
                     for remark in told.remarks[len(found.remarks) :]:
                         print(f"klogd-py: {remark}", file=sys.stderr)
-                write(output, renamed(part, told.resolver.place_of, manner, doubtful))
+                write(output, renamed(part, told.resolver.resolve, manner, doubtful))
         _print_remarks(doubtful.remarks(where))
         return
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -107,7 +107,7 @@ def _print_remarks(lines: Sequence[str]) -> None:
 
 def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
     """Print the symbol at each address, or why there is none; status 1 if one of them has none."""
-    found = survey(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
+    found = load_symbols(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
     complain(found, invocation)
     answers: list[Answer] = []
     for word in words:
@@ -115,7 +115,7 @@ def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
         if address is not None:
             value = int(address[1], 16)
             answers.append(
-                (f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.resolver.place_of))
+                (f"{value:#x}", value, look_up(value, Kind.CLASSIC, found.resolver.resolve))
             )
         elif name is not None:
             answers += _by_name(word, name, found)
@@ -179,7 +179,7 @@ def _why_unnamed(name: str, found: SymbolSet) -> LookupFailure:
 def maps(invocation: RunOptions) -> int:
     """Print every candidate map with its verdict, and what else names come from."""
     sources = invocation.sources(invocation.config(), elsewhere=invocation.another_release)
-    found = survey(sources, judge_all=True)
+    found = load_symbols(sources, check_all=True)
     if invocation.json:
         _print_json(
             {
@@ -213,7 +213,7 @@ def maps(invocation: RunOptions) -> int:
         rows.append(
             (
                 "*" if verdict is found.in_use else "",
-                verdict.standing.value,
+                verdict.status.value,
                 str(verdict.path),
                 verdict.reason,
             )
@@ -303,7 +303,7 @@ def complain(found: SymbolSet, invocation: RunOptions) -> int:
     unusable = [
         f"{verdict.path}: {verdict.reason}"
         for verdict in found.verdicts
-        if invocation.map and verdict.standing is not Standing.ACCEPTED
+        if invocation.map and verdict.status is not MapStatus.ACCEPTED
     ]
     for line in [*unusable, *found.remarks]:
         print(f"klogd-py: {line}", file=sys.stderr)
@@ -333,7 +333,7 @@ def _answer_document(
 def _slide_document(found: SymbolSet) -> dict[str, object] | None:
     """What is known of the slide of the map in use; ``None`` without a map."""
     if found.slide is None:
-        return {"reason": found.unproved} if found.lacks_slide else None
+        return {"reason": found.unproven_reason} if found.lacks_slide else None
     known = found.slide
     return {
         "value": f"{known.value:#x}",
@@ -357,7 +357,7 @@ def _reliance(answer: SymbolAddress | LookupFailure | None, found: SymbolSet) ->
 def _verdict_document(verdict: Verdict, in_use: bool) -> dict[str, object]:
     return {
         "path": str(verdict.path),
-        "verdict": verdict.standing.value,
+        "verdict": verdict.status.value,
         "proof": verdict.proof.value if verdict.proof else None,
         "reason": verdict.reason,
         "slide": verdict.slide,

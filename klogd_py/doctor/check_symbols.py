@@ -3,7 +3,7 @@
 
 from klogd_py.doctor.finding import Finding, bad, ok, warn
 from klogd_py.doctor.host import Host
-from klogd_py.symbols.map_check import Proof, Standing, Verdict
+from klogd_py.symbols.map_check import MapStatus, Proof, Verdict
 
 _PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
 
@@ -34,7 +34,7 @@ def map_in_use(machine: Host) -> list[Finding]:
     """Which map there is, and on what proof."""
     found, used = machine.survey, machine.survey.in_use
     if used is not None and found.lacks_slide:
-        words = f"{used.path} names nothing yet, for the kernel may be randomised: {found.unproved}"
+        words = f"{used.path} names nothing yet, for the kernel may be randomised: {found.unproven_reason}"
         return [
             warn("map", words, "sysctl -w kernel.kptr_restrict=1, and run klogd-py with CAP_SYSLOG")
         ]
@@ -45,7 +45,7 @@ def map_in_use(machine: Host) -> list[Finding]:
             if used.proof in _PROVED
             else warn("map", words, f"klogd-py maps, and: {_install(machine)}")
         ]
-    refused = [verdict for verdict in found.verdicts if verdict.standing is Standing.REFUSED]
+    refused = [verdict for verdict in found.verdicts if verdict.status is MapStatus.REFUSED]
     told = (
         "; ".join(f"{verdict.path} refused: {verdict.reason}" for verdict in refused)
         or "there is none"
@@ -66,8 +66,8 @@ def debug_information(machine: Host) -> list[Finding]:
     images = [
         verdict for verdict in machine.survey.verdicts if verdict.path.name.startswith("vmlinux")
     ]
-    there = [verdict for verdict in images if verdict.standing is not Standing.MISSING]
-    good = [verdict for verdict in there if verdict.standing is Standing.ACCEPTED]
+    there = [verdict for verdict in images if verdict.status is not MapStatus.MISSING]
+    good = [verdict for verdict in there if verdict.status is MapStatus.ACCEPTED]
     if good:
         return [ok("debug info", f"{good[0].path}: {good[0].reason}")]
     if there:

@@ -22,7 +22,7 @@ from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_socket import NoAnswer, ask
 from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.search import under
-from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.symbol_set import load_symbols
 from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
 
 Check = Callable[[Host], list[Finding]]
@@ -49,7 +49,7 @@ def examine(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Fi
     machine = Host(
         root=Path(invocation.root),
         config=settings,
-        survey=survey(sources, judge_all=True),
+        survey=load_symbols(sources, check_all=True),
         release=sources.release,
         now_s=time.time(),
         daemon=_daemon(under(Path(invocation.root), settings.status.socket))

@@ -28,7 +28,7 @@ from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.sources.proc_kmsg import ProcKmsg
-from klogd_py.symbols.map_check import Standing
+from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.jobs import Jobs
 
@@ -156,7 +156,7 @@ def _state(queue: SinkQueue) -> str:
 
 
 def _names(survey: SymbolSet, counters: Counters) -> NamesState:
-    refused = [verdict for verdict in survey.verdicts if verdict.standing is Standing.REFUSED]
+    refused = [verdict for verdict in survey.verdicts if verdict.status is MapStatus.REFUSED]
     symbols = {"kallsyms": survey.kernel_symbols} if survey.kernel_symbols else {}
     return NamesState(
         headline=survey.headline,
@@ -183,5 +183,5 @@ def _map(survey: SymbolSet) -> MapState | None:
         used.proof.value if used.proof else None,
         f"{slide.value:#x}" if slide else None,
         f"{slide.confidence}: {slide.proof}" if slide else "",
-        survey.unproved,
+        survey.unproven_reason,
     )

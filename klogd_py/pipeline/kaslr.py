@@ -71,7 +71,7 @@ class KaslrStage:
     def _after(self, found: SymbolSet, traces: Sequence[Trace]) -> SymbolSet:
         for trace in traces:
             try:
-                found = found.after(trace)
+                found = found.update_from_trace(trace)
             except Exception as error:
                 if self._failed is None:
                     raise

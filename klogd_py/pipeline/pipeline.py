@@ -378,7 +378,7 @@ class Pipeline:
         found: list[SymbolAddress | LookupFailure] = []
 
         def place_of(address: int) -> SymbolAddress | LookupFailure:
-            found.append(place := resolver.place_of(address))
+            found.append(place := resolver.resolve(address))
             return place
 
         failed = partial(self._jobs.tell, "translation")
@@ -398,7 +398,7 @@ class Pipeline:
             known = [
                 mention
                 for mention in mentions
-                if isinstance(survey.resolver.place_of(mention.address), SymbolAddress)
+                if isinstance(survey.resolver.resolve(mention.address), SymbolAddress)
             ]
             self.counters.withheld[reason] += len(known)
         return reason

@@ -202,7 +202,7 @@ def learn(text: Iterable[bytes], found: SymbolSet) -> Learnt:
                 if (release := stream.boots.begins(record)) is not None:
                     stream.end_boot()
                     known.append(stream.found)
-                    stream.found = found.of(release)
+                    stream.found = found.for_release(release)
                 stream.read(record, 0.0)
         plain_bytes.append(len(piece) if is_plain else 0)
     stream.end_boot()
@@ -288,7 +288,9 @@ class Stream:
             if (release := self.boots.begins(record)) is not None:
                 out.append(self._out(self.end_boot(), manner))
                 self._stood.clear()
-                self.found = self._known.popleft() if self._known else self._first.of(release)
+                self.found = (
+                    self._known.popleft() if self._known else self._first.for_release(release)
+                )
             out.append(self._out(self.read(record, now_s), manner))
         return b"".join(out)
 
@@ -324,7 +326,7 @@ class Stream:
         for item in ready:
             if isinstance(item, Record):
                 ending = "\n" if item.text.endswith("\n") else ""
-                text, place_of = item.text.removesuffix("\n"), self.found.resolver.place_of
+                text, place_of = item.text.removesuffix("\n"), self.found.resolver.resolve
                 lines = _line(text, place_of, manner, self._stood, self.doubtful)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from klogd_py.symbols.resolver import SymbolResolver
-from klogd_py.symbols.symbol_set import SymbolSet, module_layout, survey
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols, module_layout
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.errors import in_words
 from klogd_py.system.jobs import Jobs
@@ -59,14 +59,18 @@ class SymbolManager:
         """
         async with self.lock:
             try:
-                self.adopt(await self._courier.call(lambda: survey(self._sources())))
+                self.adopt(await self._courier.call(lambda: load_symbols(self._sources())))
             except Exception as error:
                 self._fail(("the start",), error)
 
     async def reset(self, release: str) -> None:
         """Read the symbols as if no record had been seen but one, of a kernel of this release."""
         try:
-            self.adopt((await self._courier.call(lambda: survey(self._sources()))).of(release))
+            self.adopt(
+                (await self._courier.call(lambda: load_symbols(self._sources()))).for_release(
+                    release
+                )
+            )
         except Exception as error:
             # The old one is that of another kernel
             self.survey = SymbolSet(SymbolResolver())
@@ -113,10 +117,12 @@ class SymbolManager:
         self._told(reasons)
 
     async def _drawn(self, before: SymbolSet) -> SymbolSet:
-        drawn = await self._courier.call(lambda: survey(self._sources(), before=before))
+        drawn = await self._courier.call(lambda: load_symbols(self._sources(), before=before))
         # An oops that was held back taught something meanwhile
         if before is not self.survey:
-            drawn = await self._courier.call(lambda: survey(self._sources(), before=self.survey))
+            drawn = await self._courier.call(
+                lambda: load_symbols(self._sources(), before=self.survey)
+            )
         return drawn
 
     def _fail(self, reasons: Sequence[str], error: Exception) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from klogd_py.symbols.map_check import Standing, Verdict
+from klogd_py.symbols.map_check import MapStatus, Verdict
 from klogd_py.symbols.system_map import SystemMap
 
 KEPT = "kept as it was read, since what is there now is refused"
@@ -29,8 +29,8 @@ def keep(
         or not isinstance(candidate.lines, bytes)
     ):
         return None
-    standings = {verdict.path: verdict.standing for verdict in verdicts}
-    if Standing.REFUSED not in standings.values() or standings.get(used.path) is Standing.MISSING:
+    statuses = {verdict.path: verdict.status for verdict in verdicts}
+    if MapStatus.REFUSED not in statuses.values() or statuses.get(used.path) is MapStatus.MISSING:
         return None
     reason = used.reason if used.reason.endswith(KEPT) else f"{used.reason}; {KEPT}"
     return msgspec.structs.replace(used, reason=reason)

@@ -32,7 +32,7 @@ _NUMBERS = re.compile(
 )
 
 
-class Standing(Enum):
+class MapStatus(Enum):
     """How a candidate map came out."""
 
     ACCEPTED = "accepted"
@@ -51,14 +51,14 @@ class Proof(Enum):
 
 
 class Verdict(Struct, frozen=True):
-    """One candidate's standing and the reason in words; ``proof`` is set on accepted ones.
+    """One candidate's status and the reason in words; ``proof`` is set on accepted ones.
 
     ``slide`` is what the running kernel adds to the addresses of the map. It is measured only
     against kallsyms and taken for 0 otherwise.
     """
 
     path: Path
-    standing: Standing
+    status: MapStatus
     reason: str
     proof: Proof | None = None
     slide: int = 0
@@ -100,10 +100,10 @@ def judge(
     tail = f"; {candidate.remark}" if candidate.remark else ""
 
     def refused(reason: str) -> Verdict:
-        return Verdict(candidate.path, Standing.REFUSED, reason + tail)
+        return Verdict(candidate.path, MapStatus.REFUSED, reason + tail)
 
     def accepted(reason: str, proof: Proof, slide: int = 0) -> Verdict:
-        return Verdict(candidate.path, Standing.ACCEPTED, reason + tail, proof, slide)
+        return Verdict(candidate.path, MapStatus.ACCEPTED, reason + tail, proof, slide)
 
     if candidate.build_id and build_id and candidate.build_id != build_id:
         return refused(

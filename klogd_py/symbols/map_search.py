@@ -7,7 +7,7 @@ from pathlib import Path
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import elf, readings, search, system_map, vmlinux
 from klogd_py.symbols.attempt import attempt
-from klogd_py.symbols.map_check import Standing, Verdict, judge
+from klogd_py.symbols.map_check import MapStatus, Verdict, judge
 from klogd_py.symbols.symbol_sources import Sources, content
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
@@ -18,12 +18,12 @@ Judged = tuple[Verdict, SystemMap | None]
 def weighed(
     sources: Sources,
     core: SymbolTable | LookupFailure,
-    judge_all: bool,
+    check_all: bool,
     refusal_of: Callable[[SystemMap], str],
 ) -> tuple[list[Verdict], SystemMap | None]:
     """The verdict on each candidate in order, and the first that was accepted.
 
-    Those behind it are left out unless ``judge_all``. ``refusal_of`` says what is known against a
+    Those behind it are left out unless ``check_all``. ``refusal_of`` says what is known against a
     map from before; it is empty if nothing is.
     """
     verdicts: list[Verdict] = []
@@ -38,13 +38,13 @@ def weighed(
             return _judged(sources, path, named, core, build_id, refusal_of)
 
         def refused(reason: str, path: Path = path) -> Judged:
-            return Verdict(path, Standing.REFUSED, reason), None
+            return Verdict(path, MapStatus.REFUSED, reason), None
 
         verdict, candidate = attempt(judged, refused)
         verdicts.append(verdict)
-        if chosen is None and verdict.standing is Standing.ACCEPTED:
+        if chosen is None and verdict.status is MapStatus.ACCEPTED:
             chosen = candidate
-            if not judge_all:
+            if not check_all:
                 break
     return verdicts, chosen
 
@@ -60,12 +60,12 @@ def _judged(
     try:
         candidate = vmlinux.load(path) if readings.is_elf(path) else system_map.load(path)
     except FileNotFoundError:
-        return Verdict(path, Standing.MISSING, "no such file"), None
+        return Verdict(path, MapStatus.MISSING, "no such file"), None
     except system_map.NotAMap as error:
-        return Verdict(path, Standing.REFUSED, error.reason), None
+        return Verdict(path, MapStatus.REFUSED, error.reason), None
     refusal = refusal_of(candidate)
     if refusal:
-        return Verdict(path, Standing.REFUSED, refusal), None
+        return Verdict(path, MapStatus.REFUSED, refusal), None
     return judge(
         candidate, sources.release, named, bool(sources.given_map), core, build_id
     ), candidate

@@ -15,7 +15,7 @@ from klogd_py.symbols.symbol_table import SymbolTable
 class SymbolSource(Protocol):
     """Anything that can place an address."""
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The place of a run-time address, or why there is none."""
 
     def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
@@ -32,15 +32,15 @@ class CrossCheckedTable:
         self._chart = chart
         self._witness = witness
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The map's place, unless kallsyms has another symbol there.
 
         Then it is kallsyms' to say.
         """
-        place = self._chart.place_of(address)
+        place = self._chart.resolve(address)
         if isinstance(place, LookupFailure):
             return place
-        said = self._witness.place_of(address)
+        said = self._witness.resolve(address)
         if isinstance(said, LookupFailure):
             return place
         names = self._witness.names_at(address - said.offset)
@@ -54,7 +54,7 @@ class CrossCheckedTable:
         return [
             (address, place)
             for address, place in self._chart.named(name)
-            if isinstance(self.place_of(address), SymbolAddress)
+            if isinstance(self.resolve(address), SymbolAddress)
         ]
 
 
@@ -70,10 +70,10 @@ class SymbolResolver:
         self._charts = tuple(charts)
         self._blank = blank
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The first chart's place of a run-time address."""
         for chart in self._charts:
-            place = chart.place_of(address)
+            place = chart.resolve(address)
             if isinstance(place, SymbolAddress):
                 return place
         return self._blank

@@ -21,7 +21,7 @@ from klogd_py.symbols.kaslr.architecture import is_movable
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide, SlideSource
 from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
 from klogd_py.symbols.keeping import KEPT, keep
-from klogd_py.symbols.map_check import Standing, Verdict, contradicted_by
+from klogd_py.symbols.map_check import MapStatus, Verdict, contradicted_by
 from klogd_py.symbols.modules.proc_modules import Modules
 from klogd_py.symbols.modules.tracker import LoadedModules, loaded
 from klogd_py.symbols.resolver import CrossCheckedTable, SymbolResolver, SymbolSource
@@ -51,7 +51,7 @@ class SymbolSet(Struct, frozen=True):
 
     ``hidden`` says that a source exists but shows its addresses to nobody here. ``ground`` is there
     while traces are of use: the map's slide is wanted, or was proved by a trace and may be
-    contradicted by another; ``unproved`` says why it is not known yet. ``kernel`` is the kernel's
+    contradicted by another; ``unproven_reason`` says why it is not known yet. ``kernel`` is the kernel's
     own part of kallsyms. ``heard`` are the last traces that proved nothing. ``aliases`` says whose
     choice it is which of several names counts. ``is_fixed`` says that there is a map, of a kernel
     that is known not to be randomised: where it lies is no secret. ``hashes_pointers`` says that a
@@ -67,7 +67,7 @@ class SymbolSet(Struct, frozen=True):
     candidate: SystemMap | None = None
     ground: KaslrInference | None = None
     slide: Slide | None = None
-    unproved: str = ""
+    unproven_reason: str = ""
     kernel: SymbolTable | LookupFailure = LookupFailure.NO_SYMBOLS
     learnt: Learnt | None = None
     loaded: LoadedModules = LoadedModules()
@@ -81,7 +81,7 @@ class SymbolSet(Struct, frozen=True):
     def in_use(self) -> Verdict | None:
         """The map that names come from, if one was accepted."""
         return next(
-            (verdict for verdict in self.verdicts if verdict.standing is Standing.ACCEPTED), None
+            (verdict for verdict in self.verdicts if verdict.status is MapStatus.ACCEPTED), None
         )
 
     @property
@@ -95,7 +95,7 @@ class SymbolSet(Struct, frozen=True):
         return next(
             f"{one.path} refused: {one.reason}"
             for one in self.verdicts
-            if one.standing is Standing.REFUSED
+            if one.status is MapStatus.REFUSED
         )
 
     @property
@@ -130,7 +130,7 @@ class SymbolSet(Struct, frozen=True):
         if self.slide is not None:
             return f"slide {self.slide.value:#x}, {self.slide.confidence}: {self.slide.proof}"
         return (
-            f"slide not known, the map names nothing yet: {self.unproved}"
+            f"slide not known, the map names nothing yet: {self.unproven_reason}"
             if self.lacks_slide
             else ""
         )
@@ -143,12 +143,12 @@ class SymbolSet(Struct, frozen=True):
         """
         lines = [self.headline]
         for verdict in self.verdicts:
-            if verdict.standing is not Standing.MISSING:
-                lines.append(f"map {verdict.path} {verdict.standing.value}: {verdict.reason}")
+            if verdict.status is not MapStatus.MISSING:
+                lines.append(f"map {verdict.path} {verdict.status.value}: {verdict.reason}")
         lines += [self.slide_line] if self.slide_line else []
         return (*lines, *self.loaded.summary)
 
-    def of(self, release: str) -> "SymbolSet":
+    def for_release(self, release: str) -> "SymbolSet":
         """The same for a log whose kernel says that it is of this release: without a map that is
         another one's.
 
@@ -166,17 +166,19 @@ class SymbolSet(Struct, frozen=True):
         ):
             fixed = Slide(0, SlideSource.FIXED, f"Linux {release} cannot be randomised")
             return _drawn(
-                msgspec.structs.replace(self, slide=fixed, ground=None, unproved="", is_fixed=True)
+                msgspec.structs.replace(
+                    self, slide=fixed, ground=None, unproven_reason="", is_fixed=True
+                )
             )
         return self
 
-    def after(self, trace: Trace) -> "SymbolSet":
+    def update_from_trace(self, trace: Trace) -> "SymbolSet":
         """What is to be had once a trace has been read.
 
         It may prove slide and bases, or refute them or the map.
         """
         return attempt(
-            lambda: self._after(trace), lambda reason: self._remarked(f"an oops {reason}")
+            lambda: self._updated(trace), lambda reason: self._remarked(f"an oops {reason}")
         )
 
     def _remarked(self, remark: str) -> "SymbolSet":
@@ -186,19 +188,19 @@ class SymbolSet(Struct, frozen=True):
             else msgspec.structs.replace(self, remarks=(*self.remarks, remark))
         )
 
-    def _after(self, trace: Trace) -> "SymbolSet":
+    def _updated(self, trace: Trace) -> "SymbolSet":
         found = self._slide_after(trace)
         if found.lacks_slide:
             # Which frames are the kernel's own is not known
             return found
-        told = found.loaded.after(trace, found._kernel_names_at, found.resolver.place_of)
+        told = found.loaded.update_from_trace(trace, found._kernel_names_at, found.resolver.resolve)
         if told is found.loaded:
             return found
         remarks = (*found.remarks, *told.remarks[len(found.loaded.remarks) :])
         return _drawn(msgspec.structs.replace(found, loaded=told, remarks=remarks))
 
     def _kernel_names_at(self, address: int) -> set[str]:
-        place = self.resolver.place_of(address)
+        place = self.resolver.resolve(address)
         return {place.name} if isinstance(place, SymbolAddress) and not place.module else set()
 
     def _slide_after(self, trace: Trace) -> "SymbolSet":
@@ -212,16 +214,16 @@ class SymbolSet(Struct, frozen=True):
             if found.refutes:
                 return self._refused(found.reason)
             return msgspec.structs.replace(
-                self, unproved=found.reason, heard=(trace, *self.heard)[:_MAX_HEARD]
+                self, unproven_reason=found.reason, heard=(trace, *self.heard)[:_MAX_HEARD]
             )
         learnt = Learnt(self.candidate.path, self.candidate.stamp, found)
-        return _drawn(msgspec.structs.replace(self, slide=found, unproved="", learnt=learnt))
+        return _drawn(msgspec.structs.replace(self, slide=found, unproven_reason="", learnt=learnt))
 
     def _refused(self, reason: str) -> "SymbolSet":
         assert self.candidate is not None
         learnt = Learnt(self.candidate.path, self.candidate.stamp, refusal=reason)
         verdicts = tuple(
-            Verdict(verdict.path, Standing.REFUSED, reason) if verdict is self.in_use else verdict
+            Verdict(verdict.path, MapStatus.REFUSED, reason) if verdict is self.in_use else verdict
             for verdict in self.verdicts
         )
         remarks = (*self.remarks, f"{self.candidate.path} names nothing any more: {reason}")
@@ -233,8 +235,10 @@ class SymbolSet(Struct, frozen=True):
         )
 
 
-def survey(sources: Sources, judge_all: bool = False, before: SymbolSet | None = None) -> SymbolSet:
-    """Look at everything once. ``judge_all`` goes on judging candidates after the first accepted
+def load_symbols(
+    sources: Sources, check_all: bool = False, before: SymbolSet | None = None
+) -> SymbolSet:
+    """Look at everything once. ``check_all`` goes on judging candidates after the first accepted
     one.
 
     ``before`` is an earlier survey of the same boot: what it came to know by traces is kept, but
@@ -262,7 +266,7 @@ def survey(sources: Sources, judge_all: bool = False, before: SymbolSet | None =
         if learnt is not None
         else (lambda one: "")
     )
-    verdicts, candidate = map_search.weighed(sources, symbols.core, judge_all, against)
+    verdicts, candidate = map_search.weighed(sources, symbols.core, check_all, against)
     kept = (
         keep(before.in_use, before.candidate, verdicts)
         if before is not None and candidate is None
@@ -317,14 +321,14 @@ def _with_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
     against = contradicted(table, told, verdict)
     if against:
         return found._refused(against)
-    slide, unproved = reported_slide(verdict, sources, movable, told), "no oops has shown it"
+    slide, unproven_reason = reported_slide(verdict, sources, movable, told), "no oops has shown it"
     impossible = (
         architecture.impossible(kind, slide.value)
         if slide is not None and slide.source is SlideSource.GIVEN
         else ""
     )
     if impossible:
-        slide, unproved = None, f"the one given is impossible: {impossible}"
+        slide, unproven_reason = None, f"the one given is impossible: {impossible}"
         found = msgspec.structs.replace(
             found, remarks=(*found.remarks, f"--slide is not used: {impossible}")
         )
@@ -336,10 +340,15 @@ def _with_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
     )
     aliases = Aliases.KERNEL if signed else Aliases.LAST
     if told.refused:
-        unproved += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
+        unproven_reason += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
     fixed = slide is not None and slide.value == 0 and bool(why_fixed(sources, movable))
     return msgspec.structs.replace(
-        found, slide=slide, ground=ground, unproved=unproved, aliases=aliases, is_fixed=fixed
+        found,
+        slide=slide,
+        ground=ground,
+        unproven_reason=unproven_reason,
+        aliases=aliases,
+        is_fixed=fixed,
     )
 
 
@@ -364,7 +373,7 @@ def _drawn(found: SymbolSet) -> SymbolSet:
     elif usable:
         blank = LookupFailure.OUTSIDE
     else:
-        refused = any(verdict.standing is Standing.REFUSED for verdict in found.verdicts)
+        refused = any(verdict.status is MapStatus.REFUSED for verdict in found.verdicts)
         blank = (
             LookupFailure.HIDDEN
             if found.hidden

@@ -124,7 +124,7 @@ class SymbolTable:
         last = self.address_at(self.line_start(self._end - 1))
         self._floor = KERNEL_HALF if last >= KERNEL_HALF else FIRST_PAGE_END
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The symbol that contains a run-time address, or OUTSIDE."""
         value = address - self.slide
         if value < self._floor or value < self._first:
@@ -203,7 +203,7 @@ class SymbolTable:
                 # A damaged line has no address
                 with contextlib.suppress(ValueError):
                     line = self.line_at(self.line_start(at))
-                    place = self.place_of(line.address + self.slide)
+                    place = self.resolve(line.address + self.slide)
                     # Which may name the address by another symbol
                     if isinstance(place, SymbolAddress):
                         kind = chr(line.kind[0])

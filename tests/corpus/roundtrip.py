@@ -101,7 +101,7 @@ class SymbolSource:
             (address_of(line, named) - named.place.offset, named.place) for named in names
         ]
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The first of the symbols that contains an address."""
         for start, symbol in self._symbols:
             if 0 <= address - start < symbol.size:
@@ -161,7 +161,7 @@ def comes_back(line: str, names: list[Named]) -> bool:
     Brackets alone are looked up as the classic klogd did, exactly: a call as last instruction names
     its caller only in the other form.
     """
-    place_of = SymbolSource(line, names).place_of
+    place_of = SymbolSource(line, names).resolve
     forms = [] if any(named.brace for named in names) else [without(line, names)]
     if all(
         (named.bracketed or named.brace) and named.place.offset < named.place.size

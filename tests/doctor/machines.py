@@ -12,7 +12,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
-from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.symbol_set import load_symbols
 from tests.symbols.kernels import KALLSYMS, MAP
 
 NOW_S = 1_795_600_000.0
@@ -78,4 +78,4 @@ def machine(
     """What the doctor sees of a machine below ``root`` under a configuration."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
     sources = RunOptions(root=str(root)).sources(config, elsewhere=False)
-    return Host(root, config, survey(sources, judge_all=True), sources.release, now_s, daemon)
+    return Host(root, config, load_symbols(sources, check_all=True), sources.release, now_s, daemon)

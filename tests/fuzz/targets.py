@@ -179,7 +179,7 @@ def check_modules(raw: bytes) -> None:
     """Any text makes a list of modules."""
     found = proc_modules.parse(raw.decode("utf-8", "replace"))
     for base in found.bases.values():
-        place = found.place_of(base)
+        place = found.resolve(base)
         assert isinstance(place, LookupFailure) or is_name(place.module.encode())
 
 
@@ -327,12 +327,12 @@ def _look_around(table: SymbolTable) -> None:
     """Whatever a table names contains the address, and is a name."""
     for line in table.spread(8):
         for address in (line.address - 1, line.address, line.address + 1):
-            place = table.place_of(address)
+            place = table.resolve(address)
             assert isinstance(place, LookupFailure) or (
                 0 <= place.offset < place.size and is_name(place.name.encode())
             )
-    table.place_of(0)
-    table.place_of((1 << 64) - 1)
+    table.resolve(0)
+    table.resolve((1 << 64) - 1)
 
 
 _GROUND = KaslrInference(SymbolTable(seeds.KALLSYMS[0], ""), X86_64)

@@ -76,7 +76,7 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
     vector = VECTORS[name]
     if vector.map_text is None:
         pytest.skip("the map of this case is searched for, which translate never does")
-    place_of = SymbolTable(vector.map_text.encode("latin-1"), "").place_of
+    place_of = SymbolTable(vector.map_text.encode("latin-1"), "").resolve
     doubtful = DoubtfulLines()
     text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
     out = renamed(text, place_of, FormatOptions(decoded=Decoded.REPLACE), doubtful)
@@ -87,8 +87,7 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
 def test_most_brackets_in_prose_are_named_by_translate() -> None:
     maps = [VECTORS[name] for names in PROSE.values() for name in names if VECTORS[name].map_text]
     tables = [
-        (vector, SymbolTable(str(vector.map_text).encode("latin-1"), "").place_of)
-        for vector in maps
+        (vector, SymbolTable(str(vector.map_text).encode("latin-1"), "").resolve) for vector in maps
     ]
     named = [
         vector

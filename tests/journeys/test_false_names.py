@@ -69,7 +69,7 @@ def test_no_register_no_word_of_a_stack_and_no_hash_is_named_though_every_number
 def test_the_symbols_of_a_kernel_name_only_code_addresses_in_other_kernels_logs() -> None:
     core = kallsyms.parse(lzma.decompress(KALLSYMS.read_bytes())).core
     assert isinstance(core, SymbolTable)
-    assert list(changed(core.place_of, FormatOptions())) == []
+    assert list(changed(core.resolve, FormatOptions())) == []
 
 
 @pytest.mark.parametrize(

@@ -373,13 +373,13 @@ class TroubledSurvey:
         self.resolver, self.layout = SymbolResolver(), frozenset[tuple[str, int, int]]()
         self.loaded = LoadedModules()
 
-    def after(self, trace: Trace) -> "TroubledSurvey":
+    def update_from_trace(self, trace: Trace) -> "TroubledSurvey":
         self._trouble.strike()
         return self
 
 
 class TroubledAtlas(SymbolResolver):
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         raise RecursionError("trouble")
 
 
@@ -431,8 +431,8 @@ def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
     named = SymbolAddress("f", 1, 2, "", "t", "map")
 
     class PartlyTroubled(TroubledAtlas):
-        def place_of(self, address: int) -> SymbolAddress | LookupFailure:
-            return super().place_of(address) if address == 0xC010DEAD else named
+        def resolve(self, address: int) -> SymbolAddress | LookupFailure:
+            return super().resolve(address) if address == 0xC010DEAD else named
 
     async def carry() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))

@@ -66,7 +66,7 @@ def test_searching_in_place_agrees_with_reading_through(
 ) -> None:
     table = SymbolTable(lines_of(symbols), "", aliases=aliases)
     for probe in (address, *(start + step for start, _, _ in symbols for step in (-1, 0, 1))):
-        place = table.place_of(probe)
+        place = table.resolve(probe)
         expected = by_reading(symbols, probe, aliases)
         assert (place.name if isinstance(place, SymbolAddress) else None) == expected
 
@@ -75,7 +75,7 @@ def test_searching_in_place_agrees_with_reading_through(
 def test_whatever_is_named_contains_the_address(
     symbols: list[tuple[int, str, str]], address: int
 ) -> None:
-    place = SymbolTable(lines_of(symbols), "").place_of(address)
+    place = SymbolTable(lines_of(symbols), "").resolve(address)
     if isinstance(place, SymbolAddress):
         assert 0 <= place.offset < place.size
         assert (address - place.offset, place.name) in {(start, name) for start, _, name in symbols}
@@ -94,7 +94,7 @@ def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
         table = SymbolTable(bytes(raw), "")
     except ValueError:
         return
-    place = table.place_of(address)
+    place = table.resolve(address)
     if isinstance(place, SymbolAddress):
         assert 0 <= place.offset < place.size
 
@@ -105,7 +105,7 @@ def test_a_shuffled_map_answers_as_the_sorted_one(order: list[int]) -> None:
     lines, _ = rebuilt(b"".join(rows[i] for i in order))
     table = SymbolTable(lines, "")
     for i in range(11):
-        place = table.place_of(0xC0100000 + 0x40 * i + 5)
+        place = table.resolve(0xC0100000 + 0x40 * i + 5)
         assert isinstance(place, SymbolAddress)
         assert place.name == f"f{i}"
 
@@ -124,7 +124,7 @@ def test_any_file_is_a_map_or_refused(tmp_path: Path, content: bytes) -> None:
         loaded = system_map.load(path)
     except NotAMap:
         return
-    SymbolTable(loaded.lines, "").place_of(0xC0100000)
+    SymbolTable(loaded.lines, "").resolve(0xC0100000)
 
 
 @given(st.one_of(st.binary(max_size=300), SYMBOLS.map(lines_of)), ADDRESSES)
@@ -135,9 +135,9 @@ def test_any_bytes_are_kallsyms_or_refused(raw: bytes, address: int) -> None:
         return
     for table in (symbols.core, symbols.modules):
         if not isinstance(table, LookupFailure):
-            table.place_of(address)
+            table.resolve(address)
 
 
 @given(st.text(max_size=300), ADDRESSES)
 def test_any_text_makes_a_list_of_modules(text: str, address: int) -> None:
-    proc_modules.parse(text).place_of(address)
+    proc_modules.parse(text).resolve(address)

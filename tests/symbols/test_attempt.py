@@ -12,12 +12,12 @@ import pytest
 from klogd_py.oops.trace_parser import gather
 from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols.attempt import attempt
-from klogd_py.symbols.map_check import Standing
+from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from klogd_py.symbols.modules.module_index import ModuleFiles
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.resolver import SymbolResolver
-from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.hostile import made, sparse
 from tests.symbols.kernels import BASE, KALLSYMS, MAP
@@ -93,7 +93,7 @@ def test_a_source_that_raises_costs_itself_alone(
             raise error
         return Path(path).read_bytes()
 
-    found = survey(msgspec.structs.replace(sources, read=read))
+    found = load_symbols(msgspec.structs.replace(sources, read=read))
     assert any(
         f"{tmp_path}/{reader} cannot be used: unexpected {type(error).__name__}" in line
         for line in found.remarks
@@ -140,9 +140,9 @@ def test_an_obstacle_holds_up_no_survey(name: str, obstacle: str, tmp_path: Path
     sources = machine(tmp_path)
     (tmp_path / name).unlink()
     OBSTACLES[obstacle](tmp_path / name)
-    found = in_time(lambda: survey(sources))
+    found = in_time(lambda: load_symbols(sources))
     assert not any("unexpected" in remark for remark in found.remarks)
-    place = found.resolver.place_of(BASE + 0x45)
+    place = found.resolver.resolve(BASE + 0x45)
     # By the map, or by kallsyms
     assert isinstance(place, SymbolAddress)
 
@@ -151,12 +151,12 @@ CRAMPED = """
 import resource, sys
 from pathlib import Path
 from klogd_py.symbols.symbol_sources import Sources
-from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.symbol_set import load_symbols
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20),) * 2)
-found = survey(Sources("6.1.0", places=(sys.argv[1], sys.argv[2])))
+found = load_symbols(Sources("6.1.0", places=(sys.argv[1], sys.argv[2])))
 for verdict in found.verdicts:
-    print(verdict.standing.value, verdict.reason)
+    print(verdict.status.value, verdict.reason)
 """
 
 
@@ -172,8 +172,8 @@ def test_a_map_without_memory_leaves_the_next(tmp_path: Path) -> None:
         timeout=60,
     )
     first, second = done.stdout.splitlines()
-    assert first.startswith(f"{Standing.REFUSED.value} cannot be used: unexpected MemoryError")
-    assert second.startswith(Standing.ACCEPTED.value)
+    assert first.startswith(f"{MapStatus.REFUSED.value} cannot be used: unexpected MemoryError")
+    assert second.startswith(MapStatus.ACCEPTED.value)
 
 
 class BrokenFiles(ModuleFiles):
@@ -196,8 +196,8 @@ def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
         SymbolResolver(), loaded=LoadedModules(files=BrokenFiles(Path("/nowhere")), elsewhere=True)
     )
     assert before.reads_traces
-    after = before.after(trace)
+    after = before.update_from_trace(trace)
     assert after.remarks[0].startswith(
         "an oops cannot be used: unexpected RecursionError in test_attempt.py"
     )
-    assert after.after(trace) is after
+    assert after.update_from_trace(trace) is after

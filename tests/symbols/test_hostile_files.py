@@ -119,7 +119,7 @@ def test_kallsyms_beyond_all_measure_is_refused() -> None:
 
 def test_a_million_symbols_at_one_address_name_nothing() -> None:
     table = SymbolTable(map_of([TEXT_AT] * 300_000 + [TEXT_AT + 64]), "")
-    assert str(table.place_of(TEXT_AT + 5)) == "LookupFailure.OUTSIDE"
+    assert str(table.resolve(TEXT_AT + 5)) == "LookupFailure.OUTSIDE"
     assert table.names_at(TEXT_AT) == set()
 
 

@@ -56,7 +56,7 @@ def of_elf(name: bytes, kind: int) -> bytes:
 def by_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "System.map"
     path.write_bytes(rows(name))
-    return SymbolTable(system_map.load(path).lines, "").place_of, TEXT_AT
+    return SymbolTable(system_map.load(path).lines, "").resolve, TEXT_AT
 
 
 def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
@@ -68,25 +68,25 @@ def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path.write_bytes(rows(name) + b"".join(filling))
     lines = system_map.load(path).lines
     assert not isinstance(lines, bytes)
-    return SymbolTable(lines, "").place_of, TEXT_AT
+    return SymbolTable(lines, "").resolve, TEXT_AT
 
 
 def by_kallsyms(name: bytes, folder: Path) -> tuple[PLACES, int]:
     core = kallsyms.parse(rows(name)).core
     assert isinstance(core, SymbolTable)
-    return core.place_of, TEXT_AT
+    return core.resolve, TEXT_AT
 
 
 def by_kallsyms_of_modules(name: bytes, folder: Path) -> tuple[PLACES, int]:
     found = kallsyms.parse(rows(b"kernel") + rows(name, MODULE_AT, b"\t[nic]")).modules
     assert isinstance(found, SymbolTable)
-    return found.place_of, MODULE_AT
+    return found.resolve, MODULE_AT
 
 
 def by_vmlinux(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "vmlinux"
     path.write_bytes(of_elf(name, elf.EXECUTABLE))
-    return SymbolTable(vmlinux.load(path).lines, "").place_of, TEXT_AT
+    return SymbolTable(vmlinux.load(path).lines, "").resolve, TEXT_AT
 
 
 def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
@@ -94,7 +94,7 @@ def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path.write_bytes(of_elf(name, elf.RELOCATABLE))
     layout = lay_out(module_elf.load(path, "nic"), ModuleBase("nic", MODULE_AT))
     assert layout is not None
-    return layout.place_of, MODULE_AT
+    return layout.resolve, MODULE_AT
 
 
 OF_TEXT = (by_map, by_large_map, by_kallsyms, by_kallsyms_of_modules)
@@ -152,7 +152,7 @@ def test_a_symbol_of_an_odd_module_names_nothing(evil: bytes) -> None:
     ).modules
     assert isinstance(found, SymbolTable)
     assert all(
-        found.place_of(MODULE_AT + offset) is LookupFailure.OUTSIDE for offset in range(0, 64, 8)
+        found.resolve(MODULE_AT + offset) is LookupFailure.OUTSIDE for offset in range(0, 64, 8)
     )
 
 

@@ -31,7 +31,7 @@ ffffffffc0390000 t bpf_prog_1111111111111111_y\t[bpf]
 def named(symbols: Kallsyms, address: int) -> str:
     for table in (symbols.core, symbols.modules):
         if not isinstance(table, LookupFailure):
-            place = table.place_of(address)
+            place = table.resolve(address)
             if isinstance(place, SymbolAddress):
                 return place.kernel_form
     return "unknown"

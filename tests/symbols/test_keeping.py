@@ -5,42 +5,42 @@ import msgspec
 import pytest
 
 from klogd_py.symbols.keeping import KEPT, keep
-from klogd_py.symbols.map_check import Proof, Standing, Verdict
-from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.map_check import MapStatus, Proof, Verdict
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.system_map import SystemMap
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
 PATH = Path("/boot/System.map")
-USED = Verdict(PATH, Standing.ACCEPTED, "agrees", Proof.KALLSYMS)
+USED = Verdict(PATH, MapStatus.ACCEPTED, "agrees", Proof.KALLSYMS)
 CANDIDATE = SystemMap(PATH, MAP, None, "")
 
 
 @pytest.mark.parametrize(
-    ("standing", "path", "stays"),
+    ("status", "path", "stays"),
     [
-        (Standing.REFUSED, PATH, True),
+        (MapStatus.REFUSED, PATH, True),
         # Which the configuration names now
-        (Standing.REFUSED, Path("/another.map"), True),
+        (MapStatus.REFUSED, Path("/another.map"), True),
         # Taken away on purpose
-        (Standing.MISSING, PATH, False),
+        (MapStatus.MISSING, PATH, False),
     ],
 )
-def test_a_map_stays_unless_it_was_taken_away(standing: Standing, path: Path, stays: bool) -> None:
-    assert (keep(USED, CANDIDATE, [Verdict(path, standing, "why")]) is not None) == stays
+def test_a_map_stays_unless_it_was_taken_away(status: MapStatus, path: Path, stays: bool) -> None:
+    assert (keep(USED, CANDIDATE, [Verdict(path, status, "why")]) is not None) == stays
 
 
 def test_what_was_not_there_before_cannot_stay() -> None:
-    assert keep(None, None, [Verdict(PATH, Standing.REFUSED, "why")]) is None
+    assert keep(None, None, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
 
 
 def test_a_map_that_is_not_in_memory_does_not_stay() -> None:
     mapped = msgspec.structs.replace(CANDIDATE, lines=memoryview(MAP))
-    assert keep(USED, mapped, [Verdict(PATH, Standing.REFUSED, "why")]) is None
+    assert keep(USED, mapped, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
 
 
 def test_the_reason_says_once_that_it_was_kept() -> None:
-    refused = [Verdict(PATH, Standing.REFUSED, "why")]
+    refused = [Verdict(PATH, MapStatus.REFUSED, "why")]
     once = keep(USED, CANDIDATE, refused)
     assert once is not None
     assert once.reason == f"agrees; {KEPT}"
@@ -49,7 +49,7 @@ def test_the_reason_says_once_that_it_was_kept() -> None:
 
 def _surveyed(root: Path, before: SymbolSet | None = None) -> SymbolSet:
     places = ("/boot/System.map-{release}",)
-    return survey(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
+    return load_symbols(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
 
 
 def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -
         b"".join([lines[0], *moved(b"".join(lines[1:]), 0x40).splitlines(keepends=True)])
     )
     after = _surveyed(tmp_path, before)
-    assert after.resolver.place_of(BASE + 0x45) == before.resolver.place_of(BASE + 0x45)
+    assert after.resolver.resolve(BASE + 0x45) == before.resolver.resolve(BASE + 0x45)
     assert after.refusal.startswith(f"{path} refused: another kernel's")
     assert _surveyed(tmp_path, after).refusal == after.refusal
     path.unlink()

@@ -3,7 +3,7 @@ import pytest
 
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.kaslr.architecture import X86_64, is_movable
-from klogd_py.symbols.map_check import Proof, Standing, compare, dotted, version_codes
+from klogd_py.symbols.map_check import MapStatus, Proof, compare, dotted, version_codes
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
 
@@ -34,8 +34,8 @@ def test_a_version_number_in_words() -> None:
 
 def test_a_map_that_agrees_with_kallsyms_is_accepted() -> None:
     verdict = judged(MAP, KALLSYMS)
-    assert (verdict.standing, verdict.proof, verdict.slide) == (
-        Standing.ACCEPTED,
+    assert (verdict.status, verdict.proof, verdict.slide) == (
+        MapStatus.ACCEPTED,
         Proof.KALLSYMS,
         0,
     )
@@ -44,14 +44,14 @@ def test_a_map_that_agrees_with_kallsyms_is_accepted() -> None:
 @pytest.mark.parametrize("slide", [0x1A00000, -0x200000])
 def test_the_slide_of_a_randomised_kernel_is_found(slide: int) -> None:
     verdict = judged(MAP, moved(KALLSYMS, slide))
-    assert (verdict.standing, verdict.slide) == (Standing.ACCEPTED, slide)
+    assert (verdict.status, verdict.slide) == (MapStatus.ACCEPTED, slide)
 
 
 def test_a_map_with_one_function_longer_is_refused_with_an_example() -> None:
     lines = MAP.splitlines(keepends=True)
     longer = b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10)
     verdict = judged(longer, KALLSYMS)
-    assert verdict.standing is Standing.REFUSED
+    assert verdict.status is MapStatus.REFUSED
     assert "another kernel's" in verdict.reason
     assert "is at 0x" in verdict.reason
 
@@ -72,39 +72,39 @@ def test_many_names_unknown_to_kallsyms_do_not_hide_that_the_rest_is_another_ker
 
 def test_kallsyms_without_a_common_name_refutes_what_only_its_name_vouches_for() -> None:
     strangers = b"ffffffff81000000 T other\nffffffff81000100 T another\n"
-    assert judged(MAP, strangers, named=True).standing is Standing.REFUSED
+    assert judged(MAP, strangers, named=True).status is MapStatus.REFUSED
     assert judged(MAP, strangers, given=True).proof is Proof.GIVEN
 
 
 def test_a_version_symbol_of_another_kernel_refutes_even_a_given_map() -> None:
     verdict = judged(MAP, None, version=132629, release="2.6.22", given=True)
-    assert (verdict.standing, verdict.reason) == (
-        Standing.REFUSED,
+    assert (verdict.status, verdict.reason) == (
+        MapStatus.REFUSED,
         "made for Linux 2.6.21, the kernel is 2.6.22",
     )
 
 
 def test_kallsyms_refutes_what_a_version_symbol_claims() -> None:
     wrong = moved(MAP.replace(b"T _stext", b"T _began"), 0x40)
-    assert judged(wrong, KALLSYMS, version=132629, release="2.6.21").standing is Standing.REFUSED
+    assert judged(wrong, KALLSYMS, version=132629, release="2.6.21").status is MapStatus.REFUSED
 
 
 @pytest.mark.parametrize(
-    ("version", "given", "named", "standing", "proof"),
+    ("version", "given", "named", "status", "proof"),
     [
-        (132629, False, False, Standing.ACCEPTED, Proof.VERSION),
-        (None, True, False, Standing.ACCEPTED, Proof.GIVEN),
-        (None, False, True, Standing.ACCEPTED, Proof.NAME),
-        (None, False, False, Standing.REFUSED, None),
+        (132629, False, False, MapStatus.ACCEPTED, Proof.VERSION),
+        (None, True, False, MapStatus.ACCEPTED, Proof.GIVEN),
+        (None, False, True, MapStatus.ACCEPTED, Proof.NAME),
+        (None, False, False, MapStatus.REFUSED, None),
     ],
 )
 def test_what_a_map_is_accepted_on_where_kallsyms_is_hidden(
-    version: int | None, given: bool, named: bool, standing: Standing, proof: Proof | None
+    version: int | None, given: bool, named: bool, status: MapStatus, proof: Proof | None
 ) -> None:
     verdict = judged(
         MAP, LookupFailure.HIDDEN, version=version, release="2.6.21", given=given, named=named
     )
-    assert (verdict.standing, verdict.proof) == (standing, proof)
+    assert (verdict.status, verdict.proof) == (status, proof)
 
 
 def test_what_was_mended_is_part_of_the_reason() -> None:
@@ -125,20 +125,20 @@ SIGNED = (
 @pytest.mark.parametrize(("by", "reason"), [(0x10, "_text is at"), (0x1000, "_text is at")])
 def test_a_map_that_was_moved_as_a_whole_is_refused(by: int, reason: str) -> None:
     verdict = judged(moved(SIGNED.replace(b"_stext", b"_text"), by), None, given=True)
-    assert verdict.standing is Standing.REFUSED
+    assert verdict.status is MapStatus.REFUSED
     assert reason in verdict.reason
 
 
 def test_a_map_in_which_all_behind_one_function_was_moved_is_refused() -> None:
     lines = SIGNED.splitlines(keepends=True)
     verdict = judged(b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10), None, given=True)
-    assert verdict.standing is Standing.REFUSED
+    assert verdict.status is MapStatus.REFUSED
     assert "__start_rodata is at 0xffffffff81001010, where no linker puts it" in verdict.reason
 
 
 def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_with_it() -> None:
     verdict = judged(SIGNED, moved(SIGNED, 0x1A001000))
-    assert verdict.standing is Standing.REFUSED
+    assert verdict.status is MapStatus.REFUSED
     assert (
         "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
     )

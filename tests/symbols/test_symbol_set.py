@@ -4,8 +4,8 @@ from pathlib import Path
 
 from klogd_py.config.schema import Names
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols.map_check import SAMPLES, Standing
-from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.map_check import SAMPLES, MapStatus
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
@@ -20,11 +20,11 @@ def machine(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def looked_over(root: Path, release: str = "6.1.0", judge_all: bool = False) -> SymbolSet:
+def looked_over(root: Path, release: str = "6.1.0", check_all: bool = False) -> SymbolSet:
     sources = Sources(
         release, root, "", Names().search, str(root / "proc/kallsyms"), str(root / "proc/modules")
     )
-    return survey(sources, judge_all)
+    return load_symbols(sources, check_all)
 
 
 def used(found: SymbolSet, root: Path) -> str:
@@ -43,11 +43,11 @@ def test_the_first_map_whose_version_matches_is_taken_and_the_others_have_their_
     )
     found = looked_over(root, "2.4.18")
     assert used(found, root) == "/usr/src/linux/System.map"
-    assert [(verdict.standing, verdict.reason) for verdict in found.verdicts] == [
-        (Standing.MISSING, "no such file"),
-        (Standing.REFUSED, "made for Linux 2.5.1, the kernel is 2.4.18"),
-        (Standing.MISSING, "no such file"),
-        (Standing.ACCEPTED, "its version symbol says 2.4.18"),
+    assert [(verdict.status, verdict.reason) for verdict in found.verdicts] == [
+        (MapStatus.MISSING, "no such file"),
+        (MapStatus.REFUSED, "made for Linux 2.5.1, the kernel is 2.4.18"),
+        (MapStatus.MISSING, "no such file"),
+        (MapStatus.ACCEPTED, "its version symbol says 2.4.18"),
     ]
 
 
@@ -74,7 +74,7 @@ def test_the_places_of_the_classic_klogd_come_first_and_in_its_order(tmp_path: P
 
 def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
     found = looked_over(machine(tmp_path, {"/proc/kallsyms": KALLSYMS}))
-    place = found.resolver.place_of(BASE + 0x45)
+    place = found.resolver.resolve(BASE + 0x45)
     assert isinstance(place, SymbolAddress)
     assert (place.name, place.source) == ("function_1", "kallsyms")
 
@@ -97,7 +97,7 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     wrong = []
     # Where the last one ends nobody knows
     for i, (address, name) in enumerate(rows[:-1]):
-        place = found.resolver.place_of(address + 4)
+        place = found.resolver.resolve(address + 4)
         assert isinstance(place, SymbolAddress)
         wrong += [i] if (place.name, place.offset) != (name, 4) else []
     assert wrong == []
@@ -107,7 +107,7 @@ def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_p
     root = machine(
         tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)}
     )
-    place = looked_over(root).resolver.place_of(BASE + 0x200045)
+    place = looked_over(root).resolver.resolve(BASE + 0x200045)
     assert isinstance(place, SymbolAddress)
     assert (place.name, place.offset, place.source) == (
         "function_1",
@@ -118,7 +118,7 @@ def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_p
 
 def test_an_address_in_a_module_without_symbols_names_the_module(tmp_path: Path) -> None:
     files = {"/proc/kallsyms": KALLSYMS, "/proc/modules": b"nic 8192 0 - Live 0xffffffffa0000000\n"}
-    place = looked_over(machine(tmp_path, files)).resolver.place_of(0xFFFFFFFFA0000123)
+    place = looked_over(machine(tmp_path, files)).resolver.resolve(0xFFFFFFFFA0000123)
     assert isinstance(place, SymbolAddress)
     assert place.kernel_form == "+0x123/0x2000 [nic]"
 
@@ -128,7 +128,7 @@ def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(
 ) -> None:
     root = machine(tmp_path, {"/proc/kallsyms": b"0000000000000000 T a\n0000000000000000 t b\n"})
     found = looked_over(root)
-    assert found.resolver.place_of(BASE) is LookupFailure.HIDDEN
+    assert found.resolver.resolve(BASE) is LookupFailure.HIDDEN
     assert "kernel.kptr_restrict" in found.remarks[0]
     assert "CAP_SYSLOG" in found.remarks[0]
 
@@ -136,17 +136,19 @@ def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(
 def test_a_machine_without_symbols_says_so_and_one_with_a_wrong_map_says_that(
     tmp_path: Path,
 ) -> None:
-    assert looked_over(tmp_path).resolver.place_of(BASE) is LookupFailure.NO_SYMBOLS
+    assert looked_over(tmp_path).resolver.resolve(BASE) is LookupFailure.NO_SYMBOLS
     machine(tmp_path, {"/boot/System.map-6.1.0": OLD % V2_5_1})
-    assert looked_over(tmp_path).resolver.place_of(0xC0100010) is LookupFailure.WRONG_MAP
+    assert looked_over(tmp_path).resolver.resolve(0xC0100010) is LookupFailure.WRONG_MAP
 
 
 def test_a_given_map_is_used_without_proof_and_refused_on_disproof(tmp_path: Path) -> None:
     given = tmp_path / "my.map"
     given.write_bytes(MAP)
     (tmp_path / "kallsyms").write_bytes(KALLSYMS.replace(b"00 T function_8", b"30 T function_8"))
-    trusting = survey(Sources("6.1.0", given_map=str(given)))
-    doubting = survey(Sources("6.1.0", given_map=str(given), kallsyms=str(tmp_path / "kallsyms")))
+    trusting = load_symbols(Sources("6.1.0", given_map=str(given)))
+    doubting = load_symbols(
+        Sources("6.1.0", given_map=str(given), kallsyms=str(tmp_path / "kallsyms"))
+    )
     assert trusting.in_use is not None
     assert doubting.in_use is None
 
@@ -174,7 +176,7 @@ def test_every_candidate_is_judged_when_asked_for(tmp_path: Path) -> None:
         tmp_path,
         {"/boot/System.map-6.1.0": MAP, "/System.map": b"!!\n", "/proc/kallsyms": KALLSYMS},
     )
-    found = looked_over(root, judge_all=True)
+    found = looked_over(root, check_all=True)
     assert len(found.verdicts) == len(Names().search)
     assert used(found, root) == "/boot/System.map-6.1.0"
-    assert found.verdicts[2].standing is Standing.REFUSED
+    assert found.verdicts[2].status is MapStatus.REFUSED

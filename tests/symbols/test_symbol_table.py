@@ -28,7 +28,7 @@ ffffffffff601000 T vsys_end
 
 
 def named(table: SymbolTable, address: int) -> str:
-    place = table.place_of(address)
+    place = table.resolve(address)
     return place.classic_form if isinstance(place, SymbolAddress) else place.name
 
 
@@ -121,7 +121,7 @@ def test_only_the_part_before_the_end_is_searched() -> None:
 def test_a_module_column_becomes_the_places_module() -> None:
     place = SymbolTable(
         b"ffffffffa0000000 t ext_init\t[extfs]\nffffffffa0000120 T x\t[extfs]\n", "kallsyms"
-    ).place_of(0xFFFFFFFFA0000010)
+    ).resolve(0xFFFFFFFFA0000010)
     assert place == SymbolAddress("ext_init", 0x10, 0x120, "extfs", "t", "kallsyms")
 
 
@@ -135,7 +135,7 @@ def test_a_symbol_is_found_by_its_whole_name_only() -> None:
     table = SymbolTable(TEXT32, "")
     assert table.address_of(b"fork") is None
     assert table.address_of(b"do_fork") == 0xC010B800
-    assert table.place_of(0) is LookupFailure.OUTSIDE
+    assert table.resolve(0) is LookupFailure.OUTSIDE
 
 
 def test_a_buffer_without_an_address_is_no_table() -> None:
@@ -160,7 +160,7 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
         + b"ffffffff81000100 T next\n"
     )
     rows += b"ffffffff81000200 T end_of_it\n"
-    place = SymbolTable(rows, "", aliases=Aliases.KERNEL).place_of(0xFFFFFFFF81000010)
+    place = SymbolTable(rows, "", aliases=Aliases.KERNEL).resolve(0xFFFFFFFF81000010)
     assert isinstance(place, SymbolAddress)
     assert place.name == chosen
 
@@ -174,14 +174,14 @@ def test_behind_a_mark_of_the_linkers_nothing_is_named(marker: str) -> None:
         f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(),
         "",
     )
-    assert table.place_of(0xFFFFFFFF81001008) is LookupFailure.OUTSIDE
-    assert isinstance(table.place_of(0xFFFFFFFF81000FFF), SymbolAddress)
+    assert table.resolve(0xFFFFFFFF81001008) is LookupFailure.OUTSIDE
+    assert isinstance(table.resolve(0xFFFFFFFF81000FFF), SymbolAddress)
 
 
 @pytest.mark.parametrize("name", ["__unwind_start", "rcu_seq_end", "__do_once_start"])
 def test_functions_that_are_called_like_marks_are_named(name: str) -> None:
     table = SymbolTable(f"ffffffff81000000 T {name}\nffffffff81001000 B _end\n".encode(), "")
-    assert isinstance(table.place_of(0xFFFFFFFF81000008), SymbolAddress)
+    assert isinstance(table.resolve(0xFFFFFFFF81000008), SymbolAddress)
 
 
 def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> None:
@@ -189,5 +189,5 @@ def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> 
         b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n",
         "",
     )
-    assert isinstance(table.place_of(0xFFFFFFFF81000005), SymbolAddress)
-    assert table.place_of(0xFFFFFFFF81000010) is LookupFailure.OUTSIDE
+    assert isinstance(table.resolve(0xFFFFFFFF81000005), SymbolAddress)
+    assert table.resolve(0xFFFFFFFF81000010) is LookupFailure.OUTSIDE

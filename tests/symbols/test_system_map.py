@@ -21,7 +21,7 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 def named(content: bytes, folder: Path, address: int = 0xC010B860) -> str:
-    place = SymbolTable(system_map.load(written(folder, content)).lines, "").place_of(address)
+    place = SymbolTable(system_map.load(written(folder, content)).lines, "").resolve(address)
     return place.classic_form if isinstance(place, SymbolAddress) else place.name
 
 
@@ -198,7 +198,7 @@ with path.open("w") as file:
     file.writelines(f"{0xFFFFFFFF81000000 + 64 * i:016x} T function_number_{i}\\n" for i in range(lines))
 table = SymbolTable(system_map.load(path).lines, "")
 os.truncate(path, 4096)
-print(table.place_of(0xFFFFFFFF81000000 + 64 * (lines - 2)))
+print(table.resolve(0xFFFFFFFF81000000 + 64 * (lines - 2)))
 """
 
 

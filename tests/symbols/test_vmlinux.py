@@ -8,8 +8,8 @@ from klogd_py.oops.trace_parser import gather
 from klogd_py.symbols import vmlinux
 from klogd_py.symbols.kaslr.architecture import X86_64
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide
-from klogd_py.symbols.map_check import Proof, Standing
-from klogd_py.symbols.symbol_set import survey
+from klogd_py.symbols.map_check import MapStatus, Proof
+from klogd_py.symbols.symbol_set import load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, SystemMap
@@ -137,14 +137,14 @@ def test_an_image_with_the_kernels_build_id_is_accepted_and_one_with_another_ref
 ) -> None:
     image = link(tmp_path)
     build_id = vmlinux.load(image).build_id
-    right = survey(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, build_id)))
-    assert (right.verdicts[0].standing, right.verdicts[0].proof) == (
-        Standing.ACCEPTED,
+    right = load_symbols(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, build_id)))
+    assert (right.verdicts[0].status, right.verdicts[0].proof) == (
+        MapStatus.ACCEPTED,
         Proof.BUILD_ID,
     )
     assert right.lacks_slide
-    wrong = survey(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, "ab" * 20)))
-    assert wrong.verdicts[0].standing is Standing.REFUSED
+    wrong = load_symbols(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, "ab" * 20)))
+    assert wrong.verdicts[0].status is MapStatus.REFUSED
     assert f"another build: its build id is {build_id}" in wrong.verdicts[0].reason
 
 

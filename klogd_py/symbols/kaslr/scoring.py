@@ -65,7 +65,7 @@ class SlideScorer:
         self._text = text
         self._decoder = OF_MACHINE.get(architecture.machine)
         self._first, self._end = table.image
-        self._at = lru_cache(1 << 12)(table.place_of)
+        self._at = lru_cache(1 << 12)(table.resolve)
 
     def weigh(self, trace: Trace, slide: int) -> Score:
         """What a trace says for and against one slide."""

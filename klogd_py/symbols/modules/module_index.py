@@ -41,9 +41,9 @@ class ModuleLayout(Struct, frozen=True):
     gone: bool = False
     beside: frozenset[tuple[str, int]] = frozenset()
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The function around a run-time address; the module's name says if it has gone."""
-        place = self.table.place_of(address)
+        place = self.table.resolve(address)
         if isinstance(place, LookupFailure) or not self.gone:
             return place
         return SymbolAddress(
@@ -62,17 +62,17 @@ class ModuleIndex:
         self._layouts = sorted(kept, key=lambda layout: layout.start)
         self._starts = [layout.start for layout in self._layouts]
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The function around a run-time address."""
         at = bisect.bisect_right(self._starts, address) - 1
         if at < 0 or address >= self._layouts[at].end:
             return LookupFailure.OUTSIDE
-        return self._layouts[at].place_of(address)
+        return self._layouts[at].resolve(address)
 
     def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Where functions with this name begin."""
         starts = [address for layout in self._layouts for address, _ in layout.table.named(name)]
-        placed = [(address, self.place_of(address)) for address in starts]
+        placed = [(address, self.resolve(address)) for address in starts]
         return [(address, place) for address, place in placed if isinstance(place, SymbolAddress)]
 
 

@@ -63,7 +63,7 @@ class Modules:
         self.bases = {module.name: module.base for module in self._modules}
         self.hidden_names = tuple(module.name for module in listed if not module.base)
 
-    def place_of(self, address: int) -> SymbolAddress | LookupFailure:
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The module around an address, as a `SymbolAddress` without a name; OUTSIDE if there is none."""
         at = bisect.bisect_right(self._bases, address) - 1
         if at < 0 or address >= self._end(at):

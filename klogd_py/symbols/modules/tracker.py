@@ -101,7 +101,9 @@ class LoadedModules(Struct, frozen=True):
         }
         return [layout for layout in self.gone if unplaced <= layout.beside]
 
-    def after(self, trace: Trace, names_at: NamesAt, place_of: PlaceOf) -> "LoadedModules":
+    def update_from_trace(
+        self, trace: Trace, names_at: NamesAt, place_of: PlaceOf
+    ) -> "LoadedModules":
         """What is known once a trace has been read; ``place_of`` is what was known before."""
         checked = self._without_contradicted(trace, names_at)
         if not checked.lacks_bases:

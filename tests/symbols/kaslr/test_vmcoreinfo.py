@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.kaslr.inference import SlideSource
 from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
-from klogd_py.symbols.map_check import Standing
-from klogd_py.symbols.symbol_set import SymbolSet, survey
+from klogd_py.symbols.map_check import MapStatus
+from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.oopses import Kernel, kernel, longer
 
@@ -100,7 +100,7 @@ def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
 def surveyed(folder: Path, map_of: Kernel) -> SymbolSet:
     (folder / "System.map").write_bytes(map_of.map)
     (folder / "kcore").write_bytes(core(text_of(RUNNING)))
-    return survey(
+    return load_symbols(
         Sources("6.1.0", given_map=str(folder / "System.map"), kcore=str(folder / "kcore"))
     )
 
@@ -115,5 +115,5 @@ def test_the_slide_that_kcore_states_is_used_if_its_symbols_are_where_the_map_ha
 
 def test_a_map_with_one_function_longer_is_refused_by_the_symbols_of_kcore(tmp_path: Path) -> None:
     found = surveyed(tmp_path, longer(RUNNING, 0))
-    assert found.verdicts[0].standing is Standing.REFUSED
+    assert found.verdicts[0].status is MapStatus.REFUSED
     assert "in kcore, at 0x" in found.verdicts[0].reason

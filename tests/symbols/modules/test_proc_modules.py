@@ -29,24 +29,24 @@ broken 1 0 - Live 0xqq
 def test_an_address_names_the_module_around_it(
     address: int, expected: SymbolAddress | LookupFailure
 ) -> None:
-    assert proc_modules.parse(TEXT).place_of(address) == expected
+    assert proc_modules.parse(TEXT).resolve(address) == expected
 
 
 def test_a_module_never_reaches_into_the_next() -> None:
     listed = proc_modules.parse("a 65536 0 - Live 0xa0000000\nb 4096 0 - Live 0xa0004000\n")
-    place = listed.place_of(0xA0004010)
+    place = listed.resolve(0xA0004010)
     assert isinstance(place, SymbolAddress)
     assert place.module == "b"
 
 
 def test_hidden_addresses_answer_hidden() -> None:
     listed = proc_modules.parse("a 65536 0 - Live 0x0000000000000000\n")
-    assert listed.place_of(0xA0000000) is LookupFailure.HIDDEN
+    assert listed.resolve(0xA0000000) is LookupFailure.HIDDEN
     assert listed.count == 1
 
 
 def test_the_module_is_printed_without_a_symbol() -> None:
-    place = proc_modules.parse(TEXT).place_of(0xFFFFFFFFA0000010)
+    place = proc_modules.parse(TEXT).resolve(0xFFFFFFFFA0000010)
     assert isinstance(place, SymbolAddress)
     assert (place.kernel_form, place.classic_form) == ("+0x10/0x3000 [extfs]", "extfs:+0x10/0x3000")
 

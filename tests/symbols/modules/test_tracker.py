@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> ModuleFiles:
 
 def named(known: LoadedModules, address: int) -> str:
     for chart in known.charts:
-        place = chart.place_of(address)
+        place = chart.resolve(address)
         if isinstance(place, SymbolAddress) and place.name:
             return place.kernel_form
     return "unknown"
@@ -90,7 +90,9 @@ def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_a
     hidden = proc_modules.parse(HIDDEN, lambda name: 11)
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
     trace = Trace((Frame(BASE + far), Frame(BASE + cold)), modules=("probe_it",))
-    known = loaded(hidden, files, LookupFailure.NO_SYMBOLS).after(trace, nothing, unknown)
+    known = loaded(hidden, files, LookupFailure.NO_SYMBOLS).update_from_trace(
+        trace, nothing, unknown
+    )
     assert [base.address for base in known.bases] == [BASE]
     assert not known.lacks_bases
     assert loaded(hidden, files, LookupFailure.NO_SYMBOLS, before=known).bases == known.bases
@@ -130,7 +132,7 @@ def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) 
     known = loaded(proc_modules.Modules(()), files, LookupFailure.NO_SYMBOLS, elsewhere=True)
     for base in (BASE, BASE + 0x40000):
         trace = Trace((Frame(base + far), Frame(base + cold)), modules=("probe_it",))
-        known = known.after(trace, nothing, unknown)
+        known = known.update_from_trace(trace, nothing, unknown)
     assert {base.address for base in known.bases} == {BASE, BASE + 0x40000}
 
 
@@ -139,7 +141,7 @@ def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: Module
     known = loaded(proc_modules.parse(HIDDEN), files, LookupFailure.NO_SYMBOLS).with_bases(
         [ModuleBase("probe_it", BASE)]
     )
-    doubted = known.after(Trace((Frame(BASE + 3),)), nothing, unknown)
+    doubted = known.update_from_trace(Trace((Frame(BASE + 3),)), nothing, unknown)
     assert doubted.bases == ()
     assert "does not lie at 0xffffffffc0123000 any more" in doubted.remarks[0]
 
@@ -204,7 +206,7 @@ def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
     later = by_kallsyms(moved, NIC.replace("c012", "c0f2"), known)
     assert named(later, 0xFFFFFFFFC0123210) == "nic_xmit+0x10/0xe00 [nic, unloaded]"
     assert isinstance(later.table, SymbolTable)
-    place = later.table.place_of(0xFFFFFFFFC0F23210)
+    place = later.table.resolve(0xFFFFFFFFC0F23210)
     assert isinstance(place, SymbolAddress)
     assert place.module == "nic"
 
@@ -212,6 +214,6 @@ def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
 def test_what_lies_there_now_is_asked_before_what_lay_there_once() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
     later = by_kallsyms(KALLSYMS, "other 32768 0 - Live 0xffffffffc0123000\n", known)
-    places = [chart.place_of(0xFFFFFFFFC0123210) for chart in later.charts]
+    places = [chart.resolve(0xFFFFFFFFC0123210) for chart in later.charts]
     assert isinstance(places[0], SymbolAddress)
     assert (places[0].name, places[0].module) == ("", "other")

@@ -102,10 +102,12 @@ class Daemon:
             prose=invocation.prose,
             jobs=self.jobs,
         )
-        self._camera = StatusBuilder(
+        self._status_builder = StatusBuilder(
             self.source, self.pipeline, self.sink_manager, self._clock, self._boot, self.jobs
         )
-        self.reporting = StatusReporter(lambda: self._camera.take(self.naming.survey), self.jobs)
+        self.reporting = StatusReporter(
+            lambda: self._status_builder.build(self.naming.survey), self.jobs
+        )
         self._outlets = SinkFactory(self.sink_manager, self._books, self._boot, live=self._live)
         self._flood = Flood()
         self._stopping = asyncio.Event()
@@ -168,7 +170,7 @@ class Daemon:
         if os.geteuid() == 0:
             self._outlets.open_for(user, self.config)
             if self._is_asked:
-                self.reporting.listen_for(user.number, self.config.status)
+                self.reporting.open_socket_for(user.number, self.config.status)
         privileges.become(user)
 
     async def _begin(self, ready: Callable[[], None]) -> None:
@@ -179,7 +181,9 @@ class Daemon:
 
     def _tell_ready(self) -> None:
         self.jobs.value(
-            "service manager", lambda: sd_notify.tell(f"READY=1\n{self.reporting.line}"), None
+            "service manager",
+            lambda: sd_notify.tell(f"READY=1\n{self.reporting.notify_line}"),
+            None,
         )
 
     async def _carry(self, beginning: asyncio.Task[None]) -> None:
@@ -337,7 +341,9 @@ class Daemon:
             self.config = before
             await self.jobs.run("reload", lambda: self._use(before), None)
             raise
-        self._camera.note("configuration", reason, True, late and f"{late} at the next start")
+        self._status_builder.record_reload(
+            "configuration", reason, True, late and f"{late} at the next start"
+        )
         await self.naming.reload(reason)
         if self._live:
             await self.jobs.run("watchers", self._follow, None)
@@ -354,14 +360,16 @@ class Daemon:
 
     def _refuse(self, reason: str, why: str) -> None:
         logger.error("keeping the old configuration: %s", why)
-        self._camera.note("configuration", reason, False, why)
+        self._status_builder.record_reload("configuration", reason, False, why)
 
     def _renamed(self, reasons: Sequence[str]) -> None:
         """Other symbols have been taken into use."""
         found = self.naming.survey
         refusal = self.naming.failure or found.refusal
-        self._camera.note("symbols", ", ".join(reasons), not refusal, refusal or found.headline)
-        self.reporting.tell()
+        self._status_builder.record_reload(
+            "symbols", ", ".join(reasons), not refusal, refusal or found.headline
+        )
+        self.reporting.notify()
 
     @property
     def _is_asked(self) -> bool:
@@ -370,7 +378,7 @@ class Daemon:
 
     async def _open_windows(self) -> None:
         if self._is_asked:
-            await self.reporting.arrange(self.config.status, self.config.metrics)
+            await self.reporting.configure(self.config.status, self.config.metrics)
 
     def _file_changed(self, path: Path) -> None:
         if path.parent == self._drop_ins or path in (self._config_path, self._drop_ins):
@@ -427,7 +435,7 @@ class Daemon:
         self.jobs.value("positions", self._save_positions, None)
         if self.sink_manager.all_gone:
             self._stopping.set()
-        self.reporting.tell_soon()
+        self.reporting.notify_soon()
 
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""

@@ -17,8 +17,8 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor import runner
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_socket import ask
-from klogd_py.monitoring.status_table import table
+from klogd_py.monitoring.status_socket import fetch_status
+from klogd_py.monitoring.status_table import render_table
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.pipeline import stream_filter
 from klogd_py.pipeline.stream_filter import pieces, renamed, write
@@ -246,7 +246,7 @@ def status(invocation: RunOptions, socket: str) -> int:
             file=sys.stderr,
         )
         return 1
-    document = ask(Path(path))
+    document = fetch_status(Path(path))
     try:
         told = msgspec.json.decode(document, type=Status)
     except msgspec.DecodeError as error:
@@ -255,18 +255,18 @@ def status(invocation: RunOptions, socket: str) -> int:
     if invocation.json:
         print(msgspec.json.format(document, indent=2).decode())
     else:
-        print(table(told, is_coloured(sys.stdout)), end="")
+        print(render_table(told, is_coloured(sys.stdout)), end="")
     return 0
 
 
 def doctor(invocation: RunOptions) -> int:
     """Check the machine; status 1 if something is wrong."""
-    findings = runner.examine(invocation)
+    findings = runner.run_checks(invocation)
     if invocation.json:
         _print_json(findings)
     else:
-        print(runner.report(findings, is_coloured(sys.stdout)), end="")
-    return 0 if runner.is_well(findings) else 1
+        print(runner.format_report(findings, is_coloured(sys.stdout)), end="")
+    return 0 if runner.has_no_errors(findings) else 1
 
 
 def _socket_of(invocation: RunOptions) -> str:

@@ -4,36 +4,36 @@
 import os
 from pathlib import Path
 
-from klogd_py.doctor.finding import Finding, bad, ok, warn
+from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
-from klogd_py.monitoring.status import sentence
+from klogd_py.monitoring.status import summarize
 from klogd_py.system.regular_file import NotRegularFile, open_regular
 
 
-def daemon(machine: Host) -> list[Finding]:
+def check_daemon(host: Host) -> list[Finding]:
     """Whether a daemon answers, and how its sinks are."""
-    status = machine.daemon
+    status = host.daemon
     if status is None:
         return [warn("daemon", "no klogd-py answers", "systemctl enable --now klogd-py")]
     found = [
-        ok("daemon", f"klogd-py {status.version} runs (process {status.pid}): {sentence(status)}")
+        ok("daemon", f"klogd-py {status.version} runs (process {status.pid}): {summarize(status)}")
     ]
     found += [
-        bad("sink", f"{sink.name} is down: {sink.error}", "klogd-py status")
+        fail("sink", f"{sink.name} is down: {sink.error}", "klogd-py status")
         for sink in status.sinks
         if sink.error
     ]
     refused = [change for change in status.changes if not change.taken]
     found += [
-        bad("reload", f"{change.why} was refused: {change.detail}", "klogd-py check-config")
+        fail("reload", f"{change.why} was refused: {change.detail}", "klogd-py check-config")
         for change in refused
     ]
     return found
 
 
-def position(machine: Host) -> list[Finding]:
+def check_position(host: Host) -> list[Finding]:
     """Whether the next start will know where each sink stood."""
-    path = machine.config.state.position
+    path = host.config.state.position
     if not path:
         return [
             ok(
@@ -41,12 +41,12 @@ def position(machine: Host) -> list[Finding]:
                 "none is kept, as configured: every start sends from the oldest record on",
             )
         ]
-    file = machine.at(path)
+    file = host.at(path)
     try:
         os.close(open_regular(file, follow=False))
     except NotRegularFile as error:
         return [
-            bad(
+            fail(
                 "position",
                 f"{path} is {error.strerror}: a restart sends everything again",
                 f"rm -r {path}",
@@ -55,7 +55,7 @@ def position(machine: Host) -> list[Finding]:
     # Not there, or not for this user
     except OSError:
         pass
-    place = file if machine.has(path) else file.parent
+    place = file if host.has(path) else file.parent
     if not os.path.exists(place):
         words = f"the directory of {path} does not exist: a restart sends everything again"
         return [warn("position", words, f"mkdir -p {Path(path).parent}")]

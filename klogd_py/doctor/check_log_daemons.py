@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from klogd_py.doctor.finding import Finding, bad, ok, warn
+from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host, Process
 from klogd_py.sinks import journald_routing
 
@@ -23,9 +23,9 @@ _SYSLOG_NG = re.compile(r"^[^#\n]*(?:\bsystem\s*\(\s*\)|/(?:proc|dev)/kmsg)", re
 _SHARED = ("/proc/kmsg", "syslog")
 
 
-def journal(machine: Host) -> list[Finding]:
+def check_journald(host: Host) -> list[Finding]:
     """Whether the journal reads the kernel's messages as well, and what that means for our sinks."""
-    seen = journald_routing.look(machine.root)
+    seen = journald_routing.look(host.root)
     if not seen.running:
         return [ok("journald", "does not run")]
     if not seen.reads_kernel:
@@ -35,10 +35,10 @@ def journal(machine: Host) -> list[Finding]:
                 "does not read the kernel's messages (ReadKMsg=no): klogd-py brings it all of them",
             )
         ]
-    routed = {"journal", "syslog"} & set(machine.config.sinks)
+    routed = {"journal", "syslog"} & set(host.config.sinks)
     if not routed:
         return [ok("journald", "reads the kernel's messages itself; no sink leads there")]
-    found = journald_routing.routes(machine.config.journal.mode, seen, machine.config.sinks)
+    found = journald_routing.routes(host.config.journal.mode, seen, host.config.sinks)
     if journald_routing.TWICE in found.reasons:
         remedy = "install -D journald-sole.conf /etc/systemd/journald.conf.d/sole.conf && systemctl restart systemd-journald"
         return [warn("journald", journald_routing.TWICE, remedy)]
@@ -48,16 +48,16 @@ def journal(machine: Host) -> list[Finding]:
     return [ok("journald", "; ".join(found.reasons) or "reads the kernel's messages itself")]
 
 
-def dev_log(machine: Host) -> list[Finding]:
+def check_dev_log(host: Host) -> list[Finding]:
     """Whether what goes to /dev/log keeps the facility kern."""
-    if "syslog" not in machine.config.sinks:
+    if "syslog" not in host.config.sinks:
         return [ok("/dev/log", "no sink leads there")]
-    seen = journald_routing.look(machine.root)
-    route = journald_routing.routes(machine.config.journal.mode, seen, machine.config.sinks)
+    seen = journald_routing.look(host.root)
+    route = journald_routing.routes(host.config.journal.mode, seen, host.config.sinks)
     if route.syslog_is_idle:
         return [ok("/dev/log", journald_routing.IDLE)]
     if route.syslog_path:
-        return [_behind_journal(machine, route.syslog_path)]
+        return [_behind_journal(host, route.syslog_path)]
     if seen.has_dev_log:
         words = "it is the journal's, which does not keep the facility kern of what programs send"
         remedy = (
@@ -72,20 +72,20 @@ def dev_log(machine: Host) -> list[Finding]:
                 f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py",
             )
         ]
-    if not machine.has("/dev/log"):
+    if not host.has("/dev/log"):
         words = "nobody listens there: records wait until a syslogd comes"
         return [
-            bad("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")
+            fail("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")
         ]
-    return [_of_syslogd(machine)]
+    return [_of_syslogd(host)]
 
 
-def other_daemons(machine: Host) -> list[Finding]:
+def check_other_daemons(host: Host) -> list[Finding]:
     """Whether somebody else brings the kernel's messages to the logs, or takes them away from us."""
-    shared = machine.config.input.source in _SHARED or not machine.has("/dev/kmsg")
-    found = [_verdict(process, what, remedy, shared) for process, what, remedy in _others(machine)]
-    named = {process.pid for process, _, _ in _others(machine)}
-    for process in machine.holders("/proc/kmsg"):
+    shared = host.config.input.source in _SHARED or not host.has("/dev/kmsg")
+    found = [_verdict(process, what, remedy, shared) for process, what, remedy in _others(host)]
+    named = {process.pid for process, _, _ in _others(host)}
+    for process in host.holders("/proc/kmsg"):
         if process.pid not in named and not process.is_ours:
             found.append(_verdict(process, "reads /proc/kmsg", f"kill {process.pid}", shared))
     return found or [ok("other klogd", "none runs")]
@@ -94,7 +94,7 @@ def other_daemons(machine: Host) -> list[Finding]:
 def _verdict(process: Process, what: str, remedy: str, shared: bool) -> Finding:
     who = f"{process.name} (process {process.pid}) {what}"
     if shared:
-        return bad(
+        return fail(
             "other klogd",
             f"{who}: it takes messages away, since that interface gives each to one reader",
             remedy,
@@ -102,9 +102,9 @@ def _verdict(process: Process, what: str, remedy: str, shared: bool) -> Finding:
     return warn("other klogd", f"{who}: what goes to syslog stands in its logs twice", remedy)
 
 
-def _others(machine: Host) -> Iterator[tuple[Process, str, str]]:
+def _others(host: Host) -> Iterator[tuple[Process, str, str]]:
     """Processes that read the kernel's messages too: what they are and how they are stopped."""
-    for process in machine.processes():
+    for process in host.processes():
         if process.is_ours:
             continue
         if process.name == "klogd" or "klogd" in process.arguments[1:2]:
@@ -114,11 +114,11 @@ def _others(machine: Host) -> Iterator[tuple[Process, str, str]]:
                 "systemctl disable --now klogd, or: /etc/init.d/klogd stop",
             )
         elif process.name == "rsyslogd":
-            for path, module in _rsyslog_modules(machine):
+            for path, module in _rsyslog_modules(host):
                 remedy = f"comment out {module} in {path}, then: systemctl restart rsyslog"
                 yield process, f"loads {module} in {path}", remedy
         elif process.name == "syslog-ng" and _SYSLOG_NG.search(
-            machine.text("/etc/syslog-ng/syslog-ng.conf")
+            host.text("/etc/syslog-ng/syslog-ng.conf")
         ):
             remedy = (
                 "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, "
@@ -127,36 +127,32 @@ def _others(machine: Host) -> Iterator[tuple[Process, str, str]]:
             yield process, "reads them by its source system()", remedy
 
 
-def _rsyslog_modules(machine: Host) -> Iterator[tuple[Path, str]]:
+def _rsyslog_modules(host: Host) -> Iterator[tuple[Path, str]]:
     for path in [
-        machine.at("/etc/rsyslog.conf"),
-        *sorted(machine.at("/etc/rsyslog.d").glob("*.conf")),
+        host.at("/etc/rsyslog.conf"),
+        *sorted(host.at("/etc/rsyslog.d").glob("*.conf")),
     ]:
-        name = Path("/") / path.relative_to(machine.root)
-        for module in _RSYSLOG.findall(machine.text(str(name))):
+        name = Path("/") / path.relative_to(host.root)
+        for module in _RSYSLOG.findall(host.text(str(name))):
             yield name, module
 
 
-def _behind_journal(machine: Host, path: str) -> Finding:
-    name = (
-        f"/{Path(path).relative_to(machine.root)}"
-        if Path(path).is_relative_to(machine.root)
-        else path
-    )
-    if machine.has(name):
+def _behind_journal(host: Host, path: str) -> Finding:
+    name = f"/{Path(path).relative_to(host.root)}" if Path(path).is_relative_to(host.root) else path
+    if host.has(name):
         return ok(
             "/dev/log",
             f"it is the journal's; {name}, the syslogd behind it, is used and keeps the facility kern",
         )
-    return bad(
+    return fail(
         "/dev/log",
         f"no syslogd listens at {name}: records wait until one comes",
         "systemctl start rsyslog",
     )
 
 
-def _of_syslogd(machine: Host) -> Finding:
-    owner = machine.listener("/dev/log")
+def _of_syslogd(host: Host) -> Finding:
+    owner = host.listener("/dev/log")
     if owner is None:
         return ok("/dev/log", "a syslogd listens there (root could tell which)")
     if owner.name in _KEEPERS or owner.program.endswith("/busybox") or "-k" in owner.arguments:

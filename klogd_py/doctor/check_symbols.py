@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where would names come from, and how sure is that?"""
 
-from klogd_py.doctor.finding import Finding, bad, ok, warn
+from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
 from klogd_py.symbols.map_check import MapStatus, Proof, Verdict
 
 _PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
 
 
-def kallsyms(machine: Host) -> list[Finding]:
+def check_kallsyms(host: Host) -> list[Finding]:
     """Whether the kernel shows its own symbols here."""
-    path, found = machine.config.names.kallsyms, machine.survey
+    path, found = host.config.names.kallsyms, host.survey
     if not path:
         return [ok("kallsyms", "not used, as configured")]
     if found.kernel_symbols:
@@ -18,7 +18,7 @@ def kallsyms(machine: Host) -> list[Finding]:
     if found.hidden:
         remedy = "sysctl -w kernel.kptr_restrict=1, and run klogd-py as root or with CAP_SYSLOG"
         return [warn("kallsyms", f"{path} shows only zeros (kernel.kptr_restrict)", remedy)]
-    if not machine.has(path):
+    if not host.has(path):
         return [
             ok(
                 "kallsyms",
@@ -30,9 +30,9 @@ def kallsyms(machine: Host) -> list[Finding]:
     ]
 
 
-def map_in_use(machine: Host) -> list[Finding]:
+def check_map(host: Host) -> list[Finding]:
     """Which map there is, and on what proof."""
-    found, used = machine.survey, machine.survey.in_use
+    found, used = host.survey, host.survey.in_use
     if used is not None and found.lacks_slide:
         words = f"{used.path} names nothing yet, for the kernel may be randomised: {found.unproven_reason}"
         return [
@@ -43,7 +43,7 @@ def map_in_use(machine: Host) -> list[Finding]:
         return [
             ok("map", words)
             if used.proof in _PROVED
-            else warn("map", words, f"klogd-py maps, and: {_install(machine)}")
+            else warn("map", words, f"klogd-py maps, and: {_install(host)}")
         ]
     refused = [verdict for verdict in found.verdicts if verdict.status is MapStatus.REFUSED]
     told = (
@@ -53,30 +53,30 @@ def map_in_use(machine: Host) -> list[Finding]:
     if found.kernel_symbols:
         return [ok("map", f"{told}; kallsyms serves instead")]
     return [
-        bad(
+        fail(
             "map",
             f"{told}, and no kallsyms: addresses stay numbers",
-            f"cp System.map /boot/System.map-{machine.release}",
+            f"cp System.map /boot/System.map-{host.release}",
         )
     ]
 
 
-def debug_information(machine: Host) -> list[Finding]:
+def check_debug_info(host: Host) -> list[Finding]:
     """Whether a kernel image with its symbols is at hand, which knows more than a map."""
     images = [
-        verdict for verdict in machine.survey.verdicts if verdict.path.name.startswith("vmlinux")
+        verdict for verdict in host.survey.verdicts if verdict.path.name.startswith("vmlinux")
     ]
     there = [verdict for verdict in images if verdict.status is not MapStatus.MISSING]
     good = [verdict for verdict in there if verdict.status is MapStatus.ACCEPTED]
     if good:
         return [ok("debug info", f"{good[0].path}: {good[0].reason}")]
     if there:
-        return [warn("debug info", f"{_refusal(there[0])}", _install(machine))]
+        return [warn("debug info", f"{_refusal(there[0])}", _install(host))]
     return [
         warn(
             "debug info",
             "no vmlinux with symbols: frames cannot be traced to lines of source",
-            _install(machine),
+            _install(host),
         )
     ]
 
@@ -85,10 +85,10 @@ def _refusal(verdict: Verdict) -> str:
     return f"{verdict.path} refused: {verdict.reason}"
 
 
-def _install(machine: Host) -> str:
+def _install(host: Host) -> str:
     """How a distribution's debug package is installed."""
-    if machine.has("/etc/debian_version"):
-        return f"apt-get install linux-image-{machine.release}-dbg"
-    if machine.has("/etc/redhat-release"):
-        return f"dnf debuginfo-install kernel-core-{machine.release}"
-    return f"copy the vmlinux of this kernel to /usr/lib/debug/boot/vmlinux-{machine.release}"
+    if host.has("/etc/debian_version"):
+        return f"apt-get install linux-image-{host.release}-dbg"
+    if host.has("/etc/redhat-release"):
+        return f"dnf debuginfo-install kernel-core-{host.release}"
+    return f"copy the vmlinux of this kernel to /usr/lib/debug/boot/vmlinux-{host.release}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All checks of one machine, and their report for people.
+"""All checks of one machine, and their format_report for people.
 
-`examine` looks; `report` prints. The status of the whole is bad if one finding is.
+`run_checks` looks; `format_report` prints. The status of the whole is bad if one finding is.
 """
 
 import os
@@ -16,10 +16,10 @@ from klogd_py.config.loader import BadConfig
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor import check_daemon, check_kernel_log, check_log_daemons, check_symbols
-from klogd_py.doctor.finding import Finding, Level, bad, ok
+from klogd_py.doctor.finding import Finding, Level, fail, ok
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_socket import NoAnswer, ask
+from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
 from klogd_py.symbols.attempt import attempt
 from klogd_py.symbols.search import under
 from klogd_py.symbols.symbol_set import load_symbols
@@ -27,22 +27,22 @@ from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, v
 
 Check = Callable[[Host], list[Finding]]
 CHECKS: tuple[Check, ...] = (
-    check_daemon.daemon,
-    check_kernel_log.log,
-    check_kernel_log.limits,
-    check_kernel_log.clock,
-    check_symbols.kallsyms,
-    check_symbols.map_in_use,
-    check_symbols.debug_information,
-    check_log_daemons.journal,
-    check_log_daemons.dev_log,
-    check_log_daemons.other_daemons,
-    check_daemon.position,
+    check_daemon.check_daemon,
+    check_kernel_log.check_kernel_log,
+    check_kernel_log.check_rate_limits,
+    check_kernel_log.check_clock,
+    check_symbols.check_kallsyms,
+    check_symbols.check_map,
+    check_symbols.check_debug_info,
+    check_log_daemons.check_journald,
+    check_log_daemons.check_dev_log,
+    check_log_daemons.check_other_daemons,
+    check_daemon.check_position,
 )
-_COLOURS = {Level.OK: GREEN, Level.WARN: YELLOW, Level.BAD: RED}
+_COLOURS = {Level.OK: GREEN, Level.WARNING: YELLOW, Level.ERROR: RED}
 
 
-def examine(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+def run_checks(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Every finding on the machine that the options name; changes nothing."""
     settings, first = _settings(invocation)
     sources = invocation.sources(settings, elsewhere=False)
@@ -56,45 +56,43 @@ def examine(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Fi
         if settings.status.socket
         else None,
     )
-    return [first, *(finding for check in checks for finding in _made(check, machine))]
+    return [first, *(finding for check in checks for finding in _run_check(check, machine))]
 
 
-def _made(check: Check, machine: Host) -> list[Finding]:
+def _run_check(check: Check, machine: Host) -> list[Finding]:
     """What a check finds.
 
     That it cannot be made on this machine is a finding, and no reason to leave out the others.
     """
-    name = check.__name__.replace("_", " ")
+    name = check.__name__.removeprefix("check_").replace("_", " ")
     return attempt(
         lambda: check(machine),
-        lambda reason: [bad(name, f"this check {reason}", "klogd-py maps --json")],
+        lambda reason: [fail(name, f"this check {reason}", "klogd-py maps --json")],
     )
 
 
-def report(findings: Sequence[Finding], colour: bool) -> str:
+def format_report(findings: Sequence[Finding], colour: bool) -> str:
     """The findings, a line each with the remedy below it, and the sum."""
     shown = aligned(
         [
-            (f"{finding.grade.value:4}", finding.check, visible(finding.words))
+            (f"{finding.level.value:4}", finding.check, visible(finding.words))
             for finding in findings
         ]
     )
     indent = " " * (4 + 2 + max(len(finding.check) for finding in findings) + 2)
     lines = []
     for finding, line in zip(findings, shown, strict=True):
-        lines.append(_coloured(line, finding.grade) if colour else line)
+        lines.append(_coloured(line, finding.level) if colour else line)
         if finding.remedy:
             lines.append(f"{indent}-> {visible(finding.remedy)}")
-    counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Level}
-    total = (
-        f"{counts[Level.OK]} ok, {counts[Level.WARN]} to be looked at, {counts[Level.BAD]} wrong"
-    )
+    counts = {level: sum(finding.level is level for finding in findings) for level in Level}
+    total = f"{counts[Level.OK]} ok, {counts[Level.WARNING]} to be looked at, {counts[Level.ERROR]} wrong"
     return "\n".join([*lines, "", f"{BOLD}{total}{PLAIN}" if colour else total, ""])
 
 
-def is_well(findings: Sequence[Finding]) -> bool:
+def has_no_errors(findings: Sequence[Finding]) -> bool:
     """Whether nothing is wrong; what could be better does not count."""
-    return all(finding.grade is not Level.BAD for finding in findings)
+    return all(finding.level is not Level.ERROR for finding in findings)
 
 
 def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
@@ -108,7 +106,7 @@ def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
         settings = configuration.load(main, must_exist=bool(invocation.config_path))
         there = [str(file) for file in configuration.files(main) if os.path.exists(file)]
     except BadConfig as error:
-        return Config(), bad("configuration", str(error), "klogd-py check-config")
+        return Config(), fail("configuration", str(error), "klogd-py check-config")
     return settings, ok(
         "configuration", ", ".join(there) if there else f"{main} is not there: the defaults apply"
     )
@@ -116,10 +114,10 @@ def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
 
 def _daemon(socket: Path) -> Status | None:
     try:
-        return msgspec.json.decode(ask(socket), type=Status)
+        return msgspec.json.decode(fetch_status(socket), type=Status)
     except (NoAnswer, msgspec.DecodeError):
         return None
 
 
-def _coloured(line: str, grade: Level) -> str:
-    return f"{_COLOURS[grade]}{grade.value}{PLAIN}{line[len(grade.value) :]}"
+def _coloured(line: str, level: Level) -> str:
+    return f"{_COLOURS[level]}{level.value}{PLAIN}{line[len(level.value) :]}"

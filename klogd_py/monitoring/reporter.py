@@ -15,7 +15,7 @@ from pathlib import Path
 
 from klogd_py.config.schema import Metrics, StatusSection
 from klogd_py.monitoring.http_exporter import MetricsServer
-from klogd_py.monitoring.status import Status, sentence
+from klogd_py.monitoring.status import Status, summarize
 from klogd_py.monitoring.status_socket import StatusSocket
 from klogd_py.system import sd_notify
 from klogd_py.system.jobs import Jobs
@@ -48,28 +48,28 @@ class StatusReporter:
         self._complaint = ""
 
     @property
-    def line(self) -> str:
+    def notify_line(self) -> str:
         """What the service manager shows, as sd_notify wants it."""
-        return f"STATUS={sentence(self._status())}"
+        return f"STATUS={summarize(self._status())}"
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Tell the service manager now."""
         self._forget_timer()
-        self._jobs.value("service manager", lambda: sd_notify.tell(self.line), None)
+        self._jobs.value("service manager", lambda: sd_notify.tell(self.notify_line), None)
 
     def _forget_timer(self) -> None:
         self._timer = None
 
-    def tell_soon(self) -> None:
+    def notify_soon(self) -> None:
         """Tell the service manager before long.
 
         Asked any number of times meanwhile it tells once.
         """
         if self._timer is None and sd_notify.is_supervised():
-            tell = self._jobs.guarded("service manager", self.tell, self._forget_timer)
+            tell = self._jobs.guarded("service manager", self.notify, self._forget_timer)
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, tell)
 
-    def listen_for(self, owner: int, section: StatusSection) -> None:
+    def open_socket_for(self, owner: int, section: StatusSection) -> None:
         """Open the status socket for a user as whom the daemon is about to go on, where only root
         can.
 
@@ -79,7 +79,7 @@ class StatusReporter:
             self._jobs.value("status socket", lambda: self._open_socket(section, owner), None)
             self._tried = section
 
-    async def arrange(self, section: StatusSection, prometheus: Metrics) -> None:
+    async def configure(self, section: StatusSection, prometheus: Metrics) -> None:
         """Have the windows that the configuration names.
 
         Those that it names as before stay open.

@@ -153,7 +153,7 @@ def without_addresses(status: Status) -> Status:
     return msgspec.convert(_masked(msgspec.to_builtins(status)), Status)
 
 
-def sentence(status: Status) -> str:
+def summarize(status: Status) -> str:
     """What a service manager shows: ``1201 records from /dev/kmsg to 2 sinks, none lost.
 
     Names from /boot/System.map-6.1.0``.

@@ -59,16 +59,20 @@ class StatusBuilder:
         self._clock = clock
         self._boot_id = boot_id
         self._jobs = jobs
-        self._started = stamp(time.time_ns() // 1000)
+        self._started = format_utc(time.time_ns() // 1000)
         self._began_s = time.monotonic()
 
-    def note(self, what: str, why: str, taken: bool, detail: str = "") -> None:
+    def record_reload(self, what: str, why: str, taken: bool, detail: str = "") -> None:
         """Remember the outcome of a reload: of the "configuration" or the "symbols"."""
         self.changes[what] = ReloadResult(
-            what, legible(why), stamp(time.time_ns() // 1000), taken, legible(detail)
+            what,
+            escape_invalid_utf8(why),
+            format_utc(time.time_ns() // 1000),
+            taken,
+            escape_invalid_utf8(detail),
         )
 
-    def take(self, survey: SymbolSet) -> Status:
+    def build(self, survey: SymbolSet) -> Status:
         """How things stand, with the names that are in force."""
         counters = self._carrier.counters
         return Status(
@@ -83,7 +87,7 @@ class StatusBuilder:
             changes=tuple(self.changes.values()),
             oops=self._oops(counters),
             failures=tuple(
-                JobFailure(job, failure.reason, stamp(failure.at_us), failure.count)
+                JobFailure(job, failure.reason, format_utc(failure.at_us), failure.count)
                 for job, failure in self._jobs.failures.copy().items()
             ),
         )
@@ -110,16 +114,19 @@ class StatusBuilder:
         if last is None:
             return None
         return OopsState(
-            stamp(self._clock.wall_time(last)[0]), last.seq, legible(last.text), counters.oopses
+            format_utc(self._clock.wall_time(last)[0]),
+            last.seq,
+            escape_invalid_utf8(last.text),
+            counters.oopses,
         )
 
 
-def legible(text: str) -> str:
+def escape_invalid_utf8(text: str) -> str:
     """A text that a document can hold: bytes that are not UTF-8 as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def stamp(wall_us: int) -> str:
+def format_utc(wall_us: int) -> str:
     """Microseconds since the Unix epoch in ISO 8601."""
     return (
         datetime.fromtimestamp(wall_us / 1_000_000, UTC)
@@ -142,7 +149,7 @@ def _sink(queue: SinkQueue) -> SinkState:
         next_seq=queue.next_seq,
         error=queue.last_error,
         last_error=queue.last_failure,
-        last_error_at=stamp(queue.failed_us) if queue.failures else None,
+        last_error_at=format_utc(queue.failed_us) if queue.failures else None,
         failures=queue.failures,
     )
 

@@ -194,7 +194,7 @@ def peer_of(caller: socket.socket) -> Peer:
     return Peer(uid, frozenset({gid} | groups))
 
 
-def ask(path: Path) -> bytes:
+def fetch_status(path: Path) -> bytes:
     """The document of the daemon that listens at ``path``; raises NoAnswer."""
     chunks = []
     try:

@@ -15,17 +15,20 @@ _STATE = re.compile(rf"  ({'|'.join(_COLOURS)})(?=  )")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def table(status: Status, colour: bool) -> str:
+def render_table(status: Status, colour: bool) -> str:
     """The whole document as text."""
     blocks = [_input(status), _counts("SEVERITY", "RECORDS", status.input.severities)]
     missing = _missing(status)
     blocks += [missing] if missing else []
     blocks += [_sinks(status.sinks, colour), _names(status.names), _events(status)]
-    head = f"klogd-py {status.version}, process {status.pid}, up {span(status.uptime_s)}, since {local(status.started)}"
+    head = (
+        f"klogd-py {status.version}, process {status.pid}, "
+        f"up {format_duration(status.uptime_s)}, since {format_local_time(status.started)}"
+    )
     return "\n\n".join([head, *("\n".join(_headed(block, colour)) for block in blocks)]) + "\n"
 
 
-def span(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """Seconds in the two largest units: ``3 h 12 min``."""
     parts = []
     for size, unit in _UNITS:
@@ -35,7 +38,7 @@ def span(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def local(time: str) -> str:
+def format_local_time(time: str) -> str:
     """An ISO time as the clock of this machine shows it: ``2026-11-25 09:00:00``."""
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
@@ -73,7 +76,7 @@ def _sinks(sinks: Sequence[SinkState], colour: bool) -> list[str]:
     for sink in sinks:
         queue = f"{sink.queued_bytes >> 10}/{sink.limit_bytes >> 10}"
         error = (
-            f"{visible(sink.last_error)} ({local(sink.last_error_at)})"
+            f"{visible(sink.last_error)} ({format_local_time(sink.last_error_at)})"
             if sink.last_error_at
             else "-"
         )
@@ -120,16 +123,27 @@ def _names(names: NamesState) -> list[str]:
 def _events(status: Status) -> list[str]:
     rows = [("EVENT", "TIME", "WHAT")]
     rows += [
-        (f"last {change.what}", local(change.at), _outcome(change)) for change in status.changes
+        (f"last {change.what}", format_local_time(change.at), _outcome(change))
+        for change in status.changes
     ]
     oops = status.oops
     rows += (
-        [("last oops", local(oops.at), f"{visible(oops.text)} ({oops.count} since the start)")]
+        [
+            (
+                "last oops",
+                format_local_time(oops.at),
+                f"{visible(oops.text)} ({oops.count} since the start)",
+            )
+        ]
         if oops
         else []
     )
     rows += [
-        (f"failed: {visible(one.job)}", local(one.at), f"{visible(one.reason)} ({one.count} times)")
+        (
+            f"failed: {visible(one.job)}",
+            format_local_time(one.at),
+            f"{visible(one.reason)} ({one.count} times)",
+        )
         for one in status.failures
     ]
     return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])

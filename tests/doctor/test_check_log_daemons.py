@@ -12,37 +12,39 @@ SOCKET = (f"socket:[{INODE}]",)
 
 
 def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
-    assert check_log_daemons.journal(machine(build(tmp_path)))[0].grade is Level.OK
+    assert check_log_daemons.check_journald(machine(build(tmp_path)))[0].level is Level.OK
 
 
 @pytest.mark.parametrize(
-    ("sinks", "mode", "grade", "words"),
+    ("sinks", "mode", "level", "words"),
     [
         (["file:/x"], "auto", Level.OK, "no sink leads there"),
         (["journal"], "auto", Level.OK, "only what klogd-py adds"),
-        (["journal"], "sole", Level.WARN, "twice"),
+        (["journal"], "sole", Level.WARNING, "twice"),
     ],
 )
 def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
-    tmp_path: Path, sinks: list[str], mode: str, grade: Level, words: str
+    tmp_path: Path, sinks: list[str], mode: str, level: Level, words: str
 ) -> None:
     journald(build(tmp_path))
-    (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=sinks, journal={"mode": mode}))
-    assert (finding.grade, words in finding.words) == (grade, True)
+    (finding,) = check_log_daemons.check_journald(
+        machine(tmp_path, sinks=sinks, journal={"mode": mode})
+    )
+    assert (finding.level, words in finding.words) == (level, True)
 
 
 def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(
     tmp_path: Path,
 ) -> None:
     journald(build(tmp_path), syslogd=True)
-    (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal", "syslog"]))
-    assert (finding.grade, "rsyslog-klogd-py.conf" in finding.remedy) == (Level.WARN, True)
+    (finding,) = check_log_daemons.check_journald(machine(tmp_path, sinks=["journal", "syslog"]))
+    assert (finding.level, "rsyslog-klogd-py.conf" in finding.remedy) == (Level.WARNING, True)
 
 
 def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path) -> None:
     journald(build(tmp_path, {"etc/systemd/journald.conf": b"[Journal]\nReadKMsg=no\n"}))
-    (finding,) = check_log_daemons.journal(machine(tmp_path, sinks=["journal"]))
-    assert (finding.grade, "ReadKMsg=no" in finding.words) == (Level.OK, True)
+    (finding,) = check_log_daemons.check_journald(machine(tmp_path, sinks=["journal"]))
+    assert (finding.level, "ReadKMsg=no" in finding.words) == (Level.OK, True)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,9 @@ def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
     tmp_path: Path, syslogd: bool, mode: str, remedy: str
 ) -> None:
     journald(build(tmp_path), syslogd)
-    (finding,) = check_log_daemons.dev_log(machine(tmp_path, journal={"mode": mode}))
-    assert (finding.grade, "does not keep" in finding.words, remedy in finding.remedy) == (
-        Level.WARN,
+    (finding,) = check_log_daemons.check_dev_log(machine(tmp_path, journal={"mode": mode}))
+    assert (finding.level, "does not keep" in finding.words, remedy in finding.remedy) == (
+        Level.WARNING,
         True,
         True,
     )
@@ -63,41 +65,43 @@ def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
 
 def test_the_syslogd_behind_the_journal_keeps_kern(tmp_path: Path) -> None:
     journald(build(tmp_path), syslogd=True)
-    (finding,) = check_log_daemons.dev_log(machine(tmp_path))
-    assert (finding.grade, "/run/systemd/journal/syslog" in finding.words) == (Level.OK, True)
+    (finding,) = check_log_daemons.check_dev_log(machine(tmp_path))
+    assert (finding.level, "/run/systemd/journal/syslog" in finding.words) == (Level.OK, True)
 
 
 def test_a_dev_log_that_nobody_made_is_wrong_if_a_sink_leads_there(tmp_path: Path) -> None:
     build(tmp_path)
-    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Level.BAD
-    assert check_log_daemons.dev_log(machine(tmp_path, sinks=["file:/x"]))[0].grade is Level.OK
+    assert check_log_daemons.check_dev_log(machine(tmp_path))[0].level is Level.ERROR
+    assert (
+        check_log_daemons.check_dev_log(machine(tmp_path, sinks=["file:/x"]))[0].level is Level.OK
+    )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "program", "grade"),
+    ("arguments", "program", "level"),
     [
         (("rsyslogd", "-n"), "", Level.OK),
         (("syslog-ng", "-F"), "", Level.OK),
         (("busybox", "syslogd"), "/bin/busybox", Level.OK),
         (("syslogd",), "/bin/busybox", Level.OK),
-        (("syslogd", "-F"), "/usr/sbin/syslogd", Level.WARN),
+        (("syslogd", "-F"), "/usr/sbin/syslogd", Level.WARNING),
         (("syslogd", "-F", "-k"), "/usr/sbin/syslogd", Level.OK),
     ],
 )
 def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
-    tmp_path: Path, arguments: tuple[str, ...], program: str, grade: Level
+    tmp_path: Path, arguments: tuple[str, ...], program: str, level: Level
 ) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
     # Which has made the socket
     run(tmp_path, 1, "systemd", held=SOCKET)
     run(tmp_path, 300, *arguments, program=program, held=SOCKET)
-    (finding,) = check_log_daemons.dev_log(machine(tmp_path))
-    assert (finding.grade, "300" in finding.words) == (grade, True)
+    (finding,) = check_log_daemons.check_dev_log(machine(tmp_path))
+    assert (finding.level, "300" in finding.words) == (level, True)
 
 
 def test_a_listener_that_is_not_shown_is_no_fault(tmp_path: Path) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
-    assert check_log_daemons.dev_log(machine(tmp_path))[0].grade is Level.OK
+    assert check_log_daemons.check_dev_log(machine(tmp_path))[0].level is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -114,20 +118,20 @@ def test_another_klogd_is_found_and_our_own_is_not(
     build(tmp_path)
     run(tmp_path, 200, "klogd", "-I", "/usr/local/sbin/klogd-py", program="/usr/bin/python3.11")
     run(tmp_path, 201, "klogd", "-I", "/usr/local/sbin/klogd", program="/usr/bin/python3.11")
-    assert [finding.grade for finding in check_log_daemons.other_daemons(machine(tmp_path))] == [
-        Level.OK
-    ]
+    assert [
+        finding.level for finding in check_log_daemons.check_other_daemons(machine(tmp_path))
+    ] == [Level.OK]
     run(tmp_path, 300, *arguments, program=program)
-    (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
-    assert (finding.grade, "process 300" in finding.words) == (Level.WARN, True)
+    (finding,) = check_log_daemons.check_other_daemons(machine(tmp_path))
+    assert (finding.level, "process 300" in finding.words) == (Level.WARNING, True)
 
 
 def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) -> None:
     build(tmp_path)
     run(tmp_path, 300, "klogd")
     run(tmp_path, 400, "cat", "/proc/kmsg", held=("/proc/kmsg",))
-    found = check_log_daemons.other_daemons(machine(tmp_path, input={"source": "/proc/kmsg"}))
-    assert [finding.grade for finding in found] == [Level.BAD, Level.BAD]
+    found = check_log_daemons.check_other_daemons(machine(tmp_path, input={"source": "/proc/kmsg"}))
+    assert [finding.level for finding in found] == [Level.ERROR, Level.ERROR]
     assert [finding.remedy for finding in found][1] == "kill 400"
 
 
@@ -146,8 +150,8 @@ def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
 ) -> None:
     build(tmp_path, {"etc/rsyslog.d/10-kernel.conf": line})
     run(tmp_path, 300, "rsyslogd", "-n")
-    (finding,) = check_log_daemons.other_daemons(machine(tmp_path))
-    assert (finding.grade is Level.WARN) == bool(module)
+    (finding,) = check_log_daemons.check_other_daemons(machine(tmp_path))
+    assert (finding.level is Level.WARNING) == bool(module)
     assert (f"comment out {module} in /etc/rsyslog.d/10-kernel.conf" in finding.remedy) == bool(
         module
     )
@@ -156,4 +160,4 @@ def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
 def test_a_syslog_ng_that_reads_them_is_known_by_its_source(tmp_path: Path) -> None:
     build(tmp_path, {"etc/syslog-ng/syslog-ng.conf": b"source s_src { system(); internal(); };\n"})
     run(tmp_path, 300, "syslog-ng", "-F")
-    assert check_log_daemons.other_daemons(machine(tmp_path))[0].grade is Level.WARN
+    assert check_log_daemons.check_other_daemons(machine(tmp_path))[0].level is Level.WARNING

@@ -12,56 +12,54 @@ ZEROS = b"0000000000000000 T _stext\n0000000000000000 T do_fork\n"
 
 
 def test_a_map_that_kallsyms_proves_is_good(tmp_path: Path) -> None:
-    (finding,) = check_symbols.map_in_use(machine(build(tmp_path)))
-    assert finding.grade is Level.OK
+    (finding,) = check_symbols.check_map(machine(build(tmp_path)))
+    assert finding.level is Level.OK
     assert "agrees with kallsyms" in finding.words
 
 
 def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> None:
     lines = KALLSYMS.splitlines(keepends=True)
     other = b"".join([lines[0], *moved(b"".join(lines[1:]), 0x10).splitlines(keepends=True)])
-    (finding,) = check_symbols.map_in_use(
-        machine(build(tmp_path, {"boot/System.map-6.1.0": other}))
-    )
-    assert finding.grade is Level.OK
+    (finding,) = check_symbols.check_map(machine(build(tmp_path, {"boot/System.map-6.1.0": other})))
+    assert finding.level is Level.OK
     assert "refused" in finding.words
     assert "kallsyms serves instead" in finding.words
 
 
 def test_a_map_that_only_its_name_speaks_for_is_worth_a_look(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/kallsyms": None, "proc/cmdline": b"nokaslr\n"})
-    (finding,) = check_symbols.map_in_use(machine(root))
-    assert finding.grade is Level.WARN
+    (finding,) = check_symbols.check_map(machine(root))
+    assert finding.level is Level.WARNING
     assert "unverified" in finding.words
 
 
 def test_a_map_whose_slide_is_not_known_names_nothing_yet(tmp_path: Path) -> None:
-    (finding,) = check_symbols.map_in_use(machine(build(tmp_path, {"proc/kallsyms": ZEROS})))
-    assert finding.grade is Level.WARN
+    (finding,) = check_symbols.check_map(machine(build(tmp_path, {"proc/kallsyms": ZEROS})))
+    assert finding.level is Level.WARNING
     assert "names nothing yet" in finding.words
 
 
 def test_with_neither_map_nor_kallsyms_addresses_stay_numbers(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None})
-    (finding,) = check_symbols.map_in_use(machine(root))
-    assert finding.grade is Level.BAD
+    (finding,) = check_symbols.check_map(machine(root))
+    assert finding.level is Level.ERROR
     assert "/boot/System.map-6.1.0" in finding.remedy
 
 
 @pytest.mark.parametrize(
-    ("content", "grade", "words"),
+    ("content", "level", "words"),
     [
         (KALLSYMS, Level.OK, "shows 41 symbols"),
-        (ZEROS, Level.WARN, "only zeros"),
+        (ZEROS, Level.WARNING, "only zeros"),
         (None, Level.OK, "without CONFIG_KALLSYMS"),
-        (b"nonsense\n", Level.WARN, "not in the form"),
+        (b"nonsense\n", Level.WARNING, "not in the form"),
     ],
 )
 def test_what_kallsyms_shows(
-    tmp_path: Path, content: bytes | None, grade: Level, words: str
+    tmp_path: Path, content: bytes | None, level: Level, words: str
 ) -> None:
-    (finding,) = check_symbols.kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
-    assert (finding.grade, words in finding.words) == (grade, True)
+    (finding,) = check_symbols.check_kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
+    assert (finding.level, words in finding.words) == (level, True)
 
 
 @pytest.mark.parametrize(
@@ -75,19 +73,19 @@ def test_what_kallsyms_shows(
 def test_the_lack_of_debug_information_is_told_with_the_command_for_it(
     tmp_path: Path, file: str, command: str
 ) -> None:
-    (finding,) = check_symbols.debug_information(machine(build(tmp_path, {file: b"12\n"})))
-    assert (finding.grade, command in finding.remedy) == (Level.WARN, True)
+    (finding,) = check_symbols.check_debug_info(machine(build(tmp_path, {file: b"12\n"})))
+    assert (finding.level, command in finding.remedy) == (Level.WARNING, True)
 
 
 def test_a_vmlinux_that_is_none_is_told_with_the_reason(tmp_path: Path) -> None:
-    (finding,) = check_symbols.debug_information(
+    (finding,) = check_symbols.check_debug_info(
         machine(build(tmp_path, {"boot/vmlinux-6.1.0": b""}))
     )
     assert "vmlinux-6.1.0 refused: empty" in finding.words
 
 
 def test_a_vmlinux_that_proves_itself_is_debug_information(tmp_path: Path) -> None:
-    (finding,) = check_symbols.debug_information(
+    (finding,) = check_symbols.check_debug_info(
         machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
     )
-    assert finding.grade is Level.OK
+    assert finding.level is Level.OK

@@ -16,7 +16,7 @@ import pytest
 from klogd_py.config.run_options import RunOptions, release_of
 from klogd_py.doctor.finding import Finding, Level
 from klogd_py.doctor.host import Host
-from klogd_py.doctor.runner import CHECKS, examine
+from klogd_py.doctor.runner import CHECKS, run_checks
 from klogd_py.sinks import journald_routing
 from tests.doctor.machines import build, machine, run
 from tests.symbols.hostile import made, sparse
@@ -81,9 +81,9 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
         raise RecursionError("odd")
 
     invocation = RunOptions(root=str(build(tmp_path)))
-    found = examine(invocation, (*CHECKS, broken))
-    assert found[:-1] == examine(invocation)
-    assert (found[-1].check, found[-1].grade) == ("broken", Level.BAD)
+    found = run_checks(invocation, (*CHECKS, broken))
+    assert found[:-1] == run_checks(invocation)
+    assert (found[-1].check, found[-1].level) == ("broken", Level.ERROR)
     assert "unexpected RecursionError" in found[-1].words
 
 

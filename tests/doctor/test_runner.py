@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from klogd_py.doctor import check_daemon
-from klogd_py.doctor.finding import Finding, Level, bad, ok, warn
-from klogd_py.doctor.runner import is_well, report
+from klogd_py.doctor.finding import Finding, Level, fail, ok, warn
+from klogd_py.doctor.runner import format_report, has_no_errors
 from klogd_py.monitoring.status import ReloadResult
 from tests.doctor.machines import build, listen_at_dev_log, machine, run
 from tests.documents import sink, status
@@ -19,7 +19,7 @@ from tests.documents import sink, status
 FINDINGS = [
     ok("kernel log", "can be read"),
     warn("ring", "small \x1b[31m", "grow it"),
-    bad("/dev/log", "nobody", "start it"),
+    fail("/dev/log", "nobody", "start it"),
 ]
 
 
@@ -41,7 +41,7 @@ def test_a_machine_with_one_fault_fails_and_says_how_it_is_mended(tmp_path: Path
     done = doctor(build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json")
     assert done.returncode == 1
     found = msgspec.json.decode(done.stdout, type=list[Finding])
-    wrong = {finding.check: finding.remedy for finding in found if finding.grade is Level.BAD}
+    wrong = {finding.check: finding.remedy for finding in found if finding.level is Level.ERROR}
     assert wrong == {
         "map": "cp System.map /boot/System.map-6.1.0",
         "/dev/log": "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml",
@@ -70,12 +70,12 @@ def test_nothing_on_the_machine_is_changed(tmp_path: Path) -> None:
 
 
 def test_what_could_be_better_does_not_make_a_machine_unwell() -> None:
-    assert is_well(FINDINGS[:2])
-    assert not is_well(FINDINGS)
+    assert has_no_errors(FINDINGS[:2])
+    assert not has_no_errors(FINDINGS)
 
 
 def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words() -> None:
-    assert report(FINDINGS, colour=False).splitlines() == [
+    assert format_report(FINDINGS, colour=False).splitlines() == [
         "ok    kernel log  can be read",
         "warn  ring        small \\x1b[31m",
         "                  -> grow it",
@@ -84,7 +84,7 @@ def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words()
         "",
         "1 ok, 1 to be looked at, 1 wrong",
     ]
-    assert report(FINDINGS, colour=True).startswith("\x1b[32mok\x1b[0m    kernel log")
+    assert format_report(FINDINGS, colour=True).startswith("\x1b[32mok\x1b[0m    kernel log")
 
 
 @pytest.mark.parametrize(
@@ -100,43 +100,47 @@ def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Pat
     root = build(tmp_path, {"var/lib/klogd-py/position.json": None})
     (root / "var/lib/klogd-py").mkdir(parents=True, exist_ok=True)
     make(root / "var/lib/klogd-py/position.json")
-    (finding,) = check_daemon.position(machine(root))
-    assert (finding.grade, finding.remedy) == (Level.BAD, "rm -r /var/lib/klogd-py/position.json")
+    (finding,) = check_daemon.check_position(machine(root))
+    assert (finding.level, finding.remedy) == (Level.ERROR, "rm -r /var/lib/klogd-py/position.json")
     assert "not a regular file" in finding.words
 
 
 @pytest.mark.parametrize(
-    ("files", "position", "grade"),
+    ("files", "position", "level"),
     [
         ({}, "/var/lib/klogd-py/position.json", Level.OK),
-        ({"var/lib/klogd-py/position.json": None}, "/var/lib/klogd-py/position.json", Level.WARN),
+        (
+            {"var/lib/klogd-py/position.json": None},
+            "/var/lib/klogd-py/position.json",
+            Level.WARNING,
+        ),
         ({}, "", Level.OK),
     ],
 )
 def test_whether_a_position_can_be_kept(
-    tmp_path: Path, files: dict[str, bytes | None], position: str, grade: Level
+    tmp_path: Path, files: dict[str, bytes | None], position: str, level: Level
 ) -> None:
     assert (
-        check_daemon.position(machine(build(tmp_path, files), state={"position": position}))[
+        check_daemon.check_position(machine(build(tmp_path, files), state={"position": position}))[
             0
-        ].grade
-        is grade
+        ].level
+        is level
     )
 
 
 def test_a_daemon_that_does_not_run_is_worth_a_look(tmp_path: Path) -> None:
-    (finding,) = check_daemon.daemon(machine(build(tmp_path)))
-    assert (finding.grade, finding.remedy) == (Level.WARN, "systemctl enable --now klogd-py")
+    (finding,) = check_daemon.check_daemon(machine(build(tmp_path)))
+    assert (finding.level, finding.remedy) == (Level.WARNING, "systemctl enable --now klogd-py")
 
 
 def test_a_sink_that_is_down_and_a_refused_reload_are_wrong(tmp_path: Path) -> None:
     told = status(sink(), sink("file:/x", "down", "No space left on device"))
-    found = check_daemon.daemon(machine(build(tmp_path), daemon=told))
-    assert [finding.grade for finding in found] == [Level.OK, Level.BAD, Level.BAD]
+    found = check_daemon.check_daemon(machine(build(tmp_path), daemon=told))
+    assert [finding.level for finding in found] == [Level.OK, Level.ERROR, Level.ERROR]
     assert "No space left" in found[1].words
     mended = msgspec.structs.replace(
         told, sinks=(sink(),), changes=(ReloadResult("configuration", "SIGHUP", "", True),)
     )
-    assert [finding.grade for finding in check_daemon.daemon(machine(tmp_path, daemon=mended))] == [
-        Level.OK
-    ]
+    assert [
+        finding.level for finding in check_daemon.check_daemon(machine(tmp_path, daemon=mended))
+    ] == [Level.OK]

@@ -28,7 +28,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.daemon import STOP_LIMIT_S, Daemon
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_socket import NoAnswer, ask
+from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
 from klogd_py.system import signals
 from klogd_py.system.jobs import Jobs
 from tests.boundaries import PACKAGE, Site, sites
@@ -199,7 +199,8 @@ class World:
     async def status(self) -> Status:
         """What the daemon tells of itself."""
         return msgspec.json.decode(
-            await asyncio.get_running_loop().run_in_executor(None, ask, self._status), type=Status
+            await asyncio.get_running_loop().run_in_executor(None, fetch_status, self._status),
+            type=Status,
         )
 
     @property

@@ -57,8 +57,8 @@ class Machine:
                 async with asyncio.timeout(BOUND_S):
                     while not any(awaited in line for line in self.lines):
                         await asyncio.sleep(0.01)
-            status_builder: StatusBuilder = daemon._camera
-            status = status_builder.take(daemon.naming.survey)
+            status_builder: StatusBuilder = daemon._status_builder
+            status = status_builder.build(daemon.naming.survey)
             daemon._stopping.set()
             await running
             return status

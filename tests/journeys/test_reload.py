@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.monitoring.status_socket import ask
+from klogd_py.monitoring.status_socket import fetch_status
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
 from tests.waiting import until
 
@@ -103,7 +103,7 @@ def _refused(folder: Path, named: str) -> bool:
 
     A document serves everybody for a tenth of a second.
     """
-    changes = json.loads(ask(socket_of(folder)))["changes"]
+    changes = json.loads(fetch_status(socket_of(folder)))["changes"]
     (change,) = [found for found in changes if found["what"] == "configuration"]
     return not change["taken"] and named in change["detail"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.monitoring.status import HIDDEN, Status, sentence, without_addresses
-from klogd_py.monitoring.status_table import span, table
+from klogd_py.monitoring.status import HIDDEN, Status, summarize, without_addresses
+from klogd_py.monitoring.status_table import format_duration, render_table
 from tests.documents import sink, status
 
 
@@ -51,11 +51,11 @@ def test_an_address_is_hidden_in_every_form_that_kernels_print(address: int, for
     ],
 )
 def test_the_sentence_for_the_service_manager(told: Status, words: str) -> None:
-    assert words in sentence(told)
+    assert words in summarize(told)
 
 
 def test_the_table_shows_every_part_in_columns() -> None:
-    lines = table(
+    lines = render_table(
         status(sink("file:/a", "down", "No such file", 5), sink()), colour=False
     ).splitlines()
     assert lines[0].startswith("klogd-py 1.0, process 4711, up 3 h 12 min, since 20")
@@ -82,13 +82,13 @@ def test_the_table_shows_every_part_in_columns() -> None:
 
 def test_colour_is_added_to_the_table_and_changes_nothing_else() -> None:
     told = status(sink("file:up  down  x", "down", "No such file"))
-    coloured = table(told, colour=True)
-    assert re.sub(r"\x1b\[\d*m", "", coloured) == table(told, colour=False)
+    coloured = render_table(told, colour=True)
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == render_table(told, colour=False)
     assert "\x1b[31mdown\x1b[0m" in coloured
 
 
 def test_no_text_of_the_kernel_drives_the_terminal() -> None:
-    assert "\x1b" not in table(status(), colour=False)
+    assert "\x1b" not in render_table(status(), colour=False)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_no_text_of_the_kernel_drives_the_terminal() -> None:
     ],
 )
 def test_a_span_is_told_in_its_two_largest_units(seconds: int, words: str) -> None:
-    assert span(seconds) == words
+    assert format_duration(seconds) == words

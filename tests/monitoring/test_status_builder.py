@@ -2,7 +2,7 @@
 import msgspec
 import pytest
 
-from klogd_py.monitoring.status_builder import legible
+from klogd_py.monitoring.status_builder import escape_invalid_utf8
 
 
 @pytest.mark.parametrize(
@@ -10,5 +10,5 @@ from klogd_py.monitoring.status_builder import legible
     [("plain \u00e9", "plain \u00e9"), ("Oops: \udcff", "Oops: \\udcff"), ("\ud800", "\\ud800")],
 )
 def test_bytes_that_are_no_text_are_shown_as_escapes(text: str, shown: str) -> None:
-    assert legible(text) == shown
-    assert msgspec.json.decode(msgspec.json.encode(legible(text))) == shown
+    assert escape_invalid_utf8(text) == shown
+    assert msgspec.json.decode(msgspec.json.encode(escape_invalid_utf8(text))) == shown

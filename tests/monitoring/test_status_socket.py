@@ -22,7 +22,7 @@ from klogd_py.monitoring.status_socket import (
     Peer,
     SocketUnusable,
     StatusSocket,
-    ask,
+    fetch_status,
     is_authorized,
     may_see_addresses,
     peer_of,
@@ -34,8 +34,8 @@ NOBODY = 65534
 OWN, GROUP = 990, 991
 ASK = """
 import sys, pathlib
-from klogd_py.monitoring.status_socket import ask
-sys.stdout.buffer.write(ask(pathlib.Path(sys.argv[1])))
+from klogd_py.monitoring.status_socket import fetch_status
+sys.stdout.buffer.write(fetch_status(pathlib.Path(sys.argv[1])))
 """
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
@@ -85,7 +85,7 @@ def test_without_a_group_nobody_else_is_told_anything() -> None:
 
 
 def test_the_daemons_own_user_gets_the_whole_document(path: Path) -> None:
-    assert msgspec.json.decode(served(path, lambda: ask(path)), type=Status) == status()
+    assert msgspec.json.decode(served(path, lambda: fetch_status(path)), type=Status) == status()
     assert not path.exists()
 
 
@@ -132,7 +132,7 @@ def test_callers_who_never_read_hold_up_nobody(path: Path) -> None:
                 caller.setblocking(True)
                 caller.settimeout(5)
                 caller.connect(str(path))
-            return ask(path)
+            return fetch_status(path)
         finally:
             for caller in idle:
                 caller.close()
@@ -145,7 +145,7 @@ def test_a_caller_who_hangs_up_at_once_does_no_harm(path: Path) -> None:
         for _ in range(50):
             with socket.socket(socket.AF_UNIX) as caller:
                 caller.connect(str(path))
-        return ask(path)
+        return fetch_status(path)
 
     assert served(path, rude)
 
@@ -153,7 +153,7 @@ def test_a_caller_who_hangs_up_at_once_does_no_harm(path: Path) -> None:
 def test_the_name_that_a_killed_daemon_left_is_taken_over(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    assert served(path, lambda: ask(path))
+    assert served(path, lambda: fetch_status(path))
 
 
 def test_a_name_at_which_another_daemon_listens_is_left_alone(path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_name_too_long_for_a_socket_is_said(path: Path) -> None:
 
 def test_where_no_daemon_is_the_caller_hears_so(path: Path) -> None:
     with pytest.raises(NoAnswer, match=r"no daemon answers at .*No such file.*is it running"):
-        ask(path)
+        fetch_status(path)
 
 
 def test_the_groups_of_a_caller_are_those_that_the_kernel_knows() -> None:

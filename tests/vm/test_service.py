@@ -53,7 +53,7 @@ def test_the_doctor_finds_the_daemon_and_what_it_reads(session: Session) -> None
     found = msgspec.json.decode(
         session.machine.attempt("klogd-py doctor --json")[1], type=list[Finding]
     )
-    grades = {finding.check: finding.grade for finding in found}
+    grades = {finding.check: finding.level for finding in found}
     assert (grades["daemon"], grades["kernel log"], grades["kallsyms"]) == (
         Level.OK,
         Level.OK,

@@ -66,7 +66,7 @@ def _sinks(count: int) -> Setting:
 def _map(lines: int) -> Setting:
     def setting(folder: Path) -> tuple[str, list[str]]:
         write_map(folder / "System.map", lines)
-        return '[names]\nkallsyms = ""\n', [
+        return '[symbols]\nkallsyms = ""\n', [
             "--map",
             str(folder / "System.map"),
             "--sink",
@@ -83,7 +83,7 @@ def _modules(count: int) -> Setting:
             for number in range(count)
         ]
         (folder / "modules").write_text("".join(rows))
-        return f'[names]\nmodules = "{folder}/modules"\n', ["--sink", f"file:{folder}/log"]
+        return f'[symbols]\nmodules = "{folder}/modules"\n', ["--sink", f"file:{folder}/log"]
 
     return setting
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from klogd_py.config import loader as configuration
 from klogd_py.config.loader import BadConfig
 from klogd_py.config.run_options import RunOptions
-from klogd_py.config.schema import Config, Flood
+from klogd_py.config.schema import Config, RateLimitSection
 from klogd_py.monitoring.reporter import StatusReporter
 from klogd_py.monitoring.status_builder import StatusBuilder
 from klogd_py.oops.provenance import Origin
@@ -109,7 +109,7 @@ class Daemon:
             lambda: self._status_builder.build(self.naming.survey), self.jobs
         )
         self._outlets = SinkFactory(self.sink_manager, self._books, self._boot, live=self._live)
-        self._flood = Flood()
+        self._flood = RateLimitSection()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")

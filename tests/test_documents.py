@@ -101,7 +101,7 @@ def test_the_page_lists_exactly_the_commands() -> None:
 
 def test_the_page_shows_the_places_of_a_map_in_the_order_in_which_they_are_searched() -> None:
     search = section(COMMANDS, "SYMBOLS").partition("\n.Ss The search")[2]
-    assert tuple(displays(search)[0].split()) == Config().names.search
+    assert tuple(displays(search)[0].split()) == Config().symbols.search
 
 
 def test_the_page_shows_exactly_the_keys_that_there_are_each_with_its_default() -> None:
@@ -115,7 +115,11 @@ def test_the_example_in_the_page_is_a_right_configuration() -> None:
 
 def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
     shown = displays(section(CONFIGURATION, "DESCRIPTION"))[0].splitlines()
-    wrong = {"[names]\nmaps = 1": shown[0], "[watch]\nfiles = 1": shown[1], "\n\nsinks 1": shown[2]}
+    wrong = {
+        "[symbols]\nmaps = 1": shown[0],
+        "[watch]\nfiles = 1": shown[1],
+        "\n\nsinks 1": shown[2],
+    }
     for text, line in wrong.items():
         name = line.split(": ")[1]
         with pytest.raises(loader.BadConfig) as raised:

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.config import toml_text
+from klogd_py.config.renamed import find_renamed
 from klogd_py.config.schema import Config
 from klogd_py.config.toml_text import NotToml
 from klogd_py.config.validation import clash, misfit
@@ -120,7 +121,7 @@ def parse(raw: bytes, name: str) -> dict[str, object]:
 
 def convert(content: Mapping[str, object], name: str) -> Config:
     """Turn tables into a Config; raises BadConfig naming the key and what was expected."""
-    wrong = misfit(content, Config, "")
+    wrong = find_renamed(content) or misfit(content, Config, "")
     if wrong:
         raise BadConfig(f"{name}: {wrong}")
     try:

@@ -92,7 +92,7 @@ class RunOptions(Struct, frozen=True):
         base = configuration.load(path, must_exist=bool(self.config_path))
         given: dict[str, dict[str, object]] = {
             "input": {"source": self.source},
-            "names": {
+            "symbols": {
                 "map": self.map,
                 "kallsyms": self.kallsyms,
                 "modules": self.modules,
@@ -144,19 +144,21 @@ class RunOptions(Struct, frozen=True):
             return Sources()
         root = Path(self.root)
         release = self.release or release_of(root)
-        names = config.names
+        symbols = config.symbols
         if root != Path("/"):
-            kallsyms = self.kallsyms or (names.kallsyms and str(under(root, names.kallsyms)))
-            modules = self.modules or (names.modules and str(under(root, names.modules)))
-            found = Sources(release, root, self.map, names.search, kallsyms, modules)
+            kallsyms = self.kallsyms or (symbols.kallsyms and str(under(root, symbols.kallsyms)))
+            modules = self.modules or (symbols.modules and str(under(root, symbols.modules)))
+            found = Sources(release, root, self.map, symbols.search, kallsyms, modules)
         elif elsewhere and not self.live:
             explicit = Sources(
                 self.release, root, self.map, (), self.kallsyms, self.modules, self.slide
             )
             return msgspec.structs.replace(explicit, module_files=self.module_files)
         else:
-            found = Sources(release, root, names.map, names.search, names.kallsyms, names.modules)
-        files = names.module_files.replace("{release}", release)
+            found = Sources(
+                release, root, symbols.map, symbols.search, symbols.kallsyms, symbols.modules
+            )
+        files = symbols.module_files.replace("{release}", release)
         return msgspec.structs.replace(
             found,
             slide=self.slide,

@@ -29,14 +29,14 @@ from klogd_py.config.value_types import (
 )
 
 
-class Input(Struct, frozen=True, forbid_unknown_fields=True):
+class InputSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[input]``"""
 
     source: Literal["auto", "/dev/kmsg", "/proc/kmsg", "syslog"] = "auto"
 
 
-class Names(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[names]``"""
+class SymbolsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[symbols]``"""
 
     map: PathOrNothing = ""
     search: Places = (
@@ -61,7 +61,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     module_files: TemplateOrNothing = "/lib/modules/{release}"
 
 
-class Translate(Struct, frozen=True, forbid_unknown_fields=True):
+class TranslateSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[translate]``"""
 
     style: Literal["replace", "append", "off"] = "replace"
@@ -85,20 +85,20 @@ class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
     json: bool = False
 
 
-class SinkTerms(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[outbox.sink."NAME"]``; what is not set is as in ``[outbox]``."""
+class SinkQueueSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[queue.sink."NAME"]``; what is not set is as in ``[queue]``."""
 
     limit_kib: KiB | None = None
     when_full: Literal["wait", "drop"] | None = None
 
 
-class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[journal]``"""
 
     mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
 
 
-class Flood(Struct, frozen=True, forbid_unknown_fields=True):
+class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[flood]``"""
 
     floor: Literal["err", "warning", "notice", "info", "debug"] = "debug"
@@ -106,21 +106,21 @@ class Flood(Struct, frozen=True, forbid_unknown_fields=True):
     period_s: Seconds = 10
 
 
-class Outbox(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[outbox]``"""
+class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[queue]``"""
 
     limit_kib: KiB = 8192
     when_full: Literal["wait", "drop"] = "wait"
-    sink: Annotated[dict[Sink, SinkTerms], Count(0, MAX_ENTRIES, "sink")] = {}
+    sink: Annotated[dict[Sink, SinkQueueSection], Count(0, MAX_ENTRIES, "sink")] = {}
 
 
-class State(Struct, frozen=True, forbid_unknown_fields=True):
+class StateSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[state]``"""
 
     position: PathOrNothing = "/var/lib/klogd-py/position.json"
 
 
-class Watch(Struct, frozen=True, forbid_unknown_fields=True):
+class WatchSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[watch]``"""
 
     files: bool = True
@@ -134,7 +134,7 @@ class StatusSection(Struct, frozen=True, forbid_unknown_fields=True):
     group: SequenceTracker = ""
 
 
-class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+class MetricsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[metrics]``"""
 
     textfile: PrometheusFile = ""
@@ -142,7 +142,7 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     listen: ListeningAddress = ""
 
 
-class Log(Struct, frozen=True, forbid_unknown_fields=True):
+class LogSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[log]``"""
 
     level: Literal["error", "warning", "info", "debug"] = "info"
@@ -154,16 +154,16 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     sinks: Sinks = ("syslog",)
     console_level: ConsoleLevel = 0
     user: SequenceTracker = ""
-    input: Input = Input()
-    names: Names = Names()
-    translate: Translate = Translate()
+    input: InputSection = InputSection()
+    symbols: SymbolsSection = SymbolsSection()
+    translate: TranslateSection = TranslateSection()
     file: FileSection = FileSection()
     console: ConsoleSection = ConsoleSection()
-    journal: Journal = Journal()
-    flood: Flood = Flood()
-    queue: Outbox = Outbox()
-    state: State = State()
-    watch: Watch = Watch()
+    journal: JournalSection = JournalSection()
+    flood: RateLimitSection = RateLimitSection()
+    queue: QueueSection = QueueSection()
+    state: StateSection = StateSection()
+    watch: WatchSection = WatchSection()
     status: StatusSection = StatusSection()
-    metrics: Metrics = Metrics()
-    log: Log = Log()
+    metrics: MetricsSection = MetricsSection()
+    log: LogSection = LogSection()

@@ -10,7 +10,7 @@ _PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
 
 def check_kallsyms(host: Host) -> list[Finding]:
     """Whether the kernel shows its own symbols here."""
-    path, found = host.config.names.kallsyms, host.survey
+    path, found = host.config.symbols.kallsyms, host.survey
     if not path:
         return [ok("kallsyms", "not used, as configured")]
     if found.kernel_symbols:

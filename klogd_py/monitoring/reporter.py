@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from klogd_py.config.schema import Metrics, StatusSection
+from klogd_py.config.schema import MetricsSection, StatusSection
 from klogd_py.monitoring.http_exporter import MetricsServer
 from klogd_py.monitoring.status import Status, summarize
 from klogd_py.monitoring.status_socket import StatusSocket
@@ -40,7 +40,7 @@ class StatusReporter:
             # Before the daemon went on as somebody else, and told if in vain
             None
         )
-        self._metrics = Metrics()
+        self._metrics = MetricsSection()
         self._socket: StatusSocket | None = None
         self._scrape: MetricsServer | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class StatusReporter:
             self._jobs.value("status socket", lambda: self._open_socket(section, owner), None)
             self._tried = section
 
-    async def configure(self, section: StatusSection, prometheus: Metrics) -> None:
+    async def configure(self, section: StatusSection, prometheus: MetricsSection) -> None:
         """Have the windows that the configuration names.
 
         Those that it names as before stay open.
@@ -95,7 +95,7 @@ class StatusReporter:
             if not await self._jobs.run("metrics", lambda: self._open_metrics(prometheus), False):
                 self._jobs.value("metrics", self._close_metrics, None)
                 # The next reload tries again
-                self._metrics = Metrics()
+                self._metrics = MetricsSection()
 
     def close(self) -> None:
         """Close all of them; the manager is told no more."""
@@ -125,7 +125,7 @@ class StatusReporter:
         except OSError as error:
             logger.warning("klogd-py status will not work: %s", error)
 
-    async def _open_metrics(self, wanted: Metrics) -> bool:
+    async def _open_metrics(self, wanted: MetricsSection) -> bool:
         """Open what is wanted; whether it could be."""
         if not wanted.textfile and not wanted.listen:
             return True

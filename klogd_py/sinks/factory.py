@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from klogd_py.config.schema import Config, SinkTerms
+from klogd_py.config.schema import Config, SinkQueueSection
 from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
@@ -63,7 +63,7 @@ def terms_for(spec: str, config: Config, live: bool) -> QueueLimits:
 
     What is no running kernel can wait for ever.
     """
-    own = config.queue.sink.get(spec, SinkTerms())
+    own = config.queue.sink.get(spec, SinkQueueSection())
     when_full = (own.when_full or config.queue.when_full) if live else "wait"
     return QueueLimits((own.limit_kib or config.queue.limit_kib) << 10, WhenFull(when_full))
 

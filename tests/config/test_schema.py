@@ -133,7 +133,7 @@ def test_the_keys_are_found_in_every_table() -> None:
     names = {key.name for key in KEYS}
     assert {
         "sinks",
-        "names.search",
+        "symbols.search",
         "queue.sink",
         f'queue.sink."{SINK}".when_full',
         "metrics.listen",
@@ -326,10 +326,13 @@ def answer(content: dict[str, object]) -> str:
             "key metrics.listen: expected a path of at most 107 bytes",
         ),
         ('metrics.textfile = "klogd.prom"', "key metrics.textfile: expected an absolute path"),
-        ('names.search = ["{release}{release}"]', "key names.search: expected an absolute path"),
         (
-            f'names.search = ["/{"{release}" * 4}"]',
-            "key names.search: expected a path of at most 4095 bytes, and 255 for each name",
+            'symbols.search = ["{release}{release}"]',
+            "key symbols.search: expected an absolute path",
+        ),
+        (
+            f'symbols.search = ["/{"{release}" * 4}"]',
+            "key symbols.search: expected a path of at most 4095 bytes, and 255 for each name",
         ),
         ("user = 2026-11-11", "key user: expected a string, got a date or time"),
     ],

@@ -146,7 +146,7 @@ class World:
         new = self._config.with_suffix(".new")
         new.write_text(
             f'sinks = ["file:{self.log}", "console", "syslog:{self._listener.path}"]\n{more}\n[file]\nform = "json"\n'
-            f'[names]\n{names}[state]\nposition = "{self._config.parent}/position"\n[status]\nsocket = "{self._status}"\n'
+            f'[symbols]\n{names}[state]\nposition = "{self._config.parent}/position"\n[status]\nsocket = "{self._status}"\n'
             f'[metrics]\nlisten = "unix:{self._metrics}"\ntextfile = "{self._text}"\nperiod_s = 1\n'
         )
         new.replace(self._config)

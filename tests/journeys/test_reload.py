@@ -164,8 +164,8 @@ UNUSABLE = {
     'metrics.textfile = "{0}/gone/klogd.prom"': "metrics not written: {0}/gone/klogd.prom",
     'status = {{ socket = "{2}/klogd-py-a/b/c" }}': "klogd-py status will not work: {2}/klogd-py-a/b/c",
     'status = {{ socket = "{2}/klogd-py-{1}.status", group = "no-such-group-here" }}': "there is no group no-such-group-here",
-    'names.map = "{0}"': "map {0} refused",
-    'names.search = ["/{3}"]': "",
+    'symbols.map = "{0}"': "map {0} refused",
+    'symbols.search = ["/{3}"]': "",
 }
 
 

@@ -177,7 +177,7 @@ def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why
     path.write_text("c0100000 T _text\nc010b800 T do_fork\nc0200000 A _end\n")
     config = quiet(
         tmp_path,
-        f'sinks = ["file:{tmp_path}/kern.log"]\n[names]\nmap = "{path}"\nkallsyms = ""\nmodules = ""',
+        f'sinks = ["file:{tmp_path}/kern.log"]\n[symbols]\nmap = "{path}"\nkallsyms = ""\nmodules = ""',
     )
     with Program(tmp_path, config=config) as program:
         used = document(tmp_path).names.map

@@ -154,7 +154,7 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
         )
     modules = tmp_path / "modules"
     modules.touch()
-    config = configure(tmp_path, f'[names]\nmodules = "{modules}"\n')
+    config = configure(tmp_path, f'[symbols]\nmodules = "{modules}"\n')
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         for _ in range(3):
             events[0].write_text("add")
@@ -171,7 +171,7 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
 
 def test_a_map_in_a_folder_that_is_made_later_is_found_by_itself(tmp_path: Path) -> None:
     place = tmp_path / "usr" / "lib" / "maps" / "System.map"
-    names = f'[names]\nsearch = ["{place}"]\nkallsyms = ""\nmodules = ""\n'
+    names = f'[symbols]\nsearch = ["{place}"]\nkallsyms = ""\nmodules = ""\n'
     config = configure(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n{names}')
     with Program(tmp_path, config=config) as program:
         _await_watching(program, tmp_path)

@@ -2,7 +2,7 @@
 import os
 from pathlib import Path
 
-from klogd_py.config.schema import Names
+from klogd_py.config.schema import SymbolsSection
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.map_check import SAMPLES, MapStatus
 from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
@@ -22,7 +22,12 @@ def machine(folder: Path, files: dict[str, bytes]) -> Path:
 
 def looked_over(root: Path, release: str = "6.1.0", check_all: bool = False) -> SymbolSet:
     sources = Sources(
-        release, root, "", Names().search, str(root / "proc/kallsyms"), str(root / "proc/modules")
+        release,
+        root,
+        "",
+        SymbolsSection().search,
+        str(root / "proc/kallsyms"),
+        str(root / "proc/modules"),
     )
     return load_symbols(sources, check_all)
 
@@ -177,6 +182,6 @@ def test_every_candidate_is_judged_when_asked_for(tmp_path: Path) -> None:
         {"/boot/System.map-6.1.0": MAP, "/System.map": b"!!\n", "/proc/kallsyms": KALLSYMS},
     )
     found = looked_over(root, check_all=True)
-    assert len(found.verdicts) == len(Names().search)
+    assert len(found.verdicts) == len(SymbolsSection().search)
     assert used(found, root) == "/boot/System.map-6.1.0"
     assert found.verdicts[2].status is MapStatus.REFUSED

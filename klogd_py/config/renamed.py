@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names the replacement of each configuration key, value and option that was renamed.
+
+An old name is an error, never an alias: a configuration says one thing in one way. The tables and
+this module go after the first release; until then nobody has to guess a new name.
+"""
+
+from collections.abc import Mapping
+
+# Whole tables stand behind their keys: the longest match wins.
+RENAMED_KEYS = {
+    "names": "symbols",
+    "names.map": "symbols.map",
+    "names.search": "symbols.search",
+    "names.kallsyms": "symbols.kallsyms",
+    "names.modules": "symbols.modules",
+    "names.module_files": "symbols.module_files",
+    "outbox": "queue",
+    "outbox.limit_kib": "queue.limit_kib",
+    "outbox.when_full": "queue.when_full",
+    "outbox.sink": "queue.sink",
+}
+RENAMED_VALUES: dict[tuple[str, str], str] = {}
+
+
+def find_renamed(content: Mapping[str, object], table: str = "") -> str:
+    """Return one sentence that names the replacement of the first old key or value in a table.
+
+    The text is empty if there is none. ``table`` is the dotted name of the table.
+    """
+    for name, value in content.items():
+        key = f"{table}.{name}" if table else name
+        if isinstance(value, Mapping) and (found := find_renamed(value, key)):
+            return found
+        if key in RENAMED_KEYS:
+            return f"key {key} is now {RENAMED_KEYS[key]}"
+        if isinstance(value, str) and (key, value) in RENAMED_VALUES:
+            return f'key {key}: "{value}" is now "{RENAMED_VALUES[key, value]}"'
+    return ""

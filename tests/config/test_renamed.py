@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every renamed key, value and option is refused with its replacement."""
+
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+
+from klogd_py.config import loader
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.renamed import RENAMED_KEYS, RENAMED_VALUES
+from klogd_py.config.schema import Config
+
+# The new name, without the remark behind it
+REPLACEMENTS = {old: new.partition(",")[0] for old, new in RENAMED_KEYS.items()}
+
+
+def has_key(name: str) -> bool:
+    """Whether the configuration has a key or a table of this dotted name."""
+    value: object = msgspec.to_builtins(Config())
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(BadConfig) as raised:
+        loader.parse(text.encode(), "/etc/x.toml")
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("old", RENAMED_KEYS)
+def test_an_old_key_names_the_new_one(old: str) -> None:
+    assert refusal(f"{old} = 1") == f"/etc/x.toml: key {old} is now {RENAMED_KEYS[old]}"
+    assert has_key(REPLACEMENTS[old])
+    assert not has_key(old)
+
+
+def test_a_renamed_table_is_refused_whatever_is_in_it() -> None:
+    assert refusal("[outbox]\nlimits = 1") == "/etc/x.toml: key outbox is now queue"
+    assert refusal('[outbox.sink."file:/x"]\nlimit_kib = 64') == (
+        "/etc/x.toml: key outbox.sink is now queue.sink"
+    )
+    assert refusal("[queue]\nlimit_kib = 1\n[outbox]\nlimit_kib = 64") == (
+        "/etc/x.toml: key outbox.limit_kib is now queue.limit_kib"
+    )
+
+
+@pytest.mark.parametrize(("key", "old"), RENAMED_VALUES)
+def test_an_old_value_names_the_new_one(key: str, old: str) -> None:
+    new = RENAMED_VALUES[key, old]
+    assert refusal(f'{key} = "{old}"') == f'/etc/x.toml: key {key}: "{old}" is now "{new}"'
+    loader.parse(f'{key} = "{new}"'.encode(), "x")

@@ -52,7 +52,7 @@ def klogd_py_with(folder: Path, configuration: str, options: list[str]) -> Conte
     """The same with more in its configuration and on its command line."""
     (folder / "etc").mkdir()
     config = folder / "etc" / "klogd-py.toml"
-    config.write_text(f'state.position = "{folder / "position.json"}"\n{configuration}')
+    config.write_text(f'state.cursor_file = "{folder / "position.json"}"\n{configuration}')
     command = [
         sys.executable,
         "-m",

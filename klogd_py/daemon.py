@@ -80,7 +80,7 @@ class Daemon:
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else CaptureClock()
         self._books = CursorStore(
-            self.config.state.position if self._numbered else "", self._boot, self._newest
+            self.config.state.cursor_file if self._numbered else "", self._boot, self._newest
         )
         told = partial(announce, wall_us_of=lambda record: self._clock.wall_time(record)[0])
         self.sink_manager = SinkManager(
@@ -225,7 +225,7 @@ class Daemon:
 
     def _open_source(self) -> Source:
         if self._invocation.input:
-            return open_capture(self._invocation.input, self._invocation.input_form)
+            return open_capture(self._invocation.input, self._invocation.input_format)
         return kmsg_device.open_source(self.config.input.source, self._invocation.handed)
 
     @property

@@ -135,7 +135,7 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
     )
     parser.add_argument(
         "--input-format",
-        dest="input_form",
+        dest="input_format",
         choices=("auto", "kmsg", "dmesg", "klogd", "syslog"),
         help="what FILE holds (default: auto, by its first line)",
     )

@@ -15,6 +15,8 @@ RENAMED_KEYS = {
     "names.kallsyms": "symbols.kallsyms",
     "names.modules": "symbols.modules",
     "names.module_files": "symbols.module_files",
+    "file.form": "file.format",
+    "state.position": "state.cursor_file",
     "outbox": "queue",
     "outbox.limit_kib": "queue.limit_kib",
     "outbox.when_full": "queue.when_full",

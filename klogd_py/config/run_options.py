@@ -59,7 +59,7 @@ class RunOptions(Struct, frozen=True):
     live: bool = False
     sinks: tuple[str, ...] = ()
     input: str = ""
-    input_form: str = "auto"
+    input_format: str = "auto"
     source: str = ""
     once: bool = False
     style: str = ""
@@ -68,7 +68,7 @@ class RunOptions(Struct, frozen=True):
     prose: bool = False
     paranoid: bool = False
     json: bool = False
-    file_form: str = ""
+    file_format: str = ""
     console_level: int = 0
     log_level: str = ""
     user: str = ""
@@ -104,7 +104,7 @@ class RunOptions(Struct, frozen=True):
                 "twice": self.twice,
                 "paranoid": self.paranoid,
             },
-            "file": {"form": self.file_form},
+            "file": {"format": self.file_format},
             "console": {"json": self.json},
             "log": {"level": self.log_level},
         }

@@ -74,7 +74,7 @@ class TranslateSection(Struct, frozen=True, forbid_unknown_fields=True):
 class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[file]``"""
 
-    form: Literal["text", "klogd", "json"] = "text"
+    format: Literal["text", "klogd", "json"] = "text"
     mode: OctalMode = "0640"
 
 
@@ -117,7 +117,7 @@ class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
 class StateSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[state]``"""
 
-    position: PathOrNothing = "/var/lib/klogd-py/position.json"
+    cursor_file: PathOrNothing = "/var/lib/klogd-py/position.json"
 
 
 class WatchSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -131,7 +131,10 @@ def clash(config: Config) -> str:
     kind, _, listen = config.metrics.listen.partition(":")
     listen = listen if kind == "unix" else ""
     made = [("sinks", name.removeprefix("file:")) for name in taken if name.startswith("file:/")]
-    made += [("state.position", config.state.position), ("status.socket", config.status.socket)]
+    made += [
+        ("state.cursor_file", config.state.cursor_file),
+        ("status.socket", config.status.socket),
+    ]
     made += [("metrics.textfile", config.metrics.textfile), ("metrics.listen", listen)]
     by_path: dict[str, str] = {}
     for key, place in made:

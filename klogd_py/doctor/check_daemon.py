@@ -33,7 +33,7 @@ def check_daemon(host: Host) -> list[Finding]:
 
 def check_position(host: Host) -> list[Finding]:
     """Whether the next start will know where each sink stood."""
-    path = host.config.state.position
+    path = host.config.state.cursor_file
     if not path:
         return [
             ok(

@@ -92,7 +92,7 @@ class CursorFile:
         except BlockingIOError:
             os.close(descriptor)
             raise CursorFileInUse(
-                f"{self._path}: in use by another klogd-py; give this one a state.position of its own, or none"
+                f"{self._path}: in use by another klogd-py; give this one a state.cursor_file of its own, or none"
             ) from None
         except OSError as error:
             os.close(descriptor)

@@ -29,7 +29,7 @@ SINKS: dict[str, Callable[[Config, str, str, JournaldRouting, PreopenedFiles | N
         Colour(config.console.colour), config.console.json, boot_id=boot
     ),
     "file": lambda config, boot, rest, _, held: FileSink(
-        rest, FileForm(config.file.form), int(config.file.mode, 8), boot, held
+        rest, FileForm(config.file.format), int(config.file.mode, 8), boot, held
     ),
     "syslog": lambda config, boot, rest, routes, _: (
         SyslogSink(rest)
@@ -101,7 +101,7 @@ class SinkFactory:
                 # The sink says so when it is written to
                 except OSError as error:
                     logger.debug("%s is not open yet: %s", sink.name, error.strerror)
-        position = config.state.position
+        position = config.state.cursor_file
         if (
             any(sink.keeps_position for sink in sinks)
             and position

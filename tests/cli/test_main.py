@@ -311,7 +311,7 @@ def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(
 def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
     main: str, fault: str, status: int, tmp_path: Path
 ) -> None:
-    (tmp_path / "k.toml").write_text('[state]\nposition = ""\n[status]\nsocket = ""\n')
+    (tmp_path / "k.toml").write_text('[state]\ncursor_file = ""\n[status]\nsocket = ""\n')
     (tmp_path / "capture").write_text("<6>one\n")
     program = (
         "import sys\n"
@@ -507,7 +507,7 @@ def test_input_of_every_form_reaches_a_sink_with_its_level(tmp_path: Path) -> No
     (tmp_path / "oops").write_text("<4>EIP: 0010:[<c010b860>]\n<6>next\n")
     output = tmp_path / "log"
     config = tmp_path / "c.toml"
-    config.write_text('[file]\nform = "json"\n')
+    config.write_text('[file]\nformat = "json"\n')
     done = run(
         "--config",
         config,

@@ -309,8 +309,8 @@ def answer(content: dict[str, object]) -> str:
             "key sinks: expected a path of at most 107 bytes, which is the limit for sockets",
         ),
         (
-            'sinks = ["file:/x"]\nstate.position = "/x"',
-            "key state.position: expected a path of its own, got '/x'",
+            'sinks = ["file:/x"]\nstate.cursor_file = "/x"',
+            "key state.cursor_file: expected a path of its own, got '/x'",
         ),
         (
             'status.socket = "/x"\nmetrics.listen = "unix:/x"',

@@ -83,7 +83,7 @@ def lay_out(vector: Vector, folder: Path) -> None:
     """Build the fake machine, the configuration and the input."""
     files = {f"root{path}": text for path, text in vector.root_files.items()}
     files["klogd-py.toml"] = (
-        f'[state]\nposition = ""\n[symbols]\nsearch = {json.dumps(CLASSIC_PLACES)}\n'
+        f'[state]\ncursor_file = ""\n[symbols]\nsearch = {json.dumps(CLASSIC_PLACES)}\n'
     )
     if vector.kallsyms_text is not None:
         files["root/proc/kallsyms"] = vector.kallsyms_text
@@ -309,7 +309,7 @@ def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message]
         input="failing source",
         style="off" if "-x" in vector.flags else "",
         decoded="replace",
-        file_form="klogd",
+        file_format="klogd",
     )
 
     async def serve() -> int:

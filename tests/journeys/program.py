@@ -56,7 +56,7 @@ def raw_records() -> list[bytes]:
 def configure(folder: Path, text: str = "", name: str = "klogd-py.toml") -> Path:
     """Write a configuration whose position lies in the folder."""
     path = folder / name
-    own = f'state.position = "{folder}/position.json"\nstatus.socket = "{socket_of(folder)}"\n'
+    own = f'state.cursor_file = "{folder}/position.json"\nstatus.socket = "{socket_of(folder)}"\n'
     path.write_text(own + text)
     return path
 

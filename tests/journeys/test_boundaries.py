@@ -145,8 +145,8 @@ class World:
         names = f'kallsyms = ""\nmodule_files = ""\nsearch = {maps}\nmodules = "{self._config.parent}/modules"\n'
         new = self._config.with_suffix(".new")
         new.write_text(
-            f'sinks = ["file:{self.log}", "console", "syslog:{self._listener.path}"]\n{more}\n[file]\nform = "json"\n'
-            f'[symbols]\n{names}[state]\nposition = "{self._config.parent}/position"\n[status]\nsocket = "{self._status}"\n'
+            f'sinks = ["file:{self.log}", "console", "syslog:{self._listener.path}"]\n{more}\n[file]\nformat = "json"\n'
+            f'[symbols]\n{names}[state]\ncursor_file = "{self._config.parent}/position"\n[status]\nsocket = "{self._status}"\n'
             f'[metrics]\nlisten = "unix:{self._metrics}"\ntextfile = "{self._text}"\nperiod_s = 1\n'
         )
         new.replace(self._config)

@@ -218,7 +218,7 @@ def test_a_wrong_configuration_is_reported_at_once(classic: Classic) -> None:
 
 def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: Classic) -> None:
     (classic.folder / "klogd-py.toml").write_text(
-        'user = "nobody-of-this-name"\n[state]\nposition = ""\n'
+        'user = "nobody-of-this-name"\n[state]\ncursor_file = ""\n'
     )
     ran = classic.run()
     assert ran.returncode == 78

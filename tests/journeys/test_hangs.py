@@ -31,7 +31,7 @@ def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(
     tmp_path: Path, sink: str
 ) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
-    config = configure(tmp_path, '[file]\nform = "json"\n[console]\njson = true\n')
+    config = configure(tmp_path, '[file]\nformat = "json"\n[console]\njson = true\n')
     readable, writable = os.pipe()
     blocked = os.open(f"/proc/self/fd/{writable}", os.O_WRONLY | os.O_NONBLOCK)
     with (

@@ -31,7 +31,7 @@ class Machine:
         self.log = folder / "kern.log"
         self.config = folder / "klogd-py.toml"
         self.config.write_text(
-            f"[symbols]\nsearch = []\n{names}\n[state]\nposition = ''\n[status]\nsocket = ''\n[watch]\nfiles = false\n"
+            f"[symbols]\nsearch = []\n{names}\n[state]\ncursor_file = ''\n[status]\nsocket = ''\n[watch]\nfiles = false\n"
         )
 
     @property

@@ -41,7 +41,7 @@ def test_an_outage_loses_nothing_that_the_ring_holds_or_tells_exactly_what_was_d
 ) -> None:
     log, socket, marker = tmp_path / "kern.log", tmp_path / "log", f"outage-{secrets.token_hex(8)}"
     config = configure(
-        tmp_path, f'[file]\nform = "json"\n[queue]\nlimit_kib = 64\nwhen_full = "{when_full}"\n'
+        tmp_path, f'[file]\nformat = "json"\n[queue]\nlimit_kib = 64\nwhen_full = "{when_full}"\n'
     )
     with Program(
         tmp_path, "--sink", f"file:{log}", "--sink", f"syslog:{socket}", config=config

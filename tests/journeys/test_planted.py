@@ -59,7 +59,7 @@ class World:
         sinks = ", ".join(f'"file:{path}"' for path in logs or [self.at / "log"])
         config.write_text(f'''user = "{user}"
 sinks = [{sinks}]
-state.position = "{self.at}/position"
+state.cursor_file = "{self.at}/position"
 status.socket = "{self.at}/status"
 metrics.textfile = "{self.at}/klogd.prom"
 metrics.listen = "unix:{self.at}/metrics"

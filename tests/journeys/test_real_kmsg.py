@@ -21,7 +21,7 @@ def test_a_line_written_to_the_kernel_log_comes_out_in_a_file(tmp_path: Path) ->
 
 def test_no_process_can_pass_for_the_kernel(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
-    config = configure(tmp_path, '[file]\nform = "json"\n')
+    config = configure(tmp_path, '[file]\nformat = "json"\n')
     with Program(tmp_path, "--sink", f"file:{log}", config=config):
         say(f"<0>{marker}")
         found = until(lambda: [line for line in lines_of(log) if marker in line], "the marker")

@@ -64,7 +64,7 @@ def test_a_good_configuration_takes_effect_at_a_hangup(tmp_path: Path) -> None:
     with Program(tmp_path, config=config) as program:
         say(before)
         _arrives(first, before)
-        _quiet(tmp_path, f'sinks = ["file:{second}"]\nfile.form = "klogd"')
+        _quiet(tmp_path, f'sinks = ["file:{second}"]\nfile.format = "klogd"')
         program.send(signal.SIGHUP)
         program.await_told("READY=1", times=2)
         say(f"<28>{after}")

@@ -14,7 +14,7 @@ from tests.waiting import until
 
 pytestmark = needs_kmsg
 
-JSON_FILE = '[file]\nform = "json"\n'
+JSON_FILE = '[file]\nformat = "json"\n'
 
 
 def _documents(log: Path) -> list[dict[str, object]]:
@@ -161,7 +161,7 @@ def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, save
 def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = tmp_path / "klogd-py.toml"
-    config.write_text(f'state.position = "{tmp_path}/missing/position.json"\n')
+    config.write_text(f'state.cursor_file = "{tmp_path}/missing/position.json"\n')
     with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
         program.await_log("position not saved")
         say(f"{marker} 00")
@@ -179,7 +179,7 @@ def test_a_second_daemon_on_the_same_position_is_refused_clearly(tmp_path: Path)
         assert refused.returncode == 1
         assert refused.stderr == (
             f"klogd-py: {tmp_path}/position.json: in use by another klogd-py; "
-            "give this one a state.position of its own, or none\n"
+            "give this one a state.cursor_file of its own, or none\n"
         )
         watching = subprocess.run([*second, "console"], capture_output=True, text=True, timeout=20)
         assert watching.returncode == 0, "who only watches moves no position"

@@ -46,7 +46,7 @@ def names_in(lines: list[str]) -> list[str]:
 
 
 def program_on(folder: Path, map_of: Path) -> Program:
-    config = configure(folder, '[file]\nform = "klogd"\n')
+    config = configure(folder, '[file]\nformat = "klogd"\n')
     sink = f"file:{folder}/kern.log"
     return Program(
         folder,

@@ -208,7 +208,7 @@ def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "kern.json"
-    text = f'sinks = ["file:{log}"]\nfile.form = "json"\n'
+    text = f'sinks = ["file:{log}"]\nfile.format = "json"\n'
     config = quiet(tmp_path, text)
     whole = config.read_text().replace("[watch]\nfiles = false\n", "watch.files = false\n")
     with Program(tmp_path, config=config) as program:

@@ -49,7 +49,7 @@ def _shown(tmp_path: Path, *options: str, terminal: bool, no_color: str | None =
     """What the program shows of an error record, on a terminal or in a pipe."""
     capture = tmp_path / "capture"
     capture.write_bytes(b"3,1,1000000,-;disk on fire\n")
-    (tmp_path / "klogd-py.toml").write_text("[state]\nposition = ''\n")
+    (tmp_path / "klogd-py.toml").write_text("[state]\ncursor_file = ''\n")
     command = [sys.executable, "-m", "klogd_py", "--config", str(tmp_path / "klogd-py.toml")]
     command += ["--input", str(capture), "--sink", "console", *options]
     if not terminal:

@@ -81,13 +81,13 @@ def _of_file(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[
     sink.send(entries)
     sink.close()
     return _by_lines(
-        'file, `form = "text"`', r"\S+ \S+ (\S+): ", (folder / "log").read_text().split("\n")[:-1]
+        'file, `format = "text"`', r"\S+ \S+ (\S+): ", (folder / "log").read_text().split("\n")[:-1]
     )
 
 
 def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     lines = "".join(FileSink("x", FileForm.KLOGD).frames(entries)).split("\n")[:-1]
-    return _by_lines('file, `form = "klogd"`', r"<\d+>(\S+): ", lines)
+    return _by_lines('file, `format = "klogd"`', r"<\d+>(\S+): ", lines)
 
 
 def _of_console(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:

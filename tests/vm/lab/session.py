@@ -36,7 +36,7 @@ while True:
 _CONFIGURATION = """sinks = [{sinks}]
 translate.join = false  # the laboratory compares with the ring, record by record
 [file]
-form = "{form}"
+format = "{form}"
 """
 
 _KEPT = (

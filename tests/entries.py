@@ -18,16 +18,16 @@ def entry(
     return Entry(Record(text, prefix, seq), wall_us, text)
 
 
-def numbered(seqs: Iterable[int]) -> list[Entry]:
+def numbered_entries(seqs: Iterable[int]) -> list[Entry]:
     """An entry for each sequence number."""
     return [entry(f"record {seq}", seq=seq) for seq in seqs]
 
 
-def announced(gap: Gap) -> Entry:
+def gap_entry(gap: Gap) -> Entry:
     """The entry that announces a loss, as the daemon makes it."""
     return gaps.announce(gap, lambda record: WALL_US)
 
 
-def lost(first: int, last: int, cause: Cause) -> Entry:
+def lost_entry(first: int, last: int, cause: Cause) -> Entry:
     """The announcement of these records."""
-    return announced(Gap(first, last, cause))
+    return gap_entry(Gap(first, last, cause))

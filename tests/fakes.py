@@ -39,18 +39,18 @@ class FakeKmsg:
         self._kernel, reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reader.setblocking(False)
         self.descriptor = reader.detach()
-        self._said = self._given = 0
-        self._refusals: dict[int, list[int]] = {}
+        self._logged = self._read_count = 0
+        self._failures: dict[int, list[int]] = {}
 
-    def say(self, *seqs: int) -> None:
+    def log(self, *seqs: int) -> None:
         """The kernel logs one record for each of these sequence numbers."""
         for seq in seqs:
             self._kernel.send(kmsg_format.render(Record(f"record {seq}", 6, seq, seq * 1000)))
-            self._said += 1
+            self._logged += 1
 
-    def refuse(self, number: int = errno.EPIPE) -> None:
+    def fail_next_read(self, number: int = errno.EPIPE) -> None:
         """The read that comes next in the script fails with this errno."""
-        self._refusals.setdefault(self._said, []).append(number)
+        self._failures.setdefault(self._logged, []).append(number)
 
     def end(self) -> None:
         """No more records will ever come."""
@@ -58,11 +58,11 @@ class FakeKmsg:
 
     def read(self, descriptor: int, length: int) -> bytes:
         """The seam of KmsgDevice: like os.read."""
-        if self._refusals.get(self._given):
-            number = self._refusals[self._given].pop(0)
+        if self._failures.get(self._read_count):
+            number = self._failures[self._read_count].pop(0)
             raise OSError(number, os.strerror(number))
         raw = os.read(descriptor, length)
-        self._given += 1
+        self._read_count += 1
         return raw
 
 
@@ -83,7 +83,7 @@ class FakeRing:
         self.device = KmsgDevice(self._ready, read=self._read, to_oldest=self._to_oldest)
 
     @property
-    def said(self) -> int:
+    def next_seq(self) -> int:
         """The number that the next record will have."""
         return self._next
 
@@ -92,7 +92,7 @@ class FakeRing:
         """Whether the reader has had all of them."""
         return self._cursor == self._next
 
-    def say(
+    def log(
         self, count: int = 1, *, raw: bytes = b"", prefix: int = 6, word: str = "record"
     ) -> None:
         """The kernel logs so many records, ``word`` and their number.
@@ -110,7 +110,7 @@ class FakeRing:
                 self._oldest += 1
         self._signal()
 
-    def refuse(self, number: int) -> None:
+    def fail_next_read(self, number: int) -> None:
         """The next read fails with this errno."""
         self.refusals.append(number)
         self._signal()
@@ -192,7 +192,7 @@ class DatagramListener:
         self._socket.close()
 
 
-class AttentiveListener:
+class BackgroundDatagramListener:
     """A datagram listener that reads all the time, in a thread of its own, until it is closed."""
 
     def __init__(self, path: Path) -> None:
@@ -315,13 +315,13 @@ class ScriptedSink:
         self.keeps_position = keeps_position
         self.blocking = blocking
         self.begun = False
-        self.room = 1 << 30
+        self.capacity = 1 << 30
         self.down = ""
         self.gone = False
         self.received: list[Entry] = []
         self.attempted = threading.Event()
-        self.may_go_on = threading.Event()
-        self.may_go_on.set()
+        self.unblocked = threading.Event()
+        self.unblocked.set()
         self.closed = 0
 
     @property
@@ -331,13 +331,13 @@ class ScriptedSink:
 
     def send(self, entries: Sequence[Entry]) -> int:
         self.attempted.set()
-        self.may_go_on.wait(10)
+        self.unblocked.wait(10)
         if self.gone:
             raise SinkGone("nobody reads any more")
         if self.down:
             raise SinkDown(self.down)
-        taken = entries[: self.room]
-        self.room -= len(taken)
+        taken = entries[: self.capacity]
+        self.capacity -= len(taken)
         self.received += taken
         return len(taken)
 
@@ -348,7 +348,7 @@ class ScriptedSink:
         self.closed += 1
 
 
-class _Impatient(selectors.EpollSelector):
+class _VirtualTimeSelector(selectors.EpollSelector):
     """Where nothing is ready it moves the clock instead of waiting."""
 
     def __init__(self) -> None:
@@ -364,20 +364,20 @@ class _Impatient(selectors.EpollSelector):
         return ready
 
 
-class HurriedLoop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop in whose world nothing takes time but the waiting, and the waiting is skipped."""
 
     def __init__(self) -> None:
-        self._impatient = _Impatient()
-        super().__init__(self._impatient)
+        self._selector_of_time = _VirtualTimeSelector()
+        super().__init__(self._selector_of_time)
 
     def time(self) -> float:
-        return self._impatient.now_s
+        return self._selector_of_time.now_s
 
 
-def hurried(job: Coroutine[None, None, T]) -> T:
+def run_in_virtual_time(job: Coroutine[None, None, T]) -> T:
     """Run a coroutine whose waits are skipped."""
-    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(job)
 
 

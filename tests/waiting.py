@@ -14,7 +14,7 @@ PERIOD_S = 0.01
 T = TypeVar("T")
 
 
-def until(answer: Callable[[], T], what: str = "the condition", limit_s: float = LIMIT_S) -> T:
+def wait_until(answer: Callable[[], T], what: str = "the condition", limit_s: float = LIMIT_S) -> T:
     """The first answer that is true.
 
     Raises AssertionError with the last one if none comes in time.

@@ -16,7 +16,7 @@ from typing import IO, Self
 import pytest
 
 from tests.fakes import DatagramListener, environment
-from tests.waiting import until
+from tests.waiting import wait_until
 
 KMSG = Path("/dev/kmsg")
 RECORD_BYTES = 8192
@@ -161,7 +161,7 @@ class Program:
 
     def await_log(self, part: str, times: int = 1) -> None:
         """Until so many lines of its log hold this."""
-        until(
+        wait_until(
             lambda: len([line for line in self.log if part in line]) >= times,
             f"{times} x {part!r} in {self._errors}",
         )
@@ -176,7 +176,7 @@ class Program:
             )
             return self._count(part) >= times
 
-        until(found, f"{times} x {part!r} to the service manager")
+        wait_until(found, f"{times} x {part!r} to the service manager")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""

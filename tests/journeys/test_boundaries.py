@@ -153,14 +153,14 @@ class World:
 
     async def provoke(self, again: bool) -> None:
         """Have every kind of job run."""
-        self.ring.say(3)
+        self.ring.log(3)
         await asyncio.sleep(0.03)
         # So fast that they are gathered
         for _ in range(80):
-            self.ring.say(1, raw=b"6,%d,0,-; [<c010b860>]\n" % self.ring.said)
+            self.ring.log(1, raw=b"6,%d,0,-; [<c010b860>]\n" % self.ring.next_seq)
             await asyncio.sleep(0.0005)
         # More than the syslog listener takes while it does not read
-        self.ring.say(60)
+        self.ring.log(60)
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):
             os.kill(os.getpid(), number)
             await asyncio.sleep(0.02)
@@ -283,8 +283,8 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
         async with asyncio.timeout(PATIENCE_S):
             while any(site.starts for site in jobs.left):
                 await asyncio.sleep(0.05)
-    said = world.ring.said
-    world.ring.say(10)
+    said = world.ring.next_seq
+    world.ring.log(10)
     await until(
         lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers},
         "records after the faults",
@@ -339,7 +339,7 @@ def test_each_job_may_fail_and_all_goes_on(
         "what was never sent is a failure"
     )
     # once each, and none is missing
-    assert world.numbers == [*range(world.ring.said)]
+    assert world.numbers == [*range(world.ring.next_seq)]
     assert {failure.job for failure in told.failures} <= {*jobs.names}
     lines = [record for record in caplog.records if "unexpected error" in record.getMessage()]
     assert len(lines) == len({*jobs.names})
@@ -409,8 +409,8 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
                 os.kill(os.getpid(), signal.SIGHUP)
                 await until(lambda left=left: len(script) == left, "the reload")  # type: ignore[misc]
                 await asyncio.sleep(0.1)
-                said = world.ring.said
-                world.ring.say(3)
+                said = world.ring.next_seq
+                world.ring.log(3)
                 wanted = {said, said + 1, said + 2}
                 await until(partial(_are_in, wanted, world), "records")
                 assert (
@@ -422,7 +422,7 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
                     one for one in (await world.status()).changes if one.what == "configuration"
                 )
                 assert outcome.taken == (left == 0), outcome
-            assert world.numbers == [*range(world.ring.said)]
+            assert world.numbers == [*range(world.ring.next_seq)]
             await world.hear()
         finally:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -13,7 +13,7 @@ import pytest
 from klogd_py.system.pidfile import NotRunning, PidFile, signal_running
 from tests.fakes import DatagramListener, environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 KLOGD = [sys.executable, "-c", "import sys; from klogd_py.cli.main import klogd; sys.exit(klogd())"]
 
@@ -73,7 +73,7 @@ class Classic:
             if _runs(pid, self.folder):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, 15)
-        until(
+        wait_until(
             lambda: not [pid for pid in self._pids if _runs(pid, self.folder)],
             "the end of all daemons",
             8,
@@ -106,7 +106,7 @@ def test_it_returns_0_from_a_daemon_that_is_at_work(classic: Classic) -> None:
     assert _runs(classic.pid, classic.folder)
     marker = f"marker of process {classic.pid}"
     say(f"<28>{marker}")
-    until(lambda: f"<28>{marker}" in lines_of(classic.log), "the marker")
+    wait_until(lambda: f"<28>{marker}" in lines_of(classic.log), "the marker")
 
 
 @needs_kmsg
@@ -121,7 +121,7 @@ def test_the_daemon_has_a_session_of_its_own_and_holds_no_folder(classic: Classi
 def test_stopping_it_removes_the_pid_file(classic: Classic) -> None:
     assert classic.run("-f", str(classic.log)).returncode == 0
     os.kill(classic.pid, 15)
-    until(lambda: not classic.pid_file.exists(), "the end of the pid file")
+    wait_until(lambda: not classic.pid_file.exists(), "the end of the pid file")
 
 
 @needs_kmsg
@@ -143,7 +143,7 @@ def test_a_pid_file_of_a_daemon_that_was_killed_does_not_stop_the_next(classic: 
     assert classic.run("-f", str(classic.log)).returncode == 0
     first = classic.pid
     os.kill(first, 9)
-    until(lambda: not _runs(first, classic.folder), "its end")
+    wait_until(lambda: not _runs(first, classic.folder), "its end")
     assert classic.pid_file.exists()
     assert classic.run("-f", str(classic.log)).returncode == 0
     assert classic.pid != first
@@ -168,9 +168,9 @@ def test_the_running_daemon_is_signalled(classic: Classic, option: str, name: st
                 stderr=stream,
             )
         try:
-            until(manager.read, "READY=1")
+            wait_until(manager.read, "READY=1")
             assert classic.run(option).returncode == 0
-            until(lambda: f"symbols read anew after {name}" in errors.read_text(), name)
+            wait_until(lambda: f"symbols read anew after {name}" in errors.read_text(), name)
         finally:
             daemon.terminate()
             assert daemon.wait(8) == 0
@@ -267,7 +267,7 @@ def test_standard_input_is_read_from_the_background_too(classic: Classic) -> Non
         stderr=subprocess.DEVNULL,
     )
     assert ran.returncode == 0
-    until(lambda: lines_of(classic.log) == ["<6>one", "<6>two"], "both lines")
+    wait_until(lambda: lines_of(classic.log) == ["<6>one", "<6>two"], "both lines")
 
 
 OPENS_FILES = """

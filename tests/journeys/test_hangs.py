@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes import environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -57,7 +57,7 @@ def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(
         ) as process:
             try:
                 say(marker)
-                until(
+                wait_until(
                     lambda: [line for line in lines_of(log) if marker in line],
                     "the marker in the other sink",
                     10,
@@ -109,7 +109,7 @@ def test_what_the_daemon_says_into_the_kernels_log_comes_back_once_and_causes_no
         subprocess.Popen(command, stderr=kernel, env=surroundings) as process,
     ):
         try:
-            until(
+            wait_until(
                 lambda: [line for line in lines_of(log) if f"{away} is down" in line],
                 "its complaint",
                 10,

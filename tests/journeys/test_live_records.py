@@ -40,8 +40,8 @@ class Machine:
 
     def say(self, *texts: str, prefix: int = 4) -> None:
         for text in texts:
-            seq = self.ring.said
-            self.ring.say(raw=f"{prefix},{seq},{seq * 1000},-;{text}\n".encode())
+            seq = self.ring.next_seq
+            self.ring.log(raw=f"{prefix},{seq},{seq * 1000},-;{text}\n".encode())
 
     def serve(self, script: Callable[["Machine"], Iterator[str]]) -> Status:
         """Run a daemon through a script, which yields what must be written before it goes on.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import AttentiveListener
+from tests.fakes import BackgroundDatagramListener
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -25,7 +25,7 @@ def test_a_burst_of_a_thousand_records_arrives_whole(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{log}") as program:
         for number in range(1000):
             say(f"{marker} {number};")
-        until(
+        wait_until(
             lambda: any(f"{marker} 999;" in line for line in lines_of(log)), "the last of the burst"
         )
         assert program.stop() == 0
@@ -50,11 +50,11 @@ def test_an_outage_loses_nothing_that_the_ring_holds_or_tells_exactly_what_was_d
         for number in range(int(RATE * OUTAGE_S)):
             say(f"{marker} {number};")
             time.sleep(1 / RATE)
-        with AttentiveListener(socket) as listener:
+        with BackgroundDatagramListener(socket) as listener:
             program.await_log("is back")
             # An error, which is not dropped
             say(f"<11>{marker} last;")
-            until(
+            wait_until(
                 lambda: any(
                     f"{marker} last;".encode() in datagram for datagram in listener.received
                 ),

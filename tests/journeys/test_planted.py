@@ -19,7 +19,7 @@ import pytest
 
 from tests.fakes import environment
 from tests.journeys.program import Program, needs_kmsg
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 NOBODY = 65534
@@ -143,7 +143,7 @@ def test_planted_things_are_told_and_lead_nowhere(world: World, kind: str, user:
     world.plant(kind, *THINGS)
     config = world.configure(user, [world.folder / "log"])
     with world.unchanged(), Program(world.folder, config=config) as program:
-        until(lambda: told(world, program, THINGS) == refused(kind, user), "what is refused")
+        wait_until(lambda: told(world, program, THINGS) == refused(kind, user), "what is refused")
         program.send(signal.SIGHUP)
         program.await_told("READY=1", times=2)
         assert program.stop() == 0
@@ -164,7 +164,7 @@ def test_planted_logs_are_down_and_lead_nowhere(world: World, user: str) -> None
         # Nobody's own
     ]
     with world.unchanged(), Program(world.folder, config=world.configure(user, logs)) as program:
-        until(
+        wait_until(
             lambda: all(any(words in line for line in program.log) for words in down),
             "that all are down",
         )
@@ -178,7 +178,7 @@ def test_planted_logs_are_down_and_lead_nowhere(world: World, user: str) -> None
 def test_in_anothers_empty_folder_files_are_made(world: World, user: str) -> None:
     with world.unchanged(), Program(world.folder, config=world.configure(user)) as program:
         made = {"log", *THINGS} - ({"status", "metrics"} if not user else set())
-        until(lambda: {path.name for path in world.theirs.iterdir()} == made, "all files")
+        wait_until(lambda: {path.name for path in world.theirs.iterdir()} == made, "all files")
         assert program.stop() == 0
         assert told(world, program, THINGS) == set(THINGS) - made, (
             "root makes no socket there, and says so"

@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, raw_records, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -13,7 +13,7 @@ def test_a_line_written_to_the_kernel_log_comes_out_in_a_file(tmp_path: Path) ->
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     with Program(tmp_path, "--sink", f"file:{log}") as program:
         say(f"<28>tests[7]: {marker} says \x1b[31mhello")
-        found = until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        found = wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
     assert len(found) == 1
     assert found[0].endswith(f" tests[7]: {marker} says \\x1b[31mhello")
@@ -24,7 +24,7 @@ def test_no_process_can_pass_for_the_kernel(tmp_path: Path) -> None:
     config = configure(tmp_path, '[file]\nformat = "json"\n')
     with Program(tmp_path, "--sink", f"file:{log}", config=config):
         say(f"<0>{marker}")
-        found = until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        found = wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
     content = json.loads(found[0])
     assert (content["facility"], content["severity"], content["tag"]) == (1, "emerg", "kmsg")
 
@@ -38,7 +38,7 @@ def _shown_once(folder: Path, *options: str) -> list[str]:
             assert program.wait() == 0
         return (lines_of(program.output), before) if raw_records() == before else ([], [])
 
-    lines, records = until(
+    lines, records = wait_until(
         lambda: found if (found := shown())[1] else None, "a moment of silence", 20
     ) or ([], [])
     assert len(lines) == len(records)
@@ -69,7 +69,7 @@ def test_two_readers_do_not_take_records_from_each_other(tmp_path: Path) -> None
     ):
         for number in range(3):
             say(f"{marker} {number}")
-        until(
+        wait_until(
             lambda: all(_times(marker, folder / "log") == 3 for folder in folders),
             "three markers each",
         )

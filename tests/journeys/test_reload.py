@@ -14,7 +14,7 @@ import pytest
 
 from klogd_py.monitoring.status_socket import fetch_status
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -49,7 +49,7 @@ def _marker() -> str:
 
 
 def _arrives(log: Path, marker: str) -> None:
-    until(lambda: [line for line in lines_of(log) if marker in line], f"{marker} in {log}")
+    wait_until(lambda: [line for line in lines_of(log) if marker in line], f"{marker} in {log}")
 
 
 def _quiet(folder: Path, text: str) -> Path:
@@ -134,7 +134,7 @@ def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched
             marker = _marker()
             say(marker)
             _arrives(log, marker)
-            until(partial(_refused, tmp_path, named), f"{named} in the status")
+            wait_until(partial(_refused, tmp_path, named), f"{named} in the status")
             drop_in.unlink()
             if not watched:
                 program.send(signal.SIGHUP)

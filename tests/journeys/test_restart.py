@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -48,7 +48,7 @@ def _marked(log: Path, marker: str) -> list[str]:
 
 
 def _until_marked(log: Path, marker: str, last: int) -> None:
-    until(lambda: f"{last:02d}" in _marked(log, marker), f"marker {last} in {log}")
+    wait_until(lambda: f"{last:02d}" in _marked(log, marker), f"marker {last} in {log}")
 
 
 def test_after_a_clean_stop_nothing_is_missing_and_nothing_comes_twice(tmp_path: Path) -> None:

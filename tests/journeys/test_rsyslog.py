@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 
 from tests.journeys.program import Program, configure, lines_of
-from tests.waiting import until
+from tests.waiting import wait_until
 
 RSYSLOGD = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin")
 
@@ -43,7 +43,7 @@ class Rsyslog:
         ]
         self._errors = (self._folder / "rsyslog.err").open("w")
         self._process = subprocess.Popen([RSYSLOGD, *options], stderr=self._errors)
-        until(self.socket.exists, "rsyslogd's socket")
+        wait_until(self.socket.exists, "rsyslogd's socket")
         return self
 
     def __exit__(
@@ -65,7 +65,7 @@ class Rsyslog:
         return lines_of(self.received)
 
     def await_lines(self, count: int) -> None:
-        until(lambda: len(self.lines) >= count, f"{count} lines in {self.received}", 10)
+        wait_until(lambda: len(self.lines) >= count, f"{count} lines in {self.received}", 10)
 
 
 RECORDS = """\

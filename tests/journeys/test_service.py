@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 
 @needs_kmsg
@@ -103,11 +103,11 @@ def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> N
         bad.parent.mkdir()
         marker = f"marker-{secrets.token_hex(8)}"
         say(marker)
-        until(
+        wait_until(
             lambda: bad.exists() and any(marker in line for line in lines_of(bad)), "what was owed"
         )
         say(f"marker-{secrets.token_hex(8)}")
-        until(lambda: "; down:" not in program.hear()[-1], "a good status")
+        wait_until(lambda: "; down:" not in program.hear()[-1], "a good status")
         assert program.stop() == 0
 
 
@@ -125,7 +125,7 @@ def test_a_daemon_whose_input_is_silent_stops_when_asked(tmp_path: Path) -> None
     log = tmp_path / "kern.log"
     with Program(tmp_path, "--input", "-", "--sink", f"file:{log}") as program:
         program.feed("<6>one\n")
-        until(lambda: lines_of(log), "the first line")
+        wait_until(lambda: lines_of(log), "the first line")
         assert program.stop() == 0
 
 

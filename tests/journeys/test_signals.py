@@ -18,7 +18,7 @@ import pytest
 from klogd_py.system import signals
 from tests.fakes import environment
 from tests.journeys.program import configure, lines_of
-from tests.waiting import until
+from tests.waiting import wait_until
 
 HARMLESS = sorted(signals.HEARD | signals.IGNORED)
 LIMIT_S = 20
@@ -75,7 +75,9 @@ def delivers(process: subprocess.Popen[bytes], log: Path, text: str) -> None:
     assert process.stdin is not None
     process.stdin.write(f"<6>{text}\n".encode())
     process.stdin.flush()
-    until(lambda: [line for line in lines_of(log) if text in line], f"{text} in the log", LIMIT_S)
+    wait_until(
+        lambda: [line for line in lines_of(log) if text in line], f"{text} in the log", LIMIT_S
+    )
 
 
 @pytest.mark.parametrize("number", HARMLESS, ids=lambda number: number.name)
@@ -83,10 +85,10 @@ def test_no_signal_ends_a_daemon_that_has_just_written_its_pid(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     with early(tmp_path) as (process, pid_file):
-        until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid", LIMIT_S)
+        wait_until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid", LIMIT_S)
         process.send_signal(number)
         if number is signal.SIGTSTP:
-            until(lambda: "paused" in (tmp_path / "errors").read_text(), "the pause", LIMIT_S)
+            wait_until(lambda: "paused" in (tmp_path / "errors").read_text(), "the pause", LIMIT_S)
             process.send_signal(signal.SIGCONT)
         delivers(process, tmp_path / "log", "after the signal")
         process.send_signal(signal.SIGTERM)
@@ -96,12 +98,12 @@ def test_no_signal_ends_a_daemon_that_has_just_written_its_pid(
 
 def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) -> None:
     with early(tmp_path, held="klogd_py.daemon") as (process, _):
-        until(lambda: (tmp_path / "held").exists(), "the moment", LIMIT_S)
+        wait_until(lambda: (tmp_path / "held").exists(), "the moment", LIMIT_S)
         for number in HARMLESS:
             if number is not signal.SIGTSTP:
                 process.send_signal(number)
         delivers(process, tmp_path / "log", "after the signals")
-        until(
+        wait_until(
             lambda: "read anew after" in (tmp_path / "errors").read_text(), "the answers", LIMIT_S
         )
         told = (tmp_path / "errors").read_text()
@@ -120,7 +122,7 @@ def test_a_stop_that_comes_early_is_one_in_order(
 ) -> None:
     with early(tmp_path, held) as (process, pid_file):
         moment = tmp_path / "held" if held.startswith("klogd_py") else pid_file
-        until(moment.exists, "the moment", LIMIT_S)
+        wait_until(moment.exists, "the moment", LIMIT_S)
         process.send_signal(number)
         assert process.wait(LIMIT_S) == 0
     assert not pid_file.exists()
@@ -146,7 +148,7 @@ def test_a_line_without_end_as_input_does_not_keep_it_from_stopping(tmp_path: Pa
         [*command, "--sink", f"file:{tmp_path / 'log'}"], env=environment(NOTIFY_SOCKET=None)
     ) as process:
         try:
-            until(lambda: (tmp_path / "log").exists(), "the first part", LIMIT_S)
+            wait_until(lambda: (tmp_path / "log").exists(), "the first part", LIMIT_S)
             began_s = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(LIMIT_S) == 0

@@ -11,7 +11,7 @@ import pytest
 
 from tests.journeys.program import Program, configure, lines_of
 from tests.symbols.oopses import Kernel, kernel, longer, oops
-from tests.waiting import until
+from tests.waiting import wait_until
 
 RUNNING = kernel(Random(20), slide=0x1A000000)
 OOPS = oops(RUNNING, Random(20), garbage=1)
@@ -65,10 +65,10 @@ def program_on(folder: Path, map_of: Path) -> Program:
 def test_the_oops_that_proves_the_slide_is_named_itself(tmp_path: Path, map_of: Path) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join([PLAIN, *STAMPED[:6]]) + "\n")
-        until(lambda: lines_of(tmp_path / "kern.log"), "the line before the oops")
+        wait_until(lambda: lines_of(tmp_path / "kern.log"), "the line before the oops")
         assert lines_of(tmp_path / "kern.log") == [PLAIN]
         program.feed("\n".join(STAMPED[6:]) + "\n")
-        until(lambda: len(lines_of(tmp_path / "kern.log")) > len(STAMPED), "the oops")
+        wait_until(lambda: len(lines_of(tmp_path / "kern.log")) > len(STAMPED), "the oops")
         program.await_log("slide 0x1a000000, proved: ")
         program.end_of_input()
         assert program.wait() == 0
@@ -80,7 +80,7 @@ def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(
 ) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join(STAMPED[:4]) + "\n")
-        until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)
+        wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)
         program.end_of_input()
         assert program.wait() == 0
     assert lines_of(tmp_path / "kern.log") == STAMPED[:4]
@@ -260,7 +260,7 @@ def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join(STAMPED) + "\n")
-        until(lambda: len(lines_of(tmp_path / "kern.log")) == len(STAMPED), "the first oops")
+        wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == len(STAMPED), "the first oops")
         program.feed("\n".join(second) + "\n")
         program.await_log("names nothing any more: slide 0x1a000000 revoked")
         program.end_of_input()

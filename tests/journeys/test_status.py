@@ -14,7 +14,7 @@ import msgspec
 
 from klogd_py.monitoring.status import Status
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -65,7 +65,7 @@ def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> No
     config = quiet(tmp_path, f'sinks = ["file:{good}", "file:{bad}"]')
     with Program(tmp_path, config=config) as program:
         say(f"<11>{marker}")
-        until(lambda: [line for line in lines_of(good) if marker in line], "the marker")
+        wait_until(lambda: [line for line in lines_of(good) if marker in line], "the marker")
         program.await_log("is down, retrying")
         least = len(lines_of(good))
         told = document(tmp_path)
@@ -82,7 +82,7 @@ def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> No
         assert f"file:{bad}" in table
         assert "\x1b" not in table
         bad.parent.mkdir()
-        until(lambda: document(tmp_path).sinks[1].state == "up", "the second sink")
+        wait_until(lambda: document(tmp_path).sinks[1].state == "up", "the second sink")
         assert program.stop() == 0
     assert not socket_of(tmp_path).exists()
 
@@ -123,7 +123,7 @@ def test_callers_without_manners_do_not_keep_records_waiting(tmp_path: Path) -> 
             caller.settimeout(5)
             caller.connect(str(socket_of(tmp_path)))
         say(marker)
-        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
 
 
@@ -133,13 +133,13 @@ def test_the_metrics_are_written_and_change_with_the_configuration(tmp_path: Pat
     with Program(
         tmp_path, config=quiet(tmp_path, f'{sinks}\n[metrics]\ntextfile = "{first}"\nperiod_s = 1')
     ) as program:
-        until(
+        wait_until(
             lambda: any(line.startswith("klogd_records_total") for line in lines_of(first)),
             "metrics",
         )
         quiet(tmp_path, f'{sinks}\n[metrics]\ntextfile = "{second}"\nperiod_s = 1')
         program.send(signal.SIGHUP)
-        until(lambda: lines_of(second), "metrics elsewhere")
+        wait_until(lambda: lines_of(second), "metrics elsewhere")
         assert program.stop() == 0
 
 
@@ -222,7 +222,7 @@ def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice
         exchange(config, whole)
         marker = f"marker-{secrets.token_hex(8)}"
         say(marker)
-        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
     expected = None
     for entry in (msgspec.json.decode(line, type=dict[str, msgspec.Raw]) for line in lines_of(log)):

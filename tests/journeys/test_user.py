@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes import environment
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 CAP_SYSLOG = 1 << 34
@@ -59,11 +59,11 @@ def test_files_that_only_root_can_create_are_written_and_opened_anew(place: Path
     with Program(place, config=config) as program:
         first, second = (f"marker-{secrets.token_hex(8)}" for _ in range(2))
         say(first)
-        until(lambda: [line for line in lines_of(log) if first in line], "the first marker")
+        wait_until(lambda: [line for line in lines_of(log) if first in line], "the first marker")
         program.send(signal.SIGHUP)
         program.await_told("READY=1", times=2)
         say(second)
-        until(
+        wait_until(
             lambda: [line for line in lines_of(log) if second in line],
             "the marker after the reload",
         )
@@ -102,7 +102,7 @@ def test_log_that_only_root_opens_is_written(place: Path, prepare: Callable[[Pat
         for reloads in (1, 2, 3):
             marker = f"marker-{secrets.token_hex(8)}"
             say(marker)
-            until(partial(marked, log, marker), f"the marker before reload {reloads}")
+            wait_until(partial(marked, log, marker), f"the marker before reload {reloads}")
             program.send(signal.SIGHUP)
             program.await_told("READY=1", times=reloads + 1)
         assert program.stop() == 0
@@ -119,7 +119,7 @@ def test_log_that_only_root_opens_is_down_once_rotated(
     log = prepare(place)
     with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
         say(marker := f"marker-{secrets.token_hex(8)}")
-        until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         log.rename(log.with_name("kern.log.1"))
         say(f"marker-{secrets.token_hex(8)}")
         program.await_log(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
@@ -34,14 +34,14 @@ def _watches(program: Program, folder: Path) -> bool:
 
 
 def _await_watching(program: Program, folder: Path) -> None:
-    until(lambda: _watches(program, folder), f"the watch on {folder}")
+    wait_until(lambda: _watches(program, folder), f"the watch on {folder}")
 
 
 def _writes_to(log: Path) -> bool:
     """Whether what is said now arrives there."""
     marker = f"marker-{secrets.token_hex(8)}"
     say(marker)
-    until(lambda: [line for line in lines_of(log) if marker in line], f"{marker} in {log}")
+    wait_until(lambda: [line for line in lines_of(log) if marker in line], f"{marker} in {log}")
     return True
 
 
@@ -158,7 +158,7 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         for _ in range(3):
             events[0].write_text("add")
-        until(
+        wait_until(
             lambda: (
                 events[0].write_text("add")
                 and [line for line in program.log if "came or went" in line]

@@ -3,7 +3,7 @@ import socket
 from pathlib import Path
 
 from tests.journeys.program import Program, configure
-from tests.waiting import until
+from tests.waiting import wait_until
 
 
 def test_a_listener_that_never_reads_does_not_hold_up_the_other_sinks(tmp_path: Path) -> None:
@@ -19,11 +19,11 @@ def test_a_listener_that_never_reads_does_not_hold_up_the_other_sinks(tmp_path: 
             config=configure(tmp_path, "queue.limit_kib = 8192\n"),
         ) as program:
             program.feed("".join(f"<6>record {number}\n" for number in range(100)))
-            until(
+            wait_until(
                 lambda: log.exists() and log.read_text().count("\n") == 100,
                 "every record in the file",
             )
-            until(
+            wait_until(
                 lambda: any("takes nothing" in line for line in program.log),
                 "the wedged sink is told of",
                 10,

@@ -30,8 +30,8 @@ from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.jobs import Jobs
-from tests.entries import announced
-from tests.fakes import FakeRing, ScriptedSink, hurried
+from tests.entries import gap_entry
+from tests.fakes import FakeRing, ScriptedSink, run_in_virtual_time
 
 RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
 
@@ -44,7 +44,7 @@ class World:
         ring: FakeRing,
         sinks: Sequence[ScriptedSink],
         terms: QueueLimits,
-        announce: Callable[[Gap], Entry] = announced,
+        announce: Callable[[Gap], Entry] = gap_entry,
         owed: Mapping[str, int] | None = None,
     ) -> None:
         self.jobs = Jobs()
@@ -96,11 +96,11 @@ def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
 
     async def carry() -> None:
         world = World(ring, [sink], QueueLimits(1 << 20))
-        ring.say(1000)
+        ring.log(1000)
         await world.until(lambda: len(sink.received) == 1000)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert told(sink) == [*range(1000)]
 
 
@@ -108,7 +108,7 @@ def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
 def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int, ...]) -> None:
     ring, first, second = FakeRing(first=5), ScriptedSink("first"), ScriptedSink("second")
     for seq, flags, caller in ((5, "-", "T1"), (6, "-", "C0"), (7, "c", "T1"), (8, "-", "C0")):
-        ring.say(raw=kmsg_format.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
+        ring.log(raw=kmsg_format.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
 
     async def carry() -> None:
         world = World(
@@ -117,7 +117,7 @@ def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int
         await world.until(lambda: 8 in second.seqs)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert second.received[0].record.parts == line
     had = [seq for entry in first.received for seq in (entry.record.seq, *entry.record.parts)]
     assert sorted(seq for seq in had if seq is not None) == [*range(owed, 9)]
@@ -128,27 +128,27 @@ def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int
 def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindrance: str) -> None:
     ring, good = FakeRing(capacity=2000), ScriptedSink("good")
     bad = ScriptedSink("bad", blocking=hindrance == "hangs")
-    bad.down, bad.room = (
+    bad.down, bad.capacity = (
         "away" if hindrance == "down" else "",
         0 if hindrance == "full" else 1 << 30,
     )
     if hindrance == "hangs":
-        bad.may_go_on.clear()
+        bad.unblocked.clear()
 
     async def carry() -> None:
         world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES))
         for _ in range(15):
-            ring.say(100)
-            await world.until(lambda: len(good.received) == ring.said)
+            ring.log(100)
+            await world.until(lambda: len(good.received) == ring.next_seq)
         assert bad.received == []
-        bad.down, bad.room = "", 1 << 30
-        bad.may_go_on.set()
+        bad.down, bad.capacity = "", 1 << 30
+        bad.unblocked.set()
         await world.until(lambda: len(bad.received) >= 1500)
-        ring.say(10)
+        ring.log(10)
         await world.until(lambda: len(bad.received) == len(good.received) == 1510)
         await world.end()
 
-    (asyncio.run if hindrance == "hangs" else hurried)(carry())
+    (asyncio.run if hindrance == "hangs" else run_in_virtual_time)(carry())
     assert told(bad) == told(good) == [*range(1510)]
 
 
@@ -159,13 +159,13 @@ def test_what_the_ring_has_lost_meanwhile_is_announced_to_the_sink_that_missed_i
     async def carry() -> None:
         world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES))
         for _ in range(10):
-            ring.say(100)
-            await world.until(lambda: len(good.received) == ring.said)
+            ring.log(100)
+            await world.until(lambda: len(good.received) == ring.next_seq)
         bad.down = ""
         await world.until(lambda: bad.received[-1:] != [] and bad.received[-1].record.seq == 999)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     gaps = [item for item in told(bad) if isinstance(item, Gap)]
     assert [(gap.last, gap.cause) for gap in gaps] == [(699, Cause.OVERRUN)]
     assert len(bad.received) - 1 + gaps[0].count == 1000
@@ -179,16 +179,16 @@ def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exact
     async def carry() -> None:
         world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
         for number in range(10):
-            ring.say(99)
-            ring.say(prefix=3 if number % 2 else 6)
-            await world.until(lambda: len(good.received) == ring.said)
+            ring.log(99)
+            ring.log(prefix=3 if number % 2 else 6)
+            await world.until(lambda: len(good.received) == ring.next_seq)
         bad.down = ""
         await world.until(lambda: not world.sink_manager.busy)
-        ring.say()
+        ring.log()
         await world.until(lambda: bad.received[-1].record.seq == 1000)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     gaps = [item for item in told(bad) if isinstance(item, Gap)]
     seqs = [item for item in told(bad) if isinstance(item, int)]
     assert {gap.cause for gap in gaps} == {Cause.SINK_DROP}
@@ -204,14 +204,14 @@ def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
 
     async def carry() -> None:
         world = World(ring, [bad], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
-        ring.say(900, prefix=2)
+        ring.log(900, prefix=2)
         await asyncio.sleep(1)
         assert world.sink_manager.queues["bad"].queued <= 201
         bad.down = ""
         await world.until(lambda: len(bad.received) == 900)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert told(bad) == [*range(900)]
 
 
@@ -220,18 +220,18 @@ def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_re
 
     async def carry() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
-        ring.say(10)
+        ring.log(10)
         await world.until(lambda: len(sink.received) == 10)
         async with world.naming.lock:
             # Ten times as much as the ring holds
             for _ in range(10):
-                ring.say(600, word="Oops")
+                ring.log(600, word="Oops")
                 await asyncio.sleep(0.01)
             assert len(sink.received) == 10
-        await world.until(lambda: len(sink.received) == ring.said)
+        await world.until(lambda: len(sink.received) == ring.next_seq)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert told(sink) == [*range(6010)]
 
 
@@ -243,17 +243,17 @@ def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overta
     async def carry() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
         async with world.naming.lock:
-            ring.say(10)
+            ring.log(10)
             await world.until(lambda: len(sink.received) == 10)
-            ring.say(1, word="Oops")
+            ring.log(1, word="Oops")
             await asyncio.sleep(0.1)
-            ring.say(10)
+            ring.log(10)
             await asyncio.sleep(0.1)
             assert len(sink.received) == 10
         await world.until(lambda: len(sink.received) == 21)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert told(sink) == [*range(21)]
 
 
@@ -263,14 +263,14 @@ def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
     async def carry() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
         async with world.naming.lock:
-            ring.say(2000, word="Oops")
+            ring.log(2000, word="Oops")
             await asyncio.sleep(0.1)
             stopping = asyncio.create_task(world.stop())
             await asyncio.sleep(0.1)
         await stopping
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert told(sink) == [*range(2000)]
 
 
@@ -280,16 +280,16 @@ def test_each_overrun_of_the_ring_is_announced_once() -> None:
     async def carry() -> None:
         world = World(ring, sinks, QueueLimits(1 << 22))
         for _ in range(20):
-            ring.say(250)
+            ring.log(250)
             await world.until(
                 lambda: (
                     sinks[0].received[-1:] != []
-                    and sinks[0].received[-1].record.seq == ring.said - 1
+                    and sinks[0].received[-1].record.seq == ring.next_seq - 1
                 )
             )
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     for sink in sinks:
         gaps = [item for item in told(sink) if isinstance(item, Gap)]
         assert [gap.cause for gap in gaps] == [Cause.PRE_START] + [Cause.OVERRUN] * 19
@@ -405,21 +405,21 @@ def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(
 
     async def carry() -> Jobs:
         world = World(ring, [sink], QueueLimits(1 << 22))
-        ring.say(10)
+        ring.log(10)
         await world.until(lambda: len(sink.received) == 10)
         put_trouble(stage, world.pipeline, world.naming, trouble)
         for _ in range(20):
-            ring.say(10, word="Oops:" if stage == "evidence" else "record")
-            ring.say(1, word="a line that goes on:" if stage == "joining" else "record")
+            ring.log(10, word="Oops:" if stage == "evidence" else "record")
+            ring.log(1, word="a line that goes on:" if stage == "joining" else "record")
             await asyncio.sleep(0.2)
         await asyncio.sleep(5)
-        assert len(sink.received) == ring.said
+        assert len(sink.received) == ring.next_seq
         await world.end()
         return world.jobs
 
-    jobs = hurried(carry())
+    jobs = run_in_virtual_time(carry())
     assert trouble.asked > 1
-    assert told(sink) == [*range(ring.said)], "in order, each once"
+    assert told(sink) == [*range(ring.next_seq)], "in order, each once"
     assert {*jobs.failures} == {stage}
     assert (
         len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
@@ -438,11 +438,11 @@ def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
         world.naming.survey = SymbolSet(PartlyTroubled())
         for address in ("c010b860", "c010dead", "c010b861"):
-            ring.say(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
+            ring.log(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
         await world.until(lambda: len(sink.received) == 3)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert ["f+" in entry.text for entry in sink.received] == [True, False, True]
     assert "[<c010dead>]" in sink.received[1].text
 
@@ -454,24 +454,24 @@ def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: 
 
     def announce(gap: Gap) -> Entry:
         trouble.strike()
-        return announced(gap)
+        return gap_entry(gap)
 
     async def carry() -> None:
         world = World(ring, [troubled, good], QueueLimits(1 << 22, when_full), announce)
         for _ in range(8):
-            ring.say(150)
+            ring.log(150)
             await asyncio.sleep(0.001)
             # Overruns
-            ring.say(350)
+            ring.log(350)
             await asyncio.sleep(1)
         await asyncio.sleep(60)
         await world.end()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert trouble.left == 0
     for sink in (troubled, good):
         numbers = [seq for item in told(sink) for seq in _span(item)]
-        assert numbers == [*range(ring.said)], "the sum is right"
+        assert numbers == [*range(ring.next_seq)], "the sum is right"
 
 
 def _span(item: int | Gap | None) -> range:

@@ -4,7 +4,7 @@ import asyncio
 from klogd_py.pipeline.reader import MOST, Batch, Reader
 from klogd_py.record.types import Record
 from klogd_py.system.jobs import Jobs
-from tests.fakes import FakeRing, hurried
+from tests.fakes import FakeRing, run_in_virtual_time
 
 
 async def no_wait() -> None:
@@ -27,14 +27,14 @@ async def flowing(ring: FakeRing) -> tuple[Reader, asyncio.Task[None]]:
     filling = asyncio.create_task(reader.fill())
     await asyncio.sleep(0.01)
     for _ in range(2):
-        ring.say()
+        ring.log()
         assert len(seqs(await reader.next(None))) == 1
     return reader, filling
 
 
 async def hoarding(ring: FakeRing, reader: Reader) -> None:
     """Three records more are taken out of the ring, but not handed on."""
-    ring.say(3)
+    ring.log(3)
     while not ring.is_read:
         await asyncio.sleep(0.001)
     assert reader.is_empty
@@ -51,7 +51,7 @@ def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None
         assert seqs(await reader.next(None)) == [0, 1, 2, 3, 4]
         filling.cancel()
 
-    hurried(job())
+    run_in_virtual_time(job())
 
 
 def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_is_taken() -> None:
@@ -60,14 +60,14 @@ def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_
         reader, filling = await flowing(ring)
         await hoarding(ring, reader)
         reader.running.clear()
-        ring.say(2)
+        ring.log(2)
         assert seqs(await reader.next(None)) == [2, 3, 4]
         assert await reader.next(1) is None
         reader.running.set()
         assert seqs(await reader.next(None)) == [5, 6]
         filling.cancel()
 
-    hurried(job())
+    run_in_virtual_time(job())
 
 
 def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_again() -> None:
@@ -77,7 +77,7 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
         reader.running.set()
         filling = asyncio.create_task(reader.fill())
         await asyncio.sleep(0.01)
-        ring.say(MOST + 1)
+        ring.log(MOST + 1)
         first, second = await reader.next(None), await reader.next(None)
         assert first is not None
         assert second is not None
@@ -94,4 +94,4 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
         assert not again.is_live
         filling.cancel()
 
-    hurried(job())
+    run_in_virtual_time(job())

@@ -24,8 +24,8 @@ from klogd_py.sinks.manager import QueueLimits, SinkManager
 from klogd_py.sinks.queue import WhenFull
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
-from tests.entries import announced
-from tests.fakes import FakeRing, HurriedLoop, ScriptedSink
+from tests.entries import gap_entry
+from tests.fakes import FakeRing, ScriptedSink, VirtualTimeLoop
 from tests.media import KINDS, Arrival, Console, medium, of_entries
 
 RING = 60
@@ -70,7 +70,7 @@ class Delivery(RuleBasedStateMachine):
     def begin(self, kind: str, first: int, may_be_killed: bool) -> None:
         event(kind)
         self.may_be_killed = may_be_killed
-        self.runner = asyncio.Runner(loop_factory=HurriedLoop)
+        self.runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
         self.ring = FakeRing(RING, first)
         self.folder = tempfile.TemporaryDirectory(prefix="klogd-")
         self.sinks = {name: ScriptedSink(name, blocking="thread" in name) for name in TERMS}
@@ -117,7 +117,7 @@ class Delivery(RuleBasedStateMachine):
     async def _start(self) -> None:
         self.removed.clear()
         self.sink_manager = SinkManager(
-            announced,
+            gap_entry,
             lambda name: self.saved[0].get(name),
             rereadable=True,
             moved=self._save,
@@ -183,9 +183,9 @@ class Delivery(RuleBasedStateMachine):
         caller: str = "",
         usec: int | None = None,
     ) -> None:
-        seq = self.ring.said
+        seq = self.ring.next_seq
         text = f"record {seq};{ending}"
-        self.ring.say(
+        self.ring.log(
             raw=kmsg_format.render(
                 Record(text, prefix, seq, seq * 1000 if usec is None else usec, flags, caller)
             )
@@ -193,21 +193,21 @@ class Delivery(RuleBasedStateMachine):
 
     @rule()
     def say_more_than_the_kernels_buffer_holds(self) -> None:
-        seq = self.ring.said
+        seq = self.ring.next_seq
         self.cut.add(seq)
-        self.ring.say(raw=b"3,%d,%d,-;record %d; cut \\xc;" % (seq, seq, seq))
+        self.ring.log(raw=b"3,%d,%d,-;record %d; cut \\xc;" % (seq, seq, seq))
 
     @rule()
     def say_without_a_header(self) -> None:
-        self.raw_texts.append(f"no header {self.ring.said}")
-        self.ring.say(raw=self.raw_texts[-1].encode())
+        self.raw_texts.append(f"no header {self.ring.next_seq}")
+        self.ring.log(raw=self.raw_texts[-1].encode())
 
     @rule(
         number=st.sampled_from([errno.EINVAL, errno.EPIPE, errno.EINTR, errno.EIO]),
         then=st.integers(0, 3),
     )
     def refuse(self, number: int, then: int) -> None:
-        self.ring.refuse(number)
+        self.ring.fail_next_read(number)
         for _ in range(then):
             self._say("")
 
@@ -234,18 +234,18 @@ class Delivery(RuleBasedStateMachine):
         self, name: str, room: int, count: int, every: int, then: int
     ) -> None:
         self._run(asyncio.sleep(0.1))
-        self.sinks[name].room = room
+        self.sinks[name].capacity = room
         self.say_one_line_in_pieces_among_others(count, every, 6)
         self._run(asyncio.sleep(0.1))
         self.stop_and_start()
         self.say(then, 6)
-        self.sinks[name].room = 1 << 30
+        self.sinks[name].capacity = 1 << 30
 
     @rule(name=SCRIPTED, how=st.sampled_from(["down", "full", "nearly full", "back"]))
     def change_a_sink(self, name: str, how: str) -> None:
         sink = self.sinks[name]
         sink.down = "away" if how == "down" else ""
-        sink.room = {"full": 0, "nearly full": 7}.get(how, 1 << 30)
+        sink.capacity = {"full": 0, "nearly full": 7}.get(how, 1 << 30)
 
     @rule(name=SCRIPTED, counts=COUNTS, prefix=st.sampled_from([6, 6, 3]), every=EVERY)
     def have_an_outage(self, name: str, counts: list[int], prefix: int, every: int) -> None:
@@ -324,7 +324,7 @@ class Delivery(RuleBasedStateMachine):
         if not hasattr(self, "runner"):
             return
         for sink in self.sinks.values():
-            sink.down, sink.room = "", 1 << 30
+            sink.down, sink.capacity = "", 1 << 30
         for way in self.media:
             way.hinder("back")
         self.ring.refusals.clear()
@@ -370,7 +370,7 @@ class Delivery(RuleBasedStateMachine):
         torn = sum(arrival.is_torn for arrival in arrivals)
         assert torn <= self.kills["all"] + self.kills[name], "what is torn was ended within a line"
         times = Counter(number for arrival in arrivals for number in arrival.numbers)
-        assert set(times) == set(range(self.ring.said)), "records and gaps cover every number"
+        assert set(times) == set(range(self.ring.next_seq)), "records and gaps cover every number"
         if not self.kills["all"]:
             repeated = [number for number, count in times.items() if count > 1]
             assert len(repeated) <= self.kills[name], f"and no number twice: {name} {repeated}"

@@ -13,7 +13,7 @@ from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
-from tests.entries import numbered
+from tests.entries import numbered_entries
 from tests.fakes import DatagramListener
 
 # No JSON of ours holds such a number, and no calendar such a year
@@ -22,7 +22,7 @@ BROKEN = Record("broken \ud800", 6, TOO_LARGE, TOO_LARGE)
 
 
 def with_broken(places: Sequence[int], count: int) -> list[Entry]:
-    entries = [*numbered(range(count))]
+    entries = [*numbered_entries(range(count))]
     for place in places:
         entries[place] = Entry(BROKEN, TOO_LARGE, BROKEN.text)
     return entries
@@ -70,7 +70,7 @@ def test_an_entry_that_cannot_be_sent_goes_plainly_among_the_others(places: list
 )
 def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
     sink = PickySink(error)
-    count, down = attempt(sink, numbered(range(512)), lambda error: None)
+    count, down = attempt(sink, numbered_entries(range(512)), lambda error: None)
     assert count == 0
     assert isinstance(down, SinkFailed)
     assert down.cause is error
@@ -80,7 +80,7 @@ def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
 @pytest.mark.parametrize("error", [SinkDown("away", 3), SinkGone("gone"), OSError(5, "I/O")])
 def test_an_error_that_is_expected_is_an_outcome(error: OSError) -> None:
     told: list[Exception] = []
-    count, down = attempt(PickySink(error), numbered(range(5)), told.append)
+    count, down = attempt(PickySink(error), numbered_entries(range(5)), told.append)
     assert isinstance(down, SinkDown)
     assert count == (3 if error.args == ("away",) else 0)
     assert told == []

@@ -14,7 +14,7 @@ from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.formats import TimestampFormatter
 from tests.entries import WALL_US, entry
 from tests.fakes import environment
-from tests.waiting import until
+from tests.waiting import wait_until
 
 
 def test_a_line_has_time_tag_and_text() -> None:
@@ -119,7 +119,7 @@ def test_the_sink_is_gone_when_the_reader_leaves_in_the_middle_of_a_batch() -> N
     readable, writable = _non_blocking_pipe()
 
     def glance() -> None:
-        until(lambda: os.get_blocking(writable), "a write that waits")
+        wait_until(lambda: os.get_blocking(writable), "a write that waits")
         os.close(readable)
 
     reader = threading.Thread(target=glance)

@@ -18,7 +18,7 @@ from klogd_py.record.types import Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.formats import TimestampFormatter, host_name
-from tests.entries import WALL_US, entry, numbered
+from tests.entries import WALL_US, entry, numbered_entries
 
 
 def _texts(path: Path) -> list[str]:
@@ -186,10 +186,10 @@ def test_the_sink_is_down_while_its_directory_is_missing(tmp_path: Path) -> None
     path = tmp_path / "log" / "kern.log"
     sink = FileSink(str(path), FileForm.JSON)
     with pytest.raises(SinkDown, match=r"kern\.log: No such file") as refused:
-        sink.send(numbered(range(3)))
+        sink.send(numbered_entries(range(3)))
     assert refused.value.accepted == 0
     path.parent.mkdir()
-    assert sink.send(numbered(range(3))) == 3
+    assert sink.send(numbered_entries(range(3))) == 3
     sink.close()
     assert _texts(path) == ["record 0", "record 1", "record 2"]
 

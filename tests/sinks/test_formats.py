@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from klogd_py.record.types import Cause, Entry, Record
 from klogd_py.sinks.formats import TimestampFormatter, document, printable, said, speaker
 from klogd_py.sources import kmsg_format
-from tests.entries import PLACE, WALL_US, entry, lost
+from tests.entries import PLACE, WALL_US, entry, lost_entry
 from tests.fakes import environment
 
 KERNEL_TEXT = st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
@@ -193,7 +193,7 @@ def test_a_document_holds_every_fact_of_the_entry() -> None:
 
 
 def test_a_document_states_a_gap() -> None:
-    content = msgspec.json.decode(document(lost(5, 9, Cause.OVERRUN)), type=dict[str, object])
+    content = msgspec.json.decode(document(lost_entry(5, 9, Cause.OVERRUN)), type=dict[str, object])
     assert content["gap"] == {"first": 5, "last": 9, "count": 5, "cause": "overrun"}
 
 

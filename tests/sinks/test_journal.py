@@ -9,7 +9,7 @@ import pytest
 from klogd_py.record.types import Cause, Entry, Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.journal import SOCKET, JournalSink
-from tests.entries import PLACE, entry, lost, numbered
+from tests.entries import PLACE, entry, lost_entry, numbered_entries
 from tests.fakes import JournalListener
 
 BOOT_ID = "00f1e2d3c4b5a6978877665544332211"
@@ -102,7 +102,7 @@ CASES: list[tuple[str, Entry, Fields]] = [
     ),
     (
         "an announced loss",
-        lost(5, 9, Cause.SINK_DROP),
+        lost_entry(5, 9, Cause.SINK_DROP),
         [
             (
                 "MESSAGE",
@@ -166,10 +166,10 @@ def test_a_dictionary_key_becomes_a_name_that_the_journal_allows(key: str, field
 
 def test_the_sink_is_down_while_no_journal_has_the_name(tmp_path: Path, sink: JournalSink) -> None:
     with pytest.raises(SinkDown) as refused:
-        sink.send(numbered(range(2)))
+        sink.send(numbered_entries(range(2)))
     assert refused.value.accepted == 0
     with JournalListener(tmp_path / "socket") as journal:
-        assert sink.send(numbered(range(2))) == 2
+        assert sink.send(numbered_entries(range(2))) == 2
         assert len(journal.entries()) == 2
 
 
@@ -177,7 +177,7 @@ def test_a_journal_that_was_replaced_gets_the_next_entry(tmp_path: Path, sink: J
     path = tmp_path / "socket"
     for _ in range(2):
         with JournalListener(path) as journal:
-            assert sink.send(numbered(range(2))) == 2
+            assert sink.send(numbered_entries(range(2))) == 2
             assert len(journal.entries()) == 2
 
 
@@ -185,7 +185,7 @@ def test_a_journal_that_does_not_read_loses_nothing_in_the_end(
     tmp_path: Path, sink: JournalSink
 ) -> None:
     with JournalListener(tmp_path / "socket", receive_buffer_bytes=1) as journal:
-        waiting = numbered(range(300))
+        waiting = numbered_entries(range(300))
         received: list[Fields] = []
         accepted = sink.send(waiting)
         assert 0 < accepted < 300

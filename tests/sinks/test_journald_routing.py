@@ -24,7 +24,7 @@ from klogd_py.sinks.journald_routing import (
     routes,
 )
 from klogd_py.sinks.local_syslog import SyslogSink
-from tests.entries import PLACE, entry, lost, numbered
+from tests.entries import PLACE, entry, lost_entry, numbered_entries
 from tests.fakes import DatagramListener, JournalListener
 
 READS = Journald(running=True, reads_kernel=True, has_dev_log=True)
@@ -168,7 +168,7 @@ def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None
     ):
         for spec in (f"syslog:{log.path}", f"journal:{journal.path}"):
             with closing(build_sink(spec, Config(), "", adds)) as sink:
-                assert sink.send(numbered(range(3))) == 3
+                assert sink.send(numbered_entries(range(3))) == 3
         assert (len(log.read()), len(journal.read())) == (3, 3)
 
 
@@ -182,7 +182,7 @@ def test_a_routed_sink_keeps_the_name_under_which_its_position_is_saved() -> Non
 def test_only_what_klogd_adds_is_sent_and_the_rest_counts_as_taken(tmp_path: Path) -> None:
     named = entry("at vfs_write+0x1d/0x40", seq=1)
     named = type(named)(named.record, named.wall_us, named.text, (PLACE,))
-    batch = [entry(seq=0), named, lost(2, 4, Cause.OVERRUN), entry(seq=5)]
+    batch = [entry(seq=0), named, lost_entry(2, 4, Cause.OVERRUN), entry(seq=5)]
     with (
         JournalListener(tmp_path / "journal") as journal,
         closing(JournalSink("b", str(journal.path), additions=True)) as sink,

@@ -16,7 +16,7 @@ from klogd_py.sinks.formats import TimestampFormatter
 from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.queue import SinkQueue
-from tests.entries import WALL_US, announced, entry, lost, numbered
+from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
 from tests.fakes import DatagramListener, StreamListener
 
 STAMP = TimestampFormatter().bsd(WALL_US).encode()
@@ -60,20 +60,20 @@ def test_a_datagram_keeps_facility_and_severity(prefix: int, text: str, datagram
 def test_an_announced_loss_comes_from_syslog_itself() -> None:
     assert (
         SyslogSink("x")
-        .frame(lost(5, 9, Cause.OVERRUN))
+        .frame(lost_entry(5, 9, Cause.OVERRUN))
         .startswith(b"<44>%b klogd-py: 5 kernel records lost" % STAMP)
     )
 
 
 def test_every_entry_is_a_datagram_of_its_own(tmp_path: Path, sink: SyslogSink) -> None:
     with DatagramListener(tmp_path / "log") as listener:
-        assert sink.send(numbered(range(3))) == 3
+        assert sink.send(numbered_entries(range(3))) == 3
         assert listener.read() == _said(range(3))
 
 
 def test_every_message_to_a_stream_ends_with_a_nul(tmp_path: Path, sink: SyslogSink) -> None:
     with StreamListener(tmp_path / "log") as listener:
-        assert sink.send(numbered(range(3))) == 3
+        assert sink.send(numbered_entries(range(3))) == 3
         assert listener.read() == b"".join(message + b"\0" for message in _said(range(3)))
 
 
@@ -82,7 +82,7 @@ def test_a_listener_that_does_not_read_loses_nothing_in_the_end(
     tmp_path: Path, sink: SyslogSink, receive_buffer_bytes: int
 ) -> None:
     with DatagramListener(tmp_path / "log", receive_buffer_bytes) as listener:
-        waiting = numbered(range(1000))
+        waiting = numbered_entries(range(1000))
         received: list[bytes] = []
         accepted = sink.send(waiting)
         assert 0 < accepted < 1000
@@ -97,7 +97,7 @@ def test_a_stream_that_is_not_read_loses_nothing_in_the_end(
     tmp_path: Path, sink: SyslogSink
 ) -> None:
     with StreamListener(tmp_path / "log") as listener:
-        waiting = numbered(range(20_000))
+        waiting = numbered_entries(range(20_000))
         accepted = sink.send(waiting)
         assert 0 < accepted < 20_000
         while waiting := waiting[accepted:]:
@@ -111,7 +111,7 @@ def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
 ) -> None:
     text = "x" * 1_000_000
     with StreamListener(tmp_path / "log") as listener:
-        queue = SinkQueue(sink, 1 << 24, announced)
+        queue = SinkQueue(sink, 1 << 24, gap_entry)
 
         async def carry() -> None:
             queue.post([entry(text)])
@@ -130,10 +130,10 @@ def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
     tmp_path: Path, sink: SyslogSink
 ) -> None:
     with DatagramListener(tmp_path / "log") as listener:
-        queue = SinkQueue(sink, 1 << 24, announced)
+        queue = SinkQueue(sink, 1 << 24, gap_entry)
 
         async def carry() -> None:
-            queue.post([entry("x" * 1_000_000, seq=0), *numbered(range(1, 3))])
+            queue.post([entry("x" * 1_000_000, seq=0), *numbered_entries(range(1, 3))])
             await queue.flush()
 
         asyncio.run(carry())
@@ -149,15 +149,15 @@ def test_the_sink_is_down_while_nobody_listens_and_counts_what_it_sent_before(
     path = tmp_path / "log"
     if how != "never there":
         listener = DatagramListener(path)
-        assert sink.send(numbered(range(2))) == 2
+        assert sink.send(numbered_entries(range(2))) == 2
         listener.close() if how == "closed" else listener.die()
     for _ in range(2):
         with pytest.raises(SinkDown, match=str(path)) as refused:
-            sink.send(numbered(range(2, 4)))
+            sink.send(numbered_entries(range(2, 4)))
         assert refused.value.accepted == 0
     path.unlink(missing_ok=True)
     with DatagramListener(path) as successor:
-        assert sink.send(numbered(range(2, 4))) == 2
+        assert sink.send(numbered_entries(range(2, 4))) == 2
         assert successor.read() == _said(range(2, 4))
 
 
@@ -171,10 +171,10 @@ def test_a_listener_that_was_replaced_between_two_sends_is_not_noticed_as_a_fail
 ) -> None:
     path = tmp_path / "log"
     with first(path) as listener:
-        sink.send(numbered(range(2)))
+        sink.send(numbered_entries(range(2)))
         listener.read()
     with second(path) as successor:
-        assert sink.send(numbered(range(2, 5))) == 3
+        assert sink.send(numbered_entries(range(2, 5))) == 3
         received = (
             successor.read() if isinstance(successor, DatagramListener) else successor.messages()
         )
@@ -184,7 +184,7 @@ def test_a_listener_that_was_replaced_between_two_sends_is_not_noticed_as_a_fail
 def test_reopening_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
     with DatagramListener(tmp_path / "log") as listener:
         for seq in range(4):
-            sink.send(numbered([seq]))
+            sink.send(numbered_entries([seq]))
             sink.close()
         assert listener.read() == _said(range(4))
 
@@ -194,11 +194,11 @@ def test_another_listener_gets_the_next_message_though_the_old_one_still_lives(
     tmp_path: Path, sink: SyslogSink, listener: type[DatagramListener | StreamListener]
 ) -> None:
     with listener(tmp_path / "log") as old:
-        assert sink.send(numbered([0])) == 1
+        assert sink.send(numbered_entries([0])) == 1
         (tmp_path / "log").rename(tmp_path / "aside")
-        assert sink.send(numbered([1])) == 1, "nobody else has the name yet"
+        assert sink.send(numbered_entries([1])) == 1, "nobody else has the name yet"
         with listener(tmp_path / "log") as new:
-            assert sink.send(numbered([2])) == 1
+            assert sink.send(numbered_entries([2])) == 1
             messages = [
                 x.read() if isinstance(x, StreamListener) else b"".join(x.read())
                 for x in (old, new)
@@ -227,4 +227,4 @@ def test_a_stream_that_accepts_nobody_is_down_and_holds_nothing_up(
                 caller.setblocking(False)
                 caller.connect(str(tmp_path / "log"))
         with pytest.raises(SinkDown):
-            sink.send(numbered([0]))
+            sink.send(numbered_entries([0]))

@@ -8,8 +8,8 @@ import pytest
 
 from klogd_py.record.types import Entry
 from klogd_py.sinks.manager import QueueLimits, SinkManager
-from tests.entries import announced, numbered
-from tests.fakes import ScriptedSink, hurried
+from tests.entries import gap_entry, numbered_entries
+from tests.fakes import ScriptedSink, run_in_virtual_time
 
 
 def _roomy(name: str) -> QueueLimits:
@@ -17,7 +17,7 @@ def _roomy(name: str) -> QueueLimits:
 
 
 def _mailroom(owed: Mapping[str, int] | None = None) -> SinkManager:
-    return SinkManager(announced, (owed or {}).get)
+    return SinkManager(gap_entry, (owed or {}).get)
 
 
 def _down(name: str) -> ScriptedSink:
@@ -29,34 +29,34 @@ def _down(name: str) -> ScriptedSink:
 @pytest.mark.parametrize("hindrance", ["down", "full", "gone"])
 def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None:
     bad, good = ScriptedSink("bad"), ScriptedSink("good")
-    bad.down, bad.gone, bad.room = "away" if hindrance == "down" else "", hindrance == "gone", 0
+    bad.down, bad.gone, bad.capacity = "away" if hindrance == "down" else "", hindrance == "gone", 0
 
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([bad, good], _roomy)
         for seq in range(5):
-            sink_manager.post(numbered([seq]))
+            sink_manager.post(numbered_entries([seq]))
         assert good.seqs == [0, 1, 2, 3, 4]
         assert sink_manager.positions == {"good": 5}
         assert not sink_manager.all_gone
         await sink_manager.empty(1)
         assert sink_manager.close() == (0 if hindrance == "gone" else 5)
 
-    hurried(carry())
+    run_in_virtual_time(carry())
 
 
 def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
     stuck, good = ScriptedSink("stuck", blocking=True), ScriptedSink("good")
-    stuck.may_go_on.clear()
+    stuck.unblocked.clear()
 
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([stuck, good], _roomy)
-        sink_manager.post(numbered([0]))
+        sink_manager.post(numbered_entries([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
-        sink_manager.post(numbered([1]))
+        sink_manager.post(numbered_entries([1]))
         assert (good.seqs, stuck.seqs) == ([0, 1], [])
-        stuck.may_go_on.set()
+        stuck.unblocked.set()
         while sink_manager.busy:
             await asyncio.sleep(0)
         sink_manager.close()
@@ -67,18 +67,18 @@ def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
 
 def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
     slow = ScriptedSink("slow", blocking=True)
-    slow.may_go_on.clear()
+    slow.unblocked.clear()
 
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([slow], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         await asyncio.to_thread(slow.attempted.wait, 5)
         stopping = asyncio.create_task(sink_manager.empty(5))
         # The drains are cancelled by now
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        slow.may_go_on.set()
+        slow.unblocked.set()
         await stopping
         assert sink_manager.close() == 0
 
@@ -92,7 +92,7 @@ def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         await asyncio.sleep(60)
         assert (sink.seqs, sink_manager.busy) == ([], True)
         sink.down = ""
@@ -100,7 +100,7 @@ def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
         assert (sink.seqs, sink_manager.busy) == ([0, 1, 2], False)
         sink_manager.close()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
 
 
 def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
@@ -109,12 +109,12 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         asyncio.get_running_loop().call_later(3, lambda: setattr(sink, "down", ""))
         await sink_manager.empty(5)
         assert sink_manager.close() == 0
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert sink.seqs == [0, 1, 2]
 
 
@@ -124,13 +124,13 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         began_s = asyncio.get_running_loop().time()
         await sink_manager.empty(5)
         assert asyncio.get_running_loop().time() - began_s == pytest.approx(5, abs=0.5)
         assert sink_manager.close() == 3
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert "syslog:/gone: entries never sent: 3 (away)" in [
         record.getMessage() for record in caplog.records
     ]
@@ -140,7 +140,7 @@ def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         await sink_manager.empty(1)
         assert sink_manager.close() == 0
 
@@ -158,7 +158,7 @@ def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> 
         assert sink_manager.lowest_next_seq == 0
         sink_manager.close()
 
-    hurried(arrange())
+    run_in_virtual_time(arrange())
 
 
 def test_each_sink_goes_on_where_it_stood_itself() -> None:
@@ -168,11 +168,11 @@ def test_each_sink_goes_on_where_it_stood_itself() -> None:
     async def carry() -> None:
         sink_manager = _mailroom({"ahead": 8, "behind": 5, "console": 9})
         sink_manager.arrange([ahead, behind, new, console], _roomy)
-        sink_manager.post(numbered(range(3, 10)))
+        sink_manager.post(numbered_entries(range(3, 10)))
         assert sink_manager.positions == {"ahead": 10, "behind": 10, "new": 10}
         sink_manager.close()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert ahead.seqs == [8, 9]
     assert behind.seqs == [5, 6, 7, 8, 9]
     assert new.seqs == console.seqs == [3, 4, 5, 6, 7, 8, 9]
@@ -184,13 +184,13 @@ def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> No
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([before], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         sink_manager.arrange([after, added], _roomy)
-        sink_manager.post(numbered(range(3, 5)))
+        sink_manager.post(numbered_entries(range(3, 5)))
         await sink_manager.empty(5)
         sink_manager.close()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert before.closed == 1
     assert after.seqs == [0, 1, 2, 3, 4]
     assert added.seqs == [3, 4]
@@ -202,13 +202,13 @@ def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> No
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([removed, kept], _roomy)
-        sink_manager.post(numbered([0]))
+        sink_manager.post(numbered_entries([0]))
         sink_manager.arrange([kept], _roomy)
-        sink_manager.post(numbered([1]))
+        sink_manager.post(numbered_entries([1]))
         assert list(sink_manager.queues) == ["b"]
         sink_manager.close()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert (removed.seqs, removed.closed, kept.seqs) == ([0], 1, [0, 1])
 
 
@@ -216,23 +216,23 @@ class _Ring(SinkManager):
     """A mailroom whose source can go back."""
 
     def __init__(self, owed: Mapping[str, int] | None = None) -> None:
-        super().__init__(announced, (owed or {}).get, rereadable=True)
+        super().__init__(gap_entry, (owed or {}).get, rereadable=True)
 
 
 def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
     sink = ScriptedSink("slow", blocking=True)
-    sink.may_go_on.clear()
+    sink.unblocked.clear()
 
     async def carry() -> None:
         sink_manager = _Ring({"slow": 0})
         sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         await asyncio.to_thread(sink.attempted.wait, 5)
         sink_manager.arrange([], _roomy)
         assert (sink_manager.positions, sink.closed) == ({"slow": 0}, 0)
         sink_manager.arrange([ScriptedSink("slow", blocking=True)], _roomy)
         sink_manager.arrange([], _roomy)
-        sink.may_go_on.set()
+        sink.unblocked.set()
         while not sink.closed:
             await asyncio.sleep(0.001)
         sink_manager.close()
@@ -243,22 +243,22 @@ def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
 
 def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None:
     before, after = ScriptedSink("slow", blocking=True), ScriptedSink("slow", blocking=True)
-    before.may_go_on.clear()
+    before.unblocked.clear()
 
     async def carry() -> None:
         sink_manager = _Ring({"slow": 0})
         sink_manager.arrange([before], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         await asyncio.to_thread(before.attempted.wait, 5)
         sink_manager.arrange([], _roomy)
-        sink_manager.post(numbered(range(3, 5)))
+        sink_manager.post(numbered_entries(range(3, 5)))
         sink_manager.arrange([after], _roomy)
-        before.may_go_on.set()
+        before.unblocked.set()
         while sink_manager.busy:
             await asyncio.sleep(0.001)
         assert sink_manager.reread_from == 3
         sink_manager.catch_up()
-        sink_manager.post(numbered(range(6)))
+        sink_manager.post(numbered_entries(range(6)))
         await sink_manager.empty(5)
         assert sink_manager.positions == {"slow": 6}
         sink_manager.close()
@@ -277,7 +277,7 @@ def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
         )
         sink_manager.close()
 
-    hurried(arrange())
+    run_in_virtual_time(arrange())
 
 
 def test_numbers_are_told_apart_where_one_sink_stands_between() -> None:
@@ -288,7 +288,7 @@ def test_numbers_are_told_apart_where_one_sink_stands_between() -> None:
         assert not sink_manager.tells_apart(9, 10)
         sink_manager.close()
 
-    hurried(arrange())
+    run_in_virtual_time(arrange())
 
 
 def test_all_are_gone_only_when_each_is() -> None:
@@ -298,14 +298,14 @@ def test_all_are_gone_only_when_each_is() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([first, second], _roomy)
         first.gone = True
-        sink_manager.post(numbered([0]))
+        sink_manager.post(numbered_entries([0]))
         assert not sink_manager.all_gone
         second.gone = True
-        sink_manager.post(numbered([1]))
+        sink_manager.post(numbered_entries([1]))
         assert sink_manager.all_gone
         sink_manager.close()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
 
 
 class _Faulty(ScriptedSink):
@@ -329,34 +329,34 @@ def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> 
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         sink.down = ""
         await asyncio.sleep(60)
         sink_manager.close()
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert sink.seqs == [0, 1, 2]
     assert "a mistake" in caplog.text
 
 
 def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> None:
     stuck, good = ScriptedSink("stuck", blocking=True), ScriptedSink("good")
-    stuck.may_go_on.clear()
+    stuck.unblocked.clear()
 
     async def flap() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([stuck, good], _roomy)
-        sink_manager.post(numbered([0]))
+        sink_manager.post(numbered_entries([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
         threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for number in range(1, 25):
             sink_manager.arrange([good], _roomy)
             sink_manager.arrange([stuck, good], _roomy)
-            sink_manager.post(numbered([number]))
+            sink_manager.post(numbered_entries([number]))
             await asyncio.sleep(0.002)
         assert threading.active_count() <= threads
         assert len(os.listdir("/proc/self/fd")) == descriptors
-        stuck.may_go_on.set()
+        stuck.unblocked.set()
         while sink_manager.busy:
             await asyncio.sleep(0.001)
         sink_manager.close()
@@ -386,15 +386,15 @@ def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixtu
     async def carry() -> None:
         sink_manager = _mailroom()
         sink_manager.arrange([bad, good], _roomy)
-        sink_manager.post(numbered(range(3)))
+        sink_manager.post(numbered_entries(range(3)))
         assert good.seqs == [0, 1, 2]
         assert sink_manager.queues["bad"].last_error
         await asyncio.sleep(60)
-        sink_manager.post(numbered(range(3, 5)))
+        sink_manager.post(numbered_entries(range(3, 5)))
         await sink_manager.empty(5)
         assert sink_manager.close() == 0
 
-    hurried(carry())
+    run_in_virtual_time(carry())
     assert bad.seqs == good.seqs == [0, 1, 2, 3, 4]
     assert good.closed == 1
     assert (

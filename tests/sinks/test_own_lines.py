@@ -19,7 +19,7 @@ from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.formats import is_reserved, speaker
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
-from tests.entries import WALL_US, announced
+from tests.entries import WALL_US, gap_entry
 from tests.fakes import DatagramListener, JournalListener, StreamListener
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
@@ -162,7 +162,7 @@ def test_a_parser_from_the_document_finds_real_gaps_only(read: Read, tmp_path: P
     records = [_entry(claim + WORDS, prefix) for claim in CLAIMS for prefix in PREFIXES]
     note = f"repeats of: klogd-py: {FACTS}"
     real = [Gap(1, 2, Cause.PRE_START), Gap(8, 8, Cause.EINVAL), Gap(9, 12, Cause.RATE_LIMIT, note)]
-    tags, gaps = read([*records, *map(announced, real)], tmp_path)
+    tags, gaps = read([*records, *map(gap_entry, real)], tmp_path)
     assert gaps == [
         (str(gap.first), str(gap.last), str(gap.count), gap.cause.value) for gap in real
     ]

@@ -16,8 +16,8 @@ from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.queue import CHUNK_ENTRIES, MAX_PAUSE_S, MIN_PAUSE_S, SinkQueue, WhenFull
 from klogd_py.sources.kmsg_device import KmsgDevice
-from tests.entries import WALL_US, announced, entry, lost, numbered
-from tests.fakes import AttentiveListener, FakeKmsg, ScriptedSink, hurried
+from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
+from tests.fakes import BackgroundDatagramListener, FakeKmsg, ScriptedSink, run_in_virtual_time
 
 ROOMY = 1 << 24
 
@@ -39,16 +39,16 @@ def _gaps(sink: ScriptedSink) -> list[Gap]:
 
 def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered(range(5)))
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(5)))
     assert sink.seqs == [0, 1, 2, 3, 4]
     assert (queue.queued, queue.delivered, queue.next_seq) == (0, 5, 5)
 
 
 def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
     sink = ScriptedSink(blocking=True)
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered(range(5)))
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(5)))
     assert (sink.seqs, queue.queued) == ([], 5)
     assert asyncio.run(queue.flush())
     assert sink.seqs == [0, 1, 2, 3, 4]
@@ -57,12 +57,12 @@ def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
 @pytest.mark.parametrize("room", [0, 1, 4])
 def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> None:
     sink = ScriptedSink()
-    sink.room = room
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered(range(5)))
-    queue.post(numbered(range(5, 8)))
+    sink.capacity = room
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(5)))
+    queue.post(numbered_entries(range(5, 8)))
     assert (len(sink.received), queue.queued, queue.next_seq) == (room, 8 - room, room or None)
-    sink.room = 100
+    sink.capacity = 100
     assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(8))
     assert (queue.delivered, queue.lost) == (8, 0)
@@ -70,8 +70,8 @@ def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> No
 
 def test_a_queue_of_many_chunks_leaves_in_order() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered(range(3 * CHUNK_ENTRIES + 1)))
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(3 * CHUNK_ENTRIES + 1)))
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(3 * CHUNK_ENTRIES + 1))
@@ -84,13 +84,13 @@ def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(
 ) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.down = "away"
-    queue = SinkQueue(sink, _room_for(kept), announced)
+    queue = SinkQueue(sink, _room_for(kept), gap_entry)
     for number in range(posted):
-        queue.post(numbered([10 + number]))
+        queue.post(numbered_entries([10 + number]))
     assert (queue.queued, queue.lost) == (kept, posted - kept)
     sink.down = ""
     assert asyncio.run(queue.flush())
-    queue.post(numbered([10 + posted]))
+    queue.post(numbered_entries([10 + posted]))
     assert asyncio.run(queue.flush())
     assert sink.seqs == [*range(10, 10 + kept), None, 10 + posted]
     assert _gaps(sink) == [Gap(10 + kept, 9 + posted, Cause.SINK_DROP)]
@@ -104,8 +104,8 @@ def _line(seq: int, *parts: int) -> Entry:
 
 def test_a_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(1), announced, 10, rereadable=True)
-    queue.post([_line(10, 13, 15), *numbered([11, 12, 14, 16, 17])], joined=True)
+    queue = SinkQueue(sink, _room_for(1), gap_entry, 10, rereadable=True)
+    queue.post([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], joined=True)
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
@@ -116,12 +116,12 @@ def test_a_dropped_run_never_covers_delivered_parts() -> None:
 @pytest.mark.parametrize("room", [0, 1])
 def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: bool) -> None:
     sink = ScriptedSink(blocking=blocking)
-    sink.room = room
+    sink.capacity = room
     record = Record("record 10", 6, 10)
     twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 10")]
-    queue = SinkQueue(sink, _room_for(1), announced)
-    queue.post([*twice, *numbered([11])])
-    sink.room = 100
+    queue = SinkQueue(sink, _room_for(1), gap_entry)
+    queue.post([*twice, *numbered_entries([11])])
+    sink.capacity = 100
     assert asyncio.run(queue.flush())
     assert [entry.text for entry in sink.received[:2]] == ["named", "record 10"]
     assert all(gap.first > 10 for gap in _gaps(sink))
@@ -129,26 +129,29 @@ def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: boo
 
 def test_a_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, announced, 5, rereadable=True)
-    sink.room = 2
-    queue.post([_line(5, 8, 9), *numbered([6, 7, 10])], joined=True)
+    queue = SinkQueue(sink, ROOMY, gap_entry, 5, rereadable=True)
+    sink.capacity = 2
+    queue.post([_line(5, 8, 9), *numbered_entries([6, 7, 10])], joined=True)
     assert (queue.next_seq, queue.ahead) == (7, (8, 9))
     again = ScriptedSink()
-    SinkQueue(again, ROOMY, announced, 7, rereadable=True, ahead=queue.ahead).post(
-        numbered(range(7, 12))
+    SinkQueue(again, ROOMY, gap_entry, 7, rereadable=True, ahead=queue.ahead).post(
+        numbered_entries(range(7, 12))
     )
     assert again.seqs == [7, 10, 11]
 
 
 def test_falling_behind_within_a_line_repeats_no_part() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(2), announced, 10, WhenFull.WAIT, rereadable=True)
-    queue.post([_line(10, 13), *numbered([11]), _line(12, 14), *numbered([15])], joined=True)
+    queue = SinkQueue(sink, _room_for(2), gap_entry, 10, WhenFull.WAIT, rereadable=True)
+    queue.post(
+        [_line(10, 13), *numbered_entries([11]), _line(12, 14), *numbered_entries([15])],
+        joined=True,
+    )
     assert queue.behind
     sink.down = ""
     assert asyncio.run(queue.flush())
     queue.catch_up()
-    queue.post(numbered(range(10, 17)), joined=True)
+    queue.post(numbered_entries(range(10, 17)), joined=True)
     assert (sink.seqs, _gaps(sink)) == ([10, 11, 12, 14, 15, 16], [])
 
 
@@ -156,12 +159,12 @@ def test_falling_behind_within_a_line_repeats_no_part() -> None:
 @pytest.mark.parametrize("blocking", [False, True])
 def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocking: bool) -> None:
     sink = ScriptedSink(blocking=blocking)
-    sink.room = 0
-    queue = SinkQueue(sink, 1, announced, 10, when_full, rereadable=True)
-    queue.post(numbered([10]))
-    queue.post(numbered([11]))
+    sink.capacity = 0
+    queue = SinkQueue(sink, 1, gap_entry, 10, when_full, rereadable=True)
+    queue.post(numbered_entries([10]))
+    queue.post(numbered_entries([11]))
     assert (queue.queued, queue.expected) == (1, None)
-    sink.room = 100
+    sink.capacity = 100
     assert asyncio.run(queue.flush())
     assert queue.expected == (11 if when_full is WhenFull.WAIT else None)
     assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
@@ -169,13 +172,13 @@ def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocki
 
 def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
     before, after, last = ScriptedSink(), ScriptedSink(), ScriptedSink()
-    before.room, before.begun = 1, True
-    queue = SinkQueue(before, ROOMY, announced)
-    queue.post(numbered(range(3)))
+    before.capacity, before.begun = 1, True
+    queue = SinkQueue(before, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(3)))
     queue.replace_sink(after, ROOMY, WhenFull.WAIT)
     queue.replace_sink(last, ROOMY, WhenFull.WAIT)
     assert (before.closed, after.closed) == (0, 1)
-    before.room = 1
+    before.capacity = 1
     assert not asyncio.run(queue.flush())
     before.begun = False
     assert asyncio.run(queue.flush())
@@ -184,10 +187,10 @@ def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
 
 def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, _room_for(2), announced)
+    queue = SinkQueue(sink, _room_for(2), gap_entry)
     for first in (10, 20):
         sink.down = "away"
-        queue.post(numbered(range(first, first + 5)))
+        queue.post(numbered_entries(range(first, first + 5)))
         sink.down = ""
         assert asyncio.run(queue.flush())
     assert sink.seqs == [10, 11, None, 20, 21, None]
@@ -196,8 +199,8 @@ def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
 
 def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(2), announced)
-    queue.post([*numbered([10]), entry("x" * 1000, seq=11), *numbered([12])])
+    queue = SinkQueue(sink, _room_for(2), gap_entry)
+    queue.post([*numbered_entries([10]), entry("x" * 1000, seq=11), *numbered_entries([12])])
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert sink.seqs == [10, None]
@@ -207,16 +210,20 @@ def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> No
 @pytest.mark.parametrize(
     "posted",
     [
-        [*numbered([10, 11]), lost(12, 15, Cause.OVERRUN), *numbered([16])],
-        [*numbered([10, 11, 12]), lost(13, 15, Cause.OVERRUN), *numbered([16])],
-        [*numbered([10, 11, 12]), lost(13, 16, Cause.OVERRUN)],
-        [*numbered([10, 11]), lost(12, 16, Cause.OVERRUN)],
+        [*numbered_entries([10, 11]), lost_entry(12, 15, Cause.OVERRUN), *numbered_entries([16])],
+        [
+            *numbered_entries([10, 11, 12]),
+            lost_entry(13, 15, Cause.OVERRUN),
+            *numbered_entries([16]),
+        ],
+        [*numbered_entries([10, 11, 12]), lost_entry(13, 16, Cause.OVERRUN)],
+        [*numbered_entries([10, 11]), lost_entry(12, 16, Cause.OVERRUN)],
     ],
     ids=["gap first", "gap in between", "gap last", "gap only"],
 )
 def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[Entry]) -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(2), announced)
+    queue = SinkQueue(sink, _room_for(2), gap_entry)
     queue.post(posted)
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -230,10 +237,10 @@ def test_dropped_records_without_a_number_are_told_of(
     down: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = ScriptedSink()
-    sink.room, sink.down = 0, down
-    queue = SinkQueue(sink, _room_for(2), announced)
+    sink.capacity, sink.down = 0, down
+    queue = SinkQueue(sink, _room_for(2), gap_entry)
     queue.post([entry("record 10") for _ in range(5)])
-    sink.room, sink.down = 100, ""
+    sink.capacity, sink.down = 100, ""
     assert asyncio.run(queue.flush())
     assert queue.lost == 3
     told = [record.getMessage() for record in caplog.records] + [
@@ -246,15 +253,15 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sink = _down("nobody listens")
-    queue = SinkQueue(sink, _room_for(2), announced)
+    queue = SinkQueue(sink, _room_for(2), gap_entry)
 
     async def try_often() -> None:
         for number in range(5):
-            queue.post(numbered([10 + number]))
+            queue.post(numbered_entries([10 + number]))
             await queue.flush()
         sink.down = ""
         await queue.flush()
-        queue.post(numbered([15]))
+        queue.post(numbered_entries([15]))
 
     asyncio.run(try_often())
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
@@ -266,8 +273,8 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
 
 def test_the_last_error_is_known_while_the_sink_is_down() -> None:
     sink = _down("nobody listens")
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered([1]))
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries([1]))
     assert queue.last_error == "nobody listens"
 
 
@@ -288,9 +295,9 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
     sink = _Timed()
 
     async def fail(times: int) -> None:
-        queue = SinkQueue(sink, ROOMY, announced)
+        queue = SinkQueue(sink, ROOMY, gap_entry)
         drain = asyncio.create_task(queue.drain())
-        queue.post(numbered([1]))
+        queue.post(numbered_entries([1]))
         while len(sink.times_s) < times:
             await asyncio.sleep(MIN_PAUSE_S)
         sink.down = ""
@@ -298,7 +305,7 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
             await asyncio.sleep(MIN_PAUSE_S)
         drain.cancel()
 
-    hurried(fail(16))
+    run_in_virtual_time(fail(16))
     pauses_s = [
         after - before for before, after in zip(sink.times_s[1:], sink.times_s[2:], strict=False)
     ]
@@ -311,12 +318,12 @@ def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_fi
     sink = _Timed()
 
     async def fail_twice() -> float:
-        queue = SinkQueue(sink, ROOMY, announced)
+        queue = SinkQueue(sink, ROOMY, gap_entry)
         drain = asyncio.create_task(queue.drain())
         for round_of in (1, 2):
             sink.down = "away"
             tried = len(sink.times_s)
-            queue.post(numbered([round_of]))
+            queue.post(numbered_entries([round_of]))
             while len(sink.times_s) < tried + 12:
                 await asyncio.sleep(MIN_PAUSE_S)
             sink.down = ""
@@ -325,14 +332,14 @@ def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_fi
         drain.cancel()
         return sink.times_s[-10] - sink.times_s[-11]
 
-    assert hurried(fail_twice()) < 0.5
+    assert run_in_virtual_time(fail_twice()) < 0.5
 
 
 class _Slow(ScriptedSink):
     """Takes a few entries each time it is tried, as a listener does that reads all the time."""
 
     def send(self, entries: Sequence[Entry]) -> int:
-        self.room = 10
+        self.capacity = 10
         return super().send(entries)
 
 
@@ -340,29 +347,31 @@ def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down
     sink = _Slow()
 
     async def carry() -> float:
-        queue = SinkQueue(sink, ROOMY, announced)
+        queue = SinkQueue(sink, ROOMY, gap_entry)
         drain = asyncio.create_task(queue.drain())
-        queue.post(numbered(range(1000)))
+        queue.post(numbered_entries(range(1000)))
         began_s = asyncio.get_running_loop().time()
         while len(sink.received) < 1000:
             await asyncio.sleep(MIN_PAUSE_S)
         drain.cancel()
         return asyncio.get_running_loop().time() - began_s
 
-    assert hurried(carry()) < 10, "100 deliveries, a shortest pause between them, is 2 s"
+    assert run_in_virtual_time(carry()) < 10, (
+        "100 deliveries, a shortest pause between them, is 2 s"
+    )
     assert sink.seqs == list(range(1000))
 
 
 def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_path: Path) -> None:
     with (
-        AttentiveListener(tmp_path / "log") as listener,
+        BackgroundDatagramListener(tmp_path / "log") as listener,
         closing(SyslogSink(str(tmp_path / "log"))) as sink,
     ):
 
         async def carry() -> None:
-            queue = SinkQueue(sink, ROOMY, announced)
+            queue = SinkQueue(sink, ROOMY, gap_entry)
             drain = asyncio.create_task(queue.drain())
-            queue.post(numbered(range(3000)))
+            queue.post(numbered_entries(range(3000)))
             async with asyncio.timeout(8):
                 while queue.queued:
                     await asyncio.sleep(MIN_PAUSE_S)
@@ -377,35 +386,35 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
 def test_a_sink_that_is_gone_is_not_tried_again() -> None:
     sink = ScriptedSink()
     sink.gone = True
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered(range(3)))
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(3)))
     assert queue.gone
     assert queue.queued == 0, "nothing can wait for a sink that will never take it"
     sink.gone = False
-    queue.post(numbered(range(3, 6)))
+    queue.post(numbered_entries(range(3, 6)))
     assert sink.received == []
     assert queue.close() == 0
 
 
 def test_closing_counts_what_was_never_sent() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, ROOMY, announced)
-    queue.post(numbered(range(7)))
+    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(7)))
     assert queue.close() == 7
     assert sink.closed == 1
 
 
 def test_closing_counts_what_was_dropped_before_it_could_be_announced() -> None:
-    queue = SinkQueue(_down("away"), _room_for(2), announced)
-    queue.post(numbered(range(10, 17)))
+    queue = SinkQueue(_down("away"), _room_for(2), gap_entry)
+    queue.post(numbered_entries(range(10, 17)))
     assert (queue.queued, queue.lost) == (2, 5)
     assert queue.close() == 7
 
 
 def test_a_replaced_sink_goes_on_with_what_waits() -> None:
     before, after = _down("away"), ScriptedSink()
-    queue = SinkQueue(before, ROOMY, announced)
-    queue.post(numbered(range(3)))
+    queue = SinkQueue(before, ROOMY, gap_entry)
+    queue.post(numbered_entries(range(3)))
     queue.replace_sink(after, ROOMY, WhenFull.WAIT)
     assert asyncio.run(queue.flush())
     assert (before.closed, after.seqs) == (1, [0, 1, 2])
@@ -420,36 +429,36 @@ def test_a_replaced_sink_goes_on_with_what_waits() -> None:
 )
 def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]]) -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, announced, next_seq=5)
+    queue = SinkQueue(sink, ROOMY, gap_entry, next_seq=5)
     for batch in batches:
-        queue.post(numbered(batch))
+        queue.post(numbered_entries(batch))
     assert sink.seqs == [5, 6, 7, 8, 9]
     assert queue.next_seq == 10
 
 
 def test_the_position_does_not_move_back_while_old_records_are_skipped() -> None:
-    queue = SinkQueue(ScriptedSink(), ROOMY, announced, next_seq=5)
-    queue.post(numbered(range(3)))
+    queue = SinkQueue(ScriptedSink(), ROOMY, gap_entry, next_seq=5)
+    queue.post(numbered_entries(range(3)))
     assert queue.next_seq == 5
 
 
 def test_a_sink_without_a_position_gets_everything() -> None:
     sink = ScriptedSink(keeps_position=False)
-    SinkQueue(sink, ROOMY, announced).post(numbered(range(3, 6)))
+    SinkQueue(sink, ROOMY, gap_entry).post(numbered_entries(range(3, 6)))
     assert sink.seqs == [3, 4, 5]
 
 
 def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, announced, next_seq=5)
-    queue.post(numbered(range(8, 10)))
+    queue = SinkQueue(sink, ROOMY, gap_entry, next_seq=5)
+    queue.post(numbered_entries(range(8, 10)))
     assert sink.seqs == [None, 8, 9]
     assert _gaps(sink) == [Gap(5, 7, Cause.RESTART)]
 
 
 def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> None:
     sink = ScriptedSink()
-    SinkQueue(sink, ROOMY, announced, next_seq=5).post(numbered([4, 4, 5, 5, 6]))
+    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).post(numbered_entries([4, 4, 5, 5, 6]))
     assert sink.seqs == [5, 5, 6]
 
 
@@ -458,8 +467,8 @@ def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> Non
 )
 def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, gap: Gap) -> None:
     sink = ScriptedSink()
-    SinkQueue(sink, ROOMY, announced, next_seq=owed).post(
-        [*numbered([3]), announced(gap), *numbered([10])]
+    SinkQueue(sink, ROOMY, gap_entry, next_seq=owed).post(
+        [*numbered_entries([3]), gap_entry(gap), *numbered_entries([10])]
     )
     assert sink.seqs == [None, 10]
     assert _gaps(sink)[0].last == 9
@@ -467,9 +476,9 @@ def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, 
 
 def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     kernel = FakeKmsg()
-    kernel.say(3, 4)
-    kernel.refuse(errno.EPIPE)
-    kernel.say(10, 11)
+    kernel.log(3, 4)
+    kernel.fail_next_read(errno.EPIPE)
+    kernel.log(10, 11)
     device = KmsgDevice(kernel.descriptor, read=kernel.read)
     device.skip_below(5)
     sink = ScriptedSink()
@@ -486,7 +495,7 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
         FormatOptions(Style.OFF),
         wall_times,
     )
-    SinkQueue(sink, ROOMY, announced, next_seq=5).post(entries)
+    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).post(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
 
@@ -497,20 +506,20 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
     def announce(gap: Gap) -> Entry:
         if errors:
             raise errors.pop()
-        return announced(gap)
+        return gap_entry(gap)
 
     async def post() -> None:
         queue = SinkQueue(sink, 1 << 20, announce, 0)
         draining = asyncio.create_task(queue.drain())
         # Each behind a gap
         for first in (5, 20, 30):
-            queue.post(numbered(range(first, first + 3)))
+            queue.post(numbered_entries(range(first, first + 3)))
             await asyncio.sleep(10)
         assert queue.failures >= 1
         assert queue.last_error == ""
         draining.cancel()
 
-    hurried(post())
+    run_in_virtual_time(post())
     assert [seq for seq in sink.seqs if seq is not None] == [5, 6, 7, 20, 21, 22, 30, 31, 32]
 
 
@@ -535,9 +544,9 @@ def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
                 full.send(bytes(1 << 16))
         number = full.fileno()
         old = SocketSink("s")
-        old.room = 0
-        box = SinkQueue(old, ROOMY, announced)
-        box.post(numbered([0]))
+        old.capacity = 0
+        box = SinkQueue(old, ROOMY, gap_entry)
+        box.post(numbered_entries([0]))
         draining = asyncio.create_task(box.drain())
         await asyncio.sleep(0.05)
         box.replace_sink(ScriptedSink("s"), 1 << 20, WhenFull.WAIT)

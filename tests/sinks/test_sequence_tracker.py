@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.sequence_tracker import SequenceTracker
-from tests.entries import announced, entry, lost, numbered
+from tests.entries import entry, gap_entry, lost_entry, numbered_entries
 
 
 def _account(expected: int | None = 0, cause: Cause = Cause.PRE_START) -> SequenceTracker:
-    return SequenceTracker(announced, expected, cause)
+    return SequenceTracker(gap_entry, expected, cause)
 
 
 def _told(entries: "list[Entry] | tuple[Entry, ...]") -> list[int | Gap | None]:
@@ -20,33 +20,33 @@ def _told(entries: "list[Entry] | tuple[Entry, ...]") -> list[int | Gap | None]:
 
 def test_what_the_ring_had_lost_before_a_new_sink_began_is_no_overrun() -> None:
     account = _account()
-    assert _told([*account.take(numbered([7, 8]))]) == [Gap(0, 6, Cause.PRE_START), 7, 8]
-    assert _told([*account.take(numbered([11]))]) == [Gap(9, 10, Cause.OVERRUN), 11]
+    assert _told([*account.take(numbered_entries([7, 8]))]) == [Gap(0, 6, Cause.PRE_START), 7, 8]
+    assert _told([*account.take(numbered_entries([11]))]) == [Gap(9, 10, Cause.OVERRUN), 11]
 
 
 def test_a_sink_without_a_beginning_takes_what_comes_first() -> None:
     account = _account(None)
-    assert _told([*account.take(numbered([7, 8]))]) == [7, 8]
+    assert _told([*account.take(numbered_entries([7, 8]))]) == [7, 8]
     assert account.expected == 9
 
 
 def test_what_is_read_anew_comes_once() -> None:
     account = _account(3, Cause.RESTART)
-    assert _told([*account.take(numbered(range(6)))]) == [3, 4, 5]
-    assert _told([*account.take(numbered(range(9)))]) == [6, 7, 8]
+    assert _told([*account.take(numbered_entries(range(6)))]) == [3, 4, 5]
+    assert _told([*account.take(numbered_entries(range(9)))]) == [6, 7, 8]
     account.go_back(7)
-    assert _told([*account.take(numbered(range(9)))]) == [7, 8]
+    assert _told([*account.take(numbered_entries(range(9)))]) == [7, 8]
 
 
 def test_a_record_without_a_number_shares_the_fate_of_the_one_before_it() -> None:
     account = _account(2)
     batch = [
-        *numbered([0]),
+        *numbered_entries([0]),
         entry("raw"),
-        *numbered([1]),
-        *numbered([2]),
+        *numbered_entries([1]),
+        *numbered_entries([2]),
         entry("raw"),
-        lost(3, 3, Cause.UNPARSABLE),
+        lost_entry(3, 3, Cause.UNPARSABLE),
     ]
     assert _told([*account.take(batch)]) == [2, None, Gap(3, 3, Cause.UNPARSABLE)]
     assert _told([*account.take(batch)]) == []
@@ -70,9 +70,9 @@ def test_every_number_comes_once_however_often_the_ring_is_read(
     covered: list[int] = []
     for first, count, as_gap in reads:
         batch = (
-            [lost(first, first + count - 1, Cause.OVERRUN)]
+            [lost_entry(first, first + count - 1, Cause.OVERRUN)]
             if as_gap
-            else numbered(range(first, first + count))
+            else numbered_entries(range(first, first + count))
         )
         for taken in account.take(batch):
             gap = taken.gap
@@ -84,9 +84,9 @@ def test_every_number_comes_once_however_often_the_ring_is_read(
 def test_a_number_that_has_gone_with_a_record_before_it_is_not_missed() -> None:
     account = _account(5)
     head = Entry(Record("a b", 6, 5, parts=(7, 9, 10)), 0, "a b")
-    assert _told([*account.take([head, *numbered([6, 8])], joined=True)]) == [5, 6, 8]
+    assert _told([*account.take([head, *numbered_entries([6, 8])], joined=True)]) == [5, 6, 8]
     assert account.expected == 11
-    assert _told([*account.take(numbered([9, 10, 11]), joined=True)]) == [11]
+    assert _told([*account.take(numbered_entries([9, 10, 11]), joined=True)]) == [11]
 
 
 def _line(seq: int, *parts: int) -> Entry:
@@ -98,15 +98,18 @@ def _line(seq: int, *parts: int) -> Entry:
     ("then", "told"),
     [
         (
-            [*numbered([12])],
+            [*numbered_entries([12])],
             [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN), Gap(11, 11, Cause.OVERRUN), 12],
         ),
         (
-            [lost(6, 12, Cause.EINVAL)],
+            [lost_entry(6, 12, Cause.EINVAL)],
             [Gap(6, 6, Cause.EINVAL), Gap(8, 8, Cause.EINVAL), Gap(11, 12, Cause.EINVAL)],
         ),
-        ([lost(8, 9, Cause.RATE_LIMIT)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.RATE_LIMIT)]),
-        ([lost(9, 10, Cause.OVERRUN)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN)]),
+        (
+            [lost_entry(8, 9, Cause.RATE_LIMIT)],
+            [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.RATE_LIMIT)],
+        ),
+        ([lost_entry(9, 10, Cause.OVERRUN)], [Gap(6, 6, Cause.OVERRUN), Gap(8, 8, Cause.OVERRUN)]),
     ],
     ids=["overwritten", "announced", "announced in part", "announced though it came"],
 )
@@ -127,7 +130,7 @@ def test_a_gap_never_covers_delivered_parts(
 def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
     account = _account(5)
     account.take([_line(5, 8)], joined=True)
-    assert _told([*account.take(numbered([6, 8, 9]), joined=True)]) == [
+    assert _told([*account.take(numbered_entries([6, 8, 9]), joined=True)]) == [
         6,
         Gap(7, 7, Cause.OVERRUN),
         9,
@@ -136,12 +139,12 @@ def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
 
 def test_going_back_forgets_only_parts_not_kept() -> None:
     account = _account(5)
-    account.take([_line(5, 8), *numbered([6]), _line(7, 9)], joined=True)
+    account.take([_line(5, 8), *numbered_entries([6]), _line(7, 9)], joined=True)
     account.go_back(7, {8})
     assert [account.has_had(seq) for seq in range(6, 10)] == [True, False, True, False]
-    assert _told([*account.take(numbered(range(6, 11)))]) == [7, 9, 10]
+    assert _told([*account.take(numbered_entries(range(6, 11)))]) == [7, 9, 10]
 
 
 def test_an_account_goes_on_with_parts_had_before() -> None:
-    account = SequenceTracker(announced, 6, Cause.RESTART, ahead=[8, 9])
-    assert _told([*account.take(numbered([6, 7, 8, 9, 10]))]) == [6, 7, 10]
+    account = SequenceTracker(gap_entry, 6, Cause.RESTART, ahead=[8, 9])
+    assert _told([*account.take(numbered_entries([6, 7, 8, 9, 10]))]) == [6, 7, 10]

@@ -166,12 +166,12 @@ def test_what_was_read_before_an_error_is_not_lost_with_it(kernel: SmallKmsg) ->
 
 def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
     ring = FakeRing(capacity=5)
-    ring.say(4)
+    ring.log(4)
     assert seqs(ring.device.read_batch()) == [0, 1, 2, 3]
-    ring.say(3)
+    ring.log(3)
     assert ring.device.rewind(4)
     assert seqs(ring.device.read_batch()) == [4, 5, 6]
-    ring.say(20)
+    ring.log(20)
     assert ring.device.rewind(4)
     assert seqs(ring.device.read_batch()) == [22, 23, 24, 25, 26]
     ring.device.close()
@@ -299,7 +299,7 @@ def test_what_was_hoarded_is_given_at_the_end(kernel: SmallKmsg) -> None:
 
 def test_going_back_forgets_what_was_hoarded() -> None:
     ring = FakeRing()
-    ring.say(3)
+    ring.log(3)
     ring.device.prefetch()
     assert ring.device.rewind(1)
     assert seqs(ring.device.read_batch()) == [1, 2]

@@ -14,7 +14,7 @@ import pytest
 from klogd_py.system.errors import MAX_CHARACTERS
 from klogd_py.system.jobs import MAX_NAMES, MAX_PAUSE_S, TOLD_AGAIN_S, Jobs
 from tests.boundaries import PACKAGE, files, name_of, starts
-from tests.fakes import hurried
+from tests.fakes import run_in_virtual_time
 
 UNFORESEEN = [
     RuntimeError("no"),
@@ -134,7 +134,7 @@ def test_a_job_that_is_to_go_on_is_begun_again_ever_more_seldom(error: Exception
         await Jobs(loop.time).keep("a", job)
         return began_s
 
-    began_s = hurried(run())
+    began_s = run_in_virtual_time(run())
     pauses_s = [after - before for before, after in pairwise(began_s)]
     assert len(began_s) == 12
     assert sorted(pauses_s) == pauses_s

@@ -14,7 +14,7 @@ import pytest
 
 from klogd_py.system.local_socket import LocalSocket
 from klogd_py.system.trusted_directory import NotTrusted
-from tests.waiting import until
+from tests.waiting import wait_until
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
@@ -129,7 +129,7 @@ def test_swapped_socket_gives_away_no_file(folder: Path, mode: int) -> None:
         group=NOBODY,
         extra_groups=(),
     ) as rival:
-        until(lambda: list(theirs.iterdir()), "the rival")
+        wait_until(lambda: list(theirs.iterdir()), "the rival")
         for _ in range(2000):
             try:
                 LocalSocket(theirs / "socket", owner=NOBODY).close()

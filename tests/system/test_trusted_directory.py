@@ -14,7 +14,7 @@ import pytest
 
 from klogd_py.system.regular_file import NotRegularFile
 from klogd_py.system.trusted_directory import NotTrusted, directory_of, is_shared
-from tests.waiting import until
+from tests.waiting import wait_until
 
 NOBODY = 65534
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -254,7 +254,7 @@ def test_swapped_names_never_lead_root_astray(other: Path, secret: Path) -> None
     with subprocess.Popen(
         [sys.executable, "-c", SWAPS, secret], cwd=other, user=NOBODY, group=NOBODY, extra_groups=()
     ) as rival:
-        until((other / "x").is_symlink, "the rival")
+        wait_until((other / "x").is_symlink, "the rival")
         while rival.poll() is None and (taken + refused < 2000 or not taken or not refused):
             try:
                 os.write(descriptor := open_file(other / "x"), b"log\n")

@@ -157,7 +157,9 @@ def _by_name(word: str, given: re.Match[str], found: SymbolSet) -> list[Answer]:
         and module in ("", place.module.partition(",")[0])
     ]
     if not fitting:
-        return [(word, None, LookupFailure.NOT_SO if named else _why_unnamed(given["name"], found))]
+        return [
+            (word, None, LookupFailure.NO_MATCH if named else _why_unnamed(given["name"], found))
+        ]
     return list(fitting)
 
 
@@ -172,7 +174,7 @@ def _why_unnamed(name: str, found: SymbolSet) -> LookupFailure:
     return (
         LookupFailure.NO_SUCH_NAME
         if map_of.address_of(name.encode("utf-8", "surrogateescape")) is None
-        else LookupFailure.UNSLID
+        else LookupFailure.KASLR_UNKNOWN
     )
 
 

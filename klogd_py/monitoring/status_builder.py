@@ -106,7 +106,7 @@ class StatusBuilder:
                 severity.name.lower(): count for severity, count in counters.severities.items()
             },
             gaps={cause.value: counters.gaps[cause] for cause in OF_SOURCE},
-            clock=counters.quality.value if counters.quality else None,
+            clock=counters.time_source.value if counters.time_source else None,
         )
 
     def _oops(self, counters: Counters) -> OopsState | None:

@@ -80,7 +80,7 @@ class LiveClock:
                 return wall_us, TimestampSource.BACKLOG
             return min(wall_us, self._now.real_us), TimestampSource.LIVE
         wall_us = self._printk.wall_us(usec, self._now)
-        return wall_us, self._printk.quality(usec, wall_us, self._now)
+        return wall_us, self._printk.time_source(usec, wall_us, self._now)
 
     def wall_times(
         self, records: Sequence[Record]

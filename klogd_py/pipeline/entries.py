@@ -53,5 +53,5 @@ def as_it_came(item: Record | Gap) -> Entry:
         item,
         item.wall_us or now_us,
         item.text,
-        quality=None if item.wall_us else TimestampSource.RECEIPT,
+        time_source=None if item.wall_us else TimestampSource.RECEIPT,
     )

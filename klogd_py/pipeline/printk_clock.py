@@ -118,7 +118,7 @@ class PrintkClock:
             )
         return min(wall_us, now.real_us)
 
-    def quality(self, usec: int, wall_us: int, now: Times) -> TimestampSource:
+    def time_source(self, usec: int, wall_us: int, now: Times) -> TimestampSource:
         """How far the wall time of a stamp can be relied on."""
         if now.real_us < UNSET_BEFORE_US:
             return TimestampSource.CLOCK_UNSET

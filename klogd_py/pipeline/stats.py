@@ -63,7 +63,7 @@ class Counters:
         self.withheld: Counter[Withheld] = Counter()
         self.oopses = 0
         self.last_oops: Record | None = None
-        self.quality: TimestampSource | None = None
+        self.time_source: TimestampSource | None = None
         self.next_seq: int | None = None
         self._sign_us: int | None = None
         # The last number that was
@@ -100,7 +100,7 @@ class Counters:
         ``looked_up`` says that there was an address to name at all.
         """
         if entries:
-            self.quality = entries[-1].quality
+            self.time_source = entries[-1].time_source
         if looked_up:
             self.named.update([place.source for entry in entries for place in entry.places])
             self.nameless.update(nameless)

@@ -152,7 +152,7 @@ def _caller(address: int, following: int, place_of: PlaceOf) -> SymbolAddress | 
 def _text_at(address: int, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
     place = place_of(address)
     return (
-        LookupFailure.NOT_TEXT
+        LookupFailure.NOT_CODE
         if isinstance(place, SymbolAddress) and place.kind not in _TEXT_KINDS
         else place
     )
@@ -196,7 +196,9 @@ def translate(
         entry = next(of_record)
         together.append(entry)
         if manner.twice and entry.places:
-            together.append(Entry(item, entry.wall_us, item.text, (), None, False, entry.quality))
+            together.append(
+                Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source)
+            )
     return together
 
 

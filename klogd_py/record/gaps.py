@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Why are sequence numbers missing between two records, and how is that told?
+r"""Explain missing sequence numbers, and write the messages that announce them.
 
-Every number that no record of its own stands for is covered by exactly one `Gap`, and each Gap
-becomes an entry among the records, so that whoever reads the log can reckon: records + gaps = last
-- first + 1.
+Every sequence number without a record is covered by exactly one `Gap`. Each Gap becomes an entry
+among the records, so that in the log records + gaps = last - first + 1.
 
-Source of truth: kernel/printk/printk.c ``devkmsg_read``, which takes one record for each EINVAL and
-any number for EPIPE.
+Source of truth: kernel/printk/printk.c ``devkmsg_read``, which skips one record for each EINVAL and
+any number of records for EPIPE.
 """
 
 from collections.abc import Callable, Sequence
 
-from klogd_py.record.types import SPEAKER, SYSLOG, Cause, Entry, Gap, Record, Severity
+from klogd_py.record.types import SYSLOG, SYSLOG_IDENTIFIER, Cause, Entry, Gap, Record, Severity
 
 _WORDS = {
     Cause.PRE_START: "not seen ({span}): older than this log",
@@ -23,18 +22,17 @@ _WORDS = {
     Cause.RESTART: "lost ({span}): they were overwritten before this sink took up again",
 }
 _HARMLESS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
-_OF_ONE = frozenset((Cause.EINVAL, Cause.UNPARSABLE))
+_SINGLE_RECORD = frozenset((Cause.EINVAL, Cause.UNPARSABLE))
 
 
 def explain(first: int, last: int, events: Sequence[Cause]) -> list[Gap]:
-    """The gaps that make up the missing numbers ``first`` to ``last``, given what happened between
-    the two records.
+    """Split the missing numbers ``first`` to ``last`` into gaps by cause.
 
-    EINVAL and an unparsable record stand for one number each, an overrun for all that is left where
-    it happened.
+    ``events`` happened between the two records, in order. EINVAL and an unparsable record account
+    for one number each, the overrun for all the others.
     """
-    known = [cause for cause in events if cause in _OF_ONE][: last - first + 1]
-    before = _until_overrun(events)
+    known = [cause for cause in events if cause in _SINGLE_RECORD][: last - first + 1]
+    before = _count_before_overrun(events)
     heads, tails = known[:before], known[before:]
     causes = [(cause, 1) for cause in heads]
     causes.append((Cause.OVERRUN, last - first + 1 - len(known)))
@@ -52,8 +50,7 @@ def explain(first: int, last: int, events: Sequence[Cause]) -> list[Gap]:
 
 
 def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
-    """The entry that tells of a gap: its record in words, its text with the same for programs
-    behind them.
+    """Make the entry that announces a gap; its text ends with the same facts for programs.
 
     ``klogd-py: 3 kernel records lost (sequence numbers 5 to 7): the kernel's ring buffer overran
     [gap first="5" last="7" count="3" cause="overrun"]``
@@ -67,8 +64,8 @@ def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
     facts = (
         f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
     )
-    words = f"{SPEAKER}: {records} {_WORDS[gap.cause].format(span=span)}"
-    # May repeat the words of a record, which must not pass for facts
+    words = f"{SYSLOG_IDENTIFIER}: {records} {_WORDS[gap.cause].format(span=span)}"
+    # The note may quote a record, whose text must not be mistaken for the facts.
     if gap.note:
         words += f", {gap.note.replace('[gap', '[_gap')}"
     severity = Severity.NOTICE if gap.cause in _HARMLESS else Severity.WARNING
@@ -76,14 +73,11 @@ def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
     return Entry(record, wall_us_of(record), f"{words} {facts}", gap=gap)
 
 
-def _until_overrun(events: Sequence[Cause]) -> int:
-    """How many of the events that stand for one number came before the overrun.
-
-    All, if there was none.
-    """
+def _count_before_overrun(events: Sequence[Cause]) -> int:
+    """Count the events of a single number before the overrun, or all if there was none."""
     before = 0
     for cause in events:
-        if cause not in _OF_ONE:
+        if cause not in _SINGLE_RECORD:
             break
         before += 1
     return before

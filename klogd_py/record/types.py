@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The nouns that every room shares: what the kernel said, where an address lies, what was lost.
+"""Define the values that all packages share: records, gaps, entries, symbol addresses.
 
-Values only: frozen, without I/O, clock or logging. A fact that is absent is ``None`` where the
-source did not state it (a sequence number in a dmesg capture) and an `LookupFailure` with its reason
-where a lookup failed.
+Values only: frozen, without I/O, clock or logging. A field is ``None`` where the source did not
+state it (the sequence number in a dmesg capture). A failed lookup is a `LookupFailure`, which is
+its reason.
 
 Source of truth: Documentation/ABI/testing/dev-kmsg; RFC 5424 section 6.2.1 for facilities and
 severities.
@@ -17,8 +17,8 @@ KERN = 0
 USER = 1
 SYSLOG = 5
 LAST_SYSLOG_FACILITY = 23
-# Whose words it are where klogd-py itself speaks
-SPEAKER = "klogd-py"
+# The identifier of messages that klogd-py writes itself
+SYSLOG_IDENTIFIER = "klogd-py"
 
 
 class Severity(IntEnum):
@@ -35,13 +35,17 @@ class Severity(IntEnum):
 
 
 class Record(Struct, frozen=True, gc=False):
-    """What the kernel said, unescaped, nothing added.
+    """One kernel log record, unescaped, with nothing added.
 
     ``prefix`` is ``facility << 3 | severity`` (0..2047), ``None`` where the source gave none.
-    ``usec`` counts microseconds of the kernel's printk clock. ``head`` is what stood before the
-    text in a text capture, as it stood. ``wall_us`` (microseconds since the Unix epoch) is set only
-    where the source itself states a wall time. ``parts`` are the sequence numbers of later records
-    that continued this line and whose text was put behind it.
+    ``seq`` is the kernel's sequence number and ``usec`` the timestamp in microseconds of the
+    kernel's printk clock, ``None`` where the source has none. ``flags`` and ``caller`` (``T1``,
+    ``C0``; empty if unknown) are those of /dev/kmsg, ``extra`` its unknown header fields and
+    ``fields`` its dictionary (``SUBSYSTEM``, ``net``). ``head`` is the text before the message in a
+    text capture, unchanged. ``wall_us`` (microseconds since the Unix epoch) is set only where the
+    source itself states a wall time. ``parts`` are the sequence numbers of later records that
+    continued this line and whose text was appended. ``truncated``: the line was cut;
+    ``unparsed``: ``text`` is the bytes of a record without a readable header.
     """
 
     text: str
@@ -65,16 +69,16 @@ class Record(Struct, frozen=True, gc=False):
 
     @property
     def severity(self) -> Severity:
-        """The log level; a record without one counts as INFO, as the classic klogd had it."""
+        """The log level; INFO for a record without one, as in the classic klogd."""
         return Severity.INFO if self.prefix is None else Severity(self.prefix & 7)
 
 
 class SymbolAddress(Struct, frozen=True, gc=False):
-    """A symbol and how far into it an address lies.
+    """A symbol and the offset of an address in it.
 
-    ``size`` is the symbol's length in bytes. An empty ``name`` means that only the module is known:
-    ``offset`` and ``size`` are then the module's. ``kind`` is the letter of nm(1). ``source`` names
-    the table that knew it.
+    ``offset`` and ``size`` (of the symbol) count bytes. An empty ``name`` means that only the
+    module is known: ``offset`` and ``size`` are then the module's. ``module`` is empty for the
+    kernel itself. ``kind`` is the letter of nm(1). ``source`` names the symbol table.
     """
 
     name: str
@@ -86,15 +90,15 @@ class SymbolAddress(Struct, frozen=True, gc=False):
 
     @property
     def kernel_form(self) -> str:
-        """As the kernel prints it: ``vfs_write+0x1d/0x40 [ext4]`` (``%pS``, lib/vsprintf.c)."""
+        """The form of the kernel: ``vfs_write+0x1d/0x40 [ext4]`` (``%pS``, lib/vsprintf.c)."""
         tail = f" [{self.module}]" if self.module else ""
         return f"{self.name}+{self.offset:#x}/{self.size:#x}{tail}"
 
     @property
     def classic_form(self) -> str:
-        """As klogd 1.5 printed it between its brackets.
+        """The form that klogd 1.5 printed in its brackets: ``ext4:vfs_write+0x1d/0x40``.
 
-        ``ext4:vfs_write+0x1d/0x40``, size of two digits at least.
+        The size has at least two digits.
         """
         lead = f"{self.module}:" if self.module else ""
         return f"{lead}{self.name}+{self.offset:#x}/0x{self.size:02x}"
@@ -105,34 +109,35 @@ class LookupFailure(Enum):
 
     NO_SYMBOLS = "no symbols are loaded"
     NO_SUCH_NAME = "no symbol has this name"
-    NOT_SO = "no symbol of this name is so long, or in this module"
+    NO_MATCH = "no symbol of this name is so long, or in this module"
     HIDDEN = "the kernel hides its symbol addresses (kernel.kptr_restrict)"
     WRONG_MAP = "the only map at hand belongs to another kernel"
-    UNSLID = "the kernel may be randomised (KASLR), and how far it lies from its map is not proved"
+    KASLR_UNKNOWN = (
+        "the kernel may be randomised (KASLR), and how far it lies from its map is not proved"
+    )
     OUTSIDE = "no symbol contains this address"
-    NOT_TEXT = "the address lies in data, not in code"
+    NOT_CODE = "the address lies in data, not in code"
 
 
 class Cause(Enum):
-    """Why records are missing, or stand in the log otherwise than as records of their own."""
+    """Why records are missing, or are not in the log as records of their own."""
 
-    # Older than what the ring held when the sink first began
+    # Older than the oldest record in the ring when the sink first started
     PRE_START = "pre-start"
     OVERRUN = "overrun"
     EINVAL = "einval"
-    # Delivered as raw bytes, which do not tell their number
+    # Delivered as raw bytes, without a sequence number
     UNPARSABLE = "unparsable"
     SINK_DROP = "sink-drop"
-    # Left out or summed up as the configuration asks
+    # Suppressed or summarised by the configuration
     RATE_LIMIT = "rate-limit"
     RESTART = "restart"
 
 
 class Gap(Struct, frozen=True, gc=False):
-    """Records ``first`` to ``last`` (sequence numbers, both included) that a sink does not get as
-    records, and why.
+    """A range of sequence numbers that a sink does not get as records, and the cause.
 
-    ``note`` says more than the cause does, where there is more to say.
+    ``first`` and ``last`` are both included. ``note`` adds details to the cause; it may be empty.
     """
 
     first: int
@@ -147,27 +152,28 @@ class Gap(Struct, frozen=True, gc=False):
 
 
 class TimestampSource(Enum):
-    """How a wall time was come by, and so how far it can be relied on."""
+    """How a wall time was derived, and so how reliable it is."""
 
-    # The record was read at once
+    # The record was read as soon as it was written
     LIVE = "live"
-    # Worked out from the kernel's stamp
+    # Computed from the kernel's timestamp
     BACKLOG = "backlog"
-    # The same, but a suspend may lie in between: it may be earlier by as long as that took
+    # The same, but the system may have been suspended in between: the true time may be earlier by
+    # the length of the suspend.
     POST_SUSPEND = "post-suspend"
     # The wall clock had not been set
     CLOCK_UNSET = "clock-unset"
-    # The time of reading, for want of a stamp
+    # The time of reading: the record has no timestamp
     RECEIPT = "receipt"
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """A record made ready for the sinks: wall time, translated text, the places that were named in
-    it.
+    """A record as the sinks get it: its wall time, its text with symbols, and these symbols.
 
-    ``wall_us`` counts microseconds since the Unix epoch, ``quality`` is ``None`` where the source
-    stated it. ``gap`` is set on the entries with which klogd-py itself announces a loss, ``ours``
-    where it speaks without any record behind it.
+    ``wall_us`` counts microseconds since the Unix epoch; ``time_source`` is ``None`` where the
+    source itself stated the wall time. ``places`` are the symbols in ``text``, in order. ``gap`` is
+    set on entries with which klogd-py announces a loss, ``is_own`` on its other messages of its
+    own.
     """
 
     record: Record
@@ -175,5 +181,5 @@ class Entry(Struct, frozen=True, gc=False):
     text: str
     places: tuple[SymbolAddress, ...] = ()
     gap: Gap | None = None
-    ours: bool = False
-    quality: TimestampSource | None = None
+    is_own: bool = False
+    time_source: TimestampSource | None = None

@@ -45,7 +45,7 @@ def is_addition(entry: Entry) -> bool:
 
     A plain record is the kernel's alone.
     """
-    return bool(entry.places) or entry.gap is not None or entry.ours
+    return bool(entry.places) or entry.gap is not None or entry.is_own
 
 
 class Sink(Protocol):

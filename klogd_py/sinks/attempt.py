@@ -76,7 +76,7 @@ def _plainly(entry: Entry) -> Entry:
     plain = Record(
         text, prefix, seq, usec, unparsed=True, parts=() if seq is None else record.parts
     )
-    return Entry(plain, time.time_ns() // 1000, text, (), entry.gap, entry.ours)
+    return Entry(plain, time.time_ns() // 1000, text, (), entry.gap, entry.is_own)
 
 
 def _sane(number: int | None, last: int, otherwise: int | None = None) -> int | None:

@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import msgspec
 
-from klogd_py.record.types import KERN, SPEAKER, Entry, Severity
+from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
 
 KERNEL_TAG = "kernel"
 LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
@@ -79,8 +79,8 @@ def speaker(entry: Entry, text: str) -> tuple[str, str]:
     Who would speak as the kernel or as klogd-py, and is neither, is told as `OTHER_TAG` and keeps
     the tag in the text.
     """
-    if entry.gap is not None or entry.ours:
-        return SPEAKER, text.removeprefix(f"{SPEAKER}: ")
+    if entry.gap is not None or entry.is_own:
+        return SYSLOG_IDENTIFIER, text.removeprefix(f"{SYSLOG_IDENTIFIER}: ")
     if entry.record.facility == KERN:
         return KERNEL_TAG, text
     found = _SPEAKER.match(text)
@@ -111,7 +111,7 @@ def claims_to_be_ours(entry: Entry) -> bool:
     """Whether a process wrote a text that begins as if the kernel or klogd-py spoke, for forms that
     put no tag in front.
     """
-    if entry.gap is not None or entry.ours or entry.record.facility == KERN:
+    if entry.gap is not None or entry.is_own or entry.record.facility == KERN:
         return False
     name, colon, _ = entry.text[:MAX_TAG].partition(":")
     return bool(colon) and is_reserved(name)
@@ -220,7 +220,7 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
         "parts": record.parts,
         "usec": record.usec,
         "wall_us": entry.wall_us,
-        "time": entry.quality.value if entry.quality is not None else "",
+        "time": entry.time_source.value if entry.time_source is not None else "",
         "facility": record.facility,
         "severity": record.severity.name.lower(),
         "tag": _encodable(tag),

@@ -369,7 +369,7 @@ def _drawn(found: SymbolSet) -> SymbolSet:
             charts.insert(0, chart)
     usable = bool(charts) and not (found.hidden and found.slide is None)
     if found.lacks_slide:
-        blank = LookupFailure.UNSLID
+        blank = LookupFailure.KASLR_UNKNOWN
     elif usable:
         blank = LookupFailure.OUTSIDE
     else:

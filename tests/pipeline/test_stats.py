@@ -118,10 +118,10 @@ def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
 def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() -> None:
     counters = Counters()
     place = SymbolAddress("f", 0, 1, "", "T", "kallsyms")
-    entry = Entry(record(0), 0, "f", (place, place), quality=TimestampSource.LIVE)
+    entry = Entry(record(0), 0, "f", (place, place), time_source=TimestampSource.LIVE)
     counters.told([entry], [LookupFailure.OUTSIDE], looked_up=True)
     assert (dict(counters.named), dict(counters.nameless)) == (
         {"kallsyms": 2},
         {LookupFailure.OUTSIDE: 1},
     )
-    assert counters.quality is TimestampSource.LIVE
+    assert counters.time_source is TimestampSource.LIVE

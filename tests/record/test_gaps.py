@@ -22,7 +22,7 @@ OVERRUN, EINVAL, UNPARSABLE = Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE
         (5, [EINVAL, UNPARSABLE, OVERRUN], [Gap(5, 5, EINVAL)]),
     ],
 )
-def test_a_leap_is_explained_by_what_happened_in_it(
+def test_missing_numbers_are_split_by_cause(
     last: int, events: list[Cause], gaps: list[Gap]
 ) -> None:
     assert explain(5, last, events) == gaps
@@ -33,9 +33,7 @@ def test_a_leap_is_explained_by_what_happened_in_it(
     st.integers(1, 50),
     st.lists(st.sampled_from([OVERRUN, EINVAL, UNPARSABLE])),
 )
-def test_the_gaps_of_a_leap_cover_each_number_once_and_in_order(
-    first: int, count: int, events: list[Cause]
-) -> None:
+def test_gaps_cover_each_missing_number_once(first: int, count: int, events: list[Cause]) -> None:
     gaps = explain(first, first + count - 1, events)
     assert [seq for gap in gaps for seq in range(gap.first, gap.last + 1)] == [
         *range(first, first + count)
@@ -43,7 +41,7 @@ def test_the_gaps_of_a_leap_cover_each_number_once_and_in_order(
 
 
 @pytest.mark.parametrize("cause", list(Cause))
-def test_every_cause_has_words_and_a_form_for_programs(cause: Cause) -> None:
+def test_every_cause_has_words_and_facts(cause: Cause) -> None:
     entry = announce(Gap(5, 7, cause), lambda record: 0)
     assert "3 kernel records" in entry.record.text
     assert "(sequence numbers 5 to 7)" in entry.record.text
@@ -56,5 +54,5 @@ def test_every_cause_has_words_and_a_form_for_programs(cause: Cause) -> None:
 @pytest.mark.parametrize(
     ("cause", "severity"), [(Cause.PRE_START, Severity.NOTICE), (Cause.OVERRUN, Severity.WARNING)]
 )
-def test_a_loss_is_a_warning_and_what_is_none_is_not(cause: Cause, severity: Severity) -> None:
+def test_only_a_loss_is_a_warning(cause: Cause, severity: Severity) -> None:
     assert announce(Gap(0, 1, cause), lambda record: 0).record.severity is severity

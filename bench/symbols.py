@@ -16,7 +16,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline.symbolize import FormatOptions, translate
 from klogd_py.record.types import Record
 from klogd_py.symbols import kallsyms, system_map
-from klogd_py.symbols.symbol_set import load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_table import SymbolTable
 
 FIRST = 0xFFFFFFFF81000000

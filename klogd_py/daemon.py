@@ -35,7 +35,7 @@ from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_device, proc_kmsg
 from klogd_py.sources.capture import open_capture
 from klogd_py.sources.kmsg_device import KmsgDevice, Source
-from klogd_py.symbols import search
+from klogd_py.symbols import description
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system import privileges, sd_notify, signals
 from klogd_py.system.errors import in_words
@@ -365,9 +365,9 @@ class Daemon:
     def _renamed(self, reasons: Sequence[str]) -> None:
         """Other symbols have been taken into use."""
         found = self.naming.survey
-        refusal = self.naming.failure or found.refusal
+        refusal = self.naming.failure or found.replacement_refusal
         self._status_builder.record_reload(
-            "symbols", ", ".join(reasons), not refusal, refusal or found.headline
+            "symbols", ", ".join(reasons), not refusal, refusal or description.headline(found)
         )
         self.reporting.notify()
 
@@ -400,9 +400,7 @@ class Daemon:
         files: set[Path] = set()
         if self.config.watch.files:
             files = {self._config_path, self._drop_ins}
-            files |= {
-                path for path, _ in search.candidates(sources.places, sources.release, sources.root)
-            }
+            files |= {path for path, _ in sources.map_paths()}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self.jobs.run(
             "file watcher", lambda: self._follower.follow_files(files, self._drop_ins), None

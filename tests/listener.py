@@ -11,7 +11,8 @@ from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbolize import FormatOptions, translate
 from klogd_py.record.types import Entry, Gap, Record, SymbolAddress, TimestampSource
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 
 

@@ -24,9 +24,11 @@ from klogd_py.pipeline import stream_filter
 from klogd_py.pipeline.stream_filter import pieces, renamed, write
 from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style, look_up
 from klogd_py.record.types import LookupFailure, SymbolAddress
+from klogd_py.symbols import description
 from klogd_py.symbols.kaslr.inference import SlideSource
 from klogd_py.symbols.map_check import MapStatus, Verdict
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.system.terminal import aligned, is_coloured
 
@@ -136,8 +138,8 @@ def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
             for word, _, answer in answers
         ]
         print("\n".join(aligned(rows)))
-        if found.candidate is not None and _reliance(None, found):
-            print(f"klogd-py: {found.slide_line}", file=sys.stderr)
+        if found.system_map is not None and _reliance(None, found):
+            print(f"klogd-py: {description.slide_line(found)}", file=sys.stderr)
     return 0 if all(isinstance(answer, SymbolAddress) for _, _, answer in answers) else 1
 
 
@@ -168,9 +170,9 @@ def _why_unnamed(name: str, found: SymbolSet) -> LookupFailure:
 
     It may be in the map, but where it runs is not known.
     """
-    if not found.lacks_slide or found.candidate is None:
+    if not found.lacks_slide or found.system_map is None:
         return LookupFailure.NO_SUCH_NAME
-    map_of = SymbolTable(found.candidate.lines, "")
+    map_of = SymbolTable(found.system_map.lines, "")
     return (
         LookupFailure.NO_SUCH_NAME
         if map_of.address_of(name.encode("utf-8", "surrogateescape")) is None
@@ -198,14 +200,14 @@ def maps(invocation: RunOptions) -> int:
                         "init": base.init,
                         "proof": base.proof,
                     }
-                    for base in found.loaded.bases
+                    for base in found.modules.bases
                 ],
                 "kallsyms": {
                     "path": sources.kallsyms,
                     "symbols": found.kernel_symbols,
                     "hidden": found.hidden,
                 },
-                "modules": {"path": sources.modules, "loaded": found.modules},
+                "modules": {"path": sources.modules, "loaded": found.module_count},
                 "remarks": list(found.remarks),
             }
         )
@@ -220,17 +222,17 @@ def maps(invocation: RunOptions) -> int:
                 verdict.reason,
             )
         )
-    print(f"Linux {sources.release or '(release unknown)'}: {found.headline}\n")
+    print(f"Linux {sources.release or '(release unknown)'}: {description.headline(found)}\n")
     print("\n".join(aligned(rows)) + "\n")
-    if found.slide_line:
-        print(f"slide     {found.slide_line.removeprefix('slide ')}")
-    for line in found.loaded.summary:
+    if description.slide_line(found):
+        print(f"slide     {description.slide_line(found).removeprefix('slide ')}")
+    for line in description.base_lines(found.modules):
         print(line)
     shown = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
     print(
         f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {shown}" if sources.kallsyms else "")
     )
-    there = f"{found.modules} loaded" if os.path.exists(sources.modules) else "not there"
+    there = f"{found.module_count} loaded" if os.path.exists(sources.modules) else "not there"
     print(f"modules   {sources.modules or 'not used'}" + (f": {there}" if sources.modules else ""))
     for remark in found.remarks:
         print(f"\nnote: {remark}")

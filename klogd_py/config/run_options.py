@@ -17,8 +17,7 @@ from msgspec import Struct
 from klogd_py.config import loader as configuration
 from klogd_py.config.loader import BadConfig
 from klogd_py.config.schema import Config
-from klogd_py.symbols.search import under
-from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_sources import Sources, below_root
 from klogd_py.system.errors import in_words
 from klogd_py.system.inherited_fds import reader
 from klogd_py.system.regular_file import read_regular
@@ -146,8 +145,10 @@ class RunOptions(Struct, frozen=True):
         release = self.release or release_of(root)
         symbols = config.symbols
         if root != Path("/"):
-            kallsyms = self.kallsyms or (symbols.kallsyms and str(under(root, symbols.kallsyms)))
-            modules = self.modules or (symbols.modules and str(under(root, symbols.modules)))
+            kallsyms = self.kallsyms or (
+                symbols.kallsyms and str(below_root(root, symbols.kallsyms))
+            )
+            modules = self.modules or (symbols.modules and str(below_root(root, symbols.modules)))
             found = Sources(release, root, self.map, symbols.search, kallsyms, modules)
         elif elsewhere and not self.live:
             explicit = Sources(
@@ -162,12 +163,12 @@ class RunOptions(Struct, frozen=True):
         return msgspec.structs.replace(
             found,
             slide=self.slide,
-            cmdline=str(under(root, _CMDLINE)),
-            config=str(under(root, _CONFIG + release)),
-            module_files=self.module_files or (files and str(under(root, files))),
-            sys_modules=str(under(root, _SYS_MODULES)),
-            notes=str(under(root, _NOTES)),
-            kcore=str(under(root, _KCORE)),
+            cmdline=str(below_root(root, _CMDLINE)),
+            config=str(below_root(root, _CONFIG + release)),
+            module_files=self.module_files or (files and str(below_root(root, files))),
+            sys_modules=str(below_root(root, _SYS_MODULES)),
+            notes=str(below_root(root, _NOTES)),
+            kcore=str(below_root(root, _KCORE)),
             read=reader(self.handed),
         )
 

@@ -20,9 +20,9 @@ from klogd_py.doctor.finding import Finding, Level, fail, ok
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
-from klogd_py.symbols.attempt import attempt
-from klogd_py.symbols.search import under
-from klogd_py.symbols.symbol_set import load_symbols
+from klogd_py.symbols.isolation import isolate_failure
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_sources import below_root
 from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
 
 Check = Callable[[Host], list[Finding]]
@@ -52,7 +52,7 @@ def run_checks(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list
         survey=load_symbols(sources, check_all=True),
         release=sources.release,
         now_s=time.time(),
-        daemon=_daemon(under(Path(invocation.root), settings.status.socket))
+        daemon=_daemon(below_root(Path(invocation.root), settings.status.socket))
         if settings.status.socket
         else None,
     )
@@ -65,7 +65,7 @@ def _run_check(check: Check, machine: Host) -> list[Finding]:
     That it cannot be made on this machine is a finding, and no reason to leave out the others.
     """
     name = check.__name__.removeprefix("check_").replace("_", " ")
-    return attempt(
+    return isolate_failure(
         lambda: check(machine),
         lambda reason: [fail(name, f"this check {reason}", "klogd-py maps --json")],
     )
@@ -100,7 +100,7 @@ def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
     main = (
         Path(invocation.config_path)
         if invocation.config_path
-        else under(Path(invocation.root), configuration.DEFAULT_PATH)
+        else below_root(Path(invocation.root), configuration.DEFAULT_PATH)
     )
     try:
         settings = configuration.load(main, must_exist=bool(invocation.config_path))

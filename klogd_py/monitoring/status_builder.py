@@ -28,6 +28,7 @@ from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.sources.proc_kmsg import ProcKmsg
+from klogd_py.symbols import description
 from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.jobs import Jobs
@@ -166,11 +167,11 @@ def _names(survey: SymbolSet, counters: Counters) -> NamesState:
     refused = [verdict for verdict in survey.verdicts if verdict.status is MapStatus.REFUSED]
     symbols = {"kallsyms": survey.kernel_symbols} if survey.kernel_symbols else {}
     return NamesState(
-        headline=survey.headline,
+        headline=description.headline(survey),
         map=_map(survey),
         refused=tuple(MapState(str(verdict.path), verdict.reason) for verdict in refused),
         symbols=symbols,
-        modules=survey.modules,
+        modules=survey.module_count,
         named=dict(counters.named),
         nameless={
             reason.value: count

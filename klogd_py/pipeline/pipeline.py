@@ -264,7 +264,7 @@ class Pipeline:
                 or self.paranoid
                 or self._learning.is_holding
                 or survey.reads_traces
-                or survey.loaded.wants_traces
+                or survey.modules.wants_traces
             ):
                 return False
             return not (self._naming.lock.locked() and may_contain_trace(batch))
@@ -307,7 +307,7 @@ class Pipeline:
         batch = self._joined(batch)
         if last:
             batch = [*batch, *self._joiner.end()]
-        asked = self._live and self._naming.survey.loaded.wants_traces
+        asked = self._live and self._naming.survey.modules.wants_traces
         if (
             asked
             and self._jobs.value("evidence", partial(may_contain_trace, batch), True)

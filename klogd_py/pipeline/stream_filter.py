@@ -22,6 +22,7 @@ from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.symbolize import FormatOptions, PlaceOf, Stood, rewrite
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.capture import is_readable
+from klogd_py.symbols import description
 from klogd_py.symbols.symbol_set import SymbolSet
 
 CHUNK_BYTES = 1 << 18
@@ -318,7 +319,11 @@ class Stream:
         return ready
 
     def _tell(self) -> None:
-        lines = (*self.found.remarks, self.found.slide_line, *self.found.loaded.summary)
+        lines = (
+            *self.found.remarks,
+            description.slide_line(self.found),
+            *description.base_lines(self.found.modules),
+        )
         self.told |= dict.fromkeys(line for line in lines if line)
 
     def _out(self, ready: Sequence[Record | Gap], manner: FormatOptions) -> bytes:

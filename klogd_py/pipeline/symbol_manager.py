@@ -11,8 +11,10 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from klogd_py.symbols import description
 from klogd_py.symbols.resolver import SymbolResolver
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols, module_layout
+from klogd_py.symbols.symbol_loader import load_symbols, module_layout
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.errors import in_words
 from klogd_py.system.jobs import Jobs
@@ -88,7 +90,8 @@ class SymbolManager:
     def adopt(self, found: SymbolSet) -> None:
         """Take a survey into use, and tell the operator what is new about it."""
         before = self.survey
-        lines = [line for line in found.summary if line not in before.summary]
+        known = description.summary(before)
+        lines = [line for line in description.summary(found) if line not in known]
         remarks = [remark for remark in found.remarks if remark not in before.remarks]
         self.survey, self.failure = found, ""
         for line in lines:
@@ -101,7 +104,9 @@ class SymbolManager:
         addresses.
         """
         read = partial(self._courier.call, lambda: module_layout(self._sources()))
-        return await self._jobs.run(JOB, read, self.survey.layout) != self.survey.layout
+        return (
+            await self._jobs.run(JOB, read, self.survey.module_layout) != self.survey.module_layout
+        )
 
     async def _redraw(self) -> None:
         async with self.lock:

@@ -125,8 +125,12 @@ class FileBytes:
         return raw if len(raw) == count else raw.ljust(count, b"\0")
 
 
-def opened(path: Path) -> FileBytes:
-    """A regular file; raises OSError, of which NotRegularFile is one."""
+def open_file(path: Path) -> FileBytes:
+    """Open a regular file.
+
+    Raises:
+        OSError: it cannot be opened; NotRegularFile if it is something else.
+    """
     return FileBytes(open_regular(path))
 
 

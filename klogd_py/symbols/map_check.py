@@ -86,7 +86,7 @@ class Comparison(Struct, frozen=True):
         )
 
 
-def judge(
+def check(
     candidate: SystemMap,
     release: str,
     named_for_release: bool,

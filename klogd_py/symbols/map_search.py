@@ -1,46 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Opens and judges the maps that may belong to the kernel, and takes the first that does."""
+"""Search the configured places for the map of the running kernel, and take the first that fits.
 
-from collections.abc import Callable
+A map that was accepted stays in use when its file has been replaced by one that does not fit: the
+running kernel stays the same, whatever an upgrade has put into /boot.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from klogd_py.record.types import LookupFailure
-from klogd_py.symbols import elf, readings, search, system_map, vmlinux
-from klogd_py.symbols.attempt import attempt
-from klogd_py.symbols.map_check import MapStatus, Verdict, judge
-from klogd_py.symbols.symbol_sources import Sources, content
+from klogd_py.symbols import elf, file_bytes, map_check, system_map, vmlinux
+from klogd_py.symbols.isolation import isolate_failure
+from klogd_py.symbols.map_check import MapStatus, Verdict
+from klogd_py.symbols.symbol_sources import Sources, read_small
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
-Judged = tuple[Verdict, SystemMap | None]
+KEPT = "kept as it was read, since what is there now is refused"
+
+Checked = tuple[Verdict, SystemMap | None]
 
 
-def weighed(
+def search_maps(
     sources: Sources,
-    core: SymbolTable | LookupFailure,
+    kallsyms: SymbolTable | LookupFailure,
     check_all: bool,
-    refusal_of: Callable[[SystemMap], str],
+    known_refusal: Callable[[SystemMap], str],
 ) -> tuple[list[Verdict], SystemMap | None]:
-    """The verdict on each candidate in order, and the first that was accepted.
+    """Return the verdict on each candidate map in order, and the first map that was accepted.
 
-    Those behind it are left out unless ``check_all``. ``refusal_of`` says what is known against a
-    map from before; it is empty if nothing is.
+    The search ends at that one unless ``check_all``. ``known_refusal`` says why a map was refused
+    earlier; empty if it was not.
     """
     verdicts: list[Verdict] = []
     chosen = None
-    build_id = elf.build_id(content(sources.notes))
-    listed = [(Path(sources.given_map), False)] if sources.given_map else []
-    if not sources.given_map:
-        listed = list(search.candidates(sources.places, sources.release, sources.root))
-    for path, named in listed:
+    build_id = elf.build_id(read_small(sources.notes))
+    paths = [(Path(sources.given_map), False)] if sources.given_map else sources.map_paths()
+    for path, states_release in paths:
 
-        def judged(path: Path = path, named: bool = named) -> Judged:
-            return _judged(sources, path, named, core, build_id, refusal_of)
+        def check(path: Path = path, states_release: bool = states_release) -> Checked:
+            return _check_file(sources, path, states_release, kallsyms, build_id, known_refusal)
 
-        def refused(reason: str, path: Path = path) -> Judged:
+        def refuse(reason: str, path: Path = path) -> Checked:
             return Verdict(path, MapStatus.REFUSED, reason), None
 
-        verdict, candidate = attempt(judged, refused)
+        verdict, candidate = isolate_failure(check, refuse)
         verdicts.append(verdict)
         if chosen is None and verdict.status is MapStatus.ACCEPTED:
             chosen = candidate
@@ -49,23 +55,55 @@ def weighed(
     return verdicts, chosen
 
 
-def _judged(
+def _check_file(
     sources: Sources,
     path: Path,
-    named: bool,
-    core: SymbolTable | LookupFailure,
+    states_release: bool,
+    kallsyms: SymbolTable | LookupFailure,
     build_id: str,
-    refusal_of: Callable[[SystemMap], str],
-) -> Judged:
+    known_refusal: Callable[[SystemMap], str],
+) -> Checked:
     try:
-        candidate = vmlinux.load(path) if readings.is_elf(path) else system_map.load(path)
+        candidate = vmlinux.load(path) if _is_elf(path) else system_map.load(path)
     except FileNotFoundError:
         return Verdict(path, MapStatus.MISSING, "no such file"), None
     except system_map.NotAMap as error:
         return Verdict(path, MapStatus.REFUSED, error.reason), None
-    refusal = refusal_of(candidate)
+    refusal = known_refusal(candidate)
     if refusal:
         return Verdict(path, MapStatus.REFUSED, refusal), None
-    return judge(
-        candidate, sources.release, named, bool(sources.given_map), core, build_id
-    ), candidate
+    is_given = bool(sources.given_map)
+    verdict = map_check.check(
+        candidate, sources.release, states_release, is_given, kallsyms, build_id
+    )
+    return verdict, candidate
+
+
+def _is_elf(path: Path) -> bool:
+    """Whether a file is a kernel image rather than a map."""
+    try:
+        return file_bytes.open_file(path)[:4] == system_map.ELF
+    except OSError:
+        return False
+
+
+def keep_map(
+    used: Verdict | None, candidate: SystemMap | None, verdicts: Sequence[Verdict]
+) -> Verdict | None:
+    """Return the verdict under which the map in use stays in use; ``None`` if it does not.
+
+    ``verdicts`` are those on the files that are there now, none of them accepted. The map stays if
+    it is in memory as a whole, its file was not removed, and a file was refused instead.
+    """
+    if (
+        used is None
+        or candidate is None
+        or candidate.text is not None
+        or not isinstance(candidate.lines, bytes)
+    ):
+        return None
+    statuses = {verdict.path: verdict.status for verdict in verdicts}
+    if MapStatus.REFUSED not in statuses.values() or statuses.get(used.path) is MapStatus.MISSING:
+        return None
+    reason = used.reason if used.reason.endswith(KEPT) else f"{used.reason}; {KEPT}"
+    return msgspec.structs.replace(used, reason=reason)

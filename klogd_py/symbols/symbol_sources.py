@@ -1,39 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where is there something to look at, and what do the kernel's own files say of the slide?
+"""Read the files that symbols come from: where they are, and what makes one unusable.
 
-Source of truth: Documentation/admin-guide/kernel-parameters.txt, nokaslr;
-`klogd_py.symbols.kaslr.vmcoreinfo`.
+A file that is missing or unusable becomes a remark for the operator; nothing here is fatal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.symbols.kaslr.inference import Slide, SlideSource
-from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
-from klogd_py.symbols.map_check import Proof, Verdict
-from klogd_py.symbols.symbol_table import SymbolTable
+from klogd_py.record.types import LookupFailure
+from klogd_py.symbols import kallsyms
+from klogd_py.symbols.kallsyms import Kallsyms
+from klogd_py.symbols.modules import proc_modules
+from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.modules.proc_modules import ModuleList
 from klogd_py.system.regular_file import read_regular
 
-# Of symbols or modules
+# Of a list of symbols or of modules
 MAX_LIST_BYTES = 64 << 20
 # A kernel's whole configuration has 300 KiB
-SMALL_BYTES = 1 << 20
+MAX_SMALL_BYTES = 1 << 20
+NO_KALLSYMS = Kallsyms(LookupFailure.NO_SYMBOLS, LookupFailure.NO_SYMBOLS)
+_RESTRICTED = (
+    "{path} shows only zeros (kernel.kptr_restrict): run klogd-py with CAP_SYSLOG, "
+    "and set kernel.kptr_restrict to 0 or 1, to have names from it"
+)
 
 
-def _read(path: str) -> bytes:
+def _read_list(path: str) -> bytes:
     return read_regular(path, MAX_LIST_BYTES)
 
 
 class Sources(Struct, frozen=True):
-    """Where to look. Empty paths are not looked at; ``places`` are below ``root`` and may hold
-    ``{release}``.
+    """The paths of all symbol sources. A source with an empty path is not used.
 
-    ``slide`` is what somebody says the kernel adds to the map's addresses. ``cmdline`` and
-    ``config`` can tell that it is not randomised. ``module_files`` is a folder such as
-    /lib/modules/6.1.0, ``sys_modules`` is /sys/module, ``notes`` is /sys/kernel/notes, ``kcore`` is
-    /proc/kcore. ``read`` reads ``kallsyms`` and ``modules``, and raises OSError.
+    ``places`` are where a map is searched, below ``root``; ``{release}`` in one stands for the
+    kernel release, as ``uname -r`` prints it. ``given_map`` replaces that search. ``slide`` is the
+    slide that the user gave. ``cmdline`` and ``config`` can say that the kernel is not randomised.
+    ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
+    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore. ``read`` reads ``kallsyms`` and
+    ``modules``, and raises OSError.
     """
 
     release: str = ""
@@ -49,57 +56,79 @@ class Sources(Struct, frozen=True):
     sys_modules: str = ""
     notes: str = ""
     kcore: str = ""
-    read: Callable[[str], bytes] = _read
+    read: Callable[[str], bytes] = _read_list
+
+    def map_paths(self) -> Iterator[tuple[Path, bool]]:
+        """Yield the paths to search for a map, in order, and whether the path states the release."""
+        for place in self.places:
+            path = below_root(self.root, place.replace("{release}", self.release))
+            yield path, "{release}" in place
 
 
-def contradicted(table: SymbolTable, told: Vmcoreinfo, verdict: Verdict) -> str:
-    """What the kernel says in its core file against a map; empty if nothing."""
-    if told.offset is None:
-        return ""
-    if verdict.proof is Proof.KALLSYMS and verdict.slide != told.offset:
-        return f"slide {verdict.slide:#x} by kallsyms, but {told.offset:#x} by kcore"
-    for name, address in told.symbols.items():
-        places = table.addresses_of(name.encode())
-        if places and address - told.offset not in places:
-            return f"another kernel's: {name} is at {address:#x} in kcore, at {places[0] + told.offset:#x} by the map"
-    return ""
+def below_root(root: Path, path: str | Path) -> Path:
+    """Return a path of the machine as it is below ``root``."""
+    return root / str(path).lstrip("/") if root != Path("/") else Path(path)
 
 
-def reported_slide(
-    verdict: Verdict, sources: Sources, movable: bool, told: Vmcoreinfo
-) -> Slide | None:
-    """The slide by everything but the log; ``movable`` says that the kernel may be randomised."""
-    if verdict.proof is Proof.KALLSYMS:
-        return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
-    if told.offset is not None:
-        return Slide(
-            told.offset,
-            SlideSource.KCORE,
-            f"{sources.kcore} says so, and has {len(told.symbols)} symbols where the map has",
-        )
-    if sources.slide is not None:
-        return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
-    reason = why_fixed(sources, movable)
-    return Slide(0, SlideSource.FIXED, reason) if reason else None
+def read_small(path: str) -> bytes:
+    """Return the content of a small file; empty if the path is empty or cannot be read.
 
-
-def why_fixed(sources: Sources, movable: bool) -> str:
-    """Why the kernel lies where its map has it; empty if it may be randomised."""
-    if not movable:
-        return "a kernel that cannot be randomised"
-    if b"nokaslr" in content(sources.cmdline).split():
-        return f"nokaslr in {sources.cmdline}"
-    if b"\n# CONFIG_RANDOMIZE_BASE is not set\n" in content(sources.config):
-        return f"built without CONFIG_RANDOMIZE_BASE by {sources.config}"
-    return ""
-
-
-def content(path: str) -> bytes:
-    """A small file's content.
-
-    Empty where there is none, since it can only tell more than is known.
+    Only for files that add to what is known, so that a missing one makes no difference.
     """
     try:
-        return read_regular(path, SMALL_BYTES) if path else b""
+        return read_regular(path, MAX_SMALL_BYTES) if path else b""
     except OSError:
         return b""
+
+
+def read_kallsyms(sources: Sources, remarks: list[str]) -> Kallsyms:
+    """Read the kernel's own symbols; adds to ``remarks`` why there are none."""
+    path = sources.kallsyms
+    if not path:
+        return NO_KALLSYMS
+    try:
+        symbols = kallsyms.parse(sources.read(path))
+    except FileNotFoundError:
+        remarks.append(
+            f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)"
+        )
+        return NO_KALLSYMS
+    except OSError as error:
+        remarks.append(f"{path} cannot be read: {error.strerror}")
+        return NO_KALLSYMS
+    except kallsyms.NotKallsyms as error:
+        remarks.append(f"{path}: {error}")
+        return NO_KALLSYMS
+    if symbols.core is LookupFailure.HIDDEN:
+        remarks.append(_RESTRICTED.format(path=path))
+    return symbols
+
+
+def read_modules(sources: Sources, remarks: list[str]) -> ModuleList:
+    """Read the list of loaded modules; adds to ``remarks`` why it cannot be used."""
+    path = sources.modules
+    if not path:
+        return ModuleList(())
+    try:
+        raw = sources.read(path)
+    except FileNotFoundError:
+        # A kernel without loadable modules
+        return ModuleList(())
+    except OSError as error:
+        remarks.append(f"{path} cannot be read: {error.strerror}")
+        return ModuleList(())
+    if len(raw) > proc_modules.MAX_BYTES:
+        limit_mib = proc_modules.MAX_BYTES >> 20
+        remarks.append(f"{path}: larger than {limit_mib} MiB, and no list of modules therefore")
+        return ModuleList(())
+    return proc_modules.parse_with_loads(raw.decode("utf-8", "replace"), _sys_modules(sources))
+
+
+def module_files(sources: Sources) -> ModuleFiles:
+    """Return the files of the modules of this kernel; none has been read yet."""
+    folder = Path(sources.module_files) if sources.module_files else None
+    return ModuleFiles(folder, sources.release, _sys_modules(sources))
+
+
+def _sys_modules(sources: Sources) -> Path | None:
+    return Path(sources.sys_modules) if sources.sys_modules else None

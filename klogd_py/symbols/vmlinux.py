@@ -59,7 +59,7 @@ class VmlinuxText:
 def load(path: Path) -> SystemMap:
     """Read a vmlinux as a map; raises NotAMap, and FileNotFoundError."""
     try:
-        file = file_bytes.opened(path)
+        file = file_bytes.open_file(path)
         image = Elf(file)
         if image.kind == elf.RELOCATABLE:
             raise NotAMap(path, "not a kernel image: an object file")

@@ -12,7 +12,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
-from klogd_py.symbols.symbol_set import load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
 from tests.symbols.kernels import KALLSYMS, MAP
 
 NOW_S = 1_795_600_000.0

@@ -96,7 +96,7 @@ def check_filter(raw: bytes) -> None:
 def check_gather(raw: bytes) -> None:
     """Any text is read for evidence, and weighed."""
     trace = gather(raw.decode("latin-1").splitlines())
-    _GROUND.prove(trace)
+    _GROUND.infer(trace)
 
 
 def check_testimony(raw: bytes) -> None:

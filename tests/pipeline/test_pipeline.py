@@ -370,8 +370,8 @@ class TroubledSurvey:
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
-        self.resolver, self.layout = SymbolResolver(), frozenset[tuple[str, int, int]]()
-        self.loaded = LoadedModules()
+        self.resolver, self.module_layout = SymbolResolver(), frozenset[tuple[str, int, int]]()
+        self.modules = LoadedModules()
 
     def update_from_trace(self, trace: Trace) -> "TroubledSurvey":
         self._trouble.strike()

@@ -32,7 +32,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def slide_by(lines: list[str], map_of: Kernel) -> int | None:
-    found = KaslrInference(SymbolTable(map_of.map, ""), X86_64).prove(gather(lines))
+    found = KaslrInference(SymbolTable(map_of.map, ""), X86_64).infer(gather(lines))
     return found.value if isinstance(found, Slide) else None
 
 
@@ -111,4 +111,4 @@ def test_addresses_at_random_prove_no_slide(addresses: list[int], seed: int) -> 
 @given(st.text(max_size=400), SEEDS)
 def test_any_text_is_read_for_evidence(text: str, seed: int) -> None:
     trace = gather(text.splitlines())
-    KaslrInference(SymbolTable(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).prove(trace)
+    KaslrInference(SymbolTable(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).infer(trace)

@@ -89,11 +89,13 @@ def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
     changes = [f"named {place.kernel_form}" for place in listener.places]
     changes += [f"slide {slides[1]}"] if slides[0] != slides[1] else []
     changes += (
-        ["map refused"] if found.candidate is not None and listener.survey.candidate is None else []
+        ["map refused"]
+        if found.system_map is not None and listener.survey.system_map is None
+        else []
     )
     changes += (
-        [f"bases {listener.survey.loaded.bases}"]
-        if found.loaded.bases != listener.survey.loaded.bases
+        [f"bases {listener.survey.modules.bases}"]
+        if found.modules.bases != listener.survey.modules.bases
         else []
     )
     changes += [f"{listener.counters.oopses} reports"] if listener.counters.oopses else []

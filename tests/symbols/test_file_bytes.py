@@ -24,7 +24,7 @@ def written(folder: Path, content: bytes) -> Path:
 def test_searching_a_file_answers_as_bytes(size: int, tmp_path: Path) -> None:
     random = Random(size)
     content = bytes(random.choices(b"ab\n", weights=(1000, 3, 1 + 300_000 // size), k=size))
-    found = file_bytes.opened(written(tmp_path, content))
+    found = file_bytes.open_file(written(tmp_path, content))
     assert len(found) == len(content)
     edges = [
         at
@@ -48,7 +48,7 @@ def test_searching_a_file_answers_as_bytes(size: int, tmp_path: Path) -> None:
 def test_a_match_over_an_edge_is_found(tmp_path: Path) -> None:
     for edge in (BLOCK_BYTES, 2 * BLOCK_BYTES, BLOCK_BYTES + (1 << 18) - 5):
         content = b"." * (edge - 3) + b"needle" + b"." * 600_000
-        found = file_bytes.opened(written(tmp_path, content))
+        found = file_bytes.open_file(written(tmp_path, content))
         assert found.find(b"needle") == found.rfind(b"needle") == edge - 3
         assert (
             found.find(b"needle", 5, edge + 2) == found.rfind(b"needle", edge - 2, edge + 90) == -1
@@ -57,7 +57,7 @@ def test_a_match_over_an_edge_is_found(tmp_path: Path) -> None:
 
 def test_bytes_that_a_file_lost_are_zeros(tmp_path: Path) -> None:
     path = written(tmp_path, b"x" * 100_000)
-    found = file_bytes.opened(path)
+    found = file_bytes.open_file(path)
     assert not found.is_cut
     os.truncate(path, 5000)
     assert found.is_cut
@@ -69,14 +69,14 @@ def test_bytes_that_a_file_lost_are_zeros(tmp_path: Path) -> None:
 def test_a_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(NotRegularFile, match="a FIFO"):
-        file_bytes.opened(tmp_path / "fifo")
+        file_bytes.open_file(tmp_path / "fifo")
 
 
 def test_the_descriptor_is_closed_with_its_object(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from klogd_py.symbols import file_bytes\n"
         "before = os.listdir('/proc/self/fd')\n"
-        "file_bytes.opened(Path(sys.argv[1]))\n"
+        "file_bytes.open_file(Path(sys.argv[1]))\n"
         "assert os.listdir('/proc/self/fd') == before\n"
     )
     subprocess.run(

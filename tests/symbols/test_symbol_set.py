@@ -4,8 +4,10 @@ from pathlib import Path
 
 from klogd_py.config.schema import SymbolsSection
 from klogd_py.record.types import LookupFailure, SymbolAddress
+from klogd_py.symbols import description
 from klogd_py.symbols.map_check import SAMPLES, MapStatus
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
@@ -98,7 +100,9 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
         tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()}
     )
     found = looked_over(root)
-    assert "agrees with kallsyms" in found.headline + " ".join(found.summary)
+    assert "agrees with kallsyms" in description.headline(found) + " ".join(
+        description.summary(found)
+    )
     wrong = []
     # Where the last one ends nobody knows
     for i, (address, name) in enumerate(rows[:-1]):

@@ -9,7 +9,7 @@ from klogd_py.symbols import vmlinux
 from klogd_py.symbols.kaslr.architecture import X86_64
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide
 from klogd_py.symbols.map_check import MapStatus, Proof
-from klogd_py.symbols.symbol_set import load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, SystemMap
@@ -152,7 +152,7 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
     tmp_path: Path,
 ) -> None:
     image = vmlinux.load(link(tmp_path))
-    found = KaslrInference(SymbolTable(image.lines, ""), X86_64, image.text).prove(
+    found = KaslrInference(SymbolTable(image.lines, ""), X86_64, image.text).infer(
         gather(oops_of(image))
     )
     assert isinstance(found, Slide)
@@ -167,7 +167,7 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
 def test_an_image_of_another_build_is_refuted_by_its_bytes(instead: str, tmp_path: Path) -> None:
     running = vmlinux.load(link(tmp_path))
     other = vmlinux.load(link(tmp_path, SOURCE.replace("mov $0x12345678, %eax", instead), "other"))
-    found = KaslrInference(SymbolTable(other.lines, ""), X86_64, other.text).prove(
+    found = KaslrInference(SymbolTable(other.lines, ""), X86_64, other.text).infer(
         gather(oops_of(running))
     )
     assert isinstance(found, NotProven)

@@ -93,7 +93,7 @@ class KaslrInference:
         self._first, self._end = table.image
         self._evidence = SlideScorer(table, architecture, text)
 
-    def prove(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | NotProven:
+    def infer(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | NotProven:
         """The one slide that a trace proves, or why it proves none.
 
         ``earlier`` ones of the same boot proved none.
@@ -106,7 +106,7 @@ class KaslrInference:
         marks: dict[int, Score] = {}
         against = unsure = ""
         for slide in self._candidates(trace):
-            found = self._evidence.weigh(trace, slide)
+            found = self._evidence.score(trace, slide)
             if found.against:
                 against = against if found.points < ENOUGH else found.against
             elif found.unsure:
@@ -134,7 +134,7 @@ class KaslrInference:
             return NotProven(f"this oops, or several that are mixed up, does not fit: {unsure}")
         return NotProven("this oops says too little of where the kernel lies")
 
-    def doubt(self, trace: Trace, slide: int) -> str:
+    def check(self, trace: Trace, slide: int) -> str:
         """What a later trace says against a slide that was proved; empty if nothing.
 
         One line cannot take back what a whole trace has proved. So the slide that a trace states
@@ -142,7 +142,7 @@ class KaslrInference:
         """
         if sum(frame.reliable for frame in trace.frames) < MIN_FRAMES:
             return ""
-        found = self._evidence.weigh(trace, slide)
+        found = self._evidence.score(trace, slide)
         if found.against and found.points < ENOUGH:
             return found.against
         if trace.offset is None or trace.offset == slide or not self._is_our_base(trace.link_base):
@@ -150,7 +150,7 @@ class KaslrInference:
         if impossible(self.architecture, trace.offset):
             # The line is damaged
             return ""
-        stated = self._evidence.weigh(trace, trace.offset)
+        stated = self._evidence.score(trace, trace.offset)
         if stated.against or stated.unsure or stated.frames < MIN_FRAMES:
             return ""
         return f"the kernel states the slide {trace.offset:#x}"
@@ -170,7 +170,7 @@ class KaslrInference:
         damaged = impossible(self.architecture, offset)
         if damaged:
             return NotProven(f"the slide that the kernel states is impossible: {damaged}")
-        marks = [self._evidence.weigh(trace, offset) for trace in traces]
+        marks = [self._evidence.score(trace, offset) for trace in traces]
         against = next((found.against for found in marks if found.against), "")
         if against:
             return NotProven(f"at the slide that the kernel states, {against}", refutes=True)

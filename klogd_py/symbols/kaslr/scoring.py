@@ -67,7 +67,7 @@ class SlideScorer:
         self._first, self._end = table.image
         self._at = lru_cache(1 << 12)(table.resolve)
 
-    def weigh(self, trace: Trace, slide: int) -> Score:
+    def score(self, trace: Trace, slide: int) -> Score:
         """What a trace says for and against one slide."""
         frames = [
             frame for frame in trace.frames[:MAX_FRAMES_WEIGHED] if self._concerns(frame, slide)

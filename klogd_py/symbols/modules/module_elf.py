@@ -122,7 +122,7 @@ def kernel_name(name: str) -> str:
 def load(path: Path, name: str) -> ModuleFile:
     """Read a module's file, packed or not; raises NoModuleFile."""
     try:
-        file = file_bytes.opened(path)
+        file = file_bytes.open_file(path)
         return parse(unpacking.unpacked(file) if unpacking.is_packed(file) else file, name, path)
     except OSError as error:
         raise NoModuleFile(f"{path}: cannot be read: {error.strerror}") from error

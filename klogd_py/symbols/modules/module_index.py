@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import elf
-from klogd_py.symbols.attempt import attempt
+from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile, NoModuleFile
@@ -112,7 +112,7 @@ class ModuleFiles:
         """Whether there is a folder to look in."""
         return self._folder is not None
 
-    def anew(self) -> "ModuleFiles":
+    def without_failures(self) -> "ModuleFiles":
         """The same, but what could not be found or read will be looked for again."""
         fresh = ModuleFiles(self._folder, self._release, self._modules)
         fresh._read = {
@@ -123,7 +123,7 @@ class ModuleFiles:
     def get(self, name: str) -> ModuleFile | str:
         """A module's file, or why there is none."""
         if name not in self._read:
-            self._read[name] = attempt(
+            self._read[name] = isolate_failure(
                 lambda: self._load(name), lambda reason: f"the file of module {name} {reason}"
             )
         return self._read[name]

@@ -42,7 +42,7 @@ class Module(Struct, frozen=True):
     incarnation: int = 0
 
 
-class Modules:
+class ModuleList:
     """The loaded modules by address, immutable. ``hidden`` is true where the kernel shows no
     addresses.
 
@@ -81,7 +81,7 @@ class Modules:
         return min(module.base + module.size, following)
 
 
-def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> Modules:
+def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> ModuleList:
     """Read a whole /proc/modules; lines that are not in its form are passed over."""
     modules = []
     for line in text.splitlines():
@@ -96,7 +96,7 @@ def parse(text: str, incarnation_of: Callable[[str], int] = lambda name: 0) -> M
             modules.append(
                 Module(words[0], int(words[5], 16), int(words[1]), incarnation_of(words[0]))
             )
-    return Modules(modules)
+    return ModuleList(modules)
 
 
 def _may_be_called(name: str) -> bool:
@@ -104,7 +104,7 @@ def _may_be_called(name: str) -> bool:
     return is_name(name.encode("utf-8", "replace")) and "/" not in name and name not in (".", "..")
 
 
-def listed(text: str, sys_modules: Path | None = None) -> Modules:
+def parse_with_loads(text: str, sys_modules: Path | None = None) -> ModuleList:
     """`parse` a whole /proc/modules, and look up the incarnations.
 
     ``sys_modules`` is /sys/module if the text is this kernel's: each load of a module makes a

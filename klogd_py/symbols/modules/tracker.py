@@ -27,7 +27,7 @@ from klogd_py.symbols.modules.module_index import (
     ModuleLayout,
     lay_out,
 )
-from klogd_py.symbols.modules.proc_modules import Modules
+from klogd_py.symbols.modules.proc_modules import ModuleList
 from klogd_py.symbols.symbol_table import HOLE, SymbolTable
 
 # Modules whose files are read for one oops
@@ -46,17 +46,17 @@ class LoadedModules(Struct, frozen=True):
     """What is known of modules.
 
     ``table`` is that of kallsyms, ``bases`` are those at which files are laid out, ``gone`` the
-    layouts of the past. ``elsewhere`` says that there is no list of the modules, as for another
+    layouts of the past. ``no_listing`` says that there is no list of the modules, as for another
     machine's log.
     """
 
-    listing: Modules = Modules(())
+    listing: ModuleList = ModuleList(())
     files: ModuleFiles = ModuleFiles()
     table: SymbolTable | LookupFailure = LookupFailure.NO_SYMBOLS
     bases: tuple[ModuleBase, ...] = ()
     layouts: tuple[ModuleLayout, ...] = ()
     gone: tuple[ModuleLayout, ...] = ()
-    elsewhere: bool = False
+    no_listing: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
@@ -70,24 +70,20 @@ class LoadedModules(Struct, frozen=True):
         if not self.wants_traces:
             return False
         known = {base.module for base in self.bases}
-        return self.elsewhere or any(name not in known for name in self.listing.hidden_names)
+        return self.no_listing or any(name not in known for name in self.listing.hidden_names)
 
     @property
-    def summary(self) -> tuple[str, ...]:
-        """What an operator should know of bases that no list shows, a line each."""
-        told = [base for base in self.bases if base.address != self.listing.bases.get(base.module)]
-        return tuple(f"module {base.module} at {base.address:#x}: {base.proof}" for base in told)
-
-    @property
-    def charts(self) -> list[ModuleIndex | Modules]:
+    def sources(self) -> list[ModuleIndex | ModuleList]:
         """Who can place an address, in order.
 
         Files at their bases, at least the module's name, what once lay there.
         """
-        charts: list[ModuleIndex | Modules] = [ModuleIndex(self.layouts)] if self.layouts else []
-        charts += [self.listing] if self.listing.count else []
+        sources: list[ModuleIndex | ModuleList] = (
+            [ModuleIndex(self.layouts)] if self.layouts else []
+        )
+        sources += [self.listing] if self.listing.count else []
         past = self._past
-        return [*charts, ModuleIndex(past)] if past else charts
+        return [*sources, ModuleIndex(past)] if past else sources
 
     @property
     def _past(self) -> list[ModuleLayout]:
@@ -109,8 +105,8 @@ class LoadedModules(Struct, frozen=True):
         if not checked.lacks_bases:
             return checked
 
-        # in a capture nothing tells that a module was loaded again, perhaps elsewhere
-        known = {base.module for base in checked.bases} if not checked.elsewhere else set()
+        # in a capture nothing tells that a module was loaded again, perhaps no_listing
+        known = {base.module for base in checked.bases} if not checked.no_listing else set()
         # A panic prints no list
         there = trace.modules or checked.listing.hidden_names
         wanted = [name for name in there if name not in known][:MAX_SEARCHED]
@@ -161,18 +157,18 @@ class LoadedModules(Struct, frozen=True):
         return kept.with_bases(base for base in self.bases if base not in wrong)
 
 
-def loaded(
-    listing: Modules,
+def update_modules(
+    listing: ModuleList,
     files: ModuleFiles,
     table: SymbolTable | LookupFailure,
-    elsewhere: bool = False,
+    no_listing: bool = False,
     before: LoadedModules | None = None,
 ) -> LoadedModules:
     """What is known of modules now.
 
     Of what was known ``before``, bases stay while their modules have not been loaded anew.
     """
-    now = LoadedModules(listing, files, table, elsewhere=elsewhere)
+    now = LoadedModules(listing, files, table, no_listing=no_listing)
     if not isinstance(table, SymbolTable):
         shown = [
             ModuleBase(name, base, proof="/proc/modules") for name, base in listing.bases.items()
@@ -185,13 +181,13 @@ def loaded(
             base
             for base in (before.bases if before is not None else ())
             if base.module not in have
-            and (elsewhere or _is_still_there(base.module, before, listing))
+            and (no_listing or _is_still_there(base.module, before, listing))
         ]
         now = now.with_bases([*shown, *told, *kept])
     return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
 
 
-def _is_still_there(module: str, before: LoadedModules | None, listing: Modules) -> bool:
+def _is_still_there(module: str, before: LoadedModules | None, listing: ModuleList) -> bool:
     incarnation = listing.incarnations.get(module, 0)
     return (
         before is not None

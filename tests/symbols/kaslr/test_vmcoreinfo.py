@@ -12,7 +12,8 @@ from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.kaslr.inference import SlideSource
 from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
 from klogd_py.symbols.map_check import MapStatus
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.oopses import Kernel, kernel, longer
 

@@ -10,7 +10,7 @@ from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from klogd_py.symbols.modules.module_index import ModuleFiles
-from klogd_py.symbols.modules.tracker import LoadedModules, loaded
+from klogd_py.symbols.modules.tracker import LoadedModules, update_modules
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.module_builder import build, needs_gcc
 
@@ -33,7 +33,7 @@ def files(tmp_path: Path) -> ModuleFiles:
 
 
 def named(known: LoadedModules, address: int) -> str:
-    for chart in known.charts:
+    for chart in known.sources:
         place = chart.resolve(address)
         if isinstance(place, SymbolAddress) and place.name:
             return place.kernel_form
@@ -50,7 +50,7 @@ def unknown(_: int) -> SymbolAddress | LookupFailure:
 
 @needs_gcc
 def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles) -> None:
-    known = loaded(proc_modules.parse(SHOWN), files, LookupFailure.NO_SYMBOLS)
+    known = update_modules(proc_modules.parse(SHOWN), files, LookupFailure.NO_SYMBOLS)
     assert named(known, BASE + 2).startswith("helper+0x2/0x")
     assert named(known, BASE + 2).endswith("[probe_it]")
     assert not known.lacks_bases
@@ -65,7 +65,7 @@ def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_
     assert files.get("probe_it") == f"no file of module probe_it below {tmp_path}"
     build(tmp_path)
     assert isinstance(files.get("probe_it"), str)
-    assert isinstance(files.anew().get("probe_it"), ModuleFile)
+    assert isinstance(files.without_failures().get("probe_it"), ModuleFile)
 
 
 @needs_gcc
@@ -77,10 +77,10 @@ def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(
     (sections / ".text").write_text(f"{BASE:#x}\n")
     seeing = ModuleFiles(tmp_path, modules=tmp_path / "sys")
     assert named(
-        loaded(proc_modules.parse(HIDDEN), seeing, LookupFailure.NO_SYMBOLS), BASE
+        update_modules(proc_modules.parse(HIDDEN), seeing, LookupFailure.NO_SYMBOLS), BASE
     ).startswith("helper+0x0/")
     (sections / ".text").write_text("0x0000000000000000\n")
-    assert loaded(proc_modules.parse(HIDDEN), seeing, LookupFailure.NO_SYMBOLS).lacks_bases
+    assert update_modules(proc_modules.parse(HIDDEN), seeing, LookupFailure.NO_SYMBOLS).lacks_bases
 
 
 @needs_gcc
@@ -90,15 +90,17 @@ def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_a
     hidden = proc_modules.parse(HIDDEN, lambda name: 11)
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
     trace = Trace((Frame(BASE + far), Frame(BASE + cold)), modules=("probe_it",))
-    known = loaded(hidden, files, LookupFailure.NO_SYMBOLS).update_from_trace(
+    known = update_modules(hidden, files, LookupFailure.NO_SYMBOLS).update_from_trace(
         trace, nothing, unknown
     )
     assert [base.address for base in known.bases] == [BASE]
     assert not known.lacks_bases
-    assert loaded(hidden, files, LookupFailure.NO_SYMBOLS, before=known).bases == known.bases
+    assert (
+        update_modules(hidden, files, LookupFailure.NO_SYMBOLS, before=known).bases == known.bases
+    )
     for incarnation in (12, 0):
-        listing = proc_modules.Modules([proc_modules.Module("probe_it", 0, 16384, incarnation)])
-        reloaded = loaded(listing, files, LookupFailure.NO_SYMBOLS, before=known)
+        listing = proc_modules.ModuleList([proc_modules.Module("probe_it", 0, 16384, incarnation)])
+        reloaded = update_modules(listing, files, LookupFailure.NO_SYMBOLS, before=known)
         assert reloaded.bases == ()
         assert named(reloaded, BASE + 2) == "unknown", (
             "it may lie there again, and have other code at the address"
@@ -110,7 +112,7 @@ def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_b
     files: ModuleFiles,
 ) -> None:
     listing = HIDDEN + "beside 4096 0 - Live 0x0000000000000000\n"
-    before = loaded(
+    before = update_modules(
         proc_modules.parse(listing, lambda name: 11), files, LookupFailure.NO_SYMBOLS
     ).with_bases([ModuleBase("probe_it", BASE)])
     beside, later = (
@@ -118,10 +120,14 @@ def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_b
         proc_modules.Module("later", 0, 4096, 12),
     )
     for now, name in (([beside], "[probe_it, unloaded]"), ([beside, later], "unknown")):
-        known = loaded(proc_modules.Modules(now), files, LookupFailure.NO_SYMBOLS, before=before)
+        known = update_modules(
+            proc_modules.ModuleList(now), files, LookupFailure.NO_SYMBOLS, before=before
+        )
         assert named(known, BASE + 2).endswith(name)
         assert named(
-            loaded(proc_modules.Modules(now), files, LookupFailure.NO_SYMBOLS, before=known),
+            update_modules(
+                proc_modules.ModuleList(now), files, LookupFailure.NO_SYMBOLS, before=known
+            ),
             BASE + 2,
         ).endswith(name)
 
@@ -129,7 +135,9 @@ def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_b
 @needs_gcc
 def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) -> None:
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
-    known = loaded(proc_modules.Modules(()), files, LookupFailure.NO_SYMBOLS, elsewhere=True)
+    known = update_modules(
+        proc_modules.ModuleList(()), files, LookupFailure.NO_SYMBOLS, no_listing=True
+    )
     for base in (BASE, BASE + 0x40000):
         trace = Trace((Frame(base + far), Frame(base + cold)), modules=("probe_it",))
         known = known.update_from_trace(trace, nothing, unknown)
@@ -138,7 +146,7 @@ def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) 
 
 @needs_gcc
 def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: ModuleFiles) -> None:
-    known = loaded(proc_modules.parse(HIDDEN), files, LookupFailure.NO_SYMBOLS).with_bases(
+    known = update_modules(proc_modules.parse(HIDDEN), files, LookupFailure.NO_SYMBOLS).with_bases(
         [ModuleBase("probe_it", BASE)]
     )
     doubted = known.update_from_trace(Trace((Frame(BASE + 3),)), nothing, unknown)
@@ -184,7 +192,7 @@ def _offset(files: ModuleFiles, name: bytes) -> int:
 
 
 def by_kallsyms(raw: bytes, listing: str, before: LoadedModules | None = None) -> LoadedModules:
-    return loaded(
+    return update_modules(
         proc_modules.parse(listing), ModuleFiles(), kallsyms.parse(raw).modules, before=before
     )
 
@@ -214,6 +222,6 @@ def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
 def test_what_lies_there_now_is_asked_before_what_lay_there_once() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
     later = by_kallsyms(KALLSYMS, "other 32768 0 - Live 0xffffffffc0123000\n", known)
-    places = [chart.resolve(0xFFFFFFFFC0123210) for chart in later.charts]
+    places = [chart.resolve(0xFFFFFFFFC0123210) for chart in later.sources]
     assert isinstance(places[0], SymbolAddress)
     assert (places[0].name, places[0].module) == ("", "other")

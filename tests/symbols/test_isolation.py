@@ -11,13 +11,14 @@ import pytest
 
 from klogd_py.oops.trace_parser import gather
 from klogd_py.record.types import SymbolAddress
-from klogd_py.symbols.attempt import attempt
+from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from klogd_py.symbols.modules.module_index import ModuleFiles
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.resolver import SymbolResolver
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from tests.symbols.hostile import made, sparse
 from tests.symbols.kernels import BASE, KALLSYMS, MAP
@@ -35,9 +36,9 @@ def raising(error: Exception) -> Callable[[], str]:
     [MemoryError(), RecursionError("deep"), KeyError("k"), ValueError("a\nb\x1b[31m" + "c" * 999)],
 )
 def test_any_exception_ends_in_one_line(error: Exception) -> None:
-    words = attempt(raising(error), lambda reason: reason)
+    words = isolate_failure(raising(error), lambda reason: reason)
     assert words.startswith(
-        f"cannot be used: unexpected {type(error).__name__} in test_attempt.py:"
+        f"cannot be used: unexpected {type(error).__name__} in test_isolation.py:"
     )
     assert words.isprintable()
     assert len(words) < 300
@@ -48,7 +49,7 @@ def test_an_interrupt_is_not_held_up() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attempt(read, lambda reason: reason)
+        isolate_failure(read, lambda reason: reason)
 
 
 def machine(root: Path) -> Sources:
@@ -98,7 +99,7 @@ def test_a_source_that_raises_costs_itself_alone(
         f"{tmp_path}/{reader} cannot be used: unexpected {type(error).__name__}" in line
         for line in found.remarks
     )
-    assert found.modules == (0 if reader == "modules" else 1)
+    assert found.module_count == (0 if reader == "modules" else 1)
     assert bool(found.kernel_symbols) is (reader != "kallsyms")
 
 
@@ -151,7 +152,7 @@ CRAMPED = """
 import resource, sys
 from pathlib import Path
 from klogd_py.symbols.symbol_sources import Sources
-from klogd_py.symbols.symbol_set import load_symbols
+from klogd_py.symbols.symbol_loader import load_symbols
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20),) * 2)
 found = load_symbols(Sources("6.1.0", places=(sys.argv[1], sys.argv[2])))
@@ -193,11 +194,12 @@ def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
         ]
     )
     before = SymbolSet(
-        SymbolResolver(), loaded=LoadedModules(files=BrokenFiles(Path("/nowhere")), elsewhere=True)
+        SymbolResolver(),
+        modules=LoadedModules(files=BrokenFiles(Path("/nowhere")), no_listing=True),
     )
     assert before.reads_traces
     after = before.update_from_trace(trace)
     assert after.remarks[0].startswith(
-        "an oops cannot be used: unexpected RecursionError in test_attempt.py"
+        "an oops cannot be used: unexpected RecursionError in test_isolation.py"
     )
     assert after.update_from_trace(trace) is after

@@ -4,9 +4,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.symbols.keeping import KEPT, keep
 from klogd_py.symbols.map_check import MapStatus, Proof, Verdict
-from klogd_py.symbols.symbol_set import SymbolSet, load_symbols
+from klogd_py.symbols.map_search import KEPT, keep_map
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.symbols.system_map import SystemMap
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
@@ -27,27 +28,27 @@ CANDIDATE = SystemMap(PATH, MAP, None, "")
     ],
 )
 def test_a_map_stays_unless_it_was_taken_away(status: MapStatus, path: Path, stays: bool) -> None:
-    assert (keep(USED, CANDIDATE, [Verdict(path, status, "why")]) is not None) == stays
+    assert (keep_map(USED, CANDIDATE, [Verdict(path, status, "why")]) is not None) == stays
 
 
 def test_what_was_not_there_before_cannot_stay() -> None:
-    assert keep(None, None, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
+    assert keep_map(None, None, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
 
 
 def test_a_map_that_is_not_in_memory_does_not_stay() -> None:
     mapped = msgspec.structs.replace(CANDIDATE, lines=memoryview(MAP))
-    assert keep(USED, mapped, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
+    assert keep_map(USED, mapped, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
 
 
 def test_the_reason_says_once_that_it_was_kept() -> None:
     refused = [Verdict(PATH, MapStatus.REFUSED, "why")]
-    once = keep(USED, CANDIDATE, refused)
+    once = keep_map(USED, CANDIDATE, refused)
     assert once is not None
     assert once.reason == f"agrees; {KEPT}"
-    assert keep(once, CANDIDATE, refused) == once
+    assert keep_map(once, CANDIDATE, refused) == once
 
 
-def _surveyed(root: Path, before: SymbolSet | None = None) -> SymbolSet:
+def _load(root: Path, before: SymbolSet | None = None) -> SymbolSet:
     places = ("/boot/System.map-{release}",)
     return load_symbols(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
 
@@ -57,17 +58,17 @@ def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -
     path.parent.mkdir()
     path.write_bytes(MAP)
     (tmp_path / "kallsyms").write_bytes(KALLSYMS)
-    before = _surveyed(tmp_path)
+    before = _load(tmp_path)
     lines = MAP.splitlines(keepends=True)
     path.write_bytes(
         b"".join([lines[0], *moved(b"".join(lines[1:]), 0x40).splitlines(keepends=True)])
     )
-    after = _surveyed(tmp_path, before)
+    after = _load(tmp_path, before)
     assert after.resolver.resolve(BASE + 0x45) == before.resolver.resolve(BASE + 0x45)
-    assert after.refusal.startswith(f"{path} refused: another kernel's")
-    assert _surveyed(tmp_path, after).refusal == after.refusal
+    assert after.replacement_refusal.startswith(f"{path} refused: another kernel's")
+    assert _load(tmp_path, after).replacement_refusal == after.replacement_refusal
     path.unlink()
-    assert _surveyed(tmp_path, after).in_use is None
+    assert _load(tmp_path, after).in_use is None
 
 
 def test_a_map_that_is_put_right_is_taken_after_all(tmp_path: Path) -> None:
@@ -75,10 +76,10 @@ def test_a_map_that_is_put_right_is_taken_after_all(tmp_path: Path) -> None:
     path.parent.mkdir()
     (tmp_path / "kallsyms").write_bytes(KALLSYMS)
     path.write_bytes(MAP)
-    before = _surveyed(tmp_path)
+    before = _load(tmp_path)
     path.write_bytes(b"half a map")
-    between = _surveyed(tmp_path, before)
-    assert between.refusal.endswith("not a map: it holds no symbols")
+    between = _load(tmp_path, before)
+    assert between.replacement_refusal.endswith("not a map: it holds no symbols")
     path.write_bytes(MAP + b"ffffffff82000000 T another\n")
-    after = _surveyed(tmp_path, between)
-    assert (after.refusal, after.in_use is not None) == ("", True)
+    after = _load(tmp_path, between)
+    assert (after.replacement_refusal, after.in_use is not None) == ("", True)

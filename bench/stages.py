@@ -45,8 +45,8 @@ def figures() -> list[Figure]:
         "translate, question included": lambda: translate(
             records, nowhere, FormatOptions(), clock.wall_times
         ),
-        "frame for a file": lambda: to_file.frames(entries),
-        "frame for syslog": lambda: [to_syslog.frame(entry) for entry in entries],
+        "frame for a file": lambda: to_file.encode_lines(entries),
+        "frame for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
         "frame and write to /dev/null": lambda: to_file.send(entries),
     }
     found = [

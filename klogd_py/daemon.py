@@ -85,9 +85,9 @@ class Daemon:
         told = partial(announce, wall_us_of=lambda record: self._clock.wall_time(record)[0])
         self.sink_manager = SinkManager(
             told,
-            self._books.owed,
+            self._books.next_seq,
             rereadable=self._numbered,
-            moved=self._moved,
+            on_progress=self._moved,
             jobs=self.jobs,
             ahead=self._books.ahead,
         )
@@ -168,7 +168,7 @@ class Daemon:
             CannotBecome: this process may not become that user.
         """
         if os.geteuid() == 0:
-            self._outlets.open_for(user, self.config)
+            self._outlets.preopen(user, self.config)
             if self._is_asked:
                 self.reporting.open_socket_for(user.number, self.config.status)
         privileges.become(user)
@@ -213,7 +213,7 @@ class Daemon:
         Raises BadConfig for what nobody foresaw in it.
         """
         try:
-            self._outlets.arrange(self.config)
+            self._outlets.configure(self.config)
             self._set_manner()
         # PositionInUse and the like say themselves what is wrong
         except OSError:
@@ -351,7 +351,7 @@ class Daemon:
     async def _use(self, config: Config) -> None:
         self.config = config
         self._set_manner()
-        self._outlets.arrange(config)
+        self._outlets.configure(config)
         # A new sink may be owed what has gone by
         self.pipeline.reader.wake()
         logging.getLogger("klogd_py").setLevel(config.log.level.upper())
@@ -449,7 +449,7 @@ class Daemon:
             logger.warning(
                 "records that were read are left for the next start: the symbols are still being read"
             )
-        await jobs.run("stop", lambda: self.sink_manager.empty(max(0, end_s - now_s())), None)
+        await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
         jobs.value("positions", self._save_positions, None)
         jobs.value("status socket", self.reporting.close, None)
         if jobs.value("stop", self.sink_manager.close, 1):

@@ -19,6 +19,7 @@ from typing import Self, TypeVar
 
 from klogd_py.record.types import Entry, Record
 from klogd_py.sinks import SinkDown, SinkGone
+from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.kmsg_device import KmsgDevice
 
@@ -314,7 +315,7 @@ class ScriptedSink:
         self.name = name
         self.keeps_position = keeps_position
         self.blocking = blocking
-        self.begun = False
+        self.has_partial_write = False
         self.capacity = 1 << 30
         self.down = ""
         self.gone = False
@@ -346,6 +347,11 @@ class ScriptedSink:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def has_queued(manager: SinkManager) -> bool:
+    """Whether entries wait for any sink."""
+    return any(queue.queued for queue in manager.queues.values())
 
 
 class _VirtualTimeSelector(selectors.EpollSelector):

@@ -25,7 +25,7 @@ _SHARED = ("/proc/kmsg", "syslog")
 
 def check_journald(host: Host) -> list[Finding]:
     """Whether the journal reads the kernel's messages as well, and what that means for our sinks."""
-    seen = journald_routing.look(host.root)
+    seen = journald_routing.detect(host.root)
     if not seen.running:
         return [ok("journald", "does not run")]
     if not seen.reads_kernel:
@@ -38,13 +38,13 @@ def check_journald(host: Host) -> list[Finding]:
     routed = {"journal", "syslog"} & set(host.config.sinks)
     if not routed:
         return [ok("journald", "reads the kernel's messages itself; no sink leads there")]
-    found = journald_routing.routes(host.config.journal.mode, seen, host.config.sinks)
-    if journald_routing.TWICE in found.reasons:
+    found = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
+    if journald_routing.DUPLICATES in found.reasons:
         remedy = "install -D journald-sole.conf /etc/systemd/journald.conf.d/sole.conf && systemctl restart systemd-journald"
-        return [warn("journald", journald_routing.TWICE, remedy)]
-    if journald_routing.FORWARDED in found.reasons:
+        return [warn("journald", journald_routing.DUPLICATES, remedy)]
+    if journald_routing.FORWARDED_TWICE in found.reasons:
         remedy = "cp rsyslog-klogd-py.conf /etc/rsyslog.d/ && systemctl restart rsyslog"
-        return [warn("journald", journald_routing.FORWARDED, remedy)]
+        return [warn("journald", journald_routing.FORWARDED_TWICE, remedy)]
     return [ok("journald", "; ".join(found.reasons) or "reads the kernel's messages itself")]
 
 
@@ -52,10 +52,10 @@ def check_dev_log(host: Host) -> list[Finding]:
     """Whether what goes to /dev/log keeps the facility kern."""
     if "syslog" not in host.config.sinks:
         return [ok("/dev/log", "no sink leads there")]
-    seen = journald_routing.look(host.root)
-    route = journald_routing.routes(host.config.journal.mode, seen, host.config.sinks)
-    if route.syslog_is_idle:
-        return [ok("/dev/log", journald_routing.IDLE)]
+    seen = journald_routing.detect(host.root)
+    route = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
+    if route.syslog_is_redundant:
+        return [ok("/dev/log", journald_routing.SYSLOG_LEFT_OUT)]
     if route.syslog_path:
         return [_behind_journal(host, route.syslog_path)]
     if seen.has_dev_log:

@@ -160,7 +160,7 @@ def _state(queue: SinkQueue) -> str:
         return "gone"
     if queue.last_error:
         return "down"
-    return "behind" if queue.behind else "waiting" if queue.queued else "up"
+    return "behind" if queue.needs_reread else "waiting" if queue.queued else "up"
 
 
 def _names(survey: SymbolSet, counters: Counters) -> NamesState:

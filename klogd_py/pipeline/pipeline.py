@@ -67,7 +67,7 @@ class Pipeline:
         self.carried = 0
         self.counters = Counters(origin)
         self._jobs = jobs or Jobs()
-        self.reader = Reader(source, sink_manager.room, self._jobs, once=once and live)
+        self.reader = Reader(source, sink_manager.wait_for_room, self._jobs, once=once and live)
         self._stood: Stood = set()
         self._source = source
         self._mailroom = sink_manager
@@ -75,7 +75,7 @@ class Pipeline:
         self._clock = clock
         self._live = live
         self._once = once and live
-        self._joiner = Joiner(sink_manager.tells_apart)
+        self._joiner = Joiner(sink_manager.any_sink_between)
         self._origin = origin
         self._prose = prose
         self._learning = self._new_learning()
@@ -119,7 +119,7 @@ class Pipeline:
             await self._deliver_shielded(batch.items)
         elif self._is_done:
             await self._deliver_shielded([], last=True)
-            await self._mailroom.settled()
+            await self._mailroom.wait_until_drained()
             if self._mailroom.reread_from is None:
                 return 1 if self.reader.failed else 0
         else:
@@ -210,7 +210,7 @@ class Pipeline:
             self._jobs.tell("counters", error)
         if self._handed is not None:
             self._handed.update(map(id, batch))
-        self._mailroom.post(entries, self._joiner.has_joined)
+        self._mailroom.enqueue(entries, self._joiner.has_joined)
         self.carried += len(batch)
 
     @property
@@ -413,7 +413,7 @@ class Pipeline:
         await self._deliver_shielded([], last=True)
         seq = self._mailroom.reread_from
         if seq is not None and self.reader.is_empty and self.reader.rewind(seq):
-            self._mailroom.catch_up()
+            self._mailroom.resume()
 
     def _learn_time(self, batch: list[Record | Gap]) -> None:
         """Compare the clocks with a record that was made just now."""

@@ -40,7 +40,7 @@ class SinkGone(SinkDown):
     """The sink will never take anything again."""
 
 
-def is_addition(entry: Entry) -> bool:
+def has_additions(entry: Entry) -> bool:
     """Whether klogd-py has something to add here: names, a gap, words of its own.
 
     A plain record is the kernel's alone.
@@ -59,7 +59,7 @@ class Sink(Protocol):
     blocking: bool
 
     @property
-    def begun(self) -> bool:
+    def has_partial_write(self) -> bool:
         """Whether a part of the entry that comes next is written, and only this very sink can write
         the rest of it.
         """

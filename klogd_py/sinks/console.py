@@ -10,7 +10,12 @@ from enum import Enum
 
 from klogd_py.record.types import Entry, Severity
 from klogd_py.sinks import SinkGone
-from klogd_py.sinks.formats import TimestampFormatter, document, printable, speaker
+from klogd_py.sinks.formats import (
+    TimestampFormatter,
+    encode_json,
+    escape_controls,
+    split_identifier,
+)
 
 _RESET = b"\x1b[0m"
 _COLOURS = {
@@ -44,7 +49,7 @@ class ConsoleSink:
     # Whoever reads may stop doing so
     blocking = True
     # A line is waited for until it is written
-    begun = False
+    has_partial_write = False
 
     def __init__(
         self,
@@ -63,21 +68,19 @@ class ConsoleSink:
         self._boot_id = boot_id
         self._stamps = TimestampFormatter()
 
-    def frame(self, entry: Entry) -> bytes:
+    def encode(self, entry: Entry) -> bytes:
         """One line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON document."""
         if self._json:
-            return document(entry, self._boot_id) + b"\n"
-        tag, text = speaker(entry, entry.text)
-        lead = (
-            f"{self._stamps.bsd(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {printable(tag)}: "
-        )
-        shown = printable(text).encode()
+            return encode_json(entry, self._boot_id) + b"\n"
+        tag, text = split_identifier(entry, entry.text)
+        lead = f"{self._stamps.rfc3164(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {escape_controls(tag)}: "
+        shown = escape_controls(text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
         return lead.encode() + (colour + shown + _RESET if colour else shown) + b"\n"
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Write all; raises SinkGone when nobody reads any more (``| head``)."""
-        rest = memoryview(b"".join([self.frame(entry) for entry in entries]))
+        rest = memoryview(b"".join([self.encode(entry) for entry in entries]))
         try:
             while rest:
                 try:

@@ -47,11 +47,11 @@ class CursorFileInUse(OSError):
 class CursorFile:
     """The position file of this boot and what is known to stand in it. Mutable."""
 
-    def __init__(self, path: Path, boot_id: str, *, claimed: bool = False) -> None:
+    def __init__(self, path: Path, boot_id: str, *, locked: bool = False) -> None:
         """Read the file; ``remark`` says why one that is there cannot be used.
 
-        With ``claimed`` it is locked before it is read, if there is a place for it; raises
-        PositionInUse.
+        With ``locked`` it is locked before it is read, if there is a place for it; raises
+        CursorFileInUse.
         """
         self.remark = ""
         self._path = path
@@ -63,10 +63,10 @@ class CursorFile:
         self._is_foreign = False
         self._next: dict[str, int] = {}
         self._ahead: dict[str, tuple[int, ...]] = {}
-        if claimed:
+        if locked:
             # Said at the first attempt to save
             with contextlib.suppress(CursorsNotSaved):
-                self.claim()
+                self.lock()
         self._next, self._ahead = self._load()
 
     @property
@@ -74,12 +74,12 @@ class CursorFile:
         """Whether no sink has a position."""
         return not self._next
 
-    def claim(self) -> None:
+    def lock(self) -> None:
         """Lock the file until `close`, creating it if need be.
 
         Raises:
-            PositionInUse: another process has it.
-            PositionNotSaved: the directory is missing, read-only or full, or there is no file.
+            CursorFileInUse: another process has it.
+            CursorsNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if self._descriptor >= 0:
             return
@@ -103,15 +103,15 @@ class CursorFile:
         if self._size == 0:
             self._write({}, {})
 
-    def owed(self, sink: str) -> int | None:
+    def next_seq(self, sink: str) -> int | None:
         """The sequence number that a sink wants next; ``None`` if it is new."""
         return self._next.get(sink)
 
     def ahead(self, sink: str) -> tuple[int, ...]:
-        """The numbers beyond the one `owed` that a sink has had already."""
+        """The numbers beyond the one `next_seq` that a sink has had already."""
         return self._ahead.get(sink, ())
 
-    def forget_beyond(self, newest: int) -> None:
+    def drop_beyond(self, newest: int) -> None:
         """Drop positions that no reader of this ring can have reached.
 
         They must not suppress anything.
@@ -131,8 +131,8 @@ class CursorFile:
         nothing.
 
         Raises:
-            PositionInUse: another process has taken the file.
-            PositionNotSaved: the directory is missing, read-only or full, or there is no file.
+            CursorFileInUse: another process has taken the file.
+            CursorsNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if all(self._next.get(sink) == seq for sink, seq in positions.items()):
             return
@@ -142,7 +142,7 @@ class CursorFile:
         if self._descriptor >= 0 and not self._is_named():
             # Removed or replaced by hand; what is written into it would be lost
             self.close()
-        self.claim()
+        self.lock()
         try:
             self._write(merged, others | beyond)
         # Entries of sinks that have come and gone
@@ -170,7 +170,7 @@ class CursorFile:
         return descriptor
 
     def _write(self, positions: dict[str, int], ahead: dict[str, tuple[int, ...]]) -> None:
-        """Write the text for these positions; raises PositionNotSaved, or TooLong at once."""
+        """Write the text for these positions; raises CursorsNotSaved, or TooLong at once."""
         try:
             content = render(self._boot_id, positions, ahead)
             # A part of ours over a part of that could be believed, and there may be a terabyte of

@@ -39,7 +39,7 @@ class Cursors(Struct, frozen=True, omit_defaults=True):
 
 
 def parse(raw: bytes) -> Cursors:
-    """What a file holds, if it is whole and can be right; raises NotPosition."""
+    """What a file holds, if it is whole and can be right; raises NotCursors."""
     try:
         found = msgspec.json.decode(raw.rstrip(_FILLING), type=Cursors)
         told = [*found.next.values(), *(seq for seqs in found.ahead.values() for seq in seqs)]
@@ -58,7 +58,7 @@ def parse(raw: bytes) -> Cursors:
 def render(
     boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
 ) -> bytes:
-    """The text for these positions, whose names are UTF-8; raises NotPosition if it is too long."""
+    """The text for these positions, whose names are UTF-8; raises NotCursors if it is too long."""
     beyond = {sink: seqs for sink, seqs in (ahead or {}).items() if seqs}
     check = checksum(boot_id, positions, beyond)
     content = msgspec.json.encode(Cursors(boot_id, positions, check, beyond))

@@ -23,37 +23,37 @@ class CursorStore:
         self._path = path
         self._boot_id = boot_id
         self._newest = newest
-        self._ledger: CursorFile | None = None
+        self._file: CursorFile | None = None
         # Why the position could not be saved the last time
         self._complaint = ""
 
     def open(self) -> None:
-        """Lock and read the file, if there is to be one; raises PositionInUse."""
-        if not self._path or self._ledger is not None:
+        """Lock and read the file, if there is to be one; raises CursorFileInUse."""
+        if not self._path or self._file is not None:
             return
-        self._ledger = cursor_file = CursorFile(Path(self._path), self._boot_id, claimed=True)
+        self._file = cursor_file = CursorFile(Path(self._path), self._boot_id, locked=True)
         newest = None if cursor_file.is_empty else self._newest()
         if newest is not None:
-            cursor_file.forget_beyond(newest)
+            cursor_file.drop_beyond(newest)
         if cursor_file.remark:
             logger.warning("%s", cursor_file.remark)
 
-    def owed(self, sink: str) -> int | None:
+    def next_seq(self, sink: str) -> int | None:
         """The sequence number that a sink wants next; ``None`` if it is new."""
-        return self._ledger.owed(sink) if self._ledger else None
+        return self._file.next_seq(sink) if self._file else None
 
     def ahead(self, sink: str) -> tuple[int, ...]:
         """The numbers beyond that one which the sink has had already."""
-        return self._ledger.ahead(sink) if self._ledger else ()
+        return self._file.ahead(sink) if self._file else ()
 
     def save(
         self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
     ) -> None:
         """Write down what moved; a failure is told once and stops nothing."""
-        if self._ledger is None:
+        if self._file is None:
             return
         try:
-            self._ledger.save(positions, ahead)
+            self._file.save(positions, ahead)
         except (CursorsNotSaved, CursorFileInUse) as error:
             if str(error) != self._complaint:
                 logger.warning("position not saved, a restart sends records again: %s", error)
@@ -63,5 +63,5 @@ class CursorStore:
 
     def close(self) -> None:
         """Let another daemon have the file."""
-        if self._ledger is not None:
-            self._ledger.close()
+        if self._file is not None:
+            self._file.close()

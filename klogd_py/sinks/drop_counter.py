@@ -2,7 +2,7 @@
 """What was dropped before one sink, and has not been told yet."""
 
 from klogd_py.record.types import Cause, Entry, Gap
-from klogd_py.sinks.sequence_tracker import numbers_of
+from klogd_py.sinks.sequence_tracker import seq_range
 
 
 class DropCounter:
@@ -29,7 +29,7 @@ class DropCounter:
     def add(self, entry: Entry) -> None:
         """Drop an entry; a Gap that is dropped is covered by the run."""
         self.is_going_on = True
-        span = numbers_of(entry)
+        span = seq_range(entry)
         self.count += entry.gap is None
         if span is None:
             return

@@ -28,16 +28,16 @@ SINKS: dict[str, Callable[[Config, str, str, JournaldRouting, PreopenedFiles | N
     "console": lambda config, boot, *_: ConsoleSink(
         Colour(config.console.colour), config.console.json, boot_id=boot
     ),
-    "file": lambda config, boot, rest, _, held: FileSink(
-        rest, FileForm(config.file.format), int(config.file.mode, 8), boot, held
+    "file": lambda config, boot, rest, _, preopened: FileSink(
+        rest, FileForm(config.file.format), int(config.file.mode, 8), boot, preopened
     ),
     "syslog": lambda config, boot, rest, routes, _: (
         SyslogSink(rest)
         if rest
-        else SyslogSink(at=routes.syslog_path, additions=routes.syslog_adds)
+        else SyslogSink(at=routes.syslog_path, additions=routes.syslog_additions_only)
     ),
     "journal": lambda config, boot, rest, routes, _: JournalSink(
-        boot, rest, additions=routes.journal_adds and not rest
+        boot, rest, additions=routes.journal_additions_only and not rest
     ),
 }
 
@@ -47,7 +47,7 @@ def build_sink(
     config: Config,
     boot: str,
     routes: JournaldRouting,
-    held: PreopenedFiles | None = None,
+    preopened: PreopenedFiles | None = None,
 ) -> Sink:
     """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands
     for.
@@ -55,10 +55,10 @@ def build_sink(
     Only a sink without a socket of its own is routed: whoever names one gets everything there.
     """
     kind, _, rest = spec.partition(":")
-    return SINKS[kind](config, boot, rest, routes, held)
+    return SINKS[kind](config, boot, rest, routes, preopened)
 
 
-def terms_for(spec: str, config: Config, live: bool) -> QueueLimits:
+def queue_limits(spec: str, config: Config, live: bool) -> QueueLimits:
     """How much may wait for a sink and what becomes of the rest.
 
     What is no running kernel can wait for ever.
@@ -72,22 +72,22 @@ class SinkFactory:
     """The sinks of one run. Mutable: by which ways they lead at present."""
 
     def __init__(
-        self, sink_manager: SinkManager, books: CursorStore, boot_id: str, *, live: bool
+        self, sink_manager: SinkManager, cursors: CursorStore, boot_id: str, *, live: bool
     ) -> None:
         """``live`` says that records come from the running kernel."""
-        self._mailroom = sink_manager
-        self._books = books
+        self._manager = sink_manager
+        self._cursors = cursors
         self._boot_id = boot_id
         self._live = live
         self._routes = JournaldRouting()
-        self._held = PreopenedFiles()
+        self._preopened = PreopenedFiles()
 
-    def open_for(self, user: User, config: Config) -> None:
+    def preopen(self, user: User, config: Config) -> None:
         """Open the log files and the position in root's own directories, before the daemon goes on
         as this user.
 
         The user may not be able to. What lies where others can change it is left to the user: root
-        touches nothing there. Raises PositionInUse.
+        touches nothing there. Raises CursorFileInUse.
         """
         sinks = [
             build_sink(spec, config, self._boot_id, JournaldRouting()) for spec in config.sinks
@@ -95,7 +95,7 @@ class SinkFactory:
         for sink in sinks:
             if isinstance(sink, FileSink) and sink.path is not None:
                 try:
-                    self._held.open(
+                    self._preopened.open(
                         sink.path, FLAGS, int(config.file.mode, 8), (user.number, user.group)
                     )
                 # The sink says so when it is written to
@@ -107,32 +107,35 @@ class SinkFactory:
             and position
             and not trusted_directory.is_shared(position)
         ):
-            self._books.open()
+            self._cursors.open()
 
-    def arrange(self, config: Config) -> None:
+    def configure(self, config: Config) -> None:
         """Have the sinks that a configuration names, and no others.
 
-        Raises PositionInUse, and nothing is changed then.
+        Raises CursorFileInUse, and nothing is changed then.
         """
         routes = JournaldRouting()
         if self._live and {"journal", "syslog"} & set(config.sinks):
-            routes = journald_routing.routes(
-                config.journal.mode, journald_routing.look(Path("/")), config.sinks
+            routes = journald_routing.choose(
+                config.journal.mode, journald_routing.detect(Path("/")), config.sinks
             )
-        wanted = [spec for spec in config.sinks if spec != "syslog" or not routes.syslog_is_idle]
+        wanted = [
+            spec for spec in config.sinks if spec != "syslog" or not routes.syslog_is_redundant
+        ]
         sinks = {
-            spec: build_sink(spec, config, self._boot_id, routes, self._held) for spec in wanted
+            spec: build_sink(spec, config, self._boot_id, routes, self._preopened)
+            for spec in wanted
         }
         if any(sink.keeps_position for sink in sinks.values()):
-            self._books.open()
+            self._cursors.open()
         for reason in routes.reasons:
             if reason not in self._routes.reasons:
                 logger.info("%s", reason)
         self._routes = routes
-        terms = {sink.name: terms_for(spec, config, self._live) for spec, sink in sinks.items()}
-        self._books.save(
-            self._mailroom.positions,
-            self._mailroom.ahead,
+        terms = {sink.name: queue_limits(spec, config, self._live) for spec, sink in sinks.items()}
+        self._cursors.save(
+            self._manager.positions,
+            self._manager.ahead,
             # A sink that goes now may come back
         )
-        self._mailroom.arrange(sinks.values(), terms.__getitem__)
+        self._manager.configure(sinks.values(), terms.__getitem__)

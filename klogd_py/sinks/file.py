@@ -24,11 +24,11 @@ from klogd_py.sinks import SinkDown
 from klogd_py.sinks.formats import (
     OTHER_TAG,
     TimestampFormatter,
-    claims_to_be_ours,
-    document,
-    format_line_whole,
+    encode_json,
+    escape_controls,
+    format_lines,
+    has_reserved_tag,
     host_name,
-    printable,
 )
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system.trusted_directory import directory_of
@@ -93,21 +93,21 @@ class FileSink:
         if path == "-":
             self.keeps_position, self.blocking = False, True
 
-    def frames(self, entries: Sequence[Entry]) -> list[str]:
+    def encode_lines(self, entries: Sequence[Entry]) -> list[str]:
         """A line for each, with its line feed."""
         if self._form is FileForm.TEXT:
             host = self._host
-            stamps = self._stamps.isos([entry.wall_us for entry in entries])
+            stamps = self._stamps.rfc3339_batch([entry.wall_us for entry in entries])
             return [
-                f"{stamp} {host} {said}\n"
-                for stamp, said in zip(stamps, format_line_whole(entries), strict=True)
+                f"{stamp} {host} {line}\n"
+                for stamp, line in zip(stamps, format_lines(entries), strict=True)
             ]
         if self._form is FileForm.JSON:
-            return [f"{document(entry, self._boot_id).decode()}\n" for entry in entries]
+            return [f"{encode_json(entry, self._boot_id).decode()}\n" for entry in entries]
         return [f"{_as_klogd(entry)}\n" for entry in entries]
 
     @property
-    def begun(self) -> bool:
+    def has_partial_write(self) -> bool:
         """Whether a part of a line is written that could not be taken back, and this sink holds the
         rest.
         """
@@ -153,7 +153,7 @@ class FileSink:
                 self._path in self._held.lost
             )
             raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}{lost}") from error
-        lines = self.frames(entries)
+        lines = self.encode_lines(entries)
         if self._torn:
             lines[0] = f"\n{lines[0]}"
         if not self._is_regular and not self.blocking:
@@ -292,8 +292,8 @@ class FileSink:
 def _as_klogd(entry: Entry) -> str:
     record = entry.record
     head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-    tag = f"{OTHER_TAG}: " if claims_to_be_ours(entry) else ""
-    return printable(head + tag + entry.text)
+    tag = f"{OTHER_TAG}: " if has_reserved_tag(entry) else ""
+    return escape_controls(head + tag + entry.text)
 
 
 def _for_whom(error: OSError) -> str:

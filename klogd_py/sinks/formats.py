@@ -63,17 +63,17 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 _SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""The text without NUL and with every other control or undecodable character as ``\xHH``.
 
     Tabs stay.
     """
     if text.isprintable():
         return text
-    return "".join(_shown(character) for character in text if character != "\0")
+    return "".join(_escape_character(character) for character in text if character != "\0")
 
 
-def speaker(entry: Entry, text: str) -> tuple[str, str]:
+def split_identifier(entry: Entry, text: str) -> tuple[str, str]:
     """The tag of a line and the text without it: ``("kernel", ...)`` or ``("systemd[1]", ...)``.
 
     Who would speak as the kernel or as klogd-py, and is neither, is told as `OTHER_TAG` and keeps
@@ -84,14 +84,14 @@ def speaker(entry: Entry, text: str) -> tuple[str, str]:
     if entry.record.facility == KERN:
         return KERNEL_TAG, text
     found = _SPEAKER.match(text)
-    if found is None or not _may_speak(found[1]):
+    if found is None or not _is_allowed_identifier(found[1]):
         return OTHER_TAG, text
     return found[1], text[found.end() :]
 
 
 # As for is_reserved
 @lru_cache(256)
-def _may_speak(name: str) -> bool:
+def _is_allowed_identifier(name: str) -> bool:
     """Whether ``name[pid]`` is one, and not one in which nobody else may speak."""
     return _SPEAKER.fullmatch(f"{name}:") is not None and not is_reserved(name)
 
@@ -107,7 +107,7 @@ def is_reserved(name: str) -> bool:
     return "".join(filter(str.isalpha, alike)).startswith(_RESERVED)
 
 
-def claims_to_be_ours(entry: Entry) -> bool:
+def has_reserved_tag(entry: Entry) -> bool:
     """Whether a process wrote a text that begins as if the kernel or klogd-py spoke, for forms that
     put no tag in front.
     """
@@ -117,31 +117,31 @@ def claims_to_be_ours(entry: Entry) -> bool:
     return bool(colon) and is_reserved(name)
 
 
-def said(entry: Entry) -> str:
+def format_line(entry: Entry) -> str:
     """Who speaks, and what: ``kernel: text``, with nothing in it that may not be shown."""
     if entry.text.isprintable():
-        return _said_plainly(entry)
-    tag, text = speaker(entry, entry.text)
-    return f"{printable(tag)}: {printable(text)}"
+        return _format_printable(entry)
+    tag, text = split_identifier(entry, entry.text)
+    return f"{escape_controls(tag)}: {escape_controls(text)}"
 
 
-def format_line_whole(entries: Sequence[Entry]) -> list[str]:
-    """What `said` says of each entry; whether their texts may be shown is asked of all at once."""
+def format_lines(entries: Sequence[Entry]) -> list[str]:
+    """What `format_line` says of each entry; whether their texts may be shown is asked of all at once."""
     everything = "".join([entry.text for entry in entries])
     if everything.isascii() and not everything.encode().translate(None, _PRINTABLE):
-        return [_said_plainly(entry) for entry in entries]
-    return [said(entry) for entry in entries]
+        return [_format_printable(entry) for entry in entries]
+    return [format_line(entry) for entry in entries]
 
 
-def _said_plainly(entry: Entry) -> str:
+def _format_printable(entry: Entry) -> str:
     """The same for a text that may be shown as it is."""
     record, text = entry.record, entry.text
     if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
         return f"{KERNEL_TAG}: {text}"
     name, colon, _ = text.partition(": ")
-    if colon and _may_speak(name):
+    if colon and _is_allowed_identifier(name):
         return text
-    tag, text = speaker(entry, text)
+    tag, text = split_identifier(entry, text)
     return f"{tag}: {text}"
 
 
@@ -162,13 +162,13 @@ class TimestampFormatter:
         self._bsd = ""
         self._iso = ("", "")
 
-    def bsd(self, wall_us: int) -> str:
+    def rfc3164(self, wall_us: int) -> str:
         """``Nov  3 08:13:42``: RFC 3164, month names in English whatever the locale."""
         if not 0 <= wall_us - self._start_us < 1_000_000:
             self._take(wall_us // 1_000_000)
         return self._bsd
 
-    def iso(self, wall_us: int) -> str:
+    def rfc3339(self, wall_us: int) -> str:
         """``2026-11-23T08:13:42.123456+01:00``: RFC 3339."""
         microseconds = wall_us - self._start_us
         if not 0 <= microseconds < 1_000_000:
@@ -176,14 +176,14 @@ class TimestampFormatter:
             microseconds = wall_us - self._start_us
         return f"{self._iso[0]}{microseconds:06d}{self._iso[1]}"
 
-    def isos(self, walls: Sequence[int]) -> list[str]:
-        """What `iso` says of each; most batches lie within one second."""
+    def rfc3339_batch(self, walls: Sequence[int]) -> list[str]:
+        """What `rfc3339` says of each; most batches lie within one second."""
         if not walls:
             return []
-        self.iso(walls[0])
+        self.rfc3339(walls[0])
         start_us = self._start_us
         if min(walls) < start_us or max(walls) >= start_us + 1_000_000:
-            return [self.iso(wall_us) for wall_us in walls]
+            return [self.rfc3339(wall_us) for wall_us in walls]
         before, behind = self._iso
         return [f"{before}{wall_us - start_us:06d}{behind}" for wall_us in walls]
 
@@ -205,7 +205,7 @@ def host_name() -> str:
     return socket.gethostname().partition(".")[0] or "localhost"
 
 
-def document(entry: Entry, boot_id: str = "") -> bytes:
+def encode_json(entry: Entry, boot_id: str = "") -> bytes:
     """The entry as one line of JSON; keys that have nothing to say are left out, but for the text,
     which may be empty.
 
@@ -213,7 +213,7 @@ def document(entry: Entry, boot_id: str = "") -> bytes:
     does, and so unchanged.
     """
     record = entry.record
-    tag, _ = speaker(entry, entry.text)
+    tag, _ = split_identifier(entry, entry.text)
     content: dict[str, object] = {
         "boot_id": boot_id if record.seq is not None or entry.gap is not None else "",
         "seq": record.seq,
@@ -269,13 +269,13 @@ def _encodable(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         return "".join(
-            _shown(character) if "\udc80" <= character <= "\udcff" else character
+            _escape_character(character) if "\udc80" <= character <= "\udcff" else character
             for character in text
         )
     return text
 
 
-def _shown(character: str) -> str:
+def _escape_character(character: str) -> str:
     if character.isprintable() or character == "\t":
         return character
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -16,8 +16,8 @@ import struct
 from collections.abc import Sequence
 
 from klogd_py.record.types import Entry
-from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
-from klogd_py.sinks.formats import message_text, speaker
+from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, has_additions
+from klogd_py.sinks.formats import message_text, split_identifier
 
 SOCKET = "/run/systemd/journal/socket"
 MAX_TEXT = (
@@ -31,7 +31,7 @@ class JournalSink:
 
     keeps_position = True
     # An entry is one datagram
-    begun = False
+    has_partial_write = False
 
     def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
         """``additions`` is for a journal that reads the kernel's messages itself.
@@ -48,7 +48,7 @@ class JournalSink:
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
         """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
         record = entry.record
-        tag, text = speaker(entry, message_text(entry))
+        tag, text = split_identifier(entry, message_text(entry))
         name, _, pid = tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
             ("MESSAGE", text),
@@ -84,7 +84,7 @@ class JournalSink:
         ]
         return [(key, str(fact).encode("utf-8", "surrogateescape")) for key, fact in told]
 
-    def frame(self, entry: Entry) -> bytes:
+    def encode(self, entry: Entry) -> bytes:
         """The datagram of one entry in the journal's native protocol."""
         parts = []
         for key, value in self.fields(entry):
@@ -124,7 +124,7 @@ class JournalSink:
             raise SinkDown(f"{SOCKET}: no journal is running")
         accepted = 0
         for entry in entries:
-            if self._additions and not is_addition(entry):
+            if self._additions and not has_additions(entry):
                 accepted += 1
                 continue
             try:
@@ -141,7 +141,7 @@ class JournalSink:
         accepted = 0
         try:
             for entry in entries:
-                if (not self._additions or is_addition(entry)) and not self._deliver(entry):
+                if (not self._additions or has_additions(entry)) and not self._deliver(entry):
                     break
                 accepted += 1
         except OSError as error:
@@ -157,7 +157,7 @@ class JournalSink:
         Connect anew once if the listener was replaced.
         """
         try:
-            return self._write(self.frame(entry))
+            return self._write(self.encode(entry))
         except OSError as error:
             if error.errno == errno.EMSGSIZE and len(entry.text) > MAX_TEXT:
                 return self._deliver(
@@ -166,7 +166,7 @@ class JournalSink:
             if error.errno not in REPLACED:
                 raise
         self.close()
-        return self._write(self.frame(entry))
+        return self._write(self.encode(entry))
 
     def _write(self, datagram: bytes) -> bool:
         if self._socket is None:

@@ -21,16 +21,20 @@ from klogd_py.system.regular_file import read_regular
 SOCKET = "run/systemd/journal/socket"
 # Where the journal hands on to a syslogd
 SYSLOGD = "run/systemd/journal/syslog"
-TWICE = "journald reads the kernel's messages itself: expect them twice until its ReadKMsg=no takes effect"
-ADDS = "journald reads the kernel's messages itself: it gets only what klogd-py adds to them"
-FEEDS = "journald reads the kernel's messages itself: it gets what klogd-py adds, the syslogd behind it everything"
-IDLE = 'the sink "syslog" is left out: /dev/log is the journal\'s, which "journal" serves'
-FORWARDED = (
+DUPLICATES = "journald reads the kernel's messages itself: expect them twice until its ReadKMsg=no takes effect"
+ADDITIONS_ONLY = (
+    "journald reads the kernel's messages itself: it gets only what klogd-py adds to them"
+)
+FORWARDS_ADDITIONS = "journald reads the kernel's messages itself: it gets what klogd-py adds, the syslogd behind it everything"
+SYSLOG_LEFT_OUT = (
+    'the sink "syslog" is left out: /dev/log is the journal\'s, which "journal" serves'
+)
+FORWARDED_TWICE = (
     "what the journal gets it hands on to the syslogd, if ForwardToSyslog=yes: lines with names come there once more, as user.*, "
     "unless they are dropped as in rsyslog-klogd-py.conf"
 )
 # The first has the last word
-_PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
+_CONFIG_DIRECTORIES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
 # Of a file of settings
 _MAX_BYTES = 1 << 20
 _NO = frozenset(("0", "no", "n", "false", "f", "off"))
@@ -50,29 +54,29 @@ class JournaldRouting(Struct, frozen=True):
     """Where records go: whether a sink gets only what klogd-py adds to them, and which socket
     "syslog" stands for.
 
-    ``syslog_is_idle`` says that "syslog" would bring the journal what "journal" brings it.
+    ``syslog_is_redundant`` says that "syslog" would bring the journal what "journal" brings it.
     ``reasons`` are for the operator.
     """
 
-    journal_adds: bool = False
-    syslog_adds: bool = False
+    journal_additions_only: bool = False
+    syslog_additions_only: bool = False
     syslog_path: str = ""
-    syslog_is_idle: bool = False
+    syslog_is_redundant: bool = False
     reasons: tuple[str, ...] = ()
 
 
-def look(root: Path) -> Journald:
+def detect(root: Path) -> Journald:
     """Look at the machine below ``root``."""
     if not os.path.exists(root / SOCKET):
         return Journald()
     syslogd = root / SYSLOGD
-    owned = "systemd/journal" in _target(root / "dev/log")
+    owned = "systemd/journal" in _link_target(root / "dev/log")
     return Journald(
         True, reads_kernel(root), owned, str(syslogd) if os.path.exists(syslogd) else ""
     )
 
 
-def _target(link: Path) -> str:
+def _link_target(link: Path) -> str:
     """Where a symbolic link leads; empty if it is none."""
     try:
         return os.readlink(link)
@@ -83,7 +87,7 @@ def _target(link: Path) -> str:
 def reads_kernel(root: Path) -> bool:
     """Whether the settings of the journal have it read the kernel's messages, which is the default."""
     value = "yes"
-    for path in _settings(root):
+    for path in _config_files(root):
         try:
             text = read_regular(path, _MAX_BYTES).decode("utf-8", "replace")
         except OSError:
@@ -95,46 +99,49 @@ def reads_kernel(root: Path) -> bool:
     return value not in _NO
 
 
-def routes(mode: str, found: Journald, sinks: Collection[str]) -> JournaldRouting:
+def choose(mode: str, journald: Journald, sinks: Collection[str]) -> JournaldRouting:
     """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``.
 
     Auto, enrich, sole or feed.
     """
     if mode == "auto":
-        mode = "sole" if not found.reads_kernel else "feed" if found.syslogd else "enrich"
+        mode = "sole" if not journald.reads_kernel else "feed" if journald.syslogd else "enrich"
     both = "journal" in sinks and "syslog" in sinks
     if mode == "feed":
-        return _feeding(found, both)
-    idle = both and found.has_dev_log
-    reasons = (IDLE,) if idle else ()
+        return _choose_forward(journald, both)
+    idle = both and journald.has_dev_log
+    reasons = (SYSLOG_LEFT_OUT,) if idle else ()
     if mode == "sole":
         return JournaldRouting(
-            syslog_is_idle=idle, reasons=(TWICE, *reasons) if found.reads_kernel else reasons
+            syslog_is_redundant=idle,
+            reasons=(DUPLICATES, *reasons) if journald.reads_kernel else reasons,
         )
     return JournaldRouting(
-        journal_adds=True,
-        syslog_adds=found.has_dev_log,
-        syslog_is_idle=idle,
-        reasons=(ADDS, *reasons),
+        journal_additions_only=True,
+        syslog_additions_only=journald.has_dev_log,
+        syslog_is_redundant=idle,
+        reasons=(ADDITIONS_ONLY, *reasons),
     )
 
 
-def _feeding(found: Journald, both: bool) -> JournaldRouting:
-    socket = found.syslogd or f"/{SYSLOGD}"
+def _choose_forward(journald: Journald, both: bool) -> JournaldRouting:
+    socket = journald.syslogd or f"/{SYSLOGD}"
     return JournaldRouting(
-        journal_adds=True,
-        syslog_path=socket if found.has_dev_log or not found.running else "",
-        reasons=(FEEDS, FORWARDED) if both else (FEEDS,),
+        journal_additions_only=True,
+        syslog_path=socket if journald.has_dev_log or not journald.running else "",
+        reasons=(FORWARDS_ADDITIONS, FORWARDED_TWICE) if both else (FORWARDS_ADDITIONS,),
     )
 
 
-def _settings(root: Path) -> list[Path]:
+def _config_files(root: Path) -> list[Path]:
     """The files that count, the one with the last word last."""
     main = [
-        place for name in _PLACES if os.path.exists(place := root / name / "systemd/journald.conf")
+        place
+        for name in _CONFIG_DIRECTORIES
+        if os.path.exists(place := root / name / "systemd/journald.conf")
     ][:1]
     drop_ins: dict[str, Path] = {}
-    for name in reversed(_PLACES):
+    for name in reversed(_CONFIG_DIRECTORIES):
         for path in (root / name / "systemd/journald.conf.d").glob("*.conf"):
             drop_ins[path.name] = path
     return main + [drop_ins[name] for name in sorted(drop_ins)]

@@ -15,8 +15,8 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
-from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, is_addition
-from klogd_py.sinks.formats import TimestampFormatter, said
+from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, has_additions
+from klogd_py.sinks.formats import TimestampFormatter, format_line
 
 SOCKET = "/dev/log"
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
@@ -53,16 +53,16 @@ class SyslogSink:
         )
         self._stamps = TimestampFormatter()
 
-    def frame(self, entry: Entry) -> bytes:
+    def encode(self, entry: Entry) -> bytes:
         """The datagram of one entry. A facility that syslog has no code for is sent as user."""
         prefix = entry.record.prefix
         priority = Severity.INFO if prefix is None else prefix
         if priority > LAST_SYSLOG_PREFIX:
             priority = USER << 3 | priority & 7
-        return f"<{priority:d}>{self._stamps.bsd(entry.wall_us)} {said(entry)}".encode()
+        return f"<{priority:d}>{self._stamps.rfc3164(entry.wall_us)} {format_line(entry)}".encode()
 
     @property
-    def begun(self) -> bool:
+    def has_partial_write(self) -> bool:
         """Whether a stream took a part of a message whose rest must follow on the same connection."""
         return bool(self._rest)
 
@@ -78,8 +78,8 @@ class SyslogSink:
         accepted = self._at_once(entries)
         try:
             for entry in entries[accepted:]:
-                if (not self._additions or is_addition(entry)) and not self._deliver(
-                    self.frame(entry)
+                if (not self._additions or has_additions(entry)) and not self._deliver(
+                    self.encode(entry)
                 ):
                     break
                 accepted += 1
@@ -111,7 +111,7 @@ class SyslogSink:
         accepted = 0
         with contextlib.suppress(Exception):
             for entry in entries:
-                self._socket.send(self.frame(entry))
+                self._socket.send(self.encode(entry))
                 accepted += 1
         return accepted
 

@@ -33,36 +33,36 @@ class SinkManager:
     def __init__(
         self,
         announce: Callable[[Gap], Entry],
-        owed: Callable[[str], int | None],
+        next_seq_of: Callable[[str], int | None],
         *,
         rereadable: bool = False,
-        moved: Callable[[], None] = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
         jobs: Jobs | None = None,
         ahead: Callable[[str], Collection[int]] = lambda name: (),
     ) -> None:
-        """``owed`` tells the first sequence number that a sink, known by its name, has not had yet;
+        """``next_seq_of`` tells the first sequence number that a sink, known by its name, has not had yet;
         ``None`` for a new one.
 
         ``ahead`` tells which numbers beyond that it has had, with records whose lines they
-        continue. ``rereadable`` is a source that numbers its records and can go back. ``moved`` is
+        continue. ``rereadable`` is a source that numbers its records and can go back. ``on_progress`` is
         called whenever a sink may have accepted something, or is gone.
         """
         self.queues: dict[str, SinkQueue] = {}
         self._announce = announce
-        self._owed = owed
+        self._next_seq_of = next_seq_of
         self._ahead = ahead
         self._rereadable = rereadable
         self._jobs = jobs or Jobs()
-        self._on_progress = self._jobs.guarded("positions", moved)
-        self._couriers = WorkerThreads()
-        self._is_arranged = False
+        self._on_progress = self._jobs.guarded("positions", on_progress)
+        self._workers = WorkerThreads()
+        self._is_configured = False
         self._drains: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[
             str, SinkQueue
             # No longer wanted, but a thread is still sending for them
         ] = {}
 
-    def arrange(self, sinks: Iterable[Sink], terms_of: Callable[[str], QueueLimits]) -> None:
+    def configure(self, sinks: Iterable[Sink], terms_of: Callable[[str], QueueLimits]) -> None:
         """Have exactly these sinks, each on its terms. One that was there before goes on with what
         waits for it.
 
@@ -87,7 +87,7 @@ class SinkManager:
             if name in self._leaving:
                 self.queues[name] = queue = self._leaving.pop(name)
                 # Nothing was posted to it meanwhile
-                queue.behind = self._rereadable
+                queue.needs_reread = self._rereadable
                 self._begin_drain(name, queue)
             if name in self.queues:
                 self.queues[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
@@ -95,9 +95,9 @@ class SinkManager:
             self.queues[name] = queue = new[name]
             # what was read before it came is in the ring, and nothing more may come that would show
             # it missing
-            queue.behind = self._is_arranged and self._rereadable and sink.keeps_position
+            queue.needs_reread = self._is_configured and self._rereadable and sink.keeps_position
             self._begin_drain(name, queue)
-        self._is_arranged = True
+        self._is_configured = True
 
     def _leave(self, name: str, queue: SinkQueue) -> None:
         """Close a sink that is no longer wanted, once its thread is done.
@@ -111,46 +111,46 @@ class SinkManager:
 
     def _close(self, name: str, queue: SinkQueue) -> None:
         logger.info("%s is no longer a sink; left unsent: %d", name, queue.close())
-        self._couriers.leave(name, queue.worker)
+        self._workers.leave(name, queue.worker)
 
     def _begin_drain(self, name: str, queue: SinkQueue) -> None:
         draining = self._jobs.keep(f"sink {name}", queue.drain)
         self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
 
     def _queue(self, sink: Sink, terms: QueueLimits) -> SinkQueue:
-        owed = self._owed(sink.name) if sink.keeps_position else None
+        next_seq = self._next_seq_of(sink.name) if sink.keeps_position else None
         cause = Cause.RESTART
-        if owed is None and sink.keeps_position and self._rereadable:
-            owed, cause = 0, Cause.PRE_START
+        if next_seq is None and sink.keeps_position and self._rereadable:
+            next_seq, cause = 0, Cause.PRE_START
         return SinkQueue(
             sink,
             terms.limit_bytes,
             self._announce,
-            owed,
+            next_seq,
             terms.when_full,
             cause=cause,
             rereadable=self._rereadable,
-            moved=self._on_progress,
+            on_progress=self._on_progress,
             jobs=self._jobs,
-            worker=self._couriers.of(sink.name),
-            ahead=self._ahead(sink.name) if owed else (),
+            worker=self._workers.of(sink.name),
+            ahead=self._ahead(sink.name) if next_seq else (),
         )
 
-    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+    def enqueue(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
         for queue in self.queues.values():
-            queue.post(entries, joined)
+            queue.enqueue(entries, joined)
         self._on_progress()
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until no outbox is crowded; a source that can go back need not wait."""
-        while any(queue.crowded for queue in self.queues.values()):
+        while any(queue.over_limit for queue in self.queues.values()):
             await asyncio.sleep(MIN_PAUSE_S)
 
     @property
     def needs_reread(self) -> bool:
         """Whether a sink will want the ring to be read anew."""
-        return any(queue.behind for queue in self.queues.values())
+        return any(queue.needs_reread for queue in self.queues.values())
 
     @property
     def reread_from(self) -> int | None:
@@ -158,16 +158,16 @@ class SinkManager:
 
         ``None`` if it need not be.
         """
-        wanted = [queue.expected for queue in self.queues.values()]
+        wanted = [queue.reread_from for queue in self.queues.values()]
         return min((seq for seq in wanted if seq is not None), default=None)
 
-    def catch_up(self) -> None:
+    def resume(self) -> None:
         """The ring is about to be read anew from `reread_from` on."""
         for queue in self.queues.values():
-            if queue.expected is not None:
-                queue.catch_up()
+            if queue.reread_from is not None:
+                queue.resume()
 
-    async def settled(self) -> None:
+    async def wait_until_drained(self) -> None:
         """Wait until nothing waits except for sinks that are down."""
         while any(queue.queued and not queue.last_error for queue in self.queues.values()):
             await asyncio.sleep(MIN_PAUSE_S)
@@ -198,29 +198,24 @@ class SinkManager:
             name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead
         }
 
-    def tells_apart(self, seq: int, other: int) -> bool:
+    def any_sink_between(self, seq: int, other: int) -> bool:
         """Whether some sink has had one of two numbers and not the other, so that they cannot go to
         all as one line.
         """
         return any(queue.has_had(seq) != queue.has_had(other) for queue in self.queues.values())
 
     @property
-    def busy(self) -> bool:
-        """Whether something waits."""
-        return any(queue.queued for queue in self.queues.values())
-
-    @property
     def all_gone(self) -> bool:
         """Whether no sink will ever take anything again."""
         return all(queue.gone for queue in self.queues.values())
 
-    async def empty(self, limit_s: float) -> None:
+    async def flush(self, limit_s: float) -> None:
         """Send what waits, for at most so long."""
         for task in self._drains.values():
             task.cancel()
         loop = asyncio.get_running_loop()
         emptying = [
-            loop.create_task(self._jobs.keep(f"sink {name}", queue.empty))
+            loop.create_task(self._jobs.keep(f"sink {name}", queue.flush_all))
             for name, queue in self.queues.items()
         ]
         if not emptying:

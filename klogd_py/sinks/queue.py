@@ -3,7 +3,7 @@
 
 Entries leave in the order in which they came. While the sink takes them at once nothing is queued.
 When it is full or down they wait here. What no longer fits is left in the kernel's ring, to be read
-anew when there is room (`behind`), or is dropped, counted, and announced by a Gap entry at the
+anew when there is room (`needs_reread`), or is dropped, counted, and announced by a Gap entry at the
 place where it is missing; errors and worse are never dropped. The position moves only when the sink
 has accepted.
 """
@@ -19,7 +19,7 @@ from klogd_py.sinks import Sink, SinkDown, SinkGone
 from klogd_py.sinks.attempt import attempt
 from klogd_py.sinks.backlog import Backlog, size_of
 from klogd_py.sinks.drop_counter import DropCounter
-from klogd_py.sinks.sequence_tracker import SequenceTracker, numbers_of, passed
+from klogd_py.sinks.sequence_tracker import SequenceTracker, seq_range, skip_ahead
 from klogd_py.system.errors import in_words
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import TooManyHang, WorkerThread
@@ -61,7 +61,7 @@ class SinkQueue:
         *,
         cause: Cause = Cause.RESTART,
         rereadable: bool = False,
-        moved: Callable[[], None] = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
         jobs: Jobs | None = None,
         worker: WorkerThread | None = None,
         ahead: Collection[int] = (),
@@ -71,8 +71,8 @@ class SinkQueue:
 
         ``ahead`` are numbers beyond ``next_seq`` that it has had: they went with a record before,
         whose line they continue. ``rereadable`` says that the source can go back, so that an outbox
-        without room may fall `behind`; where it cannot, whoever posts waits while the outbox is
-        `crowded`. ``moved`` is called when a waiting chunk was accepted.
+        without room may fall `needs_reread`; where it cannot, whoever posts waits while the outbox is
+        `over_limit`. ``on_progress`` is called when a waiting chunk was accepted.
         """
         self.sink = sink
         self.delivered = 0
@@ -87,8 +87,8 @@ class SinkQueue:
         self.next_seq = next_seq
         # The sink will never take anything again
         self.gone = False
-        self.behind = (
-            # What comes is not kept: the ring is to be read anew from `expected` on
+        self.needs_reread = (
+            # What comes is not kept: the ring is to be read anew from `reread_from` on
             False
         )
         self._account = (
@@ -100,7 +100,7 @@ class SinkQueue:
         self._limit_bytes = limit_bytes
         self._when_full = when_full
         self._announce = announce
-        self._on_progress = moved
+        self._on_progress = on_progress
         self._queue = Backlog()
         self._dropped = DropCounter()
         # Whether records may have parts
@@ -146,7 +146,7 @@ class SinkQueue:
         return missed | {Cause.SINK_DROP: self.lost} if self.lost else missed
 
     @property
-    def crowded(self) -> bool:
+    def over_limit(self) -> bool:
         """Whether so much waits that no more should come just now, from a source that cannot go
         back.
         """
@@ -157,12 +157,16 @@ class SinkQueue:
         )
 
     @property
-    def expected(self) -> int | None:
+    def reread_from(self) -> int | None:
         """The sequence number from which on the ring should be read anew.
 
         ``None`` if it need not be, or not yet.
         """
-        if not self.behind or self._account is None or self._queue.bytes > self._limit_bytes // 2:
+        if (
+            not self.needs_reread
+            or self._account is None
+            or self._queue.bytes > self._limit_bytes // 2
+        ):
             return None
         if self._again_s and asyncio.get_running_loop().time() < self._again_s:
             return None
@@ -175,7 +179,7 @@ class SinkQueue:
 
     def has_had(self, seq: int) -> bool:
         """Whether a record of this number would be left out if it came now."""
-        return self._account is not None and not self.behind and self._account.has_had(seq)
+        return self._account is not None and not self.needs_reread and self._account.has_had(seq)
 
     @property
     def is_sending(self) -> bool:
@@ -187,11 +191,11 @@ class SinkQueue:
         assert self._sending is not None
         self._sending.add_done_callback(self._jobs.guarded(self._job, lambda sending: then()))
 
-    def catch_up(self) -> None:
-        """The ring is about to be read anew from `expected` on, or from before."""
-        self.behind = False
+    def resume(self) -> None:
+        """The ring is about to be read anew from `reread_from` on, or from before."""
+        self.needs_reread = False
 
-    def post(self, entries: Sequence[Entry], joined: bool = False) -> None:
+    def enqueue(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Hand over a batch: sent at once if nothing waits and the sink does not block, queued
         otherwise.
 
@@ -207,7 +211,7 @@ class SinkQueue:
 
     def _take_in(self, entries: Sequence[Entry], joined: bool) -> None:
         self._joined = joined
-        if self.gone or self.behind:
+        if self.gone or self.needs_reread:
             return
         if self._account is not None:
             entries = self._account.take(entries, joined)
@@ -253,7 +257,7 @@ class SinkQueue:
         self._waiting.clear()
         return True
 
-    async def empty(self) -> None:
+    async def flush_all(self) -> None:
         """Send what waits, trying again until all is gone."""
         while not await self.flush():
             await (asyncio.sleep(MIN_PAUSE_S) if self.last_error else self._room())
@@ -274,7 +278,7 @@ class SinkQueue:
             self._take_replacement()
 
     def _take_replacement(self) -> None:
-        if self._replacement is not None and not self.sink.begun:
+        if self._replacement is not None and not self.sink.has_partial_write:
             self._wait_no_more()
             self._jobs.value(self._job, self.sink.close, None)
             self.sink, self._replacement = self._replacement, None
@@ -370,7 +374,7 @@ class SinkQueue:
     ) -> None:
         """Have a batch that was given up half-way come to its end.
 
-        ``expected`` is the number that the account wanted before it, ``before`` how many entries
+        ``reread_from`` is the number that the account wanted before it, ``before`` how many entries
         had been sent or waited. What of the batch is neither sent nor waits, nor was dropped, is
         read anew; what cannot be waits.
         """
@@ -380,9 +384,9 @@ class SinkQueue:
                 self._queue.append(entry)
             self._waiting.set()
             return
-        ends = (numbers_of(entry) for entry in self._queue.newest)
+        ends = (seq_range(entry) for entry in self._queue.newest)
         last = next((span[1] + 1 for span in ends if span is not None), None)
-        begins = (numbers_of(entry) for entry in entries)
+        begins = (seq_range(entry) for entry in entries)
         first = next((span[0] for span in begins if span is not None), 0)
         known = (
             expected if expected is not None else first,
@@ -390,9 +394,9 @@ class SinkQueue:
             self._dropped.end_seq,
             last,
         )
-        self.behind = True
+        self.needs_reread = True
         again = max(seq for seq in known if seq is not None)
-        self._account.go_back(again, self._ahead | self._queue.parts)
+        self._account.seek(again, self._ahead | self._queue.parts)
         if self._queue:
             self._waiting.set()
 
@@ -406,9 +410,9 @@ class SinkQueue:
         if self._joined:
             self._ahead.update(seq for entry in accepted for seq in entry.record.parts)
         for entry in reversed(accepted):
-            span = numbers_of(entry)
+            span = seq_range(entry)
             if span is not None:
-                self.next_seq, self._ahead = passed(span[1] + 1, self._ahead)
+                self.next_seq, self._ahead = skip_ahead(span[1] + 1, self._ahead)
                 break
 
     async def _room(self) -> None:
@@ -499,8 +503,8 @@ class SinkQueue:
         assert self._account is not None
         assert first.record.seq is not None
         self._end_run()
-        self.behind = True
-        self._account.go_back(first.record.seq, self._ahead | self._queue.parts)
+        self.needs_reread = True
+        self._account.seek(first.record.seq, self._ahead | self._queue.parts)
 
     def _end_run(self) -> None:
         """Put the announcement of what was dropped behind what waits, since something follows that

@@ -50,7 +50,7 @@ class SequenceTracker:
         """Whether the sink has been handed this number, as a record or within a Gap."""
         return self.expected is not None and (seq < self.expected or seq in self._ahead)
 
-    def go_back(self, seq: int, ahead: Iterable[int] = ()) -> None:
+    def seek(self, seq: int, ahead: Iterable[int] = ()) -> None:
         """Expect this number again.
 
         Of what came after it only ``ahead`` has been kept, and the ring is read anew.
@@ -84,7 +84,7 @@ class SequenceTracker:
         return [kept for entry in entries for kept in self._one(entry)]
 
     def _one(self, entry: Entry) -> list[Entry]:
-        span = numbers_of(entry)
+        span = seq_range(entry)
         if (
             span is None or span[0] == self._last_seq
             # Without a number, or a second line: as the entry before it
@@ -99,7 +99,7 @@ class SequenceTracker:
             return []
         told: list[Entry] = []
         if first > self.expected:
-            missing = around(Gap(self.expected, first - 1, self._cause), self._ahead)
+            missing = split_gap(Gap(self.expected, first - 1, self._cause), self._ahead)
             self.missed[self._cause] += sum(gap.count for gap in missing)
             told = [self._announce(gap) for gap in missing]
         if entry.gap is None:
@@ -109,15 +109,15 @@ class SequenceTracker:
             told += (
                 [entry]
                 if own == entry.gap and not self._ahead
-                else map(self._announce, around(own, self._ahead))
+                else map(self._announce, split_gap(own, self._ahead))
             )
         self._ahead.update(entry.record.parts)
         self._cause = Cause.OVERRUN
-        self.expected, self._ahead = passed(last + 1, self._ahead)
+        self.expected, self._ahead = skip_ahead(last + 1, self._ahead)
         return told
 
 
-def around(gap: Gap, without: Collection[int]) -> list[Gap]:
+def split_gap(gap: Gap, without: Collection[int]) -> list[Gap]:
     """The gaps that remain of one when some numbers are not missing; none if it is empty."""
     remaining = []
     first = gap.first
@@ -128,7 +128,7 @@ def around(gap: Gap, without: Collection[int]) -> list[Gap]:
     return [part for part in remaining if part.count > 0]
 
 
-def passed(seq: int, ahead: set[int]) -> tuple[int, set[int]]:
+def skip_ahead(seq: int, ahead: set[int]) -> tuple[int, set[int]]:
     """The first number from ``seq`` on that has not gone ahead, and what has gone ahead of that."""
     if not ahead:
         return seq, ahead
@@ -137,7 +137,7 @@ def passed(seq: int, ahead: set[int]) -> tuple[int, set[int]]:
     return seq, {number for number in ahead if number > seq}
 
 
-def numbers_of(entry: Entry) -> tuple[int, int] | None:
+def seq_range(entry: Entry) -> tuple[int, int] | None:
     """The first and the last sequence number that an entry stands for; ``None`` if it has none."""
     if entry.gap is not None:
         return entry.gap.first, entry.gap.last

@@ -31,7 +31,7 @@ from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.jobs import Jobs
 from tests.entries import gap_entry
-from tests.fakes import FakeRing, ScriptedSink, run_in_virtual_time
+from tests.fakes import FakeRing, ScriptedSink, has_queued, run_in_virtual_time
 
 RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
 
@@ -49,7 +49,7 @@ class World:
     ) -> None:
         self.jobs = Jobs()
         self.sink_manager = SinkManager(announce, (owed or {}).get, rereadable=True, jobs=self.jobs)
-        self.sink_manager.arrange(sinks, lambda name: terms)
+        self.sink_manager.configure(sinks, lambda name: terms)
         self._source = ring.device
         self.naming = SymbolManager(Sources, lambda reasons: None)
         self.pipeline = Pipeline(
@@ -81,7 +81,7 @@ class World:
     async def end(self) -> None:
         """Stop, and let go."""
         await self.stop()
-        await self.sink_manager.empty(1)
+        await self.sink_manager.flush(1)
         self.sink_manager.close()
         self._source.close()
 
@@ -183,7 +183,7 @@ def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exact
             ring.log(prefix=3 if number % 2 else 6)
             await world.until(lambda: len(good.received) == ring.next_seq)
         bad.down = ""
-        await world.until(lambda: not world.sink_manager.busy)
+        await world.until(lambda: not has_queued(world.sink_manager))
         ring.log()
         await world.until(lambda: bad.received[-1].record.seq == 1000)
         await world.end()

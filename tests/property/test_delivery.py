@@ -25,7 +25,7 @@ from klogd_py.sinks.queue import WhenFull
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
 from tests.entries import gap_entry
-from tests.fakes import FakeRing, ScriptedSink, VirtualTimeLoop
+from tests.fakes import FakeRing, ScriptedSink, VirtualTimeLoop, has_queued
 from tests.media import KINDS, Arrival, Console, medium, of_entries
 
 RING = 60
@@ -110,7 +110,7 @@ class Delivery(RuleBasedStateMachine):
             *(way.open() for way in self.media if way.name not in self.removed),
         ]
         kept: list[Sink] = [sink for name, sink in self.sinks.items() if name not in self.removed]
-        self.sink_manager.arrange(
+        self.sink_manager.configure(
             [*kept, *opened], lambda name: self.terms.get(name, QueueLimits(1 << 22))
         )
 
@@ -120,7 +120,7 @@ class Delivery(RuleBasedStateMachine):
             gap_entry,
             lambda name: self.saved[0].get(name),
             rereadable=True,
-            moved=self._save,
+            on_progress=self._save,
             ahead=lambda name: self.saved[1].get(name, ()),
         )
         self.consoles.append(Console())
@@ -139,7 +139,7 @@ class Delivery(RuleBasedStateMachine):
         """What ends now within a line is begun anew with the whole of it, unless the first part can
         be taken back."""
         for name, queue in self.sink_manager.queues.items():
-            self.kills[name] += queue.sink.begun
+            self.kills[name] += queue.sink.has_partial_write
 
     async def _end(self) -> None:
         self.task.cancel()
@@ -281,7 +281,7 @@ class Delivery(RuleBasedStateMachine):
             gone = {name} if name else set()
             gone |= {self.media[at].name} if at >= 0 else set()
             for path in gone - self.removed:
-                self.kills[path] += self.sink_manager.queues[path].sink.begun
+                self.kills[path] += self.sink_manager.queues[path].sink.has_partial_write
             self.removed = gone
             self._arrange()
             self.pipeline.reader.wake()
@@ -293,7 +293,7 @@ class Delivery(RuleBasedStateMachine):
         async def restart() -> None:
             await self._end()
             await self.pipeline.finish()
-            await self.sink_manager.empty(1)
+            await self.sink_manager.flush(1)
             while any(queue.is_sending for queue in self.sink_manager.queues.values()):
                 # A thread needs time that passes really
                 time.sleep(0.001)
@@ -311,7 +311,7 @@ class Delivery(RuleBasedStateMachine):
         async def restart() -> None:
             saved = self.saved_before if before_saving else self.saved
             await self._end()
-            await self.sink_manager.empty(0)
+            await self.sink_manager.flush(0)
             self._note_what_is_begun()
             self.sink_manager.close()
             self.saved = self.saved_before = saved
@@ -357,11 +357,11 @@ class Delivery(RuleBasedStateMachine):
             await self._passing(1)
             # Threads need time that passes really
             time.sleep(0.001)
-            if not self.sink_manager.busy and not self.sink_manager.needs_reread:
+            if not has_queued(self.sink_manager) and not self.sink_manager.needs_reread:
                 break
         await self._end()
         await self.pipeline.finish()
-        await self.sink_manager.empty(10)
+        await self.sink_manager.flush(10)
         for way in self.media:
             way.read()
         assert self.sink_manager.close() == 0

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from klogd_py.oops.address_scanner import candidate_lines, find
 from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style, rewrite
 from klogd_py.record.types import Entry, LookupFailure, Record, SymbolAddress
-from klogd_py.sinks.formats import TimestampFormatter, format_line_whole, printable, said
+from klogd_py.sinks.formats import TimestampFormatter, escape_controls, format_line, format_lines
 from klogd_py.sources import kmsg_format, text_formats
 from tests.entries import WALL_US, entry
 
@@ -216,7 +216,7 @@ def test_a_syslog_line_loses_nothing_behind_its_stamp(line: str) -> None:
 
 @given(TEXT)
 def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
-    shown = printable(text)
+    shown = escape_controls(text)
     assert all(character.isprintable() or character == "\t" for character in shown)
     shown.encode()
 
@@ -233,12 +233,12 @@ def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: 
 
 @given(st.lists(st.builds(entry, LINES | TEXT, st.integers(0, 200)), max_size=8))
 def test_a_batch_says_what_its_entries_say(entries: list[Entry]) -> None:
-    assert format_line_whole(entries) == [said(item) for item in entries]
+    assert format_lines(entries) == [format_line(item) for item in entries]
 
 
 @given(st.lists(st.integers(-3_000_000, 3_000_000), min_size=1, max_size=5))
 def test_a_batch_has_the_stamps_of_its_entries(offsets_us: list[int]) -> None:
     walls = [WALL_US + offset_us for offset_us in offsets_us]
-    assert TimestampFormatter().isos(walls) == [
-        TimestampFormatter().iso(wall_us) for wall_us in walls
+    assert TimestampFormatter().rfc3339_batch(walls) == [
+        TimestampFormatter().rfc3339(wall_us) for wall_us in walls
     ]

@@ -31,7 +31,7 @@ def with_broken(places: Sequence[int], count: int) -> list[Entry]:
 class PickySink:
     """A sink that has no answer to some entries; ``error`` is raised for all others."""
 
-    name, keeps_position, blocking, begun = "picky", True, False, False
+    name, keeps_position, blocking, has_partial_write = "picky", True, False, False
 
     def __init__(self, error: Exception | None = None) -> None:
         self.received: list[str] = []

@@ -18,20 +18,20 @@ from tests.waiting import wait_until
 
 
 def test_a_line_has_time_tag_and_text() -> None:
-    stamp = f"{TimestampFormatter().bsd(WALL_US)}.123456"
+    stamp = f"{TimestampFormatter().rfc3164(WALL_US)}.123456"
     sink = ConsoleSink(Colour.NEVER)
-    assert sink.frame(entry("eth0: up")) == f"{stamp} kernel: eth0: up\n".encode()
-    assert sink.frame(entry("init[1]: up", prefix=30)) == f"{stamp} init[1]: up\n".encode()
+    assert sink.encode(entry("eth0: up")) == f"{stamp} kernel: eth0: up\n".encode()
+    assert sink.encode(entry("init[1]: up", prefix=30)) == f"{stamp} init[1]: up\n".encode()
 
 
 @pytest.mark.parametrize("severity", list(Severity))
 def test_a_colour_is_always_taken_back_at_the_end_of_the_line(severity: Severity) -> None:
-    line = ConsoleSink(Colour.ALWAYS).frame(entry("x", prefix=severity))
+    line = ConsoleSink(Colour.ALWAYS).encode(entry("x", prefix=severity))
     assert line.endswith(b"x\n") if severity is Severity.INFO else line.endswith(b"x\x1b[0m\n")
 
 
 def test_a_record_cannot_drive_the_terminal() -> None:
-    line = ConsoleSink(Colour.NEVER).frame(entry("\x1b]0;title\x07 \x9b31m\r\nforged"))
+    line = ConsoleSink(Colour.NEVER).encode(entry("\x1b]0;title\x07 \x9b31m\r\nforged"))
     assert line.endswith(b": \\x1b]0;title\\x07 \\xc2\\x9b31m\\x0d\\x0aforged\n")
 
 
@@ -112,7 +112,7 @@ def test_a_descriptor_that_another_program_left_non_blocking_gets_every_line() -
     assert sink.send(entries) == 500
     os.close(writable)
     reader.join()
-    assert received == [sink.frame(item) for item in entries]
+    assert received == [sink.encode(item) for item in entries]
 
 
 def test_the_sink_is_gone_when_the_reader_leaves_in_the_middle_of_a_batch() -> None:

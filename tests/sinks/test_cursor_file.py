@@ -24,7 +24,11 @@ def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> Non
     path = tmp_path / "position.json"
     CursorFile(path, "boot-a").save({"syslog": 12, "file:/x": 7})
     cursor_file = CursorFile(path, "boot-a")
-    assert (cursor_file.owed("syslog"), cursor_file.owed("file:/x"), cursor_file.owed("new")) == (
+    assert (
+        cursor_file.next_seq("syslog"),
+        cursor_file.next_seq("file:/x"),
+        cursor_file.next_seq("new"),
+    ) == (
         12,
         7,
         None,
@@ -52,8 +56,8 @@ def test_parts_of_a_position_beyond_the_ring_are_forgotten(tmp_path: Path) -> No
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"s": 102}, {"s": (105,)})
     again = CursorFile(path, "b")
-    again.forget_beyond(100)
-    assert (again.owed("s"), again.ahead("s")) == (None, ())
+    again.drop_beyond(100)
+    assert (again.next_seq("s"), again.ahead("s")) == (None, ())
 
 
 def test_a_damaged_list_of_parts_suppresses_nothing(tmp_path: Path) -> None:
@@ -68,7 +72,7 @@ def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path)
     path = tmp_path / "position.json"
     CursorFile(path, "boot-a").save({"syslog": 12})
     cursor_file = CursorFile(path, "boot-b")
-    assert (cursor_file.owed("syslog"), cursor_file.remark, cursor_file.is_empty) == (
+    assert (cursor_file.next_seq("syslog"), cursor_file.remark, cursor_file.is_empty) == (
         None,
         "",
         True,
@@ -88,7 +92,7 @@ def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
     for positions in ({"syslog": 12}, {"journal": 3}):
         with closing(CursorFile(path, "b")) as cursor_file:
             cursor_file.save(positions)
-    assert CursorFile(path, "b").owed("syslog") == 12
+    assert CursorFile(path, "b").next_seq("syslog") == 12
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def test_a_damaged_file_suppresses_nothing_and_is_said(content: bytes, tmp_path:
     path = tmp_path / "position.json"
     path.write_bytes(content)
     cursor_file = CursorFile(path, "b")
-    assert cursor_file.owed("s") is None
+    assert cursor_file.next_seq("s") is None
     assert str(path) in cursor_file.remark
 
 
@@ -107,8 +111,12 @@ def test_a_position_beyond_the_newest_record_suppresses_nothing_and_is_said(tmp_
     path = tmp_path / "position.json"
     CursorFile(path, "b").save({"ahead": 102, "next": 101, "behind": 5})
     cursor_file = CursorFile(path, "b")
-    cursor_file.forget_beyond(100)
-    assert (cursor_file.owed("ahead"), cursor_file.owed("next"), cursor_file.owed("behind")) == (
+    cursor_file.drop_beyond(100)
+    assert (
+        cursor_file.next_seq("ahead"),
+        cursor_file.next_seq("next"),
+        cursor_file.next_seq("behind"),
+    ) == (
         None,
         101,
         5,
@@ -130,16 +138,16 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with (
-        closing(CursorFile(path, "b", claimed=True)),
+        closing(CursorFile(path, "b", locked=True)),
         pytest.raises(CursorFileInUse, match=r"position\.json: in use by another"),
     ):
-        CursorFile(path, "b", claimed=True)
-    CursorFile(path, "b", claimed=True).close()
+        CursorFile(path, "b", locked=True)
+    CursorFile(path, "b", locked=True).close()
 
 
 def test_a_claimed_file_is_a_saved_position_before_anything_moves(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    CursorFile(path, "b", claimed=True).close()
+    CursorFile(path, "b", locked=True).close()
     assert (CursorFile(path, "b").remark, CursorFile(path, "b").is_empty) == ("", True)
 
 
@@ -152,7 +160,7 @@ def test_a_file_that_lost_its_name_is_written_anew(tmp_path: Path, harm: str) ->
         if harm == "replaced":
             path.touch()
         cursor_file.save({"s": 2})
-    assert CursorFile(path, "b").owed("s") == 2
+    assert CursorFile(path, "b").next_seq("s") == 2
 
 
 def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
@@ -162,7 +170,7 @@ def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> No
     with closing(CursorFile(path, "another")) as cursor_file:
         cursor_file.save({"s": 2})
     again = CursorFile(path, "another")
-    assert (again.owed("s"), again.owed("s" * 600), again.remark) == (2, None, "")
+    assert (again.next_seq("s"), again.next_seq("s" * 600), again.remark) == (2, None, "")
 
 
 def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list[bytes]:
@@ -170,7 +178,7 @@ def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list
     path, found = folder / "written.json", []
     filled(path, before)
     for moved in positions:
-        with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+        with closing(CursorFile(path, "b", locked=True)) as cursor_file:
             cursor_file.save(moved)
         found.append(path.read_bytes())
     return found
@@ -257,8 +265,8 @@ def test_a_kill_between_two_calls_leaves_old_new_or_damaged(
 import os, signal
 from pathlib import Path
 from klogd_py.sinks.cursor_file import CursorFile
-ledger = CursorFile(Path({str(path)!r}), "b", claimed=True)
-assert ledger.owed("t") == 199
+ledger = CursorFile(Path({str(path)!r}), "b", locked=True)
+assert ledger.next_seq("t") == 199
 os.{killed_before} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 ledger.save({{"t": 200}})
 """
@@ -267,8 +275,8 @@ ledger.save({{"t": 200}})
         == -signal.SIGKILL
     )
     cursor_file = CursorFile(path, "b")
-    assert cursor_file.owed("t") in (199, None)
-    assert (cursor_file.owed("t") is None) == bool(cursor_file.remark)
+    assert cursor_file.next_seq("t") in (199, None)
+    assert (cursor_file.next_seq("t") is None) == bool(cursor_file.remark)
 
 
 def test_a_position_that_has_not_moved_is_not_written_again(tmp_path: Path) -> None:
@@ -386,8 +394,8 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
     make(path)
     before = os.lstat(path)
     began_s = time.monotonic()
-    with closing(CursorFile(path, "b", claimed=claimed)) as cursor_file:
-        assert (cursor_file.is_empty, cursor_file.owed("s")) == (True, None)
+    with closing(CursorFile(path, "b", locked=claimed)) as cursor_file:
+        assert (cursor_file.is_empty, cursor_file.next_seq("s")) == (True, None)
         assert cursor_file.remark.startswith(f"{path}: {reason}")
         assert cursor_file.remark.endswith("; starting at the oldest record")
         try:
@@ -401,7 +409,7 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
                 before.st_size,
             )
         else:
-            assert CursorFile(path, "b").owed("s") == 12
+            assert CursorFile(path, "b").next_seq("s") == 12
             assert path.stat().st_size <= LIMIT_BYTES
     assert time.monotonic() - began_s < 5
 
@@ -409,7 +417,7 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "position.json"
-    with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+    with closing(CursorFile(path, "b", locked=True)) as cursor_file:
         cursor_file.save({"s": 1})
         path.unlink()
         HOSTILE[kind][0](path)
@@ -418,7 +426,7 @@ def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str
         except CursorsNotSaved as error:
             assert str(error).startswith(f"{path}: {HOSTILE[kind][1]}")  # noqa: PT017
         else:
-            assert CursorFile(path, "b").owed("s") == 2
+            assert CursorFile(path, "b").next_seq("s") == 2
 
 
 @pytest.mark.parametrize("check", ["", ',"check":66792144'])
@@ -428,10 +436,10 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
         path,
         f'{{"boot_id":"b","next":{{"syslog:/dev/log":1201}}{check}}}'.encode().ljust(511) + b"\n",
     )
-    with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
-        assert (cursor_file.owed("syslog:/dev/log"), cursor_file.remark) == (1201, "")
+    with closing(CursorFile(path, "b", locked=True)) as cursor_file:
+        assert (cursor_file.next_seq("syslog:/dev/log"), cursor_file.remark) == (1201, "")
         cursor_file.save({"syslog:/dev/log": 1202})
-    assert CursorFile(path, "b").owed("syslog:/dev/log") == 1202
+    assert CursorFile(path, "b").next_seq("syslog:/dev/log") == 1202
 
 
 def test_sinks_that_came_and_went_do_not_fill_the_file(tmp_path: Path) -> None:
@@ -440,7 +448,7 @@ def test_sinks_that_came_and_went_do_not_fill_the_file(tmp_path: Path) -> None:
         for number in range(250, 300):
             cursor_file.save({f"file:/{number}/{'x' * 4000}": number, "syslog": number})
     again = CursorFile(tmp_path / "position.json", "b")
-    assert again.owed("syslog") == 299
+    assert again.next_seq("syslog") == 299
     assert (tmp_path / "position.json").stat().st_size <= LIMIT_BYTES
 
 
@@ -465,7 +473,7 @@ def test_a_file_that_cannot_be_used_is_told_of_once(
 def test_a_full_disk_leaves_the_old_position(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with closing(CursorFile(path, "b", claimed=True)) as cursor_file:
+    with closing(CursorFile(path, "b", locked=True)) as cursor_file:
         cursor_file.save({"s": 1})
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES, before[1]))
@@ -473,12 +481,12 @@ def test_a_full_disk_leaves_the_old_position(tmp_path: Path) -> None:
             cursor_file.save({"s": 2})
             with pytest.raises(CursorsNotSaved, match=os.strerror(errno.EFBIG)):
                 cursor_file.save({"t" * 600: 3})
-            assert CursorFile(path, "b").owed("s") == 2
+            assert CursorFile(path, "b").next_seq("s") == 2
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
         cursor_file.save({"t" * 600: 3})
-    assert CursorFile(path, "b").owed("t" * 600) == 3
+    assert CursorFile(path, "b").next_seq("t" * 600) == 3
 
 
 FULL = """
@@ -508,7 +516,7 @@ if sys.argv[2] == "full":
     books.close()
     again = CursorStore(str(place / "position.json"), "b", lambda: 1000)
     again.open()
-    print(again.owed("s"))
+    print(again.next_seq("s"))
 """
 
 

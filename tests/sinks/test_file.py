@@ -28,12 +28,15 @@ def _texts(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("form", "line"),
     [
-        (FileForm.TEXT, f"{TimestampFormatter().iso(WALL_US)} {host_name()} kernel: eth0: up\n"),
+        (
+            FileForm.TEXT,
+            f"{TimestampFormatter().rfc3339(WALL_US)} {host_name()} kernel: eth0: up\n",
+        ),
         (FileForm.KLOGD, "<6>eth0: up\n"),
     ],
 )
 def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> None:
-    assert FileSink("x", form).frames([entry("eth0: up")]) == [line]
+    assert FileSink("x", form).encode_lines([entry("eth0: up")]) == [line]
 
 
 @pytest.mark.parametrize(
@@ -47,16 +50,16 @@ def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> No
 )
 def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line: bytes) -> None:
     item = entry()
-    assert FileSink("x", FileForm.KLOGD).frames([type(item)(record, 0, record.text)]) == [
+    assert FileSink("x", FileForm.KLOGD).encode_lines([type(item)(record, 0, record.text)]) == [
         line.decode()
     ]
 
 
 @pytest.mark.parametrize("form", list(FileForm))
 def test_a_record_cannot_forge_a_second_line(form: FileForm) -> None:
-    line = FileSink("x", form).frames([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[
-        0
-    ]
+    line = FileSink("x", form).encode_lines(
+        [entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")]
+    )[0]
     assert line.count("\n") == 1
     assert "\x1b" not in line
     assert "\r" not in line
@@ -289,7 +292,7 @@ while waiting:
         accepted = sink.send(waiting)
     except SinkDown as refused:
         accepted = refused.accepted
-        halves += sink.begun
+        halves += sink.has_partial_write
         with open(disk / "filler", "r+b") as filler:
             filler.truncate(max(0, filler.seek(0, 2) - 20_000))
     waiting = waiting[accepted:]
@@ -407,7 +410,7 @@ def test_a_full_fifo_holds_no_half_line(tmp_path: Path) -> None:
     sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
     accepted = sink.send([entry("x" * 300) for _ in range(100)])
     assert 0 < accepted < 100
-    assert not sink.begun
+    assert not sink.has_partial_write
     assert os.read(reader, 1 << 16).decode() == f"<6>{'x' * 300}\n" * accepted
     sink.close()
     os.close(reader)
@@ -430,7 +433,7 @@ def test_a_new_reader_gets_the_line_whole_that_the_last_had_in_part(tmp_path: Pa
     reader = _fifo(tmp_path / "fifo")
     sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
     long = [entry("x" * 10_000)]
-    assert (sink.send(long), sink.begun) == (0, True)
+    assert (sink.send(long), sink.has_partial_write) == (0, True)
     os.close(reader)
     with pytest.raises(SinkDown):
         sink.send(long)

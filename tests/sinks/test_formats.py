@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klogd_py.record.types import Cause, Entry, Record
-from klogd_py.sinks.formats import TimestampFormatter, document, printable, said, speaker
+from klogd_py.sinks.formats import (
+    TimestampFormatter,
+    encode_json,
+    escape_controls,
+    format_line,
+    split_identifier,
+)
 from klogd_py.sources import kmsg_format
 from tests.entries import PLACE, WALL_US, entry, lost_entry
 from tests.fakes import environment
@@ -37,7 +43,7 @@ KERNEL_TEXT = st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrog
     ],
 )
 def test_control_characters_are_shown_as_the_kernel_escapes_them(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert escape_controls(text) == shown
 
 
 @settings(deadline=None)
@@ -45,7 +51,7 @@ def test_control_characters_are_shown_as_the_kernel_escapes_them(text: str, show
 def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_without_controls(
     text: str,
 ) -> None:
-    shown = printable(text)
+    shown = escape_controls(text)
     assert shown.encode().decode() == shown
     assert not [
         character
@@ -74,7 +80,7 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
 def test_only_a_record_of_another_facility_is_named_after_its_writer(
     prefix: int | None, text: str, message_text: tuple[str, str]
 ) -> None:
-    assert speaker(Entry(Record(text, prefix), 0, text), text) == message_text
+    assert split_identifier(Entry(Record(text, prefix), 0, text), text) == message_text
 
 
 PIECES = st.sampled_from(
@@ -101,8 +107,8 @@ def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_
     prefix: int | None, text: str
 ) -> None:
     record = Record(text, prefix)
-    tag, rest = speaker(Entry(record, 0, text), text)
-    assert said(Entry(record, 0, text)) == f"{printable(tag)}: {printable(rest)}"
+    tag, rest = split_identifier(Entry(record, 0, text), text)
+    assert format_line(Entry(record, 0, text)) == f"{escape_controls(tag)}: {escape_controls(rest)}"
 
 
 @pytest.mark.parametrize("wall_us", [0, 999_999, 1_000_000, WALL_US, 1_793_664_000_000_000])
@@ -112,8 +118,8 @@ def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
         .astimezone()
         .replace(microsecond=wall_us % 1_000_000)
     )
-    assert TimestampFormatter().iso(wall_us) == moment.isoformat(timespec="microseconds")
-    assert TimestampFormatter().bsd(wall_us) == moment.strftime("%b %e %H:%M:%S")
+    assert TimestampFormatter().rfc3339(wall_us) == moment.isoformat(timespec="microseconds")
+    assert TimestampFormatter().rfc3164(wall_us) == moment.strftime("%b %e %H:%M:%S")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,7 @@ def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
     ],
 )
 def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -> None:
-    code = f"from klogd_py.sinks.formats import TimestampFormatter; print(TimestampFormatter().iso({WALL_US}))"
+    code = f"from klogd_py.sinks.formats import TimestampFormatter; print(TimestampFormatter().rfc3339({WALL_US}))"
     ran = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(TZ=zone),
@@ -140,12 +146,12 @@ def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -
 
 def test_stamps_go_back_in_time_when_the_records_do() -> None:
     stamps = TimestampFormatter()
-    later, earlier = stamps.iso(WALL_US), stamps.iso(WALL_US - 1_000_000)
+    later, earlier = stamps.rfc3339(WALL_US), stamps.rfc3339(WALL_US - 1_000_000)
     assert (later[17:26], earlier[17:26]) == ("42.123456", "41.123456")
 
 
 def test_a_document_leaves_out_what_has_nothing_to_say_but_keeps_zeros() -> None:
-    assert msgspec.json.decode(document(Entry(Record("x", 0, 0, 0), 0, "x"))) == {
+    assert msgspec.json.decode(encode_json(Entry(Record("x", 0, 0, 0), 0, "x"))) == {
         "seq": 0,
         "usec": 0,
         "wall_us": 0,
@@ -157,7 +163,7 @@ def test_a_document_leaves_out_what_has_nothing_to_say_but_keeps_zeros() -> None
 
 
 def test_a_document_has_a_text_even_if_the_kernel_printed_an_empty_line() -> None:
-    assert msgspec.json.decode(document(entry("")), type=dict[str, object])["text"] == ""
+    assert msgspec.json.decode(encode_json(entry("")), type=dict[str, object])["text"] == ""
 
 
 def test_a_document_holds_every_fact_of_the_entry() -> None:
@@ -173,7 +179,7 @@ def test_a_document_holds_every_fact_of_the_entry() -> None:
         truncated=True,
         unparsed=True,
     )
-    assert msgspec.json.decode(document(Entry(record, WALL_US, "at vfs_write", (PLACE,)))) == {
+    assert msgspec.json.decode(encode_json(Entry(record, WALL_US, "at vfs_write", (PLACE,)))) == {
         "seq": 7,
         "usec": 8,
         "wall_us": WALL_US,
@@ -193,12 +199,14 @@ def test_a_document_holds_every_fact_of_the_entry() -> None:
 
 
 def test_a_document_states_a_gap() -> None:
-    content = msgspec.json.decode(document(lost_entry(5, 9, Cause.OVERRUN)), type=dict[str, object])
+    content = msgspec.json.decode(
+        encode_json(lost_entry(5, 9, Cause.OVERRUN)), type=dict[str, object]
+    )
     assert content["gap"] == {"first": 5, "last": 9, "count": 5, "cause": "overrun"}
 
 
 def test_a_document_is_one_line() -> None:
-    assert b"\n" not in document(entry("two\nlines"))
+    assert b"\n" not in encode_json(entry("two\nlines"))
 
 
 @pytest.mark.parametrize(
@@ -215,11 +223,11 @@ def test_a_document_is_one_line() -> None:
 )
 def test_a_document_can_be_made_of_bytes_that_are_not_utf_8(raw: bytes) -> None:
     record = kmsg_format.parse_all([raw])[0]
-    assert msgspec.json.decode(document(Entry(record, 0, record.text)))
+    assert msgspec.json.decode(encode_json(Entry(record, 0, record.text)))
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=40), st.binary(max_size=60))
 def test_a_document_can_be_made_of_any_record(header: bytes, body: bytes) -> None:
     record = kmsg_format.parse_all([b"6,1,2," + header + b";" + body])[0]
-    assert msgspec.json.decode(document(Entry(record, 0, record.text)))
+    assert msgspec.json.decode(encode_json(Entry(record, 0, record.text)))

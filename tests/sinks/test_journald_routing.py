@@ -10,18 +10,18 @@ from klogd_py.config.schema import Config
 from klogd_py.record.types import Cause
 from klogd_py.sinks.factory import build_sink
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.journald_routing import FEEDS as FEEDS_SYSLOGD
 from klogd_py.sinks.journald_routing import (
-    FORWARDED,
-    IDLE,
+    DUPLICATES,
+    FORWARDED_TWICE,
+    FORWARDS_ADDITIONS,
     SOCKET,
+    SYSLOG_LEFT_OUT,
     SYSLOGD,
-    TWICE,
     Journald,
     JournaldRouting,
-    look,
+    choose,
+    detect,
     reads_kernel,
-    routes,
 )
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import PLACE, entry, lost_entry, numbered_entries
@@ -31,7 +31,7 @@ READS = Journald(running=True, reads_kernel=True, has_dev_log=True)
 FEEDS = Journald(
     running=True, reads_kernel=True, has_dev_log=True, syslogd="/run/systemd/journal/syslog"
 )
-DEAF = Journald(running=True, has_dev_log=True)
+IGNORES_KERNEL = Journald(running=True, has_dev_log=True)
 
 
 @pytest.fixture
@@ -52,18 +52,18 @@ def setting(root: Path, name: str, text: str) -> None:
 
 
 def test_a_journal_reads_the_kernels_messages_unless_it_is_told_not_to(machine: Path) -> None:
-    assert look(machine) == READS
+    assert detect(machine) == READS
     setting(machine, "etc/systemd/journald.conf", "[Journal]\n#ReadKMsg=yes\nReadKMsg = no\n")
-    assert look(machine) == DEAF
+    assert detect(machine) == IGNORES_KERNEL
 
 
 def test_where_no_journal_runs_nothing_holds(tmp_path: Path) -> None:
-    assert look(tmp_path) == Journald()
+    assert detect(tmp_path) == Journald()
 
 
 def test_a_syslogd_behind_the_journal_is_found(machine: Path) -> None:
     with DatagramListener(machine / SYSLOGD):
-        assert look(machine).syslogd == str(machine / SYSLOGD)
+        assert detect(machine).syslogd == str(machine / SYSLOGD)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_the_setting_with_the_last_word_counts(
 
 
 @pytest.mark.parametrize(
-    ("mode", "found", "journal_adds", "syslog_adds", "syslog_path"),
+    ("mode", "found", "journal_additions_only", "syslog_additions_only", "syslog_path"),
     [
         ("auto", Journald(), False, False, ""),
-        ("auto", DEAF, False, False, ""),
+        ("auto", IGNORES_KERNEL, False, False, ""),
         ("auto", READS, True, True, ""),
         ("auto", FEEDS, True, False, FEEDS.syslogd),
         ("enrich", FEEDS, True, True, ""),
@@ -121,25 +121,29 @@ def test_the_setting_with_the_last_word_counts(
     ],
 )
 def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
-    mode: str, found: Journald, journal_adds: bool, syslog_adds: bool, syslog_path: str
+    mode: str,
+    found: Journald,
+    journal_additions_only: bool,
+    syslog_additions_only: bool,
+    syslog_path: str,
 ) -> None:
-    chosen = routes(mode, found, ["syslog"])
-    assert (chosen.journal_adds, chosen.syslog_adds, chosen.syslog_path) == (
-        journal_adds,
-        syslog_adds,
+    chosen = choose(mode, found, ["syslog"])
+    assert (chosen.journal_additions_only, chosen.syslog_additions_only, chosen.syslog_path) == (
+        journal_additions_only,
+        syslog_additions_only,
         syslog_path,
     )
 
 
 def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates() -> None:
-    assert routes("sole", READS, ["syslog"]).reasons == (TWICE,)
-    assert routes("sole", DEAF, ["syslog"]).reasons == ()
+    assert choose("sole", READS, ["syslog"]).reasons == (DUPLICATES,)
+    assert choose("sole", IGNORES_KERNEL, ["syslog"]).reasons == ()
 
 
 @pytest.mark.parametrize(
     ("mode", "found", "is_idle"),
     [
-        ("sole", DEAF, True),
+        ("sole", IGNORES_KERNEL, True),
         ("sole", Journald(running=True), False),
         ("enrich", READS, True),
         ("enrich", Journald(running=True, reads_kernel=True), False),
@@ -149,19 +153,24 @@ def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates(
 def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(
     mode: str, found: Journald, is_idle: bool
 ) -> None:
-    chosen = routes(mode, found, ["file:/x", "syslog", "journal"])
-    assert chosen.syslog_is_idle is is_idle
-    assert (IDLE in chosen.reasons) is is_idle
-    assert not routes(mode, found, ["syslog"]).syslog_is_idle
+    chosen = choose(mode, found, ["file:/x", "syslog", "journal"])
+    assert chosen.syslog_is_redundant is is_idle
+    assert (SYSLOG_LEFT_OUT in chosen.reasons) is is_idle
+    assert not choose(mode, found, ["syslog"]).syslog_is_redundant
 
 
 def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
-    assert routes("feed", FEEDS, ["syslog", "journal"]).reasons == (FEEDS_SYSLOGD, FORWARDED)
-    assert routes("feed", FEEDS, ["syslog"]).reasons == (FEEDS_SYSLOGD,)
+    assert choose("feed", FEEDS, ["syslog", "journal"]).reasons == (
+        FORWARDS_ADDITIONS,
+        FORWARDED_TWICE,
+    )
+    assert choose("feed", FEEDS, ["syslog"]).reasons == (FORWARDS_ADDITIONS,)
 
 
 def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:
-    adds = JournaldRouting(journal_adds=True, syslog_adds=True, syslog_path="/nowhere")
+    adds = JournaldRouting(
+        journal_additions_only=True, syslog_additions_only=True, syslog_path="/nowhere"
+    )
     with (
         DatagramListener(tmp_path / "log") as log,
         JournalListener(tmp_path / "journal") as journal,

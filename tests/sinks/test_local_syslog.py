@@ -19,7 +19,7 @@ from klogd_py.sinks.queue import SinkQueue
 from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
 from tests.fakes import DatagramListener, StreamListener
 
-STAMP = TimestampFormatter().bsd(WALL_US).encode()
+STAMP = TimestampFormatter().rfc3164(WALL_US).encode()
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> N
     ],
 )
 def test_a_datagram_keeps_facility_and_severity(prefix: int, text: str, datagram: bytes) -> None:
-    assert SyslogSink("x").frame(entry(text, prefix)) == datagram.replace(b"%b", STAMP)
+    assert SyslogSink("x").encode(entry(text, prefix)) == datagram.replace(b"%b", STAMP)
 
 
 def test_an_announced_loss_comes_from_syslog_itself() -> None:
     assert (
         SyslogSink("x")
-        .frame(lost_entry(5, 9, Cause.OVERRUN))
+        .encode(lost_entry(5, 9, Cause.OVERRUN))
         .startswith(b"<44>%b klogd-py: 5 kernel records lost" % STAMP)
     )
 
@@ -114,7 +114,7 @@ def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
         queue = SinkQueue(sink, 1 << 24, gap_entry)
 
         async def carry() -> None:
-            queue.post([entry(text)])
+            queue.enqueue([entry(text)])
             for _ in range(100):
                 listener.read()
                 await queue.flush()
@@ -133,7 +133,7 @@ def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
         queue = SinkQueue(sink, 1 << 24, gap_entry)
 
         async def carry() -> None:
-            queue.post([entry("x" * 1_000_000, seq=0), *numbered_entries(range(1, 3))])
+            queue.enqueue([entry("x" * 1_000_000, seq=0), *numbered_entries(range(1, 3))])
             await queue.flush()
 
         asyncio.run(carry())

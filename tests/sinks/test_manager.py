@@ -9,15 +9,15 @@ import pytest
 from klogd_py.record.types import Entry
 from klogd_py.sinks.manager import QueueLimits, SinkManager
 from tests.entries import gap_entry, numbered_entries
-from tests.fakes import ScriptedSink, run_in_virtual_time
+from tests.fakes import ScriptedSink, has_queued, run_in_virtual_time
 
 
 def _roomy(name: str) -> QueueLimits:
     return QueueLimits(1 << 24)
 
 
-def _mailroom(owed: Mapping[str, int] | None = None) -> SinkManager:
-    return SinkManager(gap_entry, (owed or {}).get)
+def _manager(next_seqs: Mapping[str, int] | None = None) -> SinkManager:
+    return SinkManager(gap_entry, (next_seqs or {}).get)
 
 
 def _down(name: str) -> ScriptedSink:
@@ -32,14 +32,14 @@ def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None
     bad.down, bad.gone, bad.capacity = "away" if hindrance == "down" else "", hindrance == "gone", 0
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([bad, good], _roomy)
+        sink_manager = _manager()
+        sink_manager.configure([bad, good], _roomy)
         for seq in range(5):
-            sink_manager.post(numbered_entries([seq]))
+            sink_manager.enqueue(numbered_entries([seq]))
         assert good.seqs == [0, 1, 2, 3, 4]
         assert sink_manager.positions == {"good": 5}
         assert not sink_manager.all_gone
-        await sink_manager.empty(1)
+        await sink_manager.flush(1)
         assert sink_manager.close() == (0 if hindrance == "gone" else 5)
 
     run_in_virtual_time(carry())
@@ -50,14 +50,14 @@ def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
     stuck.unblocked.clear()
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([stuck, good], _roomy)
-        sink_manager.post(numbered_entries([0]))
+        sink_manager = _manager()
+        sink_manager.configure([stuck, good], _roomy)
+        sink_manager.enqueue(numbered_entries([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
-        sink_manager.post(numbered_entries([1]))
+        sink_manager.enqueue(numbered_entries([1]))
         assert (good.seqs, stuck.seqs) == ([0, 1], [])
         stuck.unblocked.set()
-        while sink_manager.busy:
+        while has_queued(sink_manager):
             await asyncio.sleep(0)
         sink_manager.close()
 
@@ -70,11 +70,11 @@ def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
     slow.unblocked.clear()
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([slow], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager = _manager()
+        sink_manager.configure([slow], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         await asyncio.to_thread(slow.attempted.wait, 5)
-        stopping = asyncio.create_task(sink_manager.empty(5))
+        stopping = asyncio.create_task(sink_manager.flush(5))
         # The drains are cancelled by now
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -90,14 +90,14 @@ def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
     sink = _down("a")
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager = _manager()
+        sink_manager.configure([sink], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         await asyncio.sleep(60)
-        assert (sink.seqs, sink_manager.busy) == ([], True)
+        assert (sink.seqs, has_queued(sink_manager)) == ([], True)
         sink.down = ""
         await asyncio.sleep(60)
-        assert (sink.seqs, sink_manager.busy) == ([0, 1, 2], False)
+        assert (sink.seqs, has_queued(sink_manager)) == ([0, 1, 2], False)
         sink_manager.close()
 
     run_in_virtual_time(carry())
@@ -107,11 +107,11 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
     sink = _down("a")
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager = _manager()
+        sink_manager.configure([sink], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         asyncio.get_running_loop().call_later(3, lambda: setattr(sink, "down", ""))
-        await sink_manager.empty(5)
+        await sink_manager.flush(5)
         assert sink_manager.close() == 0
 
     run_in_virtual_time(carry())
@@ -122,11 +122,11 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager = _manager()
+        sink_manager.configure([_down("syslog:/gone"), ScriptedSink("good")], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         began_s = asyncio.get_running_loop().time()
-        await sink_manager.empty(5)
+        await sink_manager.flush(5)
         assert asyncio.get_running_loop().time() - began_s == pytest.approx(5, abs=0.5)
         assert sink_manager.close() == 3
 
@@ -138,10 +138,10 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
 
 def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
-        await sink_manager.empty(1)
+        sink_manager = _manager()
+        sink_manager.configure([], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
+        await sink_manager.flush(1)
         assert sink_manager.close() == 0
 
     asyncio.run(carry())
@@ -149,12 +149,12 @@ def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
 
 def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> None:
     async def arrange() -> None:
-        sink_manager = _mailroom({"a": 7, "b": 5})
-        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
+        sink_manager = _manager({"a": 7, "b": 5})
+        sink_manager.configure([ScriptedSink("a"), ScriptedSink("b")], _roomy)
         assert sink_manager.lowest_next_seq == 5
-        sink_manager.arrange([ScriptedSink("a")], _roomy)
+        sink_manager.configure([ScriptedSink("a")], _roomy)
         assert sink_manager.lowest_next_seq == 7
-        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
+        sink_manager.configure([ScriptedSink("a"), ScriptedSink("new")], _roomy)
         assert sink_manager.lowest_next_seq == 0
         sink_manager.close()
 
@@ -166,9 +166,9 @@ def test_each_sink_goes_on_where_it_stood_itself() -> None:
     console = ScriptedSink("console", keeps_position=False)
 
     async def carry() -> None:
-        sink_manager = _mailroom({"ahead": 8, "behind": 5, "console": 9})
-        sink_manager.arrange([ahead, behind, new, console], _roomy)
-        sink_manager.post(numbered_entries(range(3, 10)))
+        sink_manager = _manager({"ahead": 8, "behind": 5, "console": 9})
+        sink_manager.configure([ahead, behind, new, console], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3, 10)))
         assert sink_manager.positions == {"ahead": 10, "behind": 10, "new": 10}
         sink_manager.close()
 
@@ -182,12 +182,12 @@ def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> No
     before, after, added = _down("a"), ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([before], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
-        sink_manager.arrange([after, added], _roomy)
-        sink_manager.post(numbered_entries(range(3, 5)))
-        await sink_manager.empty(5)
+        sink_manager = _manager()
+        sink_manager.configure([before], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
+        sink_manager.configure([after, added], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3, 5)))
+        await sink_manager.flush(5)
         sink_manager.close()
 
     run_in_virtual_time(carry())
@@ -200,11 +200,11 @@ def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> No
     removed, kept = ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([removed, kept], _roomy)
-        sink_manager.post(numbered_entries([0]))
-        sink_manager.arrange([kept], _roomy)
-        sink_manager.post(numbered_entries([1]))
+        sink_manager = _manager()
+        sink_manager.configure([removed, kept], _roomy)
+        sink_manager.enqueue(numbered_entries([0]))
+        sink_manager.configure([kept], _roomy)
+        sink_manager.enqueue(numbered_entries([1]))
         assert list(sink_manager.queues) == ["b"]
         sink_manager.close()
 
@@ -215,8 +215,8 @@ def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> No
 class _Ring(SinkManager):
     """A mailroom whose source can go back."""
 
-    def __init__(self, owed: Mapping[str, int] | None = None) -> None:
-        super().__init__(gap_entry, (owed or {}).get, rereadable=True)
+    def __init__(self, next_seqs: Mapping[str, int] | None = None) -> None:
+        super().__init__(gap_entry, (next_seqs or {}).get, rereadable=True)
 
 
 def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
@@ -225,13 +225,13 @@ def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
 
     async def carry() -> None:
         sink_manager = _Ring({"slow": 0})
-        sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager.configure([sink], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         await asyncio.to_thread(sink.attempted.wait, 5)
-        sink_manager.arrange([], _roomy)
+        sink_manager.configure([], _roomy)
         assert (sink_manager.positions, sink.closed) == ({"slow": 0}, 0)
-        sink_manager.arrange([ScriptedSink("slow", blocking=True)], _roomy)
-        sink_manager.arrange([], _roomy)
+        sink_manager.configure([ScriptedSink("slow", blocking=True)], _roomy)
+        sink_manager.configure([], _roomy)
         sink.unblocked.set()
         while not sink.closed:
             await asyncio.sleep(0.001)
@@ -247,19 +247,19 @@ def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None
 
     async def carry() -> None:
         sink_manager = _Ring({"slow": 0})
-        sink_manager.arrange([before], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager.configure([before], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         await asyncio.to_thread(before.attempted.wait, 5)
-        sink_manager.arrange([], _roomy)
-        sink_manager.post(numbered_entries(range(3, 5)))
-        sink_manager.arrange([after], _roomy)
+        sink_manager.configure([], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3, 5)))
+        sink_manager.configure([after], _roomy)
         before.unblocked.set()
-        while sink_manager.busy:
+        while has_queued(sink_manager):
             await asyncio.sleep(0.001)
         assert sink_manager.reread_from == 3
-        sink_manager.catch_up()
-        sink_manager.post(numbered_entries(range(6)))
-        await sink_manager.empty(5)
+        sink_manager.resume()
+        sink_manager.enqueue(numbered_entries(range(6)))
+        await sink_manager.flush(5)
         assert sink_manager.positions == {"slow": 6}
         sink_manager.close()
 
@@ -270,8 +270,8 @@ def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None
 def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
     async def arrange() -> None:
         sink_manager = _Ring({"a": 7})
-        sink_manager.arrange([ScriptedSink("a")], _roomy)
-        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("new")], _roomy)
+        sink_manager.configure([ScriptedSink("a")], _roomy)
+        sink_manager.configure([ScriptedSink("a"), ScriptedSink("new")], _roomy)
         assert sink_manager.reread_from == 0, (
             "what lies before 7 may have been left out of what is read just now"
         )
@@ -283,9 +283,13 @@ def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
 def test_numbers_are_told_apart_where_one_sink_stands_between() -> None:
     async def arrange() -> None:
         sink_manager = _Ring({"a": 7, "b": 9})
-        sink_manager.arrange([ScriptedSink("a"), ScriptedSink("b")], _roomy)
-        assert [sink_manager.tells_apart(6, other) for other in (5, 7, 9)] == [False, True, True]
-        assert not sink_manager.tells_apart(9, 10)
+        sink_manager.configure([ScriptedSink("a"), ScriptedSink("b")], _roomy)
+        assert [sink_manager.any_sink_between(6, other) for other in (5, 7, 9)] == [
+            False,
+            True,
+            True,
+        ]
+        assert not sink_manager.any_sink_between(9, 10)
         sink_manager.close()
 
     run_in_virtual_time(arrange())
@@ -295,13 +299,13 @@ def test_all_are_gone_only_when_each_is() -> None:
     first, second = ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([first, second], _roomy)
+        sink_manager = _manager()
+        sink_manager.configure([first, second], _roomy)
         first.gone = True
-        sink_manager.post(numbered_entries([0]))
+        sink_manager.enqueue(numbered_entries([0]))
         assert not sink_manager.all_gone
         second.gone = True
-        sink_manager.post(numbered_entries([1]))
+        sink_manager.enqueue(numbered_entries([1]))
         assert sink_manager.all_gone
         sink_manager.close()
 
@@ -327,9 +331,9 @@ def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> 
     sink = _Faulty()
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([sink], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager = _manager()
+        sink_manager.configure([sink], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         sink.down = ""
         await asyncio.sleep(60)
         sink_manager.close()
@@ -344,20 +348,20 @@ def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> N
     stuck.unblocked.clear()
 
     async def flap() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([stuck, good], _roomy)
-        sink_manager.post(numbered_entries([0]))
+        sink_manager = _manager()
+        sink_manager.configure([stuck, good], _roomy)
+        sink_manager.enqueue(numbered_entries([0]))
         await asyncio.to_thread(stuck.attempted.wait, 5)
         threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for number in range(1, 25):
-            sink_manager.arrange([good], _roomy)
-            sink_manager.arrange([stuck, good], _roomy)
-            sink_manager.post(numbered_entries([number]))
+            sink_manager.configure([good], _roomy)
+            sink_manager.configure([stuck, good], _roomy)
+            sink_manager.enqueue(numbered_entries([number]))
             await asyncio.sleep(0.002)
         assert threading.active_count() <= threads
         assert len(os.listdir("/proc/self/fd")) == descriptors
         stuck.unblocked.set()
-        while sink_manager.busy:
+        while has_queued(sink_manager):
             await asyncio.sleep(0.001)
         sink_manager.close()
 
@@ -384,14 +388,14 @@ def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixtu
     bad, good = Troubled("bad"), ScriptedSink("good")
 
     async def carry() -> None:
-        sink_manager = _mailroom()
-        sink_manager.arrange([bad, good], _roomy)
-        sink_manager.post(numbered_entries(range(3)))
+        sink_manager = _manager()
+        sink_manager.configure([bad, good], _roomy)
+        sink_manager.enqueue(numbered_entries(range(3)))
         assert good.seqs == [0, 1, 2]
         assert sink_manager.queues["bad"].last_error
         await asyncio.sleep(60)
-        sink_manager.post(numbered_entries(range(3, 5)))
-        await sink_manager.empty(5)
+        sink_manager.enqueue(numbered_entries(range(3, 5)))
+        await sink_manager.flush(5)
         assert sink_manager.close() == 0
 
     run_in_virtual_time(carry())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
-from klogd_py.sinks.formats import is_reserved, speaker
+from klogd_py.sinks.formats import is_reserved, split_identifier
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import WALL_US, gap_entry
@@ -86,14 +86,14 @@ def _of_file(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[
 
 
 def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
-    lines = "".join(FileSink("x", FileForm.KLOGD).frames(entries)).split("\n")[:-1]
+    lines = "".join(FileSink("x", FileForm.KLOGD).encode_lines(entries)).split("\n")[:-1]
     return _by_lines('file, `format = "klogd"`', r"<\d+>(\S+): ", lines)
 
 
 def _of_console(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     sink = ConsoleSink(Colour.NEVER)
     return _by_lines(
-        "console", r"... .. \S+ (\S+): ", [sink.frame(entry).decode()[:-1] for entry in entries]
+        "console", r"... .. \S+ (\S+): ", [sink.encode(entry).decode()[:-1] for entry in entries]
     )
 
 
@@ -118,7 +118,7 @@ def _of_stream(entries: list[Entry], folder: Path) -> tuple[list[str], list[tupl
 
 
 def _of_json(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
-    content = "".join(FileSink("x", FileForm.JSON).frames(entries))
+    content = "".join(FileSink("x", FileForm.JSON).encode_lines(entries))
     documents = [
         json.loads(line)
         for line in content.splitlines()
@@ -195,14 +195,14 @@ def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | No
 def test_no_line_of_a_file_holds_what_may_not_be_shown(
     form: FileForm, text: str, prefix: int | None
 ) -> None:
-    (line,) = FileSink("x", form).frames([_entry(text, prefix)])
+    (line,) = FileSink("x", form).encode_lines([_entry(text, prefix)])
     assert line.endswith("\n")
     assert line[:-1].replace("\t", "").isprintable()
 
 
 @given(st.text(max_size=80))
 def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
-    (line,) = FileSink("x", FileForm.JSON).frames([_entry(text, 6)])
+    (line,) = FileSink("x", FileForm.JSON).encode_lines([_entry(text, 6)])
     assert json.loads(line)["text"] == text
 
 
@@ -210,4 +210,4 @@ def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
     "name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"]
 )
 def test_other_speakers_keep_their_names(name: str) -> None:
-    assert speaker(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")
+    assert split_identifier(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")

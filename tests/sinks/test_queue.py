@@ -40,7 +40,7 @@ def _gaps(sink: ScriptedSink) -> list[Gap]:
 def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
     sink = ScriptedSink()
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(5)))
+    queue.enqueue(numbered_entries(range(5)))
     assert sink.seqs == [0, 1, 2, 3, 4]
     assert (queue.queued, queue.delivered, queue.next_seq) == (0, 5, 5)
 
@@ -48,7 +48,7 @@ def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
 def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
     sink = ScriptedSink(blocking=True)
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(5)))
+    queue.enqueue(numbered_entries(range(5)))
     assert (sink.seqs, queue.queued) == ([], 5)
     assert asyncio.run(queue.flush())
     assert sink.seqs == [0, 1, 2, 3, 4]
@@ -59,8 +59,8 @@ def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> No
     sink = ScriptedSink()
     sink.capacity = room
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(5)))
-    queue.post(numbered_entries(range(5, 8)))
+    queue.enqueue(numbered_entries(range(5)))
+    queue.enqueue(numbered_entries(range(5, 8)))
     assert (len(sink.received), queue.queued, queue.next_seq) == (room, 8 - room, room or None)
     sink.capacity = 100
     assert asyncio.run(queue.flush())
@@ -71,7 +71,7 @@ def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> No
 def test_a_queue_of_many_chunks_leaves_in_order() -> None:
     sink = _down("away")
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(3 * CHUNK_ENTRIES + 1)))
+    queue.enqueue(numbered_entries(range(3 * CHUNK_ENTRIES + 1)))
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(3 * CHUNK_ENTRIES + 1))
@@ -86,11 +86,11 @@ def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(
     sink.down = "away"
     queue = SinkQueue(sink, _room_for(kept), gap_entry)
     for number in range(posted):
-        queue.post(numbered_entries([10 + number]))
+        queue.enqueue(numbered_entries([10 + number]))
     assert (queue.queued, queue.lost) == (kept, posted - kept)
     sink.down = ""
     assert asyncio.run(queue.flush())
-    queue.post(numbered_entries([10 + posted]))
+    queue.enqueue(numbered_entries([10 + posted]))
     assert asyncio.run(queue.flush())
     assert sink.seqs == [*range(10, 10 + kept), None, 10 + posted]
     assert _gaps(sink) == [Gap(10 + kept, 9 + posted, Cause.SINK_DROP)]
@@ -105,7 +105,7 @@ def _line(seq: int, *parts: int) -> Entry:
 def test_a_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
     queue = SinkQueue(sink, _room_for(1), gap_entry, 10, rereadable=True)
-    queue.post([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], joined=True)
+    queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], joined=True)
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
@@ -120,7 +120,7 @@ def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: boo
     record = Record("record 10", 6, 10)
     twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 10")]
     queue = SinkQueue(sink, _room_for(1), gap_entry)
-    queue.post([*twice, *numbered_entries([11])])
+    queue.enqueue([*twice, *numbered_entries([11])])
     sink.capacity = 100
     assert asyncio.run(queue.flush())
     assert [entry.text for entry in sink.received[:2]] == ["named", "record 10"]
@@ -131,10 +131,10 @@ def test_a_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
     queue = SinkQueue(sink, ROOMY, gap_entry, 5, rereadable=True)
     sink.capacity = 2
-    queue.post([_line(5, 8, 9), *numbered_entries([6, 7, 10])], joined=True)
+    queue.enqueue([_line(5, 8, 9), *numbered_entries([6, 7, 10])], joined=True)
     assert (queue.next_seq, queue.ahead) == (7, (8, 9))
     again = ScriptedSink()
-    SinkQueue(again, ROOMY, gap_entry, 7, rereadable=True, ahead=queue.ahead).post(
+    SinkQueue(again, ROOMY, gap_entry, 7, rereadable=True, ahead=queue.ahead).enqueue(
         numbered_entries(range(7, 12))
     )
     assert again.seqs == [7, 10, 11]
@@ -143,15 +143,15 @@ def test_a_position_within_a_line_remembers_delivered_parts() -> None:
 def test_falling_behind_within_a_line_repeats_no_part() -> None:
     sink = _down("away")
     queue = SinkQueue(sink, _room_for(2), gap_entry, 10, WhenFull.WAIT, rereadable=True)
-    queue.post(
+    queue.enqueue(
         [_line(10, 13), *numbered_entries([11]), _line(12, 14), *numbered_entries([15])],
         joined=True,
     )
-    assert queue.behind
+    assert queue.needs_reread
     sink.down = ""
     assert asyncio.run(queue.flush())
-    queue.catch_up()
-    queue.post(numbered_entries(range(10, 17)), joined=True)
+    queue.resume()
+    queue.enqueue(numbered_entries(range(10, 17)), joined=True)
     assert (sink.seqs, _gaps(sink)) == ([10, 11, 12, 14, 15, 16], [])
 
 
@@ -161,26 +161,26 @@ def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocki
     sink = ScriptedSink(blocking=blocking)
     sink.capacity = 0
     queue = SinkQueue(sink, 1, gap_entry, 10, when_full, rereadable=True)
-    queue.post(numbered_entries([10]))
-    queue.post(numbered_entries([11]))
-    assert (queue.queued, queue.expected) == (1, None)
+    queue.enqueue(numbered_entries([10]))
+    queue.enqueue(numbered_entries([11]))
+    assert (queue.queued, queue.reread_from) == (1, None)
     sink.capacity = 100
     assert asyncio.run(queue.flush())
-    assert queue.expected == (11 if when_full is WhenFull.WAIT else None)
+    assert queue.reread_from == (11 if when_full is WhenFull.WAIT else None)
     assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
 
 
 def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
     before, after, last = ScriptedSink(), ScriptedSink(), ScriptedSink()
-    before.capacity, before.begun = 1, True
+    before.capacity, before.has_partial_write = 1, True
     queue = SinkQueue(before, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(3)))
+    queue.enqueue(numbered_entries(range(3)))
     queue.replace_sink(after, ROOMY, WhenFull.WAIT)
     queue.replace_sink(last, ROOMY, WhenFull.WAIT)
     assert (before.closed, after.closed) == (0, 1)
     before.capacity = 1
     assert not asyncio.run(queue.flush())
-    before.begun = False
+    before.has_partial_write = False
     assert asyncio.run(queue.flush())
     assert (before.seqs, last.seqs, before.closed) == ([0, 1], [2], 1)
 
@@ -190,7 +190,7 @@ def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
     queue = SinkQueue(sink, _room_for(2), gap_entry)
     for first in (10, 20):
         sink.down = "away"
-        queue.post(numbered_entries(range(first, first + 5)))
+        queue.enqueue(numbered_entries(range(first, first + 5)))
         sink.down = ""
         assert asyncio.run(queue.flush())
     assert sink.seqs == [10, 11, None, 20, 21, None]
@@ -200,7 +200,7 @@ def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
 def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> None:
     sink = _down("away")
     queue = SinkQueue(sink, _room_for(2), gap_entry)
-    queue.post([*numbered_entries([10]), entry("x" * 1000, seq=11), *numbered_entries([12])])
+    queue.enqueue([*numbered_entries([10]), entry("x" * 1000, seq=11), *numbered_entries([12])])
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert sink.seqs == [10, None]
@@ -224,7 +224,7 @@ def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> No
 def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[Entry]) -> None:
     sink = _down("away")
     queue = SinkQueue(sink, _room_for(2), gap_entry)
-    queue.post(posted)
+    queue.enqueue(posted)
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert [seq for gap in _gaps(sink) for seq in range(gap.first, gap.last + 1)] == [
@@ -239,7 +239,7 @@ def test_dropped_records_without_a_number_are_told_of(
     sink = ScriptedSink()
     sink.capacity, sink.down = 0, down
     queue = SinkQueue(sink, _room_for(2), gap_entry)
-    queue.post([entry("record 10") for _ in range(5)])
+    queue.enqueue([entry("record 10") for _ in range(5)])
     sink.capacity, sink.down = 100, ""
     assert asyncio.run(queue.flush())
     assert queue.lost == 3
@@ -257,11 +257,11 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
 
     async def try_often() -> None:
         for number in range(5):
-            queue.post(numbered_entries([10 + number]))
+            queue.enqueue(numbered_entries([10 + number]))
             await queue.flush()
         sink.down = ""
         await queue.flush()
-        queue.post(numbered_entries([15]))
+        queue.enqueue(numbered_entries([15]))
 
     asyncio.run(try_often())
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
@@ -274,7 +274,7 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
 def test_the_last_error_is_known_while_the_sink_is_down() -> None:
     sink = _down("nobody listens")
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries([1]))
+    queue.enqueue(numbered_entries([1]))
     assert queue.last_error == "nobody listens"
 
 
@@ -297,7 +297,7 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
     async def fail(times: int) -> None:
         queue = SinkQueue(sink, ROOMY, gap_entry)
         drain = asyncio.create_task(queue.drain())
-        queue.post(numbered_entries([1]))
+        queue.enqueue(numbered_entries([1]))
         while len(sink.times_s) < times:
             await asyncio.sleep(MIN_PAUSE_S)
         sink.down = ""
@@ -323,7 +323,7 @@ def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_fi
         for round_of in (1, 2):
             sink.down = "away"
             tried = len(sink.times_s)
-            queue.post(numbered_entries([round_of]))
+            queue.enqueue(numbered_entries([round_of]))
             while len(sink.times_s) < tried + 12:
                 await asyncio.sleep(MIN_PAUSE_S)
             sink.down = ""
@@ -349,7 +349,7 @@ def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down
     async def carry() -> float:
         queue = SinkQueue(sink, ROOMY, gap_entry)
         drain = asyncio.create_task(queue.drain())
-        queue.post(numbered_entries(range(1000)))
+        queue.enqueue(numbered_entries(range(1000)))
         began_s = asyncio.get_running_loop().time()
         while len(sink.received) < 1000:
             await asyncio.sleep(MIN_PAUSE_S)
@@ -371,7 +371,7 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
         async def carry() -> None:
             queue = SinkQueue(sink, ROOMY, gap_entry)
             drain = asyncio.create_task(queue.drain())
-            queue.post(numbered_entries(range(3000)))
+            queue.enqueue(numbered_entries(range(3000)))
             async with asyncio.timeout(8):
                 while queue.queued:
                     await asyncio.sleep(MIN_PAUSE_S)
@@ -387,11 +387,11 @@ def test_a_sink_that_is_gone_is_not_tried_again() -> None:
     sink = ScriptedSink()
     sink.gone = True
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(3)))
+    queue.enqueue(numbered_entries(range(3)))
     assert queue.gone
     assert queue.queued == 0, "nothing can wait for a sink that will never take it"
     sink.gone = False
-    queue.post(numbered_entries(range(3, 6)))
+    queue.enqueue(numbered_entries(range(3, 6)))
     assert sink.received == []
     assert queue.close() == 0
 
@@ -399,14 +399,14 @@ def test_a_sink_that_is_gone_is_not_tried_again() -> None:
 def test_closing_counts_what_was_never_sent() -> None:
     sink = _down("away")
     queue = SinkQueue(sink, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(7)))
+    queue.enqueue(numbered_entries(range(7)))
     assert queue.close() == 7
     assert sink.closed == 1
 
 
 def test_closing_counts_what_was_dropped_before_it_could_be_announced() -> None:
     queue = SinkQueue(_down("away"), _room_for(2), gap_entry)
-    queue.post(numbered_entries(range(10, 17)))
+    queue.enqueue(numbered_entries(range(10, 17)))
     assert (queue.queued, queue.lost) == (2, 5)
     assert queue.close() == 7
 
@@ -414,7 +414,7 @@ def test_closing_counts_what_was_dropped_before_it_could_be_announced() -> None:
 def test_a_replaced_sink_goes_on_with_what_waits() -> None:
     before, after = _down("away"), ScriptedSink()
     queue = SinkQueue(before, ROOMY, gap_entry)
-    queue.post(numbered_entries(range(3)))
+    queue.enqueue(numbered_entries(range(3)))
     queue.replace_sink(after, ROOMY, WhenFull.WAIT)
     assert asyncio.run(queue.flush())
     assert (before.closed, after.seqs) == (1, [0, 1, 2])
@@ -431,34 +431,34 @@ def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[in
     sink = ScriptedSink()
     queue = SinkQueue(sink, ROOMY, gap_entry, next_seq=5)
     for batch in batches:
-        queue.post(numbered_entries(batch))
+        queue.enqueue(numbered_entries(batch))
     assert sink.seqs == [5, 6, 7, 8, 9]
     assert queue.next_seq == 10
 
 
 def test_the_position_does_not_move_back_while_old_records_are_skipped() -> None:
     queue = SinkQueue(ScriptedSink(), ROOMY, gap_entry, next_seq=5)
-    queue.post(numbered_entries(range(3)))
+    queue.enqueue(numbered_entries(range(3)))
     assert queue.next_seq == 5
 
 
 def test_a_sink_without_a_position_gets_everything() -> None:
     sink = ScriptedSink(keeps_position=False)
-    SinkQueue(sink, ROOMY, gap_entry).post(numbered_entries(range(3, 6)))
+    SinkQueue(sink, ROOMY, gap_entry).enqueue(numbered_entries(range(3, 6)))
     assert sink.seqs == [3, 4, 5]
 
 
 def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() -> None:
     sink = ScriptedSink()
     queue = SinkQueue(sink, ROOMY, gap_entry, next_seq=5)
-    queue.post(numbered_entries(range(8, 10)))
+    queue.enqueue(numbered_entries(range(8, 10)))
     assert sink.seqs == [None, 8, 9]
     assert _gaps(sink) == [Gap(5, 7, Cause.RESTART)]
 
 
 def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> None:
     sink = ScriptedSink()
-    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).post(numbered_entries([4, 4, 5, 5, 6]))
+    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).enqueue(numbered_entries([4, 4, 5, 5, 6]))
     assert sink.seqs == [5, 5, 6]
 
 
@@ -467,7 +467,7 @@ def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> Non
 )
 def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, gap: Gap) -> None:
     sink = ScriptedSink()
-    SinkQueue(sink, ROOMY, gap_entry, next_seq=owed).post(
+    SinkQueue(sink, ROOMY, gap_entry, next_seq=owed).enqueue(
         [*numbered_entries([3]), gap_entry(gap), *numbered_entries([10])]
     )
     assert sink.seqs == [None, 10]
@@ -495,7 +495,7 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
         FormatOptions(Style.OFF),
         wall_times,
     )
-    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).post(entries)
+    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).enqueue(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
 
@@ -508,18 +508,18 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
             raise errors.pop()
         return gap_entry(gap)
 
-    async def post() -> None:
+    async def enqueue() -> None:
         queue = SinkQueue(sink, 1 << 20, announce, 0)
         draining = asyncio.create_task(queue.drain())
         # Each behind a gap
         for first in (5, 20, 30):
-            queue.post(numbered_entries(range(first, first + 3)))
+            queue.enqueue(numbered_entries(range(first, first + 3)))
             await asyncio.sleep(10)
         assert queue.failures >= 1
         assert queue.last_error == ""
         draining.cancel()
 
-    run_in_virtual_time(post())
+    run_in_virtual_time(enqueue())
     assert [seq for seq in sink.seqs if seq is not None] == [5, 6, 7, 20, 21, 22, 30, 31, 32]
 
 
@@ -546,7 +546,7 @@ def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
         old = SocketSink("s")
         old.capacity = 0
         box = SinkQueue(old, ROOMY, gap_entry)
-        box.post(numbered_entries([0]))
+        box.enqueue(numbered_entries([0]))
         draining = asyncio.create_task(box.drain())
         await asyncio.sleep(0.05)
         box.replace_sink(ScriptedSink("s"), 1 << 20, WhenFull.WAIT)

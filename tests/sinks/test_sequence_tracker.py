@@ -34,7 +34,7 @@ def test_what_is_read_anew_comes_once() -> None:
     account = _account(3, Cause.RESTART)
     assert _told([*account.take(numbered_entries(range(6)))]) == [3, 4, 5]
     assert _told([*account.take(numbered_entries(range(9)))]) == [6, 7, 8]
-    account.go_back(7)
+    account.seek(7)
     assert _told([*account.take(numbered_entries(range(9)))]) == [7, 8]
 
 
@@ -140,7 +140,7 @@ def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
 def test_going_back_forgets_only_parts_not_kept() -> None:
     account = _account(5)
     account.take([_line(5, 8), *numbered_entries([6]), _line(7, 9)], joined=True)
-    account.go_back(7, {8})
+    account.seek(7, {8})
     assert [account.has_had(seq) for seq in range(6, 10)] == [True, False, True, False]
     assert _told([*account.take(numbered_entries(range(6, 11)))]) == [7, 9, 10]
 

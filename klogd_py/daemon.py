@@ -25,7 +25,7 @@ from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.symbol_manager import SymbolManager
-from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style
+from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Severity
 from klogd_py.sinks.cursor_file import CursorFileInUse, boot_id
@@ -196,9 +196,10 @@ class Daemon:
         """Have records treated as the configuration says."""
         settings = self.config.translate
         self.pipeline.manner = FormatOptions(
-            Style(settings.style), Decoded(settings.decoded), settings.twice
+            Style(settings.style), settings.resymbolize, settings.duplicate_raw
         )
-        self.pipeline.join, self.pipeline.paranoid = settings.join, settings.paranoid
+        self.pipeline.join_continuations = settings.join_continuations
+        self.pipeline.reload_on_oops = settings.reload_on_oops
         if (
             self._flood != self.config.flood
             # What has been counted so far holds on where nothing changed

@@ -22,7 +22,7 @@ from klogd_py.monitoring.status_table import render_table
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.pipeline import stream_filter
 from klogd_py.pipeline.stream_filter import pieces, renamed, write
-from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Style, look_up
+from klogd_py.pipeline.symbolize import FormatOptions, Style, look_up
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import description
 from klogd_py.symbols.kaslr.inference import SlideSource
@@ -52,8 +52,8 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
     status = complain(found, invocation)
     manner = FormatOptions(
         Style(settings.translate.style),
-        Decoded(settings.translate.decoded),
-        settings.translate.twice,
+        settings.translate.resymbolize,
+        settings.translate.duplicate_raw,
     )
     for file in files or ["-"]:
         try:

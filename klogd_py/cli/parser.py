@@ -13,6 +13,7 @@ from pathlib import Path
 from klogd_py import __version__
 from klogd_py.config import value_types
 from klogd_py.config.loader import LOG_LEVELS
+from klogd_py.config.renamed import RENAMED_OPTIONS
 
 _HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
 _NOT_GIVEN = argparse.SUPPRESS
@@ -100,13 +101,17 @@ def _shared_options() -> argparse.ArgumentParser:
         help="what becomes of an address that has a name",
     )
     shared.add_argument(
-        "-2", "--twice", action="store_true", help="repeat a translated line, untranslated"
+        "-2",
+        "--duplicate-raw",
+        action="store_true",
+        help="repeat each changed line as the kernel printed it",
     )
     shared.add_argument(
-        "--decoded",
-        choices=("keep", "replace"),
-        help="what becomes of a number that the kernel has named",
+        "--resymbolize",
+        action=argparse.BooleanOptionalAction,
+        help="replace [<address>] even where the kernel has printed its symbol",
     )
+    _add_renamed(shared, "--twice", "--decoded")
     return shared
 
 
@@ -150,8 +155,12 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
         "-x", "--no-translate", action="store_true", help="load no symbols, translate nothing"
     )
     parser.add_argument(
-        "-p", "--paranoid", action="store_true", help="read the symbols anew at every Oops"
+        "-p",
+        "--reload-on-oops",
+        action="store_true",
+        help="reload the symbols at every Oops",
     )
+    _add_renamed(parser, "--paranoid")
     parser.add_argument(
         "-c",
         "--console-level",
@@ -245,6 +254,25 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
         metavar="FILE",
         help="default: /etc/klogd-py.toml",
     )
+
+
+class _Renamed(argparse.Action):
+    """An option that was renamed: an error that names the new one."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        assert option_string is not None
+        parser.error(f"option {option_string} is now {RENAMED_OPTIONS[option_string]}")
+
+
+def _add_renamed(parser: argparse.ArgumentParser, *options: str) -> None:
+    for option in options:
+        parser.add_argument(option, nargs="?", action=_Renamed, help=argparse.SUPPRESS)
 
 
 def _text(text: str) -> str:

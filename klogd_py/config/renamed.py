@@ -15,6 +15,10 @@ RENAMED_KEYS = {
     "names.kallsyms": "symbols.kallsyms",
     "names.modules": "symbols.modules",
     "names.module_files": "symbols.module_files",
+    "translate.decoded": 'translate.resymbolize, false for "keep" and true for "replace"',
+    "translate.twice": "translate.duplicate_raw",
+    "translate.join": "translate.join_continuations",
+    "translate.paranoid": "translate.reload_on_oops",
     "file.form": "file.format",
     "state.position": "state.cursor_file",
     "outbox": "queue",
@@ -23,6 +27,11 @@ RENAMED_KEYS = {
     "outbox.sink": "queue.sink",
 }
 RENAMED_VALUES: dict[tuple[str, str], str] = {}
+RENAMED_OPTIONS = {
+    "--twice": "--duplicate-raw",
+    "--paranoid": "--reload-on-oops",
+    "--decoded": '--resymbolize (for "replace") or --no-resymbolize (for "keep")',
+}
 
 
 def find_renamed(content: Mapping[str, object], table: str = "") -> str:

@@ -62,10 +62,10 @@ class RunOptions(Struct, frozen=True):
     source: str = ""
     once: bool = False
     style: str = ""
-    decoded: str = ""
-    twice: bool = False
+    resymbolize: bool | None = None
+    duplicate_raw: bool = False
     prose: bool = False
-    paranoid: bool = False
+    reload_on_oops: bool = False
     json: bool = False
     file_format: str = ""
     console_level: int = 0
@@ -99,9 +99,8 @@ class RunOptions(Struct, frozen=True):
             },
             "translate": {
                 "style": self.style,
-                "decoded": self.decoded,
-                "twice": self.twice,
-                "paranoid": self.paranoid,
+                "duplicate_raw": self.duplicate_raw,
+                "reload_on_oops": self.reload_on_oops,
             },
             "file": {"format": self.file_format},
             "console": {"json": self.json},
@@ -110,6 +109,8 @@ class RunOptions(Struct, frozen=True):
         content = msgspec.to_builtins(base)
         for table, keys in given.items():
             content[table] |= {key: value for key, value in keys.items() if value}
+        if self.resymbolize is not None:
+            content["translate"]["resymbolize"] = self.resymbolize
         if self.sinks:
             content["sinks"] = list(self.sinks)
         if self.console_level:

@@ -65,10 +65,10 @@ class TranslateSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[translate]``"""
 
     style: Literal["replace", "append", "off"] = "replace"
-    decoded: Literal["keep", "replace"] = "keep"
-    twice: bool = False
-    join: bool = True
-    paranoid: bool = False
+    resymbolize: bool = False
+    duplicate_raw: bool = False
+    join_continuations: bool = True
+    reload_on_oops: bool = False
 
 
 class FileSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 
 The contract: a `AddressMatch` is made only where the form of the line says that the number is a code
 address. Registers, stack words, masks, hashed pointers, fault addresses and numbers that the kernel
-has already named beside them are no mentions (unless `decoded` asks for the last kind, as the
+has already named beside them are no mentions (unless `resymbolize` asks for the last kind, as the
 classic klogd did).
 
 Most lines carry no address: a substring search answers that; then the head of the line says which

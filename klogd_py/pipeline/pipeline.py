@@ -38,7 +38,7 @@ CATCH_UP_S = (
 class Pipeline:
     """The way from one source to the mailroom. Mutable; lives on the event loop.
 
-    ``manner``, ``join``, ``limiter`` and ``paranoid`` may be exchanged at any time. ``prose`` has
+    ``manner``, ``join_continuations``, ``limiter`` and ``reload_on_oops`` may be exchanged at any time. ``prose`` has
     addresses named in any text of the kernel's, where its place in memory is no secret: the classic
     klogd did so.
     """
@@ -61,8 +61,8 @@ class Pipeline:
         ``once`` stops where it has no more just now.
         """
         self.manner = FormatOptions()
-        self.paranoid = False
-        self.join = True
+        self.reload_on_oops = False
+        self.join_continuations = True
         self.limiter = self._limiting = RateLimiter()
         self.carried = 0
         self.counters = Counters(origin)
@@ -142,7 +142,9 @@ class Pipeline:
             # A survey that is being drawn is waited for
             pass
         batch = await self._held_back(batch, last)
-        if self.paranoid and any(self._is_oops(item) for item in batch if isinstance(item, Record)):
+        if self.reload_on_oops and any(
+            self._is_oops(item) for item in batch if isinstance(item, Record)
+        ):
             await self._naming.reload("an Oops")
         await self._post(self._limited(batch, last))
 
@@ -261,7 +263,7 @@ class Pipeline:
             survey = self._naming.survey
             if (
                 not self._live
-                or self.paranoid
+                or self.reload_on_oops
                 or self._learning.is_holding
                 or survey.reads_traces
                 or survey.modules.wants_traces
@@ -343,7 +345,7 @@ class Pipeline:
     def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
         now_s = asyncio.get_running_loop().time()
         waiting = self._joiner.waiting
-        if not waiting and not self.join:
+        if not waiting and not self.join_continuations:
             return batch
         try:
             return self._joiner.take(batch, now_s)

@@ -146,7 +146,7 @@ def _line(
     text, places = rewrite(body, place_of, manner, stood)
     doubtful.take(body, bool(places))
     translated = text + line[len(body) :]
-    return [translated, line] if places and manner.twice else [translated]
+    return [translated, line] if places and manner.duplicate_raw else [translated]
 
 
 def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:

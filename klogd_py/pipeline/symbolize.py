@@ -53,23 +53,17 @@ class Style(Enum):
     OFF = "off"
 
 
-class Decoded(Enum):
-    """What becomes of a ``[<address>]`` beside which the kernel has already put the name."""
-
-    KEEP = "keep"
-    # As the classic klogd did
-    REPLACE = "replace"
-
-
 class FormatOptions(Struct, frozen=True):
     """How lines are to be translated.
 
-    ``twice`` sends a translated line a second time, untranslated.
+    ``resymbolize`` replaces ``[<address>]`` by its symbol even where the kernel has printed the
+    name beside it, as the classic klogd did. ``duplicate_raw`` repeats each changed line as the
+    kernel printed it.
     """
 
     style: Style = Style.REPLACE
-    decoded: Decoded = Decoded.KEEP
-    twice: bool = False
+    resymbolize: bool = False
+    duplicate_raw: bool = False
 
 
 def rewrite(
@@ -83,7 +77,7 @@ def rewrite(
     """
     if manner.style is Style.OFF:
         return text, ()
-    mentions = address_scanner.find(text, manner.decoded is Decoded.REPLACE)
+    mentions = address_scanner.find(text, manner.resymbolize)
     if not mentions:
         return text, ()
     pieces = []
@@ -185,7 +179,7 @@ def translate(
         text, places = rewrite(texts[at], place_of, manner, stood)
         if places:
             entries[at] = Entry(said[at], walls[at], text, places, None, False, qualities[at])
-    if len(said) == len(items) and not manner.twice:
+    if len(said) == len(items) and not manner.duplicate_raw:
         return entries
     of_record = iter(entries)
     together = []
@@ -195,7 +189,7 @@ def translate(
             continue
         entry = next(of_record)
         together.append(entry)
-        if manner.twice and entry.places:
+        if manner.duplicate_raw and entry.places:
             together.append(
                 Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source)
             )
@@ -203,7 +197,7 @@ def translate(
 
 
 def _is_trusted(record: Record, judge: Judge, manner: FormatOptions) -> bool:
-    mentions = address_scanner.find(record.text, manner.decoded is Decoded.REPLACE)
+    mentions = address_scanner.find(record.text, manner.resymbolize)
     return not mentions or judge(record, mentions) is None
 
 

@@ -25,7 +25,8 @@ from klogd_py.config.schema import Config
         ('sinks = ["file:"]', "key sinks: expected console, file:PATH"),
         (
             '[translate]\nstile = "x"',
-            "unknown key translate.stile; expected one of: style, decoded, twice, join, paranoid",
+            "unknown key translate.stile; expected one of: "
+            "style, resymbolize, duplicate_raw, join_continuations, reload_on_oops",
         ),
         (
             '[translate]\nstyle = "x"',
@@ -69,13 +70,13 @@ def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
 
 def test_drop_ins_win_over_the_file_in_the_order_of_their_names(tmp_path: Path) -> None:
     main = tmp_path / "klogd-py.toml"
-    main.write_text('sinks = ["console"]\n[translate]\nstyle = "off"\ntwice = true\n')
+    main.write_text('sinks = ["console"]\n[translate]\nstyle = "off"\nduplicate_raw = true\n')
     (tmp_path / "klogd-py.toml.d").mkdir()
     (tmp_path / "klogd-py.toml.d" / "20.toml").write_text('[translate]\nstyle = "append"\n')
     (tmp_path / "klogd-py.toml.d" / "10.toml").write_text('[translate]\nstyle = "replace"\n')
     (tmp_path / "klogd-py.toml.d" / "30.conf").write_text("not read")
     loaded = loader.load(main)
-    assert (loaded.sinks, loaded.translate.style, loaded.translate.twice) == (
+    assert (loaded.sinks, loaded.translate.style, loaded.translate.duplicate_raw) == (
         ("console",),
         "append",
         True,

@@ -308,7 +308,7 @@ def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message]
         sinks=(f"file:{folder / 'out'}",),
         input="failing source",
         style="off" if "-x" in vector.flags else "",
-        decoded="replace",
+        resymbolize=True,
         file_format="klogd",
     )
 

@@ -12,7 +12,7 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.oops.trace_parser import from_capture
 from klogd_py.pipeline.stream_filter import DoubtfulLines, renamed
-from klogd_py.pipeline.symbolize import Decoded, FormatOptions
+from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
 from tests.journeys.classic_run import run
@@ -79,7 +79,7 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
     place_of = SymbolTable(vector.map_text.encode("latin-1"), "").resolve
     doubtful = DoubtfulLines()
     text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
-    out = renamed(text, place_of, FormatOptions(decoded=Decoded.REPLACE), doubtful)
+    out = renamed(text, place_of, FormatOptions(resymbolize=True), doubtful)
     assert (out != text) == bool(doubtful.count)
     assert bool(doubtful.remarks()) == bool(doubtful.count)
 
@@ -93,8 +93,7 @@ def test_most_brackets_in_prose_are_named_by_translate() -> None:
         vector
         for vector, place_of in tables
         if any(
-            b"+0x"
-            in renamed(line.encode("latin-1"), place_of, FormatOptions(decoded=Decoded.REPLACE))
+            b"+0x" in renamed(line.encode("latin-1"), place_of, FormatOptions(resymbolize=True))
             for line in prose_lines(vector)
         )
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbolize import Decoded, FormatOptions, PlaceOf, rewrite
+from klogd_py.pipeline.symbolize import FormatOptions, PlaceOf, rewrite
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -57,12 +57,12 @@ def changed(place_of: PlaceOf, manner: FormatOptions) -> Iterator[str]:
 
 
 @corpus
-@pytest.mark.parametrize("decoded", Decoded)
+@pytest.mark.parametrize("resymbolize", [False, True])
 def test_no_register_no_word_of_a_stack_and_no_hash_is_named_though_every_number_has_a_symbol(
-    decoded: Decoded,
+    resymbolize: bool,
 ) -> None:
     assert sum(is_row_of_numbers(line) for _, _, lines in logs() for line in lines) > 10_000
-    assert list(changed(everywhere, FormatOptions(decoded=decoded))) == []
+    assert list(changed(everywhere, FormatOptions(resymbolize=resymbolize))) == []
 
 
 @corpus

@@ -215,7 +215,10 @@ def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice
         for number in range(12):
             say(f"number {number}")
             if number % 3 == 0:
-                exchange(config, f"{whole}translate.twice = {'true' if number % 2 else 'false'}\n")
+                exchange(
+                    config,
+                    f"{whole}translate.duplicate_raw = {'true' if number % 2 else 'false'}\n",
+                )
             elif number % 3 == 1:
                 exchange(config, "broken = [")
             program.send((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)[number % 3])

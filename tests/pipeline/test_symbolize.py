@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from klogd_py.pipeline.symbolize import Decoded, FormatOptions, Stood, Style, rewrite, translate
+from klogd_py.pipeline.symbolize import FormatOptions, Stood, Style, rewrite, translate
 from klogd_py.record.types import Cause, Entry, Gap, LookupFailure, Record, SymbolAddress
 
 # "probe" of module nic, 0x40 bytes, followed by data
@@ -152,7 +152,7 @@ def test_what_the_kernel_has_named_is_renamed_only_on_request() -> None:
     line = " [<ffffffff81000110>] probe+0x10/0x40 [nic]"
     assert rewritten(line) == line
     assert (
-        rewritten(line, FormatOptions(decoded=Decoded.REPLACE))
+        rewritten(line, FormatOptions(resymbolize=True))
         == " [nic:probe+0x10/0x40] probe+0x10/0x40 [nic]"
     )
 
@@ -171,7 +171,7 @@ def test_the_places_named_go_with_the_entry() -> None:
 
 def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> None:
     records = [Record("plain"), Record("[<ffffffff81000110>]"), Record("[<90000000>]")]
-    entries = translate(records, place_of, FormatOptions(twice=True), at_one)
+    entries = translate(records, place_of, FormatOptions(duplicate_raw=True), at_one)
     assert [entry.text for entry in entries] == [
         "plain",
         "[nic:probe+0x10/0x40]",

@@ -34,7 +34,7 @@ while True:
 ' >/tmp/kmsg.raw"""
 
 _CONFIGURATION = """sinks = [{sinks}]
-translate.join = false  # the laboratory compares with the ring, record by record
+translate.join_continuations = false  # the laboratory compares with the ring, record by record
 [file]
 format = "{form}"
 """

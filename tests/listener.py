@@ -33,9 +33,9 @@ class Listener:
 
     def hear(self, records: Sequence[Record]) -> None:
         """All of the records, and after them a silence."""
-        self.counters.read(records)
-        ready, self.survey = self._learning.take(records, 0.0, self.survey)
-        held, self.survey = self._learning.end(self.survey)
+        self.counters.count_read(records)
+        ready, self.survey = self._learning.push(records, 0.0, self.survey)
+        held, self.survey = self._learning.flush(self.survey)
         self._send([*ready, *held])
 
     @property
@@ -48,7 +48,7 @@ class Listener:
         self.entries += translate(ready, place_of, FormatOptions(), wall_times, judge=self._judge)
 
     def _judge(self, record: Record, mentions: Sequence[AddressMatch]) -> Withheld | None:
-        reason = provenance.withheld(record, mentions, self._origin)
+        reason = provenance.withheld_reason(record, mentions, self._origin)
         self.withheld += [reason] if reason is not None else []
         return reason
 

@@ -21,9 +21,9 @@ import msgspec
 import pytest
 
 from klogd_py.oops.address_scanner import find
-from klogd_py.oops.crash_lines import MAX_CHARS, address_form, begins_report, kernel_lines
+from klogd_py.oops.crash_lines import MAX_CHARS, is_report_header, kernel_lines, match_address_line
 from klogd_py.oops.trace_buffer import TraceBuffer
-from klogd_py.oops.trace_parser import from_capture, gather
+from klogd_py.oops.trace_parser import parse_trace, record_from_line
 from klogd_py.pipeline.stream_filter import pieces, renamed
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
@@ -129,8 +129,13 @@ def test_a_record_is_judged_in_linear_time(run: str) -> None:
         " #0: (",
     ):
         text = (head + run * MAX_CHARS)[:MAX_CHARS]
-        job = lambda text=text: [kernel_lines(text), address_form(text), begins_report(text)]  # noqa: E731
-        assert min(cpu_s(job) for _ in range(TRIES)) < MAX_S_PER_RECORD, head
+
+        def judge(text: str = text) -> None:
+            kernel_lines(text)
+            match_address_line(text)
+            is_report_header(text)
+
+        assert min(cpu_s(judge) for _ in range(TRIES)) < MAX_S_PER_RECORD, head
 
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])
@@ -141,8 +146,8 @@ def test_a_long_line_is_read_in_linear_time_in_whatever_form(run: str) -> None:
         text_formats.dmesg,
         syslog,
         text_formats.form_of,
-        from_capture,
-        lambda text: gather([text]),
+        record_from_line,
+        lambda text: parse_trace([text]),
     ):
         for head in ("<4>[    1.000000] ", "kern  ", "Nov 19 12:34:38 "):
             assert_linear(partial(_read_stretched, job, head, run), MB // 8)
@@ -176,8 +181,8 @@ def held(texts: list[str], batch: int) -> int:
     records = [Record(text, 4, caller="T1") for text in texts]
     out = 0
     for start in range(0, len(records), batch):
-        out += len(trace_buffer.take(records[start : start + batch], 0.0, hold=True)[0])
-    return out + len(trace_buffer.end()[0])
+        out += len(trace_buffer.push(records[start : start + batch], 0.0, hold=True)[0])
+    return out + len(trace_buffer.flush()[0])
 
 
 def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time() -> None:
@@ -191,7 +196,7 @@ def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time() -> 
 
 def test_an_oops_of_two_hundred_thousand_lines_is_read_for_evidence_in_linear_time() -> None:
     texts = oops(200_000)
-    assert_linear(lambda count: gather(texts[:count]), 100_000)
+    assert_linear(lambda count: parse_trace(texts[:count]), 100_000)
 
 
 def test_an_oops_of_two_hundred_thousand_lines_is_translated_in_linear_time() -> None:
@@ -203,7 +208,7 @@ def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
     def job(count: int) -> None:
         trace_buffer = TraceBuffer()
         for number in range(count):
-            trace_buffer.take(
+            trace_buffer.push(
                 [Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, hold=True
             )
 
@@ -349,7 +354,7 @@ def split_by(splitter: str, content: bytes) -> int:
         count = 0
         while not source.exhausted:
             count += len(source.read_batch())
-        return count + len(source.rest())
+        return count + len(source.drain_pending())
     finally:
         feeding.join()
         os.close(readable)

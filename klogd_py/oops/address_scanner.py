@@ -94,7 +94,7 @@ def candidate_lines(texts: Sequence[str]) -> list[int]:
     return found if len(signs) == 1 else sorted(set(found))
 
 
-def is_named_by_word(line: str) -> bool:
+def has_bare_name(line: str) -> bool:
     """Whether a line is a bracketed number and a bare name: the kernel's own ``[<%p>] %ps``."""
     found = _CLASSIC.search(line)
     return (
@@ -138,18 +138,20 @@ def _in_line(line: str, named_too: bool) -> list[AddressMatch]:
     mentions = _bracketed(line, body, named_too) if "[<" in line else []
     for form in _BY_HEAD.get(head[1] or "", ()):
         if (found := form.pattern.match(line, body)) is not None:
-            mentions.append(_mention_of(found, form))
+            mentions.append(_match_from_form(found, form))
     for form in ANYWHERE:
         if form.sign not in line:
             continue
         if not form.head:
-            mentions += [_mention_of(found, form) for found in form.pattern.finditer(line, body)]
+            mentions += [
+                _match_from_form(found, form) for found in form.pattern.finditer(line, body)
+            ]
         elif (found := form.pattern.match(line, body)) is not None:
-            mentions.append(_mention_of(found, form))
-    return _apart(mentions) if len(mentions) > 1 else mentions
+            mentions.append(_match_from_form(found, form))
+    return _without_overlaps(mentions) if len(mentions) > 1 else mentions
 
 
-def _apart(mentions: list[AddressMatch]) -> list[AddressMatch]:
+def _without_overlaps(mentions: list[AddressMatch]) -> list[AddressMatch]:
     """In the order of their places, and none twice.
 
     A token behind a bracket can be found in two ways.
@@ -168,7 +170,7 @@ def _envelope_end(line: str) -> int:
     return found.end()
 
 
-def _mention_of(found: re.Match[str], form: Form) -> AddressMatch:
+def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:
     groups = found.groupdict()
     if groups.get("at"):
         after = found.end("at")
@@ -189,7 +191,7 @@ def _bracketed(line: str, start: int, named_too: bool) -> list[AddressMatch]:
     for found in _CLASSIC.finditer(line, start):
         link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
         if raw := _RAW_BEHIND.match(line, found.end() - 2):
-            mention = _token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
+            mention = _match_token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
         elif _wants_name(line, found, named_too, start):
             kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
             mention = AddressMatch(found.start(1), found.end(1), int(found[2], 16), kind)
@@ -211,7 +213,7 @@ def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) ->
     return named_too or not _NAMED.match(line, found.end() - 2)
 
 
-def _token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:
+def _match_token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:
     """The mention of a token behind a bracketed number; none if it is too low for code.
 
     There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in

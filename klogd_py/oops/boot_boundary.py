@@ -11,7 +11,7 @@ Source of truth: init/main.c ``linux_banner``; kernel/printk/printk.c on ``local
 
 import re
 
-from klogd_py.oops.trace_parser import banner_release, from_capture
+from klogd_py.oops.trace_parser import banner_release, record_from_line
 from klogd_py.record.types import KERN, Record
 
 BANNER = b"Linux version "
@@ -28,7 +28,7 @@ class BootBoundary:
     def __init__(self) -> None:
         self._last_us = 0
 
-    def begins(self, record: Record) -> str | None:
+    def detect(self, record: Record) -> str | None:
         """The release of the kernel whose boot begins with this record, empty if it is not told.
 
         ``None`` if none begins.
@@ -46,7 +46,7 @@ class BootBoundary:
         )
         return "" if back else None
 
-    def passes(self, text: bytes) -> bool:
+    def skip_if_same_boot(self, text: bytes) -> bool:
         """Whether no boot begins in a text of many lines, as far as can be told without reading
         each; then it has been taken.
 
@@ -61,21 +61,21 @@ class BootBoundary:
             return False
         if _RAW_LINE.match(text) or _LATER_RAW_LINE.search(text):
             return False
-        self.pass_over(text)
+        self.skip(text)
         return True
 
-    def pass_over(self, text: bytes) -> None:
+    def skip(self, text: bytes) -> None:
         """Take whole lines in which no boot begins."""
         end = len(text) if _SECONDS.search(text) else 0
         while (bracket := text.rfind(b"]", 0, end)) >= 0:
             start, end = text.rfind(b"\n", 0, bracket) + 1, text.find(b"\n", bracket)
-            record = from_capture(text[start:end].decode("latin-1"))
+            record = record_from_line(text[start:end].decode("latin-1"))
             if record.usec is not None and record.facility == KERN:
                 self._last_us = record.usec
                 return
             end = start
 
 
-def lines_of(piece: bytes) -> list[str]:
+def split_lines(piece: bytes) -> list[str]:
     """The lines of a piece of text without their line feeds, each byte a character."""
     return piece.decode("latin-1").removesuffix("\n").split("\n")

@@ -268,7 +268,7 @@ _WHOLE_END = re.compile(_whole(_ENDS), re.ASCII)
 _WHOLE = (_WHOLE_ADDRESS, _WHOLE_EVIDENCE, _WHOLE_OOPS, _WHOLE_WARNING, _WHOLE_OFFSET, _WHOLE_END)
 
 
-def address_form(text: str, start: int = 0) -> re.Match[str] | None:
+def match_address_line(text: str, start: int = 0) -> re.Match[str] | None:
     """The whole text as one form with code addresses, or ``None``; ``start`` is where the kernel's
     text begins.
 
@@ -277,28 +277,28 @@ def address_form(text: str, start: int = 0) -> re.Match[str] | None:
     return None if len(text) > MAX_CHARS else _WHOLE_ADDRESS.fullmatch(text, start)
 
 
-def process_name(found: re.Match[str]) -> tuple[int, int]:
+def process_name_span(found: re.Match[str]) -> tuple[int, int]:
     """Where in a matched text the name of a process stands: (-1, -1) if there is none."""
     spans = (found.span(name) for name, value in found.groupdict().items() if value is not None)
     return next(spans, (-1, -1))
 
 
-def begins_oops(text: str, start: int = 0) -> bool:
+def is_oops_header(text: str, start: int = 0) -> bool:
     """Whether a text is the header of an oops, a panic, or what else ends a kernel."""
     return _is_whole(text, start, (_WHOLE_OOPS,))
 
 
-def begins_report(text: str, start: int = 0) -> bool:
+def is_report_header(text: str, start: int = 0) -> bool:
     """Whether a text is the header of any crash report, a warning's among them."""
     return _is_whole(text, start, (_WHOLE_OOPS, _WHOLE_WARNING))
 
 
-def states_offset(text: str, start: int = 0) -> bool:
+def is_kernel_offset(text: str, start: int = 0) -> bool:
     """Whether a text is the line in which a panic says how far the kernel was moved."""
     return _is_whole(text, start, (_WHOLE_OFFSET,))
 
 
-def ends_report(text: str, start: int = 0) -> bool:
+def is_end_marker(text: str, start: int = 0) -> bool:
     """Whether a text is the end marker of a crash report."""
     return _is_whole(text, start, (_WHOLE_END,))
 
@@ -315,16 +315,16 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
     for form in _WHOLE:
         found = form.fullmatch(text, start)
         if found is not None:
-            name_start, name_end = process_name(found)
+            name_start, name_end = process_name_span(found)
             without_name = text[:name_start] + text[name_end:] if name_start >= 0 else text
             return [without_name.replace("\n", " ")]
     lines = text.split("\n")
-    if len(lines) > 1 and all(not line or is_row(line) for line in lines):
+    if len(lines) > 1 and all(not line or is_address_or_registers(line) for line in lines):
         return lines
     return []
 
 
-def is_row(line: str) -> bool:
+def is_address_or_registers(line: str) -> bool:
     """Whether a line may be one of several in a record: an address line, or registers."""
     return _WHOLE_ROW.fullmatch(line) is not None
 

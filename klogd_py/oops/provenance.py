@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from klogd_py.oops import crash_lines
-from klogd_py.oops.address_scanner import ENVELOPE, AddressMatch, find, is_named_by_word
+from klogd_py.oops.address_scanner import ENVELOPE, AddressMatch, find, has_bare_name
 from klogd_py.record.types import KERN, Record, Severity
 
 
@@ -41,84 +41,90 @@ class Withheld(Enum):
     HASH = "the number may be a hash: the kernel has put the name beside it"
 
 
-def withheld(record: Record, mentions: Sequence[AddressMatch], origin: Origin) -> Withheld | None:
+def withheld_reason(
+    record: Record, mentions: Sequence[AddressMatch], origin: Origin
+) -> Withheld | None:
     """Why the addresses mentioned in a record may not be named; ``None`` if they may."""
-    if not _is_of_kernel(record, origin):
+    if not _is_from_kernel(record, origin):
         return Withheld.PROCESS
     if origin is Origin.LINES:
         return Withheld.BORDERS
-    if _is_piece(record):
+    if _is_continuation(record):
         return Withheld.PIECE
-    return None if _is_fit(record.text, mentions, _text_start(record, origin)) else Withheld.FORM
+    return (
+        None
+        if _has_only_address_forms(record.text, mentions, _text_start(record, origin))
+        else Withheld.FORM
+    )
 
 
-def withheld_in_prose(record: Record, hashes_pointers: bool) -> Withheld | None:
+def withheld_reason_in_any_text(record: Record, hashes_pointers: bool) -> Withheld | None:
     """The same where any text of the kernel's is named, as the classic klogd did.
 
     Its place in memory is no secret.
     """
     if record.facility != KERN:
         return Withheld.PROCESS
-    if hashes_pointers and any(is_named_by_word(line) for line in record.text.split("\n")):
+    if hashes_pointers and any(has_bare_name(line) for line in record.text.split("\n")):
         return Withheld.HASH
     return None
 
 
-def evidence(record: Record, origin: Origin) -> list[str]:
+def evidence_lines(record: Record, origin: Origin) -> list[str]:
     """The lines of a record that are part of what the kernel says of a crash.
 
     None if it proves nothing.
     """
     return (
         crash_lines.kernel_lines(record.text, _text_start(record, origin))
-        if _may_prove(record, origin)
+        if _is_admissible(record, origin)
         else []
     )
 
 
-def begins_trace(record: Record, origin: Origin) -> bool:
+def is_trace_start(record: Record, origin: Origin) -> bool:
     """Whether a trace begins with a record.
 
     With the header of a crash, or with an address that has no name.
     """
-    lines = evidence(record, origin)
+    lines = evidence_lines(record, origin)
     if not lines:
         return False
     start = _text_start(record, origin)
-    if crash_lines.begins_report(record.text, start) or crash_lines.states_offset(
+    if crash_lines.is_report_header(record.text, start) or crash_lines.is_kernel_offset(
         record.text, start
     ):
         return True
     return any(find(line) for line in lines)
 
 
-def begins_oops(record: Record, origin: Origin) -> bool:
+def is_oops_header(record: Record, origin: Origin) -> bool:
     """Whether a record is the header of an oops, a panic, or what else ends a kernel."""
-    return _may_prove(record, origin) and crash_lines.begins_oops(
+    return _is_admissible(record, origin) and crash_lines.is_oops_header(
         record.text, _text_start(record, origin)
     )
 
 
-def ends_trace(record: Record, origin: Origin) -> bool:
+def is_trace_end(record: Record, origin: Origin) -> bool:
     """Whether a record is the end marker of a trace."""
-    return _may_prove(record, origin) and crash_lines.ends_report(
+    return _is_admissible(record, origin) and crash_lines.is_end_marker(
         record.text, _text_start(record, origin)
     )
 
 
-def _may_prove(record: Record, origin: Origin) -> bool:
+def _is_admissible(record: Record, origin: Origin) -> bool:
     """Whether a record can be evidence if its text is a form of the kernel's.
 
     By who wrote it, and by its borders.
     """
-    if origin is Origin.LINES or not _is_of_kernel(record, origin) or _is_piece(record):
+    if origin is Origin.LINES or not _is_from_kernel(record, origin) or _is_continuation(record):
         return False
     # The bytes at which a process failed come at level info (arch/x86/kernel/dumpstack.c
     # show_opcodes).
     return record.prefix is None or record.severity < Severity.INFO or "Code: " not in record.text
 
 
-def _is_of_kernel(record: Record, origin: Origin) -> bool:
+def _is_from_kernel(record: Record, origin: Origin) -> bool:
     """Whether printk wrote it.
 
     A capture that tells no facility is taken to hold the kernel's messages.
@@ -126,7 +132,7 @@ def _is_of_kernel(record: Record, origin: Origin) -> bool:
     return record.facility == KERN and (record.prefix is not None or origin is Origin.CAPTURE)
 
 
-def _is_piece(record: Record) -> bool:
+def _is_continuation(record: Record) -> bool:
     """Whether it is a continuation whose beginning stands elsewhere, so that it can begin anywhere
     in a line.
     """
@@ -144,12 +150,12 @@ def _text_start(record: Record, origin: Origin) -> int:
     return found.end() if found else 0
 
 
-def _is_fit(text: str, mentions: Sequence[AddressMatch], start: int) -> bool:
+def _has_only_address_forms(text: str, mentions: Sequence[AddressMatch], start: int) -> bool:
     """Whether a text is made of the kernel's forms, and none of the mentions lies in the name of a
     process.
     """
-    found = crash_lines.address_form(text, start)
+    found = crash_lines.match_address_line(text, start)
     if found is not None:
-        name_start, name_end = crash_lines.process_name(found)
+        name_start, name_end = crash_lines.process_name_span(found)
         return all(mention.start >= name_end or mention.end <= name_start for mention in mentions)
     return len(crash_lines.kernel_lines(text, start)) > 1

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 
 from klogd_py.oops import address_scanner, provenance
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import Trace, gather
+from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.record.types import KERN, Gap, Record
 
 # No record is held back for longer
-LIMIT_S = 1.0
+HOLD_LIMIT_S = 1.0
 # Nor are more of them at once
-LIMIT_RECORDS = 4096
+MAX_HELD_RECORDS = 4096
 # Traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
-MAX_OPEN = 64
-_STRANGERS = (
+MAX_OPEN_TRACES = 64
+MAX_UNRELATED_LINES = (
     # So many lines in a row without an address or a sign of a trace end it, where no clock does
     48
 )
@@ -51,8 +51,8 @@ CRASH_MARKERS = (
     "KASAN",
     "UBSAN",
 )
-_ENDS = ("---[ end ",)
-_PART = (
+_END_MARKERS = ("---[ end ",)
+_TRACE_LINE_MARKERS = (
     *address_scanner.ADDRESS_MARKERS,
     "Code: ",
     "RIP: ",
@@ -67,7 +67,7 @@ _PART = (
 )
 
 
-class _Open:
+class _OpenTrace:
     """A trace that has begun and not ended. Mutable.
 
     ``first`` is the place of its first record in the stream.
@@ -76,9 +76,9 @@ class _Open:
     def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
         self.texts = lines
         self.first = first
-        self.due_s = now_s + LIMIT_S
-        self._due_us = None if record.usec is None else record.usec + int(LIMIT_S * 1_000_000)
-        self._strangers = 0
+        self.due_s = now_s + HOLD_LIMIT_S
+        self._due_us = None if record.usec is None else record.usec + int(HOLD_LIMIT_S * 1_000_000)
+        self._unrelated_lines = 0
         self._is_stamped = record.usec is not None
 
     def is_late_at(self, record: Record) -> bool:
@@ -91,23 +91,27 @@ class _Open:
         """Whether this record comes too late to belong to it."""
         return (
             self.is_late_at(record)
-            or self._strangers > _STRANGERS
-            or len(self.texts) >= LIMIT_RECORDS
+            or self._unrelated_lines > MAX_UNRELATED_LINES
+            or len(self.texts) >= MAX_HELD_RECORDS
         )
 
-    def take(self, record: Record, origin: Origin) -> bool:
+    def add(self, record: Record, origin: Origin) -> bool:
         """Add a record if it is evidence; whether it was the last.
 
         In a capture a line without a stamp, among others that have one, is the rest of the message
         before it: what follows a line feed in it may be a user's.
         """
         text = record.text
-        part = any(sign in text for sign in _PART) or any(sign in text for sign in CRASH_MARKERS)
-        self._strangers = 0 if part else self._strangers + 1
+        part = any(sign in text for sign in _TRACE_LINE_MARKERS) or any(
+            sign in text for sign in CRASH_MARKERS
+        )
+        self._unrelated_lines = 0 if part else self._unrelated_lines + 1
         if self._is_stamped and record.usec is None:
             return False
-        self.texts += provenance.evidence(record, origin)
-        return any(sign in text for sign in _ENDS) and provenance.ends_trace(record, origin)
+        self.texts += provenance.evidence_lines(record, origin)
+        return any(sign in text for sign in _END_MARKERS) and provenance.is_trace_end(
+            record, origin
+        )
 
 
 class TraceBuffer:
@@ -118,64 +122,64 @@ class TraceBuffer:
 
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
         self._origin = origin
-        self._held: list[Record | Gap] = []
+        self._pending: list[Record | Gap] = []
         # How many records went on before those that are held
-        self._gone = 0
+        self._released = 0
         # By caller, the oldest first
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenTrace] = {}
 
-    def take(
+    def push(
         self, items: Sequence[Record | Gap], now_s: float, hold: bool
     ) -> tuple[list[Record | Gap], list[Trace]]:
         """What may go on now, in order, and the traces that have ended.
 
         Without ``hold`` everything goes on at once.
         """
-        if not self._open and not self._held and not may_contain_trace(items):
-            self._gone += len(items)
+        if not self._open and not self._pending and not may_contain_trace(items):
+            self._released += len(items)
             return list(items), []
         traces = []
         for item in items:
             if isinstance(item, Record):
-                traces += self._watch(item, now_s)
-            self._held.append(item)
+                traces += self._observe(item, now_s)
+            self._pending.append(item)
         while self._open and now_s >= self._oldest.due_s:
             traces.append(self._close_oldest())
-        if hold and self._open and len(self._held) < LIMIT_RECORDS:
-            return self._let_go(self._oldest.first - self._gone), traces
+        if hold and self._open and len(self._pending) < MAX_HELD_RECORDS:
+            return self._pop_pending(self._oldest.first - self._released), traces
         return self.release(), traces
 
     @property
-    def held(self) -> list[Record | Gap]:
+    def pending(self) -> list[Record | Gap]:
         """What is held back; a copy."""
-        return list(self._held)
+        return list(self._pending)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is held back."""
-        return not self._held
+        return not self._pending
 
     @property
     def is_idle(self) -> bool:
         """Whether no trace has begun, either."""
-        return not self._held and not self._open
+        return not self._pending and not self._open
 
     def release(self) -> list[Record | Gap]:
         """Everything that is held back; traces that are open stay so."""
-        return self._let_go(len(self._held))
+        return self._pop_pending(len(self._pending))
 
-    def end(self) -> tuple[list[Record | Gap], list[Trace]]:
+    def flush(self) -> tuple[list[Record | Gap], list[Trace]]:
         """Everything that is held back and every open trace, since nothing will follow."""
         traces = [self._close(caller) for caller in list(self._open)]
         return self.release(), traces
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long what is held back may still wait; ``None`` if nothing is."""
-        if not self._held:
+        if not self._pending:
             return None
         return max(0.0, self._oldest.due_s - now_s) if self._open else 0.0
 
-    def _watch(self, record: Record, now_s: float) -> list[Trace]:
+    def _observe(self, record: Record, now_s: float) -> list[Trace]:
         ended: list[Trace] = []
         if record.facility != KERN:
             # Written by a process, which can say what it likes
@@ -187,32 +191,32 @@ class TraceBuffer:
             ended.append(self._close(record.caller))
             opened = None
         if opened is None:
-            if may_contain_trace([record]) and provenance.begins_trace(record, self._origin):
-                if len(self._open) == MAX_OPEN:
+            if may_contain_trace([record]) and provenance.is_trace_start(record, self._origin):
+                if len(self._open) == MAX_OPEN_TRACES:
                     ended.append(self._close_oldest())
-                lines = provenance.evidence(record, self._origin)
-                self._open[record.caller] = _Open(
-                    record, lines, self._gone + len(self._held), now_s
+                lines = provenance.evidence_lines(record, self._origin)
+                self._open[record.caller] = _OpenTrace(
+                    record, lines, self._released + len(self._pending), now_s
                 )
-        elif opened.take(record, self._origin):
+        elif opened.add(record, self._origin):
             ended.append(self._close(record.caller))
         return ended
 
     @property
-    def _oldest(self) -> _Open:
+    def _oldest(self) -> _OpenTrace:
         return next(iter(self._open.values()))
 
     def _close_oldest(self) -> Trace:
         return self._close(next(iter(self._open)))
 
     def _close(self, caller: str) -> Trace:
-        return gather(self._open.pop(caller).texts)
+        return parse_trace(self._open.pop(caller).texts)
 
-    def _let_go(self, count: int) -> list[Record | Gap]:
+    def _pop_pending(self, count: int) -> list[Record | Gap]:
         if count <= 0:
             return []
-        ready, self._held = self._held[:count], self._held[count:]
-        self._gone += len(ready)
+        ready, self._pending = self._pending[:count], self._pending[count:]
+        self._released += len(ready)
         return ready
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What does an oops say about where the kernel lies?
 
-`gather` reads the lines of one trace to evidence: its frames in order, where the processor stood,
+`parse_trace` reads the lines of one trace to evidence: its frames in order, where the processor stood,
 the bytes of its ``Code:`` line, what it says of the slide itself.
 
 Source of truth: arch/x86/kernel/dumpstack.c ``show_opcodes``, ``show_trace_log_lvl``;
@@ -63,11 +63,11 @@ class Frame(Struct, frozen=True, gc=False):
     exact: bool = False
     reliable: bool = True
     # Directly below the frame before it: that one was called from here
-    joined: bool = False
+    called_previous: bool = False
     # The registers of user space follow: here the kernel was entered
-    entry: bool = False
+    is_kernel_entry: bool = False
     # The first of a trace without registers: what prints such is dump_stack()
-    dumper: bool = False
+    is_stack_dumper: bool = False
 
 
 class SymbolizedAddress(Struct, frozen=True, gc=False):
@@ -98,16 +98,16 @@ class Trace(Struct, frozen=True):
     loading: tuple[str, ...] = ()
     offset: int | None = None
     link_base: int = 0
-    pairs: tuple[SymbolizedAddress, ...] = ()
-    tangled: bool = False
+    symbolized: tuple[SymbolizedAddress, ...] = ()
+    is_interleaved: bool = False
 
     @property
-    def says_something(self) -> bool:
+    def has_evidence(self) -> bool:
         """Whether there is anything in it to work with."""
-        return bool(self.frames or self.pairs) or self.offset is not None
+        return bool(self.frames or self.symbolized) or self.offset is not None
 
 
-class _Reading:
+class _TraceReader:
     """A trace as far as it has been read. Mutable."""
 
     def __init__(self) -> None:
@@ -117,43 +117,43 @@ class _Reading:
         self.modules: dict[str, bool] = {}
         self.offset: int | None = None
         self.link_base = 0
-        self.pairs: dict[int, SymbolizedAddress] = {}
+        self.symbolized: dict[int, SymbolizedAddress] = {}
         self._pc: int | None = None
         self._pcs: set[int] = set()
-        self._joins = False
+        self._follows = False
         self._heads = self._users = 0
-        self._dumps = False
+        self._expects_dumper = False
 
     @property
-    def is_tangled(self) -> bool:
+    def is_interleaved(self) -> bool:
         """Whether more than one trace began, or user space was left more than once."""
         return self._heads > 1 or self._users > 1
 
-    def line(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         found = ENVELOPE.match(line)
         at = found.end() if found else 0
         self._heads += "all Trace:" in line or "all trace:" in line
         self._users += bool(_USER_PC.match(line, at))
         if _PC.match(line, at):
-            self._dumps = False
+            self._expects_dumper = False
             # A Code: line that follows belongs to this register block, and to no earlier one
             self._pc = None
-            self._joins = False
+            self._follows = False
         if (
             _USER_PC.match(line, at)
             and self.frames
             and self.frames[-1].reliable
             and not self.frames[-1].exact
         ):
-            self.frames[-1] = msgspec.structs.replace(self.frames[-1], entry=True)
-        self._dumps = self._dumps or ("CPU: " in line and " Comm: " in line)
-        self._mentions(line, at)
+            self.frames[-1] = msgspec.structs.replace(self.frames[-1], is_kernel_entry=True)
+        self._expects_dumper = self._expects_dumper or ("CPU: " in line and " Comm: " in line)
+        self._read_addresses(line, at)
         self.bad_pc = self.bad_pc or any(sign in line for sign in _NOT_CODE)
         if "ode: " in line or "dump: " in line:
-            self._code_line(line, at)
-        if "[<" in line and len(self.pairs) < MAX_PAIRS:
+            self._read_code_line(line, at)
+        if "[<" in line and len(self.symbolized) < MAX_PAIRS:
             for pair in _PAIR.finditer(line, at):
-                self.pairs.setdefault(int(pair[1], 16), _pair_of(pair))
+                self.symbolized.setdefault(int(pair[1], 16), _pair_of(pair))
         if (offset := _OFFSET.match(line, at)) is not None:
             self.offset = 0 if offset[1] else int(offset[2], 16)
             self.link_base = 0 if offset[1] else int(offset[3], 16)
@@ -162,13 +162,13 @@ class _Reading:
                 if (module := _MODULE.match(word)) is not None:
                     self.modules[module[1]] = "+" in (module[2] or "")
 
-    def _mentions(self, line: str, at: int) -> None:
+    def _read_addresses(self, line: str, at: int) -> None:
         if len(self.frames) >= MAX_FRAMES:
             return
         mentions = address_scanner.find(line)
         if not mentions or _PROSE.match(line, at):
             if not mentions and _NAMED.match(line, at):
-                self._joins = False
+                self._follows = False
             return
         for mention in mentions:
             if len(self.frames) >= MAX_FRAMES:
@@ -183,22 +183,22 @@ class _Reading:
             if exact and stood and not _USER_PC.match(line, at):
                 self._pc = mention.address
                 self._pcs.add(mention.address)
-            dumper = self._dumps and self._heads > 0 and reliable and not exact
-            self._dumps = self._dumps and not dumper
+            dumper = self._expects_dumper and self._heads > 0 and reliable and not exact
+            self._expects_dumper = self._expects_dumper and not dumper
             self.frames.append(
                 Frame(
                     mention.address,
                     exact,
                     reliable,
-                    self._joins and reliable and not exact,
-                    dumper=dumper,
+                    self._follows and reliable and not exact,
+                    is_stack_dumper=dumper,
                 )
             )
             # Any other is passed over: what stands around it still called one another
             if reliable:
-                self._joins = not exact
+                self._follows = not exact
 
-    def _code_line(self, line: str, at: int) -> None:
+    def _read_code_line(self, line: str, at: int) -> None:
         if "Bad " in line or "Unable to access" in line:
             self.bad_pc = self.bad_pc or self._pc is not None
             return
@@ -211,13 +211,13 @@ class _Reading:
         self._pc = None
 
 
-def gather(lines: Iterable[str]) -> Trace:
+def parse_trace(lines: Iterable[str]) -> Trace:
     """Read the evidence out of the lines of one trace, in the order in which they were printed."""
-    reading = _Reading()
+    reading = _TraceReader()
     for text in lines:
         for line in text.split("\n"):
-            reading.line(line)
-    frames = _trusted(reading.frames)
+            reading.read_line(line)
+    frames = _mark_reliable(reading.frames)
     return Trace(
         tuple(frames),
         () if reading.bad_pc else tuple(reading.code.items()),
@@ -226,12 +226,12 @@ def gather(lines: Iterable[str]) -> Trace:
         tuple(module for module, loading in reading.modules.items() if loading),
         reading.offset,
         reading.link_base,
-        tuple(reading.pairs.values()),
-        reading.is_tangled or frames is not reading.frames,
+        tuple(reading.symbolized.values()),
+        reading.is_interleaved or frames is not reading.frames,
     )
 
 
-def _trusted(frames: list[Frame]) -> list[Frame]:
+def _mark_reliable(frames: list[Frame]) -> list[Frame]:
     """Frames as they are, unless all of them are uncertain: then the unwinder found no way, and
     printed the stack's text addresses in their order, which is all there is to go by.
     """
@@ -256,7 +256,7 @@ def banner_release(line: str) -> str:
     return found[1] if found else ""
 
 
-def from_capture(line: str) -> Record:
+def record_from_line(line: str) -> Record:
     """A line of a text capture as a record that can be told from others.
 
     Its caller, its stamp and who wrote it are read.

@@ -18,10 +18,10 @@ from klogd_py.record.types import Record, TimestampSource
 class Clock(Protocol):
     """Turns kernel stamps into wall times."""
 
-    def anchor(self) -> None:
+    def sample_clocks(self) -> None:
         """Take the time; called once per batch."""
 
-    def heard(self, record: Record) -> None:
+    def observe(self, record: Record) -> None:
         """Learn from a record that was made a moment ago; called after `anchor`."""
 
     def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
@@ -53,18 +53,18 @@ class LiveClock:
         self._read = read
         self._now = read()
         self._printk = PrintkClock(self._now)
-        self._reckon()
+        self._update_offsets()
 
-    def anchor(self) -> None:
+    def sample_clocks(self) -> None:
         """Take the time."""
         self._now = self._read()
-        self._reckon()
+        self._update_offsets()
 
-    def heard(self, record: Record) -> None:
+    def observe(self, record: Record) -> None:
         """Learn from a record that was made a moment ago."""
         if record.usec is not None:
-            self._printk.heard(record.usec, self._now)
-            self._reckon()
+            self._printk.observe(record.usec, self._now)
+            self._update_offsets()
 
     def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
         """When the record was made; now, if it does not say."""
@@ -96,7 +96,7 @@ class LiveClock:
                 return [zero_us + usec for usec in usecs], [TimestampSource.LIVE] * len(usecs)
         return _one_by_one(self, records)
 
-    def _reckon(self) -> None:
+    def _update_offsets(self) -> None:
         """What is the same for every record of a batch."""
         self._zero_us = self._printk.zero_us(self._now)
         self._simple_from_us = self._printk.simple_from_us
@@ -112,13 +112,13 @@ class CaptureClock:
 
     def __init__(self) -> None:
         self._now_us = 0
-        self.anchor()
+        self.sample_clocks()
 
-    def anchor(self) -> None:
+    def sample_clocks(self) -> None:
         """Take the time."""
         self._now_us = time.time_ns() // 1000
 
-    def heard(self, record: Record) -> None:
+    def observe(self, record: Record) -> None:
         """Nothing: how another machine's clock runs does not show here."""
 
     def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:

@@ -49,46 +49,46 @@ class Joiner:
         """
         self.has_joined = False
         self._tells_apart = tells_apart
-        self._waiting: list[Record | Gap] = []
+        self._pending: list[Record | Gap] = []
         self._due_s = 0.0
-        self._continuing = frozenset(("c", "+"))
+        self._continuation_flags = frozenset(("c", "+"))
 
     @property
-    def waiting(self) -> list[Record | Gap]:
+    def pending(self) -> list[Record | Gap]:
         """What waits."""
-        return self._waiting
+        return self._pending
 
-    def anew(self) -> "Joiner":
+    def restarted(self) -> "Joiner":
         """One for the same stream in which nothing waits."""
         joiner = Joiner(self._tells_apart)
-        joiner._continuing = self._continuing
+        joiner._continuation_flags = self._continuation_flags
         joiner.has_joined = self.has_joined
         return joiner
 
-    def take(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
+    def push(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
         """What may go on; an empty batch lets go what has waited long enough."""
         if not batch:
-            return self.end() if now_s >= self._due_s else []
-        if self._waiting or any(isinstance(item, Record) and item.flags != "-" for item in batch):
-            waited, self._waiting = self._waiting, []
-            batch = self._joined([*waited, *batch])
+            return self.flush() if now_s >= self._due_s else []
+        if self._pending or any(isinstance(item, Record) and item.flags != "-" for item in batch):
+            waited, self._pending = self._pending, []
+            batch = self._join([*waited, *batch])
         last = batch[-1]
         if isinstance(last, Record) and last.text.endswith(_UNFINISHED) and last.seq is not None:
-            self._waiting = [last]
+            self._pending = [last]
             self._due_s = now_s + WAIT_S
             return batch[:-1]
         return batch
 
-    def end(self) -> list[Record | Gap]:
+    def flush(self) -> list[Record | Gap]:
         """What waits, since nothing will follow or nothing has come."""
-        waited, self._waiting = self._waiting, []
+        waited, self._pending = self._pending, []
         return waited
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long what waits may wait; ``None`` if nothing does."""
-        return max(0.0, self._due_s - now_s) if self._waiting else None
+        return max(0.0, self._due_s - now_s) if self._pending else None
 
-    def _joined(self, items: Sequence[Record | Gap]) -> list[Record | Gap]:
+    def _join(self, items: Sequence[Record | Gap]) -> list[Record | Gap]:
         joined: list[Record | Gap] = []
         last_of: dict[str, int] = {}
         for item in items:
@@ -100,9 +100,9 @@ class Joiner:
             place = last_of.get(item.caller) if item.caller else len(joined) - 1
             head = joined[place] if place is not None and place >= 0 else None
             if item.flags == "+":
-                self._continuing = frozenset("+")
+                self._continuation_flags = frozenset("+")
             if (
-                item.flags in self._continuing
+                item.flags in self._continuation_flags
                 and isinstance(head, Record)
                 and self._may_join(item, head)
             ):

@@ -30,7 +30,7 @@ def prepared(
     is wrong.
     """
     try:
-        clock.anchor()
+        clock.sample_clocks()
         return translate(batch, place_of, manner, clock.wall_times, stood, judge)
     except Exception as error:
         failed(error)

@@ -4,7 +4,7 @@ learnt?
 
 Between the source and the translation: records go through unchanged and in order. While an oops can
 show something that is wanted, or contradict what another has shown, its records wait for its end,
-for `klogd_py.oops.trace_buffer.LIMIT_S` at most: names that its last line takes back must not have
+for `klogd_py.oops.trace_buffer.HOLD_LIMIT_S` at most: names that its last line takes back must not have
 been printed.
 """
 
@@ -26,49 +26,49 @@ class KaslrStage:
         """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing;
         else it is raised.
         """
-        self._holdback = TraceBuffer(origin)
+        self._buffer = TraceBuffer(origin)
         self._failed = failed
 
     @property
-    def held(self) -> list[Record | Gap]:
+    def pending(self) -> list[Record | Gap]:
         """What is held back; a copy."""
-        return self._holdback.held
+        return self._buffer.pending
 
     @property
     def is_holding(self) -> bool:
         """Whether records wait for the end of an oops."""
-        return not self._holdback.is_empty
+        return not self._buffer.is_empty
 
     @property
     def is_idle(self) -> bool:
         """Whether a record that neither begins a trace nor belongs to one makes no difference."""
-        return self._holdback.is_idle
+        return self._buffer.is_idle
 
-    def take(
+    def push(
         self, batch: Sequence[Record | Gap], now_s: float, found: SymbolSet
     ) -> tuple[list[Record | Gap], SymbolSet]:
         """The records that may be translated now, and the survey to do it with.
 
         An empty batch lets overdue ones go.
         """
-        if not found.reads_traces and self._holdback.is_empty:
+        if not found.reads_traces and self._buffer.is_empty:
             return list(batch), found
-        ready, traces = self._holdback.take(batch, now_s, found.reads_traces)
-        found = self._after(found, traces)
+        ready, traces = self._buffer.push(batch, now_s, found.reads_traces)
+        found = self._infer(found, traces)
         if not found.reads_traces:
-            ready += self._holdback.release()
+            ready += self._buffer.release()
         return ready, found
 
-    def end(self, found: SymbolSet) -> tuple[list[Record | Gap], SymbolSet]:
+    def flush(self, found: SymbolSet) -> tuple[list[Record | Gap], SymbolSet]:
         """Everything that waits, since nothing will follow."""
-        ready, traces = self._holdback.end()
-        return ready, self._after(found, traces)
+        ready, traces = self._buffer.flush()
+        return ready, self._infer(found, traces)
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long what waits may wait; ``None`` if nothing does."""
-        return self._holdback.due_in_s(now_s)
+        return self._buffer.due_in_s(now_s)
 
-    def _after(self, found: SymbolSet, traces: Sequence[Trace]) -> SymbolSet:
+    def _infer(self, found: SymbolSet, traces: Sequence[Trace]) -> SymbolSet:
         for trace in traces:
             try:
                 found = found.update_from_trace(trace)

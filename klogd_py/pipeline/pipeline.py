@@ -91,7 +91,7 @@ class Pipeline:
 
         Returns the exit status.
         """
-        filling = asyncio.create_task(self._jobs.keep("reading", self.reader.fill))
+        filling = asyncio.create_task(self._jobs.keep("reading", self.reader.run))
         try:
             while not self._mailroom.all_gone:
                 try:
@@ -112,7 +112,7 @@ class Pipeline:
         Returns the exit status when there is nothing to come.
         """
         await self._go_back()
-        batch = await self.reader.next(self._due_in_s())
+        batch = await self.reader.wait_next(self._due_in_s())
         if batch is not None:
             if batch.is_live:
                 self._jobs.value("clock", partial(self._learn_time, batch.items), None)
@@ -130,9 +130,9 @@ class Pipeline:
         """Deliver everything that has been read, held back or left unfinished."""
         if self._delivering is not None:
             await asyncio.wait([self._delivering])
-        while (batch := self.reader.take()) is not None:
+        while (batch := self.reader.pop()) is not None:
             await self._surely(partial(self.deliver, batch.items), batch.items)
-        rest: list[Record | Gap] = self._jobs.value("reading", self._source.rest, [])
+        rest: list[Record | Gap] = self._jobs.value("reading", self._source.drain_pending, [])
         await self._surely(partial(self.deliver, rest, last=True), rest)
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
@@ -149,7 +149,7 @@ class Pipeline:
         await self._post(self._limited(batch, last))
 
     def _is_oops(self, record: Record) -> bool:
-        return "Oops" in record.text and provenance.begins_oops(record, self._origin)
+        return "Oops" in record.text and provenance.is_oops_header(record, self._origin)
 
     async def _surely(
         self, delivery: Callable[[], Awaitable[None]], batch: list[Record | Gap]
@@ -169,7 +169,7 @@ class Pipeline:
     @property
     def _held(self) -> list[Record | Gap]:
         """What waits in one of the stages, in order."""
-        return [*self._learning.held, *self._limiting.run, *self._joiner.waiting]
+        return [*self._learning.pending, *self._limiting.pending, *self._joiner.pending]
 
     def _give_up(
         self, before: list[Record | Gap], batch: list[Record | Gap], error: Exception
@@ -182,8 +182,8 @@ class Pipeline:
         wanted = {
             id(item): item for item in (*before, *self._held, *batch) if id(item) not in handed
         }
-        self._learning, self._joiner = self._new_learning(), self._joiner.anew()
-        self._limiting = self.limiter = self.limiter.anew()
+        self._learning, self._joiner = self._new_learning(), self._joiner.restarted()
+        self._limiting = self.limiter = self.limiter.restarted()
         rest = list(wanted.values())
         self._hand_over(rest, [as_it_came(item) for item in rest], [])
 
@@ -203,7 +203,7 @@ class Pipeline:
         places: list[SymbolAddress | LookupFailure],
     ) -> None:
         try:
-            self.counters.told(
+            self.counters.count_symbols(
                 entries,
                 [place for place in places if isinstance(place, LookupFailure)],
                 bool(places),
@@ -230,7 +230,7 @@ class Pipeline:
         if last or not self._needs_no_symbols(batch):
             await self._apart(partial(self._deliver_boots, batch, last), batch)
             return
-        before = self._held if self._joiner.waiting or self._limiting.run else []
+        before = self._held if self._joiner.pending or self._limiting.pending else []
         try:
             self._count(batch)
             ready = self._limited(self._joined(batch), last)
@@ -298,7 +298,7 @@ class Pipeline:
     def _begins(self, batch: list[Record | Gap]) -> list[tuple[int, str]]:
         """Where in a batch another boot begins, and the release of its kernel."""
         found = [
-            (at, self._boots.begins(item))
+            (at, self._boots.detect(item))
             for at, item in enumerate(batch)
             if isinstance(item, Record)
         ]
@@ -308,7 +308,7 @@ class Pipeline:
         """Join lines that came in pieces, and keep back what may teach something about the map."""
         batch = self._joined(batch)
         if last:
-            batch = [*batch, *self._joiner.end()]
+            batch = [*batch, *self._joiner.flush()]
         asked = self._live and self._naming.survey.modules.wants_traces
         if (
             asked
@@ -319,11 +319,11 @@ class Pipeline:
                 "the beginning of a trace"
                 # Which counts only for modules known to be there
             )
-        survey, held = self._naming.survey, self._learning.held
+        survey, held = self._naming.survey, self._learning.pending
         try:
-            ready, found = self._learning.take(batch, asyncio.get_running_loop().time(), survey)
+            ready, found = self._learning.push(batch, asyncio.get_running_loop().time(), survey)
             if last:
-                rest, found = self._learning.end(found)
+                rest, found = self._learning.flush(found)
                 ready += rest
         except Exception as error:
             self._jobs.tell("evidence", error)
@@ -338,38 +338,38 @@ class Pipeline:
 
     def _count(self, batch: list[Record | Gap]) -> None:
         try:
-            self.counters.read(batch)
+            self.counters.count_read(batch)
         except Exception as error:
             self._jobs.tell("counters", error)
 
     def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
         now_s = asyncio.get_running_loop().time()
-        waiting = self._joiner.waiting
+        waiting = self._joiner.pending
         if not waiting and not self.join_continuations:
             return batch
         try:
-            return self._joiner.take(batch, now_s)
+            return self._joiner.push(batch, now_s)
         except Exception as error:
             self._jobs.tell("joining", error)
-            self._joiner = self._joiner.anew()
+            self._joiner = self._joiner.restarted()
             return [*waiting, *batch]
 
     def _limited(self, batch: list[Record | Gap], last: bool) -> list[Record | Gap]:
         """Leave out what the configuration wants left out."""
         ended: list[Record | Gap] = []
         if self.limiter is not self._limiting:
-            ended, self._limiting = self._limiting.end(), self.limiter
+            ended, self._limiting = self._limiting.flush(), self.limiter
         if self._limiting.is_idle and not ended:
             return batch
-        run = self._limiting.run
+        run = self._limiting.pending
         try:
-            passed = [*ended, *self._limiting.take(batch, asyncio.get_running_loop().time())]
-            passed = [*passed, *self._limiting.end()] if last else passed
-            self.counters.limited(passed)
+            passed = [*ended, *self._limiting.push(batch, asyncio.get_running_loop().time())]
+            passed = [*passed, *self._limiting.flush()] if last else passed
+            self.counters.count_suppressed(passed)
             return passed
         except Exception as error:
             self._jobs.tell("flood limit", error)
-            self.limiter = self._limiting = self._limiting.anew()
+            self.limiter = self._limiting = self._limiting.restarted()
             return [*ended, *run, *batch]
 
     def _translated(
@@ -391,11 +391,11 @@ class Pipeline:
     def _judge(self, record: Record, mentions: Sequence[AddressMatch]) -> Withheld | None:
         """Why the addresses of a record may not be named; those that have a name are counted."""
         survey = self._naming.survey
-        reason = provenance.withheld(record, mentions, self._origin)
+        reason = provenance.withheld_reason(record, mentions, self._origin)
         if reason is Withheld.BORDERS and survey.is_fixed:
-            reason = provenance.withheld(record, mentions, Origin.RECORDS)
+            reason = provenance.withheld_reason(record, mentions, Origin.RECORDS)
         if reason is not None and survey.is_fixed and self._prose:
-            reason = provenance.withheld_in_prose(record, survey.hashes_pointers)
+            reason = provenance.withheld_reason_in_any_text(record, survey.hashes_pointers)
         if reason is not None:
             known = [
                 mention
@@ -409,19 +409,19 @@ class Pipeline:
         """Read the ring anew for sinks that fell behind and have room again."""
         if self._mailroom.reread_from is None:
             return
-        while (batch := self.reader.take()) is not None:
+        while (batch := self.reader.pop()) is not None:
             await self._deliver_shielded(batch.items)
         # What is held back must not come before what is older
         await self._deliver_shielded([], last=True)
         seq = self._mailroom.reread_from
-        if seq is not None and self.reader.is_empty and self.reader.rewind(seq):
+        if seq is not None and self.reader.is_empty and self.reader.seek(seq):
             self._mailroom.resume()
 
     def _learn_time(self, batch: list[Record | Gap]) -> None:
         """Compare the clocks with a record that was made just now."""
         if isinstance(batch[-1], Record):
-            self._clock.anchor()
-            self._clock.heard(batch[-1])
+            self._clock.sample_clocks()
+            self._clock.observe(batch[-1])
 
     def _due_in_s(self) -> float | None:
         """How long to wait for records before something else is due; ``None`` if nothing is."""

@@ -49,47 +49,47 @@ class PrintkClock:
     """
 
     def __init__(self, now: Times) -> None:
-        self.goes_on = False
-        self._behind: deque[tuple[int, int]] = deque(
+        self.counts_suspend = False
+        self._lags_us: deque[tuple[int, int]] = deque(
             maxlen=SAMPLES
             # The stamps, behind MONOTONIC and BOOTTIME
         )
         # The least of them
-        self._quickest = (0, 0)
-        self._slept_us = now.suspended_us
+        self._min_lags_us = (0, 0)
+        self._suspended_us = now.suspended_us
         # The newest stamp that was heard
         self._last_us = -1
-        self._slept: list[tuple[int, int]] = [
+        self._suspends: list[tuple[int, int]] = [
             (0, now.suspended_us)
             # From which stamp on, for how long before
         ]
-        self._unsure: list[
+        self._uncertain_ranges: list[
             tuple[int, int]
             # Stamps before or after a suspend, which of both is not known
         ] = []
         if now.suspended_us >= SUSPEND_US:
-            self._unsure.append((0, now.monotonic_us))
+            self._uncertain_ranges.append((0, now.monotonic_us))
 
-    def heard(self, usec: int, now: Times) -> None:
+    def observe(self, usec: int, now: Times) -> None:
         """Take into account a record that was made just before ``now``."""
         behind = now.monotonic_us - usec, now.boot_us - usec
-        slept_more = now.suspended_us - self._slept_us >= SUSPEND_US
-        if slept_more or not self._behind:
+        slept_more = now.suspended_us - self._suspended_us >= SUSPEND_US
+        if slept_more or not self._lags_us:
             # They follow the clock against which they lie where they lay before; at first they lie
             # near it.
-            before = self._quickest
+            before = self._min_lags_us
             if now.suspended_us >= SUSPEND_US:
-                self.goes_on = abs(behind[0] - before[0]) > abs(behind[1] - before[1])
-            self._behind.clear()
+                self.counts_suspend = abs(behind[0] - before[0]) > abs(behind[1] - before[1])
+            self._lags_us.clear()
         if slept_more:
-            self._slept.append((self._last_us + 1, now.suspended_us))
-            self._unsure.append((self._last_us + 1, usec))
-        self._slept_us = now.suspended_us
+            self._suspends.append((self._last_us + 1, now.suspended_us))
+            self._uncertain_ranges.append((self._last_us + 1, usec))
+        self._suspended_us = now.suspended_us
         self._last_us = max(self._last_us, usec)
-        self._behind.append(behind)
-        self._quickest = (
-            min(behind for behind, _ in self._behind),
-            min(behind for _, behind in self._behind),
+        self._lags_us.append(behind)
+        self._min_lags_us = (
+            min(behind for behind, _ in self._lags_us),
+            min(behind for _, behind in self._lags_us),
         )
 
     def zero_us(self, now: Times) -> int:
@@ -97,24 +97,31 @@ class PrintkClock:
 
         Holds for stamps since the last suspend.
         """
-        monotonic_us, boot_us = self._quickest
-        if self.goes_on:
+        monotonic_us, boot_us = self._min_lags_us
+        if self.counts_suspend:
             return now.real_us - now.boot_us + boot_us
         return (
-            now.real_us - now.monotonic_us + monotonic_us - (now.suspended_us - self._slept[-1][1])
+            now.real_us
+            - now.monotonic_us
+            + monotonic_us
+            - (now.suspended_us - self._suspends[-1][1])
         )
 
     @property
     def simple_from_us(self) -> int:
         """The stamp from which on no suspend makes a difference."""
-        return 0 if self.goes_on else max(self._slept[-1][0], *[end for _, end in self._unsure], 0)
+        return (
+            0
+            if self.counts_suspend
+            else max(self._suspends[-1][0], *[end for _, end in self._uncertain_ranges], 0)
+        )
 
     def wall_us(self, usec: int, now: Times) -> int:
         """The wall time of a stamp, by the wall clock as it stands ``now``; never in the future."""
         wall_us = self.zero_us(now) + usec
-        if not self.goes_on:
-            wall_us -= self._slept[-1][1] - next(
-                slept for first, slept in reversed(self._slept) if usec >= first
+        if not self.counts_suspend:
+            wall_us -= self._suspends[-1][1] - next(
+                slept for first, slept in reversed(self._suspends) if usec >= first
             )
         return min(wall_us, now.real_us)
 
@@ -122,6 +129,8 @@ class PrintkClock:
         """How far the wall time of a stamp can be relied on."""
         if now.real_us < UNSET_BEFORE_US:
             return TimestampSource.CLOCK_UNSET
-        if not self.goes_on and any(first <= usec < end for first, end in self._unsure):
+        if not self.counts_suspend and any(
+            first <= usec < end for first, end in self._uncertain_ranges
+        ):
             return TimestampSource.POST_SUSPEND
         return TimestampSource.LIVE if now.real_us - wall_us < LIVE_US else TimestampSource.BACKLOG

@@ -36,29 +36,29 @@ class RateLimiter:
         self.is_idle = self._floor is Severity.DEBUG and not repeats
 
     @property
-    def run(self) -> list[Record | Gap]:
+    def pending(self) -> list[Record | Gap]:
         """The run that is not told yet."""
         return [] if self._run is None else [self._run]
 
-    def anew(self) -> "RateLimiter":
+    def restarted(self) -> "RateLimiter":
         """One with the same wishes that has left nothing out."""
         return RateLimiter(self._floor, self._repeats, self._period_s)
 
-    def take(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+    def push(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
         """What goes through; an empty batch lets a run be told that has gone on long enough."""
         passed: list[Record | Gap] = []
         for item in batch:
-            note = self._unwanted(item, now_s) if isinstance(item, Record) else ""
+            note = self._suppression_note(item, now_s) if isinstance(item, Record) else ""
             if isinstance(item, Record) and item.seq is not None and note:
-                passed += self._leave_out(item.seq, note, now_s)
+                passed += self._suppress(item.seq, note, now_s)
                 continue
-            passed += self.end()
+            passed += self.flush()
             passed.append(item)
         if self._run is not None and now_s >= self._due_s:
-            passed += self.end()
+            passed += self.flush()
         return passed
 
-    def end(self) -> list[Record | Gap]:
+    def flush(self) -> list[Record | Gap]:
         """The run that is not told yet."""
         run, self._run = self._run, None
         return [] if run is None else [run]
@@ -67,7 +67,7 @@ class RateLimiter:
         """How long until a run must be told; ``None`` if there is none."""
         return None if self._run is None else max(0.0, self._due_s - now_s)
 
-    def _unwanted(self, record: Record, now_s: float) -> str:
+    def _suppression_note(self, record: Record, now_s: float) -> str:
         """Why a record is to be left out; empty if it is not.
 
         A line that is several records is wanted.
@@ -86,13 +86,13 @@ class RateLimiter:
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
         return f"repeats of: {kind[1]}" if count > self._repeats else ""
 
-    def _leave_out(self, seq: int, note: str, now_s: float) -> list[Record | Gap]:
+    def _suppress(self, seq: int, note: str, now_s: float) -> list[Record | Gap]:
         """Add a record to the run, or begin another; returns the run that this one ended."""
         run = self._run
         if run is not None and (run.last + 1, run.note) == (seq, note):
             self._run = Gap(run.first, seq, Cause.RATE_LIMIT, note)
             return []
-        ended = self.end()
+        ended = self.flush()
         self._run = Gap(seq, seq, Cause.RATE_LIMIT, note)
         self._due_s = now_s + WAIT_S
         return ended

@@ -93,20 +93,20 @@ class Reader:
         """Whether nothing waits to be taken."""
         return not self._batches
 
-    async def fill(self) -> None:
+    async def run(self) -> None:
         """Read until the source ends; an unexpected error is no end."""
         try:
             while not self.ended:
                 try:
-                    await self._read_on()
+                    await self._read_until_end()
                 except Exception as error:
                     self._failures += 1
                     self._jobs.tell("reading", error)
                     await asyncio.sleep(self._pause_s)
         finally:
-            self._end()
+            self._set_ended()
 
-    async def _read_on(self) -> None:
+    async def _read_until_end(self) -> None:
         clock = asyncio.get_running_loop().time
         before_s = clock()
         while not self.ended:
@@ -116,24 +116,26 @@ class Reader:
             try:
                 items = self._source.read_batch()
             except OSError as error:
-                await self._survive(error)
+                await self._handle_read_error(error)
                 continue
             self._failures = 0
-            self._pass_on_remark()
+            self._log_remark()
             now_s = clock()
             if items:
                 is_all = len(items) < kmsg_device.BATCH_RECORDS
                 is_live, self._was_idle = self._was_idle and is_all, False
                 for start in range(0, len(items), MOST):
-                    self._put(items[start : start + MOST], is_live and start + MOST >= len(items))
+                    self._append(
+                        items[start : start + MOST], is_live and start + MOST >= len(items)
+                    )
                 if self._device is None or not is_all:
                     await asyncio.sleep(0)
                 elif is_live or len(items) * GATHER_S > MANY * (now_s - before_s):
                     await asyncio.sleep(GATHER_OF_MANY_S)
                 else:
-                    await self._gather(self._device)
+                    await self._wait_batch_window(self._device)
             elif self._source.exhausted:
-                self._end()
+                self._set_ended()
             else:
                 self._was_idle = self.caught_up = True
                 if self._once:
@@ -142,7 +144,7 @@ class Reader:
                 self.caught_up = False
             before_s = now_s
 
-    async def _gather(self, ring: KmsgDevice) -> None:
+    async def _wait_batch_window(self, ring: KmsgDevice) -> None:
         """Leave the ring alone for a while, but for taking what is there, in callbacks.
 
         A turn of a task costs more.
@@ -169,21 +171,21 @@ class Reader:
         loop.call_later(GATHER_S, self._jobs.guarded("gathering", look, go_on), 1, 0)
         await over
         if not self.running.is_set():
-            self._put_prefetched(ring)
+            self._append_prefetched(ring)
 
-    async def next(self, wait_s: float | None) -> Batch | None:
+    async def wait_next(self, wait_s: float | None) -> Batch | None:
         """The oldest batch; ``None`` if none has come in time, or none will."""
         if not self._batches and not self.ended and not (self._once and self.caught_up):
             self._news.clear()
-            if not await self._has_news(wait_s):
+            if not await self._wait_news(wait_s):
                 return None
-        return self.take()
+        return self.pop()
 
     def wake(self) -> None:
         """Have whoever waits for the `next` batch look about."""
         self._news.set()
 
-    async def _has_news(self, wait_s: float | None) -> bool:
+    async def _wait_news(self, wait_s: float | None) -> bool:
         if wait_s is None:
             return await self._news.wait()
         try:
@@ -192,7 +194,7 @@ class Reader:
         except TimeoutError:
             return False
 
-    def take(self) -> Batch | None:
+    def pop(self) -> Batch | None:
         """The oldest batch that is there; ``None`` if none is."""
         if not self._batches:
             return None
@@ -202,27 +204,27 @@ class Reader:
             self._space.set()
         return batch
 
-    def rewind(self, seq: int) -> bool:
+    def seek(self, seq: int) -> bool:
         """Have the next batch begin at this number, when all has been taken.
 
         False if there is no going back, or not yet.
         """
         assert self.is_empty
-        if self._device is not None and self._put_prefetched(self._device):
+        if self._device is not None and self._append_prefetched(self._device):
             # They may be gone from the ring
             return False
         self.caught_up = self._was_idle = False
         self._woken.set()
-        return self._source.rewind(seq)
+        return self._source.seek(seq)
 
-    def _put_prefetched(self, ring: KmsgDevice) -> bool:
+    def _append_prefetched(self, ring: KmsgDevice) -> bool:
         """Hand on what has been taken out of the ring; whether it was anything."""
-        hoarded = ring.rest()
+        hoarded = ring.drain_pending()
         if hoarded:
-            self._put(hoarded, is_live=False)
+            self._append(hoarded, is_live=False)
         return bool(hoarded)
 
-    def _put(self, items: list[Record | Gap], is_live: bool) -> None:
+    def _append(self, items: list[Record | Gap], is_live: bool) -> None:
         size_bytes = OVERHEAD_BYTES * len(items)
         # Else one batch is as many as there may be
         if self._ahead_bytes:
@@ -233,12 +235,12 @@ class Reader:
             self._space.clear()
         self._news.set()
 
-    def _pass_on_remark(self) -> None:
+    def _log_remark(self) -> None:
         if self._source.remark:
             logger.info("%s", self._source.remark)
             self._source.remark = ""
 
-    async def _survive(self, error: OSError) -> None:
+    async def _handle_read_error(self, error: OSError) -> None:
         """Wait longer after each failed read.
 
         Without permission there is no use in trying again.
@@ -247,7 +249,7 @@ class Reader:
         if error.errno in (errno.EPERM, errno.EACCES):
             logger.error("%s: %s; stopping", self._source.name, error.strerror)
             self.failed = True
-            self._end()
+            self._set_ended()
             return
         logger.error(
             "%s: %s; trying again in %.1f s", self._source.name, error.strerror, self._pause_s
@@ -258,6 +260,6 @@ class Reader:
     def _pause_s(self) -> float:
         return float(min(0.1 * 2 ** min(self._failures, 10), MAX_PAUSE_S))
 
-    def _end(self) -> None:
+    def _set_ended(self) -> None:
         self.ended = True
         self._news.set()

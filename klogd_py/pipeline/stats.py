@@ -65,13 +65,13 @@ class Counters:
         self.last_oops: Record | None = None
         self.time_source: TimestampSource | None = None
         self.next_seq: int | None = None
-        self._sign_us: int | None = None
+        self._marker_us: int | None = None
         # The last number that was
-        self._left_out = -1
+        self._last_suppressed = -1
 
-    def read(self, batch: Sequence[Record | Gap]) -> None:
+    def count_read(self, batch: Sequence[Record | Gap]) -> None:
         """Count what came from the source."""
-        fresh = self._fresh(batch)
+        fresh = self._unseen(batch)
         prefixes = [item.prefix for item in fresh if isinstance(item, Record)]
         self.prefixes.update(prefixes)
         if len(prefixes) < len(fresh):
@@ -79,20 +79,20 @@ class Counters:
                 if isinstance(item, Gap):
                     self.gaps[item.cause] += item.count
         if not _PREFIXES.isdisjoint(prefixes):
-            self._look_for_oops(fresh)
+            self._find_oops(fresh)
 
-    def limited(self, batch: Sequence[Record | Gap]) -> None:
+    def count_suppressed(self, batch: Sequence[Record | Gap]) -> None:
         """Count what the configuration had left out of a batch."""
         for item in batch:
             if (
                 isinstance(item, Gap)
                 and item.cause is Cause.RATE_LIMIT
-                and item.first > self._left_out
+                and item.first > self._last_suppressed
             ):
                 self.gaps[item.cause] += item.count
-                self._left_out = item.last
+                self._last_suppressed = item.last
 
-    def told(
+    def count_symbols(
         self, entries: Sequence[Entry], nameless: Sequence[LookupFailure], looked_up: bool
     ) -> None:
         """Count the names that were given.
@@ -118,7 +118,7 @@ class Counters:
             counts[Severity.INFO if prefix is None else Severity(prefix & 7)] += count
         return counts
 
-    def _fresh(self, batch: Sequence[Record | Gap]) -> Sequence[Record | Gap]:
+    def _unseen(self, batch: Sequence[Record | Gap]) -> Sequence[Record | Gap]:
         """The items that had not come before."""
         if not batch:
             return batch
@@ -136,22 +136,22 @@ class Counters:
         self.next_seq = max(self.next_seq or 0, end)
         return fresh
 
-    def _look_for_oops(self, items: Sequence[Record | Gap]) -> None:
+    def _find_oops(self, items: Sequence[Record | Gap]) -> None:
         for item in items:
             if not isinstance(item, Record) or item.prefix not in _PREFIXES:
                 continue
-            if not any(sign in item.text for sign in _SIGNS) or not provenance.begins_oops(
+            if not any(sign in item.text for sign in _SIGNS) or not provenance.is_oops_header(
                 item, self._origin
             ):
                 continue
             if (
-                self._sign_us is None
+                self._marker_us is None
                 or item.usec is None
-                or not 0 <= item.usec - self._sign_us <= FAR_US
+                or not 0 <= item.usec - self._marker_us <= FAR_US
             ):
                 self.oopses += 1
                 self.last_oops = item
-            self._sign_us = item.usec
+            self._marker_us = item.usec
 
 
 def _first_of(item: Record | Gap) -> int | None:

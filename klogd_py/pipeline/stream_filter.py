@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from klogd_py.oops import address_scanner, provenance
-from klogd_py.oops.boot_boundary import BANNER, BootBoundary, lines_of
+from klogd_py.oops.boot_boundary import BANNER, BootBoundary, split_lines
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import CRASH_MARKERS
-from klogd_py.oops.trace_parser import banner_release, from_capture
+from klogd_py.oops.trace_parser import banner_release, record_from_line
 from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.symbolize import FormatOptions, PlaceOf, Stood, rewrite
 from klogd_py.record.types import Gap, Record
@@ -98,7 +98,9 @@ class DoubtfulLines:
         self._lines += 1
         if (
             not is_named
-            or provenance.withheld(from_capture(line), address_scanner.find(line), Origin.CAPTURE)
+            or provenance.withheld_reason(
+                record_from_line(line), address_scanner.find(line), Origin.CAPTURE
+            )
             is None
         ):
             return
@@ -198,9 +200,9 @@ def learn(text: Iterable[bytes], found: SymbolSet) -> Learnt:
             if passed:
                 continue
             is_plain = False
-            for line in lines_of(part):
-                record = from_capture(line)
-                if (release := stream.boots.begins(record)) is not None:
+            for line in split_lines(part):
+                record = record_from_line(line)
+                if (release := stream.boots.detect(record)) is not None:
                     stream.end_boot()
                     known.append(stream.found)
                     stream.found = found.for_release(release)
@@ -238,7 +240,7 @@ class Stream:
         if not piece:
             return self._out(self.read(None, now_s), manner)
         if len(piece) == next(self._plain_bytes, 0):
-            self.boots.pass_over(piece)
+            self.boots.skip(piece)
             self.doubtful.pass_over(piece)
             return piece
         out: list[bytes] = []
@@ -278,15 +280,15 @@ class Stream:
             for short, signs in _CRASH_MARKERS.items()
         ):
             return False
-        return self.boots.passes(text)
+        return self.boots.skip_if_same_boot(text)
 
     def _take(self, piece: bytes, now_s: float, manner: FormatOptions) -> bytes:
         out: list[bytes] = []
         whole = piece.endswith(b"\n")
-        lines = lines_of(piece)
+        lines = split_lines(piece)
         for at, line in enumerate(lines):
-            record = from_capture(line if at == len(lines) - 1 and not whole else line + "\n")
-            if (release := self.boots.begins(record)) is not None:
+            record = record_from_line(line if at == len(lines) - 1 and not whole else line + "\n")
+            if (release := self.boots.detect(record)) is not None:
                 out.append(self._out(self.end_boot(), manner))
                 self._stood.clear()
                 self.found = (
@@ -307,12 +309,12 @@ class Stream:
         batch: list[Record | Gap] = [record] if record is not None else []
         if self._known is not None:
             return batch
-        ready, self.found = self._learning.take(batch, now_s, self.found)
+        ready, self.found = self._learning.push(batch, now_s, self.found)
         return ready
 
     def end_boot(self) -> list[Record | Gap]:
         """Every line that is held back; what they teach is known."""
-        ready, self.found = self._learning.end(self.found)
+        ready, self.found = self._learning.flush(self.found)
         # An oops has changed what is known
         if self.found is not self._first:
             self._tell()

@@ -93,12 +93,12 @@ class Capture:
             raw += self._read()
         return self._records(raw)
 
-    def rest(self) -> list[Record | Gap]:
+    def drain_pending(self) -> list[Record | Gap]:
         """What has come of an unfinished record."""
         self.exhausted = True
         return self._records(b"")
 
-    def rewind(self, seq: int) -> bool:
+    def seek(self, seq: int) -> bool:
         """A pipe cannot, and a file is never left behind: reading it waits for the sinks."""
         return False
 

@@ -59,10 +59,10 @@ class Source(Protocol):
     def read_batch(self) -> list[Record | Gap]:
         """All records that are there now, up to a bound; empty if none."""
 
-    def rest(self) -> list[Record | Gap]:
+    def drain_pending(self) -> list[Record | Gap]:
         """What has been taken, but not been given, for the end; usually nothing."""
 
-    def rewind(self, seq: int) -> bool:
+    def seek(self, seq: int) -> bool:
         """Have the next batch begin at this number, or at the oldest that is still there.
 
         False if there is no going back.
@@ -107,7 +107,7 @@ class KmsgDevice:
         # Since the last record that has a number
         self._events: list[Cause] = []
         self._skip_below = 0
-        self._taken = RawBatch()
+        self._pending = RawBatch()
 
     def fileno(self) -> int:
         """The device's descriptor."""
@@ -125,7 +125,7 @@ class KmsgDevice:
         newest = None
         while True:
             self._drain()
-            raws, self._taken = self._taken.raws, RawBatch()
+            raws, self._pending = self._pending.raws, RawBatch()
             if not raws:
                 break
             newest = next(
@@ -143,7 +143,7 @@ class KmsgDevice:
         """Leave out the records before ``seq``, which every sink has had."""
         self._skip_below = seq
 
-    def rewind(self, seq: int) -> bool:
+    def seek(self, seq: int) -> bool:
         """Read the ring anew from ``seq`` on.
 
         What it no longer holds is missed by whoever wants it, not here.
@@ -154,7 +154,7 @@ class KmsgDevice:
             return False
         self._expected = None
         self._events.clear()
-        self._taken = RawBatch()
+        self._pending = RawBatch()
         self._skip_below = seq
         return True
 
@@ -162,8 +162,8 @@ class KmsgDevice:
         """Drain the ring up to a batch; raises OSError for what the ABI does not know."""
         while True:
             self._drain()
-            is_empty = not self._taken.raws
-            batch = self.rest()
+            is_empty = not self._pending.raws
+            batch = self.drain_pending()
             if batch or is_empty:
                 return batch
 
@@ -173,11 +173,11 @@ class KmsgDevice:
         """
         with contextlib.suppress(OSError):
             self._drain()
-        return len(self._taken.raws)
+        return len(self._pending.raws)
 
-    def rest(self) -> list[Record | Gap]:
+    def drain_pending(self) -> list[Record | Gap]:
         """What was hoarded: the kernel itself shows whole records only."""
-        taken, self._taken = self._taken, RawBatch()
+        taken, self._pending = self._pending, RawBatch()
         return self._checked(_parsed(taken.raws), taken.refusals)
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ class KmsgDevice:
 
         Raises OSError only where nothing has been taken.
         """
-        raws, refusals = self._taken.raws, self._taken.refusals
+        raws, refusals = self._pending.raws, self._pending.refusals
         while len(raws) < BATCH_RECORDS:
             try:
                 raw = self._read(self._descriptor, kmsg_format.BUFFER_BYTES)

@@ -54,11 +54,11 @@ class ProcKmsg:
             self._tail = b""
         return [_parsed(row) for row in rows]
 
-    def rewind(self, seq: int) -> bool:
+    def seek(self, seq: int) -> bool:
         """There is no going back: the kernel forgets what was read here."""
         return False
 
-    def rest(self) -> list[Record | Gap]:
+    def drain_pending(self) -> list[Record | Gap]:
         """A line whose end has not come."""
         tail, self._tail = self._tail, b""
         return [_parsed(tail)] if tail else []

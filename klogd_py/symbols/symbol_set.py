@@ -153,7 +153,7 @@ class SymbolSet(Struct, frozen=True):
         return msgspec.structs.replace(found, modules=modules, remarks=remarks).with_resolver()
 
     def _update_slide(self, trace: Trace) -> "SymbolSet":
-        if self.inference is None or self.system_map is None or not trace.says_something:
+        if self.inference is None or self.system_map is None or not trace.has_evidence:
             return self
         if self.slide is not None:
             reason = self.inference.check(trace, self.slide.value)

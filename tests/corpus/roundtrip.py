@@ -19,7 +19,7 @@ from pathlib import Path
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import ENVELOPE, find
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import from_capture
+from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.pipeline.symbolize import FormatOptions, rewrite
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from tests.corpus.pairs import Named, read
@@ -174,7 +174,7 @@ def comes_back(line: str, names: list[Named]) -> bool:
 def is_kernel_form(line: str, names: list[Named]) -> bool:
     """Whether a live kernel's line in this form would be named, and believed."""
     raw = (bare if any(named.brace for named in names) else without)(line, names)[0]
-    return provenance.withheld(from_capture(raw), find(raw), Origin.CAPTURE) is None
+    return provenance.withheld_reason(record_from_line(raw), find(raw), Origin.CAPTURE) is None
 
 
 def without(line: str, names: list[Named]) -> tuple[str, str]:

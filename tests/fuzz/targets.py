@@ -19,7 +19,7 @@ from klogd_py.config.toml_text import NotToml
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import from_capture, gather
+from klogd_py.oops.trace_parser import parse_trace, record_from_line
 from klogd_py.pipeline.stream_filter import renamed
 from klogd_py.pipeline.symbolize import FormatOptions, Style, rewrite
 from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
@@ -95,7 +95,7 @@ def check_filter(raw: bytes) -> None:
 
 def check_gather(raw: bytes) -> None:
     """Any text is read for evidence, and weighed."""
-    trace = gather(raw.decode("latin-1").splitlines())
+    trace = parse_trace(raw.decode("latin-1").splitlines())
     _GROUND.infer(trace)
 
 
@@ -103,9 +103,9 @@ def check_testimony(raw: bytes) -> None:
     """Any bytes of a user in any message that holds some are neither named nor believed."""
     form = _HARMLESS[raw[0] % len(_HARMLESS)] if raw else _HARMLESS[0]
     record = Record(form.text(raw[1:].decode("utf-8", "surrogateescape")), 4, 1, 1)
-    assert provenance.evidence(record, Origin.RECORDS) == []
+    assert provenance.evidence_lines(record, Origin.RECORDS) == []
     mentions = find(record.text)
-    assert not mentions or provenance.withheld(record, mentions, Origin.RECORDS) is not None
+    assert not mentions or provenance.withheld_reason(record, mentions, Origin.RECORDS) is not None
 
 
 def check_lines(raw: bytes) -> None:
@@ -116,7 +116,7 @@ def check_lines(raw: bytes) -> None:
         assert record.head + record.text == line
     assert line.endswith(text_formats.syslog_in_year(2026)(line).text)
     assert text_formats.form_of(line) in ("kmsg", "syslog", "dmesg", "klogd")
-    assert from_capture(line).text == line
+    assert record_from_line(line).text == line
 
 
 def check_kmsg(raw: bytes) -> None:
@@ -152,7 +152,7 @@ def check_replay(raw: bytes) -> None:
             "utf-8", "surrogateescape"
         )
         assert told == content.replace(b"\n", b"")
-    assert source.rest() == []
+    assert source.drain_pending() == []
 
 
 def check_kallsyms(raw: bytes) -> None:
@@ -339,7 +339,7 @@ _GROUND = KaslrInference(SymbolTable(seeds.KALLSYMS[0], ""), X86_64)
 _HARMLESS = [
     form
     for form in FORMS
-    if not provenance.evidence(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)
+    if not provenance.evidence_lines(Record(form.text("x"), 4, 1, 1), Origin.RECORDS)
 ]
 _TEXTS = [*seeds.LINES, *seeds.CAPTURES]
 

@@ -290,10 +290,10 @@ class FailingSource:
             raise OSError(number, os.strerror(number))
         return [text_formats.klogd(step.decode().rstrip("\n"))]
 
-    def rest(self) -> list[Record | Gap]:
+    def drain_pending(self) -> list[Record | Gap]:
         return []
 
-    def rewind(self, seq: int) -> bool:
+    def seek(self, seq: int) -> bool:
         return False
 
     def close(self) -> None:

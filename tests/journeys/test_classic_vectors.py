@@ -10,7 +10,7 @@ import pytest
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin, Withheld
-from klogd_py.oops.trace_parser import from_capture
+from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.pipeline.stream_filter import DoubtfulLines, renamed
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -58,7 +58,12 @@ def prose_lines(vector: Vector) -> list[str]:
     """The lines with an address that klogd-py does not name."""
     lines = [line for line in vector.input_lines if find(line, named_too=True)]
     judged = [
-        (line, provenance.withheld(from_capture(line), find(line, named_too=True), Origin.CAPTURE))
+        (
+            line,
+            provenance.withheld_reason(
+                record_from_line(line), find(line, named_too=True), Origin.CAPTURE
+            ),
+        )
         for line in lines
     ]
     assert {reason for _, reason in judged} <= {None, Withheld.FORM}

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.boot_boundary import BootBoundary, lines_of
-from klogd_py.oops.trace_parser import from_capture
+from klogd_py.oops.boot_boundary import BootBoundary, split_lines
+from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.record.types import USER, Record
 
 BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
@@ -27,21 +27,21 @@ def test_a_boot_begins_with_a_banner_or_where_the_stamps_run_back(
     texts: list[str], expected: list[str | None]
 ) -> None:
     boots = BootBoundary()
-    assert [boots.begins(from_capture(text)) for text in texts] == expected
+    assert [boots.detect(record_from_line(text)) for text in texts] == expected
 
 
 def test_what_a_process_wrote_begins_no_boot() -> None:
     boots = BootBoundary()
-    assert boots.begins(Record(BANNER, USER << 3 | 5)) is None
-    assert boots.begins(from_capture(f"user  :notice: [    9.000000] {BANNER}")) is None
-    assert boots.begins(from_capture(f"<13>[    9.000000] {BANNER}")) is None
-    assert boots.begins(from_capture(f"13,1,9000000,-;{BANNER}")) is None
-    assert boots.begins(from_capture(f"5,1,9000000,-;{BANNER}")) == "6.1.192"
-    assert boots.begins(from_capture(f"kern  :notice: [    9.000000] {BANNER}")) == "6.1.192"
+    assert boots.detect(Record(BANNER, USER << 3 | 5)) is None
+    assert boots.detect(record_from_line(f"user  :notice: [    9.000000] {BANNER}")) is None
+    assert boots.detect(record_from_line(f"<13>[    9.000000] {BANNER}")) is None
+    assert boots.detect(record_from_line(f"13,1,9000000,-;{BANNER}")) is None
+    assert boots.detect(record_from_line(f"5,1,9000000,-;{BANNER}")) == "6.1.192"
+    assert boots.detect(record_from_line(f"kern  :notice: [    9.000000] {BANNER}")) == "6.1.192"
 
 
 def test_a_line_ends_at_a_line_feed_and_nowhere_else() -> None:
-    assert lines_of(b"a\x0cb\rc\x85d\x1ce\r\nf\n") == ["a\x0cb\rc\x85d\x1ce\r", "f"]
+    assert split_lines(b"a\x0cb\rc\x85d\x1ce\r\nf\n") == ["a\x0cb\rc\x85d\x1ce\r", "f"]
 
 
 LINES = st.sampled_from(
@@ -66,15 +66,15 @@ LINES = st.sampled_from(
 def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[list[str]]) -> None:
     one_by_one, at_once = BootBoundary(), BootBoundary()
     for lines in texts:
-        begun = [one_by_one.begins(from_capture(line)) for line in lines]
-        if at_once.passes("".join(f"{line}\n" for line in lines).encode()):
+        begun = [one_by_one.detect(record_from_line(line)) for line in lines]
+        if at_once.skip_if_same_boot("".join(f"{line}\n" for line in lines).encode()):
             assert begun == [None] * len(lines)
         else:
-            assert begun == [at_once.begins(from_capture(line)) for line in lines]
+            assert begun == [at_once.detect(record_from_line(line)) for line in lines]
 
 
 def test_an_ordinary_text_passes() -> None:
     text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
     boots = BootBoundary()
-    assert boots.passes(text)
-    assert boots.begins(from_capture("[   10.000000] x")) == ""
+    assert boots.skip_if_same_boot(text)
+    assert boots.detect(record_from_line("[   10.000000] x")) == ""

@@ -27,7 +27,7 @@ def of_kernel(text: str, flags: str = "-", prefix: int | None = 4) -> Record:
 def why(record: Record, origin: Origin = Origin.RECORDS) -> Withheld | None:
     mentions = find(record.text)
     assert mentions, "nothing to be named here"
-    return provenance.withheld(record, mentions, origin)
+    return provenance.withheld_reason(record, mentions, origin)
 
 
 TRUSTED = [
@@ -72,7 +72,7 @@ DOUBTED = [
 @pytest.mark.parametrize("text", DOUBTED)
 def test_address_in_any_other_line_is_doubted(text: str) -> None:
     assert why(of_kernel(text)) is Withheld.FORM
-    assert not provenance.begins_trace(of_kernel(text), Origin.RECORDS)
+    assert not provenance.is_trace_start(of_kernel(text), Origin.RECORDS)
 
 
 def test_bare_registers_of_a_process_are_no_evidence() -> None:
@@ -82,7 +82,7 @@ def test_bare_registers_of_a_process_are_no_evidence() -> None:
         "lr : ffff800010a12344",
         "pc : 0000aaaad4b01136\nlr : ffff800010a12344",
     ):
-        assert provenance.evidence(of_kernel(text), Origin.RECORDS) == []
+        assert provenance.evidence_lines(of_kernel(text), Origin.RECORDS) == []
 
 
 def test_address_in_name_of_process_is_doubted() -> None:
@@ -93,7 +93,7 @@ def test_address_in_name_of_process_is_doubted() -> None:
 @pytest.mark.parametrize("prefix", [1 << 3 | 4, 5 << 3 | 4, None])
 def test_only_facility_kern_is_trusted(prefix: int | None) -> None:
     assert why(of_kernel(FRAME, prefix=prefix)) is Withheld.PROCESS
-    assert not provenance.evidence(of_kernel(FRAME, prefix=prefix), Origin.RECORDS)
+    assert not provenance.evidence_lines(of_kernel(FRAME, prefix=prefix), Origin.RECORDS)
 
 
 def test_unknown_facility_is_trusted_in_captures_only() -> None:
@@ -105,12 +105,12 @@ def test_unknown_facility_is_trusted_in_captures_only() -> None:
 @pytest.mark.parametrize("flags", ["c", "+"])
 def test_piece_of_a_line_is_no_evidence(flags: str) -> None:
     assert why(of_kernel(FRAME, flags)) is Withheld.PIECE
-    assert not provenance.evidence(of_kernel(FRAME, flags), Origin.RECORDS)
+    assert not provenance.evidence_lines(of_kernel(FRAME, flags), Origin.RECORDS)
 
 
 def test_interface_without_records_proves_nothing() -> None:
     assert why(Record(FRAME, 4, usec=1), Origin.LINES) is Withheld.BORDERS
-    assert not provenance.begins_trace(Record("Call Trace:", 4), Origin.LINES)
+    assert not provenance.is_trace_start(Record("Call Trace:", 4), Origin.LINES)
 
 
 def test_stamp_and_caller_count_as_text_in_live_records() -> None:
@@ -121,8 +121,8 @@ def test_stamp_and_caller_count_as_text_in_live_records() -> None:
 
 def test_code_bytes_of_a_process_are_no_evidence() -> None:
     code = "Code: 00 00 00 <c7> 04 25"
-    assert provenance.evidence(of_kernel(code, prefix=4), Origin.RECORDS)
-    assert not provenance.evidence(of_kernel(code, prefix=6), Origin.RECORDS)
+    assert provenance.evidence_lines(of_kernel(code, prefix=4), Origin.RECORDS)
+    assert not provenance.evidence_lines(of_kernel(code, prefix=6), Origin.RECORDS)
 
 
 HEADERS = [
@@ -153,12 +153,12 @@ NO_HEADERS = [
 
 @pytest.mark.parametrize("text", HEADERS)
 def test_header_of_a_crash_begins_a_trace(text: str) -> None:
-    assert provenance.begins_trace(of_kernel(text), Origin.RECORDS)
+    assert provenance.is_trace_start(of_kernel(text), Origin.RECORDS)
 
 
 @pytest.mark.parametrize("text", NO_HEADERS)
 def test_words_of_a_header_begin_no_trace(text: str) -> None:
-    assert not provenance.begins_trace(of_kernel(text), Origin.RECORDS)
+    assert not provenance.is_trace_start(of_kernel(text), Origin.RECORDS)
 
 
 @pytest.fixture
@@ -222,14 +222,14 @@ def test_line_without_stamp_is_no_evidence_among_stamped_ones(
 )
 def test_process_name_is_cut_out_of_evidence(text: str, name: str) -> None:
     """On machines of 32 bits a process name can hold a whole address."""
-    lines = provenance.evidence(of_kernel(text.format(name)), Origin.RECORDS)
-    assert lines == provenance.evidence(of_kernel(text.format("")), Origin.RECORDS) != []
+    lines = provenance.evidence_lines(of_kernel(text.format(name)), Origin.RECORDS)
+    assert lines == provenance.evidence_lines(of_kernel(text.format("")), Origin.RECORDS) != []
     assert not find(lines[0])
 
 
 @pytest.mark.parametrize("text", ["Hardware name: (1): Oops 1", "[U] (1): Oops 1"])
 def test_other_message_of_fifteen_bytes_is_no_oops(text: str) -> None:
-    assert not provenance.begins_oops(of_kernel(text), Origin.RECORDS)
+    assert not provenance.is_oops_header(of_kernel(text), Origin.RECORDS)
 
 
 def test_few_frames_revoke_no_proved_slide(tmp_path: Path, running: Kernel) -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.trace_buffer import LIMIT_RECORDS, TraceBuffer
-from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, from_capture, gather
+from klogd_py.oops.trace_buffer import MAX_HELD_RECORDS, TraceBuffer
+from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, parse_trace, record_from_line
 from klogd_py.record.types import USER, Cause, Gap, Record
 
 OOPS = [
@@ -27,20 +27,23 @@ OOPS = [
 
 
 def test_the_evidence_of_an_oops() -> None:
-    trace = gather(OOPS)
+    trace = parse_trace(OOPS)
     assert trace.frames == (
         Frame(0xFFFFFFFFA9720A2A, exact=True),
         Frame(0xFFFFFFFFA96D79F4),
         Frame(0xFFFFFFFFA96D0001, reliable=False),
-        Frame(0xFFFFFFFFA9A000AF, joined=True, entry=True),
+        Frame(0xFFFFFFFFA9A000AF, called_previous=True, is_kernel_entry=True),
     )
     assert trace.code == ((0xFFFFFFFFA9720A28, bytes.fromhex("31c0890425")),)
     assert trace.modules == ("lkdtm", "nic")
 
 
 def test_frames_that_are_all_uncertain_are_taken_as_they_stand() -> None:
-    trace = gather(["Call Trace:", " ? 0xffffffffa96d79f4", " ? 0xffffffffa9a000af"])
-    assert trace.frames == (Frame(0xFFFFFFFFA96D79F4), Frame(0xFFFFFFFFA9A000AF, joined=True))
+    trace = parse_trace(["Call Trace:", " ? 0xffffffffa96d79f4", " ? 0xffffffffa9a000af"])
+    assert trace.frames == (
+        Frame(0xFFFFFFFFA96D79F4),
+        Frame(0xFFFFFFFFA9A000AF, called_previous=True),
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,31 +54,31 @@ def test_frames_that_are_all_uncertain_are_taken_as_they_stand() -> None:
     ],
 )
 def test_bytes_where_the_processor_went_astray_are_no_code(line: str) -> None:
-    assert gather([line, *OOPS]).code == ()
+    assert parse_trace([line, *OOPS]).code == ()
 
 
 def test_a_name_beside_an_address_is_a_pair() -> None:
-    trace = gather(
+    trace = parse_trace(
         [
             " [<ffffffff81078a90>] kthread+0x90/0xa0",
             " [<ffffffffa0000010>] ? nic_probe+0x10/0x20 [nic]",
         ]
     )
-    assert trace.pairs == (
+    assert trace.symbolized == (
         SymbolizedAddress(0xFFFFFFFF81078A90, "kthread", 0x90, 0xA0),
         SymbolizedAddress(0xFFFFFFFFA0000010, "nic_probe", 0x10, 0x20, "nic"),
     )
 
 
 def test_words_of_four_bytes_are_read_as_they_lie_in_memory() -> None:
-    trace = gather(["pc : 0xffff800008123456", "Code: 91056108 (d4210000)"])
+    trace = parse_trace(["pc : 0xffff800008123456", "Code: 91056108 (d4210000)"])
     assert trace.code == ((0xFFFF800008123452, bytes.fromhex("08610591000021d4")),)
 
 
 def test_what_stands_before_the_text_in_a_capture_is_read_over() -> None:
     stamped = [f"[    1.952082][   T43] {line}" for line in OOPS]
-    assert gather(stamped) == gather(OOPS)
-    record = from_capture(stamped[0])
+    assert parse_trace(stamped) == parse_trace(OOPS)
+    record = record_from_line(stamped[0])
     assert (record.caller, record.usec) == ("T43", 1952082)
 
 
@@ -90,12 +93,12 @@ def test_what_stands_before_the_text_in_a_capture_is_read_over() -> None:
     ],
 )
 def test_an_address_in_prose_is_no_frame(line: str) -> None:
-    assert gather([line, *OOPS]) == gather(OOPS)
-    assert gather([*OOPS[:6], line, *OOPS[6:]]) == gather(OOPS)
+    assert parse_trace([line, *OOPS]) == parse_trace(OOPS)
+    assert parse_trace([*OOPS[:6], line, *OOPS[6:]]) == parse_trace(OOPS)
 
 
 def test_the_link_register_is_no_place_of_the_processor() -> None:
-    trace = gather(["pc : [<ffffffc000d394c4>] lr : [<ffffffc000d394a0>] pstate: 60400145"])
+    trace = parse_trace(["pc : [<ffffffc000d394c4>] lr : [<ffffffc000d394a0>] pstate: 60400145"])
     assert trace.frames == (Frame(0xFFFFFFC000D394C4, exact=True), Frame(0xFFFFFFC000D394A0))
 
 
@@ -107,26 +110,26 @@ def test_records_before_an_oops_go_on_and_its_own_wait_for_its_end() -> None:
     trace_buffer = TraceBuffer()
     plain = records(["usb 1-1: new device", "NET: up"])
     oops = records(OOPS)
-    assert trace_buffer.take([*plain, *oops[:5]], 0.0, hold=True) == (plain, [])
-    ready, traces = trace_buffer.take(oops[5:], 0.1, hold=True)
-    assert (ready, traces) == (oops, [gather(OOPS)])
+    assert trace_buffer.push([*plain, *oops[:5]], 0.0, hold=True) == (plain, [])
+    ready, traces = trace_buffer.push(oops[5:], 0.1, hold=True)
+    assert (ready, traces) == (oops, [parse_trace(OOPS)])
     assert trace_buffer.is_empty
 
 
 def test_nothing_waits_longer_than_a_second() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS[:5])
-    assert trace_buffer.take(oops, 10.0, hold=True) == ([], [])
+    assert trace_buffer.push(oops, 10.0, hold=True) == ([], [])
     assert trace_buffer.due_in_s(10.25) == 0.75
-    assert trace_buffer.take([], 10.5, hold=True) == ([], [])
-    assert trace_buffer.take([], 11.0, hold=True) == (oops, [gather(OOPS[:5])])
+    assert trace_buffer.push([], 10.5, hold=True) == ([], [])
+    assert trace_buffer.push([], 11.0, hold=True) == (oops, [parse_trace(OOPS[:5])])
     assert trace_buffer.due_in_s(11.0) is None
 
 
 def test_an_oops_whose_stamps_are_a_second_apart_is_two() -> None:
     trace_buffer = TraceBuffer()
     early, late = records(OOPS[:6]), records(OOPS[:6], first_us=2_000_000)
-    ready, traces = trace_buffer.take([*early, *late], 0.0, hold=True)
+    ready, traces = trace_buffer.push([*early, *late], 0.0, hold=True)
     assert (ready, len(traces)) == (early, 1)
 
 
@@ -139,7 +142,7 @@ def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out
         records([line.replace("ffffffffa9", "ffffffffb1") for line in OOPS], "C1"),
     )
     mixed = [record for pair in zip(one, two, strict=True) for record in pair]
-    ready, traces = trace_buffer.take(mixed, 0.0, hold=True)
+    ready, traces = trace_buffer.push(mixed, 0.0, hold=True)
     assert ready == mixed
     assert [trace.frames[1].address for trace in traces] == [0xFFFFFFFFA96D79F4, 0xFFFFFFFFB16D79F4]
 
@@ -147,30 +150,32 @@ def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out
 def test_what_follows_an_oops_of_another_caller_waits_with_it() -> None:
     trace_buffer = TraceBuffer()
     oops, other = records(OOPS, "T7"), records(["NET: up"], "T9")
-    assert trace_buffer.take([*oops[:3], *other], 0.0, hold=True) == ([], [])
-    assert trace_buffer.take(oops[3:], 0.0, hold=True)[0] == [*oops[:3], *other, *oops[3:]]
+    assert trace_buffer.push([*oops[:3], *other], 0.0, hold=True) == ([], [])
+    assert trace_buffer.push(oops[3:], 0.0, hold=True)[0] == [*oops[:3], *other, *oops[3:]]
 
 
 def test_a_process_cannot_have_records_held_back() -> None:
     trace_buffer = TraceBuffer()
     forged: list[Record | Gap] = [Record(text, USER << 3 | 4) for text in OOPS]
-    assert trace_buffer.take(forged[:5], 0.0, hold=True) == (forged[:5], [])
+    assert trace_buffer.push(forged[:5], 0.0, hold=True) == (forged[:5], [])
 
 
 def test_without_need_nothing_waits_and_traces_are_read_all_the_same() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS)
-    assert trace_buffer.take(oops[:5], 0.0, hold=False) == (oops[:5], [])
-    assert trace_buffer.take(oops[5:], 0.0, hold=False) == (oops[5:], [gather(OOPS)])
+    assert trace_buffer.push(oops[:5], 0.0, hold=False) == (oops[:5], [])
+    assert trace_buffer.push(oops[5:], 0.0, hold=False) == (oops[5:], [parse_trace(OOPS)])
 
 
 def test_no_more_than_so_many_records_wait() -> None:
     trace_buffer = TraceBuffer()
-    flood = records([OOPS[0], *[f" {0xFFFFFFFF81000000 + i:#x}" for i in range(LIMIT_RECORDS * 3)]])
+    flood = records(
+        [OOPS[0], *[f" {0xFFFFFFFF81000000 + i:#x}" for i in range(MAX_HELD_RECORDS * 3)]]
+    )
     ready = []
     for start in range(0, len(flood), 500):
-        ready += trace_buffer.take(flood[start : start + 500], 0.0, hold=True)[0]
-    assert len(flood) - len(ready) < LIMIT_RECORDS
+        ready += trace_buffer.push(flood[start : start + 500], 0.0, hold=True)[0]
+    assert len(flood) - len(ready) < MAX_HELD_RECORDS
     assert ready == flood[: len(ready)]
 
 
@@ -201,12 +206,12 @@ def test_every_record_comes_out_once_in_its_order_and_in_time(
     for batch, pause_s, hold in steps:
         now_s += pause_s
         given_at += [(item, now_s) for item in batch]
-        ready += trace_buffer.take(batch, now_s, hold)[0]
+        ready += trace_buffer.push(batch, now_s, hold)[0]
         waiting = [since_s for _, since_s in given_at[len(ready) :]]
         assert all(now_s - since_s < 1.0 for since_s in waiting)
         due_s = trace_buffer.due_in_s(now_s)
         assert (due_s is None) == (not waiting)
         assert due_s is None or due_s < 1.001
-    ready += trace_buffer.end()[0]
+    ready += trace_buffer.flush()[0]
     assert ready == [item for item, _ in given_at]
     assert all(before <= after for (_, before), (_, after) in pairwise(given_at))

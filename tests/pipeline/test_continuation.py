@@ -63,27 +63,27 @@ def test_a_piece_is_put(
     given_items: list[Record | Gap], wanted: list[tuple[int | None, str, tuple[int, ...]] | Gap]
 ) -> None:
     joiner = Joiner()
-    assert shown([*joiner.take(given_items, 0), *joiner.end()]) == wanted
+    assert shown([*joiner.push(given_items, 0), *joiner.flush()]) == wanted
 
 
 def test_what_looks_unfinished_waits_for_the_next_batch() -> None:
     joiner = Joiner()
-    assert joiner.take([piece(1, "done"), piece(2, "loading: ")], 5.0) != []
+    assert joiner.push([piece(1, "done"), piece(2, "loading: ")], 5.0) != []
     assert joiner.due_in_s(5.0) == pytest.approx(WAIT_S)
-    assert shown(joiner.take([piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
+    assert shown(joiner.push([piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
 
 
 def test_nothing_waits_longer_than_a_moment() -> None:
     joiner = Joiner()
-    assert joiner.take([piece(2, "loading: ")], 5.0) == []
-    assert joiner.take([], 5.0 + WAIT_S / 2) == []
-    assert shown(joiner.take([], 5.0 + WAIT_S)) == [(2, "loading: ", ())]
+    assert joiner.push([piece(2, "loading: ")], 5.0) == []
+    assert joiner.push([], 5.0 + WAIT_S / 2) == []
+    assert shown(joiner.push([], 5.0 + WAIT_S)) == [(2, "loading: ", ())]
     assert joiner.due_in_s(5.0) is None
 
 
 def test_a_line_does_not_grow_for_ever() -> None:
     joiner = Joiner()
-    lines = joiner.take([piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
+    lines = joiner.push([piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
     assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MAX_PARTS
 
 
@@ -100,14 +100,14 @@ def test_pieces_stay_apart_where_a_sink_stands_between(
         piece(3, "b ", "c", "T1"),
         piece(5, "c", "c", "T1"),
     ]
-    first = joiner.take([*pieces], 0)[0]
+    first = joiner.push([*pieces], 0)[0]
     assert isinstance(first, Record)
     assert first.parts == parts
 
 
 def test_truncation_of_a_piece_shows_on_the_line() -> None:
     cut = Record("b", 6, 2, 20, "c", truncated=True)
-    (line,) = Joiner().take([piece(1, "a"), cut], 0)
+    (line,) = Joiner().push([piece(1, "a"), cut], 0)
     assert isinstance(line, Record)
     assert line.truncated
 
@@ -137,9 +137,9 @@ def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(
     for record, (_, _, _, ends) in zip(records, pieces, strict=True):
         batch.append(record)
         if ends:
-            out += joiner.take(batch, 0)
+            out += joiner.push(batch, 0)
             batch = []
-    out += [*joiner.take(batch, 0), *joiner.end()] if batch else joiner.end()
+    out += [*joiner.push(batch, 0), *joiner.flush()] if batch else joiner.flush()
     lines = [item for item in out if isinstance(item, Record)]
     assert [line.seq for line in lines] == sorted(
         line.seq for line in lines if line.seq is not None
@@ -153,9 +153,9 @@ def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(
 
 
 def test_a_joiner_begun_anew_keeps_apart_what_the_first_did() -> None:
-    joiner = Joiner(lambda seq, other: True).anew()
+    joiner = Joiner(lambda seq, other: True).restarted()
     pieces: list[Record | Gap] = [Record("a", 6, 1, 1), Record("b", 6, 2, 2, "c")]
-    assert [item.text for item in joiner.take(pieces, 0.0) if isinstance(item, Record)] == [
+    assert [item.text for item in joiner.push(pieces, 0.0) if isinstance(item, Record)] == [
         "a",
         "b",
     ]

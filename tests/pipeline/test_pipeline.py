@@ -327,11 +327,11 @@ class TroubledLimiter(RateLimiter):
         super().__init__(repeats=1000)
         self._trouble = trouble
 
-    def take(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+    def push(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
         self._trouble.strike()
-        return super().take(batch, now_s)
+        return super().push(batch, now_s)
 
-    def anew(self) -> RateLimiter:
+    def restarted(self) -> RateLimiter:
         return TroubledLimiter(self._trouble)
 
 
@@ -340,12 +340,12 @@ class TroubledJoiner(Joiner):
         super().__init__()
         self._trouble = trouble
 
-    def take(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
-        taken = super().take(batch, now_s)
+    def push(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
+        taken = super().push(batch, now_s)
         self._trouble.strike()
         return taken
 
-    def anew(self) -> Joiner:
+    def restarted(self) -> Joiner:
         return TroubledJoiner(self._trouble)
 
 
@@ -354,10 +354,10 @@ class TroubledCounters(Counters):
         super().__init__()
         self._trouble = trouble
 
-    def read(self, batch: Sequence[Record | Gap]) -> None:
+    def count_read(self, batch: Sequence[Record | Gap]) -> None:
         self._trouble.strike()
 
-    def told(
+    def count_symbols(
         self, entries: Sequence[Entry], nameless: Sequence[LookupFailure], looked_up: bool
     ) -> None:
         self._trouble.strike()

@@ -47,8 +47,8 @@ def live(machine: Host, clock: LiveClock, late_us: int = 200) -> tuple[int, Time
     """A record is made, and read a moment later; how far its wall time is off."""
     record, made_us = machine.record(), machine.real_us + machine.step_us
     machine.run(late_us)
-    clock.anchor()
-    clock.heard(record)
+    clock.sample_clocks()
+    clock.observe(record)
     wall_us, quality = clock.wall_time(record)
     return wall_us - made_us, quality
 
@@ -179,7 +179,7 @@ def test_no_record_comes_from_the_future_whatever_the_clocks_do(
             live(machine, clock)
         else:
             getattr(machine, what)(us)
-        clock.anchor()
+        clock.sample_clocks()
         for record in (machine.record(), Record("x", usec=2**62), Record("x", usec=0), Record("x")):
             assert clock.wall_time(record)[0] <= machine.times().real_us
 

@@ -19,7 +19,7 @@ def test_without_a_wish_everything_goes_through() -> None:
     limiter = RateLimiter()
     assert limiter.is_idle
     batch: list[Record | Gap] = [line(seq) for seq in range(100)]
-    assert limiter.take(batch, 0) == batch
+    assert limiter.push(batch, 0) == batch
 
 
 def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
@@ -33,7 +33,7 @@ def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
         line(5, prefix=5),
     ]
     note = "less severe than notice"
-    assert limiter.take(batch, 0) == [
+    assert limiter.push(batch, 0) == [
         batch[0],
         left_out(1, 2, note),
         batch[3],
@@ -46,14 +46,14 @@ def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
 def test_errors_and_worse_go_through_whatever_is_wished(prefix: int) -> None:
     limiter = RateLimiter(Severity.EMERG, repeats=1)
     batch: list[Record | Gap] = [line(seq, prefix=prefix) for seq in range(100)]
-    assert limiter.take(batch, 0) == batch
+    assert limiter.push(batch, 0) == batch
 
 
 def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> None:
     limiter = RateLimiter(repeats=2)
     batch = [line(seq, f"usb 1-{seq}: reset at 0x{seq:x}ff") for seq in range(10)]
     other = line(10, "eth0: up")
-    assert limiter.take([*batch, other], 0) == [
+    assert limiter.push([*batch, other], 0) == [
         *batch[:2],
         left_out(2, 9, "repeats of: usb #-#: reset at #"),
         other,
@@ -62,16 +62,16 @@ def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> N
 
 def test_after_a_period_the_same_line_goes_through_again() -> None:
     limiter = RateLimiter(repeats=1, period_s=10)
-    assert limiter.take([line(0), line(1)], 0) == [line(0)]
-    assert limiter.take([line(2)], 10) == [left_out(1, 1, "repeats of: x"), line(2)]
+    assert limiter.push([line(0), line(1)], 0) == [line(0)]
+    assert limiter.push([line(2)], 10) == [left_out(1, 1, "repeats of: x"), line(2)]
 
 
 def test_a_run_that_goes_on_is_told_in_time() -> None:
     limiter = RateLimiter(repeats=1)
-    assert limiter.take([line(0), line(1)], 5.0) == [line(0)]
+    assert limiter.push([line(0), line(1)], 5.0) == [line(0)]
     assert limiter.due_in_s(5.0) == pytest.approx(WAIT_S)
-    assert limiter.take([], 5.0 + WAIT_S / 2) == []
-    assert limiter.take([], 5.0 + WAIT_S) == [left_out(1, 1, "repeats of: x")]
+    assert limiter.push([], 5.0 + WAIT_S / 2) == []
+    assert limiter.push([], 5.0 + WAIT_S) == [left_out(1, 1, "repeats of: x")]
     assert limiter.due_in_s(9.0) is None
 
 
@@ -89,8 +89,8 @@ def test_every_number_comes_once_as_a_record_or_in_a_gap_and_in_order(
     out: list[Record | Gap] = []
     for seq, (text, prefix, pause_s) in enumerate(items):
         now_s += pause_s
-        out += limiter.take([line(seq, text, prefix)], now_s)
-    out += limiter.end()
+        out += limiter.push([line(seq, text, prefix)], now_s)
+    out += limiter.flush()
     covered: list[int | None] = []
     for item in out:
         covered += range(item.first, item.last + 1) if isinstance(item, Gap) else [item.seq]

@@ -24,11 +24,11 @@ async def flowing(ring: FakeRing) -> tuple[Reader, asyncio.Task[None]]:
     """
     reader = Reader(ring.device, no_wait, Jobs(), once=False)
     reader.running.set()
-    filling = asyncio.create_task(reader.fill())
+    filling = asyncio.create_task(reader.run())
     await asyncio.sleep(0.01)
     for _ in range(2):
         ring.log()
-        assert len(seqs(await reader.next(None))) == 1
+        assert len(seqs(await reader.wait_next(None))) == 1
     return reader, filling
 
 
@@ -45,10 +45,10 @@ def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None
         ring = FakeRing()
         reader, filling = await flowing(ring)
         await hoarding(ring, reader)
-        assert not reader.rewind(0)
-        assert seqs(reader.take()) == [2, 3, 4]
-        assert reader.rewind(0)
-        assert seqs(await reader.next(None)) == [0, 1, 2, 3, 4]
+        assert not reader.seek(0)
+        assert seqs(reader.pop()) == [2, 3, 4]
+        assert reader.seek(0)
+        assert seqs(await reader.wait_next(None)) == [0, 1, 2, 3, 4]
         filling.cancel()
 
     run_in_virtual_time(job())
@@ -61,10 +61,10 @@ def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_
         await hoarding(ring, reader)
         reader.running.clear()
         ring.log(2)
-        assert seqs(await reader.next(None)) == [2, 3, 4]
-        assert await reader.next(1) is None
+        assert seqs(await reader.wait_next(None)) == [2, 3, 4]
+        assert await reader.wait_next(1) is None
         reader.running.set()
-        assert seqs(await reader.next(None)) == [5, 6]
+        assert seqs(await reader.wait_next(None)) == [5, 6]
         filling.cancel()
 
     run_in_virtual_time(job())
@@ -75,10 +75,10 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
         ring = FakeRing()
         reader = Reader(ring.device, no_wait, Jobs(), once=False)
         reader.running.set()
-        filling = asyncio.create_task(reader.fill())
+        filling = asyncio.create_task(reader.run())
         await asyncio.sleep(0.01)
         ring.log(MOST + 1)
-        first, second = await reader.next(None), await reader.next(None)
+        first, second = await reader.wait_next(None), await reader.wait_next(None)
         assert first is not None
         assert second is not None
         assert (len(first.items), first.is_live, len(second.items), second.is_live) == (
@@ -88,8 +88,8 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
             True,
         )
         await asyncio.sleep(1)
-        assert reader.rewind(0)
-        again = await reader.next(None)
+        assert reader.seek(0)
+        again = await reader.wait_next(None)
         assert again is not None
         assert not again.is_live
         filling.cancel()

@@ -24,7 +24,7 @@ def record(
 
 def test_records_are_counted_by_severity_whatever_their_facility() -> None:
     counters = Counters()
-    counters.read([record(0, 3), record(1, 12), record(2, 4), record(3, None)])
+    counters.count_read([record(0, 3), record(1, 12), record(2, 4), record(3, None)])
     counts = counters.severities
     assert (
         counts[Severity.ERR],
@@ -39,7 +39,7 @@ def test_what_is_read_anew_is_not_counted_again(sizes: list[int], data: st.DataO
     counters, upto = Counters(), 0
     for size in sizes:
         start = data.draw(st.integers(0, upto))
-        counters.read([record(seq) for seq in range(start, upto + size)])
+        counters.count_read([record(seq) for seq in range(start, upto + size)])
         upto += size
         assert (counters.records, counters.next_seq) == (upto, upto)
 
@@ -47,24 +47,24 @@ def test_what_is_read_anew_is_not_counted_again(sizes: list[int], data: st.DataO
 def test_a_gap_is_counted_by_its_cause_and_once() -> None:
     counters = Counters()
     batch: list[Record | Gap] = [record(0), Gap(1, 9, Cause.OVERRUN), record(10)]
-    counters.read(batch)
-    counters.read(batch)
+    counters.count_read(batch)
+    counters.count_read(batch)
     assert dict(counters.gaps) == {Cause.OVERRUN: 9}
     assert counters.records == 2
 
 
 def test_records_without_numbers_are_all_counted() -> None:
     counters = Counters()
-    counters.read([record(None)])
-    counters.read([record(None)])
+    counters.count_read([record(None)])
+    counters.count_read([record(None)])
     assert (counters.records, counters.next_seq) == (2, None)
 
 
 def test_what_was_left_out_is_counted_once_though_the_ring_is_read_anew() -> None:
     counters = Counters()
     batch: list[Record | Gap] = [record(0), Gap(1, 4, Cause.RATE_LIMIT)]
-    counters.limited(batch)
-    counters.limited(batch)
+    counters.count_suppressed(batch)
+    counters.count_suppressed(batch)
     assert counters.gaps[Cause.RATE_LIMIT] == 4
 
 
@@ -82,7 +82,7 @@ def test_what_was_left_out_is_counted_once_though_the_ring_is_read_anew() -> Non
 )
 def test_an_oops_is_known_by_its_first_line(prefix: int, text: str) -> None:
     counters = Counters()
-    counters.read([record(0), record(1, prefix, text)])
+    counters.count_read([record(0), record(1, prefix, text)])
     assert counters.last_oops is not None
     assert (counters.last_oops.text, counters.oopses) == (text, 1)
 
@@ -98,7 +98,7 @@ def test_an_oops_is_known_by_its_first_line(prefix: int, text: str) -> None:
 )
 def test_what_a_process_says_or_what_is_no_oops_is_none(prefix: int, text: str) -> None:
     counters = Counters()
-    counters.read([record(0, prefix, text)])
+    counters.count_read([record(0, prefix, text)])
     assert counters.last_oops is None
 
 
@@ -108,10 +108,10 @@ def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
         "BUG: kernel NULL pointer dereference, address: 0",
         "kernel BUG at mm/slub.c:306!",
     )
-    counters.read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
-    counters.read([record(2, 0, "Kernel panic - not syncing: Fatal exception", FAR_US)])
+    counters.count_read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
+    counters.count_read([record(2, 0, "Kernel panic - not syncing: Fatal exception", FAR_US)])
     assert counters.last_oops == record(0, 1, first, 10)
-    counters.read([record(3, 1, second, 3 * FAR_US)])
+    counters.count_read([record(3, 1, second, 3 * FAR_US)])
     assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * FAR_US), 2)
 
 
@@ -119,7 +119,7 @@ def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() 
     counters = Counters()
     place = SymbolAddress("f", 0, 1, "", "T", "kallsyms")
     entry = Entry(record(0), 0, "f", (place, place), time_source=TimestampSource.LIVE)
-    counters.told([entry], [LookupFailure.OUTSIDE], looked_up=True)
+    counters.count_symbols([entry], [LookupFailure.OUTSIDE], looked_up=True)
     assert (dict(counters.named), dict(counters.nameless)) == (
         {"kallsyms": 2},
         {LookupFailure.OUTSIDE: 1},

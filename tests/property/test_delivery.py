@@ -125,7 +125,7 @@ class Delivery(RuleBasedStateMachine):
         )
         self.consoles.append(Console())
         self._arrange()
-        self.ring.device.rewind(self.sink_manager.lowest_next_seq)
+        self.ring.device.seek(self.sink_manager.lowest_next_seq)
         naming = SymbolManager(Sources, lambda reasons: None)
         self.pipeline = Pipeline(
             self.ring.device, self.sink_manager, naming, LiveClock(), live=True, once=False

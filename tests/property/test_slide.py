@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from klogd_py.oops.trace_parser import gather
+from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.symbols.kaslr.architecture import X86_64
 from klogd_py.symbols.kaslr.inference import KaslrInference, Slide
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -32,7 +32,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def slide_by(lines: list[str], map_of: Kernel) -> int | None:
-    found = KaslrInference(SymbolTable(map_of.map, ""), X86_64).infer(gather(lines))
+    found = KaslrInference(SymbolTable(map_of.map, ""), X86_64).infer(parse_trace(lines))
     return found.value if isinstance(found, Slide) else None
 
 
@@ -110,5 +110,5 @@ def test_addresses_at_random_prove_no_slide(addresses: list[int], seed: int) -> 
 @settings(deadline=None)
 @given(st.text(max_size=400), SEEDS)
 def test_any_text_is_read_for_evidence(text: str, seed: int) -> None:
-    trace = gather(text.splitlines())
+    trace = parse_trace(text.splitlines())
     KaslrInference(SymbolTable(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).infer(trace)

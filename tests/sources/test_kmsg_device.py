@@ -169,16 +169,16 @@ def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
     ring.log(4)
     assert seqs(ring.device.read_batch()) == [0, 1, 2, 3]
     ring.log(3)
-    assert ring.device.rewind(4)
+    assert ring.device.seek(4)
     assert seqs(ring.device.read_batch()) == [4, 5, 6]
     ring.log(20)
-    assert ring.device.rewind(4)
+    assert ring.device.seek(4)
     assert seqs(ring.device.read_batch()) == [22, 23, 24, 25, 26]
     ring.device.close()
 
 
 def test_a_device_that_cannot_seek_cannot_go_back(kernel: SmallKmsg) -> None:
-    assert not kernel.device().rewind(0)
+    assert not kernel.device().seek(0)
 
 
 def test_a_batch_is_bounded_and_the_rest_comes_with_the_next(kernel: SmallKmsg) -> None:
@@ -214,8 +214,8 @@ def test_proc_kmsg_gives_its_last_line_without_a_line_feed_at_the_end() -> None:
     assert source.read_batch() == []
     assert source.read_batch() == []
     assert source.exhausted
-    assert [item.text for item in source.rest() if isinstance(item, Record)] == ["tail"]
-    assert source.rest() == []
+    assert [item.text for item in source.drain_pending() if isinstance(item, Record)] == ["tail"]
+    assert source.drain_pending() == []
 
 
 def test_proc_kmsg_says_that_it_cannot_see_losses() -> None:
@@ -293,13 +293,13 @@ def test_a_failure_met_while_hoarding_takes_nothing_with_it(kernel: SmallKmsg) -
 def test_what_was_hoarded_is_given_at_the_end(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).device()
     reader.prefetch()
-    assert seqs(reader.rest()) == [0, 1]
-    assert reader.rest() == []
+    assert seqs(reader.drain_pending()) == [0, 1]
+    assert reader.drain_pending() == []
 
 
 def test_going_back_forgets_what_was_hoarded() -> None:
     ring = FakeRing()
     ring.log(3)
     ring.device.prefetch()
-    assert ring.device.rewind(1)
+    assert ring.device.seek(1)
     assert seqs(ring.device.read_batch()) == [1, 2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.oops.trace_parser import gather
+from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import MapStatus
@@ -185,7 +185,7 @@ class BrokenFiles(ModuleFiles):
 
 
 def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
-    trace = gather(
+    trace = parse_trace(
         [
             "Modules linked in: nic",
             "RIP: 0010:0xffffffffc0a00010",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.oops.trace_parser import gather
+from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.symbols import vmlinux
 from klogd_py.symbols.kaslr.architecture import X86_64
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide
@@ -153,7 +153,7 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
 ) -> None:
     image = vmlinux.load(link(tmp_path))
     found = KaslrInference(SymbolTable(image.lines, ""), X86_64, image.text).infer(
-        gather(oops_of(image))
+        parse_trace(oops_of(image))
     )
     assert isinstance(found, Slide)
     assert found.value == SLIDE
@@ -168,7 +168,7 @@ def test_an_image_of_another_build_is_refuted_by_its_bytes(instead: str, tmp_pat
     running = vmlinux.load(link(tmp_path))
     other = vmlinux.load(link(tmp_path, SOURCE.replace("mov $0x12345678, %eax", instead), "other"))
     found = KaslrInference(SymbolTable(other.lines, ""), X86_64, other.text).infer(
-        gather(oops_of(running))
+        parse_trace(oops_of(running))
     )
     assert isinstance(found, NotProven)
 

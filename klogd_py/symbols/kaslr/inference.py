@@ -193,7 +193,7 @@ class KaslrInference:
         """
         votes: dict[int, set[str]] = {}
         known: set[str] = set()
-        for pair in trace.pairs:
+        for pair in trace.symbolized:
             if pair.module or not self.architecture.holds(pair.address):
                 continue
             for address in self._table.addresses_of(pair.name.encode("utf-8", "replace")):

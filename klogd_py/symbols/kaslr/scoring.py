@@ -86,7 +86,7 @@ class SlideScorer:
             (False, self._returns(frames, slide)),
         ):
             points += count * worth
-            if by_neighbours and trace.tangled:
+            if by_neighbours and trace.is_interleaved:
                 unsure = unsure or contradiction
             else:
                 against = against or contradiction
@@ -138,7 +138,7 @@ class SlideScorer:
         Its first line may have been lost.
         """
         for frame in frames if self.architecture is X86_64 else ():
-            place = self._function(frame, slide) if frame.dumper else None
+            place = self._function(frame, slide) if frame.is_stack_dumper else None
             if place is not None and not STACK_DUMPERS.fullmatch(_plain(place.name)):
                 return f"{place.name} would have printed the trace at slide {slide:#x}"
         return ""
@@ -157,7 +157,7 @@ class SlideScorer:
             if not frame.reliable:
                 continue
             place = self._function(frame, slide) if self._concerns(frame, slide) else None
-            if frame.joined and callee is not None and place is not None:
+            if frame.called_previous and callee is not None and place is not None:
                 callers, called = (
                     self._names(frame, place, slide),
                     self._names(before, callee, slide),
@@ -190,10 +190,10 @@ class SlideScorer:
         against = ""
         entered = False
         for frame in frames:
-            if frame.entry or frame is frames[-1]:
+            if frame.is_kernel_entry or frame is frames[-1]:
                 place = self._function(frame, slide)
                 entered = place is not None and bool(ENTRY_FUNCTIONS.fullmatch(_plain(place.name)))
-                if frame.entry and not entered:
+                if frame.is_kernel_entry and not entered:
                     against = f"the kernel would have been entered at {frame.address:#x} at slide {slide:#x}"
         return int(entered), 1, "ends in an entry function", against
 

@@ -170,7 +170,7 @@ def _weigh(
             elif calls.ends_at(code.text, at):
                 covered.add(frame.address)
                 points += 1
-                if frame.joined and before is not None:
+                if frame.called_previous and before is not None:
                     points += 2 * _called(code, at, before, base, names_at)
             else:
                 return 0, f"there is no call before {frame.address:#x}", set()

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from klogd_py.oops.trace_parser import Trace, gather
+from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.symbols import system_map
 from klogd_py.symbols.kaslr.architecture import (
     ARM64,
@@ -27,7 +27,7 @@ def ground(map_of: Kernel) -> KaslrInference:
 
 
 def proved(lines: list[str], map_of: Kernel) -> Slide | NotProven:
-    return ground(map_of).infer(gather(lines))
+    return ground(map_of).infer(parse_trace(lines))
 
 
 def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
@@ -131,12 +131,12 @@ def test_the_kernels_own_line_states_the_slide() -> None:
 def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_right() -> None:
     running = kernel(Random(10), slide=0x33E00000)
     lines = oops(running, Random(10))
-    line = gather([OFFSET.format(0x33E00000)])
+    line = parse_trace([OFFSET.format(0x33E00000)])
     assert "nothing shows that the map is this kernel's" in str(ground(running).infer(line))
-    cut = gather(lines[:3] + lines[-7:])
+    cut = parse_trace(lines[:3] + lines[-7:])
     assert isinstance(ground(running).infer(cut), NotProven)
     assert isinstance(ground(running).infer(line, (cut,)), Slide)
-    refuted = ground(kernel(Random(99))).infer(line, (gather(lines),))
+    refuted = ground(kernel(Random(99))).infer(line, (parse_trace(lines),))
     assert isinstance(refuted, NotProven)
     assert refuted.refutes
 
@@ -164,12 +164,12 @@ def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> Non
 def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
     running = kernel(Random(12), slide=5 * ALIGN)
     elsewhere = Kernel(running.functions, 90 * ALIGN)
-    assert ground(running).check(gather(oops(running, Random(12))), 5 * ALIGN) == ""
-    assert ground(running).check(gather(oops(elsewhere, Random(12))), 5 * ALIGN) != ""
-    alone = ground(running).check(gather([OFFSET.format(ALIGN)]), 5 * ALIGN)
+    assert ground(running).check(parse_trace(oops(running, Random(12))), 5 * ALIGN) == ""
+    assert ground(running).check(parse_trace(oops(elsewhere, Random(12))), 5 * ALIGN) != ""
+    alone = ground(running).check(parse_trace([OFFSET.format(ALIGN)]), 5 * ALIGN)
     assert alone == "", "one line takes back nothing"
     stated = [*oops(elsewhere, Random(12)), OFFSET.format(90 * ALIGN)]
-    assert ground(running).check(gather(stated), 5 * ALIGN) != ""
+    assert ground(running).check(parse_trace(stated), 5 * ALIGN) != ""
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_traces_of_real_kernels_show_where_these_lay(
     architecture: Architecture, map_file: str, log: str, slide: int
 ) -> None:
     found = KaslrInference(SymbolTable((DATA / map_file).read_bytes(), ""), architecture).infer(
-        gather((DATA / log).read_text().splitlines())
+        parse_trace((DATA / log).read_text().splitlines())
     )
     assert isinstance(found, Slide)
     assert found.value == slide
@@ -192,8 +192,8 @@ def test_traces_of_real_kernels_show_where_these_lay(
 def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
     running = kernel(Random(12), slide=5 * ALIGN)
     lines = oops(running, Random(12))
-    once = ground(running).infer(gather(lines))
-    assert ground(running).infer(gather(lines + lines)) == once
+    once = ground(running).infer(parse_trace(lines))
+    assert ground(running).infer(parse_trace(lines + lines)) == once
 
 
 def test_an_empty_trace_says_too_little() -> None:
@@ -224,7 +224,7 @@ def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
     lines = ["Call trace:", *(f" {0xFFFF800008010000 + slide + frame:#x}" for frame in frames)]
     table = SymbolTable(ARM, "")
     assert of_map(table) == (ARM64, True)
-    found = KaslrInference(table, ARM64).infer(gather(lines))
+    found = KaslrInference(table, ARM64).infer(parse_trace(lines))
     assert isinstance(found, Slide)
     assert found.value == slide
 
@@ -284,7 +284,7 @@ def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
 def test_two_oopses_mixed_up_without_callers_do_not_refute_the_right_map(seed: int) -> None:
     running = kernel(Random(seed), slide=5 * ALIGN)
     one, two = oops(running, Random(seed)), oops(running, Random(seed + 100))
-    trace = gather([line for pair in zip(one, two, strict=True) for line in pair])
+    trace = parse_trace([line for pair in zip(one, two, strict=True) for line in pair])
     found = ground(running).infer(trace)
     assert found.value == 5 * ALIGN if isinstance(found, Slide) else not found.refutes
     assert ground(running).check(trace, 5 * ALIGN) == ""
@@ -304,7 +304,7 @@ def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seem
     assert impossible(X86_64, slide)
     lines = [*oops(running, Random(10)), OFFSET.format(slide & (1 << 64) - 1)]
     assert not isinstance(proved(lines, running), Slide)
-    assert ground(running).check(gather(lines), ALIGN) == ""
+    assert ground(running).check(parse_trace(lines), ALIGN) == ""
 
 
 def test_the_largest_slide_of_x86_64_is_possible() -> None:
@@ -344,10 +344,10 @@ def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool
     table = SymbolTable(
         "".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), ""
     )
-    trace = gather(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
+    trace = parse_trace(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
     assert bool(SlideScorer(table, X86_64).score(trace, 0).against) is never
     guessed = SlideScorer(table, X86_64).score(
-        gather(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0
+        parse_trace(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0
     )
     assert (guessed.against, bool(guessed.unsure)) == ("", never)
 
@@ -372,11 +372,11 @@ def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: boo
         "Call Trace:",
         f" {BASE + 0x120:#x}",
     ]
-    found = SlideScorer(table, X86_64).score(gather([*lines, f" {BASE + 0x230:#x}"]), 0)
+    found = SlideScorer(table, X86_64).score(parse_trace([*lines, f" {BASE + 0x230:#x}"]), 0)
     assert (found.unsure == "") is fits
     assert (
         SlideScorer(table, X86_64)
-        .score(gather([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0)
+        .score(parse_trace([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0)
         .unsure
         == ""
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import pytest
 
-from klogd_py.oops.trace_parser import Frame, Trace, gather
+from klogd_py.oops.trace_parser import Frame, Trace, parse_trace
 from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.modules.base_inference import ModuleBase, contradicts, locate
 from klogd_py.symbols.modules.module_elf import ModuleFile
@@ -38,7 +38,7 @@ def code_line(file: ModuleFile, pc: int, before: int) -> str:
 
 def test_the_bytes_of_the_code_line_and_a_call_show_the_base(file: ModuleFile) -> None:
     pc = at(file, "helper") + 18
-    trace = gather(
+    trace = parse_trace(
         [
             f"RIP: 0010:{pc:#x}",
             code_line(file, pc, 18),
@@ -52,14 +52,16 @@ def test_the_bytes_of_the_code_line_and_a_call_show_the_base(file: ModuleFile) -
 def test_code_bytes_of_another_module_show_nothing(file: ModuleFile) -> None:
     pc = at(file, "helper") + 18
     other = code_line(file, pc, 18).replace("34 12", "99 88").replace("44 55 66 77", "01 02 03 04")
-    trace = gather([f"RIP: 0010:{pc:#x}", other, "Call Trace:", f" {at(file, 'outer') + 13:#x}"])
+    trace = parse_trace(
+        [f"RIP: 0010:{pc:#x}", other, "Call Trace:", f" {at(file, 'outer') + 13:#x}"]
+    )
     assert located(trace, file, complete=True) == []
 
 
 def test_direct_calls_of_known_functions_show_the_base(file: ModuleFile) -> None:
     lines = [f" {PRINTK + 4:#x}", f" {at(file, 'logs') + 6:#x}", f" {at(file, 'far_away') + 6:#x}"]
     assert [
-        base.address for base in located(gather(["Call Trace:", *lines]), file, complete=True)
+        base.address for base in located(parse_trace(["Call Trace:", *lines]), file, complete=True)
     ] == [BASE]
 
 
@@ -86,8 +88,8 @@ def test_a_frame_that_no_module_explains_leaves_the_others_without_a_base(file: 
 def test_the_init_code_is_looked_for_only_while_the_module_is_loading(file: ModuleFile) -> None:
     init = 0xFFFFFFFFC0456000
     frames = [f" {PRINTK + 4:#x}", f" {init + 0xB:#x}"]
-    loaded = gather(["Call Trace:", *frames, "Modules linked in: probe_it"])
-    loading = gather(
+    loaded = parse_trace(["Call Trace:", *frames, "Modules linked in: probe_it"])
+    loading = parse_trace(
         ["Call Trace:", *frames, f" {init + 0x6:#x}", "Modules linked in: probe_it(+)"]
     )
     assert located(loaded, file, complete=True) == []

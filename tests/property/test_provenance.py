@@ -142,10 +142,10 @@ def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Every line with an address or a word of an oops counts.
     """
-    monkeypatch.setattr(provenance, "withheld", lambda *_: None)
-    monkeypatch.setattr(provenance, "evidence", lambda record, _: record.text.split("\n"))
-    monkeypatch.setattr(provenance, "begins_trace", lambda *_: True)
-    monkeypatch.setattr(provenance, "begins_oops", lambda *_: True)
+    monkeypatch.setattr(provenance, "withheld_reason", lambda *_: None)
+    monkeypatch.setattr(provenance, "evidence_lines", lambda record, _: record.text.split("\n"))
+    monkeypatch.setattr(provenance, "is_trace_start", lambda *_: True)
+    monkeypatch.setattr(provenance, "is_oops_header", lambda *_: True)
 
 
 @pytest.mark.usefixtures("without_anchors")

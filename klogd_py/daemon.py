@@ -109,7 +109,7 @@ class Daemon:
             lambda: self._status_builder.build(self.naming.survey), self.jobs
         )
         self._outlets = SinkFactory(self.sink_manager, self._books, self._boot, live=self._live)
-        self._flood = RateLimitSection()
+        self._ratelimit = RateLimitSection()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._drop_ins = self._config_path.with_name(f"{self._config_path.name}.d")
@@ -201,12 +201,14 @@ class Daemon:
         self.pipeline.join_continuations = settings.join_continuations
         self.pipeline.reload_on_oops = settings.reload_on_oops
         if (
-            self._flood != self.config.flood
+            self._ratelimit != self.config.ratelimit
             # What has been counted so far holds on where nothing changed
         ):
-            self._flood = self.config.flood
-            floor = Severity[self._flood.floor.upper()]
-            self.pipeline.limiter = RateLimiter(floor, self._flood.repeats, self._flood.period_s)
+            self._ratelimit = self.config.ratelimit
+            min_severity = Severity[self._ratelimit.min_severity.upper()]
+            self.pipeline.limiter = RateLimiter(
+                min_severity, self._ratelimit.burst, self._ratelimit.interval_s
+            )
 
     def _arrange_first(self) -> None:
         """Have the sinks and the manner that the configuration names.

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from klogd_py.config.value_types import (
     MAX_ENTRIES,
+    Burst,
     ConsoleLevel,
     Count,
     KiB,
@@ -19,7 +20,6 @@ from klogd_py.config.value_types import (
     PathOrNothing,
     Places,
     PrometheusFile,
-    Repeats,
     Seconds,
     SequenceTracker,
     Sink,
@@ -99,11 +99,11 @@ class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[flood]``"""
+    """``[ratelimit]``"""
 
-    floor: Literal["err", "warning", "notice", "info", "debug"] = "debug"
-    repeats: Repeats = 0
-    period_s: Seconds = 10
+    min_severity: Literal["err", "warning", "notice", "info", "debug"] = "debug"
+    burst: Burst = 0
+    interval_s: Seconds = 10
 
 
 class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,7 +160,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     file: FileSection = FileSection()
     console: ConsoleSection = ConsoleSection()
     journal: JournalSection = JournalSection()
-    flood: RateLimitSection = RateLimitSection()
+    ratelimit: RateLimitSection = RateLimitSection()
     queue: QueueSection = QueueSection()
     state: StateSection = StateSection()
     watch: WatchSection = WatchSection()

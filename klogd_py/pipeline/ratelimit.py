@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which records does the configuration want left out, and how is that made good for?
 
-Two wishes, both off by default: a floor, below which records are too unimportant, and a limit for
+Two wishes, both off by default: a least severity, below which records are left out, and a limit for
 lines that say the same but for their numbers. Errors and worse always go through. Each unbroken run
 of what is left out becomes one Gap of cause rate-limit, which says how many, and like what: no
 count is hidden.
@@ -23,17 +23,17 @@ class RateLimiter:
     """Leaves out what is unwanted in a stream of records. Mutable; times are of any even clock."""
 
     def __init__(
-        self, floor: Severity = Severity.DEBUG, repeats: int = 0, period_s: float = 10.0
+        self, min_severity: Severity = Severity.DEBUG, burst: int = 0, interval_s: float = 10.0
     ) -> None:
-        """``repeats`` is how many lines of one kind go through in each period; 0 is no limit."""
-        self._floor = max(floor, Severity.ERR)
-        self._repeats = repeats
-        self._period_s = period_s
-        self._period_ends_s = 0.0
+        """``burst`` is how many lines of one kind pass in each interval; 0 is no limit."""
+        self._min_severity = max(min_severity, Severity.ERR)
+        self._burst = burst
+        self._interval_s = interval_s
+        self._interval_ends_s = 0.0
         self._counts: dict[tuple[int | None, str], int] = {}
         self._run: Gap | None = None
         self._due_s = 0.0
-        self.is_idle = self._floor is Severity.DEBUG and not repeats
+        self.is_idle = self._min_severity is Severity.DEBUG and not burst
 
     @property
     def pending(self) -> list[Record | Gap]:
@@ -42,7 +42,7 @@ class RateLimiter:
 
     def restarted(self) -> "RateLimiter":
         """One with the same wishes that has left nothing out."""
-        return RateLimiter(self._floor, self._repeats, self._period_s)
+        return RateLimiter(self._min_severity, self._burst, self._interval_s)
 
     def push(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
         """What goes through; an empty batch lets a run be told that has gone on long enough."""
@@ -75,16 +75,16 @@ class RateLimiter:
         severity = record.severity
         if severity <= Severity.ERR or record.seq is None or record.parts:
             return ""
-        if severity > self._floor:
-            return f"less severe than {self._floor.name.lower()}"
-        if not self._repeats:
+        if severity > self._min_severity:
+            return f"less severe than {self._min_severity.name.lower()}"
+        if not self._burst:
             return ""
-        if now_s >= self._period_ends_s or len(self._counts) >= MAX_TEXTS:
+        if now_s >= self._interval_ends_s or len(self._counts) >= MAX_TEXTS:
             self._counts.clear()
-            self._period_ends_s = now_s + self._period_s
+            self._interval_ends_s = now_s + self._interval_s
         kind = record.prefix, _NUMBER.sub("#", record.text)
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        return f"repeats of: {kind[1]}" if count > self._repeats else ""
+        return f"repeats of: {kind[1]}" if count > self._burst else ""
 
     def _suppress(self, seq: int, note: str, now_s: float) -> list[Record | Gap]:
         """Add a record to the run, or begin another; returns the run that this one ended."""

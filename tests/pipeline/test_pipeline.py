@@ -324,7 +324,7 @@ class TroubledClock(clock.CaptureClock):
 
 class TroubledLimiter(RateLimiter):
     def __init__(self, trouble: Trouble) -> None:
-        super().__init__(repeats=1000)
+        super().__init__(burst=1000)
         self._trouble = trouble
 
     def push(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:

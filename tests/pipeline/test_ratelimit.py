@@ -22,7 +22,7 @@ def test_without_a_wish_everything_goes_through() -> None:
     assert limiter.push(batch, 0) == batch
 
 
-def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
+def test_what_is_below_the_least_severity_is_one_gap_for_each_run() -> None:
     limiter = RateLimiter(Severity.NOTICE)
     batch = [
         line(0, prefix=5),
@@ -44,13 +44,13 @@ def test_what_is_below_the_floor_is_one_gap_for_each_run() -> None:
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 3])
 def test_errors_and_worse_go_through_whatever_is_wished(prefix: int) -> None:
-    limiter = RateLimiter(Severity.EMERG, repeats=1)
+    limiter = RateLimiter(Severity.EMERG, burst=1)
     batch: list[Record | Gap] = [line(seq, prefix=prefix) for seq in range(100)]
     assert limiter.push(batch, 0) == batch
 
 
 def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> None:
-    limiter = RateLimiter(repeats=2)
+    limiter = RateLimiter(burst=2)
     batch = [line(seq, f"usb 1-{seq}: reset at 0x{seq:x}ff") for seq in range(10)]
     other = line(10, "eth0: up")
     assert limiter.push([*batch, other], 0) == [
@@ -61,13 +61,13 @@ def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> N
 
 
 def test_after_a_period_the_same_line_goes_through_again() -> None:
-    limiter = RateLimiter(repeats=1, period_s=10)
+    limiter = RateLimiter(burst=1, interval_s=10)
     assert limiter.push([line(0), line(1)], 0) == [line(0)]
     assert limiter.push([line(2)], 10) == [left_out(1, 1, "repeats of: x"), line(2)]
 
 
 def test_a_run_that_goes_on_is_told_in_time() -> None:
-    limiter = RateLimiter(repeats=1)
+    limiter = RateLimiter(burst=1)
     assert limiter.push([line(0), line(1)], 5.0) == [line(0)]
     assert limiter.due_in_s(5.0) == pytest.approx(WAIT_S)
     assert limiter.push([], 5.0 + WAIT_S / 2) == []
@@ -82,9 +82,9 @@ ITEMS = st.lists(
 
 @given(ITEMS, st.sampled_from(list(Severity)), st.integers(0, 3))
 def test_every_number_comes_once_as_a_record_or_in_a_gap_and_in_order(
-    items: list[tuple[str, int, float]], floor: Severity, repeats: int
+    items: list[tuple[str, int, float]], min_severity: Severity, burst: int
 ) -> None:
-    limiter = RateLimiter(floor, repeats, period_s=5)
+    limiter = RateLimiter(min_severity, burst, interval_s=5)
     now_s = 0.0
     out: list[Record | Gap] = []
     for seq, (text, prefix, pause_s) in enumerate(items):

@@ -258,10 +258,11 @@ class Delivery(RuleBasedStateMachine):
         self.sinks[name].down = ""
 
     @rule(
-        floor=st.sampled_from([Severity.DEBUG, Severity.WARNING]), repeats=st.sampled_from([0, 2])
+        min_severity=st.sampled_from([Severity.DEBUG, Severity.WARNING]),
+        burst=st.sampled_from([0, 2]),
     )
-    def limit(self, floor: Severity, repeats: int) -> None:
-        self.limiter = self.pipeline.limiter = RateLimiter(floor, repeats)
+    def limit(self, min_severity: Severity, burst: int) -> None:
+        self.limiter = self.pipeline.limiter = RateLimiter(min_severity, burst)
 
     @rule(seconds=st.floats(0.01, 20))
     def let_time_pass(self, seconds: float) -> None:

@@ -150,7 +150,7 @@ def _by_name(word: str, given: re.Match[str], found: SymbolSet) -> list[Answer]:
         int(given["size"], 16) if given["size"] else None,
     )
     module = given["before"] or given["behind"] or ""
-    named = found.resolver.named(given["name"])
+    named = found.resolver.find_by_name(given["name"])
     fitting = [
         (f"{start + offset:#x}", start + offset, msgspec.structs.replace(place, offset=offset))
         for start, place in named

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.symbols.symbol_table import MAX_NAME_BYTES
+from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
 
 RELOCATABLE, EXECUTABLE, SHARED = 1, 2, 3
 X86_64, AARCH64 = 62, 183

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads a file at any offset as if its bytes were in memory, without mapping it.
+"""Read a file at any offset as if its bytes were in memory, without mapping it.
 
-Whoever touches what a mapped file has lost, since it was truncated in place, is ended by SIGBUS.
-Here such bytes read as zeros. Blocks that a bisection comes back to are kept, the rest is left to
-the page cache.
+A process that touches the part of a mapped file which was truncated meanwhile is killed by SIGBUS.
+Here such bytes read as zeros. Blocks that a bisection comes back to are kept in memory; the rest is
+left to the page cache.
 
 Source of truth: pread(2); posix_fadvise(2).
 """
@@ -16,44 +16,45 @@ from klogd_py.system.regular_file import open_regular
 
 BLOCK_BYTES = 4096
 MAX_BLOCKS = 512
-# Of a search that leaves its first block
+# Read at once by a search that leaves its first block
 _PIECE_BYTES = 1 << 18
 
 
 class FileBytes:
-    """The bytes of an open regular file, by the methods of `bytes` that searching needs.
+    """The bytes of an open regular file, with the methods of `bytes` that a search needs.
 
-    Closes the file when it goes. Mutable only in that blocks are kept; several threads may read.
+    Closes the file when it is collected. Mutable only in its cache of blocks; several threads may
+    read. ``stamp`` is the size and the modification time in nanoseconds.
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Take over a descriptor. The length stays what it is now, whatever becomes of the file."""
+        """Take over a descriptor. The length stays what it is now, even if the file changes."""
         self._descriptor = descriptor
         self._close = weakref.finalize(self, os.close, descriptor)
         status = os.fstat(descriptor)
         self._length = status.st_size
         self.stamp = (status.st_size, status.st_mtime_ns)
         self._blocks: dict[int, bytes] = {}
-        # Bisection reads a block here and there: what the kernel reads ahead of it is all waste.
+        # A bisection reads single blocks, so that readahead is waste.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the file has been truncated since."""
+        """Whether the file has been truncated since it was opened."""
         return os.fstat(self._descriptor).st_size < self._length
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, where: slice) -> bytes:
-        """A copy of a range without a step; as in `bytes`, what lies beyond the end is left out."""
+        """Return a copy of a range without a step; cut at the end of the file, as in `bytes`."""
         start, end, _ = where.indices(self._length)
         if start >= end:
             return b""
         first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
         if first == last:
             return self._block(first)[start - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
-        # A line over the edge of a block
+        # A line that crosses the border of two blocks
         if last == first + 1:
             return (
                 self._block(first)[start - first * BLOCK_BYTES :]
@@ -62,21 +63,18 @@ class FileBytes:
         return self._read(start, end - start)
 
     def find(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
-        """The lowest offset from ``start`` on at which ``wanted`` lies before ``end``.
-
-        -1 if there is none.
-        """
+        """Return the lowest offset of ``wanted`` between ``start`` and ``end``; -1 if there is none."""
         end = self._length if end is None or end > self._length else end
         if start >= end:
             return -1
-        # Mostly it is near, and the block will be asked for again.
+        # Most matches are near, and the block will be needed again.
         first = start // BLOCK_BYTES * BLOCK_BYTES
         there = min(first + BLOCK_BYTES, end)
         found = self._block(first // BLOCK_BYTES).find(wanted, start - first, there - first)
         if found >= 0:
             return first + found
         while there < end:
-            # What lies over the edge is looked at again
+            # A match may cross the border of two pieces
             here = max(there - len(wanted) + 1, start)
             there = min(there + _PIECE_BYTES, end)
             found = self._read(here, there - here).find(wanted)
@@ -85,7 +83,7 @@ class FileBytes:
         return -1
 
     def rfind(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
-        """The highest such offset; -1 if there is none."""
+        """Return the highest such offset; -1 if there is none."""
         end = self._length if end is None or end > self._length else end
         if start >= end:
             return -1
@@ -112,14 +110,14 @@ class FileBytes:
         return block
 
     def _read(self, offset: int, count: int) -> bytes:
-        """What the file has there, and zeros for what it has lost."""
+        """Return the bytes of the file, with zeros where it was truncated."""
         try:
             raw = os.pread(self._descriptor, count, offset)
             while 0 < len(raw) < count and (
                 more := os.pread(self._descriptor, count - len(raw), offset + len(raw))
             ):
                 raw += more
-        # A disk that fails, a file of another machine that has gone
+        # A failing disk, or a network file system that is gone
         except OSError:
             raw = b""
         return raw if len(raw) == count else raw.ljust(count, b"\0")
@@ -135,3 +133,29 @@ def open_file(path: Path) -> FileBytes:
 
 
 Buffer = bytes | FileBytes
+
+
+def bisect_lines(
+    lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0
+) -> tuple[int, int]:
+    """Bisect lines that begin with ascending addresses of ``digits`` hexadecimal digits.
+
+    Returns the offset of a line at or below ``value`` and that of a line above it, or the end: at
+    most ``near`` bytes apart, or with no line between them.
+    """
+    while high - low > near:
+        middle = (low + high) // 2
+        start = lines.rfind(b"\n", low, middle) + 1
+        if start <= low:
+            start = lines.find(b"\n", middle, high) + 1
+            if start == 0 or start >= high:
+                break
+        try:
+            below = int(lines[start : start + digits], 16) <= value
+        except ValueError:
+            below = False
+        if below:
+            low = start
+        else:
+            high = start
+    return low, high

@@ -16,13 +16,13 @@ import re
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
-from klogd_py.symbols.symbol_table import HOLE, SymbolTable
+from klogd_py.symbols.symbol_line import HOLE
+from klogd_py.symbols.symbol_table import PAGE_BYTES, SymbolTable
 
 PSEUDO_MODULES = frozenset(
     ("bpf", "__builtin__ftrace", "__builtin__kprobes")
     # The kernel names them untagged
 )
-PAGE_BYTES = 4096
 SOURCE = "kallsyms"
 
 # A distribution's kernel with its modules has 10 to 15 MiB

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.kaslr import architecture
-from klogd_py.symbols.symbol_table import Line, SymbolTable
+from klogd_py.symbols.symbol_line import SymbolLine
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 SAMPLES = 512
@@ -213,9 +214,7 @@ def _slide(candidate: SymbolTable, kallsyms: SymbolTable) -> int:
     return 0
 
 
-def _code(candidate: SymbolTable) -> list[Line]:
+def _code(candidate: SymbolTable) -> list[SymbolLine]:
     return [
-        line
-        for line in candidate.spread(SAMPLES)
-        if line.kind in (b"t", b"T") and line.names_something
+        line for line in candidate.sample(SAMPLES) if line.kind in (b"t", b"T") and line.can_name
     ]

@@ -18,7 +18,7 @@ class SymbolSource(Protocol):
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """The place of a run-time address, or why there is none."""
 
-    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Where symbols with this name begin at run time, and the place there."""
 
 
@@ -49,11 +49,11 @@ class CrossCheckedTable:
         )
         return place if agreed else LookupFailure.OUTSIDE
 
-    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Where the map has a symbol and kallsyms no other one."""
         return [
             (address, place)
-            for address, place in self._chart.named(name)
+            for address, place in self._chart.find_by_name(name)
             if isinstance(self.resolve(address), SymbolAddress)
         ]
 
@@ -78,12 +78,12 @@ class SymbolResolver:
                 return place
         return self._blank
 
-    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Where symbols with this name begin at run time, as the first chart has it that knows the
         address.
         """
         found: dict[int, SymbolAddress] = {}
         for chart in self._charts:
-            for address, place in chart.named(name):
+            for address, place in chart.find_by_name(name):
                 found.setdefault(address, place)
         return sorted(found.items())

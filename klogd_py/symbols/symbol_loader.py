@@ -22,6 +22,7 @@ from klogd_py.symbols.map_search import keep_map, search_maps
 from klogd_py.symbols.modules.proc_modules import ModuleList
 from klogd_py.symbols.modules.tracker import LoadedModules, update_modules
 from klogd_py.symbols.resolver import SymbolResolver
+from klogd_py.symbols.symbol_line import Aliases
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import (
     NO_KALLSYMS,
@@ -30,7 +31,7 @@ from klogd_py.symbols.symbol_sources import (
     read_kallsyms,
     read_modules,
 )
-from klogd_py.symbols.symbol_table import Aliases, SymbolTable
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 

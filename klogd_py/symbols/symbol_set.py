@@ -20,7 +20,8 @@ from klogd_py.symbols.map_check import MapStatus, Verdict, contradicted_by
 from klogd_py.symbols.map_search import KEPT
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.resolver import CrossCheckedTable, SymbolResolver, SymbolSource
-from klogd_py.symbols.symbol_table import Aliases, SymbolTable
+from klogd_py.symbols.symbol_line import Aliases
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 _MAX_UNPROVEN_TRACES = 8

@@ -1,94 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Which symbol of one sorted source contains an address?
+r"""Look up addresses in one sorted source of symbols.
 
-A table is lines ``ADDRESS TYPE NAME[\\t[MODULE]]`` in ascending order of address, searched in place
+A table is lines ``ADDRESS TYPE NAME[\t[MODULE]]`` in ascending order of address, searched in place
 by bisection of the buffer's bytes: no object per symbol, no start-up cost, and a large file stays
 in the page cache.
 
 A symbol reaches to the next higher address in the table; the last line only ends its predecessor.
-Absolute symbols (type A), `HOLE` lines and what the linker's script marks (``_etext``,
-``__kprobes_text_end``) end a symbol, too, but name nothing: up to the next section there may be
-megabytes behind a marker.
+`klogd_py.symbols.symbol_line` says which lines end a symbol but name nothing.
 
 Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos``
 for aliases.
 """
 
 import contextlib
-import re
-from enum import Enum
-
-from msgspec import Struct
+from collections.abc import Iterator
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols.file_bytes import Buffer, FileBytes
+from klogd_py.symbols.file_bytes import Buffer, FileBytes, bisect_lines
+from klogd_py.symbols.symbol_line import HOLE, Aliases, SymbolLine, is_name, kernel_rank
 
-# The type of a line that ends the symbol before it and names nothing
-HOLE = b"!"
+PAGE_BYTES = 4096
 # No 64-bit kernel whose symbols lie above here has code below
 KERNEL_HALF = 1 << 63
-# Offsets from a null pointer
-FIRST_PAGE_END = 4096
-# Bytes; a wider distance between two symbols is a hole, not a function
-MAX_SYMBOL = 1 << 28
-# The kernel's own limit is KSYM_NAME_LEN, 512
-MAX_NAME_BYTES = 1024
-# Of a file that are looked through in memory
+# Below are offsets from a null pointer
+FIRST_PAGE_END = PAGE_BYTES
+# A wider distance between two symbols is a gap, not a function
+MAX_SYMBOL_BYTES = 1 << 28
+# At one address; system calls that a kernel was built without are some hundreds
+MAX_ALIASES = 4096
+# Of a file, the piece that is bisected in memory
 _NEAR_BYTES = 1 << 14
-MAX_ALIASES = (
-    # At one address; system calls that a kernel was built without are some hundreds
-    4096
-)
-# By the linker's script
-_PROVIDED = (b"start_", b"stop_", b"end_")
-_END_MARKERS = frozenset(
-    (
-        b"_etext",
-        b"etext",
-        b"_edata",
-        b"edata",
-        b"_end",
-        b"end",
-        b"__bss_stop",
-        b"__brk_limit",
-        b"_einittext",
-    )
-)
 # Of a static call; behind the last one its section is empty
 _TRAMPOLINE = b"__SCT__"
 _TRAMPOLINE_BYTES = 16
-# Of which a name that is too long to be one can be told
+# Enough to tell that a name is too long to be one
 _MAX_LINE_BYTES = 4096
-# What an assembler lets C, Rust and assembly name a symbol: no blank, no control character, and
-# nothing beyond ASCII.
-_NAME = re.compile(rb"[!-~]{1,%d}" % MAX_NAME_BYTES)
-
-
-class Aliases(Enum):
-    """Which of several symbols at one address names it."""
-
-    # The kernel's choice in its own kallsyms
-    FIRST = "first"
-    # The same choice in a System.map, which has not been sorted for it yet
-    KERNEL = "kernel"
-    # The classic klogd's choice in a System.map
-    LAST = "last"
-
-
-class Line(Struct, frozen=True, gc=False):
-    """One line of a table, taken apart; ``module`` is empty for the kernel itself."""
-
-    address: int
-    kind: bytes
-    name: bytes
-    module: str
-
-    @property
-    def names_something(self) -> bool:
-        """Whether an address inside may be named by this line."""
-        if self.kind in b"Aa!" or not is_name(self.name) or _is_marker(self.name):
-            return False
-        return not self.module or is_name(self.module.encode("utf-8", "replace"))
 
 
 class SymbolTable:
@@ -125,7 +71,10 @@ class SymbolTable:
         self._floor = KERNEL_HALF if last >= KERNEL_HALF else FIRST_PAGE_END
 
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
-        """The symbol that contains a run-time address, or OUTSIDE."""
+        """Return the symbol that contains a run-time address.
+
+        OUTSIDE if none does; NO_SYMBOLS if the file was truncated since it was opened.
+        """
         value = address - self.slide
         if value < self._floor or value < self._first:
             return LookupFailure.OUTSIDE
@@ -136,13 +85,13 @@ class SymbolTable:
         if after >= self._end:
             return LookupFailure.OUTSIDE
         try:
-            line, names_something = self._choose(start)
+            line, can_name = self._choose(start)
             size = self.address_at(after) - line.address
         except ValueError:
             # A damaged line: where the symbol ends is not known
             return LookupFailure.OUTSIDE
         # The last two tests can fail only in a file that is out of order here and there.
-        if not names_something or size > MAX_SYMBOL or not 0 <= value - line.address < size:
+        if not can_name or size > MAX_SYMBOL_BYTES or not 0 <= value - line.address < size:
             return LookupFailure.OUTSIDE
         if value - line.address >= _TRAMPOLINE_BYTES and line.name.startswith(_TRAMPOLINE):
             return LookupFailure.OUTSIDE
@@ -152,7 +101,7 @@ class SymbolTable:
         )
 
     def names_at(self, address: int) -> set[bytes]:
-        """The names of all symbols that begin exactly at a run-time address."""
+        """Return the names of all symbols that begin exactly at a run-time address."""
         value = address - self.slide
         if value < self._first:
             return set()
@@ -163,9 +112,9 @@ class SymbolTable:
         return {line.name for line in lines if line.address == value}
 
     def address_of(self, name: bytes) -> int | None:
-        """The address, as the table has it, of the first symbol with this name.
+        """Return the address of the first symbol with this name, without the slide.
 
-        Found by reading, not by bisection.
+        The table is read from its start, not bisected. ``None`` if there is no such symbol.
         """
         for ending in (b"\n", b"\t"):
             at = self._lines.find(b" " + name + ending, 0, self._end)
@@ -176,49 +125,56 @@ class SymbolTable:
                     return None
         return None
 
-    def addresses_of(self, name: bytes, most: int = 8) -> list[int]:
-        """The addresses of the first few symbols with this name, as the table has them."""
+    def addresses_of(self, name: bytes, limit: int = 8) -> list[int]:
+        """Return the addresses of the first few symbols with this name, without the slide."""
         found: list[int] = []
-        wanted = b" " + name + b"\n"
-        at = self._lines.find(wanted, 0, self._end)
-        while at >= 0 and len(found) < most:
+        for start in self._lines_with(b" " + name + b"\n"):
             # A damaged line has no address
             with contextlib.suppress(ValueError):
-                found.append(self.address_at(self.line_start(at)))
-            at = self._lines.find(wanted, at + 1, self._end)
+                found.append(self.address_at(start))
+            if len(found) >= limit:
+                break
         return found
 
-    def named(self, name: str, most: int = 64) -> list[tuple[int, SymbolAddress]]:
-        """The first few symbols with this name.
+    def find_by_name(self, name: str, limit: int = 64) -> list[tuple[int, SymbolAddress]]:
+        """Return the run-time addresses of the first few symbols with this name, each resolved.
 
-        The run-time address of each, and its place there. Found by reading.
+        The table is read from its start, not bisected.
         """
-        if not is_name(name.encode("utf-8", "surrogateescape")):
+        raw = name.encode("utf-8", "surrogateescape")
+        if not is_name(raw):
             return []
         found: list[tuple[int, SymbolAddress]] = []
         for ending in (b"\n", b"\t"):
-            wanted = b" " + name.encode("utf-8", "surrogateescape") + ending
-            at = self._lines.find(wanted, 0, self._end)
-            while at >= 0 and len(found) < most:
+            for start in self._lines_with(b" " + raw + ending):
+                if len(found) >= limit:
+                    break
                 # A damaged line has no address
                 with contextlib.suppress(ValueError):
-                    line = self.line_at(self.line_start(at))
-                    place = self.resolve(line.address + self.slide)
-                    # Which may name the address by another symbol
-                    if isinstance(place, SymbolAddress):
+                    line = self.line_at(start)
+                    address = line.address + self.slide
+                    symbol = self.resolve(address)
+                    # Which may be an alias of this one
+                    if isinstance(symbol, SymbolAddress):
                         kind = chr(line.kind[0])
-                        place = SymbolAddress(name, 0, place.size, line.module, kind, self.source)
-                        found.append((line.address + self.slide, place))
-                at = self._lines.find(wanted, at + 1, self._end)
+                        symbol = SymbolAddress(name, 0, symbol.size, line.module, kind, self.source)
+                        found.append((address, symbol))
         return found
 
-    def lines_of(self, module: str) -> list[bytes]:
-        """The lines of one module, in order, without their line feeds."""
+    def _lines_with(self, wanted: bytes) -> Iterator[int]:
+        """Yield the start of each line in which these bytes occur, in order."""
+        at = self._lines.find(wanted, 0, self._end)
+        while at >= 0:
+            yield self.line_start(at)
+            at = self._lines.find(wanted, at + 1, self._end)
+
+    def module_lines(self, module: str) -> list[bytes]:
+        """Return the lines of one module, in order, without their line feeds."""
         tag = b"\t[" + module.encode("utf-8", "replace") + b"]"
         return [line for line in self._lines[: self._end].splitlines() if line.endswith(tag)]
 
-    def spread(self, count: int) -> list[Line]:
-        """About ``count`` lines from all over the table, in order, damaged ones left out."""
+    def sample(self, count: int) -> list[SymbolLine]:
+        """Return about ``count`` lines from all over the table, in order, without damaged ones."""
         lines = []
         for start in sorted({self.line_start(self._end * i // count) for i in range(count)}):
             try:
@@ -228,12 +184,8 @@ class SymbolTable:
         return lines
 
     @property
-    def image(self) -> tuple[int, int]:
-        """From where to where the kernel reaches by this table: its first symbol in kernel space,
-        and ``_end``.
-
-        Run-time addresses, as everywhere.
-        """
+    def kernel_range(self) -> tuple[int, int]:
+        """The run-time addresses from the first symbol in kernel space to ``_end``."""
         first = self._first
         try:
             if first < self._floor:
@@ -242,25 +194,29 @@ class SymbolTable:
             last = self.address_at(self.line_start(self._end - 1))
         # Damaged lines
         except ValueError:
-            last = first + MAX_SYMBOL
+            last = first + MAX_SYMBOL_BYTES
         end = self.address_of(b"_end") or self.address_of(b"_etext")
-        last = end if end is not None and end > first else min(last, first + MAX_SYMBOL)
+        last = end if end is not None and end > first else min(last, first + MAX_SYMBOL_BYTES)
         return first + self.slide, last + self.slide
 
     def line_start(self, offset: int) -> int:
-        """Where the line begins that holds the byte at ``offset``."""
+        """Return where the line begins that holds the byte at ``offset``."""
         return self._lines.rfind(b"\n", 0, offset) + 1
 
     def line_after(self, start: int) -> int:
-        """Where the line after the one at ``start`` begins.
+        """Return where the line after the one at ``start`` begins.
 
         At least the table's end if it is the last.
         """
         line_feed = self._lines.find(b"\n", start, self._end)
         return self._end if line_feed < 0 else line_feed + 1
 
-    def line_at(self, start: int) -> Line:
-        """The line that begins at ``start``, taken apart; raises ValueError if it is damaged."""
+    def line_at(self, start: int) -> SymbolLine:
+        """Parse the line that begins at ``start``.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         digits = self._digits
         head = self._lines[start : start + digits + 3]
         stop = min(start + _MAX_LINE_BYTES, self._end)
@@ -271,39 +227,47 @@ class SymbolTable:
             # Which is no name
             name, tag = rest, b""
         module = tag.strip(b"[]").decode("utf-8", "replace") if tag else ""
-        return Line(int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module)
+        return SymbolLine(
+            int(head[:digits], 16), head[digits + 1 : digits + 2] or HOLE, name, module
+        )
 
     def address_at(self, start: int) -> int:
-        """The address of the line that begins at ``start``; raises ValueError if it has none."""
+        """Return the address of the line that begins at ``start``, without the slide.
+
+        Raises:
+            ValueError: the line has none.
+        """
         return int(self._lines[start : start + self._digits], 16)
 
     def _last_at_or_below(self, value: int) -> int:
-        """Start of the last line whose address is at most ``value``, which is at least the first
-        line's.
+        """Return the start of the last line whose address is at most ``value``.
+
+        ``value`` is at least the address of the first line.
         """
         if isinstance(self._lines, bytes):
-            return _bisected(self._lines, self._digits, value, 0, self._end)[0]
-        low, high = _bisected(self._lines, self._digits, value, 0, self._end, _NEAR_BYTES)
+            return bisect_lines(self._lines, self._digits, value, 0, self._end)[0]
+        low, high = bisect_lines(self._lines, self._digits, value, 0, self._end, _NEAR_BYTES)
         near = self._lines[low : min(high, low + _NEAR_BYTES)]
-        return low + _bisected(near, self._digits, value, 0, len(near))[0]
+        return low + bisect_lines(near, self._digits, value, 0, len(near))[0]
 
-    def _choose(self, start: int) -> tuple[Line, bool]:
-        """Of the lines that share the address of the one at ``start``, the one whose name counts.
+    def _choose(self, start: int) -> tuple[SymbolLine, bool]:
+        """Choose among the lines that share the address of the one at ``start``.
 
-        The second value says whether any of them names something.
+        The second value says whether any of them can name an address.
         """
         group = self._group(start)
-        naming = [line for line in group if line.names_something]
+        naming = [line for line in group if line.can_name]
         if not naming or group[-1].kind == HOLE:
             return group[-1], False
         if self._aliases is Aliases.KERNEL:
-            return min(naming, key=_kernel_rank), True
+            return min(naming, key=kernel_rank), True
         return naming[-1 if self._aliases is Aliases.LAST else 0], True
 
-    def _group(self, start: int) -> list[Line]:
-        """The lines of one address in their order, ``start`` that of the last.
+    def _group(self, start: int) -> list[SymbolLine]:
+        """Return the lines of one address in their order; ``start`` is that of the last.
 
-        Raises ValueError if there are more than `MAX_ALIASES`.
+        Raises:
+            ValueError: the line is damaged, or there are more than `MAX_ALIASES`.
         """
         lines = [self.line_at(start)]
         while start > 0:
@@ -319,59 +283,3 @@ class SymbolTable:
             lines.append(line)
         lines.reverse()
         return lines
-
-
-def is_name(name: bytes) -> bool:
-    """Whether a symbol or a module can be called so.
-
-    Whatever else a file has there names nothing.
-    """
-    return _NAME.fullmatch(name) is not None
-
-
-def _bisected(
-    lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0
-) -> tuple[int, int]:
-    """Narrow two offsets down: a line at or below ``value``, and a line above it or the end.
-
-    They end up at most ``near`` bytes apart, or with no line between them.
-    """
-    while high - low > near:
-        middle = (low + high) // 2
-        start = lines.rfind(b"\n", low, middle) + 1
-        if start <= low:
-            start = lines.find(b"\n", middle, high) + 1
-            if start == 0 or start >= high:
-                break
-        try:
-            below = int(lines[start : start + digits], 16) <= value
-        except ValueError:
-            below = False
-        if below:
-            low = start
-        else:
-            high = start
-    return low, high
-
-
-def _is_marker(name: bytes) -> bool:
-    """Whether a name is one that a linker's script gives to a place where nothing of its own lies.
-
-    Functions are called ``__unwind_start``, and none ``__.._end`` that an oops could not do
-    without.
-    """
-    if name in _END_MARKERS:
-        return True
-    if name.endswith((b"_text_start", b"_text_end")):
-        return True
-    return name.startswith(b"__") and (name.endswith(b"_end") or name.startswith(_PROVIDED, 2))
-
-
-def _kernel_rank(line: Line) -> tuple[bool, bool, int]:
-    """How far behind the kernel puts a symbol among those of its address (scripts/kallsyms.c
-    ``compare_symbols``).
-    """
-    name = line.name
-    provided = len(name) >= 8 and name.startswith(b"__")
-    provided = provided and (name.startswith(_PROVIDED, 2) or name.endswith((b"_start", b"_end")))
-    return line.kind in b"wW", provided, len(name) - len(name.lstrip(b"_"))

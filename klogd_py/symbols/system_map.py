@@ -20,7 +20,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from klogd_py.symbols.file_bytes import Buffer, FileBytes
-from klogd_py.symbols.symbol_table import HOLE
+from klogd_py.symbols.symbol_line import HOLE
 from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"

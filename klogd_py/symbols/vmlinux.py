@@ -16,7 +16,7 @@ from pathlib import Path
 from klogd_py.symbols import elf, file_bytes
 from klogd_py.symbols.elf import Elf, NotElf, Section, Symbol
 from klogd_py.symbols.file_bytes import FileBytes
-from klogd_py.symbols.symbol_table import HOLE, is_name
+from klogd_py.symbols.symbol_line import HOLE, is_name
 from klogd_py.symbols.system_map import NotAMap, SystemMap, version_of
 
 _LEFT_OUT = re.compile(

@@ -37,7 +37,8 @@ from klogd_py.symbols.kaslr.inference import KaslrInference
 from klogd_py.symbols.modules import module_elf, proc_modules, unpacking
 from klogd_py.symbols.modules.module_elf import NoModuleFile
 from klogd_py.symbols.modules.unpacking import NotUnpacked
-from klogd_py.symbols.symbol_table import SymbolTable, is_name
+from klogd_py.symbols.symbol_line import is_name
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
@@ -325,7 +326,7 @@ def check_position(raw: bytes) -> None:
 
 def _look_around(table: SymbolTable) -> None:
     """Whatever a table names contains the address, and is a name."""
-    for line in table.spread(8):
+    for line in table.sample(8):
         for address in (line.address - 1, line.address, line.address + 1):
             place = table.resolve(address)
             assert isinstance(place, LookupFailure) or (

@@ -8,13 +8,8 @@ from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms, system_map
 from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.modules import proc_modules
-from klogd_py.symbols.symbol_table import (
-    FIRST_PAGE_END,
-    KERNEL_HALF,
-    MAX_SYMBOL,
-    Aliases,
-    SymbolTable,
-)
+from klogd_py.symbols.symbol_line import Aliases
+from klogd_py.symbols.symbol_table import FIRST_PAGE_END, KERNEL_HALF, MAX_SYMBOL_BYTES, SymbolTable
 from klogd_py.symbols.system_map import NotAMap, rebuilt
 
 ADDRESSES = st.one_of(
@@ -45,7 +40,7 @@ def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Alias
     if not at_or_below or not above or address < floor:
         return None
     base = at_or_below[-1][0]
-    if above[0][0] - base > MAX_SYMBOL:
+    if above[0][0] - base > MAX_SYMBOL_BYTES:
         return None
     naming = [
         (kind, name)

@@ -14,7 +14,8 @@ import pytest
 
 from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
 from klogd_py.symbols.modules import module_elf, unpacking
-from klogd_py.symbols.symbol_table import MAX_NAME_BYTES, SymbolTable
+from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
+from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.hostile import CODE, FILES, TEXT_AT, Part, image, map_of, symbol, with_symbols
 
 READ = """

@@ -15,7 +15,8 @@ from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.modules import module_elf, proc_modules
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_index import lay_out
-from klogd_py.symbols.symbol_table import MAX_NAME_BYTES, SymbolTable
+from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
+from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import COPIED_BYTES
 from tests.symbols.hostile import TEXT_AT, symbol, with_symbols
 from tests.symbols.kaslr.test_vmcoreinfo import note

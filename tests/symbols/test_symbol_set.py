@@ -92,7 +92,7 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
     rows = [(BASE + 0x40 * i, f"f{i}") for i in range(4000)]
     text = "".join(f"{address:016x} t {name}\n" for address, name in rows)
-    asked = {line.name.decode() for line in SymbolTable(text.encode(), "").spread(SAMPLES)}
+    asked = {line.name.decode() for line in SymbolTable(text.encode(), "").sample(SAMPLES)}
     moved_name = next(name for _, name in rows[2000:] if name not in asked)
     shifted = [(address + 0x10 * (name == moved_name), name) for address, name in rows]
     other = "".join(f"{address:016x} t {name}\n" for address, name in shifted)

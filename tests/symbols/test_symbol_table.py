@@ -2,7 +2,8 @@
 import pytest
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols.symbol_table import Aliases, SymbolTable
+from klogd_py.symbols.symbol_line import Aliases
+from klogd_py.symbols.symbol_table import SymbolTable
 
 TEXT32 = b"""\
 c0100000 T _text

@@ -16,7 +16,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.symbols import elf
-from klogd_py.symbols.symbol_table import KERNEL_HALF, SymbolTable
+from klogd_py.symbols.symbol_table import KERNEL_HALF, PAGE_BYTES, SymbolTable
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -188,7 +188,6 @@ ENTRY_FUNCTIONS = re.compile(
 )
 # Where a trace of x86-64 begins that shows no registers (lib/dump_stack.c).
 STACK_DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
-PAGE_BYTES = 4096
 # Where the linker begins a section or a page table: multiples of a page on every 64-bit kernel.
 _AT_PAGES = (
     b"__start_rodata",
@@ -208,7 +207,7 @@ def of_map(table: SymbolTable) -> tuple[Architecture | None, bool]:
 
     By its addresses any kernel in the upper half of 64 bits is taken for one that can be moved.
     """
-    image = table.image
+    image = table.kernel_range
     for architecture in ARCHITECTURES:
         if architecture.holds(image[0]) and any(
             table.address_of(sign) is not None for sign in architecture.signs

@@ -90,7 +90,7 @@ class KaslrInference:
     ) -> None:
         self.architecture = architecture
         self._table = table
-        self._first, self._end = table.image
+        self._first, self._end = table.kernel_range
         self._evidence = SlideScorer(table, architecture, text)
 
     def infer(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | NotProven:

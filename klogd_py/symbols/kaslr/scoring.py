@@ -26,6 +26,7 @@ from klogd_py.symbols.kaslr.architecture import (
     X86_64,
     Architecture,
 )
+from klogd_py.symbols.symbol_line import CODE_KINDS
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import Text
 
@@ -36,7 +37,6 @@ _MODULES_UNLESS_RANDOMISED = (
     0xFFFFFFFFA0000000
 )
 _DIRECT_CALL_BYTES = 5
-_CODE_KINDS = frozenset("tTwWiV")
 MASK = (1 << 64) - 1
 
 
@@ -64,7 +64,7 @@ class SlideScorer:
         self._table = table
         self._text = text
         self._decoder = OF_MACHINE.get(architecture.machine)
-        self._first, self._end = table.image
+        self._first, self._end = table.kernel_range
         self._at = lru_cache(1 << 12)(table.resolve)
 
     def score(self, trace: Trace, slide: int) -> Score:
@@ -119,7 +119,7 @@ class SlideScorer:
         if not self._first <= value < self._end:
             return None
         place = self._at(value)
-        return place if isinstance(place, SymbolAddress) and place.kind in _CODE_KINDS else None
+        return place if isinstance(place, SymbolAddress) and place.kind in CODE_KINDS else None
 
     def _too_early(self, frames: list[Frame], slide: int) -> str:
         """A return address before which no direct call of x86-64 has room in its function.
@@ -212,7 +212,7 @@ class SlideScorer:
         for target in self._targets(trace):
             value = target - slide
             place = self._at(value) if self._first <= value < self._end else None
-            if not isinstance(place, SymbolAddress) or place.kind not in _CODE_KINDS:
+            if not isinstance(place, SymbolAddress) or place.kind not in CODE_KINDS:
                 continue
             if place.offset == 0:
                 exact.add(target)

@@ -21,8 +21,8 @@ from msgspec import Struct
 from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.symbols.call_decoder import OF_MACHINE, Calls
 from klogd_py.symbols.modules.module_elf import Code, ModuleFile
+from klogd_py.symbols.symbol_table import PAGE_BYTES
 
-PAGE = 4096
 STRONG = 5
 # Frames that are enough where no other module and no other place is possible
 MIN_ALONE = 2
@@ -141,15 +141,16 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> 
     """
     by_low_bits: dict[int, list[int]] = {}
     for at in calls.ends(code.text):
-        by_low_bits.setdefault(at % PAGE, []).append(at)
+        by_low_bits.setdefault(at % PAGE_BYTES, []).append(at)
     bases: set[int] = set()
     for frame in frames:
         if frame.exact and trace.code:
             bases |= {
-                frame.address - at for at in range(frame.address % PAGE, len(code.text), PAGE)
+                frame.address - at
+                for at in range(frame.address % PAGE_BYTES, len(code.text), PAGE_BYTES)
             }
         else:
-            bases |= {frame.address - at for at in by_low_bits.get(frame.address % PAGE, ())}
+            bases |= {frame.address - at for at in by_low_bits.get(frame.address % PAGE_BYTES, ())}
         if len(bases) > MAX_BASES:
             return set()
     return bases

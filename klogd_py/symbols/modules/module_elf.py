@@ -24,7 +24,7 @@ from klogd_py.symbols.call_decoder import OF_MACHINE, Calls
 from klogd_py.symbols.elf import Elf, NotElf, Raw
 from klogd_py.symbols.modules import unpacking
 from klogd_py.symbols.modules.unpacking import NotUnpacked
-from klogd_py.symbols.symbol_table import HOLE, is_name
+from klogd_py.symbols.symbol_line import HOLE, is_name
 from klogd_py.system.regular_file import read_regular
 
 # In the largest module of Linux 6.1, amdgpu, 4.8 MiB are code with 98,000 calls.

@@ -69,9 +69,11 @@ class ModuleIndex:
             return LookupFailure.OUTSIDE
         return self._layouts[at].resolve(address)
 
-    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Where functions with this name begin."""
-        starts = [address for layout in self._layouts for address, _ in layout.table.named(name)]
+        starts = [
+            address for layout in self._layouts for address, _ in layout.table.find_by_name(name)
+        ]
         placed = [(address, self.resolve(address)) for address in starts]
         return [(address, place) for address, place in placed if isinstance(place, SymbolAddress)]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols.symbol_table import is_name
+from klogd_py.symbols.symbol_line import is_name
 
 SOURCE = "modules"
 # Some thousand modules take less than 1 MiB
@@ -71,7 +71,7 @@ class ModuleList:
         module = self._modules[at]
         return SymbolAddress("", address - module.base, module.size, module.name, "t", SOURCE)
 
-    def named(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
         """Nothing: no symbol has its name from here."""
         return []
 

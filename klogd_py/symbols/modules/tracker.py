@@ -28,7 +28,8 @@ from klogd_py.symbols.modules.module_index import (
     lay_out,
 )
 from klogd_py.symbols.modules.proc_modules import ModuleList
-from klogd_py.symbols.symbol_table import HOLE, SymbolTable
+from klogd_py.symbols.symbol_line import HOLE
+from klogd_py.symbols.symbol_table import SymbolTable
 
 # Modules whose files are read for one oops
 MAX_SEARCHED = 128
@@ -220,7 +221,9 @@ def _gone(before: LoadedModules, now: LoadedModules) -> tuple[ModuleLayout, ...]
 def _by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
     """The code of a module as kallsyms had it."""
     lines = [
-        line for line in table.lines_of(name) if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")
+        line
+        for line in table.module_lines(name)
+        if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")
     ]
     if not lines:
         return None

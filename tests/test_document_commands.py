@@ -129,30 +129,47 @@ def test_every_command_that_is_shown_with_its_output_prints_just_that(
         assert done.returncode in (0, 1)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/guide.md"])
 def test_every_other_command_is_run_by_a_test_that_is_there(document: str) -> None:
-    for block in blocks(document, "sh"):
-        for row in block.splitlines():
-            file, words = ELSEWHERE[_COMMENT.sub("", row)]
-            assert words in (PROJECT / file).read_text(), row
+    rows = [row for block in blocks(document, "sh") for row in block.splitlines()]
+    assert rows
+    for row in rows:
+        file, words = ELSEWHERE[_COMMENT.sub("", row)]
+        assert words in (PROJECT / file).read_text(), row
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_configuration_that_is_shown_is_right(document: str) -> None:
-    for block in blocks(document, "toml"):
+def test_no_command_is_listed_that_no_document_shows() -> None:
+    shown = {
+        _COMMENT.sub("", row)
+        for document in DOCUMENTS
+        for block in blocks(document, "sh")
+        for row in block.splitlines()
+    }
+    assert shown == set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+def test_every_configuration_shown_loads(document: str) -> None:
+    shown = blocks(document, "toml")
+    assert shown
+    for block in shown:
         assert loader.parse(block.encode(), document)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_link_within_the_project_leads_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / document).read_text()):
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/migration.md"])
+def test_every_relative_link_has_a_target(document: str) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", (PROJECT / document).read_text())
+    assert targets
+    for target in targets:
         assert ((PROJECT / document).parent / target).exists(), target
 
 
 @pytest.mark.parametrize("document", ["docs/guide.md"])
 def test_the_guide_shows_commands_for_each_of_its_places(document: str) -> None:
     text = (PROJECT / document).read_text()
-    for place in text.split("\n## ")[1:]:
+    places = text.split("\n## ")[1:]
+    assert len(places) >= 3
+    for place in places:
         assert _BLOCK.search(place), place.splitlines()[0]
 
 

@@ -59,9 +59,11 @@ def test_the_first_oops_of_a_boot_is_named_rightly_and_wholly(
 
 
 @pytest.mark.guests("bare")
-def test_all_that_was_at_slides_that_differ(session: Session) -> None:
+def test_the_boots_had_different_slides(session: Session) -> None:
     slides = session.tally.slides
-    assert len(slides) <= 1 or len(set(slides)) > len(slides) // 2, slides
+    if len(slides) < 2:
+        pytest.skip("needs the boots of the test before it, which was not selected")
+    assert len(set(slides)) > len(slides) // 2, slides
 
 
 @pytest.mark.guests("bare")

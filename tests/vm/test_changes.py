@@ -41,6 +41,7 @@ def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_w
         truths = Truths(session)
         session.crash("raw")
         asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+        assert len(asked) >= 10
         assert misnamed(asked, truths) == []
         assert "agrees with kallsyms" in session.machine.run("klogd-py maps")
     session.machine.wait_until(
@@ -72,8 +73,11 @@ def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(
     session.crash("raw")
     asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
     named = [one for one in asked if one.line.text != one.line.raw]
+    assert len(asked) >= 10
     assert misnamed(named, truths) == []
-    assert restricted == 2 or len(named) == len(asked)
+    # With 2 the addresses are hidden from root too, and what can be named depends on the kernel
+    if restricted < 2:
+        assert len(named) == len(asked)
 
 
 @pytest.mark.guests(*MODULAR)

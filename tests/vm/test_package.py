@@ -140,7 +140,9 @@ def test_a_reload_is_done_when_systemctl_returns_where_systemd_can_wait_for_it(
     since = now(packaged)
     packaged.machine.run("systemctl reload klogd-py && journalctl --sync")
     told = packaged.machine.run(f"journalctl -u klogd-py --no-pager --since @{since}")
-    assert "symbols read anew after SIGHUP" in told or not waits
+    # Where systemctl does not wait, the line may come before or after it returns
+    if waits:
+        assert "symbols read anew after SIGHUP" in told
     logged(packaged, "symbols read anew after SIGHUP", since)
     assert shown(packaged, "ActiveState") == "active"
 

@@ -84,11 +84,17 @@ def test_a_frame_outside_of_all_code_speaks_against_a_slide() -> None:
     assert isinstance(proved(lines, running), NotProven)
 
 
-def test_a_trace_cut_before_its_entry_function_is_proved_by_its_calls_alone_or_not_at_all() -> None:
+@pytest.mark.parametrize("frames", [0, 1, 2, 3])
+def test_a_cut_trace_needs_two_frames(frames: int) -> None:
     running = kernel(Random(8))
-    whole = oops(running, Random(8))
-    found = proved(whole[:9], running)
-    assert isinstance(found, NotProven) or found.value == running.slide
+    lines = oops(running, Random(8))
+    found = proved(lines[: lines.index(" <TASK>") + 1 + frames], running)
+    if frames < 2:
+        assert isinstance(found, NotProven)
+        assert not found.refutes
+    else:
+        assert isinstance(found, Slide)
+        assert found.value == running.slide
 
 
 def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from klogd_py.oops.address_scanner import candidate_lines
 from klogd_py.pipeline.clock import LiveClock
-from klogd_py.pipeline.symbolize import FormatOptions, translate
+from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.types import LookupFailure, Record
 from klogd_py.sinks.cursor_file import CursorFile
 from klogd_py.sinks.file import FileSink
@@ -37,12 +37,12 @@ def figures() -> list[Figure]:
     records = kmsg_format.parse_all(raws)
     texts = [record.text for record in records]
     clock = LiveClock()
-    entries = translate(records, nowhere, FormatOptions(), clock.wall_times)
+    entries = symbolize(records, nowhere, FormatOptions(), clock.wall_times)
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
         "question: which may hold an address": lambda: candidate_lines(texts),
-        "translate, question included": lambda: translate(
+        "translate, question included": lambda: symbolize(
             records, nowhere, FormatOptions(), clock.wall_times
         ),
         "frame for a file": lambda: to_file.encode_lines(entries),

@@ -99,14 +99,14 @@ class Daemon:
             live=self._live,
             once=invocation.once,
             origin=self._origin,
-            prose=invocation.prose,
+            any_text=invocation.any_text,
             jobs=self.jobs,
         )
         self._status_builder = StatusBuilder(
             self.source, self.pipeline, self.sink_manager, self._clock, self._boot, self.jobs
         )
         self.reporting = StatusReporter(
-            lambda: self._status_builder.build(self.naming.survey), self.jobs
+            lambda: self._status_builder.build(self.naming.symbols), self.jobs
         )
         self._outlets = SinkFactory(self.sink_manager, self._books, self._boot, live=self._live)
         self._ratelimit = RateLimitSection()
@@ -195,7 +195,7 @@ class Daemon:
     def _set_manner(self) -> None:
         """Have records treated as the configuration says."""
         settings = self.config.translate
-        self.pipeline.manner = FormatOptions(
+        self.pipeline.format_options = FormatOptions(
             Style(settings.style), settings.resymbolize, settings.duplicate_raw
         )
         self.pipeline.join_continuations = settings.join_continuations
@@ -367,7 +367,7 @@ class Daemon:
 
     def _renamed(self, reasons: Sequence[str]) -> None:
         """Other symbols have been taken into use."""
-        found = self.naming.survey
+        found = self.naming.symbols
         refusal = self.naming.failure or found.replacement_refusal
         self._status_builder.record_reload(
             "symbols", ", ".join(reasons), not refusal, refusal or description.headline(found)

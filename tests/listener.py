@@ -9,7 +9,7 @@ from klogd_py.oops.address_scanner import AddressMatch
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.stats import Counters
-from klogd_py.pipeline.symbolize import FormatOptions, translate
+from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.types import Entry, Gap, Record, SymbolAddress, TimestampSource
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
@@ -44,11 +44,11 @@ class Listener:
         return [place for entry in self.entries for place in entry.places]
 
     def _send(self, ready: Sequence[Record | Gap]) -> None:
-        place_of = self.survey.resolver.resolve
-        self.entries += translate(ready, place_of, FormatOptions(), wall_times, judge=self._judge)
+        resolve = self.survey.resolver.resolve
+        self.entries += symbolize(ready, resolve, FormatOptions(), wall_times, check=self._judge)
 
-    def _judge(self, record: Record, mentions: Sequence[AddressMatch]) -> Withheld | None:
-        reason = provenance.withheld_reason(record, mentions, self._origin)
+    def _judge(self, record: Record, matches: Sequence[AddressMatch]) -> Withheld | None:
+        reason = provenance.withheld_reason(record, matches, self._origin)
         self.withheld += [reason] if reason is not None else []
         return reason
 

@@ -24,7 +24,7 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.crash_lines import MAX_CHARS, is_report_header, kernel_lines, match_address_line
 from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import parse_trace, record_from_line
-from klogd_py.pipeline.stream_filter import pieces, renamed
+from klogd_py.pipeline.stream_filter import read_pieces, symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format, text_formats
@@ -201,7 +201,9 @@ def test_an_oops_of_two_hundred_thousand_lines_is_read_for_evidence_in_linear_ti
 
 def test_an_oops_of_two_hundred_thousand_lines_is_translated_in_linear_time() -> None:
     raw = "\n".join(oops(200_000)).encode()
-    assert_linear(lambda size: renamed(raw[:size], everywhere, FormatOptions()), len(raw) // 2)
+    assert_linear(
+        lambda size: symbolize_piece(raw[:size], everywhere, FormatOptions()), len(raw) // 2
+    )
 
 
 def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
@@ -346,7 +348,12 @@ def split_by(splitter: str, content: bytes) -> int:
     feeding.start()
     try:
         if splitter == "translate":
-            return len([renamed(piece, everywhere, FormatOptions()) for piece in pieces(readable)])
+            return len(
+                [
+                    symbolize_piece(piece, everywhere, FormatOptions())
+                    for piece in read_pieces(readable)
+                ]
+            )
         if splitter == "/proc/kmsg":
             source: ProcKmsg | Capture = ProcKmsg(readable)
         else:

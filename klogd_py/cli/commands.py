@@ -21,7 +21,7 @@ from klogd_py.monitoring.status_socket import fetch_status
 from klogd_py.monitoring.status_table import render_table
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.pipeline import stream_filter
-from klogd_py.pipeline.stream_filter import pieces, renamed, write
+from klogd_py.pipeline.stream_filter import read_pieces, symbolize_piece, write_all
 from klogd_py.pipeline.symbolize import FormatOptions, Style, look_up
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import description
@@ -50,7 +50,7 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
     settings = invocation.config()
     found = load_symbols(invocation.sources(settings, elsewhere=True))
     status = complain(found, invocation)
-    manner = FormatOptions(
+    options = FormatOptions(
         Style(settings.translate.style),
         settings.translate.resymbolize,
         settings.translate.duplicate_raw,
@@ -65,7 +65,7 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
             status = 1
             continue
         try:
-            _filter(descriptor, found, manner, "" if file == "-" else f"{file}: ")
+            _filter(descriptor, found, options, "" if file == "-" else f"{file}: ")
         except IsADirectoryError as error:
             print(f"klogd-py: {file}: {error.strerror}", file=sys.stderr)
             status = 1
@@ -75,31 +75,31 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
     return status
 
 
-def _filter(descriptor: int, found: SymbolSet, manner: FormatOptions, where: str) -> None:
+def _filter(descriptor: int, found: SymbolSet, options: FormatOptions, where: str) -> None:
     """Translate what one descriptor gives; ``where`` begins what is said of single lines."""
     output = sys.stdout.fileno()
     if not found.reads_traces:
         told = found
         doubtful = stream_filter.DoubtfulLines()
-        for piece in pieces(descriptor):
-            for release, part in stream_filter.by_boot(piece):
+        for piece in read_pieces(descriptor):
+            for release, part in stream_filter.split_by_boot(piece):
                 if release:
                     told = found.for_release(release)
                     for remark in told.remarks[len(found.remarks) :]:
                         print(f"klogd-py: {remark}", file=sys.stderr)
-                write(output, renamed(part, told.resolver.resolve, manner, doubtful))
+                write_all(output, symbolize_piece(part, told.resolver.resolve, options, doubtful))
         _print_remarks(doubtful.remarks(where))
         return
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        boots = stream_filter.learn(pieces(descriptor), found)
+        boots = stream_filter.infer_boots(read_pieces(descriptor), found)
         os.lseek(descriptor, 0, os.SEEK_SET)
     else:
         boots = None
-    stream = stream_filter.Stream(found, boots)
-    for piece in pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
-        write(output, stream.take(piece, time.monotonic(), manner))
-    write(output, stream.end(manner))
-    _print_remarks([*stream.told, *stream.doubtful.remarks(where)])
+    stream = stream_filter.StreamFilter(found, boots)
+    for piece in read_pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
+        write_all(output, stream.push(piece, time.monotonic(), options))
+    write_all(output, stream.flush(options))
+    _print_remarks([*stream.messages, *stream.doubtful.remarks(where)])
 
 
 def _print_remarks(lines: Sequence[str]) -> None:

@@ -282,7 +282,7 @@ def _invocation(
         style="off" if given.get("no_translate") else given.get("style", ""),
         resymbolize=given.get("resymbolize", True if drop_in else None),
         duplicate_raw=given.get("duplicate_raw", False),
-        prose=drop_in,
+        any_text=drop_in,
         reload_on_oops=given.get("reload_on_oops", False),
         json=given.get("json", False),
         file_format="klogd" if "klogd_file" in given else "",

@@ -43,7 +43,7 @@ class BadOptions(BadConfig):
 class RunOptions(Struct, frozen=True):
     """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
 
-    ``prose`` has addresses named in any text, where the kernel is known not to be randomised.
+    ``any_text`` has addresses named in any text, where the kernel is known not to be randomised.
     ``handed`` are descriptors of files that the service manager has opened, by path.
     """
 
@@ -64,7 +64,7 @@ class RunOptions(Struct, frozen=True):
     style: str = ""
     resymbolize: bool | None = None
     duplicate_raw: bool = False
-    prose: bool = False
+    any_text: bool = False
     reload_on_oops: bool = False
     json: bool = False
     file_format: str = ""

@@ -104,7 +104,7 @@ def has_bare_name(line: str) -> bool:
     )
 
 
-def find(text: str, named_too: bool = False) -> tuple[AddressMatch, ...]:
+def find(text: str, include_symbolized: bool = False) -> tuple[AddressMatch, ...]:
     """The mentions in one record's text or one line of a capture, in the order of their places.
 
     ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name,
@@ -116,50 +116,50 @@ def find(text: str, named_too: bool = False) -> tuple[AddressMatch, ...]:
     else:
         return ()
     if "\n" not in text:
-        return tuple(_in_line(text, named_too))
-    mentions: list[AddressMatch] = []
+        return tuple(_in_line(text, include_symbolized))
+    matches: list[AddressMatch] = []
     start = 0
     # S390 prints a whole register block as one record
     for line in text.split("\n"):
-        mentions += [
-            AddressMatch(mention.start + start, mention.end + start, mention.address, mention.kind)
-            for mention in _in_line(line, named_too)
+        matches += [
+            AddressMatch(match.start + start, match.end + start, match.address, match.kind)
+            for match in _in_line(line, include_symbolized)
         ]
         start += len(line) + 1
-    return tuple(mentions)
+    return tuple(matches)
 
 
-def _in_line(line: str, named_too: bool) -> list[AddressMatch]:
+def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
     start = _envelope_end(line)
     head = _HEAD.match(line, start)
     # Every part of the pattern is optional
     assert head is not None
     body = head.end() if head[1] is None else head.start(1)
-    mentions = _bracketed(line, body, named_too) if "[<" in line else []
+    matches = _bracketed(line, body, include_symbolized) if "[<" in line else []
     for form in _BY_HEAD.get(head[1] or "", ()):
         if (found := form.pattern.match(line, body)) is not None:
-            mentions.append(_match_from_form(found, form))
+            matches.append(_match_from_form(found, form))
     for form in ANYWHERE:
         if form.sign not in line:
             continue
         if not form.head:
-            mentions += [
+            matches += [
                 _match_from_form(found, form) for found in form.pattern.finditer(line, body)
             ]
         elif (found := form.pattern.match(line, body)) is not None:
-            mentions.append(_match_from_form(found, form))
-    return _without_overlaps(mentions) if len(mentions) > 1 else mentions
+            matches.append(_match_from_form(found, form))
+    return _without_overlaps(matches) if len(matches) > 1 else matches
 
 
-def _without_overlaps(mentions: list[AddressMatch]) -> list[AddressMatch]:
+def _without_overlaps(matches: list[AddressMatch]) -> list[AddressMatch]:
     """In the order of their places, and none twice.
 
     A token behind a bracket can be found in two ways.
     """
     apart: list[AddressMatch] = []
-    for mention in sorted(mentions, key=lambda mention: mention.start):
-        if not apart or mention.start >= max(apart[-1].end, apart[-1].start + 1):
-            apart.append(mention)
+    for match in sorted(matches, key=lambda match: match.start):
+        if not apart or match.start >= max(apart[-1].end, apart[-1].start + 1):
+            apart.append(match)
     return apart
 
 
@@ -182,35 +182,35 @@ def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:
     )
 
 
-def _bracketed(line: str, start: int, named_too: bool) -> list[AddressMatch]:
+def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressMatch]:
     """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead:
     the number in the brackets is the same, or a hash.
     """
     exact = EXACT_BRACKET.match(line, start) is not None
-    mentions: list[AddressMatch] = []
+    matches: list[AddressMatch] = []
     for found in _CLASSIC.finditer(line, start):
         link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
         if raw := _RAW_BEHIND.match(line, found.end() - 2):
-            mention = _match_token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
-        elif _wants_name(line, found, named_too, start):
+            match = _match_token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
+        elif _wants_name(line, found, include_symbolized, start):
             kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
-            mention = AddressMatch(found.start(1), found.end(1), int(found[2], 16), kind)
+            match = AddressMatch(found.start(1), found.end(1), int(found[2], 16), kind)
         else:
             continue
-        if mention and (not mentions or mentions[-1].start != mention.start):
-            mentions.append(mention)
-    return mentions
+        if match and (not matches or matches[-1].start != match.start):
+            matches.append(match)
+    return matches
 
 
-def _wants_name(line: str, found: re.Match[str], named_too: bool, start: int) -> bool:
+def _wants_name(line: str, found: re.Match[str], include_symbolized: bool, start: int) -> bool:
     """Whether a bracketed number is an address without a name beside it, or with one that is to be
     replaced.
     """
-    if not named_too and found.start() == start and _NAME_ENDS.match(line, found.end()):
+    if not include_symbolized and found.start() == start and _NAME_ENDS.match(line, found.end()):
         return False
     if _MAY_BE_HASH.fullmatch(found[1]):
         return not (_NAMED.match(line, found.end() - 2) or _NAME_ENDS.match(line, found.end()))
-    return named_too or not _NAMED.match(line, found.end() - 2)
+    return include_symbolized or not _NAMED.match(line, found.end() - 2)
 
 
 def _match_token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:

@@ -42,7 +42,7 @@ class Withheld(Enum):
 
 
 def withheld_reason(
-    record: Record, mentions: Sequence[AddressMatch], origin: Origin
+    record: Record, matches: Sequence[AddressMatch], origin: Origin
 ) -> Withheld | None:
     """Why the addresses mentioned in a record may not be named; ``None`` if they may."""
     if not _is_from_kernel(record, origin):
@@ -53,7 +53,7 @@ def withheld_reason(
         return Withheld.PIECE
     return (
         None
-        if _has_only_address_forms(record.text, mentions, _text_start(record, origin))
+        if _has_only_address_forms(record.text, matches, _text_start(record, origin))
         else Withheld.FORM
     )
 
@@ -150,12 +150,12 @@ def _text_start(record: Record, origin: Origin) -> int:
     return found.end() if found else 0
 
 
-def _has_only_address_forms(text: str, mentions: Sequence[AddressMatch], start: int) -> bool:
+def _has_only_address_forms(text: str, matches: Sequence[AddressMatch], start: int) -> bool:
     """Whether a text is made of the kernel's forms, and none of the mentions lies in the name of a
     process.
     """
     found = crash_lines.match_address_line(text, start)
     if found is not None:
         name_start, name_end = crash_lines.process_name_span(found)
-        return all(mention.start >= name_end or mention.end <= name_start for mention in mentions)
+        return all(match.start >= name_end or match.end <= name_start for match in matches)
     return len(crash_lines.kernel_lines(text, start)) > 1

@@ -165,29 +165,27 @@ class _TraceReader:
     def _read_addresses(self, line: str, at: int) -> None:
         if len(self.frames) >= MAX_FRAMES:
             return
-        mentions = address_scanner.find(line)
-        if not mentions or _PROSE.match(line, at):
-            if not mentions and _NAMED.match(line, at):
+        matches = address_scanner.find(line)
+        if not matches or _PROSE.match(line, at):
+            if not matches and _NAMED.match(line, at):
                 self._follows = False
             return
-        for mention in mentions:
+        for match in matches:
             if len(self.frames) >= MAX_FRAMES:
                 return
             stood = bool(_PC.match(line, at))
-            exact = mention.kind is Kind.PC or (mention.kind is Kind.CLASSIC and stood)
+            exact = match.kind is Kind.PC or (match.kind is Kind.CLASSIC and stood)
             # Arm64 begins the trace with it
-            exact = exact or mention.address in self._pcs
-            reliable = (
-                "? " not in line[at : mention.start] and "unreliable" not in line[mention.end :]
-            )
+            exact = exact or match.address in self._pcs
+            reliable = "? " not in line[at : match.start] and "unreliable" not in line[match.end :]
             if exact and stood and not _USER_PC.match(line, at):
-                self._pc = mention.address
-                self._pcs.add(mention.address)
+                self._pc = match.address
+                self._pcs.add(match.address)
             dumper = self._expects_dumper and self._heads > 0 and reliable and not exact
             self._expects_dumper = self._expects_dumper and not dumper
             self.frames.append(
                 Frame(
-                    mention.address,
+                    match.address,
                     exact,
                     reliable,
                     self._follows and reliable and not exact,

@@ -36,7 +36,7 @@ class Clock(Protocol):
         """What `wall_time` says of each, in one go."""
 
 
-def now() -> Times:
+def read_clocks() -> Times:
     """All clocks of this machine."""
     return Times(
         time.time_ns() // 1000,
@@ -48,7 +48,7 @@ def now() -> Times:
 class LiveClock:
     """Wall times for records of the running kernel. Mutable: `anchor` is called once per batch."""
 
-    def __init__(self, read: Callable[[], Times] = now) -> None:
+    def __init__(self, read: Callable[[], Times] = read_clocks) -> None:
         """``read`` is the seam for a machine whose clocks have a script."""
         self._read = read
         self._now = read()

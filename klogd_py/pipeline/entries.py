@@ -10,41 +10,41 @@ import time
 from collections.abc import Callable, Sequence
 
 from klogd_py.pipeline.clock import Clock
-from klogd_py.pipeline.symbolize import FormatOptions, Judge, PlaceOf, Stood, translate
+from klogd_py.pipeline.symbolize import CheckProvenance, FormatOptions, KnownPcs, Resolve, symbolize
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Entry, Gap, Record, TimestampSource
 
 
-def prepared(
+def make_entries(
     batch: Sequence[Record | Gap],
-    place_of: PlaceOf,
-    manner: FormatOptions,
+    resolve: Resolve,
+    options: FormatOptions,
     clock: Clock,
-    stood: Stood,
-    judge: Judge | None,
+    known_pcs: KnownPcs,
+    check: CheckProvenance | None,
     failed: Callable[[Exception], None],
 ) -> list[Entry]:
-    """The batch as `translate` has it; ``failed`` hears of an unexpected error.
+    """The batch as `symbolize` has it; ``failed`` hears of an unexpected error.
 
     Then each record is tried by itself, so that only those go out as they came with which something
     is wrong.
     """
     try:
         clock.sample_clocks()
-        return translate(batch, place_of, manner, clock.wall_times, stood, judge)
+        return symbolize(batch, resolve, options, clock.wall_times, known_pcs, check)
     except Exception as error:
         failed(error)
     entries: list[Entry] = []
     for item in batch:
         try:
-            entries += translate([item], place_of, manner, clock.wall_times, stood, judge)
+            entries += symbolize([item], resolve, options, clock.wall_times, known_pcs, check)
         # Told already
         except Exception:
-            entries.append(as_it_came(item))
+            entries.append(raw_entry(item))
     return entries
 
 
-def as_it_came(item: Record | Gap) -> Entry:
+def raw_entry(item: Record | Gap) -> Entry:
     """The entry of an item without names, at the time of now if it does not state one."""
     now_us = time.time_ns() // 1000
     if isinstance(item, Gap):

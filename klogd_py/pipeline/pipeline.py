@@ -15,13 +15,13 @@ from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.oops.trace_buffer import may_contain_trace
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.continuation import Joiner
-from klogd_py.pipeline.entries import as_it_came, prepared
+from klogd_py.pipeline.entries import make_entries, raw_entry
 from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.reader import Reader
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
-from klogd_py.pipeline.symbolize import FormatOptions, Stood
+from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs
 from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources.kmsg_device import Source
@@ -53,14 +53,14 @@ class Pipeline:
         live: bool,
         once: bool,
         origin: Origin = Origin.CAPTURE,
-        prose: bool = False,
+        any_text: bool = False,
         jobs: Jobs | None = None,
     ) -> None:
         """``live`` says that the source is the running kernel, which never ends.
 
         ``once`` stops where it has no more just now.
         """
-        self.manner = FormatOptions()
+        self.format_options = FormatOptions()
         self.reload_on_oops = False
         self.join_continuations = True
         self.limiter = self._limiting = RateLimiter()
@@ -68,7 +68,7 @@ class Pipeline:
         self.counters = Counters(origin)
         self._jobs = jobs or Jobs()
         self.reader = Reader(source, sink_manager.wait_for_room, self._jobs, once=once and live)
-        self._stood: Stood = set()
+        self._stood: KnownPcs = set()
         self._source = source
         self._mailroom = sink_manager
         self._naming = naming
@@ -77,7 +77,7 @@ class Pipeline:
         self._once = once and live
         self._joiner = Joiner(sink_manager.any_sink_between)
         self._origin = origin
-        self._prose = prose
+        self._any_text = any_text
         self._learning = self._new_learning()
         self._boots = BootBoundary()
         self._delivering: asyncio.Task[None] | None = None
@@ -185,11 +185,11 @@ class Pipeline:
         self._learning, self._joiner = self._new_learning(), self._joiner.restarted()
         self._limiting = self.limiter = self.limiter.restarted()
         rest = list(wanted.values())
-        self._hand_over(rest, [as_it_came(item) for item in rest], [])
+        self._hand_over(rest, [raw_entry(item) for item in rest], [])
 
     async def _post(self, batch: list[Record | Gap]) -> None:
         entries, places = self._translated(batch)
-        if self._live and _has_unknown(places) and await self._naming.modules_differ():
+        if self._live and _has_unknown(places) and await self._naming.modules_changed():
             # An oops can come before the event that tells of its module, whose init function may
             # still be running.
             await self._naming.reload("an address that no symbol contained")
@@ -260,7 +260,7 @@ class Pipeline:
         trace.
         """
         try:
-            survey = self._naming.survey
+            survey = self._naming.symbols
             if (
                 not self._live
                 or self.reload_on_oops
@@ -309,17 +309,17 @@ class Pipeline:
         batch = self._joined(batch)
         if last:
             batch = [*batch, *self._joiner.flush()]
-        asked = self._live and self._naming.survey.modules.wants_traces
+        asked = self._live and self._naming.symbols.modules.wants_traces
         if (
             asked
             and self._jobs.value("evidence", partial(may_contain_trace, batch), True)
-            and await self._naming.modules_differ()
+            and await self._naming.modules_changed()
         ):
             await self._naming.reload(
                 "the beginning of a trace"
                 # Which counts only for modules known to be there
             )
-        survey, held = self._naming.survey, self._learning.pending
+        survey, held = self._naming.symbols, self._learning.pending
         try:
             ready, found = self._learning.push(batch, asyncio.get_running_loop().time(), survey)
             if last:
@@ -330,7 +330,7 @@ class Pipeline:
             self._learning = self._new_learning()
             return [*held, *batch]
         if found is not survey:
-            self._jobs.value("symbols", partial(self._naming.adopt, found), None)
+            self._jobs.value("symbols", partial(self._naming.set_current, found), None)
         return ready
 
     def _new_learning(self) -> KaslrStage:
@@ -376,31 +376,31 @@ class Pipeline:
         self, batch: list[Record | Gap]
     ) -> tuple[list[Entry], list[SymbolAddress | LookupFailure]]:
         """The batch as entries, and what was found for each address in it."""
-        resolver = self._naming.survey.resolver
+        resolver = self._naming.symbols.resolver
         found: list[SymbolAddress | LookupFailure] = []
 
-        def place_of(address: int) -> SymbolAddress | LookupFailure:
+        def resolve(address: int) -> SymbolAddress | LookupFailure:
             found.append(place := resolver.resolve(address))
             return place
 
         failed = partial(self._jobs.tell, "translation")
-        return prepared(
-            batch, place_of, self.manner, self._clock, self._stood, self._judge, failed
+        return make_entries(
+            batch, resolve, self.format_options, self._clock, self._stood, self._judge, failed
         ), found
 
-    def _judge(self, record: Record, mentions: Sequence[AddressMatch]) -> Withheld | None:
+    def _judge(self, record: Record, matches: Sequence[AddressMatch]) -> Withheld | None:
         """Why the addresses of a record may not be named; those that have a name are counted."""
-        survey = self._naming.survey
-        reason = provenance.withheld_reason(record, mentions, self._origin)
+        survey = self._naming.symbols
+        reason = provenance.withheld_reason(record, matches, self._origin)
         if reason is Withheld.BORDERS and survey.is_fixed:
-            reason = provenance.withheld_reason(record, mentions, Origin.RECORDS)
-        if reason is not None and survey.is_fixed and self._prose:
+            reason = provenance.withheld_reason(record, matches, Origin.RECORDS)
+        if reason is not None and survey.is_fixed and self._any_text:
             reason = provenance.withheld_reason_in_any_text(record, survey.hashes_pointers)
         if reason is not None:
             known = [
-                mention
-                for mention in mentions
-                if isinstance(survey.resolver.resolve(mention.address), SymbolAddress)
+                match
+                for match in matches
+                if isinstance(survey.resolver.resolve(match.address), SymbolAddress)
             ]
             self.counters.withheld[reason] += len(known)
         return reason

@@ -19,7 +19,7 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import CRASH_MARKERS
 from klogd_py.oops.trace_parser import banner_release, record_from_line
 from klogd_py.pipeline.kaslr import KaslrStage
-from klogd_py.pipeline.symbolize import FormatOptions, PlaceOf, Stood, rewrite
+from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs, Resolve, symbolize_text
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.capture import is_readable
 from klogd_py.symbols import description
@@ -42,7 +42,9 @@ _CRASH_MARKERS = {
 _MIN_BYTES = 1 << 11
 
 
-def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None) -> Iterator[bytes]:
+def read_pieces(
+    descriptor: int, due_in_s: Callable[[], float | None] = lambda: None
+) -> Iterator[bytes]:
     """What a descriptor gives, in pieces that end with a line feed except for the last; an empty
     one when time is up.
 
@@ -71,7 +73,7 @@ def pieces(descriptor: int, due_in_s: Callable[[], float | None] = lambda: None)
         yield tail
 
 
-def write(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
     """Write all of it."""
     rest = memoryview(data)
     while rest:
@@ -89,11 +91,11 @@ class DoubtfulLines:
         self.first: list[int] = []
         self._lines = 0
 
-    def pass_over(self, text: bytes) -> None:
+    def skip(self, text: bytes) -> None:
         """Take whole lines in which nothing was named."""
         self._lines += text.count(b"\n")
 
-    def take(self, line: str, is_named: bool) -> None:
+    def check(self, line: str, is_named: bool) -> None:
         """Take one line, and look at it if something was named in it."""
         self._lines += 1
         if (
@@ -120,8 +122,8 @@ class DoubtfulLines:
         ]
 
 
-def renamed(
-    piece: bytes, place_of: PlaceOf, manner: FormatOptions, doubtful: DoubtfulLines | None = None
+def symbolize_piece(
+    piece: bytes, resolve: Resolve, options: FormatOptions, doubtful: DoubtfulLines | None = None
 ) -> bytes:
     """A piece of text with names for its addresses.
 
@@ -129,29 +131,33 @@ def renamed(
     """
     doubtful = doubtful or DoubtfulLines()
     if not any(question in piece for question in _ADDRESS_MARKERS):
-        doubtful.pass_over(piece)
+        doubtful.skip(piece)
         return piece
     lines: list[str] = []
-    stood: Stood = set()
+    known_pcs: KnownPcs = set()
     rows = piece.decode("latin-1").split("\n")
     rest = rows.pop()
     for row in rows:
-        lines += _line(row, place_of, manner, stood, doubtful)
-    lines += _line(rest, place_of, manner, stood, doubtful) if rest else [rest]
+        lines += _symbolize_line(row, resolve, options, known_pcs, doubtful)
+    lines += _symbolize_line(rest, resolve, options, known_pcs, doubtful) if rest else [rest]
     return "\n".join(lines).encode("latin-1", "replace")
 
 
-def _line(
-    line: str, place_of: PlaceOf, manner: FormatOptions, stood: Stood, doubtful: DoubtfulLines
+def _symbolize_line(
+    line: str,
+    resolve: Resolve,
+    options: FormatOptions,
+    known_pcs: KnownPcs,
+    doubtful: DoubtfulLines,
 ) -> list[str]:
     body = line.removesuffix("\r")
-    text, places = rewrite(body, place_of, manner, stood)
-    doubtful.take(body, bool(places))
+    text, places = symbolize_text(body, resolve, options, known_pcs)
+    doubtful.check(body, bool(places))
     translated = text + line[len(body) :]
-    return [translated, line] if places and manner.duplicate_raw else [translated]
+    return [translated, line] if places and options.duplicate_raw else [translated]
 
 
-def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
+def split_by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
     """A piece of text in parts: the release of the kernel whose banner begins a part, and the part;
     empty in the first.
 
@@ -175,44 +181,44 @@ def by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
     yield release, piece[start:]
 
 
-class Learnt(Struct, frozen=True):
+class InferredBoots(Struct, frozen=True):
     """What a text has to teach.
 
     A survey for each boot in it, and which of its pieces, by their lengths, hold nothing else.
     """
 
-    surveys: list[SymbolSet]
+    symbol_sets: list[SymbolSet]
     # Of each piece that may go out as it is; 0 for the others
     plain_bytes: list[int]
 
 
-def learn(text: Iterable[bytes], found: SymbolSet) -> Learnt:
+def infer_boots(text: Iterable[bytes], found: SymbolSet) -> InferredBoots:
     """What is to be had for each boot in a text.
 
     One survey up to where the second begins, and so on.
     """
     known = []
     plain_bytes = []
-    stream = Stream(found, None)
+    stream = StreamFilter(found, None)
     for piece in text:
         is_plain = True
-        for part, passed in stream.parts(piece):
+        for part, passed in stream.split_plain(piece):
             if passed:
                 continue
             is_plain = False
             for line in split_lines(part):
                 record = record_from_line(line)
                 if (release := stream.boots.detect(record)) is not None:
-                    stream.end_boot()
-                    known.append(stream.found)
-                    stream.found = found.for_release(release)
-                stream.read(record, 0.0)
+                    stream.flush_boot()
+                    known.append(stream.symbols)
+                    stream.symbols = found.for_release(release)
+                stream.push_record(record, 0.0)
         plain_bytes.append(len(piece) if is_plain else 0)
-    stream.end_boot()
-    return Learnt([*known, stream.found], plain_bytes)
+    stream.flush_boot()
+    return InferredBoots([*known, stream.symbols], plain_bytes)
 
 
-class Stream:
+class StreamFilter:
     """Translates lines as they come. Mutable: the survey so far, what is held back, where
     processors stood.
 
@@ -220,58 +226,58 @@ class Stream:
     should know of the boots that have ended, in order.
     """
 
-    def __init__(self, found: SymbolSet, learnt: Learnt | None) -> None:
+    def __init__(self, found: SymbolSet, learnt: InferredBoots | None) -> None:
         self._first = found
-        self._known = deque(learnt.surveys) if learnt is not None else None
+        self._known = deque(learnt.symbol_sets) if learnt is not None else None
         self._plain_bytes = iter(learnt.plain_bytes if learnt is not None else ())
-        self.found = self._known.popleft() if self._known else found
+        self.symbols = self._known.popleft() if self._known else found
         self.boots = BootBoundary()
-        self.told: dict[str, None] = {}
+        self.messages: dict[str, None] = {}
         self.doubtful = DoubtfulLines()
-        self._learning = KaslrStage()
-        self._stood: Stood = set()
+        self._kaslr = KaslrStage()
+        self._known_pcs: KnownPcs = set()
 
     def due_in_s(self, now_s: float) -> float | None:
         """How long the lines that are held back may still wait; ``None`` if none are."""
-        return self._learning.due_in_s(now_s)
+        return self._kaslr.due_in_s(now_s)
 
-    def take(self, piece: bytes, now_s: float, manner: FormatOptions) -> bytes:
+    def push(self, piece: bytes, now_s: float, options: FormatOptions) -> bytes:
         """A piece of text in; what may go out now."""
         if not piece:
-            return self._out(self.read(None, now_s), manner)
+            return self._encode(self.push_record(None, now_s), options)
         if len(piece) == next(self._plain_bytes, 0):
             self.boots.skip(piece)
-            self.doubtful.pass_over(piece)
+            self.doubtful.skip(piece)
             return piece
         out: list[bytes] = []
-        for part, passed in self.parts(piece):
+        for part, passed in self.split_plain(piece):
             if passed:
-                self.doubtful.pass_over(part)
-            out.append(part if passed else self._take(part, now_s, manner))
+                self.doubtful.skip(part)
+            out.append(part if passed else self._push_lines(part, now_s, options))
         return b"".join(out)
 
-    def parts(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
+    def split_plain(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
         """A text in parts of whole lines, and whether each may go out as it is, having taught
         nothing.
 
         Each part must have been taken before the next one is asked for.
         """
-        if self._passes(text):
+        if self._is_plain(text):
             yield text, True
             return
         middle = text.find(b"\n", len(text) // 2) + 1
         if len(text) > _MIN_BYTES and 0 < middle < len(text):
-            yield from self.parts(text[:middle])
-            yield from self.parts(text[middle:])
+            yield from self.split_plain(text[:middle])
+            yield from self.split_plain(text[middle:])
         else:
             yield text, False
 
-    def _passes(self, text: bytes) -> bool:
+    def _is_plain(self, text: bytes) -> bool:
         """Whether nothing in a text has to do with addresses, traces or another boot.
 
         Most of a log is so.
         """
-        if not self._learning.is_idle or not text.endswith(b"\n"):
+        if not self._kaslr.is_idle or not text.endswith(b"\n"):
             return False
         if any(question in text for question in _ADDRESS_MARKERS):
             return False
@@ -282,58 +288,58 @@ class Stream:
             return False
         return self.boots.skip_if_same_boot(text)
 
-    def _take(self, piece: bytes, now_s: float, manner: FormatOptions) -> bytes:
+    def _push_lines(self, piece: bytes, now_s: float, options: FormatOptions) -> bytes:
         out: list[bytes] = []
         whole = piece.endswith(b"\n")
         lines = split_lines(piece)
         for at, line in enumerate(lines):
             record = record_from_line(line if at == len(lines) - 1 and not whole else line + "\n")
             if (release := self.boots.detect(record)) is not None:
-                out.append(self._out(self.end_boot(), manner))
-                self._stood.clear()
-                self.found = (
+                out.append(self._encode(self.flush_boot(), options))
+                self._known_pcs.clear()
+                self.symbols = (
                     self._known.popleft() if self._known else self._first.for_release(release)
                 )
-            out.append(self._out(self.read(record, now_s), manner))
+            out.append(self._encode(self.push_record(record, now_s), options))
         return b"".join(out)
 
-    def end(self, manner: FormatOptions) -> bytes:
+    def flush(self, options: FormatOptions) -> bytes:
         """What is still held back, since the input has ended."""
-        out = self._out(self.end_boot(), manner)
-        if not self.told:
-            self._tell()
+        out = self._encode(self.flush_boot(), options)
+        if not self.messages:
+            self._add_messages()
         return out
 
-    def read(self, record: Record | None, now_s: float) -> list[Record | Gap]:
+    def push_record(self, record: Record | None, now_s: float) -> list[Record | Gap]:
         """One line in, or none if only time has passed; the lines that may be translated now."""
         batch: list[Record | Gap] = [record] if record is not None else []
         if self._known is not None:
             return batch
-        ready, self.found = self._learning.push(batch, now_s, self.found)
+        ready, self.symbols = self._kaslr.push(batch, now_s, self.symbols)
         return ready
 
-    def end_boot(self) -> list[Record | Gap]:
+    def flush_boot(self) -> list[Record | Gap]:
         """Every line that is held back; what they teach is known."""
-        ready, self.found = self._learning.flush(self.found)
+        ready, self.symbols = self._kaslr.flush(self.symbols)
         # An oops has changed what is known
-        if self.found is not self._first:
-            self._tell()
+        if self.symbols is not self._first:
+            self._add_messages()
         return ready
 
-    def _tell(self) -> None:
+    def _add_messages(self) -> None:
         lines = (
-            *self.found.remarks,
-            description.slide_line(self.found),
-            *description.base_lines(self.found.modules),
+            *self.symbols.remarks,
+            description.slide_line(self.symbols),
+            *description.base_lines(self.symbols.modules),
         )
-        self.told |= dict.fromkeys(line for line in lines if line)
+        self.messages |= dict.fromkeys(line for line in lines if line)
 
-    def _out(self, ready: Sequence[Record | Gap], manner: FormatOptions) -> bytes:
+    def _encode(self, ready: Sequence[Record | Gap], options: FormatOptions) -> bytes:
         texts: list[str] = []
         for item in ready:
             if isinstance(item, Record):
                 ending = "\n" if item.text.endswith("\n") else ""
-                text, place_of = item.text.removesuffix("\n"), self.found.resolver.resolve
-                lines = _line(text, place_of, manner, self._stood, self.doubtful)
+                text, resolve = item.text.removesuffix("\n"), self.symbols.resolver.resolve
+                lines = _symbolize_line(text, resolve, options, self._known_pcs, self.doubtful)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")

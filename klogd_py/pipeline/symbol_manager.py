@@ -42,14 +42,14 @@ class SymbolManager:
 
         It is called after one could not be drawn as well, since `failure` is news, too.
         """
-        self.survey = SymbolSet(SymbolResolver())
+        self.symbols = SymbolSet(SymbolResolver())
         self.lock = asyncio.Lock()
         # The unexpected error for which the last survey could not be drawn, and the old one is kept
         self.failure = ""
         self._sources = sources
-        self._told = changed
+        self._on_change = changed
         self._jobs = jobs or Jobs()
-        self._courier = WorkerThread("symbols")
+        self._worker = WorkerThread("symbols")
         self._reasons: dict[str, None] = {}
         # A survey that has not begun
         self._next: asyncio.Task[None] | None = None
@@ -61,21 +61,21 @@ class SymbolManager:
         """
         async with self.lock:
             try:
-                self.adopt(await self._courier.call(lambda: load_symbols(self._sources())))
+                self.set_current(await self._worker.call(lambda: load_symbols(self._sources())))
             except Exception as error:
                 self._fail(("the start",), error)
 
     async def reset(self, release: str) -> None:
         """Read the symbols as if no record had been seen but one, of a kernel of this release."""
         try:
-            self.adopt(
-                (await self._courier.call(lambda: load_symbols(self._sources()))).for_release(
+            self.set_current(
+                (await self._worker.call(lambda: load_symbols(self._sources()))).for_release(
                     release
                 )
             )
         except Exception as error:
             # The old one is that of another kernel
-            self.survey = SymbolSet(SymbolResolver())
+            self.symbols = SymbolSet(SymbolResolver())
             self._fail(("another boot",), error)
 
     async def reload(self, reason: str) -> None:
@@ -83,50 +83,51 @@ class SymbolManager:
         self._reasons[reason] = None
         if self._next is None or self._next.done():
             self._next = asyncio.get_running_loop().create_task(
-                self._jobs.run(JOB, self._redraw, None)
+                self._jobs.run(JOB, self._reload, None)
             )
         await asyncio.shield(self._next)
 
-    def adopt(self, found: SymbolSet) -> None:
+    def set_current(self, found: SymbolSet) -> None:
         """Take a survey into use, and tell the operator what is new about it."""
-        before = self.survey
+        before = self.symbols
         known = description.summary(before)
         lines = [line for line in description.summary(found) if line not in known]
         remarks = [remark for remark in found.remarks if remark not in before.remarks]
-        self.survey, self.failure = found, ""
+        self.symbols, self.failure = found, ""
         for line in lines:
             logger.info("%s", line)
         for remark in remarks:
             logger.warning("%s", remark)
 
-    async def modules_differ(self) -> bool:
+    async def modules_changed(self) -> bool:
         """Whether other modules are loaded now than when the symbols were read, or at other
         addresses.
         """
-        read = partial(self._courier.call, lambda: module_layout(self._sources()))
+        read = partial(self._worker.call, lambda: module_layout(self._sources()))
         return (
-            await self._jobs.run(JOB, read, self.survey.module_layout) != self.survey.module_layout
+            await self._jobs.run(JOB, read, self.symbols.module_layout)
+            != self.symbols.module_layout
         )
 
-    async def _redraw(self) -> None:
+    async def _reload(self) -> None:
         async with self.lock:
             reasons, self._next = tuple(self._reasons), None
             self._reasons.clear()
             try:
-                self.adopt(await self._drawn(self.survey))
+                self.set_current(await self._load(self.symbols))
             except Exception as error:
                 self._fail(reasons, error)
                 return
         for reason in reasons:
             logger.info("symbols read anew after %s", reason)
-        self._told(reasons)
+        self._on_change(reasons)
 
-    async def _drawn(self, before: SymbolSet) -> SymbolSet:
-        drawn = await self._courier.call(lambda: load_symbols(self._sources(), before=before))
+    async def _load(self, before: SymbolSet) -> SymbolSet:
+        drawn = await self._worker.call(lambda: load_symbols(self._sources(), before=before))
         # An oops that was held back taught something meanwhile
-        if before is not self.survey:
-            drawn = await self._courier.call(
-                lambda: load_symbols(self._sources(), before=self.survey)
+        if before is not self.symbols:
+            drawn = await self._worker.call(
+                lambda: load_symbols(self._sources(), before=self.symbols)
             )
         return drawn
 
@@ -134,4 +135,4 @@ class SymbolManager:
         """Keep the names that are in force, since others could not be read."""
         self._jobs.tell(JOB, error)
         self.failure = in_words(error)
-        self._told(reasons)
+        self._on_change(reasons)

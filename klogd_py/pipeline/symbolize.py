@@ -18,25 +18,25 @@ from klogd_py.oops.provenance import Withheld
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress, TimestampSource
 
-PlaceOf = Callable[[int], SymbolAddress | LookupFailure]
+Resolve = Callable[[int], SymbolAddress | LookupFailure]
 WallTimes = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[TimestampSource | None]]]
 # Why a record's addresses may not be named, or None; it is told the record and what is mentioned in
 # it.
-Judge = Callable[[Record, Sequence[AddressMatch]], Withheld | None]
+CheckProvenance = Callable[[Record, Sequence[AddressMatch]], Withheld | None]
 
-Stood = set[
+KnownPcs = set[
     int
-    # Where processors stood, as far as the lines of a stream have said; filled by `rewrite`
+    # Where processors stood, as far as the lines of a stream have said; filled by `symbolize_text`
 ]
 
 # Addresses of which the stream is remembered
-_MAX_STOOD = 64
+_MAX_KNOWN_PCS = 64
 _TEXT_KINDS = frozenset(
     "tTwWiV"
     # Letters of nm(1) that code can have; V and W are weak, i is an ifunc
 )
 # Where the kernel sends a return to by hand, on all its architectures.
-_LANDINGS = re.compile(
+_RETURN_TRAMPOLINES = re.compile(
     r"\.?(?:ret_(?:from|to|fast|slow)_\w+|(?:\w+_)?(?:syscall|sys)_exit\w*|intr_\w+|kernel_(?:thread|init)_\w+|kernel_entry"
     r"|return_to_handler|\w*(?:kret|ret)probe_trampoline|arch_rethook_trampoline|work_pending|restore_all)"
 )
@@ -66,8 +66,8 @@ class FormatOptions(Struct, frozen=True):
     duplicate_raw: bool = False
 
 
-def rewrite(
-    text: str, place_of: PlaceOf, manner: FormatOptions, stood: Stood | None = None
+def symbolize_text(
+    text: str, resolve: Resolve, options: FormatOptions, known_pcs: KnownPcs | None = None
 ) -> tuple[str, tuple[SymbolAddress, ...]]:
     """Put names to the code addresses of one text; returns it with the places that were named, in
     order.
@@ -75,41 +75,41 @@ def rewrite(
     ``stood`` is what the lines before have said: arm64, mips, riscv, loongarch and parisc begin a
     trace with the processor's place, in the form of a return address.
     """
-    if manner.style is Style.OFF:
+    if options.style is Style.OFF:
         return text, ()
-    mentions = address_scanner.find(text, manner.resymbolize)
-    if not mentions:
+    matches = address_scanner.find(text, options.resymbolize)
+    if not matches:
         return text, ()
     pieces = []
     places = []
     done = 0
-    for mention in mentions:
-        place = look_up(mention.address, _kind(mention, stood), place_of)
-        if isinstance(place, LookupFailure) or mention.start < done:
+    for match in matches:
+        place = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
+        if isinstance(place, LookupFailure) or match.start < done:
             continue
-        pieces += [text[done : mention.start], _named(text, mention, place, manner.style)]
+        pieces += [text[done : match.start], _with_symbol(text, match, place, options.style)]
         places.append(place)
-        done = mention.end
+        done = match.end
     return "".join(pieces) + text[done:], tuple(places)
 
 
-def _kind(mention: AddressMatch, stood: Stood | None) -> Kind:
+def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:
     """How a mention is to be looked up, after what was said before.
 
     What it says itself is added to that.
     """
-    if stood is None:
-        return mention.kind
-    if mention.kind is Kind.PC:
-        if len(stood) >= _MAX_STOOD:
-            stood.clear()
-        stood.add(mention.address)
-    elif mention.kind is Kind.RETURN and mention.address in stood:
+    if known_pcs is None:
+        return match.kind
+    if match.kind is Kind.PC:
+        if len(known_pcs) >= _MAX_KNOWN_PCS:
+            known_pcs.clear()
+        known_pcs.add(match.address)
+    elif match.kind is Kind.RETURN and match.address in known_pcs:
         return Kind.PC
-    return mention.kind
+    return match.kind
 
 
-def look_up(address: int, kind: Kind, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
+def look_up(address: int, kind: Kind, resolve: Resolve) -> SymbolAddress | LookupFailure:
     """The place of an address as its kind demands.
 
     A return address belongs to the caller, whose last byte is the one before it, so
@@ -117,23 +117,29 @@ def look_up(address: int, kind: Kind, place_of: PlaceOf) -> SymbolAddress | Look
     pc or return address in data has no place.
     """
     if kind is Kind.CLASSIC:
-        return place_of(address)
+        return resolve(address)
     if kind is Kind.PC:
-        return _text_at(address, place_of)
-    return _caller(address, address & ~1 if kind is Kind.LINK else address, place_of)
+        return _resolve_code(address, resolve)
+    return _resolve_caller(address, address & ~1 if kind is Kind.LINK else address, resolve)
 
 
-def _caller(address: int, following: int, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
+def _resolve_caller(
+    address: int, following: int, resolve: Resolve
+) -> SymbolAddress | LookupFailure:
     """The function behind one of whose calls ``following`` stands, with the offset of ``address``
     in it.
 
     Not every return address has a call before it: the kernel itself sends returns to
     ``ret_from_fork`` and its like, by the address of their first byte.
     """
-    before = _text_at(following - 1, place_of)
+    before = _resolve_code(following - 1, resolve)
     if isinstance(before, LookupFailure) or before.offset + 1 == before.size:
-        at = _text_at(address, place_of)
-        if isinstance(at, SymbolAddress) and at.offset == 0 and _LANDINGS.fullmatch(at.name):
+        at = _resolve_code(address, resolve)
+        if (
+            isinstance(at, SymbolAddress)
+            and at.offset == 0
+            and _RETURN_TRAMPOLINES.fullmatch(at.name)
+        ):
             return at
     if isinstance(before, LookupFailure):
         return before
@@ -143,8 +149,8 @@ def _caller(address: int, following: int, place_of: PlaceOf) -> SymbolAddress | 
     )
 
 
-def _text_at(address: int, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
-    place = place_of(address)
+def _resolve_code(address: int, resolve: Resolve) -> SymbolAddress | LookupFailure:
+    place = resolve(address)
     return (
         LookupFailure.NOT_CODE
         if isinstance(place, SymbolAddress) and place.kind not in _TEXT_KINDS
@@ -152,20 +158,20 @@ def _text_at(address: int, place_of: PlaceOf) -> SymbolAddress | LookupFailure:
     )
 
 
-def translate(
+def symbolize(
     records: Iterable[Record | Gap],
-    place_of: PlaceOf,
-    manner: FormatOptions,
+    resolve: Resolve,
+    options: FormatOptions,
     wall_times: WallTimes,
-    stood: Stood | None = None,
-    judge: Judge | None = None,
+    known_pcs: KnownPcs | None = None,
+    check: CheckProvenance | None = None,
 ) -> list[Entry]:
     """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
 
     ``stood`` goes from batch to batch of one stream; without it each batch begins anew. ``judge``
     says which records are not trusted enough to be named; without it all are.
     """
-    stood = set() if stood is None else stood
+    known_pcs = set() if known_pcs is None else known_pcs
     items = list(records)
     said = [item for item in items if isinstance(item, Record)]
     texts = [record.text for record in said]
@@ -174,12 +180,12 @@ def translate(
         map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities)
     )
     for at in address_scanner.candidate_lines(texts):
-        if judge is not None and not _is_trusted(said[at], judge, manner):
+        if check is not None and not _is_trusted(said[at], check, options):
             continue
-        text, places = rewrite(texts[at], place_of, manner, stood)
+        text, places = symbolize_text(texts[at], resolve, options, known_pcs)
         if places:
             entries[at] = Entry(said[at], walls[at], text, places, None, False, qualities[at])
-    if len(said) == len(items) and not manner.duplicate_raw:
+    if len(said) == len(items) and not options.duplicate_raw:
         return entries
     of_record = iter(entries)
     together = []
@@ -189,25 +195,25 @@ def translate(
             continue
         entry = next(of_record)
         together.append(entry)
-        if manner.duplicate_raw and entry.places:
+        if options.duplicate_raw and entry.places:
             together.append(
                 Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source)
             )
     return together
 
 
-def _is_trusted(record: Record, judge: Judge, manner: FormatOptions) -> bool:
-    mentions = address_scanner.find(record.text, manner.resymbolize)
-    return not mentions or judge(record, mentions) is None
+def _is_trusted(record: Record, check: CheckProvenance, options: FormatOptions) -> bool:
+    matches = address_scanner.find(record.text, options.resymbolize)
+    return not matches or check(record, matches) is None
 
 
-def _named(text: str, mention: AddressMatch, place: SymbolAddress, style: Style) -> str:
-    if mention.kind in (Kind.CLASSIC, Kind.CLASSIC_RETURN):
+def _with_symbol(text: str, match: AddressMatch, place: SymbolAddress, style: Style) -> str:
+    if match.kind in (Kind.CLASSIC, Kind.CLASSIC_RETURN):
         if style is Style.REPLACE:
             return place.classic_form
-        return f"{text[mention.start : mention.end]} {place.classic_form}"
-    if mention.start == mention.end:
+        return f"{text[match.start : match.end]} {place.classic_form}"
+    if match.start == match.end:
         return f" {place.kernel_form}"
     if style is Style.REPLACE:
         return place.kernel_form
-    return f"{text[mention.start : mention.end]} {place.kernel_form}"
+    return f"{text[match.start : match.end]} {place.kernel_form}"

@@ -20,7 +20,7 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import ENVELOPE, find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import record_from_line
-from klogd_py.pipeline.symbolize import FormatOptions, rewrite
+from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from tests.corpus.pairs import Named, read
 
@@ -161,14 +161,16 @@ def comes_back(line: str, names: list[Named]) -> bool:
     Brackets alone are looked up as the classic klogd did, exactly: a call as last instruction names
     its caller only in the other form.
     """
-    place_of = SymbolSource(line, names).resolve
+    resolve = SymbolSource(line, names).resolve
     forms = [] if any(named.brace for named in names) else [without(line, names)]
     if all(
         (named.bracketed or named.brace) and named.place.offset < named.place.size
         for named in names
     ):
         forms.append(bare(line, names))
-    return all(rewrite(raw, place_of, FormatOptions())[0] == expected for raw, expected in forms)
+    return all(
+        symbolize_text(raw, resolve, FormatOptions())[0] == expected for raw, expected in forms
+    )
 
 
 def is_kernel_form(line: str, names: list[Named]) -> bool:

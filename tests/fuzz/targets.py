@@ -20,8 +20,8 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import parse_trace, record_from_line
-from klogd_py.pipeline.stream_filter import renamed
-from klogd_py.pipeline.symbolize import FormatOptions, Style, rewrite
+from klogd_py.pipeline.stream_filter import symbolize_piece
+from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize_text
 from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks import cursor_format
 from klogd_py.sinks.cursor_format import NotCursors
@@ -66,13 +66,13 @@ def nowhere(_address: int) -> SymbolAddress | LookupFailure:
 def check_find(raw: bytes) -> None:
     """Mentions are in order, apart, and inside of the text."""
     text = raw.decode("utf-8", "surrogateescape")
-    for named_too in (False, True):
+    for include_symbolized in (False, True):
         end = -1
-        for mention in find(text, named_too):
-            assert max(end, 0) <= mention.start <= mention.end <= len(text)
-            assert mention.start > end or mention.start < mention.end
-            assert 0 <= mention.address < 1 << 64
-            end = mention.end
+        for match in find(text, include_symbolized):
+            assert max(end, 0) <= match.start <= match.end <= len(text)
+            assert match.start > end or match.start < match.end
+            assert 0 <= match.address < 1 << 64
+            end = match.end
 
 
 def check_rewrite(raw: bytes) -> None:
@@ -82,16 +82,16 @@ def check_rewrite(raw: bytes) -> None:
     """
     text = raw.decode("utf-8", "surrogateescape")
     for style in Style:
-        assert rewrite(text, nowhere, FormatOptions(style=style)) == (text, ())
-    once, places = rewrite(text, everywhere, FormatOptions())
+        assert symbolize_text(text, nowhere, FormatOptions(style=style)) == (text, ())
+    once, places = symbolize_text(text, everywhere, FormatOptions())
     assert len(places) == len(find(text))
-    assert rewrite(once, everywhere, FormatOptions())[0] == once
+    assert symbolize_text(once, everywhere, FormatOptions())[0] == once
 
 
 def check_filter(raw: bytes) -> None:
     """A piece of text without names in it comes out byte for byte."""
-    assert renamed(raw, nowhere, FormatOptions()) == raw
-    renamed(raw, everywhere, FormatOptions())
+    assert symbolize_piece(raw, nowhere, FormatOptions()) == raw
+    symbolize_piece(raw, everywhere, FormatOptions())
 
 
 def check_gather(raw: bytes) -> None:
@@ -105,8 +105,8 @@ def check_testimony(raw: bytes) -> None:
     form = _HARMLESS[raw[0] % len(_HARMLESS)] if raw else _HARMLESS[0]
     record = Record(form.text(raw[1:].decode("utf-8", "surrogateescape")), 4, 1, 1)
     assert provenance.evidence_lines(record, Origin.RECORDS) == []
-    mentions = find(record.text)
-    assert not mentions or provenance.withheld_reason(record, mentions, Origin.RECORDS) is not None
+    matches = find(record.text)
+    assert not matches or provenance.withheld_reason(record, matches, Origin.RECORDS) is not None
 
 
 def check_lines(raw: bytes) -> None:

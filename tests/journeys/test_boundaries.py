@@ -404,7 +404,7 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
         task = asyncio.create_task(daemon.run())
         try:
             await asyncio.sleep(0.3)
-            before = daemon.config, daemon.pipeline.manner, [*daemon.sink_manager.queues]
+            before = daemon.config, daemon.pipeline.format_options, [*daemon.sink_manager.queues]
             for left in reversed(range(count)):
                 os.kill(os.getpid(), signal.SIGHUP)
                 await until(lambda left=left: len(script) == left, "the reload")  # type: ignore[misc]
@@ -415,7 +415,7 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
                 await until(partial(_are_in, wanted, world), "records")
                 assert (
                     daemon.config,
-                    daemon.pipeline.manner,
+                    daemon.pipeline.format_options,
                     [*daemon.sink_manager.queues],
                 ) == before
                 outcome = next(

@@ -11,7 +11,7 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.oops.trace_parser import record_from_line
-from klogd_py.pipeline.stream_filter import DoubtfulLines, renamed
+from klogd_py.pipeline.stream_filter import DoubtfulLines, symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
@@ -56,12 +56,12 @@ def test_the_recording_is_the_one_that_was_decided_on() -> None:
 
 def prose_lines(vector: Vector) -> list[str]:
     """The lines with an address that klogd-py does not name."""
-    lines = [line for line in vector.input_lines if find(line, named_too=True)]
+    lines = [line for line in vector.input_lines if find(line, include_symbolized=True)]
     judged = [
         (
             line,
             provenance.withheld_reason(
-                record_from_line(line), find(line, named_too=True), Origin.CAPTURE
+                record_from_line(line), find(line, include_symbolized=True), Origin.CAPTURE
             ),
         )
         for line in lines
@@ -81,10 +81,10 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
     vector = VECTORS[name]
     if vector.map_text is None:
         pytest.skip("the map of this case is searched for, which translate never does")
-    place_of = SymbolTable(vector.map_text.encode("latin-1"), "").resolve
+    resolve = SymbolTable(vector.map_text.encode("latin-1"), "").resolve
     doubtful = DoubtfulLines()
     text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
-    out = renamed(text, place_of, FormatOptions(resymbolize=True), doubtful)
+    out = symbolize_piece(text, resolve, FormatOptions(resymbolize=True), doubtful)
     assert (out != text) == bool(doubtful.count)
     assert bool(doubtful.remarks()) == bool(doubtful.count)
 
@@ -96,9 +96,10 @@ def test_most_brackets_in_prose_are_named_by_translate() -> None:
     ]
     named = [
         vector
-        for vector, place_of in tables
+        for vector, resolve in tables
         if any(
-            b"+0x" in renamed(line.encode("latin-1"), place_of, FormatOptions(resymbolize=True))
+            b"+0x"
+            in symbolize_piece(line.encode("latin-1"), resolve, FormatOptions(resymbolize=True))
             for line in prose_lines(vector)
         )
     ]

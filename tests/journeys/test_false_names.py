@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbolize import FormatOptions, PlaceOf, rewrite
+from klogd_py.pipeline.symbolize import FormatOptions, Resolve, symbolize_text
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -43,13 +43,13 @@ def logs() -> list[tuple[str, str, list[str]]]:
     return [(name, architecture_of(text), text.split("\n")) for name, text in texts]
 
 
-def changed(place_of: PlaceOf, manner: FormatOptions) -> Iterator[str]:
+def changed(resolve: Resolve, options: FormatOptions) -> Iterator[str]:
     """The lines that must not change and do."""
     for name, architecture, lines in logs():
         for line in lines:
             if not is_row_of_numbers(line) and (architecture in LOW_TEXT or not hashes(line)):
                 continue
-            after = rewrite(line, place_of, manner)[0]
+            after = symbolize_text(line, resolve, options)[0]
             if (is_row_of_numbers(line) and after != line) or (
                 architecture not in LOW_TEXT and hashes(after) != hashes(line)
             ):
@@ -91,4 +91,4 @@ def test_the_symbols_of_a_kernel_name_only_code_addresses_in_other_kernels_logs(
 )
 def test_a_row_of_numbers_is_known_as_such_and_comes_out_unchanged(line: str) -> None:
     assert is_row_of_numbers(line)
-    assert rewrite(line, everywhere, FormatOptions())[0] == line
+    assert symbolize_text(line, everywhere, FormatOptions())[0] == line

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.stream_filter import renamed
+from klogd_py.pipeline.stream_filter import symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.record.types import LookupFailure
 
@@ -34,4 +34,4 @@ def test_with_no_symbols_every_log_comes_out_byte_for_byte() -> None:
     assert len(logs) > 1000
     for path in logs:
         text = path.read_bytes()
-        assert renamed(text, nowhere, FormatOptions()) == text, path
+        assert symbolize_piece(text, nowhere, FormatOptions()) == text, path

@@ -234,14 +234,14 @@ def word_of(line: str, start: int, end: int) -> str:
 
 @pytest.mark.parametrize(("line", "word", "kind"), LINES)
 def test_each_form_is_found_and_says_how_to_look_it_up(line: str, word: str, kind: Kind) -> None:
-    (mention,) = find(line)
-    assert (word_of(line, mention.start, mention.end), mention.kind) == (word, kind)
-    assert mention.address == int(word.strip("|"), 16)
+    (match,) = find(line)
+    assert (word_of(line, match.start, match.end), match.kind) == (word, kind)
+    assert match.address == int(word.strip("|"), 16)
 
 
 @pytest.mark.parametrize(("line", "expected"), PAIRS)
 def test_lines_with_two_numbers_that_stay(line: str, expected: list[tuple[str, Kind]]) -> None:
-    found = [(word_of(line, mention.start, mention.end), mention.kind) for mention in find(line)]
+    found = [(word_of(line, match.start, match.end), match.kind) for match in find(line)]
     assert found == [(f"|{word}", kind) for word, kind in expected]
 
 
@@ -251,17 +251,17 @@ def test_what_only_looks_like_a_form_is_none(line: str) -> None:
 
 
 def test_the_addressing_mode_of_31_bits_is_no_part_of_an_address() -> None:
-    (mention,) = find("Krnl PSW : 070c0000 8012345a")
-    assert mention.address == 0x0012345A
+    (match,) = find("Krnl PSW : 070c0000 8012345a")
+    assert match.address == 0x0012345A
 
 
 def test_a_token_that_is_one_byte_before_its_bracket_means_the_bracket() -> None:
-    (mention,) = find(" [<ffffffffa02ff000>] ? 0xffffffffa02fefff")
-    assert mention.address == 0xFFFFFFFFA02FF000
+    (match,) = find(" [<ffffffffa02ff000>] ? 0xffffffffa02fefff")
+    assert match.address == 0xFFFFFFFFA02FF000
 
 
 def test_a_hash_is_not_replaced_where_the_kernel_has_put_the_name() -> None:
-    assert find("    [<0000000013155f90>] usb_hcd_irq+0x10/0x20", named_too=True) == ()
+    assert find("    [<0000000013155f90>] usb_hcd_irq+0x10/0x20", include_symbolized=True) == ()
 
 
 ALL_LINES = (
@@ -285,11 +285,11 @@ def test_no_form_is_without_a_line(form: Form) -> None:
 def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(
     line: str, before: str
 ) -> None:
-    plain = [(mention.start, mention.end, mention.address, mention.kind) for mention in find(line)]
+    plain = [(match.start, match.end, match.address, match.kind) for match in find(line)]
     shift = len(before)
     moved = [
-        (mention.start - shift, mention.end - shift, mention.address, mention.kind)
-        for mention in find(before + line)
+        (match.start - shift, match.end - shift, match.address, match.kind)
+        for match in find(before + line)
     ]
     assert moved == plain
 

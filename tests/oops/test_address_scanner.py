@@ -118,9 +118,9 @@ NAMED = [
 
 @pytest.mark.parametrize(("line", "expected"), MENTIONING)
 def test_a_code_address_is_mentioned(line: str, expected: list[tuple[str, Kind]]) -> None:
-    found = [(line[mention.start : mention.end], mention.kind) for mention in find(line)]
+    found = [(line[match.start : match.end], match.kind) for match in find(line)]
     assert found == expected
-    assert [mention.address for mention in find(line)] == [
+    assert [match.address for match in find(line)] == [
         int(word.strip("<>"), 16) for word, _ in expected
     ]
 
@@ -140,19 +140,19 @@ def test_nothing_is_mentioned(line: str) -> None:
     ],
 )
 def test_a_number_that_the_kernel_keeps_wants_its_name_behind_it(line: str, before: str) -> None:
-    (mention,) = find(line)
-    assert (mention.start, mention.end) == (len(before), len(before))
+    (match,) = find(line)
+    assert (match.start, match.end) == (len(before), len(before))
 
 
 def test_a_named_bracket_is_mentioned_when_asked_for() -> None:
     line = " [<ffffffff81078690>] ? worker_thread+0x40/0x3b0"
-    (mention,) = find(line, named_too=True)
-    assert line[mention.start : mention.end] == "<ffffffff81078690>"
+    (match,) = find(line, include_symbolized=True)
+    assert line[match.start : match.end] == "<ffffffff81078690>"
 
 
 def test_each_line_of_a_record_with_several_is_looked_at() -> None:
     text = "Call Trace:\n [<000003fee0011ea0>] 0x3fee0011ea0\n [<000003fee0011eb0>] 0x3fee0011eb0"
-    assert [text[mention.start : mention.end] for mention in find(text)] == [
+    assert [text[match.start : match.end] for match in find(text)] == [
         "0x3fee0011ea0",
         "0x3fee0011eb0",
     ]

@@ -25,9 +25,9 @@ def of_kernel(text: str, flags: str = "-", prefix: int | None = 4) -> Record:
 
 
 def why(record: Record, origin: Origin = Origin.RECORDS) -> Withheld | None:
-    mentions = find(record.text)
-    assert mentions, "nothing to be named here"
-    return provenance.withheld_reason(record, mentions, origin)
+    matches = find(record.text)
+    assert matches, "nothing to be named here"
+    return provenance.withheld_reason(record, matches, origin)
 
 
 TRUSTED = [

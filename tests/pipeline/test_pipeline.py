@@ -393,7 +393,7 @@ def put_trouble(stage: str, pipeline: Pipeline, naming: SymbolManager, trouble: 
     elif stage == "counters":
         pipeline.counters = TroubledCounters(trouble)
     else:
-        naming.survey = TroubledSurvey(trouble)  # type: ignore[assignment]
+        naming.symbols = TroubledSurvey(trouble)  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize("errors", [1, 1 << 30], ids=["once", "always"])
@@ -436,7 +436,7 @@ def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
 
     async def carry() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
-        world.naming.survey = SymbolSet(PartlyTroubled())
+        world.naming.symbols = SymbolSet(PartlyTroubled())
         for address in ("c010b860", "c010dead", "c010b861"):
             ring.log(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
         await world.until(lambda: len(sink.received) == 3)
@@ -495,20 +495,20 @@ def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
             sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs
         )
         await naming.load_first()
-        first = naming.survey
+        first = naming.symbols
         await naming.reload("SIGUSR1")
-        drawn = naming.survey
+        drawn = naming.symbols
         assert drawn is not first
         await naming.reload("SIGUSR2")
-        assert naming.survey is drawn
-        assert not await naming.modules_differ()
+        assert naming.symbols is drawn
+        assert not await naming.modules_changed()
         assert told_of == [
             "the start: MemoryError('trouble')",
             "SIGUSR1: ",
             "SIGUSR2: MemoryError('trouble')",
         ]
         await naming.reset("6.1")
-        assert naming.survey is not drawn, "names of another kernel would be false"
+        assert naming.symbols is not drawn, "names of another kernel would be false"
         assert jobs.failures["symbols"].count == 4
 
     asyncio.run(draw())

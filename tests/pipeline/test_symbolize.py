@@ -3,14 +3,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from klogd_py.pipeline.symbolize import FormatOptions, Stood, Style, rewrite, translate
+from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs, Style, symbolize, symbolize_text
 from klogd_py.record.types import Cause, Entry, Gap, LookupFailure, Record, SymbolAddress
 
 # "probe" of module nic, 0x40 bytes, followed by data
 FUNCTION = 0xFFFFFFFF81000100
 
 
-def place_of(address: int) -> SymbolAddress | LookupFailure:
+def resolve(address: int) -> SymbolAddress | LookupFailure:
     if FUNCTION <= address < FUNCTION + 0x40:
         return SymbolAddress("probe", address - FUNCTION, 0x40, "nic", "t", "test")
     if FUNCTION + 0x40 <= address < FUNCTION + 0x80:
@@ -18,8 +18,8 @@ def place_of(address: int) -> SymbolAddress | LookupFailure:
     return LookupFailure.OUTSIDE
 
 
-def rewritten(text: str, manner: FormatOptions = FormatOptions()) -> str:  # noqa: B008  # frozen
-    return rewrite(text, place_of, manner)[0]
+def rewritten(text: str, options: FormatOptions = FormatOptions()) -> str:  # noqa: B008  # frozen
+    return symbolize_text(text, resolve, options)[0]
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,13 @@ def test_a_return_that_the_kernel_sends_to_by_hand_is_where_it_lands() -> None:
 
     line = "[<ffffffff81000100>] 0xffffffff81000100"
     assert (
-        rewrite(line, landing, FormatOptions())[0] == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
+        symbolize_text(line, landing, FormatOptions())[0]
+        == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
     )
     later = line.replace("81000100", "81000101")
     assert (
-        rewrite(later, landing, FormatOptions())[0] == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
+        symbolize_text(later, landing, FormatOptions())[0]
+        == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
     )
 
 
@@ -80,7 +82,7 @@ def neighbours(address: int) -> SymbolAddress | LookupFailure:
 
 
 def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> None:
-    entries = translate([Record(line) for line in TRACE], neighbours, FormatOptions(), at_one)
+    entries = symbolize([Record(line) for line in TRACE], neighbours, FormatOptions(), at_one)
     assert [entry.text for entry in entries] == [
         "pc : fault+0x0/0x40",
         "Call trace:",
@@ -90,22 +92,22 @@ def test_a_trace_that_begins_with_the_processors_place_names_it_as_that() -> Non
 
 
 def test_where_the_processor_stood_is_known_from_batch_to_batch() -> None:
-    stood: Stood = set()
+    stood: KnownPcs = set()
     entries = [
-        translate([Record(line)], neighbours, FormatOptions(), at_one, stood)[0].text
+        symbolize([Record(line)], neighbours, FormatOptions(), at_one, stood)[0].text
         for line in TRACE
     ]
     assert entries[2] == " fault+0x0/0x40"
     assert (
-        translate([Record(TRACE[2])], neighbours, FormatOptions(), at_one)[0].text
+        symbolize([Record(TRACE[2])], neighbours, FormatOptions(), at_one)[0].text
         == " before+0x40/0x40"
     )
 
 
 def test_of_places_where_processors_stood_no_more_than_so_many_are_kept() -> None:
-    stood: Stood = set()
+    stood: KnownPcs = set()
     for address in range(FUNCTION, FUNCTION + 10_000):
-        rewrite(f"pc : {address:#x}", neighbours, FormatOptions(), stood)
+        symbolize_text(f"pc : {address:#x}", neighbours, FormatOptions(), stood)
         assert address in stood
     assert len(stood) <= 64
 
@@ -133,12 +135,12 @@ def test_a_pc_in_data_stays_a_number_but_a_classic_bracket_may_name_data() -> No
 
 
 def test_append_keeps_the_number() -> None:
-    manner = FormatOptions(style=Style.APPEND)
+    options = FormatOptions(style=Style.APPEND)
     assert (
-        rewritten("x [<ffffffff81000110>]", manner) == "x [<ffffffff81000110> nic:probe+0x10/0x40]"
+        rewritten("x [<ffffffff81000110>]", options) == "x [<ffffffff81000110> nic:probe+0x10/0x40]"
     )
     assert (
-        rewritten(" ? 0xffffffff81000110", manner) == " ? 0xffffffff81000110 probe+0x10/0x40 [nic]"
+        rewritten(" ? 0xffffffff81000110", options) == " ? 0xffffffff81000110 probe+0x10/0x40 [nic]"
     )
 
 
@@ -164,14 +166,14 @@ def test_small_sizes_have_two_digits_in_the_classic_form_only() -> None:
 
 def test_the_places_named_go_with_the_entry() -> None:
     record = Record("[<ffffffff81000110>] [<ffffffff81000111>]", 4, 9)
-    (entry,) = translate([record], place_of, FormatOptions(), at_one)
+    (entry,) = symbolize([record], resolve, FormatOptions(), at_one)
     assert [place.offset for place in entry.places] == [0x10, 0x11]
     assert (entry.record, entry.wall_us) == (record, 1)
 
 
 def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> None:
     records = [Record("plain"), Record("[<ffffffff81000110>]"), Record("[<90000000>]")]
-    entries = translate(records, place_of, FormatOptions(duplicate_raw=True), at_one)
+    entries = symbolize(records, resolve, FormatOptions(duplicate_raw=True), at_one)
     assert [entry.text for entry in entries] == [
         "plain",
         "[nic:probe+0x10/0x40]",
@@ -194,8 +196,8 @@ def test_twice_sends_a_translated_line_again_as_it_came_and_others_once() -> Non
     ],
 )
 def test_a_gap_is_announced_in_its_place_and_not_in_the_kernels_name(gap: Gap, text: str) -> None:
-    before, announcement, after = translate(
-        [Record("a"), gap, Record("b")], place_of, FormatOptions(), at_one
+    before, announcement, after = symbolize(
+        [Record("a"), gap, Record("b")], resolve, FormatOptions(), at_one
     )
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)

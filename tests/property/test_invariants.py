@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.oops.address_scanner import candidate_lines, find
-from klogd_py.pipeline.symbolize import FormatOptions, Style, rewrite
+from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize_text
 from klogd_py.record.types import Entry, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks.formats import TimestampFormatter, escape_controls, format_line, format_lines
 from klogd_py.sources import kmsg_format, text_formats
@@ -177,38 +177,40 @@ def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(
 @given(LINES)
 def test_a_line_with_no_symbols_at_hand_comes_out_unchanged(line: str) -> None:
     for style in Style:
-        assert rewrite(line, nowhere, FormatOptions(style=style)) == (line, ())
+        assert symbolize_text(line, nowhere, FormatOptions(style=style)) == (line, ())
 
 
 @given(LINES)
 def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_mentions(
     line: str,
 ) -> None:
-    mentions = find(line)
-    text, places = rewrite(line, everywhere, FormatOptions())
-    assert len(places) == len(mentions)
-    if not mentions:
+    matches = find(line)
+    text, places = symbolize_text(line, everywhere, FormatOptions())
+    assert len(places) == len(matches)
+    if not matches:
         assert text == line
         return
-    assert text.startswith(line[: mentions[0].start])
-    assert text.endswith(line[mentions[-1].end :])
+    assert text.startswith(line[: matches[0].start])
+    assert text.endswith(line[matches[-1].end :])
 
 
 @given(LINES, st.booleans())
-def test_mentions_are_in_order_apart_and_hold_their_addresses(line: str, named_too: bool) -> None:
+def test_mentions_are_in_order_apart_and_hold_their_addresses(
+    line: str, include_symbolized: bool
+) -> None:
     end = 0
-    for mention in find(line, named_too):
-        assert end <= mention.start <= mention.end <= len(line)
-        end = mention.end
-        word = line[mention.start : mention.end].strip("<>")
+    for match in find(line, include_symbolized):
+        assert end <= match.start <= match.end <= len(line)
+        end = match.end
+        word = line[match.start : match.end].strip("<>")
         if word:
-            assert int(word, 16) == mention.address
+            assert int(word, 16) == match.address
 
 
 @given(LINES)
 def test_a_translated_line_has_nothing_left_to_translate(line: str) -> None:
-    once, _ = rewrite(line, everywhere, FormatOptions())
-    again, _ = rewrite(once, everywhere, FormatOptions(resymbolize=False))
+    once, _ = symbolize_text(line, everywhere, FormatOptions())
+    again, _ = symbolize_text(once, everywhere, FormatOptions(resymbolize=False))
     assert again == once
 
 
@@ -238,7 +240,7 @@ def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: 
     assert not [
         line
         for line in text_formats
-        if line not in suspect and (find(line) or find(line, named_too=True))
+        if line not in suspect and (find(line) or find(line, include_symbolized=True))
     ]
 
 

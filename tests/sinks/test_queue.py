@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbolize import FormatOptions, Style, translate
+from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.local_syslog import SyslogSink
@@ -489,7 +489,7 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     def wall_times(records: Sequence[Record]) -> tuple[list[int], list[None]]:
         return [WALL_US] * len(records), [None] * len(records)
 
-    entries = translate(
+    entries = symbolize(
         records,
         lambda address: pytest.fail("no address here"),
         FormatOptions(Style.OFF),

@@ -21,7 +21,7 @@ INSTALLED = [
     "usr/share/doc/klogd-py/classic.md",
     "usr/share/doc/klogd-py/delivery.md",
     "usr/share/doc/klogd-py/guide.md",
-    "usr/share/doc/klogd-py/journald-sole.conf",
+    "usr/share/doc/klogd-py/journald-exclusive.conf",
     "usr/share/doc/klogd-py/logrotate.conf",
     "usr/share/doc/klogd-py/migration.md",
     "usr/share/doc/klogd-py/no-capabilities.conf",

@@ -30,7 +30,11 @@ RENAMED_KEYS = {
     "outbox.when_full": "queue.when_full",
     "outbox.sink": "queue.sink",
 }
-RENAMED_VALUES: dict[tuple[str, str], str] = {}
+RENAMED_VALUES = {
+    ("journal.mode", "enrich"): "additions",
+    ("journal.mode", "sole"): "exclusive",
+    ("journal.mode", "feed"): "forward",
+}
 RENAMED_OPTIONS = {
     "--twice": "--duplicate-raw",
     "--paranoid": "--reload-on-oops",

@@ -95,7 +95,7 @@ class SinkQueueSection(Struct, frozen=True, forbid_unknown_fields=True):
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """``[journal]``"""
 
-    mode: Literal["auto", "enrich", "sole", "feed"] = "auto"
+    mode: Literal["auto", "additions", "exclusive", "forward"] = "auto"
 
 
 class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -40,7 +40,10 @@ def check_journald(host: Host) -> list[Finding]:
         return [ok("journald", "reads the kernel's messages itself; no sink leads there")]
     found = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
     if journald_routing.DUPLICATES in found.reasons:
-        remedy = "install -D journald-sole.conf /etc/systemd/journald.conf.d/sole.conf && systemctl restart systemd-journald"
+        remedy = (
+            "install -D journald-exclusive.conf /etc/systemd/journald.conf.d/exclusive.conf"
+            " && systemctl restart systemd-journald"
+        )
         return [warn("journald", journald_routing.DUPLICATES, remedy)]
     if journald_routing.FORWARDED_TWICE in found.reasons:
         remedy = "cp rsyslog-klogd-py.conf /etc/rsyslog.d/ && systemctl restart rsyslog"
@@ -61,7 +64,7 @@ def check_dev_log(host: Host) -> list[Finding]:
     if seen.has_dev_log:
         words = "it is the journal's, which does not keep the facility kern of what programs send"
         remedy = (
-            'journal.mode = "feed"'
+            'journal.mode = "forward"'
             if seen.syslogd
             else 'apt-get install rsyslog, or sinks = ["journal"]'
         )

@@ -102,16 +102,22 @@ def reads_kernel(root: Path) -> bool:
 def choose(mode: str, journald: Journald, sinks: Collection[str]) -> JournaldRouting:
     """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``.
 
-    Auto, enrich, sole or feed.
+    The modes are those of ``journal.mode``: auto, additions, forward and exclusive.
     """
     if mode == "auto":
-        mode = "sole" if not journald.reads_kernel else "feed" if journald.syslogd else "enrich"
+        mode = (
+            "exclusive"
+            if not journald.reads_kernel
+            else "forward"
+            if journald.syslogd
+            else "additions"
+        )
     both = "journal" in sinks and "syslog" in sinks
-    if mode == "feed":
+    if mode == "forward":
         return _choose_forward(journald, both)
     idle = both and journald.has_dev_log
     reasons = (SYSLOG_LEFT_OUT,) if idle else ()
-    if mode == "sole":
+    if mode == "exclusive":
         return JournaldRouting(
             syslog_is_redundant=idle,
             reasons=(DUPLICATES, *reasons) if journald.reads_kernel else reasons,

@@ -20,7 +20,7 @@ def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
     [
         (["file:/x"], "auto", Level.OK, "no sink leads there"),
         (["journal"], "auto", Level.OK, "only what klogd-py adds"),
-        (["journal"], "sole", Level.WARNING, "twice"),
+        (["journal"], "exclusive", Level.WARNING, "twice"),
     ],
 )
 def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
@@ -49,7 +49,7 @@ def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("syslogd", "mode", "remedy"),
-    [(False, "auto", "apt-get install rsyslog"), (True, "sole", '"feed"')],
+    [(False, "auto", "apt-get install rsyslog"), (True, "exclusive", '"forward"')],
 )
 def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
     tmp_path: Path, syslogd: bool, mode: str, remedy: str

@@ -121,9 +121,9 @@ def test_whether_a_position_can_be_kept(
     tmp_path: Path, files: dict[str, bytes | None], position: str, level: Level
 ) -> None:
     assert (
-        check_daemon.check_position(machine(build(tmp_path, files), state={"position": position}))[
-            0
-        ].level
+        check_daemon.check_position(
+            machine(build(tmp_path, files), state={"cursor_file": position})
+        )[0].level
         is level
     )
 

@@ -112,12 +112,12 @@ def test_the_setting_with_the_last_word_counts(
         ("auto", IGNORES_KERNEL, False, False, ""),
         ("auto", READS, True, True, ""),
         ("auto", FEEDS, True, False, FEEDS.syslogd),
-        ("enrich", FEEDS, True, True, ""),
-        ("enrich", Journald(running=True, reads_kernel=True), True, False, ""),
-        ("sole", FEEDS, False, False, ""),
-        ("feed", FEEDS, True, False, FEEDS.syslogd),
-        ("feed", READS, True, False, "/run/systemd/journal/syslog"),
-        ("feed", Journald(running=True, reads_kernel=True), True, False, ""),
+        ("additions", FEEDS, True, True, ""),
+        ("additions", Journald(running=True, reads_kernel=True), True, False, ""),
+        ("exclusive", FEEDS, False, False, ""),
+        ("forward", FEEDS, True, False, FEEDS.syslogd),
+        ("forward", READS, True, False, "/run/systemd/journal/syslog"),
+        ("forward", Journald(running=True, reads_kernel=True), True, False, ""),
     ],
 )
 def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
@@ -136,18 +136,18 @@ def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
 
 
 def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates() -> None:
-    assert choose("sole", READS, ["syslog"]).reasons == (DUPLICATES,)
-    assert choose("sole", IGNORES_KERNEL, ["syslog"]).reasons == ()
+    assert choose("exclusive", READS, ["syslog"]).reasons == (DUPLICATES,)
+    assert choose("exclusive", IGNORES_KERNEL, ["syslog"]).reasons == ()
 
 
 @pytest.mark.parametrize(
     ("mode", "found", "is_idle"),
     [
-        ("sole", IGNORES_KERNEL, True),
-        ("sole", Journald(running=True), False),
-        ("enrich", READS, True),
-        ("enrich", Journald(running=True, reads_kernel=True), False),
-        ("feed", FEEDS, False),
+        ("exclusive", IGNORES_KERNEL, True),
+        ("exclusive", Journald(running=True), False),
+        ("additions", READS, True),
+        ("additions", Journald(running=True, reads_kernel=True), False),
+        ("forward", FEEDS, False),
     ],
 )
 def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(
@@ -160,11 +160,11 @@ def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(
 
 
 def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
-    assert choose("feed", FEEDS, ["syslog", "journal"]).reasons == (
+    assert choose("forward", FEEDS, ["syslog", "journal"]).reasons == (
         FORWARDS_ADDITIONS,
         FORWARDED_TWICE,
     )
-    assert choose("feed", FEEDS, ["syslog"]).reasons == (FORWARDS_ADDITIONS,)
+    assert choose("forward", FEEDS, ["syslog"]).reasons == (FORWARDS_ADDITIONS,)
 
 
 def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:

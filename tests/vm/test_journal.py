@@ -10,9 +10,9 @@ from tests.vm.lab.session import Session
 
 DEBIANS = ("debian12", "debian13")
 LEVELS = [f"klogd_trouble: level {number}" for number in range(8)]
-SOLE = "/usr/local/share/doc/klogd-py/journald-sole.conf"
+EXCLUSIVE = "/usr/local/share/doc/klogd-py/journald-exclusive.conf"
 RULE = "/usr/local/share/doc/klogd-py/rsyslog-klogd-py.conf"
-DROP_IN = "/etc/systemd/journald.conf.d/sole.conf"
+DROP_IN = "/etc/systemd/journald.conf.d/exclusive.conf"
 
 
 def journal(session: Session, cursor: str) -> list[dict[str, object]]:
@@ -63,10 +63,10 @@ def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_t
 
 
 @pytest.fixture
-def sole(session: Session) -> Iterator[None]:
+def exclusive(session: Session) -> Iterator[None]:
     """The journal told not to read the kernel's messages, as the example that is installed does it."""
     session.machine.run(
-        f"mkdir -p $(dirname {DROP_IN}) && cp {SOLE} {DROP_IN} && systemctl restart systemd-journald"
+        f"mkdir -p $(dirname {DROP_IN}) && cp {EXCLUSIVE} {DROP_IN} && systemctl restart systemd-journald"
     )
     session.restart()
     yield
@@ -76,7 +76,7 @@ def sole(session: Session) -> Iterator[None]:
 
 @pytest.mark.guests(*DEBIANS)
 def test_as_the_journals_only_source_it_brings_every_line_once(
-    session: Session, sole: None
+    session: Session, exclusive: None
 ) -> None:
     cursor = cursor_of(session)
     session.crash("levels")

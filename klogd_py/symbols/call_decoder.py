@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from klogd_py.symbols.elf import AARCH64, X86_64
+from klogd_py.symbols.elf_header import AARCH64, X86_64
 
 _X86_CALL = re.compile(
     rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"

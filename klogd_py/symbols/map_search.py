@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.record.types import LookupFailure
-from klogd_py.symbols import elf, file_bytes, map_check, system_map, vmlinux
+from klogd_py.symbols import elf_header, file_bytes, map_check, system_map, vmlinux
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import MapStatus, Verdict
 from klogd_py.symbols.symbol_sources import Sources, read_small
@@ -36,7 +36,7 @@ def search_maps(
     """
     verdicts: list[Verdict] = []
     chosen = None
-    build_id = elf.build_id(read_small(sources.notes))
+    build_id = elf_header.build_id(read_small(sources.notes))
     paths = [(Path(sources.given_map), False)] if sources.given_map else sources.map_paths()
     for path, states_release in paths:
 

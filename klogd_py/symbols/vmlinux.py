@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 from klogd_py.symbols import elf, file_bytes
-from klogd_py.symbols.elf import Elf, NotElf, Section, Symbol
+from klogd_py.symbols.elf import Elf, Section, Symbol
+from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.file_bytes import FileBytes
 from klogd_py.symbols.symbol_line import HOLE, is_name
 from klogd_py.symbols.system_map import NotAMap, SystemMap, version_of
@@ -86,7 +87,7 @@ def lines_of(image: Elf) -> bytes:
     digits = 16 if image.is_wide else 8
     # ADDRESS NAME NUL LETTER: a string takes half the memory of a tuple, and sorts as it does.
     rows: list[bytes] = []
-    for symbol in image.each_symbol():
+    for symbol in image.iter_symbols():
         if (
             symbol.section == elf.UNDEFINED
             or symbol.kind in (3, 4)

@@ -10,8 +10,9 @@ from random import Random
 from klogd_py.record.types import Record
 from klogd_py.sinks import cursor_format
 from klogd_py.sources import kmsg_format
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf, elf_header
 from tests.oops.test_address_patterns import ALL_LINES
+from tests.symbols.hostile import EXECUTABLE
 from tests.symbols.kaslr.test_vmcoreinfo import core, note
 from tests.symbols.oopses import kernel, oops
 
@@ -144,7 +145,7 @@ def image(kind: int, wide: bool = True, order: str = "<") -> bytes:
     width = struct.calcsize(order + ("IIQQQQIIQQ" if wide else "10I"))
     fields = (
         kind,
-        elf.X86_64,
+        elf_header.X86_64,
         1,
         0,
         0,
@@ -176,7 +177,7 @@ def _symbol(name: int, info: int, section: int, value: int, *, wide: bool, order
 
 IMAGES = [
     image(kind, wide, order)
-    for kind in (elf.RELOCATABLE, elf.EXECUTABLE)
+    for kind in (elf.RELOCATABLE, EXECUTABLE)
     for wide in (True, False)
     for order in "<>"
 ]

@@ -29,7 +29,8 @@ from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.capture import Capture
 from klogd_py.symbols import kallsyms, system_map, vmlinux
 from klogd_py.symbols.call_decoder import OF_MACHINE
-from klogd_py.symbols.elf import RELA, Elf, NotElf, build_id
+from klogd_py.symbols.elf import RELA, Elf
+from klogd_py.symbols.elf_header import NotElf, build_id
 from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.kaslr import vmcoreinfo
 from klogd_py.symbols.kaslr.architecture import X86_64
@@ -188,7 +189,7 @@ def check_elf(raw: bytes) -> None:
     """Any bytes are an ELF file or refused."""
     with suppress(NotElf):
         image = Elf(raw)
-        assert all(symbol.section >= 0 for symbol in image.symbols)
+        assert all(symbol.section >= 0 for symbol in image.iter_symbols())
         for section in image.sections:
             assert len(image.bytes_of(section)) <= len(raw)
             if section.kind == RELA:
@@ -255,9 +256,9 @@ def check_kcore(raw: bytes) -> None:
     descriptor = os.memfd_create("core")
     try:
         os.write(descriptor, raw)
-        # To which `kcore.load` has an answer
-        with suppress(OSError):
-            vmcoreinfo.parse(vmcoreinfo.notes_in(descriptor))
+        # To which `vmcoreinfo.load` has an answer
+        with suppress(OSError, NotElf):
+            vmcoreinfo.parse(vmcoreinfo.read_notes(descriptor))
     finally:
         os.close(descriptor)
 

@@ -49,7 +49,12 @@ def test_every_damaged_seed_holds_to_it(name: str) -> None:
 @pytest.mark.parametrize("raw", IMAGES)
 def test_the_images_that_the_fuzzer_begins_with_are_read_wholly(raw: bytes) -> None:
     image = Elf(raw)
-    assert [symbol.name for symbol in image.symbols] == [b"", b"_text", b"helper", b"_printk"]
+    assert [symbol.name for symbol in image.iter_symbols()] == [
+        b"",
+        b"_text",
+        b"helper",
+        b"_printk",
+    ]
     if image._order == "<":
         assert image.build_id == "abcdef01"
     if image.kind == elf.RELOCATABLE:

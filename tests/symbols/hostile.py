@@ -11,10 +11,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf, elf_header
 from klogd_py.symbols.modules import module_elf
 
 TEXT_AT = 0xFFFFFFFF81000000
+# ET_EXEC, the type of a kernel image
+EXECUTABLE = 2
 CODE = elf.ALLOC | elf.EXEC
 _HEADER = struct.Struct("<IIQQQQIIQQ")
 _MIB = 1 << 20
@@ -71,7 +73,7 @@ def image(
     number = len(parts) + 2
     body[:64] = struct.pack(
         "<16sHHIQQQIHHHHHH",
-        *(b"\x7fELF\2\1\1", kind, elf.X86_64, 1, 0, 0, len(body), 0, 64, 0, 0, width),
+        *(b"\x7fELF\2\1\1", kind, elf_header.X86_64, 1, 0, 0, len(body), 0, 64, 0, 0, width),
         *(number if count < 0 else count, number - 1 if names < 0 else names),
     )
     return bytes(body + headers)
@@ -86,7 +88,7 @@ def with_symbols(
     symbols: bytes, names: bytes, kind: int = elf.RELOCATABLE, code: bytes = bytes(4096)
 ) -> bytes:
     """A file with code, a symbol table and its names."""
-    at = TEXT_AT if kind == elf.EXECUTABLE else 0
+    at = TEXT_AT if kind == EXECUTABLE else 0
     parts = (
         Part(".text", 1, CODE, code, address=at),
         Part(".symtab", elf.SYMTAB, 0, symbols, link=3, row=24),
@@ -98,7 +100,7 @@ def with_symbols(
 def long_names(kind: int) -> bytes:
     """100,000 names of 900 bytes, which are all the end of the same string."""
     symbols = b"".join(
-        symbol(i % 100, TEXT_AT if kind == elf.EXECUTABLE else 0) for i in range(100_000)
+        symbol(i % 100, TEXT_AT if kind == EXECUTABLE else 0) for i in range(100_000)
     )
     return with_symbols(symbols, b"A" * 1000 + b"\0", kind)
 
@@ -292,16 +294,14 @@ FILES: dict[str, tuple[bytes | Write, str, str]] = {
     ),
     "an image with too many symbols": (
         sparse(
-            image(
-                (_TEXT, Part(".symtab", 2, size=90 << 30, link=3, row=24), _STRTAB), elf.EXECUTABLE
-            ),
+            image((_TEXT, Part(".symtab", 2, size=90 << 30, link=3, row=24), _STRTAB), EXECUTABLE),
             100 << 30,
         ),
         "vmlinux",
         "4026531840 symbols",
     ),
     "an image of names within names": (
-        made(lambda: long_names(elf.EXECUTABLE)),
+        made(lambda: long_names(EXECUTABLE)),
         "vmlinux",
         "bytes of symbols' names",
     ),

@@ -16,7 +16,17 @@ from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
 from klogd_py.symbols.modules import module_elf, unpacking
 from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
 from klogd_py.symbols.symbol_table import SymbolTable
-from tests.symbols.hostile import CODE, FILES, TEXT_AT, Part, image, map_of, symbol, with_symbols
+from tests.symbols.hostile import (
+    CODE,
+    EXECUTABLE,
+    FILES,
+    TEXT_AT,
+    Part,
+    image,
+    map_of,
+    symbol,
+    with_symbols,
+)
 
 READ = """
 import resource, sys
@@ -73,7 +83,7 @@ def test_the_largest_image_is_read_in_bounded_memory(tmp_path: Path) -> None:
     names = b"\0" + b"".join(b"function_with_number_%010d\0" % i for i in range(count))
     assert len(names) == 1 + name_bytes * count
     path = tmp_path / "vmlinux"
-    path.write_bytes(with_symbols(rows, names, elf.EXECUTABLE))
+    path.write_bytes(with_symbols(rows, names, EXECUTABLE))
     words, peak_mib = read(path, "vmlinux", 2048)
     assert words == "accepted"
     assert peak_mib < LARGE_MIB
@@ -90,7 +100,7 @@ def test_the_largest_untidy_map_takes_bounded_memory(tmp_path: Path) -> None:
 def test_an_image_with_debug_information_reads_few_bytes(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(
-        with_symbols(symbol(1, TEXT_AT) + symbol(3, TEXT_AT + 64), b"\0f\0g\0", elf.EXECUTABLE)
+        with_symbols(symbol(1, TEXT_AT) + symbol(3, TEXT_AT + 64), b"\0f\0g\0", EXECUTABLE)
     )
     os.truncate(path, 900 << 20)
     words, peak_mib = read(path, "vmlinux", HOSTILE_MIB)
@@ -101,7 +111,7 @@ def test_an_image_with_debug_information_reads_few_bytes(tmp_path: Path) -> None
 def test_a_truncated_image_does_not_end_the_process(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(
-        with_symbols(symbol(1, TEXT_AT), b"\0f\0", elf.EXECUTABLE, code=b"\x90" * (1 << 20))
+        with_symbols(symbol(1, TEXT_AT), b"\0f\0", EXECUTABLE, code=b"\x90" * (1 << 20))
     )
     image = vmlinux.load(path)
     assert image.text is not None

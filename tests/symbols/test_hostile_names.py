@@ -18,7 +18,7 @@ from klogd_py.symbols.modules.module_index import lay_out
 from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import COPIED_BYTES
-from tests.symbols.hostile import TEXT_AT, symbol, with_symbols
+from tests.symbols.hostile import EXECUTABLE, TEXT_AT, symbol, with_symbols
 from tests.symbols.kaslr.test_vmcoreinfo import note
 
 MODULE_AT = 0xFFFFFFFFC0000000
@@ -45,7 +45,7 @@ def rows(name: bytes, at: int = TEXT_AT, tag: bytes = b"") -> bytes:
 
 
 def of_elf(name: bytes, kind: int) -> bytes:
-    at = TEXT_AT if kind == elf.EXECUTABLE else 0
+    at = TEXT_AT if kind == EXECUTABLE else 0
     symbols = [(b"good", GOOD_AT), (name, EVIL_AT), (b"next", NEXT_AT), (b"last", NEXT_AT + 16)]
     names, entries = b"\0", b""
     for word, offset in symbols:
@@ -86,7 +86,7 @@ def by_kallsyms_of_modules(name: bytes, folder: Path) -> tuple[PLACES, int]:
 
 def by_vmlinux(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "vmlinux"
-    path.write_bytes(of_elf(name, elf.EXECUTABLE))
+    path.write_bytes(of_elf(name, EXECUTABLE))
     return SymbolTable(vmlinux.load(path).lines, "").resolve, TEXT_AT
 
 

@@ -15,7 +15,7 @@ import re
 
 from msgspec import Struct
 
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf_header
 from klogd_py.symbols.symbol_table import KERNEL_HALF, PAGE_BYTES, SymbolTable
 
 MIB = 1 << 20
@@ -56,7 +56,7 @@ X86_64 = Architecture(
     0xFFFFFFFF80000000,
     0xFFFFFFFFC0000000,
     (b"entry_SYSCALL_64", b"entry_SYSCALL_64_after_hwframe", b"system_call_after_swapgs"),
-    elf.X86_64,
+    elf_header.X86_64,
 )
 ARM64 = Architecture(
     "arm64",
@@ -66,7 +66,7 @@ ARM64 = Architecture(
     0xFFFF000000000000,
     1 << 64,
     (b"el0t_64_sync", b"el0_sync", b"__primary_switched"),
-    elf.AARCH64,
+    elf_header.AARCH64,
 )
 ARCHITECTURES = (
     X86_64,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.record.types import SymbolAddress
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf_header
 from klogd_py.symbols.call_decoder import OF_MACHINE
 from klogd_py.symbols.kaslr.architecture import (
     ENTRY_FUNCTIONS,
@@ -255,7 +255,7 @@ class SlideScorer:
             before = self._text.bytes_at(frame.address - slide - 8, 8)
             if len(before) < 8:
                 continue
-            if not OF_MACHINE[elf.X86_64].ends_at(before, len(before)):
+            if not OF_MACHINE[elf_header.X86_64].ends_at(before, len(before)):
                 return 0, 1, "", f"there is no call before {frame.address:#x} at slide {slide:#x}"
             calls += 1
         return calls, 1, f"{calls} calls before its return addresses", ""

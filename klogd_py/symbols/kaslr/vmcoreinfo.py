@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where does the running kernel itself say that it lies?
+"""Read the slide that the running kernel reports itself, from the VMCOREINFO note of /proc/kcore.
 
 /proc/kcore is an ELF core file of the running kernel; its note VMCOREINFO holds lines such as
 ``KERNELOFFSET=1a000000``, ``BUILD-ID=3b43..`` and ``SYMBOL(_stext)=ffffffff9b000000``. Reading it
@@ -11,24 +11,27 @@ Source of truth: fs/proc/kcore.c; kernel/crash_core.c (later vmcore_info.c); arc
 
 import os
 import re
-import struct
 from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.symbols.elf import notes_of
+from klogd_py.symbols.elf_header import (
+    HEADER_BYTES,
+    NOTE_SEGMENT,
+    NotElf,
+    parse_header,
+    parse_notes,
+    segments,
+)
 from klogd_py.system.regular_file import open_regular
 
-_PT_NOTE = 4
-_MAX_NOTES = 1 << 20
-_MAX_HEADERS = 4096
-# A kernel tells some thirty; each is looked for by reading the whole map
+_MAX_NOTES_BYTES = 1 << 20
+_MAX_SEGMENTS = 4096
+# A kernel reports some thirty; each is looked for by reading the whole map
 _MAX_SYMBOLS = 256
 # Of any file
-_LAST_OFFSET = (1 << 63) - 1
-_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-_PROGRAM = struct.Struct("<IIQQQQQQ")
+_MAX_OFFSET = (1 << 63) - 1
 _SYMBOL = re.compile(r"SYMBOL\((\w+)\)", re.ASCII)
 _NUMBER = re.compile(r"[0-9a-fA-F]{1,16}")
 # Written as an array's address, but a pointer's value where CONFIG_SPARSEMEM_EXTREME makes it one:
@@ -37,10 +40,10 @@ _NOT_AN_ADDRESS = "mem_section"
 
 
 class Vmcoreinfo(Struct, frozen=True):
-    """What the note says. ``offset`` is ``None`` where it says nothing of a slide; ``symbols`` are
-    run-time addresses.
+    """What the note says.
 
-    ``refused`` is true where there is such a file, which may not be read here.
+    ``offset`` is the slide, ``None`` where the note has none; ``symbols`` are run-time addresses.
+    ``refused`` says that there is such a file, but that it may not be read here.
     """
 
     offset: int | None = None
@@ -51,53 +54,50 @@ class Vmcoreinfo(Struct, frozen=True):
 
 
 def load(path: Path) -> Vmcoreinfo:
-    """Read the notes of a kcore file.
-
-    An empty answer where there is none, or it may not be read.
-    """
+    """Read the note of a kcore file; an empty `Vmcoreinfo` if it is missing or cannot be read."""
     try:
         descriptor = open_regular(path)
     except OSError as error:
         return Vmcoreinfo(refused=isinstance(error, PermissionError))
     try:
-        return parse(notes_in(descriptor))
-    except OSError:
+        return parse(read_notes(descriptor))
+    except (OSError, NotElf):
         return Vmcoreinfo()
     finally:
         os.close(descriptor)
 
 
-def notes_in(descriptor: int) -> bytes:
-    """The bytes of the notes of a 64-bit little-endian core file; none if it is something else."""
-    head = os.pread(descriptor, _HEADER.size, 0)
-    if len(head) < _HEADER.size or head[:6] != b"\x7fELF\x02\x01":
+def read_notes(descriptor: int) -> bytes:
+    """Return the first note segment of a 64-bit little-endian core file; empty without one.
+
+    Raises:
+        NotElf: it is no ELF file, or a damaged one.
+        OSError: it cannot be read.
+    """
+    header = parse_header(os.pread(descriptor, HEADER_BYTES, 0))
+    if not header.is_wide or header.order != "<":
         return b""
-    fields = _HEADER.unpack(head)
-    start, width, count = fields[5], fields[9], fields[10]
-    if width != _PROGRAM.size or count > _MAX_HEADERS or start > _LAST_OFFSET:
+    if header.segment_count > _MAX_SEGMENTS or header.segments_offset > _MAX_OFFSET:
         return b""
-    table = os.pread(descriptor, width * count, start)
-    for kind, _, offset, _, _, size, _, _ in _PROGRAM.iter_unpack(
-        table[: len(table) // width * width]
-    ):
-        if kind == _PT_NOTE and offset <= _LAST_OFFSET:
-            return os.pread(descriptor, min(size, _MAX_NOTES), offset)
+    for segment in segments(header, lambda offset, size: os.pread(descriptor, size, offset)):
+        if segment.kind == NOTE_SEGMENT and segment.offset <= _MAX_OFFSET:
+            return os.pread(descriptor, min(segment.size, _MAX_NOTES_BYTES), segment.offset)
     return b""
 
 
 def parse(notes: bytes) -> Vmcoreinfo:
-    """Take the note VMCOREINFO apart; lines that are not understood are passed over."""
-    text = notes_of(notes).get((b"VMCOREINFO", 0), b"").decode("ascii", "replace")
-    told = dict(line.partition("=")[::2] for line in text.split("\n"))
+    """Parse the VMCOREINFO note among notes; unknown lines are ignored."""
+    text = parse_notes(notes).get((b"VMCOREINFO", 0), b"").decode("ascii", "replace")
+    values = dict(line.partition("=")[::2] for line in text.split("\n"))
     symbols = (
         (found[1], value)
-        for key, digits in told.items()
+        for key, digits in values.items()
         if (found := _SYMBOL.fullmatch(key))
         and found[1] != _NOT_AN_ADDRESS
         and (value := _hex(digits)) is not None
     )
     offset, build_id, release = (
-        told.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE")
+        values.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE")
     )
     return Vmcoreinfo(_hex(offset), build_id, release, dict(islice(symbols, _MAX_SYMBOLS)))
 

@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from klogd_py.symbols import elf, file_bytes
 from klogd_py.symbols.call_decoder import OF_MACHINE, Calls
-from klogd_py.symbols.elf import Elf, NotElf, Raw
+from klogd_py.symbols.elf import Elf, Raw
+from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.modules import unpacking
 from klogd_py.symbols.modules.unpacking import NotUnpacked
 from klogd_py.symbols.symbol_line import HOLE, is_name
@@ -137,7 +138,7 @@ def parse(raw: Raw, name: str, path: Path = Path()) -> ModuleFile:
         raise NotElf("not a module: an ELF file of another type")
     info = file.section(".modinfo")
     told = dict(_modinfo(file.bytes_of(info, MAX_MODINFO_BYTES))) if info is not None else {}
-    symbols = list(file.each_symbol(MAX_SYMBOLS))
+    symbols = list(file.iter_symbols(MAX_SYMBOLS))
     return ModuleFile(
         name,
         path,

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf_header
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.modules.base_inference import ModuleBase
@@ -172,7 +172,9 @@ class ModuleFiles:
             return f"{file.path}: made for Linux {release}, the kernel is {self._release}"
         if self._modules is None:
             return ""
-        running = elf.build_id(_content(self._modules / file.name / "notes/.note.gnu.build-id"))
+        running = elf_header.build_id(
+            _content(self._modules / file.name / "notes/.note.gnu.build-id")
+        )
         if running and file.build_id and running != file.build_id:
             return f"{file.path}: another build, its build id is {file.build_id}, that of the loaded one {running}"
         loaded = (

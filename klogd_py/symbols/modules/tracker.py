@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols import elf
+from klogd_py.symbols import elf_header
 from klogd_py.symbols.kallsyms import page_end
 from klogd_py.symbols.modules.base_inference import ModuleBase, NamesAt, contradicts, locate
 from klogd_py.symbols.modules.module_elf import ModuleFile
@@ -36,8 +36,8 @@ MAX_SEARCHED = 128
 # Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map
 # names is not theirs.
 _MODULE_SPACES = {
-    elf.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000),
-    elf.AARCH64: range(0xFFFF000000000000, 1 << 64),
+    elf_header.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000),
+    elf_header.AARCH64: range(0xFFFF000000000000, 1 << 64),
 }
 
 PlaceOf = Callable[[int], SymbolAddress | LookupFailure]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klogd_py.symbols.elf import Elf, NotElf, build_id, notes_of
+from klogd_py.symbols.elf import Elf
+from klogd_py.symbols.elf_header import NotElf, build_id, parse_notes
 from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.modules.module_elf import NoModuleFile
 from tests.symbols.module_builder import build, needs_gcc
@@ -31,7 +32,7 @@ def test_the_symbols_are_those_of_nm(tmp_path: Path) -> None:
     path = build(tmp_path)
     ours = {
         (symbol.value, symbol.name.decode())
-        for symbol in Elf(path.read_bytes()).symbols
+        for symbol in Elf(path.read_bytes()).iter_symbols()
         if symbol.section and symbol.name
     }
     assert ours == nm(path)
@@ -110,7 +111,7 @@ def test_notes_are_read_with_their_padding() -> None:
         b"\x04\0\0\0\x03\0\0\0\x03\0\0\0GNU\0\xab\xcd\xef\0"
         + b"\x06\0\0\0\x01\0\0\0\x01\1\0\0Linux\0\0\0\x07\0\0\0"
     )
-    assert notes_of(raw) == {(b"GNU", 3): b"\xab\xcd\xef", (b"Linux", 257): b"\x07"}
+    assert parse_notes(raw) == {(b"GNU", 3): b"\xab\xcd\xef", (b"Linux", 257): b"\x07"}
     assert build_id(raw) == "abcdef"
     assert build_id(raw[:17]) == ""
 

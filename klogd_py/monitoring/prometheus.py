@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How do things stand, in numbers for Prometheus?
+"""Convert a status document to Prometheus metrics.
 
-Turns the document of `klogd_py.monitoring.status` into metric families, and those into text: for
-the textfile collector of node-exporter, written as a whole or not at all, and for whoever asks over
-HTTP. prometheus-client is imported here alone, and this module only where metrics are configured.
+`encode` returns the text for the HTTP exporter, `write` stores it for the textfile collector of
+node-exporter, which reads ``*.prom``. No metric contains a kernel address. Only this module imports
+prometheus-client, and it is imported only if metrics are configured.
 
-Source of truth: https://prometheus.io/docs/practices/naming; the textfile collector reads
-``*.prom``.
+Source of truth: https://prometheus.io/docs/practices/naming;
+https://prometheus.io/docs/instrumenting/exposition_formats.
 """
 
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,61 +20,68 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from klogd_py.monitoring.status import SinkState, Status
+from klogd_py.monitoring.status import (
+    InputState,
+    NamesState,
+    OopsState,
+    ReloadResult,
+    SinkState,
+    Status,
+)
 from klogd_py.system.trusted_directory import directory_of
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Value = Callable[[SinkState], float]
-_OF_SINKS: tuple[
+_SINK_METRICS: tuple[
     tuple[type[CounterMetricFamily] | type[GaugeMetricFamily], str, str, Value], ...
 ] = (
     (
         CounterMetricFamily,
         "delivered_entries",
-        "Entries that the sink has accepted.",
+        "Entries that the sink accepted.",
         lambda sink: sink.delivered,
     ),
     (
         CounterMetricFamily,
         "lost_records",
-        "Records that the sink should have had.",
+        "Records that the sink should have received and did not.",
         lambda sink: sink.lost,
     ),
     (
         CounterMetricFamily,
         "failures",
-        "How often the sink has gone down.",
+        "How often the sink went down.",
         lambda sink: sink.failures,
     ),
     (
         GaugeMetricFamily,
         "queued_entries",
-        "Entries that wait for the sink.",
+        "Entries in the queue of the sink.",
         lambda sink: sink.queued,
     ),
     (
         GaugeMetricFamily,
         "queued_bytes",
-        "About the memory that they take.",
+        "Approximate memory of the queued entries.",
         lambda sink: sink.queued_bytes,
     ),
     (
         GaugeMetricFamily,
         "queue_limit_bytes",
-        "The memory that they may take.",
+        "Memory limit of the queue.",
         lambda sink: sink.limit_bytes,
     ),
     (
         GaugeMetricFamily,
         "up",
-        "1 unless the sink is down or gone.",
+        "0 if the sink is down or gone, otherwise 1.",
         lambda sink: sink.state not in ("down", "gone"),
     ),
 )
 
 
 class _Collector:
-    """What the registry asks: everything is drawn anew at each scrape."""
+    """The collector that the registry calls for one document."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -83,101 +90,108 @@ class _Collector:
         return families(self._status)
 
 
-def text(status: Status) -> bytes:
-    """All metrics in the text format of Prometheus."""
+def encode(status: Status) -> bytes:
+    """Return all metrics in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(status))
     return generate_latest(registry)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, readable by everybody; raises OSError. May block as long as the
-    disk does.
+    """Replace a file atomically, with mode 0644; raises OSError. It blocks as long as the disk does.
 
-    The directory is often one that others may write to: what is written first has a name that
-    nobody can foresee, and is new.
+    Other users can often write to the directory of the textfile collector. The temporary file
+    therefore has an unpredictable name and is opened with O_EXCL.
     """
     with directory_of(path) as directory:
-        # Hidden, and not *.prom: the collector passes it over
-        beside = f".{path.name}.{secrets.token_hex(8)}"
+        # A hidden name that does not end with .prom: the collector ignores it
+        temporary = f".{path.name}.{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(beside, flags, 0o644, dir_fd=directory.descriptor)
+        descriptor = os.open(temporary, flags, 0o644, dir_fd=directory.descriptor)
         try:
             with open(descriptor, "wb") as file:
-                # Whatever the umask of the service is
+                # The umask of the service does not apply
                 os.fchmod(descriptor, 0o644)
                 file.write(content)
             os.rename(
-                beside,
+                temporary,
                 directory.name,
                 src_dir_fd=directory.descriptor,
                 dst_dir_fd=directory.descriptor,
             )
         except OSError:
             with contextlib.suppress(OSError):
-                os.unlink(beside, dir_fd=directory.descriptor)
+                os.unlink(temporary, dir_fd=directory.descriptor)
             raise
 
 
 def families(status: Status) -> Iterable[Metric]:
-    """Every metric family, without addresses."""
-    info = InfoMetricFamily("klogd_build", "The version that runs.")
+    """Return every metric family, without kernel addresses."""
+    info = InfoMetricFamily("klogd_build", "Version of the running daemon.")
     info.add_metric([], {"version": status.version})
     yield info
     yield GaugeMetricFamily(
-        "klogd_start_time_seconds", "When it was started.", _seconds(status.started)
+        "klogd_start_time_seconds", "Start of the daemon.", _epoch_s(status.started)
     )
-    found = status.input
-    yield _labelled(
-        "klogd_records", "Records that came from the kernel.", "severity", found.severities
+    yield from _input_metrics(status.input)
+    yield from _sink_metrics(status.sinks)
+    yield from _symbol_metrics(status.names)
+    yield from _oops_metrics(status.oops)
+    yield from _reload_metrics(status.changes)
+    failures = {failure.job: failure.count for failure in status.failures}
+    yield _labelled_counter(
+        "klogd_job_failures", "Unexpected errors of a job that was continued.", "job", failures
     )
-    yield _labelled("klogd_gap_records", "Records that no sink gets as such.", "cause", found.gaps)
-    if found.next_seq is not None:
+
+
+def _input_metrics(source: InputState) -> Iterable[Metric]:
+    yield _labelled_counter(
+        "klogd_records", "Records received from the kernel.", "severity", source.severities
+    )
+    yield _labelled_counter(
+        "klogd_gap_records", "Records that were not passed to any sink.", "cause", source.gaps
+    )
+    if source.next_seq is not None:
         yield GaugeMetricFamily(
             "klogd_next_sequence_number",
-            "The first record that is not handed to the sinks.",
-            found.next_seq,
+            "Sequence number of the first record not yet passed to the sinks.",
+            source.next_seq,
         )
-    yield GaugeMetricFamily(
-        "klogd_paused", "1 while records are left in the kernel's buffer.", found.paused
+    yield GaugeMetricFamily("klogd_paused", "1 while reading is paused.", source.paused)
+
+
+def _symbol_metrics(names: NamesState) -> Iterable[Metric]:
+    yield _labelled_counter(
+        "klogd_named_addresses", "Addresses resolved to a symbol.", "source", names.named
     )
-    yield from _of_sinks(status.sinks)
-    yield _labelled(
-        "klogd_named_addresses", "Addresses that were given a name.", "source", status.names.named
-    )
-    yield _labelled(
+    yield _labelled_counter(
         "klogd_nameless_addresses",
-        "Code addresses without a name.",
+        "Code addresses not resolved to a symbol.",
         "reason",
-        status.names.nameless,
+        names.nameless,
     )
+    in_use = names.map is not None and names.map.slide is not None
     yield GaugeMetricFamily(
-        "klogd_map_in_use", "1 if a map is in use whose place is known.", bool(_map_in_use(status))
+        "klogd_map_in_use", "1 if a map is in use and its KASLR offset is known.", in_use
     )
-    yield CounterMetricFamily(
-        "klogd_oopses", "Oopses that were seen.", status.oops.count if status.oops else 0
-    )
-    if status.oops is not None:
+
+
+def _oops_metrics(oops: OopsState | None) -> Iterable[Metric]:
+    yield CounterMetricFamily("klogd_oopses", "Oopses seen.", oops.count if oops else 0)
+    if oops is not None:
         yield GaugeMetricFamily(
-            "klogd_last_oops_time_seconds",
-            "When the last one was printed.",
-            _seconds(status.oops.at),
+            "klogd_last_oops_time_seconds", "When the last oops was printed.", _epoch_s(oops.at)
         )
-    yield from _of_changes(status)
-    failures = {one.job: one.count for one in status.failures}
-    yield _labelled(
-        "klogd_job_failures", "Unexpected errors that a job has survived.", "job", failures
-    )
 
 
-def _of_sinks(sinks: tuple[SinkState, ...]) -> Iterable[Metric]:
-    for kind, name, words, value in _OF_SINKS:
-        family = kind(f"klogd_sink_{name}", words, labels=["sink"])
+def _sink_metrics(sinks: tuple[SinkState, ...]) -> Iterable[Metric]:
+    for kind, name, help_text, value in _SINK_METRICS:
+        family = kind(f"klogd_sink_{name}", help_text, labels=["sink"])
         for sink in sinks:
             family.add_metric([sink.name], float(value(sink)))
         yield family
     gaps = CounterMetricFamily(
-        "klogd_sink_gap_records", "Records missing for this sink alone.", labels=["sink", "cause"]
+        "klogd_sink_gap_records", "Records missing for this sink only.", labels=["sink", "cause"]
     )
     for sink in sinks:
         for cause, count in sink.gaps.items():
@@ -185,30 +199,26 @@ def _of_sinks(sinks: tuple[SinkState, ...]) -> Iterable[Metric]:
     yield gaps
 
 
-def _of_changes(status: Status) -> Iterable[Metric]:
-    when = GaugeMetricFamily(
-        "klogd_last_reload_time_seconds", "When something was last to be changed.", labels=["what"]
+def _reload_metrics(changes: Sequence[ReloadResult]) -> Iterable[Metric]:
+    reloaded_at = GaugeMetricFamily(
+        "klogd_last_reload_time_seconds", "Time of the last reload.", labels=["what"]
     )
-    taken = GaugeMetricFamily(
-        "klogd_last_reload_successful", "1 if it was taken into use.", labels=["what"]
+    successful = GaugeMetricFamily(
+        "klogd_last_reload_successful", "1 if the last reload succeeded.", labels=["what"]
     )
-    for change in status.changes:
-        when.add_metric([change.what], _seconds(change.at))
-        taken.add_metric([change.what], float(change.taken))
-    yield when
-    yield taken
+    for change in changes:
+        reloaded_at.add_metric([change.what], _epoch_s(change.at))
+        successful.add_metric([change.what], float(change.taken))
+    yield reloaded_at
+    yield successful
 
 
-def _labelled(name: str, words: str, label: str, counts: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(name, words, labels=[label])
+def _labelled_counter(name: str, help_text: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, help_text, labels=[label])
     for value, count in counts.items():
         family.add_metric([value], count)
     return family
 
 
-def _map_in_use(status: Status) -> bool:
-    return status.names.map is not None and status.names.map.slide is not None
-
-
-def _seconds(time: str) -> float:
+def _epoch_s(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()

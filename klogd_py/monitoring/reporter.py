@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who is told how things stand? The service manager, whoever asks at the status socket, and
-Prometheus.
+"""Report the daemon's status: to the service manager, on the status socket, and to Prometheus.
 
-Nothing here can stop the daemon: what cannot be opened or written is said once, and tried again at
-the next reload.
+No error here stops the daemon. A socket or file that cannot be opened or written is logged once, and
+tried again at the next reload.
+
+Source of truth: sd_notify(3) for STATUS=.
 """
 
 import asyncio
@@ -28,82 +29,77 @@ logger = logging.getLogger(__name__)
 
 
 class StatusReporter:
-    """All windows into a daemon. Mutable; lives on the event loop."""
+    """The status endpoints of one daemon. Mutable; all methods run on the event loop."""
 
     def __init__(self, status: Callable[[], Status], jobs: Jobs | None = None) -> None:
-        """``status`` draws the document at the moment of asking."""
+        """``status`` returns the current document; it is called for each report."""
         self._status = status
         self._jobs = jobs or Jobs()
         self._timer: asyncio.TimerHandle | None = None
         self._section: StatusSection | None = None
-        self._tried: StatusSection | None = (
-            # Before the daemon went on as somebody else, and told if in vain
-            None
-        )
+        # What open_socket_for_user tried to open, and logged if it failed
+        self._tried: StatusSection | None = None
         self._metrics = MetricsSection()
         self._socket: StatusSocket | None = None
-        self._scrape: MetricsServer | None = None
-        self._writing: asyncio.Task[None] | None = None
-        self._courier = WorkerThread("metrics")
-        self._complaint = ""
+        self._metrics_server: MetricsServer | None = None
+        self._write_task: asyncio.Task[None] | None = None
+        self._metrics_thread = WorkerThread("metrics")
+        self._last_write_error = ""
 
     @property
     def notify_line(self) -> str:
-        """What the service manager shows, as sd_notify wants it."""
+        """The message for sd_notify: ``STATUS=1201 records from /dev/kmsg to 2 sinks, ...``."""
         return f"STATUS={summarize(self._status())}"
 
     def notify(self) -> None:
-        """Tell the service manager now."""
-        self._forget_timer()
+        """Send the status line to the service manager now."""
+        self._clear_timer()
         self._jobs.value("service manager", lambda: sd_notify.tell(self.notify_line), None)
 
-    def _forget_timer(self) -> None:
+    def _clear_timer(self) -> None:
         self._timer = None
 
     def notify_soon(self) -> None:
-        """Tell the service manager before long.
-
-        Asked any number of times meanwhile it tells once.
-        """
+        """Send the status line within `STATUS_PERIOD_S`; further calls until then change nothing."""
         if self._timer is None and sd_notify.is_supervised():
-            tell = self._jobs.guarded("service manager", self.notify, self._forget_timer)
-            self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, tell)
+            notify = self._jobs.guarded("service manager", self.notify, self._clear_timer)
+            self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, notify)
 
     def open_socket_for(self, owner: int, section: StatusSection) -> None:
-        """Open the status socket for a user as whom the daemon is about to go on, where only root
-        can.
+        """Open the status socket as root, before the daemon drops privileges to user ``owner``.
 
-        What lies where others can change it is left to the user.
+        A path in a directory that other users can write to is not opened as root; `configure`
+        opens it later, as that user.
         """
         if section.socket and not is_shared(section.socket):
             self._jobs.value("status socket", lambda: self._open_socket(section, owner), None)
             self._tried = section
 
-    async def configure(self, section: StatusSection, prometheus: MetricsSection) -> None:
-        """Have the windows that the configuration names.
+    async def configure(self, section: StatusSection, metrics: MetricsSection) -> None:
+        """Open the endpoints that the configuration names, and close all others.
 
-        Those that it names as before stay open.
+        Endpoints whose configuration did not change stay open.
         """
         if section is not self._tried and (self._socket is None or section != self._section):
             self._jobs.value("status socket", self._close_socket, None)
             self._jobs.value("status socket", lambda: self._open_socket(section, -1), None)
-        # A reload tries again what root could not open
+        # The next reload tries again what root could not open
         self._tried = None
-        if prometheus != self._metrics or (prometheus.listen and self._scrape is None):
+        if metrics != self._metrics or (metrics.listen and self._metrics_server is None):
             self._jobs.value("metrics", self._close_metrics, None)
-            self._metrics = prometheus
-            if not await self._jobs.run("metrics", lambda: self._open_metrics(prometheus), False):
+            self._metrics = metrics
+            if not await self._jobs.run("metrics", lambda: self._open_metrics(metrics), False):
                 self._jobs.value("metrics", self._close_metrics, None)
                 # The next reload tries again
                 self._metrics = MetricsSection()
 
     def close(self) -> None:
-        """Close all of them; the manager is told no more."""
+        """Close all endpoints; nothing more is sent to the service manager."""
         if self._timer is not None:
             self._timer.cancel()
         self._jobs.value("status socket", self._close_socket, None)
         self._jobs.value("metrics", self._close_metrics, None)
-        self._courier.close()
+        self._metrics_thread.close()
 
     def _open_socket(self, section: StatusSection, owner: int) -> None:
         self._section = section
@@ -115,61 +111,65 @@ class StatusReporter:
                 group = grp.getgrnam(section.group).gr_gid
             except (KeyError, ValueError):
                 logger.warning(
-                    "status.group: there is no group %s; only root may ask", section.group
+                    "status.group: there is no group %s; only root may read the status",
+                    section.group,
                 )
         try:
             self._socket = StatusSocket(
                 Path(section.socket), group, self._status, owner, self._jobs
             )
-        # SocketUnusable, or somebody has taken the name away again
+        # SocketUnusable, or the path was removed again while it was opened
         except OSError as error:
             logger.warning("klogd-py status will not work: %s", error)
 
-    async def _open_metrics(self, wanted: MetricsSection) -> bool:
-        """Open what is wanted; whether it could be."""
-        if not wanted.textfile and not wanted.listen:
+    async def _open_metrics(self, metrics: MetricsSection) -> bool:
+        """Open the metrics endpoints; false if prometheus-client is missing."""
+        if not metrics.textfile and not metrics.listen:
             return True
         try:
             from klogd_py.monitoring import prometheus
         except ImportError as error:
             logger.error("no metrics: they need the Python package prometheus-client (%s)", error)
             return False
-        if wanted.textfile:
-            writing = self._jobs.keep(
-                "metrics file", partial(self._write, Path(wanted.textfile), wanted.period_s)
+        if metrics.textfile:
+            job = self._jobs.keep(
+                "metrics file",
+                partial(self._write_metrics, Path(metrics.textfile), metrics.period_s),
             )
-            self._writing = asyncio.get_running_loop().create_task(writing)
-        if wanted.listen:
-            scrape = MetricsServer(
-                wanted.listen,
-                lambda: prometheus.text(self._status()),
+            self._write_task = asyncio.get_running_loop().create_task(job)
+        if metrics.listen:
+            server = MetricsServer(
+                metrics.listen,
+                lambda: prometheus.encode(self._status()),
                 prometheus.CONTENT_TYPE,
                 self._jobs,
             )
             try:
-                await scrape.open()
+                await server.open()
             except OSError as error:
-                scrape.close()
+                server.close()
                 logger.warning(
-                    "metrics.listen = %r cannot be used: %s", wanted.listen, error.strerror or error
+                    "metrics.listen = %r cannot be used: %s",
+                    metrics.listen,
+                    error.strerror or error,
                 )
             else:
-                self._scrape = scrape
+                self._metrics_server = server
         return True
 
-    async def _write(self, path: Path, period_s: float) -> None:
-        """Write the file again and again; a disk that hangs holds up nothing else."""
+    async def _write_metrics(self, path: Path, period_s: float) -> None:
+        """Write the file every ``period_s`` seconds, in a thread: a slow disk blocks only that."""
         from klogd_py.monitoring import prometheus
 
         while True:
-            content = prometheus.text(self._status())
+            content = prometheus.encode(self._status())
             try:
-                await self._courier.call(partial(prometheus.write, path, content))
-                self._complaint = ""
+                await self._metrics_thread.call(partial(prometheus.write, path, content))
+                self._last_write_error = ""
             except OSError as error:
-                if str(error) != self._complaint:
+                if str(error) != self._last_write_error:
                     logger.warning("metrics not written: %s: %s", path, error.strerror)
-                self._complaint = str(error)
+                self._last_write_error = str(error)
             await asyncio.sleep(period_s)
 
     def _close_socket(self) -> None:
@@ -178,8 +178,8 @@ class StatusReporter:
         self._socket = None
 
     def _close_metrics(self) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-        if self._scrape is not None:
-            self._scrape.close()
-        self._writing = self._scrape = None
+        if self._write_task is not None:
+            self._write_task.cancel()
+        if self._metrics_server is not None:
+            self._metrics_server.close()
+        self._write_task = self._metrics_server = None

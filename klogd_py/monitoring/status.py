@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does a running daemon tell of itself?
+"""The status document of a running daemon, as frozen values.
 
-The document of ``klogd-py status`` and of the metrics, as values: whoever reads it needs no daemon.
-Times are ISO 8601 in UTC, counts are since the start. A later version may add keys; a reader
-ignores those that it does not know.
+``klogd-py status --json`` prints it, and the status table, the metrics and the status line of the
+service manager are derived from it. Times are ISO 8601 in UTC (``2026-11-25T09:00:00.000Z``), counts
+are since the start of the daemon. A later version may add keys; a reader ignores unknown ones.
 """
 
 import re
@@ -12,18 +12,17 @@ import msgspec
 from msgspec import Struct
 
 HIDDEN = "(address)"
-# What tells where a randomised kernel lies: all that is written as an address, with 0x in front or
-# without.
+# Any number that may reveal the KASLR offset: with 0x, or of 8 or 16 hexadecimal digits without.
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{16}|[0-9a-fA-F]{8})\b")
 
 
 class InputState(Struct, frozen=True):
-    """Where records come from, and how many have come.
+    """The source of records, and how many it delivered.
 
-    ``sees_losses`` is false for an interface without sequence numbers. ``next_seq`` is the first
-    record that has not been handed to the sinks, ``newest_seq`` the last one that was read;
-    ``None`` where there are no numbers. ``gaps`` counts records that the source was short of, by
-    cause. ``clock`` says how the wall time of the last was come by.
+    ``sees_losses`` is false for an interface without sequence numbers (/proc/kmsg). ``next_seq`` is
+    the first record not yet passed to the sinks, ``newest_seq`` the last record read; both are
+    ``None`` without sequence numbers. ``gaps`` counts the missing records of the source by cause.
+    ``clock`` says how the wall time of the last record was determined, ``None`` before the first.
     """
 
     source: str
@@ -38,11 +37,12 @@ class InputState(Struct, frozen=True):
 
 
 class SinkState(Struct, frozen=True):
-    """One sink; ``state`` is up, waiting (its queue is being sent), down, behind (the ring is read
-    anew for it) or gone.
+    """One sink.
 
-    ``lost`` counts records that it should have had, ``gaps`` all that were missing for this sink
-    alone, by cause. ``error`` is there while it is down, ``last_error`` with its time stays.
+    ``state`` is up, waiting (its queue is not empty), down, behind (records are read again from the
+    ring for it) or gone. ``lost`` counts records that the sink should have received and did not.
+    ``gaps`` counts the records missing for this sink only, by cause. ``error`` is empty unless the
+    sink is down; ``last_error`` is kept, with its time.
     """
 
     name: str
@@ -61,9 +61,10 @@ class SinkState(Struct, frozen=True):
 
 
 class MapState(Struct, frozen=True):
-    """A System.map or vmlinux: why it was taken or refused.
+    """A System.map or vmlinux, and why it was accepted or refused.
 
-    ``proof`` and ``slide`` are those of the one in use.
+    ``proof``, ``slide`` (``0x1a000000``) and ``slide_proof`` belong to the map in use, and are
+    ``None`` or empty for others. ``unproved`` says why the slide is not known, empty if it is.
     """
 
     path: str
@@ -75,10 +76,11 @@ class MapState(Struct, frozen=True):
 
 
 class NamesState(Struct, frozen=True):
-    """Where names come from; ``symbols`` counts what each source holds, ``modules`` is how many are
-    loaded.
+    """The symbol sources and what they resolved.
 
-    ``named`` counts addresses by the source that named them, ``nameless`` the others by the reason.
+    ``symbols`` counts the symbols of each source, ``modules`` the loaded modules. ``named`` counts
+    resolved addresses by source, ``nameless`` the code addresses not resolved, by reason.
+    ``remarks`` are warnings for the operator.
     """
 
     headline: str
@@ -92,12 +94,13 @@ class NamesState(Struct, frozen=True):
 
 
 class ReloadResult(Struct, frozen=True):
-    """Something that was to be changed while running.
+    """The last reload of the configuration or the symbols.
 
-    What, why, when, whether it was, and why not.
+    ``why`` is the trigger (``SIGHUP``), ``taken`` says whether the new state is in use, ``detail``
+    explains why not; it may also name changes that apply at the next start.
     """
 
-    # Configuration or symbols
+    # "configuration" or "symbols"
     what: str
     why: str
     at: str
@@ -106,9 +109,9 @@ class ReloadResult(Struct, frozen=True):
 
 
 class OopsState(Struct, frozen=True):
-    """The last oops: its first line and when the kernel printed it.
+    """The last oops: its first line, and when the kernel printed it.
 
-    ``count`` is that of all since the start.
+    ``count`` is the number of oopses since the start of the daemon.
     """
 
     at: str
@@ -118,9 +121,9 @@ class OopsState(Struct, frozen=True):
 
 
 class JobFailure(Struct, frozen=True):
-    """The last unexpected error of one job of the daemon, which goes on all the same.
+    """The last unexpected error of one job of the daemon; the daemon continues.
 
-    ``count`` is of all since the start.
+    ``count`` is the number of such errors since the start of the daemon.
     """
 
     job: str
@@ -130,7 +133,11 @@ class JobFailure(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """All of it."""
+    """The whole document.
+
+    ``changes`` holds at most one result for the configuration and one for the symbols; ``oops`` is
+    ``None`` if none was seen.
+    """
 
     version: str
     pid: int
@@ -146,17 +153,17 @@ class Status(Struct, frozen=True):
 
 
 def without_addresses(status: Status) -> Status:
-    """What may be told to those who may not read kernel addresses.
+    """Return the document for readers without permission to see kernel addresses.
 
-    All but where the kernel lies.
+    Every address in every string is replaced by `HIDDEN`.
     """
-    return msgspec.convert(_masked(msgspec.to_builtins(status)), Status)
+    return msgspec.convert(_mask_addresses(msgspec.to_builtins(status)), Status)
 
 
 def summarize(status: Status) -> str:
-    """What a service manager shows: ``1201 records from /dev/kmsg to 2 sinks, none lost.
+    """Return the status line of the service manager.
 
-    Names from /boot/System.map-6.1.0``.
+    ``1201 records from /dev/kmsg to 2 sinks, none lost; names from /boot/System.map-6.1.0``
     """
     count = len(status.sinks)
     lost = sum(sink.lost for sink in status.sinks) + sum(
@@ -174,11 +181,11 @@ def summarize(status: Status) -> str:
     return "; ".join(parts)
 
 
-def _masked(content: object) -> object:
-    if isinstance(content, str):
-        return _ADDRESS.sub(HIDDEN, content)
-    if isinstance(content, dict):
-        return {key: _masked(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_masked(value) for value in content]
-    return content
+def _mask_addresses(value: object) -> object:
+    if isinstance(value, str):
+        return _ADDRESS.sub(HIDDEN, value)
+    if isinstance(value, dict):
+        return {key: _mask_addresses(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mask_addresses(item) for item in value]
+    return value

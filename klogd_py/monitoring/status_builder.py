@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How do things stand just now? The document of `klogd_py.monitoring.status`, drawn from the parts
-of a running daemon.
+"""Build the status document from the parts of a running daemon.
 
-Only reads; called on the event loop, a millisecond at most.
+`StatusBuilder.build` only reads. It runs on the event loop and takes a millisecond at most.
 """
 
 import os
@@ -33,16 +32,15 @@ from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.jobs import Jobs
 
+# Not counted as lost: overwritten before the first start, delivered as raw bytes, or left out as
+# configured
 NO_LOSS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
 OF_SOURCE = (Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE, Cause.RATE_LIMIT)
 OF_SINK = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
 
 
 class StatusBuilder:
-    """Whatever there is to be looked at.
-
-    ``started_us`` is in microseconds since the Unix epoch, ``began_s`` monotonic.
-    """
+    """Collects the state of one daemon. Mutable: it keeps the results of the last reloads."""
 
     def __init__(
         self,
@@ -55,16 +53,19 @@ class StatusBuilder:
     ) -> None:
         self.changes: dict[str, ReloadResult] = {}
         self._source = source
-        self._carrier = pipeline
-        self._mailroom = sink_manager
+        self._pipeline = pipeline
+        self._sink_manager = sink_manager
         self._clock = clock
         self._boot_id = boot_id
         self._jobs = jobs
         self._started = format_utc(time.time_ns() // 1000)
-        self._began_s = time.monotonic()
+        self._started_s = time.monotonic()
 
     def record_reload(self, what: str, why: str, taken: bool, detail: str = "") -> None:
-        """Remember the outcome of a reload: of the "configuration" or the "symbols"."""
+        """Store the result of a reload of the ``what``: "configuration" or "symbols".
+
+        ``why`` is the trigger, ``detail`` the reason for a failure; it may be empty.
+        """
         self.changes[what] = ReloadResult(
             what,
             escape_invalid_utf8(why),
@@ -74,32 +75,32 @@ class StatusBuilder:
         )
 
     def build(self, survey: SymbolSet) -> Status:
-        """How things stand, with the names that are in force."""
-        counters = self._carrier.counters
+        """Return the current document; ``survey`` holds the symbols in use."""
+        counters = self._pipeline.counters
         return Status(
             version=__version__,
             pid=os.getpid(),
             boot_id=self._boot_id,
             started=self._started,
-            uptime_s=int(time.monotonic() - self._began_s),
-            input=self._input(counters),
-            sinks=tuple(_sink(queue) for queue in self._mailroom.queues.values()),
-            names=_names(survey, counters),
+            uptime_s=int(time.monotonic() - self._started_s),
+            input=self._input_state(counters),
+            sinks=tuple(_sink_state(queue) for queue in self._sink_manager.queues.values()),
+            names=_names_state(survey, counters),
             changes=tuple(self.changes.values()),
-            oops=self._oops(counters),
+            oops=self._oops_state(counters),
             failures=tuple(
                 JobFailure(job, failure.reason, format_utc(failure.at_us), failure.count)
                 for job, failure in self._jobs.failures.copy().items()
             ),
         )
 
-    def _input(self, counters: Counters) -> InputState:
+    def _input_state(self, counters: Counters) -> InputState:
         expected = self._source.expected if isinstance(self._source, KmsgDevice) else None
         ends = [end for end in (expected, counters.next_seq) if end is not None]
         return InputState(
             source=self._source.name,
             sees_losses=not isinstance(self._source, ProcKmsg),
-            paused=not self._carrier.reader.running.is_set(),
+            paused=not self._pipeline.reader.running.is_set(),
             next_seq=counters.next_seq,
             newest_seq=max(ends) - 1 if ends else None,
             records=counters.records,
@@ -110,7 +111,7 @@ class StatusBuilder:
             clock=counters.time_source.value if counters.time_source else None,
         )
 
-    def _oops(self, counters: Counters) -> OopsState | None:
+    def _oops_state(self, counters: Counters) -> OopsState | None:
         last = counters.last_oops
         if last is None:
             return None
@@ -123,12 +124,12 @@ class StatusBuilder:
 
 
 def escape_invalid_utf8(text: str) -> str:
-    """A text that a document can hold: bytes that are not UTF-8 as escapes."""
+    r"""Return text that can be encoded in UTF-8: a lone surrogate becomes ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def format_utc(wall_us: int) -> str:
-    """Microseconds since the Unix epoch in ISO 8601."""
+    """Return microseconds since the Unix epoch in ISO 8601: ``2026-11-25T09:00:00.000Z``."""
     return (
         datetime.fromtimestamp(wall_us / 1_000_000, UTC)
         .isoformat(timespec="milliseconds")
@@ -136,11 +137,11 @@ def format_utc(wall_us: int) -> str:
     )
 
 
-def _sink(queue: SinkQueue) -> SinkState:
+def _sink_state(queue: SinkQueue) -> SinkState:
     missed = queue.missed
     return SinkState(
         name=queue.sink.name,
-        state=_state(queue),
+        state=_state_name(queue),
         queued=queue.queued,
         queued_bytes=queue.queued_bytes,
         limit_bytes=queue.limit_bytes,
@@ -155,7 +156,7 @@ def _sink(queue: SinkQueue) -> SinkState:
     )
 
 
-def _state(queue: SinkQueue) -> str:
+def _state_name(queue: SinkQueue) -> str:
     if queue.gone:
         return "gone"
     if queue.last_error:
@@ -163,12 +164,12 @@ def _state(queue: SinkQueue) -> str:
     return "behind" if queue.needs_reread else "waiting" if queue.queued else "up"
 
 
-def _names(survey: SymbolSet, counters: Counters) -> NamesState:
+def _names_state(survey: SymbolSet, counters: Counters) -> NamesState:
     refused = [verdict for verdict in survey.verdicts if verdict.status is MapStatus.REFUSED]
     symbols = {"kallsyms": survey.kernel_symbols} if survey.kernel_symbols else {}
     return NamesState(
         headline=description.headline(survey),
-        map=_map(survey),
+        map=_map_state(survey),
         refused=tuple(MapState(str(verdict.path), verdict.reason) for verdict in refused),
         symbols=symbols,
         modules=survey.module_count,
@@ -181,7 +182,7 @@ def _names(survey: SymbolSet, counters: Counters) -> NamesState:
     )
 
 
-def _map(survey: SymbolSet) -> MapState | None:
+def _map_state(survey: SymbolSet) -> MapState | None:
     used, slide = survey.in_use, survey.slide
     if used is None:
         return None

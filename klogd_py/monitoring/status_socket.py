@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may ask how things stand? One JSON document for each caller on a Unix stream socket.
+"""Serve the status document on a Unix stream socket, and fetch it from there.
 
-The daemon writes the document at the moment of the connection and hangs up: a caller has nothing to
-say, so it cannot hold anything up, and what does not go into the empty buffer of its socket at once
-is not sent. The kernel itself says who calls.
+The daemon sends one JSON document per connection and closes it. It reads nothing and never waits: a
+document that does not fit into the empty send buffer is truncated. So no client can delay
+the daemon. Permission is checked with the credentials that the kernel reports for the peer. Root
+and the daemon's own user get the whole document, members of ``status.group`` get it without kernel
+addresses, others get ``{"error": "permission denied ..."}``.
 
 Source of truth: unix(7) SO_PEERCRED; include/uapi/asm-generic/socket.h SO_PEERGROUPS (Linux 4.13).
 """
@@ -26,16 +28,16 @@ from klogd_py.monitoring.status import Status, without_addresses
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.local_socket import LocalSocket
 
-# Callers for each turn of the loop
-AT_ONCE = 16
-# A document serves everybody who calls within this time
-KEPT_S = 0.1
-LIMIT_S = 5.0
-QUEUE_S = 0.01
-# After a caller could not be answered
+# Connections accepted per iteration of the event loop
+MAX_ACCEPTS = 16
+# A document is sent to all clients that connect within this time
+CACHE_S = 0.1
+FETCH_TIMEOUT_S = 5.0
+CONNECT_RETRY_S = 0.01
+# Before accepting again after accept(2) failed
 PAUSE_S = 0.5
 _SO_PEERGROUPS = 59
-# What Python's getsockopt takes
+# The largest buffer that Python's getsockopt accepts
 _MAX_GROUPS_BYTES = 1024
 _CREDENTIALS = struct.Struct("iII")
 
@@ -43,41 +45,42 @@ logger = logging.getLogger(__name__)
 
 
 class NoAnswer(OSError):
-    """No daemon answers at the socket, or it refuses; the message holds the path and the reason."""
+    """No daemon answers on the socket, or it refuses; the message has the path and the reason."""
 
 
 class SocketUnusable(OSError):
-    """The socket cannot be made; the message holds its path and the reason."""
+    """The socket cannot be created; the message has its path and the reason."""
 
 
 class Peer(Struct, frozen=True):
-    """Who is at the other end, as the kernel has it."""
+    """The credentials of a client, as reported by the kernel."""
 
     uid: int
     gids: frozenset[int] = frozenset()
 
 
 class Refusal(Struct, frozen=True):
-    """What a caller hears who may not know."""
+    """The document for a client without permission."""
 
     error: str
 
 
 def is_authorized(peer: Peer, own_uid: int, group: int | None) -> bool:
-    """Whether a caller is told anything.
+    """Tell whether a client may read the status.
 
-    Root, the daemon's own user, members of the configured group.
+    Root, the daemon's own user and members of the configured group may; without a ``group``
+    (``None``) no one else may.
     """
     return may_see_addresses(peer, own_uid) or (group is not None and group in peer.gids)
 
 
 def may_see_addresses(peer: Peer, own_uid: int) -> bool:
-    """Whether a caller is told where the kernel lies."""
+    """Tell whether a client may see kernel addresses: root and the daemon's own user may."""
     return peer.uid in (0, own_uid)
 
 
 class StatusSocket:
-    """The listening socket. Mutable; lives on the event loop."""
+    """The listening socket. Mutable; all methods run on the event loop."""
 
     def __init__(
         self,
@@ -87,107 +90,105 @@ class StatusSocket:
         owner: int = -1,
         jobs: Jobs | None = None,
     ) -> None:
-        """Listen at ``path``, mode 0600, or 0660 with a ``group``; raises SocketUnusable.
+        """Listen on ``path`` with mode 0600, or 0660 with a ``group``; raises SocketUnusable.
 
-        ``owner`` is whom the daemon will go on as, if that is somebody else.
+        ``status`` returns the current document. ``owner`` is the numeric user that the daemon will
+        run as, -1 if it does not change.
         """
         self._path = path
         self._group = group
         self._status = status
-        self._kept: dict[bool, tuple[float, bytes]] = {}
+        self._cache: dict[bool, tuple[float, bytes]] = {}
         try:
             self._local = LocalSocket(path, owner=owner)
         except OSError as error:
             raise SocketUnusable(f"{path}: {error.strerror or error}") from error
         try:
             if group is not None:
-                self._open_to(group)
+                self._permit_group(group)
         except OSError as error:
             self._local.close()
             raise SocketUnusable(f"{path}: {error.strerror or error}") from error
         self._listening = self._local.socket
         self._jobs = jobs or Jobs()
-        self._pausing: asyncio.TimerHandle | None = None
+        self._pause_timer: asyncio.TimerHandle | None = None
         self._listen()
 
     def close(self) -> None:
-        """Stop listening, and take the name away if it is still ours."""
+        """Stop listening, and remove the path if it is still this socket."""
         asyncio.get_running_loop().remove_reader(self._listening)
-        if self._pausing is not None:
-            self._pausing.cancel()
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
         self._local.close()
 
-    def _open_to(self, group: int) -> None:
-        """Let a group connect.
-
-        Where that is forbidden the socket is still root's and the daemon's own.
-        """
+    def _permit_group(self, group: int) -> None:
+        """Let a group connect; if that is not permitted, only root and the daemon's user can."""
         try:
             self._local.open_to(group)
         except PermissionError:
-            words = "%s: may not be opened to group %d: only the daemon's own group can be, see Group= of its unit"
-            logger.warning(words, self._path, group)
+            logger.warning(
+                "%s: may not be opened to group %d: "
+                "only the daemon's own group can be, see Group= of its unit",
+                self._path,
+                group,
+            )
 
     def _listen(self) -> None:
-        answer = self._jobs.guarded("status socket", self._answer, self._pause)
-        asyncio.get_running_loop().add_reader(self._listening, answer)
+        accept = self._jobs.guarded("status socket", self._accept, self._pause)
+        asyncio.get_running_loop().add_reader(self._listening, accept)
 
     def _pause(self) -> None:
-        """Listen again in a while.
+        """Stop listening for `PAUSE_S`.
 
-        Whoever cannot be accepted stays in the queue, and would have the loop turn for ever.
+        A connection that cannot be accepted stays in the queue and keeps the socket readable: the
+        event loop would spin.
         """
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening)
-        self._pausing = loop.call_later(
+        self._pause_timer = loop.call_later(
             PAUSE_S, self._jobs.guarded("status socket", self._listen, self._pause)
         )
 
-    def _answer(self) -> None:
-        for _ in range(AT_ONCE):
+    def _accept(self) -> None:
+        for _ in range(MAX_ACCEPTS):
             try:
-                caller, _ = self._listening.accept()
+                client, _ = self._listening.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
-            # No descriptors left: the caller waits or goes away
+            # No file descriptors left: the client waits or gives up
             except OSError as error:
                 logger.debug("%s: %s", self._path, error.strerror)
                 self._pause()
                 return
-            with caller:
-                caller.setblocking(False)
-                with contextlib.suppress(
-                    BlockingIOError,
-                    BrokenPipeError,
-                    ConnectionResetError,
-                    # Gone, or does not fit
-                ):
-                    caller.send(self._document(peer_of(caller)))
+            with client:
+                client.setblocking(False)
+                # The client has gone, or the document does not fit
+                with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+                    client.send(self._document_for(peer_of(client)))
 
-    def _document(self, peer: Peer) -> bytes:
+    def _document_for(self, peer: Peer) -> bytes:
         own_uid = os.geteuid()
         if not is_authorized(peer, own_uid, self._group):
-            return msgspec.json.encode(
-                Refusal(f"user {peer.uid} may not ask: root and members of the status.group may")
-            )
+            reason = "only root and members of status.group may read the status"
+            return msgspec.json.encode(Refusal(f"permission denied for user {peer.uid}: {reason}"))
         trusted = may_see_addresses(peer, own_uid)
         now_s = asyncio.get_running_loop().time()
-        drawn_s, document = self._kept.get(trusted, (-KEPT_S, b""))
-        if now_s - drawn_s >= KEPT_S:
+        built_s, document = self._cache.get(trusted, (-CACHE_S, b""))
+        if now_s - built_s >= CACHE_S:
             status = self._status()
             document = msgspec.json.encode(status if trusted else without_addresses(status))
-            self._kept[trusted] = now_s, document
+            self._cache[trusted] = now_s, document
         return document
 
 
-def peer_of(caller: socket.socket) -> Peer:
-    """Who is at the other end of a connected Unix socket."""
+def peer_of(client: socket.socket) -> Peer:
+    """Return the credentials of the peer of a connected Unix socket."""
     _, uid, gid = _CREDENTIALS.unpack(
-        caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     )
     try:
-        raw = caller.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
-    # An old kernel, or more groups than fit: only the first one is known
+        raw = client.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
+    # Linux before 4.13, or more groups than fit: only the primary group is known
     except OSError:
         raw = b""
     groups = {int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)}
@@ -195,11 +196,11 @@ def peer_of(caller: socket.socket) -> Peer:
 
 
 def fetch_status(path: Path) -> bytes:
-    """The document of the daemon that listens at ``path``; raises NoAnswer."""
+    """Return the JSON document of the daemon that listens on ``path``; raises NoAnswer."""
     chunks = []
     try:
-        with _connected(path) as asking:
-            while chunk := asking.recv(1 << 16):
+        with _connect(path) as connection:
+            while chunk := connection.recv(1 << 16):
                 chunks.append(chunk)
     except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
@@ -212,21 +213,21 @@ def fetch_status(path: Path) -> bytes:
     return document
 
 
-def _connected(path: Path) -> socket.socket:
-    """A connection to the daemon; where many ask at once it waits for its turn. Raises OSError."""
-    asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    asking.settimeout(LIMIT_S)
-    deadline_s = time.monotonic() + LIMIT_S
+def _connect(path: Path) -> socket.socket:
+    """Return a connection to the daemon; wait while its queue is full. Raises OSError."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(FETCH_TIMEOUT_S)
+    deadline_s = time.monotonic() + FETCH_TIMEOUT_S
     try:
         while True:
             try:
-                asking.connect(str(path))
-                return asking
-            # The queue of those who wait to be accepted is full
+                connection.connect(str(path))
+                return connection
+            # The queue of connections to accept is full
             except BlockingIOError:
                 if time.monotonic() > deadline_s:
                     raise
-                time.sleep(QUEUE_S)
+                time.sleep(CONNECT_RETRY_S)
     except BaseException:
-        asking.close()
+        connection.close()
         raise

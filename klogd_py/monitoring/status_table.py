@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How does the document of `klogd_py.monitoring.status` look for people? Tables with headings,
-which are bold on a terminal.
+"""Format the status document as tables for a terminal.
+
+Every table has a heading line, which is bold if colours are on. Control characters in texts are
+escaped.
 """
 
 import re
@@ -16,20 +18,22 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def render_table(status: Status, colour: bool) -> str:
-    """The whole document as text."""
-    blocks = [_input(status), _counts("SEVERITY", "RECORDS", status.input.severities)]
-    missing = _missing(status)
-    blocks += [missing] if missing else []
-    blocks += [_sinks(status.sinks, colour), _names(status.names), _events(status)]
+    """Return the whole document as text, one table per part."""
+    blocks = [_input_table(status), _count_table("SEVERITY", "RECORDS", status.input.severities)]
+    gaps = _gap_table(status)
+    blocks += [gaps] if gaps else []
+    blocks += [_sink_table(status.sinks, colour), _symbol_table(status.names), _event_table(status)]
     head = (
         f"klogd-py {status.version}, process {status.pid}, "
         f"up {format_duration(status.uptime_s)}, since {format_local_time(status.started)}"
     )
-    return "\n\n".join([head, *("\n".join(_headed(block, colour)) for block in blocks)]) + "\n"
+    return (
+        "\n\n".join([head, *("\n".join(_with_heading(block, colour)) for block in blocks)]) + "\n"
+    )
 
 
 def format_duration(seconds: int) -> str:
-    """Seconds in the two largest units: ``3 h 12 min``."""
+    """Return seconds in their two largest units: ``3 h 12 min``."""
     parts = []
     for size, unit in _UNITS:
         if seconds >= size:
@@ -39,28 +43,28 @@ def format_duration(seconds: int) -> str:
 
 
 def format_local_time(time: str) -> str:
-    """An ISO time as the clock of this machine shows it: ``2026-11-25 09:00:00``."""
+    """Return an ISO 8601 time in the local time zone: ``2026-11-25 09:00:00``."""
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _input(status: Status) -> list[str]:
-    found = status.input
-    numbers = [_number(found.next_seq), _number(found.newest_seq), str(found.records)]
-    source = f"{found.source} (paused)" if found.paused else found.source
+def _input_table(status: Status) -> list[str]:
+    source = status.input
+    numbers = [_seq_or_dash(source.next_seq), _seq_or_dash(source.newest_seq), str(source.records)]
+    name = f"{source.source} (paused)" if source.paused else source.source
     return aligned(
         [
             ("INPUT", "NEXT", "NEWEST", "RECORDS", "CLOCK"),
-            (visible(source), *numbers, found.clock or "-"),
+            (visible(name), *numbers, source.clock or "-"),
         ]
     )
 
 
-def _counts(title: str, below: str, counts: Mapping[str, int]) -> list[str]:
-    return aligned([(title, *counts), (below, *map(str, counts.values()))])
+def _count_table(heading: str, label: str, counts: Mapping[str, int]) -> list[str]:
+    return aligned([(heading, *counts), (label, *map(str, counts.values()))])
 
 
-def _missing(status: Status) -> list[str]:
-    """Records that are missing, by cause: before all sinks, and for single ones."""
+def _gap_table(status: Status) -> list[str]:
+    """Return the missing records by cause, of all sinks and of single sinks; empty if none."""
     rows = [(cause, str(count), "all sinks") for cause, count in status.input.gaps.items() if count]
     rows += [
         (cause, str(count), visible(sink.name))
@@ -71,7 +75,7 @@ def _missing(status: Status) -> list[str]:
     return aligned([("GAP", "RECORDS", "MISSING FOR"), *rows]) if rows else []
 
 
-def _sinks(sinks: Sequence[SinkState], colour: bool) -> list[str]:
+def _sink_table(sinks: Sequence[SinkState], colour: bool) -> list[str]:
     rows = [("SINK", "STATE", "QUEUE", "KIB", "DELIVERED", "LOST", "NEXT", "LAST ERROR")]
     for sink in sinks:
         queue = f"{sink.queued_bytes >> 10}/{sink.limit_bytes >> 10}"
@@ -85,7 +89,7 @@ def _sinks(sinks: Sequence[SinkState], colour: bool) -> list[str]:
             queue,
             str(sink.delivered),
             str(sink.lost),
-            _number(sink.next_seq),
+            _seq_or_dash(sink.next_seq),
         )
         rows.append((visible(sink.name), sink.state, *counts, error))
     lines = aligned(rows)
@@ -99,7 +103,7 @@ def _sinks(sinks: Sequence[SinkState], colour: bool) -> list[str]:
     )
 
 
-def _names(names: NamesState) -> list[str]:
+def _symbol_table(names: NamesState) -> list[str]:
     rows = [("NAMES", "")]
     if names.map is not None:
         rows.append(("map", f"{names.map.path}: {names.map.reason}"))
@@ -120,10 +124,10 @@ def _names(names: NamesState) -> list[str]:
     return aligned([(name, visible(text)) for name, text in rows])
 
 
-def _events(status: Status) -> list[str]:
+def _event_table(status: Status) -> list[str]:
     rows = [("EVENT", "TIME", "WHAT")]
     rows += [
-        (f"last {change.what}", format_local_time(change.at), _outcome(change))
+        (f"last {change.what}", format_local_time(change.at), _reload_result(change))
         for change in status.changes
     ]
     oops = status.oops
@@ -149,14 +153,14 @@ def _events(status: Status) -> list[str]:
     return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
 
 
-def _outcome(change: ReloadResult) -> str:
+def _reload_result(change: ReloadResult) -> str:
     outcome = "taken into use" if change.taken else "refused, the old is kept"
     return visible(f"{change.why}: {outcome}" + (f" ({change.detail})" if change.detail else ""))
 
 
-def _headed(lines: list[str], colour: bool) -> list[str]:
+def _with_heading(lines: list[str], colour: bool) -> list[str]:
     return [f"{BOLD}{lines[0]}{PLAIN}", *lines[1:]] if colour else lines
 
 
-def _number(seq: int | None) -> str:
+def _seq_or_dash(seq: int | None) -> str:
     return "-" if seq is None else str(seq)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from klogd_py.config.listen_address import address_of
 from klogd_py.monitoring.http_exporter import (
-    LIMIT_BYTES,
-    MAX_CALLERS,
+    MAX_CONNECTIONS,
+    MAX_REQUEST_BYTES,
     REQUEST_LIMIT_S,
     MetricsServer,
 )
@@ -108,7 +108,7 @@ def test_nothing_else_is_answered(request_: bytes, status: bytes) -> None:
 
 
 def test_a_request_without_end_is_cut_off_and_the_next_one_is_answered() -> None:
-    answers = asyncio.run(conversation(b"GET /" + b"x" * 2 * LIMIT_BYTES, REQUEST))
+    answers = asyncio.run(conversation(b"GET /" + b"x" * 2 * MAX_REQUEST_BYTES, REQUEST))
     assert answers[0] == b""
     assert answers[1].endswith(b"klogd_up 1\n")
 
@@ -187,14 +187,14 @@ def test_a_hundred_callers_who_hold_on_keep_no_good_one_from_its_answer(says: st
 def test_where_there_are_too_many_callers_the_oldest_that_is_silent_makes_room() -> None:
     async def crowd() -> list[bool]:
         async with listening() as path:
-            idle = [await asyncio.open_unix_connection(path) for _ in range(MAX_CALLERS + 3)]
+            idle = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS + 3)]
             await asyncio.sleep(0.1)
             cut = [reader.at_eof() for reader, _ in idle]
             for _, other in idle:
                 other.close()
             return cut
 
-    assert asyncio.run(crowd()) == [True] * 3 + [False] * MAX_CALLERS
+    assert asyncio.run(crowd()) == [True] * 3 + [False] * MAX_CONNECTIONS
 
 
 def test_metrics_that_cannot_be_drawn_are_an_answer_and_no_end() -> None:

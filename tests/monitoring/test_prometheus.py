@@ -16,7 +16,7 @@ WHOLE = status(sink("file:/a", "down", "No such file", 5), sink('syslog:"odd"\n\
 
 def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """What Prometheus itself reads from our text."""
-    found = text_string_to_metric_families(prometheus.text(WHOLE).decode())
+    found = text_string_to_metric_families(prometheus.encode(WHOLE).decode())
     return {
         (one.name, tuple(sorted(one.labels.items()))): one.value
         for family in found
@@ -63,7 +63,7 @@ def test_names_are_as_prometheus_would_have_them() -> None:
 
 
 def test_no_address_is_told() -> None:
-    assert not re.search(rb"0x[0-9a-f]|ffff8", prometheus.text(WHOLE))
+    assert not re.search(rb"0x[0-9a-f]|ffff8", prometheus.encode(WHOLE))
 
 
 def test_the_file_is_replaced_as_a_whole_and_readable_by_everybody(tmp_path: Path) -> None:

@@ -98,10 +98,10 @@ def encode(status: Status) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file atomically, with mode 0644; raises OSError. It blocks as long as the disk does.
+    """Replace a file atomically, with mode 0644; raises OSError.
 
-    Other users can often write to the directory of the textfile collector. The temporary file
-    therefore has an unpredictable name and is opened with O_EXCL.
+    It blocks as long as the disk does. Other users can often write to the directory of the textfile
+    collector: the temporary file has an unpredictable name and is opened with O_EXCL.
     """
     with directory_of(path) as directory:
         # A hidden name that does not end with .prom: the collector ignores it

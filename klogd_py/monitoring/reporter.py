@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Report the daemon's status: to the service manager, on the status socket, and to Prometheus.
 
-No error here stops the daemon. A socket or file that cannot be opened or written is logged once, and
-tried again at the next reload.
+No error here stops the daemon. A socket or file that cannot be opened or written is logged once,
+and tried again at the next reload.
 
 Source of truth: sd_notify(3) for STATUS=.
 """
@@ -60,7 +60,7 @@ class StatusReporter:
         self._timer = None
 
     def notify_soon(self) -> None:
-        """Send the status line within `STATUS_PERIOD_S`; further calls until then change nothing."""
+        """Send the status line in `STATUS_PERIOD_S`; further calls until then change nothing."""
         if self._timer is None and sd_notify.is_supervised():
             notify = self._jobs.guarded("service manager", self.notify, self._clear_timer)
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, notify)

@@ -2,7 +2,7 @@
 """The status document of a running daemon, as frozen values.
 
 ``klogd-py status --json`` prints it, and the status table, the metrics and the status line of the
-service manager are derived from it. Times are ISO 8601 in UTC (``2026-11-25T09:00:00.000Z``), counts
+service manager are derived from it. Times are ISO 8601 in UTC: ``2026-11-25T09:00:00.000Z``. Counts
 are since the start of the daemon. A later version may add keys; a reader ignores unknown ones.
 """
 
@@ -64,7 +64,8 @@ class MapState(Struct, frozen=True):
     """A System.map or vmlinux, and why it was accepted or refused.
 
     ``proof``, ``slide`` (``0x1a000000``) and ``slide_proof`` belong to the map in use, and are
-    ``None`` or empty for others. ``unproved`` says why the slide is not known, empty if it is.
+    ``None`` or empty for others. ``unproved`` says why no oops has shown the slide; it matters only
+    while ``slide`` is ``None``.
     """
 
     path: str
@@ -171,7 +172,8 @@ def summarize(status: Status) -> str:
     )
     sinks = f"{count} sink{'' if count == 1 else 's'}"
     parts = [
-        f"{status.input.records} records from {status.input.source} to {sinks}, {lost or 'none'} lost",
+        f"{status.input.records} records from {status.input.source} to {sinks}, "
+        f"{lost or 'none'} lost",
         status.names.headline,
     ]
     parts += [] if status.input.sees_losses else ["losses cannot be seen through this interface"]

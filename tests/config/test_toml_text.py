@@ -75,9 +75,11 @@ def test_what_stands_in_strings_and_comments_does_not_count() -> None:
 
 def test_a_text_at_the_limits_is_read() -> None:
     parts = ".".join("a" * MAX_LEVELS)
-    parse(
+    found = parse(
         f"{parts} = 1\nb = {'[' * MAX_LEVELS}{']' * MAX_LEVELS}\n{'c' * MAX_WORD} = 1.5\n".encode()
     )
+    assert list(found) == ["a", "b", "c" * MAX_WORD]
+    assert found["c" * MAX_WORD] == 1.5
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,7 @@ def test_two_readers_do_not_take_records_from_each_other(tmp_path: Path) -> None
             lambda: all(_times(marker, folder / "log") == 3 for folder in folders),
             "three markers each",
         )
+    expected = [f"{marker} {number}" for number in range(3)]
+    for folder in folders:
+        found = [line for line in lines_of(folder / "log") if marker in line]
+        assert [line[line.index(marker) :] for line in found] == expected

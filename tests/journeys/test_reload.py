@@ -219,6 +219,8 @@ def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path
         program.await_told("READY=1", times=2)
         say(marker)
         _arrives(second, marker)
+        assert program.stop() == 0
+    assert not [line for line in lines_of(first) if marker in line]
 
 
 @pytest.mark.parametrize("tell", [True, False])

@@ -134,6 +134,7 @@ def test_a_daemon_whose_input_is_silent_feeds_the_watchdog(tmp_path: Path) -> No
     with Program(tmp_path, *options, WATCHDOG_USEC="400000", WATCHDOG_PID=None) as program:
         program.feed("<6>one\n")
         program.await_told("WATCHDOG=1", times=4)
+        assert program.stop() == 0
 
 
 def test_an_input_that_ends_ends_the_daemon(tmp_path: Path) -> None:

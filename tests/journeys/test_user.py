@@ -134,6 +134,7 @@ def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(pla
         log.rename(place / "kern.log.1")
         say(f"marker-{secrets.token_hex(8)}")
         program.await_log("Permission denied for user nobody")
+    assert not log.exists()
 
 
 def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> None:

@@ -28,3 +28,5 @@ def test_a_listener_that_never_reads_does_not_hold_up_the_other_sinks(tmp_path: 
                 "the wedged sink is told of",
                 10,
             )
+    lines = log.read_text().splitlines()
+    assert [line.rpartition("record ")[2] for line in lines] == [str(n) for n in range(100)]

@@ -5,6 +5,7 @@ import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,14 @@ def test_what_other_machines_could_reach_is_refused(listen: str) -> None:
 @given(st.text(max_size=40))
 def test_whatever_is_written_there_is_an_address_or_refused(listen: str) -> None:
     try:
-        address_of(listen)
+        found = address_of(listen)
     except ValueError:
         return
+    if isinstance(found, Path):
+        assert found.is_absolute()
+    else:
+        assert ip_address(found[0]).is_loopback
+        assert 0 < found[1] < 1 << 16
 
 
 async def conversation(*requests: bytes, content: bytes = b"klogd_up 1\n") -> list[bytes]:

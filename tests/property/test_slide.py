@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.symbols.kaslr.architecture import X86_64
-from klogd_py.symbols.kaslr.inference import KaslrInference, Slide
+from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oops
 
@@ -111,4 +111,7 @@ def test_addresses_at_random_prove_no_slide(addresses: list[int], seed: int) -> 
 @given(st.text(max_size=400), SEEDS)
 def test_any_text_is_read_for_evidence(text: str, seed: int) -> None:
     trace = parse_trace(text.splitlines())
-    KaslrInference(SymbolTable(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).infer(trace)
+    found = KaslrInference(SymbolTable(kernel(Random(seed), 10, 7 * ALIGN).map, ""), X86_64).infer(
+        trace
+    )
+    assert isinstance(found, NotProven)

@@ -119,7 +119,9 @@ def test_any_file_is_a_map_or_refused(tmp_path: Path, content: bytes) -> None:
         loaded = system_map.load(path)
     except NotAMap:
         return
-    SymbolTable(loaded.lines, "").resolve(0xC0100000)
+    place = SymbolTable(loaded.lines, "").resolve(0xC0100000)
+    if isinstance(place, SymbolAddress):
+        assert place.name.encode() in content
 
 
 @given(st.one_of(st.binary(max_size=300), SYMBOLS.map(lines_of)), ADDRESSES)
@@ -130,9 +132,11 @@ def test_any_bytes_are_kallsyms_or_refused(raw: bytes, address: int) -> None:
         return
     for table in (symbols.core, symbols.modules):
         if not isinstance(table, LookupFailure):
-            table.resolve(address)
+            place = table.resolve(address)
+            assert isinstance(place, LookupFailure) or place.name.encode() in raw
 
 
 @given(st.text(max_size=300), ADDRESSES)
 def test_any_text_makes_a_list_of_modules(text: str, address: int) -> None:
-    proc_modules.parse(text).resolve(address)
+    place = proc_modules.parse(text).resolve(address)
+    assert isinstance(place, LookupFailure) or place.module in text

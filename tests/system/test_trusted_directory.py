@@ -125,7 +125,9 @@ def test_new_file_is_made_and_found_again(other: Path) -> None:
 def test_file_of_the_directorys_owner_is_opened(other: Path) -> None:
     (other / "x").touch()
     os.chown(other / "x", NOBODY, NOBODY)
-    os.close(open_file(other / "x"))
+    descriptor = open_file(other / "x")
+    assert os.path.samestat(os.fstat(descriptor), (other / "x").stat())
+    os.close(descriptor)
 
 
 def test_new_file_can_be_the_directory_owners(other: Path) -> None:

@@ -94,8 +94,10 @@ def test_a_pointer_that_is_written_as_an_address_is_passed_over() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
-    vmcoreinfo.parse(raw)
-    vmcoreinfo.parse(note(b"VMCOREINFO", 0, raw))
+    for found in (vmcoreinfo.parse(raw), vmcoreinfo.parse(note(b"VMCOREINFO", 0, raw))):
+        assert found.offset is None or b"KERNELOFFSET=" in raw
+        assert not found.symbols or b"SYMBOL(" in raw
+        assert not found.refused
 
 
 def surveyed(folder: Path, map_of: Kernel) -> SymbolSet:

@@ -60,7 +60,10 @@ PURE = [
         PACKAGE / "pipeline" / f"{name}.py"
         for name in ("continuation", "ratelimit", "symbolize", "printk_clock", "stats")
     ),
-    *(PACKAGE / "sinks" / f"{name}.py" for name in ("sequence_tracker", "cursor_format")),
+    *(
+        PACKAGE / "sinks" / f"{name}.py"
+        for name in ("sequence_tracker", "cursor_format", "backlog", "drop_policy")
+    ),
 ]
 IO_MODULES = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 # What the rest of the program may know of the sinks: their queues, never a concrete sink.

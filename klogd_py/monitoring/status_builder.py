@@ -143,23 +143,23 @@ def _sink_state(queue: SinkQueue) -> SinkState:
         name=queue.sink.name,
         state=_state_name(queue),
         queued=queue.queued,
-        queued_bytes=queue.queued_bytes,
-        limit_bytes=queue.limit_bytes,
+        queued_bytes=queue.backlog.bytes,
+        limit_bytes=queue.backlog.limits.limit_bytes,
         delivered=queue.delivered,
         lost=sum(count for cause, count in missed.items() if cause not in NO_LOSS),
         gaps={cause.value: missed.get(cause, 0) for cause in OF_SINK},
         next_seq=queue.next_seq,
-        error=queue.last_error,
-        last_error=queue.last_failure,
-        last_error_at=format_utc(queue.failed_us) if queue.failures else None,
-        failures=queue.failures,
+        error=queue.health.last_error,
+        last_error=queue.health.last_failure,
+        last_error_at=format_utc(queue.health.failed_us) if queue.health.failures else None,
+        failures=queue.health.failures,
     )
 
 
 def _state_name(queue: SinkQueue) -> str:
     if queue.gone:
         return "gone"
-    if queue.last_error:
+    if queue.health.last_error:
         return "down"
     return "behind" if queue.needs_reread else "waiting" if queue.queued else "up"
 

@@ -12,13 +12,13 @@ from klogd_py.config.schema import Config, SinkQueueSection
 from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
+from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.file import FLAGS, FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.manager import QueueLimits, SinkManager
+from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
-from klogd_py.sinks.queue import WhenFull
 from klogd_py.system import trusted_directory
 from klogd_py.system.privileges import User
 

@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All outboxes together: one for each configured sink, each with the task that drains it."""
+"""Run one queue for each configured sink, and the task that drains it."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
-from msgspec import Struct
-
 from klogd_py.record.types import Cause, Entry, Gap
 from klogd_py.sinks import Sink
-from klogd_py.sinks.queue import MIN_PAUSE_S, SinkQueue, WhenFull
+from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.queue import SinkQueue
+from klogd_py.sinks.retry import MIN_PAUSE_S
+from klogd_py.sinks.sequence_tracker import StartPosition
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import WorkerThreads
 
 logger = logging.getLogger(__name__)
 
 
-class QueueLimits(Struct, frozen=True):
-    """How much may wait for a sink, and what becomes of the rest."""
-
-    limit_bytes: int
-    when_full: WhenFull = WhenFull.WAIT
-
-
 class SinkManager:
-    """Posts every batch to every sink, none of which waits for another. Mutable.
+    """The queues of all sinks, none of which waits for another. Mutable.
 
     Lives on the event loop.
     """
@@ -40,12 +34,12 @@ class SinkManager:
         jobs: Jobs | None = None,
         ahead: Callable[[str], Collection[int]] = lambda name: (),
     ) -> None:
-        """``next_seq_of`` tells the first sequence number that a sink, known by its name, has not had yet;
-        ``None`` for a new one.
+        """``announce`` makes the entry for a Gap.
 
-        ``ahead`` tells which numbers beyond that it has had, with records whose lines they
-        continue. ``rereadable`` is a source that numbers its records and can go back. ``on_progress`` is
-        called whenever a sink may have accepted something, or is gone.
+        ``next_seq_of`` returns the first sequence number that the sink of a name has not accepted,
+        ``None`` for a new sink; ``ahead`` the numbers beyond it that the sink has accepted as parts
+        of an earlier record. ``rereadable`` says that the source numbers its records and can read
+        them again. ``on_progress`` is called when a sink may have accepted something, or is gone.
         """
         self.queues: dict[str, SinkQueue] = {}
         self._announce = announce
@@ -57,186 +51,180 @@ class SinkManager:
         self._workers = WorkerThreads()
         self._is_configured = False
         self._drains: dict[str, asyncio.Task[None]] = {}
-        self._leaving: dict[
-            str, SinkQueue
-            # No longer wanted, but a thread is still sending for them
-        ] = {}
+        # No longer configured, but a thread is still sending for them
+        self._closing: dict[str, SinkQueue] = {}
 
-    def configure(self, sinks: Iterable[Sink], terms_of: Callable[[str], QueueLimits]) -> None:
-        """Have exactly these sinks, each on its terms. One that was there before goes on with what
-        waits for it.
+    def configure(self, sinks: Iterable[Sink], limits_of: Callable[[str], QueueLimits]) -> None:
+        """Have exactly these sinks, each with its limits.
 
-        Nothing is changed if the terms of one of them, or its outbox, cannot be had.
+        A sink of the same name as before keeps its queue. Nothing is changed if ``limits_of``
+        raises or a queue cannot be made.
         """
-        wanted = {sink.name: (sink, terms_of(sink.name)) for sink in sinks}
+        wanted = {sink.name: (sink, limits_of(sink.name)) for sink in sinks}
         new = {
-            name: self._queue(*both)
-            for name, both in wanted.items()
-            if name not in self.queues and name not in self._leaving
+            name: self._make_queue(sink, limits)
+            for name, (sink, limits) in wanted.items()
+            if name not in self.queues and name not in self._closing
         }
         for name in [name for name in self.queues if name not in wanted]:
-            self._drains.pop(name).cancel()
-            queue = self.queues.pop(name)
-            if queue.is_sending:
-                self._leaving[name] = queue
-                queue.when_sent(partial(self._leave, name, queue))
-            else:
-                self._close(name, queue)
-        for name, (sink, terms) in wanted.items():
-            # It has not stopped yet
-            if name in self._leaving:
-                self.queues[name] = queue = self._leaving.pop(name)
-                # Nothing was posted to it meanwhile
-                queue.needs_reread = self._rereadable
-                self._begin_drain(name, queue)
-            if name in self.queues:
-                self.queues[name].replace_sink(sink, terms.limit_bytes, terms.when_full)
+            self._remove(name)
+        for name, (sink, limits) in wanted.items():
+            if name in new:
+                # Earlier records are in the ring buffer, and perhaps no later one comes that would
+                # reveal the gap.
+                reread = self._is_configured and self._rereadable and sink.keeps_position
+                self._add(name, new[name], reread)
                 continue
-            self.queues[name] = queue = new[name]
-            # what was read before it came is in the ring, and nothing more may come that would show
-            # it missing
-            queue.needs_reread = self._is_configured and self._rereadable and sink.keeps_position
-            self._begin_drain(name, queue)
+            if name in self._closing:
+                # What was read in the meantime is missing from its queue.
+                self._add(name, self._closing.pop(name), self._rereadable)
+            self.queues[name].replace_sink(sink, limits)
         self._is_configured = True
 
-    def _leave(self, name: str, queue: SinkQueue) -> None:
-        """Close a sink that is no longer wanted, once its thread is done.
-
-        What that has sent counts.
-        """
-        if self._leaving.get(name) is queue:
-            self._on_progress()
-            del self._leaving[name]
-            self._close(name, queue)
-
-    def _close(self, name: str, queue: SinkQueue) -> None:
-        logger.info("%s is no longer a sink; left unsent: %d", name, queue.close())
-        self._workers.leave(name, queue.worker)
-
-    def _begin_drain(self, name: str, queue: SinkQueue) -> None:
-        draining = self._jobs.keep(f"sink {name}", queue.drain)
-        self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
-
-    def _queue(self, sink: Sink, terms: QueueLimits) -> SinkQueue:
+    def _make_queue(self, sink: Sink, limits: QueueLimits) -> SinkQueue:
         next_seq = self._next_seq_of(sink.name) if sink.keeps_position else None
-        cause = Cause.RESTART
-        if next_seq is None and sink.keeps_position and self._rereadable:
-            next_seq, cause = 0, Cause.PRE_START
+        start = StartPosition(next_seq)
+        if next_seq:
+            start = StartPosition(next_seq, ahead=tuple(self._ahead(sink.name)))
+        elif next_seq is None and sink.keeps_position and self._rereadable:
+            start = StartPosition(0, Cause.PRE_START)
         return SinkQueue(
             sink,
-            terms.limit_bytes,
+            limits,
             self._announce,
-            next_seq,
-            terms.when_full,
-            cause=cause,
+            start,
             rereadable=self._rereadable,
             on_progress=self._on_progress,
             jobs=self._jobs,
             worker=self._workers.of(sink.name),
-            ahead=self._ahead(sink.name) if next_seq else (),
         )
 
+    def _add(self, name: str, queue: SinkQueue, needs_reread: bool) -> None:
+        self.queues[name] = queue
+        queue.needs_reread = needs_reread
+        draining = self._jobs.keep(f"sink {name}", queue.drain)
+        self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
+
+    def _remove(self, name: str) -> None:
+        self._drains.pop(name).cancel()
+        queue = self.queues.pop(name)
+        if queue.is_sending:
+            self._closing[name] = queue
+            queue.when_sent(partial(self._finish_closing, name, queue))
+        else:
+            self._close(name, queue)
+
+    def _finish_closing(self, name: str, queue: SinkQueue) -> None:
+        """Close a removed sink when its thread has finished; what the thread has sent counts."""
+        if self._closing.get(name) is queue:
+            self._on_progress()
+            del self._closing[name]
+            self._close(name, queue)
+
+    def _close(self, name: str, queue: SinkQueue) -> None:
+        logger.info("%s is no longer a sink; left unsent: %d", name, queue.close())
+        self._workers.leave(name, queue.sender.worker)
+
     def enqueue(self, entries: Sequence[Entry], joined: bool = False) -> None:
-        """Hand a batch to every sink; ``joined`` says that some of the records may have `parts`."""
+        """Give a batch to every sink; ``joined`` says that some records may have `parts`."""
         for queue in self.queues.values():
             queue.enqueue(entries, joined)
         self._on_progress()
 
     async def wait_for_room(self) -> None:
-        """Wait until no outbox is crowded; a source that can go back need not wait."""
-        while any(queue.over_limit for queue in self.queues.values()):
+        """Wait until no queue is over its limit; returns at once if the source is rereadable."""
+        while any(queue.backlog.over_limit for queue in self.queues.values()):
             await asyncio.sleep(MIN_PAUSE_S)
 
     @property
     def needs_reread(self) -> bool:
-        """Whether a sink will want the ring to be read anew."""
+        """Whether the ring buffer is to be read again for any sink, now or later."""
         return any(queue.needs_reread for queue in self.queues.values())
 
     @property
     def reread_from(self) -> int | None:
-        """The sequence number from which on the ring should be read anew now.
+        """The sequence number from which on the ring buffer should be read again now.
 
-        ``None`` if it need not be.
+        ``None`` if it need not be, or not yet.
         """
         wanted = [queue.reread_from for queue in self.queues.values()]
         return min((seq for seq in wanted if seq is not None), default=None)
 
     def resume(self) -> None:
-        """The ring is about to be read anew from `reread_from` on."""
+        """Accept entries again, because the ring buffer is read from `reread_from` on."""
         for queue in self.queues.values():
             if queue.reread_from is not None:
                 queue.resume()
 
     async def wait_until_drained(self) -> None:
-        """Wait until nothing waits except for sinks that are down."""
-        while any(queue.queued and not queue.last_error for queue in self.queues.values()):
+        """Wait until no entries wait, except for sinks that are down."""
+        while any(queue.queued and not queue.health.last_error for queue in self.queues.values()):
             await asyncio.sleep(MIN_PAUSE_S)
 
     @property
     def lowest_next_seq(self) -> int:
-        """The first sequence number that any sink still wants.
+        """The lowest sequence number that any sink has not accepted.
 
-        0 if one of them wants everything.
+        0 without a sink, and if a sink has no position.
         """
         return min((queue.next_seq or 0 for queue in self.queues.values()), default=0)
 
     @property
     def positions(self) -> dict[str, int]:
-        """The next sequence number of each sink that keeps one."""
-        boxes = (self._leaving | self.queues).items() if self._leaving else self.queues.items()
+        """The next sequence number of each sink that keeps its position."""
+        queues = (self._closing | self.queues).items() if self._closing else self.queues.items()
         return {
-            name: box.next_seq
-            for name, box in boxes
-            if box.sink.keeps_position and box.next_seq is not None
+            name: queue.next_seq
+            for name, queue in queues
+            if queue.sink.keeps_position and queue.next_seq is not None
         }
 
     @property
     def ahead(self) -> dict[str, tuple[int, ...]]:
-        """The numbers beyond its position that each sink has had, for those that have had any."""
-        boxes = self._leaving | self.queues
+        """The sequence numbers beyond its position that each sink has accepted, if any."""
+        queues = self._closing | self.queues
         return {
-            name: box.ahead for name, box in boxes.items() if box.sink.keeps_position and box.ahead
+            name: queue.ahead
+            for name, queue in queues.items()
+            if queue.sink.keeps_position and queue.ahead
         }
 
     def any_sink_between(self, seq: int, other: int) -> bool:
-        """Whether some sink has had one of two numbers and not the other, so that they cannot go to
-        all as one line.
+        """Whether some sink has one of two records but not the other.
+
+        They cannot be joined into one line for all sinks then.
         """
-        return any(queue.has_had(seq) != queue.has_had(other) for queue in self.queues.values())
+        return any(queue.has_seen(seq) != queue.has_seen(other) for queue in self.queues.values())
 
     @property
     def all_gone(self) -> bool:
-        """Whether no sink will ever take anything again."""
+        """Whether no sink will ever accept anything again."""
         return all(queue.gone for queue in self.queues.values())
 
     async def flush(self, limit_s: float) -> None:
-        """Send what waits, for at most so long."""
+        """Send what waits, for at most ``limit_s`` seconds."""
         for task in self._drains.values():
             task.cancel()
         loop = asyncio.get_running_loop()
-        emptying = [
+        flushing = [
             loop.create_task(self._jobs.keep(f"sink {name}", queue.flush_all))
             for name, queue in self.queues.items()
         ]
-        if not emptying:
+        if not flushing:
             return
-        _, unfinished = await asyncio.wait(emptying, timeout=limit_s)
+        _, unfinished = await asyncio.wait(flushing, timeout=limit_s)
         for task in unfinished:
             task.cancel()
 
     def close(self) -> int:
-        """Close all sinks; returns how many entries could not be sent, after naming their sinks."""
-        for name in list(self._leaving):
-            self._close(name, self._leaving.pop(name))
-        left = 0
+        """Close all sinks; logs and returns how many entries were never sent."""
+        for name in list(self._closing):
+            self._close(name, self._closing.pop(name))
+        total = 0
         for name, queue in self.queues.items():
             unsent = queue.close()
             if unsent:
-                logger.error(
-                    "%s: entries never sent: %d (%s)",
-                    name,
-                    unsent,
-                    queue.last_error or "it was full",
-                )
-            left += unsent
-        return left
+                reason = queue.health.last_error or "it was full"
+                logger.error("%s: entries never sent: %d (%s)", name, unsent, reason)
+            total += unsent
+        return total

@@ -36,9 +36,8 @@ from tests.fakes import DatagramListener, FakeRing
 
 LIMIT_S = 20.0
 PATIENCE_S = 5.0
-# What runs only where a thread hangs as its sink is taken away: tests/sinks/test_mailroom.py has
-# it.
-ELSEWHERE = "lambda sending: then()"
+# Runs only where a thread hangs as its sink is removed: tested in tests/sinks/test_manager.py.
+ELSEWHERE = "lambda sending: callback()"
 TROUBLE = (
     RuntimeError("injected"),
     MemoryError("injected"),

@@ -21,8 +21,8 @@ from klogd_py.record.types import (
     TimestampSource,
 )
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
-from klogd_py.sinks.manager import QueueLimits, SinkManager
-from klogd_py.sinks.queue import WhenFull
+from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
+from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.kmsg_device import BATCH_RECORDS
 from klogd_py.symbols.modules.tracker import LoadedModules

@@ -20,8 +20,8 @@ from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.types import Cause, Record, Severity
 from klogd_py.sinks import Sink
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
-from klogd_py.sinks.manager import QueueLimits, SinkManager
-from klogd_py.sinks.queue import WhenFull
+from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
+from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
 from tests.entries import gap_entry

@@ -8,7 +8,7 @@ import pytest
 
 from klogd_py.record.types import Entry, Record
 from klogd_py.sinks import Sink, SinkDown, SinkFailed, SinkGone
-from klogd_py.sinks.attempt import attempt
+from klogd_py.sinks.attempt import try_send
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
@@ -58,7 +58,7 @@ class PickySink:
 def test_an_entry_that_cannot_be_sent_goes_plainly_among_the_others(places: list[int]) -> None:
     sink, told = PickySink(), list[Exception]()
     entries = with_broken(places, 512)
-    assert attempt(sink, entries, told.append) == (512, None)
+    assert try_send(sink, entries, told.append) == (512, None)
     wanted = [r"broken \ud800" if at in places else entry.text for at, entry in enumerate(entries)]
     assert sink.received == wanted
     assert all(isinstance(error, OverflowError) for error in told)
@@ -70,7 +70,7 @@ def test_an_entry_that_cannot_be_sent_goes_plainly_among_the_others(places: list
 )
 def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
     sink = PickySink(error)
-    count, down = attempt(sink, numbered_entries(range(512)), lambda error: None)
+    count, down = try_send(sink, numbered_entries(range(512)), lambda error: None)
     assert count == 0
     assert isinstance(down, SinkFailed)
     assert down.cause is error
@@ -80,7 +80,7 @@ def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
 @pytest.mark.parametrize("error", [SinkDown("away", 3), SinkGone("gone"), OSError(5, "I/O")])
 def test_an_error_that_is_expected_is_an_outcome(error: OSError) -> None:
     told: list[Exception] = []
-    count, down = attempt(PickySink(error), numbered_entries(range(5)), told.append)
+    count, down = try_send(PickySink(error), numbered_entries(range(5)), told.append)
     assert isinstance(down, SinkDown)
     assert count == (3 if error.args == ("away",) else 0)
     assert told == []
@@ -105,7 +105,7 @@ def test_no_real_sink_is_stopped_by_a_record_that_it_cannot_show(
     entries = with_broken([2], 5)
     with DatagramListener(tmp_path / "socket") as listener:
         sink: Sink = make(tmp_path)
-        assert attempt(sink, entries, lambda error: None) == (5, None)
+        assert try_send(sink, entries, lambda error: None) == (5, None)
         sink.close()
         out = tmp_path / "out"
         received = out.read_bytes().splitlines() if out.exists() else listener.read()

@@ -11,11 +11,13 @@ import pytest
 from klogd_py.config.schema import Config
 from klogd_py.record.types import Cause
 from klogd_py.sinks import SinkDown
+from klogd_py.sinks.drop_policy import QueueLimits
 from klogd_py.sinks.factory import build_sink
 from klogd_py.sinks.formats import TimestampFormatter
 from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.queue import SinkQueue
+from klogd_py.sinks.sequence_tracker import StartPosition
 from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
 from tests.fakes import DatagramListener, StreamListener
 
@@ -111,7 +113,7 @@ def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
 ) -> None:
     text = "x" * 1_000_000
     with StreamListener(tmp_path / "log") as listener:
-        queue = SinkQueue(sink, 1 << 24, gap_entry)
+        queue = SinkQueue(sink, QueueLimits(1 << 24), gap_entry, StartPosition())
 
         async def carry() -> None:
             queue.enqueue([entry(text)])
@@ -130,7 +132,7 @@ def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
     tmp_path: Path, sink: SyslogSink
 ) -> None:
     with DatagramListener(tmp_path / "log") as listener:
-        queue = SinkQueue(sink, 1 << 24, gap_entry)
+        queue = SinkQueue(sink, QueueLimits(1 << 24), gap_entry, StartPosition())
 
         async def carry() -> None:
             queue.enqueue([entry("x" * 1_000_000, seq=0), *numbered_entries(range(1, 3))])

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from klogd_py.record.types import Entry
-from klogd_py.sinks.manager import QueueLimits, SinkManager
+from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.manager import SinkManager
 from tests.entries import gap_entry, numbered_entries
 from tests.fakes import ScriptedSink, has_queued, run_in_virtual_time
 
@@ -392,7 +393,7 @@ def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixtu
         sink_manager.configure([bad, good], _roomy)
         sink_manager.enqueue(numbered_entries(range(3)))
         assert good.seqs == [0, 1, 2]
-        assert sink_manager.queues["bad"].last_error
+        assert sink_manager.queues["bad"].health.last_error
         await asyncio.sleep(60)
         sink_manager.enqueue(numbered_entries(range(3, 5)))
         await sink_manager.flush(5)

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +13,11 @@ import pytest
 from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
+from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.queue import CHUNK_ENTRIES, MAX_PAUSE_S, MIN_PAUSE_S, SinkQueue, WhenFull
+from klogd_py.sinks.queue import CHUNK_ENTRIES, SinkQueue
+from klogd_py.sinks.retry import MAX_PAUSE_S, MIN_PAUSE_S
+from klogd_py.sinks.sequence_tracker import StartPosition
 from klogd_py.sources.kmsg_device import KmsgDevice
 from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
 from tests.fakes import BackgroundDatagramListener, FakeKmsg, ScriptedSink, run_in_virtual_time
@@ -25,6 +28,25 @@ ROOMY = 1 << 24
 def _room_for(count: int) -> int:
     """A limit that holds so many entries of two-digit numbers, and not one more."""
     return count * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10"))
+
+
+def make_queue(
+    sink: ScriptedSink | SyslogSink,
+    limit_bytes: int,
+    next_seq: int | None = None,
+    when_full: WhenFull = WhenFull.DROP,
+    *,
+    ahead: tuple[int, ...] = (),
+    announce: Callable[[Gap], Entry] = gap_entry,
+    rereadable: bool = False,
+) -> SinkQueue:
+    return SinkQueue(
+        sink,
+        QueueLimits(limit_bytes, when_full),
+        announce,
+        StartPosition(next_seq, ahead=ahead),
+        rereadable=rereadable,
+    )
 
 
 def _down(reason: str) -> ScriptedSink:
@@ -39,7 +61,7 @@ def _gaps(sink: ScriptedSink) -> list[Gap]:
 
 def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
     assert sink.seqs == [0, 1, 2, 3, 4]
     assert (queue.queued, queue.delivered, queue.next_seq) == (0, 5, 5)
@@ -47,7 +69,7 @@ def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
 
 def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
     sink = ScriptedSink(blocking=True)
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
     assert (sink.seqs, queue.queued) == ([], 5)
     assert asyncio.run(queue.flush())
@@ -58,19 +80,19 @@ def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
 def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> None:
     sink = ScriptedSink()
     sink.capacity = room
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
     queue.enqueue(numbered_entries(range(5, 8)))
     assert (len(sink.received), queue.queued, queue.next_seq) == (room, 8 - room, room or None)
     sink.capacity = 100
     assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(8))
-    assert (queue.delivered, queue.lost) == (8, 0)
+    assert (queue.delivered, queue.backlog.lost) == (8, 0)
 
 
 def test_a_queue_of_many_chunks_leaves_in_order() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(3 * CHUNK_ENTRIES + 1)))
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -84,10 +106,10 @@ def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(
 ) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.down = "away"
-    queue = SinkQueue(sink, _room_for(kept), gap_entry)
+    queue = make_queue(sink, _room_for(kept))
     for number in range(posted):
         queue.enqueue(numbered_entries([10 + number]))
-    assert (queue.queued, queue.lost) == (kept, posted - kept)
+    assert (queue.queued, queue.backlog.lost) == (kept, posted - kept)
     sink.down = ""
     assert asyncio.run(queue.flush())
     queue.enqueue(numbered_entries([10 + posted]))
@@ -104,12 +126,12 @@ def _line(seq: int, *parts: int) -> Entry:
 
 def test_a_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(1), gap_entry, 10, rereadable=True)
+    queue = make_queue(sink, _room_for(1), 10, rereadable=True)
     queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], joined=True)
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
-    assert (queue.lost, queue.next_seq, queue.ahead) == (5, 18, ())
+    assert (queue.backlog.lost, queue.next_seq, queue.ahead) == (5, 18, ())
 
 
 @pytest.mark.parametrize("blocking", [False, True])
@@ -119,7 +141,7 @@ def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: boo
     sink.capacity = room
     record = Record("record 10", 6, 10)
     twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 10")]
-    queue = SinkQueue(sink, _room_for(1), gap_entry)
+    queue = make_queue(sink, _room_for(1))
     queue.enqueue([*twice, *numbered_entries([11])])
     sink.capacity = 100
     assert asyncio.run(queue.flush())
@@ -129,12 +151,12 @@ def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: boo
 
 def test_a_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, gap_entry, 5, rereadable=True)
+    queue = make_queue(sink, ROOMY, 5, rereadable=True)
     sink.capacity = 2
     queue.enqueue([_line(5, 8, 9), *numbered_entries([6, 7, 10])], joined=True)
     assert (queue.next_seq, queue.ahead) == (7, (8, 9))
     again = ScriptedSink()
-    SinkQueue(again, ROOMY, gap_entry, 7, rereadable=True, ahead=queue.ahead).enqueue(
+    make_queue(again, ROOMY, 7, rereadable=True, ahead=queue.ahead).enqueue(
         numbered_entries(range(7, 12))
     )
     assert again.seqs == [7, 10, 11]
@@ -142,7 +164,7 @@ def test_a_position_within_a_line_remembers_delivered_parts() -> None:
 
 def test_falling_behind_within_a_line_repeats_no_part() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(2), gap_entry, 10, WhenFull.WAIT, rereadable=True)
+    queue = make_queue(sink, _room_for(2), 10, WhenFull.WAIT, rereadable=True)
     queue.enqueue(
         [_line(10, 13), *numbered_entries([11]), _line(12, 14), *numbered_entries([15])],
         joined=True,
@@ -160,7 +182,7 @@ def test_falling_behind_within_a_line_repeats_no_part() -> None:
 def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocking: bool) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.capacity = 0
-    queue = SinkQueue(sink, 1, gap_entry, 10, when_full, rereadable=True)
+    queue = make_queue(sink, 1, 10, when_full, rereadable=True)
     queue.enqueue(numbered_entries([10]))
     queue.enqueue(numbered_entries([11]))
     assert (queue.queued, queue.reread_from) == (1, None)
@@ -173,10 +195,10 @@ def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocki
 def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
     before, after, last = ScriptedSink(), ScriptedSink(), ScriptedSink()
     before.capacity, before.has_partial_write = 1, True
-    queue = SinkQueue(before, ROOMY, gap_entry)
+    queue = make_queue(before, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    queue.replace_sink(after, ROOMY, WhenFull.WAIT)
-    queue.replace_sink(last, ROOMY, WhenFull.WAIT)
+    queue.replace_sink(after, QueueLimits(ROOMY))
+    queue.replace_sink(last, QueueLimits(ROOMY))
     assert (before.closed, after.closed) == (0, 1)
     before.capacity = 1
     assert not asyncio.run(queue.flush())
@@ -187,7 +209,7 @@ def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
 
 def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, _room_for(2), gap_entry)
+    queue = make_queue(sink, _room_for(2))
     for first in (10, 20):
         sink.down = "away"
         queue.enqueue(numbered_entries(range(first, first + 5)))
@@ -199,7 +221,7 @@ def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
 
 def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(2), gap_entry)
+    queue = make_queue(sink, _room_for(2))
     queue.enqueue([*numbered_entries([10]), entry("x" * 1000, seq=11), *numbered_entries([12])])
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -223,7 +245,7 @@ def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> No
 )
 def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[Entry]) -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, _room_for(2), gap_entry)
+    queue = make_queue(sink, _room_for(2))
     queue.enqueue(posted)
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -238,11 +260,11 @@ def test_dropped_records_without_a_number_are_told_of(
 ) -> None:
     sink = ScriptedSink()
     sink.capacity, sink.down = 0, down
-    queue = SinkQueue(sink, _room_for(2), gap_entry)
+    queue = make_queue(sink, _room_for(2))
     queue.enqueue([entry("record 10") for _ in range(5)])
     sink.capacity, sink.down = 100, ""
     assert asyncio.run(queue.flush())
-    assert queue.lost == 3
+    assert queue.backlog.lost == 3
     told = [record.getMessage() for record in caplog.records] + [
         entry.text for entry in sink.received if entry.gap is not None
     ]
@@ -253,7 +275,7 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sink = _down("nobody listens")
-    queue = SinkQueue(sink, _room_for(2), gap_entry)
+    queue = make_queue(sink, _room_for(2))
 
     async def try_often() -> None:
         for number in range(5):
@@ -268,14 +290,14 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
         (logging.WARNING, "scripted is down, retrying: nobody listens"),
         (logging.WARNING, "scripted is back; records lost in between: 3"),
     ]
-    assert queue.last_error == ""
+    assert queue.health.last_error == ""
 
 
 def test_the_last_error_is_known_while_the_sink_is_down() -> None:
     sink = _down("nobody listens")
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries([1]))
-    assert queue.last_error == "nobody listens"
+    assert queue.health.last_error == "nobody listens"
 
 
 class _Timed(ScriptedSink):
@@ -295,7 +317,7 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
     sink = _Timed()
 
     async def fail(times: int) -> None:
-        queue = SinkQueue(sink, ROOMY, gap_entry)
+        queue = make_queue(sink, ROOMY)
         drain = asyncio.create_task(queue.drain())
         queue.enqueue(numbered_entries([1]))
         while len(sink.times_s) < times:
@@ -318,7 +340,7 @@ def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_fi
     sink = _Timed()
 
     async def fail_twice() -> float:
-        queue = SinkQueue(sink, ROOMY, gap_entry)
+        queue = make_queue(sink, ROOMY)
         drain = asyncio.create_task(queue.drain())
         for round_of in (1, 2):
             sink.down = "away"
@@ -347,7 +369,7 @@ def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down
     sink = _Slow()
 
     async def carry() -> float:
-        queue = SinkQueue(sink, ROOMY, gap_entry)
+        queue = make_queue(sink, ROOMY)
         drain = asyncio.create_task(queue.drain())
         queue.enqueue(numbered_entries(range(1000)))
         began_s = asyncio.get_running_loop().time()
@@ -369,7 +391,7 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
     ):
 
         async def carry() -> None:
-            queue = SinkQueue(sink, ROOMY, gap_entry)
+            queue = make_queue(sink, ROOMY)
             drain = asyncio.create_task(queue.drain())
             queue.enqueue(numbered_entries(range(3000)))
             async with asyncio.timeout(8):
@@ -386,7 +408,7 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
 def test_a_sink_that_is_gone_is_not_tried_again() -> None:
     sink = ScriptedSink()
     sink.gone = True
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
     assert queue.gone
     assert queue.queued == 0, "nothing can wait for a sink that will never take it"
@@ -398,24 +420,24 @@ def test_a_sink_that_is_gone_is_not_tried_again() -> None:
 
 def test_closing_counts_what_was_never_sent() -> None:
     sink = _down("away")
-    queue = SinkQueue(sink, ROOMY, gap_entry)
+    queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(7)))
     assert queue.close() == 7
     assert sink.closed == 1
 
 
 def test_closing_counts_what_was_dropped_before_it_could_be_announced() -> None:
-    queue = SinkQueue(_down("away"), _room_for(2), gap_entry)
+    queue = make_queue(_down("away"), _room_for(2))
     queue.enqueue(numbered_entries(range(10, 17)))
-    assert (queue.queued, queue.lost) == (2, 5)
+    assert (queue.queued, queue.backlog.lost) == (2, 5)
     assert queue.close() == 7
 
 
 def test_a_replaced_sink_goes_on_with_what_waits() -> None:
     before, after = _down("away"), ScriptedSink()
-    queue = SinkQueue(before, ROOMY, gap_entry)
+    queue = make_queue(before, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    queue.replace_sink(after, ROOMY, WhenFull.WAIT)
+    queue.replace_sink(after, QueueLimits(ROOMY))
     assert asyncio.run(queue.flush())
     assert (before.closed, after.seqs) == (1, [0, 1, 2])
 
@@ -429,7 +451,7 @@ def test_a_replaced_sink_goes_on_with_what_waits() -> None:
 )
 def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]]) -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, gap_entry, next_seq=5)
+    queue = make_queue(sink, ROOMY, next_seq=5)
     for batch in batches:
         queue.enqueue(numbered_entries(batch))
     assert sink.seqs == [5, 6, 7, 8, 9]
@@ -437,20 +459,20 @@ def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[in
 
 
 def test_the_position_does_not_move_back_while_old_records_are_skipped() -> None:
-    queue = SinkQueue(ScriptedSink(), ROOMY, gap_entry, next_seq=5)
+    queue = make_queue(ScriptedSink(), ROOMY, next_seq=5)
     queue.enqueue(numbered_entries(range(3)))
     assert queue.next_seq == 5
 
 
 def test_a_sink_without_a_position_gets_everything() -> None:
     sink = ScriptedSink(keeps_position=False)
-    SinkQueue(sink, ROOMY, gap_entry).enqueue(numbered_entries(range(3, 6)))
+    make_queue(sink, ROOMY).enqueue(numbered_entries(range(3, 6)))
     assert sink.seqs == [3, 4, 5]
 
 
 def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() -> None:
     sink = ScriptedSink()
-    queue = SinkQueue(sink, ROOMY, gap_entry, next_seq=5)
+    queue = make_queue(sink, ROOMY, next_seq=5)
     queue.enqueue(numbered_entries(range(8, 10)))
     assert sink.seqs == [None, 8, 9]
     assert _gaps(sink) == [Gap(5, 7, Cause.RESTART)]
@@ -458,7 +480,7 @@ def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() ->
 
 def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> None:
     sink = ScriptedSink()
-    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).enqueue(numbered_entries([4, 4, 5, 5, 6]))
+    make_queue(sink, ROOMY, next_seq=5).enqueue(numbered_entries([4, 4, 5, 5, 6]))
     assert sink.seqs == [5, 5, 6]
 
 
@@ -467,7 +489,7 @@ def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> Non
 )
 def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, gap: Gap) -> None:
     sink = ScriptedSink()
-    SinkQueue(sink, ROOMY, gap_entry, next_seq=owed).enqueue(
+    make_queue(sink, ROOMY, next_seq=owed).enqueue(
         [*numbered_entries([3]), gap_entry(gap), *numbered_entries([10])]
     )
     assert sink.seqs == [None, 10]
@@ -495,7 +517,7 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
         FormatOptions(Style.OFF),
         wall_times,
     )
-    SinkQueue(sink, ROOMY, gap_entry, next_seq=5).enqueue(entries)
+    make_queue(sink, ROOMY, next_seq=5).enqueue(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
 
@@ -509,14 +531,14 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
         return gap_entry(gap)
 
     async def enqueue() -> None:
-        queue = SinkQueue(sink, 1 << 20, announce, 0)
+        queue = make_queue(sink, 1 << 20, 0, announce=announce)
         draining = asyncio.create_task(queue.drain())
         # Each behind a gap
         for first in (5, 20, 30):
             queue.enqueue(numbered_entries(range(first, first + 3)))
             await asyncio.sleep(10)
-        assert queue.failures >= 1
-        assert queue.last_error == ""
+        assert queue.health.failures >= 1
+        assert queue.health.last_error == ""
         draining.cancel()
 
     run_in_virtual_time(enqueue())
@@ -545,11 +567,11 @@ def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
         number = full.fileno()
         old = SocketSink("s")
         old.capacity = 0
-        box = SinkQueue(old, ROOMY, gap_entry)
+        box = make_queue(old, ROOMY)
         box.enqueue(numbered_entries([0]))
         draining = asyncio.create_task(box.drain())
         await asyncio.sleep(0.05)
-        box.replace_sink(ScriptedSink("s"), 1 << 20, WhenFull.WAIT)
+        box.replace_sink(ScriptedSink("s"), QueueLimits(1 << 20))
         one, other = socket.socketpair()
         with one, other:
             assert number in (one.fileno(), other.fileno())

@@ -10,7 +10,7 @@ from klogd_py.sinks.sequence_tracker import SequenceTracker
 from tests.entries import entry, gap_entry, lost_entry, numbered_entries
 
 
-def _account(expected: int | None = 0, cause: Cause = Cause.PRE_START) -> SequenceTracker:
+def _tracker(expected: int | None = 0, cause: Cause = Cause.PRE_START) -> SequenceTracker:
     return SequenceTracker(gap_entry, expected, cause)
 
 
@@ -19,27 +19,27 @@ def _told(entries: "list[Entry] | tuple[Entry, ...]") -> list[int | Gap | None]:
 
 
 def test_what_the_ring_had_lost_before_a_new_sink_began_is_no_overrun() -> None:
-    account = _account()
-    assert _told([*account.take(numbered_entries([7, 8]))]) == [Gap(0, 6, Cause.PRE_START), 7, 8]
-    assert _told([*account.take(numbered_entries([11]))]) == [Gap(9, 10, Cause.OVERRUN), 11]
+    tracker = _tracker()
+    assert _told([*tracker.filter(numbered_entries([7, 8]))]) == [Gap(0, 6, Cause.PRE_START), 7, 8]
+    assert _told([*tracker.filter(numbered_entries([11]))]) == [Gap(9, 10, Cause.OVERRUN), 11]
 
 
 def test_a_sink_without_a_beginning_takes_what_comes_first() -> None:
-    account = _account(None)
-    assert _told([*account.take(numbered_entries([7, 8]))]) == [7, 8]
-    assert account.expected == 9
+    tracker = _tracker(None)
+    assert _told([*tracker.filter(numbered_entries([7, 8]))]) == [7, 8]
+    assert tracker.expected == 9
 
 
 def test_what_is_read_anew_comes_once() -> None:
-    account = _account(3, Cause.RESTART)
-    assert _told([*account.take(numbered_entries(range(6)))]) == [3, 4, 5]
-    assert _told([*account.take(numbered_entries(range(9)))]) == [6, 7, 8]
-    account.seek(7)
-    assert _told([*account.take(numbered_entries(range(9)))]) == [7, 8]
+    tracker = _tracker(3, Cause.RESTART)
+    assert _told([*tracker.filter(numbered_entries(range(6)))]) == [3, 4, 5]
+    assert _told([*tracker.filter(numbered_entries(range(9)))]) == [6, 7, 8]
+    tracker.seek(7)
+    assert _told([*tracker.filter(numbered_entries(range(9)))]) == [7, 8]
 
 
 def test_a_record_without_a_number_shares_the_fate_of_the_one_before_it() -> None:
-    account = _account(2)
+    tracker = _tracker(2)
     batch = [
         *numbered_entries([0]),
         entry("raw"),
@@ -48,15 +48,15 @@ def test_a_record_without_a_number_shares_the_fate_of_the_one_before_it() -> Non
         entry("raw"),
         lost_entry(3, 3, Cause.UNPARSABLE),
     ]
-    assert _told([*account.take(batch)]) == [2, None, Gap(3, 3, Cause.UNPARSABLE)]
-    assert _told([*account.take(batch)]) == []
+    assert _told([*tracker.filter(batch)]) == [2, None, Gap(3, 3, Cause.UNPARSABLE)]
+    assert _told([*tracker.filter(batch)]) == []
 
 
 def test_both_lines_of_a_record_are_taken_and_both_are_left_out_later() -> None:
-    account = _account(4)
+    tracker = _tracker(4)
     twice = [entry("a", seq=4), entry("b", seq=4), entry("a", seq=5), entry("b", seq=5)]
-    assert _told([*account.take(twice)]) == [4, 4, 5, 5]
-    assert _told([*account.take(twice[2:])]) == []
+    assert _told([*tracker.filter(twice)]) == [4, 4, 5, 5]
+    assert _told([*tracker.filter(twice[2:])]) == []
 
 
 @given(
@@ -66,7 +66,7 @@ def test_both_lines_of_a_record_are_taken_and_both_are_left_out_later() -> None:
 def test_every_number_comes_once_however_often_the_ring_is_read(
     reads: list[tuple[int, int, bool]], begin: int
 ) -> None:
-    account = _account(begin)
+    tracker = _tracker(begin)
     covered: list[int] = []
     for first, count, as_gap in reads:
         batch = (
@@ -74,19 +74,19 @@ def test_every_number_comes_once_however_often_the_ring_is_read(
             if as_gap
             else numbered_entries(range(first, first + count))
         )
-        for taken in account.take(batch):
+        for taken in tracker.filter(batch):
             gap = taken.gap
             covered += range(gap.first, gap.last + 1) if gap else [taken.record.seq or 0]
     assert covered == [*range(begin, begin + len(covered))]
-    assert account.expected == begin + len(covered)
+    assert tracker.expected == begin + len(covered)
 
 
 def test_a_number_that_has_gone_with_a_record_before_it_is_not_missed() -> None:
-    account = _account(5)
+    tracker = _tracker(5)
     head = Entry(Record("a b", 6, 5, parts=(7, 9, 10)), 0, "a b")
-    assert _told([*account.take([head, *numbered_entries([6, 8])], joined=True)]) == [5, 6, 8]
-    assert account.expected == 11
-    assert _told([*account.take(numbered_entries([9, 10, 11]), joined=True)]) == [11]
+    assert _told([*tracker.filter([head, *numbered_entries([6, 8])], joined=True)]) == [5, 6, 8]
+    assert tracker.expected == 11
+    assert _told([*tracker.filter(numbered_entries([9, 10, 11]), joined=True)]) == [11]
 
 
 def _line(seq: int, *parts: int) -> Entry:
@@ -116,10 +116,10 @@ def _line(seq: int, *parts: int) -> Entry:
 def test_a_gap_never_covers_delivered_parts(
     then: list[Entry], told: list[int | Gap | None]
 ) -> None:
-    account = _account(5)
-    account.take([_line(5, 7, 9, 10)], joined=True)
-    assert _told([*account.take(then, joined=True)]) == told
-    assert account.missed == Counter(
+    tracker = _tracker(5)
+    tracker.filter([_line(5, 7, 9, 10)], joined=True)
+    assert _told([*tracker.filter(then, joined=True)]) == told
+    assert tracker.missed == Counter(
         gap.cause
         for gap in told
         if isinstance(gap, Gap) and gap.cause is Cause.OVERRUN
@@ -128,9 +128,9 @@ def test_a_gap_never_covers_delivered_parts(
 
 
 def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
-    account = _account(5)
-    account.take([_line(5, 8)], joined=True)
-    assert _told([*account.take(numbered_entries([6, 8, 9]), joined=True)]) == [
+    tracker = _tracker(5)
+    tracker.filter([_line(5, 8)], joined=True)
+    assert _told([*tracker.filter(numbered_entries([6, 8, 9]), joined=True)]) == [
         6,
         Gap(7, 7, Cause.OVERRUN),
         9,
@@ -138,13 +138,13 @@ def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
 
 
 def test_going_back_forgets_only_parts_not_kept() -> None:
-    account = _account(5)
-    account.take([_line(5, 8), *numbered_entries([6]), _line(7, 9)], joined=True)
-    account.seek(7, {8})
-    assert [account.has_had(seq) for seq in range(6, 10)] == [True, False, True, False]
-    assert _told([*account.take(numbered_entries(range(6, 11)))]) == [7, 9, 10]
+    tracker = _tracker(5)
+    tracker.filter([_line(5, 8), *numbered_entries([6]), _line(7, 9)], joined=True)
+    tracker.seek(7, {8})
+    assert [tracker.has_seen(seq) for seq in range(6, 10)] == [True, False, True, False]
+    assert _told([*tracker.filter(numbered_entries(range(6, 11)))]) == [7, 9, 10]
 
 
 def test_an_account_goes_on_with_parts_had_before() -> None:
-    account = SequenceTracker(gap_entry, 6, Cause.RESTART, ahead=[8, 9])
-    assert _told([*account.take(numbered_entries([6, 7, 8, 9, 10]))]) == [6, 7, 10]
+    tracker = SequenceTracker(gap_entry, 6, Cause.RESTART, ahead=[8, 9])
+    assert _told([*tracker.filter(numbered_entries([6, 7, 8, 9, 10]))]) == [6, 7, 10]

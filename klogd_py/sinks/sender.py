@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Call one sink on the event loop or in its thread, and replace it by a new one on a reload."""
+
+import asyncio
+from collections.abc import Sequence
+
+from klogd_py.record.types import Entry
+from klogd_py.sinks import Sink, SinkDown
+from klogd_py.sinks.attempt import Outcome, try_send
+from klogd_py.sinks.retry import MAX_PAUSE_S, MIN_PAUSE_S, SinkHealth
+from klogd_py.system.jobs import Jobs
+from klogd_py.system.worker_thread import TooManyHang, WorkerThread
+
+
+class SinkSender:
+    """One sink, and how it is called. Mutable; lives on the event loop."""
+
+    def __init__(
+        self, sink: Sink, health: SinkHealth, jobs: Jobs, worker: WorkerThread | None
+    ) -> None:
+        self.sink = sink
+        self.job = f"sink {sink.name}"
+        self.worker = worker or WorkerThread(self.job)
+        self._health = health
+        self._jobs = jobs
+        # Takes over when the sink has finished the line that it has partly written
+        self._replacement: Sink | None = None
+        # The descriptor that is waited for
+        self._awaited: tuple[int, asyncio.Event] | None = None
+
+    def send(self, entries: Sequence[Entry]) -> Outcome:
+        """Try to send on the event loop."""
+        self.swap()
+        return try_send(self.sink, entries, self.report_unexpected)
+
+    async def send_chunk(self, entries: Sequence[Entry]) -> Outcome:
+        """Try to send, in the thread of this sink if it may block."""
+        self.swap()
+        sink = self.sink
+        if not sink.blocking:
+            return try_send(sink, entries, self.report_unexpected)
+        try:
+            return await self.worker.call(lambda: try_send(sink, entries, self.report_unexpected))
+        except TooManyHang as error:
+            return 0, SinkDown(str(error))
+
+    def report_unexpected(self, error: Exception) -> None:
+        """Log an unexpected error of this sink."""
+        self._jobs.tell(self.job, error)
+
+    async def wait_for_room(self) -> None:
+        """Wait until the descriptor of the sink is writable; a short while if it has none.
+
+        A sink whose descriptor is not writable for `MAX_PAUSE_S` counts as down.
+        """
+        descriptor = self.sink.fileno()
+        if descriptor < 0:
+            await asyncio.sleep(MIN_PAUSE_S)
+            return
+        writable = asyncio.Event()
+        self._awaited = descriptor, writable
+        loop = asyncio.get_running_loop()
+        try:
+            loop.add_writer(descriptor, self._jobs.guarded(self.job, writable.set))
+            async with asyncio.timeout(MAX_PAUSE_S):
+                await writable.wait()
+        # A listener that never reads must not hold up the other sinks.
+        except TimeoutError:
+            self._health.on_timeout()
+        finally:
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        """Remove the descriptor from the event loop.
+
+        Once it is closed, its number may belong to another file.
+        """
+        if self._awaited is not None:
+            descriptor, writable = self._awaited
+            self._awaited = None
+            asyncio.get_running_loop().remove_writer(descriptor)
+            writable.set()
+
+    def set_replacement(self, sink: Sink) -> None:
+        """Use this sink from the next `swap` on; an earlier replacement is closed."""
+        if self._replacement is not None:
+            self._jobs.value(self.job, self._replacement.close, None)
+        self._replacement = sink
+
+    def swap(self) -> None:
+        """Replace the sink, unless it must first finish a line that it has partly written."""
+        if self._replacement is not None and not self.sink.has_partial_write:
+            self._stop_waiting()
+            self._jobs.value(self.job, self.sink.close, None)
+            self.sink, self._replacement = self._replacement, None
+
+    def close(self) -> None:
+        """Close the sink and let its thread end."""
+        self.worker.close()
+        self._stop_waiting()
+        self._jobs.value(self.job, self.sink.close, None)
+        if self._replacement is not None:
+            self._jobs.value(self.job, self._replacement.close, None)

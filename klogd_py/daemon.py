@@ -38,7 +38,7 @@ from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.symbols import description
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system import privileges, sd_notify, signals
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_unexpected
 from klogd_py.system.jobs import Jobs
 from klogd_py.watch.watcher import Watcher
 
@@ -125,7 +125,7 @@ class Daemon:
 
         Raises:
             BadConfig: the sinks cannot be arranged as the configuration has it.
-            CannotBecome: this process may not become the user that it is to go on as.
+            PrivilegesNotDropped: this process may not become the user that it is to go on as.
         """
         self.jobs.catch_all(asyncio.get_running_loop())
         self._take_signals()
@@ -143,14 +143,16 @@ class Daemon:
         try:
             async with self._group as group:
                 jobs = self.jobs
-                beginning = group.create_task(jobs.keep("start", partial(self._begin, ready)))
+                beginning = group.create_task(jobs.supervise("start", partial(self._begin, ready)))
                 tasks = [
                     beginning,
-                    group.create_task(jobs.keep("delivery", partial(self._carry, beginning))),
+                    group.create_task(jobs.supervise("delivery", partial(self._carry, beginning))),
                 ]
-                tasks.append(group.create_task(jobs.keep("watchdog", self._feed_watchdog)))
+                tasks.append(group.create_task(jobs.supervise("watchdog", self._feed_watchdog)))
                 if self._live and not self._invocation.once:
-                    tasks.append(group.create_task(jobs.keep("watchers", self._follow_changes)))
+                    tasks.append(
+                        group.create_task(jobs.supervise("watchers", self._follow_changes))
+                    )
                 await self._stopping.wait()
                 for task in (*tasks, *self._started):
                     task.cancel()
@@ -165,24 +167,24 @@ class Daemon:
 
         Raises:
             PositionInUse: another daemon uses the same position file.
-            CannotBecome: this process may not become that user.
+            PrivilegesNotDropped: this process may not become that user.
         """
         if os.geteuid() == 0:
             self._outlets.preopen(user, self.config)
             if self._is_asked:
                 self.reporting.open_socket_for(user.number, self.config.status)
-        privileges.become(user)
+        privileges.drop_privileges(user)
 
     async def _begin(self, ready: Callable[[], None]) -> None:
         """Read the symbols, and say that we are there."""
         await self.naming.load_first()
         self._tell_ready()
-        self.jobs.value("start", ready, None)
+        self.jobs.call("start", ready, None)
 
     def _tell_ready(self) -> None:
-        self.jobs.value(
+        self.jobs.call(
             "service manager",
-            lambda: sd_notify.tell(f"READY=1\n{self.reporting.notify_line}"),
+            lambda: sd_notify.notify(f"READY=1\n{self.reporting.notify_line}"),
             None,
         )
 
@@ -223,7 +225,7 @@ class Daemon:
             raise
         except Exception as error:
             raise BadConfig(
-                f"{self._config_path}: unexpected error in its use: {in_words(error)}"
+                f"{self._config_path}: unexpected error in its use: {describe_unexpected(error)}"
             ) from error
 
     def _open_source(self) -> Source:
@@ -259,7 +261,7 @@ class Daemon:
                 "console level %d not set: %s", self.config.console_level, error.strerror
             )
         except Exception as error:
-            self.jobs.tell("console level", error)
+            self.jobs.report("console level", error)
 
     # Reactions
 
@@ -268,25 +270,23 @@ class Daemon:
         jobs = self.jobs
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(
-                number, jobs.guarded("stop", self._stopping.set, self._stopping.set)
+                number, jobs.guard("stop", self._stopping.set, self._stopping.set)
             )
         loop.add_signal_handler(
-            signal.SIGUSR1, jobs.guarded("signal USR1", lambda: self._redraw("SIGUSR1"))
+            signal.SIGUSR1, jobs.guard("signal USR1", lambda: self._redraw("SIGUSR1"))
         )
         loop.add_signal_handler(
-            signal.SIGUSR2, jobs.guarded("signal USR2", lambda: self._redraw("SIGUSR2"))
+            signal.SIGUSR2, jobs.guard("signal USR2", lambda: self._redraw("SIGUSR2"))
         )
         loop.add_signal_handler(
             signal.SIGHUP,
-            jobs.guarded(
-                "signal HUP", lambda: self._start("reload", lambda: self._reload("SIGHUP"))
-            ),
+            jobs.guard("signal HUP", lambda: self._start("reload", lambda: self._reload("SIGHUP"))),
         )
-        loop.add_signal_handler(signal.SIGTSTP, jobs.guarded("pause", self._pause))
-        loop.add_signal_handler(signal.SIGCONT, jobs.guarded("resume", self._resume))
+        loop.add_signal_handler(signal.SIGTSTP, jobs.guard("pause", self._pause))
+        loop.add_signal_handler(signal.SIGCONT, jobs.guard("resume", self._resume))
         for number in signals.IGNORED:
             signal.signal(number, signal.SIG_IGN)
-        signals.let_go()
+        signals.unblock()
 
     def _redraw(self, reason: str) -> None:
         self._start("symbols", lambda: self.naming.reload(reason))
@@ -295,7 +295,7 @@ class Daemon:
         if not self._stopping.is_set():
             task = self._group.create_task(self.jobs.run(name, job, None))
             self._started.add(task)
-            task.add_done_callback(self.jobs.guarded(name, self._started.discard))
+            task.add_done_callback(self.jobs.guard(name, self._started.discard))
 
     def _pause(self) -> None:
         if self.pipeline.reader.running.is_set():
@@ -310,9 +310,9 @@ class Daemon:
     async def _reload(self, reason: str) -> None:
         """Read the configuration anew; a wrong one changes nothing. Sinks are opened anew."""
         async with self._reloading:
-            self.jobs.value(
+            self.jobs.call(
                 "service manager",
-                lambda: sd_notify.tell(sd_notify.reloading(time.monotonic())),
+                lambda: sd_notify.notify(sd_notify.reloading_message(time.monotonic())),
                 None,
             )
             self._standing = configuration.standing(self._config_path)
@@ -325,8 +325,8 @@ class Daemon:
             except (BadConfig, CursorFileInUse) as error:
                 self._refuse(reason, str(error))
             except Exception as error:
-                self.jobs.tell("reload", error)
-                self._refuse(reason, in_words(error))
+                self.jobs.report("reload", error)
+                self._refuse(reason, describe_unexpected(error))
             self._tell_ready()
 
     async def _change_to(self, config: Config, reason: str) -> None:
@@ -406,7 +406,7 @@ class Daemon:
             files |= {path for path, _ in sources.map_paths()}
             files |= {Path(sources.given_map)} if sources.given_map else set()
         await self.jobs.run(
-            "file watcher", lambda: self._follower.follow_files(files, self._drop_ins), None
+            "file watcher", lambda: self._follower.watch_files(files, self._drop_ins), None
         )
         # What was saved before it was watched has made no event.
         if files and configuration.standing(self._config_path) not in ((), self._standing):
@@ -415,14 +415,14 @@ class Daemon:
         if self.config.watch.modules and not modular:
             logger.debug("this kernel has no loadable modules to watch")
         wanted = self.config.watch.modules and modular
-        await self.jobs.run("module watcher", lambda: self._follower.follow_modules(wanted), None)
+        await self.jobs.run("module watcher", lambda: self._follower.watch_modules(wanted), None)
 
     # Housekeeping
 
     async def _feed_watchdog(self) -> None:
         period_s = sd_notify.watchdog_period_s(os.environ, os.getpid())
         while period_s is not None:
-            sd_notify.tell("WATCHDOG=1")
+            sd_notify.notify("WATCHDOG=1")
             await asyncio.sleep(period_s)
 
     def _save_positions(self) -> None:
@@ -433,7 +433,7 @@ class Daemon:
 
         Write down where it stands, and tell the manager of it before long.
         """
-        self.jobs.value("positions", self._save_positions, None)
+        self.jobs.call("positions", self._save_positions, None)
         if self.sink_manager.all_gone:
             self._stopping.set()
         self.reporting.notify_soon()
@@ -441,8 +441,8 @@ class Daemon:
     async def _finish(self) -> None:
         """Send what waits, within a limit; remember where each sink stands; let go."""
         jobs = self.jobs
-        jobs.value("service manager", lambda: sd_notify.tell("STOPPING=1"), None)
-        jobs.value("watchers", self._follower.close, None)
+        jobs.call("service manager", lambda: sd_notify.notify("STOPPING=1"), None)
+        jobs.call("watchers", self._follower.close, None)
         now_s = asyncio.get_running_loop().time
         end_s = now_s() + STOP_LIMIT_S
         try:
@@ -453,9 +453,9 @@ class Daemon:
                 "records that were read are left for the next start: the symbols are still being read"
             )
         await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
-        jobs.value("positions", self._save_positions, None)
-        jobs.value("status socket", self.reporting.close, None)
-        if jobs.value("stop", self.sink_manager.close, 1):
+        jobs.call("positions", self._save_positions, None)
+        jobs.call("status socket", self.reporting.close, None)
+        if jobs.call("stop", self.sink_manager.close, 1):
             self.status = 1
-        jobs.value("positions", self._books.close, None)
-        jobs.value("reading", self.source.close, None)
+        jobs.call("positions", self._books.close, None)
+        jobs.call("reading", self.source.close, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
-BOUNDARIES = {"guarded", "run", "keep", "value"}
+BOUNDARIES = {"guard", "run", "supervise", "call"}
 # What starts something that runs by itself, and where among its arguments, or by which name, it is
 # given what is to run.
 STARTERS: dict[str, int | str] = {

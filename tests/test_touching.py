@@ -17,7 +17,7 @@ BY_NAME = {
 }
 # fmt: on
 ALLOWED = {
-    # Where demand_lasting has been asked
+    # Where require_irreplaceable has been asked
     ("system/local_socket", "bind"),
     # Through /proc/self/fd
     ("system/local_socket", "chmod"),

@@ -30,7 +30,7 @@ from klogd_py.symbols.map_check import MapStatus, Verdict
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_table import SymbolTable
-from klogd_py.system.terminal import aligned, is_coloured
+from klogd_py.system.terminal import align_columns, is_coloured
 
 # What to call it, its address, what is there
 Answer = tuple[str, int | None, SymbolAddress | LookupFailure]
@@ -49,7 +49,7 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
     """
     settings = invocation.config()
     found = load_symbols(invocation.sources(settings, elsewhere=True))
-    status = complain(found, invocation)
+    status = report_errors(found, invocation)
     options = FormatOptions(
         Style(settings.translate.style),
         settings.translate.resymbolize,
@@ -110,7 +110,7 @@ def _print_remarks(lines: Sequence[str]) -> None:
 def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
     """Print the symbol at each address, or why there is none; status 1 if one of them has none."""
     found = load_symbols(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
-    complain(found, invocation)
+    report_errors(found, invocation)
     answers: list[Answer] = []
     for word in words:
         address, name = _ADDRESS.fullmatch(word), _NAME.fullmatch(word)
@@ -137,7 +137,7 @@ def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
             else (word, "-", answer.value)
             for word, _, answer in answers
         ]
-        print("\n".join(aligned(rows)))
+        print("\n".join(align_columns(rows)))
         if found.system_map is not None and _reliance(None, found):
             print(f"klogd-py: {description.slide_line(found)}", file=sys.stderr)
     return 0 if all(isinstance(answer, SymbolAddress) for _, _, answer in answers) else 1
@@ -223,7 +223,7 @@ def maps(invocation: RunOptions) -> int:
             )
         )
     print(f"Linux {sources.release or '(release unknown)'}: {description.headline(found)}\n")
-    print("\n".join(aligned(rows)) + "\n")
+    print("\n".join(align_columns(rows)) + "\n")
     if description.slide_line(found):
         print(f"slide     {description.slide_line(found).removeprefix('slide ')}")
     for line in description.base_lines(found.modules):
@@ -302,7 +302,7 @@ def check_config(invocation: RunOptions, path: str) -> int:
     return 0
 
 
-def complain(found: SymbolSet, invocation: RunOptions) -> int:
+def report_errors(found: SymbolSet, invocation: RunOptions) -> int:
     """Say on standard error which named source cannot be used; 1 if there is one."""
     unusable = [
         f"{verdict.path}: {verdict.reason}"

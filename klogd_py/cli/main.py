@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from klogd_py.cli.parser import parser
 from klogd_py.config.loader import BadConfig
 from klogd_py.config.run_options import BadOptions, RunOptions
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_expected, describe_unexpected
 
 if TYPE_CHECKING:
     from klogd_py.system.pidfile import PidFile
@@ -79,12 +79,12 @@ def _run(parsing: argparse.ArgumentParser, arguments: Sequence[str] | None, drop
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
     except OSError as error:
-        print(f"{parsing.prog}: {_in_words(error)}", file=sys.stderr)
+        print(f"{parsing.prog}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        print(f"{parsing.prog}: unexpected error: {in_words(error)}", file=sys.stderr)
+        print(f"{parsing.prog}: unexpected error: {describe_unexpected(error)}", file=sys.stderr)
         if getattr(options, "debug", False):
             raise
         return FAILED
@@ -116,12 +116,12 @@ def _dispatch(options: argparse.Namespace, drop_in: bool) -> int:
 def _signal(options: argparse.Namespace, name: str) -> int:
     import signal
 
-    from klogd_py.system.pidfile import PID_FILE, NotRunning, signal_running
+    from klogd_py.system.pidfile import PID_FILE, NotRunning, signal_daemon
 
     try:
-        signal_running(Path(getattr(options, "pid_file", PID_FILE)), signal.Signals[name])
+        signal_daemon(Path(getattr(options, "pid_file", PID_FILE)), signal.Signals[name])
     except (NotRunning, OSError) as error:
-        print(f"{options.program}: {_in_words(error)}", file=sys.stderr)
+        print(f"{options.program}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     return 0
 
@@ -130,7 +130,7 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
     from klogd_py.system import signals
     from klogd_py.system.pidfile import PID_FILE, daemonize
 
-    signals.hold()
+    signals.block_until_handled()
     invocation = _invocation(options, drop_in, _handed(options.program))
     config = invocation.config()
     level = config.log.level
@@ -188,13 +188,13 @@ def _daemon(
         try:
             return await Daemon(invocation, jobs=jobs).run(in_service)
         finally:
-            signals.hold_all()
+            signals.block_all()
 
     try:
-        with signals.undivided():
+        with signals.stop_signals_blocked():
             if pid_file:
                 own = PidFile(pid_file)
-                own.claim()
+                own.acquire()
                 claimed = own
         return asyncio.run(serve())
     # Answered here, since in the background nobody else would
@@ -204,11 +204,11 @@ def _daemon(
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return FAILED if invocation.input else NO_LOG
     except (AlreadyRunning, CursorFileInUse, OSError) as error:
-        print(f"{program}: {_in_words(error)}", file=sys.stderr)
+        print(f"{program}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     # In the background nobody else would say it
     except Exception as error:
-        print(f"{program}: unexpected error: {in_words(error)}", file=sys.stderr)
+        print(f"{program}: unexpected error: {describe_unexpected(error)}", file=sys.stderr)
         return FAILED
     finally:
         if claimed:
@@ -220,7 +220,7 @@ def _release(program: str, claimed: "PidFile") -> None:
     try:
         claimed.release()
     except Exception as error:
-        print(f"{program}: {_in_words(error)}", file=sys.stderr)
+        print(f"{program}: {describe_expected(error)}", file=sys.stderr)
 
 
 def _handed(program: str) -> dict[str, int]:
@@ -228,7 +228,7 @@ def _handed(program: str) -> dict[str, int]:
     from klogd_py.system import inherited_fds
 
     try:
-        return inherited_fds.descriptors()
+        return inherited_fds.receive()
     except OSError as error:
         print(
             f"{program}: no files taken from the service manager: LISTEN_FDS: {error.strerror}",
@@ -249,13 +249,6 @@ def _misconfigured(options: argparse.Namespace, error: BadConfig) -> int:
     command = shlex.join(["klogd-py", "check-config", *([named] if named else [])])
     print(f"{options.program}: mend it, then type: {command}", file=sys.stderr)
     return MISCONFIGURED
-
-
-def _in_words(error: Exception) -> str:
-    """The file and what is wrong with it, without Python's number in front."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 def _invocation(

@@ -18,7 +18,7 @@ from klogd_py.config import loader as configuration
 from klogd_py.config.loader import BadConfig
 from klogd_py.config.schema import Config
 from klogd_py.symbols.symbol_sources import Sources, below_root
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_unexpected
 from klogd_py.system.inherited_fds import reader
 from klogd_py.system.regular_file import read_regular
 
@@ -84,7 +84,7 @@ class RunOptions(Struct, frozen=True):
             raise
         except Exception as error:
             path = self.config_path or configuration.DEFAULT_PATH
-            raise BadConfig(f"{path}: unexpected error: {in_words(error)}") from error
+            raise BadConfig(f"{path}: unexpected error: {describe_unexpected(error)}") from error
 
     def _config(self) -> Config:
         path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH

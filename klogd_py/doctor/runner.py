@@ -23,7 +23,7 @@ from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_sources import below_root
-from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
+from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, align_columns, escape_controls
 
 Check = Callable[[Host], list[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -73,9 +73,9 @@ def _run_check(check: Check, machine: Host) -> list[Finding]:
 
 def format_report(findings: Sequence[Finding], colour: bool) -> str:
     """The findings, a line each with the remedy below it, and the sum."""
-    shown = aligned(
+    shown = align_columns(
         [
-            (f"{finding.level.value:4}", finding.check, visible(finding.words))
+            (f"{finding.level.value:4}", finding.check, escape_controls(finding.words))
             for finding in findings
         ]
     )
@@ -84,7 +84,7 @@ def format_report(findings: Sequence[Finding], colour: bool) -> str:
     for finding, line in zip(findings, shown, strict=True):
         lines.append(_coloured(line, finding.level) if colour else line)
         if finding.remedy:
-            lines.append(f"{indent}-> {visible(finding.remedy)}")
+            lines.append(f"{indent}-> {escape_controls(finding.remedy)}")
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}
     total = f"{counts[Level.OK]} ok, {counts[Level.WARNING]} to be looked at, {counts[Level.ERROR]} wrong"
     return "\n".join([*lines, "", f"{BOLD}{total}{PLAIN}" if colour else total, ""])

@@ -132,7 +132,7 @@ class MetricsServer:
         if words[1].partition(b"?")[0] != b"/metrics":
             return _refusal("404 Not Found", "GET /metrics")
         content = (
-            b"" if words[0] == b"HEAD" else self._jobs.value("metrics listener", self._content, b"")
+            b"" if words[0] == b"HEAD" else self._jobs.call("metrics listener", self._content, b"")
         )
         if not content and words[0] == b"GET":
             return _refusal("500 Internal Server Error", "no metrics, see: klogd-py status")

@@ -54,7 +54,7 @@ class StatusReporter:
     def notify(self) -> None:
         """Send the status line to the service manager now."""
         self._clear_timer()
-        self._jobs.value("service manager", lambda: sd_notify.tell(self.notify_line), None)
+        self._jobs.call("service manager", lambda: sd_notify.notify(self.notify_line), None)
 
     def _clear_timer(self) -> None:
         self._timer = None
@@ -62,7 +62,7 @@ class StatusReporter:
     def notify_soon(self) -> None:
         """Send the status line in `STATUS_PERIOD_S`; further calls until then change nothing."""
         if self._timer is None and sd_notify.is_supervised():
-            notify = self._jobs.guarded("service manager", self.notify, self._clear_timer)
+            notify = self._jobs.guard("service manager", self.notify, self._clear_timer)
             self._timer = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, notify)
 
     def open_socket_for(self, owner: int, section: StatusSection) -> None:
@@ -72,7 +72,7 @@ class StatusReporter:
         opens it later, as that user.
         """
         if section.socket and not is_shared(section.socket):
-            self._jobs.value("status socket", lambda: self._open_socket(section, owner), None)
+            self._jobs.call("status socket", lambda: self._open_socket(section, owner), None)
             self._tried = section
 
     async def configure(self, section: StatusSection, metrics: MetricsSection) -> None:
@@ -81,15 +81,15 @@ class StatusReporter:
         Endpoints whose configuration did not change stay open.
         """
         if section is not self._tried and (self._socket is None or section != self._section):
-            self._jobs.value("status socket", self._close_socket, None)
-            self._jobs.value("status socket", lambda: self._open_socket(section, -1), None)
+            self._jobs.call("status socket", self._close_socket, None)
+            self._jobs.call("status socket", lambda: self._open_socket(section, -1), None)
         # The next reload tries again what root could not open
         self._tried = None
         if metrics != self._metrics or (metrics.listen and self._metrics_server is None):
-            self._jobs.value("metrics", self._close_metrics, None)
+            self._jobs.call("metrics", self._close_metrics, None)
             self._metrics = metrics
             if not await self._jobs.run("metrics", lambda: self._open_metrics(metrics), False):
-                self._jobs.value("metrics", self._close_metrics, None)
+                self._jobs.call("metrics", self._close_metrics, None)
                 # The next reload tries again
                 self._metrics = MetricsSection()
 
@@ -97,8 +97,8 @@ class StatusReporter:
         """Close all endpoints; nothing more is sent to the service manager."""
         if self._timer is not None:
             self._timer.cancel()
-        self._jobs.value("status socket", self._close_socket, None)
-        self._jobs.value("metrics", self._close_metrics, None)
+        self._jobs.call("status socket", self._close_socket, None)
+        self._jobs.call("metrics", self._close_metrics, None)
         self._metrics_thread.close()
 
     def _open_socket(self, section: StatusSection, owner: int) -> None:
@@ -132,7 +132,7 @@ class StatusReporter:
             logger.error("no metrics: they need the Python package prometheus-client (%s)", error)
             return False
         if metrics.textfile:
-            job = self._jobs.keep(
+            job = self._jobs.supervise(
                 "metrics file",
                 partial(self._write_metrics, Path(metrics.textfile), metrics.period_s),
             )

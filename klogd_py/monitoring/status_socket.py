@@ -124,7 +124,7 @@ class StatusSocket:
     def _permit_group(self, group: int) -> None:
         """Let a group connect; if that is not permitted, only root and the daemon's user can."""
         try:
-            self._local.open_to(group)
+            self._local.allow_group(group)
         except PermissionError:
             logger.warning(
                 "%s: may not be opened to group %d: "
@@ -134,7 +134,7 @@ class StatusSocket:
             )
 
     def _listen(self) -> None:
-        accept = self._jobs.guarded("status socket", self._accept, self._pause)
+        accept = self._jobs.guard("status socket", self._accept, self._pause)
         asyncio.get_running_loop().add_reader(self._listening, accept)
 
     def _pause(self) -> None:
@@ -146,7 +146,7 @@ class StatusSocket:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening)
         self._pause_timer = loop.call_later(
-            PAUSE_S, self._jobs.guarded("status socket", self._listen, self._pause)
+            PAUSE_S, self._jobs.guard("status socket", self._listen, self._pause)
         )
 
     def _accept(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from klogd_py.monitoring.status import NamesState, ReloadResult, SinkState, Status
-from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, aligned, visible
+from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, align_columns, escape_controls
 
 _COLOURS = {"up": GREEN, "waiting": YELLOW, "behind": YELLOW, "down": RED, "gone": RED}
 _STATE = re.compile(rf"  ({'|'.join(_COLOURS)})(?=  )")
@@ -51,28 +51,28 @@ def _input_table(status: Status) -> list[str]:
     source = status.input
     numbers = [_seq_or_dash(source.next_seq), _seq_or_dash(source.newest_seq), str(source.records)]
     name = f"{source.source} (paused)" if source.paused else source.source
-    return aligned(
+    return align_columns(
         [
             ("INPUT", "NEXT", "NEWEST", "RECORDS", "CLOCK"),
-            (visible(name), *numbers, source.clock or "-"),
+            (escape_controls(name), *numbers, source.clock or "-"),
         ]
     )
 
 
 def _count_table(heading: str, label: str, counts: Mapping[str, int]) -> list[str]:
-    return aligned([(heading, *counts), (label, *map(str, counts.values()))])
+    return align_columns([(heading, *counts), (label, *map(str, counts.values()))])
 
 
 def _gap_table(status: Status) -> list[str]:
     """Return the missing records by cause, of all sinks and of single sinks; empty if none."""
     rows = [(cause, str(count), "all sinks") for cause, count in status.input.gaps.items() if count]
     rows += [
-        (cause, str(count), visible(sink.name))
+        (cause, str(count), escape_controls(sink.name))
         for sink in status.sinks
         for cause, count in sink.gaps.items()
         if count
     ]
-    return aligned([("GAP", "RECORDS", "MISSING FOR"), *rows]) if rows else []
+    return align_columns([("GAP", "RECORDS", "MISSING FOR"), *rows]) if rows else []
 
 
 def _sink_table(sinks: Sequence[SinkState], colour: bool) -> list[str]:
@@ -80,7 +80,7 @@ def _sink_table(sinks: Sequence[SinkState], colour: bool) -> list[str]:
     for sink in sinks:
         queue = f"{sink.queued_bytes >> 10}/{sink.limit_bytes >> 10}"
         error = (
-            f"{visible(sink.last_error)} ({format_local_time(sink.last_error_at)})"
+            f"{escape_controls(sink.last_error)} ({format_local_time(sink.last_error_at)})"
             if sink.last_error_at
             else "-"
         )
@@ -91,8 +91,8 @@ def _sink_table(sinks: Sequence[SinkState], colour: bool) -> list[str]:
             str(sink.lost),
             _seq_or_dash(sink.next_seq),
         )
-        rows.append((visible(sink.name), sink.state, *counts, error))
-    lines = aligned(rows)
+        rows.append((escape_controls(sink.name), sink.state, *counts, error))
+    lines = align_columns(rows)
     return (
         [
             _STATE.sub(lambda found: f"  {_COLOURS[found[1]]}{found[1]}{PLAIN}", line, 1)
@@ -121,7 +121,7 @@ def _symbol_table(names: NamesState) -> list[str]:
         ("not named", f"{count} addresses: {reason}") for reason, count in names.nameless.items()
     ]
     rows += [("note", remark) for remark in names.remarks]
-    return aligned([(name, visible(text)) for name, text in rows])
+    return align_columns([(name, escape_controls(text)) for name, text in rows])
 
 
 def _event_table(status: Status) -> list[str]:
@@ -136,7 +136,7 @@ def _event_table(status: Status) -> list[str]:
             (
                 "last oops",
                 format_local_time(oops.at),
-                f"{visible(oops.text)} ({oops.count} since the start)",
+                f"{escape_controls(oops.text)} ({oops.count} since the start)",
             )
         ]
         if oops
@@ -144,18 +144,20 @@ def _event_table(status: Status) -> list[str]:
     )
     rows += [
         (
-            f"failed: {visible(one.job)}",
+            f"failed: {escape_controls(one.job)}",
             format_local_time(one.at),
-            f"{visible(one.reason)} ({one.count} times)",
+            f"{escape_controls(one.reason)} ({one.count} times)",
         )
         for one in status.failures
     ]
-    return aligned(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
+    return align_columns(rows if len(rows) > 1 else [*rows, ("none yet", "-", "-")])
 
 
 def _reload_result(change: ReloadResult) -> str:
     outcome = "taken into use" if change.taken else "refused, the old is kept"
-    return visible(f"{change.why}: {outcome}" + (f" ({change.detail})" if change.detail else ""))
+    return escape_controls(
+        f"{change.why}: {outcome}" + (f" ({change.detail})" if change.detail else "")
+    )
 
 
 def _with_heading(lines: list[str], colour: bool) -> list[str]:

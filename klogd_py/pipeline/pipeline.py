@@ -91,13 +91,13 @@ class Pipeline:
 
         Returns the exit status.
         """
-        filling = asyncio.create_task(self._jobs.keep("reading", self.reader.run))
+        filling = asyncio.create_task(self._jobs.supervise("reading", self.reader.run))
         try:
             while not self._mailroom.all_gone:
                 try:
                     status = await self._turn()
                 except Exception as error:
-                    self._jobs.tell("delivery", error)
+                    self._jobs.report("delivery", error)
                     await asyncio.sleep(PAUSE_S)
                     continue
                 if status is not None:
@@ -115,7 +115,7 @@ class Pipeline:
         batch = await self.reader.wait_next(self._due_in_s())
         if batch is not None:
             if batch.is_live:
-                self._jobs.value("clock", partial(self._learn_time, batch.items), None)
+                self._jobs.call("clock", partial(self._learn_time, batch.items), None)
             await self._deliver_shielded(batch.items)
         elif self._is_done:
             await self._deliver_shielded([], last=True)
@@ -132,7 +132,7 @@ class Pipeline:
             await asyncio.wait([self._delivering])
         while (batch := self.reader.pop()) is not None:
             await self._surely(partial(self.deliver, batch.items), batch.items)
-        rest: list[Record | Gap] = self._jobs.value("reading", self._source.drain_pending, [])
+        rest: list[Record | Gap] = self._jobs.call("reading", self._source.drain_pending, [])
         await self._surely(partial(self.deliver, rest, last=True), rest)
 
     async def deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
@@ -177,7 +177,7 @@ class Pipeline:
         """Hand over as it came what an unexpected error has stopped, and what was held ``before``
         it; all stages begin anew.
         """
-        self._jobs.tell("delivery", error)
+        self._jobs.report("delivery", error)
         handed = self._handed or ()
         wanted = {
             id(item): item for item in (*before, *self._held, *batch) if id(item) not in handed
@@ -209,7 +209,7 @@ class Pipeline:
                 bool(places),
             )
         except Exception as error:
-            self._jobs.tell("counters", error)
+            self._jobs.report("counters", error)
         if self._handed is not None:
             self._handed.update(map(id, batch))
         self._mailroom.enqueue(entries, self._joiner.has_joined)
@@ -271,7 +271,7 @@ class Pipeline:
                 return False
             return not (self._naming.lock.locked() and may_contain_trace(batch))
         except Exception as error:
-            self._jobs.tell("evidence", error)
+            self._jobs.report("evidence", error)
             return False
 
     async def _deliver_boots(self, batch: list[Record | Gap], last: bool) -> None:
@@ -282,9 +282,7 @@ class Pipeline:
         start = 0
         begins: list[tuple[int, str]] = []
         begins = (
-            begins
-            if self._live
-            else self._jobs.value("boots", partial(self._begins, batch), begins)
+            begins if self._live else self._jobs.call("boots", partial(self._begins, batch), begins)
         )
         for at, release in begins:
             part = batch[start:at]
@@ -312,7 +310,7 @@ class Pipeline:
         asked = self._live and self._naming.symbols.modules.wants_traces
         if (
             asked
-            and self._jobs.value("evidence", partial(may_contain_trace, batch), True)
+            and self._jobs.call("evidence", partial(may_contain_trace, batch), True)
             and await self._naming.modules_changed()
         ):
             await self._naming.reload(
@@ -326,21 +324,21 @@ class Pipeline:
                 rest, found = self._learning.flush(found)
                 ready += rest
         except Exception as error:
-            self._jobs.tell("evidence", error)
+            self._jobs.report("evidence", error)
             self._learning = self._new_learning()
             return [*held, *batch]
         if found is not survey:
-            self._jobs.value("symbols", partial(self._naming.set_current, found), None)
+            self._jobs.call("symbols", partial(self._naming.set_current, found), None)
         return ready
 
     def _new_learning(self) -> KaslrStage:
-        return KaslrStage(self._origin, partial(self._jobs.tell, "evidence"))
+        return KaslrStage(self._origin, partial(self._jobs.report, "evidence"))
 
     def _count(self, batch: list[Record | Gap]) -> None:
         try:
             self.counters.count_read(batch)
         except Exception as error:
-            self._jobs.tell("counters", error)
+            self._jobs.report("counters", error)
 
     def _joined(self, batch: list[Record | Gap]) -> list[Record | Gap]:
         now_s = asyncio.get_running_loop().time()
@@ -350,7 +348,7 @@ class Pipeline:
         try:
             return self._joiner.push(batch, now_s)
         except Exception as error:
-            self._jobs.tell("joining", error)
+            self._jobs.report("joining", error)
             self._joiner = self._joiner.restarted()
             return [*waiting, *batch]
 
@@ -368,7 +366,7 @@ class Pipeline:
             self.counters.count_suppressed(passed)
             return passed
         except Exception as error:
-            self._jobs.tell("flood limit", error)
+            self._jobs.report("flood limit", error)
             self.limiter = self._limiting = self._limiting.restarted()
             return [*ended, *run, *batch]
 
@@ -383,7 +381,7 @@ class Pipeline:
             found.append(place := resolver.resolve(address))
             return place
 
-        failed = partial(self._jobs.tell, "translation")
+        failed = partial(self._jobs.report, "translation")
         return make_entries(
             batch, resolve, self.format_options, self._clock, self._stood, self._judge, failed
         ), found

@@ -101,7 +101,7 @@ class Reader:
                     await self._read_until_end()
                 except Exception as error:
                     self._failures += 1
-                    self._jobs.tell("reading", error)
+                    self._jobs.report("reading", error)
                     await asyncio.sleep(self._pause_s)
         finally:
             self._set_ended()
@@ -163,12 +163,12 @@ class Reader:
             taken = ring.prefetch() if self.running.is_set() and self._space.is_set() else before
             if before < taken < ENOUGH and turn < MAX_TURNS:
                 loop.call_later(
-                    GATHER_S, self._jobs.guarded("gathering", look, go_on), turn + 1, taken
+                    GATHER_S, self._jobs.guard("gathering", look, go_on), turn + 1, taken
                 )
             else:
                 go_on()
 
-        loop.call_later(GATHER_S, self._jobs.guarded("gathering", look, go_on), 1, 0)
+        loop.call_later(GATHER_S, self._jobs.guard("gathering", look, go_on), 1, 0)
         await over
         if not self.running.is_set():
             self._append_prefetched(ring)

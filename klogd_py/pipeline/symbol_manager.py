@@ -16,7 +16,7 @@ from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_loader import load_symbols, module_layout
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_unexpected
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import WorkerThread
 
@@ -133,6 +133,6 @@ class SymbolManager:
 
     def _fail(self, reasons: Sequence[str], error: Exception) -> None:
         """Keep the names that are in force, since others could not be read."""
-        self._jobs.tell(JOB, error)
-        self.failure = in_words(error)
+        self._jobs.report(JOB, error)
+        self.failure = describe_unexpected(error)
         self._on_change(reasons)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from klogd_py.record.types import Entry
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_unexpected
 
 # What a Unix socket answers whose listener has gone, and perhaps come back under the same name.
 REPLACED = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ)
@@ -32,7 +32,7 @@ class SinkFailed(SinkDown):
     """The sink met with something that nobody foresaw, ``cause``."""
 
     def __init__(self, cause: Exception, accepted: int = 0) -> None:
-        super().__init__(in_words(cause), accepted)
+        super().__init__(describe_unexpected(cause), accepted)
         self.cause = cause
 
 

@@ -47,7 +47,7 @@ class SinkManager:
         self._ahead = ahead
         self._rereadable = rereadable
         self._jobs = jobs or Jobs()
-        self._on_progress = self._jobs.guarded("positions", on_progress)
+        self._on_progress = self._jobs.guard("positions", on_progress)
         self._workers = WorkerThreads()
         self._is_configured = False
         self._drains: dict[str, asyncio.Task[None]] = {}
@@ -96,13 +96,13 @@ class SinkManager:
             rereadable=self._rereadable,
             on_progress=self._on_progress,
             jobs=self._jobs,
-            worker=self._workers.of(sink.name),
+            worker=self._workers.get(sink.name),
         )
 
     def _add(self, name: str, queue: SinkQueue, needs_reread: bool) -> None:
         self.queues[name] = queue
         queue.needs_reread = needs_reread
-        draining = self._jobs.keep(f"sink {name}", queue.drain)
+        draining = self._jobs.supervise(f"sink {name}", queue.drain)
         self._drains[name] = asyncio.get_running_loop().create_task(draining, name=f"drain {name}")
 
     def _remove(self, name: str) -> None:
@@ -123,7 +123,7 @@ class SinkManager:
 
     def _close(self, name: str, queue: SinkQueue) -> None:
         logger.info("%s is no longer a sink; left unsent: %d", name, queue.close())
-        self._workers.leave(name, queue.sender.worker)
+        self._workers.release(name, queue.sender.worker)
 
     def enqueue(self, entries: Sequence[Entry], joined: bool = False) -> None:
         """Give a batch to every sink; ``joined`` says that some records may have `parts`."""
@@ -207,7 +207,7 @@ class SinkManager:
             task.cancel()
         loop = asyncio.get_running_loop()
         flushing = [
-            loop.create_task(self._jobs.keep(f"sink {name}", queue.flush_all))
+            loop.create_task(self._jobs.supervise(f"sink {name}", queue.flush_all))
             for name, queue in self.queues.items()
         ]
         if not flushing:

@@ -276,7 +276,7 @@ class SinkQueue:
         """Call back when the chunk that is being sent is finished."""
         assert self._sending is not None
         self._sending.add_done_callback(
-            self._jobs.guarded(self.sender.job, lambda sending: callback())
+            self._jobs.guard(self.sender.job, lambda sending: callback())
         )
 
     def replace_sink(self, sink: Sink, limits: QueueLimits) -> None:

@@ -9,7 +9,7 @@ import logging
 import time
 
 from klogd_py.sinks import SinkDown
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_unexpected
 
 MIN_PAUSE_S = 0.02
 MAX_PAUSE_S = 5.0
@@ -56,7 +56,7 @@ class SinkHealth:
 
     def on_unexpected(self, error: Exception) -> None:
         """Count an unexpected error, and lengthen the pause before the next attempt."""
-        self.fail(in_words(error))
+        self.fail(describe_unexpected(error))
         self._unexpected_pause_s = min(self._unexpected_pause_s * 2, MAX_PAUSE_S)
         self.pause_s = max(self.pause_s, self._unexpected_pause_s)
         self._reread_at_s = asyncio.get_running_loop().time() + self._unexpected_pause_s

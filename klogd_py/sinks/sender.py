@@ -46,7 +46,7 @@ class SinkSender:
 
     def report_unexpected(self, error: Exception) -> None:
         """Log an unexpected error of this sink."""
-        self._jobs.tell(self.job, error)
+        self._jobs.report(self.job, error)
 
     async def wait_for_room(self) -> None:
         """Wait until the descriptor of the sink is writable; a short while if it has none.
@@ -61,7 +61,7 @@ class SinkSender:
         self._awaited = descriptor, writable
         loop = asyncio.get_running_loop()
         try:
-            loop.add_writer(descriptor, self._jobs.guarded(self.job, writable.set))
+            loop.add_writer(descriptor, self._jobs.guard(self.job, writable.set))
             async with asyncio.timeout(MAX_PAUSE_S):
                 await writable.wait()
         # A listener that never reads must not hold up the other sinks.
@@ -84,20 +84,20 @@ class SinkSender:
     def set_replacement(self, sink: Sink) -> None:
         """Use this sink from the next `swap` on; an earlier replacement is closed."""
         if self._replacement is not None:
-            self._jobs.value(self.job, self._replacement.close, None)
+            self._jobs.call(self.job, self._replacement.close, None)
         self._replacement = sink
 
     def swap(self) -> None:
         """Replace the sink, unless it must first finish a line that it has partly written."""
         if self._replacement is not None and not self.sink.has_partial_write:
             self._stop_waiting()
-            self._jobs.value(self.job, self.sink.close, None)
+            self._jobs.call(self.job, self.sink.close, None)
             self.sink, self._replacement = self._replacement, None
 
     def close(self) -> None:
         """Close the sink and let its thread end."""
         self.worker.close()
         self._stop_waiting()
-        self._jobs.value(self.job, self.sink.close, None)
+        self._jobs.call(self.job, self.sink.close, None)
         if self._replacement is not None:
-            self._jobs.value(self.job, self._replacement.close, None)
+            self._jobs.call(self.job, self._replacement.close, None)

@@ -20,21 +20,21 @@ MAX_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 
 
-def descriptors() -> dict[str, int]:
+def receive() -> dict[str, int]:
     """What was handed to this process, by the path that it stands for."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
     from systemd import daemon
 
-    return by_path(daemon.listen_fds_with_names(unset_environment=True))
+    return map_by_path(daemon.listen_fds_with_names(unset_environment=True))
 
 
-def by_path(named: Mapping[int, str]) -> dict[str, int]:
+def map_by_path(named: Mapping[int, str]) -> dict[str, int]:
     """Descriptors by path, without those whose name stands for none."""
     return {PATHS[name]: descriptor for descriptor, name in named.items() if name in PATHS}
 
 
-def content(descriptor: int) -> bytes:
+def read_all(descriptor: int) -> bytes:
     """All that an open file holds now, wherever it was read to before.
 
     Raises:
@@ -60,6 +60,6 @@ def reader(handed: Mapping[str, int]) -> Callable[[str], bytes]:
     """What reads a file by its path: through its descriptor if it was handed in. Raises OSError."""
 
     def read(path: str) -> bytes:
-        return content(handed[path]) if path in handed else read_regular(path, MAX_BYTES)
+        return read_all(handed[path]) if path in handed else read_regular(path, MAX_BYTES)
 
     return read

@@ -3,7 +3,7 @@
 nothing else.
 
 A job is what runs by itself: a task, a callback of the event loop, a timer, what a thread of a
-library calls. Whoever starts one wraps it in `Jobs.guarded`, `Jobs.run` or `Jobs.keep`;
+library calls. Whoever starts one wraps it in `Jobs.guard`, `Jobs.run` or `Jobs.supervise`;
 tests/test_jobs.py finds those who do not. Errors that are expected are answered where they arise,
 and never come here. Cancellation passes.
 """
@@ -18,9 +18,9 @@ from typing import ParamSpec, TypeVar
 
 from msgspec import Struct
 
-from klogd_py.system.errors import in_words
+from klogd_py.system.errors import describe_unexpected
 
-TOLD_AGAIN_S = (
+LOG_INTERVAL_S = (
     # A job that goes on failing is told of so seldom: its line may come back as a record
     60.0
 )
@@ -51,9 +51,9 @@ class Jobs:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self.failures: dict[str, Failure] = {}
         self._now_s = now_s
-        self._told_s: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
 
-    def tell(self, name: str, error: Exception) -> None:
+    def report(self, name: str, error: Exception) -> None:
         """Count an unexpected error, and log it unless one of this job has been logged a moment
         ago. Raises nothing.
         """
@@ -61,9 +61,9 @@ class Jobs:
             Exception
             # Memory may be short even for this; the next one will be told
         ):
-            self._tell(name, error)
+            self._report(name, error)
 
-    def guarded(
+    def guard(
         self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None
     ) -> Callable[P, None]:
         """The same call, but an error in it is told instead of raised.
@@ -75,17 +75,17 @@ class Jobs:
             try:
                 job(*arguments, **named)
             except Exception as error:
-                self.tell(name, error)
+                self.report(name, error)
                 failed()
 
         return within
 
-    def value(self, name: str, ask: Callable[[], T], otherwise: T) -> T:
+    def call(self, name: str, ask: Callable[[], T], otherwise: T) -> T:
         """What a call returns; ``otherwise`` if it fails."""
         try:
             return ask()
         except Exception as error:
-            self.tell(name, error)
+            self.report(name, error)
             return otherwise
 
     async def run(self, name: str, job: Callable[[], Awaitable[T]], otherwise: T) -> T:
@@ -93,10 +93,10 @@ class Jobs:
         try:
             return await job()
         except Exception as error:
-            self.tell(name, error)
+            self.report(name, error)
             return otherwise
 
-    async def keep(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+    async def supervise(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
         """Run a job that is to go on until it returns.
 
         One that fails is begun again after a pause, ever longer.
@@ -107,7 +107,7 @@ class Jobs:
             try:
                 await job()
             except Exception as error:
-                self.tell(name, error)
+                self.report(name, error)
             else:
                 return
             pause_s = (
@@ -122,7 +122,7 @@ class Jobs:
 
         def escaped(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
             error = context.get("exception")
-            self.tell(
+            self.report(
                 "event loop",
                 error
                 if isinstance(error, Exception)
@@ -136,22 +136,22 @@ class Jobs:
 
         def escaped(told: threading.ExceptHookArgs) -> None:
             error = told.exc_value
-            self.tell(
+            self.report(
                 "thread of a library",
                 error if isinstance(error, Exception) else RuntimeError(repr(error)),
             )
 
         threading.excepthook = escaped
 
-    def _tell(self, name: str, error: Exception) -> None:
-        reason = in_words(error)
+    def _report(self, name: str, error: Exception) -> None:
+        reason = describe_unexpected(error)
         before = self.failures.pop(name, None)
         self.failures[name] = Failure(
             reason, time.time_ns() // 1000, 1 if before is None else before.count + 1
         )
         now_s = self._now_s()
-        if now_s - self._told_s.get(name, -TOLD_AGAIN_S) >= TOLD_AGAIN_S:
-            self._told_s[name] = now_s
+        if now_s - self._logged_s.get(name, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
+            self._logged_s[name] = now_s
             details = error if logger.isEnabledFor(logging.DEBUG) else None
             logger.error(
                 "unexpected error, the rest goes on: %s: %s", name, reason, exc_info=details
@@ -159,4 +159,4 @@ class Jobs:
         while len(self.failures) > MAX_NAMES:
             oldest = next(iter(self.failures))
             del self.failures[oldest]
-            self._told_s.pop(oldest, None)
+            self._logged_s.pop(oldest, None)

@@ -36,7 +36,7 @@ class LocalSocket:
         self._path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            _make(path.parent)
+            _make_directory(path.parent)
             with directory_of(path) as directory:
                 self._bind(directory, mode, owner)
             self.socket.listen(BACKLOG)
@@ -46,12 +46,12 @@ class LocalSocket:
                 raise OSError(errno.EINVAL, str(error), str(path)) from error
             raise
 
-    def open_to(self, group: int) -> None:
+    def allow_group(self, group: int) -> None:
         """Let the members of a group connect.
 
         Raises PermissionError where that is forbidden, and OSError.
         """
-        with directory_of(self._path) as directory, _ours(directory) as (name, status):
+        with directory_of(self._path) as directory, _own_socket(directory) as (name, status):
             if (
                 status.st_gid != group
                 # The service may not change owners, nor need it for its own group
@@ -72,20 +72,20 @@ class LocalSocket:
                 directory.remove()
 
     def _bind(self, directory: Directory, mode: int, owner: int) -> None:
-        directory.demand_lasting("a socket")
-        _clear(directory, self._path)
+        directory.require_irreplaceable("a socket")
+        _remove_stale(directory, self._path)
         before = os.umask(0o777 & ~mode)
         try:
             self.socket.bind(str(self._path))
         finally:
             os.umask(before)
-        with _ours(directory) as (name, status):
+        with _own_socket(directory) as (name, status):
             self._made = status.st_dev, status.st_ino
             if owner >= 0:
                 os.chown(name, owner, -1)
 
 
-def _make(folder: Path) -> None:
+def _make_directory(folder: Path) -> None:
     """Make a folder that is missing; root does so in its own alone."""
     if folder == folder.parent:
         return
@@ -96,7 +96,7 @@ def _make(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _named(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
+def _open_path(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
     """A path to what has the name now, whatever has it later, and what it is."""
     descriptor = os.open(
         directory.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.descriptor
@@ -108,25 +108,25 @@ def _named(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
 
 
 @contextlib.contextmanager
-def _ours(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
+def _own_socket(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
     """The same, for a socket that this process has just made.
 
     Raises FileExistsError if another thing has the name.
     """
-    with _named(directory) as (name, status):
+    with _open_path(directory) as (name, status):
         if not stat.S_ISSOCK(status.st_mode) or status.st_nlink != 1:
             raise FileExistsError(errno.EEXIST, "something else has taken the name")
         yield name, status
 
 
-def _clear(directory: Directory, path: Path) -> None:
+def _remove_stale(directory: Directory, path: Path) -> None:
     """Remove a socket that a daemon which was killed has left.
 
     Raises OSError if it is in use, or no socket.
     """
     try:
         with (
-            _named(directory) as (name, status),
+            _open_path(directory) as (name, status),
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking,
         ):
             if not stat.S_ISSOCK(status.st_mode):

@@ -38,16 +38,16 @@ class NotRunning(RuntimeError):
 
 
 class PidFile:
-    """A pid file that this process owns, from `claim` until `release`."""
+    """A pid file that this process owns, from `acquire` until `release`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
 
-    def claim(self) -> None:
+    def acquire(self) -> None:
         """Lock the file and write this process's id into it; raises AlreadyRunning, and OSError."""
         while True:
-            self._descriptor = _opened(self._path, os.O_RDWR | os.O_CREAT)
+            self._descriptor = _open(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 _lock(self._descriptor, self._path)
                 if self._is_named():
@@ -93,7 +93,7 @@ def _lock(descriptor: int, path: Path) -> None:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     # fcntl(2): EAGAIN or EACCES
     except (BlockingIOError, PermissionError) as error:
-        owner = _owner(descriptor)
+        owner = _lock_owner(descriptor)
         words = (
             f"already running as process {owner}"
             if owner
@@ -102,7 +102,7 @@ def _lock(descriptor: int, path: Path) -> None:
         raise AlreadyRunning(f"{words} (see {path})") from error
 
 
-def signal_running(path: Path, number: signal.Signals) -> None:
+def signal_daemon(path: Path, number: signal.Signals) -> None:
     """Send a signal to the daemon that holds the pid file, whatever number stands in it.
 
     Raises:
@@ -110,14 +110,14 @@ def signal_running(path: Path, number: signal.Signals) -> None:
         OSError: the file or the process is not ours to touch.
     """
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        descriptor = _opened(path, os.O_RDONLY)
+        descriptor = _open(path, os.O_RDONLY)
         try:
-            owner = _owner(descriptor)
+            owner = _lock_owner(descriptor)
             if owner:
                 process = os.pidfd_open(owner)
                 try:
                     if (
-                        _owner(descriptor) == owner
+                        _lock_owner(descriptor) == owner
                         # So the number was its all the time, and this is the process
                     ):
                         signal.pidfd_send_signal(process, number)
@@ -131,7 +131,7 @@ def signal_running(path: Path, number: signal.Signals) -> None:
     )
 
 
-def _opened(path: Path, flags: int) -> int:
+def _open(path: Path, flags: int) -> int:
     """The pid file; raises OSError, also for one that another user could have made."""
     with directory_of(path) as directory:
         descriptor = directory.open_regular(flags, _MODE)
@@ -142,7 +142,7 @@ def _opened(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _owner(descriptor: int) -> int:
+def _lock_owner(descriptor: int) -> int:
     """The process that has locked a file for writing.
 
     0 if none has, or one that this one cannot see.

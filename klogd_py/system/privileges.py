@@ -52,12 +52,12 @@ def look_up(name: str) -> User:
     return User(name, entry.pw_uid, entry.pw_gid)
 
 
-def become(user: User) -> None:
+def drop_privileges(user: User) -> None:
     """Go on as this user, in its groups; does nothing if it is the one already. Call it while there
     is one thread.
 
     Raises:
-        CannotBecome: this process may not.
+        PrivilegesNotDropped: this process may not.
     """
     if os.geteuid() == user.number:
         return

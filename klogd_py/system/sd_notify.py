@@ -19,7 +19,7 @@ READY_PATIENCE_MS = 1000
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
-def tell(message: str) -> None:
+def notify(message: str) -> None:
     """Send ``READY=1``, ``STATUS=...`` and the like; silently nothing where no service manager
     listens, or reads.
 
@@ -39,7 +39,7 @@ def is_supervised() -> bool:
     return "NOTIFY_SOCKET" in os.environ
 
 
-def reloading(monotonic_s: float) -> str:
+def reloading_message(monotonic_s: float) -> str:
     """That a reload begins now; ``READY=1`` is to follow, whatever comes of it.
 
     Type=notify-reload waits for both.

@@ -17,34 +17,34 @@ from typing import NoReturn
 
 STOPPING = frozenset((signal.SIGINT, signal.SIGTERM))
 # SIGCONT goes with SIGTSTP, which it cancels while both wait.
-HEARD = frozenset((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP, signal.SIGCONT))
+HANDLED = frozenset((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP, signal.SIGCONT))
 IGNORED = frozenset((signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE))
 
 
-def hold() -> None:
+def block_until_handled() -> None:
     """Have signals wait, but for those that stop.
 
     These end the program in order, by SystemExit, whatever it waits for.
     """
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     for number in STOPPING:
         signal.signal(number, _end)
 
 
-def let_go() -> None:
+def unblock() -> None:
     """The handlers are there: what has been waiting is answered now."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD | STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED | STOPPING)
 
 
-def hold_all() -> None:
+def block_all() -> None:
     """The handlers are about to go, and the program will end: nothing else may end it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD | STOPPING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED | STOPPING)
 
 
 @contextmanager
-def undivided() -> Iterator[None]:
+def stop_signals_blocked() -> Iterator[None]:
     """Let no signal come in between what is done within; those that stop come directly after it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:

@@ -8,7 +8,7 @@ from typing import TextIO
 BOLD, RED, GREEN, YELLOW, PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines, each column as wide as its widest cell."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
@@ -22,6 +22,6 @@ def is_coloured(stream: TextIO, environment: Mapping[str, str] = os.environ) -> 
     return stream.isatty() and not environment.get("NO_COLOR")
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""Text that cannot drive a terminal: control characters as ``\x1b``."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -64,7 +64,7 @@ class Directory:
         self._path = path
         status = os.fstat(descriptor)
         self.owner = status.st_uid, status.st_gid
-        self._changed_by = _changed_by(status)
+        self._changed_by = _describe_writers(status)
 
     def open(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
         """Open the file, whatever it is where nobody but root can have put it there; a new one is
@@ -72,7 +72,7 @@ class Directory:
 
         Raises NotTrusted, and OSError.
         """
-        return self._opened(flags, mode, new_for, only_regular=self.is_shared)
+        return self._open(flags, mode, new_for, only_regular=self.is_shared)
 
     def open_regular(
         self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None
@@ -81,7 +81,7 @@ class Directory:
 
         Raises NotRegularFile besides.
         """
-        return self._opened(flags, mode, new_for, only_regular=True)
+        return self._open(flags, mode, new_for, only_regular=True)
 
     def status(self) -> os.stat_result:
         """What has the name now, a link itself; raises OSError."""
@@ -91,19 +91,19 @@ class Directory:
         """Take the name away; raises OSError."""
         os.unlink(self.name, dir_fd=self.descriptor)
 
-    def demand_lasting(self, what: str) -> None:
+    def require_irreplaceable(self, what: str) -> None:
         """Raise NotTrusted where others can replace what root has made, as they can all but in
         ``/tmp`` and its like.
         """
         if self.is_shared and not self.is_sticky:
             raise self._refusal(what)
 
-    def _opened(
+    def _open(
         self, flags: int, mode: int, new_for: tuple[int, int] | None, *, only_regular: bool
     ) -> int:
         try:
             if not flags & os.O_CREAT:
-                return self._existing(flags, mode, only_regular=only_regular)
+                return self._open_existing(flags, mode, only_regular=only_regular)
             try:
                 descriptor = os.open(
                     self.name, flags | os.O_EXCL | _NEVER_WAITS, mode, dir_fd=self.descriptor
@@ -113,7 +113,7 @@ class Directory:
                 # Where root looks closely, a file that goes away in between is an error
             ):
                 again = flags & ~os.O_CREAT if self.is_shared else flags
-                return self._existing(again, mode, only_regular=only_regular)
+                return self._open_existing(again, mode, only_regular=only_regular)
         except (NotTrusted, NotRegularFile):
             raise
         except OSError as error:
@@ -127,7 +127,7 @@ class Directory:
                 os.fchown(descriptor, *new_for)
         return descriptor
 
-    def _existing(self, flags: int, mode: int, *, only_regular: bool) -> int:
+    def _open_existing(self, flags: int, mode: int, *, only_regular: bool) -> int:
         if not only_regular:
             return os.open(self.name, flags | _NEVER_WAITS, mode, dir_fd=self.descriptor)
         try:
@@ -138,13 +138,13 @@ class Directory:
             raise NotRegularFile(error.errno, error.strerror, str(self._path)) from error
         if self.is_shared:
             try:
-                self._demand_harmless(os.fstat(descriptor))
+                self._require_harmless(os.fstat(descriptor))
             except NotTrusted:
                 os.close(descriptor)
                 raise
         return descriptor
 
-    def _demand_harmless(self, found: os.stat_result) -> None:
+    def _require_harmless(self, found: os.stat_result) -> None:
         if found.st_nlink > 1:
             raise self._refusal("a file with other names (hard links)")
         if found.st_uid not in (0, self.owner[0]):
@@ -172,7 +172,7 @@ def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Director
         raise OSError(errno.EINVAL, "a path with a NUL byte", str(path))
     try:
         if os.geteuid() == 0:
-            descriptor, name, trust = _walked(path, follow)
+            descriptor, name, trust = _walk(path, follow)
         else:
             descriptor, name, trust = os.open(path.parent, _DIRECTORY), path.name, Trust.ALONE
     except NotTrusted:
@@ -200,18 +200,18 @@ def is_shared(path: Path | str) -> bool:
         return True
 
 
-def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
+def _walk(path: Path, follow: bool) -> tuple[int, str, Trust]:
     """The directory that root comes to, the last name, and who can change what that name stands
     for.
     """
     names = deque(path.parts[1:])
     links = 0
     here = os.open("/", _DIRECTORY)
-    trust = _judged(Trust.ALONE, os.fstat(here))
+    trust = _trust_below(Trust.ALONE, os.fstat(here))
     try:
         while names:
             name = names.popleft()
-            target = _target(here, name) if trust is Trust.ALONE and (names or follow) else ""
+            target = _link_target(here, name) if trust is Trust.ALONE and (names or follow) else ""
             if not target and not names:
                 return here, name, trust
             if target:
@@ -221,8 +221,8 @@ def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
                 names.extendleft(reversed([part for part in target.split("/") if part]))
                 if not target.startswith("/"):
                     continue
-            there = os.open("/", _DIRECTORY) if target else _entered(here, name, path, trust)
-            trust = _judged(Trust.ALONE if target else trust, os.fstat(there))
+            there = os.open("/", _DIRECTORY) if target else _open_child(here, name, path, trust)
+            trust = _trust_below(Trust.ALONE if target else trust, os.fstat(there))
             os.close(here)
             here = there
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -231,7 +231,7 @@ def _walked(path: Path, follow: bool) -> tuple[int, str, Trust]:
         raise
 
 
-def _target(here: int, name: str) -> str:
+def _link_target(here: int, name: str) -> str:
     """Where a link leads that root made.
 
     Empty if it is none, or one of the kernel's own in /proc.
@@ -256,7 +256,7 @@ def _is_proc(here: int) -> bool:
     return proc.st_ino == _ROOT_OF_PROC and os.fstat(here).st_dev == proc.st_dev
 
 
-def _entered(here: int, name: str, path: Path, trust: Trust) -> int:
+def _open_child(here: int, name: str, path: Path, trust: Trust) -> int:
     """The directory of this name; a link is none, unless it is the kernel's own."""
     if trust is Trust.ALONE and _is_proc(here):
         return os.open(name, _DIRECTORY, dir_fd=here)
@@ -266,11 +266,11 @@ def _entered(here: int, name: str, path: Path, trust: Trust) -> int:
         found = os.stat(name, dir_fd=here, follow_symlinks=False)
         if not stat.S_ISLNK(found.st_mode):
             raise
-        words = f"{name} is a symbolic link in a directory that {_changed_by(os.fstat(here))} can change; root follows none"
+        words = f"{name} is a symbolic link in a directory that {_describe_writers(os.fstat(here))} can change; root follows none"
         raise NotTrusted(errno.EACCES, words, str(path)) from None
 
 
-def _judged(above: Trust, found: os.stat_result) -> Trust:
+def _trust_below(above: Trust, found: os.stat_result) -> Trust:
     """What to think of a directory, given what the one above it is."""
     if above is Trust.SHARED or found.st_uid != 0:
         return Trust.SHARED
@@ -279,7 +279,7 @@ def _judged(above: Trust, found: os.stat_result) -> Trust:
     return Trust.STICKY if found.st_mode & stat.S_ISVTX else Trust.SHARED
 
 
-def _changed_by(directory: os.stat_result) -> str:
+def _describe_writers(directory: os.stat_result) -> str:
     if directory.st_mode & stat.S_IWOTH:
         return "everybody"
     if directory.st_mode & stat.S_IWGRP:

@@ -120,29 +120,29 @@ class WorkerThreads:
     """One courier for each name. Mutable: those that were left while a call hung serve who comes
     under the same name.
 
-    However often names come and go, at most ``most_left`` threads hang that nobody waits for.
+    However often names come and go, at most ``max_hanging`` threads hang that nobody waits for.
     """
 
-    def __init__(self, most_left: int = 8) -> None:
-        self._most_left = most_left
-        self._left: dict[str, WorkerThread] = {}
+    def __init__(self, max_hanging: int = 8) -> None:
+        self._most_left = max_hanging
+        self._released: dict[str, WorkerThread] = {}
 
-    def of(self, name: str) -> WorkerThread:
+    def get(self, name: str) -> WorkerThread:
         """The courier of this name.
 
         One whose call still hangs goes on when that has come to its end.
         """
-        left = self._left.pop(name, None)
-        return left if left is not None and left.is_alive else WorkerThread(name, self._check)
+        worker = self._released.pop(name, None)
+        return worker if worker is not None and worker.is_alive else WorkerThread(name, self._check)
 
-    def leave(self, name: str, worker: WorkerThread) -> None:
+    def release(self, name: str, worker: WorkerThread) -> None:
         """Nobody waits for its calls any more."""
         worker.close()
-        self._left = {other: one for other, one in self._left.items() if one.is_alive}
-        self._left[name] = worker
+        self._released = {other: one for other, one in self._released.items() if one.is_alive}
+        self._released[name] = worker
 
     def _check(self) -> None:
-        hanging = sum(worker.is_alive for worker in self._left.values())
+        hanging = sum(worker.is_alive for worker in self._released.values())
         if hanging >= self._most_left:
             raise TooManyHang(
                 f"{hanging} threads of sinks that are no longer configured still hang"

@@ -61,7 +61,7 @@ class FileWatch:
             for directory in present:
                 # in the thread of the library, which would end by an error
                 self._observer.schedule(
-                    _Filter(jobs.guarded("file watcher", self._report)), str(directory)
+                    _Filter(jobs.guard("file watcher", self._report)), str(directory)
                 )
             self._observer.start()
         except OSError as error:

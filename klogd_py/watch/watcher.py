@@ -53,7 +53,7 @@ class Watcher:
         self._exchanging = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
 
-    async def follow_files(self, files: Collection[Path], drop_ins: Path) -> None:
+    async def watch_files(self, files: Collection[Path], drop_ins: Path) -> None:
         """Watch these files, and with them every ``*.toml`` in a directory; what was watched before
         no longer is.
 
@@ -85,7 +85,7 @@ class Watcher:
             )
 
         async def follow_anew(path: Path) -> None:
-            await self.follow_files(files, drop_ins)
+            await self.watch_files(files, drop_ins)
             self._files_changed(path)
 
         def tell(path: Path) -> None:
@@ -98,7 +98,7 @@ class Watcher:
                 self._files_changed(path)
 
         def changed(path: Path) -> None:
-            settle = self._jobs.guarded("file watcher", self._settle)
+            settle = self._jobs.guard("file watcher", self._settle)
             # The loop has ended meanwhile
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle, "file watcher", str(path), lambda: tell(path))
@@ -118,7 +118,7 @@ class Watcher:
             return
         self._close_files = watch.close
 
-    async def follow_modules(self, wanted: bool) -> None:
+    async def watch_modules(self, wanted: bool) -> None:
         """Watch modules come and go, or stop doing so."""
         loop = asyncio.get_running_loop()
         if self._close_modules is not None:
@@ -140,7 +140,7 @@ class Watcher:
             if names:
                 self._settle("module watcher", "modules", lambda: self._modules_changed(names))
 
-        loop.add_reader(watch.fileno(), self._jobs.guarded("module watcher", readable))
+        loop.add_reader(watch.fileno(), self._jobs.guard("module watcher", readable))
 
         def close() -> None:
             loop.remove_reader(watch.fileno())
@@ -158,7 +158,7 @@ class Watcher:
             ("module watcher", self._close_modules),
         ):
             if close is not None:
-                self._jobs.value(watcher, close, None)
+                self._jobs.call(watcher, close, None)
         self._courier.close()
 
     def _settle(self, watcher: str, key: str, call: Callable[[], None]) -> None:
@@ -172,7 +172,7 @@ class Watcher:
             self._settling.pop(key, None)
             call()
 
-        telling = self._jobs.guarded(watcher, tell, lambda: self._settling.pop(key, None))
+        telling = self._jobs.guard(watcher, tell, lambda: self._settling.pop(key, None))
         self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, telling)
 
 

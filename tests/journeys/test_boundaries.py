@@ -78,7 +78,7 @@ class FaultyJobs(Jobs):
             None,
         )
 
-    def guarded(
+    def guard(
         self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None
     ) -> Callable[P, None]:
         site = self._site()
@@ -87,16 +87,16 @@ class FaultyJobs(Jobs):
             self._fail(name, site)
             job(*arguments, **named)
 
-        return super().guarded(name, faulty, failed)
+        return super().guard(name, faulty, failed)
 
-    def value(self, name: str, ask: Callable[[], T], otherwise: T) -> T:
+    def call(self, name: str, ask: Callable[[], T], otherwise: T) -> T:
         site = self._site()
 
         def faulty() -> T:
             self._fail(name, site)
             return ask()
 
-        return super().value(name, faulty, otherwise)
+        return super().call(name, faulty, otherwise)
 
     def run(
         self, name: str, job: Callable[[], Awaitable[T]], otherwise: T
@@ -109,14 +109,14 @@ class FaultyJobs(Jobs):
 
         return super().run(name, faulty, otherwise)
 
-    def keep(self, name: str, job: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
+    def supervise(self, name: str, job: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
         site = self._site()
 
         async def faulty() -> None:
             self._fail(name, site)
             await job()
 
-        return super().keep(name, faulty)
+        return super().supervise(name, faulty)
 
 
 class World:
@@ -247,7 +247,7 @@ def _manager(short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """
     kept = {
         number: signal.getsignal(number)
-        for number in signals.HEARD | signals.STOPPING | signals.IGNORED
+        for number in signals.HANDLED | signals.STOPPING | signals.IGNORED
     }
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(short / "notify"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.system.pidfile import NotRunning, PidFile, signal_running
+from klogd_py.system.pidfile import NotRunning, PidFile, signal_daemon
 from tests.fakes import DatagramListener, environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
 from tests.waiting import wait_until
@@ -301,7 +301,7 @@ CLAIMS = """
 import pathlib, sys
 from klogd_py.system.pidfile import AlreadyRunning, PidFile
 try:
-    PidFile(pathlib.Path(sys.argv[1])).claim()
+    PidFile(pathlib.Path(sys.argv[1])).acquire()
 except AlreadyRunning as error:
     sys.exit(str(error))
 print("claimed", flush=True)
@@ -341,9 +341,9 @@ def holder(program: str, path: Path, uid: int | None = None) -> Iterator[subproc
 def test_removed_pid_file_is_no_pid_file(tmp_path: Path) -> None:
     path = tmp_path / "klogd.pid"
     first, second = PidFile(path), PidFile(path)
-    first.claim()
+    first.acquire()
     path.unlink()
-    second.claim()
+    second.acquire()
     first.release()
     assert path.exists(), "who lost its name removes nobody else's"
     assert claim(path) == f"already running as process {os.getpid()} (see {path})"
@@ -356,7 +356,7 @@ def test_pid_file_left_readable_is_closed_to_others(tmp_path: Path) -> None:
     path = tmp_path / "klogd.pid"
     path.touch(0o644)
     claimed = PidFile(path)
-    claimed.claim()
+    claimed.acquire()
     assert path.stat().st_mode & 0o7777 == 0o600
     claimed.release()
 
@@ -394,7 +394,7 @@ def test_pid_file_of_another_user_is_refused(place: Path) -> None:
     os.chown(path, NOBODY, NOBODY)
     assert f"a file of user {NOBODY}'s is no pid file of klogd's" in claim(path)
     with pytest.raises(OSError, match="is no pid file"):
-        signal_running(path, signal.SIGUSR1)
+        signal_daemon(path, signal.SIGUSR1)
     assert path.read_text() == ""
 
 
@@ -406,7 +406,7 @@ def test_only_the_locks_owner_is_ever_signalled(tmp_path: Path, program: str) ->
     with subprocess.Popen(["sleep", "60"]) as stranger, holder(program, path) as owner:
         path.write_text(f"{stranger.pid}\n")
         with contextlib.suppress(NotRunning):
-            signal_running(path, signal.SIGUSR1)
+            signal_daemon(path, signal.SIGUSR1)
         if program == CLAIMS:
             assert owner.wait(5) == -signal.SIGUSR1
         assert (owner.poll() is None) == (program == LOCKS)

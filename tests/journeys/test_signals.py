@@ -20,7 +20,7 @@ from tests.fakes import environment
 from tests.journeys.program import configure, lines_of
 from tests.waiting import wait_until
 
-HARMLESS = sorted(signals.HEARD | signals.IGNORED)
+HARMLESS = sorted(signals.HANDLED | signals.IGNORED)
 LIMIT_S = 20
 
 

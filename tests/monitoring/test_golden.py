@@ -80,7 +80,7 @@ async def status_after_records(folder: Path) -> Status:
     config.write_text("broken = [")
     os.kill(os.getpid(), signal.SIGHUP)
     await wait_until(lambda: bool(daemon._status_builder.changes))
-    daemon.jobs.value("example", lambda: [][1], None)
+    daemon.jobs.call("example", lambda: [][1], None)
     status = daemon._status_builder.build(daemon.naming.symbols)
     os.kill(os.getpid(), signal.SIGTERM)
     await running

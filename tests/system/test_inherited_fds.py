@@ -14,7 +14,7 @@ from klogd_py.system.regular_file import FileTooLarge, NotRegularFile
 
 
 def test_a_descriptor_stands_for_the_file_whose_name_it_has_and_others_for_none() -> None:
-    assert inherited_fds.by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {
+    assert inherited_fds.map_by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {
         "/proc/kallsyms": 3,
         "/dev/kmsg": 5,
     }
@@ -38,7 +38,7 @@ def test_a_file_that_was_not_handed_in_is_read_by_its_path(tmp_path: Path) -> No
 
 def test_what_was_handed_to_another_process_is_not_ours() -> None:
     assert "LISTEN_PID" not in os.environ
-    assert inherited_fds.descriptors() == {}
+    assert inherited_fds.receive() == {}
 
 
 @pytest.mark.parametrize("count", ["x", "-1", "1000000", "9" * 5000, "1", ""])
@@ -74,7 +74,7 @@ def test_a_descriptor_of_no_file_is_not_read(obstacle: Callable[[], tuple[int, i
     reading, other = obstacle()
     try:
         with pytest.raises(NotRegularFile):
-            inherited_fds.content(reading)
+            inherited_fds.read_all(reading)
     finally:
         os.close(reading)
         os.close(other)
@@ -84,4 +84,4 @@ def test_a_descriptor_is_read_within_limits(tmp_path: Path) -> None:
     (tmp_path / "kallsyms").touch()
     os.truncate(tmp_path / "kallsyms", inherited_fds.MAX_BYTES + 1)
     with (tmp_path / "kallsyms").open("rb") as opened, pytest.raises(FileTooLarge, match="limit"):
-        inherited_fds.content(opened.fileno())
+        inherited_fds.read_all(opened.fileno())

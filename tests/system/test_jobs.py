@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system.errors import MAX_CHARACTERS
-from klogd_py.system.jobs import MAX_NAMES, MAX_PAUSE_S, TOLD_AGAIN_S, Jobs
+from klogd_py.system.jobs import LOG_INTERVAL_S, MAX_NAMES, MAX_PAUSE_S, Jobs
 from tests.boundaries import PACKAGE, files, name_of, starts
 from tests.fakes import run_in_virtual_time
 
@@ -70,7 +70,7 @@ def test_whatever_is_started_has_a_boundary(path: Path) -> None:
         "def f(loop):\n    def g():\n        pass\n    loop.call_soon(g)",
         "def f():\n    threading.Thread(target=g).start()",
         "def f():\n    signal.signal(signal.SIGHUP, g)",
-        "def f(loop, jobs):\n    jobs.guarded('a', g)\n    loop.add_reader(3, g)",
+        "def f(loop, jobs):\n    jobs.guard('a', g)\n    loop.add_reader(3, g)",
         "async def f():\n    await asyncio.to_thread(g)",
     ],
 )
@@ -83,11 +83,11 @@ def test_an_error_is_told_once_and_not_raised(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs = Jobs(Stopwatch())
-    jobs.guarded("a", failing(error))()
-    assert jobs.value("a", failing(error), None) is None
+    jobs.guard("a", failing(error))()
+    assert jobs.call("a", failing(error), None) is None
     assert asyncio.run(jobs.run("a", failing_later(error), None)) is None
     for _ in range(1000):
-        jobs.tell("a", error)
+        jobs.report("a", error)
     assert jobs.failures["a"].count == 1003
     assert len(caplog.records) == 1
     assert "\n" not in lines(caplog)[0]
@@ -101,8 +101,8 @@ def test_a_job_that_goes_on_failing_is_told_of_again_after_a_while(
     clock = Stopwatch()
     jobs = Jobs(clock)
     for _ in range(10):
-        jobs.tell("a", RuntimeError("no"))
-        clock.now_s += TOLD_AGAIN_S / 2
+        jobs.report("a", RuntimeError("no"))
+        clock.now_s += LOG_INTERVAL_S / 2
     assert len(caplog.records) == 5
 
 
@@ -110,13 +110,13 @@ def test_the_trace_of_an_error_is_shown_on_the_level_debug(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.DEBUG, "klogd_py"):
-        Jobs().guarded("a", failing(RuntimeError("no")))()
+        Jobs().guard("a", failing(RuntimeError("no")))()
     assert "Traceback" in caplog.text
 
 
 def test_who_waits_for_a_callback_that_failed_is_told_so() -> None:
     failed: list[bool] = []
-    Jobs().guarded("a", failing(RuntimeError("no")), lambda: failed.append(True))()
+    Jobs().guard("a", failing(RuntimeError("no")), lambda: failed.append(True))()
     assert failed == [True]
 
 
@@ -131,7 +131,7 @@ def test_a_job_that_is_to_go_on_is_begun_again_ever_more_seldom(error: Exception
                 raise error
 
         loop = asyncio.get_running_loop()
-        await Jobs(loop.time).keep("a", job)
+        await Jobs(loop.time).supervise("a", job)
         return began_s
 
     began_s = run_in_virtual_time(run())
@@ -145,7 +145,7 @@ def test_a_job_that_is_cancelled_ends() -> None:
     async def run() -> Jobs:
         jobs = Jobs()
         tasks = [
-            asyncio.create_task(jobs.keep("a", asyncio.Event().wait)),  # type: ignore[arg-type]
+            asyncio.create_task(jobs.supervise("a", asyncio.Event().wait)),  # type: ignore[arg-type]
             asyncio.create_task(jobs.run("b", asyncio.Event().wait, False)),
         ]
         await asyncio.sleep(0.01)
@@ -178,7 +178,7 @@ def test_what_a_library_lets_escape_on_the_loop_is_told_in_one_line(
 def test_however_many_names_fail_few_are_remembered() -> None:
     jobs = Jobs()
     for number in range(10 * MAX_NAMES):
-        jobs.tell(f"sink {number}", RuntimeError("no"))
+        jobs.report(f"sink {number}", RuntimeError("no"))
     assert len(jobs.failures) == MAX_NAMES
 
 

@@ -19,5 +19,5 @@ def test_a_name_that_nobody_has_is_told(name: str) -> None:
 
 
 def test_nothing_is_to_be_done_for_the_user_that_one_is_already() -> None:
-    privileges.become(User("me", os.geteuid(), 54321))
+    privileges.drop_privileges(User("me", os.geteuid(), 54321))
     assert os.getegid() != 54321

@@ -12,7 +12,7 @@ TELLS = """
 import sys
 from klogd_py.system import sd_notify
 for number in range(int(sys.argv[1])):
-    sd_notify.tell(f"STATUS={number}")
+    sd_notify.notify(f"STATUS={number}")
 print("told")
 """
 
@@ -39,7 +39,7 @@ def test_a_manager_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("message", ["STATUS=\udcff", "STATUS=\u00e9"])
 def test_what_is_no_text_is_told_as_escapes(tmp_path: Path, message: str) -> None:
     with DatagramListener(tmp_path / "notify") as manager:
-        words = f"from klogd_py.system import sd_notify; sd_notify.tell({message!a})"
+        words = f"from klogd_py.system import sd_notify; sd_notify.notify({message!a})"
         subprocess.run(
             [sys.executable, "-c", words],
             check=True,

@@ -72,16 +72,16 @@ def test_a_name_that_comes_and_goes_while_a_call_hangs_has_one_thread() -> None:
         workers = WorkerThreads()
         before = threading.active_count()
         for _ in range(25):
-            worker = workers.of("console")
+            worker = workers.get("console")
             call = asyncio.create_task(worker.call(hanging))
             await asyncio.sleep(0.005)
             call.cancel()
-            workers.leave("console", worker)
+            workers.release("console", worker)
         grown = threading.active_count() - before
-        last = workers.of("console")
+        last = workers.get("console")
         hanging.may_end.set()
         assert await last.call(lambda: 7) == 7
-        workers.leave("console", last)
+        workers.release("console", last)
         return grown
 
     assert asyncio.run(flap()) == 1
@@ -92,23 +92,23 @@ def test_threads_that_hang_for_nobody_have_a_limit_and_the_next_is_refused() -> 
     hanging = Hanging()
 
     async def leave_behind() -> int:
-        workers = WorkerThreads(most_left=4)
+        workers = WorkerThreads(max_hanging=4)
         before, refused = {*threading.enumerate()}, 0
         for number in range(20):
-            worker = workers.of(f"journal:/{number}")
+            worker = workers.get(f"journal:/{number}")
             call = asyncio.create_task(worker.call(hanging))
             await asyncio.sleep(0.005)
             if call.done():
                 assert isinstance(call.exception(), TooManyHang)
                 refused += 1
             call.cancel()
-            workers.leave(f"journal:/{number}", worker)
+            workers.release(f"journal:/{number}", worker)
         left = {*threading.enumerate()} - before
         assert len(left) == 4
         hanging.may_end.set()
         while any(thread.is_alive() for thread in left):
             await asyncio.sleep(0.01)
-        later = workers.of("journal:/later")
+        later = workers.get("journal:/later")
         assert await later.call(lambda: 1) == 1
         later.close()
         return refused

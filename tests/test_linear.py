@@ -282,7 +282,7 @@ TRUSTED = {
         "config/listen_address.py",
         "config/validation.py",
         "config/value_types.py",
-        "symbols/kaslr/scoring.py",
+        "symbols/kaslr/call_pairs.py",
     )
 }
 

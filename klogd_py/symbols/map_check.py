@@ -114,7 +114,7 @@ def check(
     if version is not None and release and version not in version_codes(release):
         return refused(f"made for Linux {dotted(version)}, the kernel is {release}")
     table = SymbolTable(candidate.lines, "")
-    kind, signed = architecture.of_map(table)
+    kind, signed = architecture.identify(table)
     wrong = architecture.layout_error(table, kind) if kind is not None and signed else ""
     if wrong:
         return refused(f"no kernel's: {wrong}")

@@ -129,8 +129,8 @@ def _set_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
     if system_map is None or verdict is None:
         return found
     table = SymbolTable(system_map.lines, str(system_map.path))
-    kind, is_recognised = architecture.of_map(table)
-    movable = architecture.is_movable(kind, sources.release, system_map.version)
+    kind, is_recognised = architecture.identify(table)
+    movable = architecture.may_be_randomised(kind, sources.release, system_map.version)
     kcore = vmcoreinfo.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
     mismatch = contradiction(table, kcore, verdict)
     if mismatch:
@@ -162,4 +162,4 @@ def _why_impossible(kind: architecture.Architecture | None, slide: Slide | None)
     """Why the slide that the user gave cannot be; empty if it can, or comes from elsewhere."""
     if slide is None or slide.source is not SlideSource.GIVEN:
         return ""
-    return architecture.impossible(kind, slide.value)
+    return architecture.slide_error(kind, slide.value)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.isolation import isolate_failure
-from klogd_py.symbols.kaslr.architecture import is_movable
+from klogd_py.symbols.kaslr.architecture import may_be_randomised
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide, SlideSource
 from klogd_py.symbols.map_check import MapStatus, Verdict, contradicted_by
 from klogd_py.symbols.map_search import KEPT
@@ -123,7 +123,7 @@ class SymbolSet(Struct, frozen=True):
         if (
             self.slide is None
             and self.inference is not None
-            and not is_movable(self.inference.architecture, release, None)
+            and not may_be_randomised(self.inference.architecture, release, None)
         ):
             slide = Slide(0, SlideSource.FIXED, f"Linux {release} cannot be randomised")
             return msgspec.structs.replace(

@@ -2,7 +2,7 @@
 import pytest
 
 from klogd_py.record.types import LookupFailure
-from klogd_py.symbols.kaslr.architecture import X86_64, is_movable
+from klogd_py.symbols.kaslr.architecture import X86_64, may_be_randomised
 from klogd_py.symbols.map_check import MapStatus, Proof, compare, dotted, version_codes
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
@@ -148,4 +148,4 @@ def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_w
 @pytest.mark.parametrize("release", ["9" * 5000, "6." + "9" * 5000, "6.1." + "9" * 5000])
 def test_a_release_of_endless_digits_is_no_error(release: str) -> None:
     assert all(code < 1 << 48 for code in version_codes(release))
-    assert isinstance(is_movable(X86_64, release, None), bool)
+    assert isinstance(may_be_randomised(X86_64, release, None), bool)

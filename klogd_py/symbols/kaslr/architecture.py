@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""On which architectures can a kernel be moved, by how much, and what do its traces end in?
+"""Know which architectures randomise the kernel's address, and by how much.
 
 A kernel with CONFIG_RANDOMIZE_BASE adds one multiple of ``align_bytes`` below ``reach_bytes`` to
-all its link-time addresses. `KNOWN_CALL_PAIRS` holds which function calls which on every kernel: pairs that
-two frames of a trace, one directly below the other, can be recognised by; `IMPOSSIBLE_CALL_PAIRS` those that look
-alike and never do.
+all its link-time addresses.
 
 Source of truth: arch/x86/boot/compressed/kaslr.c ``find_random_virt_addr``;
 arch/arm64/kernel/kaslr.c (later pi/kaslr_early.c) and drivers/firmware/efi/libstub;
-arch/powerpc/mm/nohash/kaslr_booke.c; arch/*/entry*.S; scripts/kallsyms.c.
+arch/powerpc/mm/nohash/kaslr_booke.c; scripts/kallsyms.c.
 """
 
 import re
@@ -23,11 +21,11 @@ GIB = 1 << 30
 
 
 class Architecture(Struct, frozen=True):
-    """How an architecture randomises. The kernel's image lies from ``lowest`` up to and without
-    ``highest``.
+    """How an architecture randomises the kernel's address.
 
-    ``since`` is the first release that could do it; ``signs`` are names that only maps of this
-    architecture hold.
+    ``since`` is the first release that does. The image is at ``lowest`` or above and below
+    ``highest``. ``marker_names`` are symbols that only maps of this architecture have. ``machine``
+    is e_machine of ELF files, 0 where `klogd_py.symbols.call_decoder` does not know the calls.
     """
 
     name: str
@@ -36,14 +34,13 @@ class Architecture(Struct, frozen=True):
     reach_bytes: int
     lowest: int
     highest: int
-    signs: tuple[bytes, ...]
-    # Of ELF files, where what calls look like is known
+    marker_names: tuple[bytes, ...]
     machine: int = 0
 
-    def holds(self, address: int) -> bool:
-        """Whether the kernel's own image can lie here.
+    def contains(self, address: int) -> bool:
+        """Whether the kernel's own image can be at this address.
 
-        Modules may, too, where the two are not kept apart.
+        Modules can be, too, on architectures that do not keep the two apart.
         """
         return self.lowest <= address < self.highest
 
@@ -105,90 +102,8 @@ ARCHITECTURES = (
     Architecture("mips", (4, 7), 64 << 10, GIB, 0x80000000, 1 << 64, (b"handle_sys",)),
 )
 
-# (caller, callee): the callee's pattern may refer to groups of the caller's.
-KNOWN_CALL_PAIRS = tuple(
-    (re.compile(caller), callee)
-    for caller, callee in (
-        (r"entry_SYSCALL_64_after_hwframe|entry_SYSCALL64_slow_path", r"do_syscall_64"),
-        (r"entry_SYSCALL_64_fastpath", r"[sS]yS?_\w+"),
-        (
-            r"entry_SYS(?:CALL|ENTER)_compat(?:_after_hwframe)?",
-            r"do_(?:fast_)?(?:syscall_32|SYSENTER_32)\w*",
-        ),
-        (r"entry_INT80_(?:compat|32)|asm_int80_emulation", r"do_int80_\w+|int80_emulation"),
-        (r"system_call_fastpath", r"[sS]yS?_\w+"),
-        (r"do_syscall_64", r"x64_sys_call|__(?:x64|ia32|se|do)_\w+|ksys_\w+|[sS]yS?_\w+"),
-        (r"x64_sys_call|ia32_sys_call", r"__(?:x64|ia32|se|do)_\w+"),
-        (
-            r"__(?:x64|ia32|se|arm64|riscv|s390x?|do)_(?:compat_)?sys_(?P<call>\w+)",
-            r"(?:__se_|__do_|__|k)?sys_(?P=call)|do_(?P=call)\w*",
-        ),
-        (r"ksys_(?:p?(?P<call>read|write))(?:64)?", r"vfs_(?P=call)"),
-        (r"ret_from_fork_asm", r"ret_from_fork"),
-        (
-            r"ret_from_fork",
-            r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+|create_io_thread",
-        ),
-        (
-            r"kthread",
-            r"(?:\w+_)?(?:k?thread|threadfn|daemon|kworker)(?:_\w+)?|smpboot_thread_fn|kswapd|kcompactd|ksm\w+|k\w+d|rcu_\w+",
-        ),
-        (r"worker_thread", r"process_(?:one_work|scheduled_works)"),
-        (
-            r"kernel_init",
-            r"kernel_init_freeable|do_one_initcall|run_init_process|try_to_run_init_process|panic",
-        ),
-        (r"kernel_init_freeable", r"do_basic_setup|do_initcalls|do_one_initcall|prepare_namespace"),
-        (r"asm_(?P<handler>\w+)", r"(?:__)?(?P=handler)"),
-        (r"(?:secondary|common)_startup_64\w*", r"start_secondary|x86_64_start_kernel"),
-        (r"x86_64_start_kernel", r"x86_64_start_reservations|start_kernel"),
-        (r"x86_64_start_reservations", r"start_kernel"),
-        (r"start_secondary|rest_init|secondary_start_kernel", r"cpu_startup_entry"),
-        (r"cpu_startup_entry", r"do_idle|cpu_idle_loop"),
-        (r"(?P<vector>el[01][th]_(?:64|32)_(?:sync|irq|fiq|error))", r"(?P=vector)_handler"),
-        (r"el0t_64_sync_handler", r"el0_\w+"),
-        (r"el1h_64_(?P<what>sync|irq)_handler", r"el1_\w+"),
-        (r"el0_svc|el0_svc_handler", r"do_el0_svc|el0_svc_common\w*"),
-        (r"do_el0_svc", r"el0_svc_common\w*|invoke_syscall"),
-        (r"el0_svc_common\w*", r"invoke_syscall|__arm64_sys_\w+"),
-        (r"invoke_syscall", r"__arm64_sys_\w+"),
-        (r"ret_from_exception|handle_exception|handle_sys\w*|system_call", r"do_\w+"),
-        (r"entry_INT80_32", r"do_int80_syscall_32"),
-    )
-)
-# (caller, callee): what such callers hand on such callees do, but for the same thing alone.
-IMPOSSIBLE_CALL_PAIRS = tuple(
-    (re.compile(caller), re.compile(callee))
-    for caller, callee in (
-        (r"ksys_p?(?P<what>read|write)(?:64)?", r"vfs_(?P<what>read|write)"),
-        (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>read|write)", r"ksys_(?P<what>\w+)"),
-        (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>\w+)", r"__(?:se|do)_sys_(?P<what>\w+)"),
-        (r"asm_(?P<what>(?:exc|sysvec)_\w+)", r"(?P<what>(?:exc|sysvec)_\w+)"),
-        (r"vfs_(?P<what>read|write)", r"new_sync_(?P<what>read|write)"),
-        (
-            r"vfs_(?P<what>read|write)",
-            r"\w+_(?P<what>ioctl|llseek|mmap|open|poll)",
-            # A file's other operations
-        ),
-    )
-)
-# Functions of assembly that call one other and no more.
-ONLY_CALLEE = {
-    "entry_SYSCALL_64_after_hwframe": "do_syscall_64",
-    "ret_from_fork_asm": "ret_from_fork",
-    "el0t_64_sync": "el0t_64_sync_handler",
-}
-# Functions that are called by assembly alone, or by the dispatcher of FRED (since 6.9).
-ONLY_CALLER = {
-    "do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")
-}
-ENTRY_FUNCTIONS = re.compile(
-    r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
-    r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
-)
-# Where a trace of x86-64 begins that shows no registers (lib/dump_stack.c).
-STACK_DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
-# Where the linker begins a section or a page table: multiples of a page on every 64-bit kernel.
+# Symbols at which the linker begins a section or a page table: at a multiple of a page on every
+# 64-bit kernel.
 _AT_PAGES = (
     b"__start_rodata",
     b"_sdata",
@@ -201,29 +116,28 @@ _AT_PAGES = (
 _RELEASE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
-def of_map(table: SymbolTable) -> tuple[Architecture | None, bool]:
-    """The architecture that a map shows, and whether a name in it says so rather than its addresses
-    alone.
+def identify(table: SymbolTable) -> tuple[Architecture | None, bool]:
+    """Return the architecture of a map, and whether one of its symbols proves it.
 
-    By its addresses any kernel in the upper half of 64 bits is taken for one that can be moved.
+    Without such a symbol it is guessed by the addresses, so that any kernel in the upper half of
+    64 bits counts as one that may be randomised. ``None`` for one that cannot be.
     """
-    image = table.kernel_range
+    first = table.kernel_range[0]
     for architecture in ARCHITECTURES:
-        if architecture.holds(image[0]) and any(
-            table.address_of(sign) is not None for sign in architecture.signs
+        if architecture.contains(first) and any(
+            table.address_of(name) is not None for name in architecture.marker_names
         ):
             return architecture, True
-    upper = (architecture for architecture in ARCHITECTURES if architecture.lowest >= KERNEL_HALF)
-    return next(
-        (architecture for architecture in upper if architecture.holds(image[0])), None
-    ), False
+    for architecture in ARCHITECTURES:
+        if architecture.lowest >= KERNEL_HALF and architecture.contains(first):
+            return architecture, False
+    return None, False
 
 
 def layout_error(table: SymbolTable, architecture: Architecture) -> str:
-    """What is in a map where the linker would not have put it; empty if nothing is.
+    """Say which symbol of a map is at an address that no linker gives it; empty if none is.
 
-    So a map is found out in which one function is longer and all that follows was moved, or which
-    was moved as a whole.
+    This finds maps that were moved as a whole, or from one function on.
     """
     steps = [(b"_text", architecture.align_bytes), *((name, PAGE_BYTES) for name in _AT_PAGES)]
     for name, step in steps if architecture.lowest >= KERNEL_HALF else ():
@@ -233,23 +147,24 @@ def layout_error(table: SymbolTable, architecture: Architecture) -> str:
     return ""
 
 
-def impossible(architecture: Architecture | None, slide: int) -> str:
-    """Why no kernel of this architecture lies so far from its map; empty if one can."""
+def slide_error(architecture: Architecture | None, slide: int) -> str:
+    """Say why no kernel of this architecture has this slide; empty if one can have it."""
     if architecture is None:
         return "" if 0 <= slide < 1 << 64 else f"{slide:#x} is no distance of 64 bits"
     if slide % architecture.align_bytes:
-        return f"{slide:#x} is no multiple of {architecture.align_bytes:#x}, as on {architecture.name} it must be"
+        step = f"{architecture.align_bytes:#x}, as on {architecture.name} it must be"
+        return f"{slide:#x} is no multiple of {step}"
     if not 0 <= slide < architecture.reach_bytes:
-        return f"{slide:#x} is further than the {architecture.reach_bytes:#x} bytes that {architecture.name} allows"
+        limit = f"{architecture.reach_bytes:#x} bytes that {architecture.name} allows"
+        return f"{slide:#x} is further than the {limit}"
     return ""
 
 
-def is_movable(architecture: Architecture | None, release: str, version: int | None) -> bool:
-    """Whether a kernel may lie elsewhere than its map says.
+def may_be_randomised(architecture: Architecture | None, release: str, version: int | None) -> bool:
+    """Whether a kernel may be at other addresses than its map says.
 
-    ``version`` is the number of the map's ``Version_N`` symbol, if it has one. Where neither tells
-    the release it may: that nothing is known of a kernel is no reason to believe it where its map
-    says.
+    ``version`` is the number of the map's ``Version_N`` symbol, if it has one. A kernel of unknown
+    release may be.
     """
     if architecture is None:
         return False
@@ -262,8 +177,9 @@ def is_movable(architecture: Architecture | None, release: str, version: int | N
 
 
 def hashes_pointers(release: str) -> bool:
-    """Whether a kernel prints a hash for ``%p``, as Linux does since 4.15 (ad67b74d2469, "printk:
-    hash addresses").
+    """Whether a kernel prints a hash for ``%p``.
+
+    Linux does since 4.15 (ad67b74d2469, "printk: hash addresses").
     """
     found = _RELEASE.match(release)
     return found is not None and (int(found[1]), int(found[2])) >= (4, 15)

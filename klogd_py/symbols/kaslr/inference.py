@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How far does the running kernel lie from its map, judged by its own oopses?
+"""Infer the KASLR slide of the running kernel from an oops and its map.
 
-Every distance that randomisation allows is tried. One in question must put all frames of the trace
-into code; what then speaks for it is counted in points: pairs of frames that call one another on
-every kernel, a last frame in an entry function, calls in the ``Code:`` bytes that lead exactly to
-the beginning of a function, names that the kernel printed itself, and, where the kernel's text is
-at hand, its bytes. A slide is proved by `ENOUGH` points if no other one has half as many. One call
-into the middle of a function, one frame outside of all code, or an entry function that calls what
-it never calls, refutes.
+Every slide that randomisation allows is tried. At a candidate, all frames of the trace must be in
+code. The evidence for it is then counted in points (`klogd_py.symbols.kaslr.scoring`): pairs of
+frames that call one another on every kernel, a last frame in an entry function, calls in the
+``Code:`` bytes that lead exactly to the beginning of a function, names that the kernel printed
+itself, and, where the kernel's text is at hand, its bytes. A slide is proved by `MIN_POINTS` points
+if no other one has half as many. One call into the middle of a function, one frame outside of all
+code, or an entry function that calls what it never calls, refutes.
 
-So a wrong map proves nothing. A map that is right but for some functions is refuted by a trace that
-leads through those, and by nothing else: without the kernel's text (a vmlinux) a function that was
-moved a little looks like any other.
+So a wrong map proves nothing. An oops cannot check every symbol of a map: one that is right but for
+some functions is refuted only by a trace that leads through those. Without the kernel's text (a
+vmlinux) a function that was moved a little looks like any other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,20 @@ from enum import Enum
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Trace
-from klogd_py.symbols.kaslr.architecture import Architecture, impossible
-from klogd_py.symbols.kaslr.scoring import ENOUGH, MASK, MAX_FRAMES_WEIGHED, Score, SlideScorer
+from klogd_py.symbols.kaslr.architecture import Architecture, slide_error
+from klogd_py.symbols.kaslr.scoring import (
+    ADDRESS_MASK,
+    MAX_FRAMES,
+    MIN_POINTS,
+    Score,
+    SlideScorer,
+)
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import Text
 
-# A slide with fewer is no answer at all
-RIVAL = 2
+# A slide with fewer does not compete with another one
+MIN_RIVAL_POINTS = 2
+# Of the kernel's code, in a trace that proves a slide
 MIN_FRAMES = 3
 MAX_CANDIDATES = 1 << 13
 
@@ -55,8 +62,8 @@ _CONFIDENCE = {
 
 
 class Slide(Struct, frozen=True):
-    """What the running kernel adds to the addresses of its map, how that is known, and the proof in
-    words.
+    """What the running kernel adds to the addresses of its map; how that is known, and the proof
+    in words.
     """
 
     value: int
@@ -65,14 +72,14 @@ class Slide(Struct, frozen=True):
 
     @property
     def confidence(self) -> str:
-        """How far it can be relied upon, in words."""
+        """How reliable it is, in words."""
         return _CONFIDENCE[self.source]
 
 
 class NotProven(Struct, frozen=True):
     """Why a trace proves no slide.
 
-    ``refutes`` is set where it shows that the map is not this kernel's.
+    ``refutes`` says that the trace shows that the map is not this kernel's.
     """
 
     reason: str
@@ -80,10 +87,7 @@ class NotProven(Struct, frozen=True):
 
 
 class KaslrInference:
-    """A map to stand on while a slide is looked for.
-
-    Its table at slide 0, and the kernel's text if it is at hand.
-    """
+    """Infers slides of one map: its table at slide 0, and the kernel's text if it is at hand."""
 
     def __init__(
         self, table: SymbolTable, architecture: Architecture, text: Text | None = None
@@ -91,148 +95,142 @@ class KaslrInference:
         self.architecture = architecture
         self._table = table
         self._first, self._end = table.kernel_range
-        self._evidence = SlideScorer(table, architecture, text)
+        self._scorer = SlideScorer(table, architecture, text)
 
     def infer(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | NotProven:
-        """The one slide that a trace proves, or why it proves none.
+        """Return the one slide that a trace proves, or why it proves none.
 
-        ``earlier`` ones of the same boot proved none.
+        ``earlier`` are traces of the same boot that proved none.
         """
         if trace.offset is not None:
-            return self._stated(trace.offset, trace.link_base, (trace, *earlier))
-        paired = self._paired(trace)
-        if paired is not None:
-            return paired
-        marks: dict[int, Score] = {}
-        against = unsure = ""
+            return self._from_stated(trace.offset, trace.link_base, (trace, *earlier))
+        by_names = self._from_symbolized(trace)
+        if by_names is not None:
+            return by_names
+        return self._from_scores(trace)
+
+    def _from_scores(self, trace: Trace) -> Slide | NotProven:
+        scores: dict[int, Score] = {}
+        contradiction = weak = ""
         for slide in self._candidates(trace):
-            found = self._evidence.score(trace, slide)
-            if found.against:
-                against = against if found.points < ENOUGH else found.against
-            elif found.unsure:
-                unsure = unsure if found.points < ENOUGH else found.unsure
-            elif found.points >= RIVAL:
-                marks[slide] = found
+            score = self._scorer.score(trace, slide)
+            if score.contradiction:
+                contradiction = score.contradiction if score.points >= MIN_POINTS else contradiction
+            elif score.weak_contradiction:
+                weak = score.weak_contradiction if score.points >= MIN_POINTS else weak
+            elif score.points >= MIN_RIVAL_POINTS:
+                scores[slide] = score
         proved = [
             slide
-            for slide, found in marks.items()
-            if found.points >= ENOUGH and found.frames >= MIN_FRAMES
+            for slide, score in scores.items()
+            if score.points >= MIN_POINTS and score.frames >= MIN_FRAMES
         ]
-        rivals = sorted(found.points for found in marks.values())[-2:-1]
-        if len(proved) == 1 and all(marks[proved[0]].points >= 2 * points for points in rivals):
-            found = marks[proved[0]]
-            return Slide(
-                proved[0],
-                SlideSource.OOPS,
-                f"{found.frames} frames of an oops: {', '.join(found.reasons)}",
-            )
+        rivals = sorted(score.points for score in scores.values())[-2:-1]
+        if len(proved) == 1 and all(scores[proved[0]].points >= 2 * points for points in rivals):
+            score = scores[proved[0]]
+            proof = f"{score.frames} frames of an oops: {', '.join(score.reasons)}"
+            return Slide(proved[0], SlideSource.OOPS, proof)
         if rivals:
-            return NotProven(f"{len(marks)} slides are possible by this oops")
-        if against:
-            return NotProven(f"the map is not this kernel's: {against}", refutes=True)
-        if unsure:
-            return NotProven(f"this oops, or several that are mixed up, does not fit: {unsure}")
+            return NotProven(f"{len(scores)} slides are possible by this oops")
+        if contradiction:
+            return NotProven(f"the map is not this kernel's: {contradiction}", refutes=True)
+        if weak:
+            return NotProven(f"this oops, or several that are mixed up, does not fit: {weak}")
         return NotProven("this oops says too little of where the kernel lies")
 
     def check(self, trace: Trace, slide: int) -> str:
-        """What a later trace says against a slide that was proved; empty if nothing.
+        """Say what a later trace shows against a slide that was proved; empty if nothing.
 
-        One line cannot take back what a whole trace has proved. So the slide that a trace states
-        counts only beside as many frames as it takes to prove one, none of which contradicts it.
+        One line cannot revoke what a whole trace has proved. So the slide that a trace states
+        counts only with as many frames as it takes to prove one, none of which contradicts it.
         """
         if sum(frame.reliable for frame in trace.frames) < MIN_FRAMES:
             return ""
-        found = self._evidence.score(trace, slide)
-        if found.against and found.points < ENOUGH:
-            return found.against
+        score = self._scorer.score(trace, slide)
+        if score.contradiction and score.points < MIN_POINTS:
+            return score.contradiction
         if trace.offset is None or trace.offset == slide or not self._is_our_base(trace.link_base):
             return ""
-        if impossible(self.architecture, trace.offset):
+        if slide_error(self.architecture, trace.offset):
             # The line is damaged
             return ""
-        stated = self._evidence.score(trace, trace.offset)
-        if stated.against or stated.unsure or stated.frames < MIN_FRAMES:
+        stated = self._scorer.score(trace, trace.offset)
+        if stated.contradiction or stated.weak_contradiction or stated.frames < MIN_FRAMES:
             return ""
         return f"the kernel states the slide {trace.offset:#x}"
 
     def _is_our_base(self, link_base: int) -> bool:
         return abs(link_base - self._first) < self.architecture.align_bytes
 
-    def _stated(self, offset: int, link_base: int, traces: Sequence[Trace]) -> Slide | NotProven:
-        """The slide is told.
+    def _from_stated(
+        self, offset: int, link_base: int, traces: Sequence[Trace]
+    ) -> Slide | NotProven:
+        """Check the slide that the kernel states in a line ``Kernel Offset: 0x.. from 0x..``.
 
-        That the map is this kernel's must be seen all the same, in this trace or in an earlier one.
+        One of the traces must show that the map is this kernel's.
         """
         if link_base and not self._is_our_base(link_base):
             return NotProven(
                 f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True
             )
-        damaged = impossible(self.architecture, offset)
+        damaged = slide_error(self.architecture, offset)
         if damaged:
             return NotProven(f"the slide that the kernel states is impossible: {damaged}")
-        marks = [self._evidence.score(trace, offset) for trace in traces]
-        against = next((found.against for found in marks if found.against), "")
-        if against:
-            return NotProven(f"at the slide that the kernel states, {against}", refutes=True)
+        scores = [self._scorer.score(trace, offset) for trace in traces]
+        contradiction = next((score.contradiction for score in scores if score.contradiction), "")
+        if contradiction:
+            return NotProven(f"at the slide that the kernel states, {contradiction}", refutes=True)
         best = max(
-            (found for found in marks if not found.unsure),
-            key=lambda found: found.points,
+            (score for score in scores if not score.weak_contradiction),
+            key=lambda score: score.points,
             default=Score(),
         )
-        if best.points < RIVAL:
-            return NotProven(
-                f"the kernel states the slide {offset:#x}, but nothing shows that the map is this kernel's"
-            )
-        return Slide(
-            offset, SlideSource.STATED, f"the kernel's own line, {', '.join(best.reasons)}"
-        )
+        if best.points < MIN_RIVAL_POINTS:
+            stated = f"the kernel states the slide {offset:#x}"
+            return NotProven(f"{stated}, but nothing shows that the map is this kernel's")
+        proof = f"the kernel's own line, {', '.join(best.reasons)}"
+        return Slide(offset, SlideSource.STATED, proof)
 
-    def _paired(self, trace: Trace) -> Slide | NotProven | None:
-        """The slide by addresses that the kernel has named itself, if at least two of them are in
-        the map.
+    def _from_symbolized(self, trace: Trace) -> Slide | NotProven | None:
+        """Compare addresses that the kernel symbolized itself with the map.
+
+        ``None`` if the map has fewer than two of the names.
         """
-        votes: dict[int, set[str]] = {}
+        names_by_slide: dict[int, set[str]] = {}
         known: set[str] = set()
         for pair in trace.symbolized:
-            if pair.module or not self.architecture.holds(pair.address):
+            if pair.module or not self.architecture.contains(pair.address):
                 continue
             for address in self._table.addresses_of(pair.name.encode("utf-8", "replace")):
                 known.add(pair.name)
                 slide = pair.address - pair.offset - address
-                if not impossible(self.architecture, slide):
-                    votes.setdefault(slide, set()).add(pair.name)
+                if not slide_error(self.architecture, slide):
+                    names_by_slide.setdefault(slide, set()).add(pair.name)
         if len(known) < 2:
             return None
-        best = max(votes, key=lambda slide: len(votes[slide]), default=None)
-        if best is None or votes[best] != known:
-            agreed = len(votes[best]) if best is not None else 0
+        best = max(names_by_slide, key=lambda slide: len(names_by_slide[slide]), default=None)
+        if best is None or names_by_slide[best] != known:
+            agreed = len(names_by_slide[best]) if best is not None else 0
             return NotProven(
                 f"only {agreed} of {len(known)} names in this oops are where the map has them",
                 refutes=True,
             )
-        return Slide(
-            best,
-            SlideSource.PAIRS,
-            f"{len(known)} names that the kernel printed beside their addresses",
-        )
+        proof = f"{len(known)} names that the kernel printed beside their addresses"
+        return Slide(best, SlideSource.PAIRS, proof)
 
     def _candidates(self, trace: Trace) -> Iterator[int]:
-        """Every slide at which the frames can lie in the kernel's image, and that of a kernel that
-        is not randomised.
-        """
+        """Yield every slide at which the frames can be in the kernel's image, 0 first."""
         yield 0
         returns = [
             frame.address
-            for frame in trace.frames[:MAX_FRAMES_WEIGHED]
+            for frame in trace.frames[:MAX_FRAMES]
             if frame.reliable and not frame.exact
         ]
-        inside = [address for address in returns if self.architecture.holds(address)]
+        inside = [address for address in returns if self.architecture.contains(address)]
         if not inside:
             return
-        apart = (
-            self.architecture.highest < MASK
-            # Modules lie elsewhere, so that all of these are the kernel's
-        )
+        # Where modules are kept apart, all of these are the kernel's
+        apart = self.architecture.highest < ADDRESS_MASK
         lowest, highest = (min(inside), max(inside)) if apart else (inside[-1], inside[-1])
         step = self.architecture.align_bytes
         first = max(step, -(-(highest - self._end) // step) * step)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does a trace say for and against one slide of a map?
+"""Score one slide of a map by the evidence in an oops.
 
-Each kind of evidence is a count, what one is worth, its words, and what contradicts.
+Each kind of evidence has a count, a number of points for each, and what contradicts.
 
-Source of truth: as in `klogd_py.symbols.kaslr.architecture` and `klogd_py.symbols.call_decoder`.
+Source of truth: as in `klogd_py.symbols.kaslr.call_pairs` and `klogd_py.symbols.call_decoder`.
 """
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -16,46 +15,61 @@ from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols import elf_header
 from klogd_py.symbols.call_decoder import OF_MACHINE
-from klogd_py.symbols.kaslr.architecture import (
+from klogd_py.symbols.kaslr.architecture import X86_64, Architecture
+from klogd_py.symbols.kaslr.call_pairs import (
     ENTRY_FUNCTIONS,
-    IMPOSSIBLE_CALL_PAIRS,
-    KNOWN_CALL_PAIRS,
-    ONLY_CALLEE,
-    ONLY_CALLER,
     STACK_DUMPERS,
-    X86_64,
-    Architecture,
+    are_exclusive_to_others,
+    is_impossible_pair,
+    is_known_pair,
+    without_suffix,
 )
 from klogd_py.symbols.symbol_line import CODE_KINDS
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import Text
 
-ENOUGH = 4
-MAX_FRAMES_WEIGHED = 64
-_MODULES_UNLESS_RANDOMISED = (
-    # On x86-64 without CONFIG_RANDOMIZE_BASE; with it they lie higher
-    0xFFFFFFFFA0000000
-)
+# By which a slide is proved
+MIN_POINTS = 4
+# Of one trace that are scored
+MAX_FRAMES = 64
+ADDRESS_MASK = (1 << 64) - 1
+# On x86-64 without CONFIG_RANDOMIZE_BASE; with it modules begin higher
+_MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000
 _DIRECT_CALL_BYTES = 5
-MASK = (1 << 64) - 1
+_MAX_CALL_BYTES = 8
+# Of a Code: line, to be compared at all
+_MIN_COMPARED_BYTES = 16
 
 
 class Score(Struct, frozen=True):
-    """What a trace says for one slide: ``against`` is one thing that speaks against it, in words.
+    """The evidence of one trace for one slide.
 
-    ``unsure`` is what would, were the trace not tangled, or what hardly ever is: then it proves
-    nothing and refutes nothing.
+    ``frames`` counts the different frames in the kernel's code. ``contradiction`` is one fact that
+    rules the slide out, in words. ``weak_contradiction`` would rule it out if the trace were not
+    interleaved with another one, or is very unlikely: then the trace proves nothing and refutes
+    nothing.
     """
 
     points: int = 0
     frames: int = 0
     reasons: tuple[str, ...] = ()
-    against: str = ""
-    unsure: str = ""
+    contradiction: str = ""
+    weak_contradiction: str = ""
+
+
+class _Evidence(Struct, frozen=True, gc=False):
+    """One kind of evidence: how often it was found, what each is worth, its words, and one fact
+    of this kind that contradicts.
+    """
+
+    count: int = 0
+    points_each: int = 1
+    reason: str = ""
+    contradiction: str = ""
 
 
 class SlideScorer:
-    """Weighs slides of one map: its table at slide 0, and the kernel's text if it is at hand."""
+    """Scores slides of one map: its table at slide 0, and the kernel's text if it is at hand."""
 
     def __init__(
         self, table: SymbolTable, architecture: Architecture, text: Text | None = None
@@ -65,46 +79,46 @@ class SlideScorer:
         self._text = text
         self._decoder = OF_MACHINE.get(architecture.machine)
         self._first, self._end = table.kernel_range
-        self._at = lru_cache(1 << 12)(table.resolve)
+        self._resolve = lru_cache(1 << 12)(table.resolve)
 
     def score(self, trace: Trace, slide: int) -> Score:
-        """What a trace says for and against one slide."""
+        """Return the evidence of a trace for and against one slide."""
         frames = [
-            frame for frame in trace.frames[:MAX_FRAMES_WEIGHED] if self._concerns(frame, slide)
+            frame for frame in trace.frames[:MAX_FRAMES] if self._must_be_kernel(frame, slide)
         ]
         for frame in frames:
             if not frame.exact and self._function(frame, slide) is None:
-                return Score(against=f"{frame.address:#x} is no code by it at slide {slide:#x}")
+                reason = f"{frame.address:#x} is no code by it at slide {slide:#x}"
+                return Score(contradiction=reason)
         points = 0
         reasons: list[str] = []
-        against = unsure = ""
-        for by_neighbours, (count, worth, words, contradiction) in (
-            (True, self._chains(trace, slide)),
-            (True, self._entries(frames, slide)),
-            (True, self._calls(trace, slide)),
-            (True, self._bytes(trace, slide)),
-            (False, self._returns(frames, slide)),
+        contradiction = weak = ""
+        for needs_order, found in (
+            (True, self._call_pairs(trace, slide)),
+            (True, self._entry_function(frames, slide)),
+            (True, self._direct_calls(trace, slide)),
+            (True, self._code_bytes(trace, slide)),
+            (False, self._return_addresses(frames, slide)),
         ):
-            points += count * worth
-            if by_neighbours and trace.is_interleaved:
-                unsure = unsure or contradiction
+            points += found.count * found.points_each
+            if needs_order and trace.is_interleaved:
+                weak = weak or found.contradiction
             else:
-                against = against or contradiction
-            if count:
-                reasons.append(words)
-        unsure = unsure or self._too_early(frames, slide) or self._not_dumping(frames, slide)
-        return Score(
-            points, len({frame.address for frame in frames}), tuple(reasons), against, unsure
-        )
+                contradiction = contradiction or found.contradiction
+            if found.count:
+                reasons.append(found.reason)
+        weak = weak or self._early_return(frames, slide) or self._wrong_dumper(frames, slide)
+        count = len({frame.address for frame in frames})
+        return Score(points, count, tuple(reasons), contradiction, weak)
 
-    def _concerns(self, frame: Frame, slide: int) -> bool:
-        """Whether a frame must lie in the kernel's own code at this slide.
+    def _must_be_kernel(self, frame: Frame, slide: int) -> bool:
+        """Whether a frame must be in the kernel's own code at this slide.
 
-        It is certain, and no module can be there.
+        It is reliable, and no module can be there.
         """
-        if not frame.reliable or not self.architecture.holds(frame.address):
+        if not frame.reliable or not self.architecture.contains(frame.address):
             return False
-        apart = self.architecture.highest < MASK
+        apart = self.architecture.highest < ADDRESS_MASK
         if (
             slide == 0
             and self.architecture is X86_64
@@ -114,120 +128,121 @@ class SlideScorer:
         return apart or self._first <= frame.address - slide < self._end
 
     def _function(self, frame: Frame, slide: int) -> SymbolAddress | None:
-        """The function that a frame lies in at this slide."""
+        """Return the function that contains a frame at this slide."""
         value = frame.address - slide - (0 if frame.exact else 1)
         if not self._first <= value < self._end:
             return None
-        place = self._at(value)
-        return place if isinstance(place, SymbolAddress) and place.kind in CODE_KINDS else None
+        symbol = self._resolve(value)
+        if isinstance(symbol, SymbolAddress) and symbol.kind in CODE_KINDS:
+            return symbol
+        return None
 
-    def _too_early(self, frames: list[Frame], slide: int) -> str:
-        """A return address before which no direct call of x86-64 has room in its function.
+    def _function_names(self, frame: Frame, symbol: SymbolAddress, slide: int) -> set[str]:
+        """Return all names of the function that contains a frame, aliases included."""
+        start = frame.address - slide - (0 if frame.exact else 1) - symbol.offset
+        names = self._table.names_at(start)
+        return {without_suffix(name.decode("utf-8", "replace")) for name in names}
 
-        A call by a register may have.
+    def _early_return(self, frames: list[Frame], slide: int) -> str:
+        """Name a return address before which no direct call of x86-64 fits in its function.
+
+        An indirect call may be shorter.
         """
         for frame in frames if self.architecture is X86_64 else ():
-            place = self._function(frame, slide)
-            if place is not None and not frame.exact and place.offset + 1 < _DIRECT_CALL_BYTES:
-                return f"{place.name} would have called with its first bytes at slide {slide:#x}"
+            symbol = self._function(frame, slide)
+            if symbol is not None and not frame.exact and symbol.offset + 1 < _DIRECT_CALL_BYTES:
+                return f"{symbol.name} would have called with its first bytes at slide {slide:#x}"
         return ""
 
-    def _not_dumping(self, frames: list[Frame], slide: int) -> str:
-        """A trace without registers that does not begin in what prints such.
+    def _wrong_dumper(self, frames: list[Frame], slide: int) -> str:
+        """Name the function at the top of a trace without registers, unless it prints such traces.
 
-        Its first line may have been lost.
+        The first line of the trace may have been lost.
         """
         for frame in frames if self.architecture is X86_64 else ():
-            place = self._function(frame, slide) if frame.is_stack_dumper else None
-            if place is not None and not STACK_DUMPERS.fullmatch(_plain(place.name)):
-                return f"{place.name} would have printed the trace at slide {slide:#x}"
+            symbol = self._function(frame, slide) if frame.is_stack_dumper else None
+            if symbol is not None and not STACK_DUMPERS.fullmatch(without_suffix(symbol.name)):
+                return f"{symbol.name} would have printed the trace at slide {slide:#x}"
         return ""
 
-    def _chains(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """How many pairs of neighbours call one another on every kernel.
+    def _call_pairs(self, trace: Trace, slide: int) -> _Evidence:
+        """Count the pairs of neighbouring frames that call one another on every kernel.
 
         A pair that never does contradicts.
         """
         # A trace may be printed twice
         known: set[tuple[int, int]] = set()
-        against = ""
+        contradiction = ""
         callee: SymbolAddress | None = None
         before = Frame(0)
-        for frame in trace.frames[:MAX_FRAMES_WEIGHED]:
+        for frame in trace.frames[:MAX_FRAMES]:
             if not frame.reliable:
                 continue
-            place = self._function(frame, slide) if self._concerns(frame, slide) else None
-            if frame.called_previous and callee is not None and place is not None:
-                callers, called = (
-                    self._names(frame, place, slide),
-                    self._names(before, callee, slide),
-                )
-                if any(_calls(one, other) for one in callers for other in called):
+            symbol = self._function(frame, slide) if self._must_be_kernel(frame, slide) else None
+            if frame.called_previous and callee is not None and symbol is not None:
+                callers = self._function_names(frame, symbol, slide)
+                callees = self._function_names(before, callee, slide)
+                pairs = [(caller, called) for caller in callers for called in callees]
+                if any(is_known_pair(*pair) for pair in pairs):
                     known.add((before.address, frame.address))
-                if any(
-                    _never_calls(one, other) for one in callers for other in called
-                ) or _are_strangers(callers, called):
-                    against = f"{place.name} would have called {callee.name} at slide {slide:#x}"
-            callee, before = place, frame
-        pairs = len(known)
-        return (
-            pairs,
-            2,
-            f"{pairs} callers with their callees" if pairs > 1 else "a caller with its callee",
-            against,
-        )
+                if any(is_impossible_pair(*pair) for pair in pairs) or are_exclusive_to_others(
+                    callers, callees
+                ):
+                    contradiction = (
+                        f"{symbol.name} would have called {callee.name} at slide {slide:#x}"
+                    )
+            callee, before = symbol, frame
+        count = len(known)
+        reason = f"{count} callers with their callees" if count > 1 else "a caller with its callee"
+        return _Evidence(count, 2, reason, contradiction)
 
-    def _names(self, frame: Frame, place: SymbolAddress, slide: int) -> set[str]:
-        """All names of the function that a frame lies in: several symbols may share its address."""
-        start = frame.address - slide - (0 if frame.exact else 1) - place.offset
-        return {_plain(name.decode("utf-8", "replace")) for name in self._table.names_at(start)}
-
-    def _entries(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
+    def _entry_function(self, frames: list[Frame], slide: int) -> _Evidence:
         """Whether the trace ends in a function through which the kernel is entered.
 
-        Before user space it must.
+        A frame below which user space begins must be in one.
         """
-        against = ""
+        contradiction = ""
         entered = False
         for frame in frames:
             if frame.is_kernel_entry or frame is frames[-1]:
-                place = self._function(frame, slide)
-                entered = place is not None and bool(ENTRY_FUNCTIONS.fullmatch(_plain(place.name)))
+                symbol = self._function(frame, slide)
+                entered = symbol is not None and bool(
+                    ENTRY_FUNCTIONS.fullmatch(without_suffix(symbol.name))
+                )
                 if frame.is_kernel_entry and not entered:
-                    against = f"the kernel would have been entered at {frame.address:#x} at slide {slide:#x}"
-        return int(entered), 1, "ends in an entry function", against
+                    where = f"at {frame.address:#x} at slide {slide:#x}"
+                    contradiction = f"the kernel would have been entered {where}"
+        return _Evidence(int(entered), 1, "ends in an entry function", contradiction)
 
-    def _calls(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """Calls in the bytes of ``Code:`` that lead to the beginning of a function.
+    def _direct_calls(self, trace: Trace, slide: int) -> _Evidence:
+        """Count the calls in the bytes of ``Code:`` that lead to the beginning of a function.
 
-        One that leads into one contradicts.
+        One that leads into the middle of a function contradicts.
         """
         exact: set[int] = set()
-        against = ""
-        whole = any(
-            not frame.exact
-            for frame in trace.frames
-            # Or it may not be known whether the bytes are code at all
-        )
-        for target in self._targets(trace):
+        contradiction = ""
+        # Without any return address it may not be known whether the bytes are code at all
+        is_code = any(not frame.exact for frame in trace.frames)
+        for target in self._call_targets(trace):
             value = target - slide
-            place = self._at(value) if self._first <= value < self._end else None
-            if not isinstance(place, SymbolAddress) or place.kind not in CODE_KINDS:
+            symbol = self._resolve(value) if self._first <= value < self._end else None
+            if not isinstance(symbol, SymbolAddress) or symbol.kind not in CODE_KINDS:
                 continue
-            if place.offset == 0:
+            if symbol.offset == 0:
                 exact.add(target)
-            elif whole:
-                against = f"a call leads to {target:#x}, into the middle of {place.name} at slide {slide:#x}"
-        return len(exact), 3, f"{len(exact)} calls in its code", against
+            elif is_code:
+                where = f"into the middle of {symbol.name} at slide {slide:#x}"
+                contradiction = f"a call leads to {target:#x}, {where}"
+        return _Evidence(len(exact), 3, f"{len(exact)} calls in its code", contradiction)
 
-    def _targets(self, trace: Trace) -> Iterator[int]:
+    def _call_targets(self, trace: Trace) -> Iterator[int]:
         for start, code in trace.code if self._decoder is not None else ():
             assert self._decoder is not None
             for _, target in self._decoder.direct(code):
-                yield (start + target) & MASK
+                yield (start + target) & ADDRESS_MASK
 
-    def _bytes(self, trace: Trace, slide: int) -> tuple[int, int, str, str]:
-        """The bytes of ``Code:`` beside those of the text.
+    def _code_bytes(self, trace: Trace, slide: int) -> _Evidence:
+        """Compare the bytes of ``Code:`` with the kernel's text.
 
         A few differ, since a kernel patches itself as it starts.
         """
@@ -236,66 +251,30 @@ class SlideScorer:
             if not self._first <= start - slide < self._end:
                 continue
             text = self._text.bytes_at(start - slide, len(code))
-            same = sum(here == there for here, there in zip(code, text, strict=False))
-            if len(text) < 16:
+            if len(text) < _MIN_COMPARED_BYTES:
                 continue
+            same = sum(here == there for here, there in zip(code, text, strict=False))
             if same * 4 >= len(text) * 3:
-                return 1, 4, f"{same} bytes of its code are those of the text", ""
-            return 0, 4, "", f"the code at {start:#x} is not that of the text at slide {slide:#x}"
-        return 0, 4, "", ""
+                return _Evidence(1, 4, f"{same} bytes of its code are those of the text")
+            return _Evidence(
+                contradiction=f"the code at {start:#x} is not that of the text at slide {slide:#x}"
+            )
+        return _Evidence()
 
-    def _returns(self, frames: list[Frame], slide: int) -> tuple[int, int, str, str]:
-        """What stands before each return address must be a call."""
+    def _return_addresses(self, frames: list[Frame], slide: int) -> _Evidence:
+        """Count the return addresses behind a call in the kernel's text; all of them must be."""
         if self._text is None or self.architecture is not X86_64:
-            return 0, 1, "", ""
-        calls = 0
+            return _Evidence()
+        count = 0
         for frame in frames:
             if frame.exact:
                 continue
-            before = self._text.bytes_at(frame.address - slide - 8, 8)
-            if len(before) < 8:
+            before = self._text.bytes_at(frame.address - slide - _MAX_CALL_BYTES, _MAX_CALL_BYTES)
+            if len(before) < _MAX_CALL_BYTES:
                 continue
             if not OF_MACHINE[elf_header.X86_64].ends_at(before, len(before)):
-                return 0, 1, "", f"there is no call before {frame.address:#x} at slide {slide:#x}"
-            calls += 1
-        return calls, 1, f"{calls} calls before its return addresses", ""
-
-
-def _plain(name: str) -> str:
-    """A function's name without what a compiler hung on it: ``do_syscall_64.isra.0``."""
-    return name.partition(".")[0]
-
-
-@lru_cache(1 << 12)
-def _never_calls(caller: str, callee: str) -> bool:
-    """Whether a callee does for another what this caller has done for itself.
-
-    ``ksys_read`` does not call ``vfs_write``.
-    """
-    for pattern, kin in IMPOSSIBLE_CALL_PAIRS:
-        found, other = pattern.fullmatch(caller), kin.fullmatch(callee)
-        if found is not None and other is not None and found["what"] != other["what"]:
-            return True
-    return False
-
-
-def _are_strangers(callers: set[str], called: set[str]) -> bool:
-    """Whether one of two functions calls, or is called by, another one only."""
-    callees = [ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE]
-    patterns = [ONLY_CALLER[name] for name in called if name in ONLY_CALLER]
-    return any(callee not in called for callee in callees) or any(
-        not any(pattern.fullmatch(name) for name in callers) for pattern in patterns
-    )
-
-
-@lru_cache(1 << 12)
-def _calls(caller: str, callee: str) -> bool:
-    for pattern, called in KNOWN_CALL_PAIRS:
-        found = pattern.fullmatch(caller)
-        if found is None:
-            continue
-        for group, value in found.groupdict().items():
-            called = called.replace(f"(?P={group})", re.escape(value or ""))
-        if re.fullmatch(called, callee):
-            return True
-    return False
+                return _Evidence(
+                    contradiction=f"there is no call before {frame.address:#x} at slide {slide:#x}"
+                )
+            count += 1
+        return _Evidence(count, 1, f"{count} calls before its return addresses")

@@ -10,9 +10,9 @@ from klogd_py.symbols.kaslr.architecture import (
     ARM64,
     X86_64,
     Architecture,
-    impossible,
-    is_movable,
-    of_map,
+    identify,
+    may_be_randomised,
+    slide_error,
 )
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide, SlideSource
 from klogd_py.symbols.kaslr.scoring import SlideScorer
@@ -22,17 +22,17 @@ from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, longer, oop
 DATA = Path(__file__).parent / "data"
 
 
-def ground(map_of: Kernel) -> KaslrInference:
+def inference(map_of: Kernel) -> KaslrInference:
     return KaslrInference(SymbolTable(map_of.map, "map"), X86_64)
 
 
-def proved(lines: list[str], map_of: Kernel) -> Slide | NotProven:
-    return ground(map_of).infer(parse_trace(lines))
+def inferred(lines: list[str], map_of: Kernel) -> Slide | NotProven:
+    return inference(map_of).infer(parse_trace(lines))
 
 
 def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
     running = kernel(Random(1), slide=0x1A000000)
-    found = proved(oops(running, Random(1)), running)
+    found = inferred(oops(running, Random(1)), running)
     assert isinstance(found, Slide)
     assert (found.value, found.source) == (0x1A000000, SlideSource.OOPS)
     assert "callers with their callees" in found.proof
@@ -41,7 +41,7 @@ def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
 @pytest.mark.parametrize("slide", [0, ALIGN, 495 * ALIGN])
 def test_the_first_and_the_last_possible_slide_are_found(slide: int) -> None:
     running = kernel(Random(2), slide=slide)
-    found = proved(oops(running, Random(2)), running)
+    found = inferred(oops(running, Random(2)), running)
     assert isinstance(found, Slide)
     assert found.value == slide
 
@@ -52,20 +52,20 @@ def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was
     running = kernel(Random(2), slide=0)
     lines = oops(running, Random(2))
     lines[lines.index(" <TASK>") + 1] = " 0xffffffffa0123456"
-    found = proved(lines, running)
+    found = inferred(lines, running)
     assert isinstance(found, Slide)
     assert found.value == 0
 
 
 def test_another_kernels_map_proves_nothing() -> None:
-    assert isinstance(proved(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), NotProven)
+    assert isinstance(inferred(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), NotProven)
 
 
 def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> (
     None
 ):
     running = kernel(Random(5))
-    found = proved(oops(running, Random(5)), longer(running, 0, 1))
+    found = inferred(oops(running, Random(5)), longer(running, 0, 1))
     assert isinstance(found, NotProven)
     assert found.refutes
     assert "into the middle of" in found.reason
@@ -74,21 +74,21 @@ def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle
 def test_a_map_that_is_off_by_one_page_proves_nothing() -> None:
     running = kernel(Random(6))
     moved = Kernel([("padding", 0x1000), *running.functions], running.slide)
-    assert isinstance(proved(oops(running, Random(6)), moved), NotProven)
+    assert isinstance(inferred(oops(running, Random(6)), moved), NotProven)
 
 
 def test_a_frame_outside_of_all_code_speaks_against_a_slide() -> None:
     running = kernel(Random(7))
     lines = oops(running, Random(7))
     lines.insert(8, f" {running.end + running.slide + 0x1800:#x}")
-    assert isinstance(proved(lines, running), NotProven)
+    assert isinstance(inferred(lines, running), NotProven)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3])
 def test_a_cut_trace_needs_two_frames(frames: int) -> None:
     running = kernel(Random(8))
     lines = oops(running, Random(8))
-    found = proved(lines[: lines.index(" <TASK>") + 1 + frames], running)
+    found = inferred(lines[: lines.index(" <TASK>") + 1 + frames], running)
     if frames < 2:
         assert isinstance(found, NotProven)
         assert not found.refutes
@@ -103,7 +103,7 @@ def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -
         f" [<{running.starts[name] + 3 * ALIGN + 0x10:016x}>] {name}+0x10/0x100"
         for name in ("vfs_write", "kthread")
     ]
-    found = proved(lines, running)
+    found = inferred(lines, running)
     assert isinstance(found, Slide)
     assert (found.value, found.source) == (3 * ALIGN, SlideSource.PAIRS)
 
@@ -115,7 +115,7 @@ def test_names_that_are_not_where_the_map_has_them_refute_it() -> None:
         f" [<{running.starts[name] + 3 * ALIGN:016x}>] {name}+0x0/0x100"
         for name in ("vfs_write", "kthread")
     ]
-    found = proved(lines, other)
+    found = inferred(lines, other)
     assert isinstance(found, NotProven)
     assert found.refutes
 
@@ -125,7 +125,7 @@ OFFSET = "Kernel Offset: {:#x} from 0xffffffff81000000 (relocation range: 0xffff
 
 def test_the_kernels_own_line_states_the_slide() -> None:
     running = kernel(Random(10), slide=0x33E00000)
-    found = proved([*oops(running, Random(10)), OFFSET.format(0x33E00000)], running)
+    found = inferred([*oops(running, Random(10)), OFFSET.format(0x33E00000)], running)
     assert isinstance(found, Slide)
     assert (found.value, found.source, found.confidence) == (
         0x33E00000,
@@ -138,31 +138,31 @@ def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_r
     running = kernel(Random(10), slide=0x33E00000)
     lines = oops(running, Random(10))
     line = parse_trace([OFFSET.format(0x33E00000)])
-    assert "nothing shows that the map is this kernel's" in str(ground(running).infer(line))
+    assert "nothing shows that the map is this kernel's" in str(inference(running).infer(line))
     cut = parse_trace(lines[:3] + lines[-7:])
-    assert isinstance(ground(running).infer(cut), NotProven)
-    assert isinstance(ground(running).infer(line, (cut,)), Slide)
-    refuted = ground(kernel(Random(99))).infer(line, (parse_trace(lines),))
+    assert isinstance(inference(running).infer(cut), NotProven)
+    assert isinstance(inference(running).infer(line, (cut,)), Slide)
+    refuted = inference(kernel(Random(99))).infer(line, (parse_trace(lines),))
     assert isinstance(refuted, NotProven)
     assert refuted.refutes
 
 
 def test_a_disabled_offset_is_a_slide_of_nothing() -> None:
     running = kernel(Random(10), slide=0)
-    found = proved([*oops(running, Random(10)), "Kernel Offset: disabled"], running)
+    found = inferred([*oops(running, Random(10)), "Kernel Offset: disabled"], running)
     assert isinstance(found, Slide)
     assert found.value == 0
 
 
 def test_a_map_that_begins_elsewhere_than_the_kernel_says_is_refuted() -> None:
-    found = proved([OFFSET.format(0x200000).replace("81000000", "82000000")], kernel(Random(10)))
+    found = inferred([OFFSET.format(0x200000).replace("81000000", "82000000")], kernel(Random(10)))
     assert isinstance(found, NotProven)
     assert found.refutes
 
 
 def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> None:
     running = kernel(Random(11), slide=ALIGN)
-    found = proved([*oops(running, Random(11)), OFFSET.format(200 * ALIGN)], running)
+    found = inferred([*oops(running, Random(11)), OFFSET.format(200 * ALIGN)], running)
     assert isinstance(found, NotProven)
     assert found.refutes
 
@@ -170,12 +170,12 @@ def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> Non
 def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
     running = kernel(Random(12), slide=5 * ALIGN)
     elsewhere = Kernel(running.functions, 90 * ALIGN)
-    assert ground(running).check(parse_trace(oops(running, Random(12))), 5 * ALIGN) == ""
-    assert ground(running).check(parse_trace(oops(elsewhere, Random(12))), 5 * ALIGN) != ""
-    alone = ground(running).check(parse_trace([OFFSET.format(ALIGN)]), 5 * ALIGN)
+    assert inference(running).check(parse_trace(oops(running, Random(12))), 5 * ALIGN) == ""
+    assert inference(running).check(parse_trace(oops(elsewhere, Random(12))), 5 * ALIGN) != ""
+    alone = inference(running).check(parse_trace([OFFSET.format(ALIGN)]), 5 * ALIGN)
     assert alone == "", "one line takes back nothing"
     stated = [*oops(elsewhere, Random(12)), OFFSET.format(90 * ALIGN)]
-    assert ground(running).check(parse_trace(stated), 5 * ALIGN) != ""
+    assert inference(running).check(parse_trace(stated), 5 * ALIGN) != ""
 
 
 @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ def test_traces_of_real_kernels_show_where_these_lay(
 def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
     running = kernel(Random(12), slide=5 * ALIGN)
     lines = oops(running, Random(12))
-    once = ground(running).infer(parse_trace(lines))
-    assert ground(running).infer(parse_trace(lines + lines)) == once
+    once = inference(running).infer(parse_trace(lines))
+    assert inference(running).infer(parse_trace(lines + lines)) == once
 
 
 def test_an_empty_trace_says_too_little() -> None:
-    assert ground(kernel(Random(1))).infer(Trace()) == NotProven(
+    assert inference(kernel(Random(1))).infer(Trace()) == NotProven(
         "this oops says too little of where the kernel lies"
     )
 
@@ -229,7 +229,7 @@ def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
     frames = (0x3D40, 0x2D44, 0x1D24, 0x1C50, 0x1B20, 0x1A2C, 0x19F0, 0x1990)
     lines = ["Call trace:", *(f" {0xFFFF800008010000 + slide + frame:#x}" for frame in frames)]
     table = SymbolTable(ARM, "")
-    assert of_map(table) == (ARM64, True)
+    assert identify(table) == (ARM64, True)
     found = KaslrInference(table, ARM64).infer(parse_trace(lines))
     assert isinstance(found, Slide)
     assert found.value == slide
@@ -248,11 +248,11 @@ def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
 def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(
     release: str, version: int | None, expected: bool
 ) -> None:
-    assert is_movable(X86_64, release, version) is expected
+    assert may_be_randomised(X86_64, release, version) is expected
 
 
 def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() -> None:
-    assert of_map(
+    assert identify(
         SymbolTable(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")
     ) == (
         None,
@@ -263,8 +263,8 @@ def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() ->
 def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Path) -> None:
     path = tmp_path / "System.map"
     path.write_bytes(kernel(Random(1)).map)
-    assert of_map(SymbolTable(system_map.load(path).lines, "")) == (X86_64, True)
-    assert of_map(SymbolTable(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (
+    assert identify(SymbolTable(system_map.load(path).lines, "")) == (X86_64, True)
+    assert identify(SymbolTable(b"%016x T _text\n%016x T _end\n" % (BASE, BASE + 0x1000), "")) == (
         X86_64,
         False,
     )
@@ -273,17 +273,17 @@ def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Pat
 def test_a_64_bit_map_without_the_names_of_its_architecture_is_taken_for_one_that_can_be_moved() -> (
     None
 ):
-    assert of_map(
+    assert identify(
         SymbolTable(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")
     ) == (ARM64, False)
 
 
 def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
-    kind, signed = of_map(
+    kind, signed = identify(
         SymbolTable(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", "")
     )
     assert signed
-    assert is_movable(kind, "", None)
+    assert may_be_randomised(kind, "", None)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -291,9 +291,9 @@ def test_two_oopses_mixed_up_without_callers_do_not_refute_the_right_map(seed: i
     running = kernel(Random(seed), slide=5 * ALIGN)
     one, two = oops(running, Random(seed)), oops(running, Random(seed + 100))
     trace = parse_trace([line for pair in zip(one, two, strict=True) for line in pair])
-    found = ground(running).infer(trace)
+    found = inference(running).infer(trace)
     assert found.value == 5 * ALIGN if isinstance(found, Slide) else not found.refutes
-    assert ground(running).check(trace, 5 * ALIGN) == ""
+    assert inference(running).check(trace, 5 * ALIGN) == ""
 
 
 def test_the_entry_function_is_where_the_made_up_oops_ends() -> None:
@@ -307,14 +307,14 @@ def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seem
     slide: int,
 ) -> None:
     running = kernel(Random(10), slide=ALIGN)
-    assert impossible(X86_64, slide)
+    assert slide_error(X86_64, slide)
     lines = [*oops(running, Random(10)), OFFSET.format(slide & (1 << 64) - 1)]
-    assert not isinstance(proved(lines, running), Slide)
-    assert ground(running).check(parse_trace(lines), ALIGN) == ""
+    assert not isinstance(inferred(lines, running), Slide)
+    assert inference(running).check(parse_trace(lines), ALIGN) == ""
 
 
 def test_the_largest_slide_of_x86_64_is_possible() -> None:
-    assert impossible(X86_64, (1 << 30) - ALIGN) == ""
+    assert slide_error(X86_64, (1 << 30) - ALIGN) == ""
 
 
 @pytest.mark.parametrize(
@@ -351,11 +351,11 @@ def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool
         "".join(f"{address:016x} T {name}\n" for address, name in rows).encode(), ""
     )
     trace = parse_trace(["Call Trace:", f" {BASE + 0x120:#x}", f" {BASE + 0x230:#x}"])
-    assert bool(SlideScorer(table, X86_64).score(trace, 0).against) is never
+    assert bool(SlideScorer(table, X86_64).score(trace, 0).contradiction) is never
     guessed = SlideScorer(table, X86_64).score(
         parse_trace(["Call Trace:", f" ? {BASE + 0x120:#x}", f" ? {BASE + 0x230:#x}"]), 0
     )
-    assert (guessed.against, bool(guessed.unsure)) == ("", never)
+    assert (guessed.contradiction, bool(guessed.weak_contradiction)) == ("", never)
 
 
 @pytest.mark.parametrize(
@@ -379,11 +379,11 @@ def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: boo
         f" {BASE + 0x120:#x}",
     ]
     found = SlideScorer(table, X86_64).score(parse_trace([*lines, f" {BASE + 0x230:#x}"]), 0)
-    assert (found.unsure == "") is fits
+    assert (found.weak_contradiction == "") is fits
     assert (
         SlideScorer(table, X86_64)
         .score(parse_trace([*lines[:2], f"RIP: 0010:{BASE + 0x210:#x}", *lines[2:]]), 0)
-        .unsure
+        .weak_contradiction
         == ""
     )
 
@@ -393,7 +393,7 @@ def test_a_return_address_that_leaves_no_room_for_a_call_proves_nothing() -> Non
     lines = [*oops(running, Random(6), code=False)]
     at = lines.index("RIP: 0033:0x47b7a0") - 4
     early = [*lines[:at], f" {running.starts['function_5'] + ALIGN + 2:#x}", *lines[at:]]
-    assert isinstance(proved(lines, running), Slide)
-    found = proved(early, running)
+    assert isinstance(inferred(lines, running), Slide)
+    found = inferred(early, running)
     assert isinstance(found, NotProven)
     assert not found.refutes

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Know which functions of the kernel call one another, and which never do.
+
+Two frames of a trace, one directly below the other, are recognised by these pairs.
+
+Source of truth: arch/*/entry*.S; init/main.c; kernel/fork.c; fs/read_write.c; lib/dump_stack.c.
+"""
+
+import re
+from functools import lru_cache
+
+# (caller, callee) that call one another on every kernel. The pattern of the callee may refer to
+# groups of the caller's.
+KNOWN_CALL_PAIRS = tuple(
+    (re.compile(caller), callee)
+    for caller, callee in (
+        (r"entry_SYSCALL_64_after_hwframe|entry_SYSCALL64_slow_path", r"do_syscall_64"),
+        (r"entry_SYSCALL_64_fastpath", r"[sS]yS?_\w+"),
+        (
+            r"entry_SYS(?:CALL|ENTER)_compat(?:_after_hwframe)?",
+            r"do_(?:fast_)?(?:syscall_32|SYSENTER_32)\w*",
+        ),
+        (r"entry_INT80_(?:compat|32)|asm_int80_emulation", r"do_int80_\w+|int80_emulation"),
+        (r"system_call_fastpath", r"[sS]yS?_\w+"),
+        (r"do_syscall_64", r"x64_sys_call|__(?:x64|ia32|se|do)_\w+|ksys_\w+|[sS]yS?_\w+"),
+        (r"x64_sys_call|ia32_sys_call", r"__(?:x64|ia32|se|do)_\w+"),
+        (
+            r"__(?:x64|ia32|se|arm64|riscv|s390x?|do)_(?:compat_)?sys_(?P<call>\w+)",
+            r"(?:__se_|__do_|__|k)?sys_(?P=call)|do_(?P=call)\w*",
+        ),
+        (r"ksys_(?:p?(?P<call>read|write))(?:64)?", r"vfs_(?P=call)"),
+        (r"ret_from_fork_asm", r"ret_from_fork"),
+        (
+            r"ret_from_fork",
+            r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+|create_io_thread",
+        ),
+        (
+            r"kthread",
+            r"(?:\w+_)?(?:k?thread|threadfn|daemon|kworker)(?:_\w+)?|smpboot_thread_fn|kswapd|kcompactd|ksm\w+|k\w+d|rcu_\w+",
+        ),
+        (r"worker_thread", r"process_(?:one_work|scheduled_works)"),
+        (
+            r"kernel_init",
+            r"kernel_init_freeable|do_one_initcall|run_init_process|try_to_run_init_process|panic",
+        ),
+        (r"kernel_init_freeable", r"do_basic_setup|do_initcalls|do_one_initcall|prepare_namespace"),
+        (r"asm_(?P<handler>\w+)", r"(?:__)?(?P=handler)"),
+        (r"(?:secondary|common)_startup_64\w*", r"start_secondary|x86_64_start_kernel"),
+        (r"x86_64_start_kernel", r"x86_64_start_reservations|start_kernel"),
+        (r"x86_64_start_reservations", r"start_kernel"),
+        (r"start_secondary|rest_init|secondary_start_kernel", r"cpu_startup_entry"),
+        (r"cpu_startup_entry", r"do_idle|cpu_idle_loop"),
+        (r"(?P<vector>el[01][th]_(?:64|32)_(?:sync|irq|fiq|error))", r"(?P=vector)_handler"),
+        (r"el0t_64_sync_handler", r"el0_\w+"),
+        (r"el1h_64_(?P<what>sync|irq)_handler", r"el1_\w+"),
+        (r"el0_svc|el0_svc_handler", r"do_el0_svc|el0_svc_common\w*"),
+        (r"do_el0_svc", r"el0_svc_common\w*|invoke_syscall"),
+        (r"el0_svc_common\w*", r"invoke_syscall|__arm64_sys_\w+"),
+        (r"invoke_syscall", r"__arm64_sys_\w+"),
+        (r"ret_from_exception|handle_exception|handle_sys\w*|system_call", r"do_\w+"),
+        (r"entry_INT80_32", r"do_int80_syscall_32"),
+    )
+)
+# (caller, callee) that never do: such a caller calls such a callee only for the same thing, which
+# is the group ``what`` of both.
+IMPOSSIBLE_CALL_PAIRS = tuple(
+    (re.compile(caller), re.compile(callee))
+    for caller, callee in (
+        (r"ksys_p?(?P<what>read|write)(?:64)?", r"vfs_(?P<what>read|write)"),
+        (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>read|write)", r"ksys_(?P<what>\w+)"),
+        (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>\w+)", r"__(?:se|do)_sys_(?P<what>\w+)"),
+        (r"asm_(?P<what>(?:exc|sysvec)_\w+)", r"(?P<what>(?:exc|sysvec)_\w+)"),
+        (r"vfs_(?P<what>read|write)", r"new_sync_(?P<what>read|write)"),
+        # The other operations of a file
+        (r"vfs_(?P<what>read|write)", r"\w+_(?P<what>ioctl|llseek|mmap|open|poll)"),
+    )
+)
+# Functions in assembly that call one other function and no more.
+ONLY_CALLEE = {
+    "entry_SYSCALL_64_after_hwframe": "do_syscall_64",
+    "ret_from_fork_asm": "ret_from_fork",
+    "el0t_64_sync": "el0t_64_sync_handler",
+}
+# Functions that only assembly calls, or the dispatcher of FRED (since 6.9).
+ONLY_CALLER = {
+    "do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")
+}
+# Through which the kernel is entered.
+ENTRY_FUNCTIONS = re.compile(
+    r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
+    r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
+)
+# The first frame of a trace of x86-64 that shows no registers (lib/dump_stack.c).
+STACK_DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
+
+
+def without_suffix(name: str) -> str:
+    """Return a function's name without what a compiler added: ``do_syscall_64.isra.0``."""
+    return name.partition(".")[0]
+
+
+@lru_cache(1 << 12)
+def is_impossible_pair(caller: str, callee: str) -> bool:
+    """Whether this caller never calls this callee.
+
+    ``ksys_read`` does not call ``vfs_write``: it calls the function that does the same thing.
+    """
+    for caller_pattern, callee_pattern in IMPOSSIBLE_CALL_PAIRS:
+        found, other = caller_pattern.fullmatch(caller), callee_pattern.fullmatch(callee)
+        if found is not None and other is not None and found["what"] != other["what"]:
+            return True
+    return False
+
+
+def are_exclusive_to_others(callers: set[str], callees: set[str]) -> bool:
+    """Whether the caller calls one other function only, or the callee is called by another only."""
+    only_callees = [ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE]
+    only_callers = [ONLY_CALLER[name] for name in callees if name in ONLY_CALLER]
+    return any(callee not in callees for callee in only_callees) or any(
+        not any(pattern.fullmatch(name) for name in callers) for pattern in only_callers
+    )
+
+
+@lru_cache(1 << 12)
+def is_known_pair(caller: str, callee: str) -> bool:
+    """Whether this caller calls this callee on every kernel."""
+    for caller_pattern, callee_pattern in KNOWN_CALL_PAIRS:
+        found = caller_pattern.fullmatch(caller)
+        if found is None:
+            continue
+        for group, value in found.groupdict().items():
+            callee_pattern = callee_pattern.replace(f"(?P={group})", re.escape(value or ""))
+        if re.fullmatch(callee_pattern, callee):
+            return True
+    return False

@@ -235,14 +235,14 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
         help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]",
     )
     mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
-    asking = add("status", "print how things stand with the daemon that runs")
+    asking = add("status", "show the daemon's status")
     asking.add_argument(
         "--socket",
         type=_text,
         metavar="FILE",
         help="where the daemon listens (default: status.socket of the configuration)",
     )
-    examining = add("doctor", "check this machine, and say what is wrong and how it is mended")
+    examining = add("doctor", "check this machine, and print what is wrong and how to solve it")
     checking = add("check-config", "read the configuration and say whether it is right")
     for answering in (looking, mapping, asking, examining, checking):
         answering.add_argument("--json", action="store_true", help=_JSON_HELP)

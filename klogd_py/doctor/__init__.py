@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Is this machine fit for klogd-py? One module for each kind of question; `visit` asks them all.
+"""Check whether a machine is ready for klogd-py: the checks, by subject, and `runner`.
 
-Each check looks, changes and sends nothing, and answers with one `Finding` in plain words, with the
-command that mends it.
+A check only reads: it changes and sends nothing. It returns one or more `Finding` values, each with
+the command that solves the problem.
 """

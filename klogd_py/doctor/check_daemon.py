@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Is klogd-py itself in order: its configuration, its position, the daemon that runs?"""
+"""Check klogd-py itself: the running daemon and its cursor file."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from klogd_py.system.regular_file import NotRegularFile, open_regular
 
 
 def check_daemon(host: Host) -> list[Finding]:
-    """Whether a daemon answers, and how its sinks are."""
+    """Check that a daemon answers, that no sink is down, and that the last reload succeeded."""
     status = host.daemon
     if status is None:
         return [warn("daemon", "no klogd-py answers", "systemctl enable --now klogd-py")]
@@ -32,13 +32,13 @@ def check_daemon(host: Host) -> list[Finding]:
 
 
 def check_position(host: Host) -> list[Finding]:
-    """Whether the next start will know where each sink stood."""
+    """Check that the cursor file can be written, so that a restart repeats no records."""
     path = host.config.state.cursor_file
     if not path:
         return [
             ok(
                 "position",
-                "none is kept, as configured: every start sends from the oldest record on",
+                "not saved, as configured: each start sends all records of the kernel's buffer",
             )
         ]
     file = host.at(path)
@@ -48,17 +48,17 @@ def check_position(host: Host) -> list[Finding]:
         return [
             fail(
                 "position",
-                f"{path} is {error.strerror}: a restart sends everything again",
+                f"{path} is {error.strerror}: a restart sends all records again",
                 f"rm -r {path}",
             )
         ]
-    # Not there, or not for this user
+    # The file is missing, or this user may not read it
     except OSError:
         pass
-    place = file if host.has(path) else file.parent
-    if not os.path.exists(place):
-        words = f"the directory of {path} does not exist: a restart sends everything again"
+    target = file if host.has(path) else file.parent
+    if not os.path.exists(target):
+        words = f"the directory of {path} does not exist: a restart sends all records again"
         return [warn("position", words, f"mkdir -p {Path(path).parent}")]
-    if not os.access(place, os.W_OK):
+    if not os.access(target, os.W_OK):
         return [warn("position", f"{path} cannot be written by this user", "sudo klogd-py doctor")]
     return [ok("position", f"{path} can be written")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Can the kernel's log be read, and does the kernel keep all of it?
+"""Check that the kernel's log can be read and is complete, and that the clock is set.
 
 Source of truth: Documentation/ABI/testing/dev-kmsg; Documentation/admin-guide/sysctl/kernel.rst
 (printk_devkmsg, printk_ratelimit, dmesg_restrict); Documentation/admin-guide/kernel-parameters.txt
@@ -23,70 +23,80 @@ _GROW = "add log_buf_len=4M to GRUB_CMDLINE_LINUX in /etc/default/grub, then: up
 
 
 def check_kernel_log(host: Host) -> list[Finding]:
-    """Whether /dev/kmsg can be read, and whether its oldest record is the first of the boot."""
+    """Check that /dev/kmsg can be read, and that its oldest record is the first of the boot."""
     try:
         oldest = _oldest(host)
     except OSError as error:
         return [_unreadable(host, error)]
     readable = ok("kernel log", "/dev/kmsg can be read")
     if oldest is None:
-        return [readable, ok("ring", "no record is in it just now")]
+        return [readable, ok("ring", "the kernel's buffer is empty")]
     return [readable, _ring(host, oldest)]
 
 
 def check_rate_limits(host: Host) -> list[Finding]:
-    """What the kernel leaves out before it gives it a number, so that nobody can count it."""
+    """Check the kernel's own rate limits.
+
+    Messages that the kernel suppresses get no sequence number: no reader can count them.
+    """
     mode = host.text("/proc/sys/kernel/printk_devkmsg")
     period_s, burst = (
         host.text("/proc/sys/kernel/printk_ratelimit"),
         host.text("/proc/sys/kernel/printk_ratelimit_burst"),
     )
-    own = (
-        f"of its own repeated messages the kernel prints {burst} in {period_s} s"
+    kernel_limit = (
+        f"the kernel prints a rate-limited message of its own at most {burst} in {period_s} s"
         if period_s not in ("", "0")
         else ""
     )
     remedy = "sysctl -w kernel.printk_devkmsg=on"
     if mode == "off":
-        found = warn("rate limit", "what programs write to /dev/kmsg is thrown away", remedy)
+        found = warn("rate limit", "the kernel discards what programs write to /dev/kmsg", remedy)
     elif mode == "ratelimit":
         words = (
-            "a program that writes more than 10 lines in 5 s to /dev/kmsg loses the rest, uncounted"
+            "of a writer to /dev/kmsg the kernel keeps 10 lines in 5 s "
+            "and drops the rest, uncounted"
         )
         found = warn("rate limit", words, remedy)
     else:
         found = ok(
             "rate limit",
-            "what programs write to /dev/kmsg is kept"
+            "what programs write to /dev/kmsg is not limited"
             if mode
             else "this kernel has none for /dev/kmsg",
         )
-    return [found, ok("printk", own)] if own else [found]
+    return [found, ok("printk", kernel_limit)] if kernel_limit else [found]
 
 
 def check_clock(host: Host) -> list[Finding]:
-    """Whether the wall clock can be right."""
+    """Check that the wall clock is set."""
     if host.now_s < UNSET_BEFORE_US / 1_000_000:
-        words = "the wall clock has not been set: times in the log are those of the kernel's start"
+        words = "the wall clock is not set: the times in the log are wrong"
         return [fail("clock", words, "timedatectl set-ntp true, or: date -s 'YYYY-MM-DD hh:mm'")]
     if host.has("/run/systemd/timesync") and not host.has("/run/systemd/timesync/synchronized"):
-        return [warn("clock", "it is set, but not yet synchronised", "timedatectl timesync-status")]
+        return [
+            warn(
+                "clock",
+                "the wall clock is set, but not yet synchronised",
+                "timedatectl timesync-status",
+            )
+        ]
     return [ok("clock", "the wall clock is set")]
 
 
 def _oldest(host: Host) -> int | None:
-    """The sequence number of the oldest record; raises OSError."""
+    """Return the sequence number of the oldest record, ``None`` without one; raises OSError."""
     path = host.at("/dev/kmsg")
     if _is_log(os.stat(path)):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     elif host.root == Path("/"):
-        raise OSError(errno.ENODEV, "not the kernel's log device, as in containers")
+        raise OSError(errno.ENODEV, "not the kernel's log device, as in a container")
     else:
-        # The files of a host that does not run
+        # --root names the files of a machine that is not running
         descriptor = open_regular(path)
     try:
         with contextlib.suppress(BlockingIOError):
-            # The ring may run over between opening and reading
+            # The ring may overrun between open(2) and read(2)
             for _ in range(2):
                 with contextlib.suppress(BrokenPipeError):
                     first = os.read(descriptor, kmsg_format.BUFFER_BYTES).partition(b"\n")[0]
@@ -105,9 +115,12 @@ def _unreadable(host: Host, error: OSError) -> Finding:
         words = f"/dev/kmsg cannot be read: {error.strerror}; it needs root or CAP_SYSLOG"
         return fail("kernel log", words, "sudo klogd-py doctor")
     if host.has("/proc/kmsg"):
-        words = f"/dev/kmsg cannot be read ({error.strerror}); /proc/kmsg is used, in which losses cannot be seen"
+        words = (
+            f"/dev/kmsg cannot be read ({error.strerror}); "
+            "/proc/kmsg is used, in which losses cannot be seen"
+        )
         return warn("kernel log", words, "mknod -m 600 /dev/kmsg c 1 11")
-    words = f"/dev/kmsg cannot be read: {error.strerror}, nor is there a /proc/kmsg"
+    words = f"/dev/kmsg cannot be read: {error.strerror}, and there is no /proc/kmsg"
     return fail(
         "kernel log",
         words,
@@ -117,20 +130,20 @@ def _unreadable(host: Host, error: OSError) -> Finding:
 
 def _ring(host: Host, oldest: int) -> Finding:
     if oldest == 0:
-        return ok("ring", "the kernel's buffer holds everything since the boot")
-    overwritten = f"the kernel has overwritten records 0 to {oldest - 1} since the boot"
+        return ok("ring", "the kernel's buffer holds all records since boot")
+    overwritten = f"the kernel has overwritten records 0 to {oldest - 1} since boot"
     if host.daemon is not None and not any(
         sink.gaps.get("pre-start") for sink in host.daemon.sinks
     ):
-        return ok("ring", f"{overwritten}; klogd-py had read them")
+        return ok("ring", f"{overwritten}; klogd-py had read them before")
     if host.daemon is not None:
         return warn(
             "ring",
-            f"{overwritten}, some before klogd-py had started: the buffer is small for this boot",
+            f"{overwritten}, some before klogd-py started: the buffer is too small for this boot",
             _GROW,
         )
     return warn(
         "ring",
-        f"{overwritten}: what nobody had read by then is lost, if the boot itself has filled the buffer",
+        f"{overwritten}: records that no daemon had read are lost",
         _GROW,
     )

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who else has to do with the kernel's messages: the journal, the owner of /dev/log, other kernel
-log daemons.
+"""Check other log daemons: journald, the daemon behind /dev/log, other kernel log daemons.
 
-Source of truth: systemd-journald.service(8) and its syslog_fixup_facility, which makes user of
-kern; the modules imklog and imkmsg of rsyslog; the source system() of syslog-ng; klogd of busybox
-and sysklogd; syslogd(8) of sysklogd 2, option -k.
+Source of truth: systemd-journald.service(8) and its syslog_fixup_facility, which changes facility
+kern to user; the modules imklog and imkmsg of rsyslog; the source system() of syslog-ng; klogd of
+busybox and sysklogd; syslogd(8) of sysklogd 2, option -k.
 """
 
 import re
@@ -15,7 +14,7 @@ from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host, Process
 from klogd_py.sinks import journald_routing
 
-_KEEPERS = ("rsyslogd", "syslog-ng", "busybox")
+_KEEPING_KERN = ("rsyslogd", "syslog-ng", "busybox")
 _RSYSLOG = re.compile(
     r"^[ \t]*(?:\$ModLoad\s+|module\s*\(\s*load\s*=\s*\")(im(?:klog|kmsg))\b", re.MULTILINE
 )
@@ -24,20 +23,20 @@ _SHARED = ("/proc/kmsg", "syslog")
 
 
 def check_journald(host: Host) -> list[Finding]:
-    """Whether the journal reads the kernel's messages as well, and what that means for our sinks."""
+    """Check whether journald reads the kernel's messages too, and what that means for the sinks."""
     seen = journald_routing.detect(host.root)
     if not seen.running:
-        return [ok("journald", "does not run")]
+        return [ok("journald", "is not running")]
     if not seen.reads_kernel:
         return [
             ok(
                 "journald",
-                "does not read the kernel's messages (ReadKMsg=no): klogd-py brings it all of them",
+                "does not read the kernel's messages (ReadKMsg=no): klogd-py sends it all of them",
             )
         ]
     routed = {"journal", "syslog"} & set(host.config.sinks)
     if not routed:
-        return [ok("journald", "reads the kernel's messages itself; no sink leads there")]
+        return [ok("journald", "reads the kernel's messages itself; no sink sends to it")]
     found = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
     if journald_routing.DUPLICATES in found.reasons:
         remedy = (
@@ -52,17 +51,17 @@ def check_journald(host: Host) -> list[Finding]:
 
 
 def check_dev_log(host: Host) -> list[Finding]:
-    """Whether what goes to /dev/log keeps the facility kern."""
+    """Check that messages sent to /dev/log keep facility kern."""
     if "syslog" not in host.config.sinks:
-        return [ok("/dev/log", "no sink leads there")]
+        return [ok("/dev/log", "no sink sends to it")]
     seen = journald_routing.detect(host.root)
     route = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
     if route.syslog_is_redundant:
         return [ok("/dev/log", journald_routing.SYSLOG_LEFT_OUT)]
     if route.syslog_path:
-        return [_behind_journal(host, route.syslog_path)]
+        return [_check_forwarded(host, route.syslog_path)]
     if seen.has_dev_log:
-        words = "it is the journal's, which does not keep the facility kern of what programs send"
+        words = "it belongs to journald, which does not keep facility kern for messages of programs"
         remedy = (
             'journal.mode = "forward"'
             if seen.syslogd
@@ -76,37 +75,39 @@ def check_dev_log(host: Host) -> list[Finding]:
             )
         ]
     if not host.has("/dev/log"):
-        words = "nobody listens there: records wait until a syslogd comes"
+        words = "no daemon listens on it: records are queued until a syslogd starts"
         return [
             fail("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")
         ]
-    return [_of_syslogd(host)]
+    return [_check_listener(host)]
 
 
 def check_other_daemons(host: Host) -> list[Finding]:
-    """Whether somebody else brings the kernel's messages to the logs, or takes them away from us."""
+    """Check for other daemons that log kernel messages, or take them from klogd-py."""
     shared = host.config.input.source in _SHARED or not host.has("/dev/kmsg")
-    found = [_verdict(process, what, remedy, shared) for process, what, remedy in _others(host)]
-    named = {process.pid for process, _, _ in _others(host)}
+    found = [
+        _finding(process, what, remedy, shared) for process, what, remedy in _other_readers(host)
+    ]
+    listed = {process.pid for process, _, _ in _other_readers(host)}
     for process in host.holders("/proc/kmsg"):
-        if process.pid not in named and not process.is_ours:
-            found.append(_verdict(process, "reads /proc/kmsg", f"kill {process.pid}", shared))
+        if process.pid not in listed and not process.is_ours:
+            found.append(_finding(process, "reads /proc/kmsg", f"kill {process.pid}", shared))
     return found or [ok("other klogd", "none runs")]
 
 
-def _verdict(process: Process, what: str, remedy: str, shared: bool) -> Finding:
+def _finding(process: Process, what: str, remedy: str, shared: bool) -> Finding:
     who = f"{process.name} (process {process.pid}) {what}"
     if shared:
         return fail(
             "other klogd",
-            f"{who}: it takes messages away, since that interface gives each to one reader",
+            f"{who}: klogd-py misses messages, as /proc/kmsg gives each one to one reader only",
             remedy,
         )
-    return warn("other klogd", f"{who}: what goes to syslog stands in its logs twice", remedy)
+    return warn("other klogd", f"{who}: what klogd-py sends to syslog is in its logs twice", remedy)
 
 
-def _others(host: Host) -> Iterator[tuple[Process, str, str]]:
-    """Processes that read the kernel's messages too: what they are and how they are stopped."""
+def _other_readers(host: Host) -> Iterator[tuple[Process, str, str]]:
+    """Yield the other readers of the kernel's log: the process, what it is, how to stop it."""
     for process in host.processes():
         if process.is_ours:
             continue
@@ -127,7 +128,7 @@ def _others(host: Host) -> Iterator[tuple[Process, str, str]]:
                 "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, "
                 "then: systemctl restart syslog-ng"
             )
-            yield process, "reads them by its source system()", remedy
+            yield process, "reads the kernel's log by its source system()", remedy
 
 
 def _rsyslog_modules(host: Host) -> Iterator[tuple[Path, str]]:
@@ -140,31 +141,31 @@ def _rsyslog_modules(host: Host) -> Iterator[tuple[Path, str]]:
             yield name, module
 
 
-def _behind_journal(host: Host, path: str) -> Finding:
+def _check_forwarded(host: Host, path: str) -> Finding:
     name = f"/{Path(path).relative_to(host.root)}" if Path(path).is_relative_to(host.root) else path
     if host.has(name):
         return ok(
             "/dev/log",
-            f"it is the journal's; {name}, the syslogd behind it, is used and keeps the facility kern",
+            f"it belongs to journald; klogd-py sends to the syslogd at {name}, which keeps kern",
         )
     return fail(
         "/dev/log",
-        f"no syslogd listens at {name}: records wait until one comes",
+        f"no syslogd listens on {name}: records are queued until one starts",
         "systemctl start rsyslog",
     )
 
 
-def _of_syslogd(host: Host) -> Finding:
+def _check_listener(host: Host) -> Finding:
     owner = host.listener("/dev/log")
     if owner is None:
-        return ok("/dev/log", "a syslogd listens there (root could tell which)")
-    if owner.name in _KEEPERS or owner.program.endswith("/busybox") or "-k" in owner.arguments:
+        return ok("/dev/log", "a syslogd listens on it (only root can see which)")
+    if owner.name in _KEEPING_KERN or owner.program.endswith("/busybox") or "-k" in owner.arguments:
         return ok(
             "/dev/log",
-            f"{owner.name} (process {owner.pid}) listens there and keeps the facility kern",
+            f"{owner.name} (process {owner.pid}) listens on it and keeps facility kern",
         )
     words = (
-        f"{owner.name} (process {owner.pid}) listens there; "
-        "that of sysklogd makes user of the facility kern unless told not to"
+        f"{owner.name} (process {owner.pid}) listens on it; "
+        "that of sysklogd changes facility kern to user without option -k"
     )
     return warn("/dev/log", words, f"add -k to the options of {owner.name}, and restart it")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where would names come from, and how sure is that?"""
+"""Check the symbol sources: kallsyms, the map, debug information."""
 
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
-from klogd_py.symbols.map_check import MapStatus, Proof, Verdict
+from klogd_py.symbols.map_check import MapStatus, Proof
 
 _PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
 
 
 def check_kallsyms(host: Host) -> list[Finding]:
-    """Whether the kernel shows its own symbols here."""
-    path, found = host.config.symbols.kallsyms, host.survey
+    """Check that the kernel shows its symbols in kallsyms."""
+    path, found = host.config.symbols.kallsyms, host.symbols
     if not path:
         return [ok("kallsyms", "not used, as configured")]
     if found.kernel_symbols:
@@ -22,7 +22,7 @@ def check_kallsyms(host: Host) -> list[Finding]:
         return [
             ok(
                 "kallsyms",
-                f"there is no {path}: a kernel without CONFIG_KALLSYMS, which a map serves",
+                f"there is no {path}: without CONFIG_KALLSYMS, klogd-py needs a map",
             )
         ]
     return [
@@ -31,10 +31,13 @@ def check_kallsyms(host: Host) -> list[Finding]:
 
 
 def check_map(host: Host) -> list[Finding]:
-    """Which map there is, and on what proof."""
-    found, used = host.survey, host.survey.in_use
+    """Check that a map is in use, or kallsyms, and that the map is proved to be of this kernel."""
+    found, used = host.symbols, host.symbols.in_use
     if used is not None and found.lacks_slide:
-        words = f"{used.path} names nothing yet, for the kernel may be randomised: {found.unproven_reason}"
+        words = (
+            f"{used.path} names nothing yet, as the KASLR offset is not known: "
+            f"{found.unproven_reason}"
+        )
         return [
             warn("map", words, "sysctl -w kernel.kptr_restrict=1, and run klogd-py with CAP_SYSLOG")
         ]
@@ -43,50 +46,52 @@ def check_map(host: Host) -> list[Finding]:
         return [
             ok("map", words)
             if used.proof in _PROVED
-            else warn("map", words, f"klogd-py maps, and: {_install(host)}")
+            else warn("map", words, f"klogd-py maps, and: {_install_command(host)}")
         ]
     refused = [verdict for verdict in found.verdicts if verdict.status is MapStatus.REFUSED]
-    told = (
+    reasons = (
         "; ".join(f"{verdict.path} refused: {verdict.reason}" for verdict in refused)
         or "there is none"
     )
     if found.kernel_symbols:
-        return [ok("map", f"{told}; kallsyms serves instead")]
+        return [ok("map", f"{reasons}; kallsyms is used instead")]
     return [
         fail(
             "map",
-            f"{told}, and no kallsyms: addresses stay numbers",
+            f"{reasons}, and no kallsyms: addresses are not resolved",
             f"cp System.map /boot/System.map-{host.release}",
         )
     ]
 
 
 def check_debug_info(host: Host) -> list[Finding]:
-    """Whether a kernel image with its symbols is at hand, which knows more than a map."""
+    """Check for a vmlinux with symbols, which has source lines too."""
     images = [
-        verdict for verdict in host.survey.verdicts if verdict.path.name.startswith("vmlinux")
+        verdict for verdict in host.symbols.verdicts if verdict.path.name.startswith("vmlinux")
     ]
-    there = [verdict for verdict in images if verdict.status is not MapStatus.MISSING]
-    good = [verdict for verdict in there if verdict.status is MapStatus.ACCEPTED]
-    if good:
-        return [ok("debug info", f"{good[0].path}: {good[0].reason}")]
-    if there:
-        return [warn("debug info", f"{_refusal(there[0])}", _install(host))]
+    present = [verdict for verdict in images if verdict.status is not MapStatus.MISSING]
+    accepted = [verdict for verdict in present if verdict.status is MapStatus.ACCEPTED]
+    if accepted:
+        return [ok("debug info", f"{accepted[0].path}: {accepted[0].reason}")]
+    if present:
+        return [
+            warn(
+                "debug info",
+                f"{present[0].path} refused: {present[0].reason}",
+                _install_command(host),
+            )
+        ]
     return [
         warn(
             "debug info",
-            "no vmlinux with symbols: frames cannot be traced to lines of source",
-            _install(host),
+            "no vmlinux with symbols: stack frames cannot be mapped to source lines",
+            _install_command(host),
         )
     ]
 
 
-def _refusal(verdict: Verdict) -> str:
-    return f"{verdict.path} refused: {verdict.reason}"
-
-
-def _install(host: Host) -> str:
-    """How a distribution's debug package is installed."""
+def _install_command(host: Host) -> str:
+    """Return how to install the debug package of the distribution."""
     if host.has("/etc/debian_version"):
         return f"apt-get install linux-image-{host.release}-dbg"
     if host.has("/etc/redhat-release"):

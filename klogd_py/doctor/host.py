@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is there to be looked at? A machine: the running one, or the files of one below a folder.
+"""Access to the machine to check: the running one, or the files of another below a directory.
 
 Source of truth: proc(5); /proc/net/unix in net/unix/af_unix.c ``unix_seq_show``.
 """
@@ -17,14 +17,14 @@ from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.regular_file import read_regular
 
 _PID = re.compile(r"[0-9]{1,10}")
-# Of a file of settings, or of /proc/net/unix with 100,000 sockets
+# Enough for a configuration file, and for /proc/net/unix with 100,000 sockets
 _MAX_BYTES = 16 << 20
 
 
 class Process(Struct, frozen=True):
-    """A process: its short name, its command line, and the file that it runs.
+    """A process: its short name, its command line, and its executable.
 
-    Empty where they are not told.
+    ``name`` and ``program`` are empty, ``arguments`` is ``("",)`` if this user may not read them.
     """
 
     pid: int
@@ -34,34 +34,35 @@ class Process(Struct, frozen=True):
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a klogd-py, be it under the name of klogd."""
+        """Tell whether the process is klogd-py, perhaps started as ``klogd``."""
         return any("klogd-py" in word or "klogd_py" in word for word in self.arguments) or (
             self.name == "klogd" and "python" in self.program
         )
 
 
 class Host(Struct, frozen=True):
-    """A machine and what klogd-py would do on it.
+    """A machine, and the state of klogd-py on it.
 
-    ``daemon`` is what a running one tells, ``now_s`` the wall clock, ``survey`` where names would
-    come from.
+    ``root`` is the directory of its files, ``symbols`` is what klogd-py would load, ``release`` is
+    that of the kernel (``6.1.0``), ``now_s`` the wall clock in seconds since the Unix epoch,
+    ``daemon`` the status of the running daemon, ``None`` if none answers.
     """
 
     root: Path
     config: Config
-    survey: SymbolSet
+    symbols: SymbolSet
     release: str
     now_s: float
     daemon: Status | None = None
 
     def at(self, path: str) -> Path:
-        """A path of the machine as it lies here."""
+        """Return a path of the machine below `root`."""
         return self.root / path.lstrip("/")
 
     def text(self, path: str) -> str:
-        """A file's text without the space around it.
+        """Return the text of a file without surrounding white space.
 
-        Empty if it cannot be read, or is no regular file.
+        It is empty if the file cannot be read or is not a regular file.
         """
         try:
             return read_regular(self.at(path), _MAX_BYTES).decode("utf-8", "replace").strip()
@@ -69,11 +70,11 @@ class Host(Struct, frozen=True):
             return ""
 
     def has(self, path: str) -> bool:
-        """Whether there is anything at a path, as far as that is shown."""
+        """Tell whether a path exists, as far as this user may see."""
         return os.path.exists(self.at(path))
 
     def processes(self) -> Iterator[Process]:
-        """All processes but this one."""
+        """Yield all processes except this one."""
         for folder in self.at("/proc").glob("[0-9]*"):
             if folder.name == str(os.getpid()) or not _PID.fullmatch(folder.name):
                 continue
@@ -86,16 +87,16 @@ class Host(Struct, frozen=True):
             )
 
     def holders(self, target: str) -> list[Process]:
-        """The processes that have a file or socket open, as far as that is shown.
+        """Return the processes that have ``target`` open, as far as this user may see.
 
-        ``/proc/kmsg``, ``socket:[4711]``.
+        ``target`` is a link of /proc/PID/fd: ``/proc/kmsg``, ``socket:[4711]``.
         """
         return [process for process in self.processes() if self._holds(process.pid, target)]
 
     def listener(self, path: str) -> Process | None:
-        """The process behind a Unix socket.
+        """Return a process that has the Unix socket at ``path`` open, ``None`` if none is visible.
 
-        Systemd comes last, since it holds sockets for others.
+        systemd is returned only if there is no other, as it opens sockets for other daemons.
         """
         inodes = {
             line.split()[6]
@@ -108,7 +109,7 @@ class Host(Struct, frozen=True):
     def _holds(self, pid: int, target: str) -> bool:
         try:
             return any(_target(file) == target for file in self.at(f"/proc/{pid}/fd").iterdir())
-        # It has ended, or is somebody else's
+        # The process has ended, or belongs to another user
         except OSError:
             return False
 

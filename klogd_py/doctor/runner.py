@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All checks of one machine, and their format_report for people.
-
-`run_checks` looks; `format_report` prints. The status of the whole is bad if one finding is.
-"""
+"""Run all checks on one machine, and format the report."""
 
 import os
 import time
@@ -43,36 +40,36 @@ _COLOURS = {Level.OK: GREEN, Level.WARNING: YELLOW, Level.ERROR: RED}
 
 
 def run_checks(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Every finding on the machine that the options name; changes nothing."""
-    settings, first = _settings(invocation)
+    """Return the findings of all checks on the machine that ``--root`` names; changes nothing."""
+    settings, first = _load_config(invocation)
     sources = invocation.sources(settings, elsewhere=False)
-    machine = Host(
+    host = Host(
         root=Path(invocation.root),
         config=settings,
-        survey=load_symbols(sources, check_all=True),
+        symbols=load_symbols(sources, check_all=True),
         release=sources.release,
         now_s=time.time(),
-        daemon=_daemon(below_root(Path(invocation.root), settings.status.socket))
+        daemon=_status_of_daemon(below_root(Path(invocation.root), settings.status.socket))
         if settings.status.socket
         else None,
     )
-    return [first, *(finding for check in checks for finding in _run_check(check, machine))]
+    return [first, *(finding for check in checks for finding in _run_check(check, host))]
 
 
-def _run_check(check: Check, machine: Host) -> list[Finding]:
-    """What a check finds.
+def _run_check(check: Check, host: Host) -> list[Finding]:
+    """Return the findings of one check.
 
-    That it cannot be made on this machine is a finding, and no reason to leave out the others.
+    An unexpected error in it is a finding: the other checks still run.
     """
     name = check.__name__.removeprefix("check_").replace("_", " ")
     return isolate_failure(
-        lambda: check(machine),
+        lambda: check(host),
         lambda reason: [fail(name, f"this check {reason}", "klogd-py maps --json")],
     )
 
 
 def format_report(findings: Sequence[Finding], colour: bool) -> str:
-    """The findings, a line each with the remedy below it, and the sum."""
+    """Return the report: a line per finding with the remedy below it, and the totals."""
     shown = align_columns(
         [
             (f"{finding.level.value:4}", finding.check, escape_controls(finding.words))
@@ -82,21 +79,22 @@ def format_report(findings: Sequence[Finding], colour: bool) -> str:
     indent = " " * (4 + 2 + max(len(finding.check) for finding in findings) + 2)
     lines = []
     for finding, line in zip(findings, shown, strict=True):
-        lines.append(_coloured(line, finding.level) if colour else line)
+        lines.append(_colour_level(line, finding.level) if colour else line)
         if finding.remedy:
             lines.append(f"{indent}-> {escape_controls(finding.remedy)}")
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}
-    total = f"{counts[Level.OK]} ok, {counts[Level.WARNING]} to be looked at, {counts[Level.ERROR]} wrong"
+    warnings, errors = counts[Level.WARNING], counts[Level.ERROR]
+    total = f"{counts[Level.OK]} ok, {_count(warnings, 'warning')}, {_count(errors, 'error')}"
     return "\n".join([*lines, "", f"{BOLD}{total}{PLAIN}" if colour else total, ""])
 
 
 def has_no_errors(findings: Sequence[Finding]) -> bool:
-    """Whether nothing is wrong; what could be better does not count."""
+    """Tell whether no finding is an error; warnings are accepted."""
     return all(finding.level is not Level.ERROR for finding in findings)
 
 
-def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
-    """The configuration, or the defaults if it is wrong, and the finding about it."""
+def _load_config(invocation: RunOptions) -> tuple[Config, Finding]:
+    """Return the configuration, or the defaults if it is invalid, and the finding about it."""
     main = (
         Path(invocation.config_path)
         if invocation.config_path
@@ -104,20 +102,25 @@ def _settings(invocation: RunOptions) -> tuple[Config, Finding]:
     )
     try:
         settings = configuration.load(main, must_exist=bool(invocation.config_path))
-        there = [str(file) for file in configuration.files(main) if os.path.exists(file)]
+        present = [str(file) for file in configuration.files(main) if os.path.exists(file)]
     except BadConfig as error:
         return Config(), fail("configuration", str(error), "klogd-py check-config")
     return settings, ok(
-        "configuration", ", ".join(there) if there else f"{main} is not there: the defaults apply"
+        "configuration",
+        ", ".join(present) if present else f"{main} does not exist: the defaults apply",
     )
 
 
-def _daemon(socket: Path) -> Status | None:
+def _status_of_daemon(socket: Path) -> Status | None:
     try:
         return msgspec.json.decode(fetch_status(socket), type=Status)
     except (NoAnswer, msgspec.DecodeError):
         return None
 
 
-def _coloured(line: str, level: Level) -> str:
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _colour_level(line: str, level: Level) -> str:
     return f"{_COLOURS[level]}{level.value}{PLAIN}{line[len(level.value) :]}"

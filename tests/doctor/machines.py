@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Made-up machines: a folder with what a doctor looks at."""
+"""Directories with the files of a machine that the doctor reads."""
 
 import os
 from collections.abc import Mapping

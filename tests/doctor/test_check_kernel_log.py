@@ -14,7 +14,7 @@ from tests.documents import sink, status
 def test_a_ring_whose_first_record_is_number_0_holds_the_whole_boot(tmp_path: Path) -> None:
     readable, ring = check_kernel_log.check_kernel_log(machine(build(tmp_path)))
     assert (readable.level, ring.level) == (Level.OK, Level.OK)
-    assert "everything since the boot" in ring.words
+    assert "all records since boot" in ring.words
 
 
 def test_a_ring_that_has_overrun_is_named_with_its_loss_and_the_way_to_grow_it(

@@ -18,7 +18,7 @@ def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sinks", "mode", "level", "words"),
     [
-        (["file:/x"], "auto", Level.OK, "no sink leads there"),
+        (["file:/x"], "auto", Level.OK, "no sink sends to it"),
         (["journal"], "auto", Level.OK, "only what klogd-py adds"),
         (["journal"], "exclusive", Level.WARNING, "twice"),
     ],

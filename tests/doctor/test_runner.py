@@ -33,7 +33,7 @@ def test_a_good_machine_is_well(tmp_path: Path) -> None:
     run(tmp_path, 300, "rsyslogd", held=("socket:[4711]",))
     done = doctor(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "0 wrong" in done.stdout
+    assert " 0 errors" in done.stdout
     assert "bad " not in done.stdout
 
 
@@ -53,6 +53,7 @@ def test_a_wrong_configuration_is_a_finding_and_the_rest_is_examined(tmp_path: P
     found = json.loads(done.stdout)
     assert (done.returncode, found[0]["grade"]) == (1, "bad")
     assert "unknown key sniks" in found[0]["words"]
+    assert {tuple(finding) for finding in found} == {("check", "grade", "words", "remedy")}
     assert len(found) > 10
 
 
@@ -82,7 +83,7 @@ def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words()
         "bad   /dev/log    nobody",
         "                  -> start it",
         "",
-        "1 ok, 1 to be looked at, 1 wrong",
+        "1 ok, 1 warning, 1 error",
     ]
     assert format_report(FINDINGS, colour=True).startswith("\x1b[32mok\x1b[0m    kernel log")
 

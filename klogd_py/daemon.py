@@ -70,9 +70,9 @@ class Daemon:
         self._invocation = invocation
         self._config_path = Path(invocation.config_path or configuration.DEFAULT_PATH).absolute()
         # of its files, before they are read
-        self._standing = configuration.standing(self._config_path)
-        self.config = invocation.config()
-        self._user = invocation.named_user(self.config)
+        self._standing = configuration.identify_files(self._config_path)
+        self.config = invocation.load_config()
+        self._user = invocation.look_up_user(self.config)
         self._live = not invocation.input
         self.source = source or self._open_source()
         self.naming = SymbolManager(self._sources, self._renamed, self.jobs)
@@ -231,7 +231,7 @@ class Daemon:
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_capture(self._invocation.input, self._invocation.input_format)
-        return kmsg_device.open_source(self.config.input.source, self._invocation.handed)
+        return kmsg_device.open_source(self.config.input.source, self._invocation.inherited_fds)
 
     @property
     def _origin(self) -> Origin:
@@ -249,7 +249,7 @@ class Daemon:
         return self.source.newest() if isinstance(self.source, KmsgDevice) else None
 
     def _sources(self) -> Sources:
-        return self._invocation.sources(self.config, elsewhere=not self._live)
+        return self._invocation.build_symbol_sources(self.config, may_be_foreign=not self._live)
 
     def _set_console_level(self) -> None:
         if not self.config.console_level:
@@ -315,12 +315,12 @@ class Daemon:
                 lambda: sd_notify.notify(sd_notify.reloading_message(time.monotonic())),
                 None,
             )
-            self._standing = configuration.standing(self._config_path)
+            self._standing = configuration.identify_files(self._config_path)
             try:
-                config = self._invocation.config()
+                config = self._invocation.load_config()
                 # It takes effect at the next start, which it must not prevent.
                 if config.user != self.config.user:
-                    self._invocation.named_user(config)
+                    self._invocation.look_up_user(config)
                 await self._change_to(config, reason)
             except (BadConfig, CursorFileInUse) as error:
                 self._refuse(reason, str(error))
@@ -409,7 +409,7 @@ class Daemon:
             "file watcher", lambda: self._follower.watch_files(files, self._drop_ins), None
         )
         # What was saved before it was watched has made no event.
-        if files and configuration.standing(self._config_path) not in ((), self._standing):
+        if files and configuration.identify_files(self._config_path) not in ((), self._standing):
             self._file_changed(self._config_path)
         modular = bool(sources.modules) and os.path.exists(sources.modules)
         if self.config.watch.modules and not modular:

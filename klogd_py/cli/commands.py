@@ -47,8 +47,8 @@ def translate(invocation: RunOptions, files: Sequence[str]) -> int:
 
     Everything else comes out byte for byte.
     """
-    settings = invocation.config()
-    found = load_symbols(invocation.sources(settings, elsewhere=True))
+    settings = invocation.load_config()
+    found = load_symbols(invocation.build_symbol_sources(settings, may_be_foreign=True))
     status = report_errors(found, invocation)
     options = FormatOptions(
         Style(settings.translate.style),
@@ -109,7 +109,11 @@ def _print_remarks(lines: Sequence[str]) -> None:
 
 def lookup(invocation: RunOptions, words: Sequence[str]) -> int:
     """Print the symbol at each address, or why there is none; status 1 if one of them has none."""
-    found = load_symbols(invocation.sources(invocation.config(), elsewhere=invocation.names_given))
+    found = load_symbols(
+        invocation.build_symbol_sources(
+            invocation.load_config(), may_be_foreign=invocation.names_symbol_sources
+        )
+    )
     report_errors(found, invocation)
     answers: list[Answer] = []
     for word in words:
@@ -182,7 +186,9 @@ def _why_unnamed(name: str, found: SymbolSet) -> LookupFailure:
 
 def maps(invocation: RunOptions) -> int:
     """Print every candidate map with its verdict, and what else names come from."""
-    sources = invocation.sources(invocation.config(), elsewhere=invocation.another_release)
+    sources = invocation.build_symbol_sources(
+        invocation.load_config(), may_be_foreign=invocation.names_other_release
+    )
     found = load_symbols(sources, check_all=True)
     if invocation.json:
         _print_json(
@@ -279,7 +285,7 @@ def _socket_of(invocation: RunOptions) -> str:
     With a configuration that it would refuse it may still run on an older one.
     """
     try:
-        return invocation.config().status.socket
+        return invocation.load_config().status.socket
     except BadConfig as error:
         print(f"klogd-py: {error}", file=sys.stderr)
         return Config().status.socket
@@ -293,11 +299,11 @@ def check_config(invocation: RunOptions, path: str) -> int:
     named = path or invocation.config_path
     main = Path(named or DEFAULT_PATH)
     checked: Config = loader.load(main, must_exist=bool(named))
-    invocation.named_user(checked)
+    invocation.look_up_user(checked)
     if invocation.json:
         print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())
     else:
-        for file in loader.files(main):
+        for file in loader.list_files(main):
             print(f"{file}: {'ok' if os.path.exists(file) else 'not there, the defaults apply'}")
     return 0
 
@@ -311,7 +317,7 @@ def report_errors(found: SymbolSet, invocation: RunOptions) -> int:
     ]
     for line in [*unusable, *found.remarks]:
         print(f"klogd-py: {line}", file=sys.stderr)
-    return 1 if unusable or (found.remarks and invocation.names_given) else 0
+    return 1 if unusable or (found.remarks and invocation.names_symbol_sources) else 0
 
 
 def _answer_document(

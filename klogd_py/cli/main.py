@@ -132,7 +132,7 @@ def _serve(options: argparse.Namespace, drop_in: bool) -> int:
 
     signals.block_until_handled()
     invocation = _invocation(options, drop_in, _handed(options.program))
-    config = invocation.config()
+    config = invocation.load_config()
     level = config.log.level
     background = drop_in and not getattr(options, "foreground", False) and not invocation.once
     pid_file = (
@@ -282,5 +282,5 @@ def _invocation(
         console_level=given.get("console_level", 0),
         log_level="debug" if given.get("debug") else given.get("log_level", ""),
         user=given.get("user", ""),
-        handed=dict(inherited_fds or {}),
+        inherited_fds=dict(inherited_fds or {}),
     )

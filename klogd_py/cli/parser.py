@@ -285,7 +285,7 @@ def _text(text: str) -> str:
 def _sink(text: str) -> str:
     kind, _, path = text.partition(":")
     spec = f"{kind}:{Path(path).absolute()}" if path and path != "-" and "\0" not in path else text
-    wrong = value_types.sink(spec)
+    wrong = value_types.check_sink(spec)
     if wrong:
         raise argparse.ArgumentTypeError(f"expected {wrong}, got {text!r}")
     return spec

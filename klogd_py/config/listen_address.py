@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which addresses can only this machine reach?"""
+"""Parse the address that the metrics are served at, which only this machine may reach."""
 
 import ipaddress
 import re
@@ -8,15 +8,17 @@ from pathlib import Path
 EXAMPLE = "127.0.0.1:9184"
 
 
-def address_of(listen: str) -> tuple[str, int] | Path:
-    """What ``127.0.0.1:9184``, ``[::1]:9184`` or ``unix:/run/klogd-py/metrics`` stands for.
+def parse_listen_address(listen: str) -> tuple[str, int] | Path:
+    """Parse ``127.0.0.1:9184``, ``[::1]:9184``, ``localhost:9184`` or ``unix:/run/x/metrics``.
+
+    Returns the address and the port, or the path of the Unix socket.
 
     Raises:
-        ValueError: it is none of these, or an address that other machines can reach.
+        ValueError: the text is none of these, or an address that other machines can reach.
     """
-    kind, _, rest = listen.partition(":")
-    if kind == "unix" and rest.startswith("/"):
-        return Path(rest)
+    kind, _, path = listen.partition(":")
+    if kind == "unix" and path.startswith("/"):
+        return Path(path)
     host, _, port = listen.rpartition(":")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16 or "%" in host:
         raise ValueError

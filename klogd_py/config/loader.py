@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads the files of the configuration into one frozen `Config`, or says what is wrong with them.
+"""Load the configuration files into one frozen `Config`.
 
-The main file comes first, then every ``*.toml`` in the directory of the same name with ``.d``
-behind, in the order of their names; a later file's key wins. Hidden files there are passed over.
-Every key has a default, so no file is needed at all.
+The main file is read first, then every ``*.toml`` of the drop-in directory, whose name is that of
+the main file with ``.d`` appended, in the order of the names. A key in a later file replaces the
+same key of an earlier one. Hidden files are ignored. Every key has a default, so no file is needed.
 
-Whatever stands in the place of a file, and whatever is in it, is read within limits or refused;
-BadConfig is the only exception.
+Files are read within limits of size and time. A file of another kind, such as a FIFO, and any wrong
+content raise BadConfig; no other exception leaves this module.
 """
 
 import os
@@ -21,36 +21,42 @@ from klogd_py.config import toml_text
 from klogd_py.config.renamed import find_renamed
 from klogd_py.config.schema import Config
 from klogd_py.config.toml_text import NotToml
-from klogd_py.config.validation import clash, misfit
+from klogd_py.config.validation import check_conflicts, check_value
 from klogd_py.system.regular_file import NotRegularFile, read_regular
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
 LOG_LEVELS = ("error", "warning", "info", "debug")
 MAX_DROP_INS = 64
-# Of all files together: they are read while records wait
-MAX_BYTES = 4 * toml_text.LIMIT_BYTES
-# In the directory of the drop-ins, whatever their names
-MAX_NAMES = 4096
+# The limit for all files together: records wait while they are read
+MAX_TOTAL_BYTES = 4 * toml_text.MAX_FILE_BYTES
+# The limit for the drop-in directory, whatever its entries are
+MAX_DIRECTORY_ENTRIES = 4096
 READ_LIMIT_S = 2.0
 
 
 class BadConfig(ValueError):
     """A file is not TOML, or a key in it is unknown or has a wrong value.
 
-    The message names file, key and expectation. It is one line of printable characters, whatever
-    the file holds.
+    The message names the file, the key and what was expected. It is one line of printable
+    characters, whatever the file contains.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
-def files(path: Path) -> list[Path]:
-    """The files of the configuration at ``path``, in the order of reading; raises BadConfig."""
+def list_files(path: Path) -> list[Path]:
+    """Return the configuration files at ``path`` in the order of reading.
+
+    The main file is always the first, whether it exists or not.
+
+    Raises:
+        BadConfig: the drop-in directory cannot be read, is something else, or has too many entries.
+    """
     drop_ins = Path(f"{path}.d")
     try:
         with os.scandir(drop_ins) as entries:
-            found = [entry.name for entry in islice(entries, MAX_NAMES + 1)]
+            found = [entry.name for entry in islice(entries, MAX_DIRECTORY_ENTRIES + 1)]
     except FileNotFoundError as error:
         if drop_ins.is_symlink():
             raise BadConfig(f"{drop_ins}: a symbolic link that leads nowhere") from error
@@ -59,11 +65,11 @@ def files(path: Path) -> list[Path]:
         raise BadConfig(f"{drop_ins}: expected a directory of drop-ins") from error
     except OSError as error:
         raise BadConfig(f"{drop_ins}: {error.strerror}") from error
-    # A NUL byte in the path
+    # The path contains a NUL byte.
     except ValueError as error:
         raise BadConfig(f"{drop_ins}: {error}") from error
-    if len(found) > MAX_NAMES:
-        raise BadConfig(f"{drop_ins}: more than {MAX_NAMES} files")
+    if len(found) > MAX_DIRECTORY_ENTRIES:
+        raise BadConfig(f"{drop_ins}: more than {MAX_DIRECTORY_ENTRIES} files")
     names = [name for name in found if name.endswith(".toml") and not name.startswith(".")]
     if len(names) > MAX_DROP_INS:
         raise BadConfig(f"{drop_ins}: more than {MAX_DROP_INS} drop-ins")
@@ -73,13 +79,15 @@ def files(path: Path) -> list[Path]:
     return [path, *(drop_ins / name for name in sorted(names))]
 
 
-def standing(path: Path) -> tuple[object, ...]:
-    """What changes whenever one of the files at ``path`` does: names, sizes, times.
+def identify_files(path: Path) -> tuple[object, ...]:
+    """Return a value that changes whenever one of the files at ``path`` changes.
 
-    Empty where this process may not see it, which it may have done as another user.
+    It holds the name, device, inode, size and modification time of each file, or the error that
+    `list_files` reports. An empty tuple means that this process may not see the files: a daemon that
+    dropped its privileges cannot tell whether they changed.
     """
     try:
-        return tuple((file, _identity(file)) for file in files(path))
+        return tuple((file, _identify(file)) for file in list_files(path))
     except BadConfig as error:
         return () if isinstance(error.__cause__, PermissionError) else (str(error),)
     except OSError:
@@ -89,16 +97,18 @@ def standing(path: Path) -> tuple[object, ...]:
 def load(path: Path, must_exist: bool = False) -> Config:
     """Read the configuration at ``path`` with its drop-ins.
 
+    A missing main file counts as empty unless ``must_exist`` is true.
+
     Raises:
         BadConfig: a file cannot be read, is not TOML, or holds an unknown key or a wrong value.
     """
     merged: dict[str, object] = {}
     total_bytes = 0
-    for file in files(path):
+    for file in list_files(path):
         raw = _read(file, must_exist and file == path)
         total_bytes += len(raw)
-        if total_bytes > MAX_BYTES:
-            limit_kib = MAX_BYTES >> 10
+        if total_bytes > MAX_TOTAL_BYTES:
+            limit_kib = MAX_TOTAL_BYTES >> 10
             raise BadConfig(
                 f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit"
             )
@@ -107,9 +117,12 @@ def load(path: Path, must_exist: bool = False) -> Config:
 
 
 def parse(raw: bytes, name: str) -> dict[str, object]:
-    """Read one file's text and check its keys and values; ``name`` is for the error.
+    """Parse the text of one file and check its keys and values.
 
-    Raises BadConfig.
+    Returns the tables as they are in the file, without defaults. ``name`` is for messages.
+
+    Raises:
+        BadConfig: the text is not TOML, or holds an unknown key or a wrong value.
     """
     try:
         content = toml_text.parse(raw)
@@ -120,30 +133,38 @@ def parse(raw: bytes, name: str) -> dict[str, object]:
 
 
 def convert(content: Mapping[str, object], name: str) -> Config:
-    """Turn tables into a Config; raises BadConfig naming the key and what was expected."""
-    wrong = find_renamed(content) or misfit(content, Config, "")
-    if wrong:
-        raise BadConfig(f"{name}: {wrong}")
+    """Build a Config from tables; ``name`` is for messages.
+
+    Raises:
+        BadConfig: a key is unknown, was renamed, has a wrong value, or conflicts with another one.
+    """
+    error_text = find_renamed(content) or check_value(content, Config, "")
+    if error_text:
+        raise BadConfig(f"{name}: {error_text}")
     try:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
         raise BadConfig(f"{name}: {error}") from error
-    wrong = clash(config)
-    if wrong:
-        raise BadConfig(f"{name}: {wrong}")
+    error_text = check_conflicts(config)
+    if error_text:
+        raise BadConfig(f"{name}: {error_text}")
     return config
 
 
 def _read(file: Path, must_exist: bool) -> bytes:
-    """What a file holds; nothing if it is not there, or is /dev/null. Raises BadConfig."""
+    """Return the content of a file; empty if it does not exist or is /dev/null.
+
+    Raises:
+        BadConfig: the file cannot be read, is not a regular file, or must exist and does not.
+    """
     try:
-        return read_regular(file, toml_text.LIMIT_BYTES, limit_s=READ_LIMIT_S)
+        return read_regular(file, toml_text.MAX_FILE_BYTES, limit_s=READ_LIMIT_S)
     except FileNotFoundError as error:
         if os.path.islink(file):
             raise BadConfig(f"{file}: a symbolic link that leads nowhere") from error
         if must_exist:
             raise BadConfig(f"{file}: no such file") from error
-        # A drop-in may have gone since the directory was read
+        # A drop-in may have been removed since the directory was read.
         return b""
     except NotRegularFile as error:
         if _is_dev_null(file):
@@ -153,7 +174,7 @@ def _read(file: Path, must_exist: bool) -> bytes:
         raise BadConfig(f"{file}: {error.strerror}") from error
 
 
-def _identity(file: Path) -> tuple[int, int, int, int] | None:
+def _identify(file: Path) -> tuple[int, int, int, int] | None:
     try:
         found = os.stat(file)
     except FileNotFoundError:

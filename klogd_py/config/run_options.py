@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was asked for this time: the command line laid over the configuration.
+"""Merge the command line into the configuration.
 
-A text from elsewhere must never be named by this kernel. So the running machine's symbols are used
-only where the running machine's messages are read, or where ``live`` says so; everywhere else only
-what was named explicitly.
+Text from another machine must never be symbolized with the symbols of this kernel. The symbols of
+the running machine are therefore used only for the messages of the running machine, or if ``live``
+is set. For any other text only the sources that the command line names are used.
 """
 
 import os
@@ -31,20 +31,20 @@ _SYS_MODULES = "/sys/module"
 _KCORE = "/proc/kcore"
 _NOTES = "/sys/kernel/notes"
 _OSRELEASE = "proc/sys/kernel/osrelease"
-# It becomes a part of paths; uname(2) has 64 bytes for it
+# The release becomes a part of paths; uname(2) has 64 bytes for it.
 _RELEASE = re.compile(r"[!-.0-~]{1,64}")
 _RELEASE_BYTES = 4096
 
 
 class BadOptions(BadConfig):
-    """What the options say cannot be, by itself or together with the configuration."""
+    """An option is wrong by itself or conflicts with the configuration."""
 
 
 class RunOptions(Struct, frozen=True):
-    """The options of one run. Empty strings and ``None`` leave the matter to the configuration.
+    """The options of one run; an empty string, false, 0 or ``None`` leaves the configuration.
 
-    ``any_text`` has addresses named in any text, where the kernel is known not to be randomised.
-    ``handed`` are descriptors of files that the service manager has opened, by path.
+    ``any_text`` symbolizes addresses in any text if the kernel is known not to be randomized.
+    ``inherited_fds`` holds the descriptors of files that the service manager has opened, by path.
     """
 
     config_path: str = ""
@@ -71,25 +71,47 @@ class RunOptions(Struct, frozen=True):
     console_level: int = 0
     log_level: str = ""
     user: str = ""
-    handed: dict[str, int] = {}
+    inherited_fds: dict[str, int] = {}
 
-    def config(self) -> Config:
-        """Read the configuration and lay the options over it.
+    def load_config(self) -> Config:
+        """Read the configuration and override it with the options.
 
-        Raises BadConfig, whatever stands in the files, or BadOptions.
+        Raises:
+            BadConfig: a file of the configuration is wrong; no other exception comes from a file.
+            BadOptions: the files are right, and the options are wrong or conflict with them.
         """
         try:
-            return self._config()
+            return self._load_config()
         except BadConfig:
             raise
         except Exception as error:
             path = self.config_path or configuration.DEFAULT_PATH
             raise BadConfig(f"{path}: unexpected error: {describe_unexpected(error)}") from error
 
-    def _config(self) -> Config:
+    def _load_config(self) -> Config:
         path = Path(self.config_path) if self.config_path else configuration.DEFAULT_PATH
         base = configuration.load(path, must_exist=bool(self.config_path))
-        given: dict[str, dict[str, object]] = {
+        content = msgspec.to_builtins(base)
+        content |= {key: value for key, value in self._top_level_keys().items() if value}
+        for table, keys in self._tables().items():
+            content[table] |= {key: value for key, value in keys.items() if value}
+        if self.resymbolize is not None:
+            content["translate"]["resymbolize"] = self.resymbolize
+        try:
+            return configuration.convert(content, "command line")
+        # The files alone were right.
+        except BadConfig as error:
+            raise BadOptions(str(error)) from error
+
+    def _top_level_keys(self) -> dict[str, object]:
+        return {
+            "sinks": list(self.sinks),
+            "console_level": self.console_level,
+            "user": self.user,
+        }
+
+    def _tables(self) -> dict[str, dict[str, object]]:
+        return {
             "input": {"source": self.source},
             "symbols": {
                 "map": self.map,
@@ -106,28 +128,17 @@ class RunOptions(Struct, frozen=True):
             "console": {"json": self.json},
             "log": {"level": self.log_level},
         }
-        content = msgspec.to_builtins(base)
-        for table, keys in given.items():
-            content[table] |= {key: value for key, value in keys.items() if value}
-        if self.resymbolize is not None:
-            content["translate"]["resymbolize"] = self.resymbolize
-        if self.sinks:
-            content["sinks"] = list(self.sinks)
-        if self.console_level:
-            content["console_level"] = self.console_level
-        if self.user:
-            content["user"] = self.user
-        try:
-            return configuration.convert(content, "command line")
-        # The files alone were right
-        except BadConfig as error:
-            raise BadOptions(str(error)) from error
 
-    def named_user(self, config: Config) -> "User | None":
-        """Whom to go on as, if a user is named; raises BadConfig if there is none of that name."""
+    def look_up_user(self, config: Config) -> "User | None":
+        """Look up the user that the daemon runs as after its start; ``None`` keeps root.
+
+        Raises:
+            BadConfig: there is no user of the name that the configuration gives.
+            BadOptions: there is no user of the name that the command line gives.
+        """
         if not config.user:
             return None
-        # With ctypes, which few want
+        # Imported here because it needs ctypes, and few configurations name a user.
         from klogd_py.system.privileges import NoSuchUser, look_up
 
         try:
@@ -135,15 +146,16 @@ class RunOptions(Struct, frozen=True):
         except NoSuchUser as error:
             raise (BadOptions if self.user else BadConfig)(f"key user: {error}") from error
 
-    def sources(self, config: Config, elsewhere: bool) -> Sources:
-        """Where names are to come from.
+    def build_symbol_sources(self, config: Config, may_be_foreign: bool) -> Sources:
+        """Return the files that symbols are read from.
 
-        ``elsewhere`` says that the addresses may be another machine's.
+        ``may_be_foreign`` means that the text may be another machine's. The result is empty if
+        nothing is to be symbolized.
         """
         if config.translate.style == "off":
             return Sources()
         root = Path(self.root)
-        release = self.release or release_of(root)
+        release = self.release or read_release(root)
         symbols = config.symbols
         if root != Path("/"):
             kallsyms = self.kallsyms or (
@@ -151,7 +163,7 @@ class RunOptions(Struct, frozen=True):
             )
             modules = self.modules or (symbols.modules and str(below_root(root, symbols.modules)))
             found = Sources(release, root, self.map, symbols.search, kallsyms, modules)
-        elif elsewhere and not self.live:
+        elif may_be_foreign and not self.live:
             explicit = Sources(
                 self.release, root, self.map, (), self.kallsyms, self.modules, self.slide
             )
@@ -170,26 +182,30 @@ class RunOptions(Struct, frozen=True):
             sys_modules=str(below_root(root, _SYS_MODULES)),
             notes=str(below_root(root, _NOTES)),
             kcore=str(below_root(root, _KCORE)),
-            read=reader(self.handed),
+            read=reader(self.inherited_fds),
         )
 
     @property
-    def another_release(self) -> bool:
-        """Whether the command line speaks of a kernel that is not the running one."""
+    def names_other_release(self) -> bool:
+        """Whether the command line names a kernel release other than the running one."""
         return self.release not in ("", os.uname().release)
 
     @property
-    def names_given(self) -> bool:
-        """Whether the command line says where names are to come from."""
+    def names_symbol_sources(self) -> bool:
+        """Whether the command line names a source of symbols."""
         return bool(self.map or self.kallsyms or self.modules)
 
 
-def release_of(root: Path) -> str:
-    """The kernel release of the machine below ``root``; empty if it does not tell."""
+def read_release(root: Path) -> str:
+    """Return the kernel release of the machine below ``root``, such as ``6.1.0-50-amd64``.
+
+    It is empty if ``proc/sys/kernel/osrelease`` is missing there or holds no valid release.
+    """
     if root == Path("/"):
         return os.uname().release
     try:
-        told = read_regular(root / _OSRELEASE, _RELEASE_BYTES).decode("ascii", "replace").strip()
+        content = read_regular(root / _OSRELEASE, _RELEASE_BYTES)
     except OSError:
         return ""
-    return told if _RELEASE.fullmatch(told) else ""
+    release = content.decode("ascii", "replace").strip()
+    return release if _RELEASE.fullmatch(release) else ""

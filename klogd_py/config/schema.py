@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which keys has the configuration, and what do they default to? One frozen value for each table.
+"""Define the keys of the configuration and their defaults, one frozen Struct for each table.
 
-Values only; `klogd_py.config.loader` reads them from files, and checks them by their types and
-annotations. Every number has its `Limits` and every text that is chosen freely its `Form`.
+`klogd_py.config.loader` reads them from files, and `klogd_py.config.validation` checks them by their
+types and annotations. Every number has a `Range`, every free string a `TextCheck`, every list a
+`Length`.
 """
 
 from typing import Annotated, Literal
@@ -11,35 +12,35 @@ from msgspec import Struct
 
 from klogd_py.config.value_types import (
     MAX_ENTRIES,
+    AccountName,
     Burst,
     ConsoleLevel,
-    Count,
     KiB,
-    ListeningAddress,
+    Length,
+    ListenAddress,
     OctalMode,
-    PathOrNothing,
-    Places,
+    OptionalPath,
+    OptionalPathTemplate,
+    OptionalSocketPath,
     PrometheusFile,
+    SearchPaths,
     Seconds,
-    SequenceTracker,
     Sink,
     Sinks,
-    SocketOrNothing,
-    TemplateOrNothing,
 )
 
 
 class InputSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[input]``"""
+    """``[input]``: where the kernel's messages are read."""
 
     source: Literal["auto", "/dev/kmsg", "/proc/kmsg", "syslog"] = "auto"
 
 
 class SymbolsSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[symbols]``"""
+    """``[symbols]``: the files that symbols are read from."""
 
-    map: PathOrNothing = ""
-    search: Places = (
+    map: OptionalPath = ""
+    search: SearchPaths = (
         "/boot/System.map-{release}",
         "/boot/System.map",
         "/System.map",
@@ -56,13 +57,13 @@ class SymbolsSection(Struct, frozen=True, forbid_unknown_fields=True):
         "/lib/modules/{release}/vmlinux",
         "/lib/modules/{release}/build/vmlinux",
     )
-    kallsyms: PathOrNothing = "/proc/kallsyms"
-    modules: PathOrNothing = "/proc/modules"
-    module_files: TemplateOrNothing = "/lib/modules/{release}"
+    kallsyms: OptionalPath = "/proc/kallsyms"
+    modules: OptionalPath = "/proc/modules"
+    module_files: OptionalPathTemplate = "/lib/modules/{release}"
 
 
 class TranslateSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[translate]``"""
+    """``[translate]``: how lines are changed."""
 
     style: Literal["replace", "append", "off"] = "replace"
     resymbolize: bool = False
@@ -72,34 +73,34 @@ class TranslateSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[file]``"""
+    """``[file]``: the format of file sinks and the mode of new files."""
 
     format: Literal["text", "klogd", "json"] = "text"
     mode: OctalMode = "0640"
 
 
 class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[console]``"""
+    """``[console]``: the format of the console sink."""
 
     colour: Literal["auto", "always", "never"] = "auto"
     json: bool = False
 
 
 class SinkQueueSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[queue.sink."NAME"]``; what is not set is as in ``[queue]``."""
+    """``[queue.sink."NAME"]``: the keys of ``[queue]`` for one sink; ``None`` means as there."""
 
     limit_kib: KiB | None = None
     when_full: Literal["wait", "drop"] | None = None
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[journal]``"""
+    """``[journal]``: what is sent to a journal that reads the kernel's messages itself."""
 
     mode: Literal["auto", "additions", "exclusive", "forward"] = "auto"
 
 
 class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[ratelimit]``"""
+    """``[ratelimit]``: which records are left out."""
 
     min_severity: Literal["err", "warning", "notice", "info", "debug"] = "debug"
     burst: Burst = 0
@@ -107,53 +108,53 @@ class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[queue]``"""
+    """``[queue]``: how much may wait for a sink, and what happens to the rest."""
 
     limit_kib: KiB = 8192
     when_full: Literal["wait", "drop"] = "wait"
-    sink: Annotated[dict[Sink, SinkQueueSection], Count(0, MAX_ENTRIES, "sink")] = {}
+    sink: Annotated[dict[Sink, SinkQueueSection], Length(0, MAX_ENTRIES, "sink")] = {}
 
 
 class StateSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[state]``"""
+    """``[state]``: where the cursors are kept."""
 
-    cursor_file: PathOrNothing = "/var/lib/klogd-py/position.json"
+    cursor_file: OptionalPath = "/var/lib/klogd-py/position.json"
 
 
 class WatchSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[watch]``"""
+    """``[watch]``: what reloads symbols or configuration by itself."""
 
     files: bool = True
     modules: bool = True
 
 
 class StatusSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[status]``"""
+    """``[status]``: where the status is served, and to whom."""
 
-    socket: SocketOrNothing = "/run/klogd-py/status"
-    group: SequenceTracker = ""
+    socket: OptionalSocketPath = "/run/klogd-py/status"
+    group: AccountName = ""
 
 
 class MetricsSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[metrics]``"""
+    """``[metrics]``: where metrics are written and served."""
 
     textfile: PrometheusFile = ""
     period_s: Seconds = 15
-    listen: ListeningAddress = ""
+    listen: ListenAddress = ""
 
 
 class LogSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``"""
+    """``[log]``: how much the daemon logs about itself."""
 
     level: Literal["error", "warning", "info", "debug"] = "info"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that can be set, with its default."""
+    """The whole configuration; ``Config()`` is the default."""
 
     sinks: Sinks = ("syslog",)
     console_level: ConsoleLevel = 0
-    user: SequenceTracker = ""
+    user: AccountName = ""
     input: InputSection = InputSection()
     symbols: SymbolsSection = SymbolsSection()
     translate: TranslateSection = TranslateSection()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads TOML text that anybody may have written, within limits.
+"""Parse TOML text of any origin within limits of size, nesting and length.
 
-tomllib takes time and memory in proportion to the square of a key's parts, recurses for each level
-of nesting, and raises ValueError for a number of more than 4,300 digits. So the shape of the text
-is looked at first: its strings and comments are left out, and what remains is counted. What tomllib
-itself cannot take is answered here as well, in one place.
+tomllib takes time and memory in proportion to the square of the parts of a key, recurses for each
+level of nesting, and raises ValueError for a number of more than 4,300 digits. `check_limits`
+therefore removes strings and comments and counts brackets, parts and characters in the rest before
+tomllib sees the text. `parse` turns every error of tomllib into NotToml.
 
 Source of truth: https://toml.io/en/v1.0.0; tomllib of Python 3.11 to 3.14.
 """
@@ -12,17 +12,17 @@ Source of truth: https://toml.io/en/v1.0.0; tomllib of Python 3.11 to 3.14.
 import re
 import tomllib
 
-# The complete default configuration has a tenth of it
-LIMIT_BYTES = 1 << 16
-# Of brackets within brackets, and of parts in a key
+# Ten times the size of the complete default configuration
+MAX_FILE_BYTES = 1 << 16
+# The limit for nested brackets, and for the parts of a dotted key
 MAX_LEVELS = 16
-# A number, or a key without quotes
-MAX_WORD = 256
-MAX_REASON = 200
+# The length of a number, or of a key without quotes
+MAX_WORD_CHARS = 256
+MAX_REASON_CHARS = 200
 
-# The closing quotes are optional, so that nothing is ever tried twice: what is not closed ends
-# where tomllib gives up as well. Three to five quotes close a string of several lines, of which up
-# to two belong to it.
+# The closing quotes are optional, so that the expression never backtracks: an unclosed string ends
+# where tomllib gives up as well. Three to five quotes close a multi-line string, of which up to two
+# belong to its content.
 _STRING_OR_COMMENT = re.compile(
     r'''"""(?:[^"\\]|\\.|"(?!""))*(?:"{3,5})?|"(?:[^"\\\n]|\\[^\n])*"?'''
     r"""|'''(?:[^']|'(?!''))*(?:'{3,5})?|'[^'\n]*'?|#[^\n]*""",
@@ -38,9 +38,13 @@ class NotToml(ValueError):
 
 
 def parse(raw: bytes) -> dict[str, object]:
-    """The tables of a TOML text of at most `LIMIT_BYTES`; raises NotToml."""
-    if len(raw) > LIMIT_BYTES:
-        raise NotToml(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")
+    """Parse a TOML text of at most `MAX_FILE_BYTES` in UTF-8.
+
+    Raises:
+        NotToml: the text is larger, is not UTF-8, exceeds a limit, or is not TOML.
+    """
+    if len(raw) > MAX_FILE_BYTES:
+        raise NotToml(f"larger than {MAX_FILE_BYTES >> 10} KiB, which is the limit")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -48,51 +52,53 @@ def parse(raw: bytes) -> dict[str, object]:
         raise NotToml(
             f"expected text in UTF-8, got byte {raw[error.start]:#04x} (at line {line})"
         ) from error
-    check_shape(text)
+    check_limits(text)
     try:
         return tomllib.loads(text)
     except RecursionError as error:
         raise NotToml("nested too deep") from error
     except (MemoryError, OverflowError) as error:
         raise NotToml("a value that is too large") from error
-    # TOMLDecodeError, and what int() and datetime() refuse
+    # TOMLDecodeError, and the errors of int() and datetime() for numbers and dates
     except ValueError as error:
         reason = str(error)
         raise NotToml(
-            reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
+            reason if len(reason) <= MAX_REASON_CHARS else f"{reason[:MAX_REASON_CHARS]}..."
         ) from error
 
 
-def check_shape(text: str) -> None:
-    """Raise NotToml for brackets, keys or words beyond the limits; the rest is left to tomllib."""
+def check_limits(text: str) -> None:
+    """Raise NotToml if brackets, keys or words exceed the limits; tomllib checks the rest."""
     bare = _STRING_OR_COMMENT.sub(_placeholder, text)
     depth = dots = 0
     for token in _TOKEN.finditer(bare):
         if token["word"]:
-            if len(token["word"]) > MAX_WORD:
-                raise _beyond(
-                    f"a number or a key of more than {MAX_WORD} characters", bare, token.start()
+            if len(token["word"]) > MAX_WORD_CHARS:
+                raise _limit_error(
+                    f"a number or a key of more than {MAX_WORD_CHARS} characters",
+                    bare,
+                    token.start(),
                 )
             continue
         if token["dot"]:
             dots += 1
             if dots >= MAX_LEVELS:
-                raise _beyond(f"a key of more than {MAX_LEVELS} parts", bare, token.start())
+                raise _limit_error(f"a key of more than {MAX_LEVELS} parts", bare, token.start())
             continue
         dots = 0
         if token["opening"]:
             depth += 1
             if depth > MAX_LEVELS:
-                raise _beyond(f"nested more than {MAX_LEVELS} deep", bare, token.start())
+                raise _limit_error(f"nested more than {MAX_LEVELS} deep", bare, token.start())
         elif token["closing"]:
             depth = max(depth - 1, 0)
 
 
 def _placeholder(found: re.Match[str]) -> str:
-    """What stands for a string or a comment: an empty string or nothing, and its line feeds."""
+    """Return an empty string for a string, nothing for a comment, and the line feeds of both."""
     return ("" if found[0].startswith("#") else '""') + "\n" * found[0].count("\n")
 
 
-def _beyond(what: str, text: str, at: int) -> NotToml:
+def _limit_error(reason: str, text: str, offset: int) -> NotToml:
     line_feed = "\n"
-    return NotToml(f"{what} (at line {text.count(line_feed, 0, at) + 1})")
+    return NotToml(f"{reason} (at line {text.count(line_feed, 0, offset) + 1})")

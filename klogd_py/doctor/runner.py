@@ -42,7 +42,7 @@ _COLOURS = {Level.OK: GREEN, Level.WARNING: YELLOW, Level.ERROR: RED}
 def run_checks(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Return the findings of all checks on the machine that ``--root`` names; changes nothing."""
     settings, first = _load_config(invocation)
-    sources = invocation.sources(settings, elsewhere=False)
+    sources = invocation.build_symbol_sources(settings, may_be_foreign=False)
     host = Host(
         root=Path(invocation.root),
         config=settings,
@@ -102,7 +102,7 @@ def _load_config(invocation: RunOptions) -> tuple[Config, Finding]:
     )
     try:
         settings = configuration.load(main, must_exist=bool(invocation.config_path))
-        present = [str(file) for file in configuration.files(main) if os.path.exists(file)]
+        present = [str(file) for file in configuration.list_files(main) if os.path.exists(file)]
     except BadConfig as error:
         return Config(), fail("configuration", str(error), "klogd-py check-config")
     return settings, ok(

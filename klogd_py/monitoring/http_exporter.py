@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from klogd_py.config.listen_address import address_of
+from klogd_py.config.listen_address import parse_listen_address
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.local_socket import LocalSocket
 
@@ -62,7 +62,7 @@ class MetricsServer:
             finally:
                 writer.transport.abort()
 
-        address = address_of(self._listen)
+        address = parse_listen_address(self._listen)
         if isinstance(address, Path):
             self._local = LocalSocket(address, mode=0o660)
             self._server = await asyncio.start_unix_server(
@@ -124,7 +124,7 @@ class MetricsServer:
         hosts = [field[5:].strip() for field in fields if field[:5].lower() == b"host:"]
         if len(hosts) > 1:
             return _refusal("400 Bad Request", "more than one Host field")
-        over_tcp = isinstance(address_of(self._listen), tuple)
+        over_tcp = isinstance(parse_listen_address(self._listen), tuple)
         if over_tcp and hosts and not _LOOPBACK_HOST.fullmatch(hosts[0]):
             return _refusal("421 Misdirected Request", "the Host field must name localhost")
         if words[0] not in (b"GET", b"HEAD"):

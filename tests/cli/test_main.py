@@ -306,7 +306,7 @@ def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(
 
 @pytest.mark.parametrize("main", ["main", "klogd"])
 @pytest.mark.parametrize(
-    ("fault", "status"), [("RunOptions._config", 78), ("RunOptions.sources", 0)]
+    ("fault", "status"), [("RunOptions._load_config", 78), ("RunOptions.build_symbol_sources", 0)]
 )
 def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
     main: str, fault: str, status: int, tmp_path: Path

@@ -211,7 +211,7 @@ def test_a_drop_in_whose_name_is_no_text_is_refused(main: Path, name: bytes) -> 
 
 def test_every_change_of_the_files_shows_in_their_standing(main: Path) -> None:
     drop_in = main.parent / "k.toml.d" / "x.toml"
-    seen = [loader.standing(main)]
+    seen = [loader.identify_files(main)]
     for change in (
         lambda: drop_in.write_text("user = 'root'\n"),
         lambda: drop_in.write_text("user = 'toor'\n"),
@@ -222,12 +222,12 @@ def test_every_change_of_the_files_shows_in_their_standing(main: Path) -> None:
         # The granularity of a file's time
         time.sleep(0.02)
         change()
-        assert loader.standing(main) == loader.standing(main)
-        seen.append(loader.standing(main))
+        assert loader.identify_files(main) == loader.identify_files(main)
+        seen.append(loader.identify_files(main))
     assert all(before != after for before, after in pairwise(seen))
     (main.parent / "k.toml.d").rmdir()
     (main.parent / "k.toml.d").touch()
-    assert loader.standing(main) not in ((), seen[-1])
+    assert loader.identify_files(main) not in ((), seen[-1])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
@@ -235,7 +235,7 @@ def test_files_that_may_not_be_seen_have_no_standing(main: Path) -> None:
     main.parent.chmod(0o700)
     os.seteuid(65534)
     try:
-        assert loader.standing(main) == ()
+        assert loader.identify_files(main) == ()
     finally:
         os.seteuid(0)
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from klogd_py.config import loader
 from klogd_py.config.loader import BadConfig
 from klogd_py.config.schema import Config
-from klogd_py.config.value_types import Count, Form, Limits
+from klogd_py.config.value_types import Length, Range, TextCheck
 
 # Stands for a name that is chosen freely
 SINK = "file:/x"
@@ -124,8 +124,8 @@ def each(keys: list[Key]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("key", keys, ids=lambda key: key.name)
 
 
-def limits_of(key: Key) -> Limits:
-    (limits,) = [note for note in key.notes if isinstance(note, Limits)]
+def limits_of(key: Key) -> Range:
+    (limits,) = [note for note in key.notes if isinstance(note, Range)]
     return limits
 
 
@@ -173,7 +173,7 @@ def test_a_typo_in_a_name_is_named(key: Key) -> None:
 @each(NUMBERS)
 def test_a_number_beyond_its_limits_is_refused(key: Key) -> None:
     limits = limits_of(key)
-    for number in (limits.least - 1, limits.most + 1):
+    for number in (limits.minimum - 1, limits.maximum + 1):
         assert (
             key.refused(str(number))
             == f"x: key {key.name}: expected {limits.expected}, got {number}"
@@ -185,8 +185,8 @@ def test_a_number_beyond_its_limits_is_refused(key: Key) -> None:
 @each(NUMBERS)
 def test_a_number_at_its_limits_is_taken(key: Key) -> None:
     limits = limits_of(key)
-    assert limits.least < limits.most < 1 << 31
-    for number in (limits.least, limits.most):
+    assert limits.minimum < limits.maximum < 1 << 31
+    for number in (limits.minimum, limits.maximum):
         loader.parse(key.set_to(str(number)), "x")
 
 
@@ -207,7 +207,7 @@ def test_a_choice_is_one_of_those_named(key: Key) -> None:
 
 @each(TEXTS)
 def test_a_text_that_can_be_no_name_is_refused(key: Key) -> None:
-    assert any(isinstance(note, Form) for note in key.notes)
+    assert any(isinstance(note, TextCheck) for note in key.notes)
     for wrong in (
         "/a\\u0000b",
         "\\u0000",
@@ -235,10 +235,10 @@ def test_an_entry_that_can_be_no_name_is_refused(key: Key) -> None:
         "file:" + "/a" * 5000,
     ):
         assert key.refused(f'["{wrong}"]').startswith(f"x: key {key.name}: expected ")
-    (count,) = [note for note in key.notes if isinstance(note, Count)]
+    (count,) = [note for note in key.notes if isinstance(note, Length)]
     kind = "file:" * (key.name == "sinks")
-    many = ",".join(f'"{kind}/{number}"' for number in range(count.most + 1))
-    assert f"expected at most {count.most}" in key.refused(f"[{many}]")
+    many = ",".join(f'"{kind}/{number}"' for number in range(count.maximum + 1))
+    assert f"expected at most {count.maximum}" in key.refused(f"[{many}]")
     loader.parse(key.set_to(f"[{many[: many.rindex(',')]}]"), "x")
 
 
@@ -252,7 +252,7 @@ def test_every_kind_of_entry_in_a_list_is_checked() -> None:
     for key in (*LISTS, *FREE_NAMES):
         entry = key.notes[-1]
         assert get_origin(entry) is Annotated
-        assert any(isinstance(note, Form) for note in get_args(entry)), key.name
+        assert any(isinstance(note, TextCheck) for note in get_args(entry)), key.name
 
 
 VALUES = st.recursive(

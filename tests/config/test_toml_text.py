@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.config.toml_text import (
-    LIMIT_BYTES,
+    MAX_FILE_BYTES,
     MAX_LEVELS,
-    MAX_WORD,
+    MAX_WORD_CHARS,
     NotToml,
-    check_shape,
+    check_limits,
     parse,
 )
 
@@ -23,7 +23,7 @@ LIMIT_S = 3.0
 def filled(unit: str, before: str = "", behind: str = "") -> bytes:
     """As much of a text as is read."""
     return (
-        before + unit * ((LIMIT_BYTES - len(before) - len(behind)) // len(unit)) + behind
+        before + unit * ((MAX_FILE_BYTES - len(before) - len(behind)) // len(unit)) + behind
     ).encode()
 
 
@@ -31,7 +31,7 @@ def numbered(row: str) -> bytes:
     """Rows with a number in each, as many as are read."""
     rows: list[str] = []
     size = 0
-    while size < LIMIT_BYTES - len(row) - 8:
+    while size < MAX_FILE_BYTES - len(row) - 8:
         rows.append(row.replace("N", str(len(rows))))
         size += len(rows[-1])
     return "".join(rows).encode()
@@ -76,10 +76,10 @@ def test_what_stands_in_strings_and_comments_does_not_count() -> None:
 def test_a_text_at_the_limits_is_read() -> None:
     parts = ".".join("a" * MAX_LEVELS)
     found = parse(
-        f"{parts} = 1\nb = {'[' * MAX_LEVELS}{']' * MAX_LEVELS}\n{'c' * MAX_WORD} = 1.5\n".encode()
+        f"{parts} = 1\nb = {'[' * MAX_LEVELS}{']' * MAX_LEVELS}\n{'c' * MAX_WORD_CHARS} = 1.5\n".encode()
     )
-    assert list(found) == ["a", "b", "c" * MAX_WORD]
-    assert found["c" * MAX_WORD] == 1.5
+    assert list(found) == ["a", "b", "c" * MAX_WORD_CHARS]
+    assert found["c" * MAX_WORD_CHARS] == 1.5
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_text_at_the_limits_is_read() -> None:
         filled("{a=1},", "a=[", "]"),
         filled("[[a]]\n"),
         filled("a "),
-        filled("a" * MAX_WORD + " "),
+        filled("a" * MAX_WORD_CHARS + " "),
         filled("#\n"),
         numbered("[tN]\n"),
         numbered("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.pN = 1\n"),
@@ -136,4 +136,4 @@ def test_nothing_is_hidden_behind_a_string(form: str, word: str) -> None:
         if not text.startswith("#"):
             tomllib.loads(f"a = {text}")
         with pytest.raises(NotToml, match="nested more than"):
-            check_shape(text + "[" * (MAX_LEVELS + 1))
+            check_limits(text + "[" * (MAX_LEVELS + 1))

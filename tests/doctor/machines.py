@@ -77,5 +77,5 @@ def machine(
 ) -> Host:
     """What the doctor sees of a machine below ``root`` under a configuration."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
-    sources = RunOptions(root=str(root)).sources(config, elsewhere=False)
+    sources = RunOptions(root=str(root)).build_symbol_sources(config, may_be_foreign=False)
     return Host(root, config, load_symbols(sources, check_all=True), sources.release, now_s, daemon)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.config.run_options import RunOptions, release_of
+from klogd_py.config.run_options import RunOptions, read_release
 from klogd_py.doctor.finding import Finding, Level
 from klogd_py.doctor.host import Host
 from klogd_py.doctor.runner import CHECKS, run_checks
@@ -92,12 +92,12 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
 )
 def test_what_is_no_release_becomes_no_path(told: str, tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/sys/kernel/osrelease": told.encode() + b"\n"})
-    assert release_of(root) == ""
+    assert read_release(root) == ""
 
 
 def test_a_release_with_a_suffix_is_one(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/sys/kernel/osrelease": b"6.1.0-50-cloud-amd64+deb~12\n"})
-    assert release_of(root) == "6.1.0-50-cloud-amd64+deb~12"
+    assert read_release(root) == "6.1.0-50-cloud-amd64+deb~12"
 
 
 def test_a_folder_for_a_process_may_be_odd(tmp_path: Path) -> None:

@@ -361,8 +361,8 @@ class Whims:
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
-    def config(self) -> Config:
-        config = self._real.config()
+    def load_config(self) -> Config:
+        config = self._real.load_config()
         if self._is_first:
             self._is_first = False
             return config
@@ -399,7 +399,7 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
         world = World(tmp_path, short, Jobs())
         daemon = world.daemon
         daemon._invocation = cast(RunOptions, Whims(daemon._invocation, script))
-        daemon._invocation.config()
+        daemon._invocation.load_config()
         task = asyncio.create_task(daemon.run())
         try:
             await asyncio.sleep(0.3)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.config.listen_address import address_of
+from klogd_py.config.listen_address import parse_listen_address
 from klogd_py.monitoring.http_exporter import (
     MAX_CONNECTIONS,
     MAX_REQUEST_BYTES,
@@ -35,7 +35,7 @@ REQUEST = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
     ],
 )
 def test_where_is_listened(listen: str, address: tuple[str, int] | Path) -> None:
-    assert address_of(listen) == address
+    assert parse_listen_address(listen) == address
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_where_is_listened(listen: str, address: tuple[str, int] | Path) -> None
 )
 def test_what_other_machines_could_reach_is_refused(listen: str) -> None:
     with pytest.raises(ValueError, match=r"^$|does not appear to be"):
-        address_of(listen)
+        parse_listen_address(listen)
 
 
 @given(st.text(max_size=40))
 def test_whatever_is_written_there_is_an_address_or_refused(listen: str) -> None:
     try:
-        found = address_of(listen)
+        found = parse_listen_address(listen)
     except ValueError:
         return
     if isinstance(found, Path):

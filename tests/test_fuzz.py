@@ -7,9 +7,7 @@ import pytest
 
 from tests.fuzz.__main__ import main
 
-pytest.importorskip(
-    "atheris", reason="there is no fuzzer for this Python; scripts/fuzz installs one"
-)
+pytest.importorskip("atheris", reason="needs atheris, which scripts/fuzz installs")
 
 
 def test_a_target_runs_for_a_second_and_finds_nothing(

@@ -85,7 +85,7 @@ def test_a_folder_without_frames_proves_nothing(tmp_path: Path) -> None:
     assert main([str(log(tmp_path, ["usb 1-1: new device"]))]) == 1
 
 
-@pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of real logs is not at hand")
+@pytest.mark.skipif(not LOGS.is_dir(), reason=f"needs the collection of real logs in {LOGS}")
 def test_of_all_real_logs_every_frame_comes_back_or_has_its_reason() -> None:
     found = tally(LOGS)
     assert found.unexplained == []

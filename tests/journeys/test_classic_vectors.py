@@ -19,9 +19,7 @@ from tests.journeys.classic_run import run
 from tests.journeys.classic_vectors import DATA, Vector, load
 
 if not DATA.exists():
-    pytest.skip(
-        f"the recorded cases of the classic klogd are not at {DATA}", allow_module_level=True
-    )
+    pytest.skip(f"needs the recorded cases of the classic klogd at {DATA}", allow_module_level=True)
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 
@@ -76,12 +74,14 @@ def test_every_case_of_a_bracket_in_prose_is_listed() -> None:
     assert set(listed) == {name for name, vector in VECTORS.items() if prose_lines(vector)}
 
 
-@pytest.mark.parametrize("name", [name for names in PROSE.values() for name in names])
+# The map of the other cases is searched for, which `translate` never does.
+PROSE_WITH_MAP = [name for names in PROSE.values() for name in names if VECTORS[name].map_text]
+
+
+@pytest.mark.parametrize("name", PROSE_WITH_MAP)
 def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
     vector = VECTORS[name]
-    if vector.map_text is None:
-        pytest.skip("the map of this case is searched for, which translate never does")
-    resolve = SymbolTable(vector.map_text.encode("latin-1"), "").resolve
+    resolve = SymbolTable(str(vector.map_text).encode("latin-1"), "").resolve
     doubtful = DoubtfulLines()
     text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
     out = symbolize_piece(text, resolve, FormatOptions(resymbolize=True), doubtful)
@@ -90,7 +90,7 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
 
 
 def test_most_brackets_in_prose_are_named_by_translate() -> None:
-    maps = [VECTORS[name] for names in PROSE.values() for name in names if VECTORS[name].map_text]
+    maps = [VECTORS[name] for name in PROSE_WITH_MAP]
     tables = [
         (vector, SymbolTable(str(vector.map_text).encode("latin-1"), "").resolve) for vector in maps
     ]

@@ -23,7 +23,9 @@ LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
 KALLSYMS = LOGS / "blazesym" / "data" / "kallsyms.xz"
 LOW_TEXT = {"s390", "parisc", "sparc64", "unknown"}
 
-corpus = pytest.mark.skipif(not LOGS.is_dir(), reason="the collection of real logs is not at hand")
+corpus = pytest.mark.skipif(
+    not LOGS.is_dir(), reason=f"needs the collection of real logs in {LOGS}"
+)
 
 
 def everywhere(address: int) -> SymbolAddress | LookupFailure:

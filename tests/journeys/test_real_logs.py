@@ -14,7 +14,7 @@ from klogd_py.record.types import LookupFailure
 LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
 
 pytestmark = pytest.mark.skipif(
-    not LOGS.is_dir(), reason="the collection of real logs is not at hand"
+    not LOGS.is_dir(), reason=f"needs the collection of real logs in {LOGS}"
 )
 
 

@@ -150,7 +150,7 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     events = [path for path in Path("/sys/module").glob("*/uevent") if os.access(path, os.W_OK)]
     if not events:
         pytest.skip(
-            "this kernel has no /sys/module/*/uevent through which it could be asked to tell of a module"
+            "needs a /sys/module/*/uevent that can be written, to make a uevent of a module"
         )
     modules = tmp_path / "modules"
     modules.touch()

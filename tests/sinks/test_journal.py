@@ -210,7 +210,7 @@ def vacant_place() -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("needs root, to have a journal's socket in /run")
     if path.exists():
-        pytest.skip(f"a journal is running here: {SOCKET} exists")
+        pytest.skip(f"needs a machine without a journal, but {SOCKET} exists")
     made = [folder for folder in (path.parent, path.parent.parent) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

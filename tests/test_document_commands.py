@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every command in the documents.
+"""Check every command in the documents.
 
-Run here with its output held against what is shown, or by a test that is named here.
+A command in a ``console`` block runs here, and must print what is shown. A command in an ``sh``
+block is run by the test that ``ELSEWHERE`` names.
 """
 
 import os
@@ -17,17 +18,17 @@ from klogd_py.config import loader
 PROJECT = Path(__file__).parents[1]
 SHIPPED = str(PROJECT / "etc/klogd-py.toml")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/migration.md")
+LINKING = sorted(
+    str(path.relative_to(PROJECT)) for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
+)
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HERE = re.compile(r"<<'(\w+)'$")
 _COMMENT = re.compile(r"\s+#.*")
 
-# What needs a machine of its own: which file runs it, and the words by which it does.
+# What needs a machine of its own: the file that runs it, and the words that run it there.
 ELSEWHERE = {
-    "make run": (
-        "tests/test_document_commands.py",
-        '"--input", "-"',
-        # In the foreground without end; here with an end
-    ),
+    # Without end in the foreground; here its input has an end
+    "make run": ("tests/test_document_commands.py", '"--input", "-"'),
     "make test": ("Makefile", "-m pytest"),
     "make check": ("Makefile", "ruff check"),
     "make bench": ("Makefile", "scripts/bench"),
@@ -41,6 +42,7 @@ ELSEWHERE = {
     "scripts/vm-lab bare --crash EXCEPTION": ("tests/vm/test_laboratory.py", "lab"),
     "scripts/vm-lab debian12 --crash oops --shell": ("tests/vm/test_laboratory.py", "lab"),
     "scripts/roundtrip DIR": ("tests/test_roundtrip.py", "roundtrip"),
+    "scripts/release": ("tests/test_release.py", "scripts/release"),
     "scripts/fuzz --seconds 60": ("tests/test_fuzz.py", "fuzz"),
     "scripts/torture --rounds 20": ("tests/journeys/test_torture.py", "torture"),
     "make deb": ("tests/vm/lab/images.py", "make deb"),
@@ -117,9 +119,7 @@ def play(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
-def test_every_command_that_is_shown_with_its_output_prints_just_that(
-    document: str, tmp_path: Path
-) -> None:
+def test_command_prints_the_output_shown_below_it(document: str, tmp_path: Path) -> None:
     played = sessions(document)
     assert len(played) >= 3
     for command, shown in played:
@@ -130,7 +130,7 @@ def test_every_command_that_is_shown_with_its_output_prints_just_that(
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/guide.md"])
-def test_every_other_command_is_run_by_a_test_that_is_there(document: str) -> None:
+def test_other_commands_are_run_by_existing_tests(document: str) -> None:
     rows = [row for block in blocks(document, "sh") for row in block.splitlines()]
     assert rows
     for row in rows:
@@ -138,7 +138,7 @@ def test_every_other_command_is_run_by_a_test_that_is_there(document: str) -> No
         assert words in (PROJECT / file).read_text(), row
 
 
-def test_no_command_is_listed_that_no_document_shows() -> None:
+def test_each_listed_command_stands_in_a_document() -> None:
     shown = {
         _COMMENT.sub("", row)
         for document in DOCUMENTS
@@ -149,43 +149,34 @@ def test_no_command_is_listed_that_no_document_shows() -> None:
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
-def test_every_configuration_shown_loads(document: str) -> None:
+def test_configuration_in_document_is_accepted(document: str) -> None:
     shown = blocks(document, "toml")
     assert shown
     for block in shown:
         assert loader.parse(block.encode(), document)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/migration.md"])
-def test_every_relative_link_has_a_target(document: str) -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", (PROJECT / document).read_text())
-    assert targets
-    for target in targets:
+@pytest.mark.parametrize("document", LINKING)
+def test_link_within_project_leads_to_file(document: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / document).read_text()):
         assert ((PROJECT / document).parent / target).exists(), target
 
 
-@pytest.mark.parametrize("document", ["docs/guide.md"])
-def test_the_guide_shows_commands_for_each_of_its_places(document: str) -> None:
-    text = (PROJECT / document).read_text()
-    places = text.split("\n## ")[1:]
-    assert len(places) >= 3
-    for place in places:
-        assert _BLOCK.search(place), place.splitlines()[0]
+def test_several_documents_link_to_others() -> None:
+    assert sum("](" in (PROJECT / document).read_text() for document in LINKING) >= 5
 
 
-def test_what_runs_without_end_runs_with_one(tmp_path: Path) -> None:
+def test_guide_shows_commands_in_each_section() -> None:
+    sections = (PROJECT / "docs/guide.md").read_text().split("\n## ")[1:]
+    assert len(sections) >= 3
+    for section in sections:
+        assert _BLOCK.search(section), section.splitlines()[0]
+
+
+def test_make_run_shows_records_on_console(tmp_path: Path) -> None:
     """``make run`` is klogd-py with the shipped configuration, to the console."""
-    command = [
-        sys.executable,
-        "-m",
-        "klogd_py",
-        "--config",
-        SHIPPED,
-        "--sink",
-        "console",
-        "--input",
-        "-",
-    ]
+    options = ["--config", SHIPPED, "--sink", "console", "--input", "-"]
+    command = [sys.executable, "-m", "klogd_py", *options]
     done = subprocess.run(
         command, input="<6>text\n", capture_output=True, encoding="utf-8", timeout=30, check=False
     )

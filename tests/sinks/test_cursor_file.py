@@ -448,6 +448,39 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
     assert CursorFile(path, "b").next_seq("syslog:/dev/log") == 1202
 
 
+# What version 0.1.0 wrote
+WRITTEN_BY_0_1_0 = (
+    b'{"boot_id":"51b3d661323f440e91e8247518fc635c",'
+    b'"next":{"syslog:/dev/log":1201,"file:/var/log/kern.log":1198},'
+    b'"check":624357281,"ahead":{"syslog:/dev/log":[1204,1207]}}'
+).ljust(511) + b"\n"
+
+
+def test_a_file_of_0_1_0_is_read_and_written_alike(tmp_path: Path) -> None:
+    path, boot_id = tmp_path / "position.json", "51b3d661323f440e91e8247518fc635c"
+    filled(path, WRITTEN_BY_0_1_0)
+    with closing(CursorFile(path, boot_id, locked=True)) as found:
+        assert (found.remark, found.is_empty) == ("", False)
+        assert (found.next_seq("syslog:/dev/log"), found.ahead("syslog:/dev/log")) == (
+            1201,
+            (1204, 1207),
+        )
+        assert (
+            found.next_seq("file:/var/log/kern.log"),
+            found.ahead("file:/var/log/kern.log"),
+        ) == (
+            1198,
+            (),
+        )
+    other = tmp_path / "other.json"
+    with closing(CursorFile(other, boot_id, locked=True)) as written:
+        written.save(
+            {"syslog:/dev/log": 1201, "file:/var/log/kern.log": 1198},
+            {"syslog:/dev/log": (1204, 1207)},
+        )
+    assert other.read_bytes() == WRITTEN_BY_0_1_0
+
+
 def test_sinks_that_came_and_went_do_not_fill_the_file(tmp_path: Path) -> None:
     with closing(CursorFile(tmp_path / "position.json", "b")) as cursor_file:
         cursor_file.save({f"file:/{number}/{'x' * 4000}": number for number in range(250)})

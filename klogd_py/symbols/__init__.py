@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where names come from: one module per source, each with a `SymbolTable` as its product, and the `SymbolResolver`
-over them all.
+"""Load the kernel's symbols and find the symbol that contains an address.
 
-`survey` is the door: told where to look, it returns an atlas and a verdict on every candidate map.
+One module per source of symbols (`system_map`, `vmlinux`, `kallsyms`, `modules`), each of which
+makes a `SymbolTable`; a `SymbolResolver` over all of them. `symbol_loader.load_symbols` reads
+everything and returns a `SymbolSet`: the resolver, and a verdict on every candidate map.
 """

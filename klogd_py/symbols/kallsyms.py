@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""What does the running kernel say of its own symbols, in /proc/kallsyms?
+r"""Parse /proc/kallsyms, the symbols of the running kernel and its modules.
 
-Its lines ``ffffffff81078650 t worker_thread`` come sorted for the kernel itself, then unsorted for
-each module with ``\\t[module]`` behind; pseudo-modules ([bpf], [__builtin__ftrace],
-[__builtin__kprobes]) stand last. The file is read once into one block of bytes. Module symbols of
-all modules make one sorted table, since the sections of modules interleave in memory (Linux 6.4,
-"module: replace module_layout with module_memory").
+Its lines ``ffffffff81078650 t worker_thread`` are sorted for the kernel itself. The lines of each
+module follow unsorted, with ``\\t[module]`` at their ends; pseudo-modules ([bpf],
+[__builtin__ftrace], [__builtin__kprobes]) come last. The file is read once into one block of bytes.
+The symbols of all modules make one sorted table, since the sections of modules interleave in memory
+(Linux 6.4, "module: replace module_layout with module_memory").
 
 Source of truth: kernel/kallsyms.c ``s_show``, ``update_iter_mod``;
 Documentation/admin-guide/sysctl/kernel.rst.
@@ -19,10 +19,8 @@ from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.symbol_line import HOLE
 from klogd_py.symbols.symbol_table import PAGE_BYTES, SymbolTable
 
-PSEUDO_MODULES = frozenset(
-    ("bpf", "__builtin__ftrace", "__builtin__kprobes")
-    # The kernel names them untagged
-)
+# In an oops the kernel prints their symbols without a module
+PSEUDO_MODULES = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))
 SOURCE = "kallsyms"
 
 # A distribution's kernel with its modules has 10 to 15 MiB
@@ -40,30 +38,34 @@ class NotKallsyms(ValueError):
 
 
 class Kallsyms(Struct, frozen=True):
-    """The kernel's own tables; one of them is `LookupFailure` where there is nothing to look in."""
+    """The tables of the kernel and of its modules; a `LookupFailure` where there are no symbols.
+
+    ``symbols`` counts the lines of the file.
+    """
 
     core: SymbolTable | LookupFailure
     modules: SymbolTable | LookupFailure
     symbols: int = 0
 
 
-def page_end(address: int) -> int:
-    """Where a module's code ends that begins its last function at an address, as far as one can be
-    sure.
+def end_of_page(address: int) -> int:
+    """Return the upper bound of a module's text: the end of the page that holds its last symbol.
 
-    Text is allocated in whole pages, and what /proc/modules says of a module's size counts its
-    data, too.
+    Text is allocated in whole pages. The size of a module in /proc/modules is no better bound, as
+    it includes data.
     """
     return (address // PAGE_BYTES + 1) * PAGE_BYTES
 
 
 def parse(raw: bytes) -> Kallsyms:
-    """Make the tables of a whole /proc/kallsyms.
+    """Parse a whole /proc/kallsyms.
 
-    All addresses zero (kptr_restrict) make both tables HIDDEN; an empty file makes them NO_SYMBOLS.
+    Both tables are HIDDEN if all addresses are zero (kptr_restrict), and NO_SYMBOLS if the file is
+    empty.
 
     Raises:
-        NotKallsyms: the lines are not an address, a type and a name each, or more than any kernel has.
+        NotKallsyms: the lines are not an address, a type and a name each, or more than any kernel
+            has.
     """
     if not raw or raw.isspace():
         return Kallsyms(LookupFailure.NO_SYMBOLS, LookupFailure.NO_SYMBOLS)
@@ -87,9 +89,9 @@ def parse(raw: bytes) -> Kallsyms:
 
 
 def _all_zero(raw: bytes) -> bool:
-    """Whether no address is shown.
+    """Whether all addresses are masked, by 64 samples of the whole file.
 
-    The per-cpu symbols of x86-64 are zero anyway, so look all over the file.
+    The per-cpu symbols of x86-64 at its start are zero in any case.
     """
     places = [raw.rfind(b"\n", 0, len(raw) * i // 64) + 1 for i in range(64)]
     return all(not raw[place : raw.find(b" ", place)].strip(b"0") for place in places)
@@ -117,14 +119,14 @@ def _modules(raw: bytes) -> SymbolTable | LookupFailure:
     for row, following in zip(rows, [*rows[1:], b""], strict=True):
         lines.append(_untag_pseudo(row))
         if _section(row, digits) != _section(following, digits):
-            end = page_end(int(row[:digits], 16))
+            end = end_of_page(int(row[:digits], 16))
             if not following or end < int(following[:digits], 16):
                 lines.append(b"%0*x %s end" % (digits, end, HOLE))
     return SymbolTable(b"\n".join(lines) + b"\n", SOURCE) if lines else LookupFailure.NO_SYMBOLS
 
 
 def _section(row: bytes, digits: int) -> tuple[bytes, bool]:
-    """The module of a line and whether it is code: where that changes, an allocation ends.
+    """Return the module of a line, and whether it is code; where that changes, an allocation ends.
 
     Each symbol of a pseudo-module (a BPF program, a trampoline) is an allocation of its own.
     """

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does this map belong to the running kernel, and at which slide?
+"""Check whether a map belongs to the running kernel, and at which slide.
 
-Four witnesses, the strongest first: /proc/kallsyms (many symbols, one constant distance), the build
-id of a vmlinux beside that in /sys/kernel/notes, the ``Version_N`` symbol that kernels without
-kallsyms carried until 5.12, and the release in the file's name. All but the last can also refute,
-and so does a map that no linker makes.
+Four kinds of proof, the strongest first: /proc/kallsyms (many symbols, one constant distance), the
+build id of a vmlinux compared with /sys/kernel/notes, the ``Version_N`` symbol that kernels without
+kallsyms carried until 5.12, and the release in the file's name. All but the last can also refute a
+map, and so does a layout that no linker makes.
 
 Source of truth: init/version.c; the search of sysklogd's ksym.c; Documentation/x86/x86_64 on KASLR.
 """
@@ -13,6 +13,7 @@ import re
 from enum import Enum
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
@@ -23,10 +24,8 @@ from klogd_py.symbols.system_map import SystemMap
 
 SAMPLES = 512
 _ANCHORS = (b"_stext", b"_text", b"stext", b"startup_64", b"_sinittext")
-_MAX_ABSENT = (
-    # Each is searched for by reading the whole of kallsyms; with more nothing is proved
-    64
-)
+# Each is searched for by reading the whole of kallsyms; with more nothing is proved
+_MAX_ABSENT = 64
 _NAMED_FOR = re.compile(r"(?:System\.map|vmlinux)-(\d+\.\d+.*)")
 _NUMBERS = re.compile(
     r"([0-9]{1,9})(?![0-9])(?:\.([0-9]{1,9})(?![0-9]))?(?:\.([0-9]{1,9})(?![0-9]))?"
@@ -34,7 +33,7 @@ _NUMBERS = re.compile(
 
 
 class MapStatus(Enum):
-    """How a candidate map came out."""
+    """The result of checking a candidate map."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -42,7 +41,7 @@ class MapStatus(Enum):
 
 
 class Proof(Enum):
-    """What a map was accepted on."""
+    """The proof on which a map was accepted."""
 
     KALLSYMS = "kallsyms"
     BUILD_ID = "build-id"
@@ -52,10 +51,10 @@ class Proof(Enum):
 
 
 class Verdict(Struct, frozen=True):
-    """One candidate's status and the reason in words; ``proof`` is set on accepted ones.
+    """The result for one candidate and the reason in words; ``proof`` is set on accepted ones.
 
     ``slide`` is what the running kernel adds to the addresses of the map. It is measured only
-    against kallsyms and taken for 0 otherwise.
+    against kallsyms, and 0 otherwise.
     """
 
     path: Path
@@ -66,9 +65,10 @@ class Verdict(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """What kallsyms says of a map.
+    """How the samples of a map compare with kallsyms.
 
-    Symbols that agree, that are unknown to it, and one example that contradicts.
+    ``agree`` counts those at the expected address, ``absent`` those that kallsyms does not have;
+    ``contradiction`` is the first one at another address, in words.
     """
 
     agree: int
@@ -78,7 +78,7 @@ class Comparison(Struct, frozen=True):
 
     @property
     def proves(self) -> bool:
-        """Whether this is enough to accept the map on."""
+        """Whether the samples prove that the map is the running kernel's."""
         return (
             not self.contradiction
             and self.agree >= 2
@@ -87,87 +87,120 @@ class Comparison(Struct, frozen=True):
         )
 
 
+class KernelIdentity(Struct, frozen=True):
+    """What is known of the running kernel: ``release`` and ``build_id`` are empty if unknown."""
+
+    release: str
+    kallsyms: SymbolTable | LookupFailure
+    build_id: str = ""
+
+
 def check(
-    candidate: SystemMap,
-    release: str,
-    named_for_release: bool,
-    given: bool,
-    kallsyms: SymbolTable | LookupFailure,
-    build_id: str = "",
+    candidate: SystemMap, kernel: KernelIdentity, states_release: bool, is_given: bool
 ) -> Verdict:
-    """Weigh a map that could be opened against everything that is known of the running kernel, such
-    as its build id.
+    """Check whether a map is that of the running kernel.
+
+    ``states_release`` says that its path states the kernel's release, ``is_given`` that the user
+    named it.
     """
-    tail = f"; {candidate.remark}" if candidate.remark else ""
+    verdict = _check(candidate, kernel, states_release, is_given)
+    if not candidate.remark:
+        return verdict
+    return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {candidate.remark}")
 
-    def refused(reason: str) -> Verdict:
-        return Verdict(candidate.path, MapStatus.REFUSED, reason + tail)
 
-    def accepted(reason: str, proof: Proof, slide: int = 0) -> Verdict:
-        return Verdict(candidate.path, MapStatus.ACCEPTED, reason + tail, proof, slide)
-
-    if candidate.build_id and build_id and candidate.build_id != build_id:
-        return refused(
-            f"another build: its build id is {candidate.build_id}, the kernel's {build_id}"
-        )
-    version = candidate.version
-    if version is not None and release and version not in version_codes(release):
-        return refused(f"made for Linux {dotted(version)}, the kernel is {release}")
+def _check(
+    candidate: SystemMap, kernel: KernelIdentity, states_release: bool, is_given: bool
+) -> Verdict:
+    mismatch = _metadata_mismatch(candidate, kernel)
+    if mismatch:
+        return _refused(candidate, mismatch)
     table = SymbolTable(candidate.lines, "")
-    kind, signed = architecture.identify(table)
-    wrong = architecture.layout_error(table, kind) if kind is not None and signed else ""
-    if wrong:
-        return refused(f"no kernel's: {wrong}")
-    compared = compare(table, kallsyms) if isinstance(kallsyms, SymbolTable) else None
-    if compared is not None and compared.contradiction:
-        return refused(f"another kernel's: {compared.contradiction}")
-    if compared is not None and kind is not None and signed and compared.slide % kind.align_bytes:
-        return refused(
-            f"the slide against kallsyms would be {compared.slide:#x}, no multiple of {kind.align_bytes:#x}"
-        )
-    if compared is not None and compared.proves:
-        slide = f", slide {compared.slide:#x}" if compared.slide else ""
-        return accepted(
-            f"agrees with kallsyms in {compared.agree} symbols{slide}",
-            Proof.KALLSYMS,
-            compared.slide,
-        )
-    if candidate.build_id and candidate.build_id == build_id:
-        return accepted(f"its build id is the kernel's, {build_id}", Proof.BUILD_ID)
-    if compared is not None and not given:
-        return refused(
-            f"not this kernel's: kallsyms knows {compared.agree} of {compared.agree + compared.absent} symbols"
-        )
-    if version is not None:
-        return accepted(f"its version symbol says {dotted(version)}", Proof.VERSION)
-    if given:
-        return accepted("as given, unverified", Proof.GIVEN)
-    if named_for_release:
-        return accepted("by its name alone, unverified", Proof.NAME)
-    return refused(
-        f"nothing ties it to {release or 'the kernel'}: no version symbol, no kallsyms, no release in its name"
-    )
+    kind, is_certain = architecture.identify(table)
+    kind = kind if is_certain else None
+    misplaced = architecture.layout_error(table, kind) if kind is not None else ""
+    if misplaced:
+        return _refused(candidate, f"no kernel's: {misplaced}")
+    found = compare(table, kernel.kallsyms) if isinstance(kernel.kallsyms, SymbolTable) else None
+    if found is not None:
+        mismatch = _kallsyms_mismatch(found, kind)
+        if mismatch:
+            return _refused(candidate, mismatch)
+        if found.proves:
+            slide = f", slide {found.slide:#x}" if found.slide else ""
+            reason = f"agrees with kallsyms in {found.agree} symbols{slide}"
+            return _accepted(candidate, reason, Proof.KALLSYMS, found.slide)
+    if candidate.build_id and candidate.build_id == kernel.build_id:
+        reason = f"its build id is the kernel's, {kernel.build_id}"
+        return _accepted(candidate, reason, Proof.BUILD_ID)
+    if found is not None and not is_given:
+        share = f"{found.agree} of {found.agree + found.absent} symbols"
+        return _refused(candidate, f"not this kernel's: kallsyms knows {share}")
+    return _check_by_name(candidate, kernel, states_release, is_given)
+
+
+def _metadata_mismatch(candidate: SystemMap, kernel: KernelIdentity) -> str:
+    """Say why the build id or the version symbol is another kernel's; empty if neither is."""
+    ours, theirs = candidate.build_id, kernel.build_id
+    if ours and theirs and ours != theirs:
+        return f"another build: its build id is {ours}, the kernel's {theirs}"
+    version, release = candidate.version, kernel.release
+    if version is not None and release and version not in version_codes(release):
+        return f"made for Linux {dotted(version)}, the kernel is {release}"
+    return ""
+
+
+def _kallsyms_mismatch(found: Comparison, kind: architecture.Architecture | None) -> str:
+    """Say what a comparison with kallsyms shows against the map; empty if nothing."""
+    if found.contradiction:
+        return f"another kernel's: {found.contradiction}"
+    if kind is not None and found.slide % kind.align_bytes:
+        step = f"no multiple of {kind.align_bytes:#x}"
+        return f"the slide against kallsyms would be {found.slide:#x}, {step}"
+    return ""
+
+
+def _check_by_name(
+    candidate: SystemMap, kernel: KernelIdentity, states_release: bool, is_given: bool
+) -> Verdict:
+    """Check a map of which neither kallsyms nor a build id says anything."""
+    if candidate.version is not None:
+        reason = f"its version symbol says {dotted(candidate.version)}"
+        return _accepted(candidate, reason, Proof.VERSION)
+    if is_given:
+        return _accepted(candidate, "as given, unverified", Proof.GIVEN)
+    if states_release:
+        return _accepted(candidate, "by its name alone, unverified", Proof.NAME)
+    missing = "no version symbol, no kallsyms, no release in its name"
+    return _refused(candidate, f"nothing ties it to {kernel.release or 'the kernel'}: {missing}")
+
+
+def _refused(candidate: SystemMap, reason: str) -> Verdict:
+    return Verdict(candidate.path, MapStatus.REFUSED, reason)
+
+
+def _accepted(candidate: SystemMap, reason: str, proof: Proof, slide: int = 0) -> Verdict:
+    return Verdict(candidate.path, MapStatus.ACCEPTED, reason, proof, slide)
 
 
 def compare(candidate: SymbolTable, kallsyms: SymbolTable) -> Comparison:
-    """Look up a spread of the map's code symbols in kallsyms, at the distance that a common anchor
-    shows.
+    """Look up samples of the map's code symbols in kallsyms.
+
+    The slide is the distance of the first symbol of `_ANCHORS` that both have.
     """
     slide = _slide(candidate, kallsyms)
     agree = absent = 0
-    for line in _code(candidate):
+    for line in _sample_code(candidate):
         if line.name in kallsyms.names_at(line.address + slide):
             agree += 1
             continue
-        elsewhere = kallsyms.address_of(line.name)
-        if elsewhere is not None:
+        address = kallsyms.address_of(line.name)
+        if address is not None:
             name = line.name.decode("utf-8", "replace")
-            told = (
-                f"{name} is at {elsewhere:#x} in kallsyms, at {line.address + slide:#x} by the map"
-            )
-            return Comparison(
-                agree, absent, slide, told + (f" (slide {slide:#x})" if slide else "")
-            )
+            expected = f"at {line.address + slide:#x} by the map"
+            expected += f" (slide {slide:#x})" if slide else ""
+            contradiction = f"{name} is at {address:#x} in kallsyms, {expected}"
+            return Comparison(agree, absent, slide, contradiction)
         absent += 1
         if absent == _MAX_ABSENT:
             break
@@ -175,23 +208,21 @@ def compare(candidate: SymbolTable, kallsyms: SymbolTable) -> Comparison:
 
 
 def contradicted_by(release: str, candidate: SystemMap) -> str:
-    """What a kernel's own words about its release say against a map; empty if nothing."""
+    """Say for which other release a map was made; empty if it may be for this one."""
     if candidate.version is not None:
-        return (
-            ""
-            if candidate.version in version_codes(release)
-            else f"made for Linux {dotted(candidate.version)}"
-        )
+        if candidate.version in version_codes(release):
+            return ""
+        return f"made for Linux {dotted(candidate.version)}"
     named = _NAMED_FOR.fullmatch(candidate.path.name)
     return f"made for Linux {named[1]} by its name" if named and named[1] != release else ""
 
 
 def version_codes(release: str) -> set[int]:
-    """The numbers N that a ``Version_N`` symbol of this release may have; empty if the release has
-    no number.
+    """Return the numbers N that a ``Version_N`` symbol of this release may have.
 
-    Missing parts count as 0. A sublevel above 255 is clamped as the kernel does since 4.14.222, or
-    folded in with OR, as the classic klogd computed it.
+    ``2.6.21`` has 132629; empty if the release does not begin with a number. Missing parts count
+    as 0. A sublevel above 255 is clamped as the kernel does since 4.14.222, or folded in with OR,
+    as the classic klogd computed it.
     """
     found = _NUMBERS.match(release)
     if found is None:
@@ -202,7 +233,7 @@ def version_codes(release: str) -> set[int]:
 
 
 def dotted(version: int) -> str:
-    """``132629`` as ``2.6.21``."""
+    """Return the release of a version number: ``2.6.21`` for 132629."""
     return f"{version >> 16}.{version >> 8 & 255}.{version & 255}"
 
 
@@ -214,7 +245,7 @@ def _slide(candidate: SymbolTable, kallsyms: SymbolTable) -> int:
     return 0
 
 
-def _code(candidate: SymbolTable) -> list[SymbolLine]:
+def _sample_code(candidate: SymbolTable) -> list[SymbolLine]:
     return [
         line for line in candidate.sample(SAMPLES) if line.kind in (b"t", b"T") and line.can_name
     ]

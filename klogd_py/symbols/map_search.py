@@ -13,7 +13,7 @@ import msgspec
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import elf_header, file_bytes, map_check, system_map, vmlinux
 from klogd_py.symbols.isolation import isolate_failure
-from klogd_py.symbols.map_check import MapStatus, Verdict
+from klogd_py.symbols.map_check import KernelIdentity, MapStatus, Verdict
 from klogd_py.symbols.symbol_sources import Sources, read_small
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
@@ -37,11 +37,12 @@ def search_maps(
     verdicts: list[Verdict] = []
     chosen = None
     build_id = elf_header.build_id(read_small(sources.notes))
+    kernel = KernelIdentity(sources.release, kallsyms, build_id)
     paths = [(Path(sources.given_map), False)] if sources.given_map else sources.map_paths()
     for path, states_release in paths:
 
         def check(path: Path = path, states_release: bool = states_release) -> Checked:
-            return _check_file(sources, path, states_release, kallsyms, build_id, known_refusal)
+            return _check_file(path, kernel, states_release, bool(sources.given_map), known_refusal)
 
         def refuse(reason: str, path: Path = path) -> Checked:
             return Verdict(path, MapStatus.REFUSED, reason), None
@@ -56,11 +57,10 @@ def search_maps(
 
 
 def _check_file(
-    sources: Sources,
     path: Path,
+    kernel: KernelIdentity,
     states_release: bool,
-    kallsyms: SymbolTable | LookupFailure,
-    build_id: str,
+    is_given: bool,
     known_refusal: Callable[[SystemMap], str],
 ) -> Checked:
     try:
@@ -72,11 +72,7 @@ def _check_file(
     refusal = known_refusal(candidate)
     if refusal:
         return Verdict(path, MapStatus.REFUSED, refusal), None
-    is_given = bool(sources.given_map)
-    verdict = map_check.check(
-        candidate, sources.release, states_release, is_given, kallsyms, build_id
-    )
-    return verdict, candidate
+    return map_check.check(candidate, kernel, states_release, is_given), candidate
 
 
 def _is_elf(path: Path) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which place does an address have, asked of all sources in their order?
+"""Resolve an address by all symbol sources in their order.
 
 The map comes first, then kallsyms (the kernel, then its modules), then /proc/modules, which can at
-least name the module. An atlas is immutable; a change of the map draws a new one.
+least name the module. A resolver is immutable; a reload makes another one.
 """
 
 from collections.abc import Sequence
@@ -13,77 +13,78 @@ from klogd_py.symbols.symbol_table import SymbolTable
 
 
 class SymbolSource(Protocol):
-    """Anything that can place an address."""
+    """Anything that can resolve an address."""
 
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
-        """The place of a run-time address, or why there is none."""
+        """Return the symbol that contains a run-time address, or why there is none."""
 
     def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
-        """Where symbols with this name begin at run time, and the place there."""
+        """Return where symbols with this name begin at run time, each with its symbol."""
 
 
 class CrossCheckedTable:
-    """A map that was accepted since it agreed with kallsyms at many places.
+    """A map that was accepted because its samples agree with kallsyms.
 
-    At all others each answer is compared, too.
+    Each further answer is compared with kallsyms, too.
     """
 
-    def __init__(self, chart: SymbolTable, witness: SymbolTable) -> None:
-        self._chart = chart
-        self._witness = witness
+    def __init__(self, table: SymbolTable, kallsyms: SymbolTable) -> None:
+        self._table = table
+        self._kallsyms = kallsyms
 
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
-        """The map's place, unless kallsyms has another symbol there.
-
-        Then it is kallsyms' to say.
-        """
-        place = self._chart.resolve(address)
-        if isinstance(place, LookupFailure):
-            return place
-        said = self._witness.resolve(address)
-        if isinstance(said, LookupFailure):
-            return place
-        names = self._witness.names_at(address - said.offset)
-        agreed = (
-            said.offset == place.offset and place.name.encode("utf-8", "surrogateescape") in names
+        """Return the map's symbol; OUTSIDE if kallsyms has another one, which then counts."""
+        symbol = self._table.resolve(address)
+        if isinstance(symbol, LookupFailure):
+            return symbol
+        expected = self._kallsyms.resolve(address)
+        if isinstance(expected, LookupFailure):
+            return symbol
+        names = self._kallsyms.names_at(address - expected.offset)
+        agrees = (
+            expected.offset == symbol.offset
+            and symbol.name.encode("utf-8", "surrogateescape") in names
         )
-        return place if agreed else LookupFailure.OUTSIDE
+        return symbol if agrees else LookupFailure.OUTSIDE
 
     def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
-        """Where the map has a symbol and kallsyms no other one."""
+        """Return where the map has a symbol, and kallsyms has no other one."""
         return [
-            (address, place)
-            for address, place in self._chart.find_by_name(name)
+            (address, symbol)
+            for address, symbol in self._table.find_by_name(name)
             if isinstance(self.resolve(address), SymbolAddress)
         ]
 
 
 class SymbolResolver:
-    """All charts, the most trusted first.
+    """All symbol sources, the most trusted first.
 
-    ``blank`` is the answer where none of them has the place.
+    ``default`` is the answer where none of them has the address.
     """
 
     def __init__(
-        self, charts: Sequence[SymbolSource] = (), blank: LookupFailure = LookupFailure.NO_SYMBOLS
+        self,
+        sources: Sequence[SymbolSource] = (),
+        default: LookupFailure = LookupFailure.NO_SYMBOLS,
     ) -> None:
-        self._charts = tuple(charts)
-        self._blank = blank
+        self._sources = tuple(sources)
+        self._default = default
 
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
-        """The first chart's place of a run-time address."""
-        for chart in self._charts:
-            place = chart.resolve(address)
-            if isinstance(place, SymbolAddress):
-                return place
-        return self._blank
+        """Return the symbol of the first source that has a run-time address."""
+        for source in self._sources:
+            symbol = source.resolve(address)
+            if isinstance(symbol, SymbolAddress):
+                return symbol
+        return self._default
 
     def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
-        """Where symbols with this name begin at run time, as the first chart has it that knows the
-        address.
+        """Return where symbols with this name begin at run time, in ascending order.
+
+        At each address the first source that knows it counts.
         """
         found: dict[int, SymbolAddress] = {}
-        for chart in self._charts:
-            for address, place in chart.find_by_name(name):
-                found.setdefault(address, place)
+        for source in self._sources:
+            for address, symbol in source.find_by_name(name):
+                found.setdefault(address, symbol)
         return sorted(found.items())

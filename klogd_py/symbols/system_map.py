@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Is this file a System.map, and what does it hold?
+"""Load a System.map, and rebuild one that is not well-formed.
 
 A well-formed map (``nm -n``: ascending addresses of one width, one blank between the columns) is
-searched in place, in a copy or, where it is large, in its file. Any other (CRLF, tabs, ``0x``, out
-of order, lines that are no symbols) is rebuilt once in memory, and says so. Files up to
-`READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of all
-their lines up to `ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than a real
-one. Lookups check the lines that they land on in any case.
+searched in place: in a copy in memory, or in the file if it is large. Any other map (CRLF, tabs,
+``0x``, out of order, lines that are no symbols) is rebuilt once in memory, with a remark. Files up
+to `MAX_READ_WHOLE_BYTES` are checked line by line; larger ones at `PROBES` places, and the order of
+all their lines up to `MAX_ORDER_CHECKED_BYTES`. So a map of ten million lines opens no slower than
+a real one. Lookups check the lines that they use in any case.
 
 Source of truth: scripts/mksysmap; nm(1); the leniencies of the classic klogd's parser.
 """
@@ -25,39 +25,33 @@ from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"
 # A distribution's map has 5 to 10 MiB
-COPIED_BYTES = 16 << 20
-READ_WHOLE_BYTES = 1 << 20
+MAX_COPIED_BYTES = 16 << 20
+MAX_READ_WHOLE_BYTES = 1 << 20
 PROBES = 512
-ORDER_CHECKED_BYTES = (
-    16 << 20
-    # Larger than any kernel's map; beyond it only the probes are compared
-)
+# Larger than any kernel's map; beyond it only the probes are compared
+MAX_ORDER_CHECKED_BYTES = 16 << 20
 MAX_LINE_BYTES = 4096
-MAX_WITH_VERSION_BYTES = (
-    8 << 20
-    # The kernels that had the symbol (before 5.12, no kallsyms) had smaller maps
-)
+# The kernels that had the symbol Version_N (before 5.12, no kallsyms) had smaller maps
+MAX_WITH_VERSION_BYTES = 8 << 20
 # A map of ten million lines has half as many
 MAX_BYTES = 1 << 30
 MAX_REBUILT_BYTES = 32 << 20
-# Lines; a kernel with everything built in has half as many
-MAX_REBUILT = 1_000_000
+# A kernel with everything built in has half as many
+MAX_REBUILT_LINES = 1_000_000
 # ``c0100000 T a`` without its line feed
 _MIN_LINE_BYTES = 12
 
 _STRICT = re.compile(rb"([0-9a-f]{16}|[0-9a-f]{8}|[0-9A-F]{16}|[0-9A-F]{8}) [A-Za-z?-] [^\s]+\n")
 _LENIENT = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})\s+(\S)\s+(\S+)(?:\s+\[(\S+)\])?\s*")
 _WITH_ADDRESS = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{8,16})(?:\s|$)")
-_NO_SYMBOL = re.compile(
-    rb"\s*(?:$|#.*|[Uwv] \S+\s*)"
-    # Blank, comment, an undefined symbol of nm: harmless
-)
+# A blank line, a comment, an undefined symbol of nm: harmless
+_NO_SYMBOL = re.compile(rb"\s*(?:$|#.*|[Uwv] \S+\s*)")
 _PLACEHOLDER = re.compile(rb"The real System\.map is in the (\S+) package")
 _VERSION = re.compile(rb" \S _?Version_(\d*)")
 
 
 class NotAMap(ValueError):
-    """A file that cannot serve as a map; carries the path and the reason in words."""
+    """A file that cannot be used as a map; has the path and the reason in words."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -69,16 +63,16 @@ class Text(Protocol):
     """The kernel's code as bytes, at the addresses of the map."""
 
     def bytes_at(self, address: int, count: int) -> bytes:
-        """Up to ``count`` bytes from an address on; fewer where the code ends."""
+        """Return up to ``count`` bytes from an address on; fewer where the code ends."""
 
 
 class SystemMap(Struct, frozen=True):
     """A map ready to be searched.
 
-    ``lines`` are as `klogd_py.symbols.symbol_table.SymbolTable` wants them. ``version`` is the number N
-    of the first ``Version_N`` symbol, if there is one. ``remark`` says in words what had to be
-    mended, and is empty for a map in order. ``stamp`` changes with the file: its size and when it
-    was written. Only a kernel image has a ``build_id`` and its ``text``.
+    ``lines`` are in the form of `klogd_py.symbols.symbol_table.SymbolTable`. ``version`` is the
+    number N of the first ``Version_N`` symbol, if there is one. ``remark`` says what was repaired;
+    empty for a well-formed map. ``stamp`` is the size of the file and its modification time in
+    nanoseconds. Only a kernel image has a ``build_id`` and its ``text``.
     """
 
     path: Path
@@ -91,39 +85,36 @@ class SystemMap(Struct, frozen=True):
 
 
 def load(path: Path) -> SystemMap:
-    """Open, check and map a file.
+    """Open and check a map, and rebuild it if it is not well-formed.
 
     Raises:
         FileNotFoundError: there is no such file.
-        NotAMap: the file is something else, cannot be read, or holds no symbols.
+        NotAMap: the file is something else, cannot be read, or has no symbols.
     """
     file = _open(path)
     stamp = file.stamp
-    lines: Buffer = file[:] if len(file) <= COPIED_BYTES else file
+    lines: Buffer = file[:] if len(file) <= MAX_COPIED_BYTES else file
     placeholder = _PLACEHOLDER.search(lines[:1024])
     if placeholder is not None:
-        package = (
-            placeholder[1]
-            .decode("ascii", "replace")
-            .replace("<version>", path.name.removeprefix("System.map-"))
-        )
+        release = path.name.removeprefix("System.map-")
+        package = placeholder[1].decode("ascii", "replace").replace("<version>", release)
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
     if is_in_order(lines):
-        return SystemMap(path, lines, version_of(lines), "", stamp)
+        return SystemMap(path, lines, find_version(lines), "", stamp)
     if lines[:4] == ELF:
         raise NotAMap(path, "not a map but an ELF file")
-    _demand_symbols(path, lines)
-    _demand_few(path, lines)
-    tidy, remark = rebuilt(lines[:])
-    return SystemMap(path, tidy, version_of(tidy), remark, stamp)
+    _require_symbols(path, lines)
+    _require_rebuildable(path, lines)
+    tidy, remark = rebuild(lines[:])
+    return SystemMap(path, tidy, find_version(tidy), remark, stamp)
 
 
 def is_in_order(lines: Buffer) -> bool:
-    """Whether the lines can be searched as they stand; a large file is judged by probes."""
-    if len(lines) <= READ_WHOLE_BYTES:
+    """Whether the lines can be searched as they are; a large file is checked by probes."""
+    if len(lines) <= MAX_READ_WHOLE_BYTES:
         rows = lines[:].splitlines(keepends=True)
     else:
-        if len(lines) <= ORDER_CHECKED_BYTES and not _ascends(lines[:]):
+        if len(lines) <= MAX_ORDER_CHECKED_BYTES and not _is_ascending(lines[:]):
             return False
         rows = [_line_at(lines, len(lines) * i // PROBES) for i in range(PROBES)]
         rows.append(_line_at(lines, len(lines) - 1))
@@ -136,12 +127,12 @@ def is_in_order(lines: Buffer) -> bool:
     return True
 
 
-def _ascends(raw: bytes) -> bool:
-    """Whether the addresses of all lines do; not said of lines of which some can be no symbols."""
-    # With what stands behind the last line feed
-    most = len(raw) // (_MIN_LINE_BYTES + 1) + 1
-    rows = raw.split(b"\n", most)
-    if len(rows) > most:
+def _is_ascending(raw: bytes) -> bool:
+    """Whether all addresses ascend; false if some lines are too short to be symbols."""
+    # One more for the bytes behind the last line feed
+    limit = len(raw) // (_MIN_LINE_BYTES + 1) + 1
+    rows = raw.split(b"\n", limit)
+    if len(rows) > limit:
         return False
     if not rows[-1]:
         rows.pop()
@@ -150,16 +141,16 @@ def _ascends(raw: bytes) -> bool:
     return addresses == sorted(addresses)
 
 
-def rebuilt(raw: bytes) -> tuple[bytes, str]:
-    """A map out of order as lines in order, and a remark that says what was done.
+def rebuild(raw: bytes) -> tuple[bytes, str]:
+    """Return a map that is out of order as lines in order, and a remark on what was done.
 
-    A line that is no symbol leaves a hole: what stands before it has no known end and names
+    A line that is no symbol becomes a `HOLE`: the symbol before it has no known end, and names
     nothing.
     """
-    # Each with 16 digits: a tuple with a number takes twice the memory
+    # Addresses are padded to 16 digits; a tuple with a number would take twice the memory
     rows: list[bytes] = []
     damaged = 0
-    for line in _lines_of(raw):
+    for line in _iter_lines(raw):
         symbol = _LENIENT.fullmatch(line)
         if symbol is not None:
             tag = b"\t[" + symbol[4] + b"]" if symbol[4] else b""
@@ -181,24 +172,24 @@ def rebuilt(raw: bytes) -> tuple[bytes, str]:
     return b"".join(rows), ", ".join(remarks) or "tidied in memory"
 
 
-def _lines_of(raw: bytes) -> Iterator[bytes]:
-    """The lines one by one, since a list of them takes more memory than the map."""
+def _iter_lines(raw: bytes) -> Iterator[bytes]:
+    """Yield the lines one by one, since a list of them takes more memory than the map."""
     for line in io.BytesIO(raw):
-        # A carriage return alone ends one, too
+        # A carriage return alone ends a line, too
         yield from line.splitlines()
 
 
-def version_of(lines: Buffer) -> int | None:
-    """N of the first symbol ``Version_N`` (a.out: ``_Version_N``).
+def find_version(lines: Buffer) -> int | None:
+    """Return N of the first symbol ``Version_N`` (a.out: ``_Version_N``).
 
-    0 if no digits follow, ``None`` without one.
+    0 if no digits follow; ``None`` if there is no such symbol, or the map is too large to have one.
     """
     if len(lines) > MAX_WITH_VERSION_BYTES:
         return None
     step = 1 << 20
     for start in range(0, len(lines), step):
         piece = lines[start : start + step + MAX_LINE_BYTES]
-        # Five bytes are found fastest, and here no others begin so
+        # CPython finds up to five bytes several times as fast, and few other symbols begin so
         if b"Versi" in piece:
             found = _VERSION.search(piece)
             if found is not None:
@@ -221,9 +212,9 @@ def _open(path: Path) -> FileBytes:
     return file
 
 
-def _demand_symbols(path: Path, lines: Buffer) -> None:
-    """Refuse a file of which fewer than half the lines (large file: probes) are symbols."""
-    if len(lines) <= READ_WHOLE_BYTES:
+def _require_symbols(path: Path, lines: Buffer) -> None:
+    """Refuse a file of whose lines (large file: probes) fewer than half are symbols."""
+    if len(lines) <= MAX_READ_WHOLE_BYTES:
         rows = [row for row in lines[:].splitlines() if not _NO_SYMBOL.fullmatch(row)]
     else:
         rows = [_line_at(lines, len(lines) * i // PROBES) for i in range(PROBES)]
@@ -234,21 +225,21 @@ def _demand_symbols(path: Path, lines: Buffer) -> None:
         raise NotAMap(path, f"not a map: only {symbols} of {len(rows)} lines looked at are symbols")
 
 
-def _demand_few(path: Path, lines: Buffer) -> None:
-    """Refuse a file that takes too much memory to be put in order."""
+def _require_rebuildable(path: Path, lines: Buffer) -> None:
+    """Refuse a file that would take too much memory to be put in order."""
     if len(lines) > MAX_REBUILT_BYTES:
-        raise NotAMap(
-            path,
-            f"out of order, and larger than the {MAX_REBUILT_BYTES >> 20} MiB that are put in order",
-        )
+        limit = f"{MAX_REBUILT_BYTES >> 20} MiB that are put in order"
+        raise NotAMap(path, f"out of order, and larger than the {limit}")
     raw = lines[:]
     count = raw.count(b"\n") + raw.count(b"\r")
-    if count > MAX_REBUILT:
-        raise NotAMap(path, f"out of order, and of {count} lines; {MAX_REBUILT} are put in order")
+    if count > MAX_REBUILT_LINES:
+        raise NotAMap(
+            path, f"out of order, and of {count} lines; {MAX_REBUILT_LINES} are put in order"
+        )
 
 
 def _line_at(lines: Buffer, offset: int) -> bytes:
-    """The line that holds the byte at ``offset``, cut to a sane length on both sides."""
+    """Return the line that holds the byte at ``offset``, at most `MAX_LINE_BYTES` on both sides."""
     start = lines.rfind(b"\n", max(0, offset - MAX_LINE_BYTES), offset) + 1
     start = start or max(0, offset - MAX_LINE_BYTES)
     end = lines.find(b"\n", offset, offset + MAX_LINE_BYTES) + 1

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does a kernel's own ELF file say: its symbols as a map, its build id, its code?
+"""Read a vmlinux, the kernel's ELF file: its symbols as a map, its build id, its code.
 
-Symbols are left out as scripts/mksysmap leaves them out of System.map, so that a vmlinux answers as
-its map does, and their order is that of ``nm -n``. With it the bytes of an oops can be compared,
-and its return addresses must stand behind calls.
+The symbols that scripts/mksysmap leaves out of System.map are left out here, too, and the order is
+that of ``nm -n``, so that a vmlinux answers as its map does. Its code is compared with the bytes of
+an oops, and shows whether return addresses are behind calls.
 
 Source of truth: scripts/mksysmap; nm(1); include/linux/build-salt.h and the .notes section.
 """
@@ -18,7 +18,7 @@ from klogd_py.symbols.elf import Elf, Section, Symbol
 from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.file_bytes import FileBytes
 from klogd_py.symbols.symbol_line import HOLE, is_name
-from klogd_py.symbols.system_map import NotAMap, SystemMap, version_of
+from klogd_py.symbols.system_map import NotAMap, SystemMap, find_version
 
 _LEFT_OUT = re.compile(
     rb"(?:__kvm_nvhe_|__pi_)?(?:\$[adtx](?:\..*)?|\.L.*)|L0.*|__crc_.*|__kstrtab.*|__efistub_.*|__export_symbol_.*|"
@@ -41,30 +41,33 @@ class VmlinuxText:
         self._starts = [section.address for section in self._sections]
 
     def bytes_at(self, address: int, count: int) -> bytes:
-        """Up to ``count`` bytes from an address on.
+        """Return up to ``count`` bytes from an address on.
 
-        None outside of all code, or if the file was truncated in place.
+        Empty outside of all code, or if the file was truncated in place.
         """
         number = bisect.bisect_right(self._starts, address) - 1
         if number < 0 or self._file.is_cut:
             return b""
         section = self._sections[number]
         at = address - section.address
-        return (
-            self._file[section.offset + at : section.offset + min(at + count, section.size)]
-            if at < section.size
-            else b""
-        )
+        if at >= section.size:
+            return b""
+        return self._file[section.offset + at : section.offset + min(at + count, section.size)]
 
 
 def load(path: Path) -> SystemMap:
-    """Read a vmlinux as a map; raises NotAMap, and FileNotFoundError."""
+    """Read a vmlinux as a map.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NotAMap: it is no kernel image, has no symbols, or cannot be read.
+    """
     try:
         file = file_bytes.open_file(path)
         image = Elf(file)
         if image.kind == elf.RELOCATABLE:
             raise NotAMap(path, "not a kernel image: an object file")
-        lines = lines_of(image)
+        lines = map_lines(image)
         build_id = image.build_id
     except FileNotFoundError:
         raise
@@ -75,17 +78,26 @@ def load(path: Path) -> SystemMap:
     if not lines:
         raise NotAMap(path, "a kernel image without symbols: it was stripped")
     return SystemMap(
-        path, lines, version_of(lines), "", file.stamp, build_id, VmlinuxText(file, image.sections)
+        path,
+        lines,
+        find_version(lines),
+        "",
+        file.stamp,
+        build_id,
+        VmlinuxText(file, image.sections),
     )
 
 
-def lines_of(image: Elf) -> bytes:
-    """The symbols as the lines of a System.map; raises NotElf.
+def map_lines(image: Elf) -> bytes:
+    """Return the symbols as the lines of a System.map.
 
-    What cannot be a name leaves a hole: nothing is named by it, nor by what stands before it.
+    A symbol whose name is none becomes a `HOLE`, so that the symbol before it still ends there.
+
+    Raises:
+        NotElf: the symbol table is damaged.
     """
     digits = 16 if image.is_wide else 8
-    # ADDRESS NAME NUL LETTER: a string takes half the memory of a tuple, and sorts as it does.
+    # ADDRESS NAME NUL LETTER: a string takes half the memory of a tuple, and sorts the same.
     rows: list[bytes] = []
     for symbol in image.iter_symbols():
         if (
@@ -109,7 +121,7 @@ def lines_of(image: Elf) -> bytes:
 
 
 def _letter(symbol: Symbol, sections: tuple[Section, ...]) -> bytes:
-    """The letter of nm(1)."""
+    """Return the letter of nm(1)."""
     if symbol.section >= len(sections):
         letter = "a"
     elif symbol.info >> 4 == _WEAK:

@@ -28,7 +28,7 @@ from klogd_py.sinks.cursor_format import NotCursors
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.capture import Capture
 from klogd_py.symbols import kallsyms, system_map, vmlinux
-from klogd_py.symbols.call_decoder import OF_MACHINE
+from klogd_py.symbols.call_decoder import DECODERS
 from klogd_py.symbols.elf import RELA, Elf
 from klogd_py.symbols.elf_header import NotElf, build_id
 from klogd_py.symbols.kallsyms import NotKallsyms
@@ -40,7 +40,7 @@ from klogd_py.symbols.modules.module_elf import NoModuleFile
 from klogd_py.symbols.modules.unpacking import NotUnpacked
 from klogd_py.symbols.symbol_line import is_name
 from klogd_py.symbols.symbol_table import SymbolTable
-from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuilt
+from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuild
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
 
@@ -171,7 +171,7 @@ def check_system_map(raw: bytes) -> None:
     # An empty file cannot be mapped at all
     if not raw:
         return
-    in_order, _ = rebuilt(raw)
+    in_order, _ = rebuild(raw)
     is_in_order(raw)
     with suppress(ValueError):
         _look_around(SymbolTable(in_order, ""))
@@ -213,7 +213,7 @@ def check_module_file(raw: bytes) -> None:
 def check_vmlinux(raw: bytes) -> None:
     """Any ELF file makes a map, if only an empty one."""
     with suppress(NotElf):
-        lines_of = vmlinux.lines_of(Elf(raw))
+        lines_of = vmlinux.map_lines(Elf(raw))
         assert not lines_of or lines_of.endswith(b"\n")
         if lines_of:
             _look_around(SymbolTable(lines_of, ""))
@@ -242,11 +242,11 @@ def check_unpacking(raw: bytes) -> None:
 
 def check_calls(raw: bytes) -> None:
     """A call ends where it is said to, and there are no more than there are signs of."""
-    for decoder in OF_MACHINE.values():
-        ends = list(decoder.ends(raw))
-        assert len(ends) <= decoder.signs(raw)
+    for decoder in DECODERS.values():
+        ends = list(decoder.call_ends(raw))
+        assert len(ends) <= decoder.count_opcodes(raw)
         assert all(decoder.ends_at(raw, at) for at in ends)
-        assert {at for at, _ in decoder.direct(raw)} <= set(ends)
+        assert {at for at, _ in decoder.direct_calls(raw)} <= set(ends)
 
 
 def check_kcore(raw: bytes) -> None:

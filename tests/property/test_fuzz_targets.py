@@ -67,4 +67,4 @@ def test_the_images_that_the_fuzzer_begins_with_are_read_wholly(raw: bytes) -> N
         assert [name for _, _, name in read.core.functions] == [b"_text", b"helper"]
         assert read.vermagic == "6.1.0 SMP"
     else:
-        assert b" T _text\n" in vmlinux.lines_of(image)
+        assert b" T _text\n" in vmlinux.map_lines(image)

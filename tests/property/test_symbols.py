@@ -10,7 +10,7 @@ from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.symbol_line import Aliases
 from klogd_py.symbols.symbol_table import FIRST_PAGE_END, KERNEL_HALF, MAX_SYMBOL_BYTES, SymbolTable
-from klogd_py.symbols.system_map import NotAMap, rebuilt
+from klogd_py.symbols.system_map import NotAMap, rebuild
 
 ADDRESSES = st.one_of(
     st.integers(0, 2**64 - 1),
@@ -97,7 +97,7 @@ def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
 @given(st.permutations(range(12)))
 def test_a_shuffled_map_answers_as_the_sorted_one(order: list[int]) -> None:
     rows = [b"%08x T f%d\n" % (0xC0100000 + 0x40 * i, i) for i in range(12)]
-    lines, _ = rebuilt(b"".join(rows[i] for i in order))
+    lines, _ = rebuild(b"".join(rows[i] for i in order))
     table = SymbolTable(lines, "")
     for i in range(11):
         place = table.resolve(0xC0100000 + 0x40 * i + 5)

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from klogd_py.record.types import LookupFailure
-from klogd_py.symbols.map_check import Verdict, check
+from klogd_py.symbols.map_check import KernelIdentity, Verdict, check
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
@@ -42,4 +42,4 @@ def judged(
         if isinstance(kallsyms, bytes)
         else kallsyms or LookupFailure.NO_SYMBOLS
     )
-    return check(candidate, release, named, given, core)
+    return check(candidate, KernelIdentity(release, core), named, given)

@@ -151,7 +151,7 @@ def test_the_documents_name_the_limits_in_force() -> None:
         f"; {elf.MAX_NAMES_BYTES >> 20} MiB",
         f"{module_elf.MAX_CODE_BYTES >> 20} MiB; {module_elf.MAX_CALLS:,}; {elf.MAX_RELOCATIONS:,}",
         f"{unpacking.MAX_PACKED_BYTES >> 20} MiB; {unpacking.MAX_BYTES >> 20} MiB",
-        f"{system_map.MAX_BYTES >> 30} GiB; {system_map.MAX_REBUILT_BYTES >> 20} MiB, {system_map.MAX_REBUILT:,} lines",
+        f"{system_map.MAX_BYTES >> 30} GiB; {system_map.MAX_REBUILT_BYTES >> 20} MiB, {system_map.MAX_REBUILT_LINES:,} lines",
         f"{kallsyms.MAX_BYTES >> 20} MiB, {kallsyms.MAX_SYMBOLS:,} lines",
         f"{MAX_NAME_BYTES:,} printable",
     )

@@ -17,7 +17,7 @@ from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_index import lay_out
 from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
 from klogd_py.symbols.symbol_table import SymbolTable
-from klogd_py.symbols.system_map import COPIED_BYTES
+from klogd_py.symbols.system_map import MAX_COPIED_BYTES
 from tests.symbols.hostile import EXECUTABLE, TEXT_AT, symbol, with_symbols
 from tests.symbols.kaslr.test_vmcoreinfo import note
 
@@ -64,7 +64,8 @@ def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
     """One that is searched in its file."""
     path = folder / "System.map"
     filling = [
-        b"%016x T %s\n" % (TEXT_AT + 64 + 64 * i, b"f" * 200) for i in range(COPIED_BYTES // 200)
+        b"%016x T %s\n" % (TEXT_AT + 64 + 64 * i, b"f" * 200)
+        for i in range(MAX_COPIED_BYTES // 200)
     ]
     path.write_bytes(rows(name) + b"".join(filling))
     lines = system_map.load(path).lines

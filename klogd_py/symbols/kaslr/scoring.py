@@ -14,7 +14,7 @@ from msgspec import Struct
 from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols import elf_header
-from klogd_py.symbols.call_decoder import OF_MACHINE
+from klogd_py.symbols.call_decoder import DECODERS
 from klogd_py.symbols.kaslr.architecture import X86_64, Architecture
 from klogd_py.symbols.kaslr.call_pairs import (
     ENTRY_FUNCTIONS,
@@ -77,7 +77,7 @@ class SlideScorer:
         self.architecture = architecture
         self._table = table
         self._text = text
-        self._decoder = OF_MACHINE.get(architecture.machine)
+        self._decoder = DECODERS.get(architecture.machine)
         self._first, self._end = table.kernel_range
         self._resolve = lru_cache(1 << 12)(table.resolve)
 
@@ -238,7 +238,7 @@ class SlideScorer:
     def _call_targets(self, trace: Trace) -> Iterator[int]:
         for start, code in trace.code if self._decoder is not None else ():
             assert self._decoder is not None
-            for _, target in self._decoder.direct(code):
+            for _, target in self._decoder.direct_calls(code):
                 yield (start + target) & ADDRESS_MASK
 
     def _code_bytes(self, trace: Trace, slide: int) -> _Evidence:
@@ -272,7 +272,7 @@ class SlideScorer:
             before = self._text.bytes_at(frame.address - slide - _MAX_CALL_BYTES, _MAX_CALL_BYTES)
             if len(before) < _MAX_CALL_BYTES:
                 continue
-            if not OF_MACHINE[elf_header.X86_64].ends_at(before, len(before)):
+            if not DECODERS[elf_header.X86_64].ends_at(before, len(before)):
                 return _Evidence(
                     contradiction=f"there is no call before {frame.address:#x} at slide {slide:#x}"
                 )

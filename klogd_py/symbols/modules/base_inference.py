@@ -19,7 +19,7 @@ from operator import itemgetter
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Frame, Trace
-from klogd_py.symbols.call_decoder import OF_MACHINE, Calls
+from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.modules.module_elf import Code, ModuleFile
 from klogd_py.symbols.symbol_table import PAGE_BYTES
 
@@ -106,7 +106,7 @@ def locate(
 def contradicts(trace: Trace, file: ModuleFile, base: ModuleBase, names_at: NamesAt) -> str:
     """What a later trace says against a base that was proved; empty if nothing."""
     code = file.init if base.init else file.core
-    calls = OF_MACHINE.get(file.machine)
+    calls = DECODERS.get(file.machine)
     points, against, _ = (
         _weigh(trace, code, calls, base.address, names_at) if calls is not None else (0, "", None)
     )
@@ -120,7 +120,7 @@ def _weighed(trace: Trace) -> list[Frame]:
 def _places(
     trace: Trace, frames: list[Frame], file: ModuleFile, names_at: NamesAt
 ) -> Iterator[_Place]:
-    calls = OF_MACHINE.get(file.machine)
+    calls = DECODERS.get(file.machine)
     for code, init in ((file.core, False), (file.init, True)):
         if calls is None or not code.text or (init and file.name not in trace.loading):
             continue
@@ -133,14 +133,14 @@ def _places(
                 )
 
 
-def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> set[int]:
+def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: CallDecoder) -> set[int]:
     """Every base at which one of the frames stands behind a call, or the processor in the code that
     was printed.
 
     None of a file in which there are too many to be weighed, as in one that was made for it.
     """
     by_low_bits: dict[int, list[int]] = {}
-    for at in calls.ends(code.text):
+    for at in calls.call_ends(code.text):
         by_low_bits.setdefault(at % PAGE_BYTES, []).append(at)
     bases: set[int] = set()
     for frame in frames:
@@ -157,7 +157,7 @@ def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: Calls) -> 
 
 
 def _weigh(
-    trace: Trace, code: Code, calls: Calls, base: int, names_at: NamesAt
+    trace: Trace, code: Code, calls: CallDecoder, base: int, names_at: NamesAt
 ) -> tuple[int, str, set[int]]:
     """Points for a base, what speaks against it, and the frames that it explains."""
     points = 0

@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.symbols import elf, file_bytes
-from klogd_py.symbols.call_decoder import OF_MACHINE, Calls
+from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.elf import Elf, Raw
 from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.modules import unpacking
@@ -199,8 +199,8 @@ def _code(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
         size += padding + len(content)
     text = b"".join(pieces)
     pieces.clear()
-    decoder = OF_MACHINE.get(file.machine)
-    if decoder is not None and decoder.signs(text) > MAX_CALL_SIGNS:
+    decoder = DECODERS.get(file.machine)
+    if decoder is not None and decoder.count_opcodes(text) > MAX_CALL_SIGNS:
         raise NotElf(f"more than {MAX_CALL_SIGNS} places in its code that could be calls")
     changed, calls = _relocated(file, symbols, offsets, text)
     return Code(text, changed, _functions(file, symbols, offsets), calls)
@@ -235,9 +235,9 @@ def _relocated(
     file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int], text: bytes
 ) -> tuple[bytes, dict[int, str | int]]:
     changed = bytearray(len(text))
-    decoder = OF_MACHINE.get(file.machine)
+    decoder = DECODERS.get(file.machine)
     # within one section the assembler may have filled the distance in itself
-    direct = islice(decoder.direct(text), MAX_CALLS + 1) if decoder is not None else ()
+    direct = islice(decoder.direct_calls(text), MAX_CALLS + 1) if decoder is not None else ()
     calls: dict[int, str | int] = dict(direct)
     if len(calls) > MAX_CALLS:
         raise NotElf(f"more than {MAX_CALLS} calls in its code")
@@ -272,13 +272,13 @@ def _call(
     symbols: list[elf.Symbol],
     offsets: dict[int, int],
     relocation: elf.Relocation,
-    decoder: Calls,
+    decoder: CallDecoder,
     at: int,
     text: bytes,
     calls: dict[int, str | int],
 ) -> None:
     """Note what a call leads to whose distance is relocated."""
-    if not decoder.is_direct(text, at) or relocation.symbol >= len(symbols):
+    if not decoder.is_direct_call(text, at) or relocation.symbol >= len(symbols):
         calls.pop(at + 4, None)
         return
     symbol = symbols[relocation.symbol]

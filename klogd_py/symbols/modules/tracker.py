@@ -17,7 +17,7 @@ from msgspec import Struct
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import elf_header
-from klogd_py.symbols.kallsyms import page_end
+from klogd_py.symbols.kallsyms import end_of_page
 from klogd_py.symbols.modules.base_inference import ModuleBase, NamesAt, contradicts, locate
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from klogd_py.symbols.modules.module_index import (
@@ -229,6 +229,6 @@ def _by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
         return None
     digits = lines[0].find(b" ")
     start, last = int(lines[0][:digits], 16), int(lines[-1][:digits], 16)
-    end = page_end(last)
+    end = end_of_page(last)
     rows = b"\n".join([*lines, b"%0*x %s end" % (digits, end, HOLE)]) + b"\n"
     return ModuleLayout(name, start, end, SymbolTable(rows, table.source), gone=True)

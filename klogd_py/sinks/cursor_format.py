@@ -25,11 +25,14 @@ class NotCursors(ValueError):
     """The bytes are no saved position; the message says so in words."""
 
 
-class Cursors(Struct, frozen=True, omit_defaults=True):
+class Cursors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without
     it.
 
     ``ahead`` are the numbers beyond that which a sink has had already.
+
+    A field of another name is refused: where the name of ``check`` is damaged, the text would
+    otherwise pass for one of a version without it.
     """
 
     boot_id: str

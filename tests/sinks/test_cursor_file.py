@@ -369,6 +369,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "null": (lambda path: filled(path, b"null"), "not a saved position"),
     "zeros": (lambda path: filled(path, bytes(512)), "not a saved position"),
     "random": (lambda path: filled(path, os.urandom(4096)), "not a saved position"),
+    "damaged name of the check": (
+        lambda path: filled(path, b'{"boot_id":"b","next":{"s":1},"checkk":1}'),
+        "not a saved position",
+    ),
     "another check": (
         lambda path: filled(path, b'{"boot_id":"b","next":{"s":1},"check":1}'),
         "damaged",

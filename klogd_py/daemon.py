@@ -197,18 +197,18 @@ class Daemon:
     def _set_manner(self) -> None:
         """Have records treated as the configuration says."""
         settings = self.config.translate
-        self.pipeline.format_options = FormatOptions(
+        self.pipeline.entry_builder.format_options = FormatOptions(
             Style(settings.style), settings.resymbolize, settings.duplicate_raw
         )
-        self.pipeline.join_continuations = settings.join_continuations
-        self.pipeline.reload_on_oops = settings.reload_on_oops
+        self.pipeline.stages.join_continuations = settings.join_continuations
+        self.pipeline.delivery.reload_on_oops = settings.reload_on_oops
         if (
             self._ratelimit != self.config.ratelimit
             # What has been counted so far holds on where nothing changed
         ):
             self._ratelimit = self.config.ratelimit
             min_severity = Severity[self._ratelimit.min_severity.upper()]
-            self.pipeline.limiter = RateLimiter(
+            self.pipeline.stages.limiter = RateLimiter(
                 min_severity, self._ratelimit.burst, self._ratelimit.interval_s
             )
 

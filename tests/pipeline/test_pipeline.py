@@ -385,13 +385,13 @@ class TroubledAtlas(SymbolResolver):
 
 def put_trouble(stage: str, pipeline: Pipeline, naming: SymbolManager, trouble: Trouble) -> None:
     if stage == "translation":
-        pipeline._clock = TroubledClock(trouble)
+        pipeline.entry_builder._clock = TroubledClock(trouble)
     elif stage == "flood limit":
-        pipeline.limiter = TroubledLimiter(trouble)
+        pipeline.stages.limiter = TroubledLimiter(trouble)
     elif stage == "joining":
-        pipeline._joiner = TroubledJoiner(trouble)
+        pipeline.stages._joiner = TroubledJoiner(trouble)
     elif stage == "counters":
-        pipeline.counters = TroubledCounters(trouble)
+        pipeline.delivery.counters = TroubledCounters(trouble)
     else:
         naming.symbols = TroubledSurvey(trouble)  # type: ignore[assignment]
 

@@ -130,7 +130,7 @@ class Delivery(RuleBasedStateMachine):
         self.pipeline = Pipeline(
             self.ring.device, self.sink_manager, naming, LiveClock(), live=True, once=False
         )
-        self.pipeline.limiter = self.limiter
+        self.pipeline.stages.limiter = self.limiter
         self.pipeline.reader.running.set()
         self.task = asyncio.create_task(self.pipeline.run())
         await asyncio.sleep(0.1)
@@ -262,7 +262,7 @@ class Delivery(RuleBasedStateMachine):
         burst=st.sampled_from([0, 2]),
     )
     def limit(self, min_severity: Severity, burst: int) -> None:
-        self.limiter = self.pipeline.limiter = RateLimiter(min_severity, burst)
+        self.limiter = self.pipeline.stages.limiter = RateLimiter(min_severity, burst)
 
     @rule(seconds=st.floats(0.01, 20))
     def let_time_pass(self, seconds: float) -> None:

@@ -1,5 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What klogd-py costs, and what others cost that do the same.
-
-Measured side by side on this machine's own /dev/kmsg.
-"""
+"""Measure the cost of klogd-py and of other log daemons on the /dev/kmsg of this machine."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m bench``: the command line of ``scripts/bench``."""
+"""The command line of ``scripts/bench``: ``python -m bench``."""
 
 import argparse
 import sys
@@ -8,115 +8,131 @@ from pathlib import Path
 
 import msgspec
 
-from bench import contenders, kmsg_load, report, stages, symbols
-from bench.contenders import Build, Job
+from bench import kmsg_load, log_daemons, report, stages, symbols
+from bench.comparison import Run, run
 from bench.growth import SOAK_RECORDS, curves
-from bench.packages import NotToBeHad
-from bench.race import Run, run
+from bench.log_daemons import Build, Job
+from bench.packages import Unavailable
 
 RATES = (10_000, 20_000, 50_000, 100_000, 200_000, 400_000)
 MAX_RECORDS = 400_000
-_PARTS = "the stages, the race, or both; or what it costs as sinks, symbols, modules and time grow"
+_PARTS_HELP = (
+    "micro: the stages of the pipeline; compare: beside other log daemons; all: both; "
+    "growth: the cost by number of sinks, symbols, modules and records"
+)
 
 
 def main() -> int:
-    """Measure what is asked for, print the tables, write what is to be kept."""
-    options = _options()
+    """Run the chosen measurements, print the tables, write the JSON and SVG files."""
+    options = _parse_options()
     if options.parts in ("all", "micro"):
         with tempfile.TemporaryDirectory() as name:
             for figure in [*stages.figures(), *symbols.figures(Path(name), quick=options.quick)]:
                 print(f"{figure.name:<64} {figure.value:>14,.3f} {figure.unit}")
-    if options.parts in ("all", "race"):
+    if options.parts in ("all", "compare"):
         try:
-            runs = race(options)
-        except NotToBeHad as error:
-            print(f"bench: no race: missing {error}", file=sys.stderr)
+            runs = run_all(options)
+        except Unavailable as error:
+            print(f"bench: no comparison: {error}", file=sys.stderr)
             return 1
         lines = report.summary(runs)
-        print(f"\n{report.machine()}\n\n{report.table(lines)}")
+        print(f"\n{report.describe_machine()}\n\n{report.table(lines)}")
         if options.json:
             options.json.write_bytes(
                 msgspec.json.format(
-                    msgspec.json.encode({"machine": report.machine(), "runs": runs})
+                    msgspec.json.encode({"machine": report.describe_machine(), "runs": runs})
                 )
             )
         if options.svg:
             options.svg.write_text(report.chart(lines))
     if options.parts == "growth":
-        return growth(options)
+        return measure_growth(options)
     return 0
 
 
-def growth(options: argparse.Namespace) -> int:
-    """What klogd-py costs as things grow."""
+def measure_growth(options: argparse.Namespace) -> int:
+    """Measure how the cost of klogd-py grows; return the exit status."""
     try:
         with tempfile.TemporaryDirectory() as name, kmsg_load.unlimited():
-            grown = curves(kmsg_load.build(Path(name))["writer"], options.soak)
-    except NotToBeHad as error:
-        print(f"bench: missing {error}", file=sys.stderr)
+            measured = curves(kmsg_load.build(Path(name))["writer"], options.soak)
+    except Unavailable as error:
+        print(f"bench: {error}", file=sys.stderr)
         return 1
-    print(f"\n{report.machine()}\n\n{report.curves_table(grown)}")
+    print(f"\n{report.describe_machine()}\n\n{report.curves_table(measured)}")
     if options.svg:
-        options.svg.write_text(report.curves_chart(grown))
+        options.svg.write_text(report.curves_chart(measured))
     return 0
 
 
-def race(options: argparse.Namespace) -> list[Run]:
-    """All contenders at all rates, one after the other and then again, so that what the machine
-    does meanwhile hits all.
+def run_all(options: argparse.Namespace) -> list[Run]:
+    """Run all log daemons at all rates, alternating, so that other load affects all of them alike.
+
+    Raises Unavailable.
     """
     runs = []
     with tempfile.TemporaryDirectory() as name, kmsg_load.unlimited():
         programs = kmsg_load.build(Path(name))
         builds: dict[str, Build] = {
-            "klogd-py": contenders.klogd_py,
-            "rsyslog": contenders.rsyslog,
-            "syslog-ng": contenders.syslog_ng,
-            "busybox": contenders.busybox,
-            "c": contenders.floor(programs["reader"]),
+            "klogd-py": log_daemons.klogd_py,
+            "rsyslog": log_daemons.rsyslog,
+            "syslog-ng": log_daemons.syslog_ng,
+            "busybox": log_daemons.busybox,
+            "c": log_daemons.c_reader(programs["reader"]),
         }
         chosen = {
             key: build for key, build in builds.items() if not options.only or key in options.only
         }
         for job in (Job(word) for word in options.jobs):
-            able = [build for build in chosen.values() if _is_able(build, job)]
+            available = [build for build in chosen.values() if _is_available(build, job)]
             for _ in range(options.runs):
                 for rate in options.rates:
                     seconds = min(options.seconds, MAX_RECORDS / rate)
-                    runs += [run(build, programs, job, rate, seconds) for build in able]
+                    runs += [run(build, programs, job, rate, seconds) for build in available]
     return runs
 
 
-def _is_able(build: Build, job: Job) -> bool:
+def _is_available(build: Build, job: Job) -> bool:
     with tempfile.TemporaryDirectory() as name:
         try:
             build(job, Path(name) / "target", Path(name))
-        except NotToBeHad as error:
-            print(f"bench: without {error}", file=sys.stderr)
+        except Unavailable as error:
+            print(f"bench: left out: {error}", file=sys.stderr)
             return False
     return True
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Print what klogd-py costs on this machine, beside others.",
+        description="Measure the cost of klogd-py on this machine, beside other log daemons.",
     )
     parser.add_argument(
-        "parts", nargs="?", choices=("all", "micro", "race", "growth"), default="all", help=_PARTS
+        "parts",
+        nargs="?",
+        choices=("all", "micro", "compare", "growth"),
+        default="all",
+        help=_PARTS_HELP,
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one short run at low rates, no map of ten million lines",
+        help="one short run at low rates, without the map of ten million lines",
     )
     parser.add_argument(
-        "--runs", type=int, metavar="N", help="runs of each, of which the median counts (5)"
+        "--runs",
+        type=int,
+        metavar="N",
+        help="runs per rate, of which the median is printed (default 5)",
     )
     parser.add_argument(
-        "--rates", type=_rates, metavar="N,N", help="records a second (10000,...,400000)"
+        "--rates",
+        type=_parse_rates,
+        metavar="N,N",
+        help="records per second (default 10000,...,400000)",
     )
-    parser.add_argument("--seconds", type=float, metavar="S", help="how long to write for (3)")
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help="seconds of writing per run (default 3)"
+    )
     parser.add_argument(
         "--jobs", type=lambda text: text.split(","), default=["file", "syslog"], help="file,syslog"
     )
@@ -128,10 +144,10 @@ def _options() -> argparse.Namespace:
         type=int,
         metavar="N",
         default=SOAK_RECORDS,
-        help="records for the last curve (50 million)",
+        help="records of the last curve (default 50 million)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all runs here")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all runs to FILE")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart to FILE")
     options = parser.parse_args()
     options.runs = options.runs or (1 if options.quick else 5)
     options.rates = options.rates or ((10_000, 20_000) if options.quick else RATES)
@@ -139,7 +155,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _rates(text: str) -> tuple[int, ...]:
+def _parse_rates(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 

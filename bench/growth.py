@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does klogd-py cost as things grow.
-
-Its sinks, its symbols, its modules, the time that it has been running?
-"""
+"""Measure how the cost of klogd-py grows with its sinks, symbols and modules, and over time."""
 
 import os
 import signal
@@ -15,17 +12,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.contenders import klogd_py_with
-from bench.race import SETTLED_S, cpu_us, rss_mib, settled
+from bench.comparison import START_LIMIT_S, cpu_us, rss_mib, wait_until_idle
+from bench.log_daemons import klogd_py_with
 from bench.symbols import write_map
 
-RATE, COUNT = 50_000, 200_000
-SOAK_RATE, SOAK_PORTIONS = 150_000, 10
+RATE_PER_S, RECORDS = 50_000, 200_000
+SOAK_RATE_PER_S, SOAK_POINTS = 150_000, 10
 SOAK_RECORDS = 50_000_000
 
 
 class Point(Struct, frozen=True):
-    """What it costs at one size: microseconds of CPU per record, resident memory."""
+    """The cost at one size: microseconds of CPU per record, resident memory in MiB."""
 
     size: int
     cpu_us: float
@@ -33,33 +30,36 @@ class Point(Struct, frozen=True):
 
 
 class Curve(Struct, frozen=True):
-    """The cost as one thing grows."""
+    """The cost over the size of one thing."""
 
     name: str
     points: list[Point]
 
 
 def curves(writer: Path, soak_records: int) -> list[Curve]:
-    """All of them; ``soak_records`` are what the last one carries."""
+    """Return all curves; the last one carries ``soak_records`` records in a single run."""
     return [
-        Curve("file sinks", [_once(writer, size, _sinks(size)) for size in (1, 2, 4, 8)]),
+        Curve("file sinks", [_measure(writer, size, _sinks(size)) for size in (1, 2, 4, 8)]),
         Curve(
             "lines of the map",
-            [_once(writer, size, _map(size)) for size in (10_000, 100_000, 1_000_000, 10_000_000)],
+            [
+                _measure(writer, size, _map(size))
+                for size in (10_000, 100_000, 1_000_000, 10_000_000)
+            ],
         ),
-        Curve("modules", [_once(writer, size, _modules(size)) for size in (10, 100, 1000)]),
+        Curve("modules", [_measure(writer, size, _modules(size)) for size in (10, 100, 1000)]),
         _soak(writer, soak_records),
     ]
 
 
+# For a run in a directory: the text of its configuration, and its options
 Setting = Callable[[Path], tuple[str, list[str]]]
-"""What is to stand in the configuration, and which options are to be given, for a run in a folder."""
 
 
 def _sinks(count: int) -> Setting:
     return lambda folder: (
         "",
-        [word for number in range(count) for word in ("--sink", f"file:{folder}/log{number}")],
+        [f"--sink=file:{folder}/log{number}" for number in range(count)],
     )
 
 
@@ -88,40 +88,40 @@ def _modules(count: int) -> Setting:
     return setting
 
 
-def _once(writer: Path, size: int, setting: Setting) -> Point:
+def _measure(writer: Path, size: int, setting: Setting) -> Point:
     with _running(setting) as pid:
-        return _portion(writer, pid, size, RATE, COUNT)
+        return _measure_point(writer, pid, size, RATE_PER_S, RECORDS)
 
 
 def _soak(writer: Path, records: int) -> Curve:
-    """One run, whose lines are thrown away: ten portions, and what each cost."""
-    count = records // SOAK_PORTIONS
+    """Measure one run to /dev/null at `SOAK_POINTS` points."""
+    count = records // SOAK_POINTS
     with _running(lambda folder: ("", ["--sink", "file:/dev/null"])) as pid:
         sizes = range(count, records + 1, count)
         return Curve(
             "records carried so far",
-            [_portion(writer, pid, size, SOAK_RATE, count) for size in sizes],
+            [_measure_point(writer, pid, size, SOAK_RATE_PER_S, count) for size in sizes],
         )
 
 
-def _portion(writer: Path, pid: int, size: int, rate: int, count: int) -> Point:
+def _measure_point(writer: Path, pid: int, size: int, rate: int, count: int) -> Point:
     before_us = cpu_us(pid)
     subprocess.run([writer, str(rate), str(count), "growth"], check=True, stdout=subprocess.DEVNULL)
-    settled(pid)
+    wait_until_idle(pid)
     return Point(size, (cpu_us(pid) - before_us) / count, rss_mib(pid))
 
 
 @contextmanager
 def _running(setting: Setting) -> Iterator[int]:
-    """The klogd-py of this tree, once it has settled; its process number."""
+    """Run klogd-py of this tree; yield its process ID once it is idle."""
     with tempfile.TemporaryDirectory(prefix="klogd-bench-") as name:
         folder = Path(name)
-        contender = klogd_py_with(folder, *setting(folder))
+        daemon = klogd_py_with(folder, *setting(folder))
         process = subprocess.Popen(
-            contender.command, env={**os.environ, **contender.environment}, start_new_session=True
+            daemon.command, env={**os.environ, **daemon.environment}, start_new_session=True
         )
         try:
-            time.sleep(SETTLED_S)
+            time.sleep(START_LIMIT_S)
             yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The load.
-
-Our writer and our observer, built from C, and the kernel's settings that let the writer write.
-"""
+"""Build the programs that write and observe records, and lift the kernel's limit on writers."""
 
 import shutil
 import subprocess
@@ -10,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.packages import NotToBeHad
+from bench.packages import Unavailable
 
-SWITCH = Path("/proc/sys/kernel/printk_devkmsg")
+PRINTK_DEVKMSG = Path("/proc/sys/kernel/printk_devkmsg")
 SOURCES = Path(__file__).parent
 
 
 def build(folder: Path) -> dict[str, Path]:
-    """The programs writer, reader and observer; raises NotToBeHad."""
+    """Compile writer.c, reader.c and observer.c into ``folder``; raises Unavailable."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise NotToBeHad("a C compiler: apt-get install gcc libc6-dev")
+        raise Unavailable("no C compiler: apt-get install gcc libc6-dev")
     programs = {source.stem: folder / source.stem for source in SOURCES.glob("*.c")}
     for name, program in programs.items():
         subprocess.run([compiler, "-O2", "-o", program, SOURCES / f"{name}.c"], check=True)
@@ -29,18 +26,15 @@ def build(folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """Let processes write to /dev/kmsg as fast as they can, for as long as this lasts.
-
-    Raises NotToBeHad.
-    """
+    """Set kernel.printk_devkmsg to on, and restore it afterwards; raises Unavailable."""
     try:
-        before = SWITCH.read_text()
-        SWITCH.write_text("on\n")
+        before = PRINTK_DEVKMSG.read_text()
+        PRINTK_DEVKMSG.write_text("on\n")
     except OSError as error:
-        raise NotToBeHad(
-            f"a /dev/kmsg that may be written to without a limit: {SWITCH}: {error.strerror}"
+        raise Unavailable(
+            f"the limit on writing to /dev/kmsg stays: {PRINTK_DEVKMSG}: {error.strerror}"
         ) from error
     try:
         yield
     finally:
-        SWITCH.write_text(before)
+        PRINTK_DEVKMSG.write_text(before)

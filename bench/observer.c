@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sees records arrive: observer file PATH TAG, or observer syslog SOCKET TAG, until SIGTERM.
+/* Measures when records arrive, until SIGTERM.
  *
- * Prints for each record with the tag, at the end, how many nanoseconds after its writing it was there. A file is looked at
- * every 50 us, which is the error of the figures.
+ * observer file PATH TAG, or observer syslog SOCKET TAG
+ *
+ * At the end it prints, for each record with the tag, the nanoseconds between writing and arrival.
+ * A file is polled every 50 us, which is the error of the results.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <fcntl.h>
@@ -15,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 1 << 22 };
+enum { MAX_RECORDS = 1 << 22 };
 
-static long long *seen;
+static long long *delays_ns;
 static size_t count;
 static volatile sig_atomic_t ended;
 
@@ -34,22 +36,23 @@ static long long now_ns(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static void look_at(const char *line, const char *tag)
+static void record_arrival(const char *line, const char *tag)
 {
     long number;
     long long written_ns;
     const char *found = strstr(line, tag);
-    if (found && count < MOST && sscanf(found + strlen(tag), ": %ld %lld", &number, &written_ns) == 2)
-        seen[count++] = now_ns() - written_ns;
+    if (found && count < MAX_RECORDS
+        && sscanf(found + strlen(tag), ": %ld %lld", &number, &written_ns) == 2)
+        delays_ns[count++] = now_ns() - written_ns;
 }
 
-static int bound(const char *path)
+static int bind_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int most = 1 << 20;
+    int buffer_bytes = 1 << 20;
     int end = socket(AF_UNIX, SOCK_DGRAM, 0);
     strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    setsockopt(end, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+    setsockopt(end, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
     return bind(end, (struct sockaddr *)&address, sizeof address) < 0 ? -1 : end;
 }
 
@@ -60,9 +63,9 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     int datagrams = !strcmp(argv[1], "syslog");
-    int in = datagrams ? bound(argv[2]) : open(argv[2], O_RDONLY | O_CREAT, 0640);
-    seen = malloc(MOST * sizeof *seen);
-    if (in < 0 || !seen)
+    int in = datagrams ? bind_socket(argv[2]) : open(argv[2], O_RDONLY | O_CREAT, 0640);
+    delays_ns = malloc(MAX_RECORDS * sizeof *delays_ns);
+    if (in < 0 || !delays_ns)
         return perror(argv[2]), 1;
     struct sigaction action = {.sa_handler = end};
     sigaction(SIGTERM, &action, NULL);
@@ -76,18 +79,18 @@ int main(int argc, char **argv)
         buffer[used] = 0;
         char *line = buffer;
         if (datagrams) {
-            look_at(line, argv[3]);
+            record_arrival(line, argv[3]);
             used = 0;
             continue;
         }
         for (char *feed; (feed = memchr(line, '\n', buffer + used - line)); line = feed + 1) {
             *feed = 0;
-            look_at(line, argv[3]);
+            record_arrival(line, argv[3]);
         }
         used = buffer + used - line;
         memmove(buffer, line, used);
     }
     for (size_t i = 0; i < count; i++)
-        printf("%lld\n", seen[i]);
+        printf("%lld\n", delays_ns[i]);
     return 0;
 }

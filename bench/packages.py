@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where do the programs come from that klogd-py is compared with?
+"""Download and unpack the Debian packages of the other log daemons.
 
-Debian's packages, unpacked into a cache rather than installed: two syslog daemons cannot be
-installed at a time, and the machine's own is left alone.
+They are unpacked into a cache and not installed: two syslog daemons cannot be installed at once,
+and the daemon of the machine stays as it is.
 """
 
 import os
@@ -14,29 +14,27 @@ from pathlib import Path
 CACHE = Path(os.environ.get("KLOGD_BENCH_CACHE", Path.home() / ".cache/klogd-py/bench"))
 
 
-class NotToBeHad(OSError):
-    """A program is not here and cannot be fetched; the message says which, and why."""
+class Unavailable(OSError):
+    """Something that a measurement needs is missing; the message says what, and why."""
 
 
-def unpacked(package: str) -> Path:
-    """The root of an unpacked package with the libraries that it needs and this machine lacks.
+def unpack(package: str) -> Path:
+    """Return the root of a package, unpacked with the libraries that this machine lacks.
 
-    Raises NotToBeHad.
+    Raises Unavailable.
     """
     root = CACHE / package
     if (root / ".complete").exists():
         return root
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise NotToBeHad(
-            f"{package}: only to be had from Debian's archive, and there is no apt-get here"
-        )
+        raise Unavailable(f"{package}: needs Debian's apt-get and dpkg-deb")
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    _fetch(package, root)
+    _download(package, root)
     (archive,) = root.glob(f"{package}_*.deb")
-    for library in _libraries(archive):
+    for library in _required_libraries(archive):
         if not _is_installed(library):
-            _fetch(library, root)
+            _download(library, root)
     for archive in root.glob("*.deb"):
         subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
         archive.unlink()
@@ -45,14 +43,14 @@ def unpacked(package: str) -> Path:
 
 
 def library_path(root: Path) -> str:
-    """What LD_LIBRARY_PATH must be for a program of an unpacked package."""
+    """Return the LD_LIBRARY_PATH for a program of an unpacked package."""
     return ":".join(sorted({str(path.parent) for path in root.rglob("*.so.[0-9]*")}))
 
 
-def _libraries(archive: Path) -> list[str]:
-    """``libc6 (>= 2.34), libnet1 (>= 1.1.2.1), lsb-base | x``.
+def _required_libraries(archive: Path) -> list[str]:
+    """Return the libraries among the dependencies of a package.
 
-    The first of each alternative that is a library.
+    ``libc6 (>= 2.34), libnet1 (>= 1.1.2.1), lsb-base | x``: of alternatives, the first.
     """
     depends = subprocess.run(
         ["dpkg-deb", "-f", archive, "Depends"], check=True, capture_output=True, text=True
@@ -68,11 +66,11 @@ def _is_installed(package: str) -> bool:
     return "installed" in done.stdout.split()
 
 
-def _fetch(package: str, root: Path) -> None:
+def _download(package: str, root: Path) -> None:
     done = subprocess.run(
         ["apt-get", "-q", "download", package], cwd=root, capture_output=True, text=True
     )
     if done.returncode:
-        raise NotToBeHad(
+        raise Unavailable(
             f"{package}: apt-get download failed: {done.stderr.strip().splitlines()[-1:]}"
         )

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The floor: what it costs to carry records from /dev/kmsg and to do nothing with them.
+/* The lower bound: copies records from /dev/kmsg without processing.
  *
- * reader file PATH: the raw bytes to a file, what is there in one write. reader syslog SOCKET: one datagram each.
+ * reader file PATH: raw bytes to a file, all available records in one write.
+ * reader syslog SOCKET: one datagram per record.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 
 enum { RECORD = 8192 };
 
-static int connected(const char *path)
+static int connect_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int end = socket(AF_UNIX, SOCK_DGRAM, 0);
@@ -29,7 +30,8 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 2;
     int datagrams = !strcmp(argv[1], "syslog");
-    int out = datagrams ? connected(argv[2]) : open(argv[2], O_WRONLY | O_CREAT | O_APPEND, 0600);
+    int out = datagrams ? connect_socket(argv[2])
+                        : open(argv[2], O_WRONLY | O_CREAT | O_APPEND, 0600);
     int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
     if (out < 0 || kmsg < 0)
         return perror("reader"), 1;

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What do the runs come to.
-
-A table for people, JSON for programs, a chart for the documentation.
-"""
+"""Summarize runs as a Markdown table and as SVG charts."""
 
 import os
 import platform
@@ -12,19 +9,19 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from bench.comparison import Run
 from bench.growth import Curve
-from bench.race import Run
 
 REFERENCE = "rsyslog"
 
 
 class Line(Struct, frozen=True):
-    """The medians of all runs of one contender at one job and rate.
+    """The medians of all runs of one program at one job and rate.
 
-    ``ratio`` is its CPU to the reference's.
+    ``ratio`` is its CPU time divided by that of `REFERENCE`, ``None`` if that did not run.
     """
 
-    contender: str
+    program: str
     job: str
     wanted_rate: int
     runs: int
@@ -39,10 +36,10 @@ class Line(Struct, frozen=True):
 
 
 def summary(runs: Sequence[Run]) -> list[Line]:
-    """One line per contender, job and rate, in the order in which they ran."""
+    """Return one line per job, rate and program, sorted."""
     groups: dict[tuple[str, int, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.job, run.wanted_rate, run.contender), []).append(run)
+        groups.setdefault((run.job, run.wanted_rate, run.program), []).append(run)
     cpu = {key: statistics.median(run.cpu_us for run in group) for key, group in groups.items()}
     return [
         _line(group, cpu.get((key[0], key[1], REFERENCE))) for key, group in sorted(groups.items())
@@ -53,7 +50,7 @@ def _line(group: Sequence[Run], reference_us: float | None) -> Line:
     first = group[0]
     cpu_us = statistics.median(run.cpu_us for run in group)
     return Line(
-        first.contender,
+        first.program,
         first.job,
         first.wanted_rate,
         len(group),
@@ -69,29 +66,31 @@ def _line(group: Sequence[Run], reference_us: float | None) -> Line:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """For people, in Markdown."""
+    """Return the lines as a Markdown table, and the highest rates without loss."""
     rows = [
-        "| job | rate | program | CPU us/record | ratio | lost % | latency us | 99th us | RSS MiB | first record s |"
+        "| job | rate | program | CPU us/record | ratio | lost % "
+        "| latency us | 99th us | RSS MiB | first record s |"
     ]
     rows.append("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for line in lines:
         ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
         first = f"{line.first_s:.3f}" if line.first_s else ""
         rows.append(
-            f"| {line.job} | {line.wanted_rate:,} | {line.contender} | {line.cpu_us:.2f} | {ratio} | {line.lost_percent:.2f} "
+            f"| {line.job} | {line.wanted_rate:,} | {line.program} "
+            f"| {line.cpu_us:.2f} | {ratio} | {line.lost_percent:.2f} "
             f"| {line.latency_us:,.0f} | {line.latency_99_us:,.0f} | {line.rss_mib:.1f} | {first} |"
         )
-    return "\n".join([*rows, "", *_ceilings(lines)])
+    return "\n".join([*rows, "", *_highest_rates(lines)])
 
 
-def _ceilings(lines: Sequence[Line]) -> list[str]:
+def _highest_rates(lines: Sequence[Line]) -> list[str]:
     rows = []
     for job in dict.fromkeys(line.job for line in lines):
         best: dict[str, int] = {}
         for line in lines:
             if line.job == job:
-                best[line.contender] = max(
-                    best.get(line.contender, 0), line.wanted_rate if line.lossless else 0
+                best[line.program] = max(
+                    best.get(line.program, 0), line.wanted_rate if line.lossless else 0
                 )
         rows.append(
             f"{job}, highest rate without loss: "
@@ -100,11 +99,14 @@ def _ceilings(lines: Sequence[Line]) -> list[str]:
     return rows
 
 
-def machine() -> str:
-    """On what, and when, in one line."""
+def describe_machine() -> str:
+    """Return processors, kernel, Python, load and time, in one line."""
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return f"{os.cpu_count()} processors, Linux {platform.release()}, Python {platform.python_version()}, load {load}, {when}"
+    return (
+        f"{os.cpu_count()} processors, Linux {platform.release()}, "
+        f"Python {platform.python_version()}, load {load}, {when}"
+    )
 
 
 _COLOURS = {
@@ -128,9 +130,9 @@ def chart(lines: Sequence[Line]) -> str:
             name: [
                 (rates.index(line.wanted_rate), line.cpu_us)
                 for line in of_job
-                if line.contender == name
+                if line.program == name
             ]
-            for name in sorted({line.contender for line in of_job})
+            for name in sorted({line.program for line in of_job})
         }
         panels.append(
             _Panel(
@@ -139,12 +141,12 @@ def chart(lines: Sequence[Line]) -> str:
                 series,
             )
         )
-    return _drawing(panels)
+    return _svg(panels)
 
 
 def curves_chart(curves: Sequence[Curve]) -> str:
-    """CPU per record against what grows, one panel each, as SVG; memory stands below the sizes."""
-    return _drawing(
+    """Return the curves as SVG, one panel each: CPU per record over size, with the memory below."""
+    return _svg(
         [
             _Panel(
                 f"{curve.name}: CPU per record (us), MiB",
@@ -157,7 +159,7 @@ def curves_chart(curves: Sequence[Curve]) -> str:
 
 
 def curves_table(curves: Sequence[Curve]) -> str:
-    """For people, in Markdown."""
+    """Return the curves as a Markdown table."""
     rows = ["| what grows | to | CPU us/record | RSS MiB |", "|---|---:|---:|---:|"]
     rows += [
         f"| {curve.name} | {point.size:,} | {point.cpu_us:.2f} | {point.rss_mib:.1f} |"
@@ -177,8 +179,8 @@ def _short(size: int) -> str:
 class _Panel(Struct, frozen=True):
     """One chart.
 
-    For each name its points, as places on the axis of ``ticks`` (of one or two lines) and
-    microseconds.
+    ``ticks`` label the x axis and may have two lines. ``series`` holds the points of each name: the
+    index of a tick, and microseconds.
     """
 
     title: str
@@ -186,13 +188,16 @@ class _Panel(Struct, frozen=True):
     series: dict[str, list[tuple[int, float]]]
 
 
-def _drawing(panels: Sequence[_Panel]) -> str:
+def _svg(panels: Sequence[_Panel]) -> str:
     width, height = _PER_ROW * (_WIDTH + 2 * _LEFT), _HEIGHT + 2 * _TOP + 30
     rows = -(-len(panels) // _PER_ROW)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{rows * height}" font-family="sans-serif"'
-    parts = [head + ' font-size="12"><rect width="100%" height="100%" fill="white"/>']
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{rows * height}"'
+        ' font-family="sans-serif" font-size="12">'
+        '<rect width="100%" height="100%" fill="white"/>'
+    ]
     for place, panel in enumerate(panels):
-        parts += _drawn(
+        parts += _panel_elements(
             panel,
             place % _PER_ROW * (_WIDTH + 2 * _LEFT) + _LEFT,
             place // _PER_ROW * height + _TOP,
@@ -200,7 +205,7 @@ def _drawing(panels: Sequence[_Panel]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _drawn(panel: _Panel, left: int, top: int) -> list[str]:
+def _panel_elements(panel: _Panel, left: int, top: int) -> list[str]:
     top_us = max(value for points in panel.series.values() for _, value in points) * 1.1
     bottom = top + _HEIGHT
 
@@ -214,7 +219,8 @@ def _drawn(panel: _Panel, left: int, top: int) -> list[str]:
     parts = [f'<text x="{left}" y="{top - 20}" font-weight="bold">{panel.title}</text>']
     parts += [f'<path d="M{left} {top}V{bottom}H{left + _WIDTH}" fill="none" stroke="#888"/>']
     parts += [
-        f'<text x="{x(place):.0f}" y="{bottom + 15 + 13 * row}" font-size="{size}" text-anchor="middle">{line}</text>'
+        f'<text x="{x(place):.0f}" y="{bottom + 15 + 13 * row}" font-size="{size}"'
+        f' text-anchor="middle">{line}</text>'
         for place, tick in enumerate(panel.ticks)
         for row, line in enumerate(tick.split("\n"))
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does each stage take of one record, in a batch as the daemon has it?"""
+"""Measure the CPU time of each pipeline stage per record, in batches of the daemon's size."""
 
 import os
 import statistics
@@ -24,7 +24,7 @@ RUNS = 51
 
 
 class Figure(Struct, frozen=True):
-    """One thing that was measured."""
+    """One measurement."""
 
     name: str
     value: float
@@ -32,35 +32,32 @@ class Figure(Struct, frozen=True):
 
 
 def figures() -> list[Figure]:
-    """Microseconds of CPU per record for each stage, and per batch for the position."""
+    """Return the CPU time of each stage per record, and of saving the position per batch."""
     raws = [sample(number) for number in range(BATCH)]
     records = kmsg_format.parse_all(raws)
     texts = [record.text for record in records]
     clock = LiveClock()
-    entries = symbolize(records, nowhere, FormatOptions(), clock.wall_times)
+    entries = symbolize(records, resolve_nothing, FormatOptions(), clock.wall_times)
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
-        "question: which may hold an address": lambda: candidate_lines(texts),
-        "translate, question included": lambda: symbolize(
-            records, nowhere, FormatOptions(), clock.wall_times
+        "find lines that may have an address": lambda: candidate_lines(texts),
+        "translate, with that search": lambda: symbolize(
+            records, resolve_nothing, FormatOptions(), clock.wall_times
         ),
-        "frame for a file": lambda: to_file.encode_lines(entries),
-        "frame for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
-        "frame and write to /dev/null": lambda: to_file.send(entries),
+        "encode for a file": lambda: to_file.encode_lines(entries),
+        "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
+        "encode and write to /dev/null": lambda: to_file.send(entries),
     }
     found = [
         Figure(f"stage: {name}", cpu_s(job) / BATCH * 1e6, "us/record")
         for name, job in jobs.items()
     ]
-    return [*_read(), *found, _position()]
+    return [*_read_ring(), *found, _save_position()]
 
 
 def sample(number: int) -> bytes:
-    """A record as kernels write them.
-
-    One in ten with a dictionary, one in four with a number that might be an address.
-    """
+    """Return a raw record: one in ten has a dictionary, one in four a number like an address."""
     text = b"eth%d: link up, 1000Mbps, full-duplex"
     if number % 4 == 0:
         text = b"pci 0000:00:1f.%d: [mem 0xfed00000-0xfed003ff] reserved"
@@ -68,13 +65,13 @@ def sample(number: int) -> bytes:
     return b"6,%d,%d,-;%s\n%s" % (number, number * 1000, text % (number % 8), dictionary)
 
 
-def nowhere(_address: int) -> LookupFailure:
-    """No symbols."""
+def resolve_nothing(_address: int) -> LookupFailure:
+    """Resolve an address without symbols."""
     return LookupFailure.NO_SYMBOLS
 
 
 def cpu_s(job: Callable[[], object]) -> float:
-    """The median of the CPU seconds that a job takes."""
+    """Return the median CPU time of a job in seconds, over `RUNS` runs."""
 
     def once() -> float:
         before_ns = time.process_time_ns()
@@ -84,8 +81,8 @@ def cpu_s(job: Callable[[], object]) -> float:
     return statistics.median(once() for _ in range(RUNS))
 
 
-def _read() -> list[Figure]:
-    """What read(2) takes for one record, over what the ring holds."""
+def _read_ring() -> list[Figure]:
+    """Measure read(2) per record, over all records in the ring; empty without permission."""
     try:
         descriptor = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
@@ -95,7 +92,7 @@ def _read() -> list[Figure]:
     try:
         while os.read(descriptor, kmsg_format.BUFFER_BYTES):
             count += 1
-    # Nothing more, or the ring has overrun us
+    # EAGAIN after the last record, or EPIPE after an overrun
     except OSError:
         pass
     finally:
@@ -107,7 +104,7 @@ def _read() -> list[Figure]:
     ]
 
 
-def _position() -> Figure:
+def _save_position() -> Figure:
     with tempfile.TemporaryDirectory() as name:
         cursor_file = CursorFile(Path(name) / "position.json", "0" * 32)
         numbers = iter(range(1, 1_000_000))
@@ -116,6 +113,6 @@ def _position() -> Figure:
     return Figure("stage: write the position", taken_s * 1e6, "us/batch")
 
 
-def at_no_time(records: Sequence[Record]) -> tuple[list[int], list[None]]:
-    """The epoch."""
+def at_epoch(records: Sequence[Record]) -> tuple[list[int], list[None]]:
+    """Return the Unix epoch for every record."""
     return [0] * len(records), [None] * len(records)

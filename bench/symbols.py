@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What do names cost.
-
-Opening maps, looking up, reading kallsyms, translating an oops and a large log?
-"""
+"""Measure the symbols: open maps, look up addresses, read kallsyms, translate an oops and a log."""
 
 import resource
 import shutil
@@ -11,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.stages import Figure, at_no_time, cpu_s
+from bench.stages import Figure, at_epoch, cpu_s
 from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.types import Record
@@ -19,14 +16,14 @@ from klogd_py.symbols import kallsyms, system_map
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_table import SymbolTable
 
-FIRST = 0xFFFFFFFF81000000
-APART = 64
+FIRST_ADDRESS = 0xFFFFFFFF81000000
+FUNCTION_BYTES = 64
 LOOKUPS = 10_000
 LOG_MIB = 256
 
 
 def figures(folder: Path, *, quick: bool) -> list[Figure]:
-    """All of it; ``quick`` leaves out the longest map and most of the log."""
+    """Run all measurements; ``quick`` leaves out the longest map and most of the log."""
     found: list[Figure] = []
     for lines in (100_000, 1_000_000) if quick else (100_000, 1_000_000, 10_000_000):
         found += _map(folder / "System.map", lines)
@@ -41,7 +38,9 @@ def figures(folder: Path, *, quick: bool) -> list[Figure]:
 def _map(path: Path, lines: int) -> list[Figure]:
     write_map(path, lines)
     table = SymbolTable(system_map.load(path).lines, "")
-    addresses = [FIRST + number * APART * lines // LOOKUPS + 5 for number in range(LOOKUPS)]
+    addresses = [
+        FIRST_ADDRESS + number * FUNCTION_BYTES * lines // LOOKUPS + 5 for number in range(LOOKUPS)
+    ]
     before_kib = _resident_kib()
     each_s = cpu_s(lambda: [table.resolve(address) for address in addresses]) / LOOKUPS
     found = [
@@ -55,17 +54,18 @@ def _map(path: Path, lines: int) -> list[Figure]:
 
 
 def write_map(path: Path, lines: int) -> None:
-    """A map of so many functions, from `FIRST` on, `APART` bytes each."""
+    """Write a map of ``lines`` functions, from `FIRST_ADDRESS` on, `FUNCTION_BYTES` each."""
     with path.open("w") as file:
         file.writelines(
-            f"{FIRST + APART * number:016x} T function_number_{number}\n" for number in range(lines)
+            f"{FIRST_ADDRESS + FUNCTION_BYTES * number:016x} T function_number_{number}\n"
+            for number in range(lines)
         )
 
 
 def _processes() -> list[Figure]:
-    """One process for each address, as decode_stacktrace.sh has it.
+    """Measure one addr2line process per address, as decode_stacktrace.sh runs it.
 
-    The object is the smallest that there is.
+    The object file is a small program.
     """
     start_s = time.perf_counter()
     for _ in range(20):
@@ -83,7 +83,7 @@ def _processes() -> list[Figure]:
 
 
 def _resident_kib() -> int:
-    """Memory of this process that no file backs."""
+    """Return the anonymous memory of this process in KiB."""
     return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0])
 
 
@@ -94,7 +94,7 @@ def _kallsyms() -> list[Figure]:
     return [
         Figure("read /proc/kallsyms", cpu_s(lambda: kallsyms.parse(path.read_bytes())) * 1e3, "ms"),
         Figure(
-            "draw a whole survey of this machine, which is swapped in by one assignment",
+            "load all symbols of this machine",
             cpu_s(_survey) * 1e3,
             "ms",
         ),
@@ -112,23 +112,26 @@ def _oops(path: Path) -> Figure:
     table = SymbolTable(system_map.load(path).lines, "")
     lines = [
         "BUG: kernel NULL pointer dereference, address: 0000000000000000",
-        f"RIP: 0010:{FIRST + 5:#x}",
+        f"RIP: 0010:{FIRST_ADDRESS + 5:#x}",
         "Call Trace:",
     ]
-    lines += [f" {FIRST + APART * number + 9:#x}" for number in range(40)]
+    lines += [f" {FIRST_ADDRESS + FUNCTION_BYTES * number + 9:#x}" for number in range(40)]
     records = [Record(line, 4, number, number) for number, line in enumerate(lines)]
     return Figure(
         "translate an oops of 41 addresses",
-        cpu_s(lambda: symbolize(records, table.resolve, FormatOptions(), at_no_time)) * 1e3,
+        cpu_s(lambda: symbolize(records, table.resolve, FormatOptions(), at_epoch)) * 1e3,
         "ms",
     )
 
 
 def _translate(folder: Path, mib: int) -> Figure:
-    """``klogd-py translate`` on a log without an oops."""
+    """Measure ``klogd-py translate`` on a log without an oops, with its start."""
     log = folder / "log"
     write_map(folder / "System.map", 100_000)
-    line = b"Nov 23 08:13:42 host kernel: [ 1234.567890] eth0: link up, 1000Mbps, full-duplex, lpa 45E1\n"
+    line = (
+        b"Nov 23 08:13:42 host kernel: [ 1234.567890] "
+        b"eth0: link up, 1000Mbps, full-duplex, lpa 45E1\n"
+    )
     with log.open("wb") as file:
         for _ in range(mib):
             file.write(line * ((1 << 20) // len(line)))
@@ -146,7 +149,7 @@ def _translate(folder: Path, mib: int) -> Figure:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Figure(
-        f"klogd-py translate, {mib} MiB without an oops, start-up included",
+        f"klogd-py translate, {mib} MiB without an oops, with its start",
         log.stat().st_size / 1e6 / seconds,
         "MB/s",
     )

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Writes to /dev/kmsg at an even rate: writer RATE COUNT TAG. Prints the rate that it reached.
+/* Writes to /dev/kmsg at a constant rate: writer RATE COUNT TAG. Prints the rate that it reached.
  *
- * "<15>TAG: NUMBER NANOSECONDS pci 0000:00:1f.3: [mem 0xfed00000-0xfed003ff] reserved": user.debug, which no console shows; the
- * time is CLOCK_MONOTONIC of the write. One line in four holds a number that might be an address.
+ * "<15>TAG: NUMBER NANOSECONDS pci 0000:00:1f.3: [mem 0xfed00000-0xfed003ff] reserved"
+ *
+ * The priority is user.debug, which no console shows; the time is CLOCK_MONOTONIC of the write. One
+ * line in four has a number that looks like an address.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <fcntl.h>
@@ -11,7 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUNCH = 20 }; /* written without a look at the clock: a sleep is not shorter than these take at 400,000 a second */
+/* Records written between two looks at the clock: at 400,000 per second they take as long as the
+ * shortest sleep */
+enum { BATCH = 20 };
 
 static long long now_ns(void)
 {
@@ -36,14 +40,14 @@ int main(int argc, char **argv)
         return 2;
     double rate = atof(argv[1]);
     long count = atol(argv[2]);
-    long bunch = rate < 20000 ? 1 : BUNCH;
+    long batch = rate < 20000 ? 1 : BATCH;
     int kmsg = open("/dev/kmsg", O_WRONLY);
     if (kmsg < 0)
         return perror("/dev/kmsg"), 1;
     long long start_ns = now_ns();
     for (long i = 0; i < count; i++) {
         char line[200];
-        if (i % bunch == 0)
+        if (i % batch == 0)
             wait_until(start_ns + (long long)(i / rate * 1e9));
         const char *text = i % 4 ? "eth%ld: link up, 1000Mbps, full-duplex, lpa 45E1\n"
                                  : "pci 0000:00:1f.%ld: [mem 0xfed00000-0xfed003ff] reserved\n";

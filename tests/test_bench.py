@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import xml.etree.ElementTree as ET
 
+from bench.comparison import Run
 from bench.growth import Curve, Point
-from bench.race import Run
 from bench.report import chart, curves_chart, curves_table, summary, table
 
 
-def ran(contender: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> Run:
-    return Run(contender, "file", rate, float(rate), 100, arrived, cpu_us, 30.0, 0.1)
+def ran(program: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> Run:
+    return Run(program, "file", rate, float(rate), 100, arrived, cpu_us, 30.0, 0.1)
 
 
 def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
@@ -20,7 +20,7 @@ def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
             ran("rsyslog", 1.0, rate=1),
         ]
     )
-    assert {(line.contender, line.wanted_rate): line.ratio for line in lines} == {
+    assert {(line.program, line.wanted_rate): line.ratio for line in lines} == {
         ("klogd-py", 10_000): 0.5,
         ("rsyslog", 10_000): 1.0,
         ("rsyslog", 1): 1.0,

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command that takes names out of logs and puts them back, on logs of a few lines and on those
-that nobody here wrote."""
+"""Test the command that takes names out of logs and puts them back."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.corpus.logs import COLLECTION, OWN, needs_collection
 from tests.corpus.roundtrip import FIRST_BYTE, HASHED, main, report, tally
-
-LOGS = Path(__file__).parents[2] / "shared" / "data" / "oops"
 
 BACK = [
     "[    1.000000]  [<ffffffff8163654b>] dump_stack+0x19/0x1b",
@@ -31,7 +29,7 @@ def log(folder: Path, lines: list[str]) -> Path:
 
 
 @pytest.mark.parametrize("line", BACK)
-def test_a_frame_comes_back(tmp_path: Path, line: str) -> None:
+def test_frame_with_symbols_comes_back(tmp_path: Path, line: str) -> None:
     found = tally(log(tmp_path, [line]))
     assert found.back == found.frames
     assert found.frames.total() > 0
@@ -44,7 +42,7 @@ def test_a_frame_comes_back(tmp_path: Path, line: str) -> None:
         (["RIP: 0010:fn+0x1/0x2", "    [<0000000013155f90>] usb_hcd_irq+0x10/0x20"], HASHED),
     ],
 )
-def test_what_does_not_come_back_is_told_with_its_reason(
+def test_frame_that_stays_away_has_its_reason(
     tmp_path: Path, lines: list[str], reason: str
 ) -> None:
     found = tally(log(tmp_path, lines))
@@ -52,7 +50,7 @@ def test_what_does_not_come_back_is_told_with_its_reason(
     assert any(reason in line for line in report(found))
 
 
-def test_a_frame_in_a_form_that_nobody_knows_is_an_error(
+def test_frame_in_unknown_form_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
@@ -71,23 +69,30 @@ def test_a_frame_in_a_form_that_nobody_knows_is_an_error(
     assert "unexplained: here/oops:2: went wrong near" in capsys.readouterr().out
 
 
-def test_a_frame_in_prose_comes_back_and_is_told_apart(tmp_path: Path) -> None:
+def test_frame_in_prose_is_counted_as_weak(tmp_path: Path) -> None:
     found = tally(log(tmp_path, [f"message:calltrace:x: {BACK[0]}", f'{BACK[0]} "']))
     assert (found.back.total(), found.weak.total(), found.unexplained) == (2, 2, [])
 
 
-def test_names_without_an_address_are_counted_apart(tmp_path: Path) -> None:
+def test_names_without_address_are_counted_apart(tmp_path: Path) -> None:
     found = tally(log(tmp_path, [" vfs_write+0x1d/0x40 [ext4]", BACK[0]]))
     assert (found.frames.total(), found.alone.total()) == (1, 1)
 
 
-def test_a_folder_without_frames_proves_nothing(tmp_path: Path) -> None:
+def test_folder_without_frames_is_an_error(tmp_path: Path) -> None:
     assert main([str(log(tmp_path, ["usb 1-1: new device"]))]) == 1
 
 
-@pytest.mark.skipif(not LOGS.is_dir(), reason=f"needs the collection of real logs in {LOGS}")
-def test_of_all_real_logs_every_frame_comes_back_or_has_its_reason() -> None:
-    found = tally(LOGS)
+def test_every_frame_of_own_logs_comes_back() -> None:
+    found = tally(OWN)
+    assert (found.reasons.total(), found.unexplained) == (0, [])
+    assert found.back == found.frames
+    assert len(found.frames) >= 4
+
+
+@needs_collection
+def test_collection_comes_back_or_has_reasons() -> None:
+    found = tally(COLLECTION)
     assert found.unexplained == []
     assert found.back.total() > 9_900
     assert found.weak.total() * 250 < found.back.total()

@@ -28,7 +28,8 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.daemon import Daemon
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import text_formats
-from tests.journeys.classic_vectors import PROJECT, Message, Vector
+from tests.corpus.logs import PROJECT
+from tests.journeys.classic_vectors import Message, Vector
 
 PROGRAM = (
     sys.executable,

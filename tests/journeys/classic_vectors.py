@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Which cases of the classic klogd were recorded, and where do they lie?
+r"""Read the recorded cases of the classic klogd.
 
-The data is no part of this project; it lies beside the clone and is described in section 14 of
-klogd-classic.md there. Lines are sequences of latin-1 code points, each of which stands for one
-byte.
+The data is not part of the project: `tests.corpus.logs` says where it is. Lines are sequences of
+latin-1 code points, each of which stands for one byte.
 """
-
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-PROJECT = Path(__file__).parents[2]
-DATA = PROJECT.parent / "shared" / "data" / "klogd-vectors.json"
-# A line that begins so is an instruction: SIG:USR1 sends a signal, ERR:5 has one read fail with
-# errno 5
+from tests.corpus.logs import CLASSIC_CASES
+
+# The first character of a line that is an instruction: SIG:USR1 sends a signal, ERR:5 has one read
+# fail with errno 5.
 CONTROL = "\x01"
 
 # A line of the file, or priority and text of a datagram
@@ -84,4 +81,4 @@ class Vector(Struct, frozen=True):
 
 def load() -> list[Vector]:
     """Read all cases."""
-    return msgspec.json.decode(DATA.read_bytes(), type=list[Vector])
+    return msgspec.json.decode(CLASSIC_CASES.read_bytes(), type=list[Vector])

@@ -14,12 +14,16 @@ from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.pipeline.stream_filter import DoubtfulLines, symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.symbols.symbol_table import SymbolTable
+from tests.corpus.logs import CLASSIC_CASES
 from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
 from tests.journeys.classic_run import run
-from tests.journeys.classic_vectors import DATA, Vector, load
+from tests.journeys.classic_vectors import Vector, load
 
-if not DATA.exists():
-    pytest.skip(f"needs the recorded cases of the classic klogd at {DATA}", allow_module_level=True)
+if not CLASSIC_CASES.exists():
+    pytest.skip(
+        f"needs the recorded cases of the classic klogd at {CLASSIC_CASES}; set KLOGD_TEST_DATA",
+        allow_module_level=True,
+    )
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 

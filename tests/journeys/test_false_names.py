@@ -16,16 +16,12 @@ from klogd_py.pipeline.symbolize import FormatOptions, Resolve, symbolize_text
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.symbol_table import SymbolTable
+from tests.corpus.logs import COLLECTION, OWN_AND_COLLECTION, log_files, needs_collection
 from tests.corpus.numbers import hashes, is_row_of_numbers
 from tests.corpus.roundtrip import architecture_of
 
-LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
-KALLSYMS = LOGS / "blazesym" / "data" / "kallsyms.xz"
+KALLSYMS = COLLECTION / "blazesym" / "data" / "kallsyms.xz"
 LOW_TEXT = {"s390", "parisc", "sparc64", "unknown"}
-
-corpus = pytest.mark.skipif(
-    not LOGS.is_dir(), reason=f"needs the collection of real logs in {LOGS}"
-)
 
 
 def everywhere(address: int) -> SymbolAddress | LookupFailure:
@@ -34,20 +30,16 @@ def everywhere(address: int) -> SymbolAddress | LookupFailure:
 
 
 @cache
-def logs() -> list[tuple[str, str, list[str]]]:
-    """Path, architecture and lines of every log."""
-    paths = sorted(
-        path
-        for path in LOGS.rglob("*")
-        if path.is_file() and path.suffix not in {".xz", ".json", ".md"}
-    )
-    texts = [(str(path.relative_to(LOGS)), path.read_bytes().decode("latin-1")) for path in paths]
+def logs(folder: Path) -> list[tuple[str, str, list[str]]]:
+    """Return path, architecture and lines of every log in a folder."""
+    paths = [path for path in log_files(folder) if path.suffix not in {".xz", ".json", ".md"}]
+    texts = [(str(path.relative_to(folder)), path.read_bytes().decode("latin-1")) for path in paths]
     return [(name, architecture_of(text), text.split("\n")) for name, text in texts]
 
 
-def changed(resolve: Resolve, options: FormatOptions) -> Iterator[str]:
+def changed(folder: Path, resolve: Resolve, options: FormatOptions) -> Iterator[str]:
     """The lines that must not change and do."""
-    for name, architecture, lines in logs():
+    for name, architecture, lines in logs(folder):
         for line in lines:
             if not is_row_of_numbers(line) and (architecture in LOW_TEXT or not hashes(line)):
                 continue
@@ -58,20 +50,19 @@ def changed(resolve: Resolve, options: FormatOptions) -> Iterator[str]:
                 yield f"{name}: {line}"
 
 
-@corpus
+@pytest.mark.parametrize("folder", OWN_AND_COLLECTION)
 @pytest.mark.parametrize("resymbolize", [False, True])
-def test_no_register_no_word_of_a_stack_and_no_hash_is_named_though_every_number_has_a_symbol(
-    resymbolize: bool,
-) -> None:
-    assert sum(is_row_of_numbers(line) for _, _, lines in logs() for line in lines) > 10_000
-    assert list(changed(everywhere, FormatOptions(resymbolize=resymbolize))) == []
+def test_rows_of_numbers_and_hashes_get_no_names(folder: Path, resymbolize: bool) -> None:
+    rows = sum(is_row_of_numbers(line) for _, _, lines in logs(folder) for line in lines)
+    assert rows > (10_000 if folder == COLLECTION else 30)
+    assert list(changed(folder, everywhere, FormatOptions(resymbolize=resymbolize))) == []
 
 
-@corpus
-def test_the_symbols_of_a_kernel_name_only_code_addresses_in_other_kernels_logs() -> None:
+@needs_collection
+def test_real_symbols_name_only_code_addresses() -> None:
     core = kallsyms.parse(lzma.decompress(KALLSYMS.read_bytes())).core
     assert isinstance(core, SymbolTable)
-    assert list(changed(core.resolve, FormatOptions())) == []
+    assert list(changed(COLLECTION, core.resolve, FormatOptions())) == []
 
 
 @pytest.mark.parametrize(
@@ -91,6 +82,6 @@ def test_the_symbols_of_a_kernel_name_only_code_addresses_in_other_kernels_logs(
         "Modules linked in: nic(O) ext4 [last unloaded: gone]",
     ],
 )
-def test_a_row_of_numbers_is_known_as_such_and_comes_out_unchanged(line: str) -> None:
+def test_row_of_numbers_comes_out_unchanged(line: str) -> None:
     assert is_row_of_numbers(line)
     assert symbolize_text(line, everywhere, FormatOptions())[0] == line

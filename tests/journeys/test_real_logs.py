@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real kernel logs that nobody here wrote; they lie beside the project, not in it."""
+"""Without symbols, kernel logs come out byte for byte."""
 
 import subprocess
 import sys
@@ -10,28 +10,31 @@ import pytest
 from klogd_py.pipeline.stream_filter import symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.record.types import LookupFailure
-
-LOGS = Path(__file__).parents[3] / "shared" / "data" / "oops"
-
-pytestmark = pytest.mark.skipif(
-    not LOGS.is_dir(), reason=f"needs the collection of real logs in {LOGS}"
-)
+from tests.corpus.logs import COLLECTION, OWN_AND_COLLECTION, log_files, needs_collection
 
 
 def nowhere(_address: int) -> LookupFailure:
     return LookupFailure.NO_SYMBOLS
 
 
-def test_without_symbols_the_command_gives_out_what_it_took_in() -> None:
-    logs = sorted(path for path in LOGS.rglob("*") if path.is_file())
+@pytest.mark.parametrize("folder", OWN_AND_COLLECTION)
+def test_command_without_symbols_copies_its_input(folder: Path) -> None:
+    logs = log_files(folder)
+    assert logs
     command = [sys.executable, "-m", "klogd_py", "translate", *map(str, logs)]
     done = subprocess.run(command, capture_output=True, timeout=60, check=True)
     assert done.stdout == b"".join(path.read_bytes() for path in logs)
 
 
-def test_with_no_symbols_every_log_comes_out_byte_for_byte() -> None:
-    logs = [path for path in LOGS.rglob("*") if path.is_file()]
-    assert len(logs) > 1000
+@pytest.mark.parametrize("folder", OWN_AND_COLLECTION)
+def test_log_without_symbols_is_left_unchanged(folder: Path) -> None:
+    logs = log_files(folder)
+    assert logs
     for path in logs:
         text = path.read_bytes()
         assert symbolize_piece(text, nowhere, FormatOptions()) == text, path
+
+
+@needs_collection
+def test_collection_has_more_than_thousand_files() -> None:
+    assert len(log_files(COLLECTION)) > 1000

@@ -286,7 +286,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGCONT, jobs.guard("resume", self._resume))
         for number in signals.IGNORED:
             signal.signal(number, signal.SIG_IGN)
-        signals.unblock()
+        signals.unblock_all()
 
     def _redraw(self, reason: str) -> None:
         self._start("symbols", lambda: self.naming.reload(reason))

@@ -33,8 +33,8 @@ OWN_BOUNDARY = {
     ("system/worker_thread.py", "_work"): "whatever a call raises is handed to who waits for it",
     ("system/worker_thread.py", "settle"): "hands over an answer",
     ("system/jobs.py", "escaped"): "is the boundary of what libraries start",
-    ("system/signals.py", "_end"): "ends the program, while nothing runs yet",
-    ("system/pidfile.py", "os.fork"): "is the daemon itself",
+    ("system/signals.py", "_exit"): "ends the program, while nothing runs yet",
+    ("system/daemonize.py", "os.fork"): "is the daemon itself",
     ("sources/kmsg_device.py", "woken.set"): "sets an event",
     ("symbols/file_bytes.py", "os.close"): "closes a descriptor that nobody else has",
 }

@@ -92,12 +92,12 @@ def test_the_page_renders_under_its_own_name(page: Path) -> None:
 
 @pytest.mark.parametrize(("program", "page"), [("klogd-py", COMMANDS), ("klogd", DROP_IN)])
 def test_a_page_lists_exactly_the_options_that_its_program_takes(program: str, page: str) -> None:
-    assert listed_options(page) == options_of(parser.parser(program)) - set(RENAMED_OPTIONS)
+    assert listed_options(page) == options_of(parser.build_parser(program)) - set(RENAMED_OPTIONS)
 
 
 def test_the_page_lists_exactly_the_commands() -> None:
     items = re.findall(r"^\.It Cm (\S+)", section(COMMANDS, "COMMANDS"), re.MULTILINE)
-    assert items == list(subparsers(parser.parser("klogd-py")))
+    assert items == list(subparsers(parser.build_parser("klogd-py")))
 
 
 def test_the_page_shows_the_places_of_a_map_in_the_order_in_which_they_are_searched() -> None:

@@ -24,7 +24,7 @@ _EPILOG = {
 _JSON_HELP = "print for programs instead of people"
 
 
-def parser(program: str) -> argparse.ArgumentParser:
+def build_parser(program: str) -> argparse.ArgumentParser:
     """The parser of ``klogd-py`` or ``klogd``; what is not given is absent from its result."""
     shared = _shared_options()
     made = argparse.ArgumentParser(

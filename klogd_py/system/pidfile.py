@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a daemon of the old school does: goes to the background, keeps a pid file, and signals the
-one that runs.
+"""Keep a locked pid file, and send signals to the daemon that holds it.
 
 The pid file is locked for as long as its daemon lives, and the kernel tells who has the lock: a
 stale file, or a number that now belongs to another process, is never mistaken for a running klogd.
 Nobody but root and the daemon's own user can open the file, so nobody else can lock it.
 
-Source of truth: fcntl_locking(2) for F_GETLK, which names the owner of a lock; pidfd_open(2),
+Source: fcntl_locking(2) for F_GETLK, which names the owner of a lock; pidfd_open(2),
 pidfd_send_signal(2) (Linux 5.3).
 """
 
@@ -17,15 +16,13 @@ import os
 import signal
 import stat
 import struct
-import sys
-from collections.abc import Callable, Collection
 from pathlib import Path
 
 from klogd_py.system.trusted_directory import directory_of
 
 PID_FILE = Path("/run/klogd.pid")
 _MODE = 0o600
-# Struct flock: type, whence, start, length, process
+# struct flock of fcntl(2): type, whence, start, length, process
 _FLOCK = struct.Struct("hhqqi0q")
 
 
@@ -45,7 +42,12 @@ class PidFile:
         self._descriptor = -1
 
     def acquire(self) -> None:
-        """Lock the file and write this process's id into it; raises AlreadyRunning, and OSError."""
+        """Lock the file and write this process's id into it.
+
+        Raises:
+            AlreadyRunning: another process holds the lock.
+            OSError: the file cannot be made, opened or locked.
+        """
         while True:
             self._descriptor = _open(self._path, os.O_RDWR | os.O_CREAT)
             try:
@@ -55,15 +57,15 @@ class PidFile:
             except BaseException:
                 os.close(self._descriptor)
                 raise
-            # Its last owner has removed it in between
+            # Its last owner removed the file before it was locked.
             os.close(self._descriptor)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Remove the file and its lock; not a file that has taken its place.
+        """Remove the file and the lock, but not another file that has taken its place.
 
-        Where only root may do that, it is left empty.
+        Where this process may not remove the file, it is left empty.
         """
         try:
             if self._is_named():
@@ -74,7 +76,7 @@ class PidFile:
         os.close(self._descriptor)
 
     def _is_named(self) -> bool:
-        """Whether the file that is locked is the one that has the name."""
+        """Whether the path still leads to the locked file."""
         try:
             with directory_of(self._path) as directory:
                 named = directory.status()
@@ -85,13 +87,13 @@ class PidFile:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Have the file for this process alone; raises AlreadyRunning, and OSError."""
+    """Lock the file for this process alone; raises AlreadyRunning, and OSError."""
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE:
-        # Or others could lock it
+        # Nobody else may open the file, or could lock it.
         os.fchmod(descriptor, _MODE)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    # fcntl(2): EAGAIN or EACCES
+    # EAGAIN or EACCES, see fcntl(2)
     except (BlockingIOError, PermissionError) as error:
         owner = _lock_owner(descriptor)
         words = (
@@ -103,11 +105,13 @@ def _lock(descriptor: int, path: Path) -> None:
 
 
 def signal_daemon(path: Path, number: signal.Signals) -> None:
-    """Send a signal to the daemon that holds the pid file, whatever number stands in it.
+    """Send a signal to the daemon that holds the lock of a pid file.
+
+    The number written in the file is not used.
 
     Raises:
-        NotRunning: there is no such file, or nobody holds it.
-        OSError: the file or the process is not ours to touch.
+        NotRunning: there is no such file, or nobody holds its lock.
+        OSError: this process may not open the file or signal the daemon.
     """
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         descriptor = _open(path, os.O_RDONLY)
@@ -116,10 +120,9 @@ def signal_daemon(path: Path, number: signal.Signals) -> None:
             if owner:
                 process = os.pidfd_open(owner)
                 try:
-                    if (
-                        _lock_owner(descriptor) == owner
-                        # So the number was its all the time, and this is the process
-                    ):
+                    # The lock has not changed hands since the pidfd was opened: it refers to
+                    # the owner and not to a process that was given the same number later.
+                    if _lock_owner(descriptor) == owner:
                         signal.pidfd_send_signal(process, number)
                         return
                 finally:
@@ -132,7 +135,7 @@ def signal_daemon(path: Path, number: signal.Signals) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """The pid file; raises OSError, also for one that another user could have made."""
+    """Open the pid file; raises OSError, also if it belongs to another user."""
     with directory_of(path) as directory:
         descriptor = directory.open_regular(flags, _MODE)
     owner = os.fstat(descriptor).st_uid
@@ -143,53 +146,10 @@ def _open(path: Path, flags: int) -> int:
 
 
 def _lock_owner(descriptor: int) -> int:
-    """The process that has locked a file for writing.
+    """Return the id of the process that holds a write lock on a file.
 
-    0 if none has, or one that this one cannot see.
+    0 if there is none, or if it is in a pid namespace that this process cannot see.
     """
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _, _, _, process = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
     return max(process, 0) if kind == fcntl.F_WRLCK else 0
-
-
-def daemonize(job: Callable[[Callable[[], None]], int], keep: Collection[int]) -> int:
-    """Run a job in a process of its own session; returns in the parent as soon as the job says that
-    it is ready.
-
-    The job is given the function to call when it is ready. The parent's status is 0 then, and the
-    job's own status, never 0, if it ends before. Of the standard descriptors only those in ``keep``
-    stay what they were.
-    """
-    readable, writable = os.pipe()
-    sys.stdout.flush()
-    if os.fork():
-        os.close(writable)
-        told = os.read(readable, 1)
-        return told[0] if told else 1
-    os.close(readable)
-    os.setsid()
-    os.chdir("/")
-
-    is_ready = False
-
-    def ready() -> None:
-        nonlocal is_ready
-        is_ready = True
-        os.write(writable, b"\0")
-        os.close(writable)
-        _leave_terminal(keep)
-
-    status = 1
-    try:
-        status = job(ready)
-        if not is_ready:
-            os.write(writable, bytes((status or 1,)))
-    finally:
-        os._exit(status)
-
-
-def _leave_terminal(keep: Collection[int]) -> None:
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in {0, 1, 2} - set(keep):
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)

@@ -1,57 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes of signals while nobody can answer them: before the event loop runs, and after it
-has ended.
+"""Block signals before the event loop handles them, and after it has ended.
 
-The pid file is there before the loop is, and the default of most signals is to end the process:
-``klogd -i`` or the HUP of a log rotation would kill a daemon that has just begun. They wait, and
-are answered when the loop takes them.
+The default action of most signals ends the process. The pid file exists before the event loop does:
+``klogd -i`` or the SIGHUP of a log rotation would end a daemon that is still starting. Blocked
+signals stay pending, and are handled when the loop's handlers are there.
 
-Source of truth: signal(7); pthread_sigmask(3).
+Source: signal(7); pthread_sigmask(3).
 """
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 STOPPING = frozenset((signal.SIGINT, signal.SIGTERM))
-# SIGCONT goes with SIGTSTP, which it cancels while both wait.
+# SIGCONT is among them because it cancels a SIGTSTP while both are pending.
 HANDLED = frozenset((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP, signal.SIGCONT))
 IGNORED = frozenset((signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE))
 
 
 def block_until_handled() -> None:
-    """Have signals wait, but for those that stop.
+    """Block the signals that the daemon will handle, except those that stop it.
 
-    These end the program in order, by SystemExit, whatever it waits for.
+    SIGINT and SIGTERM raise SystemExit with status 0, also while the process waits for something.
     """
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     for number in STOPPING:
-        signal.signal(number, _end)
-
-
-def unblock() -> None:
-    """The handlers are there: what has been waiting is answered now."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED | STOPPING)
+        signal.signal(number, _exit)
 
 
 def block_all() -> None:
-    """The handlers are about to go, and the program will end: nothing else may end it."""
+    """Block all handled signals, those that stop included: nothing interrupts what follows."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED | STOPPING)
 
 
-@contextmanager
-def stop_signals_blocked() -> Iterator[None]:
-    """Let no signal come in between what is done within; those that stop come directly after it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def unblock_stop_signals() -> None:
+    """Let SIGINT and SIGTERM through; a pending one is answered at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def unblock_all() -> None:
+    """Let all handled signals through once their handlers are set; answers pending ones."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED | STOPPING)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from klogd_py.cli.parser import parser
+from klogd_py.cli.parser import build_parser
 from klogd_py.config import loader
 from klogd_py.config.loader import BadConfig
 from klogd_py.config.renamed import RENAMED_KEYS, RENAMED_OPTIONS, RENAMED_VALUES
@@ -63,15 +63,15 @@ def test_an_old_option_names_the_new_one(
     old: str, program: str, value: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
-        parser(program).parse_args([old, *value])
+        build_parser(program).parse_args([old, *value])
     assert raised.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == f"{program}: error: option {old} is now {RENAMED_OPTIONS[old]}"
     new = RENAMED_OPTIONS[old].partition(" ")[0]
-    assert vars(parser(program).parse_args([new]))
+    assert vars(build_parser(program).parse_args([new]))
 
 
 def test_an_old_option_of_a_command_names_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parser("klogd-py").parse_args(["translate", "--twice", "console.log"])
+        build_parser("klogd-py").parse_args(["translate", "--twice", "console.log"])
     assert capsys.readouterr().err.endswith("option --twice is now --duplicate-raw\n")

@@ -272,7 +272,7 @@ def test_standard_input_is_read_from_the_background_too(classic: Classic) -> Non
 
 OPENS_FILES = """
 import sys
-from klogd_py.system.pidfile import daemonize
+from klogd_py.system.daemonize import daemonize
 def job(ready):
     ready()
     opened.extend(open(f"{sys.argv[1]}/{number}", "wb", buffering=0) for number in range(5))

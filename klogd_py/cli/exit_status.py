@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Exit statuses of ``klogd-py`` and ``klogd``, and the message about a wrong configuration.
+
+Source: sysexits.h for `NO_LOG` (EX_UNAVAILABLE) and `BAD_CONFIG` (EX_CONFIG).
+"""
+
+import argparse
+import sys
+
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.run_options import BadOptions
+
+FAILED = 1
+NO_LOG = 69
+BAD_CONFIG = 78
+# 128 and the number of SIGINT, as shells have it
+INTERRUPTED = 130
+
+
+def report_bad_config(options: argparse.Namespace, error: BadConfig) -> int:
+    """Print what is wrong and, in a second line, the command that checks it.
+
+    Returns the exit status.
+    """
+    import shlex
+
+    print(f"{options.program}: {error}", file=sys.stderr)
+    if isinstance(error, BadOptions):
+        print(f"{options.program}: see {options.program} --help", file=sys.stderr)
+        return BAD_CONFIG
+    path = getattr(options, "file_to_check", "") or getattr(options, "config_path", "")
+    command = shlex.join(["klogd-py", "check-config", *([path] if path else [])])
+    print(f"{options.program}: mend it, then type: {command}", file=sys.stderr)
+    return BAD_CONFIG

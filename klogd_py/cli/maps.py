@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``klogd-py maps``: print every candidate System.map and whether it belongs to the kernel."""
+
+import os
+
+from klogd_py.cli.output import print_json, slide_document
+from klogd_py.config.run_options import RunOptions
+from klogd_py.symbols import description
+from klogd_py.symbols.map_check import Verdict
+from klogd_py.symbols.symbol_loader import load_symbols
+from klogd_py.symbols.symbol_set import SymbolSet
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.system.terminal import align_columns
+
+
+def maps(options: RunOptions) -> int:
+    """Print every candidate map with its verdict, and the other symbol sources. Returns 0."""
+    sources = options.build_symbol_sources(
+        options.load_config(), may_be_foreign=options.names_other_release
+    )
+    found = load_symbols(sources, check_all=True)
+    if options.json:
+        print_json(_document(sources, found))
+    else:
+        _print_table(sources, found)
+    return 0
+
+
+def _print_table(sources: Sources, found: SymbolSet) -> None:
+    rows = [("", "VERDICT", "MAP", "REASON")]
+    for verdict in found.verdicts:
+        mark = "*" if verdict is found.in_use else ""
+        rows.append((mark, verdict.status.value, str(verdict.path), verdict.reason))
+    print(f"Linux {sources.release or '(release unknown)'}: {description.headline(found)}\n")
+    print("\n".join(align_columns(rows)) + "\n")
+    if description.slide_line(found):
+        print(f"slide     {description.slide_line(found).removeprefix('slide ')}")
+    for line in description.base_lines(found.modules):
+        print(line)
+    count = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
+    print(
+        f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {count}" if sources.kallsyms else "")
+    )
+    loaded = f"{found.module_count} loaded" if os.path.exists(sources.modules) else "not there"
+    print(f"modules   {sources.modules or 'not used'}" + (f": {loaded}" if sources.modules else ""))
+    for remark in found.remarks:
+        print(f"\nnote: {remark}")
+
+
+def _document(sources: Sources, found: SymbolSet) -> dict[str, object]:
+    return {
+        "release": sources.release,
+        "maps": [_verdict_document(verdict, verdict is found.in_use) for verdict in found.verdicts],
+        "slide": slide_document(found),
+        "bases": [
+            {
+                "module": base.module,
+                "address": f"{base.address:#x}",
+                "init": base.init,
+                "proof": base.proof,
+            }
+            for base in found.modules.bases
+        ],
+        "kallsyms": {
+            "path": sources.kallsyms,
+            "symbols": found.kernel_symbols,
+            "hidden": found.hidden,
+        },
+        "modules": {"path": sources.modules, "loaded": found.module_count},
+        "remarks": list(found.remarks),
+    }
+
+
+def _verdict_document(verdict: Verdict, in_use: bool) -> dict[str, object]:
+    return {
+        "path": str(verdict.path),
+        "verdict": verdict.status.value,
+        "proof": verdict.proof.value if verdict.proof else None,
+        "reason": verdict.reason,
+        "slide": verdict.slide,
+        "in_use": in_use,
+    }

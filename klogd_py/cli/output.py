@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Print what several subcommands have in common: JSON, remarks, unusable symbol sources.
+
+Answers go to standard output, everything about klogd-py itself to standard error.
+"""
+
+import sys
+from collections.abc import Iterable
+
+import msgspec
+
+from klogd_py.config.run_options import RunOptions
+from klogd_py.symbols.map_check import MapStatus
+from klogd_py.symbols.symbol_set import SymbolSet
+
+
+def print_json(content: object) -> None:
+    """Print any msgspec-encodable value as indented JSON."""
+    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+
+
+def print_error(message: str) -> None:
+    """Print one line to standard error, after the program's name."""
+    print(f"klogd-py: {message}", file=sys.stderr)
+
+
+def print_remarks(lines: Iterable[str]) -> None:
+    """Print each line as `print_error` does."""
+    for line in lines:
+        print_error(line)
+
+
+def report_errors(found: SymbolSet, options: RunOptions) -> int:
+    """Print which symbol sources named on the command line cannot be used.
+
+    Returns the exit status: 1 if there is one, else 0.
+    """
+    unusable = [
+        f"{verdict.path}: {verdict.reason}"
+        for verdict in found.verdicts
+        if options.map and verdict.status is not MapStatus.ACCEPTED
+    ]
+    print_remarks([*unusable, *found.remarks])
+    return 1 if unusable or (found.remarks and options.names_symbol_sources) else 0
+
+
+def slide_document(found: SymbolSet) -> dict[str, object] | None:
+    """Describe the KASLR slide of the map in use; ``None`` without a map."""
+    if found.slide is None:
+        return {"reason": found.unproven_reason} if found.lacks_slide else None
+    known = found.slide
+    return {
+        "value": f"{known.value:#x}",
+        "source": known.source.value,
+        "confidence": known.confidence,
+        "proof": known.proof,
+    }

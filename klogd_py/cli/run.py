@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the daemon in the foreground or the background, or send a signal to the running one."""
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from klogd_py.cli.conversion import to_run_options
+from klogd_py.cli.exit_status import FAILED, NO_LOG, report_bad_config
+from klogd_py.config.loader import BadConfig
+from klogd_py.config.run_options import RunOptions
+from klogd_py.system import inherited_fds, logging_setup, signals
+from klogd_py.system.daemonize import daemonize
+from klogd_py.system.errors import describe_expected, describe_unexpected
+from klogd_py.system.pidfile import (
+    PID_FILE,
+    AlreadyRunning,
+    NotRunning,
+    PidFile,
+    signal_daemon,
+)
+
+
+def signal_running_daemon(options: argparse.Namespace, name: str) -> int:
+    """Send a signal such as ``SIGUSR1`` to the daemon that holds the pid file.
+
+    Returns the exit status: 1 if there is none.
+    """
+    try:
+        signal_daemon(Path(getattr(options, "pid_file", PID_FILE)), signal.Signals[name])
+    except (NotRunning, OSError) as error:
+        print(f"{options.program}: {describe_expected(error)}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def run(options: argparse.Namespace, drop_in: bool) -> int:
+    """Run the daemon until it is stopped; in the background return as soon as it is ready.
+
+    Returns the exit status.
+
+    Raises:
+        BadConfig: the configuration is wrong.
+    """
+    signals.block_until_handled()
+    run_options = to_run_options(options, drop_in, _receive_fds(options.program))
+    config = run_options.load_config()
+    level = config.log.level
+    background = drop_in and not getattr(options, "foreground", False) and not run_options.once
+    pid_file = PID_FILE if drop_in else None
+    if hasattr(options, "pid_file"):
+        pid_file = Path(options.pid_file).absolute()
+    if background:
+        job = partial(_run_daemon, options, run_options, level, pid_file)
+        kept = {0} if run_options.input == "-" else set()
+        kept |= {1} if {"file:-", "console"} & set(config.sinks) else set()
+        return daemonize(job, kept)
+    return _run_daemon(options, run_options, level, pid_file, None)
+
+
+def _run_daemon(
+    options: argparse.Namespace,
+    run_options: RunOptions,
+    level: str,
+    pid_file: Path | None,
+    detach: Callable[[], None] | None,
+) -> int:
+    """Run until stopped, and print why if the daemon cannot start.
+
+    ``detach`` leaves the terminal; it is called once startup is complete. In the background nobody
+    but this function would print an error.
+    """
+    import faulthandler
+
+    from klogd_py.sinks.cursor_file import CursorFileInUse
+    from klogd_py.sources.kmsg_device import SourceUnavailable
+
+    program = options.program
+    logging_setup.to_stderr(level)
+    # The watchdog's SIGABRT then shows where the loop hung.
+    faulthandler.enable()
+    try:
+        return _serve(program, run_options, level, pid_file, detach)
+    except BadConfig as error:
+        return report_bad_config(options, error)
+    except SourceUnavailable as error:
+        print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
+        return FAILED if run_options.input else NO_LOG
+    except (AlreadyRunning, CursorFileInUse, OSError) as error:
+        print(f"{program}: {describe_expected(error)}", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        print(f"{program}: unexpected error: {describe_unexpected(error)}", file=sys.stderr)
+        return FAILED
+
+
+def _serve(
+    program: str,
+    run_options: RunOptions,
+    level: str,
+    pid_file: Path | None,
+    detach: Callable[[], None] | None,
+) -> int:
+    """Run the daemon on an event loop, under the pid file if there is one."""
+    import asyncio
+    import gc
+
+    from klogd_py.daemon import Daemon
+    from klogd_py.system.jobs import Jobs
+
+    jobs = Jobs()
+    jobs.catch_threads()
+
+    def on_ready() -> None:
+        # Objects of the startup live until the end: no collection needs to look at them again.
+        gc.freeze()
+        if detach is not None:
+            detach()
+            logging_setup.to_syslog(level)
+
+    async def serve() -> int:
+        try:
+            signals.unblock_stop_signals()
+            return await Daemon(run_options, jobs=jobs).run(on_ready)
+        finally:
+            signals.block_all()
+
+    with _held(program, pid_file):
+        return asyncio.run(serve())
+
+
+@contextlib.contextmanager
+def _held(program: str, path: Path | None) -> Iterator[None]:
+    """Hold a pid file, if there is to be one.
+
+    An error in its release is printed, but does not change the exit status.
+
+    Raises:
+        AlreadyRunning: another daemon holds it.
+        OSError: it cannot be made or locked.
+    """
+    if path is None:
+        yield
+        return
+    pid_file = PidFile(path)
+    pid_file.acquire()
+    try:
+        yield
+    finally:
+        try:
+            pid_file.release()
+        except Exception as error:
+            print(f"{program}: {describe_expected(error)}", file=sys.stderr)
+
+
+def _receive_fds(program: str) -> dict[str, int]:
+    """Return descriptors from the service manager by path; none if LISTEN_FDS is wrong."""
+    try:
+        return inherited_fds.receive()
+    except OSError as error:
+        print(
+            f"{program}: no files taken from the service manager: LISTEN_FDS: {error.strerror}",
+            file=sys.stderr,
+        )
+        return {}

@@ -76,6 +76,9 @@ def _run_daemon(
     """
     import faulthandler
 
+    # A stop that comes now is answered in _serve. Raised while modules are imported or the event
+    # loop is made, SystemExit would be lost in a callback or leave a loop that is half made.
+    signals.block_all()
     from klogd_py.sinks.cursor_file import CursorFileInUse
     from klogd_py.sources.kmsg_device import SourceUnavailable
 

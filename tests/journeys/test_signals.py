@@ -26,9 +26,10 @@ LIMIT_S = 20
 
 @contextlib.contextmanager
 def early(folder: Path, held: str = "") -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """The drop-in in the foreground, on an input that never ends.
+    """Run the drop-in in the foreground, on an input that never ends.
 
-    It halts for a while where ``held`` is first imported.
+    It stops for a while where the module ``held`` is first imported, or where the event loop is
+    half made for ``event loop``.
     """
     pid_file, config = folder / "pid", configure(folder)
     (folder / "hold").mkdir(exist_ok=True)
@@ -40,6 +41,14 @@ def early(folder: Path, held: str = "") -> Iterator[tuple[subprocess.Popen[bytes
         f"            open({str(folder / 'held')!r}, 'w').close()\n"
         "            time.sleep(0.7)\n"
         "sys.meta_path.insert(0, Hold())\n"
+        f"if {held!r} == 'event loop':\n"
+        "    from asyncio.selector_events import BaseSelectorEventLoop as Loop\n"
+        "    make = Loop._make_self_pipe\n"
+        "    def make_late(loop):\n"
+        f"        open({str(folder / 'held')!r}, 'w').close()\n"
+        "        time.sleep(0.7)\n"
+        "        make(loop)\n"
+        "    Loop._make_self_pipe = make_late\n"
         "sys.argv[0] = 'klogd'\n"
         "from klogd_py.cli.main import klogd\n"
         "sys.exit(klogd())\n"
@@ -114,14 +123,14 @@ def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "held", ["klogd_py.daemon", "klogd_py.symbols.symbol_set", "unittest.nowhere"]
+    "held", ["klogd_py.daemon", "klogd_py.symbols.symbol_set", "event loop", "unittest.nowhere"]
 )
 @pytest.mark.parametrize("number", sorted(signals.STOPPING), ids=lambda number: number.name)
 def test_a_stop_that_comes_early_is_one_in_order(
     number: signal.Signals, held: str, tmp_path: Path
 ) -> None:
     with early(tmp_path, held) as (process, pid_file):
-        moment = tmp_path / "held" if held.startswith("klogd_py") else pid_file
+        moment = pid_file if held == "unittest.nowhere" else tmp_path / "held"
         wait_until(moment.exists, "the moment", LIMIT_S)
         process.send_signal(number)
         assert process.wait(LIMIT_S) == 0

@@ -356,6 +356,7 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "long number": lambda path: path.write_text("console_level = " + "9" * 5000),
     "nested": lambda path: path.write_text("sinks = " + "[" * 50_000),
     "many parts": lambda path: path.write_text("a." * 30_000 + "b = 1"),
+    "renamed key": lambda path: path.write_text("[outbox]\nlimit_kib = 64\n"),
     "NUL": lambda path: path.write_text('symbols.map = "/a\\u0000b"'),
     "not UTF-8": lambda path: path.write_bytes(b'user = "\xff\xfe"'),
     "unknown user": lambda path: path.write_text('user = "no-such-user-here"'),

@@ -48,27 +48,27 @@ from klogd_py.config.schema import Config
         ),
     ],
 )
-def test_a_wrong_key_or_value_is_named_with_what_was_expected(text: str, complaint: str) -> None:
+def test_wrong_key_is_named_with_what_was_expected(text: str, complaint: str) -> None:
     with pytest.raises(BadConfig) as raised:
         loader.parse(text.encode(), "/etc/x.toml")
     assert str(raised.value).startswith(f"/etc/x.toml: {complaint}")
 
 
-def test_bytes_that_are_not_text_are_not_toml() -> None:
+def test_bytes_outside_utf8_are_not_toml() -> None:
     with pytest.raises(BadConfig, match="not TOML"):
         loader.parse(b"\xff\xfe", "x")
 
 
-def test_no_file_at_all_means_the_defaults(tmp_path: Path) -> None:
+def test_missing_files_mean_the_defaults(tmp_path: Path) -> None:
     assert loader.load(tmp_path / "none.toml") == Config()
 
 
-def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
+def test_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"none\.toml: no such file"):
         loader.load(tmp_path / "none.toml", must_exist=True)
 
 
-def test_drop_ins_win_over_the_file_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_drop_ins_override_in_order_of_names(tmp_path: Path) -> None:
     main = tmp_path / "klogd-py.toml"
     main.write_text('sinks = ["console"]\n[translate]\nstyle = "off"\nduplicate_raw = true\n')
     (tmp_path / "klogd-py.toml.d").mkdir()
@@ -83,7 +83,7 @@ def test_drop_ins_win_over_the_file_in_the_order_of_their_names(tmp_path: Path) 
     )
 
 
-def test_an_error_in_a_drop_in_names_the_drop_in(tmp_path: Path) -> None:
+def test_error_in_a_drop_in_names_it(tmp_path: Path) -> None:
     main = tmp_path / "klogd-py.toml"
     (tmp_path / "klogd-py.toml.d").mkdir()
     (tmp_path / "klogd-py.toml.d" / "x.toml").write_text("nonsense = 1")
@@ -91,24 +91,24 @@ def test_an_error_in_a_drop_in_names_the_drop_in(tmp_path: Path) -> None:
         loader.load(main)
 
 
-def a_socket(path: Path) -> None:
+def bind_socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
 
 
-def filled(path: Path, raw: bytes) -> None:
+def write_bytes(path: Path, raw: bytes) -> None:
     path.write_bytes(raw)
 
 
-def sparse(path: Path) -> None:
+def make_sparse(path: Path) -> None:
     path.touch()
     os.truncate(path, 1 << 40)
 
 
-STRANGERS: dict[str, tuple[Callable[[Path], None], str]] = {
+OTHER_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "FIFO": (os.mkfifo, "a FIFO, not a regular file"),
     "directory": (os.mkdir, "a directory, not a regular file"),
-    "socket": (a_socket, "a socket, not a regular file"),
+    "socket": (bind_socket, "a socket, not a regular file"),
     "device": (
         lambda path: os.symlink("/dev/zero", path),
         "a character device, not a regular file",
@@ -121,13 +121,13 @@ STRANGERS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda path: os.symlink("elsewhere", path),
         "a symbolic link that leads nowhere",
     ),
-    "terabyte": (sparse, "larger than 64 KiB, which is the limit"),
+    "terabyte": (make_sparse, "larger than 64 KiB, which is the limit"),
     "binary": (
-        lambda path: filled(path, bytes(range(256))),
+        lambda path: write_bytes(path, bytes(range(256))),
         "not TOML: expected text in UTF-8, got byte 0x80",
     ),
     "long number": (
-        lambda path: filled(path, b"user = " + b"9" * 5000),
+        lambda path: write_bytes(path, b"user = " + b"9" * 5000),
         "not TOML: a number or a key of more than",
     ),
 }
@@ -152,17 +152,17 @@ def refusal(main: Path) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", OTHER_FILES)
 @pytest.mark.parametrize("place", ["k.toml", "k.toml.d/x.toml"])
-def test_what_is_no_file_of_text_is_refused(main: Path, kind: str, place: str) -> None:
-    make, reason = STRANGERS[kind]
+def test_file_of_another_kind_is_refused(main: Path, kind: str, place: str) -> None:
+    make, reason = OTHER_FILES[kind]
     path = main.parent / place
     path.unlink(missing_ok=True)
     make(path)
     assert refusal(main).startswith(f"{path}: {reason}")
 
 
-def test_dev_null_stands_for_an_empty_file(main: Path) -> None:
+def test_dev_null_counts_as_empty_file(main: Path) -> None:
     assert loader.load(Path(os.devnull), must_exist=True) == Config()
     (main.parent / "k.toml.d" / "x.toml").symlink_to(os.devnull)
     assert loader.load(main).user == "nobody"
@@ -178,7 +178,7 @@ def test_dev_null_stands_for_an_empty_file(main: Path) -> None:
     ],
     ids=["file", "FIFO", "link to itself", "link to nothing"],
 )
-def test_what_is_no_directory_of_drop_ins_is_refused(
+def test_drop_in_path_must_be_a_directory(
     main: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     place = main.parent / "k.toml.d"
@@ -204,12 +204,12 @@ def test_too_many_bytes_in_all_are_refused(main: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"\xff.toml", b"a\nb.toml", b"\x1b[31m.toml"])
-def test_a_drop_in_whose_name_is_no_text_is_refused(main: Path, name: bytes) -> None:
+def test_unprintable_drop_in_name_is_refused(main: Path, name: bytes) -> None:
     Path(os.fsdecode(os.fsencode(main.parent / "k.toml.d") + b"/" + name)).touch()
     assert "expected a name of printable characters in UTF-8" in refusal(main)
 
 
-def test_every_change_of_the_files_shows_in_their_standing(main: Path) -> None:
+def test_every_change_changes_the_identity_of_files(main: Path) -> None:
     drop_in = main.parent / "k.toml.d" / "x.toml"
     seen = [loader.identify_files(main)]
     for change in (
@@ -231,7 +231,7 @@ def test_every_change_of_the_files_shows_in_their_standing(main: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_files_that_may_not_be_seen_have_no_standing(main: Path) -> None:
+def test_inaccessible_files_have_an_empty_identity(main: Path) -> None:
     main.parent.chmod(0o700)
     os.seteuid(65534)
     try:
@@ -240,13 +240,13 @@ def test_files_that_may_not_be_seen_have_no_standing(main: Path) -> None:
         os.seteuid(0)
 
 
-def test_hidden_files_among_the_drop_ins_are_passed_over(main: Path) -> None:
+def test_hidden_drop_ins_are_ignored(main: Path) -> None:
     # An editor's lock
     (main.parent / "k.toml.d" / ".#x.toml").symlink_to("user@host.4711:1")
     assert loader.load(main).user == "nobody"
 
 
-def test_drop_ins_that_come_and_go_meanwhile_end_nothing(main: Path) -> None:
+def test_drop_ins_may_vanish_while_loading(main: Path) -> None:
     drop_in, stopping = main.parent / "k.toml.d" / "x.toml", threading.Event()
 
     def flap() -> None:

@@ -39,7 +39,7 @@ def test_an_old_key_names_the_new_one(old: str) -> None:
     assert not has_key(old)
 
 
-def test_a_renamed_table_is_refused_whatever_is_in_it() -> None:
+def test_renamed_table_is_refused_whatever_it_holds() -> None:
     assert refusal("[outbox]\nlimits = 1") == "/etc/x.toml: key outbox is now queue"
     assert refusal('[outbox.sink."file:/x"]\nlimit_kib = 64') == (
         "/etc/x.toml: key outbox.sink is now queue.sink"
@@ -71,7 +71,7 @@ def test_an_old_option_names_the_new_one(
     assert vars(build_parser(program).parse_args([new]))
 
 
-def test_an_old_option_of_a_command_names_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_old_option_of_a_command_names_the_new(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         build_parser("klogd-py").parse_args(["translate", "--twice", "console.log"])
     assert capsys.readouterr().err.endswith("option --twice is now --duplicate-raw\n")

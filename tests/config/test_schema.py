@@ -129,7 +129,7 @@ def limits_of(key: Key) -> Range:
     return limits
 
 
-def test_the_keys_are_found_in_every_table() -> None:
+def test_keys_are_found_in_every_table() -> None:
     names = {key.name for key in KEYS}
     assert {
         "sinks",
@@ -151,7 +151,7 @@ def test_a_value_of_another_type_is_refused(key: Key) -> None:
 
 
 @each(KEYS)
-def test_a_typo_in_a_name_is_named(key: Key) -> None:
+def test_misspelled_key_is_named_with_alternatives(key: Key) -> None:
     if key.path[-1] == SINK:
         # Chosen freely
         return
@@ -173,7 +173,7 @@ def test_a_typo_in_a_name_is_named(key: Key) -> None:
 
 
 @each(NUMBERS)
-def test_a_number_beyond_its_limits_is_refused(key: Key) -> None:
+def test_number_outside_its_range_is_refused(key: Key) -> None:
     limits = limits_of(key)
     for number in (limits.minimum - 1, limits.maximum + 1):
         assert (
@@ -185,7 +185,7 @@ def test_a_number_beyond_its_limits_is_refused(key: Key) -> None:
 
 
 @each(NUMBERS)
-def test_a_number_at_its_limits_is_taken(key: Key) -> None:
+def test_number_at_each_limit_is_accepted(key: Key) -> None:
     limits = limits_of(key)
     assert limits.minimum < limits.maximum < 1 << 31
     for number in (limits.minimum, limits.maximum):
@@ -193,7 +193,7 @@ def test_a_number_at_its_limits_is_taken(key: Key) -> None:
 
 
 @each(CHOICES)
-def test_a_choice_is_one_of_those_named(key: Key) -> None:
+def test_choice_outside_the_list_is_refused(key: Key) -> None:
     for choice in key.choices:
         loader.parse(key.set_to(f'"{choice}"'), "x")
     for wrong in (
@@ -208,7 +208,7 @@ def test_a_choice_is_one_of_those_named(key: Key) -> None:
 
 
 @each(TEXTS)
-def test_a_text_that_can_be_no_name_is_refused(key: Key) -> None:
+def test_invalid_string_is_refused_for_every_key(key: Key) -> None:
     assert any(isinstance(note, TextCheck) for note in key.notes)
     for wrong in (
         "/a\\u0000b",
@@ -226,7 +226,7 @@ def test_a_text_that_can_be_no_name_is_refused(key: Key) -> None:
 
 
 @each(LISTS)
-def test_an_entry_that_can_be_no_name_is_refused(key: Key) -> None:
+def test_invalid_entry_of_a_list_is_refused(key: Key) -> None:
     for wrong in (
         "/a\\u0000b",
         "file:/a\\u0000b",
@@ -245,7 +245,7 @@ def test_an_entry_that_can_be_no_name_is_refused(key: Key) -> None:
 
 
 @each(FREE_NAMES)
-def test_a_name_that_can_be_no_name_is_refused(key: Key) -> None:
+def test_invalid_name_of_a_sink_table_is_refused(key: Key) -> None:
     for wrong in ("fiel:/x", "file:/a\\u0000b", "", "syslog:" + "/a" * 100):
         assert key.refused(f'{{ "{wrong}" = {{}} }}').startswith(f"x: key {key.name}.")
 
@@ -272,7 +272,7 @@ VALUES = st.recursive(
 
 
 @given(st.sampled_from(KEYS), VALUES)
-def test_any_value_of_any_key_is_taken_or_refused_in_a_line(key: Key, value: object) -> None:
+def test_any_value_is_accepted_or_refused_in_one_line(key: Key, value: object) -> None:
     inwards = reversed(key.path)
     content = functools.reduce(lambda inside, name: {name: inside}, inwards, value)
     assert isinstance(content, dict)
@@ -339,5 +339,5 @@ def answer(content: dict[str, object]) -> str:
         ("user = 2026-11-11", "key user: expected a string, got a date or time"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused(text: str, complaint: str) -> None:
+def test_value_that_makes_no_sense_is_refused(text: str, complaint: str) -> None:
     assert refusal(text.encode()).startswith(f"x: {complaint}")

@@ -81,6 +81,7 @@ def test_a_good_configuration_takes_effect_at_a_hangup(tmp_path: Path) -> None:
         ("sniks = []", "unknown key sniks"),
         ('sinks = ["nowhere"]', "nowhere"),
         ('[file]\nmode = "rw"', "file.mode"),
+        ("[outbox]\nlimit_kib = 64", "key outbox.limit_kib is now queue.limit_kib"),
     ],
 )
 def test_a_wrong_configuration_changes_nothing_and_is_named(
@@ -216,7 +217,8 @@ def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path
         program.await_log("keeping the old configuration")
         _quiet(tmp_path, f'sinks = ["file:{second}"]')
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
+        # After the start, after the refused reload, and after this one
+        program.await_told("READY=1", times=3)
         say(marker)
         _arrives(second, marker)
         assert program.stop() == 0

@@ -46,7 +46,7 @@ class CallDecoder(Protocol):
 
     addend: int
 
-    def ends_at(self, code: Code, at: int) -> bool:
+    def call_ends_at(self, code: Code, at: int) -> bool:
         """Whether a call, direct or not, can end at an offset."""
 
     def call_ends(self, code: Code) -> Iterator[int]:
@@ -68,7 +68,7 @@ class CallDecoder(Protocol):
 class _X86:
     addend = 4
 
-    def ends_at(self, code: Code, at: int) -> bool:
+    def call_ends_at(self, code: Code, at: int) -> bool:
         """Whether a call can end here, or the ``lret`` of startup code."""
         return at >= 2 and _X86_CALL.search(code[max(at - _MAX_X86, 0) : at]) is not None
 
@@ -91,7 +91,7 @@ class _X86:
 class _Arm64:
     addend = 0
 
-    def ends_at(self, code: Code, at: int) -> bool:
+    def call_ends_at(self, code: Code, at: int) -> bool:
         word = _word(code, at - 4)
         return word >> 26 == _BL or word & 0xFFFFFC1F == _BLR or word & 0xFEFFF800 == _BLRAA
 
@@ -99,7 +99,7 @@ class _Arm64:
         return (
             at
             for found in _ARM64_CALLS.finditer(code)
-            if (at := found.end()) % 4 == 0 and self.ends_at(code, at)
+            if (at := found.end()) % 4 == 0 and self.call_ends_at(code, at)
         )
 
     def count_opcodes(self, code: Code) -> int:

@@ -13,7 +13,7 @@ from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.kallsyms import Kallsyms
 from klogd_py.symbols.modules import proc_modules
-from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.modules.module_files import ModuleFiles
 from klogd_py.symbols.modules.proc_modules import ModuleList
 from klogd_py.system.regular_file import read_regular
 
@@ -121,7 +121,7 @@ def read_modules(sources: Sources, remarks: list[str]) -> ModuleList:
         limit_mib = proc_modules.MAX_BYTES >> 20
         remarks.append(f"{path}: larger than {limit_mib} MiB, and no list of modules therefore")
         return ModuleList(())
-    return proc_modules.parse_with_loads(raw.decode("utf-8", "replace"), _sys_modules(sources))
+    return proc_modules.parse_with_load_ids(raw.decode("utf-8", "replace"), _sys_modules(sources))
 
 
 def module_files(sources: Sources) -> ModuleFiles:

@@ -205,7 +205,7 @@ def check_module_file(raw: bytes) -> None:
             assert len(code.changed) == len(code.text)
             places = [at for at, _, _ in code.functions]
             assert places == sorted(places)
-            rows = module_elf.rows(code, "nic", 0xFFFFFFFFC0000000)
+            rows = module_elf.table_lines(code, "nic", 0xFFFFFFFFC0000000)
             assert not any(b"\n" in row for row in rows)
             _look_around(SymbolTable(b"\n".join(rows) + b"\n", ""))
 
@@ -237,7 +237,7 @@ def check_unpacking(raw: bytes) -> None:
     """Any bytes are unpacked to no more than the limit, or refused."""
     if unpacking.is_packed(raw):
         with suppress(NotUnpacked):
-            assert len(unpacking.unpacked(raw)) <= unpacking.MAX_BYTES
+            assert len(unpacking.unpack(raw)) <= unpacking.MAX_BYTES
 
 
 def check_calls(raw: bytes) -> None:
@@ -245,7 +245,7 @@ def check_calls(raw: bytes) -> None:
     for decoder in DECODERS.values():
         ends = list(decoder.call_ends(raw))
         assert len(ends) <= decoder.count_opcodes(raw)
-        assert all(decoder.ends_at(raw, at) for at in ends)
+        assert all(decoder.call_ends_at(raw, at) for at in ends)
         assert {at for at, _ in decoder.direct_calls(raw)} <= set(ends)
 
 

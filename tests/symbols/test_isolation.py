@@ -14,7 +14,7 @@ from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.modules.module_elf import ModuleFile
-from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.modules.module_files import ModuleFiles
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_loader import load_symbols

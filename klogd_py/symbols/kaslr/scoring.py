@@ -272,7 +272,7 @@ class SlideScorer:
             before = self._text.bytes_at(frame.address - slide - _MAX_CALL_BYTES, _MAX_CALL_BYTES)
             if len(before) < _MAX_CALL_BYTES:
                 continue
-            if not DECODERS[elf_header.X86_64].ends_at(before, len(before)):
+            if not DECODERS[elf_header.X86_64].call_ends_at(before, len(before)):
                 return _Evidence(
                     contradiction=f"there is no call before {frame.address:#x} at slide {slide:#x}"
                 )

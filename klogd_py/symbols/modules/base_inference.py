@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where does a module lie whose address the kernel hides, judged by an oops and the module's own
-file?
+"""Infer the base address of a module that the kernel hides, from an oops and the module's file.
 
-Allocations begin at page boundaries, so the last three digits of a return address leave few places
-behind a call in the module's code that it can be. At a base in question all frames that fall into
-the module must stand behind calls. It is believed if the bytes of ``Code:`` or direct calls of
-known functions speak for it, or if it is the only one of all linked-in modules that explains all
-frames.
+Allocations begin at page boundaries, so that the last three digits of a return address leave few
+calls in the module's code behind which it can be. At a candidate base, all frames in the module
+must be behind calls. The base is proved if the bytes of ``Code:`` or direct calls of known
+functions support it, or if it is the only one of all linked-in modules that explains all frames.
 
 Source of truth: as in `klogd_py.symbols.modules.module_elf`.
 """
@@ -23,28 +21,27 @@ from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.modules.module_elf import Code, ModuleFile
 from klogd_py.symbols.symbol_table import PAGE_BYTES
 
-STRONG = 5
-# Frames that are enough where no other module and no other place is possible
-MIN_ALONE = 2
+# By which a base is proved
+MIN_POINTS = 5
+# That are enough where no other module and no other base is possible
+MIN_FRAMES_ALONE = 2
 MAX_FRAMES = 64
 # Of one allocation and one oops; 10,000 are many for the largest modules
 MAX_BASES = 32_768
 # Of a Code: line, to be compared at all
-_MIN_BYTES = 16
+_MIN_COMPARED_BYTES = 16
 
-_EXCEPTION = re.compile(
-    r"el1\w*_(?:sync|irq|fiq|error)\w*"
-    # Arm64 prints no registers between the two
-)
+# Behind these arm64 prints no registers
+_EXCEPTION_ENTRY = re.compile(r"el1\w*_(?:sync|irq|fiq|error)\w*")
 
-# The kernel's functions at a run-time address
+# The names of the kernel's own function at a run-time address
 NamesAt = Callable[[int], Collection[str]]
 
 
 class ModuleBase(Struct, frozen=True):
-    """Where an allocation of a module begins, and the proof in words.
+    """The address of an allocation of a module, and the proof in words.
 
-    ``init`` is the one that is freed.
+    ``init`` is set for the allocation that is freed when the module is ready.
     """
 
     module: str
@@ -53,156 +50,172 @@ class ModuleBase(Struct, frozen=True):
     proof: str = ""
 
 
-class _Place(Struct, frozen=True):
-    """An allocation at an address in question, and what a trace says of it."""
+class _Score(Struct, frozen=True, gc=False):
+    """The evidence of a trace for one base: points, the addresses of the frames that it explains,
+    and what contradicts.
+    """
+
+    points: int = 0
+    covered: frozenset[int] = frozenset()
+    contradiction: str = ""
+
+
+class _Candidate(Struct, frozen=True):
+    """A base that no frame of a trace contradicts."""
 
     base: ModuleBase
-    code: Code
     points: int
     covered: frozenset[int]
 
-    @property
-    def end(self) -> int:
-        return self.base.address + len(self.code.text)
 
-
-def locate(
+def infer_bases(
     trace: Trace,
     files: Sequence[ModuleFile],
-    complete: bool,
-    names_at: NamesAt,
-    is_open: Callable[[int], bool],
+    is_complete: bool,
+    kernel_names_at: NamesAt,
+    is_unexplained: Callable[[int], bool],
 ) -> list[ModuleBase]:
-    """The bases that a trace proves for modules of unknown place.
+    """Return the bases that a trace proves for modules whose bases are hidden.
 
-    ``is_open`` says of a run-time address that no known symbol explains it, so that a module may
-    lie there. ``complete`` says that the file of every module that may lie there is among
-    ``files``: only then a place can be the only one.
+    ``is_unexplained`` says that no known symbol contains a run-time address, so that a module may
+    be there. ``is_complete`` says that the files of all modules that may be there are among
+    ``files``: only then a base can be the only one.
     """
-    frames = [frame for frame in _weighed(trace) if is_open(frame.address)]
-    places = [place for file in files for place in _places(trace, frames, file, names_at)]
+    frames = [frame for frame in _reliable_frames(trace) if is_unexplained(frame.address)]
+    candidates = [
+        found for file in files for found in _candidates(trace, frames, file, kernel_names_at)
+    ]
     returns = {frame.address for frame in frames if not frame.exact}
-    found: list[ModuleBase] = []
-    for place in sorted(places, key=lambda place: place.points, reverse=True):
-        rivals = [other for other in places if other is not place and other.covered & place.covered]
-        alone = (
-            complete
+    proved: list[ModuleBase] = []
+    for found in sorted(candidates, key=lambda found: found.points, reverse=True):
+        rivals = [
+            other for other in candidates if other is not found and other.covered & found.covered
+        ]
+        is_only = (
+            is_complete
             and bool(returns)
-            and returns <= place.covered
+            and returns <= found.covered
             and not any(returns <= other.covered for other in rivals)
         )
-        if place.points >= STRONG and all(place.points >= 2 * other.points for other in rivals):
-            found.append(place.base)
-        elif alone and len(place.covered) >= MIN_ALONE:
-            words = f"the only place for all {len(returns)} frames of an oops"
-            found.append(ModuleBase(place.base.module, place.base.address, place.base.init, words))
+        base = found.base
+        if found.points >= MIN_POINTS and all(found.points >= 2 * other.points for other in rivals):
+            proved.append(base)
+        elif is_only and len(found.covered) >= MIN_FRAMES_ALONE:
+            proof = f"the only place for all {len(returns)} frames of an oops"
+            proved.append(ModuleBase(base.module, base.address, base.init, proof))
     return [
         base
-        for base in found
-        if sum((base.module, base.init) == (other.module, other.init) for other in found) == 1
+        for base in proved
+        if sum((base.module, base.init) == (other.module, other.init) for other in proved) == 1
     ]
 
 
-def contradicts(trace: Trace, file: ModuleFile, base: ModuleBase, names_at: NamesAt) -> str:
-    """What a later trace says against a base that was proved; empty if nothing."""
+def contradiction(
+    trace: Trace, file: ModuleFile, base: ModuleBase, kernel_names_at: NamesAt
+) -> str:
+    """Say what a later trace shows against a base that was proved; empty if nothing."""
     code = file.init if base.init else file.core
-    calls = DECODERS.get(file.machine)
-    points, against, _ = (
-        _weigh(trace, code, calls, base.address, names_at) if calls is not None else (0, "", None)
-    )
-    return against if points < STRONG else ""
+    decoder = DECODERS.get(file.machine)
+    if decoder is None:
+        return ""
+    score = _score(trace, code, decoder, base.address, kernel_names_at)
+    return score.contradiction if score.points < MIN_POINTS else ""
 
 
-def _weighed(trace: Trace) -> list[Frame]:
+def _reliable_frames(trace: Trace) -> list[Frame]:
     return [frame for frame in trace.frames[:MAX_FRAMES] if frame.reliable]
 
 
-def _places(
-    trace: Trace, frames: list[Frame], file: ModuleFile, names_at: NamesAt
-) -> Iterator[_Place]:
-    calls = DECODERS.get(file.machine)
+def _candidates(
+    trace: Trace, frames: list[Frame], file: ModuleFile, kernel_names_at: NamesAt
+) -> Iterator[_Candidate]:
+    decoder = DECODERS.get(file.machine)
     for code, init in ((file.core, False), (file.init, True)):
-        if calls is None or not code.text or (init and file.name not in trace.loading):
+        if decoder is None or not code.text or (init and file.name not in trace.loading):
             continue
-        for base in _candidates(trace, frames, code, calls):
-            points, against, covered = _weigh(trace, code, calls, base, names_at)
-            if not against and covered:
-                proof = f"{len(covered)} frames of an oops fit its file"
-                yield _Place(
-                    ModuleBase(file.name, base, init, proof), code, points, frozenset(covered)
-                )
+        for address in _possible_bases(trace, frames, code, decoder):
+            score = _score(trace, code, decoder, address, kernel_names_at)
+            if not score.contradiction and score.covered:
+                proof = f"{len(score.covered)} frames of an oops fit its file"
+                base = ModuleBase(file.name, address, init, proof)
+                yield _Candidate(base, score.points, score.covered)
 
 
-def _candidates(trace: Trace, frames: list[Frame], code: Code, calls: CallDecoder) -> set[int]:
-    """Every base at which one of the frames stands behind a call, or the processor in the code that
-    was printed.
+def _possible_bases(
+    trace: Trace, frames: list[Frame], code: Code, decoder: CallDecoder
+) -> set[int]:
+    """Return every base at which one of the frames is behind a call, or the program counter in the
+    code that was printed.
 
-    None of a file in which there are too many to be weighed, as in one that was made for it.
+    Empty if there are more than `MAX_BASES`, as for a file that was made to have so many.
     """
     by_low_bits: dict[int, list[int]] = {}
-    for at in calls.call_ends(code.text):
+    for at in decoder.call_ends(code.text):
         by_low_bits.setdefault(at % PAGE_BYTES, []).append(at)
     bases: set[int] = set()
     for frame in frames:
+        low_bits = frame.address % PAGE_BYTES
         if frame.exact and trace.code:
-            bases |= {
-                frame.address - at
-                for at in range(frame.address % PAGE_BYTES, len(code.text), PAGE_BYTES)
-            }
+            bases |= {frame.address - at for at in range(low_bits, len(code.text), PAGE_BYTES)}
         else:
-            bases |= {frame.address - at for at in by_low_bits.get(frame.address % PAGE_BYTES, ())}
+            bases |= {frame.address - at for at in by_low_bits.get(low_bits, ())}
         if len(bases) > MAX_BASES:
             return set()
     return bases
 
 
-def _weigh(
-    trace: Trace, code: Code, calls: CallDecoder, base: int, names_at: NamesAt
-) -> tuple[int, str, set[int]]:
-    """Points for a base, what speaks against it, and the frames that it explains."""
+def _score(
+    trace: Trace, code: Code, decoder: CallDecoder, base: int, kernel_names_at: NamesAt
+) -> _Score:
+    """Return the evidence of a trace for one base."""
     points = 0
     covered: set[int] = set()
     before: Frame | None = None
-    for frame in _weighed(trace):
+    for frame in _reliable_frames(trace):
         at = frame.address - base
         if 0 <= at <= len(code.text) and frame.address not in covered:
-            if frame.exact or _interrupted(before, names_at):
+            if frame.exact or _is_exception_entry(before, kernel_names_at):
                 covered.add(frame.address)
-            elif calls.ends_at(code.text, at):
+            elif decoder.call_ends_at(code.text, at):
                 covered.add(frame.address)
                 points += 1
                 if frame.called_previous and before is not None:
-                    points += 2 * _called(code, at, before, base, names_at)
+                    points += 2 * _calls(code, at, before, base, kernel_names_at)
             else:
-                return 0, f"there is no call before {frame.address:#x}", set()
+                return _Score(contradiction=f"there is no call before {frame.address:#x}")
         before = frame
-    compared, against = _compare(trace, code, base)
-    return points + 4 * compared, against, covered
+    is_same, difference = _compare_code(trace, code, base)
+    return _Score(points + 4 * is_same, frozenset(covered), difference)
 
 
-def _interrupted(entry: Frame | None, names_at: NamesAt) -> bool:
-    """Whether the frame above is the entry of an exception, so that this one is where the processor
-    was taken from.
+def _is_exception_entry(frame: Frame | None, kernel_names_at: NamesAt) -> bool:
+    """Whether a frame is in the entry of an exception.
+
+    Then the next one is where the processor was interrupted, and need not be behind a call.
     """
-    return entry is not None and any(
-        _EXCEPTION.fullmatch(name) for name in names_at(entry.address - 1)
+    return frame is not None and any(
+        _EXCEPTION_ENTRY.fullmatch(name) for name in kernel_names_at(frame.address - 1)
     )
 
 
-def _called(code: Code, at: int, callee: Frame, base: int, names_at: NamesAt) -> bool:
-    """Whether the direct call before an offset leads to the function in which the callee stood."""
+def _calls(code: Code, at: int, callee: Frame, base: int, kernel_names_at: NamesAt) -> bool:
+    """Whether the direct call before an offset calls the function that contains ``callee``."""
     target = code.calls.get(at)
     if target is None:
         return False
     value = callee.address - (0 if callee.exact else 1)
     if isinstance(target, str):
-        return target in names_at(value)
+        return target in kernel_names_at(value)
     number = bisect_right(code.functions, value - base, key=itemgetter(0)) - 1
     return number >= 0 and value - base < len(code.text) and code.functions[number][0] == target
 
 
-def _compare(trace: Trace, code: Code, base: int) -> tuple[bool, str]:
-    """Whether the bytes of ``Code:`` are those of the file, but for those that a kernel changes."""
+def _compare_code(trace: Trace, code: Code, base: int) -> tuple[bool, str]:
+    """Compare the bytes of ``Code:`` with those of the file, except for those that a kernel changes.
+
+    Returns whether they are the same, and what differs if they are not; neither if there are too
+    few to compare.
+    """
     for start, printed in trace.code:
         first = max(0, base - start)
         at = start + first - base
@@ -210,7 +223,7 @@ def _compare(trace: Trace, code: Code, base: int) -> tuple[bool, str]:
             continue
         row = zip(printed[first:], code.text[at:], code.changed[at:], strict=False)
         same = [here == there for here, there, changed in row if not changed]
-        if len(same) < _MIN_BYTES:
+        if len(same) < _MIN_COMPARED_BYTES:
             continue
         if sum(same) * 10 >= len(same) * 9:
             return True, ""

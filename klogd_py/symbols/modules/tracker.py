@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which modules are loaded, where do they lie, and where did those lie that have gone?
+"""Track which modules are loaded, where they are, and where the unloaded ones were.
 
 Where /proc/kallsyms shows the symbols of modules nothing more is needed while they are loaded.
-Elsewhere a module's file is laid out at its base: what /proc/modules or ``sections/.text`` show of
-it, or what an oops has proved. A layout outlives its module, marked as gone.
+Elsewhere a module's file is laid out at its base: the one that /proc/modules or ``sections/.text``
+shows, or that an oops has proved. A layout is kept when its module is unloaded, and marked so.
 
 Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are shown as in
 /proc/kallsyms).
@@ -18,11 +18,16 @@ from klogd_py.oops.trace_parser import Trace
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import elf_header
 from klogd_py.symbols.kallsyms import end_of_page
-from klogd_py.symbols.modules.base_inference import ModuleBase, NamesAt, contradicts, locate
+from klogd_py.symbols.modules.base_inference import (
+    ModuleBase,
+    NamesAt,
+    contradiction,
+    infer_bases,
+)
 from klogd_py.symbols.modules.module_elf import ModuleFile
+from klogd_py.symbols.modules.module_files import ModuleFiles
 from klogd_py.symbols.modules.module_index import (
-    MAX_GONE,
-    ModuleFiles,
+    MAX_UNLOADED,
     ModuleIndex,
     ModuleLayout,
     lay_out,
@@ -33,22 +38,22 @@ from klogd_py.symbols.symbol_table import SymbolTable
 
 # Modules whose files are read for one oops
 MAX_SEARCHED = 128
-# Where modules can lie. arm64 has them within 2 GiB of a kernel that can be anywhere: what the map
-# names is not theirs.
+# Where modules can be. arm64 has them within 2 GiB of a kernel that can be anywhere: an address
+# that the map resolves is not theirs.
 _MODULE_SPACES = {
     elf_header.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000),
     elf_header.AARCH64: range(0xFFFF000000000000, 1 << 64),
 }
 
-PlaceOf = Callable[[int], SymbolAddress | LookupFailure]
+Resolve = Callable[[int], SymbolAddress | LookupFailure]
 
 
 class LoadedModules(Struct, frozen=True):
-    """What is known of modules.
+    """What is known of the modules.
 
-    ``table`` is that of kallsyms, ``bases`` are those at which files are laid out, ``gone`` the
-    layouts of the past. ``no_listing`` says that there is no list of the modules, as for another
-    machine's log.
+    ``table`` is that of kallsyms. ``bases`` are those at which files are laid out, ``layouts``
+    their layouts, ``unloaded`` the layouts of modules that were unloaded, the newest last.
+    ``no_listing`` says that there is no list of the modules, as for another machine's log.
     """
 
     listing: ModuleList = ModuleList(())
@@ -56,18 +61,18 @@ class LoadedModules(Struct, frozen=True):
     table: SymbolTable | LookupFailure = LookupFailure.NO_SYMBOLS
     bases: tuple[ModuleBase, ...] = ()
     layouts: tuple[ModuleLayout, ...] = ()
-    gone: tuple[ModuleLayout, ...] = ()
+    unloaded: tuple[ModuleLayout, ...] = ()
     no_listing: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
     def wants_traces(self) -> bool:
-        """Whether oopses are what shows where modules lie."""
-        return not isinstance(self.table, SymbolTable) and self.files.are_known
+        """Whether the bases of modules are known by oopses only."""
+        return not isinstance(self.table, SymbolTable) and self.files.has_folder
 
     @property
     def lacks_bases(self) -> bool:
-        """Whether there are modules whose place only an oops can show."""
+        """Whether there are modules whose base only an oops can show."""
         if not self.wants_traces:
             return False
         known = {base.module for base in self.bases}
@@ -75,58 +80,55 @@ class LoadedModules(Struct, frozen=True):
 
     @property
     def sources(self) -> list[ModuleIndex | ModuleList]:
-        """Who can place an address, in order.
+        """The sources that can resolve an address, in order.
 
-        Files at their bases, at least the module's name, what once lay there.
+        Files at their bases; /proc/modules, which knows the module's name; unloaded modules.
         """
         sources: list[ModuleIndex | ModuleList] = (
             [ModuleIndex(self.layouts)] if self.layouts else []
         )
         sources += [self.listing] if self.listing.count else []
-        past = self._past
-        return [*sources, ModuleIndex(past)] if past else sources
+        unloaded = self._intact_unloaded
+        return [*sources, ModuleIndex(unloaded)] if unloaded else sources
 
     @property
-    def _past(self) -> list[ModuleLayout]:
-        """The layouts of the past in whose place no module of unknown place can lie by now."""
+    def _intact_unloaded(self) -> list[ModuleLayout]:
+        """The unloaded layouts whose place no module with a hidden base can have taken."""
         known = {base.module for base in self.bases}
-        incarnations = self.listing.incarnations
+        load_ids = self.listing.load_ids
         unplaced = {
-            (name, incarnations.get(name, 0))
-            for name in self.listing.hidden_names
-            if name not in known
+            (name, load_ids.get(name, 0)) for name in self.listing.hidden_names if name not in known
         }
-        return [layout for layout in self.gone if unplaced <= layout.beside]
+        return [layout for layout in self.unloaded if unplaced <= layout.loaded_with]
 
     def update_from_trace(
-        self, trace: Trace, names_at: NamesAt, place_of: PlaceOf
+        self, trace: Trace, kernel_names_at: NamesAt, resolve: Resolve
     ) -> "LoadedModules":
-        """What is known once a trace has been read; ``place_of`` is what was known before."""
-        checked = self._without_contradicted(trace, names_at)
+        """Return the modules after one more oops; ``resolve`` is by what was known before it."""
+        checked = self._without_contradicted(trace, kernel_names_at)
         if not checked.lacks_bases:
             return checked
 
-        # in a capture nothing tells that a module was loaded again, perhaps no_listing
+        # In a capture nothing tells that a module was loaded again, perhaps at another address.
         known = {base.module for base in checked.bases} if not checked.no_listing else set()
         # A panic prints no list
-        there = trace.modules or checked.listing.hidden_names
-        wanted = [name for name in there if name not in known][:MAX_SEARCHED]
-        files = checked.files.all_of(wanted)
+        names = trace.modules or checked.listing.hidden_names
+        wanted = [name for name in names if name not in known][:MAX_SEARCHED]
+        files = checked.files.get_all(wanted)
         space = _MODULE_SPACES.get(files[0].machine, range(0)) if files else range(0)
 
-        def is_open(address: int) -> bool:
-            place = place_of(address)
-            return address in space and (isinstance(place, LookupFailure) or not place.name)
+        def is_unexplained(address: int) -> bool:
+            symbol = resolve(address)
+            return address in space and (isinstance(symbol, LookupFailure) or not symbol.name)
 
-        if not any(is_open(frame.address) for frame in trace.frames):
+        if not any(is_unexplained(frame.address) for frame in trace.frames):
             return checked
-        found = locate(
-            trace, files, 0 < len(wanted) == len(files) < MAX_SEARCHED, names_at, is_open
-        )
-        return checked.with_bases(found) if found else checked
+        is_complete = 0 < len(wanted) == len(files) < MAX_SEARCHED
+        bases = infer_bases(trace, files, is_complete, kernel_names_at, is_unexplained)
+        return checked.with_bases(bases) if bases else checked
 
     def with_bases(self, bases: Iterable[ModuleBase]) -> "LoadedModules":
-        """The same with more modules laid out."""
+        """Return the same with the files of these modules laid out, too."""
         pairs = []
         for base in bases:
             file = self.files.get(base.module)
@@ -139,17 +141,16 @@ class LoadedModules(Struct, frozen=True):
             layouts=(*self.layouts, *(layout for _, layout in pairs)),
         )
 
-    def _without_contradicted(self, trace: Trace, names_at: NamesAt) -> "LoadedModules":
-        """Bases against which a trace speaks are known no longer."""
+    def _without_contradicted(self, trace: Trace, kernel_names_at: NamesAt) -> "LoadedModules":
+        """Return the same without the bases that a trace contradicts."""
         wrong: dict[ModuleBase, str] = {}
         for base in self.bases:
             file = self.files.get(base.module)
             if isinstance(file, ModuleFile):
-                against = contradicts(trace, file, base, names_at)
-                if against:
-                    wrong[base] = (
-                        f"module {base.module} does not lie at {base.address:#x} any more: {against}"
-                    )
+                reason = contradiction(trace, file, base, kernel_names_at)
+                if reason:
+                    where = f"module {base.module} does not lie at {base.address:#x} any more"
+                    wrong[base] = f"{where}: {reason}"
         if not wrong:
             return self
         kept = msgspec.structs.replace(
@@ -165,61 +166,60 @@ def update_modules(
     no_listing: bool = False,
     before: LoadedModules | None = None,
 ) -> LoadedModules:
-    """What is known of modules now.
+    """Return what is known of the modules now.
 
-    Of what was known ``before``, bases stay while their modules have not been loaded anew.
+    Bases that were known ``before`` are kept for modules that were not loaded again since.
     """
     now = LoadedModules(listing, files, table, no_listing=no_listing)
     if not isinstance(table, SymbolTable):
-        shown = [
+        listed = [
             ModuleBase(name, base, proof="/proc/modules") for name, base in listing.bases.items()
         ]
-        told = [
+        reported = [
             base for name in listing.hidden_names if (base := files.reported_base(name)) is not None
         ]
-        have = {base.module for base in (*shown, *told)}
+        known = {base.module for base in (*listed, *reported)}
         kept = [
             base
             for base in (before.bases if before is not None else ())
-            if base.module not in have
-            and (no_listing or _is_still_there(base.module, before, listing))
+            if base.module not in known
+            and (no_listing or _is_same_load(base.module, before, listing))
         ]
-        now = now.with_bases([*shown, *told, *kept])
-    return msgspec.structs.replace(now, gone=_gone(before, now)) if before is not None else now
+        now = now.with_bases([*listed, *reported, *kept])
+    if before is None:
+        return now
+    return msgspec.structs.replace(now, unloaded=_unloaded_layouts(before, now))
 
 
-def _is_still_there(module: str, before: LoadedModules | None, listing: ModuleList) -> bool:
-    incarnation = listing.incarnations.get(module, 0)
-    return (
-        before is not None
-        and incarnation != 0
-        and before.listing.incarnations.get(module) == incarnation
+def _is_same_load(module: str, before: LoadedModules | None, listing: ModuleList) -> bool:
+    """Whether a module has not been loaded again; false where that is not known."""
+    load_id = listing.load_ids.get(module, 0)
+    return before is not None and load_id != 0 and before.listing.load_ids.get(module) == load_id
+
+
+def _unloaded_layouts(before: LoadedModules, now: LoadedModules) -> tuple[ModuleLayout, ...]:
+    """Return the layouts of unloaded modules, the newest last."""
+    present = {(layout.module, layout.start) for layout in now.layouts}
+    loaded_with = frozenset(
+        (name, load_id) for name, load_id in before.listing.load_ids.items() if load_id
     )
-
-
-def _gone(before: LoadedModules, now: LoadedModules) -> tuple[ModuleLayout, ...]:
-    """The layouts of the past, the newest last."""
-    lying = {(layout.module, layout.start) for layout in now.layouts}
-    beside = frozenset(
-        (name, number) for name, number in before.listing.incarnations.items() if number
-    )
-    went = [
-        msgspec.structs.replace(layout, gone=True, beside=beside)
+    unloaded = [
+        msgspec.structs.replace(layout, is_unloaded=True, loaded_with=loaded_with)
         for layout in before.layouts
-        if (layout.module, layout.start) not in lying
+        if (layout.module, layout.start) not in present
     ]
     if isinstance(before.table, SymbolTable):
         for name, base in before.listing.bases.items():
             if (
                 now.listing.bases.get(name) != base
-                and (layout := _by_kallsyms(before.table, name)) is not None
+                and (layout := _layout_by_kallsyms(before.table, name)) is not None
             ):
-                went.append(msgspec.structs.replace(layout, beside=beside))
-    return (*before.gone, *went)[-MAX_GONE:]
+                unloaded.append(msgspec.structs.replace(layout, loaded_with=loaded_with))
+    return (*before.unloaded, *unloaded)[-MAX_UNLOADED:]
 
 
-def _by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
-    """The code of a module as kallsyms had it."""
+def _layout_by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
+    """Return the code of a module as kallsyms showed it; ``None`` if it showed none."""
     lines = [
         line
         for line in table.module_lines(name)
@@ -231,4 +231,4 @@ def _by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
     start, last = int(lines[0][:digits], 16), int(lines[-1][:digits], 16)
     end = end_of_page(last)
     rows = b"\n".join([*lines, b"%0*x %s end" % (digits, end, HOLE)]) + b"\n"
-    return ModuleLayout(name, start, end, SymbolTable(rows, table.source), gone=True)
+    return ModuleLayout(name, start, end, SymbolTable(rows, table.source), is_unloaded=True)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Unpacks the file of a module: xz, gzip, zstd.
+"""Unpack the file of a module: xz, gzip, zstd.
 
-A few bytes can stand for gigabytes, or ask for a dictionary of that size: neither is unpacked
-beyond its limit.
+A few bytes can unpack to gigabytes, or require a dictionary of that size: both have a limit.
 
 Source of truth: scripts/Makefile.modinst for how modules are packed; RFC 1952, RFC 8878 and the .xz
 file format for the magic numbers.
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from klogd_py.symbols.elf import Raw
 
 MAX_PACKED_BYTES = 64 << 20
-# Unpacked; without information for debuggers 30 MiB are many
+# Unpacked; without debug information 30 MiB are many
 MAX_BYTES = 128 << 20
 # Of xz -9, with what the decoder needs besides
 _MAX_DICTIONARY_BYTES = 72 << 20
@@ -24,28 +23,32 @@ _MAX_DICTIONARY_BYTES = 72 << 20
 _MAX_WINDOW_BYTES = 128 << 20
 _PIECE_BYTES = 1 << 20
 
-Unpack = Callable[[bytes], Iterator[bytes]]
+Decoder = Callable[[bytes], Iterator[bytes]]
 
 
 class NotUnpacked(ValueError):
-    """A packed file that cannot be unpacked; says why."""
+    """The file cannot be unpacked; says why."""
 
 
 def is_packed(raw: Raw) -> bool:
-    """Whether the bytes begin as a packed file of a known kind does."""
-    return _kind(raw) is not None
+    """Whether the bytes have the magic number of a known format."""
+    return _decoder(raw) is not None
 
 
-def unpacked(raw: Raw) -> bytearray:
-    """What a packed file holds. Raises NotUnpacked."""
-    unpack = _kind(raw)
-    if unpack is None:
+def unpack(raw: Raw) -> bytearray:
+    """Return the content of a packed file.
+
+    Raises:
+        NotUnpacked: it is damaged, too large, or of an unknown format.
+    """
+    decode = _decoder(raw)
+    if decode is None:
         raise NotUnpacked("not packed")
     if len(raw) > MAX_PACKED_BYTES:
         raise NotUnpacked(f"packed, and larger than {MAX_PACKED_BYTES >> 20} MiB")
     whole = bytearray()
     try:
-        for piece in unpack(bytes(raw[:])):
+        for piece in decode(bytes(raw[:])):
             whole += piece
             if len(whole) > MAX_BYTES:
                 raise NotUnpacked(f"unpacks to more than {MAX_BYTES >> 20} MiB")
@@ -54,9 +57,9 @@ def unpacked(raw: Raw) -> bytearray:
     return whole
 
 
-def _kind(raw: Raw) -> Unpack | None:
+def _decoder(raw: Raw) -> Decoder | None:
     head = bytes(raw[:6])
-    return next((unpack for magic, unpack in _KINDS if head.startswith(magic)), None)
+    return next((decode for magic, decode in _FORMATS if head.startswith(magic)), None)
 
 
 def _xz(raw: bytes) -> Iterator[bytes]:
@@ -85,10 +88,8 @@ def _gzip(raw: bytes) -> Iterator[bytes]:
 
 def _zstd(raw: bytes) -> Iterator[bytes]:
     try:
-        zstandard = importlib.import_module(
-            "zstandard"
-            # Optional: only some distributions pack their modules so
-        )
+        # Optional, since only some distributions pack their modules so
+        zstandard = importlib.import_module("zstandard")
     except ImportError:
         raise NotUnpacked(
             "packed with zstd: install the Python package zstandard to have names from it"
@@ -103,7 +104,7 @@ def _zstd(raw: bytes) -> Iterator[bytes]:
         raise NotUnpacked(f"damaged: {error}") from error
 
 
-_KINDS: tuple[tuple[bytes, Unpack], ...] = (
+_FORMATS: tuple[tuple[bytes, Decoder], ...] = (
     (b"\xfd7zXZ\0", _xz),
     (b"\x1f\x8b", _gzip),
     (b"\x28\xb5\x2f\xfd", _zstd),

@@ -3,7 +3,7 @@ import pytest
 
 from klogd_py.oops.trace_parser import Frame, Trace, parse_trace
 from klogd_py.symbols.modules import module_elf
-from klogd_py.symbols.modules.base_inference import ModuleBase, contradicts, locate
+from klogd_py.symbols.modules.base_inference import ModuleBase, contradiction, infer_bases
 from klogd_py.symbols.modules.module_elf import ModuleFile
 from tests.symbols.module_builder import build, needs_gcc
 
@@ -26,7 +26,9 @@ def names_at(address: int) -> set[str]:
 
 
 def located(trace: Trace, file: ModuleFile, complete: bool = False) -> list[ModuleBase]:
-    return locate(trace, [file], complete, names_at, lambda address: address >= 0xFFFFFFFFC0000000)
+    return infer_bases(
+        trace, [file], complete, names_at, lambda address: address >= 0xFFFFFFFFC0000000
+    )
 
 
 def code_line(file: ModuleFile, pc: int, before: int) -> str:
@@ -100,12 +102,12 @@ def test_the_init_code_is_looked_for_only_while_the_module_is_loading(file: Modu
 
 def test_a_later_frame_without_a_call_before_it_contradicts(file: ModuleFile) -> None:
     assert (
-        contradicts(
+        contradiction(
             Trace((Frame(at(file, "outer") + 13),)), file, ModuleBase("probe_it", BASE), names_at
         )
         == ""
     )
-    assert "no call before" in contradicts(
+    assert "no call before" in contradiction(
         Trace((Frame(at(file, "outer") + 12),)), file, ModuleBase("probe_it", BASE), names_at
     )
 

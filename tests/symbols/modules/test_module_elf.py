@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from klogd_py.symbols.elf import Elf
 from klogd_py.symbols.elf_header import NotElf, build_id, parse_notes
-from klogd_py.symbols.modules import module_elf
+from klogd_py.symbols.modules import module_elf, module_files
 from klogd_py.symbols.modules.module_elf import NoModuleFile
 from tests.symbols.module_builder import build, needs_gcc
 
@@ -99,11 +99,13 @@ def test_files_are_found_by_the_kernels_name_for_a_module(tmp_path: Path) -> Non
     (tmp_path / "kernel/drivers").mkdir(parents=True)
     for name in ("snd-hda.ko", "nic.ko.xz", "ext4.ko.zst", "readme.txt", "x.ko.bak"):
         (tmp_path / "kernel/drivers" / name).touch()
-    assert set(module_elf.walked(tmp_path)) == {"snd_hda", "nic", "ext4"}
-    assert module_elf.listed(tmp_path) == {}
+    assert set(module_files.find_module_files(tmp_path)) == {"snd_hda", "nic", "ext4"}
+    assert module_files.read_modules_dep(tmp_path) == {}
     (tmp_path / "modules.dep").write_text("kernel/net/af-key.ko.gz: kernel/x.ko\n")
-    assert module_elf.listed(tmp_path) == {"af_key": tmp_path / "kernel/net/af-key.ko.gz"}
-    assert module_elf.walked(tmp_path / "missing") == {}
+    assert module_files.read_modules_dep(tmp_path) == {
+        "af_key": tmp_path / "kernel/net/af-key.ko.gz"
+    }
+    assert module_files.find_module_files(tmp_path / "missing") == {}
 
 
 def test_notes_are_read_with_their_padding() -> None:

@@ -56,15 +56,19 @@ def test_a_module_that_was_loaded_anew_is_another_incarnation(tmp_path: Path) ->
         "a 4096 0 - Live 0x0000000000000000\nb 4096 0 - Live 0x0000000000000000\n"
     )
     (tmp_path / "sys/a").mkdir(parents=True)
-    before = proc_modules.parse_with_loads((tmp_path / "modules").read_text(), tmp_path / "sys")
-    assert before.incarnations == {"a": (tmp_path / "sys/a").stat().st_ino, "b": 0}
+    before = proc_modules.parse_with_load_ids((tmp_path / "modules").read_text(), tmp_path / "sys")
+    assert before.load_ids == {"a": (tmp_path / "sys/a").stat().st_ino, "b": 0}
     assert (
-        proc_modules.parse_with_loads((tmp_path / "modules").read_text(), tmp_path / "sys").layout
+        proc_modules.parse_with_load_ids(
+            (tmp_path / "modules").read_text(), tmp_path / "sys"
+        ).layout
         == before.layout
     )
     (tmp_path / "sys/a").rename(tmp_path / "sys/old")
     (tmp_path / "sys/a").mkdir()
     assert (
-        proc_modules.parse_with_loads((tmp_path / "modules").read_text(), tmp_path / "sys").layout
+        proc_modules.parse_with_load_ids(
+            (tmp_path / "modules").read_text(), tmp_path / "sys"
+        ).layout
         != before.layout
     )

@@ -9,7 +9,7 @@ from klogd_py.symbols import kallsyms
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile
-from klogd_py.symbols.modules.module_index import ModuleFiles
+from klogd_py.symbols.modules.module_files import ModuleFiles
 from klogd_py.symbols.modules.tracker import LoadedModules, update_modules
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.module_builder import build, needs_gcc
@@ -98,8 +98,8 @@ def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_a
     assert (
         update_modules(hidden, files, LookupFailure.NO_SYMBOLS, before=known).bases == known.bases
     )
-    for incarnation in (12, 0):
-        listing = proc_modules.ModuleList([proc_modules.Module("probe_it", 0, 16384, incarnation)])
+    for load_id in (12, 0):
+        listing = proc_modules.ModuleList([proc_modules.Module("probe_it", 0, 16384, load_id)])
         reloaded = update_modules(listing, files, LookupFailure.NO_SYMBOLS, before=known)
         assert reloaded.bases == ()
         assert named(reloaded, BASE + 2) == "unknown", (
@@ -189,7 +189,7 @@ def test_the_file_of_another_build_is_known_by_its_build_id(
 
 
 def _offset(files: ModuleFiles, name: bytes) -> int:
-    (file,) = files.all_of(["probe_it"])
+    (file,) = files.get_all(["probe_it"])
     return next(at for at, _, function in file.core.functions if function == name)
 
 

@@ -71,7 +71,7 @@ def release(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (commands / "make").chmod(0o755)
     return subprocess.run(
         [tree / "scripts/release", *options],
-        env=os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"},
+        env=os.environ | {"VENV": ".venv", "PATH": f"{commands}:{os.environ['PATH']}"},
         capture_output=True,
         encoding="utf-8",
         timeout=120,

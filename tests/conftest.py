@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What holds for every test."""
+"""Settings and fixtures of all tests."""
 
 import signal
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A slow machine is no wrong answer: hypothesis would fail an example that took more than 0.2 s.
+# By default hypothesis fails an example that takes more than 0.2 s, as it may on a slow machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder that other users may pass through, but not write to."""
+    """A directory that other users may enter, but not write to."""
     for folder in (tmp_path, *tmp_path.parents):
         if folder.owner() == "root" and folder != Path("/tmp"):
             folder.chmod(0o755)
@@ -24,7 +24,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def signals_as_before() -> Iterator[None]:
-    """A Daemon in this process ignores these signals; what runs after it may not."""
+    """Restore the signals that a Daemon in this process ignores."""
     before = {
         number: signal.getsignal(number)
         for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)
@@ -36,8 +36,7 @@ def signals_as_before() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Have the tests of a file run one after the other, and all those of the kernel's one log as if
-    of one file."""
+    """Run the tests of a file in one worker, and all tests that use the kernel's log in one, too."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]

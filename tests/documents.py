@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A status document with something in every part of it."""
+"""A status document with a value in every part."""
 
 from klogd_py.monitoring.status import (
     InputState,

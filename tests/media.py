@@ -26,7 +26,7 @@ from klogd_py.sinks.console import ConsoleSink
 from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
-from tests.fakes import DatagramListener, JournalListener, StreamListener
+from tests.sockets import DatagramListener, JournalListener, StreamListener
 
 _NUMBER = re.compile(r"record (\d+);")
 _GAP = re.compile(

@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Waiting for another thread or process.
-
-Ask again and again, and give up with an error after some seconds.
-"""
+"""Wait for another thread or process, at most for some seconds."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-LIMIT_S = 5.0
+TIMEOUT_S = 5.0
 PERIOD_S = 0.01
 
 T = TypeVar("T")
 
 
-def wait_until(answer: Callable[[], T], what: str = "the condition", limit_s: float = LIMIT_S) -> T:
-    """The first answer that is true.
+def wait_until(
+    answer: Callable[[], T], what: str = "the condition", timeout_s: float = TIMEOUT_S
+) -> T:
+    """Call ``answer`` until its result is true, and return that.
 
-    Raises AssertionError with the last one if none comes in time.
+    Raises AssertionError with ``what`` and the last result after ``timeout_s``.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + timeout_s
     while True:
         found = answer()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come within {limit_s} s; last seen: {found!r}")
+            raise AssertionError(f"{what} did not come within {timeout_s} s; last seen: {found!r}")
         time.sleep(PERIOD_S)

@@ -15,7 +15,8 @@ from typing import IO, Self
 
 import pytest
 
-from tests.fakes import DatagramListener, environment
+from tests.fakes import environment
+from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 
 KMSG = Path("/dev/kmsg")

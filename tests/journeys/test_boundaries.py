@@ -32,7 +32,8 @@ from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
 from klogd_py.system import signals
 from klogd_py.system.jobs import Jobs
 from tests.boundaries import PACKAGE, Site, sites
-from tests.fakes import DatagramListener, FakeRing
+from tests.fakes import FakeRing
+from tests.sockets import DatagramListener
 
 LIMIT_S = 20.0
 PATIENCE_S = 5.0

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system.pidfile import NotRunning, PidFile, signal_daemon
-from tests.fakes import DatagramListener, environment
+from tests.fakes import environment
 from tests.journeys.program import configure, lines_of, needs_kmsg, say
+from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 
 KLOGD = [sys.executable, "-c", "import sys; from klogd_py.cli.main import klogd; sys.exit(klogd())"]

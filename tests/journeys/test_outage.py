@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import BackgroundDatagramListener
 from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.sockets import BackgroundDatagramListener
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg

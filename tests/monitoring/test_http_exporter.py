@@ -19,7 +19,7 @@ from klogd_py.monitoring.http_exporter import (
     REQUEST_LIMIT_S,
     MetricsServer,
 )
-from tests.fakes import run_in_virtual_time
+from tests.virtual_time import run_in_virtual_time
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
 

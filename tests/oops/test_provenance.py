@@ -11,7 +11,7 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.record.types import Record
 from klogd_py.symbols.kaslr.inference import SlideSource
-from tests.listener import Listener, symbol_set_of
+from tests.symbolizer import Symbolizer, symbol_set_of
 from tests.symbols.oopses import ALIGN, BASE, Kernel, kernel, oops
 
 FRAME = " [<ffffffff81123456>] ? 0xffffffff81123456"
@@ -173,20 +173,20 @@ def records(lines: list[str], usec: int = 1) -> list[Record]:
 
 
 def test_one_line_cannot_revoke_a_proved_slide(tmp_path: Path, running: Kernel) -> None:
-    listener = Listener(symbol_set_of(tmp_path / "System.map"))
-    listener.hear(records(oops(running, Random(3))))
-    assert listener.survey.slide is not None
-    assert (listener.survey.slide.value, listener.survey.slide.source) == (
+    symbolizer = Symbolizer(symbol_set_of(tmp_path / "System.map"))
+    symbolizer.process(records(oops(running, Random(3))))
+    assert symbolizer.symbols.slide is not None
+    assert (symbolizer.symbols.slide.value, symbolizer.symbols.slide.source) == (
         running.slide,
         SlideSource.OOPS,
     )
-    listener.hear(records([f"Kernel Offset: {ALIGN:#x} from {BASE:#x}"]))
-    assert listener.survey.slide.value == running.slide
+    symbolizer.process(records([f"Kernel Offset: {ALIGN:#x} from {BASE:#x}"]))
+    assert symbolizer.symbols.slide.value == running.slide
     other = oops(Kernel(running.functions, 90 * ALIGN), Random(3))
-    listener.hear(
+    symbolizer.process(
         records([*other[:-1], f"Kernel Offset: {90 * ALIGN:#x} from {BASE:#x}", other[-1]])
     )
-    assert listener.survey.slide is None, "a whole trace elsewhere is a reason to doubt"
+    assert symbolizer.symbols.slide is None, "a whole trace elsewhere is a reason to doubt"
 
 
 def test_line_without_stamp_is_no_evidence_among_stamped_ones(
@@ -203,9 +203,9 @@ def test_line_without_stamp_is_no_evidence_among_stamped_ones(
         (stamped, True),
         ([Record(lines[0]), *bare], True),
     ):
-        listener = Listener(symbol_set_of(tmp_path / "System.map"), Origin.CAPTURE)
-        listener.hear(heard)
-        assert (listener.survey.slide is not None) is is_known
+        symbolizer = Symbolizer(symbol_set_of(tmp_path / "System.map"), Origin.CAPTURE)
+        symbolizer.process(heard)
+        assert (symbolizer.symbols.slide is not None) is is_known
 
 
 @pytest.mark.parametrize("name", ["[<40000001>]", "[<c0155f90>]"])
@@ -233,7 +233,7 @@ def test_other_message_of_fifteen_bytes_is_no_oops(text: str) -> None:
 
 
 def test_few_frames_revoke_no_proved_slide(tmp_path: Path, running: Kernel) -> None:
-    listener = Listener(symbol_set_of(tmp_path / "System.map"))
-    listener.hear(records(oops(running, Random(3))))
-    listener.hear(records(["Call Trace:", f" {BASE + running.slide + 0x7FFFFFF:#x}"]))
-    assert listener.survey.slide is not None
+    symbolizer = Symbolizer(symbol_set_of(tmp_path / "System.map"))
+    symbolizer.process(records(oops(running, Random(3))))
+    symbolizer.process(records(["Call Trace:", f" {BASE + running.slide + 0x7FFFFFF:#x}"]))
+    assert symbolizer.symbols.slide is not None

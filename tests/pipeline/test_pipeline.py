@@ -31,7 +31,8 @@ from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.jobs import Jobs
 from tests.entries import gap_entry
-from tests.fakes import FakeRing, ScriptedSink, has_queued, run_in_virtual_time
+from tests.fakes import FakeRing, ScriptedSink, has_queued
+from tests.virtual_time import run_in_virtual_time
 
 RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
 

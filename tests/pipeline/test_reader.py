@@ -4,7 +4,8 @@ import asyncio
 from klogd_py.pipeline.reader import MOST, Batch, Reader
 from klogd_py.record.types import Record
 from klogd_py.system.jobs import Jobs
-from tests.fakes import FakeRing, run_in_virtual_time
+from tests.fakes import FakeRing
+from tests.virtual_time import run_in_virtual_time
 
 
 async def no_wait() -> None:

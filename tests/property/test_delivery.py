@@ -25,8 +25,9 @@ from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
 from tests.entries import gap_entry
-from tests.fakes import FakeRing, ScriptedSink, VirtualTimeLoop, has_queued
+from tests.fakes import FakeRing, ScriptedSink, has_queued
 from tests.media import KINDS, Arrival, Console, medium, of_entries
+from tests.virtual_time import VirtualTimeLoop
 
 RING = 60
 ROOM_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10;"))
@@ -328,7 +329,7 @@ class Delivery(RuleBasedStateMachine):
             sink.down, sink.capacity = "", 1 << 30
         for way in self.media:
             way.hinder("back")
-        self.ring.refusals.clear()
+        self.ring.failures.clear()
         try:
             self._run(self._settle())
             for console in self.consoles:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from klogd_py.oops import provenance
 from klogd_py.record.types import Record
 from klogd_py.symbols.symbol_set import SymbolSet
-from tests.listener import Listener, symbol_set_of
 from tests.printk_forms import FORMS, Form
+from tests.symbolizer import Symbolizer, symbol_set_of
 from tests.symbols.oopses import ALIGN, BASE, ENTRY, Kernel, kernel, oops
 
 RUNNING = kernel(Random(7), slide=5 * ALIGN)
@@ -73,34 +73,34 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> SymbolSet:
 @pytest.fixture(scope="module")
 def proved(unknown: SymbolSet) -> SymbolSet:
     """The same after an oops has."""
-    listener = Listener(unknown)
-    listener.hear(
+    symbolizer = Symbolizer(unknown)
+    symbolizer.process(
         [Record(line, 4, seq=at, usec=at) for at, line in enumerate(oops(RUNNING, Random(3)))]
     )
-    assert listener.survey.slide is not None
-    return listener.survey
+    assert symbolizer.symbols.slide is not None
+    return symbolizer.symbols
 
 
 def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
     """What one record brings about: names, another slide, a report."""
-    listener = Listener(found)
-    listener.hear([Record(text, prefix, seq=9, usec=9_000_000, caller="T9")])
-    slides = (found.slide, listener.survey.slide)
-    changes = [f"named {place.kernel_form}" for place in listener.places]
+    symbolizer = Symbolizer(found)
+    symbolizer.process([Record(text, prefix, seq=9, usec=9_000_000, caller="T9")])
+    slides = (found.slide, symbolizer.symbols.slide)
+    changes = [f"named {place.kernel_form}" for place in symbolizer.resolved]
     changes += [f"slide {slides[1]}"] if slides[0] != slides[1] else []
     changes += (
         ["map refused"]
-        if found.system_map is not None and listener.survey.system_map is None
+        if found.system_map is not None and symbolizer.symbols.system_map is None
         else []
     )
     changes += (
-        [f"bases {listener.survey.modules.bases}"]
-        if found.modules.bases != listener.survey.modules.bases
+        [f"bases {symbolizer.symbols.modules.bases}"]
+        if found.modules.bases != symbolizer.symbols.modules.bases
         else []
     )
-    changes += [f"{listener.counters.oopses} reports"] if listener.counters.oopses else []
-    changes += ["gap"] if any(entry.gap is not None for entry in listener.entries) else []
-    changes += ["text changed"] if [entry.text for entry in listener.entries] != [text] else []
+    changes += [f"{symbolizer.counters.oopses} reports"] if symbolizer.counters.oopses else []
+    changes += ["gap"] if any(entry.gap is not None for entry in symbolizer.entries) else []
+    changes += ["text changed"] if [entry.text for entry in symbolizer.entries] != [text] else []
     return changes
 
 

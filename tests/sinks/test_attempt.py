@@ -14,7 +14,7 @@ from klogd_py.sinks.file import FileForm, FileSink
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import numbered_entries
-from tests.fakes import DatagramListener
+from tests.sockets import DatagramListener
 
 # No JSON of ours holds such a number, and no calendar such a year
 TOO_LARGE = 1 << 80

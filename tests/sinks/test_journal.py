@@ -10,7 +10,7 @@ from klogd_py.record.types import Cause, Entry, Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.journal import SOCKET, JournalSink
 from tests.entries import PLACE, entry, lost_entry, numbered_entries
-from tests.fakes import JournalListener
+from tests.sockets import JournalListener
 
 BOOT_ID = "00f1e2d3c4b5a6978877665544332211"
 

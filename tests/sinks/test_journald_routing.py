@@ -25,7 +25,7 @@ from klogd_py.sinks.journald_routing import (
 )
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import PLACE, entry, lost_entry, numbered_entries
-from tests.fakes import DatagramListener, JournalListener
+from tests.sockets import DatagramListener, JournalListener
 
 READS = Journald(running=True, reads_kernel=True, has_dev_log=True)
 FEEDS = Journald(

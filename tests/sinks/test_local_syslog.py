@@ -19,7 +19,7 @@ from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sinks.sequence_tracker import StartPosition
 from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
-from tests.fakes import DatagramListener, StreamListener
+from tests.sockets import DatagramListener, StreamListener
 
 STAMP = TimestampFormatter().rfc3164(WALL_US).encode()
 

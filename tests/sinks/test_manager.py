@@ -10,7 +10,8 @@ from klogd_py.record.types import Entry
 from klogd_py.sinks.drop_policy import QueueLimits
 from klogd_py.sinks.manager import SinkManager
 from tests.entries import gap_entry, numbered_entries
-from tests.fakes import ScriptedSink, has_queued, run_in_virtual_time
+from tests.fakes import ScriptedSink, has_queued
+from tests.virtual_time import run_in_virtual_time
 
 
 def _roomy(name: str) -> QueueLimits:

@@ -20,7 +20,7 @@ from klogd_py.sinks.formats import is_reserved, split_identifier
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import WALL_US, gap_entry
-from tests.fakes import DatagramListener, JournalListener, StreamListener
+from tests.sockets import DatagramListener, JournalListener, StreamListener
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
 FORMS = dict(re.findall(r"^\| ([^|]+) \| `(\^[^`]+\$)` \|$", DOCUMENT, re.MULTILINE))

@@ -20,7 +20,9 @@ from klogd_py.sinks.retry import MAX_PAUSE_S, MIN_PAUSE_S
 from klogd_py.sinks.sequence_tracker import StartPosition
 from klogd_py.sources.kmsg_device import KmsgDevice
 from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
-from tests.fakes import BackgroundDatagramListener, FakeKmsg, ScriptedSink, run_in_virtual_time
+from tests.fakes import FakeKmsg, ScriptedSink
+from tests.sockets import BackgroundDatagramListener
+from tests.virtual_time import run_in_virtual_time
 
 ROOMY = 1 << 24
 

@@ -14,7 +14,7 @@ import pytest
 from klogd_py.system.errors import MAX_CHARACTERS
 from klogd_py.system.jobs import LOG_INTERVAL_S, MAX_NAMES, MAX_PAUSE_S, Jobs
 from tests.boundaries import PACKAGE, files, name_of, starts
-from tests.fakes import run_in_virtual_time
+from tests.virtual_time import run_in_virtual_time
 
 UNFORESEEN = [
     RuntimeError("no"),

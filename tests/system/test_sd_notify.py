@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system.sd_notify import watchdog_period_s
-from tests.fakes import DatagramListener, environment
+from tests.fakes import environment
+from tests.sockets import DatagramListener
 
 TELLS = """
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way of records from the source to the sinks, without a daemon around it."""
+"""The pipeline from records to entries, without a daemon and without sinks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,39 +20,44 @@ def wall_times(records: Sequence[Record]) -> tuple[Sequence[int], Sequence[Times
     return [0] * len(records), [None] * len(records)
 
 
-class Listener:
-    """Reads records, learns from their traces, and names them, as the daemon does. Mutable."""
+class Symbolizer:
+    """Infers the KASLR offset from records and resolves their addresses, as the daemon does.
+
+    Mutable: ``symbols`` is the symbol set in use, ``entries`` holds all results.
+    """
 
     def __init__(self, found: SymbolSet, origin: Origin = Origin.RECORDS) -> None:
-        self.survey = found
+        self.symbols = found
         self.counters = Counters(origin)
         self.withheld: list[Withheld] = []
         self.entries: list[Entry] = []
         self._origin = origin
-        self._learning = KaslrStage(origin)
+        self._stage = KaslrStage(origin)
 
-    def hear(self, records: Sequence[Record]) -> None:
-        """All of the records, and after them a silence."""
+    def process(self, records: Sequence[Record]) -> None:
+        """Process records, and then the timeout after the last one."""
         self.counters.count_read(records)
-        ready, self.survey = self._learning.push(records, 0.0, self.survey)
-        held, self.survey = self._learning.flush(self.survey)
-        self._send([*ready, *held])
+        ready, self.symbols = self._stage.push(records, 0.0, self.symbols)
+        held, self.symbols = self._stage.flush(self.symbols)
+        self._symbolize([*ready, *held])
 
     @property
-    def places(self) -> list[SymbolAddress]:
-        """Every place that was named."""
+    def resolved(self) -> list[SymbolAddress]:
+        """Return every resolved address."""
         return [place for entry in self.entries for place in entry.places]
 
-    def _send(self, ready: Sequence[Record | Gap]) -> None:
-        resolve = self.survey.resolver.resolve
-        self.entries += symbolize(ready, resolve, FormatOptions(), wall_times, check=self._judge)
+    def _symbolize(self, ready: Sequence[Record | Gap]) -> None:
+        resolve = self.symbols.resolver.resolve
+        self.entries += symbolize(
+            ready, resolve, FormatOptions(), wall_times, check=self._check_provenance
+        )
 
-    def _judge(self, record: Record, matches: Sequence[AddressMatch]) -> Withheld | None:
+    def _check_provenance(self, record: Record, matches: Sequence[AddressMatch]) -> Withheld | None:
         reason = provenance.withheld_reason(record, matches, self._origin)
         self.withheld += [reason] if reason is not None else []
         return reason
 
 
 def symbol_set_of(map_file: Path, slide: int | None = None) -> SymbolSet:
-    """What is known of a randomised kernel with this map and without kallsyms."""
+    """Load a map for a kernel with KASLR and without kallsyms."""
     return load_symbols(Sources("6.1.0", Path("/"), str(map_file), slide=slide))

@@ -16,6 +16,7 @@ from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.types import LookupFailure, Record
 from klogd_py.sinks.cursor_file import CursorFile
 from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import LineEncoder
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sources import kmsg_format
 
@@ -39,13 +40,14 @@ def figures() -> list[Figure]:
     clock = LiveClock()
     entries = symbolize(records, resolve_nothing, FormatOptions(), clock.wall_times)
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
+    line_encoder = LineEncoder()
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
         "find lines that may have an address": lambda: candidate_lines(texts),
         "translate, with that search": lambda: symbolize(
             records, resolve_nothing, FormatOptions(), clock.wall_times
         ),
-        "encode for a file": lambda: to_file.encode_lines(entries),
+        "encode for a file": lambda: line_encoder.encode(entries),
         "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
         "encode and write to /dev/null": lambda: to_file.send(entries),
     }

@@ -23,7 +23,8 @@ from msgspec import Struct
 from klogd_py.record.types import Entry
 from klogd_py.sinks import Sink
 from klogd_py.sinks.console import ConsoleSink
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.sockets import DatagramListener, JournalListener, StreamListener
@@ -102,7 +103,7 @@ class Disk:
     ``append_only`` files cannot be cut, as after ``chattr +a``.
     """
 
-    def __init__(self, path: Path, form: FileForm, append_only: bool = False) -> None:
+    def __init__(self, path: Path, form: FileFormat, append_only: bool = False) -> None:
         self.name = f"file:{path}"
         self._path = path
         self._form = form
@@ -126,7 +127,7 @@ class Disk:
 
     def _arrivals(self) -> Iterator[Arrival]:
         for line in self._path.read_text().split("\n")[:-1] if self._path.exists() else ():
-            if self._form is not FileForm.JSON:
+            if self._form is not FileFormat.JSON:
                 yield of_text(line)
                 continue
             try:
@@ -279,7 +280,7 @@ def medium(kind: str, path: Path) -> Medium:
     if "file" in kind:
         return Disk(
             path,
-            FileForm.JSON if kind == "json file" else FileForm.TEXT,
+            FileFormat.JSON if kind == "json file" else FileFormat.TEXT,
             kind == "append-only file",
         )
     return Fifo(path) if kind == "fifo" else Listener(kind, path)

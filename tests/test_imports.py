@@ -62,7 +62,7 @@ PURE = [
     ),
     *(
         PACKAGE / "sinks" / f"{name}.py"
-        for name in ("sequence_tracker", "cursor_format", "backlog", "drop_policy")
+        for name in ("sequence_tracker", "cursor_format", "backlog", "drop_policy", "file_format")
     ),
 ]
 IO_MODULES = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}

@@ -13,7 +13,8 @@ from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
-from klogd_py.sinks.file import FLAGS, FileForm, FileSink
+from klogd_py.sinks.file import OPEN_FLAGS, FileSink
+from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
@@ -29,7 +30,7 @@ SINKS: dict[str, Callable[[Config, str, str, JournaldRouting, PreopenedFiles | N
         Colour(config.console.colour), config.console.json, boot_id=boot
     ),
     "file": lambda config, boot, rest, _, preopened: FileSink(
-        rest, FileForm(config.file.format), int(config.file.mode, 8), boot, preopened
+        rest, FileFormat(config.file.format), int(config.file.mode, 8), boot, preopened
     ),
     "syslog": lambda config, boot, rest, routes, _: (
         SyslogSink(rest)
@@ -96,7 +97,7 @@ class SinkFactory:
             if isinstance(sink, FileSink) and sink.path is not None:
                 try:
                     self._preopened.open(
-                        sink.path, FLAGS, int(config.file.mode, 8), (user.number, user.group)
+                        sink.path, OPEN_FLAGS, int(config.file.mode, 8), (user.number, user.group)
                     )
                 # The sink says so when it is written to
                 except OSError as error:

@@ -1,210 +1,180 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entries appended to a file, which is opened anew when it was rotated or removed.
+"""Append entries to a file, and open it again when it was rotated or removed.
 
-Lines are written whole: what a full disk cut off in the middle is taken back, and written again
-later. Where it cannot be taken back, in a file that may only be appended to, in a pipe, on a
-terminal, the rest of that line is written before anything else. A line that somebody else left
-unfinished is ended first.
+Lines are written whole. What a full disk left of a line is truncated, and the line is written again
+later. Where it cannot be truncated, in a file that is append-only, in a pipe, on a terminal, the
+rest of that line is written before anything else. A partial line that another program left is ended
+with a line feed first.
 
-Source of truth: write(2); pipe(7) for PIPE_BUF; ioctl_iflags(2) for files that may only be appended
-to.
+Source of truth: write(2); pipe(7) for PIPE_BUF; ioctl_iflags(2) for append-only files.
 """
 
 import errno
 import os
 import pwd
-import select
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from klogd_py.record.types import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.formats import (
-    OTHER_TAG,
-    TimestampFormatter,
-    encode_json,
-    escape_controls,
-    format_lines,
-    has_reserved_tag,
-    host_name,
-)
+from klogd_py.sinks.file_format import FileFormat, LineEncoder, count_whole_lines, split_for_pipe
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system.trusted_directory import directory_of
 
-FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-
-
-class FileForm(Enum):
-    """What a line of the file looks like."""
-
-    # 2026-11-23T08:13:42.123456+01:00 host kernel: text
-    TEXT = "text"
-    # <6>text, as klogd -f wrote it
-    KLOGD = "klogd"
-    # One document per line
-    JSON = "json"
+OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_STDOUT = 1
 
 
 class FileSink:
     """A log file. ``-`` as the path is standard output."""
 
     keeps_position = True
-    # A file never waits; standard output does
+    # Writing to a file does not wait; standard output may.
     blocking = False
 
     def __init__(
         self,
         path: str,
-        form: FileForm = FileForm.TEXT,
+        format: FileFormat = FileFormat.TEXT,
         mode: int = 0o640,
         boot_id: str = "",
-        held: PreopenedFiles | None = None,
+        preopened: PreopenedFiles | None = None,
         *,
         write: Callable[[int, bytes], int] = os.write,
         truncate: Callable[[int, int], None] = os.ftruncate,
     ) -> None:
-        """``mode`` is for a file that has to be created; ``held`` are files for when this process
-        may not open its own.
+        """``mode`` is the mode of a new file.
 
-        ``write`` and ``truncate`` are those of the system.
+        ``preopened`` are files to use where this process may not open its own. ``write`` and
+        ``truncate`` are the system calls.
         """
         self.name = f"file:{path}"
         self._path = Path(path)
-        self._form = form
+        self._encoder = LineEncoder(format, boot_id)
         self._mode = mode
-        self._boot_id = boot_id
-        self._held = held if held is not None else PreopenedFiles()
-        self._host = host_name()
-        self._stamps = TimestampFormatter()
+        self._preopened = preopened if preopened is not None else PreopenedFiles()
         self._descriptor = -1
-        # Device and inode of the file that is open
-        self._ours = (0, 0)
+        # Device and inode of the open file
+        self._inode = (0, 0)
         self._write = write
         self._truncate = truncate
         self._is_regular = True
-        # Of the line that comes next, where a part of it is written for good
-        self._rest = b""
-        self._torn = (
-            # The file ends in the middle of a line, which is not ours to end otherwise
-            False
-        )
+        # The rest of a line whose first part was written and cannot be truncated
+        self._unwritten = b""
+        # The file ends within a line that is not to be continued: a line feed comes first
+        self._needs_line_feed = False
         if path == "-":
             self.keeps_position, self.blocking = False, True
 
-    def encode_lines(self, entries: Sequence[Entry]) -> list[str]:
-        """A line for each, with its line feed."""
-        if self._form is FileForm.TEXT:
-            host = self._host
-            stamps = self._stamps.rfc3339_batch([entry.wall_us for entry in entries])
-            return [
-                f"{stamp} {host} {line}\n"
-                for stamp, line in zip(stamps, format_lines(entries), strict=True)
-            ]
-        if self._form is FileForm.JSON:
-            return [f"{encode_json(entry, self._boot_id).decode()}\n" for entry in entries]
-        return [f"{_as_klogd(entry)}\n" for entry in entries]
+    @property
+    def path(self) -> Path | None:
+        """The path of the file; ``None`` for standard output."""
+        return None if str(self._path) == "-" else self._path
 
     @property
     def has_partial_write(self) -> bool:
-        """Whether a part of a line is written that could not be taken back, and this sink holds the
-        rest.
-        """
-        return bool(self._rest)
+        """Whether a part of a line was written that could not be truncated."""
+        return bool(self._unwritten)
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Append all; raises SinkDown with the number of entries whose lines are whole."""
-        ended = self._end_line()
-        if self._rest or len(entries) == ended:
-            return ended
+        """Append all entries.
+
+        Raises:
+            SinkDown: not all could be written; ``accepted`` counts the whole lines.
+        """
+        finished = self._finish_line()
+        if self._unwritten or len(entries) == finished:
+            return finished
         try:
-            return ended + self._append(entries[ended:])
+            return finished + self._append(entries[finished:])
         except SinkDown as down:
-            down.accepted += ended
+            down.accepted += finished
             raise
 
-    def _end_line(self) -> int:
-        """Write the rest of a line that was begun, which is the first that comes.
+    def fileno(self) -> int:
+        """Return -1: a file has room or is down."""
+        return -1
 
-        How many lines that ended.
+    def close(self) -> None:
+        """Close the file; another `send` opens the file that has its name then."""
+        if self._descriptor > 2:
+            os.close(self._descriptor)
+        self._descriptor = -1
+        self._unwritten = b""
+
+    def _finish_line(self) -> int:
+        """Write the rest of a partial line, which belongs to the first entry; raises SinkDown.
+
+        Returns 1 if that entry is complete now, otherwise 0.
         """
-        if self._rest and os.fstat(self._descriptor).st_nlink == 0:
-            # What was begun is gone with the file
-            self._rest = b""
-        if not self._rest:
+        # The first part was lost with the removed file.
+        if self._unwritten and os.fstat(self._descriptor).st_nlink == 0:
+            self._unwritten = b""
+        if not self._unwritten:
             return 0
         try:
-            self._rest = self._rest[self._written(self._rest) :]
+            self._unwritten = self._unwritten[self._write_part(self._unwritten) :]
         except SinkDown:
-            if (
-                not self._is_regular
-                # Whoever read the first part has gone; whoever comes gets the line whole, by itself
-            ):
-                self._rest, self._torn = b"", True
+            # The reader of the first part is gone; the next one gets the whole line, separately.
+            if not self._is_regular:
+                self._unwritten, self._needs_line_feed = b"", True
             raise
-        return int(not self._rest)
+        return int(not self._unwritten)
 
     def _append(self, entries: Sequence[Entry]) -> int:
         try:
             self._open_current()
         except OSError as error:
-            lost = "; what root had opened was moved or removed, a restart opens it anew" * (
-                self._path in self._held.lost
-            )
-            raise SinkDown(f"{self._path}: {error.strerror}{_for_whom(error)}{lost}") from error
-        lines = self.encode_lines(entries)
-        if self._torn:
+            raise SinkDown(self._open_failure(error)) from error
+        lines = self._encoder.encode(entries)
+        if self._needs_line_feed:
             lines[0] = f"\n{lines[0]}"
         if not self._is_regular and not self.blocking:
-            return self._append_by_portions([line.encode() for line in lines])
+            return self._append_to_pipe([line.encode() for line in lines])
         data = "".join(lines).encode()
-        written = self._written(data)
+        written = self._write_part(data)
         if written == len(data):
-            self._torn = False
+            self._needs_line_feed = False
             return len(lines)
-        accepted = self._cut_short([line.encode() for line in lines], written)
+        accepted = self._handle_short_write([line.encode() for line in lines], written)
         if written and self._is_regular:
             raise SinkDown(f"{self._path}: could be written only in part", accepted)
         return accepted
 
-    def _append_by_portions(self, lines: list[bytes]) -> int:
-        """Write to a pipe so much at once as it takes wholly or not at all.
-
-        Only a longer line can be cut in two.
-        """
+    def _append_to_pipe(self, lines: list[bytes]) -> int:
+        """Write groups of lines that a pipe accepts whole; only a longer line can be cut."""
         accepted = 0
-        for portion in _portions(lines):
+        for group in split_for_pipe(lines):
             try:
-                written = self._written(b"".join(portion))
+                written = self._write_part(b"".join(group))
             except SinkDown as down:
                 down.accepted += accepted
                 raise
-            whole = self._cut_short(portion, written)
+            whole = self._handle_short_write(group, written)
             accepted += whole
-            if whole < len(portion):
+            if whole < len(group):
                 break
         return accepted
 
-    def _cut_short(self, lines: list[bytes], written: int) -> int:
-        """Deal with the line that a write ended in, if it did.
+    def _handle_short_write(self, lines: list[bytes], written: int) -> int:
+        """Truncate a line that was written in part, or else remember the rest of it.
 
-        Take it back, or else remember its rest; the lines before it.
+        Returns the number of whole lines before it.
         """
-        accepted, half = _whole_lines(lines, written)
-        if half and not self._took_back(half):
-            self._rest = lines[accepted][half:]
-            self._torn = False
+        accepted, partial_bytes = count_whole_lines(lines, written)
+        if partial_bytes and not self._truncate_partial(partial_bytes):
+            self._unwritten = lines[accepted][partial_bytes:]
+            self._needs_line_feed = False
         elif accepted:
-            self._torn = False
+            self._needs_line_feed = False
         return accepted
 
-    def _took_back(self, size: int) -> bool:
-        """Whether the line may be written anew, since the bytes that we wrote of it are out of the
-        file again.
+    def _truncate_partial(self, size: int) -> bool:
+        """Remove the last ``size`` bytes that were written; returns whether to write them again.
 
-        If somebody else has written behind them they stay, but the rest would not follow on them
-        either.
+        If another program has written after them they stay, but are written again all the same:
+        the rest of the line would not follow on them either.
         """
         if not self._is_regular or self._descriptor <= 2:
             return False
@@ -213,144 +183,99 @@ class FileSink:
             return True
         try:
             self._truncate(self._descriptor, end - size)
-        # A file to which the administrator lets nobody do anything but append
+        # The file is append-only (chattr +a).
         except OSError:
             return False
         return True
 
-    def _written(self, data: bytes) -> int:
-        """How many of the bytes could be written; raises SinkDown."""
+    def _write_part(self, data: bytes) -> int:
+        """Write once and return how many bytes were written; raises SinkDown."""
         try:
             return self._write(self._descriptor, data)
         except BlockingIOError:
-            if self._descriptor == 1:
-                # Shared with a program that left it non-blocking
-                os.set_blocking(1, True)
+            # Shared with a program that made it non-blocking
+            if self._descriptor == _STDOUT:
+                os.set_blocking(_STDOUT, True)
             return 0
         except OSError as error:
             raise SinkDown(f"{self._path}: {error.strerror}") from error
 
-    @property
-    def path(self) -> Path | None:
-        """Where the file lies; ``None`` for standard output."""
-        return None if str(self._path) == "-" else self._path
-
-    def fileno(self) -> int:
-        """A file has room or is down."""
-        return -1
-
-    def close(self) -> None:
-        """Close the file; another send opens what then has its name."""
-        if self._descriptor > 2:
-            os.close(self._descriptor)
-        self._descriptor = -1
-        self._rest = b""
-
     def _open_current(self) -> None:
-        """Have the descriptor be that of the file which has the name now."""
+        """Open the file that has the name now, unless it is open already; raises OSError."""
         if self.path is None:
-            self._descriptor = 1
-            self._is_regular = stat.S_ISREG(os.fstat(1).st_mode)
+            self._descriptor = _STDOUT
+            self._is_regular = stat.S_ISREG(os.fstat(_STDOUT).st_mode)
             return
         if self._descriptor >= 0:
             try:
                 named = os.stat(self._path)
             except FileNotFoundError:
                 named = None
-            except (
-                PermissionError
-                # A directory that only root passes: the file itself tells whether it has its name
-            ):
-                if self._held.has(self._path):
+            # Only root can search the directory, but the open file shows whether it has its name.
+            except PermissionError:
+                if self._preopened.has(self._path):
                     return
                 raise
-            if named is not None and (named.st_dev, named.st_ino) == self._ours:
+            if named is not None and (named.st_dev, named.st_ino) == self._inode:
                 return
             self.close()
-        self._descriptor = self._opened()
+        self._descriptor = self._open()
         status = os.fstat(self._descriptor)
-        self._ours = status.st_dev, status.st_ino
+        self._inode = status.st_dev, status.st_ino
         self._is_regular = stat.S_ISREG(status.st_mode)
-        self._torn = _ends_within_a_line(self._descriptor)
+        self._needs_line_feed = _ends_within_line(self._descriptor)
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
         try:
             with directory_of(self._path, follow=True) as directory:
-                descriptor = directory.open(FLAGS, self._mode)
+                descriptor = directory.open(OPEN_FLAGS, self._mode)
         except PermissionError:
-            held = self._held.again(self._path)
-            if held is None:
+            preopened = self._preopened.duplicate(self._path)
+            if preopened is None:
                 raise
-            return held
-        self._held.forget(
-            self._path
-            # It would keep the disk space of a file that is rotated and removed
-        )
+            return preopened
+        # It would keep the disk space of a file that is rotated and removed.
+        self._preopened.release(self._path)
         return descriptor
 
+    def _open_failure(self, error: OSError) -> str:
+        """Return the message for a file that cannot be opened."""
+        lost = "; what root had opened was moved or removed, a restart opens it anew"
+        if self._path not in self._preopened.lost:
+            lost = ""
+        return f"{self._path}: {error.strerror}{_permission_hint(error)}{lost}"
 
-def _as_klogd(entry: Entry) -> str:
-    record = entry.record
-    head = record.head if record.head or record.prefix is None else f"<{record.prefix}>"
-    tag = f"{OTHER_TAG}: " if has_reserved_tag(entry) else ""
-    return escape_controls(head + tag + entry.text)
 
-
-def _for_whom(error: OSError) -> str:
-    """What to add to a refusal that is not everybody's."""
+def _permission_hint(error: OSError) -> str:
+    """Return what to add to an error that depends on this process; empty for other errors."""
     if error.errno == errno.EROFS:
         return " for this process; a service writes where ReadWritePaths= of its unit lets it"
     if not isinstance(error, PermissionError):
         return ""
-    number = os.geteuid()
+    uid = os.geteuid()
     try:
-        return f" for user {pwd.getpwuid(number).pw_name}"
+        return f" for user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
-        return f" for user {number}"
+        return f" for user {uid}"
 
 
-def _whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
-    """How many of the lines are whole among so many bytes, and how many bytes of the next one there
-    are.
-    """
-    whole = 0
-    while whole < len(lines) and len(lines[whole]) <= written:
-        written -= len(lines[whole])
-        whole += 1
-    return whole, written
+def _ends_within_line(descriptor: int) -> bool:
+    """Whether a regular file has bytes after its last line feed.
 
-
-def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """The lines by as many as a pipe takes at once or not at all; one that is longer by itself."""
-    portion: list[bytes] = []
-    size = 0
-    for line in lines:
-        if portion and size + len(line) > select.PIPE_BUF:
-            yield portion
-            portion, size = [], 0
-        portion.append(line)
-        size += len(line)
-    if portion:
-        yield portion
-
-
-def _ends_within_a_line(descriptor: int) -> bool:
-    """Whether a regular file has bytes behind its last line feed.
-
-    One that cannot be read is taken to have none.
+    A file that cannot be read counts as having none.
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return False
     # This very file, whatever has its name now
     try:
-        reading = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        readable = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        reading = os.dup(descriptor)
+        readable = os.dup(descriptor)
     try:
-        return os.pread(reading, 1, status.st_size - 1) not in (b"\n", b"")
-    # Open for writing alone
+        return os.pread(readable, 1, status.st_size - 1) not in (b"\n", b"")
+    # Open for writing only
     except OSError:
         return False
     finally:
-        os.close(reading)
+        os.close(readable)

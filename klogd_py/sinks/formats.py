@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""How an entry reads as a line: who speaks, what may be shown, and when it was.
+r"""Format entries as lines: identifier, escaped text, timestamp; and as JSON.
 
 Kernel text is untrusted: control characters could drive a terminal or forge a line of a log. They
-are shown as the kernel escapes them (``\x1b``); NUL is dropped. Facility 0 proves that the kernel
-spoke; any other record was written by a process, which is named instead where the text begins with
-``name[pid]:``. In the names of the kernel and of klogd-py nobody else speaks, so a line that begins
-with the tag ``klogd-py`` is one of klogd-py's own.
+are escaped as the kernel does it (``\x1b``); NUL is dropped. Only the kernel writes records of
+facility 0. Any other record was written by a process; its identifier is taken from a text that
+begins with ``name[pid]:``. The identifiers of the kernel and of klogd-py are reserved, so a line
+with the identifier ``klogd-py`` is a message of klogd-py itself.
 
 Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-kmsg.
 """
@@ -22,51 +22,51 @@ import msgspec
 
 from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
 
-KERNEL_TAG = "kernel"
+KERNEL_IDENTIFIER = "kernel"
 LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
-# A process wrote to /dev/kmsg without saying its name
-OTHER_TAG = "kmsg"
+# The writer of a record to /dev/kmsg that does not begin with a name, or has a reserved one
+OTHER_IDENTIFIER = "kmsg"
 
-# Characters in which a name is looked for that nobody else may have
-MAX_TAG = 80
-# What can be taken for a letter of these names: digits, and letters of other alphabets.
+# A reserved name is looked for in so many characters at the start of a text.
+MAX_IDENTIFIER_CHARS = 80
 _RESERVED = ("kernel", "klogdpy")
-_ALIKE = str.maketrans(
-    {"0": "o", "1": "l", "3": "e", "9": "g", "i": "l", "|": "l", "!": "l", "m": "rn", "q": "g"}
-    | dict(
-        zip(
-            "\u043a\u0435\u0433\u043f\u04cf\u043e\u0501\u0440\u0443\u0456",
-            "kernlodpyl",
-            strict=True,
-        )
-        # Cyrillic
-    )
-    | dict(
-        zip("\u03ba\u03b5\u03b7\u03b9\u03bf\u03c1\u03b3\u03c5", "kenlopyy", strict=True)
-        # Greek
-    )
-    | dict(
-        zip(
-            "\u0131\u0261\u1d0b\u1d07\u0280\u0274\u029f\u1d0f\u0262\u1d05\u1d18\u028f",
-            "lgkernlogdpy",
-            strict=True,
-        )
-        # Small capitals
+# Characters that look like a letter of these names
+_DIGITS_AND_SIGNS = {
+    "0": "o",
+    "1": "l",
+    "3": "e",
+    "9": "g",
+    "i": "l",
+    "|": "l",
+    "!": "l",
+    "m": "rn",
+    "q": "g",
+}
+_CYRILLIC = dict(
+    zip("\u043a\u0435\u0433\u043f\u04cf\u043e\u0501\u0440\u0443\u0456", "kernlodpyl", strict=True)
+)
+_GREEK = dict(zip("\u03ba\u03b5\u03b7\u03b9\u03bf\u03c1\u03b3\u03c5", "kenlopyy", strict=True))
+_SMALL_CAPITALS = dict(
+    zip(
+        "\u0131\u0261\u1d0b\u1d07\u0280\u0274\u029f\u1d0f\u0262\u1d05\u1d18\u028f",
+        "lgkernlogdpy",
+        strict=True,
     )
 )
+_LOOK_ALIKES = str.maketrans(_DIGITS_AND_SIGNS | _CYRILLIC | _GREEK | _SMALL_CAPITALS)
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# The last day of the year 9999: a stamp beyond it is nonsense, and no calendar has it
-_LAST_SECOND = 253402214400
-_UNUSUAL = re.compile(r"[^\x20-\x7e]")
-_PRINTABLE = bytes(range(0x20, 0x7F))
-_SPEAKER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
+# 9999-12-31 UTC: later times are invalid, and `datetime` cannot represent them.
+_MAX_SECOND = 253402214400
+_NOT_PRINTABLE_ASCII = re.compile(r"[^\x20-\x7e]")
+_PRINTABLE_ASCII = bytes(range(0x20, 0x7F))
+_IDENTIFIER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
 def escape_controls(text: str) -> str:
-    r"""The text without NUL and with every other control or undecodable character as ``\xHH``.
+    r"""Return the text with control and undecodable characters as ``\xHH``.
 
-    Tabs stay.
+    NUL is dropped; tabs are kept.
     """
     if text.isprintable():
         return text
@@ -74,51 +74,53 @@ def escape_controls(text: str) -> str:
 
 
 def split_identifier(entry: Entry, text: str) -> tuple[str, str]:
-    """The tag of a line and the text without it: ``("kernel", ...)`` or ``("systemd[1]", ...)``.
+    """Return the identifier and the text without it: ``("kernel", ...)``, ``("systemd[1]", ...)``.
 
-    Who would speak as the kernel or as klogd-py, and is neither, is told as `OTHER_TAG` and keeps
-    the tag in the text.
+    A process that begins with a reserved name gets `OTHER_IDENTIFIER`, and the name stays in the
+    text.
     """
     if entry.gap is not None or entry.is_own:
         return SYSLOG_IDENTIFIER, text.removeprefix(f"{SYSLOG_IDENTIFIER}: ")
     if entry.record.facility == KERN:
-        return KERNEL_TAG, text
-    found = _SPEAKER.match(text)
+        return KERNEL_IDENTIFIER, text
+    found = _IDENTIFIER.match(text)
     if found is None or not _is_allowed_identifier(found[1]):
-        return OTHER_TAG, text
+        return OTHER_IDENTIFIER, text
     return found[1], text[found.end() :]
 
 
-# As for is_reserved
+# Few processes write to /dev/kmsg, and they do so often.
 @lru_cache(256)
 def _is_allowed_identifier(name: str) -> bool:
-    """Whether ``name[pid]`` is one, and not one in which nobody else may speak."""
-    return _SPEAKER.fullmatch(f"{name}:") is not None and not is_reserved(name)
+    """Whether this is ``name`` or ``name[pid]``, and not reserved."""
+    return _IDENTIFIER.fullmatch(f"{name}:") is not None and not is_reserved(name)
 
 
-# Few processes write to /dev/kmsg, and they do so often
+# The same
 @lru_cache(256)
 def is_reserved(name: str) -> bool:
-    """Whether a name is the kernel's or klogd-py's, begins like it, or looks so.
+    """Whether a name is the kernel's or klogd-py's, begins with it, or looks like it.
 
     ``KERNEL``, ``kernel/0``, ``k1ogd-py``.
     """
-    alike = unicodedata.normalize("NFKD", name).casefold().translate(_ALIKE).replace("cl", "d")
-    return "".join(filter(str.isalpha, alike)).startswith(_RESERVED)
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
+    letters = "".join(filter(str.isalpha, plain.replace("cl", "d")))
+    return letters.startswith(_RESERVED)
 
 
 def has_reserved_tag(entry: Entry) -> bool:
-    """Whether a process wrote a text that begins as if the kernel or klogd-py spoke, for forms that
-    put no tag in front.
+    """Whether the text of a process begins with a reserved name.
+
+    For formats without an identifier of their own.
     """
     if entry.gap is not None or entry.is_own or entry.record.facility == KERN:
         return False
-    name, colon, _ = entry.text[:MAX_TAG].partition(":")
+    name, colon, _ = entry.text[:MAX_IDENTIFIER_CHARS].partition(":")
     return bool(colon) and is_reserved(name)
 
 
 def format_line(entry: Entry) -> str:
-    """Who speaks, and what: ``kernel: text``, with nothing in it that may not be shown."""
+    """Return identifier and text, ``kernel: text``, with control characters escaped."""
     if entry.text.isprintable():
         return _format_printable(entry)
     tag, text = split_identifier(entry, entry.text)
@@ -126,18 +128,18 @@ def format_line(entry: Entry) -> str:
 
 
 def format_lines(entries: Sequence[Entry]) -> list[str]:
-    """What `format_line` says of each entry; whether their texts may be shown is asked of all at once."""
-    everything = "".join([entry.text for entry in entries])
-    if everything.isascii() and not everything.encode().translate(None, _PRINTABLE):
+    """Return `format_line` of each entry; the usual batch of ASCII is checked as a whole."""
+    all_text = "".join([entry.text for entry in entries])
+    if all_text.isascii() and not all_text.encode().translate(None, _PRINTABLE_ASCII):
         return [_format_printable(entry) for entry in entries]
     return [format_line(entry) for entry in entries]
 
 
 def _format_printable(entry: Entry) -> str:
-    """The same for a text that may be shown as it is."""
+    """Return the line of an entry whose text is printable."""
     record, text = entry.record, entry.text
     if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
-        return f"{KERNEL_TAG}: {text}"
+        return f"{KERNEL_IDENTIFIER}: {text}"
     name, colon, _ = text.partition(": ")
     if colon and _is_allowed_identifier(name):
         return text
@@ -146,71 +148,69 @@ def _format_printable(entry: Entry) -> str:
 
 
 def message_text(entry: Entry) -> str:
-    """The text where a gap has fields of its own, and need not be repeated in words for programs."""
+    """Return the text for formats that have separate fields for the facts of a gap."""
     return entry.text if entry.gap is None else entry.record.text
 
 
 class TimestampFormatter:
-    """Renders times in local time.
-
-    Many records share a second, so the text of the last one is kept.
-    """
+    """Formats times as local time. Mutable: it caches the text of the last second."""
 
     def __init__(self) -> None:
-        # Of the second whose text is kept; far from every other
+        # The start of the cached second; no time is within it at first
         self._start_us = -(1 << 62)
-        self._bsd = ""
-        self._iso = ("", "")
+        self._rfc3164 = ""
+        # Before and after the microseconds
+        self._rfc3339 = ("", "")
 
     def rfc3164(self, wall_us: int) -> str:
-        """``Nov  3 08:13:42``: RFC 3164, month names in English whatever the locale."""
+        """Return ``Nov  3 08:13:42``: month names are English in every locale."""
         if not 0 <= wall_us - self._start_us < 1_000_000:
-            self._take(wall_us // 1_000_000)
-        return self._bsd
+            self._cache(wall_us // 1_000_000)
+        return self._rfc3164
 
     def rfc3339(self, wall_us: int) -> str:
-        """``2026-11-23T08:13:42.123456+01:00``: RFC 3339."""
+        """Return ``2026-11-23T08:13:42.123456+01:00``."""
         microseconds = wall_us - self._start_us
         if not 0 <= microseconds < 1_000_000:
-            self._take(wall_us // 1_000_000)
+            self._cache(wall_us // 1_000_000)
             microseconds = wall_us - self._start_us
-        return f"{self._iso[0]}{microseconds:06d}{self._iso[1]}"
+        return f"{self._rfc3339[0]}{microseconds:06d}{self._rfc3339[1]}"
 
-    def rfc3339_batch(self, walls: Sequence[int]) -> list[str]:
-        """What `rfc3339` says of each; most batches lie within one second."""
-        if not walls:
+    def rfc3339_batch(self, walls_us: Sequence[int]) -> list[str]:
+        """Return `rfc3339` of each time; the times of most batches share a second."""
+        if not walls_us:
             return []
-        self.rfc3339(walls[0])
+        self.rfc3339(walls_us[0])
         start_us = self._start_us
-        if min(walls) < start_us or max(walls) >= start_us + 1_000_000:
-            return [self.rfc3339(wall_us) for wall_us in walls]
-        before, behind = self._iso
-        return [f"{before}{wall_us - start_us:06d}{behind}" for wall_us in walls]
+        if min(walls_us) < start_us or max(walls_us) >= start_us + 1_000_000:
+            return [self.rfc3339(wall_us) for wall_us in walls_us]
+        before, after = self._rfc3339
+        return [f"{before}{wall_us - start_us:06d}{after}" for wall_us in walls_us]
 
-    def _take(self, second: int) -> None:
+    def _cache(self, second: int) -> None:
         self._start_us = second * 1_000_000
-        moment = time.localtime(min(max(second, 0), _LAST_SECOND))
-        clock = f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
-        zone = f"{'-' if moment.tm_gmtoff < 0 else '+'}{abs(moment.tm_gmtoff) // 3600:02d}"
-        zone += f":{abs(moment.tm_gmtoff) // 60 % 60:02d}"
-        self._bsd = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:2d} {clock}"
-        self._iso = (
-            f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T{clock}.",
-            zone,
+        local = time.localtime(min(max(second, 0), _MAX_SECOND))
+        clock = f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}"
+        sign = "-" if local.tm_gmtoff < 0 else "+"
+        offset_min = abs(local.tm_gmtoff) // 60
+        self._rfc3164 = f"{_MONTHS[local.tm_mon - 1]} {local.tm_mday:2d} {clock}"
+        self._rfc3339 = (
+            f"{local.tm_year:04d}-{local.tm_mon:02d}-{local.tm_mday:02d}T{clock}.",
+            f"{sign}{offset_min // 60:02d}:{offset_min % 60:02d}",
         )
 
 
 def host_name() -> str:
-    """The first label of this machine's name."""
+    """Return the first label of the host name; ``localhost`` if it is empty."""
     return socket.gethostname().partition(".")[0] or "localhost"
 
 
 def encode_json(entry: Entry, boot_id: str = "") -> bytes:
-    """The entry as one line of JSON; keys that have nothing to say are left out, but for the text,
-    which may be empty.
+    """Return the entry as one line of JSON, without a line feed.
 
-    Boot and number are a record's identity. What may not be shown on a terminal is escaped as JSON
-    does, and so unchanged.
+    ``{"boot_id":"51b3...","seq":339,"usec":5140900,...,"severity":"info","text":"eth0: up"}``: keys
+    without a value are left out, except the text, which may be empty. Boot id and sequence number
+    identify a record. Control characters are escaped as JSON does it, and so keep their value.
     """
     record = entry.record
     tag, _ = split_identifier(entry, entry.text)
@@ -236,27 +236,24 @@ def encode_json(entry: Entry, boot_id: str = "") -> bytes:
     }
     if entry.gap is not None:
         gap = entry.gap
-        content["gap"] = {
-            "first": gap.first,
-            "last": gap.last,
-            "count": gap.count,
-            "cause": gap.cause.value,
-        }
+        facts = {"first": gap.first, "last": gap.last, "count": gap.count, "cause": gap.cause.value}
+        content["gap"] = facts
     kept = {
         key: value
         for key, value in content.items()
         if key == "text" or value or (value == 0 and value is not False)
     }
     line = msgspec.json.encode(kept)
-    return (
-        line
-        if line.isascii() and b"\x7f" not in line
-        else _UNUSUAL.sub(_json_escape, line.decode()).encode()
-    )
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _NOT_PRINTABLE_ASCII.sub(_json_escape, line.decode()).encode()
 
 
 def _json_escape(found: re.Match[str]) -> str:
-    r"""A character as it is, or as ``\u2028``: JSON has others than ASCII within strings only."""
+    r"""Return the character as it is if it is printable, otherwise as ``\u2028``.
+
+    Only strings contain such characters.
+    """
     return (
         found[0]
         if found[0].isprintable()
@@ -265,6 +262,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def _encodable(text: str) -> str:
+    r"""Return the text with undecodable bytes as ``\xHH``, so that it can be encoded as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -168,7 +168,7 @@ def split_gap(gap: Gap, delivered: Collection[int]) -> list[Gap]:
 
 
 def skip_ahead(seq: int, ahead: set[int]) -> tuple[int, set[int]]:
-    """Return the first number from ``seq`` on that is not in ``ahead``, and what of it is beyond."""
+    """Return the first number from ``seq`` on that is not in ``ahead``, and those after it."""
     if not ahead:
         return seq, ahead
     while seq in ahead:

@@ -10,7 +10,8 @@ from klogd_py.record.types import Entry, Record
 from klogd_py.sinks import Sink, SinkDown, SinkFailed, SinkGone
 from klogd_py.sinks.attempt import try_send
 from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import numbered_entries
@@ -94,7 +95,7 @@ def console(folder: Path) -> Sink:
 @pytest.mark.parametrize(
     "make",
     [
-        *(lambda folder, form=form: FileSink(str(folder / "out"), form) for form in FileForm),
+        *(lambda folder, form=form: FileSink(str(folder / "out"), form) for form in FileFormat),
         lambda folder: SyslogSink(str(folder / "socket")),
         lambda folder: JournalSink("boot", str(folder / "socket")),
     ],

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from klogd_py.record.types import Record
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat, LineEncoder
 from klogd_py.sinks.formats import TimestampFormatter, host_name
 from tests.entries import WALL_US, entry, numbered_entries
 
@@ -29,14 +30,14 @@ def _texts(path: Path) -> list[str]:
     ("form", "line"),
     [
         (
-            FileForm.TEXT,
+            FileFormat.TEXT,
             f"{TimestampFormatter().rfc3339(WALL_US)} {host_name()} kernel: eth0: up\n",
         ),
-        (FileForm.KLOGD, "<6>eth0: up\n"),
+        (FileFormat.KLOGD, "<6>eth0: up\n"),
     ],
 )
-def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> None:
-    assert FileSink("x", form).encode_lines([entry("eth0: up")]) == [line]
+def test_a_line_has_the_form_that_was_asked_for(form: FileFormat, line: str) -> None:
+    assert LineEncoder(form).encode([entry("eth0: up")]) == [line]
 
 
 @pytest.mark.parametrize(
@@ -50,16 +51,14 @@ def test_a_line_has_the_form_that_was_asked_for(form: FileForm, line: str) -> No
 )
 def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line: bytes) -> None:
     item = entry()
-    assert FileSink("x", FileForm.KLOGD).encode_lines([type(item)(record, 0, record.text)]) == [
+    assert LineEncoder(FileFormat.KLOGD).encode([type(item)(record, 0, record.text)]) == [
         line.decode()
     ]
 
 
-@pytest.mark.parametrize("form", list(FileForm))
-def test_a_record_cannot_forge_a_second_line(form: FileForm) -> None:
-    line = FileSink("x", form).encode_lines(
-        [entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")]
-    )[0]
+@pytest.mark.parametrize("form", list(FileFormat))
+def test_a_record_cannot_forge_a_second_line(form: FileFormat) -> None:
+    line = LineEncoder(form).encode([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[0]
     assert line.count("\n") == 1
     assert "\x1b" not in line
     assert "\r" not in line
@@ -68,7 +67,7 @@ def test_a_record_cannot_forge_a_second_line(form: FileForm) -> None:
 def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
     path.write_text("before\n")
-    sink = FileSink(str(path), FileForm.KLOGD)
+    sink = FileSink(str(path), FileFormat.KLOGD)
     assert sink.send([entry("one"), entry("two")]) == 2
     assert sink.send([entry("three")]) == 1
     sink.close()
@@ -77,7 +76,7 @@ def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:
 
 def test_two_writers_do_not_overwrite_each_other(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
-    sinks = [FileSink(str(path), FileForm.KLOGD) for _ in range(2)]
+    sinks = [FileSink(str(path), FileFormat.KLOGD) for _ in range(2)]
     for number in range(4):
         sinks[number % 2].send([entry(str(number))])
     for sink in sinks:
@@ -88,7 +87,7 @@ def test_two_writers_do_not_overwrite_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("gone", ["renamed", "removed", "replaced"])
 def test_a_file_that_lost_its_name_is_opened_anew(tmp_path: Path, gone: str) -> None:
     path, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
-    sink = FileSink(str(path), FileForm.JSON)
+    sink = FileSink(str(path), FileFormat.JSON)
     sink.send([entry("before")])
     if gone == "removed":
         path.unlink()
@@ -115,7 +114,7 @@ def test_rotation_leaks_no_descriptor(tmp_path: Path) -> None:
 
 def test_a_truncated_file_is_continued_at_its_new_end(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
-    sink = FileSink(str(path), FileForm.KLOGD)
+    sink = FileSink(str(path), FileFormat.KLOGD)
     sink.send([entry("before")])
     os.truncate(path, 0)
     sink.send([entry("after")])
@@ -131,7 +130,7 @@ def test_a_line_that_was_left_unfinished_swallows_none_of_ours(
 ) -> None:
     path = tmp_path / "kern.log"
     path.write_text(torn)
-    sink = FileSink(str(path), FileForm.KLOGD)
+    sink = FileSink(str(path), FileFormat.KLOGD)
     sink.send([entry("one")])
     sink.send([entry("two")])
     sink.close()
@@ -145,10 +144,11 @@ mount -o remount,ro "$1"
 exec "$2" -c '
 import subprocess, sys
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from tests.entries import entry
 path = sys.argv[1] + "/kern.log"
-sink = FileSink(path, FileForm.KLOGD)
+sink = FileSink(path, FileFormat.KLOGD)
 def attempt(lines):
     try:
         return sink.send(lines)
@@ -187,7 +187,7 @@ def test_a_file_system_that_is_read_only_or_full_makes_the_sink_down_until_it_is
 
 def test_the_sink_is_down_while_its_directory_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "log" / "kern.log"
-    sink = FileSink(str(path), FileForm.JSON)
+    sink = FileSink(str(path), FileFormat.JSON)
     with pytest.raises(SinkDown, match=r"kern\.log: No such file") as refused:
         sink.send(numbered_entries(range(3)))
     assert refused.value.accepted == 0
@@ -230,12 +230,13 @@ def test_a_full_disk_makes_the_sink_down_and_takes_nothing() -> None:
 _FILLS_UP = """
 import resource, sys
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from tests.entries import entry
 path, limit_bytes = sys.argv[1], int(sys.argv[2])
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
-sink = FileSink(path, FileForm.KLOGD)
+sink = FileSink(path, FileFormat.KLOGD)
 batch = [entry(f"line {number}") for number in range(5)]  # ten bytes each with <6> and line feed
 try:
     print("took", sink.send(batch))
@@ -280,11 +281,12 @@ exec "$2" -c '
 import sys
 from pathlib import Path
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from tests.entries import entry
 disk = Path(sys.argv[1], "disk")
 Path(disk, "filler").write_bytes(bytes(100_000))
-sink = FileSink(str(disk / "kern.log"), FileForm.KLOGD)
+sink = FileSink(str(disk / "kern.log"), FileFormat.KLOGD)
 waiting = [entry(f"{number:4}" + "x" * 1000) for number in range(200)]
 halves = 0
 while waiting:
@@ -340,7 +342,7 @@ def test_no_byte_comes_twice_however_short_writes_are(
         path = Path(folder, "kern.log")
         path.write_text(before)
         truncate = os.ftruncate if may_truncate else little.truncate
-        sink = FileSink(str(path), FileForm.KLOGD, write=little.write, truncate=truncate)
+        sink = FileSink(str(path), FileFormat.KLOGD, write=little.write, truncate=truncate)
         waiting = [entry(f"line {number}") for number in range(5)]
         while waiting:
             try:
@@ -363,7 +365,7 @@ def test_bytes_of_another_writer_are_never_taken_back(tmp_path: Path) -> None:
             other.write(b"OTHER\n")
         return written
 
-    sink = FileSink(str(path), FileForm.KLOGD, write=write)
+    sink = FileSink(str(path), FileFormat.KLOGD, write=write)
     with pytest.raises(SinkDown) as refused:
         sink.send([entry("one"), entry("two")])
     assert refused.value.accepted == 1
@@ -375,7 +377,7 @@ def test_bytes_of_another_writer_are_never_taken_back(tmp_path: Path) -> None:
 def test_a_begun_line_ends_in_the_file_that_was_rotated(tmp_path: Path) -> None:
     path, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
     little = _Little([13])
-    sink = FileSink(str(path), FileForm.KLOGD, write=little.write, truncate=little.truncate)
+    sink = FileSink(str(path), FileFormat.KLOGD, write=little.write, truncate=little.truncate)
     lines = [entry("one"), entry("two"), entry("three")]
     with pytest.raises(SinkDown) as refused:
         sink.send(lines)
@@ -388,7 +390,7 @@ def test_a_begun_line_ends_in_the_file_that_was_rotated(tmp_path: Path) -> None:
 def test_a_line_begun_in_a_removed_file_comes_whole(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
     little = _Little([13])
-    sink = FileSink(str(path), FileForm.KLOGD, write=little.write, truncate=little.truncate)
+    sink = FileSink(str(path), FileFormat.KLOGD, write=little.write, truncate=little.truncate)
     with pytest.raises(SinkDown):
         sink.send([entry("one"), entry("two")])
     path.unlink()
@@ -407,7 +409,7 @@ def _fifo(path: Path) -> int:
 
 def test_a_full_fifo_holds_no_half_line(tmp_path: Path) -> None:
     reader = _fifo(tmp_path / "fifo")
-    sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
+    sink = FileSink(str(tmp_path / "fifo"), FileFormat.KLOGD)
     accepted = sink.send([entry("x" * 300) for _ in range(100)])
     assert 0 < accepted < 100
     assert not sink.has_partial_write
@@ -418,7 +420,7 @@ def test_a_full_fifo_holds_no_half_line(tmp_path: Path) -> None:
 
 def test_a_line_longer_than_a_fifo_takes_comes_whole_once(tmp_path: Path) -> None:
     reader = _fifo(tmp_path / "fifo")
-    sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
+    sink = FileSink(str(tmp_path / "fifo"), FileFormat.KLOGD)
     waiting = [entry("x" * 10_000), entry("y")]
     received = b""
     while waiting:
@@ -431,7 +433,7 @@ def test_a_line_longer_than_a_fifo_takes_comes_whole_once(tmp_path: Path) -> Non
 
 def test_a_new_reader_gets_the_line_whole_that_the_last_had_in_part(tmp_path: Path) -> None:
     reader = _fifo(tmp_path / "fifo")
-    sink = FileSink(str(tmp_path / "fifo"), FileForm.KLOGD)
+    sink = FileSink(str(tmp_path / "fifo"), FileFormat.KLOGD)
     long = [entry("x" * 10_000)]
     assert (sink.send(long), sink.has_partial_write) == (0, True)
     os.close(reader)
@@ -450,12 +452,13 @@ def test_a_new_reader_gets_the_line_whole_that_the_last_had_in_part(tmp_path: Pa
 def test_standard_output_in_a_file_is_never_cut(tmp_path: Path) -> None:
     code = """
 import os, sys
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from tests.entries import entry
 short = [11]
 def write(descriptor, data):
     return os.write(descriptor, data[:short.pop()] if short else data)
-sink = FileSink("-", FileForm.KLOGD, write=write)
+sink = FileSink("-", FileFormat.KLOGD, write=write)
 print("before", flush=True)
 waiting = [entry("one"), entry("two"), entry("three")]
 while waiting:
@@ -494,9 +497,10 @@ except SinkDown:
 
 def test_a_dash_is_standard_output_and_keeps_no_position() -> None:
     code = """
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat
 from tests.entries import entry
-sink = FileSink("-", FileForm.KLOGD)
+sink = FileSink("-", FileFormat.KLOGD)
 sink.send([entry("one")])
 sink.close()
 sink.send([entry("two")])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.console import Colour, ConsoleSink
-from klogd_py.sinks.file import FileForm, FileSink
+from klogd_py.sinks.file import FileSink
+from klogd_py.sinks.file_format import FileFormat, LineEncoder
 from klogd_py.sinks.formats import is_reserved, split_identifier
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
@@ -86,7 +87,7 @@ def _of_file(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[
 
 
 def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
-    lines = "".join(FileSink("x", FileForm.KLOGD).encode_lines(entries)).split("\n")[:-1]
+    lines = "".join(LineEncoder(FileFormat.KLOGD).encode(entries)).split("\n")[:-1]
     return _by_lines('file, `format = "klogd"`', r"<\d+>(\S+): ", lines)
 
 
@@ -118,7 +119,7 @@ def _of_stream(entries: list[Entry], folder: Path) -> tuple[list[str], list[tupl
 
 
 def _of_json(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
-    content = "".join(FileSink("x", FileForm.JSON).encode_lines(entries))
+    content = "".join(LineEncoder(FileFormat.JSON).encode(entries))
     documents = [
         json.loads(line)
         for line in content.splitlines()
@@ -190,19 +191,19 @@ def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | No
     assert (len(tags), gaps) == (1, [])
 
 
-@pytest.mark.parametrize("form", list(FileForm))
+@pytest.mark.parametrize("form", list(FileFormat))
 @given(text=st.text(max_size=80), prefix=st.sampled_from(PREFIXES))
 def test_no_line_of_a_file_holds_what_may_not_be_shown(
-    form: FileForm, text: str, prefix: int | None
+    form: FileFormat, text: str, prefix: int | None
 ) -> None:
-    (line,) = FileSink("x", form).encode_lines([_entry(text, prefix)])
+    (line,) = LineEncoder(form).encode([_entry(text, prefix)])
     assert line.endswith("\n")
     assert line[:-1].replace("\t", "").isprintable()
 
 
 @given(st.text(max_size=80))
 def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
-    (line,) = FileSink("x", FileForm.JSON).encode_lines([_entry(text, 6)])
+    (line,) = LineEncoder(FileFormat.JSON).encode([_entry(text, 6)])
     assert json.loads(line)["text"] == text
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.sinks.file import FLAGS
+from klogd_py.sinks.file import OPEN_FLAGS
 from klogd_py.sinks.preopened_files import PreopenedFiles
 
 OWNER = (os.geteuid(), os.getegid())
@@ -14,14 +14,14 @@ OWNER = (os.geteuid(), os.getegid())
 
 def held(path: Path) -> PreopenedFiles:
     files = PreopenedFiles()
-    files.open(path, FLAGS, 0o640, OWNER)
+    files.open(path, OPEN_FLAGS, 0o640, OWNER)
     return files
 
 
 def test_held_file_is_given_out_again_and_again(tmp_path: Path) -> None:
     files = held(tmp_path / "log")
     for text in (b"one\n", b"two\n"):
-        descriptor = files.again(tmp_path / "log")
+        descriptor = files.duplicate(tmp_path / "log")
         assert descriptor is not None
         os.write(descriptor, text)
         assert os.pread(descriptor, 1, 0) == b"o", (
@@ -46,15 +46,15 @@ def test_file_that_lost_its_name_is_let_go(tmp_path: Path, how: str) -> None:
         path.with_name("new").rename(path)
     else:
         path.parent.rename(tmp_path / "elsewhere")
-    assert files.again(path) is None
+    assert files.duplicate(path) is None
     assert files.lost == {path}
     assert os.listdir("/proc/self/fd") == before
 
 
 def test_forgotten_file_is_held_no_more(tmp_path: Path) -> None:
     files = held(tmp_path / "log")
-    files.forget(tmp_path / "log")
-    files.forget(tmp_path / "log")
+    files.release(tmp_path / "log")
+    files.release(tmp_path / "log")
     assert (files.has(tmp_path / "log"), files.lost) == (False, set())
 
 

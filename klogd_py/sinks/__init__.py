@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where entries go: one module per kind of sink, each with a pure `frame` half and a thin `send`
-half.
+"""Deliver entries: one module for each kind of sink, with a pure ``encode`` and a thin ``send``.
 
-`Sink` is what the outbox asks of each; retry, back-off and the counting of losses live there, not
-in the sinks.
+`Sink` is the interface of every sink. Retry, back-off and the counting of losses are in the queue
+before a sink (`queue`, `backlog`, `retry`), not in the sinks. The exceptions of `Sink.send`:
+
+* `SinkDown`: the sink cannot be reached now.
+* `SinkFailed`, a SinkDown: an unexpected error.
+* `SinkGone`, a SinkDown: the sink will never accept anything again.
 """
 
 import errno
@@ -13,14 +16,20 @@ from typing import Protocol
 from klogd_py.record.types import Entry
 from klogd_py.system.errors import describe_unexpected
 
-# What a Unix socket answers whose listener has gone, and perhaps come back under the same name.
-REPLACED = (errno.ECONNREFUSED, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ)
+# The errors of a Unix socket whose listener is gone; there may be a new one of the same name.
+LISTENER_REPLACED = (
+    errno.ECONNREFUSED,
+    errno.ENOTCONN,
+    errno.ECONNRESET,
+    errno.EPIPE,
+    errno.EDESTADDRREQ,
+)
 
 
 class SinkDown(OSError):
     """The sink cannot be reached.
 
-    The message says what and why, ``accepted`` how many entries it took before.
+    The message names the sink and the reason. ``accepted`` is how many entries it accepted before.
     """
 
     def __init__(self, reason: str, accepted: int = 0) -> None:
@@ -29,7 +38,7 @@ class SinkDown(OSError):
 
 
 class SinkFailed(SinkDown):
-    """The sink met with something that nobody foresaw, ``cause``."""
+    """The sink had an unexpected error, ``cause``."""
 
     def __init__(self, cause: Exception, accepted: int = 0) -> None:
         super().__init__(describe_unexpected(cause), accepted)
@@ -37,44 +46,42 @@ class SinkFailed(SinkDown):
 
 
 class SinkGone(SinkDown):
-    """The sink will never take anything again."""
+    """The sink will never accept anything again."""
 
 
 def has_additions(entry: Entry) -> bool:
-    """Whether klogd-py has something to add here: names, a gap, words of its own.
+    """Whether an entry holds anything besides the kernel's record.
 
-    A plain record is the kernel's alone.
+    That is symbols, a gap, or a message of klogd-py's own.
     """
     return bool(entry.places) or entry.gap is not None or entry.is_own
 
 
 class Sink(Protocol):
-    """Anything that takes entries, in order."""
+    """Accepts entries, in order."""
 
-    # As it is written after --sink, and in the saved position
+    # As in the configuration, and in the saved position
     name: str
-    # Whether a restart goes on where it stopped
+    # Whether a restart continues after the last accepted entry
     keeps_position: bool
-    # Whether send may block, and belongs into a thread
+    # Whether `send` may block, and so must be called in a thread
     blocking: bool
 
     @property
     def has_partial_write(self) -> bool:
-        """Whether a part of the entry that comes next is written, and only this very sink can write
-        the rest of it.
-        """
+        """Whether a part of the next entry is written, and only this object can write the rest."""
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Take as many as will go without waiting; fewer than all means "full just now".
+        """Send as many entries as possible without waiting; returns how many.
 
-        Raises SinkDown.
+        Fewer than all means that the sink is full.
+
+        Raises:
+            SinkDown: the sink cannot be reached; its ``accepted`` counts as sent.
         """
 
     def fileno(self) -> int:
-        """The descriptor that becomes writable when a full sink has room again.
-
-        -1 if there is none to wait for.
-        """
+        """Return the descriptor that is writable when a full sink has room; -1 without one."""
 
     def close(self) -> None:
-        """Finish."""
+        """Release all resources; another `send` opens the sink again."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entries on standard output, for a person who watches: time, tag, text.
+"""Write entries to standard output for a person: time, identifier, text.
 
-In colour on a terminal only.
+The text is coloured on a terminal only.
 """
 
 import os
@@ -31,7 +31,7 @@ _COLOURS = {
 
 
 class Colour(Enum):
-    """When to colour."""
+    """When to colour the text."""
 
     # On a terminal, unless NO_COLOR is set (https://no-color.org)
     AUTO = "auto"
@@ -40,15 +40,15 @@ class Colour(Enum):
 
 
 class ConsoleSink:
-    """Lines on a descriptor, standard output by default. It keeps no position.
+    """Lines on a descriptor, standard output by default.
 
-    A watcher wants to see the whole log.
+    It keeps no position: each run shows the whole log.
     """
 
     keeps_position = False
-    # Whoever reads may stop doing so
+    # The reader may stop reading.
     blocking = True
-    # A line is waited for until it is written
+    # `send` waits until all is written.
     has_partial_write = False
 
     def __init__(
@@ -66,38 +66,37 @@ class ConsoleSink:
         self._json = json
         self._descriptor = descriptor
         self._boot_id = boot_id
-        self._stamps = TimestampFormatter()
+        self._timestamps = TimestampFormatter()
 
     def encode(self, entry: Entry) -> bytes:
-        """One line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON document."""
+        """Return one line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON object."""
         if self._json:
             return encode_json(entry, self._boot_id) + b"\n"
         tag, text = split_identifier(entry, entry.text)
-        lead = f"{self._stamps.rfc3164(entry.wall_us)}.{entry.wall_us % 1_000_000:06d} {escape_controls(tag)}: "
+        time_us = entry.wall_us % 1_000_000
+        timestamp = f"{self._timestamps.rfc3164(entry.wall_us)}.{time_us:06d}"
+        lead = f"{timestamp} {escape_controls(tag)}: ".encode()
         shown = escape_controls(text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
-        return lead.encode() + (colour + shown + _RESET if colour else shown) + b"\n"
+        return lead + (colour + shown + _RESET if colour else shown) + b"\n"
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Write all; raises SinkGone when nobody reads any more (``| head``)."""
-        rest = memoryview(b"".join([self.encode(entry) for entry in entries]))
+        """Write all entries; raises SinkGone when nobody reads any more (``| head``)."""
+        unwritten = memoryview(b"".join([self.encode(entry) for entry in entries]))
         try:
-            while rest:
+            while unwritten:
                 try:
-                    rest = rest[os.write(self._descriptor, rest) :]
+                    unwritten = unwritten[os.write(self._descriptor, unwritten) :]
+                # Shared with a program that made it non-blocking
                 except BlockingIOError:
-                    os.set_blocking(
-                        self._descriptor,
-                        True,
-                        # Shared with a program that left it non-blocking
-                    )
+                    os.set_blocking(self._descriptor, True)
         except OSError as error:
             raise SinkGone(f"standard output: {error.strerror}") from error
         return len(entries)
 
     def fileno(self) -> int:
-        """A console is never full: it is waited for."""
+        """Return -1: `send` waits, so a console is never full."""
         return -1
 
     def close(self) -> None:
-        """Standard output is not ours to close."""
+        """Do nothing: standard output belongs to the process."""

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The position file, which says which record each sink wants next after a restart.
+"""Read, lock and write the cursor file, which holds the position of each sink across restarts.
 
-`position_text` has its content. It means something only within one boot. It is written in place, in
-one write and without fsync: a power failure ends the boot to which it belongs, so what it must
-never do is to leave a text that is believed and wrong, and that is what the check sum in it is for.
-One write of a few hundred bytes is cheap enough for every batch, so after a kill hardly anything is
-sent twice.
+`cursor_format` has its content. It is valid within one boot only. It is written in place, with one
+write and without fsync: a power failure ends the boot, so the file only has to be recognised as
+damaged, by its checksum. One write of a few hundred bytes is cheap enough for every batch, so few
+records are sent twice after a kill.
 
-What is no regular file of this user, of root or of the directory's owner, is too large or cannot be
-understood counts as none: sending twice is better than not at all. The file is locked for as long
-as it is in use: two daemons would move each other's positions.
+A file counts as empty if it is not a regular file of this user, of root or of the owner of the
+directory, if it is too large, or if it cannot be parsed: sending records twice is better than not
+at all. The file is locked while it is in use, since two daemons would overwrite each other's
+positions.
 """
 
 import contextlib
@@ -24,47 +24,47 @@ from klogd_py.system.regular_file import read_bounded
 from klogd_py.system.trusted_directory import directory_of
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-BLOCK_BYTES = (
-    # Padded with blanks to a multiple, or to what is there: nothing of a longer text stays
-    512
-)
+# The text is padded with blanks to a multiple of this, so that nothing of a longer text remains.
+BLOCK_BYTES = 512
 READ_LIMIT_S = 2.0
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class CursorsNotSaved(OSError):
-    """The position file could not be written; the message holds the path and the reason."""
+    """The cursor file could not be written; the message holds the path and the reason."""
 
 
-class TooLong(CursorsNotSaved):
-    """The positions of so many sinks are longer than the file may be."""
+class CursorsTooLong(CursorsNotSaved):
+    """The text of all positions is longer than the file may be."""
 
 
 class CursorFileInUse(OSError):
-    """Another daemon uses the position file; the message holds its path and the remedy."""
+    """Another daemon uses the cursor file; the message holds its path and the remedy."""
 
 
 class CursorFile:
-    """The position file of this boot and what is known to stand in it. Mutable."""
+    """The cursor file of this boot, and the positions that it holds. Mutable."""
 
     def __init__(self, path: Path, boot_id: str, *, locked: bool = False) -> None:
-        """Read the file; ``remark`` says why one that is there cannot be used.
+        """Read the file; ``remark`` is why an existing file cannot be used, empty if it can.
 
-        With ``locked`` it is locked before it is read, if there is a place for it; raises
-        CursorFileInUse.
+        With ``locked`` it is first locked, if it can be created.
+
+        Raises:
+            CursorFileInUse: another process has locked it.
         """
         self.remark = ""
         self._path = path
         self._boot_id = boot_id
         self._descriptor = -1
-        # Of the file, which nobody else writes while it is locked
+        # Of the file, which no other process writes while it is locked
         self._size = 0
-        # What it holds is not a text with a check sum, or has not been read.
+        # The content has no checksum or has not been read: it must not be overwritten in part.
         self._is_foreign = False
         self._next: dict[str, int] = {}
         self._ahead: dict[str, tuple[int, ...]] = {}
         if locked:
-            # Said at the first attempt to save
+            # The first `save` reports it.
             with contextlib.suppress(CursorsNotSaved):
                 self.lock()
         self._next, self._ahead = self._load()
@@ -75,10 +75,10 @@ class CursorFile:
         return not self._next
 
     def lock(self) -> None:
-        """Lock the file until `close`, creating it if need be.
+        """Create the file if necessary and lock it until `close`.
 
         Raises:
-            CursorFileInUse: another process has it.
+            CursorFileInUse: another process has locked it.
             CursorsNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if self._descriptor >= 0:
@@ -92,7 +92,8 @@ class CursorFile:
         except BlockingIOError:
             os.close(descriptor)
             raise CursorFileInUse(
-                f"{self._path}: in use by another klogd-py; give this one a state.cursor_file of its own, or none"
+                f"{self._path}: in use by another klogd-py; "
+                "give this one a state.cursor_file of its own, or none"
             ) from None
         except OSError as error:
             os.close(descriptor)
@@ -104,34 +105,37 @@ class CursorFile:
             self._write({}, {})
 
     def next_seq(self, sink: str) -> int | None:
-        """The sequence number that a sink wants next; ``None`` if it is new."""
+        """Return the first sequence number that a sink has not accepted; ``None`` if it is new."""
         return self._next.get(sink)
 
     def ahead(self, sink: str) -> tuple[int, ...]:
-        """The numbers beyond the one `next_seq` that a sink has had already."""
+        """Return the sequence numbers beyond `next_seq` that a sink has accepted."""
         return self._ahead.get(sink, ())
 
     def drop_beyond(self, newest: int) -> None:
-        """Drop positions that no reader of this ring can have reached.
+        """Drop positions beyond ``newest``, the highest sequence number of the ring buffer.
 
-        They must not suppress anything.
+        They are reason and would suppress records.
         """
         for sink, seq in list(self._next.items()):
             if seq > newest + 1:
-                self.remark = f"{self._path}: {sink} at {seq}, beyond the newest record {newest}; starting at the oldest"
+                self.remark = (
+                    f"{self._path}: {sink} at {seq}, beyond the newest record {newest}; "
+                    "starting at the oldest"
+                )
                 del self._next[sink]
                 self._ahead.pop(sink, None)
 
     def save(
         self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
     ) -> None:
-        """Write the file anew if something moved; sinks that are not running keep their entry.
+        """Write the file if a position has changed; sinks that are not running keep theirs.
 
-        ``ahead`` holds what some of the sinks have had beyond their positions; the others have had
-        nothing.
+        ``ahead`` holds the numbers that sinks have accepted beyond their positions; a sink without
+        an entry has accepted none.
 
         Raises:
-            CursorFileInUse: another process has taken the file.
+            CursorFileInUse: another process has locked the file.
             CursorsNotSaved: the directory is missing, read-only or full, or there is no file.
         """
         if all(self._next.get(sink) == seq for sink, seq in positions.items()):
@@ -139,77 +143,73 @@ class CursorFile:
         merged = {**self._next, **positions}
         beyond = {sink: tuple(seqs) for sink, seqs in (ahead or {}).items()}
         others = {sink: seqs for sink, seqs in self._ahead.items() if sink not in positions}
-        if self._descriptor >= 0 and not self._is_named():
-            # Removed or replaced by hand; what is written into it would be lost
+        # It was removed or replaced; what is written to it would be lost.
+        if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink == 0:
             self.close()
         self.lock()
         try:
             self._write(merged, others | beyond)
-        # Entries of sinks that have come and gone
-        except TooLong:
+        # Drop the positions of sinks that are not configured any more.
+        except CursorsTooLong:
             merged, others = dict(positions), {}
             self._write(merged, beyond)
         self._next, self._ahead = merged, others | beyond
 
     def close(self) -> None:
-        """Let another process have the file."""
+        """Close and unlock the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
 
     def _open(self, flags: int) -> int:
-        """A descriptor of the file, if nobody else can write it; raises OSError."""
+        """Open the file if no other user can write it; raises OSError."""
         with directory_of(self._path) as directory:
-            # Made by hand as root, it must not be lost to the user to whom its directory belongs.
+            # The owner of the directory must be able to use a file that root creates.
             owner = directory.owner if os.geteuid() == 0 else None
             descriptor = directory.open_regular(flags, 0o600, new_for=owner)
-            wrong = _distrusted(os.fstat(descriptor), directory.owner[0])
-        if wrong:
+            reason = _distrust_reason(os.fstat(descriptor), directory.owner[0])
+        if reason:
             os.close(descriptor)
-            raise OSError(errno.EPERM, wrong)
+            raise OSError(errno.EPERM, reason)
         return descriptor
 
     def _write(self, positions: dict[str, int], ahead: dict[str, tuple[int, ...]]) -> None:
-        """Write the text for these positions; raises CursorsNotSaved, or TooLong at once."""
+        """Write the text for these positions; raises CursorsNotSaved."""
         try:
             content = render(self._boot_id, positions, ahead)
-            # A part of ours over a part of that could be believed, and there may be a terabyte of
-            # it.
+            # A mixture of new and unknown content could be valid, and it may be a terabyte.
             if self._is_foreign:
                 os.ftruncate(self._descriptor, 0)
                 self._size, self._is_foreign = 0, False
-            wanted = -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES
-            if wanted > self._size:
-                self._make_room(wanted)
+            padded_bytes = -(-(len(content) + 1) // BLOCK_BYTES) * BLOCK_BYTES
+            if padded_bytes > self._size:
+                self._extend(padded_bytes)
             if os.pwrite(self._descriptor, content.ljust(self._size - 1) + b"\n", 0) < self._size:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except NotCursors as error:
-            raise TooLong(f"{self._path}: {error}") from error
+            raise CursorsTooLong(f"{self._path}: {error}") from error
         except OSError as error:
             raise CursorsNotSaved(f"{self._path}: {error.strerror}") from error
 
-    def _make_room(self, size: int) -> None:
-        """Have the file be so long, so that a full disk leaves what is there; raises OSError."""
+    def _extend(self, size: int) -> None:
+        """Allocate ``size`` bytes, so that a full disk keeps the old content; raises OSError."""
         try:
             os.posix_fallocate(self._descriptor, 0, size)
         except OSError as error:
-            if error.errno in _NO_ROOM:
-                # A file system that cannot do it may still take the write
+            # A file system without fallocate may still accept the write.
+            if error.errno in _NO_SPACE:
                 raise
         self._size = size
 
-    def _is_named(self) -> bool:
-        return os.fstat(self._descriptor).st_nlink > 0
-
     def _load(self) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
-        """The positions of this boot and what lies ahead.
+        """Return the positions of this boot, and the numbers accepted beyond them.
 
-        None, with a remark, if what is there cannot be used.
+        Both are empty if the content cannot be used; ``remark`` has the reason then.
         """
         try:
-            raw = self._content()
+            raw = self._read()
+            # The file is new, and the disk was full when it was created.
             if not raw and self._descriptor >= 0:
-                # New, and the disk was full when it was to be begun
                 return {}, {}
             saved = parse(raw)
         except FileNotFoundError:
@@ -224,8 +224,8 @@ class CursorFile:
             return {}, {}
         return saved.next, saved.ahead
 
-    def _content(self) -> bytes:
-        """The bytes of the file, through its own descriptor if it is locked; raises OSError."""
+    def _read(self) -> bytes:
+        """Return the bytes of the file, which may be locked already; raises OSError."""
         descriptor = self._descriptor if self._descriptor >= 0 else self._open(os.O_RDONLY)
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -235,8 +235,11 @@ class CursorFile:
                 os.close(descriptor)
 
 
-def _distrusted(found: os.stat_result, directory_owner: int) -> str:
-    """Why a file is not used: others can write it, or it has another name. Empty if it is."""
+def _distrust_reason(found: os.stat_result, directory_owner: int) -> str:
+    """Return why a file is not used: other users can write it, or it has another name.
+
+    Empty if it is used.
+    """
     if found.st_uid not in (0, os.geteuid(), directory_owner):
         return f"belongs to user {found.st_uid}, neither to this one nor to that of the directory"
     if found.st_mode & 0o022:
@@ -247,10 +250,7 @@ def _distrusted(found: os.stat_result, directory_owner: int) -> str:
 
 
 def boot_id() -> str:
-    """The running boot's id, without dashes as the journal writes it.
-
-    Empty where /proc does not tell.
-    """
+    """Return the id of the running boot, without dashes as in the journal; empty if unknown."""
     try:
         return BOOT_ID.read_text().strip().replace("-", "")
     except OSError:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The content of a position file <-> which record each sink wants next; pure.
+"""Parse and render the content of the cursor file: the position of each sink. No I/O.
 
-``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, and blanks
-behind. Where a line in pieces has taken later numbers with it, ``"ahead": {"syslog:/dev/log":
-[1204]}`` lists those that the sink has had too. ``check`` is the CRC-32 of the rest: text that was
-written only in part, over another one or over nothing, does not pass for a position.
+``{"boot_id": "51b3...", "next": {"syslog:/dev/log": 1201}, "check": 3735928559}``, followed by
+blanks. ``next`` is the first sequence number that a sink has not accepted. If it has accepted later
+numbers as parts of a continued line, ``"ahead": {"syslog:/dev/log": [1204]}`` lists them.
+``check`` is the CRC-32 of the rest: a text that was written only in part is not taken for a
+position.
 """
 
 import zlib
@@ -13,26 +14,26 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-# 128 sinks with the longest of paths
+# Enough for 128 sinks with paths of the maximum length
 LIMIT_BYTES = 1 << 20
-# The kernel counts in 64 bits
+# The kernel uses 64 bits.
 MAX_SEQ = (1 << 64) - 1
-# Zeros where a file was made longer, and the text was not written any more
-_FILLING = b"\0 \n"
+# Zeros: the file was extended, but the text was not written
+_PADDING = b"\0 \n"
 
 
 class NotCursors(ValueError):
-    """The bytes are no saved position; the message says so in words."""
+    """The bytes are no saved positions; the message is the reason."""
 
 
 class Cursors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The boot, and what each sink wants next; ``check`` is ``None`` in files of versions without
-    it.
+    """The saved positions of one boot.
 
-    ``ahead`` are the numbers beyond that which a sink has had already.
+    ``next`` holds the first sequence number that each sink has not accepted, ``ahead`` the numbers
+    beyond it that it has accepted. ``check`` is ``None`` in files of versions without it.
 
-    A field of another name is refused: where the name of ``check`` is damaged, the text would
-    otherwise pass for one of a version without it.
+    An unknown field is an error: if the name of ``check`` is damaged, the text would otherwise pass
+    for one of a version without it.
     """
 
     boot_id: str
@@ -42,16 +43,20 @@ class Cursors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 
 
 def parse(raw: bytes) -> Cursors:
-    """What a file holds, if it is whole and can be right; raises NotCursors."""
+    """Parse the content of a file.
+
+    Raises:
+        NotCursors: the content is incomplete or invalid.
+    """
     try:
-        found = msgspec.json.decode(raw.rstrip(_FILLING), type=Cursors)
-        told = [*found.next.values(), *(seq for seqs in found.ahead.values() for seq in seqs)]
-        numbers = [seq for seq in told if not 0 <= seq <= MAX_SEQ]
-        # Which is taken of UTF-8
+        found = msgspec.json.decode(raw.rstrip(_PADDING), type=Cursors)
+        seqs = [*found.next.values(), *(seq for many in found.ahead.values() for seq in many)]
+        is_valid = all(0 <= seq <= MAX_SEQ for seq in seqs)
+        # This encodes the text as UTF-8, and so may raise.
         expected = checksum(found.boot_id, found.next, found.ahead)
     except (msgspec.MsgspecError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise NotCursors("not a saved position") from error
-    if numbers:
+    if not is_valid:
         raise NotCursors("not a saved position")
     if found.check is not None and found.check != expected:
         raise NotCursors("damaged")
@@ -61,7 +66,11 @@ def parse(raw: bytes) -> Cursors:
 def render(
     boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
 ) -> bytes:
-    """The text for these positions, whose names are UTF-8; raises NotCursors if it is too long."""
+    """Return the text for these positions, whose names must be valid UTF-8.
+
+    Raises:
+        NotCursors: the text is longer than `LIMIT_BYTES`.
+    """
     beyond = {sink: seqs for sink, seqs in (ahead or {}).items() if seqs}
     check = checksum(boot_id, positions, beyond)
     content = msgspec.json.encode(Cursors(boot_id, positions, check, beyond))
@@ -73,6 +82,6 @@ def render(
 def checksum(
     boot_id: str, positions: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
 ) -> int:
-    """The CRC-32 of what is said; raises UnicodeEncodeError for names that are no text."""
+    """Return the CRC-32 of the positions; raises UnicodeEncodeError for surrogates in names."""
     content = (boot_id, sorted(positions.items()), *([sorted(ahead.items())] if ahead else []))
     return zlib.crc32(repr(content).encode())

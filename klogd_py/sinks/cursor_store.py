@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keeps the positions of all sinks in their file, and tells the operator once what is wrong with
-it.
-"""
+"""Open the cursor file when a sink first needs it, and log once why it cannot be used."""
 
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -13,55 +11,55 @@ logger = logging.getLogger(__name__)
 
 
 class CursorStore:
-    """The ledger of one run, opened when a sink first needs it. Mutable."""
+    """The saved positions of one run. Mutable."""
 
-    def __init__(self, path: str, boot_id: str, newest: Callable[[], int | None]) -> None:
-        """``path`` may be empty, for a run that remembers nothing.
+    def __init__(self, path: str, boot_id: str, newest_seq: Callable[[], int | None]) -> None:
+        """``path`` is the cursor file; empty to save nothing.
 
-        ``newest`` reads the highest number in the ring.
+        ``newest_seq`` returns the highest sequence number in the ring buffer, ``None`` if unknown.
         """
         self._path = path
         self._boot_id = boot_id
-        self._newest = newest
+        self._newest_seq = newest_seq
         self._file: CursorFile | None = None
-        # Why the position could not be saved the last time
-        self._complaint = ""
+        # Why the last `save` failed; empty if it did not
+        self._save_error = ""
 
     def open(self) -> None:
-        """Lock and read the file, if there is to be one; raises CursorFileInUse."""
+        """Lock and read the file, unless that is done; raises CursorFileInUse."""
         if not self._path or self._file is not None:
             return
         self._file = cursor_file = CursorFile(Path(self._path), self._boot_id, locked=True)
-        newest = None if cursor_file.is_empty else self._newest()
+        newest = None if cursor_file.is_empty else self._newest_seq()
         if newest is not None:
             cursor_file.drop_beyond(newest)
         if cursor_file.remark:
             logger.warning("%s", cursor_file.remark)
 
     def next_seq(self, sink: str) -> int | None:
-        """The sequence number that a sink wants next; ``None`` if it is new."""
+        """Return the first sequence number that a sink has not accepted; ``None`` if it is new."""
         return self._file.next_seq(sink) if self._file else None
 
     def ahead(self, sink: str) -> tuple[int, ...]:
-        """The numbers beyond that one which the sink has had already."""
+        """Return the sequence numbers beyond `next_seq` that the sink has accepted."""
         return self._file.ahead(sink) if self._file else ()
 
     def save(
         self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
     ) -> None:
-        """Write down what moved; a failure is told once and stops nothing."""
+        """Save the positions that changed; a failure is logged once."""
         if self._file is None:
             return
         try:
             self._file.save(positions, ahead)
         except (CursorsNotSaved, CursorFileInUse) as error:
-            if str(error) != self._complaint:
+            if str(error) != self._save_error:
                 logger.warning("position not saved, a restart sends records again: %s", error)
-            self._complaint = str(error)
+            self._save_error = str(error)
         else:
-            self._complaint = ""
+            self._save_error = ""
 
     def close(self) -> None:
-        """Let another daemon have the file."""
+        """Close and unlock the file."""
         if self._file is not None:
             self._file.close()

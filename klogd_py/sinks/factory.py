@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which sinks does a configuration name? Builds them.
+"""Build the sinks that the configuration names.
 
-The only place where concrete sinks are named.
+Only this module names the classes of sinks.
 """
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from klogd_py.config.schema import Config, SinkQueueSection
@@ -25,44 +24,37 @@ from klogd_py.system.privileges import User
 
 logger = logging.getLogger(__name__)
 
-SINKS: dict[str, Callable[[Config, str, str, JournaldRouting, PreopenedFiles | None], Sink]] = {
-    "console": lambda config, boot, *_: ConsoleSink(
-        Colour(config.console.colour), config.console.json, boot_id=boot
-    ),
-    "file": lambda config, boot, rest, _, preopened: FileSink(
-        rest, FileFormat(config.file.format), int(config.file.mode, 8), boot, preopened
-    ),
-    "syslog": lambda config, boot, rest, routes, _: (
-        SyslogSink(rest)
-        if rest
-        else SyslogSink(at=routes.syslog_path, additions=routes.syslog_additions_only)
-    ),
-    "journal": lambda config, boot, rest, routes, _: JournalSink(
-        boot, rest, additions=routes.journal_additions_only and not rest
-    ),
-}
-
 
 def build_sink(
     spec: str,
     config: Config,
-    boot: str,
-    routes: JournaldRouting,
+    boot_id: str,
+    routing: JournaldRouting,
     preopened: PreopenedFiles | None = None,
 ) -> Sink:
-    """The sink that ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]`` stands
-    for.
+    """Build the sink of ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]``.
 
-    Only a sink without a socket of its own is routed: whoever names one gets everything there.
+    The routing applies to sinks without a socket; a sink with one gets everything.
     """
-    kind, _, rest = spec.partition(":")
-    return SINKS[kind](config, boot, rest, routes, preopened)
+    kind, _, target = spec.partition(":")
+    if kind == "console":
+        return ConsoleSink(Colour(config.console.colour), config.console.json, boot_id=boot_id)
+    if kind == "file":
+        file_format, mode = FileFormat(config.file.format), int(config.file.mode, 8)
+        return FileSink(target, file_format, mode, boot_id, preopened)
+    if kind == "journal":
+        return JournalSink(boot_id, target, additions=routing.journal_additions_only and not target)
+    if kind != "syslog":
+        raise ValueError(f"no such sink: {spec}")
+    if target:
+        return SyslogSink(target)
+    return SyslogSink(at=routing.syslog_path, additions=routing.syslog_additions_only)
 
 
 def queue_limits(spec: str, config: Config, live: bool) -> QueueLimits:
-    """How much may wait for a sink and what becomes of the rest.
+    """Return the limits of a sink's queue.
 
-    What is no running kernel can wait for ever.
+    A source that is not the running kernel can always wait.
     """
     own = config.queue.sink.get(spec, SinkQueueSection())
     when_full = (own.when_full or config.queue.when_full) if live else "wait"
@@ -70,25 +62,27 @@ def queue_limits(spec: str, config: Config, live: bool) -> QueueLimits:
 
 
 class SinkFactory:
-    """The sinks of one run. Mutable: by which ways they lead at present."""
+    """Builds the sinks of one run. Mutable: it remembers the present routing."""
 
     def __init__(
         self, sink_manager: SinkManager, cursors: CursorStore, boot_id: str, *, live: bool
     ) -> None:
-        """``live`` says that records come from the running kernel."""
+        """``live``: records come from the running kernel."""
         self._manager = sink_manager
         self._cursors = cursors
         self._boot_id = boot_id
         self._live = live
-        self._routes = JournaldRouting()
+        self._routing = JournaldRouting()
         self._preopened = PreopenedFiles()
 
     def preopen(self, user: User, config: Config) -> None:
-        """Open the log files and the position in root's own directories, before the daemon goes on
-        as this user.
+        """Open the log files and the cursor file in root's directories, before becoming ``user``.
 
-        The user may not be able to. What lies where others can change it is left to the user: root
-        touches nothing there. Raises CursorFileInUse.
+        The user may have no permission to open them. Files in directories that other users can
+        change are left for the user to open, since root must not touch them.
+
+        Raises:
+            CursorFileInUse: another daemon has locked the cursor file.
         """
         sinks = [
             build_sink(spec, config, self._boot_id, JournaldRouting()) for spec in config.sinks
@@ -99,44 +93,39 @@ class SinkFactory:
                     self._preopened.open(
                         sink.path, OPEN_FLAGS, int(config.file.mode, 8), (user.number, user.group)
                     )
-                # The sink says so when it is written to
+                # `send` reports it.
                 except OSError as error:
                     logger.debug("%s is not open yet: %s", sink.name, error.strerror)
-        position = config.state.cursor_file
-        if (
-            any(sink.keeps_position for sink in sinks)
-            and position
-            and not trusted_directory.is_shared(position)
-        ):
+        path = config.state.cursor_file
+        has_position = any(sink.keeps_position for sink in sinks)
+        if has_position and path and not trusted_directory.is_shared(path):
             self._cursors.open()
 
     def configure(self, config: Config) -> None:
-        """Have the sinks that a configuration names, and no others.
+        """Configure the manager with exactly the sinks of a configuration.
 
-        Raises CursorFileInUse, and nothing is changed then.
+        Raises:
+            CursorFileInUse: another daemon has locked the cursor file; nothing is changed.
         """
-        routes = JournaldRouting()
+        routing = JournaldRouting()
         if self._live and {"journal", "syslog"} & set(config.sinks):
-            routes = journald_routing.choose(
+            routing = journald_routing.choose(
                 config.journal.mode, journald_routing.detect(Path("/")), config.sinks
             )
         wanted = [
-            spec for spec in config.sinks if spec != "syslog" or not routes.syslog_is_redundant
+            spec for spec in config.sinks if spec != "syslog" or not routing.syslog_is_redundant
         ]
         sinks = {
-            spec: build_sink(spec, config, self._boot_id, routes, self._preopened)
+            spec: build_sink(spec, config, self._boot_id, routing, self._preopened)
             for spec in wanted
         }
         if any(sink.keeps_position for sink in sinks.values()):
             self._cursors.open()
-        for reason in routes.reasons:
-            if reason not in self._routes.reasons:
+        for reason in routing.reasons:
+            if reason not in self._routing.reasons:
                 logger.info("%s", reason)
-        self._routes = routes
-        terms = {sink.name: queue_limits(spec, config, self._live) for spec, sink in sinks.items()}
-        self._cursors.save(
-            self._manager.positions,
-            self._manager.ahead,
-            # A sink that goes now may come back
-        )
-        self._manager.configure(sinks.values(), terms.__getitem__)
+        self._routing = routing
+        limits = {sink.name: queue_limits(spec, config, self._live) for spec, sink in sinks.items()}
+        # A sink that is removed now may be configured again.
+        self._cursors.save(self._manager.positions, self._manager.ahead)
+        self._manager.configure(sinks.values(), limits.__getitem__)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entries in the systemd journal, every fact in a field of its own.
+"""Send entries to the systemd journal, each fact in a field of its own.
 
-Through systemd-python where the journal's own socket is meant; a socket given by name is spoken to
-in the journal's native protocol, which systemd-python cannot aim elsewhere. The library treats a
-journal that is not there as success, so its socket is looked for first. The call may block, so the
-sink asks for a thread.
+The journal of the system is reached through systemd-python. A socket given by name gets the native
+protocol directly, because systemd-python cannot use another socket. The library reports success
+when no journal is running, so the socket is looked for first. The call may block, so the sink is
+called in a thread.
 
 Source of truth: systemd.journal-fields(7); https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 """
@@ -16,28 +16,23 @@ import struct
 from collections.abc import Sequence
 
 from klogd_py.record.types import Entry
-from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, has_additions
+from klogd_py.sinks import LISTENER_REPLACED, SinkDown, SinkFailed, has_additions
 from klogd_py.sinks.formats import message_text, split_identifier
 
 SOCKET = "/run/systemd/journal/socket"
-MAX_TEXT = (
-    1 << 15
-    # Characters, far beyond any kernel record; only a capture can hold more, which is cut
-)
+# Far beyond any kernel record: only a capture can hold a longer text, which is cut.
+MAX_TEXT_CHARS = 1 << 15
 
 
 class JournalSink:
-    """The journal of this machine, or the listener behind a socket that speaks its protocol."""
+    """The journal of the system, or the listener of a socket that reads the native protocol."""
 
     keeps_position = True
-    # An entry is one datagram
+    # An entry is one datagram.
     has_partial_write = False
 
     def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
-        """``additions`` is for a journal that reads the kernel's messages itself.
-
-        It gets what klogd-py adds to them.
-        """
+        """``additions``: send only what klogd-py adds, to a journal that reads kernel messages."""
         self._additions = additions
         self.name = f"journal:{path}" if path else "journal"
         self.blocking = not path
@@ -46,7 +41,7 @@ class JournalSink:
         self._socket: socket.socket | None = None
 
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
-        """The fields of one entry, in order; KLOGD_SYMBOL once for each place that was named."""
+        """Return the fields of one entry in order; KLOGD_SYMBOL is repeated for each symbol."""
         record = entry.record
         tag, text = split_identifier(entry, message_text(entry))
         name, _, pid = tag.removesuffix("]").partition("[")
@@ -77,15 +72,14 @@ class JournalSink:
             gap = entry.gap
             facts += [("KLOGD_GAP_FIRST", gap.first), ("KLOGD_GAP_LAST", gap.last)]
             facts += [("KLOGD_GAP_COUNT", gap.count), ("KLOGD_GAP_CAUSE", gap.cause.value)]
-        told = [
-            (key, fact)
+        return [
+            (key, str(fact).encode("utf-8", "surrogateescape"))
             for key, fact in facts
             if key == "MESSAGE" or (fact is not None and fact != "")
         ]
-        return [(key, str(fact).encode("utf-8", "surrogateescape")) for key, fact in told]
 
     def encode(self, entry: Entry) -> bytes:
-        """The datagram of one entry in the journal's native protocol."""
+        """Return the datagram of one entry in the journal's native protocol."""
         parts = []
         for key, value in self.fields(entry):
             if b"\n" in value:
@@ -95,30 +89,25 @@ class JournalSink:
         return b"".join(parts)
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Send all; raises SinkDown when the journal is not there.
+        """Send all entries; raises SinkDown when no journal is running.
 
-        What is left out counts as taken.
+        An entry that is left out counts as accepted.
         """
         return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
 
     def fileno(self) -> int:
-        """The descriptor of a socket given by name."""
+        """Return the descriptor of a socket given by name, otherwise -1."""
         return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        """Close the socket; another send connects anew.
-
-        The library finds the journal's own by itself.
-        """
+        """Close the socket; another `send` connects again."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
 
     def _send_through_library(self, entries: Sequence[Entry]) -> int:
-        from systemd import (
-            _journal,
-            # systemd.journal adds fields of its own and imports the reader
-        )
+        # `systemd.journal` adds fields of its own and imports the reader.
+        from systemd import _journal
 
         if not os.path.exists(SOCKET):
             raise SinkDown(f"{SOCKET}: no journal is running")
@@ -131,7 +120,7 @@ class JournalSink:
                 _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
             except OSError as error:
                 raise SinkDown(f"{SOCKET}: {error.strerror or error}", accepted) from error
-            # Whoever answers it must know what has been sent
+            # The caller must know how many were sent.
             except Exception as error:
                 raise SinkFailed(error, accepted) from error
             accepted += 1
@@ -152,18 +141,18 @@ class JournalSink:
         return accepted
 
     def _deliver(self, entry: Entry) -> bool:
-        """Send one entry, cut if it is longer than any can be.
+        """Send one entry, cut if it is too long; returns False if the socket is full.
 
-        Connect anew once if the listener was replaced.
+        Connects again once if the listener was replaced.
         """
         try:
             return self._write(self.encode(entry))
         except OSError as error:
-            if error.errno == errno.EMSGSIZE and len(entry.text) > MAX_TEXT:
+            if error.errno == errno.EMSGSIZE and len(entry.text) > MAX_TEXT_CHARS:
                 return self._deliver(
-                    Entry(entry.record, entry.wall_us, entry.text[:MAX_TEXT], gap=entry.gap)
+                    Entry(entry.record, entry.wall_us, entry.text[:MAX_TEXT_CHARS], gap=entry.gap)
                 )
-            if error.errno not in REPLACED:
+            if error.errno not in LISTENER_REPLACED:
                 raise
         self.close()
         return self._write(self.encode(entry))
@@ -181,5 +170,5 @@ class JournalSink:
 
 
 def _field_name(key: str) -> str:
-    """A dictionary key as the journal allows it: upper case letters, digits, underscores."""
+    """Return a dictionary key in upper case letters, digits and underscores, for the journal."""
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in key.upper())[:56] or "UNNAMED"

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does the journal of this machine read the kernel's messages by itself, and whose is /dev/log?
+"""Detect what journald reads and forwards, and choose what the sinks send to it.
 
-A plain copy sent to a journal that has read the same record is a duplicate, and nothing that a
-program sends can pass for the journal's own: clients may not set ``_TRANSPORT`` and its like. Nor
-does the journal hand on to a syslogd what it read from the kernel, although it hands on everything
-else.
+A plain copy of a record is a duplicate in a journal that has read the same record, and a client
+cannot replace the journal's own record: it may not set ``_TRANSPORT`` and similar fields. The
+journal also does not forward kernel messages to a syslogd, although it forwards everything else.
 
 Source of truth: journald.conf(5) ``ReadKMsg=``; systemd-journald.service(8); systemd.conf(5) for
-where settings are read from.
+the configuration directories.
 """
 
 import os
@@ -19,43 +18,48 @@ from msgspec import Struct
 from klogd_py.system.regular_file import read_regular
 
 SOCKET = "run/systemd/journal/socket"
-# Where the journal hands on to a syslogd
+# journald forwards to the syslogd that listens here.
 SYSLOGD = "run/systemd/journal/syslog"
-DUPLICATES = "journald reads the kernel's messages itself: expect them twice until its ReadKMsg=no takes effect"
+DUPLICATES = (
+    "journald reads the kernel's messages itself: "
+    "expect them twice until its ReadKMsg=no takes effect"
+)
 ADDITIONS_ONLY = (
     "journald reads the kernel's messages itself: it gets only what klogd-py adds to them"
 )
-FORWARDS_ADDITIONS = "journald reads the kernel's messages itself: it gets what klogd-py adds, the syslogd behind it everything"
+FORWARDS_ADDITIONS = (
+    "journald reads the kernel's messages itself: "
+    "it gets what klogd-py adds, the syslogd behind it everything"
+)
 SYSLOG_LEFT_OUT = (
     'the sink "syslog" is left out: /dev/log is the journal\'s, which "journal" serves'
 )
 FORWARDED_TWICE = (
-    "what the journal gets it hands on to the syslogd, if ForwardToSyslog=yes: lines with names come there once more, as user.*, "
-    "unless they are dropped as in rsyslog-klogd-py.conf"
+    "journald forwards what it gets to the syslogd if ForwardToSyslog=yes: lines with symbols come "
+    "there twice, the second time as user.*, unless they are dropped as in rsyslog-klogd-py.conf"
 )
-# The first has the last word
+# In order of precedence
 _CONFIG_DIRECTORIES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
-# Of a file of settings
-_MAX_BYTES = 1 << 20
-_NO = frozenset(("0", "no", "n", "false", "f", "off"))
+_MAX_CONFIG_BYTES = 1 << 20
+_FALSE = frozenset(("0", "no", "n", "false", "f", "off"))
 
 
 class Journald(Struct, frozen=True):
-    """What was seen of the journal; nothing of it holds where none is running."""
+    """What the journal of this machine does; all false where none is running."""
 
     running: bool = False
     reads_kernel: bool = False
     has_dev_log: bool = False
-    # The socket of a syslogd that the journal feeds, if there is one
+    # The socket of the syslogd that journald forwards to; empty if there is none
     syslogd: str = ""
 
 
 class JournaldRouting(Struct, frozen=True):
-    """Where records go: whether a sink gets only what klogd-py adds to them, and which socket
-    "syslog" stands for.
+    """What the sinks "journal" and "syslog" send, and where.
 
-    ``syslog_is_redundant`` says that "syslog" would bring the journal what "journal" brings it.
-    ``reasons`` are for the operator.
+    ``*_additions_only``: the sink gets only what klogd-py adds to records. ``syslog_path`` is the
+    socket of "syslog", /dev/log if empty. ``syslog_is_redundant``: "syslog" would send to the
+    journal what "journal" sends. ``reasons`` are messages for the operator.
     """
 
     journal_additions_only: bool = False
@@ -66,7 +70,7 @@ class JournaldRouting(Struct, frozen=True):
 
 
 def detect(root: Path) -> Journald:
-    """Look at the machine below ``root``."""
+    """Detect the journal of the machine whose root directory is ``root``."""
     if not os.path.exists(root / SOCKET):
         return Journald()
     syslogd = root / SYSLOGD
@@ -77,7 +81,7 @@ def detect(root: Path) -> Journald:
 
 
 def _link_target(link: Path) -> str:
-    """Where a symbolic link leads; empty if it is none."""
+    """Return the target of a symbolic link; empty if it is none."""
     try:
         return os.readlink(link)
     except OSError:
@@ -85,47 +89,43 @@ def _link_target(link: Path) -> str:
 
 
 def reads_kernel(root: Path) -> bool:
-    """Whether the settings of the journal have it read the kernel's messages, which is the default."""
+    """Whether the journal is configured to read kernel messages, which is the default."""
     value = "yes"
     for path in _config_files(root):
         try:
-            text = read_regular(path, _MAX_BYTES).decode("utf-8", "replace")
+            text = read_regular(path, _MAX_CONFIG_BYTES).decode("utf-8", "replace")
         except OSError:
             continue
         for line in text.splitlines():
             key, equals, given = line.partition("=")
             if equals and key.strip() == "ReadKMsg":
                 value = given.strip().lower() or "yes"
-    return value not in _NO
+    return value not in _FALSE
 
 
 def choose(mode: str, journald: Journald, sinks: Collection[str]) -> JournaldRouting:
-    """What becomes of the ``sinks`` "journal" and "syslog" under ``mode``.
+    """Choose what the ``sinks`` "journal" and "syslog" send under ``journal.mode``.
 
-    The modes are those of ``journal.mode``: auto, additions, forward and exclusive.
+    ``mode`` is auto, additions, forward or exclusive.
     """
-    if mode == "auto":
-        mode = (
-            "exclusive"
-            if not journald.reads_kernel
-            else "forward"
-            if journald.syslogd
-            else "additions"
-        )
+    if mode == "auto" and not journald.reads_kernel:
+        mode = "exclusive"
+    elif mode == "auto":
+        mode = "forward" if journald.syslogd else "additions"
     both = "journal" in sinks and "syslog" in sinks
     if mode == "forward":
         return _choose_forward(journald, both)
-    idle = both and journald.has_dev_log
-    reasons = (SYSLOG_LEFT_OUT,) if idle else ()
+    redundant = both and journald.has_dev_log
+    reasons = (SYSLOG_LEFT_OUT,) if redundant else ()
     if mode == "exclusive":
         return JournaldRouting(
-            syslog_is_redundant=idle,
+            syslog_is_redundant=redundant,
             reasons=(DUPLICATES, *reasons) if journald.reads_kernel else reasons,
         )
     return JournaldRouting(
         journal_additions_only=True,
         syslog_additions_only=journald.has_dev_log,
-        syslog_is_redundant=idle,
+        syslog_is_redundant=redundant,
         reasons=(ADDITIONS_ONLY, *reasons),
     )
 
@@ -140,7 +140,7 @@ def _choose_forward(journald: Journald, both: bool) -> JournaldRouting:
 
 
 def _config_files(root: Path) -> list[Path]:
-    """The files that count, the one with the last word last."""
+    """Return the configuration files in effect; a later one overrides an earlier one."""
     main = [
         place
         for name in _CONFIG_DIRECTORIES

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entries as datagrams to the local syslog socket, facility and severity intact.
+"""Send entries as datagrams to the local syslog socket, with their facility and severity.
 
-``<4>Nov 23 08:13:42 kernel: text``: the local form, without a host name. The C library's syslog(3),
-and with it Python's module, turns facility kern into user, so the bytes are written here. Where a
-stream socket listens, each message ends with a NUL, as glibc sends it.
+``<4>Nov 23 08:13:42 kernel: text``: the local form, without a host name. syslog(3), and with it
+Python's syslog module, turns facility kern into user, so the message is written here. On a stream
+socket each message ends with a NUL, as glibc sends it.
 
 Source of truth: RFC 3164 section 4.1; glibc misc/syslog.c; unix(7).
 """
@@ -15,67 +15,65 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
-from klogd_py.sinks import REPLACED, SinkDown, SinkFailed, has_additions
+from klogd_py.sinks import LISTENER_REPLACED, SinkDown, SinkFailed, has_additions
 from klogd_py.sinks.formats import TimestampFormatter, format_line
 
 SOCKET = "/dev/log"
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
-MAX_BYTES = (
-    1 << 16
-    # Far beyond any kernel record; only a capture can hold a longer line, which is cut
-)
+# Far beyond any kernel record: only a capture can hold a longer line, which is cut.
+MAX_MESSAGE_BYTES = 1 << 16
 
 
 class SyslogSink:
-    """The listener behind a Unix socket, /dev/log by default.
+    """The listener of a Unix socket, /dev/log by default.
 
-    Connected at the first send and whenever it was replaced.
+    It is connected on the first `send`, and again when it was replaced.
     """
 
     keeps_position = True
     blocking = False
 
     def __init__(self, path: str = "", *, at: str = "", additions: bool = False) -> None:
-        """``at`` is another socket under the same name.
+        """``path`` is part of the sink's name; ``at`` is the socket to use under that name.
 
-        With ``additions`` only what klogd-py adds to records is sent.
+        ``additions``: send only what klogd-py adds to records.
         """
         self._path = at or path or SOCKET
         self._additions = additions
         self.name = f"syslog:{path or SOCKET}"
         self._socket: socket.socket | None = None
-        self._stream = False
-        # Of a message that the stream took only in part
-        self._rest = b""
-        self._place: tuple[int, int] | None = (
-            # Which socket had the name when it was connected
-            None
-        )
-        self._stamps = TimestampFormatter()
+        self._is_stream = False
+        # The rest of a message that the stream accepted in part
+        self._unsent = b""
+        # Device and inode of the socket that is connected
+        self._inode: tuple[int, int] | None = None
+        self._timestamps = TimestampFormatter()
 
     def encode(self, entry: Entry) -> bytes:
-        """The datagram of one entry. A facility that syslog has no code for is sent as user."""
+        """Return the message of one entry; facilities that syslog does not have become user."""
         prefix = entry.record.prefix
         priority = Severity.INFO if prefix is None else prefix
         if priority > LAST_SYSLOG_PREFIX:
             priority = USER << 3 | priority & 7
-        return f"<{priority:d}>{self._stamps.rfc3164(entry.wall_us)} {format_line(entry)}".encode()
+        return (
+            f"<{priority:d}>{self._timestamps.rfc3164(entry.wall_us)} {format_line(entry)}".encode()
+        )
 
     @property
     def has_partial_write(self) -> bool:
-        """Whether a stream took a part of a message whose rest must follow on the same connection."""
-        return bool(self._rest)
+        """Whether the stream accepted a part of a message; the same connection needs the rest."""
+        return bool(self._unsent)
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Send until the socket is full; raises SinkDown when nobody listens."""
+        # Another listener has the name now, although the old one still exists.
         if (
             self._socket is not None
-            and not self._rest
-            and self._looked_up() not in (self._place, None)
+            and not self._unsent
+            and self._current_inode() not in (self._inode, None)
         ):
-            # Another listener has the name now, though the old one still lives
             self.close()
-        accepted = self._at_once(entries)
+        accepted = self._send_burst(entries)
         try:
             for entry in entries[accepted:]:
                 if (not self._additions or has_additions(entry)) and not self._deliver(
@@ -86,27 +84,25 @@ class SyslogSink:
         except OSError as error:
             self.close()
             raise SinkDown(f"{self._path}: {error.strerror or error}", accepted) from error
-        # Whoever answers it must know what has been sent
+        # The caller must know how many were sent.
         except Exception as error:
             raise SinkFailed(error, accepted) from error
         return accepted
 
     def fileno(self) -> int:
-        """The socket's descriptor."""
+        """Return the descriptor of the socket; -1 if it is not connected."""
         return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        """Close the socket; another send connects anew."""
+        """Close the socket; another `send` connects again."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
-        self._rest = b""
+        self._unsent = b""
 
-    def _at_once(self, entries: Sequence[Entry]) -> int:
-        """How many datagrams the listener took before one of them met with anything, which then is
-        for `_deliver` to answer.
-        """
-        if self._socket is None or self._stream or self._additions:
+    def _send_burst(self, entries: Sequence[Entry]) -> int:
+        """Send datagrams until the first error, which `_deliver` handles; returns how many."""
+        if self._socket is None or self._is_stream or self._additions:
             return 0
         accepted = 0
         with contextlib.suppress(Exception):
@@ -116,62 +112,60 @@ class SyslogSink:
         return accepted
 
     def _deliver(self, message: bytes) -> bool:
-        """Send one message, connecting anew once if the listener was replaced.
+        """Send one message; returns False if the socket is full.
 
-        False if the socket is full.
+        Connects again once if the listener was replaced.
         """
         try:
-            return self._write(self._connected(), message)
+            return self._write(self._connect(), message)
         except OSError as error:
-            if error.errno not in REPLACED:
+            if error.errno not in LISTENER_REPLACED:
                 raise
         self.close()
-        return self._write(self._connected(), message)
+        return self._write(self._connect(), message)
 
     def _write(self, listener: socket.socket, message: bytes) -> bool:
         try:
-            if self._stream:
-                rest = (
-                    self._rest or message + b"\0"
-                    # The rest is always this message's: nothing overtakes it
-                )
-                self._rest = rest[listener.send(rest) :]
-                return not self._rest
+            if self._is_stream:
+                # The rest is always that of this message, since entries are sent in order.
+                unsent = self._unsent or message + b"\0"
+                self._unsent = unsent[listener.send(unsent) :]
+                return not self._unsent
             listener.send(message)
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno == errno.EMSGSIZE and len(message) > MAX_BYTES:
-                return self._write(listener, message[:MAX_BYTES])
+            if error.errno == errno.EMSGSIZE and len(message) > MAX_MESSAGE_BYTES:
+                return self._write(listener, message[:MAX_MESSAGE_BYTES])
             if error.errno == errno.ENOBUFS:
                 return False
             raise
         return True
 
-    def _looked_up(self) -> tuple[int, int] | None:
-        """Device and inode of what has the name now; ``None`` if nothing has."""
+    def _current_inode(self) -> tuple[int, int] | None:
+        """Return device and inode of what has the name now; ``None`` if nothing has it."""
         try:
             found = os.stat(self._path)
         except OSError:
             return None
         return found.st_dev, found.st_ino
 
-    def _connected(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         if self._socket is not None:
             return self._socket
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-            attempt = socket.socket(socket.AF_UNIX, kind | socket.SOCK_CLOEXEC)
-            # A stream listener that accepts nobody must not hold us
-            attempt.setblocking(False)
+            connecting = socket.socket(socket.AF_UNIX, kind | socket.SOCK_CLOEXEC)
+            # A stream listener that accepts no connection must not block the daemon.
+            connecting.setblocking(False)
             try:
-                attempt.connect(self._path)
+                connecting.connect(self._path)
             except OSError as error:
-                attempt.close()
+                connecting.close()
                 if error.errno == errno.EPROTOTYPE and kind == socket.SOCK_DGRAM:
                     continue
                 raise
-            self._place = self._looked_up()
-            self._stream = kind == socket.SOCK_STREAM
-            self._socket = attempt
-            return attempt
+            self._inode = self._current_inode()
+            self._is_stream = kind == socket.SOCK_STREAM
+            self._socket = connecting
+            return connecting
         raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))

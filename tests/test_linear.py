@@ -24,8 +24,8 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.crash_lines import MAX_CHARS, is_report_header, kernel_lines, match_address_line
 from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import parse_trace, record_from_line
-from klogd_py.pipeline.stream_filter import read_pieces, symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions
+from klogd_py.pipeline.text_symbolizer import read_pieces, symbolize_piece
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.capture import Capture

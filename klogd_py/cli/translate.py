@@ -13,8 +13,14 @@ from collections.abc import Sequence
 from klogd_py.cli.output import print_error, print_remarks, report_errors
 from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline import stream_filter
-from klogd_py.pipeline.stream_filter import read_pieces, symbolize_piece, write_all
 from klogd_py.pipeline.symbolize import FormatOptions, Style
+from klogd_py.pipeline.text_symbolizer import (
+    DoubtfulLines,
+    read_pieces,
+    split_by_boot,
+    symbolize_piece,
+    write_all,
+)
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 
@@ -59,9 +65,9 @@ def _filter(descriptor: int, found: SymbolSet, options: FormatOptions, prefix: s
     """Translate one descriptor with known symbols; ``prefix`` begins remarks on single lines."""
     output = sys.stdout.fileno()
     symbols = found
-    doubtful = stream_filter.DoubtfulLines()
+    doubtful = DoubtfulLines()
     for piece in read_pieces(descriptor):
-        for release, part in stream_filter.split_by_boot(piece):
+        for release, part in split_by_boot(piece):
             if release:
                 symbols = found.for_release(release)
                 print_remarks(symbols.remarks[len(found.remarks) :])

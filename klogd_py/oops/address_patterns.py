@@ -62,10 +62,8 @@ _TOKEN = r"(?P<hex>0x[0-9a-f]{5,16})\b"
 # " (CF)" and the like: arm64
 _END = r"(?=\)?(?: \(unreliable\)| \([A-Z]{1,8}\))?\s*$)"
 _FRAME = r"\(?" + _TOKEN + _END
-_HIGH = (
-    # An address in the upper half of 32 or 64 bits
-    r"(?:[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})\b"
-)
+# An address in the upper half of 32 or 64 bits
+_HIGH = r"(?:[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})\b"
 # "<IRQ> ", "<<EOE>> <IRQ> "
 _STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"
 # A code segment that is not user space's
@@ -212,10 +210,8 @@ _S390: _Rows = (
     ("Krnl", r"Krnl PSW : [0-9a-f]{8,16} [0-9a-f]{8,16} \(" + _TOKEN + r"\)", _PC),
     ("Krnl", r"Krnl PSW : [0-9a-f]{16} (?P<at>[0-9a-f]{16})(?=\s*$)", _PC),
 )
-_PSW_OF_31_BITS = (
-    # Its first bit is the addressing mode
-    r"Krnl PSW : [0-9a-f]{8} (?P<at>[0-9a-f]{8})(?=\s*$)"
-)
+# Its first bit is the addressing mode
+_PSW_OF_31_BITS = r"Krnl PSW : [0-9a-f]{8} (?P<at>[0-9a-f]{8})(?=\s*$)"
 
 _MIPS: _Rows = (
     (

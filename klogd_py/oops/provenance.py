@@ -23,10 +23,8 @@ class Origin(Enum):
 
     # /dev/kmsg: one read, one record
     RECORDS = "records"
-    LINES = (
-        # /proc/kmsg, syslog(2): a line feed within a record cannot be told from its end
-        "lines"
-    )
+    # /proc/kmsg, syslog(2): a line feed within a record cannot be told from its end
+    LINES = "lines"
     # A file or a pipe that somebody chose, with stamps and callers in the text
     CAPTURE = "capture"
 

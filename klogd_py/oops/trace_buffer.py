@@ -21,10 +21,8 @@ HOLD_LIMIT_S = 1.0
 MAX_HELD_RECORDS = 4096
 # Traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
 MAX_OPEN_TRACES = 64
-MAX_UNRELATED_LINES = (
-    # So many lines in a row without an address or a sign of a trace end it, where no clock does
-    48
-)
+# So many lines in a row without an address or a sign of a trace end it, where no clock does
+MAX_UNRELATED_LINES = 48
 
 CRASH_MARKERS = (
     "BUG: ",

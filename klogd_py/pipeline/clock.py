@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What wall time does a kernel stamp stand for?
+"""Convert kernel timestamps to wall times.
 
-The wall clock and the stamps' own clock are compared anew for every batch, so a wall clock that was
-set, a suspend or a drift moves what comes after it, and no time lies in the future.
+The wall clock and the clock of the timestamps are compared for every batch. After a change of the
+wall clock, a suspend or a drift, later records get the right time; no wall time is in the future.
 
-Source of truth: clock_gettime(2); `klogd_py.pipeline.printk_clock` for the stamps.
+Source of truth: clock_gettime(2); `klogd_py.pipeline.printk_clock` for the timestamps.
 """
 
 import time
@@ -16,28 +16,28 @@ from klogd_py.record.types import Record, TimestampSource
 
 
 class Clock(Protocol):
-    """Turns kernel stamps into wall times."""
+    """Converts kernel timestamps to wall times."""
 
     def sample_clocks(self) -> None:
-        """Take the time; called once per batch."""
+        """Read all clocks; called once per batch."""
 
     def observe(self, record: Record) -> None:
-        """Learn from a record that was made a moment ago; called after `anchor`."""
+        """Learn from a record that was written a moment ago; called after `sample_clocks`."""
 
     def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
-        """Microseconds since the Unix epoch, and how far they can be relied on.
+        """Microseconds since the Unix epoch, and how they were derived.
 
-        No quality where the source states them.
+        The second is ``None`` where the source itself states the wall time.
         """
 
     def wall_times(
         self, records: Sequence[Record]
     ) -> tuple[list[int], list[TimestampSource | None]]:
-        """What `wall_time` says of each, in one go."""
+        """`wall_time` of each record, as two lists."""
 
 
 def read_clocks() -> Times:
-    """All clocks of this machine."""
+    """Read all clocks of this machine."""
     return Times(
         time.time_ns() // 1000,
         time.monotonic_ns() // 1000,
@@ -46,28 +46,28 @@ def read_clocks() -> Times:
 
 
 class LiveClock:
-    """Wall times for records of the running kernel. Mutable: `anchor` is called once per batch."""
+    """Wall times for records of the running kernel. Mutable; `sample_clocks` is called per batch."""
 
     def __init__(self, read: Callable[[], Times] = read_clocks) -> None:
-        """``read`` is the seam for a machine whose clocks have a script."""
+        """``read`` replaces the clocks of this machine in tests."""
         self._read = read
         self._now = read()
         self._printk = PrintkClock(self._now)
         self._update_offsets()
 
     def sample_clocks(self) -> None:
-        """Take the time."""
+        """Read all clocks."""
         self._now = self._read()
         self._update_offsets()
 
     def observe(self, record: Record) -> None:
-        """Learn from a record that was made a moment ago."""
+        """Learn from a record that was written a moment ago."""
         if record.usec is not None:
             self._printk.observe(record.usec, self._now)
             self._update_offsets()
 
     def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
-        """When the record was made; now, if it does not say."""
+        """When the record was written; now, if it has no timestamp."""
         usec = record.usec
         if usec is None:
             return (
@@ -85,7 +85,7 @@ class LiveClock:
     def wall_times(
         self, records: Sequence[Record]
     ) -> tuple[list[int], list[TimestampSource | None]]:
-        """What `wall_time` says of each; in most batches nothing but the stamp differs."""
+        """`wall_time` of each record; in most batches all records share one offset."""
         usecs = [record.usec for record in records if record.usec is not None]
         first, last = min(usecs, default=0), max(usecs, default=0)
         if len(usecs) == len(records) and not self._is_unset and first >= self._simple_from_us:
@@ -97,7 +97,7 @@ class LiveClock:
         return _one_by_one(self, records)
 
     def _update_offsets(self) -> None:
-        """What is the same for every record of a batch."""
+        """Compute what is the same for every record of a batch."""
         self._zero_us = self._printk.zero_us(self._now)
         self._simple_from_us = self._printk.simple_from_us
         self._live_from_us = self._now.real_us - LIVE_US
@@ -105,21 +105,18 @@ class LiveClock:
 
 
 class CaptureClock:
-    """Wall times for records from elsewhere.
-
-    What the capture itself states, else the time of reading.
-    """
+    """Wall times for records of a capture: what the capture states, else the time of reading."""
 
     def __init__(self) -> None:
         self._now_us = 0
         self.sample_clocks()
 
     def sample_clocks(self) -> None:
-        """Take the time."""
+        """Read the wall clock."""
         self._now_us = time.time_ns() // 1000
 
     def observe(self, record: Record) -> None:
-        """Nothing: how another machine's clock runs does not show here."""
+        """Do nothing: the clock of another machine cannot be compared."""
 
     def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
         """What the record states; now, if it states nothing."""
@@ -132,12 +129,12 @@ class CaptureClock:
     def wall_times(
         self, records: Sequence[Record]
     ) -> tuple[list[int], list[TimestampSource | None]]:
-        """What `wall_time` says of each."""
+        """`wall_time` of each record."""
         return _one_by_one(self, records)
 
 
 def _one_by_one(
     clock: Clock, records: Sequence[Record]
 ) -> tuple[list[int], list[TimestampSource | None]]:
-    walls = [clock.wall_time(record) for record in records]
-    return [wall_us for wall_us, _ in walls], [quality for _, quality in walls]
+    times = [clock.wall_time(record) for record in records]
+    return [wall_us for wall_us, _ in times], [source for _, source in times]

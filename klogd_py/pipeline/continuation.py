@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which records continue the one before them?
+"""Join the pieces of a line that the kernel printed in several records.
 
-A line that the kernel prints in pieces is one record where it can be; where something came in
-between, the later pieces are records of their own with the flag ``c``. They are put behind the
-piece that they continue: the last record of the same caller where the kernel tells callers, else
-only the record directly before, if it has the same facility and level. What may be unfinished at
-the end of a batch waits a moment for what continues it. Up to Linux 4.9 the first piece had ``c``
-and the others ``+``: where one of these was seen, ``c`` continues nothing.
+Where it can, the kernel puts a line that is printed in pieces into one record; where something came
+in between, the later pieces are records of their own with the flag ``c``. They are appended to the
+piece that they continue: the last record of the same caller where the kernel states callers, else
+only the record directly before, if it has the same facility and level. A record at the end of a
+batch that may be unfinished is held for a moment. Up to Linux 4.9 the first piece had ``c`` and the
+others ``+``: where a ``+`` was seen, ``c`` continues nothing.
 
-A line goes to a sink as a whole or not at all. So where records are read anew, pieces stay apart if
+A line goes to a sink as a whole or not at all. So when records are read again, pieces stay apart if
 a sink has had one of them and not the other.
 
 Source of truth: kernel/printk/printk.c ``LOG_CONT``, ``vprintk_store``;
@@ -37,16 +37,13 @@ _UNFINISHED = (
 
 
 class Joiner:
-    """Joins the pieces of lines in a stream of records, in order. Mutable: what waits; times are of
-    any even clock.
+    """Joins the pieces of lines in a stream of records, in order. Mutable: the held record.
 
-    ``has_joined`` says that some record of this stream has had parts.
+    All times are those of one even clock. ``has_joined``: some record of this stream has parts.
     """
 
     def __init__(self, tells_apart: Callable[[int, int], bool] = lambda seq, other: False) -> None:
-        """``tells_apart`` says whether somebody has had one of two sequence numbers and not the
-        other.
-        """
+        """``any_sink_between``: whether any sink has had one of two sequence numbers and not the other."""
         self.has_joined = False
         self._tells_apart = tells_apart
         self._pending: list[Record | Gap] = []
@@ -55,18 +52,18 @@ class Joiner:
 
     @property
     def pending(self) -> list[Record | Gap]:
-        """What waits."""
+        """The held record, if any."""
         return self._pending
 
     def restarted(self) -> "Joiner":
-        """One for the same stream in which nothing waits."""
+        """Return a joiner for the same stream that holds nothing."""
         joiner = Joiner(self._tells_apart)
         joiner._continuation_flags = self._continuation_flags
         joiner.has_joined = self.has_joined
         return joiner
 
     def push(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
-        """What may go on; an empty batch lets go what has waited long enough."""
+        """Return what may go on; for an empty batch, the held record if it has waited long enough."""
         if not batch:
             return self.flush() if now_s >= self._due_s else []
         if self._pending or any(isinstance(item, Record) and item.flags != "-" for item in batch):
@@ -80,12 +77,12 @@ class Joiner:
         return batch
 
     def flush(self) -> list[Record | Gap]:
-        """What waits, since nothing will follow or nothing has come."""
+        """Return the held record: nothing will follow, or nothing came in time."""
         waited, self._pending = self._pending, []
         return waited
 
     def due_in_s(self, now_s: float) -> float | None:
-        """How long what waits may wait; ``None`` if nothing does."""
+        """Seconds until the held record must go on; ``None`` if none is held."""
         return max(0.0, self._due_s - now_s) if self._pending else None
 
     def _join(self, items: Sequence[Record | Gap]) -> list[Record | Gap]:
@@ -93,7 +90,7 @@ class Joiner:
         last_of: dict[str, int] = {}
         for item in items:
             if not isinstance(item, Record):
-                # What was lost may have come in between
+                # A lost record may have come in between.
                 last_of.clear()
                 joined.append(item)
                 continue
@@ -123,7 +120,7 @@ class Joiner:
 
 
 def _continues(record: Record, head: Record) -> bool:
-    """Whether a record that is a piece of a line can be one of the line that another began."""
+    """Whether a record is a later piece of the line that ``head`` began."""
     if record.seq is None or head.seq is None or record.prefix is None:
         return False
     if len(head.parts) >= MAX_PARTS or head.prefix is None or record.caller != head.caller:

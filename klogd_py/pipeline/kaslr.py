@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does the stream of records teach about the map, and which of them must wait until it is
-learnt?
+"""Infer the load address of the kernel and its modules from the traces in a stream of records.
 
-Between the source and the translation: records go through unchanged and in order. While an oops can
-show something that is wanted, or contradict what another has shown, its records wait for its end,
-for `klogd_py.oops.trace_buffer.HOLD_LIMIT_S` at most: names that its last line takes back must not have
-been printed.
+Records pass unchanged and in order. While an oops may show or contradict a load address, its
+records are held until it ends, for `klogd_py.oops.trace_buffer.HOLD_LIMIT_S` at most: symbols that
+its last line disproves must not have been printed.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,20 +16,21 @@ from klogd_py.symbols.symbol_set import SymbolSet
 
 
 class KaslrStage:
-    """Feeds traces to a survey. Mutable: what is held back."""
+    """Updates a symbol set from traces. Mutable: the held records."""
 
     def __init__(
         self, origin: Origin = Origin.CAPTURE, failed: Callable[[Exception], None] | None = None
     ) -> None:
-        """``failed`` hears of an unexpected error in reading a trace, which then teaches nothing;
-        else it is raised.
+        """``failed`` is called with an unexpected error in a trace, which is then ignored.
+
+        Without it the error is raised.
         """
         self._buffer = TraceBuffer(origin)
         self._failed = failed
 
     @property
     def pending(self) -> list[Record | Gap]:
-        """What is held back; a copy."""
+        """The held records; a copy."""
         return self._buffer.pending
 
     @property
@@ -41,15 +40,15 @@ class KaslrStage:
 
     @property
     def is_idle(self) -> bool:
-        """Whether a record that neither begins a trace nor belongs to one makes no difference."""
+        """Whether no trace is open, so that only the beginning of a trace makes a difference."""
         return self._buffer.is_idle
 
     def push(
         self, batch: Sequence[Record | Gap], now_s: float, found: SymbolSet
     ) -> tuple[list[Record | Gap], SymbolSet]:
-        """The records that may be translated now, and the survey to do it with.
+        """Return the records that may be symbolized now, and the symbols to use.
 
-        An empty batch lets overdue ones go.
+        An empty batch returns records that have been held for too long.
         """
         if not found.reads_traces and self._buffer.is_empty:
             return list(batch), found
@@ -60,12 +59,12 @@ class KaslrStage:
         return ready, found
 
     def flush(self, found: SymbolSet) -> tuple[list[Record | Gap], SymbolSet]:
-        """Everything that waits, since nothing will follow."""
+        """Return all held records, and the symbols to use: nothing will follow."""
         ready, traces = self._buffer.flush()
         return ready, self._infer(found, traces)
 
     def due_in_s(self, now_s: float) -> float | None:
-        """How long what waits may wait; ``None`` if nothing does."""
+        """Seconds until held records must go on; ``None`` if none are held."""
         return self._buffer.due_in_s(now_s)
 
     def _infer(self, found: SymbolSet, traces: Sequence[Trace]) -> SymbolSet:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Takes records out of the source before anything else is done with them.
+"""Read records from the source into a bounded queue, before anything else is done with them.
 
-The kernel's ring overruns a reader who dawdles, so whatever is there is drained at once into a
-queue that is bounded in bytes; naming and sending take from the queue. When it is full the ring
-holds the rest.
+The kernel's ring buffer overruns a slow reader. So everything that is there is read at once into a
+queue that is bounded in bytes, from which records are symbolized and sent. When the queue is full,
+the ring buffer holds the rest.
 """
 
 import asyncio
@@ -20,29 +20,30 @@ from klogd_py.sources.kmsg_device import KmsgDevice, Source
 from klogd_py.system.jobs import Jobs
 
 READAHEAD_BYTES = 8 << 20
-# About what a Record occupies besides its text
-OVERHEAD_BYTES = 300
+# Approximate memory of a Record besides its text
+RECORD_OVERHEAD_BYTES = 300
 MAX_PAUSE_S = 5.0
-# What comes so soon after others is handed on together. A burst begins with few records: 200,000 a
-# second bring 800 in that time, half of what the smallest common ring holds, and 200 where more
-# than MANY have shown themselves to come in it.
-GATHER_S, GATHER_OF_MANY_S = 0.004, 0.001
-MANY = 512
-# So many are handed on together at most, so that the ring is looked at again before long; what has
-# been handed on and not been written down yet may be sent twice after a kill.
-MOST = 512
-# So often is the source left alone at most before what came is handed on
-MAX_TURNS = 4
-# And so many are handed on at once
-ENOUGH = 256
+# Wait between reads, so that records which come shortly after others are delivered together. A
+# burst begins with few records: 200,000 a second bring 800 in 4 ms, half of what the smallest common
+# ring holds. Once more than BURST_RECORDS come in that time, the wait is 1 ms (200 records).
+BATCH_WINDOW_S, BURST_WINDOW_S = 0.004, 0.001
+BURST_RECORDS = 512
+# Limit of a batch, so that the ring is read again soon. A batch whose position has not been written
+# yet may be sent twice after a SIGKILL.
+MAX_BATCH_RECORDS = 512
+# Limit of successive waits before what came is delivered
+MAX_WINDOWS = 4
+# As many records are delivered without another wait
+FULL_BATCH_RECORDS = 256
 
 logger = logging.getLogger(__name__)
 
 
 class Batch(Struct, frozen=True):
-    """What one drain of the source gave.
+    """The records of one read.
 
-    ``is_live`` if nothing was there a moment before, so its last record is new.
+    ``is_live``: a moment before nothing was there, so the last record is new. ``size_bytes`` is
+    the memory that they count for.
     """
 
     items: list[Record | Gap]
@@ -51,38 +52,41 @@ class Batch(Struct, frozen=True):
 
 
 class Reader:
-    """The reader of one source and what it has read ahead. Mutable; lives on the event loop.
+    """The reader of one source, and the queue of batches. Mutable; lives on the event loop.
 
-    ``running`` is cleared to leave records where they are. ``ended``: no more will come;
+    ``running`` is cleared to leave records in the source. ``ended``: no more will come;
     ``failed``: because they cannot be read; ``caught_up``: the source had no more just now.
     """
 
     def __init__(
-        self, source: Source, room: Callable[[], Awaitable[None]], jobs: Jobs, *, once: bool
+        self,
+        source: Source,
+        wait_for_room: Callable[[], Awaitable[None]],
+        jobs: Jobs,
+        *,
+        once: bool,
     ) -> None:
-        """``room`` waits until more may be read. A source that does not lose what is not read soon
-        is not read ahead.
+        """``wait_for_room`` returns when more may be read.
 
-        With ``once`` `next` returns as soon as the source is caught up with.
+        A source that does not lose unread records is not read ahead. With ``once``, `wait_next`
+        returns as soon as the source has no more records.
         """
         self.running = asyncio.Event()
         self.ended = self.failed = self.caught_up = False
         self._source = source
-        self._await_room = room
+        self._wait_for_room = wait_for_room
         self._device = source if isinstance(source, KmsgDevice) else None
-        self._ahead_bytes = (
-            READAHEAD_BYTES if self._device else 0
-            # Else a batch is read only when the last has been taken
-        )
+        # Else a batch is read only when the last has been taken
+        self._ahead_bytes = READAHEAD_BYTES if self._device else 0
         self._jobs = jobs
         self._once = once
-        # One after the other
+        # In succession
         self._failures = 0
-        # Nothing was there a moment ago
+        # The last read found nothing
         self._was_idle = False
         self._batches: deque[Batch] = deque()
         self._bytes = 0
-        # The source is to be read
+        # Set to read the source even if it is not readable
         self._woken = asyncio.Event()
         self._news = asyncio.Event()
         self._space = asyncio.Event()
@@ -90,11 +94,11 @@ class Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits to be taken."""
+        """Whether no batch is queued."""
         return not self._batches
 
     async def run(self) -> None:
-        """Read until the source ends; an unexpected error is no end."""
+        """Read until the source ends; an unexpected error does not end it."""
         try:
             while not self.ended:
                 try:
@@ -112,7 +116,7 @@ class Reader:
         while not self.ended:
             await self.running.wait()
             await self._space.wait()
-            await self._await_room()
+            await self._wait_for_room()
             try:
                 items = self._source.read_batch()
             except OSError as error:
@@ -124,14 +128,15 @@ class Reader:
             if items:
                 is_all = len(items) < kmsg_device.BATCH_RECORDS
                 is_live, self._was_idle = self._was_idle and is_all, False
-                for start in range(0, len(items), MOST):
+                for start in range(0, len(items), MAX_BATCH_RECORDS):
                     self._append(
-                        items[start : start + MOST], is_live and start + MOST >= len(items)
+                        items[start : start + MAX_BATCH_RECORDS],
+                        is_live and start + MAX_BATCH_RECORDS >= len(items),
                     )
                 if self._device is None or not is_all:
                     await asyncio.sleep(0)
-                elif is_live or len(items) * GATHER_S > MANY * (now_s - before_s):
-                    await asyncio.sleep(GATHER_OF_MANY_S)
+                elif is_live or len(items) * BATCH_WINDOW_S > BURST_RECORDS * (now_s - before_s):
+                    await asyncio.sleep(BURST_WINDOW_S)
                 else:
                     await self._wait_batch_window(self._device)
             elif self._source.exhausted:
@@ -145,10 +150,7 @@ class Reader:
             before_s = now_s
 
     async def _wait_batch_window(self, ring: KmsgDevice) -> None:
-        """Leave the ring alone for a while, but for taking what is there, in callbacks.
-
-        A turn of a task costs more.
-        """
+        """Wait, and only prefetch what is in the ring, in callbacks: resuming a task costs more."""
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
 
@@ -157,24 +159,24 @@ class Reader:
                 over.set_result(None)
 
         def look(turn: int, before: int) -> None:
-            # Given up
+            # The waiting task was cancelled.
             if over.done():
                 return
             taken = ring.prefetch() if self.running.is_set() and self._space.is_set() else before
-            if before < taken < ENOUGH and turn < MAX_TURNS:
+            if before < taken < FULL_BATCH_RECORDS and turn < MAX_WINDOWS:
                 loop.call_later(
-                    GATHER_S, self._jobs.guard("gathering", look, go_on), turn + 1, taken
+                    BATCH_WINDOW_S, self._jobs.guard("gathering", look, go_on), turn + 1, taken
                 )
             else:
                 go_on()
 
-        loop.call_later(GATHER_S, self._jobs.guard("gathering", look, go_on), 1, 0)
+        loop.call_later(BATCH_WINDOW_S, self._jobs.guard("gathering", look, go_on), 1, 0)
         await over
         if not self.running.is_set():
             self._append_prefetched(ring)
 
     async def wait_next(self, wait_s: float | None) -> Batch | None:
-        """The oldest batch; ``None`` if none has come in time, or none will."""
+        """Return the oldest batch; ``None`` if none came in ``wait_s`` seconds, or none will come."""
         if not self._batches and not self.ended and not (self._once and self.caught_up):
             self._news.clear()
             if not await self._wait_news(wait_s):
@@ -182,7 +184,7 @@ class Reader:
         return self.pop()
 
     def wake(self) -> None:
-        """Have whoever waits for the `next` batch look about."""
+        """Make `wait_next` return."""
         self._news.set()
 
     async def _wait_news(self, wait_s: float | None) -> bool:
@@ -195,7 +197,7 @@ class Reader:
             return False
 
     def pop(self) -> Batch | None:
-        """The oldest batch that is there; ``None`` if none is."""
+        """Return the oldest queued batch; ``None`` if there is none."""
         if not self._batches:
             return None
         batch = self._batches.popleft()
@@ -205,28 +207,28 @@ class Reader:
         return batch
 
     def seek(self, seq: int) -> bool:
-        """Have the next batch begin at this number, when all has been taken.
+        """Make the next batch begin at sequence number ``seq``; the queue must be empty.
 
-        False if there is no going back, or not yet.
+        Returns False if that is not possible, or not yet.
         """
         assert self.is_empty
         if self._device is not None and self._append_prefetched(self._device):
-            # They may be gone from the ring
+            # The ring may no longer hold them.
             return False
         self.caught_up = self._was_idle = False
         self._woken.set()
         return self._source.seek(seq)
 
     def _append_prefetched(self, ring: KmsgDevice) -> bool:
-        """Hand on what has been taken out of the ring; whether it was anything."""
-        hoarded = ring.drain_pending()
-        if hoarded:
-            self._append(hoarded, is_live=False)
-        return bool(hoarded)
+        """Queue the records that were prefetched; returns whether there were any."""
+        prefetched = ring.drain_pending()
+        if prefetched:
+            self._append(prefetched, is_live=False)
+        return bool(prefetched)
 
     def _append(self, items: list[Record | Gap], is_live: bool) -> None:
-        size_bytes = OVERHEAD_BYTES * len(items)
-        # Else one batch is as many as there may be
+        size_bytes = RECORD_OVERHEAD_BYTES * len(items)
+        # Without read-ahead a single batch is the limit.
         if self._ahead_bytes:
             size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
         self._batches.append(Batch(items, is_live, size_bytes))
@@ -241,10 +243,7 @@ class Reader:
             self._source.remark = ""
 
     async def _handle_read_error(self, error: OSError) -> None:
-        """Wait longer after each failed read.
-
-        Without permission there is no use in trying again.
-        """
+        """Wait after a failed read, longer each time; stop reading where permission is missing."""
         self._failures += 1
         if error.errno in (errno.EPERM, errno.EACCES):
             logger.error("%s: %s; stopping", self._source.name, error.strerror)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What has been read so far, in numbers, and which oops was the last?
+"""Count what has been read, and find the last oops.
 
-Counted by the batch, mostly by functions that run in C: a record costs some 50 ns. What is read
-anew for a sink that fell behind is not counted again. No I/O, no clock.
+Counted per batch, mostly by functions that run in C: a record costs some 50 ns. Records that are
+read again for a sink that fell behind are not counted again. No I/O, no clock.
 
 Source of truth for the words of an oops: the first lines of ``die`` and ``panic`` of each
 architecture; mm/kasan/report.c.
@@ -24,9 +24,9 @@ from klogd_py.record.types import (
     TimestampSource,
 )
 
-# Signs that are not further apart belong to one oops
-FAR_US = 1_000_000
-_SIGNS = (
+# Markers that are at most this far apart belong to one oops
+OOPS_SPAN_US = 1_000_000
+_OOPS_MARKERS = (
     "BUG: ",
     "Oops",
     "Internal error",
@@ -39,19 +39,17 @@ _SIGNS = (
     "divide error",
     "ouble fault",
 )
-# Facility kern; signs have the level that printk gives to lines which state none, or a more severe
-# one.
+# Facility kern, with the level that printk gives to lines which state none, or a more severe one
 _PREFIXES = frozenset(range(KERN << 3 | Severity.EMERG, (KERN << 3 | Severity.NOTICE) + 1))
 
 
 class Counters:
-    """What has gone through a carrier. Mutable.
+    """Counters of one pipeline. Mutable.
 
-    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source
-    itself was short of, ``named`` the names that were given by their source, ``nameless`` the code
-    addresses that got none, and ``withheld`` those whose name is known and not given, since the
-    record does not prove that they are the kernel's. ``next_seq`` is the number behind the highest
-    that came.
+    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source did not
+    give, by cause, ``named`` the symbols by their table, ``nameless`` the addresses without a symbol by
+    reason, and ``withheld`` those whose symbol is known but not printed, since the record does not prove
+    that the kernel wrote the address. ``next_seq`` is the number after the highest that was read.
     """
 
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
@@ -66,11 +64,11 @@ class Counters:
         self.time_source: TimestampSource | None = None
         self.next_seq: int | None = None
         self._marker_us: int | None = None
-        # The last number that was
+        # The last suppressed sequence number
         self._last_suppressed = -1
 
     def count_read(self, batch: Sequence[Record | Gap]) -> None:
-        """Count what came from the source."""
+        """Count a batch from the source."""
         fresh = self._unseen(batch)
         prefixes = [item.prefix for item in fresh if isinstance(item, Record)]
         self.prefixes.update(prefixes)
@@ -82,7 +80,7 @@ class Counters:
             self._find_oops(fresh)
 
     def count_suppressed(self, batch: Sequence[Record | Gap]) -> None:
-        """Count what the configuration had left out of a batch."""
+        """Count the records that the rate limiter has suppressed in a batch."""
         for item in batch:
             if (
                 isinstance(item, Gap)
@@ -95,10 +93,7 @@ class Counters:
     def count_symbols(
         self, entries: Sequence[Entry], nameless: Sequence[LookupFailure], looked_up: bool
     ) -> None:
-        """Count the names that were given.
-
-        ``looked_up`` says that there was an address to name at all.
-        """
+        """Count symbols and failed lookups; ``looked_up``: there was any address to look up."""
         if entries:
             self.time_source = entries[-1].time_source
         if looked_up:
@@ -107,19 +102,19 @@ class Counters:
 
     @property
     def records(self) -> int:
-        """How many records came."""
+        """Number of records read."""
         return self.prefixes.total()
 
     @property
     def severities(self) -> dict[Severity, int]:
-        """How many records came of each severity."""
+        """Number of records read, by severity."""
         counts = dict.fromkeys(Severity, 0)
         for prefix, count in self.prefixes.items():
             counts[Severity.INFO if prefix is None else Severity(prefix & 7)] += count
         return counts
 
     def _unseen(self, batch: Sequence[Record | Gap]) -> Sequence[Record | Gap]:
-        """The items that had not come before."""
+        """The items of a batch that have not been counted before."""
         if not batch:
             return batch
         first, end = _first_of(batch[0]), _end_of(batch)
@@ -140,14 +135,14 @@ class Counters:
         for item in items:
             if not isinstance(item, Record) or item.prefix not in _PREFIXES:
                 continue
-            if not any(sign in item.text for sign in _SIGNS) or not provenance.is_oops_header(
-                item, self._origin
-            ):
+            if not any(
+                marker in item.text for marker in _OOPS_MARKERS
+            ) or not provenance.is_oops_header(item, self._origin):
                 continue
             if (
                 self._marker_us is None
                 or item.usec is None
-                or not 0 <= item.usec - self._marker_us <= FAR_US
+                or not 0 <= item.usec - self._marker_us <= OOPS_SPAN_US
             ):
                 self.oopses += 1
                 self.last_oops = item
@@ -159,7 +154,7 @@ def _first_of(item: Record | Gap) -> int | None:
 
 
 def _end_of(batch: Sequence[Record | Gap]) -> int | None:
-    """The number behind the last one of a batch; ``None`` if none has one."""
+    """The number after the last one of a batch; ``None`` if no item has a number."""
     for item in reversed(batch):
         last = item.last if isinstance(item, Gap) else item.seq
         if last is not None:

@@ -1,236 +1,88 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Text in, text out: how is a stream of lines given names, when the slide of the map must be read
-out of them?
+"""Symbolize a stream of lines whose own traces show the load address of the kernel.
 
-Pieces of text are whole lines, but for the last; their bytes come out as they went in, whatever
-their encoding. A file is read twice, first to learn the slide of each boot in it; a pipe once, with
-the lines of an oops in progress held back.
+A file is read twice: first to infer the load address of each boot in it, then to write it. A pipe
+is read once; the lines of an oops in progress are held back until it ends.
 """
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from klogd_py.oops import address_scanner, provenance
-from klogd_py.oops.boot_boundary import BANNER, BootBoundary, split_lines
-from klogd_py.oops.provenance import Origin
+from klogd_py.oops.boot_boundary import BootBoundary, split_lines
 from klogd_py.oops.trace_buffer import CRASH_MARKERS
-from klogd_py.oops.trace_parser import banner_release, record_from_line
+from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.pipeline.kaslr import KaslrStage
-from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs, Resolve, symbolize_text
+from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs
+from klogd_py.pipeline.text_symbolizer import (
+    SHORT_MARKER_BYTES,
+    DoubtfulLines,
+    has_address_marker,
+    symbolize_line,
+)
 from klogd_py.record.types import Gap, Record
-from klogd_py.sources.capture import is_readable
 from klogd_py.symbols import description
 from klogd_py.symbols.symbol_set import SymbolSet
 
-CHUNK_BYTES = 1 << 18
-_MAX_LISTED = 10
-MAX_BYTES = 1 << 20
-
-# CPython looks for up to five bytes in a long text four times as fast as for more.
-_SHORT = 5
-_ADDRESS_MARKERS = tuple(
-    question.encode()[-_SHORT:] for question in address_scanner.ADDRESS_MARKERS
-)
+# Markers by their last bytes, for which CPython searches faster
 _CRASH_MARKERS = {
-    sign.encode()[-_SHORT:]: [one.encode() for one in CRASH_MARKERS if one.endswith(sign[-_SHORT:])]
-    for sign in CRASH_MARKERS
+    marker.encode()[-SHORT_MARKER_BYTES:]: [
+        whole.encode() for whole in CRASH_MARKERS if whole.endswith(marker[-SHORT_MARKER_BYTES:])
+    ]
+    for marker in CRASH_MARKERS
 }
 # Text that is shorter is read line by line at once
 _MIN_BYTES = 1 << 11
 
 
-def read_pieces(
-    descriptor: int, due_in_s: Callable[[], float | None] = lambda: None
-) -> Iterator[bytes]:
-    """What a descriptor gives, in pieces that end with a line feed except for the last; an empty
-    one when time is up.
-
-    A line that is longer than LONGEST_BYTES comes in pieces, too, so that memory and time have a
-    bound.
-    """
-    tail = b""
-    while True:
-        wait_s = due_in_s()
-        if wait_s is not None and not is_readable(descriptor, wait_s):
-            yield b""
-            continue
-        chunk = os.read(descriptor, CHUNK_BYTES)
-        if not chunk:
-            break
-        head, line_feed, rest = chunk.rpartition(b"\n")
-        if line_feed:
-            yield tail + head + line_feed
-            tail = rest
-        else:
-            tail += chunk
-            if len(tail) > MAX_BYTES:
-                yield tail
-                tail = b""
-    if tail:
-        yield tail
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-class DoubtfulLines:
-    """Counts the lines of one text, and remembers which were named though no kernel prints such a
-    line. Mutable.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        # The numbers of the first of them, from 1
-        self.first: list[int] = []
-        self._lines = 0
-
-    def skip(self, text: bytes) -> None:
-        """Take whole lines in which nothing was named."""
-        self._lines += text.count(b"\n")
-
-    def check(self, line: str, is_named: bool) -> None:
-        """Take one line, and look at it if something was named in it."""
-        self._lines += 1
-        if (
-            not is_named
-            or provenance.withheld_reason(
-                record_from_line(line), address_scanner.find(line), Origin.CAPTURE
-            )
-            is None
-        ):
-            return
-        self.count += 1
-        if len(self.first) < _MAX_LISTED:
-            self.first.append(self._lines)
-
-    def remarks(self, where: str = "") -> list[str]:
-        """What a user should know of them; ``where`` stands in front of it."""
-        if not self.count:
-            return []
-        more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
-        lines = "line" if self.count == 1 else "lines"
-        numbers = ", ".join(map(str, self.first))
-        return [
-            f"{where}{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"
-        ]
-
-
-def symbolize_piece(
-    piece: bytes, resolve: Resolve, options: FormatOptions, doubtful: DoubtfulLines | None = None
-) -> bytes:
-    """A piece of text with names for its addresses.
-
-    Bytes of any encoding come out as they went in.
-    """
-    doubtful = doubtful or DoubtfulLines()
-    if not any(question in piece for question in _ADDRESS_MARKERS):
-        doubtful.skip(piece)
-        return piece
-    lines: list[str] = []
-    known_pcs: KnownPcs = set()
-    rows = piece.decode("latin-1").split("\n")
-    rest = rows.pop()
-    for row in rows:
-        lines += _symbolize_line(row, resolve, options, known_pcs, doubtful)
-    lines += _symbolize_line(rest, resolve, options, known_pcs, doubtful) if rest else [rest]
-    return "\n".join(lines).encode("latin-1", "replace")
-
-
-def _symbolize_line(
-    line: str,
-    resolve: Resolve,
-    options: FormatOptions,
-    known_pcs: KnownPcs,
-    doubtful: DoubtfulLines,
-) -> list[str]:
-    body = line.removesuffix("\r")
-    text, places = symbolize_text(body, resolve, options, known_pcs)
-    doubtful.check(body, bool(places))
-    translated = text + line[len(body) :]
-    return [translated, line] if places and options.duplicate_raw else [translated]
-
-
-def split_by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:
-    """A piece of text in parts: the release of the kernel whose banner begins a part, and the part;
-    empty in the first.
-
-    For surveys that no trace can change: what tells boots apart without a banner makes no
-    difference to them.
-    """
-    release = ""
-    start = at = 0
-    while (at := piece.find(BANNER[:_SHORT], at)) >= 0:
-        if not piece.startswith(BANNER, at):
-            at += _SHORT
-            continue
-        line_start = piece.rfind(b"\n", 0, at) + 1
-        line_end = piece.find(b"\n", at)
-        line_end = len(piece) if line_end < 0 else line_end
-        told = banner_release(piece[line_start:line_end].decode("latin-1"))
-        if told:
-            yield release, piece[start:line_start]
-            release, start = told, line_start
-        at = line_end
-    yield release, piece[start:]
-
-
 class InferredBoots(Struct, frozen=True):
-    """What a text has to teach.
+    """What was inferred from a text that is read twice.
 
-    A survey for each boot in it, and which of its pieces, by their lengths, hold nothing else.
+    ``symbol_sets`` are those of the boots in the text, in order. ``plain_bytes`` is, for each
+    piece, its length if it can be written unchanged, else 0.
     """
 
     symbol_sets: list[SymbolSet]
-    # Of each piece that may go out as it is; 0 for the others
+
     plain_bytes: list[int]
 
 
-def infer_boots(text: Iterable[bytes], found: SymbolSet) -> InferredBoots:
-    """What is to be had for each boot in a text.
-
-    One survey up to where the second begins, and so on.
-    """
-    known = []
+def infer_boots(text: Iterable[bytes], symbols: SymbolSet) -> InferredBoots:
+    """Infer the symbols of each boot in a text, given in pieces."""
+    symbol_sets = []
     plain_bytes = []
-    stream = StreamFilter(found, None)
+    stream = StreamFilter(symbols, None)
     for piece in text:
         is_plain = True
-        for part, passed in stream.split_plain(piece):
-            if passed:
+        for part, is_plain in stream.split_plain(piece):
+            if is_plain:
                 continue
             is_plain = False
             for line in split_lines(part):
                 record = record_from_line(line)
                 if (release := stream.boots.detect(record)) is not None:
                     stream.flush_boot()
-                    known.append(stream.symbols)
-                    stream.symbols = found.for_release(release)
+                    symbol_sets.append(stream.symbols)
+                    stream.symbols = symbols.for_release(release)
                 stream.push_record(record, 0.0)
         plain_bytes.append(len(piece) if is_plain else 0)
     stream.flush_boot()
-    return InferredBoots([*known, stream.symbols], plain_bytes)
+    return InferredBoots([*symbol_sets, stream.symbols], plain_bytes)
 
 
 class StreamFilter:
-    """Translates lines as they come. Mutable: the survey so far, what is held back, where
-    processors stood.
+    """Symbolizes lines as they come. Mutable: the symbols, held lines, known program counters.
 
-    With ``learnt`` nothing is: each boot's survey is known beforehand. ``told`` is what a user
-    should know of the boots that have ended, in order.
+    ``symbols`` are those of the current boot. ``messages`` are what a user should know of the
+    boots that have ended, in order.
     """
 
-    def __init__(self, found: SymbolSet, learnt: InferredBoots | None) -> None:
-        self._first = found
-        self._known = deque(learnt.symbol_sets) if learnt is not None else None
-        self._plain_bytes = iter(learnt.plain_bytes if learnt is not None else ())
-        self.symbols = self._known.popleft() if self._known else found
+    def __init__(self, symbols: SymbolSet, inferred: InferredBoots | None) -> None:
+        self._first = symbols
+        self._known = deque(inferred.symbol_sets) if inferred is not None else None
+        self._plain_bytes = iter(inferred.plain_bytes if inferred is not None else ())
+        self.symbols = self._known.popleft() if self._known else symbols
         self.boots = BootBoundary()
         self.messages: dict[str, None] = {}
         self.doubtful = DoubtfulLines()
@@ -238,11 +90,11 @@ class StreamFilter:
         self._known_pcs: KnownPcs = set()
 
     def due_in_s(self, now_s: float) -> float | None:
-        """How long the lines that are held back may still wait; ``None`` if none are."""
+        """Seconds until held lines must go on; ``None`` if none are held."""
         return self._kaslr.due_in_s(now_s)
 
     def push(self, piece: bytes, now_s: float, options: FormatOptions) -> bytes:
-        """A piece of text in; what may go out now."""
+        """Take a piece of text, empty if only time has passed; returns what may be written now."""
         if not piece:
             return self._encode(self.push_record(None, now_s), options)
         if len(piece) == next(self._plain_bytes, 0):
@@ -250,17 +102,17 @@ class StreamFilter:
             self.doubtful.skip(piece)
             return piece
         out: list[bytes] = []
-        for part, passed in self.split_plain(piece):
-            if passed:
+        for part, is_plain in self.split_plain(piece):
+            if is_plain:
                 self.doubtful.skip(part)
-            out.append(part if passed else self._push_lines(part, now_s, options))
+            out.append(part if is_plain else self._push_lines(part, now_s, options))
         return b"".join(out)
 
     def split_plain(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
-        """A text in parts of whole lines, and whether each may go out as it is, having taught
-        nothing.
+        """Split a text into parts of whole lines, each with whether it can be written unchanged.
 
-        Each part must have been taken before the next one is asked for.
+        A plain part proves nothing and has been taken into account. Each part must be pushed before
+        the next one is asked for.
         """
         if self._is_plain(text):
             yield text, True
@@ -273,17 +125,14 @@ class StreamFilter:
             yield text, False
 
     def _is_plain(self, text: bytes) -> bool:
-        """Whether nothing in a text has to do with addresses, traces or another boot.
-
-        Most of a log is so.
-        """
+        """Whether a text has neither addresses nor traces nor another boot, as most of a log."""
         if not self._kaslr.is_idle or not text.endswith(b"\n"):
             return False
-        if any(question in text for question in _ADDRESS_MARKERS):
+        if has_address_marker(text):
             return False
         if any(
-            short in text and any(sign in text for sign in signs)
-            for short, signs in _CRASH_MARKERS.items()
+            short in text and any(marker in text for marker in markers)
+            for short, markers in _CRASH_MARKERS.items()
         ):
             return False
         return self.boots.skip_if_same_boot(text)
@@ -304,14 +153,14 @@ class StreamFilter:
         return b"".join(out)
 
     def flush(self, options: FormatOptions) -> bytes:
-        """What is still held back, since the input has ended."""
+        """Return what is still held: the input has ended."""
         out = self._encode(self.flush_boot(), options)
         if not self.messages:
             self._add_messages()
         return out
 
     def push_record(self, record: Record | None, now_s: float) -> list[Record | Gap]:
-        """One line in, or none if only time has passed; the lines that may be translated now."""
+        """Take one line, or ``None`` if only time has passed; returns the lines to symbolize now."""
         batch: list[Record | Gap] = [record] if record is not None else []
         if self._known is not None:
             return batch
@@ -319,9 +168,9 @@ class StreamFilter:
         return ready
 
     def flush_boot(self) -> list[Record | Gap]:
-        """Every line that is held back; what they teach is known."""
+        """Return every held line, after inferring what they show."""
         ready, self.symbols = self._kaslr.flush(self.symbols)
-        # An oops has changed what is known
+        # An oops has changed the symbols.
         if self.symbols is not self._first:
             self._add_messages()
         return ready
@@ -340,6 +189,6 @@ class StreamFilter:
             if isinstance(item, Record):
                 ending = "\n" if item.text.endswith("\n") else ""
                 text, resolve = item.text.removesuffix("\n"), self.symbols.resolver.resolve
-                lines = _symbolize_line(text, resolve, options, self._known_pcs, self.doubtful)
+                lines = symbolize_line(text, resolve, options, self._known_pcs, self.doubtful)
                 texts.append("\n".join(lines) + ending)
         return "".join(texts).encode("latin-1", "replace")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which names are in force, and when are they read anew?
+"""Hold the symbols in use, and load them again on request.
 
-Holds the `SymbolSet` that every record is translated with. A new one is drawn in a thread and swapped
-in by one assignment. Requests that come while one is being drawn share the next: a hundred signals
-make two surveys at most.
+Symbols are loaded in a thread, and the `SymbolSet` that every record is symbolized with is replaced
+by one assignment. Requests that come during a load share the next one: a hundred signals cause two
+loads at most.
 """
 
 import asyncio
@@ -26,10 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class SymbolManager:
-    """The names of this run. Mutable; lives on the event loop.
-
-    Records wait while `lock` is held.
-    """
+    """The symbols of this run. Mutable; lives on the event loop. Records wait while `lock` is held."""
 
     def __init__(
         self,
@@ -37,28 +34,24 @@ class SymbolManager:
         changed: Callable[[Sequence[str]], None],
         jobs: Jobs | None = None,
     ) -> None:
-        """``sources`` is asked anew for each survey; ``changed`` is called with the reasons after
-        one has been taken into use.
+        """``sources`` is called for each load; ``changed`` is called after it with the reasons.
 
-        It is called after one could not be drawn as well, since `failure` is news, too.
+        ``changed`` is also called after a failed load; see `failure`.
         """
         self.symbols = SymbolSet(SymbolResolver())
         self.lock = asyncio.Lock()
-        # The unexpected error for which the last survey could not be drawn, and the old one is kept
+        # The unexpected error of the last load, after which the old symbols are kept
         self.failure = ""
         self._sources = sources
         self._on_change = changed
         self._jobs = jobs or Jobs()
         self._worker = WorkerThread("symbols")
         self._reasons: dict[str, None] = {}
-        # A survey that has not begun
+        # A load that has not begun
         self._next: asyncio.Task[None] | None = None
 
     async def load_first(self) -> None:
-        """Read the symbols.
-
-        Takes the lock at once, so that no record which wants a name flows before.
-        """
+        """Load the symbols; takes the lock at once, so that no record that needs symbols passes before."""
         async with self.lock:
             try:
                 self.set_current(await self._worker.call(lambda: load_symbols(self._sources())))
@@ -66,7 +59,7 @@ class SymbolManager:
                 self._fail(("the start",), error)
 
     async def reset(self, release: str) -> None:
-        """Read the symbols as if no record had been seen but one, of a kernel of this release."""
+        """Load the symbols for a new boot of a kernel of this release."""
         try:
             self.set_current(
                 (await self._worker.call(lambda: load_symbols(self._sources()))).for_release(
@@ -74,12 +67,12 @@ class SymbolManager:
                 )
             )
         except Exception as error:
-            # The old one is that of another kernel
+            # The old symbols are those of another kernel.
             self.symbols = SymbolSet(SymbolResolver())
             self._fail(("another boot",), error)
 
     async def reload(self, reason: str) -> None:
-        """Have the symbols read anew, and wait for it."""
+        """Load the symbols again, and wait for it."""
         self._reasons[reason] = None
         if self._next is None or self._next.done():
             self._next = asyncio.get_running_loop().create_task(
@@ -88,7 +81,7 @@ class SymbolManager:
         await asyncio.shield(self._next)
 
     def set_current(self, found: SymbolSet) -> None:
-        """Take a survey into use, and tell the operator what is new about it."""
+        """Replace the symbols in use, and log what is new about them."""
         before = self.symbols
         known = description.summary(before)
         lines = [line for line in description.summary(found) if line not in known]
@@ -100,9 +93,7 @@ class SymbolManager:
             logger.warning("%s", remark)
 
     async def modules_changed(self) -> bool:
-        """Whether other modules are loaded now than when the symbols were read, or at other
-        addresses.
-        """
+        """Whether the loaded modules or their addresses differ from when the symbols were loaded."""
         read = partial(self._worker.call, lambda: module_layout(self._sources()))
         return (
             await self._jobs.run(JOB, read, self.symbols.module_layout)
@@ -124,7 +115,7 @@ class SymbolManager:
 
     async def _load(self, before: SymbolSet) -> SymbolSet:
         drawn = await self._worker.call(lambda: load_symbols(self._sources(), before=before))
-        # An oops that was held back taught something meanwhile
+        # Meanwhile a load address was inferred from an oops.
         if before is not self.symbols:
             drawn = await self._worker.call(
                 lambda: load_symbols(self._sources(), before=self.symbols)
@@ -132,7 +123,7 @@ class SymbolManager:
         return drawn
 
     def _fail(self, reasons: Sequence[str], error: Exception) -> None:
-        """Keep the names that are in force, since others could not be read."""
+        """Keep the symbols in use, since others could not be loaded."""
         self._jobs.report(JOB, error)
         self.failure = describe_unexpected(error)
         self._on_change(reasons)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Records and symbols to Entries: which text leaves the house, and which places were named in it.
+"""Replace code addresses in records with symbols, and make the entries for the sinks.
 
-Pure: where a name comes from and what time it was are given as functions. A text in which nothing
-is named comes out as it went in.
+Pure: the symbol lookup and the wall times are arguments. A text without a known address comes out
+unchanged.
 """
 
 import re
@@ -20,22 +20,17 @@ from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddre
 
 Resolve = Callable[[int], SymbolAddress | LookupFailure]
 WallTimes = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[TimestampSource | None]]]
-# Why a record's addresses may not be named, or None; it is told the record and what is mentioned in
-# it.
+# Why the addresses of a record may not be symbolized, or None
 CheckProvenance = Callable[[Record, Sequence[AddressMatch]], Withheld | None]
 
-KnownPcs = set[
-    int
-    # Where processors stood, as far as the lines of a stream have said; filled by `symbolize_text`
-]
+# Program counters in earlier lines of a stream; filled by `symbolize_text`
+KnownPcs = set[int]
 
-# Addresses of which the stream is remembered
+# Limit of known program counters
 _MAX_KNOWN_PCS = 64
-_TEXT_KINDS = frozenset(
-    "tTwWiV"
-    # Letters of nm(1) that code can have; V and W are weak, i is an ifunc
-)
-# Where the kernel sends a return to by hand, on all its architectures.
+# Letters of nm(1) that code can have; V and W are weak, i is an ifunc
+_TEXT_KINDS = frozenset("tTwWiV")
+# Functions to which the kernel returns without a call, on all its architectures
 _RETURN_TRAMPOLINES = re.compile(
     r"\.?(?:ret_(?:from|to|fast|slow)_\w+|(?:\w+_)?(?:syscall|sys)_exit\w*|intr_\w+|kernel_(?:thread|init)_\w+|kernel_entry"
     r"|return_to_handler|\w*(?:kret|ret)probe_trampoline|arch_rethook_trampoline|work_pending|restore_all)"
@@ -43,22 +38,20 @@ _RETURN_TRAMPOLINES = re.compile(
 
 
 class Style(Enum):
-    """What becomes of an address that has a name."""
+    """What is printed for an address with a symbol."""
 
-    # The name takes its place
+    # The symbol instead of it
     REPLACE = "replace"
-    # The name stands behind it
+    # The symbol after it
     APPEND = "append"
-    # Nothing
+    # No symbol
     OFF = "off"
 
 
 class FormatOptions(Struct, frozen=True):
-    """How lines are to be translated.
+    """How lines are symbolized.
 
-    ``resymbolize`` replaces ``[<address>]`` by its symbol even where the kernel has printed the
-    name beside it, as the classic klogd did. ``duplicate_raw`` repeats each changed line as the
-    kernel printed it.
+    ``duplicate_raw``: send a symbolized line a second time, unchanged.
     """
 
     style: Style = Style.REPLACE
@@ -69,11 +62,10 @@ class FormatOptions(Struct, frozen=True):
 def symbolize_text(
     text: str, resolve: Resolve, options: FormatOptions, known_pcs: KnownPcs | None = None
 ) -> tuple[str, tuple[SymbolAddress, ...]]:
-    """Put names to the code addresses of one text; returns it with the places that were named, in
-    order.
+    """Replace the code addresses of one text; returns also their symbols, in order.
 
-    ``stood`` is what the lines before have said: arm64, mips, riscv, loongarch and parisc begin a
-    trace with the processor's place, in the form of a return address.
+    ``known_pcs`` are program counters in the lines before; arm64, mips, riscv, loongarch and parisc
+    repeat the program counter at the beginning of a trace in the form of a return address.
     """
     if options.style is Style.OFF:
         return text, ()
@@ -94,10 +86,7 @@ def symbolize_text(
 
 
 def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:
-    """How a mention is to be looked up, after what was said before.
-
-    What it says itself is added to that.
-    """
+    """How an address is to be looked up, given the known program counters; updates these."""
     if known_pcs is None:
         return match.kind
     if match.kind is Kind.PC:
@@ -110,11 +99,11 @@ def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:
 
 
 def look_up(address: int, kind: Kind, resolve: Resolve) -> SymbolAddress | LookupFailure:
-    """The place of an address as its kind demands.
+    """Look up an address as its kind demands.
 
     A return address belongs to the caller, whose last byte is the one before it, so
-    ``name+size/size`` is possible (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A
-    pc or return address in data has no place.
+    ``name+size/size`` is possible (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A pc
+    or return address in data has no symbol.
     """
     if kind is Kind.CLASSIC:
         return resolve(address)
@@ -126,11 +115,10 @@ def look_up(address: int, kind: Kind, resolve: Resolve) -> SymbolAddress | Looku
 def _resolve_caller(
     address: int, following: int, resolve: Resolve
 ) -> SymbolAddress | LookupFailure:
-    """The function behind one of whose calls ``following`` stands, with the offset of ``address``
-    in it.
+    """Look up the function with a call before ``following``, at the offset of ``address`` in it.
 
     Not every return address has a call before it: the kernel itself sends returns to
-    ``ret_from_fork`` and its like, by the address of their first byte.
+    ``ret_from_fork`` and similar functions, by the address of their first byte.
     """
     before = _resolve_code(following - 1, resolve)
     if isinstance(before, LookupFailure) or before.offset + 1 == before.size:
@@ -166,10 +154,10 @@ def symbolize(
     known_pcs: KnownPcs | None = None,
     check: CheckProvenance | None = None,
 ) -> list[Entry]:
-    """Make a batch ready for the sinks, in order; a Gap becomes the entry that announces it.
+    """Make the entries of a batch, in order; a Gap becomes the entry that announces it.
 
-    ``stood`` goes from batch to batch of one stream; without it each batch begins anew. ``judge``
-    says which records are not trusted enough to be named; without it all are.
+    ``known_pcs`` is kept from batch to batch of one stream. ``check`` returns why the addresses of a
+    record may not be symbolized; without it all are.
     """
     known_pcs = set() if known_pcs is None else known_pcs
     items = list(records)

@@ -26,10 +26,8 @@ CHUNK_BYTES = 1 << 18
 MAX_BYTES = 1 << 16
 # What belongs to a record comes sooner than this, or never
 REST_S = 0.02
-MAX_REST_S = (
-    # So long at most for all that comes meanwhile: nothing else happens in that time
-    0.1
-)
+# So long at most for all that comes meanwhile: nothing else happens in that time
+MAX_REST_S = 0.1
 
 # Anchored, so that where no line feed comes it is not looked for from every byte on.
 _WHOLE_RECORD = re.compile(rb"^[^\n]*\n(?: [^\n]*\n)*", re.MULTILINE)
@@ -69,10 +67,8 @@ class Capture:
         self._syslog = text_formats.syslog_in_year(datetime.now().year if year is None else year)
         # The beginning of a record
         self._tail = b""
-        self._is_amid = (
-            # What comes goes on with a record that is too long and was given in part
-            False
-        )
+        # What comes goes on with a record that is too long and was given in part
+        self._is_amid = False
 
     def fileno(self) -> int:
         """The descriptor of the input."""

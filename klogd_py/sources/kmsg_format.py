@@ -17,10 +17,8 @@ from itertools import repeat
 
 from klogd_py.record.types import USER, Record, Severity
 
-BUFFER_BYTES = (
-    # The kernel's own output buffer up to Linux 6.2; a shorter one loses records to EINVAL
-    8192
-)
+# The kernel's own output buffer up to Linux 6.2; a shorter one loses records to EINVAL
+BUFFER_BYTES = 8192
 # 8 bits of facility, 3 of level
 LAST_PREFIX = 2047
 # Facility 0 would claim that the kernel wrote it

@@ -20,8 +20,8 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import parse_trace, record_from_line
-from klogd_py.pipeline.stream_filter import symbolize_piece
 from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize_text
+from klogd_py.pipeline.text_symbolizer import symbolize_piece
 from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks import cursor_format
 from klogd_py.sinks.cursor_format import NotCursors

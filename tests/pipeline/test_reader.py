@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 
-from klogd_py.pipeline.reader import MOST, Batch, Reader
+from klogd_py.pipeline.reader import MAX_BATCH_RECORDS, Batch, Reader
 from klogd_py.record.types import Record
 from klogd_py.system.jobs import Jobs
 from tests.fakes import FakeRing
@@ -78,12 +78,12 @@ def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_a
         reader.running.set()
         filling = asyncio.create_task(reader.run())
         await asyncio.sleep(0.01)
-        ring.log(MOST + 1)
+        ring.log(MAX_BATCH_RECORDS + 1)
         first, second = await reader.wait_next(None), await reader.wait_next(None)
         assert first is not None
         assert second is not None
         assert (len(first.items), first.is_live, len(second.items), second.is_live) == (
-            MOST,
+            MAX_BATCH_RECORDS,
             False,
             1,
             True,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.pipeline.stats import FAR_US, Counters
+from klogd_py.pipeline.stats import OOPS_SPAN_US, Counters
 from klogd_py.record.types import (
     Cause,
     Entry,
@@ -107,10 +107,10 @@ def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
         "kernel BUG at mm/slub.c:306!",
     )
     counters.count_read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
-    counters.count_read([record(2, 0, "Kernel panic - not syncing: Fatal exception", FAR_US)])
+    counters.count_read([record(2, 0, "Kernel panic - not syncing: Fatal exception", OOPS_SPAN_US)])
     assert counters.last_oops == record(0, 1, first, 10)
-    counters.count_read([record(3, 1, second, 3 * FAR_US)])
-    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * FAR_US), 2)
+    counters.count_read([record(3, 1, second, 3 * OOPS_SPAN_US)])
+    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * OOPS_SPAN_US), 2)
 
 
 def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() -> None:

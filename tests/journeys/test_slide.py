@@ -62,7 +62,7 @@ def program_on(folder: Path, map_of: Path) -> Program:
     )
 
 
-def test_the_oops_that_proves_the_slide_is_named_itself(tmp_path: Path, map_of: Path) -> None:
+def test_the_oops_that_proves_is_itself_symbolized(tmp_path: Path, map_of: Path) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join([PLAIN, *STAMPED[:6]]) + "\n")
         wait_until(lambda: lines_of(tmp_path / "kern.log"), "the line before the oops")
@@ -75,9 +75,7 @@ def test_the_oops_that_proves_the_slide_is_named_itself(tmp_path: Path, map_of: 
     assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
 
 
-def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(
-    tmp_path: Path, map_of: Path
-) -> None:
+def test_an_endless_oops_is_delivered_after_seconds(tmp_path: Path, map_of: Path) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join(STAMPED[:4]) + "\n")
         wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)
@@ -86,7 +84,7 @@ def test_an_oops_that_does_not_end_goes_on_after_a_second_with_its_numbers(
     assert lines_of(tmp_path / "kern.log") == STAMPED[:4]
 
 
-def test_another_boot_in_a_capture_has_a_slide_of_its_own(tmp_path: Path, map_of: Path) -> None:
+def test_another_boot_in_captures_has_own_slide(tmp_path: Path, map_of: Path) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     banner = "<5>[    0.000000] Linux version 6.1.0 (gcc 12) #1"
     other = oops(elsewhere, Random(21))
@@ -103,7 +101,7 @@ def test_another_boot_in_a_capture_has_a_slide_of_its_own(tmp_path: Path, map_of
 
 
 @pytest.mark.parametrize("release", ["6.1.0", "6.1.9"])
-def test_a_map_named_for_another_release_than_the_captures_names_nothing(
+def test_another_releases_map_names_nothing_in_captures(
     tmp_path: Path, map_of: Path, release: str
 ) -> None:
     named = map_of.rename(tmp_path / "System.map-6.1.0")
@@ -119,9 +117,7 @@ def test_a_map_named_for_another_release_than_the_captures_names_nothing(
     )
 
 
-def test_a_later_contradiction_is_a_warning_and_ends_all_naming(
-    tmp_path: Path, map_of: Path
-) -> None:
+def test_a_later_contradiction_warns_and_ends_naming(tmp_path: Path, map_of: Path) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
     with program_on(tmp_path, map_of) as program:
@@ -143,20 +139,18 @@ def translate(text: str, *options: str, file: Path | None = None) -> tuple[list[
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_the_filter_names_an_oops_by_the_slide_that_it_proves(
-    through: str, tmp_path: Path, map_of: Path
-) -> None:
+def test_the_filter_uses_the_slide_it_proves(through: str, tmp_path: Path, map_of: Path) -> None:
     file = tmp_path / "log" if through == "file" else None
-    lines, told = translate("\n".join(OOPS), "--map", str(map_of), file=file)
+    lines, errors = translate("\n".join(OOPS), "--map", str(map_of), file=file)
     assert names_in(lines) == expected(OOPS)
-    assert "slide 0x1a000000, proved: " in told
+    assert "slide 0x1a000000, proved: " in errors
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
 @pytest.mark.parametrize(
     "banner", ["[    0.000000] Linux version 6.1.0 (gcc 12) #1", "[    0.000000] x"]
 )
-def test_what_lies_between_oopses_is_passed_over_but_for_where_a_boot_begins(
+def test_boots_between_oopses_are_still_found(
     through: str, banner: str, tmp_path: Path, map_of: Path
 ) -> None:
     """Megabytes of lines that say nothing.
@@ -181,7 +175,7 @@ def test_what_lies_between_oopses_is_passed_over_but_for_where_a_boot_begins(
         *second,
         *filling[-1:] * 9000,
     ]
-    lines, told = translate(
+    lines, errors = translate(
         "\n".join(text) + "\n",
         "--map",
         str(map_of),
@@ -191,12 +185,12 @@ def test_what_lies_between_oopses_is_passed_over_but_for_where_a_boot_begins(
     assert [line for line in lines if "+0x" not in line] == [
         line for line, after in zip(text, lines, strict=True) if "+0x" not in after
     ]
-    assert "slide 0x400000, proved: " in told
+    assert "slide 0x400000, proved: " in errors
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
 @pytest.mark.parametrize("prefixes", [("[  T123]", "[    C0]"), ("[ T2001]", "[ T2002]")])
-def test_oopses_that_interleave_are_told_apart_by_their_callers(
+def test_interleaved_oopses_are_separated_by_caller(
     through: str, prefixes: tuple[str, str], tmp_path: Path, map_of: Path
 ) -> None:
     seconds = oops(RUNNING, Random(33), garbage=1)
@@ -205,10 +199,10 @@ def test_oopses_that_interleave_are_told_apart_by_their_callers(
         [f"[   12.{i:06}]{prefixes[1]} {line}" for i, line in enumerate(seconds)],
     )
     mixed = [line for pair in both for line in pair if line is not None]
-    lines, told = translate(
+    lines, errors = translate(
         "\n".join(mixed), "--map", str(map_of), file=tmp_path / "log" if through == "file" else None
     )
-    assert "slide 0x1a000000, proved: " in told
+    assert "slide 0x1a000000, proved: " in errors
     for prefix, own in zip(prefixes, (OOPS, seconds), strict=True):
         assert names_in([line for line in lines if prefix in line]) == expected(own)
     assert [line[: len("[   12.000000][  T123]")] for line in lines] == [
@@ -216,7 +210,7 @@ def test_oopses_that_interleave_are_told_apart_by_their_callers(
     ]
 
 
-def test_each_boot_in_a_file_has_its_own_slide(tmp_path: Path, map_of: Path) -> None:
+def test_each_boot_in_a_file_has_own_slide(tmp_path: Path, map_of: Path) -> None:
     rebooted = Kernel(RUNNING.functions, 0x7600000)
     later = oops(rebooted, Random(22))
     banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
@@ -226,12 +220,12 @@ def test_each_boot_in_a_file_has_its_own_slide(tmp_path: Path, map_of: Path) -> 
     assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
 
 
-def test_by_an_almost_right_map_nothing_is_named_and_the_reason_is_said(tmp_path: Path) -> None:
+def test_an_almost_right_map_names_nothing(tmp_path: Path) -> None:
     almost = tmp_path / "System.map"
     almost.write_bytes(longer(RUNNING, 0, 1).map)
-    lines, told = translate("\n".join(OOPS), "--map", str(almost))
+    lines, errors = translate("\n".join(OOPS), "--map", str(almost))
     assert lines == OOPS
-    assert "not this kernel's: a call leads to" in told
+    assert "not this kernel's: a call leads to" in errors
 
 
 def test_a_slide_given_by_hand_is_used(map_of: Path) -> None:
@@ -242,20 +236,18 @@ def test_a_slide_given_by_hand_is_used(map_of: Path) -> None:
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_what_contradicts_a_slide_precedes_the_names_that_it_would_have_given(
+def test_a_contradiction_precedes_the_names_it_revokes(
     through: str, tmp_path: Path, map_of: Path
 ) -> None:
     file = tmp_path / "log" if through == "file" else None
-    lines, told = translate(
+    lines, errors = translate(
         "\n".join(OOPS), "--map", str(map_of), "--slide", "0x1a200000", file=file
     )
     assert lines == OOPS
-    assert "slide 0x1a200000 revoked" in told
+    assert "slide 0x1a200000 revoked" in errors
 
 
-def test_the_daemon_prints_no_names_that_the_end_of_the_same_oops_takes_back(
-    tmp_path: Path, map_of: Path
-) -> None:
+def test_no_name_is_printed_and_then_revoked(tmp_path: Path, map_of: Path) -> None:
     elsewhere = Kernel(RUNNING.functions, 0x400000)
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
     with program_on(tmp_path, map_of) as program:
@@ -273,9 +265,7 @@ def stamped(lines: list[str], first_s: int) -> list[str]:
 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(
-    through: str, tmp_path: Path, map_of: Path
-) -> None:
+def test_a_boot_without_banner_has_no_slide(through: str, tmp_path: Path, map_of: Path) -> None:
     file = tmp_path / "log" if through == "file" else None
     (frame,) = [line for line in OOPS if line.startswith(" 0x")][-1:]
     capture = [*stamped(OOPS, 12), *stamped(["Booting", frame], 0)]
@@ -285,9 +275,7 @@ def test_a_boot_without_a_banner_is_not_named_by_the_slide_of_the_one_before(
 
 
 @pytest.mark.parametrize("odd", ["\f", "\r", "\x1c", "\x1e", "\u0085"])
-def test_odd_characters_within_a_line_do_not_shift_the_boots_of_a_file(
-    odd: str, tmp_path: Path, map_of: Path
-) -> None:
+def test_odd_characters_do_not_shift_boots(odd: str, tmp_path: Path, map_of: Path) -> None:
     rebooted = Kernel(RUNNING.functions, 0x7600000)
     later = oops(rebooted, Random(22))
     banner = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
@@ -310,7 +298,7 @@ def test_odd_characters_within_a_line_do_not_shift_the_boots_of_a_file(
     assert names_in(lines) == expected(OOPS) + expected(later, rebooted)
 
 
-def test_a_line_that_a_process_wrote_does_not_revoke_a_slide(tmp_path: Path, map_of: Path) -> None:
+def test_a_forged_line_revokes_no_slide(tmp_path: Path, map_of: Path) -> None:
     forged = "Kernel Offset: 0x400000 from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
     capture = [f"kern  :alert : [   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
     lines, _ = translate(

@@ -33,26 +33,26 @@ def translate(folder: Path, text: str, *options: str, through: str = "file") -> 
 
 @pytest.mark.parametrize("through", ["file", "pipe"])
 def test_lines_in_prose_are_listed_by_number(tmp_path: Path, through: str) -> None:
-    out, told = translate(
+    out, errors = translate(
         tmp_path, PLAIN * 3 + FRAME + PROSE + PLAIN * 2000 + PROSE, through=through
     )
     assert out.count("do_fork+0x60/0x100") == 3
     where = f"{tmp_path / 'text'}: " if through == "file" else ""
     assert (
-        told
+        errors
         == f"klogd-py: {where}lines 5, 2006 named on weak grounds: no kernel prints an address in this form\n"
     )
 
 
 def test_line_numbers_hold_where_a_slide_is_learnt(tmp_path: Path) -> None:
-    out, told = translate(tmp_path, PLAIN * 3000 + PROSE, "--slide", "0")
+    out, errors = translate(tmp_path, PLAIN * 3000 + PROSE, "--slide", "0")
     assert out.endswith("somebody said [do_fork+0x60/0x100] to me\n")
-    assert "line 3001 named on weak grounds" in told
+    assert "line 3001 named on weak grounds" in errors
 
 
 def test_many_weak_lines_are_counted_not_listed(tmp_path: Path) -> None:
-    _, told = translate(tmp_path, PROSE * 100)
-    assert "lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 90 more named on weak grounds" in told
+    _, errors = translate(tmp_path, PROSE * 100)
+    assert "lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 90 more named on weak grounds" in errors
 
 
 def test_nothing_is_said_of_whole_lines(tmp_path: Path) -> None:

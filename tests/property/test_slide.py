@@ -38,7 +38,7 @@ def slide_by(lines: list[str], map_of: Kernel) -> int | None:
 
 @settings(deadline=None)
 @given(SEEDS, st.integers(0, 6), st.integers(0, 4), st.booleans())
-def test_an_oops_proves_the_true_slide_whatever_garbage_stands_between_its_frames(
+def test_garbage_frames_do_not_change_the_slide(
     seed: int, depth: int, garbage: int, code: bool
 ) -> None:
     random = Random(seed)
@@ -48,9 +48,7 @@ def test_an_oops_proves_the_true_slide_whatever_garbage_stands_between_its_frame
 
 @settings(deadline=None)
 @given(SEEDS, st.data())
-def test_a_truncated_and_shuffled_oops_proves_the_true_slide_or_none(
-    seed: int, data: st.DataObject
-) -> None:
+def test_a_shuffled_oops_proves_no_wrong_slide(seed: int, data: st.DataObject) -> None:
     random = Random(seed)
     running = kernel(random)
     lines = oops(running, random, 3, 2)
@@ -71,9 +69,7 @@ def test_another_kernels_map_proves_no_slide(seed: int) -> None:
 @example(310, 263, 64)
 # do_syscall_64 would be called by ret_from_fork
 @example(1670, 200, 4096)
-def test_a_map_with_one_function_longer_proves_no_slide_if_a_call_past_it_leads_into_a_function(
-    seed: int, at: int, by: int
-) -> None:
+def test_one_longer_function_before_calls_proves_nothing(seed: int, at: int, by: int) -> None:
     """Unless what follows is just as long.
 
     Then the call leads to the beginning of a neighbour, and shows nothing.
@@ -93,7 +89,7 @@ def test_a_map_with_one_function_longer_proves_no_slide_if_a_call_past_it_leads_
 
 @settings(deadline=None)
 @given(SEEDS, st.integers(-4, 4).filter(bool))
-def test_a_map_that_is_off_by_pages_proves_no_slide(seed: int, pages: int) -> None:
+def test_a_map_off_by_pages_proves_nothing(seed: int, pages: int) -> None:
     random = Random(seed)
     running = kernel(random)
     padded = [("padding", pages % 512 * 0x1000), *running.functions]

@@ -77,7 +77,7 @@ def test_whatever_is_named_contains_the_address(
 
 
 @given(SYMBOLS, st.data(), ADDRESSES)
-def test_a_damaged_table_never_raises_and_never_names_what_does_not_contain(
+def test_a_damaged_table_never_names_wrongly(
     symbols: list[tuple[int, str, str]], data: st.DataObject, address: int
 ) -> None:
     raw = bytearray(lines_of(symbols))

@@ -25,7 +25,7 @@ def moved(lines: bytes, distance: int) -> bytes:
     )
 
 
-def judged(
+def check_map(
     lines: bytes,
     kallsyms: bytes | LookupFailure | None,
     *,

@@ -26,7 +26,7 @@ def test_searching_a_file_answers_as_bytes(size: int, tmp_path: Path) -> None:
     content = bytes(random.choices(b"ab\n", weights=(1000, 3, 1 + 300_000 // size), k=size))
     found = file_bytes.open_file(written(tmp_path, content))
     assert len(found) == len(content)
-    edges = [
+    borders = [
         at
         for edge in range(0, size + 1, BLOCK_BYTES)
         for at in (edge - 1, edge, edge + 1)
@@ -34,8 +34,8 @@ def test_searching_a_file_answers_as_bytes(size: int, tmp_path: Path) -> None:
     ]
     for _ in range(300):
         start, end = (
-            random.choice([random.randint(0, size), *edges]),
-            random.choice([random.randint(0, size + 9), *edges]),
+            random.choice([random.randint(0, size), *borders]),
+            random.choice([random.randint(0, size + 9), *borders]),
         )
         assert found[start:end] == content[start:end]
         for wanted in (b"\n", b"b", b"ab", b"ba", content[start : start + 5] or b"x"):

@@ -145,7 +145,7 @@ def test_an_odd_relocation_marks_no_other_code() -> None:
 
 
 def test_the_documents_name_the_limits_in_force() -> None:
-    told = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
+    document = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
     limits = (
         f"{elf.MAX_SECTIONS:,}; {elf.MAX_SYMBOLS:,} (module: {module_elf.MAX_SYMBOLS:,}); ",
         f"; {elf.MAX_NAMES_BYTES >> 20} MiB",
@@ -156,4 +156,4 @@ def test_the_documents_name_the_limits_in_force() -> None:
         f"{MAX_NAME_BYTES:,} printable",
     )
     for limit in limits:
-        assert limit in told
+        assert limit in document

@@ -160,10 +160,10 @@ def test_a_symbol_of_an_odd_module_names_nothing(evil: bytes) -> None:
 
 @pytest.mark.parametrize("digits", ["9" * 5000, "f" * 5000, "-5", "0x5", "1_0", "1" + "0" * 16])
 def test_a_number_of_no_64_bits_is_none(digits: str) -> None:
-    told = vmcoreinfo.parse(
+    found = vmcoreinfo.parse(
         note(b"VMCOREINFO", 0, f"KERNELOFFSET={digits}\nSYMBOL(_stext)={digits}\n".encode())
     )
-    assert (told.offset, told.symbols) == (None, {})
+    assert (found.offset, found.symbols) == (None, {})
     listed = proc_modules.parse(
         f"nic {digits} 0 - Live 0x{digits}\nok 1 0 - Live 0xffffffffc0b00000\n"
     )

@@ -184,7 +184,7 @@ class BrokenFiles(ModuleFiles):
         raise RecursionError(name)
 
 
-def test_an_oops_that_breaks_a_reader_is_a_remark() -> None:
+def test_an_oops_that_breaks_readers_is_remarked() -> None:
     trace = parse_trace(
         [
             "Modules linked in: nic",

@@ -70,9 +70,7 @@ def test_the_kernels_symbols_and_its_modules(address: int, expected: str) -> Non
     assert named(kallsyms.parse(CORE + MODULES), address) == expected
 
 
-def test_the_last_symbol_of_a_module_reaches_to_the_end_of_its_page_behind_which_may_be_data() -> (
-    None
-):
+def test_a_modules_last_symbol_ends_with_its_page() -> None:
     symbols = kallsyms.parse(CORE + MODULES)
     assert named(symbols, 0xFFFFFFFFA0000FFF) == "ext_exit+0xbff/0xc00 [extfs]"
     assert named(symbols, 0xFFFFFFFFA0001000) == "unknown"
@@ -114,7 +112,7 @@ def test_another_file_is_not_taken_for_kallsyms(raw: bytes) -> None:
 @pytest.mark.skipif(
     not Path("/proc/kallsyms").exists(), reason="needs a kernel with /proc/kallsyms"
 )
-def test_every_thousandth_symbol_of_this_kernel_is_found_at_its_address() -> None:
+def test_every_thousandth_symbol_resolves_at_its_address() -> None:
     symbols = kallsyms.parse(Path("/proc/kallsyms").read_bytes())
     if symbols.core is LookupFailure.HIDDEN:
         pytest.skip("needs a /proc/kallsyms that shows addresses")

@@ -5,7 +5,7 @@ from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.kaslr.architecture import X86_64, may_be_randomised
 from klogd_py.symbols.map_check import MapStatus, Proof, compare, dotted, version_codes
 from klogd_py.symbols.symbol_table import SymbolTable
-from tests.symbols.kernels import BASE, KALLSYMS, MAP, judged, moved
+from tests.symbols.kernels import BASE, KALLSYMS, MAP, check_map, moved
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_version_number_in_words() -> None:
 
 
 def test_a_map_that_agrees_with_kallsyms_is_accepted() -> None:
-    verdict = judged(MAP, KALLSYMS)
+    verdict = check_map(MAP, KALLSYMS)
     assert (verdict.status, verdict.proof, verdict.slide) == (
         MapStatus.ACCEPTED,
         Proof.KALLSYMS,
@@ -43,41 +43,42 @@ def test_a_map_that_agrees_with_kallsyms_is_accepted() -> None:
 
 @pytest.mark.parametrize("slide", [0x1A00000, -0x200000])
 def test_the_slide_of_a_randomised_kernel_is_found(slide: int) -> None:
-    verdict = judged(MAP, moved(KALLSYMS, slide))
+    verdict = check_map(MAP, moved(KALLSYMS, slide))
     assert (verdict.status, verdict.slide) == (MapStatus.ACCEPTED, slide)
 
 
-def test_a_map_with_one_function_longer_is_refused_with_an_example() -> None:
+def test_one_longer_function_is_refused_with_example() -> None:
     lines = MAP.splitlines(keepends=True)
     longer = b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10)
-    verdict = judged(longer, KALLSYMS)
+    verdict = check_map(longer, KALLSYMS)
     assert verdict.status is MapStatus.REFUSED
     assert "another kernel's" in verdict.reason
     assert "is at 0x" in verdict.reason
 
 
-def test_symbols_that_kallsyms_leaves_out_do_not_refute_a_map() -> None:
+def test_symbols_missing_in_kallsyms_refute_no_map() -> None:
     some = b"".join(line for i, line in enumerate(KALLSYMS.splitlines(keepends=True)) if i % 3)
-    assert judged(MAP, some).proof is Proof.KALLSYMS
+    assert check_map(MAP, some).proof is Proof.KALLSYMS
 
 
-def test_many_names_unknown_to_kallsyms_do_not_hide_that_the_rest_is_another_kernels() -> None:
+def test_unknown_names_do_not_hide_contradictions() -> None:
     strangers = b"".join(b"%016x T stranger_%d\n" % (BASE + 0x10 * i, i) for i in range(1, 100))
     rest = moved(KALLSYMS, 0x10000)
     kallsyms = b"%016x T _stext\n" % BASE + moved(rest, 0x10)
     assert (
-        judged(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof is not Proof.KALLSYMS
+        check_map(b"%016x T _stext\n" % BASE + strangers + rest, kallsyms).proof
+        is not Proof.KALLSYMS
     )
 
 
-def test_kallsyms_without_a_common_name_refutes_what_only_its_name_vouches_for() -> None:
+def test_kallsyms_without_common_names_refutes_by_name() -> None:
     strangers = b"ffffffff81000000 T other\nffffffff81000100 T another\n"
-    assert judged(MAP, strangers, named=True).status is MapStatus.REFUSED
-    assert judged(MAP, strangers, given=True).proof is Proof.GIVEN
+    assert check_map(MAP, strangers, named=True).status is MapStatus.REFUSED
+    assert check_map(MAP, strangers, given=True).proof is Proof.GIVEN
 
 
-def test_a_version_symbol_of_another_kernel_refutes_even_a_given_map() -> None:
-    verdict = judged(MAP, None, version=132629, release="2.6.22", given=True)
+def test_another_version_symbol_refutes_given_maps() -> None:
+    verdict = check_map(MAP, None, version=132629, release="2.6.22", given=True)
     assert (verdict.status, verdict.reason) == (
         MapStatus.REFUSED,
         "made for Linux 2.6.21, the kernel is 2.6.22",
@@ -86,7 +87,7 @@ def test_a_version_symbol_of_another_kernel_refutes_even_a_given_map() -> None:
 
 def test_kallsyms_refutes_what_a_version_symbol_claims() -> None:
     wrong = moved(MAP.replace(b"T _stext", b"T _began"), 0x40)
-    assert judged(wrong, KALLSYMS, version=132629, release="2.6.21").status is MapStatus.REFUSED
+    assert check_map(wrong, KALLSYMS, version=132629, release="2.6.21").status is MapStatus.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -98,17 +99,17 @@ def test_kallsyms_refutes_what_a_version_symbol_claims() -> None:
         (None, False, False, MapStatus.REFUSED, None),
     ],
 )
-def test_what_a_map_is_accepted_on_where_kallsyms_is_hidden(
+def test_hidden_kallsyms_leaves_the_weaker_proofs(
     version: int | None, given: bool, named: bool, status: MapStatus, proof: Proof | None
 ) -> None:
-    verdict = judged(
+    verdict = check_map(
         MAP, LookupFailure.HIDDEN, version=version, release="2.6.21", given=given, named=named
     )
     assert (verdict.status, verdict.proof) == (status, proof)
 
 
 def test_what_was_mended_is_part_of_the_reason() -> None:
-    assert judged(MAP, KALLSYMS, remark="sorted in memory").reason.endswith("; sorted in memory")
+    assert check_map(MAP, KALLSYMS, remark="sorted in memory").reason.endswith("; sorted in memory")
 
 
 def test_a_single_agreeing_symbol_is_no_proof() -> None:
@@ -123,26 +124,26 @@ SIGNED = (
 
 
 @pytest.mark.parametrize(("by", "reason"), [(0x10, "_text is at"), (0x1000, "_text is at")])
-def test_a_map_that_was_moved_as_a_whole_is_refused(by: int, reason: str) -> None:
-    verdict = judged(moved(SIGNED.replace(b"_stext", b"_text"), by), None, given=True)
+def test_a_map_moved_as_a_whole_is_refused(by: int, reason: str) -> None:
+    verdict = check_map(moved(SIGNED.replace(b"_stext", b"_text"), by), None, given=True)
     assert verdict.status is MapStatus.REFUSED
     assert reason in verdict.reason
 
 
-def test_a_map_in_which_all_behind_one_function_was_moved_is_refused() -> None:
+def test_a_map_moved_from_one_function_is_refused() -> None:
     lines = SIGNED.splitlines(keepends=True)
-    verdict = judged(b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10), None, given=True)
+    verdict = check_map(b"".join(lines[:20]) + moved(b"".join(lines[20:]), 0x10), None, given=True)
     assert verdict.status is MapStatus.REFUSED
     assert "__start_rodata is at 0xffffffff81001010, where no linker puts it" in verdict.reason
 
 
-def test_a_slide_that_is_off_by_one_page_is_refused_also_where_kallsyms_agrees_with_it() -> None:
-    verdict = judged(SIGNED, moved(SIGNED, 0x1A001000))
+def test_a_slide_off_by_one_page_is_refused() -> None:
+    verdict = check_map(SIGNED, moved(SIGNED, 0x1A001000))
     assert verdict.status is MapStatus.REFUSED
     assert (
         "the slide against kallsyms would be 0x1a001000, no multiple of 0x200000" in verdict.reason
     )
-    assert judged(SIGNED, moved(SIGNED, 0x1A000000)).slide == 0x1A000000
+    assert check_map(SIGNED, moved(SIGNED, 0x1A000000)).slide == 0x1A000000
 
 
 @pytest.mark.parametrize("release", ["9" * 5000, "6." + "9" * 5000, "6.1." + "9" * 5000])

@@ -35,7 +35,7 @@ def test_what_was_not_there_before_cannot_stay() -> None:
     assert keep_map(None, None, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
 
 
-def test_a_map_that_is_not_in_memory_does_not_stay() -> None:
+def test_a_map_not_in_memory_is_dropped() -> None:
     mapped = msgspec.structs.replace(CANDIDATE, lines=memoryview(MAP))
     assert keep_map(USED, mapped, [Verdict(PATH, MapStatus.REFUSED, "why")]) is None
 
@@ -53,7 +53,7 @@ def _load(root: Path, before: SymbolSet | None = None) -> SymbolSet:
     return load_symbols(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
 
 
-def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -> None:
+def test_a_kernel_upgrade_keeps_the_running_map(tmp_path: Path) -> None:
     path = tmp_path / "boot/System.map-6.1.0"
     path.parent.mkdir()
     path.write_bytes(MAP)
@@ -71,7 +71,7 @@ def test_an_upgrade_of_the_kernel_that_runs_takes_no_name_away(tmp_path: Path) -
     assert _load(tmp_path, after).in_use is None
 
 
-def test_a_map_that_is_put_right_is_taken_after_all(tmp_path: Path) -> None:
+def test_a_repaired_map_is_accepted_again(tmp_path: Path) -> None:
     path = tmp_path / "boot/System.map-6.1.0"
     path.parent.mkdir()
     (tmp_path / "kallsyms").write_bytes(KALLSYMS)

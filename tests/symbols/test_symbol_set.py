@@ -22,7 +22,7 @@ def machine(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def looked_over(root: Path, release: str = "6.1.0", check_all: bool = False) -> SymbolSet:
+def load_below(root: Path, release: str = "6.1.0", check_all: bool = False) -> SymbolSet:
     sources = Sources(
         release,
         root,
@@ -42,13 +42,13 @@ OLD = b"c0100000 T f\nc0110000 A Version_%d\nc0120000 T other\nc0200000 A _end\n
 V2_5_1, V2_4_18 = 2 << 16 | 5 << 8 | 1, 2 << 16 | 4 << 8 | 18
 
 
-def test_the_first_map_whose_version_matches_is_taken_and_the_others_have_their_reasons(
+def test_the_first_map_of_matching_version_counts(
     tmp_path: Path,
 ) -> None:
     root = machine(
         tmp_path, {"/boot/System.map": OLD % V2_5_1, "/usr/src/linux/System.map": OLD % V2_4_18}
     )
-    found = looked_over(root, "2.4.18")
+    found = load_below(root, "2.4.18")
     assert used(found, root) == "/usr/src/linux/System.map"
     assert [(verdict.status, verdict.reason) for verdict in found.verdicts] == [
         (MapStatus.MISSING, "no such file"),
@@ -58,7 +58,7 @@ def test_the_first_map_whose_version_matches_is_taken_and_the_others_have_their_
     ]
 
 
-def test_the_places_of_the_classic_klogd_come_first_and_in_its_order(tmp_path: Path) -> None:
+def test_the_classic_klogds_places_come_first(tmp_path: Path) -> None:
     places = [
         "/boot/System.map-6.1.0",
         "/boot/System.map",
@@ -73,20 +73,20 @@ def test_the_places_of_the_classic_klogd_come_first_and_in_its_order(tmp_path: P
     ]
     root = machine(tmp_path, dict.fromkeys(places, MAP) | {"/proc/kallsyms": KALLSYMS})
     for place in places:
-        found = looked_over(root)
+        found = load_below(root)
         assert used(found, root) == place
         (root / place.lstrip("/")).unlink()
-    assert looked_over(root).in_use is None
+    assert load_below(root).in_use is None
 
 
 def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
-    found = looked_over(machine(tmp_path, {"/proc/kallsyms": KALLSYMS}))
+    found = load_below(machine(tmp_path, {"/proc/kallsyms": KALLSYMS}))
     place = found.resolver.resolve(BASE + 0x45)
     assert isinstance(place, SymbolAddress)
     assert (place.name, place.source) == ("function_1", "kallsyms")
 
 
-def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_kernel_is_right(
+def test_kallsyms_overrules_a_map_that_differs_once(
     tmp_path: Path,
 ) -> None:
     """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
@@ -99,7 +99,7 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     root = machine(
         tmp_path, {"/boot/System.map-6.1.0": other.encode(), "/proc/kallsyms": text.encode()}
     )
-    found = looked_over(root)
+    found = load_below(root)
     assert "agrees with kallsyms" in description.headline(found) + " ".join(
         description.summary(found)
     )
@@ -112,11 +112,11 @@ def test_where_a_map_that_agreed_elsewhere_has_another_symbol_than_kallsyms_the_
     assert wrong == []
 
 
-def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_path: Path) -> None:
+def test_the_map_answers_before_kallsyms_and_slid(tmp_path: Path) -> None:
     root = machine(
         tmp_path, {"/boot/System.map-6.1.0": MAP, "/proc/kallsyms": moved(KALLSYMS, 0x200000)}
     )
-    place = looked_over(root).resolver.resolve(BASE + 0x200045)
+    place = load_below(root).resolver.resolve(BASE + 0x200045)
     assert isinstance(place, SymbolAddress)
     assert (place.name, place.offset, place.source) == (
         "function_1",
@@ -125,32 +125,32 @@ def test_the_map_is_asked_before_kallsyms_and_at_the_running_kernels_slide(tmp_p
     )
 
 
-def test_an_address_in_a_module_without_symbols_names_the_module(tmp_path: Path) -> None:
+def test_a_module_without_symbols_is_still_named(tmp_path: Path) -> None:
     files = {"/proc/kallsyms": KALLSYMS, "/proc/modules": b"nic 8192 0 - Live 0xffffffffa0000000\n"}
-    place = looked_over(machine(tmp_path, files)).resolver.resolve(0xFFFFFFFFA0000123)
+    place = load_below(machine(tmp_path, files)).resolver.resolve(0xFFFFFFFFA0000123)
     assert isinstance(place, SymbolAddress)
     assert place.kernel_form == "+0x123/0x2000 [nic]"
 
 
-def test_masked_kallsyms_is_said_with_the_remedy_and_its_modules_answer_hidden(
+def test_masked_kallsyms_answers_hidden_with_remedy(
     tmp_path: Path,
 ) -> None:
     root = machine(tmp_path, {"/proc/kallsyms": b"0000000000000000 T a\n0000000000000000 t b\n"})
-    found = looked_over(root)
+    found = load_below(root)
     assert found.resolver.resolve(BASE) is LookupFailure.HIDDEN
     assert "kernel.kptr_restrict" in found.remarks[0]
     assert "CAP_SYSLOG" in found.remarks[0]
 
 
-def test_a_machine_without_symbols_says_so_and_one_with_a_wrong_map_says_that(
+def test_no_map_and_wrong_map_differ(
     tmp_path: Path,
 ) -> None:
-    assert looked_over(tmp_path).resolver.resolve(BASE) is LookupFailure.NO_SYMBOLS
+    assert load_below(tmp_path).resolver.resolve(BASE) is LookupFailure.NO_SYMBOLS
     machine(tmp_path, {"/boot/System.map-6.1.0": OLD % V2_5_1})
-    assert looked_over(tmp_path).resolver.resolve(0xC0100010) is LookupFailure.WRONG_MAP
+    assert load_below(tmp_path).resolver.resolve(0xC0100010) is LookupFailure.WRONG_MAP
 
 
-def test_a_given_map_is_used_without_proof_and_refused_on_disproof(tmp_path: Path) -> None:
+def test_a_given_map_needs_no_proof(tmp_path: Path) -> None:
     given = tmp_path / "my.map"
     given.write_bytes(MAP)
     (tmp_path / "kallsyms").write_bytes(KALLSYMS.replace(b"00 T function_8", b"30 T function_8"))
@@ -174,7 +174,7 @@ def test_an_unreadable_map_is_refused(tmp_path: Path) -> None:
         # Root may read everything
         os.seteuid(65534)
     try:
-        found = looked_over(root)
+        found = load_below(root)
     finally:
         os.seteuid(us)
     assert "Permission denied" in found.verdicts[1].reason
@@ -185,7 +185,7 @@ def test_every_candidate_is_judged_when_asked_for(tmp_path: Path) -> None:
         tmp_path,
         {"/boot/System.map-6.1.0": MAP, "/System.map": b"!!\n", "/proc/kallsyms": KALLSYMS},
     )
-    found = looked_over(root, check_all=True)
+    found = load_below(root, check_all=True)
     assert len(found.verdicts) == len(SymbolsSection().search)
     assert used(found, root) == "/boot/System.map-6.1.0"
     assert found.verdicts[2].status is MapStatus.REFUSED

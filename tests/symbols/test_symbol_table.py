@@ -49,7 +49,7 @@ def named(table: SymbolTable, address: int) -> str:
         (0, "OUTSIDE"),
     ],
 )
-def test_an_address_is_named_by_the_symbol_that_contains_it(address: int, expected: str) -> None:
+def test_an_address_resolves_to_its_containing_symbol(address: int, expected: str) -> None:
     assert named(SymbolTable(TEXT32, "map"), address) == expected
 
 
@@ -74,13 +74,13 @@ def test_holes_between_the_kernels_sections_name_nothing(address: int, expected:
     assert named(SymbolTable(TEXT64, "map"), address) == expected
 
 
-def test_of_several_symbols_at_one_address_the_table_says_which_counts() -> None:
+def test_the_table_decides_which_alias_counts() -> None:
     lines = b"c0100000 T first\nc0100000 t second\nc0100000 W last\nc0200000 T next\n"
     assert named(SymbolTable(lines, "", aliases=Aliases.FIRST), 0xC0100004) == "first+0x4/0x100000"
     assert named(SymbolTable(lines, "", aliases=Aliases.LAST), 0xC0100004) == "last+0x4/0x100000"
 
 
-def test_an_absolute_symbol_ends_its_predecessor_but_names_nothing() -> None:
+def test_an_absolute_symbol_ends_another_without_naming() -> None:
     table = SymbolTable(
         b"c0100000 T f\nc0100100 A Version_132629\nc0100200 T g\nc0100300 T h\n", ""
     )
@@ -88,14 +88,14 @@ def test_an_absolute_symbol_ends_its_predecessor_but_names_nothing() -> None:
     assert named(table, 0xC0100100) == "OUTSIDE"
 
 
-def test_an_absolute_symbol_does_not_hide_a_function_at_its_address() -> None:
+def test_an_absolute_symbol_hides_no_function() -> None:
     table = SymbolTable(
         b"c0100000 T f\nc0100000 A marker\nc0100100 T g\n", "", aliases=Aliases.LAST
     )
     assert named(table, 0xC0100010) == "f+0x10/0x100"
 
 
-def test_a_hole_ends_the_symbol_at_its_own_address_too() -> None:
+def test_a_hole_ends_symbols_at_its_address() -> None:
     table = SymbolTable(b"c0100000 T f\nc0100000 ! damaged\nc0100100 T g\nc0100200 T h\n", "")
     assert named(table, 0xC0100010) == "OUTSIDE"
     assert named(table, 0xC0100110) == "g+0x10/0x100"
@@ -132,7 +132,7 @@ def test_a_damaged_neighbour_line_leaves_no_wrong_name(address: int) -> None:
     assert named(table, address) in ("OUTSIDE", "_text+0x10/0xb800", "schedule+0x10/0x400")
 
 
-def test_a_symbol_is_found_by_its_whole_name_only() -> None:
+def test_a_symbol_is_found_by_whole_name() -> None:
     table = SymbolTable(TEXT32, "")
     assert table.address_of(b"fork") is None
     assert table.address_of(b"do_fork") == 0xC010B800
@@ -170,7 +170,7 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
     "marker",
     ["__kprobes_text_end", "__entry_text_end", "__noinstr_text_start", "__start_rodata", "__x_end"],
 )
-def test_behind_a_mark_of_the_linkers_nothing_is_named(marker: str) -> None:
+def test_a_linker_marker_names_nothing_behind_it(marker: str) -> None:
     table = SymbolTable(
         f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(),
         "",
@@ -185,7 +185,7 @@ def test_functions_that_are_called_like_marks_are_named(name: str) -> None:
     assert isinstance(table.resolve(0xFFFFFFFF81000008), SymbolAddress)
 
 
-def test_the_last_trampoline_of_a_static_call_ends_before_the_next_section() -> None:
+def test_the_last_trampoline_ends_after_16_bytes() -> None:
     table = SymbolTable(
         b"ffffffff81000000 t __SCT__might_resched\nffffffff81200000 T g\nffffffff81300000 B _end\n",
         "",

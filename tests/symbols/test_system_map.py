@@ -43,9 +43,7 @@ def named(content: bytes, folder: Path, address: int = 0xC010B860) -> str:
         (GOOD + b"!!\n", "1 damaged line"),
     ],
 )
-def test_an_untidy_map_serves_and_says_what_was_done(
-    content: bytes, remark: str, tmp_path: Path
-) -> None:
+def test_an_untidy_map_is_repaired_with_remark(content: bytes, remark: str, tmp_path: Path) -> None:
     assert named(content, tmp_path) == "do_fork+0x60/0x100"
     assert system_map.load(tmp_path / "System.map").remark == remark
 
@@ -70,7 +68,7 @@ def test_an_untidy_map_serves_and_says_what_was_done(
         ),
     ],
 )
-def test_a_damaged_line_leaves_a_hole_and_harms_nothing_else(
+def test_a_damaged_line_only_leaves_a_hole(
     content: bytes, known: int, unknown: int, tmp_path: Path
 ) -> None:
     assert named(content, tmp_path, known) == "_text+0x10/0xb800"
@@ -93,15 +91,13 @@ def test_a_damaged_line_leaves_a_hole_and_harms_nothing_else(
         ),
     ],
 )
-def test_what_is_no_map_is_refused_with_the_reason(
-    content: bytes, reason: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_map_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     with pytest.raises(NotAMap, match=reason) as raised:
         system_map.load(written(tmp_path, content))
     assert "\n" not in raised.value.reason
 
 
-def test_debians_placeholder_says_which_package_holds_the_real_map(tmp_path: Path) -> None:
+def test_debians_placeholder_map_names_the_real_package(tmp_path: Path) -> None:
     path = tmp_path / "System.map-6.1.0-50-cloud-amd64"
     path.write_bytes(
         b"ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package\n"
@@ -115,7 +111,7 @@ def test_a_directory_is_no_map(tmp_path: Path) -> None:
         system_map.load(tmp_path)
 
 
-def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+def test_a_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(NotAMap, match="not a regular file"):
         system_map.load(tmp_path / "fifo")
@@ -126,7 +122,7 @@ def test_a_path_with_a_nul_is_refused() -> None:
         system_map.load(Path("System\0.map"))
 
 
-def test_a_link_that_leads_nowhere_is_missing_and_one_in_a_ring_is_refused(tmp_path: Path) -> None:
+def test_dangling_links_are_missing_circular_ones_refused(tmp_path: Path) -> None:
     (tmp_path / "nowhere").symlink_to("nothing")
     (tmp_path / "ring").symlink_to("ring")
     with pytest.raises(FileNotFoundError):
@@ -142,7 +138,7 @@ def test_a_sparse_file_of_4_gib_is_refused(tmp_path: Path) -> None:
         system_map.load(path)
 
 
-def test_an_ordered_map_is_searched_as_it_is_however_long(tmp_path: Path) -> None:
+def test_a_long_ordered_map_is_not_rebuilt(tmp_path: Path) -> None:
     lines = b"".join(b"%016x T f%d\n" % (0xFFFFFFFF81000000 + 64 * i, i) for i in range(60_000))
     loaded = system_map.load(written(tmp_path, lines))
     assert (loaded.remark, loaded.lines) == ("", lines)
@@ -205,9 +201,7 @@ print(table.resolve(0xFFFFFFFF81000000 + 64 * (lines - 2)))
 @pytest.mark.parametrize(
     ("lines", "answer"), [(2000, "function_number_1998"), (500_000, "NO_SYMBOLS")]
 )
-def test_a_map_that_is_truncated_in_place_does_not_end_the_process(
-    lines: int, answer: str, tmp_path: Path
-) -> None:
+def test_a_map_truncated_in_place_kills_nothing(lines: int, answer: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRUNCATED, str(tmp_path / "System.map"), str(lines)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -108,22 +108,22 @@ def oops_of(image: SystemMap) -> list[str]:
     ]
 
 
-def test_its_symbols_are_those_of_nm_in_the_order_of_addresses(tmp_path: Path) -> None:
+def test_vmlinux_symbols_are_those_of_nm(tmp_path: Path) -> None:
     image = link(tmp_path)
     lines = vmlinux.load(image).lines[:].decode().splitlines()
-    told = subprocess.run(
+    output = subprocess.run(
         ["nm", "-n", str(image)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert set(lines) == set(told)
+    assert set(lines) == set(output)
     assert [line[:16] for line in lines] == sorted(line[:16] for line in lines)
 
 
 def test_its_build_id_is_that_of_the_linker(tmp_path: Path) -> None:
     image = link(tmp_path)
-    told = subprocess.run(
+    output = subprocess.run(
         ["readelf", "-n", str(image)], capture_output=True, text=True, check=True
     ).stdout
-    assert f"Build ID: {vmlinux.load(image).build_id}" in told
+    assert f"Build ID: {vmlinux.load(image).build_id}" in output
 
 
 def notes(folder: Path, build_id: str) -> str:
@@ -132,7 +132,7 @@ def notes(folder: Path, build_id: str) -> str:
     return str(path)
 
 
-def test_an_image_with_the_kernels_build_id_is_accepted_and_one_with_another_refused(
+def test_the_build_id_decides_about_an_image(
     tmp_path: Path,
 ) -> None:
     image = link(tmp_path)
@@ -148,7 +148,7 @@ def test_an_image_with_the_kernels_build_id_is_accepted_and_one_with_another_ref
     assert f"another build: its build id is {build_id}" in wrong.verdicts[0].reason
 
 
-def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_slide(
+def test_vmlinux_code_and_calls_prove_the_slide(
     tmp_path: Path,
 ) -> None:
     image = vmlinux.load(link(tmp_path))
@@ -164,7 +164,7 @@ def test_the_bytes_of_an_oops_and_calls_before_its_return_addresses_prove_the_sl
 @pytest.mark.parametrize(
     "instead", ["mov $0x12345679, %ebx\n    nop", "mov $0x12345678, %eax\n    .fill 16, 1, 0x90"]
 )
-def test_an_image_of_another_build_is_refuted_by_its_bytes(instead: str, tmp_path: Path) -> None:
+def test_code_bytes_refute_another_builds_image(instead: str, tmp_path: Path) -> None:
     running = vmlinux.load(link(tmp_path))
     other = vmlinux.load(link(tmp_path, SOURCE.replace("mov $0x12345678, %eax", instead), "other"))
     found = KaslrInference(SymbolTable(other.lines, ""), X86_64, other.text).infer(
@@ -173,7 +173,7 @@ def test_an_image_of_another_build_is_refuted_by_its_bytes(instead: str, tmp_pat
     assert isinstance(found, NotProven)
 
 
-def test_what_is_no_image_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
     stripped = link(tmp_path)
     subprocess.run(["strip", str(stripped)], check=True)
     damaged = tmp_path / "damaged"

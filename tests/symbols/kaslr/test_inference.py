@@ -30,7 +30,7 @@ def inferred(lines: list[str], map_of: Kernel) -> Slide | NotProven:
     return inference(map_of).infer(parse_trace(lines))
 
 
-def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
+def test_one_oops_without_kallsyms_proves_its_slide() -> None:
     running = kernel(Random(1), slide=0x1A000000)
     found = inferred(oops(running, Random(1)), running)
     assert isinstance(found, Slide)
@@ -39,16 +39,14 @@ def test_one_oops_of_a_kernel_without_kallsyms_proves_its_slide() -> None:
 
 
 @pytest.mark.parametrize("slide", [0, ALIGN, 495 * ALIGN])
-def test_the_first_and_the_last_possible_slide_are_found(slide: int) -> None:
+def test_first_and_last_possible_slides_are_found(slide: int) -> None:
     running = kernel(Random(2), slide=slide)
     found = inferred(oops(running, Random(2)), running)
     assert isinstance(found, Slide)
     assert found.value == slide
 
 
-def test_modules_below_those_of_randomised_kernels_do_not_hide_that_a_kernel_was_built_without() -> (
-    None
-):
+def test_low_modules_do_not_hide_slide_zero() -> None:
     running = kernel(Random(2), slide=0)
     lines = oops(running, Random(2))
     lines[lines.index(" <TASK>") + 1] = " 0xffffffffa0123456"
@@ -61,9 +59,7 @@ def test_another_kernels_map_proves_nothing() -> None:
     assert isinstance(inferred(oops(kernel(Random(3)), Random(3)), kernel(Random(4))), NotProven)
 
 
-def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle_of_a_function() -> (
-    None
-):
+def test_a_call_into_a_function_refutes_maps() -> None:
     running = kernel(Random(5))
     found = inferred(oops(running, Random(5)), longer(running, 0, 1))
     assert isinstance(found, NotProven)
@@ -71,13 +67,13 @@ def test_a_map_whose_one_function_is_longer_is_refuted_by_a_call_into_the_middle
     assert "into the middle of" in found.reason
 
 
-def test_a_map_that_is_off_by_one_page_proves_nothing() -> None:
+def test_a_map_off_by_one_page_proves_nothing() -> None:
     running = kernel(Random(6))
     moved = Kernel([("padding", 0x1000), *running.functions], running.slide)
     assert isinstance(inferred(oops(running, Random(6)), moved), NotProven)
 
 
-def test_a_frame_outside_of_all_code_speaks_against_a_slide() -> None:
+def test_a_frame_outside_all_code_contradicts() -> None:
     running = kernel(Random(7))
     lines = oops(running, Random(7))
     lines.insert(8, f" {running.end + running.slide + 0x1800:#x}")
@@ -97,7 +93,7 @@ def test_a_cut_trace_needs_two_frames(frames: int) -> None:
         assert found.value == running.slide
 
 
-def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -> None:
+def test_two_printed_names_prove_the_slide() -> None:
     running = kernel(Random(9), slide=3 * ALIGN)
     lines = [
         f" [<{running.starts[name] + 3 * ALIGN + 0x10:016x}>] {name}+0x10/0x100"
@@ -108,7 +104,7 @@ def test_two_names_that_the_kernel_printed_beside_their_addresses_are_enough() -
     assert (found.value, found.source) == (3 * ALIGN, SlideSource.PAIRS)
 
 
-def test_names_that_are_not_where_the_map_has_them_refute_it() -> None:
+def test_printed_names_at_other_addresses_refute_map() -> None:
     running = kernel(Random(9), slide=3 * ALIGN)
     other = longer(running, 0)
     lines = [
@@ -134,7 +130,7 @@ def test_the_kernels_own_line_states_the_slide() -> None:
     )
 
 
-def test_a_slide_that_is_stated_is_used_once_a_trace_has_shown_that_the_map_is_right() -> None:
+def test_a_stated_slide_needs_a_confirming_trace() -> None:
     running = kernel(Random(10), slide=0x33E00000)
     lines = oops(running, Random(10))
     line = parse_trace([OFFSET.format(0x33E00000)])
@@ -154,20 +150,20 @@ def test_a_disabled_offset_is_a_slide_of_nothing() -> None:
     assert found.value == 0
 
 
-def test_a_map_that_begins_elsewhere_than_the_kernel_says_is_refuted() -> None:
+def test_another_link_base_refutes_the_map() -> None:
     found = inferred([OFFSET.format(0x200000).replace("81000000", "82000000")], kernel(Random(10)))
     assert isinstance(found, NotProven)
     assert found.refutes
 
 
-def test_a_stated_slide_at_which_the_frames_are_no_code_refutes_the_map() -> None:
+def test_a_stated_slide_without_code_refutes_map() -> None:
     running = kernel(Random(11), slide=ALIGN)
     found = inferred([*oops(running, Random(11)), OFFSET.format(200 * ALIGN)], running)
     assert isinstance(found, NotProven)
     assert found.refutes
 
 
-def test_a_later_oops_at_another_slide_is_a_reason_to_doubt() -> None:
+def test_a_later_oops_elsewhere_contradicts_the_slide() -> None:
     running = kernel(Random(12), slide=5 * ALIGN)
     elsewhere = Kernel(running.functions, 90 * ALIGN)
     assert inference(running).check(parse_trace(oops(running, Random(12))), 5 * ALIGN) == ""
@@ -195,7 +191,7 @@ def test_traces_of_real_kernels_show_where_these_lay(
     assert found.value == slide
 
 
-def test_a_trace_that_is_printed_twice_says_no_more_than_once() -> None:
+def test_a_trace_printed_twice_counts_once() -> None:
     running = kernel(Random(12), slide=5 * ALIGN)
     lines = oops(running, Random(12))
     once = inference(running).infer(parse_trace(lines))
@@ -224,7 +220,7 @@ ffff800009000000 B _end
 """
 
 
-def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
+def test_arm64_slides_in_steps_of_64_kib() -> None:
     slide = 0x2B5C_0713_0000
     frames = (0x3D40, 0x2D44, 0x1D24, 0x1C50, 0x1B20, 0x1A2C, 0x19F0, 0x1990)
     lines = ["Call trace:", *(f" {0xFFFF800008010000 + slide + frame:#x}" for frame in frames)]
@@ -245,13 +241,13 @@ def test_arm64_is_found_at_a_slide_of_64_kib_steps() -> None:
         ("", 2 << 16 | 6 << 8 | 32, False),
     ],
 )
-def test_which_x86_64_kernels_can_lie_elsewhere_than_their_map_says(
+def test_x86_64_may_be_randomised_since_3_14(
     release: str, version: int | None, expected: bool
 ) -> None:
     assert may_be_randomised(X86_64, release, version) is expected
 
 
-def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() -> None:
+def test_old_32_bit_maps_are_never_randomised() -> None:
     assert identify(
         SymbolTable(b"c0100000 T _text\nc0100100 T startup_32\nc0200000 A _end\n", "")
     ) == (
@@ -260,7 +256,7 @@ def test_maps_of_32_bit_kernels_of_old_show_no_architecture_that_randomises() ->
     )
 
 
-def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Path) -> None:
+def test_an_architecture_shows_in_names_or_addresses(tmp_path: Path) -> None:
     path = tmp_path / "System.map"
     path.write_bytes(kernel(Random(1)).map)
     assert identify(SymbolTable(system_map.load(path).lines, "")) == (X86_64, True)
@@ -270,15 +266,13 @@ def test_a_map_is_recognised_by_its_names_or_else_by_its_addresses(tmp_path: Pat
     )
 
 
-def test_a_64_bit_map_without_the_names_of_its_architecture_is_taken_for_one_that_can_be_moved() -> (
-    None
-):
+def test_an_unnamed_64_bit_map_may_be_randomised() -> None:
     assert identify(
         SymbolTable(b"%016x T _text\n%016x T _end\n" % (0xFFFF800008000000, 0xFFFF800009000000), "")
     ) == (ARM64, False)
 
 
-def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
+def test_a_randomised_e500_kernel_is_recognised() -> None:
     kind, signed = identify(
         SymbolTable(b"c0000000 T _text\nc0800000 T kaslr_early_init\nc0900000 B _end\n", "")
     )
@@ -287,7 +281,7 @@ def test_a_kernel_for_e500_that_can_be_randomised_is_known_by_its_map() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_two_oopses_mixed_up_without_callers_do_not_refute_the_right_map(seed: int) -> None:
+def test_two_interleaved_oopses_refute_no_right_map(seed: int) -> None:
     running = kernel(Random(seed), slide=5 * ALIGN)
     one, two = oops(running, Random(seed)), oops(running, Random(seed + 100))
     trace = parse_trace([line for pair in zip(one, two, strict=True) for line in pair])
@@ -296,14 +290,14 @@ def test_two_oopses_mixed_up_without_callers_do_not_refute_the_right_map(seed: i
     assert inference(running).check(trace, 5 * ALIGN) == ""
 
 
-def test_the_entry_function_is_where_the_made_up_oops_ends() -> None:
+def test_the_generated_oops_ends_in_entry_function() -> None:
     running = kernel(Random(1))
     last = [line for line in oops(running, Random(1)) if line.startswith(" 0x")][-1]
     assert running.name_at(int(last, 16) - 1) == ENTRY
 
 
 @pytest.mark.parametrize("slide", [0x1000, -ALIGN, 1 << 30, 1 << 63])
-def test_a_slide_that_x86_64_cannot_have_is_not_believed_even_if_the_kernel_seems_to_state_it(
+def test_an_impossible_stated_slide_is_not_believed(
     slide: int,
 ) -> None:
     running = kernel(Random(10), slide=ALIGN)
@@ -361,7 +355,7 @@ def test_which_frame_cannot_be_above_which(caller: str, callee: str, never: bool
 @pytest.mark.parametrize(
     ("name", "fits"), [("dump_stack_lvl", True), ("dump_stack", True), ("pirq_set", False)]
 )
-def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: bool) -> None:
+def test_a_trace_without_registers_begins_in_dump_stack(name: str, fits: bool) -> None:
     rows = [
         (BASE, "_text"),
         (BASE + 0x100, name),
@@ -388,7 +382,7 @@ def test_a_trace_without_registers_begins_in_what_prints_it(name: str, fits: boo
     )
 
 
-def test_a_return_address_that_leaves_no_room_for_a_call_proves_nothing() -> None:
+def test_a_return_without_room_for_calls_proves_nothing() -> None:
     running = kernel(Random(6), slide=ALIGN)
     lines = [*oops(running, Random(6), code=False)]
     at = lines.index("RIP: 0033:0x47b7a0") - 4

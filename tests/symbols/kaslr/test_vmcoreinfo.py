@@ -34,8 +34,8 @@ def core(text: bytes) -> bytes:
         "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1" + bytes(9), 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0
     )
     load = struct.pack("<IIQQQQQQ", 1, 7, 0x1000, 0xFFFFFFFF81000000, 0, 64, 64, 4096)
-    told = struct.pack("<IIQQQQQQ", 4, 0, 64 + 2 * 56, 0, 0, len(notes), len(notes), 4)
-    return header + load + told + notes
+    note_segment = struct.pack("<IIQQQQQQ", 4, 0, 64 + 2 * 56, 0, 0, len(notes), len(notes), 4)
+    return header + load + note_segment + notes
 
 
 def text_of(running: Kernel) -> bytes:
@@ -47,9 +47,11 @@ def text_of(running: Kernel) -> bytes:
 def test_the_note_among_others_is_read(tmp_path: Path) -> None:
     path = tmp_path / "kcore"
     path.write_bytes(core(text_of(RUNNING)))
-    told = vmcoreinfo.load(path)
-    assert (told.offset, told.build_id, told.release) == (SLIDE, "3b43fa", "6.1.0")
-    assert told.symbols == {name: RUNNING.starts[name] + SLIDE for name in ("vfs_write", "kthread")}
+    found = vmcoreinfo.load(path)
+    assert (found.offset, found.build_id, found.release) == (SLIDE, "3b43fa", "6.1.0")
+    assert found.symbols == {
+        name: RUNNING.starts[name] + SLIDE for name in ("vfs_write", "kthread")
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF\2\1", b"x" * 500, core(b"")[:100]])
@@ -61,7 +63,7 @@ def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else for a moment")
-def test_a_file_that_may_not_be_read_says_that(tmp_path: Path) -> None:
+def test_an_unreadable_kcore_is_reported_as_refused(tmp_path: Path) -> None:
     path = tmp_path / "kcore"
     path.write_bytes(core(text_of(RUNNING)))
     path.chmod(0o400)
@@ -74,7 +76,7 @@ def test_a_file_that_may_not_be_read_says_that(tmp_path: Path) -> None:
 
 # Of the program headers, of the notes
 @pytest.mark.parametrize("place", [32, 64 + 56 + 8])
-def test_an_offset_beyond_the_end_of_all_files_says_nothing(place: int, tmp_path: Path) -> None:
+def test_an_offset_beyond_all_files_is_ignored(place: int, tmp_path: Path) -> None:
     path = tmp_path / "kcore"
     damaged = bytearray(core(b""))
     damaged[place : place + 8] = b"\xff" * 8
@@ -82,7 +84,7 @@ def test_an_offset_beyond_the_end_of_all_files_says_nothing(place: int, tmp_path
     assert vmcoreinfo.load(path) == Vmcoreinfo()
 
 
-def test_a_pointer_that_is_written_as_an_address_is_passed_over() -> None:
+def test_the_pointer_mem_section_is_ignored() -> None:
     assert vmcoreinfo.parse(
         note(
             b"VMCOREINFO",
@@ -100,7 +102,7 @@ def test_any_bytes_are_notes_or_nothing(raw: bytes) -> None:
         assert not found.refused
 
 
-def surveyed(folder: Path, map_of: Kernel) -> SymbolSet:
+def load_with_kcore(folder: Path, map_of: Kernel) -> SymbolSet:
     (folder / "System.map").write_bytes(map_of.map)
     (folder / "kcore").write_bytes(core(text_of(RUNNING)))
     return load_symbols(
@@ -108,15 +110,15 @@ def surveyed(folder: Path, map_of: Kernel) -> SymbolSet:
     )
 
 
-def test_the_slide_that_kcore_states_is_used_if_its_symbols_are_where_the_map_has_them(
+def test_the_slide_of_kcore_is_used(
     tmp_path: Path,
 ) -> None:
-    found = surveyed(tmp_path, RUNNING)
+    found = load_with_kcore(tmp_path, RUNNING)
     assert found.slide is not None
     assert (found.slide.value, found.slide.source) == (SLIDE, SlideSource.KCORE)
 
 
-def test_a_map_with_one_function_longer_is_refused_by_the_symbols_of_kcore(tmp_path: Path) -> None:
-    found = surveyed(tmp_path, longer(RUNNING, 0))
+def test_kcore_symbols_refuse_one_longer_function(tmp_path: Path) -> None:
+    found = load_with_kcore(tmp_path, longer(RUNNING, 0))
     assert found.verdicts[0].status is MapStatus.REFUSED
     assert "in kcore, at 0x" in found.verdicts[0].reason

@@ -38,7 +38,7 @@ def code_line(file: ModuleFile, pc: int, before: int) -> str:
     return "Code: " + " ".join(words)
 
 
-def test_the_bytes_of_the_code_line_and_a_call_show_the_base(file: ModuleFile) -> None:
+def test_code_bytes_and_a_call_prove_bases(file: ModuleFile) -> None:
     pc = at(file, "helper") + 18
     trace = parse_trace(
         [
@@ -67,7 +67,7 @@ def test_direct_calls_of_known_functions_show_the_base(file: ModuleFile) -> None
     ] == [BASE]
 
 
-def test_two_frames_show_the_base_only_if_no_other_module_can_be_there(file: ModuleFile) -> None:
+def test_two_frames_need_all_module_files(file: ModuleFile) -> None:
     trace = Trace((Frame(at(file, "far_away") + 6), Frame(at(file, "cold") + 5)))
     assert located(trace, file, complete=False) == []
     (base,) = located(trace, file, complete=True)
@@ -78,7 +78,7 @@ def test_one_frame_alone_shows_nothing(file: ModuleFile) -> None:
     assert located(Trace((Frame(at(file, "far_away") + 6),)), file, complete=True) == []
 
 
-def test_a_frame_that_no_module_explains_leaves_the_others_without_a_base(file: ModuleFile) -> None:
+def test_an_unexplained_frame_leaves_no_base_proved(file: ModuleFile) -> None:
     frames = (
         Frame(at(file, "far_away") + 6),
         Frame(at(file, "cold") + 5),
@@ -87,7 +87,7 @@ def test_a_frame_that_no_module_explains_leaves_the_others_without_a_base(file: 
     assert located(Trace(frames), file, complete=True) == []
 
 
-def test_the_init_code_is_looked_for_only_while_the_module_is_loading(file: ModuleFile) -> None:
+def test_init_code_is_searched_only_while_loading(file: ModuleFile) -> None:
     init = 0xFFFFFFFFC0456000
     frames = [f" {PRINTK + 4:#x}", f" {init + 0xB:#x}"]
     loaded = parse_trace(["Call Trace:", *frames, "Modules linked in: probe_it"])
@@ -100,7 +100,7 @@ def test_the_init_code_is_looked_for_only_while_the_module_is_loading(file: Modu
     ]
 
 
-def test_a_later_frame_without_a_call_before_it_contradicts(file: ModuleFile) -> None:
+def test_a_later_frame_without_call_contradicts(file: ModuleFile) -> None:
     assert (
         contradiction(
             Trace((Frame(at(file, "outer") + 13),)), file, ModuleBase("probe_it", BASE), names_at

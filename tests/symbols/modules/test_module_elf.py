@@ -18,12 +18,12 @@ pytestmark = needs_gcc
 
 
 def nm(path: Path, *options: str) -> set[tuple[int, str]]:
-    told = subprocess.run(
+    output = subprocess.run(
         ["nm", "-n", *options, str(path)], capture_output=True, text=True, check=True
     ).stdout
     return {
         (int(line.split()[0], 16), line.split()[2])
-        for line in told.splitlines()
+        for line in output.splitlines()
         if len(line.split()) == 3
     }
 
@@ -38,7 +38,7 @@ def test_the_symbols_are_those_of_nm(tmp_path: Path) -> None:
     assert ours == nm(path)
 
 
-def test_code_sections_lie_one_behind_the_other_at_their_alignment_and_init_apart(
+def test_code_sections_are_laid_out_in_order(
     tmp_path: Path,
 ) -> None:
     file = module_elf.load(build(tmp_path), "probe_it")
@@ -54,7 +54,7 @@ def test_code_sections_lie_one_behind_the_other_at_their_alignment_and_init_apar
     assert file.core.text[offsets["cleanup_module"]] == 0xC3
 
 
-def test_a_direct_call_is_known_by_its_name_outside_and_by_its_offset_inside(
+def test_direct_calls_have_names_or_offsets(
     tmp_path: Path,
 ) -> None:
     core = module_elf.load(build(tmp_path), "probe_it").core
@@ -83,7 +83,7 @@ def test_a_packed_file_is_unpacked(packed: str, tmp_path: Path) -> None:
     "content",
     [b"", b"\x7fELF", b"\xfd7zXZ\0broken", b"\x1f\x8bbroken", b"\x28\xb5\x2f\xfdbroken", b"x" * 99],
 )
-def test_what_is_no_module_is_refused_with_the_reason(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_module_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.ko"
     path.write_bytes(content)
     with pytest.raises(NoModuleFile, match=r"a\.ko"):
@@ -95,7 +95,7 @@ def test_a_program_is_no_module() -> None:
         module_elf.parse(Path("/bin/true").read_bytes(), "true")
 
 
-def test_files_are_found_by_the_kernels_name_for_a_module(tmp_path: Path) -> None:
+def test_module_files_are_found_by_kernel_name(tmp_path: Path) -> None:
     (tmp_path / "kernel/drivers").mkdir(parents=True)
     for name in ("snd-hda.ko", "nic.ko.xz", "ext4.ko.zst", "readme.txt", "x.ko.bak"):
         (tmp_path / "kernel/drivers" / name).touch()

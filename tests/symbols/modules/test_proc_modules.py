@@ -51,7 +51,7 @@ def test_the_module_is_printed_without_a_symbol() -> None:
     assert (place.kernel_form, place.classic_form) == ("+0x10/0x3000 [extfs]", "extfs:+0x10/0x3000")
 
 
-def test_a_module_that_was_loaded_anew_is_another_incarnation(tmp_path: Path) -> None:
+def test_a_reloaded_module_has_another_load_id(tmp_path: Path) -> None:
     (tmp_path / "modules").write_text(
         "a 4096 0 - Live 0x0000000000000000\nb 4096 0 - Live 0x0000000000000000\n"
     )

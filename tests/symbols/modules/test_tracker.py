@@ -49,7 +49,7 @@ def unknown(_: int) -> SymbolAddress | LookupFailure:
 
 
 @needs_gcc
-def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles) -> None:
+def test_a_listed_base_names_from_module_file(files: ModuleFiles) -> None:
     known = update_modules(proc_modules.parse(SHOWN), files, LookupFailure.NO_SYMBOLS)
     assert named(known, BASE + 2).startswith("helper+0x2/0x")
     assert named(known, BASE + 2).endswith("[probe_it]")
@@ -57,7 +57,7 @@ def test_a_module_whose_base_is_listed_is_named_from_its_file(files: ModuleFiles
 
 
 @needs_gcc
-def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_all_is_looked_at_anew(
+def test_a_module_file_without_depmod_is_found(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "modules.dep").write_text("kernel/fs/other.ko:\n")
@@ -69,9 +69,7 @@ def test_a_file_that_depmod_has_not_seen_is_found_and_one_that_comes_later_when_
 
 
 @needs_gcc
-def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(
-    tmp_path: Path, files: ModuleFiles
-) -> None:
+def test_a_hidden_base_is_read_from_sections(tmp_path: Path, files: ModuleFiles) -> None:
     sections = tmp_path / "sys/probe_it/sections"
     sections.mkdir(parents=True)
     (sections / ".text").write_text(f"{BASE:#x}\n")
@@ -84,7 +82,7 @@ def test_a_hidden_base_is_read_from_the_sections_that_the_kernel_shows(
 
 
 @needs_gcc
-def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_anew(
+def test_an_inferred_base_lasts_until_module_reload(
     files: ModuleFiles,
 ) -> None:
     hidden = proc_modules.parse(HIDDEN, lambda name: 11)
@@ -108,7 +106,7 @@ def test_a_hidden_base_is_found_by_an_oops_and_kept_until_the_module_is_loaded_a
 
 
 @needs_gcc
-def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_by_now(
+def test_an_unplaced_new_module_hides_unloaded_ones(
     files: ModuleFiles,
 ) -> None:
     listing = HIDDEN + "beside 4096 0 - Live 0x0000000000000000\n"
@@ -133,7 +131,7 @@ def test_what_has_gone_is_named_unless_a_module_of_unknown_place_can_lie_there_b
 
 
 @needs_gcc
-def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) -> None:
+def test_a_captured_module_can_have_two_bases(files: ModuleFiles) -> None:
     far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
     known = update_modules(
         proc_modules.ModuleList(()), files, LookupFailure.NO_SYMBOLS, no_listing=True
@@ -145,7 +143,7 @@ def test_in_a_capture_a_module_can_turn_up_at_another_place(files: ModuleFiles) 
 
 
 @needs_gcc
-def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: ModuleFiles) -> None:
+def test_a_contradicted_base_is_dropped_with_remark(files: ModuleFiles) -> None:
     known = update_modules(proc_modules.parse(HIDDEN), files, LookupFailure.NO_SYMBOLS).with_bases(
         [ModuleBase("probe_it", BASE)]
     )
@@ -155,24 +153,24 @@ def test_a_base_that_a_later_oops_contradicts_is_given_up_and_said(files: Module
 
 
 @needs_gcc
-@pytest.mark.parametrize(("told", "release"), [("srcversion", ""), ("", "6.2.0")])
-def test_the_file_of_another_build_is_not_used(told: str, release: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mismatch", "release"), [("srcversion", ""), ("", "6.2.0")])
+def test_the_file_of_another_build_is_not_used(mismatch: str, release: str, tmp_path: Path) -> None:
     path = build(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"name=probe_it\0", b"srcversion=AB\0"))
     (tmp_path / "sys/probe_it").mkdir(parents=True)
-    if told:
+    if mismatch:
         (tmp_path / "sys/probe_it/srcversion").write_text("CD\n")
     files = ModuleFiles(tmp_path, release, tmp_path / "sys")
     reason = files.get("probe_it")
     assert isinstance(reason, str)
-    assert ("another version" if told else "made for Linux 6.1.0, the kernel is 6.2.0") in reason
+    assert (
+        "another version" if mismatch else "made for Linux 6.1.0, the kernel is 6.2.0"
+    ) in reason
 
 
 @needs_gcc
 @pytest.mark.parametrize(("last", "is_used"), [(0xDD, True), (0xDE, False)])
-def test_the_file_of_another_build_is_known_by_its_build_id(
-    last: int, is_used: bool, tmp_path: Path
-) -> None:
+def test_another_build_is_recognised_by_build_id(last: int, is_used: bool, tmp_path: Path) -> None:
     build(tmp_path)
     notes = tmp_path / "sys/probe_it/notes"
     notes.mkdir(parents=True)
@@ -202,7 +200,7 @@ def by_kallsyms(raw: bytes, listing: str, before: LoadedModules | None = None) -
 NIC = "nic 32768 0 - Live 0xffffffffc0123000\n"
 
 
-def test_a_module_that_kallsyms_showed_is_still_named_when_it_has_gone() -> None:
+def test_an_unloaded_module_of_kallsyms_is_named() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
     assert isinstance(known.table, SymbolTable)
     later = by_kallsyms(b"".join(KALLSYMS.splitlines(keepends=True)[:2]), "", known)
@@ -210,7 +208,7 @@ def test_a_module_that_kallsyms_showed_is_still_named_when_it_has_gone() -> None
     assert named(later, 0xFFFFFFFFC0129010) == "unknown"
 
 
-def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
+def test_a_moved_module_is_named_at_both_addresses() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
     moved = KALLSYMS.replace(b"c012", b"c0f2")
     later = by_kallsyms(moved, NIC.replace("c012", "c0f2"), known)
@@ -221,7 +219,7 @@ def test_a_module_that_was_loaded_elsewhere_is_named_at_both_places() -> None:
     assert place.module == "nic"
 
 
-def test_what_lies_there_now_is_asked_before_what_lay_there_once() -> None:
+def test_loaded_modules_come_before_unloaded_ones() -> None:
     known = by_kallsyms(KALLSYMS, NIC)
     later = by_kallsyms(KALLSYMS, "other 32768 0 - Live 0xffffffffc0123000\n", known)
     places = [chart.resolve(0xFFFFFFFFC0123210) for chart in later.sources]

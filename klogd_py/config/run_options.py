@@ -43,7 +43,7 @@ class BadOptions(BadConfig):
 class RunOptions(Struct, frozen=True):
     """The options of one run; an empty string, false, 0 or ``None`` leaves the configuration.
 
-    ``any_text`` symbolizes addresses in any text if the kernel is known not to be randomized.
+    ``any_text`` symbolizes addresses in any text if the kernel is known not to be randomised.
     ``inherited_fds`` holds the descriptors of files that the service manager has opened, by path.
     """
 

@@ -10,7 +10,7 @@ def ran(program: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> 
     return Run(program, "file", rate, float(rate), 100, arrived, cpu_us, 30.0, 0.1)
 
 
-def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
+def test_ratio_compares_medians_at_the_same_rate() -> None:
     lines = summary(
         [
             ran("klogd-py", 2.0),
@@ -27,7 +27,7 @@ def test_a_ratio_is_that_of_the_medians_at_the_same_rate() -> None:
     }
 
 
-def test_a_rate_at_which_one_run_lost_a_record_is_not_without_loss() -> None:
+def test_one_lossy_run_makes_a_rate_lossy() -> None:
     runs = [
         ran("klogd-py", 2.0),
         ran("klogd-py", 2.0, rate=20_000),
@@ -36,7 +36,7 @@ def test_a_rate_at_which_one_run_lost_a_record_is_not_without_loss() -> None:
     assert "without loss: klogd-py 10,000" in table(summary(runs))
 
 
-def test_the_chart_is_svg_with_a_line_for_each_program() -> None:
+def test_chart_is_svg_with_line_per_program() -> None:
     drawing = ET.fromstring(
         chart(
             summary([ran("klogd-py", 2.0), ran("rsyslog", 6.0), ran("rsyslog", 6.0, rate=20_000)])
@@ -45,7 +45,7 @@ def test_the_chart_is_svg_with_a_line_for_each_program() -> None:
     assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2
 
 
-def test_a_curve_is_a_panel_and_its_points_are_rows() -> None:
+def test_curve_is_a_panel_and_its_points_rows() -> None:
     curves = [
         Curve(name, [Point(size, 2.5, 33.0) for size in (1, 2000, 3_000_000)])
         for name in ("sinks", "modules", "symbols")

@@ -30,7 +30,7 @@ GOOD: Mapping[str, bytes] = {
 
 
 def build(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
-    """A good machine, but for these files; ``None`` takes one away."""
+    """Write the files of a healthy machine, with ``files`` instead; ``None`` leaves one out."""
     for name, content in {**GOOD, **files}.items():
         if content is not None:
             path = root / name
@@ -42,7 +42,7 @@ def build(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
 def run(
     root: Path, pid: int, *arguments: str, program: str = "", held: tuple[str, ...] = ()
 ) -> None:
-    """Have a process run, with these files and sockets open."""
+    """Add a process to /proc, which has the files and sockets of ``held`` open."""
     folder = root / "proc" / str(pid)
     (folder / "fd").mkdir(parents=True)
     (folder / "comm").write_text(Path(arguments[0]).name + "\n")
@@ -53,7 +53,7 @@ def run(
 
 
 def listen_at_dev_log(root: Path, inode: int) -> None:
-    """Have a socket with this inode be /dev/log."""
+    """Make /dev/log a socket with this inode."""
     (root / "proc/net").mkdir(parents=True, exist_ok=True)
     heading = "Num       RefCount Protocol Flags    Type St Inode Path\n"
     (root / "proc/net/unix").write_text(
@@ -63,7 +63,7 @@ def listen_at_dev_log(root: Path, inode: int) -> None:
 
 
 def journald(root: Path, syslogd: bool = False) -> None:
-    """Have the journal run and own /dev/log."""
+    """Let journald run and own /dev/log; ``syslogd`` says whether it forwards to one."""
     folder = root / "run/systemd/journal"
     folder.mkdir(parents=True)
     (folder / "socket").touch()
@@ -75,7 +75,7 @@ def journald(root: Path, syslogd: bool = False) -> None:
 def machine(
     root: Path, daemon: Status | None = None, now_s: float = NOW_S, **settings: object
 ) -> Host:
-    """What the doctor sees of a machine below ``root`` under a configuration."""
+    """Return the machine below ``root`` with these settings, as the doctor reads it."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
     sources = RunOptions(root=str(root)).build_symbol_sources(config, may_be_foreign=False)
     return Host(root, config, load_symbols(sources, check_all=True), sources.release, now_s, daemon)

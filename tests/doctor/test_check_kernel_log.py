@@ -11,13 +11,13 @@ from tests.doctor.machines import build, machine
 from tests.documents import sink, status
 
 
-def test_a_ring_whose_first_record_is_number_0_holds_the_whole_boot(tmp_path: Path) -> None:
+def test_ring_from_record_0_is_complete(tmp_path: Path) -> None:
     readable, ring = check_kernel_log.check_kernel_log(machine(build(tmp_path)))
     assert (readable.level, ring.level) == (Level.OK, Level.OK)
     assert "all records since boot" in ring.words
 
 
-def test_a_ring_that_has_overrun_is_named_with_its_loss_and_the_way_to_grow_it(
+def test_overrun_ring_reports_loss_and_remedy(
     tmp_path: Path,
 ) -> None:
     ring = check_kernel_log.check_kernel_log(
@@ -29,7 +29,7 @@ def test_a_ring_that_has_overrun_is_named_with_its_loss_and_the_way_to_grow_it(
 
 
 @pytest.mark.parametrize(("missed", "level"), [(0, Level.OK), (7, Level.WARNING)])
-def test_a_ring_that_has_overrun_matters_only_if_the_daemon_came_too_late(
+def test_overrun_warns_only_if_daemon_missed_records(
     tmp_path: Path, missed: int, level: Level
 ) -> None:
     had = msgspec.structs.replace(sink(), gaps={"pre-start": missed})
@@ -39,7 +39,7 @@ def test_a_ring_that_has_overrun_matters_only_if_the_daemon_came_too_late(
     )
 
 
-def test_an_empty_ring_is_no_fault(tmp_path: Path) -> None:
+def test_empty_ring_is_ok(tmp_path: Path) -> None:
     assert [
         finding.level
         for finding in check_kernel_log.check_kernel_log(
@@ -51,12 +51,12 @@ def test_an_empty_ring_is_no_fault(tmp_path: Path) -> None:
     ]
 
 
-def test_without_any_interface_nothing_can_be_read(tmp_path: Path) -> None:
+def test_missing_kmsg_interfaces_are_an_error(tmp_path: Path) -> None:
     (finding,) = check_kernel_log.check_kernel_log(machine(build(tmp_path, {"dev/kmsg": None})))
     assert (finding.level, "No such file" in finding.words) == (Level.ERROR, True)
 
 
-def test_with_proc_kmsg_alone_losses_are_said_to_be_invisible(tmp_path: Path) -> None:
+def test_proc_kmsg_alone_warns_of_invisible_losses(tmp_path: Path) -> None:
     (finding,) = check_kernel_log.check_kernel_log(
         machine(build(tmp_path, {"dev/kmsg": None, "proc/kmsg": b""}))
     )
@@ -88,9 +88,7 @@ def test_a_log_without_read_permission_is_an_error(tmp_path: Path) -> None:
         (None, Level.OK),
     ],
 )
-def test_what_the_kernel_drops_of_the_words_of_programs(
-    tmp_path: Path, mode: bytes | None, level: Level
-) -> None:
+def test_limited_devkmsg_is_a_warning(tmp_path: Path, mode: bytes | None, level: Level) -> None:
     found = check_kernel_log.check_rate_limits(
         machine(build(tmp_path, {"proc/sys/kernel/printk_devkmsg": mode}))
     )
@@ -102,13 +100,11 @@ def test_what_the_kernel_drops_of_the_words_of_programs(
 @pytest.mark.parametrize(
     ("now_s", "level"), [(0, Level.ERROR), (1_577_836_799, Level.ERROR), (1_577_836_801, Level.OK)]
 )
-def test_a_clock_that_stands_before_2020_has_not_been_set(
-    tmp_path: Path, now_s: float, level: Level
-) -> None:
+def test_clock_before_2020_is_an_error(tmp_path: Path, now_s: float, level: Level) -> None:
     assert check_kernel_log.check_clock(machine(build(tmp_path), now_s=now_s))[0].level is level
 
 
-def test_a_clock_that_waits_for_its_servers_is_worth_a_look(tmp_path: Path) -> None:
+def test_unsynchronised_clock_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "run/systemd/timesync").mkdir(parents=True)
     assert check_kernel_log.check_clock(machine(build(tmp_path)))[0].level is Level.WARNING
     (tmp_path / "run/systemd/timesync/synchronized").touch()

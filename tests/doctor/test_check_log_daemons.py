@@ -11,7 +11,7 @@ INODE = 4711
 SOCKET = (f"socket:[{INODE}]",)
 
 
-def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
+def test_stopped_journald_is_ok(tmp_path: Path) -> None:
     assert check_log_daemons.check_journald(machine(build(tmp_path)))[0].level is Level.OK
 
 
@@ -23,7 +23,7 @@ def test_where_no_journal_runs_nothing_comes_twice(tmp_path: Path) -> None:
         (["journal"], "exclusive", Level.WARNING, "twice"),
     ],
 )
-def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
+def test_journald_with_kmsg_warns_for_exclusive_mode(
     tmp_path: Path, sinks: list[str], mode: str, level: Level, words: str
 ) -> None:
     journald(build(tmp_path))
@@ -33,7 +33,7 @@ def test_what_a_journal_that_reads_the_kernels_messages_means_for_the_sinks(
     assert (finding.level, words in finding.words) == (level, True)
 
 
-def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(
+def test_forwarding_journald_warns_with_rsyslog_file(
     tmp_path: Path,
 ) -> None:
     journald(build(tmp_path), syslogd=True)
@@ -41,7 +41,7 @@ def test_a_journal_that_hands_on_what_it_gets_is_told_with_the_file_that_helps(
     assert (finding.level, "rsyslog-klogd-py.conf" in finding.remedy) == (Level.WARNING, True)
 
 
-def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path) -> None:
+def test_journald_without_kmsg_is_ok(tmp_path: Path) -> None:
     journald(build(tmp_path, {"etc/systemd/journald.conf": b"[Journal]\nReadKMsg=no\n"}))
     (finding,) = check_log_daemons.check_journald(machine(tmp_path, sinks=["journal"]))
     assert (finding.level, "ReadKMsg=no" in finding.words) == (Level.OK, True)
@@ -51,7 +51,7 @@ def test_a_journal_that_leaves_the_kernels_messages_alone_is_good(tmp_path: Path
     ("syslogd", "mode", "remedy"),
     [(False, "auto", "apt-get install rsyslog"), (True, "exclusive", '"forward"')],
 )
-def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
+def test_dev_log_of_journald_loses_facility_kern(
     tmp_path: Path, syslogd: bool, mode: str, remedy: str
 ) -> None:
     journald(build(tmp_path), syslogd)
@@ -63,13 +63,13 @@ def test_a_dev_log_that_leads_into_the_journal_does_not_keep_kern(
     )
 
 
-def test_the_syslogd_behind_the_journal_keeps_kern(tmp_path: Path) -> None:
+def test_syslogd_behind_journald_keeps_kern(tmp_path: Path) -> None:
     journald(build(tmp_path), syslogd=True)
     (finding,) = check_log_daemons.check_dev_log(machine(tmp_path))
     assert (finding.level, "/run/systemd/journal/syslog" in finding.words) == (Level.OK, True)
 
 
-def test_a_dev_log_that_nobody_made_is_wrong_if_a_sink_leads_there(tmp_path: Path) -> None:
+def test_missing_dev_log_is_error_with_syslog_sink(tmp_path: Path) -> None:
     build(tmp_path)
     assert check_log_daemons.check_dev_log(machine(tmp_path))[0].level is Level.ERROR
     assert (
@@ -88,7 +88,7 @@ def test_a_dev_log_that_nobody_made_is_wrong_if_a_sink_leads_there(tmp_path: Pat
         (("syslogd", "-F", "-k"), "/usr/sbin/syslogd", Level.OK),
     ],
 )
-def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
+def test_listener_of_dev_log_decides_about_kern(
     tmp_path: Path, arguments: tuple[str, ...], program: str, level: Level
 ) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
@@ -99,7 +99,7 @@ def test_whether_kern_is_kept_depends_on_who_listens_at_dev_log(
     assert (finding.level, "300" in finding.words) == (level, True)
 
 
-def test_a_listener_that_is_not_shown_is_no_fault(tmp_path: Path) -> None:
+def test_invisible_listener_is_no_error(tmp_path: Path) -> None:
     listen_at_dev_log(build(tmp_path), INODE)
     assert check_log_daemons.check_dev_log(machine(tmp_path))[0].level is Level.OK
 
@@ -112,7 +112,7 @@ def test_a_listener_that_is_not_shown_is_no_fault(tmp_path: Path) -> None:
         (("busybox", "klogd"), "/bin/busybox"),
     ],
 )
-def test_another_klogd_is_found_and_our_own_is_not(
+def test_other_klogd_is_found_but_not_ours(
     tmp_path: Path, arguments: tuple[str, ...], program: str
 ) -> None:
     build(tmp_path)
@@ -126,7 +126,7 @@ def test_another_klogd_is_found_and_our_own_is_not(
     assert (finding.level, "process 300" in finding.words) == (Level.WARNING, True)
 
 
-def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) -> None:
+def test_second_reader_of_proc_kmsg_is_an_error(tmp_path: Path) -> None:
     build(tmp_path)
     run(tmp_path, 300, "klogd")
     run(tmp_path, 400, "cat", "/proc/kmsg", held=("/proc/kmsg",))
@@ -145,9 +145,7 @@ def test_another_reader_of_an_interface_with_one_queue_is_wrong(tmp_path: Path) 
         (b'module(load="imuxsock")\n', ""),
     ],
 )
-def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
-    tmp_path: Path, line: bytes, module: str
-) -> None:
+def test_rsyslog_with_kernel_input_is_found(tmp_path: Path, line: bytes, module: str) -> None:
     build(tmp_path, {"etc/rsyslog.d/10-kernel.conf": line})
     run(tmp_path, 300, "rsyslogd", "-n")
     (finding,) = check_log_daemons.check_other_daemons(machine(tmp_path))
@@ -157,7 +155,7 @@ def test_an_rsyslog_that_reads_the_kernels_messages_is_known(
     )
 
 
-def test_a_syslog_ng_that_reads_them_is_known_by_its_source(tmp_path: Path) -> None:
+def test_syslog_ng_with_system_source_is_found(tmp_path: Path) -> None:
     build(tmp_path, {"etc/syslog-ng/syslog-ng.conf": b"source s_src { system(); internal(); };\n"})
     run(tmp_path, 300, "syslog-ng", "-F")
     assert check_log_daemons.check_other_daemons(machine(tmp_path))[0].level is Level.WARNING

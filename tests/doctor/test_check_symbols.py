@@ -11,13 +11,13 @@ from tests.symbols.kernels import KALLSYMS, MAP, moved
 ZEROS = b"0000000000000000 T _stext\n0000000000000000 T do_fork\n"
 
 
-def test_a_map_that_kallsyms_proves_is_good(tmp_path: Path) -> None:
+def test_map_proved_by_kallsyms_is_ok(tmp_path: Path) -> None:
     (finding,) = check_symbols.check_map(machine(build(tmp_path)))
     assert finding.level is Level.OK
     assert "agrees with kallsyms" in finding.words
 
 
-def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> None:
+def test_map_of_another_kernel_is_reported_refused(tmp_path: Path) -> None:
     lines = KALLSYMS.splitlines(keepends=True)
     other = b"".join([lines[0], *moved(b"".join(lines[1:]), 0x10).splitlines(keepends=True)])
     (finding,) = check_symbols.check_map(machine(build(tmp_path, {"boot/System.map-6.1.0": other})))
@@ -26,20 +26,20 @@ def test_another_kernels_map_is_said_to_be_refused_and_why(tmp_path: Path) -> No
     assert "kallsyms is used instead" in finding.words
 
 
-def test_a_map_that_only_its_name_speaks_for_is_worth_a_look(tmp_path: Path) -> None:
+def test_unverified_map_is_a_warning(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/kallsyms": None, "proc/cmdline": b"nokaslr\n"})
     (finding,) = check_symbols.check_map(machine(root))
     assert finding.level is Level.WARNING
     assert "unverified" in finding.words
 
 
-def test_a_map_whose_slide_is_not_known_names_nothing_yet(tmp_path: Path) -> None:
+def test_map_without_slide_is_a_warning(tmp_path: Path) -> None:
     (finding,) = check_symbols.check_map(machine(build(tmp_path, {"proc/kallsyms": ZEROS})))
     assert finding.level is Level.WARNING
     assert "names nothing yet" in finding.words
 
 
-def test_with_neither_map_nor_kallsyms_addresses_stay_numbers(tmp_path: Path) -> None:
+def test_missing_map_and_kallsyms_are_an_error(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None})
     (finding,) = check_symbols.check_map(machine(root))
     assert finding.level is Level.ERROR
@@ -55,7 +55,7 @@ def test_with_neither_map_nor_kallsyms_addresses_stay_numbers(tmp_path: Path) ->
         (b"nonsense\n", Level.WARNING, "not in the form"),
     ],
 )
-def test_what_kallsyms_shows(
+def test_hidden_or_invalid_kallsyms_is_a_warning(
     tmp_path: Path, content: bytes | None, level: Level, words: str
 ) -> None:
     (finding,) = check_symbols.check_kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
@@ -70,21 +70,21 @@ def test_what_kallsyms_shows(
         ("etc/other", "/usr/lib/debug/boot/vmlinux-6.1.0"),
     ],
 )
-def test_the_lack_of_debug_information_is_told_with_the_command_for_it(
+def test_missing_vmlinux_names_command_of_distribution(
     tmp_path: Path, file: str, command: str
 ) -> None:
     (finding,) = check_symbols.check_debug_info(machine(build(tmp_path, {file: b"12\n"})))
     assert (finding.level, command in finding.remedy) == (Level.WARNING, True)
 
 
-def test_a_vmlinux_that_is_none_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_invalid_vmlinux_is_refused_with_reason(tmp_path: Path) -> None:
     (finding,) = check_symbols.check_debug_info(
         machine(build(tmp_path, {"boot/vmlinux-6.1.0": b""}))
     )
     assert "vmlinux-6.1.0 refused: empty" in finding.words
 
 
-def test_a_vmlinux_that_proves_itself_is_debug_information(tmp_path: Path) -> None:
+def test_proved_vmlinux_is_debug_information(tmp_path: Path) -> None:
     (finding,) = check_symbols.check_debug_info(
         machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
     )

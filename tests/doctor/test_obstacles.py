@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine on which something else lies where a file should.
-
-The doctor looks at the rest, and soon comes to an end.
-"""
+"""Directories, devices and garbage in place of the files that the doctor reads."""
 
 import os
 import subprocess
@@ -59,7 +56,7 @@ def obstruct(root: Path, name: str, obstacle: str) -> None:
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_obstacles_everywhere_hold_up_no_doctor(obstacle: str, tmp_path: Path) -> None:
+def test_obstacles_everywhere_do_not_stop_doctor(obstacle: str, tmp_path: Path) -> None:
     root = build(tmp_path)
     run(root, 300, "rsyslogd", held=("socket:[4711]",))
     run(root, 301, "syslog-ng")
@@ -76,7 +73,7 @@ def test_obstacles_everywhere_hold_up_no_doctor(obstacle: str, tmp_path: Path) -
     assert len(found) >= len(CHECKS)
 
 
-def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
+def test_raising_check_becomes_an_error_finding(tmp_path: Path) -> None:
     def broken(_: Host) -> list[Finding]:
         raise RecursionError("odd")
 
@@ -88,19 +85,19 @@ def test_a_check_that_raises_is_a_finding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"]
+    "text", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"]
 )
-def test_what_is_no_release_becomes_no_path(told: str, tmp_path: Path) -> None:
-    root = build(tmp_path, {"proc/sys/kernel/osrelease": told.encode() + b"\n"})
+def test_invalid_release_is_ignored(text: str, tmp_path: Path) -> None:
+    root = build(tmp_path, {"proc/sys/kernel/osrelease": text.encode() + b"\n"})
     assert read_release(root) == ""
 
 
-def test_a_release_with_a_suffix_is_one(tmp_path: Path) -> None:
+def test_release_with_suffix_is_accepted(tmp_path: Path) -> None:
     root = build(tmp_path, {"proc/sys/kernel/osrelease": b"6.1.0-50-cloud-amd64+deb~12\n"})
     assert read_release(root) == "6.1.0-50-cloud-amd64+deb~12"
 
 
-def test_a_folder_for_a_process_may_be_odd(tmp_path: Path) -> None:
+def test_odd_proc_directory_is_no_process(tmp_path: Path) -> None:
     root = build(tmp_path)
     (root / "proc/7up").mkdir()
     assert [process.pid for process in machine(root).processes()] == []

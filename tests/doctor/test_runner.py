@@ -28,7 +28,7 @@ def doctor(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=False)
 
 
-def test_a_good_machine_is_well(tmp_path: Path) -> None:
+def test_good_machine_has_no_errors(tmp_path: Path) -> None:
     listen_at_dev_log(build(tmp_path), 4711)
     run(tmp_path, 300, "rsyslogd", held=("socket:[4711]",))
     done = doctor(tmp_path)
@@ -37,7 +37,7 @@ def test_a_good_machine_is_well(tmp_path: Path) -> None:
     assert "bad " not in done.stdout
 
 
-def test_a_machine_with_one_fault_fails_and_says_how_it_is_mended(tmp_path: Path) -> None:
+def test_errors_have_remedies_and_exit_status_1(tmp_path: Path) -> None:
     done = doctor(build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json")
     assert done.returncode == 1
     found = msgspec.json.decode(done.stdout, type=list[Finding])
@@ -48,7 +48,7 @@ def test_a_machine_with_one_fault_fails_and_says_how_it_is_mended(tmp_path: Path
     }
 
 
-def test_a_wrong_configuration_is_a_finding_and_the_rest_is_examined(tmp_path: Path) -> None:
+def test_invalid_configuration_is_one_finding_of_many(tmp_path: Path) -> None:
     done = doctor(build(tmp_path, {"etc/klogd-py.toml": b"sniks = []\n"}), "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found[0]["grade"]) == (1, "bad")
@@ -57,7 +57,7 @@ def test_a_wrong_configuration_is_a_finding_and_the_rest_is_examined(tmp_path: P
     assert len(found) > 10
 
 
-def test_nothing_on_the_machine_is_changed(tmp_path: Path) -> None:
+def test_doctor_changes_no_file(tmp_path: Path) -> None:
     def all_files() -> dict[str, tuple[int, int]]:
         return {
             str(path): (path.stat().st_mtime_ns, path.stat().st_size)
@@ -70,12 +70,12 @@ def test_nothing_on_the_machine_is_changed(tmp_path: Path) -> None:
     assert all_files() == before
 
 
-def test_what_could_be_better_does_not_make_a_machine_unwell() -> None:
+def test_warnings_are_not_errors() -> None:
     assert has_no_errors(FINDINGS[:2])
     assert not has_no_errors(FINDINGS)
 
 
-def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words() -> None:
+def test_report_has_remedy_below_each_finding() -> None:
     assert format_report(FINDINGS, colour=False).splitlines() == [
         "ok    kernel log  can be read",
         "warn  ring        small \\x1b[31m",
@@ -97,7 +97,9 @@ def test_the_report_has_a_line_for_each_finding_and_the_remedy_below_its_words()
         lambda path: path.symlink_to("/dev/zero"),
     ],
 )
-def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_cursor_file_of_wrong_type_is_an_error(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     root = build(tmp_path, {"var/lib/klogd-py/position.json": None})
     (root / "var/lib/klogd-py").mkdir(parents=True, exist_ok=True)
     make(root / "var/lib/klogd-py/position.json")
@@ -118,7 +120,7 @@ def test_a_position_that_is_no_file_is_wrong(tmp_path: Path, make: Callable[[Pat
         ({}, "", Level.OK),
     ],
 )
-def test_whether_a_position_can_be_kept(
+def test_unwritable_cursor_directory_is_a_warning(
     tmp_path: Path, files: dict[str, bytes | None], position: str, level: Level
 ) -> None:
     assert (
@@ -129,19 +131,19 @@ def test_whether_a_position_can_be_kept(
     )
 
 
-def test_a_daemon_that_does_not_run_is_worth_a_look(tmp_path: Path) -> None:
+def test_stopped_daemon_is_a_warning(tmp_path: Path) -> None:
     (finding,) = check_daemon.check_daemon(machine(build(tmp_path)))
     assert (finding.level, finding.remedy) == (Level.WARNING, "systemctl enable --now klogd-py")
 
 
-def test_a_sink_that_is_down_and_a_refused_reload_are_wrong(tmp_path: Path) -> None:
-    told = status(sink(), sink("file:/x", "down", "No space left on device"))
-    found = check_daemon.check_daemon(machine(build(tmp_path), daemon=told))
+def test_down_sink_and_refused_reload_are_errors(tmp_path: Path) -> None:
+    document = status(sink(), sink("file:/x", "down", "No space left on device"))
+    found = check_daemon.check_daemon(machine(build(tmp_path), daemon=document))
     assert [finding.level for finding in found] == [Level.OK, Level.ERROR, Level.ERROR]
     assert "No space left" in found[1].words
-    mended = msgspec.structs.replace(
-        told, sinks=(sink(),), changes=(ReloadResult("configuration", "SIGHUP", "", True),)
+    healthy = msgspec.structs.replace(
+        document, sinks=(sink(),), changes=(ReloadResult("configuration", "SIGHUP", "", True),)
     )
     assert [
-        finding.level for finding in check_daemon.check_daemon(machine(tmp_path, daemon=mended))
+        finding.level for finding in check_daemon.check_daemon(machine(tmp_path, daemon=healthy))
     ] == [Level.OK]

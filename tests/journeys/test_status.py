@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How things stand with the whole daemon, as whoever asks hears it."""
+"""The status and the metrics of a real daemon."""
 
 import contextlib
 import os
@@ -42,7 +42,7 @@ def quiet(folder: Path, text: str) -> Path:
     return configure(folder, f"{text}\n[watch]\nfiles = false\n")
 
 
-def test_a_drop_in_whose_name_is_no_text_leaves_an_answer(tmp_path: Path) -> None:
+def test_undecodable_drop_in_name_leaves_status_readable(tmp_path: Path) -> None:
     drop_ins = tmp_path / "klogd-py.toml.d"
     drop_ins.mkdir()
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
@@ -56,7 +56,7 @@ def test_a_drop_in_whose_name_is_no_text_leaves_an_answer(tmp_path: Path) -> Non
         assert program.stop() == 0
 
 
-def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> None:
+def test_status_counts_records_and_deliveries(tmp_path: Path) -> None:
     good, bad, marker = (
         tmp_path / "kern.log",
         tmp_path / "missing" / "kern.log",
@@ -68,16 +68,16 @@ def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> No
         wait_until(lambda: [line for line in lines_of(good) if marker in line], "the marker")
         program.await_log("is down, retrying")
         least = len(lines_of(good))
-        told = document(tmp_path)
-        first, second = told.sinks
-        assert (told.pid, first.state, second.state) == (program.process.pid, "up", "down")
+        current = document(tmp_path)
+        first, second = current.sinks
+        assert (current.pid, first.state, second.state) == (program.process.pid, "up", "down")
         assert least <= first.delivered <= len(lines_of(good))
         assert second.queued >= first.delivered
         assert "No such file" in second.last_error
-        assert told.input.severities["err"] >= 1
+        assert current.input.severities["err"] >= 1
         assert first.next_seq is not None
-        assert told.input.next_seq is not None
-        assert first.next_seq <= told.input.next_seq <= (told.input.newest_seq or 0) + 1
+        assert current.input.next_seq is not None
+        assert first.next_seq <= current.input.next_seq <= (current.input.newest_seq or 0) + 1
         table = status(tmp_path).stdout
         assert f"file:{bad}" in table
         assert "\x1b" not in table
@@ -87,14 +87,14 @@ def test_the_status_counts_what_has_come_and_where_it_went(tmp_path: Path) -> No
     assert not socket_of(tmp_path).exists()
 
 
-def test_without_a_daemon_the_status_says_so_and_fails(tmp_path: Path) -> None:
+def test_status_without_daemon_fails(tmp_path: Path) -> None:
     configure(tmp_path)
     done = status(tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no daemon answers at" in done.stderr
 
 
-def test_a_refused_reload_is_told_with_its_reason_until_one_is_taken(tmp_path: Path) -> None:
+def test_refused_reload_is_shown_until_one_succeeds(tmp_path: Path) -> None:
     config = quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]')
     with Program(tmp_path, config=config) as program:
         assert document(tmp_path).changes == ()
@@ -112,22 +112,22 @@ def test_a_refused_reload_is_told_with_its_reason_until_one_is_taken(tmp_path: P
         assert program.stop() == 0
 
 
-def test_callers_without_manners_do_not_keep_records_waiting(tmp_path: Path) -> None:
+def test_hundred_silent_clients_delay_no_record(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     with (
         Program(tmp_path, config=quiet(tmp_path, f'sinks = ["file:{log}"]')) as program,
-        contextlib.ExitStack() as callers,
+        contextlib.ExitStack() as clients,
     ):
         for _ in range(100):
-            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
-            caller.settimeout(5)
-            caller.connect(str(socket_of(tmp_path)))
+            client = clients.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(5)
+            client.connect(str(socket_of(tmp_path)))
         say(marker)
         wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
 
 
-def test_the_metrics_are_written_and_change_with_the_configuration(tmp_path: Path) -> None:
+def test_metrics_file_moves_with_the_configuration(tmp_path: Path) -> None:
     first, second = tmp_path / "first.prom", tmp_path / "second.prom"
     sinks = f'sinks = ["file:{tmp_path}/kern.log"]'
     with Program(
@@ -143,7 +143,7 @@ def test_the_metrics_are_written_and_change_with_the_configuration(tmp_path: Pat
         assert program.stop() == 0
 
 
-def test_without_prometheus_client_all_but_the_metrics_works(tmp_path: Path) -> None:
+def test_daemon_runs_without_prometheus_client(tmp_path: Path) -> None:
     (tmp_path / "prometheus_client.py").write_text("raise ImportError('not here')\n")
     config = quiet(
         tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\nmetrics.textfile = "{tmp_path}/k.prom"'
@@ -154,7 +154,7 @@ def test_without_prometheus_client_all_but_the_metrics_works(tmp_path: Path) -> 
         assert program.stop() == 0
 
 
-def test_a_second_daemon_leaves_the_socket_of_the_first_alone(tmp_path: Path) -> None:
+def test_second_daemon_leaves_socket_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     second = configure(tmp_path / "second", f'sinks = ["file:{tmp_path}/second.log"]\n')
     second.write_text(
@@ -170,7 +170,7 @@ def test_a_second_daemon_leaves_the_socket_of_the_first_alone(tmp_path: Path) ->
         assert program.stop() == 0
 
 
-def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why(
+def test_refused_map_leaves_old_one_in_use(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "System.map"
@@ -185,10 +185,10 @@ def test_a_map_that_is_refused_leaves_the_old_one_in_use_and_the_status_says_why
         path.write_text("nothing like a map\n")
         program.send(signal.SIGUSR2)
         program.await_log("symbols read anew after SIGUSR2")
-        told = document(tmp_path)
-        assert told.names.map is not None
-        assert told.names.map.path == used.path
-        (change,) = told.changes
+        current = document(tmp_path)
+        assert current.names.map is not None
+        assert current.names.map.path == used.path
+        (change,) = current.changes
         assert (change.what, change.taken) == ("symbols", False)
         assert "holds no symbols" in change.detail
         assert program.stop() == 0
@@ -204,7 +204,7 @@ def exchange(config: Path, text: str) -> None:
     new.replace(config)
 
 
-def test_whatever_is_changed_while_records_come_no_number_is_lost_or_comes_twice(
+def test_reloads_lose_or_repeat_no_record(
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "kern.json"

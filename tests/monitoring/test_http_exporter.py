@@ -34,7 +34,9 @@ REQUEST = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n"
         ("unix:/run/klogd-py/metrics", Path("/run/klogd-py/metrics")),
     ],
 )
-def test_where_is_listened(listen: str, address: tuple[str, int] | Path) -> None:
+def test_loopback_and_unix_addresses_are_accepted(
+    listen: str, address: tuple[str, int] | Path
+) -> None:
     assert parse_listen_address(listen) == address
 
 
@@ -51,13 +53,13 @@ def test_where_is_listened(listen: str, address: tuple[str, int] | Path) -> None
         "unix:x",
     ],
 )
-def test_what_other_machines_could_reach_is_refused(listen: str) -> None:
+def test_address_reachable_from_outside_is_refused(listen: str) -> None:
     with pytest.raises(ValueError, match=r"^$|does not appear to be"):
         parse_listen_address(listen)
 
 
 @given(st.text(max_size=40))
-def test_whatever_is_written_there_is_an_address_or_refused(listen: str) -> None:
+def test_any_text_is_loopback_address_or_refused(listen: str) -> None:
     try:
         found = parse_listen_address(listen)
     except ValueError:
@@ -69,12 +71,12 @@ def test_whatever_is_written_there_is_an_address_or_refused(listen: str) -> None
         assert 0 < found[1] < 1 << 16
 
 
-async def conversation(*requests: bytes, content: bytes = b"klogd_up 1\n") -> list[bytes]:
-    """What is answered to each request, over a Unix socket."""
+async def responses_to(*requests: bytes, content: bytes = b"klogd_up 1\n") -> list[bytes]:
+    """Return the response to each request, sent over a Unix socket."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "metrics"
-        scrape = MetricsServer(f"unix:{path}", lambda: content, "text/plain; version=0.0.4")
-        await scrape.open()
+        server = MetricsServer(f"unix:{path}", lambda: content, "text/plain; version=0.0.4")
+        await server.open()
         answers = []
         try:
             for request in requests:
@@ -83,13 +85,13 @@ async def conversation(*requests: bytes, content: bytes = b"klogd_up 1\n") -> li
                 answers.append(await reader.read())
                 writer.close()
         finally:
-            scrape.close()
+            server.close()
         assert not path.exists()
         return answers
 
 
-def test_the_metrics_are_answered_with_their_type_and_length() -> None:
-    head, _, body = asyncio.run(conversation(REQUEST))[0].partition(b"\r\n\r\n")
+def test_metrics_have_content_type_and_length() -> None:
+    head, _, body = asyncio.run(responses_to(REQUEST))[0].partition(b"\r\n\r\n")
     assert head.splitlines() == [
         b"HTTP/1.1 200 OK",
         b"Content-Type: text/plain; version=0.0.4",
@@ -109,21 +111,21 @@ def test_the_metrics_are_answered_with_their_type_and_length() -> None:
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
     ],
 )
-def test_nothing_else_is_answered(request_: bytes, status: bytes) -> None:
-    assert asyncio.run(conversation(request_))[0].split()[1] == status
+def test_other_requests_are_refused(request_: bytes, status: bytes) -> None:
+    assert asyncio.run(responses_to(request_))[0].split()[1] == status
 
 
-def test_a_request_without_end_is_cut_off_and_the_next_one_is_answered() -> None:
-    answers = asyncio.run(conversation(b"GET /" + b"x" * 2 * MAX_REQUEST_BYTES, REQUEST))
+def test_endless_request_is_closed_and_next_answered() -> None:
+    answers = asyncio.run(responses_to(b"GET /" + b"x" * 2 * MAX_REQUEST_BYTES, REQUEST))
     assert answers[0] == b""
     assert answers[1].endswith(b"klogd_up 1\n")
 
 
-def test_a_caller_who_says_nothing_is_cut_off_in_time() -> None:
+def test_silent_client_is_closed_in_time() -> None:
     async def wait() -> float:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        assert await conversation(b"") == [b""]
+        assert await responses_to(b"") == [b""]
         return loop.time() - began_s
 
     assert REQUEST_LIMIT_S <= run_in_virtual_time(wait()) < REQUEST_LIMIT_S + 1
@@ -133,16 +135,16 @@ def test_a_caller_who_says_nothing_is_cut_off_in_time() -> None:
 async def listening(content: Callable[[], bytes] = lambda: b"klogd_up 1\n") -> AsyncIterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "metrics"
-        scrape = MetricsServer(f"unix:{path}", content, "text/plain")
-        await scrape.open()
+        server = MetricsServer(f"unix:{path}", content, "text/plain")
+        await server.open()
         try:
             yield path
         finally:
-            scrape.close()
+            server.close()
 
 
-async def scraped(path: Path) -> tuple[bytes, float]:
-    """What a good caller is answered, and how long that took."""
+async def fetch_metrics(path: Path) -> tuple[bytes, float]:
+    """Return the response to a well-formed request, and how long it took in seconds."""
     began_s = time.monotonic()
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(REQUEST)
@@ -151,47 +153,49 @@ async def scraped(path: Path) -> tuple[bytes, float]:
     return answer, time.monotonic() - began_s
 
 
-@pytest.mark.parametrize("says", ["nothing", "a byte at a time", "a request, and reads nothing"])
-def test_a_hundred_callers_who_hold_on_keep_no_good_one_from_its_answer(says: str) -> None:
-    async def siege() -> list[tuple[bytes, float]]:
-        content = b"x" * (1 << 22) if says.startswith("a request") else b"klogd_up 1\n"
+@pytest.mark.parametrize(
+    "behaviour", ["nothing", "a byte at a time", "a request, and reads nothing"]
+)
+def test_hundred_slow_clients_delay_no_other(behaviour: str) -> None:
+    async def run_slow_clients() -> list[tuple[bytes, float]]:
+        content = b"x" * (1 << 22) if behaviour.startswith("a request") else b"klogd_up 1\n"
         async with listening(lambda: content) as path:
-            besiegers: list[asyncio.StreamWriter] = []
+            slow_clients: list[asyncio.StreamWriter] = []
 
-            async def hold_on() -> None:
+            async def open_slowly() -> None:
                 _, writer = await asyncio.open_unix_connection(path, limit=1)
-                besiegers.append(writer)
+                slow_clients.append(writer)
                 with contextlib.suppress(OSError):
-                    for byte in REQUEST if says == "a byte at a time" else ():
+                    for byte in REQUEST if behaviour == "a byte at a time" else ():
                         writer.write(bytes((byte,)))
                         await asyncio.sleep(0.2)
-                    if says.startswith("a request"):
+                    if behaviour.startswith("a request"):
                         writer.write(REQUEST)
 
-            async def go_on() -> None:
-                # Whoever is cut off comes again
+            async def reconnect() -> None:
+                # Whoever is cut off comes reconnecting
                 while True:
-                    await asyncio.gather(*(hold_on() for _ in range(4)))
+                    await asyncio.gather(*(open_slowly() for _ in range(4)))
                     await asyncio.sleep(0.01)
 
-            holding = [asyncio.create_task(hold_on()) for _ in range(100)]
-            again = asyncio.create_task(go_on())
+            opening = [asyncio.create_task(open_slowly()) for _ in range(100)]
+            reconnecting = asyncio.create_task(reconnect())
             await asyncio.sleep(0.2)
-            answers = [await scraped(path) for _ in range(20)]
-            for task in (again, *holding):
+            answers = [await fetch_metrics(path) for _ in range(20)]
+            for task in (reconnecting, *opening):
                 task.cancel()
-            await asyncio.gather(again, *holding, return_exceptions=True)
-            for writer in besiegers:
+            await asyncio.gather(reconnecting, *opening, return_exceptions=True)
+            for writer in slow_clients:
                 writer.transport.abort()
             return answers
 
-    answers = asyncio.run(siege())
+    answers = asyncio.run(run_slow_clients())
     assert all(answer.startswith(b"HTTP/1.1 200") for answer, _ in answers)
     assert max(took_s for _, took_s in answers) < 2
 
 
-def test_where_there_are_too_many_callers_the_oldest_that_is_silent_makes_room() -> None:
-    async def crowd() -> list[bool]:
+def test_oldest_silent_connections_are_closed_when_full() -> None:
+    async def closed_connections() -> list[bool]:
         async with listening() as path:
             idle = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS + 3)]
             await asyncio.sleep(0.1)
@@ -200,18 +204,18 @@ def test_where_there_are_too_many_callers_the_oldest_that_is_silent_makes_room()
                 other.close()
             return cut
 
-    assert asyncio.run(crowd()) == [True] * 3 + [False] * MAX_CONNECTIONS
+    assert asyncio.run(closed_connections()) == [True] * 3 + [False] * MAX_CONNECTIONS
 
 
-def test_metrics_that_cannot_be_drawn_are_an_answer_and_no_end() -> None:
-    def trouble() -> bytes:
-        raise MemoryError("trouble")
+def test_failing_metrics_are_answered_with_500() -> None:
+    def fail() -> bytes:
+        raise MemoryError("fail")
 
-    async def ask() -> list[bytes]:
-        async with listening(trouble) as path:
-            return [(await scraped(path))[0] for _ in range(3)]
+    async def fetch() -> list[bytes]:
+        async with listening(fail) as path:
+            return [(await fetch_metrics(path))[0] for _ in range(3)]
 
-    assert [answer.split()[1] for answer in asyncio.run(ask())] == [b"500"] * 3
+    assert [answer.split()[1] for answer in asyncio.run(fetch())] == [b"500"] * 3
 
 
 @pytest.mark.parametrize(
@@ -227,12 +231,12 @@ def test_metrics_that_cannot_be_drawn_are_an_answer_and_no_end() -> None:
         ([b"localhost", b"evil.example"], b"400"),
     ],
 )
-def test_over_tcp_who_names_another_host_is_not_answered(hosts: list[bytes], status: bytes) -> None:
-    async def ask() -> bytes:
+def test_tcp_request_for_another_host_is_refused(hosts: list[bytes], status: bytes) -> None:
+    async def fetch() -> bytes:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        scrape = MetricsServer(f"127.0.0.1:{port}", lambda: b"klogd_up 1\n", "text/plain")
-        await scrape.open()
+        server = MetricsServer(f"127.0.0.1:{port}", lambda: b"klogd_up 1\n", "text/plain")
+        await server.open()
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             fields = b"".join(b"Host: %s\r\n" % host for host in hosts)
@@ -243,11 +247,11 @@ def test_over_tcp_who_names_another_host_is_not_answered(hosts: list[bytes], sta
             writer.close()
             return answer
         finally:
-            scrape.close()
+            server.close()
 
-    answer = asyncio.run(ask())
+    answer = asyncio.run(fetch())
     assert answer.split()[1] == status
-    assert answer.count(b"HTTP/1.1") == 1, "what comes behind a request is no other one"
+    assert answer.count(b"HTTP/1.1") == 1, "bytes after the first request are ignored"
 
 
 @pytest.fixture
@@ -258,14 +262,14 @@ def path() -> Iterator[Path]:
 
 def open_and_close(path: Path) -> None:
     async def opened() -> None:
-        scrape = MetricsServer(f"unix:{path}", lambda: b"", "text/plain")
-        await scrape.open()
-        scrape.close()
+        server = MetricsServer(f"unix:{path}", lambda: b"", "text/plain")
+        await server.open()
+        server.close()
 
     asyncio.run(opened())
 
 
-def test_socket_that_another_listens_at_is_left(path: Path) -> None:
+def test_socket_of_another_daemon_is_kept(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
@@ -274,7 +278,7 @@ def test_socket_that_another_listens_at_is_left(path: Path) -> None:
         assert path.is_socket()
 
 
-def test_link_to_anothers_socket_is_left(path: Path) -> None:
+def test_link_to_another_socket_is_kept(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(f"{path}.other")
     path.symlink_to(f"{path}.other")

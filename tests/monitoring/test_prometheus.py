@@ -41,19 +41,19 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         ("klogd_build_info", {"version": "1.0"}, 1),
     ],
 )
-def test_prometheus_reads_back_what_the_document_says(
+def test_prometheus_parser_reads_values_of_document(
     name: str, labels: dict[str, str], value: float
 ) -> None:
     assert samples()[name, tuple(sorted(labels.items()))] == value
 
 
-def test_every_severity_has_a_series_even_if_it_never_came() -> None:
+def test_every_severity_has_a_series() -> None:
     assert {labels[0][1] for name, labels in samples() if name == "klogd_records_total"} == set(
         SEVERITIES
     )
 
 
-def test_names_are_as_prometheus_would_have_them() -> None:
+def test_names_follow_prometheus_conventions() -> None:
     families = list(prometheus.families(WHOLE))
     assert len(families) > 10
     for family in families:
@@ -63,11 +63,11 @@ def test_names_are_as_prometheus_would_have_them() -> None:
             assert {one.name for one in family.samples} == {f"{family.name}_total"}
 
 
-def test_no_address_is_told() -> None:
+def test_metrics_contain_no_address() -> None:
     assert not re.search(rb"0x[0-9a-f]|ffff8", prometheus.encode(WHOLE))
 
 
-def test_the_file_is_replaced_as_a_whole_and_readable_by_everybody(tmp_path: Path) -> None:
+def test_file_is_replaced_atomically_with_mode_0644(tmp_path: Path) -> None:
     path = tmp_path / "klogd.prom"
     before = os.umask(0o077)
     try:
@@ -82,7 +82,7 @@ def test_the_file_is_replaced_as_a_whole_and_readable_by_everybody(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_where_it_cannot_be_written_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "klogd.prom").mkdir()
     with pytest.raises(IsADirectoryError):
         prometheus.write(tmp_path / "klogd.prom", b"new\n")
@@ -92,7 +92,9 @@ def test_where_it_cannot_be_written_nothing_is_left_behind(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "plant", [os.mkfifo, lambda path: path.symlink_to("elsewhere"), Path.mkdir]
 )
-def test_no_planted_name_is_ever_written_to(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+def test_planted_temporary_name_is_never_written(
+    tmp_path: Path, plant: Callable[[Path], None]
+) -> None:
     planted = tmp_path / f".klogd.prom.{os.getpid()}"
     plant(planted)
     prometheus.write(tmp_path / "klogd.prom", b"new\n")
@@ -101,7 +103,7 @@ def test_no_planted_name_is_ever_written_to(tmp_path: Path, plant: Callable[[Pat
 
 
 @pytest.mark.parametrize("kind", ["link", "FIFO", "other file"])
-def test_what_has_the_name_is_replaced_itself(tmp_path: Path, kind: str) -> None:
+def test_existing_link_or_fifo_is_replaced(tmp_path: Path, kind: str) -> None:
     path, other = tmp_path / "klogd.prom", tmp_path / "other"
     other.write_text("precious")
     if kind == "link":

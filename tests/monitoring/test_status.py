@@ -11,17 +11,17 @@ from klogd_py.monitoring.status_table import format_duration, render_table
 from tests.documents import sink, status
 
 
-def test_the_document_survives_the_way_through_json() -> None:
+def test_document_survives_json_round_trip() -> None:
     whole = status(sink(error="No such file"))
     assert msgspec.json.decode(msgspec.json.encode(whole), type=Status) == whole
 
 
-def test_a_document_of_a_later_version_can_be_read() -> None:
-    later = msgspec.to_builtins(status()) | {"mood": "good"}
+def test_document_of_a_later_version_is_readable() -> None:
+    later = msgspec.to_builtins(status()) | {"later": "value"}
     assert msgspec.json.decode(msgspec.json.encode(later), type=Status) == status()
 
 
-def test_nothing_that_tells_where_the_kernel_lies_is_left_for_others() -> None:
+def test_no_kernel_address_is_left_for_others() -> None:
     text = msgspec.json.encode(without_addresses(status())).decode()
     assert not re.search(r"0x|ffff", text)
     assert text.count(HIDDEN) == 5
@@ -30,13 +30,13 @@ def test_nothing_that_tells_where_the_kernel_lies_is_left_for_others() -> None:
 
 
 @given(st.integers(1 << 31, (1 << 64) - 1), st.sampled_from(["0x{:x}", "{:016x}", "0x{:016X}"]))
-def test_an_address_is_hidden_in_every_form_that_kernels_print(address: int, form: str) -> None:
-    told = msgspec.structs.replace(status(), version=f"at {form.format(address)}: x")
-    assert without_addresses(told).version == f"at {HIDDEN}: x"
+def test_address_is_hidden_in_every_kernel_format(address: int, form: str) -> None:
+    changed = msgspec.structs.replace(status(), version=f"at {form.format(address)}: x")
+    assert without_addresses(changed).version == f"at {HIDDEN}: x"
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("document", "words"),
     [
         (
             status(),
@@ -50,11 +50,11 @@ def test_an_address_is_hidden_in_every_form_that_kernels_print(address: int, for
         (status(sees_losses=False), "; losses cannot be seen through this interface"),
     ],
 )
-def test_the_sentence_for_the_service_manager(told: Status, words: str) -> None:
-    assert words in summarize(told)
+def test_summary_names_losses_and_down_sinks(document: Status, words: str) -> None:
+    assert words in summarize(document)
 
 
-def test_the_table_shows_every_part_in_columns() -> None:
+def test_table_shows_every_part_in_columns() -> None:
     lines = render_table(
         status(sink("file:/a", "down", "No such file", 5), sink()), colour=False
     ).splitlines()
@@ -80,14 +80,14 @@ def test_the_table_shows_every_part_in_columns() -> None:
     )
 
 
-def test_colour_is_added_to_the_table_and_changes_nothing_else() -> None:
-    told = status(sink("file:up  down  x", "down", "No such file"))
-    coloured = render_table(told, colour=True)
-    assert re.sub(r"\x1b\[\d*m", "", coloured) == render_table(told, colour=False)
+def test_colour_changes_no_text_of_the_table() -> None:
+    document = status(sink("file:up  down  x", "down", "No such file"))
+    coloured = render_table(document, colour=True)
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == render_table(document, colour=False)
     assert "\x1b[31mdown\x1b[0m" in coloured
 
 
-def test_no_text_of_the_kernel_drives_the_terminal() -> None:
+def test_kernel_text_cannot_control_the_terminal() -> None:
     assert "\x1b" not in render_table(status(), colour=False)
 
 
@@ -103,5 +103,5 @@ def test_no_text_of_the_kernel_drives_the_terminal() -> None:
         (86399, "23 h 59 min"),
     ],
 )
-def test_a_span_is_told_in_its_two_largest_units(seconds: int, words: str) -> None:
+def test_duration_has_its_two_largest_units(seconds: int, words: str) -> None:
     assert format_duration(seconds) == words

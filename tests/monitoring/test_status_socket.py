@@ -38,28 +38,28 @@ from klogd_py.monitoring.status_socket import fetch_status
 sys.stdout.buffer.write(fetch_status(pathlib.Path(sys.argv[1])))
 """
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change the user")
 
 
 @pytest.fixture
 def path() -> Iterator[Path]:
-    # Whose name is short enough for a socket
+    # Short enough for the path of a socket
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder) / "status"
 
 
 def served(
-    path: Path, asking: Callable[[], bytes], group: int | None = None, mode: int | None = None
+    path: Path, fetch: Callable[[], bytes], group: int | None = None, mode: int | None = None
 ) -> bytes:
-    """What a caller gets who asks in another thread while the socket is there."""
+    """Return what ``fetch`` returns in another thread while the socket is open."""
 
     async def serve() -> bytes:
         serving = StatusSocket(path, group, status)
         try:
             if mode is not None:
                 path.chmod(mode)
-            return await asyncio.to_thread(asking)
+            return await asyncio.to_thread(fetch)
         finally:
             serving.close()
 
@@ -67,7 +67,7 @@ def served(
 
 
 @pytest.mark.parametrize(
-    ("peer", "told", "addresses"),
+    ("peer", "authorized", "addresses"),
     [
         (Peer(0), True, True),
         (Peer(OWN), True, True),
@@ -76,28 +76,29 @@ def served(
         (Peer(1000, frozenset({GROUP + 1})), False, False),
     ],
 )
-def test_who_is_told_what(peer: Peer, told: bool, addresses: bool) -> None:
-    assert (is_authorized(peer, OWN, GROUP), may_see_addresses(peer, OWN)) == (told, addresses)
+def test_only_root_and_owner_see_addresses(peer: Peer, authorized: bool, addresses: bool) -> None:
+    assert (is_authorized(peer, OWN, GROUP), may_see_addresses(peer, OWN)) == (
+        authorized,
+        addresses,
+    )
 
 
-def test_without_a_group_nobody_else_is_told_anything() -> None:
+def test_without_group_others_are_refused() -> None:
     assert not is_authorized(Peer(1000, frozenset({0, 4})), OWN, None)
 
 
-def test_the_daemons_own_user_gets_the_whole_document(path: Path) -> None:
+def test_own_user_gets_the_whole_document(path: Path) -> None:
     assert msgspec.json.decode(served(path, lambda: fetch_status(path)), type=Status) == status()
     assert not path.exists()
 
 
 @pytest.mark.parametrize(("group", "mode"), [(None, 0o600), (os.getegid(), 0o660)])
-def test_the_socket_is_open_to_root_and_the_group_alone(
-    path: Path, group: int | None, mode: int
-) -> None:
+def test_socket_mode_is_0600_or_0660(path: Path, group: int | None, mode: int) -> None:
     found = served(path, lambda: oct(stat.S_IMODE(path.stat().st_mode)).encode(), group)
     assert found == oct(mode).encode()
 
 
-def _as_nobody(path: Path, *groups: int) -> bytes:
+def _fetch_as_nobody(path: Path, *groups: int) -> bytes:
     command = [sys.executable, "-c", ASK, str(path)]
     done = subprocess.run(
         command,
@@ -112,51 +113,53 @@ def _as_nobody(path: Path, *groups: int) -> bytes:
 
 
 @needs_root
-def test_the_kernel_itself_says_who_calls_even_if_the_mode_lets_everybody_in(path: Path) -> None:
-    assert b"permission denied for user 65534" in served(path, lambda: _as_nobody(path), mode=0o666)
+def test_socket_mode_0666_does_not_authorize_others(path: Path) -> None:
+    assert b"permission denied for user 65534" in served(
+        path, lambda: _fetch_as_nobody(path), mode=0o666
+    )
 
 
 @needs_root
-def test_a_member_of_the_group_is_told_all_but_addresses(path: Path) -> None:
-    told = served(path, lambda: _as_nobody(path, GROUP), group=GROUP)
-    assert msgspec.json.decode(told, type=Status).version == "1.0"
-    assert HIDDEN.encode() in told
-    assert b"0x1a000000" not in told
+def test_group_member_gets_status_without_addresses(path: Path) -> None:
+    answer = served(path, lambda: _fetch_as_nobody(path, GROUP), group=GROUP)
+    assert msgspec.json.decode(answer, type=Status).version == "1.0"
+    assert HIDDEN.encode() in answer
+    assert b"0x1a000000" not in answer
 
 
-def test_callers_who_never_read_hold_up_nobody(path: Path) -> None:
-    def besieged() -> bytes:
+def test_clients_that_never_read_delay_nobody(path: Path) -> None:
+    def fetch_beside_idle_clients() -> bytes:
         idle = [socket.socket(socket.AF_UNIX) for _ in range(4 * MAX_ACCEPTS)]
         try:
-            for caller in idle:
-                caller.setblocking(True)
-                caller.settimeout(5)
-                caller.connect(str(path))
+            for client in idle:
+                client.setblocking(True)
+                client.settimeout(5)
+                client.connect(str(path))
             return fetch_status(path)
         finally:
-            for caller in idle:
-                caller.close()
+            for client in idle:
+                client.close()
 
-    assert msgspec.json.decode(served(path, besieged), type=Status)
+    assert msgspec.json.decode(served(path, fetch_beside_idle_clients), type=Status)
 
 
-def test_a_caller_who_hangs_up_at_once_does_no_harm(path: Path) -> None:
-    def rude() -> bytes:
+def test_clients_that_disconnect_at_once_are_harmless(path: Path) -> None:
+    def connect_often() -> bytes:
         for _ in range(50):
-            with socket.socket(socket.AF_UNIX) as caller:
-                caller.connect(str(path))
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
         return fetch_status(path)
 
-    assert served(path, rude)
+    assert served(path, connect_often)
 
 
-def test_the_name_that_a_killed_daemon_left_is_taken_over(path: Path) -> None:
+def test_socket_of_a_killed_daemon_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     assert served(path, lambda: fetch_status(path))
 
 
-def test_a_name_at_which_another_daemon_listens_is_left_alone(path: Path) -> None:
+def test_socket_of_a_running_daemon_is_kept(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
@@ -165,31 +168,31 @@ def test_a_name_at_which_another_daemon_listens_is_left_alone(path: Path) -> Non
     assert path.exists()
 
 
-def test_a_file_that_is_no_socket_is_left_alone(path: Path) -> None:
+def test_file_at_socket_path_is_kept(path: Path) -> None:
     path.write_text("precious")
     with pytest.raises(SocketUnusable, match="not a socket"):
         served(path, lambda: b"")
     assert path.read_text() == "precious"
 
 
-def test_a_name_too_long_for_a_socket_is_said(path: Path) -> None:
+def test_too_long_socket_path_is_reported(path: Path) -> None:
     with pytest.raises(SocketUnusable, match="too long"):
         served(path.with_name("x" * 200), lambda: b"")
 
 
-def test_where_no_daemon_is_the_caller_hears_so(path: Path) -> None:
+def test_fetch_without_daemon_raises_no_answer(path: Path) -> None:
     with pytest.raises(NoAnswer, match=r"no daemon answers at .*No such file.*is it running"):
         fetch_status(path)
 
 
-def test_the_groups_of_a_caller_are_those_that_the_kernel_knows() -> None:
+def test_peer_has_all_groups_of_the_process() -> None:
     here, there = socket.socketpair(socket.AF_UNIX)
     with here, there:
         assert peer_of(here) == Peer(os.getuid(), frozenset({os.getgid(), *os.getgroups()}))
 
 
 @needs_root
-def test_a_daemon_that_goes_on_as_somebody_else_leaves_the_socket_to_it(path: Path) -> None:
+def test_socket_belongs_to_the_unprivileged_user(path: Path) -> None:
     async def serve() -> int:
         serving = StatusSocket(path, None, status, owner=NOBODY)
         try:
@@ -201,7 +204,7 @@ def test_a_daemon_that_goes_on_as_somebody_else_leaves_the_socket_to_it(path: Pa
 
 
 @needs_root
-def test_a_group_that_the_socket_may_not_be_given_to_leaves_it_closed_to_others(path: Path) -> None:
+def test_socket_stays_private_without_right_to_chgrp(path: Path) -> None:
     listening = (
         "import asyncio, pathlib, stat, sys\n"
         "from klogd_py.monitoring.status_socket import StatusSocket\n"
@@ -229,19 +232,19 @@ def test_a_group_that_the_socket_may_not_be_given_to_leaves_it_closed_to_others(
         assert ("may not be opened to group 991" in done.stderr) == (group == GROUP)
 
 
-def test_a_status_that_cannot_be_drawn_ends_nothing_and_the_next_caller_is_answered(
+def test_next_client_is_answered_after_failed_status(
     path: Path,
 ) -> None:
-    errors = [MemoryError("trouble"), RecursionError("trouble")]
+    errors = [MemoryError("error"), RecursionError("error")]
 
-    def troubled() -> Status:
+    def fail_twice() -> Status:
         if errors:
             raise errors.pop()
         return status()
 
     async def serve() -> tuple[list[bytes], Jobs]:
         jobs = Jobs()
-        serving = StatusSocket(path, None, troubled, jobs=jobs)
+        serving = StatusSocket(path, None, fail_twice, jobs=jobs)
         try:
             answers = []
             for _ in range(3):
@@ -258,10 +261,10 @@ def test_a_status_that_cannot_be_drawn_ends_nothing_and_the_next_caller_is_answe
     assert jobs.failures["status socket"].count == 2
 
 
-def test_callers_for_whom_there_is_no_descriptor_do_not_have_the_loop_turn_for_ever(
+def test_missing_descriptors_do_not_spin_the_loop(
     path: Path,
 ) -> None:
-    async def starve() -> tuple[float, bytes]:
+    async def run_out_of_descriptors() -> tuple[float, bytes]:
         serving = StatusSocket(path, None, status)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         held: list[int] = []
@@ -269,28 +272,28 @@ def test_callers_for_whom_there_is_no_descriptor_do_not_have_the_loop_turn_for_e
             reader, writer = await asyncio.open_unix_connection(path)
             assert await reader.read()
             writer.close()
-            caller = socket.socket(socket.AF_UNIX)
+            client = socket.socket(socket.AF_UNIX)
             resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 8, hard))
             with contextlib.suppress(OSError):
                 while True:
                     held.append(os.dup(0))
-            caller.connect(str(path))
+            client.connect(str(path))
             before_s = time.process_time()
             await asyncio.sleep(1)
             used_s = time.process_time() - before_s
             while held:
                 os.close(held.pop())
-            caller.setblocking(False)
+            client.setblocking(False)
             return used_s, await asyncio.wait_for(
-                asyncio.get_running_loop().sock_recv(caller, 1), 5
+                asyncio.get_running_loop().sock_recv(client, 1), 5
             )
         finally:
-            caller.close()
+            client.close()
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             while held:
                 os.close(held.pop())
             serving.close()
 
-    used_s, answer = asyncio.run(starve())
+    used_s, answer = asyncio.run(run_out_of_descriptors())
     assert used_s < 0.3
     assert answer == b"{"

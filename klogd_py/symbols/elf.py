@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Read sections, symbols, relocations and the build id of an ELF file.
 
-Only what symbols need is read, and where it lies: of a kernel image of half a gigabyte a few
-tables, which are unpacked with `struct.iter_unpack`. That is why there is no library here: 41,721
+Only what symbols need is read, without a copy of the file: of a kernel image of half a gigabyte a
+few tables, which are unpacked with `struct.iter_unpack`. That is why there is no library here: 41,721
 symbols take 0.014 s, and 0.70 s with pyelftools. Nothing in a file is trusted: what does not fit,
 or is more than any kernel or module has, is `NotElf`.
 
@@ -127,17 +127,17 @@ class Elf:
         )
 
     def _bytes(self, offset: int, size: int, what: str) -> bytes:
-        if offset + size > len(self._raw):
-            raise NotElf(
-                f"damaged: {what} would lie from {offset} to {offset + size}, and the file has {len(self._raw)} bytes"
-            )
-        return bytes(self._raw[offset : offset + size])
+        end = offset + size
+        if end > len(self._raw):
+            limit = f"the file has {len(self._raw)} bytes"
+            raise NotElf(f"damaged: {what} would be from {offset} to {end}, and {limit}")
+        return bytes(self._raw[offset:end])
 
     def bytes_of(self, section: Section, limit_bytes: int = MAX_SECTION_BYTES) -> bytes:
         """Return the content of a section; empty for one that occupies no space in the file.
 
         Raises:
-            NotElf: it has more than ``limit_bytes``, or does not lie in the file.
+            NotElf: it has more than ``limit_bytes``, or reaches beyond the end of the file.
         """
         if section.kind == NOBITS:
             return b""
@@ -196,9 +196,8 @@ class Elf:
             or section.entry_size != layout.size
             or section.size % layout.size
         ):
-            raise NotElf(
-                f"damaged: section {section.name!r} has {section.size} bytes in rows of {section.entry_size}"
-            )
+            rows = f"{section.size} bytes in rows of {section.entry_size}"
+            raise NotElf(f"damaged: section {section.name!r} has {rows}")
         end = section.offset + section.size
         for start in range(section.offset, end, layout.size * _PIECE_ROWS):
             size = min(layout.size * _PIECE_ROWS, end - start)
@@ -234,9 +233,8 @@ def _name(texts: bytes, at: int) -> bytes:
     """
     end = texts.find(b"\0", at, at + MAX_NAME_BYTES + 1)
     if end < 0:
-        raise NotElf(
-            f"damaged: the name at {at} of {len(texts)} bytes has no end, or is longer than {MAX_NAME_BYTES}"
-        )
+        where = f"the name at {at} of {len(texts)} bytes"
+        raise NotElf(f"damaged: {where} has no end, or is longer than {MAX_NAME_BYTES}")
     return texts[at:end]
 
 

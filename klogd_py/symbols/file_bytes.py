@@ -63,7 +63,7 @@ class FileBytes:
         return self._read(start, end - start)
 
     def find(self, wanted: bytes, start: int = 0, end: int | None = None) -> int:
-        """Return the lowest offset of ``wanted`` between ``start`` and ``end``; -1 if there is none."""
+        """Return the lowest offset of ``wanted`` from ``start`` to ``end``; -1 if there is none."""
         end = self._length if end is None or end > self._length else end
         if start >= end:
             return -1

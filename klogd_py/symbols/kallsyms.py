@@ -76,10 +76,8 @@ def parse(raw: bytes) -> Kallsyms:
     core_end = len(raw) if tag < 0 else raw.rfind(b"\n", 0, tag) + 1
     symbols = raw.count(b"\n")
     if len(raw) > MAX_BYTES or symbols > MAX_SYMBOLS:
-        raise NotKallsyms(
-            raw,
-            f"{symbols} lines in {len(raw)} bytes; {MAX_SYMBOLS} lines in {MAX_BYTES} bytes are read",
-        )
+        limit = f"{MAX_SYMBOLS} lines in {MAX_BYTES} bytes are read"
+        raise NotKallsyms(raw, f"{symbols} lines in {len(raw)} bytes; {limit}")
     if _all_zero(raw):
         return Kallsyms(LookupFailure.HIDDEN, LookupFailure.HIDDEN, symbols)
     try:

@@ -83,7 +83,7 @@ def kernel_rank(line: SymbolLine) -> tuple[bool, bool, int]:
 
 
 def _is_marker(name: bytes) -> bool:
-    """Whether a linker script gives this name to a place where nothing of its own lies.
+    """Whether a linker script gives this name to an address without a symbol of its own.
 
     Functions are called ``__unwind_start``, and none ``__.._end`` that an oops could not do
     without.

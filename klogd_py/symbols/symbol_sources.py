@@ -35,7 +35,7 @@ def _read_list(path: str) -> bytes:
 class Sources(Struct, frozen=True):
     """The paths of all symbol sources. A source with an empty path is not used.
 
-    ``places`` are where a map is searched, below ``root``; ``{release}`` in one stands for the
+    ``places`` are searched for a map, below ``root``; ``{release}`` in one is replaced by the
     kernel release, as ``uname -r`` prints it. ``given_map`` replaces that search. ``slide`` is the
     slide that the user gave. ``cmdline`` and ``config`` can say that the kernel is not randomised.
     ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
@@ -59,7 +59,7 @@ class Sources(Struct, frozen=True):
     read: Callable[[str], bytes] = _read_list
 
     def map_paths(self) -> Iterator[tuple[Path, bool]]:
-        """Yield the paths to search for a map, in order, and whether the path states the release."""
+        """Yield the paths to search for a map, in order, and whether each states the release."""
         for place in self.places:
             path = below_root(self.root, place.replace("{release}", self.release))
             yield path, "{release}" in place

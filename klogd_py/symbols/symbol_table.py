@@ -20,7 +20,7 @@ from klogd_py.symbols.file_bytes import Buffer, FileBytes, bisect_lines
 from klogd_py.symbols.symbol_line import HOLE, Aliases, SymbolLine, is_name, kernel_rank
 
 PAGE_BYTES = 4096
-# No 64-bit kernel whose symbols lie above here has code below
+# A 64-bit kernel whose last symbol is above has no code below
 KERNEL_HALF = 1 << 63
 # Below are offsets from a null pointer
 FIRST_PAGE_END = PAGE_BYTES

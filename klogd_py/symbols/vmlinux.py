@@ -21,7 +21,8 @@ from klogd_py.symbols.symbol_line import HOLE, is_name
 from klogd_py.symbols.system_map import NotAMap, SystemMap, find_version
 
 _LEFT_OUT = re.compile(
-    rb"(?:__kvm_nvhe_|__pi_)?(?:\$[adtx](?:\..*)?|\.L.*)|L0.*|__crc_.*|__kstrtab.*|__efistub_.*|__export_symbol_.*|"
+    rb"(?:__kvm_nvhe_|__pi_)?(?:\$[adtx](?:\..*)?|\.L.*)|L0.*|__crc_.*|__kstrtab.*|__efistub_.*"
+    rb"|__export_symbol_.*|"
 )
 _WEAK = 2
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An oops of a randomised kernel without kallsyms, named by the map that it proves itself."""
+"""Resolve an oops of a randomised kernel without kallsyms, at the slide that it proves itself."""
 
 import subprocess
 import sys
@@ -27,10 +27,7 @@ def map_of(tmp_path: Path) -> Path:
 
 
 def expected(lines: list[str], running: Kernel = RUNNING) -> list[str]:
-    """The names that must stand in the lines of the trace, in order.
-
-    None where there is no frame.
-    """
+    """Return the names that the lines of the trace must have, in order."""
     frames = [
         line.split()[-1] for line in lines if line.split("] ")[-1].startswith((" 0x", " ? 0x"))
     ]

@@ -165,7 +165,7 @@ FILES: dict[str, tuple[bytes | Write, str, str]] = {
     "sections at multiples of all": (
         image([Part(".t", 1, CODE, b"x", align=1 << 40)]),
         "module",
-        "multiple of",
+        "is aligned to",
     ),
     "too many sections": (
         made(lambda: image([Part(".t", 1, CODE, b"x")] * 20_000)),

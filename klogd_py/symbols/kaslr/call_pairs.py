@@ -32,11 +32,13 @@ KNOWN_CALL_PAIRS = tuple(
         (r"ret_from_fork_asm", r"ret_from_fork"),
         (
             r"ret_from_fork",
-            r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+|create_io_thread",
+            r"kthread|kernel_init|call_usermodehelper_exec_async|kernel_thread_helper|io_w\w+"
+            r"|create_io_thread",
         ),
         (
             r"kthread",
-            r"(?:\w+_)?(?:k?thread|threadfn|daemon|kworker)(?:_\w+)?|smpboot_thread_fn|kswapd|kcompactd|ksm\w+|k\w+d|rcu_\w+",
+            r"(?:\w+_)?(?:k?thread|threadfn|daemon|kworker)(?:_\w+)?|smpboot_thread_fn|kswapd"
+            r"|kcompactd|ksm\w+|k\w+d|rcu_\w+",
         ),
         (r"worker_thread", r"process_(?:one_work|scheduled_works)"),
         (
@@ -87,8 +89,11 @@ ONLY_CALLER = {
 }
 # Through which the kernel is entered.
 ENTRY_FUNCTIONS = re.compile(
-    r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+|(?:secondary|common)_startup_64\w*"
-    r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched|pgm_check_handler"
+    r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+"
+    r"|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+"
+    r"|(?:secondary|common)_startup_64\w*"
+    r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched"
+    r"|pgm_check_handler"
 )
 # The first frame of a trace of x86-64 that shows no registers (lib/dump_stack.c).
 STACK_DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")

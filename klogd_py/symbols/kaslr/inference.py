@@ -136,7 +136,7 @@ class KaslrInference:
             return NotProven(f"the map is not this kernel's: {contradiction}", refutes=True)
         if weak:
             return NotProven(f"this oops, or several that are mixed up, does not fit: {weak}")
-        return NotProven("this oops says too little of where the kernel lies")
+        return NotProven("this oops does not show where the kernel is")
 
     def check(self, trace: Trace, slide: int) -> str:
         """Say what a later trace shows against a slide that was proved; empty if nothing.

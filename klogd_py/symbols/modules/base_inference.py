@@ -211,7 +211,7 @@ def _calls(code: Code, at: int, callee: Frame, base: int, kernel_names_at: Names
 
 
 def _compare_code(trace: Trace, code: Code, base: int) -> tuple[bool, str]:
-    """Compare the bytes of ``Code:`` with those of the file, except for those that a kernel changes.
+    """Compare the bytes of ``Code:`` with those of the file, without those that a kernel patches.
 
     Returns whether they are the same, and what differs if they are not; neither if there are too
     few to compare.

@@ -154,9 +154,7 @@ def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
         ):
             continue
         if section.align > _MAX_ALIGN:
-            raise NotElf(
-                f"section {section.name!r} wants to lie at a multiple of {section.align:#x}"
-            )
+            raise NotElf(f"section {section.name!r} is aligned to {section.align:#x} bytes")
         padding = -size % max(section.align, 1)
         left = MAX_CODE_BYTES - size - padding
         content = file.bytes_of(section, left) if left > 0 else b""

@@ -198,9 +198,9 @@ def test_a_trace_printed_twice_counts_once() -> None:
     assert inference(running).infer(parse_trace(lines + lines)) == once
 
 
-def test_an_empty_trace_says_too_little() -> None:
+def test_an_empty_trace_proves_nothing() -> None:
     assert inference(kernel(Random(1))).infer(Trace()) == NotProven(
-        "this oops says too little of where the kernel lies"
+        "this oops does not show where the kernel is"
     )
 
 

@@ -27,9 +27,7 @@ LEAVING_S = 3.0
 
 
 @pytest.mark.parametrize("sink", ["console", "file:-"])
-def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(
-    tmp_path: Path, sink: str
-) -> None:
+def test_unread_output_blocks_no_sink_and_no_stop(tmp_path: Path, sink: str) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, '[file]\nformat = "json"\n[console]\njson = true\n')
     readable, writable = os.pipe()
@@ -72,7 +70,7 @@ def test_an_output_that_nobody_reads_holds_up_no_other_sink_and_no_stop(
                 process.kill()
 
 
-def test_the_daemon_ends_when_the_only_reader_has_gone(tmp_path: Path) -> None:
+def test_daemon_ends_when_its_only_reader_is_gone(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -93,7 +91,7 @@ def test_the_daemon_ends_when_the_only_reader_has_gone(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_what_the_daemon_says_into_the_kernels_log_comes_back_once_and_causes_nothing(
+def test_own_messages_in_kernel_log_are_read_once(
     tmp_path: Path,
 ) -> None:
     """A sink is down, and standard error is /dev/kmsg, as with StandardError=kmsg.

@@ -36,9 +36,7 @@ def test_a_burst_of_a_thousand_records_arrives_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when_full", ["wait", "drop"])
-def test_an_outage_loses_nothing_that_the_ring_holds_or_tells_exactly_what_was_dropped(
-    tmp_path: Path, when_full: str
-) -> None:
+def test_outage_loses_nothing_or_announces_every_drop(tmp_path: Path, when_full: str) -> None:
     log, socket, marker = tmp_path / "kern.log", tmp_path / "log", f"outage-{secrets.token_hex(8)}"
     config = configure(
         tmp_path, f'[file]\nformat = "json"\n[queue]\nlimit_kib = 64\nwhen_full = "{when_full}"\n'

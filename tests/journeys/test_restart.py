@@ -51,7 +51,7 @@ def _until_marked(log: Path, marker: str, last: int) -> None:
     wait_until(lambda: f"{last:02d}" in _marked(log, marker), f"marker {last} in {log}")
 
 
-def test_after_a_clean_stop_nothing_is_missing_and_nothing_comes_twice(tmp_path: Path) -> None:
+def test_clean_stop_loses_and_repeats_nothing(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, JSON_FILE)
     for run in range(3):
@@ -79,7 +79,7 @@ def test_after_a_kill_nothing_is_missing(tmp_path: Path) -> None:
     assert {*seqs} == {*range(int(str(seqs[0])), int(str(seqs[-1])) + 1)}
 
 
-def test_a_second_pass_has_nothing_to_say_until_there_is_something_new(tmp_path: Path) -> None:
+def test_second_pass_delivers_only_new_records(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, JSON_FILE)
 
@@ -99,7 +99,7 @@ def test_a_second_pass_has_nothing_to_say_until_there_is_something_new(tmp_path:
     )
 
 
-def test_each_sink_goes_on_where_it_stood_itself(tmp_path: Path) -> None:
+def test_each_sink_continues_at_its_own_position(tmp_path: Path) -> None:
     old, new, marker = tmp_path / "old.log", tmp_path / "new.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, JSON_FILE)
     for sinks in ([old], [old, new]):
@@ -119,7 +119,7 @@ def test_each_sink_goes_on_where_it_stood_itself(tmp_path: Path) -> None:
     )
 
 
-def test_the_console_shows_at_every_start_what_it_has_shown_before(tmp_path: Path) -> None:
+def test_console_shows_all_records_at_every_start(tmp_path: Path) -> None:
     shown = []
     for _ in range(2):
         with Program(tmp_path, "--once", "--sink", "console", "--json") as program:
@@ -158,7 +158,7 @@ def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, save
     assert written == list(range(int(str(written[0])), int(str(written[-1])) + 1))
 
 
-def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Path) -> None:
+def test_unsaved_position_is_logged_and_stops_nothing(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = tmp_path / "klogd-py.toml"
     config.write_text(f'state.cursor_file = "{tmp_path}/missing/position.json"\n')
@@ -169,7 +169,7 @@ def test_a_position_that_cannot_be_saved_is_said_and_stops_nothing(tmp_path: Pat
         assert program.stop() == 0
 
 
-def test_a_second_daemon_on_the_same_position_is_refused_clearly(tmp_path: Path) -> None:
+def test_second_daemon_on_the_cursor_file_is_refused(tmp_path: Path) -> None:
     config = configure(tmp_path, JSON_FILE)
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         second = [sys.executable, "-m", "klogd_py", "--config", str(config), "--once", "--sink"]

@@ -109,7 +109,7 @@ def _numbered(first: int, last: int) -> str:
     return "".join(f"6,{number},{number},-;record {number}\n" for number in range(first, last + 1))
 
 
-def test_rsyslog_receives_a_long_capture_whole_and_in_order(tmp_path: Path) -> None:
+def test_rsyslog_receives_a_long_capture_in_order(tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     capture.write_text(_numbered(1, 5000))
     with Rsyslog(tmp_path) as rsyslog:
@@ -123,7 +123,7 @@ def test_rsyslog_receives_a_long_capture_whole_and_in_order(tmp_path: Path) -> N
         ]
 
 
-def test_a_capture_far_larger_than_the_outbox_reaches_rsyslog_whole(tmp_path: Path) -> None:
+def test_capture_larger_than_the_queue_reaches_rsyslog(tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     capture.write_text(_numbered(1, 3000))
     config = configure(tmp_path, "queue.limit_kib = 64\n")
@@ -161,7 +161,7 @@ def test_a_restart_of_rsyslog_costs_no_record(tmp_path: Path) -> None:
             ]
 
 
-def test_records_that_nobody_takes_end_the_run_with_a_failure_and_a_count(tmp_path: Path) -> None:
+def test_undelivered_records_fail_the_run_and_are_counted(tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     capture.write_text(_numbered(1, 5))
     with Program(

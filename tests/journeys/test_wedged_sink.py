@@ -6,7 +6,7 @@ from tests.journeys.program import Program, configure
 from tests.waiting import wait_until
 
 
-def test_a_listener_that_never_reads_does_not_hold_up_the_other_sinks(tmp_path: Path) -> None:
+def test_listener_that_never_reads_blocks_no_other_sink(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wedged:
         wedged.bind(str(tmp_path / "wedged"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""No entry blocks a sink for ever, and whatever a sink raises is an outcome."""
+"""No entry blocks a sink for ever, and all errors of a sink become outcomes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def with_broken(places: Sequence[int], count: int) -> list[Entry]:
 
 
 class PickySink:
-    """A sink that has no answer to some entries; ``error`` is raised for all others."""
+    """A sink that raises for entries of `TOO_LARGE`, or ``error`` for all."""
 
     name, keeps_position, blocking, has_partial_write = "picky", True, False, False
 
@@ -56,20 +56,20 @@ class PickySink:
 
 
 @pytest.mark.parametrize("places", [[0], [511], [100, 101, 300], [*range(0, 512, 64)]])
-def test_an_entry_that_cannot_be_sent_goes_plainly_among_the_others(places: list[int]) -> None:
-    sink, told = PickySink(), list[Exception]()
+def test_unsendable_entry_is_sent_in_plain_form(places: list[int]) -> None:
+    sink, reported = PickySink(), list[Exception]()
     entries = with_broken(places, 512)
-    assert try_send(sink, entries, told.append) == (512, None)
+    assert try_send(sink, entries, reported.append) == (512, None)
     wanted = [r"broken \ud800" if at in places else entry.text for at, entry in enumerate(entries)]
     assert sink.received == wanted
-    assert all(isinstance(error, OverflowError) for error in told)
+    assert all(isinstance(error, OverflowError) for error in reported)
     assert sink.calls < 40 * len(places)
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("no"), MemoryError(), RecursionError(), ValueError("embedded null byte")]
 )
-def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
+def test_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
     sink = PickySink(error)
     count, down = try_send(sink, numbered_entries(range(512)), lambda error: None)
     assert count == 0
@@ -79,12 +79,12 @@ def test_a_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", [SinkDown("away", 3), SinkGone("gone"), OSError(5, "I/O")])
-def test_an_error_that_is_expected_is_an_outcome(error: OSError) -> None:
-    told: list[Exception] = []
-    count, down = try_send(PickySink(error), numbered_entries(range(5)), told.append)
+def test_expected_error_is_an_outcome(error: OSError) -> None:
+    reported: list[Exception] = []
+    count, down = try_send(PickySink(error), numbered_entries(range(5)), reported.append)
     assert isinstance(down, SinkDown)
     assert count == (3 if error.args == ("away",) else 0)
-    assert told == []
+    assert reported == []
 
 
 def console(folder: Path) -> Sink:
@@ -100,9 +100,7 @@ def console(folder: Path) -> Sink:
         lambda folder: JournalSink("boot", str(folder / "socket")),
     ],
 )
-def test_no_real_sink_is_stopped_by_a_record_that_it_cannot_show(
-    make: type, tmp_path: Path
-) -> None:
+def test_unsendable_record_stops_no_real_sink(make: type, tmp_path: Path) -> None:
     entries = with_broken([2], 5)
     with DatagramListener(tmp_path / "socket") as listener:
         sink: Sink = make(tmp_path)

@@ -17,7 +17,7 @@ from tests.fakes import environment
 from tests.waiting import wait_until
 
 
-def test_a_line_has_time_tag_and_text() -> None:
+def test_line_has_time_identifier_and_text() -> None:
     stamp = f"{TimestampFormatter().rfc3164(WALL_US)}.123456"
     sink = ConsoleSink(Colour.NEVER)
     assert sink.encode(entry("eth0: up")) == f"{stamp} kernel: eth0: up\n".encode()
@@ -25,17 +25,17 @@ def test_a_line_has_time_tag_and_text() -> None:
 
 
 @pytest.mark.parametrize("severity", list(Severity))
-def test_a_colour_is_always_taken_back_at_the_end_of_the_line(severity: Severity) -> None:
+def test_colour_is_reset_at_the_end_of_line(severity: Severity) -> None:
     line = ConsoleSink(Colour.ALWAYS).encode(entry("x", prefix=severity))
     assert line.endswith(b"x\n") if severity is Severity.INFO else line.endswith(b"x\x1b[0m\n")
 
 
-def test_a_record_cannot_drive_the_terminal() -> None:
+def test_record_cannot_drive_the_terminal() -> None:
     line = ConsoleSink(Colour.NEVER).encode(entry("\x1b]0;title\x07 \x9b31m\r\nforged"))
     assert line.endswith(b": \\x1b]0;title\\x07 \\xc2\\x9b31m\\x0d\\x0aforged\n")
 
 
-def test_json_is_never_coloured_and_one_document_per_line() -> None:
+def test_json_is_one_uncoloured_object_per_line() -> None:
     readable, writable = os.pipe()
     sink = ConsoleSink(Colour.ALWAYS, json=True, descriptor=writable)
     assert sink.send([entry("first\nsecond", prefix=3, seq=1), entry("\udcff", seq=2)]) == 2
@@ -46,7 +46,7 @@ def test_json_is_never_coloured_and_one_document_per_line() -> None:
 
 
 def _shown(tmp_path: Path, *options: str, terminal: bool, no_color: str | None = None) -> bytes:
-    """What the program shows of an error record, on a terminal or in a pipe."""
+    """The output of the program for an error record, on a terminal or in a pipe."""
     capture = tmp_path / "capture"
     capture.write_bytes(b"3,1,1000000,-;disk on fire\n")
     (tmp_path / "klogd-py.toml").write_text("[state]\ncursor_file = ''\n")
@@ -83,7 +83,7 @@ def test_json_on_a_terminal_is_plain(tmp_path: Path) -> None:
     assert json.loads(_shown(tmp_path, "--json", terminal=True))["text"] == "disk on fire"
 
 
-def test_the_sink_is_gone_when_nobody_reads_any_more() -> None:
+def test_console_without_a_reader_is_gone() -> None:
     readable, writable = os.pipe()
     os.close(readable)
     with pytest.raises(SinkGone):
@@ -97,7 +97,7 @@ def _non_blocking_pipe() -> tuple[int, int]:
     return readable, writable
 
 
-def test_a_descriptor_that_another_program_left_non_blocking_gets_every_line() -> None:
+def test_non_blocking_descriptor_gets_every_line() -> None:
     readable, writable = _non_blocking_pipe()
     received: list[bytes] = []
 
@@ -115,7 +115,7 @@ def test_a_descriptor_that_another_program_left_non_blocking_gets_every_line() -
     assert received == [sink.encode(item) for item in entries]
 
 
-def test_the_sink_is_gone_when_the_reader_leaves_in_the_middle_of_a_batch() -> None:
+def test_reader_leaving_within_a_batch_means_gone() -> None:
     readable, writable = _non_blocking_pipe()
 
     def glance() -> None:

@@ -21,7 +21,7 @@ from klogd_py.sinks.cursor_format import LIMIT_BYTES, MAX_SEQ
 from klogd_py.sinks.cursor_store import CursorStore
 
 
-def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> None:
+def test_saved_position_is_valid_on_the_same_boot(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     CursorFile(path, "boot-a").save({"syslog": 12, "file:/x": 7})
     cursor_file = CursorFile(path, "boot-a")
@@ -36,7 +36,7 @@ def test_a_saved_position_is_found_again_on_the_same_boot(tmp_path: Path) -> Non
     )
 
 
-def test_parts_had_ahead_are_found_again_with_the_position(tmp_path: Path) -> None:
+def test_parts_accepted_ahead_are_saved_and_loaded(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
@@ -52,7 +52,7 @@ def test_parts_had_ahead_are_found_again_with_the_position(tmp_path: Path) -> No
     assert CursorFile(path, "b").ahead("syslog") == ()
 
 
-def test_parts_of_a_position_beyond_the_ring_are_forgotten(tmp_path: Path) -> None:
+def test_parts_of_a_position_beyond_ring_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"s": 102}, {"s": (105,)})
@@ -61,7 +61,7 @@ def test_parts_of_a_position_beyond_the_ring_are_forgotten(tmp_path: Path) -> No
     assert (again.next_seq("s"), again.ahead("s")) == (None, ())
 
 
-def test_a_damaged_list_of_parts_suppresses_nothing(tmp_path: Path) -> None:
+def test_damaged_parts_suppress_nothing(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"s": 12}, {"s": (14,)})
@@ -69,7 +69,7 @@ def test_a_damaged_list_of_parts_suppresses_nothing(tmp_path: Path) -> None:
     assert "damaged" in CursorFile(path, "b").remark
 
 
-def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path) -> None:
+def test_position_of_another_boot_is_silently_ignored(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     CursorFile(path, "boot-a").save({"syslog": 12})
     cursor_file = CursorFile(path, "boot-b")
@@ -81,7 +81,7 @@ def test_another_boot_has_no_position_and_nothing_to_complain_of(tmp_path: Path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
-def test_a_file_that_root_creates_belongs_to_whom_the_directory_does(tmp_path: Path) -> None:
+def test_file_created_by_root_belongs_to_directory_owner(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65533)
     CursorFile(tmp_path / "position.json", "boot-a").save({"syslog": 12})
     status = (tmp_path / "position.json").stat()
@@ -100,7 +100,7 @@ def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
     "content",
     [b"", b"{", b"[]", b'{"boot_id": 1}', b'{"boot_id": "b", "next": {"s": "x"}}', b"\xff\0"],
 )
-def test_a_damaged_file_suppresses_nothing_and_is_said(content: bytes, tmp_path: Path) -> None:
+def test_damaged_file_suppresses_nothing_and_is_reported(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     path.write_bytes(content)
     cursor_file = CursorFile(path, "b")
@@ -108,15 +108,15 @@ def test_a_damaged_file_suppresses_nothing_and_is_said(content: bytes, tmp_path:
     assert str(path) in cursor_file.remark
 
 
-def test_a_position_beyond_the_newest_record_suppresses_nothing_and_is_said(tmp_path: Path) -> None:
+def test_position_beyond_newest_record_is_dropped_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    CursorFile(path, "b").save({"ahead": 102, "next": 101, "behind": 5})
+    CursorFile(path, "b").save({"ahead": 102, "next": 101, "below": 5})
     cursor_file = CursorFile(path, "b")
     cursor_file.drop_beyond(100)
     assert (
         cursor_file.next_seq("ahead"),
         cursor_file.next_seq("next"),
-        cursor_file.next_seq("behind"),
+        cursor_file.next_seq("below"),
     ) == (
         None,
         101,
@@ -125,18 +125,18 @@ def test_a_position_beyond_the_newest_record_suppresses_nothing_and_is_said(tmp_
     assert "ahead" in cursor_file.remark
 
 
-def test_the_file_is_private_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_cursor_file_is_private_and_alone(tmp_path: Path) -> None:
     CursorFile(tmp_path / "position.json", "b").save({"s": 1})
     (file,) = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+def test_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(CursorsNotSaved, match="gone"):
         CursorFile(tmp_path / "gone" / "position.json", "b").save({"s": 1})
 
 
-def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+def test_second_lock_is_refused_until_the_first_closes(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with (
         closing(CursorFile(path, "b", locked=True)),
@@ -146,14 +146,14 @@ def test_a_second_user_of_the_file_is_refused_until_the_first_is_done(tmp_path: 
     CursorFile(path, "b", locked=True).close()
 
 
-def test_a_claimed_file_is_a_saved_position_before_anything_moves(tmp_path: Path) -> None:
+def test_new_locked_file_is_valid_and_empty(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     CursorFile(path, "b", locked=True).close()
     assert (CursorFile(path, "b").remark, CursorFile(path, "b").is_empty) == ("", True)
 
 
 @pytest.mark.parametrize("harm", ["removed", "replaced"])
-def test_a_file_that_lost_its_name_is_written_anew(tmp_path: Path, harm: str) -> None:
+def test_cursor_file_that_lost_its_name_is_rewritten(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"s": 1})
@@ -164,7 +164,7 @@ def test_a_file_that_lost_its_name_is_written_anew(tmp_path: Path, harm: str) ->
     assert CursorFile(path, "b").next_seq("s") == 2
 
 
-def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+def test_shorter_text_leaves_nothing_of_a_longer(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"s" * 600: 1})
@@ -175,12 +175,12 @@ def test_a_shorter_position_leaves_nothing_of_a_longer_one(tmp_path: Path) -> No
 
 
 def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list[bytes]:
-    """What stands in one file after each of these has been saved."""
+    """The content of one file after each of these has been saved."""
     path, found = folder / "written.json", []
     filled(path, before)
-    for moved in positions:
+    for changed in positions:
         with closing(CursorFile(path, "b", locked=True)) as cursor_file:
-            cursor_file.save(moved)
+            cursor_file.save(changed)
         found.append(path.read_bytes())
     return found
 
@@ -191,7 +191,7 @@ def filled(path: Path, raw: bytes) -> None:
 
 
 def read(path: Path) -> tuple[frozenset[tuple[str, int]], bool]:
-    """What a file says, and whether something is said against it."""
+    """The positions in a file, and whether it has a remark."""
     cursor_file = CursorFile(path, "b")
     return frozenset(cursor_file._next.items()), bool(cursor_file.remark)
 
@@ -201,9 +201,9 @@ WITHOUT_CHECK = b'{"boot_id": "b", "next": {"s": 7, "t": 199}}'
 
 
 @pytest.mark.parametrize("before", ["shorter", "longer", "nothing", "version without check"])
-@pytest.mark.parametrize("behind", ["what was there", "nothing", "zeros"])
-def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(
-    tmp_path: Path, before: str, behind: str
+@pytest.mark.parametrize("tail_kind", ["what was there", "nothing", "zeros"])
+def test_write_cut_anywhere_is_old_new_or_damaged(
+    tmp_path: Path, before: str, tail_kind: str
 ) -> None:
     path = tmp_path / "cut.json"
     (old,) = texts(tmp_path, OLD | ({"x" * 700: 5} if before == "longer" else {}))
@@ -218,7 +218,7 @@ def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(
         answers[name] = read(path)
     assert answers["new"][0] >= set(NEW.items())
     if before == "version without check":
-        # It is emptied before anything is written
+        # The file is truncated before it is written.
         old = b""
     seen = set()
     for cut in range(len(new) + 1):
@@ -226,7 +226,7 @@ def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(
             "what was there": old[cut:],
             "nothing": b"",
             "zeros": bytes(max(len(old), len(new)) - cut),
-        }[behind]
+        }[tail_kind]
         filled(path, new[:cut] + tail)
         seen.add(read(path))
     assert answers["new"] in seen
@@ -238,7 +238,7 @@ def test_a_write_that_was_cut_anywhere_is_old_new_or_damaged(
     st.dictionaries(st.sampled_from(["s", "t", "u" * 600]), st.integers(0, MAX_SEQ), min_size=1),
     st.data(),
 )
-def test_two_texts_mixed_in_blocks_are_never_a_third(
+def test_two_texts_mixed_are_never_a_third(
     tmp_path_factory: pytest.TempPathFactory,
     first: dict[str, int],
     second: dict[str, int],
@@ -257,19 +257,17 @@ def test_two_texts_mixed_in_blocks_are_never_a_third(
 
 
 @pytest.mark.parametrize("killed_before", ["ftruncate", "posix_fallocate", "pwrite"])
-def test_a_kill_between_two_calls_leaves_old_new_or_damaged(
-    tmp_path: Path, killed_before: str
-) -> None:
+def test_kill_between_calls_leaves_old_new_or_damaged(tmp_path: Path, killed_before: str) -> None:
     path = tmp_path / "position.json"
     filled(path, WITHOUT_CHECK)
     words = f"""
 import os, signal
 from pathlib import Path
 from klogd_py.sinks.cursor_file import CursorFile
-ledger = CursorFile(Path({str(path)!r}), "b", locked=True)
-assert ledger.next_seq("t") == 199
+cursor_file = CursorFile(Path({str(path)!r}), "b", locked=True)
+assert cursor_file.next_seq("t") == 199
 os.{killed_before} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-ledger.save({{"t": 200}})
+cursor_file.save({{"t": 200}})
 """
     assert (
         subprocess.run([sys.executable, "-c", words], timeout=20, check=False).returncode
@@ -280,7 +278,7 @@ ledger.save({{"t": 200}})
     assert (cursor_file.next_seq("t") is None) == bool(cursor_file.remark)
 
 
-def test_a_position_that_has_not_moved_is_not_written_again(tmp_path: Path) -> None:
+def test_unchanged_position_is_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     cursor_file = CursorFile(path, "b")
     cursor_file.save({"s": 1})
@@ -395,16 +393,16 @@ def is_overwritten(reason: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-@pytest.mark.parametrize("claimed", [True, False])
-def test_what_is_no_position_suppresses_nothing_and_is_said(
-    tmp_path: Path, kind: str, claimed: bool
+@pytest.mark.parametrize("locked", [True, False])
+def test_hostile_file_suppresses_nothing_and_is_reported(
+    tmp_path: Path, kind: str, locked: bool
 ) -> None:
     path = tmp_path / "position.json"
     make, reason = HOSTILE[kind]
     make(path)
     before = os.lstat(path)
     began_s = time.monotonic()
-    with closing(CursorFile(path, "b", locked=claimed)) as cursor_file:
+    with closing(CursorFile(path, "b", locked=locked)) as cursor_file:
         assert (cursor_file.is_empty, cursor_file.next_seq("s")) == (True, None)
         assert cursor_file.remark.startswith(f"{path}: {reason}")
         assert cursor_file.remark.endswith("; starting at the oldest record")
@@ -425,7 +423,7 @@ def test_what_is_no_position_suppresses_nothing_and_is_said(
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str) -> None:
+def test_hostile_replacement_of_the_file_ends_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b", locked=True)) as cursor_file:
         cursor_file.save({"s": 1})
@@ -440,7 +438,7 @@ def test_what_takes_the_place_of_the_file_ends_nothing(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("check", ["", ',"check":66792144'])
-def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
+def test_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
     path = tmp_path / "position.json"
     filled(
         path,
@@ -453,16 +451,16 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
 
 
 # What version 0.1.0 wrote
-WRITTEN_BY_0_1_0 = (
+FILE_OF_0_1_0 = (
     b'{"boot_id":"51b3d661323f440e91e8247518fc635c",'
     b'"next":{"syslog:/dev/log":1201,"file:/var/log/kern.log":1198},'
     b'"check":624357281,"ahead":{"syslog:/dev/log":[1204,1207]}}'
 ).ljust(511) + b"\n"
 
 
-def test_a_file_of_0_1_0_is_read_and_written_alike(tmp_path: Path) -> None:
+def test_file_of_first_release_is_read_and_rewritten(tmp_path: Path) -> None:
     path, boot_id = tmp_path / "position.json", "51b3d661323f440e91e8247518fc635c"
-    filled(path, WRITTEN_BY_0_1_0)
+    filled(path, FILE_OF_0_1_0)
     with closing(CursorFile(path, boot_id, locked=True)) as found:
         assert (found.remark, found.is_empty) == ("", False)
         assert (found.next_seq("syslog:/dev/log"), found.ahead("syslog:/dev/log")) == (
@@ -482,10 +480,10 @@ def test_a_file_of_0_1_0_is_read_and_written_alike(tmp_path: Path) -> None:
             {"syslog:/dev/log": 1201, "file:/var/log/kern.log": 1198},
             {"syslog:/dev/log": (1204, 1207)},
         )
-    assert other.read_bytes() == WRITTEN_BY_0_1_0
+    assert other.read_bytes() == FILE_OF_0_1_0
 
 
-def test_sinks_that_came_and_went_do_not_fill_the_file(tmp_path: Path) -> None:
+def test_removed_sinks_do_not_fill_the_file(tmp_path: Path) -> None:
     with closing(CursorFile(tmp_path / "position.json", "b")) as cursor_file:
         cursor_file.save({f"file:/{number}/{'x' * 4000}": number for number in range(250)})
         for number in range(250, 300):
@@ -499,21 +497,19 @@ def warnings_of(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if part in record.getMessage()]
 
 
-def test_a_file_that_cannot_be_used_is_told_of_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unusable_file_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     os.mkfifo(tmp_path / "position.json")
-    books = CursorStore(str(tmp_path / "position.json"), "b", lambda: 100)
-    books.open()
+    store = CursorStore(str(tmp_path / "position.json"), "b", lambda: 100)
+    store.open()
     for number in range(10):
-        books.save({"s": number}, {})
-    books.close()
+        store.save({"s": number}, {})
+    store.close()
     assert len(warnings_of(caplog, "starting at the oldest record")) == 1
     assert len(warnings_of(caplog, "position not saved, a restart sends records again")) == 1
     assert len(caplog.records) == 2
 
 
-def test_a_full_disk_leaves_the_old_position(tmp_path: Path) -> None:
+def test_full_disk_keeps_the_old_position(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with closing(CursorFile(path, "b", locked=True)) as cursor_file:
@@ -549,14 +545,14 @@ if sys.argv[2] == "full":
             pass
 elif sys.argv[2] == "read-only":
     subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-books = CursorStore(str(place / "position.json"), "b", lambda: 1000)
-books.open()
+store = CursorStore(str(place / "position.json"), "b", lambda: 1000)
+store.open()
 for number in range(20):
-    books.save({"s": number})
+    store.save({"s": number})
 if sys.argv[2] == "full":
     (place / "filling").unlink()
-    books.save({"s": 20})
-    books.close()
+    store.save({"s": 20})
+    store.close()
     again = CursorStore(str(place / "position.json"), "b", lambda: 1000)
     again.open()
     print(again.next_seq("s"))
@@ -565,7 +561,7 @@ if sys.argv[2] == "full":
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "output"),
     [
         (
             "full",
@@ -577,9 +573,9 @@ if sys.argv[2] == "full":
         ),
     ],
 )
-def test_a_disk_that_takes_nothing_is_told_of_once(tmp_path: Path, state: str, said: str) -> None:
+def test_full_disk_is_reported_once(tmp_path: Path, state: str, output: str) -> None:
     command = ["unshare", "--mount", sys.executable, "-c", FULL, str(tmp_path), state]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     if "unshare" in ran.stderr or "mount:" in ran.stderr:
         pytest.skip(f"needs leave to mount a file system: {ran.stderr}")
-    assert (ran.stdout, ran.stderr) == (said.format(tmp_path / "position.json"), "")
+    assert (ran.stdout, ran.stderr) == (output.format(tmp_path / "position.json"), "")

@@ -36,7 +36,7 @@ def _texts(path: Path) -> list[str]:
         (FileFormat.KLOGD, "<6>eth0: up\n"),
     ],
 )
-def test_a_line_has_the_form_that_was_asked_for(form: FileFormat, line: str) -> None:
+def test_line_has_the_configured_format(form: FileFormat, line: str) -> None:
     assert LineEncoder(form).encode([entry("eth0: up")]) == [line]
 
 
@@ -49,7 +49,7 @@ def test_a_line_has_the_form_that_was_asked_for(form: FileFormat, line: str) -> 
         (Record("text", 6, head="<6>[    1.000000] "), b"<6>[    1.000000] text\n"),
     ],
 )
-def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line: bytes) -> None:
+def test_klogd_format_repeats_the_head_of_a_capture(record: Record, line: bytes) -> None:
     item = entry()
     assert LineEncoder(FileFormat.KLOGD).encode([type(item)(record, 0, record.text)]) == [
         line.decode()
@@ -57,7 +57,7 @@ def test_the_klogd_form_repeats_the_head_that_a_capture_had(record: Record, line
 
 
 @pytest.mark.parametrize("form", list(FileFormat))
-def test_a_record_cannot_forge_a_second_line(form: FileFormat) -> None:
+def test_record_cannot_forge_a_second_line(form: FileFormat) -> None:
     line = LineEncoder(form).encode([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[0]
     assert line.count("\n") == 1
     assert "\x1b" not in line
@@ -85,7 +85,7 @@ def test_two_writers_do_not_overwrite_each_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", ["renamed", "removed", "replaced"])
-def test_a_file_that_lost_its_name_is_opened_anew(tmp_path: Path, gone: str) -> None:
+def test_log_file_that_lost_its_name_is_reopened(tmp_path: Path, gone: str) -> None:
     path, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
     sink = FileSink(str(path), FileFormat.JSON)
     sink.send([entry("before")])
@@ -112,7 +112,7 @@ def test_rotation_leaks_no_descriptor(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_truncated_file_is_continued_at_its_new_end(tmp_path: Path) -> None:
+def test_truncated_file_is_continued_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
     sink = FileSink(str(path), FileFormat.KLOGD)
     sink.send([entry("before")])
@@ -125,7 +125,7 @@ def test_a_truncated_file_is_continued_at_its_new_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("torn", "after"), [("half", "half\n<6>one\n<6>two\n"), ("whole\n", "whole\n<6>one\n<6>two\n")]
 )
-def test_a_line_that_was_left_unfinished_swallows_none_of_ours(
+def test_partial_line_of_another_program_is_ended_first(
     tmp_path: Path, torn: str, after: str
 ) -> None:
     path = tmp_path / "kern.log"
@@ -173,7 +173,7 @@ READ_ONLY = "Read-only file system for this process; a service writes where Read
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
-def test_a_file_system_that_is_read_only_or_full_makes_the_sink_down_until_it_is_put_right(
+def test_read_only_or_full_file_system_is_down(
     tmp_path: Path,
 ) -> None:
     command = ["unshare", "--mount", "sh", "-c", _READ_ONLY, "sh", str(tmp_path), sys.executable]
@@ -185,7 +185,7 @@ def test_a_file_system_that_is_read_only_or_full_makes_the_sink_down_until_it_is
     )
 
 
-def test_the_sink_is_down_while_its_directory_is_missing(tmp_path: Path) -> None:
+def test_missing_directory_means_down(tmp_path: Path) -> None:
     path = tmp_path / "log" / "kern.log"
     sink = FileSink(str(path), FileFormat.JSON)
     with pytest.raises(SinkDown, match=r"kern\.log: No such file") as refused:
@@ -198,7 +198,7 @@ def test_the_sink_is_down_while_its_directory_is_missing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
-def test_a_new_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> None:
+def test_new_file_has_the_configured_mode(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "kern.log"
     before = os.umask(0o022)
     try:
@@ -210,7 +210,7 @@ def test_a_new_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_a_file_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+def test_existing_file_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
     path.touch(0o600)
     sink = FileSink(str(path), mode=0o644)
@@ -219,7 +219,7 @@ def test_a_file_that_exists_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_full_disk_makes_the_sink_down_and_takes_nothing() -> None:
+def test_full_disk_means_down_and_accepts_nothing() -> None:
     sink = FileSink("/dev/full")
     with pytest.raises(SinkDown, match="No space left") as refused:
         sink.send([entry()])
@@ -252,7 +252,7 @@ except SinkDown as refused:
 @pytest.mark.parametrize(
     ("limit_bytes", "whole"), [(1, 0), (9, 0), (10, 1), (15, 1), (20, 2), (49, 4)]
 )
-def test_no_half_line_stays_in_a_file_that_cannot_grow(
+def test_no_partial_line_stays_at_the_size_limit(
     tmp_path: Path, limit_bytes: int, whole: int
 ) -> None:
     path = tmp_path / "kern.log"
@@ -305,24 +305,23 @@ print(halves > 0, [line[3:7] for line in lines] == [f"{number:4}" for number in 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
-def test_a_full_append_only_file_gets_each_line_once(tmp_path: Path) -> None:
+def test_full_append_only_file_gets_each_line_once(tmp_path: Path) -> None:
     command = ["unshare", "--mount", "sh", "-c", _APPEND_ONLY, "sh", str(tmp_path), sys.executable]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert (ran.stderr, ran.stdout) == ("", "True True {1007}\n")
 
 
-class _Little:
-    """A write(2) that takes a few bytes of each call, and a disk whose files may only be appended
-    to."""
+class _ShortWrites:
+    """A write(2) that writes a few bytes of each call, and an append-only ftruncate(2)."""
 
-    def __init__(self, takes: Sequence[int]) -> None:
-        self._takes = list(takes)
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._takes = list(sizes)
 
     def write(self, descriptor: int, data: bytes) -> int:
         if not self._takes:
             return os.write(descriptor, data)
-        if takes := self._takes.pop(0):
-            return os.write(descriptor, data[:takes])
+        if sizes := self._takes.pop(0):
+            return os.write(descriptor, data[:sizes])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def truncate(self, descriptor: int, size: int) -> None:
@@ -335,14 +334,14 @@ class _Little:
     st.booleans(),
 )
 def test_no_byte_comes_twice_however_short_writes_are(
-    takes: list[int], before: str, may_truncate: bool
+    sizes: list[int], before: str, may_truncate: bool
 ) -> None:
-    little = _Little(takes)
+    short_writes = _ShortWrites(sizes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "kern.log")
         path.write_text(before)
-        truncate = os.ftruncate if may_truncate else little.truncate
-        sink = FileSink(str(path), FileFormat.KLOGD, write=little.write, truncate=truncate)
+        truncate = os.ftruncate if may_truncate else short_writes.truncate
+        sink = FileSink(str(path), FileFormat.KLOGD, write=short_writes.write, truncate=truncate)
         waiting = [entry(f"line {number}") for number in range(5)]
         while waiting:
             try:
@@ -374,10 +373,12 @@ def test_bytes_of_another_writer_are_never_taken_back(tmp_path: Path) -> None:
     assert path.read_text() == "<6>one\n<6>twoOTHER\n<6>two\nOTHER\n"
 
 
-def test_a_begun_line_ends_in_the_file_that_was_rotated(tmp_path: Path) -> None:
+def test_partial_line_is_finished_in_the_rotated_file(tmp_path: Path) -> None:
     path, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
-    little = _Little([13])
-    sink = FileSink(str(path), FileFormat.KLOGD, write=little.write, truncate=little.truncate)
+    short_writes = _ShortWrites([13])
+    sink = FileSink(
+        str(path), FileFormat.KLOGD, write=short_writes.write, truncate=short_writes.truncate
+    )
     lines = [entry("one"), entry("two"), entry("three")]
     with pytest.raises(SinkDown) as refused:
         sink.send(lines)
@@ -387,10 +388,12 @@ def test_a_begun_line_ends_in_the_file_that_was_rotated(tmp_path: Path) -> None:
     assert (aside.read_text(), path.read_text()) == ("<6>one\n<6>two\n", "<6>three\n")
 
 
-def test_a_line_begun_in_a_removed_file_comes_whole(tmp_path: Path) -> None:
+def test_partial_line_of_removed_file_is_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
-    little = _Little([13])
-    sink = FileSink(str(path), FileFormat.KLOGD, write=little.write, truncate=little.truncate)
+    short_writes = _ShortWrites([13])
+    sink = FileSink(
+        str(path), FileFormat.KLOGD, write=short_writes.write, truncate=short_writes.truncate
+    )
     with pytest.raises(SinkDown):
         sink.send([entry("one"), entry("two")])
     path.unlink()
@@ -407,7 +410,7 @@ def _fifo(path: Path) -> int:
     return reader
 
 
-def test_a_full_fifo_holds_no_half_line(tmp_path: Path) -> None:
+def test_full_fifo_holds_no_partial_line(tmp_path: Path) -> None:
     reader = _fifo(tmp_path / "fifo")
     sink = FileSink(str(tmp_path / "fifo"), FileFormat.KLOGD)
     accepted = sink.send([entry("x" * 300) for _ in range(100)])
@@ -418,7 +421,7 @@ def test_a_full_fifo_holds_no_half_line(tmp_path: Path) -> None:
     os.close(reader)
 
 
-def test_a_line_longer_than_a_fifo_takes_comes_whole_once(tmp_path: Path) -> None:
+def test_line_longer_than_a_fifo_arrives_once(tmp_path: Path) -> None:
     reader = _fifo(tmp_path / "fifo")
     sink = FileSink(str(tmp_path / "fifo"), FileFormat.KLOGD)
     waiting = [entry("x" * 10_000), entry("y")]
@@ -431,7 +434,7 @@ def test_a_line_longer_than_a_fifo_takes_comes_whole_once(tmp_path: Path) -> Non
     os.close(reader)
 
 
-def test_a_new_reader_gets_the_line_whole_that_the_last_had_in_part(tmp_path: Path) -> None:
+def test_next_fifo_reader_gets_the_cut_line_whole(tmp_path: Path) -> None:
     reader = _fifo(tmp_path / "fifo")
     sink = FileSink(str(tmp_path / "fifo"), FileFormat.KLOGD)
     long = [entry("x" * 10_000)]
@@ -473,7 +476,7 @@ while waiting:
     assert (tmp_path / "out").read_bytes() == b"before\n<6>one\n<6>two\n<6>three\n"
 
 
-def test_a_fifo_that_nobody_reads_is_down_and_does_not_hold_the_daemon(tmp_path: Path) -> None:
+def test_fifo_without_a_reader_is_down_at_once(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     code = """
@@ -495,7 +498,7 @@ except SinkDown:
         child.communicate()
 
 
-def test_a_dash_is_standard_output_and_keeps_no_position() -> None:
+def test_dash_is_standard_output_without_a_position() -> None:
     code = """
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat

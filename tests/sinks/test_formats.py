@@ -42,13 +42,13 @@ KERNEL_TEXT = st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrog
         ("", ""),
     ],
 )
-def test_control_characters_are_shown_as_the_kernel_escapes_them(text: str, shown: str) -> None:
+def test_controls_are_escaped_as_the_kernel_does(text: str, shown: str) -> None:
     assert escape_controls(text) == shown
 
 
 @settings(deadline=None)
 @given(KERNEL_TEXT)
-def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_without_controls(
+def test_any_bytes_become_one_line_without_controls(
     text: str,
 ) -> None:
     shown = escape_controls(text)
@@ -77,7 +77,7 @@ def test_whatever_bytes_the_kernel_prints_what_is_shown_is_one_line_of_utf_8_wit
         (2047, "x[1]: y", ("x[1]", "y")),
     ],
 )
-def test_only_a_record_of_another_facility_is_named_after_its_writer(
+def test_only_user_records_are_named_after_their_writer(
     prefix: int | None, text: str, message_text: tuple[str, str]
 ) -> None:
     assert split_identifier(Entry(Record(text, prefix), 0, text), text) == message_text
@@ -103,16 +103,14 @@ PIECES = st.sampled_from(
 
 
 @given(st.sampled_from([None, 0, 7, 8, 30]), st.lists(PIECES, max_size=8).map("".join))
-def test_a_line_says_the_tag_and_the_text_with_nothing_in_them_that_could_forge_another(
-    prefix: int | None, text: str
-) -> None:
+def test_line_is_escaped_identifier_and_escaped_text(prefix: int | None, text: str) -> None:
     record = Record(text, prefix)
     tag, rest = split_identifier(Entry(record, 0, text), text)
     assert format_line(Entry(record, 0, text)) == f"{escape_controls(tag)}: {escape_controls(rest)}"
 
 
 @pytest.mark.parametrize("wall_us", [0, 999_999, 1_000_000, WALL_US, 1_793_664_000_000_000])
-def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
+def test_timestamps_are_local_time_with_english_months(wall_us: int) -> None:
     moment = (
         datetime.fromtimestamp(wall_us // 1_000_000)
         .astimezone()
@@ -132,7 +130,7 @@ def test_stamps_are_local_time_with_the_month_in_english(wall_us: int) -> None:
         ("AAA0:30", "2026-11-23T07:43:42.123456-00:30"),
     ],
 )
-def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -> None:
+def test_utc_offset_has_its_sign_and_minutes(zone: str, iso: str) -> None:
     code = f"from klogd_py.sinks.formats import TimestampFormatter; print(TimestampFormatter().rfc3339({WALL_US}))"
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -144,13 +142,13 @@ def test_the_offset_from_utc_has_its_sign_and_its_minutes(zone: str, iso: str) -
     assert ran.stdout == f"{iso}\n"
 
 
-def test_stamps_go_back_in_time_when_the_records_do() -> None:
+def test_timestamps_follow_records_back_in_time() -> None:
     stamps = TimestampFormatter()
     later, earlier = stamps.rfc3339(WALL_US), stamps.rfc3339(WALL_US - 1_000_000)
     assert (later[17:26], earlier[17:26]) == ("42.123456", "41.123456")
 
 
-def test_a_document_leaves_out_what_has_nothing_to_say_but_keeps_zeros() -> None:
+def test_json_omits_empty_values_but_keeps_zeros() -> None:
     assert msgspec.json.decode(encode_json(Entry(Record("x", 0, 0, 0), 0, "x"))) == {
         "seq": 0,
         "usec": 0,
@@ -162,11 +160,11 @@ def test_a_document_leaves_out_what_has_nothing_to_say_but_keeps_zeros() -> None
     }
 
 
-def test_a_document_has_a_text_even_if_the_kernel_printed_an_empty_line() -> None:
+def test_json_has_a_text_even_if_empty() -> None:
     assert msgspec.json.decode(encode_json(entry("")), type=dict[str, object])["text"] == ""
 
 
-def test_a_document_holds_every_fact_of_the_entry() -> None:
+def test_json_holds_every_fact_of_the_entry() -> None:
     record = Record(
         "at ffff",
         12,
@@ -198,14 +196,14 @@ def test_a_document_holds_every_fact_of_the_entry() -> None:
     }
 
 
-def test_a_document_states_a_gap() -> None:
+def test_json_states_a_gap() -> None:
     content = msgspec.json.decode(
         encode_json(lost_entry(5, 9, Cause.OVERRUN)), type=dict[str, object]
     )
     assert content["gap"] == {"first": 5, "last": 9, "count": 5, "cause": "overrun"}
 
 
-def test_a_document_is_one_line() -> None:
+def test_json_is_one_line() -> None:
     assert b"\n" not in encode_json(entry("two\nlines"))
 
 
@@ -221,13 +219,13 @@ def test_a_document_is_one_line() -> None:
         b"\xff",
     ],
 )
-def test_a_document_can_be_made_of_bytes_that_are_not_utf_8(raw: bytes) -> None:
+def test_json_accepts_bytes_that_are_not_utf_8(raw: bytes) -> None:
     record = kmsg_format.parse_all([raw])[0]
     assert msgspec.json.decode(encode_json(Entry(record, 0, record.text)))
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=40), st.binary(max_size=60))
-def test_a_document_can_be_made_of_any_record(header: bytes, body: bytes) -> None:
+def test_json_can_be_made_of_any_record(header: bytes, body: bytes) -> None:
     record = kmsg_format.parse_all([b"6,1,2," + header + b";" + body])[0]
     assert msgspec.json.decode(encode_json(Entry(record, 0, record.text)))

@@ -138,7 +138,7 @@ each_case = pytest.mark.parametrize(
 
 
 @each_case
-def test_the_journal_receives_exactly_these_fields(
+def test_journal_receives_exactly_these_fields(
     tmp_path: Path, sink: JournalSink, item: Entry, fields: Fields
 ) -> None:
     with JournalListener(tmp_path / "socket") as journal:
@@ -158,13 +158,13 @@ def test_the_journal_receives_exactly_these_fields(
         ("K" * 99, f"KERNEL_{'K' * 56}"),
     ],
 )
-def test_a_dictionary_key_becomes_a_name_that_the_journal_allows(key: str, field: str) -> None:
+def test_dictionary_key_becomes_a_valid_journal_field(key: str, field: str) -> None:
     record = Record("x", 6, fields=((key, "v"),))
     assert (field, b"v") in JournalSink(BOOT_ID, "x").fields(Entry(record, 0, "x"))
     assert len(field) < 65
 
 
-def test_the_sink_is_down_while_no_journal_has_the_name(tmp_path: Path, sink: JournalSink) -> None:
+def test_missing_journal_socket_means_down(tmp_path: Path, sink: JournalSink) -> None:
     with pytest.raises(SinkDown) as refused:
         sink.send(numbered_entries(range(2)))
     assert refused.value.accepted == 0
@@ -173,7 +173,7 @@ def test_the_sink_is_down_while_no_journal_has_the_name(tmp_path: Path, sink: Jo
         assert len(journal.entries()) == 2
 
 
-def test_a_journal_that_was_replaced_gets_the_next_entry(tmp_path: Path, sink: JournalSink) -> None:
+def test_replaced_journal_gets_the_next_entry(tmp_path: Path, sink: JournalSink) -> None:
     path = tmp_path / "socket"
     for _ in range(2):
         with JournalListener(path) as journal:
@@ -181,9 +181,7 @@ def test_a_journal_that_was_replaced_gets_the_next_entry(tmp_path: Path, sink: J
             assert len(journal.entries()) == 2
 
 
-def test_a_journal_that_does_not_read_loses_nothing_in_the_end(
-    tmp_path: Path, sink: JournalSink
-) -> None:
+def test_journal_that_reads_late_loses_nothing(tmp_path: Path, sink: JournalSink) -> None:
     with JournalListener(tmp_path / "socket", receive_buffer_bytes=1) as journal:
         waiting = numbered_entries(range(300))
         received: list[Fields] = []
@@ -204,8 +202,8 @@ def test_only_the_journal_of_this_machine_may_block() -> None:
 
 
 @pytest.fixture
-def vacant_place() -> Iterator[Path]:
-    """The name of the journal's own socket, on a machine where nobody has it."""
+def vacant_socket() -> Iterator[Path]:
+    """The path of the journal's socket, on a machine without a journal."""
     path = Path(SOCKET)
     if os.geteuid() != 0:
         pytest.skip("needs root, to have a journal's socket in /run")
@@ -222,35 +220,33 @@ def vacant_place() -> Iterator[Path]:
 
 
 @each_case
-def test_the_library_sends_the_same_fields(vacant_place: Path, item: Entry, fields: Fields) -> None:
-    with JournalListener(vacant_place) as journal:
+def test_library_sends_the_same_fields(vacant_socket: Path, item: Entry, fields: Fields) -> None:
+    with JournalListener(vacant_socket) as journal:
         sink = JournalSink(BOOT_ID)
         assert sink.send([item]) == 1
         assert journal.entries() == [fields]
 
 
-def test_the_library_sends_what_no_datagram_can_hold(vacant_place: Path) -> None:
+def test_library_sends_an_oversized_entry(vacant_socket: Path) -> None:
     text = "x" * 1_000_000
-    with JournalListener(vacant_place) as journal:
+    with JournalListener(vacant_socket) as journal:
         assert JournalSink(BOOT_ID).send([entry(text)]) == 1
         assert ("MESSAGE", text.encode()) in journal.entries()[0]
 
 
-def test_what_no_datagram_can_hold_does_not_stop_what_is_behind_it(
-    tmp_path: Path, sink: JournalSink
-) -> None:
+def test_oversized_entry_does_not_stop_the_next(tmp_path: Path, sink: JournalSink) -> None:
     with JournalListener(tmp_path / "socket") as journal:
-        assert sink.send([entry("x" * 1_000_000), entry("behind")]) == 2
-        assert ("MESSAGE", b"behind") in journal.entries()[-1]
+        assert sink.send([entry("x" * 1_000_000), entry("next")]) == 2
+        assert ("MESSAGE", b"next") in journal.entries()[-1]
 
 
-def test_a_journal_that_is_not_there_is_down_rather_than_silently_done(vacant_place: Path) -> None:
+def test_journal_library_without_a_journal_is_down(vacant_socket: Path) -> None:
     with pytest.raises(SinkDown, match="no journal is running"):
         JournalSink(BOOT_ID).send([entry()])
 
 
-def test_a_journal_that_was_killed_is_down(vacant_place: Path) -> None:
-    JournalListener(vacant_place).die()
+def test_killed_journal_is_down(vacant_socket: Path) -> None:
+    JournalListener(vacant_socket).die()
     with pytest.raises(SinkDown) as refused:
         JournalSink(BOOT_ID).send([entry()])
     assert refused.value.accepted == 0

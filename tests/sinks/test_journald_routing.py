@@ -51,17 +51,17 @@ def setting(root: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
-def test_a_journal_reads_the_kernels_messages_unless_it_is_told_not_to(machine: Path) -> None:
+def test_journal_reads_kernel_messages_by_default(machine: Path) -> None:
     assert detect(machine) == READS
     setting(machine, "etc/systemd/journald.conf", "[Journal]\n#ReadKMsg=yes\nReadKMsg = no\n")
     assert detect(machine) == IGNORES_KERNEL
 
 
-def test_where_no_journal_runs_nothing_holds(tmp_path: Path) -> None:
+def test_no_journal_detects_nothing(tmp_path: Path) -> None:
     assert detect(tmp_path) == Journald()
 
 
-def test_a_syslogd_behind_the_journal_is_found(machine: Path) -> None:
+def test_syslogd_of_the_journal_is_found(machine: Path) -> None:
     with DatagramListener(machine / SYSLOGD):
         assert detect(machine).syslogd == str(machine / SYSLOGD)
 
@@ -97,7 +97,7 @@ def test_a_syslogd_behind_the_journal_is_found(machine: Path) -> None:
         ({"etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no\nReadKMsg="}, True),
     ],
 )
-def test_the_setting_with_the_last_word_counts(
+def test_last_configuration_file_overrides(
     files: dict[str, str], reads: bool, tmp_path: Path
 ) -> None:
     for name, text in files.items():
@@ -120,7 +120,7 @@ def test_the_setting_with_the_last_word_counts(
         ("forward", Journald(running=True, reads_kernel=True), True, False, ""),
     ],
 )
-def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
+def test_journal_gets_no_copy_of_what_it_read(
     mode: str,
     found: Journald,
     journal_additions_only: bool,
@@ -135,13 +135,13 @@ def test_no_journal_gets_a_plain_copy_of_what_it_has_read(
     )
 
 
-def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates() -> None:
+def test_exclusive_mode_reports_duplicates_if_journald_reads() -> None:
     assert choose("exclusive", READS, ["syslog"]).reasons == (DUPLICATES,)
     assert choose("exclusive", IGNORES_KERNEL, ["syslog"]).reasons == ()
 
 
 @pytest.mark.parametrize(
-    ("mode", "found", "is_idle"),
+    ("mode", "found", "is_redundant"),
     [
         ("exclusive", IGNORES_KERNEL, True),
         ("exclusive", Journald(running=True), False),
@@ -150,16 +150,16 @@ def test_who_sends_everything_to_a_journal_that_reads_is_told_of_the_duplicates(
         ("forward", FEEDS, False),
     ],
 )
-def test_where_both_sinks_end_in_the_journal_one_is_left_out_and_that_is_said(
-    mode: str, found: Journald, is_idle: bool
+def test_redundant_syslog_sink_is_left_out_and_reported(
+    mode: str, found: Journald, is_redundant: bool
 ) -> None:
     chosen = choose(mode, found, ["file:/x", "syslog", "journal"])
-    assert chosen.syslog_is_redundant is is_idle
-    assert (SYSLOG_LEFT_OUT in chosen.reasons) is is_idle
+    assert chosen.syslog_is_redundant is is_redundant
+    assert (SYSLOG_LEFT_OUT in chosen.reasons) is is_redundant
     assert not choose(mode, found, ["syslog"]).syslog_is_redundant
 
 
-def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
+def test_forward_mode_reports_what_journald_forwards() -> None:
     assert choose("forward", FEEDS, ["syslog", "journal"]).reasons == (
         FORWARDS_ADDITIONS,
         FORWARDED_TWICE,
@@ -167,7 +167,7 @@ def test_who_feeds_both_is_told_what_the_journal_hands_on() -> None:
     assert choose("forward", FEEDS, ["syslog"]).reasons == (FORWARDS_ADDITIONS,)
 
 
-def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None:
+def test_sink_with_its_own_socket_gets_everything(tmp_path: Path) -> None:
     adds = JournaldRouting(
         journal_additions_only=True, syslog_additions_only=True, syslog_path="/nowhere"
     )
@@ -181,14 +181,14 @@ def test_a_sink_with_a_socket_of_its_own_gets_everything(tmp_path: Path) -> None
         assert (len(log.read()), len(journal.read())) == (3, 3)
 
 
-def test_a_routed_sink_keeps_the_name_under_which_its_position_is_saved() -> None:
+def test_routed_sink_keeps_its_name_for_the_position() -> None:
     assert (
         build_sink("syslog", Config(), "", JournaldRouting(syslog_path="/elsewhere")).name
         == "syslog:/dev/log"
     )
 
 
-def test_only_what_klogd_adds_is_sent_and_the_rest_counts_as_taken(tmp_path: Path) -> None:
+def test_plain_records_count_as_accepted_but_unsent(tmp_path: Path) -> None:
     named = entry("at vfs_write+0x1d/0x40", seq=1)
     named = type(named)(named.record, named.wall_us, named.text, (PLACE,))
     batch = [entry(seq=0), named, lost_entry(2, 4, Cause.OVERRUN), entry(seq=5)]
@@ -197,8 +197,8 @@ def test_only_what_klogd_adds_is_sent_and_the_rest_counts_as_taken(tmp_path: Pat
         closing(JournalSink("b", str(journal.path), additions=True)) as sink,
     ):
         assert sink.send(batch) == 4
-        fields = [dict(told) for told in journal.entries()]
-    assert [(told.get("KLOGD_SEQ"), told.get("KLOGD_GAP_FIRST")) for told in fields] == [
+        received = [dict(fields) for fields in journal.entries()]
+    assert [(sent.get("KLOGD_SEQ"), sent.get("KLOGD_GAP_FIRST")) for sent in received] == [
         (b"1", None),
         (None, b"2"),
     ]

@@ -30,12 +30,12 @@ def sink(tmp_path: Path) -> Iterator[SyslogSink]:
         yield opened
 
 
-def _said(seqs: range) -> list[bytes]:
+def _messages(seqs: range) -> list[bytes]:
     return [f"<6>{STAMP.decode()} kernel: record {seq}".encode() for seq in seqs]
 
 
 @pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
-def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> None:
+def test_default_socket_is_dev_log(spec: str) -> None:
     assert build_sink(spec, Config(), "", JournaldRouting()).name == "syslog:/dev/log"
 
 
@@ -55,11 +55,11 @@ def test_the_listener_is_that_of_dev_log_unless_another_is_named(spec: str) -> N
         (6, "", b"<6>%b kernel: "),
     ],
 )
-def test_a_datagram_keeps_facility_and_severity(prefix: int, text: str, datagram: bytes) -> None:
+def test_datagram_keeps_facility_and_severity(prefix: int, text: str, datagram: bytes) -> None:
     assert SyslogSink("x").encode(entry(text, prefix)) == datagram.replace(b"%b", STAMP)
 
 
-def test_an_announced_loss_comes_from_syslog_itself() -> None:
+def test_announced_loss_has_facility_syslog() -> None:
     assert (
         SyslogSink("x")
         .encode(lost_entry(5, 9, Cause.OVERRUN))
@@ -70,17 +70,17 @@ def test_an_announced_loss_comes_from_syslog_itself() -> None:
 def test_every_entry_is_a_datagram_of_its_own(tmp_path: Path, sink: SyslogSink) -> None:
     with DatagramListener(tmp_path / "log") as listener:
         assert sink.send(numbered_entries(range(3))) == 3
-        assert listener.read() == _said(range(3))
+        assert listener.read() == _messages(range(3))
 
 
-def test_every_message_to_a_stream_ends_with_a_nul(tmp_path: Path, sink: SyslogSink) -> None:
+def test_every_stream_message_ends_with_nul(tmp_path: Path, sink: SyslogSink) -> None:
     with StreamListener(tmp_path / "log") as listener:
         assert sink.send(numbered_entries(range(3))) == 3
-        assert listener.read() == b"".join(message + b"\0" for message in _said(range(3)))
+        assert listener.read() == b"".join(message + b"\0" for message in _messages(range(3)))
 
 
 @pytest.mark.parametrize("receive_buffer_bytes", [0, 1])
-def test_a_listener_that_does_not_read_loses_nothing_in_the_end(
+def test_listener_that_reads_late_loses_nothing(
     tmp_path: Path, sink: SyslogSink, receive_buffer_bytes: int
 ) -> None:
     with DatagramListener(tmp_path / "log", receive_buffer_bytes) as listener:
@@ -92,12 +92,10 @@ def test_a_listener_that_does_not_read_loses_nothing_in_the_end(
             assert sink.send(waiting) == 0
             received += listener.read()
             accepted = sink.send(waiting)
-        assert received + listener.read() == _said(range(1000))
+        assert received + listener.read() == _messages(range(1000))
 
 
-def test_a_stream_that_is_not_read_loses_nothing_in_the_end(
-    tmp_path: Path, sink: SyslogSink
-) -> None:
+def test_stream_that_is_read_late_loses_nothing(tmp_path: Path, sink: SyslogSink) -> None:
     with StreamListener(tmp_path / "log") as listener:
         waiting = numbered_entries(range(20_000))
         accepted = sink.send(waiting)
@@ -105,12 +103,10 @@ def test_a_stream_that_is_not_read_loses_nothing_in_the_end(
         while waiting := waiting[accepted:]:
             listener.read()
             accepted = sink.send(waiting)
-        assert listener.messages() == _said(range(20_000))
+        assert listener.messages() == _messages(range(20_000))
 
 
-def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
-    tmp_path: Path, sink: SyslogSink
-) -> None:
+def test_long_stream_message_arrives_without_a_successor(tmp_path: Path, sink: SyslogSink) -> None:
     text = "x" * 1_000_000
     with StreamListener(tmp_path / "log") as listener:
         queue = SinkQueue(sink, QueueLimits(1 << 24), gap_entry, StartPosition())
@@ -128,9 +124,7 @@ def test_a_long_message_reaches_a_stream_whole_without_another_behind_it(
         assert queue.close() == 0
 
 
-def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
-    tmp_path: Path, sink: SyslogSink
-) -> None:
+def test_oversized_datagram_does_not_stop_the_next(tmp_path: Path, sink: SyslogSink) -> None:
     with DatagramListener(tmp_path / "log") as listener:
         queue = SinkQueue(sink, QueueLimits(1 << 24), gap_entry, StartPosition())
 
@@ -140,12 +134,12 @@ def test_a_message_longer_than_a_datagram_may_be_does_not_stop_those_behind_it(
 
         asyncio.run(carry())
         received = listener.read()
-    assert [datagram[:60] for datagram in received[-2:]] == _said(range(1, 3))
+    assert [datagram[:60] for datagram in received[-2:]] == _messages(range(1, 3))
     assert len(received) == 3, "the long one came too, in part at least"
 
 
 @pytest.mark.parametrize("how", ["never there", "closed", "killed"])
-def test_the_sink_is_down_while_nobody_listens_and_counts_what_it_sent_before(
+def test_sink_without_listener_counts_what_it_sent(
     tmp_path: Path, sink: SyslogSink, how: str
 ) -> None:
     path = tmp_path / "log"
@@ -160,12 +154,12 @@ def test_the_sink_is_down_while_nobody_listens_and_counts_what_it_sent_before(
     path.unlink(missing_ok=True)
     with DatagramListener(path) as successor:
         assert sink.send(numbered_entries(range(2, 4))) == 2
-        assert successor.read() == _said(range(2, 4))
+        assert successor.read() == _messages(range(2, 4))
 
 
 @pytest.mark.parametrize("first", [DatagramListener, StreamListener])
 @pytest.mark.parametrize("second", [DatagramListener, StreamListener])
-def test_a_listener_that_was_replaced_between_two_sends_is_not_noticed_as_a_failure(
+def test_replaced_listener_is_not_a_failure(
     tmp_path: Path,
     sink: SyslogSink,
     first: type[DatagramListener | StreamListener],
@@ -180,7 +174,7 @@ def test_a_listener_that_was_replaced_between_two_sends_is_not_noticed_as_a_fail
         received = (
             successor.read() if isinstance(successor, DatagramListener) else successor.messages()
         )
-        assert received == _said(range(2, 5))
+        assert received == _messages(range(2, 5))
 
 
 def test_reopening_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
@@ -188,11 +182,11 @@ def test_reopening_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
         for seq in range(4):
             sink.send(numbered_entries([seq]))
             sink.close()
-        assert listener.read() == _said(range(4))
+        assert listener.read() == _messages(range(4))
 
 
 @pytest.mark.parametrize("listener", [DatagramListener, StreamListener])
-def test_another_listener_gets_the_next_message_though_the_old_one_still_lives(
+def test_new_listener_gets_messages_despite_the_old(
     tmp_path: Path, sink: SyslogSink, listener: type[DatagramListener | StreamListener]
 ) -> None:
     with listener(tmp_path / "log") as old:
@@ -214,9 +208,7 @@ def test_another_listener_gets_the_next_message_though_the_old_one_still_lives(
     ]
 
 
-def test_a_stream_that_accepts_nobody_is_down_and_holds_nothing_up(
-    tmp_path: Path, sink: SyslogSink
-) -> None:
+def test_stream_that_accepts_nobody_is_down_at_once(tmp_path: Path, sink: SyslogSink) -> None:
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening,
         contextlib.ExitStack() as others,

@@ -29,7 +29,7 @@ def _down(name: str) -> ScriptedSink:
 
 
 @pytest.mark.parametrize("hindrance", ["down", "full", "gone"])
-def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None:
+def test_sink_that_accepts_nothing_stops_no_other(hindrance: str) -> None:
     bad, good = ScriptedSink("bad"), ScriptedSink("good")
     bad.down, bad.gone, bad.capacity = "away" if hindrance == "down" else "", hindrance == "gone", 0
 
@@ -47,7 +47,7 @@ def test_a_sink_that_takes_nothing_does_not_stop_another(hindrance: str) -> None
     run_in_virtual_time(carry())
 
 
-def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
+def test_hanging_thread_of_one_sink_stops_no_other() -> None:
     stuck, good = ScriptedSink("stuck", blocking=True), ScriptedSink("good")
     stuck.unblocked.clear()
 
@@ -67,7 +67,7 @@ def test_a_thread_that_hangs_in_one_sink_does_not_stop_another() -> None:
     assert stuck.seqs == [0, 1]
 
 
-def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
+def test_stop_during_a_threaded_send_repeats_nothing() -> None:
     slow = ScriptedSink("slow", blocking=True)
     slow.unblocked.clear()
 
@@ -77,7 +77,7 @@ def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
         sink_manager.enqueue(numbered_entries(range(3)))
         await asyncio.to_thread(slow.attempted.wait, 5)
         stopping = asyncio.create_task(sink_manager.flush(5))
-        # The drains are cancelled by now
+        # The drains are cancelled now.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         slow.unblocked.set()
@@ -88,7 +88,7 @@ def test_stopping_while_a_thread_is_sending_sends_nothing_twice() -> None:
     assert slow.seqs == [0, 1, 2]
 
 
-def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
+def test_waiting_entries_are_sent_when_sink_returns() -> None:
     sink = _down("a")
 
     async def carry() -> None:
@@ -105,7 +105,7 @@ def test_what_waits_is_sent_by_itself_when_the_sink_is_back() -> None:
     run_in_virtual_time(carry())
 
 
-def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
+def test_flush_waits_for_a_sink_that_returns() -> None:
     sink = _down("a")
 
     async def carry() -> None:
@@ -120,7 +120,7 @@ def test_emptying_waits_for_a_sink_that_comes_back_within_the_limit() -> None:
     assert sink.seqs == [0, 1, 2]
 
 
-def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
+def test_flush_ends_at_its_limit_and_counts_unsent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def carry() -> None:
@@ -138,7 +138,7 @@ def test_emptying_ends_at_its_limit_and_what_is_left_is_named(
     ]
 
 
-def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
+def test_manager_without_a_sink_can_be_flushed() -> None:
     async def carry() -> None:
         sink_manager = _manager()
         sink_manager.configure([], _roomy)
@@ -149,8 +149,8 @@ def test_a_mailroom_without_a_sink_can_be_emptied() -> None:
     asyncio.run(carry())
 
 
-def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> None:
-    async def arrange() -> None:
+def test_lowest_next_seq_is_of_the_slowest_sink() -> None:
+    async def configure() -> None:
         sink_manager = _manager({"a": 7, "b": 5})
         sink_manager.configure([ScriptedSink("a"), ScriptedSink("b")], _roomy)
         assert sink_manager.lowest_next_seq == 5
@@ -160,27 +160,27 @@ def test_the_first_owed_record_is_that_of_the_sink_that_is_furthest_behind() -> 
         assert sink_manager.lowest_next_seq == 0
         sink_manager.close()
 
-    run_in_virtual_time(arrange())
+    run_in_virtual_time(configure())
 
 
-def test_each_sink_goes_on_where_it_stood_itself() -> None:
-    ahead, behind, new = ScriptedSink("ahead"), ScriptedSink("behind"), ScriptedSink("new")
+def test_each_sink_continues_at_its_own_position() -> None:
+    ahead, slow, new = ScriptedSink("ahead"), ScriptedSink("slow"), ScriptedSink("new")
     console = ScriptedSink("console", keeps_position=False)
 
     async def carry() -> None:
-        sink_manager = _manager({"ahead": 8, "behind": 5, "console": 9})
-        sink_manager.configure([ahead, behind, new, console], _roomy)
+        sink_manager = _manager({"ahead": 8, "slow": 5, "console": 9})
+        sink_manager.configure([ahead, slow, new, console], _roomy)
         sink_manager.enqueue(numbered_entries(range(3, 10)))
-        assert sink_manager.positions == {"ahead": 10, "behind": 10, "new": 10}
+        assert sink_manager.positions == {"ahead": 10, "slow": 10, "new": 10}
         sink_manager.close()
 
     run_in_virtual_time(carry())
     assert ahead.seqs == [8, 9]
-    assert behind.seqs == [5, 6, 7, 8, 9]
+    assert slow.seqs == [5, 6, 7, 8, 9]
     assert new.seqs == console.seqs == [3, 4, 5, 6, 7, 8, 9]
 
 
-def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> None:
+def test_reconfigured_sink_keeps_its_waiting_entries() -> None:
     before, after, added = _down("a"), ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
@@ -198,7 +198,7 @@ def test_a_sink_keeps_what_waits_for_it_when_the_sinks_are_arranged_anew() -> No
     assert added.seqs == [3, 4]
 
 
-def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> None:
+def test_removed_sink_is_closed_and_gets_nothing() -> None:
     removed, kept = ScriptedSink("a"), ScriptedSink("b")
 
     async def carry() -> None:
@@ -215,13 +215,13 @@ def test_a_sink_that_is_no_longer_wanted_is_closed_and_gets_nothing_more() -> No
 
 
 class _Ring(SinkManager):
-    """A mailroom whose source can go back."""
+    """A manager whose source can read its records again."""
 
     def __init__(self, next_seqs: Mapping[str, int] | None = None) -> None:
         super().__init__(gap_entry, (next_seqs or {}).get, rereadable=True)
 
 
-def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
+def test_removed_sink_counts_what_its_thread_delivers() -> None:
     sink = ScriptedSink("slow", blocking=True)
     sink.unblocked.clear()
 
@@ -243,7 +243,7 @@ def test_a_removed_sink_counts_what_its_thread_still_delivers() -> None:
     assert sink.seqs == [0, 1, 2]
 
 
-def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None:
+def test_sink_returning_during_a_send_repeats_nothing() -> None:
     before, after = ScriptedSink("slow", blocking=True), ScriptedSink("slow", blocking=True)
     before.unblocked.clear()
 
@@ -269,8 +269,8 @@ def test_a_sink_that_returns_while_its_thread_sends_gets_nothing_twice() -> None
     assert [*before.seqs, *after.seqs] == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
-    async def arrange() -> None:
+def test_sink_added_before_any_record_misses_nothing() -> None:
+    async def configure() -> None:
         sink_manager = _Ring({"a": 7})
         sink_manager.configure([ScriptedSink("a")], _roomy)
         sink_manager.configure([ScriptedSink("a"), ScriptedSink("new")], _roomy)
@@ -279,11 +279,11 @@ def test_a_sink_added_before_anything_was_posted_misses_nothing() -> None:
         )
         sink_manager.close()
 
-    run_in_virtual_time(arrange())
+    run_in_virtual_time(configure())
 
 
-def test_numbers_are_told_apart_where_one_sink_stands_between() -> None:
-    async def arrange() -> None:
+def test_sink_between_two_numbers_is_found() -> None:
+    async def configure() -> None:
         sink_manager = _Ring({"a": 7, "b": 9})
         sink_manager.configure([ScriptedSink("a"), ScriptedSink("b")], _roomy)
         assert [sink_manager.any_sink_between(6, other) for other in (5, 7, 9)] == [
@@ -294,7 +294,7 @@ def test_numbers_are_told_apart_where_one_sink_stands_between() -> None:
         assert not sink_manager.any_sink_between(9, 10)
         sink_manager.close()
 
-    run_in_virtual_time(arrange())
+    run_in_virtual_time(configure())
 
 
 def test_all_are_gone_only_when_each_is() -> None:
@@ -329,7 +329,7 @@ class _Faulty(ScriptedSink):
         return super().send(entries)
 
 
-def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_drain_is_restarted(caplog: pytest.LogCaptureFixture) -> None:
     sink = _Faulty()
 
     async def carry() -> None:
@@ -345,7 +345,7 @@ def test_a_drain_that_fails_is_begun_again(caplog: pytest.LogCaptureFixture) -> 
     assert "a mistake" in caplog.text
 
 
-def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> None:
+def test_hanging_sink_never_has_a_second_thread() -> None:
     stuck, good = ScriptedSink("stuck", blocking=True), ScriptedSink("good")
     stuck.unblocked.clear()
 
@@ -374,7 +374,7 @@ def test_a_sink_that_hangs_has_one_thread_however_often_it_comes_and_goes() -> N
     )
 
 
-def test_an_error_in_one_sink_is_that_sinks_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_error_in_one_sink_affects_no_other(caplog: pytest.LogCaptureFixture) -> None:
     class Troubled(ScriptedSink):
         left = 5
 

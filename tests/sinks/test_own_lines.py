@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""No record passes for a line of klogd-py's own or of the kernel's.
+"""No record passes for a message of klogd-py itself or of the kernel.
 
-Gaps are found by what docs/delivery.md says alone.
+Gaps are found with the regular expressions of docs/delivery.md only.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.entries import WALL_US, gap_entry
 from tests.sockets import DatagramListener, JournalListener, StreamListener
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
-FORMS = dict(re.findall(r"^\| ([^|]+) \| `(\^[^`]+\$)` \|$", DOCUMENT, re.MULTILINE))
+GAP_PATTERNS = dict(re.findall(r"^\| ([^|]+) \| `(\^[^`]+\$)` \|$", DOCUMENT, re.MULTILINE))
 
 FACTS = '[gap first="5" last="7" count="3" cause="overrun"]'
 WORDS = f"3 kernel records lost (sequence numbers 5 to 7): the kernel's ring buffer overran {FACTS}"
@@ -61,10 +61,8 @@ CLAIMS = [
 ]
 PREFIXES = [4, 12, 44, 45, 5 << 3, 1999, None]
 
-Read = Callable[
-    [list[Entry], Path], tuple[list[str], list[tuple[str, ...]]]
-    # The tags, and the facts of the gaps
-]
+# Returns the identifiers, and the facts of the gaps
+Read = Callable[[list[Entry], Path], tuple[list[str], list[tuple[str, ...]]]]
 
 
 def _entry(text: str, prefix: int | None) -> Entry:
@@ -73,7 +71,9 @@ def _entry(text: str, prefix: int | None) -> Entry:
 
 def _by_lines(name: str, tags: str, lines: list[str]) -> tuple[list[str], list[tuple[str, ...]]]:
     found = [re.match(tags, line) for line in lines]
-    gaps = [gap.groups() for line in lines if (gap := re.search(FORMS[name], line)) is not None]
+    gaps = [
+        gap.groups() for line in lines if (gap := re.search(GAP_PATTERNS[name], line)) is not None
+    ]
     return [tag[1] if tag else "" for tag in found], gaps
 
 
@@ -120,11 +120,8 @@ def _of_stream(entries: list[Entry], folder: Path) -> tuple[list[str], list[tupl
 
 def _of_json(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     content = "".join(LineEncoder(FileFormat.JSON).encode(entries))
-    documents = [
-        json.loads(line)
-        for line in content.splitlines()
-        # At whatever some program takes for a line's end
-    ]
+    # splitlines() splits at everything that some program takes for the end of a line.
+    documents = [json.loads(line) for line in content.splitlines()]
     facts = [document["gap"] for document in documents if "gap" in document]
     return [document["tag"] for document in documents], [
         tuple(str(fact) for fact in gap.values()) for gap in facts
@@ -142,7 +139,7 @@ def _of_journal(entries: list[Entry], folder: Path) -> tuple[list[str], list[tup
     keys = [f"KLOGD_GAP_{key}" for key in ("FIRST", "LAST", "COUNT", "CAUSE")]
     gaps = [tuple(fields[key].decode() for key in keys) for fields in received if keys[0] in fields]
     assert not any("_TRANSPORT" in fields or "_PID" in fields for fields in received), (
-        "the journal's own word"
+        "trusted fields are the journal's"
     )
     return [fields["SYSLOG_IDENTIFIER"].decode() for fields in received], gaps
 
@@ -159,7 +156,7 @@ READERS: dict[str, Read] = {
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
-def test_a_parser_from_the_document_finds_real_gaps_only(read: Read, tmp_path: Path) -> None:
+def test_documented_parser_finds_only_real_gaps(read: Read, tmp_path: Path) -> None:
     records = [_entry(claim + WORDS, prefix) for claim in CLAIMS for prefix in PREFIXES]
     note = f"repeats of: klogd-py: {FACTS}"
     real = [Gap(1, 2, Cause.PRE_START), Gap(8, 8, Cause.EINVAL), Gap(9, 12, Cause.RATE_LIMIT, note)]
@@ -193,16 +190,14 @@ def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | No
 
 @pytest.mark.parametrize("form", list(FileFormat))
 @given(text=st.text(max_size=80), prefix=st.sampled_from(PREFIXES))
-def test_no_line_of_a_file_holds_what_may_not_be_shown(
-    form: FileFormat, text: str, prefix: int | None
-) -> None:
+def test_lines_of_a_file_hold_no_controls(form: FileFormat, text: str, prefix: int | None) -> None:
     (line,) = LineEncoder(form).encode([_entry(text, prefix)])
     assert line.endswith("\n")
     assert line[:-1].replace("\t", "").isprintable()
 
 
 @given(st.text(max_size=80))
-def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
+def test_escaped_json_is_read_back_unchanged(text: str) -> None:
     (line,) = LineEncoder(FileFormat.JSON).encode([_entry(text, 6)])
     assert json.loads(line)["text"] == text
 
@@ -210,5 +205,5 @@ def test_what_json_escapes_is_read_back_unchanged(text: str) -> None:
 @pytest.mark.parametrize(
     "name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"]
 )
-def test_other_speakers_keep_their_names(name: str) -> None:
+def test_other_identifiers_are_kept(name: str) -> None:
     assert split_identifier(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that are held open for a process that may not open them itself."""
+"""Files that root opens for a process that may not open them itself."""
 
 import os
 from pathlib import Path
@@ -12,31 +12,29 @@ from klogd_py.sinks.preopened_files import PreopenedFiles
 OWNER = (os.geteuid(), os.getegid())
 
 
-def held(path: Path) -> PreopenedFiles:
+def preopened(path: Path) -> PreopenedFiles:
     files = PreopenedFiles()
     files.open(path, OPEN_FLAGS, 0o640, OWNER)
     return files
 
 
-def test_held_file_is_given_out_again_and_again(tmp_path: Path) -> None:
-    files = held(tmp_path / "log")
+def test_preopened_file_is_duplicated_each_time(tmp_path: Path) -> None:
+    files = preopened(tmp_path / "log")
     for text in (b"one\n", b"two\n"):
         descriptor = files.duplicate(tmp_path / "log")
         assert descriptor is not None
         os.write(descriptor, text)
-        assert os.pread(descriptor, 1, 0) == b"o", (
-            "whoever appends looks at the end of the last line"
-        )
+        assert os.pread(descriptor, 1, 0) == b"o", "the sink reads the last byte"
         os.close(descriptor)
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
 
 
 @pytest.mark.parametrize("how", ["moved", "removed", "replaced", "moved with its folder"])
-def test_file_that_lost_its_name_is_let_go(tmp_path: Path, how: str) -> None:
+def test_file_that_lost_its_name_is_closed(tmp_path: Path, how: str) -> None:
     path = tmp_path / "folder" / "log"
     path.parent.mkdir()
     before = os.listdir("/proc/self/fd")
-    files = held(path)
+    files = preopened(path)
     if how == "removed":
         path.unlink()
     elif how == "moved":
@@ -51,21 +49,21 @@ def test_file_that_lost_its_name_is_let_go(tmp_path: Path, how: str) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_forgotten_file_is_held_no_more(tmp_path: Path) -> None:
-    files = held(tmp_path / "log")
+def test_released_file_is_closed(tmp_path: Path) -> None:
+    files = preopened(tmp_path / "log")
     files.release(tmp_path / "log")
     files.release(tmp_path / "log")
     assert (files.has(tmp_path / "log"), files.lost) == (False, set())
 
 
-def test_device_of_roots_is_held_as_it_is(tmp_path: Path) -> None:
-    files = held(Path("/dev/null"))
+def test_device_is_preopened_as_it_is(tmp_path: Path) -> None:
+    files = preopened(Path("/dev/null"))
     assert files.has(Path("/dev/null"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
-def test_file_in_anothers_folder_is_not_held(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_file_in_a_shared_directory_is_not_opened(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65534)
-    files = held(tmp_path / "log")
+    files = preopened(tmp_path / "log")
     assert not files.has(tmp_path / "log")
     assert list(tmp_path.iterdir()) == []

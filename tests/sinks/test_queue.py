@@ -27,8 +27,8 @@ from tests.virtual_time import run_in_virtual_time
 ROOMY = 1 << 24
 
 
-def _room_for(count: int) -> int:
-    """A limit that holds so many entries of two-digit numbers, and not one more."""
+def _limit_for(count: int) -> int:
+    """A limit for exactly so many entries with sequence numbers of two digits."""
     return count * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10"))
 
 
@@ -61,7 +61,7 @@ def _gaps(sink: ScriptedSink) -> list[Gap]:
     return [entry.gap for entry in sink.received if entry.gap is not None]
 
 
-def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
+def test_sink_with_room_gets_everything_at_once() -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
@@ -69,7 +69,7 @@ def test_a_sink_that_takes_everything_gets_it_at_once() -> None:
     assert (queue.queued, queue.delivered, queue.next_seq) == (0, 5, 5)
 
 
-def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
+def test_blocking_sink_is_never_called_on_the_loop() -> None:
     sink = ScriptedSink(blocking=True)
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
@@ -78,21 +78,25 @@ def test_a_sink_that_may_block_is_never_called_on_the_loop() -> None:
     assert sink.seqs == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("room", [0, 1, 4])
-def test_what_a_full_sink_left_over_is_delivered_later_in_order(room: int) -> None:
+@pytest.mark.parametrize("capacity", [0, 1, 4])
+def test_rest_of_full_sink_is_sent_in_order(capacity: int) -> None:
     sink = ScriptedSink()
-    sink.capacity = room
+    sink.capacity = capacity
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
     queue.enqueue(numbered_entries(range(5, 8)))
-    assert (len(sink.received), queue.queued, queue.next_seq) == (room, 8 - room, room or None)
+    assert (len(sink.received), queue.queued, queue.next_seq) == (
+        capacity,
+        8 - capacity,
+        capacity or None,
+    )
     sink.capacity = 100
     assert asyncio.run(queue.flush())
     assert sink.seqs == list(range(8))
     assert (queue.delivered, queue.backlog.lost) == (8, 0)
 
 
-def test_a_queue_of_many_chunks_leaves_in_order() -> None:
+def test_many_chunks_are_sent_in_order() -> None:
     sink = _down("away")
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(3 * CHUNK_ENTRIES + 1)))
@@ -103,12 +107,12 @@ def test_a_queue_of_many_chunks_leaves_in_order() -> None:
 
 @pytest.mark.parametrize("blocking", [False, True])
 @pytest.mark.parametrize(("kept", "posted"), [(3, 4), (3, 10), (2, 3), (10, 500)])
-def test_a_full_queue_drops_the_newest_and_announces_them_once_at_their_place(
+def test_full_queue_drops_the_newest_and_announces_them(
     kept: int, posted: int, blocking: bool
 ) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.down = "away"
-    queue = make_queue(sink, _room_for(kept))
+    queue = make_queue(sink, _limit_for(kept))
     for number in range(posted):
         queue.enqueue(numbered_entries([10 + number]))
     assert (queue.queued, queue.backlog.lost) == (kept, posted - kept)
@@ -126,9 +130,9 @@ def _line(seq: int, *parts: int) -> Entry:
     return Entry(Record(f"record {seq}", 6, seq, parts=parts), WALL_US, f"record {seq}")
 
 
-def test_a_dropped_run_never_covers_delivered_parts() -> None:
+def test_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
-    queue = make_queue(sink, _room_for(1), 10, rereadable=True)
+    queue = make_queue(sink, _limit_for(1), 10, rereadable=True)
     queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], joined=True)
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -137,13 +141,13 @@ def test_a_dropped_run_never_covers_delivered_parts() -> None:
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-@pytest.mark.parametrize("room", [0, 1])
-def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: bool) -> None:
+@pytest.mark.parametrize("capacity", [0, 1])
+def test_second_line_of_a_kept_record_is_kept(capacity: int, blocking: bool) -> None:
     sink = ScriptedSink(blocking=blocking)
-    sink.capacity = room
+    sink.capacity = capacity
     record = Record("record 10", 6, 10)
     twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 10")]
-    queue = make_queue(sink, _room_for(1))
+    queue = make_queue(sink, _limit_for(1))
     queue.enqueue([*twice, *numbered_entries([11])])
     sink.capacity = 100
     assert asyncio.run(queue.flush())
@@ -151,7 +155,7 @@ def test_no_number_is_dropped_whose_first_line_was_kept(room: int, blocking: boo
     assert all(gap.first > 10 for gap in _gaps(sink))
 
 
-def test_a_position_within_a_line_remembers_delivered_parts() -> None:
+def test_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, ROOMY, 5, rereadable=True)
     sink.capacity = 2
@@ -164,9 +168,9 @@ def test_a_position_within_a_line_remembers_delivered_parts() -> None:
     assert again.seqs == [7, 10, 11]
 
 
-def test_falling_behind_within_a_line_repeats_no_part() -> None:
+def test_reread_within_a_line_repeats_no_part() -> None:
     sink = _down("away")
-    queue = make_queue(sink, _room_for(2), 10, WhenFull.WAIT, rereadable=True)
+    queue = make_queue(sink, _limit_for(2), 10, WhenFull.WAIT, rereadable=True)
     queue.enqueue(
         [_line(10, 13), *numbered_entries([11]), _line(12, 14), *numbered_entries([15])],
         joined=True,
@@ -181,7 +185,7 @@ def test_falling_behind_within_a_line_repeats_no_part() -> None:
 
 @pytest.mark.parametrize("when_full", list(WhenFull))
 @pytest.mark.parametrize("blocking", [False, True])
-def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocking: bool) -> None:
+def test_empty_queue_accepts_one_record_of_any_size(when_full: WhenFull, blocking: bool) -> None:
     sink = ScriptedSink(blocking=blocking)
     sink.capacity = 0
     queue = make_queue(sink, 1, 10, when_full, rereadable=True)
@@ -194,7 +198,7 @@ def test_an_empty_queue_takes_one_record_of_any_size(when_full: WhenFull, blocki
     assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
 
 
-def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
+def test_sink_finishes_its_line_before_it_is_replaced() -> None:
     before, after, last = ScriptedSink(), ScriptedSink(), ScriptedSink()
     before.capacity, before.has_partial_write = 1, True
     queue = make_queue(before, ROOMY)
@@ -209,9 +213,9 @@ def test_a_sink_ends_its_line_before_it_is_replaced() -> None:
     assert (before.seqs, last.seqs, before.closed) == ([0, 1], [2], 1)
 
 
-def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
+def test_each_run_of_drops_is_announced_separately() -> None:
     sink = ScriptedSink()
-    queue = make_queue(sink, _room_for(2))
+    queue = make_queue(sink, _limit_for(2))
     for first in (10, 20):
         sink.down = "away"
         queue.enqueue(numbered_entries(range(first, first + 5)))
@@ -221,9 +225,9 @@ def test_each_run_of_dropped_records_has_an_announcement_of_its_own() -> None:
     assert _gaps(sink) == [Gap(12, 14, Cause.SINK_DROP), Gap(22, 24, Cause.SINK_DROP)]
 
 
-def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> None:
+def test_short_record_does_not_overtake_dropped_ones() -> None:
     sink = _down("away")
-    queue = make_queue(sink, _room_for(2))
+    queue = make_queue(sink, _limit_for(2))
     queue.enqueue([*numbered_entries([10]), entry("x" * 1000, seq=11), *numbered_entries([12])])
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -245,9 +249,9 @@ def test_a_short_record_does_not_slip_past_longer_ones_that_were_dropped() -> No
     ],
     ids=["gap first", "gap in between", "gap last", "gap only"],
 )
-def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[Entry]) -> None:
+def test_announcement_covers_a_dropped_gap(posted: Sequence[Entry]) -> None:
     sink = _down("away")
-    queue = make_queue(sink, _room_for(2))
+    queue = make_queue(sink, _limit_for(2))
     queue.enqueue(posted)
     sink.down = ""
     assert asyncio.run(queue.flush())
@@ -257,27 +261,27 @@ def test_a_gap_that_is_dropped_is_covered_by_the_announcement(posted: Sequence[E
 
 
 @pytest.mark.parametrize("down", ["", "away"])
-def test_dropped_records_without_a_number_are_told_of(
+def test_dropped_unnumbered_records_are_reported(
     down: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = ScriptedSink()
     sink.capacity, sink.down = 0, down
-    queue = make_queue(sink, _room_for(2))
+    queue = make_queue(sink, _limit_for(2))
     queue.enqueue([entry("record 10") for _ in range(5)])
     sink.capacity, sink.down = 100, ""
     assert asyncio.run(queue.flush())
     assert queue.backlog.lost == 3
-    told = [record.getMessage() for record in caplog.records] + [
+    messages = [record.getMessage() for record in caplog.records] + [
         entry.text for entry in sink.received if entry.gap is not None
     ]
-    assert [line for line in told if "lost" in line and "3" in line]
+    assert [line for line in messages if "lost" in line and "3" in line]
 
 
-def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
+def test_down_and_back_are_logged_once_each(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sink = _down("nobody listens")
-    queue = make_queue(sink, _room_for(2))
+    queue = make_queue(sink, _limit_for(2))
 
     async def try_often() -> None:
         for number in range(5):
@@ -295,7 +299,7 @@ def test_the_operator_hears_once_that_a_sink_is_down_and_once_that_it_is_back(
     assert queue.health.last_error == ""
 
 
-def test_the_last_error_is_known_while_the_sink_is_down() -> None:
+def test_last_error_is_kept_while_sink_is_down() -> None:
     sink = _down("nobody listens")
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries([1]))
@@ -303,7 +307,7 @@ def test_the_last_error_is_known_while_the_sink_is_down() -> None:
 
 
 class _Timed(ScriptedSink):
-    """Notes when it was tried."""
+    """Records the times of its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -315,7 +319,7 @@ class _Timed(ScriptedSink):
         return super().send(entries)
 
 
-def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> None:
+def test_pause_grows_but_retries_never_end() -> None:
     sink = _Timed()
 
     async def fail(times: int) -> None:
@@ -338,7 +342,7 @@ def test_a_sink_that_stays_down_is_tried_less_and_less_often_but_for_ever() -> N
     assert pauses_s[-1] == pytest.approx(MAX_PAUSE_S)
 
 
-def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_first() -> None:
+def test_pause_is_reset_when_the_sink_returns() -> None:
     sink = _Timed()
 
     async def fail_twice() -> float:
@@ -360,14 +364,14 @@ def test_after_a_failure_that_is_over_the_next_one_is_answered_as_fast_as_the_fi
 
 
 class _Slow(ScriptedSink):
-    """Takes a few entries each time it is tried, as a listener does that reads all the time."""
+    """Accepts a few entries on each call, like a listener that reads all the time."""
 
     def send(self, entries: Sequence[Entry]) -> int:
         self.capacity = 10
         return super().send(entries)
 
 
-def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down() -> None:
+def test_slow_sink_does_not_count_as_down() -> None:
     sink = _Slow()
 
     async def carry() -> float:
@@ -386,7 +390,7 @@ def test_a_sink_that_takes_a_little_each_time_is_not_treated_as_one_that_is_down
     assert sink.seqs == list(range(1000))
 
 
-def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_path: Path) -> None:
+def test_attentive_listener_gets_a_large_burst_soon(tmp_path: Path) -> None:
     with (
         BackgroundDatagramListener(tmp_path / "log") as listener,
         closing(SyslogSink(str(tmp_path / "log"))) as sink,
@@ -407,7 +411,7 @@ def test_a_listener_that_reads_all_the_time_has_a_burst_of_thousands_soon(tmp_pa
     ]
 
 
-def test_a_sink_that_is_gone_is_not_tried_again() -> None:
+def test_gone_sink_is_not_tried_again() -> None:
     sink = ScriptedSink()
     sink.gone = True
     queue = make_queue(sink, ROOMY)
@@ -428,14 +432,14 @@ def test_closing_counts_what_was_never_sent() -> None:
     assert sink.closed == 1
 
 
-def test_closing_counts_what_was_dropped_before_it_could_be_announced() -> None:
-    queue = make_queue(_down("away"), _room_for(2))
+def test_close_counts_drops_not_announced_yet() -> None:
+    queue = make_queue(_down("away"), _limit_for(2))
     queue.enqueue(numbered_entries(range(10, 17)))
     assert (queue.queued, queue.backlog.lost) == (2, 5)
     assert queue.close() == 7
 
 
-def test_a_replaced_sink_goes_on_with_what_waits() -> None:
+def test_replaced_sink_continues_with_waiting_entries() -> None:
     before, after = _down("away"), ScriptedSink()
     queue = make_queue(before, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
@@ -451,7 +455,7 @@ def test_a_replaced_sink_goes_on_with_what_waits() -> None:
     "batches",
     [[range(10)], [range(3), range(3, 10)], [range(5), range(5, 10)], [[seq] for seq in range(10)]],
 )
-def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]]) -> None:
+def test_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]]) -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, ROOMY, next_seq=5)
     for batch in batches:
@@ -460,19 +464,19 @@ def test_a_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[in
     assert queue.next_seq == 10
 
 
-def test_the_position_does_not_move_back_while_old_records_are_skipped() -> None:
+def test_position_does_not_move_back_during_skipping() -> None:
     queue = make_queue(ScriptedSink(), ROOMY, next_seq=5)
     queue.enqueue(numbered_entries(range(3)))
     assert queue.next_seq == 5
 
 
-def test_a_sink_without_a_position_gets_everything() -> None:
+def test_sink_without_a_position_gets_everything() -> None:
     sink = ScriptedSink(keeps_position=False)
     make_queue(sink, ROOMY).enqueue(numbered_entries(range(3, 6)))
     assert sink.seqs == [3, 4, 5]
 
 
-def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() -> None:
+def test_records_overwritten_meanwhile_are_announced_first() -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, ROOMY, next_seq=5)
     queue.enqueue(numbered_entries(range(8, 10)))
@@ -480,25 +484,25 @@ def test_what_the_ring_no_longer_holds_is_announced_before_the_first_record() ->
     assert _gaps(sink) == [Gap(5, 7, Cause.RESTART)]
 
 
-def test_both_lines_of_a_record_that_is_sent_twice_come_after_a_restart() -> None:
+def test_both_lines_of_a_record_come_after_restart() -> None:
     sink = ScriptedSink()
     make_queue(sink, ROOMY, next_seq=5).enqueue(numbered_entries([4, 4, 5, 5, 6]))
     assert sink.seqs == [5, 5, 6]
 
 
 @pytest.mark.parametrize(
-    ("owed", "gap"), [(5, Gap(5, 9, Cause.OVERRUN)), (6, Gap(4, 9, Cause.OVERRUN))]
+    ("next_seq", "gap"), [(5, Gap(5, 9, Cause.OVERRUN)), (6, Gap(4, 9, Cause.OVERRUN))]
 )
-def test_a_loss_that_the_reader_has_announced_is_not_announced_again(owed: int, gap: Gap) -> None:
+def test_announced_loss_is_not_announced_again(next_seq: int, gap: Gap) -> None:
     sink = ScriptedSink()
-    make_queue(sink, ROOMY, next_seq=owed).enqueue(
+    make_queue(sink, ROOMY, next_seq=next_seq).enqueue(
         [*numbered_entries([3]), gap_entry(gap), *numbered_entries([10])]
     )
     assert sink.seqs == [None, 10]
     assert _gaps(sink)[0].last == 9
 
 
-def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
+def test_overrun_during_skipping_is_announced_once() -> None:
     kernel = FakeKmsg()
     kernel.log(3, 4)
     kernel.fail_next_read(errno.EPIPE)
@@ -524,7 +528,7 @@ def test_an_overrun_while_old_records_are_skipped_is_told_once() -> None:
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]
 
 
-def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> None:
+def test_error_within_a_batch_loses_nothing() -> None:
     sink, errors = ScriptedSink(), [MemoryError("trouble"), RecursionError("trouble")]
 
     def announce(gap: Gap) -> Entry:
@@ -535,7 +539,7 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
     async def enqueue() -> None:
         queue = make_queue(sink, 1 << 20, 0, announce=announce)
         draining = asyncio.create_task(queue.drain())
-        # Each behind a gap
+        # Each after a gap
         for first in (5, 20, 30):
             queue.enqueue(numbered_entries(range(first, first + 3)))
             await asyncio.sleep(10)
@@ -547,11 +551,8 @@ def test_a_source_that_cannot_go_back_loses_nothing_by_an_error_half_way() -> No
     assert [seq for seq in sink.seqs if seq is not None] == [5, 6, 7, 20, 21, 22, 30, 31, 32]
 
 
-def test_a_socket_is_forgotten_before_its_number_is_used_again() -> None:
-    """A reload closes the socket that is waited for.
-
-    Whoever gets its number is waited for himself.
-    """
+def test_replaced_socket_leaves_the_event_loop_first() -> None:
+    """A reload closes the socket that is waited for; another socket then gets its number."""
     listener, full = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     full.setblocking(False)
 

@@ -14,31 +14,35 @@ def _tracker(expected: int | None = 0, cause: Cause = Cause.PRE_START) -> Sequen
     return SequenceTracker(gap_entry, expected, cause)
 
 
-def _told(entries: "list[Entry] | tuple[Entry, ...]") -> list[int | Gap | None]:
+def _summary(entries: "list[Entry] | tuple[Entry, ...]") -> list[int | Gap | None]:
     return [item.gap or item.record.seq for item in entries]
 
 
-def test_what_the_ring_had_lost_before_a_new_sink_began_is_no_overrun() -> None:
+def test_records_before_a_new_sink_are_no_overrun() -> None:
     tracker = _tracker()
-    assert _told([*tracker.filter(numbered_entries([7, 8]))]) == [Gap(0, 6, Cause.PRE_START), 7, 8]
-    assert _told([*tracker.filter(numbered_entries([11]))]) == [Gap(9, 10, Cause.OVERRUN), 11]
+    assert _summary([*tracker.filter(numbered_entries([7, 8]))]) == [
+        Gap(0, 6, Cause.PRE_START),
+        7,
+        8,
+    ]
+    assert _summary([*tracker.filter(numbered_entries([11]))]) == [Gap(9, 10, Cause.OVERRUN), 11]
 
 
-def test_a_sink_without_a_beginning_takes_what_comes_first() -> None:
+def test_sink_without_position_starts_with_first_record() -> None:
     tracker = _tracker(None)
-    assert _told([*tracker.filter(numbered_entries([7, 8]))]) == [7, 8]
+    assert _summary([*tracker.filter(numbered_entries([7, 8]))]) == [7, 8]
     assert tracker.expected == 9
 
 
-def test_what_is_read_anew_comes_once() -> None:
+def test_records_read_again_come_once() -> None:
     tracker = _tracker(3, Cause.RESTART)
-    assert _told([*tracker.filter(numbered_entries(range(6)))]) == [3, 4, 5]
-    assert _told([*tracker.filter(numbered_entries(range(9)))]) == [6, 7, 8]
+    assert _summary([*tracker.filter(numbered_entries(range(6)))]) == [3, 4, 5]
+    assert _summary([*tracker.filter(numbered_entries(range(9)))]) == [6, 7, 8]
     tracker.seek(7)
-    assert _told([*tracker.filter(numbered_entries(range(9)))]) == [7, 8]
+    assert _summary([*tracker.filter(numbered_entries(range(9)))]) == [7, 8]
 
 
-def test_a_record_without_a_number_shares_the_fate_of_the_one_before_it() -> None:
+def test_unnumbered_record_is_treated_as_its_predecessor() -> None:
     tracker = _tracker(2)
     batch = [
         *numbered_entries([0]),
@@ -48,22 +52,22 @@ def test_a_record_without_a_number_shares_the_fate_of_the_one_before_it() -> Non
         entry("raw"),
         lost_entry(3, 3, Cause.UNPARSABLE),
     ]
-    assert _told([*tracker.filter(batch)]) == [2, None, Gap(3, 3, Cause.UNPARSABLE)]
-    assert _told([*tracker.filter(batch)]) == []
+    assert _summary([*tracker.filter(batch)]) == [2, None, Gap(3, 3, Cause.UNPARSABLE)]
+    assert _summary([*tracker.filter(batch)]) == []
 
 
-def test_both_lines_of_a_record_are_taken_and_both_are_left_out_later() -> None:
+def test_both_lines_of_a_record_are_filtered_together() -> None:
     tracker = _tracker(4)
     twice = [entry("a", seq=4), entry("b", seq=4), entry("a", seq=5), entry("b", seq=5)]
-    assert _told([*tracker.filter(twice)]) == [4, 4, 5, 5]
-    assert _told([*tracker.filter(twice[2:])]) == []
+    assert _summary([*tracker.filter(twice)]) == [4, 4, 5, 5]
+    assert _summary([*tracker.filter(twice[2:])]) == []
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12), st.booleans()), min_size=1),
     st.integers(0, 20),
 )
-def test_every_number_comes_once_however_often_the_ring_is_read(
+def test_every_number_comes_once_despite_rereading(
     reads: list[tuple[int, int, bool]], begin: int
 ) -> None:
     tracker = _tracker(begin)
@@ -81,12 +85,12 @@ def test_every_number_comes_once_however_often_the_ring_is_read(
     assert tracker.expected == begin + len(covered)
 
 
-def test_a_number_that_has_gone_with_a_record_before_it_is_not_missed() -> None:
+def test_number_delivered_as_a_part_is_not_missed() -> None:
     tracker = _tracker(5)
     head = Entry(Record("a b", 6, 5, parts=(7, 9, 10)), 0, "a b")
-    assert _told([*tracker.filter([head, *numbered_entries([6, 8])], joined=True)]) == [5, 6, 8]
+    assert _summary([*tracker.filter([head, *numbered_entries([6, 8])], joined=True)]) == [5, 6, 8]
     assert tracker.expected == 11
-    assert _told([*tracker.filter(numbered_entries([9, 10, 11]), joined=True)]) == [11]
+    assert _summary([*tracker.filter(numbered_entries([9, 10, 11]), joined=True)]) == [11]
 
 
 def _line(seq: int, *parts: int) -> Entry:
@@ -95,7 +99,7 @@ def _line(seq: int, *parts: int) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("then", "told"),
+    ("then", "expected"),
     [
         (
             [*numbered_entries([12])],
@@ -113,38 +117,38 @@ def _line(seq: int, *parts: int) -> Entry:
     ],
     ids=["overwritten", "announced", "announced in part", "announced though it came"],
 )
-def test_a_gap_never_covers_delivered_parts(
-    then: list[Entry], told: list[int | Gap | None]
+def test_gap_never_covers_delivered_parts(
+    then: list[Entry], expected: list[int | Gap | None]
 ) -> None:
     tracker = _tracker(5)
     tracker.filter([_line(5, 7, 9, 10)], joined=True)
-    assert _told([*tracker.filter(then, joined=True)]) == told
+    assert _summary([*tracker.filter(then, joined=True)]) == expected
     assert tracker.missed == Counter(
         gap.cause
-        for gap in told
+        for gap in expected
         if isinstance(gap, Gap) and gap.cause is Cause.OVERRUN
         for _ in range(gap.count)
     )
 
 
-def test_a_delivered_part_is_left_out_even_behind_a_loss() -> None:
+def test_delivered_part_is_left_out_after_a_loss() -> None:
     tracker = _tracker(5)
     tracker.filter([_line(5, 8)], joined=True)
-    assert _told([*tracker.filter(numbered_entries([6, 8, 9]), joined=True)]) == [
+    assert _summary([*tracker.filter(numbered_entries([6, 8, 9]), joined=True)]) == [
         6,
         Gap(7, 7, Cause.OVERRUN),
         9,
     ]
 
 
-def test_going_back_forgets_only_parts_not_kept() -> None:
+def test_seek_forgets_only_parts_not_kept() -> None:
     tracker = _tracker(5)
     tracker.filter([_line(5, 8), *numbered_entries([6]), _line(7, 9)], joined=True)
     tracker.seek(7, {8})
     assert [tracker.has_seen(seq) for seq in range(6, 10)] == [True, False, True, False]
-    assert _told([*tracker.filter(numbered_entries(range(6, 11)))]) == [7, 9, 10]
+    assert _summary([*tracker.filter(numbered_entries(range(6, 11)))]) == [7, 9, 10]
 
 
-def test_an_account_goes_on_with_parts_had_before() -> None:
+def test_tracker_continues_with_parts_accepted_before() -> None:
     tracker = SequenceTracker(gap_entry, 6, Cause.RESTART, ahead=[8, 9])
-    assert _told([*tracker.filter(numbered_entries([6, 7, 8, 9, 10]))]) == [6, 7, 10]
+    assert _summary([*tracker.filter(numbered_entries([6, 7, 8, 9, 10]))]) == [6, 7, 10]

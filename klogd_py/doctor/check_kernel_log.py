@@ -45,7 +45,7 @@ def check_rate_limits(host: Host) -> list[Finding]:
         host.text("/proc/sys/kernel/printk_ratelimit_burst"),
     )
     kernel_limit = (
-        f"the kernel prints a rate-limited message of its own at most {burst} in {period_s} s"
+        f"the kernel prints at most {burst} of its rate-limited messages in {period_s} s"
         if period_s not in ("", "0")
         else ""
     )

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import Struct
+
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host, Process
 from klogd_py.sinks import journald_routing
@@ -85,34 +87,49 @@ def check_dev_log(host: Host) -> list[Finding]:
 def check_other_daemons(host: Host) -> list[Finding]:
     """Check for other daemons that log kernel messages, or take them from klogd-py."""
     shared = host.config.input.source in _SHARED or not host.has("/dev/kmsg")
-    found = [
-        _finding(process, what, remedy, shared) for process, what, remedy in _other_readers(host)
+    readers = list(_other_readers(host))
+    listed = {reader.process.pid for reader in readers}
+    readers += [
+        _Reader(process, "reads /proc/kmsg", f"kill {process.pid}")
+        for process in host.holders("/proc/kmsg")
+        if process.pid not in listed and not process.is_ours
     ]
-    listed = {process.pid for process, _, _ in _other_readers(host)}
-    for process in host.holders("/proc/kmsg"):
-        if process.pid not in listed and not process.is_ours:
-            found.append(_finding(process, "reads /proc/kmsg", f"kill {process.pid}", shared))
-    return found or [ok("other klogd", "none runs")]
+    return [_reader_finding(reader, shared) for reader in readers] or [
+        ok("other klogd", "none runs")
+    ]
 
 
-def _finding(process: Process, what: str, remedy: str, shared: bool) -> Finding:
-    who = f"{process.name} (process {process.pid}) {what}"
+class _Reader(Struct, frozen=True):
+    """Another reader of the kernel's log: how it reads, and the command that stops that."""
+
+    process: Process
+    how: str
+    remedy: str
+
+
+def _reader_finding(reader: _Reader, shared: bool) -> Finding:
+    """Return the finding about a reader; ``shared``: the source gives each message to one only."""
+    who = f"{reader.process.name} (process {reader.process.pid}) {reader.how}"
     if shared:
         return fail(
             "other klogd",
             f"{who}: klogd-py misses messages, as /proc/kmsg gives each one to one reader only",
-            remedy,
+            reader.remedy,
         )
-    return warn("other klogd", f"{who}: what klogd-py sends to syslog is in its logs twice", remedy)
+    return warn(
+        "other klogd",
+        f"{who}: what klogd-py sends to syslog is in its logs twice",
+        reader.remedy,
+    )
 
 
-def _other_readers(host: Host) -> Iterator[tuple[Process, str, str]]:
-    """Yield the other readers of the kernel's log: the process, what it is, how to stop it."""
+def _other_readers(host: Host) -> Iterator[_Reader]:
+    """Yield the other log daemons that read the kernel's log."""
     for process in host.processes():
         if process.is_ours:
             continue
         if process.name == "klogd" or "klogd" in process.arguments[1:2]:
-            yield (
+            yield _Reader(
                 process,
                 "is another kernel log daemon",
                 "systemctl disable --now klogd, or: /etc/init.d/klogd stop",
@@ -120,7 +137,7 @@ def _other_readers(host: Host) -> Iterator[tuple[Process, str, str]]:
         elif process.name == "rsyslogd":
             for path, module in _rsyslog_modules(host):
                 remedy = f"comment out {module} in {path}, then: systemctl restart rsyslog"
-                yield process, f"loads {module} in {path}", remedy
+                yield _Reader(process, f"loads {module} in {path}", remedy)
         elif process.name == "syslog-ng" and _SYSLOG_NG.search(
             host.text("/etc/syslog-ng/syslog-ng.conf")
         ):
@@ -128,7 +145,7 @@ def _other_readers(host: Host) -> Iterator[tuple[Process, str, str]]:
                 "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, "
                 "then: systemctl restart syslog-ng"
             )
-            yield process, "reads the kernel's log by its source system()", remedy
+            yield _Reader(process, "reads the kernel's log by its source system()", remedy)
 
 
 def _rsyslog_modules(host: Host) -> Iterator[tuple[Path, str]]:

@@ -65,7 +65,7 @@ def check_map(host: Host) -> list[Finding]:
 
 
 def check_debug_info(host: Host) -> list[Finding]:
-    """Check for a vmlinux with symbols, which has source lines too."""
+    """Check for a vmlinux with symbols, which maps frames to source lines."""
     images = [
         verdict for verdict in host.symbols.verdicts if verdict.path.name.startswith("vmlinux")
     ]

@@ -34,9 +34,9 @@ from klogd_py.system.jobs import Jobs
 
 # Not counted as lost: overwritten before the first start, delivered as raw bytes, or left out as
 # configured
-NO_LOSS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
-OF_SOURCE = (Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE, Cause.RATE_LIMIT)
-OF_SINK = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
+NOT_LOST = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
+SOURCE_CAUSES = (Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE, Cause.RATE_LIMIT)
+SINK_CAUSES = (Cause.PRE_START, Cause.RESTART, Cause.OVERRUN, Cause.SINK_DROP)
 
 
 class StatusBuilder:
@@ -74,8 +74,8 @@ class StatusBuilder:
             escape_invalid_utf8(detail),
         )
 
-    def build(self, survey: SymbolSet) -> Status:
-        """Return the current document; ``survey`` holds the symbols in use."""
+    def build(self, symbols: SymbolSet) -> Status:
+        """Return the current document; ``symbols`` are those in use."""
         counters = self._pipeline.counters
         return Status(
             version=__version__,
@@ -85,7 +85,7 @@ class StatusBuilder:
             uptime_s=int(time.monotonic() - self._started_s),
             input=self._input_state(counters),
             sinks=tuple(_sink_state(queue) for queue in self._sink_manager.queues.values()),
-            names=_names_state(survey, counters),
+            names=_names_state(symbols, counters),
             changes=tuple(self.changes.values()),
             oops=self._oops_state(counters),
             failures=tuple(
@@ -107,7 +107,7 @@ class StatusBuilder:
             severities={
                 severity.name.lower(): count for severity, count in counters.severities.items()
             },
-            gaps={cause.value: counters.gaps[cause] for cause in OF_SOURCE},
+            gaps={cause.value: counters.gaps[cause] for cause in SOURCE_CAUSES},
             clock=counters.time_source.value if counters.time_source else None,
         )
 
@@ -146,8 +146,8 @@ def _sink_state(queue: SinkQueue) -> SinkState:
         queued_bytes=queue.backlog.bytes,
         limit_bytes=queue.backlog.limits.limit_bytes,
         delivered=queue.delivered,
-        lost=sum(count for cause, count in missed.items() if cause not in NO_LOSS),
-        gaps={cause.value: missed.get(cause, 0) for cause in OF_SINK},
+        lost=sum(count for cause, count in missed.items() if cause not in NOT_LOST),
+        gaps={cause.value: missed.get(cause, 0) for cause in SINK_CAUSES},
         next_seq=queue.next_seq,
         error=queue.health.last_error,
         last_error=queue.health.last_failure,
@@ -164,26 +164,25 @@ def _state_name(queue: SinkQueue) -> str:
     return "behind" if queue.needs_reread else "waiting" if queue.queued else "up"
 
 
-def _names_state(survey: SymbolSet, counters: Counters) -> NamesState:
-    refused = [verdict for verdict in survey.verdicts if verdict.status is MapStatus.REFUSED]
-    symbols = {"kallsyms": survey.kernel_symbols} if survey.kernel_symbols else {}
+def _names_state(symbols: SymbolSet, counters: Counters) -> NamesState:
+    refused = [verdict for verdict in symbols.verdicts if verdict.status is MapStatus.REFUSED]
     return NamesState(
-        headline=description.headline(survey),
-        map=_map_state(survey),
+        headline=description.headline(symbols),
+        map=_map_state(symbols),
         refused=tuple(MapState(str(verdict.path), verdict.reason) for verdict in refused),
-        symbols=symbols,
-        modules=survey.module_count,
+        symbols={"kallsyms": symbols.kernel_symbols} if symbols.kernel_symbols else {},
+        modules=symbols.module_count,
         named=dict(counters.named),
         nameless={
             reason.value: count
             for reason, count in (*counters.nameless.items(), *counters.withheld.items())
         },
-        remarks=survey.remarks,
+        remarks=symbols.remarks,
     )
 
 
-def _map_state(survey: SymbolSet) -> MapState | None:
-    used, slide = survey.in_use, survey.slide
+def _map_state(symbols: SymbolSet) -> MapState | None:
+    used, slide = symbols.in_use, symbols.slide
     if used is None:
         return None
     return MapState(
@@ -192,5 +191,5 @@ def _map_state(survey: SymbolSet) -> MapState | None:
         used.proof.value if used.proof else None,
         f"{slide.value:#x}" if slide else None,
         f"{slide.confidence}: {slide.proof}" if slide else "",
-        survey.unproven_reason,
+        symbols.unproven_reason,
     )

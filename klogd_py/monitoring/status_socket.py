@@ -2,9 +2,9 @@
 """Serve the status document on a Unix stream socket, and fetch it from there.
 
 The daemon sends one JSON document per connection and closes it. It reads nothing and never waits: a
-document that does not fit into the empty send buffer is truncated. So no client can delay
-the daemon. Permission is checked with the credentials that the kernel reports for the peer. Root
-and the daemon's own user get the whole document, members of ``status.group`` get it without kernel
+document that does not fit into the empty send buffer is truncated. So no client can delay the
+daemon. Permission is checked with the credentials that the kernel reports for the peer: root and
+the daemon's own user get the whole document, members of ``status.group`` get it without kernel
 addresses, others get ``{"error": "permission denied ..."}``.
 
 Source of truth: unix(7) SO_PEERCRED; include/uapi/asm-generic/socket.h SO_PEERGROUPS (Linux 4.13).

@@ -94,7 +94,7 @@ def test_limited_devkmsg_is_a_warning(tmp_path: Path, mode: bytes | None, level:
     )
     assert found[0].level is level
     assert ("sysctl -w kernel.printk_devkmsg=on" in found[0].remedy) == (level is Level.WARNING)
-    assert "10 in 5 s" in found[1].words
+    assert "at most 10 of its rate-limited messages in 5 s" in found[1].words
 
 
 @pytest.mark.parametrize(

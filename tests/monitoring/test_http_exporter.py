@@ -173,7 +173,7 @@ def test_hundred_slow_clients_delay_no_other(behaviour: str) -> None:
                         writer.write(REQUEST)
 
             async def reconnect() -> None:
-                # Whoever is cut off comes reconnecting
+                # Clients that were disconnected connect again
                 while True:
                     await asyncio.gather(*(open_slowly() for _ in range(4)))
                     await asyncio.sleep(0.01)

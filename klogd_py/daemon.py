@@ -32,9 +32,10 @@ from klogd_py.sinks.cursor_file import CursorFileInUse, boot_id
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.factory import SinkFactory
 from klogd_py.sinks.manager import SinkManager
-from klogd_py.sources import kmsg_device, proc_kmsg
+from klogd_py.sources import factory, proc_kmsg
 from klogd_py.sources.capture import open_capture
-from klogd_py.sources.kmsg_device import KmsgDevice, Source
+from klogd_py.sources.kmsg_device import KmsgDevice
+from klogd_py.sources.source import Source
 from klogd_py.symbols import description
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system import privileges, sd_notify, signals
@@ -231,7 +232,7 @@ class Daemon:
     def _open_source(self) -> Source:
         if self._invocation.input:
             return open_capture(self._invocation.input, self._invocation.input_format)
-        return kmsg_device.open_source(self.config.input.source, self._invocation.inherited_fds)
+        return factory.open_source(self.config.input.source, self._invocation.inherited_fds)
 
     @property
     def _origin(self) -> Origin:

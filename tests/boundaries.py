@@ -35,7 +35,7 @@ OWN_BOUNDARY = {
     ("system/jobs.py", "escaped"): "is the boundary of what libraries start",
     ("system/signals.py", "_exit"): "ends the program, while nothing runs yet",
     ("system/daemonize.py", "os.fork"): "is the daemon itself",
-    ("sources/kmsg_device.py", "woken.set"): "sets an event",
+    ("sources/source.py", "woken.set"): "sets an event",
     ("symbols/file_bytes.py", "os.close"): "closes a descriptor that nobody else has",
 }
 

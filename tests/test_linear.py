@@ -140,12 +140,12 @@ def test_a_record_is_judged_in_linear_time(run: str) -> None:
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])
 def test_a_long_line_is_read_in_linear_time_in_whatever_form(run: str) -> None:
-    syslog = text_formats.syslog_in_year(2026)
+    syslog = text_formats.syslog_parser(2026)
     for job in (
-        text_formats.klogd,
-        text_formats.dmesg,
+        text_formats.parse_klogd,
+        text_formats.parse_dmesg,
         syslog,
-        text_formats.form_of,
+        text_formats.guess_format,
         record_from_line,
         lambda text: parse_trace([text]),
     ):

@@ -80,7 +80,7 @@ def _run_daemon(
     # loop is made, SystemExit would be lost in a callback or leave a loop that is half made.
     signals.block_all()
     from klogd_py.sinks.cursor_file import CursorFileInUse
-    from klogd_py.sources.kmsg_device import SourceUnavailable
+    from klogd_py.sources.source import SourceUnavailable
 
     program = options.program
     logging_setup.to_stderr(level)

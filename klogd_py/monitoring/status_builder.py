@@ -25,8 +25,9 @@ from klogd_py.pipeline.stats import Counters
 from klogd_py.record.types import Cause
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.queue import SinkQueue
-from klogd_py.sources.kmsg_device import KmsgDevice, Source
+from klogd_py.sources.kmsg_device import KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
+from klogd_py.sources.source import Source
 from klogd_py.symbols import description
 from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.symbol_set import SymbolSet

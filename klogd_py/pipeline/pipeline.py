@@ -18,7 +18,7 @@ from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.types import Gap, Record
 from klogd_py.sinks.manager import SinkManager
-from klogd_py.sources.kmsg_device import Source
+from klogd_py.sources.source import Source
 from klogd_py.system.jobs import Jobs
 
 # Pause after an unexpected error

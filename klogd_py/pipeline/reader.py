@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from klogd_py.record.types import Gap, Record
-from klogd_py.sources import kmsg_device
-from klogd_py.sources.kmsg_device import KmsgDevice, Source
+from klogd_py.sources.kmsg_device import BATCH_RECORDS, KmsgDevice
+from klogd_py.sources.source import Source, wait_readable
 from klogd_py.system.jobs import Jobs
 
 READAHEAD_BYTES = 8 << 20
@@ -126,7 +126,7 @@ class Reader:
             self._log_remark()
             now_s = clock()
             if items:
-                is_all = len(items) < kmsg_device.BATCH_RECORDS
+                is_all = len(items) < BATCH_RECORDS
                 is_live, self._was_idle = self._was_idle and is_all, False
                 for start in range(0, len(items), MAX_BATCH_RECORDS):
                     self._append(
@@ -145,7 +145,7 @@ class Reader:
                 self._was_idle = self.caught_up = True
                 if self._once:
                     self._news.set()
-                await kmsg_device.readable(self._source, self._woken)
+                await wait_readable(self._source, self._woken)
                 self.caught_up = False
             before_s = now_s
 

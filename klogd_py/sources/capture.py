@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Kernel messages from a file or a pipe instead of the running kernel.
+"""Read kernel messages from a file or a pipe instead of the running kernel.
 
 The forms: ``kmsg`` (raw /dev/kmsg records, each with its dictionary lines), ``dmesg``, ``klogd``
 (``<N>`` in front) and ``syslog``; ``auto`` decides by the first line. A record ends with its line
-feed, or where the input ends. One that is longer than LONGEST_BYTES is given in parts, each marked
-as cut but the last, so that memory and time have a bound.
+feed, or where the input ends. A record that is longer than MAX_RECORD_BYTES is given in parts, all
+but the last marked as truncated, so that memory and time have a bound.
 """
 
 import os
@@ -18,25 +18,25 @@ import msgspec
 
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format, text_formats
-from klogd_py.sources.kmsg_device import SourceUnavailable
+from klogd_py.sources.source import SourceUnavailable
 
 FORMS = ("auto", "kmsg", "dmesg", "klogd", "syslog")
 CHUNK_BYTES = 1 << 18
-# No kernel writes a longer record; what is longer is given in parts
-MAX_BYTES = 1 << 16
-# What belongs to a record comes sooner than this, or never
-REST_S = 0.02
-# So long at most for all that comes meanwhile: nothing else happens in that time
-MAX_REST_S = 0.1
+# No kernel writes a longer record
+MAX_RECORD_BYTES = 1 << 16
+# The dictionary lines of a record follow within this time
+DICTIONARY_WAIT_S = 0.02
+# Limit of the whole wait, during which nothing else happens
+MAX_DICTIONARY_WAIT_S = 0.1
 
 # Anchored, so that where no line feed comes it is not looked for from every byte on.
 _WHOLE_RECORD = re.compile(rb"^[^\n]*\n(?: [^\n]*\n)*", re.MULTILINE)
 
 
 def is_readable(descriptor: int, wait_s: float) -> bool:
-    """Whether something can be read within a time, were it the end.
+    """Whether a read returns within ``wait_s`` seconds, even if only with the end of the input.
 
-    Select(2) knows no descriptor above 1023.
+    poll(2), since select(2) cannot wait for descriptors above 1023.
     """
     asked = select.poll()
     asked.register(descriptor, select.POLLIN)
@@ -52,50 +52,50 @@ class Capture:
         name: str,
         form: str = "auto",
         year: int | None = None,
-        longest_bytes: int = MAX_BYTES,
+        max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
-        """``year`` is what stamps that name none are taken for; the current one by default.
+        """``year`` is that of timestamps without one; the current year by default.
 
-        A record that is longer than ``longest_bytes`` is given in parts.
+        A record that is longer than ``max_record_bytes`` is given in parts.
         """
-        self._longest_bytes = longest_bytes
+        self._max_record_bytes = max_record_bytes
         self.name = name
         self.exhausted = False
         self.remark = ""
         self._descriptor = descriptor
         self._form = form
-        self._syslog = text_formats.syslog_in_year(datetime.now().year if year is None else year)
+        self._syslog = text_formats.syslog_parser(datetime.now().year if year is None else year)
         # The beginning of a record
         self._tail = b""
-        # What comes goes on with a record that is too long and was given in part
-        self._is_amid = False
+        # The next bytes continue a record that is too long
+        self._is_in_long_record = False
 
     def fileno(self) -> int:
         """The descriptor of the input."""
         return self._descriptor
 
     def read_batch(self) -> list[Record | Gap]:
-        """The records of the next chunk; empty when the input has nothing just now or has ended."""
+        """Read the records of the next chunk; empty if there is nothing now, or the input has ended."""
         if not is_readable(self._descriptor, 0):
-            # Standard input is shared: making it non-blocking would be felt by others
+            # Standard input is shared: making it non-blocking would affect other processes.
             return []
         raw = self._read()
-        until_s = time.monotonic() + MAX_REST_S
+        until_s = time.monotonic() + MAX_DICTIONARY_WAIT_S
         while (
-            self._may_go_on(raw)
+            self._awaits_dictionary(raw)
             and time.monotonic() < until_s
-            and is_readable(self._descriptor, REST_S)
+            and is_readable(self._descriptor, DICTIONARY_WAIT_S)
         ):
             raw += self._read()
         return self._records(raw)
 
     def drain_pending(self) -> list[Record | Gap]:
-        """What has come of an unfinished record."""
+        """Return what has come of an unfinished record."""
         self.exhausted = True
         return self._records(b"")
 
     def seek(self, seq: int) -> bool:
-        """A pipe cannot, and a file is never left behind: reading it waits for the sinks."""
+        """Return False: a pipe cannot seek, and reading a file waits for the sinks anyway."""
         return False
 
     def close(self) -> None:
@@ -108,11 +108,8 @@ class Capture:
         self.exhausted = not raw
         return raw
 
-    def _may_go_on(self, raw: bytes) -> bool:
-        """Whether dictionary lines of the last record may still come.
-
-        A pipe can part them from it.
-        """
+    def _awaits_dictionary(self, raw: bytes) -> bool:
+        """Whether dictionary lines of the last record may still come: a pipe can separate them."""
         return (
             self._form in ("auto", "kmsg")
             and raw.endswith(b"\n")
@@ -121,98 +118,92 @@ class Capture:
         )
 
     def _records(self, raw: bytes) -> list[Record | Gap]:
-        """The records that are whole by now.
-
-        Of one that is too long for that, what there is of it, in parts.
-        """
+        """Parse the records that are complete; of one that is too long, the parts so far."""
         data = self._tail + raw
         self._tail = b""
         if self._form == "auto" and data:
-            if b"\n" not in data and len(data) <= self._longest_bytes and not self.exhausted:
-                # Half a line does not tell
+            if b"\n" not in data and len(data) <= self._max_record_bytes and not self.exhausted:
+                # The format cannot be guessed from half a line.
                 self._tail = data
                 return []
-            first = data.lstrip(b"\n")[: self._longest_bytes + 1].partition(b"\n")[0]
-            self._form = text_formats.form_of(first.decode("utf-8", "surrogateescape"))
-        pieces, rest = self._cut(data)
+            first = data.lstrip(b"\n")[: self._max_record_bytes + 1].partition(b"\n")[0]
+            self._form = text_formats.guess_format(first.decode("utf-8", "surrogateescape"))
+        pieces, rest = self._split(data)
         if (
             self._form == "kmsg"
             and len(raw) >= CHUNK_BYTES
             and pieces
-            and len(pieces[-1]) + len(rest) <= self._longest_bytes
+            and len(pieces[-1]) + len(rest) <= self._max_record_bytes
         ):
-            # Its dictionary lines may be in the next chunk
+            # The dictionary lines of the last record may be in the next chunk.
             rest = pieces.pop() + rest
         if rest and self.exhausted:
             pieces.append(rest)
             rest = b""
-        records = self._of_pieces(pieces)
-        parted = len(rest) - len(rest) % self._longest_bytes
-        records += self._in_parts(rest[:parted], is_whole=False) if parted else []
+        records = self._parse_pieces(pieces)
+        parted = len(rest) - len(rest) % self._max_record_bytes
+        records += self._split_long(rest[:parted], is_whole=False) if parted else []
         self._tail = rest[parted:]
         return records
 
-    def _cut(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """The pieces that are whole, one for each record, and what stands behind the last line
-        feed.
-        """
+    def _split(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """Split data into complete records and the incomplete rest."""
         end = data.rfind(b"\n") + 1
         if self._form == "kmsg":
             return _WHOLE_RECORD.findall(data[:end]), data[end:]
         return data[:end].split(b"\n")[:-1], data[end:]
 
-    def _of_pieces(self, pieces: list[bytes]) -> list[Record | Gap]:
-        """The records of pieces that are whole, but for the first, which may be the end of one that
-        is too long.
-        """
-        if not self._is_amid and max(map(len, pieces), default=0) <= self._longest_bytes:
+    def _parse_pieces(self, pieces: list[bytes]) -> list[Record | Gap]:
+        """Parse complete records; the first may be the end of one that is too long."""
+        if (
+            not self._is_in_long_record
+            and max(map(len, pieces), default=0) <= self._max_record_bytes
+        ):
             return (
                 [*kmsg_format.parse_all(pieces)]
                 if self._form == "kmsg"
-                else [self._parsed(piece) for piece in pieces]
+                else [self._parse(piece) for piece in pieces]
             )
-        return [record for piece in pieces for record in self._in_parts(piece, is_whole=True)]
+        return [record for piece in pieces for record in self._split_long(piece, is_whole=True)]
 
-    def _in_parts(self, piece: bytes, is_whole: bool) -> list[Record | Gap]:
-        """A record that may be too long in parts: the first as it reads, the others as they are.
+    def _split_long(self, piece: bytes, is_whole: bool) -> list[Record | Gap]:
+        """Split a record that may be too long: the first part is parsed, the others stay raw.
 
-        All but the last are cut.
+        All parts but the last are marked as truncated.
         """
         records: list[Record | Gap] = []
-        if self._is_amid and not piece.strip(b"\n"):
-            # It ended where the last part did
-            self._is_amid = False
+        if self._is_in_long_record and not piece.strip(b"\n"):
+            # The record ended exactly where the last part did.
+            self._is_in_long_record = False
             return records
         for start in range(
             0,
             len(piece) or 1,
-            self._longest_bytes,
+            self._max_record_bytes,
             # An empty line is a record, too
         ):
-            part = piece[start : start + self._longest_bytes]
-            is_cut = not is_whole or start + self._longest_bytes < len(piece)
-            if self._is_amid:
-                records.append(kmsg_format.unparsed(part, is_cut))
+            part = piece[start : start + self._max_record_bytes]
+            is_cut = not is_whole or start + self._max_record_bytes < len(piece)
+            if self._is_in_long_record:
+                records.append(kmsg_format.raw_record(part, is_cut))
             else:
-                record = self._parsed(part)
+                record = self._parse(part)
                 records.append(
                     msgspec.structs.replace(record, truncated=is_cut or record.truncated)
                 )
-            self._is_amid = True
-        self._is_amid = not is_whole
+            self._is_in_long_record = True
+        self._is_in_long_record = not is_whole
         return records
 
-    def _parsed(self, piece: bytes) -> Record:
-        """One record.
-
-        What has been read cannot be read again, so it is delivered raw for whatever reason it makes
-        no sense.
-        """
+    def _parse(self, piece: bytes) -> Record:
+        """Parse one record; it cannot be read again, so it is returned raw if it cannot be parsed."""
         if self._form == "kmsg":
-            return kmsg_format.parse_surely(piece)
-        parse = {"dmesg": text_formats.dmesg, "klogd": text_formats.klogd, "syslog": self._syslog}[
-            self._form
-        ]
+            return kmsg_format.parse_or_raw(piece)
+        parse = {
+            "dmesg": text_formats.parse_dmesg,
+            "klogd": text_formats.parse_klogd,
+            "syslog": self._syslog,
+        }[self._form]
         line = piece.decode("utf-8", "surrogateescape")
         try:
             return parse(line)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Bytes of one /dev/kmsg read to a `Record`, and back.
+"""Parse and write records in the format of /dev/kmsg.
 
-The contract: no record is dropped for its form. What has no header becomes a record whose
-``unparsed`` is set and whose text is the bytes as they came; what was cut short by the kernel's own
-buffer is delivered with ``truncated`` set.
+The contract: no record is dropped for its form. A record without a header becomes one whose
+``unparsed`` is set and whose text is its bytes; one that the kernel's own buffer has cut gets
+``truncated``.
 
 Source of truth: Documentation/ABI/testing/dev-kmsg; kernel/printk/printk.c
 ``info_print_ext_header``, ``msg_add_ext_text``, ``msg_add_dict_text``.
@@ -21,24 +21,24 @@ from klogd_py.record.types import USER, Record, Severity
 BUFFER_BYTES = 8192
 # 8 bits of facility, 3 of level
 LAST_PREFIX = 2047
-# Facility 0 would claim that the kernel wrote it
+# Not facility 0, which states that the kernel wrote the record
 _UNPARSED_PREFIX = USER << 3 | Severity.WARNING
 
-# Records as most are, each behind a NUL: where there is no other NUL, and each ends with a line
+# Common records, each after a NUL: where there is no other NUL, and each record ends with a line
 # feed, a match is one record.
 _PLAIN = re.compile(
     r"\0(\d{1,4}),(\d{1,20}),(\d{1,20}),([^,;\n\0]*)(?:,caller=([^,;\n\0]*))?;(.*)\n([^\0]*)",
     re.ASCII,
 )
 _PREFIXES = {str(prefix): prefix for prefix in range(LAST_PREFIX + 1)}
-# Among so few records it does not pay to look for the plain ones
-_FEW = 16
+# A smaller batch is not worth halving to find its plain records
+_MAX_UNHALVED = 16
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NEEDS_ESCAPE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
 
 
 class MalformedRecord(ValueError):
-    """The bytes of a read do not start with a /dev/kmsg header; carries them."""
+    """A record does not start with a /dev/kmsg header; ``raw`` is its bytes."""
 
     def __init__(self, raw: bytes) -> None:
         super().__init__(f"not a /dev/kmsg record: {raw[:60]!r}")
@@ -74,18 +74,17 @@ def parse(raw: bytes) -> Record:
             caller,
             extra,
             _dictionary(dictionary) if dictionary else (),
-            not line_feed or (escaped and _cut_short(text)),
+            not line_feed or (escaped and _is_cut_short(text)),
         )
     except ValueError as error:
         raise MalformedRecord(raw) from error
 
 
 def parse_all(raws: Sequence[bytes]) -> list[Record]:
-    """Read a batch of records; one without a header is delivered raw with ``unparsed`` set, never
-    dropped.
+    """Parse a batch; a record without a header is returned raw with ``unparsed`` set, never dropped.
 
-    `parse` says what they mean. Where all are plain, one pass of a regular expression reads them in
-    half the time; a batch with others among them is halved until these stand among few.
+    `parse` documents the format. Where all records are plain, one pass of a regular expression parses
+    them in half the time; a batch with others among them is halved until these are among few.
     """
     everything = b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape")
     whole = b"\0" not in b"".join(raws) and everything.count("\n\0") == len(raws) - 1
@@ -99,38 +98,35 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
         with contextlib.suppress(KeyError):
             numbers = map(_PREFIXES.__getitem__, prefixes), map(int, seqs), map(int, usecs)
             return list(map(Record, texts, *numbers, flags, callers, repeat(()), fields))
-    if len(raws) <= _FEW:
-        return [_read(raw) for raw in raws]
+    if len(raws) <= _MAX_UNHALVED:
+        return [_parse_or_raw_header(raw) for raw in raws]
     half = len(raws) // 2
     return parse_all(raws[:half]) + parse_all(raws[half:])
 
 
-def parse_surely(raw: bytes) -> Record:
-    """Read one record, by itself; it is delivered raw for whatever reason it cannot be read."""
+def parse_or_raw(raw: bytes) -> Record:
+    """Parse one record; it is returned raw if it cannot be parsed, for whatever reason."""
     try:
         return parse(raw)
     except Exception:
-        return unparsed(raw)
+        return raw_record(raw)
 
 
-def unparsed(raw: bytes, truncated: bool = False) -> Record:
-    """A record of bytes as they came.
-
-    ``truncated`` says that more of the line follows in the next one.
-    """
+def raw_record(raw: bytes, truncated: bool = False) -> Record:
+    """Make a record of unparsed bytes; ``truncated``: the next record continues the line."""
     text = raw.removesuffix(b"\n").decode("utf-8", "surrogateescape")
     return Record(text, _UNPARSED_PREFIX, truncated=truncated, unparsed=True)
 
 
-def _read(raw: bytes) -> Record:
+def _parse_or_raw_header(raw: bytes) -> Record:
     try:
         return parse(raw)
     except MalformedRecord:
-        return unparsed(raw)
+        return raw_record(raw)
 
 
 def render(record: Record) -> bytes:
-    """Write a record the way /dev/kmsg would give it; `parse` reads it back."""
+    """Write a record in the format of /dev/kmsg; `parse` reads it back."""
     header = f"{record.prefix or 0},{record.seq or 0},{record.usec or 0},{record.flags}"
     if record.caller:
         header += f",caller={record.caller}"
@@ -142,26 +138,20 @@ def render(record: Record) -> bytes:
 
 
 def escape(text: str) -> bytes:
-    r"""Escape as the kernel does.
-
-    Every byte below 0x20, from 0x7f up, and the backslash become ``\xHH``.
-    """
+    r"""Escape as the kernel does: bytes below 0x20, from 0x7f up, and the backslash become ``\xHH``."""
     raw = text.encode("utf-8", "surrogateescape")
     return _NEEDS_ESCAPE.sub(lambda found: b"\\x%02x" % found[0][0], raw)
 
 
 def unescape(raw: bytes) -> str:
-    r"""Undo `escape`; a broken escape at a cut end stays as it is.
-
-    Bytes that are not UTF-8 become surrogates.
-    """
+    """Undo `escape`; an incomplete escape stays, and bytes that are not UTF-8 become surrogates."""
     return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw).decode(
         "utf-8", "surrogateescape"
     )
 
 
 def _prefix(digits: bytes) -> int:
-    """The facility and level in one number; raises ValueError where it is empty or too large."""
+    """Parse facility and level; raises ValueError if empty or too large."""
     prefix = int(digits)
     if prefix > LAST_PREFIX:
         raise ValueError(prefix)
@@ -180,7 +170,7 @@ def _later_fields(fields: list[bytes]) -> tuple[str, tuple[str, ...]]:
     return caller, tuple(extra)
 
 
-# A driver says the same of its device with every line
+# A driver repeats the dictionary of its device with every line.
 @lru_cache(256)
 def _fields(dictionary: str) -> tuple[tuple[str, str], ...]:
     return _dictionary(dictionary.encode("utf-8", "surrogateescape"))
@@ -195,9 +185,9 @@ def _dictionary(lines: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _cut_short(text: bytes) -> bool:
+def _is_cut_short(text: bytes) -> bool:
     """Whether the text holds a backslash that starts no escape.
 
-    The kernel writes none such unless it ran out of room.
+    The kernel writes one only if its buffer was too short.
     """
     return text.count(b"\\") != len(_ESCAPE.findall(text))

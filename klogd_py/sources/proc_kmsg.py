@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's messages as text: /proc/kmsg and syslog(2), for kernels and containers without a
-usable /dev/kmsg.
+"""Read the kernel's messages as text from /proc/kmsg or syslog(2), without a usable /dev/kmsg.
 
-One queue for all readers, no numbers: a loss cannot be seen, and what was read here is gone for
-everybody.
+One queue for all readers, no sequence numbers: a loss cannot be seen, and what was read here no
+other process can read.
 
 Source of truth: proc(5); syslog(2).
 """
@@ -17,7 +16,7 @@ from klogd_py.sources import kmsg_format, text_formats
 
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
-MAX_BYTES = 1 << 16
+MAX_LINE_BYTES = 1 << 16
 # SYSLOG_ACTION_...
 _READ, _CONSOLE_LEVEL, _SIZE_UNREAD = 2, 8, 9
 
@@ -37,7 +36,7 @@ class ProcKmsg:
         return self._descriptor
 
     def read_batch(self) -> list[Record | Gap]:
-        """All complete lines that are there; an unfinished one waits for its end."""
+        """Read all complete lines; an unfinished one waits for its end."""
         try:
             raw = os.read(self._descriptor, 1 << 17)
         except BlockingIOError:
@@ -48,20 +47,20 @@ class ProcKmsg:
     def _whole_lines(self, raw: bytes) -> list[Record | Gap]:
         rows = (self._tail + raw).split(b"\n")
         self._tail = rows.pop()
-        # No kernel writes such a line
-        if len(self._tail) > MAX_BYTES:
+        # No kernel writes such a long line.
+        if len(self._tail) > MAX_LINE_BYTES:
             rows.append(self._tail)
             self._tail = b""
-        return [_parsed(row) for row in rows]
+        return [_parse(row) for row in rows]
 
     def seek(self, seq: int) -> bool:
-        """There is no going back: the kernel forgets what was read here."""
+        """Return False: the kernel forgets what was read here."""
         return False
 
     def drain_pending(self) -> list[Record | Gap]:
-        """A line whose end has not come."""
+        """Return a line whose end has not come."""
         tail, self._tail = self._tail, b""
-        return [_parsed(tail)] if tail else []
+        return [_parse(tail)] if tail else []
 
     def close(self) -> None:
         """Close the file."""
@@ -69,16 +68,13 @@ class ProcKmsg:
 
 
 class SyslogCall(ProcKmsg):
-    """syslog(2) with SYSLOG_ACTION_READ.
-
-    The text of /proc/kmsg without a descriptor that could be waited for.
-    """
+    """syslog(2) with SYSLOG_ACTION_READ: the text of /proc/kmsg, without a descriptor to wait for."""
 
     def __init__(self) -> None:
         super().__init__(-1, SYSCALL)
 
     def read_batch(self) -> list[Record | Gap]:
-        """All complete lines that are there; raises OSError."""
+        """Read all complete lines; raises OSError."""
         raw = b""
         buffer = ctypes.create_string_buffer(kmsg_format.BUFFER_BYTES)
         while _klogctl(_SIZE_UNREAD, None, 0) > 0 and len(raw) < 1 << 17:
@@ -89,28 +85,25 @@ class SyslogCall(ProcKmsg):
         """Nothing is open."""
 
 
-def _parsed(row: bytes) -> Record:
-    """One line.
-
-    It has left the kernel's queue, so it is delivered for whatever reason it makes no sense.
-    """
+def _parse(row: bytes) -> Record:
+    """Parse one line; the kernel forgot it, so it is returned as text if it cannot be parsed."""
     line = row.decode("utf-8", "surrogateescape")
     try:
-        return text_formats.klogd(line)
+        return text_formats.parse_klogd(line)
     except Exception:
         return Record(line)
 
 
 def set_console_level(level: int) -> None:
-    """Tell the kernel which messages to print on the console (1 to 8, as klogd -c).
+    """Set the level below which messages are printed on the console (1 to 8, as klogd -c).
 
     Raises OSError.
     """
     _klogctl(_CONSOLE_LEVEL, None, level)
 
 
-def try_syscall() -> None:
-    """Ask whether syslog(2) may be used; raises OSError."""
+def check_syslog_access() -> None:
+    """Raise OSError if syslog(2) may not be used."""
     _klogctl(_SIZE_UNREAD, None, 0)
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One line of a text capture of the kernel log to a `Record`: dmesg, klogd and syslog form.
+"""Parse one line of a text capture of the kernel log: dmesg, klogd and syslog form.
 
-These forms hold less than /dev/kmsg: no sequence number, often no level. What stood before the text
-is kept in ``head``, so that ``head + text`` is the line again. A line that lacks the form's header
+These forms hold less than /dev/kmsg: no sequence number, often no level. The text before the message
+is kept in ``head``, so that ``head + text`` is the line again. A line without the header of the form
 is all text.
 
 Source of truth: kernel/printk/printk.c ``print_prefix``; dmesg(1) of util-linux; RFC 3164 section
-4.1 and RFC 3339 for the stamps of syslog files; the classic klogd for ``<N>``.
+4.1 and RFC 3339 for the timestamps of syslog files; the classic klogd for ``<N>``.
 """
 
 import calendar
@@ -62,12 +62,11 @@ _KMSG_LINE = re.compile(r"\d{1,4},\d+,\d+[,;]")
 Parser = Callable[[str], Record]
 
 
-def klogd(line: str) -> Record:
-    """Read ``<4>[    1.234567] text`` as /proc/kmsg and syslog(2) give it.
+def parse_klogd(line: str) -> Record:
+    """Parse ``<4>[    1.234567] text`` as given by /proc/kmsg and syslog(2).
 
-    One digit is a kernel level; two to four are ``facility << 3 | level``; any other single
-    character counts as DEBUG, as the classic klogd had it. Without ``<N>`` the record has no
-    prefix.
+    One digit is a kernel level; two to four are ``facility << 3 | level``; any other single character
+    counts as DEBUG, as in the classic klogd. Without ``<N>`` the record has no prefix.
     """
     found = _KLOGD.match(line)
     # Every part of the pattern is optional
@@ -81,11 +80,8 @@ def klogd(line: str) -> Record:
     return _record(line, found, prefix)
 
 
-def dmesg(line: str) -> Record:
-    """Read ``kern  :err   : [   13.708945] text`` and its shorter relatives.
-
-    Dmesg with or without -x, -T, -r.
-    """
+def parse_dmesg(line: str) -> Record:
+    """Parse ``kern  :err   : [   13.708945] text`` and shorter forms: dmesg with or without -x, -T, -r."""
     found = _DMESG.match(line)
     assert found is not None
     prefix = int(found["n"]) & 2047 if found["n"] else None
@@ -98,17 +94,11 @@ def dmesg(line: str) -> Record:
     return _record(line, found, prefix, _wall_us(date, "%a %b %d %H:%M:%S %Y") if date else None)
 
 
-def syslog_in_year(year: int) -> Parser:
-    """A parser for syslog files.
-
-    BSD stamps name no year, so ``year`` (local time) is taken for them.
-    """
+def syslog_parser(year: int) -> Parser:
+    """Return a parser for syslog files, whose BSD timestamps are those of ``year`` in local time."""
 
     def syslog(line: str) -> Record:
-        """Read ``Nov 19 12:34:38 host kernel: [1.234567] text``.
-
-        Other programs' lines belong to facility USER.
-        """
+        """Parse ``Nov 19 12:34:38 host kernel: [1.234567] text``; lines of others get facility USER."""
         found = _SYSLOG.match(line)
         if found is None:
             return Record(line)
@@ -124,11 +114,8 @@ def syslog_in_year(year: int) -> Parser:
     return syslog
 
 
-def form_of(line: str) -> str:
-    """Guess which form a capture has from its first line.
-
-    Kmsg, dmesg, syslog or klogd (which takes any text).
-    """
+def guess_format(line: str) -> str:
+    """Guess the form of a capture from its first line: kmsg, dmesg, syslog, else klogd."""
     if _KMSG_LINE.match(line):
         return "kmsg"
     if _SYSLOG.match(line):
@@ -154,7 +141,7 @@ def _record(
 
 
 def _wall_us(stamp: str, form: str) -> int | None:
-    """Microseconds since the Unix epoch of a stamp in local time.
+    """Microseconds since the Unix epoch of a timestamp in local time.
 
     ``None`` for an impossible date (Feb 30).
     """

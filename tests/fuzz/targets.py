@@ -113,11 +113,11 @@ def check_testimony(raw: bytes) -> None:
 def check_lines(raw: bytes) -> None:
     """A line of a capture is its head and its text."""
     line = raw.decode("utf-8", "surrogateescape").replace("\n", " ")
-    for parse in (text_formats.klogd, text_formats.dmesg):
+    for parse in (text_formats.parse_klogd, text_formats.parse_dmesg):
         record = parse(line)
         assert record.head + record.text == line
-    assert line.endswith(text_formats.syslog_in_year(2026)(line).text)
-    assert text_formats.form_of(line) in ("kmsg", "syslog", "dmesg", "klogd")
+    assert line.endswith(text_formats.syslog_parser(2026)(line).text)
+    assert text_formats.guess_format(line) in ("kmsg", "syslog", "dmesg", "klogd")
     assert record_from_line(line).text == line
 
 
@@ -139,7 +139,7 @@ def check_replay(raw: bytes) -> None:
     size, number, content = raw[0] % 40 + 1 if raw else 1, raw[1] if len(raw) > 1 else 0, raw[2:]
     form = ("klogd", "dmesg", "kmsg", "syslog", "auto")[number % 5]
     readable, writable = os.pipe()
-    source = Capture(readable, "pipe", form, 2026, longest_bytes=16)
+    source = Capture(readable, "pipe", form, 2026, max_record_bytes=16)
     records: list[Record | Gap] = []
     for start in range(0, len(content), size):
         os.write(writable, content[start : start + size])

@@ -289,7 +289,7 @@ class FailingSource:
         if isinstance(step, str):
             number = int(step.removeprefix("ERR:"))
             raise OSError(number, os.strerror(number))
-        return [text_formats.klogd(step.decode().rstrip("\n"))]
+        return [text_formats.parse_klogd(step.decode().rstrip("\n"))]
 
     def drain_pending(self) -> list[Record | Gap]:
         return []

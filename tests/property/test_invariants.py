@@ -216,14 +216,14 @@ def test_a_translated_line_has_nothing_left_to_translate(line: str) -> None:
 
 @given(TEXT)
 def test_every_text_form_gives_back_its_line(line: str) -> None:
-    for parse in (text_formats.klogd, text_formats.dmesg):
+    for parse in (text_formats.parse_klogd, text_formats.parse_dmesg):
         record = parse(line)
         assert record.head + record.text == line
 
 
 @given(TEXT)
 def test_a_syslog_line_loses_nothing_behind_its_stamp(line: str) -> None:
-    record = text_formats.syslog_in_year(2026)(line)
+    record = text_formats.syslog_parser(2026)(line)
     assert line.endswith(record.text)
 
 

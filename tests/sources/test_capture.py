@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from klogd_py.record.types import KERN, Gap, Record
 from klogd_py.sources.capture import (
     CHUNK_BYTES,
-    MAX_BYTES,
-    MAX_REST_S,
-    REST_S,
+    DICTIONARY_WAIT_S,
+    MAX_DICTIONARY_WAIT_S,
+    MAX_RECORD_BYTES,
     Capture,
     open_capture,
 )
-from klogd_py.sources.kmsg_device import SourceUnavailable
+from klogd_py.sources.source import SourceUnavailable
 from tests.test_linear import cpu_s
 
 KMSG = b"6,1,10,-;one\n SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n4,3,30,-;three\n"
@@ -105,7 +105,7 @@ def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> 
     source = Capture(readable, "pipe")
     os.write(writable, b"6,1,10,-;one\n")
     later = threading.Timer(
-        REST_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n")
+        DICTIONARY_WAIT_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n")
     )
     later.start()
     records = source.read_batch()
@@ -149,7 +149,11 @@ HEADS = {
 @pytest.mark.parametrize("form", HEADS)
 @pytest.mark.parametrize(
     "length",
-    [*range(MAX_BYTES - 40, MAX_BYTES + 2), 3 * MAX_BYTES, 5 * MAX_BYTES + 7],
+    [
+        *range(MAX_RECORD_BYTES - 40, MAX_RECORD_BYTES + 2),
+        3 * MAX_RECORD_BYTES,
+        5 * MAX_RECORD_BYTES + 7,
+    ],
 )
 def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
     form: str, length: int
@@ -162,7 +166,7 @@ def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
     assert not records[-1].unparsed
     assert [record.truncated for record in records] == [True] * (len(records) - 2) + [False] * 2
     assert [record.unparsed for record in records[:-1]] == [False] + [True] * (len(records) - 2)
-    assert all(len(record.text) <= MAX_BYTES for record in records)
+    assert all(len(record.text) <= MAX_RECORD_BYTES for record in records)
     assert all(record.facility != KERN for record in records[1:-1]), (
         "a part is not what the kernel said"
     )
@@ -196,15 +200,15 @@ def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None
     def drip() -> None:
         while not done.is_set():
             os.write(writable, b"6,1,10,-;a\n")
-            done.wait(REST_S / 2)
+            done.wait(DICTIONARY_WAIT_S / 2)
 
     dripping = threading.Thread(target=drip)
     dripping.start()
     try:
-        time.sleep(REST_S)
+        time.sleep(DICTIONARY_WAIT_S)
         began_s = time.monotonic()
         assert source.read_batch()
-        assert time.monotonic() - began_s < MAX_REST_S + 0.4
+        assert time.monotonic() - began_s < MAX_DICTIONARY_WAIT_S + 0.4
     finally:
         done.set()
         dripping.join()

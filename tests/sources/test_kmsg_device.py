@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from klogd_py.record.types import Cause, Gap, Record
-from klogd_py.sources import kmsg_device
-from klogd_py.sources.kmsg_device import KmsgDevice, SourceUnavailable
+from klogd_py.sources import factory, kmsg_device
+from klogd_py.sources.kmsg_device import KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
+from klogd_py.sources.source import SourceUnavailable
 from tests.fakes import FakeRing
 
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
@@ -235,17 +236,17 @@ def test_something_else_at_the_place_of_the_device_is_not_trusted(
     else:
         path.symlink_to("/dev/null")
     with pytest.raises(SourceUnavailable, match="1:11"):
-        kmsg_device._open_device(path)
+        factory.open_kmsg_device(path)
 
 
 def test_a_missing_device_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="No such file"):
-        kmsg_device._open_device(tmp_path / "kmsg")
+        factory.open_kmsg_device(tmp_path / "kmsg")
 
 
 @pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="needs a readable /dev/kmsg")
 def test_the_newest_record_is_found_and_the_device_stands_at_its_start_again() -> None:
-    reader = kmsg_device.open_source("/dev/kmsg")
+    reader = factory.open_source("/dev/kmsg")
     assert isinstance(reader, KmsgDevice)
     newest = reader.newest()
     batch = reader.read_batch()
@@ -260,7 +261,7 @@ def test_the_newest_record_is_found_and_the_device_stands_at_its_start_again() -
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_syscall_gives_the_same_text() -> None:
-    source = kmsg_device.open_source("syslog")
+    source = factory.open_source("syslog")
     assert source.name == "syslog(2)"
     source.close()
 

@@ -32,7 +32,7 @@ _STAMPED = Record("text", 4, usec=1_234_567, head="<4>[    1.234567] ")
     ],
 )
 def test_klogd_lines(line: str, record: Record) -> None:
-    assert text_formats.klogd(line) == record
+    assert text_formats.parse_klogd(line) == record
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_klogd_lines(line: str, record: Record) -> None:
 def test_dmesg_lines(
     line: str, prefix: int | None, usec: int | None, caller: str, text: str
 ) -> None:
-    record = text_formats.dmesg(line)
+    record = text_formats.parse_dmesg(line)
     assert (record.prefix, record.usec, record.caller, record.text) == (prefix, usec, caller, text)
 
 
 def test_dmesg_with_readable_times_states_wall_time() -> None:
-    record = text_formats.dmesg("[Mon Nov 23 08:13:42 2026] text")
+    record = text_formats.parse_dmesg("[Mon Nov 23 08:13:42 2026] text")
     assert record.wall_us == int(datetime(2026, 11, 23, 8, 13, 42).timestamp()) * 1_000_000
     assert record.text == "text"
 
 
 def test_an_rfc_3339_stamp_is_read_with_its_zone_and_fraction() -> None:
-    record = text_formats.syslog_in_year(2000)(
+    record = text_formats.syslog_parser(2000)(
         "2026-11-23T08:13:42.250000+01:00 host kernel: [   13.708945] text"
     )
     assert (
@@ -73,17 +73,17 @@ def test_an_rfc_3339_stamp_is_read_with_its_zone_and_fraction() -> None:
 
 
 def test_a_bsd_stamp_is_taken_for_the_given_year() -> None:
-    record = text_formats.syslog_in_year(2025)("Nov  3 08:13:42 host kernel: text")
+    record = text_formats.syslog_parser(2025)("Nov  3 08:13:42 host kernel: text")
     assert record.wall_us == int(datetime(2025, 11, 3, 8, 13, 42).timestamp()) * 1_000_000
 
 
 @pytest.mark.parametrize("stamp", ["Feb 30 08:13:42", "Xyz 10 08:13:42", "2026-13-99T08:13:42Z"])
 def test_an_impossible_date_states_nothing(stamp: str) -> None:
-    assert text_formats.syslog_in_year(2025)(f"{stamp} host kernel: text").wall_us is None
+    assert text_formats.syslog_parser(2025)(f"{stamp} host kernel: text").wall_us is None
 
 
 def test_another_programs_line_does_not_pass_for_the_kernels() -> None:
-    record = text_formats.syslog_in_year(2026)(
+    record = text_formats.syslog_parser(2026)(
         "Nov 23 08:13:42 host cron[12]: BUG: unable to handle"
     )
     assert (record.facility, record.severity, record.text) == (
@@ -110,4 +110,4 @@ def test_another_programs_line_does_not_pass_for_the_kernels() -> None:
     ],
 )
 def test_the_form_is_guessed_from_the_first_line(line: str, form: str) -> None:
-    assert text_formats.form_of(line) == form
+    assert text_formats.guess_format(line) == form

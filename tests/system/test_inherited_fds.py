@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.sources import kmsg_device
-from klogd_py.sources.kmsg_device import SourceUnavailable
+from klogd_py.sources import factory
+from klogd_py.sources.source import SourceUnavailable
 from klogd_py.system import inherited_fds
 from klogd_py.system.regular_file import FileTooLarge, NotRegularFile
 
@@ -63,7 +63,7 @@ def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(
 def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(SourceUnavailable, match="not the kernel's log device"):
-        kmsg_device.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})
+        factory.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})
 
 
 @pytest.mark.parametrize(

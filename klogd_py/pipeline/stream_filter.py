@@ -55,8 +55,8 @@ def infer_boots(text: Iterable[bytes], symbols: SymbolSet) -> InferredBoots:
     stream = StreamFilter(symbols, None)
     for piece in text:
         is_plain = True
-        for part, is_plain in stream.split_plain(piece):
-            if is_plain:
+        for part, is_plain_part in stream.split_plain(piece):
+            if is_plain_part:
                 continue
             is_plain = False
             for line in split_lines(part):

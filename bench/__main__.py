@@ -101,7 +101,7 @@ def _is_available(build: Build, job: Job) -> bool:
     return True
 
 
-def _parse_options() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measure the cost of klogd-py on this machine, beside other log daemons.",
@@ -148,7 +148,11 @@ def _parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all runs to FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart to FILE")
-    options = parser.parse_args()
+    return parser
+
+
+def _parse_options() -> argparse.Namespace:
+    options = _parser().parse_args()
     options.runs = options.runs or (1 if options.quick else 5)
     options.rates = options.rates or ((10_000, 20_000) if options.quick else RATES)
     options.seconds = options.seconds or (1.5 if options.quick else 3.0)

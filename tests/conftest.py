@@ -36,7 +36,7 @@ def signals_as_before() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Run the tests of a file in one worker, and all tests that use the kernel's log in one, too."""
+    """Run the tests of a file in one worker, and all that use the kernel's log in one, too."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]

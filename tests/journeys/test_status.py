@@ -170,14 +170,13 @@ def test_second_daemon_leaves_socket_of_the_first(tmp_path: Path) -> None:
         assert program.stop() == 0
 
 
-def test_refused_map_leaves_old_one_in_use(
-    tmp_path: Path,
-) -> None:
+def test_refused_map_leaves_old_one_in_use(tmp_path: Path) -> None:
     path = tmp_path / "System.map"
     path.write_text("c0100000 T _text\nc010b800 T do_fork\nc0200000 A _end\n")
     config = quiet(
         tmp_path,
-        f'sinks = ["file:{tmp_path}/kern.log"]\n[symbols]\nmap = "{path}"\nkallsyms = ""\nmodules = ""',
+        f'sinks = ["file:{tmp_path}/kern.log"]\n'
+        f'[symbols]\nmap = "{path}"\nkallsyms = ""\nmodules = ""',
     )
     with Program(tmp_path, config=config) as program:
         used = document(tmp_path).names.map

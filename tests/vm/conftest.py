@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guests for the tests: each is booted once, with klogd-py in it, and serves all tests that name
-it.
+"""Provide the guests to the tests: each is booted once, with klogd-py, for all tests that name it.
 
 `make vm` runs them all, `make vm GUEST=NAME` those in one guest.
 """
@@ -18,7 +17,7 @@ CHOSEN = os.environ.get("VM_GUEST", "").split() or sorted(GUESTS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for a guest runs once in each chosen one that its mark names."""
+    """Run a test once in each chosen guest that its mark names."""
     mark = metafunc.definition.get_closest_marker("guests")
     if mark is None:
         return
@@ -33,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def session(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Session]:
-    """A running guest with klogd-py in it."""
+    """Yield a running guest with klogd-py."""
     guest = GUESTS[request.param]
     with guest.machine(tmp_path_factory.mktemp(guest.name)) as machine:
         guest.prepare(machine)
@@ -41,20 +40,21 @@ def session(
         session.start("json")
         yield session
         request.config.stash[SUMMARY].append(
-            f"{guest.name}: booted in {machine.boot_s:.1f} s; of {session.tally.addresses} code addresses that the kernel left "
-            f"without a name {session.tally.named} were named, {session.tally.right} rightly; "
-            f"{session.tally.astray} pointed into data"
+            f"{guest.name}: booted in {machine.boot_s:.1f} s; "
+            f"of {session.tally.addresses} code addresses without a name "
+            f"{session.tally.named} were named, {session.tally.right} rightly; "
+            f"{session.tally.in_data} pointed into data"
         )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of what the guests showed."""
+    """Create the list of results of the guests."""
     config.stash[SUMMARY] = []
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Tell what the guests showed."""
+    """Print the results of the guests."""
     for line in config.stash[SUMMARY]:
         terminalreporter.write_line(line)

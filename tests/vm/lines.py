@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the tests read off a guest's raw log and off klogd-py's, and how they measure names, by
-rules of their own."""
+"""Parse a guest's raw log and klogd-py's file, and check names, without code of klogd-py."""
 
 import json
 import re
 
 from msgspec import Struct
 
+from tests.vm.lab.binutils import binary, without_suffix
 from tests.vm.lab.session import Session
-from tests.vm.lab.truth import bare_name, binary
 
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 _RAW_ADDRESS = re.compile(
@@ -20,10 +19,7 @@ _SYMBOL = re.compile(
 
 
 class Line(Struct, frozen=True):
-    """One record as it came out of klogd-py.
-
-    ``raw`` is the kernel's text, ``text`` what became of it.
-    """
+    """One record in klogd-py's file: ``raw`` is the kernel's text, ``text`` the symbolized one."""
 
     seq: int
     raw: str
@@ -31,7 +27,7 @@ class Line(Struct, frozen=True):
 
 
 class Raw(Struct, frozen=True):
-    """One record as the guest's own /dev/kmsg gave it."""
+    """One record as read from the guest's /dev/kmsg."""
 
     seq: int
     prefix: int
@@ -39,9 +35,9 @@ class Raw(Struct, frozen=True):
 
 
 def raw_records(capture: bytes) -> list[Raw]:
-    """The records of a raw /dev/kmsg capture, unescaped.
+    """Return the records of a raw /dev/kmsg capture, unescaped.
 
-    What is not UTF-8 is shown as klogd-py shows it in JSON.
+    Bytes that are not UTF-8 are written as klogd-py writes them in JSON.
     """
     records = []
     for line in capture.split(b"\n"):
@@ -54,7 +50,7 @@ def raw_records(capture: bytes) -> list[Raw]:
 
 
 def lines_of(session: Session) -> list[Line]:
-    """What klogd-py has written to its file in this boot, in order, without its own announcements."""
+    """Return the records of this boot in klogd-py's file, in order, without its own messages."""
     documents = [json.loads(line) for line in session.written().splitlines()]
     lines = [
         Line(told["seq"], told.get("raw", told["text"]), told["text"])
@@ -65,23 +61,23 @@ def lines_of(session: Session) -> list[Line]:
     return lines[first:]
 
 
-def since(lines: list[Line], beginning: str) -> list[Line]:
-    """The lines from the last one on whose raw text contains ``beginning``."""
+def lines_since(lines: list[Line], beginning: str) -> list[Line]:
+    """Return the lines from the last one on whose raw text contains ``beginning``."""
     start = max((i for i, line in enumerate(lines) if beginning in line.raw), default=len(lines))
     assert start < len(lines), f"no line contains {beginning!r}"
     return lines[start:]
 
 
-class Truths:
-    """vmlinux and the modules of a guest at the places where they really are, for one boot."""
+class KernelSymbols:
+    """The functions of vmlinux and modules of a guest, at their run-time addresses in one boot."""
 
     def __init__(self, session: Session) -> None:
         kernel = session.guest.kernel()
-        known = session.truth()
+        known = session.symbol_addresses()
         self.tally = session.tally
         vmlinux = binary(session.guest, kernel / "vmlinux")
         self.slide = known["kernel", "_printk"] - vmlinux.address_of("_printk")
-        trouble = binary(session.guest, session.guest.trouble())
+        trouble = binary(session.guest, session.guest.crash_module())
         self._binaries = {
             "": (vmlinux, self.slide),
             "klogd_trouble": (
@@ -94,9 +90,9 @@ class Truths:
             self._binaries["lkdtm"] = (binary(session.guest, lkdtm), known["lkdtm", ".text"])
 
     def functions_at(self, addresses: list[int]) -> dict[int, tuple[str, set[str]]]:
-        """For each run-time address the module (empty.
+        """Return for each run-time address the module and all names of its function.
 
-        The kernel) and all names of the function there.
+        The module is empty for the kernel itself.
         """
         by_module: dict[str, list[int]] = {}
         for address in addresses:
@@ -109,7 +105,7 @@ class Truths:
         return found
 
     def addresses_of(self, name: str, offset: int, module: str) -> list[int]:
-        """The run-time addresses that ``name+offset`` can mean."""
+        """Return the run-time addresses that ``name+offset`` can mean."""
         file, base = self._binaries[module]
         return [address + offset + base for address, known in file.symbols if known == name]
 
@@ -120,10 +116,11 @@ class Truths:
         return ""
 
 
-class Wanted(Struct, frozen=True):
-    """A code address that stood in a line without a name.
+class UnnamedAddress(Struct, frozen=True):
+    """A code address in a line without a name.
 
-    A return address belongs to the function one byte before it.
+    ``inside`` is an address within the function: a return address belongs to the function one byte
+    before it.
     """
 
     line: Line
@@ -131,42 +128,41 @@ class Wanted(Struct, frozen=True):
     inside: int
 
 
-def wanted(lines: list[Line]) -> list[Wanted]:
-    """The kernel's code addresses that the lines of a trace show without a name."""
+def unnamed_addresses(lines: list[Line]) -> list[UnnamedAddress]:
+    """Return the kernel's code addresses that the lines of a trace show without a name."""
     found = []
     for line in lines:
         match = _RAW_ADDRESS.fullmatch(line.raw)
         if match and int(match["hex"], 16) >> 63:
             address = int(match["hex"], 16)
             exact = match["lead"].startswith("RIP") or "[<" in match["lead"]
-            found.append(Wanted(line, address, address if exact else address - 1))
+            found.append(UnnamedAddress(line, address, address if exact else address - 1))
     return found
 
 
-def misnamed(asked: list[Wanted], truths: Truths) -> list[str]:
-    """Those whose line does not show the function that is really there, at the offset that is
-    really meant.
+def misnamed(asked: list[UnnamedAddress], symbols: KernelSymbols) -> list[str]:
+    """Return a sentence for each address whose line does not show its function and offset.
 
-    Where the processor went astray into data there is no function, and the line must stay as it is.
+    Where the processor jumped into data there is no function, and the line must be unchanged.
     """
-    functions = truths.functions_at([one.inside for one in asked])
+    functions = symbols.functions_at([one.inside for one in asked])
     wrong = []
     for one in asked:
         module, names = functions[one.inside]
         changed = one.line.text != one.line.raw
-        right = _is_right(one, module, names, truths) if names else not changed
-        truths.tally.count(is_code=bool(names), is_named=changed, is_right=right)
+        right = _is_right(one, module, names, symbols) if names else not changed
+        symbols.tally.count(is_code=bool(names), is_named=changed, is_right=right)
         if not right:
             where = f"is in {'/'.join(sorted(names))} {module}" if names else "is no code"
             wrong.append(f"{one.line.raw.strip()} came out as {one.line.text.strip()!r}, {where}")
     return wrong
 
 
-def _is_right(one: Wanted, module: str, names: set[str], truths: Truths) -> bool:
+def _is_right(one: UnnamedAddress, module: str, names: set[str], symbols: KernelSymbols) -> bool:
     shown = _SYMBOL.search(one.line.text)
     return (
         shown is not None
-        and bare_name(shown["name"]) in names
+        and without_suffix(shown["name"]) in names
         and (shown["before"] or shown["behind"] or "") == module
-        and one.address in truths.addresses_of(shown["name"], int(shown["offset"], 16), module)
+        and one.address in symbols.addresses_of(shown["name"], int(shown["offset"], 16), module)
     )

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel that needs klogd.
-
-No kallsyms, so that its oopses are numbers, and at another place at every boot.
-"""
+"""klogd-py with a kernel without kallsyms, whose oopses are numbers and whose slide is random."""
 
 from pathlib import Path
 
@@ -10,9 +7,9 @@ import pytest
 
 from tests.vm.lab.guests import GUESTS
 from tests.vm.lab.session import Session
-from tests.vm.lines import Line, Truths, lines_of, misnamed, since, wanted
+from tests.vm.lines import KernelSymbols, Line, lines_of, lines_since, misnamed, unnamed_addresses
 
-# Types of LKDTM that leave the machine alive; each ends in an oops or a warning.
+# Types of LKDTM that the machine survives; each ends in an oops or a warning.
 CRASHES = (
     "EXCEPTION",
     "BUG",
@@ -43,19 +40,19 @@ def test_it_is_as_bare_as_it_should_be(session: Session) -> None:
 def test_the_first_oops_of_a_boot_is_named_rightly_and_wholly(
     session: Session, tmp_path: Path, kind: str
 ) -> None:
-    """Nothing but the oops itself says where this kernel and its module lie."""
+    """The load address of kernel and module can only be inferred from the oops itself."""
     with GUESTS["bare"].machine(tmp_path) as machine:
         session.guest.prepare(machine)
         fresh = Session(session.guest, machine)
         fresh.start("json")
         fresh.crash(kind)
         trace = oops_of(lines_of(fresh), kind)
-        asked = wanted(trace)
-        truths = Truths(fresh)
-        truths.tally = session.tally
-        session.tally.slides.append(truths.slide)
+        asked = unnamed_addresses(trace)
+        symbols = KernelSymbols(fresh)
+        symbols.tally = session.tally
+        session.tally.slides.append(symbols.slide)
         assert len(asked) >= 6
-        assert misnamed(asked, truths) == []
+        assert misnamed(asked, symbols) == []
 
 
 @pytest.mark.guests("bare")
@@ -69,20 +66,20 @@ def test_the_boots_had_different_slides(session: Session) -> None:
 @pytest.mark.guests("bare")
 @pytest.mark.parametrize("kind", ["thread", "two", "irq", "warn", "bug", "oops"])
 def test_what_an_oops_of_another_module_is_named_by_is_right(session: Session, kind: str) -> None:
-    """Here one proof follows the other, and some oopses say too little for any."""
+    """Some of these oopses do not suffice to infer the load address of the module."""
     before = len(lines_of(session))
     session.crash(kind)
-    asked = wanted(lines_of(session)[before:])
+    asked = unnamed_addresses(lines_of(session)[before:])
     named = [one for one in asked if one.line.text != one.line.raw]
     assert asked
-    assert misnamed(named, Truths(session)) == []
+    assert misnamed(named, KernelSymbols(session)) == []
 
 
 @pytest.mark.guests("bare")
 def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(
     session: Session, tmp_path: Path
 ) -> None:
-    """Loaded and unloaded in turn they take one another's places, which no list shows."""
+    """Modules loaded in turn get each other's address, which /proc/modules does not show."""
     with GUESTS["bare"].machine(tmp_path) as machine:
         session.guest.prepare(machine)
         fresh = Session(session.guest, machine)
@@ -91,18 +88,18 @@ def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(
             fresh.crash("WARNING")
             machine.run("rmmod lkdtm")
             fresh.crash("warn")
-            truths = Truths(fresh)
-            truths.tally = session.tally
-            lines = since(lines_of(fresh), "a warning with text")
-            asked = wanted(lines)
+            symbols = KernelSymbols(fresh)
+            symbols.tally = session.tally
+            lines = lines_since(lines_of(fresh), "a warning with text")
+            asked = unnamed_addresses(lines)
             assert asked
-            assert misnamed([one for one in asked if one.line.text != one.line.raw], truths) == []
+            assert misnamed([one for one in asked if one.line.text != one.line.raw], symbols) == []
             assert not [line for line in lines if "unloaded]" in line.text]
             machine.run("rmmod klogd_trouble")
 
 
 def oops_of(lines: list[Line], kind: str) -> list[Line]:
-    """The lines from the order to crash on up to the end of the first trace."""
-    begun = since(lines, f"Performing direct entry {kind}")
+    """Return the lines from the request to crash to the end of the first trace."""
+    begun = lines_since(lines, f"Performing direct entry {kind}")
     end = next(i for i, line in enumerate(begun) if "---[ end trace" in line.raw)
     return begun[:end]

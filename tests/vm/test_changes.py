@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names while the machine changes.
-
-Modules that move, maps that appear, symbols that are hidden, boots that end.
-"""
+"""Symbols while the machine changes: modules move, maps appear, kallsyms is hidden, it reboots."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.vm.lab.session import POSITION, SERVICE_LOG, Session
-from tests.vm.lines import Truths, lines_of, misnamed, since, wanted
+from tests.vm.lines import KernelSymbols, lines_of, lines_since, misnamed, unnamed_addresses
 
 DEBIANS = ("debian12", "debian13")
 MODULAR = (*DEBIANS, "arm64")
@@ -17,32 +14,32 @@ MODULAR = (*DEBIANS, "arm64")
 
 @pytest.mark.guests(*MODULAR)
 def test_a_module_loaded_again_elsewhere_is_named_where_it_is_now(session: Session) -> None:
-    before = session.truth()["klogd_trouble", "go_deeper"]
-    # what is loaded first takes the place that was freed
+    before = session.symbol_addresses()["klogd_trouble", "go_deeper"]
+    # The first module loaded gets the address that was freed
     session.machine.run(
         "rmmod klogd_trouble && modprobe ext2 2>/dev/null; modprobe loop; modprobe dummy; modprobe nbd; true"
     )
-    truths = Truths(session)
-    moved = session.truth()["klogd_trouble", "go_deeper"] != before
+    symbols = KernelSymbols(session)
+    moved = session.symbol_addresses()["klogd_trouble", "go_deeper"] != before
     session.crash("raw")
-    asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+    asked = unnamed_addresses(lines_since(lines_of(session), "klogd_trouble: raw trace"))
     assert asked
-    assert misnamed(asked, truths) == []
-    assert moved, "the module came back to the same place, so that nothing was tested"
+    assert misnamed(asked, symbols) == []
+    assert moved, "the module was loaded at the same address, so that nothing was tested"
 
 
 @pytest.mark.guests(*DEBIANS)
 def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_when_it_goes(
     session: Session,
 ) -> None:
-    session.settle()
+    session.wait_until_written()
     with session.map_in_boot() as path:
         session.machine.wait_until(f"systemctl show -P StatusText klogd-py | grep -q {path}")
-        truths = Truths(session)
+        symbols = KernelSymbols(session)
         session.crash("raw")
-        asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+        asked = unnamed_addresses(lines_since(lines_of(session), "klogd_trouble: raw trace"))
         assert len(asked) >= 10
-        assert misnamed(asked, truths) == []
+        assert misnamed(asked, symbols) == []
         assert "agrees with kallsyms" in session.machine.run("klogd-py maps")
     session.machine.wait_until(
         "klogd-py status | grep -q 'kept as it was read, since what is there now is refused'"
@@ -54,7 +51,7 @@ def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_w
 
 @pytest.fixture
 def restricted(session: Session, request: pytest.FixtureRequest) -> Iterator[int]:
-    """kernel.kptr_restrict as the parameter says; the log is for root alone as well."""
+    """Set kernel.kptr_restrict to the parameter, and restrict the log to root."""
     session.machine.run(
         f"sysctl -q -w kernel.kptr_restrict={request.param} kernel.dmesg_restrict=1"
     )
@@ -68,13 +65,13 @@ def restricted(session: Session, request: pytest.FixtureRequest) -> Iterator[int
 def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(
     session: Session, restricted: int
 ) -> None:
-    truths = Truths(session)
+    symbols = KernelSymbols(session)
     session.restart()
     session.crash("raw")
-    asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+    asked = unnamed_addresses(lines_since(lines_of(session), "klogd_trouble: raw trace"))
     named = [one for one in asked if one.line.text != one.line.raw]
     assert len(asked) >= 10
-    assert misnamed(named, truths) == []
+    assert misnamed(named, symbols) == []
     # With 2 the addresses are hidden from root too, and what can be named depends on the kernel
     if restricted < 2:
         assert len(named) == len(asked)
@@ -85,18 +82,18 @@ def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(
 def test_with_kernel_pointers_hidden_the_map_and_the_modules_file_give_every_name(
     session: Session, restricted: int
 ) -> None:
-    truths = Truths(session)
+    symbols = KernelSymbols(session)
     with session.map_in_boot():
         session.restart()
         session.crash("raw")
-        asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+        asked = unnamed_addresses(lines_since(lines_of(session), "klogd_trouble: raw trace"))
     assert len(asked) >= 10
-    assert misnamed(asked, truths) == []
+    assert misnamed(asked, symbols) == []
 
 
 @pytest.mark.guests(*DEBIANS)
 def test_after_a_reboot_the_old_position_suppresses_nothing(session: Session) -> None:
-    session.settle()
+    session.wait_until_written()
     old = session.machine.get(POSITION)
     session.machine.run("systemctl enable -q klogd-py && sync")
     session.machine.reboot()

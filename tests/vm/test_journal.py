@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""klogd-py beside a journal that reads the kernel's messages itself, and in place of its reading."""
+"""klogd-py beside a journald that reads the kernel's messages itself, and in its place."""
 
 import json
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ DROP_IN = "/etc/systemd/journald.conf.d/exclusive.conf"
 
 
 def journal(session: Session, cursor: str) -> list[dict[str, object]]:
-    """The entries since a cursor, once the last record of the kernel's has been delivered."""
-    session.settle()
+    """Return the entries since a cursor, after the kernel's last record has been delivered."""
+    session.wait_until_written()
     session.machine.run("journalctl --sync")
     told = session.machine.run(f"journalctl -o json --no-pager --after-cursor='{cursor}'")
     return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
@@ -55,7 +55,7 @@ def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_t
     session.crash("levels")
     session.machine.run("truncate -s 0 /var/log/syslog")
     session.crash("raw")
-    session.settle()
+    session.wait_until_written()
     session.machine.wait_until("grep -q 'vm-lab mark' /var/log/syslog")
     named = session.machine.run("grep 'raw_trace+0x.*klogd_trouble' /var/log/syslog").splitlines()
     assert len(named) == 1
@@ -64,7 +64,7 @@ def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_t
 
 @pytest.fixture
 def exclusive(session: Session) -> Iterator[None]:
-    """The journal told not to read the kernel's messages, as the example that is installed does it."""
+    """Configure journald by the installed example not to read the kernel's messages."""
     session.machine.run(
         f"mkdir -p $(dirname {DROP_IN}) && cp {EXCLUSIVE} {DROP_IN} && systemctl restart systemd-journald"
     )

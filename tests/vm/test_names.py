@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The right function names in the right lines, measured by nm(1) and addr2line(1) on vmlinux and on
-the modules."""
+"""Each line has the right function name, according to objdump(1) and addr2line(1)."""
 
 import re
 
 import pytest
 
+from tests.vm.lab.binutils import without_suffix
 from tests.vm.lab.session import Session
-from tests.vm.lab.truth import bare_name
-from tests.vm.lines import Truths, lines_of, misnamed, since, wanted
+from tests.vm.lines import KernelSymbols, lines_of, lines_since, misnamed, unnamed_addresses
 
 NAMED_BY_KERNEL = re.compile(
     r"(RIP: 0010:| (?:\? )?)([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?"
@@ -17,12 +16,12 @@ NAMED_BY_KERNEL = re.compile(
 
 @pytest.mark.guests("debian12", "debian13", "arm64")
 def test_every_address_of_a_raw_trace_is_named_after_the_function_there(session: Session) -> None:
-    truths = Truths(session)
+    symbols = KernelSymbols(session)
     session.crash("raw")
-    asked = wanted(since(lines_of(session), "klogd_trouble: raw trace"))
+    asked = unnamed_addresses(lines_since(lines_of(session), "klogd_trouble: raw trace"))
     assert len(asked) >= 10
     assert any("raw_trace+" in one.line.text for one in asked)
-    assert misnamed(asked, truths) == []
+    assert misnamed(asked, symbols) == []
 
 
 @pytest.mark.guests("debian12", "debian13", "arm64")
@@ -30,7 +29,7 @@ def test_every_address_of_a_raw_trace_is_named_after_the_function_there(session:
 def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_truth(
     session: Session, kind: str
 ) -> None:
-    truths = Truths(session)
+    symbols = KernelSymbols(session)
     before = len(lines_of(session))
     session.crash(kind)
     lines = lines_of(session)[before:]
@@ -38,8 +37,8 @@ def test_what_the_kernel_named_itself_comes_out_as_it_was_and_agrees_with_the_tr
     assert any(found[4] == "klogd_trouble" for found in frames)
     assert [line for line in lines if line.text != line.raw] == []
     for lead, name, offset, module in (found.groups() for found in frames):
-        addresses = truths.addresses_of(name, int(offset, 16), module or "")
-        functions = truths.functions_at(
+        addresses = symbols.addresses_of(name, int(offset, 16), module or "")
+        functions = symbols.functions_at(
             [address - (not lead.startswith("RIP")) for address in addresses]
         )
-        assert any(bare_name(name) in names for _, names in functions.values()), name
+        assert any(without_suffix(name) in names for _, names in functions.values()), name

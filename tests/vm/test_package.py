@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Debian package in the life of a machine.
-
-Installed, booted with, put to work, upgraded, purged; in this order.
-"""
+"""The Debian package: installed, booted, used, upgraded and purged, in this order."""
 
 import json
 import re
@@ -28,11 +25,11 @@ pytestmark = pytest.mark.guests(*DEBIANS)
 def packaged(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Session]:
-    """A machine in which the package was installed, and that was booted anew since."""
+    """Yield a machine that was rebooted after the package was installed."""
     guest = GUESTS[request.param]
     with guest.machine(tmp_path_factory.mktemp(guest.name), packaged=True) as machine:
         machine.run(f"mkdir /stage && tar -xf {STAGE} -C /stage")
-        guest.add_trouble(machine)
+        guest.install_module(machine)
         session = Session(guest, machine)
         session.configure("json")
         machine.run("dpkg -i /stage/first.deb && sync")
@@ -46,7 +43,7 @@ def shown(session: Session, key: str, unit: str = "klogd-py") -> str:
 
 
 def capabilities(session: Session) -> set[int]:
-    """Of the running process: inheritable, permitted, effective, bounding, ambient."""
+    """Return the sets of the running process: inheritable, permitted, effective, bounding, ambient."""
     rows = session.machine.run(f"grep ^Cap /proc/{shown(session, 'MainPID')}/status").splitlines()
     return {int(row.split()[1], 16) for row in rows}
 
@@ -57,7 +54,7 @@ def exposure(session: Session) -> float:
 
 
 def unpack_example(session: Session, name: str, folder: str) -> None:
-    """From the package: the guest leaves out documentation when it installs."""
+    """Extract a file from the package: the guest does not install documentation."""
     unpack = (
         f"dpkg-deb --fsys-tarfile /stage/first.deb | tar -xOf - ./usr/share/doc/klogd-py/{name}"
     )
@@ -65,7 +62,7 @@ def unpack_example(session: Session, name: str, folder: str) -> None:
 
 
 def logged(session: Session, text: str, since: str) -> None:
-    """Wait until the daemon has said so since a time."""
+    """Wait until the daemon has logged a text since a time."""
     session.machine.wait_until(
         f"journalctl -u klogd-py --no-pager --since @{since} | grep -qF '{text}'"
     )
@@ -100,7 +97,7 @@ def test_it_runs_as_its_own_user_with_one_capability(packaged: Session) -> None:
 
 def test_it_holds_open_what_it_reads_and_writes_and_nothing_else(packaged: Session) -> None:
     pid = shown(packaged, "MainPID")
-    packaged.settle()
+    packaged.wait_until_written()
     listed = packaged.machine.run(
         f"cd /proc/{pid}/fd && for n in *; do readlink $n; done"
     ).splitlines()
@@ -161,7 +158,7 @@ def test_a_wrong_configuration_is_told_and_the_old_one_kept(packaged: Session) -
 
 
 def test_it_stops_cleanly_at_once(packaged: Session) -> None:
-    packaged.settle()
+    packaged.wait_until_written()
     packaged.machine.run("systemctl stop klogd-py")
     began_us, ended_us = (
         int(shown(packaged, f"{name}TimestampMonotonic"))
@@ -255,7 +252,7 @@ def test_the_logrotate_example_moves_a_log_and_the_next_line_begins_another(
     packaged: Session,
 ) -> None:
     unpack_example(packaged, "logrotate.conf", "/tmp")
-    packaged.settle()
+    packaged.wait_until_written()
     packaged.machine.run("logrotate -f /tmp/logrotate.conf")
     packaged.crash("levels")
     new = lines_of(packaged)

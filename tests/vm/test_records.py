@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every record of the guest's own /dev/kmsg arrives, whole, once and in order, whatever its form."""
+"""Every record of the guest's /dev/kmsg is delivered complete, once and in order."""
 
 import pytest
 
@@ -16,11 +16,11 @@ EVERYWHERE = ("bare", "debian12", "debian13", "arm64")
 def test_the_file_holds_what_the_ring_holds(session: Session, kind: str) -> None:
     session.crash(kind)
     lines = lines_of(session)
-    raw = raw_records(session.raw())
+    raw = raw_records(session.read_ring())
     told = {line.seq: line.raw for line in lines}
     assert len(told) == len(lines), "a record came twice"
     assert [line.seq for line in lines] == sorted(told)
-    # the ring may have lost its oldest since klogd-py read them
+    # The ring may have overwritten its oldest records since klogd-py read them
     in_both = [record for record in raw if record.seq <= lines[-1].seq]
     assert in_both
     assert {record.seq: record.text for record in in_both} == {
@@ -39,7 +39,7 @@ def test_in_a_flood_beside_journald_and_rsyslog_every_number_arrives_once_or_wit
     session: Session,
 ) -> None:
     session.load()
-    before, memory = session.settled_seq(), session.memory_kib()
+    before, memory = session.last_seq(), session.memory_kib()
     session.machine.run("for i in $(seq 20); do echo flood >/proc/klogd_trouble; done", limit_s=300)
     covered = [span for span in session.spans() if span[0] > before]
     assert [first for first, _ in covered] == [before + 1, *(last + 1 for _, last in covered[:-1])]

@@ -22,7 +22,7 @@ def _properties(session: Session) -> dict[str, str]:
 
 
 def _assert_each_once_after(known: list[Line], session: Session) -> None:
-    """Behind the lines that were known stand all later ones, each once, in order."""
+    """Assert that all later records follow the known ones, each once, in order."""
     seqs = [line.seq for line in lines_of(session)[len(known) :]]
     assert seqs == list(range(known[-1].seq + 1, known[-1].seq + 1 + len(seqs)))
     assert seqs
@@ -30,7 +30,7 @@ def _assert_each_once_after(known: list[Line], session: Session) -> None:
 
 @pytest.mark.guests(*DEBIANS)
 def test_the_unit_is_active_and_says_what_it_does(session: Session) -> None:
-    session.settle()
+    session.wait_until_written()
     unit = _properties(session)
     assert (unit["ActiveState"], unit["SubState"]) == ("active", "running")
     assert "records from /dev/kmsg to " in unit["StatusText"]
@@ -40,7 +40,7 @@ def test_the_unit_is_active_and_says_what_it_does(session: Session) -> None:
 @pytest.mark.guests(*DEBIANS)
 def test_the_status_knows_what_the_unit_does(session: Session) -> None:
     session.crash("oops")
-    session.settle()
+    session.wait_until_written()
     told = msgspec.json.decode(session.machine.run("klogd-py status --json"), type=Status)
     assert str(told.pid) == _properties(session)["MainPID"]
     assert {sink.state for sink in told.sinks} == {"up"}
@@ -73,7 +73,7 @@ def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(
 ) -> None:
     session.crash("levels")
     session.crash("flood")
-    session.settle()
+    session.wait_until_written()
     session.machine.wait_until(
         "grep -q 'vm-lab mark' /var/log/syslog && tail -n1 /var/log/kern.log | grep -q 'flood 999'"
     )
@@ -88,7 +88,7 @@ def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(
 def test_what_processes_write_to_the_kernel_log_is_not_passed_off_as_the_kernels(
     session: Session,
 ) -> None:
-    session.settle()
+    session.wait_until_written()
     session.machine.wait_until("grep -q 'vm-lab mark' /var/log/syslog")
     assert session.machine.attempt("grep 'vm-lab mark' /var/log/kern.log")[0] == 1
 
@@ -130,10 +130,8 @@ def test_the_fields_of_a_device_come_with_its_line(session: Session) -> None:
 @pytest.mark.guests(*DEBIANS)
 def test_killed_it_comes_back_and_sends_nothing_twice(session: Session) -> None:
     before, known = _properties(session), lines_of(session)
-    session.machine.run(
-        "sleep 2; systemctl kill -s KILL klogd-py"
-        # The position has been saved by then
-    )
+    # The position has been saved after 2 s
+    session.machine.run("sleep 2; systemctl kill -s KILL klogd-py")
     session.crash("levels")
     session.machine.wait_until(
         f"[ $(systemctl show -P MainPID klogd-py) != {before['MainPID']} ] && systemctl is-active -q klogd-py"
@@ -164,7 +162,7 @@ def test_reloaded_it_loses_and_doubles_nothing(session: Session) -> None:
     session.machine.run(
         f"(for i in 1 2 3; do {make}; done) & systemctl reload klogd-py; {make}; wait"
     )
-    session.settle()
+    session.wait_until_written()
     _assert_each_once_after(known, session)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command line of the laboratory: scripts/vm-lab."""
+"""Run one guest from the command line: scripts/vm-lab."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ import tty
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.vm.lab.cache import say
+from tests.vm.lab.cache import report
 from tests.vm.lab.guests import GUESTS, Guest
 from tests.vm.lab.machine import GuestFailed, Machine
 from tests.vm.lab.roots import GUEST, BuildFailed
@@ -21,23 +21,26 @@ from tests.vm.lab.session import Session, crash_kinds
 
 # Ctrl-]
 END_OF_SHELL = b"\x1d"
-# Of a shell, after which it has answered all that was piped into it
+# A shell that prints nothing for so long has executed everything piped into it
 SILENCE_S = 3.0
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one guest as the command line says; status 1 if it, or the command in it, failed."""
+    """Run one guest as the command line says.
+
+    The status is 1 if the guest failed, else that of COMMAND.
+    """
     options = _options(words)
     guest = GUESTS[options.guest]
     if options.make:
-        return _make(guest)
+        return _build(guest)
     place = Path(options.keep or tempfile.mkdtemp(prefix="vm-lab-")).absolute()
     try:
         machine = guest.machine(place, options.append)
         with machine:
-            say(f"{guest.name}: booted in {machine.boot_s:.1f} s")
+            report(f"{guest.name}: booted in {machine.boot_s:.1f} s")
             guest.prepare(machine)
-            return _work(Session(guest, machine), options, place)
+            return _run_session(Session(guest, machine), options, place)
     except (GuestFailed, BuildFailed) as error:
         print(f"vm-lab: {error}", file=sys.stderr)
         return 1
@@ -47,27 +50,27 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     ours = ", ".join(crash_kinds(GUEST / "module" / "klogd_trouble.c"))
     parser = argparse.ArgumentParser(
         prog="vm-lab", usage="vm-lab GUEST [--crash KIND]... [--shell] [--keep DIR] [--append ARGS] [--make] [-- COMMAND]",
-        description="Boot a guest with klogd-py in it, provoke a crash, take home what tells of it.",
+        description="Boot a guest with klogd-py, provoke a crash, and save what was logged.",
         epilog="To end a shell: Ctrl-].",
     )  # fmt: skip
     parser.add_argument(
         "guest", choices=sorted(GUESTS), metavar="GUEST", help=", ".join(sorted(GUESTS))
     )
     parser.add_argument("--crash", metavar="KIND", action="append", default=[],
-                        help=f"of our module: {ours}; on bare also any type of LKDTM, in capitals; may be repeated")  # fmt: skip
+                        help=f"of klogd_trouble: {ours}; on bare also any type of LKDTM, in capitals; may be repeated")  # fmt: skip
     parser.add_argument(
-        "--shell", action="store_true", help="a root shell in the guest, when all else is done"
+        "--shell", action="store_true", help="open a root shell in the guest after everything else"
     )
     parser.add_argument(
         "--keep",
         metavar="DIR",
         default="",
-        help="leave raw records, each sink's output, maps, truth and console here",
+        help="write raw records, each sink's output, maps, symbol addresses and console to DIR",
     )
     parser.add_argument(
         "--make",
         action="store_true",
-        help="make what the guest boots from, if it is not there, and no more",
+        help="only build what the guest boots from, if it is missing",
     )
     parser.add_argument(
         "--append",
@@ -77,7 +80,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument_group(
         "-- COMMAND"
-    ).description = "run a command in the guest and print what it prints"
+    ).description = "run a command in the guest and print its output"
     given = list(sys.argv[1:] if words is None else words)
     end = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:end])
@@ -90,7 +93,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _make(guest: Guest) -> int:
+def _build(guest: Guest) -> int:
     try:
         guest.make()
     except BuildFailed as error:
@@ -99,10 +102,10 @@ def _make(guest: Guest) -> int:
     return 0
 
 
-def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
+def _run_session(session: Session, options: argparse.Namespace, place: Path) -> int:
     if options.keep:
-        # First, since a guest may not outlive its crash
-        session.keep_binaries(place)
+        # First, because a guest may not survive its crash
+        session.link_binaries(place)
     session.start()
     for kind in options.crash:
         session.crash(kind)
@@ -112,18 +115,18 @@ def _work(session: Session, options: argparse.Namespace, place: Path) -> int:
         sys.stdout.buffer.write(output.encode("utf-8", "surrogateescape"))
         sys.stdout.flush()
     if options.shell:
-        talk(session.machine)
+        attach_shell(session.machine)
     if options.keep:
-        session.keep(place)
-        say(f"kept in {place}: {', '.join(sorted(file.name for file in place.iterdir()))}")
+        session.save_state(place)
+        report(f"saved to {place}: {', '.join(sorted(file.name for file in place.iterdir()))}")
     elif options.crash:
         print(session.written(), end="")
     return status
 
 
-def talk(machine: Machine) -> None:
-    """Join the terminal and the guest's shell until Ctrl-], or until the shell has no more to say
-    to the end of the input."""
+def attach_shell(machine: Machine) -> None:
+    """Connect the terminal with the guest's shell until Ctrl-], or until the shell is silent after
+    the end of the input."""
     with socket.socket(socket.AF_UNIX) as shell:
         shell.connect(str(machine.shell_socket))
         shell.sendall(b"\n")

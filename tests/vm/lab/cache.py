@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where does the laboratory keep what is slow to make, and is what lies there still what would be
-made?
+"""Keep what is slow to build outside the work tree, and rebuild it when its inputs change.
 
-A product is a directory named after its recipe and the hash of the recipe's inputs, outside the
-work tree. It is made beside its final place and renamed, so that a product is either whole or not
-there; a lock lets two runs make one thing once.
+A product is a directory whose name holds the name of its recipe and the hash of the recipe's
+inputs. It is built beside its final place and renamed, so that it is either complete or missing. A
+lock keeps two runs from building the same product.
 """
 
 import fcntl
@@ -24,26 +23,28 @@ PLACE = Path(
 
 
 def product(name: str, inputs: Iterable[str | bytes | Path], make: Callable[[Path], None]) -> Path:
-    """The directory that ``make`` fills from ``inputs`` (text, bytes, or files whose content
-    counts), made if it is not there."""
+    """Return the directory that ``make`` fills from ``inputs``, building it if it is missing.
+
+    ``inputs`` are text, bytes, or files whose content counts.
+    """
     ready = PLACE / f"{name}-{digest(inputs)}"
     if ready.exists():
         return ready
-    with _alone(name):
+    with _locked(name):
         if not ready.exists():
             started = time.monotonic()
-            say(f"{name}: making it (kept in {ready})")
+            report(f"{name}: building (kept in {ready})")
             partial = ready.with_name(f".{ready.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             make(partial)
             partial.rename(ready)
-            say(f"{name}: made in {time.monotonic() - started:.0f} s")
+            report(f"{name}: built in {time.monotonic() - started:.0f} s")
     return ready
 
 
 def digest(inputs: Iterable[str | bytes | Path]) -> str:
-    """Twelve hexadecimal digits that stand for the inputs; of a path, the content counts."""
+    """Return twelve hexadecimal digits of the hash of the inputs; of a path, the content counts."""
     total = hashlib.sha256()
     for part in inputs:
         content = (
@@ -57,13 +58,13 @@ def digest(inputs: Iterable[str | bytes | Path]) -> str:
     return total.hexdigest()[:12]
 
 
-def say(line: str) -> None:
-    """Tell the person who waits."""
+def report(line: str) -> None:
+    """Print progress to standard error."""
     print(f"vm-lab: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _locked(name: str) -> Iterator[None]:
     PLACE.mkdir(parents=True, exist_ok=True)
     with (PLACE / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

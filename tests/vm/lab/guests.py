@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guests by name: which kernel, which Debian around it, and how klogd-py comes into them."""
+"""Define the guests by name: the kernel, the Debian around it, and how klogd-py is installed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +14,9 @@ STAGE = "/dev/vdb"
 
 
 class Guest(Struct, frozen=True):
-    """What a guest is made of.
+    """The parts of a guest.
 
-    ``systemd`` says whether it boots a whole Debian or Python and little else.
+    With ``systemd`` it boots a complete Debian, without it only Python and basic tools.
     """
 
     name: str
@@ -25,31 +25,34 @@ class Guest(Struct, frozen=True):
     systemd: bool
     memory_mib: int
     kernel: Callable[[], Path]
-    # In /boot, as an installation from source leaves it
+    # Whether /boot holds System.map, as after `make install` in the kernel's source
     has_map: bool = False
 
     def image(self) -> Image:
-        """What it boots, without klogd-py."""
+        """Return what the guest boots; klogd-py is not in it."""
         if self.systemd:
             return images.with_systemd(self.name, self.suite)
         return images.in_memory(self.name, self.suite, self.architecture, self.kernel())
 
-    def trouble(self) -> Path:
-        """The module that makes trouble, compiled for this guest's kernel."""
-        return kernels.trouble(self.suite, self.architecture, self.kernel()) / "klogd_trouble.ko"
+    def crash_module(self) -> Path:
+        """Return klogd_trouble.ko, the module that crashes on request, for this guest's kernel."""
+        return (
+            kernels.crash_module(self.suite, self.architecture, self.kernel()) / "klogd_trouble.ko"
+        )
 
     def make(self) -> None:
-        """Make all that it needs, which takes minutes the first time; raises BuildFailed."""
+        """Build everything the guest needs, which takes minutes at first; raises BuildFailed."""
         self.image()
-        self.trouble()
+        self.crash_module()
         images.installed(self.suite, self.architecture)
         if self.systemd:
             images.packaged(self.suite)
 
     def machine(self, place: Path, arguments: str = "", *, packaged: bool = False) -> Machine:
-        """A machine with klogd-py at hand, not yet started; its console goes to ``place``.
+        """Return a machine that is not yet started; its console goes to ``place``.
 
-        ``packaged`` has the Debian packages at hand instead of what `make install` makes.
+        klogd-py comes on a second disk or archive: as installed by `make install`, or as Debian
+        packages with ``packaged``.
         """
         image = self.image()
         staged = (
@@ -73,15 +76,17 @@ class Guest(Struct, frozen=True):
         )
 
     def prepare(self, machine: Machine) -> None:
-        """After the boot: klogd-py where it has to be unpacked, and the module in its place."""
+        """Unpack klogd-py after the boot, where it is on a disk, and install the module."""
         if self.systemd:
             machine.run(f"tar -xf {STAGE} -C / && systemd-sysusers && systemctl daemon-reload")
-        self.add_trouble(machine)
+        self.install_module(machine)
 
-    def add_trouble(self, machine: Machine) -> None:
-        """Put our module, and the map if there is one, where they belong."""
+    def install_module(self, machine: Machine) -> None:
+        """Copy klogd_trouble.ko, and System.map if the guest has one, to their usual places."""
         release = (self.kernel() / "release").read_text().strip()
-        machine.put(f"/lib/modules/{release}/extra/klogd_trouble.ko", self.trouble().read_bytes())
+        machine.put(
+            f"/lib/modules/{release}/extra/klogd_trouble.ko", self.crash_module().read_bytes()
+        )
         if self.has_map:
             machine.put(f"/boot/System.map-{release}", (self.kernel() / "System.map").read_bytes())
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the guests boot from: disks for those with systemd, one archive in memory for the others;
-and klogd-py, installed.
+"""Build what the guests boot from: a disk with systemd, or one archive unpacked into memory.
 
-klogd-py is installed the way its users install it, by `make install` from its wheel, in the builder
-of the guest's Debian.
+klogd-py is installed as its users install it, by `make install` from its wheel, in the builder of
+the guest's Debian.
 """
 
 import shutil
@@ -16,7 +15,7 @@ from tests.vm.lab.cache import PLACE, digest, product
 from tests.vm.lab.roots import GUEST, builder, debian, packager, run, run_in
 
 # The work tree
-HERE = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[3]
 DISK_MIB = 1500
 
 _SYSTEMD = [
@@ -31,15 +30,15 @@ _SYSTEMD = [
     "procps",
     "initramfs-tools",
 ]
-# What klogd-py's package takes from Debian: the guests have no network to fetch it from.
+# The dependencies of klogd-py's package: the guests have no network to fetch them from.
 _LIBRARIES = {
     "bookworm": ["python3-systemd", "python3-watchdog", "python3-pyroute2"],
     "trixie": ["python3-systemd", "python3-watchdog", "python3-pyroute2", "python3-msgspec"],
 }
 _SMALL = ["python3", "kmod", "procps", "mount", "util-linux", "iproute2"]
 
-# $1 is the root, $2 where the guest's own files are; the package of the kernel lies beside its
-# product.
+# $1 is the root, $2 the directory of the guest's own files. The product of the kernel holds its
+# package.
 _FINISH_SYSTEMD = r"""
 cp {kernel}/linux-image-*.deb "$1/tmp/"
 DEBIAN_FRONTEND=noninteractive chroot "$1" sh -c 'apt-get install -y -qq /tmp/linux-image-*.deb && rm /tmp/*.deb'
@@ -73,10 +72,7 @@ rm -rf "$1/var/lib/apt" "$1/var/cache" "$1/var/lib/dpkg" "$1/usr/share/doc" "$1/
 
 
 class Image(Struct, frozen=True):
-    """Files that a guest boots.
-
-    A disk with its initial archive, or archives that are all there is.
-    """
+    """The files that a guest boots: a disk with its initrd, or archives alone."""
 
     kernel: Path
     archives: tuple[Path, ...]
@@ -84,7 +80,7 @@ class Image(Struct, frozen=True):
 
 
 def with_systemd(name: str, suite: str) -> Image:
-    """A whole Debian on a disk, with its cloud kernel, journald, rsyslog and udev."""
+    """Return a complete Debian on a disk, with its cloud kernel, journald, rsyslog and udev."""
     kernel = kernels.of_debian(suite, "amd64")
     finish = _FINISH_SYSTEMD.format(kernel=kernel, name=name)
     parts = [GUEST / "agent.py", GUEST / "lab-agent.service", GUEST / "lab-shell.service"]
@@ -101,11 +97,10 @@ def with_systemd(name: str, suite: str) -> Image:
 
 
 def in_memory(name: str, suite: str, architecture: str, kernel: Path) -> Image:
-    """Python and little else, unpacked into memory at the start, for kernels that boot within
-    seconds."""
+    """Return Python and basic tools in an archive that is unpacked into memory at boot."""
     finish = _FINISH_SMALL.format(kernel=kernel)
     foreign = architecture != "amd64"
-    # What runs on another architecture cannot be configured here; unpacked, Python runs as well.
+    # Packages of another architecture cannot be configured here. Unpacked, Python runs as well.
     packages = (
         [
             *_SMALL,
@@ -147,29 +142,29 @@ def in_memory(name: str, suite: str, architecture: str, kernel: Path) -> Image:
 
 
 def installed(suite: str, architecture: str = "amd64") -> Path:
-    """The product whose ``stage.tar`` and ``stage.cpio`` hold what `make install` puts on a Debian
-    of this suite."""
+    """Return the product whose ``stage.tar`` and ``stage.cpio`` hold what `make install` installs
+    on a Debian of this suite."""
     script = _INSTALL if architecture == "amd64" else _INSTALL_FOREIGN
     return _from_sources(f"installed-{suite}-{architecture}", builder(suite) / "root", script)
 
 
 def packaged(suite: str) -> Path:
-    """The product whose ``stage.tar`` holds what `make deb` makes.
+    """Return the product whose ``stage.tar`` holds the packages that `make deb` builds.
 
-    ``first.deb``, and ``later.deb`` of a higher number.
+    They are ``first.deb``, and ``later.deb`` with a higher version.
     """
     return _from_sources(f"packaged-{suite}", packager(suite) / "root", _PACKAGE)
 
 
 def _from_sources(name: str, root: Path, script: str) -> Path:
-    """What a script makes of the work tree, in /build/source, and leaves in /build."""
+    """Run a script on a copy of the work tree in /build/source; its products stay in /build."""
     sources = _sources()
 
     def make(place: Path) -> None:
         copy = place / "source"
         for file in sources:
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(HERE / file, copy / file)
+            shutil.copy2(PROJECT / file, copy / file)
         pip_cache = PLACE / "pip"
         pip_cache.mkdir(exist_ok=True)
         run_in(
@@ -183,7 +178,7 @@ def _from_sources(name: str, root: Path, script: str) -> Path:
         )
         shutil.rmtree(copy)
 
-    content = digest(part for file in sources for part in (str(file), HERE / file))
+    content = digest(part for file in sources for part in (str(file), PROJECT / file))
     return product(name, [str(root), script, content], make)
 
 
@@ -213,7 +208,7 @@ find . | cpio -o -H newc --quiet >../stage.cpio
 rm -r /build/stage
 """
 
-# The later build is the first one under a higher number.
+# The later package is the first one with a higher version.
 _PACKAGE = """
 cd /build/source
 make -s deb >/dev/null
@@ -229,14 +224,14 @@ rm -r unpacked stage
 
 
 def _sources() -> list[Path]:
-    """The files of the work tree that an installation can depend on, as they are now."""
+    """Return the files of the work tree on which an installation can depend."""
     listed = run(
-        "git", "ls-files", "--cached", "--others", "--exclude-standard", at=HERE
+        "git", "ls-files", "--cached", "--others", "--exclude-standard", at=PROJECT
     ).splitlines()
     return sorted(
         Path(name)
         for name in listed
-        if not name.startswith(("tests/", ".ci/")) and (HERE / name).is_file()
+        if not name.startswith(("tests/", ".ci/")) and (PROJECT / name).is_file()
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernels that the guests boot, each with what tells the truth about it: vmlinux, map, modules.
+"""Build or fetch the kernels that the guests boot, each with its vmlinux, map and modules.
 
 ``bare`` is built from Debian's linux-source-6.1; the others are Debian's own, with vmlinux and
 System.map from their -dbg packages. Each product holds ``release``, ``image``, ``vmlinux``,
@@ -63,9 +63,9 @@ echo $release >release
 
 
 def bare() -> Path:
-    """A 6.1 kernel without CONFIG_KALLSYMS.
+    """Return a 6.1 kernel without CONFIG_KALLSYMS and with CONFIG_RANDOMIZE_BASE.
 
-    ``/proc/kallsyms`` does not exist, and every boot has a slide of its own.
+    ``/proc/kallsyms`` does not exist, and the load offset differs from boot to boot.
     """
     root = builder("bookworm") / "root"
 
@@ -76,9 +76,9 @@ def bare() -> Path:
 
 
 def of_debian(suite: str, architecture: str) -> Path:
-    """The distribution's own kernel, the cloud flavour on amd64.
+    """Return the kernel of the distribution, on amd64 the cloud flavour.
 
-    The product also keeps its package.
+    The product also holds its package.
     """
     root = builder(suite) / "root"
     flavour = "cloud-amd64" if architecture == "amd64" else architecture
@@ -94,11 +94,8 @@ def of_debian(suite: str, architecture: str) -> Path:
     return product(f"{suite}-{architecture}-kernel", [str(root), script], make)
 
 
-def trouble(suite: str, architecture: str, kernel: Path) -> Path:
-    """Our own module, compiled for a kernel.
-
-    ``klogd_trouble.ko`` in the product, with its debug information.
-    """
+def crash_module(suite: str, architecture: str, kernel: Path) -> Path:
+    """Return the product with ``klogd_trouble.ko`` for a kernel, debug information included."""
     release = (kernel / "release").read_text().strip()
     own_tree = kernel / "linux-source-6.1"
     headers = "/linux" if own_tree.exists() else f"/usr/src/linux-headers-{release}"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One virtual machine: QEMU under software emulation, its console in a file, and a channel to the
-agent inside.
+"""Run one virtual machine: QEMU with software emulation, a console file, a channel to the agent.
 
-Nothing here waits without a limit. What a guest said on its console last goes with every error.
+Every wait has a limit. Every error quotes the end of the guest's console.
 """
 
 import base64
@@ -18,10 +17,8 @@ from pathlib import Path
 
 from tests.vm.lab.images import Image
 
-SLOWNESS = float(
-    os.environ.get("KLOGD_VM_SLOWNESS", "1")
-    # Multiplies every limit, for machines slower than two cores of 2023
-)
+# Multiplies every limit, for machines slower than two cores of 2023
+SLOWNESS = float(os.environ.get("KLOGD_VM_SLOWNESS", "1"))
 BOOT_LIMIT_S = 300 * SLOWNESS
 COMMAND_LIMIT_S = 60 * SLOWNESS
 _CONSOLE_END_BYTES = 2000
@@ -42,14 +39,14 @@ CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 
 
 class GuestFailed(RuntimeError):
-    """The guest, or what was asked of it, failed.
+    """The guest or a request to it failed.
 
-    The message says which, what was asked, and what the console said last.
+    The message holds the guest, the request and the end of the console.
     """
 
 
 class Machine:
-    """A running guest. Mutable: it is started, asked to do things, and stopped."""
+    """A guest under QEMU. Mutable: it is started and stopped."""
 
     def __init__(
         self,
@@ -62,9 +59,9 @@ class Machine:
         arguments: str = "",
         drive: Path | None = None,
     ) -> None:
-        """``place`` takes console and sockets; ``arguments`` go to the kernel.
+        """``place`` is the directory of the console file; ``arguments`` go to the kernel.
 
-        ``drive`` is a further disk, read only.
+        ``drive`` is a second disk, read only.
         """
         self.name = name
         self.boot_s = 0.0
@@ -73,8 +70,8 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._pending = b""
-        self._asked = 0
-        # for sockets, whose paths have 107 characters at most, and for what is large
+        self._request_number = 0
+        # The path of a socket has at most 107 characters. Large files are here as well.
         self._scratch = Path(f"/tmp/vm-lab-{os.getpid()}-{name}-{id(self):x}")
         line = f"console={CONSOLES[architecture]} printk.devkmsg=on {arguments}"
         if image.disk is not None:
@@ -113,23 +110,21 @@ class Machine:
 
     @property
     def console(self) -> Path:
-        """The file that takes all that the guest's kernel prints."""
+        """The file to which the guest's kernel prints."""
         return self._place / "console.log"
 
     @property
     def shell_socket(self) -> Path:
-        """The socket behind which a root shell of the guest waits."""
+        """The socket of a root shell in the guest."""
         return self._scratch / "shell"
 
     def start(self, limit_s: float = BOOT_LIMIT_S) -> None:
-        """Boot, and wait until the agent answers; raises GuestFailed."""
+        """Boot and wait until the agent answers; raises GuestFailed."""
         if shutil.which(self._command[0]) is None:
             raise GuestFailed(f"{self._command[0]} is not installed; run: scripts/setup --vm")
         self._scratch.mkdir(mode=0o700)
-        with (self._scratch / "initrd").open(
-            "wb"
-            # The kernel unpacks one archive after the other
-        ) as joined:
+        # The kernel unpacks concatenated archives in order
+        with (self._scratch / "initrd").open("wb") as joined:
             for archive in self._archives:
                 joined.write(archive.read_bytes())
         self._place.mkdir(parents=True, exist_ok=True)
@@ -142,18 +137,18 @@ class Machine:
         self._await_hello(started, limit_s)
 
     def run(self, script: str, limit_s: float = COMMAND_LIMIT_S, check: bool = True) -> str:
-        """What a shell script printed in the guest, both streams together.
+        """Run a shell script in the guest and return its output, both streams together.
 
-        Raises GuestFailed, unless told not to check.
+        Raises GuestFailed if the status is not 0 and ``check`` is set.
         """
         status, output = self.attempt(script, limit_s)
         if status and check:
-            raise self._failed(f"status {status} from: {script}\n{output}")
+            raise self._failure(f"status {status} from: {script}\n{output}")
         return output
 
     def attempt(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> tuple[int, str]:
-        """A script's exit status (124: the limit was reached) and what it printed."""
-        reply = self._ask({"run": script, "limit_s": limit_s}, limit_s + 20 * SLOWNESS)
+        """Run a shell script and return its exit status (124 at the limit) and its output."""
+        reply = self._request({"run": script, "limit_s": limit_s}, limit_s + 20 * SLOWNESS)
         return int(str(reply["status"])), base64.b64decode(str(reply["output"])).decode(
             "utf-8", "surrogateescape"
         )
@@ -161,7 +156,7 @@ class Machine:
     def put(self, path: str, content: bytes | str, mode: str = "644") -> None:
         """Write a file in the guest."""
         packed = zlib.compress(content.encode() if isinstance(content, str) else content)
-        self._ask(
+        self._request(
             {"put": path, "mode": mode, "content": base64.b64encode(packed).decode()},
             COMMAND_LIMIT_S,
         )
@@ -169,11 +164,11 @@ class Machine:
     def get(self, path: str) -> bytes:
         """Read a file of the guest, also one under /proc."""
         return zlib.decompress(
-            base64.b64decode(str(self._ask({"get": path}, COMMAND_LIMIT_S)["content"]))
+            base64.b64decode(str(self._request({"get": path}, COMMAND_LIMIT_S)["content"]))
         )
 
     def wait_until(self, script: str, limit_s: float = COMMAND_LIMIT_S) -> str:
-        """Run a script again and again until it succeeds; what it printed then.
+        """Run a script repeatedly until it succeeds and return its output.
 
         Raises GuestFailed at the limit.
         """
@@ -183,18 +178,18 @@ class Machine:
             if status == 0:
                 return output
             if time.monotonic() > until:
-                raise self._failed(f"not so after {limit_s:.0f} s: {script}\n{output}")
+                raise self._failure(f"no success after {limit_s:.0f} s: {script}\n{output}")
             time.sleep(0.3)
 
     def reboot(self) -> None:
-        """Restart the guest, its disk as it is; wait until the agent answers again."""
+        """Restart the guest with the same disk and wait until the agent answers."""
         self.attempt(
             "(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) >/dev/null 2>&1 &"
         )
         self._await_hello(time.monotonic(), BOOT_LIMIT_S)
 
     def stop(self) -> None:
-        """End the machine, whatever state it is in."""
+        """Kill the machine, whatever its state."""
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:
@@ -203,10 +198,10 @@ class Machine:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def __enter__(self) -> "Machine":
-        """Start; once more if the kernel panicked.
+        """Start, and try once more if the kernel panicked.
 
-        Under emulation a kernel loses now and then the race in which it patches its own text,
-        before anything of ours runs.
+        Under emulation a kernel sometimes loses the race in which it patches its own text, before
+        any other program runs.
         """
         try:
             self.start()
@@ -239,9 +234,9 @@ class Machine:
                 channel.connect(str(self._scratch / "lab"))
                 return channel
             except (FileNotFoundError, ConnectionRefusedError):
-                self._demand_alive()
+                self._check_alive()
                 if time.monotonic() > until:
-                    raise self._failed("QEMU does not open its sockets") from None
+                    raise self._failure("QEMU does not open its sockets") from None
                 time.sleep(0.02)
 
     def _await_hello(self, started: float, limit_s: float) -> None:
@@ -251,62 +246,62 @@ class Machine:
             pass
         self.boot_s = self.boot_s or time.monotonic() - started
 
-    def _ask(self, request: dict[str, object], limit_s: float) -> dict[str, object]:
+    def _request(self, request: dict[str, object], limit_s: float) -> dict[str, object]:
         assert self._channel is not None
         self._channel.settimeout(limit_s)
         shown = str(request.get("run") or request.get("put") or request.get("get"))
-        self._asked += 1
+        self._request_number += 1
         try:
-            self._channel.sendall(json.dumps(request | {"number": self._asked}).encode() + b"\n")
+            self._channel.sendall(
+                json.dumps(request | {"number": self._request_number}).encode() + b"\n"
+            )
         except OSError as error:
-            raise self._failed(f"took no request ({error}): {shown}") from error
+            raise self._failure(f"request not sent ({error}): {shown}") from error
         until = time.monotonic() + limit_s
         while True:
             reply = self._receive(until, f"no answer within {limit_s:.0f} s to: {shown}")
             if "hello" in reply:
-                raise self._failed(f"restarted in the middle of: {shown}")
-            # An earlier one comes after its limit
-            if reply["number"] == self._asked:
+                raise self._failure(f"restarted during: {shown}")
+            # The answer to an earlier request may arrive after its limit
+            if reply["number"] == self._request_number:
                 break
         if "error" in reply:
-            raise self._failed(str(reply["error"]))
+            raise self._failure(str(reply["error"]))
         return reply
 
-    def _receive(self, until: float, complaint: str) -> dict[str, object]:
+    def _receive(self, until: float, timeout_message: str) -> dict[str, object]:
         assert self._channel is not None
         while b"\n" not in self._pending:
-            self._demand_alive()
+            self._check_alive()
             self._channel.settimeout(1.0)
             try:
                 chunk = self._channel.recv(1 << 16)
             except TimeoutError:
                 if time.monotonic() > until:
-                    raise self._failed(complaint) from None
+                    raise self._failure(timeout_message) from None
                 continue
             if not chunk:
-                raise self._failed("QEMU ended")
+                raise self._failure("QEMU ended")
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
         reply: dict[str, object] = json.loads(line)
         return reply
 
-    def _demand_alive(self) -> None:
+    def _check_alive(self) -> None:
         if self._process is None or self._process.poll() is not None:
             said = (self._place / "qemu.log").read_text(errors="replace").strip()
-            raise self._failed(
-                f"QEMU ended: {said or 'it said nothing'}\n{shlex.join(self._command)}"
-            )
-        if "---[ end Kernel panic" in self._last_words():
-            raise self._failed("its kernel panicked")
+            raise self._failure(f"QEMU ended: {said or 'no output'}\n{shlex.join(self._command)}")
+        if "---[ end Kernel panic" in self._console_tail():
+            raise self._failure("its kernel panicked")
 
-    def _last_words(self) -> str:
+    def _console_tail(self) -> str:
         if not self.console.exists():
             return ""
         with self.console.open("rb") as console:
             console.seek(max(0, self.console.stat().st_size - _CONSOLE_END_BYTES))
             return console.read().decode(errors="replace")
 
-    def _failed(self, what: str) -> GuestFailed:
+    def _failure(self, what: str) -> GuestFailed:
         return GuestFailed(
-            f"guest {self.name}: {what}\n--- its console ends with:\n{self._last_words()}"
+            f"guest {self.name}: {what}\n--- its console ends with:\n{self._console_tail()}"
         )

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Debian systems that the laboratory builds with and boots: made by mmdebstrap, from Debian's
-packages alone.
+"""Create the Debian systems in which the guests' parts are compiled and from which they boot.
 
-``builder12`` and ``builder13`` compile (kernel, modules, klogd-py itself) for the guests, in a
-chroot, so that the machine at hand needs no compiler and no headers. Their package lists stay as
-they were made: what is fetched later fits together.
+mmdebstrap makes them from Debian's packages alone. A builder compiles kernel, modules and klogd-py
+for the guests in a chroot, so that the host needs no compiler and no headers. Its package lists are
+not updated, so that packages fetched later match those installed.
 """
 
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 from tests.vm.lab.cache import product
 
 COMMAND_LIMIT_S = 1500.0
-# The files that come from here
+# The guests' own files in this repository
 GUEST = Path(__file__).parent.parent / "guest"
 
 _PYTHON = [
@@ -43,7 +42,7 @@ _KERNEL = [
 _PACKAGING = ["build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-dev", "python3-setuptools",
               "python3-pip", "libsystemd-dev", "pkg-config", "ca-certificates"]  # fmt: skip
 
-# Not installed but unpacked: they depend on a compiler that runs on arm64.
+# The headers are unpacked, not installed: they depend on a compiler that runs on arm64.
 _ADD_ARM64_HEADERS = """
 cd "$1/tmp"
 chroot "$1" sh -c 'cd /tmp && apt-get download -qq $(apt-cache depends linux-headers-arm64:arm64 | sed -n "s/ *Depends: //p")'
@@ -53,17 +52,11 @@ rm *.deb
 
 
 class BuildFailed(RuntimeError):
-    """A command of a recipe failed.
-
-    The message holds the command and the end of what it printed.
-    """
+    """A command of a recipe failed; the message holds it and the end of its output."""
 
 
 def builder(suite: str) -> Path:
-    """A Debian with compilers, and the headers of its cloud kernel.
-
-    For trixie also those of arm64.
-    """
+    """Return a Debian with compilers and the headers of its cloud kernel, in trixie also arm64's."""
     packages = [*_PYTHON, *_KERNEL, "linux-headers-cloud-amd64"]
     if suite != "trixie":
         return debian(f"builder-{suite}", suite, packages)
@@ -72,10 +65,8 @@ def builder(suite: str) -> Path:
 
 
 def packager(suite: str) -> Path:
-    """A Debian with what builds klogd-py's package.
-
-    Debhelper, pybuild, pip for what this Debian lacks.
-    """
+    """Return a Debian that can build klogd-py's package: debhelper, pybuild, and pip for what this
+    Debian lacks."""
     return debian(f"packager-{suite}", suite, _PACKAGING)
 
 
@@ -90,11 +81,10 @@ def debian(
     last: str = "",
     parts: Sequence[Path] = (),
 ) -> Path:
-    """The product whose ``root`` is a Debian with these packages.
+    """Return the product whose ``root`` is a Debian with these packages.
 
-    ``variant`` is mmdebstrap's; ``last`` is a shell script that finishes the root, which it is
-    given as ``$1``, and ``parts`` are the files that it uses, of the directory that it is given as
-    ``$2``.
+    ``variant`` is that of mmdebstrap. ``last`` is a shell script that completes the root: ``$1`` is
+    the root, ``$2`` the directory that holds ``parts``, the files that it uses.
     """
 
     def make(place: Path) -> None:
@@ -104,7 +94,7 @@ def debian(
             f"--variant={variant}",
             f"--architectures={','.join([architecture, *foreign])}",
             f"--include={','.join(packages)}",
-            # documentation takes half of the space and of the time
+            # Documentation takes half of the space and of the time
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -114,7 +104,7 @@ def debian(
             str(root),
             *_sources_of(suite),
         )
-        # no hook of mmdebstrap's: it calls none where it only extracts
+        # Not a hook of mmdebstrap, which calls none where it only extracts
         mounts = 'mkdir -p "$1/dev" "$1/proc"; mount --bind /dev "$1/dev"; mount -t proc proc "$1/proc"; '
         run("unshare", "--mount", "sh", "-eu", "-c", mounts + last, "sh", str(root), str(GUEST))
 
@@ -122,8 +112,10 @@ def debian(
 
 
 def _sources_of(suite: str) -> list[str]:
-    """Lines of sources.list for a suite, from where this machine has its own packages, unless
-    KLOGD_VM_MIRROR says otherwise."""
+    """Return the lines of sources.list for a suite.
+
+    The mirror is that of this machine's own packages, or KLOGD_VM_MIRROR.
+    """
     mirror = os.environ.get("KLOGD_VM_MIRROR", "")
     security = os.environ.get("KLOGD_VM_SECURITY_MIRROR", f"{mirror}-security")
     if not mirror:
@@ -151,9 +143,9 @@ def _sources_of(suite: str) -> list[str]:
 
 
 def run(*command: str, at: Path | None = None, limit_s: float = COMMAND_LIMIT_S) -> str:
-    """Run a command and return what it printed.
+    """Run a command and return its output.
 
-    Raises BuildFailed, also when it takes longer than the limit.
+    Raises BuildFailed if it fails or takes longer than the limit.
     """
     try:
         done = subprocess.run(
@@ -184,12 +176,12 @@ def run_in(
 ) -> str:
     """Run a shell script in a root, in a mount namespace of its own.
 
-    ``binds`` puts directories of this machine into it.
+    ``binds`` maps directories of this machine to the places at which they are mounted.
     """
     mounts = [f"mount --bind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
     for outside, inside in (binds or {}).items():
         mounts += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
-    # not copied: several run in one root at once
+    # Mounted, not copied: several scripts run in one root at once
     mounts += [
         f"touch {root}/etc/resolv.conf",
         f"mount --bind /etc/resolv.conf {root}/etc/resolv.conf",

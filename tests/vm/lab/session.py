@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one does with a guest.
-
-Start klogd-py in it, provoke a crash by name, and take everything home that tells of it.
-"""
+"""Operate a guest: start klogd-py, provoke a crash by name, and copy what it left behind."""
 
 import json
 import re
@@ -12,9 +9,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tests.vm.lab.binutils import binary
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.machine import Machine
-from tests.vm.lab.truth import binary
 
 SERVICE_LOG = "/var/log/klogd-py/kern.log"
 SYSLOGD_LOG = "/var/log/kern.log"
@@ -22,7 +19,7 @@ POSITION = "/var/lib/klogd-py/position.json"
 TROUBLE = "/proc/klogd_trouble"
 PROVOKE = "/sys/kernel/debug/provoke-crash/DIRECT"
 
-# Read to the end of the ring what stands in it, record by record, as the kernel gives it.
+# Read the ring to its end, record by record, as the kernel returns them.
 _READ_RAW = """python3 -c '
 import os, sys
 log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
@@ -34,7 +31,7 @@ while True:
 ' >/tmp/kmsg.raw"""
 
 _CONFIGURATION = """sinks = [{sinks}]
-translate.join_continuations = false  # the laboratory compares with the ring, record by record
+translate.join_continuations = false  # the tests compare with the ring, record by record
 [file]
 format = "{form}"
 """
@@ -51,15 +48,14 @@ _KEPT = (
 
 
 class Tally(Struct):
-    """How many code addresses the tests had named in a guest, and of how many the name was right.
-    Mutable."""
+    """How many code addresses of a guest got a name, and how many of the names are right. Mutable."""
 
     addresses: int = 0
     named: int = 0
     right: int = 0
-    # Where the processor stood in data, of which nobody has a name
-    astray: int = 0
-    # Of the boots so far, where they were asked for
+    # The processor was in data, which has no symbols of functions
+    in_data: int = 0
+    # Of the boots so far, as far as they were determined
     slides: list[int] = []
 
     def count(self, *, is_code: bool, is_named: bool, is_right: bool) -> None:
@@ -69,7 +65,7 @@ class Tally(Struct):
             self.named += is_named
             self.right += is_right
         else:
-            self.astray += 1
+            self.in_data += 1
 
 
 class Session:
@@ -82,10 +78,9 @@ class Session:
         self._marks = 0
 
     def start(self, form: str = "text") -> None:
-        """Start klogd-py: by its unit where there is systemd, as a daemon of the old school
-        elsewhere.
+        """Start klogd-py by its unit, or without systemd as a daemon that detaches itself.
 
-        ``form`` is that of the lines in its file.
+        ``form`` is the format of the lines in its file.
         """
         self.configure(form)
         if self.guest.systemd:
@@ -94,7 +89,7 @@ class Session:
             self.machine.run(f"mkdir -p {Path(SERVICE_LOG).parent} && klogd")
 
     def configure(self, form: str = "text") -> None:
-        """Write its configuration, and have rsyslog leave the kernel's messages to it."""
+        """Write the configuration, and disable imklog in rsyslog."""
         sinks = (
             ["syslog", f"file:{SERVICE_LOG}", "journal"]
             if self.guest.systemd
@@ -105,8 +100,7 @@ class Session:
         )
         self.machine.put("/etc/klogd-py.toml.d/lab.toml", configuration)
         if self.guest.systemd:
-            # rsyslog reads the kernel's messages itself, unless told not to: klogd-py takes its
-            # place
+            # rsyslog would read the kernel's messages itself
             self.machine.run(
                 "sed -i 's/^module(load=\"imklog\")/#&/' /etc/rsyslog.conf && systemctl restart rsyslog"
             )
@@ -122,16 +116,13 @@ class Session:
 
     @property
     def map_path(self) -> str:
-        """Where the guest's kernel would have its map."""
+        """The path of System.map for the guest's kernel."""
         release = (self.guest.kernel() / "release").read_text().strip()
         return f"/boot/System.map-{release}"
 
     @contextmanager
     def map_in_boot(self) -> Iterator[str]:
-        """The right map, whole, in the guest's /boot, and what was there before afterwards.
-
-        The path.
-        """
+        """Put the right map into the guest's /boot and yield its path; restore what was there."""
         self.machine.run(f"cp -a {self.map_path} /root/stub 2>/dev/null || true")
         try:
             self.machine.put("/boot/map", (self.guest.kernel() / "System.map").read_bytes())
@@ -141,18 +132,18 @@ class Session:
             self.machine.run(f"mv /root/stub {self.map_path} 2>/dev/null || rm {self.map_path}")
 
     def load(self) -> None:
-        """Load our module if it is not.
+        """Load klogd_trouble.ko unless it is loaded.
 
-        Without depmod, which takes its time in an emulated machine.
+        insmod needs no depmod, which is slow in an emulated machine.
         """
         self.machine.run(
             f"test -e {TROUBLE} || insmod /lib/modules/$(uname -r)/extra/klogd_trouble.ko"
         )
 
     def crash(self, kind: str) -> None:
-        """Provoke trouble: of LKDTM where the name is in capitals, else of our own module.
+        """Provoke a crash: a type of LKDTM if the name is in capitals, else one of klogd_trouble.
 
-        The shell that asks for it dies of an oops, which is as it should be.
+        An oops kills the shell that asks for it; that is expected.
         """
         if kind.isupper():
             self.machine.run(
@@ -163,10 +154,10 @@ class Session:
             self.load()
             self.machine.attempt(f"echo {kind} >{TROUBLE}")
 
-    def settle(self) -> None:
-        """Wait until what the kernel has said by now stands in klogd-py's file.
+    def wait_until_written(self) -> None:
+        """Wait until every record up to now is in klogd-py's file.
 
-        A mark of our own, which comes last.
+        A marker is written to /dev/kmsg and awaited.
         """
         self._marks += 1
         mark = f"vm-lab mark {self._marks}"
@@ -174,14 +165,14 @@ class Session:
         self.machine.wait_until(f"grep -q '{mark}\\>' {SERVICE_LOG}")
 
     def written(self) -> str:
-        """What klogd-py has written to its file, once it has caught up."""
-        self.settle()
+        """Return the content of klogd-py's file, after `wait_until_written`."""
+        self.wait_until_written()
         return self.machine.get(SERVICE_LOG).decode("utf-8", "replace")
 
     def spans(self) -> list[tuple[int, int]]:
-        """The numbers that klogd-py's file holds, in its order.
+        """Return the sequence numbers in klogd-py's file, in its order.
 
-        Of each record, and from where to where each gap reaches.
+        One pair each, first and last: of a record the same number twice, of a gap its range.
         """
         documents = [json.loads(line) for line in self.written().splitlines()]
         kept = [told for told in documents if "seq" in told or "gap" in told]
@@ -190,37 +181,36 @@ class Session:
             for told in kept
         ]
 
-    def settled_seq(self) -> int:
-        """The last number in the file, once klogd-py has caught up."""
+    def last_seq(self) -> int:
+        """Return the last sequence number in the file, after `wait_until_written`."""
         return self.spans()[-1][1]
 
     def memory_kib(self) -> int:
-        """What klogd-py holds in memory: its resident set."""
+        """Return the resident set of klogd-py."""
         return int(
             self.machine.run(
                 "grep VmRSS /proc/$(systemctl show -P MainPID klogd-py)/status"
             ).split()[1]
         )
 
-    def raw(self) -> bytes:
-        """The whole ring of the kernel, as reads of /dev/kmsg give it."""
+    def read_ring(self) -> bytes:
+        """Return the whole ring of the kernel, as reads of /dev/kmsg return it."""
         self.machine.run(_READ_RAW)
         return self.machine.get("/tmp/kmsg.raw")
 
-    def truth(self) -> dict[tuple[str, str], int]:
-        """Where things are, by (module, symbol), from our module, which needs no symbol table of
-        the kernel's."""
+    def symbol_addresses(self) -> dict[tuple[str, str], int]:
+        """Return run-time addresses by (module, symbol).
+
+        klogd_trouble shows them itself, without a symbol table of the kernel.
+        """
         self.load()
         rows = [line.split() for line in self.machine.get(TROUBLE).decode().splitlines()]
         return {(module, symbol): int(address, 16) for module, symbol, address in rows}
 
-    def keep(self, place: Path) -> None:
-        """Leave in a directory.
-
-        Raw records, what each sink got, modules, sections, slide and symbols as they truly are.
-        """
-        self.settle()
-        (place / "kmsg.raw").write_bytes(self.raw())
+    def save_state(self, place: Path) -> None:
+        """Write raw records, each sink's output, modules, sections, slide and symbols to a directory."""
+        self.wait_until_written()
+        (place / "kmsg.raw").write_bytes(self.read_ring())
         for path in _KEPT:
             if self.machine.attempt(f"test -r {path}")[0] == 0:
                 name = "klogd-py.log" if path == SERVICE_LOG else Path(path).name
@@ -232,25 +222,22 @@ class Session:
             "for file in /sys/module/*/sections/.text; do echo $file $(cat $file); done 2>/dev/null"
         )
         (place / "sections").write_text(self.machine.run(sections, check=False))
-        truth = self.truth()
+        truth = self.symbol_addresses()
         (place / "truth").write_text(
             "".join(f"{module} {symbol} {at:#x}\n" for (module, symbol), at in truth.items())
         )
         at = binary(self.guest, self.guest.kernel() / "vmlinux").address_of("_printk")
         (place / "slide").write_text(f"{truth['kernel', '_printk'] - at:#x}\n")
 
-    def keep_binaries(self, place: Path) -> None:
-        """Leave in a directory what the guest's kernel was made to, as links.
-
-        Map, vmlinux, release, our module.
-        """
+    def link_binaries(self, place: Path) -> None:
+        """Link map, vmlinux, release and klogd_trouble.ko of the guest's kernel into a directory."""
         place.mkdir(parents=True, exist_ok=True)
         kernel = self.guest.kernel()
         for file in (
             kernel / "System.map",
             kernel / "vmlinux",
             kernel / "release",
-            self.guest.trouble(),
+            self.guest.crash_module(),
         ):
             link = place / file.name
             link.unlink(missing_ok=True)
@@ -258,5 +245,5 @@ class Session:
 
 
 def crash_kinds(source: Path) -> list[str]:
-    """The names that our module knows, read off its source."""
+    """Return the names of the crashes that klogd_trouble can provoke, found in its source."""
     return re.findall(r'^\t\{ "(\w+)", \w+ \},$', source.read_text(), re.MULTILINE)

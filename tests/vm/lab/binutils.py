@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which function is really at an address of a guest? Asked of nm(1), addr2line(1) and the guest's
-memory, never of klogd-py.
+"""Find the function at an address of a guest with objdump(1) and addr2line(1), without klogd-py.
 
-The slide comes from the run-time address of a function that our module shows, against the one in
-vmlinux; a module's base likewise. In a module's file every section begins at 0: those of code are
-put behind one another, as the kernel does it (kernel/module/main.c ``layout_sections``). Functions
-are known by all their names: an address can have several, and the compiler's suffixes (``.cold``,
-``.isra.0``) are missing from debug information.
+The slide is the difference between the run-time address of a function, which klogd_trouble shows,
+and its address in vmlinux; the base of a module likewise. In a module's file every section begins
+at 0. Sections of code are laid out one behind the other, as the kernel does it (kernel/module/main.c
+``layout_sections``). A function is known by all its names: an address can have several, and debug
+information lacks the suffixes of the compiler (``.cold``, ``.isra.0``).
 """
 
 import re
@@ -28,14 +27,13 @@ _SYMBOL = re.compile(
 _SUFFIX = re.compile(r"\.(?:cold|isra|part|constprop|llvm)[.\w]*$|\.\d+$")
 
 
-def bare_name(name: str) -> str:
-    """A function's name without what the compiler put behind it."""
+def without_suffix(name: str) -> str:
+    """Return a function's name without the suffixes of the compiler."""
     return _SUFFIX.sub("", name)
 
 
 class Section(Struct, frozen=True):
-    """A section of code, from ``start`` on in memory, of which the file says that it begins at
-    ``told``."""
+    """A section of code: ``start`` is its address in memory, ``told`` the one in the file."""
 
     name: str
     start: int
@@ -44,9 +42,9 @@ class Section(Struct, frozen=True):
 
 
 class Binary:
-    """A vmlinux or a module as binutils see it.
+    """A vmlinux or a module, read with binutils.
 
-    Mutable in that it remembers what it has asked them, which takes seconds.
+    Mutable: it caches their answers, each of which takes seconds.
     """
 
     def __init__(self, guest: Guest, path: Path) -> None:
@@ -54,7 +52,7 @@ class Binary:
         self._root = builder(guest.suite) / "root"
         self._tool = "aarch64-linux-gnu-" if guest.architecture == "arm64" else ""
         self._sections = {
-            section.name: section for section in self._laid_out(self._run("objdump -hw"))
+            section.name: section for section in self._code_sections(self._run("objdump -hw"))
         }
         found = (_SYMBOL.fullmatch(line) for line in self._run("objdump -t").splitlines())
         self.symbols = sorted(
@@ -67,14 +65,14 @@ class Binary:
         self._functions: dict[int, set[str]] = {}
 
     def address_of(self, name: str) -> int:
-        """The address of a function as the file has it."""
+        """Return the address of a function in the file."""
         return next(address for address, known in self.symbols if known == name)
 
     def functions_at(self, addresses: Iterable[int]) -> dict[int, set[str]]:
-        """The names, without suffixes, that the function around each address of the file has.
+        """Return for each address of the file the names, without suffixes, of its function.
 
-        The outermost function of addr2line's inlining chain, and every symbol that stands where the
-        nearest one below does.
+        These are the outermost function of addr2line's inlining chain, or every symbol at the
+        address of the nearest symbol below. An empty set means that there is no code.
         """
         asked = set(addresses)
         wanted = sorted(asked - self._functions.keys())
@@ -87,7 +85,9 @@ class Binary:
             here = [at for at in wanted if section.start <= at < section.start + section.size]
             for at, outermost in zip(here, self._outermost_at(section, here), strict=True):
                 start = max((address for address, _ in self.symbols if address <= at), default=0)
-                aliases = {bare_name(name) for address, name in self.symbols if address == start}
+                aliases = {
+                    without_suffix(name) for address, name in self.symbols if address == start
+                }
                 self._functions[at] = (
                     {outermost} if outermost != "??" and outermost not in aliases else aliases
                 )
@@ -98,7 +98,7 @@ class Binary:
             return []
         within = f" -j {section.name}" if self.path.suffix == ".ko" else ""
         base = 0 if within else section.told
-        # -a puts the address before each chain, in a line of its own
+        # -a prints the address before each chain, on a line of its own
         printed = self._run(
             f"addr2line{within} -a -f -i -e",
             " ".join(f"{at - section.start + base:#x}" for at in addresses),
@@ -109,9 +109,9 @@ class Binary:
                 chains.append([])
             else:
                 chains[-1].append(line)
-        return [bare_name(chain[-2]) for chain in chains]
+        return [without_suffix(chain[-2]) for chain in chains]
 
-    def _laid_out(self, headers: str) -> Iterator[Section]:
+    def _code_sections(self, headers: str) -> Iterator[Section]:
         relocatable = self.path.suffix == ".ko"
         end = 0
         for row in filter(None, map(_HEADER.fullmatch, headers.splitlines())):
@@ -132,5 +132,5 @@ class Binary:
 
 @lru_cache(8)
 def binary(guest: Guest, path: Path) -> Binary:
-    """A binary of a guest's, read once."""
+    """Return a binary of a guest, read once."""
     return Binary(guest, path)

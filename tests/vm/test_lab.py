@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The laboratory itself: what goes wrong in it ends within a limit, and says what it was."""
+"""The lab itself: every failure ends within a limit, with an error that names the cause."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from tests.vm.lab.guests import GUESTS
 from tests.vm.lab.machine import GuestFailed
 from tests.vm.lab.session import Session
 
-HERE = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.guests("bare")
@@ -73,10 +73,10 @@ def test_without_a_network_it_fails_with_what_it_could_not_fetch(
 
 
 def vm_lab(*words: str, **environment: str) -> tuple[int, str]:
-    """Run the laboratory's command; its status, and what it said on standard error."""
+    """Run tests.vm.lab and return its status and its standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.vm.lab", *words],
-        cwd=HERE,
+        cwd=PROJECT,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

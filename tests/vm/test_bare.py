@@ -29,7 +29,7 @@ CRASHES = (
 
 
 @pytest.mark.guests("bare")
-def test_it_is_as_bare_as_it_should_be(session: Session) -> None:
+def test_bare_guest_has_no_kallsyms(session: Session) -> None:
     session.load()
     assert session.machine.attempt("cat /proc/kallsyms")[0] != 0
     assert session.machine.run("cat /proc/modules").split()[5] == "0x0000000000000000"
@@ -37,7 +37,7 @@ def test_it_is_as_bare_as_it_should_be(session: Session) -> None:
 
 @pytest.mark.guests("bare")
 @pytest.mark.parametrize("kind", CRASHES)
-def test_the_first_oops_of_a_boot_is_named_rightly_and_wholly(
+def test_first_oops_of_a_boot_is_fully_symbolized(
     session: Session, tmp_path: Path, kind: str
 ) -> None:
     """The load address of kernel and module can only be inferred from the oops itself."""
@@ -65,7 +65,7 @@ def test_the_boots_had_different_slides(session: Session) -> None:
 
 @pytest.mark.guests("bare")
 @pytest.mark.parametrize("kind", ["thread", "two", "irq", "warn", "bug", "oops"])
-def test_what_an_oops_of_another_module_is_named_by_is_right(session: Session, kind: str) -> None:
+def test_no_oops_of_another_module_is_misnamed(session: Session, kind: str) -> None:
     """Some of these oopses do not suffice to infer the load address of the module."""
     before = len(lines_of(session))
     session.crash(kind)
@@ -76,9 +76,7 @@ def test_what_an_oops_of_another_module_is_named_by_is_right(session: Session, k
 
 
 @pytest.mark.guests("bare")
-def test_a_module_is_never_named_by_the_one_in_whose_place_it_lies(
-    session: Session, tmp_path: Path
-) -> None:
+def test_reused_module_address_never_names_the_old_module(session: Session, tmp_path: Path) -> None:
     """Modules loaded in turn get each other's address, which /proc/modules does not show."""
     with GUESTS["bare"].machine(tmp_path) as machine:
         session.guest.prepare(machine)

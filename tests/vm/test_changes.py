@@ -13,7 +13,7 @@ MODULAR = (*DEBIANS, "arm64")
 
 
 @pytest.mark.guests(*MODULAR)
-def test_a_module_loaded_again_elsewhere_is_named_where_it_is_now(session: Session) -> None:
+def test_reloaded_module_is_named_at_its_new_address(session: Session) -> None:
     before = session.symbol_addresses()["klogd_trouble", "go_deeper"]
     # The first module loaded gets the address that was freed
     session.machine.run(
@@ -29,7 +29,7 @@ def test_a_module_loaded_again_elsewhere_is_named_where_it_is_now(session: Sessi
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_a_new_map_in_boot_is_used_kept_when_a_placeholder_follows_and_dropped_when_it_goes(
+def test_map_in_boot_is_used_kept_and_dropped(
     session: Session,
 ) -> None:
     session.wait_until_written()
@@ -62,9 +62,7 @@ def restricted(session: Session, request: pytest.FixtureRequest) -> Iterator[int
 
 @pytest.mark.guests(*MODULAR)
 @pytest.mark.parametrize("restricted", [0, 1, 2], indirect=True)
-def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(
-    session: Session, restricted: int
-) -> None:
+def test_hidden_pointers_without_map_misname_nothing(session: Session, restricted: int) -> None:
     symbols = KernelSymbols(session)
     session.restart()
     session.crash("raw")
@@ -79,9 +77,7 @@ def test_with_kernel_pointers_hidden_and_no_map_it_names_rightly_or_not_at_all(
 
 @pytest.mark.guests(*MODULAR)
 @pytest.mark.parametrize("restricted", [0, 1, 2], indirect=True)
-def test_with_kernel_pointers_hidden_the_map_and_the_modules_file_give_every_name(
-    session: Session, restricted: int
-) -> None:
+def test_hidden_pointers_with_map_name_every_address(session: Session, restricted: int) -> None:
     symbols = KernelSymbols(session)
     with session.map_in_boot():
         session.restart()

@@ -30,7 +30,7 @@ def cursor_of(session: Session) -> str:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_a_journal_that_reads_the_kernels_log_gets_each_line_once_and_what_klogd_adds(
+def test_journald_reading_kmsg_gets_only_additions(
     session: Session,
 ) -> None:
     cursor = cursor_of(session)
@@ -48,7 +48,7 @@ def test_a_journal_that_reads_the_kernels_log_gets_each_line_once_and_what_klogd
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_the_syslogd_behind_the_journal_gets_lines_with_names_once_if_it_drops_the_journals(
+def test_syslogd_rule_drops_lines_copied_by_journald(
     session: Session,
 ) -> None:
     session.machine.run(f"cp {RULE} /etc/rsyslog.d/ && systemctl restart rsyslog")
@@ -75,9 +75,7 @@ def exclusive(session: Session) -> Iterator[None]:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_as_the_journals_only_source_it_brings_every_line_once(
-    session: Session, exclusive: None
-) -> None:
+def test_exclusive_mode_delivers_every_line_once(session: Session, exclusive: None) -> None:
     cursor = cursor_of(session)
     session.crash("levels")
     entries = [entry for entry in journal(session, cursor) if entry["MESSAGE"] in LEVELS]

@@ -17,9 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.guests("bare")
-def test_a_guest_that_never_answers_is_given_up_with_its_last_words(
-    session: Session, tmp_path: Path
-) -> None:
+def test_guest_without_answer_fails_with_its_console(session: Session, tmp_path: Path) -> None:
     machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/sleep -- 999")
     try:
         with pytest.raises(
@@ -32,7 +30,7 @@ def test_a_guest_that_never_answers_is_given_up_with_its_last_words(
 
 
 @pytest.mark.guests("bare")
-def test_a_guest_whose_kernel_panics_is_not_waited_for(session: Session, tmp_path: Path) -> None:
+def test_guest_kernel_panic_ends_the_wait(session: Session, tmp_path: Path) -> None:
     machine = GUESTS["bare"].machine(tmp_path, "rdinit=/bin/false")
     try:
         with pytest.raises(GuestFailed, match="guest bare: its kernel panicked"):
@@ -42,13 +40,13 @@ def test_a_guest_whose_kernel_panics_is_not_waited_for(session: Session, tmp_pat
 
 
 @pytest.mark.guests("bare")
-def test_a_command_that_hangs_is_ended_at_its_limit(session: Session) -> None:
+def test_hanging_command_is_killed_at_its_limit(session: Session) -> None:
     assert session.machine.attempt("sleep 999", limit_s=1) == (124, "")
     assert session.machine.run("echo it goes on") == "it goes on\n"
 
 
 @pytest.mark.guests("bare")
-def test_without_qemu_it_says_what_to_install(session: Session, tmp_path: Path) -> None:
+def test_missing_qemu_names_the_setup_script(session: Session, tmp_path: Path) -> None:
     git = shutil.which("git")
     assert git is not None
     (tmp_path / "git").symlink_to(git)
@@ -60,9 +58,7 @@ def test_without_qemu_it_says_what_to_install(session: Session, tmp_path: Path) 
 
 
 @pytest.mark.guests("bare")
-def test_without_a_network_it_fails_with_what_it_could_not_fetch(
-    session: Session, tmp_path: Path
-) -> None:
+def test_build_without_network_names_the_failed_download(session: Session, tmp_path: Path) -> None:
     status, said = vm_lab(
         "bare", "--make", KLOGD_VM_CACHE=str(tmp_path), KLOGD_VM_MIRROR="http://127.0.0.1:9/debian"
     )

@@ -72,7 +72,7 @@ def now(session: Session) -> str:
     return session.machine.run("date +%s.%N").strip()
 
 
-def test_it_is_started_by_the_boot_before_the_syslogd_is(packaged: Session) -> None:
+def test_boot_starts_it_before_the_syslogd(packaged: Session) -> None:
     assert shown(packaged, "UnitFileState") == "enabled"
     began_us = [
         int(shown(packaged, "ExecMainStartTimestampMonotonic", unit))
@@ -84,7 +84,7 @@ def test_it_is_started_by_the_boot_before_the_syslogd_is(packaged: Session) -> N
     assert seqs == list(range(seqs[-1] + 1)), "the whole boot, from its first record on"
 
 
-def test_it_runs_as_its_own_user_with_one_capability(packaged: Session) -> None:
+def test_it_runs_as_klogd_py_with_one_capability(packaged: Session) -> None:
     pid = shown(packaged, "MainPID")
     assert packaged.machine.run(f"stat -c %U:%G /proc/{pid}").strip() == "klogd-py:klogd-py"
     assert capabilities(packaged) == {CAP_SYSLOG}
@@ -95,7 +95,7 @@ def test_it_runs_as_its_own_user_with_one_capability(packaged: Session) -> None:
     assert modes == ["700 klogd-py", "750 klogd-py", "640 klogd-py"]
 
 
-def test_it_holds_open_what_it_reads_and_writes_and_nothing_else(packaged: Session) -> None:
+def test_it_holds_exactly_the_expected_files_open(packaged: Session) -> None:
     pid = shown(packaged, "MainPID")
     packaged.wait_until_written()
     listed = packaged.machine.run(
@@ -105,12 +105,12 @@ def test_it_holds_open_what_it_reads_and_writes_and_nothing_else(packaged: Sessi
     assert files == {"/dev/null", "/dev/kmsg", "/var/lib/klogd-py/position.json", SERVICE_LOG}
 
 
-def test_its_unit_is_as_confined_as_it_is_said_to_be(packaged: Session) -> None:
+def test_unit_exposure_is_below_its_limit(packaged: Session) -> None:
     assert exposure(packaged) <= MAX_EXPOSED
     assert packaged.machine.run("systemd-analyze verify --man=no klogd-py.service") == ""
 
 
-def test_an_oops_and_names_for_what_had_none_are_in_kern_log_and_in_the_journal(
+def test_oops_is_symbolized_in_kern_log_and_journal(
     packaged: Session,
 ) -> None:
     packaged.crash("oops")
@@ -129,7 +129,7 @@ def test_an_oops_and_names_for_what_had_none_are_in_kern_log_and_in_the_journal(
     assert (entry["MESSAGE"], entry["KLOGD_RAW"]) == (line.text, line.raw)
 
 
-def test_a_reload_is_done_when_systemctl_returns_where_systemd_can_wait_for_it(
+def test_reload_is_complete_when_systemctl_returns(
     packaged: Session,
 ) -> None:
     waits = packaged.guest.name != "debian12"
@@ -144,7 +144,7 @@ def test_a_reload_is_done_when_systemctl_returns_where_systemd_can_wait_for_it(
     assert shown(packaged, "ActiveState") == "active"
 
 
-def test_a_wrong_configuration_is_told_and_the_old_one_kept(packaged: Session) -> None:
+def test_wrong_configuration_is_logged_and_not_used(packaged: Session) -> None:
     pid, since = shown(packaged, "MainPID"), now(packaged)
     packaged.machine.put(BROKEN, "nonsense = 1\n")
     status, _ = packaged.machine.attempt("systemctl reload klogd-py")
@@ -168,7 +168,7 @@ def test_it_stops_cleanly_at_once(packaged: Session) -> None:
     assert (shown(packaged, "Result"), shown(packaged, "ExecMainStatus")) == ("success", "0")
 
 
-def test_what_root_left_behind_is_the_users_again(packaged: Session) -> None:
+def test_files_of_root_become_the_users_again(packaged: Session) -> None:
     since = now(packaged)
     packaged.machine.run(
         "chown -R root:root /var/lib/klogd-py /var/log/klogd-py && systemctl start klogd-py"
@@ -181,7 +181,7 @@ def test_what_root_left_behind_is_the_users_again(packaged: Session) -> None:
     )
 
 
-def test_a_map_that_its_user_may_not_read_is_refused_until_it_may(packaged: Session) -> None:
+def test_unreadable_map_is_refused_until_it_is_readable(packaged: Session) -> None:
     with packaged.map_in_boot() as path:
         since = now(packaged)
         packaged.machine.run(f"chmod 600 {path} && systemctl kill -s USR1 klogd-py")
@@ -193,7 +193,7 @@ def test_a_map_that_its_user_may_not_read_is_refused_until_it_may(packaged: Sess
         logged(packaged, f"map {path} accepted", since)
 
 
-def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(
+def test_watchdog_restart_loses_no_record(
     packaged: Session,
 ) -> None:
     packaged.machine.put(f"{DROP_INS}/soon.conf", "[Service]\nWatchdogSec=2\n")
@@ -215,7 +215,7 @@ def test_a_loop_that_stands_still_is_started_anew_and_nothing_is_lost_by_it(
 
 
 @pytest.mark.guests("debian13")
-def test_with_what_systemd_hands_in_it_needs_no_capability_at_all(packaged: Session) -> None:
+def test_preopened_files_make_capabilities_unnecessary(packaged: Session) -> None:
     unpack_example(packaged, "no-capabilities.conf", DROP_INS)
     packaged.machine.run("systemctl daemon-reload && systemctl restart klogd-py")
     assert capabilities(packaged) == {0}
@@ -234,7 +234,7 @@ def test_with_what_systemd_hands_in_it_needs_no_capability_at_all(packaged: Sess
     )
 
 
-def test_a_later_build_takes_over_where_the_first_one_was(packaged: Session) -> None:
+def test_upgrade_resumes_after_the_last_record(packaged: Session) -> None:
     packaged.machine.run("echo '# mine' >>/etc/klogd-py.toml")
     pid = shown(packaged, "MainPID")
     packaged.machine.run("dpkg -i /stage/later.deb")
@@ -248,7 +248,7 @@ def test_a_later_build_takes_over_where_the_first_one_was(packaged: Session) -> 
     assert seqs == list(range(seqs[-1] + 1))
 
 
-def test_the_logrotate_example_moves_a_log_and_the_next_line_begins_another(
+def test_logrotate_example_starts_a_new_log(
     packaged: Session,
 ) -> None:
     unpack_example(packaged, "logrotate.conf", "/tmp")
@@ -264,7 +264,7 @@ def test_the_logrotate_example_moves_a_log_and_the_next_line_begins_another(
     )
 
 
-def test_purged_it_leaves_nothing_but_its_user(packaged: Session) -> None:
+def test_purge_leaves_only_the_user(packaged: Session) -> None:
     packaged.machine.run("rm -r /etc/klogd-py.toml.d /stage; dpkg --purge klogd-py")
     left = packaged.machine.run(
         "find / -xdev -name '*klogd[-_]py*' -not -path '/proc/*' -not -path '/run/*'"

@@ -29,7 +29,7 @@ def _assert_each_once_after(known: list[Line], session: Session) -> None:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_the_unit_is_active_and_says_what_it_does(session: Session) -> None:
+def test_unit_is_active_with_a_status_text(session: Session) -> None:
     session.wait_until_written()
     unit = _properties(session)
     assert (unit["ActiveState"], unit["SubState"]) == ("active", "running")
@@ -38,7 +38,7 @@ def test_the_unit_is_active_and_says_what_it_does(session: Session) -> None:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_the_status_knows_what_the_unit_does(session: Session) -> None:
+def test_status_reports_sinks_and_the_oops(session: Session) -> None:
     session.crash("oops")
     session.wait_until_written()
     told = msgspec.json.decode(session.machine.run("klogd-py status --json"), type=Status)
@@ -49,7 +49,7 @@ def test_the_status_knows_what_the_unit_does(session: Session) -> None:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_the_doctor_finds_the_daemon_and_what_it_reads(session: Session) -> None:
+def test_doctor_finds_daemon_and_kernel_log(session: Session) -> None:
     found = msgspec.json.decode(
         session.machine.attempt("klogd-py doctor --json")[1], type=list[Finding]
     )
@@ -62,13 +62,13 @@ def test_the_doctor_finds_the_daemon_and_what_it_reads(session: Session) -> None
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_it_comes_from_the_wheel(session: Session) -> None:
+def test_klogd_py_is_installed_from_its_wheel(session: Session) -> None:
     assert session.machine.run("ls -d /usr/local/lib/klogd-py/klogd_py-*.dist-info")
     assert session.machine.run("klogd-py --version").startswith("klogd-py ")
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(
+def test_kern_log_holds_kernel_lines_in_order(
     session: Session,
 ) -> None:
     session.crash("levels")
@@ -85,7 +85,7 @@ def test_kernel_lines_are_in_kern_log_under_their_facility_once_and_in_order(
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_what_processes_write_to_the_kernel_log_is_not_passed_off_as_the_kernels(
+def test_messages_of_processes_stay_out_of_kern_log(
     session: Session,
 ) -> None:
     session.wait_until_written()
@@ -94,7 +94,7 @@ def test_what_processes_write_to_the_kernel_log_is_not_passed_off_as_the_kernels
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_a_named_line_stands_in_the_journal_with_its_facts_in_fields(session: Session) -> None:
+def test_journal_entry_has_the_symbol_in_fields(session: Session) -> None:
     session.crash("raw")
     line = next(line for line in reversed(lines_of(session)) if line.text.startswith(" raw_trace+"))
     session.machine.wait_until(
@@ -118,7 +118,7 @@ def test_a_named_line_stands_in_the_journal_with_its_facts_in_fields(session: Se
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_the_fields_of_a_device_come_with_its_line(session: Session) -> None:
+def test_device_fields_are_delivered_with_their_line(session: Session) -> None:
     session.crash("fields")
     line = next(line for line in reversed(lines_of(session)) if "with a device" in line.raw)
     documents = [json.loads(text) for text in session.written().splitlines()]
@@ -128,7 +128,7 @@ def test_the_fields_of_a_device_come_with_its_line(session: Session) -> None:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_killed_it_comes_back_and_sends_nothing_twice(session: Session) -> None:
+def test_restart_after_sigkill_duplicates_nothing(session: Session) -> None:
     before, known = _properties(session), lines_of(session)
     # The position has been saved after 2 s
     session.machine.run("sleep 2; systemctl kill -s KILL klogd-py")
@@ -141,7 +141,7 @@ def test_killed_it_comes_back_and_sends_nothing_twice(session: Session) -> None:
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_stopped_it_ends_with_status_0_and_goes_on_where_it_was(session: Session) -> None:
+def test_stop_and_start_resume_without_loss(session: Session) -> None:
     known = lines_of(session)
     session.machine.run("systemctl stop klogd-py")
     unit = _properties(session)
@@ -156,7 +156,7 @@ def test_stopped_it_ends_with_status_0_and_goes_on_where_it_was(session: Session
 
 
 @pytest.mark.guests(*DEBIANS)
-def test_reloaded_it_loses_and_doubles_nothing(session: Session) -> None:
+def test_reload_neither_loses_nor_duplicates(session: Session) -> None:
     known = lines_of(session)
     make = "echo levels >/proc/klogd_trouble"
     session.machine.run(
@@ -167,7 +167,7 @@ def test_reloaded_it_loses_and_doubles_nothing(session: Session) -> None:
 
 
 @pytest.mark.guests("bare", "arm64")
-def test_without_systemd_the_old_command_runs_it_in_the_background(session: Session) -> None:
+def test_klogd_command_detaches_without_systemd(session: Session) -> None:
     known = lines_of(session)
     assert session.machine.run("cat /proc/$(cat /run/klogd.pid)/comm").startswith("klogd")
     session.machine.run("kill $(cat /run/klogd.pid)")

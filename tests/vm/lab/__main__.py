@@ -49,15 +49,23 @@ def main(words: Sequence[str] | None = None) -> int:
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     ours = ", ".join(crash_kinds(GUEST / "module" / "klogd_trouble.c"))
     parser = argparse.ArgumentParser(
-        prog="vm-lab", usage="vm-lab GUEST [--crash KIND]... [--shell] [--keep DIR] [--append ARGS] [--make] [-- COMMAND]",
+        prog="vm-lab",
+        usage="vm-lab GUEST [--crash KIND]... [--shell] [--keep DIR] [--append ARGS] [--make] "
+        "[-- COMMAND]",
         description="Boot a guest with klogd-py, provoke a crash, and save what was logged.",
         epilog="To end a shell: Ctrl-].",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "guest", choices=sorted(GUESTS), metavar="GUEST", help=", ".join(sorted(GUESTS))
     )
-    parser.add_argument("--crash", metavar="KIND", action="append", default=[],
-                        help=f"of klogd_trouble: {ours}; on bare also any type of LKDTM, in capitals; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--crash",
+        metavar="KIND",
+        action="append",
+        default=[],
+        help=f"of klogd_trouble: {ours}; on bare also any type of LKDTM, in capitals; "
+        "may be repeated",
+    )
     parser.add_argument(
         "--shell", action="store_true", help="open a root shell in the guest after everything else"
     )

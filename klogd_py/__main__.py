@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m klogd_py``."""
+"""Run the command line: ``python -m klogd_py``."""
 
 import sys
 

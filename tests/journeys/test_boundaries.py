@@ -401,8 +401,9 @@ def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
     async def run() -> None:
         world = World(tmp_path, short, Jobs())
         daemon = world.daemon
-        daemon._invocation = cast(RunOptions, Whims(daemon._invocation, script))
-        daemon._invocation.load_config()
+        files = daemon.config_files
+        files.options = cast(RunOptions, Whims(files.options, script))
+        files.options.load_config()
         task = asyncio.create_task(daemon.run())
         try:
             await asyncio.sleep(0.3)

@@ -58,7 +58,7 @@ class Machine:
                     while not any(awaited in line for line in self.lines):
                         await asyncio.sleep(0.01)
             status_builder: StatusBuilder = daemon._status_builder
-            status = status_builder.build(daemon.naming.symbols)
+            status = status_builder.build(daemon.symbol_manager.symbols)
             daemon._stopping.set()
             await running
             return status

@@ -82,7 +82,7 @@ async def status_after_records(folder: Path) -> Status:
     os.kill(os.getpid(), signal.SIGHUP)
     await wait_until(lambda: bool(daemon._status_builder.changes))
     daemon.jobs.call("example", lambda: [][1], None)
-    status = daemon._status_builder.build(daemon.naming.symbols)
+    status = daemon._status_builder.build(daemon.symbol_manager.symbols)
     # Otherwise the daemon waits for the second sink before it stops
     (folder / "missing").mkdir()
     os.kill(os.getpid(), signal.SIGTERM)

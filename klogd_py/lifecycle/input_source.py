@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Open the source of records that the options and the configuration name."""
+
+from klogd_py.config.run_options import RunOptions
+from klogd_py.config.schema import Config
+from klogd_py.oops.provenance import Origin
+from klogd_py.sources import factory
+from klogd_py.sources.capture import open_capture
+from klogd_py.sources.kmsg_device import KmsgDevice
+from klogd_py.sources.proc_kmsg import ProcKmsg
+from klogd_py.sources.source import Source
+
+
+def open_input(options: RunOptions, config: Config) -> Source:
+    """Open a capture, if one is named, or a kernel log interface.
+
+    Raises:
+        SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
+    """
+    if options.input:
+        return open_capture(options.input, options.input_format)
+    return factory.open_source(config.input.source, options.inherited_fds)
+
+
+def origin_of(source: Source, *, live: bool) -> Origin:
+    """Return the form in which a source has its records."""
+    if not live:
+        return Origin.CAPTURE
+    return Origin.LINES if isinstance(source, ProcKmsg) else Origin.RECORDS
+
+
+def newest_seq(source: Source) -> int | None:
+    """Return the newest sequence number; ``None`` if the source has none, or an empty buffer."""
+    return source.newest() if isinstance(source, KmsgDevice) else None

@@ -13,7 +13,7 @@ from klogd_py.oops.address_scanner import AddressMatch
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.stats import Counters
-from klogd_py.pipeline.symbolize import CheckProvenance, FormatOptions, KnownPcs, Resolve, symbolize
+from klogd_py.pipeline.symbolize import CheckProvenance, FormatOptions, KnownPcs, symbolize
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import (
     Entry,
@@ -23,6 +23,7 @@ from klogd_py.record.types import (
     SymbolAddress,
     TimestampSource,
 )
+from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.system.jobs import Jobs
 

@@ -17,8 +17,9 @@ from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.provenance import Withheld
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress, TimestampSource
+from klogd_py.symbols.resolver import Resolve
+from klogd_py.symbols.symbol_line import CODE_KINDS
 
-Resolve = Callable[[int], SymbolAddress | LookupFailure]
 WallTimes = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[TimestampSource | None]]]
 # Why the addresses of a record may not be symbolized, or None
 CheckProvenance = Callable[[Record, Sequence[AddressMatch]], Withheld | None]
@@ -28,8 +29,6 @@ KnownPcs = set[int]
 
 # Limit of known program counters
 _MAX_KNOWN_PCS = 64
-# Letters of nm(1) that code can have; V and W are weak, i is an ifunc
-_TEXT_KINDS = frozenset("tTwWiV")
 # Functions to which the kernel returns without a call, on all its architectures
 _RETURN_TRAMPOLINES = re.compile(
     r"\.?(?:ret_(?:from|to|fast|slow)_\w+|(?:\w+_)?(?:syscall|sys)_exit\w*|intr_\w+|kernel_(?:thread|init)_\w+|kernel_entry"
@@ -141,7 +140,7 @@ def _resolve_code(address: int, resolve: Resolve) -> SymbolAddress | LookupFailu
     place = resolve(address)
     return (
         LookupFailure.NOT_CODE
-        if isinstance(place, SymbolAddress) and place.kind not in _TEXT_KINDS
+        if isinstance(place, SymbolAddress) and place.kind not in CODE_KINDS
         else place
     )
 

@@ -5,11 +5,14 @@ The map comes first, then kallsyms (the kernel, then its modules), then /proc/mo
 least name the module. A resolver is immutable; a reload makes another one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.symbol_table import SymbolTable
+
+# The symbol that contains a run-time address, or why there is none
+Resolve = Callable[[int], SymbolAddress | LookupFailure]
 
 
 class SymbolSource(Protocol):

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 # The type of a line that ends the symbol before it and names nothing
 HOLE = b"!"
-# The letters of nm(1) for code
+# The letters of nm(1) that code can have; V and W are weak, i is an ifunc
 CODE_KINDS = frozenset("tTwWiV")
 # The kernel's own limit is KSYM_NAME_LEN, 512
 MAX_NAME_BYTES = 1024

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.pipeline.symbolize import FormatOptions, Resolve, symbolize_text
+from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
+from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.corpus.logs import COLLECTION, OWN_AND_COLLECTION, log_files, needs_collection
 from tests.corpus.numbers import hashes, is_row_of_numbers

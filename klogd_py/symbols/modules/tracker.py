@@ -9,13 +9,13 @@ Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are sh
 /proc/kallsyms).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Trace
-from klogd_py.record.types import LookupFailure, SymbolAddress
+from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import elf_header
 from klogd_py.symbols.kallsyms import end_of_page
 from klogd_py.symbols.modules.base_inference import (
@@ -33,6 +33,7 @@ from klogd_py.symbols.modules.module_index import (
     lay_out,
 )
 from klogd_py.symbols.modules.proc_modules import ModuleList
+from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_line import HOLE
 from klogd_py.symbols.symbol_table import SymbolTable
 
@@ -44,8 +45,6 @@ _MODULE_SPACES = {
     elf_header.X86_64: range(0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000),
     elf_header.AARCH64: range(0xFFFF000000000000, 1 << 64),
 }
-
-Resolve = Callable[[int], SymbolAddress | LookupFailure]
 
 
 class LoadedModules(Struct, frozen=True):

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whoever is to read what klogd-py gives may stop reading.
-
-Nobody else waits for that, and a stop has its limit.
-"""
+"""A reader of klogd-py's output that stops reading delays no other sink, and no stop."""
 
 import os
 import secrets
@@ -20,9 +17,9 @@ from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 
-# The daemon's own
+# The limit of the daemon
 STOP_LIMIT_S = 5.0
-# An interpreter on a busy machine
+# For the interpreter on a busy machine
 LEAVING_S = 3.0
 
 
@@ -63,7 +60,7 @@ def test_unread_output_blocks_no_sink_and_no_stop(tmp_path: Path, sink: str) -> 
                 began_s = time.monotonic()
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(STOP_LIMIT_S + LEAVING_S) == 1, (
-                    "what was never sent is a failure"
+                    "entries that were never sent are a failure"
                 )
                 assert time.monotonic() - began_s < STOP_LIMIT_S + LEAVING_S
             finally:
@@ -96,7 +93,7 @@ def test_own_messages_in_kernel_log_are_read_once(
 ) -> None:
     """A sink is down, and standard error is /dev/kmsg, as with StandardError=kmsg.
 
-    Each complaint is a record to deliver.
+    Each message of the daemon is then a record to deliver.
     """
     away, log = tmp_path / "away" / "kern.log", tmp_path / "kern.log"
     command = [sys.executable, "-m", "klogd_py", "--config", str(configure(tmp_path))]
@@ -109,7 +106,7 @@ def test_own_messages_in_kernel_log_are_read_once(
         try:
             wait_until(
                 lambda: [line for line in lines_of(log) if f"{away} is down" in line],
-                "its complaint",
+                "the message about the sink",
                 10,
             )
             for number in range(3):

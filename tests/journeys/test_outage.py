@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A sink that is away for a while, and a burst, with the real ring as the queue."""
+"""An outage of a sink and a burst of records, with the real ring buffer as the queue."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_outage_loses_nothing_or_announces_every_drop(tmp_path: Path, when_full:
             time.sleep(1 / RATE)
         with BackgroundDatagramListener(socket) as listener:
             program.await_log("is back")
-            # An error, which is not dropped
+            # Errors are not dropped.
             say(f"<11>{marker} last;")
             wait_until(
                 lambda: any(
@@ -78,14 +78,11 @@ def test_outage_loses_nothing_or_announces_every_drop(tmp_path: Path, when_full:
         if any(int(gap[0]) <= seq <= int(gap[1]) for gap in gaps)
     }
     assert texts == [text for text in numbers if text not in dropped]
-    causes = {
-        cause
-        for *_, cause in gaps
-        # A full ring may lose what was in it before, but not what was written now
-    }
+    # A full ring buffer may lose earlier records, but not those written by this test.
+    causes = {cause for *_, cause in gaps}
     seqs = [*numbers.values()]
     if seqs[-1] - seqs[0] > 2 * RATE * OUTAGE_S:
-        pytest.skip("needs a kernel log that nobody else fills meanwhile")
+        pytest.skip("needs a kernel log that no other program fills")
     assert (bool(dropped), "sink-drop" in causes) == (
         (False, False) if when_full == "wait" else (True, True)
     )

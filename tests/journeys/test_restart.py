@@ -18,9 +18,9 @@ JSON_FILE = '[file]\nformat = "json"\n'
 
 
 def _documents(log: Path) -> list[dict[str, object]]:
-    """The records in a file.
+    """The records in a file, without a gap of the cause ``pre-start`` before the first one.
 
-    Before the first of them it may be told that the ring had lost older ones, and nothing else.
+    There must be no other gap.
     """
     documents = [json.loads(line) for line in lines_of(log)]
     if documents and documents[0].get("gap", {}).get("cause") == "pre-start":
@@ -35,7 +35,7 @@ def _documents(log: Path) -> list[dict[str, object]]:
 
 
 def _oldest() -> int:
-    """The number of the oldest record that the kernel's ring holds just now."""
+    """The sequence number of the oldest record in the ring buffer."""
     ring = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     try:
         return int(os.read(ring, 1 << 14).split(b",", 2)[1])
@@ -89,14 +89,12 @@ def test_second_pass_delivers_only_new_records(tmp_path: Path) -> None:
             assert program.wait() == 0
         return _documents(log)[before:]
 
-    everything = once()
-    assert everything
+    first = once()
+    assert first
     say(f"{marker}")
     later = once()
     assert [document for document in later if document["text"] == marker]
-    assert (
-        min(int(str(document["seq"])) for document in later) == int(str(everything[-1]["seq"])) + 1
-    )
+    assert min(int(str(document["seq"])) for document in later) == int(str(first[-1]["seq"])) + 1
 
 
 def test_each_sink_continues_at_its_own_position(tmp_path: Path) -> None:
@@ -109,14 +107,12 @@ def test_each_sink_continues_at_its_own_position(tmp_path: Path) -> None:
             for sink in sinks:
                 _until_marked(sink, marker, len(sinks))
             assert program.stop() == 0
-    gone_on, begun = (
+    continued, started = (
         [int(str(document["seq"])) for document in _documents(log)] for log in (old, new)
     )
-    assert gone_on == list(range(gone_on[0], gone_on[-1] + 1))
-    assert (
-        begun == gone_on[gone_on.index(begun[0]) :]
-        # A full ring has dropped its oldest records meanwhile
-    )
+    assert continued == list(range(continued[0], continued[-1] + 1))
+    # The ring buffer may have dropped its oldest records in between.
+    assert started == continued[continued.index(started[0]) :]
 
 
 def test_console_shows_all_records_at_every_start(tmp_path: Path) -> None:
@@ -141,7 +137,7 @@ def test_console_shows_all_records_at_every_start(tmp_path: Path) -> None:
     ],
     ids=["empty", "not JSON", "another boot", "beyond the ring", "negative", "not a number"],
 )
-def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, saved: bytes) -> None:
+def test_invalid_position_suppresses_nothing(tmp_path: Path, saved: bytes) -> None:
     log = tmp_path / "kern.log"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
     filled = saved.replace(b"BOOT", boot_id.encode()).replace(b"LOG", os.fsencode(log))
@@ -151,10 +147,8 @@ def test_a_position_that_cannot_be_right_suppresses_nothing(tmp_path: Path, save
     with Program(tmp_path, "--once", "--sink", f"file:{log}", config=config) as program:
         assert program.wait() == 0
     written = [document["seq"] for document in _documents(log)]
-    assert (
-        before <= int(str(written[0])) <= _oldest()
-        # A full ring may have dropped its oldest meanwhile
-    )
+    # The ring buffer may have dropped its oldest records in between.
+    assert before <= int(str(written[0])) <= _oldest()
     assert written == list(range(int(str(written[0])), int(str(written[-1])) + 1))
 
 
@@ -182,5 +176,5 @@ def test_second_daemon_on_the_cursor_file_is_refused(tmp_path: Path) -> None:
             "give this one a state.cursor_file of its own, or none\n"
         )
         watching = subprocess.run([*second, "console"], capture_output=True, text=True, timeout=20)
-        assert watching.returncode == 0, "who only watches moves no position"
+        assert watching.returncode == 0, "a console has no position"
         assert program.stop() == 0

@@ -24,7 +24,7 @@ action(type="omfile" file="{folder}/received" template="plain" flushOnTXEnd="on"
 
 
 class Rsyslog:
-    """A real rsyslogd with a socket of its own, and what it has written."""
+    """A real rsyslogd with a socket and an output file of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "log"
@@ -138,7 +138,7 @@ def test_capture_larger_than_the_queue_reaches_rsyslog(tmp_path: Path) -> None:
         ]
 
 
-def test_a_restart_of_rsyslog_costs_no_record(tmp_path: Path) -> None:
+def test_restart_of_rsyslog_loses_no_record(tmp_path: Path) -> None:
     rsyslog = Rsyslog(tmp_path)
     with (
         rsyslog,

@@ -25,7 +25,7 @@ def test_listener_that_never_reads_blocks_no_other_sink(tmp_path: Path) -> None:
             )
             wait_until(
                 lambda: any("takes nothing" in line for line in program.log),
-                "the wedged sink is told of",
+                "the warning about the wedged sink",
                 10,
             )
     lines = log.read_text().splitlines()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Records and gaps make up the sum for each sink, whatever device and sinks do, and without a kill
-no number comes twice."""
+"""Each sink gets every sequence number as a record or in a gap, and without a kill only once.
+
+Device and sinks fail in random ways.
+"""
 
 import asyncio
 import errno
@@ -29,16 +31,16 @@ from tests.fakes import FakeRing, ScriptedSink, has_queued
 from tests.media import KINDS, Arrival, Console, medium, of_entries
 from tests.virtual_time import VirtualTimeLoop
 
-RING = 60
-ROOM_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10;"))
-TERMS = {
-    "waits": QueueLimits(ROOM_BYTES),
-    "drops": QueueLimits(ROOM_BYTES, WhenFull.DROP),
-    "roomy": QueueLimits(1 << 22),
-    "drops in a thread": QueueLimits(ROOM_BYTES, WhenFull.DROP),
+RING_RECORDS = 60
+LIMIT_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10;"))
+LIMITS = {
+    "waits": QueueLimits(LIMIT_BYTES),
+    "drops": QueueLimits(LIMIT_BYTES, WhenFull.DROP),
+    "large": QueueLimits(1 << 22),
+    "drops in a thread": QueueLimits(LIMIT_BYTES, WhenFull.DROP),
 }
-SCRIPTED = st.sampled_from(sorted(TERMS))
-PIECES = st.lists(
+SCRIPTED = st.sampled_from(sorted(LIMITS))
+CONTINUED = st.lists(
     st.tuples(
         st.sampled_from(["", "T1", "T1", "C0"]),
         st.sampled_from("-ccc"),
@@ -49,20 +51,17 @@ PIECES = st.lists(
 )
 COUNTS = st.lists(st.integers(1, 60), min_size=1, max_size=5)
 EVERY = st.integers(2, 9)
-# Characters: more than a pipe takes at once, less than the kernel's buffer
-LONG = 6000
-Positions = tuple[
-    dict[str, int], dict[str, tuple[int, ...]]
-    # The next numbers, and those ahead of them
-]
+# Characters: more than a pipe accepts at once, less than the kernel's buffer
+LONG_CHARS = 6000
+# The next sequence number of each sink, and the numbers accepted beyond it
+Positions = tuple[dict[str, int], dict[str, tuple[int, ...]]]
 
 
 class Delivery(RuleBasedStateMachine):
-    """A daemon without its edges: the carrier, an intake from a small ring, outboxes, sinks with a
-    script and real ones.
+    """A pipeline with a small ring buffer, the queues of all sinks, scripted sinks and real ones.
 
-    The real ones are of one kind, one for each `when_full`; what they write to is hindered like the
-    others.
+    The real sinks are of one kind, one for each `when_full`. Their media are full or down at times,
+    as the scripted sinks are.
     """
 
     @initialize(
@@ -72,22 +71,20 @@ class Delivery(RuleBasedStateMachine):
         event(kind)
         self.may_be_killed = may_be_killed
         self.runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
-        self.ring = FakeRing(RING, first)
+        self.ring = FakeRing(RING_RECORDS, first)
         self.folder = tempfile.TemporaryDirectory(prefix="klogd-")
-        self.sinks = {name: ScriptedSink(name, blocking="thread" in name) for name in TERMS}
+        self.sinks = {name: ScriptedSink(name, blocking="thread" in name) for name in LIMITS}
         self.media = [medium(kind, Path(self.folder.name, how.value)) for how in WhenFull]
         self.consoles: list[Console] = []
-        self.terms = dict(TERMS)
-        for way, how in zip(self.media, WhenFull, strict=True):
-            self.terms[way.name] = QueueLimits(ROOM_BYTES, how)
+        self.limits = dict(LIMITS)
+        for target, how in zip(self.media, WhenFull, strict=True):
+            self.limits[target.name] = QueueLimits(LIMIT_BYTES, how)
         self.removed: set[str] = set()
-        # What stands in the position file
+        # The content of the cursor file
         self.saved: Positions = ({}, {})
         self.saved_before = self.saved
-        self.kills: Counter[str] = (
-            Counter()
-            # Of all, and those that came within a line of one medium
-        )
+        # All kills ("all"), and for each sink the ends within a line
+        self.kills: Counter[str] = Counter()
         self.cut: set[int] = set()
         self.raw_texts: list[str] = []
         self.limiter = RateLimiter()
@@ -105,14 +102,14 @@ class Delivery(RuleBasedStateMachine):
             ({**self.saved[0], **positions}, others | self.sink_manager.ahead),
         )
 
-    def _arrange(self) -> None:
+    def _configure(self) -> None:
         opened = [
             self.consoles[-1].open(),
-            *(way.open() for way in self.media if way.name not in self.removed),
+            *(target.open() for target in self.media if target.name not in self.removed),
         ]
         kept: list[Sink] = [sink for name, sink in self.sinks.items() if name not in self.removed]
         self.sink_manager.configure(
-            [*kept, *opened], lambda name: self.terms.get(name, QueueLimits(1 << 22))
+            [*kept, *opened], lambda name: self.limits.get(name, QueueLimits(1 << 22))
         )
 
     async def _start(self) -> None:
@@ -125,7 +122,7 @@ class Delivery(RuleBasedStateMachine):
             ahead=lambda name: self.saved[1].get(name, ()),
         )
         self.consoles.append(Console())
-        self._arrange()
+        self._configure()
         self.ring.device.seek(self.sink_manager.lowest_next_seq)
         naming = SymbolManager(Sources, lambda reasons: None)
         self.pipeline = Pipeline(
@@ -136,9 +133,9 @@ class Delivery(RuleBasedStateMachine):
         self.task = asyncio.create_task(self.pipeline.run())
         await asyncio.sleep(0.1)
 
-    def _note_what_is_begun(self) -> None:
-        """What ends now within a line is begun anew with the whole of it, unless the first part can
-        be taken back."""
+    def _count_partial_writes(self) -> None:
+        """Count the sinks that end within a line: the whole line is sent again, and the first part
+        may stay."""
         for name, queue in self.sink_manager.queues.items():
             self.kills[name] += queue.sink.has_partial_write
 
@@ -147,36 +144,36 @@ class Delivery(RuleBasedStateMachine):
         await asyncio.wait([self.task])
 
     @rule(count=st.integers(1, 30), prefix=st.sampled_from([6, 6, 4, 3, 14]))
-    def say(self, count: int, prefix: int) -> None:
+    def write(self, count: int, prefix: int) -> None:
         for _ in range(count):
-            self._say("", prefix)
+            self._write("", prefix)
 
-    @rule(pieces=PIECES)
-    def say_lines_in_pieces_of_several_callers(self, pieces: list[tuple[str, str, int]]) -> None:
+    @rule(pieces=CONTINUED)
+    def write_continued_lines_of_several_callers(self, pieces: list[tuple[str, str, int]]) -> None:
         for caller, flags, prefix in pieces:
-            self._say("", prefix, flags, caller)
+            self._write("", prefix, flags, caller)
 
     @rule(count=st.integers(2, 60), every=EVERY, prefix=st.sampled_from([6, 6, 4]))
-    def say_one_line_in_pieces_among_others(self, count: int, every: int, prefix: int) -> None:
-        """Every so often a piece of the one line, and the records of another caller in between."""
+    def write_one_continued_line_among_others(self, count: int, every: int, prefix: int) -> None:
+        """A continued line of one caller, with the records of another caller in between."""
         for at in range(count):
             is_piece = at % every == 0
-            self._say("", prefix, "c" if is_piece and at else "-", "T1" if is_piece else "C0")
+            self._write("", prefix, "c" if is_piece and at else "-", "T1" if is_piece else "C0")
 
     @rule(count=st.integers(1, 30))
-    def say_long_lines(self, count: int) -> None:
+    def write_long_lines(self, count: int) -> None:
         for _ in range(count):
-            self._say("x" * LONG + ";")
+            self._write("x" * LONG_CHARS + ";")
 
     @rule(
         seconds=st.integers(-(10**6), 10**6),
         flags=st.sampled_from(["-", "c"]),
         ending=st.sampled_from(["", ": "]),
     )
-    def say_with_a_leap_in_time_or_in_pieces(self, seconds: int, flags: str, ending: str) -> None:
-        self._say(ending, flags=flags, usec=max(0, seconds) * 10**6)
+    def write_with_a_time_leap_or_continued(self, seconds: int, flags: str, ending: str) -> None:
+        self._write(ending, flags=flags, usec=max(0, seconds) * 10**6)
 
-    def _say(
+    def _write(
         self,
         ending: str,
         prefix: int = 6,
@@ -193,13 +190,13 @@ class Delivery(RuleBasedStateMachine):
         )
 
     @rule()
-    def say_more_than_the_kernels_buffer_holds(self) -> None:
+    def write_more_than_the_kernel_buffer_holds(self) -> None:
         seq = self.ring.next_seq
         self.cut.add(seq)
         self.ring.log(raw=b"3,%d,%d,-;record %d; cut \\xc;" % (seq, seq, seq))
 
     @rule()
-    def say_without_a_header(self) -> None:
+    def write_without_a_header(self) -> None:
         self.raw_texts.append(f"no header {self.ring.next_seq}")
         self.ring.log(raw=self.raw_texts[-1].encode())
 
@@ -210,36 +207,36 @@ class Delivery(RuleBasedStateMachine):
     def refuse(self, number: int, then: int) -> None:
         self.ring.fail_next_read(number)
         for _ in range(then):
-            self._say("")
+            self._write("")
 
     @rule(at=st.sampled_from([0, 1]), how=st.sampled_from(["full", "nearly full", "back"]))
     def change_a_medium(self, at: int, how: str) -> None:
         self.media[at].hinder(how)
 
-    @rule(at=st.sampled_from([0, 1]), counts=COUNTS, how=st.booleans(), every=EVERY)
-    def have_a_medium_fill_up(self, at: int, counts: list[int], how: bool, every: int) -> None:
-        self.media[at].hinder("nearly full" if how else "full")
+    @rule(at=st.sampled_from([0, 1]), counts=COUNTS, nearly=st.booleans(), every=EVERY)
+    def fill_a_medium(self, at: int, counts: list[int], nearly: bool, every: int) -> None:
+        self.media[at].hinder("nearly full" if nearly else "full")
         for count in counts:
-            self.say_one_line_in_pieces_among_others(count, every, 6)
+            self.write_one_continued_line_among_others(count, every, 6)
             self._run(asyncio.sleep(0.1))
         self.media[at].hinder("back")
 
     @rule(
         name=SCRIPTED,
-        room=st.integers(0, 12),
+        capacity=st.integers(0, 12),
         count=st.integers(2, 60),
         every=EVERY,
         then=st.integers(0, 40),
     )
     def stop_while_a_sink_is_full_within_a_line(
-        self, name: str, room: int, count: int, every: int, then: int
+        self, name: str, capacity: int, count: int, every: int, then: int
     ) -> None:
         self._run(asyncio.sleep(0.1))
-        self.sinks[name].capacity = room
-        self.say_one_line_in_pieces_among_others(count, every, 6)
+        self.sinks[name].capacity = capacity
+        self.write_one_continued_line_among_others(count, every, 6)
         self._run(asyncio.sleep(0.1))
         self.stop_and_start()
-        self.say(then, 6)
+        self.write(then, 6)
         self.sinks[name].capacity = 1 << 30
 
     @rule(name=SCRIPTED, how=st.sampled_from(["down", "full", "nearly full", "back"]))
@@ -249,13 +246,13 @@ class Delivery(RuleBasedStateMachine):
         sink.capacity = {"full": 0, "nearly full": 7}.get(how, 1 << 30)
 
     @rule(name=SCRIPTED, counts=COUNTS, prefix=st.sampled_from([6, 6, 3]), every=EVERY)
-    def have_an_outage(self, name: str, counts: list[int], prefix: int, every: int) -> None:
+    def interrupt_a_sink(self, name: str, counts: list[int], prefix: int, every: int) -> None:
         self.sinks[name].down = "away"
         for count in counts:
-            self.say_one_line_in_pieces_among_others(count, every, prefix)
+            self.write_one_continued_line_among_others(count, every, prefix)
             self._run(asyncio.sleep(0.1))
             if self.sink_manager.needs_reread:
-                event("a sink is behind")
+                event("a sink needs a reread")
         self.sinks[name].down = ""
 
     @rule(
@@ -270,25 +267,25 @@ class Delivery(RuleBasedStateMachine):
         self._run(self._passing(seconds))
 
     async def _passing(self, seconds: float) -> None:
-        for way in self.media:
-            way.read()
+        for target in self.media:
+            target.read()
         await asyncio.sleep(seconds)
 
     @rule(at=st.sampled_from([-1, 0, 1]), name=st.one_of(st.none(), SCRIPTED))
     def reload(self, at: int, name: str | None) -> None:
-        """With one medium and one sink fewer perhaps; what was missing until now is there again."""
+        """Remove up to one medium and one sink; those removed before are configured again."""
 
-        async def arrange() -> None:
+        async def configure() -> None:
             self._save()
             gone = {name} if name else set()
             gone |= {self.media[at].name} if at >= 0 else set()
             for path in gone - self.removed:
                 self.kills[path] += self.sink_manager.queues[path].sink.has_partial_write
             self.removed = gone
-            self._arrange()
+            self._configure()
             self.pipeline.reader.wake()
 
-        self._run(arrange())
+        self._run(configure())
 
     @rule()
     def stop_and_start(self) -> None:
@@ -297,11 +294,11 @@ class Delivery(RuleBasedStateMachine):
             await self.pipeline.finish()
             await self.sink_manager.flush(1)
             while any(queue.is_sending for queue in self.sink_manager.queues.values()):
-                # A thread needs time that passes really
+                # A thread needs real time.
                 time.sleep(0.001)
                 await asyncio.sleep(0)
             self._save()
-            self._note_what_is_begun()
+            self._count_partial_writes()
             self.sink_manager.close()
             await self._start()
 
@@ -314,7 +311,7 @@ class Delivery(RuleBasedStateMachine):
             saved = self.saved_before if before_saving else self.saved
             await self._end()
             await self.sink_manager.flush(0)
-            self._note_what_is_begun()
+            self._count_partial_writes()
             self.sink_manager.close()
             self.saved = self.saved_before = saved
             self.kills["all"] += 1
@@ -327,69 +324,71 @@ class Delivery(RuleBasedStateMachine):
             return
         for sink in self.sinks.values():
             sink.down, sink.capacity = "", 1 << 30
-        for way in self.media:
-            way.hinder("back")
+        for target in self.media:
+            target.hinder("back")
         self.ring.failures.clear()
         try:
-            self._run(self._settle())
+            self._run(self._finish())
             for console in self.consoles:
                 console.close()
             for sink in self.sinks.values():
                 self._check(sink.name, of_entries(sink.received))
                 self._check_forms(sink)
-            for way in self.media:
-                self._check(way.name, way.arrivals())
+            for target in self.media:
+                self._check(target.name, target.arrivals())
             for console in self.consoles:
                 self._check_session(console.arrivals())
         finally:
             self.runner.close()
             self.ring.device.close()
-            for way in self.media:
-                way.close()
+            for target in self.media:
+                target.close()
             self.folder.cleanup()
 
-    async def _settle(self) -> None:
-        """Let every sink catch up, with a last record that ends whatever is open."""
+    async def _finish(self) -> None:
+        """Let every sink receive all records, with a last one that ends an open line."""
         await self._passing(30)
         self.removed.clear()
-        self._arrange()
+        self._configure()
         self.pipeline.reader.wake()
-        self._say("", prefix=2)
+        self._write("", prefix=2)
         for _ in range(300):
             await self._passing(1)
-            # Threads need time that passes really
+            # Threads need real time.
             time.sleep(0.001)
             if not has_queued(self.sink_manager) and not self.sink_manager.needs_reread:
                 break
         await self._end()
         await self.pipeline.finish()
         await self.sink_manager.flush(10)
-        for way in self.media:
-            way.read()
+        for target in self.media:
+            target.read()
         assert self.sink_manager.close() == 0
 
     def _check(self, name: str, arrivals: list[Arrival]) -> None:
         torn = sum(arrival.is_torn for arrival in arrivals)
-        assert torn <= self.kills["all"] + self.kills[name], "what is torn was ended within a line"
+        assert torn <= self.kills["all"] + self.kills[name], (
+            "a torn line is the end of a daemon within it"
+        )
         times = Counter(number for arrival in arrivals for number in arrival.numbers)
         assert set(times) == set(range(self.ring.next_seq)), "records and gaps cover every number"
         if not self.kills["all"]:
             repeated = [number for number, count in times.items() if count > 1]
-            assert len(repeated) <= self.kills[name], f"and no number twice: {name} {repeated}"
+            assert len(repeated) <= self.kills[name], f"a number came twice: {name} {repeated}"
             firsts = [arrival.numbers[0] for arrival in arrivals if arrival.numbers]
             assert self.kills[name] or firsts == sorted(firsts)
 
     def _check_session(self, arrivals: list[Arrival]) -> None:
-        """Of a sink that keeps no position: the sum from the first that it was told on.
+        """Check a sink without a position: every number from its first one on.
 
         It may have ended within a line.
         """
-        told = [arrival for arrival in arrivals if arrival.numbers]
-        if not told:
+        numbered = [arrival for arrival in arrivals if arrival.numbers]
+        if not numbered:
             return
-        numbers = [number for arrival in told for number in arrival.numbers]
+        numbers = [number for arrival in numbered for number in arrival.numbers]
         assert len(set(numbers)) == len(numbers)
-        end = told[-1].numbers[-1 if told[-1].is_gap else 0]
+        end = numbered[-1].numbers[-1 if numbered[-1].is_gap else 0]
         assert set(range(min(numbers), end + 1)) <= set(numbers)
 
     def _check_forms(self, sink: ScriptedSink) -> None:
@@ -397,7 +396,7 @@ class Delivery(RuleBasedStateMachine):
             if any(entry.gap and entry.gap.cause is cause for entry in sink.received):
                 event(f"a gap: {cause.value}")
         if any(entry.record.parts for entry in sink.received):
-            event("a line in pieces")
+            event("a continued line")
         lost = {
             seq
             for entry in sink.received

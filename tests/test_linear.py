@@ -21,9 +21,10 @@ import msgspec
 import pytest
 
 from klogd_py.oops.address_scanner import find
+from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.crash_lines import MAX_CHARS, is_report_header, kernel_lines, match_address_line
 from klogd_py.oops.trace_buffer import TraceBuffer
-from klogd_py.oops.trace_parser import parse_trace, record_from_line
+from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.pipeline.text_symbolizer import read_pieces, symbolize_piece
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress

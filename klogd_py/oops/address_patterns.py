@@ -74,14 +74,11 @@ _PC, _RETURN, _LINK = Kind.PC, Kind.RETURN, Kind.LINK
 
 _Rows = tuple[tuple[str, str, Kind], ...]
 
+# fmt: off
 # Frames alone on their line, and what all architectures print alike.
 _ALL: _Rows = (
-    (
-        "0",
-        _TOKEN + r"(?= \([A-Z]{0,4}P[A-Z]{0,4}\)\s*$)",
-        _PC,
-        # " 0xffff800010a12344 (P)": where an exception was taken (arm64)
-    ),
+    # " 0xffff800010a12344 (P)": where an exception was taken (arm64)
+    ("0", _TOKEN + r"(?= \([A-Z]{0,4}P[A-Z]{0,4}\)\s*$)", _PC),
     # " 0xffffffff926b7cde" (%pB on x86, else %pS)
     ("0", _TOKEN + _END, _RETURN),
     # " ? 0xffffffff926cdd6b": found on the stack (x86)
@@ -89,29 +86,14 @@ _ALL: _Rows = (
     ("(", _FRAME, _RETURN),
     ("Call", r"Call [Tt]race:\s*(?:\? )?" + _FRAME, _RETURN),
     ("<", _STACK + r"(?:\? )?" + _FRAME, _RETURN),
-    (
-        "[",
-        r"\[<[\w()]{1,20}>\] {1,2}(?:\? )?" + _FRAME,
-        _RETURN,
-        # "[<(____ptrval____)>] 0xffffffff926b7cde"
-    ),
-    (
-        "WARNING",
-        r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?"
-        + _SOURCE
-        + _TOKEN
-        + r"(?=\(\)| \[| \(|,|\s*$)",
-        _PC,
-        # %pS
-    ),
+    # "[<(____ptrval____)>] 0xffffffff926b7cde"
+    ("[", r"\[<[\w()]{1,20}>\] {1,2}(?:\? )?" + _FRAME, _RETURN),
+    # %pS
+    ("WARNING", r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?" + _SOURCE + _TOKEN + r"(?=\(\)| \[| \(|,|\s*$)", _PC),
     # Since 6.19
     ("WARNING", r"WARNING: \S{1,300}:\d{1,6} at " + _TOKEN + r"(?=, CPU#)", _PC),
-    (
-        "BUG",
-        r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60} in " + _TOKEN,
-        _RETURN,
-        # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
-    ),
+    # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
+    ("BUG", r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60} in " + _TOKEN, _RETURN),
     ("BUG", r"BUG: KFENCE: [\w -]{1,60} in " + _TOKEN, _RETURN),
     ("Kernel", r"Kernel BUG at " + _TOKEN, _PC),
     ("kernel", r"kernel BUG at " + _TOKEN, _PC),
@@ -139,11 +121,7 @@ _X86: _Rows = (
     ("EIP", r"EIP is at " + _TOKEN, _PC),
     # 4.10 to 4.18
     ("IP", r"IP: " + _TOKEN + r"(?=\s*$)", _PC),
-    (
-        "unchecked",
-        r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)",
-        _PC,
-    ),
+    ("unchecked", r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),
 )
 
 _ARM: _Rows = (
@@ -152,18 +130,10 @@ _ARM: _Rows = (
     ("LR", r"LR is at " + _TOKEN, _LINK),
     # Sh
     ("PR", r"PR is at " + _TOKEN, _LINK),
-    (
-        "pc",
-        r"pc : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:lr|pstate|psr)\b)",
-        _PC,
-        # Arm64
-    ),
-    (
-        "0",
-        _TOKEN + r"(?= from [\w.$]{2,600})",
-        _RETURN,
-        # " 0xc0120010 from 0xc0120034" (%ps from %pS; arm since 5.17)
-    ),
+    # Arm64
+    ("pc", r"pc : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:lr|pstate|psr)\b)", _PC),
+    # " 0xc0120010 from 0xc0120034" (%ps from %pS; arm since 5.17)
+    ("0", _TOKEN + r"(?= from [\w.$]{2,600})", _RETURN),
 )
 
 _RISCV: _Rows = (
@@ -183,12 +153,8 @@ _POWERPC: _Rows = (
     # The stack pointer stands first: "[c0000000fea3f9d0] [c000000000012abc] 0xc000000000012abc
     # (unreliable)". Old kernels write the numbers in brackets with capitals; the function graph
     # tracer puts the true caller in parentheses behind them.
-    (
-        "[",
-        _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)",
-        _RETURN,
-        # %pS
-    ),
+    # %pS
+    ("[", _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)", _RETURN),
     ("[", _BRACKET + r" \[(?P<at>[0-9a-fA-F]{8,16})\](?= \(unreliable\)\s*$|\s*$)", _RETURN),
     ("NIP", r"NIP " + _BRACKET + r" " + _TOKEN, _PC),
     ("NIP", r"NIP \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _PC),
@@ -196,11 +162,7 @@ _POWERPC: _Rows = (
     ("LR", r"LR \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _RETURN),
     ("-", r"--- (?:interrupt|Exception): {1,2}[0-9a-f]{1,4} at " + _TOKEN, _PC),
     ("LR", r"LR = " + _TOKEN, _RETURN),
-    (
-        "Faulting",
-        r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)",
-        _PC,
-    ),
+    ("Faulting", r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)", _PC),
     # 2.4: no other line tells
     ("NIP", r"NIP: (?P<at>[0-9A-F]{8})(?= XER: )", _PC),
     ("NIP", r"NIP: [0-9A-F]{8} XER: [0-9A-F]{8} LR: (?P<at>[0-9A-F]{8})\b", _RETURN),
@@ -214,12 +176,8 @@ _S390: _Rows = (
 _PSW_OF_31_BITS = r"Krnl PSW : [0-9a-f]{8} (?P<at>[0-9a-f]{8})(?=\s*$)"
 
 _MIPS: _Rows = (
-    (
-        "epc",
-        r"epc +: [0-9a-f]{8,16} " + _TOKEN + r"(?=\s|$)",
-        _PC,
-        # "epc   : 8029a238 0x8029a238     Not tainted" (%pS)
-    ),
+    # "epc   : 8029a238 0x8029a238     Not tainted" (%pS)
+    ("epc", r"epc +: [0-9a-f]{8,16} " + _TOKEN + r"(?=\s|$)", _PC),
     ("epc", r"epc +: (?P<at>" + _HIGH + r")(?=\s*$|\s+(?:Not t|T)ainted)", _PC),
     ("ra", r"ra +: [0-9a-f]{8,16} " + _TOKEN + r"\s*$", _LINK),
     ("ra", r"ra +: (?P<at>" + _HIGH + r")\s*$", _LINK),
@@ -256,18 +214,15 @@ _OTHERS: _Rows = (
 
 _SIGNED: _Rows = (
     ("lr : ", r"\blr : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:pstate|psr)\b)", _LINK),
-    (
-        ", at: 0x",
-        r"\}, at: " + _TOKEN + r"\s*$",
-        _PC,
-        # Lockdep: where the lock was taken, or the function that took it
-    ),
+    # Lockdep: where the lock was taken, or the function that took it
+    (", at: 0x", r"\}, at: " + _TOKEN + r"\s*$", _PC),
     # Mips
     ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
     # Loongarch
     ("era == ", r"\bera == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
     (" ra == ", r"\bra == (?P<at>" + _HIGH + r")(?=\s*$)", _LINK),
 )
+# fmt: on
 
 _BY_FAMILY = (_ALL, _X86, _ARM, _RISCV, _POWERPC, _S390, _MIPS, _SPARC, _OTHERS)
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
 from klogd_py.oops.address_patterns import Kind as Kind
+from klogd_py.oops.capture_line import ENVELOPE
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
@@ -35,23 +36,6 @@ class AddressMatch(Struct, frozen=True, gc=False):
     address: int
     kind: Kind
 
-
-# What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a
-# syslog stamp, <N>, dmesg -x, the kernel's own word of a loss, the prompt of a serial console,
-# [time], [caller].
-ENVELOPE = re.compile(
-    r"(?:> ?){0,64}"
-    r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
-    r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
-    r"(?:(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]) *+"
-    r":(?:emerg|alert|crit|err|warn|notice|info|debug) *+: ?)?"
-    r"(?:<\d{1,4}>)?"
-    r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
-    r"(?:(?:\s{1,80}|[\w.-]{1,64}+ login: )(?=\[ *\d{1,10}\.\d{6}\]))?"
-    r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
-    # No-break spaces, of a mail
-    r"(?:\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8})?"
-)
 
 _HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
 _NAME = r"[A-Za-z_.$][\w.$]{0,511}"

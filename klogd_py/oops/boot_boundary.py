@@ -11,7 +11,7 @@ Source of truth: init/main.c ``linux_banner``; kernel/printk/printk.c on ``local
 
 import re
 
-from klogd_py.oops.trace_parser import banner_release, record_from_line
+from klogd_py.oops.capture_line import banner_release, record_from_line
 from klogd_py.record.types import KERN, Record
 
 BANNER = b"Linux version "

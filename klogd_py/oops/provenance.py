@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 from klogd_py.oops import crash_lines
-from klogd_py.oops.address_scanner import ENVELOPE, AddressMatch, find, has_bare_name
+from klogd_py.oops.address_scanner import AddressMatch, find, has_bare_name
+from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.record.types import KERN, Record, Severity
 
 

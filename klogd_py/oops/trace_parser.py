@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.oops import address_scanner
-from klogd_py.oops.address_scanner import ENVELOPE, Kind
-from klogd_py.record.types import KERN, USER, Record
+from klogd_py.oops.address_scanner import Kind
+from klogd_py.oops.capture_line import ENVELOPE
 
 # Of one trace; a stack that overflowed repeats itself
 MAX_FRAMES = 256
@@ -46,12 +46,6 @@ _PAIR = re.compile(
     r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?([A-Za-z_.$][\w.$]{0,511})\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})(?: \[(\w+)[^\]]*\])?"
 )
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
-_BANNER = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
-_CALLER = re.compile(r"\[ *([TC]\d{1,10})\]")
-# Of /dev/kmsg
-_RAW = re.compile(r"(\d{1,4}),\d{1,20},(\d{1,17}),")
-_FACILITY = re.compile(r"([a-z][a-z0-9]{0,15}) {0,16}:[a-z]{1,15} {0,16}:|<(\d{1,4})>")
-_STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 
 class Frame(Struct, frozen=True, gc=False):
@@ -240,42 +234,6 @@ def _mark_reliable(frames: list[Frame]) -> list[Frame]:
         Frame(frame.address, frame.exact, True, before is not None and not before.exact)
         for frame, before in pairs
     ]
-
-
-def banner_release(line: str) -> str:
-    """The release of the kernel that introduces itself in a line, which begins another boot.
-
-    Empty in any other line.
-    """
-    if "Linux version " not in line:
-        return ""
-    envelope = ENVELOPE.match(line)
-    found = _BANNER.match(line, envelope.end() if envelope else 0)
-    return found[1] if found else ""
-
-
-def record_from_line(line: str) -> Record:
-    """A line of a text capture as a record that can be told from others.
-
-    Its caller, its stamp and who wrote it are read.
-    """
-    found = ENVELOPE.match(line)
-    head = line[: found.end()] if found else ""
-    if not head:
-        return Record(line)
-    if raw := _RAW.match(line):
-        return Record(line, int(raw[1]) & 2047, usec=int(raw[2]))
-    caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
-    usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
-    prefix = None
-    # Which process wrote it, or rather which not, is all that matters
-    if facility is not None:
-        prefix = (
-            int(facility[2]) & 2047
-            if facility[2]
-            else (KERN if facility[1] == "kern" else USER) << 3
-        )
-    return Record(line, prefix, usec=usec, caller=caller[1] if caller else "")
 
 
 def _code_bytes(words: list[str]) -> tuple[int, bytes]:

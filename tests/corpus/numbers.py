@@ -9,7 +9,7 @@ is at``) is none of these.
 
 import re
 
-from klogd_py.oops.address_scanner import ENVELOPE
+from klogd_py.oops.capture_line import ENVELOPE
 
 _ROWS = (
     # x86

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from klogd_py.oops import provenance
-from klogd_py.oops.address_scanner import ENVELOPE, find
+from klogd_py.oops.address_scanner import find
+from klogd_py.oops.capture_line import ENVELOPE, record_from_line
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from tests.corpus.pairs import Named, read

@@ -18,8 +18,9 @@ from klogd_py.config.loader import BadConfig
 from klogd_py.config.toml_text import NotToml
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
+from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import parse_trace, record_from_line
+from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize_text
 from klogd_py.pipeline.text_symbolizer import symbolize_piece
 from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress

@@ -9,8 +9,8 @@ import pytest
 
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
+from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin, Withheld
-from klogd_py.oops.trace_parser import record_from_line
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.pipeline.text_symbolizer import DoubtfulLines, symbolize_piece
 from klogd_py.symbols.symbol_table import SymbolTable

@@ -4,7 +4,8 @@
 import pytest
 
 from klogd_py.oops.address_patterns import ADDRESS_MARKERS, ANYWHERE, FORMS, Form, Kind
-from klogd_py.oops.address_scanner import ENVELOPE, find
+from klogd_py.oops.address_scanner import find
+from klogd_py.oops.capture_line import ENVELOPE
 
 # A line as kernels print it, by architecture; the word whose place a name takes (or, behind a |,
 # the number that stays); kind.

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.oops.boot_boundary import BootBoundary, split_lines
-from klogd_py.oops.trace_parser import record_from_line
+from klogd_py.oops.capture_line import record_from_line
 from klogd_py.record.types import USER, Record
 
 BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.trace_buffer import MAX_HELD_RECORDS, TraceBuffer
-from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, parse_trace, record_from_line
+from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, parse_trace
 from klogd_py.record.types import USER, Cause, Gap, Record
 
 OOPS = [

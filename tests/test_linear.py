@@ -182,7 +182,7 @@ def held(texts: list[str], batch: int) -> int:
     records = [Record(text, 4, caller="T1") for text in texts]
     out = 0
     for start in range(0, len(records), batch):
-        out += len(trace_buffer.push(records[start : start + batch], 0.0, hold=True)[0])
+        out += len(trace_buffer.push(records[start : start + batch], 0.0, may_hold=True)[0])
     return out + len(trace_buffer.flush()[0])
 
 
@@ -212,7 +212,7 @@ def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
         trace_buffer = TraceBuffer()
         for number in range(count):
             trace_buffer.push(
-                [Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, hold=True
+                [Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, may_hold=True
             )
 
     assert_linear(job, 5_000)

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""In which forms do kernels print code addresses, and how is each to be looked up?
+"""Tables of the forms in which kernels print code addresses, and how to look each one up.
 
-Tables, by the head of a line: its first word of letters, or its first character. A form holds one
-group: ``hex`` is what a name takes the place of, ``at`` a number that stays, since no kernel ever
-puts anything else there, and gets its name behind it. What may surround the forms (stamps, callers)
-is the business of `klogd_py.oops.address_scanner`.
+The tables are indexed by the head of a line: its first word of letters, or its first character. A
+form holds one group: ``hex`` is a number that the symbol replaces, ``at`` a number that stays, since
+no kernel prints anything else there, and after which the symbol is inserted. What may surround the
+forms (timestamps, callers) is known to `klogd_py.oops.address_scanner`.
 
-Where the processor stood is looked up as it is (`Kind.PC`). Behind a call stands the next
+A program counter is looked up as it is (`Kind.PC`). A return address is that of the next
 instruction, and the caller is at the byte before (`Kind.RETURN`, `Kind.LINK`). The kernel itself
 does so only on x86 (``%pB``); all others print frames and link registers with ``%pS``, and after a
-call that never returns name the function behind the caller. klogd-py names the caller on all of
-them.
+call that never returns print the next function. klogd-py prints the caller on all of them.
 
 Not in the tables, since one line alone does not show them to be code: the bare number below
 ``printing eip:`` (2.4; it comes again in the brackets of the EIP line), the bare columns below
-``Call backtrace:`` (2.4 on PowerPC), register rows of kernels that print their names on lines of
+``Call backtrace:`` (2.4 on PowerPC), register rows of kernels that print their symbols on lines of
 their own (riscv ``epc : .. ra : .. sp : ..``, sparc ``TSTATE``, parisc ``IAOQ:``, powerpc ``NIP: ..
-LR: .. CTR:``), and words of the stack, even where the kernel tries its luck at naming them.
+LR: .. CTR:``), and words of the stack, even where the kernel tries to symbolize them.
 
 Source of truth: lib/vsprintf.c ``%pS``, ``%pB``; the ``show_regs``, ``die`` and ``dump_backtrace``
 of each architecture; kernel/panic.c, kernel/locking/lockdep.c, mm/kasan/report.c, mm/slub.c.
@@ -29,26 +28,26 @@ from msgspec import Struct
 
 
 class Kind(Enum):
-    """What kind of code address a number is, which decides how it is looked up."""
+    """The kind of a code address, which decides how it is looked up."""
 
-    # [<c010b860>]: the classic klogd's own form, looked up and named as it did
+    # [<c010b860>]: the form of the classic klogd, looked up and printed as it did
     CLASSIC = "classic"
-    # The same in a place that holds a return address
+    # The same, where a return address is printed
     CLASSIC_RETURN = "classic return"
-    # Where the processor stood, or where a function begins: exact
+    # A program counter, or the first byte of a function: exact
     PC = "pc"
-    # Behind a call: the caller is at the byte before (the kernel's %pB)
+    # After a call: the caller is at the byte before (the kernel's %pB)
     RETURN = "return"
     # A link register: the same, but its lowest bit may say Thumb or MIPS16
     LINK = "link"
 
 
 class Form(Struct, frozen=True):
-    """One form: the ``pattern`` is matched where the line's own text begins; if it has no ``head``,
-    it is searched for.
+    """One form of a line.
 
-    ``sign`` stands in every line of a form that has any head (``*``) or none. ``mask`` leaves of a
-    number what is address.
+    ``pattern`` is matched where the line's own text begins; without a ``head`` it is searched for.
+    ``sign`` is in every line of a form with any head (``*``) or none. ``mask`` selects the address bits
+    of the number.
     """
 
     head: str

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which words of a kernel line are code addresses that still want a name.
+"""Find the code addresses in a kernel line that still need a symbol.
 
-The contract: a `AddressMatch` is made only where the form of the line says that the number is a code
-address. Registers, stack words, masks, hashed pointers, fault addresses and numbers that the kernel
-has already named beside them are no mentions (unless `resymbolize` asks for the last kind, as the
-classic klogd did).
+The contract: an `AddressMatch` is made only where the form of the line says that the number is a
+code address. Registers, stack words, masks, hashed pointers, fault addresses and numbers that the
+kernel has already symbolized are no matches (unless `include_symbolized` asks for the last kind, as
+the classic klogd did).
 
-Most lines carry no address: a substring search answers that; then the head of the line says which
-forms can be meant, and only then a regular expression of `klogd_py.oops.address_patterns` runs.
+Most lines hold no address: a substring search excludes them; then the head of the line selects the
+possible forms, and only then a regular expression of `klogd_py.oops.address_patterns` runs.
 
 Source of truth: kernel/kallsyms.c ``sprint_symbol``, lib/vsprintf.c ``%pS`` (``0x%lx`` where it
 finds no symbol); for brackets the classic klogd.
@@ -25,10 +25,9 @@ from klogd_py.oops.capture_line import ENVELOPE
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
-    """An address in a text: the half-open span [start, end) of characters that a name would take
-    the place of.
+    """An address in a text, and the half-open span [start, end) of characters that the symbol replaces.
 
-    An empty span means that the name is to be inserted there, since the number beside it stays.
+    With an empty span the symbol is inserted there, since the number beside it stays.
     """
 
     start: int
@@ -68,14 +67,14 @@ _BY_HEAD: dict[str, tuple[Form, ...]] = {
 
 
 def candidate_lines(texts: Sequence[str]) -> list[int]:
-    """Which among the texts of a batch `find` may find something in, by their places.
+    """The indices of the texts in which `find` may find something.
 
-    The question is asked of all at once.
+    All texts of a batch are searched at once.
     """
     everything = "\n".join(texts)
-    signs = [question for question in ADDRESS_MARKERS if question in everything]
-    found = [at for sign in signs for at, text in enumerate(texts) if sign in text]
-    return found if len(signs) == 1 else sorted(set(found))
+    markers = [marker for marker in ADDRESS_MARKERS if marker in everything]
+    found = [at for marker in markers for at, text in enumerate(texts) if marker in text]
+    return found if len(markers) == 1 else sorted(set(found))
 
 
 def has_bare_name(line: str) -> bool:
@@ -89,13 +88,13 @@ def has_bare_name(line: str) -> bool:
 
 
 def find(text: str, include_symbolized: bool = False) -> tuple[AddressMatch, ...]:
-    """The mentions in one record's text or one line of a capture, in the order of their places.
+    """Find the addresses in one record's text or one line of a capture, in order.
 
-    ``named_too`` also returns the ``[<address>]`` beside which the kernel has already put a name,
-    unless it may be a hash.
+    ``include_symbolized`` also returns a ``[<address>]`` that the kernel has already symbolized, unless
+    it may be a hash.
     """
-    for question in ADDRESS_MARKERS:
-        if question in text:
+    for marker in ADDRESS_MARKERS:
+        if marker in text:
             break
     else:
         return ()
@@ -136,10 +135,7 @@ def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
 
 
 def _without_overlaps(matches: list[AddressMatch]) -> list[AddressMatch]:
-    """In the order of their places, and none twice.
-
-    A token behind a bracket can be found in two ways.
-    """
+    """Sort matches by position and drop overlaps: two forms can match a token after a bracket."""
     apart: list[AddressMatch] = []
     for match in sorted(matches, key=lambda match: match.start):
         if not apart or match.start >= max(apart[-1].end, apart[-1].start + 1):
@@ -167,8 +163,9 @@ def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:
 
 
 def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressMatch]:
-    """Mentions of the ``[<address>]`` forms. A raw ``0x`` token behind one is named in its stead:
-    the number in the brackets is the same, or a hash.
+    """Match the ``[<address>]`` forms.
+
+    A raw ``0x`` token after one is matched instead: the number in the brackets is the same, or a hash.
     """
     exact = EXACT_BRACKET.match(line, start) is not None
     matches: list[AddressMatch] = []
@@ -187,9 +184,7 @@ def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressM
 
 
 def _wants_name(line: str, found: re.Match[str], include_symbolized: bool, start: int) -> bool:
-    """Whether a bracketed number is an address without a name beside it, or with one that is to be
-    replaced.
-    """
+    """Whether a bracketed number is an address without a symbol, or with one that is to be replaced."""
     if not include_symbolized and found.start() == start and _NAME_ENDS.match(line, found.end()):
         return False
     if _MAY_BE_HASH.fullmatch(found[1]):
@@ -198,10 +193,9 @@ def _wants_name(line: str, found: re.Match[str], include_symbolized: bool, start
 
 
 def _match_token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:
-    """The mention of a token behind a bracketed number; none if it is too low for code.
+    """Match a token after a bracketed number; ``None`` if it is too low for code.
 
-    There were kernels of x86 that printed where ``%pB`` had looked: one byte before the address in
-    the brackets.
+    Some kernels of x86 printed the address that ``%pB`` looks up: one byte before that in the brackets.
     """
     if raw.end(1) - raw.start(1) < _MIN_TOKEN:
         return None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where in a stream of records does another boot begin?
+"""Detect where another boot begins in a stream of records.
 
-What one boot has shown of its kernel's place does not hold for the next. A boot begins with the
-banner of a kernel, or, where that is missing, with a stamp that runs back: by more than a second,
-which the clocks of several processors never do, or to 0, which is printed only before the clock has
-started. Lines end at line feeds and nowhere else.
+The load address inferred for one boot does not hold for the next. A boot begins with the banner of
+a kernel, or, without one, with a timestamp that runs back: by more than a second, which the clocks
+of several processors never do, or to 0, which is printed only before the clock has started. Lines
+end at line feeds and nowhere else.
 
 Source of truth: init/main.c ``linux_banner``; kernel/printk/printk.c on ``local_clock``.
 """
@@ -23,18 +23,18 @@ _LATER_RAW_LINE = re.compile(rb"\n" + _RAW_LINE.pattern)
 
 
 class BootBoundary:
-    """Tells the boots of one stream apart. Mutable: the last stamp."""
+    """Tells the boots of one stream apart. Mutable: the last timestamp."""
 
     def __init__(self) -> None:
         self._last_us = 0
 
     def detect(self, record: Record) -> str | None:
-        """The release of the kernel whose boot begins with this record, empty if it is not told.
+        """The release of the kernel whose boot begins with this record, empty if it is unknown.
 
-        ``None`` if none begins.
+        ``None`` if no boot begins.
         """
         if record.facility != KERN:
-            # A process can write a banner, too
+            # A process can write a banner, too.
             return None
         last_us = self._last_us
         if record.usec is not None:
@@ -47,11 +47,10 @@ class BootBoundary:
         return "" if back else None
 
     def skip_if_same_boot(self, text: bytes) -> bool:
-        """Whether no boot begins in a text of many lines, as far as can be told without reading
-        each; then it has been taken.
+        """Skip a text of whole lines if no boot begins in it, as far as can be told without parsing each.
 
-        Stamps wherever they stand are looked at, by the second: more than those which count. Lines
-        in the form of /dev/kmsg have others.
+        All timestamps in the text are compared, by the second, which are more than those that count. A text
+        with lines in the form of /dev/kmsg is not skipped.
         """
         seconds = list(map(int, _SECONDS.findall(text)))
         in_order = seconds == sorted(seconds) and (
@@ -65,7 +64,7 @@ class BootBoundary:
         return True
 
     def skip(self, text: bytes) -> None:
-        """Take whole lines in which no boot begins."""
+        """Skip whole lines in which no boot begins."""
         end = len(text) if _SECONDS.search(text) else 0
         while (bracket := text.rfind(b"]", 0, end)) >= 0:
             start, end = text.rfind(b"\n", 0, bracket) + 1, text.find(b"\n", bracket)

@@ -10,8 +10,8 @@ import re
 from klogd_py.record.types import KERN, USER, Record
 
 # What may stand before the kernel's own text in a capture: quoting, the header of /dev/kmsg, a
-# syslog stamp, <N>, dmesg -x, the kernel's own word of a loss, the prompt of a serial console,
-# [time], [caller].
+# syslog timestamp, <N>, dmesg -x, the kernel's own message of a loss, the prompt of a serial
+# console, [time], [caller].
 ENVELOPE = re.compile(
     r"(?:> ?){0,64}"
     r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
@@ -35,10 +35,7 @@ _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 
 def banner_release(line: str) -> str:
-    """The release of the kernel that introduces itself in a line, which begins another boot.
-
-    Empty in any other line.
-    """
+    """The release in the banner of a kernel; empty for any other line. A banner begins another boot."""
     if "Linux version " not in line:
         return ""
     envelope = ENVELOPE.match(line)
@@ -47,10 +44,7 @@ def banner_release(line: str) -> str:
 
 
 def record_from_line(line: str) -> Record:
-    """A line of a text capture as a record that can be told from others.
-
-    Its caller, its stamp and who wrote it are read.
-    """
+    """Make a record of a line of a text capture; caller, timestamp and facility are parsed."""
     found = ENVELOPE.match(line)
     head = line[: found.end()] if found else ""
     if not head:
@@ -60,7 +54,7 @@ def record_from_line(line: str) -> Record:
     caller, stamp, facility = _CALLER.search(head), _STAMP.search(head), _FACILITY.search(head)
     usec = int(stamp[1]) * 1_000_000 + int(stamp[2]) if stamp else None
     prefix = None
-    # Which process wrote it, or rather which not, is all that matters
+    # All that matters is whether the kernel wrote it.
     if facility is not None:
         prefix = (
             int(facility[2]) & 2047

@@ -24,22 +24,21 @@ _FORMS = (ADDRESS_LINE, EVIDENCE_LINE, OOPS_HEADER, WARNING_HEADER, KERNEL_OFFSE
 
 
 def match_address_line(text: str, start: int = 0) -> re.Match[str] | None:
-    """The whole text as one form with code addresses, or ``None``; ``start`` is where the kernel's
-    text begins.
+    """Match the whole text with the forms of lines with code addresses; ``start`` skips an envelope.
 
-    A line feed is in it only as part of a process name.
+    A line feed can be in it only as part of a process name.
     """
     return None if len(text) > MAX_CHARS else ADDRESS_LINE.fullmatch(text, start)
 
 
 def process_name_span(found: re.Match[str]) -> tuple[int, int]:
-    """Where in a matched text the name of a process stands: (-1, -1) if there is none."""
+    """The span of the process name in a matched text; (-1, -1) if there is none."""
     spans = (found.span(name) for name, value in found.groupdict().items() if value is not None)
     return next(spans, (-1, -1))
 
 
 def is_oops_header(text: str, start: int = 0) -> bool:
-    """Whether a text is the header of an oops, a panic, or what else ends a kernel."""
+    """Whether a text is the header of an oops, a panic or another fatal report."""
     return _is_whole(text, start, (OOPS_HEADER,))
 
 
@@ -49,7 +48,7 @@ def is_report_header(text: str, start: int = 0) -> bool:
 
 
 def is_kernel_offset(text: str, start: int = 0) -> bool:
-    """Whether a text is the line in which a panic says how far the kernel was moved."""
+    """Whether a text is the line in which a panic states the KASLR offset."""
     return _is_whole(text, start, (KERNEL_OFFSET,))
 
 
@@ -62,8 +61,8 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
     """The lines of a text, if all of it is what kernels print in a crash report; else none.
 
     One form is one line, without the process name in it, which can hold an address or a line feed.
-    Records of several lines are made of address lines and registers alone, in which there is no
-    room for a user's string.
+    Records of several lines consist of address lines and registers alone, which have no room for a
+    user's string.
     """
     if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
         return []

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decide what a record proves: whether its addresses may be named, and whether it is evidence of a
-crash.
+"""Decide what a record proves: whether its addresses may be symbolized, and whether it is evidence of
+a crash.
 
-Facility 0 says that printk wrote a record, not who chose its bytes. Names are given, and traces
-read, only where the kernel itself wrote the record, and the whole of it is a form of
+Facility 0 says that printk wrote a record, not who chose its bytes. Symbols are printed, and traces
+read, only where the kernel itself wrote the record, and all of it is a form of
 `klogd_py.oops.crash_lines`. Line feeds within a record come from a user's string more often than
-from the kernel, so one line in another form is enough to doubt all of them.
+from the kernel, so one line in another form discredits all of them.
 
 docs/security.md says what is trusted and why.
 """
@@ -20,7 +20,7 @@ from klogd_py.record.types import KERN, Record, Severity
 
 
 class Origin(Enum):
-    """How the records of a stream come, which decides what their borders prove."""
+    """How the records of a stream are read, which decides what their boundaries prove."""
 
     # /dev/kmsg: one read, one record
     RECORDS = "records"
@@ -31,7 +31,7 @@ class Origin(Enum):
 
 
 class Withheld(Enum):
-    """Why an address gets no name though one is known; the value is the reason in words."""
+    """Why an address gets no symbol though one is known; the value is the reason in words."""
 
     PROCESS = "a process wrote the record, not the kernel"
     PIECE = "the record is only a piece of a line"
@@ -43,7 +43,7 @@ class Withheld(Enum):
 def withheld_reason(
     record: Record, matches: Sequence[AddressMatch], origin: Origin
 ) -> Withheld | None:
-    """Why the addresses mentioned in a record may not be named; ``None`` if they may."""
+    """Why the addresses in a record may not be symbolized; ``None`` if they may."""
     if not _is_from_kernel(record, origin):
         return Withheld.PROCESS
     if origin is Origin.LINES:
@@ -58,9 +58,9 @@ def withheld_reason(
 
 
 def withheld_reason_in_any_text(record: Record, hashes_pointers: bool) -> Withheld | None:
-    """The same where any text of the kernel's is named, as the classic klogd did.
+    """The same where any text of the kernel is symbolized, as by the classic klogd.
 
-    Its place in memory is no secret.
+    Only for kernels whose place in memory is no secret.
     """
     if record.facility != KERN:
         return Withheld.PROCESS
@@ -70,10 +70,7 @@ def withheld_reason_in_any_text(record: Record, hashes_pointers: bool) -> Withhe
 
 
 def evidence_lines(record: Record, origin: Origin) -> list[str]:
-    """The lines of a record that are part of what the kernel says of a crash.
-
-    None if it proves nothing.
-    """
+    """The lines of a record that belong to a crash report; empty if it proves nothing."""
     return (
         crash_lines.kernel_lines(record.text, _text_start(record, origin))
         if _is_admissible(record, origin)
@@ -82,10 +79,7 @@ def evidence_lines(record: Record, origin: Origin) -> list[str]:
 
 
 def is_trace_start(record: Record, origin: Origin) -> bool:
-    """Whether a trace begins with a record.
-
-    With the header of a crash, or with an address that has no name.
-    """
+    """Whether a trace begins with a record: a crash header, or an address without a symbol."""
     lines = evidence_lines(record, origin)
     if not lines:
         return False
@@ -98,7 +92,7 @@ def is_trace_start(record: Record, origin: Origin) -> bool:
 
 
 def is_oops_header(record: Record, origin: Origin) -> bool:
-    """Whether a record is the header of an oops, a panic, or what else ends a kernel."""
+    """Whether a record is the header of an oops, a panic or another fatal report."""
     return _is_admissible(record, origin) and crash_lines.is_oops_header(
         record.text, _text_start(record, origin)
     )
@@ -112,10 +106,7 @@ def is_trace_end(record: Record, origin: Origin) -> bool:
 
 
 def _is_admissible(record: Record, origin: Origin) -> bool:
-    """Whether a record can be evidence if its text is a form of the kernel's.
-
-    By who wrote it, and by its borders.
-    """
+    """Whether a record can be evidence, by who wrote it and by its boundaries."""
     if origin is Origin.LINES or not _is_from_kernel(record, origin) or _is_continuation(record):
         return False
     # The bytes at which a process failed come at level info (arch/x86/kernel/dumpstack.c
@@ -124,25 +115,23 @@ def _is_admissible(record: Record, origin: Origin) -> bool:
 
 
 def _is_from_kernel(record: Record, origin: Origin) -> bool:
-    """Whether printk wrote it.
+    """Whether printk wrote a record.
 
-    A capture that tells no facility is taken to hold the kernel's messages.
+    A capture without facilities is assumed to hold the kernel's messages.
     """
     return record.facility == KERN and (record.prefix is not None or origin is Origin.CAPTURE)
 
 
 def _is_continuation(record: Record) -> bool:
-    """Whether it is a continuation whose beginning stands elsewhere, so that it can begin anywhere
-    in a line.
+    """Whether a record continues a line whose beginning is elsewhere.
+
+    It can begin anywhere in a line.
     """
     return record.flags.startswith(("c", "+"))
 
 
 def _text_start(record: Record, origin: Origin) -> int:
-    """Where the kernel's own text begins.
-
-    In a capture behind stamps and callers, where the reader left them.
-    """
+    """Where the kernel's own text begins: in a capture after timestamps and callers."""
     if origin is not Origin.CAPTURE or record.seq is not None:
         return 0
     found = ENVELOPE.match(record.text)
@@ -150,9 +139,7 @@ def _text_start(record: Record, origin: Origin) -> int:
 
 
 def _has_only_address_forms(text: str, matches: Sequence[AddressMatch], start: int) -> bool:
-    """Whether a text is made of the kernel's forms, and none of the mentions lies in the name of a
-    process.
-    """
+    """Whether a text consists of the kernel's forms, and no match is in the name of a process."""
     found = crash_lines.match_address_line(text, start)
     if found is not None:
         name_start, name_end = crash_lines.process_name_span(found)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which records wait while an oops is in progress, and where does it end?
+"""Hold back records while an oops is in progress, and find its end.
 
-Finds the traces in a stream of records, those of each caller apart, and keeps the stream back while
-one is open; it never reorders.
+Finds the traces in a stream of records, those of each caller apart. The stream is held while one is
+open, and never reordered.
 
 Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``die`` and ``__warn``
 of each architecture.
@@ -15,13 +15,13 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.record.types import KERN, Gap, Record
 
-# No record is held back for longer
+# Longest time for which a record is held
 HOLD_LIMIT_S = 1.0
-# Nor are more of them at once
+# Limit of held records
 MAX_HELD_RECORDS = 4096
-# Traces at a time; whoever writes a line as each of a thousand callers is no kernel that oopses
+# Limit of open traces; lines of a thousand callers are no oops of a kernel
 MAX_OPEN_TRACES = 64
-# So many lines in a row without an address or a sign of a trace end it, where no clock does
+# So many lines in a row without an address or a marker end a trace without timestamps
 MAX_UNRELATED_LINES = 48
 
 CRASH_MARKERS = (
@@ -68,7 +68,7 @@ _TRACE_LINE_MARKERS = (
 class _OpenTrace:
     """A trace that has begun and not ended. Mutable.
 
-    ``first`` is the place of its first record in the stream.
+    ``first`` is the position of its first record in the stream.
     """
 
     def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
@@ -80,9 +80,7 @@ class _OpenTrace:
         self._is_stamped = record.usec is not None
 
     def is_late_at(self, record: Record) -> bool:
-        """Whether it has been open for too long by the kernel's own clock when this record is
-        written, by whomever.
-        """
+        """Whether it has been open for too long, by the kernel's clock, when this record was written."""
         return self._due_us is not None and record.usec is not None and record.usec > self._due_us
 
     def is_over_before(self, record: Record) -> bool:
@@ -94,29 +92,26 @@ class _OpenTrace:
         )
 
     def add(self, record: Record, origin: Origin) -> bool:
-        """Add a record if it is evidence; whether it was the last.
+        """Add a record if it is evidence; returns whether it was the last.
 
-        In a capture a line without a stamp, among others that have one, is the rest of the message
-        before it: what follows a line feed in it may be a user's.
+        In a capture a line without a timestamp, among others with one, is the rest of the message before
+        it: what follows a line feed in it may be a user's.
         """
         text = record.text
-        part = any(sign in text for sign in _TRACE_LINE_MARKERS) or any(
-            sign in text for sign in CRASH_MARKERS
+        part = any(marker in text for marker in _TRACE_LINE_MARKERS) or any(
+            marker in text for marker in CRASH_MARKERS
         )
         self._unrelated_lines = 0 if part else self._unrelated_lines + 1
         if self._is_stamped and record.usec is None:
             return False
         self.texts += provenance.evidence_lines(record, origin)
-        return any(sign in text for sign in _END_MARKERS) and provenance.is_trace_end(
+        return any(marker in text for marker in _END_MARKERS) and provenance.is_trace_end(
             record, origin
         )
 
 
 class TraceBuffer:
-    """Keeps a stream of records back while a trace in it is open. Mutable.
-
-    Times are of any clock that runs evenly.
-    """
+    """Holds a stream of records while a trace in it is open. Mutable; times of any even clock."""
 
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
         self._origin = origin
@@ -127,11 +122,11 @@ class TraceBuffer:
         self._open: dict[str, _OpenTrace] = {}
 
     def push(
-        self, items: Sequence[Record | Gap], now_s: float, hold: bool
+        self, items: Sequence[Record | Gap], now_s: float, may_hold: bool
     ) -> tuple[list[Record | Gap], list[Trace]]:
-        """What may go on now, in order, and the traces that have ended.
+        """Return what may go on now, in order, and the traces that have ended.
 
-        Without ``hold`` everything goes on at once.
+        Unless ``may_hold``, everything goes on at once.
         """
         if not self._open and not self._pending and not may_contain_trace(items):
             self._released += len(items)
@@ -143,36 +138,36 @@ class TraceBuffer:
             self._pending.append(item)
         while self._open and now_s >= self._oldest.due_s:
             traces.append(self._close_oldest())
-        if hold and self._open and len(self._pending) < MAX_HELD_RECORDS:
+        if may_hold and self._open and len(self._pending) < MAX_HELD_RECORDS:
             return self._pop_pending(self._oldest.first - self._released), traces
         return self.release(), traces
 
     @property
     def pending(self) -> list[Record | Gap]:
-        """What is held back; a copy."""
+        """The held records; a copy."""
         return list(self._pending)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is held back."""
+        """Whether no record is held."""
         return not self._pending
 
     @property
     def is_idle(self) -> bool:
-        """Whether no trace has begun, either."""
+        """Whether no record is held and no trace is open."""
         return not self._pending and not self._open
 
     def release(self) -> list[Record | Gap]:
-        """Everything that is held back; traces that are open stay so."""
+        """Return all held records; open traces stay open."""
         return self._pop_pending(len(self._pending))
 
     def flush(self) -> tuple[list[Record | Gap], list[Trace]]:
-        """Everything that is held back and every open trace, since nothing will follow."""
+        """Return all held records, and every open trace: nothing will follow."""
         traces = [self._close(caller) for caller in list(self._open)]
         return self.release(), traces
 
     def due_in_s(self, now_s: float) -> float | None:
-        """How long what is held back may still wait; ``None`` if nothing is."""
+        """Seconds until held records must go on; ``None`` if none are held."""
         if not self._pending:
             return None
         return max(0.0, self._oldest.due_s - now_s) if self._open else 0.0
@@ -219,11 +214,12 @@ class TraceBuffer:
 
 
 def may_contain_trace(items: Sequence[Record | Gap]) -> bool:
-    """Whether one of the records can begin a trace, asked of all at once, since most batches hold
-    none.
+    """Whether one of the records can begin a trace.
+
+    All records are searched at once, since most batches hold no trace.
     """
     texts = [item.text for item in items if isinstance(item, Record)]
     everything = "\n".join(texts)
-    return any(sign in everything for sign in CRASH_MARKERS) or any(
+    return any(marker in everything for marker in CRASH_MARKERS) or any(
         address_scanner.find(texts[at]) for at in address_scanner.candidate_lines(texts)
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does an oops say about where the kernel lies?
+"""Read the evidence of the kernel's load address out of the lines of a trace.
 
-`parse_trace` reads the lines of one trace to evidence: its frames in order, where the processor stood,
-the bytes of its ``Code:`` line, what it says of the slide itself.
+`parse_trace` returns the frames in order, the program counter, the bytes of the ``Code:`` line, and
+the stated KASLR offset.
 
 Source of truth: arch/x86/kernel/dumpstack.c ``show_opcodes``, ``show_trace_log_lvl``;
 arch/x86/kernel/setup.c ``dump_kernel_offset``.
@@ -18,7 +18,7 @@ from klogd_py.oops import address_scanner
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.oops.capture_line import ENVELOPE
 
-# Of one trace; a stack that overflowed repeats itself
+# Limits of one trace; a stack that overflowed repeats itself
 MAX_FRAMES = 256
 MAX_PAIRS = 64
 
@@ -36,8 +36,8 @@ _OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0
 _PC = re.compile(
     r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*NIP \[|\s*ERA: "
 )
-# Code addresses, but not of those who called one another.
-_PROSE = re.compile(
+# Code addresses that are no frames of a call chain
+_NO_FRAME_LINE = re.compile(
     r"\s*(?:BUG: K|INFO: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"
     r"|unchecked MSR|.{0,300}\}, at: )"
 )
@@ -49,23 +49,24 @@ _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
 
 
 class Frame(Struct, frozen=True, gc=False):
-    """A code address of a trace, ``exact`` where the processor stood, not ``reliable`` behind a
-    ``?``.
+    """A code address of a trace.
+
+    ``exact``: a program counter; not ``reliable``: after a ``?``.
     """
 
     address: int
     exact: bool = False
     reliable: bool = True
-    # Directly below the frame before it: that one was called from here
+    # Directly below the frame before it, which was called from here
     called_previous: bool = False
-    # The registers of user space follow: here the kernel was entered
+    # The registers of user space follow: here the kernel was entered.
     is_kernel_entry: bool = False
-    # The first of a trace without registers: what prints such is dump_stack()
+    # The first of a trace without registers, as printed by dump_stack()
     is_stack_dumper: bool = False
 
 
 class SymbolizedAddress(Struct, frozen=True, gc=False):
-    """An address beside which the kernel has put the name itself."""
+    """An address that the kernel itself has symbolized."""
 
     address: int
     name: str
@@ -77,11 +78,11 @@ class SymbolizedAddress(Struct, frozen=True, gc=False):
 class Trace(Struct, frozen=True):
     """The evidence of one oops.
 
-    ``code`` are the bytes of the kernel's ``Code:`` lines, each with the address of its first byte.
-    ``bad_pc`` says that the processor went where no code was: what it found there is no code
-    either. ``loading`` are those of the ``modules`` linked in whose init function has not returned.
-    ``offset`` and ``link_base`` are the two numbers of ``Kernel Offset: .. from ..``. ``tangled``
-    says that there are lines of several traces in it, or that the unwinder only guessed, so that
+    ``code`` is the bytes of the kernel's ``Code:`` lines, each with the address of its first byte.
+    ``bad_pc``: the program counter pointed to no code, and what it found there is no code either.
+    ``modules`` are those linked in, ``loading`` those of them whose init function has not returned.
+    ``offset`` and ``link_base`` are the two numbers of ``Kernel Offset: .. from ..``.
+    ``is_interleaved``: the lines are of several traces, or the unwinder only guessed, so that
     neighbours need not have called one another.
     """
 
@@ -97,12 +98,12 @@ class Trace(Struct, frozen=True):
 
     @property
     def has_evidence(self) -> bool:
-        """Whether there is anything in it to work with."""
+        """Whether there is anything to infer a load address from."""
         return bool(self.frames or self.symbolized) or self.offset is not None
 
 
 class _TraceReader:
-    """A trace as far as it has been read. Mutable."""
+    """A trace that is being read. Mutable."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -114,7 +115,7 @@ class _TraceReader:
         self.symbolized: dict[int, SymbolizedAddress] = {}
         self._pc: int | None = None
         self._pcs: set[int] = set()
-        self._follows = False
+        self._called_previous = False
         self._heads = self._users = 0
         self._expects_dumper = False
 
@@ -130,9 +131,9 @@ class _TraceReader:
         self._users += bool(_USER_PC.match(line, at))
         if _PC.match(line, at):
             self._expects_dumper = False
-            # A Code: line that follows belongs to this register block, and to no earlier one
+            # A Code: line that follows belongs to this register block, not to an earlier one.
             self._pc = None
-            self._follows = False
+            self._called_previous = False
         if (
             _USER_PC.match(line, at)
             and self.frames
@@ -142,7 +143,7 @@ class _TraceReader:
             self.frames[-1] = msgspec.structs.replace(self.frames[-1], is_kernel_entry=True)
         self._expects_dumper = self._expects_dumper or ("CPU: " in line and " Comm: " in line)
         self._read_addresses(line, at)
-        self.bad_pc = self.bad_pc or any(sign in line for sign in _NOT_CODE)
+        self.bad_pc = self.bad_pc or any(marker in line for marker in _NOT_CODE)
         if "ode: " in line or "dump: " in line:
             self._read_code_line(line, at)
         if "[<" in line and len(self.symbolized) < MAX_PAIRS:
@@ -160,19 +161,19 @@ class _TraceReader:
         if len(self.frames) >= MAX_FRAMES:
             return
         matches = address_scanner.find(line)
-        if not matches or _PROSE.match(line, at):
+        if not matches or _NO_FRAME_LINE.match(line, at):
             if not matches and _NAMED.match(line, at):
-                self._follows = False
+                self._called_previous = False
             return
         for match in matches:
             if len(self.frames) >= MAX_FRAMES:
                 return
-            stood = bool(_PC.match(line, at))
-            exact = match.kind is Kind.PC or (match.kind is Kind.CLASSIC and stood)
-            # Arm64 begins the trace with it
+            is_pc_line = bool(_PC.match(line, at))
+            exact = match.kind is Kind.PC or (match.kind is Kind.CLASSIC and is_pc_line)
+            # arm64 repeats it at the beginning of the trace.
             exact = exact or match.address in self._pcs
             reliable = "? " not in line[at : match.start] and "unreliable" not in line[match.end :]
-            if exact and stood and not _USER_PC.match(line, at):
+            if exact and is_pc_line and not _USER_PC.match(line, at):
                 self._pc = match.address
                 self._pcs.add(match.address)
             dumper = self._expects_dumper and self._heads > 0 and reliable and not exact
@@ -182,13 +183,13 @@ class _TraceReader:
                     match.address,
                     exact,
                     reliable,
-                    self._follows and reliable and not exact,
+                    self._called_previous and reliable and not exact,
                     is_stack_dumper=dumper,
                 )
             )
-            # Any other is passed over: what stands around it still called one another
+            # An unreliable frame is ignored: those around it still called one another.
             if reliable:
-                self._follows = not exact
+                self._called_previous = not exact
 
     def _read_code_line(self, line: str, at: int) -> None:
         if "Bad " in line or "Unable to access" in line:
@@ -224,8 +225,8 @@ def parse_trace(lines: Iterable[str]) -> Trace:
 
 
 def _mark_reliable(frames: list[Frame]) -> list[Frame]:
-    """Frames as they are, unless all of them are uncertain: then the unwinder found no way, and
-    printed the stack's text addresses in their order, which is all there is to go by.
+    """Mark all frames as reliable if none is: then the unwinder failed, and the kernel printed all text
+    addresses on the stack in order.
     """
     if any(frame.reliable and not frame.exact for frame in frames):
         return frames
@@ -237,9 +238,9 @@ def _mark_reliable(frames: list[Frame]) -> list[Frame]:
 
 
 def _code_bytes(words: list[str]) -> tuple[int, bytes]:
-    """The bytes of a ``Code:`` line, and how many of them stand before the marked one.
+    """The bytes of a ``Code:`` line, and how many of them are before the marked one.
 
-    None if a word is no number.
+    Empty if a word is no number.
     """
     raw = bytearray()
     before = 0

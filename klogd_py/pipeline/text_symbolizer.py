@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from klogd_py.oops import address_scanner, provenance
 from klogd_py.oops.boot_boundary import BANNER
+from klogd_py.oops.capture_line import banner_release, record_from_line
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import banner_release, record_from_line
 from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs, symbolize_text
 from klogd_py.sources.capture import is_readable
 from klogd_py.symbols.resolver import Resolve

@@ -111,8 +111,8 @@ def test_records_before_an_oops_go_on_and_its_own_wait_for_its_end() -> None:
     trace_buffer = TraceBuffer()
     plain = records(["usb 1-1: new device", "NET: up"])
     oops = records(OOPS)
-    assert trace_buffer.push([*plain, *oops[:5]], 0.0, hold=True) == (plain, [])
-    ready, traces = trace_buffer.push(oops[5:], 0.1, hold=True)
+    assert trace_buffer.push([*plain, *oops[:5]], 0.0, may_hold=True) == (plain, [])
+    ready, traces = trace_buffer.push(oops[5:], 0.1, may_hold=True)
     assert (ready, traces) == (oops, [parse_trace(OOPS)])
     assert trace_buffer.is_empty
 
@@ -120,17 +120,17 @@ def test_records_before_an_oops_go_on_and_its_own_wait_for_its_end() -> None:
 def test_nothing_waits_longer_than_a_second() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS[:5])
-    assert trace_buffer.push(oops, 10.0, hold=True) == ([], [])
+    assert trace_buffer.push(oops, 10.0, may_hold=True) == ([], [])
     assert trace_buffer.due_in_s(10.25) == 0.75
-    assert trace_buffer.push([], 10.5, hold=True) == ([], [])
-    assert trace_buffer.push([], 11.0, hold=True) == (oops, [parse_trace(OOPS[:5])])
+    assert trace_buffer.push([], 10.5, may_hold=True) == ([], [])
+    assert trace_buffer.push([], 11.0, may_hold=True) == (oops, [parse_trace(OOPS[:5])])
     assert trace_buffer.due_in_s(11.0) is None
 
 
 def test_an_oops_whose_stamps_are_a_second_apart_is_two() -> None:
     trace_buffer = TraceBuffer()
     early, late = records(OOPS[:6]), records(OOPS[:6], first_us=2_000_000)
-    ready, traces = trace_buffer.push([*early, *late], 0.0, hold=True)
+    ready, traces = trace_buffer.push([*early, *late], 0.0, may_hold=True)
     assert (ready, len(traces)) == (early, 1)
 
 
@@ -143,7 +143,7 @@ def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out
         records([line.replace("ffffffffa9", "ffffffffb1") for line in OOPS], "C1"),
     )
     mixed = [record for pair in zip(one, two, strict=True) for record in pair]
-    ready, traces = trace_buffer.push(mixed, 0.0, hold=True)
+    ready, traces = trace_buffer.push(mixed, 0.0, may_hold=True)
     assert ready == mixed
     assert [trace.frames[1].address for trace in traces] == [0xFFFFFFFFA96D79F4, 0xFFFFFFFFB16D79F4]
 
@@ -151,21 +151,21 @@ def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out
 def test_what_follows_an_oops_of_another_caller_waits_with_it() -> None:
     trace_buffer = TraceBuffer()
     oops, other = records(OOPS, "T7"), records(["NET: up"], "T9")
-    assert trace_buffer.push([*oops[:3], *other], 0.0, hold=True) == ([], [])
-    assert trace_buffer.push(oops[3:], 0.0, hold=True)[0] == [*oops[:3], *other, *oops[3:]]
+    assert trace_buffer.push([*oops[:3], *other], 0.0, may_hold=True) == ([], [])
+    assert trace_buffer.push(oops[3:], 0.0, may_hold=True)[0] == [*oops[:3], *other, *oops[3:]]
 
 
 def test_a_process_cannot_have_records_held_back() -> None:
     trace_buffer = TraceBuffer()
     forged: list[Record | Gap] = [Record(text, USER << 3 | 4) for text in OOPS]
-    assert trace_buffer.push(forged[:5], 0.0, hold=True) == (forged[:5], [])
+    assert trace_buffer.push(forged[:5], 0.0, may_hold=True) == (forged[:5], [])
 
 
 def test_without_need_nothing_waits_and_traces_are_read_all_the_same() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS)
-    assert trace_buffer.push(oops[:5], 0.0, hold=False) == (oops[:5], [])
-    assert trace_buffer.push(oops[5:], 0.0, hold=False) == (oops[5:], [parse_trace(OOPS)])
+    assert trace_buffer.push(oops[:5], 0.0, may_hold=False) == (oops[:5], [])
+    assert trace_buffer.push(oops[5:], 0.0, may_hold=False) == (oops[5:], [parse_trace(OOPS)])
 
 
 def test_no_more_than_so_many_records_wait() -> None:
@@ -175,7 +175,7 @@ def test_no_more_than_so_many_records_wait() -> None:
     )
     ready = []
     for start in range(0, len(flood), 500):
-        ready += trace_buffer.push(flood[start : start + 500], 0.0, hold=True)[0]
+        ready += trace_buffer.push(flood[start : start + 500], 0.0, may_hold=True)[0]
     assert len(flood) - len(ready) < MAX_HELD_RECORDS
     assert ready == flood[: len(ready)]
 

@@ -6,7 +6,8 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 
-# The tests with another Python, in a virtual environment of its own: make test PYTHON=python3.13
+# `make test PYTHON=python3.13` tests with another Python, in a virtual environment of its own. Some
+# tests run as user nobody, who must be able to run that Python.
 PYTHON ?=
 export VENV = .venv$(addprefix -,$(notdir $(PYTHON)))
 

@@ -14,7 +14,8 @@ _RAW_ADDRESS = re.compile(
     r"(?P<lead> (?:\? )?|RIP: 0010:| \[<)(?:0x)?(?P<hex>[0-9a-f]{16})(?:>\])?"
 )
 _SYMBOL = re.compile(
-    r"(?:(?P<before>[A-Za-z_]\w*):)?(?P<name>[A-Za-z_][\w.]*)\+(?P<offset>0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(?P<behind>\w+)\])?"
+    r"(?:(?P<before>[A-Za-z_]\w*):)?(?P<name>[A-Za-z_][\w.]*)"
+    r"\+(?P<offset>0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(?P<behind>\w+)\])?"
 )
 
 

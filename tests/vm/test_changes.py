@@ -17,7 +17,8 @@ def test_reloaded_module_is_named_at_its_new_address(session: Session) -> None:
     before = session.symbol_addresses()["klogd_trouble", "go_deeper"]
     # The first module loaded gets the address that was freed
     session.machine.run(
-        "rmmod klogd_trouble && modprobe ext2 2>/dev/null; modprobe loop; modprobe dummy; modprobe nbd; true"
+        "rmmod klogd_trouble && modprobe ext2 2>/dev/null; "
+        "modprobe loop; modprobe dummy; modprobe nbd; true"
     )
     symbols = KernelSymbols(session)
     moved = session.symbol_addresses()["klogd_trouble", "go_deeper"] != before

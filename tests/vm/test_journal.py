@@ -66,7 +66,8 @@ def test_syslogd_rule_drops_lines_copied_by_journald(
 def exclusive(session: Session) -> Iterator[None]:
     """Configure journald by the installed example not to read the kernel's messages."""
     session.machine.run(
-        f"mkdir -p $(dirname {DROP_IN}) && cp {EXCLUSIVE} {DROP_IN} && systemctl restart systemd-journald"
+        f"mkdir -p $(dirname {DROP_IN}) && cp {EXCLUSIVE} {DROP_IN} && "
+        "systemctl restart systemd-journald"
     )
     session.restart()
     yield

@@ -43,7 +43,7 @@ def shown(session: Session, key: str, unit: str = "klogd-py") -> str:
 
 
 def capabilities(session: Session) -> set[int]:
-    """Return the sets of the running process: inheritable, permitted, effective, bounding, ambient."""
+    """Return the process's sets: inheritable, permitted, effective, bounding, ambient."""
     rows = session.machine.run(f"grep ^Cap /proc/{shown(session, 'MainPID')}/status").splitlines()
     return {int(row.split()[1], 16) for row in rows}
 

@@ -16,7 +16,8 @@ DEBIANS = ("debian12", "debian13")
 
 def _properties(session: Session) -> dict[str, str]:
     shown = session.machine.run(
-        "systemctl show klogd-py -p ActiveState,SubState,StatusText,MainPID,Result,ExecMainStatus,NRestarts"
+        "systemctl show klogd-py "
+        "-p ActiveState,SubState,StatusText,MainPID,Result,ExecMainStatus,NRestarts"
     )
     return dict(line.split("=", 1) for line in shown.splitlines())
 
@@ -134,7 +135,8 @@ def test_restart_after_sigkill_duplicates_nothing(session: Session) -> None:
     session.machine.run("sleep 2; systemctl kill -s KILL klogd-py")
     session.crash("levels")
     session.machine.wait_until(
-        f"[ $(systemctl show -P MainPID klogd-py) != {before['MainPID']} ] && systemctl is-active -q klogd-py"
+        f"[ $(systemctl show -P MainPID klogd-py) != {before['MainPID']} ] && "
+        "systemctl is-active -q klogd-py"
     )
     _assert_each_once_after(known, session)
     assert int(_properties(session)["NRestarts"]) == int(before["NRestarts"]) + 1

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs in a guest: takes commands from the laboratory over a virtio port and answers with what came
-of them.
+"""Run in a guest, execute requests that come over a virtio port, and answer with the results.
 
 One JSON document per line each way. A request ``{"run": "shell script", "limit_s": 30}`` is
 answered with ``{"status", "output"}``; ``{"put": PATH, "mode", "content"}`` and ``{"get": PATH}``
@@ -22,7 +21,7 @@ PORT = Path("/dev/virtio-ports/lab")
 
 
 def find_port() -> str:
-    """Where the port is: without udev it has no name of its own."""
+    """Return the path of the port, which without udev has no name of its own."""
     # Its driver may be a module that udev is about to load
     for _ in range(600):
         if PORT.exists():
@@ -35,7 +34,7 @@ def find_port() -> str:
 
 
 def answer(request: dict[str, object]) -> dict[str, object]:
-    """Do what a request asks for."""
+    """Execute a request and return the answer."""
     if "run" in request:
         return run(str(request["run"]), float(str(request["limit_s"])))
     try:
@@ -55,9 +54,9 @@ def answer(request: dict[str, object]) -> dict[str, object]:
 
 
 def run(script: str, limit_s: float) -> dict[str, object]:
-    """Run a script by the shell, in a process group that is ended whole when the limit is reached."""
+    """Run a shell script in a process group of its own, which is killed at the limit."""
     with open("/tmp/.lab-output", "w+b") as output:
-        # into a file, not a pipe: a daemon that the script leaves behind must not keep us waiting
+        # Into a file: with a pipe, a daemon started by the script would keep the agent waiting
         child = subprocess.Popen(
             ["/bin/sh", "-c", script],
             stdin=subprocess.DEVNULL,
@@ -76,13 +75,13 @@ def run(script: str, limit_s: float) -> dict[str, object]:
 
 
 def main() -> None:
-    """Serve until the machine goes down."""
+    """Answer requests until the machine goes down."""
     with open(find_port(), "r+b", buffering=0) as port:
         port.write(b'{"hello": 1}\n')
         pending = bytearray()
         while True:
             chunk = port.read(1 << 16)
-            # The laboratory is not connected just now
+            # The host is not connected
             if not chunk:
                 time.sleep(0.05)
                 continue

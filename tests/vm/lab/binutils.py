@@ -3,8 +3,8 @@
 
 The slide is the difference between the run-time address of a function, which klogd_trouble shows,
 and its address in vmlinux; the base of a module likewise. In a module's file every section begins
-at 0. Sections of code are laid out one behind the other, as the kernel does it (kernel/module/main.c
-``layout_sections``). A function is known by all its names: an address can have several, and debug
+at 0. Sections of code are laid out one behind the other, as the kernel does it
+(kernel/module/main.c ``layout_sections``). A function is known by all its names: an address can have several, and debug
 information lacks the suffixes of the compiler (``.cold``, ``.isra.0``).
 """
 
@@ -19,7 +19,8 @@ from tests.vm.lab.guests import Guest
 from tests.vm.lab.roots import builder, run_in
 
 _HEADER = re.compile(
-    r" *\d+ (?P<name>\S+) +(?P<size>\w+)  (?P<vma>\w+)  \w+  \w+  2\*\*(?P<power>\d+)  (?P<flags>.*)"
+    r" *\d+ (?P<name>\S+) +(?P<size>\w+)  (?P<vma>\w+)  \w+  \w+  "
+    r"2\*\*(?P<power>\d+)  (?P<flags>.*)"
 )
 _SYMBOL = re.compile(
     r"(?P<value>[0-9a-f]+) .{7} (?P<section>\S+)\t[0-9a-f]+ +(?:\.hidden )?(?P<name>\S+)"

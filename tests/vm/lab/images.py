@@ -41,16 +41,17 @@ _SMALL = ["python3", "kmod", "procps", "mount", "util-linux", "iproute2"]
 # package.
 _FINISH_SYSTEMD = r"""
 cp {kernel}/linux-image-*.deb "$1/tmp/"
-DEBIAN_FRONTEND=noninteractive chroot "$1" sh -c 'apt-get install -y -qq /tmp/linux-image-*.deb && rm /tmp/*.deb'
+DEBIAN_FRONTEND=noninteractive chroot "$1" \
+    sh -c 'apt-get install -y -qq /tmp/linux-image-*.deb && rm /tmp/*.deb'
 mkdir -p "$1/lab"
 cp "$2"/agent.py "$1/lab/"
 cp "$2"/lab-agent.service "$2"/lab-shell.service "$1/etc/systemd/system/"
 chroot "$1" systemctl -q enable lab-agent lab-shell
-chroot "$1" systemctl -q mask serial-getty@ttyS0 serial-getty@hvc0 getty@tty1 systemd-logind e2scrub_reap apt-daily.timer \
-    apt-daily-upgrade.timer dpkg-db-backup.timer
-# what udev would load for a processor that can do everything, slowly under emulation
-for module in kvm_amd kvm_intel powernow_k8 aesni_intel ghash_clmulni_intel crct10dif_pclmul crc32_pclmul sha512_ssse3 \
-    sha256_ssse3 sha1_ssse3 polyval_clmulni; do
+chroot "$1" systemctl -q mask serial-getty@ttyS0 serial-getty@hvc0 getty@tty1 systemd-logind \
+    e2scrub_reap apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
+# What udev would load for a processor that can do everything; under emulation it is slow
+for module in kvm_amd kvm_intel powernow_k8 aesni_intel ghash_clmulni_intel crct10dif_pclmul \
+    crc32_pclmul sha512_ssse3 sha256_ssse3 sha1_ssse3 polyval_clmulni; do
     echo "blacklist $module"
 done >"$1/etc/modprobe.d/lab.conf"
 echo {name} >"$1/etc/hostname"
@@ -64,10 +65,12 @@ cp "$2"/agent.py "$1/lab/"
 cp "$2"/init "$1/init"
 chmod 755 "$1/init"
 cp -a {kernel}/lib/modules/. "$1/usr/lib/modules/"
-rm -rf "$1/usr/lib/modules/"*/build "$1/usr/lib/modules/"*/source "$1"/usr/lib/modules/*/kernel/drivers/net \
-    "$1"/usr/lib/modules/*/kernel/drivers/gpu "$1"/usr/lib/modules/*/kernel/drivers/media "$1"/usr/lib/modules/*/kernel/sound
-rm -rf "$1/var/lib/apt" "$1/var/cache" "$1/var/lib/dpkg" "$1/usr/share/doc" "$1/usr/share/locale" "$1/usr/share/man" \
-    "$1/usr/share/zoneinfo" "$1"/usr/lib/*/gconv "$1"/usr/lib/*/perl* "$1"/usr/share/perl* "$1/usr/bin/perl"*
+rm -rf "$1/usr/lib/modules/"*/build "$1/usr/lib/modules/"*/source \
+    "$1"/usr/lib/modules/*/kernel/drivers/net "$1"/usr/lib/modules/*/kernel/drivers/gpu \
+    "$1"/usr/lib/modules/*/kernel/drivers/media "$1"/usr/lib/modules/*/kernel/sound
+rm -rf "$1/var/lib/apt" "$1/var/cache" "$1/var/lib/dpkg" "$1/usr/share/doc" \
+    "$1/usr/share/locale" "$1/usr/share/man" "$1/usr/share/zoneinfo" "$1"/usr/lib/*/gconv \
+    "$1"/usr/lib/*/perl* "$1"/usr/share/perl* "$1/usr/bin/perl"*
 """
 
 
@@ -200,7 +203,8 @@ for name in $lib/*; do
 done
 python3 -m venv /build/venv
 /build/venv/bin/pip install -q --disable-pip-version-check --target $lib --platform any \\
-    --platform manylinux2014_aarch64 --platform manylinux_2_17_aarch64 --only-binary :all: msgspec watchdog pyroute2
+    --platform manylinux2014_aarch64 --platform manylinux_2_17_aarch64 --only-binary :all: \\
+    msgspec watchdog pyroute2
 rm -r /build/venv
 cd /build/stage
 tar -cf ../stage.tar --owner=0 --group=0 .
@@ -243,5 +247,8 @@ def _make_disk(root: Path, disk: Path) -> None:
 
 def _make_archive(suite: str, root: Path, archive: Path) -> None:
     binds = {root: "/mnt", archive.parent: "/build"}
-    script = f"cd /mnt; depmod -b /mnt $(ls usr/lib/modules); find . | cpio -o -H newc --quiet >/build/{archive.name}"
+    script = (
+        "cd /mnt; depmod -b /mnt $(ls usr/lib/modules); "
+        f"find . | cpio -o -H newc --quiet >/build/{archive.name}"
+    )
     run_in(builder(suite) / "root", script, binds=binds)

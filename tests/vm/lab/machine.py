@@ -184,7 +184,8 @@ class Machine:
     def reboot(self) -> None:
         """Restart the guest with the same disk and wait until the agent answers."""
         self.attempt(
-            "(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) >/dev/null 2>&1 &"
+            "(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) "
+            ">/dev/null 2>&1 &"
         )
         self._await_hello(time.monotonic(), BOOT_LIMIT_S)
 

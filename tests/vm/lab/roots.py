@@ -39,8 +39,18 @@ _KERNEL = [
     "kmod",
     "libc6-dev",
 ]
-_PACKAGING = ["build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-dev", "python3-setuptools",
-              "python3-pip", "libsystemd-dev", "pkg-config", "ca-certificates"]  # fmt: skip
+_PACKAGING = [
+    "build-essential",
+    "debhelper",
+    "dh-python",
+    "pybuild-plugin-pyproject",
+    "python3-dev",
+    "python3-setuptools",
+    "python3-pip",
+    "libsystemd-dev",
+    "pkg-config",
+    "ca-certificates",
+]
 
 # The headers are unpacked, not installed: they depend on a compiler that runs on arm64.
 _ADD_ARM64_HEADERS = """
@@ -56,7 +66,10 @@ class BuildFailed(RuntimeError):
 
 
 def builder(suite: str) -> Path:
-    """Return a Debian with compilers and the headers of its cloud kernel, in trixie also arm64's."""
+    """Return a Debian with compilers and the headers of its cloud kernel.
+
+    In trixie those of arm64 are unpacked as well.
+    """
     packages = [*_PYTHON, *_KERNEL, "linux-headers-cloud-amd64"]
     if suite != "trixie":
         return debian(f"builder-{suite}", suite, packages)
@@ -105,7 +118,10 @@ def debian(
             *_sources_of(suite),
         )
         # Not a hook of mmdebstrap, which calls none where it only extracts
-        mounts = 'mkdir -p "$1/dev" "$1/proc"; mount --bind /dev "$1/dev"; mount -t proc proc "$1/proc"; '
+        mounts = (
+            'mkdir -p "$1/dev" "$1/proc"; mount --bind /dev "$1/dev"; '
+            'mount -t proc proc "$1/proc"; '
+        )
         run("unshare", "--mount", "sh", "-eu", "-c", mounts + last, "sh", str(root), str(GUEST))
 
     return product(name, [suite, architecture, variant, last, *packages, *foreign, *parts], make)
@@ -133,7 +149,7 @@ def _sources_of(suite: str) -> list[str]:
             mirror, security = sites[here], sites[f"{here}-security"]
         except KeyError as error:
             raise BuildFailed(
-                f"apt-get here has no source for {error}: set KLOGD_VM_MIRROR to a mirror of Debian's"
+                f"apt-get has no source for {error}: set KLOGD_VM_MIRROR to a mirror of Debian"
             ) from error
     return [
         f"deb {mirror} {suite} main",

@@ -48,7 +48,7 @@ _KEPT = (
 
 
 class Tally(Struct):
-    """How many code addresses of a guest got a name, and how many of the names are right. Mutable."""
+    """How many code addresses of a guest were named, and how many of them rightly. Mutable."""
 
     addresses: int = 0
     named: int = 0
@@ -102,7 +102,8 @@ class Session:
         if self.guest.systemd:
             # rsyslog would read the kernel's messages itself
             self.machine.run(
-                "sed -i 's/^module(load=\"imklog\")/#&/' /etc/rsyslog.conf && systemctl restart rsyslog"
+                "sed -i 's/^module(load=\"imklog\")/#&/' /etc/rsyslog.conf && "
+                "systemctl restart rsyslog"
             )
 
     def restart(self) -> None:
@@ -147,7 +148,8 @@ class Session:
         """
         if kind.isupper():
             self.machine.run(
-                f"modprobe lkdtm; grep -qx {kind} {PROVOKE} || {{ echo no such type: {kind}; exit 1; }}"
+                f"modprobe lkdtm; grep -qx {kind} {PROVOKE} || "
+                f"{{ echo no such type: {kind}; exit 1; }}"
             )
             self.machine.attempt(f"echo {kind} >{PROVOKE}")
         else:
@@ -208,7 +210,7 @@ class Session:
         return {(module, symbol): int(address, 16) for module, symbol, address in rows}
 
     def save_state(self, place: Path) -> None:
-        """Write raw records, each sink's output, modules, sections, slide and symbols to a directory."""
+        """Write raw records, sinks' output, modules, sections, slide and symbols to a directory."""
         self.wait_until_written()
         (place / "kmsg.raw").write_bytes(self.read_ring())
         for path in _KEPT:
@@ -230,7 +232,7 @@ class Session:
         (place / "slide").write_text(f"{truth['kernel', '_printk'] - at:#x}\n")
 
     def link_binaries(self, place: Path) -> None:
-        """Link map, vmlinux, release and klogd_trouble.ko of the guest's kernel into a directory."""
+        """Link map, vmlinux, release and klogd_trouble.ko of the kernel into a directory."""
         place.mkdir(parents=True, exist_ok=True)
         kernel = self.guest.kernel()
         for file in (

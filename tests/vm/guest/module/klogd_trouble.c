@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Trouble on demand: write the name of a kind to /proc/klogd_trouble and the kernel oopses, warns, or logs lines of every
- * awkward form; read it to learn where things really are. For guests of the laboratory only.
+ * Crash on request: write the name of a kind to /proc/klogd_trouble and the kernel oopses, warns, or
+ * logs lines of unusual forms; read the file for run-time addresses. For the guests of vm-lab only.
  */
 #include <linux/delay.h>
 #include <linux/device.h>

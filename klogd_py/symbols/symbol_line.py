@@ -85,8 +85,8 @@ def kernel_rank(line: SymbolLine) -> tuple[bool, bool, int]:
 def _is_marker(name: bytes) -> bool:
     """Whether a linker script gives this name to an address without a symbol of its own.
 
-    Functions are called ``__unwind_start``, and none ``__.._end`` that an oops could not do
-    without.
+    ``__..._start`` is no marker, since there are functions such as ``__unwind_start``. None that
+    matters in an oops is called ``__..._end``.
     """
     if name in _END_MARKERS:
         return True

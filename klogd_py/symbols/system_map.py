@@ -144,8 +144,9 @@ def _is_ascending(raw: bytes) -> bool:
 def rebuild(raw: bytes) -> tuple[bytes, str]:
     """Return a map that is out of order as lines in order, and a remark on what was done.
 
-    A line that is no symbol becomes a `HOLE`: the symbol before it has no known end, and names
-    nothing.
+    A line that is no symbol becomes a `HOLE` at its address, which ends the symbol before it. If it
+    has no address, the hole gets that of the symbol before it: where that one ends is not known, so
+    that it names nothing.
     """
     # Addresses are padded to 16 digits; a tuple with a number would take twice the memory
     rows: list[bytes] = []

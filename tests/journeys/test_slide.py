@@ -72,7 +72,7 @@ def test_the_oops_that_proves_is_itself_symbolized(tmp_path: Path, map_of: Path)
     assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
 
 
-def test_an_endless_oops_is_delivered_after_seconds(tmp_path: Path, map_of: Path) -> None:
+def test_an_endless_oops_is_delivered_after_a_second(tmp_path: Path, map_of: Path) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join(STAMPED[:4]) + "\n")
         wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)

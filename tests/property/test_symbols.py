@@ -33,7 +33,7 @@ def lines_of(symbols: list[tuple[int, str, str]]) -> bytes:
 
 
 def by_reading(symbols: list[tuple[int, str, str]], address: int, aliases: Aliases) -> str | None:
-    """The rule of the tables, by going through all symbols one after the other."""
+    """Resolve an address by the rules of tables, by trying all symbols in order."""
     floor = KERNEL_HALF if symbols[-1][0] >= KERNEL_HALF else FIRST_PAGE_END
     at_or_below = [symbol for symbol in symbols if symbol[0] <= address]
     above = [symbol for symbol in symbols if symbol[0] > address]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that were made to harm their reader: small or sparse, and each refused for one reason."""
+"""Make hostile files, small or sparse, each of which must be refused for one reason."""
 
 import gzip
 import lzma
@@ -23,10 +23,7 @@ _MIB = 1 << 20
 
 
 class Part(Struct, frozen=True):
-    """A section. One with a ``size`` claims it, whatever there is of its ``content``.
-
-    ``offset`` likewise.
-    """
+    """A section. ``size`` and ``offset`` are what its header claims; -1 is what is true."""
 
     name: str
     kind: int = 1
@@ -48,7 +45,7 @@ def image(
     width: int = 64,
     names: int = -1,
 ) -> bytes:
-    """An ELF file of 64 bits with these sections; they are numbered from 1."""
+    """Return a 64-bit ELF file with these sections, numbered from 1."""
     texts, body, headers = b"\0", bytearray(64), bytearray(64)
     for part in parts:
         start = len(body) if part.offset < 0 else part.offset
@@ -80,14 +77,14 @@ def image(
 
 
 def symbol(name: int, value: int = 0, section: int = 1, info: int = 0x12) -> bytes:
-    """A function."""
+    """Return the symbol table entry of a function."""
     return struct.pack("<IBBHQQ", name, info, 0, section, value, 0)
 
 
 def with_symbols(
     symbols: bytes, names: bytes, kind: int = elf.RELOCATABLE, code: bytes = bytes(4096)
 ) -> bytes:
-    """A file with code, a symbol table and its names."""
+    """Return a file with code, a symbol table and its names."""
     at = TEXT_AT if kind == EXECUTABLE else 0
     parts = (
         Part(".text", 1, CODE, code, address=at),
@@ -98,7 +95,7 @@ def with_symbols(
 
 
 def long_names(kind: int) -> bytes:
-    """100,000 names of 900 bytes, which are all the end of the same string."""
+    """Return 100,000 symbols with names of 900 bytes, all of them the end of the same string."""
     symbols = b"".join(
         symbol(i % 100, TEXT_AT if kind == EXECUTABLE else 0) for i in range(100_000)
     )
@@ -106,7 +103,7 @@ def long_names(kind: int) -> bytes:
 
 
 def sparse(raw: bytes, size: int) -> Callable[[Path], None]:
-    """A file that begins so, and has nothing up to its end."""
+    """Make a sparse file that begins with these bytes."""
 
     def write(path: Path) -> None:
         path.write_bytes(raw)
@@ -116,7 +113,7 @@ def sparse(raw: bytes, size: int) -> Callable[[Path], None]:
 
 
 def greedy_xz() -> bytes:
-    """A packed byte that asks for a dictionary of 3 GiB."""
+    """Return a packed byte that requires a dictionary of 3 GiB."""
     raw = bytearray(lzma.compress(b"x", preset=0))
     # Of the block's header, behind that of the stream
     end = 12 + (raw[12] + 1) * 4
@@ -128,7 +125,7 @@ def greedy_xz() -> bytes:
 
 
 def made(content: Callable[[], bytes]) -> Callable[[Path], None]:
-    """A file whose content takes a while to be made."""
+    """Make a file whose content takes a while to compute."""
 
     def write(path: Path) -> None:
         path.write_bytes(content())
@@ -137,7 +134,7 @@ def made(content: Callable[[], bytes]) -> Callable[[Path], None]:
 
 
 def map_of(addresses: Sequence[int], name: bytes = b"f") -> bytes:
-    """The lines of a map."""
+    """Return the lines of a map."""
     return b"".join(b"%016x T %s\n" % (address, name) for address in addresses)
 
 
@@ -149,7 +146,7 @@ _ROWS = module_elf.MAX_SYMBOLS + 1
 
 
 def relocations(count: int) -> bytes:
-    """So many, of which the file has none."""
+    """Return a module that claims so many relocations, of which the file has none."""
     return image(
         (_TEXT, Part(".rela.text", elf.RELA, 0, size=24 * count, info=1, row=24, offset=4096))
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A small made-up kernel: its map, its kallsyms, and both moved elsewhere."""
+"""Make the map and the kallsyms of a small kernel, and move them to other addresses."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ KALLSYMS = MAP
 
 
 def moved(lines: bytes, distance: int) -> bytes:
-    """The same symbols at other addresses."""
+    """Return the same symbols at other addresses."""
     return b"".join(
         b"%016x%s" % (int(line[:16], 16) + distance, line[16:])
         for line in lines.splitlines(keepends=True)
@@ -35,7 +35,7 @@ def check_map(
     named: bool = False,
     remark: str = "",
 ) -> Verdict:
-    """The verdict on a map with these lines; ``None`` is a machine without kallsyms."""
+    """Check a map with these lines; ``None`` is a machine without kallsyms."""
     candidate = SystemMap(Path("/boot/System.map"), lines, version, remark)
     core = (
         SymbolTable(kallsyms, "kallsyms")

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A kernel module as an assembler makes it.
-
-Small, real ELF, built by the machine's own compiler.
-"""
+"""Build a small kernel module, real ELF, with the compiler of this machine."""
 
 import shutil
 import subprocess
@@ -81,7 +78,7 @@ cleanup_module:
 
 
 def build(folder: Path, name: str = "probe-it") -> Path:
-    """The object file of `SOURCE`, under the name of a module."""
+    """Assemble `SOURCE` to a file with the name of a module."""
     source, module = folder / "module.s", folder / f"{name}.ko"
     source.write_text(SOURCE)
     subprocess.run(["gcc", "-c", "-o", str(module), str(source)], check=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels made up at random, and the oopses that they print.
+"""Generate random kernels, and the oopses that they print.
 
-What the map does not say is known here.
+Unlike a map, a `Kernel` knows its slide.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ THREAD = ("ret_from_fork", "kthread", "worker_thread", "process_one_work")
 
 @dataclass
 class Kernel:
-    """Functions in their order: (name, size). ``slide`` is where it runs."""
+    """Functions in their order: (name, size in bytes). ``slide`` is the KASLR slide."""
 
     functions: list[tuple[str, int]]
     slide: int
@@ -46,12 +46,12 @@ class Kernel:
         )
 
     def inside(self, name: str, random: Random) -> int:
-        """A return address in a function, where the kernel runs."""
+        """Return a run-time return address in a function."""
         size = dict(self.functions)[name]
         return self.starts[name] + self.slide + random.randrange(6, size)
 
     def name_at(self, address: int) -> str:
-        """Which function is there, by going through all."""
+        """Return the function at a run-time address, by trying all."""
         value = address - self.slide
         return next(
             (
@@ -64,8 +64,7 @@ class Kernel:
 
 
 def kernel(random: Random, count: int = 400, slide: int | None = None) -> Kernel:
-    """A kernel with ``count`` functions besides those that every kernel has, spread over some
-    megabytes."""
+    """Return a kernel with ``count`` functions besides those that every kernel has."""
     names = [f"function_{i}" for i in range(count)] + [*CHAIN[1:], *THREAD]
     random.shuffle(names)
     functions = [(name, random.randrange(16, 0x6000, 16)) for name in names]
@@ -74,7 +73,7 @@ def kernel(random: Random, count: int = 400, slide: int | None = None) -> Kernel
 
 
 def longer(right: Kernel, at: int, by: int = 0x10) -> Kernel:
-    """Almost the same kernel: one function is longer."""
+    """Return the same kernel with one function longer."""
     functions = list(right.functions)
     functions[at] = (functions[at][0], functions[at][1] + by)
     return Kernel(functions, right.slide)
@@ -83,7 +82,7 @@ def longer(right: Kernel, at: int, by: int = 0x10) -> Kernel:
 def oops(
     running: Kernel, random: Random, depth: int = 4, garbage: int = 0, code: bool = True
 ) -> list[str]:
-    """The lines of an oops in a system call.
+    """Return the lines of an oops in a system call.
 
     ``garbage`` uncertain frames among the certain ones.
     """
@@ -119,7 +118,7 @@ def oops(
 
 
 def code_line(running: Kernel, random: Random, pc: int) -> str:
-    """64 bytes around the pc with two calls among them, as ``Code:`` prints them."""
+    """Return the words of a ``Code:`` line: 64 bytes around the pc with two calls among them."""
     code = bytearray([0x90] * 64)
     for at in (10, 50):
         target = running.starts[random.choice(running.functions)[0]] + running.slide

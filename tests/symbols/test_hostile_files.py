@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a file can ask of its reader.
-
-Every kind of hostile file is refused with the reason, at once and in little memory.
-"""
+"""Read hostile files: each is refused with the reason, at once and in little memory."""
 
 import os
 import struct
@@ -53,8 +50,7 @@ LARGE_MIB = 300
 
 
 def read(path: Path, kind: str, limit_mib: int) -> tuple[str, int]:
-    """What reading a file ends in, and how many MiB it took at most, in a process whose addresses
-    are limited."""
+    """Read a file in a process with limited address space; return the result and the peak in MiB."""
     command = [sys.executable, "-c", READ, str(path), kind, str(limit_mib)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")

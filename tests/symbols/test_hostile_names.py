@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whatever a source has where a name should be.
-
-Only what can be a name is one, and nothing else names anything.
-"""
+"""Read sources with names that no symbol can have: they name nothing, and harm no other symbol."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +36,7 @@ GOOD_AT, EVIL_AT, NEXT_AT = 0, 16, 32
 
 
 def rows(name: bytes, at: int = TEXT_AT, tag: bytes = b"") -> bytes:
-    """A good symbol, an evil one, and two good ones."""
+    """Return a map with a good symbol, an evil one, and two good ones."""
     named = ((GOOD_AT, b"good"), (EVIL_AT, name), (NEXT_AT, b"next"), (NEXT_AT + 16, b"last"))
     return b"".join(b"%016x T %s%s\n" % (at + offset, word, tag) for offset, word in named)
 
@@ -61,7 +58,7 @@ def by_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
 
 
 def by_large_map(name: bytes, folder: Path) -> tuple[PLACES, int]:
-    """One that is searched in its file."""
+    """Return a map so large that it is searched in its file."""
     path = folder / "System.map"
     filling = [
         b"%016x T %s\n" % (TEXT_AT + 64 + 64 * i, b"f" * 200)

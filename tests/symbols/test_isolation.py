@@ -126,7 +126,7 @@ FILES = (
 
 
 def in_time(call: Callable[[], SymbolSet]) -> SymbolSet:
-    """What a call answers within 20 seconds, be it in a system call that never returns."""
+    """Return the result of a call; fail after 20 seconds, even in a system call that hangs."""
     answers: list[SymbolSet] = []
     thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
     thread.start()
@@ -137,7 +137,7 @@ def in_time(call: Callable[[], SymbolSet]) -> SymbolSet:
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 @pytest.mark.parametrize("name", FILES)
-def test_an_obstacle_holds_up_no_survey(name: str, obstacle: str, tmp_path: Path) -> None:
+def test_an_obstacle_does_not_stall_loading(name: str, obstacle: str, tmp_path: Path) -> None:
     sources = machine(tmp_path)
     (tmp_path / name).unlink()
     OBSTACLES[obstacle](tmp_path / name)
@@ -178,7 +178,7 @@ def test_a_map_without_memory_leaves_the_next(tmp_path: Path) -> None:
 
 
 class BrokenFiles(ModuleFiles):
-    """Files of modules of which none can be asked for."""
+    """Files of modules that raise whenever one is needed."""
 
     def get(self, name: str) -> ModuleFile | str:
         raise RecursionError(name)

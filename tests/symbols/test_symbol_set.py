@@ -14,7 +14,7 @@ from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
 
 def machine(folder: Path, files: dict[str, bytes]) -> Path:
-    """A machine with a smaller world: a folder with boot/ and proc/ in it."""
+    """Make the root of a machine: a folder with these files below it."""
     for name, content in files.items():
         path = folder / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def test_without_a_map_kallsyms_serves_alone(tmp_path: Path) -> None:
 def test_kallsyms_overrules_a_map_that_differs_once(
     tmp_path: Path,
 ) -> None:
-    """The map has a function elsewhere of which nobody had asked kallsyms when it was accepted."""
+    """The map has one function at another address, which is not among the samples."""
     rows = [(BASE + 0x40 * i, f"f{i}") for i in range(4000)]
     text = "".join(f"{address:016x} t {name}\n" for address, name in rows)
     asked = {line.name.decode() for line in SymbolTable(text.encode(), "").sample(SAMPLES)}

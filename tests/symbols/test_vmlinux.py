@@ -66,7 +66,7 @@ SLIDE = 0x5400000
 
 
 def link(folder: Path, source: str = SOURCE, name: str = "vmlinux") -> Path:
-    """A very small kernel image, linked where kernels are."""
+    """Link a very small kernel image at the addresses of kernels."""
     (folder / f"{name}.s").write_text(source)
     image = folder / name
     options = [

@@ -28,7 +28,7 @@ def note(owner: bytes, kind: int, content: bytes) -> bytes:
 
 
 def core(text: bytes) -> bytes:
-    """A core file as /proc/kcore begins, with a note of another owner in front."""
+    """Return a core file as /proc/kcore, with a note of another owner first."""
     notes = note(b"CORE", 1, b"\1\2\3") + note(b"VMCOREINFO", 0, text)
     header = struct.pack(
         "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1" + bytes(9), 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0

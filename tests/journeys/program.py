@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""klogd-py as a process of its own, with a configuration, a saved position and a service manager in
-a folder of the test."""
+"""Run klogd-py as a process, with all of its files and its service manager in a directory."""
 
 import contextlib
 import os
@@ -28,20 +27,18 @@ needs_kmsg = pytest.mark.skipif(
 )
 
 
-def say(text: str) -> None:
-    """Have a line logged by the kernel.
+def write_kmsg(text: str) -> None:
+    """Write a line to /dev/kmsg.
 
-    Opened for each, since an open file may write only ten in five seconds.
+    The device is opened for each line, as the kernel accepts only ten in 5 s per open file.
     """
     with KMSG.open("wb", buffering=0) as device:
-        device.write(
-            f"{text}\n".encode()
-            # Without a line feed it stays invisible until the next record
-        )
+        # Without a line feed, readers see the record only after the next one
+        device.write(f"{text}\n".encode())
 
 
-def raw_records() -> list[bytes]:
-    """What the kernel's ring holds now, read without klogd-py."""
+def read_ring() -> list[bytes]:
+    """Return all records of the kernel's buffer, read without klogd-py."""
     records = []
     descriptor = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -55,7 +52,7 @@ def raw_records() -> list[bytes]:
 
 
 def configure(folder: Path, text: str = "", name: str = "klogd-py.toml") -> Path:
-    """Write a configuration whose position lies in the folder."""
+    """Write a configuration with its cursor file in ``folder``; return its path."""
     path = folder / name
     own = f'state.cursor_file = "{folder}/position.json"\nstatus.socket = "{socket_of(folder)}"\n'
     path.write_text(own + text)
@@ -63,29 +60,27 @@ def configure(folder: Path, text: str = "", name: str = "klogd-py.toml") -> Path
 
 
 def socket_of(folder: Path) -> Path:
-    """Where a run in this folder listens.
+    """Return the path of the status socket of a run in ``folder``.
 
-    Names of sockets must be short, which those of folders for tests are not.
+    The path of a socket has at most 107 bytes; those of test directories are often longer.
     """
     return Path(tempfile.gettempdir()) / f"klogd-py-{zlib.crc32(str(folder).encode()):08x}.status"
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a file; none if it is not there yet."""
+    """Return the lines of a file, none if it does not exist."""
     try:
-        return (
-            path.read_text().removesuffix("\n").split("\n")
-            # str.splitlines knows more ends than a file has
-        )
+        # str.splitlines also splits at characters that do not end a line of a file
+        return path.read_text().removesuffix("\n").split("\n")
     except FileNotFoundError:
         return []
 
 
 class Program:
-    """One run of ``python -m klogd_py``, ready for signals once it is entered; killed on leaving if
-    it still runs.
+    """One run of ``python -m klogd_py``, a context manager.
 
-    Its standard error and output go to files, what it tells its service manager to ``told``.
+    On entry it waits for READY=1, on exit it kills the process if that is still running. Standard
+    output and error go to files, notifications to the service manager to ``notifications``.
     """
 
     def __init__(
@@ -96,15 +91,13 @@ class Program:
         through: str = "",
         **variables: str | None,
     ) -> None:
-        """``through`` is a command that its standard output is piped through."""
+        """``through`` is a command that filters the standard output."""
         self._errors = folder / "stderr"
         self.output = folder / "stdout"
         self._manager = DatagramListener(folder / "notify")
-        self._manager.path.chmod(
-            0o777
-            # As a service manager's, for a daemon that goes on as somebody else
-        )
-        self.told: list[str] = []
+        # A daemon that drops privileges must still reach it, as it does a real service manager
+        self._manager.path.chmod(0o777)
+        self.notifications: list[str] = []
         command = [
             sys.executable,
             "-m",
@@ -113,7 +106,7 @@ class Program:
             str(config or configure(folder)),
             *arguments,
         ]
-        surroundings = environment(
+        child_environment = environment(
             NOTIFY_SOCKET=str(self._manager.path), JOURNAL_STREAM=None, **variables
         )
         self._reader: subprocess.Popen[bytes] | None = None
@@ -128,7 +121,7 @@ class Program:
                 output = stack.enter_context(self._reader.stdin)
             self.process = subprocess.Popen(
                 command,
-                env=surroundings,
+                env=child_environment,
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -137,7 +130,7 @@ class Program:
 
     def __enter__(self) -> Self:
         try:
-            self.await_told("READY=1")
+            self.wait_for_notification("READY=1")
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -157,23 +150,23 @@ class Program:
 
     @property
     def log(self) -> list[str]:
-        """What it has said of itself."""
+        """The lines of its standard error."""
         return self._errors.read_text().splitlines()
 
-    def await_log(self, part: str, times: int = 1) -> None:
-        """Until so many lines of its log hold this."""
+    def wait_for_log(self, part: str, times: int = 1) -> None:
+        """Wait until ``times`` lines of its log contain ``part``."""
         wait_until(
             lambda: len([line for line in self.log if part in line]) >= times,
             f"{times} x {part!r} in {self._errors}",
         )
 
-    def await_told(self, part: str, times: int = 1) -> None:
-        """Until the service manager has been told this so often."""
+    def wait_for_notification(self, part: str, times: int = 1) -> None:
+        """Wait until ``times`` notifications contain ``part``."""
 
         def found() -> bool:
-            self.hear()
+            self.read_notifications()
             assert self.process.poll() is None or self._count(part) >= times, (
-                f"ended with {self.process.returncode}: {self.log}"
+                f"exited with {self.process.returncode}: {self.log}"
             )
             return self._count(part) >= times
 
@@ -195,22 +188,22 @@ class Program:
         self.process.stdin.close()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Have it stop; its status."""
+        """Send a signal, and return the exit status."""
         self.send(number)
         return self.wait()
 
     def wait(self, limit_s: float = 10) -> int:
-        """Wait until it ends by itself; its status."""
+        """Wait for the process to end; return its exit status."""
         status = self.process.wait(limit_s)
-        self.hear()
+        self.read_notifications()
         return status
 
-    def hear(self) -> list[str]:
-        """Everything that its service manager has been told so far, line by line."""
-        self.told += [
+    def read_notifications(self) -> list[str]:
+        """Return all lines sent to the service manager so far."""
+        self.notifications += [
             line for datagram in self._manager.read() for line in datagram.decode().splitlines()
         ]
-        return self.told
+        return self.notifications
 
     def _count(self, part: str) -> int:
-        return len([line for line in self.told if part in line])
+        return len([line for line in self.notifications if part in line])

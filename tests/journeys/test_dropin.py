@@ -12,7 +12,7 @@ import pytest
 
 from klogd_py.system.pidfile import NotRunning, PidFile, signal_daemon
 from tests.fakes import environment
-from tests.journeys.program import configure, lines_of, needs_kmsg, say
+from tests.journeys.program import configure, lines_of, needs_kmsg, write_kmsg
 from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 
@@ -106,7 +106,7 @@ def test_it_returns_0_from_a_daemon_that_is_at_work(classic: Classic) -> None:
     assert ran.returncode == 0
     assert _runs(classic.pid, classic.folder)
     marker = f"marker of process {classic.pid}"
-    say(f"<28>{marker}")
+    write_kmsg(f"<28>{marker}")
     wait_until(lambda: f"<28>{marker}" in lines_of(classic.log), "the marker")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import environment
-from tests.journeys.program import configure, lines_of, needs_kmsg, say
+from tests.journeys.program import configure, lines_of, needs_kmsg, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -51,7 +51,7 @@ def test_unread_output_blocks_no_sink_and_no_stop(tmp_path: Path, sink: str) -> 
             command, stdout=output, env=environment(NOTIFY_SOCKET=None)
         ) as process:
             try:
-                say(marker)
+                write_kmsg(marker)
                 wait_until(
                     lambda: [line for line in lines_of(log) if marker in line],
                     "the marker in the other sink",
@@ -81,7 +81,7 @@ def test_daemon_ends_when_its_only_reader_is_gone(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        say("one more")
+        write_kmsg("one more")
         try:
             assert process.wait(10) == 0
         finally:
@@ -110,7 +110,7 @@ def test_own_messages_in_kernel_log_are_read_once(
                 10,
             )
             for number in range(3):
-                say(f"record {number}")
+                write_kmsg(f"record {number}")
                 time.sleep(0.3)
             assert process.poll() is None
         finally:

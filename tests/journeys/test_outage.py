@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, write_kmsg
 from tests.sockets import BackgroundDatagramListener
 from tests.waiting import wait_until
 
@@ -24,7 +24,7 @@ def test_a_burst_of_a_thousand_records_arrives_whole(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"burst-{secrets.token_hex(8)}"
     with Program(tmp_path, "--sink", f"file:{log}") as program:
         for number in range(1000):
-            say(f"{marker} {number};")
+            write_kmsg(f"{marker} {number};")
         wait_until(
             lambda: any(f"{marker} 999;" in line for line in lines_of(log)), "the last of the burst"
         )
@@ -44,14 +44,14 @@ def test_outage_loses_nothing_or_announces_every_drop(tmp_path: Path, when_full:
     with Program(
         tmp_path, "--sink", f"file:{log}", "--sink", f"syslog:{socket}", config=config
     ) as program:
-        program.await_log("is down")
+        program.wait_for_log("is down")
         for number in range(int(RATE * OUTAGE_S)):
-            say(f"{marker} {number};")
+            write_kmsg(f"{marker} {number};")
             time.sleep(1 / RATE)
         with BackgroundDatagramListener(socket) as listener:
-            program.await_log("is back")
+            program.wait_for_log("is back")
             # Errors are not dropped.
-            say(f"<11>{marker} last;")
+            write_kmsg(f"<11>{marker} last;")
             wait_until(
                 lambda: any(
                     f"{marker} last;".encode() in datagram for datagram in listener.received

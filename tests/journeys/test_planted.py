@@ -145,7 +145,7 @@ def test_planted_things_are_told_and_lead_nowhere(world: World, kind: str, user:
     with world.unchanged(), Program(world.folder, config=config) as program:
         wait_until(lambda: told(world, program, THINGS) == refused(kind, user), "what is refused")
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         assert program.stop() == 0
         assert told(world, program, THINGS) == refused(kind, user)
 
@@ -169,7 +169,7 @@ def test_planted_logs_are_down_and_lead_nowhere(world: World, user: str) -> None
             "that all are down",
         )
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         assert program.stop() == 1, "records are left that no sink took"
         assert len([line for line in program.log if " is down" in line]) == len(down)
 

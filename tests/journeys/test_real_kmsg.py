@@ -3,7 +3,7 @@ import json
 import secrets
 from pathlib import Path
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, raw_records, say
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, read_ring, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -12,7 +12,7 @@ pytestmark = needs_kmsg
 def test_a_line_written_to_the_kernel_log_comes_out_in_a_file(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     with Program(tmp_path, "--sink", f"file:{log}") as program:
-        say(f"<28>tests[7]: {marker} says \x1b[31mhello")
+        write_kmsg(f"<28>tests[7]: {marker} says \x1b[31mhello")
         found = wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
     assert len(found) == 1
@@ -23,7 +23,7 @@ def test_no_process_can_pass_for_the_kernel(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, '[file]\nformat = "json"\n')
     with Program(tmp_path, "--sink", f"file:{log}", config=config):
-        say(f"<0>{marker}")
+        write_kmsg(f"<0>{marker}")
         found = wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
     content = json.loads(found[0])
     assert (content["facility"], content["severity"], content["tag"]) == (1, "emerg", "kmsg")
@@ -33,10 +33,10 @@ def _shown_once(folder: Path, *options: str) -> list[str]:
     """All lines of a single pass, taken while nobody else wrote to the kernel log."""
 
     def shown() -> tuple[list[str], list[bytes]]:
-        before = raw_records()
+        before = read_ring()
         with Program(folder, "--once", "--sink", "console", *options) as program:
             assert program.wait() == 0
-        return (lines_of(program.output), before) if raw_records() == before else ([], [])
+        return (lines_of(program.output), before) if read_ring() == before else ([], [])
 
     lines, records = wait_until(
         lambda: found if (found := shown())[1] else None, "a moment of silence", 20
@@ -68,7 +68,7 @@ def test_two_readers_do_not_take_records_from_each_other(tmp_path: Path) -> None
         Program(folders[1], "--sink", f"file:{folders[1]}/log"),
     ):
         for number in range(3):
-            say(f"{marker} {number}")
+            write_kmsg(f"{marker} {number}")
         wait_until(
             lambda: all(_times(marker, folder / "log") == 3 for folder in folders),
             "three markers each",

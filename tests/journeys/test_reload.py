@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.monitoring.status_socket import fetch_status
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -62,12 +62,12 @@ def test_a_good_configuration_takes_effect_at_a_hangup(tmp_path: Path) -> None:
     before, after = _marker(), _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{first}"]')
     with Program(tmp_path, config=config) as program:
-        say(before)
+        write_kmsg(before)
         _arrives(first, before)
         _quiet(tmp_path, f'sinks = ["file:{second}"]\nfile.format = "klogd"')
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
-        say(f"<28>{after}")
+        program.wait_for_notification("READY=1", times=2)
+        write_kmsg(f"<28>{after}")
         _arrives(second, after)
         assert program.stop() == 0
     assert f"<28>{after}" in lines_of(second)
@@ -92,9 +92,9 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(
     with Program(tmp_path, config=config) as program:
         config.write_text(wrong)
         program.send(signal.SIGHUP)
-        program.await_log("keeping the old configuration")
+        program.wait_for_log("keeping the old configuration")
         assert named in "".join(line for line in program.log if "keeping" in line)
-        say(marker)
+        write_kmsg(marker)
         _arrives(log, marker)
         assert program.stop() == 0
 
@@ -122,7 +122,7 @@ def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched
     drop_in.parent.mkdir()
     beside = tmp_path / "beside.toml"
     with Program(tmp_path, config=config) as program:
-        program.await_log("names from")
+        program.wait_for_log("names from")
         # The watchers are started late
         time.sleep(1.0 if watched else 0.0)
         for number, (name, (make, named)) in enumerate(HOSTILE.items()):
@@ -131,15 +131,15 @@ def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched
             beside.rename(drop_in)
             if not watched:
                 program.send(signal.SIGHUP)
-            program.await_log(f"x.toml: {named}" if name != "user" else f"key user: {named}")
+            program.wait_for_log(f"x.toml: {named}" if name != "user" else f"key user: {named}")
             marker = _marker()
-            say(marker)
+            write_kmsg(marker)
             _arrives(log, marker)
             wait_until(partial(_refused, tmp_path, named), f"{named} in the status")
             drop_in.unlink()
             if not watched:
                 program.send(signal.SIGHUP)
-            program.await_log("symbols read anew after", times=number + 1)
+            program.wait_for_log("symbols read anew after", times=number + 1)
         assert not [line for line in program.log if "Traceback" in line]
         assert program.stop() == 0
 
@@ -150,7 +150,7 @@ def test_a_change_before_the_files_are_watched_takes_effect(tmp_path: Path) -> N
     (tmp_path / "klogd-py.toml.d").mkdir()
     with Program(tmp_path, config=config) as program:
         (tmp_path / "klogd-py.toml.d" / "x.toml").write_text(f'sinks = ["file:{second}"]\n')
-        say(marker)
+        write_kmsg(marker)
         _arrives(second, marker)
         assert program.stop() == 0
 
@@ -182,10 +182,10 @@ def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> 
         for number, (text, said) in enumerate(UNUSABLE.items()):
             drop_in.write_text(text.format(*names))
             program.send(signal.SIGHUP)
-            program.await_told("READY=1", times=number + 2)
-            program.await_log(said.format(*names))
+            program.wait_for_notification("READY=1", times=number + 2)
+            program.wait_for_log(said.format(*names))
             marker = _marker()
-            say(marker)
+            write_kmsg(marker)
             _arrives(log, marker)
         assert not [
             line for line in program.log if "Traceback" in line or "keeping the old" in line
@@ -199,7 +199,7 @@ def test_a_sink_that_is_added_gets_what_the_ring_holds_though_nothing_more_comes
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{first}"]')
     with Program(tmp_path, config=config) as program:
-        say(marker)
+        write_kmsg(marker)
         _arrives(first, marker)
         _quiet(tmp_path, f'sinks = ["file:{first}", "file:{second}"]')
         program.send(signal.SIGHUP)
@@ -214,12 +214,12 @@ def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path
     with Program(tmp_path, config=config) as program:
         config.unlink()
         program.send(signal.SIGHUP)
-        program.await_log("keeping the old configuration")
+        program.wait_for_log("keeping the old configuration")
         _quiet(tmp_path, f'sinks = ["file:{second}"]')
         program.send(signal.SIGHUP)
         # After the start, after the refused reload, and after this one
-        program.await_told("READY=1", times=3)
-        say(marker)
+        program.wait_for_notification("READY=1", times=3)
+        write_kmsg(marker)
         _arrives(second, marker)
         assert program.stop() == 0
     assert not [line for line in lines_of(first) if marker in line]
@@ -232,13 +232,13 @@ def test_a_file_that_was_rotated_is_opened_anew_even_without_a_signal(
     log, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
     markers = [_marker() for _ in range(2)]
     with Program(tmp_path, config=_quiet(tmp_path, f'sinks = ["file:{log}"]')) as program:
-        say(markers[0])
+        write_kmsg(markers[0])
         _arrives(log, markers[0])
         log.rename(aside)
         if tell:
             program.send(signal.SIGHUP)
-            program.await_told("READY=1", times=2)
-        say(markers[1])
+            program.wait_for_notification("READY=1", times=2)
+        write_kmsg(markers[1])
         _arrives(log, markers[1])
     assert not [line for line in lines_of(aside) if markers[1] in line]
     assert not [line for line in lines_of(log) if markers[0] in line]
@@ -247,13 +247,13 @@ def test_a_file_that_was_rotated_is_opened_anew_even_without_a_signal(
 def test_what_waits_for_a_sink_survives_a_hangup(tmp_path: Path) -> None:
     log, marker = tmp_path / "later" / "kern.log", _marker()
     with Program(tmp_path, config=_quiet(tmp_path, f'sinks = ["file:{log}"]')) as program:
-        say(marker)
-        program.await_log("is down, retrying")
+        write_kmsg(marker)
+        program.wait_for_log("is down, retrying")
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         log.parent.mkdir()
         _arrives(log, marker)
-        program.await_log("is back; records lost in between: 0")
+        program.wait_for_log("is back; records lost in between: 0")
         assert program.stop() == 0
 
 
@@ -261,24 +261,24 @@ def test_what_waits_for_a_sink_survives_a_hangup(tmp_path: Path) -> None:
 def test_symbols_are_read_anew_at_a_user_signal(tmp_path: Path, number: signal.Signals) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(number)
-        program.await_log(f"symbols read anew after {number.name}")
+        program.wait_for_log(f"symbols read anew after {number.name}")
         assert program.stop() == 0
 
 
 def test_nothing_is_read_between_stop_and_continue_and_nothing_is_lost(tmp_path: Path) -> None:
     log, before, meanwhile = tmp_path / "kern.log", _marker(), _marker()
     with Program(tmp_path, "--sink", f"file:{log}") as program:
-        say(before)
+        write_kmsg(before)
         _arrives(log, before)
         program.send(signal.SIGTSTP)
-        program.await_log("paused")
-        say(meanwhile)
+        program.wait_for_log("paused")
+        write_kmsg(meanwhile)
         program.send(signal.SIGUSR1)
         # The loop has gone round since
-        program.await_log("symbols read anew")
+        program.wait_for_log("symbols read anew")
         assert not [line for line in lines_of(log) if meanwhile in line]
         program.send(signal.SIGCONT)
-        program.await_log("resumed")
+        program.wait_for_log("resumed")
         _arrives(log, meanwhile)
         assert program.stop() == 0
 
@@ -286,7 +286,7 @@ def test_nothing_is_read_between_stop_and_continue_and_nothing_is_lost(tmp_path:
 def test_a_paused_daemon_stops_when_asked(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(signal.SIGTSTP)
-        program.await_log("paused")
+        program.wait_for_log("paused")
         assert program.stop() == 0
 
 
@@ -297,7 +297,7 @@ def test_signals_without_a_meaning_do_not_end_the_daemon(
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(number)
         program.send(signal.SIGUSR1)
-        program.await_log("symbols read anew")
+        program.wait_for_log("symbols read anew")
         assert program.stop() == 0
 
 
@@ -305,8 +305,8 @@ def test_a_hundred_signals_make_two_surveys_at_most(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         for _ in range(100):
             program.send(signal.SIGUSR1)
-        program.await_log("symbols read anew after SIGUSR1")
+        program.wait_for_log("symbols read anew after SIGUSR1")
         program.send(signal.SIGTSTP)
-        program.await_log("paused")
+        program.wait_for_log("paused")
         assert program.stop() == 0
         assert len([line for line in program.log if "symbols read anew" in line]) <= 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -55,9 +55,9 @@ def test_clean_stop_loses_and_repeats_nothing(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, JSON_FILE)
     for run in range(3):
-        say(f"{marker} {2 * run:02d}")
+        write_kmsg(f"{marker} {2 * run:02d}")
         with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
-            say(f"{marker} {2 * run + 1:02d}")
+            write_kmsg(f"{marker} {2 * run + 1:02d}")
             _until_marked(log, marker, 2 * run + 1)
             assert program.stop() == 0
     assert _marked(log, marker) == ["00", "01", "02", "03", "04", "05"]
@@ -71,7 +71,7 @@ def test_after_a_kill_nothing_is_missing(tmp_path: Path) -> None:
     config = configure(tmp_path, JSON_FILE)
     for run in range(2):
         with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
-            say(f"{marker} {run:02d}")
+            write_kmsg(f"{marker} {run:02d}")
             _until_marked(log, marker, run)
             program.stop(signal.SIGKILL)
     seqs = [document["seq"] for document in _documents(log)]
@@ -91,7 +91,7 @@ def test_second_pass_delivers_only_new_records(tmp_path: Path) -> None:
 
     first = once()
     assert first
-    say(f"{marker}")
+    write_kmsg(f"{marker}")
     later = once()
     assert [document for document in later if document["text"] == marker]
     assert min(int(str(document["seq"])) for document in later) == int(str(first[-1]["seq"])) + 1
@@ -103,7 +103,7 @@ def test_each_sink_continues_at_its_own_position(tmp_path: Path) -> None:
     for sinks in ([old], [old, new]):
         options = [word for sink in sinks for word in ("--sink", f"file:{sink}")]
         with Program(tmp_path, *options, config=config) as program:
-            say(f"{marker} {len(sinks):02d}")
+            write_kmsg(f"{marker} {len(sinks):02d}")
             for sink in sinks:
                 _until_marked(sink, marker, len(sinks))
             assert program.stop() == 0
@@ -157,8 +157,8 @@ def test_unsaved_position_is_logged_and_stops_nothing(tmp_path: Path) -> None:
     config = tmp_path / "klogd-py.toml"
     config.write_text(f'state.cursor_file = "{tmp_path}/missing/position.json"\n')
     with Program(tmp_path, "--sink", f"file:{log}", config=config) as program:
-        program.await_log("position not saved")
-        say(f"{marker} 00")
+        program.wait_for_log("position not saved")
+        write_kmsg(f"{marker} 00")
         _until_marked(log, marker, 0)
         assert program.stop() == 0
 

@@ -148,10 +148,10 @@ def test_restart_of_rsyslog_loses_no_record(tmp_path: Path) -> None:
         rsyslog.await_lines(5)
         rsyslog.__exit__(None, None, None)
         program.feed(_numbered(6, 10))
-        program.await_log("is down, retrying")
+        program.wait_for_log("is down, retrying")
         with rsyslog:
             rsyslog.await_lines(10)
-            program.await_log("is back; records lost in between: 0")
+            program.wait_for_log("is back; records lost in between: 0")
             program.feed(_numbered(11, 15))
             rsyslog.await_lines(15)
             program.end_of_input()

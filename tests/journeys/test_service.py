@@ -9,23 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, write_kmsg
 from tests.waiting import wait_until
 
 
 @needs_kmsg
 def test_the_manager_hears_ready_then_status_then_stopping(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
-        program.await_told("STATUS=", times=2)
+        program.wait_for_notification("STATUS=", times=2)
         assert program.stop() == 0
-    assert program.told[0] == "READY=1"
+    assert program.notifications[0] == "READY=1"
     # Records that want no names do not wait for the symbols.
     assert re.match(
-        r"STATUS=\d+ records from /dev/kmsg to 1 sink, none lost; names from ", program.told[1]
+        r"STATUS=\d+ records from /dev/kmsg to 1 sink, none lost; names from ",
+        program.notifications[1],
     )
-    assert program.told.count("READY=1") == 1
-    assert program.told.count("STOPPING=1") == 1
-    behind = program.told[program.told.index("STOPPING=1") + 1 :]
+    assert program.notifications.count("READY=1") == 1
+    assert program.notifications.count("STOPPING=1") == 1
+    behind = program.notifications[program.notifications.index("STOPPING=1") + 1 :]
     assert all(line.startswith("STATUS=") for line in behind)
 
 
@@ -34,7 +35,7 @@ def test_the_watchdog_is_fed_in_time_and_without_records(tmp_path: Path) -> None
     with Program(
         tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="400000", WATCHDOG_PID=None
     ) as program:
-        program.await_told("WATCHDOG=1", times=4)
+        program.wait_for_notification("WATCHDOG=1", times=4)
         assert program.stop() == 0
 
 
@@ -43,9 +44,9 @@ def test_the_watchdog_of_another_process_is_not_fed(tmp_path: Path) -> None:
     with Program(
         tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="1000", WATCHDOG_PID="1"
     ) as program:
-        program.await_told("STATUS=", times=2)
+        program.wait_for_notification("STATUS=", times=2)
         assert program.stop() == 0
-    assert "WATCHDOG=1" not in program.told
+    assert "WATCHDOG=1" not in program.notifications
 
 
 @needs_kmsg
@@ -53,11 +54,17 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     config = configure(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n[watch]\nfiles = false\n')
     with Program(tmp_path, config=config) as program:
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         assert program.stop() == 0
-    states = [line for line in program.told if not line.startswith(("STATUS=", "MONOTONIC_USEC="))]
+    states = [
+        line
+        for line in program.notifications
+        if not line.startswith(("STATUS=", "MONOTONIC_USEC="))
+    ]
     assert states == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
-    begun_us = program.told[program.told.index("RELOADING=1") + 1].removeprefix("MONOTONIC_USEC=")
+    begun_us = program.notifications[program.notifications.index("RELOADING=1") + 1].removeprefix(
+        "MONOTONIC_USEC="
+    )
     assert 0 <= time.monotonic() * 1e6 - int(begun_us) < 60e6
 
 
@@ -67,25 +74,25 @@ def test_a_reload_that_is_refused_comes_to_its_end_as_well(tmp_path: Path) -> No
     with Program(tmp_path, config=config) as program:
         config.write_text("nonsense = 1\n")
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
-        program.await_log("keeping the old configuration")
-        assert program.told.index("RELOADING=1") < len(program.told) - 1 - program.told[::-1].index(
-            "READY=1"
-        )
+        program.wait_for_notification("READY=1", times=2)
+        program.wait_for_log("keeping the old configuration")
+        assert program.notifications.index("RELOADING=1") < len(
+            program.notifications
+        ) - 1 - program.notifications[::-1].index("READY=1")
 
 
 @needs_kmsg
 def test_a_daemon_whose_loop_stands_still_feeds_no_watchdog(tmp_path: Path) -> None:
     options = ("--sink", f"file:{tmp_path}/kern.log")
     with Program(tmp_path, *options, WATCHDOG_USEC="200000", WATCHDOG_PID=None) as program:
-        program.await_told("WATCHDOG=1", times=2)
+        program.wait_for_notification("WATCHDOG=1", times=2)
         program.send(signal.SIGSTOP)
         time.sleep(0.2)
-        fed = program.hear().count("WATCHDOG=1")
+        fed = program.read_notifications().count("WATCHDOG=1")
         time.sleep(0.5)
-        assert program.hear().count("WATCHDOG=1") == fed
+        assert program.read_notifications().count("WATCHDOG=1") == fed
         program.send(signal.SIGCONT)
-        program.await_told("WATCHDOG=1", times=fed + 1)
+        program.wait_for_notification("WATCHDOG=1", times=fed + 1)
 
 
 @needs_kmsg
@@ -99,15 +106,15 @@ def test_what_the_watchdog_sends_shows_where_the_loop_was(tmp_path: Path) -> Non
 def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> None:
     good, bad = tmp_path / "kern.log", tmp_path / "missing" / "kern.log"
     with Program(tmp_path, "--sink", f"file:{good}", "--sink", f"file:{bad}") as program:
-        program.await_told(f"; down: file:{bad}")
+        program.wait_for_notification(f"; down: file:{bad}")
         bad.parent.mkdir()
         marker = f"marker-{secrets.token_hex(8)}"
-        say(marker)
+        write_kmsg(marker)
         wait_until(
             lambda: bad.exists() and any(marker in line for line in lines_of(bad)), "what was owed"
         )
-        say(f"marker-{secrets.token_hex(8)}")
-        wait_until(lambda: "; down:" not in program.hear()[-1], "a good status")
+        write_kmsg(f"marker-{secrets.token_hex(8)}")
+        wait_until(lambda: "; down:" not in program.read_notifications()[-1], "a good status")
         assert program.stop() == 0
 
 
@@ -133,7 +140,7 @@ def test_a_daemon_whose_input_is_silent_feeds_the_watchdog(tmp_path: Path) -> No
     options = ("--input", "-", "--sink", f"file:{tmp_path}/kern.log")
     with Program(tmp_path, *options, WATCHDOG_USEC="400000", WATCHDOG_PID=None) as program:
         program.feed("<6>one\n")
-        program.await_told("WATCHDOG=1", times=4)
+        program.wait_for_notification("WATCHDOG=1", times=4)
         assert program.stop() == 0
 
 

@@ -66,7 +66,7 @@ def test_the_oops_that_proves_is_itself_symbolized(tmp_path: Path, map_of: Path)
         assert lines_of(tmp_path / "kern.log") == [PLAIN]
         program.feed("\n".join(STAMPED[6:]) + "\n")
         wait_until(lambda: len(lines_of(tmp_path / "kern.log")) > len(STAMPED), "the oops")
-        program.await_log("slide 0x1a000000, proved: ")
+        program.wait_for_log("slide 0x1a000000, proved: ")
         program.end_of_input()
         assert program.wait() == 0
     assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)
@@ -90,7 +90,7 @@ def test_another_boot_in_captures_has_own_slide(tmp_path: Path, map_of: Path) ->
         program.feed("\n".join([banner, *STAMPED, banner, *second]) + "\n")
         program.end_of_input()
         assert program.wait() == 0
-        program.await_log("slide 0x400000, proved: ")
+        program.wait_for_log("slide 0x400000, proved: ")
     assert names_in(lines_of(tmp_path / "kern.log")) == [
         *expected(OOPS),
         *expected(other, elsewhere),
@@ -108,7 +108,7 @@ def test_another_releases_map_names_nothing_in_captures(
         program.end_of_input()
         assert program.wait() == 0
         if release != "6.1.0":
-            program.await_log("made for Linux 6.1.0 by its name, the log is of Linux 6.1.9")
+            program.wait_for_log("made for Linux 6.1.0 by its name, the log is of Linux 6.1.9")
     assert names_in(lines_of(tmp_path / "kern.log")) == (
         expected(OOPS) if release == "6.1.0" else []
     )
@@ -119,7 +119,7 @@ def test_a_later_contradiction_warns_and_ends_naming(tmp_path: Path, map_of: Pat
     second = [f"<4>[   22.{i:06}] {line}" for i, line in enumerate(oops(elsewhere, Random(21)))]
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join([*STAMPED, *second, *STAMPED]) + "\n")
-        program.await_log("names nothing any more: slide 0x1a000000 revoked")
+        program.wait_for_log("names nothing any more: slide 0x1a000000 revoked")
         program.end_of_input()
         assert program.wait() == 0
 
@@ -251,7 +251,7 @@ def test_no_name_is_printed_and_then_revoked(tmp_path: Path, map_of: Path) -> No
         program.feed("\n".join(STAMPED) + "\n")
         wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == len(STAMPED), "the first oops")
         program.feed("\n".join(second) + "\n")
-        program.await_log("names nothing any more: slide 0x1a000000 revoked")
+        program.wait_for_log("names nothing any more: slide 0x1a000000 revoked")
         program.end_of_input()
         assert program.wait() == 0
     assert names_in(lines_of(tmp_path / "kern.log")) == expected(OOPS)

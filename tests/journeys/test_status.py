@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.monitoring.status import Status
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say, socket_of
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -47,7 +47,7 @@ def test_undecodable_drop_in_name_leaves_status_readable(tmp_path: Path) -> None
     drop_ins.mkdir()
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         Path(os.fsdecode(os.fsencode(drop_ins) + b"/\xff.toml")).touch()
-        program.await_log("keeping the old configuration")
+        program.wait_for_log("keeping the old configuration")
         (change,) = [found for found in document(tmp_path).changes if found.what == "configuration"]
         assert (
             change.taken,
@@ -64,9 +64,9 @@ def test_status_counts_records_and_deliveries(tmp_path: Path) -> None:
     )
     config = quiet(tmp_path, f'sinks = ["file:{good}", "file:{bad}"]')
     with Program(tmp_path, config=config) as program:
-        say(f"<11>{marker}")
+        write_kmsg(f"<11>{marker}")
         wait_until(lambda: [line for line in lines_of(good) if marker in line], "the marker")
-        program.await_log("is down, retrying")
+        program.wait_for_log("is down, retrying")
         least = len(lines_of(good))
         current = document(tmp_path)
         first, second = current.sinks
@@ -100,13 +100,13 @@ def test_refused_reload_is_shown_until_one_succeeds(tmp_path: Path) -> None:
         assert document(tmp_path).changes == ()
         config.write_text(config.read_text() + "[nonsense]\n")
         program.send(signal.SIGHUP)
-        program.await_log("keeping the old configuration")
+        program.wait_for_log("keeping the old configuration")
         (refused,) = document(tmp_path).changes
         assert (refused.what, refused.why, refused.taken) == ("configuration", "SIGHUP", False)
         assert "nonsense" in refused.detail
         quiet(tmp_path, f'sinks = ["file:{tmp_path}/other.log"]')
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         outcomes = {change.what: change.taken for change in document(tmp_path).changes}
         assert outcomes == {"configuration": True, "symbols": True}
         assert program.stop() == 0
@@ -122,7 +122,7 @@ def test_hundred_silent_clients_delay_no_record(tmp_path: Path) -> None:
             client = clients.enter_context(socket.socket(socket.AF_UNIX))
             client.settimeout(5)
             client.connect(str(socket_of(tmp_path)))
-        say(marker)
+        write_kmsg(marker)
         wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
 
@@ -149,7 +149,7 @@ def test_daemon_runs_without_prometheus_client(tmp_path: Path) -> None:
         tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\nmetrics.textfile = "{tmp_path}/k.prom"'
     )
     with Program(tmp_path, config=config, PYTHONPATH=str(tmp_path)) as program:
-        program.await_log("they need the Python package prometheus-client")
+        program.wait_for_log("they need the Python package prometheus-client")
         assert status(tmp_path).returncode == 0
         assert program.stop() == 0
 
@@ -164,7 +164,7 @@ def test_second_daemon_leaves_socket_of_the_first(tmp_path: Path) -> None:
         tmp_path, config=quiet(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]')
     ) as program:
         with Program(tmp_path / "second", config=second) as other:
-            other.await_log("another daemon listens there")
+            other.wait_for_log("another daemon listens there")
             assert other.stop() == 0
         assert document(tmp_path).pid == program.process.pid
         assert program.stop() == 0
@@ -183,7 +183,7 @@ def test_refused_map_leaves_old_one_in_use(tmp_path: Path) -> None:
         assert used is not None
         path.write_text("nothing like a map\n")
         program.send(signal.SIGUSR2)
-        program.await_log("symbols read anew after SIGUSR2")
+        program.wait_for_log("symbols read anew after SIGUSR2")
         current = document(tmp_path)
         assert current.names.map is not None
         assert current.names.map.path == used.path
@@ -212,7 +212,7 @@ def test_reloads_lose_or_repeat_no_record(
     whole = config.read_text().replace("[watch]\nfiles = false\n", "watch.files = false\n")
     with Program(tmp_path, config=config) as program:
         for number in range(12):
-            say(f"number {number}")
+            write_kmsg(f"number {number}")
             if number % 3 == 0:
                 exchange(
                     config,
@@ -223,7 +223,7 @@ def test_reloads_lose_or_repeat_no_record(
             program.send((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)[number % 3])
         exchange(config, whole)
         marker = f"marker-{secrets.token_hex(8)}"
-        say(marker)
+        write_kmsg(marker)
         wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
     expected = None

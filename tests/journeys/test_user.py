@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import environment
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -58,11 +58,11 @@ def test_files_that_only_root_can_create_are_written_and_opened_anew(place: Path
     config = configure(place, f'user = "nobody"\nsinks = ["file:{log}"]\n[watch]\nfiles = false\n')
     with Program(place, config=config) as program:
         first, second = (f"marker-{secrets.token_hex(8)}" for _ in range(2))
-        say(first)
+        write_kmsg(first)
         wait_until(lambda: [line for line in lines_of(log) if first in line], "the first marker")
         program.send(signal.SIGHUP)
-        program.await_told("READY=1", times=2)
-        say(second)
+        program.wait_for_notification("READY=1", times=2)
+        write_kmsg(second)
         wait_until(
             lambda: [line for line in lines_of(log) if second in line],
             "the marker after the reload",
@@ -101,10 +101,10 @@ def test_log_that_only_root_opens_is_written(place: Path, prepare: Callable[[Pat
     with Program(place, config=config) as program:
         for reloads in (1, 2, 3):
             marker = f"marker-{secrets.token_hex(8)}"
-            say(marker)
+            write_kmsg(marker)
             wait_until(partial(marked, log, marker), f"the marker before reload {reloads}")
             program.send(signal.SIGHUP)
-            program.await_told("READY=1", times=reloads + 1)
+            program.wait_for_notification("READY=1", times=reloads + 1)
         assert program.stop() == 0
     assert not [line for line in program.log if "Permission denied" in line]
     if prepare is roots_own:
@@ -118,11 +118,11 @@ def test_log_that_only_root_opens_is_down_once_rotated(
 ) -> None:
     log = prepare(place)
     with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
-        say(marker := f"marker-{secrets.token_hex(8)}")
+        write_kmsg(marker := f"marker-{secrets.token_hex(8)}")
         wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         log.rename(log.with_name("kern.log.1"))
-        say(f"marker-{secrets.token_hex(8)}")
-        program.await_log(
+        write_kmsg(f"marker-{secrets.token_hex(8)}")
+        program.wait_for_log(
             "for user nobody; what root had opened was moved or removed, a restart opens it anew"
         )
     assert not log.exists()
@@ -132,8 +132,8 @@ def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(pla
     log = place / "kern.log"
     with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
         log.rename(place / "kern.log.1")
-        say(f"marker-{secrets.token_hex(8)}")
-        program.await_log("Permission denied for user nobody")
+        write_kmsg(f"marker-{secrets.token_hex(8)}")
+        program.wait_for_log("Permission denied for user nobody")
     assert not log.exists()
 
 

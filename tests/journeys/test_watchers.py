@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, say
+from tests.journeys.program import Program, configure, lines_of, needs_kmsg, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -40,7 +40,7 @@ def _await_watching(program: Program, folder: Path) -> None:
 def _writes_to(log: Path) -> bool:
     """Whether what is said now arrives there."""
     marker = f"marker-{secrets.token_hex(8)}"
-    say(marker)
+    write_kmsg(marker)
     wait_until(lambda: [line for line in lines_of(log) if marker in line], f"{marker} in {log}")
     return True
 
@@ -59,7 +59,7 @@ def test_an_edited_configuration_takes_effect_by_itself(
             configure(tmp_path, f'sinks = ["file:{second}"]\n', name)
         else:
             configure(tmp_path, f'sinks = ["file:{second}"]\n', "edited").rename(config)
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         assert _writes_to(second)
         assert program.stop() == 0
 
@@ -77,7 +77,7 @@ def test_a_drop_in_that_appears_or_goes_takes_effect_by_itself(tmp_path: Path, c
         assert _writes_to(second if change == "goes" else first)
         _await_watching(program, drop_in.parent)
         drop_in.write_text(content) if change == "appears" else drop_in.unlink()
-        program.await_told("READY=1", times=2)
+        program.wait_for_notification("READY=1", times=2)
         assert _writes_to(first if change == "goes" else second)
         assert program.stop() == 0
 
@@ -88,7 +88,7 @@ def test_a_wrong_edit_is_said_and_changes_nothing(tmp_path: Path) -> None:
     with Program(tmp_path, config=config) as program:
         _await_watching(program, tmp_path)
         config.write_text("sinks = [")
-        program.await_log("keeping the old configuration")
+        program.wait_for_log("keeping the old configuration")
         assert _writes_to(log)
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_read_anew_because_of_our_own_reads_and_writes(tmp_path: Path
         # Changes no content, and closes nothing that was written
         config.touch()
         config.write_text("sinks = [")
-        program.await_log("keeping the old configuration")
+        program.wait_for_log("keeping the old configuration")
         assert not [line for line in program.log if "read anew" in line]
         assert program.stop() == 0
 
@@ -124,13 +124,13 @@ def test_a_map_that_appears_changes_and_goes_is_noticed(tmp_path: Path) -> None:
     with Program(tmp_path, "--root", str(root), "--sink", f"file:{tmp_path}/kern.log") as program:
         _await_watching(program, root / "boot")
         place.write_text(MAP)
-        program.await_log(f"symbols read anew after a change of {place}")
-        program.await_log(f"names from {place}")
+        program.wait_for_log(f"symbols read anew after a change of {place}")
+        program.wait_for_log(f"names from {place}")
         place.write_text(MAP + "ffffffff82000100 T beyond\n")
-        program.await_log(f"symbols read anew after a change of {place}", times=2)
+        program.wait_for_log(f"symbols read anew after a change of {place}", times=2)
         place.unlink()
-        program.await_log(f"symbols read anew after a change of {place}", times=3)
-        program.await_log("no symbols")
+        program.wait_for_log(f"symbols read anew after a change of {place}", times=3)
+        program.wait_for_log("no symbols")
         assert program.stop() == 0
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_map_is_not_noticed(tmp_path: Path) -> None:
         (root / "boot/initrd.img").write_text("new")
         (root / "boot/System.map-9.9.9").write_text(MAP)
         place.write_text(MAP)
-        program.await_log(f"symbols read anew after a change of {place}")
+        program.wait_for_log(f"symbols read anew after a change of {place}")
         assert len([line for line in program.log if "read anew" in line]) == 1
 
 
@@ -178,5 +178,5 @@ def test_a_map_in_a_folder_that_is_made_later_is_found_by_itself(tmp_path: Path)
         place.parent.mkdir(parents=True)
         _await_watching(program, place.parent)
         place.write_text(MAP)
-        program.await_log(f"a change of {place}")
+        program.wait_for_log(f"a change of {place}")
         assert program.stop() == 0

@@ -18,7 +18,7 @@ from klogd_py.lifecycle.background_tasks import BackgroundTasks
 from klogd_py.lifecycle.change_watcher import ChangeWatcher
 from klogd_py.lifecycle.config_files import ConfigFiles
 from klogd_py.lifecycle.config_reloader import ConfigReloader
-from klogd_py.lifecycle.input_source import newest_seq, open_input, origin_of
+from klogd_py.lifecycle.input_source import build_cursor_store, open_input, origin_of
 from klogd_py.lifecycle.service_manager import ServiceManager
 from klogd_py.lifecycle.signal_handlers import install_signal_handlers
 from klogd_py.monitoring.reporter import StatusReporter
@@ -28,7 +28,6 @@ from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.gaps import announce
 from klogd_py.sinks.cursor_file import boot_id
-from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.factory import SinkFactory
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources.kmsg_device import KmsgDevice
@@ -57,7 +56,6 @@ class Daemon:
         Raises:
             BadConfig: the configuration is wrong, or names a user that does not exist.
             SourceUnavailable: no kernel log interface can be used.
-            CursorFileInUse: another daemon uses the same cursor file.
         """
         self.jobs = jobs or Jobs()
         self._options = options
@@ -72,11 +70,7 @@ class Daemon:
         self.exit_status = 0
         self._boot = boot_id() if self._live else ""
         self._clock: Clock = LiveClock() if self._live else CaptureClock()
-        self._cursors = CursorStore(
-            config.state.cursor_file if self._is_numbered else "",
-            self._boot,
-            partial(newest_seq, self.source),
-        )
+        self._cursors = build_cursor_store(self.source, config, self._boot)
         self.sink_manager = self._build_sink_manager()
         self.pipeline = self._build_pipeline()
         self._status_builder = StatusBuilder(
@@ -109,6 +103,7 @@ class Daemon:
 
         Raises:
             BadConfig: the sinks cannot be created from the configuration.
+            CursorFileInUse: another daemon uses the same cursor file.
             PrivilegesNotDropped: the process may not change to the configured user.
         """
         self.jobs.catch_all(asyncio.get_running_loop())

@@ -28,8 +28,6 @@ UNMARKED_NAMES = {"LICENSE", "copyright", "format", "control", "py.typed"}
 
 # What is beyond a limit. An entry goes as soon as it is within, and none comes.
 LONG_MODULES = {
-    "klogd_py/cli/parser.py",
-    "klogd_py/daemon.py",
     "klogd_py/oops/address_patterns.py",
     "klogd_py/oops/crash_lines.py",
     "klogd_py/oops/trace_parser.py",
@@ -38,10 +36,6 @@ LONG_MODULES = {
     "klogd_py/sources/kmsg_device.py",
 }
 LONG_FUNCTIONS = {
-    "klogd_py/cli/parser.py:_main_options",
-    "klogd_py/cli/parser.py:_shared_options",
-    "klogd_py/cli/parser.py:_subcommands",
-    "klogd_py/daemon.py:__init__",
     "klogd_py/sinks/formats.py:encode_json",
     "klogd_py/system/worker_thread.py:call",
 }

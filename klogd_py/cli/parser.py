@@ -1,104 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which options are there? The parsers of ``klogd-py`` with its subcommands, and of ``klogd``, the
-drop-in.
+"""Build the parsers of ``klogd-py`` with its subcommands, and of ``klogd``, the drop-in.
 
-An option that is not given leaves no trace, so that it is told from one that was given with its
-default.
+An option that is not given is absent from the result. So it differs from an option that was given
+with its default value.
 """
 
 import argparse
-import re
-from pathlib import Path
+from functools import partial
 
 from klogd_py import __version__
-from klogd_py.config import value_types
+from klogd_py.cli.argument_types import RenamedOption, console_level, sink, slide, utf8_text
 from klogd_py.config.loader import LOG_LEVELS
-from klogd_py.config.renamed import RENAMED_OPTIONS
 
-_HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
 _NOT_GIVEN = argparse.SUPPRESS
 _EPILOG = {
-    "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). With no COMMAND it reads the kernel's messages until stopped.",
+    "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). "
+    "Without COMMAND it reads kernel messages until it is stopped.",
     "klogd": "Man pages: klogd(8), klogd-py.toml(5).",
 }
-_JSON_HELP = "print for programs instead of people"
+_JSON_HELP = "print JSON"
 
 
 def build_parser(program: str) -> argparse.ArgumentParser:
-    """The parser of ``klogd-py`` or ``klogd``; what is not given is absent from its result."""
+    """Return the parser of ``klogd-py`` or ``klogd``."""
     shared = _shared_options()
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog=program,
-        description="The kernel log daemon: reads the kernel's messages, puts names to the addresses in them, "
-        "and hands them to syslog, the journal, files or the terminal.",
+        description="The kernel log daemon: reads kernel messages, translates the addresses in "
+        "them to symbols, and delivers them to syslog, the journal, files or the terminal.",
         epilog=_EPILOG[program],
         parents=[shared],
         argument_default=_NOT_GIVEN,
         allow_abbrev=False,
     )
-    _main_options(made, drop_in=program == "klogd")
-    if program != "klogd":
-        _subcommands(made, shared)
-    return made
+    drop_in = program == "klogd"
+    _add_sink_options(parser)
+    _add_input_options(parser)
+    _add_run_options(parser, drop_in=drop_in)
+    _add_reload_options(parser)
+    parser.add_argument("-v", "--version", action="version", version=f"klogd-py {__version__}")
+    if not drop_in:
+        _add_subcommands(parser, shared)
+    return parser
 
 
 def _shared_options() -> argparse.ArgumentParser:
-    """Options of the main job and of every subcommand."""
+    """Return a parser of the options that the daemon and every subcommand take."""
     shared = argparse.ArgumentParser(add_help=False, argument_default=_NOT_GIVEN)
-    names = shared.add_argument_group("where names come from")
-    names.add_argument(
-        "-k",
-        "--map",
-        type=_text,
-        metavar="FILE",
-        help="use this System.map unless it is proved to be another kernel's",
-    )
-    names.add_argument(
-        "--kallsyms",
-        type=_text,
-        metavar="FILE",
-        help="the kernel's own symbols (default: /proc/kallsyms)",
-    )
-    names.add_argument(
-        "--modules", type=_text, metavar="FILE", help="the loaded modules (default: /proc/modules)"
-    )
-    names.add_argument(
-        "--module-files",
-        type=_text,
-        metavar="DIR",
-        help="modules' own files (default: /lib/modules/RELEASE)",
-    )
-    names.add_argument(
-        "--slide",
-        type=_slide,
-        metavar="0xN",
-        help="what KASLR adds to the map's addresses, if you know it",
-    )
-    names.add_argument(
-        "--root",
-        type=_text,
-        metavar="DIR",
-        help="take /boot, /proc and /lib/modules from under DIR",
-    )
-    names.add_argument(
-        "--release", type=_text, metavar="R", help="the kernel release, as uname -r prints it"
-    )
-    names.add_argument(
-        "--live",
-        action="store_true",
-        help="use this machine's symbols for text that came from elsewhere",
-    )
+    _add_symbol_options(shared)
     shared.add_argument(
         "--config",
         dest="config_path",
-        type=_text,
+        type=utf8_text,
         metavar="FILE",
-        help="the configuration (default: /etc/klogd-py.toml)",
+        help="configuration file (default: /etc/klogd-py.toml)",
     )
     shared.add_argument(
         "--style",
         choices=("replace", "append", "off"),
-        help="what becomes of an address that has a name",
+        help="replace an address by its symbol, append the symbol, or translate nothing",
     )
     shared.add_argument(
         "-2",
@@ -115,58 +75,105 @@ def _shared_options() -> argparse.ArgumentParser:
     return shared
 
 
-def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
+def _add_symbol_options(shared: argparse.ArgumentParser) -> None:
+    group = shared.add_argument_group("symbol sources")
+    group.add_argument(
+        "-k",
+        "--map",
+        type=utf8_text,
+        metavar="FILE",
+        help="use this System.map, unless it is proven to belong to another kernel",
+    )
+    group.add_argument(
+        "--kallsyms",
+        type=utf8_text,
+        metavar="FILE",
+        help="symbols of the running kernel (default: /proc/kallsyms)",
+    )
+    group.add_argument(
+        "--modules",
+        type=utf8_text,
+        metavar="FILE",
+        help="list of loaded modules (default: /proc/modules)",
+    )
+    group.add_argument(
+        "--module-files",
+        type=utf8_text,
+        metavar="DIR",
+        help="directory of module files (default: /lib/modules/RELEASE)",
+    )
+    group.add_argument(
+        "--slide", type=slide, metavar="0xN", help="KASLR offset of the kernel, if it is known"
+    )
+    group.add_argument(
+        "--root", type=utf8_text, metavar="DIR", help="use /boot, /proc and /lib/modules below DIR"
+    )
+    group.add_argument(
+        "--release", type=utf8_text, metavar="R", help="kernel release, as uname -r prints it"
+    )
+    group.add_argument(
+        "--live",
+        action="store_true",
+        help="use this machine's symbols for text from another source",
+    )
+
+
+def _add_sink_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sink",
         dest="sinks",
         action="append",
-        type=_sink,
+        type=sink,
         metavar="SINK",
-        help="console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]; may be repeated, replaces those configured",
+        help="console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]; may be repeated, "
+        "replaces the configured sinks",
     )
     parser.add_argument(
         "-f",
         "--file",
         dest="klogd_file",
-        type=_text,
+        type=utf8_text,
         metavar="FILE",
-        help="append <N>text lines to FILE; - is stdout",
+        help="append <N>text lines to FILE; - is standard output",
     )
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input",
-        type=_text,
+        type=utf8_text,
         metavar="FILE",
-        help="read FILE (- is stdin) instead of the running kernel",
+        help="read FILE (- is standard input) instead of the running kernel",
     )
     parser.add_argument(
         "--input-format",
         dest="input_format",
         choices=("auto", "kmsg", "dmesg", "klogd", "syslog"),
-        help="what FILE holds (default: auto, by its first line)",
+        help="format of FILE (default: auto, by its first line)",
     )
     parser.add_argument("--json", action="store_true", help=_JSON_HELP)
     parser.add_argument(
         "-s", "--syscall", action="store_true", help="read through syslog(2) instead of /dev/kmsg"
     )
     parser.add_argument(
-        "-o", "--once", action="store_true", help="deliver what is there, then stop"
+        "-o", "--once", action="store_true", help="deliver the messages in the buffer, then stop"
     )
     parser.add_argument(
         "-x", "--no-translate", action="store_true", help="load no symbols, translate nothing"
     )
     parser.add_argument(
-        "-p",
-        "--reload-on-oops",
-        action="store_true",
-        help="reload the symbols at every Oops",
+        "-p", "--reload-on-oops", action="store_true", help="reload the symbols at every Oops"
     )
     _add_renamed(parser, "--paranoid")
+
+
+def _add_run_options(parser: argparse.ArgumentParser, *, drop_in: bool) -> None:
     parser.add_argument(
         "-c",
         "--console-level",
-        type=_console_level,
+        type=console_level,
         metavar="N",
-        help="what the console shows, 1 to 8",
+        help="set the kernel's console log level, 1 to 8",
     )
     parser.add_argument(
         "-n",
@@ -175,80 +182,67 @@ def _main_options(parser: argparse.ArgumentParser, drop_in: bool) -> None:
         help="stay in the foreground" if drop_in else _NOT_GIVEN,
     )
     parser.add_argument(
-        "--user", type=_text, metavar="NAME", help="go on as this user once what needs root is open"
+        "--user", type=utf8_text, metavar="NAME", help="drop privileges to NAME after startup"
     )
     parser.add_argument(
         "--pid-file",
-        type=_text,
+        type=utf8_text,
         metavar="FILE",
-        help="keep a pid file here" + (" (/run/klogd.pid)" if drop_in else ""),
+        help="write a pid file" + (" (default: /run/klogd.pid)" if drop_in else ""),
     )
-    parser.add_argument("-d", "--debug", action="store_true", help="the same as --log-level debug")
-    parser.add_argument("--log-level", choices=LOG_LEVELS, help="how much to say of itself")
-    reload = parser.add_mutually_exclusive_group()
-    reload.add_argument(
+    parser.add_argument("-d", "--debug", action="store_true", help="same as --log-level debug")
+    parser.add_argument("--log-level", choices=LOG_LEVELS, help="level of the daemon's own log")
+
+
+def _add_reload_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "-i",
         dest="reload",
         action="store_const",
         const="SIGUSR1",
-        help="have the running daemon read module symbols anew",
+        help="reload the module symbols of the running daemon",
     )
-    reload.add_argument(
+    group.add_argument(
         "-I",
         dest="reload",
         action="store_const",
         const="SIGUSR2",
-        help="have the running daemon read map and symbols anew",
+        help="reload the map and all symbols of the running daemon",
     )
-    parser.add_argument("-v", "--version", action="version", version=f"klogd-py {__version__}")
 
 
-def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+def _add_subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    def add(name: str, help_line: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name,
-            help=help_line,
-            description=f"{help_line[0].upper()}{help_line[1:]}.",
-            parents=[shared],
-            argument_default=_NOT_GIVEN,
-            allow_abbrev=False,
-        )
-
-    filtering = add("translate", "copy text to standard output with names for the addresses in it")
-    filtering.add_argument(
-        "files",
-        nargs="*",
-        default=[],
-        metavar="FILE",
-        help="text of any kind (default: standard input)",
+    add = partial(_add_subcommand, commands, shared)
+    add(
+        "translate",
+        "copy text to standard output, with symbols for the addresses in it",
+        has_json=False,
+    ).add_argument(
+        "files", nargs="*", default=[], metavar="FILE", help="any text (default: standard input)"
     )
-    looking = add(
-        "lookup", "print which symbol contains an address, where a symbol is, or why there is none"
-    )
-    looking.add_argument(
+    add(
+        "lookup", "print the symbol at an address, the address of a symbol, or why there is none"
+    ).add_argument(
         "addresses",
-        type=_text,
+        type=utf8_text,
         nargs="+",
         metavar="ADDRESS",
         help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]",
     )
-    mapping = add("maps", "print every candidate System.map and whether it belongs to the kernel")
-    asking = add("status", "show the daemon's status")
-    asking.add_argument(
+    add("maps", "print every candidate System.map and whether it belongs to the kernel")
+    add("status", "show the daemon's status").add_argument(
         "--socket",
-        type=_text,
+        type=utf8_text,
         metavar="FILE",
-        help="where the daemon listens (default: status.socket of the configuration)",
+        help="status socket (default: status.socket of the configuration)",
     )
-    examining = add("doctor", "check this machine, and print what is wrong and how to solve it")
-    checking = add("check-config", "read the configuration and say whether it is right")
-    for answering in (looking, mapping, asking, examining, checking):
-        answering.add_argument("--json", action="store_true", help=_JSON_HELP)
-    checking.add_argument(
+    add("doctor", "check this machine, and print what is wrong and how to solve it")
+    add("check-config", "check the configuration").add_argument(
         "file_to_check",
-        type=_text,
+        type=utf8_text,
         nargs="?",
         default="",
         metavar="FILE",
@@ -256,50 +250,27 @@ def _subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParse
     )
 
 
-class _Renamed(argparse.Action):
-    """An option that was renamed: an error that names the new one."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        assert option_string is not None
-        parser.error(f"option {option_string} is now {RENAMED_OPTIONS[option_string]}")
+def _add_subcommand(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    shared: argparse.ArgumentParser,
+    name: str,
+    help_line: str,
+    *,
+    has_json: bool = True,
+) -> argparse.ArgumentParser:
+    added = commands.add_parser(
+        name,
+        help=help_line,
+        description=f"{help_line[0].upper()}{help_line[1:]}.",
+        parents=[shared],
+        argument_default=_NOT_GIVEN,
+        allow_abbrev=False,
+    )
+    if has_json:
+        added.add_argument("--json", action="store_true", help=_JSON_HELP)
+    return added
 
 
 def _add_renamed(parser: argparse.ArgumentParser, *options: str) -> None:
     for option in options:
-        parser.add_argument(option, nargs="?", action=_Renamed, help=argparse.SUPPRESS)
-
-
-def _text(text: str) -> str:
-    """A text that can stand in messages and documents, which bytes that are not UTF-8 cannot."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise argparse.ArgumentTypeError(f"expected UTF-8, got {text!r}")
-    return text
-
-
-def _sink(text: str) -> str:
-    kind, _, path = text.partition(":")
-    spec = f"{kind}:{Path(path).absolute()}" if path and path != "-" and "\0" not in path else text
-    wrong = value_types.check_sink(spec)
-    if wrong:
-        raise argparse.ArgumentTypeError(f"expected {wrong}, got {text!r}")
-    return spec
-
-
-def _slide(text: str) -> int:
-    if not _HEX.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"expected a hexadecimal number such as 0x1a000000, got {text!r}"
-        )
-    return int(text, 16)
-
-
-def _console_level(text: str) -> int:
-    if text not in tuple("12345678"):
-        raise argparse.ArgumentTypeError(f"expected one digit from 1 to 8, got {text!r}")
-    return int(text)
+        parser.add_argument(option, nargs="?", action=RenamedOption, help=argparse.SUPPRESS)

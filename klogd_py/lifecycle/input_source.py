@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Open the source of records that the options and the configuration name."""
+"""Open the source of records, and what depends on its kind."""
 
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.oops.provenance import Origin
+from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sources import factory
 from klogd_py.sources.capture import open_capture
 from klogd_py.sources.kmsg_device import KmsgDevice
@@ -29,6 +30,8 @@ def origin_of(source: Source, *, live: bool) -> Origin:
     return Origin.LINES if isinstance(source, ProcKmsg) else Origin.RECORDS
 
 
-def newest_seq(source: Source) -> int | None:
-    """Return the newest sequence number; ``None`` if the source has none, or an empty buffer."""
-    return source.newest() if isinstance(source, KmsgDevice) else None
+def build_cursor_store(source: Source, config: Config, boot_id: str) -> CursorStore:
+    """Return the store of the sinks' cursors; without a file if records have no sequence numbers."""
+    if isinstance(source, KmsgDevice):
+        return CursorStore(config.state.cursor_file, boot_id, source.newest)
+    return CursorStore("", boot_id, lambda: None)

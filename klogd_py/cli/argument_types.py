@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Check and convert the values of command line options.
+
+Each function raises argparse.ArgumentTypeError, which argparse prints with the option's name.
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+from klogd_py.config import value_types
+from klogd_py.config.renamed import RENAMED_OPTIONS
+
+_HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
+
+
+class RenamedOption(argparse.Action):
+    """Refuse an option that was renamed, and name the new one."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Exit with status 2."""
+        assert option_string is not None
+        parser.error(f"option {option_string} is now {RENAMED_OPTIONS[option_string]}")
+
+
+def utf8_text(text: str) -> str:
+    """Return the text unchanged; refuse bytes that are not UTF-8."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise argparse.ArgumentTypeError(f"expected UTF-8, got {text!r}")
+    return text
+
+
+def sink(text: str) -> str:
+    """Return a sink such as ``file:/var/log/kern.log``, its path made absolute."""
+    kind, _, path = text.partition(":")
+    spec = f"{kind}:{Path(path).absolute()}" if path and path != "-" and "\0" not in path else text
+    wrong = value_types.check_sink(spec)
+    if wrong:
+        raise argparse.ArgumentTypeError(f"expected {wrong}, got {text!r}")
+    return spec
+
+
+def slide(text: str) -> int:
+    """Return the number of a KASLR slide such as ``0x1a000000``."""
+    if not _HEX.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"expected a hexadecimal number such as 0x1a000000, got {text!r}"
+        )
+    return int(text, 16)
+
+
+def console_level(text: str) -> int:
+    """Return a console log level from 1 to 8."""
+    if text not in tuple("12345678"):
+        raise argparse.ArgumentTypeError(f"expected one digit from 1 to 8, got {text!r}")
+    return int(text)

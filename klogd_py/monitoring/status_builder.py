@@ -158,7 +158,7 @@ def _sink_state(queue: SinkQueue) -> SinkState:
 
 
 def _state_name(queue: SinkQueue) -> str:
-    if queue.gone:
+    if queue.is_gone:
         return "gone"
     if queue.health.last_error:
         return "down"

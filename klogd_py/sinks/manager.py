@@ -125,10 +125,10 @@ class SinkManager:
         logger.info("%s is no longer a sink; left unsent: %d", name, queue.close())
         self._workers.release(name, queue.sender.worker)
 
-    def enqueue(self, entries: Sequence[Entry], joined: bool = False) -> None:
-        """Give a batch to every sink; ``joined`` says that some records may have `parts`."""
+    def enqueue(self, entries: Sequence[Entry], may_have_parts: bool = False) -> None:
+        """Give a batch to every sink; ``may_have_parts``: some records may have `parts`."""
         for queue in self.queues.values():
-            queue.enqueue(entries, joined)
+            queue.enqueue(entries, may_have_parts)
         self._on_progress()
 
     async def wait_for_room(self) -> None:
@@ -199,7 +199,7 @@ class SinkManager:
     @property
     def all_gone(self) -> bool:
         """Whether no sink will ever accept anything again."""
-        return all(queue.gone for queue in self.queues.values())
+        return all(queue.is_gone for queue in self.queues.values())
 
     async def flush(self, limit_s: float) -> None:
         """Send what waits, for at most ``limit_s`` seconds."""

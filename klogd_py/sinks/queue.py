@@ -55,7 +55,7 @@ class SinkQueue:
         # Entries accepted since the start
         self.delivered = 0
         # The sink will never accept anything again
-        self.gone = False
+        self.is_gone = False
         # Entries are ignored: the ring buffer is to be read again from `reread_from` on
         self.needs_reread = False
         self.health = SinkHealth(sink.name)
@@ -71,7 +71,7 @@ class SinkQueue:
         self._rereadable = rereadable
         self._on_progress = on_progress
         # Whether records may have parts
-        self._joined = False
+        self._may_have_parts = False
         self._has_backlog = asyncio.Event()
         self._sending: asyncio.Task[bool] | None = None
 
@@ -122,29 +122,29 @@ class SinkQueue:
         """Whether a record of this number would be left out if it came now."""
         return self._tracker is not None and not self.needs_reread and self._tracker.has_seen(seq)
 
-    def enqueue(self, entries: Sequence[Entry], joined: bool = False) -> None:
+    def enqueue(self, entries: Sequence[Entry], may_have_parts: bool = False) -> None:
         """Send a batch at once if nothing waits and the sink does not block; queue it otherwise.
 
-        ``joined`` says that some of the records may have `parts`. Raises nothing: what an
+        ``may_have_parts``: some of the records may have `parts`. Raises nothing: what an
         unexpected error kept from being sent or queued is read again.
         """
         expected = self._tracker.expected if self._tracker is not None else None
         before = self.delivered + len(self.backlog)
         try:
-            self._enqueue(entries, joined)
+            self._enqueue(entries, may_have_parts)
         except Exception as error:
             self._recover(entries, expected, before, error)
 
-    def _enqueue(self, entries: Sequence[Entry], joined: bool) -> None:
-        self._joined = joined
-        if self.gone or self.needs_reread:
+    def _enqueue(self, entries: Sequence[Entry], may_have_parts: bool) -> None:
+        self._may_have_parts = may_have_parts
+        if self.is_gone or self.needs_reread:
             return
         if self._tracker is not None:
-            entries = self._tracker.filter(entries, joined)
+            entries = self._tracker.filter(entries, may_have_parts)
         sent = 0
         if entries and not self.backlog and not self.sink.blocking:
             sent = self._settle(entries, self.sender.send(entries))
-            if self.gone:
+            if self.is_gone:
                 return
         if sent < len(entries):
             left = self.backlog.add_unsent(entries, sent)
@@ -243,13 +243,13 @@ class SinkQueue:
             self.backlog.announce_gaps()
         if accepted:
             self._on_progress()
-        return accepted == len(chunk) or self.gone
+        return accepted == len(chunk) or self.is_gone
 
     def _settle(self, entries: Sequence[Entry], outcome: Outcome) -> int:
         """Update position, counts and health after an attempt; returns how many were accepted."""
         accepted, error = outcome
         if isinstance(error, SinkGone):
-            self.gone = True
+            self.is_gone = True
             self.health.fail(str(error))
             self.backlog.clear()
             self._on_progress()
@@ -260,7 +260,7 @@ class SinkQueue:
             self.health.on_up(self.backlog.dropped.count_to_log())
         self.delivered += accepted
         if accepted:
-            self._position.advance(entries[:accepted], self._joined)
+            self._position.advance(entries[:accepted], self._may_have_parts)
         return accepted
 
     def _fail_unexpected(self, error: Exception) -> None:

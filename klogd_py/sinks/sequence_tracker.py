@@ -73,15 +73,15 @@ class SequenceTracker:
         self._cause = Cause.OVERRUN
         self._skipping = True
 
-    def filter(self, entries: Sequence[Entry], joined: bool = False) -> Sequence[Entry]:
+    def filter(self, entries: Sequence[Entry], may_have_parts: bool = False) -> Sequence[Entry]:
         """Return the entries that are new, with a Gap in the place of each missing number.
 
-        ``joined`` says that some of them may have `parts`.
+        ``may_have_parts``: some of them may have `parts`.
         """
         if not entries:
             return entries
         first, last = entries[0].record.seq, entries[-1].record.seq
-        is_plain = not joined and not self._ahead
+        is_plain = not may_have_parts and not self._ahead
         # The usual batch: every number follows on the one before.
         if (
             is_plain
@@ -142,12 +142,12 @@ class DeliveredPosition:
         self.next_seq = next_seq
         self.ahead = set(ahead)
 
-    def advance(self, accepted: Sequence[Entry], joined: bool) -> None:
+    def advance(self, accepted: Sequence[Entry], may_have_parts: bool) -> None:
         """Move behind the last record, or announced gap, that was accepted.
 
-        ``joined`` says that some of the records may have `parts`.
+        ``may_have_parts``: some of the records may have `parts`.
         """
-        if joined:
+        if may_have_parts:
             self.ahead.update(seq for entry in accepted for seq in entry.record.parts)
         for entry in reversed(accepted):
             span = seq_range(entry)

@@ -133,7 +133,7 @@ def _line(seq: int, *parts: int) -> Entry:
 def test_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
     queue = make_queue(sink, _limit_for(1), 10, rereadable=True)
-    queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], joined=True)
+    queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], may_have_parts=True)
     sink.down = ""
     assert asyncio.run(queue.flush())
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
@@ -159,7 +159,7 @@ def test_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, ROOMY, 5, rereadable=True)
     sink.capacity = 2
-    queue.enqueue([_line(5, 8, 9), *numbered_entries([6, 7, 10])], joined=True)
+    queue.enqueue([_line(5, 8, 9), *numbered_entries([6, 7, 10])], may_have_parts=True)
     assert (queue.next_seq, queue.ahead) == (7, (8, 9))
     again = ScriptedSink()
     make_queue(again, ROOMY, 7, rereadable=True, ahead=queue.ahead).enqueue(
@@ -173,13 +173,13 @@ def test_reread_within_a_line_repeats_no_part() -> None:
     queue = make_queue(sink, _limit_for(2), 10, WhenFull.WAIT, rereadable=True)
     queue.enqueue(
         [_line(10, 13), *numbered_entries([11]), _line(12, 14), *numbered_entries([15])],
-        joined=True,
+        may_have_parts=True,
     )
     assert queue.needs_reread
     sink.down = ""
     assert asyncio.run(queue.flush())
     queue.resume()
-    queue.enqueue(numbered_entries(range(10, 17)), joined=True)
+    queue.enqueue(numbered_entries(range(10, 17)), may_have_parts=True)
     assert (sink.seqs, _gaps(sink)) == ([10, 11, 12, 14, 15, 16], [])
 
 
@@ -416,7 +416,7 @@ def test_gone_sink_is_not_tried_again() -> None:
     sink.gone = True
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    assert queue.gone
+    assert queue.is_gone
     assert queue.queued == 0, "nothing can wait for a sink that will never take it"
     sink.gone = False
     queue.enqueue(numbered_entries(range(3, 6)))

@@ -88,9 +88,13 @@ def test_every_number_comes_once_despite_rereading(
 def test_number_delivered_as_a_part_is_not_missed() -> None:
     tracker = _tracker(5)
     head = Entry(Record("a b", 6, 5, parts=(7, 9, 10)), 0, "a b")
-    assert _summary([*tracker.filter([head, *numbered_entries([6, 8])], joined=True)]) == [5, 6, 8]
+    assert _summary([*tracker.filter([head, *numbered_entries([6, 8])], may_have_parts=True)]) == [
+        5,
+        6,
+        8,
+    ]
     assert tracker.expected == 11
-    assert _summary([*tracker.filter(numbered_entries([9, 10, 11]), joined=True)]) == [11]
+    assert _summary([*tracker.filter(numbered_entries([9, 10, 11]), may_have_parts=True)]) == [11]
 
 
 def _line(seq: int, *parts: int) -> Entry:
@@ -121,8 +125,8 @@ def test_gap_never_covers_delivered_parts(
     then: list[Entry], expected: list[int | Gap | None]
 ) -> None:
     tracker = _tracker(5)
-    tracker.filter([_line(5, 7, 9, 10)], joined=True)
-    assert _summary([*tracker.filter(then, joined=True)]) == expected
+    tracker.filter([_line(5, 7, 9, 10)], may_have_parts=True)
+    assert _summary([*tracker.filter(then, may_have_parts=True)]) == expected
     assert tracker.missed == Counter(
         gap.cause
         for gap in expected
@@ -133,8 +137,8 @@ def test_gap_never_covers_delivered_parts(
 
 def test_delivered_part_is_left_out_after_a_loss() -> None:
     tracker = _tracker(5)
-    tracker.filter([_line(5, 8)], joined=True)
-    assert _summary([*tracker.filter(numbered_entries([6, 8, 9]), joined=True)]) == [
+    tracker.filter([_line(5, 8)], may_have_parts=True)
+    assert _summary([*tracker.filter(numbered_entries([6, 8, 9]), may_have_parts=True)]) == [
         6,
         Gap(7, 7, Cause.OVERRUN),
         9,
@@ -143,7 +147,7 @@ def test_delivered_part_is_left_out_after_a_loss() -> None:
 
 def test_seek_forgets_only_parts_not_kept() -> None:
     tracker = _tracker(5)
-    tracker.filter([_line(5, 8), *numbered_entries([6]), _line(7, 9)], joined=True)
+    tracker.filter([_line(5, 8), *numbered_entries([6]), _line(7, 9)], may_have_parts=True)
     tracker.seek(7, {8})
     assert [tracker.has_seen(seq) for seq in range(6, 10)] == [True, False, True, False]
     assert _summary([*tracker.filter(numbered_entries(range(6, 11)))]) == [7, 9, 10]

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The manual pages, held against the parsers and the configuration that they describe."""
+"""Compare the documents with what they describe.
+
+The manual pages with the parsers and the configuration; paths and names in the other documents with
+the tree.
+"""
 
 import argparse
 import re
@@ -21,6 +25,10 @@ SHIPPED = PROJECT / "etc" / "klogd-py.toml"
 COMMANDS, DROP_IN, CONFIGURATION = (page.read_text() for page in PAGES)
 DEFAULTS = msgspec.json.decode(msgspec.json.encode(Config()), type=dict[str, object])
 
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/*.md"))]
+# A path below the root of the project: `klogd_py/daemon.py`, `tests/vm`, `scripts/bench micro`.
+_PATH = re.compile(r"`((?:bench|docs|etc|klogd_py|packaging|scripts|systemd|tests)/[\w./-]*)")
+_CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 _FLAG = re.compile(r"\bFl (Fl )?([A-Za-z0-9][A-Za-z0-9-]*)")
 
 
@@ -30,17 +38,17 @@ def mandoc(page: Path, *parser: str) -> subprocess.CompletedProcess[str]:
 
 
 def section(page: str, title: str) -> str:
-    """The mdoc source of one section, without its heading."""
+    """Return the mdoc source of one section, without its heading."""
     return page.partition(f"\n.Sh {title}\n")[2].partition("\n.Sh ")[0]
 
 
 def displays(text: str) -> list[str]:
-    """What stands in the literal displays of an mdoc source."""
+    """Return the texts of the literal displays of an mdoc source."""
     return re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$", text, re.MULTILINE)
 
 
 def listed_options(page: str) -> set[str]:
-    """The options that have an item of their own: ``.It Fl k Ar file , Fl Fl map Ar file``."""
+    """Return the options that have an item of their own: ``.It Fl k Ar file , Fl Fl map Ar file``."""
     items = re.findall(r"^\.It Fl .*$", section(page, "OPTIONS"), re.MULTILINE)
     return {("--" if long else "-") + name for item in items for long, name in _FLAG.findall(item)}
 
@@ -54,16 +62,13 @@ def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPa
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
-    """Every option string that a parser or one of its subparsers knows."""
+    """Return every option string of a parser and its subparsers."""
     own = {option for action in parser._actions for option in action.option_strings}
     return own.union(*(options_of(below) for below in subparsers(parser).values()))
 
 
 def keys_with_defaults(page: str) -> str:
-    """The KEYS section as TOML.
-
-    Its subsections as tables, its items and displays as what stands in them.
-    """
+    """Return the KEYS section as TOML: subsections are tables, items and displays their lines."""
     rows = []
     displayed = False
     for row in section(page, "KEYS").splitlines():
@@ -77,13 +82,13 @@ def keys_with_defaults(page: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_mandoc_has_nothing_to_say_against_the_page(page: Path) -> None:
+def test_mandoc_reports_no_warning(page: Path) -> None:
     done = mandoc(page, "-T", "lint", "-W", "warning")
     assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_page_renders_under_its_own_name(page: Path) -> None:
+def test_page_renders_under_its_own_name(page: Path) -> None:
     done = mandoc(page, "-T", "utf8")
     assert done.returncode == 0
     assert done.stdout.lstrip().startswith(f"{page.stem}({page.suffix[1:]})".upper())
@@ -91,30 +96,30 @@ def test_the_page_renders_under_its_own_name(page: Path) -> None:
 
 
 @pytest.mark.parametrize(("program", "page"), [("klogd-py", COMMANDS), ("klogd", DROP_IN)])
-def test_a_page_lists_exactly_the_options_that_its_program_takes(program: str, page: str) -> None:
+def test_page_lists_options_of_its_program(program: str, page: str) -> None:
     assert listed_options(page) == options_of(parser.build_parser(program)) - set(RENAMED_OPTIONS)
 
 
-def test_the_page_lists_exactly_the_commands() -> None:
+def test_page_lists_the_commands_in_order() -> None:
     items = re.findall(r"^\.It Cm (\S+)", section(COMMANDS, "COMMANDS"), re.MULTILINE)
     assert items == list(subparsers(parser.build_parser("klogd-py")))
 
 
-def test_the_page_shows_the_places_of_a_map_in_the_order_in_which_they_are_searched() -> None:
+def test_page_lists_map_locations_in_search_order() -> None:
     search = section(COMMANDS, "SYMBOLS").partition("\n.Ss The search")[2]
     assert tuple(displays(search)[0].split()) == Config().symbols.search
 
 
-def test_the_page_shows_exactly_the_keys_that_there_are_each_with_its_default() -> None:
+def test_page_shows_every_key_with_its_default() -> None:
     assert tomllib.loads(keys_with_defaults(CONFIGURATION)) == DEFAULTS
 
 
-def test_the_example_in_the_page_is_a_right_configuration() -> None:
+def test_example_of_the_page_is_accepted() -> None:
     example = displays(section(CONFIGURATION, "EXAMPLES"))[0]
     assert loader.parse(example.encode(), "example")
 
 
-def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
+def test_errors_shown_in_page_are_reported() -> None:
     shown = displays(section(CONFIGURATION, "DESCRIPTION"))[0].splitlines()
     wrong = {
         "[symbols]\nmaps = 1": shown[0],
@@ -128,7 +133,7 @@ def test_the_errors_shown_in_the_page_are_those_that_are_reported() -> None:
         assert f"klogd-py: {raised.value}" == line
 
 
-def test_the_shipped_configuration_holds_every_key_and_loads_to_exactly_the_defaults(
+def test_shipped_configuration_equals_the_defaults(
     tmp_path: Path,
 ) -> None:
     assert tomllib.loads(SHIPPED.read_text()) == DEFAULTS
@@ -136,3 +141,34 @@ def test_the_shipped_configuration_holds_every_key_and_loads_to_exactly_the_defa
     copy = tmp_path / SHIPPED.name
     copy.write_bytes(SHIPPED.read_bytes())
     assert loader.load(copy, must_exist=True) == Config()
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        pytest.param(document, name, id=f"{document.name}:{name}")
+        for document in DOCUMENTS
+        for name in sorted(set(_PATH.findall(document.read_text())))
+    ],
+)
+def test_path_named_in_document_exists(document: Path, name: str) -> None:
+    assert (PROJECT / name).exists()
+
+
+def test_architecture_page_names_many_paths() -> None:
+    page = (PROJECT / "docs/architecture.md").read_text()
+    assert len(set(_PATH.findall(page))) > 20
+
+
+def test_terms_of_architecture_page_are_classes() -> None:
+    page = (PROJECT / "docs/architecture.md").read_text()
+    table = page.partition("\n## Terms\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)
+    terms = {term for row in rows for term in row.split(", ") if re.match(r"[A-Z]", term)}
+    known = {
+        name
+        for path in (PROJECT / "klogd_py").rglob("*.py")
+        for name in _CLASS.findall(path.read_text())
+    }
+    assert len(terms) > 10
+    assert terms <= known

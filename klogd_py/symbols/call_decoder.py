@@ -14,8 +14,8 @@ from typing import Protocol
 from klogd_py.symbols.elf_header import AARCH64, X86_64
 
 _X86_CALL = re.compile(
-    rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15....|[\x50-\x53\x55-\x57]."
-    rb"|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
+    rb"(?:\xe8....|[\x40-\x4f]?\xff(?:[\xd0-\xd7]|[\x10-\x13\x16\x17]|\x15...."
+    rb"|[\x50-\x53\x55-\x57].|\x54..|[\x90-\x93\x95-\x97]....|\x94.....|\x14.)"
     rb"|\x48\xcb)\Z",
     re.DOTALL,
 )

@@ -296,7 +296,10 @@ def test_odd_characters_do_not_shift_boots(odd: str, tmp_path: Path, map_of: Pat
 
 
 def test_a_forged_line_revokes_no_slide(tmp_path: Path, map_of: Path) -> None:
-    forged = "Kernel Offset: 0x400000 from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+    forged = (
+        "Kernel Offset: 0x400000 from 0xffffffff81000000 "
+        "(relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+    )
     capture = [f"kern  :alert : [   12.{i:06}] {line}" for i, line in enumerate(OOPS)]
     lines, _ = translate(
         "\n".join([*capture, f"user  :notice: [   13.000000] {forged}"]), "--map", str(map_of)

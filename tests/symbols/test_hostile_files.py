@@ -50,7 +50,7 @@ LARGE_MIB = 300
 
 
 def read(path: Path, kind: str, limit_mib: int) -> tuple[str, int]:
-    """Read a file in a process with limited address space; return the result and the peak in MiB."""
+    """Read a file in a process of limited memory; return the result and the peak in MiB."""
     command = [sys.executable, "-c", READ, str(path), kind, str(limit_mib)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -147,7 +147,8 @@ def test_the_documents_name_the_limits_in_force() -> None:
         f"; {elf.MAX_NAMES_BYTES >> 20} MiB",
         f"{module_elf.MAX_CODE_BYTES >> 20} MiB; {module_elf.MAX_CALLS:,}; {elf.MAX_RELOCATIONS:,}",
         f"{unpacking.MAX_PACKED_BYTES >> 20} MiB; {unpacking.MAX_BYTES >> 20} MiB",
-        f"{system_map.MAX_BYTES >> 30} GiB; {system_map.MAX_REBUILT_BYTES >> 20} MiB, {system_map.MAX_REBUILT_LINES:,} lines",
+        f"{system_map.MAX_BYTES >> 30} GiB; "
+        f"{system_map.MAX_REBUILT_BYTES >> 20} MiB, {system_map.MAX_REBUILT_LINES:,} lines",
         f"{kallsyms.MAX_BYTES >> 20} MiB, {kallsyms.MAX_SYMBOLS:,} lines",
         f"{MAX_NAME_BYTES:,} printable",
     )

@@ -119,7 +119,8 @@ def test_a_single_agreeing_symbol_is_no_proof() -> None:
 
 SIGNED = (
     MAP
-    + b"ffffffff81000a80 T entry_SYSCALL_64\nffffffff81001000 R __start_rodata\nffffffff81002000 B _end\n"
+    + b"ffffffff81000a80 T entry_SYSCALL_64\n"
+    + b"ffffffff81001000 R __start_rodata\nffffffff81002000 B _end\n"
 )
 
 

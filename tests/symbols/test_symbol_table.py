@@ -172,7 +172,8 @@ def test_the_kernels_choice_among_names_of_one_address(names: list[str], chosen:
 )
 def test_a_linker_marker_names_nothing_behind_it(marker: str) -> None:
     table = SymbolTable(
-        f"ffffffff81000000 T f\nffffffff81001000 T {marker}\nffffffff81200000 T g\nffffffff81300000 B _end\n".encode(),
+        f"ffffffff81000000 T f\nffffffff81001000 T {marker}\n".encode()
+        + b"ffffffff81200000 T g\nffffffff81300000 B _end\n",
         "",
     )
     assert table.resolve(0xFFFFFFFF81001008) is LookupFailure.OUTSIDE

@@ -52,7 +52,8 @@ def test_an_untidy_map_is_repaired_with_remark(content: bytes, remark: str, tmp_
     ("content", "known", "unknown"),
     [
         (
-            b"c0100000 T _text\nc010b800 T do_fork\n--- garbage ---\nc0120000 T schedule\nc0200000 A _end\n",
+            b"c0100000 T _text\nc010b800 T do_fork\n--- garbage ---\n"
+            b"c0120000 T schedule\nc0200000 A _end\n",
             0xC0100010,
             0xC010B850,
         ),
@@ -86,7 +87,8 @@ def test_a_damaged_line_only_leaves_a_hole(
         (b"\0" * 3_000_000, "no symbols"),
         (b"one\ntwo\n" + GOOD[:17], "only 1 of 3"),
         (
-            b"ffffffffffffffff B The real System.map is in the linux-image-6.1.0-28-amd64-dbg package\n",
+            b"ffffffffffffffff B The real System.map is in the "
+            b"linux-image-6.1.0-28-amd64-dbg package\n",
             "linux-image-6.1.0-28-amd64-dbg",
         ),
     ],
@@ -191,7 +193,8 @@ from klogd_py.symbols import system_map
 from klogd_py.symbols.symbol_table import SymbolTable
 path, lines = Path(sys.argv[1]), int(sys.argv[2])
 with path.open("w") as file:
-    file.writelines(f"{0xFFFFFFFF81000000 + 64 * i:016x} T function_number_{i}\\n" for i in range(lines))
+    for i in range(lines):
+        file.write(f"{0xFFFFFFFF81000000 + 64 * i:016x} T function_number_{i}\\n")
 table = SymbolTable(system_map.load(path).lines, "")
 os.truncate(path, 4096)
 print(table.resolve(0xFFFFFFFF81000000 + 64 * (lines - 2)))

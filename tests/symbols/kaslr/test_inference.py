@@ -116,7 +116,10 @@ def test_printed_names_at_other_addresses_refute_map() -> None:
     assert found.refutes
 
 
-OFFSET = "Kernel Offset: {:#x} from 0xffffffff81000000 (relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+OFFSET = (
+    "Kernel Offset: {:#x} from 0xffffffff81000000 "
+    "(relocation range: 0xffffffff80000000-0xffffffffbfffffff)"
+)
 
 
 def test_the_kernels_own_line_states_the_slide() -> None:

@@ -40,7 +40,8 @@ def core(text: bytes) -> bytes:
 
 def text_of(running: Kernel) -> bytes:
     stext, other = running.starts["vfs_write"], running.starts["kthread"]
-    lines = f"OSRELEASE=6.1.0\nBUILD-ID=3b43fa\nSYMBOL(vfs_write)={stext + SLIDE:x}\nSYMBOL(kthread)={other + SLIDE:x}\n"
+    lines = "OSRELEASE=6.1.0\nBUILD-ID=3b43fa\n"
+    lines += f"SYMBOL(vfs_write)={stext + SLIDE:x}\nSYMBOL(kthread)={other + SLIDE:x}\n"
     return (lines + f"SYMBOL(nowhere)=zz\nNUMBER(x)=1\nKERNELOFFSET={SLIDE:x}\n").encode()
 
 

@@ -75,7 +75,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_a_line_of_one_megabyte_is_searched_in_linear_time(run: str) -> None:
+def test_megabyte_line_is_scanned_in_linear_time(run: str) -> None:
     assert_linear(
         lambda size: find(run * (size // len(run)) + " 0x [< lr : "),
         MB // 2 if run != "\n" else MB // 8,
@@ -92,7 +92,7 @@ def _read_stretched(job: Callable[[str], object], head: str, run: str, size: int
 
 
 @pytest.mark.parametrize("line", ALL_LINES)
-def test_a_near_miss_of_a_form_is_missed_in_linear_time(line: str) -> None:
+def test_near_miss_of_form_takes_linear_time(line: str) -> None:
     random = Random(line)
     for _ in range(2):
         at = random.randrange(1, len(line))
@@ -117,7 +117,7 @@ def test_a_near_miss_of_a_form_is_missed_in_linear_time(line: str) -> None:
         "x : 00000000 ",
     ],
 )
-def test_a_record_is_judged_in_linear_time(run: str) -> None:
+def test_record_is_judged_in_linear_time(run: str) -> None:
     """Up to the length beyond which nothing is believed, a whole record costs no more than so much
     for each character."""
     for head in (
@@ -140,7 +140,7 @@ def test_a_record_is_judged_in_linear_time(run: str) -> None:
 
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])
-def test_a_long_line_is_read_in_linear_time_in_whatever_form(run: str) -> None:
+def test_long_line_of_any_format_takes_linear_time(run: str) -> None:
     syslog = text_formats.syslog_parser(2026)
     for job in (
         text_formats.parse_klogd,
@@ -186,7 +186,7 @@ def held(texts: list[str], batch: int) -> int:
     return out + len(trace_buffer.flush()[0])
 
 
-def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time() -> None:
+def test_long_oops_is_held_in_linear_time() -> None:
     texts = oops(200_000)
 
     def job(count: int) -> None:
@@ -195,19 +195,19 @@ def test_an_oops_of_two_hundred_thousand_lines_is_held_back_in_linear_time() -> 
     assert_linear(job, 100_000)
 
 
-def test_an_oops_of_two_hundred_thousand_lines_is_read_for_evidence_in_linear_time() -> None:
+def test_long_oops_is_parsed_in_linear_time() -> None:
     texts = oops(200_000)
     assert_linear(lambda count: parse_trace(texts[:count]), 100_000)
 
 
-def test_an_oops_of_two_hundred_thousand_lines_is_translated_in_linear_time() -> None:
+def test_long_oops_is_symbolized_in_linear_time() -> None:
     raw = "\n".join(oops(200_000)).encode()
     assert_linear(
         lambda size: symbolize_piece(raw[:size], everywhere, FormatOptions()), len(raw) // 2
     )
 
 
-def test_as_many_callers_as_lines_are_held_back_in_linear_time() -> None:
+def test_many_callers_are_held_in_linear_time() -> None:
     def job(count: int) -> None:
         trace_buffer = TraceBuffer()
         for number in range(count):
@@ -288,7 +288,7 @@ TRUSTED = {
 }
 
 
-def test_no_expression_is_hidden_within_a_function() -> None:
+def test_no_expression_is_inside_function() -> None:
     hidden = []
     for path in sorted(set(PACKAGE.rglob("*.py")) - TRUSTED):
         tree = ast.parse(path.read_text())
@@ -308,7 +308,7 @@ def test_no_expression_is_hidden_within_a_function() -> None:
 
 
 @pytest.mark.parametrize("key", PATTERNS)
-def test_each_expression_takes_time_in_proportion_to_the_text(key: str) -> None:
+def test_each_expression_takes_linear_time(key: str) -> None:
     """For runs of all that the forms hold, and of the expression's own words, in front of what does
     not match."""
     pattern = PATTERNS[key]
@@ -321,11 +321,11 @@ def test_each_expression_takes_time_in_proportion_to_the_text(key: str) -> None:
         for head in ("", *sorted(words, key=len)[-1:]):
 
             def job(size: int, run: str = run, head: str = head) -> None:
-                told = head + run * (size // len(run)) + "\0"
+                given = head + run * (size // len(run)) + "\0"
                 subject = (
-                    told.encode("utf-8", "surrogateescape")
+                    given.encode("utf-8", "surrogateescape")
                     if isinstance(pattern.pattern, bytes)
-                    else told
+                    else given
                 )
                 pattern.match(subject)  # type: ignore[arg-type]
                 if anywhere:
@@ -374,9 +374,7 @@ def split_by(splitter: str, content: bytes) -> int:
 @pytest.mark.parametrize(
     "splitter", ["kmsg", "dmesg", "klogd", "syslog", "auto", "/proc/kmsg", "translate"]
 )
-def test_whatever_cuts_text_into_lines_takes_time_in_proportion_to_it(
-    splitter: str, run: str
-) -> None:
+def test_splitting_into_lines_takes_linear_time(splitter: str, run: str) -> None:
     assert_linear(
         lambda size: split_by(splitter, b"6,1,1,-;" + run.encode() * (size // len(run))),
         2 * MB if run != "\n" else MB // 8,

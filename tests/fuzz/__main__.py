@@ -60,20 +60,20 @@ def fuzz(name: str, seconds: int, folder: Path, repeat: Path | None = None) -> O
     done = subprocess.run(
         command, capture_output=True, timeout=seconds + _GRACE_S, check=False, cwd=_PROJECT
     )
-    told = (done.stdout + done.stderr).decode("utf-8", "replace")
-    (folder / f"{name}.log").write_text(told)
-    runs, covered = _RUNS.findall(told), _COVERED.findall(told)
+    output = (done.stdout + done.stderr).decode("utf-8", "replace")
+    (folder / f"{name}.log").write_text(output)
+    runs, covered = _RUNS.findall(output), _COVERED.findall(output)
     return Outcome(
         name,
         int((runs or [0])[-1]),
         int((covered or [0])[-1]),
-        _fault(told) if done.returncode else "",
+        _fault(output) if done.returncode else "",
     )
 
 
-def _fault(told: str) -> str:
+def _fault(output: str) -> str:
     """The exception in a line, from what libFuzzer printed."""
-    lines = [line.strip() for line in told.splitlines()]
+    lines = [line.strip() for line in output.splitlines()]
     named = [
         line
         for line in lines

@@ -77,7 +77,7 @@ def check_find(raw: bytes) -> None:
             end = match.end
 
 
-def check_rewrite(raw: bytes) -> None:
+def check_symbolize_text(raw: bytes) -> None:
     """Without symbols a text stays.
 
     With them only mentions change, and what is named is not named again.
@@ -90,19 +90,19 @@ def check_rewrite(raw: bytes) -> None:
     assert symbolize_text(once, everywhere, FormatOptions())[0] == once
 
 
-def check_filter(raw: bytes) -> None:
+def check_stream_filter(raw: bytes) -> None:
     """A piece of text without names in it comes out byte for byte."""
     assert symbolize_piece(raw, nowhere, FormatOptions()) == raw
     symbolize_piece(raw, everywhere, FormatOptions())
 
 
-def check_gather(raw: bytes) -> None:
+def check_trace_parser(raw: bytes) -> None:
     """Any text is read for evidence, and weighed."""
     trace = parse_trace(raw.decode("latin-1").splitlines())
     _GROUND.infer(trace)
 
 
-def check_testimony(raw: bytes) -> None:
+def check_provenance(raw: bytes) -> None:
     """Any bytes of a user in any message that holds some are neither named nor believed."""
     form = _HARMLESS[raw[0] % len(_HARMLESS)] if raw else _HARMLESS[0]
     record = Record(form.text(raw[1:].decode("utf-8", "surrogateescape")), 4, 1, 1)
@@ -111,7 +111,7 @@ def check_testimony(raw: bytes) -> None:
     assert not matches or provenance.withheld_reason(record, matches, Origin.RECORDS) is not None
 
 
-def check_lines(raw: bytes) -> None:
+def check_text_formats(raw: bytes) -> None:
     """A line of a capture is its head and its text."""
     line = raw.decode("utf-8", "surrogateescape").replace("\n", " ")
     for parse in (text_formats.parse_klogd, text_formats.parse_dmesg):
@@ -122,7 +122,7 @@ def check_lines(raw: bytes) -> None:
     assert record_from_line(line).text == line
 
 
-def check_kmsg(raw: bytes) -> None:
+def check_kmsg_format(raw: bytes) -> None:
     """Any read makes one record; one that is understood can be written and is read again."""
     (record,) = kmsg_format.parse_all([raw])
     if record.unparsed:
@@ -132,7 +132,7 @@ def check_kmsg(raw: bytes) -> None:
         assert (again.text, again.prefix, again.seq) == (record.text, record.prefix, record.seq)
 
 
-def check_replay(raw: bytes) -> None:
+def check_capture(raw: bytes) -> None:
     """Whatever comes through a pipe, in whatever portions, is in some record.
 
     Of text not a byte is missing.
@@ -151,10 +151,10 @@ def check_replay(raw: bytes) -> None:
     source.close()
     said = [record for record in records if isinstance(record, Record)]
     if form in ("klogd", "dmesg"):
-        told = "".join(record.head + record.text for record in said).encode(
+        given = "".join(record.head + record.text for record in said).encode(
             "utf-8", "surrogateescape"
         )
-        assert told == content.replace(b"\n", b"")
+        assert given == content.replace(b"\n", b"")
     assert source.drain_pending() == []
 
 
@@ -348,16 +348,16 @@ _TEXTS = [*seeds.LINES, *seeds.CAPTURES]
 
 TARGETS: dict[str, Target] = {
     "find": Target(check_find, _TEXTS),
-    "rewrite": Target(check_rewrite, _TEXTS),
-    "filter": Target(check_filter, [*_TEXTS, *seeds.OOPSES]),
-    "testimony": Target(
-        check_testimony, [bytes((at,)) + user for at in range(0, 150, 7) for user in seeds.USERS]
+    "symbolize_text": Target(check_symbolize_text, _TEXTS),
+    "stream_filter": Target(check_stream_filter, [*_TEXTS, *seeds.OOPSES]),
+    "provenance": Target(
+        check_provenance, [bytes((at,)) + user for at in range(0, 150, 7) for user in seeds.USERS]
     ),
-    "gather": Target(check_gather, [*seeds.LINES, *seeds.OOPSES]),
-    "lines": Target(check_lines, seeds.CAPTURES),
-    "kmsg": Target(check_kmsg, seeds.RECORDS),
-    "replay": Target(
-        check_replay,
+    "trace_parser": Target(check_trace_parser, [*seeds.LINES, *seeds.OOPSES]),
+    "text_formats": Target(check_text_formats, seeds.CAPTURES),
+    "kmsg_format": Target(check_kmsg_format, seeds.RECORDS),
+    "capture": Target(
+        check_capture,
         [
             bytes((7, number)) + seed
             for number, seed in enumerate([*seeds.RECORDS, *seeds.CAPTURES])

@@ -31,7 +31,7 @@ VECTORS = {vector.name: vector for vector in load()}
 
 
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
-def test_a_recorded_case_comes_out_as_wanted(vector: Vector, tmp_path: Path) -> None:
+def test_recorded_case_comes_out_as_decided(vector: Vector, tmp_path: Path) -> None:
     right = wanted(vector)
     messages, status = run(vector, tmp_path)
     assert messages == right.messages, right.why
@@ -48,7 +48,7 @@ def test_every_recorded_case_is_decided_once() -> None:
     assert set(DECIDED) == open_cases | overridden
 
 
-def test_the_recording_is_the_one_that_was_decided_on() -> None:
+def test_recording_is_one_decided_on() -> None:
     assert Counter(vector.stance for vector in VECTORS.values()) == {
         "keep": 75,
         "fix": 47,
@@ -72,7 +72,7 @@ def prose_lines(vector: Vector) -> list[str]:
     return [line for line, reason in judged if reason is not None]
 
 
-def test_every_case_of_a_bracket_in_prose_is_listed() -> None:
+def test_every_bracket_in_prose_is_listed() -> None:
     listed = [name for names in PROSE.values() for name in names]
     assert len(listed) == len(set(listed))
     assert set(listed) == {name for name, vector in VECTORS.items() if prose_lines(vector)}
@@ -83,7 +83,7 @@ PROSE_WITH_MAP = [name for names in PROSE.values() for name in names if VECTORS[
 
 
 @pytest.mark.parametrize("name", PROSE_WITH_MAP)
-def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
+def test_translate_reports_bracket_in_prose(name: str) -> None:
     vector = VECTORS[name]
     resolve = SymbolTable(str(vector.map_text).encode("latin-1"), "").resolve
     doubtful = DoubtfulLines()
@@ -93,7 +93,7 @@ def test_translate_names_a_bracket_in_prose_and_says_so(name: str) -> None:
     assert bool(doubtful.remarks()) == bool(doubtful.count)
 
 
-def test_most_brackets_in_prose_are_named_by_translate() -> None:
+def test_translate_names_most_brackets_in_prose() -> None:
     maps = [VECTORS[name] for name in PROSE_WITH_MAP]
     tables = [
         (vector, SymbolTable(str(vector.map_text).encode("latin-1"), "").resolve) for vector in maps

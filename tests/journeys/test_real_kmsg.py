@@ -9,7 +9,7 @@ from tests.waiting import wait_until
 pytestmark = needs_kmsg
 
 
-def test_a_line_written_to_the_kernel_log_comes_out_in_a_file(tmp_path: Path) -> None:
+def test_line_in_kernel_log_reaches_file(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     with Program(tmp_path, "--sink", f"file:{log}") as program:
         write_kmsg(f"<28>tests[7]: {marker} says \x1b[31mhello")
@@ -19,7 +19,7 @@ def test_a_line_written_to_the_kernel_log_comes_out_in_a_file(tmp_path: Path) ->
     assert found[0].endswith(f" tests[7]: {marker} says \\x1b[31mhello")
 
 
-def test_no_process_can_pass_for_the_kernel(tmp_path: Path) -> None:
+def test_no_process_passes_for_kernel(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, '[file]\nformat = "json"\n')
     with Program(tmp_path, "--sink", f"file:{log}", config=config):
@@ -45,11 +45,11 @@ def _shown_once(folder: Path, *options: str) -> list[str]:
     return lines
 
 
-def test_a_single_pass_prints_one_line_for_each_record(tmp_path: Path) -> None:
+def test_single_pass_prints_line_per_record(tmp_path: Path) -> None:
     assert _shown_once(tmp_path, "--style", "off")
 
 
-def test_a_single_pass_prints_every_record_with_its_number(tmp_path: Path) -> None:
+def test_single_pass_prints_record_numbers(tmp_path: Path) -> None:
     seqs = [json.loads(line)["seq"] for line in _shown_once(tmp_path, "--json")]
     assert seqs == [*range(seqs[0], seqs[-1] + 1)]
 
@@ -58,7 +58,7 @@ def _times(marker: str, log: Path) -> int:
     return sum(marker in line for line in lines_of(log))
 
 
-def test_two_readers_do_not_take_records_from_each_other(tmp_path: Path) -> None:
+def test_two_readers_get_all_records(tmp_path: Path) -> None:
     marker = f"marker-{secrets.token_hex(8)}"
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:

@@ -234,34 +234,34 @@ def word_of(line: str, start: int, end: int) -> str:
 
 
 @pytest.mark.parametrize(("line", "word", "kind"), LINES)
-def test_each_form_is_found_and_says_how_to_look_it_up(line: str, word: str, kind: Kind) -> None:
+def test_each_form_is_found_with_its_kind(line: str, word: str, kind: Kind) -> None:
     (match,) = find(line)
     assert (word_of(line, match.start, match.end), match.kind) == (word, kind)
     assert match.address == int(word.strip("|"), 16)
 
 
 @pytest.mark.parametrize(("line", "expected"), PAIRS)
-def test_lines_with_two_numbers_that_stay(line: str, expected: list[tuple[str, Kind]]) -> None:
+def test_two_numbers_of_one_line_are_found(line: str, expected: list[tuple[str, Kind]]) -> None:
     found = [(word_of(line, match.start, match.end), match.kind) for match in find(line)]
     assert found == [(f"|{word}", kind) for word, kind in expected]
 
 
 @pytest.mark.parametrize("line", BESIDE)
-def test_what_only_looks_like_a_form_is_none(line: str) -> None:
+def test_similar_lines_hold_no_address(line: str) -> None:
     assert find(line) == ()
 
 
-def test_the_addressing_mode_of_31_bits_is_no_part_of_an_address() -> None:
+def test_addressing_mode_bit_is_masked() -> None:
     (match,) = find("Krnl PSW : 070c0000 8012345a")
     assert match.address == 0x0012345A
 
 
-def test_a_token_that_is_one_byte_before_its_bracket_means_the_bracket() -> None:
+def test_token_before_bracket_address_means_bracket() -> None:
     (match,) = find(" [<ffffffffa02ff000>] ? 0xffffffffa02fefff")
     assert match.address == 0xFFFFFFFFA02FF000
 
 
-def test_a_hash_is_not_replaced_where_the_kernel_has_put_the_name() -> None:
+def test_hash_beside_symbol_is_not_replaced() -> None:
     assert find("    [<0000000013155f90>] usb_hcd_irq+0x10/0x20", include_symbolized=True) == ()
 
 
@@ -271,7 +271,7 @@ ALL_LINES = (
 
 
 @pytest.mark.parametrize("form", [*FORMS, *ANYWHERE], ids=lambda form: form.pattern.pattern[:40])
-def test_no_form_is_without_a_line(form: Form) -> None:
+def test_every_form_has_a_line(form: Form) -> None:
     look = form.pattern.match if form.head else form.pattern.search
     assert any(look(line.strip()) for line in ALL_LINES)
 
@@ -283,9 +283,7 @@ def test_no_form_is_without_a_line(form: Form) -> None:
      "syzkaller login: [   23.100000] ",
      "** 5042 printk messages dropped ** [   60.107433] ", "    [42760.678672] ", "kern  :warn  : [   12.345678] "],
 )  # fmt: skip
-def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(
-    line: str, before: str
-) -> None:
+def test_envelope_does_not_change_form(line: str, before: str) -> None:
     plain = [(match.start, match.end, match.address, match.kind) for match in find(line)]
     shift = len(before)
     moved = [
@@ -296,6 +294,6 @@ def test_a_form_is_the_same_behind_whatever_stands_before_it_in_a_capture(
 
 
 @pytest.mark.parametrize("line", ALL_LINES)
-def test_every_line_of_a_form_is_asked_for(line: str) -> None:
+def test_every_form_line_is_candidate(line: str) -> None:
     assert any(question in line for question in ADDRESS_MARKERS)
     assert ENVELOPE.match(line)

@@ -117,7 +117,7 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("line", "expected"), MENTIONING)
-def test_a_code_address_is_mentioned(line: str, expected: list[tuple[str, Kind]]) -> None:
+def test_code_address_is_found(line: str, expected: list[tuple[str, Kind]]) -> None:
     found = [(line[match.start : match.end], match.kind) for match in find(line)]
     assert found == expected
     assert [match.address for match in find(line)] == [
@@ -126,7 +126,7 @@ def test_a_code_address_is_mentioned(line: str, expected: list[tuple[str, Kind]]
 
 
 @pytest.mark.parametrize("line", NOT_MENTIONING + NAMED)
-def test_nothing_is_mentioned(line: str) -> None:
+def test_line_without_address_has_no_match(line: str) -> None:
     assert find(line) == ()
 
 
@@ -139,18 +139,18 @@ def test_nothing_is_mentioned(line: str) -> None:
         ("LR [c000000000012abc]", "LR [c000000000012abc]"),
     ],
 )
-def test_a_number_that_the_kernel_keeps_wants_its_name_behind_it(line: str, before: str) -> None:
+def test_kept_number_has_empty_span_after_it(line: str, before: str) -> None:
     (match,) = find(line)
     assert (match.start, match.end) == (len(before), len(before))
 
 
-def test_a_named_bracket_is_mentioned_when_asked_for() -> None:
+def test_symbolized_bracket_is_found_on_request() -> None:
     line = " [<ffffffff81078690>] ? worker_thread+0x40/0x3b0"
     (match,) = find(line, include_symbolized=True)
     assert line[match.start : match.end] == "<ffffffff81078690>"
 
 
-def test_each_line_of_a_record_with_several_is_looked_at() -> None:
+def test_every_line_of_record_is_scanned() -> None:
     text = "Call Trace:\n [<000003fee0011ea0>] 0x3fee0011ea0\n [<000003fee0011eb0>] 0x3fee0011eb0"
     assert [text[match.start : match.end] for match in find(text)] == [
         "0x3fee0011ea0",

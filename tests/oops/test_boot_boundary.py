@@ -23,14 +23,14 @@ BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
         (["[    9.000000] x", "no stamp", "[    1.000000] x"], [None, None, ""]),
     ],
 )
-def test_a_boot_begins_with_a_banner_or_where_the_stamps_run_back(
+def test_boot_begins_with_banner_or_earlier_timestamp(
     texts: list[str], expected: list[str | None]
 ) -> None:
     boots = BootBoundary()
     assert [boots.detect(record_from_line(text)) for text in texts] == expected
 
 
-def test_what_a_process_wrote_begins_no_boot() -> None:
+def test_process_line_begins_no_boot() -> None:
     boots = BootBoundary()
     assert boots.detect(Record(BANNER, USER << 3 | 5)) is None
     assert boots.detect(record_from_line(f"user  :notice: [    9.000000] {BANNER}")) is None
@@ -40,7 +40,7 @@ def test_what_a_process_wrote_begins_no_boot() -> None:
     assert boots.detect(record_from_line(f"kern  :notice: [    9.000000] {BANNER}")) == "6.1.192"
 
 
-def test_a_line_ends_at_a_line_feed_and_nowhere_else() -> None:
+def test_lines_end_only_at_line_feeds() -> None:
     assert split_lines(b"a\x0cb\rc\x85d\x1ce\r\nf\n") == ["a\x0cb\rc\x85d\x1ce\r", "f"]
 
 
@@ -63,7 +63,7 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(st.lists(LINES, min_size=1, max_size=6), max_size=5))
-def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[list[str]]) -> None:
+def test_skipped_text_leaves_state_of_its_lines(texts: list[list[str]]) -> None:
     one_by_one, at_once = BootBoundary(), BootBoundary()
     for lines in texts:
         begun = [one_by_one.detect(record_from_line(line)) for line in lines]
@@ -73,7 +73,7 @@ def test_a_text_that_passes_leaves_what_its_lines_would_have_left(texts: list[li
             assert begun == [at_once.detect(record_from_line(line)) for line in lines]
 
 
-def test_an_ordinary_text_passes() -> None:
+def test_ordinary_text_is_skipped() -> None:
     text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
     boots = BootBoundary()
     assert boots.skip_if_same_boot(text)

@@ -27,7 +27,7 @@ OOPS = [
 ]
 
 
-def test_the_evidence_of_an_oops() -> None:
+def test_oops_gives_its_evidence() -> None:
     trace = parse_trace(OOPS)
     assert trace.frames == (
         Frame(0xFFFFFFFFA9720A2A, exact=True),
@@ -39,7 +39,7 @@ def test_the_evidence_of_an_oops() -> None:
     assert trace.modules == ("lkdtm", "nic")
 
 
-def test_frames_that_are_all_uncertain_are_taken_as_they_stand() -> None:
+def test_all_unreliable_frames_are_kept() -> None:
     trace = parse_trace(["Call Trace:", " ? 0xffffffffa96d79f4", " ? 0xffffffffa9a000af"])
     assert trace.frames == (
         Frame(0xFFFFFFFFA96D79F4),
@@ -54,11 +54,11 @@ def test_frames_that_are_all_uncertain_are_taken_as_they_stand() -> None:
         "kernel tried to execute NX-protected page - exploit attempt?",
     ],
 )
-def test_bytes_where_the_processor_went_astray_are_no_code(line: str) -> None:
+def test_bytes_at_bad_pc_are_no_code(line: str) -> None:
     assert parse_trace([line, *OOPS]).code == ()
 
 
-def test_a_name_beside_an_address_is_a_pair() -> None:
+def test_symbol_beside_address_is_recorded() -> None:
     trace = parse_trace(
         [
             " [<ffffffff81078a90>] kthread+0x90/0xa0",
@@ -71,12 +71,12 @@ def test_a_name_beside_an_address_is_a_pair() -> None:
     )
 
 
-def test_words_of_four_bytes_are_read_as_they_lie_in_memory() -> None:
+def test_code_words_are_read_little_endian() -> None:
     trace = parse_trace(["pc : 0xffff800008123456", "Code: 91056108 (d4210000)"])
     assert trace.code == ((0xFFFF800008123452, bytes.fromhex("08610591000021d4")),)
 
 
-def test_what_stands_before_the_text_in_a_capture_is_read_over() -> None:
+def test_envelope_of_capture_is_skipped() -> None:
     stamped = [f"[    1.952082][   T43] {line}" for line in OOPS]
     assert parse_trace(stamped) == parse_trace(OOPS)
     record = record_from_line(stamped[0])
@@ -93,12 +93,12 @@ def test_what_stands_before_the_text_in_a_capture_is_read_over() -> None:
         "calling  0xffffffffa96d79f4 @ 1",
     ],
 )
-def test_an_address_in_prose_is_no_frame(line: str) -> None:
+def test_address_outside_call_chain_is_no_frame(line: str) -> None:
     assert parse_trace([line, *OOPS]) == parse_trace(OOPS)
     assert parse_trace([*OOPS[:6], line, *OOPS[6:]]) == parse_trace(OOPS)
 
 
-def test_the_link_register_is_no_place_of_the_processor() -> None:
+def test_link_register_is_not_exact() -> None:
     trace = parse_trace(["pc : [<ffffffc000d394c4>] lr : [<ffffffc000d394a0>] pstate: 60400145"])
     assert trace.frames == (Frame(0xFFFFFFC000D394C4, exact=True), Frame(0xFFFFFFC000D394A0))
 
@@ -107,7 +107,7 @@ def records(texts: list[str], caller: str = "", first_us: int = 0) -> list[Recor
     return [Record(text, 4, usec=first_us + i, caller=caller) for i, text in enumerate(texts)]
 
 
-def test_records_before_an_oops_go_on_and_its_own_wait_for_its_end() -> None:
+def test_only_records_of_oops_are_held() -> None:
     trace_buffer = TraceBuffer()
     plain = records(["usb 1-1: new device", "NET: up"])
     oops = records(OOPS)
@@ -117,7 +117,7 @@ def test_records_before_an_oops_go_on_and_its_own_wait_for_its_end() -> None:
     assert trace_buffer.is_empty
 
 
-def test_nothing_waits_longer_than_a_second() -> None:
+def test_records_are_held_one_second_at_most() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS[:5])
     assert trace_buffer.push(oops, 10.0, may_hold=True) == ([], [])
@@ -127,16 +127,14 @@ def test_nothing_waits_longer_than_a_second() -> None:
     assert trace_buffer.due_in_s(11.0) is None
 
 
-def test_an_oops_whose_stamps_are_a_second_apart_is_two() -> None:
+def test_timestamps_second_apart_split_oops() -> None:
     trace_buffer = TraceBuffer()
     early, late = records(OOPS[:6]), records(OOPS[:6], first_us=2_000_000)
     ready, traces = trace_buffer.push([*early, *late], 0.0, may_hold=True)
     assert (ready, len(traces)) == (early, 1)
 
 
-def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out_as_they_came_in() -> (
-    None
-):
+def test_interleaved_oopses_are_separated_by_caller() -> None:
     trace_buffer = TraceBuffer()
     one, two = (
         records(OOPS, "T7"),
@@ -148,27 +146,27 @@ def test_two_oopses_that_interleave_are_kept_apart_by_their_callers_and_come_out
     assert [trace.frames[1].address for trace in traces] == [0xFFFFFFFFA96D79F4, 0xFFFFFFFFB16D79F4]
 
 
-def test_what_follows_an_oops_of_another_caller_waits_with_it() -> None:
+def test_other_callers_wait_behind_oops() -> None:
     trace_buffer = TraceBuffer()
     oops, other = records(OOPS, "T7"), records(["NET: up"], "T9")
     assert trace_buffer.push([*oops[:3], *other], 0.0, may_hold=True) == ([], [])
     assert trace_buffer.push(oops[3:], 0.0, may_hold=True)[0] == [*oops[:3], *other, *oops[3:]]
 
 
-def test_a_process_cannot_have_records_held_back() -> None:
+def test_process_lines_hold_nothing() -> None:
     trace_buffer = TraceBuffer()
     forged: list[Record | Gap] = [Record(text, USER << 3 | 4) for text in OOPS]
     assert trace_buffer.push(forged[:5], 0.0, may_hold=True) == (forged[:5], [])
 
 
-def test_without_need_nothing_waits_and_traces_are_read_all_the_same() -> None:
+def test_unheld_stream_still_yields_traces() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS)
     assert trace_buffer.push(oops[:5], 0.0, may_hold=False) == (oops[:5], [])
     assert trace_buffer.push(oops[5:], 0.0, may_hold=False) == (oops[5:], [parse_trace(OOPS)])
 
 
-def test_no_more_than_so_many_records_wait() -> None:
+def test_number_of_held_records_is_limited() -> None:
     trace_buffer = TraceBuffer()
     flood = records(
         [OOPS[0], *[f" {0xFFFFFFFF81000000 + i:#x}" for i in range(MAX_HELD_RECORDS * 3)]]
@@ -197,7 +195,7 @@ ITEMS = st.one_of(
 @given(
     st.lists(st.tuples(st.lists(ITEMS, max_size=8), st.floats(0, 1.5), st.booleans()), max_size=12)
 )
-def test_every_record_comes_out_once_in_its_order_and_in_time(
+def test_buffer_keeps_order_and_time_limit(
     steps: list[tuple[list[Record | Gap], float, bool]],
 ) -> None:
     trace_buffer = TraceBuffer()

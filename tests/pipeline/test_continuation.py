@@ -66,14 +66,14 @@ def test_a_piece_is_put(
     assert shown([*joiner.push(given_items, 0), *joiner.flush()]) == wanted
 
 
-def test_what_looks_unfinished_waits_for_the_next_batch() -> None:
+def test_unfinished_line_waits_for_next_batch() -> None:
     joiner = Joiner()
     assert joiner.push([piece(1, "done"), piece(2, "loading: ")], 5.0) != []
     assert joiner.due_in_s(5.0) == pytest.approx(WAIT_S)
     assert shown(joiner.push([piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
 
 
-def test_nothing_waits_longer_than_a_moment() -> None:
+def test_unfinished_line_waits_limited_time() -> None:
     joiner = Joiner()
     assert joiner.push([piece(2, "loading: ")], 5.0) == []
     assert joiner.push([], 5.0 + WAIT_S / 2) == []
@@ -81,7 +81,7 @@ def test_nothing_waits_longer_than_a_moment() -> None:
     assert joiner.due_in_s(5.0) is None
 
 
-def test_a_line_does_not_grow_for_ever() -> None:
+def test_number_of_pieces_is_limited() -> None:
     joiner = Joiner()
     lines = joiner.push([piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
     assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MAX_PARTS
@@ -90,9 +90,7 @@ def test_a_line_does_not_grow_for_ever() -> None:
 @pytest.mark.parametrize(
     ("had_below", "parts"), [(0, (3, 5)), (1, (3, 5)), (2, ()), (4, (3,)), (6, (3, 5))]
 )
-def test_pieces_stay_apart_where_a_sink_stands_between(
-    had_below: int, parts: tuple[int, ...]
-) -> None:
+def test_pieces_stay_apart_if_sink_is_between(had_below: int, parts: tuple[int, ...]) -> None:
     joiner = Joiner(lambda seq, other: (seq < had_below) != (other < had_below))
     pieces = [
         piece(1, "a ", caller="T1"),
@@ -105,7 +103,7 @@ def test_pieces_stay_apart_where_a_sink_stands_between(
     assert first.parts == parts
 
 
-def test_truncation_of_a_piece_shows_on_the_line() -> None:
+def test_truncated_piece_marks_line_truncated() -> None:
     cut = Record("b", 6, 2, 20, "c", truncated=True)
     (line,) = Joiner().push([piece(1, "a"), cut], 0)
     assert isinstance(line, Record)
@@ -124,7 +122,7 @@ PIECES = st.lists(
 
 
 @given(PIECES)
-def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(
+def test_joining_keeps_every_number_and_text(
     pieces: list[tuple[str, str, int, bool]],
 ) -> None:
     records = [
@@ -152,7 +150,7 @@ def test_every_number_comes_once_alone_or_as_a_part_and_no_text_is_lost(
     )
 
 
-def test_a_joiner_begun_anew_keeps_apart_what_the_first_did() -> None:
+def test_restarted_joiner_keeps_pieces_apart() -> None:
     joiner = Joiner(lambda seq, other: True).restarted()
     pieces: list[Record | Gap] = [Record("a", 6, 1, 1), Record("b", 6, 2, 2, "c")]
     assert [item.text for item in joiner.push(pieces, 0.0) if isinstance(item, Record)] == [

@@ -38,25 +38,27 @@ RECORD_BYTES = ENTRY_OVERHEAD_BYTES + 2 * len("record 100")
 
 
 class World:
-    """A ring, a carrier and some sinks, on the loop that is running."""
+    """A ring, a pipeline and some sinks, on the running event loop."""
 
     def __init__(
         self,
         ring: FakeRing,
         sinks: Sequence[ScriptedSink],
-        terms: QueueLimits,
+        limits: QueueLimits,
         announce: Callable[[Gap], Entry] = gap_entry,
-        owed: Mapping[str, int] | None = None,
+        next_seqs: Mapping[str, int] | None = None,
     ) -> None:
         self.jobs = Jobs()
-        self.sink_manager = SinkManager(announce, (owed or {}).get, rereadable=True, jobs=self.jobs)
-        self.sink_manager.configure(sinks, lambda name: terms)
+        self.sink_manager = SinkManager(
+            announce, (next_seqs or {}).get, rereadable=True, jobs=self.jobs
+        )
+        self.sink_manager.configure(sinks, lambda name: limits)
         self._source = ring.device
-        self.naming = SymbolManager(Sources, lambda reasons: None)
+        self.symbol_manager = SymbolManager(Sources, lambda reasons: None)
         self.pipeline = Pipeline(
             ring.device,
             self.sink_manager,
-            self.naming,
+            self.symbol_manager,
             clock.CaptureClock(),
             live=True,
             once=False,
@@ -66,7 +68,7 @@ class World:
         self._task = asyncio.create_task(self.pipeline.run())
 
     async def until(self, so: Callable[[], bool]) -> None:
-        """Let time pass until something is so."""
+        """Wait until a condition holds."""
         for _ in range(100_000):
             if so():
                 return
@@ -74,59 +76,59 @@ class World:
         pytest.fail("never came")
 
     async def stop(self) -> None:
-        """Carry no more but what has been read."""
+        """Deliver only what has been read."""
         self._task.cancel()
         await asyncio.wait([self._task])
         await self.pipeline.finish()
 
     async def end(self) -> None:
-        """Stop, and let go."""
+        """Stop, and close everything."""
         await self.stop()
         await self.sink_manager.flush(1)
         self.sink_manager.close()
         self._source.close()
 
 
-def told(sink: ScriptedSink) -> list[int | Gap | None]:
-    """What a sink has had: numbers and gaps."""
+def delivered(sink: ScriptedSink) -> list[int | Gap | None]:
+    """What a sink has received: sequence numbers and gaps."""
     return [entry.gap or entry.record.seq for entry in sink.received]
 
 
-def test_a_burst_that_the_ring_holds_arrives_whole() -> None:
+def test_burst_within_ring_arrives_whole() -> None:
     ring, sink = FakeRing(capacity=1000), ScriptedSink()
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [sink], QueueLimits(1 << 20))
         ring.log(1000)
         await world.until(lambda: len(sink.received) == 1000)
         await world.end()
 
-    run_in_virtual_time(carry())
-    assert told(sink) == [*range(1000)]
+    run_in_virtual_time(run_world())
+    assert delivered(sink) == [*range(1000)]
 
 
-@pytest.mark.parametrize(("owed", "line"), [(6, ()), (5, (7,))])
-def test_a_line_is_put_together_for_all_sinks_or_none(owed: int, line: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("next_seq", "line"), [(6, ()), (5, (7,))])
+def test_line_is_joined_for_all_sinks_or_none(next_seq: int, line: tuple[int, ...]) -> None:
     ring, first, second = FakeRing(first=5), ScriptedSink("first"), ScriptedSink("second")
     for seq, flags, caller in ((5, "-", "T1"), (6, "-", "C0"), (7, "c", "T1"), (8, "-", "C0")):
         ring.log(raw=kmsg_format.render(Record(f"record {seq}", 6, seq, seq, flags, caller)))
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(
-            ring, [first, second], QueueLimits(1 << 20), owed={"first": owed, "second": 5}
+            ring, [first, second], QueueLimits(1 << 20), next_seqs={"first": next_seq, "second": 5}
         )
         await world.until(lambda: 8 in second.seqs)
         await world.end()
 
-    run_in_virtual_time(carry())
+    run_in_virtual_time(run_world())
     assert second.received[0].record.parts == line
     had = [seq for entry in first.received for seq in (entry.record.seq, *entry.record.parts)]
-    assert sorted(seq for seq in had if seq is not None) == [*range(owed, 9)]
+    assert sorted(seq for seq in had if seq is not None) == [*range(next_seq, 9)]
     assert not [entry for entry in first.received if entry.gap]
 
 
 @pytest.mark.parametrize("hindrance", ["down", "full", "hangs"])
-def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindrance: str) -> None:
+def test_waiting_sink_rereads_ring_after_overflow(hindrance: str) -> None:
     ring, good = FakeRing(capacity=2000), ScriptedSink("good")
     bad = ScriptedSink("bad", blocking=hindrance == "hangs")
     bad.down, bad.capacity = (
@@ -136,7 +138,7 @@ def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindr
     if hindrance == "hangs":
         bad.unblocked.clear()
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES))
         for _ in range(15):
             ring.log(100)
@@ -149,15 +151,15 @@ def test_what_a_sink_that_waits_has_no_room_for_is_read_anew_from_the_ring(hindr
         await world.until(lambda: len(bad.received) == len(good.received) == 1510)
         await world.end()
 
-    (asyncio.run if hindrance == "hangs" else run_in_virtual_time)(carry())
-    assert told(bad) == told(good) == [*range(1510)]
+    (asyncio.run if hindrance == "hangs" else run_in_virtual_time)(run_world())
+    assert delivered(bad) == delivered(good) == [*range(1510)]
 
 
-def test_what_the_ring_has_lost_meanwhile_is_announced_to_the_sink_that_missed_it_alone() -> None:
+def test_ring_loss_is_announced_to_affected_sink_only() -> None:
     ring, bad, good = FakeRing(capacity=300), ScriptedSink("bad"), ScriptedSink("good")
     bad.down = "away"
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES))
         for _ in range(10):
             ring.log(100)
@@ -166,18 +168,18 @@ def test_what_the_ring_has_lost_meanwhile_is_announced_to_the_sink_that_missed_i
         await world.until(lambda: bad.received[-1:] != [] and bad.received[-1].record.seq == 999)
         await world.end()
 
-    run_in_virtual_time(carry())
-    gaps = [item for item in told(bad) if isinstance(item, Gap)]
+    run_in_virtual_time(run_world())
+    gaps = [item for item in delivered(bad) if isinstance(item, Gap)]
     assert [(gap.last, gap.cause) for gap in gaps] == [(699, Cause.OVERRUN)]
     assert len(bad.received) - 1 + gaps[0].count == 1000
-    assert told(good) == [*range(1000)]
+    assert delivered(good) == [*range(1000)]
 
 
-def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exactly() -> None:
+def test_dropping_sink_keeps_newest_and_counts_loss() -> None:
     ring, bad, good = FakeRing(capacity=BATCH_RECORDS), ScriptedSink("bad"), ScriptedSink("good")
     bad.down = "away"
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [bad, good], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
         for number in range(10):
             ring.log(99)
@@ -189,9 +191,9 @@ def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exact
         await world.until(lambda: bad.received[-1].record.seq == 1000)
         await world.end()
 
-    run_in_virtual_time(carry())
-    gaps = [item for item in told(bad) if isinstance(item, Gap)]
-    seqs = [item for item in told(bad) if isinstance(item, int)]
+    run_in_virtual_time(run_world())
+    gaps = [item for item in delivered(bad) if isinstance(item, Gap)]
+    seqs = [item for item in delivered(bad) if isinstance(item, int)]
     assert {gap.cause for gap in gaps} == {Cause.SINK_DROP}
     assert {199, 399, 599, 799, 999} <= {*seqs}, "errors are never dropped"
     assert sorted([*seqs, *(seq for gap in gaps for seq in range(gap.first, gap.last + 1))]) == [
@@ -199,11 +201,11 @@ def test_a_sink_that_drops_goes_on_with_the_newest_and_its_loss_is_counted_exact
     ]
 
 
-def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
+def test_errors_that_do_not_fit_stay_in_ring() -> None:
     ring, bad = FakeRing(capacity=1000), ScriptedSink("bad")
     bad.down = "away"
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [bad], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
         ring.log(900, prefix=2)
         await asyncio.sleep(1)
@@ -212,18 +214,18 @@ def test_errors_alone_stay_in_the_ring_when_no_more_fit() -> None:
         await world.until(lambda: len(bad.received) == 900)
         await world.end()
 
-    run_in_virtual_time(carry())
-    assert told(bad) == [*range(900)]
+    run_in_virtual_time(run_world())
+    assert delivered(bad) == [*range(900)]
 
 
-def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_read_anew() -> None:
+def test_reading_continues_while_symbols_load() -> None:
     ring, sink = FakeRing(capacity=600), ScriptedSink()
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
         ring.log(10)
         await world.until(lambda: len(sink.received) == 10)
-        async with world.naming.lock:
+        async with world.symbol_manager.lock:
             # Ten times as much as the ring holds
             for _ in range(10):
                 ring.log(600, word="Oops")
@@ -232,18 +234,16 @@ def test_reading_goes_on_while_what_may_want_names_waits_for_symbols_that_are_re
         await world.until(lambda: len(sink.received) == ring.next_seq)
         await world.end()
 
-    run_in_virtual_time(carry())
-    assert told(sink) == [*range(6010)]
+    run_in_virtual_time(run_world())
+    assert delivered(sink) == [*range(6010)]
 
 
-def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overtakes_one_that_does() -> (
-    None
-):
+def test_records_without_addresses_pass_during_load_in_order() -> None:
     ring, sink = FakeRing(), ScriptedSink()
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
-        async with world.naming.lock:
+        async with world.symbol_manager.lock:
             ring.log(10)
             await world.until(lambda: len(sink.received) == 10)
             ring.log(1, word="Oops")
@@ -254,16 +254,16 @@ def test_records_that_want_no_names_go_on_while_symbols_are_read_and_none_overta
         await world.until(lambda: len(sink.received) == 21)
         await world.end()
 
-    run_in_virtual_time(carry())
-    assert told(sink) == [*range(21)]
+    run_in_virtual_time(run_world())
+    assert delivered(sink) == [*range(21)]
 
 
-def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
+def test_read_ahead_is_delivered_at_stop() -> None:
     ring, sink = FakeRing(), ScriptedSink()
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
-        async with world.naming.lock:
+        async with world.symbol_manager.lock:
             ring.log(2000, word="Oops")
             await asyncio.sleep(0.1)
             stopping = asyncio.create_task(world.stop())
@@ -271,14 +271,14 @@ def test_what_was_read_ahead_is_delivered_at_a_stop() -> None:
         await stopping
         await world.end()
 
-    run_in_virtual_time(carry())
-    assert told(sink) == [*range(2000)]
+    run_in_virtual_time(run_world())
+    assert delivered(sink) == [*range(2000)]
 
 
-def test_each_overrun_of_the_ring_is_announced_once() -> None:
+def test_each_ring_overrun_is_announced_once() -> None:
     ring, sinks = FakeRing(capacity=100), [ScriptedSink("a"), ScriptedSink("b")]
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, sinks, QueueLimits(1 << 22))
         for _ in range(20):
             ring.log(250)
@@ -290,9 +290,9 @@ def test_each_overrun_of_the_ring_is_announced_once() -> None:
             )
         await world.end()
 
-    run_in_virtual_time(carry())
+    run_in_virtual_time(run_world())
     for sink in sinks:
-        gaps = [item for item in told(sink) if isinstance(item, Gap)]
+        gaps = [item for item in delivered(sink) if isinstance(item, Gap)]
         assert [gap.cause for gap in gaps] == [Cause.PRE_START] + [Cause.OVERRUN] * 19
         assert len(sink.received) - len(gaps) + sum(gap.count for gap in gaps) == 5000
 
@@ -364,8 +364,8 @@ class TroubledCounters(Counters):
         self._trouble.strike()
 
 
-class TroubledSurvey:
-    """A survey that wants traces, and cannot read them."""
+class TroubledSymbols:
+    """Symbols that need traces, and fail to read them."""
 
     reads_traces, summary, remarks = True, (), ()
 
@@ -374,17 +374,19 @@ class TroubledSurvey:
         self.resolver, self.module_layout = SymbolResolver(), frozenset[tuple[str, int, int]]()
         self.modules = LoadedModules()
 
-    def update_from_trace(self, trace: Trace) -> "TroubledSurvey":
+    def update_from_trace(self, trace: Trace) -> "TroubledSymbols":
         self._trouble.strike()
         return self
 
 
-class TroubledAtlas(SymbolResolver):
+class TroubledResolver(SymbolResolver):
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         raise RecursionError("trouble")
 
 
-def put_trouble(stage: str, pipeline: Pipeline, naming: SymbolManager, trouble: Trouble) -> None:
+def put_trouble(
+    stage: str, pipeline: Pipeline, symbol_manager: SymbolManager, trouble: Trouble
+) -> None:
     if stage == "translation":
         pipeline.entry_builder._clock = TroubledClock(trouble)
     elif stage == "flood limit":
@@ -394,21 +396,21 @@ def put_trouble(stage: str, pipeline: Pipeline, naming: SymbolManager, trouble: 
     elif stage == "counters":
         pipeline.delivery.counters = TroubledCounters(trouble)
     else:
-        naming.symbols = TroubledSurvey(trouble)  # type: ignore[assignment]
+        symbol_manager.symbols = TroubledSymbols(trouble)  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize("errors", [1, 1 << 30], ids=["once", "always"])
 @pytest.mark.parametrize("stage", ["translation", "flood limit", "joining", "counters", "evidence"])
-def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(
+def test_stage_error_loses_no_record(
     stage: str, errors: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(errors)
 
-    async def carry() -> Jobs:
+    async def run_world() -> Jobs:
         world = World(ring, [sink], QueueLimits(1 << 22))
         ring.log(10)
         await world.until(lambda: len(sink.received) == 10)
-        put_trouble(stage, world.pipeline, world.naming, trouble)
+        put_trouble(stage, world.pipeline, world.symbol_manager, trouble)
         for _ in range(20):
             ring.log(10, word="Oops:" if stage == "evidence" else "record")
             ring.log(1, word="a line that goes on:" if stage == "joining" else "record")
@@ -418,38 +420,38 @@ def test_an_error_in_a_stage_loses_no_record_and_ends_nothing(
         await world.end()
         return world.jobs
 
-    jobs = run_in_virtual_time(carry())
+    jobs = run_in_virtual_time(run_world())
     assert trouble.asked > 1
-    assert told(sink) == [*range(ring.next_seq)], "in order, each once"
+    assert delivered(sink) == [*range(ring.next_seq)], "in order, each once"
     assert {*jobs.failures} == {stage}
     assert (
         len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
     )
 
 
-def test_only_the_record_that_cannot_be_named_goes_out_as_it_came() -> None:
+def test_only_failing_record_is_delivered_raw() -> None:
     ring, sink = FakeRing(), ScriptedSink()
     named = SymbolAddress("f", 1, 2, "", "t", "map")
 
-    class PartlyTroubled(TroubledAtlas):
+    class PartlyTroubled(TroubledResolver):
         def resolve(self, address: int) -> SymbolAddress | LookupFailure:
             return super().resolve(address) if address == 0xC010DEAD else named
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
-        world.naming.symbols = SymbolSet(PartlyTroubled())
+        world.symbol_manager.symbols = SymbolSet(PartlyTroubled())
         for address in ("c010b860", "c010dead", "c010b861"):
             ring.log(1, word=f"EIP: 0010:[<{address}>] EFLAGS: 00010202 CPU:")
         await world.until(lambda: len(sink.received) == 3)
         await world.end()
 
-    run_in_virtual_time(carry())
+    run_in_virtual_time(run_world())
     assert ["f+" in entry.text for entry in sink.received] == [True, False, True]
     assert "[<c010dead>]" in sink.received[1].text
 
 
 @pytest.mark.parametrize("when_full", WhenFull)
-def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: WhenFull) -> None:
+def test_enqueue_error_loses_nothing_for_sink(when_full: WhenFull) -> None:
     ring, good, trouble = FakeRing(capacity=200, first=1000), ScriptedSink("good"), Trouble(7)
     troubled = ScriptedSink("troubled")
 
@@ -457,7 +459,7 @@ def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: 
         trouble.strike()
         return gap_entry(gap)
 
-    async def carry() -> None:
+    async def run_world() -> None:
         world = World(ring, [troubled, good], QueueLimits(1 << 22, when_full), announce)
         for _ in range(8):
             ring.log(150)
@@ -468,10 +470,10 @@ def test_an_error_while_a_sink_takes_a_batch_in_loses_nothing_for_it(when_full: 
         await asyncio.sleep(60)
         await world.end()
 
-    run_in_virtual_time(carry())
+    run_in_virtual_time(run_world())
     assert trouble.left == 0
     for sink in (troubled, good):
-        numbers = [seq for item in told(sink) for seq in _span(item)]
+        numbers = [seq for item in delivered(sink) for seq in _span(item)]
         assert numbers == [*range(ring.next_seq)], "the sum is right"
 
 
@@ -481,7 +483,7 @@ def _span(item: int | Gap | None) -> range:
     return range(item, item + 1) if item is not None else range(0)
 
 
-def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
+def test_failed_load_keeps_current_symbols() -> None:
     asked: list[bool] = []
 
     def sources() -> Sources:
@@ -490,26 +492,28 @@ def test_symbols_that_cannot_be_read_leave_the_old_ones_in_force() -> None:
             raise MemoryError("trouble")
         return Sources()
 
-    async def draw() -> None:
-        jobs, told_of = Jobs(), list[str]()
-        naming = SymbolManager(
-            sources, lambda reasons: told_of.append(f"{', '.join(reasons)}: {naming.failure}"), jobs
+    async def load_repeatedly() -> None:
+        jobs, changes = Jobs(), list[str]()
+        symbol_manager = SymbolManager(
+            sources,
+            lambda reasons: changes.append(f"{', '.join(reasons)}: {symbol_manager.failure}"),
+            jobs,
         )
-        await naming.load_first()
-        first = naming.symbols
-        await naming.reload("SIGUSR1")
-        drawn = naming.symbols
-        assert drawn is not first
-        await naming.reload("SIGUSR2")
-        assert naming.symbols is drawn
-        assert not await naming.modules_changed()
-        assert told_of == [
+        await symbol_manager.load_first()
+        first = symbol_manager.symbols
+        await symbol_manager.reload("SIGUSR1")
+        loaded = symbol_manager.symbols
+        assert loaded is not first
+        await symbol_manager.reload("SIGUSR2")
+        assert symbol_manager.symbols is loaded
+        assert not await symbol_manager.modules_changed()
+        assert changes == [
             "the start: MemoryError('trouble')",
             "SIGUSR1: ",
             "SIGUSR2: MemoryError('trouble')",
         ]
-        await naming.reset("6.1")
-        assert naming.symbols is not drawn, "names of another kernel would be false"
+        await symbol_manager.reset("6.1")
+        assert symbol_manager.symbols is not loaded, "names of another kernel would be false"
         assert jobs.failures["symbols"].count == 4
 
-    asyncio.run(draw())
+    asyncio.run(load_repeatedly())

@@ -58,9 +58,7 @@ both_kinds = pytest.mark.parametrize("goes_on", [False, True])
 
 @both_kinds
 @pytest.mark.parametrize("ahead_us", [0, 1900, -700])
-def test_a_record_that_is_read_at_once_has_the_time_of_its_making(
-    goes_on: bool, ahead_us: int
-) -> None:
+def test_live_record_has_time_of_writing(goes_on: bool, ahead_us: int) -> None:
     machine = Host(goes_on, ahead_us=ahead_us)
     clock = LiveClock(machine.times)
     for _ in range(5):
@@ -71,7 +69,7 @@ def test_a_record_that_is_read_at_once_has_the_time_of_its_making(
 
 
 @both_kinds
-def test_after_a_suspend_both_kinds_of_clock_are_understood(goes_on: bool) -> None:
+def test_suspend_is_handled_on_both_clocks(goes_on: bool) -> None:
     machine = Host(goes_on)
     clock = LiveClock(machine.times)
     for _ in range(3):
@@ -83,7 +81,7 @@ def test_after_a_suspend_both_kinds_of_clock_are_understood(goes_on: bool) -> No
 
 
 @both_kinds
-def test_a_daemon_that_starts_after_a_suspend_knows_at_the_first_live_record(goes_on: bool) -> None:
+def test_start_after_suspend_learns_from_live_record(goes_on: bool) -> None:
     machine = Host(goes_on)
     machine.run(HOUR)
     early, made_us = machine.record(), machine.real_us
@@ -100,7 +98,7 @@ def test_a_daemon_that_starts_after_a_suspend_knows_at_the_first_live_record(goe
         )
 
 
-def test_a_record_from_before_a_suspend_that_was_witnessed_keeps_its_time() -> None:
+def test_record_before_observed_suspend_keeps_time() -> None:
     machine = Host(goes_on=False)
     clock = LiveClock(machine.times)
     machine.run(HOUR)
@@ -118,7 +116,7 @@ def test_a_record_from_before_a_suspend_that_was_witnessed_keeps_its_time() -> N
 
 @both_kinds
 @pytest.mark.parametrize("step_us", [10 * HOUR, -10 * HOUR])
-def test_a_step_of_the_wall_clock_holds_from_the_next_batch_on(goes_on: bool, step_us: int) -> None:
+def test_wall_clock_step_applies_from_next_batch(goes_on: bool, step_us: int) -> None:
     machine = Host(goes_on)
     clock = LiveClock(machine.times)
     machine.run(HOUR)
@@ -128,7 +126,7 @@ def test_a_step_of_the_wall_clock_holds_from_the_next_batch_on(goes_on: bool, st
     assert abs(live(machine, clock)[0]) <= 200
 
 
-def test_a_wall_clock_that_was_never_set_is_marked() -> None:
+def test_unset_wall_clock_is_marked() -> None:
     machine = Host(goes_on=False)
     machine.step_us = -EPOCH_US
     clock = LiveClock(machine.times)
@@ -141,7 +139,7 @@ def test_a_wall_clock_that_was_never_set_is_marked() -> None:
     assert (abs(off_us) <= 200, quality) == (True, TimestampSource.LIVE)
 
 
-def test_a_backlog_is_told_from_what_is_read_at_once() -> None:
+def test_backlog_differs_from_live_records() -> None:
     machine = Host(goes_on=False)
     old = machine.record()
     machine.run(LIVE_US + 1)
@@ -152,7 +150,7 @@ def test_a_backlog_is_told_from_what_is_read_at_once() -> None:
 
 @both_kinds
 @pytest.mark.parametrize("drift_ppm", [-100, 100])
-def test_a_drift_of_days_is_followed(goes_on: bool, drift_ppm: int) -> None:
+def test_clock_drift_is_followed(goes_on: bool, drift_ppm: int) -> None:
     machine = Host(goes_on, drift_ppm)
     clock = LiveClock(machine.times)
     for _ in range(24 * 4):
@@ -169,9 +167,7 @@ def test_a_drift_of_days_is_followed(goes_on: bool, drift_ppm: int) -> None:
     ),
     st.booleans(),
 )
-def test_no_record_comes_from_the_future_whatever_the_clocks_do(
-    steps: list[tuple[str, int]], goes_on: bool
-) -> None:
+def test_any_clocks_give_no_future_time(steps: list[tuple[str, int]], goes_on: bool) -> None:
     machine = Host(goes_on)
     clock = LiveClock(machine.times)
     for what, us in steps:
@@ -188,7 +184,7 @@ def test_no_record_comes_from_the_future_whatever_the_clocks_do(
 @given(
     st.lists(st.one_of(st.none(), st.integers(0, 3 * HOUR)), max_size=6), st.sampled_from((0, HOUR))
 )
-def test_a_batch_has_the_times_of_its_records(
+def test_batch_has_times_of_its_records(
     goes_on: bool, usecs: list[int | None], slept_us: int
 ) -> None:
     machine = Host(goes_on)
@@ -205,7 +201,7 @@ def test_a_batch_has_the_times_of_its_records(
 
 
 @given(st.lists(st.integers(-LIVE_US - SECOND, SECOND), min_size=1, max_size=4))
-def test_a_batch_from_about_now_has_the_times_of_its_records(offsets_us: list[int]) -> None:
+def test_live_batch_has_times_of_its_records(offsets_us: list[int]) -> None:
     machine = Host(goes_on=False)
     clock = LiveClock(machine.times)
     machine.run(HOUR)

@@ -15,14 +15,14 @@ def left_out(first: int, last: int, note: str) -> Gap:
     return Gap(first, last, Cause.RATE_LIMIT, note)
 
 
-def test_without_a_wish_everything_goes_through() -> None:
+def test_default_limiter_passes_everything() -> None:
     limiter = RateLimiter()
     assert limiter.is_idle
     batch: list[Record | Gap] = [line(seq) for seq in range(100)]
     assert limiter.push(batch, 0) == batch
 
 
-def test_what_is_below_the_least_severity_is_one_gap_for_each_run() -> None:
+def test_suppressed_run_is_one_gap() -> None:
     limiter = RateLimiter(Severity.NOTICE)
     batch = [
         line(0, prefix=5),
@@ -43,13 +43,13 @@ def test_what_is_below_the_least_severity_is_one_gap_for_each_run() -> None:
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 3])
-def test_errors_and_worse_go_through_whatever_is_wished(prefix: int) -> None:
+def test_errors_always_pass(prefix: int) -> None:
     limiter = RateLimiter(Severity.EMERG, burst=1)
     batch: list[Record | Gap] = [line(seq, prefix=prefix) for seq in range(100)]
     assert limiter.push(batch, 0) == batch
 
 
-def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> None:
+def test_lines_differing_in_numbers_are_limited() -> None:
     limiter = RateLimiter(burst=2)
     batch = [line(seq, f"usb 1-{seq}: reset at 0x{seq:x}ff") for seq in range(10)]
     other = line(10, "eth0: up")
@@ -60,13 +60,13 @@ def test_lines_that_differ_only_in_numbers_are_summed_up_with_their_count() -> N
     ]
 
 
-def test_after_a_period_the_same_line_goes_through_again() -> None:
+def test_line_passes_again_after_interval() -> None:
     limiter = RateLimiter(burst=1, interval_s=10)
     assert limiter.push([line(0), line(1)], 0) == [line(0)]
     assert limiter.push([line(2)], 10) == [left_out(1, 1, "repeats of: x"), line(2)]
 
 
-def test_a_run_that_goes_on_is_told_in_time() -> None:
+def test_long_run_is_announced_in_time() -> None:
     limiter = RateLimiter(burst=1)
     assert limiter.push([line(0), line(1)], 5.0) == [line(0)]
     assert limiter.due_in_s(5.0) == pytest.approx(WAIT_S)
@@ -81,7 +81,7 @@ ITEMS = st.lists(
 
 
 @given(ITEMS, st.sampled_from(list(Severity)), st.integers(0, 3))
-def test_every_number_comes_once_as_a_record_or_in_a_gap_and_in_order(
+def test_limiter_keeps_every_number_once(
     items: list[tuple[str, int, float]], min_severity: Severity, burst: int
 ) -> None:
     limiter = RateLimiter(min_severity, burst, interval_s=5)

@@ -9,7 +9,7 @@ from tests.virtual_time import run_in_virtual_time
 
 
 async def no_wait() -> None:
-    """There is always room."""
+    """Never wait."""
 
 
 def seqs(batch: Batch | None) -> list[int | None]:
@@ -33,7 +33,7 @@ async def flowing(ring: FakeRing) -> tuple[Reader, asyncio.Task[None]]:
     return reader, filling
 
 
-async def hoarding(ring: FakeRing, reader: Reader) -> None:
+async def prefetching(ring: FakeRing, reader: Reader) -> None:
     """Three records more are taken out of the ring, but not handed on."""
     ring.log(3)
     while not ring.is_read:
@@ -41,11 +41,11 @@ async def hoarding(ring: FakeRing, reader: Reader) -> None:
     assert reader.is_empty
 
 
-def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None:
+def test_prefetched_records_are_returned_before_seek() -> None:
     async def job() -> None:
         ring = FakeRing()
         reader, filling = await flowing(ring)
-        await hoarding(ring, reader)
+        await prefetching(ring, reader)
         assert not reader.seek(0)
         assert seqs(reader.pop()) == [2, 3, 4]
         assert reader.seek(0)
@@ -55,11 +55,11 @@ def test_what_was_taken_out_of_the_ring_is_handed_on_before_going_back() -> None
     run_in_virtual_time(job())
 
 
-def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_is_taken() -> None:
+def test_pause_returns_prefetched_and_reads_no_more() -> None:
     async def job() -> None:
         ring = FakeRing()
         reader, filling = await flowing(ring)
-        await hoarding(ring, reader)
+        await prefetching(ring, reader)
         reader.running.clear()
         ring.log(2)
         assert seqs(await reader.wait_next(None)) == [2, 3, 4]
@@ -71,7 +71,7 @@ def test_what_was_taken_out_of_the_ring_before_a_pause_is_handed_on_and_no_more_
     run_in_virtual_time(job())
 
 
-def test_only_the_last_of_many_records_was_made_just_now_and_none_that_is_read_again() -> None:
+def test_only_last_fresh_batch_is_live() -> None:
     async def job() -> None:
         ring = FakeRing()
         reader = Reader(ring.device, no_wait, Jobs(), once=False)

@@ -22,7 +22,7 @@ def record(
     return Record(text, prefix, seq, usec)
 
 
-def test_records_are_counted_by_severity_whatever_their_facility() -> None:
+def test_records_are_counted_by_severity() -> None:
     counters = Counters()
     counters.count_read([record(0, 3), record(1, 12), record(2, 4), record(3, None)])
     expected = {Severity.ERR: 1, Severity.WARNING: 2, Severity.INFO: 1}
@@ -33,7 +33,7 @@ def test_records_are_counted_by_severity_whatever_their_facility() -> None:
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=20), st.data())
-def test_what_is_read_anew_is_not_counted_again(sizes: list[int], data: st.DataObject) -> None:
+def test_reread_records_are_counted_once(sizes: list[int], data: st.DataObject) -> None:
     counters, upto = Counters(), 0
     for size in sizes:
         start = data.draw(st.integers(0, upto))
@@ -42,7 +42,7 @@ def test_what_is_read_anew_is_not_counted_again(sizes: list[int], data: st.DataO
         assert (counters.records, counters.next_seq) == (upto, upto)
 
 
-def test_a_gap_is_counted_by_its_cause_and_once() -> None:
+def test_gap_is_counted_once_by_cause() -> None:
     counters = Counters()
     batch: list[Record | Gap] = [record(0), Gap(1, 9, Cause.OVERRUN), record(10)]
     counters.count_read(batch)
@@ -51,14 +51,14 @@ def test_a_gap_is_counted_by_its_cause_and_once() -> None:
     assert counters.records == 2
 
 
-def test_records_without_numbers_are_all_counted() -> None:
+def test_records_without_numbers_are_counted() -> None:
     counters = Counters()
     counters.count_read([record(None)])
     counters.count_read([record(None)])
     assert (counters.records, counters.next_seq) == (2, None)
 
 
-def test_what_was_left_out_is_counted_once_though_the_ring_is_read_anew() -> None:
+def test_reread_suppressed_records_are_counted_once() -> None:
     counters = Counters()
     batch: list[Record | Gap] = [record(0), Gap(1, 4, Cause.RATE_LIMIT)]
     counters.count_suppressed(batch)
@@ -78,7 +78,7 @@ def test_what_was_left_out_is_counted_once_though_the_ring_is_read_anew() -> Non
         (0, "Kernel panic - not syncing: Fatal exception"),
     ],
 )
-def test_an_oops_is_known_by_its_first_line(prefix: int, text: str) -> None:
+def test_first_line_identifies_oops(prefix: int, text: str) -> None:
     counters = Counters()
     counters.count_read([record(0), record(1, prefix, text)])
     assert counters.last_oops is not None
@@ -94,13 +94,13 @@ def test_an_oops_is_known_by_its_first_line(prefix: int, text: str) -> None:
         (4, "usb 1-1: device descriptor read/64, error -71"),
     ],
 )
-def test_what_a_process_says_or_what_is_no_oops_is_none(prefix: int, text: str) -> None:
+def test_other_lines_are_no_oops(prefix: int, text: str) -> None:
     counters = Counters()
     counters.count_read([record(0, prefix, text)])
     assert counters.last_oops is None
 
 
-def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
+def test_lines_of_one_oops_count_once() -> None:
     counters = Counters()
     first, second = (
         "BUG: kernel NULL pointer dereference, address: 0",
@@ -113,7 +113,7 @@ def test_lines_of_one_oops_count_once_and_its_first_line_is_kept() -> None:
     assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * OOPS_SPAN_US), 2)
 
 
-def test_names_are_counted_by_their_source_and_the_lack_of_them_by_its_reason() -> None:
+def test_symbols_are_counted_by_source_failures_by_reason() -> None:
     counters = Counters()
     place = SymbolAddress("f", 0, 1, "", "T", "kallsyms")
     entry = Entry(record(0), 0, "f", (place, place), time_source=TimestampSource.LIVE)

@@ -21,15 +21,17 @@ class _Counted:
         return Sources(modules=str(self._modules))
 
 
-def test_requests_that_come_together_share_one_survey(
+def test_concurrent_requests_share_one_load(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sources = _Counted(tmp_path / "modules")
     caplog.set_level("INFO")
 
     async def ask() -> None:
-        naming = SymbolManager(sources, lambda reasons: None)
-        await asyncio.gather(*(naming.reload(f"reason {number % 3}") for number in range(100)))
+        symbol_manager = SymbolManager(sources, lambda reasons: None)
+        await asyncio.gather(
+            *(symbol_manager.reload(f"reason {number % 3}") for number in range(100))
+        )
 
     asyncio.run(ask())
     assert sources.asked == 1
@@ -38,17 +40,17 @@ def test_requests_that_come_together_share_one_survey(
     ]
 
 
-def test_a_request_during_a_survey_has_another_one_made(tmp_path: Path) -> None:
+def test_request_during_load_starts_another(tmp_path: Path) -> None:
     sources = _Counted(tmp_path / "modules")
-    told: list[int] = []
+    changes: list[int] = []
 
     async def ask() -> None:
-        naming = SymbolManager(sources, lambda reasons: told.append(sources.asked))
-        first = asyncio.create_task(naming.reload("one"))
+        symbol_manager = SymbolManager(sources, lambda reasons: changes.append(sources.asked))
+        first = asyncio.create_task(symbol_manager.reload("one"))
         while not sources.asked:
             await asyncio.sleep(0)
-        await asyncio.gather(*(naming.reload("two") for _ in range(50)))
+        await asyncio.gather(*(symbol_manager.reload("two") for _ in range(50)))
         await first
 
     asyncio.run(ask())
-    assert told == [1, 2]
+    assert changes == [1, 2]

@@ -27,7 +27,7 @@ def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_seed_and_every_part_of_one_holds_to_it(name: str) -> None:
+def test_seeds_and_their_parts_satisfy_target(name: str) -> None:
     target = TARGETS[name]
     parts = [
         seed[:end]
@@ -40,7 +40,7 @@ def test_every_seed_and_every_part_of_one_holds_to_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_damaged_seed_holds_to_it(name: str) -> None:
+def test_damaged_seeds_satisfy_target(name: str) -> None:
     target = TARGETS[name]
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -52,7 +52,7 @@ def test_every_damaged_seed_holds_to_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("raw", IMAGES)
-def test_the_images_that_the_fuzzer_begins_with_are_read_wholly(raw: bytes) -> None:
+def test_seed_images_are_read_wholly(raw: bytes) -> None:
     image = Elf(raw)
     assert [symbol.name for symbol in image.iter_symbols()] == [
         b"",

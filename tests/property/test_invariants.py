@@ -89,19 +89,19 @@ def nowhere(_address: int) -> LookupFailure:
 
 
 @given(RECORDS)
-def test_a_record_written_as_the_kernel_writes_it_is_read_back(record: Record) -> None:
+def test_rendered_record_is_parsed_back(record: Record) -> None:
     assert kmsg_format.parse(kmsg_format.render(record)) == record
 
 
 @given(TEXT)
-def test_escaping_leaves_only_printable_ascii_and_is_undone(text: str) -> None:
+def test_escaping_gives_printable_ascii_and_is_reversible(text: str) -> None:
     escaped = kmsg_format.escape(text)
     assert all(0x20 <= byte < 0x7F for byte in escaped)
     assert kmsg_format.unescape(escaped) == text
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_make_one_record_and_none_is_lost(raw: bytes) -> None:
+def test_any_bytes_make_one_record(raw: bytes) -> None:
     (record,) = kmsg_format.parse_all([raw])
     if record.unparsed:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
@@ -145,7 +145,7 @@ RAWS = st.one_of(
 
 
 @given(st.lists(RAWS, max_size=40))
-def test_a_batch_reads_as_its_records_do(raws: list[bytes]) -> None:
+def test_batch_parses_like_single_records(raws: list[bytes]) -> None:
     alone = [record for raw in raws for record in kmsg_format.parse_all([raw])]
     assert len(alone) == len(raws)
     assert kmsg_format.parse_all(raws) == alone
@@ -162,9 +162,7 @@ def parsed_or_none(raw: bytes) -> Record | None:
 
 
 @given(RECORDS, st.data())
-def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(
-    record: Record, data: st.DataObject
-) -> None:
+def test_record_cut_anywhere_is_truncated(record: Record, data: st.DataObject) -> None:
     raw = kmsg_format.render(record)
     start, end = raw.index(b";") + 1, raw.index(b"\n")
     cut = kmsg_format.parse(raw[: data.draw(st.integers(start, end))])
@@ -175,13 +173,13 @@ def test_a_record_cut_anywhere_in_its_text_is_delivered_and_flagged(
 
 
 @given(LINES)
-def test_a_line_with_no_symbols_at_hand_comes_out_unchanged(line: str) -> None:
+def test_line_is_unchanged_without_symbols(line: str) -> None:
     for style in Style:
         assert symbolize_text(line, nowhere, FormatOptions(style=style)) == (line, ())
 
 
 @given(LINES)
-def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_mentions(
+def test_line_changes_only_at_matches(
     line: str,
 ) -> None:
     matches = find(line)
@@ -195,9 +193,7 @@ def test_a_line_without_mentions_comes_out_unchanged_and_others_only_at_their_me
 
 
 @given(LINES, st.booleans())
-def test_mentions_are_in_order_apart_and_hold_their_addresses(
-    line: str, include_symbolized: bool
-) -> None:
+def test_matches_are_ordered_and_disjoint(line: str, include_symbolized: bool) -> None:
     end = 0
     for match in find(line, include_symbolized):
         assert end <= match.start <= match.end <= len(line)
@@ -208,49 +204,49 @@ def test_mentions_are_in_order_apart_and_hold_their_addresses(
 
 
 @given(LINES)
-def test_a_translated_line_has_nothing_left_to_translate(line: str) -> None:
+def test_symbolizing_twice_changes_nothing(line: str) -> None:
     once, _ = symbolize_text(line, everywhere, FormatOptions())
     again, _ = symbolize_text(once, everywhere, FormatOptions(resymbolize=False))
     assert again == once
 
 
 @given(TEXT)
-def test_every_text_form_gives_back_its_line(line: str) -> None:
+def test_every_text_format_keeps_its_line(line: str) -> None:
     for parse in (text_formats.parse_klogd, text_formats.parse_dmesg):
         record = parse(line)
         assert record.head + record.text == line
 
 
 @given(TEXT)
-def test_a_syslog_line_loses_nothing_behind_its_stamp(line: str) -> None:
+def test_syslog_line_keeps_text_after_timestamp(line: str) -> None:
     record = text_formats.syslog_parser(2026)(line)
     assert line.endswith(record.text)
 
 
 @given(TEXT)
-def test_nothing_that_is_shown_can_drive_a_terminal(text: str) -> None:
+def test_shown_text_has_no_terminal_controls(text: str) -> None:
     shown = escape_controls(text)
     assert all(character.isprintable() or character == "\t" for character in shown)
     shown.encode()
 
 
 @given(st.lists(LINES, max_size=20))
-def test_a_line_that_is_not_suspect_in_its_batch_holds_no_mention(text_formats: list[str]) -> None:
-    suspect = [text_formats[at] for at in candidate_lines(text_formats)]
+def test_line_outside_candidates_has_no_match(texts: list[str]) -> None:
+    candidates = [texts[at] for at in candidate_lines(texts)]
     assert not [
         line
-        for line in text_formats
-        if line not in suspect and (find(line) or find(line, include_symbolized=True))
+        for line in texts
+        if line not in candidates and (find(line) or find(line, include_symbolized=True))
     ]
 
 
 @given(st.lists(st.builds(entry, LINES | TEXT, st.integers(0, 200)), max_size=8))
-def test_a_batch_says_what_its_entries_say(entries: list[Entry]) -> None:
+def test_batch_formats_like_single_entries(entries: list[Entry]) -> None:
     assert format_lines(entries) == [format_line(item) for item in entries]
 
 
 @given(st.lists(st.integers(-3_000_000, 3_000_000), min_size=1, max_size=5))
-def test_a_batch_has_the_stamps_of_its_entries(offsets_us: list[int]) -> None:
+def test_batch_has_timestamps_of_its_entries(offsets_us: list[int]) -> None:
     walls = [WALL_US + offset_us for offset_us in offsets_us]
     assert TimestampFormatter().rfc3339_batch(walls) == [
         TimestampFormatter().rfc3339(wall_us) for wall_us in walls

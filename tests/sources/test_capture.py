@@ -50,7 +50,7 @@ def texts(records: list[Record | Gap]) -> list[str]:
         (b"", []),
     ],
 )
-def test_a_capture_of_any_form_is_recognised(
+def test_any_capture_format_is_recognised(
     content: bytes, expected: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "capture"
@@ -58,7 +58,7 @@ def test_a_capture_of_any_form_is_recognised(
     assert texts(read_all(path)) == expected
 
 
-def test_dictionary_lines_belong_to_the_record_before_them(tmp_path: Path) -> None:
+def test_dictionary_lines_belong_to_record_before(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     path.write_bytes(KMSG)
     first = read_all(path)[0]
@@ -66,7 +66,7 @@ def test_dictionary_lines_belong_to_the_record_before_them(tmp_path: Path) -> No
     assert first.fields == (("SUBSYSTEM", "net"), ("DEVICE", "n1"))
 
 
-def test_records_across_the_edges_of_chunks_stay_whole(tmp_path: Path) -> None:
+def test_records_across_chunks_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     lines = [
         b"6,%d,%d,-;record %d %s\n SUBSYSTEM=s%d\n" % (i, i, i, b"x" * (i % 97), i)
@@ -83,7 +83,7 @@ def test_records_across_the_edges_of_chunks_stay_whole(tmp_path: Path) -> None:
     )
 
 
-def test_a_record_from_a_pipe_is_not_held_back() -> None:
+def test_record_from_pipe_is_not_delayed() -> None:
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
     source = Capture(readable, "pipe")
@@ -100,7 +100,7 @@ def test_a_record_from_a_pipe_is_not_held_back() -> None:
     source.close()
 
 
-def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> None:
+def test_delayed_dictionary_lines_join_their_record() -> None:
     readable, writable = os.pipe()
     source = Capture(readable, "pipe")
     os.write(writable, b"6,1,10,-;one\n")
@@ -118,7 +118,7 @@ def test_dictionary_lines_that_a_pipe_parts_from_their_record_belong_to_it() -> 
 
 
 @pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
-def test_what_cannot_be_read_is_named(name: str, reason: str, tmp_path: Path) -> None:
+def test_unreadable_input_is_named(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=reason):
         open_capture(str(tmp_path / name), "auto")
 
@@ -155,9 +155,7 @@ HEADS = {
         5 * MAX_RECORD_BYTES + 7,
     ],
 )
-def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
-    form: str, length: int
-) -> None:
+def test_too_long_line_is_split_without_loss(form: str, length: int) -> None:
     text = bytes(random.Random(length).choices(b"abcdefghij", k=length))
     content = HEADS[form] + text + b"\n" + HEADS[form].replace(b"1,10", b"2,20") + b"after\n"
     records = in_pieces(content, form, 60_000)
@@ -182,9 +180,7 @@ def test_a_line_that_is_too_long_is_given_in_parts_and_nothing_of_it_is_lost(
     ),
     size=st.sampled_from([1 << 16, 30_000, 1013]),
 )
-def test_every_byte_of_an_input_is_in_some_record(
-    form: str, pieces: list[bytes], size: int
-) -> None:
+def test_every_input_byte_is_in_some_record(form: str, pieces: list[bytes], size: int) -> None:
     content = b"".join(pieces)
     records = in_pieces(content, form, size)
     length = sum(len(record.text) + len(record.head) for record in records)
@@ -192,7 +188,7 @@ def test_every_byte_of_an_input_is_in_some_record(
     assert length <= len(content)
 
 
-def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None:
+def test_slow_writer_does_not_block_reader() -> None:
     readable, writable = os.pipe()
     source = Capture(readable, "pipe", "kmsg")
     done = threading.Event()
@@ -217,7 +213,7 @@ def test_whoever_writes_a_little_now_and_then_does_not_hold_the_reader() -> None
 
 
 @pytest.mark.parametrize("form", ["auto", *HEADS])
-def test_a_line_without_end_is_read_in_linear_time_and_little_memory(form: str) -> None:
+def test_endless_line_takes_linear_time_and_little_memory(form: str) -> None:
     def peak_bytes(size: int) -> int:
         readable, writable = os.pipe()
         source = Capture(readable, "pipe", form)

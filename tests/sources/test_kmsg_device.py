@@ -65,21 +65,21 @@ def seqs(batch: list[Record | Gap]) -> list[int | Gap | None]:
     return [item if isinstance(item, Gap) else item.seq for item in batch]
 
 
-def test_a_batch_is_all_that_is_there_and_then_nothing(kernel: SmallKmsg) -> None:
+def test_batch_drains_device(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1, 2).device()
     assert seqs(reader.read_batch()) == [0, 1, 2]
     assert reader.read_batch() == []
     assert not reader.exhausted
 
 
-def test_a_leap_in_the_sequence_numbers_is_a_gap_of_exactly_what_is_missing(
+def test_missing_numbers_become_exact_gap(
     kernel: SmallKmsg,
 ) -> None:
     reader = kernel.say(0, 1, 5, 6).device()
     assert seqs(reader.read_batch()) == [0, 1, Gap(2, 4, Cause.OVERRUN), 5, 6]
 
 
-def test_a_leap_between_two_batches_is_a_gap_too(kernel: SmallKmsg) -> None:
+def test_missing_numbers_between_batches_become_gap(kernel: SmallKmsg) -> None:
     kernel.say(0)
     reader = kernel.device()
     reader.read_batch()
@@ -87,12 +87,12 @@ def test_a_leap_between_two_batches_is_a_gap_too(kernel: SmallKmsg) -> None:
     assert seqs(reader.read_batch()) == [Gap(1, 3, Cause.OVERRUN), 4]
 
 
-def test_a_record_refused_with_einval_is_a_gap_of_one(kernel: SmallKmsg) -> None:
+def test_einval_is_gap_of_one(kernel: SmallKmsg) -> None:
     reader = kernel.say(7).refuse(b"EINVAL").say(9).device()
     assert seqs(reader.read_batch()) == [7, Gap(8, 8, Cause.EINVAL), 9]
 
 
-def test_a_refusal_at_the_end_of_a_batch_is_the_cause_of_the_next_ones_gap(
+def test_error_at_batch_end_explains_next_gap(
     kernel: SmallKmsg,
 ) -> None:
     reader = kernel.say(7).refuse(b"EINVAL").device()
@@ -101,36 +101,36 @@ def test_a_refusal_at_the_end_of_a_batch_is_the_cause_of_the_next_ones_gap(
     assert seqs(reader.read_batch()) == [Gap(8, 8, Cause.EINVAL), 9]
 
 
-def test_epipe_without_a_leap_is_no_gap(kernel: SmallKmsg) -> None:
+def test_epipe_without_missing_numbers_is_no_gap(kernel: SmallKmsg) -> None:
     reader = kernel.say(7).refuse(b"EPIPE").say(8).device()
     assert seqs(reader.read_batch()) == [7, 8]
 
 
-def test_any_other_error_is_the_callers(kernel: SmallKmsg) -> None:
+def test_other_errors_are_raised(kernel: SmallKmsg) -> None:
     reader = kernel.refuse(b"EIO").device()
     with pytest.raises(OSError, match="Input/output"):
         reader.read_batch()
 
 
-def test_an_ended_source_is_exhausted(kernel: SmallKmsg) -> None:
+def test_ended_source_is_exhausted(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).end().device()
     assert seqs(reader.read_batch()) == [0]
     assert reader.exhausted
 
 
-def test_records_before_the_position_are_left_out_without_a_gap(kernel: SmallKmsg) -> None:
+def test_records_before_position_are_skipped_silently(kernel: SmallKmsg) -> None:
     reader = kernel.say(3, 4, 5, 6).device()
     reader.skip_below(5)
     assert seqs(reader.read_batch()) == [5, 6]
 
 
-def test_what_was_overwritten_before_the_start_is_remarked(kernel: SmallKmsg) -> None:
+def test_overwritten_records_before_start_are_remarked(kernel: SmallKmsg) -> None:
     reader = kernel.say(52).device()
     reader.read_batch()
     assert "0 to 51" in reader.remark
 
 
-def test_an_unparsable_record_is_delivered_between_its_neighbours(kernel: SmallKmsg) -> None:
+def test_unparsable_record_is_delivered_in_order(kernel: SmallKmsg) -> None:
     kernel.say(0)
     kernel.refuse(b"not a record\n").say(1)
     batch = kernel.device().read_batch()
@@ -141,12 +141,12 @@ def test_an_unparsable_record_is_delivered_between_its_neighbours(kernel: SmallK
     ]
 
 
-def test_the_number_of_an_unparsable_record_is_accounted_for(kernel: SmallKmsg) -> None:
+def test_number_of_unparsable_record_is_in_gap(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).refuse(b"not a record\n").say(2).device()
     assert seqs(reader.read_batch()) == [0, None, Gap(1, 1, Cause.UNPARSABLE), 2]
 
 
-def test_a_refusal_of_each_kind_is_a_gap_of_its_own(kernel: SmallKmsg) -> None:
+def test_each_kind_of_error_is_own_gap(kernel: SmallKmsg) -> None:
     reader = (
         kernel.say(0).refuse(b"EINVAL").refuse(b"EPIPE").refuse(b"not a record\n").say(9).device()
     )
@@ -160,12 +160,12 @@ def test_a_refusal_of_each_kind_is_a_gap_of_its_own(kernel: SmallKmsg) -> None:
     ]
 
 
-def test_what_was_read_before_an_error_is_not_lost_with_it(kernel: SmallKmsg) -> None:
+def test_records_before_error_are_not_lost(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).refuse(b"EIO").device()
     assert seqs(reader.read_batch()) == [0]
 
 
-def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
+def test_seek_repeats_records_without_gap() -> None:
     ring = FakeRing(capacity=5)
     ring.log(4)
     assert seqs(ring.device.read_batch()) == [0, 1, 2, 3]
@@ -178,11 +178,11 @@ def test_going_back_gives_the_same_records_again_and_no_gap() -> None:
     ring.device.close()
 
 
-def test_a_device_that_cannot_seek_cannot_go_back(kernel: SmallKmsg) -> None:
+def test_unseekable_device_refuses_seek(kernel: SmallKmsg) -> None:
     assert not kernel.device().seek(0)
 
 
-def test_a_batch_is_bounded_and_the_rest_comes_with_the_next(kernel: SmallKmsg) -> None:
+def test_batch_size_is_limited(kernel: SmallKmsg) -> None:
     reader = kernel.device()
     got: list[int | Gap | None] = []
     for start in range(0, 1200, 200):
@@ -197,7 +197,7 @@ def pipe() -> tuple[int, int]:
     return readable, writable
 
 
-def test_proc_kmsg_waits_for_the_end_of_a_line() -> None:
+def test_proc_kmsg_waits_for_line_feed() -> None:
     readable, writable = pipe()
     source = ProcKmsg(readable)
     os.write(writable, b"<4>[    1.000000] one\n<5>[    2.0000")
@@ -207,7 +207,7 @@ def test_proc_kmsg_waits_for_the_end_of_a_line() -> None:
     assert source.read_batch() == []
 
 
-def test_proc_kmsg_gives_its_last_line_without_a_line_feed_at_the_end() -> None:
+def test_proc_kmsg_drains_unfinished_line() -> None:
     readable, writable = pipe()
     os.write(writable, b"<4>tail")
     os.close(writable)
@@ -219,15 +219,13 @@ def test_proc_kmsg_gives_its_last_line_without_a_line_feed_at_the_end() -> None:
     assert source.drain_pending() == []
 
 
-def test_proc_kmsg_says_that_it_cannot_see_losses() -> None:
+def test_proc_kmsg_remarks_invisible_losses() -> None:
     readable, _ = pipe()
     assert "cannot tell" in ProcKmsg(readable).remark
 
 
 @pytest.mark.parametrize("kind", ["file", "fifo", "null"])
-def test_something_else_at_the_place_of_the_device_is_not_trusted(
-    kind: str, tmp_path: Path
-) -> None:
+def test_other_file_as_device_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "kmsg"
     if kind == "file":
         path.write_bytes(b"6,0,0,-;forged\n")
@@ -239,13 +237,13 @@ def test_something_else_at_the_place_of_the_device_is_not_trusted(
         factory.open_kmsg_device(path)
 
 
-def test_a_missing_device_is_named(tmp_path: Path) -> None:
+def test_missing_device_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="No such file"):
         factory.open_kmsg_device(tmp_path / "kmsg")
 
 
 @pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="needs a readable /dev/kmsg")
-def test_the_newest_record_is_found_and_the_device_stands_at_its_start_again() -> None:
+def test_newest_finds_last_and_seeks_back() -> None:
     reader = factory.open_source("/dev/kmsg")
     assert isinstance(reader, KmsgDevice)
     newest = reader.newest()
@@ -260,13 +258,13 @@ def test_the_newest_record_is_found_and_the_device_stands_at_its_start_again() -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_the_syscall_gives_the_same_text() -> None:
+def test_syslog_call_gives_same_text() -> None:
     source = factory.open_source("syslog")
     assert source.name == "syslog(2)"
     source.close()
 
 
-def test_what_was_hoarded_comes_before_what_is_read_later(kernel: SmallKmsg) -> None:
+def test_prefetched_records_come_first(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).refuse(b"EPIPE").say(4).device()
     assert reader.prefetch() == 3
     kernel.say(5)
@@ -274,9 +272,7 @@ def test_what_was_hoarded_comes_before_what_is_read_later(kernel: SmallKmsg) -> 
     assert reader.prefetch() == 0
 
 
-def test_a_hoard_is_no_more_than_a_batch(
-    kernel: SmallKmsg, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prefetch_is_limited_to_batch(kernel: SmallKmsg, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kmsg_device, "BATCH_RECORDS", 2)
     reader = kernel.say(0, 1, 2).device()
     assert reader.prefetch() == 2
@@ -285,20 +281,20 @@ def test_a_hoard_is_no_more_than_a_batch(
     assert seqs(reader.read_batch()) == [2]
 
 
-def test_a_failure_met_while_hoarding_takes_nothing_with_it(kernel: SmallKmsg) -> None:
+def test_prefetch_error_loses_nothing(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).refuse(b"EIO").say(1).device()
     assert reader.prefetch() == 1
     assert seqs(reader.read_batch()) == [0, 1]
 
 
-def test_what_was_hoarded_is_given_at_the_end(kernel: SmallKmsg) -> None:
+def test_prefetched_records_are_drained(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).device()
     reader.prefetch()
     assert seqs(reader.drain_pending()) == [0, 1]
     assert reader.drain_pending() == []
 
 
-def test_going_back_forgets_what_was_hoarded() -> None:
+def test_seek_discards_prefetched_records() -> None:
     ring = FakeRing()
     ring.log(3)
     ring.device.prefetch()

@@ -38,16 +38,16 @@ RECORDS = [
 
 
 @pytest.mark.parametrize(("raw", "record"), RECORDS)
-def test_a_record_is_read_as_the_kernel_wrote_it(raw: bytes, record: Record) -> None:
+def test_record_is_parsed(raw: bytes, record: Record) -> None:
     assert kmsg_format.parse(raw) == record
 
 
 @pytest.mark.parametrize(("raw", "record"), RECORDS)
-def test_a_record_is_written_as_the_kernel_would(raw: bytes, record: Record) -> None:
+def test_record_is_rendered(raw: bytes, record: Record) -> None:
     assert kmsg_format.render(record) == raw
 
 
-def test_the_header_of_linux_3_5_has_no_flags() -> None:
+def test_header_of_linux_3_5_has_no_flags() -> None:
     assert kmsg_format.parse(b"6,1,2;old\n") == Record("old", 6, 1, 2)
 
 
@@ -61,12 +61,12 @@ def test_the_header_of_linux_3_5_has_no_flags() -> None:
         (rb"6,1,2,-;broken \xa9\xc " + b"\n", "broken \udca9\\xc "),
     ],
 )
-def test_what_the_kernel_cut_short_is_delivered_and_flagged(raw: bytes, text: str) -> None:
+def test_cut_record_is_marked_truncated(raw: bytes, text: str) -> None:
     record = kmsg_format.parse(raw)
     assert (record.text, record.truncated) == (text, True)
 
 
-def test_a_whole_record_is_not_flagged() -> None:
+def test_whole_record_is_not_truncated() -> None:
     assert not kmsg_format.parse(rb"6,1,2,-;\x5c\x5c whole" + b"\n").truncated
 
 
@@ -87,26 +87,26 @@ def test_a_whole_record_is_not_flagged() -> None:
         b"6,%s,2,-;x\n" % (b"9" * 5000),
     ],
 )
-def test_bytes_without_a_header_are_no_record(raw: bytes) -> None:
+def test_bytes_without_header_are_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedRecord) as raised:
         kmsg_format.parse(raw)
     assert raised.value.raw == raw
 
 
-def test_what_cannot_be_parsed_is_delivered_raw_flagged_and_not_as_the_kernels_word() -> None:
+def test_unparsable_record_is_raw_and_not_kernel() -> None:
     (record,) = kmsg_format.parse_all([b"BUG: \xff nonsense\n"])
     assert record == Record("BUG: \udcff nonsense", USER << 3 | Severity.WARNING, unparsed=True)
 
 
-def test_a_dictionary_line_without_a_key_is_left_out() -> None:
+def test_dictionary_line_without_key_is_dropped() -> None:
     assert kmsg_format.parse(b"6,1,2,-;x\n =nothing\n noequals\n K=v=w\n").fields == (("K", "v=w"),)
 
 
-def test_facility_and_severity_come_out_of_the_prefix() -> None:
+def test_prefix_gives_facility_and_severity() -> None:
     record = kmsg_format.parse(b"1695,1,2,-;x\n")
     assert (record.facility, record.severity) == (211, Severity.DEBUG)
 
 
-def test_a_key_that_is_no_text_is_written_as_it_was_read() -> None:
+def test_binary_dictionary_key_round_trips() -> None:
     raw = b"6,1,2,-;text\n \\x80KEY=value\n"
     assert kmsg_format.render(kmsg_format.parse(raw)) == raw

@@ -31,7 +31,7 @@ _STAMPED = Record("text", 4, usec=1_234_567, head="<4>[    1.234567] ")
         ("[   1.5] not a stamp", Record("[   1.5] not a stamp")),
     ],
 )
-def test_klogd_lines(line: str, record: Record) -> None:
+def test_klogd_line_is_parsed(line: str, record: Record) -> None:
     assert text_formats.parse_klogd(line) == record
 
 
@@ -48,20 +48,20 @@ def test_klogd_lines(line: str, record: Record) -> None:
         ("foo :bar : no facility", None, None, "", "foo :bar : no facility"),
     ],
 )
-def test_dmesg_lines(
+def test_dmesg_line_is_parsed(
     line: str, prefix: int | None, usec: int | None, caller: str, text: str
 ) -> None:
     record = text_formats.parse_dmesg(line)
     assert (record.prefix, record.usec, record.caller, record.text) == (prefix, usec, caller, text)
 
 
-def test_dmesg_with_readable_times_states_wall_time() -> None:
+def test_dmesg_date_gives_wall_time() -> None:
     record = text_formats.parse_dmesg("[Mon Nov 23 08:13:42 2026] text")
     assert record.wall_us == int(datetime(2026, 11, 23, 8, 13, 42).timestamp()) * 1_000_000
     assert record.text == "text"
 
 
-def test_an_rfc_3339_stamp_is_read_with_its_zone_and_fraction() -> None:
+def test_rfc_3339_timestamp_keeps_zone_and_fraction() -> None:
     record = text_formats.syslog_parser(2000)(
         "2026-11-23T08:13:42.250000+01:00 host kernel: [   13.708945] text"
     )
@@ -72,17 +72,17 @@ def test_an_rfc_3339_stamp_is_read_with_its_zone_and_fraction() -> None:
     assert (record.text, record.usec, record.facility) == ("text", 13_708_945, KERN)
 
 
-def test_a_bsd_stamp_is_taken_for_the_given_year() -> None:
+def test_bsd_timestamp_uses_given_year() -> None:
     record = text_formats.syslog_parser(2025)("Nov  3 08:13:42 host kernel: text")
     assert record.wall_us == int(datetime(2025, 11, 3, 8, 13, 42).timestamp()) * 1_000_000
 
 
 @pytest.mark.parametrize("stamp", ["Feb 30 08:13:42", "Xyz 10 08:13:42", "2026-13-99T08:13:42Z"])
-def test_an_impossible_date_states_nothing(stamp: str) -> None:
+def test_impossible_date_gives_no_wall_time(stamp: str) -> None:
     assert text_formats.syslog_parser(2025)(f"{stamp} host kernel: text").wall_us is None
 
 
-def test_another_programs_line_does_not_pass_for_the_kernels() -> None:
+def test_line_of_other_program_is_not_kernel() -> None:
     record = text_formats.syslog_parser(2026)(
         "Nov 23 08:13:42 host cron[12]: BUG: unable to handle"
     )
@@ -109,5 +109,5 @@ def test_another_programs_line_does_not_pass_for_the_kernels() -> None:
         ("", "klogd"),
     ],
 )
-def test_the_form_is_guessed_from_the_first_line(line: str, form: str) -> None:
+def test_first_line_decides_format(line: str, form: str) -> None:
     assert text_formats.guess_format(line) == form

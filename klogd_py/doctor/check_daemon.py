@@ -41,7 +41,7 @@ def check_position(host: Host) -> list[Finding]:
                 "not saved, as configured: each start sends all records of the kernel's buffer",
             )
         ]
-    file = host.at(path)
+    file = host.path_of(path)
     try:
         os.close(open_regular(file, follow=False))
     except NotRegularFile as error:
@@ -55,7 +55,7 @@ def check_position(host: Host) -> list[Finding]:
     # The file is missing, or this user may not read it
     except OSError:
         pass
-    target = file if host.has(path) else file.parent
+    target = file if host.exists(path) else file.parent
     if not os.path.exists(target):
         words = f"the directory of {path} does not exist: a restart sends all records again"
         return [warn("position", words, f"mkdir -p {Path(path).parent}")]

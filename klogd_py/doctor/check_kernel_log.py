@@ -25,13 +25,13 @@ _GROW = "add log_buf_len=4M to GRUB_CMDLINE_LINUX in /etc/default/grub, then: up
 def check_kernel_log(host: Host) -> list[Finding]:
     """Check that /dev/kmsg can be read, and that its oldest record is the first of the boot."""
     try:
-        oldest = _oldest(host)
+        oldest = _read_oldest_seq(host)
     except OSError as error:
-        return [_unreadable(host, error)]
+        return [_unreadable_finding(host, error)]
     readable = ok("kernel log", "/dev/kmsg can be read")
     if oldest is None:
         return [readable, ok("ring", "the kernel's buffer is empty")]
-    return [readable, _ring(host, oldest)]
+    return [readable, _check_ring(host, oldest)]
 
 
 def check_rate_limits(host: Host) -> list[Finding]:
@@ -39,10 +39,10 @@ def check_rate_limits(host: Host) -> list[Finding]:
 
     Messages that the kernel suppresses get no sequence number: no reader can count them.
     """
-    mode = host.text("/proc/sys/kernel/printk_devkmsg")
+    mode = host.read_text("/proc/sys/kernel/printk_devkmsg")
     period_s, burst = (
-        host.text("/proc/sys/kernel/printk_ratelimit"),
-        host.text("/proc/sys/kernel/printk_ratelimit_burst"),
+        host.read_text("/proc/sys/kernel/printk_ratelimit"),
+        host.read_text("/proc/sys/kernel/printk_ratelimit_burst"),
     )
     kernel_limit = (
         f"the kernel prints at most {burst} of its rate-limited messages in {period_s} s"
@@ -73,7 +73,9 @@ def check_clock(host: Host) -> list[Finding]:
     if host.now_s < UNSET_BEFORE_US / 1_000_000:
         words = "the wall clock is not set: the times in the log are wrong"
         return [fail("clock", words, "timedatectl set-ntp true, or: date -s 'YYYY-MM-DD hh:mm'")]
-    if host.has("/run/systemd/timesync") and not host.has("/run/systemd/timesync/synchronized"):
+    if host.exists("/run/systemd/timesync") and not host.exists(
+        "/run/systemd/timesync/synchronized"
+    ):
         return [
             warn(
                 "clock",
@@ -84,9 +86,9 @@ def check_clock(host: Host) -> list[Finding]:
     return [ok("clock", "the wall clock is set")]
 
 
-def _oldest(host: Host) -> int | None:
+def _read_oldest_seq(host: Host) -> int | None:
     """Return the sequence number of the oldest record, ``None`` without one; raises OSError."""
-    path = host.at("/dev/kmsg")
+    path = host.path_of("/dev/kmsg")
     if _is_log(os.stat(path)):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     elif host.root == Path("/"):
@@ -110,11 +112,11 @@ def _is_log(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG_NUMBER
 
 
-def _unreadable(host: Host, error: OSError) -> Finding:
+def _unreadable_finding(host: Host, error: OSError) -> Finding:
     if error.errno in (errno.EPERM, errno.EACCES):
         words = f"/dev/kmsg cannot be read: {error.strerror}; it needs root or CAP_SYSLOG"
         return fail("kernel log", words, "sudo klogd-py doctor")
-    if host.has("/proc/kmsg"):
+    if host.exists("/proc/kmsg"):
         words = (
             f"/dev/kmsg cannot be read ({error.strerror}); "
             "/proc/kmsg is used, in which losses cannot be seen"
@@ -128,7 +130,7 @@ def _unreadable(host: Host, error: OSError) -> Finding:
     )
 
 
-def _ring(host: Host, oldest: int) -> Finding:
+def _check_ring(host: Host, oldest: int) -> Finding:
     if oldest == 0:
         return ok("ring", "the kernel's buffer holds all records since boot")
     overwritten = f"the kernel has overwritten records 0 to {oldest - 1} since boot"

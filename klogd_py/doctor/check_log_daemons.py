@@ -76,7 +76,7 @@ def check_dev_log(host: Host) -> list[Finding]:
                 f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py",
             )
         ]
-    if not host.has("/dev/log"):
+    if not host.exists("/dev/log"):
         words = "no daemon listens on it: records are queued until a syslogd starts"
         return [
             fail("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")
@@ -86,12 +86,12 @@ def check_dev_log(host: Host) -> list[Finding]:
 
 def check_other_daemons(host: Host) -> list[Finding]:
     """Check for other daemons that log kernel messages, or take them from klogd-py."""
-    shared = host.config.input.source in _SHARED or not host.has("/dev/kmsg")
+    shared = host.config.input.source in _SHARED or not host.exists("/dev/kmsg")
     readers = list(_other_readers(host))
     listed = {reader.process.pid for reader in readers}
     readers += [
         _Reader(process, "reads /proc/kmsg", f"kill {process.pid}")
-        for process in host.holders("/proc/kmsg")
+        for process in host.processes_holding("/proc/kmsg")
         if process.pid not in listed and not process.is_ours
     ]
     return [_reader_finding(reader, shared) for reader in readers] or [
@@ -125,7 +125,7 @@ def _reader_finding(reader: _Reader, shared: bool) -> Finding:
 
 def _other_readers(host: Host) -> Iterator[_Reader]:
     """Yield the other log daemons that read the kernel's log."""
-    for process in host.processes():
+    for process in host.iter_processes():
         if process.is_ours:
             continue
         if process.name == "klogd" or "klogd" in process.arguments[1:2]:
@@ -139,7 +139,7 @@ def _other_readers(host: Host) -> Iterator[_Reader]:
                 remedy = f"comment out {module} in {path}, then: systemctl restart rsyslog"
                 yield _Reader(process, f"loads {module} in {path}", remedy)
         elif process.name == "syslog-ng" and _SYSLOG_NG.search(
-            host.text("/etc/syslog-ng/syslog-ng.conf")
+            host.read_text("/etc/syslog-ng/syslog-ng.conf")
         ):
             remedy = (
                 "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, "
@@ -150,17 +150,17 @@ def _other_readers(host: Host) -> Iterator[_Reader]:
 
 def _rsyslog_modules(host: Host) -> Iterator[tuple[Path, str]]:
     for path in [
-        host.at("/etc/rsyslog.conf"),
-        *sorted(host.at("/etc/rsyslog.d").glob("*.conf")),
+        host.path_of("/etc/rsyslog.conf"),
+        *sorted(host.path_of("/etc/rsyslog.d").glob("*.conf")),
     ]:
         name = Path("/") / path.relative_to(host.root)
-        for module in _RSYSLOG.findall(host.text(str(name))):
+        for module in _RSYSLOG.findall(host.read_text(str(name))):
             yield name, module
 
 
 def _check_forwarded(host: Host, path: str) -> Finding:
     name = f"/{Path(path).relative_to(host.root)}" if Path(path).is_relative_to(host.root) else path
-    if host.has(name):
+    if host.exists(name):
         return ok(
             "/dev/log",
             f"it belongs to journald; klogd-py sends to the syslogd at {name}, which keeps kern",
@@ -173,7 +173,7 @@ def _check_forwarded(host: Host, path: str) -> Finding:
 
 
 def _check_listener(host: Host) -> Finding:
-    owner = host.listener("/dev/log")
+    owner = host.find_listener("/dev/log")
     if owner is None:
         return ok("/dev/log", "a syslogd listens on it (only root can see which)")
     if owner.name in _KEEPING_KERN or owner.program.endswith("/busybox") or "-k" in owner.arguments:

@@ -18,7 +18,7 @@ def check_kallsyms(host: Host) -> list[Finding]:
     if found.hidden:
         remedy = "sysctl -w kernel.kptr_restrict=1, and run klogd-py as root or with CAP_SYSLOG"
         return [warn("kallsyms", f"{path} shows only zeros (kernel.kptr_restrict)", remedy)]
-    if not host.has(path):
+    if not host.exists(path):
         return [
             ok(
                 "kallsyms",
@@ -92,8 +92,8 @@ def check_debug_info(host: Host) -> list[Finding]:
 
 def _install_command(host: Host) -> str:
     """Return how to install the debug package of the distribution."""
-    if host.has("/etc/debian_version"):
+    if host.exists("/etc/debian_version"):
         return f"apt-get install linux-image-{host.release}-dbg"
-    if host.has("/etc/redhat-release"):
+    if host.exists("/etc/redhat-release"):
         return f"dnf debuginfo-install kernel-core-{host.release}"
     return f"copy the vmlinux of this kernel to /usr/lib/debug/boot/vmlinux-{host.release}"

@@ -55,60 +55,64 @@ class Host(Struct, frozen=True):
     now_s: float
     daemon: Status | None = None
 
-    def at(self, path: str) -> Path:
+    def path_of(self, path: str) -> Path:
         """Return a path of the machine below `root`."""
         return self.root / path.lstrip("/")
 
-    def text(self, path: str) -> str:
+    def read_text(self, path: str) -> str:
         """Return the text of a file without surrounding white space.
 
         It is empty if the file cannot be read or is not a regular file.
         """
         try:
-            return read_regular(self.at(path), _MAX_BYTES).decode("utf-8", "replace").strip()
+            return read_regular(self.path_of(path), _MAX_BYTES).decode("utf-8", "replace").strip()
         except OSError:
             return ""
 
-    def has(self, path: str) -> bool:
+    def exists(self, path: str) -> bool:
         """Tell whether a path exists, as far as this user may see."""
-        return os.path.exists(self.at(path))
+        return os.path.exists(self.path_of(path))
 
-    def processes(self) -> Iterator[Process]:
+    def iter_processes(self) -> Iterator[Process]:
         """Yield all processes except this one."""
-        for folder in self.at("/proc").glob("[0-9]*"):
+        for folder in self.path_of("/proc").glob("[0-9]*"):
             if folder.name == str(os.getpid()) or not _PID.fullmatch(folder.name):
                 continue
-            arguments = self.text(f"/proc/{folder.name}/cmdline").rstrip("\0").split("\0")
+            arguments = self.read_text(f"/proc/{folder.name}/cmdline").rstrip("\0").split("\0")
             yield Process(
                 int(folder.name),
-                self.text(f"/proc/{folder.name}/comm"),
+                self.read_text(f"/proc/{folder.name}/comm"),
                 tuple(arguments),
                 _target(folder / "exe"),
             )
 
-    def holders(self, target: str) -> list[Process]:
+    def processes_holding(self, target: str) -> list[Process]:
         """Return the processes that have ``target`` open, as far as this user may see.
 
         ``target`` is a link of /proc/PID/fd: ``/proc/kmsg``, ``socket:[4711]``.
         """
-        return [process for process in self.processes() if self._holds(process.pid, target)]
+        return [process for process in self.iter_processes() if self._holds(process.pid, target)]
 
-    def listener(self, path: str) -> Process | None:
+    def find_listener(self, path: str) -> Process | None:
         """Return a process that has the Unix socket at ``path`` open, ``None`` if none is visible.
 
         systemd is returned only if there is no other, as it opens sockets for other daemons.
         """
         inodes = {
             line.split()[6]
-            for line in self.text("/proc/net/unix").splitlines()[1:]
+            for line in self.read_text("/proc/net/unix").splitlines()[1:]
             if line.split()[7:] == [path]
         }
-        found = [process for inode in inodes for process in self.holders(f"socket:[{inode}]")]
+        found = [
+            process for inode in inodes for process in self.processes_holding(f"socket:[{inode}]")
+        ]
         return next(iter(sorted(found, key=lambda process: process.name == "systemd")), None)
 
     def _holds(self, pid: int, target: str) -> bool:
         try:
-            return any(_target(file) == target for file in self.at(f"/proc/{pid}/fd").iterdir())
+            return any(
+                _target(file) == target for file in self.path_of(f"/proc/{pid}/fd").iterdir()
+            )
         # The process has ended, or belongs to another user
         except OSError:
             return False

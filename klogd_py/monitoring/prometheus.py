@@ -87,7 +87,7 @@ class _Collector:
         self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        return families(self._status)
+        return metric_families(self._status)
 
 
 def encode(status: Status) -> bytes:
@@ -125,7 +125,7 @@ def write(path: Path, content: bytes) -> None:
             raise
 
 
-def families(status: Status) -> Iterable[Metric]:
+def metric_families(status: Status) -> Iterable[Metric]:
     """Return every metric family, without kernel addresses."""
     info = InfoMetricFamily("klogd_build", "Version of the running daemon.")
     info.add_metric([], {"version": status.version})

@@ -164,7 +164,7 @@ class StatusSocket:
                 client.setblocking(False)
                 # The client has gone, or the document does not fit
                 with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-                    client.send(self._document_for(peer_of(client)))
+                    client.send(self._document_for(peer_credentials(client)))
 
     def _document_for(self, peer: Peer) -> bytes:
         own_uid = os.geteuid()
@@ -181,7 +181,7 @@ class StatusSocket:
         return document
 
 
-def peer_of(client: socket.socket) -> Peer:
+def peer_credentials(client: socket.socket) -> Peer:
     """Return the credentials of the peer of a connected Unix socket."""
     _, uid, gid = _CREDENTIALS.unpack(
         client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

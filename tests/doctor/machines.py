@@ -29,7 +29,7 @@ GOOD: Mapping[str, bytes] = {
 }
 
 
-def build(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
+def write_machine(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
     """Write the files of a healthy machine, with ``files`` instead; ``None`` leaves one out."""
     for name, content in {**GOOD, **files}.items():
         if content is not None:
@@ -39,7 +39,7 @@ def build(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
     return root
 
 
-def run(
+def add_process(
     root: Path, pid: int, *arguments: str, program: str = "", held: tuple[str, ...] = ()
 ) -> None:
     """Add a process to /proc, which has the files and sockets of ``held`` open."""
@@ -52,7 +52,7 @@ def run(
         os.symlink(target, folder / "fd" / str(number))
 
 
-def listen_at_dev_log(root: Path, inode: int) -> None:
+def add_dev_log(root: Path, inode: int) -> None:
     """Make /dev/log a socket with this inode."""
     (root / "proc/net").mkdir(parents=True, exist_ok=True)
     heading = "Num       RefCount Protocol Flags    Type St Inode Path\n"
@@ -62,7 +62,7 @@ def listen_at_dev_log(root: Path, inode: int) -> None:
     (root / "dev/log").touch()
 
 
-def journald(root: Path, syslogd: bool = False) -> None:
+def add_journald(root: Path, syslogd: bool = False) -> None:
     """Let journald run and own /dev/log; ``syslogd`` says whether it forwards to one."""
     folder = root / "run/systemd/journal"
     folder.mkdir(parents=True)
@@ -72,7 +72,7 @@ def journald(root: Path, syslogd: bool = False) -> None:
     (root / "dev/log").symlink_to("/run/systemd/journal/dev-log")
 
 
-def machine(
+def host_of(
     root: Path, daemon: Status | None = None, now_s: float = NOW_S, **settings: object
 ) -> Host:
     """Return the machine below ``root`` with these settings, as the doctor reads it."""

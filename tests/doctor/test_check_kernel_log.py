@@ -7,12 +7,12 @@ import pytest
 
 from klogd_py.doctor import check_kernel_log
 from klogd_py.doctor.finding import Level
-from tests.doctor.machines import build, machine
+from tests.doctor.machines import host_of, write_machine
 from tests.documents import sink, status
 
 
 def test_ring_from_record_0_is_complete(tmp_path: Path) -> None:
-    readable, ring = check_kernel_log.check_kernel_log(machine(build(tmp_path)))
+    readable, ring = check_kernel_log.check_kernel_log(host_of(write_machine(tmp_path)))
     assert (readable.level, ring.level) == (Level.OK, Level.OK)
     assert "all records since boot" in ring.words
 
@@ -21,7 +21,7 @@ def test_overrun_ring_reports_loss_and_remedy(
     tmp_path: Path,
 ) -> None:
     ring = check_kernel_log.check_kernel_log(
-        machine(build(tmp_path, {"dev/kmsg": b"6,1200,5,-;text\n"}))
+        host_of(write_machine(tmp_path, {"dev/kmsg": b"6,1200,5,-;text\n"}))
     )[1]
     assert ring.level is Level.WARNING
     assert "0 to 1199" in ring.words
@@ -33,9 +33,9 @@ def test_overrun_warns_only_if_daemon_missed_records(
     tmp_path: Path, missed: int, level: Level
 ) -> None:
     had = msgspec.structs.replace(sink(), gaps={"pre-start": missed})
-    build(tmp_path, {"dev/kmsg": b"6,1200,5,-;text\n"})
+    write_machine(tmp_path, {"dev/kmsg": b"6,1200,5,-;text\n"})
     assert (
-        check_kernel_log.check_kernel_log(machine(tmp_path, daemon=status(had)))[1].level is level
+        check_kernel_log.check_kernel_log(host_of(tmp_path, daemon=status(had)))[1].level is level
     )
 
 
@@ -43,7 +43,7 @@ def test_empty_ring_is_ok(tmp_path: Path) -> None:
     assert [
         finding.level
         for finding in check_kernel_log.check_kernel_log(
-            machine(build(tmp_path, {"dev/kmsg": b""}))
+            host_of(write_machine(tmp_path, {"dev/kmsg": b""}))
         )
     ] == [
         Level.OK,
@@ -52,20 +52,22 @@ def test_empty_ring_is_ok(tmp_path: Path) -> None:
 
 
 def test_missing_kmsg_interfaces_are_an_error(tmp_path: Path) -> None:
-    (finding,) = check_kernel_log.check_kernel_log(machine(build(tmp_path, {"dev/kmsg": None})))
+    (finding,) = check_kernel_log.check_kernel_log(
+        host_of(write_machine(tmp_path, {"dev/kmsg": None}))
+    )
     assert (finding.level, "No such file" in finding.words) == (Level.ERROR, True)
 
 
 def test_proc_kmsg_alone_warns_of_invisible_losses(tmp_path: Path) -> None:
     (finding,) = check_kernel_log.check_kernel_log(
-        machine(build(tmp_path, {"dev/kmsg": None, "proc/kmsg": b""}))
+        host_of(write_machine(tmp_path, {"dev/kmsg": None, "proc/kmsg": b""}))
     )
     assert finding.level is Level.WARNING
     assert "losses cannot be seen" in finding.words
 
 
 def test_a_log_without_read_permission_is_an_error(tmp_path: Path) -> None:
-    host = machine(build(tmp_path))
+    host = host_of(write_machine(tmp_path))
     (tmp_path / "dev/kmsg").chmod(0)
     user = os.geteuid()
     if user == 0:
@@ -90,7 +92,7 @@ def test_a_log_without_read_permission_is_an_error(tmp_path: Path) -> None:
 )
 def test_limited_devkmsg_is_a_warning(tmp_path: Path, mode: bytes | None, level: Level) -> None:
     found = check_kernel_log.check_rate_limits(
-        machine(build(tmp_path, {"proc/sys/kernel/printk_devkmsg": mode}))
+        host_of(write_machine(tmp_path, {"proc/sys/kernel/printk_devkmsg": mode}))
     )
     assert found[0].level is level
     assert ("sysctl -w kernel.printk_devkmsg=on" in found[0].remedy) == (level is Level.WARNING)
@@ -101,11 +103,14 @@ def test_limited_devkmsg_is_a_warning(tmp_path: Path, mode: bytes | None, level:
     ("now_s", "level"), [(0, Level.ERROR), (1_577_836_799, Level.ERROR), (1_577_836_801, Level.OK)]
 )
 def test_clock_before_2020_is_an_error(tmp_path: Path, now_s: float, level: Level) -> None:
-    assert check_kernel_log.check_clock(machine(build(tmp_path), now_s=now_s))[0].level is level
+    assert (
+        check_kernel_log.check_clock(host_of(write_machine(tmp_path), now_s=now_s))[0].level
+        is level
+    )
 
 
 def test_unsynchronised_clock_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "run/systemd/timesync").mkdir(parents=True)
-    assert check_kernel_log.check_clock(machine(build(tmp_path)))[0].level is Level.WARNING
+    assert check_kernel_log.check_clock(host_of(write_machine(tmp_path)))[0].level is Level.WARNING
     (tmp_path / "run/systemd/timesync/synchronized").touch()
-    assert check_kernel_log.check_clock(machine(tmp_path))[0].level is Level.OK
+    assert check_kernel_log.check_clock(host_of(tmp_path))[0].level is Level.OK

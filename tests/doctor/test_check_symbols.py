@@ -5,14 +5,14 @@ import pytest
 
 from klogd_py.doctor import check_symbols
 from klogd_py.doctor.finding import Level
-from tests.doctor.machines import build, machine
+from tests.doctor.machines import host_of, write_machine
 from tests.symbols.kernels import KALLSYMS, MAP, moved
 
 ZEROS = b"0000000000000000 T _stext\n0000000000000000 T do_fork\n"
 
 
 def test_map_proved_by_kallsyms_is_ok(tmp_path: Path) -> None:
-    (finding,) = check_symbols.check_map(machine(build(tmp_path)))
+    (finding,) = check_symbols.check_map(host_of(write_machine(tmp_path)))
     assert finding.level is Level.OK
     assert "agrees with kallsyms" in finding.words
 
@@ -20,28 +20,30 @@ def test_map_proved_by_kallsyms_is_ok(tmp_path: Path) -> None:
 def test_map_of_another_kernel_is_reported_refused(tmp_path: Path) -> None:
     lines = KALLSYMS.splitlines(keepends=True)
     other = b"".join([lines[0], *moved(b"".join(lines[1:]), 0x10).splitlines(keepends=True)])
-    (finding,) = check_symbols.check_map(machine(build(tmp_path, {"boot/System.map-6.1.0": other})))
+    (finding,) = check_symbols.check_map(
+        host_of(write_machine(tmp_path, {"boot/System.map-6.1.0": other}))
+    )
     assert finding.level is Level.OK
     assert "refused" in finding.words
     assert "kallsyms is used instead" in finding.words
 
 
 def test_unverified_map_is_a_warning(tmp_path: Path) -> None:
-    root = build(tmp_path, {"proc/kallsyms": None, "proc/cmdline": b"nokaslr\n"})
-    (finding,) = check_symbols.check_map(machine(root))
+    root = write_machine(tmp_path, {"proc/kallsyms": None, "proc/cmdline": b"nokaslr\n"})
+    (finding,) = check_symbols.check_map(host_of(root))
     assert finding.level is Level.WARNING
     assert "unverified" in finding.words
 
 
 def test_map_without_slide_is_a_warning(tmp_path: Path) -> None:
-    (finding,) = check_symbols.check_map(machine(build(tmp_path, {"proc/kallsyms": ZEROS})))
+    (finding,) = check_symbols.check_map(host_of(write_machine(tmp_path, {"proc/kallsyms": ZEROS})))
     assert finding.level is Level.WARNING
     assert "names nothing yet" in finding.words
 
 
 def test_missing_map_and_kallsyms_are_an_error(tmp_path: Path) -> None:
-    root = build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None})
-    (finding,) = check_symbols.check_map(machine(root))
+    root = write_machine(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None})
+    (finding,) = check_symbols.check_map(host_of(root))
     assert finding.level is Level.ERROR
     assert "/boot/System.map-6.1.0" in finding.remedy
 
@@ -58,7 +60,9 @@ def test_missing_map_and_kallsyms_are_an_error(tmp_path: Path) -> None:
 def test_hidden_or_invalid_kallsyms_is_a_warning(
     tmp_path: Path, content: bytes | None, level: Level, words: str
 ) -> None:
-    (finding,) = check_symbols.check_kallsyms(machine(build(tmp_path, {"proc/kallsyms": content})))
+    (finding,) = check_symbols.check_kallsyms(
+        host_of(write_machine(tmp_path, {"proc/kallsyms": content}))
+    )
     assert (finding.level, words in finding.words) == (level, True)
 
 
@@ -73,19 +77,19 @@ def test_hidden_or_invalid_kallsyms_is_a_warning(
 def test_missing_vmlinux_names_command_of_distribution(
     tmp_path: Path, file: str, command: str
 ) -> None:
-    (finding,) = check_symbols.check_debug_info(machine(build(tmp_path, {file: b"12\n"})))
+    (finding,) = check_symbols.check_debug_info(host_of(write_machine(tmp_path, {file: b"12\n"})))
     assert (finding.level, command in finding.remedy) == (Level.WARNING, True)
 
 
 def test_invalid_vmlinux_is_refused_with_reason(tmp_path: Path) -> None:
     (finding,) = check_symbols.check_debug_info(
-        machine(build(tmp_path, {"boot/vmlinux-6.1.0": b""}))
+        host_of(write_machine(tmp_path, {"boot/vmlinux-6.1.0": b""}))
     )
     assert "vmlinux-6.1.0 refused: empty" in finding.words
 
 
 def test_proved_vmlinux_is_debug_information(tmp_path: Path) -> None:
     (finding,) = check_symbols.check_debug_info(
-        machine(build(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
+        host_of(write_machine(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
     )
     assert finding.level is Level.OK

@@ -15,7 +15,7 @@ from klogd_py.doctor.finding import Finding, Level
 from klogd_py.doctor.host import Host
 from klogd_py.doctor.runner import CHECKS, run_checks
 from klogd_py.sinks import journald_routing
-from tests.doctor.machines import build, machine, run
+from tests.doctor.machines import add_process, host_of, write_machine
 from tests.symbols.hostile import made, sparse
 
 FILES = (
@@ -57,9 +57,9 @@ def obstruct(root: Path, name: str, obstacle: str) -> None:
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 def test_obstacles_everywhere_do_not_stop_doctor(obstacle: str, tmp_path: Path) -> None:
-    root = build(tmp_path)
-    run(root, 300, "rsyslogd", held=("socket:[4711]",))
-    run(root, 301, "syslog-ng")
+    root = write_machine(tmp_path)
+    add_process(root, 300, "rsyslogd", held=("socket:[4711]",))
+    add_process(root, 301, "syslog-ng")
     (root / "proc/12odd").mkdir()
     (root / journald_routing.SOCKET).parent.mkdir(parents=True)
     (root / journald_routing.SOCKET).touch()
@@ -77,7 +77,7 @@ def test_raising_check_becomes_an_error_finding(tmp_path: Path) -> None:
     def broken(_: Host) -> list[Finding]:
         raise RecursionError("odd")
 
-    invocation = RunOptions(root=str(build(tmp_path)))
+    invocation = RunOptions(root=str(write_machine(tmp_path)))
     found = run_checks(invocation, (*CHECKS, broken))
     assert found[:-1] == run_checks(invocation)
     assert (found[-1].check, found[-1].level) == ("broken", Level.ERROR)
@@ -88,16 +88,16 @@ def test_raising_check_becomes_an_error_finding(tmp_path: Path) -> None:
     "text", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"]
 )
 def test_invalid_release_is_ignored(text: str, tmp_path: Path) -> None:
-    root = build(tmp_path, {"proc/sys/kernel/osrelease": text.encode() + b"\n"})
+    root = write_machine(tmp_path, {"proc/sys/kernel/osrelease": text.encode() + b"\n"})
     assert read_release(root) == ""
 
 
 def test_release_with_suffix_is_accepted(tmp_path: Path) -> None:
-    root = build(tmp_path, {"proc/sys/kernel/osrelease": b"6.1.0-50-cloud-amd64+deb~12\n"})
+    root = write_machine(tmp_path, {"proc/sys/kernel/osrelease": b"6.1.0-50-cloud-amd64+deb~12\n"})
     assert read_release(root) == "6.1.0-50-cloud-amd64+deb~12"
 
 
 def test_odd_proc_directory_is_no_process(tmp_path: Path) -> None:
-    root = build(tmp_path)
+    root = write_machine(tmp_path)
     (root / "proc/7up").mkdir()
-    assert [process.pid for process in machine(root).processes()] == []
+    assert [process.pid for process in host_of(root).iter_processes()] == []

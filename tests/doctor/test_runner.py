@@ -13,7 +13,7 @@ from klogd_py.doctor import check_daemon
 from klogd_py.doctor.finding import Finding, Level, fail, ok, warn
 from klogd_py.doctor.runner import format_report, has_no_errors
 from klogd_py.monitoring.status import ReloadResult
-from tests.doctor.machines import build, listen_at_dev_log, machine, run
+from tests.doctor.machines import add_dev_log, add_process, host_of, write_machine
 from tests.documents import sink, status
 
 FINDINGS = [
@@ -29,8 +29,8 @@ def doctor(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_good_machine_has_no_errors(tmp_path: Path) -> None:
-    listen_at_dev_log(build(tmp_path), 4711)
-    run(tmp_path, 300, "rsyslogd", held=("socket:[4711]",))
+    add_dev_log(write_machine(tmp_path), 4711)
+    add_process(tmp_path, 300, "rsyslogd", held=("socket:[4711]",))
     done = doctor(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert " 0 errors" in done.stdout
@@ -38,7 +38,9 @@ def test_good_machine_has_no_errors(tmp_path: Path) -> None:
 
 
 def test_errors_have_remedies_and_exit_status_1(tmp_path: Path) -> None:
-    done = doctor(build(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json")
+    done = doctor(
+        write_machine(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json"
+    )
     assert done.returncode == 1
     found = msgspec.json.decode(done.stdout, type=list[Finding])
     wrong = {finding.check: finding.remedy for finding in found if finding.level is Level.ERROR}
@@ -49,7 +51,7 @@ def test_errors_have_remedies_and_exit_status_1(tmp_path: Path) -> None:
 
 
 def test_invalid_configuration_is_one_finding_of_many(tmp_path: Path) -> None:
-    done = doctor(build(tmp_path, {"etc/klogd-py.toml": b"sniks = []\n"}), "--json")
+    done = doctor(write_machine(tmp_path, {"etc/klogd-py.toml": b"sniks = []\n"}), "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found[0]["grade"]) == (1, "bad")
     assert "unknown key sniks" in found[0]["words"]
@@ -64,7 +66,7 @@ def test_doctor_changes_no_file(tmp_path: Path) -> None:
             for path in tmp_path.rglob("*")
         }
 
-    build(tmp_path)
+    write_machine(tmp_path)
     before = all_files()
     doctor(tmp_path)
     assert all_files() == before
@@ -100,10 +102,10 @@ def test_report_has_remedy_below_each_finding() -> None:
 def test_cursor_file_of_wrong_type_is_an_error(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    root = build(tmp_path, {"var/lib/klogd-py/position.json": None})
+    root = write_machine(tmp_path, {"var/lib/klogd-py/position.json": None})
     (root / "var/lib/klogd-py").mkdir(parents=True, exist_ok=True)
     make(root / "var/lib/klogd-py/position.json")
-    (finding,) = check_daemon.check_position(machine(root))
+    (finding,) = check_daemon.check_position(host_of(root))
     assert (finding.level, finding.remedy) == (Level.ERROR, "rm -r /var/lib/klogd-py/position.json")
     assert "not a regular file" in finding.words
 
@@ -125,25 +127,25 @@ def test_unwritable_cursor_directory_is_a_warning(
 ) -> None:
     assert (
         check_daemon.check_position(
-            machine(build(tmp_path, files), state={"cursor_file": position})
+            host_of(write_machine(tmp_path, files), state={"cursor_file": position})
         )[0].level
         is level
     )
 
 
 def test_stopped_daemon_is_a_warning(tmp_path: Path) -> None:
-    (finding,) = check_daemon.check_daemon(machine(build(tmp_path)))
+    (finding,) = check_daemon.check_daemon(host_of(write_machine(tmp_path)))
     assert (finding.level, finding.remedy) == (Level.WARNING, "systemctl enable --now klogd-py")
 
 
 def test_down_sink_and_refused_reload_are_errors(tmp_path: Path) -> None:
     document = status(sink(), sink("file:/x", "down", "No space left on device"))
-    found = check_daemon.check_daemon(machine(build(tmp_path), daemon=document))
+    found = check_daemon.check_daemon(host_of(write_machine(tmp_path), daemon=document))
     assert [finding.level for finding in found] == [Level.OK, Level.ERROR, Level.ERROR]
     assert "No space left" in found[1].words
     healthy = msgspec.structs.replace(
         document, sinks=(sink(),), changes=(ReloadResult("configuration", "SIGHUP", "", True),)
     )
     assert [
-        finding.level for finding in check_daemon.check_daemon(machine(tmp_path, daemon=healthy))
+        finding.level for finding in check_daemon.check_daemon(host_of(tmp_path, daemon=healthy))
     ] == [Level.OK]

@@ -54,7 +54,7 @@ def test_every_severity_has_a_series() -> None:
 
 
 def test_names_follow_prometheus_conventions() -> None:
-    families = list(prometheus.families(WHOLE))
+    families = list(prometheus.metric_families(WHOLE))
     assert len(families) > 10
     for family in families:
         assert re.fullmatch(r"klogd_[a-z_]+", family.name)

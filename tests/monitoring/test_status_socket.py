@@ -25,7 +25,7 @@ from klogd_py.monitoring.status_socket import (
     fetch_status,
     is_authorized,
     may_see_addresses,
-    peer_of,
+    peer_credentials,
 )
 from klogd_py.system.jobs import Jobs
 from tests.documents import status
@@ -188,7 +188,9 @@ def test_fetch_without_daemon_raises_no_answer(path: Path) -> None:
 def test_peer_has_all_groups_of_the_process() -> None:
     here, there = socket.socketpair(socket.AF_UNIX)
     with here, there:
-        assert peer_of(here) == Peer(os.getuid(), frozenset({os.getgid(), *os.getgroups()}))
+        assert peer_credentials(here) == Peer(
+            os.getuid(), frozenset({os.getgid(), *os.getgroups()})
+        )
 
 
 @needs_root

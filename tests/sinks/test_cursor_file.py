@@ -388,7 +388,7 @@ if os.geteuid() == 0:
 
 
 def is_overwritten(reason: str) -> bool:
-    """Whether a file that is refused for this reason is the daemon's own to write over."""
+    """Whether the daemon overwrites a file that it refuses for this reason."""
     return reason.startswith(("not a saved position", "damaged", "larger than"))
 
 

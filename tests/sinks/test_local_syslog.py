@@ -135,7 +135,7 @@ def test_oversized_datagram_does_not_stop_the_next(tmp_path: Path, sink: SyslogS
         asyncio.run(carry())
         received = listener.read()
     assert [datagram[:60] for datagram in received[-2:]] == _messages(range(1, 3))
-    assert len(received) == 3, "the long one came too, in part at least"
+    assert len(received) == 3, "the long one arrives at least in part"
 
 
 @pytest.mark.parametrize("how", ["never there", "closed", "killed"])
@@ -192,7 +192,7 @@ def test_new_listener_gets_messages_despite_the_old(
     with listener(tmp_path / "log") as old:
         assert sink.send(numbered_entries([0])) == 1
         (tmp_path / "log").rename(tmp_path / "aside")
-        assert sink.send(numbered_entries([1])) == 1, "nobody else has the name yet"
+        assert sink.send(numbered_entries([1])) == 1, "no other listener has the name yet"
         with listener(tmp_path / "log") as new:
             assert sink.send(numbered_entries([2])) == 1
             messages = [

@@ -275,7 +275,7 @@ def test_sink_added_before_any_record_misses_nothing() -> None:
         sink_manager.configure([ScriptedSink("a")], _roomy)
         sink_manager.configure([ScriptedSink("a"), ScriptedSink("new")], _roomy)
         assert sink_manager.reread_from == 0, (
-            "what lies before 7 may have been left out of what is read just now"
+            "records before 7 may have been left out of the batch being read"
         )
         sink_manager.close()
 
@@ -315,7 +315,7 @@ def test_all_are_gone_only_when_each_is() -> None:
 
 
 class _Faulty(ScriptedSink):
-    """Fails once in a way that no sink should."""
+    """Raises an unexpected error once."""
 
     def __init__(self) -> None:
         super().__init__("faulty")
@@ -369,9 +369,7 @@ def test_hanging_sink_never_has_a_second_thread() -> None:
 
     asyncio.run(flap())
     assert good.seqs == [*range(25)]
-    assert stuck.seqs == [*range(25)], (
-        "what waits for a sink that has not stopped yet goes on waiting for it"
-    )
+    assert stuck.seqs == [*range(25)], "a sink that has not stopped yet keeps its waiting entries"
 
 
 def test_error_in_one_sink_affects_no_other(caplog: pytest.LogCaptureFixture) -> None:

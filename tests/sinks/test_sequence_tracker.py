@@ -98,7 +98,7 @@ def test_number_delivered_as_a_part_is_not_missed() -> None:
 
 
 def _line(seq: int, *parts: int) -> Entry:
-    """A line whose later pieces had these numbers."""
+    """A continued line; its parts had these sequence numbers."""
     return Entry(Record("a b", 6, seq, parts=parts), 0, "a b")
 
 

@@ -4,8 +4,8 @@
 The slide is the difference between the run-time address of a function, which klogd_trouble shows,
 and its address in vmlinux; the base of a module likewise. In a module's file every section begins
 at 0. Sections of code are laid out one behind the other, as the kernel does it
-(kernel/module/main.c ``layout_sections``). A function is known by all its names: an address can have several, and debug
-information lacks the suffixes of the compiler (``.cold``, ``.isra.0``).
+(kernel/module/main.c ``layout_sections``). A function is known by all its names: an address can
+have several, and debug information lacks the suffixes of the compiler (``.cold``, ``.isra.0``).
 """
 
 import re

@@ -10,7 +10,7 @@ from tests.fuzz.__main__ import main
 pytest.importorskip("atheris", reason="needs atheris, which scripts/fuzz installs")
 
 
-def test_a_target_runs_for_a_second_and_finds_nothing(
+def test_fuzzing_for_a_second_finds_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["find", "--seconds", "1", "--keep", str(tmp_path)]) == 0

@@ -52,14 +52,14 @@ def files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
-def test_program_configuration_unit_and_manual_pages_are_installed_below_destdir(
+def test_install_puts_every_file_below_destdir(
     root: Path,
 ) -> None:
     assert [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")] == INSTALLED
     assert (root / "usr/lib/klogd-py/klogd_py/cli/main.py").exists()
 
 
-def test_the_installed_program_runs_with_its_own_libraries_alone(root: Path) -> None:
+def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
     script = (
         (root / "usr/sbin/klogd-py")
         .read_text()
@@ -101,7 +101,7 @@ def test_the_units_limits_are_those_of_its_documents() -> None:
 
 
 @pytest.mark.parametrize(("drop_in", "most"), [("", MAX_EXPOSED), ("no-capabilities.conf", 0.5)])
-def test_the_unit_is_as_confined_as_it_is_said_to_be(
+def test_unit_exposure_is_as_documented(
     root: Path, tmp_path: Path, drop_in: str, most: float
 ) -> None:
     unit = tmp_path / "klogd-py.service"

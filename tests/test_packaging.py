@@ -25,7 +25,7 @@ def needed() -> set[str]:
     return {NAMES.get(name, f"python3-{name}") for name in names}
 
 
-def test_every_library_that_is_needed_is_a_dependency_of_the_package() -> None:
+def test_package_depends_on_every_needed_library() -> None:
     recipe = (PROJECT / "scripts" / "deb").read_text()
     assert (
         set(
@@ -38,7 +38,7 @@ def test_every_library_that_is_needed_is_a_dependency_of_the_package() -> None:
     )
 
 
-def test_what_is_built_into_the_package_is_needed_and_has_a_hash() -> None:
+def test_vendored_libraries_are_needed_and_hashed() -> None:
     lines = [
         line
         for line in (PROJECT / "packaging/vendored.txt").read_text().splitlines()

@@ -59,7 +59,7 @@ def test_nothing_else_is_touched_by_its_name() -> None:
     assert creating == MAY_CREATE
 
 
-def test_no_file_is_opened_for_writing_by_its_name() -> None:
+def test_no_path_is_opened_for_writing() -> None:
     opened, written = 0, []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -40,7 +40,7 @@ def test_translate_names_what_the_named_map_knows(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_map_for_a_text_from_elsewhere_is_not_judged_by_this_kernels_release(
+def test_map_for_foreign_text_ignores_running_release(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "map").write_text(
@@ -66,13 +66,13 @@ def test_a_map_for_a_text_from_elsewhere_is_not_judged_by_this_kernels_release(
         "RIP: 0010:0xffffffff81000100 \u00e9\n".encode() * 20_000,
     ],
 )
-def test_without_a_source_the_text_comes_out_byte_for_byte_even_where_this_kernel_has_symbols(
+def test_text_without_symbol_source_stays_unchanged(
     text: bytes,
 ) -> None:
     assert run("translate", stdin=text).stdout == text
 
 
-def test_translate_keeps_line_ends_and_bytes_of_any_encoding_around_a_name(tmp_path: Path) -> None:
+def test_translate_keeps_line_ends_and_foreign_bytes(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     done = run(
         "translate",
@@ -83,7 +83,7 @@ def test_translate_keeps_line_ends_and_bytes_of_any_encoding_around_a_name(tmp_p
     assert done.stdout == b"\xff\xe9 [do_fork+0x60/0x100] \xc3\xa9\r\nlast [do_fork+0x60/0x100]"
 
 
-def test_translate_reads_files_in_order_and_goes_on_after_one_that_is_missing(
+def test_translate_continues_after_a_missing_file(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "a").write_text("first\n")
@@ -123,7 +123,7 @@ def test_translate_in_other_styles(options: list[str], expected: bytes, tmp_path
     )
 
 
-def test_a_named_map_that_cannot_be_used_is_said_and_the_text_still_comes_out(
+def test_unusable_map_is_reported_and_text_printed(
     tmp_path: Path,
 ) -> None:
     done = run("translate", "--map", tmp_path / "missing", stdin=SEED.encode())
@@ -131,7 +131,7 @@ def test_a_named_map_that_cannot_be_used_is_said_and_the_text_still_comes_out(
     assert b"missing: no such file" in done.stderr
 
 
-def test_lookup_answers_with_symbol_and_source_or_the_reason(tmp_path: Path) -> None:
+def test_lookup_prints_symbol_and_source_or_reason(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     done = run("lookup", "--map", tmp_path / "map", "c010b860", "0xc0120000", "[<c0000000>]")
     assert done.stdout.decode().splitlines() == [
@@ -164,9 +164,7 @@ def test_lookup_for_programs(tmp_path: Path) -> None:
     "banner",
     ["Linux version 2.6.30 (gcc) #1\n", "<4>[    0.000000] Linux version 6.1.0-9-amd64 (x) #1\n"],
 )
-def test_a_log_whose_kernel_says_that_it_is_of_another_release_is_not_named(
-    tmp_path: Path, banner: str
-) -> None:
+def test_log_of_another_release_is_not_symbolized(tmp_path: Path, banner: str) -> None:
     (tmp_path / "System.map-2.6.21").write_text(SEED_MAP)
     line = b"EIP: 0010:[<c010b860>]\n"
     done = run(
@@ -213,7 +211,7 @@ c0100290 T _etext
         ("vfs_read", ["vfs_read  -  no symbol has this name"]),
     ],
 )
-def test_lookup_of_a_symbol_says_where_it_is_and_its_size_tells_twins_apart(
+def test_lookup_of_symbol_uses_size_for_duplicates(
     word: str, lines: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "map").write_text(TWINS)
@@ -224,7 +222,7 @@ def test_lookup_of_a_symbol_says_where_it_is_and_its_size_tells_twins_apart(
     assert done.returncode == (1 if "  -  " in lines[0] else 0)
 
 
-def test_lookup_of_what_is_neither_an_address_nor_a_symbol_is_misuse() -> None:
+def test_lookup_refuses_neither_address_nor_symbol() -> None:
     done = run("lookup", "vfs read")
     assert done.returncode == 2
     assert (
@@ -250,7 +248,7 @@ def test_lookup_knows_the_running_kernel() -> None:
     assert done.returncode == 0
 
 
-def test_maps_picks_the_right_map_of_a_tree_and_says_why_not_the_other(tmp_path: Path) -> None:
+def test_maps_accepts_one_map_and_explains_refusals(tmp_path: Path) -> None:
     old = b"c0100000 T f\nc0110000 A Version_%d\nc0200000 A _end\n"
     (tmp_path / "boot").mkdir()
     (tmp_path / "boot/System.map").write_bytes(old % (2 << 16 | 5 << 8 | 1))
@@ -289,7 +287,7 @@ def test_maps_for_programs(tmp_path: Path) -> None:
     assert b"function_1+0x5/0x40" in looked_up.stdout
 
 
-def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(
+def test_check_config_names_good_file_and_bad_key(
     tmp_path: Path,
 ) -> None:
     good = tmp_path / "good.toml"
@@ -308,7 +306,7 @@ def test_check_config_names_the_file_that_is_right_and_the_key_that_is_wrong(
 @pytest.mark.parametrize(
     ("fault", "status"), [("RunOptions._load_config", 78), ("RunOptions.build_symbol_sources", 0)]
 )
-def test_an_unforeseen_error_is_one_line_and_status_78_for_the_configuration(
+def test_unexpected_configuration_error_is_status_78(
     main: str, fault: str, status: int, tmp_path: Path
 ) -> None:
     (tmp_path / "k.toml").write_text('[state]\ncursor_file = ""\n[status]\nsocket = ""\n')
@@ -364,7 +362,7 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_what_is_wrong_and_what_to_type_are_two_lines(tmp_path: Path, kind: str) -> None:
+def test_configuration_error_is_two_lines_with_remedy(tmp_path: Path, kind: str) -> None:
     bad = tmp_path / "a bad.toml"
     HOSTILE[kind](bad)
     ways: tuple[tuple[str | Path, ...], ...] = (
@@ -385,7 +383,7 @@ def test_what_is_wrong_and_what_to_type_are_two_lines(tmp_path: Path, kind: str)
 @pytest.mark.parametrize(
     "path", ["/", ".", "", "/dev/null/x", "x" * 5000, "/proc/self/mem", "/proc/self/root"]
 )
-def test_a_path_that_leads_to_no_configuration_is_refused(path: str) -> None:
+def test_path_without_a_configuration_is_refused(path: str) -> None:
     done = run("--config", path, "check-config")
     assert (done.returncode, len(done.stderr.splitlines())) == (78, 2)
 
@@ -425,7 +423,7 @@ NOT_UTF_8 = os.fsdecode(b"/tmp/\xff")
         ["-c", "\u0664"],
     ],
 )
-def test_an_option_that_can_be_none_is_answered_with_status_2(arguments: list[str]) -> None:
+def test_impossible_option_value_is_status_2(arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
@@ -451,7 +449,7 @@ def test_options_that_contradict_one_another_are_told(tmp_path: Path) -> None:
     assert done.stderr.decode().splitlines()[1] == "klogd-py: see klogd-py --help"
 
 
-def test_a_file_whose_name_is_no_text_is_translated(tmp_path: Path) -> None:
+def test_file_name_of_any_bytes_is_accepted(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(name)).write_text("text\n")
     assert run("translate", os.fsdecode(name)).stdout == b"text\n"
@@ -478,7 +476,7 @@ def test_misuse_is_answered_with_usage_and_status_2(arguments: list[str]) -> Non
     assert done.stderr.startswith(b"usage: klogd-py")
 
 
-def test_an_option_of_the_main_job_is_not_silently_ignored_by_a_command() -> None:
+def test_command_refuses_options_of_the_daemon() -> None:
     done = run("--sink", "console", "maps")
     assert done.returncode == 2
     assert b"maps does not take --sink" in done.stderr
@@ -489,7 +487,7 @@ def test_the_version_is_printed_with_status_0() -> None:
     assert (done.returncode, done.stdout.startswith(b"klogd-py ")) == (0, True)
 
 
-def test_a_reader_that_goes_away_ends_the_filter_quietly() -> None:
+def test_closed_output_pipe_ends_the_filter_quietly() -> None:
     command = [sys.executable, "-m", "klogd_py", "translate"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -503,7 +501,7 @@ def test_a_reader_that_goes_away_ends_the_filter_quietly() -> None:
         assert process.stderr.read() == b""
 
 
-def test_input_of_every_form_reaches_a_sink_with_its_level(tmp_path: Path) -> None:
+def test_every_input_format_keeps_its_level(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     (tmp_path / "oops").write_text("<4>EIP: 0010:[<c010b860>]\n<6>next\n")
     output = tmp_path / "log"
@@ -526,7 +524,7 @@ def test_input_of_every_form_reaches_a_sink_with_its_level(tmp_path: Path) -> No
     assert (second["severity"], second["text"]) == ("info", "next")
 
 
-def test_a_text_from_elsewhere_is_not_named_by_this_kernel(tmp_path: Path) -> None:
+def test_foreign_text_is_not_named_by_running_kernel(tmp_path: Path) -> None:
     address = kernel_symbol("vfs_read") or 0xFFFFFFFF81000000
     (tmp_path / "oops").write_text(f"<4>RIP: 0010:{address + 5:#x}\n")
     done = run("--config", os.devnull, "--input", tmp_path / "oops", "--sink", "console")
@@ -536,7 +534,7 @@ def test_a_text_from_elsewhere_is_not_named_by_this_kernel(tmp_path: Path) -> No
 MODERN = kernel(Random(40), slide=0x1A000000)
 
 
-def test_lookup_and_maps_say_that_the_slide_is_not_known_or_on_what_it_rests(
+def test_lookup_and_maps_report_the_slides_source(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "map").write_bytes(MODERN.map)
@@ -558,7 +556,7 @@ def test_lookup_and_maps_say_that_the_slide_is_not_known_or_on_what_it_rests(
     assert "slide     not known, the map names nothing yet: no oops has shown it" in listed
 
 
-def test_maps_for_programs_tells_the_slide_and_its_source(tmp_path: Path) -> None:
+def test_maps_json_has_the_slide_and_source(tmp_path: Path) -> None:
     (tmp_path / "boot").mkdir()
     (tmp_path / "boot/System.map-6.1.0").write_bytes(MODERN.map)
     (tmp_path / "proc").mkdir()
@@ -576,7 +574,7 @@ def test_a_slide_that_is_no_number_is_misuse() -> None:
     ("slide", "reason"),
     [("1000", b"is no multiple of 0x200000"), ("7" * 20, b"0x77777777777777777777")],
 )
-def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(
+def test_impossible_slide_is_refused_with_a_reason(
     slide: str, reason: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "map").write_bytes(MODERN.map)
@@ -586,7 +584,7 @@ def test_a_slide_that_the_architecture_cannot_have_is_refused_with_the_reason(
     assert reason in done.stderr
 
 
-def test_lookup_of_a_symbol_whose_slide_is_not_known_says_that(tmp_path: Path) -> None:
+def test_lookup_of_symbol_reports_unknown_slide(tmp_path: Path) -> None:
     (tmp_path / "map").write_bytes(MODERN.map)
     assert (
         b"may be randomised (KASLR)" in run("lookup", "--map", tmp_path / "map", "vfs_write").stdout
@@ -600,7 +598,7 @@ def test_lookup_of_a_symbol_whose_slide_is_not_known_says_that(tmp_path: Path) -
     ("banner", "named"),
     [("", False), ("Linux version 6.1.0 (", False), ("Linux version 2.6.32 (", True)],
 )
-def test_a_map_that_does_not_tell_its_architecture_is_believed_if_the_kernel_is_too_old_to_be_randomised(
+def test_map_of_unknown_architecture_serves_old_kernels(
     banner: str, named: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "map").write_text(

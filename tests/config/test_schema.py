@@ -250,7 +250,7 @@ def test_invalid_name_of_a_sink_table_is_refused(key: Key) -> None:
         assert key.refused(f'{{ "{wrong}" = {{}} }}').startswith(f"x: key {key.name}.")
 
 
-def test_every_kind_of_entry_in_a_list_is_checked() -> None:
+def test_every_list_entry_type_has_a_check() -> None:
     for key in (*LISTS, *FREE_NAMES):
         entry = key.notes[-1]
         assert get_origin(entry) is Annotated
@@ -272,7 +272,7 @@ VALUES = st.recursive(
 
 
 @given(st.sampled_from(KEYS), VALUES)
-def test_any_value_is_accepted_or_refused_in_one_line(key: Key, value: object) -> None:
+def test_any_value_is_accepted_or_one_error(key: Key, value: object) -> None:
     inwards = reversed(key.path)
     content = functools.reduce(lambda inside, name: {name: inside}, inwards, value)
     assert isinstance(content, dict)

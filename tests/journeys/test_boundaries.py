@@ -391,9 +391,7 @@ def unmannerly(config: Config) -> Config:
 
 
 @pytest.mark.usefixtures("_manager", "_own_log", "capfd")
-def test_a_reload_that_fails_at_whatever_point_leaves_all_as_it_was(
-    tmp_path: Path, short: Path
-) -> None:
+def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path) -> None:
     script: list[Exception | Callable[[Config], Config]] = [
         *TROUBLE,
         unbuildable,

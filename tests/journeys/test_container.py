@@ -24,9 +24,7 @@ exec setpriv --bounding-set=-syslog --inh-caps=-syslog -- "$@"
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_without_the_hosts_log_it_says_so_once_and_ends_with_status_69(
-    tmp_path: Path, program: str
-) -> None:
+def test_container_without_kernel_log_is_status_69(tmp_path: Path, program: str) -> None:
     call = f"import sys; sys.argv[0] = {program!r}; from klogd_py.cli.main import {PROGRAMS[program]} as run; sys.exit(run())"
     options = ["--config", str(configure(tmp_path)), "--pid-file", f"{tmp_path}/klogd.pid"]
     command = [

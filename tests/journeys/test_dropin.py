@@ -101,7 +101,7 @@ def classic(tmp_path: Path) -> Iterator[Classic]:
 
 
 @needs_kmsg
-def test_it_returns_0_from_a_daemon_that_is_at_work(classic: Classic) -> None:
+def test_status_0_means_the_daemon_works(classic: Classic) -> None:
     ran = classic.run("-f", str(classic.log))
     assert ran.returncode == 0
     assert _runs(classic.pid, classic.folder)
@@ -111,7 +111,7 @@ def test_it_returns_0_from_a_daemon_that_is_at_work(classic: Classic) -> None:
 
 
 @needs_kmsg
-def test_the_daemon_has_a_session_of_its_own_and_holds_no_folder(classic: Classic) -> None:
+def test_daemon_has_own_session_and_root_directory(classic: Classic) -> None:
     assert classic.run("-f", str(classic.log)).returncode == 0
     assert os.getsid(classic.pid) == classic.pid
     assert os.readlink(f"/proc/{classic.pid}/cwd") == "/"
@@ -127,7 +127,7 @@ def test_stopping_it_removes_the_pid_file(classic: Classic) -> None:
 
 @needs_kmsg
 @pytest.mark.parametrize("options", [(), ("-n",)])
-def test_a_second_start_is_refused_and_leaves_the_pid_file_alone(
+def test_second_start_is_refused_without_touching_pid_file(
     classic: Classic, options: tuple[str, ...]
 ) -> None:
     assert classic.run("-f", str(classic.log)).returncode == 0
@@ -140,7 +140,7 @@ def test_a_second_start_is_refused_and_leaves_the_pid_file_alone(
 
 
 @needs_kmsg
-def test_a_pid_file_of_a_daemon_that_was_killed_does_not_stop_the_next(classic: Classic) -> None:
+def test_stale_pid_file_does_not_prevent_start(classic: Classic) -> None:
     assert classic.run("-f", str(classic.log)).returncode == 0
     first = classic.pid
     os.kill(first, 9)
@@ -179,7 +179,7 @@ def test_the_running_daemon_is_signalled(classic: Classic, option: str, name: st
 
 @pytest.mark.parametrize("option", ["-i", "-I"])
 @pytest.mark.parametrize("left_behind", [None, "", "1\n", "not a number"])
-def test_without_a_running_daemon_there_is_nobody_to_signal(
+def test_signal_option_without_daemon_is_an_error(
     classic: Classic, option: str, left_behind: str | None
 ) -> None:
     if left_behind is not None:
@@ -199,7 +199,7 @@ def test_without_a_running_daemon_there_is_nobody_to_signal(
     ],
     ids=["no source", "no pid file"],
 )
-def test_a_daemon_that_cannot_start_is_reported_at_once(
+def test_failed_start_is_reported_at_once(
     classic: Classic, options: tuple[str, ...], pid_file: str, named: str
 ) -> None:
     began_s = time.monotonic()
@@ -217,7 +217,7 @@ def test_a_wrong_configuration_is_reported_at_once(classic: Classic) -> None:
     assert "unknown key sniks" in ran.stderr
 
 
-def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: Classic) -> None:
+def test_unusable_configuration_is_reported_before_detaching(classic: Classic) -> None:
     (classic.folder / "klogd-py.toml").write_text(
         'user = "nobody-of-this-name"\n[state]\ncursor_file = ""\n'
     )
@@ -228,7 +228,7 @@ def test_a_configuration_that_is_wrong_only_in_its_use_is_reported_too(classic: 
 
 
 @needs_kmsg
-def test_a_user_that_is_not_there_is_reported_from_the_background(classic: Classic) -> None:
+def test_missing_user_is_reported_from_the_background(classic: Classic) -> None:
     ran = classic.run("--user", "no-such-user-here")
     assert ran.returncode == 78
     assert ran.stderr.splitlines() == [
@@ -238,7 +238,7 @@ def test_a_user_that_is_not_there_is_reported_from_the_background(classic: Class
 
 
 @needs_kmsg
-def test_a_pid_file_lies_where_it_was_said_and_not_below_the_root(classic: Classic) -> None:
+def test_relative_pid_file_is_not_below_root(classic: Classic) -> None:
     name = f"klogd-{os.getpid()}.pid"
     there, astray = classic.folder / name, Path("/") / name
     try:
@@ -283,7 +283,7 @@ sys.exit(daemonize(job, ()))
 """
 
 
-def test_the_end_of_a_daemon_writes_into_nothing_that_it_opened_later(tmp_path: Path) -> None:
+def test_daemon_exit_writes_to_no_later_descriptor(tmp_path: Path) -> None:
     # The daemon holds the writing end as long as it lives
     readable, writable = os.pipe()
     with open(readable, "rb") as lifetime:

@@ -191,7 +191,7 @@ def test_in_anothers_empty_folder_files_are_made(world: World, user: str) -> Non
 
 @pytest.mark.parametrize("options", [(), ("--user", "nobody"), ("-i",)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_planted_pid_file_is_told_and_ends_the_start(
+def test_planted_pid_file_is_reported_and_fatal(
     world: World, kind: str, options: tuple[str, ...]
 ) -> None:
     world.plant(kind, "klogd.pid")

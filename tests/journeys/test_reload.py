@@ -110,7 +110,7 @@ def _refused(folder: Path, named: str) -> bool:
 
 
 @pytest.mark.parametrize("watched", [True, False])
-def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched: bool) -> None:
+def test_hostile_drop_in_is_refused_during_delivery(tmp_path: Path, watched: bool) -> None:
     """One after the other beside one daemon, which tells of each, answers, and takes the next right
     one."""
     log = tmp_path / "kern.log"
@@ -144,7 +144,7 @@ def test_a_hostile_drop_in_is_refused_while_records_flow(tmp_path: Path, watched
         assert program.stop() == 0
 
 
-def test_a_change_before_the_files_are_watched_takes_effect(tmp_path: Path) -> None:
+def test_change_before_watching_starts_takes_effect(tmp_path: Path) -> None:
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
     config = configure(tmp_path, f'sinks = ["file:{first}"]\n[watch]\nmodules = false\n')
     (tmp_path / "klogd-py.toml.d").mkdir()
@@ -170,7 +170,7 @@ UNUSABLE = {
 }
 
 
-def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> None:
+def test_sink_failing_at_open_is_reported_only(tmp_path: Path) -> None:
     log, drop_in = tmp_path / "log", tmp_path / "klogd-py.toml.d" / "x.toml"
     drop_in.parent.mkdir()
     config = _quiet(tmp_path, f'sinks = ["file:{log}"]')
@@ -193,7 +193,7 @@ def test_what_only_shows_at_opening_is_told_and_ends_nothing(tmp_path: Path) -> 
         assert program.stop() == 0
 
 
-def test_a_sink_that_is_added_gets_what_the_ring_holds_though_nothing_more_comes(
+def test_added_sink_gets_records_already_in_ring(
     tmp_path: Path,
 ) -> None:
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
@@ -208,7 +208,7 @@ def test_a_sink_that_is_added_gets_what_the_ring_holds_though_nothing_more_comes
     assert len([line for line in lines_of(first) if marker in line]) == 1
 
 
-def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path) -> None:
+def test_corrected_configuration_takes_effect(tmp_path: Path) -> None:
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{first}"]')
     with Program(tmp_path, config=config) as program:
@@ -226,9 +226,7 @@ def test_a_configuration_that_is_put_right_takes_effect_after_all(tmp_path: Path
 
 
 @pytest.mark.parametrize("tell", [True, False])
-def test_a_file_that_was_rotated_is_opened_anew_even_without_a_signal(
-    tmp_path: Path, tell: bool
-) -> None:
+def test_rotated_file_is_reopened_without_signal(tmp_path: Path, tell: bool) -> None:
     log, aside = tmp_path / "kern.log", tmp_path / "kern.log.1"
     markers = [_marker() for _ in range(2)]
     with Program(tmp_path, config=_quiet(tmp_path, f'sinks = ["file:{log}"]')) as program:
@@ -265,7 +263,7 @@ def test_symbols_are_read_anew_at_a_user_signal(tmp_path: Path, number: signal.S
         assert program.stop() == 0
 
 
-def test_nothing_is_read_between_stop_and_continue_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_pause_reads_nothing_and_loses_nothing(tmp_path: Path) -> None:
     log, before, meanwhile = tmp_path / "kern.log", _marker(), _marker()
     with Program(tmp_path, "--sink", f"file:{log}") as program:
         write_kmsg(before)
@@ -291,9 +289,7 @@ def test_a_paused_daemon_stops_when_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGALRM, signal.SIGQUIT])
-def test_signals_without_a_meaning_do_not_end_the_daemon(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_unused_signals_do_not_end_the_daemon(tmp_path: Path, number: signal.Signals) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(number)
         program.send(signal.SIGUSR1)

@@ -31,7 +31,7 @@ def test_the_manager_hears_ready_then_status_then_stopping(tmp_path: Path) -> No
 
 
 @needs_kmsg
-def test_the_watchdog_is_fed_in_time_and_without_records(tmp_path: Path) -> None:
+def test_watchdog_is_notified_without_any_records(tmp_path: Path) -> None:
     with Program(
         tmp_path, "--sink", f"file:{tmp_path}/kern.log", WATCHDOG_USEC="400000", WATCHDOG_PID=None
     ) as program:
@@ -50,7 +50,7 @@ def test_the_watchdog_of_another_process_is_not_fed(tmp_path: Path) -> None:
 
 
 @needs_kmsg
-def test_a_reload_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+def test_reload_is_notified_with_start_and_end(tmp_path: Path) -> None:
     config = configure(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n[watch]\nfiles = false\n')
     with Program(tmp_path, config=config) as program:
         program.send(signal.SIGHUP)
@@ -69,7 +69,7 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
 
 
 @needs_kmsg
-def test_a_reload_that_is_refused_comes_to_its_end_as_well(tmp_path: Path) -> None:
+def test_refused_reload_is_notified_as_finished(tmp_path: Path) -> None:
     config = configure(tmp_path, "[watch]\nfiles = false\n")
     with Program(tmp_path, config=config) as program:
         config.write_text("nonsense = 1\n")
@@ -82,7 +82,7 @@ def test_a_reload_that_is_refused_comes_to_its_end_as_well(tmp_path: Path) -> No
 
 
 @needs_kmsg
-def test_a_daemon_whose_loop_stands_still_feeds_no_watchdog(tmp_path: Path) -> None:
+def test_stopped_event_loop_sends_no_watchdog(tmp_path: Path) -> None:
     options = ("--sink", f"file:{tmp_path}/kern.log")
     with Program(tmp_path, *options, WATCHDOG_USEC="200000", WATCHDOG_PID=None) as program:
         program.wait_for_notification("WATCHDOG=1", times=2)
@@ -96,14 +96,14 @@ def test_a_daemon_whose_loop_stands_still_feeds_no_watchdog(tmp_path: Path) -> N
 
 
 @needs_kmsg
-def test_what_the_watchdog_sends_shows_where_the_loop_was(tmp_path: Path) -> None:
+def test_watchdog_signal_prints_the_loops_traceback(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         assert program.stop(signal.SIGABRT) == -signal.SIGABRT
     assert "asyncio/base_events.py" in "\n".join(program.log)
 
 
 @needs_kmsg
-def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> None:
+def test_status_text_names_only_failed_sinks(tmp_path: Path) -> None:
     good, bad = tmp_path / "kern.log", tmp_path / "missing" / "kern.log"
     with Program(tmp_path, "--sink", f"file:{good}", "--sink", f"file:{bad}") as program:
         program.wait_for_notification(f"; down: file:{bad}")
@@ -120,15 +120,13 @@ def test_the_status_names_a_sink_that_is_down_and_only_that(tmp_path: Path) -> N
 
 @needs_kmsg
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_daemon_that_is_asked_to_stop_ends_with_status_0(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_sigterm_ends_the_daemon_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         assert program.stop(number) == 0
     assert not [line for line in program.log if "Traceback" in line]
 
 
-def test_a_daemon_whose_input_is_silent_stops_when_asked(tmp_path: Path) -> None:
+def test_daemon_with_silent_input_stops(tmp_path: Path) -> None:
     log = tmp_path / "kern.log"
     with Program(tmp_path, "--input", "-", "--sink", f"file:{log}") as program:
         program.feed("<6>one\n")
@@ -136,7 +134,7 @@ def test_a_daemon_whose_input_is_silent_stops_when_asked(tmp_path: Path) -> None
         assert program.stop() == 0
 
 
-def test_a_daemon_whose_input_is_silent_feeds_the_watchdog(tmp_path: Path) -> None:
+def test_daemon_with_silent_input_notifies_watchdog(tmp_path: Path) -> None:
     options = ("--input", "-", "--sink", f"file:{tmp_path}/kern.log")
     with Program(tmp_path, *options, WATCHDOG_USEC="400000", WATCHDOG_PID=None) as program:
         program.feed("<6>one\n")
@@ -165,7 +163,7 @@ def test_a_configuration_without_any_sink_is_refused(tmp_path: Path) -> None:
     assert "at least one sink" in ran.stderr
 
 
-def test_a_reader_of_standard_output_who_leaves_ends_the_daemon_without_a_traceback(
+def test_closed_standard_output_ends_without_traceback(
     tmp_path: Path,
 ) -> None:
     capture = tmp_path / "capture"

@@ -90,9 +90,7 @@ def delivers(process: subprocess.Popen[bytes], log: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("number", HARMLESS, ids=lambda number: number.name)
-def test_no_signal_ends_a_daemon_that_has_just_written_its_pid(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+def test_early_signals_never_kill_the_daemon(number: signal.Signals, tmp_path: Path) -> None:
     with early(tmp_path) as (process, pid_file):
         wait_until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid", LIMIT_S)
         process.send_signal(number)
@@ -105,7 +103,7 @@ def test_no_signal_ends_a_daemon_that_has_just_written_its_pid(
     assert not pid_file.exists()
 
 
-def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) -> None:
+def test_signals_during_start_are_handled_later(tmp_path: Path) -> None:
     with early(tmp_path, held="klogd_py.daemon") as (process, _):
         wait_until(lambda: (tmp_path / "held").exists(), "the moment", LIMIT_S)
         for number in HARMLESS:
@@ -126,9 +124,7 @@ def test_signals_that_come_while_it_begins_are_answered_later(tmp_path: Path) ->
     "held", ["klogd_py.daemon", "klogd_py.symbols.symbol_set", "event loop", "unittest.nowhere"]
 )
 @pytest.mark.parametrize("number", sorted(signals.STOPPING), ids=lambda number: number.name)
-def test_a_stop_that_comes_early_is_one_in_order(
-    number: signal.Signals, held: str, tmp_path: Path
-) -> None:
+def test_early_stop_signal_exits_cleanly(number: signal.Signals, held: str, tmp_path: Path) -> None:
     with early(tmp_path, held) as (process, pid_file):
         moment = pid_file if held == "unittest.nowhere" else tmp_path / "held"
         wait_until(moment.exists, "the moment", LIMIT_S)
@@ -138,7 +134,7 @@ def test_a_stop_that_comes_early_is_one_in_order(
     assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
-def test_a_line_without_end_as_input_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
+def test_endless_input_line_does_not_prevent_stop(tmp_path: Path) -> None:
     capture = tmp_path / "capture"
     with capture.open("wb") as file:
         file.write(b"6,1,1,-;")
@@ -166,7 +162,7 @@ def test_a_line_without_end_as_input_does_not_keep_it_from_stopping(tmp_path: Pa
             process.kill()
 
 
-def test_a_line_of_three_hundred_kilobytes_is_delivered_whole(tmp_path: Path) -> None:
+def test_line_of_300_kilobytes_is_delivered_whole(tmp_path: Path) -> None:
     capture, log = tmp_path / "capture", tmp_path / "log"
     capture.write_bytes(b"6,1,1,-;" + b"z" * 300_000)
     command = [

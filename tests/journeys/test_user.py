@@ -25,7 +25,7 @@ def status_of(program: Program) -> dict[str, str]:
     return {key: value.strip() for key, _, value in (row.partition(":") for row in rows)}
 
 
-def test_it_has_the_capability_to_read_the_log_and_no_other(place: Path) -> None:
+def test_daemon_keeps_only_cap_syslog(place: Path) -> None:
     ours = int(
         next(
             row
@@ -53,7 +53,7 @@ def test_it_has_the_capability_to_read_the_log_and_no_other(place: Path) -> None
     assert status["NoNewPrivs"] == "1"
 
 
-def test_files_that_only_root_can_create_are_written_and_opened_anew(place: Path) -> None:
+def test_root_only_files_are_written_and_reopened(place: Path) -> None:
     log, position = place / "kern.log", place / "position.json"
     config = configure(place, f'user = "nobody"\nsinks = ["file:{log}"]\n[watch]\nfiles = false\n')
     with Program(place, config=config) as program:
@@ -113,9 +113,7 @@ def test_log_that_only_root_opens_is_written(place: Path, prepare: Callable[[Pat
 
 
 @pytest.mark.parametrize("prepare", [private, roots_own])
-def test_log_that_only_root_opens_is_down_once_rotated(
-    place: Path, prepare: Callable[[Path], Path]
-) -> None:
+def test_root_only_log_is_down_after_rotation(place: Path, prepare: Callable[[Path], Path]) -> None:
     log = prepare(place)
     with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
         write_kmsg(marker := f"marker-{secrets.token_hex(8)}")
@@ -128,7 +126,7 @@ def test_log_that_only_root_opens_is_down_once_rotated(
     assert not log.exists()
 
 
-def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(place: Path) -> None:
+def test_uncreatable_file_is_down_naming_the_user(place: Path) -> None:
     log = place / "kern.log"
     with Program(place, "--user", "nobody", "--sink", f"file:{log}") as program:
         log.rename(place / "kern.log.1")
@@ -137,7 +135,7 @@ def test_a_file_that_its_user_may_not_create_again_is_down_and_says_for_whom(pla
     assert not log.exists()
 
 
-def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> None:
+def test_unremovable_pid_file_is_left_empty(place: Path) -> None:
     pid_file = place / "klogd.pid"
     with Program(
         place, "--user", "nobody", "--pid-file", str(pid_file), "--sink", f"file:{place}/kern.log"
@@ -148,7 +146,7 @@ def test_a_pid_file_that_its_user_cannot_remove_is_left_empty(place: Path) -> No
     assert not [line for line in program.log if "Traceback" in line]
 
 
-def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) -> None:
+def test_missing_user_is_a_configuration_error(place: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -165,7 +163,7 @@ def test_a_user_that_is_not_there_is_an_error_of_the_configuration(place: Path) 
     )
 
 
-def test_who_is_not_root_cannot_go_on_as_another(place: Path) -> None:
+def test_user_option_without_root_is_an_error(place: Path) -> None:
     config = configure(place, 'sinks = ["console"]\n')
     config.chmod(0o644)
     command = [

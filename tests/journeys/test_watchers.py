@@ -65,7 +65,7 @@ def test_an_edited_configuration_takes_effect_by_itself(
 
 
 @pytest.mark.parametrize("change", ["appears", "goes"])
-def test_a_drop_in_that_appears_or_goes_takes_effect_by_itself(tmp_path: Path, change: str) -> None:
+def test_drop_in_takes_effect_without_a_signal(tmp_path: Path, change: str) -> None:
     first, second = tmp_path / "first.log", tmp_path / "second.log"
     config = configure(tmp_path, f'sinks = ["file:{first}"]\n')
     drop_in = tmp_path / "klogd-py.toml.d" / "10-local.toml"
@@ -92,7 +92,7 @@ def test_a_wrong_edit_is_said_and_changes_nothing(tmp_path: Path) -> None:
         assert _writes_to(log)
 
 
-def test_nothing_is_read_anew_because_of_our_own_reads_and_writes(tmp_path: Path) -> None:
+def test_own_reads_and_writes_trigger_no_reload(tmp_path: Path) -> None:
     # Beside the configuration, in a watched directory
     log = tmp_path / "kern.log"
     config = configure(tmp_path, f'sinks = ["file:{log}"]\n')
@@ -118,7 +118,7 @@ def _machine(folder: Path) -> Path:
     return root
 
 
-def test_a_map_that_appears_changes_and_goes_is_noticed(tmp_path: Path) -> None:
+def test_map_changes_reload_the_symbols(tmp_path: Path) -> None:
     root = _machine(tmp_path)
     place = root / "boot/System.map-6.1.0-test"
     with Program(tmp_path, "--root", str(root), "--sink", f"file:{tmp_path}/kern.log") as program:
@@ -134,7 +134,7 @@ def test_a_map_that_appears_changes_and_goes_is_noticed(tmp_path: Path) -> None:
         assert program.stop() == 0
 
 
-def test_a_file_that_is_no_map_is_not_noticed(tmp_path: Path) -> None:
+def test_other_files_in_boot_trigger_no_reload(tmp_path: Path) -> None:
     root = _machine(tmp_path)
     place = root / "boot/System.map-6.1.0-test"
     with Program(tmp_path, "--root", str(root), "--sink", f"file:{tmp_path}/kern.log") as program:
@@ -169,7 +169,7 @@ def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
         assert events[0].parent.name in "".join(program.log)
 
 
-def test_a_map_in_a_folder_that_is_made_later_is_found_by_itself(tmp_path: Path) -> None:
+def test_map_in_later_directory_is_found(tmp_path: Path) -> None:
     place = tmp_path / "usr" / "lib" / "maps" / "System.map"
     names = f'[symbols]\nsearch = ["{place}"]\nkallsyms = ""\nmodules = ""\n'
     config = configure(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]\n{names}')

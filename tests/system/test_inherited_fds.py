@@ -13,14 +13,14 @@ from klogd_py.system import inherited_fds
 from klogd_py.system.regular_file import FileTooLarge, NotRegularFile
 
 
-def test_a_descriptor_stands_for_the_file_whose_name_it_has_and_others_for_none() -> None:
+def test_descriptor_is_found_by_its_fdname() -> None:
     assert inherited_fds.map_by_path({3: "kallsyms", 4: "unknown", 5: "kmsg"}) == {
         "/proc/kallsyms": 3,
         "/dev/kmsg": 5,
     }
 
 
-def test_a_file_that_was_handed_in_is_read_through_its_descriptor_and_whole_each_time(
+def test_inherited_file_is_reread_through_its_descriptor(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "kallsyms"
@@ -31,20 +31,18 @@ def test_a_file_that_was_handed_in_is_read_through_its_descriptor_and_whole_each
         assert (read(str(file)), read(str(file))) == (b"first\n", b"first\n")
 
 
-def test_a_file_that_was_not_handed_in_is_read_by_its_path(tmp_path: Path) -> None:
+def test_other_file_is_read_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "modules").write_text("as usual\n")
     assert inherited_fds.reader({})(str(tmp_path / "modules")) == b"as usual\n"
 
 
-def test_what_was_handed_to_another_process_is_not_ours() -> None:
+def test_descriptors_for_another_pid_are_ignored() -> None:
     assert "LISTEN_PID" not in os.environ
     assert inherited_fds.receive() == {}
 
 
 @pytest.mark.parametrize("count", ["x", "-1", "1000000", "9" * 5000, "1", ""])
-def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(
-    tmp_path: Path, count: str
-) -> None:
+def test_invalid_listen_fds_does_not_prevent_start(tmp_path: Path, count: str) -> None:
     (tmp_path / "capture").write_text("<6>one\n")
     script = 'LISTEN_PID=$$ LISTEN_FDS=$1 LISTEN_FDNAMES=kmsg exec "$0" -m klogd_py --input "$2" --sink file:- --config /dev/null'
     command = [
@@ -60,7 +58,7 @@ def test_a_wrong_word_of_handed_files_does_not_prevent_the_start(
     assert "Traceback" not in ran.stderr
 
 
-def test_a_descriptor_that_is_not_of_the_kernels_log_is_refused(tmp_path: Path) -> None:
+def test_descriptor_of_another_device_is_refused(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(SourceUnavailable, match="not the kernel's log device"):
         factory.open_source("/dev/kmsg", {"/dev/kmsg": descriptor})

@@ -95,7 +95,7 @@ def test_an_error_is_told_once_and_not_raised(
     assert caplog.records[0].exc_info is None
 
 
-def test_a_job_that_goes_on_failing_is_told_of_again_after_a_while(
+def test_failing_job_is_logged_again_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = Stopwatch()
@@ -106,7 +106,7 @@ def test_a_job_that_goes_on_failing_is_told_of_again_after_a_while(
     assert len(caplog.records) == 5
 
 
-def test_the_trace_of_an_error_is_shown_on_the_level_debug(
+def test_traceback_is_logged_at_level_debug(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.DEBUG, "klogd_py"):
@@ -114,14 +114,14 @@ def test_the_trace_of_an_error_is_shown_on_the_level_debug(
     assert "Traceback" in caplog.text
 
 
-def test_who_waits_for_a_callback_that_failed_is_told_so() -> None:
+def test_waiter_gets_the_callbacks_failure() -> None:
     failed: list[bool] = []
     Jobs().guard("a", failing(RuntimeError("no")), lambda: failed.append(True))()
     assert failed == [True]
 
 
 @ERRORS
-def test_a_job_that_is_to_go_on_is_begun_again_ever_more_seldom(error: Exception) -> None:
+def test_failing_job_restarts_with_growing_pauses(error: Exception) -> None:
     async def run() -> list[float]:
         began_s: list[float] = []
 
@@ -159,7 +159,7 @@ def test_a_job_that_is_cancelled_ends() -> None:
     assert asyncio.run(run()).failures == {}
 
 
-def test_what_a_library_lets_escape_on_the_loop_is_told_in_one_line(
+def test_loop_exception_is_logged_in_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def run() -> Jobs:
@@ -182,7 +182,7 @@ def test_however_many_names_fail_few_are_remembered() -> None:
     assert len(jobs.failures) == MAX_NAMES
 
 
-def test_a_thread_of_a_library_that_ends_by_an_error_is_told_in_one_line() -> None:
+def test_thread_exception_is_logged_in_one_line() -> None:
     program = (
         "import logging, threading\n"
         "from klogd_py.system.jobs import Jobs\n"

@@ -18,9 +18,7 @@ logging.getLogger("klogd_py").debug("nothing")
 @pytest.mark.parametrize(
     ("ours", "expected"), [(True, b"<4>down\n<6>up\n"), (False, b"klogd-py: down\nklogd-py: up\n")]
 )
-def test_levels_stand_in_front_only_where_the_journal_itself_reads(
-    ours: bool, expected: bytes
-) -> None:
+def test_only_the_journal_gets_level_prefixes(ours: bool, expected: bytes) -> None:
     readable, writable = os.pipe()
     status = os.fstat(writable)
     stream = (

@@ -18,6 +18,6 @@ def test_a_name_that_nobody_has_is_told(name: str) -> None:
         privileges.look_up(name)
 
 
-def test_nothing_is_to_be_done_for_the_user_that_one_is_already() -> None:
+def test_dropping_to_the_current_user_does_nothing() -> None:
     privileges.drop_privileges(User("me", os.geteuid(), 54321))
     assert os.getegid() != 54321

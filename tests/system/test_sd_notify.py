@@ -31,7 +31,7 @@ def test_the_manager_hears_what_is_told(tmp_path: Path) -> None:
         assert manager.read() == [b"STATUS=0", b"STATUS=1", b"STATUS=2"]
 
 
-def test_a_manager_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
+def test_manager_that_does_not_read_never_blocks(tmp_path: Path) -> None:
     with DatagramListener(tmp_path / "notify") as manager:
         assert _tell(10_000, str(manager.path)).stdout == "told\n"
         assert manager.read()[:2] == [b"STATUS=0", b"STATUS=1"]

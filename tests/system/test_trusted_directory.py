@@ -145,7 +145,7 @@ def test_no_link_on_the_way_is_followed(other: Path, own: Path, secret: Path) ->
     assert not (own / "new").exists()
 
 
-def test_link_below_a_folder_of_roots_is_none_of_roots(other: Path, secret: Path) -> None:
+def test_link_below_untrusted_directory_is_untrusted(other: Path, secret: Path) -> None:
     # Which its user can move away, and put another in its place
     inner = other / "inner"
     inner.mkdir()
@@ -187,13 +187,13 @@ def test_links_in_a_circle_end(own: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "a character device", "a file of user"])
-def test_root_may_name_in_its_folders_what_it_likes(own: Path, secret: Path, kind: str) -> None:
+def test_root_opens_anything_in_its_own_directories(own: Path, secret: Path, kind: str) -> None:
     PLANTED[kind](own / "x", secret)
     os.close(open_file(own / "x", os.O_RDWR))
     assert not is_shared(own / "x")
 
 
-def test_what_must_be_a_regular_file_is_so_everywhere(own: Path, secret: Path) -> None:
+def test_regular_file_is_required_in_every_directory(own: Path, secret: Path) -> None:
     os.mkfifo(own / "x")
     with directory_of(own / "x") as directory, pytest.raises(NotRegularFile, match=str(own / "x")):
         directory.open_regular(APPEND)
@@ -210,9 +210,7 @@ def test_links_of_proc_lead_to_what_is_open(own: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["gone", "gone/x"])
-def test_missing_folder_is_judged_by_who_could_make_it(
-    own: Path, other: Path, missing: str
-) -> None:
+def test_missing_directory_is_judged_by_its_parent(own: Path, other: Path, missing: str) -> None:
     assert (is_shared(own / missing), is_shared(other / missing)) == (False, True)
 
 
@@ -223,7 +221,7 @@ def test_error_names_the_whole_path(own: Path) -> None:
         assert failed.value.filename == str(path)
 
 
-def test_path_with_a_nul_is_an_error_like_others(own: Path) -> None:
+def test_nul_in_a_path_is_an_os_error(own: Path) -> None:
     with pytest.raises(OSError, match="NUL"):
         open_file(own / "a\0b")
 

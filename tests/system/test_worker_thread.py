@@ -23,7 +23,7 @@ asyncio.run(main())
 """
 
 
-def test_calls_are_made_one_after_the_other_in_one_thread() -> None:
+def test_calls_run_in_order_in_one_thread() -> None:
     async def ask() -> list[int]:
         worker = WorkerThread("c")
         try:
@@ -36,7 +36,7 @@ def test_calls_are_made_one_after_the_other_in_one_thread() -> None:
     assert threads[0] != threading.get_ident()
 
 
-def test_what_a_call_raises_is_raised_to_who_waits() -> None:
+def test_exception_of_a_call_reaches_the_waiter() -> None:
     async def ask() -> None:
         worker = WorkerThread("c")
         try:
@@ -48,7 +48,7 @@ def test_what_a_call_raises_is_raised_to_who_waits() -> None:
     asyncio.run(ask())
 
 
-def test_a_call_that_hangs_does_not_keep_the_program_from_ending() -> None:
+def test_hanging_call_does_not_prevent_exit() -> None:
     ran = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=10)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "given up\n", "")
 
@@ -65,7 +65,7 @@ class Hanging:
         self.may_end.wait(10)
 
 
-def test_a_name_that_comes_and_goes_while_a_call_hangs_has_one_thread() -> None:
+def test_hanging_name_reused_has_one_thread() -> None:
     hanging = Hanging()
 
     async def flap() -> int:
@@ -88,7 +88,7 @@ def test_a_name_that_comes_and_goes_while_a_call_hangs_has_one_thread() -> None:
     assert hanging.made == 1, "what nobody waits for any more is not made"
 
 
-def test_threads_that_hang_for_nobody_have_a_limit_and_the_next_is_refused() -> None:
+def test_abandoned_hanging_threads_are_limited() -> None:
     hanging = Hanging()
 
     async def leave_behind() -> int:
@@ -116,7 +116,7 @@ def test_threads_that_hang_for_nobody_have_a_limit_and_the_next_is_refused() -> 
     assert asyncio.run(leave_behind()) == 16
 
 
-def test_a_call_that_would_end_its_thread_is_answered_and_the_thread_goes_on() -> None:
+def test_system_exit_in_call_keeps_the_thread() -> None:
     async def ask() -> int:
         worker = WorkerThread("c")
         try:

@@ -38,7 +38,7 @@ def test_one_part_comes_without_the_others(large: Path) -> None:
     ]
 
 
-def test_whoever_imports_the_package_later_has_all_of_it(large: Path) -> None:
+def test_later_import_gets_the_whole_package(large: Path) -> None:
     assert run(
         large, "with parts_only('large'):\n    import large.wanted\nfrom large import Y"
     ) == [
@@ -48,17 +48,17 @@ def test_whoever_imports_the_package_later_has_all_of_it(large: Path) -> None:
     ]
 
 
-def test_a_part_that_wants_the_whole_says_so_and_can_be_had_with_it(large: Path) -> None:
+def test_part_needing_the_package_raises_import_error(large: Path) -> None:
     code = "try:\n    with parts_only('large'):\n        import large.greedy\nexcept ImportError:\n    import large.greedy"
     assert run(large, code) == ["large", "large.greedy", "large.unwanted", "large.wanted"]
 
 
-def test_a_package_that_is_not_installed_is_still_not_there() -> None:
+def test_missing_package_stays_missing() -> None:
     with pytest.raises(ImportError), parts_only("no_such_package"):
         __import__("no_such_package.part")
 
 
-def test_the_watch_for_modules_does_without_most_of_pyroute2() -> None:
+def test_module_watch_imports_little_of_pyroute2() -> None:
     code = (
         "import sys\nfrom klogd_py.watch.watcher import _module_watch\n"
         "watch = _module_watch()\nassert watch.fileno() >= 0\nwatch.changed_modules()\nwatch.close()\n"

@@ -175,7 +175,7 @@ class Delivery:
                 or self.reload_on_oops
                 or self._stages.is_holding_trace
                 or symbols.reads_traces
-                or symbols.modules.wants_traces
+                or symbols.modules.needs_traces
             ):
                 return False
             return not (self._symbol_manager.lock.locked() and may_contain_trace(batch))
@@ -194,7 +194,7 @@ class Delivery:
         # A trace proves something only for modules that are known to be loaded.
         if (
             self._live
-            and self._symbol_manager.symbols.modules.wants_traces
+            and self._symbol_manager.symbols.modules.needs_traces
             and self._jobs.call("evidence", partial(may_contain_trace, batch), True)
             and await self._symbol_manager.modules_changed()
         ):

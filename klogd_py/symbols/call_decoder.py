@@ -36,7 +36,7 @@ _MAX_X86 = 8
 _BL, _BLR, _BLRAA = 0x25, 0xD63F0000, 0xD63F0800
 
 
-Code = bytes | bytearray
+CodeBytes = bytes | bytearray
 
 
 class CallDecoder(Protocol):
@@ -48,77 +48,77 @@ class CallDecoder(Protocol):
 
     addend: int
 
-    def call_ends_at(self, code: Code, at: int) -> bool:
+    def call_ends_at(self, code: CodeBytes, at: int) -> bool:
         """Whether a call, direct or not, can end at an offset."""
 
-    def call_ends(self, code: Code) -> Iterator[int]:
+    def call_ends(self, code: CodeBytes) -> Iterator[int]:
         """Yield all offsets at which a call can end, except for the ``lret`` of startup code."""
 
-    def count_opcodes(self, code: Code) -> int:
+    def count_opcodes(self, code: CodeBytes) -> int:
         """Count the bytes that can be the opcode of a call.
 
         `call_ends` and `direct_calls` find no more than that.
         """
 
-    def direct_calls(self, code: Code) -> Iterator[tuple[int, int]]:
+    def direct_calls(self, code: CodeBytes) -> Iterator[tuple[int, int]]:
         """Yield the offset behind each direct call, and the offset that it calls."""
 
-    def is_direct_call(self, code: Code, at: int) -> bool:
+    def is_direct_call(self, code: CodeBytes, at: int) -> bool:
         """Whether the four bytes at an offset, which a linker fills in, belong to a direct call."""
 
 
 class _X86:
     addend = 4
 
-    def call_ends_at(self, code: Code, at: int) -> bool:
+    def call_ends_at(self, code: CodeBytes, at: int) -> bool:
         """Whether a call can end here, or the ``lret`` of startup code."""
         return at >= 2 and _X86_CALL.search(code[max(at - _MAX_X86, 0) : at]) is not None
 
-    def call_ends(self, code: Code) -> Iterator[int]:
+    def call_ends(self, code: CodeBytes) -> Iterator[int]:
         for found in _X86_CALLS.finditer(code):
             yield found.end(1) if found[1] is not None else found.start() + 5
 
-    def count_opcodes(self, code: Code) -> int:
+    def count_opcodes(self, code: CodeBytes) -> int:
         return sum(code.count(byte) for byte in _X86_OPCODES)
 
-    def direct_calls(self, code: Code) -> Iterator[tuple[int, int]]:
+    def direct_calls(self, code: CodeBytes) -> Iterator[tuple[int, int]]:
         for found in _X86_DIRECT.finditer(code):
             at = found.start() + 5
             yield at, at + int.from_bytes(code[at - 4 : at], "little", signed=True)
 
-    def is_direct_call(self, code: Code, at: int) -> bool:
+    def is_direct_call(self, code: CodeBytes, at: int) -> bool:
         return 0 < at < len(code) and code[at - 1] == 0xE8
 
 
 class _Arm64:
     addend = 0
 
-    def call_ends_at(self, code: Code, at: int) -> bool:
+    def call_ends_at(self, code: CodeBytes, at: int) -> bool:
         word = _word(code, at - 4)
         return word >> 26 == _BL or word & 0xFFFFFC1F == _BLR or word & 0xFEFFF800 == _BLRAA
 
-    def call_ends(self, code: Code) -> Iterator[int]:
+    def call_ends(self, code: CodeBytes) -> Iterator[int]:
         return (
             at
             for found in _ARM64_CALLS.finditer(code)
             if (at := found.end()) % 4 == 0 and self.call_ends_at(code, at)
         )
 
-    def count_opcodes(self, code: Code) -> int:
+    def count_opcodes(self, code: CodeBytes) -> int:
         return sum(code.count(byte) for byte in _ARM64_OPCODES)
 
-    def direct_calls(self, code: Code) -> Iterator[tuple[int, int]]:
+    def direct_calls(self, code: CodeBytes) -> Iterator[tuple[int, int]]:
         for found in _ARM64_BL.finditer(code):
             at = found.end()
             if at % 4 == 0:
                 word = _word(code, at - 4)
                 yield at, at - 4 + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))
 
-    def is_direct_call(self, code: Code, at: int) -> bool:
+    def is_direct_call(self, code: CodeBytes, at: int) -> bool:
         return _word(code, at) >> 26 == _BL
 
 
-def _word(code: Code, at: int) -> int:
+def _word(code: CodeBytes, at: int) -> int:
     """Return the instruction of four bytes at an offset; 0, which is none, if there is not any."""
     if at < 0 or at % 4 or at + 4 > len(code):
         return 0

@@ -38,7 +38,7 @@ _MAX_SECTION_NAMES_BYTES = 4 << 20
 _PIECE_ROWS = 1 << 14
 
 
-class Raw(Protocol):
+class ByteSource(Protocol):
     """The bytes of a file: in memory, or read on demand."""
 
     def __len__(self) -> int: ...
@@ -94,7 +94,7 @@ class Relocation(Struct, frozen=True, gc=False):
 class Elf:
     """An ELF file, and how many more relocations may be read from it."""
 
-    def __init__(self, raw: Raw) -> None:
+    def __init__(self, raw: ByteSource) -> None:
         """Read the header and the section headers.
 
         Raises:

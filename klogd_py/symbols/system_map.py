@@ -59,7 +59,7 @@ class NotAMap(ValueError):
         self.reason = reason
 
 
-class Text(Protocol):
+class KernelText(Protocol):
     """The kernel's code as bytes, at the addresses of the map."""
 
     def bytes_at(self, address: int, count: int) -> bytes:
@@ -81,7 +81,7 @@ class SystemMap(Struct, frozen=True):
     remark: str
     stamp: tuple[int, int] = (0, 0)
     build_id: str = ""
-    text: Text | None = None
+    text: KernelText | None = None
 
 
 def load(path: Path) -> SystemMap:

@@ -29,7 +29,7 @@ from klogd_py.symbols.kaslr.scoring import (
     SlideScorer,
 )
 from klogd_py.symbols.symbol_table import SymbolTable
-from klogd_py.symbols.system_map import Text
+from klogd_py.symbols.system_map import KernelText
 
 # A slide with fewer does not compete with another one
 MIN_RIVAL_POINTS = 2
@@ -90,7 +90,7 @@ class KaslrInference:
     """Infers slides of one map: its table at slide 0, and the kernel's text if it is at hand."""
 
     def __init__(
-        self, table: SymbolTable, architecture: Architecture, text: Text | None = None
+        self, table: SymbolTable, architecture: Architecture, text: KernelText | None = None
     ) -> None:
         self.architecture = architecture
         self._table = table

@@ -26,7 +26,7 @@ from klogd_py.symbols.kaslr.call_pairs import (
 )
 from klogd_py.symbols.symbol_line import CODE_KINDS
 from klogd_py.symbols.symbol_table import SymbolTable
-from klogd_py.symbols.system_map import Text
+from klogd_py.symbols.system_map import KernelText
 
 # By which a slide is proved
 MIN_POINTS = 4
@@ -72,7 +72,7 @@ class SlideScorer:
     """Scores slides of one map: its table at slide 0, and the kernel's text if it is at hand."""
 
     def __init__(
-        self, table: SymbolTable, architecture: Architecture, text: Text | None = None
+        self, table: SymbolTable, architecture: Architecture, text: KernelText | None = None
     ) -> None:
         self.architecture = architecture
         self._table = table

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
-from klogd_py.symbols.modules.module_elf import Code, ModuleFile
+from klogd_py.symbols.modules.module_elf import ModuleCode, ModuleFile
 from klogd_py.symbols.symbol_table import PAGE_BYTES
 
 # By which a base is proved
@@ -142,7 +142,7 @@ def _candidates(
 
 
 def _possible_bases(
-    trace: Trace, frames: list[Frame], code: Code, decoder: CallDecoder
+    trace: Trace, frames: list[Frame], code: ModuleCode, decoder: CallDecoder
 ) -> set[int]:
     """Return every base at which one of the frames is behind a call, or the program counter in the
     code that was printed.
@@ -165,7 +165,7 @@ def _possible_bases(
 
 
 def _score(
-    trace: Trace, code: Code, decoder: CallDecoder, base: int, kernel_names_at: NamesAt
+    trace: Trace, code: ModuleCode, decoder: CallDecoder, base: int, kernel_names_at: NamesAt
 ) -> _Score:
     """Return the evidence of a trace for one base."""
     points = 0
@@ -198,7 +198,7 @@ def _is_exception_entry(frame: Frame | None, kernel_names_at: NamesAt) -> bool:
     )
 
 
-def _calls(code: Code, at: int, callee: Frame, base: int, kernel_names_at: NamesAt) -> bool:
+def _calls(code: ModuleCode, at: int, callee: Frame, base: int, kernel_names_at: NamesAt) -> bool:
     """Whether the direct call before an offset calls the function that contains ``callee``."""
     target = code.calls.get(at)
     if target is None:
@@ -210,7 +210,7 @@ def _calls(code: Code, at: int, callee: Frame, base: int, kernel_names_at: Names
     return number >= 0 and value - base < len(code.text) and code.functions[number][0] == target
 
 
-def _compare_code(trace: Trace, code: Code, base: int) -> tuple[bool, str]:
+def _compare_code(trace: Trace, code: ModuleCode, base: int) -> tuple[bool, str]:
     """Compare the bytes of ``Code:`` with those of the file, without those that a kernel patches.
 
     Returns whether they are the same, and what differs if they are not; neither if there are too

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from klogd_py.symbols import elf, file_bytes
 from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
-from klogd_py.symbols.elf import Elf, Raw
+from klogd_py.symbols.elf import ByteSource, Elf
 from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.modules import unpacking
 from klogd_py.symbols.modules.unpacking import NotUnpacked
@@ -51,7 +51,7 @@ class NoModuleFile(ValueError):
     """The file cannot be read as a module; says why."""
 
 
-class Code(Struct, frozen=True):
+class ModuleCode(Struct, frozen=True):
     """One allocation of code. Offsets count from its beginning.
 
     ``changed`` has a 1 for each byte that differs in memory. ``functions`` are offset, letter of
@@ -74,8 +74,8 @@ class ModuleFile(Struct, frozen=True):
 
     name: str
     path: Path
-    core: Code
-    init: Code
+    core: ModuleCode
+    init: ModuleCode
     build_id: str
     vermagic: str
     srcversion: str
@@ -97,7 +97,7 @@ def load(path: Path, name: str) -> ModuleFile:
         raise NoModuleFile(f"{path}: {error}") from error
 
 
-def parse(raw: Raw, name: str, path: Path = Path()) -> ModuleFile:
+def parse(raw: ByteSource, name: str, path: Path = Path()) -> ModuleFile:
     """Parse the bytes of a module.
 
     Raises:
@@ -121,7 +121,7 @@ def parse(raw: Raw, name: str, path: Path = Path()) -> ModuleFile:
     )
 
 
-def table_lines(code: Code, name: str, base: int, digits: int = 16) -> list[bytes]:
+def table_lines(code: ModuleCode, name: str, base: int, digits: int = 16) -> list[bytes]:
     """Return the functions of an allocation at its base, as lines of a symbol table.
 
     The last line ends the allocation and names nothing.
@@ -141,7 +141,7 @@ def _modinfo(raw: bytes) -> Iterator[tuple[str, str]]:
             yield key, value
 
 
-def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
+def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> ModuleCode:
     """Lay out the code sections of one allocation."""
     offsets: dict[int, int] = {}
     pieces: list[bytes] = []
@@ -169,7 +169,7 @@ def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> Code:
     if decoder is not None and decoder.count_opcodes(text) > MAX_CALL_OPCODES:
         raise NotElf(f"more than {MAX_CALL_OPCODES} places in its code that could be calls")
     changed, calls = _relocate(file, symbols, offsets, text)
-    return Code(text, changed, _functions(file, symbols, offsets), calls)
+    return ModuleCode(text, changed, _functions(file, symbols, offsets), calls)
 
 
 def _functions(

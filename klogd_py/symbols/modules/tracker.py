@@ -65,14 +65,14 @@ class LoadedModules(Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
     @property
-    def wants_traces(self) -> bool:
+    def needs_traces(self) -> bool:
         """Whether the bases of modules are known by oopses only."""
         return not isinstance(self.table, SymbolTable) and self.files.has_folder
 
     @property
     def lacks_bases(self) -> bool:
         """Whether there are modules whose base only an oops can show."""
-        if not self.wants_traces:
+        if not self.needs_traces:
             return False
         known = {base.module for base in self.bases}
         return self.no_listing or any(name not in known for name in self.listing.hidden_names)

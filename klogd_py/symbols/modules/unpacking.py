@@ -12,7 +12,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator
 
-from klogd_py.symbols.elf import Raw
+from klogd_py.symbols.elf import ByteSource
 
 MAX_PACKED_BYTES = 64 << 20
 # Unpacked; without debug information 30 MiB are many
@@ -30,12 +30,12 @@ class NotUnpacked(ValueError):
     """The file cannot be unpacked; says why."""
 
 
-def is_packed(raw: Raw) -> bool:
+def is_packed(raw: ByteSource) -> bool:
     """Whether the bytes have the magic number of a known format."""
     return _decoder(raw) is not None
 
 
-def unpack(raw: Raw) -> bytearray:
+def unpack(raw: ByteSource) -> bytearray:
     """Return the content of a packed file.
 
     Raises:
@@ -57,7 +57,7 @@ def unpack(raw: Raw) -> bytearray:
     return whole
 
 
-def _decoder(raw: Raw) -> Decoder | None:
+def _decoder(raw: ByteSource) -> Decoder | None:
     head = bytes(raw[:6])
     return next((decode for magic, decode in _FORMATS if head.startswith(magic)), None)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What sinks of every kind write to, smaller: disks with little room, pipes and sockets that are
-read only when asked to.
+"""What sinks of every kind write to, in small: files with little room, pipes and sockets that are read
+only on request.
 
-Each medium opens sinks, is hindered and freed, and says at the end what has arrived: which numbers,
-and within which gaps. It takes both from what was written, since that is all that a reader of a log
-has. The texts of records are "record 12;", one behind the other where lines were joined.
+Each medium opens sinks, can be blocked and freed, and reports at the end which sequence numbers
+have arrived, alone and within which gaps. It takes both from what was written, as a reader of the
+log would. The texts of records are "record 12;", one after the other where lines were joined.
 """
 
 import errno
@@ -98,9 +98,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 class Disk:
-    """A file on a disk with so much room as it is given.
+    """A file on a disk with limited free space.
 
-    ``append_only`` files cannot be cut, as after ``chattr +a``.
+    ``append_only`` files cannot be truncated, as after ``chattr +a``.
     """
 
     def __init__(self, path: Path, form: FileFormat, append_only: bool = False) -> None:
@@ -241,7 +241,7 @@ def _in_words(fields: list[tuple[str, bytes]]) -> str:
 
 
 class Console:
-    """A pipe that is read all the time. A console keeps no position: each run begins anew."""
+    """A pipe that is always read. A console keeps no position: each run starts again."""
 
     def __init__(self) -> None:
         self.name = "console"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The messages of docs/user-strings.md: those of the kernel's in which a user's bytes stand."""
+"""The messages of docs/user-strings.md: those of the kernel that contain a user's bytes."""
 
 import re
 from collections.abc import Iterator

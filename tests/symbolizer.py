@@ -44,7 +44,7 @@ class Symbolizer:
     @property
     def resolved(self) -> list[SymbolAddress]:
         """Return every resolved address."""
-        return [place for entry in self.entries for place in entry.places]
+        return [place for entry in self.entries for place in entry.symbols]
 
     def _symbolize(self, ready: Sequence[Record | Gap]) -> None:
         resolve = self.symbols.resolver.resolve

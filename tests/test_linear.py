@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Work grows with the length of what is read, and no faster: for near misses of every form, for
-long lines and long oopses.
+"""Work is linear in the length of the input: for near misses of every form, long lines, long oopses.
 
-Twice the input may cost 2.6 times the CPU; quadratic work would cost four times as much. What takes
-no measurable time passes.
+Twice the input may cost 2.6 times the CPU time; quadratic work would cost four times as much. What
+takes no measurable time passes.
 """
 
 import ast

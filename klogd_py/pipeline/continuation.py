@@ -87,15 +87,15 @@ class Joiner:
 
     def _join(self, items: Sequence[Record | Gap]) -> list[Record | Gap]:
         joined: list[Record | Gap] = []
-        last_of: dict[str, int] = {}
+        last_index_of: dict[str, int] = {}
         for item in items:
             if not isinstance(item, Record):
                 # A lost record may have come in between.
-                last_of.clear()
+                last_index_of.clear()
                 joined.append(item)
                 continue
-            place = last_of.get(item.caller) if item.caller else len(joined) - 1
-            head = joined[place] if place is not None and place >= 0 else None
+            index = last_index_of.get(item.caller) if item.caller else len(joined) - 1
+            head = joined[index] if index is not None and index >= 0 else None
             if item.flags == "+":
                 self._continuation_flags = frozenset("+")
             if (
@@ -103,12 +103,12 @@ class Joiner:
                 and isinstance(head, Record)
                 and self._may_join(item, head)
             ):
-                assert place is not None
-                joined[place] = _with(head, item)
+                assert index is not None
+                joined[index] = _append_piece(head, item)
                 self.has_joined = True
                 continue
             joined.append(item)
-            last_of[item.caller] = len(joined) - 1
+            last_index_of[item.caller] = len(joined) - 1
         return joined
 
     def _may_join(self, piece: Record, head: Record) -> bool:
@@ -133,7 +133,7 @@ def _continues(record: Record, head: Record) -> bool:
     )
 
 
-def _with(head: Record, piece: Record) -> Record:
+def _append_piece(head: Record, piece: Record) -> Record:
     assert piece.seq is not None
     return msgspec.structs.replace(
         head,

@@ -228,7 +228,7 @@ class Delivery:
     ) -> None:
         """Count the symbols of the entries, and enqueue these for every sink."""
         try:
-            failures = [place for place in lookups if isinstance(place, LookupFailure)]
+            failures = [symbol for symbol in lookups if isinstance(symbol, LookupFailure)]
             self.counters.count_symbols(entries, failures, bool(lookups))
         except Exception as error:
             self._jobs.report("counters", error)
@@ -262,7 +262,7 @@ class Delivery:
 
 
 def _has_failure(lookups: list[SymbolAddress | LookupFailure]) -> bool:
-    return any(isinstance(place, LookupFailure) for place in lookups)
+    return any(isinstance(symbol, LookupFailure) for symbol in lookups)
 
 
 def _now_s() -> float:

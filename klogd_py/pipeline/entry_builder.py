@@ -57,8 +57,8 @@ class EntryBuilder:
         lookups: list[SymbolAddress | LookupFailure] = []
 
         def resolve(address: int) -> SymbolAddress | LookupFailure:
-            lookups.append(place := symbols.resolver.resolve(address))
-            return place
+            lookups.append(symbol := symbols.resolver.resolve(address))
+            return symbol
 
         def withheld(record: Record, matches: Sequence[AddressMatch]) -> Withheld | None:
             return self._withheld_reason(record, matches, symbols)

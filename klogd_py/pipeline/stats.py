@@ -97,7 +97,7 @@ class Counters:
         if entries:
             self.time_source = entries[-1].time_source
         if looked_up:
-            self.named.update([place.source for entry in entries for place in entry.places])
+            self.named.update([symbol.source for entry in entries for symbol in entry.symbols])
             self.nameless.update(nameless)
 
     @property

@@ -72,16 +72,16 @@ def symbolize_text(
     if not matches:
         return text, ()
     pieces = []
-    places = []
+    symbols = []
     done = 0
     for match in matches:
-        place = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
-        if isinstance(place, LookupFailure) or match.start < done:
+        symbol = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
+        if isinstance(symbol, LookupFailure) or match.start < done:
             continue
-        pieces += [text[done : match.start], _with_symbol(text, match, place, options.style)]
-        places.append(place)
+        pieces += [text[done : match.start], _with_symbol(text, match, symbol, options.style)]
+        symbols.append(symbol)
         done = match.end
-    return "".join(pieces) + text[done:], tuple(places)
+    return "".join(pieces) + text[done:], tuple(symbols)
 
 
 def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:
@@ -137,11 +137,11 @@ def _resolve_caller(
 
 
 def _resolve_code(address: int, resolve: Resolve) -> SymbolAddress | LookupFailure:
-    place = resolve(address)
+    symbol = resolve(address)
     return (
         LookupFailure.NOT_CODE
-        if isinstance(place, SymbolAddress) and place.kind not in CODE_KINDS
-        else place
+        if isinstance(symbol, SymbolAddress) and symbol.kind not in CODE_KINDS
+        else symbol
     )
 
 
@@ -169,9 +169,9 @@ def symbolize(
     for at in address_scanner.candidate_lines(texts):
         if check is not None and not _is_trusted(said[at], check, options):
             continue
-        text, places = symbolize_text(texts[at], resolve, options, known_pcs)
-        if places:
-            entries[at] = Entry(said[at], walls[at], text, places, None, False, qualities[at])
+        text, symbols = symbolize_text(texts[at], resolve, options, known_pcs)
+        if symbols:
+            entries[at] = Entry(said[at], walls[at], text, symbols, None, False, qualities[at])
     if len(said) == len(items) and not options.duplicate_raw:
         return entries
     of_record = iter(entries)
@@ -182,7 +182,7 @@ def symbolize(
             continue
         entry = next(of_record)
         together.append(entry)
-        if options.duplicate_raw and entry.places:
+        if options.duplicate_raw and entry.symbols:
             together.append(
                 Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source)
             )
@@ -194,13 +194,13 @@ def _is_trusted(record: Record, check: CheckProvenance, options: FormatOptions) 
     return not matches or check(record, matches) is None
 
 
-def _with_symbol(text: str, match: AddressMatch, place: SymbolAddress, style: Style) -> str:
+def _with_symbol(text: str, match: AddressMatch, symbol: SymbolAddress, style: Style) -> str:
     if match.kind in (Kind.CLASSIC, Kind.CLASSIC_RETURN):
         if style is Style.REPLACE:
-            return place.classic_form
-        return f"{text[match.start : match.end]} {place.classic_form}"
+            return symbol.classic_form
+        return f"{text[match.start : match.end]} {symbol.classic_form}"
     if match.start == match.end:
-        return f" {place.kernel_form}"
+        return f" {symbol.kernel_form}"
     if style is Style.REPLACE:
-        return place.kernel_form
-    return f"{text[match.start : match.end]} {place.kernel_form}"
+        return symbol.kernel_form
+    return f"{text[match.start : match.end]} {symbol.kernel_form}"

@@ -140,10 +140,10 @@ def symbolize_line(
 ) -> list[str]:
     """Symbolize one line without its line feed; returns also the original with ``duplicate_raw``."""
     body = line.removesuffix("\r")
-    text, places = symbolize_text(body, resolve, options, known_pcs)
-    doubtful.check(body, bool(places))
+    text, symbols = symbolize_text(body, resolve, options, known_pcs)
+    doubtful.check(body, bool(symbols))
     symbolized = text + line[len(body) :]
-    return [symbolized, line] if places and options.duplicate_raw else [symbolized]
+    return [symbolized, line] if symbols and options.duplicate_raw else [symbolized]
 
 
 def split_by_boot(piece: bytes) -> Iterator[tuple[str, bytes]]:

@@ -171,7 +171,7 @@ class Entry(Struct, frozen=True, gc=False):
     """A record as the sinks get it: its wall time, its text with symbols, and these symbols.
 
     ``wall_us`` counts microseconds since the Unix epoch; ``time_source`` is ``None`` where the
-    source itself stated the wall time. ``places`` are the symbols in ``text``, in order. ``gap`` is
+    source itself stated the wall time. ``symbols`` are those in ``text``, in order. ``gap`` is
     set on entries with which klogd-py announces a loss, ``is_own`` on its other messages of its
     own.
     """
@@ -179,7 +179,7 @@ class Entry(Struct, frozen=True, gc=False):
     record: Record
     wall_us: int
     text: str
-    places: tuple[SymbolAddress, ...] = ()
+    symbols: tuple[SymbolAddress, ...] = ()
     gap: Gap | None = None
     is_own: bool = False
     time_source: TimestampSource | None = None

@@ -54,7 +54,7 @@ def has_additions(entry: Entry) -> bool:
 
     That is symbols, a gap, or a message of klogd-py's own.
     """
-    return bool(entry.places) or entry.gap is not None or entry.is_own
+    return bool(entry.symbols) or entry.gap is not None or entry.is_own
 
 
 class Sink(Protocol):

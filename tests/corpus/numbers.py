@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Which rows of a kernel log hold numbers that are no code addresses, whatever they look like?
+r"""Recognise rows of a kernel log whose numbers are no code addresses, whatever they look like.
 
-Told by how each row begins, architecture by architecture, without `klogd_py.oops.address_scanner`:
+Recognised by how each row begins, per architecture, without `klogd_py.oops.address_scanner`:
 registers, words of the stack, bytes of code, page tables, what is at fault, lists of modules. A row
 that holds the place of the processor or a return address under its name (``epc :``, ``NIP [``, ``PC
 is at``) is none of these.

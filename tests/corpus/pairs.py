@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Which words of a kernel log are an address with its name beside it, and which are names alone?
+r"""Find the addresses in a kernel log that have a name beside them, and the names alone.
 
 Read without `klogd_py.oops.address_scanner`, so that the two can be compared: a name is a name
 wherever it stands, and it belongs to a number if nothing but brackets, blanks and a ``?`` stands

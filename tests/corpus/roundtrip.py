@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does every frame of a collection of logs come back, once its name is taken away and klogd-py is
-given the symbols?
+"""Check that every frame of a collection of logs is restored after its name was removed and klogd-py
+was given the symbols.
 
 For each line that has an address with a name beside it, the symbols are made from what the line
 says, the name is replaced by what that kernel prints where it finds none (``0x%lx``, and for

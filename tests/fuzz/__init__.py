@@ -1,5 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What all that reads foreign bytes must hold to, whatever they are.
-
-And a fuzzer that looks for bytes for which it does not.
-"""
+"""What every parser of foreign bytes must satisfy, and a fuzzer that looks for bytes that break it."""

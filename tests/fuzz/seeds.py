@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Inputs to begin with, made here: one of everything that the parsers know."""
+"""Seeds for the fuzzer, made here: one of everything that the parsers know."""
 
 import gzip
 import lzma

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What must hold for any bytes, parser by parser.
 
-A check raises AssertionError, or what the parser should not raise.
+A check raises AssertionError, or an exception that the parser should not raise.
 """
 
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""What does klogd-py do where it does not do as the classic klogd did?
+r"""What klogd-py does where it differs from the classic klogd.
 
 The messages that klogd-py wants for each recorded case that is marked to be fixed or to be decided,
 and for the few marked to be kept that a decision overrides. Q numbers are those of docs/classic.md.

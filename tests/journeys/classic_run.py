@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does the drop-in klogd make of a recorded case?
+"""Run a recorded case with the drop-in klogd.
 
 The real program in a process of its own, on a fake machine (a folder with proc/ and boot/), fed
 through a file or a pipe and signalled from outside. Only a read that fails to order needs a fake: a

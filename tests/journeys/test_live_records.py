@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The daemon on a ring whose records the kernel itself wrote, which no process can have the real
-one do."""
+"""The daemon on a ring with records that no process could write to the real one."""
 
 import asyncio
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each form of an address, once as a kernel prints it, and once just beside it."""
+"""Each form of an address, as a kernel prints it, and as something similar."""
 
 import pytest
 

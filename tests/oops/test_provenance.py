@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a record proves: by who wrote it, where it begins and ends, and the form of its lines."""
+"""What a record proves: by its author, its boundaries and the form of its lines."""
 
 from pathlib import Path
 from random import Random

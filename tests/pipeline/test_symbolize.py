@@ -167,7 +167,7 @@ def test_only_classic_form_pads_small_sizes() -> None:
 def test_entry_holds_its_symbols() -> None:
     record = Record("[<ffffffff81000110>] [<ffffffff81000111>]", 4, 9)
     (entry,) = symbolize([record], resolve, FormatOptions(), at_one)
-    assert [place.offset for place in entry.places] == [0x10, 0x11]
+    assert [place.offset for place in entry.symbols] == [0x10, 0x11]
     assert (entry.record, entry.wall_us) == (record, 1)
 
 

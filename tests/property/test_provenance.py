@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whatever a user writes into a kernel message changes no name, no slide, no module's base, no
-report and no gap."""
+"""Whatever a user writes into a kernel message changes no symbol, slide, module base, report or gap."""
 
 from random import Random
 

@@ -37,7 +37,6 @@ LONG_MODULES = {
 }
 LONG_FUNCTIONS = {
     "klogd_py/sinks/formats.py:encode_json",
-    "klogd_py/system/worker_thread.py:call",
 }
 
 

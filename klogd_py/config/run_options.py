@@ -19,7 +19,7 @@ from klogd_py.config.loader import BadConfig
 from klogd_py.config.schema import Config
 from klogd_py.symbols.symbol_sources import Sources, below_root
 from klogd_py.system.errors import describe_unexpected
-from klogd_py.system.inherited_fds import reader
+from klogd_py.system.inherited_fds import build_reader
 from klogd_py.system.regular_file import read_regular
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class RunOptions(Struct, frozen=True):
             sys_modules=str(below_root(root, _SYS_MODULES)),
             notes=str(below_root(root, _NOTES)),
             kcore=str(below_root(root, _KCORE)),
-            read=reader(self.inherited_fds),
+            read=build_reader(self.inherited_fds),
         )
 
     @property

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which files has the service manager opened for us?
+"""Take over files that the service manager has opened.
 
-A unit with ``OpenFile=/dev/kmsg`` and its like (systemd 253) needs no capability: the kernel asks
-for one when these files are opened, not when they are read. Each descriptor comes with a name, by
-default the file's own.
+A unit with ``OpenFile=/dev/kmsg`` (systemd 253) and the like needs no capability: the kernel checks
+for CAP_SYSLOG when these files are opened, not when they are read. Each descriptor comes with a
+name, by default that of the file.
 
-Source of truth: systemd.service(5) ``OpenFile=``; sd_listen_fds_with_names(3).
+Source: systemd.service(5) ``OpenFile=``; sd_listen_fds_with_names(3).
 """
 
 import errno
@@ -21,7 +21,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 def receive() -> dict[str, int]:
-    """What was handed to this process, by the path that it stands for."""
+    """Return the descriptors passed to this process, by path; empty if there are none.
+
+    Raises OSError if LISTEN_FDS is wrong.
+    """
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
     from systemd import daemon
@@ -30,15 +33,15 @@ def receive() -> dict[str, int]:
 
 
 def map_by_path(named: Mapping[int, str]) -> dict[str, int]:
-    """Descriptors by path, without those whose name stands for none."""
+    """Return descriptors by path instead of name; unknown names are left out."""
     return {PATHS[name]: descriptor for descriptor, name in named.items() if name in PATHS}
 
 
 def read_all(descriptor: int) -> bytes:
-    """All that an open file holds now, wherever it was read to before.
+    """Return the whole content of an open file, whatever its file offset is.
 
     Raises:
-        NotRegularFile: it is something else.
+        NotRegularFile: it is not a regular file.
         FileTooLarge: it holds more than `MAX_BYTES`.
         OSError: it cannot be read.
     """
@@ -56,10 +59,13 @@ def read_all(descriptor: int) -> bytes:
     return b"".join(pieces)
 
 
-def reader(handed: Mapping[str, int]) -> Callable[[str], bytes]:
-    """What reads a file by its path: through its descriptor if it was handed in. Raises OSError."""
+def build_reader(inherited: Mapping[str, int]) -> Callable[[str], bytes]:
+    """Return a function that reads a file by its path, through its descriptor if it has one.
+
+    The function raises OSError.
+    """
 
     def read(path: str) -> bytes:
-        return read_all(handed[path]) if path in handed else read_regular(path, MAX_BYTES)
+        return read_all(inherited[path]) if path in inherited else read_regular(path, MAX_BYTES)
 
     return read

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The boundary of every job: an error that nobody foresaw ends there, is told once, and stops
-nothing else.
+"""Catch, count and log unexpected errors of everything that runs by itself.
 
-A job is what runs by itself: a task, a callback of the event loop, a timer, what a thread of a
-library calls. Whoever starts one wraps it in `Jobs.guard`, `Jobs.run` or `Jobs.supervise`;
-tests/test_jobs.py finds those who do not. Errors that are expected are answered where they arise,
-and never come here. Cancellation passes.
+A job is a task, a callback of the event loop, a timer, or what a thread of a library calls. Whoever
+starts one wraps it in `Jobs.guard`, `Jobs.run` or `Jobs.supervise`, so that its error stops nothing
+else; tests/system/test_jobs.py finds jobs that are not wrapped. Expected errors are handled where
+they occur and do not get here. Cancellation passes.
 """
 
 import asyncio
@@ -20,12 +19,12 @@ from msgspec import Struct
 
 from klogd_py.system.errors import describe_unexpected
 
-LOG_INTERVAL_S = (
-    # A job that goes on failing is told of so seldom: its line may come back as a record
-    60.0
-)
+# Between two lines about the same job. A line can come back as a record and cause the next error.
+LOG_INTERVAL_S = 60.0
+# Before a failed job is started again; doubled after each failure
 MIN_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0
+# Jobs remembered with their failures
 MAX_NAMES = 64
 
 P = ParamSpec("P")
@@ -37,7 +36,7 @@ logger = logging.getLogger(__name__)
 class Failure(Struct, frozen=True):
     """The last unexpected error of one job.
 
-    ``at_us`` since the Unix epoch, ``count`` of all since the start.
+    ``at_us`` is in microseconds since the Unix epoch, ``count`` is of all since the start.
     """
 
     reason: str
@@ -46,7 +45,7 @@ class Failure(Struct, frozen=True):
 
 
 class Jobs:
-    """What has failed in this run, by job. Mutable; may be told of from any thread."""
+    """The failures of this run, by job. Mutable; `report` may be called from any thread."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self.failures: dict[str, Failure] = {}
@@ -54,21 +53,20 @@ class Jobs:
         self._logged_s: dict[str, float] = {}
 
     def report(self, name: str, error: Exception) -> None:
-        """Count an unexpected error, and log it unless one of this job has been logged a moment
-        ago. Raises nothing.
+        """Count an unexpected error, and log it at most once per `LOG_INTERVAL_S` and job.
+
+        Raises nothing.
         """
-        with contextlib.suppress(
-            Exception
-            # Memory may be short even for this; the next one will be told
-        ):
+        # There may not be enough memory even for this.
+        with contextlib.suppress(Exception):
             self._report(name, error)
 
     def guard(
         self, name: str, job: Callable[P, object], failed: Callable[[], object] = lambda: None
     ) -> Callable[P, None]:
-        """The same call, but an error in it is told instead of raised.
+        """Return a function that calls ``job`` and reports its error instead of raising it.
 
-        ``failed`` is called then.
+        ``failed`` is called after an error.
         """
 
         def within(*arguments: P.args, **named: P.kwargs) -> None:
@@ -81,7 +79,7 @@ class Jobs:
         return within
 
     def call(self, name: str, ask: Callable[[], T], otherwise: T) -> T:
-        """What a call returns; ``otherwise`` if it fails."""
+        """Call ``ask`` and return its result; report an error and return ``otherwise``."""
         try:
             return ask()
         except Exception as error:
@@ -89,7 +87,7 @@ class Jobs:
             return otherwise
 
     async def run(self, name: str, job: Callable[[], Awaitable[T]], otherwise: T) -> T:
-        """What a coroutine function returns; ``otherwise`` if it fails."""
+        """Await ``job`` and return its result; report an error and return ``otherwise``."""
         try:
             return await job()
         except Exception as error:
@@ -97,13 +95,14 @@ class Jobs:
             return otherwise
 
     async def supervise(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
-        """Run a job that is to go on until it returns.
+        """Await ``job`` until it returns; after an error start it again.
 
-        One that fails is begun again after a pause, ever longer.
+        The pause before a new start doubles from `MIN_PAUSE_S` to `MAX_PAUSE_S`, and is short again
+        once the job has run for longer than that.
         """
         pause_s = MIN_PAUSE_S
         while True:
-            began_s = self._now_s()
+            started_s = self._now_s()
             try:
                 await job()
             except Exception as error:
@@ -112,13 +111,13 @@ class Jobs:
                 return
             pause_s = (
                 MIN_PAUSE_S
-                if self._now_s() - began_s > MAX_PAUSE_S
+                if self._now_s() - started_s > MAX_PAUSE_S
                 else min(2 * pause_s, MAX_PAUSE_S)
             )
             await asyncio.sleep(pause_s)
 
     def catch_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have what libraries let escape on this loop told likewise: it has no boundary of ours."""
+        """Report errors that escape from callbacks of libraries on this loop."""
 
         def escaped(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
             error = context.get("exception")
@@ -132,10 +131,10 @@ class Jobs:
         loop.set_exception_handler(escaped)
 
     def catch_threads(self) -> None:
-        """Have what ends a thread of a library told likewise."""
+        """Report errors that end threads of libraries."""
 
-        def escaped(told: threading.ExceptHookArgs) -> None:
-            error = told.exc_value
+        def escaped(arguments: threading.ExceptHookArgs) -> None:
+            error = arguments.exc_value
             self.report(
                 "thread of a library",
                 error if isinstance(error, Exception) else RuntimeError(repr(error)),

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Listen at a name in the file system: the status, and the metrics for whoever asks on this
-machine.
+"""Listen on a Unix socket that other users cannot replace: status, and metrics on this machine.
 
-A socket has no descriptor by which its name could be judged when it is made, so root makes one only
-where no other user can replace it. Owner and mode are changed by a descriptor of the name's own
-inode.
+A socket file has no descriptor when it is made, so nothing can tell whether its name has been
+replaced meanwhile. Therefore root makes one only where no other user can replace it. Owner and mode
+are changed through an O_PATH descriptor of the file.
 
-Source of truth: unix(7); open(2) for O_PATH; proc(5) for /proc/self/fd, through which such a
-descriptor can be changed.
+Source: unix(7); open(2) for O_PATH; proc(5) for /proc/self/fd.
 """
 
 import contextlib
@@ -24,14 +22,13 @@ BACKLOG = 128
 
 
 class LocalSocket:
-    """A listening stream socket and its name. Mutable."""
+    """A listening stream socket and its path. Mutable."""
 
     def __init__(self, path: Path, mode: int = 0o600, owner: int = -1) -> None:
-        """Listen at ``path``, as ``owner``'s if that is somebody else; makes the last folder if it
-        is missing.
+        """Listen on ``path``; make its directory if it is missing.
 
-        A socket that a daemon which was killed has left is taken away. Raises OSError, which names
-        the path.
+        ``owner`` is the user id that the socket file gets, -1 for the process's own. A socket file
+        that a killed daemon has left is removed. Raises OSError, which names the path.
         """
         self._path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -52,21 +49,16 @@ class LocalSocket:
         Raises PermissionError where that is forbidden, and OSError.
         """
         with directory_of(self._path) as directory, _own_socket(directory) as (name, status):
-            if (
-                status.st_gid != group
-                # The service may not change owners, nor need it for its own group
-            ):
+            # The service may not call chown, and need not for its own group.
+            if status.st_gid != group:
                 os.chown(name, -1, group)
             os.chmod(name, 0o660)
 
     def close(self) -> None:
-        """Stop listening, and take the name away if it is still ours."""
+        """Stop listening, and remove the file unless another has taken its place."""
         self.socket.close()
-        with (
-            contextlib.suppress(OSError),
-            directory_of(self._path) as directory,
-            # Which may no longer be ours to change
-        ):
+        # The process may not be allowed to change the directory any more.
+        with contextlib.suppress(OSError), directory_of(self._path) as directory:
             found = directory.status()
             if (found.st_dev, found.st_ino) == self._made:
                 directory.remove()
@@ -85,19 +77,19 @@ class LocalSocket:
                 os.chown(name, owner, -1)
 
 
-def _make_directory(folder: Path) -> None:
-    """Make a folder that is missing; root does so in its own alone."""
-    if folder == folder.parent:
+def _make_directory(path: Path) -> None:
+    """Make a directory if it is missing; root does so only where no other user may write."""
+    if path == path.parent:
         return
-    with directory_of(folder) as above:
-        if not above.is_shared:
+    with directory_of(path) as parent:
+        if not parent.is_shared:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(above.name, 0o755, dir_fd=above.descriptor)
+                os.mkdir(parent.name, 0o755, dir_fd=parent.descriptor)
 
 
 @contextlib.contextmanager
 def _open_path(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
-    """A path to what has the name now, whatever has it later, and what it is."""
+    """Open a file by O_PATH; yields a path to it that stays valid if it is renamed, and its status."""
     descriptor = os.open(
         directory.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.descriptor
     )
@@ -109,9 +101,9 @@ def _open_path(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
 
 @contextlib.contextmanager
 def _own_socket(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
-    """The same, for a socket that this process has just made.
+    """Do the same for a socket that this process has made.
 
-    Raises FileExistsError if another thing has the name.
+    Raises FileExistsError if another file has taken its place.
     """
     with _open_path(directory) as (name, status):
         if not stat.S_ISSOCK(status.st_mode) or status.st_nlink != 1:
@@ -120,14 +112,14 @@ def _own_socket(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _remove_stale(directory: Directory, path: Path) -> None:
-    """Remove a socket that a daemon which was killed has left.
+    """Remove a socket file that a killed daemon has left.
 
-    Raises OSError if it is in use, or no socket.
+    Raises OSError if a process listens there, or if it is no socket.
     """
     try:
         with (
             _open_path(directory) as (name, status),
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking,
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe,
         ):
             if not stat.S_ISSOCK(status.st_mode):
                 raise FileExistsError(errno.EEXIST, "not a socket", str(path))
@@ -135,13 +127,13 @@ def _remove_stale(directory: Directory, path: Path) -> None:
                 raise FileExistsError(
                     errno.EEXIST, f"a socket of user {status.st_uid}'s", str(path)
                 )
-            asking.setblocking(False)
+            probe.setblocking(False)
             try:
-                asking.connect(name)
+                probe.connect(name)
             except ConnectionRefusedError:
                 directory.remove()
                 return
-            # Its queue is full, so somebody is there
+            # Its queue is full, so a process listens there.
             except BlockingIOError:
                 pass
     except FileNotFoundError:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How does a daemon that was started as root go on as somebody else?
+"""Change from root to another user, keeping CAP_SYSLOG.
 
-Of what root may do it keeps CAP_SYSLOG alone, by which /dev/kmsg can be opened and /proc/kallsyms
-shows its addresses; and nothing that it executes can ever have more. What is open stays open.
+With CAP_SYSLOG /dev/kmsg can be opened, and /proc/kallsyms shows its addresses. All other
+capabilities are dropped, and no program that is executed later can gain any. Open files stay open.
 
-Source of truth: capabilities(7), prctl(2), credentials(7); linux/capability.h, version 3 of its
-structures.
+Source: capabilities(7), prctl(2), credentials(7); linux/capability.h, version 3 of its structures.
 """
 
 import ctypes
@@ -17,26 +16,23 @@ import struct
 from msgspec import Struct
 
 CAP_SYSLOG = 34
-# PR_SET_...
-_KEEP_CAPABILITIES, _NO_NEW_PRIVILEGES = 8, 38
+_PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 8, 38
 _VERSION_3 = 0x20080522
-_HEADER, _SETS = (
-    struct.Struct("=Ii"),
-    struct.Struct("=6I"),
-    # Effective, permitted, inheritable; lower words, then upper
-)
+_HEADER = struct.Struct("=Ii")
+# Effective, permitted and inheritable set: the lower words of all three, then the upper words.
+_SETS = struct.Struct("=6I")
 
 
 class NoSuchUser(ValueError):
-    """Nobody has that name; the message holds it."""
+    """There is no user of that name; the message holds the name."""
 
 
 class PrivilegesNotDropped(OSError):
-    """The process may not go on as that user; the message says who, and why."""
+    """The process may not change to that user; the message says which, and why."""
 
 
 class User(Struct, frozen=True):
-    """Whom to go on as."""
+    """A user of the system: name, user id and primary group id."""
 
     name: str
     number: int
@@ -44,7 +40,7 @@ class User(Struct, frozen=True):
 
 
 def look_up(name: str) -> User:
-    """The user of this name; raises NoSuchUser."""
+    """Return the user of this name; raises NoSuchUser."""
     try:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
@@ -53,42 +49,45 @@ def look_up(name: str) -> User:
 
 
 def drop_privileges(user: User) -> None:
-    """Go on as this user, in its groups; does nothing if it is the one already. Call it while there
-    is one thread.
+    """Change to this user and its groups, keeping CAP_SYSLOG if the process has it.
+
+    Does nothing if the process runs as this user already. Call it while there is only one thread:
+    the capability sets belong to a thread.
 
     Raises:
-        PrivilegesNotDropped: this process may not.
+        PrivilegesNotDropped: the process may not change to this user.
     """
     if os.geteuid() == user.number:
         return
     kept = _permitted() & 1 << CAP_SYSLOG
     try:
-        _prctl(_KEEP_CAPABILITIES, 1)
+        _prctl(_PR_SET_KEEPCAPS, 1)
         os.setgroups(
             [user.group, *(group.gr_gid for group in grp.getgrall() if user.name in group.gr_mem)]
         )
         os.setresgid(user.group, user.group, user.group)
         os.setresuid(user.number, user.number, user.number)
         _set_capabilities(kept)
-        _prctl(_NO_NEW_PRIVILEGES, 1)
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     except OSError as error:
         raise PrivilegesNotDropped(f"cannot go on as user {user.name}: {error.strerror}") from error
 
 
 def _prctl(option: int, value: int) -> None:
-    _demand(_libc().prctl(option, value, 0, 0, 0))
+    _check(_libc().prctl(option, value, 0, 0, 0))
 
 
 def _permitted() -> int:
+    """Return the permitted capabilities as a bit mask."""
     sets = ctypes.create_string_buffer(_SETS.size)
-    _demand(_libc().capget(_HEADER.pack(_VERSION_3, 0), sets))
+    _check(_libc().capget(_HEADER.pack(_VERSION_3, 0), sets))
     words = _SETS.unpack(sets.raw)
     return int(words[1]) | int(words[4]) << 32
 
 
 def _set_capabilities(kept: int) -> None:
     lower, upper = kept & 0xFFFFFFFF, kept >> 32
-    _demand(
+    _check(
         _libc().capset(_HEADER.pack(_VERSION_3, 0), _SETS.pack(lower, lower, 0, upper, upper, 0))
     )
 
@@ -97,7 +96,8 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _demand(result: int) -> None:
+def _check(result: int) -> None:
+    """Raise OSError for the result of a C function that failed."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -2,10 +2,9 @@
 """Open and read regular files, without waiting and within limits.
 
 A path that should lead to a file can lead to a FIFO, a device, a directory, or a file of a
-terabyte. None of these is opened for long, and none is read: the caller gets an OSError that says
-what was found.
+terabyte. None of these is read: the caller gets an OSError that says what was found.
 
-Source of truth: open(2) for O_NONBLOCK, O_NOCTTY and O_NOFOLLOW; inode(7) for the file types.
+Source: open(2) for O_NONBLOCK, O_NOCTTY and O_NOFOLLOW; inode(7) for the file types.
 """
 
 import errno
@@ -28,11 +27,11 @@ _TYPES = (
 
 
 class NotRegularFile(OSError):
-    """The path leads to something else than a regular file; ``strerror`` names it."""
+    """The path does not lead to a regular file; ``strerror`` says to what it leads."""
 
 
 class FileTooLarge(OSError):
-    """The file has more bytes than its limit allows, or they do not come in time."""
+    """The file is larger than its limit, or was not read in time."""
 
 
 def open_regular(
@@ -45,10 +44,9 @@ def open_regular(
 ) -> int:
     """Open a regular file and return its descriptor, which the caller closes.
 
-    ``follow`` says whether the last part of the path may be a symbolic link, ``dir_fd`` from which
-    open directory a relative path is taken. The type is asked before the file is opened, since
-    opening alone can move a device, and once more of the descriptor, since the path may have
-    changed meanwhile.
+    ``follow`` says whether the last part of the path may be a symbolic link; a relative path starts
+    at the open directory ``dir_fd``. The type is checked before the file is opened, since opening
+    alone can move a device, and again by descriptor, since the path may have changed meanwhile.
 
     Raises:
         NotRegularFile: it is a directory, a FIFO, a device, a socket, or a link that is not followed.
@@ -77,12 +75,13 @@ def open_regular(
 def read_regular(
     path: Path | str, limit_bytes: int, *, follow: bool = True, limit_s: float = READ_LIMIT_S
 ) -> bytes:
-    """The whole content of a regular file, files of /proc and /sys among them, whose size is not
-    known before.
+    """Return the whole content of a regular file.
+
+    Works for files of /proc and /sys as well, whose size is not known before.
 
     Raises:
         NotRegularFile: as `open_regular`.
-        FileTooLarge: there are more than ``limit_bytes``, or they take longer than ``limit_s``.
+        FileTooLarge: it has more than ``limit_bytes``, or reading takes longer than ``limit_s``.
         OSError: it cannot be read.
     """
     descriptor = open_regular(path, follow=follow)
@@ -93,13 +92,13 @@ def read_regular(
 
 
 def read_bounded(descriptor: int, limit_bytes: int, *, limit_s: float = READ_LIMIT_S) -> bytes:
-    """What an open file has from its position to its end.
+    """Return the content of an open file from its offset to its end.
 
     Raises FileTooLarge as `read_regular` does.
     """
     if os.fstat(descriptor).st_size > limit_bytes:
         raise _too_large(limit_bytes)
-    until_s = time.monotonic() + limit_s
+    deadline_s = time.monotonic() + limit_s
     chunks: list[bytes] = []
     left = limit_bytes + 1
     while chunk := os.read(descriptor, min(left, _CHUNK_BYTES)):
@@ -107,7 +106,7 @@ def read_bounded(descriptor: int, limit_bytes: int, *, limit_s: float = READ_LIM
         left -= len(chunk)
         if not left:
             raise _too_large(limit_bytes)
-        if time.monotonic() > until_s:
+        if time.monotonic() > deadline_s:
             raise FileTooLarge(errno.ETIMEDOUT, f"it was not read to its end within {limit_s:g} s")
     return b"".join(chunks)
 

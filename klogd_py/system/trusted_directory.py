@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Open and make files where another user may be able to put links, FIFOs or files in the way.
+"""Open and make files where another user may have put links, FIFOs or files in the way.
 
-Who is not root is judged by the kernel, and opens what it names. Root may do everything, so it
-looks for itself: it goes to the file one directory after the other, by descriptor, and asks of each
-who can change it. Where root alone can, links are root's own and are followed. In every other
-directory, and below it, no link is followed, a file is created with O_EXCL, and what is there
-already is opened only if it is a regular file with one name that belongs to root or to the
-directory's owner.
+For other users than root the kernel's permission checks are enough. Root may do everything, so it
+checks itself: it opens one directory after the other, by descriptor, and looks who can change it.
+Where only root can, symbolic links are root's own and are followed. In every other directory, and
+below it, no link is followed, a file is created with O_EXCL, and an existing file is opened only if
+it is a regular file with one name that belongs to root or to the owner of the directory.
 
-Source of truth: openat(2); path_resolution(7); symlink(7) for the links of /proc, which lead to
-what is open and not to a path; inode(7) for the sticky bit.
+Source: openat(2); path_resolution(7); symlink(7) for the links of /proc, which lead to open files
+and not along a path; inode(7) for the sticky bit.
 """
 
 import contextlib
@@ -27,7 +26,7 @@ from klogd_py.system.regular_file import NotRegularFile, open_regular
 PROC = Path("/proc")
 # PROC_ROOT_INO in include/linux/proc_ns.h
 _ROOT_OF_PROC = 1
-# As in the kernel
+# MAXSYMLINKS of the kernel
 _MAX_LINKS = 40
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _NEVER_WAITS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -35,14 +34,14 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotTrusted(OSError):
-    """Root does not open this, since another user can have put it there.
+    """Root does not open this file, since another user may have put it there.
 
-    ``strerror`` says what and who.
+    ``strerror`` says what it is, and who can change the directory.
     """
 
 
 class Trust(Enum):
-    """Who can change what a name in a directory stands for."""
+    """Who can change to which file a name in a directory leads."""
 
     ALONE = "root alone"
     # Such as /tmp
@@ -51,9 +50,11 @@ class Trust(Enum):
 
 
 class Directory:
-    """An open directory, and the name in it that a path ends with.
+    """The open directory of a path, and the last name of that path.
 
-    Its descriptor is valid within `directory_of`.
+    ``descriptor`` is valid within `directory_of`. ``is_shared``: other users than root can add or
+    replace files. ``is_sticky``: they can add files, but not replace root's. ``owner`` is user id
+    and group id of the directory.
     """
 
     def __init__(self, descriptor: int, path: Path, name: str, trust: Trust) -> None:
@@ -67,33 +68,34 @@ class Directory:
         self._changed_by = _describe_writers(status)
 
     def open(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
-        """Open the file, whatever it is where nobody but root can have put it there; a new one is
-        ``new_for`` user and group.
+        """Open the file; in a shared directory only a regular file.
 
-        Raises NotTrusted, and OSError.
+        A new file gets the user id and group id ``new_for``. Raises NotTrusted, and OSError.
         """
         return self._open(flags, mode, new_for, only_regular=self.is_shared)
 
     def open_regular(
         self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None
     ) -> int:
-        """Open the file if it is a regular file and no link, in any directory.
+        """Open the file if it is a regular file and no symbolic link, in any directory.
 
-        Raises NotRegularFile besides.
+        Raises NotTrusted, NotRegularFile, and other OSError.
         """
         return self._open(flags, mode, new_for, only_regular=True)
 
     def status(self) -> os.stat_result:
-        """What has the name now, a link itself; raises OSError."""
+        """Return the status of the file, of a symbolic link itself; raises OSError."""
         return os.stat(self.name, dir_fd=self.descriptor, follow_symlinks=False)
 
     def remove(self) -> None:
-        """Take the name away; raises OSError."""
+        """Remove the file; raises OSError."""
         os.unlink(self.name, dir_fd=self.descriptor)
 
     def require_irreplaceable(self, what: str) -> None:
-        """Raise NotTrusted where others can replace what root has made, as they can all but in
-        ``/tmp`` and its like.
+        """Raise NotTrusted where others can replace what root has made.
+
+        In a shared directory they can, unless it is sticky as ``/tmp`` is. ``what`` names the thing
+        in the message.
         """
         if self.is_shared and not self.is_sticky:
             raise self._refusal(what)
@@ -108,10 +110,8 @@ class Directory:
                 descriptor = os.open(
                     self.name, flags | os.O_EXCL | _NEVER_WAITS, mode, dir_fd=self.descriptor
                 )
-            except (
-                FileExistsError
-                # Where root looks closely, a file that goes away in between is an error
-            ):
+            # In a shared directory a file that disappears in between is an error.
+            except FileExistsError:
                 again = flags & ~os.O_CREAT if self.is_shared else flags
                 return self._open_existing(again, mode, only_regular=only_regular)
         except (NotTrusted, NotRegularFile):
@@ -119,11 +119,8 @@ class Directory:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
         if new_for is not None:
-            with contextlib.suppress(
-                PermissionError,
-                OverflowError,
-                # In a user namespace some have no number
-            ):
+            # Some ids cannot be expressed in a user namespace.
+            with contextlib.suppress(PermissionError, OverflowError):
                 os.fchown(descriptor, *new_for)
         return descriptor
 
@@ -157,15 +154,14 @@ class Directory:
 
 @contextlib.contextmanager
 def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Directory]:
-    """Open the directory in which a path ends, as root without following what another user can have
-    put on the way.
+    """Open the directory of a path; root follows no link that another user may have put there.
 
-    ``follow`` says that a link of root's own may have the last name, too; the directory is then the
-    one that it leads to.
+    With ``follow`` a last name that is a link of root's own is followed, too: the directory is then
+    the one of its target.
 
     Raises:
-        NotTrusted: a link of another user's is on the way.
-        OSError: a directory is missing or may not be passed, or the path holds a NUL byte.
+        NotTrusted: a link of another user is on the path.
+        OSError: a directory is missing or cannot be searched, or the path has a NUL byte.
     """
     path = Path(path).absolute()
     if "\0" in str(path):
@@ -186,23 +182,24 @@ def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Director
 
 
 def is_shared(path: Path | str) -> bool:
-    """Whether others than root can change what a path leads to.
+    """Return whether other users than root can change to which file a path leads.
 
-    Where its directory is missing, who could make that.
+    If its directory is missing, whether they could make that.
     """
     try:
         with directory_of(path) as directory:
             return directory.is_shared
     except FileNotFoundError:
         return is_shared(Path(path).absolute().parent)
-    # What root cannot go through is not root's
+    # A directory that root cannot search, such as one of FUSE, belongs to another user.
     except OSError:
         return True
 
 
 def _walk(path: Path, follow: bool) -> tuple[int, str, Trust]:
-    """The directory that root comes to, the last name, and who can change what that name stands
-    for.
+    """Open the directory of a path as root.
+
+    Returns its descriptor, the last name, and who can change to what that name leads.
     """
     names = deque(path.parts[1:])
     links = 0
@@ -232,23 +229,18 @@ def _walk(path: Path, follow: bool) -> tuple[int, str, Trust]:
 
 
 def _link_target(here: int, name: str) -> str:
-    """Where a link leads that root made.
-
-    Empty if it is none, or one of the kernel's own in /proc.
-    """
+    """Return the target of a symbolic link; empty if it is none, or one of /proc."""
     if _is_proc(here):
         return ""
     try:
         return os.readlink(name, dir_fd=here)
-    # Not a link, or nothing
+    # Not a link, or missing
     except OSError:
         return ""
 
 
 def _is_proc(here: int) -> bool:
-    """Whether a directory is one of the kernel's, in which links lead to what is open and not along
-    a path.
-    """
+    """Return whether a directory is in /proc, where links lead to open files."""
     try:
         proc = PROC.stat()
     except FileNotFoundError:
@@ -257,7 +249,7 @@ def _is_proc(here: int) -> bool:
 
 
 def _open_child(here: int, name: str, path: Path, trust: Trust) -> int:
-    """The directory of this name; a link is none, unless it is the kernel's own."""
+    """Open a directory by its name; a symbolic link only in /proc."""
     if trust is Trust.ALONE and _is_proc(here):
         return os.open(name, _DIRECTORY, dir_fd=here)
     try:
@@ -271,7 +263,7 @@ def _open_child(here: int, name: str, path: Path, trust: Trust) -> int:
 
 
 def _trust_below(above: Trust, found: os.stat_result) -> Trust:
-    """What to think of a directory, given what the one above it is."""
+    """Return who can change a directory; what is below a shared one is shared."""
     if above is Trust.SHARED or found.st_uid != 0:
         return Trust.SHARED
     if not found.st_mode & _OTHERS_MAY_WRITE:
@@ -280,6 +272,7 @@ def _trust_below(above: Trust, found: os.stat_result) -> Trust:
 
 
 def _describe_writers(directory: os.stat_result) -> str:
+    """Return who can change a directory, for a message."""
     if directory.st_mode & stat.S_IWOTH:
         return "everybody"
     if directory.st_mode & stat.S_IWGRP:

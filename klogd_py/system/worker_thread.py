@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Calls that may block for ever, made in a thread which the end of the program does not wait for.
+"""Make calls that may block for ever in a thread that the end of the program does not wait for.
 
-The threads of asyncio's own pool are joined when the loop ends, and again at the interpreter's
-exit: one journal that hangs would keep the daemon from stopping.
+The threads of asyncio's own pool are joined when the loop ends, and again when the interpreter
+exits: one journal that hangs would keep the daemon from stopping.
 """
 
 import asyncio
@@ -18,24 +18,21 @@ T = TypeVar("T")
 
 
 class TooManyHang(OSError):
-    """No further thread is begun, since so many that nobody waits for any more hang."""
+    """No further thread is started: too many threads hang in calls that were given up."""
 
 
 class _Call(Struct):
-    """A call that waits for its turn.
-
-    ``is_wanted`` says whether somebody still waits for its answer.
-    """
+    """A queued call. ``is_wanted`` returns whether a coroutine still waits for its result."""
 
     make: Callable[[], None]
     is_wanted: Callable[[], bool]
 
 
 class WorkerThread:
-    """One thread, begun at the first call; calls are made one after the other. Mutable."""
+    """One thread, started at the first call, that makes one call after the other. Mutable."""
 
     def __init__(self, name: str, check: Callable[[], None] = lambda: None) -> None:
-        """``check`` is asked before a thread is begun; what it raises is raised to who calls."""
+        """``check`` is called before a thread is started; what it raises is raised by `call`."""
         self._name = name
         self._check = check
         self._calls: deque[_Call] = deque()
@@ -49,15 +46,15 @@ class WorkerThread:
         return self._thread is not None
 
     async def call(self, job: Callable[[], T]) -> T:
-        """What ``job`` returns or raises.
+        """Call ``job`` in the thread, and return or raise what it does.
 
-        Giving up the wait does not stop the job, unless it has not begun.
+        A cancelled wait does not stop the job, unless it has not begun.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(result: list[T], error: Exception | None) -> None:
-            # Nobody waits for it any more
+            # The wait was cancelled.
             if answer.done():
                 return
             if error is not None:
@@ -72,41 +69,42 @@ class WorkerThread:
                 result.append(job())
             except Exception as error:
                 failure = error
-            except (
-                BaseException
-                # SystemExit, in a thread, would end that and be told to nobody
-            ) as error:
+            # SystemExit would end the thread, and nobody would hear of it.
+            except BaseException as error:
                 failure = RuntimeError(repr(error))
-            # The loop has ended meanwhile
+            # The loop may have been closed meanwhile.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle, result, failure)
 
-        with self._changed:
-            if self._thread is None:
-                self._check()
-            self._is_closed = False
-            # behind a call that hangs there waits one that is wanted, not one for each time that
-            # somebody gave up
-            self._calls = deque(call for call in self._calls if call.is_wanted())
-            self._calls.append(_Call(make, lambda: not answer.done()))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._enqueue(_Call(make, lambda: not answer.done()))
         return await answer
 
     def close(self) -> None:
-        """Have the thread end once it is free; it is not waited for. Another call begins anew."""
+        """Let the thread end when its calls are made, without waiting; `call` starts it again."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
 
+    def _enqueue(self, call: _Call) -> None:
+        """Queue a call, and start the thread if there is none."""
+        with self._changed:
+            if self._thread is None:
+                self._check()
+            self._is_closed = False
+            # While a call hangs, cancelled calls must not pile up behind it.
+            self._calls = deque(queued for queued in self._calls if queued.is_wanted())
+            self._calls.append(call)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
     def _work(self) -> None:
-        while (call := self._next()) is not None:
+        while (call := self._wait_next()) is not None:
             call.make()
 
-    def _next(self) -> _Call | None:
-        """The call that is to be made now; ``None`` when the thread is to end."""
+    def _wait_next(self) -> _Call | None:
+        """Wait for a call and return it; ``None`` when the thread has to end."""
         with self._changed:
             while not self._calls:
                 if self._is_closed:
@@ -117,33 +115,30 @@ class WorkerThread:
 
 
 class WorkerThreads:
-    """One courier for each name. Mutable: those that were left while a call hung serve who comes
-    under the same name.
+    """Worker threads by name, which come and go with the sinks. Mutable.
 
-    However often names come and go, at most ``max_hanging`` threads hang that nobody waits for.
+    A thread that still hangs when its name is released serves the next user of that name. At most
+    ``max_hanging`` released threads hang, however often names come and go.
     """
 
     def __init__(self, max_hanging: int = 8) -> None:
-        self._most_left = max_hanging
+        self._max_hanging = max_hanging
         self._released: dict[str, WorkerThread] = {}
 
     def get(self, name: str) -> WorkerThread:
-        """The courier of this name.
-
-        One whose call still hangs goes on when that has come to its end.
-        """
+        """Return a worker of this name; one that still hangs makes its calls afterwards."""
         worker = self._released.pop(name, None)
         return worker if worker is not None and worker.is_alive else WorkerThread(name, self._check)
 
     def release(self, name: str, worker: WorkerThread) -> None:
-        """Nobody waits for its calls any more."""
+        """Close a worker whose results are not needed any more."""
         worker.close()
         self._released = {other: one for other, one in self._released.items() if one.is_alive}
         self._released[name] = worker
 
     def _check(self) -> None:
         hanging = sum(worker.is_alive for worker in self._released.values())
-        if hanging >= self._most_left:
+        if hanging >= self._max_hanging:
             raise TooManyHang(
                 f"{hanging} threads of sinks that are no longer configured still hang"
             )

@@ -27,13 +27,13 @@ def test_inherited_file_is_reread_through_its_descriptor(
     file.write_text("first\n")
     with file.open("rb") as opened:
         file.rename(tmp_path / "elsewhere")
-        read = inherited_fds.reader({str(file): opened.fileno()})
+        read = inherited_fds.build_reader({str(file): opened.fileno()})
         assert (read(str(file)), read(str(file))) == (b"first\n", b"first\n")
 
 
 def test_other_file_is_read_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "modules").write_text("as usual\n")
-    assert inherited_fds.reader({})(str(tmp_path / "modules")) == b"as usual\n"
+    assert inherited_fds.build_reader({})(str(tmp_path / "modules")) == b"as usual\n"
 
 
 def test_descriptors_for_another_pid_are_ignored() -> None:

@@ -42,6 +42,7 @@ def test_seeds_and_their_parts_satisfy_target(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_damaged_seeds_satisfy_target(name: str) -> None:
     target = TARGETS[name]
+    assert target.seeds
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.one_of(damaged(list(target.seeds)), st.binary(max_size=200)))

@@ -113,7 +113,7 @@ def test_interface_without_records_proves_nothing() -> None:
     assert not provenance.is_trace_start(Record("Call Trace:", 4), Origin.LINES)
 
 
-def test_stamp_and_caller_count_as_text_in_live_records() -> None:
+def test_live_records_treat_timestamps_as_text() -> None:
     stamped = f"[    1.000000][    T1]{FRAME}"
     assert why(Record(stamped), Origin.CAPTURE) is None
     assert why(of_kernel(stamped)) is Withheld.FORM
@@ -189,9 +189,7 @@ def test_one_line_cannot_revoke_a_proved_slide(tmp_path: Path, running: Kernel) 
     assert symbolizer.symbols.slide is None, "a whole trace elsewhere is a reason to doubt"
 
 
-def test_line_without_stamp_is_no_evidence_among_stamped_ones(
-    tmp_path: Path, running: Kernel
-) -> None:
+def test_line_without_timestamp_is_no_evidence(tmp_path: Path, running: Kernel) -> None:
     """A capture by dmesg prints what follows a line feed in a record as a line without a stamp."""
     lines = oops(running, Random(3))
     stamped = [

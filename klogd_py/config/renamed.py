@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names the replacement of each configuration key, value and option that was renamed.
+"""Find renamed configuration keys, values and options, and name their replacements.
 
-An old name is an error, never an alias: a configuration says one thing in one way. The tables and
-this module go after the first release; until then nobody has to guess a new name.
+An old name is an error, not an alias, so that every setting has exactly one name.
 """
 
 from collections.abc import Mapping
 
-# Whole tables stand behind their keys: the longest match wins.
+# These tables, and what uses them, are to be removed after the first release.
+# A renamed table is listed too, for a key that it never had. The longest match wins.
 RENAMED_KEYS = {
     "names": "symbols",
     "names.map": "symbols.map",
@@ -43,9 +43,10 @@ RENAMED_OPTIONS = {
 
 
 def find_renamed(content: Mapping[str, object], table: str = "") -> str:
-    """Return one sentence that names the replacement of the first old key or value in a table.
+    """Return a sentence that names the replacement of the first old key or value.
 
-    The text is empty if there is none. ``table`` is the dotted name of the table.
+    ``key outbox.limit_kib is now queue.limit_kib``; an empty string means that there is none.
+    ``table`` is the dotted name of ``content``, empty for the whole configuration.
     """
     for name, value in content.items():
         key = f"{table}.{name}" if table else name

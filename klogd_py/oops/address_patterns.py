@@ -46,14 +46,14 @@ class Form(Struct, frozen=True):
     """One form of a line.
 
     ``pattern`` is matched where the line's own text begins; without a ``head`` it is searched for.
-    ``sign`` is in every line of a form with any head (``*``) or none. ``mask`` selects the address bits
-    of the number.
+    ``marker`` is in every line of a form with any head (``*``) or none. ``mask`` selects the address
+    bits of the number.
     """
 
     head: str
     pattern: re.Pattern[str]
     kind: Kind
-    sign: str = ""
+    marker: str = ""
     mask: int = (1 << 64) - 1
 
 
@@ -97,7 +97,7 @@ _ALL: _Rows = (
     ("Kernel", r"Kernel BUG at " + _TOKEN, _PC),
     ("kernel", r"kernel BUG at " + _TOKEN, _PC),
     ("INFO", r"INFO: (?:Freed|Allocated) in " + _TOKEN + r"(?= age=)", _RETURN),
-    # Lib/smp_processor_id.c
+    # lib/smp_processor_id.c
     ("caller", r"caller is " + _TOKEN, _RETURN),
     ("random", r"random: \w{1,40} called from " + _TOKEN, _RETURN),
     ("NMI", r"NMI backtrace for cpu \d{1,5} skipped: idling at (?:pc )?" + _TOKEN, _PC),
@@ -124,12 +124,12 @@ _X86: _Rows = (
 )
 
 _ARM: _Rows = (
-    # Arm; arm64 before 4.15; sh
+    # arm; arm64 before 4.15; sh
     ("PC", r"PC is at " + _TOKEN, _PC),
     ("LR", r"LR is at " + _TOKEN, _LINK),
-    # Sh
+    # sh
     ("PR", r"PR is at " + _TOKEN, _LINK),
-    # Arm64
+    # arm64
     ("pc", r"pc : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:lr|pstate|psr)\b)", _PC),
     # " 0xc0120010 from 0xc0120034" (%ps from %pS; arm since 5.17)
     ("0", _TOKEN + r"(?= from [\w.$]{2,600})", _RETURN),
@@ -193,21 +193,21 @@ _SPARC: _Rows = (
     ("Caller", r"Caller\[(?P<at>[0-9a-f]{8,16})\](?=\s*$)", _PC),
     # "[00000000006409f4] 0x6409f4"
     ("[", r"\[0[0-9a-f]{15}\] " + _TOKEN + _END, _PC),
-    # Sparc32
+    # sparc32
     ("[", r"\[f[0-9a-f]{7} : " + _TOKEN + r" \]", _PC),
 )
 
 _OTHERS: _Rows = (
-    # Parisc
+    # parisc
     ("IAOQ", r"IAOQ\[[01]\]: " + _TOKEN, _PC),
     ("RP", r"RP\(r2\): " + _TOKEN, _RETURN),
-    # Loongarch
+    # loongarch
     ("ERA", r"ERA: [0-9a-f]{8,16} " + _TOKEN, _PC),
     ("ra", r"ra: [0-9a-f]{8,16} " + _TOKEN, _RETURN),
-    # Alpha
+    # alpha
     ("pc", r"pc is at " + _TOKEN, _PC),
     ("ra", r"ra is at " + _TOKEN, _RETURN),
-    # Ia64
+    # ia64
     ("ip", r"ip is at " + _TOKEN, _PC),
 )
 
@@ -215,9 +215,9 @@ _SIGNED: _Rows = (
     ("lr : ", r"\blr : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:pstate|psr)\b)", _LINK),
     # Lockdep: where the lock was taken, or the function that took it
     (", at: 0x", r"\}, at: " + _TOKEN + r"\s*$", _PC),
-    # Mips
+    # mips
     ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
-    # Loongarch
+    # loongarch
     ("era == ", r"\bera == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
     (" ra == ", r"\bra == (?P<at>" + _HIGH + r")(?=\s*$)", _LINK),
 )

@@ -41,18 +41,16 @@ _NAME = r"[A-Za-z_.$][\w.$]{0,511}"
 _SYMBOL = (
     r"(?:[:\w.$]{1,600}\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}|[:\w.$]{1,600}\+\d{1,10}"
     r"|" + _NAME + r" \[\w{1,64}\]"
-    r"|"
-    + _NAME
-    # "__list_del include/linux/list.h:89 [inline]": decoded since
-    + r" [\w./-]{1,300}:\d{1,6})"
+    # "__list_del include/linux/list.h:89 [inline]": by scripts/decode_stacktrace.sh
+    r"|" + _NAME + r" [\w./-]{1,300}:\d{1,6})"
 )
 _BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
 _NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + _NAME + r"\)|\{)")
 _RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
-# Below that no kernel has code
+# No kernel has code at lower addresses
 _MIN_TOKEN = len("0x10000")
 _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
-# %p since 4.15, also inside of brackets
+# A hash by %p since 4.15, also inside of brackets
 _MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")
 # "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits
 # on 32 bits
@@ -123,7 +121,7 @@ def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
         if (found := form.pattern.match(line, body)) is not None:
             matches.append(_match_from_form(found, form))
     for form in ANYWHERE:
-        if form.sign not in line:
+        if form.marker not in line:
             continue
         if not form.head:
             matches += [

@@ -34,7 +34,7 @@ _SYMBOL = (
     rf"|{_NAME}(?:{_EXTENT})?(?:{_MODULE})?)"
     rf"{_DECODED}"
 )
-# A place in code: the same, but a bare name is none.
+# A symbol in code: the same, but not a bare name.
 _PLACE = (
     rf"(?:{_HEX}|:[\w-]{{1,64}}:{_NAME}{_EXTENT}|{_NAME} \[[\w-]{{1,64}}\] {_HEX}"
     rf"|{_NAME}{_EXTENT}(?:{_MODULE})?)"
@@ -138,10 +138,9 @@ _ADDRESS_LINES = (
     rf"\.\.\. key {{1,8}}at: {_AT}",
 )
 
-# Lines of a report in which no code address wants a name, but which say how the others are to be
-# read.
+# Lines of a report without code addresses that need a symbol, but which say how others are read.
 _EVIDENCE_LINES = (
-    # where a process stood when it entered the kernel
+    # where a process entered the kernel
     rf"[RE]IP: (?:0033|0023|0073|001b):(?:{_BRACKET}(?:\s+{_BRACKET})?\s*)?(?:{_HEX})?(?: Code: .{{0,60}})?",
     r"Code: (?:\([^()]{1,40}\)|Bad RIP value\.|Unable to access opcode bytes at (?:RIP )?0x[0-9a-f]{1,16}\.?)",
     r"(?:Code|Instruction (?:dump|DUMP)): ?[0-9a-fXx<>() ]{1,800}",
@@ -155,7 +154,7 @@ _EVIDENCE_LINES = (
     r"(?:BUG: )?[Uu]nable to handle (?:kernel )?instruction fetch.{0,80}",
 )
 
-# Where the kernel lies, at the end of a panic.
+# The KASLR offset, at the end of a panic.
 _OFFSETS = (
     rf"Kernel Offset: (?:disabled|{_HEX} from {_HEX}(?: \(relocation range: {_HEX}-{_HEX}\))?)",
 )

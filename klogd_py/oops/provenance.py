@@ -26,7 +26,7 @@ class Origin(Enum):
     RECORDS = "records"
     # /proc/kmsg, syslog(2): a line feed within a record cannot be told from its end
     LINES = "lines"
-    # A file or a pipe that somebody chose, with stamps and callers in the text
+    # A file or a pipe that the user chose, with timestamps and callers in the text
     CAPTURE = "capture"
 
 
@@ -109,7 +109,7 @@ def _is_admissible(record: Record, origin: Origin) -> bool:
     """Whether a record can be evidence, by who wrote it and by its boundaries."""
     if origin is Origin.LINES or not _is_from_kernel(record, origin) or _is_continuation(record):
         return False
-    # The bytes at which a process failed come at level info (arch/x86/kernel/dumpstack.c
+    # The code bytes of a failed process are printed at level info (arch/x86/kernel/dumpstack.c
     # show_opcodes).
     return record.prefix is None or record.severity < Severity.INFO or "Code: " not in record.text
 

@@ -16,7 +16,7 @@ from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.record.types import KERN, Gap, Record
 
 # Longest time for which a record is held
-HOLD_LIMIT_S = 1.0
+MAX_HOLD_S = 1.0
 # Limit of held records
 MAX_HELD_RECORDS = 4096
 # Limit of open traces; lines of a thousand callers are no oops of a kernel
@@ -74,8 +74,8 @@ class _OpenTrace:
     def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
         self.texts = lines
         self.first = first
-        self.due_s = now_s + HOLD_LIMIT_S
-        self._due_us = None if record.usec is None else record.usec + int(HOLD_LIMIT_S * 1_000_000)
+        self.due_s = now_s + MAX_HOLD_S
+        self._due_us = None if record.usec is None else record.usec + int(MAX_HOLD_S * 1_000_000)
         self._unrelated_lines = 0
         self._is_stamped = record.usec is not None
 
@@ -116,7 +116,7 @@ class TraceBuffer:
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
         self._origin = origin
         self._pending: list[Record | Gap] = []
-        # How many records went on before those that are held
+        # Number of records that went on before those that are held
         self._released = 0
         # By caller, the oldest first
         self._open: dict[str, _OpenTrace] = {}
@@ -175,7 +175,7 @@ class TraceBuffer:
     def _observe(self, record: Record, now_s: float) -> list[Trace]:
         ended: list[Trace] = []
         if record.facility != KERN:
-            # Written by a process, which can say what it likes
+            # A process wrote it, and can write anything.
             return ended
         while self._open and self._oldest.is_late_at(record):
             ended.append(self._close_oldest())

@@ -225,8 +225,9 @@ def parse_trace(lines: Iterable[str]) -> Trace:
 
 
 def _mark_reliable(frames: list[Frame]) -> list[Frame]:
-    """Mark all frames as reliable if none is: then the unwinder failed, and the kernel printed all text
-    addresses on the stack in order.
+    """Mark all frames as reliable if none is.
+
+    Then the unwinder failed, and the kernel printed all text addresses on the stack in order.
     """
     if any(frame.reliable and not frame.exact for frame in frames):
         return frames
@@ -250,10 +251,8 @@ def _code_bytes(words: list[str]) -> tuple[int, bytes]:
             return 0, b""
         if word[0] in "<(":
             before = len(raw)
-        raw += bytes.fromhex(found[1])[
-            ::-1
-            # Words are printed as numbers, which are little-endian in memory
-        ]
+        # Words are printed as numbers, which are little-endian in memory.
+        raw += bytes.fromhex(found[1])[::-1]
     return before, bytes(raw)
 
 

@@ -21,19 +21,10 @@ import msgspec
 
 from klogd_py.record.types import Gap, Record
 
-WAIT_S = 0.05
+MAX_HOLD_S = 0.05
 MAX_PARTS = 64
-_UNFINISHED = (
-    " ",
-    ":",
-    ",",
-    "=",
-    "(",
-    "[",
-    "-",
-    "..",
-    # How the first piece of a line tends to end
-)
+# Usual ends of the first piece of a line
+_UNFINISHED = (" ", ":", ",", "=", "(", "[", "-", "..")
 
 
 class Joiner:
@@ -72,7 +63,7 @@ class Joiner:
         last = batch[-1]
         if isinstance(last, Record) and last.text.endswith(_UNFINISHED) and last.seq is not None:
             self._pending = [last]
-            self._due_s = now_s + WAIT_S
+            self._due_s = now_s + MAX_HOLD_S
             return batch[:-1]
         return batch
 

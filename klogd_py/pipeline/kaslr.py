@@ -2,7 +2,7 @@
 """Infer the load address of the kernel and its modules from the traces in a stream of records.
 
 Records pass unchanged and in order. While an oops may show or contradict a load address, its
-records are held until it ends, for `klogd_py.oops.trace_buffer.HOLD_LIMIT_S` at most: symbols that
+records are held until it ends, for `klogd_py.oops.trace_buffer.MAX_HOLD_S` at most: symbols that
 its last line disproves must not have been printed.
 """
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from klogd_py.record.types import Cause, Gap, Record, Severity
 
 # Longest time until a run that goes on is announced
-WAIT_S = 1.0
+MAX_RUN_S = 1.0
 # Limit of different lines that are counted in an interval
 MAX_TEXTS = 1024
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
@@ -91,5 +91,5 @@ class RateLimiter:
             return []
         ended = self.flush()
         self._gap = Gap(seq, seq, Cause.RATE_LIMIT, note)
-        self._due_s = now_s + WAIT_S
+        self._due_s = now_s + MAX_RUN_S
         return ended

@@ -76,11 +76,11 @@ class Reader:
         self._source = source
         self._wait_for_room = wait_for_room
         self._device = source if isinstance(source, KmsgDevice) else None
-        # Else a batch is read only when the last has been taken
+        # Without read-ahead, a batch is read only when the last one has been taken.
         self._ahead_bytes = READAHEAD_BYTES if self._device else 0
         self._jobs = jobs
         self._once = once
-        # In succession
+        # Successive failed reads
         self._failures = 0
         # The last read found nothing
         self._was_idle = False

@@ -65,7 +65,7 @@ class Capture:
         self._descriptor = descriptor
         self._form = form
         self._syslog = text_formats.syslog_parser(datetime.now().year if year is None else year)
-        # The beginning of a record
+        # The incomplete record at the end of the input so far
         self._tail = b""
         # The next bytes continue a record that is too long
         self._is_in_long_record = False
@@ -176,12 +176,8 @@ class Capture:
             # The record ended exactly where the last part did.
             self._is_in_long_record = False
             return records
-        for start in range(
-            0,
-            len(piece) or 1,
-            self._max_record_bytes,
-            # An empty line is a record, too
-        ):
+        # An empty line is a record, too.
+        for start in range(0, len(piece) or 1, self._max_record_bytes):
             part = piece[start : start + self._max_record_bytes]
             is_cut = not is_whole or start + self._max_record_bytes < len(piece)
             if self._is_in_long_record:

@@ -186,10 +186,8 @@ class KmsgDevice:
             seq = record.seq
             if seq is None:
                 self._events.append(Cause.UNPARSABLE)
-                if (
-                    expected or 0
-                    # Else it shares the fate of the record before it
-                ) >= self._skip_below:
+                # Without a number of its own it is skipped like the record before it.
+                if (expected or 0) >= self._skip_below:
                     batch.append(record)
                 continue
             if expected is None:

@@ -94,7 +94,7 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
             zip(*rows, strict=True) if rows else ((),) * 7
         )
         fields = map(_fields, dictionaries) if any(dictionaries) else repeat(())
-        # A prefix in a form that the kernel does not use
+        # A KeyError is a prefix in a form that the kernel does not use.
         with contextlib.suppress(KeyError):
             numbers = map(_PREFIXES.__getitem__, prefixes), map(int, seqs), map(int, usecs)
             return list(map(Record, texts, *numbers, flags, callers, repeat(()), fields))

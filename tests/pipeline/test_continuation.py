@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.pipeline.continuation import MAX_PARTS, WAIT_S, Joiner
+from klogd_py.pipeline.continuation import MAX_HOLD_S, MAX_PARTS, Joiner
 from klogd_py.record.types import Cause, Gap, Record
 
 
@@ -69,15 +69,15 @@ def test_a_piece_is_put(
 def test_unfinished_line_waits_for_next_batch() -> None:
     joiner = Joiner()
     assert joiner.push([piece(1, "done"), piece(2, "loading: ")], 5.0) != []
-    assert joiner.due_in_s(5.0) == pytest.approx(WAIT_S)
+    assert joiner.due_in_s(5.0) == pytest.approx(MAX_HOLD_S)
     assert shown(joiner.push([piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
 
 
 def test_unfinished_line_waits_limited_time() -> None:
     joiner = Joiner()
     assert joiner.push([piece(2, "loading: ")], 5.0) == []
-    assert joiner.push([], 5.0 + WAIT_S / 2) == []
-    assert shown(joiner.push([], 5.0 + WAIT_S)) == [(2, "loading: ", ())]
+    assert joiner.push([], 5.0 + MAX_HOLD_S / 2) == []
+    assert shown(joiner.push([], 5.0 + MAX_HOLD_S)) == [(2, "loading: ", ())]
     assert joiner.due_in_s(5.0) is None
 
 

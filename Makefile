@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `make run` shows this machine's kernel log with names; `make test` runs every test except those
-# that need other kernels, which `make vm` runs. `make install` honours DESTDIR, PREFIX and SYSCONFDIR.
+# that need other kernels, which `make vm` runs. `make install` honours DESTDIR, PREFIX, SYSCONFDIR.
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -21,7 +21,7 @@ run: setup
 test: setup-test
 	$(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder
 
-# In virtual machines, two at a time, all of them or GUEST=bare; the first run makes them and takes its time.
+# In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds them.
 vm: setup-vm
 	@$(MAKE) --no-print-directory -j2 $(addprefix vm-image-,$(GUESTS))
 	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-test-,$(GUESTS))
@@ -58,7 +58,7 @@ install:
 uninstall:
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install --remove
 
-# The Debian package for the Debian at hand, into dist/.
+# The Debian package for this release of Debian, in dist/.
 deb:
 	@scripts/deb
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""Test `make install` and `make uninstall` below DESTDIR, and the installed unit."""
+
 import os
 import re
 import subprocess
@@ -80,7 +82,7 @@ def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
     assert done.stderr == ""
 
 
-def test_the_unit_is_in_order(root: Path) -> None:
+def test_systemd_accepts_the_unit(root: Path) -> None:
     unit = root / "klogd-py.service"
     text = (root / "usr/lib/systemd/system/klogd-py.service").read_text()
     assert "ExecStart=/usr/sbin/klogd-py\n" in text
@@ -92,7 +94,7 @@ def test_the_unit_is_in_order(root: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_units_limits_are_those_of_its_documents() -> None:
+def test_unit_limits_equal_the_documented_ones() -> None:
     unit = (PROJECT / "systemd/klogd-py.service").read_text()
     told = (PROJECT / "docs/security.md").read_text()
     for limit in ("MemoryMax=768M", "TasksMax=256"):
@@ -115,7 +117,7 @@ def test_unit_exposure_is_as_documented(
     assert float(re.findall(r"exposure level for .*: ([0-9.]+) ", shown)[0]) <= most
 
 
-def test_installing_again_keeps_a_configuration_that_was_changed(tmp_path: Path) -> None:
+def test_changed_configuration_survives_install_and_uninstall(tmp_path: Path) -> None:
     make("install", tmp_path)
     config = tmp_path / "etc/klogd-py.toml"
     config.write_text('sinks = ["console"]\n')

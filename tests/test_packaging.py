@@ -13,9 +13,9 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 DEBIAN = PROJECT / "packaging" / "debian"
-SCRIPTS = [PROJECT / "scripts" / name for name in ("deb", "install", "install-files", "setup")] + [
-    DEBIAN / "klogd-py.postrm"
-]
+SCRIPTS = [
+    PROJECT / "scripts" / name for name in ("deb", "install", "install-files", "release", "setup")
+] + [DEBIAN / "klogd-py.postrm"]
 NAMES = {"systemd-python": "python3-systemd"}
 
 
@@ -52,7 +52,7 @@ def test_vendored_libraries_are_needed_and_hashed() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_a_script_is_one_that_any_shell_understands(script: Path) -> None:
+def test_script_is_valid_for_any_shell(script: Path) -> None:
     done = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -79,7 +79,7 @@ def purge(tmp_path: Path, arguments: str) -> tuple[str, list[str]]:
     return done.stderr, done.stdout.splitlines()
 
 
-def test_purge_takes_the_files_and_leaves_the_user(tmp_path: Path) -> None:
+def test_purge_removes_files_and_keeps_user(tmp_path: Path) -> None:
     errors, called = purge(tmp_path, "purge")
     assert errors == ""
     assert "rm -rf /var/lib/klogd-py /var/log/klogd-py" in called
@@ -87,5 +87,5 @@ def test_purge_takes_the_files_and_leaves_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("action", ["remove", "upgrade"])
-def test_removal_without_purge_takes_no_file(tmp_path: Path, action: str) -> None:
+def test_removal_without_purge_keeps_files(tmp_path: Path, action: str) -> None:
     assert purge(tmp_path, action) == ("", [])

@@ -12,7 +12,6 @@ from klogd_py import __version__
 from klogd_py.cli.argument_types import RenamedOption, console_level, sink, slide, utf8_text
 from klogd_py.config.loader import LOG_LEVELS
 
-_NOT_GIVEN = argparse.SUPPRESS
 _EPILOG = {
     "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). "
     "Without COMMAND it reads kernel messages until it is stopped.",
@@ -30,7 +29,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
         "them to symbols, and delivers them to syslog, the journal, files or the terminal.",
         epilog=_EPILOG[program],
         parents=[shared],
-        argument_default=_NOT_GIVEN,
+        argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     drop_in = program == "klogd"
@@ -46,7 +45,7 @@ def build_parser(program: str) -> argparse.ArgumentParser:
 
 def _shared_options() -> argparse.ArgumentParser:
     """Return a parser of the options that the daemon and every subcommand take."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=_NOT_GIVEN)
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     _add_symbol_options(shared)
     shared.add_argument(
         "--config",
@@ -179,7 +178,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, drop_in: bool) -> None:
         "-n",
         "--foreground",
         action="store_true",
-        help="stay in the foreground" if drop_in else _NOT_GIVEN,
+        help="stay in the foreground" if drop_in else argparse.SUPPRESS,
     )
     parser.add_argument(
         "--user", type=utf8_text, metavar="NAME", help="drop privileges to NAME after startup"
@@ -263,7 +262,7 @@ def _add_subcommand(
         help=help_line,
         description=f"{help_line[0].upper()}{help_line[1:]}.",
         parents=[shared],
-        argument_default=_NOT_GIVEN,
+        argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     if has_json:

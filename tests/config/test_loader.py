@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration files are read in order, merged and checked, and refused in one line."""
+
 import os
 import socket
 import threading
@@ -15,7 +17,7 @@ from klogd_py.config.schema import Config
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("sink = 1", "unknown key sink; expected one of: sinks, console_level, user, input"),
         (
@@ -48,10 +50,10 @@ from klogd_py.config.schema import Config
         ),
     ],
 )
-def test_wrong_key_is_named_with_what_was_expected(text: str, complaint: str) -> None:
+def test_wrong_key_is_named_with_what_was_expected(text: str, message: str) -> None:
     with pytest.raises(BadConfig) as raised:
         loader.parse(text.encode(), "/etc/x.toml")
-    assert str(raised.value).startswith(f"/etc/x.toml: {complaint}")
+    assert str(raised.value).startswith(f"/etc/x.toml: {message}")
 
 
 def test_bytes_outside_utf8_are_not_toml() -> None:
@@ -135,7 +137,7 @@ OTHER_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.fixture
 def main(tmp_path: Path) -> Path:
-    """A configuration that is right, with a directory for drop-ins."""
+    """A valid configuration with a drop-in directory."""
     (tmp_path / "k.toml.d").mkdir()
     path = tmp_path / "k.toml"
     path.write_text("user = 'nobody'\n")
@@ -143,7 +145,7 @@ def main(tmp_path: Path) -> Path:
 
 
 def refusal(main: Path) -> str:
-    """What is said against a configuration; at once, whatever it is."""
+    """The message with which a configuration is refused, within five seconds."""
     began_s = time.monotonic()
     with pytest.raises(BadConfig) as raised:
         loader.load(main, must_exist=True)
@@ -219,7 +221,7 @@ def test_every_change_changes_the_identity_of_files(main: Path) -> None:
         lambda: main.write_text(""),
         lambda: main.unlink(),
     ):
-        # The granularity of a file's time
+        # Longer than the granularity of a file's modification time
         time.sleep(0.02)
         change()
         assert loader.identify_files(main) == loader.identify_files(main)
@@ -241,7 +243,7 @@ def test_inaccessible_files_have_an_empty_identity(main: Path) -> None:
 
 
 def test_hidden_drop_ins_are_ignored(main: Path) -> None:
-    # An editor's lock
+    # The lock file of an editor
     (main.parent / "k.toml.d" / ".#x.toml").symlink_to("user@host.4711:1")
     assert loader.load(main).user == "nobody"
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every key of the configuration, found in the types of the settings, so that a new one is tested
-without being named here."""
+"""Every key of the configuration refuses wrong values in one line.
+
+The keys are found in the types of the schema, so that a new key is tested without being listed
+here.
+"""
 
 import dataclasses
 import functools
@@ -18,7 +21,7 @@ from klogd_py.config.loader import BadConfig
 from klogd_py.config.schema import Config
 from klogd_py.config.value_types import Length, Range, TextCheck
 
-# Stands for a name that is chosen freely
+# A key that the operator chooses, in a table of sinks
 SINK = "file:/x"
 MAX_MESSAGE = 800
 OF_TYPE = {
@@ -51,9 +54,9 @@ HUGE = [
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """A key with what is known of it.
+    """A key with its type, choices and annotations.
 
-    ``kind`` is the type that its value has, a Struct for a table.
+    ``kind`` is the type of its value, dict for a table.
     """
 
     path: tuple[str, ...]
@@ -70,7 +73,7 @@ class Key:
     def set_to(self, literal: str) -> bytes:
         return f"{self.name} = {literal}\n".encode()
 
-    def refused(self, literal: str) -> str:
+    def refusal_of(self, literal: str) -> str:
         """The message with which a value is refused."""
         return refusal(self.set_to(literal))
 
@@ -147,13 +150,13 @@ def test_a_value_of_another_type_is_refused(key: Key) -> None:
     wrong = [literal for words, literal in OF_TYPE.items() if words not in fitting]
     assert len(wrong) > 1
     for literal in wrong:
-        assert key.refused(literal).startswith(f"x: key {key.name}"), (key.name, literal)
+        assert key.refusal_of(literal).startswith(f"x: key {key.name}"), (key.name, literal)
 
 
 @each(KEYS)
 def test_misspelled_key_is_named_with_alternatives(key: Key) -> None:
     if key.path[-1] == SINK:
-        # Chosen freely
+        # The operator chooses this name
         return
     *tables, last = key.path
     for typo in (
@@ -177,11 +180,11 @@ def test_number_outside_its_range_is_refused(key: Key) -> None:
     limits = limits_of(key)
     for number in (limits.minimum - 1, limits.maximum + 1):
         assert (
-            key.refused(str(number))
+            key.refusal_of(str(number))
             == f"x: key {key.name}: expected {limits.expected}, got {number}"
         )
     for literal in HUGE:
-        assert "key" in key.refused(literal) or "not TOML" in key.refused(literal)
+        assert "key" in key.refusal_of(literal) or "not TOML" in key.refusal_of(literal)
 
 
 @each(NUMBERS)
@@ -204,7 +207,7 @@ def test_choice_outside_the_list_is_refused(key: Key) -> None:
         "a\\u0000b",
         "a" * 10_000,
     ):
-        assert f"{key.name}: invalid enum value" in key.refused(f'"{wrong}"')
+        assert f"{key.name}: invalid enum value" in key.refusal_of(f'"{wrong}"')
 
 
 @each(TEXTS)
@@ -219,7 +222,7 @@ def test_invalid_string_is_refused_for_every_key(key: Key) -> None:
         "/" + "a" * 5000,
         "/a" * 5000,
     ):
-        assert key.refused(f'"{wrong}"').startswith(f"x: key {key.name}: expected "), (
+        assert key.refusal_of(f'"{wrong}"').startswith(f"x: key {key.name}: expected "), (
             key.name,
             wrong,
         )
@@ -236,18 +239,18 @@ def test_invalid_entry_of_a_list_is_refused(key: Key) -> None:
         "/" + "a" * 5000,
         "file:" + "/a" * 5000,
     ):
-        assert key.refused(f'["{wrong}"]').startswith(f"x: key {key.name}: expected ")
+        assert key.refusal_of(f'["{wrong}"]').startswith(f"x: key {key.name}: expected ")
     (count,) = [note for note in key.notes if isinstance(note, Length)]
     kind = "file:" * (key.name == "sinks")
     many = ",".join(f'"{kind}/{number}"' for number in range(count.maximum + 1))
-    assert f"expected at most {count.maximum}" in key.refused(f"[{many}]")
+    assert f"expected at most {count.maximum}" in key.refusal_of(f"[{many}]")
     loader.parse(key.set_to(f"[{many[: many.rindex(',')]}]"), "x")
 
 
 @each(FREE_NAMES)
 def test_invalid_name_of_a_sink_table_is_refused(key: Key) -> None:
     for wrong in ("fiel:/x", "file:/a\\u0000b", "", "syslog:" + "/a" * 100):
-        assert key.refused(f'{{ "{wrong}" = {{}} }}').startswith(f"x: key {key.name}.")
+        assert key.refusal_of(f'{{ "{wrong}" = {{}} }}').startswith(f"x: key {key.name}.")
 
 
 def test_every_list_entry_type_has_a_check() -> None:
@@ -276,14 +279,14 @@ def test_any_value_is_accepted_or_one_error(key: Key, value: object) -> None:
     inwards = reversed(key.path)
     content = functools.reduce(lambda inside, name: {name: inside}, inwards, value)
     assert isinstance(content, dict)
-    message = answer(content)
+    message = convert_error(content)
     assert message.startswith("x: ") or not message
     assert message.isprintable()
     assert len(message) < MAX_MESSAGE
 
 
-def answer(content: dict[str, object]) -> str:
-    """What is said against tables; nothing if they are taken."""
+def convert_error(content: dict[str, object]) -> str:
+    """The message with which tables are refused; empty if they are accepted."""
     try:
         loader.convert(content, "x")
     except BadConfig as error:
@@ -292,7 +295,7 @@ def answer(content: dict[str, object]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         (
             'sinks = ["file:/a/x", "file:/a/../a/x"]',
@@ -339,5 +342,5 @@ def answer(content: dict[str, object]) -> str:
         ("user = 2026-11-11", "key user: expected a string, got a date or time"),
     ],
 )
-def test_value_that_makes_no_sense_is_refused(text: str, complaint: str) -> None:
-    assert refusal(text.encode()).startswith(f"x: {complaint}")
+def test_value_that_makes_no_sense_is_refused(text: str, message: str) -> None:
+    assert refusal(text.encode()).startswith(f"x: {message}")

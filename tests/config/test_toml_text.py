@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""TOML text is parsed within limits of size, nesting and time."""
+
 import contextlib
 import time
 import tomllib
@@ -21,14 +23,14 @@ LIMIT_S = 3.0
 
 
 def filled(unit: str, before: str = "", behind: str = "") -> bytes:
-    """As much of a text as is read."""
+    """A text of the largest size, filled with a repeated unit."""
     return (
         before + unit * ((MAX_FILE_BYTES - len(before) - len(behind)) // len(unit)) + behind
     ).encode()
 
 
 def numbered(row: str) -> bytes:
-    """Rows with a number in each, as many as are read."""
+    """Numbered rows that fill a text of the largest size; N stands for the number."""
     rows: list[str] = []
     size = 0
     while size < MAX_FILE_BYTES - len(row) - 8:

@@ -74,6 +74,7 @@ CONFIGURATIONS = [
     (Path(__file__).parents[2] / "etc" / "klogd-py.toml").read_bytes(),
     b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n[queue.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
     b'[queue]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\nlimit_kib = 1_024\n[watch]\nfiles = false\n',
+    b'[outbox]\nlimit_kib = 64\n[outbox.sink."file:/x"]\nwhen_full = "drop"\n[journal]\nmode = "sole"\n',
     b"a.b.c = [[1, 2.5e400], {x = 2026-11-26T10:00:00Z, y = 10:00:00.5}]\n[[t]]\n",
     b'a = """\\\n  x\\u0000\\U0001F600""""\n# [[[\n',
     b"b = TQ\n'a'TQ'\n".replace(b"TQ", b"'" * 3),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Has one of these files appeared, changed or gone?
+"""Report that one of a set of files has appeared, changed or gone.
 
-Watches the directories that exist, through watchdog's inotify observer, and reports only paths that
-were asked for. Opening and reading make events too; reacting to those would have us wake on our own
-reads for ever.
+Watches existing directories with the inotify observer of watchdog, and reports only paths that were
+asked for. Opening and reading cause events, too: they are left out, or the daemon's own reads would
+cause reloads without end.
 """
 
 import os
@@ -19,7 +19,7 @@ MAX_END_S = 1.0
 
 
 class CannotWatch(OSError):
-    """inotify is not to be had, or none of the directories exists."""
+    """inotify cannot be used, or none of the directories exists."""
 
 
 class _Filter(FileSystemEventHandler):
@@ -29,7 +29,7 @@ class _Filter(FileSystemEventHandler):
     def on_created(self, event: FileSystemEvent) -> None:
         self._report(event)
 
-    # After writing
+    # IN_CLOSE_WRITE: after writing
     def on_closed(self, event: FileSystemEvent) -> None:
         self._report(event)
 
@@ -41,7 +41,7 @@ class _Filter(FileSystemEventHandler):
 
 
 class FileWatch:
-    """Calls ``changed`` with the path, from a thread of its own, for every change to a wanted path."""
+    """A running watch. Calls ``changed`` with the path, in its own thread, for each wanted change."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class FileWatch:
         changed: Callable[[Path], None],
         jobs: Jobs,
     ) -> None:
-        """Start watching; raises CannotWatch."""
+        """Watch the directories that exist; ``wanted`` selects paths. Raises CannotWatch."""
         self._wanted = wanted
         self._changed = changed
         present = sorted({directory for directory in directories if os.path.isdir(directory)})
@@ -59,7 +59,7 @@ class FileWatch:
         self._observer = Observer()
         try:
             for directory in present:
-                # in the thread of the library, which would end by an error
+                # An error would end the thread of the library.
                 self._observer.schedule(
                     _Filter(jobs.guard("file watcher", self._report)), str(directory)
                 )
@@ -68,16 +68,13 @@ class FileWatch:
             raise CannotWatch(f"inotify: {error.strerror}") from error
 
     def close(self) -> None:
-        """Stop watching and end the thread; one that hangs is left to the end of the program."""
+        """Stop watching, and wait at most `MAX_END_S` for the thread to end."""
         self._observer.stop()
         self._observer.join(MAX_END_S)
 
     def _report(self, event: FileSystemEvent) -> None:
-        for path in (
-            event.src_path,
-            getattr(event, "dest_path", ""),
-            # Before watchdog 3 only a move had one
-        ):
+        # Before watchdog 3 only a move has a dest_path.
+        for path in (event.src_path, getattr(event, "dest_path", "")):
             name = path.decode("utf-8", "replace") if isinstance(path, bytes) else path
             if name and self._wanted(Path(name)):
                 self._changed(Path(name))

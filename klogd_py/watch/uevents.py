@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Has a kernel module come or gone?
+"""Report kernel modules that are loaded or removed.
 
-Listens to the kernel's uevents: pyroute2 opens the socket, bound to the kernel's multicast group
-alone, and takes the messages apart. Only what the kernel itself sent counts: any user may send to a
-netlink group it can reach, but not with the kernel's port number 0.
+pyroute2 opens a netlink socket for the kernel's uevents, bound to the kernel's multicast group
+alone, and parses the messages. Only messages of the kernel itself count: any user may send to a
+netlink group that it can reach, but not from the kernel's port id 0.
 
-Source of truth: lib/kobject_uevent.c; kernel/module/sysfs.c. A module's ``add`` comes after its
-init function has run.
+Source: lib/kobject_uevent.c; kernel/module/sysfs.c. The ``add`` of a module comes after its init
+function has run.
 """
 
 import os
@@ -21,34 +21,32 @@ _MAX_BYTES = 1 << 16
 
 
 class ModuleWatch:
-    """The modules that came or went since the last look.
-
-    ``fileno`` becomes readable when there may be some.
-    """
+    """A uevent socket. ``fileno`` becomes readable when modules may have been loaded or removed."""
 
     def __init__(self) -> None:
         """Bind the socket; raises OSError where the kernel or a sandbox refuses netlink."""
-        self._netlink = NetlinkSocket(
-            NETLINK_KOBJECT_UEVENT
-            # Before 0.8 a UeventSocket knew but all groups
-        )
+        # Not a UeventSocket: before pyroute2 0.8 it could only bind to all groups.
+        self._netlink = NetlinkSocket(NETLINK_KOBJECT_UEVENT)
         self._netlink.bind(groups=KERNEL_GROUP)
         self._socket = socket.socket(fileno=os.dup(self._netlink.fileno()))
         self._socket.setblocking(False)
 
     def fileno(self) -> int:
-        """The netlink socket's descriptor."""
+        """Return the descriptor of the socket."""
         return self._socket.fileno()
 
     def changed_modules(self) -> set[str]:
-        """Drain the socket; the names of the modules that were added or removed."""
+        """Drain the socket and return the names of modules that were loaded or removed.
+
+        ``?`` among them stands for lost events.
+        """
         names: set[str] = set()
         while True:
             try:
                 data, sender = self._socket.recvfrom(_MAX_BYTES)
             except BlockingIOError:
                 return names
-            # ENOBUFS: events were lost, so any module may have changed
+            # ENOBUFS: events were lost, so any module may have changed.
             except OSError:
                 return {"?"}
             name = module_of(data) if sender[0] == 0 else ""
@@ -62,7 +60,7 @@ class ModuleWatch:
 
 
 def module_of(message: bytes) -> str:
-    r"""The module that a uevent message is about, empty for any other event.
+    r"""Return the name of the module that a uevent is about; empty for any other event.
 
     ``b"add@/module/ext4\0ACTION=add\0DEVPATH=/module/ext4\0SUBSYSTEM=module\0SEQNUM=829\0"``
     """

@@ -1,37 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Follows both kinds of change on an event loop, and tells once what came together."""
+"""Watch files and kernel modules on an event loop, and report close changes once."""
 
 import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import WorkerThread
-from klogd_py.watch.partial_import import parts_only
 
 if TYPE_CHECKING:
     from klogd_py.watch.uevents import ModuleWatch
 
-# A file system that hangs holds up no reload for longer
+# Limit for starting or replacing a watch: a file system that hangs delays no reload for longer.
 MAX_CHANGE_S = 10.0
-# Which files are watched, and which folder each of their places is; None for one that is not there.
-Standing = tuple[frozenset[Path], dict[Path, tuple[int, int] | None]]
-
-# Changes closer together than this make one call
-SETTLE_S = 0.3
+# Changes of one path, or of modules, that are closer together than this are reported once.
+DEBOUNCE_S = 0.3
 
 logger = logging.getLogger(__name__)
+
+
+class FileIdentity(Struct, frozen=True):
+    """A directory as the kernel knows it: device and inode."""
+
+    device: int
+    inode: int
+
+
+class WatchedPaths(Struct, frozen=True):
+    """What is watched: files, and their directories by path; ``None`` for a missing directory."""
+
+    files: frozenset[Path]
+    directories: dict[Path, FileIdentity | None]
 
 
 class Watcher:
     """Calls ``files_changed`` and ``modules_changed`` on the loop. Mutable.
 
-    What it watches can be exchanged.
+    What it watches can be replaced at any time.
     """
 
     def __init__(
@@ -43,65 +57,61 @@ class Watcher:
         self._files_changed = files_changed
         self._modules_changed = modules_changed
         self._jobs = jobs or Jobs()
-        # A file system that hangs holds up no stop
-        self._courier = WorkerThread("watchers")
+        # A file system that hangs does not keep the daemon from stopping.
+        self._worker = WorkerThread("watchers")
         self._close_files: Callable[[], None] | None = None
         self._close_modules: Callable[[], None] | None = None
-        self._watched: Standing | None = None
-        self._settling: dict[str, asyncio.TimerHandle] = {}
-        self._closed = False
-        self._exchanging = asyncio.Lock()
-        self._following: asyncio.Task[None] | None = None
+        self._watched: WatchedPaths | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._is_closed = False
+        self._lock = asyncio.Lock()
+        self._rewatching: asyncio.Task[None] | None = None
 
     async def watch_files(self, files: Collection[Path], drop_ins: Path) -> None:
-        """Watch these files, and with them every ``*.toml`` in a directory; what was watched before
-        no longer is.
+        """Watch these files and every ``*.toml`` in the directory ``drop_ins``, and nothing else.
 
-        Where neither the files nor their folders are others than before, nothing is done.
-        A folder that is missing is waited for, and counts as changed when it has come.
+        A missing directory is waited for, and counts as changed when it appears. If neither the
+        files nor their directories differ from those watched, the watch stays: a change while it
+        is replaced would not be seen. Raises TimeoutError after `MAX_CHANGE_S`.
         """
-        async with asyncio.timeout(MAX_CHANGE_S), self._exchanging:
-            wanted = _standing(files, drop_ins)
+        async with asyncio.timeout(MAX_CHANGE_S), self._lock:
+            wanted = _watched_paths(files, drop_ins)
             if self._close_files is not None and wanted == self._watched:
-                # A change that comes while a watch is exchanged would be seen by neither
                 return
             self._watched = wanted
             if self._close_files is not None:
                 close, self._close_files = self._close_files, None
-                await self._courier.call(close)
-            if files and not self._closed:
-                await self._watch_files(files, drop_ins)
+                await self._worker.call(close)
+            if files and not self._is_closed:
+                await self._start_file_watch(files, drop_ins)
 
-    async def _watch_files(self, files: Collection[Path], drop_ins: Path) -> None:
+    async def _start_file_watch(self, files: Collection[Path], drop_ins: Path) -> None:
         loop = asyncio.get_running_loop()
-        places = {file.parent for file in files} | {drop_ins}
-        missing = {first_missing(place) for place in places if not os.path.isdir(place)}
+        directories = {file.parent for file in files} | {drop_ins}
+        missing = {first_missing(path) for path in directories if not os.path.isdir(path)}
 
-        def wanted(path: Path) -> bool:
-            return (
-                path in files
-                or path in missing
-                or (path.parent == drop_ins and path.suffix == ".toml")
-            )
+        def is_wanted(path: Path) -> bool:
+            in_drop_ins = path.parent == drop_ins and path.suffix == ".toml"
+            return path in files or path in missing or in_drop_ins
 
-        async def follow_anew(path: Path) -> None:
+        async def rewatch(path: Path) -> None:
             await self.watch_files(files, drop_ins)
             self._files_changed(path)
 
-        def tell(path: Path) -> None:
-            # What is in it by now has made no event
+        def report(path: Path) -> None:
+            # Files that are in a new directory already have caused no event.
             if path in missing:
-                self._following = loop.create_task(
-                    self._jobs.run("file watcher", lambda: follow_anew(path), None)
+                self._rewatching = loop.create_task(
+                    self._jobs.run("file watcher", lambda: rewatch(path), None)
                 )
             else:
                 self._files_changed(path)
 
-        def changed(path: Path) -> None:
-            settle = self._jobs.guard("file watcher", self._settle)
-            # The loop has ended meanwhile
+        def on_change(path: Path) -> None:
+            debounce = self._jobs.guard("file watcher", self._debounce)
+            # The loop may have been closed meanwhile.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(settle, "file watcher", str(path), lambda: tell(path))
+                loop.call_soon_threadsafe(debounce, "file watcher", str(path), lambda: report(path))
 
         try:
             from klogd_py.watch.files import CannotWatch, FileWatch
@@ -109,38 +119,38 @@ class Watcher:
             logger.warning("not watching files: %s", error)
             return
         try:
-            places |= {path.parent for path in missing}
-            watch = await self._courier.call(
-                partial(FileWatch, places, wanted, changed, self._jobs)
-            )
+            directories |= {path.parent for path in missing}
+            start = partial(FileWatch, directories, is_wanted, on_change, self._jobs)
+            watch = await self._worker.call(start)
         except CannotWatch as error:
             logger.warning("not watching files: %s", error)
             return
         self._close_files = watch.close
 
     async def watch_modules(self, wanted: bool) -> None:
-        """Watch modules come and go, or stop doing so."""
-        loop = asyncio.get_running_loop()
+        """Watch for modules that are loaded or removed, or stop doing so."""
         if self._close_modules is not None:
             if not wanted:
                 self._close_modules()
                 self._close_modules = None
-            return
-        if not wanted:
-            return
+        elif wanted:
+            await self._start_module_watch()
+
+    async def _start_module_watch(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(MAX_CHANGE_S):
-                watch = await self._courier.call(_module_watch)
+                watch = await self._worker.call(_open_module_watch)
         except (ImportError, OSError) as error:
             logger.warning("not watching modules come and go: %s", error)
             return
 
-        def readable() -> None:
+        def on_readable() -> None:
             names = ", ".join(sorted(watch.changed_modules()))
             if names:
-                self._settle("module watcher", "modules", lambda: self._modules_changed(names))
+                self._debounce("module watcher", "modules", lambda: self._modules_changed(names))
 
-        loop.add_reader(watch.fileno(), self._jobs.guard("module watcher", readable))
+        loop.add_reader(watch.fileno(), self._jobs.guard("module watcher", on_readable))
 
         def close() -> None:
             loop.remove_reader(watch.fileno())
@@ -149,9 +159,9 @@ class Watcher:
         self._close_modules = close
 
     def close(self) -> None:
-        """Stop watching; no call comes after this."""
-        self._closed = True
-        for timer in self._settling.values():
+        """Stop watching; no change is reported after this."""
+        self._is_closed = True
+        for timer in self._timers.values():
             timer.cancel()
         for watcher, close in (
             ("file watcher", self._close_files),
@@ -159,58 +169,71 @@ class Watcher:
         ):
             if close is not None:
                 self._jobs.call(watcher, close, None)
-        self._courier.close()
+        self._worker.close()
 
-    def _settle(self, watcher: str, key: str, call: Callable[[], None]) -> None:
-        if self._closed:
-            return
-        if key in self._settling:
-            # What is about to be told covers this one too
+    def _debounce(self, watcher: str, key: str, report: Callable[[], None]) -> None:
+        """Call ``report`` after `DEBOUNCE_S`, once for all changes of a key until then."""
+        if self._is_closed or key in self._timers:
             return
 
-        def tell() -> None:
-            self._settling.pop(key, None)
-            call()
+        def expire() -> None:
+            self._timers.pop(key, None)
+            report()
 
-        telling = self._jobs.guard(watcher, tell, lambda: self._settling.pop(key, None))
-        self._settling[key] = asyncio.get_running_loop().call_later(SETTLE_S, telling)
-
-
-def _standing(files: Collection[Path], drop_ins: Path) -> Standing:
-    folders = {file.parent for file in files} | {drop_ins}
-    return frozenset(files), {
-        folder: _identity(folder) for folder in folders | set(map(first_missing, folders))
-    }
+        expired = self._jobs.guard(watcher, expire, lambda: self._timers.pop(key, None))
+        self._timers[key] = asyncio.get_running_loop().call_later(DEBOUNCE_S, expired)
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _watched_paths(files: Collection[Path], drop_ins: Path) -> WatchedPaths:
+    directories = {file.parent for file in files} | {drop_ins}
+    directories |= set(map(first_missing, directories))
+    return WatchedPaths(frozenset(files), {path: _identify(path) for path in directories})
+
+
+def _identify(directory: Path) -> FileIdentity | None:
     try:
-        found = os.stat(folder)
+        status = os.stat(directory)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return FileIdentity(status.st_dev, status.st_ino)
 
 
-def first_missing(place: Path) -> Path:
-    """The uppermost folder of a path that does not exist.
+def first_missing(path: Path) -> Path:
+    """Return the uppermost directory of a path that does not exist.
 
-    Whoever makes the rest of it makes this one first.
+    It is the one that is made first when the path is made.
     """
-    while not os.path.isdir(place.parent) and place.parent != place:
-        place = place.parent
-    return place
+    while not os.path.isdir(path.parent) and path.parent != path:
+        path = path.parent
+    return path
 
 
-def _module_watch() -> "ModuleWatch":
-    # pyroute2 is imported only where it serves, and of it what serves: 50 ms and 3 MB instead of
-    # 100 ms and 22 MB.
+def _open_module_watch() -> "ModuleWatch":
+    # Without the package's __init__ pyroute2 takes 50 ms and 3 MB instead of 100 ms and 22 MB.
     try:
-        with parts_only("pyroute2"):
+        with import_parts_only("pyroute2"):
             from klogd_py.watch.uevents import ModuleWatch
-    except (
-        ImportError,
-        AttributeError,
-        # A version whose parts want the whole, or none is installed
-    ):
+    # A version whose parts need the whole package, or none is installed: the second import tells.
+    except (ImportError, AttributeError):
         from klogd_py.watch.uevents import ModuleWatch
     return ModuleWatch()
+
+
+@contextlib.contextmanager
+def import_parts_only(package: str) -> Iterator[None]:
+    """Let parts of a package be imported without running its ``__init__``.
+
+    A package whose ``__init__`` imports everything is expensive for users of one part. Within this
+    context its parts find a bare package with the right directory; later imports run ``__init__``.
+    Nothing is different for a package that is imported already or not installed. A part that needs
+    what only ``__init__`` has raises ImportError or AttributeError.
+    """
+    spec = None if package in sys.modules else find_spec(package)
+    if spec is None:
+        yield
+        return
+    sys.modules[package] = module_from_spec(spec)
+    try:
+        yield
+    finally:
+        del sys.modules[package]

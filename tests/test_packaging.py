@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The recipe of the Debian package.
+"""Test what a release consists of: the Debian recipe, the workflow, the changelog.
 
-That it builds, installs and purges is tested in tests/vm/test_package.py.
+tests/vm/test_package.py builds, installs and purges the Debian package.
 """
 
 import re
@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from klogd_py import __version__
 
 PROJECT = Path(__file__).parents[1]
 DEBIAN = PROJECT / "packaging" / "debian"
@@ -89,3 +91,20 @@ def test_purge_removes_files_and_keeps_user(tmp_path: Path) -> None:
 @pytest.mark.parametrize("action", ["remove", "upgrade"])
 def test_removal_without_purge_keeps_files(tmp_path: Path, action: str) -> None:
     assert purge(tmp_path, action) == ("", [])
+
+
+def test_workflow_runs_every_declared_python() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    declared = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    workflow = (PROJECT / ".github/workflows/ci.yml").read_text()
+    matrix = re.findall(r"python: \[(.*)\]", workflow)
+    assert len(declared) >= 2
+    assert [re.findall(r'"(.*?)"', versions) for versions in matrix] == [declared]
+
+
+def test_changelog_links_each_of_its_versions() -> None:
+    text = (PROJECT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[([^]]+)\]", text, re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert __version__ in versions
+    assert re.findall(r"^\[([^]]+)\]: https://", text, re.MULTILINE) == versions

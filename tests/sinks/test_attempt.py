@@ -95,7 +95,10 @@ def console(folder: Path) -> Sink:
 @pytest.mark.parametrize(
     "make",
     [
-        *(lambda folder, form=form: FileSink(str(folder / "out"), form) for form in FileFormat),
+        *(
+            lambda folder, file_format=file_format: FileSink(str(folder / "out"), file_format)
+            for file_format in FileFormat
+        ),
         lambda folder: SyslogSink(str(folder / "socket")),
         lambda folder: JournalSink("boot", str(folder / "socket")),
     ],

@@ -27,7 +27,7 @@ def _texts(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("form", "line"),
+    ("file_format", "line"),
     [
         (
             FileFormat.TEXT,
@@ -36,8 +36,8 @@ def _texts(path: Path) -> list[str]:
         (FileFormat.KLOGD, "<6>eth0: up\n"),
     ],
 )
-def test_line_has_the_configured_format(form: FileFormat, line: str) -> None:
-    assert LineEncoder(form).encode([entry("eth0: up")]) == [line]
+def test_line_has_the_configured_format(file_format: FileFormat, line: str) -> None:
+    assert LineEncoder(file_format).encode([entry("eth0: up")]) == [line]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,11 @@ def test_klogd_format_repeats_the_head_of_a_capture(record: Record, line: bytes)
     ]
 
 
-@pytest.mark.parametrize("form", list(FileFormat))
-def test_record_cannot_forge_a_second_line(form: FileFormat) -> None:
-    line = LineEncoder(form).encode([entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")])[0]
+@pytest.mark.parametrize("file_format", list(FileFormat))
+def test_record_cannot_forge_a_second_line(file_format: FileFormat) -> None:
+    line = LineEncoder(file_format).encode(
+        [entry("first\nNov 23 08:13:42 host sshd: \x1b[2Kforged\r")]
+    )[0]
     assert line.count("\n") == 1
     assert "\x1b" not in line
     assert "\r" not in line

@@ -86,7 +86,7 @@ def _of_file(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[
     )
 
 
-def _of_klogd_form(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+def _of_klogd_format(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     lines = "".join(LineEncoder(FileFormat.KLOGD).encode(entries)).split("\n")[:-1]
     return _by_lines('file, `format = "klogd"`', r"<\d+>(\S+): ", lines)
 
@@ -146,7 +146,7 @@ def _of_journal(entries: list[Entry], folder: Path) -> tuple[list[str], list[tup
 
 READERS: dict[str, Read] = {
     "file": _of_file,
-    "klogd form": _of_klogd_form,
+    "klogd format": _of_klogd_format,
     "console": _of_console,
     "syslog": _of_datagrams,
     "syslog stream": _of_stream,
@@ -168,7 +168,7 @@ def test_documented_parser_finds_only_real_gaps(read: Read, tmp_path: Path) -> N
     for record, tag in zip(records, tags, strict=False):
         if record.record.facility:
             assert not is_reserved(tag), record
-        elif read is not _of_klogd_form:
+        elif read is not _of_klogd_format:
             assert tag == "kernel"
     assert set(tags[len(records) :]) == {"klogd-py"}
 
@@ -179,7 +179,7 @@ TEXTS = st.text(
 
 
 @pytest.mark.parametrize(
-    "read", [_of_klogd_form, _of_console, _of_json], ids=["klogd form", "console", "json"]
+    "read", [_of_klogd_format, _of_console, _of_json], ids=["klogd format", "console", "json"]
 )
 @given(text=TEXTS, prefix=st.sampled_from(PREFIXES))
 @example(text=f"<44>klogd-py: {WORDS}", prefix=44)
@@ -188,10 +188,12 @@ def test_no_text_of_a_record_makes_a_gap(read: Read, text: str, prefix: int | No
     assert (len(tags), gaps) == (1, [])
 
 
-@pytest.mark.parametrize("form", list(FileFormat))
+@pytest.mark.parametrize("file_format", list(FileFormat))
 @given(text=st.text(max_size=80), prefix=st.sampled_from(PREFIXES))
-def test_lines_of_a_file_hold_no_controls(form: FileFormat, text: str, prefix: int | None) -> None:
-    (line,) = LineEncoder(form).encode([_entry(text, prefix)])
+def test_lines_of_a_file_hold_no_controls(
+    file_format: FileFormat, text: str, prefix: int | None
+) -> None:
+    (line,) = LineEncoder(file_format).encode([_entry(text, prefix)])
     assert line.endswith("\n")
     assert line[:-1].replace("\t", "").isprintable()
 

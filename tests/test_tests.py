@@ -15,6 +15,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 ASSERTING = {"raises", "fail", "warns"}
+MAX_WORDS = 8
 SKIPPING = {"skip", "skipif", "importorskip"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -129,6 +130,11 @@ def test_each_test_asserts_something() -> None:
     found = dict(all_tests())
     assert len(found) > 1000
     assert [words for words, function in found.items() if not asserts(function)] == []
+
+
+def test_each_name_has_at_most_eight_words() -> None:
+    names = [function.name.removeprefix("test_") for _, function in all_tests()]
+    assert [name for name in names if len(name.split("_")) > MAX_WORDS] == []
 
 
 def test_no_test_passes_on_an_empty_loop() -> None:

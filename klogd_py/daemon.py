@@ -281,7 +281,8 @@ class Daemon:
                 await jobs.run("delivery", self.pipeline.finish, None)
         except TimeoutError:
             logger.warning(
-                "records that were read are left for the next start: the symbols are still being read"
+                "records that were read are left for the next start: "
+                "the symbols are still being read"
             )
         await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
         jobs.call("positions", self._save_cursors, None)

@@ -14,11 +14,13 @@ BOUNDARIES = {"guard", "run", "supervise", "call"}
 # given what is to run.
 STARTERS: dict[str, int | str] = {
     "create_task": 0, "ensure_future": 0, "run_coroutine_threadsafe": 0, "gather": 0,
-    "call_soon": 0, "call_soon_threadsafe": 0, "call_later": 1, "call_at": 1, "add_done_callback": 0, "add_reader": 1,
-    "add_writer": 1, "add_signal_handler": 1, "start_server": 0, "start_unix_server": 0, "create_server": 0,
-    "create_unix_server": 0, "create_datagram_endpoint": 0, "connect_read_pipe": 0, "connect_write_pipe": 0,
-    "set_exception_handler": 0, "to_thread": 0, "run_in_executor": 1, "submit": 0, "Thread": "target", "Timer": 1,
-    "start_new_thread": 0, "Process": "target", "schedule": 0, "signal": 1, "register": 0, "finalize": 1, "fork": 0,
+    "call_soon": 0, "call_soon_threadsafe": 0, "call_later": 1, "call_at": 1,
+    "add_done_callback": 0, "add_reader": 1, "add_writer": 1, "add_signal_handler": 1,
+    "start_server": 0, "start_unix_server": 0, "create_server": 0, "create_unix_server": 0,
+    "create_datagram_endpoint": 0, "connect_read_pipe": 0, "connect_write_pipe": 0,
+    "set_exception_handler": 0, "to_thread": 0, "run_in_executor": 1, "submit": 0,
+    "Thread": "target", "Timer": 1, "start_new_thread": 0, "Process": "target", "schedule": 0,
+    "signal": 1, "register": 0, "finalize": 1, "fork": 0,
 }  # fmt: skip
 # Names that others have, too: they start something only where they stand behind their module.
 QUALIFIED = {

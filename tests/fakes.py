@@ -133,8 +133,8 @@ class ScriptedSink:
     """A sink in memory.
 
     ``capacity`` is how many entries it still accepts; ``down`` is the reason why it cannot be
-    reached, empty if it can; ``gone`` lets it refuse for good. ``send`` sets ``attempted`` and waits
-    for ``unblocked``. ``received`` holds the accepted entries.
+    reached, empty if it can; ``gone`` lets it refuse for good. ``send`` sets ``attempted`` and
+    waits for ``unblocked``. ``received`` holds the accepted entries.
     """
 
     def __init__(

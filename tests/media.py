@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What sinks of every kind write to, in small: files with little room, pipes and sockets that are read
-only on request.
+"""What sinks of every kind write to, in small: files with little room, pipes and sockets that are
+read only on request.
 
 Each medium opens sinks, can be blocked and freed, and reports at the end which sequence numbers
 have arrived, alone and within which gaps. It takes both from what was written, as a reader of the

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "user-strings.md"
 _ROW = re.compile(
-    r"\| (?P<ticks>`{1,2}) ?(?P<form>.+?) ?(?P=ticks) \| (?P<source>.+?) \| (?P<bytes>[\d, ]+) \| (?P<without>.+?) \|"
+    r"\| (?P<ticks>`{1,2}) ?(?P<form>.+?) ?(?P=ticks) \| (?P<source>.+?) \| (?P<bytes>[\d, ]+) \| (?P<without>.+?) \|"  # noqa: E501
 )
 _FILLING = {
     "number": "12",

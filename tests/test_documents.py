@@ -48,7 +48,8 @@ def displays(text: str) -> list[str]:
 
 
 def listed_options(page: str) -> set[str]:
-    """Return the options that have an item of their own: ``.It Fl k Ar file , Fl Fl map Ar file``."""
+    """Return the options that have an item of their own: ``.It Fl k Ar file , Fl Fl map Ar
+    file``."""
     items = re.findall(r"^\.It Fl .*$", section(page, "OPTIONS"), re.MULTILINE)
     return {("--" if long else "-") + name for item in items for long, name in _FLAG.findall(item)}
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Work is linear in the length of the input: for near misses of every form, long lines, long oopses.
+"""Work is linear in the length of the input: for near misses of every form, long lines, long
+oopses.
 
 Twice the input may cost 2.6 times the CPU time; quadratic work would cost four times as much. What
 takes no measurable time passes.
@@ -64,12 +65,14 @@ def everywhere(address: int) -> SymbolAddress | LookupFailure:
 # What regular expressions with a weakness stumble over: runs of what they repeat, and beginnings
 # without an end.
 RUNS = [
-    " ", "\t", "0", "f", "a", ".", "$", "_", ":", "[", "<", "(", "[<", "[<c0", "[<c010b860>", "[<c010b860>]", "[<c010b860>] ",
-    "[<c010b860>] a", "[<c010b860>] a.b+", "[<c010b860>] (a", "[<c010b860>] a+0x1/", "[c010b860] ", "0x", "0xc010b860",
-    "0xc010b860 ", "? ", "<IRQ> ", "<<EOE>> ", "lr : ", "lr : 0xc010b860", "pc : ", " at ", " at a:1", "a:1 at ", "}, at: ",
-    "}, at: [<", " from ", " from 0x", "a from 0x", " epc == ", ", ra == ", "era == ", "> ", "[ 1.000000]", "[T1]", " [T1]", "1.",
-    "** 1 printk messages dropped ** ", "Jan  1 00:00:00 a kernel: ", "a :b :", "<4>", " <- ", "\\", "\\x", ";", ",", "=", "\n",
-    "\r", "é", "\x00", "\udc80",
+    " ", "\t", "0", "f", "a", ".", "$", "_", ":", "[", "<", "(", "[<", "[<c0", "[<c010b860>",
+    "[<c010b860>]", "[<c010b860>] ", "[<c010b860>] a", "[<c010b860>] a.b+", "[<c010b860>] (a",
+    "[<c010b860>] a+0x1/", "[c010b860] ", "0x", "0xc010b860", "0xc010b860 ", "? ", "<IRQ> ",
+    "<<EOE>> ", "lr : ", "lr : 0xc010b860", "pc : ", " at ", " at a:1", "a:1 at ", "}, at: ",
+    "}, at: [<", " from ", " from 0x", "a from 0x", " epc == ", ", ra == ", "era == ", "> ",
+    "[ 1.000000]", "[T1]", " [T1]", "1.", "** 1 printk messages dropped ** ",
+    "Jan  1 00:00:00 a kernel: ", "a :b :", "<4>", " <- ", "\\", "\\x", ";", ",", "=", "\n", "\r",
+    "é", "\x00", "\udc80",
 ]  # fmt: skip
 
 
@@ -335,7 +338,8 @@ def test_each_expression_takes_linear_time(key: str) -> None:
 
 
 def split_by(splitter: str, content: bytes) -> int:
-    """How many pieces whatever cuts text makes of some bytes that come in the portions of a pipe."""
+    """How many pieces whatever cuts text makes of some bytes that come in the portions of a
+    pipe."""
     readable, writable = os.pipe()
     portions = [content[start : start + (1 << 16)] for start in range(0, len(content), 1 << 16)]
 

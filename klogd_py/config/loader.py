@@ -83,8 +83,8 @@ def identify_files(path: Path) -> tuple[object, ...]:
     """Return a value that changes whenever one of the files at ``path`` changes.
 
     It holds the name, device, inode, size and modification time of each file, or the error that
-    `list_files` reports. An empty tuple means that this process may not see the files: a daemon that
-    dropped its privileges cannot tell whether they changed.
+    `list_files` reports. An empty tuple means that this process may not see the files: a daemon
+    that dropped its privileges cannot tell whether they changed.
     """
     try:
         return tuple((file, _identify(file)) for file in list_files(path))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Define the keys of the configuration and their defaults, one frozen Struct for each table.
 
-`klogd_py.config.loader` reads them from files, and `klogd_py.config.validation` checks them by their
-types and annotations. Every number has a `Range`, every free string a `TextCheck`, every list a
-`Length`.
+`klogd_py.config.loader` reads them from files, and `klogd_py.config.validation` checks them by
+their types and annotations. Every number has a `Range`, every free string a `TextCheck`, every list
+a `Length`.
 """
 
 from typing import Annotated, Literal

@@ -32,5 +32,7 @@ class ConfigFiles:
         return path.parent == self.drop_ins or path in (self.path, self.drop_ins)
 
     def have_changed(self) -> bool:
-        """Return whether the files differ from those last loaded; ``False`` if they cannot be seen."""
+        """Return whether the files differ from those last loaded; ``False`` if they cannot be
+        seen.
+        """
         return loader.identify_files(self.path) not in ((), self._identity)

@@ -31,7 +31,9 @@ def origin_of(source: Source, *, live: bool) -> Origin:
 
 
 def build_cursor_store(source: Source, config: Config, boot_id: str) -> CursorStore:
-    """Return the store of the sinks' cursors; without a file if records have no sequence numbers."""
+    """Return the store of the sinks' cursors; without a file if records have no sequence
+    numbers.
+    """
     if isinstance(source, KmsgDevice):
         return CursorStore(config.state.cursor_file, boot_id, source.newest)
     return CursorStore("", boot_id, lambda: None)

@@ -2,9 +2,9 @@
 """Tables of the forms in which kernels print code addresses, and how to look each one up.
 
 The tables are indexed by the head of a line: its first word of letters, or its first character. A
-form holds one group: ``hex`` is a number that the symbol replaces, ``at`` a number that stays, since
-no kernel prints anything else there, and after which the symbol is inserted. What may surround the
-forms (timestamps, callers) is known to `klogd_py.oops.address_scanner`.
+form holds one group: ``hex`` is a number that the symbol replaces, ``at`` a number that stays,
+since no kernel prints anything else there, and after which the symbol is inserted. What may
+surround the forms (timestamps, callers) is known to `klogd_py.oops.address_scanner`.
 
 A program counter is looked up as it is (`Kind.PC`). A return address is that of the next
 instruction, and the caller is at the byte before (`Kind.RETURN`, `Kind.LINK`). The kernel itself
@@ -46,8 +46,8 @@ class Form(Struct, frozen=True):
     """One form of a line.
 
     ``pattern`` is matched where the line's own text begins; without a ``head`` it is searched for.
-    ``marker`` is in every line of a form with any head (``*``) or none. ``mask`` selects the address
-    bits of the number.
+    ``marker`` is in every line of a form with any head (``*``) or none. ``mask`` selects the
+    address bits of the number.
     """
 
     head: str
@@ -88,7 +88,7 @@ _ALL: _Rows = (
     # "[<(____ptrval____)>] 0xffffffff926b7cde"
     ("[", r"\[<[\w()]{1,20}>\] {1,2}(?:\? )?" + _FRAME, _RETURN),
     # %pS
-    ("WARNING", r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?" + _SOURCE + _TOKEN + r"(?=\(\)| \[| \(|,|\s*$)", _PC),
+    ("WARNING", r"WARNING: (?:CPU: \d{1,5} PID: -?\d{1,10} )?at ?" + _SOURCE + _TOKEN + r"(?=\(\)| \[| \(|,|\s*$)", _PC),  # noqa: E501
     # Since 6.19
     ("WARNING", r"WARNING: \S{1,300}:\d{1,6} at " + _TOKEN + r"(?=, CPU#)", _PC),
     # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
@@ -120,7 +120,7 @@ _X86: _Rows = (
     ("EIP", r"EIP is at " + _TOKEN, _PC),
     # 4.10 to 4.18
     ("IP", r"IP: " + _TOKEN + r"(?=\s*$)", _PC),
-    ("unchecked", r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),
+    ("unchecked", r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),  # noqa: E501
 )
 
 _ARM: _Rows = (
@@ -153,7 +153,7 @@ _POWERPC: _Rows = (
     # (unreliable)". Old kernels write the numbers in brackets with capitals; the function graph
     # tracer puts the true caller in parentheses behind them.
     # %pS
-    ("[", _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)", _RETURN),
+    ("[", _BRACKET + r" " + _BRACKET + r" " + _TOKEN + r"(?=(?: \([^()]{1,600}\)){0,2}\s*$)", _RETURN),  # noqa: E501
     ("[", _BRACKET + r" \[(?P<at>[0-9a-fA-F]{8,16})\](?= \(unreliable\)\s*$|\s*$)", _RETURN),
     ("NIP", r"NIP " + _BRACKET + r" " + _TOKEN, _PC),
     ("NIP", r"NIP \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _PC),
@@ -161,7 +161,7 @@ _POWERPC: _Rows = (
     ("LR", r"LR \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _RETURN),
     ("-", r"--- (?:interrupt|Exception): {1,2}[0-9a-f]{1,4} at " + _TOKEN, _PC),
     ("LR", r"LR = " + _TOKEN, _RETURN),
-    ("Faulting", r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)", _PC),
+    ("Faulting", r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)", _PC),  # noqa: E501
     # 2.4: no other line tells
     ("NIP", r"NIP: (?P<at>[0-9A-F]{8})(?= XER: )", _PC),
     ("NIP", r"NIP: [0-9A-F]{8} XER: [0-9A-F]{8} LR: (?P<at>[0-9A-F]{8})\b", _RETURN),

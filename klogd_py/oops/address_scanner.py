@@ -25,7 +25,8 @@ from klogd_py.oops.capture_line import ENVELOPE
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
-    """An address in a text, and the half-open span [start, end) of characters that the symbol replaces.
+    """An address in a text, and the half-open span [start, end) of characters that the symbol
+    replaces.
 
     With an empty span the symbol is inserted there, since the number beside it stays.
     """
@@ -88,8 +89,8 @@ def has_bare_name(line: str) -> bool:
 def find(text: str, include_symbolized: bool = False) -> tuple[AddressMatch, ...]:
     """Find the addresses in one record's text or one line of a capture, in order.
 
-    ``include_symbolized`` also returns a ``[<address>]`` that the kernel has already symbolized, unless
-    it may be a hash.
+    ``include_symbolized`` also returns a ``[<address>]`` that the kernel has already symbolized,
+    unless it may be a hash.
     """
     for marker in ADDRESS_MARKERS:
         if marker in text:
@@ -163,7 +164,8 @@ def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:
 def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressMatch]:
     """Match the ``[<address>]`` forms.
 
-    A raw ``0x`` token after one is matched instead: the number in the brackets is the same, or a hash.
+    A raw ``0x`` token after one is matched instead: the number in the brackets is the same, or a
+    hash.
     """
     exact = EXACT_BRACKET.match(line, start) is not None
     matches: list[AddressMatch] = []
@@ -182,7 +184,9 @@ def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressM
 
 
 def _wants_name(line: str, found: re.Match[str], include_symbolized: bool, start: int) -> bool:
-    """Whether a bracketed number is an address without a symbol, or with one that is to be replaced."""
+    """Whether a bracketed number is an address without a symbol, or with one that is to be
+    replaced.
+    """
     if not include_symbolized and found.start() == start and _NAME_ENDS.match(line, found.end()):
         return False
     if _MAY_BE_HASH.fullmatch(found[1]):
@@ -193,7 +197,8 @@ def _wants_name(line: str, found: re.Match[str], include_symbolized: bool, start
 def _match_token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:
     """Match a token after a bracketed number; ``None`` if it is too low for code.
 
-    Some kernels of x86 printed the address that ``%pB`` looks up: one byte before that in the brackets.
+    Some kernels of x86 printed the address that ``%pB`` looks up: one byte before that in the
+    brackets.
     """
     if raw.end(1) - raw.start(1) < _MIN_TOKEN:
         return None

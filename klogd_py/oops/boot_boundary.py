@@ -47,10 +47,11 @@ class BootBoundary:
         return "" if back else None
 
     def skip_if_same_boot(self, text: bytes) -> bool:
-        """Skip a text of whole lines if no boot begins in it, as far as can be told without parsing each.
+        """Skip a text of whole lines if no boot begins in it, as far as can be told without parsing
+        each.
 
-        All timestamps in the text are compared, by the second, which are more than those that count. A text
-        with lines in the form of /dev/kmsg is not skipped.
+        All timestamps in the text are compared, by the second, which are more than those that
+        count. A text with lines in the form of /dev/kmsg is not skipped.
         """
         seconds = list(map(int, _SECONDS.findall(text)))
         in_order = seconds == sorted(seconds) and (

@@ -16,12 +16,12 @@ ENVELOPE = re.compile(
     r"(?:> ?){0,64}"
     r"(?:\d{1,4},\d{1,20},\d{1,20},[^;]{0,80};)?"
     r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\S+) (?:\S+ )?kernel: )?"
-    r"(?:(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]) *+"
+    r"(?:(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]) *+"  # noqa: E501
     r":(?:emerg|alert|crit|err|warn|notice|info|debug) *+: ?)?"
     r"(?:<\d{1,4}>)?"
     r"(?:\*\* \d{1,10} printk messages dropped \*\* )?"
     r"(?:(?:\s{1,80}|[\w.-]{1,64}+ login: )(?=\[ *\d{1,10}\.\d{6}\]))?"
-    r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"
+    r"(?:\[ *\d+\.\d+\]|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}\]| ?\[ *[TC]\d+\]){0,2}"  # noqa: E501
     # No-break spaces, of a mail
     r"(?:\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8})?"
 )
@@ -35,7 +35,9 @@ _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 
 def banner_release(line: str) -> str:
-    """The release in the banner of a kernel; empty for any other line. A banner begins another boot."""
+    """The release in the banner of a kernel; empty for any other line. A banner begins another
+    boot.
+    """
     if "Linux version " not in line:
         return ""
     envelope = ENVELOPE.match(line)

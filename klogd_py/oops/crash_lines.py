@@ -24,7 +24,8 @@ _FORMS = (ADDRESS_LINE, EVIDENCE_LINE, OOPS_HEADER, WARNING_HEADER, KERNEL_OFFSE
 
 
 def match_address_line(text: str, start: int = 0) -> re.Match[str] | None:
-    """Match the whole text with the forms of lines with code addresses; ``start`` skips an envelope.
+    """Match the whole text with the forms of lines with code addresses; ``start`` skips an
+    envelope.
 
     A line feed can be in it only as part of a process name.
     """

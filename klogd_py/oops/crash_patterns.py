@@ -60,7 +60,7 @@ _KIND = r"(?:Call [Tt]race:)?"
 
 # Headers of a crash that hold code addresses.
 _WARNINGS_WITH_ADDRESS = (
-    rf"WARNING: (?:CPU: \d{{1,5}} PID: -?\d{{1,10}} )?at ?(?:{_SOURCE} )?{_SYMBOL}(?:\(\))?(?:{_MODULE})?{_DECODED}",
+    rf"WARNING: (?:CPU: \d{{1,5}} PID: -?\d{{1,10}} )?at ?(?:{_SOURCE} )?{_SYMBOL}(?:\(\))?(?:{_MODULE})?{_DECODED}",  # noqa: E501
     rf"WARNING: (?:CPU: \d{{1,5}} PID: -?\d{{1,10}} )?at {_SOURCE}",
     rf"WARNING: (?:{_SOURCE} )?at {_SYMBOL}, CPU#\d{{1,5}}: {_COMM}/\d{{1,10}}",
 )
@@ -89,7 +89,7 @@ _ADDRESS_LINES = (
     rf"Alignment trap: not handling instruction [0-9a-f]{{4,8}} at {_BRACKET}",
     # x86
     rf"[RE]?IP:?\s+(?:{_SEGMENT})?{_BRACKET}(?: {{1,2}}{_FRAME})?(?: {_PLACE})?{_TAINT}"
-    rf"(?:\s{{1,2}}(?:[RS]SP:? ?<?{_NUMBER}>?|EFLAGS: {_NUMBER}(?: CPU: \d{{1,4}})?|SS:ESP:? [0-9a-f]{{4}}:{_NUMBER}))?",
+    rf"(?:\s{{1,2}}(?:[RS]SP:? ?<?{_NUMBER}>?|EFLAGS: {_NUMBER}(?: CPU: \d{{1,4}})?|SS:ESP:? [0-9a-f]{{4}}:{_NUMBER}))?",  # noqa: E501
     rf"[RE]?IP: (?:{_SEGMENT})?{_PLACE}(?: (?:RSP: {_NUMBER}|SS:ESP: [0-9a-f]{{4}}:{_NUMBER}))?"
     rf"(?: EFLAGS: {_NUMBER}(?: CPU: \d{{1,4}})?)?(?: Code: Bad RIP value\.)?",
     rf"unchecked MSR access error: (?:WRMSR to|RDMSR from) {_HEX}(?: \(tried to write {_HEX}\))?"
@@ -104,7 +104,7 @@ _ADDRESS_LINES = (
     rf"LR = {_PLACE}",
     rf"--- (?:interrupt|Exception): {{1,2}}[0-9a-f]{{1,4}} at {_PLACE}",
     rf"Faulting instruction address: {_PLACE}",
-    rf"NIP: {_NUMBER} XER: {_NUMBER} LR: {_NUMBER}(?: [A-Z]{{2,4}}: [0-9a-fA-F]{{1,16}}){{0,4}}{_TAINT}",
+    rf"NIP: {_NUMBER} XER: {_NUMBER} LR: {_NUMBER}(?: [A-Z]{{2,4}}: [0-9a-fA-F]{{1,16}}){{0,4}}{_TAINT}",  # noqa: E501
     # s390
     rf"Krnl PSW : {_NUMBER} {_NUMBER}(?: \({_PLACE}\))?",
     # mips, loongarch
@@ -141,16 +141,16 @@ _ADDRESS_LINES = (
 # Lines of a report without code addresses that need a symbol, but which say how others are read.
 _EVIDENCE_LINES = (
     # where a process entered the kernel
-    rf"[RE]IP: (?:0033|0023|0073|001b):(?:{_BRACKET}(?:\s+{_BRACKET})?\s*)?(?:{_HEX})?(?: Code: .{{0,60}})?",
-    r"Code: (?:\([^()]{1,40}\)|Bad RIP value\.|Unable to access opcode bytes at (?:RIP )?0x[0-9a-f]{1,16}\.?)",
+    rf"[RE]IP: (?:0033|0023|0073|001b):(?:{_BRACKET}(?:\s+{_BRACKET})?\s*)?(?:{_HEX})?(?: Code: .{{0,60}})?",  # noqa: E501
+    r"Code: (?:\([^()]{1,40}\)|Bad RIP value\.|Unable to access opcode bytes at (?:RIP )?0x[0-9a-f]{1,16}\.?)",  # noqa: E501
     r"(?:Code|Instruction (?:dump|DUMP)): ?[0-9a-fXx<>() ]{1,800}",
-    r"Modules linked in:(?: [\w-]{1,64}(?: ?\([A-Z+-]{1,8}\)){0,3}){0,600}(?: \[last unloaded: [^\[\]]{0,400}\])?",
+    r"Modules linked in:(?: [\w-]{1,64}(?: ?\([A-Z+-]{1,8}\)){0,3}){0,600}(?: \[last unloaded: [^\[\]]{0,400}\])?",  # noqa: E501
     rf"CPU: \d{{1,5}} (?:UID: \d{{1,10}} )?PID: -?\d{{1,10}} Comm: {_COMM} (?:Kdump: loaded )?"
     r"(?:Not tainted|Tainted: [A-Z ]{1,40}) .{0,400}",
     r"#PF: supervisor instruction fetch in kernel mode",
     r"kernel tried to execute NX-protected page - exploit attempt\? \(uid: \d{1,10}\)",
     r"EC = 0x[0-9a-f]{2}: IABT \(current EL\), IL = 32 bits",
-    r"Unable to handle kernel [Ee]xecute from non-executable memory at virtual address [0-9a-f]{8,16}",
+    r"Unable to handle kernel [Ee]xecute from non-executable memory at virtual address [0-9a-f]{8,16}",  # noqa: E501
     r"(?:BUG: )?[Uu]nable to handle (?:kernel )?instruction fetch.{0,80}",
 )
 
@@ -187,15 +187,15 @@ _OOPSES = (
     rf"BUG: scheduling while atomic: {_COMM}/\d{{1,10}}/0x[0-9a-f]{{1,16}}",
     rf"BUG: using \w{{1,40}}(?:\(\))? in preemptible \[[0-9a-f]{{1,16}}\] code: {_COMM}/\d{{1,10}}",
     r"BUG: workqueue lockup - pool.{0,200}",
-    rf"(?:(?:NMI )?watchdog: )?BUG: soft lockup - CPU#\d{{1,5}} stuck for \d{{1,10}}s! \[{_COMM}:\d{{1,10}}\]",
-    rf"BUG: (?:spinlock|rwlock) [a-z -]{{4,40}} on CPU#\d{{1,5}}, {_COMM}/\d{{1,10}}(?:, [0-9a-f]{{8,16}})?",
-    rf"BUG: Bad page (?:state|map) in process {_COMM} {{1,2}}(?:pfn|pte):[0-9a-f]{{1,16}}(?: pmd:[0-9a-f]{{1,16}})?",
-    rf"BUG: Bad rss-counter state mm:(?:0x)?[0-9a-f]{{1,16}} (?:type|idx):\w{{1,20}} val:-?\d{{1,20}}"
+    rf"(?:(?:NMI )?watchdog: )?BUG: soft lockup - CPU#\d{{1,5}} stuck for \d{{1,10}}s! \[{_COMM}:\d{{1,10}}\]",  # noqa: E501
+    rf"BUG: (?:spinlock|rwlock) [a-z -]{{4,40}} on CPU#\d{{1,5}}, {_COMM}/\d{{1,10}}(?:, [0-9a-f]{{8,16}})?",  # noqa: E501
+    rf"BUG: Bad page (?:state|map) in process {_COMM} {{1,2}}(?:pfn|pte):[0-9a-f]{{1,16}}(?: pmd:[0-9a-f]{{1,16}})?",  # noqa: E501
+    rf"BUG: Bad rss-counter state mm:(?:0x)?[0-9a-f]{{1,16}} (?:type|idx):\w{{1,20}} val:-?\d{{1,20}}"  # noqa: E501
     rf"(?: Comm:{_COMM} Pid:\d{{1,10}})?",
     r"BUG: (?:TASK |IRQ )?stack guard page was hit at .{0,200}",
     r"BUG: \w{1,64}(?: \([^()]{1,40}\))?: (?:Poison|Redzone|Object|Freepointer|Padding).{0,200}",
     r"BUG [\w:.-]{2,64} \((?:Not t|T)ainted[^()]{0,40}\): .{0,200}",
-    r"BUG: (?:memory leak|recent printk recursion!|MAX_LOCKDEP_\w{1,40} too low!|MAX_STACK_TRACE_ENTRIES too low!)",
+    r"BUG: (?:memory leak|recent printk recursion!|MAX_LOCKDEP_\w{1,40} too low!|MAX_STACK_TRACE_ENTRIES too low!)",  # noqa: E501
     r"\[ BUG: [\w !'-]{3,80} \]",
     # Oops
     r"Oops: [0-9a-f]{1,16}(?: \[#\d{1,5}\]" + _ROW + r")?",
@@ -205,7 +205,7 @@ _OOPSES = (
     r"Oops in fault\.c::?\w{1,40}, line \d{1,6}:",
     # Other messages begin with so few bytes of their own: lib/dump_stack.c,
     # drivers/char/ttyprintk.c.
-    rf"(?!Hardware name: |\[U\] ){_COMM}\(\d{{1,10}}\): (?:Oops|Kernel bad sw trap \d{{1,4}})(?: \[#\d{{1,5}}\]| -?\d{{1,10}})",
+    rf"(?!Hardware name: |\[U\] ){_COMM}\(\d{{1,10}}\): (?:Oops|Kernel bad sw trap \d{{1,4}})(?: \[#\d{{1,5}}\]| -?\d{{1,10}})",  # noqa: E501
     r"Internal error: .{0,200}",
     r"general protection (?:fault|error).{0,200}",
     r"[a-z][a-z0-9 _-]{2,40}: [0-9a-f]{4} \[#\d{1,5}\]" + _ROW,
@@ -215,7 +215,7 @@ _OOPSES = (
     r"Unhandled fault: .{0,200}",
     r"Kernel bug detected\[#\d{1,5}\]:?",
     r"Kernel panic - not syncing: .{0,900}",
-    r"Kernel panic: (?:Aiee, |Attempted to |VFS: Unable |No init found|Fatal exception|Out of memory|Kernel ).{0,200}",
+    r"Kernel panic: (?:Aiee, |Attempted to |VFS: Unable |No init found|Fatal exception|Out of memory|Kernel ).{0,200}",  # noqa: E501
 )
 
 # Those of a warning, or of something that has not ended yet.
@@ -223,10 +223,10 @@ _WARNINGS = (
     *_WARNINGS_WITH_ADDRESS,
     r"-{8,32}\[ cut here \]-{8,32}",
     r"8<--- cut here ---",
-    r"WARNING: (?:possible (?:circular|recursive|irq) \w.{4,80}|suspicious RCU usage\.?|inconsistent lock state"
-    r"|bad unlock balance detected!|held lock freed!|lock held when returning to user space!|Nested lock was not taken"
+    r"WARNING: (?:possible (?:circular|recursive|irq) \w.{4,80}|suspicious RCU usage\.?|inconsistent lock state"  # noqa: E501
+    r"|bad unlock balance detected!|held lock freed!|lock held when returning to user space!|Nested lock was not taken"  # noqa: E501
     r"|(?:HARD|SOFT)IRQ-safe -> (?:HARD|SOFT)IRQ-unsafe .{0,80})",
-    r"INFO: (?:possible (?:circular|recursive|irq) \w.{4,80}|suspicious RCU usage\.?|inconsistent lock state)",
+    r"INFO: (?:possible (?:circular|recursive|irq) \w.{4,80}|suspicious RCU usage\.?|inconsistent lock state)",  # noqa: E501
     r"UBSAN: [\w' -]{3,60} in [\w./+~-]{1,300}(?::\d{1,6}){1,2}",
     r"KASAN: (?:null-ptr-deref|maybe wild-memory-access|probably user-memory-access) in range "
     r"\[0x[0-9a-f]{1,16}-0x[0-9a-f]{1,16}\]",
@@ -234,7 +234,7 @@ _WARNINGS = (
     # stalls
     r"(?:NMI )?watchdog: Watchdog detected hard LOCKUP on cpu ?\d{1,5}",
     r"(?:rcu: )?INFO: rcu_\w{1,20} (?:self-)?detected (?:expedited )?stalls? on CPU.{0,300}",
-    rf"INFO: task {_COMM}:\d{{1,10}} (?:<\w{{1,20}}> )?blocked (?:in I/O wait )?for more than \d{{1,10}} seconds\.",
+    rf"INFO: task {_COMM}:\d{{1,10}} (?:<\w{{1,20}}> )?blocked (?:in I/O wait )?for more than \d{{1,10}} seconds\.",  # noqa: E501
     r"Backtrace:.{0,60}",
 )
 _ENDS = (

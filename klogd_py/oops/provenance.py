@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Decide what a record proves: whether its addresses may be symbolized, and whether it is evidence of
-a crash.
+"""Decide what a record proves: whether its addresses may be symbolized, and whether it is evidence
+of a crash.
 
 Facility 0 says that printk wrote a record, not who chose its bytes. Symbols are printed, and traces
 read, only where the kernel itself wrote the record, and all of it is a form of

@@ -80,7 +80,9 @@ class _OpenTrace:
         self._is_stamped = record.usec is not None
 
     def is_late_at(self, record: Record) -> bool:
-        """Whether it has been open for too long, by the kernel's clock, when this record was written."""
+        """Whether it has been open for too long, by the kernel's clock, when this record was
+        written.
+        """
         return self._due_us is not None and record.usec is not None and record.usec > self._due_us
 
     def is_over_before(self, record: Record) -> bool:
@@ -94,8 +96,8 @@ class _OpenTrace:
     def add(self, record: Record, origin: Origin) -> bool:
         """Add a record if it is evidence; returns whether it was the last.
 
-        In a capture a line without a timestamp, among others with one, is the rest of the message before
-        it: what follows a line feed in it may be a user's.
+        In a capture a line without a timestamp, among others with one, is the rest of the message
+        before it: what follows a line feed in it may be a user's.
         """
         text = record.text
         part = any(marker in text for marker in _TRACE_LINE_MARKERS) or any(

@@ -46,7 +46,9 @@ def read_clocks() -> Times:
 
 
 class LiveClock:
-    """Wall times for records of the running kernel. Mutable; `sample_clocks` is called per batch."""
+    """Wall times for records of the running kernel. Mutable; `sample_clocks` is called per
+    batch.
+    """
 
     def __init__(self, read: Callable[[], Times] = read_clocks) -> None:
         """``read`` replaces the clocks of this machine in tests."""

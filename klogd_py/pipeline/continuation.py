@@ -34,7 +34,9 @@ class Joiner:
     """
 
     def __init__(self, tells_apart: Callable[[int, int], bool] = lambda seq, other: False) -> None:
-        """``any_sink_between``: whether any sink has had one of two sequence numbers and not the other."""
+        """``any_sink_between``: whether any sink has had one of two sequence numbers and not the
+        other.
+        """
         self.has_joined = False
         self._tells_apart = tells_apart
         self._pending: list[Record | Gap] = []
@@ -54,7 +56,9 @@ class Joiner:
         return joiner
 
     def push(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
-        """Return what may go on; for an empty batch, the held record if it has waited long enough."""
+        """Return what may go on; for an empty batch, the held record if it has waited long
+        enough.
+        """
         if not batch:
             return self.flush() if now_s >= self._due_s else []
         if self._pending or any(isinstance(item, Record) and item.flags != "-" for item in batch):

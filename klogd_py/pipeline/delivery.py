@@ -239,7 +239,8 @@ class Delivery:
     def _enqueue_raw(
         self, held: list[Record | Gap], batch: list[Record | Gap], error: Exception
     ) -> None:
-        """Report an unexpected error, enqueue unchanged what it has stopped, and restart the stages.
+        """Report an unexpected error, enqueue unchanged what it has stopped, and restart the
+        stages.
 
         ``held`` is what the stages held before the delivery.
         """

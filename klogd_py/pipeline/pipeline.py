@@ -97,7 +97,9 @@ class Pipeline:
         await self.delivery.deliver_surely(rest, last=True)
 
     async def _deliver_next(self) -> int | None:
-        """Deliver one batch, or what the stages must pass on; returns the exit status at the end."""
+        """Deliver one batch, or what the stages must pass on; returns the exit status at the
+        end.
+        """
         await self._reread_if_behind()
         batch = await self.reader.wait_next(self._due_in_s())
         if batch is not None:

@@ -68,7 +68,9 @@ class RateLimiter:
         return None if self._gap is None else max(0.0, self._due_s - now_s)
 
     def _suppression_note(self, record: Record, now_s: float) -> str:
-        """Why a record is to be suppressed; empty if it passes, as a line of several records does."""
+        """Why a record is to be suppressed; empty if it passes, as a line of several records
+        does.
+        """
         severity = record.severity
         if severity <= Severity.ERR or record.seq is None or record.parts:
             return ""

@@ -24,8 +24,8 @@ READAHEAD_BYTES = 8 << 20
 RECORD_OVERHEAD_BYTES = 300
 MAX_PAUSE_S = 5.0
 # Wait between reads, so that records which come shortly after others are delivered together. A
-# burst begins with few records: 200,000 a second bring 800 in 4 ms, half of what the smallest common
-# ring holds. Once more than BURST_RECORDS come in that time, the wait is 1 ms (200 records).
+# burst begins with few records: 200,000 a second bring 800 in 4 ms, half of what the smallest
+# common ring holds. Once more than BURST_RECORDS come in that time, the wait is 1 ms (200 records).
 BATCH_WINDOW_S, BURST_WINDOW_S = 0.004, 0.001
 BURST_RECORDS = 512
 # Limit of a batch, so that the ring is read again soon. A batch whose position has not been written
@@ -176,7 +176,9 @@ class Reader:
             self._append_prefetched(ring)
 
     async def wait_next(self, wait_s: float | None) -> Batch | None:
-        """Return the oldest batch; ``None`` if none came in ``wait_s`` seconds, or none will come."""
+        """Return the oldest batch; ``None`` if none came in ``wait_s`` seconds, or none will
+        come.
+        """
         if not self._batches and not self.ended and not (self._once and self.caught_up):
             self._news.clear()
             if not await self._wait_news(wait_s):

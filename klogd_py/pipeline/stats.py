@@ -46,10 +46,11 @@ _PREFIXES = frozenset(range(KERN << 3 | Severity.EMERG, (KERN << 3 | Severity.NO
 class Counters:
     """Counters of one pipeline. Mutable.
 
-    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source did not
-    give, by cause, ``named`` the symbols by their table, ``nameless`` the addresses without a symbol by
-    reason, and ``withheld`` those whose symbol is known but not printed, since the record does not prove
-    that the kernel wrote the address. ``next_seq`` is the number after the highest that was read.
+    ``prefixes`` counts records by facility and severity, ``gaps`` the records that the source did
+    not give, by cause, ``named`` the symbols by their table, ``nameless`` the addresses without a
+    symbol by reason, and ``withheld`` those whose symbol is known but not printed, since the record
+    does not prove that the kernel wrote the address. ``next_seq`` is the number after the highest
+    that was read.
     """
 
     def __init__(self, origin: Origin = Origin.CAPTURE) -> None:

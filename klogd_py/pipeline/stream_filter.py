@@ -160,7 +160,9 @@ class StreamFilter:
         return out
 
     def push_record(self, record: Record | None, now_s: float) -> list[Record | Gap]:
-        """Take one line, or ``None`` if only time has passed; returns the lines to symbolize now."""
+        """Take one line, or ``None`` if only time has passed; returns the lines to symbolize
+        now.
+        """
         batch: list[Record | Gap] = [record] if record is not None else []
         if self._known is not None:
             return batch

@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 
 class SymbolManager:
-    """The symbols of this run. Mutable; lives on the event loop. Records wait while `lock` is held."""
+    """The symbols of this run. Mutable; lives on the event loop. Records wait while `lock` is
+    held.
+    """
 
     def __init__(
         self,
@@ -51,7 +53,9 @@ class SymbolManager:
         self._next: asyncio.Task[None] | None = None
 
     async def load_first(self) -> None:
-        """Load the symbols; takes the lock at once, so that no record that needs symbols passes before."""
+        """Load the symbols; takes the lock at once, so that no record that needs symbols passes
+        before.
+        """
         async with self.lock:
             try:
                 self.set_current(await self._worker.call(lambda: load_symbols(self._sources())))
@@ -93,7 +97,9 @@ class SymbolManager:
             logger.warning("%s", remark)
 
     async def modules_changed(self) -> bool:
-        """Whether the loaded modules or their addresses differ from when the symbols were loaded."""
+        """Whether the loaded modules or their addresses differ from when the symbols were
+        loaded.
+        """
         read = partial(self._worker.call, lambda: module_layout(self._sources()))
         return (
             await self._jobs.run(JOB, read, self.symbols.module_layout)

@@ -101,8 +101,8 @@ def look_up(address: int, kind: Kind, resolve: Resolve) -> SymbolAddress | Looku
     """Look up an address as its kind demands.
 
     A return address belongs to the caller, whose last byte is the one before it, so
-    ``name+size/size`` is possible (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A pc
-    or return address in data has no symbol.
+    ``name+size/size`` is possible (kernel/kallsyms.c ``__sprint_symbol`` with its offset of -1). A
+    pc or return address in data has no symbol.
     """
     if kind is Kind.CLASSIC:
         return resolve(address)
@@ -155,8 +155,8 @@ def symbolize(
 ) -> list[Entry]:
     """Make the entries of a batch, in order; a Gap becomes the entry that announces it.
 
-    ``known_pcs`` is kept from batch to batch of one stream. ``check`` returns why the addresses of a
-    record may not be symbolized; without it all are.
+    ``known_pcs`` is kept from batch to batch of one stream. ``check`` returns why the addresses of
+    a record may not be symbolized; without it all are.
     """
     known_pcs = set() if known_pcs is None else known_pcs
     items = list(records)

@@ -109,7 +109,8 @@ class DoubtfulLines:
         lines = "line" if self.count == 1 else "lines"
         numbers = ", ".join(map(str, self.first))
         return [
-            f"{where}{lines} {numbers}{more} named on weak grounds: no kernel prints an address in this form"
+            f"{where}{lines} {numbers}{more} named on weak grounds: "
+            "no kernel prints an address in this form"
         ]
 
 
@@ -138,7 +139,9 @@ def symbolize_line(
     known_pcs: KnownPcs,
     doubtful: DoubtfulLines,
 ) -> list[str]:
-    """Symbolize one line without its line feed; returns also the original with ``duplicate_raw``."""
+    """Symbolize one line without its line feed; returns also the original with
+    ``duplicate_raw``.
+    """
     body = line.removesuffix("\r")
     text, symbols = symbolize_text(body, resolve, options, known_pcs)
     doubtful.check(body, bool(symbols))

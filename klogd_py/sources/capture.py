@@ -75,7 +75,9 @@ class Capture:
         return self._descriptor
 
     def read_batch(self) -> list[Record | Gap]:
-        """Read the records of the next chunk; empty if there is nothing now, or the input has ended."""
+        """Read the records of the next chunk; empty if there is nothing now, or the input has
+        ended.
+        """
         if not is_readable(self._descriptor, 0):
             # Standard input is shared: making it non-blocking would affect other processes.
             return []
@@ -192,7 +194,9 @@ class Capture:
         return records
 
     def _parse(self, piece: bytes) -> Record:
-        """Parse one record; it cannot be read again, so it is returned raw if it cannot be parsed."""
+        """Parse one record; it cannot be read again, so it is returned raw if it cannot be
+        parsed.
+        """
         if self._form == "kmsg":
             return kmsg_format.parse_or_raw(piece)
         parse = {

@@ -31,7 +31,9 @@ def _to_oldest(descriptor: int) -> None:
 
 
 class RawBatch(Struct):
-    """Records as read, and the errors (EPIPE, EINVAL) before them, by the position of the record."""
+    """Records as read, and the errors (EPIPE, EINVAL) before them, by the position of the
+    record.
+    """
 
     raws: list[bytes] = []
     errors: dict[int, list[Cause]] = {}
@@ -40,8 +42,8 @@ class RawBatch(Struct):
 class KmsgDevice:
     """/dev/kmsg from its oldest record on, with a Gap wherever records are missing.
 
-    ``read`` and ``to_oldest`` replace the device in tests: the first takes a descriptor and a length
-    like os.read, the second seeks to the oldest record.
+    ``read`` and ``to_oldest`` replace the device in tests: the first takes a descriptor and a
+    length like os.read, the second seeks to the oldest record.
     """
 
     def __init__(
@@ -111,7 +113,9 @@ class KmsgDevice:
         return True
 
     def read_batch(self) -> list[Record | Gap]:
-        """Drain the ring up to a limit; raises OSError for errors that the ABI does not document."""
+        """Drain the ring up to a limit; raises OSError for errors that the ABI does not
+        document.
+        """
         while True:
             self._drain()
             is_empty = not self._pending.raws
@@ -165,7 +169,9 @@ class KmsgDevice:
     def _add_gaps(
         self, records: list[Record], errors: dict[int, list[Cause]]
     ) -> list[Record | Gap]:
-        """Return the batch with a Gap wherever sequence numbers are missing, without skipped records."""
+        """Return the batch with a Gap wherever sequence numbers are missing, without skipped
+        records.
+        """
         batch: list[Record | Gap] = []
         expected = self._expected
         if (

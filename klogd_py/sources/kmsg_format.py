@@ -53,7 +53,8 @@ def parse(raw: bytes) -> Record:
     dictionary lines.
 
     Raises:
-        MalformedRecord: the header is not at least three numbers before a ';', or the prefix exceeds 2047.
+        MalformedRecord: the header is not at least three numbers before a ';', or the prefix
+        exceeds 2047.
 
     Source: Documentation/ABI/testing/dev-kmsg
     """
@@ -81,10 +82,12 @@ def parse(raw: bytes) -> Record:
 
 
 def parse_all(raws: Sequence[bytes]) -> list[Record]:
-    """Parse a batch; a record without a header is returned raw with ``unparsed`` set, never dropped.
+    """Parse a batch; a record without a header is returned raw with ``unparsed`` set, never
+    dropped.
 
-    `parse` documents the format. Where all records are plain, one pass of a regular expression parses
-    them in half the time; a batch with others among them is halved until these are among few.
+    `parse` documents the format. Where all records are plain, one pass of a regular expression
+    parses them in half the time; a batch with others among them is halved until these are among
+    few.
     """
     everything = b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape")
     whole = b"\0" not in b"".join(raws) and everything.count("\n\0") == len(raws) - 1
@@ -138,7 +141,9 @@ def render(record: Record) -> bytes:
 
 
 def escape(text: str) -> bytes:
-    r"""Escape as the kernel does: bytes below 0x20, from 0x7f up, and the backslash become ``\xHH``."""
+    r"""Escape as the kernel does: bytes below 0x20, from 0x7f up, and the backslash become
+    ``\xHH``.
+    """
     raw = text.encode("utf-8", "surrogateescape")
     return _NEEDS_ESCAPE.sub(lambda found: b"\\x%02x" % found[0][0], raw)
 

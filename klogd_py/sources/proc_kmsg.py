@@ -68,7 +68,9 @@ class ProcKmsg:
 
 
 class SyslogCall(ProcKmsg):
-    """syslog(2) with SYSLOG_ACTION_READ: the text of /proc/kmsg, without a descriptor to wait for."""
+    """syslog(2) with SYSLOG_ACTION_READ: the text of /proc/kmsg, without a descriptor to wait
+    for.
+    """
 
     def __init__(self) -> None:
         super().__init__(-1, SYSCALL)

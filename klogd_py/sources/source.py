@@ -17,8 +17,8 @@ class SourceUnavailable(OSError):
 class Source(Protocol):
     """Anything that records are read from.
 
-    ``exhausted``: no more records will ever come. ``remark``: what the operator should be told once,
-    usually empty.
+    ``exhausted``: no more records will ever come. ``remark``: what the operator should be told
+    once, usually empty.
     """
 
     name: str

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Parse one line of a text capture of the kernel log: dmesg, klogd and syslog form.
 
-These forms hold less than /dev/kmsg: no sequence number, often no level. The text before the message
-is kept in ``head``, so that ``head + text`` is the line again. A line without the header of the form
-is all text.
+These forms hold less than /dev/kmsg: no sequence number, often no level. The text before the
+message is kept in ``head``, so that ``head + text`` is the line again. A line without the header of
+the form is all text.
 
 Source of truth: kernel/printk/printk.c ``print_prefix``; dmesg(1) of util-linux; RFC 3164 section
 4.1 and RFC 3339 for the timestamps of syslog files; the classic klogd for ``<N>``.
@@ -65,8 +65,8 @@ Parser = Callable[[str], Record]
 def parse_klogd(line: str) -> Record:
     """Parse ``<4>[    1.234567] text`` as given by /proc/kmsg and syslog(2).
 
-    One digit is a kernel level; two to four are ``facility << 3 | level``; any other single character
-    counts as DEBUG, as in the classic klogd. Without ``<N>`` the record has no prefix.
+    One digit is a kernel level; two to four are ``facility << 3 | level``; any other single
+    character counts as DEBUG, as in the classic klogd. Without ``<N>`` the record has no prefix.
     """
     found = _KLOGD.match(line)
     # Every part of the pattern is optional
@@ -81,7 +81,9 @@ def parse_klogd(line: str) -> Record:
 
 
 def parse_dmesg(line: str) -> Record:
-    """Parse ``kern  :err   : [   13.708945] text`` and shorter forms: dmesg with or without -x, -T, -r."""
+    """Parse ``kern  :err   : [   13.708945] text`` and shorter forms: dmesg with or without -x, -T,
+    -r.
+    """
     found = _DMESG.match(line)
     assert found is not None
     prefix = int(found["n"]) & 2047 if found["n"] else None
@@ -95,10 +97,14 @@ def parse_dmesg(line: str) -> Record:
 
 
 def syslog_parser(year: int) -> Parser:
-    """Return a parser for syslog files, whose BSD timestamps are those of ``year`` in local time."""
+    """Return a parser for syslog files, whose BSD timestamps are those of ``year`` in local
+    time.
+    """
 
     def syslog(line: str) -> Record:
-        """Parse ``Nov 19 12:34:38 host kernel: [1.234567] text``; lines of others get facility USER."""
+        """Parse ``Nov 19 12:34:38 host kernel: [1.234567] text``; lines of others get facility
+        USER.
+        """
         found = _SYSLOG.match(line)
         if found is None:
             return Record(line)

@@ -89,7 +89,9 @@ def _make_directory(path: Path) -> None:
 
 @contextlib.contextmanager
 def _open_path(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
-    """Open a file by O_PATH; yields a path to it that stays valid if it is renamed, and its status."""
+    """Open a file by O_PATH; yields a path to it that stays valid if it is renamed, and its
+    status.
+    """
     descriptor = os.open(
         directory.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.descriptor
     )

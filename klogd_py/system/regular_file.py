@@ -49,8 +49,8 @@ def open_regular(
     alone can move a device, and again by descriptor, since the path may have changed meanwhile.
 
     Raises:
-        NotRegularFile: it is a directory, a FIFO, a device, a socket, or a link that is not followed.
-        OSError: it cannot be opened, or the path holds a NUL byte.
+        NotRegularFile: it is a directory, a FIFO, a device, a socket, or a link that is not
+        followed. OSError: it cannot be opened, or the path holds a NUL byte.
     """
     name = os.fspath(path)
     if "\0" in name:

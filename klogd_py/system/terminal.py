@@ -23,5 +23,7 @@ def is_coloured(stream: TextIO, environment: Mapping[str, str] = os.environ) -> 
 
 
 def escape_controls(text: str) -> str:
-    r"""Return text with unprintable characters as ``\x1b``, so that it cannot control a terminal."""
+    r"""Return text with unprintable characters as ``\x1b``, so that it cannot control a
+    terminal.
+    """
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

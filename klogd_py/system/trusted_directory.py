@@ -148,7 +148,10 @@ class Directory:
             raise self._refusal(f"a file of {_user(found.st_uid)}")
 
     def _refusal(self, what: str | None) -> NotTrusted:
-        words = f"{what}; root opens and makes no such thing in a directory that {self._changed_by} can change"
+        words = (
+            f"{what}; root opens and makes no such thing "
+            f"in a directory that {self._changed_by} can change"
+        )
         return NotTrusted(errno.EACCES, words, str(self._path))
 
 
@@ -258,7 +261,10 @@ def _open_child(here: int, name: str, path: Path, trust: Trust) -> int:
         found = os.stat(name, dir_fd=here, follow_symlinks=False)
         if not stat.S_ISLNK(found.st_mode):
             raise
-        words = f"{name} is a symbolic link in a directory that {_describe_writers(os.fstat(here))} can change; root follows none"
+        words = (
+            f"{name} is a symbolic link in a directory "
+            f"that {_describe_writers(os.fstat(here))} can change; root follows none"
+        )
         raise NotTrusted(errno.EACCES, words, str(path)) from None
 
 

@@ -41,7 +41,9 @@ class _Filter(FileSystemEventHandler):
 
 
 class FileWatch:
-    """A running watch. Calls ``changed`` with the path, in its own thread, for each wanted change."""
+    """A running watch. Calls ``changed`` with the path, in its own thread, for each wanted
+    change.
+    """
 
     def __init__(
         self,

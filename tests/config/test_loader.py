@@ -22,7 +22,8 @@ from klogd_py.config.schema import Config
         ("sink = 1", "unknown key sink; expected one of: sinks, console_level, user, input"),
         (
             'sinks = ["foo"]',
-            "key sinks: expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], got 'foo'",
+            "key sinks: expected console, file:PATH, syslog[:SOCKET] "
+            "or journal[:SOCKET], got 'foo'",
         ),
         ('sinks = ["file:"]', "key sinks: expected console, file:PATH"),
         (
@@ -32,7 +33,8 @@ from klogd_py.config.schema import Config
         ),
         (
             '[translate]\nstyle = "x"',
-            "key translate.style: invalid enum value 'x'; expected one of: 'replace', 'append', 'off'",
+            "key translate.style: invalid enum value 'x'; "
+            "expected one of: 'replace', 'append', 'off'",
         ),
         ("sinks = 1", "key sinks: expected a list, got a whole number"),
         ("sinks = [1]", "key sinks[0]: expected a string, got a whole number"),

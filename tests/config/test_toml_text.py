@@ -78,7 +78,9 @@ def test_strings_and_comments_do_not_count() -> None:
 def test_text_at_the_limits_is_accepted() -> None:
     parts = ".".join("a" * MAX_LEVELS)
     found = parse(
-        f"{parts} = 1\nb = {'[' * MAX_LEVELS}{']' * MAX_LEVELS}\n{'c' * MAX_WORD_CHARS} = 1.5\n".encode()
+        (
+            f"{parts} = 1\nb = {'[' * MAX_LEVELS}{']' * MAX_LEVELS}\n{'c' * MAX_WORD_CHARS} = 1.5\n"
+        ).encode()
     )
     assert list(found) == ["a", "b", "c" * MAX_WORD_CHARS]
     assert found["c" * MAX_WORD_CHARS] == 1.5

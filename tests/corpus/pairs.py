@@ -20,7 +20,7 @@ from klogd_py.record.types import SymbolAddress
 _NAME = r"(?::(?P<lead>[\w-]+):)?(?P<name>[A-Za-z_.$][\w.$]*)"
 _MODERN = (
     _NAME
-    + r"\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)(?: \[(?P<module>[\w-]+)(?: [0-9a-f]{40})?\])?"
+    + r"\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)(?: \[(?P<module>[\w-]+)(?: [0-9a-f]{40})?\])?"  # noqa: E501
 )
 _BRACE = r"\{(?::(?P<brace_module>\w+):)?(?P<brace>[A-Za-z_.$][\w.$]*)\+(?P<decimal>\d+)\}"
 _ALONE = r"(?<=>\] \()(?P<alone>[A-Za-z_.$][\w.$]*)(?=\) from \[<)"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Check that every frame of a collection of logs is restored after its name was removed and klogd-py
-was given the symbols.
+"""Check that every frame of a collection of logs is restored after its name was removed and
+klogd-py was given the symbols.
 
 For each line that has an address with a name beside it, the symbols are made from what the line
 says, the name is replaced by what that kernel prints where it finds none (``0x%lx``, and for
@@ -41,7 +41,7 @@ _SIGNS = (
     ("ppc64", r"GPR00: [0-9a-f]{16}|NIP \[[0-9a-f]{16}|\] \[[cd]0[0-9a-f]{14}\]"),
     (
         "ppc32",
-        r"GPR00: [0-9A-F]{8} |NIP \[[0-9a-f]{8}\]|^\[[0-9a-f]{8}\] \[[0-9a-f]{8}\]|\] \[c[0-9a-f]{7}\] ",
+        r"GPR00: [0-9A-F]{8} |NIP \[[0-9a-f]{8}\]|^\[[0-9a-f]{8}\] \[[0-9a-f]{8}\]|\] \[c[0-9a-f]{7}\] ",  # noqa: E501
     ),
     ("s390", r"Krnl PSW|Krnl GPRS|Last Breaking-Event|system_call|\(\[<0"),
     ("sparc64", r"TSTATE: |TPC: |Caller\["),
@@ -63,7 +63,8 @@ HASHED = (
     "the number in the brackets is a hash of the pointer (%p since 4.15): only the name is true"
 )
 FIRST_BYTE = (
-    "offset 0 behind a call: the kernel's %pS names what follows a call that never returns, or a pointer to a function; "
+    "offset 0 behind a call: the kernel's %pS names what follows a call that never returns, "
+    "or a pointer to a function; "
     "klogd-py names no function in which no call stands"
 )
 
@@ -261,7 +262,10 @@ def report(found: Tally) -> Iterator[str]:
     sums = (found.frames, found.back, found.excepted, found.alone)
     yield form.format("all", "", *(count.total() for count in sums))
     yield ""
-    yield "names only: lines of newer kernels that print no address beside the name; there is nothing to translate in them"
+    yield (
+        "names only: lines of newer kernels that print no address beside the name; "
+        "there is nothing to translate in them"
+    )
     for reason, count in found.reasons.most_common():
         yield (
             f"{count:>7} not, since this is {reason}"

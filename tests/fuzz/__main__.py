@@ -105,7 +105,8 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error(f"no such target: {', '.join(unknown)}")
     if importlib.util.find_spec("atheris") is None:
         print(
-            "fuzz: the Python package atheris is not installed; there is none for this machine or this Python",
+            "fuzz: the Python package atheris is not installed; "
+            "there is none for this machine or this Python",
             file=sys.stderr,
         )
         return 3

@@ -54,12 +54,14 @@ RECORDS = [
 ]
 KALLSYMS = [
     _RUNNING.map,
-    b"ffffffff81000000 T _text\nffffffff81000100 t f\nffffffffc0000000 t nic_open\t[nic]\nffffffffc0001000 t bpf_prog_1\t[bpf]\n",
+    b"ffffffff81000000 T _text\nffffffff81000100 t f\n"
+    b"ffffffffc0000000 t nic_open\t[nic]\nffffffffc0001000 t bpf_prog_1\t[bpf]\n",
     b"0000000000000000 T _text\n0000000000000000 t f\n",
     b"c0100000 T _text\nc0100100 t f\nc0200000 A _end\n",
 ]
 MODULES = [
-    b"ext4 1003520 1 - Live 0xffffffffc0a00000 (O)\nnic 4096 - jbd2,crc, Loading 0x0000000000000000\n"
+    b"ext4 1003520 1 - Live 0xffffffffc0a00000 (O)\n"
+    b"nic 4096 - jbd2,crc, Loading 0x0000000000000000\n"
 ]
 NOTES = [
     note(b"GNU", 3, b"\xab\xcd"),
@@ -72,9 +74,12 @@ CORES = [core(b"KERNELOFFSET=1a000000\n"), core(b"")]
 _ROW_BYTES = {elf.SYMTAB: (16, 24), elf.RELA: (12, 24)}
 CONFIGURATIONS = [
     (Path(__file__).parents[2] / "etc" / "klogd-py.toml").read_bytes(),
-    b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n[queue.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
-    b'[queue]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\nlimit_kib = 1_024\n[watch]\nfiles = false\n',
-    b'[outbox]\nlimit_kib = 64\n[outbox.sink."file:/x"]\nwhen_full = "drop"\n[journal]\nmode = "sole"\n',
+    b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n'
+    b'[queue.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
+    b'[queue]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\n'
+    b"limit_kib = 1_024\n[watch]\nfiles = false\n",
+    b'[outbox]\nlimit_kib = 64\n[outbox.sink."file:/x"]\nwhen_full = "drop"\n'
+    b'[journal]\nmode = "sole"\n',
     b"a.b.c = [[1, 2.5e400], {x = 2026-11-26T10:00:00Z, y = 10:00:00.5}]\n[[t]]\n",
     b'a = """\\\n  x\\u0000\\U0001F600""""\n# [[[\n',
     b"b = TQ\n'a'TQ'\n".replace(b"TQ", b"'" * 3),

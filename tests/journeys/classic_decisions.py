@@ -88,14 +88,17 @@ _MAPS: dict[str, Wanted] = {
     ),
     "map_symbol_types": Wanted(
         [
-            "<4>[sym_T+0x4/0x1000] [sym_t+0x4/0x1000] [sym_D+0x4/0x1000] [sym_d+0x4/0x1000] [sym_B+0x4/0x1000] "
-            "[sym_b+0x4/0x1000] [<c0106004>] [sym_R+0x4/0x1000] [sym_q+0x4/0x1000] [sym_W+0x4/0xf7000]"
+            "<4>[sym_T+0x4/0x1000] [sym_t+0x4/0x1000] "
+            "[sym_D+0x4/0x1000] [sym_d+0x4/0x1000] [sym_B+0x4/0x1000] "
+            "[sym_b+0x4/0x1000] [<c0106004>] [sym_R+0x4/0x1000] "
+            "[sym_q+0x4/0x1000] [sym_W+0x4/0xf7000]"
         ],
         "Q26: an absolute symbol bounds but does not name",
     ),
     "map_unsorted": Wanted(
         [
-            "<4>[do_fork+0x60/0x14800] [_text+0x8/0xb800] [schedule+0x10/0x400] [wake_up+0x5fc00/0xdfc00]"
+            "<4>[do_fork+0x60/0x14800] [_text+0x8/0xb800] "
+            "[schedule+0x10/0x400] [wake_up+0x5fc00/0xdfc00]"
         ],
         "Q25: sorted first",
     ),
@@ -211,7 +214,8 @@ _SYSLOG: dict[str, Wanted] = {
             # Q34; overrides keep
             (4, "[   1.5] 100% %m %s \\x1b[1m\\xe9"),
         ],
-        "Q32: several digits are facility and level; Q34: control characters and broken UTF-8 are escaped on the wire",
+        "Q32: several digits are facility and level; "
+        "Q34: control characters and broken UTF-8 are escaped on the wire",
     ),
     "syslog_long_keeps_priority_only_on_first_part": Wanted(
         [(3, "L" * 1500)], "Q21: no fixed buffer"

@@ -146,11 +146,16 @@ class World:
 
     def _write(self, more: str) -> None:
         maps = [str(one) for one in self._maps]
-        names = f'kallsyms = ""\nmodule_files = ""\nsearch = {maps}\nmodules = "{self._config.parent}/modules"\n'
+        names = (
+            'kallsyms = ""\nmodule_files = ""\n'
+            f'search = {maps}\nmodules = "{self._config.parent}/modules"\n'
+        )
         new = self._config.with_suffix(".new")
         new.write_text(
-            f'sinks = ["file:{self.log}", "console", "syslog:{self._listener.path}"]\n{more}\n[file]\nformat = "json"\n'
-            f'[symbols]\n{names}[state]\ncursor_file = "{self._config.parent}/position"\n[status]\nsocket = "{self._status}"\n'
+            f'sinks = ["file:{self.log}", "console", "syslog:{self._listener.path}"]\n'
+            f'{more}\n[file]\nformat = "json"\n'
+            f'[symbols]\n{names}[state]\ncursor_file = "{self._config.parent}/position"\n'
+            f'[status]\nsocket = "{self._status}"\n'
             f'[metrics]\nlisten = "unix:{self._metrics}"\ntextfile = "{self._text}"\nperiod_s = 1\n'
         )
         new.replace(self._config)
@@ -380,7 +385,8 @@ class Whims:
 
 
 def unbuildable(config: Config) -> Config:
-    """A configuration that has passed every check, and in whose use something fails nevertheless."""
+    """A configuration that has passed every check, and in whose use something fails
+    nevertheless."""
     return msgspec.structs.replace(config, sinks=("file:/dev/null", "no such kind"))
 
 

@@ -25,7 +25,10 @@ exec setpriv --bounding-set=-syslog --inh-caps=-syslog -- "$@"
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_container_without_kernel_log_is_status_69(tmp_path: Path, program: str) -> None:
-    call = f"import sys; sys.argv[0] = {program!r}; from klogd_py.cli.main import {PROGRAMS[program]} as run; sys.exit(run())"
+    call = (
+        f"import sys; sys.argv[0] = {program!r}; "
+        f"from klogd_py.cli.main import {PROGRAMS[program]} as run; sys.exit(run())"
+    )
     options = ["--config", str(configure(tmp_path)), "--pid-file", f"{tmp_path}/klogd.pid"]
     command = [
         "unshare",

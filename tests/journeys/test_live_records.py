@@ -19,7 +19,10 @@ pytestmark = pytest.mark.usefixtures("signals_as_before")
 
 BOUND_S = 20.0
 LIES_AT = 0xFFFFFFFF816B9363
-KALLSYMS = "ffffffff81000000 T _text\nffffffff816b9000 t vfs_write\nffffffff816b9800 t vfs_read\nffffffff82000000 T _etext\n"
+KALLSYMS = (
+    "ffffffff81000000 T _text\nffffffff816b9000 t vfs_write\n"
+    "ffffffff816b9800 t vfs_read\nffffffff82000000 T _etext\n"
+)
 
 
 class Machine:
@@ -30,7 +33,8 @@ class Machine:
         self.log = folder / "kern.log"
         self.config = folder / "klogd-py.toml"
         self.config.write_text(
-            f"[symbols]\nsearch = []\n{names}\n[state]\ncursor_file = ''\n[status]\nsocket = ''\n[watch]\nfiles = false\n"
+            f"[symbols]\nsearch = []\n{names}\n[state]\ncursor_file = ''\n"
+            "[status]\nsocket = ''\n[watch]\nfiles = false\n"
         )
 
     @property
@@ -90,7 +94,10 @@ def test_module_too_new_for_its_event_is_named(tmp_path: Path) -> None:
 def test_name_withheld_from_users_text_is_counted(tmp_path: Path) -> None:
     """A program's name is no oracle for where a randomised kernel has its functions."""
     machine = Machine(tmp_path, kallsyms(tmp_path))
-    guess = f"x[81]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 in guess_[<{LIES_AT:x}>][1136,401000+1000]"
+    guess = (
+        "x[81]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 "
+        f"in guess_[<{LIES_AT:x}>][1136,401000+1000]"
+    )
     quoted = f"panic of the last boot: RIP: 0010:[<{LIES_AT:x}>]"
 
     def script(machine: Machine) -> Iterator[str]:

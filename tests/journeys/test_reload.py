@@ -163,8 +163,12 @@ UNUSABLE = {
     'metrics.listen = "127.0.0.1:{1}"': "metrics.listen = '127.0.0.1:{1}' cannot be used",
     'metrics.listen = "unix:{2}/none/x"': "metrics.listen = 'unix:{2}/none/x' cannot be used",
     'metrics.textfile = "{0}/gone/klogd.prom"': "metrics not written: {0}/gone/klogd.prom",
-    'status = {{ socket = "{2}/klogd-py-a/b/c" }}': "klogd-py status will not work: {2}/klogd-py-a/b/c",
-    'status = {{ socket = "{2}/klogd-py-{1}.status", group = "no-such-group-here" }}': "there is no group no-such-group-here",
+    'status = {{ socket = "{2}/klogd-py-a/b/c" }}': (
+        "klogd-py status will not work: {2}/klogd-py-a/b/c"
+    ),
+    'status = {{ socket = "{2}/klogd-py-{1}.status", group = "no-such-group-here" }}': (
+        "there is no group no-such-group-here"
+    ),
     'symbols.map = "{0}"': "map {0} refused",
     'symbols.search = ["/{3}"]': "",
 }

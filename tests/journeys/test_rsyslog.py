@@ -20,7 +20,7 @@ module(load="imuxsock" SysSock.Use="off")
 template(name="plain" type="string" string="%pri% %syslogfacility-text%.%syslogseverity-text% %syslogtag%|%msg%\\n")
 input(type="imuxsock" Socket="{folder}/log" RateLimit.Interval="0" ParseTrusted="off" UseSysTimeStamp="off")
 action(type="omfile" file="{folder}/received" template="plain" flushOnTXEnd="on")
-"""
+"""  # noqa: E501
 
 
 class Rsyslog:

@@ -182,7 +182,8 @@ def test_user_option_without_root_is_an_error(place: Path) -> None:
     )
     ran = subprocess.run(
         ["/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", "--", *command],
-        cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=10, check=False,
+        cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=10,
+        check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (
         1,

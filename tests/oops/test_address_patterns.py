@@ -27,7 +27,8 @@ LINES = [
     ("EIP is at 0xc010b860", "0xc010b860", Kind.PC),
     ("IP: 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
     (
-        "unchecked MSR access error: WRMSR to 0x3f1 (tried to write 0x0000000000000000) at rIP: 0xffffffff926b7cde "
+        "unchecked MSR access error: WRMSR to 0x3f1 (tried to write 0x0000000000000000) "
+        "at rIP: 0xffffffff926b7cde "
         "(0xffffffff926b7cde)",
         "0xffffffff926b7cde",
         Kind.PC,
@@ -170,11 +171,13 @@ LINES = [
 # Two addresses in one line.
 PAIRS = [
     (
-        "CPU 0 Unable to handle kernel paging request at virtual address 00000004, epc == 8029a238, ra == 8029d674",
+        "CPU 0 Unable to handle kernel paging request at virtual address 00000004, "
+        "epc == 8029a238, ra == 8029d674",
         [("8029a238", Kind.PC), ("8029d674", Kind.LINK)],
     ),
     (
-        "CPU 3 Unable to handle kernel paging request at virtual address 0000000000000004, era == 90000000104e3f80, "
+        "CPU 3 Unable to handle kernel paging request at virtual address 0000000000000004, "
+        "era == 90000000104e3f80, "
         "ra == 90000000104e3f84",
         [("90000000104e3f80", Kind.PC), ("90000000104e3f84", Kind.LINK)],
     ),
@@ -187,7 +190,8 @@ PAIRS = [
         [("ffffffe000d3f1a2", Kind.PC), ("ffffffe000d3f19e", Kind.RETURN)],
     ),
     (
-        "NIP: C000E8F0 XER: 00000000 LR: C000E8D4 SP: C01B1E40 REGS: c01b1d90 TRAP: 0300    Not tainted",
+        "NIP: C000E8F0 XER: 00000000 LR: C000E8D4 SP: C01B1E40 "
+        "REGS: c01b1d90 TRAP: 0300    Not tainted",
         [("C000E8F0", Kind.PC), ("C000E8D4", Kind.RETURN)],
     ),
 ]
@@ -207,7 +211,8 @@ BESIDE = [
     "brcmfmac: pc: c000000000012abc",
     "pc: c0012abc",
     "lock: 0xffff888012345678, .magic: dead4ead, .owner: swapper/0/1, .owner_cpu: 1",
-    "TSTATE: 0000009111001600 TPC: 00000000005a9e84 TNPC: 00000000005a9e88 Y: 00000000    Not tainted",
+    "TSTATE: 0000009111001600 TPC: 00000000005a9e84 TNPC: 00000000005a9e88 "
+    "Y: 00000000    Not tainted",
     "NIP:  c000000000012abc LR: c000000000012ab8 CTR: 0000000000000000",
     "epc : ffffffff801461e4 ra : ffffffff801462f0 sp : ff2000000060bd10",
     "IASQ: 0000000000000000 0000000000000000 IAOQ: 0000000040296ef4 0000000040296ef8",
@@ -279,10 +284,17 @@ def test_every_form_has_a_line(form: Form) -> None:
 @pytest.mark.parametrize("line", ALL_LINES)
 @pytest.mark.parametrize(
     "before",
-    ["[   12.345678][  T123] ", "<4>[   12.345678]", "> ", "Nov 19 12:34:38 host kernel: [   12.345678] ",
-     "syzkaller login: [   23.100000] ",
-     "** 5042 printk messages dropped ** [   60.107433] ", "    [42760.678672] ", "kern  :warn  : [   12.345678] "],
-)  # fmt: skip
+    [
+        "[   12.345678][  T123] ",
+        "<4>[   12.345678]",
+        "> ",
+        "Nov 19 12:34:38 host kernel: [   12.345678] ",
+        "syzkaller login: [   23.100000] ",
+        "** 5042 printk messages dropped ** [   60.107433] ",
+        "    [42760.678672] ",
+        "kern  :warn  : [   12.345678] ",
+    ],
+)
 def test_envelope_does_not_change_form(line: str, before: str) -> None:
     plain = [(match.start, match.end, match.address, match.kind) for match in find(line)]
     shift = len(before)

@@ -42,7 +42,8 @@ TRUSTED = [
     " #0:  (&lock->wait_lock){+.+.}-{3:3}, at: 0xffffffff81123456",
     "Workqueue: events 0xffffffff81123456",
     "--- interrupt: 300 at 0xc000000000012abc\n    LR = 0xc000000000012abc",
-    "pc : [<c010b860>]    lr : [<c0120010>]    psr: 60000013\nsp : c0125f40  ip : c0125f60  fp : c0125f5c",
+    "pc : [<c010b860>]    lr : [<c0120010>]    psr: 60000013\n"
+    "sp : c0125f40  ip : c0125f60  fp : c0125f5c",
     "CPU:    0\nEIP:    0010:[<c01402c0>]    Not tainted\nEFLAGS: 00010202",
     " [<a000000100013b20>] 0xa000000100013b20\n       sp=e000000001347b20 bsp=e000000001341030",
 ]

@@ -191,7 +191,8 @@ def test_duplicate_raw_repeats_only_symbolized_lines() -> None:
         ),
         (
             Gap(5, 7, Cause.OVERRUN),
-            "klogd-py: 3 kernel records lost (sequence numbers 5 to 7): the kernel's ring buffer overran",
+            "klogd-py: 3 kernel records lost (sequence numbers 5 to 7): "
+            "the kernel's ring buffer overran",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whatever a user writes into a kernel message changes no symbol, slide, module base, report or gap."""
+"""Whatever a user writes into a kernel message changes no symbol, slide, module base, report or
+gap."""
 
 from random import Random
 

@@ -171,7 +171,10 @@ print(numbers[-1], all(numbers))
 """
 
 
-READ_ONLY = "Read-only file system for this process; a service writes where ReadWritePaths= of its unit lets it"
+READ_ONLY = (
+    "Read-only file system for this process; "
+    "a service writes where ReadWritePaths= of its unit lets it"
+)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system")
@@ -301,7 +304,8 @@ while waiting:
             filler.truncate(max(0, filler.seek(0, 2) - 20_000))
     waiting = waiting[accepted:]
 lines = Path(disk, "kern.log").read_text().splitlines()
-print(halves > 0, [line[3:7] for line in lines] == [f"{number:4}" for number in range(200)], {len(line) for line in lines})
+numbers = [f"{number:4}" for number in range(200)]
+print(halves > 0, [line[3:7] for line in lines] == numbers, {len(line) for line in lines})
 ' "$1"
 """
 

@@ -131,7 +131,10 @@ def test_timestamps_are_local_time_with_english_months(wall_us: int) -> None:
     ],
 )
 def test_utc_offset_has_its_sign_and_minutes(zone: str, iso: str) -> None:
-    code = f"from klogd_py.sinks.formats import TimestampFormatter; print(TimestampFormatter().rfc3339({WALL_US}))"
+    code = (
+        "from klogd_py.sinks.formats import TimestampFormatter; "
+        f"print(TimestampFormatter().rfc3339({WALL_US}))"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(TZ=zone),

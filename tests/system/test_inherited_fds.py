@@ -44,7 +44,10 @@ def test_descriptors_for_another_pid_are_ignored() -> None:
 @pytest.mark.parametrize("count", ["x", "-1", "1000000", "9" * 5000, "1", ""])
 def test_invalid_listen_fds_does_not_prevent_start(tmp_path: Path, count: str) -> None:
     (tmp_path / "capture").write_text("<6>one\n")
-    script = 'LISTEN_PID=$$ LISTEN_FDS=$1 LISTEN_FDNAMES=kmsg exec "$0" -m klogd_py --input "$2" --sink file:- --config /dev/null'
+    script = (
+        'LISTEN_PID=$$ LISTEN_FDS=$1 LISTEN_FDNAMES=kmsg exec "$0" -m klogd_py '
+        '--input "$2" --sink file:- --config /dev/null'
+    )
     command = [
         "sh",
         "-c",

@@ -115,7 +115,8 @@ while True:
 @needs_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777])
 def test_swapped_socket_gives_away_no_file(folder: Path, mode: int) -> None:
-    """Another user puts a link to a file of root's in the place of the socket, as fast as it can."""
+    """Another user puts a link to a file of root's in the place of the socket, as fast as it
+    can."""
     secret, theirs = folder / "secret", folder / "theirs"
     secret.touch(0o600)
     theirs.mkdir()

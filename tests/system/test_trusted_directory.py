@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What root opens and makes where another user can put something in the way, and what it does not."""
+"""What root opens and makes where another user can put something in the way, and what it does
+not."""
 
 import contextlib
 import os

@@ -51,7 +51,10 @@ def test_later_import_gets_the_whole_package(large: Path) -> None:
 
 
 def test_part_needing_the_package_raises_import_error(large: Path) -> None:
-    code = "try:\n    with import_parts_only('large'):\n        import large.greedy\nexcept ImportError:\n    import large.greedy"
+    code = (
+        "try:\n    with import_parts_only('large'):\n        import large.greedy\n"
+        "except ImportError:\n    import large.greedy"
+    )
     assert run(large, code) == ["large", "large.greedy", "large.unwanted", "large.wanted"]
 
 
@@ -63,8 +66,10 @@ def test_missing_package_stays_missing() -> None:
 def test_module_watch_imports_little_of_pyroute2() -> None:
     code = (
         "import sys\nfrom klogd_py.watch.watcher import _open_module_watch\n"
-        "watch = _open_module_watch()\nassert watch.fileno() >= 0\nwatch.changed_modules()\nwatch.close()\n"
-        "assert 'pyroute2.netlink.uevent' in sys.modules\nassert 'pyroute2.iproute' not in sys.modules\n"
+        "watch = _open_module_watch()\nassert watch.fileno() >= 0\n"
+        "watch.changed_modules()\nwatch.close()\n"
+        "assert 'pyroute2.netlink.uevent' in sys.modules\n"
+        "assert 'pyroute2.iproute' not in sys.modules\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -36,7 +36,7 @@ cp arch/x86/boot/bzImage /build/image
 cp vmlinux System.map .config /build
 # Modules are compiled against what remains.
 rm -rf Documentation block crypto drivers fs kernel lib mm net samples sound security vmlinux* .tmp_* certs ipc
-"""
+"""  # noqa: E501
 
 _COMPILE = """
 cp /guest/module/* /build

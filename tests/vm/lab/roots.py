@@ -58,7 +58,7 @@ cd "$1/tmp"
 chroot "$1" sh -c 'cd /tmp && apt-get download -qq $(apt-cache depends linux-headers-arm64:arm64 | sed -n "s/ *Depends: //p")'
 chroot "$1" sh -c 'for deb in /tmp/*.deb; do dpkg-deb -x $deb /; done'
 rm *.deb
-"""
+"""  # noqa: E501
 
 
 class BuildFailed(RuntimeError):

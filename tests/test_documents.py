@@ -25,7 +25,7 @@ SHIPPED = PROJECT / "etc" / "klogd-py.toml"
 COMMANDS, DROP_IN, CONFIGURATION = (page.read_text() for page in PAGES)
 DEFAULTS = msgspec.json.decode(msgspec.json.encode(Config()), type=dict[str, object])
 
-DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/*.md"))]
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # A path below the root of the project: `klogd_py/daemon.py`, `tests/vm`, `scripts/bench micro`.
 _PATH = re.compile(r"`((?:bench|docs|etc|klogd_py|packaging|scripts|systemd|tests)/[\w./-]*)")
 _CLASS = re.compile(r"^class (\w+)", re.MULTILINE)

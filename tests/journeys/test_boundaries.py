@@ -125,8 +125,7 @@ class FaultyJobs(Jobs):
 
 
 class World:
-    """A daemon on a ring of ours with every window and watcher, and what makes each of its jobs
-    run."""
+    """A daemon on a fake ring with every socket and watcher, and methods that make its jobs run."""
 
     def __init__(self, folder: Path, short: Path, jobs: Jobs) -> None:
         self.ring = FakeRing()

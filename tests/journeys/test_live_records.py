@@ -92,7 +92,7 @@ def test_module_too_new_for_its_event_is_named(tmp_path: Path) -> None:
 
 
 def test_name_withheld_from_users_text_is_counted(tmp_path: Path) -> None:
-    """A program's name is no oracle for where a randomised kernel has its functions."""
+    """The name of a program must not reveal where a randomised kernel has its functions."""
     machine = Machine(tmp_path, kallsyms(tmp_path))
     guess = (
         "x[81]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 "

@@ -12,13 +12,13 @@ HANGS = """
 import asyncio, threading
 from klogd_py.system.worker_thread import WorkerThread
 async def main():
-    courier = WorkerThread("stuck")
+    worker = WorkerThread("stuck")
     try:
         async with asyncio.timeout(0.1):
-            await courier.call(threading.Event().wait)
+            await worker.call(threading.Event().wait)
     except TimeoutError:
         print("given up")
-    courier.close()
+    worker.close()
 asyncio.run(main())
 """
 

@@ -17,15 +17,28 @@ CHOSEN = os.environ.get("VM_GUEST", "").split() or sorted(GUESTS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once in each chosen guest that its mark names."""
+    """Run a test once in each guest that its mark names."""
     mark = metafunc.definition.get_closest_marker("guests")
     if mark is None:
         return
-    names = [pytest.param(name, marks=pytest.mark.vm) for name in mark.args if name in CHOSEN]
+    names = [pytest.param(name, marks=pytest.mark.vm) for name in mark.args]
     fixture = "packaged" if "packaged" in metafunc.fixturenames else "session"
     metafunc.parametrize(
         fixture, names, indirect=True, scope="session" if fixture == "session" else "module"
     )
+
+
+def _guests_of(item: pytest.Item) -> set[str]:
+    callspec = getattr(item, "callspec", None)
+    parameters = callspec.params if callspec is not None else {}
+    return {str(parameters[name]) for name in ("session", "packaged") if name in parameters}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests in guests that were not chosen."""
+    others = [item for item in items if not _guests_of(item) <= set(CHOSEN)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _guests_of(item) <= set(CHOSEN)]
 
 
 @pytest.fixture(scope="session")

@@ -152,26 +152,33 @@ class Reader:
     async def _wait_batch_window(self, ring: KmsgDevice) -> None:
         """Wait, and only prefetch what is in the ring, in callbacks: resuming a task costs more."""
         loop = asyncio.get_running_loop()
-        over: asyncio.Future[None] = loop.create_future()
+        finished: asyncio.Future[None] = loop.create_future()
 
-        def go_on() -> None:
-            if not over.done():
-                over.set_result(None)
+        def finish() -> None:
+            if not finished.done():
+                finished.set_result(None)
 
-        def look(turn: int, before: int) -> None:
+        def prefetch(window: int, pending_before: int) -> None:
             # The waiting task was cancelled.
-            if over.done():
+            if finished.done():
                 return
-            taken = ring.prefetch() if self.running.is_set() and self._space.is_set() else before
-            if before < taken < FULL_BATCH_RECORDS and turn < MAX_WINDOWS:
+            pending = (
+                ring.prefetch()
+                if self.running.is_set() and self._space.is_set()
+                else pending_before
+            )
+            if pending_before < pending < FULL_BATCH_RECORDS and window < MAX_WINDOWS:
                 loop.call_later(
-                    BATCH_WINDOW_S, self._jobs.guard("gathering", look, go_on), turn + 1, taken
+                    BATCH_WINDOW_S,
+                    self._jobs.guard("gathering", prefetch, finish),
+                    window + 1,
+                    pending,
                 )
             else:
-                go_on()
+                finish()
 
-        loop.call_later(BATCH_WINDOW_S, self._jobs.guard("gathering", look, go_on), 1, 0)
-        await over
+        loop.call_later(BATCH_WINDOW_S, self._jobs.guard("gathering", prefetch, finish), 1, 0)
+        await finished
         if not self.running.is_set():
             self._append_prefetched(ring)
 

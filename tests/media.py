@@ -38,10 +38,7 @@ A_LITTLE_BYTES = 700
 
 
 class Arrival(Struct, frozen=True):
-    """One line or message: the numbers that it stands for, and whether as a gap.
-
-    A torn one stands for none.
-    """
+    """One line or message: its sequence numbers, and whether as a gap; none for a torn line."""
 
     numbers: tuple[int, ...]
     is_gap: bool = False
@@ -71,7 +68,7 @@ class Medium(Protocol):
 
 
 def of_entries(entries: Sequence[Entry]) -> list[Arrival]:
-    """What a sink in memory has got."""
+    """The arrivals at a sink in memory."""
     arrivals = []
     for entry in entries:
         if entry.gap is not None:
@@ -86,7 +83,7 @@ def of_entries(entries: Sequence[Entry]) -> list[Arrival]:
 
 
 def of_text(line: str) -> Arrival:
-    """What one line or message stands for."""
+    """The arrival that one line or message is."""
     if found := _GAP.search(line):
         return Arrival(tuple(range(int(found[1]), int(found[2]) + 1)), is_gap=True)
     is_whole = line.rstrip(": ").endswith(";") or "no header" in line
@@ -189,7 +186,7 @@ class Fifo:
 
 
 class Listener:
-    """A syslogd or a journal that reads only when it is not hindered."""
+    """A syslogd or a journal that reads only when it is not blocked."""
 
     def __init__(self, kind: str, path: Path) -> None:
         self.name = f"{kind.partition(' ')[0]}:{path}"

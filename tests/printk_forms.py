@@ -20,9 +20,10 @@ _FILLING = {
 
 
 class Form(NamedTuple):
-    """One message.
+    """One message: its text with ``{user}`` in it, and its source file.
 
-    Its text with ``{user}`` in it, the source file, the most bytes of each string, and which not.
+    ``limits`` are those of the user's strings in bytes, ``without`` names bytes that cannot be in
+    them.
     """
 
     message: str
@@ -31,7 +32,7 @@ class Form(NamedTuple):
     without: str
 
     def text(self, user: str) -> str:
-        """The message with a user's bytes in it, cut and cleaned as the kernel does."""
+        """The message with a user's bytes in it, cut and escaped as by the kernel."""
         text = re.sub(r"\{(number|hex|word|sym)\}", lambda found: _FILLING[found[1]], self.message)
         for limit in (
             *self.limits,

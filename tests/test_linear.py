@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Work is linear in the length of the input: for near misses of every form, long lines, long
-oopses.
+"""Work is linear in the length of the input: near misses of every form, long lines, long oopses.
 
 Twice the input may cost 2.6 times the CPU time; quadratic work would cost four times as much. What
 takes no measurable time passes.
@@ -49,8 +48,7 @@ def cpu_s(job: Callable[[], object]) -> float:
 
 
 def assert_linear(job: Callable[[int], object], size: int) -> None:
-    """A job of twice the size costs about twice as much, at the best of a few tries, since others
-    use the machine too."""
+    """Check that a job of twice the size costs about twice as much, at the best of a few tries."""
     for _ in range(TRIES):
         small_s, large_s = cpu_s(lambda: job(size)), cpu_s(lambda: job(2 * size))
         if large_s < FLOOR_S or large_s <= MAX_TIMES * small_s:
@@ -120,8 +118,7 @@ def test_near_miss_of_form_takes_linear_time(line: str) -> None:
     ],
 )
 def test_record_is_judged_in_linear_time(run: str) -> None:
-    """Up to the length beyond which nothing is believed, a whole record costs no more than so much
-    for each character."""
+    """Up to the length limit, a whole record has a bounded cost per character."""
     for head in (
         "",
         "BUG: ",
@@ -179,7 +176,7 @@ def oops(count: int) -> list[str]:
 
 
 def held(texts: list[str], batch: int) -> int:
-    """How many records come out of a holdback, given in batches."""
+    """How many records come out of a trace buffer, given in batches."""
     trace_buffer = TraceBuffer()
     records = [Record(text, 4, caller="T1") for text in texts]
     out = 0
@@ -221,10 +218,7 @@ def test_many_callers_are_held_in_linear_time() -> None:
 
 
 def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
-    """Every regular expression of the package by its place.
-
-    Those that modules hold, alone or in tables.
-    """
+    """Every regular expression of the package by its place, in modules and in their tables."""
     found: dict[str, re.Pattern[str] | re.Pattern[bytes]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
@@ -256,8 +250,7 @@ PATTERNS = patterns()
 
 
 def sought() -> set[str]:
-    """The names of the expressions that are looked for anywhere in a text, not only at its
-    beginning."""
+    """The names of the expressions that are searched for anywhere in a text."""
     names = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

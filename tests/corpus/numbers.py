@@ -81,14 +81,11 @@ _HASH = re.compile(r"\b0{8}(?!0{4})[0-9a-f]{8}\b")
 
 
 def is_row_of_numbers(line: str) -> bool:
-    """Whether a line of a capture holds no code address in spite of its numbers."""
+    """Whether no number in a line of a capture is a code address."""
     envelope = ENVELOPE.match(line)
     return bool(_ROW.match(line, envelope.end() if envelope else 0)) and not _STAYS.search(line)
 
 
 def hashes(line: str) -> list[str]:
-    """The words of 16 digits whose upper half is zero.
-
-    Hashed pointers, where no code lies so low.
-    """
+    """The words of 16 digits whose upper half is zero: hashed pointers, not code."""
     return _HASH.findall(line)

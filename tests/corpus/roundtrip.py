@@ -95,7 +95,7 @@ WEAK = tuple((reason, re.compile(lines)) for reason, lines in _WEAK)
 
 
 class SymbolSource:
-    """The symbols that one line speaks of."""
+    """The symbols in one line."""
 
     def __init__(self, line: str, names: list[Named]) -> None:
         self._symbols = [
@@ -113,7 +113,7 @@ class SymbolSource:
 
 
 class Tally:
-    """What became of the frames, by architecture and origin. Mutable."""
+    """Counts of the frames by result, architecture and origin. Mutable."""
 
     def __init__(self) -> None:
         self.frames: Counter[Key] = Counter()
@@ -157,10 +157,10 @@ def address_of(line: str, named: Named) -> int:
 
 
 def comes_back(line: str, names: list[Named]) -> bool:
-    """Whether the line is made again from what a kernel prints without the names.
+    """Whether the line is restored from what a kernel without the names prints.
 
-    Brackets alone are looked up as the classic klogd did, exactly: a call as last instruction names
-    its caller only in the other form.
+    Brackets alone are looked up exactly, as by the classic klogd: a call as the last instruction
+    gives its caller only in the other form.
     """
     resolve = SymbolSource(line, names).resolve
     forms = [] if any(named.brace for named in names) else [without(line, names)]
@@ -175,13 +175,13 @@ def comes_back(line: str, names: list[Named]) -> bool:
 
 
 def is_kernel_form(line: str, names: list[Named]) -> bool:
-    """Whether a live kernel's line in this form would be named, and believed."""
+    """Whether a line of this form from a live kernel would be symbolized and trusted."""
     raw = (bare if any(named.brace for named in names) else without)(line, names)[0]
     return provenance.withheld_reason(record_from_line(raw), find(raw), Origin.CAPTURE) is None
 
 
 def without(line: str, names: list[Named]) -> tuple[str, str]:
-    """The line as the kernel prints it where it finds no name, and as it must come back."""
+    """The line as a kernel prints it without the names, and the line to restore."""
     numbers = [(named.start, named.end, f"{address_of(line, named):#x}") for named in names]
     return edited(line, numbers), edited(
         line, [(named.start, named.end, named.place.kernel_form) for named in names]
@@ -189,8 +189,7 @@ def without(line: str, names: list[Named]) -> tuple[str, str]:
 
 
 def bare(line: str, names: list[Named]) -> tuple[str, str]:
-    """The line of a kernel that knows no names at all, which is the classic klogd's own, and as it
-    must come back."""
+    """The line of a kernel without any names, as for the classic klogd, and the line to restore."""
     braces = [
         (named.digits[0] - 1, named.end, f"[<{line[slice(*named.digits)]}>]")
         for named in names
@@ -204,14 +203,14 @@ def bare(line: str, names: list[Named]) -> tuple[str, str]:
 
 
 def edited(line: str, changes: list[tuple[int, int, str]]) -> str:
-    """The line with other text in some of its places."""
+    """The line with other text in some spans."""
     for start, end, text in sorted(changes, reverse=True):
         line = line[:start] + text + line[end:]
     return line
 
 
 def why_not(line: str, names: list[Named], architecture: str) -> str | None:
-    """Why the frames of a line cannot come back, or ``None`` if they must."""
+    """Why the frames of a line cannot be restored, or ``None`` if they must be."""
     envelope = ENVELOPE.match(line)
     body = line[envelope.end() :] if envelope else line
     for reason, lines in KNOWN:
@@ -227,14 +226,14 @@ def why_not(line: str, names: list[Named], architecture: str) -> str | None:
 
 
 def architecture_of(text: str) -> str:
-    """A guess from the registers and the entry functions in a log; good enough for slicing."""
+    """Guess the architecture of a log from its registers and entry functions, to group logs."""
     counts = {name: len(signs.findall(text)) for name, signs in _ARCHITECTURES}
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] else "unknown"
 
 
 def tally(folder: Path) -> Tally:
-    """Judge all logs under a folder."""
+    """Check all logs in a folder."""
     found = Tally()
     for path in sorted(
         path for path in folder.rglob("*") if path.is_file() and path.suffix not in SKIPPED
@@ -251,7 +250,7 @@ def tally(folder: Path) -> Tally:
 
 
 def report(found: Tally) -> Iterator[str]:
-    """The result as lines: a table, then the reasons, then what has none."""
+    """The result in lines: a table, then the reasons, then the frames without one."""
     form = "{:<12} {:<18} {:>7} {:>9} {:>10} {:>10}"
     yield form.format("architecture", "origin", "frames", "came back", "exceptions", "names only")
     for key in sorted(found.frames | found.alone):
@@ -280,10 +279,7 @@ def report(found: Tally) -> Iterator[str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Judge the logs of one folder.
-
-    Status 1 if a frame did not come back and none of the reasons holds.
-    """
+    """Check the logs in one folder; status 1 if a frame was not restored for no known reason."""
     parser = argparse.ArgumentParser(
         prog="roundtrip", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__
     )

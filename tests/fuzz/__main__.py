@@ -30,7 +30,7 @@ _COVERED = re.compile(r"\bcov: (\d+)")
 
 
 class Outcome(Struct, frozen=True):
-    """What came of one target."""
+    """The result of one target."""
 
     target: str
     runs: int
@@ -85,7 +85,7 @@ def _fault(output: str) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run some targets or all; status 1 if one of them stumbled, 3 if atheris is not installed."""
+    """Run some targets or all; status 1 if one of them failed, 3 if atheris is not installed."""
     parser = argparse.ArgumentParser(
         prog="fuzz", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__
     )

@@ -49,7 +49,7 @@ MAX_MESSAGE = 800
 
 
 class Target(Struct, frozen=True):
-    """A check, and inputs to begin with."""
+    """A check, and its seeds."""
 
     check: Callable[[bytes], None]
     seeds: Sequence[bytes]
@@ -66,7 +66,7 @@ def nowhere(_address: int) -> SymbolAddress | LookupFailure:
 
 
 def check_find(raw: bytes) -> None:
-    """Mentions are in order, apart, and inside of the text."""
+    """Matches are in order, disjoint, and inside of the text."""
     text = raw.decode("utf-8", "surrogateescape")
     for include_symbolized in (False, True):
         end = -1
@@ -78,10 +78,7 @@ def check_find(raw: bytes) -> None:
 
 
 def check_symbolize_text(raw: bytes) -> None:
-    """Without symbols a text stays.
-
-    With them only mentions change, and what is named is not named again.
-    """
+    """Without symbols a text is unchanged; with them only matches change, and only once."""
     text = raw.decode("utf-8", "surrogateescape")
     for style in Style:
         assert symbolize_text(text, nowhere, FormatOptions(style=style)) == (text, ())
@@ -91,19 +88,19 @@ def check_symbolize_text(raw: bytes) -> None:
 
 
 def check_stream_filter(raw: bytes) -> None:
-    """A piece of text without names in it comes out byte for byte."""
+    """A piece of text without symbols comes out byte for byte."""
     assert symbolize_piece(raw, nowhere, FormatOptions()) == raw
     symbolize_piece(raw, everywhere, FormatOptions())
 
 
 def check_trace_parser(raw: bytes) -> None:
-    """Any text is read for evidence, and weighed."""
+    """Any text can be parsed and scored as a trace."""
     trace = parse_trace(raw.decode("latin-1").splitlines())
     _GROUND.infer(trace)
 
 
 def check_provenance(raw: bytes) -> None:
-    """Any bytes of a user in any message that holds some are neither named nor believed."""
+    """A user's bytes in any message are neither symbolized nor trusted."""
     form = _HARMLESS[raw[0] % len(_HARMLESS)] if raw else _HARMLESS[0]
     record = Record(form.text(raw[1:].decode("utf-8", "surrogateescape")), 4, 1, 1)
     assert provenance.evidence_lines(record, Origin.RECORDS) == []
@@ -112,7 +109,7 @@ def check_provenance(raw: bytes) -> None:
 
 
 def check_text_formats(raw: bytes) -> None:
-    """A line of a capture is its head and its text."""
+    """Head and text of a record are the line of the capture."""
     line = raw.decode("utf-8", "surrogateescape").replace("\n", " ")
     for parse in (text_formats.parse_klogd, text_formats.parse_dmesg):
         record = parse(line)
@@ -123,7 +120,7 @@ def check_text_formats(raw: bytes) -> None:
 
 
 def check_kmsg_format(raw: bytes) -> None:
-    """Any read makes one record; one that is understood can be written and is read again."""
+    """Any read gives one record; one that is parsed can be rendered and parsed again."""
     (record,) = kmsg_format.parse_all([raw])
     if record.unparsed:
         assert record.text.encode("utf-8", "surrogateescape") == raw.removesuffix(b"\n")
@@ -133,10 +130,7 @@ def check_kmsg_format(raw: bytes) -> None:
 
 
 def check_capture(raw: bytes) -> None:
-    """Whatever comes through a pipe, in whatever portions, is in some record.
-
-    Of text not a byte is missing.
-    """
+    """Everything that comes through a pipe is in some record; no byte of text is lost."""
     size, number, content = raw[0] % 40 + 1 if raw else 1, raw[1] if len(raw) > 1 else 0, raw[2:]
     form = ("klogd", "dmesg", "kmsg", "syslog", "auto")[number % 5]
     readable, writable = os.pipe()
@@ -221,8 +215,7 @@ def check_vmlinux(raw: bytes) -> None:
 
 
 def check_files(raw: bytes) -> None:
-    """Any file is a map, an image or a module, or refused by the exception that its reader
-    declares."""
+    """Any file is a map, an image or a module, or refused with the documented exception."""
     with _file(raw) as path:
         for load in (system_map.load, vmlinux.load):
             with suppress(NotAMap):
@@ -242,7 +235,7 @@ def check_unpacking(raw: bytes) -> None:
 
 
 def check_calls(raw: bytes) -> None:
-    """A call ends where it is said to, and there are no more than there are signs of."""
+    """A call ends where it is said to, and there are no more calls than opcodes of calls."""
     for decoder in DECODERS.values():
         ends = list(decoder.call_ends(raw))
         assert len(ends) <= decoder.count_opcodes(raw)
@@ -275,7 +268,7 @@ def _file(raw: bytes) -> Iterator[Path]:
 
 
 def check_config(raw: bytes) -> None:
-    """Any bytes are a configuration or refused in one line; what is taken is taken again."""
+    """Any bytes are a configuration or refused in one line; what is accepted is accepted again."""
     try:
         content = loader.parse(raw, "x")
     except BadConfig as error:
@@ -289,10 +282,7 @@ def check_config(raw: bytes) -> None:
 
 
 def check_toml(raw: bytes) -> None:
-    """Any bytes are TOML or refused with a reason.
-
-    What tomllib takes is taken, unless it exceeds a limit.
-    """
+    """Any bytes are TOML or refused; what tomllib accepts is accepted within the limits."""
     try:
         content = toml_text.parse(raw)
     except NotToml as error:
@@ -307,10 +297,7 @@ def check_toml(raw: bytes) -> None:
 
 
 def check_position(raw: bytes) -> None:
-    """Any bytes are a position or refused.
-
-    What is taken can be written, and is read again as it was or not at all.
-    """
+    """Any bytes are a position or refused; what is accepted can be written and read."""
     with suppress(NotCursors):
         found = cursor_format.parse(raw)
         assert all(

@@ -19,7 +19,7 @@ class Wanted(Struct, frozen=True):
 
 
 def wanted(vector: Vector) -> Wanted:
-    """What klogd-py is to make of a case; raises KeyError for one that nobody has decided."""
+    """What klogd-py should make of a case; raises KeyError for a case without a decision."""
     if vector.name in DECIDED:
         return DECIDED[vector.name]
     if vector.stance == "keep":

@@ -56,7 +56,7 @@ _DATAGRAM = re.compile(
 
 
 class TooLate(AssertionError):
-    """Something that the program had to do did not happen within the bound."""
+    """The program did not do something within the time limit."""
 
 
 def run(vector: Vector, folder: Path) -> tuple[list[Message], int]:
@@ -117,10 +117,7 @@ def file_messages(path: Path) -> list[Message]:
 
 
 def datagram_message(raw: bytes) -> Message:
-    """Priority and text of a datagram.
-
-    The kernel itself is named where it spoke itself, and only there.
-    """
+    """Priority and text of a datagram; the identifier ``kernel`` may stand only for the kernel."""
     found = _DATAGRAM.fullmatch(raw)
     assert found is not None, raw
     assert (found[2] == b"kernel") == (int(found[1]) < 8), raw
@@ -128,7 +125,7 @@ def datagram_message(raw: bytes) -> Message:
 
 
 class Program:
-    """A running klogd: what is fed to it, what it says of itself, and what comes out."""
+    """A running klogd: its input, its own messages, and its output."""
 
     def __init__(self, vector: Vector, folder: Path) -> None:
         self._vector = vector
@@ -167,7 +164,7 @@ class Program:
 
     @property
     def messages(self) -> list[Message]:
-        """What came out, in order."""
+        """The output, in order."""
         if self._vector.sink == "syslog":
             return [datagram_message(raw) for raw in self._datagrams]
         return file_messages(self._folder / "out")
@@ -277,11 +274,11 @@ class FailingSource:
         self._steps = [*steps]
 
     def fileno(self) -> int:
-        """Never asked for: this source always has something, or has ended."""
+        """Never called: this source always has something, or has ended."""
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     def read_batch(self) -> list[Record | Gap]:
-        """The next line; raises OSError as told."""
+        """Return the next line; raises OSError as the script says."""
         if not self._steps:
             self.exhausted = True
             return []

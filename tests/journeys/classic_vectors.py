@@ -19,7 +19,7 @@ Message = str | tuple[int, str]
 
 
 class Result(Struct, frozen=True):
-    """What another version of the program made of a case."""
+    """The output of another version of the program."""
 
     messages: list[Message]
 
@@ -50,20 +50,17 @@ class Vector(Struct, frozen=True):
 
     @property
     def has_failing_reads(self) -> bool:
-        """Whether a read is to fail, which no real input does when asked to."""
+        """Whether a read must fail, which no real input does on request."""
         return any(line.startswith(f"{CONTROL}ERR:") for line in self.input_lines)
 
     @property
     def must_run_live(self) -> bool:
-        """Whether something is to happen while the program waits for more."""
+        """Whether something must happen while the program waits for input."""
         return self.chunk is not None or self.kallsyms_2 is not None
 
     @property
     def steps(self) -> list[str | bytes]:
-        """What happens to the program, in order.
-
-        An instruction, or the bytes that one read returns.
-        """
+        """The steps of the case, in order: an instruction, or the bytes that one read returns."""
         if self.chunk == "line":
             return [
                 line[1:] if line.startswith(CONTROL) else f"{line}\n".encode("latin-1")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""As klogd, klogd-py does what the classic klogd was recorded to do, or what docs/classic.md says
-it does instead."""
+"""As klogd, klogd-py does what the classic klogd was recorded to do, or docs/classic.md decides."""
 
 from collections import Counter
 from pathlib import Path
@@ -57,7 +56,7 @@ def test_recording_is_one_decided_on() -> None:
 
 
 def prose_lines(vector: Vector) -> list[str]:
-    """The lines with an address that klogd-py does not name."""
+    """The lines with an address that klogd-py does not symbolize."""
     lines = [line for line in vector.input_lines if find(line, include_symbolized=True)]
     judged = [
         (

@@ -230,7 +230,7 @@ BESIDE = [
 
 
 def word_of(line: str, start: int, end: int) -> str:
-    """What a mention is of; for one that stays, the number before its place."""
+    """The text of a match; for an empty span, the number before it."""
     if end > start:
         return line[start:end]
     return "|" + line[:start].removesuffix("]").rpartition(" ")[2].rpartition("[")[2].removeprefix(

@@ -77,7 +77,7 @@ def test_address_in_any_other_line_is_doubted(text: str) -> None:
 
 
 def test_bare_registers_of_a_process_are_no_evidence() -> None:
-    """arm64 prints the kernel's own place by ``%pS``, with 0x in front where it has no name."""
+    """arm64 prints the kernel's own registers with ``%pS``: with 0x in front without a symbol."""
     for text in (
         "pc : ffff800010a12344",
         "lr : ffff800010a12344",

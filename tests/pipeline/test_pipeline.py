@@ -298,7 +298,7 @@ def test_each_ring_overrun_is_announced_once() -> None:
 
 
 class Trouble:
-    """Raises an error for as long as it has some, and counts how often it was asked."""
+    """Raises a number of errors, and counts the calls."""
 
     def __init__(self, errors: int) -> None:
         self.left = errors

@@ -13,8 +13,7 @@ EPOCH_US = 1_795_000_000 * SECOND
 
 
 class Host:
-    """Clocks of a machine whose stamps go on in a suspend or not, with a drift in parts per
-    million."""
+    """Clocks of a machine whose timestamps count during a suspend or not, with a drift in ppm."""
 
     def __init__(self, goes_on: bool, drift_ppm: int = 0, ahead_us: int = 0) -> None:
         self.real_us = EPOCH_US
@@ -44,7 +43,7 @@ class Host:
 
 
 def live(machine: Host, clock: LiveClock, late_us: int = 200) -> tuple[int, TimestampSource | None]:
-    """A record is made, and read a moment later; how far its wall time is off."""
+    """Write a record, and read it a moment later; returns the error of its wall time."""
     record, made_us = machine.record(), machine.real_us + machine.step_us
     machine.run(late_us)
     clock.sample_clocks()

@@ -19,10 +19,7 @@ def seqs(batch: Batch | None) -> list[int | None]:
 
 
 async def flowing(ring: FakeRing) -> tuple[Reader, asyncio.Task[None]]:
-    """An intake in the midst of a flow.
-
-    The ring was empty, one record has come, and then another.
-    """
+    """A reader during a flow of records: the ring was empty, one record came, and then another."""
     reader = Reader(ring.device, no_wait, Jobs(), once=False)
     reader.running.set()
     filling = asyncio.create_task(reader.run())
@@ -34,7 +31,7 @@ async def flowing(ring: FakeRing) -> tuple[Reader, asyncio.Task[None]]:
 
 
 async def prefetching(ring: FakeRing, reader: Reader) -> None:
-    """Three records more are taken out of the ring, but not handed on."""
+    """Three more records are prefetched, but not returned."""
     ring.log(3)
     while not ring.is_read:
         await asyncio.sleep(0.001)

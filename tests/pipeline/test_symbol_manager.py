@@ -9,7 +9,7 @@ from klogd_py.symbols.symbol_sources import Sources
 
 
 class _Counted:
-    """Sources that know how often they were asked for."""
+    """Sources that count their calls."""
 
     def __init__(self, modules: Path) -> None:
         self.asked = 0

@@ -72,7 +72,7 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> SymbolSet:
 
 @pytest.fixture(scope="module")
 def proved(unknown: SymbolSet) -> SymbolSet:
-    """The same after an oops has."""
+    """The same after an oops has shown it."""
     symbolizer = Symbolizer(unknown)
     symbolizer.process(
         [Record(line, 4, seq=at, usec=at) for at, line in enumerate(oops(RUNNING, Random(3)))]
@@ -82,7 +82,7 @@ def proved(unknown: SymbolSet) -> SymbolSet:
 
 
 def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
-    """What one record brings about: names, another slide, a report."""
+    """What one record changes: symbols, the slide, reports."""
     symbolizer = Symbolizer(found)
     symbolizer.process([Record(text, prefix, seq=9, usec=9_000_000, caller="T9")])
     slides = (found.slide, symbolizer.symbols.slide)
@@ -138,10 +138,7 @@ SEGFAULT = next(
 
 @pytest.fixture
 def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it was before whole lines were looked at.
-
-    Every line with an address or a word of an oops counts.
-    """
+    """Patch the checks so that any line with an address or a word of an oops counts."""
     monkeypatch.setattr(provenance, "withheld_reason", lambda *_: None)
     monkeypatch.setattr(provenance, "evidence_lines", lambda record, _: record.text.split("\n"))
     monkeypatch.setattr(provenance, "is_trace_start", lambda *_: True)
@@ -162,7 +159,7 @@ def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_anchors_the_attacks_succeed(
     unknown: SymbolSet, proved: SymbolSet, attack: str, is_proved: bool, effect: str
 ) -> None:
-    """That the tests above can fail."""
+    """The tests above can fail."""
     found = effects(proved if is_proved else unknown, SEGFAULT.text(ATTACKS[attack]))
     assert any(effect in change for change in found)
 

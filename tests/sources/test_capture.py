@@ -124,7 +124,7 @@ def test_unreadable_input_is_named(name: str, reason: str, tmp_path: Path) -> No
 
 
 def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
-    """The records of a pipe into which so many bytes are written at a time."""
+    """The records of a pipe that is written so many bytes at a time."""
     readable, writable = os.pipe()
     source = Capture(readable, "pipe", form, 2026)
     records: list[Record | Gap] = []

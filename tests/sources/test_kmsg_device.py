@@ -18,10 +18,7 @@ REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 
 
 class SmallKmsg:
-    """A fake /dev/kmsg.
-
-    A SEQPACKET pair, whose every recv is one record, with refusals in between.
-    """
+    """A fake /dev/kmsg: a SEQPACKET pair whose every recv is one record or an error."""
 
     def __init__(self) -> None:
         self._kernel, self._reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which jobs does klogd-py start, and which boundary has each? Read from the sources, so that none
-can be forgotten."""
+"""Find every job that klogd-py starts and the boundary around it, by parsing the sources."""
 
 import ast
 from collections.abc import Iterator
@@ -10,8 +9,7 @@ from msgspec import Struct
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
 BOUNDARIES = {"guard", "run", "supervise", "call"}
-# What starts something that runs by itself, and where among its arguments, or by which name, it is
-# given what is to run.
+# Calls that start a job, with the place or the keyword of the argument that is to run.
 STARTERS: dict[str, int | str] = {
     "create_task": 0, "ensure_future": 0, "run_coroutine_threadsafe": 0, "gather": 0,
     "call_soon": 0, "call_soon_threadsafe": 0, "call_later": 1, "call_at": 1,
@@ -22,7 +20,7 @@ STARTERS: dict[str, int | str] = {
     "Thread": "target", "Timer": 1, "start_new_thread": 0, "Process": "target", "schedule": 0,
     "signal": 1, "register": 0, "finalize": 1, "fork": 0,
 }  # fmt: skip
-# Names that others have, too: they start something only where they stand behind their module.
+# Names that other functions have, too: these start a job only when called on this module.
 QUALIFIED = {
     "gather": "asyncio",
     "register": "atexit",
@@ -30,12 +28,12 @@ QUALIFIED = {
     "Process": "multiprocessing",
     "fork": "os",
 }
-# What has a boundary of its own, and why.
+# Jobs that handle all errors themselves, and how.
 OWN_BOUNDARY = {
-    ("system/worker_thread.py", "_work"): "whatever a call raises is handed to who waits for it",
-    ("system/worker_thread.py", "settle"): "hands over an answer",
-    ("system/jobs.py", "escaped"): "is the boundary of what libraries start",
-    ("system/signals.py", "_exit"): "ends the program, while nothing runs yet",
+    ("system/worker_thread.py", "_work"): "what a call raises is raised where it is awaited",
+    ("system/worker_thread.py", "settle"): "sets the result of a future",
+    ("system/jobs.py", "escaped"): "is the boundary of jobs that libraries start",
+    ("system/signals.py", "_exit"): "ends the program before the event loop runs",
     ("system/daemonize.py", "os.fork"): "is the daemon itself",
     ("sources/source.py", "woken.set"): "sets an event",
     ("symbols/file_bytes.py", "os.close"): "closes a descriptor that nobody else has",
@@ -43,9 +41,9 @@ OWN_BOUNDARY = {
 
 
 class Site(Struct, frozen=True):
-    """Where a boundary is drawn: a file and the lines of the call.
+    """A call of a boundary: a file and the lines of the call.
 
-    ``starts`` says that a job is started with it.
+    ``starts`` says that the call is an argument of one that starts a job.
     """
 
     file: str
@@ -55,7 +53,7 @@ class Site(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """As a person would look it up."""
+        """File and line, as an editor opens them."""
         return f"{self.file}:{self.first}"
 
 
@@ -77,8 +75,7 @@ def name_of(path: Path) -> str:
 
 
 def starts(path: Path, source: str | None = None) -> list[Start]:
-    """Every place in a file where a job is started that is not among those with a boundary of their
-    own."""
+    """Find the calls in a file that start a job, except those in `OWN_BOUNDARY`."""
     tree = ast.parse(path.read_text() if source is None else source)
     found = []
     for function in [
@@ -110,7 +107,7 @@ def starts(path: Path, source: str | None = None) -> list[Start]:
 
 
 def sites() -> list[Site]:
-    """Every boundary in the package."""
+    """Find every boundary in the package."""
     found = []
     for path in files():
         if path.name == "jobs.py":
@@ -130,7 +127,7 @@ def sites() -> list[Site]:
 
 
 def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function but for those of functions within it."""
+    """Yield the nodes of a function, without those of nested functions."""
     for node in ast.iter_child_nodes(function):
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -138,7 +135,7 @@ def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 
 def _given(call: ast.Call) -> ast.expr | None:
-    """What a call that starts something is given to run; ``None`` for any other call."""
+    """Return what a call that starts a job is to run; ``None`` for any other call."""
     name = (
         call.func.attr
         if isinstance(call.func, ast.Attribute)
@@ -162,8 +159,7 @@ def _given(call: ast.Call) -> ast.expr | None:
 
 
 def _boundary(given: ast.expr, function: ast.AST) -> ast.Call | None:
-    """The boundary within an expression, or within what a name in it was last given or defined as
-    in its function."""
+    """Return the boundary in an expression, or in the assignment or function that it names."""
     for node in ast.walk(given):
         if _is_boundary(node):
             assert isinstance(node, ast.Call)

@@ -30,5 +30,5 @@ def report_bad_config(options: argparse.Namespace, error: BadConfig) -> int:
         return BAD_CONFIG
     path = getattr(options, "file_to_check", "") or getattr(options, "config_path", "")
     command = shlex.join(["klogd-py", "check-config", *([path] if path else [])])
-    print(f"{options.program}: mend it, then type: {command}", file=sys.stderr)
+    print(f"{options.program}: correct it, then run: {command}", file=sys.stderr)
     return BAD_CONFIG

@@ -46,7 +46,7 @@ def read_all(descriptor: int) -> bytes:
         OSError: it cannot be read.
     """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise NotRegularFile(errno.EINVAL, "handed in, but not a regular file")
+        raise NotRegularFile(errno.EINVAL, "the inherited descriptor is not a regular file")
     pieces = []
     offset = 0
     while piece := os.pread(descriptor, _CHUNK_BYTES, offset):

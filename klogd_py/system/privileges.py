@@ -70,7 +70,9 @@ def drop_privileges(user: User) -> None:
         _set_capabilities(kept)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     except OSError as error:
-        raise PrivilegesNotDropped(f"cannot go on as user {user.name}: {error.strerror}") from error
+        raise PrivilegesNotDropped(
+            f"cannot change to user {user.name}: {error.strerror}"
+        ) from error
 
 
 def _prctl(option: int, value: int) -> None:

@@ -377,7 +377,7 @@ def test_configuration_error_is_two_lines_with_remedy(tmp_path: Path, kind: str)
         assert wrong.startswith(
             "klogd-py: key user" if kind == "unknown user" else f"klogd-py: {bad}: "
         )
-        assert remedy == f"klogd-py: mend it, then type: klogd-py check-config '{bad}'"
+        assert remedy == f"klogd-py: correct it, then run: klogd-py check-config '{bad}'"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The whole daemon, with an error injected at each of its boundaries: that job fails once, and
-everything goes on.
+"""Inject an error at each boundary of a whole daemon: that job fails once, and all else goes on.
 
-The boundaries are read from the sources (`tests.boundaries`), so a new job is in this test from the
-beginning, and fails it if nothing here has it run.
+The boundaries are read from the sources (`tests.boundaries`). A new job is tested from the
+beginning, and fails this test if nothing here makes it run.
 """
 
 import asyncio
@@ -160,7 +159,7 @@ class World:
         new.replace(self._config)
 
     async def provoke(self, again: bool) -> None:
-        """Have every kind of job run."""
+        """Make every kind of job run."""
         self.ring.log(3)
         await asyncio.sleep(0.03)
         # So fast that they are gathered
@@ -205,7 +204,7 @@ class World:
                         await asyncio.sleep(0)
 
     async def status(self) -> Status:
-        """What the daemon tells of itself."""
+        """Return the status document of the daemon."""
         return msgspec.json.decode(
             await asyncio.get_running_loop().run_in_executor(None, fetch_status, self._status),
             type=Status,
@@ -280,7 +279,7 @@ def _own_log() -> Iterator[None]:
 async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
     """Run the daemon with its faults, twice through everything.
 
-    Its status at the end, and what it told of itself before.
+    Returns its exit status, and the status document before its end.
     """
     task = asyncio.create_task(world.daemon.run())
     for again in (False, True):
@@ -297,10 +296,10 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
         lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers},
         "records after the faults",
     )
-    told = None
-    while told is None:
+    status = None
+    while status is None:
         with contextlib.suppress(NoAnswer):
-            told = await world.status()
+            status = await world.status()
     began_s = time.monotonic()
     os.kill(os.getpid(), signal.SIGTERM)
     # The listener must read, or the sink could not send what it still has.
@@ -311,7 +310,7 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
         os.kill(os.getpid(), signal.SIGTERM)
     ended = await task
     assert time.monotonic() - began_s < STOP_LIMIT_S + 2
-    return ended, told
+    return ended, status
 
 
 def is_elsewhere(site: Site) -> bool:
@@ -339,7 +338,7 @@ def test_each_job_may_fail_and_all_goes_on(
         finally:
             world.close()
 
-    world, ended, told = asyncio.run(run())
+    world, ended, status = asyncio.run(run())
     unreached = {site.name for site in jobs.left if site.starts and not is_elsewhere(site)} - (
         set() if os.geteuid() == 0 else {"needs root"}
     )
@@ -350,7 +349,7 @@ def test_each_job_may_fail_and_all_goes_on(
     )
     # once each, and none is missing
     assert world.numbers == [*range(world.ring.next_seq)]
-    assert {failure.job for failure in told.failures} <= {*jobs.names}
+    assert {failure.job for failure in status.failures} <= {*jobs.names}
     lines = [record for record in caplog.records if "unexpected error" in record.getMessage()]
     assert len(lines) == len({*jobs.names})
     assert all(record.exc_info is None for record in lines)
@@ -358,9 +357,8 @@ def test_each_job_may_fail_and_all_goes_on(
     assert {*jobs.names} == {*jobs.failures}
 
 
-class Whims:
-    """An invocation whose configuration is read with the errors of a script, one for each reading
-    after the first."""
+class ScriptedOptions:
+    """Options whose configuration is loaded with scripted results, one per load after the first."""
 
     def __init__(
         self, real: RunOptions, script: list[Exception | Callable[[Config], Config]]
@@ -377,20 +375,19 @@ class Whims:
         if self._is_first:
             self._is_first = False
             return config
-        whim = self._script.pop(0)
-        if isinstance(whim, Exception):
-            raise whim
-        return whim(config)
+        result = self._script.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result(config)
 
 
 def unbuildable(config: Config) -> Config:
-    """A configuration that has passed every check, and in whose use something fails
-    nevertheless."""
+    """Return a configuration that passes every check, and whose sinks cannot be built."""
     return msgspec.structs.replace(config, sinks=("file:/dev/null", "no such kind"))
 
 
-def unmannerly(config: Config) -> Config:
-    """The same, of which the sinks can be had."""
+def unformattable(config: Config) -> Config:
+    """Return one whose sinks can be built, and whose format options cannot."""
     translate = msgspec.structs.replace(config.translate, style="no such style")
     return msgspec.structs.replace(config, translate=translate, sinks=("file:/dev/null",))
 
@@ -400,7 +397,7 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
     script: list[Exception | Callable[[Config], Config]] = [
         *TROUBLE,
         unbuildable,
-        unmannerly,
+        unformattable,
         lambda config: config,
     ]
     count = len(script)
@@ -409,7 +406,7 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
         world = World(tmp_path, short, Jobs())
         daemon = world.daemon
         files = daemon.config_files
-        files.options = cast(RunOptions, Whims(files.options, script))
+        files.options = cast(RunOptions, ScriptedOptions(files.options, script))
         files.options.load_config()
         task = asyncio.create_task(daemon.run())
         try:

@@ -298,7 +298,7 @@ def test_daemon_exit_writes_to_no_later_descriptor(tmp_path: Path) -> None:
     }
 
 
-CLAIMS = """
+ACQUIRE = """
 import pathlib, sys
 from klogd_py.system.pidfile import AlreadyRunning, PidFile
 try:
@@ -319,10 +319,10 @@ sys.stdin.read()
 NOBODY = 65534
 
 
-def claim(path: Path) -> str:
-    """What another process is told that claims the file; it has let go of it by then."""
+def acquire(path: Path) -> str:
+    """Acquire and release the pid file in another process; return what it writes to stderr."""
     return subprocess.run(
-        [sys.executable, "-c", CLAIMS, path], input="", capture_output=True, text=True, timeout=10
+        [sys.executable, "-c", ACQUIRE, path], input="", capture_output=True, text=True, timeout=10
     ).stderr.strip()
 
 
@@ -347,7 +347,7 @@ def test_removed_pid_file_is_no_pid_file(tmp_path: Path) -> None:
     second.acquire()
     first.release()
     assert path.exists(), "who lost its name removes nobody else's"
-    assert claim(path) == f"already running as process {os.getpid()} (see {path})"
+    assert acquire(path) == f"already running as process {os.getpid()} (see {path})"
     assert subprocess.check_output(["cat", path]) == f"{os.getpid()}\n".encode()
     second.release()
     assert not path.exists()
@@ -367,7 +367,7 @@ def test_lock_of_what_is_no_klogd_is_told(tmp_path: Path) -> None:
     path.touch()
     with holder(LOCKS, path):
         assert (
-            claim(path) == f"locked by what is no klogd, or not to be seen from here (see {path})"
+            acquire(path) == f"locked by what is no klogd, or not to be seen from here (see {path})"
         )
 
 
@@ -377,7 +377,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, and anoth
 @needs_root
 def test_nobody_else_can_lock_the_pid_file(place: Path) -> None:
     path = place / "klogd.pid"
-    with holder(CLAIMS, path):
+    with holder(ACQUIRE, path):
         ran = subprocess.run(
             [sys.executable, "-c", LOCKS, path],
             user=NOBODY,
@@ -393,13 +393,13 @@ def test_pid_file_of_another_user_is_refused(place: Path) -> None:
     path = place / "klogd.pid"
     path.touch()
     os.chown(path, NOBODY, NOBODY)
-    assert f"a file of user {NOBODY}'s is no pid file of klogd's" in claim(path)
+    assert f"a file of user {NOBODY}'s is no pid file of klogd's" in acquire(path)
     with pytest.raises(OSError, match="is no pid file"):
         signal_daemon(path, signal.SIGUSR1)
     assert path.read_text() == ""
 
 
-@pytest.mark.parametrize("program", [CLAIMS, LOCKS])
+@pytest.mark.parametrize("program", [ACQUIRE, LOCKS])
 def test_only_the_locks_owner_is_ever_signalled(tmp_path: Path, program: str) -> None:
     """The number in the file is a stranger's by now, whoever has locked it."""
     path = tmp_path / "klogd.pid"
@@ -408,7 +408,7 @@ def test_only_the_locks_owner_is_ever_signalled(tmp_path: Path, program: str) ->
         path.write_text(f"{stranger.pid}\n")
         with contextlib.suppress(NotRunning):
             signal_daemon(path, signal.SIGUSR1)
-        if program == CLAIMS:
+        if program == ACQUIRE:
             assert owner.wait(5) == -signal.SIGUSR1
         assert (owner.poll() is None) == (program == LOCKS)
         assert stranger.poll() is None

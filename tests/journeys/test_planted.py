@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What another user plants where the daemon makes its files.
+"""Links and files that another user plants where the daemon makes its files.
 
-It is told, and nothing of root's is touched.
+They are reported, and no file of root is changed.
 """
 
 import contextlib
@@ -131,8 +131,8 @@ def refused(kind: str, user: str) -> set[str]:
     return set(THINGS) - replaced - taken_over
 
 
-def told(world: World, program: Program, names: Iterable[str]) -> set[str]:
-    """Of which things the log says something."""
+def refused_names(world: World, program: Program, names: Iterable[str]) -> set[str]:
+    """Return the names that the log reports."""
     assert not [line for line in program.log if "Traceback" in line]
     return {name for name in names for line in program.log if f"{world.at}/{name}" in line}
 
@@ -143,11 +143,13 @@ def test_planted_things_are_told_and_lead_nowhere(world: World, kind: str, user:
     world.plant(kind, *THINGS)
     config = world.configure(user, [world.folder / "log"])
     with world.unchanged(), Program(world.folder, config=config) as program:
-        wait_until(lambda: told(world, program, THINGS) == refused(kind, user), "what is refused")
+        wait_until(
+            lambda: refused_names(world, program, THINGS) == refused(kind, user), "what is refused"
+        )
         program.send(signal.SIGHUP)
         program.wait_for_notification("READY=1", times=2)
         assert program.stop() == 0
-        assert told(world, program, THINGS) == refused(kind, user)
+        assert refused_names(world, program, THINGS) == refused(kind, user)
 
 
 @pytest.mark.parametrize("user", ["nobody", ""])
@@ -180,7 +182,7 @@ def test_in_anothers_empty_folder_files_are_made(world: World, user: str) -> Non
         made = {"log", *THINGS} - ({"status", "metrics"} if not user else set())
         wait_until(lambda: {path.name for path in world.theirs.iterdir()} == made, "all files")
         assert program.stop() == 0
-        assert told(world, program, THINGS) == set(THINGS) - made, (
+        assert refused_names(world, program, THINGS) == set(THINGS) - made, (
             "root makes no socket there, and says so"
         )
     owners = {

@@ -187,5 +187,5 @@ def test_user_option_without_root_is_an_error(place: Path) -> None:
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (
         1,
-        "klogd-py: cannot go on as user daemon: Operation not permitted\n",
+        "klogd-py: cannot change to user daemon: Operation not permitted\n",
     )

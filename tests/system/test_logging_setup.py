@@ -32,5 +32,5 @@ def test_only_the_journal_gets_level_prefixes(ours: bool, expected: bytes) -> No
         check=True,
     )
     os.close(writable)
-    with open(readable, "rb") as told:
-        assert told.read() == expected
+    with open(readable, "rb") as lines:
+        assert lines.read() == expected

@@ -54,7 +54,7 @@ def test_hanging_call_does_not_prevent_exit() -> None:
 
 
 class Hanging:
-    """Calls that hang until they are let go, and how often they were made."""
+    """Calls that hang until they are released, and how often they were made."""
 
     def __init__(self) -> None:
         self.may_end = threading.Event()

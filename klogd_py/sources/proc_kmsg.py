@@ -80,7 +80,9 @@ class SyslogCall(ProcKmsg):
         raw = b""
         buffer = ctypes.create_string_buffer(kmsg_format.BUFFER_BYTES)
         while _klogctl(_SIZE_UNREAD, None, 0) > 0 and len(raw) < 1 << 17:
-            raw += buffer.raw[: _klogctl(_READ, buffer, kmsg_format.BUFFER_BYTES)]
+            # In two steps: ``buffer.raw`` is a copy, which must be made after the call
+            length = _klogctl(_READ, buffer, kmsg_format.BUFFER_BYTES)
+            raw += buffer.raw[:length]
         return self._whole_lines(raw) if raw else []
 
     def close(self) -> None:

@@ -19,6 +19,15 @@ def test_line_in_kernel_log_reaches_file(tmp_path: Path) -> None:
     assert found[0].endswith(f" tests[7]: {marker} says \\x1b[31mhello")
 
 
+def test_line_read_by_syslog_call_reaches_file(tmp_path: Path) -> None:
+    log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
+    with Program(tmp_path, "--syscall", "--sink", f"file:{log}") as program:
+        write_kmsg(f"<4>{marker}")
+        found = wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
+        assert program.stop() == 0
+    assert [line.rpartition(" ")[2] for line in found] == [marker]
+
+
 def test_no_process_passes_for_kernel(tmp_path: Path) -> None:
     log, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(tmp_path, '[file]\nformat = "json"\n')

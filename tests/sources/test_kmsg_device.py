@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import errno
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from klogd_py.record.types import Cause, Gap, Record
-from klogd_py.sources import factory, kmsg_device
-from klogd_py.sources.kmsg_device import KmsgDevice
+from klogd_py.sources import factory
+from klogd_py.sources.kmsg_device import BATCH_RECORDS, KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from klogd_py.sources.source import SourceUnavailable
 from tests.fakes import FakeRing
+from tests.journeys.program import needs_kmsg, write_kmsg
 
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 
@@ -254,10 +256,19 @@ def test_newest_finds_last_and_seeks_back() -> None:
     reader.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_syslog_call_gives_same_text() -> None:
+@needs_kmsg
+def test_syslog_call_reads_text_of_kmsg() -> None:
     source = factory.open_source("syslog")
     assert source.name == "syslog(2)"
+    marker = f"marker-{secrets.token_hex(8)}"
+    write_kmsg(marker)
+    records: list[Record] = []
+    # Everything that nobody has read by syslog(2), up to the marker
+    while not any(marker in record.text for record in records):
+        batch = source.read_batch()
+        assert batch, "the marker did not come"
+        records += [item for item in batch if isinstance(item, Record)]
+    assert [record.text for record in records if marker in record.text] == [marker]
     source.close()
 
 
@@ -269,13 +280,13 @@ def test_prefetched_records_come_first(kernel: SmallKmsg) -> None:
     assert reader.prefetch() == 0
 
 
-def test_prefetch_is_limited_to_batch(kernel: SmallKmsg, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kmsg_device, "BATCH_RECORDS", 2)
-    reader = kernel.say(0, 1, 2).device()
-    assert reader.prefetch() == 2
-    assert reader.prefetch() == 2
-    assert seqs(reader.read_batch()) == [0, 1]
-    assert seqs(reader.read_batch()) == [2]
+def test_prefetch_is_limited_to_batch() -> None:
+    ring = FakeRing()
+    ring.log(BATCH_RECORDS + 1)
+    assert ring.device.prefetch() == BATCH_RECORDS
+    assert ring.device.prefetch() == BATCH_RECORDS
+    assert seqs(ring.device.read_batch()) == [*range(BATCH_RECORDS)]
+    assert seqs(ring.device.read_batch()) == [BATCH_RECORDS]
 
 
 def test_prefetch_error_loses_nothing(kernel: SmallKmsg) -> None:

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""Read kernel messages: /dev/kmsg, /proc/kmsg, syslog(2), and captures of them."""

@@ -13,8 +13,8 @@ from klogd_py.sources import factory
 from klogd_py.sources.kmsg_device import BATCH_RECORDS, KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from klogd_py.sources.source import SourceUnavailable
+from tests.end_to_end.program import needs_kmsg, write_kmsg
 from tests.fakes import FakeRing
-from tests.journeys.program import needs_kmsg, write_kmsg
 
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 

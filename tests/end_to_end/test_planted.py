@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.program import Program, needs_kmsg
 from tests.fakes import environment
-from tests.journeys.program import Program, needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg

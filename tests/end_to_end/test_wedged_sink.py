@@ -2,7 +2,7 @@
 import socket
 from pathlib import Path
 
-from tests.journeys.program import Program, configure
+from tests.end_to_end.program import Program, configure
 from tests.waiting import wait_until
 
 

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of
+from tests.end_to_end.program import Program, configure, lines_of
 from tests.symbols.oopses import Kernel, kernel, longer, oops
 from tests.waiting import wait_until
 

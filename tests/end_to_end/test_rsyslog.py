@@ -7,7 +7,7 @@ from typing import Self
 
 import pytest
 
-from tests.journeys.program import Program, configure, lines_of
+from tests.end_to_end.program import Program, configure, lines_of
 from tests.waiting import wait_until
 
 RSYSLOGD = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system.pidfile import NotRunning, PidFile, signal_daemon
+from tests.end_to_end.program import configure, lines_of, needs_kmsg, write_kmsg
 from tests.fakes import environment
-from tests.journeys.program import configure, lines_of, needs_kmsg, write_kmsg
 from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.monitoring.status import Status
-from tests.journeys.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg

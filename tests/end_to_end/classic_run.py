@@ -29,7 +29,7 @@ from klogd_py.daemon import Daemon
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import text_formats
 from tests.corpus.logs import PROJECT
-from tests.journeys.classic_vectors import Message, Vector
+from tests.end_to_end.classic_vectors import Message, Vector
 
 PROGRAM = (
     sys.executable,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.program import configure
 from tests.fakes import environment
-from tests.journeys.program import configure
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for namespaces")
 PROGRAMS = {"klogd-py": "main", "klogd": "klogd"}

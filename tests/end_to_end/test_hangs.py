@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.program import configure, lines_of, needs_kmsg, write_kmsg
 from tests.fakes import environment
-from tests.journeys.program import configure, lines_of, needs_kmsg, write_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg

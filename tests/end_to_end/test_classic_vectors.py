@@ -14,9 +14,9 @@ from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.pipeline.text_symbolizer import DoubtfulLines, symbolize_piece
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.corpus.logs import CLASSIC_CASES
-from tests.journeys.classic_decisions import DECIDED, PROSE, wanted
-from tests.journeys.classic_run import run
-from tests.journeys.classic_vectors import Vector, load
+from tests.end_to_end.classic_decisions import DECIDED, PROSE, wanted
+from tests.end_to_end.classic_run import run
+from tests.end_to_end.classic_vectors import Vector, load
 
 if not CLASSIC_CASES.exists():
     pytest.skip(

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system import signals
+from tests.end_to_end.program import configure, lines_of
 from tests.fakes import environment
-from tests.journeys.program import configure, lines_of
 from tests.waiting import wait_until
 
 HARMLESS = sorted(signals.HANDLED | signals.IGNORED)

@@ -7,7 +7,7 @@ and for the few marked to be kept that a decision overrides. Q numbers are those
 
 from msgspec import Struct
 
-from tests.journeys.classic_vectors import Message, Vector
+from tests.end_to_end.classic_vectors import Message, Vector
 
 
 class Wanted(Struct, frozen=True):

@@ -166,7 +166,7 @@ def _receive_fds(program: str) -> dict[str, int]:
         return inherited_fds.receive()
     except OSError as error:
         print(
-            f"{program}: no files taken from the service manager: LISTEN_FDS: {error.strerror}",
+            f"{program}: ignoring the files of the service manager: LISTEN_FDS: {error.strerror}",
             file=sys.stderr,
         )
         return {}

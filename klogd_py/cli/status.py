@@ -27,7 +27,7 @@ def status(options: RunOptions, socket: str) -> int:
     """
     path = socket or _configured_socket(options)
     if not path:
-        print_error("status.socket is empty in the configuration: the daemon tells nothing")
+        print_error("status.socket is empty in the configuration: the daemon serves no status")
         return 1
     document = fetch_status(Path(path))
     try:

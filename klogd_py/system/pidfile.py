@@ -99,7 +99,7 @@ def _lock(descriptor: int, path: Path) -> None:
         words = (
             f"already running as process {owner}"
             if owner
-            else "locked by what is no klogd, or not to be seen from here"
+            else "locked by another program, or by a process in another pid namespace"
         )
         raise AlreadyRunning(f"{words} (see {path})") from error
 

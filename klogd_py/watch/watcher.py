@@ -142,7 +142,7 @@ class Watcher:
             async with asyncio.timeout(MAX_CHANGE_S):
                 watch = await self._worker.call(_open_module_watch)
         except (ImportError, OSError) as error:
-            logger.warning("not watching modules come and go: %s", error)
+            logger.warning("not watching modules: %s", error)
             return
 
         def on_readable() -> None:

@@ -362,12 +362,13 @@ def test_pid_file_left_readable_is_closed_to_others(tmp_path: Path) -> None:
     claimed.release()
 
 
-def test_lock_of_what_is_no_klogd_is_told(tmp_path: Path) -> None:
+def test_lock_of_another_program_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "klogd.pid"
     path.touch()
     with holder(LOCKS, path):
         assert (
-            acquire(path) == f"locked by what is no klogd, or not to be seen from here (see {path})"
+            acquire(path)
+            == f"locked by another program, or by a process in another pid namespace (see {path})"
         )
 
 

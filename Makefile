@@ -21,7 +21,8 @@ run: setup
 test: setup-test
 	$(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder
 
-# In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds them.
+# In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds
+# them.
 vm: setup-vm
 	@$(MAKE) --no-print-directory -j2 $(addprefix vm-image-,$(GUESTS))
 	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-test-,$(GUESTS))

@@ -116,7 +116,7 @@ class SymbolManager:
                 self._fail(reasons, error)
                 return
         for reason in reasons:
-            logger.info("symbols read anew after %s", reason)
+            logger.info("symbols reloaded after %s", reason)
         self._on_change(reasons)
 
     async def _load(self, before: SymbolSet) -> SymbolSet:

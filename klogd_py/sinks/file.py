@@ -240,7 +240,10 @@ class FileSink:
 
     def _open_failure(self, error: OSError) -> str:
         """Return the message for a file that cannot be opened."""
-        lost = "; what root had opened was moved or removed, a restart opens it anew"
+        lost = (
+            "; the file that root had opened was moved or removed; "
+            "restart klogd-py to open it again"
+        )
         if self._path not in self._preopened.lost:
             lost = ""
         return f"{self._path}: {error.strerror}{_permission_hint(error)}{lost}"

@@ -178,7 +178,7 @@ _OPTIONS: dict[str, Wanted] = {
     ),
     "opt_p_is_inert": Wanted(
         ["<4>Oops: 0000", "<4>[late:late_init+0x10/0x100] [extfs:ext_lookup+0x10/0x2e0]"],
-        "Q9: symbols are read anew at an Oops",
+        "Q9: symbols are reloaded at an Oops",
     ),
     "opt_unknown": Wanted([], "Q45: an unknown option is a mistake", status=2),
 }
@@ -193,7 +193,7 @@ _SIGNALS: dict[str, Wanted] = {
         "Q10: acted on at once; Q27: _end names nothing",
     ),
     "sig_usr2_then_usr1": Wanted(["<6>one", "<6>two", "<6>three"], "Q11: both are acted on"),
-    "sig_hup_terminates": Wanted(["<6>one", "<6>two"], "Q16: HUP reads the configuration anew"),
+    "sig_hup_terminates": Wanted(["<6>one", "<6>two"], "Q16: HUP reloads the configuration"),
     "read_error_eperm": Wanted(
         ["<6>one"], "Q38: without permission there is no use in trying again", status=1
     ),

@@ -42,9 +42,9 @@ IN_SERVICE = "names from "
 # What the program says of itself once it has acted on a signal; a signal that is not listed leaves
 # no trace.
 REACTIONS = {
-    "USR1": "symbols read anew after SIGUSR1",
-    "USR2": "symbols read anew after SIGUSR2",
-    "HUP": "symbols read anew after SIGHUP",
+    "USR1": "symbols reloaded after SIGUSR1",
+    "USR2": "symbols reloaded after SIGUSR2",
+    "HUP": "symbols reloaded after SIGHUP",
     "TSTP": "paused",
     # Said only after a pause
     "CONT": "resumed",

@@ -171,7 +171,7 @@ def test_the_running_daemon_is_signalled(classic: Classic, option: str, name: st
         try:
             wait_until(manager.read, "READY=1")
             assert classic.run(option).returncode == 0
-            wait_until(lambda: f"symbols read anew after {name}" in errors.read_text(), name)
+            wait_until(lambda: f"symbols reloaded after {name}" in errors.read_text(), name)
         finally:
             daemon.terminate()
             assert daemon.wait(8) == 0

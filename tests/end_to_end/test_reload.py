@@ -139,7 +139,7 @@ def test_hostile_drop_in_is_refused_during_delivery(tmp_path: Path, watched: boo
             drop_in.unlink()
             if not watched:
                 program.send(signal.SIGHUP)
-            program.wait_for_log("symbols read anew after", times=number + 1)
+            program.wait_for_log("symbols reloaded after", times=number + 1)
         assert not [line for line in program.log if "Traceback" in line]
         assert program.stop() == 0
 
@@ -260,10 +260,10 @@ def test_what_waits_for_a_sink_survives_a_hangup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
-def test_symbols_are_read_anew_at_a_user_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_user_signal_reloads_the_symbols(tmp_path: Path, number: signal.Signals) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(number)
-        program.wait_for_log(f"symbols read anew after {number.name}")
+        program.wait_for_log(f"symbols reloaded after {number.name}")
         assert program.stop() == 0
 
 
@@ -277,7 +277,7 @@ def test_pause_reads_nothing_and_loses_nothing(tmp_path: Path) -> None:
         write_kmsg(meanwhile)
         program.send(signal.SIGUSR1)
         # The loop has gone round since
-        program.wait_for_log("symbols read anew")
+        program.wait_for_log("symbols reloaded")
         assert not [line for line in lines_of(log) if meanwhile in line]
         program.send(signal.SIGCONT)
         program.wait_for_log("resumed")
@@ -297,7 +297,7 @@ def test_unused_signals_do_not_end_the_daemon(tmp_path: Path, number: signal.Sig
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         program.send(number)
         program.send(signal.SIGUSR1)
-        program.wait_for_log("symbols read anew")
+        program.wait_for_log("symbols reloaded")
         assert program.stop() == 0
 
 
@@ -305,8 +305,8 @@ def test_a_hundred_signals_make_two_surveys_at_most(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log") as program:
         for _ in range(100):
             program.send(signal.SIGUSR1)
-        program.wait_for_log("symbols read anew after SIGUSR1")
+        program.wait_for_log("symbols reloaded after SIGUSR1")
         program.send(signal.SIGTSTP)
         program.wait_for_log("paused")
         assert program.stop() == 0
-        assert len([line for line in program.log if "symbols read anew" in line]) <= 2
+        assert len([line for line in program.log if "symbols reloaded" in line]) <= 2

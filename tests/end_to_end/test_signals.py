@@ -111,7 +111,9 @@ def test_signals_during_start_are_handled_later(tmp_path: Path) -> None:
                 process.send_signal(number)
         delivers(process, tmp_path / "log", "after the signals")
         wait_until(
-            lambda: "read anew after" in (tmp_path / "errors").read_text(), "the answers", LIMIT_S
+            lambda: "symbols reloaded after" in (tmp_path / "errors").read_text(),
+            "the answers",
+            LIMIT_S,
         )
         told = (tmp_path / "errors").read_text()
         assert "SIGUSR1" in told

@@ -190,7 +190,7 @@ def test_refused_map_leaves_old_one_in_use(tmp_path: Path) -> None:
         assert used is not None
         path.write_text("nothing like a map\n")
         program.send(signal.SIGUSR2)
-        program.wait_for_log("symbols read anew after SIGUSR2")
+        program.wait_for_log("symbols reloaded after SIGUSR2")
         current = read_status(tmp_path)
         assert current.names.map is not None
         assert current.names.map.path == used.path

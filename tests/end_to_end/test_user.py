@@ -121,7 +121,8 @@ def test_root_only_log_is_down_after_rotation(place: Path, prepare: Callable[[Pa
         log.rename(log.with_name("kern.log.1"))
         write_kmsg(f"marker-{secrets.token_hex(8)}")
         program.wait_for_log(
-            "for user nobody; what root had opened was moved or removed, a restart opens it anew"
+            "for user nobody; the file that root had opened was moved or removed; "
+            "restart klogd-py to open it again"
         )
     assert not log.exists()
 

@@ -105,7 +105,7 @@ def test_own_reads_and_writes_trigger_no_reload(tmp_path: Path) -> None:
         config.touch()
         config.write_text("sinks = [")
         program.wait_for_log("keeping the old configuration")
-        assert not [line for line in program.log if "read anew" in line]
+        assert not [line for line in program.log if "symbols reloaded" in line]
         assert program.stop() == 0
 
 
@@ -124,12 +124,12 @@ def test_map_changes_reload_the_symbols(tmp_path: Path) -> None:
     with Program(tmp_path, "--root", str(root), "--sink", f"file:{tmp_path}/kern.log") as program:
         _await_watching(program, root / "boot")
         place.write_text(MAP)
-        program.wait_for_log(f"symbols read anew after a change of {place}")
+        program.wait_for_log(f"symbols reloaded after a change of {place}")
         program.wait_for_log(f"names from {place}")
         place.write_text(MAP + "ffffffff82000100 T beyond\n")
-        program.wait_for_log(f"symbols read anew after a change of {place}", times=2)
+        program.wait_for_log(f"symbols reloaded after a change of {place}", times=2)
         place.unlink()
-        program.wait_for_log(f"symbols read anew after a change of {place}", times=3)
+        program.wait_for_log(f"symbols reloaded after a change of {place}", times=3)
         program.wait_for_log("no symbols")
         assert program.stop() == 0
 
@@ -142,8 +142,8 @@ def test_other_files_in_boot_trigger_no_reload(tmp_path: Path) -> None:
         (root / "boot/initrd.img").write_text("new")
         (root / "boot/System.map-9.9.9").write_text(MAP)
         place.write_text(MAP)
-        program.wait_for_log(f"symbols read anew after a change of {place}")
-        assert len([line for line in program.log if "read anew" in line]) == 1
+        program.wait_for_log(f"symbols reloaded after a change of {place}")
+        assert len([line for line in program.log if "symbols reloaded" in line]) == 1
 
 
 def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_concurrent_requests_share_one_load(
     asyncio.run(ask())
     assert sources.asked == 1
     assert [record.getMessage() for record in caplog.records][-3:] == [
-        f"symbols read anew after reason {n}" for n in range(3)
+        f"symbols reloaded after reason {n}" for n in range(3)
     ]
 
 

@@ -139,8 +139,8 @@ def test_reload_is_complete_when_systemctl_returns(
     told = packaged.machine.run(f"journalctl -u klogd-py --no-pager --since @{since}")
     # Where systemctl does not wait, the line may come before or after it returns
     if waits:
-        assert "symbols read anew after SIGHUP" in told
-    logged(packaged, "symbols read anew after SIGHUP", since)
+        assert "symbols reloaded after SIGHUP" in told
+    logged(packaged, "symbols reloaded after SIGHUP", since)
     assert shown(packaged, "ActiveState") == "active"
 
 

@@ -2,7 +2,7 @@
 r"""Patterns of whole lines that kernels print in crash reports, anchored at both ends.
 
 A process, a file, a USB device or a mount chooses some of the bytes of many kernel messages,
-facility 0 among them (docs/security.md lists them). So a number inside a line proves nothing; a
+facility 0 among them (docs/user-strings.md lists them). So a number inside a line proves nothing; a
 whole line can. What may vary in a form here is a number, a symbol, a module, a source position, and
 where the kernel prints one, a process name of at most 15 bytes.
 

@@ -102,10 +102,8 @@ def _kallsyms() -> list[Figure]:
 
 
 def _survey() -> object:
-    invocation = RunOptions(config_path="/dev/null")
-    return load_symbols(
-        invocation.build_symbol_sources(invocation.load_config(), may_be_foreign=False)
-    )
+    options = RunOptions(config_path="/dev/null")
+    return load_symbols(options.build_symbol_sources(options.load_config(), may_be_foreign=False))
 
 
 def _oops(path: Path) -> Figure:

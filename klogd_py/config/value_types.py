@@ -18,7 +18,7 @@ from klogd_py.config import listen_address
 
 MAX_PATH_BYTES, MAX_NAME_BYTES, MAX_SOCKET_PATH_BYTES = 4095, 255, 107
 # __NEW_UTS_LEN: the longest release that {release} can stand for
-LONGEST_RELEASE = "9" * 64
+_LONGEST_RELEASE = "9" * 64
 MAX_ENTRIES = 128
 
 # Surrogates stand for bytes that are not UTF-8.
@@ -74,7 +74,7 @@ def check_optional_path(text: str) -> str:
 
 def check_path_template(text: str) -> str:
     """Check for an absolute path in which {release} stands for the kernel release."""
-    return check_path(text.replace("{release}", LONGEST_RELEASE))
+    return check_path(text.replace("{release}", _LONGEST_RELEASE))
 
 
 def check_optional_path_template(text: str) -> str:

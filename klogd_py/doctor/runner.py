@@ -39,17 +39,17 @@ CHECKS: tuple[Check, ...] = (
 _COLOURS = {Level.OK: GREEN, Level.WARNING: YELLOW, Level.ERROR: RED}
 
 
-def run_checks(invocation: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+def run_checks(options: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Return the findings of all checks on the machine that ``--root`` names; changes nothing."""
-    settings, first = _load_config(invocation)
-    sources = invocation.build_symbol_sources(settings, may_be_foreign=False)
+    settings, first = _load_config(options)
+    sources = options.build_symbol_sources(settings, may_be_foreign=False)
     host = Host(
-        root=Path(invocation.root),
+        root=Path(options.root),
         config=settings,
         symbols=load_symbols(sources, check_all=True),
         release=sources.release,
         now_s=time.time(),
-        daemon=_status_of_daemon(below_root(Path(invocation.root), settings.status.socket))
+        daemon=_status_of_daemon(below_root(Path(options.root), settings.status.socket))
         if settings.status.socket
         else None,
     )
@@ -93,15 +93,15 @@ def has_no_errors(findings: Sequence[Finding]) -> bool:
     return all(finding.level is not Level.ERROR for finding in findings)
 
 
-def _load_config(invocation: RunOptions) -> tuple[Config, Finding]:
+def _load_config(options: RunOptions) -> tuple[Config, Finding]:
     """Return the configuration, or the defaults if it is invalid, and the finding about it."""
     main = (
-        Path(invocation.config_path)
-        if invocation.config_path
-        else below_root(Path(invocation.root), configuration.DEFAULT_PATH)
+        Path(options.config_path)
+        if options.config_path
+        else below_root(Path(options.root), configuration.DEFAULT_PATH)
     )
     try:
-        settings = configuration.load(main, must_exist=bool(invocation.config_path))
+        settings = configuration.load(main, must_exist=bool(options.config_path))
         present = [str(file) for file in configuration.list_files(main) if os.path.exists(file)]
     except BadConfig as error:
         return Config(), fail("configuration", str(error), "klogd-py check-config")

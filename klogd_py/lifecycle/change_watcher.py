@@ -71,7 +71,7 @@ class ChangeWatcher:
         await self._jobs.run("module watcher", lambda: self._watcher.watch_modules(wanted), None)
 
     def close(self) -> None:
-        """Stop to watch; no reload is asked for after this."""
+        """Stop watching; no reload is asked for after this."""
         self._watcher.close()
 
     def _on_file_changed(self, path: Path) -> None:

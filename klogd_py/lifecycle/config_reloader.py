@@ -2,7 +2,7 @@
 """Reload the configuration while the daemon runs.
 
 A wrong configuration changes nothing: the one in use stays. The service manager and the status
-hear of every reload, whatever its outcome.
+are notified of every reload, whatever its outcome.
 """
 
 import asyncio

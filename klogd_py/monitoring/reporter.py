@@ -37,7 +37,7 @@ class StatusReporter:
         self._jobs = jobs or Jobs()
         self._timer: asyncio.TimerHandle | None = None
         self._section: StatusSection | None = None
-        # What open_socket_for_user tried to open, and logged if it failed
+        # What open_socket_for tried to open, and logged if it failed
         self._tried: StatusSection | None = None
         self._metrics = MetricsSection()
         self._socket: StatusSocket | None = None

@@ -240,7 +240,7 @@ ANYWHERE = (
 EXACT_BRACKET = re.compile(r"(?:[RE]?IP\b|pc\b|PC\b|.{0,400}(?:\}, at:| set at) \[<)")
 LINK_BRACKETS = ("lr : [", "ra = [", " from [")
 
-# One of these stands in every line that can hold a mention. None is longer than five characters,
+# One of these stands in every line that can hold an address. None is longer than five characters,
 # since Python looks for longer ones in another way, which is three times as slow.
 ADDRESS_MARKERS = (
     "[<",

@@ -33,12 +33,14 @@ class Joiner:
     All times are those of one even clock. ``has_joined``: some record of this stream has parts.
     """
 
-    def __init__(self, tells_apart: Callable[[int, int], bool] = lambda seq, other: False) -> None:
+    def __init__(
+        self, any_sink_between: Callable[[int, int], bool] = lambda seq, other: False
+    ) -> None:
         """``any_sink_between``: whether any sink has had one of two sequence numbers and not the
         other.
         """
         self.has_joined = False
-        self._tells_apart = tells_apart
+        self._any_sink_between = any_sink_between
         self._pending: list[Record | Gap] = []
         self._due_s = 0.0
         self._continuation_flags = frozenset(("c", "+"))
@@ -50,7 +52,7 @@ class Joiner:
 
     def restarted(self) -> "Joiner":
         """Return a joiner for the same stream that holds nothing."""
-        joiner = Joiner(self._tells_apart)
+        joiner = Joiner(self._any_sink_between)
         joiner._continuation_flags = self._continuation_flags
         joiner.has_joined = self.has_joined
         return joiner
@@ -111,7 +113,7 @@ class Joiner:
             return False
         assert piece.seq is not None
         assert head.seq is not None
-        return not self._tells_apart(head.seq, piece.seq)
+        return not self._any_sink_between(head.seq, piece.seq)
 
 
 def _continues(record: Record, head: Record) -> bool:

@@ -120,13 +120,13 @@ class SymbolManager:
         self._on_change(reasons)
 
     async def _load(self, before: SymbolSet) -> SymbolSet:
-        drawn = await self._worker.call(lambda: load_symbols(self._sources(), before=before))
+        loaded = await self._worker.call(lambda: load_symbols(self._sources(), before=before))
         # Meanwhile a load address was inferred from an oops.
         if before is not self.symbols:
-            drawn = await self._worker.call(
+            loaded = await self._worker.call(
                 lambda: load_symbols(self._sources(), before=self.symbols)
             )
-        return drawn
+        return loaded
 
     def _fail(self, reasons: Sequence[str], error: Exception) -> None:
         """Keep the symbols in use, since others could not be loaded."""

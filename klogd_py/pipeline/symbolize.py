@@ -160,33 +160,52 @@ def symbolize(
     """
     known_pcs = set() if known_pcs is None else known_pcs
     items = list(records)
-    said = [item for item in items if isinstance(item, Record)]
-    texts = [record.text for record in said]
-    walls, qualities = wall_times(said)
+    messages = [item for item in items if isinstance(item, Record)]
+    texts = [record.text for record in messages]
+    walls, time_sources = wall_times(messages)
     entries = list(
-        map(Entry, said, walls, texts, repeat(()), repeat(None), repeat(False), qualities)
+        map(
+            Entry,
+            messages,
+            walls,
+            texts,
+            repeat(()),
+            repeat(None),
+            repeat(False),
+            time_sources,
+        )
     )
     for at in address_scanner.candidate_lines(texts):
-        if check is not None and not _is_trusted(said[at], check, options):
+        if check is not None and not _is_trusted(messages[at], check, options):
             continue
         text, symbols = symbolize_text(texts[at], resolve, options, known_pcs)
         if symbols:
-            entries[at] = Entry(said[at], walls[at], text, symbols, None, False, qualities[at])
-    if len(said) == len(items) and not options.duplicate_raw:
+            entries[at] = Entry(
+                messages[at], walls[at], text, symbols, None, False, time_sources[at]
+            )
+    if len(messages) == len(items) and not options.duplicate_raw:
         return entries
+    return _merge_announcements(items, entries, wall_times, options)
+
+
+def _merge_announcements(
+    items: list[Record | Gap],
+    entries: list[Entry],
+    wall_times: WallTimes,
+    options: FormatOptions,
+) -> list[Entry]:
+    """Return the entries with those of gaps, and with raw duplicates, in the order of ``items``."""
     of_record = iter(entries)
-    together = []
+    merged = []
     for item in items:
         if isinstance(item, Gap):
-            together.append(announce(item, lambda record: wall_times([record])[0][0]))
+            merged.append(announce(item, lambda record: wall_times([record])[0][0]))
             continue
         entry = next(of_record)
-        together.append(entry)
+        merged.append(entry)
         if options.duplicate_raw and entry.symbols:
-            together.append(
-                Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source)
-            )
-    return together
+            merged.append(Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source))
+    return merged
 
 
 def _is_trusted(record: Record, check: CheckProvenance, options: FormatOptions) -> bool:

@@ -115,7 +115,7 @@ class CursorFile:
     def drop_beyond(self, newest: int) -> None:
         """Drop positions beyond ``newest``, the highest sequence number of the ring buffer.
 
-        They are reason and would suppress records.
+        Such a position is wrong, and would suppress records.
         """
         for sink, seq in list(self._next.items()):
             if seq > newest + 1:

@@ -26,14 +26,11 @@ class NotCursors(ValueError):
     """The bytes are no saved positions; the message is the reason."""
 
 
-class Cursors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Cursors(Struct, frozen=True, omit_defaults=True):
     """The saved positions of one boot.
 
     ``next`` holds the first sequence number that each sink has not accepted, ``ahead`` the numbers
     beyond it that it has accepted. ``check`` is ``None`` in files of versions without it.
-
-    An unknown field is an error: if the name of ``check`` is damaged, the text would otherwise pass
-    for one of a version without it.
     """
 
     boot_id: str
@@ -42,14 +39,27 @@ class Cursors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     ahead: dict[str, tuple[int, ...]] = {}
 
 
+class _WithoutCheck(Struct, frozen=True, forbid_unknown_fields=True):
+    """The saved positions as versions without ``check`` wrote them.
+
+    An unknown field is an error here: it may be ``check`` with a damaged name.
+    """
+
+    boot_id: str
+    next: dict[str, int]
+
+
 def parse(raw: bytes) -> Cursors:
     """Parse the content of a file.
 
     Raises:
         NotCursors: the content is incomplete or invalid.
     """
+    text = raw.rstrip(_PADDING)
     try:
-        found = msgspec.json.decode(raw.rstrip(_PADDING), type=Cursors)
+        found = msgspec.json.decode(text, type=Cursors)
+        if found.check is None:
+            msgspec.json.decode(text, type=_WithoutCheck)
         seqs = [*found.next.values(), *(seq for many in found.ahead.values() for seq in many)]
         is_valid = all(0 <= seq <= MAX_SEQ for seq in seqs)
         # This encodes the text as UTF-8, and so may raise.

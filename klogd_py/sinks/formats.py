@@ -96,7 +96,7 @@ def _is_allowed_identifier(name: str) -> bool:
     return _IDENTIFIER.fullmatch(f"{name}:") is not None and not is_reserved(name)
 
 
-# The same
+# Few names write to /dev/kmsg.
 @lru_cache(256)
 def is_reserved(name: str) -> bool:
     """Whether a name is the kernel's or klogd-py's, begins with it, or looks like it.

@@ -142,7 +142,7 @@ class SinkQueue:
         if self._tracker is not None:
             entries = self._tracker.filter(entries, may_have_parts)
         sent = 0
-        if entries and not self.backlog and not self.sink.blocking:
+        if not self.backlog and not self.sink.blocking:
             sent = self._settle(entries, self.sender.send(entries))
             if self.is_gone:
                 return

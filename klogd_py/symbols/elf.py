@@ -117,7 +117,11 @@ class Elf:
         if header.section_row_bytes != row.size:
             raise NotElf(f"damaged section headers: {count} of {header.section_row_bytes} bytes")
         table = self._bytes(header.sections_offset, row.size * count, "section headers")
-        rows = list(row.iter_unpack(table))
+        try:
+            rows = list(row.iter_unpack(table))
+        except struct.error as error:
+            # The file has become shorter.
+            raise NotElf("damaged section headers") from error
         if names >= count:
             raise NotElf("damaged section headers: none has their names")
         _limit(rows[names][5], _MAX_SECTION_NAMES_BYTES, "bytes of sections' names")

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.sinks.cursor_file import BLOCK_BYTES, CursorFile, CursorFileInUse, CursorsNotSaved
-from klogd_py.sinks.cursor_format import LIMIT_BYTES, MAX_SEQ
+from klogd_py.sinks.cursor_format import LIMIT_BYTES, MAX_SEQ, render
 from klogd_py.sinks.cursor_store import CursorStore
 
 
@@ -579,3 +579,12 @@ def test_full_disk_is_reported_once(tmp_path: Path, state: str, output: str) -> 
     if "unshare" in ran.stderr or "mount:" in ran.stderr:
         pytest.skip(f"needs leave to mount a file system: {ran.stderr}")
     assert (ran.stdout, ran.stderr) == (output.format(tmp_path / "position.json"), "")
+
+
+def test_cursor_file_of_later_version_is_accepted(tmp_path: Path) -> None:
+    content = render("b", {"s": 7}).rstrip()
+    assert content.endswith(b"}")
+    path = tmp_path / "position.json"
+    filled(path, content[:-1] + b',"later":[1]}')
+    cursor_file = CursorFile(path, "b")
+    assert (cursor_file.next_seq("s"), cursor_file.remark) == (7, "")

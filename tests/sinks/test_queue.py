@@ -213,6 +213,17 @@ def test_sink_finishes_its_line_before_it_is_replaced() -> None:
     assert (before.seqs, last.seqs, before.closed) == ([0, 1], [2], 1)
 
 
+def test_batch_without_new_records_swaps_replaced_sink() -> None:
+    before, after = ScriptedSink(), ScriptedSink()
+    before.has_partial_write = True
+    queue = make_queue(before, ROOMY)
+    queue.enqueue(numbered_entries(range(3)))
+    queue.replace_sink(after, QueueLimits(ROOMY))
+    before.has_partial_write = False
+    queue.enqueue([])
+    assert (before.closed, before.seqs, after.seqs) == (1, [0, 1, 2], [])
+
+
 def test_each_run_of_drops_is_announced_separately() -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, _limit_for(2))

@@ -93,7 +93,7 @@ def keys_with_defaults(page: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_mandoc_reports_no_warning(page: Path) -> None:
+def test_mandoc_reports_no_warning_in_manual_page(page: Path) -> None:
     done = mandoc(page, "-T", "lint", "-W", "warning")
     assert (done.returncode, done.stdout) == (0, "")
 

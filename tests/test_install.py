@@ -82,7 +82,7 @@ def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
     assert done.stderr == ""
 
 
-def test_systemd_accepts_the_unit(root: Path) -> None:
+def test_systemd_analyze_verify_accepts_the_unit(root: Path) -> None:
     unit = root / "klogd-py.service"
     text = (root / "usr/lib/systemd/system/klogd-py.service").read_text()
     assert "ExecStart=/usr/sbin/klogd-py\n" in text

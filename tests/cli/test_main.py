@@ -115,7 +115,9 @@ def test_translate_answers_before_its_input_ends(tmp_path: Path) -> None:
         (["-2"], b"[do_fork+0x60/0x100]\n[<c010b860>]\n"),
     ],
 )
-def test_translate_in_other_styles(options: list[str], expected: bytes, tmp_path: Path) -> None:
+def test_translate_prints_addresses_in_the_selected_style(
+    options: list[str], expected: bytes, tmp_path: Path
+) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     assert (
         run("translate", "--map", tmp_path / "map", *options, stdin=b"[<c010b860>]\n").stdout
@@ -142,7 +144,7 @@ def test_lookup_prints_symbol_and_source_or_reason(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-def test_lookup_for_programs(tmp_path: Path) -> None:
+def test_lookup_json_has_symbol_parts_or_reason(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     done = run("lookup", "--json", "--map", tmp_path / "map", "c010b860", "0")
     assert json.loads(done.stdout) == [
@@ -268,7 +270,7 @@ def test_maps_accepts_one_map_and_explains_refusals(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_maps_for_programs(tmp_path: Path) -> None:
+def test_maps_json_reports_verdict_proof_and_slide(tmp_path: Path) -> None:
     (tmp_path / "boot").mkdir()
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)
     (tmp_path / "proc/sys/kernel/osrelease").write_text("6.1.0\n")

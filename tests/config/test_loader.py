@@ -67,7 +67,7 @@ def test_missing_files_mean_the_defaults(tmp_path: Path) -> None:
     assert loader.load(tmp_path / "none.toml") == Config()
 
 
-def test_named_file_must_exist(tmp_path: Path) -> None:
+def test_named_file_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"none\.toml: no such file"):
         loader.load(tmp_path / "none.toml", must_exist=True)
 

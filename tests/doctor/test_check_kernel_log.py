@@ -39,7 +39,7 @@ def test_overrun_warns_only_if_daemon_missed_records(
     )
 
 
-def test_empty_ring_is_ok(tmp_path: Path) -> None:
+def test_empty_ring_buffer_gives_only_ok_findings(tmp_path: Path) -> None:
     assert [
         finding.level
         for finding in check_kernel_log.check_kernel_log(

@@ -11,7 +11,7 @@ INODE = 4711
 SOCKET = (f"socket:[{INODE}]",)
 
 
-def test_stopped_journald_is_ok(tmp_path: Path) -> None:
+def test_journald_that_is_not_running_is_ok(tmp_path: Path) -> None:
     assert check_log_daemons.check_journald(host_of(write_machine(tmp_path)))[0].level is Level.OK
 
 

@@ -59,7 +59,7 @@ def test_invalid_configuration_is_one_finding_of_many(tmp_path: Path) -> None:
     assert len(found) > 10
 
 
-def test_doctor_changes_no_file(tmp_path: Path) -> None:
+def test_doctor_adds_changes_and_removes_no_file(tmp_path: Path) -> None:
     def all_files() -> dict[str, tuple[int, int]]:
         return {
             str(path): (path.stat().st_mtime_ns, path.stat().st_size)
@@ -72,7 +72,7 @@ def test_doctor_changes_no_file(tmp_path: Path) -> None:
     assert all_files() == before
 
 
-def test_warnings_are_not_errors() -> None:
+def test_warnings_alone_count_as_no_errors() -> None:
     assert has_no_errors(FINDINGS[:2])
     assert not has_no_errors(FINDINGS)
 

@@ -212,7 +212,7 @@ def test_added_sink_gets_records_already_in_ring(
     assert len([line for line in lines_of(first) if marker in line]) == 1
 
 
-def test_corrected_configuration_takes_effect(tmp_path: Path) -> None:
+def test_corrected_configuration_takes_effect_after_refused_reload(tmp_path: Path) -> None:
     first, second, marker = tmp_path / "first.log", tmp_path / "second.log", _marker()
     config = _quiet(tmp_path, f'sinks = ["file:{first}"]')
     with Program(tmp_path, config=config) as program:

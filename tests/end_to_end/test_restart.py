@@ -137,7 +137,7 @@ def test_console_shows_all_records_at_every_start(tmp_path: Path) -> None:
     ],
     ids=["empty", "not JSON", "another boot", "beyond the ring", "negative", "not a number"],
 )
-def test_invalid_position_suppresses_nothing(tmp_path: Path, saved: bytes) -> None:
+def test_invalid_saved_position_suppresses_no_record(tmp_path: Path, saved: bytes) -> None:
     log = tmp_path / "kern.log"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
     filled = saved.replace(b"BOOT", boot_id.encode()).replace(b"LOG", os.fsencode(log))

@@ -89,7 +89,7 @@ def test_status_counts_records_and_deliveries(tmp_path: Path) -> None:
     assert not socket_of(tmp_path).exists()
 
 
-def test_status_without_daemon_fails(tmp_path: Path) -> None:
+def test_status_without_a_daemon_exits_with_1(tmp_path: Path) -> None:
     configure(tmp_path)
     done = run_status(tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

@@ -111,7 +111,7 @@ def test_metrics_have_content_type_and_length() -> None:
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
     ],
 )
-def test_other_requests_are_refused(request_: bytes, status: bytes) -> None:
+def test_only_get_and_head_of_metrics_succeed(request_: bytes, status: bytes) -> None:
     assert asyncio.run(responses_to(request_))[0].split()[1] == status
 
 

@@ -53,7 +53,7 @@ def test_every_severity_has_a_series() -> None:
     )
 
 
-def test_names_follow_prometheus_conventions() -> None:
+def test_metric_names_follow_the_prometheus_conventions() -> None:
     families = list(prometheus.metric_families(WHOLE))
     assert len(families) > 10
     for family in families:
@@ -63,7 +63,7 @@ def test_names_follow_prometheus_conventions() -> None:
             assert {one.name for one in family.samples} == {f"{family.name}_total"}
 
 
-def test_metrics_contain_no_address() -> None:
+def test_exported_metrics_contain_no_kernel_address() -> None:
     assert not re.search(rb"0x[0-9a-f]|ffff8", prometheus.encode(WHOLE))
 
 

@@ -117,7 +117,9 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("line", "expected"), MENTIONING)
-def test_code_address_is_found(line: str, expected: list[tuple[str, Kind]]) -> None:
+def test_code_addresses_are_found_with_their_kind(
+    line: str, expected: list[tuple[str, Kind]]
+) -> None:
     found = [(line[match.start : match.end], match.kind) for match in find(line)]
     assert found == expected
     assert [match.address for match in find(line)] == [

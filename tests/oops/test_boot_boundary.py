@@ -73,7 +73,7 @@ def test_skipped_text_leaves_state_of_its_lines(texts: list[list[str]]) -> None:
             assert begun == [at_once.detect(record_from_line(line)) for line in lines]
 
 
-def test_ordinary_text_is_skipped() -> None:
+def test_skipped_text_still_updates_the_last_timestamp() -> None:
     text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
     boots = BootBoundary()
     assert boots.skip_if_same_boot(text)

@@ -27,7 +27,7 @@ OOPS = [
 ]
 
 
-def test_oops_gives_its_evidence() -> None:
+def test_oops_yields_frames_code_and_modules() -> None:
     trace = parse_trace(OOPS)
     assert trace.frames == (
         Frame(0xFFFFFFFFA9720A2A, exact=True),
@@ -153,7 +153,7 @@ def test_other_callers_wait_behind_oops() -> None:
     assert trace_buffer.push(oops[3:], 0.0, may_hold=True)[0] == [*oops[:3], *other, *oops[3:]]
 
 
-def test_process_lines_hold_nothing() -> None:
+def test_oops_lines_of_a_process_are_not_held() -> None:
     trace_buffer = TraceBuffer()
     forged: list[Record | Gap] = [Record(text, USER << 3 | 4) for text in OOPS]
     assert trace_buffer.push(forged[:5], 0.0, may_hold=True) == (forged[:5], [])

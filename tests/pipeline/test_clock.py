@@ -5,7 +5,7 @@ from klogd_py.pipeline.clock import CaptureClock, LiveClock
 from klogd_py.record.types import Record
 
 
-def test_timestamp_counts_from_boot() -> None:
+def test_wall_time_is_boot_time_plus_timestamp() -> None:
     clock = LiveClock()
     boot_us = (time.time_ns() - time.monotonic_ns()) // 1000
     assert abs(clock.wall_time(Record("x", usec=1_000_000))[0] - boot_us - 1_000_000) < 1_000_000

@@ -59,7 +59,7 @@ CASES: list[tuple[str, list[Record | Gap], list[tuple[int | None, str, tuple[int
 @pytest.mark.parametrize(
     ("given_items", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_a_piece_is_put(
+def test_continuation_pieces_join_only_their_own_line(
     given_items: list[Record | Gap], wanted: list[tuple[int | None, str, tuple[int, ...]] | Gap]
 ) -> None:
     joiner = Joiner()

@@ -15,7 +15,7 @@ def left_out(first: int, last: int, note: str) -> Gap:
     return Gap(first, last, Cause.RATE_LIMIT, note)
 
 
-def test_default_limiter_passes_everything() -> None:
+def test_default_rate_limiter_passes_every_record() -> None:
     limiter = RateLimiter()
     assert limiter.is_idle
     batch: list[Record | Gap] = [line(seq) for seq in range(100)]
@@ -43,7 +43,7 @@ def test_suppressed_run_is_one_gap() -> None:
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 3])
-def test_errors_always_pass(prefix: int) -> None:
+def test_errors_and_worse_pass_any_rate_limit(prefix: int) -> None:
     limiter = RateLimiter(Severity.EMERG, burst=1)
     batch: list[Record | Gap] = [line(seq, prefix=prefix) for seq in range(100)]
     assert limiter.push(batch, 0) == batch

@@ -78,7 +78,7 @@ def test_reread_suppressed_records_are_counted_once() -> None:
         (0, "Kernel panic - not syncing: Fatal exception"),
     ],
 )
-def test_first_line_identifies_oops(prefix: int, text: str) -> None:
+def test_first_line_of_oops_counts_one_oops(prefix: int, text: str) -> None:
     counters = Counters()
     counters.count_read([record(0), record(1, prefix, text)])
     assert counters.last_oops is not None

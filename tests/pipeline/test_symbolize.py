@@ -32,7 +32,7 @@ def symbolized(text: str, options: FormatOptions = FormatOptions()) -> str:  # n
         ("[<ffffffff81000110>] [<ffffffff90000000>]", "[nic:probe+0x10/0x40] [<ffffffff90000000>]"),
     ],
 )
-def test_symbol_replaces_address(before: str, after: str) -> None:
+def test_each_notation_of_address_gets_its_symbol(before: str, after: str) -> None:
     assert symbolized(before) == after
 
 
@@ -132,7 +132,7 @@ def test_only_classic_bracket_may_name_data() -> None:
     assert symbolized("[<ffffffff81000150>]") == "[nic:table+0x10/0x40]"
 
 
-def test_append_keeps_address() -> None:
+def test_append_style_keeps_address_before_symbol() -> None:
     options = FormatOptions(style=Style.APPEND)
     assert (
         symbolized("x [<ffffffff81000110>]", options)
@@ -144,7 +144,7 @@ def test_append_keeps_address() -> None:
     )
 
 
-def test_style_off_changes_nothing() -> None:
+def test_style_off_leaves_the_text_unchanged() -> None:
     assert (
         symbolized("[<ffffffff81000110>]", FormatOptions(style=Style.OFF)) == "[<ffffffff81000110>]"
     )
@@ -164,7 +164,7 @@ def test_only_classic_form_pads_small_sizes() -> None:
     assert (place.classic_form, place.kernel_form) == ("f+0x1/0x08", "f+0x1/0x8")
 
 
-def test_entry_holds_its_symbols() -> None:
+def test_entry_holds_its_record_time_and_symbols() -> None:
     record = Record("[<ffffffff81000110>] [<ffffffff81000111>]", 4, 9)
     (entry,) = symbolize([record], resolve, FormatOptions(), at_one)
     assert [place.offset for place in entry.symbols] == [0x10, 0x11]

@@ -40,7 +40,7 @@ def test_seeds_and_their_parts_satisfy_target(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_damaged_seeds_satisfy_target(name: str) -> None:
+def test_damaged_seeds_and_random_bytes_satisfy_target(name: str) -> None:
     target = TARGETS[name]
     assert target.seeds
 

@@ -204,7 +204,7 @@ def test_matches_are_ordered_and_disjoint(line: str, include_symbolized: bool) -
 
 
 @given(LINES)
-def test_symbolizing_twice_changes_nothing(line: str) -> None:
+def test_symbolizing_a_line_again_changes_nothing(line: str) -> None:
     once, _ = symbolize_text(line, everywhere, FormatOptions())
     again, _ = symbolize_text(once, everywhere, FormatOptions(resymbolize=False))
     assert again == once

@@ -61,7 +61,7 @@ def test_parts_of_a_position_beyond_ring_are_dropped(tmp_path: Path) -> None:
     assert (again.next_seq("s"), again.ahead("s")) == (None, ())
 
 
-def test_damaged_parts_suppress_nothing(tmp_path: Path) -> None:
+def test_altered_position_parts_are_reported_as_damaged(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
         cursor_file.save({"s": 12}, {"s": (14,)})
@@ -131,7 +131,7 @@ def test_cursor_file_is_private_and_alone(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_missing_directory_is_named(tmp_path: Path) -> None:
+def test_failed_save_names_the_missing_directory(tmp_path: Path) -> None:
     with pytest.raises(CursorsNotSaved, match="gone"):
         CursorFile(tmp_path / "gone" / "position.json", "b").save({"s": 1})
 

@@ -103,7 +103,7 @@ def test_log_file_that_lost_its_name_is_reopened(tmp_path: Path, gone: str) -> N
     assert gone == "removed" or _texts(aside) == ["before"]
 
 
-def test_rotation_leaks_no_descriptor(tmp_path: Path) -> None:
+def test_reopening_a_removed_file_leaks_no_descriptor(tmp_path: Path) -> None:
     path = tmp_path / "kern.log"
     sink = FileSink(str(path))
     before = len(os.listdir("/proc/self/fd"))
@@ -190,7 +190,7 @@ def test_read_only_or_full_file_system_is_down(
     )
 
 
-def test_missing_directory_means_down(tmp_path: Path) -> None:
+def test_sink_is_down_until_its_directory_exists(tmp_path: Path) -> None:
     path = tmp_path / "log" / "kern.log"
     sink = FileSink(str(path), FileFormat.JSON)
     with pytest.raises(SinkDown, match=r"kern\.log: No such file") as refused:

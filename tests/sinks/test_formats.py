@@ -199,14 +199,14 @@ def test_json_holds_every_fact_of_the_entry() -> None:
     }
 
 
-def test_json_states_a_gap() -> None:
+def test_json_of_gap_has_range_and_cause() -> None:
     content = msgspec.json.decode(
         encode_json(lost_entry(5, 9, Cause.OVERRUN)), type=dict[str, object]
     )
     assert content["gap"] == {"first": 5, "last": 9, "count": 5, "cause": "overrun"}
 
 
-def test_json_is_one_line() -> None:
+def test_multiline_text_is_one_line_of_json() -> None:
     assert b"\n" not in encode_json(entry("two\nlines"))
 
 

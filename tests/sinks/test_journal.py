@@ -245,7 +245,7 @@ def test_journal_library_without_a_journal_is_down(vacant_socket: Path) -> None:
         JournalSink(BOOT_ID).send([entry()])
 
 
-def test_killed_journal_is_down(vacant_socket: Path) -> None:
+def test_journal_sink_is_down_after_journald_dies(vacant_socket: Path) -> None:
     JournalListener(vacant_socket).die()
     with pytest.raises(SinkDown) as refused:
         JournalSink(BOOT_ID).send([entry()])

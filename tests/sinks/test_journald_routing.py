@@ -57,7 +57,7 @@ def test_journal_reads_kernel_messages_by_default(machine: Path) -> None:
     assert detect(machine) == IGNORES_KERNEL
 
 
-def test_no_journal_detects_nothing(tmp_path: Path) -> None:
+def test_journald_is_not_detected_without_its_socket(tmp_path: Path) -> None:
     assert detect(tmp_path) == Journald()
 
 
@@ -97,7 +97,7 @@ def test_syslogd_of_the_journal_is_found(machine: Path) -> None:
         ({"etc/systemd/journald.conf.d/b.conf": "ReadKMsg=no\nReadKMsg="}, True),
     ],
 )
-def test_last_configuration_file_overrides(
+def test_systemd_file_precedence_decides_about_readkmsg(
     files: dict[str, str], reads: bool, tmp_path: Path
 ) -> None:
     for name, text in files.items():

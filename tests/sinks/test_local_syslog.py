@@ -177,7 +177,7 @@ def test_replaced_listener_is_not_a_failure(
         assert received == _messages(range(2, 5))
 
 
-def test_reopening_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
+def test_reopening_the_socket_drops_no_message(tmp_path: Path, sink: SyslogSink) -> None:
     with DatagramListener(tmp_path / "log") as listener:
         for seq in range(4):
             sink.send(numbered_entries([seq]))

@@ -329,7 +329,7 @@ class _Faulty(ScriptedSink):
         return super().send(entries)
 
 
-def test_failed_drain_is_restarted(caplog: pytest.LogCaptureFixture) -> None:
+def test_drain_restarts_after_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
     sink = _Faulty()
 
     async def carry() -> None:

@@ -207,5 +207,5 @@ def test_escaped_json_is_read_back_unchanged(text: str) -> None:
 @pytest.mark.parametrize(
     "name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"]
 )
-def test_other_identifiers_are_kept(name: str) -> None:
+def test_identifiers_of_other_programs_are_kept(name: str) -> None:
     assert split_identifier(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")

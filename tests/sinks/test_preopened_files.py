@@ -49,7 +49,7 @@ def test_file_that_lost_its_name_is_closed(tmp_path: Path, how: str) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_released_file_is_closed(tmp_path: Path) -> None:
+def test_released_file_is_forgotten_but_not_lost(tmp_path: Path) -> None:
     files = preopened(tmp_path / "log")
     files.release(tmp_path / "log")
     files.release(tmp_path / "log")

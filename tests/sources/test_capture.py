@@ -118,7 +118,7 @@ def test_delayed_dictionary_lines_join_their_record() -> None:
 
 
 @pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
-def test_unreadable_input_is_named(name: str, reason: str, tmp_path: Path) -> None:
+def test_unreadable_capture_is_refused_with_reason(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=reason):
         open_capture(str(tmp_path / name), "auto")
 

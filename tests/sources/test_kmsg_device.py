@@ -64,7 +64,7 @@ def seqs(batch: list[Record | Gap]) -> list[int | Gap | None]:
     return [item if isinstance(item, Gap) else item.seq for item in batch]
 
 
-def test_batch_drains_device(kernel: SmallKmsg) -> None:
+def test_read_batch_drains_device_without_exhausting_it(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1, 2).device()
     assert seqs(reader.read_batch()) == [0, 1, 2]
     assert reader.read_batch() == []
@@ -105,13 +105,13 @@ def test_epipe_without_missing_numbers_is_no_gap(kernel: SmallKmsg) -> None:
     assert seqs(reader.read_batch()) == [7, 8]
 
 
-def test_other_errors_are_raised(kernel: SmallKmsg) -> None:
+def test_undocumented_error_of_kmsg_is_raised(kernel: SmallKmsg) -> None:
     reader = kernel.refuse(b"EIO").device()
     with pytest.raises(OSError, match="Input/output"):
         reader.read_batch()
 
 
-def test_ended_source_is_exhausted(kernel: SmallKmsg) -> None:
+def test_reader_is_exhausted_after_end_of_file(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).end().device()
     assert seqs(reader.read_batch()) == [0]
     assert reader.exhausted
@@ -177,11 +177,11 @@ def test_seek_repeats_records_without_gap() -> None:
     ring.device.close()
 
 
-def test_unseekable_device_refuses_seek(kernel: SmallKmsg) -> None:
+def test_seek_on_unseekable_device_returns_false(kernel: SmallKmsg) -> None:
     assert not kernel.device().seek(0)
 
 
-def test_batch_size_is_limited(kernel: SmallKmsg) -> None:
+def test_consecutive_batches_return_every_record_once(kernel: SmallKmsg) -> None:
     reader = kernel.device()
     got: list[int | Gap | None] = []
     for start in range(0, 1200, 200):
@@ -236,7 +236,7 @@ def test_other_file_as_device_is_refused(kind: str, tmp_path: Path) -> None:
         factory.open_kmsg_device(path)
 
 
-def test_missing_device_is_named(tmp_path: Path) -> None:
+def test_missing_kmsg_device_is_refused_with_reason(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="No such file"):
         factory.open_kmsg_device(tmp_path / "kmsg")
 
@@ -272,7 +272,7 @@ def test_syslog_call_reads_text_of_kmsg() -> None:
     source.close()
 
 
-def test_prefetched_records_come_first(kernel: SmallKmsg) -> None:
+def test_prefetched_records_come_before_later_ones(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).refuse(b"EPIPE").say(4).device()
     assert reader.prefetch() == 3
     kernel.say(5)
@@ -289,20 +289,20 @@ def test_prefetch_is_limited_to_batch() -> None:
     assert seqs(ring.device.read_batch()) == [BATCH_RECORDS]
 
 
-def test_prefetch_error_loses_nothing(kernel: SmallKmsg) -> None:
+def test_error_during_prefetch_loses_no_record(kernel: SmallKmsg) -> None:
     reader = kernel.say(0).refuse(b"EIO").say(1).device()
     assert reader.prefetch() == 1
     assert seqs(reader.read_batch()) == [0, 1]
 
 
-def test_prefetched_records_are_drained(kernel: SmallKmsg) -> None:
+def test_prefetched_records_are_drained_only_once(kernel: SmallKmsg) -> None:
     reader = kernel.say(0, 1).device()
     reader.prefetch()
     assert seqs(reader.drain_pending()) == [0, 1]
     assert reader.drain_pending() == []
 
 
-def test_seek_discards_prefetched_records() -> None:
+def test_seek_discards_records_prefetched_before_it() -> None:
     ring = FakeRing()
     ring.log(3)
     ring.device.prefetch()

@@ -38,12 +38,12 @@ RECORDS = [
 
 
 @pytest.mark.parametrize(("raw", "record"), RECORDS)
-def test_record_is_parsed(raw: bytes, record: Record) -> None:
+def test_kmsg_record_is_parsed_into_its_fields(raw: bytes, record: Record) -> None:
     assert kmsg_format.parse(raw) == record
 
 
 @pytest.mark.parametrize(("raw", "record"), RECORDS)
-def test_record_is_rendered(raw: bytes, record: Record) -> None:
+def test_record_is_rendered_as_kmsg_writes_it(raw: bytes, record: Record) -> None:
     assert kmsg_format.render(record) == raw
 
 

@@ -31,7 +31,7 @@ _STAMPED = Record("text", 4, usec=1_234_567, head="<4>[    1.234567] ")
         ("[   1.5] not a stamp", Record("[   1.5] not a stamp")),
     ],
 )
-def test_klogd_line_is_parsed(line: str, record: Record) -> None:
+def test_klogd_line_gives_prefix_timestamp_and_text(line: str, record: Record) -> None:
     assert text_formats.parse_klogd(line) == record
 
 
@@ -48,7 +48,7 @@ def test_klogd_line_is_parsed(line: str, record: Record) -> None:
         ("foo :bar : no facility", None, None, "", "foo :bar : no facility"),
     ],
 )
-def test_dmesg_line_is_parsed(
+def test_dmesg_line_gives_prefix_timestamp_and_caller(
     line: str, prefix: int | None, usec: int | None, caller: str, text: str
 ) -> None:
     record = text_formats.parse_dmesg(line)
@@ -109,5 +109,5 @@ def test_line_of_other_program_is_not_kernel() -> None:
         ("", "klogd"),
     ],
 )
-def test_first_line_decides_format(line: str, form: str) -> None:
+def test_first_line_decides_the_input_format(line: str, form: str) -> None:
     assert text_formats.guess_format(line) == form

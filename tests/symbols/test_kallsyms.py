@@ -76,7 +76,7 @@ def test_a_modules_last_symbol_ends_with_its_page() -> None:
     assert named(symbols, 0xFFFFFFFFA0001000) == "unknown"
 
 
-def test_masked_addresses_answer_hidden() -> None:
+def test_masked_kallsyms_answers_hidden_but_counts_symbols() -> None:
     masked = b"".join(
         b"0000000000000000" + line[16:] for line in (CORE + MODULES).splitlines(keepends=True)
     )
@@ -92,7 +92,7 @@ def test_an_empty_file_has_no_symbols() -> None:
     assert kallsyms.parse(b"\n").core is LookupFailure.NO_SYMBOLS
 
 
-def test_modules_alone_are_enough() -> None:
+def test_kallsyms_of_modules_alone_names_their_symbols() -> None:
     symbols = kallsyms.parse(MODULES)
     assert symbols.core is LookupFailure.NO_SYMBOLS
     assert named(symbols, 0xFFFFFFFFA0000130) == "ext_lookup+0x10/0x2e0 [extfs]"

@@ -172,7 +172,9 @@ def test_a_long_map_with_neighbours_swapped_is_sorted(tmp_path: Path) -> None:
         (b"MyVersion_132629", None),
     ],
 )
-def test_the_version_symbol(symbol: bytes, version: int | None, tmp_path: Path) -> None:
+def test_map_version_comes_from_version_symbol_alone(
+    symbol: bytes, version: int | None, tmp_path: Path
+) -> None:
     content = GOOD.replace(b"c0200000 A _end", b"c0190000 A " + symbol + b"\nc0200000 A _end")
     assert system_map.load(written(tmp_path, content)).version == version
 

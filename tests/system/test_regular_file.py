@@ -43,7 +43,7 @@ def test_link_is_followed_only_where_allowed(tmp_path: Path) -> None:
         read_regular(tmp_path / "link", 3, follow=False)
 
 
-def test_dangling_link_creates_nothing(tmp_path: Path) -> None:
+def test_dangling_link_is_refused_and_creates_nothing(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("elsewhere")
     with pytest.raises(OSError, match="symbolic link"):
         open_regular(tmp_path / "link", os.O_WRONLY | os.O_CREAT, follow=False)

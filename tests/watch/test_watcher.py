@@ -58,7 +58,7 @@ def test_part_needing_the_package_raises_import_error(large: Path) -> None:
     assert run(large, code) == ["large", "large.greedy", "large.unwanted", "large.wanted"]
 
 
-def test_missing_package_stays_missing() -> None:
+def test_part_of_missing_package_raises_import_error() -> None:
     with pytest.raises(ImportError), import_parts_only("no_such_package"):
         __import__("no_such_package.part")
 

@@ -56,7 +56,7 @@ def test_the_note_among_others_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF\2\1", b"x" * 500, core(b"")[:100]])
-def test_another_file_says_nothing(content: bytes, tmp_path: Path) -> None:
+def test_other_or_missing_file_gives_empty_vmcoreinfo(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "kcore"
     path.write_bytes(content)
     assert vmcoreinfo.load(path) == Vmcoreinfo()

@@ -39,7 +39,7 @@ def test_a_module_never_reaches_into_the_next() -> None:
     assert place.module == "b"
 
 
-def test_hidden_addresses_answer_hidden() -> None:
+def test_masked_proc_modules_answers_lookups_with_hidden() -> None:
     listed = proc_modules.parse("a 65536 0 - Live 0x0000000000000000\n")
     assert listed.resolve(0xA0000000) is LookupFailure.HIDDEN
     assert listed.count == 1

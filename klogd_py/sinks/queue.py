@@ -143,6 +143,9 @@ class SinkQueue:
             entries = self._tracker.filter(entries, may_have_parts)
         sent = 0
         if not self.backlog and not self.sink.blocking:
+            if not entries:
+                self.sender.swap()
+                return
             sent = self._settle(entries, self.sender.send(entries))
             if self.is_gone:
                 return
@@ -275,9 +278,7 @@ class SinkQueue:
     def when_sent(self, callback: Callable[[], None]) -> None:
         """Call back when the chunk that is being sent is finished."""
         assert self._sending is not None
-        self._sending.add_done_callback(
-            self._jobs.guard(self.sender.job, lambda sending: callback())
-        )
+        self._sending.add_done_callback(self._jobs.guard(self.sender.job, lambda _: callback()))
 
     def replace_sink(self, sink: Sink, limits: QueueLimits) -> None:
         """Continue with the same sink opened again, perhaps with other settings.

@@ -31,8 +31,6 @@ class SinkSender:
     def send(self, entries: Sequence[Entry]) -> Outcome:
         """Try to send on the event loop."""
         self.swap()
-        if not entries:
-            return 0, None
         return try_send(self.sink, entries, self.report_unexpected)
 
     async def send_chunk(self, entries: Sequence[Entry]) -> Outcome:

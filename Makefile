@@ -19,7 +19,7 @@ run: setup
 # Three files at a time, since most of the longer tests wait; those that write to the kernel's log
 # run one after the other.
 test: setup-test
-	$(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder -rs
 
 # In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds
 # them.

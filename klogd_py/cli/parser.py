@@ -11,6 +11,7 @@ from functools import partial
 from klogd_py import __version__
 from klogd_py.cli.argument_types import RenamedOption, console_level, sink, slide, utf8_text
 from klogd_py.config.loader import LOG_LEVELS
+from klogd_py.sources import INPUT_FORMATS
 
 _EPILOG = {
     "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). "
@@ -113,7 +114,7 @@ def _add_symbol_options(shared: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--live",
         action="store_true",
-        help="use this machine's symbols for text from another source",
+        help="use the running kernel's symbols, for a log of this machine",
     )
 
 
@@ -147,7 +148,7 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-format",
         dest="input_format",
-        choices=("auto", "kmsg", "dmesg", "klogd", "syslog"),
+        choices=INPUT_FORMATS,
         help="format of FILE (default: auto, by its first line)",
     )
     parser.add_argument("--json", action="store_true", help=_JSON_HELP)

@@ -24,6 +24,7 @@ from klogd_py.system.local_socket import LocalSocket
 REQUEST_LIMIT_S = 2.0
 ANSWER_LIMIT_S = 5.0
 MAX_REQUEST_BYTES = 8192
+CHUNK_BYTES = 1 << 16
 MAX_CONNECTIONS = 64
 _LOOPBACK_HOST = re.compile(
     rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE
@@ -47,9 +48,9 @@ class MetricsServer:
         self._content = content
         self._type = content_type
         self._jobs = jobs or Jobs()
-        # Connections without a complete request, and those being answered; oldest first
-        self._waiting: dict[asyncio.StreamWriter, None] = {}
-        self._answering: dict[asyncio.StreamWriter, None] = {}
+        # Open connections; the one that has sent and read nothing for the longest time comes first.
+        # It is closed if there are too many.
+        self._connections: dict[asyncio.StreamWriter, None] = {}
         self._server: asyncio.Server | None = None
         self._local: LocalSocket | None = None
 
@@ -79,18 +80,23 @@ class MetricsServer:
             self._local.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._close_oldest_if_full()
-        self._waiting[writer] = None
+        if len(self._connections) >= MAX_CONNECTIONS:
+            idlest = next(iter(self._connections))
+            del self._connections[idlest]
+            idlest.transport.abort()
+        self._connections[writer] = None
         try:
             async with asyncio.timeout(REQUEST_LIMIT_S):
                 request = await reader.readuntil(b"\r\n\r\n")
-            if self._waiting.pop(writer, writer) is writer:
-                # _close_oldest_if_full closed this connection while the request arrived
-                return
-            self._answering[writer] = None
             async with asyncio.timeout(ANSWER_LIMIT_S):
-                writer.write(self._response_to(request))
-                await writer.drain()
+                response = self._response_to(request)
+                for start in range(0, len(response), CHUNK_BYTES):
+                    # Others closed this connection while it was idle.
+                    if self._connections.pop(writer, writer) is writer:
+                        return
+                    self._connections[writer] = None
+                    writer.write(response[start : start + CHUNK_BYTES])
+                    await writer.drain()
                 writer.close()
                 await writer.wait_closed()
         except (
@@ -101,20 +107,7 @@ class MetricsServer:
         ) as error:
             logger.debug("metrics: connection closed: %s", error)
         finally:
-            self._waiting.pop(writer, None)
-            self._answering.pop(writer, None)
-
-    def _close_oldest_if_full(self) -> None:
-        """Close one connection if `MAX_CONNECTIONS` are open.
-
-        That is the oldest one without a complete request, or else the oldest one that has not read
-        its answer.
-        """
-        if len(self._waiting) + len(self._answering) >= MAX_CONNECTIONS:
-            connections = self._waiting or self._answering
-            oldest = next(iter(connections))
-            del connections[oldest]
-            oldest.transport.abort()
+            self._connections.pop(writer, None)
 
     def _response_to(self, request: bytes) -> bytes:
         first, *fields = request.split(b"\r\n")

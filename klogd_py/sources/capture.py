@@ -20,7 +20,6 @@ from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.source import SourceUnavailable
 
-FORMS = ("auto", "kmsg", "dmesg", "klogd", "syslog")
 CHUNK_BYTES = 1 << 18
 # No kernel writes a longer record
 MAX_RECORD_BYTES = 1 << 16
@@ -64,7 +63,11 @@ class Capture:
         self.remark = ""
         self._descriptor = descriptor
         self._form = form
-        self._syslog = text_formats.syslog_parser(datetime.now().year if year is None else year)
+        self._parsers = {
+            "dmesg": text_formats.parse_dmesg,
+            "klogd": text_formats.parse_klogd,
+            "syslog": text_formats.syslog_parser(datetime.now().year if year is None else year),
+        }
         # The incomplete record at the end of the input so far
         self._tail = b""
         # The next bytes continue a record that is too long
@@ -199,11 +202,7 @@ class Capture:
         """
         if self._form == "kmsg":
             return kmsg_format.parse_or_raw(piece)
-        parse = {
-            "dmesg": text_formats.parse_dmesg,
-            "klogd": text_formats.parse_klogd,
-            "syslog": self._syslog,
-        }[self._form]
+        parse = self._parsers[self._form]
         line = piece.decode("utf-8", "surrogateescape")
         try:
             return parse(line)

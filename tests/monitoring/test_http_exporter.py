@@ -147,10 +147,11 @@ async def fetch_metrics(path: Path) -> tuple[bytes, float]:
     """Return the response to a well-formed request, and how long it took in seconds."""
     began_s = time.monotonic()
     reader, writer = await asyncio.open_unix_connection(path)
-    writer.write(REQUEST)
-    answer = await reader.read()
-    writer.close()
-    return answer, time.monotonic() - began_s
+    try:
+        writer.write(REQUEST)
+        return await reader.read(), time.monotonic() - began_s
+    finally:
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -180,18 +181,41 @@ def test_hundred_slow_clients_delay_no_other(behaviour: str) -> None:
 
             opening = [asyncio.create_task(open_slowly()) for _ in range(100)]
             reconnecting = asyncio.create_task(reconnect())
-            await asyncio.sleep(0.2)
-            answers = [await fetch_metrics(path) for _ in range(20)]
-            for task in (reconnecting, *opening):
-                task.cancel()
-            await asyncio.gather(reconnecting, *opening, return_exceptions=True)
-            for writer in slow_clients:
-                writer.transport.abort()
-            return answers
+            try:
+                await asyncio.sleep(0.2)
+                return [await fetch_metrics(path) for _ in range(20)]
+            finally:
+                for task in (reconnecting, *opening):
+                    task.cancel()
+                await asyncio.gather(reconnecting, *opening, return_exceptions=True)
+                for writer in slow_clients:
+                    writer.transport.abort()
 
     answers = asyncio.run(run_slow_clients())
     assert all(answer.startswith(b"HTTP/1.1 200") for answer, _ in answers)
     assert max(took_s for _, took_s in answers) < 2
+
+
+def test_client_that_reads_outlasts_those_that_do_not() -> None:
+    async def read_beside_stalled_clients() -> int:
+        content = b"x" * (1 << 22)
+        async with listening(lambda: content) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(REQUEST)
+            received = 0
+            stalled = []
+            while part := await reader.read(1 << 14):
+                received += len(part)
+                stalled.append(await asyncio.open_unix_connection(path, limit=1))
+                stalled[-1][1].write(REQUEST)
+            for _, other in (*stalled, (reader, writer)):
+                other.transport.abort()
+            # The server notices.
+            await asyncio.sleep(0.1)
+            assert len(stalled) > 2 * MAX_CONNECTIONS
+            return received
+
+    assert asyncio.run(read_beside_stalled_clients()) > 1 << 22
 
 
 def test_oldest_silent_connections_are_closed_when_full() -> None:

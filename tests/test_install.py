@@ -96,10 +96,10 @@ def test_systemd_analyze_verify_accepts_the_unit(root: Path) -> None:
 
 def test_unit_limits_equal_the_documented_ones() -> None:
     unit = (PROJECT / "systemd/klogd-py.service").read_text()
-    told = (PROJECT / "docs/security.md").read_text()
+    reported = (PROJECT / "docs/security.md").read_text()
     for limit in ("MemoryMax=768M", "TasksMax=256"):
         assert f"\n{limit}\n" in unit
-        assert f"`{limit}`" in told
+        assert f"`{limit}`" in reported
 
 
 @pytest.mark.parametrize(("drop_in", "most"), [("", MAX_EXPOSED), ("no-capabilities.conf", 0.5)])

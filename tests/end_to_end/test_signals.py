@@ -115,9 +115,9 @@ def test_signals_during_start_are_handled_later(tmp_path: Path) -> None:
             "the answers",
             LIMIT_S,
         )
-        told = (tmp_path / "errors").read_text()
-        assert "SIGUSR1" in told
-        assert "SIGUSR2" in told
+        reported = (tmp_path / "errors").read_text()
+        assert "SIGUSR1" in reported
+        assert "SIGUSR2" in reported
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0
 

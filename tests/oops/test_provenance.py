@@ -197,13 +197,13 @@ def test_line_without_timestamp_is_no_evidence(tmp_path: Path, running: Kernel) 
         Record(f"[    1.{at:06}] {line}", usec=1_000_000 + at) for at, line in enumerate(lines)
     ]
     bare = [Record(line) for line in lines[1:]]
-    for heard, is_known in (
+    for received, is_known in (
         ([stamped[0], *bare], False),
         (stamped, True),
         ([Record(lines[0]), *bare], True),
     ):
         symbolizer = Symbolizer(symbol_set_of(tmp_path / "System.map"), Origin.CAPTURE)
-        symbolizer.process(heard)
+        symbolizer.process(received)
         assert (symbolizer.symbols.slide is not None) is is_known
 
 

@@ -75,14 +75,14 @@ def at_one(records: Sequence[Record]) -> tuple[list[int], list[None]]:
     return [1] * len(records), [None] * len(records)
 
 
-def neighbours(address: int) -> SymbolAddress | LookupFailure:
+def resolve_nearby(address: int) -> SymbolAddress | LookupFailure:
     """Two functions: ``before`` ends where ``fault`` begins."""
     name, start = ("fault", FUNCTION) if address >= FUNCTION else ("before", FUNCTION - 0x40)
     return SymbolAddress(name, address - start, 0x40, "", "t", "test")
 
 
 def test_pc_repeated_in_trace_stays_exact() -> None:
-    entries = symbolize([Record(line) for line in TRACE], neighbours, FormatOptions(), at_one)
+    entries = symbolize([Record(line) for line in TRACE], resolve_nearby, FormatOptions(), at_one)
     assert [entry.text for entry in entries] == [
         "pc : fault+0x0/0x40",
         "Call trace:",
@@ -94,12 +94,12 @@ def test_pc_repeated_in_trace_stays_exact() -> None:
 def test_known_pcs_persist_between_batches() -> None:
     known_pcs: KnownPcs = set()
     entries = [
-        symbolize([Record(line)], neighbours, FormatOptions(), at_one, known_pcs)[0].text
+        symbolize([Record(line)], resolve_nearby, FormatOptions(), at_one, known_pcs)[0].text
         for line in TRACE
     ]
     assert entries[2] == " fault+0x0/0x40"
     assert (
-        symbolize([Record(TRACE[2])], neighbours, FormatOptions(), at_one)[0].text
+        symbolize([Record(TRACE[2])], resolve_nearby, FormatOptions(), at_one)[0].text
         == " before+0x40/0x40"
     )
 
@@ -107,7 +107,7 @@ def test_known_pcs_persist_between_batches() -> None:
 def test_number_of_known_pcs_is_limited() -> None:
     known_pcs: KnownPcs = set()
     for address in range(FUNCTION, FUNCTION + 10_000):
-        symbolize_text(f"pc : {address:#x}", neighbours, FormatOptions(), known_pcs)
+        symbolize_text(f"pc : {address:#x}", resolve_nearby, FormatOptions(), known_pcs)
         assert address in known_pcs
     assert len(known_pcs) <= 64
 

@@ -594,9 +594,9 @@ def test_replaced_socket_leaves_the_event_loop_first() -> None:
             hearing = asyncio.create_task(asyncio.get_running_loop().sock_recv(mine, 10))
             await asyncio.sleep(0.05)
             theirs.send(b"heard")
-            heard = await asyncio.wait_for(hearing, 5)
+            received = await asyncio.wait_for(hearing, 5)
         draining.cancel()
-        return heard
+        return received
 
     assert asyncio.run(reload()) == b"heard"
     listener.close()

@@ -54,9 +54,9 @@ def lines_of(session: Session) -> list[Line]:
     """Return the records of this boot in klogd-py's file, in order, without its own messages."""
     documents = [json.loads(line) for line in session.written().splitlines()]
     lines = [
-        Line(told["seq"], told.get("raw", told["text"]), told["text"])
-        for told in documents
-        if "seq" in told
+        Line(reported["seq"], reported.get("raw", reported["text"]), reported["text"])
+        for reported in documents
+        if "seq" in reported
     ]
     first = max((i for i, line in enumerate(lines) if line.seq == 0), default=0)
     return lines[first:]

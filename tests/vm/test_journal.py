@@ -19,8 +19,8 @@ def journal(session: Session, cursor: str) -> list[dict[str, object]]:
     """Return the entries since a cursor, after the kernel's last record has been delivered."""
     session.wait_until_written()
     session.machine.run("journalctl --sync")
-    told = session.machine.run(f"journalctl -o json --no-pager --after-cursor='{cursor}'")
-    return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    reported = session.machine.run(f"journalctl -o json --no-pager --after-cursor='{cursor}'")
+    return [json.loads(line) for line in reported.splitlines() if line.startswith("{")]
 
 
 def cursor_of(session: Session) -> str:

@@ -49,8 +49,8 @@ def capabilities(session: Session) -> set[int]:
 
 
 def exposure(session: Session) -> float:
-    told = session.machine.run("systemd-analyze security --no-pager klogd-py")
-    return float(re.findall(r"exposure level for .*: ([0-9.]+) ", told)[0])
+    reported = session.machine.run("systemd-analyze security --no-pager klogd-py")
+    return float(re.findall(r"exposure level for .*: ([0-9.]+) ", reported)[0])
 
 
 def unpack_example(session: Session, name: str, folder: str) -> None:
@@ -136,10 +136,10 @@ def test_reload_is_complete_when_systemctl_returns(
     assert shown(packaged, "Type") == ("notify-reload" if waits else "notify")
     since = now(packaged)
     packaged.machine.run("systemctl reload klogd-py && journalctl --sync")
-    told = packaged.machine.run(f"journalctl -u klogd-py --no-pager --since @{since}")
+    reported = packaged.machine.run(f"journalctl -u klogd-py --no-pager --since @{since}")
     # Where systemctl does not wait, the line may come before or after it returns
     if waits:
-        assert "symbols reloaded after SIGHUP" in told
+        assert "symbols reloaded after SIGHUP" in reported
     logged(packaged, "symbols reloaded after SIGHUP", since)
     assert shown(packaged, "ActiveState") == "active"
 

@@ -17,14 +17,14 @@ def test_file_holds_every_record_of_the_ring(session: Session, kind: str) -> Non
     session.crash(kind)
     lines = lines_of(session)
     raw = raw_records(session.read_ring())
-    told = {line.seq: line.raw for line in lines}
-    assert len(told) == len(lines), "a record came twice"
-    assert [line.seq for line in lines] == sorted(told)
+    reported = {line.seq: line.raw for line in lines}
+    assert len(reported) == len(lines), "a record came twice"
+    assert [line.seq for line in lines] == sorted(reported)
     # The ring may have overwritten its oldest records since klogd-py read them
     in_both = [record for record in raw if record.seq <= lines[-1].seq]
     assert in_both
     assert {record.seq: record.text for record in in_both} == {
-        record.seq: told.get(record.seq) for record in in_both
+        record.seq: reported.get(record.seq) for record in in_both
     }
 
 

@@ -42,11 +42,11 @@ def test_unit_is_active_with_a_status_text(session: Session) -> None:
 def test_status_reports_sinks_and_the_oops(session: Session) -> None:
     session.crash("oops")
     session.wait_until_written()
-    told = msgspec.json.decode(session.machine.run("klogd-py status --json"), type=Status)
-    assert str(told.pid) == _properties(session)["MainPID"]
-    assert {sink.state for sink in told.sinks} == {"up"}
-    assert told.oops is not None
-    assert "BUG: " in told.oops.text
+    reported = msgspec.json.decode(session.machine.run("klogd-py status --json"), type=Status)
+    assert str(reported.pid) == _properties(session)["MainPID"]
+    assert {sink.state for sink in reported.sinks} == {"up"}
+    assert reported.oops is not None
+    assert "BUG: " in reported.oops.text
 
 
 @pytest.mark.guests(*DEBIANS)
@@ -124,7 +124,7 @@ def test_device_fields_are_delivered_with_their_line(session: Session) -> None:
     line = next(line for line in reversed(lines_of(session)) if "with a device" in line.raw)
     documents = [json.loads(text) for text in session.written().splitlines()]
     assert {"SUBSYSTEM": "platform", "DEVICE": "+platform:klogd_trouble"} in [
-        told["fields"] for told in documents if told.get("seq") == line.seq
+        reported["fields"] for reported in documents if reported.get("seq") == line.seq
     ]
 
 

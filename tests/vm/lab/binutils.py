@@ -34,12 +34,12 @@ def without_suffix(name: str) -> str:
 
 
 class Section(Struct, frozen=True):
-    """A section of code: ``start`` is its address in memory, ``told`` the one in the file."""
+    """A section of code: ``start`` is its address in memory, ``file_address`` that in the file."""
 
     name: str
     start: int
     size: int
-    told: int
+    file_address: int
 
 
 class Binary:
@@ -57,7 +57,7 @@ class Binary:
         }
         found = (_SYMBOL.fullmatch(line) for line in self._run("objdump -t").splitlines())
         self.symbols = sorted(
-            (int(row["value"], 16) - section.told + section.start, row["name"])
+            (int(row["value"], 16) - section.file_address + section.start, row["name"])
             for row in found
             if row
             and (section := self._sections.get(row["section"]))
@@ -98,7 +98,7 @@ class Binary:
         if not addresses:
             return []
         within = f" -j {section.name}" if self.path.suffix == ".ko" else ""
-        base = 0 if within else section.told
+        base = 0 if within else section.file_address
         # -a prints the address before each chain, on a line of its own
         printed = self._run(
             f"addr2line{within} -a -f -i -e",
@@ -118,9 +118,13 @@ class Binary:
         for row in filter(None, map(_HEADER.fullmatch, headers.splitlines())):
             if "CODE" not in row["flags"] or (relocatable and row["name"].startswith(".init")):
                 continue
-            told, size, align = int(row["vma"], 16), int(row["size"], 16), 1 << int(row["power"])
-            start = -(-end // align) * align if relocatable else told
-            yield Section(row["name"], start, size, told)
+            file_address, size, align = (
+                int(row["vma"], 16),
+                int(row["size"], 16),
+                1 << int(row["power"]),
+            )
+            start = -(-end // align) * align if relocatable else file_address
+            yield Section(row["name"], start, size, file_address)
             end = start + size
 
     def _run(self, tool: str, rest: str = "") -> str:

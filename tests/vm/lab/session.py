@@ -177,10 +177,12 @@ class Session:
         One pair each, first and last: of a record the same number twice, of a gap its range.
         """
         documents = [json.loads(line) for line in self.written().splitlines()]
-        kept = [told for told in documents if "seq" in told or "gap" in told]
+        kept = [reported for reported in documents if "seq" in reported or "gap" in reported]
         return [
-            (told["gap"]["first"], told["gap"]["last"]) if "gap" in told else (told["seq"],) * 2
-            for told in kept
+            (reported["gap"]["first"], reported["gap"]["last"])
+            if "gap" in reported
+            else (reported["seq"],) * 2
+            for reported in kept
         ]
 
     def last_seq(self) -> int:

@@ -13,6 +13,7 @@ The packages, in the order of their dependencies (a package imports only from th
     sinks       syslog, journald, files and the console, with a queue for each sink
     pipeline    the stages between the source and the sinks
     monitoring  the status document, the status socket and the metrics
+    lifecycle   reactions of the daemon to signals, changes and the service manager
     daemon      the long-running service
     doctor      the checks of ``klogd-py doctor``
     cli         the commands klogd-py and klogd

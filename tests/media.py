@@ -225,14 +225,15 @@ class Listener:
 
 def _in_words(fields: list[tuple[str, bytes]]) -> str:
     """An entry of the journal as a line of a text log."""
-    said = {key: value.decode() for key, value in fields}
-    if "KLOGD_GAP_FIRST" not in said:
-        assert said.get("KLOGD_PARTS", "").split() == [
-            str(number) for number in _numbers(said["MESSAGE"])[1:]
+    texts = {key: value.decode() for key, value in fields}
+    if "KLOGD_GAP_FIRST" not in texts:
+        assert texts.get("KLOGD_PARTS", "").split() == [
+            str(number) for number in _numbers(texts["MESSAGE"])[1:]
         ]
-        return said["MESSAGE"]
+        return texts["MESSAGE"]
     facts = " ".join(
-        f'{key.lower()}="{said[f"KLOGD_GAP_{key}"]}"' for key in ("FIRST", "LAST", "COUNT", "CAUSE")
+        f'{key.lower()}="{texts[f"KLOGD_GAP_{key}"]}"'
+        for key in ("FIRST", "LAST", "COUNT", "CAUSE")
     )
     return f"klogd-py: [gap {facts}]"
 

@@ -77,9 +77,9 @@ def test_raising_check_becomes_an_error_finding(tmp_path: Path) -> None:
     def broken(_: Host) -> list[Finding]:
         raise RecursionError("odd")
 
-    invocation = RunOptions(root=str(write_machine(tmp_path)))
-    found = run_checks(invocation, (*CHECKS, broken))
-    assert found[:-1] == run_checks(invocation)
+    run_options = RunOptions(root=str(write_machine(tmp_path)))
+    found = run_checks(run_options, (*CHECKS, broken))
+    assert found[:-1] == run_checks(run_options)
     assert (found[-1].check, found[-1].level) == ("broken", Level.ERROR)
     assert "unexpected RecursionError" in found[-1].words
 

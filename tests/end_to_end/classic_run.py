@@ -136,12 +136,12 @@ class Program:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._listener.bind(str(folder / "log"))
         self._listener.settimeout(POLL_S)
-        with (folder / "said").open("wb") as said:
+        with (folder / "said").open("wb") as logged:
             self._process = subprocess.Popen(
                 [*PROGRAM, *self._arguments()],
                 stdin=subprocess.PIPE,
-                stdout=said,
-                stderr=said,
+                stdout=logged,
+                stderr=logged,
                 cwd=PROJECT,
             )
         assert self._process.stdin is not None
@@ -170,7 +170,7 @@ class Program:
         return file_messages(self._folder / "out")
 
     @property
-    def said(self) -> str:
+    def logged(self) -> str:
         """What the program has said of itself so far."""
         return (self._folder / "said").read_text()
 
@@ -180,7 +180,7 @@ class Program:
         Each step is over before the next begins, except that signals in a row are sent in a row.
         """
         if self._vector.kallsyms_2 is not None:
-            self._wait("the start", lambda: IN_SERVICE in self.said)
+            self._wait("the start", lambda: IN_SERVICE in self.logged)
             (self._folder / "root/proc/kallsyms").write_text(self._vector.kallsyms_2, "latin-1")
         for step in steps:
             if isinstance(step, str):
@@ -234,7 +234,7 @@ class Program:
     def _see_reactions(self) -> None:
         self._wait(
             " and ".join(self._awaited),
-            lambda: all(reaction in self.said for reaction in self._awaited),
+            lambda: all(reaction in self.logged for reaction in self._awaited),
         )
         self._awaited.clear()
 
@@ -250,7 +250,7 @@ class Program:
         deadline = time.monotonic() + BOUND_S
         while not is_so():
             if time.monotonic() > deadline:
-                raise TooLate(f"{what} did not come; the program said: {self.said!r}")
+                raise TooLate(f"{what} did not come; the program said: {self.logged!r}")
             self._take_datagrams()
 
     def _take_datagrams(self) -> None:
@@ -299,7 +299,7 @@ class FailingSource:
 
 
 def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message], int]:
-    invocation = RunOptions(
+    run_options = RunOptions(
         config_path=str(folder / "klogd-py.toml"),
         root=str(folder / "root"),
         map=str(folder / "System.map"),
@@ -311,7 +311,7 @@ def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message]
     )
 
     async def serve() -> int:
-        return await Daemon(invocation, FailingSource(vector.steps)).run()
+        return await Daemon(run_options, FailingSource(vector.steps)).run()
 
     status = asyncio.run(serve())
     return file_messages(folder / "out"), status

@@ -139,8 +139,8 @@ class World:
         self._listener = DatagramListener(short / "log", receive_buffer_bytes=1)
         (folder / "modules").write_text("")
         self._write("")
-        invocation = RunOptions(config_path=str(self._config))
-        self.daemon = Daemon(invocation, self.ring.device, jobs)
+        run_options = RunOptions(config_path=str(self._config))
+        self.daemon = Daemon(run_options, self.ring.device, jobs)
 
     def _write(self, more: str) -> None:
         maps = [str(one) for one in self._maps]
@@ -290,10 +290,10 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
         async with asyncio.timeout(PATIENCE_S):
             while any(site.starts for site in jobs.left):
                 await asyncio.sleep(0.05)
-    said = world.ring.next_seq
+    first = world.ring.next_seq
     world.ring.log(10)
     await until(
-        lambda: world.log.exists() and set(range(said, said + 10)) <= {*world.numbers},
+        lambda: world.log.exists() and set(range(first, first + 10)) <= {*world.numbers},
         "records after the faults",
     )
     status = None
@@ -420,9 +420,9 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
                 os.kill(os.getpid(), signal.SIGHUP)
                 await until(lambda left=left: len(script) == left, "the reload")  # type: ignore[misc]
                 await asyncio.sleep(0.1)
-                said = world.ring.next_seq
+                first = world.ring.next_seq
                 world.ring.log(3)
-                wanted = {said, said + 1, said + 2}
+                wanted = {first, first + 1, first + 2}
                 await until(partial(_are_in, wanted, world), "records")
                 assert (
                     daemon.config,

@@ -56,8 +56,8 @@ class Classic:
             )
         if self.pid_file.exists():
             self.take_care_of(self.pid)
-        said = [(self.folder / name).read_text() for name in ("stdout", "stderr")]
-        return subprocess.CompletedProcess(command, ran.returncode, *said)
+        logged = [(self.folder / name).read_text() for name in ("stdout", "stderr")]
+        return subprocess.CompletedProcess(command, ran.returncode, *logged)
 
     @property
     def pid(self) -> int:

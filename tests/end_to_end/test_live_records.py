@@ -51,10 +51,10 @@ class Machine:
 
         How things stand then.
         """
-        invocation = RunOptions(config_path=str(self.config), sinks=(f"file:{self.log}",))
+        run_options = RunOptions(config_path=str(self.config), sinks=(f"file:{self.log}",))
 
         async def run() -> Status:
-            daemon = Daemon(invocation, self.ring.device)
+            daemon = Daemon(run_options, self.ring.device)
             running = asyncio.create_task(daemon.run())
             for awaited in script(self):
                 async with asyncio.timeout(BOUND_S):

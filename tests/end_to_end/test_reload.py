@@ -183,11 +183,11 @@ def test_sink_failing_at_open_is_reported_only(tmp_path: Path) -> None:
         Program(tmp_path, config=config) as program,
     ):
         names = (tmp_path, taken.getsockname()[1], tempfile.gettempdir(), "x" * 255)
-        for number, (text, said) in enumerate(UNUSABLE.items()):
+        for number, (text, logged) in enumerate(UNUSABLE.items()):
             drop_in.write_text(text.format(*names))
             program.send(signal.SIGHUP)
             program.wait_for_notification("READY=1", times=number + 2)
-            program.wait_for_log(said.format(*names))
+            program.wait_for_log(logged.format(*names))
             marker = _marker()
             write_kmsg(marker)
             _arrives(log, marker)

@@ -143,9 +143,9 @@ def check_capture(raw: bytes) -> None:
     while not source.exhausted:
         records += source.read_batch()
     source.close()
-    said = [record for record in records if isinstance(record, Record)]
+    messages = [record for record in records if isinstance(record, Record)]
     if form in ("klogd", "dmesg"):
-        given = "".join(record.head + record.text for record in said).encode(
+        given = "".join(record.head + record.text for record in messages).encode(
             "utf-8", "surrogateescape"
         )
         assert given == content.replace(b"\n", b"")

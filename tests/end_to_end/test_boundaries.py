@@ -38,7 +38,7 @@ LIMIT_S = 20.0
 PATIENCE_S = 5.0
 ELSEWHERE = (
     # Runs only where a thread hangs as its sink is removed: tested in tests/sinks/test_manager.py.
-    "lambda sending: callback()",
+    "lambda _: callback()",
     # Runs only after another error: tested below, with a reload that fails.
     "lambda: self._active.apply(before)",
 )

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 import pytest
@@ -132,16 +131,11 @@ class Program:
         try:
             self.wait_for_notification("READY=1")
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.process.kill()
         self.process.communicate()
         if self._reader is not None:

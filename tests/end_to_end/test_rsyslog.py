@@ -2,7 +2,6 @@
 import shutil
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pytest
@@ -46,12 +45,7 @@ class Rsyslog:
         wait_until(self.socket.exists, "rsyslogd's socket")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._process.terminate()
         try:
             self._process.wait(5)

@@ -10,7 +10,7 @@ before a sink (`queue`, `backlog`, `retry`), not in the sinks. The exceptions of
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from klogd_py.record.types import Entry
@@ -55,6 +55,36 @@ def has_additions(entry: Entry) -> bool:
     That is symbols, a gap, or a message of klogd-py's own.
     """
     return bool(entry.symbols) or entry.gap is not None or entry.is_own
+
+
+def send_each(
+    entries: Sequence[Entry],
+    deliver: Callable[[Entry], bool],
+    disconnect: Callable[[], None],
+    destination: str,
+    accepted: int = 0,
+) -> int:
+    """Deliver entries one after the other, from number ``accepted`` on; returns how many are sent.
+
+    ``deliver`` returns False when the sink is full, which ends it.
+
+    Raises:
+        SinkDown: ``deliver`` raised OSError, and ``disconnect`` was called; the message begins with
+            ``destination``.
+        SinkFailed: it raised anything else.
+    """
+    try:
+        for entry in entries[accepted:]:
+            if not deliver(entry):
+                break
+            accepted += 1
+    except OSError as error:
+        disconnect()
+        raise SinkDown(f"{destination}: {error.strerror or error}", accepted) from error
+    # The caller must know how many were sent.
+    except Exception as error:
+        raise SinkFailed(error, accepted) from error
+    return accepted
 
 
 class Sink(Protocol):

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Sequence
 
 from klogd_py.record.types import Entry
-from klogd_py.sinks import LISTENER_REPLACED, SinkDown, SinkFailed, has_additions
+from klogd_py.sinks import LISTENER_REPLACED, SinkDown, has_additions, send_each
 from klogd_py.sinks.formats import message_text, split_identifier
 
 SOCKET = "/run/systemd/journal/socket"
@@ -93,7 +93,9 @@ class JournalSink:
 
         An entry that is left out counts as accepted.
         """
-        return self._send_to_socket(entries) if self._path else self._send_through_library(entries)
+        if self._path:
+            return send_each(entries, self._deliver, self.close, self._path)
+        return self._send_through_library(entries)
 
     def fileno(self) -> int:
         """Return the descriptor of a socket given by name, otherwise -1."""
@@ -111,40 +113,21 @@ class JournalSink:
 
         if not os.path.exists(SOCKET):
             raise SinkDown(f"{SOCKET}: no journal is running")
-        accepted = 0
-        for entry in entries:
-            if self._additions and not has_additions(entry):
-                accepted += 1
-                continue
-            try:
-                _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
-            except OSError as error:
-                raise SinkDown(f"{SOCKET}: {error.strerror or error}", accepted) from error
-            # The caller must know how many were sent.
-            except Exception as error:
-                raise SinkFailed(error, accepted) from error
-            accepted += 1
-        return accepted
 
-    def _send_to_socket(self, entries: Sequence[Entry]) -> int:
-        accepted = 0
-        try:
-            for entry in entries:
-                if (not self._additions or has_additions(entry)) and not self._deliver(entry):
-                    break
-                accepted += 1
-        except OSError as error:
-            self.close()
-            raise SinkDown(f"{self._path}: {error.strerror}", accepted) from error
-        except Exception as error:
-            raise SinkFailed(error, accepted) from error
-        return accepted
+        def deliver(entry: Entry) -> bool:
+            if not self._additions or has_additions(entry):
+                _journal.sendv(*(key.encode() + b"=" + value for key, value in self.fields(entry)))
+            return True
+
+        return send_each(entries, deliver, self.close, SOCKET)
 
     def _deliver(self, entry: Entry) -> bool:
-        """Send one entry, cut if it is too long; returns False if the socket is full.
+        """Send one entry, unless it is left out; returns False if the socket is full.
 
-        Connects again once if the listener was replaced.
+        A text that is too long is cut. Connects again once if the listener was replaced.
         """
+        if self._additions and not has_additions(entry):
+            return True
         try:
             return self._write(self.encode(entry))
         except OSError as error:

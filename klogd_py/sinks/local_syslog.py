@@ -15,7 +15,7 @@ import socket
 from collections.abc import Sequence
 
 from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
-from klogd_py.sinks import LISTENER_REPLACED, SinkDown, SinkFailed, has_additions
+from klogd_py.sinks import LISTENER_REPLACED, has_additions, send_each
 from klogd_py.sinks.formats import TimestampFormatter, format_line
 
 SOCKET = "/dev/log"
@@ -74,20 +74,7 @@ class SyslogSink:
         ):
             self.close()
         accepted = self._send_burst(entries)
-        try:
-            for entry in entries[accepted:]:
-                if (not self._additions or has_additions(entry)) and not self._deliver(
-                    self.encode(entry)
-                ):
-                    break
-                accepted += 1
-        except OSError as error:
-            self.close()
-            raise SinkDown(f"{self._path}: {error.strerror or error}", accepted) from error
-        # The caller must know how many were sent.
-        except Exception as error:
-            raise SinkFailed(error, accepted) from error
-        return accepted
+        return send_each(entries, self._deliver, self.close, self._path, accepted)
 
     def fileno(self) -> int:
         """Return the descriptor of the socket; -1 if it is not connected."""
@@ -111,11 +98,14 @@ class SyslogSink:
                 accepted += 1
         return accepted
 
-    def _deliver(self, message: bytes) -> bool:
-        """Send one message; returns False if the socket is full.
+    def _deliver(self, entry: Entry) -> bool:
+        """Send one entry, unless it is left out; returns False if the socket is full.
 
         Connects again once if the listener was replaced.
         """
+        if self._additions and not has_additions(entry):
+            return True
+        message = self.encode(entry)
         try:
             return self._write(self._connect(), message)
         except OSError as error:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from klogd_py.oops.address_scanner import candidate_lines
 from klogd_py.pipeline.clock import LiveClock
+from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.types import LookupFailure, Record
 from klogd_py.sinks.cursor_file import CursorFile
@@ -115,6 +116,6 @@ def _save_position() -> Figure:
     return Figure("stage: write the position", taken_s * 1e6, "us/batch")
 
 
-def at_epoch(records: Sequence[Record]) -> tuple[list[int], list[None]]:
+def at_epoch(records: Sequence[Record]) -> WallTimes:
     """Return the Unix epoch for every record."""
-    return [0] * len(records), [None] * len(records)
+    return WallTimes([0] * len(records), [None] * len(records))

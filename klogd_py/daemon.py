@@ -136,7 +136,7 @@ class Daemon:
 
     def _build_sink_manager(self) -> SinkManager:
         return SinkManager(
-            partial(announce, wall_us_of=lambda record: self._clock.wall_time(record)[0]),
+            partial(announce, wall_us_of=lambda record: self._clock.wall_time(record).us),
             self._cursors.next_seq,
             rereadable=self._is_numbered,
             on_progress=self._on_progress,

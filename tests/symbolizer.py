@@ -8,16 +8,17 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import AddressMatch
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.kaslr import KaslrStage
+from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
-from klogd_py.record.types import Entry, Gap, Record, SymbolAddress, TimestampSource
+from klogd_py.record.types import Entry, Gap, Record, SymbolAddress
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 
 
-def wall_times(records: Sequence[Record]) -> tuple[Sequence[int], Sequence[TimestampSource | None]]:
-    return [0] * len(records), [None] * len(records)
+def wall_times(records: Sequence[Record]) -> WallTimes:
+    return WallTimes([0] * len(records), [None] * len(records))
 
 
 class Symbolizer:

@@ -117,7 +117,7 @@ class StatusBuilder:
         if last is None:
             return None
         return OopsState(
-            format_utc(self._clock.wall_time(last)[0]),
+            format_utc(self._clock.wall_time(last).us),
             last.seq,
             escape_invalid_utf8(last.text),
             counters.oopses,

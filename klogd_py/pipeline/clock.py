@@ -11,7 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from klogd_py.pipeline.printk_clock import LIVE_US, UNSET_BEFORE_US, PrintkClock, Times
+from klogd_py.pipeline.printk_clock import (
+    LIVE_US,
+    UNSET_BEFORE_US,
+    PrintkClock,
+    Times,
+    WallTime,
+    WallTimes,
+)
 from klogd_py.record.types import Record, TimestampSource
 
 
@@ -24,16 +31,11 @@ class Clock(Protocol):
     def observe(self, record: Record) -> None:
         """Learn from a record that was written a moment ago; called after `sample_clocks`."""
 
-    def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
-        """Microseconds since the Unix epoch, and how they were derived.
+    def wall_time(self, record: Record) -> WallTime:
+        """When a record was written."""
 
-        The second is ``None`` where the source itself states the wall time.
-        """
-
-    def wall_times(
-        self, records: Sequence[Record]
-    ) -> tuple[list[int], list[TimestampSource | None]]:
-        """`wall_time` of each record, as two lists."""
+    def wall_times(self, records: Sequence[Record]) -> WallTimes:
+        """`wall_time` of each record."""
 
 
 def read_clocks() -> Times:
@@ -68,35 +70,36 @@ class LiveClock:
             self._printk.observe(record.usec, self._now)
             self._update_offsets()
 
-    def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
+    def wall_time(self, record: Record) -> WallTime:
         """When the record was written; now, if it has no timestamp."""
         usec = record.usec
         if usec is None:
-            return (
+            return WallTime(
                 self._now.real_us,
                 TimestampSource.CLOCK_UNSET if self._is_unset else TimestampSource.RECEIPT,
             )
         if not self._is_unset and usec >= self._simple_from_us:
             wall_us = self._zero_us + usec
             if wall_us < self._live_from_us:
-                return wall_us, TimestampSource.BACKLOG
-            return min(wall_us, self._now.real_us), TimestampSource.LIVE
+                return WallTime(wall_us, TimestampSource.BACKLOG)
+            return WallTime(min(wall_us, self._now.real_us), TimestampSource.LIVE)
         wall_us = self._printk.wall_us(usec, self._now)
-        return wall_us, self._printk.time_source(usec, wall_us, self._now)
+        return WallTime(wall_us, self._printk.time_source(usec, wall_us, self._now))
 
-    def wall_times(
-        self, records: Sequence[Record]
-    ) -> tuple[list[int], list[TimestampSource | None]]:
+    def wall_times(self, records: Sequence[Record]) -> WallTimes:
         """`wall_time` of each record; in most batches all records share one offset."""
         usecs = [record.usec for record in records if record.usec is not None]
         first, last = min(usecs, default=0), max(usecs, default=0)
+        source = None
+        zero_us = self._zero_us
         if len(usecs) == len(records) and not self._is_unset and first >= self._simple_from_us:
-            zero_us = self._zero_us
             if zero_us + last < self._live_from_us:
-                return [zero_us + usec for usec in usecs], [TimestampSource.BACKLOG] * len(usecs)
-            if self._live_from_us <= zero_us + first and zero_us + last <= self._now.real_us:
-                return [zero_us + usec for usec in usecs], [TimestampSource.LIVE] * len(usecs)
-        return _one_by_one(self, records)
+                source = TimestampSource.BACKLOG
+            elif self._live_from_us <= zero_us + first and zero_us + last <= self._now.real_us:
+                source = TimestampSource.LIVE
+        if source is None:
+            return _one_by_one(self, records)
+        return WallTimes([zero_us + usec for usec in usecs], [source] * len(usecs))
 
     def _update_offsets(self) -> None:
         """Compute what is the same for every record of a batch."""
@@ -120,23 +123,19 @@ class CaptureClock:
     def observe(self, record: Record) -> None:
         """Do nothing: the clock of another machine cannot be compared."""
 
-    def wall_time(self, record: Record) -> tuple[int, TimestampSource | None]:
+    def wall_time(self, record: Record) -> WallTime:
         """What the record states; now, if it states nothing."""
         return (
-            (self._now_us, TimestampSource.RECEIPT)
+            WallTime(self._now_us, TimestampSource.RECEIPT)
             if record.wall_us is None
-            else (record.wall_us, None)
+            else WallTime(record.wall_us, None)
         )
 
-    def wall_times(
-        self, records: Sequence[Record]
-    ) -> tuple[list[int], list[TimestampSource | None]]:
+    def wall_times(self, records: Sequence[Record]) -> WallTimes:
         """`wall_time` of each record."""
         return _one_by_one(self, records)
 
 
-def _one_by_one(
-    clock: Clock, records: Sequence[Record]
-) -> tuple[list[int], list[TimestampSource | None]]:
+def _one_by_one(clock: Clock, records: Sequence[Record]) -> WallTimes:
     times = [clock.wall_time(record) for record in records]
-    return [wall_us for wall_us, _ in times], [source for _, source in times]
+    return WallTimes([time.us for time in times], [time.source for time in times])

@@ -10,6 +10,7 @@ Source of truth: kernel/sched/clock.c; kernel/printk/printk.c ``vprintk_store``;
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -37,6 +38,37 @@ class Times(Struct, frozen=True, gc=False):
         return self.boot_us - self.monotonic_us
 
 
+class WallTime(Struct, frozen=True, gc=False):
+    """When a record was written, in microseconds since the Unix epoch, and how that is known.
+
+    ``source`` is ``None`` where the record's own source states the wall time.
+    """
+
+    us: int
+    source: TimestampSource | None
+
+
+class WallTimes(Struct, frozen=True):
+    """The wall times of a batch: the fields of `WallTime` as two lists of the same length."""
+
+    us: Sequence[int]
+    sources: Sequence[TimestampSource | None]
+
+
+class _Lag(Struct, frozen=True, gc=False):
+    """How far a timestamp was behind CLOCK_MONOTONIC and CLOCK_BOOTTIME, in microseconds."""
+
+    monotonic_us: int
+    boot_us: int
+
+
+class _Suspend(Struct, frozen=True, gc=False):
+    """The first timestamp after a suspend, and the time suspended in total until then."""
+
+    first_us: int
+    suspended_us: int
+
+
 class PrintkClock:
     """What the timestamps have shown of their clock. Mutable; starts with the current times.
 
@@ -45,39 +77,37 @@ class PrintkClock:
 
     def __init__(self, now: Times) -> None:
         self.counts_suspend = False
-        # How far recent timestamps were behind CLOCK_MONOTONIC and CLOCK_BOOTTIME
-        self._lags_us: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
-        self._min_lags_us = (0, 0)
+        self._lags: deque[_Lag] = deque(maxlen=SAMPLES)
+        self._min_lag = _Lag(0, 0)
         self._suspended_us = now.suspended_us
         # The newest timestamp that was observed
         self._last_us = -1
-        # The first timestamp after each suspend, and the total time suspended before it
-        self._suspends: list[tuple[int, int]] = [(0, now.suspended_us)]
+        self._suspends = [_Suspend(0, now.suspended_us)]
         # Timestamps that may be from before or after a suspend
-        self._uncertain_ranges: list[tuple[int, int]] = []
+        self._uncertain_ranges: list[range] = []
         if now.suspended_us >= SUSPEND_US:
-            self._uncertain_ranges.append((0, now.monotonic_us))
+            self._uncertain_ranges.append(range(now.monotonic_us))
 
     def observe(self, usec: int, now: Times) -> None:
         """Take into account a record that was written just before ``now``."""
-        lag_us = now.monotonic_us - usec, now.boot_us - usec
+        lag = _Lag(now.monotonic_us - usec, now.boot_us - usec)
         has_suspended = now.suspended_us - self._suspended_us >= SUSPEND_US
-        if has_suspended or not self._lags_us:
+        if has_suspended or not self._lags:
             # The timestamps follow the clock against which their lag has not changed; at first,
             # the clock to which they are nearer.
-            before_us = self._min_lags_us
+            before = self._min_lag
             if now.suspended_us >= SUSPEND_US:
-                self.counts_suspend = abs(lag_us[0] - before_us[0]) > abs(lag_us[1] - before_us[1])
-            self._lags_us.clear()
+                monotonic_change_us = abs(lag.monotonic_us - before.monotonic_us)
+                self.counts_suspend = monotonic_change_us > abs(lag.boot_us - before.boot_us)
+            self._lags.clear()
         if has_suspended:
-            self._suspends.append((self._last_us + 1, now.suspended_us))
-            self._uncertain_ranges.append((self._last_us + 1, usec))
+            self._suspends.append(_Suspend(self._last_us + 1, now.suspended_us))
+            self._uncertain_ranges.append(range(self._last_us + 1, usec))
         self._suspended_us = now.suspended_us
         self._last_us = max(self._last_us, usec)
-        self._lags_us.append(lag_us)
-        self._min_lags_us = (
-            min(lag_us for lag_us, _ in self._lags_us),
-            min(lag_us for _, lag_us in self._lags_us),
+        self._lags.append(lag)
+        self._min_lag = _Lag(
+            min(lag.monotonic_us for lag in self._lags), min(lag.boot_us for lag in self._lags)
         )
 
     def zero_us(self, now: Times) -> int:
@@ -85,31 +115,31 @@ class PrintkClock:
 
         Valid for timestamps since the last suspend.
         """
-        monotonic_us, boot_us = self._min_lags_us
         if self.counts_suspend:
-            return now.real_us - now.boot_us + boot_us
+            return now.real_us - now.boot_us + self._min_lag.boot_us
         return (
             now.real_us
             - now.monotonic_us
-            + monotonic_us
-            - (now.suspended_us - self._suspends[-1][1])
+            + self._min_lag.monotonic_us
+            - (now.suspended_us - self._suspends[-1].suspended_us)
         )
 
     @property
     def simple_from_us(self) -> int:
         """The timestamp from which on no suspend makes a difference."""
-        return (
-            0
-            if self.counts_suspend
-            else max(self._suspends[-1][0], *[end for _, end in self._uncertain_ranges], 0)
-        )
+        if self.counts_suspend:
+            return 0
+        ends_us = [uncertain.stop for uncertain in self._uncertain_ranges]
+        return max(self._suspends[-1].first_us, *ends_us, 0)
 
     def wall_us(self, usec: int, now: Times) -> int:
         """The wall time of a timestamp, by the wall clock of ``now``; never in the future."""
         wall_us = self.zero_us(now) + usec
         if not self.counts_suspend:
-            wall_us -= self._suspends[-1][1] - next(
-                suspended_us for first, suspended_us in reversed(self._suspends) if usec >= first
+            wall_us -= self._suspends[-1].suspended_us - next(
+                suspend.suspended_us
+                for suspend in reversed(self._suspends)
+                if usec >= suspend.first_us
             )
         return min(wall_us, now.real_us)
 
@@ -117,8 +147,6 @@ class PrintkClock:
         """How the wall time of a timestamp was derived."""
         if now.real_us < UNSET_BEFORE_US:
             return TimestampSource.CLOCK_UNSET
-        if not self.counts_suspend and any(
-            first <= usec < end for first, end in self._uncertain_ranges
-        ):
+        if not self.counts_suspend and any(usec in times for times in self._uncertain_ranges):
             return TimestampSource.POST_SUSPEND
         return TimestampSource.LIVE if now.real_us - wall_us < LIVE_US else TimestampSource.BACKLOG

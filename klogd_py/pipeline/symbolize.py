@@ -15,12 +15,13 @@ from msgspec import Struct
 from klogd_py.oops import address_scanner
 from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.provenance import Withheld
+from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.record.gaps import announce
-from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress, TimestampSource
+from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_line import CODE_KINDS
 
-WallTimes = Callable[[Sequence[Record]], tuple[Sequence[int], Sequence[TimestampSource | None]]]
+WallTimesOf = Callable[[Sequence[Record]], WallTimes]
 # Why the addresses of a record may not be symbolized, or None
 CheckProvenance = Callable[[Record, Sequence[AddressMatch]], Withheld | None]
 
@@ -149,7 +150,7 @@ def symbolize(
     records: Iterable[Record | Gap],
     resolve: Resolve,
     options: FormatOptions,
-    wall_times: WallTimes,
+    wall_times: WallTimesOf,
     known_pcs: KnownPcs | None = None,
     check: CheckProvenance | None = None,
 ) -> list[Entry]:
@@ -162,7 +163,8 @@ def symbolize(
     items = list(records)
     messages = [item for item in items if isinstance(item, Record)]
     texts = [record.text for record in messages]
-    walls, time_sources = wall_times(messages)
+    times = wall_times(messages)
+    walls, time_sources = times.us, times.sources
     entries = list(
         map(
             Entry,
@@ -191,7 +193,7 @@ def symbolize(
 def _merge_announcements(
     items: list[Record | Gap],
     entries: list[Entry],
-    wall_times: WallTimes,
+    wall_times: WallTimesOf,
     options: FormatOptions,
 ) -> list[Entry]:
     """Return the entries with those of gaps, and with raw duplicates, in the order of ``items``."""
@@ -199,7 +201,7 @@ def _merge_announcements(
     merged = []
     for item in items:
         if isinstance(item, Gap):
-            merged.append(announce(item, lambda record: wall_times([record])[0][0]))
+            merged.append(announce(item, lambda record: wall_times([record]).us[0]))
             continue
         entry = next(of_record)
         merged.append(entry)

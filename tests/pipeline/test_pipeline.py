@@ -8,6 +8,7 @@ from klogd_py.oops.trace_parser import Trace
 from klogd_py.pipeline import clock
 from klogd_py.pipeline.continuation import Joiner
 from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
@@ -18,7 +19,6 @@ from klogd_py.record.types import (
     LookupFailure,
     Record,
     SymbolAddress,
-    TimestampSource,
 )
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
@@ -316,9 +316,7 @@ class TroubledClock(clock.CaptureClock):
         super().__init__()
         self._trouble = trouble
 
-    def wall_times(
-        self, records: Sequence[Record]
-    ) -> tuple[list[int], list[TimestampSource | None]]:
+    def wall_times(self, records: Sequence[Record]) -> WallTimes:
         self._trouble.strike()
         return super().wall_times(records)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.pipeline.clock import LiveClock
-from klogd_py.pipeline.printk_clock import LIVE_US, SAMPLES, Times
+from klogd_py.pipeline.printk_clock import LIVE_US, SAMPLES, Times, WallTime
 from klogd_py.record.types import Record, TimestampSource
 
 SECOND = 1_000_000
@@ -48,8 +48,8 @@ def live(machine: Host, clock: LiveClock, late_us: int = 200) -> tuple[int, Time
     machine.run(late_us)
     clock.sample_clocks()
     clock.observe(record)
-    wall_us, quality = clock.wall_time(record)
-    return wall_us - made_us, quality
+    found = clock.wall_time(record)
+    return found.us - made_us, found.source
 
 
 both_kinds = pytest.mark.parametrize("goes_on", [False, True])
@@ -88,7 +88,8 @@ def test_start_after_suspend_learns_from_live_record(goes_on: bool) -> None:
     machine.run(HOUR)
     clock = LiveClock(machine.times)
     assert abs(live(machine, clock)[0]) <= 200
-    wall_us, quality = clock.wall_time(early)
+    wall = clock.wall_time(early)
+    wall_us, quality = wall.us, wall.source
     if goes_on:
         assert (abs(wall_us - made_us) <= 1000, quality) == (True, TimestampSource.BACKLOG)
     else:
@@ -108,7 +109,8 @@ def test_record_before_observed_suspend_keeps_time() -> None:
     machine.sleep(8 * HOUR)
     machine.run(SECOND)
     live(machine, clock)
-    wall_us, quality = clock.wall_time(before)
+    wall = clock.wall_time(before)
+    wall_us, quality = wall.us, wall.source
     assert abs(wall_us - made_us) <= 1000
     assert quality is TimestampSource.BACKLOG
 
@@ -131,7 +133,7 @@ def test_unset_wall_clock_is_marked() -> None:
     clock = LiveClock(machine.times)
     machine.run(SECOND)
     assert live(machine, clock)[1] is TimestampSource.CLOCK_UNSET
-    assert clock.wall_time(Record("x"))[1] is TimestampSource.CLOCK_UNSET
+    assert clock.wall_time(Record("x")).source is TimestampSource.CLOCK_UNSET
     machine.step_us = 0
     machine.run(SECOND)
     off_us, quality = live(machine, clock)
@@ -143,8 +145,8 @@ def test_backlog_differs_from_live_records() -> None:
     old = machine.record()
     machine.run(LIVE_US + 1)
     clock = LiveClock(machine.times)
-    assert clock.wall_time(old)[1] is TimestampSource.BACKLOG
-    assert clock.wall_time(machine.record())[1] is TimestampSource.LIVE
+    assert clock.wall_time(old).source is TimestampSource.BACKLOG
+    assert clock.wall_time(machine.record()).source is TimestampSource.LIVE
 
 
 @both_kinds
@@ -176,7 +178,7 @@ def test_any_clocks_give_no_future_time(steps: list[tuple[str, int]], goes_on: b
             getattr(machine, what)(us)
         clock.sample_clocks()
         for record in (machine.record(), Record("x", usec=2**62), Record("x", usec=0), Record("x")):
-            assert clock.wall_time(record)[0] <= machine.times().real_us
+            assert clock.wall_time(record).us <= machine.times().real_us
 
 
 @both_kinds
@@ -193,10 +195,11 @@ def test_batch_has_times_of_its_records(
     machine.sleep(slept_us)
     live(machine, clock)
     records = [Record("x", 6, usec=usec) for usec in usecs]
-    walls, qualities = clock.wall_times(records)
-    assert list(zip(walls, qualities, strict=True)) == [
+    found = clock.wall_times(records)
+    assert list(map(WallTime, found.us, found.sources)) == [
         clock.wall_time(record) for record in records
     ]
+    assert len(found.us) == len(found.sources)
 
 
 @given(st.lists(st.integers(-LIVE_US - SECOND, SECOND), min_size=1, max_size=4))
@@ -206,7 +209,8 @@ def test_live_batch_has_times_of_its_records(offsets_us: list[int]) -> None:
     machine.run(HOUR)
     live(machine, clock)
     records = [Record("x", 6, usec=HOUR + offset_us) for offset_us in offsets_us]
-    walls, qualities = clock.wall_times(records)
-    assert list(zip(walls, qualities, strict=True)) == [
+    found = clock.wall_times(records)
+    assert list(map(WallTime, found.us, found.sources)) == [
         clock.wall_time(record) for record in records
     ]
+    assert len(found.us) == len(found.sources)

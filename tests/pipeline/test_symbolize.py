@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs, Style, symbolize, symbolize_text
 from klogd_py.record.types import Cause, Entry, Gap, LookupFailure, Record, SymbolAddress
 
@@ -71,8 +72,8 @@ TRACE = [
 ]
 
 
-def at_one(records: Sequence[Record]) -> tuple[list[int], list[None]]:
-    return [1] * len(records), [None] * len(records)
+def at_one(records: Sequence[Record]) -> WallTimes:
+    return WallTimes([1] * len(records), [None] * len(records))
 
 
 def resolve_nearby(address: int) -> SymbolAddress | LookupFailure:

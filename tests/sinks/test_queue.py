@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
@@ -525,8 +526,8 @@ def test_overrun_during_skipping_is_announced_once() -> None:
     device.close()
     kernel.end()
 
-    def wall_times(records: Sequence[Record]) -> tuple[list[int], list[None]]:
-        return [WALL_US] * len(records), [None] * len(records)
+    def wall_times(records: Sequence[Record]) -> WallTimes:
+        return WallTimes([WALL_US] * len(records), [None] * len(records))
 
     entries = symbolize(
         records,

@@ -62,7 +62,7 @@ class Daemon:
         self.config_files = ConfigFiles(options)
         config = self.config_files.load()
         self._user = options.look_up_user(config)
-        self._live = not options.input
+        self._live = options.capture is None
         self.source = source or open_input(options, config)
         self.symbol_manager = SymbolManager(
             self._symbol_sources, self._on_symbols_loaded, self.jobs

@@ -10,19 +10,16 @@ from klogd_py.config.loader import DEFAULT_PATH
 from klogd_py.config.run_options import RunOptions
 
 
-def check_config(options: RunOptions, path: str) -> int:
-    """Print the files of a configuration, or with ``--json`` the configuration itself.
-
-    An empty ``path`` stands for the configured one. Returns 0.
+def check_config(options: RunOptions, *, as_json: bool) -> int:
+    """Print the files of a configuration, or as JSON the configuration itself. Returns 0.
 
     Raises:
         BadConfig: a file is wrong, or names a user that does not exist.
     """
-    named = path or options.config_path
-    main_file = Path(named or DEFAULT_PATH)
-    config = loader.load(main_file, must_exist=bool(named))
+    main_file = Path(options.config_path or DEFAULT_PATH)
+    config = loader.load(main_file, must_exist=options.config_path is not None)
     options.look_up_user(config)
-    if options.json:
+    if as_json:
         print_json(config)
     else:
         for file in loader.list_files(main_file):

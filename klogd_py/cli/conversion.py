@@ -5,9 +5,23 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from klogd_py.config.run_options import RunOptions
+import msgspec
 
-_PATHS = ("config_path", "map", "kallsyms", "modules", "module_files", "root")
+from klogd_py.config.run_options import Capture, RunOptions
+from klogd_py.config.symbol_options import SymbolOptions
+
+_SYMBOL_PATHS = ("map", "kallsyms", "modules", "module_files", "root")
+_SYMBOL_VALUES = ("slide", "release", "live")
+# The options that replace one configuration key each, and that key.
+_KEYS = {
+    "style": "translate.style",
+    "resymbolize": "translate.resymbolize",
+    "duplicate_raw": "translate.duplicate_raw",
+    "reload_on_oops": "translate.reload_on_oops",
+    "console_level": "console_level",
+    "user": "user",
+    "log_level": "log.level",
+}
 
 
 def to_run_options(
@@ -23,27 +37,47 @@ def to_run_options(
     if "klogd_file" in given:
         path = given["klogd_file"]
         sinks += ("file:-" if path == "-" else f"file:{Path(path).absolute()}",)
-    paths = {key: str(Path(given[key]).absolute()) for key in _PATHS if key in given}
-    input_path = given.get("input", "")
     return RunOptions(
-        **paths,
-        slide=given.get("slide"),
-        release=given.get("release", ""),
-        live=given.get("live", False),
+        config_path=_absolute(given["config_path"]) if "config_path" in given else None,
+        keys=_keys(given, drop_in),
+        symbols=_symbol_options(given),
         sinks=sinks,
-        input=input_path if input_path in ("", "-") else str(Path(input_path).absolute()),
-        input_format=given.get("input_format", "auto"),
-        source="syslog" if given.get("syscall") else "",
-        once=given.get("once", False),
-        style="off" if given.get("no_translate") else given.get("style", ""),
-        resymbolize=given.get("resymbolize", True if drop_in else None),
-        duplicate_raw=given.get("duplicate_raw", False),
-        any_text=drop_in,
-        reload_on_oops=given.get("reload_on_oops", False),
-        json=given.get("json", False),
         file_format="klogd" if "klogd_file" in given else "",
-        console_level=given.get("console_level", 0),
-        log_level="debug" if given.get("debug") else given.get("log_level", ""),
-        user=given.get("user", ""),
+        capture=_capture(given),
+        once=given.get("once", False),
+        any_text=drop_in,
         inherited_fds=dict(inherited_fds or {}),
     )
+
+
+def _keys(given: Mapping[str, object], drop_in: bool) -> dict[str, object]:
+    """Return the configuration keys that options replace; an empty value leaves the key."""
+    found: dict[str, object] = {"translate.resymbolize": True} if drop_in else {}
+    found |= {key: given[name] for name, key in _KEYS.items() if given.get(name, "") != ""}
+    if given.get("json"):
+        found["console.json"] = True
+    if given.get("syscall"):
+        found["input.source"] = "syslog"
+    # These two win over the options that take a value.
+    if given.get("no_translate"):
+        found["translate.style"] = "off"
+    if given.get("debug"):
+        found["log.level"] = "debug"
+    return found
+
+
+def _symbol_options(given: Mapping[str, object]) -> SymbolOptions:
+    paths = {name: _absolute(str(given[name])) for name in _SYMBOL_PATHS if name in given}
+    values = {name: given[name] for name in _SYMBOL_VALUES if name in given}
+    return msgspec.structs.replace(SymbolOptions(), **paths, **values)
+
+
+def _capture(given: Mapping[str, object]) -> Capture | None:
+    path = str(given.get("input", ""))
+    if not path:
+        return None
+    return Capture(path if path == "-" else _absolute(path), str(given.get("input_format", "auto")))
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute())

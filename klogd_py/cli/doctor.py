@@ -9,13 +9,13 @@ from klogd_py.doctor import runner
 from klogd_py.system.terminal import is_coloured
 
 
-def doctor(options: RunOptions) -> int:
+def doctor(options: RunOptions, *, as_json: bool) -> int:
     """Run all checks and print their findings.
 
     Returns the exit status: 1 if one of them is an error.
     """
     findings = runner.run_checks(options)
-    if options.json:
+    if as_json:
         print_json(findings)
     else:
         print(runner.format_report(findings, is_coloured(sys.stdout)), end="")

@@ -28,7 +28,7 @@ def report_bad_config(options: argparse.Namespace, error: BadConfig) -> int:
     if isinstance(error, BadOptions):
         print(f"{options.program}: see {options.program} --help", file=sys.stderr)
         return BAD_CONFIG
-    path = getattr(options, "file_to_check", "") or getattr(options, "config_path", "")
-    command = shlex.join(["klogd-py", "check-config", *([path] if path else [])])
+    named = [options.config_path] if hasattr(options, "config_path") else []
+    command = shlex.join(["klogd-py", "check-config", *named])
     print(f"{options.program}: correct it, then run: {command}", file=sys.stderr)
     return BAD_CONFIG

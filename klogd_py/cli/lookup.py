@@ -40,17 +40,16 @@ class _Answer(Struct, frozen=True):
     result: SymbolAddress | LookupFailure
 
 
-def lookup(options: RunOptions, words: Sequence[str]) -> int:
+def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
     """Print the symbol for each address, and the addresses of each symbol, or why there is none.
 
     Returns the exit status: 1 if there is none for one of the words, 2 if a word is neither an
     address nor a symbol.
     """
-    found = load_symbols(
-        options.build_symbol_sources(
-            options.load_config(), may_be_foreign=options.names_symbol_sources
-        )
+    sources = options.symbols.choose_sources(
+        options.load_config().symbols, may_be_foreign=options.symbols.names_sources
     )
+    found = load_symbols(sources)
     report_errors(found, options)
     answers: list[_Answer] = []
     for word in words:
@@ -67,7 +66,7 @@ def lookup(options: RunOptions, words: Sequence[str]) -> int:
                 "nor a symbol such as vfs_write+0x1d/0x40"
             )
             return 2
-    if options.json:
+    if as_json:
         print_json([_document(answer) | _slide_used(answer.result, found) for answer in answers])
     else:
         print("\n".join(align_columns([_row(answer) for answer in answers])))
@@ -112,10 +111,11 @@ def _failure_of_name(name: str, found: SymbolSet) -> LookupFailure:
     )
 
 
-def _row(answer: _Answer) -> tuple[str, str, str]:
+def _row(answer: _Answer) -> list[str]:
+    """Return the cells of an answer: the word, the symbol, and its source or why there is none."""
     if isinstance(answer.result, SymbolAddress):
-        return answer.word, answer.result.kernel_form, answer.result.source
-    return answer.word, "-", answer.result.value
+        return [answer.word, answer.result.kernel_form, answer.result.source]
+    return [answer.word, "-", answer.result.value]
 
 
 def _document(answer: _Answer) -> dict[str, object]:

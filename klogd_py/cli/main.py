@@ -85,7 +85,10 @@ def _dispatch(options: argparse.Namespace, drop_in: bool) -> int:
 
 
 def _run_subcommand(options: argparse.Namespace, drop_in: bool) -> int:
+    if getattr(options, "file_to_check", None):
+        options.config_path = options.file_to_check
     run_options = to_run_options(options, drop_in)
+    as_json = getattr(options, "json", False)
     match options.command:
         case "translate":
             from klogd_py.cli.translate import translate
@@ -94,20 +97,20 @@ def _run_subcommand(options: argparse.Namespace, drop_in: bool) -> int:
         case "lookup":
             from klogd_py.cli.lookup import lookup
 
-            return lookup(run_options, options.addresses)
+            return lookup(run_options, options.addresses, as_json=as_json)
         case "maps":
             from klogd_py.cli.maps import maps
 
-            return maps(run_options)
+            return maps(run_options, as_json=as_json)
         case "doctor":
             from klogd_py.cli.doctor import doctor
 
-            return doctor(run_options)
+            return doctor(run_options, as_json=as_json)
         case "status":
             from klogd_py.cli.status import status
 
-            return status(run_options, getattr(options, "socket", ""))
+            return status(run_options, getattr(options, "socket", None), as_json=as_json)
         case _:
             from klogd_py.cli.check_config import check_config
 
-            return check_config(run_options, options.file_to_check)
+            return check_config(run_options, as_json=as_json)

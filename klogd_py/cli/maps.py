@@ -13,13 +13,13 @@ from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.terminal import align_columns
 
 
-def maps(options: RunOptions) -> int:
+def maps(options: RunOptions, *, as_json: bool) -> int:
     """Print every candidate map with its verdict, and the other symbol sources. Returns 0."""
-    sources = options.build_symbol_sources(
-        options.load_config(), may_be_foreign=options.names_other_release
+    sources = options.symbols.choose_sources(
+        options.load_config().symbols, may_be_foreign=options.symbols.names_other_release
     )
     found = load_symbols(sources, check_all=True)
-    if options.json:
+    if as_json:
         print_json(_document(sources, found))
     else:
         _print_table(sources, found)

@@ -38,10 +38,10 @@ def report_errors(found: SymbolSet, options: RunOptions) -> int:
     unusable = [
         f"{verdict.path}: {verdict.reason}"
         for verdict in found.verdicts
-        if options.map and verdict.status is not MapStatus.ACCEPTED
+        if options.symbols.map and verdict.status is not MapStatus.ACCEPTED
     ]
     print_remarks([*unusable, *found.remarks])
-    return 1 if unusable or (found.remarks and options.names_symbol_sources) else 0
+    return 1 if unusable or (found.remarks and options.symbols.names_sources) else 0
 
 
 def slide_document(found: SymbolSet) -> dict[str, object] | None:

@@ -56,7 +56,8 @@ def run(options: argparse.Namespace, drop_in: bool) -> int:
         pid_file = Path(options.pid_file).absolute()
     if background:
         job = partial(_run_daemon, options, run_options, level, pid_file)
-        kept = {0} if run_options.input == "-" else set()
+        capture = run_options.capture
+        kept = {0} if capture is not None and capture.path == "-" else set()
         kept |= {1} if {"file:-", "console"} & set(config.sinks) else set()
         return daemonize(job, kept)
     return _run_daemon(options, run_options, level, pid_file, None)
@@ -92,7 +93,7 @@ def _run_daemon(
         return report_bad_config(options, error)
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
-        return FAILED if run_options.input else NO_LOG
+        return NO_LOG if run_options.capture is None else FAILED
     except (AlreadyRunning, CursorFileInUse, OSError) as error:
         print(f"{program}: {describe_expected(error)}", file=sys.stderr)
         return FAILED

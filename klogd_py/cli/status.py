@@ -16,11 +16,10 @@ from klogd_py.monitoring.status_table import render_table
 from klogd_py.system.terminal import is_coloured
 
 
-def status(options: RunOptions, socket: str) -> int:
-    """Print the status that the daemon sends at a socket.
+def status(options: RunOptions, socket: str | None, *, as_json: bool) -> int:
+    """Print the status that the daemon sends at a socket; ``None`` is the configured one.
 
-    An empty ``socket`` stands for the configured one. Returns the exit status: 1 if there is no
-    status.
+    Returns the exit status: 1 if there is no status.
 
     Raises:
         NoAnswer: nobody answers there.
@@ -35,7 +34,7 @@ def status(options: RunOptions, socket: str) -> int:
     except msgspec.DecodeError as error:
         print_error(f"{path}: no status of klogd-py: {error}")
         return 1
-    if options.json:
+    if as_json:
         print(msgspec.json.format(document, indent=2).decode())
     else:
         print(render_table(decoded, is_coloured(sys.stdout)), end="")

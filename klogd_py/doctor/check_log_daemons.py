@@ -135,9 +135,10 @@ def _other_readers(host: Host) -> Iterator[_Reader]:
                 "systemctl disable --now klogd, or: /etc/init.d/klogd stop",
             )
         elif process.name == "rsyslogd":
-            for path, module in _rsyslog_modules(host):
-                remedy = f"comment out {module} in {path}, then: systemctl restart rsyslog"
-                yield _Reader(process, f"loads {module} in {path}", remedy)
+            for module in _rsyslog_modules(host):
+                place = f"{module.name} in {module.file}"
+                remedy = f"comment out {place}, then: systemctl restart rsyslog"
+                yield _Reader(process, f"loads {place}", remedy)
         elif process.name == "syslog-ng" and _SYSLOG_NG.search(
             host.read_text("/etc/syslog-ng/syslog-ng.conf")
         ):
@@ -148,14 +149,21 @@ def _other_readers(host: Host) -> Iterator[_Reader]:
             yield _Reader(process, "reads the kernel's log by its source system()", remedy)
 
 
-def _rsyslog_modules(host: Host) -> Iterator[tuple[Path, str]]:
+class _RsyslogModule(Struct, frozen=True):
+    """An input module of rsyslog that reads the kernel's log, and the file that loads it."""
+
+    name: str
+    file: Path
+
+
+def _rsyslog_modules(host: Host) -> Iterator[_RsyslogModule]:
     for path in [
         host.path_of("/etc/rsyslog.conf"),
         *sorted(host.path_of("/etc/rsyslog.d").glob("*.conf")),
     ]:
-        name = Path("/") / path.relative_to(host.root)
-        for module in _RSYSLOG.findall(host.read_text(str(name))):
-            yield name, module
+        file = Path("/") / path.relative_to(host.root)
+        for name in _RSYSLOG.findall(host.read_text(str(file))):
+            yield _RsyslogModule(name, file)
 
 
 def _check_forwarded(host: Host, path: str) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from klogd_py.config import loader as configuration
 from klogd_py.config.loader import BadConfig
@@ -41,19 +42,20 @@ _COLOURS = {Level.OK: GREEN, Level.WARNING: YELLOW, Level.ERROR: RED}
 
 def run_checks(options: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Return the findings of all checks on the machine that ``--root`` names; changes nothing."""
-    settings, first = _load_config(options)
-    sources = options.build_symbol_sources(settings, may_be_foreign=False)
+    loaded = _load_config(options)
+    settings, root = loaded.config, Path(options.symbols.root)
+    sources = options.symbols.choose_sources(settings.symbols, may_be_foreign=False)
     host = Host(
-        root=Path(options.root),
+        root=root,
         config=settings,
         symbols=load_symbols(sources, check_all=True),
         release=sources.release,
         now_s=time.time(),
-        daemon=_status_of_daemon(below_root(Path(options.root), settings.status.socket))
+        daemon=_status_of_daemon(below_root(root, settings.status.socket))
         if settings.status.socket
         else None,
     )
-    return [first, *(finding for check in checks for finding in _run_check(check, host))]
+    return [loaded.finding, *(finding for check in checks for finding in _run_check(check, host))]
 
 
 def _run_check(check: Check, host: Host) -> list[Finding]:
@@ -93,22 +95,26 @@ def has_no_errors(findings: Sequence[Finding]) -> bool:
     return all(finding.level is not Level.ERROR for finding in findings)
 
 
-def _load_config(options: RunOptions) -> tuple[Config, Finding]:
-    """Return the configuration, or the defaults if it is invalid, and the finding about it."""
-    main = (
-        Path(options.config_path)
-        if options.config_path
-        else below_root(Path(options.root), configuration.DEFAULT_PATH)
+class _LoadedConfig(Struct, frozen=True):
+    """The configuration, or the defaults if it is invalid, and the finding about it."""
+
+    config: Config
+    finding: Finding
+
+
+def _load_config(options: RunOptions) -> _LoadedConfig:
+    named = options.config_path is not None
+    main = Path(
+        options.config_path or below_root(Path(options.symbols.root), configuration.DEFAULT_PATH)
     )
     try:
-        settings = configuration.load(main, must_exist=bool(options.config_path))
+        settings = configuration.load(main, must_exist=named)
         present = [str(file) for file in configuration.list_files(main) if os.path.exists(file)]
     except BadConfig as error:
-        return Config(), fail("configuration", str(error), "klogd-py check-config")
-    return settings, ok(
-        "configuration",
-        ", ".join(present) if present else f"{main} does not exist: the defaults apply",
-    )
+        remedy = "klogd-py check-config"
+        return _LoadedConfig(Config(), fail("configuration", str(error), remedy))
+    words = ", ".join(present) if present else f"{main} does not exist: the defaults apply"
+    return _LoadedConfig(settings, ok("configuration", words))
 
 
 def _status_of_daemon(socket: Path) -> Status | None:

@@ -18,8 +18,8 @@ def open_input(options: RunOptions, config: Config) -> Source:
     Raises:
         SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
     """
-    if options.input:
-        return open_capture(options.input, options.input_format)
+    if options.capture is not None:
+        return open_capture(options.capture.path, options.capture.format)
     return factory.open_source(config.input.source, options.inherited_fds)
 
 

@@ -144,6 +144,16 @@ def test_lookup_prints_symbol_and_source_or_reason(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("command", [["lookup", "c010b860"], ["maps"]], ids=["lookup", "maps"])
+def test_map_is_read_where_translation_is_off(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(SEED_MAP)
+    (tmp_path / "k.toml").write_text('translate.style = "off"\n')
+    config, map_file = tmp_path / "k.toml", tmp_path / "map"
+    done = run(*command, "--config", config, "--map", map_file, "--release", "2.4.18")
+    assert done.returncode == 0
+    assert f"{tmp_path}/map".encode() in done.stdout
+
+
 def test_lookup_json_has_symbol_parts_or_reason(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(SEED_MAP)
     done = run("lookup", "--json", "--map", tmp_path / "map", "c010b860", "0")

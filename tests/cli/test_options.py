@@ -10,8 +10,9 @@ import pytest
 
 from klogd_py.cli import parser
 from klogd_py.cli.conversion import to_run_options
-from klogd_py.config.run_options import RunOptions
+from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.schema import Config
+from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.sources import proc_kmsg
 from tests.test_documents import options_of
 
@@ -47,15 +48,15 @@ IN_CONFIGURATION: dict[tuple[str, ...], dict[str, object]] = {
 }
 # What an option changes in the options of the run alone.
 IN_RUN: dict[tuple[str, ...], dict[str, object]] = {
-    ("--input", "-"): {"input": "-"},
-    ("--input-format", "dmesg"): {"input_format": "dmesg"},
+    ("--input", "-"): {"capture": Capture("-")},
+    ("--input", "-", "--input-format", "dmesg"): {"capture": Capture("-", "dmesg")},
     ("-o",): {"once": True},
     ("--once",): {"once": True},
-    ("--slide", "0x1a000000"): {"slide": 0x1A000000},
-    ("--root", "/x"): {"root": "/x"},
-    ("--release", "6.1.0"): {"release": "6.1.0"},
-    ("--live",): {"live": True},
-    ("--no-resymbolize",): {"resymbolize": False},
+    ("--slide", "0x1a000000"): {"symbols": SymbolOptions(slide=0x1A000000)},
+    ("--root", "/x"): {"symbols": SymbolOptions(root="/x")},
+    ("--release", "6.1.0"): {"symbols": SymbolOptions(release="6.1.0")},
+    ("--live",): {"symbols": SymbolOptions(live=True)},
+    ("--no-resymbolize",): {"keys": {"translate.resymbolize": False}},
 }
 # Options that the program carries out before a run, or of one command; tested with the program.
 ELSEWHERE = {"-h", "--help", "-v", "--version", "--config", "--pid-file", "-i", "-I", "--socket"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.config.loader import convert
-from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
+from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
 from klogd_py.symbols.symbol_loader import load_symbols
@@ -77,5 +77,5 @@ def host_of(
 ) -> Host:
     """Return the machine below ``root`` with these settings, as the doctor reads it."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
-    sources = RunOptions(root=str(root)).build_symbol_sources(config, may_be_foreign=False)
+    sources = SymbolOptions(root=str(root)).choose_sources(config.symbols, may_be_foreign=False)
     return Host(root, config, load_symbols(sources, check_all=True), sources.release, now_s, daemon)

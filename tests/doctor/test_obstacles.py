@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.config.run_options import RunOptions, read_release
+from klogd_py.config.run_options import RunOptions
+from klogd_py.config.symbol_options import SymbolOptions, read_release
 from klogd_py.doctor.finding import Finding, Level
 from klogd_py.doctor.host import Host
 from klogd_py.doctor.runner import CHECKS, run_checks
@@ -77,7 +78,7 @@ def test_raising_check_becomes_an_error_finding(tmp_path: Path) -> None:
     def broken(_: Host) -> list[Finding]:
         raise RecursionError("odd")
 
-    run_options = RunOptions(root=str(write_machine(tmp_path)))
+    run_options = RunOptions(symbols=SymbolOptions(root=str(write_machine(tmp_path))))
     found = run_checks(run_options, (*CHECKS, broken))
     assert found[:-1] == run_checks(run_options)
     assert (found[-1].check, found[-1].level) == ("broken", Level.ERROR)

@@ -23,7 +23,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from klogd_py.config.run_options import RunOptions
+from klogd_py.config.run_options import Capture, RunOptions
+from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.daemon import Daemon
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import text_formats
@@ -295,12 +296,11 @@ class FailingSource:
 def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message], int]:
     run_options = RunOptions(
         config_path=str(folder / "klogd-py.toml"),
-        root=str(folder / "root"),
-        map=str(folder / "System.map"),
+        keys={"translate.resymbolize": True}
+        | ({"translate.style": "off"} if "-x" in vector.flags else {}),
+        symbols=SymbolOptions(root=str(folder / "root"), map=str(folder / "System.map")),
         sinks=(f"file:{folder / 'out'}",),
-        input="failing source",
-        style="off" if "-x" in vector.flags else "",
-        resymbolize=True,
+        capture=Capture("failing source"),
         file_format="klogd",
     )
 

@@ -52,7 +52,6 @@ ALLOWED = {
         "sources",
         "symbols",
         "config",
-        "sinks",
         "pipeline",
         "monitoring",
         "doctor",

@@ -18,8 +18,6 @@ from klogd_py.system.daemonize import daemonize
 from klogd_py.system.errors import describe_expected, describe_unexpected
 from klogd_py.system.pidfile import (
     PID_FILE,
-    AlreadyRunning,
-    NotRunning,
     PidFile,
     signal_daemon,
 )
@@ -32,7 +30,7 @@ def signal_running_daemon(options: argparse.Namespace, name: str) -> int:
     """
     try:
         signal_daemon(Path(getattr(options, "pid_file", PID_FILE)), signal.Signals[name])
-    except (NotRunning, OSError) as error:
+    except OSError as error:
         print(f"{options.program}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     return 0
@@ -80,7 +78,6 @@ def _run_daemon(
     # A stop that comes now is answered in _serve. Raised while modules are imported or the event
     # loop is made, SystemExit would be lost in a callback or leave a loop that is half made.
     signals.block_all()
-    from klogd_py.sinks.cursor_file import CursorFileInUse
     from klogd_py.sources.source import SourceUnavailable
 
     program = options.program
@@ -94,7 +91,7 @@ def _run_daemon(
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return NO_LOG if run_options.capture is None else FAILED
-    except (AlreadyRunning, CursorFileInUse, OSError) as error:
+    except OSError as error:
         print(f"{program}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     except Exception as error:

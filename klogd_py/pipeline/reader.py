@@ -247,9 +247,9 @@ class Reader:
         self._news.set()
 
     def _log_remark(self) -> None:
-        if self._source.remark:
+        if self._source.remark is not None:
             logger.info("%s", self._source.remark)
-            self._source.remark = ""
+            self._source.remark = None
 
     async def _handle_read_error(self, error: OSError) -> None:
         """Wait after a failed read, longer each time; stop reading where permission is missing."""

@@ -167,7 +167,7 @@ class CursorFile:
             # The owner of the directory must be able to use a file that root creates.
             owner = directory.owner if os.geteuid() == 0 else None
             descriptor = directory.open_regular(flags, 0o600, new_for=owner)
-            reason = _distrust_reason(os.fstat(descriptor), directory.owner[0])
+            reason = _distrust_reason(os.fstat(descriptor), directory.owner.user)
         if reason:
             os.close(descriptor)
             raise OSError(errno.EPERM, reason)

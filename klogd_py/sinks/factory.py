@@ -20,6 +20,7 @@ from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system import trusted_directory
+from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.privileges import User
 
 logger = logging.getLogger(__name__)
@@ -87,12 +88,11 @@ class SinkFactory:
         sinks = [
             build_sink(spec, config, self._boot_id, JournaldRouting()) for spec in config.sinks
         ]
+        owner = FileOwner(user.number, user.group)
         for sink in sinks:
             if isinstance(sink, FileSink) and sink.path is not None:
                 try:
-                    self._preopened.open(
-                        sink.path, OPEN_FLAGS, int(config.file.mode, 8), (user.number, user.group)
-                    )
+                    self._preopened.open(sink.path, OPEN_FLAGS, int(config.file.mode, 8), owner)
                 # `send` reports it.
                 except OSError as error:
                     logger.debug("%s is not open yet: %s", sink.name, error.strerror)

@@ -12,6 +12,7 @@ import os
 import stat
 from pathlib import Path
 
+from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.trusted_directory import directory_of
 
 
@@ -24,10 +25,10 @@ class PreopenedFiles:
         # Files that were moved or removed since
         self.lost: set[Path] = set()
 
-    def open(self, path: Path, flags: int, mode: int, owner: tuple[int, int]) -> None:
+    def open(self, path: Path, flags: int, mode: int, owner: FileOwner) -> None:
         """Open a file, unless other users than root can change its directory; raises OSError.
 
-        A new file gets ``mode`` and ``owner`` (user and group number).
+        A new file gets ``mode`` and ``owner``.
         """
         with directory_of(path, follow=True) as directory:
             if directory.is_shared:

@@ -15,6 +15,7 @@ import time
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format, text_formats
@@ -30,6 +31,13 @@ MAX_DICTIONARY_WAIT_S = 0.1
 
 # Anchored, so that where no line feed comes it is not looked for from every byte on.
 _WHOLE_RECORD = re.compile(rb"^[^\n]*\n(?: [^\n]*\n)*", re.MULTILINE)
+
+
+class _Split(Struct, frozen=True):
+    """Input split into records: the complete ones, and the bytes of one that is not."""
+
+    pieces: list[bytes]
+    rest: bytes
 
 
 def is_readable(descriptor: int, wait_s: float) -> bool:
@@ -60,7 +68,7 @@ class Capture:
         self._max_record_bytes = max_record_bytes
         self.name = name
         self.exhausted = False
-        self.remark = ""
+        self.remark: str | None = None
         self._descriptor = descriptor
         self._form = form
         self._parsers = {
@@ -133,7 +141,8 @@ class Capture:
                 return []
             first = data.lstrip(b"\n")[: self._max_record_bytes + 1].partition(b"\n")[0]
             self._form = text_formats.guess_format(first.decode("utf-8", "surrogateescape"))
-        pieces, rest = self._split(data)
+        split = self._split(data)
+        pieces, rest = split.pieces, split.rest
         if (
             self._form == "kmsg"
             and len(raw) >= CHUNK_BYTES
@@ -151,12 +160,12 @@ class Capture:
         self._tail = rest[parted:]
         return records
 
-    def _split(self, data: bytes) -> tuple[list[bytes], bytes]:
+    def _split(self, data: bytes) -> _Split:
         """Split data into complete records and the incomplete rest."""
         end = data.rfind(b"\n") + 1
         if self._form == "kmsg":
-            return _WHOLE_RECORD.findall(data[:end]), data[end:]
-        return data[:end].split(b"\n")[:-1], data[end:]
+            return _Split(_WHOLE_RECORD.findall(data[:end]), data[end:])
+        return _Split(data[:end].split(b"\n")[:-1], data[end:])
 
     def _parse_pieces(self, pieces: list[bytes]) -> list[Record | Gap]:
         """Parse complete records; the first may be the end of one that is too long."""

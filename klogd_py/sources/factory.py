@@ -40,7 +40,8 @@ def open_source(choice: str, inherited: Mapping[str, int] | None = None) -> Sour
         except SourceUnavailable as error:
             tried.append(str(error))
             continue
-        source.remark = "; ".join([*tried, source.remark] if source.remark else tried)
+        tried += [source.remark] if source.remark is not None else []
+        source.remark = "; ".join(tried) if tried else None
         return source
     raise SourceUnavailable("; ".join(tried))
 

@@ -55,7 +55,7 @@ class KmsgDevice:
     ) -> None:
         self.name = name
         self.exhausted = False
-        self.remark = ""
+        self.remark: str | None = None
         self._descriptor = descriptor
         self._read = read
         self._to_oldest = to_oldest

@@ -15,7 +15,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import repeat
 
+from msgspec import Struct
+
 from klogd_py.record.types import USER, Record, Severity
+from klogd_py.sources.errors import SourceError
 
 # The kernel's own output buffer up to Linux 6.2; a shorter one loses records to EINVAL
 BUFFER_BYTES = 8192
@@ -37,12 +40,19 @@ _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NEEDS_ESCAPE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
 
 
-class MalformedRecord(ValueError):
+class MalformedRecord(SourceError, ValueError):
     """A record does not start with a /dev/kmsg header; ``raw`` is its bytes."""
 
     def __init__(self, raw: bytes) -> None:
         super().__init__(f"not a /dev/kmsg record: {raw[:60]!r}")
         self.raw = raw
+
+
+class _LaterFields(Struct, frozen=True, gc=False):
+    """The fields behind the flags of a header: the caller, and those that are not understood."""
+
+    caller: str = ""
+    extra: tuple[str, ...] = ()
 
 
 def parse(raw: bytes) -> Record:
@@ -64,7 +74,7 @@ def parse(raw: bytes) -> Record:
         raise MalformedRecord(raw)
     text, line_feed, dictionary = body.partition(b"\n")
     escaped = b"\\" in text
-    caller, extra = _later_fields(numbers[4:]) if len(numbers) > 4 else ("", ())
+    later = _later_fields(numbers[4:]) if len(numbers) > 4 else _NO_LATER_FIELDS
     try:
         return Record(
             unescape(text) if escaped else text.decode("utf-8", "surrogateescape"),
@@ -72,8 +82,8 @@ def parse(raw: bytes) -> Record:
             int(numbers[1]),
             int(numbers[2]),
             numbers[3].decode("utf-8", "surrogateescape") if len(numbers) > 3 else "-",
-            caller,
-            extra,
+            later.caller,
+            later.extra,
             _dictionary(dictionary) if dictionary else (),
             not line_feed or (escaped and _is_cut_short(text)),
         )
@@ -163,7 +173,7 @@ def _prefix(digits: bytes) -> int:
     return prefix
 
 
-def _later_fields(fields: list[bytes]) -> tuple[str, tuple[str, ...]]:
+def _later_fields(fields: list[bytes]) -> _LaterFields:
     caller = ""
     extra = []
     for raw in fields:
@@ -172,7 +182,10 @@ def _later_fields(fields: list[bytes]) -> tuple[str, tuple[str, ...]]:
             caller = field.removeprefix("caller=")
         else:
             extra.append(field)
-    return caller, tuple(extra)
+    return _LaterFields(caller, tuple(extra))
+
+
+_NO_LATER_FIELDS = _LaterFields()
 
 
 # A driver repeats the dictionary of its device with every line.

@@ -27,7 +27,9 @@ class ProcKmsg:
     def __init__(self, descriptor: int, name: str = str(PROC_KMSG)) -> None:
         self.name = name
         self.exhausted = False
-        self.remark = f"reading {name}: this interface cannot tell when the kernel lost messages"
+        self.remark: str | None = (
+            f"reading {name}: this interface cannot tell when the kernel lost messages"
+        )
         self._descriptor = descriptor
         self._tail = b""
 

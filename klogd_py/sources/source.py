@@ -5,12 +5,13 @@ import asyncio
 from typing import Protocol
 
 from klogd_py.record.types import Gap, Record
+from klogd_py.sources.errors import SourceError
 
 # Pause between two reads of syslog(2), which cannot be waited for
 POLL_S = 0.1
 
 
-class SourceUnavailable(OSError):
+class SourceUnavailable(SourceError, OSError):
     """A kernel log interface cannot be used; the message names it, the reason and the remedy."""
 
 
@@ -18,14 +19,14 @@ class Source(Protocol):
     """Anything that records are read from.
 
     ``exhausted``: no more records will ever come. ``remark``: what the operator should be told
-    once, usually empty.
+    once; ``None`` if there is nothing to tell.
     """
 
     name: str
 
     exhausted: bool
 
-    remark: str
+    remark: str | None
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when records are there, or -1 if there is none."""

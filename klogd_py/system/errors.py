@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Describe an exception in one line for an operator.
+"""The base of this package's exceptions, and an exception in one line for an operator.
 
 `describe_expected` is for errors whose message says what is wrong. `describe_unexpected` is for
 errors that no code answers: it shows the kind of the exception as well.
 """
 
 MAX_CHARACTERS = 200
+
+
+class SystemOperationError(OSError):
+    """An operation on files, processes or threads that is refused or impossible; says why."""
 
 
 def describe_unexpected(error: BaseException) -> str:

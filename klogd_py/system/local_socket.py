@@ -16,9 +16,19 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import Struct
+
+from klogd_py.system.file_identity import identify
 from klogd_py.system.trusted_directory import Directory, directory_of
 
 BACKLOG = 128
+
+
+class _OpenFile(Struct, frozen=True):
+    """A file that is open: a path that stays valid if it is renamed, and its status."""
+
+    path: str
+    status: os.stat_result
 
 
 class LocalSocket:
@@ -48,19 +58,18 @@ class LocalSocket:
 
         Raises PermissionError where that is forbidden, and OSError.
         """
-        with directory_of(self._path) as directory, _own_socket(directory) as (name, status):
+        with directory_of(self._path) as directory, _own_socket(directory) as made:
             # The service may not call chown, and need not for its own group.
-            if status.st_gid != group:
-                os.chown(name, -1, group)
-            os.chmod(name, 0o660)
+            if made.status.st_gid != group:
+                os.chown(made.path, -1, group)
+            os.chmod(made.path, 0o660)
 
     def close(self) -> None:
         """Stop listening, and remove the file unless another has taken its place."""
         self.socket.close()
         # The process may not be allowed to change the directory any more.
         with contextlib.suppress(OSError), directory_of(self._path) as directory:
-            found = directory.status()
-            if (found.st_dev, found.st_ino) == self._made:
+            if identify(directory.status()) == self._made:
                 directory.remove()
 
     def _bind(self, directory: Directory, mode: int, owner: int) -> None:
@@ -71,10 +80,10 @@ class LocalSocket:
             self.socket.bind(str(self._path))
         finally:
             os.umask(before)
-        with _own_socket(directory) as (name, status):
-            self._made = status.st_dev, status.st_ino
+        with _own_socket(directory) as made:
+            self._made = identify(made.status)
             if owner >= 0:
-                os.chown(name, owner, -1)
+                os.chown(made.path, owner, -1)
 
 
 def _make_directory(path: Path) -> None:
@@ -88,29 +97,27 @@ def _make_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _open_path(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
-    """Open a file by O_PATH; yields a path to it that stays valid if it is renamed, and its
-    status.
-    """
+def _open_path(directory: Directory) -> Iterator[_OpenFile]:
+    """Open a file by O_PATH."""
     descriptor = os.open(
         directory.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.descriptor
     )
     try:
-        yield f"/proc/self/fd/{descriptor}", os.fstat(descriptor)
+        yield _OpenFile(f"/proc/self/fd/{descriptor}", os.fstat(descriptor))
     finally:
         os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _own_socket(directory: Directory) -> Iterator[tuple[str, os.stat_result]]:
+def _own_socket(directory: Directory) -> Iterator[_OpenFile]:
     """Do the same for a socket that this process has made.
 
     Raises FileExistsError if another file has taken its place.
     """
-    with _open_path(directory) as (name, status):
-        if not stat.S_ISSOCK(status.st_mode) or status.st_nlink != 1:
+    with _open_path(directory) as found:
+        if not stat.S_ISSOCK(found.status.st_mode) or found.status.st_nlink != 1:
             raise FileExistsError(errno.EEXIST, "something else has taken the name")
-        yield name, status
+        yield found
 
 
 def _remove_stale(directory: Directory, path: Path) -> None:
@@ -120,18 +127,17 @@ def _remove_stale(directory: Directory, path: Path) -> None:
     """
     try:
         with (
-            _open_path(directory) as (name, status),
+            _open_path(directory) as found,
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe,
         ):
-            if not stat.S_ISSOCK(status.st_mode):
+            if not stat.S_ISSOCK(found.status.st_mode):
                 raise FileExistsError(errno.EEXIST, "not a socket", str(path))
-            if directory.is_shared and status.st_uid != 0:
-                raise FileExistsError(
-                    errno.EEXIST, f"a socket of user {status.st_uid}'s", str(path)
-                )
+            owner = found.status.st_uid
+            if directory.is_shared and owner != 0:
+                raise FileExistsError(errno.EEXIST, f"a socket of user {owner}'s", str(path))
             probe.setblocking(False)
             try:
-                probe.connect(name)
+                probe.connect(found.path)
             except ConnectionRefusedError:
                 directory.remove()
                 return

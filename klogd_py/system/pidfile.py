@@ -18,6 +18,8 @@ import stat
 import struct
 from pathlib import Path
 
+from klogd_py.system.errors import SystemOperationError
+from klogd_py.system.file_identity import identify
 from klogd_py.system.trusted_directory import directory_of
 
 PID_FILE = Path("/run/klogd.pid")
@@ -26,11 +28,11 @@ _MODE = 0o600
 _FLOCK = struct.Struct("hhqqi0q")
 
 
-class AlreadyRunning(RuntimeError):
+class AlreadyRunning(SystemOperationError):
     """Another daemon holds the pid file; the message holds its path and pid."""
 
 
-class NotRunning(RuntimeError):
+class NotRunning(SystemOperationError):
     """No daemon holds the pid file."""
 
 
@@ -82,8 +84,7 @@ class PidFile:
                 named = directory.status()
         except FileNotFoundError:
             return False
-        ours = os.fstat(self._descriptor)
-        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
+        return identify(named) == identify(os.fstat(self._descriptor))
 
 
 def _lock(descriptor: int, path: Path) -> None:
@@ -98,7 +99,7 @@ def _lock(descriptor: int, path: Path) -> None:
         owner = _lock_owner(descriptor)
         words = (
             f"already running as process {owner}"
-            if owner
+            if owner is not None
             else "locked by another program, or by a process in another pid namespace"
         )
         raise AlreadyRunning(f"{words} (see {path})") from error
@@ -117,7 +118,7 @@ def signal_daemon(path: Path, number: signal.Signals) -> None:
         descriptor = _open(path, os.O_RDONLY)
         try:
             owner = _lock_owner(descriptor)
-            if owner:
+            if owner is not None:
                 process = os.pidfd_open(owner)
                 try:
                     # The lock has not changed hands since the pidfd was opened: it refers to
@@ -145,11 +146,11 @@ def _open(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _lock_owner(descriptor: int) -> int:
+def _lock_owner(descriptor: int) -> int | None:
     """Return the id of the process that holds a write lock on a file.
 
-    0 if there is none, or if it is in a pid namespace that this process cannot see.
+    ``None`` if there is none, or if it is in a pid namespace that this process cannot see.
     """
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _, _, _, process = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-    return max(process, 0) if kind == fcntl.F_WRLCK else 0
+    return process if kind == fcntl.F_WRLCK and process > 0 else None

@@ -15,6 +15,8 @@ import struct
 
 from msgspec import Struct
 
+from klogd_py.system.errors import SystemOperationError
+
 CAP_SYSLOG = 34
 _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 8, 38
 _VERSION_3 = 0x20080522
@@ -23,11 +25,11 @@ _HEADER = struct.Struct("=Ii")
 _SETS = struct.Struct("=6I")
 
 
-class NoSuchUser(ValueError):
+class NoSuchUser(SystemOperationError):
     """There is no user of that name; the message holds the name."""
 
 
-class PrivilegesNotDropped(OSError):
+class PrivilegesNotDropped(SystemOperationError):
     """The process may not change to that user; the message says which, and why."""
 
 

@@ -13,6 +13,8 @@ import stat
 import time
 from pathlib import Path
 
+from klogd_py.system.errors import SystemOperationError
+
 READ_LIMIT_S = 10.0
 _CHUNK_BYTES = 1 << 20
 
@@ -26,11 +28,11 @@ _TYPES = (
 )
 
 
-class NotRegularFile(OSError):
+class NotRegularFile(SystemOperationError):
     """The path does not lead to a regular file; ``strerror`` says to what it leads."""
 
 
-class FileTooLarge(OSError):
+class FileTooLarge(SystemOperationError):
     """The file is larger than its limit, or was not read in time."""
 
 
@@ -89,6 +91,17 @@ def read_regular(
         return read_bounded(descriptor, limit_bytes, limit_s=limit_s)
     finally:
         os.close(descriptor)
+
+
+def read_if_readable(path: Path | str, limit_bytes: int) -> bytes | None:
+    """Return the whole content of a regular file; ``None`` if it is missing or cannot be read.
+
+    For files that only add to what is known, so that it makes no difference why there is none.
+    """
+    try:
+        return read_regular(path, limit_bytes)
+    except OSError:
+        return None
 
 
 def read_bounded(descriptor: int, limit_bytes: int, *, limit_s: float = READ_LIMIT_S) -> bytes:

@@ -14,13 +14,16 @@ and not along a path; inode(7) for the sticky bit.
 import contextlib
 import errno
 import os
-import pwd
 import stat
 from collections import deque
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 
+from msgspec import Struct
+
+from klogd_py.system.directory_trust import Trust, describe_user, describe_writers, trust_below
+from klogd_py.system.errors import SystemOperationError
+from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.regular_file import NotRegularFile, open_regular
 
 PROC = Path("/proc")
@@ -30,31 +33,29 @@ _ROOT_OF_PROC = 1
 _MAX_LINKS = 40
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _NEVER_WAITS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-class NotTrusted(OSError):
+class NotTrusted(SystemOperationError):
     """Root does not open this file, since another user may have put it there.
 
     ``strerror`` says what it is, and who can change the directory.
     """
 
 
-class Trust(Enum):
-    """Who can change to which file a name in a directory leads."""
+class _LastStep(Struct, frozen=True):
+    """The open directory of a path, the last name, and who can change to what that name leads."""
 
-    ALONE = "root alone"
-    # Such as /tmp
-    STICKY = "everybody can add names, but not change root's"
-    SHARED = "others than root"
+    directory: int
+    name: str
+    trust: Trust
 
 
 class Directory:
     """The open directory of a path, and the last name of that path.
 
     ``descriptor`` is valid within `directory_of`. ``is_shared``: other users than root can add or
-    replace files. ``is_sticky``: they can add files, but not replace root's. ``owner`` is user id
-    and group id of the directory.
+    replace files. ``is_sticky``: they can add files, but not replace root's. ``owner`` is that
+    of the directory.
     """
 
     def __init__(self, descriptor: int, path: Path, name: str, trust: Trust) -> None:
@@ -64,18 +65,18 @@ class Directory:
         self.is_sticky = trust is Trust.STICKY
         self._path = path
         status = os.fstat(descriptor)
-        self.owner = status.st_uid, status.st_gid
-        self._changed_by = _describe_writers(status)
+        self.owner = FileOwner(status.st_uid, status.st_gid)
+        self._changed_by = describe_writers(status)
 
-    def open(self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None) -> int:
+    def open(self, flags: int, mode: int = 0o600, *, new_for: FileOwner | None = None) -> int:
         """Open the file; in a shared directory only a regular file.
 
-        A new file gets the user id and group id ``new_for``. Raises NotTrusted, and OSError.
+        A new file gets the owner ``new_for``. Raises NotTrusted, and OSError.
         """
         return self._open(flags, mode, new_for, only_regular=self.is_shared)
 
     def open_regular(
-        self, flags: int, mode: int = 0o600, *, new_for: tuple[int, int] | None = None
+        self, flags: int, mode: int = 0o600, *, new_for: FileOwner | None = None
     ) -> int:
         """Open the file if it is a regular file and no symbolic link, in any directory.
 
@@ -100,9 +101,7 @@ class Directory:
         if self.is_shared and not self.is_sticky:
             raise self._refusal(what)
 
-    def _open(
-        self, flags: int, mode: int, new_for: tuple[int, int] | None, *, only_regular: bool
-    ) -> int:
+    def _open(self, flags: int, mode: int, new_for: FileOwner | None, *, only_regular: bool) -> int:
         try:
             if not flags & os.O_CREAT:
                 return self._open_existing(flags, mode, only_regular=only_regular)
@@ -114,14 +113,14 @@ class Directory:
             except FileExistsError:
                 again = flags & ~os.O_CREAT if self.is_shared else flags
                 return self._open_existing(again, mode, only_regular=only_regular)
-        except (NotTrusted, NotRegularFile):
+        except SystemOperationError:
             raise
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
         if new_for is not None:
             # Some ids cannot be expressed in a user namespace.
             with contextlib.suppress(PermissionError, OverflowError):
-                os.fchown(descriptor, *new_for)
+                os.fchown(descriptor, new_for.user, new_for.group)
         return descriptor
 
     def _open_existing(self, flags: int, mode: int, *, only_regular: bool) -> int:
@@ -144,8 +143,8 @@ class Directory:
     def _require_harmless(self, found: os.stat_result) -> None:
         if found.st_nlink > 1:
             raise self._refusal("a file with other names (hard links)")
-        if found.st_uid not in (0, self.owner[0]):
-            raise self._refusal(f"a file of {_user(found.st_uid)}")
+        if found.st_uid not in (0, self.owner.user):
+            raise self._refusal(f"a file of {describe_user(found.st_uid)}")
 
     def _refusal(self, what: str | None) -> NotTrusted:
         words = (
@@ -171,17 +170,17 @@ def directory_of(path: Path | str, *, follow: bool = False) -> Iterator[Director
         raise OSError(errno.EINVAL, "a path with a NUL byte", str(path))
     try:
         if os.geteuid() == 0:
-            descriptor, name, trust = _walk(path, follow)
+            step = _walk(path, follow)
         else:
-            descriptor, name, trust = os.open(path.parent, _DIRECTORY), path.name, Trust.ALONE
+            step = _LastStep(os.open(path.parent, _DIRECTORY), path.name, Trust.ALONE)
     except NotTrusted:
         raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     try:
-        yield Directory(descriptor, path, name, trust)
+        yield Directory(step.directory, path, step.name, step.trust)
     finally:
-        os.close(descriptor)
+        os.close(step.directory)
 
 
 def is_shared(path: Path | str) -> bool:
@@ -199,30 +198,31 @@ def is_shared(path: Path | str) -> bool:
         return True
 
 
-def _walk(path: Path, follow: bool) -> tuple[int, str, Trust]:
-    """Open the directory of a path as root.
-
-    Returns its descriptor, the last name, and who can change to what that name leads.
-    """
+def _walk(path: Path, follow: bool) -> _LastStep:
+    """Open the directory of a path as root."""
     names = deque(path.parts[1:])
     links = 0
     here = os.open("/", _DIRECTORY)
-    trust = _trust_below(Trust.ALONE, os.fstat(here))
+    trust = trust_below(Trust.ALONE, os.fstat(here))
     try:
         while names:
             name = names.popleft()
-            target = _link_target(here, name) if trust is Trust.ALONE and (names or follow) else ""
-            if not target and not names:
-                return here, name, trust
-            if target:
+            may_follow = trust is Trust.ALONE and (names or follow)
+            target = _link_target(here, name) if may_follow else None
+            if target is None and not names:
+                return _LastStep(here, name, trust)
+            if target is not None:
                 links += 1
                 if links > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 names.extendleft(reversed([part for part in target.split("/") if part]))
                 if not target.startswith("/"):
                     continue
-            there = os.open("/", _DIRECTORY) if target else _open_child(here, name, path, trust)
-            trust = _trust_below(Trust.ALONE if target else trust, os.fstat(there))
+            if target is None:
+                there = _open_child(here, name, path, trust)
+            else:
+                there = os.open("/", _DIRECTORY)
+            trust = trust_below(trust, os.fstat(there))
             os.close(here)
             here = there
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -231,15 +231,15 @@ def _walk(path: Path, follow: bool) -> tuple[int, str, Trust]:
         raise
 
 
-def _link_target(here: int, name: str) -> str:
-    """Return the target of a symbolic link; empty if it is none, or one of /proc."""
+def _link_target(here: int, name: str) -> str | None:
+    """Return the target of a symbolic link; ``None`` if it is none, or one of /proc."""
     if _is_proc(here):
-        return ""
+        return None
     try:
         return os.readlink(name, dir_fd=here)
     # Not a link, or missing
     except OSError:
-        return ""
+        return None
 
 
 def _is_proc(here: int) -> bool:
@@ -263,31 +263,6 @@ def _open_child(here: int, name: str, path: Path, trust: Trust) -> int:
             raise
         words = (
             f"{name} is a symbolic link in a directory "
-            f"that {_describe_writers(os.fstat(here))} can change; root follows none"
+            f"that {describe_writers(os.fstat(here))} can change; root follows none"
         )
         raise NotTrusted(errno.EACCES, words, str(path)) from None
-
-
-def _trust_below(above: Trust, found: os.stat_result) -> Trust:
-    """Return who can change a directory; what is below a shared one is shared."""
-    if above is Trust.SHARED or found.st_uid != 0:
-        return Trust.SHARED
-    if not found.st_mode & _OTHERS_MAY_WRITE:
-        return Trust.ALONE
-    return Trust.STICKY if found.st_mode & stat.S_ISVTX else Trust.SHARED
-
-
-def _describe_writers(directory: os.stat_result) -> str:
-    """Return who can change a directory, for a message."""
-    if directory.st_mode & stat.S_IWOTH:
-        return "everybody"
-    if directory.st_mode & stat.S_IWGRP:
-        return "a group"
-    return _user(directory.st_uid) if directory.st_uid else "another user, by one above it,"
-
-
-def _user(number: int) -> str:
-    try:
-        return f"user {pwd.getpwuid(number).pw_name}"
-    except KeyError:
-        return f"user {number}"

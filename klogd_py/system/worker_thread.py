@@ -14,10 +14,12 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from klogd_py.system.errors import SystemOperationError
+
 T = TypeVar("T")
 
 
-class TooManyHang(OSError):
+class TooManyHang(SystemOperationError):
     """No further thread is started: too many threads hang in calls that were given up."""
 
 

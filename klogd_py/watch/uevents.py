@@ -49,8 +49,8 @@ class ModuleWatch:
             # ENOBUFS: events were lost, so any module may have changed.
             except OSError:
                 return {"?"}
-            name = module_of(data) if sender[0] == 0 else ""
-            if name:
+            name = module_of(data) if sender[0] == 0 else None
+            if name is not None:
                 names.add(name)
 
     def close(self) -> None:
@@ -59,13 +59,13 @@ class ModuleWatch:
         self._netlink.close()
 
 
-def module_of(message: bytes) -> str:
-    r"""Return the name of the module that a uevent is about; empty for any other event.
+def module_of(message: bytes) -> str | None:
+    r"""Return the name of the module that a uevent is about; ``None`` for any other event.
 
     ``b"add@/module/ext4\0ACTION=add\0DEVPATH=/module/ext4\0SUBSYSTEM=module\0SEQNUM=829\0"``
     """
     for event in MarshalUevent().parse(message):
         fields = dict(event)
         if fields.get("SUBSYSTEM") == "module" and fields.get("ACTION") in ("add", "remove"):
-            return str(fields.get("DEVPATH", "")).rpartition("/")[2]
-    return ""
+            return str(fields.get("DEVPATH", "")).rpartition("/")[2] or None
+    return None

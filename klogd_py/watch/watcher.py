@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from klogd_py.system.file_identity import FileIdentity, identify
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import WorkerThread
 
@@ -26,13 +27,6 @@ MAX_CHANGE_S = 10.0
 DEBOUNCE_S = 0.3
 
 logger = logging.getLogger(__name__)
-
-
-class FileIdentity(Struct, frozen=True):
-    """A directory as the kernel knows it: device and inode."""
-
-    device: int
-    inode: int
 
 
 class WatchedPaths(Struct, frozen=True):
@@ -187,15 +181,14 @@ class Watcher:
 def _watched_paths(files: Collection[Path], drop_ins: Path) -> WatchedPaths:
     directories = {file.parent for file in files} | {drop_ins}
     directories |= set(map(first_missing, directories))
-    return WatchedPaths(frozenset(files), {path: _identify(path) for path in directories})
+    return WatchedPaths(frozenset(files), {path: _identity_of(path) for path in directories})
 
 
-def _identify(directory: Path) -> FileIdentity | None:
+def _identity_of(directory: Path) -> FileIdentity | None:
     try:
-        status = os.stat(directory)
+        return identify(os.stat(directory))
     except OSError:
         return None
-    return FileIdentity(status.st_dev, status.st_ino)
 
 
 def first_missing(path: Path) -> Path:

@@ -265,7 +265,7 @@ class FailingSource:
     def __init__(self, steps: Sequence[str | bytes]) -> None:
         self.name = "failing source"
         self.exhausted = False
-        self.remark = ""
+        self.remark: str | None = None
         self._steps = [*steps]
 
     def fileno(self) -> int:

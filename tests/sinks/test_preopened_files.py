@@ -8,8 +8,9 @@ import pytest
 
 from klogd_py.sinks.file import OPEN_FLAGS
 from klogd_py.sinks.preopened_files import PreopenedFiles
+from klogd_py.system.file_identity import FileOwner
 
-OWNER = (os.geteuid(), os.getegid())
+OWNER = FileOwner(os.geteuid(), os.getegid())
 
 
 def preopened(path: Path) -> PreopenedFiles:

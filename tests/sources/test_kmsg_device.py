@@ -126,6 +126,7 @@ def test_records_before_position_are_skipped_silently(kernel: SmallKmsg) -> None
 def test_overwritten_records_before_start_are_remarked(kernel: SmallKmsg) -> None:
     reader = kernel.say(52).device()
     reader.read_batch()
+    assert reader.remark is not None
     assert "0 to 51" in reader.remark
 
 
@@ -220,7 +221,9 @@ def test_proc_kmsg_drains_unfinished_line() -> None:
 
 def test_proc_kmsg_remarks_invisible_losses() -> None:
     readable, _ = pipe()
-    assert "cannot tell" in ProcKmsg(readable).remark
+    remark = ProcKmsg(readable).remark
+    assert remark is not None
+    assert "cannot tell" in remark
 
 
 @pytest.mark.parametrize("kind", ["file", "fifo", "null"])

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.system.regular_file import FileTooLarge, NotRegularFile, open_regular, read_regular
+from klogd_py.system.regular_file import (
+    FileTooLarge,
+    NotRegularFile,
+    open_regular,
+    read_if_readable,
+    read_regular,
+)
 
 
 def a_socket(path: Path) -> None:
@@ -70,3 +76,12 @@ def test_proc_file_without_size_is_read_and_bounded() -> None:
 def test_nul_byte_in_a_path_is_an_oserror() -> None:
     with pytest.raises(OSError, match="NUL byte"):
         open_regular("a\0b")
+
+
+def test_optional_file_is_read_or_none(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "large").write_bytes(b"abcd")
+    assert read_if_readable(tmp_path / "empty", 3) == b""
+    assert read_if_readable(tmp_path / "large", 4) == b"abcd"
+    for unreadable in ("large", "missing", "."):
+        assert read_if_readable(tmp_path / unreadable, 3) is None

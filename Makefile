@@ -11,7 +11,7 @@ DESTDIR ?=
 PYTHON ?=
 export VENV = .venv$(addprefix -,$(notdir $(PYTHON)))
 
-.PHONY: run test vm check bench setup install uninstall deb clean
+.PHONY: run test vm check config bench setup install uninstall deb clean
 
 run: setup
 	@$(VENV)/bin/klogd-py --config etc/klogd-py.toml --sink console
@@ -36,9 +36,13 @@ vm-test-%:
 	@echo "guest $*"; VM_GUEST="$*" $(VENV)/bin/python -m pytest -m vm tests/vm
 
 check: setup-test
-	$(VENV)/bin/ruff format --check klogd_py tests bench scripts/torture
-	$(VENV)/bin/ruff check klogd_py tests bench scripts/torture
+	$(VENV)/bin/ruff format --check klogd_py tests bench scripts scripts/torture
+	$(VENV)/bin/ruff check klogd_py tests bench scripts scripts/torture
 	$(VENV)/bin/mypy
+
+# Write etc/klogd-py.toml and docs/klogd-py.toml.5 again after a change of the schema.
+config:
+	@scripts/generate-config
 
 bench:
 	@scripts/bench $(BENCH)

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "make test PYTHON=python3.13": ("Makefile", "$(VENV)/bin/python -m pytest"),
     "make check": ("Makefile", "ruff check"),
     "make bench": ("Makefile", "scripts/bench"),
+    "make config": ("Makefile", "scripts/generate-config"),
     "make vm": ("Makefile", "-m pytest -m vm tests/vm"),
     "make vm GUEST=debian12": ("Makefile", 'VM_GUEST="$*"'),
     "scripts/setup --test": ("Makefile", "scripts/setup --test"),

@@ -2,17 +2,15 @@
 """Compare the documents with what they describe.
 
 The manual pages with the parsers and the configuration; paths and names in the other documents with
-the tree.
+the tree. tests/config/test_config_docs.py compares what is generated from the schema.
 """
 
 import contextlib
 import io
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from klogd_py.cli import parser
@@ -21,9 +19,7 @@ from klogd_py.config.schema import Config
 
 PROJECT = Path(__file__).parent.parent
 PAGES = tuple(PROJECT / "docs" / name for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5"))
-SHIPPED = PROJECT / "etc" / "klogd-py.toml"
 COMMANDS, DROP_IN, CONFIGURATION = (page.read_text() for page in PAGES)
-DEFAULTS = msgspec.json.decode(msgspec.json.encode(Config()), type=dict[str, object])
 
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # A path below the root of the project: `klogd_py/daemon.py`, `tests/vm`, `scripts/bench micro`.
@@ -78,20 +74,6 @@ def options_of(program: str) -> set[str]:
     return {option for head in heads for option in re.findall(r"(?<!\S)--?[\w-]+", head)}
 
 
-def keys_with_defaults(page: str) -> str:
-    """Return the KEYS section as TOML: subsections are tables, items and displays their lines."""
-    rows = []
-    displayed = False
-    for row in section(page, "KEYS").splitlines():
-        if row.startswith((".Bd", ".Ed")):
-            displayed = row.startswith(".Bd")
-        elif displayed:
-            rows.append(row)
-        elif row.startswith(".Ss ") or (row.startswith(".It Li ") and " = " in row):
-            rows.append(row.removeprefix(".Ss ").removeprefix(".It Li ").replace(r"\(dq", '"'))
-    return "\n".join(rows)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_mandoc_reports_no_warning_in_manual_page(page: Path) -> None:
     done = mandoc(page, "-T", "lint", "-W", "warning")
@@ -127,10 +109,6 @@ def test_page_lists_map_locations_in_search_order() -> None:
     assert tuple(displays(search)[0].split()) == Config().symbols.search
 
 
-def test_page_shows_every_key_with_its_default() -> None:
-    assert tomllib.loads(keys_with_defaults(CONFIGURATION)) == DEFAULTS
-
-
 def test_example_of_the_page_is_accepted() -> None:
     example = displays(section(CONFIGURATION, "EXAMPLES"))[0]
     assert loader.parse(example.encode(), "example")
@@ -148,16 +126,6 @@ def test_errors_shown_in_page_are_reported() -> None:
         with pytest.raises(loader.BadConfig) as raised:
             loader.parse(text.encode(), name)
         assert f"klogd-py: {raised.value}" == line
-
-
-def test_shipped_configuration_equals_the_defaults(
-    tmp_path: Path,
-) -> None:
-    assert tomllib.loads(SHIPPED.read_text()) == DEFAULTS
-    # Away from whatever drop-ins may lie beside it
-    copy = tmp_path / SHIPPED.name
-    copy.write_bytes(SHIPPED.read_bytes())
-    assert loader.load(copy, must_exist=True) == Config()
 
 
 @pytest.mark.parametrize(

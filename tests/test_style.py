@@ -32,7 +32,7 @@ def modules() -> list[Path]:
 
 
 def python_files() -> list[Path]:
-    folders = (PACKAGE, PROJECT / "tests", PROJECT / "bench")
+    folders = (PACKAGE, PROJECT / "tests", PROJECT / "bench", PROJECT / "scripts")
     found = sorted(path for folder in folders for path in folder.rglob("*.py"))
     return [*found, PROJECT / "scripts/torture"]
 

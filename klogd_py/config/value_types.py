@@ -28,12 +28,14 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 class Range(Struct, frozen=True):
     """The range of a number, both ends included.
 
-    ``description`` replaces "MINIMUM to MAXIMUM" in messages where that alone is not clear.
+    ``description`` replaces "MINIMUM to MAXIMUM" in messages where that alone is not clear. The
+    documents show ``unit``.
     """
 
     minimum: int
     maximum: int
     description: str = ""
+    unit: str = ""
 
     @property
     def expected(self) -> str:
@@ -50,9 +52,13 @@ class Length(Struct, frozen=True):
 
 
 class TextCheck(Struct, frozen=True):
-    """The check of a string: returns what was expected, or an empty string."""
+    """The check of a string: returns what was expected, or an empty string.
+
+    ``noun`` says in the documents what the string is.
+    """
 
     find_error: Callable[[str], str]
+    noun: str
 
 
 def check_path(text: str) -> str:
@@ -137,20 +143,27 @@ def check_listen_address(text: str) -> str:
     return error and f"{error} behind unix:"
 
 
-OptionalPath = Annotated[str, TextCheck(check_optional_path)]
-OptionalSocketPath = Annotated[str, TextCheck(check_optional_socket_path)]
-OptionalPathTemplate = Annotated[str, TextCheck(check_optional_path_template)]
-AccountName = Annotated[str, TextCheck(check_account_name)]
-Sink = Annotated[str, TextCheck(check_sink)]
-OctalMode = Annotated[str, TextCheck(check_octal_mode)]
-PrometheusFile = Annotated[str, TextCheck(check_prometheus_file)]
-ListenAddress = Annotated[str, TextCheck(check_listen_address)]
+OptionalPath = Annotated[str, TextCheck(check_optional_path, "a path or an empty string")]
+OptionalSocketPath = Annotated[
+    str, TextCheck(check_optional_socket_path, "the path of a socket or an empty string")
+]
+OptionalPathTemplate = Annotated[
+    str, TextCheck(check_optional_path_template, "a path or an empty string")
+]
+AccountName = Annotated[str, TextCheck(check_account_name, "a name or an empty string")]
+Sink = Annotated[str, TextCheck(check_sink, "a sink")]
+OctalMode = Annotated[
+    str, TextCheck(check_octal_mode, "three octal digits, with or without a leading 0")
+]
+PrometheusFile = Annotated[str, TextCheck(check_prometheus_file, "a path or an empty string")]
+ListenAddress = Annotated[str, TextCheck(check_listen_address, "an address or an empty string")]
 SearchPaths = Annotated[
-    tuple[Annotated[str, TextCheck(check_path_template)], ...], Length(0, MAX_ENTRIES, "place")
+    tuple[Annotated[str, TextCheck(check_path_template, "a path")], ...],
+    Length(0, MAX_ENTRIES, "place"),
 ]
 Sinks = Annotated[tuple[Sink, ...], Length(1, MAX_ENTRIES, "sink")]
 # A smaller queue cannot hold one burst. One of more than a GiB is a mistake.
-KiB = Annotated[int, Range(64, 1 << 20)]
-Seconds = Annotated[int, Range(1, 3600)]
+KiB = Annotated[int, Range(64, 1 << 20, unit="KiB")]
+Seconds = Annotated[int, Range(1, 3600, unit="seconds")]
 ConsoleLevel = Annotated[int, Range(0, 8, "0 (leave it alone) or 1 to 8")]
 Burst = Annotated[int, Range(0, 1_000_000, "0 (no limit) to 1000000")]

@@ -7,7 +7,8 @@ Only this module names the classes of sinks.
 import logging
 from pathlib import Path
 
-from klogd_py.config.schema import Config, SinkQueueSection
+from klogd_py.config.output_sections import SinkQueueSection
+from klogd_py.config.schema import Config
 from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Define the tables of the configuration that are about sinks: formats, the journal, queues.
+
+They are a part of `klogd_py.config.schema`, and described in the same way.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Struct
+
+from klogd_py.config.value_types import MAX_ENTRIES, KiB, Length, OctalMode, Sink
+
+
+class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of this table apply to every file sink."""
+
+    format: Literal["text", "klogd", "json"] = "text"
+    """The format of a line in a file:
+
+    * "text": time, host, tag and text
+    * "klogd": priority and text, as in ``<6>text``
+    * "json": one JSON document per record
+    """
+    mode: OctalMode = "0640"
+    """The permissions of a new file in octal; the umask is subtracted."""
+
+
+class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The format of the console sink."""
+
+    colour: Literal["auto", "always", "never"] = "auto"
+    """When to colour lines by severity:
+
+    * "auto": on a terminal, unless $NO_COLOR is set
+    * "always": also in a file or a pipe
+    * "never": plain text only
+    """
+    json: bool = False
+    """Print one JSON document per record instead of a plain line."""
+
+
+class SinkQueueSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of ``[queue]`` for one sink, under its name as in `sinks`. A key that is left out is
+    as in ``[queue]``.
+
+    For example::
+
+        [queue.sink."file:/var/log/kern.log"]
+        when_full = "drop"
+    """
+
+    limit_kib: KiB | None = None
+    """How much may wait for this sink."""
+    when_full: Literal["wait", "drop"] | None = None
+    """What this sink does with records that do not fit."""
+
+
+class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the sinks "journal" and "syslog" send beside systemd-journald, which reads the kernel's
+    messages itself by default. A plain copy of them would be a duplicate in the journal. journald
+    does not forward the kernel's messages to a syslogd.
+
+    systemd-journald.service(8) reads these messages unless ``ReadKMsg=no`` is set in
+    journald.conf(5). A sink that names its socket, as in "syslog:/dev/log", gets every record in
+    every mode.
+    """
+
+    mode: Literal["auto", "additions", "exclusive", "forward"] = "auto"
+    """What is sent:
+
+    * "additions": The journal gets only what klogd-py adds: lines with symbol names, gaps and
+      reports. The field ``KLOGD_SEQ`` links them to the kernel's record.
+
+      If journald owns /dev/log, the same holds for "syslog".
+    * "forward": The same for "journal", but "syslog" is sent in full to the syslogd behind
+      journald, not to /dev/log.
+
+      The socket of that syslogd is /run/systemd/journal/syslog. It should not read the kernel's
+      messages itself. If both sinks are configured, journald forwards the lines with symbol names
+      to the syslogd a second time, with the facility user; rsyslog-klogd-py.conf in the
+      documentation drops them.
+    * "exclusive": The journal gets every record. This is for a journald with ``ReadKMsg=no``, which
+      then has klogd-py as its only source of kernel messages. The drop-in journald-exclusive.conf
+      in the documentation sets it.
+    * "auto": "exclusive" if journald does not read the kernel's messages or does not run; otherwise
+      "forward" if there is a syslogd behind it; otherwise "additions".
+
+    If "syslog" and "journal" would both lead to the journal, "syslog" is left out.
+    """
+
+
+class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much may wait for a sink, and what happens to the rest."""
+
+    limit_kib: KiB = 8192
+    """How much may wait for each sink that is slow or down."""
+    when_full: Literal["wait", "drop"] = "wait"
+    """What to do with records that do not fit. Other sinks are not delayed in either case:
+
+    * "wait": Leave them in the kernel's ring buffer and read them again when there is room. Records
+      that the kernel overwrites meanwhile are counted, and announced in their place.
+    * "drop": Drop, count and announce the newest records, but never errors and worse, nor lines in
+      several pieces.
+
+    /proc/kmsg and syslog(2) cannot be read again. They are not read while a sink with "wait" is
+    full, which delays the other sinks.
+    """
+    sink: Annotated[dict[Sink, SinkQueueSection], Length(0, MAX_ENTRIES, "sink")] = {}
+    """Limits for single sinks."""

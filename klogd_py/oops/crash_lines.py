@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Recognise whole lines that kernels print in crash reports.
 
-`klogd_py.oops.crash_patterns` has the forms, and says why only whole lines prove anything.
+`klogd_py.oops.crash_signatures` has the forms of headers, `klogd_py.oops.crash_patterns` those of
+all other lines, and says why only whole lines prove anything.
 """
 
 import re
+
+from msgspec import Struct
 
 from klogd_py.oops.crash_patterns import (
     ADDRESS_LINE,
@@ -12,13 +15,25 @@ from klogd_py.oops.crash_patterns import (
     END_MARKER,
     EVIDENCE_LINE,
     KERNEL_OFFSET,
-    OOPS_HEADER,
     USER_FIRST,
+)
+from klogd_py.oops.crash_signatures import (
+    OOPS_HEADER,
     WARNING_HEADER,
+    Signature,
+    signature_of,
 )
 
 # No kernel prints a longer record; a longer one proves nothing
 MAX_CHARS = 4096
+
+
+class NameSpan(Struct, frozen=True, gc=False):
+    """The half-open span [start, end) of a process name in a text."""
+
+    start: int
+    end: int
+
 
 _FORMS = (ADDRESS_LINE, EVIDENCE_LINE, OOPS_HEADER, WARNING_HEADER, KERNEL_OFFSET, END_MARKER)
 
@@ -32,30 +47,30 @@ def match_address_line(text: str, start: int = 0) -> re.Match[str] | None:
     return None if len(text) > MAX_CHARS else ADDRESS_LINE.fullmatch(text, start)
 
 
-def process_name_span(found: re.Match[str]) -> tuple[int, int]:
-    """The span of the process name in a matched text; (-1, -1) if there is none."""
-    spans = (found.span(name) for name, value in found.groupdict().items() if value is not None)
-    return next(spans, (-1, -1))
+def process_name_span(found: re.Match[str]) -> NameSpan | None:
+    """Where the process name is in a matched text; ``None`` if there is none."""
+    for group, value in found.groupdict().items():
+        if value is not None and group.startswith("comm"):
+            return NameSpan(*found.span(group))
+    return None
 
 
-def is_oops_header(text: str, start: int = 0) -> bool:
-    """Whether a text is the header of an oops, a panic or another fatal report."""
-    return _is_whole(text, start, (OOPS_HEADER,))
-
-
-def is_report_header(text: str, start: int = 0) -> bool:
-    """Whether a text is the header of any crash report, a warning's among them."""
-    return _is_whole(text, start, (OOPS_HEADER, WARNING_HEADER))
+def find_signature(text: str, start: int = 0) -> Signature | None:
+    """Return the signature of a text that is the header of a crash report; ``None`` for others."""
+    if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
+        return None
+    found = OOPS_HEADER.fullmatch(text, start) or WARNING_HEADER.fullmatch(text, start)
+    return signature_of(found) if found is not None else None
 
 
 def is_kernel_offset(text: str, start: int = 0) -> bool:
     """Whether a text is the line in which a panic states the KASLR offset."""
-    return _is_whole(text, start, (KERNEL_OFFSET,))
+    return _is_whole(text, start, KERNEL_OFFSET)
 
 
 def is_end_marker(text: str, start: int = 0) -> bool:
     """Whether a text is the end marker of a crash report."""
-    return _is_whole(text, start, (END_MARKER,))
+    return _is_whole(text, start, END_MARKER)
 
 
 def kernel_lines(text: str, start: int = 0) -> list[str]:
@@ -70,8 +85,8 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
     for form in _FORMS:
         found = form.fullmatch(text, start)
         if found is not None:
-            name_start, name_end = process_name_span(found)
-            without_name = text[:name_start] + text[name_end:] if name_start >= 0 else text
+            name = process_name_span(found)
+            without_name = text if name is None else text[: name.start] + text[name.end :]
             return [without_name.replace("\n", " ")]
     lines = text.split("\n")
     if len(lines) > 1 and all(not line or is_address_or_registers(line) for line in lines):
@@ -84,7 +99,7 @@ def is_address_or_registers(line: str) -> bool:
     return ADDRESS_OR_REGISTERS.fullmatch(line) is not None
 
 
-def _is_whole(text: str, start: int, forms: tuple[re.Pattern[str], ...]) -> bool:
+def _is_whole(text: str, start: int, form: re.Pattern[str]) -> bool:
     if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
         return False
-    return any(form.fullmatch(text, start) is not None for form in forms)
+    return form.fullmatch(text, start) is not None

@@ -16,6 +16,7 @@ from enum import Enum
 from klogd_py.oops import crash_lines
 from klogd_py.oops.address_scanner import AddressMatch, find, has_bare_name
 from klogd_py.oops.capture_line import ENVELOPE
+from klogd_py.oops.crash_signatures import CrashClass, Signature
 from klogd_py.record.types import KERN, Record, Severity
 
 
@@ -84,18 +85,28 @@ def is_trace_start(record: Record, origin: Origin) -> bool:
     if not lines:
         return False
     start = _text_start(record, origin)
-    if crash_lines.is_report_header(record.text, start) or crash_lines.is_kernel_offset(
-        record.text, start
-    ):
+    signature = crash_lines.find_signature(record.text, start)
+    if signature is not None and signature.opens_trace:
+        return True
+    if crash_lines.is_kernel_offset(record.text, start):
         return True
     return any(find(line) for line in lines)
 
 
+def identify(record: Record, origin: Origin) -> Signature | None:
+    """Return the signature of a record that is the header of a crash report; ``None`` for others.
+
+    Its kind is ``None`` where another line of the report says what has happened.
+    """
+    if not _is_admissible(record, origin):
+        return None
+    return crash_lines.find_signature(record.text, _text_start(record, origin))
+
+
 def is_oops_header(record: Record, origin: Origin) -> bool:
     """Whether a record is the header of an oops, a panic or another fatal report."""
-    return _is_admissible(record, origin) and crash_lines.is_oops_header(
-        record.text, _text_start(record, origin)
-    )
+    signature = identify(record, origin)
+    return signature is not None and signature.crash_class is CrashClass.OOPS
 
 
 def is_trace_end(record: Record, origin: Origin) -> bool:
@@ -142,6 +153,8 @@ def _has_only_address_forms(text: str, matches: Sequence[AddressMatch], start: i
     """Whether a text consists of the kernel's forms, and no match is in the name of a process."""
     found = crash_lines.match_address_line(text, start)
     if found is not None:
-        name_start, name_end = crash_lines.process_name_span(found)
-        return all(match.start >= name_end or match.end <= name_start for match in matches)
+        name = crash_lines.process_name_span(found)
+        return name is None or all(
+            match.start >= name.end or match.end <= name.start for match in matches
+        )
     return len(crash_lines.kernel_lines(text, start)) > 1

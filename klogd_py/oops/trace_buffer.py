@@ -11,6 +11,7 @@ of each architecture.
 from collections.abc import Sequence
 
 from klogd_py.oops import address_scanner, provenance
+from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.record.types import KERN, Gap, Record
@@ -24,34 +25,11 @@ MAX_OPEN_TRACES = 64
 # So many lines in a row without an address or a marker end a trace without timestamps
 MAX_UNRELATED_LINES = 48
 
-CRASH_MARKERS = (
-    "BUG: ",
-    "Oops",
-    "WARNING: ",
-    "cut here ]",
-    "Internal error",
-    "nable to handle",
-    "eneral protection",
-    "ernel BUG at",
-    "ernel panic",
-    "watchdog: ",
-    "detected stall",
-    "blocked for more than",
-    "nhandled fault",
-    "invalid opcode",
-    "divide error",
-    "stack segment",
-    "ouble fault",
-    "all Trace:",
-    "all trace:",
-    "Backtrace:",
-    "Kernel Offset:",
-    "KASAN",
-    "UBSAN",
-)
 _END_MARKERS = ("---[ end ",)
 _TRACE_LINE_MARKERS = (
     *address_scanner.ADDRESS_MARKERS,
+    "all Trace:",
+    "all trace:",
     "Code: ",
     "RIP: ",
     "RSP: ",

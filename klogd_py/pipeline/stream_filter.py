@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from klogd_py.oops.boot_boundary import BootBoundary, split_lines
 from klogd_py.oops.capture_line import record_from_line
-from klogd_py.oops.trace_buffer import CRASH_MARKERS
+from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.pipeline.kaslr import KaslrStage
 from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs
 from klogd_py.pipeline.text_symbolizer import (

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Parts of the patterns of whole kernel lines: symbols, source positions, process names.
+
+Text for regular expressions in ASCII mode, put together in `klogd_py.oops.crash_signatures` and
+`klogd_py.oops.crash_patterns`. Every repetition has a limit, so that a match takes linear time.
+
+Source of truth: lib/vsprintf.c ``%pS``; include/linux/sched.h ``TASK_COMM_LEN``.
+"""
+
+from collections.abc import Iterable
+
+NAME = r"[A-Za-z_.$][\w.$]{0,511}"
+HEX = r"0x[0-9a-f]{1,16}"
+NUMBER = r"[0-9a-fA-F]{8,16}"
+_EXTENT = r"\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}"
+# " [ext4]", " [ext4 852e63996474051c57bcd1a86ebfd810]"
+MODULE = r" \[[\w-]{1,64}(?: [0-9a-f]{20,64})?\]"
+SOURCE = r"[\w./+~-]{1,300}:\d{1,6}"
+# " fs/read_write.c:584 [inline]", by scripts/decode_stacktrace.sh
+DECODED = rf"(?: {SOURCE}(?: \[inline\])?)?"
+_WITHOUT_EXTENT = rf"{HEX}|:[\w-]{{1,64}}:{NAME}{_EXTENT}|{NAME} \[[\w-]{{1,64}}\] {HEX}"
+SYMBOL = rf"(?:{_WITHOUT_EXTENT}|{NAME}(?:{_EXTENT})?(?:{MODULE})?){DECODED}"
+# A symbol in code: the same, but not a bare name.
+PLACE = rf"(?:{_WITHOUT_EXTENT}|{NAME}{_EXTENT}(?:{MODULE})?){DECODED}"
+# Any bytes but NUL: line feeds, too
+COMM = r"(?P<comm>(?s:.){0,15}?)"
+
+
+def any_of(patterns: Iterable[str]) -> str:
+    """Return the text of an expression for a line that is one of the forms, with blanks around it.
+
+    The process names in the forms become the groups ``comm_0``, ``comm_1`` and so on.
+    """
+    # A name of a group may stand in an expression once only.
+    rows = [
+        pattern.replace("(?P<comm>", f"(?P<comm_{number}>")
+        for number, pattern in enumerate(patterns)
+    ]
+    return rf"\s*+(?:{'|'.join(rows)})\s*"

@@ -38,6 +38,7 @@ class Symbolizer:
     def process(self, records: Sequence[Record]) -> None:
         """Process records, and then the timeout after the last one."""
         self.counters.count_read(records)
+        self.counters.count_crashes(records)
         ready, self.symbols = self._stage.push(records, 0.0, self.symbols)
         held, self.symbols = self._stage.flush(self.symbols)
         self._symbolize([*ready, *held])

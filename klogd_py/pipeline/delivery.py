@@ -13,13 +13,14 @@ from msgspec import Struct
 
 from klogd_py.oops import provenance
 from klogd_py.oops.boot_boundary import BootBoundary
+from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import may_contain_trace
 from klogd_py.pipeline.entry_builder import EntryBuilder, raw_entry
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
-from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress
+from klogd_py.record.types import Entry, Gap, LookupFailure, Record, Severity, SymbolAddress
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.system.jobs import Jobs
 
@@ -258,6 +259,14 @@ class Delivery:
     def _count_read(self, batch: list[Record | Gap]) -> None:
         try:
             self.counters.count_read(batch)
+            self.counters.count_crashes(
+                item
+                for item in batch
+                if isinstance(item, Record)
+                and item.prefix is not None
+                and item.prefix < Severity.INFO
+                and any(marker in item.text for marker in CRASH_MARKERS)
+            )
         except Exception as error:
             self._jobs.report("counters", error)
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.pipeline.stats import OOPS_SPAN_US, Counters
+from klogd_py.oops.crash_signatures import CrashKind
+from klogd_py.pipeline.stats import CRASH_SPAN_US, Counters
 from klogd_py.record.types import (
     Cause,
     Entry,
@@ -80,7 +81,7 @@ def test_reread_suppressed_records_are_counted_once() -> None:
 )
 def test_first_line_of_oops_counts_one_oops(prefix: int, text: str) -> None:
     counters = Counters()
-    counters.count_read([record(0), record(1, prefix, text)])
+    counters.count_crashes([record(0), record(1, prefix, text)])
     assert counters.last_oops is not None
     assert (counters.last_oops.text, counters.oopses) == (text, 1)
 
@@ -96,8 +97,9 @@ def test_first_line_of_oops_counts_one_oops(prefix: int, text: str) -> None:
 )
 def test_other_lines_are_no_oops(prefix: int, text: str) -> None:
     counters = Counters()
-    counters.count_read([record(0, prefix, text)])
+    counters.count_crashes([record(0, prefix, text)])
     assert counters.last_oops is None
+    assert not any(counters.crashes.values())
 
 
 def test_lines_of_one_oops_count_once() -> None:
@@ -106,11 +108,78 @@ def test_lines_of_one_oops_count_once() -> None:
         "BUG: kernel NULL pointer dereference, address: 0",
         "kernel BUG at mm/slub.c:306!",
     )
-    counters.count_read([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
-    counters.count_read([record(2, 0, "Kernel panic - not syncing: Fatal exception", OOPS_SPAN_US)])
+    counters.count_crashes([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
+    counters.count_crashes(
+        [record(2, 0, "Kernel panic - not syncing: Fatal exception", CRASH_SPAN_US)]
+    )
     assert counters.last_oops == record(0, 1, first, 10)
-    counters.count_read([record(3, 1, second, 3 * OOPS_SPAN_US)])
-    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * OOPS_SPAN_US), 2)
+    counters.count_crashes([record(3, 1, second, 3 * CRASH_SPAN_US)])
+    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * CRASH_SPAN_US), 2)
+
+
+def counted(*records: Record) -> dict[str, int]:
+    """The kinds of crash that are counted in some records, without those that are not."""
+    counters = Counters()
+    counters.count_crashes(records)
+    return {kind.value: count for kind, count in counters.crashes.items() if count}
+
+
+WARNING = "WARNING: CPU: 0 PID: 37 at drivers/x.c:235 nic_read+0x1/0x2"
+KASAN = "BUG: KASAN: slab-use-after-free in nic_read+0x1/0x2"
+HUNG_TASK = "INFO: task nicd:81 blocked for more than 120 seconds."
+PANIC = "Kernel panic - not syncing: panic_on_warn set ..."
+
+
+def test_warnings_are_counted_but_are_no_oops() -> None:
+    counters = Counters()
+    counters.count_crashes([record(0, 4, WARNING, 10), record(1, 3, HUNG_TASK, 20)])
+    assert (counters.crashes[CrashKind.WARNING], counters.crashes[CrashKind.HUNG_TASK]) == (1, 1)
+    assert (counters.oopses, counters.last_oops) == (0, None)
+
+
+def test_burst_counts_each_of_its_kinds_once() -> None:
+    lines = [(3, KASAN), (4, WARNING), (3, KASAN), (0, PANIC), (4, WARNING)]
+    burst = [record(at, prefix, text, at) for at, (prefix, text) in enumerate(lines)]
+    assert counted(*burst) == {"kasan": 1, "warning": 1, "panic": 1}
+
+
+def test_kind_is_counted_again_after_a_second() -> None:
+    late = record(2, 4, WARNING, 2 * CRASH_SPAN_US + 2)
+    assert counted(record(0, 4, WARNING, 1), record(1, 4, WARNING, CRASH_SPAN_US), late) == {
+        "warning": 2
+    }
+
+
+def test_later_line_of_oops_counts_no_kind() -> None:
+    first = "BUG: kernel NULL pointer dereference, address: 0"
+    assert counted(record(0, 1, first, 10), record(1, 4, "Oops: 0002 [#1] SMP", 20)) == {
+        "null-deref": 1
+    }
+    assert counted(
+        record(0, 2, "kernel BUG at mm/slub.c:306!", 10),
+        record(1, 4, "invalid opcode: 0000 [#1] SMP", 20),
+    ) == {"bug": 1}
+
+
+def test_oops_line_without_another_header_is_counted() -> None:
+    assert counted(record(0, 4, "Oops: 0002 [#1] SMP", 10)) == {"oops": 1}
+    late = record(1, 4, "invalid opcode: 0000 [#2] SMP", 20 + CRASH_SPAN_US)
+    assert counted(record(0, 4, WARNING, 10), late) == {"warning": 1, "invalid-opcode": 1}
+
+
+def test_crash_that_is_read_again_counts_once() -> None:
+    counters = Counters()
+    far_apart = [record(at, 4, WARNING, at * 9 * CRASH_SPAN_US) for at in range(3)]
+    counters.count_crashes(far_apart[:2])
+    counters.count_crashes(far_apart)
+    counters.count_crashes(far_apart[:1])
+    assert counters.crashes[CrashKind.WARNING] == 3
+
+
+def test_crashes_without_numbers_are_all_counted() -> None:
+    assert counted(record(None, 4, WARNING, 1), record(None, 4, WARNING, 9 * CRASH_SPAN_US)) == {
+        "warning": 2
+    }
 
 
 def test_symbols_are_counted_by_source_failures_by_reason() -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from klogd_py.oops import provenance
+from klogd_py.oops.crash_signatures import SIGNATURES, CrashKind
 from klogd_py.record.types import Record
 from klogd_py.symbols.symbol_set import SymbolSet
 from tests.printk_forms import FORMS, Form
@@ -99,6 +100,9 @@ def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
         else []
     )
     changes += [f"{symbolizer.counters.oopses} reports"] if symbolizer.counters.oopses else []
+    changes += [
+        f"{count} {kind.value}" for kind, count in symbolizer.counters.crashes.items() if count
+    ]
     changes += ["gap"] if any(entry.gap is not None for entry in symbolizer.entries) else []
     changes += ["text changed"] if [entry.text for entry in symbolizer.entries] != [text] else []
     return changes
@@ -136,13 +140,16 @@ SEGFAULT = next(
 )
 
 
+PANIC = next(row for row in SIGNATURES if row.kind is CrashKind.PANIC)
+
+
 @pytest.fixture
 def without_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patch the checks so that any line with an address or a word of an oops counts."""
     monkeypatch.setattr(provenance, "withheld_reason", lambda *_: None)
     monkeypatch.setattr(provenance, "evidence_lines", lambda record, _: record.text.split("\n"))
     monkeypatch.setattr(provenance, "is_trace_start", lambda *_: True)
-    monkeypatch.setattr(provenance, "is_oops_header", lambda *_: True)
+    monkeypatch.setattr(provenance, "identify", lambda *_: PANIC)
 
 
 @pytest.mark.usefixtures("without_anchors")

@@ -54,7 +54,7 @@ class Daemon:
         ``jobs`` counts and logs the unexpected errors of everything that is started.
 
         Raises:
-            BadConfig: the configuration is wrong, or names a user that does not exist.
+            ConfigError: the configuration is wrong, or names a user that does not exist.
             SourceUnavailable: no kernel log interface can be used.
         """
         self.jobs = jobs or Jobs()

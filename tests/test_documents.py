@@ -15,6 +15,7 @@ import pytest
 
 from klogd_py.cli import parser
 from klogd_py.config import loader
+from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
 
 PROJECT = Path(__file__).parent.parent
@@ -123,7 +124,7 @@ def test_errors_shown_in_page_are_reported() -> None:
     }
     for text, line in wrong.items():
         name = line.split(": ")[1]
-        with pytest.raises(loader.BadConfig) as raised:
+        with pytest.raises(BadConfig) as raised:
             loader.parse(text.encode(), name)
         assert f"klogd-py: {raised.value}" == line
 

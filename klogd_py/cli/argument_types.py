@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from klogd_py.config import value_types
+from klogd_py.config.errors import WrongText
 from klogd_py.config.renamed import RENAMED_OPTIONS
 
 _HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
@@ -40,9 +41,10 @@ def sink(text: str) -> str:
     """Return a sink such as ``file:/var/log/kern.log``, its path made absolute."""
     kind, _, path = text.partition(":")
     spec = f"{kind}:{Path(path).absolute()}" if path and path != "-" and "\0" not in path else text
-    wrong = value_types.check_sink(spec)
-    if wrong:
-        raise argparse.ArgumentTypeError(f"expected {wrong}, got {text!r}")
+    try:
+        value_types.check_sink(spec)
+    except WrongText as error:
+        raise argparse.ArgumentTypeError(f"expected {error}, got {text!r}") from error
     return spec
 
 

@@ -14,7 +14,7 @@ def check_config(options: RunOptions, *, as_json: bool) -> int:
     """Print the files of a configuration, or as JSON the configuration itself. Returns 0.
 
     Raises:
-        BadConfig: a file is wrong, or names a user that does not exist.
+        ConfigError: a file is wrong, or names a user that does not exist.
     """
     main_file = Path(options.config_path or DEFAULT_PATH)
     config = loader.load(main_file, must_exist=options.config_path is not None)

@@ -7,8 +7,7 @@ Source: sysexits.h for `NO_LOG` (EX_UNAVAILABLE) and `BAD_CONFIG` (EX_CONFIG).
 import argparse
 import sys
 
-from klogd_py.config.loader import BadConfig
-from klogd_py.config.run_options import BadOptions
+from klogd_py.config.errors import BadOptions, ConfigError
 
 FAILED = 1
 NO_LOG = 69
@@ -17,7 +16,7 @@ BAD_CONFIG = 78
 INTERRUPTED = 130
 
 
-def report_bad_config(options: argparse.Namespace, error: BadConfig) -> int:
+def report_bad_config(options: argparse.Namespace, error: ConfigError) -> int:
     """Print what is wrong and, in a second line, the command that checks it.
 
     Returns the exit status.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from klogd_py.cli.conversion import to_run_options
 from klogd_py.cli.exit_status import FAILED, INTERRUPTED, report_bad_config
 from klogd_py.cli.parser import build_parser
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import ConfigError
 from klogd_py.system.errors import describe_expected, describe_unexpected
 
 # fmt: off
@@ -46,7 +46,7 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, drop_
     options.program = parser.prog
     try:
         return _dispatch(options, drop_in)
-    except BadConfig as error:
+    except ConfigError as error:
         return report_bad_config(options, error)
     except BrokenPipeError:
         # The interpreter would print an error when it flushes standard output at exit.

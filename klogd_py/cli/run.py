@@ -11,7 +11,7 @@ from pathlib import Path
 
 from klogd_py.cli.conversion import to_run_options
 from klogd_py.cli.exit_status import FAILED, NO_LOG, report_bad_config
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import ConfigError
 from klogd_py.config.run_options import RunOptions
 from klogd_py.system import inherited_fds, logging_setup, signals
 from klogd_py.system.daemonize import daemonize
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, drop_in: bool) -> int:
     Returns the exit status.
 
     Raises:
-        BadConfig: the configuration is wrong.
+        ConfigError: the configuration is wrong.
     """
     signals.block_until_handled()
     run_options = to_run_options(options, drop_in, _receive_fds(options.program))
@@ -86,7 +86,7 @@ def _run_daemon(
     faulthandler.enable()
     try:
         return _serve(program, run_options, level, pid_file, detach)
-    except BadConfig as error:
+    except ConfigError as error:
         return report_bad_config(options, error)
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)

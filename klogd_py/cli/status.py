@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from klogd_py.cli.output import print_error
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import ConfigError
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.monitoring.status import Status
@@ -49,6 +49,6 @@ def _configured_socket(options: RunOptions) -> str:
     """
     try:
         return options.load_config().status.socket
-    except BadConfig as error:
+    except ConfigError as error:
         print_error(str(error))
         return Config().status.socket

@@ -5,26 +5,41 @@ import ipaddress
 import re
 from pathlib import Path
 
-EXAMPLE = "127.0.0.1:9184"
+from msgspec import Struct
+
+from klogd_py.config.errors import WrongText
+
+_EXPECTED = "a loopback address such as 127.0.0.1:9184 or unix:PATH"
 
 
-def parse_listen_address(listen: str) -> tuple[str, int] | Path:
+class TcpAddress(Struct, frozen=True):
+    """A loopback address without brackets, and a port."""
+
+    host: str
+    port: int
+
+
+def parse_listen_address(listen: str) -> TcpAddress | Path:
     """Parse ``127.0.0.1:9184``, ``[::1]:9184``, ``localhost:9184`` or ``unix:/run/x/metrics``.
 
-    Returns the address and the port, or the path of the Unix socket.
+    A path is that of the Unix socket.
 
     Raises:
-        ValueError: the text is none of these, or an address that other machines can reach.
+        WrongText: the text is none of these, or an address that other machines can reach.
     """
     kind, _, path = listen.partition(":")
     if kind == "unix" and path.startswith("/"):
         return Path(path)
     host, _, port = listen.rpartition(":")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16 or "%" in host:
-        raise ValueError
-    if (
-        host != "localhost"
-        and not ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    ):
-        raise ValueError
-    return "127.0.0.1" if host == "localhost" else host.strip("[]"), int(port)
+        raise WrongText(_EXPECTED)
+    if host != "localhost" and not _is_loopback(host.removeprefix("[").removesuffix("]")):
+        raise WrongText(_EXPECTED)
+    return TcpAddress("127.0.0.1" if host == "localhost" else host.strip("[]"), int(port))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -16,12 +16,14 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from klogd_py.config import toml_text
-from klogd_py.config.renamed import find_renamed
+from klogd_py.config.errors import BadConfig, NotToml, WrongKey
+from klogd_py.config.renamed import check_renamed
 from klogd_py.config.schema import Config
-from klogd_py.config.toml_text import NotToml
 from klogd_py.config.validation import check_conflicts, check_value
+from klogd_py.system.file_identity import FileIdentity, identify
 from klogd_py.system.regular_file import NotRegularFile, read_regular
 
 DEFAULT_PATH = Path("/etc/klogd-py.toml")
@@ -34,15 +36,22 @@ MAX_DIRECTORY_ENTRIES = 4096
 READ_LIMIT_S = 2.0
 
 
-class BadConfig(ValueError):
-    """A file is not TOML, or a key in it is unknown or has a wrong value.
+class FileVersion(Struct, frozen=True):
+    """What stat(2) says of one state of a file; a change of its content changes this."""
 
-    The message names the file, the key and what was expected. It is one line of printable
-    characters, whatever the file contains.
+    file: FileIdentity
+    size_bytes: int
+    modified_ns: int
+
+
+class FilesVersion(Struct, frozen=True):
+    """The state of all files; ``None`` stands for one that does not exist.
+
+    If the files cannot be listed, ``error`` is the message about it and ``versions`` is empty.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+    versions: dict[Path, FileVersion | None]
+    error: str | None = None
 
 
 def list_files(path: Path) -> list[Path]:
@@ -79,19 +88,20 @@ def list_files(path: Path) -> list[Path]:
     return [path, *(drop_ins / name for name in sorted(names))]
 
 
-def identify_files(path: Path) -> tuple[object, ...]:
+def version_of_files(path: Path) -> FilesVersion | None:
     """Return a value that changes whenever one of the files at ``path`` changes.
 
-    It holds the name, device, inode, size and modification time of each file, or the error that
-    `list_files` reports. An empty tuple means that this process may not see the files: a daemon
-    that dropped its privileges cannot tell whether they changed.
+    ``None`` means that this process may not see the files: a daemon that dropped its privileges
+    cannot tell whether they changed.
     """
     try:
-        return tuple((file, _identify(file)) for file in list_files(path))
+        return FilesVersion({file: _version_of(file) for file in list_files(path)})
     except BadConfig as error:
-        return () if isinstance(error.__cause__, PermissionError) else (str(error),)
+        if isinstance(error.__cause__, PermissionError):
+            return None
+        return FilesVersion({}, str(error))
     except OSError:
-        return ()
+        return None
 
 
 def load(path: Path, must_exist: bool = False) -> Config:
@@ -138,16 +148,13 @@ def convert(content: Mapping[str, object], name: str) -> Config:
     Raises:
         BadConfig: a key is unknown, was renamed, has a wrong value, or conflicts with another one.
     """
-    error_text = find_renamed(content) or check_value(content, Config, "")
-    if error_text:
-        raise BadConfig(f"{name}: {error_text}")
     try:
+        check_renamed(content)
+        check_value(content, Config, "")
         config = msgspec.convert(content, Config)
-    except msgspec.ValidationError as error:
+        check_conflicts(config)
+    except (WrongKey, msgspec.ValidationError) as error:
         raise BadConfig(f"{name}: {error}") from error
-    error_text = check_conflicts(config)
-    if error_text:
-        raise BadConfig(f"{name}: {error_text}")
     return config
 
 
@@ -174,12 +181,12 @@ def _read(file: Path, must_exist: bool) -> bytes:
         raise BadConfig(f"{file}: {error.strerror}") from error
 
 
-def _identify(file: Path) -> tuple[int, int, int, int] | None:
+def _version_of(file: Path) -> FileVersion | None:
     try:
         found = os.stat(file)
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return FileVersion(identify(found), found.st_size, found.st_mtime_ns)
 
 
 def _is_dev_null(file: Path) -> bool:

@@ -6,6 +6,8 @@ An old name is an error, not an alias, so that every setting has exactly one nam
 
 from collections.abc import Mapping
 
+from klogd_py.config.errors import WrongKey
+
 # These tables, and what uses them, are to be removed after the first release.
 # A renamed table is listed too, for a key that it never had. The longest match wins.
 RENAMED_KEYS = {
@@ -42,18 +44,20 @@ RENAMED_OPTIONS = {
 }
 
 
-def find_renamed(content: Mapping[str, object], table: str = "") -> str:
-    """Return a sentence that names the replacement of the first old key or value.
+def check_renamed(content: Mapping[str, object], table: str = "") -> None:
+    """Check that no old key and no old value is in ``content``.
 
-    ``key outbox.limit_kib is now queue.limit_kib``; an empty string means that there is none.
     ``table`` is the dotted name of ``content``, empty for the whole configuration.
+
+    Raises:
+        WrongKey: there is one; the message names its replacement, as in ``key outbox.limit_kib is
+            now queue.limit_kib``.
     """
     for name, value in content.items():
         key = f"{table}.{name}" if table else name
-        if isinstance(value, Mapping) and (found := find_renamed(value, key)):
-            return found
+        if isinstance(value, Mapping):
+            check_renamed(value, key)
         if key in RENAMED_KEYS:
-            return f"key {key} is now {RENAMED_KEYS[key]}"
+            raise WrongKey(f"key {key} is now {RENAMED_KEYS[key]}")
         if isinstance(value, str) and (key, value) in RENAMED_VALUES:
-            return f'key {key}: "{value}" is now "{RENAMED_VALUES[key, value]}"'
-    return ""
+            raise WrongKey(f'key {key}: "{value}" is now "{RENAMED_VALUES[key, value]}"')

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.config import loader as configuration
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import BadConfig, BadOptions, ConfigError
 from klogd_py.config.schema import Config
 from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.symbols.symbol_sources import Sources
@@ -16,10 +16,6 @@ from klogd_py.system.errors import describe_unexpected
 
 if TYPE_CHECKING:
     from klogd_py.system.privileges import User
-
-
-class BadOptions(BadConfig):
-    """An option is wrong by itself or conflicts with the configuration."""
 
 
 class Capture(Struct, frozen=True):
@@ -62,7 +58,7 @@ class RunOptions(Struct, frozen=True):
         """
         try:
             return self._load_config()
-        except BadConfig:
+        except ConfigError:
             raise
         except Exception as error:
             path = self.config_path or configuration.DEFAULT_PATH

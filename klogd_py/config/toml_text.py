@@ -12,6 +12,8 @@ Source of truth: https://toml.io/en/v1.0.0; tomllib of Python 3.11 to 3.14.
 import re
 import tomllib
 
+from klogd_py.config.errors import NotToml
+
 # Ten times the size of the complete default configuration
 MAX_FILE_BYTES = 1 << 16
 # The limit for nested brackets, and for the parts of a dotted key
@@ -31,10 +33,6 @@ _STRING_OR_COMMENT = re.compile(
 _TOKEN = re.compile(
     r'(?P<word>[\w+-]+|"")|(?P<dot>\.)|(?P<opening>[\[{])|(?P<closing>[\]}])|[^ \t]', re.ASCII
 )
-
-
-class NotToml(ValueError):
-    """The text is not TOML, or exceeds a limit; the message says what and in which line."""
 
 
 def parse(raw: bytes) -> dict[str, object]:

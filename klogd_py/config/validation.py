@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Check tables from TOML against the types and annotations of the schema; pure.
 
-`check_value` looks at each key by itself, `check_conflicts` at several keys together. Both return
-one sentence for the operator that names the key and what was expected, or an empty string if
-nothing is wrong. The sentence is short, whatever the table holds.
+`check_value` looks at each key by itself, `check_conflicts` at several keys together. Both raise
+WrongKey.
 """
 
 import os
@@ -15,6 +14,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hin
 
 from msgspec import Struct
 
+from klogd_py.config.errors import WrongKey, WrongText
 from klogd_py.config.schema import Config
 from klogd_py.config.value_types import Length, Range, TextCheck
 
@@ -34,8 +34,8 @@ _KINDS = (
 _EXPECTED = {bool: "true or false", int: "a whole number", str: "a string"}
 
 
-def check_value(value: object, hint: object, key: str) -> str:
-    """Return what is wrong with the value of a key whose type is ``hint``.
+def check_value(value: object, hint: object, key: str) -> None:
+    """Check the value of a key whose type is ``hint``.
 
     ``hint`` is a type of `klogd_py.config.schema` with its annotations; ``key`` is the dotted name,
     empty for the whole configuration.
@@ -43,121 +43,136 @@ def check_value(value: object, hint: object, key: str) -> str:
     base, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     origin, inside = get_origin(base), get_args(base)
     if origin in (Union, UnionType):
-        return "" if value is None and NoneType in inside else check_value(value, inside[0], key)
-    if origin is Literal:
-        return _check_choice(value, inside, key)
-    if isinstance(base, type) and issubclass(base, Struct):
-        return _check_table(value, base, key)
-    if origin is tuple:
-        return _check_list(value, inside[0], key) or _check_length(value, notes, key)
-    if origin is dict:
-        return _check_free_table(value, inside, key) or _check_length(value, notes, key)
-    assert isinstance(base, type)
-    if not isinstance(value, base) or isinstance(value, bool) != (base is bool):
-        return f"key {key}: expected {_EXPECTED[base]}, got {_describe_kind(value)}"
-    return _check_annotations(value, notes, key)
+        if value is not None or NoneType not in inside:
+            check_value(value, inside[0], key)
+    elif origin is Literal:
+        _check_choice(value, inside, key)
+    elif isinstance(base, type) and issubclass(base, Struct):
+        _check_table(value, base, key)
+    elif origin is tuple:
+        _check_list(value, inside[0], key)
+        _check_length(value, notes, key)
+    elif origin is dict:
+        _check_free_table(value, inside, key)
+        _check_length(value, notes, key)
+    else:
+        _check_scalar(value, base, key)
+        _check_annotations(value, notes, key)
 
 
-def _check_annotations(value: object, notes: Sequence[object], key: str) -> str:
+def _check_scalar(value: object, kind: object, key: str) -> None:
+    assert isinstance(kind, type)
+    # A bool is an int in Python, and not in TOML.
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+        raise _wrong_kind(key, _EXPECTED[kind], value)
+
+
+def _check_annotations(value: object, notes: Sequence[object], key: str) -> None:
     for note in notes:
-        if (
-            isinstance(note, Range)
-            and isinstance(value, int)
-            and not note.minimum <= value <= note.maximum
-        ):
-            return f"key {key}: expected {note.expected}, got {format_value(value)}"
-        if (
-            isinstance(note, TextCheck)
-            and isinstance(value, str)
-            and (expected := note.find_error(value))
-        ):
-            return f"key {_list_key(key)}: expected {expected}, got {format_value(value)}"
-    return ""
+        if isinstance(note, Range) and isinstance(value, int):
+            if not note.minimum <= value <= note.maximum:
+                raise WrongKey(f"key {key}: expected {note.expected}, got {format_value(value)}")
+        elif isinstance(note, TextCheck) and isinstance(value, str):
+            try:
+                note.check(value)
+            except WrongText as error:
+                raise WrongKey(
+                    f"key {_list_key(key)}: expected {error}, got {format_value(value)}"
+                ) from error
 
 
-def _check_choice(value: object, allowed: tuple[object, ...], key: str) -> str:
+def _check_choice(value: object, allowed: tuple[object, ...], key: str) -> None:
     if not isinstance(value, str):
-        return f"key {key}: expected a string, got {_describe_kind(value)}"
-    if value in allowed:
-        return ""
-    choices = ", ".join(map(repr, allowed))
-    return f"key {key}: invalid enum value {format_value(value)}; expected one of: {choices}"
+        raise _wrong_kind(key, "a string", value)
+    if value not in allowed:
+        choices = ", ".join(map(repr, allowed))
+        raise WrongKey(
+            f"key {key}: invalid enum value {format_value(value)}; expected one of: {choices}"
+        )
 
 
-def _check_table(value: object, table: type[Struct], key: str) -> str:
+def _check_table(value: object, table: type[Struct], key: str) -> None:
     """Check a table whose keys are the fields of ``table``."""
     if not isinstance(value, Mapping):
-        return f"key {key}: expected a table, got {_describe_kind(value)}"
+        raise _wrong_kind(key, "a table", value)
     hints = get_type_hints(table, include_extras=True)
     for name, below in value.items():
         if name not in hints:
-            return f"unknown key {_join_key(key, name)}; expected one of: {', '.join(hints)}"
-        if error := check_value(below, hints[name], _join_key(key, name)):
-            return error
-    return ""
+            raise WrongKey(
+                f"unknown key {_join_key(key, name)}; expected one of: {', '.join(hints)}"
+            )
+        check_value(below, hints[name], _join_key(key, name))
 
 
-def _check_list(value: object, hint: object, key: str) -> str:
+def _check_list(value: object, hint: object, key: str) -> None:
     if not isinstance(value, list | tuple):
-        return f"key {key}: expected a list, got {_describe_kind(value)}"
+        raise _wrong_kind(key, "a list", value)
     for index, item in enumerate(value):
-        if error := check_value(item, hint, f"{key}[{index}]"):
-            return error
-    return ""
+        check_value(item, hint, f"{key}[{index}]")
 
 
-def _check_free_table(value: object, hints: tuple[object, ...], key: str) -> str:
+def _check_free_table(value: object, hints: tuple[object, ...], key: str) -> None:
     """Check a table whose keys the operator chooses; ``hints`` are the types of key and value."""
     if not isinstance(value, Mapping):
-        return f"key {key}: expected a table, got {_describe_kind(value)}"
+        raise _wrong_kind(key, "a table", value)
     for name, below in value.items():
         full_key = _join_key(key, name)
-        error = check_value(name, hints[0], full_key) or check_value(below, hints[1], full_key)
-        if error:
-            return error
-    return ""
+        check_value(name, hints[0], full_key)
+        check_value(below, hints[1], full_key)
 
 
-def _check_length(value: object, notes: Sequence[object], key: str) -> str:
+def _check_length(value: object, notes: Sequence[object], key: str) -> None:
     assert isinstance(value, list | tuple | Mapping)
     for note in notes:
         if isinstance(note, Length) and len(value) < note.minimum:
-            return f"key {key}: expected at least one {note.noun}"
+            raise WrongKey(f"key {key}: expected at least one {note.noun}")
         if isinstance(note, Length) and len(value) > note.maximum:
-            return f"key {key}: expected at most {note.maximum} {note.noun}s, got {len(value)}"
-    return ""
+            raise WrongKey(
+                f"key {key}: expected at most {note.maximum} {note.noun}s, got {len(value)}"
+            )
 
 
-def check_conflicts(config: Config) -> str:
-    """Return which two keys name the same sink, the same file to write or the same socket."""
+def check_conflicts(config: Config) -> None:
+    """Check that no two keys name the same sink, the same file to write or the same socket."""
     names: set[str] = set()
     for spec in config.sinks:
         name = f"syslog:{DEV_LOG}" if spec == "syslog" else spec
         kind, _, path = name.partition(":")
         name = f"{kind}:{os.path.normpath(path)}" if path else kind
         if name in names:
-            return f"key sinks: expected each sink once, got {format_value(spec)} twice"
+            raise WrongKey(f"key sinks: expected each sink once, got {format_value(spec)} twice")
         names.add(name)
     key_of: dict[str, str] = {}
-    for key, path in _created_paths(config, names):
-        if path and (other := key_of.setdefault(os.path.normpath(path), key)) != key:
-            return (
-                f"key {key}: expected a path of its own, got {format_value(path)},"
+    for created in _created_paths(config, names):
+        other = key_of.setdefault(os.path.normpath(created.path), created.key)
+        if other != created.key:
+            raise WrongKey(
+                f"key {created.key}: expected a path of its own, got {format_value(created.path)},"
                 f" which is that of {other} already"
             )
-    return ""
 
 
-def _created_paths(config: Config, sinks: set[str]) -> list[tuple[str, str]]:
-    """Return each key with a path that klogd-py creates; the path is empty where none is set."""
+class _CreatedPath(Struct, frozen=True):
+    """A path that klogd-py creates, and the key that names it."""
+
+    key: str
+    path: str
+
+
+def _created_paths(config: Config, sinks: set[str]) -> list[_CreatedPath]:
     kind, _, socket = config.metrics.listen.partition(":")
-    return [
-        *(("sinks", name.removeprefix("file:")) for name in sinks if name.startswith("file:/")),
-        ("state.cursor_file", config.state.cursor_file),
-        ("status.socket", config.status.socket),
-        ("metrics.textfile", config.metrics.textfile),
-        ("metrics.listen", socket if kind == "unix" else ""),
+    found = [
+        *(
+            _CreatedPath("sinks", name.removeprefix("file:"))
+            for name in sinks
+            if name.startswith("file:/")
+        ),
+        _CreatedPath("state.cursor_file", config.state.cursor_file),
+        _CreatedPath("status.socket", config.status.socket),
+        _CreatedPath("metrics.textfile", config.metrics.textfile),
+        _CreatedPath("metrics.listen", socket if kind == "unix" else ""),
     ]
+    return [created for created in found if created.path]
 
 
 def format_value(value: object) -> str:
@@ -168,6 +183,10 @@ def format_value(value: object) -> str:
     if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
         return f"{value[:MAX_VALUE_CHARS]!r} and {len(value) - MAX_VALUE_CHARS} characters more"
     return repr(value)
+
+
+def _wrong_kind(key: str, expected: str, value: object) -> WrongKey:
+    return WrongKey(f"key {key}: expected {expected}, got {_describe_kind(value)}")
 
 
 def _describe_kind(value: object) -> str:

@@ -2,19 +2,21 @@
 """Define the value types of the configuration: ranges of numbers and checks of strings.
 
 `klogd_py.config.schema` annotates its fields with these types, and `klogd_py.config.validation`
-reads the annotations. A check takes the string and returns what was expected instead, in words; an
-empty string means that the value is valid. No check looks at the machine.
+reads the annotations. A check takes the string and raises WrongText, whose message is what was
+expected instead, in words. No check looks at the machine.
 
 Source of truth: unix(7) for the length of a socket's path; limits.h for NAME_MAX and PATH_MAX.
 """
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Struct
 
-from klogd_py.config import listen_address
+from klogd_py.config.errors import WrongText
+from klogd_py.config.listen_address import parse_listen_address
 
 MAX_PATH_BYTES, MAX_NAME_BYTES, MAX_SOCKET_PATH_BYTES = 4095, 255, 107
 # __NEW_UTS_LEN: the longest release that {release} can stand for
@@ -52,95 +54,103 @@ class Length(Struct, frozen=True):
 
 
 class TextCheck(Struct, frozen=True):
-    """The check of a string: returns what was expected, or an empty string.
+    """The check of a string, which raises WrongText; ``noun`` says in the documents what it is."""
 
-    ``noun`` says in the documents what the string is.
-    """
-
-    find_error: Callable[[str], str]
+    check: Callable[[str], None]
     noun: str
 
 
-def check_path(text: str) -> str:
+def check_path(text: str) -> None:
     """Check for an absolute path."""
     if _CONTROLS.search(text):
-        return "a path of UTF-8 characters without control characters"
+        raise WrongText("a path of UTF-8 characters without control characters")
     if not text.startswith("/"):
-        return "an absolute path"
+        raise WrongText("an absolute path")
     raw = text.encode()
     if len(raw) > MAX_PATH_BYTES or any(len(name) > MAX_NAME_BYTES for name in raw.split(b"/")):
-        return f"a path of at most {MAX_PATH_BYTES} bytes, and {MAX_NAME_BYTES} for each name in it"
-    return ""
+        raise WrongText(
+            f"a path of at most {MAX_PATH_BYTES} bytes, and {MAX_NAME_BYTES} for each name in it"
+        )
 
 
-def check_optional_path(text: str) -> str:
+def check_optional_path(text: str) -> None:
     """Check for an absolute path or an empty string."""
-    return check_path(text) if text else ""
+    if text:
+        check_path(text)
 
 
-def check_path_template(text: str) -> str:
+def check_path_template(text: str) -> None:
     """Check for an absolute path in which {release} stands for the kernel release."""
-    return check_path(text.replace("{release}", _LONGEST_RELEASE))
+    check_path(text.replace("{release}", _LONGEST_RELEASE))
 
 
-def check_optional_path_template(text: str) -> str:
+def check_optional_path_template(text: str) -> None:
     """Check for a path template or an empty string."""
-    return check_path_template(text) if text else ""
+    if text:
+        check_path_template(text)
 
 
-def check_socket_path(text: str) -> str:
+def check_socket_path(text: str) -> None:
     """Check for a path that fits into the address of a Unix socket."""
-    error = check_path(text)
-    if not error and len(text.encode()) > MAX_SOCKET_PATH_BYTES:
-        return f"a path of at most {MAX_SOCKET_PATH_BYTES} bytes, which is the limit for sockets"
-    return error
+    check_path(text)
+    if len(text.encode()) > MAX_SOCKET_PATH_BYTES:
+        raise WrongText(
+            f"a path of at most {MAX_SOCKET_PATH_BYTES} bytes, which is the limit for sockets"
+        )
 
 
-def check_optional_socket_path(text: str) -> str:
+def check_optional_socket_path(text: str) -> None:
     """Check for a socket's path or an empty string."""
-    return check_socket_path(text) if text else ""
+    if text:
+        check_socket_path(text)
 
 
-def check_account_name(text: str) -> str:
+def check_account_name(text: str) -> None:
     """Check for the name of a user or a group, or an empty string; it need not exist."""
     if _CONTROLS.search(text) or ":" in text or len(text) > MAX_NAME_BYTES:
-        return f"a name of at most {MAX_NAME_BYTES} characters, no colons or control characters"
-    return ""
+        raise WrongText(
+            f"a name of at most {MAX_NAME_BYTES} characters, no colons or control characters"
+        )
 
 
-def check_sink(text: str) -> str:
+def check_sink(text: str) -> None:
     """Check for the name of a sink, such as ``file:/var/log/kern.log``."""
     kind, _, path = text.partition(":")
     if text in ("console", "file:-", "syslog", "journal"):
-        return ""
+        return
     if kind not in ("file", "syslog", "journal") or not path:
-        return "console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]"
-    error = check_path(path) if kind == "file" else check_socket_path(path)
-    return error and f"{error} behind {kind}:"
+        raise WrongText("console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]")
+    _check_behind(kind, check_path if kind == "file" else check_socket_path, path)
 
 
-def check_octal_mode(text: str) -> str:
+def check_octal_mode(text: str) -> None:
     """Check for the permissions of a file, such as ``0640``."""
-    return "" if re.fullmatch(r"0?[0-7]{3}", text) else 'an octal mode such as "0640"'
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise WrongText('an octal mode such as "0640"')
 
 
-def check_prometheus_file(text: str) -> str:
+def check_prometheus_file(text: str) -> None:
     """Check for a path that the textfile collector reads, or an empty string."""
     if text and not text.endswith(".prom"):
-        return "a path that ends in .prom"
-    return check_optional_path(text)
+        raise WrongText("a path that ends in .prom")
+    check_optional_path(text)
 
 
-def check_listen_address(text: str) -> str:
+def check_listen_address(text: str) -> None:
     """Check for an address that only this machine can reach, or an empty string."""
     if not text:
-        return ""
+        return
+    address = parse_listen_address(text)
+    if isinstance(address, Path):
+        _check_behind("unix", check_socket_path, str(address))
+
+
+def _check_behind(prefix: str, check: Callable[[str], None], path: str) -> None:
+    """Check the path behind a prefix, which the message then names."""
     try:
-        address = listen_address.parse_listen_address(text)
-    except ValueError:
-        return f"a loopback address such as {listen_address.EXAMPLE} or unix:PATH"
-    error = "" if isinstance(address, tuple) else check_socket_path(str(address))
-    return error and f"{error} behind unix:"
+        check(path)
+    except WrongText as error:
+        raise WrongText(f"{error} behind {prefix}:") from error
 
 
 OptionalPath = Annotated[str, TextCheck(check_optional_path, "a path or an empty string")]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.config import loader as configuration
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import BadConfig
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.doctor import check_daemon, check_kernel_log, check_log_daemons, check_symbols

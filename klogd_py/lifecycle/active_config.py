@@ -7,7 +7,7 @@ Input, state and user are used at the start only. Everything else can be applied
 import logging
 from pathlib import Path
 
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config, RateLimitSection
 from klogd_py.monitoring.reporter import StatusReporter
 from klogd_py.pipeline.pipeline import Pipeline

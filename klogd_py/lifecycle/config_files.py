@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from klogd_py.config import loader
+from klogd_py.config.loader import FilesVersion
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 
@@ -19,12 +20,12 @@ class ConfigFiles:
         self.options = options
         self.path = Path(options.config_path or loader.DEFAULT_PATH).absolute()
         self.drop_ins = self.path.with_name(f"{self.path.name}.d")
-        self._identity: tuple[object, ...] = ()
+        self._version: FilesVersion | None = None
 
     def load(self) -> Config:
-        """Read the files and lay the options over them; raises BadConfig."""
+        """Read the files and lay the options over them; raises ConfigError."""
         # Before the files are read: a change during the reading is one that is not loaded yet.
-        self._identity = loader.identify_files(self.path)
+        self._version = loader.version_of_files(self.path)
         return self.options.load_config()
 
     def contain(self, path: Path) -> bool:
@@ -35,4 +36,5 @@ class ConfigFiles:
         """Return whether the files differ from those last loaded; ``False`` if they cannot be
         seen.
         """
-        return loader.identify_files(self.path) not in ((), self._identity)
+        found = loader.version_of_files(self.path)
+        return found is not None and found != self._version

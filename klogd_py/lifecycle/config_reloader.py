@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import ConfigError
 from klogd_py.config.schema import Config
 from klogd_py.lifecycle.active_config import ActiveConfig
 from klogd_py.lifecycle.config_files import ConfigFiles
@@ -59,7 +59,7 @@ class ConfigReloader:
                 if config.user != self._active.config.user:
                     self._files.options.look_up_user(config)
                 await self._replace(config, reason)
-            except (BadConfig, CursorFileInUse) as error:
+            except (ConfigError, CursorFileInUse) as error:
                 self._refuse(reason, str(error))
             except Exception as error:
                 self._jobs.report("reload", error)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from klogd_py.config.listen_address import parse_listen_address
+from klogd_py.config.listen_address import TcpAddress, parse_listen_address
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.local_socket import LocalSocket
 
@@ -70,7 +70,9 @@ class MetricsServer:
                 serve, sock=self._local.socket, limit=MAX_REQUEST_BYTES
             )
         else:
-            self._server = await asyncio.start_server(serve, *address, limit=MAX_REQUEST_BYTES)
+            self._server = await asyncio.start_server(
+                serve, address.host, address.port, limit=MAX_REQUEST_BYTES
+            )
 
     def close(self) -> None:
         """Stop listening."""
@@ -117,7 +119,7 @@ class MetricsServer:
         hosts = [field[5:].strip() for field in fields if field[:5].lower() == b"host:"]
         if len(hosts) > 1:
             return _refusal("400 Bad Request", "more than one Host field")
-        over_tcp = isinstance(parse_listen_address(self._listen), tuple)
+        over_tcp = isinstance(parse_listen_address(self._listen), TcpAddress)
         if over_tcp and hosts and not _LOOPBACK_HOST.fullmatch(hosts[0]):
             return _refusal("421 Misdirected Request", "the Host field must name localhost")
         if words[0] not in (b"GET", b"HEAD"):

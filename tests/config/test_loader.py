@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.config import loader
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
 
 
@@ -213,9 +213,9 @@ def test_unprintable_drop_in_name_is_refused(main: Path, name: bytes) -> None:
     assert "expected a name of printable characters in UTF-8" in refusal(main)
 
 
-def test_every_change_changes_the_identity_of_files(main: Path) -> None:
+def test_every_change_changes_the_version_of_files(main: Path) -> None:
     drop_in = main.parent / "k.toml.d" / "x.toml"
-    seen = [loader.identify_files(main)]
+    seen = [loader.version_of_files(main)]
     for change in (
         lambda: drop_in.write_text("user = 'root'\n"),
         lambda: drop_in.write_text("user = 'toor'\n"),
@@ -226,20 +226,23 @@ def test_every_change_changes_the_identity_of_files(main: Path) -> None:
         # Longer than the granularity of a file's modification time
         time.sleep(0.02)
         change()
-        assert loader.identify_files(main) == loader.identify_files(main)
-        seen.append(loader.identify_files(main))
+        assert loader.version_of_files(main) == loader.version_of_files(main)
+        seen.append(loader.version_of_files(main))
     assert all(before != after for before, after in pairwise(seen))
     (main.parent / "k.toml.d").rmdir()
     (main.parent / "k.toml.d").touch()
-    assert loader.identify_files(main) not in ((), seen[-1])
+    now = loader.version_of_files(main)
+    assert now is not None
+    assert now.error is not None
+    assert now != seen[-1]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_inaccessible_files_have_an_empty_identity(main: Path) -> None:
+def test_inaccessible_files_have_no_known_version(main: Path) -> None:
     main.parent.chmod(0o700)
     os.seteuid(65534)
     try:
-        assert loader.identify_files(main) == ()
+        assert loader.version_of_files(main) is None
     finally:
         os.seteuid(0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from klogd_py.cli.parser import build_parser
 from klogd_py.config import loader
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import BadConfig
 from klogd_py.config.renamed import RENAMED_KEYS, RENAMED_OPTIONS, RENAMED_VALUES
 from klogd_py.config.schema import Config
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from klogd_py.config import loader
-from klogd_py.config.loader import BadConfig
+from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
 from klogd_py.config.value_types import Length, Range, TextCheck
 

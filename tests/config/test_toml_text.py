@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py.config.errors import NotToml
 from klogd_py.config.toml_text import (
     MAX_FILE_BYTES,
     MAX_LEVELS,
     MAX_WORD_CHARS,
-    NotToml,
     check_limits,
     parse,
 )

@@ -14,8 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.config import loader, toml_text
-from klogd_py.config.loader import BadConfig
-from klogd_py.config.toml_text import NotToml
+from klogd_py.config.errors import BadConfig, NotToml
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.capture_line import record_from_line

@@ -101,5 +101,6 @@ def status(
             "BUG: kernel paging request at ffff888003a1c000 \x1b[31m",
             1,
         ),
+        crashes={"kasan": 1, "page-fault": 1, "warning": 3, "panic": 0},
         failures=(JobFailure("file watcher", "RuntimeError('no')", "2026-11-25T09:40:00.000Z", 3),),
     )

@@ -137,6 +137,9 @@ def metric_families(status: Status) -> Iterable[Metric]:
     yield from _sink_metrics(status.sinks)
     yield from _symbol_metrics(status.names)
     yield from _oops_metrics(status.oops)
+    yield _labelled_counter(
+        "klogd_crashes", "Crash reports seen, warnings among them.", "kind", status.crashes
+    )
     yield from _reload_metrics(status.changes)
     failures = {failure.job: failure.count for failure in status.failures}
     yield _labelled_counter(

@@ -137,7 +137,8 @@ class Status(Struct, frozen=True):
     """The whole document.
 
     ``changes`` holds at most one result for the configuration and one for the symbols; ``oops`` is
-    ``None`` if none was seen.
+    ``None`` if none was seen. ``crashes`` counts the crash reports of each kind, warnings, stalls
+    and hung tasks among them; reports of one kind that begin within a second of each other are one.
     """
 
     version: str
@@ -151,6 +152,7 @@ class Status(Struct, frozen=True):
     changes: tuple[ReloadResult, ...]
     oops: OopsState | None
     failures: tuple[JobFailure, ...] = ()
+    crashes: dict[str, int] = {}
 
 
 def without_addresses(status: Status) -> Status:

@@ -89,6 +89,7 @@ class StatusBuilder:
             names=_names_state(symbols, counters),
             changes=tuple(self.changes.values()),
             oops=self._oops_state(counters),
+            crashes={kind.value: count for kind, count in counters.crashes.items()},
             failures=tuple(
                 JobFailure(job, failure.reason, format_utc(failure.at_us), failure.count)
                 for job, failure in self._jobs.failures.copy().items()

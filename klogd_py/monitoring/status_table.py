@@ -142,6 +142,8 @@ def _event_table(status: Status) -> list[str]:
         if oops
         else []
     )
+    crashes = [f"{count} {kind}" for kind, count in status.crashes.items() if count]
+    rows += [("crashes", "-", escape_controls(", ".join(crashes)))] if crashes else []
     rows += [
         (
             f"failed: {escape_controls(one.job)}",

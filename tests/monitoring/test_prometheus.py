@@ -35,6 +35,8 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         ("klogd_sink_queued_bytes", {"sink": "file:/a"}, 2048),
         ("klogd_sink_gap_records_total", {"sink": "file:/a", "cause": "overrun"}, 5),
         ("klogd_oopses_total", {}, 1),
+        ("klogd_crashes_total", {"kind": "warning"}, 3),
+        ("klogd_crashes_total", {"kind": "panic"}, 0),
         ("klogd_job_failures_total", {"job": "file watcher"}, 3),
         ("klogd_map_in_use", {}, 1),
         ("klogd_last_reload_successful", {"what": "configuration"}, 0),

@@ -70,6 +70,7 @@ def test_table_shows_every_part_in_columns() -> None:
         re.fullmatch(r"syslog:/dev/log  up +0 +0/8192 +1201 +0 +1201 +-", line) for line in lines
     )
     assert any(re.match(r"slide +0x1a000000, proved", line) for line in lines)
+    assert any(re.match(r"crashes +- +1 kasan, 1 page-fault, 3 warning$", line) for line in lines)
     assert any(
         re.match(r"failed: file watcher +20.* RuntimeError\('no'\) \(3 times\)", line)
         for line in lines
@@ -79,6 +80,18 @@ def test_table_shows_every_part_in_columns() -> None:
         re.search(r"SIGHUP: refused, the old is kept \(key sinks: expected one\)", line)
         for line in lines
     )
+
+
+def test_table_without_crashes_has_no_line_of_them() -> None:
+    quiet = msgspec.structs.replace(status(), crashes={"kasan": 0, "warning": 0})
+    assert "crashes" not in render_table(quiet, colour=False)
+    assert "crashes" in render_table(status(), colour=False)
+
+
+def test_document_of_an_earlier_version_is_readable() -> None:
+    earlier = msgspec.to_builtins(status())
+    del earlier["crashes"]
+    assert msgspec.convert(earlier, Status).crashes == {}
 
 
 def test_colour_changes_no_text_of_the_table() -> None:

@@ -88,14 +88,14 @@ def list_files(path: Path) -> list[Path]:
     return [path, *(drop_ins / name for name in sorted(names))]
 
 
-def version_of_files(path: Path) -> FilesVersion | None:
+def read_version(path: Path) -> FilesVersion | None:
     """Return a value that changes whenever one of the files at ``path`` changes.
 
     ``None`` means that this process may not see the files: a daemon that dropped its privileges
     cannot tell whether they changed.
     """
     try:
-        return FilesVersion({file: _version_of(file) for file in list_files(path)})
+        return FilesVersion({file: _read_file_version(file) for file in list_files(path)})
     except BadConfig as error:
         if isinstance(error.__cause__, PermissionError):
             return None
@@ -181,7 +181,7 @@ def _read(file: Path, must_exist: bool) -> bytes:
         raise BadConfig(f"{file}: {error.strerror}") from error
 
 
-def _version_of(file: Path) -> FileVersion | None:
+def _read_file_version(file: Path) -> FileVersion | None:
     try:
         found = os.stat(file)
     except FileNotFoundError:

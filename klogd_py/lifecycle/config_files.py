@@ -25,7 +25,7 @@ class ConfigFiles:
     def load(self) -> Config:
         """Read the files and lay the options over them; raises ConfigError."""
         # Before the files are read: a change during the reading is one that is not loaded yet.
-        self._version = loader.version_of_files(self.path)
+        self._version = loader.read_version(self.path)
         return self.options.load_config()
 
     def contain(self, path: Path) -> bool:
@@ -36,5 +36,5 @@ class ConfigFiles:
         """Return whether the files differ from those last loaded; ``False`` if they cannot be
         seen.
         """
-        found = loader.version_of_files(self.path)
+        found = loader.read_version(self.path)
         return found is not None and found != self._version

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 r"""Parse the docstring of a key or a table into blocks.
 
-Blocks are separated by empty lines. A block is a paragraph, a list of items, or an example::
+Blocks are separated by empty lines. A block is a paragraph, a list of items, or an example; the
+first is a paragraph::
 
     What to do with records that do not fit:
 
@@ -95,7 +96,8 @@ def parse(docstring: str) -> Description:
     """Parse a docstring as it stands in the source.
 
     Raises:
-        ValueError: a line is indented for no reason, or the docstring is empty.
+        ValueError: the docstring is empty, begins with a list, or has a line that is indented for
+            no reason.
     """
     blocks: list[Block] = []
     for raw in _split(cleandoc(docstring)):
@@ -121,6 +123,8 @@ def parse(docstring: str) -> Description:
             raise ValueError(f"an indented block behind no item and no double colon: {raw!r}")
     if not blocks:
         raise ValueError("an empty description")
+    if not isinstance(blocks[0], Paragraph):
+        raise ValueError("a description that does not begin with a paragraph")
     return Description(tuple(blocks))
 
 

@@ -25,7 +25,8 @@ def _render_table(table: Table) -> str:
 
 
 def _key_lines(key: Key) -> Iterator[str]:
-    yield from _comment(_with_limits(key))
+    yield from _wrap(_summary(key), "# ", "# ")
+    yield from _comment(key.description.brief[1:])
     yield f"{assignment(key)}\n"
 
 
@@ -34,59 +35,47 @@ def _entry_lines(table: Table) -> Iterator[str]:
     texts = [block for block in table.description.brief if not isinstance(block, Example)]
     yield from _comment(texts)
     for key in table.keys:
-        text = " ".join(_plain(block) for block in _with_limits(key))
-        yield from _wrap(f"{key.name}: {text}", "#   ", "#     ")
+        yield from _wrap(f"{key.name}: {_summary(key)}", "#   ", "#     ")
+        yield from _comment(key.description.brief[1:], "    ")
     for block in table.description.blocks:
         if isinstance(block, Example):
             yield "#\n"
             yield from (f"#{line}\n" for line in block.text.splitlines())
 
 
-def _with_limits(key: Key) -> list[Block]:
-    """Return the brief description with the limits of the value behind the first paragraph.
+def _summary(key: Key) -> str:
+    """Return the first paragraph of a key with the limits of its value behind it.
 
     ``How often the file is written: 1 to 3600 seconds.``
     """
     first, *more = key.description.brief
+    assert isinstance(first, Paragraph)
     limits = "" if key.kind == "String" else key.limits
     sentence = choices_sentence(key) or (limits and f"{limits[0].upper()}{limits[1:]}.")
-    if not sentence or not isinstance(first, Paragraph):
-        return [first, *more]
+    if not sentence:
+        return first.text
     if key.kind == "Number" and ". " not in first.text:
-        return [Paragraph(f"{first.text.removesuffix('.')}: {limits}."), *more]
-    if more:
-        sentence = f"{sentence[:-1]}:"
-    return [Paragraph(f"{first.text} {sentence}"), *more]
+        return f"{first.text.removesuffix('.')}: {limits}."
+    return f"{first.text} {sentence[:-1]}:" if more else f"{first.text} {sentence}"
 
 
-def _comment(blocks: Sequence[Block]) -> Iterator[str]:
+def _comment(blocks: Sequence[Block], indent: str = "") -> Iterator[str]:
     for block in blocks:
         if isinstance(block, Paragraph):
-            yield from _wrap(_plain(block), "# ", "# ")
+            yield from _wrap(block.text, f"# {indent}", f"# {indent}")
         elif isinstance(block, Items):
             for item in block.items:
-                yield from _wrap(_plain(Items((item,))), "#   ", "#     ")
+                terms = ", ".join(f'"{term}"' for term in item.terms)
+                text = f"{terms}: {item.paragraphs[0]}"
+                yield from _wrap(text, f"#   {indent}", f"#     {indent}")
         else:
-            yield from (f"#     {line}".rstrip() + "\n" for line in block.text.splitlines())
-
-
-def _plain(block: Block) -> str:
-    """Return a block as one line without marks."""
-    if isinstance(block, Example):
-        return " ".join(block.text.split())
-    if isinstance(block, Paragraph):
-        text = block.text
-    else:
-        text = "; ".join(
-            ", ".join(f'"{term}"' for term in item.terms) + f": {item.paragraphs[0]}"
-            for item in block.items
-        )
-    return re.sub(r"``(.+?)``", r"\1", re.sub(r"\$([A-Z])", r"\1", text))
+            rows = block.text.splitlines()
+            yield from (f"#     {indent}{row}".rstrip() + "\n" for row in rows)
 
 
 def _wrap(text: str, first: str, others: str) -> Iterator[str]:
     lines = textwrap.wrap(
-        text,
+        _without_marks(text),
         LINE_WIDTH,
         initial_indent=first,
         subsequent_indent=others,
@@ -94,3 +83,7 @@ def _wrap(text: str, first: str, others: str) -> Iterator[str]:
         break_on_hyphens=False,
     )
     return (f"{line}\n" for line in lines)
+
+
+def _without_marks(text: str) -> str:
+    return re.sub(r"``(.+?)``", r"\1", re.sub(r"\$([A-Z])", r"\1", text))

@@ -47,6 +47,14 @@ class Sink(Struct):
     """The name."""
     limit_kib: KiB | None = None
     """How much may wait."""
+    kind: Literal["file", "log"] | None = None
+    """What it is:
+
+    * "file": a file
+
+      This is a detail.
+    * "log": a log
+    """
 
 
 class Small(Struct):
@@ -176,6 +184,9 @@ def test_list_of_tables_is_a_comment() -> None:
         "# A sink of its own. Several files can add some.\n"
         "#   name: The name.\n"
         "#   limit_kib: How much may wait: 64 to 1048576 KiB.\n"
+        "#   kind: What it is:\n"
+        '#       "file": a file\n'
+        '#       "log": a log\n'
         "#\n"
         '#[[sinks]]\n#name = "a"\n#\n#[[sinks]]\n#name = "b"\n#limit_kib = 64\n'
     )
@@ -240,10 +251,16 @@ PARSED_DROP = Item(("drop",), ("Drop them.",))
 
 
 @pytest.mark.parametrize(
-    "docstring", ["", "A text.\n\n    [queue]\n\nMore.\n", "A list:\n\n* drop: Drop them.\n"]
+    ("docstring", "reason"),
+    [
+        ("", "an empty description"),
+        ("A text.\n\n    [queue]\n\nMore.\n", "an indented block behind no item"),
+        ("A list:\n\n* drop: Drop them.\n", "expected an item such as"),
+        ('* "drop": Drop them.\n', "does not begin with a paragraph"),
+    ],
 )
-def test_docstring_in_another_form_is_refused(docstring: str) -> None:
-    with pytest.raises(ValueError, match=r"empty|indented|item"):
+def test_docstring_in_another_form_is_refused(docstring: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         description.parse(docstring)
 
 

@@ -215,7 +215,7 @@ def test_unprintable_drop_in_name_is_refused(main: Path, name: bytes) -> None:
 
 def test_every_change_changes_the_version_of_files(main: Path) -> None:
     drop_in = main.parent / "k.toml.d" / "x.toml"
-    seen = [loader.version_of_files(main)]
+    seen = [loader.read_version(main)]
     for change in (
         lambda: drop_in.write_text("user = 'root'\n"),
         lambda: drop_in.write_text("user = 'toor'\n"),
@@ -226,12 +226,12 @@ def test_every_change_changes_the_version_of_files(main: Path) -> None:
         # Longer than the granularity of a file's modification time
         time.sleep(0.02)
         change()
-        assert loader.version_of_files(main) == loader.version_of_files(main)
-        seen.append(loader.version_of_files(main))
+        assert loader.read_version(main) == loader.read_version(main)
+        seen.append(loader.read_version(main))
     assert all(before != after for before, after in pairwise(seen))
     (main.parent / "k.toml.d").rmdir()
     (main.parent / "k.toml.d").touch()
-    now = loader.version_of_files(main)
+    now = loader.read_version(main)
     assert now is not None
     assert now.error is not None
     assert now != seen[-1]
@@ -242,7 +242,7 @@ def test_inaccessible_files_have_no_known_version(main: Path) -> None:
     main.parent.chmod(0o700)
     os.seteuid(65534)
     try:
-        assert loader.version_of_files(main) is None
+        assert loader.read_version(main) is None
     finally:
         os.seteuid(0)
 

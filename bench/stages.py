@@ -14,6 +14,7 @@ from klogd_py.oops.address_scanner import candidate_lines
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
+from klogd_py.record.sequence import Position
 from klogd_py.record.types import LookupFailure, Record
 from klogd_py.sinks.cursor_file import CursorFile
 from klogd_py.sinks.file import FileSink
@@ -111,7 +112,9 @@ def _save_position() -> Figure:
     with tempfile.TemporaryDirectory() as name:
         cursor_file = CursorFile(Path(name) / "position.json", "0" * 32)
         numbers = iter(range(1, 1_000_000))
-        taken_s = cpu_s(lambda: cursor_file.save({"file:/var/log/kern.log": next(numbers)}))
+        taken_s = cpu_s(
+            lambda: cursor_file.save({"file:/var/log/kern.log": Position(next(numbers))})
+        )
         cursor_file.close()
     return Figure("stage: write the position", taken_s * 1e6, "us/batch")
 

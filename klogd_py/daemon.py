@@ -137,11 +137,10 @@ class Daemon:
     def _build_sink_manager(self) -> SinkManager:
         return SinkManager(
             partial(announce, wall_us_of=lambda record: self._clock.wall_time(record).us),
-            self._cursors.next_seq,
+            self._cursors.position,
             rereadable=self._is_numbered,
             on_progress=self._on_progress,
             jobs=self.jobs,
-            ahead=self._cursors.ahead,
         )
 
     def _build_pipeline(self) -> Pipeline:
@@ -267,7 +266,7 @@ class Daemon:
         self._reporter.notify_soon()
 
     def _save_cursors(self) -> None:
-        self._cursors.save(self.sink_manager.positions, self.sink_manager.ahead)
+        self._cursors.save(self.sink_manager.positions)
 
     async def _finish(self) -> None:
         """Deliver what is queued within `STOP_LIMIT_S`, save the cursors, close everything."""

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 
 from klogd_py.record import gaps
+from klogd_py.record.sequence import Position
 from klogd_py.record.types import Cause, Entry, Gap, Record, SymbolAddress
 
 # 2026-11-23T08:13:42.123456Z
@@ -31,3 +32,8 @@ def gap_entry(gap: Gap) -> Entry:
 def lost_entry(first: int, last: int, cause: Cause) -> Entry:
     """Return the entry that announces the loss of these records."""
     return gap_entry(Gap(first, last, cause))
+
+
+def position_at(next_seq: int, *ahead: int) -> Position:
+    """Return the position of a sink that has had all before a number, and those ``ahead``."""
+    return Position(next_seq, frozenset(ahead))

@@ -179,7 +179,7 @@ class ScriptedSink:
 
 def has_queued(manager: SinkManager) -> bool:
     """Tell whether the queue of any sink has entries."""
-    return any(queue.queued for queue in manager.queues.values())
+    return any(queue.backlog for queue in manager.queues.values())
 
 
 def environment(**changes: str | None) -> Mapping[str, str]:

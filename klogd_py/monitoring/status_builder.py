@@ -141,29 +141,31 @@ def format_utc(wall_us: int) -> str:
 
 def _sink_state(queue: SinkQueue) -> SinkState:
     missed = queue.missed
+    position = queue.position
+    down, failure = queue.health.down, queue.health.last_failure
     return SinkState(
         name=queue.sink.name,
         state=_state_name(queue),
-        queued=queue.queued,
+        queued=len(queue.backlog),
         queued_bytes=queue.backlog.bytes,
         limit_bytes=queue.backlog.limits.limit_bytes,
         delivered=queue.delivered,
         lost=sum(count for cause, count in missed.items() if cause not in NOT_LOST),
         gaps={cause.value: missed.get(cause, 0) for cause in SINK_CAUSES},
-        next_seq=queue.next_seq,
-        error=queue.health.last_error,
-        last_error=queue.health.last_failure,
-        last_error_at=format_utc(queue.health.failed_us) if queue.health.failures else None,
+        next_seq=None if position is None else position.next_seq,
+        error="" if down is None else down.reason,
+        last_error="" if failure is None else failure.reason,
+        last_error_at=None if failure is None else format_utc(failure.at_us),
         failures=queue.health.failures,
     )
 
 
 def _state_name(queue: SinkQueue) -> str:
-    if queue.is_gone:
+    if queue.health.is_gone:
         return "gone"
-    if queue.health.last_error:
+    if queue.health.down is not None:
         return "down"
-    return "behind" if queue.needs_reread else "waiting" if queue.queued else "up"
+    return "behind" if queue.needs_reread else "waiting" if queue.backlog else "up"
 
 
 def _names_state(symbols: SymbolSet, counters: Counters) -> NamesState:

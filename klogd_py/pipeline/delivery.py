@@ -235,7 +235,7 @@ class Delivery:
             self._jobs.report("counters", error)
         if self._enqueued_ids is not None:
             self._enqueued_ids.update(map(id, batch))
-        self._sink_manager.enqueue(entries, self._stages.has_joined)
+        self._sink_manager.enqueue(entries)
 
     def _enqueue_raw(
         self, held: list[Record | Gap], batch: list[Record | Gap], error: Exception

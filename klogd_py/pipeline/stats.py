@@ -120,18 +120,19 @@ class Counters:
         """The items of a batch that have not been counted before."""
         if not batch:
             return batch
-        first, end = _first_of(batch[0]), _end_of(batch)
-        if end is None:
+        newest = next((found for item in reversed(batch) if (found := item.sequence)), None)
+        if newest is None:
             return batch
-        if first is not None and first < (self.next_seq or 0):
+        counted, first = self.next_seq or 0, batch[0].sequence
+        if first is not None and first.first < counted:
             fresh = [
                 item
                 for item in batch
-                if (number := _first_of(item)) is not None and number >= (self.next_seq or 0)
+                if (numbers := item.sequence) is not None and numbers.first >= counted
             ]
         else:
             fresh = list(batch)
-        self.next_seq = max(self.next_seq or 0, end)
+        self.next_seq = max(counted, newest.next_seq)
         return fresh
 
     def _count_crash(self, record: Record, kind: CrashKind, signature: Signature) -> None:
@@ -153,16 +154,3 @@ class Counters:
         if last_us is None or record.usec is None:
             return True
         return not 0 <= record.usec - last_us <= CRASH_SPAN_US
-
-
-def _first_of(item: Record | Gap) -> int | None:
-    return item.first if isinstance(item, Gap) else item.seq
-
-
-def _end_of(batch: Sequence[Record | Gap]) -> int | None:
-    """The number after the last one of a batch; ``None`` if no item has a number."""
-    for item in reversed(batch):
-        last = item.last if isinstance(item, Gap) else item.seq
-        if last is not None:
-            return last + 1
-    return None

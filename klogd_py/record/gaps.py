@@ -42,7 +42,7 @@ def explain(first: int, last: int, events: Sequence[Cause]) -> list[Gap]:
         if not count:
             continue
         if gaps and gaps[-1].cause is cause:
-            gaps[-1] = Gap(gaps[-1].first, gaps[-1].last + count, cause)
+            gaps[-1] = Gap(gaps[-1].first, first + count - 1, cause)
         else:
             gaps.append(Gap(first, first + count - 1, cause))
         first += count

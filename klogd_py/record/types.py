@@ -13,6 +13,8 @@ from enum import Enum, IntEnum
 
 from msgspec import Struct
 
+from klogd_py.record.sequence import SequenceRange
+
 KERN = 0
 USER = 1
 SYSLOG = 5
@@ -46,6 +48,9 @@ class Record(Struct, frozen=True, gc=False):
     source itself states a wall time. ``parts`` are the sequence numbers of later records that
     continued this line and whose text was appended. ``truncated``: the line was cut;
     ``unparsed``: ``text`` is the bytes of a record without a readable header.
+
+    Size: one field for each fact that a source can state. A record is one object, since there may
+    be 200,000 of them in a second.
     """
 
     text: str
@@ -61,6 +66,11 @@ class Record(Struct, frozen=True, gc=False):
     head: str = ""
     wall_us: int | None = None
     parts: tuple[int, ...] = ()
+
+    @property
+    def sequence(self) -> SequenceRange | None:
+        """The sequence numbers that the record stands for; ``None`` without a number."""
+        return None if self.seq is None else SequenceRange(self.seq, self.seq, self.parts)
 
     @property
     def facility(self) -> int:
@@ -145,6 +155,16 @@ class Gap(Struct, frozen=True, gc=False):
     cause: Cause
     note: str = ""
 
+    @classmethod
+    def over(cls, sequence: SequenceRange, cause: Cause, note: str = "") -> "Gap":
+        """Return the gap over a range of sequence numbers."""
+        return cls(sequence.first, sequence.last, cause, note)
+
+    @property
+    def sequence(self) -> SequenceRange:
+        """The sequence numbers that the gap covers."""
+        return SequenceRange(self.first, self.last)
+
     @property
     def count(self) -> int:
         """How many records the gap covers."""
@@ -183,3 +203,8 @@ class Entry(Struct, frozen=True, gc=False):
     gap: Gap | None = None
     is_own: bool = False
     time_source: TimestampSource | None = None
+
+    @property
+    def sequence(self) -> SequenceRange | None:
+        """The sequence numbers that the entry stands for; ``None`` without a number."""
+        return self.record.sequence if self.gap is None else self.gap.sequence

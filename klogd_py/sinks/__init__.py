@@ -2,11 +2,11 @@
 """Deliver entries: one module for each kind of sink, with a pure ``encode`` and a thin ``send``.
 
 `Sink` is the interface of every sink. Retry, back-off and the counting of losses are in the queue
-before a sink (`queue`, `backlog`, `retry`), not in the sinks. The exceptions of `Sink.send`:
+before a sink (`queue`, `backlog`, `retry`), not in the sinks. `Sink.send` raises a `SinkError`:
 
 * `SinkDown`: the sink cannot be reached now.
-* `SinkFailed`, a SinkDown: an unexpected error.
-* `SinkGone`, a SinkDown: the sink will never accept anything again.
+* `SinkFailed`: an unexpected error.
+* `SinkGone`: the sink will never accept anything again.
 """
 
 import errno
@@ -26,8 +26,8 @@ LISTENER_REPLACED = (
 )
 
 
-class SinkDown(OSError):
-    """The sink cannot be reached.
+class SinkError(OSError):
+    """A sink does not accept entries.
 
     The message names the sink and the reason. ``accepted`` is how many entries it accepted before.
     """
@@ -37,7 +37,11 @@ class SinkDown(OSError):
         self.accepted = accepted
 
 
-class SinkFailed(SinkDown):
+class SinkDown(SinkError):
+    """The sink cannot be reached now."""
+
+
+class SinkFailed(SinkError):
     """The sink had an unexpected error, ``cause``."""
 
     def __init__(self, cause: Exception, accepted: int = 0) -> None:
@@ -45,7 +49,7 @@ class SinkFailed(SinkDown):
         self.cause = cause
 
 
-class SinkGone(SinkDown):
+class SinkGone(SinkError):
     """The sink will never accept anything again."""
 
 

@@ -9,8 +9,10 @@ without fields and symbols, with the present time.
 import time
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from klogd_py.record.types import USER, Entry, Record, Severity
-from klogd_py.sinks import Sink, SinkDown, SinkFailed
+from klogd_py.sinks import Sink, SinkDown, SinkError, SinkFailed
 
 # Characters of the text in the plain form
 MAX_PLAIN_CHARS = 8192
@@ -18,51 +20,58 @@ _MAX_NUMBER, _MAX_PREFIX = (1 << 63) - 1, 2047
 # Facility 0 would claim that the kernel wrote it.
 _UNKNOWN_PREFIX = USER << 3 | Severity.WARNING
 
-# How many entries were accepted, and the error if the sink is down
-Outcome = tuple[int, SinkDown | None]
+
+class Outcome(Struct, frozen=True):
+    """How many entries a sink accepted, and the error that ended it.
+
+    Fewer than all without an error: the sink is full.
+    """
+
+    accepted: int
+    error: SinkError | None = None
 
 
 def try_send(sink: Sink, entries: Sequence[Entry], report: Callable[[Exception], None]) -> Outcome:
-    """Return how many entries a sink accepted, and the error if it is down.
+    """Send entries to a sink; ``report`` is called with unexpected errors.
 
-    Fewer than all without an error: the sink is full. ``report`` is called with unexpected errors.
     Only this function may run in a thread.
     """
     accepted = 0
     limit = len(entries)
     while accepted < len(entries):
         part = entries[accepted : accepted + limit]
-        count, error = _send_once(sink, part)
-        accepted += count
+        outcome = _send_once(sink, part)
+        accepted += outcome.accepted
+        rest = len(part) - outcome.accepted
         # The sink is full.
-        if error is None and count < len(part):
-            return accepted, None
-        if isinstance(error, SinkFailed):
-            report(error.cause)
-            if len(part) - count > 1:
-                limit = (len(part) - count) // 2
+        if outcome.error is None and rest:
+            return Outcome(accepted)
+        if isinstance(outcome.error, SinkFailed):
+            report(outcome.error.cause)
+            if rest > 1:
+                limit = rest // 2
                 continue
-            count, plain_error = _send_once(sink, [_plain_form(entries[accepted])])
-            accepted += count
+            plain = _send_once(sink, [_plain_form(entries[accepted])])
+            accepted += plain.accepted
             # The entry is not the cause.
-            if not count:
-                return accepted, plain_error or error
-        elif error is not None:
-            return accepted, error
+            if not plain.accepted:
+                return Outcome(accepted, plain.error or outcome.error)
+        elif outcome.error is not None:
+            return Outcome(accepted, outcome.error)
         limit = len(entries)
-    return accepted, None
+    return Outcome(accepted)
 
 
 def _send_once(sink: Sink, entries: Sequence[Entry]) -> Outcome:
     try:
-        return sink.send(entries), None
-    except SinkDown as error:
-        return error.accepted, error
+        return Outcome(sink.send(entries))
+    except SinkError as error:
+        return Outcome(error.accepted, error)
     except OSError as error:
-        return 0, SinkDown(str(error))
+        return Outcome(0, SinkDown(str(error)))
     # No error of a sink may end the daemon.
     except Exception as error:
-        return 0, SinkFailed(error)
+        return Outcome(0, SinkFailed(error))
 
 
 def _plain_form(entry: Entry) -> Entry:

@@ -8,6 +8,7 @@ read again. Dropped records are announced by a Gap in their place.
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
+from klogd_py.record.sequence import Position
 from klogd_py.record.types import Entry, Gap
 from klogd_py.sinks.drop_policy import (
     Disposition,
@@ -16,7 +17,7 @@ from klogd_py.sinks.drop_policy import (
     WhenFull,
     must_not_drop,
 )
-from klogd_py.sinks.sequence_tracker import seq_range
+from klogd_py.sinks.sequence_tracker import advance
 
 # About what an Entry and its Record occupy besides their text
 ENTRY_OVERHEAD_BYTES = 400
@@ -50,16 +51,15 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._entries)
 
-    @property
-    def parts(self) -> set[int]:
-        """The sequence numbers that the entries cover besides their own."""
-        return {seq for entry in self._entries for seq in entry.record.parts}
+    def position_after(self, accepted: Position | None) -> Position | None:
+        """Return the position of a sink once it has accepted what waits, and the announcements.
 
-    @property
-    def end_seq(self) -> int | None:
-        """The sequence number after the newest entry that has one; ``None`` if none has."""
-        spans = (seq_range(entry) for entry in reversed(self._entries))
-        return next((span[1] + 1 for span in spans if span is not None), None)
+        ``accepted`` is its position now.
+        """
+        position = advance(accepted, self._entries)
+        for sequence in self.dropped.sequences:
+            position = (position or Position(sequence.first)).after(sequence)
+        return position
 
     @property
     def over_limit(self) -> bool:
@@ -96,11 +96,10 @@ class Backlog:
             self._entries.append(entry)
             self.bytes += size_of(entry)
 
-    def add_unsent(self, entries: Sequence[Entry], sent: int) -> int | None:
+    def add_unsent(self, entries: Sequence[Entry], sent: int) -> bool:
         """Keep or drop the entries of a batch from index ``sent`` on.
 
-        Returns the sequence number from which on records are left in the kernel's ring buffer;
-        ``None`` if there are none.
+        Returns False if the rest of them is left in the kernel's ring buffer.
         """
         decision = Disposition.KEEP
         for index in range(sent, len(entries)):
@@ -115,7 +114,7 @@ class Backlog:
             decision = self._decide(entry, self.bytes + size)
             if decision is Disposition.LEAVE:
                 self.announce_gaps()
-                return entry.record.seq
+                return False
             if decision is Disposition.DROP:
                 self.dropped.add(entry)
                 self.lost += entry.gap is None
@@ -124,7 +123,7 @@ class Backlog:
                 self.announce_gaps()
             self._entries.append(entry)
             self.bytes += size
-        return None
+        return True
 
     def _decide(self, entry: Entry, total_bytes: int) -> Disposition:
         """Decide about one entry; ``total_bytes`` is the size of the backlog with this entry."""

@@ -16,10 +16,11 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from klogd_py.sinks.cursor_format import LIMIT_BYTES, NotCursors, parse, render
+from klogd_py.record.sequence import Position
+from klogd_py.sinks.cursor_format import LIMIT_BYTES, CursorError, NotCursors, parse, render
 from klogd_py.system.regular_file import read_bounded
 from klogd_py.system.trusted_directory import directory_of
 
@@ -30,7 +31,7 @@ READ_LIMIT_S = 2.0
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class CursorsNotSaved(OSError):
+class CursorsNotSaved(CursorError, OSError):
     """The cursor file could not be written; the message holds the path and the reason."""
 
 
@@ -38,7 +39,7 @@ class CursorsTooLong(CursorsNotSaved):
     """The text of all positions is longer than the file may be."""
 
 
-class CursorFileInUse(OSError):
+class CursorFileInUse(CursorError, OSError):
     """Another daemon uses the cursor file; the message holds its path and the remedy."""
 
 
@@ -46,14 +47,15 @@ class CursorFile:
     """The cursor file of this boot, and the positions that it holds. Mutable."""
 
     def __init__(self, path: Path, boot_id: str, *, locked: bool = False) -> None:
-        """Read the file; ``remark`` is why an existing file cannot be used, empty if it can.
+        """Read the file; ``remark`` is why what an existing file holds is not used.
 
         With ``locked`` it is first locked, if it can be created.
 
         Raises:
             CursorFileInUse: another process has locked it.
         """
-        self.remark = ""
+        # `None` if all of it is used
+        self.remark: str | None = None
         self._path = path
         self._boot_id = boot_id
         self._descriptor = -1
@@ -61,18 +63,17 @@ class CursorFile:
         self._size = 0
         # The content has no checksum or has not been read: it must not be overwritten in part.
         self._is_foreign = False
-        self._next: dict[str, int] = {}
-        self._ahead: dict[str, tuple[int, ...]] = {}
+        self._positions: dict[str, Position] = {}
         if locked:
             # The first `save` reports it.
             with contextlib.suppress(CursorsNotSaved):
                 self.lock()
-        self._next, self._ahead = self._load()
+        self._positions = self._load()
 
     @property
     def is_empty(self) -> bool:
         """Whether no sink has a position."""
-        return not self._next
+        return not self._positions
 
     def lock(self) -> None:
         """Create the file if necessary and lock it until `close`.
@@ -102,58 +103,46 @@ class CursorFile:
         self._size = os.fstat(descriptor).st_size
         self._is_foreign = self._size > 0
         if self._size == 0:
-            self._write({}, {})
+            self._write({})
 
-    def next_seq(self, sink: str) -> int | None:
-        """Return the first sequence number that a sink has not accepted; ``None`` if it is new."""
-        return self._next.get(sink)
-
-    def ahead(self, sink: str) -> tuple[int, ...]:
-        """Return the sequence numbers beyond `next_seq` that a sink has accepted."""
-        return self._ahead.get(sink, ())
+    def position(self, sink: str) -> Position | None:
+        """Return what a sink has accepted; ``None`` if it is new."""
+        return self._positions.get(sink)
 
     def drop_beyond(self, newest: int) -> None:
         """Drop positions beyond ``newest``, the highest sequence number of the ring buffer.
 
         Such a position is wrong, and would suppress records.
         """
-        for sink, seq in list(self._next.items()):
-            if seq > newest + 1:
+        for sink, position in list(self._positions.items()):
+            if position.next_seq > newest + 1:
                 self.remark = (
-                    f"{self._path}: {sink} at {seq}, beyond the newest record {newest}; "
-                    "starting at the oldest"
+                    f"{self._path}: {sink} at {position.next_seq}, "
+                    f"beyond the newest record {newest}; starting at the oldest"
                 )
-                del self._next[sink]
-                self._ahead.pop(sink, None)
+                del self._positions[sink]
 
-    def save(
-        self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
-    ) -> None:
+    def save(self, positions: Mapping[str, Position]) -> None:
         """Write the file if a position has changed; sinks that are not running keep theirs.
-
-        ``ahead`` holds the numbers that sinks have accepted beyond their positions; a sink without
-        an entry has accepted none.
 
         Raises:
             CursorFileInUse: another process has locked the file.
             CursorsNotSaved: the directory is missing, read-only or full, or there is no file.
         """
-        if all(self._next.get(sink) == seq for sink, seq in positions.items()):
+        if all(self._positions.get(sink) == position for sink, position in positions.items()):
             return
-        merged = {**self._next, **positions}
-        beyond = {sink: tuple(seqs) for sink, seqs in (ahead or {}).items()}
-        others = {sink: seqs for sink, seqs in self._ahead.items() if sink not in positions}
+        merged = {**self._positions, **positions}
         # It was removed or replaced; what is written to it would be lost.
         if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink == 0:
             self.close()
         self.lock()
         try:
-            self._write(merged, others | beyond)
+            self._write(merged)
         # Drop the positions of sinks that are not configured any more.
         except CursorsTooLong:
-            merged, others = dict(positions), {}
-            self._write(merged, beyond)
-        self._next, self._ahead = merged, others | beyond
+            merged = dict(positions)
+            self._write(merged)
+        self._positions = merged
 
     def close(self) -> None:
         """Close and unlock the file."""
@@ -167,16 +156,17 @@ class CursorFile:
             # The owner of the directory must be able to use a file that root creates.
             owner = directory.owner if os.geteuid() == 0 else None
             descriptor = directory.open_regular(flags, 0o600, new_for=owner)
-            reason = _distrust_reason(os.fstat(descriptor), directory.owner.user)
-        if reason:
-            os.close(descriptor)
-            raise OSError(errno.EPERM, reason)
+            try:
+                _check_trusted(os.fstat(descriptor), directory.owner.user)
+            except OSError:
+                os.close(descriptor)
+                raise
         return descriptor
 
-    def _write(self, positions: dict[str, int], ahead: dict[str, tuple[int, ...]]) -> None:
+    def _write(self, positions: Mapping[str, Position]) -> None:
         """Write the text for these positions; raises CursorsNotSaved."""
         try:
-            content = render(self._boot_id, positions, ahead)
+            content = render(self._boot_id, positions)
             # A mixture of new and unknown content could be valid, and it may be a terabyte.
             if self._is_foreign:
                 os.ftruncate(self._descriptor, 0)
@@ -201,28 +191,28 @@ class CursorFile:
                 raise
         self._size = size
 
-    def _load(self) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
-        """Return the positions of this boot, and the numbers accepted beyond them.
+    def _load(self) -> dict[str, Position]:
+        """Return the positions of this boot.
 
-        Both are empty if the content cannot be used; ``remark`` has the reason then.
+        Empty if the content cannot be used; ``remark`` has the reason then.
         """
         try:
             raw = self._read()
             # The file is new, and the disk was full when it was created.
             if not raw and self._descriptor >= 0:
-                return {}, {}
+                return {}
             saved = parse(raw)
         except FileNotFoundError:
-            return {}, {}
+            return {}
         except (OSError, NotCursors) as error:
             self._is_foreign = True
             reason = error.strerror if isinstance(error, OSError) else str(error)
             self.remark = f"{self._path}: {reason}; starting at the oldest record"
-            return {}, {}
+            return {}
         self._is_foreign = saved.check is None
         if not self._boot_id or saved.boot_id != self._boot_id:
-            return {}, {}
-        return saved.next, saved.ahead
+            return {}
+        return saved.positions
 
     def _read(self) -> bytes:
         """Return the bytes of the file, which may be locked already; raises OSError."""
@@ -235,18 +225,17 @@ class CursorFile:
                 os.close(descriptor)
 
 
-def _distrust_reason(found: os.stat_result, directory_owner: int) -> str:
-    """Return why a file is not used: other users can write it, or it has another name.
-
-    Empty if it is used.
-    """
+def _check_trusted(found: os.stat_result, directory_owner: int) -> None:
+    """Raise OSError if other users can write a file, or if it has another name."""
     if found.st_uid not in (0, os.geteuid(), directory_owner):
-        return f"belongs to user {found.st_uid}, neither to this one nor to that of the directory"
-    if found.st_mode & 0o022:
-        return "can be written by other users"
-    if found.st_nlink > 1:
-        return "has another name as well"
-    return ""
+        reason = f"belongs to user {found.st_uid}, neither to this one nor to that of the directory"
+    elif found.st_mode & 0o022:
+        reason = "can be written by other users"
+    elif found.st_nlink > 1:
+        reason = "has another name as well"
+    else:
+        return
+    raise OSError(errno.EPERM, reason)
 
 
 def boot_id() -> str:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from klogd_py.record.sequence import Position
+
 # Enough for 128 sinks with paths of the maximum length
 LIMIT_BYTES = 1 << 20
 # The kernel uses 64 bits.
@@ -22,7 +24,11 @@ MAX_SEQ = (1 << 64) - 1
 _PADDING = b"\0 \n"
 
 
-class NotCursors(ValueError):
+class CursorError(Exception):
+    """The saved positions cannot be used, or not be saved; the message is the reason."""
+
+
+class NotCursors(CursorError, ValueError):
     """The bytes are no saved positions; the message is the reason."""
 
 
@@ -37,6 +43,14 @@ class Cursors(Struct, frozen=True, omit_defaults=True):
     next: dict[str, int]
     check: int | None = None
     ahead: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """The position of each sink."""
+        return {
+            sink: Position(seq, frozenset(self.ahead.get(sink, ())))
+            for sink, seq in self.next.items()
+        }
 
 
 class _WithoutCheck(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,25 +87,26 @@ def parse(raw: bytes) -> Cursors:
     return found
 
 
-def render(
-    boot_id: str, positions: dict[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
-) -> bytes:
+def render(boot_id: str, positions: Mapping[str, Position]) -> bytes:
     """Return the text for these positions, whose names must be valid UTF-8.
 
     Raises:
         NotCursors: the text is longer than `LIMIT_BYTES`.
     """
-    beyond = {sink: seqs for sink, seqs in (ahead or {}).items() if seqs}
-    check = checksum(boot_id, positions, beyond)
-    content = msgspec.json.encode(Cursors(boot_id, positions, check, beyond))
+    numbers = {sink: position.next_seq for sink, position in positions.items()}
+    ahead = {
+        sink: tuple(sorted(position.ahead))
+        for sink, position in positions.items()
+        if position.ahead
+    }
+    cursors = Cursors(boot_id, numbers, checksum(boot_id, numbers, ahead), ahead)
+    content = msgspec.json.encode(cursors)
     if len(content) >= LIMIT_BYTES:
         raise NotCursors(f"larger than {LIMIT_BYTES >> 10} KiB, which is the limit")
     return content
 
 
-def checksum(
-    boot_id: str, positions: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]] | None = None
-) -> int:
+def checksum(boot_id: str, numbers: Mapping[str, int], ahead: Mapping[str, tuple[int, ...]]) -> int:
     """Return the CRC-32 of the positions; raises UnicodeEncodeError for surrogates in names."""
-    content = (boot_id, sorted(positions.items()), *([sorted(ahead.items())] if ahead else []))
+    content = (boot_id, sorted(numbers.items()), *([sorted(ahead.items())] if ahead else []))
     return zlib.crc32(repr(content).encode())

@@ -2,10 +2,12 @@
 """Open the cursor file when a sink first needs it, and log once why it cannot be used."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from klogd_py.sinks.cursor_file import CursorFile, CursorFileInUse, CursorsNotSaved
+from klogd_py.record.sequence import Position
+from klogd_py.sinks.cursor_file import CursorFile
+from klogd_py.sinks.cursor_format import CursorError
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +24,8 @@ class CursorStore:
         self._boot_id = boot_id
         self._newest_seq = newest_seq
         self._file: CursorFile | None = None
-        # Why the last `save` failed; empty if it did not
-        self._save_error = ""
+        # Why the last `save` failed; `None` if it did not
+        self._save_error: str | None = None
 
     def open(self) -> None:
         """Lock and read the file, unless that is done; raises CursorFileInUse."""
@@ -33,31 +35,25 @@ class CursorStore:
         newest = None if cursor_file.is_empty else self._newest_seq()
         if newest is not None:
             cursor_file.drop_beyond(newest)
-        if cursor_file.remark:
+        if cursor_file.remark is not None:
             logger.warning("%s", cursor_file.remark)
 
-    def next_seq(self, sink: str) -> int | None:
-        """Return the first sequence number that a sink has not accepted; ``None`` if it is new."""
-        return self._file.next_seq(sink) if self._file else None
+    def position(self, sink: str) -> Position | None:
+        """Return what a sink has accepted; ``None`` if it is new."""
+        return self._file.position(sink) if self._file else None
 
-    def ahead(self, sink: str) -> tuple[int, ...]:
-        """Return the sequence numbers beyond `next_seq` that the sink has accepted."""
-        return self._file.ahead(sink) if self._file else ()
-
-    def save(
-        self, positions: Mapping[str, int], ahead: Mapping[str, Collection[int]] | None = None
-    ) -> None:
+    def save(self, positions: Mapping[str, Position]) -> None:
         """Save the positions that changed; a failure is logged once."""
         if self._file is None:
             return
         try:
-            self._file.save(positions, ahead)
-        except (CursorsNotSaved, CursorFileInUse) as error:
+            self._file.save(positions)
+        except CursorError as error:
             if str(error) != self._save_error:
                 logger.warning("position not saved, a restart sends records again: %s", error)
             self._save_error = str(error)
         else:
-            self._save_error = ""
+            self._save_error = None
 
     def close(self) -> None:
         """Close and unlock the file."""

@@ -8,8 +8,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from klogd_py.record.sequence import SequenceRange
 from klogd_py.record.types import Cause, Entry, Gap, Severity
-from klogd_py.sinks.sequence_tracker import seq_range
 
 
 class WhenFull(Enum):
@@ -60,30 +60,27 @@ class DropCounter:
         self.is_dropping = False
         # Records, without Gaps
         self.count = 0
-        self._gaps: list[Gap] = []
+        # What is to be announced, in order
+        self.sequences: list[SequenceRange] = []
         self._logged_count = 0
-
-    @property
-    def end_seq(self) -> int | None:
-        """The sequence number after the dropped entries; ``None`` if nothing is to be announced."""
-        return self._gaps[-1].last + 1 if self._gaps else None
 
     def add(self, entry: Entry) -> None:
         """Count a dropped entry; a dropped Gap becomes part of the announcement."""
         self.is_dropping = True
-        span = seq_range(entry)
         self.count += entry.gap is None
-        if span is None:
+        sequence = entry.sequence
+        if sequence is None:
             return
-        first, last = span
-        if self._gaps and first == self._gaps[-1].last + 1:
-            first = self._gaps.pop().first
-        self._gaps.append(Gap(first, last, Cause.SINK_DROP))
+        joined = self.sequences[-1].joined(sequence) if self.sequences else None
+        if joined is None:
+            self.sequences.append(sequence)
+        else:
+            self.sequences[-1] = joined
 
     def take_gaps(self) -> list[Gap]:
         """Return the gaps to announce now, because a kept entry follows; clear them."""
-        gaps, self._gaps = self._gaps, []
-        return gaps
+        sequences, self.sequences = self.sequences, []
+        return [Gap.over(sequence, Cause.SINK_DROP) for sequence in sequences]
 
     def count_to_log(self) -> int:
         """Return how many were dropped, and remember that this is being logged."""

@@ -128,5 +128,5 @@ class SinkFactory:
         self._routing = routing
         limits = {sink.name: queue_limits(spec, config, self._live) for spec, sink in sinks.items()}
         # A sink that is removed now may be configured again.
-        self._cursors.save(self._manager.positions, self._manager.ahead)
+        self._cursors.save(self._manager.positions)
         self._manager.configure(sinks.values(), limits.__getitem__)

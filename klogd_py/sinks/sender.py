@@ -4,6 +4,8 @@
 import asyncio
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from klogd_py.record.types import Entry
 from klogd_py.sinks import Sink, SinkDown
 from klogd_py.sinks.attempt import Outcome, try_send
@@ -12,40 +14,53 @@ from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import TooManyHang, WorkerThread
 
 
+class _Awaited(Struct, frozen=True):
+    """A descriptor that the event loop watches, and what is set when it is writable or closed."""
+
+    descriptor: int
+    is_writable: asyncio.Event
+
+
 class SinkSender:
     """One sink, and how it is called. Mutable; lives on the event loop."""
 
-    def __init__(
-        self, sink: Sink, health: SinkHealth, jobs: Jobs, worker: WorkerThread | None
-    ) -> None:
+    def __init__(self, sink: Sink, jobs: Jobs, worker: WorkerThread | None = None) -> None:
         self.sink = sink
+        self.health = SinkHealth(sink.name)
         self.job = f"sink {sink.name}"
         self.worker = worker or WorkerThread(self.job)
-        self._health = health
+        # A chunk is being sent in the thread, which cannot be undone
+        self.is_busy = False
         self._jobs = jobs
         # Takes over when the sink has finished the line that it has partly written
         self._replacement: Sink | None = None
-        # The descriptor that is waited for
-        self._awaited: tuple[int, asyncio.Event] | None = None
+        self._awaited: _Awaited | None = None
 
     def send(self, entries: Sequence[Entry]) -> Outcome:
         """Try to send on the event loop."""
         self.swap()
-        return try_send(self.sink, entries, self.report_unexpected)
+        return try_send(self.sink, entries, self._report)
 
     async def send_chunk(self, entries: Sequence[Entry]) -> Outcome:
         """Try to send, in the thread of this sink if it may block."""
         self.swap()
         sink = self.sink
         if not sink.blocking:
-            return try_send(sink, entries, self.report_unexpected)
+            return try_send(sink, entries, self._report)
+        self.is_busy = True
         try:
-            return await self.worker.call(lambda: try_send(sink, entries, self.report_unexpected))
+            return await self.worker.call(lambda: try_send(sink, entries, self._report))
         except TooManyHang as error:
-            return 0, SinkDown(str(error))
+            return Outcome(0, SinkDown(str(error)))
+        finally:
+            self.is_busy = False
 
-    def report_unexpected(self, error: Exception) -> None:
-        """Log an unexpected error of this sink."""
+    def on_unexpected(self, error: Exception) -> None:
+        """Log an unexpected error of this sink, and count the sink as down."""
+        self._report(error)
+        self.health.on_unexpected(error)
+
+    def _report(self, error: Exception) -> None:
         self._jobs.report(self.job, error)
 
     async def wait_for_room(self) -> None:
@@ -58,7 +73,7 @@ class SinkSender:
             await asyncio.sleep(MIN_PAUSE_S)
             return
         writable = asyncio.Event()
-        self._awaited = descriptor, writable
+        self._awaited = _Awaited(descriptor, writable)
         loop = asyncio.get_running_loop()
         try:
             loop.add_writer(descriptor, self._jobs.guard(self.job, writable.set))
@@ -66,7 +81,7 @@ class SinkSender:
                 await writable.wait()
         # A listener that never reads must not hold up the other sinks.
         except TimeoutError:
-            self._health.on_timeout()
+            self.health.on_timeout()
         finally:
             self._stop_waiting()
 
@@ -76,16 +91,22 @@ class SinkSender:
         Once it is closed, its number may belong to another file.
         """
         if self._awaited is not None:
-            descriptor, writable = self._awaited
-            self._awaited = None
-            asyncio.get_running_loop().remove_writer(descriptor)
-            writable.set()
+            awaited, self._awaited = self._awaited, None
+            asyncio.get_running_loop().remove_writer(awaited.descriptor)
+            awaited.is_writable.set()
 
-    def set_replacement(self, sink: Sink) -> None:
-        """Use this sink from the next `swap` on; an earlier replacement is closed."""
+    def replace(self, sink: Sink) -> None:
+        """Use another sink from now on, or from the next `swap` on that may replace the old one.
+
+        An earlier replacement is closed.
+        """
         if self._replacement is not None:
             self._jobs.call(self.job, self._replacement.close, None)
         self._replacement = sink
+        self.health.pause_s = MIN_PAUSE_S
+        # A thread that is sending swaps the sinks itself before its next chunk.
+        if not self.is_busy:
+            self.swap()
 
     def swap(self) -> None:
         """Replace the sink, unless it must first finish a line that it has partly written."""

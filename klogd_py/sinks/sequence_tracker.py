@@ -8,183 +8,155 @@ is delivered ahead of the numbers between it and its record, so a Gap is split a
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
+from klogd_py.record.sequence import Position, SequenceRange
 from klogd_py.record.types import Cause, Entry, Gap
 
 
 class StartPosition(Struct, frozen=True):
-    """Where a sink starts: the first sequence number that it has not accepted yet.
+    """Where a sink starts: what it has had, and the ``cause`` of numbers missing from there on.
 
-    ``next_seq`` is ``None`` for a sink that starts with whatever comes first. ``cause`` explains
-    numbers from there on that are missing. ``ahead`` are numbers beyond ``next_seq`` that the sink
-    has accepted as parts of an earlier record.
+    ``position`` is ``None`` for a sink that starts with whatever comes first.
     """
 
-    next_seq: int | None = None
+    position: Position | None = None
     cause: Cause = Cause.RESTART
-    ahead: tuple[int, ...] = ()
 
 
 class SequenceTracker:
-    """The sequence numbers that one sink has been given. Mutable.
+    """The sequence numbers that one sink has been given, and those that it has accepted. Mutable.
 
-    ``expected`` is the next number. It is ``None`` until the first record for a sink that starts
-    wherever the stream is.
+    ``given`` and ``accepted`` are ``None`` until the first record for a sink that starts wherever
+    the stream is.
     """
 
     def __init__(
-        self,
-        announce: Callable[[Gap], Entry],
-        expected: int | None,
-        cause: Cause,
-        ahead: Iterable[int] = (),
+        self, announce: Callable[[Gap], Entry], start: StartPosition, *, is_filtering: bool = True
     ) -> None:
         """``announce`` makes the entry for a Gap.
 
-        ``cause`` explains numbers from ``expected`` on that are missing before the first record.
-        ``ahead`` are numbers beyond ``expected`` that the sink already has.
+        ``is_filtering``: the numbers of the source can be relied on. If not, everything is new.
         """
-        self.expected = expected
+        self.given = self.accepted = start.position
         # Records whose loss was announced to this sink alone
         self.missed: Counter[Cause] = Counter()
         self._announce = announce
-        self._cause = cause
+        # Explains missing numbers before the next record
+        self._cause = start.cause
+        self._is_filtering = is_filtering
         # An entry without a number that comes first was delivered before.
-        self._skipping = bool(expected)
+        self._skipping = start.position is not None and start.position.next_seq > 0
         # The number of the record before, within a batch
         self._last_seq: int | None = None
-        # Numbers beyond `expected` that were delivered as parts of an earlier record
-        self._ahead = set(ahead)
+        # The newest entry that was given: with it, everything is accepted.
+        self._newest: Entry | None = None
 
     def has_seen(self, seq: int) -> bool:
         """Whether the sink has been given this number, as a record or within a Gap."""
-        return self.expected is not None and (seq < self.expected or seq in self._ahead)
+        return self._is_filtering and self.given is not None and seq in self.given
 
-    def seek(self, seq: int, ahead: Iterable[int] = ()) -> None:
-        """Expect ``seq`` next, because the ring buffer is read again from there.
-
-        The sink keeps only ``ahead`` of the numbers after it.
-        """
-        self.expected = seq
-        self._ahead = {number for number in ahead if number > seq}
+    def seek(self, position: Position) -> None:
+        """Continue at a position, because the ring buffer is read again from there."""
+        self.given = position
         self._cause = Cause.OVERRUN
         self._skipping = True
+        self._newest = None
 
-    def filter(self, entries: Sequence[Entry], may_have_parts: bool = False) -> Sequence[Entry]:
+    def filter(
+        self, entries: Sequence[Entry], consecutive: SequenceRange | None = None
+    ) -> Sequence[Entry]:
         """Return the entries that are new, with a Gap in the place of each missing number.
 
-        ``may_have_parts``: some of them may have `parts`.
+        ``consecutive`` is the `consecutive_range` of the entries, if the caller knows it.
         """
-        if not entries:
+        if not entries or not self._is_filtering:
             return entries
-        first, last = entries[0].record.seq, entries[-1].record.seq
-        is_plain = not may_have_parts and not self._ahead
-        # The usual batch: every number follows on the one before.
-        if (
-            is_plain
-            and first is not None
-            and first == self.expected
-            and last is not None
-            and last - first == len(entries) - 1
-        ):
-            self.expected = last + 1
+        # Until all are filtered, which may fail
+        self._newest = None
+        if consecutive is not None and self.given == Position(consecutive.first):
+            self.given = Position(consecutive.next_seq)
             self._skipping = False
             self._cause = Cause.OVERRUN
-            return entries
-        self._last_seq = None
-        return [kept for entry in entries for kept in self._filter_one(entry)]
+            kept = entries
+        else:
+            self._last_seq = None
+            kept = [new for entry in entries for new in self._filter_one(entry)]
+        if kept:
+            self._newest = kept[-1]
+        return kept
+
+    def accept(self, entries: Sequence[Entry]) -> None:
+        """Note that the sink has accepted these entries, the oldest ones it had not accepted."""
+        if entries[-1] is self._newest:
+            self.accepted = self.given
+        else:
+            self.accepted = advance(self.accepted, entries)
 
     def _filter_one(self, entry: Entry) -> list[Entry]:
-        span = seq_range(entry)
+        sequence = entry.sequence
         # Without a number, or the second line of a record: treated as the entry before it
-        if span is None or span[0] == self._last_seq:
+        if sequence is None or sequence.first == self._last_seq:
             return [] if self._skipping else [entry]
         self._last_seq = entry.record.seq
-        first, last = span
-        if self.expected is None:
-            self.expected = first
-        self._skipping = last < self.expected or (entry.gap is None and first in self._ahead)
+        given = self.given = self.given or Position(sequence.first)
+        self._skipping = sequence.last < given.next_seq or (
+            entry.gap is None and sequence.first in given
+        )
         if self._skipping:
             return []
-        kept: list[Entry] = []
-        if first > self.expected:
-            missing = split_gap(Gap(self.expected, first - 1, self._cause), self._ahead)
-            self.missed[self._cause] += sum(gap.count for gap in missing)
-            kept = [self._announce(gap) for gap in missing]
+        kept = list(self._announce_missing(given, sequence.first))
         if entry.gap is None:
             kept.append(entry)
         else:
-            kept += self._trim_gap(entry, entry.gap, self.expected)
-        self._ahead.update(entry.record.parts)
+            kept += self._trim_gap(entry, entry.gap, given)
         self._cause = Cause.OVERRUN
-        self.expected, self._ahead = skip_ahead(last + 1, self._ahead)
+        self.given = given.after(sequence)
         return kept
 
-    def _trim_gap(self, entry: Entry, gap: Gap, expected: int) -> list[Entry]:
+    def _announce_missing(self, given: Position, seq: int) -> Iterator[Entry]:
+        """Announce the numbers before ``seq`` that never came."""
+        if seq > given.next_seq:
+            missing = given.missing_in(SequenceRange(given.next_seq, seq - 1))
+            self.missed[self._cause] += sum(sequence.count for sequence in missing)
+            for sequence in missing:
+                yield self._announce(Gap.over(sequence, self._cause))
+
+    def _trim_gap(self, entry: Entry, gap: Gap, given: Position) -> list[Entry]:
         """Return the announcement of a gap without the numbers that the sink already has."""
-        trimmed = Gap(max(gap.first, expected), gap.last, gap.cause, gap.note)
-        if trimmed == gap and not self._ahead:
+        missing = given.missing_in(gap.sequence)
+        if missing == [gap.sequence]:
             return [entry]
-        return [self._announce(part) for part in split_gap(trimmed, self._ahead)]
+        return [self._announce(Gap.over(sequence, gap.cause, gap.note)) for sequence in missing]
 
 
-class DeliveredPosition:
-    """The sequence numbers that one sink has accepted. Mutable.
+def consecutive_range(entries: Sequence[Entry]) -> SequenceRange | None:
+    """Return the range of a batch in which each number follows on the one before.
 
-    ``next_seq`` is the first number that it has not accepted, ``None`` before the first record.
-    ``ahead`` are the numbers beyond it that it has accepted as parts of an earlier record.
+    That is the usual batch, whose entries need not be looked at one by one. ``None`` for any other,
+    also if one of its lines has parts.
     """
-
-    def __init__(self, next_seq: int | None, ahead: Iterable[int] = ()) -> None:
-        self.next_seq = next_seq
-        self.ahead = set(ahead)
-
-    def advance(self, accepted: Sequence[Entry], may_have_parts: bool) -> None:
-        """Move behind the last record, or announced gap, that was accepted.
-
-        ``may_have_parts``: some of the records may have `parts`.
-        """
-        if may_have_parts:
-            self.ahead.update(seq for entry in accepted for seq in entry.record.parts)
-        for entry in reversed(accepted):
-            span = seq_range(entry)
-            if span is not None:
-                self.next_seq, self.ahead = skip_ahead(span[1] + 1, self.ahead)
-                break
+    if not entries:
+        return None
+    first, last = entries[0].record.seq, entries[-1].record.seq
+    if first is None or last is None or last - first != len(entries) - 1 or _has_parts(entries):
+        return None
+    return SequenceRange(first, last)
 
 
-def split_gap(gap: Gap, delivered: Collection[int]) -> list[Gap]:
-    """Return the parts of a gap around the numbers that were delivered; none if it is empty."""
-    remaining = []
-    first = gap.first
-    for seq in sorted(number for number in delivered if gap.first <= number <= gap.last):
-        remaining.append(Gap(first, seq - 1, gap.cause, gap.note))
-        first = seq + 1
-    remaining.append(Gap(first, gap.last, gap.cause, gap.note))
-    return [part for part in remaining if part.count > 0]
+def _has_parts(entries: Sequence[Entry]) -> bool:
+    # Faster than any(), which the usual batch would read to its end as well
+    return bool([entry for entry in entries if entry.record.parts])
 
 
-def skip_ahead(seq: int, ahead: set[int]) -> tuple[int, set[int]]:
-    """Return the first number from ``seq`` on that is not in ``ahead``, and those after it."""
-    if not ahead:
-        return seq, ahead
-    while seq in ahead:
-        seq += 1
-    return seq, {number for number in ahead if number > seq}
-
-
-def seq_range(entry: Entry) -> tuple[int, int] | None:
-    """Return the first and the last sequence number of an entry; ``None`` if it has none."""
-    if entry.gap is not None:
-        return entry.gap.first, entry.gap.last
-    seq = entry.record.seq
-    return None if seq is None else (seq, seq)
-
-
-def first_seq(entries: Iterable[Entry]) -> int:
-    """Return the first sequence number of a batch; 0 if none of its entries has one."""
-    spans = (seq_range(entry) for entry in entries)
-    return next((span[0] for span in spans if span is not None), 0)
+def advance(position: Position | None, entries: Sequence[Entry]) -> Position | None:
+    """Return the position after some entries that follow on it, in order."""
+    newest = next((found for entry in reversed(entries) if (found := entry.sequence)), None)
+    if newest is None:
+        return position
+    ahead = position.ahead if position is not None else frozenset[int]()
+    if _has_parts(entries):
+        ahead = ahead.union(seq for entry in entries for seq in entry.record.parts)
+    return Position(newest.first, ahead).after(newest)

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 from random import Random
 
+from klogd_py.record.sequence import Position
 from klogd_py.record.types import Record
 from klogd_py.sinks import cursor_format
 from klogd_py.sources import kmsg_format
@@ -89,7 +90,8 @@ CONFIGURATIONS = [
 ]
 POSITIONS = [
     cursor_format.render(
-        "51b3d661323f440e91e8247518fc635c", {"syslog:/dev/log": 1201, "file:/x": 0}
+        "51b3d661323f440e91e8247518fc635c",
+        {"syslog:/dev/log": Position(1201, frozenset((1204, 1207))), "file:/x": Position(0)},
     ).ljust(511)
     + b"\n",
     cursor_format.render("", {}) + bytes(16),

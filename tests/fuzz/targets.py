@@ -302,14 +302,12 @@ def check_position(raw: bytes) -> None:
         assert all(
             type(seq) is int and 0 <= seq <= cursor_format.MAX_SEQ for seq in found.next.values()
         )
-        written = cursor_format.render(found.boot_id, found.next)
-        assert cursor_format.parse(written).next == found.next
+        written = cursor_format.render(found.boot_id, found.positions)
+        assert cursor_format.parse(written).positions == found.positions
         for cut in range(0, len(written), 7):
             with suppress(NotCursors):
-                assert (
-                    cursor_format.parse(written[:cut] + bytes(len(written) - cut)).next
-                    == found.next
-                )
+                again = cursor_format.parse(written[:cut] + bytes(len(written) - cut))
+                assert again.positions == found.positions
 
 
 def _look_around(table: SymbolTable) -> None:

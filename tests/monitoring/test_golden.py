@@ -18,6 +18,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.daemon import Daemon
 from klogd_py.monitoring import prometheus
 from klogd_py.monitoring.status import Status
+from tests.entries import position_at
 from tests.fakes import FakeRing
 from tests.monitoring.golden import METRICS, STATUS
 
@@ -77,7 +78,7 @@ async def status_after_records(folder: Path) -> Status:
     # More records than the ring holds: the daemon does not run until they are all logged
     ring.log(20)
     first, _ = daemon.sink_manager.queues.values()
-    await wait_until(lambda: first.next_seq == ring.next_seq)
+    await wait_until(lambda: first.position == position_at(ring.next_seq))
     config.write_text("broken = [")
     os.kill(os.getpid(), signal.SIGHUP)
     await wait_until(lambda: bool(daemon._status_builder.changes))

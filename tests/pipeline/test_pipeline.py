@@ -30,7 +30,7 @@ from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.jobs import Jobs
-from tests.entries import gap_entry
+from tests.entries import gap_entry, position_at
 from tests.fakes import FakeRing, ScriptedSink, has_queued
 from tests.virtual_time import run_in_virtual_time
 
@@ -49,9 +49,8 @@ class World:
         next_seqs: Mapping[str, int] | None = None,
     ) -> None:
         self.jobs = Jobs()
-        self.sink_manager = SinkManager(
-            announce, (next_seqs or {}).get, rereadable=True, jobs=self.jobs
-        )
+        positions = {name: position_at(seq) for name, seq in (next_seqs or {}).items()}
+        self.sink_manager = SinkManager(announce, positions.get, rereadable=True, jobs=self.jobs)
         self.sink_manager.configure(sinks, lambda name: limits)
         self._source = ring.device
         self.symbol_manager = SymbolManager(Sources, lambda reasons: None)
@@ -209,7 +208,7 @@ def test_errors_that_do_not_fit_stay_in_ring() -> None:
         world = World(ring, [bad], QueueLimits(100 * RECORD_BYTES, WhenFull.DROP))
         ring.log(900, prefix=2)
         await asyncio.sleep(1)
-        assert world.sink_manager.queues["bad"].queued <= 201
+        assert len(world.sink_manager.queues["bad"].backlog) <= 201
         bad.down = ""
         await world.until(lambda: len(bad.received) == 900)
         await world.end()

@@ -19,6 +19,7 @@ from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.record.sequence import Position
 from klogd_py.record.types import Cause, Record, Severity
 from klogd_py.sinks import Sink
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
@@ -53,8 +54,6 @@ COUNTS = st.lists(st.integers(1, 60), min_size=1, max_size=5)
 EVERY = st.integers(2, 9)
 # Characters: more than a pipe accepts at once, less than the kernel's buffer
 LONG_CHARS = 6000
-# The next sequence number of each sink, and the numbers accepted beyond it
-Positions = tuple[dict[str, int], dict[str, tuple[int, ...]]]
 
 
 class Delivery(RuleBasedStateMachine):
@@ -81,7 +80,7 @@ class Delivery(RuleBasedStateMachine):
             self.limits[target.name] = QueueLimits(LIMIT_BYTES, how)
         self.removed: set[str] = set()
         # The content of the cursor file
-        self.saved: Positions = ({}, {})
+        self.saved: dict[str, Position] = {}
         self.saved_before = self.saved
         # All kills ("all"), and for each sink the ends within a line
         self.kills: Counter[str] = Counter()
@@ -95,12 +94,7 @@ class Delivery(RuleBasedStateMachine):
         self.runner.run(job)
 
     def _save(self) -> None:
-        positions = self.sink_manager.positions
-        others = {name: seqs for name, seqs in self.saved[1].items() if name not in positions}
-        self.saved_before, self.saved = (
-            self.saved,
-            ({**self.saved[0], **positions}, others | self.sink_manager.ahead),
-        )
+        self.saved_before, self.saved = self.saved, self.saved | self.sink_manager.positions
 
     def _configure(self) -> None:
         opened = [
@@ -116,10 +110,9 @@ class Delivery(RuleBasedStateMachine):
         self.removed.clear()
         self.sink_manager = SinkManager(
             gap_entry,
-            lambda name: self.saved[0].get(name),
+            lambda name: self.saved.get(name),
             rereadable=True,
             on_progress=self._save,
-            ahead=lambda name: self.saved[1].get(name, ()),
         )
         self.consoles.append(Console())
         self._configure()
@@ -293,7 +286,7 @@ class Delivery(RuleBasedStateMachine):
             await self._end()
             await self.pipeline.finish()
             await self.sink_manager.flush(1)
-            while any(queue.is_sending for queue in self.sink_manager.queues.values()):
+            while any(queue.sender.is_busy for queue in self.sink_manager.queues.values()):
                 # A thread needs real time.
                 time.sleep(0.001)
                 await asyncio.sleep(0)

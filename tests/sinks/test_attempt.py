@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.record.types import Entry, Record
-from klogd_py.sinks import Sink, SinkDown, SinkFailed, SinkGone
-from klogd_py.sinks.attempt import try_send
+from klogd_py.sinks import Sink, SinkDown, SinkError, SinkFailed, SinkGone
+from klogd_py.sinks.attempt import Outcome, try_send
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat
@@ -59,7 +59,7 @@ class PickySink:
 def test_unsendable_entry_is_sent_in_plain_form(places: list[int]) -> None:
     sink, reported = PickySink(), list[Exception]()
     entries = with_broken(places, 512)
-    assert try_send(sink, entries, reported.append) == (512, None)
+    assert try_send(sink, entries, reported.append) == Outcome(512)
     wanted = [r"broken \ud800" if at in places else entry.text for at, entry in enumerate(entries)]
     assert sink.received == wanted
     assert {type(error) for error in reported} == {OverflowError}
@@ -71,19 +71,26 @@ def test_unsendable_entry_is_sent_in_plain_form(places: list[int]) -> None:
 )
 def test_sink_that_fails_for_every_entry_is_down(error: Exception) -> None:
     sink = PickySink(error)
-    count, down = try_send(sink, numbered_entries(range(512)), lambda error: None)
-    assert count == 0
-    assert isinstance(down, SinkFailed)
-    assert down.cause is error
+    outcome = try_send(sink, numbered_entries(range(512)), lambda error: None)
+    assert outcome.accepted == 0
+    assert isinstance(outcome.error, SinkFailed)
+    assert outcome.error.cause is error
     assert sink.calls < 20
 
 
-@pytest.mark.parametrize("error", [SinkDown("away", 3), SinkGone("gone"), OSError(5, "I/O")])
-def test_expected_error_is_an_outcome(error: OSError) -> None:
+@pytest.mark.parametrize(
+    ("error", "accepted", "kind"),
+    [
+        (SinkDown("away", 3), 3, SinkDown),
+        (SinkGone("gone"), 0, SinkGone),
+        (OSError(5, "I/O"), 0, SinkDown),
+    ],
+)
+def test_expected_error_is_an_outcome(error: OSError, accepted: int, kind: type[SinkError]) -> None:
     reported: list[Exception] = []
-    count, down = try_send(PickySink(error), numbered_entries(range(5)), reported.append)
-    assert isinstance(down, SinkDown)
-    assert count == (3 if error.args == ("away",) else 0)
+    outcome = try_send(PickySink(error), numbered_entries(range(5)), reported.append)
+    assert type(outcome.error) is kind
+    assert outcome.accepted == accepted
     assert reported == []
 
 
@@ -107,7 +114,7 @@ def test_unsendable_record_stops_no_real_sink(make: type, tmp_path: Path) -> Non
     entries = with_broken([2], 5)
     with DatagramListener(tmp_path / "socket") as listener:
         sink: Sink = make(tmp_path)
-        assert try_send(sink, entries, lambda error: None) == (5, None)
+        assert try_send(sink, entries, lambda error: None) == Outcome(5)
         sink.close()
         out = tmp_path / "out"
         received = out.read_bytes().splitlines() if out.exists() else listener.read()

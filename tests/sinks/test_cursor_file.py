@@ -19,63 +19,55 @@ from hypothesis import strategies as st
 from klogd_py.sinks.cursor_file import BLOCK_BYTES, CursorFile, CursorFileInUse, CursorsNotSaved
 from klogd_py.sinks.cursor_format import LIMIT_BYTES, MAX_SEQ, render
 from klogd_py.sinks.cursor_store import CursorStore
+from tests.entries import position_at
 
 
 def test_saved_position_is_valid_on_the_same_boot(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    CursorFile(path, "boot-a").save({"syslog": 12, "file:/x": 7})
+    CursorFile(path, "boot-a").save({"syslog": position_at(12), "file:/x": position_at(7)})
     cursor_file = CursorFile(path, "boot-a")
-    assert (
-        cursor_file.next_seq("syslog"),
-        cursor_file.next_seq("file:/x"),
-        cursor_file.next_seq("new"),
-    ) == (
-        12,
-        7,
-        None,
-    )
+    assert cursor_file.position("syslog") == position_at(12)
+    assert cursor_file.position("file:/x") == position_at(7)
+    assert cursor_file.position("new") is None
 
 
 def test_parts_accepted_ahead_are_saved_and_loaded(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
-        cursor_file.save({"syslog": 12, "file:/x": 7}, {"syslog": (14, 17), "file:/x": (9,)})
-        cursor_file.save({"file:/x": 8}, {"file:/x": (10,)})
+        cursor_file.save({"syslog": position_at(12, 14, 17), "file:/x": position_at(7, 9)})
+        cursor_file.save({"file:/x": position_at(8, 10)})
     again = CursorFile(path, "b")
-    assert (again.ahead("syslog"), again.ahead("file:/x"), again.ahead("new")) == (
-        (14, 17),
-        (10,),
-        (),
-    )
+    assert again.position("syslog") == position_at(12, 14, 17)
+    assert again.position("file:/x") == position_at(8, 10)
     with closing(CursorFile(path, "b")) as cursor_file:
-        cursor_file.save({"syslog": 20})
-    assert CursorFile(path, "b").ahead("syslog") == ()
+        cursor_file.save({"syslog": position_at(20)})
+    assert CursorFile(path, "b").position("syslog") == position_at(20)
 
 
 def test_parts_of_a_position_beyond_ring_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
-        cursor_file.save({"s": 102}, {"s": (105,)})
+        cursor_file.save({"s": position_at(102, 105)})
     again = CursorFile(path, "b")
     again.drop_beyond(100)
-    assert (again.next_seq("s"), again.ahead("s")) == (None, ())
+    assert again.position("s") is None
 
 
 def test_altered_position_parts_are_reported_as_damaged(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
-        cursor_file.save({"s": 12}, {"s": (14,)})
+        cursor_file.save({"s": position_at(12, 14)})
     path.write_bytes(path.read_bytes().replace(b"[14]", b"[15]"))
-    assert "damaged" in CursorFile(path, "b").remark
+    assert "damaged" in (CursorFile(path, "b").remark or "")
 
 
 def test_position_of_another_boot_is_silently_ignored(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    CursorFile(path, "boot-a").save({"syslog": 12})
+    CursorFile(path, "boot-a").save({"syslog": position_at(12)})
     cursor_file = CursorFile(path, "boot-b")
-    assert (cursor_file.next_seq("syslog"), cursor_file.remark, cursor_file.is_empty) == (
+    assert (cursor_file.position("syslog"), cursor_file.remark, cursor_file.is_empty) == (
         None,
-        "",
+        None,
         True,
     )
 
@@ -83,17 +75,17 @@ def test_position_of_another_boot_is_silently_ignored(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
 def test_file_created_by_root_belongs_to_directory_owner(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65533)
-    CursorFile(tmp_path / "position.json", "boot-a").save({"syslog": 12})
+    CursorFile(tmp_path / "position.json", "boot-a").save({"syslog": position_at(12)})
     status = (tmp_path / "position.json").stat()
     assert (status.st_uid, status.st_gid) == (65534, 65533)
 
 
 def test_saving_one_sink_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    for positions in ({"syslog": 12}, {"journal": 3}):
+    for sink, seq in (("syslog", 12), ("journal", 3)):
         with closing(CursorFile(path, "b")) as cursor_file:
-            cursor_file.save(positions)
-    assert CursorFile(path, "b").next_seq("syslog") == 12
+            cursor_file.save({sink: position_at(seq)})
+    assert CursorFile(path, "b").position("syslog") == position_at(12)
 
 
 @pytest.mark.parametrize(
@@ -104,36 +96,32 @@ def test_damaged_file_suppresses_nothing_and_is_reported(content: bytes, tmp_pat
     path = tmp_path / "position.json"
     path.write_bytes(content)
     cursor_file = CursorFile(path, "b")
-    assert cursor_file.next_seq("s") is None
-    assert str(path) in cursor_file.remark
+    assert cursor_file.position("s") is None
+    assert str(path) in (cursor_file.remark or "")
 
 
 def test_position_beyond_newest_record_is_dropped_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
-    CursorFile(path, "b").save({"ahead": 102, "next": 101, "below": 5})
+    CursorFile(path, "b").save(
+        {"ahead": position_at(102), "next": position_at(101), "below": position_at(5)}
+    )
     cursor_file = CursorFile(path, "b")
     cursor_file.drop_beyond(100)
-    assert (
-        cursor_file.next_seq("ahead"),
-        cursor_file.next_seq("next"),
-        cursor_file.next_seq("below"),
-    ) == (
-        None,
-        101,
-        5,
-    )
-    assert "ahead" in cursor_file.remark
+    assert cursor_file.position("ahead") is None
+    assert cursor_file.position("next") == position_at(101)
+    assert cursor_file.position("below") == position_at(5)
+    assert "ahead" in (cursor_file.remark or "")
 
 
 def test_cursor_file_is_private_and_alone(tmp_path: Path) -> None:
-    CursorFile(tmp_path / "position.json", "b").save({"s": 1})
+    CursorFile(tmp_path / "position.json", "b").save({"s": position_at(1)})
     (file,) = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_failed_save_names_the_missing_directory(tmp_path: Path) -> None:
     with pytest.raises(CursorsNotSaved, match="gone"):
-        CursorFile(tmp_path / "gone" / "position.json", "b").save({"s": 1})
+        CursorFile(tmp_path / "gone" / "position.json", "b").save({"s": position_at(1)})
 
 
 def test_second_lock_is_refused_until_the_first_closes(tmp_path: Path) -> None:
@@ -149,29 +137,33 @@ def test_second_lock_is_refused_until_the_first_closes(tmp_path: Path) -> None:
 def test_new_locked_file_is_valid_and_empty(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     CursorFile(path, "b", locked=True).close()
-    assert (CursorFile(path, "b").remark, CursorFile(path, "b").is_empty) == ("", True)
+    assert (CursorFile(path, "b").remark, CursorFile(path, "b").is_empty) == (None, True)
 
 
 @pytest.mark.parametrize("harm", ["removed", "replaced"])
 def test_cursor_file_that_lost_its_name_is_rewritten(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
-        cursor_file.save({"s": 1})
+        cursor_file.save({"s": position_at(1)})
         path.unlink()
         if harm == "replaced":
             path.touch()
-        cursor_file.save({"s": 2})
-    assert CursorFile(path, "b").next_seq("s") == 2
+        cursor_file.save({"s": position_at(2)})
+    assert CursorFile(path, "b").position("s") == position_at(2)
 
 
 def test_shorter_text_leaves_nothing_of_a_longer(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b")) as cursor_file:
-        cursor_file.save({"s" * 600: 1})
+        cursor_file.save({"s" * 600: position_at(1)})
     with closing(CursorFile(path, "another")) as cursor_file:
-        cursor_file.save({"s": 2})
+        cursor_file.save({"s": position_at(2)})
     again = CursorFile(path, "another")
-    assert (again.next_seq("s"), again.next_seq("s" * 600), again.remark) == (2, None, "")
+    assert (again.position("s"), again.position("s" * 600), again.remark) == (
+        position_at(2),
+        None,
+        None,
+    )
 
 
 def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list[bytes]:
@@ -180,7 +172,7 @@ def texts(folder: Path, *positions: dict[str, int], before: bytes = b"") -> list
     filled(path, before)
     for changed in positions:
         with closing(CursorFile(path, "b", locked=True)) as cursor_file:
-            cursor_file.save(changed)
+            cursor_file.save({sink: position_at(seq) for sink, seq in changed.items()})
         found.append(path.read_bytes())
     return found
 
@@ -191,9 +183,10 @@ def filled(path: Path, raw: bytes) -> None:
 
 
 def read(path: Path) -> tuple[frozenset[tuple[str, int]], bool]:
-    """The positions in a file, and whether it has a remark."""
+    """The numbers in a file, and whether it has a remark."""
     cursor_file = CursorFile(path, "b")
-    return frozenset(cursor_file._next.items()), bool(cursor_file.remark)
+    numbers = {sink: found.next_seq for sink, found in cursor_file._positions.items()}
+    return frozenset(numbers.items()), cursor_file.remark is not None
 
 
 OLD, NEW = {"s": 7, "t": 199}, {"s": 1234, "t": 200, "file:/a/longer/name/that/comes/later": 3}
@@ -263,27 +256,28 @@ def test_kill_between_calls_leaves_old_new_or_damaged(tmp_path: Path, killed_bef
     words = f"""
 import os, signal
 from pathlib import Path
+from klogd_py.record.sequence import Position
 from klogd_py.sinks.cursor_file import CursorFile
 cursor_file = CursorFile(Path({str(path)!r}), "b", locked=True)
-assert cursor_file.next_seq("t") == 199
+assert cursor_file.position("t") == Position(199)
 os.{killed_before} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-cursor_file.save({{"t": 200}})
+cursor_file.save({{"t": Position(200)}})
 """
     assert (
         subprocess.run([sys.executable, "-c", words], timeout=20, check=False).returncode
         == -signal.SIGKILL
     )
     cursor_file = CursorFile(path, "b")
-    assert cursor_file.next_seq("t") in (199, None)
-    assert (cursor_file.next_seq("t") is None) == bool(cursor_file.remark)
+    assert cursor_file.position("t") in (position_at(199), None)
+    assert (cursor_file.position("t") is None) == (cursor_file.remark is not None)
 
 
 def test_unchanged_position_is_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     cursor_file = CursorFile(path, "b")
-    cursor_file.save({"s": 1})
+    cursor_file.save({"s": position_at(1)})
     path.unlink()
-    cursor_file.save({"s": 1})
+    cursor_file.save({"s": position_at(1)})
     assert not path.exists()
 
 
@@ -403,16 +397,17 @@ def test_hostile_file_suppresses_nothing_and_is_reported(
     before = os.lstat(path)
     began_s = time.monotonic()
     with closing(CursorFile(path, "b", locked=locked)) as cursor_file:
-        assert (cursor_file.is_empty, cursor_file.next_seq("s")) == (True, None)
+        assert (cursor_file.is_empty, cursor_file.position("s")) == (True, None)
+        assert cursor_file.remark is not None
         assert cursor_file.remark.startswith(f"{path}: {reason}")
         assert cursor_file.remark.endswith("; starting at the oldest record")
         if is_overwritten(reason):
-            cursor_file.save({"s": 12})
-            assert CursorFile(path, "b").next_seq("s") == 12
+            cursor_file.save({"s": position_at(12)})
+            assert CursorFile(path, "b").position("s") == position_at(12)
             assert path.stat().st_size <= LIMIT_BYTES
         else:
             with pytest.raises(CursorsNotSaved, match=re.escape(f"{path}: {reason}")):
-                cursor_file.save({"s": 12})
+                cursor_file.save({"s": position_at(12)})
             after = os.lstat(path)
             assert (after.st_mode, after.st_ino, after.st_size) == (
                 before.st_mode,
@@ -426,15 +421,15 @@ def test_hostile_file_suppresses_nothing_and_is_reported(
 def test_hostile_replacement_of_the_file_ends_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "position.json"
     with closing(CursorFile(path, "b", locked=True)) as cursor_file:
-        cursor_file.save({"s": 1})
+        cursor_file.save({"s": position_at(1)})
         path.unlink()
         HOSTILE[kind][0](path)
         if is_overwritten(HOSTILE[kind][1]):
-            cursor_file.save({"s": 2})
-            assert CursorFile(path, "b").next_seq("s") == 2
+            cursor_file.save({"s": position_at(2)})
+            assert CursorFile(path, "b").position("s") == position_at(2)
         else:
             with pytest.raises(CursorsNotSaved, match=re.escape(f"{path}: {HOSTILE[kind][1]}")):
-                cursor_file.save({"s": 2})
+                cursor_file.save({"s": position_at(2)})
 
 
 @pytest.mark.parametrize("check", ["", ',"check":66792144'])
@@ -445,9 +440,10 @@ def test_file_of_an_older_version_is_read(tmp_path: Path, check: str) -> None:
         f'{{"boot_id":"b","next":{{"syslog:/dev/log":1201}}{check}}}'.encode().ljust(511) + b"\n",
     )
     with closing(CursorFile(path, "b", locked=True)) as cursor_file:
-        assert (cursor_file.next_seq("syslog:/dev/log"), cursor_file.remark) == (1201, "")
-        cursor_file.save({"syslog:/dev/log": 1202})
-    assert CursorFile(path, "b").next_seq("syslog:/dev/log") == 1202
+        assert cursor_file.position("syslog:/dev/log") == position_at(1201)
+        assert cursor_file.remark is None
+        cursor_file.save({"syslog:/dev/log": position_at(1202)})
+    assert CursorFile(path, "b").position("syslog:/dev/log") == position_at(1202)
 
 
 # What version 0.1.0 wrote
@@ -462,34 +458,30 @@ def test_file_of_first_release_is_read_and_rewritten(tmp_path: Path) -> None:
     path, boot_id = tmp_path / "position.json", "51b3d661323f440e91e8247518fc635c"
     filled(path, FILE_OF_0_1_0)
     with closing(CursorFile(path, boot_id, locked=True)) as found:
-        assert (found.remark, found.is_empty) == ("", False)
-        assert (found.next_seq("syslog:/dev/log"), found.ahead("syslog:/dev/log")) == (
-            1201,
-            (1204, 1207),
-        )
-        assert (
-            found.next_seq("file:/var/log/kern.log"),
-            found.ahead("file:/var/log/kern.log"),
-        ) == (
-            1198,
-            (),
-        )
+        assert (found.remark, found.is_empty) == (None, False)
+        assert found.position("syslog:/dev/log") == position_at(1201, 1204, 1207)
+        assert found.position("file:/var/log/kern.log") == position_at(1198)
     other = tmp_path / "other.json"
     with closing(CursorFile(other, boot_id, locked=True)) as written:
         written.save(
-            {"syslog:/dev/log": 1201, "file:/var/log/kern.log": 1198},
-            {"syslog:/dev/log": (1204, 1207)},
+            {
+                "syslog:/dev/log": position_at(1201, 1204, 1207),
+                "file:/var/log/kern.log": position_at(1198),
+            }
         )
     assert other.read_bytes() == FILE_OF_0_1_0
 
 
 def test_removed_sinks_do_not_fill_the_file(tmp_path: Path) -> None:
     with closing(CursorFile(tmp_path / "position.json", "b")) as cursor_file:
-        cursor_file.save({f"file:/{number}/{'x' * 4000}": number for number in range(250)})
+        cursor_file.save(
+            {f"file:/{number}/{'x' * 4000}": position_at(number) for number in range(250)}
+        )
         for number in range(250, 300):
-            cursor_file.save({f"file:/{number}/{'x' * 4000}": number, "syslog": number})
+            position = position_at(number)
+            cursor_file.save({f"file:/{number}/{'x' * 4000}": position, "syslog": position})
     again = CursorFile(tmp_path / "position.json", "b")
-    assert again.next_seq("syslog") == 299
+    assert again.position("syslog") == position_at(299)
     assert (tmp_path / "position.json").stat().st_size <= LIMIT_BYTES
 
 
@@ -502,7 +494,7 @@ def test_unusable_file_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptur
     store = CursorStore(str(tmp_path / "position.json"), "b", lambda: 100)
     store.open()
     for number in range(10):
-        store.save({"s": number}, {})
+        store.save({"s": position_at(number)})
     store.close()
     assert len(warnings_of(caplog, "starting at the oldest record")) == 1
     assert len(warnings_of(caplog, "position not saved, a restart sends records again")) == 1
@@ -513,24 +505,25 @@ def test_full_disk_keeps_the_old_position(tmp_path: Path) -> None:
     path = tmp_path / "position.json"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with closing(CursorFile(path, "b", locked=True)) as cursor_file:
-        cursor_file.save({"s": 1})
+        cursor_file.save({"s": position_at(1)})
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES, before[1]))
         try:
-            cursor_file.save({"s": 2})
+            cursor_file.save({"s": position_at(2)})
             with pytest.raises(CursorsNotSaved, match=os.strerror(errno.EFBIG)):
-                cursor_file.save({"t" * 600: 3})
-            assert CursorFile(path, "b").next_seq("s") == 2
+                cursor_file.save({"t" * 600: position_at(3)})
+            assert CursorFile(path, "b").position("s") == position_at(2)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
-        cursor_file.save({"t" * 600: 3})
-    assert CursorFile(path, "b").next_seq("t" * 600) == 3
+        cursor_file.save({"t" * 600: position_at(3)})
+    assert CursorFile(path, "b").position("t" * 600) == position_at(3)
 
 
 FULL = """
 import os, subprocess, sys
 from pathlib import Path
+from klogd_py.record.sequence import Position
 from klogd_py.sinks.cursor_store import CursorStore
 place = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
@@ -548,14 +541,14 @@ elif sys.argv[2] == "read-only":
 store = CursorStore(str(place / "position.json"), "b", lambda: 1000)
 store.open()
 for number in range(20):
-    store.save({"s": number})
+    store.save({"s": Position(number)})
 if sys.argv[2] == "full":
     (place / "filling").unlink()
-    store.save({"s": 20})
+    store.save({"s": Position(20)})
     store.close()
     again = CursorStore(str(place / "position.json"), "b", lambda: 1000)
     again.open()
-    print(again.next_seq("s"))
+    print(again.position("s").next_seq)
 """
 
 
@@ -582,9 +575,9 @@ def test_full_disk_is_reported_once(tmp_path: Path, state: str, output: str) -> 
 
 
 def test_cursor_file_of_later_version_is_accepted(tmp_path: Path) -> None:
-    content = render("b", {"s": 7}).rstrip()
+    content = render("b", {"s": position_at(7)}).rstrip()
     assert content.endswith(b"}")
     path = tmp_path / "position.json"
     filled(path, content[:-1] + b',"later":[1]}')
     cursor_file = CursorFile(path, "b")
-    assert (cursor_file.next_seq("s"), cursor_file.remark) == (7, "")
+    assert (cursor_file.position("s"), cursor_file.remark) == (position_at(7), None)

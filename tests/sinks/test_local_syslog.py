@@ -11,14 +11,12 @@ import pytest
 from klogd_py.config.schema import Config
 from klogd_py.record.types import Cause
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.drop_policy import QueueLimits
 from klogd_py.sinks.factory import build_sink
 from klogd_py.sinks.formats import TimestampFormatter
 from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.queue import SinkQueue
-from klogd_py.sinks.sequence_tracker import StartPosition
-from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
+from tests.entries import WALL_US, entry, lost_entry, numbered_entries
+from tests.queues import flush, make_queue
 from tests.sockets import DatagramListener, StreamListener
 
 STAMP = TimestampFormatter().rfc3164(WALL_US).encode()
@@ -109,13 +107,13 @@ def test_stream_that_is_read_late_loses_nothing(tmp_path: Path, sink: SyslogSink
 def test_long_stream_message_arrives_without_a_successor(tmp_path: Path, sink: SyslogSink) -> None:
     text = "x" * 1_000_000
     with StreamListener(tmp_path / "log") as listener:
-        queue = SinkQueue(sink, QueueLimits(1 << 24), gap_entry, StartPosition())
+        queue = make_queue(sink, 1 << 24)
 
         async def carry() -> None:
             queue.enqueue([entry(text)])
             for _ in range(100):
                 listener.read()
-                await queue.flush()
+                await flush(queue)
 
         asyncio.run(carry())
         assert [len(message) for message in listener.messages()] == [
@@ -126,11 +124,11 @@ def test_long_stream_message_arrives_without_a_successor(tmp_path: Path, sink: S
 
 def test_oversized_datagram_does_not_stop_the_next(tmp_path: Path, sink: SyslogSink) -> None:
     with DatagramListener(tmp_path / "log") as listener:
-        queue = SinkQueue(sink, QueueLimits(1 << 24), gap_entry, StartPosition())
+        queue = make_queue(sink, 1 << 24)
 
         async def carry() -> None:
             queue.enqueue([entry("x" * 1_000_000, seq=0), *numbered_entries(range(1, 3))])
-            await queue.flush()
+            await flush(queue)
 
         asyncio.run(carry())
         received = listener.read()

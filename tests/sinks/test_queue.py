@@ -4,7 +4,7 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,14 +14,21 @@ from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize
 from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
-from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
+from klogd_py.sinks.drain import CHUNK_ENTRIES
+from klogd_py.sinks.drop_policy import WhenFull
 from klogd_py.sinks.local_syslog import SyslogSink
-from klogd_py.sinks.queue import CHUNK_ENTRIES, SinkQueue
 from klogd_py.sinks.retry import MAX_PAUSE_S, MIN_PAUSE_S
-from klogd_py.sinks.sequence_tracker import StartPosition
 from klogd_py.sources.kmsg_device import KmsgDevice
-from tests.entries import WALL_US, entry, gap_entry, lost_entry, numbered_entries
+from tests.entries import (
+    WALL_US,
+    entry,
+    gap_entry,
+    lost_entry,
+    numbered_entries,
+    position_at,
+)
 from tests.fakes import FakeKmsg, ScriptedSink
+from tests.queues import drain_of, flush, make_queue
 from tests.sockets import BackgroundDatagramListener
 from tests.virtual_time import run_in_virtual_time
 
@@ -31,25 +38,6 @@ ROOMY = 1 << 24
 def _limit_for(count: int) -> int:
     """A limit for exactly so many entries with sequence numbers of two digits."""
     return count * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10"))
-
-
-def make_queue(
-    sink: ScriptedSink | SyslogSink,
-    limit_bytes: int,
-    next_seq: int | None = None,
-    when_full: WhenFull = WhenFull.DROP,
-    *,
-    ahead: tuple[int, ...] = (),
-    announce: Callable[[Gap], Entry] = gap_entry,
-    rereadable: bool = False,
-) -> SinkQueue:
-    return SinkQueue(
-        sink,
-        QueueLimits(limit_bytes, when_full),
-        announce,
-        StartPosition(next_seq, ahead=ahead),
-        rereadable=rereadable,
-    )
 
 
 def _down(reason: str) -> ScriptedSink:
@@ -67,15 +55,15 @@ def test_sink_with_room_gets_everything_at_once() -> None:
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
     assert sink.seqs == [0, 1, 2, 3, 4]
-    assert (queue.queued, queue.delivered, queue.next_seq) == (0, 5, 5)
+    assert (len(queue.backlog), queue.delivered, queue.position) == (0, 5, position_at(5))
 
 
 def test_blocking_sink_is_never_called_on_the_loop() -> None:
     sink = ScriptedSink(blocking=True)
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
-    assert (sink.seqs, queue.queued) == ([], 5)
-    assert asyncio.run(queue.flush())
+    assert (sink.seqs, len(queue.backlog)) == ([], 5)
+    assert asyncio.run(flush(queue))
     assert sink.seqs == [0, 1, 2, 3, 4]
 
 
@@ -86,13 +74,13 @@ def test_rest_of_full_sink_is_sent_in_order(capacity: int) -> None:
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(5)))
     queue.enqueue(numbered_entries(range(5, 8)))
-    assert (len(sink.received), queue.queued, queue.next_seq) == (
+    assert (len(sink.received), len(queue.backlog), queue.position) == (
         capacity,
         8 - capacity,
-        capacity or None,
+        position_at(capacity) if capacity else None,
     )
     sink.capacity = 100
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert sink.seqs == list(range(8))
     assert (queue.delivered, queue.backlog.lost) == (8, 0)
 
@@ -102,7 +90,7 @@ def test_many_chunks_are_sent_in_order() -> None:
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(3 * CHUNK_ENTRIES + 1)))
     sink.down = ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert sink.seqs == list(range(3 * CHUNK_ENTRIES + 1))
 
 
@@ -116,11 +104,11 @@ def test_full_queue_drops_the_newest_and_announces_them(
     queue = make_queue(sink, _limit_for(kept))
     for number in range(posted):
         queue.enqueue(numbered_entries([10 + number]))
-    assert (queue.queued, queue.backlog.lost) == (kept, posted - kept)
+    assert (len(queue.backlog), queue.backlog.lost) == (kept, posted - kept)
     sink.down = ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     queue.enqueue(numbered_entries([10 + posted]))
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert sink.seqs == [*range(10, 10 + kept), None, 10 + posted]
     assert _gaps(sink) == [Gap(10 + kept, 9 + posted, Cause.SINK_DROP)]
     assert _gaps(sink)[0].count == posted - kept
@@ -134,11 +122,11 @@ def _line(seq: int, *parts: int) -> Entry:
 def test_dropped_run_never_covers_delivered_parts() -> None:
     sink = _down("away")
     queue = make_queue(sink, _limit_for(1), 10, rereadable=True)
-    queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])], may_have_parts=True)
+    queue.enqueue([_line(10, 13, 15), *numbered_entries([11, 12, 14, 16, 17])])
     sink.down = ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(11, 12), (14, 14), (16, 17)]
-    assert (queue.backlog.lost, queue.next_seq, queue.ahead) == (5, 18, ())
+    assert (queue.backlog.lost, queue.position) == (5, position_at(18))
 
 
 @pytest.mark.parametrize("blocking", [False, True])
@@ -151,7 +139,7 @@ def test_second_line_of_a_kept_record_is_kept(capacity: int, blocking: bool) -> 
     queue = make_queue(sink, _limit_for(1))
     queue.enqueue([*twice, *numbered_entries([11])])
     sink.capacity = 100
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert [entry.text for entry in sink.received[:2]] == ["named", "record 10"]
     assert [gap.first for gap in _gaps(sink)] == [11]
 
@@ -160,10 +148,10 @@ def test_position_within_a_line_remembers_delivered_parts() -> None:
     sink = ScriptedSink()
     queue = make_queue(sink, ROOMY, 5, rereadable=True)
     sink.capacity = 2
-    queue.enqueue([_line(5, 8, 9), *numbered_entries([6, 7, 10])], may_have_parts=True)
-    assert (queue.next_seq, queue.ahead) == (7, (8, 9))
+    queue.enqueue([_line(5, 8, 9), *numbered_entries([6, 7, 10])])
+    assert queue.position == position_at(7, 8, 9)
     again = ScriptedSink()
-    make_queue(again, ROOMY, 7, rereadable=True, ahead=queue.ahead).enqueue(
+    make_queue(again, ROOMY, 7, rereadable=True, ahead=(8, 9)).enqueue(
         numbered_entries(range(7, 12))
     )
     assert again.seqs == [7, 10, 11]
@@ -174,13 +162,12 @@ def test_reread_within_a_line_repeats_no_part() -> None:
     queue = make_queue(sink, _limit_for(2), 10, WhenFull.WAIT, rereadable=True)
     queue.enqueue(
         [_line(10, 13), *numbered_entries([11]), _line(12, 14), *numbered_entries([15])],
-        may_have_parts=True,
     )
     assert queue.needs_reread
     sink.down = ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     queue.resume()
-    queue.enqueue(numbered_entries(range(10, 17)), may_have_parts=True)
+    queue.enqueue(numbered_entries(range(10, 17)))
     assert (sink.seqs, _gaps(sink)) == ([10, 11, 12, 14, 15, 16], [])
 
 
@@ -192,9 +179,9 @@ def test_empty_queue_accepts_one_record_of_any_size(when_full: WhenFull, blockin
     queue = make_queue(sink, 1, 10, when_full, rereadable=True)
     queue.enqueue(numbered_entries([10]))
     queue.enqueue(numbered_entries([11]))
-    assert (queue.queued, queue.reread_from) == (1, None)
+    assert (len(queue.backlog), queue.reread_from) == (1, None)
     sink.capacity = 100
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert queue.reread_from == (11 if when_full is WhenFull.WAIT else None)
     assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
 
@@ -204,13 +191,13 @@ def test_sink_finishes_its_line_before_it_is_replaced() -> None:
     before.capacity, before.has_partial_write = 1, True
     queue = make_queue(before, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    queue.replace_sink(after, QueueLimits(ROOMY))
-    queue.replace_sink(last, QueueLimits(ROOMY))
+    queue.sender.replace(after)
+    queue.sender.replace(last)
     assert (before.closed, after.closed) == (0, 1)
     before.capacity = 1
-    assert not asyncio.run(queue.flush())
+    assert not asyncio.run(flush(queue))
     before.has_partial_write = False
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert (before.seqs, last.seqs, before.closed) == ([0, 1], [2], 1)
 
 
@@ -219,7 +206,7 @@ def test_batch_without_new_records_swaps_replaced_sink() -> None:
     before.has_partial_write = True
     queue = make_queue(before, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    queue.replace_sink(after, QueueLimits(ROOMY))
+    queue.sender.replace(after)
     before.has_partial_write = False
     queue.enqueue([])
     assert (before.closed, before.seqs, after.seqs) == (1, [0, 1, 2], [])
@@ -232,7 +219,7 @@ def test_each_run_of_drops_is_announced_separately() -> None:
         sink.down = "away"
         queue.enqueue(numbered_entries(range(first, first + 5)))
         sink.down = ""
-        assert asyncio.run(queue.flush())
+        assert asyncio.run(flush(queue))
     assert sink.seqs == [10, 11, None, 20, 21, None]
     assert _gaps(sink) == [Gap(12, 14, Cause.SINK_DROP), Gap(22, 24, Cause.SINK_DROP)]
 
@@ -242,7 +229,7 @@ def test_short_record_does_not_overtake_dropped_ones() -> None:
     queue = make_queue(sink, _limit_for(2))
     queue.enqueue([*numbered_entries([10]), entry("x" * 1000, seq=11), *numbered_entries([12])])
     sink.down = ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert sink.seqs == [10, None]
     assert _gaps(sink) == [Gap(11, 12, Cause.SINK_DROP)]
 
@@ -266,7 +253,7 @@ def test_announcement_covers_a_dropped_gap(posted: Sequence[Entry]) -> None:
     queue = make_queue(sink, _limit_for(2))
     queue.enqueue(posted)
     sink.down = ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert [seq for gap in _gaps(sink) for seq in range(gap.first, gap.last + 1)] == [
         *range(12, 17)
     ]
@@ -281,7 +268,7 @@ def test_dropped_unnumbered_records_are_reported(
     queue = make_queue(sink, _limit_for(2))
     queue.enqueue([entry("record 10") for _ in range(5)])
     sink.capacity, sink.down = 100, ""
-    assert asyncio.run(queue.flush())
+    assert asyncio.run(flush(queue))
     assert queue.backlog.lost == 3
     messages = [record.getMessage() for record in caplog.records] + [
         entry.text for entry in sink.received if entry.gap is not None
@@ -298,9 +285,9 @@ def test_down_and_back_are_logged_once_each(
     async def try_often() -> None:
         for number in range(5):
             queue.enqueue(numbered_entries([10 + number]))
-            await queue.flush()
+            await flush(queue)
         sink.down = ""
-        await queue.flush()
+        await flush(queue)
         queue.enqueue(numbered_entries([15]))
 
     asyncio.run(try_often())
@@ -308,14 +295,15 @@ def test_down_and_back_are_logged_once_each(
         (logging.WARNING, "scripted is down, retrying: nobody listens"),
         (logging.WARNING, "scripted is back; records lost in between: 3"),
     ]
-    assert queue.health.last_error == ""
+    assert queue.health.down is None
 
 
 def test_last_error_is_kept_while_sink_is_down() -> None:
     sink = _down("nobody listens")
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries([1]))
-    assert queue.health.last_error == "nobody listens"
+    assert queue.health.down is not None
+    assert queue.health.down.reason == "nobody listens"
 
 
 class _Timed(ScriptedSink):
@@ -336,7 +324,7 @@ def test_pause_grows_but_retries_never_end() -> None:
 
     async def fail(times: int) -> None:
         queue = make_queue(sink, ROOMY)
-        drain = asyncio.create_task(queue.drain())
+        drain = asyncio.create_task(drain_of(queue).run())
         queue.enqueue(numbered_entries([1]))
         while len(sink.times_s) < times:
             await asyncio.sleep(MIN_PAUSE_S)
@@ -359,7 +347,7 @@ def test_pause_is_reset_when_the_sink_returns() -> None:
 
     async def fail_twice() -> float:
         queue = make_queue(sink, ROOMY)
-        drain = asyncio.create_task(queue.drain())
+        drain = asyncio.create_task(drain_of(queue).run())
         for round_of in (1, 2):
             sink.down = "away"
             tried = len(sink.times_s)
@@ -388,7 +376,7 @@ def test_slow_sink_does_not_count_as_down() -> None:
 
     async def carry() -> float:
         queue = make_queue(sink, ROOMY)
-        drain = asyncio.create_task(queue.drain())
+        drain = asyncio.create_task(drain_of(queue).run())
         queue.enqueue(numbered_entries(range(1000)))
         began_s = asyncio.get_running_loop().time()
         while len(sink.received) < 1000:
@@ -410,10 +398,10 @@ def test_attentive_listener_gets_a_large_burst_soon(tmp_path: Path) -> None:
 
         async def carry() -> None:
             queue = make_queue(sink, ROOMY)
-            drain = asyncio.create_task(queue.drain())
+            drain = asyncio.create_task(drain_of(queue).run())
             queue.enqueue(numbered_entries(range(3000)))
             async with asyncio.timeout(8):
-                while queue.queued:
+                while queue.backlog:
                     await asyncio.sleep(MIN_PAUSE_S)
             drain.cancel()
 
@@ -428,8 +416,8 @@ def test_gone_sink_is_not_tried_again() -> None:
     sink.gone = True
     queue = make_queue(sink, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    assert queue.is_gone
-    assert queue.queued == 0, "no entry waits for a sink that is gone"
+    assert queue.health.is_gone
+    assert len(queue.backlog) == 0, "no entry waits for a sink that is gone"
     sink.gone = False
     queue.enqueue(numbered_entries(range(3, 6)))
     assert sink.received == []
@@ -447,7 +435,7 @@ def test_closing_counts_what_was_never_sent() -> None:
 def test_close_counts_drops_not_announced_yet() -> None:
     queue = make_queue(_down("away"), _limit_for(2))
     queue.enqueue(numbered_entries(range(10, 17)))
-    assert (queue.queued, queue.backlog.lost) == (2, 5)
+    assert (len(queue.backlog), queue.backlog.lost) == (2, 5)
     assert queue.close() == 7
 
 
@@ -455,8 +443,8 @@ def test_replaced_sink_continues_with_waiting_entries() -> None:
     before, after = _down("away"), ScriptedSink()
     queue = make_queue(before, ROOMY)
     queue.enqueue(numbered_entries(range(3)))
-    queue.replace_sink(after, QueueLimits(ROOMY))
-    assert asyncio.run(queue.flush())
+    queue.sender.replace(after)
+    assert asyncio.run(flush(queue))
     assert (before.closed, after.seqs) == (1, [0, 1, 2])
 
 
@@ -473,13 +461,13 @@ def test_restart_skips_what_was_delivered_before(batches: Sequence[Sequence[int]
     for batch in batches:
         queue.enqueue(numbered_entries(batch))
     assert sink.seqs == [5, 6, 7, 8, 9]
-    assert queue.next_seq == 10
+    assert queue.position == position_at(10)
 
 
 def test_position_does_not_move_back_during_skipping() -> None:
     queue = make_queue(ScriptedSink(), ROOMY, next_seq=5)
     queue.enqueue(numbered_entries(range(3)))
-    assert queue.next_seq == 5
+    assert queue.position == position_at(5)
 
 
 def test_sink_without_a_position_gets_everything() -> None:
@@ -550,13 +538,13 @@ def test_error_within_a_batch_loses_nothing() -> None:
 
     async def enqueue() -> None:
         queue = make_queue(sink, 1 << 20, 0, announce=announce)
-        draining = asyncio.create_task(queue.drain())
+        draining = asyncio.create_task(drain_of(queue).run())
         # Each after a gap
         for first in (5, 20, 30):
             queue.enqueue(numbered_entries(range(first, first + 3)))
             await asyncio.sleep(10)
         assert queue.health.failures >= 1
-        assert queue.health.last_error == ""
+        assert queue.health.down is None
         draining.cancel()
 
     run_in_virtual_time(enqueue())
@@ -584,9 +572,9 @@ def test_replaced_socket_leaves_the_event_loop_first() -> None:
         old.capacity = 0
         box = make_queue(old, ROOMY)
         box.enqueue(numbered_entries([0]))
-        draining = asyncio.create_task(box.drain())
+        draining = asyncio.create_task(drain_of(box).run())
         await asyncio.sleep(0.05)
-        box.replace_sink(ScriptedSink("s"), QueueLimits(1 << 20))
+        box.sender.replace(ScriptedSink("s"))
         one, other = socket.socketpair()
         with one, other:
             assert number in (one.fileno(), other.fileno())

@@ -62,4 +62,4 @@ class Symbolizer:
 
 def symbol_set_of(map_file: Path, slide: int | None = None) -> SymbolSet:
     """Load a map for a kernel with KASLR and without kallsyms."""
-    return load_symbols(Sources("6.1.0", Path("/"), str(map_file), slide=slide))
+    return load_symbols(Sources("6.1.0", Path("/"), map_file, slide=slide))

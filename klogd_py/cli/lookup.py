@@ -70,8 +70,9 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
         print_json([_document(answer) | _slide_used(answer.result, found) for answer in answers])
     else:
         print("\n".join(align_columns([_row(answer) for answer in answers])))
-        if found.system_map is not None and _slide_used(None, found):
-            print_error(description.slide_line(found))
+        slide = description.slide_line(found)
+        if slide is not None and found.map_in_use is not None and _slide_used(None, found):
+            print_error(slide)
     return 0 if all(isinstance(answer.result, SymbolAddress) for answer in answers) else 1
 
 
@@ -86,12 +87,14 @@ def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_An
     named = found.resolver.find_by_name(match["name"])
     fitting = [
         _Answer(
-            f"{start + offset:#x}", start + offset, msgspec.structs.replace(place, offset=offset)
+            f"{start.address + offset:#x}",
+            start.address + offset,
+            msgspec.structs.replace(start.symbol, offset=offset),
         )
-        for start, place in named
-        if offset < place.size
-        and (size is None or size == place.size)
-        and module in ("", place.module.partition(",")[0])
+        for start in named
+        if offset < start.symbol.size
+        and (size is None or size == start.symbol.size)
+        and module in ("", start.symbol.module.partition(",")[0])
     ]
     if fitting:
         return fitting
@@ -101,9 +104,9 @@ def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_An
 
 def _failure_of_name(name: str, found: SymbolSet) -> LookupFailure:
     """Tell a symbol that is in the map, but whose KASLR slide is unknown, from one that is not."""
-    if not found.lacks_slide or found.system_map is None:
+    if found.map_in_use is None or not found.map_in_use.lacks_slide:
         return LookupFailure.NO_SUCH_NAME
-    table = SymbolTable(found.system_map.lines, "")
+    table = SymbolTable(found.map_in_use.system_map.lines, "")
     return (
         LookupFailure.NO_SUCH_NAME
         if table.address_of(name.encode("utf-8", "surrogateescape")) is None

@@ -33,23 +33,28 @@ def _print_table(sources: Sources, found: SymbolSet) -> None:
         rows.append((mark, verdict.status.value, str(verdict.path), verdict.reason))
     print(f"Linux {sources.release or '(release unknown)'}: {description.headline(found)}\n")
     print("\n".join(align_columns(rows)) + "\n")
-    if description.slide_line(found):
-        print(f"slide     {description.slide_line(found).removeprefix('slide ')}")
+    slide = description.slide_line(found)
+    if slide is not None:
+        print(f"slide     {slide.removeprefix('slide ')}")
     for line in description.base_lines(found.modules):
         print(line)
     count = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
-    print(
-        f"kallsyms  {sources.kallsyms or 'not used'}" + (f": {count}" if sources.kallsyms else "")
-    )
-    loaded = f"{found.module_count} loaded" if os.path.exists(sources.modules) else "not there"
-    print(f"modules   {sources.modules or 'not used'}" + (f": {loaded}" if sources.modules else ""))
+    print(f"kallsyms  {_used(sources.kallsyms, count)}")
+    listing = sources.modules.listing
+    is_there = listing is not None and os.path.exists(listing)
+    loaded = f"{found.modules.listing.count} loaded" if is_there else "not there"
+    print(f"modules   {_used(listing, loaded)}")
     for remark in found.remarks:
         print(f"\nnote: {remark}")
 
 
+def _used(path: str | None, content: str) -> str:
+    return f"{path}: {content}" if path is not None else "not used"
+
+
 def _document(sources: Sources, found: SymbolSet) -> dict[str, object]:
     return {
-        "release": sources.release,
+        "release": sources.release or "",
         "maps": [_verdict_document(verdict, verdict is found.in_use) for verdict in found.verdicts],
         "slide": slide_document(found),
         "bases": [
@@ -62,11 +67,14 @@ def _document(sources: Sources, found: SymbolSet) -> dict[str, object]:
             for base in found.modules.bases
         ],
         "kallsyms": {
-            "path": sources.kallsyms,
+            "path": sources.kallsyms or "",
             "symbols": found.kernel_symbols,
             "hidden": found.hidden,
         },
-        "modules": {"path": sources.modules, "loaded": found.module_count},
+        "modules": {
+            "path": sources.modules.listing or "",
+            "loaded": found.modules.listing.count,
+        },
         "remarks": list(found.remarks),
     }
 

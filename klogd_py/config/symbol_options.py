@@ -11,11 +11,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from klogd_py.config.schema import SymbolsSection
-from klogd_py.symbols.symbol_sources import Sources, below_root
+from klogd_py.symbols.symbol_sources import ModuleSources, RunningKernel, Sources, below_root
 from klogd_py.system.inherited_fds import build_reader
 from klogd_py.system.regular_file import read_regular
 
@@ -68,36 +67,37 @@ class SymbolOptions(Struct, frozen=True):
         text may be another machine's. ``inherited_fds`` are descriptors of the service manager.
         """
         root = Path(self.root)
+        if root == Path("/") and may_be_foreign and not self.live:
+            return Sources(
+                self.release or None,
+                given_map=_path(self.map),
+                kallsyms=self.kallsyms or None,
+                modules=ModuleSources(self.modules or None, _path(self.module_files)),
+                slide=self.slide,
+            )
         release = self.release or read_release(root)
-        if root != Path("/"):
-            kallsyms = self.kallsyms or _below(root, configured.kallsyms)
-            modules = self.modules or _below(root, configured.modules)
-            found = Sources(release, root, self.map, configured.search, kallsyms, modules)
-        elif may_be_foreign and not self.live:
-            explicit = Sources(
-                self.release, root, self.map, (), self.kallsyms, self.modules, self.slide
-            )
-            return msgspec.structs.replace(explicit, module_files=self.module_files)
-        else:
-            found = Sources(
-                release,
-                root,
-                configured.map,
-                configured.search,
-                configured.kallsyms,
-                configured.modules,
-            )
         files = configured.module_files.replace("{release}", release)
-        return msgspec.structs.replace(
-            found,
-            slide=self.slide,
-            cmdline=str(below_root(root, _CMDLINE)),
-            config=str(below_root(root, _CONFIG + release)),
-            module_files=self.module_files or _below(root, files),
-            sys_modules=str(below_root(root, _SYS_MODULES)),
-            notes=str(below_root(root, _NOTES)),
-            kcore=str(below_root(root, _KCORE)),
-            read=build_reader(inherited_fds or {}),
+        listing = self.modules or _below(root, configured.modules)
+        return Sources(
+            release or None,
+            root,
+            # The configured one is of the running machine
+            _path(self.map if root != Path("/") else configured.map),
+            configured.search,
+            self.kallsyms or _below(root, configured.kallsyms),
+            ModuleSources(
+                listing,
+                _path(self.module_files or _below(root, files)),
+                below_root(root, _SYS_MODULES),
+            ),
+            RunningKernel(
+                cmdline=below_root(root, _CMDLINE),
+                config=below_root(root, _CONFIG + release),
+                notes=below_root(root, _NOTES),
+                kcore=below_root(root, _KCORE),
+            ),
+            self.slide,
+            build_reader(inherited_fds or {}),
         )
 
     @property
@@ -126,6 +126,11 @@ def read_release(root: Path) -> str:
     return release if _RELEASE.fullmatch(release) else ""
 
 
-def _below(root: Path, path: str) -> str:
-    """Return a path below ``root``; an empty one, which names no file, stays empty."""
-    return str(below_root(root, path)) if path else ""
+def _below(root: Path, path: str) -> str | None:
+    """Return a configured path below ``root``; ``None`` for an empty one, which names no file."""
+    return str(below_root(root, path)) if path else None
+
+
+def _path(name: str | None) -> Path | None:
+    """Return a path that a user gave; ``None`` for an empty one, which names no file."""
+    return Path(name) if name else None

@@ -49,7 +49,7 @@ def run_checks(options: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Fi
         root=root,
         config=settings,
         symbols=load_symbols(sources, check_all=True),
-        release=sources.release,
+        release=sources.release or "",
         now_s=time.time(),
         daemon=_status_of_daemon(below_root(root, settings.status.socket))
         if settings.status.socket

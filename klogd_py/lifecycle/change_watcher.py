@@ -56,15 +56,16 @@ class ChangeWatcher:
         paths: set[Path] = set()
         if watch.files:
             paths = {self._files.path, self._files.drop_ins}
-            paths |= {path for path, _ in sources.map_paths()}
-            paths |= {Path(sources.given_map)} if sources.given_map else set()
+            paths |= {candidate.path for candidate in sources.searched_maps()}
+            paths |= {sources.given_map} if sources.given_map is not None else set()
         await self._jobs.run(
             "file watcher", lambda: self._watcher.watch_files(paths, self._files.drop_ins), None
         )
         # A change before the watch began has caused no event.
         if paths and self._files.have_changed():
             self._on_file_changed(self._files.path)
-        has_modules = bool(sources.modules) and os.path.exists(sources.modules)
+        listing = sources.modules.listing
+        has_modules = listing is not None and os.path.exists(listing)
         if watch.modules and not has_modules:
             logger.debug("this kernel has no loadable modules to watch")
         wanted = watch.modules and has_modules

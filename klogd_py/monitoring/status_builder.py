@@ -175,7 +175,7 @@ def _names_state(symbols: SymbolSet, counters: Counters) -> NamesState:
         map=_map_state(symbols),
         refused=tuple(MapState(str(verdict.path), verdict.reason) for verdict in refused),
         symbols={"kallsyms": symbols.kernel_symbols} if symbols.kernel_symbols else {},
-        modules=symbols.module_count,
+        modules=symbols.modules.listing.count,
         named=dict(counters.named),
         nameless={
             reason.value: count
@@ -195,5 +195,5 @@ def _map_state(symbols: SymbolSet) -> MapState | None:
         used.proof.value if used.proof else None,
         f"{slide.value:#x}" if slide else None,
         f"{slide.confidence}: {slide.proof}" if slide else "",
-        symbols.unproven_reason,
+        symbols.unproven_reason or "",
     )

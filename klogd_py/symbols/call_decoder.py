@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
+from msgspec import Struct
+
 from klogd_py.symbols.elf_header import AARCH64, X86_64
 
 _X86_CALL = re.compile(
@@ -39,6 +41,13 @@ _BL, _BLR, _BLRAA = 0x25, 0xD63F0000, 0xD63F0800
 CodeBytes = bytes | bytearray
 
 
+class DirectCall(Struct, frozen=True, gc=False):
+    """A direct call: the offset behind it, and the offset that it calls."""
+
+    end: int
+    target: int
+
+
 class CallDecoder(Protocol):
     """Decodes the calls of one architecture.
 
@@ -60,8 +69,8 @@ class CallDecoder(Protocol):
         `call_ends` and `direct_calls` find no more than that.
         """
 
-    def direct_calls(self, code: CodeBytes) -> Iterator[tuple[int, int]]:
-        """Yield the offset behind each direct call, and the offset that it calls."""
+    def direct_calls(self, code: CodeBytes) -> Iterator[DirectCall]:
+        """Yield the direct calls, ascending by their ends."""
 
     def is_direct_call(self, code: CodeBytes, at: int) -> bool:
         """Whether the four bytes at an offset, which a linker fills in, belong to a direct call."""
@@ -81,10 +90,10 @@ class _X86:
     def count_opcodes(self, code: CodeBytes) -> int:
         return sum(code.count(byte) for byte in _X86_OPCODES)
 
-    def direct_calls(self, code: CodeBytes) -> Iterator[tuple[int, int]]:
+    def direct_calls(self, code: CodeBytes) -> Iterator[DirectCall]:
         for found in _X86_DIRECT.finditer(code):
             at = found.start() + 5
-            yield at, at + int.from_bytes(code[at - 4 : at], "little", signed=True)
+            yield DirectCall(at, at + int.from_bytes(code[at - 4 : at], "little", signed=True))
 
     def is_direct_call(self, code: CodeBytes, at: int) -> bool:
         return 0 < at < len(code) and code[at - 1] == 0xE8
@@ -107,12 +116,13 @@ class _Arm64:
     def count_opcodes(self, code: CodeBytes) -> int:
         return sum(code.count(byte) for byte in _ARM64_OPCODES)
 
-    def direct_calls(self, code: CodeBytes) -> Iterator[tuple[int, int]]:
+    def direct_calls(self, code: CodeBytes) -> Iterator[DirectCall]:
         for found in _ARM64_BL.finditer(code):
             at = found.end()
             if at % 4 == 0:
                 word = _word(code, at - 4)
-                yield at, at - 4 + 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))
+                distance = 4 * ((word & 0x3FFFFFF) - ((word & 0x2000000) << 1))
+                yield DirectCall(at, at - 4 + distance)
 
     def is_direct_call(self, code: CodeBytes, at: int) -> bool:
         return _word(code, at) >> 26 == _BL

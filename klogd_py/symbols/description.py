@@ -16,14 +16,14 @@ def headline(symbols: SymbolSet) -> str:
     return "names from " + " and ".join(parts) if parts else "no symbols"
 
 
-def slide_line(symbols: SymbolSet) -> str:
-    """Say what is known of the slide of the map in use; empty without a map."""
+def slide_line(symbols: SymbolSet) -> str | None:
+    """Say what is known of the slide of the map in use; ``None`` without a map."""
     slide = symbols.slide
     if slide is not None:
         return f"slide {slide.value:#x}, {slide.confidence}: {slide.proof}"
     if symbols.lacks_slide:
         return f"slide not known, the map names nothing yet: {symbols.unproven_reason}"
-    return ""
+    return None
 
 
 def base_lines(modules: LoadedModules) -> tuple[str, ...]:
@@ -48,5 +48,5 @@ def summary(symbols: SymbolSet) -> tuple[str, ...]:
         if verdict.status is not MapStatus.MISSING
     ]
     slide = slide_line(symbols)
-    lines += [slide] if slide else []
+    lines += [slide] if slide is not None else []
     return (*lines, *base_lines(symbols.modules))

@@ -208,8 +208,8 @@ class Elf:
             yield from layout.iter_unpack(self._bytes(start, size, f"section {section.name!r}"))
 
     @property
-    def build_id(self) -> str:
-        """The build id in hexadecimal digits; empty if the file has none.
+    def build_id(self) -> str | None:
+        """The build id in hexadecimal digits; ``None`` if the file has none.
 
         Raises:
             NotElf: its notes are damaged.
@@ -219,9 +219,10 @@ class Elf:
             if section.kind == NOTE:
                 notes = self.bytes_of(section, left)
                 left -= len(notes)
-                if found := build_id(notes, self._order):
+                found = build_id(notes, self._order)
+                if found is not None:
                     return found
-        return ""
+        return None
 
 
 def _limit(found: int, limit: int, what: str) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from klogd_py.symbols.errors import SymbolsError
+
 HEADER_BYTES = 64
 X86_64, AARCH64 = 62, 183
 NOTE_SEGMENT = 4
@@ -19,7 +21,7 @@ GNU_BUILD_ID = 3
 _SHORTEST_HEADER_BYTES = 52
 
 
-class NotElf(ValueError):
+class NotElf(SymbolsError):
     """The bytes are no ELF file, or one that is damaged or too large; says what does not fit."""
 
 
@@ -49,6 +51,14 @@ class Segment(Struct, frozen=True):
     kind: int
     offset: int
     size: int
+
+
+class Note(Struct, frozen=True):
+    """One note: who defines its type, the type, and its content."""
+
+    owner: bytes
+    kind: int
+    description: bytes
 
 
 def parse_header(head: bytes) -> ElfHeader:
@@ -93,27 +103,38 @@ def segments(header: ElfHeader, read: Callable[[int, int], bytes]) -> Iterator[S
         yield Segment(kind, offset, size)
 
 
-def parse_notes(raw: bytes, order: str = "<") -> dict[tuple[bytes, int], bytes]:
-    """Parse notes: the description of the first note of each owner and type.
+def parse_notes(raw: bytes, order: str = "<") -> Iterator[Note]:
+    """Yield the notes in their order; a note that is cut off ends them.
 
-    Name and description are padded to four bytes each. A note that is cut off ends the list.
+    Name and description are padded to four bytes each.
     """
-    found: dict[tuple[bytes, int], bytes] = {}
     at = 0
     while at + 12 <= len(raw):
         name_size, size, kind = struct.unpack_from(order + "III", raw, at)
         name = raw[at + 12 : at + 12 + name_size].rstrip(b"\0")
         start = at + 12 + (name_size + 3 & ~3)
         if start + size > len(raw):
-            break
-        found.setdefault((name, kind), raw[start : start + size])
+            return
+        yield Note(name, kind, raw[start : start + size])
         at = start + (size + 3 & ~3)
-    return found
 
 
-def build_id(notes: bytes, order: str = "<") -> str:
+def find_note(raw: bytes, owner: bytes, kind: int, order: str = "<") -> bytes | None:
+    """Return the description of the first note of an owner and a type; ``None`` without one."""
+    return next(
+        (
+            note.description
+            for note in parse_notes(raw, order)
+            if (note.owner, note.kind) == (owner, kind)
+        ),
+        None,
+    )
+
+
+def build_id(notes: bytes, order: str = "<") -> str | None:
     """Return the build id among notes, as in /sys/kernel/notes, in hexadecimal digits.
 
-    Empty if there is none.
+    ``None`` if there is none.
     """
-    return parse_notes(notes, order).get((b"GNU", GNU_BUILD_ID), b"").hex()
+    found = find_note(notes, b"GNU", GNU_BUILD_ID, order)
+    return found.hex() if found else None

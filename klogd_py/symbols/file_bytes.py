@@ -12,6 +12,8 @@ import os
 import weakref
 from pathlib import Path
 
+from msgspec import Struct
+
 from klogd_py.system.regular_file import open_regular
 
 BLOCK_BYTES = 4096
@@ -20,11 +22,18 @@ MAX_BLOCKS = 512
 _PIECE_BYTES = 1 << 18
 
 
+class FileStamp(Struct, frozen=True):
+    """The size of a file and its modification time in nanoseconds: another one, another file."""
+
+    size_bytes: int = 0
+    modified_ns: int = 0
+
+
 class FileBytes:
     """The bytes of an open regular file, with the methods of `bytes` that a search needs.
 
     Closes the file when it is collected. Mutable only in its cache of blocks; several threads may
-    read. ``stamp`` is the size and the modification time in nanoseconds.
+    read. ``stamp`` tells whether it has changed since.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -33,7 +42,7 @@ class FileBytes:
         self._close = weakref.finalize(self, os.close, descriptor)
         status = os.fstat(descriptor)
         self._length = status.st_size
-        self.stamp = (status.st_size, status.st_mtime_ns)
+        self.stamp = FileStamp(status.st_size, status.st_mtime_ns)
         self._blocks: dict[int, bytes] = {}
         # A bisection reads single blocks, so that readahead is waste.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
@@ -137,11 +146,11 @@ Buffer = bytes | FileBytes
 
 def bisect_lines(
     lines: Buffer, digits: int, value: int, low: int, high: int, near: int = 0
-) -> tuple[int, int]:
+) -> range:
     """Bisect lines that begin with ascending addresses of ``digits`` hexadecimal digits.
 
-    Returns the offset of a line at or below ``value`` and that of a line above it, or the end: at
-    most ``near`` bytes apart, or with no line between them.
+    Returns the offsets from a line at or below ``value`` to a line above it, or to the end: at
+    most ``near``, or with no line between them.
     """
     while high - low > near:
         middle = (low + high) // 2
@@ -158,4 +167,4 @@ def bisect_lines(
             low = start
         else:
             high = start
-    return low, high
+    return range(low, high)

@@ -16,6 +16,7 @@ import re
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
+from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.symbol_line import HOLE
 from klogd_py.symbols.symbol_table import PAGE_BYTES, SymbolTable
 
@@ -30,11 +31,15 @@ MAX_SYMBOLS = 1_500_000
 _FIRST_LINE = re.compile(rb"(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{16}) \S \S")
 
 
-class NotKallsyms(ValueError):
-    """The bytes do not look like /proc/kallsyms; carries the first of them, or the reason."""
+class NotKallsyms(SymbolsError):
+    """The bytes are not those of /proc/kallsyms; says what is wrong with them."""
 
-    def __init__(self, head: bytes, reason: str = "") -> None:
-        super().__init__(reason or f"not in the form of /proc/kallsyms: {head[:40]!r}")
+
+class _Allocation(Struct, frozen=True, gc=False):
+    """What lines of one allocation have in common: the module, and whether they are code."""
+
+    module: bytes
+    is_code: bool
 
 
 class Kallsyms(Struct, frozen=True):
@@ -70,20 +75,24 @@ def parse(raw: bytes) -> Kallsyms:
     if not raw or raw.isspace():
         return Kallsyms(LookupFailure.NO_SYMBOLS, LookupFailure.NO_SYMBOLS)
     if not _FIRST_LINE.match(raw):
-        raise NotKallsyms(raw)
+        raise _not_in_form(raw)
     raw = raw if raw.endswith(b"\n") else raw + b"\n"
     tag = raw.find(b"\t[")
     core_end = len(raw) if tag < 0 else raw.rfind(b"\n", 0, tag) + 1
     symbols = raw.count(b"\n")
     if len(raw) > MAX_BYTES or symbols > MAX_SYMBOLS:
         limit = f"{MAX_SYMBOLS} lines in {MAX_BYTES} bytes are read"
-        raise NotKallsyms(raw, f"{symbols} lines in {len(raw)} bytes; {limit}")
+        raise NotKallsyms(f"{symbols} lines in {len(raw)} bytes; {limit}")
     if _all_zero(raw):
         return Kallsyms(LookupFailure.HIDDEN, LookupFailure.HIDDEN, symbols)
     try:
         return Kallsyms(_core(raw, core_end), _modules(raw[core_end:]), symbols)
     except ValueError as error:
-        raise NotKallsyms(raw) from error
+        raise _not_in_form(raw) from error
+
+
+def _not_in_form(raw: bytes) -> NotKallsyms:
+    return NotKallsyms(f"not in the form of /proc/kallsyms: {raw[:40]!r}")
 
 
 def _all_zero(raw: bytes) -> bool:
@@ -113,24 +122,27 @@ def _modules(raw: bytes) -> SymbolTable | LookupFailure:
         return LookupFailure.NO_SYMBOLS
     rows = [row for row in raw.splitlines() if row[:digits].strip(b"0")]
     rows.sort(key=lambda row: row[:digits])
+    allocation = _allocation(rows[0], digits) if rows else None
     lines = []
     for row, following in zip(rows, [*rows[1:], b""], strict=True):
         lines.append(_untag_pseudo(row))
-        if _section(row, digits) != _section(following, digits):
+        before, allocation = allocation, _allocation(following, digits)
+        if before != allocation:
             end = end_of_page(int(row[:digits], 16))
             if not following or end < int(following[:digits], 16):
                 lines.append(b"%0*x %s end" % (digits, end, HOLE))
     return SymbolTable(b"\n".join(lines) + b"\n", SOURCE) if lines else LookupFailure.NO_SYMBOLS
 
 
-def _section(row: bytes, digits: int) -> tuple[bytes, bool]:
-    """Return the module of a line, and whether it is code; where that changes, an allocation ends.
+def _allocation(row: bytes, digits: int) -> _Allocation:
+    """Return what says to which allocation a line belongs; where it changes, one ends.
 
     Each symbol of a pseudo-module (a BPF program, a trampoline) is an allocation of its own.
     """
     if row.partition(b"\t")[2].strip(b"[]").decode("utf-8", "replace") in PSEUDO_MODULES:
-        return row, True
-    return row.partition(b"\t")[2], row[digits + 1 : digits + 2] in (b"t", b"T", b"w", b"W")
+        return _Allocation(row, True)
+    is_code = row[digits + 1 : digits + 2] in (b"t", b"T", b"w", b"W")
+    return _Allocation(row.partition(b"\t")[2], is_code)
 
 
 def _untag_pseudo(row: bytes) -> bytes:

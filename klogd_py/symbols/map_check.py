@@ -74,13 +74,13 @@ class Comparison(Struct, frozen=True):
     agree: int
     absent: int
     slide: int
-    contradiction: str = ""
+    contradiction: str | None = None
 
     @property
     def proves(self) -> bool:
         """Whether the samples prove that the map is the running kernel's."""
         return (
-            not self.contradiction
+            self.contradiction is None
             and self.agree >= 2
             and self.agree > self.absent
             and self.absent < _MAX_ABSENT
@@ -88,11 +88,11 @@ class Comparison(Struct, frozen=True):
 
 
 class KernelIdentity(Struct, frozen=True):
-    """What is known of the running kernel: ``release`` and ``build_id`` are empty if unknown."""
+    """What is known of the running kernel; ``None`` for what is not."""
 
-    release: str
+    release: str | None
     kallsyms: SymbolTable | LookupFailure
-    build_id: str = ""
+    build_id: str | None = None
 
 
 def check(
@@ -104,7 +104,7 @@ def check(
     named it.
     """
     verdict = _check(candidate, kernel, states_release, is_given)
-    if not candidate.remark:
+    if candidate.remark is None:
         return verdict
     return msgspec.structs.replace(verdict, reason=f"{verdict.reason}; {candidate.remark}")
 
@@ -113,24 +113,24 @@ def _check(
     candidate: SystemMap, kernel: KernelIdentity, states_release: bool, is_given: bool
 ) -> Verdict:
     mismatch = _metadata_mismatch(candidate, kernel)
-    if mismatch:
+    if mismatch is not None:
         return _refused(candidate, mismatch)
     table = SymbolTable(candidate.lines, "")
-    kind, is_certain = architecture.identify(table)
-    kind = kind if is_certain else None
-    misplaced = architecture.layout_error(table, kind) if kind is not None else ""
-    if misplaced:
+    identified = architecture.identify(table)
+    kind = identified.architecture if identified.is_certain else None
+    misplaced = architecture.layout_error(table, kind) if kind is not None else None
+    if misplaced is not None:
         return _refused(candidate, f"no kernel's: {misplaced}")
     found = compare(table, kernel.kallsyms) if isinstance(kernel.kallsyms, SymbolTable) else None
     if found is not None:
         mismatch = _kallsyms_mismatch(found, kind)
-        if mismatch:
+        if mismatch is not None:
             return _refused(candidate, mismatch)
         if found.proves:
             slide = f", slide {found.slide:#x}" if found.slide else ""
             reason = f"agrees with kallsyms in {found.agree} symbols{slide}"
             return _accepted(candidate, reason, Proof.KALLSYMS, found.slide)
-    if candidate.build_id and candidate.build_id == kernel.build_id:
+    if candidate.build_id is not None and candidate.build_id == kernel.build_id:
         reason = f"its build id is the kernel's, {kernel.build_id}"
         return _accepted(candidate, reason, Proof.BUILD_ID)
     if found is not None and not is_given:
@@ -139,25 +139,25 @@ def _check(
     return _check_by_name(candidate, kernel, states_release, is_given)
 
 
-def _metadata_mismatch(candidate: SystemMap, kernel: KernelIdentity) -> str:
-    """Say why the build id or the version symbol is another kernel's; empty if neither is."""
+def _metadata_mismatch(candidate: SystemMap, kernel: KernelIdentity) -> str | None:
+    """Say why the build id or the version symbol is another kernel's; ``None`` if neither is."""
     ours, theirs = candidate.build_id, kernel.build_id
-    if ours and theirs and ours != theirs:
+    if ours is not None and theirs is not None and ours != theirs:
         return f"another build: its build id is {ours}, the kernel's {theirs}"
     version, release = candidate.version, kernel.release
-    if version is not None and release and version not in version_codes(release):
+    if version is not None and release is not None and version not in version_codes(release):
         return f"made for Linux {dotted(version)}, the kernel is {release}"
-    return ""
+    return None
 
 
-def _kallsyms_mismatch(found: Comparison, kind: architecture.Architecture | None) -> str:
-    """Say what a comparison with kallsyms shows against the map; empty if nothing."""
-    if found.contradiction:
+def _kallsyms_mismatch(found: Comparison, kind: architecture.Architecture | None) -> str | None:
+    """Say what a comparison with kallsyms shows against the map; ``None`` if nothing."""
+    if found.contradiction is not None:
         return f"another kernel's: {found.contradiction}"
     if kind is not None and found.slide % kind.align_bytes:
         step = f"no multiple of {kind.align_bytes:#x}"
         return f"the slide against kallsyms would be {found.slide:#x}, {step}"
-    return ""
+    return None
 
 
 def _check_by_name(
@@ -207,14 +207,16 @@ def compare(candidate: SymbolTable, kallsyms: SymbolTable) -> Comparison:
     return Comparison(agree, absent, slide)
 
 
-def contradicted_by(release: str, candidate: SystemMap) -> str:
-    """Say for which other release a map was made; empty if it may be for this one."""
+def contradicted_by(release: str, candidate: SystemMap) -> str | None:
+    """Say for which other release a map was made; ``None`` if it may be for this one."""
     if candidate.version is not None:
         if candidate.version in version_codes(release):
-            return ""
+            return None
         return f"made for Linux {dotted(candidate.version)}"
     named = _NAMED_FOR.fullmatch(candidate.path.name)
-    return f"made for Linux {named[1]} by its name" if named and named[1] != release else ""
+    if named is None or named[1] == release:
+        return None
+    return f"made for Linux {named[1]} by its name"
 
 
 def version_codes(release: str) -> set[int]:

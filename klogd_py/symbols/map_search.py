@@ -9,70 +9,81 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import elf_header, file_bytes, map_check, system_map, vmlinux
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import KernelIdentity, MapStatus, Verdict
-from klogd_py.symbols.symbol_sources import Sources, read_small
+from klogd_py.symbols.symbol_sources import MapCandidate, Sources, read_small
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
 KEPT = "kept as it was read, since what is there now is refused"
 
-Checked = tuple[Verdict, SystemMap | None]
+
+class CheckedFile(Struct, frozen=True):
+    """The verdict on the file of a candidate, and the map itself if it could be read."""
+
+    verdict: Verdict
+    system_map: SystemMap | None = None
+
+
+class SearchResult(Struct, frozen=True):
+    """The verdict on each candidate map in order, and the first map that was accepted."""
+
+    verdicts: tuple[Verdict, ...]
+    system_map: SystemMap | None
 
 
 def search_maps(
     sources: Sources,
     kallsyms: SymbolTable | LookupFailure,
     check_all: bool,
-    known_refusal: Callable[[SystemMap], str],
-) -> tuple[list[Verdict], SystemMap | None]:
-    """Return the verdict on each candidate map in order, and the first map that was accepted.
+    known_refusal: Callable[[SystemMap], str | None],
+) -> SearchResult:
+    """Check each candidate map in order, up to the first that is accepted unless ``check_all``.
 
-    The search ends at that one unless ``check_all``. ``known_refusal`` says why a map was refused
-    earlier; empty if it was not.
+    ``known_refusal`` says why a map was refused earlier; ``None`` if it was not.
     """
     verdicts: list[Verdict] = []
     chosen = None
-    build_id = elf_header.build_id(read_small(sources.notes))
+    build_id = elf_header.build_id(read_small(sources.running.notes) or b"")
     kernel = KernelIdentity(sources.release, kallsyms, build_id)
-    paths = [(Path(sources.given_map), False)] if sources.given_map else sources.map_paths()
-    for path, states_release in paths:
+    for candidate in sources.map_candidates():
 
-        def check(path: Path = path, states_release: bool = states_release) -> Checked:
-            return _check_file(path, kernel, states_release, bool(sources.given_map), known_refusal)
+        def check(candidate: MapCandidate = candidate) -> CheckedFile:
+            return _check_file(candidate, kernel, known_refusal)
 
-        def refuse(reason: str, path: Path = path) -> Checked:
-            return Verdict(path, MapStatus.REFUSED, reason), None
+        def refuse(reason: str, path: Path = candidate.path) -> CheckedFile:
+            return CheckedFile(Verdict(path, MapStatus.REFUSED, reason))
 
-        verdict, candidate = isolate_failure(check, refuse)
-        verdicts.append(verdict)
-        if chosen is None and verdict.status is MapStatus.ACCEPTED:
-            chosen = candidate
+        checked = isolate_failure(check, refuse)
+        verdicts.append(checked.verdict)
+        if chosen is None and checked.verdict.status is MapStatus.ACCEPTED:
+            chosen = checked.system_map
             if not check_all:
                 break
-    return verdicts, chosen
+    return SearchResult(tuple(verdicts), chosen)
 
 
 def _check_file(
-    path: Path,
+    candidate: MapCandidate,
     kernel: KernelIdentity,
-    states_release: bool,
-    is_given: bool,
-    known_refusal: Callable[[SystemMap], str],
-) -> Checked:
+    known_refusal: Callable[[SystemMap], str | None],
+) -> CheckedFile:
+    path = candidate.path
     try:
-        candidate = vmlinux.load(path) if _is_elf(path) else system_map.load(path)
+        found = vmlinux.load(path) if _is_elf(path) else system_map.load(path)
     except FileNotFoundError:
-        return Verdict(path, MapStatus.MISSING, "no such file"), None
+        return CheckedFile(Verdict(path, MapStatus.MISSING, "no such file"))
     except system_map.NotAMap as error:
-        return Verdict(path, MapStatus.REFUSED, error.reason), None
-    refusal = known_refusal(candidate)
-    if refusal:
-        return Verdict(path, MapStatus.REFUSED, refusal), None
-    return map_check.check(candidate, kernel, states_release, is_given), candidate
+        return CheckedFile(Verdict(path, MapStatus.REFUSED, error.reason))
+    refusal = known_refusal(found)
+    if refusal is not None:
+        return CheckedFile(Verdict(path, MapStatus.REFUSED, refusal))
+    verdict = map_check.check(found, kernel, candidate.states_release, candidate.is_given)
+    return CheckedFile(verdict, found)
 
 
 def _is_elf(path: Path) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
+from klogd_py.symbols.symbol_line import SymbolStart
 from klogd_py.symbols.symbol_table import SymbolTable
 
 # The symbol that contains a run-time address, or why there is none
@@ -21,8 +22,8 @@ class SymbolSource(Protocol):
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """Return the symbol that contains a run-time address, or why there is none."""
 
-    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
-        """Return where symbols with this name begin at run time, each with its symbol."""
+    def find_by_name(self, name: str) -> list[SymbolStart]:
+        """Return where symbols with this name begin at run time."""
 
 
 class CrossCheckedTable:
@@ -50,12 +51,12 @@ class CrossCheckedTable:
         )
         return symbol if agrees else LookupFailure.OUTSIDE
 
-    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[SymbolStart]:
         """Return where the map has a symbol, and kallsyms has no other one."""
         return [
-            (address, symbol)
-            for address, symbol in self._table.find_by_name(name)
-            if isinstance(self.resolve(address), SymbolAddress)
+            found
+            for found in self._table.find_by_name(name)
+            if isinstance(self.resolve(found.address), SymbolAddress)
         ]
 
 
@@ -81,13 +82,13 @@ class SymbolResolver:
                 return symbol
         return self._default
 
-    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[SymbolStart]:
         """Return where symbols with this name begin at run time, in ascending order.
 
         At each address the first source that knows it counts.
         """
         found: dict[int, SymbolAddress] = {}
         for source in self._sources:
-            for address, symbol in source.find_by_name(name):
-                found.setdefault(address, symbol)
-        return sorted(found.items())
+            for start in source.find_by_name(name):
+                found.setdefault(start.address, start.symbol)
+        return [SymbolStart(address, found[address]) for address in sorted(found)]

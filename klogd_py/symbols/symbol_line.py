@@ -15,6 +15,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from klogd_py.record.types import SymbolAddress
+
 # The type of a line that ends the symbol before it and names nothing
 HOLE = b"!"
 # The letters of nm(1) that code can have; V and W are weak, i is an ifunc
@@ -65,6 +67,13 @@ class SymbolLine(Struct, frozen=True, gc=False):
         if self.kind in b"Aa!" or not is_name(self.name) or _is_marker(self.name):
             return False
         return not self.module or is_name(self.module.encode("utf-8", "replace"))
+
+
+class SymbolStart(Struct, frozen=True):
+    """The run-time address at which a symbol begins, and the symbol."""
+
+    address: int
+    symbol: SymbolAddress
 
 
 def is_name(name: bytes) -> bool:

@@ -6,7 +6,6 @@ nothing here is fatal.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
@@ -16,10 +15,10 @@ from klogd_py.symbols.kallsyms import Kallsyms
 from klogd_py.symbols.kaslr import architecture, vmcoreinfo
 from klogd_py.symbols.kaslr.inference import KaslrInference, Slide, SlideSource
 from klogd_py.symbols.kaslr.reported_slide import contradiction, reported_slide, why_fixed
-from klogd_py.symbols.kaslr.vmcoreinfo import Vmcoreinfo
-from klogd_py.symbols.map_check import Verdict
-from klogd_py.symbols.map_search import keep_map, search_maps
-from klogd_py.symbols.modules.proc_modules import ModuleList
+from klogd_py.symbols.kaslr.vmcoreinfo import NO_VMCOREINFO
+from klogd_py.symbols.map_in_use import MapInUse
+from klogd_py.symbols.map_search import SearchResult, keep_map, search_maps
+from klogd_py.symbols.modules.proc_modules import ModuleList, ModulePlace
 from klogd_py.symbols.modules.tracker import LoadedModules, update_modules
 from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_line import Aliases
@@ -34,6 +33,8 @@ from klogd_py.symbols.symbol_sources import (
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import SystemMap
 
+NO_OOPS = "no oops has shown it"
+
 
 def load_symbols(
     sources: Sources, check_all: bool = False, before: SymbolSet | None = None
@@ -46,21 +47,21 @@ def load_symbols(
     """
     remarks: list[str] = []
     listing = _read_isolated(
-        sources.modules, lambda: read_modules(sources, remarks), ModuleList(()), remarks
+        sources.modules.listing, lambda: read_modules(sources, remarks), ModuleList(()), remarks
     )
     symbols = _read_isolated(
         sources.kallsyms, lambda: read_kallsyms(sources, remarks), NO_KALLSYMS, remarks
     )
-    verdicts, system_map = _select_map(sources, symbols.core, check_all, before)
+    search = _select_map(sources, symbols.core, check_all, before)
     modules = _load_modules(sources, listing, symbols, before, remarks)
     hidden = symbols.core is LookupFailure.HIDDEN
     found = SymbolSet(
         SymbolResolver(),
-        tuple(verdicts),
+        search.verdicts,
         tuple(remarks),
         kernel_symbols=0 if hidden else symbols.symbols,
         hidden=hidden,
-        system_map=system_map,
+        map_in_use=MapInUse(search.system_map) if search.system_map is not None else None,
         kallsyms=symbols.core,
         inferred=before.inferred if before is not None else None,
         modules=modules,
@@ -69,13 +70,13 @@ def load_symbols(
     return isolate_failure(lambda: _set_slide(found, sources).with_resolver(), found.refuse_map)
 
 
-def module_layout(sources: Sources) -> frozenset[tuple[str, int, int]]:
+def module_layout(sources: Sources) -> frozenset[ModulePlace]:
     """Return the modules that are loaded now and their addresses, as `SymbolSet.module_layout`."""
     return read_modules(sources, []).layout
 
 
 def _read_isolated(
-    name: str, read: Callable[[], Result], otherwise: Result, remarks: list[str]
+    name: str | None, read: Callable[[], Result], otherwise: Result, remarks: list[str]
 ) -> Result:
     def remark(reason: str) -> Result:
         remarks.append(f"{name} {reason}")
@@ -89,17 +90,19 @@ def _select_map(
     kallsyms: SymbolTable | LookupFailure,
     check_all: bool,
     before: SymbolSet | None,
-) -> tuple[list[Verdict], SystemMap | None]:
+) -> SearchResult:
     inferred = before.inferred if before is not None else None
 
-    def known_refusal(candidate: SystemMap) -> str:
-        return inferred.refusal if inferred is not None and inferred.is_about(candidate) else ""
+    def known_refusal(candidate: SystemMap) -> str | None:
+        return inferred.refusal if inferred is not None and inferred.is_about(candidate) else None
 
-    verdicts, system_map = search_maps(sources, kallsyms, check_all, known_refusal)
-    if system_map is not None or before is None:
-        return verdicts, system_map
-    kept = keep_map(before.in_use, before.system_map, verdicts)
-    return ([*verdicts, kept], before.system_map) if kept is not None else (verdicts, None)
+    found = search_maps(sources, kallsyms, check_all, known_refusal)
+    if found.system_map is not None or before is None or before.map_in_use is None:
+        return found
+    kept = keep_map(before.in_use, before.map_in_use.system_map, found.verdicts)
+    if kept is None:
+        return found
+    return SearchResult((*found.verdicts, kept), before.map_in_use.system_map)
 
 
 def _load_modules(
@@ -111,7 +114,7 @@ def _load_modules(
 ) -> LoadedModules:
     past = before.modules if before is not None else None
     files = past.files.without_failures() if past is not None else module_files(sources)
-    no_listing = not sources.modules
+    no_listing = sources.modules.listing is None
     return _read_isolated(
         "what is known of modules",
         lambda: update_modules(listing, files, symbols.modules, no_listing, past),
@@ -125,41 +128,44 @@ def _set_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
 
     The slide comes from everything but oopses, or else from those before the last reload.
     """
-    system_map, verdict = found.system_map, found.in_use
-    if system_map is None or verdict is None:
+    if found.map_in_use is None or found.in_use is None:
         return found
+    system_map, kcore = found.map_in_use.system_map, sources.running.kcore
     table = SymbolTable(system_map.lines, str(system_map.path))
-    kind, is_recognised = architecture.identify(table)
+    identified = architecture.identify(table)
+    kind = identified.architecture
     movable = architecture.may_be_randomised(kind, sources.release, system_map.version)
-    kcore = vmcoreinfo.load(Path(sources.kcore)) if sources.kcore else Vmcoreinfo()
-    mismatch = contradiction(table, kcore, verdict)
-    if mismatch:
+    reported = vmcoreinfo.load(kcore) if kcore is not None else NO_VMCOREINFO
+    mismatch = contradiction(table, reported, found.in_use)
+    if mismatch is not None:
         return found.refuse_map(mismatch)
-    slide, reason = reported_slide(verdict, sources, movable, kcore), "no oops has shown it"
+    slide, reason = reported_slide(found.in_use, sources, movable, reported), NO_OOPS
     impossible = _why_impossible(kind, slide)
-    if impossible:
+    if impossible is not None:
         slide, reason = None, f"the one given is impossible: {impossible}"
         remarks = (*found.remarks, f"--slide is not used: {impossible}")
         found = msgspec.structs.replace(found, remarks=remarks)
     if slide is None and found.inferred is not None and found.inferred.is_about(system_map):
         slide = found.inferred.slide
-    if kcore.refused:
-        reason += f", and {sources.kcore} may not be read here (that takes CAP_SYS_RAWIO)"
+    if reported.refused:
+        reason += f", and {kcore} may not be read here (that takes CAP_SYS_RAWIO)"
     is_final = slide is not None and (slide.source is SlideSource.KALLSYMS or not movable)
-    return msgspec.structs.replace(
-        found,
-        slide=slide,
+    is_fixed = slide is not None and slide.value == 0 and why_fixed(sources, movable) is not None
+    in_use = MapInUse(
+        system_map,
+        slide,
+        unproven_reason=reason,
         inference=None
         if kind is None or is_final
         else KaslrInference(table, kind, system_map.text),
-        unproven_reason=reason,
-        aliases=Aliases.KERNEL if is_recognised else Aliases.LAST,
-        is_fixed=slide is not None and slide.value == 0 and bool(why_fixed(sources, movable)),
+        aliases=Aliases.KERNEL if identified.is_certain else Aliases.LAST,
+        is_fixed=is_fixed,
     )
+    return msgspec.structs.replace(found, map_in_use=in_use)
 
 
-def _why_impossible(kind: architecture.Architecture | None, slide: Slide | None) -> str:
-    """Why the slide that the user gave cannot be; empty if it can, or comes from elsewhere."""
+def _why_impossible(kind: architecture.Architecture | None, slide: Slide | None) -> str | None:
+    """Why the slide that the user gave cannot be; ``None`` if it can, or comes from elsewhere."""
     if slide is None or slide.source is not SlideSource.GIVEN:
-        return ""
+        return None
     return architecture.slide_error(kind, slide.value)

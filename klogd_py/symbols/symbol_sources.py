@@ -15,7 +15,7 @@ from klogd_py.symbols.kallsyms import Kallsyms
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.modules.module_files import ModuleFiles
 from klogd_py.symbols.modules.proc_modules import ModuleList
-from klogd_py.system.regular_file import read_regular
+from klogd_py.system.regular_file import read_if_readable, read_regular
 
 # Of a list of symbols or of modules
 MAX_LIST_BYTES = 64 << 20
@@ -32,37 +32,73 @@ def _read_list(path: str) -> bytes:
     return read_regular(path, MAX_LIST_BYTES)
 
 
+class MapCandidate(Struct, frozen=True):
+    """A path where a map may be.
+
+    ``states_release`` says that it states the kernel's release, ``is_given`` that the user named
+    it.
+    """
+
+    path: Path
+    states_release: bool = False
+    is_given: bool = False
+
+
+class ModuleSources(Struct, frozen=True):
+    """Where modules are described; ``None`` for what is not used.
+
+    ``listing`` is /proc/modules, ``files`` a folder such as /lib/modules/6.1.0, ``sys_modules``
+    /sys/module.
+    """
+
+    listing: str | None = None
+    files: Path | None = None
+    sys_modules: Path | None = None
+
+
+class RunningKernel(Struct, frozen=True):
+    """Files in which the running kernel describes itself; ``None`` for what is not used.
+
+    ``cmdline`` and ``config`` can say that it is not randomised. ``notes`` is /sys/kernel/notes,
+    ``kcore`` /proc/kcore.
+    """
+
+    cmdline: Path | None = None
+    config: Path | None = None
+    notes: Path | None = None
+    kcore: Path | None = None
+
+
 class Sources(Struct, frozen=True):
-    """The paths of all symbol sources. A source with an empty path is not used.
+    """All symbol sources; ``None`` for what is not used or not known.
 
     ``places`` are searched for a map, below ``root``; ``{release}`` in one is replaced by the
     kernel release, as ``uname -r`` prints it. ``given_map`` replaces that search. ``slide`` is the
-    slide that the user gave. ``cmdline`` and ``config`` can say that the kernel is not randomised.
-    ``module_files`` is a folder such as /lib/modules/6.1.0, ``sys_modules`` is /sys/module,
-    ``notes`` is /sys/kernel/notes, ``kcore`` is /proc/kcore. ``read`` reads ``kallsyms`` and
-    ``modules``, and raises OSError.
+    slide that the user gave. ``read`` reads ``kallsyms`` and the list of modules, and raises
+    OSError.
     """
 
-    release: str = ""
+    release: str | None = None
     root: Path = Path("/")
-    given_map: str = ""
+    given_map: Path | None = None
     places: tuple[str, ...] = ()
-    kallsyms: str = ""
-    modules: str = ""
+    kallsyms: str | None = None
+    modules: ModuleSources = ModuleSources()
+    running: RunningKernel = RunningKernel()
     slide: int | None = None
-    cmdline: str = ""
-    config: str = ""
-    module_files: str = ""
-    sys_modules: str = ""
-    notes: str = ""
-    kcore: str = ""
     read: Callable[[str], bytes] = _read_list
 
-    def map_paths(self) -> Iterator[tuple[Path, bool]]:
-        """Yield the paths to search for a map, in order, and whether each states the release."""
+    def map_candidates(self) -> Iterator[MapCandidate]:
+        """Yield the map that the user named, or else the paths to search for one, in order."""
+        if self.given_map is not None:
+            return iter((MapCandidate(self.given_map, is_given=True),))
+        return self.searched_maps()
+
+    def searched_maps(self) -> Iterator[MapCandidate]:
+        """Yield the paths to search for a map, in order, where the user named none."""
         for place in self.places:
-            path = below_root(self.root, place.replace("{release}", self.release))
-            yield path, "{release}" in place
+            path = below_root(self.root, place.replace("{release}", self.release or ""))
+            yield MapCandidate(path, states_release="{release}" in place)
 
 
 def below_root(root: Path, path: str | Path) -> Path:
@@ -70,21 +106,15 @@ def below_root(root: Path, path: str | Path) -> Path:
     return root / str(path).lstrip("/") if root != Path("/") else Path(path)
 
 
-def read_small(path: str) -> bytes:
-    """Return the content of a small file; empty if the path is empty or cannot be read.
-
-    Only for files that add to what is known, so that a missing one makes no difference.
-    """
-    try:
-        return read_regular(path, MAX_SMALL_BYTES) if path else b""
-    except OSError:
-        return b""
+def read_small(path: Path | None) -> bytes | None:
+    """Return the content of a small file; ``None`` if it is not used or cannot be read."""
+    return read_if_readable(path, MAX_SMALL_BYTES) if path is not None else None
 
 
 def read_kallsyms(sources: Sources, remarks: list[str]) -> Kallsyms:
     """Read the kernel's own symbols; adds to ``remarks`` why there are none."""
     path = sources.kallsyms
-    if not path:
+    if path is None:
         return NO_KALLSYMS
     try:
         symbols = kallsyms.parse(sources.read(path))
@@ -106,8 +136,8 @@ def read_kallsyms(sources: Sources, remarks: list[str]) -> Kallsyms:
 
 def read_modules(sources: Sources, remarks: list[str]) -> ModuleList:
     """Read the list of loaded modules; adds to ``remarks`` why it cannot be used."""
-    path = sources.modules
-    if not path:
+    path = sources.modules.listing
+    if path is None:
         return ModuleList(())
     try:
         raw = sources.read(path)
@@ -121,14 +151,11 @@ def read_modules(sources: Sources, remarks: list[str]) -> ModuleList:
         limit_mib = proc_modules.MAX_BYTES >> 20
         remarks.append(f"{path}: larger than {limit_mib} MiB, and no list of modules therefore")
         return ModuleList(())
-    return proc_modules.parse_with_load_ids(raw.decode("utf-8", "replace"), _sys_modules(sources))
+    return proc_modules.parse_with_load_ids(
+        raw.decode("utf-8", "replace"), sources.modules.sys_modules
+    )
 
 
 def module_files(sources: Sources) -> ModuleFiles:
     """Return the files of the modules of this kernel; none has been read yet."""
-    folder = Path(sources.module_files) if sources.module_files else None
-    return ModuleFiles(folder, sources.release, _sys_modules(sources))
-
-
-def _sys_modules(sources: Sources) -> Path | None:
-    return Path(sources.sys_modules) if sources.sys_modules else None
+    return ModuleFiles(sources.modules.files, sources.release, sources.modules.sys_modules)

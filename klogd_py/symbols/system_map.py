@@ -19,7 +19,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.symbols.file_bytes import Buffer, FileBytes
+from klogd_py.symbols.errors import SymbolsError
+from klogd_py.symbols.file_bytes import Buffer, FileBytes, FileStamp
 from klogd_py.symbols.symbol_line import HOLE
 from klogd_py.system.regular_file import open_regular
 
@@ -50,7 +51,7 @@ _PLACEHOLDER = re.compile(rb"The real System\.map is in the (\S+) package")
 _VERSION = re.compile(rb" \S _?Version_(\d*)")
 
 
-class NotAMap(ValueError):
+class NotAMap(SymbolsError):
     """A file that cannot be used as a map; has the path and the reason in words."""
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -71,17 +72,24 @@ class SystemMap(Struct, frozen=True):
 
     ``lines`` are in the form of `klogd_py.symbols.symbol_table.SymbolTable`. ``version`` is the
     number N of the first ``Version_N`` symbol, if there is one. ``remark`` says what was repaired;
-    empty for a well-formed map. ``stamp`` is the size of the file and its modification time in
-    nanoseconds. Only a kernel image has a ``build_id`` and its ``text``.
+    ``None`` for a well-formed map. ``stamp`` is that of the file when it was read. Only a kernel
+    image has a ``build_id`` and its ``text``.
     """
 
     path: Path
     lines: Buffer
     version: int | None
-    remark: str
-    stamp: tuple[int, int] = (0, 0)
-    build_id: str = ""
+    remark: str | None
+    stamp: FileStamp = FileStamp()
+    build_id: str | None = None
     text: KernelText | None = None
+
+
+class RebuiltMap(Struct, frozen=True):
+    """The lines of a map that was put in order, and a remark on what was done."""
+
+    lines: bytes
+    remark: str
 
 
 def load(path: Path) -> SystemMap:
@@ -100,13 +108,13 @@ def load(path: Path) -> SystemMap:
         package = placeholder[1].decode("ascii", "replace").replace("<version>", release)
         raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
     if is_in_order(lines):
-        return SystemMap(path, lines, find_version(lines), "", stamp)
+        return SystemMap(path, lines, find_version(lines), None, stamp)
     if lines[:4] == ELF:
         raise NotAMap(path, "not a map but an ELF file")
     _require_symbols(path, lines)
     _require_rebuildable(path, lines)
-    tidy, remark = rebuild(lines[:])
-    return SystemMap(path, tidy, find_version(tidy), remark, stamp)
+    tidy = rebuild(lines[:])
+    return SystemMap(path, tidy.lines, find_version(tidy.lines), tidy.remark, stamp)
 
 
 def is_in_order(lines: Buffer) -> bool:
@@ -141,8 +149,8 @@ def _is_ascending(raw: bytes) -> bool:
     return addresses == sorted(addresses)
 
 
-def rebuild(raw: bytes) -> tuple[bytes, str]:
-    """Return a map that is out of order as lines in order, and a remark on what was done.
+def rebuild(raw: bytes) -> RebuiltMap:
+    """Put a map that is not well-formed in order.
 
     A line that is no symbol becomes a `HOLE` at its address, which ends the symbol before it. If it
     has no address, the hole gets that of the symbol before it: where that one ends is not known, so
@@ -170,7 +178,7 @@ def rebuild(raw: bytes) -> tuple[bytes, str]:
         rows.sort(key=lambda row: row[:16])
     remarks = ["sorted in memory"] if unsorted else []
     remarks += [f"{damaged} damaged line{'s' if damaged > 1 else ''}"] if damaged else []
-    return b"".join(rows), ", ".join(remarks) or "tidied in memory"
+    return RebuiltMap(b"".join(rows), ", ".join(remarks) or "tidied in memory")
 
 
 def _iter_lines(raw: bytes) -> Iterator[bytes]:

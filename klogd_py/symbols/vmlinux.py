@@ -82,7 +82,7 @@ def load(path: Path) -> SystemMap:
         path,
         lines,
         find_version(lines),
-        "",
+        None,
         file.stamp,
         build_id,
         VmlinuxText(file, image.sections),

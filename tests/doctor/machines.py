@@ -78,4 +78,6 @@ def host_of(
     """Return the machine below ``root`` with these settings, as the doctor reads it."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
     sources = SymbolOptions(root=str(root)).choose_sources(config.symbols, may_be_foreign=False)
-    return Host(root, config, load_symbols(sources, check_all=True), sources.release, now_s, daemon)
+    return Host(
+        root, config, load_symbols(sources, check_all=True), sources.release or "", now_s, daemon
+    )

@@ -165,7 +165,7 @@ def check_system_map(raw: bytes) -> None:
     # An empty file cannot be mapped at all
     if not raw:
         return
-    in_order, _ = rebuild(raw)
+    in_order = rebuild(raw).lines
     is_in_order(raw)
     with suppress(ValueError):
         _look_around(SymbolTable(in_order, ""))
@@ -197,7 +197,7 @@ def check_module_file(raw: bytes) -> None:
         found = module_elf.parse(raw, "nic")
         for code in (found.core, found.init):
             assert len(code.changed) == len(code.text)
-            places = [at for at, _, _ in code.functions]
+            places = [function.offset for function in code.functions]
             assert places == sorted(places)
             rows = module_elf.table_lines(code, "nic", 0xFFFFFFFFC0000000)
             assert not any(b"\n" in row for row in rows)
@@ -239,7 +239,7 @@ def check_calls(raw: bytes) -> None:
         ends = list(decoder.call_ends(raw))
         assert len(ends) <= decoder.count_opcodes(raw)
         assert all(decoder.call_ends_at(raw, at) for at in ends)
-        assert {at for at, _ in decoder.direct_calls(raw)} <= set(ends)
+        assert {call.end for call in decoder.direct_calls(raw)} <= set(ends)
 
 
 def check_kcore(raw: bytes) -> None:
@@ -251,7 +251,7 @@ def check_kcore(raw: bytes) -> None:
         os.write(descriptor, raw)
         # To which `vmcoreinfo.load` has an answer
         with suppress(OSError, NotElf):
-            vmcoreinfo.parse(vmcoreinfo.read_notes(descriptor))
+            vmcoreinfo.parse(vmcoreinfo.read_notes(descriptor) or b"")
     finally:
         os.close(descriptor)
 

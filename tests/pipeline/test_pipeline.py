@@ -25,6 +25,7 @@ from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.kmsg_device import BATCH_RECORDS
+from klogd_py.symbols.modules.proc_modules import ModulePlace
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_set import SymbolSet
@@ -368,7 +369,7 @@ class TroubledSymbols:
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
-        self.resolver, self.module_layout = SymbolResolver(), frozenset[tuple[str, int, int]]()
+        self.resolver, self.module_layout = SymbolResolver(), frozenset[ModulePlace]()
         self.modules = LoadedModules()
 
     def update_from_trace(self, trace: Trace) -> "TroubledSymbols":

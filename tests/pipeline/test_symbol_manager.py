@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.pipeline.symbol_manager import SymbolManager
-from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_sources import ModuleSources, Sources
 
 
 class _Counted:
@@ -18,7 +18,7 @@ class _Counted:
 
     def __call__(self) -> Sources:
         self.asked += 1
-        return Sources(modules=str(self._modules))
+        return Sources(modules=ModuleSources(str(self._modules)))
 
 
 def test_concurrent_requests_share_one_load(

@@ -65,7 +65,7 @@ def test_seed_images_are_read_wholly(raw: bytes) -> None:
         assert image.build_id == "abcdef01"
     if image.kind == elf.RELOCATABLE:
         read = module_elf.parse(raw, "nic")
-        assert [name for _, _, name in read.core.functions] == [b"_text", b"helper"]
+        assert [function.name for function in read.core.functions] == [b"_text", b"helper"]
         assert read.vermagic == "6.1.0 SMP"
     else:
         assert b" T _text\n" in vmlinux.map_lines(image)

@@ -91,7 +91,7 @@ def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
     changes += [f"slide {slides[1]}"] if slides[0] != slides[1] else []
     changes += (
         ["map refused"]
-        if found.system_map is not None and symbolizer.symbols.system_map is None
+        if found.map_in_use is not None and symbolizer.symbols.map_in_use is None
         else []
     )
     changes += (

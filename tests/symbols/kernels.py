@@ -33,7 +33,7 @@ def check_map(
     release: str = "6.1.0",
     given: bool = False,
     named: bool = False,
-    remark: str = "",
+    remark: str | None = None,
 ) -> Verdict:
     """Check a map with these lines; ``None`` is a machine without kallsyms."""
     candidate = SystemMap(Path("/boot/System.map"), lines, version, remark)

@@ -14,12 +14,12 @@ from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.modules.module_elf import ModuleFile
-from klogd_py.symbols.modules.module_files import ModuleFiles
+from klogd_py.symbols.modules.module_files import MissingModuleFile, ModuleFiles
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
-from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_sources import ModuleSources, RunningKernel, Sources
 from tests.symbols.hostile import made, sparse
 from tests.symbols.kernels import BASE, KALLSYMS, MAP
 
@@ -72,13 +72,8 @@ def machine(root: Path) -> Sources:
         root,
         places=("System.map-{release}",),
         kallsyms=str(root / "kallsyms"),
-        modules=str(root / "modules"),
-        cmdline=str(root / "cmdline"),
-        config=str(root / "config"),
-        module_files=str(root / "lib"),
-        sys_modules=str(root / "sys"),
-        notes=str(root / "notes"),
-        kcore=str(root / "kcore"),
+        modules=ModuleSources(str(root / "modules"), root / "lib", root / "sys"),
+        running=RunningKernel(root / "cmdline", root / "config", root / "notes", root / "kcore"),
     )
 
 
@@ -99,7 +94,7 @@ def test_a_source_that_raises_costs_itself_alone(
         f"{tmp_path}/{reader} cannot be used: unexpected {type(error).__name__}" in line
         for line in found.remarks
     )
-    assert found.module_count == (0 if reader == "modules" else 1)
+    assert found.modules.listing.count == (0 if reader == "modules" else 1)
     assert bool(found.kernel_symbols) is (reader != "kallsyms")
 
 
@@ -151,7 +146,7 @@ def test_an_obstacle_does_not_stall_loading(name: str, obstacle: str, tmp_path: 
 CRAMPED = """
 import resource, sys
 from pathlib import Path
-from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_sources import ModuleSources, RunningKernel, Sources
 from klogd_py.symbols.symbol_loader import load_symbols
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20),) * 2)
@@ -180,7 +175,7 @@ def test_a_map_without_memory_leaves_the_next(tmp_path: Path) -> None:
 class BrokenFiles(ModuleFiles):
     """Files of modules that raise whenever one is needed."""
 
-    def get(self, name: str) -> ModuleFile | str:
+    def get(self, name: str) -> ModuleFile | MissingModuleFile:
         raise RecursionError(name)
 
 

@@ -14,7 +14,7 @@ from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
 PATH = Path("/boot/System.map")
 USED = Verdict(PATH, MapStatus.ACCEPTED, "agrees", Proof.KALLSYMS)
-CANDIDATE = SystemMap(PATH, MAP, None, "")
+CANDIDATE = SystemMap(PATH, MAP, None, None)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_reason_says_once_that_it_was_kept() -> None:
 
 def _load(root: Path, before: SymbolSet | None = None) -> SymbolSet:
     places = ("/boot/System.map-{release}",)
-    return load_symbols(Sources("6.1.0", root, "", places, str(root / "kallsyms")), before=before)
+    return load_symbols(Sources("6.1.0", root, None, places, str(root / "kallsyms")), before=before)
 
 
 def test_a_kernel_upgrade_keeps_the_running_map(tmp_path: Path) -> None:
@@ -65,6 +65,7 @@ def test_a_kernel_upgrade_keeps_the_running_map(tmp_path: Path) -> None:
     )
     after = _load(tmp_path, before)
     assert after.resolver.resolve(BASE + 0x45) == before.resolver.resolve(BASE + 0x45)
+    assert after.replacement_refusal is not None
     assert after.replacement_refusal.startswith(f"{path} refused: another kernel's")
     assert _load(tmp_path, after).replacement_refusal == after.replacement_refusal
     path.unlink()
@@ -79,7 +80,8 @@ def test_a_repaired_map_is_accepted_again(tmp_path: Path) -> None:
     before = _load(tmp_path)
     path.write_bytes(b"half a map")
     between = _load(tmp_path, before)
+    assert between.replacement_refusal is not None
     assert between.replacement_refusal.endswith("not a map: it holds no symbols")
     path.write_bytes(MAP + b"ffffffff82000000 T another\n")
     after = _load(tmp_path, between)
-    assert (after.replacement_refusal, after.in_use is not None) == ("", True)
+    assert (after.replacement_refusal, after.in_use is not None) == (None, True)

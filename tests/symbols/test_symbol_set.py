@@ -8,7 +8,7 @@ from klogd_py.symbols import description
 from klogd_py.symbols.map_check import SAMPLES, MapStatus
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
-from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_sources import ModuleSources, Sources
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 
@@ -26,10 +26,10 @@ def load_below(root: Path, release: str = "6.1.0", check_all: bool = False) -> S
     sources = Sources(
         release,
         root,
-        "",
+        None,
         SymbolsSection().search,
         str(root / "proc/kallsyms"),
-        str(root / "proc/modules"),
+        ModuleSources(str(root / "proc/modules")),
     )
     return load_symbols(sources, check_all)
 
@@ -154,10 +154,8 @@ def test_a_given_map_needs_no_proof(tmp_path: Path) -> None:
     given = tmp_path / "my.map"
     given.write_bytes(MAP)
     (tmp_path / "kallsyms").write_bytes(KALLSYMS.replace(b"00 T function_8", b"30 T function_8"))
-    trusting = load_symbols(Sources("6.1.0", given_map=str(given)))
-    doubting = load_symbols(
-        Sources("6.1.0", given_map=str(given), kallsyms=str(tmp_path / "kallsyms"))
-    )
+    trusting = load_symbols(Sources("6.1.0", given_map=given))
+    doubting = load_symbols(Sources("6.1.0", given_map=given, kallsyms=str(tmp_path / "kallsyms")))
     assert trusting.in_use is not None
     assert doubting.in_use is None
 

@@ -28,9 +28,9 @@ def named(content: bytes, folder: Path, address: int = 0xC010B860) -> str:
 @pytest.mark.parametrize(
     ("content", "remark"),
     [
-        (GOOD, ""),
+        (GOOD, None),
         (GOOD.rstrip(b"\n"), "tidied in memory"),
-        (GOOD.upper().replace(b"DO_FORK", b"do_fork"), ""),
+        (GOOD.upper().replace(b"DO_FORK", b"do_fork"), None),
         (GOOD.replace(b"\n", b"\r\n\r\n"), "tidied in memory"),
         (b"0xC0100000 T _text\n0XC010B800 T do_fork\nC010B900 T sys_fork\n", "tidied in memory"),
         (
@@ -43,7 +43,9 @@ def named(content: bytes, folder: Path, address: int = 0xC010B860) -> str:
         (GOOD + b"!!\n", "1 damaged line"),
     ],
 )
-def test_an_untidy_map_is_repaired_with_remark(content: bytes, remark: str, tmp_path: Path) -> None:
+def test_an_untidy_map_is_repaired_with_remark(
+    content: bytes, remark: str | None, tmp_path: Path
+) -> None:
     assert named(content, tmp_path) == "do_fork+0x60/0x100"
     assert system_map.load(tmp_path / "System.map").remark == remark
 
@@ -143,7 +145,7 @@ def test_a_sparse_file_of_4_gib_is_refused(tmp_path: Path) -> None:
 def test_a_long_ordered_map_is_not_rebuilt(tmp_path: Path) -> None:
     lines = b"".join(b"%016x T f%d\n" % (0xFFFFFFFF81000000 + 64 * i, i) for i in range(60_000))
     loaded = system_map.load(written(tmp_path, lines))
-    assert (loaded.remark, loaded.lines) == ("", lines)
+    assert (loaded.remark, loaded.lines) == (None, lines)
     assert named(lines, tmp_path, 0xFFFFFFFF81000000 + 64 * 59_998 + 1) == "f59998+0x1/0x40"
 
 

@@ -10,7 +10,7 @@ from klogd_py.symbols.kaslr.architecture import X86_64
 from klogd_py.symbols.kaslr.inference import KaslrInference, NotProven, Slide
 from klogd_py.symbols.map_check import MapStatus, Proof
 from klogd_py.symbols.symbol_loader import load_symbols
-from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.symbols.symbol_sources import RunningKernel, Sources
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, SystemMap
 from tests.symbols.module_builder import needs_gcc
@@ -126,10 +126,10 @@ def test_its_build_id_is_that_of_the_linker(tmp_path: Path) -> None:
     assert f"Build ID: {vmlinux.load(image).build_id}" in output
 
 
-def notes(folder: Path, build_id: str) -> str:
+def sources(image: Path, folder: Path, build_id: str) -> Sources:
     path = folder / "notes"
     path.write_bytes(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0" + bytes.fromhex(build_id))
-    return str(path)
+    return Sources("6.1.0", given_map=image, running=RunningKernel(notes=path))
 
 
 def test_the_build_id_decides_about_an_image(
@@ -137,13 +137,14 @@ def test_the_build_id_decides_about_an_image(
 ) -> None:
     image = link(tmp_path)
     build_id = vmlinux.load(image).build_id
-    right = load_symbols(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, build_id)))
+    assert build_id is not None
+    right = load_symbols(sources(image, tmp_path, build_id))
     assert (right.verdicts[0].status, right.verdicts[0].proof) == (
         MapStatus.ACCEPTED,
         Proof.BUILD_ID,
     )
     assert right.lacks_slide
-    wrong = load_symbols(Sources("6.1.0", given_map=str(image), notes=notes(tmp_path, "ab" * 20)))
+    wrong = load_symbols(sources(image, tmp_path, "ab" * 20))
     assert wrong.verdicts[0].status is MapStatus.REFUSED
     assert f"another build: its build id is {build_id}" in wrong.verdicts[0].reason
 

@@ -45,6 +45,16 @@ class Architecture(Struct, frozen=True):
         return self.lowest <= address < self.highest
 
 
+class MapArchitecture(Struct, frozen=True):
+    """The architecture of a map, ``None`` for one whose kernel cannot be randomised.
+
+    ``is_certain`` says that one of its symbols proves it.
+    """
+
+    architecture: Architecture | None
+    is_certain: bool
+
+
 X86_64 = Architecture(
     "x86-64",
     (3, 14),
@@ -116,26 +126,26 @@ _AT_PAGES = (
 _RELEASE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
-def identify(table: SymbolTable) -> tuple[Architecture | None, bool]:
-    """Return the architecture of a map, and whether one of its symbols proves it.
+def identify(table: SymbolTable) -> MapArchitecture:
+    """Return the architecture of a map.
 
-    Without such a symbol it is guessed by the addresses, so that any kernel in the upper half of
-    64 bits counts as one that may be randomised. ``None`` for one that cannot be.
+    Without a symbol that proves it, it is guessed by the addresses, so that any kernel in the upper
+    half of 64 bits counts as one that may be randomised.
     """
-    first = table.kernel_range[0]
+    first = table.kernel_range.start
     for architecture in ARCHITECTURES:
         if architecture.contains(first) and any(
             table.address_of(name) is not None for name in architecture.marker_names
         ):
-            return architecture, True
+            return MapArchitecture(architecture, is_certain=True)
     for architecture in ARCHITECTURES:
         if architecture.lowest >= KERNEL_HALF and architecture.contains(first):
-            return architecture, False
-    return None, False
+            return MapArchitecture(architecture, is_certain=False)
+    return MapArchitecture(None, is_certain=False)
 
 
-def layout_error(table: SymbolTable, architecture: Architecture) -> str:
-    """Say which symbol of a map is at an address that no linker gives it; empty if none is.
+def layout_error(table: SymbolTable, architecture: Architecture) -> str | None:
+    """Say which symbol of a map is at an address that no linker gives it; ``None`` if none is.
 
     This finds maps that were moved as a whole, or from one function on.
     """
@@ -144,23 +154,25 @@ def layout_error(table: SymbolTable, architecture: Architecture) -> str:
         address = table.address_of(name)
         if address is not None and address % step:
             return f"{name.decode()} is at {address:#x}, where no linker puts it"
-    return ""
+    return None
 
 
-def slide_error(architecture: Architecture | None, slide: int) -> str:
-    """Say why no kernel of this architecture has this slide; empty if one can have it."""
+def slide_error(architecture: Architecture | None, slide: int) -> str | None:
+    """Say why no kernel of this architecture has this slide; ``None`` if one can have it."""
     if architecture is None:
-        return "" if 0 <= slide < 1 << 64 else f"{slide:#x} is no distance of 64 bits"
+        return None if 0 <= slide < 1 << 64 else f"{slide:#x} is no distance of 64 bits"
     if slide % architecture.align_bytes:
         step = f"{architecture.align_bytes:#x}, as on {architecture.name} it must be"
         return f"{slide:#x} is no multiple of {step}"
     if not 0 <= slide < architecture.reach_bytes:
         limit = f"{architecture.reach_bytes:#x} bytes that {architecture.name} allows"
         return f"{slide:#x} is further than the {limit}"
-    return ""
+    return None
 
 
-def may_be_randomised(architecture: Architecture | None, release: str, version: int | None) -> bool:
+def may_be_randomised(
+    architecture: Architecture | None, release: str | None, version: int | None
+) -> bool:
     """Whether a kernel may be at other addresses than its map says.
 
     ``version`` is the number of the map's ``Version_N`` symbol, if it has one. A kernel of unknown
@@ -168,7 +180,7 @@ def may_be_randomised(architecture: Architecture | None, release: str, version: 
     """
     if architecture is None:
         return False
-    found = _RELEASE.match(release)
+    found = _RELEASE.match(release) if release is not None else None
     if found is not None:
         return (int(found[1]), int(found[2])) >= architecture.since
     if version is not None:
@@ -176,10 +188,10 @@ def may_be_randomised(architecture: Architecture | None, release: str, version: 
     return True
 
 
-def hashes_pointers(release: str) -> bool:
+def hashes_pointers(release: str | None) -> bool:
     """Whether a kernel prints a hash for ``%p``.
 
     Linux does since 4.15 (ad67b74d2469, "printk: hash addresses").
     """
-    found = _RELEASE.match(release)
+    found = _RELEASE.match(release) if release is not None else None
     return found is not None and (int(found[1]), int(found[2])) >= (4, 15)

@@ -94,7 +94,7 @@ class KaslrInference:
     ) -> None:
         self.architecture = architecture
         self._table = table
-        self._first, self._end = table.kernel_range
+        self._kernel = table.kernel_range
         self._scorer = SlideScorer(table, architecture, text)
 
     def infer(self, trace: Trace, earlier: Sequence[Trace] = ()) -> Slide | NotProven:
@@ -111,7 +111,8 @@ class KaslrInference:
 
     def _from_scores(self, trace: Trace) -> Slide | NotProven:
         scores: dict[int, Score] = {}
-        contradiction = weak = ""
+        contradiction: str | None = None
+        weak: str | None = None
         for slide in self._candidates(trace):
             score = self._scorer.score(trace, slide)
             if score.contradiction:
@@ -138,29 +139,29 @@ class KaslrInference:
             return NotProven(f"this oops, or several that are mixed up, does not fit: {weak}")
         return NotProven("this oops does not show where the kernel is")
 
-    def check(self, trace: Trace, slide: int) -> str:
-        """Say what a later trace shows against a slide that was proved; empty if nothing.
+    def check(self, trace: Trace, slide: int) -> str | None:
+        """Say what a later trace shows against a slide that was proved; ``None`` if nothing.
 
         One line cannot revoke what a whole trace has proved. So the slide that a trace states
         counts only with as many frames as it takes to prove one, none of which contradicts it.
         """
         if sum(frame.reliable for frame in trace.frames) < MIN_FRAMES:
-            return ""
+            return None
         score = self._scorer.score(trace, slide)
         if score.contradiction and score.points < MIN_POINTS:
             return score.contradiction
         if trace.offset is None or trace.offset == slide or not self._is_our_base(trace.link_base):
-            return ""
-        if slide_error(self.architecture, trace.offset):
+            return None
+        if slide_error(self.architecture, trace.offset) is not None:
             # The line is damaged
-            return ""
+            return None
         stated = self._scorer.score(trace, trace.offset)
         if stated.contradiction or stated.weak_contradiction or stated.frames < MIN_FRAMES:
-            return ""
+            return None
         return f"the kernel states the slide {trace.offset:#x}"
 
     def _is_our_base(self, link_base: int) -> bool:
-        return abs(link_base - self._first) < self.architecture.align_bytes
+        return abs(link_base - self._kernel.start) < self.architecture.align_bytes
 
     def _from_stated(
         self, offset: int, link_base: int, traces: Sequence[Trace]
@@ -171,13 +172,14 @@ class KaslrInference:
         """
         if link_base and not self._is_our_base(link_base):
             return NotProven(
-                f"the map begins at {self._first:#x}, the kernel at {link_base:#x}", refutes=True
+                f"the map begins at {self._kernel.start:#x}, the kernel at {link_base:#x}",
+                refutes=True,
             )
         damaged = slide_error(self.architecture, offset)
-        if damaged:
+        if damaged is not None:
             return NotProven(f"the slide that the kernel states is impossible: {damaged}")
         scores = [self._scorer.score(trace, offset) for trace in traces]
-        contradiction = next((score.contradiction for score in scores if score.contradiction), "")
+        contradiction = next((score.contradiction for score in scores if score.contradiction), None)
         if contradiction:
             return NotProven(f"at the slide that the kernel states, {contradiction}", refutes=True)
         best = max(
@@ -204,7 +206,7 @@ class KaslrInference:
             for address in self._table.addresses_of(pair.name.encode("utf-8", "replace")):
                 known.add(pair.name)
                 slide = pair.address - pair.offset - address
-                if not slide_error(self.architecture, slide):
+                if slide_error(self.architecture, slide) is None:
                     names_by_slide.setdefault(slide, set()).add(pair.name)
         if len(known) < 2:
             return None
@@ -233,6 +235,6 @@ class KaslrInference:
         apart = self.architecture.highest < ADDRESS_MASK
         lowest, highest = (min(inside), max(inside)) if apart else (inside[-1], inside[-1])
         step = self.architecture.align_bytes
-        first = max(step, -(-(highest - self._end) // step) * step)
-        last = min(lowest - self._first, self.architecture.reach_bytes - 1)
+        first = max(step, -(-(highest - self._kernel.stop) // step) * step)
+        last = min(lowest - self._kernel.start, self.architecture.reach_bytes - 1)
         yield from range(first, min(last + 1, first + step * MAX_CANDIDATES), step)

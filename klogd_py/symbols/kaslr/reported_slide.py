@@ -15,11 +15,11 @@ from klogd_py.symbols.symbol_sources import Sources, read_small
 from klogd_py.symbols.symbol_table import SymbolTable
 
 
-def contradiction(table: SymbolTable, vmcoreinfo: Vmcoreinfo, verdict: Verdict) -> str:
-    """Say what /proc/kcore shows against a map; empty if nothing does."""
+def contradiction(table: SymbolTable, vmcoreinfo: Vmcoreinfo, verdict: Verdict) -> str | None:
+    """Say what /proc/kcore shows against a map; ``None`` if nothing does."""
     offset = vmcoreinfo.offset
     if offset is None:
-        return ""
+        return None
     if verdict.proof is Proof.KALLSYMS and verdict.slide != offset:
         return f"slide {verdict.slide:#x} by kallsyms, but {offset:#x} by kcore"
     for name, address in vmcoreinfo.symbols.items():
@@ -27,7 +27,7 @@ def contradiction(table: SymbolTable, vmcoreinfo: Vmcoreinfo, verdict: Verdict) 
         if found and address - offset not in found:
             expected = f"at {found[0] + offset:#x} by the map"
             return f"another kernel's: {name} is at {address:#x} in kcore, {expected}"
-    return ""
+    return None
 
 
 def reported_slide(
@@ -41,20 +41,21 @@ def reported_slide(
         return Slide(verdict.slide, SlideSource.KALLSYMS, verdict.reason)
     if vmcoreinfo.offset is not None:
         count = len(vmcoreinfo.symbols)
-        proof = f"{sources.kcore} says so, and has {count} symbols where the map has"
+        proof = f"{sources.running.kcore} says so, and has {count} symbols where the map has"
         return Slide(vmcoreinfo.offset, SlideSource.KCORE, proof)
     if sources.slide is not None:
         return Slide(sources.slide, SlideSource.GIVEN, "given by hand")
     reason = why_fixed(sources, movable)
-    return Slide(0, SlideSource.FIXED, reason) if reason else None
+    return Slide(0, SlideSource.FIXED, reason) if reason is not None else None
 
 
-def why_fixed(sources: Sources, movable: bool) -> str:
-    """Say why the kernel is at the addresses of its map; empty if it may be randomised."""
+def why_fixed(sources: Sources, movable: bool) -> str | None:
+    """Say why the kernel is at the addresses of its map; ``None`` if it may be randomised."""
     if not movable:
         return "a kernel that cannot be randomised"
-    if b"nokaslr" in read_small(sources.cmdline).split():
-        return f"nokaslr in {sources.cmdline}"
-    if b"\n# CONFIG_RANDOMIZE_BASE is not set\n" in read_small(sources.config):
-        return f"built without CONFIG_RANDOMIZE_BASE by {sources.config}"
-    return ""
+    running = sources.running
+    if b"nokaslr" in (read_small(running.cmdline) or b"").split():
+        return f"nokaslr in {running.cmdline}"
+    if b"\n# CONFIG_RANDOMIZE_BASE is not set\n" in (read_small(running.config) or b""):
+        return f"built without CONFIG_RANDOMIZE_BASE by {running.config}"
+    return None

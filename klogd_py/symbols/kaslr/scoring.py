@@ -53,8 +53,8 @@ class Score(Struct, frozen=True):
     points: int = 0
     frames: int = 0
     reasons: tuple[str, ...] = ()
-    contradiction: str = ""
-    weak_contradiction: str = ""
+    contradiction: str | None = None
+    weak_contradiction: str | None = None
 
 
 class _Evidence(Struct, frozen=True, gc=False):
@@ -65,7 +65,7 @@ class _Evidence(Struct, frozen=True, gc=False):
     count: int = 0
     points_each: int = 1
     reason: str = ""
-    contradiction: str = ""
+    contradiction: str | None = None
 
 
 class SlideScorer:
@@ -78,7 +78,7 @@ class SlideScorer:
         self._table = table
         self._text = text
         self._decoder = DECODERS.get(architecture.machine)
-        self._first, self._end = table.kernel_range
+        self._kernel = table.kernel_range
         self._resolve = lru_cache(1 << 12)(table.resolve)
 
     def score(self, trace: Trace, slide: int) -> Score:
@@ -92,7 +92,8 @@ class SlideScorer:
                 return Score(contradiction=reason)
         points = 0
         reasons: list[str] = []
-        contradiction = weak = ""
+        contradiction: str | None = None
+        weak: str | None = None
         for needs_order, found in (
             (True, self._call_pairs(trace, slide)),
             (True, self._entry_function(frames, slide)),
@@ -125,12 +126,12 @@ class SlideScorer:
             and frame.address >= _MODULES_UNLESS_RANDOMISED
         ):
             apart = False
-        return apart or self._first <= frame.address - slide < self._end
+        return apart or frame.address - slide in self._kernel
 
     def _function(self, frame: Frame, slide: int) -> SymbolAddress | None:
         """Return the function that contains a frame at this slide."""
         value = frame.address - slide - (0 if frame.exact else 1)
-        if not self._first <= value < self._end:
+        if value not in self._kernel:
             return None
         symbol = self._resolve(value)
         if isinstance(symbol, SymbolAddress) and symbol.kind in CODE_KINDS:
@@ -143,27 +144,27 @@ class SlideScorer:
         names = self._table.names_at(start)
         return {without_suffix(name.decode("utf-8", "replace")) for name in names}
 
-    def _early_return(self, frames: list[Frame], slide: int) -> str:
+    def _early_return(self, frames: list[Frame], slide: int) -> str | None:
         """Name a return address before which no direct call of x86-64 fits in its function.
 
-        An indirect call may be shorter.
+        ``None`` if there is none. An indirect call may be shorter.
         """
         for frame in frames if self.architecture is X86_64 else ():
             symbol = self._function(frame, slide)
             if symbol is not None and not frame.exact and symbol.offset + 1 < _DIRECT_CALL_BYTES:
                 return f"{symbol.name} would have called with its first bytes at slide {slide:#x}"
-        return ""
+        return None
 
-    def _wrong_dumper(self, frames: list[Frame], slide: int) -> str:
+    def _wrong_dumper(self, frames: list[Frame], slide: int) -> str | None:
         """Name the function at the top of a trace without registers, unless it prints such traces.
 
-        The first line of the trace may have been lost.
+        ``None`` if it does, or if there is none: the first line of the trace may have been lost.
         """
         for frame in frames if self.architecture is X86_64 else ():
             symbol = self._function(frame, slide) if frame.is_stack_dumper else None
             if symbol is not None and not STACK_DUMPERS.fullmatch(without_suffix(symbol.name)):
                 return f"{symbol.name} would have printed the trace at slide {slide:#x}"
-        return ""
+        return None
 
     def _call_pairs(self, trace: Trace, slide: int) -> _Evidence:
         """Count the pairs of neighbouring frames that call one another on every kernel.
@@ -172,7 +173,7 @@ class SlideScorer:
         """
         # A trace may be printed twice
         known: set[tuple[int, int]] = set()
-        contradiction = ""
+        contradiction: str | None = None
         callee: SymbolAddress | None = None
         before = Frame(0)
         for frame in trace.frames[:MAX_FRAMES]:
@@ -201,7 +202,7 @@ class SlideScorer:
 
         A frame below which user space begins must be in one.
         """
-        contradiction = ""
+        contradiction: str | None = None
         entered = False
         for frame in frames:
             if frame.is_kernel_entry or frame is frames[-1]:
@@ -220,12 +221,12 @@ class SlideScorer:
         One that leads into the middle of a function contradicts.
         """
         exact: set[int] = set()
-        contradiction = ""
+        contradiction: str | None = None
         # Without any return address it may not be known whether the bytes are code at all
         is_code = any(not frame.exact for frame in trace.frames)
         for target in self._call_targets(trace):
             value = target - slide
-            symbol = self._resolve(value) if self._first <= value < self._end else None
+            symbol = self._resolve(value) if value in self._kernel else None
             if not isinstance(symbol, SymbolAddress) or symbol.kind not in CODE_KINDS:
                 continue
             if symbol.offset == 0:
@@ -238,8 +239,8 @@ class SlideScorer:
     def _call_targets(self, trace: Trace) -> Iterator[int]:
         for start, code in trace.code if self._decoder is not None else ():
             assert self._decoder is not None
-            for _, target in self._decoder.direct_calls(code):
-                yield (start + target) & ADDRESS_MASK
+            for call in self._decoder.direct_calls(code):
+                yield (start + call.target) & ADDRESS_MASK
 
     def _code_bytes(self, trace: Trace, slide: int) -> _Evidence:
         """Compare the bytes of ``Code:`` with the kernel's text.
@@ -248,7 +249,7 @@ class SlideScorer:
         """
         for start, code in trace.code if self._text is not None else ():
             assert self._text is not None
-            if not self._first <= start - slide < self._end:
+            if start - slide not in self._kernel:
                 continue
             text = self._text.bytes_at(start - slide, len(code))
             if len(text) < _MIN_COMPARED_BYTES:

@@ -20,8 +20,8 @@ from klogd_py.symbols.elf_header import (
     HEADER_BYTES,
     NOTE_SEGMENT,
     NotElf,
+    find_note,
     parse_header,
-    parse_notes,
     segments,
 )
 from klogd_py.system.regular_file import open_regular
@@ -47,28 +47,30 @@ class Vmcoreinfo(Struct, frozen=True):
     """
 
     offset: int | None = None
-    build_id: str = ""
-    release: str = ""
     symbols: dict[str, int] = {}
     refused: bool = False
 
 
+NO_VMCOREINFO = Vmcoreinfo()
+
+
 def load(path: Path) -> Vmcoreinfo:
-    """Read the note of a kcore file; an empty `Vmcoreinfo` if it is missing or cannot be read."""
+    """Read the note of a kcore file; `NO_VMCOREINFO` if it is missing or cannot be read."""
     try:
         descriptor = open_regular(path)
     except OSError as error:
         return Vmcoreinfo(refused=isinstance(error, PermissionError))
     try:
-        return parse(read_notes(descriptor))
+        notes = read_notes(descriptor)
+        return parse(notes) if notes is not None else NO_VMCOREINFO
     except (OSError, NotElf):
-        return Vmcoreinfo()
+        return NO_VMCOREINFO
     finally:
         os.close(descriptor)
 
 
-def read_notes(descriptor: int) -> bytes:
-    """Return the first note segment of a 64-bit little-endian core file; empty without one.
+def read_notes(descriptor: int) -> bytes | None:
+    """Return the first note segment of a 64-bit little-endian core file; ``None`` without one.
 
     Raises:
         NotElf: it is no ELF file, or a damaged one.
@@ -76,18 +78,18 @@ def read_notes(descriptor: int) -> bytes:
     """
     header = parse_header(os.pread(descriptor, HEADER_BYTES, 0))
     if not header.is_wide or header.order != "<":
-        return b""
+        return None
     if header.segment_count > _MAX_SEGMENTS or header.segments_offset > _MAX_OFFSET:
-        return b""
+        return None
     for segment in segments(header, lambda offset, size: os.pread(descriptor, size, offset)):
         if segment.kind == NOTE_SEGMENT and segment.offset <= _MAX_OFFSET:
             return os.pread(descriptor, min(segment.size, _MAX_NOTES_BYTES), segment.offset)
-    return b""
+    return None
 
 
 def parse(notes: bytes) -> Vmcoreinfo:
     """Parse the VMCOREINFO note among notes; unknown lines are ignored."""
-    text = parse_notes(notes).get((b"VMCOREINFO", 0), b"").decode("ascii", "replace")
+    text = (find_note(notes, b"VMCOREINFO", 0) or b"").decode("ascii", "replace")
     values = dict(line.partition("=")[::2] for line in text.split("\n"))
     symbols = (
         (found[1], value)
@@ -96,10 +98,8 @@ def parse(notes: bytes) -> Vmcoreinfo:
         and found[1] != _NOT_AN_ADDRESS
         and (value := _hex(digits)) is not None
     )
-    offset, build_id, release = (
-        values.get(key, "") for key in ("KERNELOFFSET", "BUILD-ID", "OSRELEASE")
-    )
-    return Vmcoreinfo(_hex(offset), build_id, release, dict(islice(symbols, _MAX_SYMBOLS)))
+    offset = _hex(values.get("KERNELOFFSET", ""))
+    return Vmcoreinfo(offset, dict(islice(symbols, _MAX_SYMBOLS)))
 
 
 def _hex(digits: str) -> int | None:

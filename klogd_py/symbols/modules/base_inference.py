@@ -11,8 +11,9 @@ Source of truth: as in `klogd_py.symbols.modules.module_elf`.
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from operator import itemgetter
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -57,7 +58,17 @@ class _Score(Struct, frozen=True, gc=False):
 
     points: int = 0
     covered: frozenset[int] = frozenset()
-    contradiction: str = ""
+    contradiction: str | None = None
+
+
+class _CodeComparison(Struct, frozen=True, gc=False):
+    """Whether printed bytes are those of the file, and what differs if they are not.
+
+    Neither if there are too few to compare.
+    """
+
+    is_same: bool = False
+    difference: str | None = None
 
 
 class _Candidate(Struct, frozen=True):
@@ -91,35 +102,41 @@ def infer_bases(
         rivals = [
             other for other in candidates if other is not found and other.covered & found.covered
         ]
-        is_only = (
-            is_complete
-            and bool(returns)
-            and returns <= found.covered
-            and not any(returns <= other.covered for other in rivals)
-        )
         base = found.base
-        if found.points >= MIN_POINTS and all(found.points >= 2 * other.points for other in rivals):
+        if _outweighs(found, rivals):
             proved.append(base)
-        elif is_only and len(found.covered) >= MIN_FRAMES_ALONE:
+        elif is_complete and _is_only(found, rivals, returns):
             proof = f"the only place for all {len(returns)} frames of an oops"
             proved.append(ModuleBase(base.module, base.address, base.init, proof))
-    return [
-        base
-        for base in proved
-        if sum((base.module, base.init) == (other.module, other.init) for other in proved) == 1
-    ]
+    allocations = Counter((base.module, base.init) for base in proved)
+    return [base for base in proved if allocations[base.module, base.init] == 1]
+
+
+def _outweighs(found: _Candidate, rivals: Sequence[_Candidate]) -> bool:
+    """Whether the evidence for a base is enough, and twice that for any other."""
+    return found.points >= MIN_POINTS and all(found.points >= 2 * other.points for other in rivals)
+
+
+def _is_only(found: _Candidate, rivals: Sequence[_Candidate], returns: Collection[int]) -> bool:
+    """Whether a base, and no other, explains all return addresses, and enough frames."""
+    return (
+        bool(returns)
+        and len(found.covered) >= MIN_FRAMES_ALONE
+        and found.covered.issuperset(returns)
+        and not any(other.covered.issuperset(returns) for other in rivals)
+    )
 
 
 def contradiction(
     trace: Trace, file: ModuleFile, base: ModuleBase, kernel_names_at: NamesAt
-) -> str:
-    """Say what a later trace shows against a base that was proved; empty if nothing."""
+) -> str | None:
+    """Say what a later trace shows against a base that was proved; ``None`` if nothing."""
     code = file.init if base.init else file.core
     decoder = DECODERS.get(file.machine)
     if decoder is None:
-        return ""
+        return None
     score = _score(trace, code, decoder, base.address, kernel_names_at)
-    return score.contradiction if score.points < MIN_POINTS else ""
+    return score.contradiction if score.points < MIN_POINTS else None
 
 
 def _reliable_frames(trace: Trace) -> list[Frame]:
@@ -135,7 +152,7 @@ def _candidates(
             continue
         for address in _possible_bases(trace, frames, code, decoder):
             score = _score(trace, code, decoder, address, kernel_names_at)
-            if not score.contradiction and score.covered:
+            if score.contradiction is None and score.covered:
                 proof = f"{len(score.covered)} frames of an oops fit its file"
                 base = ModuleBase(file.name, address, init, proof)
                 yield _Candidate(base, score.points, score.covered)
@@ -184,8 +201,8 @@ def _score(
             else:
                 return _Score(contradiction=f"there is no call before {frame.address:#x}")
         before = frame
-    is_same, difference = _compare_code(trace, code, base)
-    return _Score(points + 4 * is_same, frozenset(covered), difference)
+    compared = _compare_code(trace, code, base)
+    return _Score(points + 4 * compared.is_same, frozenset(covered), compared.difference)
 
 
 def _is_exception_entry(frame: Frame | None, kernel_names_at: NamesAt) -> bool:
@@ -206,16 +223,12 @@ def _calls(code: ModuleCode, at: int, callee: Frame, base: int, kernel_names_at:
     value = callee.address - (0 if callee.exact else 1)
     if isinstance(target, str):
         return target in kernel_names_at(value)
-    number = bisect_right(code.functions, value - base, key=itemgetter(0)) - 1
-    return number >= 0 and value - base < len(code.text) and code.functions[number][0] == target
+    number = bisect_right(code.functions, value - base, key=attrgetter("offset")) - 1
+    return number >= 0 and value - base < len(code.text) and code.functions[number].offset == target
 
 
-def _compare_code(trace: Trace, code: ModuleCode, base: int) -> tuple[bool, str]:
-    """Compare the bytes of ``Code:`` with those of the file, without those that a kernel patches.
-
-    Returns whether they are the same, and what differs if they are not; neither if there are too
-    few to compare.
-    """
+def _compare_code(trace: Trace, code: ModuleCode, base: int) -> _CodeComparison:
+    """Compare the bytes of ``Code:`` with those of the file that a kernel does not patch."""
     for start, printed in trace.code:
         first = max(0, base - start)
         at = start + first - base
@@ -226,6 +239,7 @@ def _compare_code(trace: Trace, code: ModuleCode, base: int) -> tuple[bool, str]
         if len(same) < _MIN_COMPARED_BYTES:
             continue
         if sum(same) * 10 >= len(same) * 9:
-            return True, ""
-        return False, f"the code at {start:#x} is not that of the file"
-    return False, ""
+            return _CodeComparison(is_same=True)
+        difference = f"the code at {start:#x} is not that of the file"
+        return _CodeComparison(difference=difference)
+    return _CodeComparison()

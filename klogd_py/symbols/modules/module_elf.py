@@ -12,8 +12,8 @@ allocation for each module_memory type, code first as before); kernel/module/kal
 """
 
 import re
-from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,8 +22,8 @@ from klogd_py.symbols import elf, file_bytes
 from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.elf import ByteSource, Elf
 from klogd_py.symbols.elf_header import NotElf
+from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.modules import unpacking
-from klogd_py.symbols.modules.unpacking import NotUnpacked
 from klogd_py.symbols.symbol_line import HOLE, is_name
 
 # Of one allocation. The largest module of Linux 6.1, amdgpu, has 4.8 MiB of code with 98,000 calls.
@@ -47,21 +47,36 @@ _PATCHED_BYTES = 12
 _NO_NAME = re.compile(rb"\$[a-z](?:\..*)?|\.L.*|L0\x01.*|")
 
 
-class NoModuleFile(ValueError):
+class NoModuleFile(SymbolsError):
     """The file cannot be read as a module; says why."""
+
+
+class ModuleFunction(Struct, frozen=True, gc=False):
+    """A function: its offset in the code, its letter of nm(1), its name."""
+
+    offset: int
+    letter: bytes
+    name: bytes
 
 
 class ModuleCode(Struct, frozen=True):
     """One allocation of code. Offsets count from its beginning.
 
-    ``changed`` has a 1 for each byte that differs in memory. ``functions`` are offset, letter of
-    nm(1) and name. ``calls`` maps the offset behind a direct call to what is called: a name outside
+    ``changed`` has a 1 for each byte that differs in memory. ``functions`` ascend by their offsets.
+    ``calls`` maps the offset behind a direct call to what is called: a name outside
     of the module, or an offset inside.
     """
 
     text: bytes
     changed: bytes
-    functions: tuple[tuple[int, bytes, bytes], ...]
+    functions: tuple[ModuleFunction, ...]
+    calls: dict[int, str | int]
+
+
+class _Relocated(Struct, frozen=True):
+    """What relocations show of code: which bytes differ in memory, and what is called where."""
+
+    changed: bytes
     calls: dict[int, str | int]
 
 
@@ -69,16 +84,17 @@ class ModuleFile(Struct, frozen=True):
     """The content of a module's file.
 
     ``core`` is the code that stays, ``init`` the code that is freed when the module is ready.
-    ``vermagic`` and ``srcversion`` are empty if the file has none. ``machine`` is e_machine.
+    ``build_id``, ``vermagic`` and ``srcversion`` are ``None`` if the file has none. ``machine`` is
+    e_machine.
     """
 
     name: str
     path: Path
     core: ModuleCode
     init: ModuleCode
-    build_id: str
-    vermagic: str
-    srcversion: str
+    build_id: str | None
+    vermagic: str | None
+    srcversion: str | None
     machine: int
 
 
@@ -93,7 +109,7 @@ def load(path: Path, name: str) -> ModuleFile:
         return parse(unpacking.unpack(file) if unpacking.is_packed(file) else file, name, path)
     except OSError as error:
         raise NoModuleFile(f"{path}: cannot be read: {error.strerror}") from error
-    except (NotElf, NotUnpacked) as error:
+    except SymbolsError as error:
         raise NoModuleFile(f"{path}: {error}") from error
 
 
@@ -107,7 +123,7 @@ def parse(raw: ByteSource, name: str, path: Path = Path()) -> ModuleFile:
     if file.kind != elf.RELOCATABLE:
         raise NotElf("not a module: an ELF file of another type")
     info = file.section(".modinfo")
-    values = dict(_modinfo(file.bytes_of(info, MAX_MODINFO_BYTES))) if info is not None else {}
+    values = _modinfo(file.bytes_of(info, MAX_MODINFO_BYTES)) if info is not None else {}
     symbols = list(file.iter_symbols(MAX_SYMBOLS))
     return ModuleFile(
         name,
@@ -115,8 +131,8 @@ def parse(raw: ByteSource, name: str, path: Path = Path()) -> ModuleFile:
         _lay_out(file, symbols, init=False),
         _lay_out(file, symbols, init=True),
         file.build_id,
-        values.get("vermagic", ""),
-        values.get("srcversion", ""),
+        values.get("vermagic"),
+        values.get("srcversion"),
         file.machine,
     )
 
@@ -128,17 +144,18 @@ def table_lines(code: ModuleCode, name: str, base: int, digits: int = 16) -> lis
     """
     tag = name.encode("utf-8", "replace")
     lines = [
-        b"%0*x %s %s\t[%s]" % (digits, base + at, kind, function, tag)
-        for at, kind, function in code.functions
+        b"%0*x %s %s\t[%s]" % (digits, base + found.offset, found.letter, found.name, tag)
+        for found in code.functions
     ]
     return [*lines, b"%0*x %s end" % (digits, base + len(code.text), HOLE)]
 
 
-def _modinfo(raw: bytes) -> Iterator[tuple[str, str]]:
-    for entry in raw.split(b"\0"):
-        key, equals, value = entry.decode("utf-8", "replace").partition("=")
-        if equals:
-            yield key, value
+def _modinfo(raw: bytes) -> dict[str, str]:
+    """Return the values of a .modinfo section by their keys; of several the last."""
+    entries = (entry.decode("utf-8", "replace") for entry in raw.split(b"\0"))
+    return {
+        key: value for key, equals, value in (entry.partition("=") for entry in entries) if equals
+    }
 
 
 def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> ModuleCode:
@@ -168,44 +185,45 @@ def _lay_out(file: Elf, symbols: list[elf.Symbol], init: bool) -> ModuleCode:
     decoder = DECODERS.get(file.machine)
     if decoder is not None and decoder.count_opcodes(text) > MAX_CALL_OPCODES:
         raise NotElf(f"more than {MAX_CALL_OPCODES} places in its code that could be calls")
-    changed, calls = _relocate(file, symbols, offsets, text)
-    return ModuleCode(text, changed, _functions(file, symbols, offsets), calls)
+    relocated = _relocate(file, symbols, offsets, text)
+    functions = _functions(file, symbols, offsets)
+    return ModuleCode(text, relocated.changed, functions, relocated.calls)
 
 
 def _functions(
     file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int]
-) -> tuple[tuple[int, bytes, bytes], ...]:
+) -> tuple[ModuleFunction, ...]:
     """Return the functions, ascending by offset; of several at one offset, the kernel uses the
     first, which stays first.
 
     A symbol whose name is none becomes a `HOLE`, so that the function before it still ends there.
     """
     found = [
-        (offsets[symbol.section] + symbol.value, *_letter_and_name(symbol))
+        _function(symbol, offsets[symbol.section] + symbol.value)
         for symbol in symbols
         if symbol.section in offsets
         and symbol.value <= file.sections[symbol.section].size
         and symbol.kind <= 2
         and not _NO_NAME.fullmatch(symbol.name)
     ]
-    return tuple(sorted(found, key=lambda function: function[0]))
+    return tuple(sorted(found, key=attrgetter("offset")))
 
 
-def _letter_and_name(symbol: elf.Symbol) -> tuple[bytes, bytes]:
+def _function(symbol: elf.Symbol, offset: int) -> ModuleFunction:
     if not is_name(symbol.name):
-        return HOLE, b"nameless"
-    return b"t" if symbol.is_local else b"T", symbol.name
+        return ModuleFunction(offset, HOLE, b"nameless")
+    return ModuleFunction(offset, b"t" if symbol.is_local else b"T", symbol.name)
 
 
 def _relocate(
     file: Elf, symbols: list[elf.Symbol], offsets: dict[int, int], text: bytes
-) -> tuple[bytes, dict[int, str | int]]:
-    """Return which bytes differ in memory, and what is called where, by the relocations."""
+) -> _Relocated:
+    """Return what the relocations show of the code of one allocation."""
     changed = bytearray(len(text))
     decoder = DECODERS.get(file.machine)
     # Within one section the assembler may have filled in the distance itself.
     direct = islice(decoder.direct_calls(text), MAX_CALLS + 1) if decoder is not None else ()
-    calls: dict[int, str | int] = dict(direct)
+    calls: dict[int, str | int] = {call.end: call.target for call in direct}
     if len(calls) > MAX_CALLS:
         raise NotElf(f"more than {MAX_CALLS} calls in its code")
     for section in file.sections:
@@ -225,7 +243,7 @@ def _relocate(
                         offsets[symbol.section] + symbol.value + relocation.addend,
                         _PATCHED_BYTES,
                     )
-    return bytes(changed), calls
+    return _Relocated(bytes(changed), calls)
 
 
 def _mark(changed: bytearray, at: int, count: int) -> None:

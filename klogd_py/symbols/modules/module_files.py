@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from msgspec import Struct
+
 from klogd_py.symbols import elf_header
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile, NoModuleFile
-from klogd_py.system.regular_file import read_regular
+from klogd_py.system.regular_file import read_if_readable
 
 # modules.dep of a distribution has 700 KiB
 MAX_LIST_BYTES = 16 << 20
@@ -26,13 +28,22 @@ MAX_ATTRIBUTE_BYTES = 64 << 10
 _FILE = re.compile(r"(?P<name>[^/]+)\.ko(?P<packed>\.xz|\.zst|\.gz)?")
 
 
+class MissingModuleFile(Struct, frozen=True):
+    """Why the file of a module cannot be had, or is not that of the loaded module."""
+
+    reason: str
+
+
 class ModuleFiles:
     """The files of the modules of one kernel. Mutable: each is read once, when first needed."""
 
     def __init__(
-        self, folder: Path | None = None, release: str = "", modules: Path | None = None
+        self,
+        folder: Path | None = None,
+        release: str | None = None,
+        modules: Path | None = None,
     ) -> None:
-        """``folder`` is searched, ``release`` is that of the kernel, empty if unknown.
+        """``folder`` is searched, ``release`` is that of the kernel if it is known.
 
         ``modules`` is ``/sys/module`` if the files are the running kernel's.
         """
@@ -41,7 +52,7 @@ class ModuleFiles:
         self._modules = modules
         self._paths: dict[str, Path] | None = None
         self._walked = False
-        self._read: dict[str, ModuleFile | str] = {}
+        self._read: dict[str, ModuleFile | MissingModuleFile] = {}
 
     @property
     def has_folder(self) -> bool:
@@ -56,11 +67,12 @@ class ModuleFiles:
         }
         return fresh
 
-    def get(self, name: str) -> ModuleFile | str:
+    def get(self, name: str) -> ModuleFile | MissingModuleFile:
         """Return a module's file, or why there is none."""
         if name not in self._read:
             self._read[name] = isolate_failure(
-                lambda: self._load(name), lambda reason: f"the file of module {name} {reason}"
+                lambda: self._load(name),
+                lambda reason: MissingModuleFile(f"the file of module {name} {reason}"),
             )
         return self._read[name]
 
@@ -72,17 +84,17 @@ class ModuleFiles:
         """Return the base that the kernel shows in ``sections/.text``; ``None`` if it hides it."""
         if self._modules is None:
             return None
-        path = self._modules / name / "sections/.text"
+        raw = self._read_attribute(name, "sections/.text")
         try:
-            address = int(read_regular(path, MAX_ATTRIBUTE_BYTES), 16)
-        except (OSError, ValueError):
+            address = int(raw, 16) if raw is not None else 0
+        except ValueError:
             return None
         proof = f"{self._modules}/{name}/sections"
         return ModuleBase(name, address, proof=proof) if address else None
 
-    def _load(self, name: str) -> ModuleFile | str:
+    def _load(self, name: str) -> ModuleFile | MissingModuleFile:
         if self._folder is None:
-            return "no folder with the files of modules is known"
+            return MissingModuleFile("no folder with the files of modules is known")
         if self._paths is None:
             self._paths = read_modules_dep(self._folder)
         if name not in self._paths and not self._walked:
@@ -90,32 +102,39 @@ class ModuleFiles:
             self._paths = find_module_files(self._folder) | self._paths
         path = self._paths.get(name)
         if path is None:
-            return f"no file of module {name} below {self._folder}"
+            return MissingModuleFile(f"no file of module {name} below {self._folder}")
         try:
             file = module_elf.load(path, name)
         except NoModuleFile as error:
-            return str(error)
-        return self._mismatch(file) or file
+            return MissingModuleFile(str(error))
+        mismatch = self._mismatch(file)
+        return file if mismatch is None else MissingModuleFile(mismatch)
 
-    def _mismatch(self, file: ModuleFile) -> str:
-        """Say why a file is not that of the loaded module; empty if nothing shows that."""
-        release = file.vermagic.partition(" ")[0]
+    def _mismatch(self, file: ModuleFile) -> str | None:
+        """Say why a file is not that of the loaded module; ``None`` if nothing shows that."""
+        release = (file.vermagic or "").partition(" ")[0]
         if self._release and release and release != self._release:
             return f"{file.path}: made for Linux {release}, the kernel is {self._release}"
         if self._modules is None:
-            return ""
+            return None
         running = elf_header.build_id(
-            _read_attribute(self._modules / file.name / "notes/.note.gnu.build-id")
+            self._read_attribute(file.name, "notes/.note.gnu.build-id") or b""
         )
         if running and file.build_id and running != file.build_id:
             ids = f"its build id is {file.build_id}, that of the loaded one {running}"
             return f"{file.path}: another build, {ids}"
-        raw = _read_attribute(self._modules / file.name / "srcversion")
+        raw = self._read_attribute(file.name, "srcversion") or b""
         loaded = raw.decode("ascii", "replace").strip()
         if loaded and file.srcversion and loaded != file.srcversion:
             versions = f"srcversion {file.srcversion}, than the loaded one, {loaded}"
             return f"{file.path}: another version, {versions}"
-        return ""
+        return None
+
+    def _read_attribute(self, module: str, attribute: str) -> bytes | None:
+        """Return a file of /sys/module; ``None`` if there is none for this kernel."""
+        if self._modules is None:
+            return None
+        return read_if_readable(self._modules / module / attribute, MAX_ATTRIBUTE_BYTES)
 
 
 def read_modules_dep(folder: Path) -> dict[str, Path]:
@@ -123,9 +142,8 @@ def read_modules_dep(folder: Path) -> dict[str, Path]:
 
     By the module's name in the kernel; empty if there is no modules.dep.
     """
-    try:
-        raw = read_regular(folder / "modules.dep", MAX_LIST_BYTES)
-    except OSError:
+    raw = read_if_readable(folder / "modules.dep", MAX_LIST_BYTES)
+    if raw is None:
         return {}
     return _by_name(
         folder / line.partition(":")[0] for line in raw.decode("utf-8", "replace").splitlines()
@@ -153,11 +171,3 @@ def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
 def kernel_name(name: str) -> str:
     """Return the kernel's name for a module whose file may have dashes in its name."""
     return name.replace("-", "_")
-
-
-def _read_attribute(path: Path) -> bytes:
-    try:
-        return read_regular(path, MAX_ATTRIBUTE_BYTES)
-    except OSError:
-        # It only adds to what is known
-        return b""

@@ -15,6 +15,8 @@ from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile
+from klogd_py.symbols.modules.proc_modules import ModuleLoad
+from klogd_py.symbols.symbol_line import SymbolStart
 from klogd_py.symbols.symbol_table import SymbolTable
 
 # Layouts of unloaded modules; the newest are kept
@@ -25,7 +27,7 @@ UNLOADED = "unloaded"
 class ModuleLayout(Struct, frozen=True):
     """The functions of a module at ``start`` or above and below ``end``.
 
-    ``loaded_with`` are the modules, by name and load number, that were loaded together with one
+    ``loaded_with`` are the modules that were loaded together with one
     that ``is_unloaded`` now: none of them can have taken its place.
     """
 
@@ -34,7 +36,7 @@ class ModuleLayout(Struct, frozen=True):
     end: int
     table: SymbolTable
     is_unloaded: bool = False
-    loaded_with: frozenset[tuple[str, int]] = frozenset()
+    loaded_with: frozenset[ModuleLoad] = frozenset()
 
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """Return the function at a run-time address; its module says whether it is unloaded."""
@@ -62,13 +64,16 @@ class ModuleIndex:
             return LookupFailure.OUTSIDE
         return self._layouts[at].resolve(address)
 
-    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
-        """Return where functions with this name begin, each with its symbol."""
+    def find_by_name(self, name: str) -> list[SymbolStart]:
+        """Return where functions with this name begin at run time."""
         starts = [
-            address for layout in self._layouts for address, _ in layout.table.find_by_name(name)
+            start.address for layout in self._layouts for start in layout.table.find_by_name(name)
         ]
-        found = [(address, self.resolve(address)) for address in starts]
-        return [(address, symbol) for address, symbol in found if isinstance(symbol, SymbolAddress)]
+        return [
+            SymbolStart(address, symbol)
+            for address in starts
+            if isinstance(symbol := self.resolve(address), SymbolAddress)
+        ]
 
 
 def lay_out(file: ModuleFile, base: ModuleBase) -> ModuleLayout | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols.symbol_line import is_name
+from klogd_py.symbols.symbol_line import SymbolStart, is_name
 
 SOURCE = "modules"
 # Some thousand modules take less than 1 MiB
@@ -41,6 +41,21 @@ class Module(Struct, frozen=True):
     load_id: int = 0
 
 
+class ModulePlace(Struct, frozen=True):
+    """Where a module is, and the number of its load: all that can change when it is loaded."""
+
+    name: str
+    base: int
+    load_id: int
+
+
+class ModuleLoad(Struct, frozen=True):
+    """One load of a module: its name and its ``load_id``."""
+
+    name: str
+    load_id: int
+
+
 class ModuleList:
     """The loaded modules by address, immutable.
 
@@ -52,7 +67,9 @@ class ModuleList:
     def __init__(self, modules: Iterable[Module]) -> None:
         listed = list(modules)
         self.count = len(listed)
-        self.layout = frozenset((module.name, module.base, module.load_id) for module in listed)
+        self.layout = frozenset(
+            ModulePlace(module.name, module.base, module.load_id) for module in listed
+        )
         self.load_ids = {module.name: module.load_id for module in listed}
         self.hidden = bool(listed) and not any(module.base for module in listed)
         self._modules = sorted(
@@ -73,7 +90,7 @@ class ModuleList:
         module = self._modules[at]
         return SymbolAddress("", address - module.base, module.size, module.name, "t", SOURCE)
 
-    def find_by_name(self, name: str) -> list[tuple[int, SymbolAddress]]:
+    def find_by_name(self, name: str) -> list[SymbolStart]:
         """Return nothing: /proc/modules has no symbols."""
         return []
 

@@ -32,7 +32,7 @@ from klogd_py.symbols.modules.module_index import (
     ModuleLayout,
     lay_out,
 )
-from klogd_py.symbols.modules.proc_modules import ModuleList
+from klogd_py.symbols.modules.proc_modules import ModuleList, ModuleLoad
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_line import HOLE
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -96,7 +96,9 @@ class LoadedModules(Struct, frozen=True):
         known = {base.module for base in self.bases}
         load_ids = self.listing.load_ids
         unplaced = {
-            (name, load_ids.get(name, 0)) for name in self.listing.hidden_names if name not in known
+            ModuleLoad(name, load_ids.get(name, 0))
+            for name in self.listing.hidden_names
+            if name not in known
         }
         return [layout for layout in self.unloaded if unplaced <= layout.loaded_with]
 
@@ -147,7 +149,7 @@ class LoadedModules(Struct, frozen=True):
             file = self.files.get(base.module)
             if isinstance(file, ModuleFile):
                 reason = contradiction(trace, file, base, kernel_names_at)
-                if reason:
+                if reason is not None:
                     where = f"module {base.module} does not lie at {base.address:#x} any more"
                     wrong[base] = f"{where}: {reason}"
         if not wrong:
@@ -200,7 +202,7 @@ def _unloaded_layouts(before: LoadedModules, now: LoadedModules) -> tuple[Module
     """Return the layouts of unloaded modules, the newest last."""
     present = {(layout.module, layout.start) for layout in now.layouts}
     loaded_with = frozenset(
-        (name, load_id) for name, load_id in before.listing.load_ids.items() if load_id
+        ModuleLoad(name, load_id) for name, load_id in before.listing.load_ids.items() if load_id
     )
     unloaded = [
         msgspec.structs.replace(layout, is_unloaded=True, loaded_with=loaded_with)

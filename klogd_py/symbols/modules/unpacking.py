@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from klogd_py.symbols.elf import ByteSource
+from klogd_py.symbols.errors import SymbolsError
 
 MAX_PACKED_BYTES = 64 << 20
 # Unpacked; without debug information 30 MiB are many
@@ -26,7 +27,7 @@ _PIECE_BYTES = 1 << 20
 Decoder = Callable[[bytes], Iterator[bytes]]
 
 
-class NotUnpacked(ValueError):
+class NotUnpacked(SymbolsError):
     """The file cannot be unpacked; says why."""
 
 

@@ -9,7 +9,7 @@ from klogd_py.symbols import kallsyms
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.modules.base_inference import ModuleBase
 from klogd_py.symbols.modules.module_elf import ModuleFile
-from klogd_py.symbols.modules.module_files import ModuleFiles
+from klogd_py.symbols.modules.module_files import MissingModuleFile, ModuleFiles
 from klogd_py.symbols.modules.tracker import LoadedModules, update_modules
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.module_builder import build, needs_gcc
@@ -62,9 +62,10 @@ def test_a_module_file_without_depmod_is_found(
 ) -> None:
     (tmp_path / "modules.dep").write_text("kernel/fs/other.ko:\n")
     files = ModuleFiles(tmp_path)
-    assert files.get("probe_it") == f"no file of module probe_it below {tmp_path}"
+    missing = MissingModuleFile(f"no file of module probe_it below {tmp_path}")
+    assert files.get("probe_it") == missing
     build(tmp_path)
-    assert isinstance(files.get("probe_it"), str)
+    assert files.get("probe_it") == missing
     assert isinstance(files.without_failures().get("probe_it"), ModuleFile)
 
 
@@ -153,19 +154,21 @@ def test_a_contradicted_base_is_dropped_with_remark(files: ModuleFiles) -> None:
 
 
 @needs_gcc
-@pytest.mark.parametrize(("mismatch", "release"), [("srcversion", ""), ("", "6.2.0")])
-def test_the_file_of_another_build_is_not_used(mismatch: str, release: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mismatch", "release"), [("srcversion", None), ("", "6.2.0")])
+def test_the_file_of_another_build_is_not_used(
+    mismatch: str, release: str | None, tmp_path: Path
+) -> None:
     path = build(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"name=probe_it\0", b"srcversion=AB\0"))
     (tmp_path / "sys/probe_it").mkdir(parents=True)
     if mismatch:
         (tmp_path / "sys/probe_it/srcversion").write_text("CD\n")
     files = ModuleFiles(tmp_path, release, tmp_path / "sys")
-    reason = files.get("probe_it")
-    assert isinstance(reason, str)
+    found = files.get("probe_it")
+    assert isinstance(found, MissingModuleFile)
     assert (
         "another version" if mismatch else "made for Linux 6.1.0, the kernel is 6.2.0"
-    ) in reason
+    ) in found.reason
 
 
 @needs_gcc
@@ -181,14 +184,15 @@ def test_another_build_is_recognised_by_build_id(last: int, is_used: bool, tmp_p
     if is_used:
         assert isinstance(file, ModuleFile)
     else:
-        assert str(file).endswith(
+        assert isinstance(file, MissingModuleFile)
+        assert file.reason.endswith(
             "another build, its build id is aabbccdd, that of the loaded one aabbccde"
         )
 
 
 def _offset(files: ModuleFiles, name: bytes) -> int:
     (file,) = files.get_all(["probe_it"])
-    return next(at for at, _, function in file.core.functions if function == name)
+    return next(found.offset for found in file.core.functions if found.name == name)
 
 
 def by_kallsyms(raw: bytes, listing: str, before: LoadedModules | None = None) -> LoadedModules:

@@ -34,15 +34,16 @@ _FACILITY = re.compile(r"([a-z][a-z0-9]{0,15}) {0,16}:[a-z]{1,15} {0,16}:|<(\d{1
 _STAMP = re.compile(r"\[ *(\d{1,10})\.(\d{6})\]")
 
 
-def banner_release(line: str) -> str:
-    """The release in the banner of a kernel; empty for any other line. A banner begins another
-    boot.
+def banner_release(line: str) -> str | None:
+    """Return the release in the banner of a kernel, which begins another boot.
+
+    ``None`` for any other line.
     """
     if "Linux version " not in line:
-        return ""
+        return None
     envelope = ENVELOPE.match(line)
     found = _BANNER.match(line, envelope.end() if envelope else 0)
-    return found[1] if found else ""
+    return found[1] if found else None
 
 
 def record_from_line(line: str) -> Record:

@@ -4,8 +4,8 @@
 `parse_trace` returns the frames in order, the program counter, the bytes of the ``Code:`` line, and
 the stated KASLR offset.
 
-Source of truth: arch/x86/kernel/dumpstack.c ``show_opcodes``, ``show_trace_log_lvl``;
-arch/x86/kernel/setup.c ``dump_kernel_offset``.
+Source of truth: arch/x86/kernel/dumpstack.c ``show_trace_log_lvl``; arch/x86/kernel/setup.c
+``dump_kernel_offset``.
 """
 
 import re
@@ -15,21 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.oops import address_scanner
-from klogd_py.oops.address_scanner import Kind
+from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.capture_line import ENVELOPE
+from klogd_py.oops.code_lines import CodeBytes, CodeReader
 
 # Limits of one trace; a stack that overflowed repeats itself
 MAX_FRAMES = 256
 MAX_PAIRS = 64
 
-_NOT_CODE = (
-    "instruction fetch in kernel",
-    "to execute NX",
-    "IABT (current EL)",
-    "xecute from non-executable",
-)
-_CODE = re.compile(r"\s*(?:Code|Instruction dump): ?(?P<words>[0-9a-f<>() ]{1,600})\s*$")
-_CODE_WORD = re.compile(r"[<(]?((?:[0-9a-f]{2}){1,4})[>)]?")
 _MODULES = re.compile(r"\s*Modules linked in:(.*)")
 _MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
 _OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
@@ -78,7 +71,7 @@ class SymbolizedAddress(Struct, frozen=True, gc=False):
 class Trace(Struct, frozen=True):
     """The evidence of one oops.
 
-    ``code`` is the bytes of the kernel's ``Code:`` lines, each with the address of its first byte.
+    ``code`` is the bytes of the kernel's ``Code:`` lines.
     ``bad_pc``: the program counter pointed to no code, and what it found there is no code either.
     ``modules`` are those linked in, ``loading`` those of them whose init function has not returned.
     ``offset`` and ``link_base`` are the two numbers of ``Kernel Offset: .. from ..``.
@@ -87,7 +80,7 @@ class Trace(Struct, frozen=True):
     """
 
     frames: tuple[Frame, ...] = ()
-    code: tuple[tuple[int, bytes], ...] = ()
+    code: tuple[CodeBytes, ...] = ()
     bad_pc: bool = False
     modules: tuple[str, ...] = ()
     loading: tuple[str, ...] = ()
@@ -102,106 +95,118 @@ class Trace(Struct, frozen=True):
         return bool(self.frames or self.symbolized) or self.offset is not None
 
 
-class _TraceReader:
-    """A trace that is being read. Mutable."""
+class _Line(Struct, frozen=True, gc=False):
+    """A line of a trace; the kernel's own text begins at ``start``.
+
+    ``is_pc``: it states a program counter, of user space if ``is_user_pc``.
+    """
+
+    text: str
+    start: int
+    is_pc: bool
+    is_user_pc: bool
+
+
+class _FrameReader:
+    """The frames of a trace that is being read. Mutable."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
-        self.code: dict[int, bytes] = {}
-        self.bad_pc = False
-        self.modules: dict[str, bool] = {}
-        self.offset: int | None = None
-        self.link_base = 0
-        self.symbolized: dict[int, SymbolizedAddress] = {}
-        self._pc: int | None = None
         self._pcs: set[int] = set()
         self._called_previous = False
-        self._heads = self._users = 0
         self._expects_dumper = False
+        # How often a call trace began, and how often user space was left
+        self._traces = self._users = 0
 
     @property
     def is_interleaved(self) -> bool:
         """Whether more than one trace began, or user space was left more than once."""
-        return self._heads > 1 or self._users > 1
+        return self._traces > 1 or self._users > 1
 
-    def read_line(self, line: str) -> None:
-        found = ENVELOPE.match(line)
-        at = found.end() if found else 0
-        self._heads += "all Trace:" in line or "all trace:" in line
-        self._users += bool(_USER_PC.match(line, at))
-        if _PC.match(line, at):
-            self._expects_dumper = False
-            # A Code: line that follows belongs to this register block, not to an earlier one.
-            self._pc = None
+    def read(self, line: _Line) -> int | None:
+        """Read the addresses of a line; returns the kernel's program counter if it states one."""
+        self._read_context(line)
+        matches = address_scanner.find(line.text) if len(self.frames) < MAX_FRAMES else ()
+        if not matches and _NAMED.match(line.text, line.start):
             self._called_previous = False
-        if (
-            _USER_PC.match(line, at)
-            and self.frames
-            and self.frames[-1].reliable
-            and not self.frames[-1].exact
-        ):
-            self.frames[-1] = msgspec.structs.replace(self.frames[-1], is_kernel_entry=True)
-        self._expects_dumper = self._expects_dumper or ("CPU: " in line and " Comm: " in line)
-        self._read_addresses(line, at)
-        self.bad_pc = self.bad_pc or any(marker in line for marker in _NOT_CODE)
-        if "ode: " in line or "dump: " in line:
-            self._read_code_line(line, at)
-        if "[<" in line and len(self.symbolized) < MAX_PAIRS:
-            for pair in _PAIR.finditer(line, at):
+        if not matches or _NO_FRAME_LINE.match(line.text, line.start):
+            return None
+        pc = None
+        for match in matches[: MAX_FRAMES - len(self.frames)]:
+            is_pc = match.kind is Kind.PC or (match.kind is Kind.CLASSIC and line.is_pc)
+            # arm64 repeats it at the beginning of the trace.
+            exact = is_pc or match.address in self._pcs
+            if exact and line.is_pc and not line.is_user_pc:
+                pc = match.address
+                self._pcs.add(pc)
+            self._add(match.address, exact, _is_reliable(match, line))
+        return pc
+
+    def _read_context(self, line: _Line) -> None:
+        """Take note of what a line says about the frames before and behind it."""
+        self._traces += "all Trace:" in line.text or "all trace:" in line.text
+        self._users += line.is_user_pc
+        if line.is_pc:
+            self._expects_dumper = self._called_previous = False
+        if line.is_user_pc and self.frames:
+            last = self.frames[-1]
+            if last.reliable and not last.exact:
+                self.frames[-1] = msgspec.structs.replace(last, is_kernel_entry=True)
+        if "CPU: " in line.text and " Comm: " in line.text:
+            self._expects_dumper = True
+
+    def _add(self, address: int, exact: bool, reliable: bool) -> None:
+        is_caller = reliable and not exact
+        is_dumper = is_caller and self._expects_dumper and self._traces > 0
+        if is_dumper:
+            self._expects_dumper = False
+        self.frames.append(
+            Frame(
+                address,
+                exact,
+                reliable,
+                called_previous=is_caller and self._called_previous,
+                is_stack_dumper=is_dumper,
+            )
+        )
+        # An unreliable frame is ignored: those around it still called one another.
+        if reliable:
+            self._called_previous = not exact
+
+
+class _TraceReader:
+    """A trace that is being read. Mutable."""
+
+    def __init__(self) -> None:
+        self.frames = _FrameReader()
+        self.code = CodeReader()
+        self.modules: dict[str, bool] = {}
+        self.offset: int | None = None
+        self.link_base = 0
+        self.symbolized: dict[int, SymbolizedAddress] = {}
+
+    def read_line(self, text: str) -> None:
+        found = ENVELOPE.match(text)
+        start = found.end() if found else 0
+        is_pc, is_user_pc = _PC.match(text, start), _USER_PC.match(text, start)
+        line = _Line(text, start, is_pc is not None, is_user_pc is not None)
+        pc = self.frames.read(line)
+        if line.is_pc:
+            self.code.begin_registers(pc)
+        self.code.read_line(text, start)
+        if "[<" in text and len(self.symbolized) < MAX_PAIRS:
+            for pair in _PAIR.finditer(text, start):
                 self.symbolized.setdefault(int(pair[1], 16), _pair_of(pair))
-        if (offset := _OFFSET.match(line, at)) is not None:
+        if (offset := _OFFSET.match(text, start)) is not None:
             self.offset = 0 if offset[1] else int(offset[2], 16)
             self.link_base = 0 if offset[1] else int(offset[3], 16)
-        if (listed := _MODULES.match(line, at)) is not None:
-            for word in listed[1].partition("[")[0].split():
-                if (module := _MODULE.match(word)) is not None:
-                    self.modules[module[1]] = "+" in (module[2] or "")
+        if (listed := _MODULES.match(text, start)) is not None:
+            self._read_modules(listed[1])
 
-    def _read_addresses(self, line: str, at: int) -> None:
-        if len(self.frames) >= MAX_FRAMES:
-            return
-        matches = address_scanner.find(line)
-        if not matches or _NO_FRAME_LINE.match(line, at):
-            if not matches and _NAMED.match(line, at):
-                self._called_previous = False
-            return
-        for match in matches:
-            if len(self.frames) >= MAX_FRAMES:
-                return
-            is_pc_line = bool(_PC.match(line, at))
-            exact = match.kind is Kind.PC or (match.kind is Kind.CLASSIC and is_pc_line)
-            # arm64 repeats it at the beginning of the trace.
-            exact = exact or match.address in self._pcs
-            reliable = "? " not in line[at : match.start] and "unreliable" not in line[match.end :]
-            if exact and is_pc_line and not _USER_PC.match(line, at):
-                self._pc = match.address
-                self._pcs.add(match.address)
-            dumper = self._expects_dumper and self._heads > 0 and reliable and not exact
-            self._expects_dumper = self._expects_dumper and not dumper
-            self.frames.append(
-                Frame(
-                    match.address,
-                    exact,
-                    reliable,
-                    self._called_previous and reliable and not exact,
-                    is_stack_dumper=dumper,
-                )
-            )
-            # An unreliable frame is ignored: those around it still called one another.
-            if reliable:
-                self._called_previous = not exact
-
-    def _read_code_line(self, line: str, at: int) -> None:
-        if "Bad " in line or "Unable to access" in line:
-            self.bad_pc = self.bad_pc or self._pc is not None
-            return
-        found = _CODE.match(line, at)
-        if found is None or self._pc is None:
-            return
-        before, raw = _code_bytes(found["words"].split())
-        if raw:
-            self.code.setdefault(self._pc - before, raw)
-        self._pc = None
+    def _read_modules(self, names: str) -> None:
+        for word in names.partition("[")[0].split():
+            if (module := _MODULE.match(word)) is not None:
+                self.modules[module[1]] = "+" in (module[2] or "")
 
 
 def parse_trace(lines: Iterable[str]) -> Trace:
@@ -210,17 +215,26 @@ def parse_trace(lines: Iterable[str]) -> Trace:
     for text in lines:
         for line in text.split("\n"):
             reading.read_line(line)
-    frames = _mark_reliable(reading.frames)
+    printed, code = reading.frames.frames, reading.code
+    frames = _mark_reliable(printed)
     return Trace(
         tuple(frames),
-        () if reading.bad_pc else tuple(reading.code.items()),
-        reading.bad_pc,
+        () if code.bad_pc else tuple(code.by_start.values()),
+        code.bad_pc,
         tuple(reading.modules),
         tuple(module for module, loading in reading.modules.items() if loading),
         reading.offset,
         reading.link_base,
         tuple(reading.symbolized.values()),
-        reading.is_interleaved or frames is not reading.frames,
+        reading.frames.is_interleaved or frames is not printed,
+    )
+
+
+def _is_reliable(match: AddressMatch, line: _Line) -> bool:
+    """Whether neither ``?`` before an address nor a word behind it says that it may be stale."""
+    return (
+        "? " not in line.text[line.start : match.start]
+        and "unreliable" not in line.text[match.end :]
     )
 
 
@@ -236,24 +250,6 @@ def _mark_reliable(frames: list[Frame]) -> list[Frame]:
         Frame(frame.address, frame.exact, True, before is not None and not before.exact)
         for frame, before in pairs
     ]
-
-
-def _code_bytes(words: list[str]) -> tuple[int, bytes]:
-    """The bytes of a ``Code:`` line, and how many of them are before the marked one.
-
-    Empty if a word is no number.
-    """
-    raw = bytearray()
-    before = 0
-    for word in words:
-        found = _CODE_WORD.fullmatch(word)
-        if found is None:
-            return 0, b""
-        if word[0] in "<(":
-            before = len(raw)
-        # Words are printed as numbers, which are little-endian in memory.
-        raw += bytes.fromhex(found[1])[::-1]
-    return before, bytes(raw)
 
 
 def _pair_of(found: re.Match[str]) -> SymbolizedAddress:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.oops.capture_line import record_from_line
+from klogd_py.oops.code_lines import CodeBytes
 from klogd_py.oops.trace_buffer import MAX_HELD_RECORDS, TraceBuffer
 from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, parse_trace
 from klogd_py.record.types import USER, Cause, Gap, Record
@@ -35,7 +36,7 @@ def test_oops_yields_frames_code_and_modules() -> None:
         Frame(0xFFFFFFFFA96D0001, reliable=False),
         Frame(0xFFFFFFFFA9A000AF, called_previous=True, is_kernel_entry=True),
     )
-    assert trace.code == ((0xFFFFFFFFA9720A28, bytes.fromhex("31c0890425")),)
+    assert trace.code == (CodeBytes(0xFFFFFFFFA9720A28, bytes.fromhex("31c0890425")),)
     assert trace.modules == ("lkdtm", "nic")
 
 
@@ -73,7 +74,20 @@ def test_symbol_beside_address_is_recorded() -> None:
 
 def test_code_words_are_read_little_endian() -> None:
     trace = parse_trace(["pc : 0xffff800008123456", "Code: 91056108 (d4210000)"])
-    assert trace.code == ((0xFFFF800008123452, bytes.fromhex("08610591000021d4")),)
+    assert trace.code == (CodeBytes(0xFFFF800008123452, bytes.fromhex("08610591000021d4")),)
+
+
+@pytest.mark.parametrize("code", ["Code: 0f0 0b", "Code: ", "Code: zz 0b"])
+def test_code_line_without_numbers_has_no_bytes(code: str) -> None:
+    pc = "RIP: 0010:0xffffffffa9720a2a"
+    assert parse_trace([pc, code]).code == ()
+    assert parse_trace([pc, "Code: 0f 0b"]).code == (CodeBytes(0xFFFFFFFFA9720A2A, b"\x0f\x0b"),)
+
+
+def test_code_of_two_register_blocks_is_kept_apart() -> None:
+    first, second = "RIP: 0010:0xffffffffa9720a2a", "RIP: 0010:0xffffffffb9720a2a"
+    trace = parse_trace([first, second, "Code: 0f <0b> 90", "Code: 90 90"])
+    assert trace.code == (CodeBytes(0xFFFFFFFFB9720A29, b"\x0f\x0b\x90"),)
 
 
 def test_envelope_of_capture_is_skipped() -> None:

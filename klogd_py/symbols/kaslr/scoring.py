@@ -237,28 +237,29 @@ class SlideScorer:
         return _Evidence(len(exact), 3, f"{len(exact)} calls in its code", contradiction)
 
     def _call_targets(self, trace: Trace) -> Iterator[int]:
-        for start, code in trace.code if self._decoder is not None else ():
+        for code in trace.code if self._decoder is not None else ():
             assert self._decoder is not None
-            for call in self._decoder.direct_calls(code):
-                yield (start + call.target) & ADDRESS_MASK
+            for call in self._decoder.direct_calls(code.content):
+                yield (code.start + call.target) & ADDRESS_MASK
 
     def _code_bytes(self, trace: Trace, slide: int) -> _Evidence:
         """Compare the bytes of ``Code:`` with the kernel's text.
 
         A few differ, since a kernel patches itself as it starts.
         """
-        for start, code in trace.code if self._text is not None else ():
+        for code in trace.code if self._text is not None else ():
             assert self._text is not None
-            if start - slide not in self._kernel:
+            if code.start - slide not in self._kernel:
                 continue
-            text = self._text.bytes_at(start - slide, len(code))
+            text = self._text.bytes_at(code.start - slide, len(code.content))
             if len(text) < _MIN_COMPARED_BYTES:
                 continue
-            same = sum(here == there for here, there in zip(code, text, strict=False))
+            same = sum(here == there for here, there in zip(code.content, text, strict=False))
             if same * 4 >= len(text) * 3:
                 return _Evidence(1, 4, f"{same} bytes of its code are those of the text")
             return _Evidence(
-                contradiction=f"the code at {start:#x} is not that of the text at slide {slide:#x}"
+                contradiction=f"the code at {code.start:#x} is not that of the text"
+                f" at slide {slide:#x}"
             )
         return _Evidence()
 

@@ -229,17 +229,17 @@ def _calls(code: ModuleCode, at: int, callee: Frame, base: int, kernel_names_at:
 
 def _compare_code(trace: Trace, code: ModuleCode, base: int) -> _CodeComparison:
     """Compare the bytes of ``Code:`` with those of the file that a kernel does not patch."""
-    for start, printed in trace.code:
-        first = max(0, base - start)
-        at = start + first - base
+    for printed in trace.code:
+        first = max(0, base - printed.start)
+        at = printed.start + first - base
         if not 0 <= at < len(code.text):
             continue
-        row = zip(printed[first:], code.text[at:], code.changed[at:], strict=False)
+        row = zip(printed.content[first:], code.text[at:], code.changed[at:], strict=False)
         same = [here == there for here, there, changed in row if not changed]
         if len(same) < _MIN_COMPARED_BYTES:
             continue
         if sum(same) * 10 >= len(same) * 9:
             return _CodeComparison(is_same=True)
-        difference = f"the code at {start:#x} is not that of the file"
+        difference = f"the code at {printed.start:#x} is not that of the file"
         return _CodeComparison(difference=difference)
     return _CodeComparison()

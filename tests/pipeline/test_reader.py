@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 
-from klogd_py.pipeline.reader import MAX_BATCH_RECORDS, Batch, Reader
+from klogd_py.pipeline.batch_queue import Batch
+from klogd_py.pipeline.reader import MAX_BATCH_RECORDS, Reader
 from klogd_py.record.types import Record
 from klogd_py.system.jobs import Jobs
 from tests.fakes import FakeRing

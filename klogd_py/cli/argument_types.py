@@ -8,9 +8,9 @@ import argparse
 import re
 from pathlib import Path
 
-from klogd_py.config import value_types
 from klogd_py.config.errors import WrongText
 from klogd_py.config.renamed import RENAMED_OPTIONS
+from klogd_py.config.sink_shorthand import make_absolute, parse_shorthand
 
 _HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
 
@@ -39,13 +39,12 @@ def utf8_text(text: str) -> str:
 
 def sink(text: str) -> str:
     """Return a sink such as ``file:/var/log/kern.log``, its path made absolute."""
-    kind, _, path = text.partition(":")
-    spec = f"{kind}:{Path(path).absolute()}" if path and path != "-" and "\0" not in path else text
+    shorthand = make_absolute(text, Path.cwd())
     try:
-        value_types.check_sink(spec)
+        parse_shorthand(shorthand)
     except WrongText as error:
         raise argparse.ArgumentTypeError(f"expected {error}, got {text!r}") from error
-    return spec
+    return shorthand
 
 
 def slide(text: str) -> int:

@@ -13,6 +13,8 @@ from klogd_py.cli.conversion import to_run_options
 from klogd_py.cli.exit_status import FAILED, NO_LOG, report_bad_config
 from klogd_py.config.errors import ConfigError
 from klogd_py.config.run_options import RunOptions
+from klogd_py.config.sink_config import writes_to_stdout
+from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.system import inherited_fds, logging_setup, signals
 from klogd_py.system.daemonize import daemonize
 from klogd_py.system.errors import describe_expected, describe_unexpected
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace, drop_in: bool) -> int:
         job = partial(_run_daemon, options, run_options, level, pid_file)
         capture = run_options.capture
         kept = {0} if capture is not None and capture.path == "-" else set()
-        kept |= {1} if {"file:-", "console"} & set(config.sinks) else set()
+        kept |= {1} if any(map(writes_to_stdout, parse_sinks(config))) else set()
         return daemonize(job, kept)
     return _run_daemon(options, run_options, level, pid_file, None)
 

@@ -10,8 +10,9 @@ content raise BadConfig; no other exception leaves this module.
 """
 
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from msgspec import Struct
 
 from klogd_py.config import toml_text
 from klogd_py.config.errors import BadConfig, NotToml, WrongKey
+from klogd_py.config.output_sections import SinkTable
 from klogd_py.config.renamed import check_renamed
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_merge import is_complete, merge_sinks
 from klogd_py.config.validation import check_conflicts, check_value
 from klogd_py.system.file_identity import FileIdentity, identify
 from klogd_py.system.regular_file import NotRegularFile, read_regular
@@ -34,6 +37,8 @@ MAX_TOTAL_BYTES = 4 * toml_text.MAX_FILE_BYTES
 # The limit for the drop-in directory, whatever its entries are
 MAX_DIRECTORY_ENTRIES = 4096
 READ_LIMIT_S = 2.0
+_FORMS_OF_SINKS = (rb"sinks[ \t]*=", rb"\[\[[ \t]*sinks[ \t]*\]\]")
+_TWO_LISTS = "; a file has either sinks = [...] or [[sinks]]"
 
 
 class FileVersion(Struct, frozen=True):
@@ -122,7 +127,15 @@ def load(path: Path, must_exist: bool = False) -> Config:
             raise BadConfig(
                 f"{file}: with the files before it larger than {limit_kib} KiB, which is the limit"
             )
-        merged = _merge(merged, parse(raw, str(file)))
+        content = parse(raw, str(file))
+        sinks = _sinks_of(content)
+        if sinks:
+            before = () if file == path else _sinks_of(merged) or Config().sinks
+            content["sinks"] = _merge_sinks(before, sinks, str(file))
+        merged = _merge(merged, content)
+        if any(isinstance(sink, SinkTable) for sink in sinks):
+            # A later file would otherwise be blamed for this one.
+            convert(merged, str(file))
     return convert(merged, str(path))
 
 
@@ -137,8 +150,16 @@ def parse(raw: bytes, name: str) -> dict[str, object]:
     try:
         content = toml_text.parse(raw)
     except NotToml as error:
-        raise BadConfig(f"{name}: not TOML: {error}") from error
-    convert(content, name)
+        hint = _TWO_LISTS if _has_two_lists(raw) else ""
+        raise BadConfig(f"{name}: not TOML: {error}{hint}") from error
+    try:
+        check_renamed(content)
+        check_value(content, Config, "")
+    except WrongKey as error:
+        raise BadConfig(f"{name}: {error}") from error
+    # Tables may change sinks of earlier files: `load` checks them together with these.
+    has_part = not is_complete(_sinks_of(content))
+    convert({key: content[key] for key in content if key != "sinks" or not has_part}, name)
     return content
 
 
@@ -156,6 +177,27 @@ def convert(content: Mapping[str, object], name: str) -> Config:
     except (WrongKey, msgspec.ValidationError) as error:
         raise BadConfig(f"{name}: {error}") from error
     return config
+
+
+def _has_two_lists(raw: bytes) -> bool:
+    """Whether a text has ``sinks = [...]`` as well as ``[[sinks]]``, which TOML does not allow."""
+    return all(re.search(rb"^[ \t]*" + form, raw, re.MULTILINE) for form in _FORMS_OF_SINKS)
+
+
+def _sinks_of(content: Mapping[str, object]) -> tuple[str | SinkTable, ...]:
+    """Return the list of sinks of a file; empty if the file has none."""
+    return msgspec.convert(content.get("sinks", ()), tuple[str | SinkTable, ...])
+
+
+def _merge_sinks(
+    before: Sequence[str | SinkTable], added: Sequence[str | SinkTable], name: str
+) -> object:
+    """Return the sinks ``before`` with those of a later file as TOML has them; raises BadConfig."""
+    try:
+        merged = merge_sinks(() if is_complete(added) else before, added)
+    except WrongKey as error:
+        raise BadConfig(f"{name}: {error}") from error
+    return msgspec.to_builtins(merged)
 
 
 def _read(file: Path, must_exist: bool) -> bytes:

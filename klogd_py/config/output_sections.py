@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Define the tables of the configuration that are about sinks: formats, the journal, queues.
+"""Define the tables of the configuration that are about sinks, their formats and queues.
 
 They are a part of `klogd_py.config.schema`, and described in the same way.
 """
@@ -8,13 +8,77 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from klogd_py.config.value_types import MAX_ENTRIES, KiB, Length, OctalMode, Sink
+from klogd_py.config.sink_shorthand import FilePath, Sink, SinkName
+from klogd_py.config.value_types import (
+    MAX_ENTRIES,
+    ColourName,
+    FormatName,
+    KiB,
+    Length,
+    OctalMode,
+    SinkTypeName,
+    SocketPath,
+    WhenFullName,
+)
+
+
+class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One sink with keys of its own, in a drop-in or instead of the list `sinks`. A key that is
+    left out is as in ``[file]``, ``[console]`` or ``[queue]``.
+
+    Example::
+
+        [[sinks]]
+        name = "kern-json"
+        type = "file"
+        path = "/var/log/klogd-py/kern.json"
+        format = "json"
+
+    A file has either ``sinks = [...]`` or tables, but a list may hold tables as well, written as
+    ``{ type = "file", ... }``. A key that the type does not have is an error.
+    """
+
+    type: SinkTypeName | None = None
+    """What the sink is:
+
+    * "console": standard output, with the keys `format` and `colour`
+    * "file": the file `path`, with the keys `format` and `mode`
+    * "syslog": the syslog socket `socket`, or without this key /dev/log
+    * "journal": the journal at the socket `socket`, or without this key that of this machine
+
+    The key may be left out if the name is the short form of the sink.
+    """
+    name: SinkName | None = None
+    """The name in messages and in the status: a word, or by default the short form of the sink,
+    such as "file:/var/log/kern.log".
+
+    The position of the sink is saved under its name, too. A sink with a new name gets all records
+    in the kernel's ring buffer, also if its file has them already. A sink that keeps its name keeps
+    its position. A word has up to 64 letters, digits, dots, hyphens and underscores.
+    """
+    path: FilePath | None = None
+    """The file; "-" is standard output."""
+    socket: SocketPath | None = None
+    """The socket. A sink that names it gets every record, whatever `journal.mode` is."""
+    format: FormatName | None = None
+    """The format of a line, as for `file.format`. The console has "text" and "json"."""
+    mode: OctalMode | None = None
+    """The permissions of a new file, as for `file.mode`."""
+    colour: ColourName | None = None
+    """When to colour lines of the console, as for `console.colour`."""
+    queue_kib: KiB | None = None
+    """How much may wait for this sink, as for `queue.limit_kib`."""
+    when_full: WhenFullName | None = None
+    """What to do with records that do not fit, as for `queue.when_full`."""
+
+
+Sinks = Annotated[tuple[Sink | SinkTable, ...], Length(1, MAX_ENTRIES, "sink")]
 
 
 class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of this table apply to every file sink."""
+    """The format and the mode of file sinks whose own tables do not say otherwise."""
 
-    format: Literal["text", "klogd", "json"] = "text"
+    format: FormatName = "text"
     """The format of a line in a file:
 
     * "text": time, host, tag and text
@@ -26,9 +90,9 @@ class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """The format of the console sink."""
+    """The format of a console sink whose own table does not say otherwise."""
 
-    colour: Literal["auto", "always", "never"] = "auto"
+    colour: ColourName = "auto"
     """When to colour lines by severity:
 
     * "auto": on a terminal, unless $NO_COLOR is set
@@ -37,22 +101,6 @@ class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
     """
     json: bool = False
     """Print one JSON document per record instead of a plain line."""
-
-
-class SinkQueueSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of ``[queue]`` for one sink, under its name as in `sinks`. A key that is left out is
-    as in ``[queue]``.
-
-    For example::
-
-        [queue.sink."file:/var/log/kern.log"]
-        when_full = "drop"
-    """
-
-    limit_kib: KiB | None = None
-    """How much may wait for this sink."""
-    when_full: Literal["wait", "drop"] | None = None
-    """What this sink does with records that do not fit."""
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,11 +138,13 @@ class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """How much may wait for a sink, and what happens to the rest."""
+    """How much may wait for a sink, and what happens to the rest, unless the sink's own table says
+    otherwise.
+    """
 
     limit_kib: KiB = 8192
     """How much may wait for each sink that is slow or down."""
-    when_full: Literal["wait", "drop"] = "wait"
+    when_full: WhenFullName = "wait"
     """What to do with records that do not fit. Other sinks are not delayed in either case:
 
     * "wait": Leave them in the kernel's ring buffer and read them again when there is room. Records
@@ -105,5 +155,3 @@ class QueueSection(Struct, frozen=True, forbid_unknown_fields=True):
     /proc/kmsg and syslog(2) cannot be read again. They are not read while a sink with "wait" is
     full, which delays the other sinks.
     """
-    sink: Annotated[dict[Sink, SinkQueueSection], Length(0, MAX_ENTRIES, "sink")] = {}
-    """Limits for single sinks."""

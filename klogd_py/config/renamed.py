@@ -10,6 +10,7 @@ from klogd_py.config.errors import WrongKey
 
 # These tables, and what uses them, are to be removed after the first release.
 # A renamed table is listed too, for a key that it never had. The longest match wins.
+_OWN_KEYS_OF_SINKS = "sinks, whose tables have the keys queue_kib and when_full"
 RENAMED_KEYS = {
     "names": "symbols",
     "names.map": "symbols.map",
@@ -30,7 +31,8 @@ RENAMED_KEYS = {
     "outbox": "queue",
     "outbox.limit_kib": "queue.limit_kib",
     "outbox.when_full": "queue.when_full",
-    "outbox.sink": "queue.sink",
+    "outbox.sink": _OWN_KEYS_OF_SINKS,
+    "queue.sink": _OWN_KEYS_OF_SINKS,
 }
 RENAMED_VALUES = {
     ("journal.mode", "enrich"): "additions",

@@ -10,6 +10,7 @@ from msgspec import Struct
 from klogd_py.config import loader as configuration
 from klogd_py.config.errors import BadConfig, BadOptions, ConfigError
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_merge import with_json_consoles
 from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.errors import describe_unexpected
@@ -70,6 +71,9 @@ class RunOptions(Struct, frozen=True):
             must_exist=self.config_path is not None,
         )
         content = msgspec.to_builtins(base)
+        # The option is for every console, also for one that has a format of its own.
+        if self.keys.get("console.json"):
+            content["sinks"] = msgspec.to_builtins(with_json_consoles(base.sinks))
         for key, value in self._all_keys().items():
             table, _, name = key.rpartition(".")
             (content[table] if table else content)[name] = value

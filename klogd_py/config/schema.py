@@ -20,6 +20,7 @@ from klogd_py.config.output_sections import (
     FileSection,
     JournalSection,
     QueueSection,
+    Sinks,
 )
 from klogd_py.config.value_types import (
     AccountName,
@@ -32,7 +33,6 @@ from klogd_py.config.value_types import (
     PrometheusFile,
     SearchPaths,
     Seconds,
-    Sinks,
 )
 
 
@@ -229,7 +229,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration; ``Config()`` is the default."""
 
     sinks: Sinks = ("syslog",)
-    """Where records go. Each sink may be named once.
+    """Where records go. Each sink may be named once. ``[[sinks]]`` is a sink with keys of its own.
 
     * "console", "file:-": standard output
     * "file:PATH": a file that lines are appended to
@@ -237,6 +237,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     * "syslog:SOCKET": another syslog socket
     * "journal": the journal of this machine
     * "journal:SOCKET": another socket with the journal's native protocol
+
+    These strings are the short form of a sink, which is also its name. An entry may also be a table
+    with the keys of ``[[sinks]]``. Drop-ins may add and change single sinks by such tables; see
+    above.
     """
     console_level: ConsoleLevel = 0
     """Which messages the kernel itself prints on the console. 1 prints emergencies only, 8 all.

@@ -16,11 +16,10 @@ from msgspec import Struct
 
 from klogd_py.config.errors import WrongKey, WrongText
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_config import FileSinkConfig, SinkConfig, writes_to_stdout
+from klogd_py.config.sink_tables import parse_sinks
+from klogd_py.config.value_text import MAX_VALUE_CHARS, format_value
 from klogd_py.config.value_types import Length, Range, TextCheck
-
-MAX_VALUE_CHARS = 80
-MAX_DIGITS = 20
-DEV_LOG = "/dev/log"
 
 _KINDS = (
     (bool, "true or false"),
@@ -43,8 +42,7 @@ def check_value(value: object, hint: object, key: str) -> None:
     base, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     origin, inside = get_origin(base), get_args(base)
     if origin in (Union, UnionType):
-        if value is not None or NoneType not in inside:
-            check_value(value, inside[0], key)
+        _check_union(value, inside, key)
     elif origin is Literal:
         _check_choice(value, inside, key)
     elif isinstance(base, type) and issubclass(base, Struct):
@@ -58,6 +56,20 @@ def check_value(value: object, hint: object, key: str) -> None:
     else:
         _check_scalar(value, base, key)
         _check_annotations(value, notes, key)
+
+
+def _check_union(value: object, inside: tuple[object, ...], key: str) -> None:
+    """Check for one type or ``None``, or for a string or a table."""
+    text, other = inside
+    if other is NoneType:
+        if value is not None:
+            check_value(value, text, key)
+    elif isinstance(value, Mapping):
+        check_value(value, other, key)
+    elif isinstance(value, str):
+        check_value(value, text, key)
+    else:
+        raise _wrong_kind(key, "a string or a table", value)
 
 
 def _check_scalar(value: object, kind: object, key: str) -> None:
@@ -134,16 +146,8 @@ def _check_length(value: object, notes: Sequence[object], key: str) -> None:
 
 def check_conflicts(config: Config) -> None:
     """Check that no two keys name the same sink, the same file to write or the same socket."""
-    names: set[str] = set()
-    for spec in config.sinks:
-        name = f"syslog:{DEV_LOG}" if spec == "syslog" else spec
-        kind, _, path = name.partition(":")
-        name = f"{kind}:{os.path.normpath(path)}" if path else kind
-        if name in names:
-            raise WrongKey(f"key sinks: expected each sink once, got {format_value(spec)} twice")
-        names.add(name)
     key_of: dict[str, str] = {}
-    for created in _created_paths(config, names):
+    for created in _created_paths(config, parse_sinks(config)):
         other = key_of.setdefault(os.path.normpath(created.path), created.key)
         if other != created.key:
             raise WrongKey(
@@ -159,13 +163,13 @@ class _CreatedPath(Struct, frozen=True):
     path: str
 
 
-def _created_paths(config: Config, sinks: set[str]) -> list[_CreatedPath]:
+def _created_paths(config: Config, sinks: Sequence[SinkConfig]) -> list[_CreatedPath]:
     kind, _, socket = config.metrics.listen.partition(":")
     found = [
         *(
-            _CreatedPath("sinks", name.removeprefix("file:"))
-            for name in sinks
-            if name.startswith("file:/")
+            _CreatedPath("sinks", sink.path)
+            for sink in sinks
+            if isinstance(sink, FileSinkConfig) and not writes_to_stdout(sink)
         ),
         _CreatedPath("state.cursor_file", config.state.cursor_file),
         _CreatedPath("status.socket", config.status.socket),
@@ -173,16 +177,6 @@ def _created_paths(config: Config, sinks: set[str]) -> list[_CreatedPath]:
         _CreatedPath("metrics.listen", socket if kind == "unix" else ""),
     ]
     return [created for created in found if created.path]
-
-
-def format_value(value: object) -> str:
-    """Return a value for a message: shortened, and with control characters escaped."""
-    if isinstance(value, int) and not -(10**MAX_DIGITS) < value < 10**MAX_DIGITS:
-        # str() refuses integers of more than 4,300 digits, and takes quadratic time below that.
-        return f"a number of more than {MAX_DIGITS} digits"
-    if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
-        return f"{value[:MAX_VALUE_CHARS]!r} and {len(value) - MAX_VALUE_CHARS} characters more"
-    return repr(value)
 
 
 def _wrong_kind(key: str, expected: str, value: object) -> WrongKey:

@@ -11,7 +11,7 @@ Source of truth: unix(7) for the length of a socket's path; limits.h for NAME_MA
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Struct
 
@@ -113,16 +113,6 @@ def check_account_name(text: str) -> None:
         )
 
 
-def check_sink(text: str) -> None:
-    """Check for the name of a sink, such as ``file:/var/log/kern.log``."""
-    kind, _, path = text.partition(":")
-    if text in ("console", "file:-", "syslog", "journal"):
-        return
-    if kind not in ("file", "syslog", "journal") or not path:
-        raise WrongText("console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]")
-    _check_behind(kind, check_path if kind == "file" else check_socket_path, path)
-
-
 def check_octal_mode(text: str) -> None:
     """Check for the permissions of a file, such as ``0640``."""
     if not re.fullmatch(r"0?[0-7]{3}", text):
@@ -142,10 +132,10 @@ def check_listen_address(text: str) -> None:
         return
     address = parse_listen_address(text)
     if isinstance(address, Path):
-        _check_behind("unix", check_socket_path, str(address))
+        check_behind("unix", check_socket_path, str(address))
 
 
-def _check_behind(prefix: str, check: Callable[[str], None], path: str) -> None:
+def check_behind(prefix: str, check: Callable[[str], None], path: str) -> None:
     """Check the path behind a prefix, which the message then names."""
     try:
         check(path)
@@ -154,6 +144,7 @@ def _check_behind(prefix: str, check: Callable[[str], None], path: str) -> None:
 
 
 OptionalPath = Annotated[str, TextCheck(check_optional_path, "a path or an empty string")]
+SocketPath = Annotated[str, TextCheck(check_socket_path, "the path of a socket")]
 OptionalSocketPath = Annotated[
     str, TextCheck(check_optional_socket_path, "the path of a socket or an empty string")
 ]
@@ -161,7 +152,6 @@ OptionalPathTemplate = Annotated[
     str, TextCheck(check_optional_path_template, "a path or an empty string")
 ]
 AccountName = Annotated[str, TextCheck(check_account_name, "a name or an empty string")]
-Sink = Annotated[str, TextCheck(check_sink, "a sink")]
 OctalMode = Annotated[
     str, TextCheck(check_octal_mode, "three octal digits, with or without a leading 0")
 ]
@@ -171,7 +161,10 @@ SearchPaths = Annotated[
     tuple[Annotated[str, TextCheck(check_path_template, "a path")], ...],
     Length(0, MAX_ENTRIES, "place"),
 ]
-Sinks = Annotated[tuple[Sink, ...], Length(1, MAX_ENTRIES, "sink")]
+FormatName = Literal["text", "klogd", "json"]
+ColourName = Literal["auto", "always", "never"]
+WhenFullName = Literal["wait", "drop"]
+SinkTypeName = Literal["console", "file", "syslog", "journal"]
 # A smaller queue cannot hold one burst. One of more than a GiB is a mistake.
 KiB = Annotated[int, Range(64, 1 << 20, unit="KiB")]
 Seconds = Annotated[int, Range(1, 3600, unit="seconds")]

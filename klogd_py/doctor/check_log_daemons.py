@@ -12,9 +12,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from klogd_py.config.sink_config import SyslogSinkConfig, is_routed
+from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host, Process
 from klogd_py.sinks import journald_routing
+from klogd_py.sinks.journald_routing import JournalMode
 
 _KEEPING_KERN = ("rsyslogd", "syslog-ng", "busybox")
 _RSYSLOG = re.compile(
@@ -36,10 +39,10 @@ def check_journald(host: Host) -> list[Finding]:
                 "does not read the kernel's messages (ReadKMsg=no): klogd-py sends it all of them",
             )
         ]
-    routed = {"journal", "syslog"} & set(host.config.sinks)
-    if not routed:
+    sinks = parse_sinks(host.config)
+    if not any(map(is_routed, sinks)):
         return [ok("journald", "reads the kernel's messages itself; no sink sends to it")]
-    found = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
+    found = journald_routing.choose(JournalMode(host.config.journal.mode), seen, sinks)
     if journald_routing.DUPLICATES in found.reasons:
         remedy = (
             "install -D journald-exclusive.conf /etc/systemd/journald.conf.d/exclusive.conf"
@@ -54,10 +57,11 @@ def check_journald(host: Host) -> list[Finding]:
 
 def check_dev_log(host: Host) -> list[Finding]:
     """Check that messages sent to /dev/log keep facility kern."""
-    if "syslog" not in host.config.sinks:
+    sinks = parse_sinks(host.config)
+    if not any(isinstance(sink, SyslogSinkConfig) and is_routed(sink) for sink in sinks):
         return [ok("/dev/log", "no sink sends to it")]
     seen = journald_routing.detect(host.root)
-    route = journald_routing.choose(host.config.journal.mode, seen, host.config.sinks)
+    route = journald_routing.choose(JournalMode(host.config.journal.mode), seen, sinks)
     if route.syslog_is_redundant:
         return [ok("/dev/log", journald_routing.SYSLOG_LEFT_OUT)]
     if route.syslog_path:

@@ -57,8 +57,10 @@ class ConsoleSink:
         json: bool = False,
         descriptor: int = 1,
         boot_id: str = "",
+        *,
+        name: str = "console",
     ) -> None:
-        self.name = "console"
+        self.name = name
         terminal = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
         self._colour = not json and (
             colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal)

@@ -5,10 +5,21 @@ Only this module names the classes of sinks.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from klogd_py.config.output_sections import SinkQueueSection
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_config import (
+    ConsoleSinkConfig,
+    FileSinkConfig,
+    JournalSinkConfig,
+    SinkConfig,
+    SyslogSinkConfig,
+    is_routed,
+    writes_to_stdout,
+)
+from klogd_py.config.sink_shorthand import DEV_LOG
+from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
@@ -16,7 +27,7 @@ from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.file import OPEN_FLAGS, FileSink
 from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
-from klogd_py.sinks.journald_routing import JournaldRouting
+from klogd_py.sinks.journald_routing import JournaldRouting, JournalMode
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
@@ -28,39 +39,38 @@ logger = logging.getLogger(__name__)
 
 
 def build_sink(
-    spec: str,
-    config: Config,
+    config: SinkConfig,
     boot_id: str,
     routing: JournaldRouting,
     preopened: PreopenedFiles | None = None,
 ) -> Sink:
-    """Build the sink of ``console``, ``file:PATH``, ``syslog[:SOCKET]`` or ``journal[:SOCKET]``.
+    """Build one sink.
 
     The routing applies to sinks without a socket; a sink with one gets everything.
     """
-    kind, _, target = spec.partition(":")
-    if kind == "console":
-        return ConsoleSink(Colour(config.console.colour), config.console.json, boot_id=boot_id)
-    if kind == "file":
-        file_format, mode = FileFormat(config.file.format), int(config.file.mode, 8)
-        return FileSink(target, file_format, mode, boot_id, preopened)
-    if kind == "journal":
-        return JournalSink(boot_id, target, additions=routing.journal_additions_only and not target)
-    if kind != "syslog":
-        raise ValueError(f"no such sink: {spec}")
-    if target:
-        return SyslogSink(target)
-    return SyslogSink(at=routing.syslog_path, additions=routing.syslog_additions_only)
+    match config:
+        case ConsoleSinkConfig():
+            colour = Colour(config.colour)
+            return ConsoleSink(colour, config.is_json, boot_id=boot_id, name=config.name)
+        case FileSinkConfig():
+            form = FileFormat(config.format)
+            return FileSink(config.path, form, config.mode, boot_id, preopened, name=config.name)
+        case JournalSinkConfig():
+            additions = routing.journal_additions_only and is_routed(config)
+            return JournalSink(boot_id, config.socket, name=config.name, additions=additions)
+        case SyslogSinkConfig():
+            socket = config.socket or routing.syslog_path or DEV_LOG
+            additions = routing.syslog_additions_only and is_routed(config)
+            return SyslogSink(socket, name=config.name, additions=additions)
 
 
-def queue_limits(spec: str, config: Config, live: bool) -> QueueLimits:
+def queue_limits(config: SinkConfig, live: bool) -> QueueLimits:
     """Return the limits of a sink's queue.
 
     A source that is not the running kernel can always wait.
     """
-    own = config.queue.sink.get(spec, SinkQueueSection())
-    when_full = (own.when_full or config.queue.when_full) if live else "wait"
-    return QueueLimits((own.limit_kib or config.queue.limit_kib) << 10, WhenFull(when_full))
+    when_full = WhenFull(config.queue.when_full) if live else WhenFull.WAIT
+    return QueueLimits(config.queue.limit_kib << 10, when_full)
 
 
 class SinkFactory:
@@ -86,19 +96,18 @@ class SinkFactory:
         Raises:
             CursorFileInUse: another daemon has locked the cursor file.
         """
-        sinks = [
-            build_sink(spec, config, self._boot_id, JournaldRouting()) for spec in config.sinks
-        ]
+        sinks = parse_sinks(config)
         owner = FileOwner(user.number, user.group)
         for sink in sinks:
-            if isinstance(sink, FileSink) and sink.path is not None:
-                try:
-                    self._preopened.open(sink.path, OPEN_FLAGS, int(config.file.mode, 8), owner)
-                # `send` reports it.
-                except OSError as error:
-                    logger.debug("%s is not open yet: %s", sink.name, error.strerror)
+            if not isinstance(sink, FileSinkConfig) or writes_to_stdout(sink):
+                continue
+            try:
+                self._preopened.open(Path(sink.path), OPEN_FLAGS, sink.mode, owner)
+            # `send` reports it.
+            except OSError as error:
+                logger.debug("%s is not open yet: %s", sink.name, error.strerror)
         path = config.state.cursor_file
-        has_position = any(sink.keeps_position for sink in sinks)
+        has_position = any(not writes_to_stdout(sink) for sink in sinks)
         if has_position and path and not trusted_directory.is_shared(path):
             self._cursors.open()
 
@@ -108,25 +117,24 @@ class SinkFactory:
         Raises:
             CursorFileInUse: another daemon has locked the cursor file; nothing is changed.
         """
-        routing = JournaldRouting()
-        if self._live and {"journal", "syslog"} & set(config.sinks):
-            routing = journald_routing.choose(
-                config.journal.mode, journald_routing.detect(Path("/")), config.sinks
-            )
-        wanted = [
-            spec for spec in config.sinks if spec != "syslog" or not routing.syslog_is_redundant
+        configured = parse_sinks(config)
+        routing = self._choose_routing(config, configured)
+        wanted = {sink.name: sink for sink in configured if not routing.leaves_out(sink)}
+        sinks = [
+            build_sink(sink, self._boot_id, routing, self._preopened) for sink in wanted.values()
         ]
-        sinks = {
-            spec: build_sink(spec, config, self._boot_id, routing, self._preopened)
-            for spec in wanted
-        }
-        if any(sink.keeps_position for sink in sinks.values()):
+        if any(sink.keeps_position for sink in sinks):
             self._cursors.open()
         for reason in routing.reasons:
             if reason not in self._routing.reasons:
                 logger.info("%s", reason)
         self._routing = routing
-        limits = {sink.name: queue_limits(spec, config, self._live) for spec, sink in sinks.items()}
         # A sink that is removed now may be configured again.
         self._cursors.save(self._manager.positions)
-        self._manager.configure(sinks.values(), limits.__getitem__)
+        self._manager.configure(sinks, lambda name: queue_limits(wanted[name], self._live))
+
+    def _choose_routing(self, config: Config, sinks: Sequence[SinkConfig]) -> JournaldRouting:
+        if not self._live or not any(map(is_routed, sinks)):
+            return JournaldRouting()
+        mode = JournalMode(config.journal.mode)
+        return journald_routing.choose(mode, journald_routing.detect(Path("/")), sinks)

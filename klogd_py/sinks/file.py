@@ -41,15 +41,16 @@ class FileSink:
         boot_id: str = "",
         preopened: PreopenedFiles | None = None,
         *,
+        name: str | None = None,
         write: Callable[[int, bytes], int] = os.write,
         truncate: Callable[[int, int], None] = os.ftruncate,
     ) -> None:
-        """``mode`` is the mode of a new file.
+        """``mode`` is the mode of a new file; ``name`` is ``file:PATH`` if it is not given.
 
         ``preopened`` are files to use where this process may not open its own. ``write`` and
         ``truncate`` are the system calls.
         """
-        self.name = f"file:{path}"
+        self.name = f"file:{path}" if name is None else name
         self._path = Path(path)
         self._encoder = LineEncoder(format, boot_id)
         self._mode = mode

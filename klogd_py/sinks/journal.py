@@ -31,11 +31,24 @@ class JournalSink:
     # An entry is one datagram.
     has_partial_write = False
 
-    def __init__(self, boot_id: str, path: str = "", *, additions: bool = False) -> None:
-        """``additions``: send only what klogd-py adds, to a journal that reads kernel messages."""
+    def __init__(
+        self,
+        boot_id: str,
+        path: str | None = None,
+        *,
+        name: str | None = None,
+        additions: bool = False,
+    ) -> None:
+        """``path`` is a socket; ``None`` is the journal of this machine.
+
+        ``name`` is ``journal`` or ``journal:PATH`` if it is not given.
+
+        ``additions``: send only what klogd-py adds, to a journal that reads kernel messages.
+        """
         self._additions = additions
-        self.name = f"journal:{path}" if path else "journal"
-        self.blocking = not path
+        default_name = "journal" if path is None else f"journal:{path}"
+        self.name = default_name if name is None else name
+        self.blocking = path is None
         self._boot_id = boot_id
         self._path = path
         self._socket: socket.socket | None = None
@@ -93,7 +106,7 @@ class JournalSink:
 
         An entry that is left out counts as accepted.
         """
-        if self._path:
+        if self._path is not None:
             return send_each(entries, self._deliver, self.close, self._path)
         return self._send_through_library(entries)
 
@@ -142,6 +155,7 @@ class JournalSink:
 
     def _write(self, datagram: bytes) -> bool:
         if self._socket is None:
+            assert self._path is not None
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
             self._socket.connect(self._path)
             self._socket.setblocking(False)

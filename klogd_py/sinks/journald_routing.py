@@ -11,10 +11,17 @@ the configuration directories.
 
 import os
 from collections.abc import Collection
+from enum import Enum
 from pathlib import Path
 
 from msgspec import Struct
 
+from klogd_py.config.sink_config import (
+    JournalSinkConfig,
+    SinkConfig,
+    SyslogSinkConfig,
+    is_routed,
+)
 from klogd_py.system.regular_file import read_regular
 
 SOCKET = "run/systemd/journal/socket"
@@ -44,29 +51,47 @@ _MAX_CONFIG_BYTES = 1 << 20
 _FALSE = frozenset(("0", "no", "n", "false", "f", "off"))
 
 
+class JournalMode(Enum):
+    """What is sent beside a journald that may read the kernel's messages itself."""
+
+    # One of the others, as journald is configured
+    AUTO = "auto"
+    # Only what klogd-py adds
+    ADDITIONS = "additions"
+    # The same, and everything to the syslogd behind journald
+    FORWARD = "forward"
+    # Everything
+    EXCLUSIVE = "exclusive"
+
+
 class Journald(Struct, frozen=True):
     """What the journal of this machine does; all false where none is running."""
 
     running: bool = False
     reads_kernel: bool = False
     has_dev_log: bool = False
-    # The socket of the syslogd that journald forwards to; empty if there is none
-    syslogd: str = ""
+    # The socket of the syslogd that journald forwards to
+    syslogd: str | None = None
 
 
 class JournaldRouting(Struct, frozen=True):
     """What the sinks "journal" and "syslog" send, and where.
 
     ``*_additions_only``: the sink gets only what klogd-py adds to records. ``syslog_path`` is the
-    socket of "syslog", /dev/log if empty. ``syslog_is_redundant``: "syslog" would send to the
+    socket of "syslog", /dev/log if ``None``. ``syslog_is_redundant``: "syslog" would send to the
     journal what "journal" sends. ``reasons`` are messages for the operator.
     """
 
     journal_additions_only: bool = False
     syslog_additions_only: bool = False
-    syslog_path: str = ""
+    syslog_path: str | None = None
     syslog_is_redundant: bool = False
     reasons: tuple[str, ...] = ()
+
+    def leaves_out(self, sink: SinkConfig) -> bool:
+        """Whether a sink is not used at all."""
+        is_syslog = isinstance(sink, SyslogSinkConfig) and is_routed(sink)
+        return is_syslog and self.syslog_is_redundant
 
 
 def detect(root: Path) -> Journald:
@@ -76,7 +101,7 @@ def detect(root: Path) -> Journald:
     syslogd = root / SYSLOGD
     owned = "systemd/journal" in _link_target(root / "dev/log")
     return Journald(
-        True, reads_kernel(root), owned, str(syslogd) if os.path.exists(syslogd) else ""
+        True, reads_kernel(root), owned, str(syslogd) if os.path.exists(syslogd) else None
     )
 
 
@@ -103,21 +128,18 @@ def reads_kernel(root: Path) -> bool:
     return value not in _FALSE
 
 
-def choose(mode: str, journald: Journald, sinks: Collection[str]) -> JournaldRouting:
-    """Choose what the ``sinks`` "journal" and "syslog" send under ``journal.mode``.
-
-    ``mode`` is auto, additions, forward or exclusive.
-    """
-    if mode == "auto" and not journald.reads_kernel:
-        mode = "exclusive"
-    elif mode == "auto":
-        mode = "forward" if journald.syslogd else "additions"
-    both = "journal" in sinks and "syslog" in sinks
-    if mode == "forward":
+def choose(mode: JournalMode, journald: Journald, sinks: Collection[SinkConfig]) -> JournaldRouting:
+    """Choose what those of the ``sinks`` get that send to the default sockets."""
+    if mode is JournalMode.AUTO and not journald.reads_kernel:
+        mode = JournalMode.EXCLUSIVE
+    elif mode is JournalMode.AUTO:
+        mode = JournalMode.FORWARD if journald.syslogd else JournalMode.ADDITIONS
+    both = {SyslogSinkConfig, JournalSinkConfig} <= {type(s) for s in sinks if is_routed(s)}
+    if mode is JournalMode.FORWARD:
         return _choose_forward(journald, both)
     redundant = both and journald.has_dev_log
     reasons = (SYSLOG_LEFT_OUT,) if redundant else ()
-    if mode == "exclusive":
+    if mode is JournalMode.EXCLUSIVE:
         return JournaldRouting(
             syslog_is_redundant=redundant,
             reasons=(DUPLICATES, *reasons) if journald.reads_kernel else reasons,
@@ -134,7 +156,7 @@ def _choose_forward(journald: Journald, both: bool) -> JournaldRouting:
     socket = journald.syslogd or f"/{SYSLOGD}"
     return JournaldRouting(
         journal_additions_only=True,
-        syslog_path=socket if journald.has_dev_log or not journald.running else "",
+        syslog_path=socket if journald.has_dev_log or not journald.running else None,
         reasons=(FORWARDS_ADDITIONS, FORWARDED_TWICE) if both else (FORWARDS_ADDITIONS,),
     )
 

@@ -18,14 +18,13 @@ from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
 from klogd_py.sinks import LISTENER_REPLACED, has_additions, send_each
 from klogd_py.sinks.formats import TimestampFormatter, format_line
 
-SOCKET = "/dev/log"
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
 # Far beyond any kernel record: only a capture can hold a longer line, which is cut.
 MAX_MESSAGE_BYTES = 1 << 16
 
 
 class SyslogSink:
-    """The listener of a Unix socket, /dev/log by default.
+    """The listener of a Unix socket such as /dev/log.
 
     It is connected on the first `send`, and again when it was replaced.
     """
@@ -33,14 +32,14 @@ class SyslogSink:
     keeps_position = True
     blocking = False
 
-    def __init__(self, path: str = "", *, at: str = "", additions: bool = False) -> None:
-        """``path`` is part of the sink's name; ``at`` is the socket to use under that name.
+    def __init__(self, path: str, *, name: str | None = None, additions: bool = False) -> None:
+        """``path`` is the socket; ``name`` is ``syslog:PATH`` if it is not given.
 
         ``additions``: send only what klogd-py adds to records.
         """
-        self._path = at or path or SOCKET
+        self._path = path
         self._additions = additions
-        self.name = f"syslog:{path or SOCKET}"
+        self.name = f"syslog:{path}" if name is None else name
         self._socket: socket.socket | None = None
         self._is_stream = False
         # The rest of a message that the stream accepted in part

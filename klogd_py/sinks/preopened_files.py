@@ -12,16 +12,24 @@ import os
 import stat
 from pathlib import Path
 
+from msgspec import Struct
+
 from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.trusted_directory import directory_of
+
+
+class _OpenFile(Struct, frozen=True):
+    """A descriptor, and the kernel's path of the file when it was opened."""
+
+    descriptor: int
+    kernel_path: str
 
 
 class PreopenedFiles:
     """Open files by their path. Mutable."""
 
     def __init__(self) -> None:
-        # The descriptor, and the kernel's path of the file when it was opened
-        self._files: dict[Path, tuple[int, str]] = {}
+        self._files: dict[Path, _OpenFile] = {}
         # Files that were moved or removed since
         self.lost: set[Path] = set()
 
@@ -36,14 +44,14 @@ class PreopenedFiles:
             descriptor = directory.open(flags, mode, new_for=owner)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             descriptor = _reopen_readable(descriptor, flags)
-        self._files[path] = descriptor, _kernel_path(descriptor)
+        self._files[path] = _OpenFile(descriptor, _kernel_path(descriptor))
 
     def has(self, path: Path) -> bool:
         """Whether a file was opened under this path and still has it."""
         if path not in self._files:
             return False
-        descriptor, name = self._files[path]
-        if _kernel_path(descriptor) == name:
+        file = self._files[path]
+        if _kernel_path(file.descriptor) == file.kernel_path:
             return True
         self.release(path)
         self.lost.add(path)
@@ -51,12 +59,12 @@ class PreopenedFiles:
 
     def duplicate(self, path: Path) -> int | None:
         """Return another descriptor of the file; ``None`` unless `has` is true."""
-        return os.dup(self._files[path][0]) if self.has(path) else None
+        return os.dup(self._files[path].descriptor) if self.has(path) else None
 
     def release(self, path: Path) -> None:
         """Close the file, if it is open."""
         if path in self._files:
-            os.close(self._files.pop(path)[0])
+            os.close(self._files.pop(path).descriptor)
 
 
 def _reopen_readable(descriptor: int, flags: int) -> int:

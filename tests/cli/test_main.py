@@ -358,10 +358,10 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "terabyte": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),
     "wrong type": lambda path: path.write_text("sinks = 3\n"),
     "typo in a sink's table": lambda path: path.write_text(
-        '[queue.sink."file:/x"]\nwhen_full = "dropp"\n'
+        '[[sinks]]\nname = "file:/x"\nwhen_full = "dropp"\n'
     ),
     "unknown key in a sink's table": lambda path: path.write_text(
-        '[queue.sink."file:/x"]\nfoo = 1\n'
+        '[[sinks]]\nname = "file:/x"\nfoo = 1\n'
     ),
     "long number": lambda path: path.write_text("console_level = " + "9" * 5000),
     "nested": lambda path: path.write_text("sinks = " + "[" * 50_000),

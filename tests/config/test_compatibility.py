@@ -98,9 +98,9 @@ OLD_DEFAULTS = {
     "flood.period_s": 10,
     "outbox.limit_kib": 8192,
     "outbox.when_full": "wait",
-    "outbox.sink": {},
 }
-TABLES = {"names", "flood", "outbox"}
+# Renamed as a whole: tables, and keys that are now those of each sink
+TABLES = {"names", "flood", "outbox", "outbox.sink", "queue.sink"}
 
 
 def flatten(config: Config) -> dict[str, object]:

@@ -37,7 +37,7 @@ from klogd_py.config.schema import Config
             "expected one of: 'replace', 'append', 'off'",
         ),
         ("sinks = 1", "key sinks: expected a list, got a whole number"),
-        ("sinks = [1]", "key sinks[0]: expected a string, got a whole number"),
+        ("sinks = [1]", "key sinks[0]: expected a string or a table, got a whole number"),
         (
             '[queue]\nlimit_kib = "a"',
             "key queue.limit_kib: expected a whole number, got a string",

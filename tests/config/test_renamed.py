@@ -42,7 +42,8 @@ def test_an_old_key_names_the_new_one(old: str) -> None:
 def test_renamed_table_is_refused_whatever_it_holds() -> None:
     assert refusal("[outbox]\nlimits = 1") == "/etc/x.toml: key outbox is now queue"
     assert refusal('[outbox.sink."file:/x"]\nlimit_kib = 64') == (
-        "/etc/x.toml: key outbox.sink is now queue.sink"
+        "/etc/x.toml: key outbox.sink is now sinks, "
+        "whose tables have the keys queue_kib and when_full"
     )
     assert refusal("[queue]\nlimit_kib = 1\n[outbox]\nlimit_kib = 64") == (
         "/etc/x.toml: key outbox.limit_kib is now queue.limit_kib"

@@ -383,7 +383,7 @@ class ScriptedOptions:
 
 def unbuildable(config: Config) -> Config:
     """Return a configuration that passes every check, and whose sinks cannot be built."""
-    return msgspec.structs.replace(config, sinks=("file:/dev/null", "no such kind"))
+    return msgspec.structs.replace(config, sinks=("file:/dev/null", "no such type"))
 
 
 def unformattable(config: Config) -> Config:

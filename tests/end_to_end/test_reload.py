@@ -30,8 +30,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         "not TOML: a key of more than 16 parts",
     ),
     "typo": (
-        lambda path: path.write_text('[queue.sink."file:/x"]\nwhen_full = "dropp"'),
-        'key queue.sink."file:/x".when_full',
+        lambda path: path.write_text('[[sinks]]\nname = "file:/x"\nwhen_full = "dropp"'),
+        "key sinks[0].when_full",
     ),
     "NUL": (
         lambda path: path.write_text('sinks = ["file:/a\\u0000b"]'),

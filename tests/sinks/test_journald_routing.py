@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_config import SinkConfig
+from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.record.types import Cause
 from klogd_py.sinks.factory import build_sink
 from klogd_py.sinks.journal import JournalSink
@@ -19,6 +21,7 @@ from klogd_py.sinks.journald_routing import (
     SYSLOGD,
     Journald,
     JournaldRouting,
+    JournalMode,
     choose,
     detect,
     reads_kernel,
@@ -32,6 +35,10 @@ FEEDS = Journald(
     running=True, reads_kernel=True, has_dev_log=True, syslogd="/run/systemd/journal/syslog"
 )
 IGNORES_KERNEL = Journald(running=True, has_dev_log=True)
+
+
+def sinks(*shorthands: str) -> tuple[SinkConfig, ...]:
+    return parse_sinks(Config(sinks=shorthands))
 
 
 @pytest.fixture
@@ -108,26 +115,26 @@ def test_systemd_file_precedence_decides_about_readkmsg(
 @pytest.mark.parametrize(
     ("mode", "found", "journal_additions_only", "syslog_additions_only", "syslog_path"),
     [
-        ("auto", Journald(), False, False, ""),
-        ("auto", IGNORES_KERNEL, False, False, ""),
-        ("auto", READS, True, True, ""),
-        ("auto", FEEDS, True, False, FEEDS.syslogd),
-        ("additions", FEEDS, True, True, ""),
-        ("additions", Journald(running=True, reads_kernel=True), True, False, ""),
-        ("exclusive", FEEDS, False, False, ""),
-        ("forward", FEEDS, True, False, FEEDS.syslogd),
-        ("forward", READS, True, False, "/run/systemd/journal/syslog"),
-        ("forward", Journald(running=True, reads_kernel=True), True, False, ""),
+        (JournalMode.AUTO, Journald(), False, False, None),
+        (JournalMode.AUTO, IGNORES_KERNEL, False, False, None),
+        (JournalMode.AUTO, READS, True, True, None),
+        (JournalMode.AUTO, FEEDS, True, False, FEEDS.syslogd),
+        (JournalMode.ADDITIONS, FEEDS, True, True, None),
+        (JournalMode.ADDITIONS, Journald(running=True, reads_kernel=True), True, False, None),
+        (JournalMode.EXCLUSIVE, FEEDS, False, False, None),
+        (JournalMode.FORWARD, FEEDS, True, False, FEEDS.syslogd),
+        (JournalMode.FORWARD, READS, True, False, "/run/systemd/journal/syslog"),
+        (JournalMode.FORWARD, Journald(running=True, reads_kernel=True), True, False, None),
     ],
 )
 def test_journal_gets_no_copy_of_what_it_read(
-    mode: str,
+    mode: JournalMode,
     found: Journald,
     journal_additions_only: bool,
     syslog_additions_only: bool,
-    syslog_path: str,
+    syslog_path: str | None,
 ) -> None:
-    chosen = choose(mode, found, ["syslog"])
+    chosen = choose(mode, found, sinks("syslog"))
     assert (chosen.journal_additions_only, chosen.syslog_additions_only, chosen.syslog_path) == (
         journal_additions_only,
         syslog_additions_only,
@@ -136,35 +143,35 @@ def test_journal_gets_no_copy_of_what_it_read(
 
 
 def test_exclusive_mode_reports_duplicates_if_journald_reads() -> None:
-    assert choose("exclusive", READS, ["syslog"]).reasons == (DUPLICATES,)
-    assert choose("exclusive", IGNORES_KERNEL, ["syslog"]).reasons == ()
+    assert choose(JournalMode.EXCLUSIVE, READS, sinks("syslog")).reasons == (DUPLICATES,)
+    assert choose(JournalMode.EXCLUSIVE, IGNORES_KERNEL, sinks("syslog")).reasons == ()
 
 
 @pytest.mark.parametrize(
     ("mode", "found", "is_redundant"),
     [
-        ("exclusive", IGNORES_KERNEL, True),
-        ("exclusive", Journald(running=True), False),
-        ("additions", READS, True),
-        ("additions", Journald(running=True, reads_kernel=True), False),
-        ("forward", FEEDS, False),
+        (JournalMode.EXCLUSIVE, IGNORES_KERNEL, True),
+        (JournalMode.EXCLUSIVE, Journald(running=True), False),
+        (JournalMode.ADDITIONS, READS, True),
+        (JournalMode.ADDITIONS, Journald(running=True, reads_kernel=True), False),
+        (JournalMode.FORWARD, FEEDS, False),
     ],
 )
 def test_redundant_syslog_sink_is_left_out_and_reported(
-    mode: str, found: Journald, is_redundant: bool
+    mode: JournalMode, found: Journald, is_redundant: bool
 ) -> None:
-    chosen = choose(mode, found, ["file:/x", "syslog", "journal"])
+    chosen = choose(mode, found, sinks("file:/x", "syslog", "journal"))
     assert chosen.syslog_is_redundant is is_redundant
     assert (SYSLOG_LEFT_OUT in chosen.reasons) is is_redundant
-    assert not choose(mode, found, ["syslog"]).syslog_is_redundant
+    assert not choose(mode, found, sinks("syslog")).syslog_is_redundant
 
 
 def test_forward_mode_reports_what_journald_forwards() -> None:
-    assert choose("forward", FEEDS, ["syslog", "journal"]).reasons == (
+    assert choose(JournalMode.FORWARD, FEEDS, sinks("syslog", "journal")).reasons == (
         FORWARDS_ADDITIONS,
         FORWARDED_TWICE,
     )
-    assert choose("forward", FEEDS, ["syslog"]).reasons == (FORWARDS_ADDITIONS,)
+    assert choose(JournalMode.FORWARD, FEEDS, sinks("syslog")).reasons == (FORWARDS_ADDITIONS,)
 
 
 def test_sink_with_its_own_socket_gets_everything(tmp_path: Path) -> None:
@@ -176,14 +183,14 @@ def test_sink_with_its_own_socket_gets_everything(tmp_path: Path) -> None:
         JournalListener(tmp_path / "journal") as journal,
     ):
         for spec in (f"syslog:{log.path}", f"journal:{journal.path}"):
-            with closing(build_sink(spec, Config(), "", adds)) as sink:
+            with closing(build_sink(sinks(spec)[0], "", adds)) as sink:
                 assert sink.send(numbered_entries(range(3))) == 3
         assert (len(log.read()), len(journal.read())) == (3, 3)
 
 
 def test_routed_sink_keeps_its_name_for_the_position() -> None:
     assert (
-        build_sink("syslog", Config(), "", JournaldRouting(syslog_path="/elsewhere")).name
+        build_sink(sinks("syslog")[0], "", JournaldRouting(syslog_path="/elsewhere")).name
         == "syslog:/dev/log"
     )
 
@@ -204,7 +211,7 @@ def test_plain_records_count_as_accepted_but_unsent(tmp_path: Path) -> None:
     ]
     with (
         DatagramListener(tmp_path / "log") as log,
-        closing(SyslogSink(at=str(log.path), additions=True)) as syslog,
+        closing(SyslogSink(str(log.path), additions=True)) as syslog,
     ):
         assert syslog.send(batch) == 4
         assert len(log.read()) == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.record.types import Cause
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.factory import build_sink
@@ -34,7 +35,8 @@ def _messages(seqs: range) -> list[bytes]:
 
 @pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
 def test_default_socket_is_dev_log(spec: str) -> None:
-    assert build_sink(spec, Config(), "", JournaldRouting()).name == "syslog:/dev/log"
+    (config,) = parse_sinks(Config(sinks=(spec,)))
+    assert build_sink(config, "", JournaldRouting()).name == "syslog:/dev/log"
 
 
 @pytest.mark.parametrize(

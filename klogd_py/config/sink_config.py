@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Define the configured sinks as values: one frozen Struct for each type.
+
+`klogd_py.config.sink_tables` makes them from the configuration, with the defaults of the tables
+``[file]``, ``[console]`` and ``[queue]`` filled in.
+"""
+
+from msgspec import Struct
+
+from klogd_py.config.sink_shorthand import STDOUT
+from klogd_py.config.value_types import ColourName, FormatName, WhenFullName
+
+
+class QueueSettings(Struct, frozen=True):
+    """How much may wait for a sink, and what to do with the rest."""
+
+    limit_kib: int
+    when_full: WhenFullName
+
+
+class ConsoleSinkConfig(Struct, frozen=True):
+    """Standard output, for a person or as JSON."""
+
+    name: str
+    queue: QueueSettings
+    is_json: bool
+    colour: ColourName
+
+
+class FileSinkConfig(Struct, frozen=True):
+    """A file that lines are appended to; ``-`` is standard output. ``mode`` is for a new file."""
+
+    name: str
+    queue: QueueSettings
+    path: str
+    format: FormatName
+    mode: int
+
+
+class SyslogSinkConfig(Struct, frozen=True):
+    """The listener of a syslog socket; ``None`` is /dev/log, or where ``[journal]`` routes it."""
+
+    name: str
+    queue: QueueSettings
+    socket: str | None
+
+
+class JournalSinkConfig(Struct, frozen=True):
+    """The journal at a socket; ``None`` is the journal of this machine."""
+
+    name: str
+    queue: QueueSettings
+    socket: str | None
+
+
+SinkConfig = ConsoleSinkConfig | FileSinkConfig | SyslogSinkConfig | JournalSinkConfig
+
+
+def writes_to_stdout(sink: SinkConfig) -> bool:
+    """Whether a sink writes to the standard output of the process."""
+    return isinstance(sink, ConsoleSinkConfig) or (
+        isinstance(sink, FileSinkConfig) and sink.path == STDOUT
+    )
+
+
+def is_routed(sink: SinkConfig) -> bool:
+    """Whether ``journal.mode`` decides what a sink gets: it sends to a default socket."""
+    return isinstance(sink, SyslogSinkConfig | JournalSinkConfig) and sink.socket is None

@@ -36,7 +36,7 @@ MAY_CREATE = {
     "monitoring/prometheus",
     "sinks/cursor_file",
     "system/regular_file",
-    "sinks/file",
+    "sinks/log_file",
     "sinks/preopened_files",
     "system/trusted_directory",
 }

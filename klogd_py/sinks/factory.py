@@ -24,11 +24,12 @@ from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
-from klogd_py.sinks.file import OPEN_FLAGS, FileSink
+from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.journald_routing import JournaldRouting, JournalMode
 from klogd_py.sinks.local_syslog import SyslogSink
+from klogd_py.sinks.log_file import OPEN_FLAGS
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system import trusted_directory

@@ -5,6 +5,8 @@ import select
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from msgspec import Struct
+
 from klogd_py.record.types import Entry
 from klogd_py.sinks.formats import (
     OTHER_IDENTIFIER,
@@ -59,16 +61,20 @@ def _klogd_line(entry: Entry) -> str:
     return escape_controls(head + tag + entry.text)
 
 
-def count_whole_lines(lines: list[bytes], written: int) -> tuple[int, int]:
-    """Return how many lines are whole in the first ``written`` bytes.
+class Cut(Struct, frozen=True):
+    """Where a write ended: behind so many whole lines, and so many bytes into the next one."""
 
-    The second number is how many bytes of the next line were written.
-    """
+    whole_lines: int
+    partial_bytes: int
+
+
+def find_cut(lines: Sequence[bytes], written: int) -> Cut:
+    """Return where the first ``written`` bytes of some lines end."""
     whole = 0
     while whole < len(lines) and len(lines[whole]) <= written:
         written -= len(lines[whole])
         whole += 1
-    return whole, written
+    return Cut(whole, written)
 
 
 def split_for_pipe(lines: list[bytes]) -> Iterator[list[bytes]]:

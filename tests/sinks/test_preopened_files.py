@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.sinks.file import OPEN_FLAGS
+from klogd_py.sinks.log_file import OPEN_FLAGS
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system.file_identity import FileOwner
 

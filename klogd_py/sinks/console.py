@@ -74,11 +74,11 @@ class ConsoleSink:
         """Return one line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON object."""
         if self._json:
             return encode_json(entry, self._boot_id) + b"\n"
-        tag, text = split_identifier(entry, entry.text)
+        line = split_identifier(entry, entry.text)
         time_us = entry.wall_us % 1_000_000
         timestamp = f"{self._timestamps.rfc3164(entry.wall_us)}.{time_us:06d}"
-        lead = f"{timestamp} {escape_controls(tag)}: ".encode()
-        shown = escape_controls(text).encode()
+        lead = f"{timestamp} {escape_controls(line.tag)}: ".encode()
+        shown = escape_controls(line.text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
         return lead + (colour + shown + _RESET if colour else shown) + b"\n"
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
+from msgspec import Struct
 
 from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
 
@@ -73,20 +74,27 @@ def escape_controls(text: str) -> str:
     return "".join(_escape_character(character) for character in text if character != "\0")
 
 
-def split_identifier(entry: Entry, text: str) -> tuple[str, str]:
-    """Return the identifier and the text without it: ``("kernel", ...)``, ``("systemd[1]", ...)``.
+class TaggedText(Struct, frozen=True):
+    """An identifier, ``kernel`` or ``systemd[1]``, and the text without it."""
+
+    tag: str
+    text: str
+
+
+def split_identifier(entry: Entry, text: str) -> TaggedText:
+    """Return the identifier and the text without it.
 
     A process that begins with a reserved name gets `OTHER_IDENTIFIER`, and the name stays in the
     text.
     """
     if entry.gap is not None or entry.is_own:
-        return SYSLOG_IDENTIFIER, text.removeprefix(f"{SYSLOG_IDENTIFIER}: ")
+        return TaggedText(SYSLOG_IDENTIFIER, text.removeprefix(f"{SYSLOG_IDENTIFIER}: "))
     if entry.record.facility == KERN:
-        return KERNEL_IDENTIFIER, text
+        return TaggedText(KERNEL_IDENTIFIER, text)
     found = _IDENTIFIER.match(text)
     if found is None or not _is_allowed_identifier(found[1]):
-        return OTHER_IDENTIFIER, text
-    return found[1], text[found.end() :]
+        return TaggedText(OTHER_IDENTIFIER, text)
+    return TaggedText(found[1], text[found.end() :])
 
 
 # Few processes write to /dev/kmsg, and they do so often.
@@ -123,8 +131,8 @@ def format_line(entry: Entry) -> str:
     """Return identifier and text, ``kernel: text``, with control characters escaped."""
     if entry.text.isprintable():
         return _format_printable(entry)
-    tag, text = split_identifier(entry, entry.text)
-    return f"{escape_controls(tag)}: {escape_controls(text)}"
+    line = split_identifier(entry, entry.text)
+    return f"{escape_controls(line.tag)}: {escape_controls(line.text)}"
 
 
 def format_lines(entries: Sequence[Entry]) -> list[str]:
@@ -143,8 +151,8 @@ def _format_printable(entry: Entry) -> str:
     name, colon, _ = text.partition(": ")
     if colon and _is_allowed_identifier(name):
         return text
-    tag, text = split_identifier(entry, text)
-    return f"{tag}: {text}"
+    line = split_identifier(entry, text)
+    return f"{line.tag}: {line.text}"
 
 
 def message_text(entry: Entry) -> str:
@@ -213,7 +221,6 @@ def encode_json(entry: Entry, boot_id: str = "") -> bytes:
     identify a record. Control characters are escaped as JSON does it, and so keep their value.
     """
     record = entry.record
-    tag, _ = split_identifier(entry, entry.text)
     content: dict[str, object] = {
         "boot_id": boot_id if record.seq is not None or entry.gap is not None else "",
         "seq": record.seq,
@@ -223,7 +230,7 @@ def encode_json(entry: Entry, boot_id: str = "") -> bytes:
         "time": entry.time_source.value if entry.time_source is not None else "",
         "facility": record.facility,
         "severity": record.severity.name.lower(),
-        "tag": _encodable(tag),
+        "tag": _encodable(split_identifier(entry, entry.text).tag),
         "caller": _encodable(record.caller),
         "flags": _encodable(record.flags) if record.flags != "-" else "",
         "text": _encodable(message_text(entry)),

@@ -56,10 +56,10 @@ class JournalSink:
     def fields(self, entry: Entry) -> list[tuple[str, bytes]]:
         """Return the fields of one entry in order; KLOGD_SYMBOL is repeated for each symbol."""
         record = entry.record
-        tag, text = split_identifier(entry, message_text(entry))
-        name, _, pid = tag.removesuffix("]").partition("[")
+        line = split_identifier(entry, message_text(entry))
+        name, _, pid = line.tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
-            ("MESSAGE", text),
+            ("MESSAGE", line.text),
             ("PRIORITY", int(record.severity)),
             ("SYSLOG_FACILITY", record.facility),
             ("SYSLOG_IDENTIFIER", name),

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
 from klogd_py.sinks import LISTENER_REPLACED, has_additions, send_each
 from klogd_py.sinks.formats import TimestampFormatter, format_line
+from klogd_py.system.file_identity import FileIdentity, identify
 
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
 # Far beyond any kernel record: only a capture can hold a longer line, which is cut.
@@ -44,8 +45,8 @@ class SyslogSink:
         self._is_stream = False
         # The rest of a message that the stream accepted in part
         self._unsent = b""
-        # Device and inode of the socket that is connected
-        self._inode: tuple[int, int] | None = None
+        # Of the socket that is connected
+        self._identity: FileIdentity | None = None
         self._timestamps = TimestampFormatter()
 
     def encode(self, entry: Entry) -> bytes:
@@ -69,7 +70,7 @@ class SyslogSink:
         if (
             self._socket is not None
             and not self._unsent
-            and self._current_inode() not in (self._inode, None)
+            and self._current_identity() not in (self._identity, None)
         ):
             self.close()
         accepted = self._send_burst(entries)
@@ -131,13 +132,12 @@ class SyslogSink:
             raise
         return True
 
-    def _current_inode(self) -> tuple[int, int] | None:
-        """Return device and inode of what has the name now; ``None`` if nothing has it."""
+    def _current_identity(self) -> FileIdentity | None:
+        """Return what has the name now; ``None`` if nothing has it."""
         try:
-            found = os.stat(self._path)
+            return identify(os.stat(self._path))
         except OSError:
             return None
-        return found.st_dev, found.st_ino
 
     def _connect(self) -> socket.socket:
         if self._socket is not None:
@@ -153,7 +153,7 @@ class SyslogSink:
                 if error.errno == errno.EPROTOTYPE and kind == socket.SOCK_DGRAM:
                     continue
                 raise
-            self._inode = self._current_inode()
+            self._identity = self._current_identity()
             self._is_stream = kind == socket.SOCK_STREAM
             self._socket = connecting
             return connecting

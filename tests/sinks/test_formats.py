@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from klogd_py.record.types import Cause, Entry, Record
 from klogd_py.sinks.formats import (
+    TaggedText,
     TimestampFormatter,
     encode_json,
     escape_controls,
@@ -80,7 +81,8 @@ def test_any_bytes_become_one_line_without_controls(
 def test_only_user_records_are_named_after_their_writer(
     prefix: int | None, text: str, message_text: tuple[str, str]
 ) -> None:
-    assert split_identifier(Entry(Record(text, prefix), 0, text), text) == message_text
+    found = split_identifier(Entry(Record(text, prefix), 0, text), text)
+    assert found == TaggedText(*message_text)
 
 
 PIECES = st.sampled_from(
@@ -105,8 +107,9 @@ PIECES = st.sampled_from(
 @given(st.sampled_from([None, 0, 7, 8, 30]), st.lists(PIECES, max_size=8).map("".join))
 def test_line_is_escaped_identifier_and_escaped_text(prefix: int | None, text: str) -> None:
     record = Record(text, prefix)
-    tag, rest = split_identifier(Entry(record, 0, text), text)
-    assert format_line(Entry(record, 0, text)) == f"{escape_controls(tag)}: {escape_controls(rest)}"
+    found = split_identifier(Entry(record, 0, text), text)
+    escaped = f"{escape_controls(found.tag)}: {escape_controls(found.text)}"
+    assert format_line(Entry(record, 0, text)) == escaped
 
 
 @pytest.mark.parametrize("wall_us", [0, 999_999, 1_000_000, WALL_US, 1_793_664_000_000_000])

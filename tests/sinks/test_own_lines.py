@@ -17,7 +17,7 @@ from klogd_py.record.types import Cause, Entry, Gap, Record
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat, LineEncoder
-from klogd_py.sinks.formats import is_reserved, split_identifier
+from klogd_py.sinks.formats import TaggedText, is_reserved, split_identifier
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import WALL_US, gap_entry
@@ -208,4 +208,5 @@ def test_escaped_json_is_read_back_unchanged(text: str) -> None:
     "name", ["systemd[1]", "sshd[22]", "klogd", "dracut-cmdline", "kern", "logger", "snapd-kernel"]
 )
 def test_identifiers_of_other_programs_are_kept(name: str) -> None:
-    assert split_identifier(_entry(f"{name}: hello", 14), f"{name}: hello") == (name, "hello")
+    text = f"{name}: hello"
+    assert split_identifier(_entry(text, 14), text) == TaggedText(name, "hello")

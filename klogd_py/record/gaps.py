@@ -10,6 +10,7 @@ any number of records for EPIPE.
 
 from collections.abc import Callable, Sequence
 
+from klogd_py.record.sequence import SequenceRange
 from klogd_py.record.types import SYSLOG, SYSLOG_IDENTIFIER, Cause, Entry, Gap, Record, Severity
 
 _WORDS = {
@@ -25,27 +26,29 @@ _HARMLESS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))
 _SINGLE_RECORD = frozenset((Cause.EINVAL, Cause.UNPARSABLE))
 
 
-def explain(first: int, last: int, events: Sequence[Cause]) -> list[Gap]:
-    """Split the missing numbers ``first`` to ``last`` into gaps by cause.
+def explain(missing: SequenceRange, events: Sequence[Cause]) -> list[Gap]:
+    """Split missing numbers into gaps by cause.
 
     ``events`` happened between the two records, in order. EINVAL and an unparsable record account
     for one number each, the overrun for all the others.
     """
-    known = [cause for cause in events if cause in _SINGLE_RECORD][: last - first + 1]
+    known = [cause for cause in events if cause in _SINGLE_RECORD][: missing.count]
     before = _count_before_overrun(events)
     heads, tails = known[:before], known[before:]
     causes = [(cause, 1) for cause in heads]
-    causes.append((Cause.OVERRUN, last - first + 1 - len(known)))
+    causes.append((Cause.OVERRUN, missing.count - len(known)))
     causes += [(cause, 1) for cause in tails]
     gaps: list[Gap] = []
+    first = missing.first
     for cause, count in causes:
         if not count:
             continue
+        last = first + count - 1
         if gaps and gaps[-1].cause is cause:
-            gaps[-1] = Gap(gaps[-1].first, first + count - 1, cause)
+            gaps[-1] = Gap(gaps[-1].first, last, cause)
         else:
-            gaps.append(Gap(first, first + count - 1, cause))
-        first += count
+            gaps.append(Gap(first, last, cause))
+        first = last + 1
     return gaps
 
 
@@ -55,12 +58,10 @@ def announce(gap: Gap, wall_us_of: Callable[[Record], int]) -> Entry:
     ``klogd-py: 3 kernel records lost (sequence numbers 5 to 7): the kernel's ring buffer overran
     [gap first="5" last="7" count="3" cause="overrun"]``
     """
-    records = "1 kernel record" if gap.count == 1 else f"{gap.count} kernel records"
-    span = (
-        f"sequence number {gap.first}"
-        if gap.count == 1
-        else f"sequence numbers {gap.first} to {gap.last}"
-    )
+    records, span = "1 kernel record", f"sequence number {gap.first}"
+    if gap.count > 1:
+        records = f"{gap.count} kernel records"
+        span = f"sequence numbers {gap.first} to {gap.last}"
     facts = (
         f'[gap first="{gap.first}" last="{gap.last}" count="{gap.count}" cause="{gap.cause.value}"]'
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.record.gaps import explain
+from klogd_py.record.sequence import SequenceRange
 from klogd_py.record.types import Cause, Gap, Record
 from klogd_py.sources import kmsg_format
 
@@ -202,7 +203,7 @@ class KmsgDevice:
                         f"the kernel had overwritten records 0 to {seq - 1} before this start"
                     )
             elif seq > expected:
-                batch += explain(expected, seq - 1, self._events)
+                batch += explain(SequenceRange(expected, seq - 1), self._events)
             if self._events:
                 self._events = []
             expected = seq + 1

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.record.gaps import announce, explain
+from klogd_py.record.sequence import SequenceRange
 from klogd_py.record.types import Cause, Gap, Severity
 
 OVERRUN, EINVAL, UNPARSABLE = Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE
@@ -25,7 +26,7 @@ OVERRUN, EINVAL, UNPARSABLE = Cause.OVERRUN, Cause.EINVAL, Cause.UNPARSABLE
 def test_missing_numbers_are_split_by_cause(
     last: int, events: list[Cause], gaps: list[Gap]
 ) -> None:
-    assert explain(5, last, events) == gaps
+    assert explain(SequenceRange(5, last), events) == gaps
 
 
 @given(
@@ -34,7 +35,7 @@ def test_missing_numbers_are_split_by_cause(
     st.lists(st.sampled_from([OVERRUN, EINVAL, UNPARSABLE])),
 )
 def test_gaps_cover_each_missing_number_once(first: int, count: int, events: list[Cause]) -> None:
-    gaps = explain(first, first + count - 1, events)
+    gaps = explain(SequenceRange(first, first + count - 1), events)
     assert [seq for gap in gaps for seq in range(gap.first, gap.last + 1)] == [
         *range(first, first + count)
     ]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Open the source of records, and what depends on its kind."""
 
+from pathlib import Path
+
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.oops.provenance import Origin
@@ -34,6 +36,7 @@ def build_cursor_store(source: Source, config: Config, boot_id: str) -> CursorSt
     """Return the store of the sinks' cursors; without a file if records have no sequence
     numbers.
     """
+    path = Path(config.state.cursor_file) if config.state.cursor_file else None
     if isinstance(source, KmsgDevice):
-        return CursorStore(config.state.cursor_file, boot_id, source.newest)
-    return CursorStore("", boot_id, lambda: None)
+        return CursorStore(path, boot_id, source.newest)
+    return CursorStore(None, boot_id, lambda: None)

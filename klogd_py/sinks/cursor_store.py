@@ -15,8 +15,10 @@ logger = logging.getLogger(__name__)
 class CursorStore:
     """The saved positions of one run. Mutable."""
 
-    def __init__(self, path: str, boot_id: str, newest_seq: Callable[[], int | None]) -> None:
-        """``path`` is the cursor file; empty to save nothing.
+    def __init__(
+        self, path: Path | None, boot_id: str, newest_seq: Callable[[], int | None]
+    ) -> None:
+        """``path`` is the cursor file; ``None`` to save nothing.
 
         ``newest_seq`` returns the highest sequence number in the ring buffer, ``None`` if unknown.
         """
@@ -29,9 +31,9 @@ class CursorStore:
 
     def open(self) -> None:
         """Lock and read the file, unless that is done; raises CursorFileInUse."""
-        if not self._path or self._file is not None:
+        if self._path is None or self._file is not None:
             return
-        self._file = cursor_file = CursorFile(Path(self._path), self._boot_id, locked=True)
+        self._file = cursor_file = CursorFile(self._path, self._boot_id, locked=True)
         newest = None if cursor_file.is_empty else self._newest_seq()
         if newest is not None:
             cursor_file.drop_beyond(newest)

@@ -491,7 +491,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
 
 def test_unusable_file_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     os.mkfifo(tmp_path / "position.json")
-    store = CursorStore(str(tmp_path / "position.json"), "b", lambda: 100)
+    store = CursorStore(tmp_path / "position.json", "b", lambda: 100)
     store.open()
     for number in range(10):
         store.save({"s": position_at(number)})
@@ -538,7 +538,7 @@ if sys.argv[2] == "full":
             pass
 elif sys.argv[2] == "read-only":
     subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-store = CursorStore(str(place / "position.json"), "b", lambda: 1000)
+store = CursorStore(place / "position.json", "b", lambda: 1000)
 store.open()
 for number in range(20):
     store.save({"s": Position(number)})
@@ -546,7 +546,7 @@ if sys.argv[2] == "full":
     (place / "filling").unlink()
     store.save({"s": Position(20)})
     store.close()
-    again = CursorStore(str(place / "position.json"), "b", lambda: 1000)
+    again = CursorStore(place / "position.json", "b", lambda: 1000)
     again.open()
     print(again.position("s").next_seq)
 """

@@ -119,7 +119,7 @@ _HUNG_TASK = rf"INFO: task {COMM}:\d{{1,10}} (?:<\w{{1,20}}> )?blocked"
 _LOCKING = r"possible (?:circular|recursive|irq) \w.{4,80}|inconsistent lock state"
 # Behind "Oops: " since 6.10: "general protection fault, probably for .. 0000 [#1] SMP"
 _NAMED_DIE = (
-    rf"(?:[\w ,:.-]{{3,80}} {_COUNT}{_OPTIONS}"
+    rf"(?:[\w ,:.-]{{3,120}} {_COUNT}{_OPTIONS}"
     rf"|[a-z ]{{4,40}}: [0-9a-f]{{4}}(?: {_COUNT}{_OPTIONS})?)"
 )
 # Other messages begin with so few bytes of their own: lib/dump_stack.c, drivers/char/ttyprintk.c.
@@ -132,6 +132,7 @@ _OOPSES = (
     _oops(_KIND.KASAN, "BUG: ", rf"BUG: KASAN: {_IN}", has_address=True),
     _oops(_KIND.KMSAN, "BUG: ", rf"BUG: KMSAN: {_IN}", has_address=True),
     _oops(_KIND.KCSAN, "BUG: ", rf"BUG: KCSAN: {_IN}", has_address=True),
+    _oops(_KIND.KCSAN, "BUG: ", rf"BUG: KCSAN: (?:data-race|assert: race) in {SYMBOL}(?: / {SYMBOL})?", opens_trace=False),  # noqa: E501
     _oops(_KIND.KFENCE, "BUG: ", rf"BUG: KFENCE: {_IN}", has_address=True),
     _oops(_KIND.BUG, "BUG: ", rf"BUG: K[A-Z]{{1,5}}: {_IN}", has_address=True),
     _oops(_KIND.BUG, "BUG ", rf"[kK]ernel BUG at {SYMBOL}!?(?: \[verbose debug info unavailable\])?", has_address=True),  # noqa: E501
@@ -155,6 +156,7 @@ _OOPSES = (
     _oops(_KIND.BUG, "BUG: ", r"BUG: recent printk recursion!"),
     _oops(_KIND.LOCKDEP, "BUG: ", r"BUG: (?:MAX_LOCKDEP_\w{1,40}|MAX_STACK_TRACE_ENTRIES) too low!"),  # noqa: E501
     _oops(_KIND.LOCKDEP, "BUG: ", r"\[ BUG: [\w !'-]{3,80} \]"),
+    _oops(_KIND.LOCKDEP, "BUG: ", rf"\[ BUG: {_TASK} still has locks held! \]", opens_trace=False),
     _oops(_KIND.GENERAL_PROTECTION, "Oops", rf"Oops: (?=general protection ){_NAMED_DIE}"),
     _oops(_KIND.INVALID_OPCODE, "Oops", rf"Oops: (?=invalid opcode){_NAMED_DIE}", continues=True),
     _oops(_KIND.DIVIDE_ERROR, "Oops", rf"Oops: (?=divide error){_NAMED_DIE}"),
@@ -192,8 +194,12 @@ _WARNINGS = (
     _warning(_KIND.SUSPICIOUS_RCU, "WARNING: ", r"WARNING: suspicious RCU usage\.?"),
     _warning(_KIND.LOCKDEP, "WARNING: ", rf"WARNING: (?:{_LOCKING}|bad unlock balance detected!|held lock freed!|lock held when returning to user space!|Nested lock was not taken"  # noqa: E501
              r"|(?:HARD|SOFT)IRQ-safe -> (?:HARD|SOFT)IRQ-unsafe .{0,80})"),
+    _warning(_KIND.LOCKDEP, "WARNING: ", rf"WARNING: {_TASK} still has locks held!", opens_trace=False),  # noqa: E501
     _warning(_KIND.SUSPICIOUS_RCU, "INFO: ", r"INFO: suspicious RCU usage\.?", opens_trace=False),
-    _warning(_KIND.LOCKDEP, "INFO: ", rf"INFO: (?:{_LOCKING})", opens_trace=False),
+    _warning(_KIND.LOCKDEP, "INFO: ", rf"INFO: (?:{_LOCKING}|trying to register non-static key\.?)", opens_trace=False),  # noqa: E501
+    # Before 4.14
+    _warning(_KIND.SUSPICIOUS_RCU, "INFO: ", r"\[ INFO: suspicious RCU usage\.? \]", opens_trace=False),  # noqa: E501
+    _warning(_KIND.LOCKDEP, "INFO: ", rf"\[ INFO: (?:{_LOCKING}|(?:HARD|SOFT)IRQ-safe -> (?:HARD|SOFT)IRQ-unsafe .{{0,80}}) \]", opens_trace=False),  # noqa: E501
     _warning(_KIND.UBSAN, "SAN: ", r"UBSAN: [\w' -]{3,60} in [\w./+~-]{1,300}(?::\d{1,6}){1,2}"),
     # What KASAN makes of another fault
     _warning(None, "SAN: ", r"KASAN: (?:null-ptr-deref|maybe wild-memory-access|probably user-memory-access) in range \[0x[0-9a-f]{1,16}-0x[0-9a-f]{1,16}\]"),  # noqa: E501
@@ -204,6 +210,7 @@ _WARNINGS = (
     _warning(_KIND.RCU_STALL, "INFO: ", _STALL + r" expedited stalls? on CPU.{0,300}", opens_trace=False),  # noqa: E501
     _warning(_KIND.HUNG_TASK, "INFO: ", _HUNG_TASK + r" for more than \d{1,10} seconds\."),
     _warning(_KIND.HUNG_TASK, "INFO: ", _HUNG_TASK + r" in I/O wait for more than \d{1,10} seconds\.", opens_trace=False),  # noqa: E501
+    _warning(_KIND.HUNG_TASK, "INFO: ", rf"INFO: task {COMM}:\d{{1,10}} can't die for more than \d{{1,10}} seconds\.", opens_trace=False),  # noqa: E501
     _warning(None, "Backtrace:", r"Backtrace:.{0,60}"),
 )
 # fmt: on

@@ -140,6 +140,8 @@ HEADERS = [
     "UBSAN: array-index-out-of-bounds in drivers/x.c:12:3",
     "Kernel panic - not syncing: Fatal exception",
     "systemd(1): Oops [#1]",
+    "Oops: general protection fault, probably for non-canonical address 0xdffffc0000000000: 0000 "
+    "[#1] SMP",
 ]
 NO_HEADERS = [
     "Oops: 0000 [#1][81]: segfault at 0 ip 0000000000401136 sp 00007ffd2a4d9b20 error 6",

@@ -16,7 +16,7 @@ from msgspec import Struct
 from klogd_py.config.schema import SymbolsSection
 from klogd_py.symbols.symbol_sources import ModuleSources, RunningKernel, Sources, below_root
 from klogd_py.system.inherited_fds import build_reader
-from klogd_py.system.regular_file import read_regular
+from klogd_py.system.regular_file import read_if_readable
 
 _CMDLINE = "/proc/cmdline"
 _CONFIG = "/boot/config-"
@@ -118,10 +118,7 @@ def read_release(root: Path) -> str:
     """
     if root == Path("/"):
         return os.uname().release
-    try:
-        content = read_regular(root / _OSRELEASE, _RELEASE_BYTES)
-    except OSError:
-        return ""
+    content = read_if_readable(root / _OSRELEASE, _RELEASE_BYTES) or b""
     release = content.decode("ascii", "replace").strip()
     return release if _RELEASE.fullmatch(release) else ""
 

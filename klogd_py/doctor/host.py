@@ -14,7 +14,7 @@ from msgspec import Struct
 from klogd_py.config.schema import Config
 from klogd_py.monitoring.status import Status
 from klogd_py.symbols.symbol_set import SymbolSet
-from klogd_py.system.regular_file import read_regular
+from klogd_py.system.regular_file import read_if_readable
 
 _PID = re.compile(r"[0-9]{1,10}")
 # Enough for a configuration file, and for /proc/net/unix with 100,000 sockets
@@ -64,10 +64,8 @@ class Host(Struct, frozen=True):
 
         It is empty if the file cannot be read or is not a regular file.
         """
-        try:
-            return read_regular(self.path_of(path), _MAX_BYTES).decode("utf-8", "replace").strip()
-        except OSError:
-            return ""
+        raw = read_if_readable(self.path_of(path), _MAX_BYTES)
+        return raw.decode("utf-8", "replace").strip() if raw is not None else ""
 
     def exists(self, path: str) -> bool:
         """Tell whether a path exists, as far as this user may see."""

@@ -15,7 +15,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from klogd_py.symbols.elf_header import HEADER_BYTES, ElfHeader, NotElf, build_id, parse_header
+from klogd_py.symbols.elf_header import (
+    HEADER_BYTES,
+    MAX_NOTES_BYTES,
+    ElfHeader,
+    NotElf,
+    build_id,
+    parse_header,
+)
 from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
 
 RELOCATABLE = 1
@@ -33,7 +40,6 @@ MAX_RELOCATIONS = 2_000_000
 MAX_NAMES_BYTES = 64 << 20
 # Of one that is read as a whole
 MAX_SECTION_BYTES = 64 << 20
-MAX_NOTES_BYTES = 1 << 20
 _MAX_SECTION_NAMES_BYTES = 4 << 20
 _PIECE_ROWS = 1 << 14
 

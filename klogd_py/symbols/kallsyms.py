@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.errors import SymbolsError
-from klogd_py.symbols.symbol_line import HOLE
+from klogd_py.symbols.symbol_line import HOLE, MODULE_CODE_KINDS
 from klogd_py.symbols.symbol_table import PAGE_BYTES, SymbolTable
 
 # In an oops the kernel prints their symbols without a module
@@ -141,7 +141,7 @@ def _allocation(row: bytes, digits: int) -> _Allocation:
     """
     if row.partition(b"\t")[2].strip(b"[]").decode("utf-8", "replace") in PSEUDO_MODULES:
         return _Allocation(row, True)
-    is_code = row[digits + 1 : digits + 2] in (b"t", b"T", b"w", b"W")
+    is_code = row[digits + 1 : digits + 2] in MODULE_CODE_KINDS
     return _Allocation(row.partition(b"\t")[2], is_code)
 
 

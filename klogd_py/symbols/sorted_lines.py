@@ -7,12 +7,10 @@ r"""Read lines that are sorted by the address at their beginning, in memory or i
 from collections.abc import Iterator
 
 from klogd_py.symbols.file_bytes import Buffer, FileBytes, bisect_lines
-from klogd_py.symbols.symbol_line import HOLE, SymbolLine
+from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES, SymbolLine
 
 # Of a file, the piece that is bisected in memory
 _NEAR_BYTES = 1 << 14
-# Enough to tell that a name is too long to be one
-_MAX_LINE_BYTES = 4096
 
 
 class SortedLines:
@@ -56,7 +54,7 @@ class SortedLines:
         """
         digits = self._digits
         head = self._raw[start : start + digits + 3]
-        stop = min(start + _MAX_LINE_BYTES, self.end)
+        stop = min(start + MAX_LINE_BYTES, self.end)
         end = self._raw.find(b"\n", start, stop)
         rest = self._raw[start + digits + 3 : end if end >= 0 else stop].rstrip(b"\r")
         name, tab, tag = rest.partition(b"\t")

@@ -21,8 +21,12 @@ from klogd_py.record.types import SymbolAddress
 HOLE = b"!"
 # The letters of nm(1) that code can have; V and W are weak, i is an ifunc
 CODE_KINDS = frozenset("tTwWiV")
+# Those that the code of a module has in /proc/kallsyms
+MODULE_CODE_KINDS = frozenset((b"t", b"T", b"w", b"W"))
 # The kernel's own limit is KSYM_NAME_LEN, 512
 MAX_NAME_BYTES = 1024
+# Enough to tell that a name is too long to be one
+MAX_LINE_BYTES = 4096
 _LINKER_PREFIXES = (b"start_", b"stop_", b"end_")
 _END_MARKERS = frozenset(
     (

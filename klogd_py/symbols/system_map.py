@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.file_bytes import Buffer, FileBytes, FileStamp
-from klogd_py.symbols.symbol_line import HOLE
+from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES
 from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"
@@ -31,7 +31,6 @@ MAX_READ_WHOLE_BYTES = 1 << 20
 PROBES = 512
 # Larger than any kernel's map; beyond it only the probes are compared
 MAX_ORDER_CHECKED_BYTES = 16 << 20
-MAX_LINE_BYTES = 4096
 # The kernels that had the symbol Version_N (before 5.12, no kallsyms) had smaller maps
 MAX_WITH_VERSION_BYTES = 8 << 20
 # A map of ten million lines has half as many

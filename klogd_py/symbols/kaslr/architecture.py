@@ -20,6 +20,13 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
+class Release(Struct, frozen=True, order=True):
+    """The first two numbers of a kernel's release, in the order of the releases."""
+
+    major: int
+    minor: int
+
+
 class Architecture(Struct, frozen=True):
     """How an architecture randomises the kernel's address.
 
@@ -29,7 +36,7 @@ class Architecture(Struct, frozen=True):
     """
 
     name: str
-    since: tuple[int, int]
+    since: Release
     align_bytes: int
     reach_bytes: int
     lowest: int
@@ -57,7 +64,7 @@ class MapArchitecture(Struct, frozen=True):
 
 X86_64 = Architecture(
     "x86-64",
-    (3, 14),
+    Release(3, 14),
     2 * MIB,
     GIB,
     0xFFFFFFFF80000000,
@@ -67,7 +74,7 @@ X86_64 = Architecture(
 )
 ARM64 = Architecture(
     "arm64",
-    (4, 6),
+    Release(4, 6),
     64 << 10,
     1 << 47,
     0xFFFF000000000000,
@@ -80,7 +87,7 @@ ARCHITECTURES = (
     ARM64,
     Architecture(
         "x86-32",
-        (3, 14),
+        Release(3, 14),
         2 * MIB,
         GIB // 2,
         0x40000000,
@@ -89,7 +96,7 @@ ARCHITECTURES = (
     ),
     Architecture(
         "riscv64",
-        (6, 6),
+        Release(6, 6),
         2 * MIB,
         GIB,
         0xFFFFFFFF80000000,
@@ -98,18 +105,26 @@ ARCHITECTURES = (
     ),
     Architecture(
         "loongarch64",
-        (6, 3),
+        Release(6, 3),
         64 << 10,
         GIB // 4,
         0x9000000000000000,
         0xA000000000000000,
         (b"handle_syscall",),
     ),
-    Architecture("s390", (5, 2), 16 << 10, 1 << 47, 0x10000, 1 << 53, (b"pgm_check_handler",)),
     Architecture(
-        "powerpc e500", (5, 5), 16 << 10, GIB // 2, 0xC0000000, 1 << 32, (b"kaslr_early_init",)
+        "s390", Release(5, 2), 16 << 10, 1 << 47, 0x10000, 1 << 53, (b"pgm_check_handler",)
     ),
-    Architecture("mips", (4, 7), 64 << 10, GIB, 0x80000000, 1 << 64, (b"handle_sys",)),
+    Architecture(
+        "powerpc e500",
+        Release(5, 5),
+        16 << 10,
+        GIB // 2,
+        0xC0000000,
+        1 << 32,
+        (b"kaslr_early_init",),
+    ),
+    Architecture("mips", Release(4, 7), 64 << 10, GIB, 0x80000000, 1 << 64, (b"handle_sys",)),
 )
 
 # Symbols at which the linker begins a section or a page table: at a multiple of a page on every
@@ -180,12 +195,10 @@ def may_be_randomised(
     """
     if architecture is None:
         return False
-    found = _RELEASE.match(release) if release is not None else None
-    if found is not None:
-        return (int(found[1]), int(found[2])) >= architecture.since
-    if version is not None:
-        return (version >> 16, version >> 8 & 255) >= architecture.since
-    return True
+    known = _parse_release(release) if release is not None else None
+    if known is None and version is not None:
+        known = Release(version >> 16, version >> 8 & 255)
+    return known is None or known >= architecture.since
 
 
 def hashes_pointers(release: str | None) -> bool:
@@ -193,5 +206,11 @@ def hashes_pointers(release: str | None) -> bool:
 
     Linux does since 4.15 (ad67b74d2469, "printk: hash addresses").
     """
-    found = _RELEASE.match(release) if release is not None else None
-    return found is not None and (int(found[1]), int(found[2])) >= (4, 15)
+    known = _parse_release(release) if release is not None else None
+    return known is not None and known >= Release(4, 15)
+
+
+def _parse_release(release: str) -> Release | None:
+    """Return the first two numbers of a release; ``None`` if it does not begin with them."""
+    found = _RELEASE.match(release)
+    return Release(int(found[1]), int(found[2])) if found is not None else None

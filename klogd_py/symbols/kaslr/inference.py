@@ -23,13 +23,13 @@ from klogd_py.oops.trace_parser import Trace
 from klogd_py.symbols.kaslr.architecture import Architecture, slide_error
 from klogd_py.symbols.kaslr.scoring import (
     ADDRESS_MASK,
-    MAX_FRAMES,
     MIN_POINTS,
     Score,
     SlideScorer,
 )
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import KernelText
+from klogd_py.symbols.trace_limits import MAX_FRAMES
 
 # A slide with fewer does not compete with another one
 MIN_RIVAL_POINTS = 2

@@ -27,18 +27,15 @@ from klogd_py.symbols.kaslr.call_pairs import (
 from klogd_py.symbols.symbol_line import CODE_KINDS
 from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import KernelText
+from klogd_py.symbols.trace_limits import MAX_FRAMES, MIN_COMPARED_BYTES
 
 # By which a slide is proved
 MIN_POINTS = 4
-# Of one trace that are scored
-MAX_FRAMES = 64
 ADDRESS_MASK = (1 << 64) - 1
 # On x86-64 without CONFIG_RANDOMIZE_BASE; with it modules begin higher
 _MODULES_UNLESS_RANDOMISED = 0xFFFFFFFFA0000000
 _DIRECT_CALL_BYTES = 5
 _MAX_CALL_BYTES = 8
-# Of a Code: line, to be compared at all
-_MIN_COMPARED_BYTES = 16
 
 
 class Score(Struct, frozen=True):
@@ -252,7 +249,7 @@ class SlideScorer:
             if code.start - slide not in self._kernel:
                 continue
             text = self._text.bytes_at(code.start - slide, len(code.content))
-            if len(text) < _MIN_COMPARED_BYTES:
+            if len(text) < MIN_COMPARED_BYTES:
                 continue
             same = sum(here == there for here, there in zip(code.content, text, strict=False))
             if same * 4 >= len(text) * 3:

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from klogd_py.symbols.elf_header import (
     HEADER_BYTES,
+    MAX_NOTES_BYTES,
     NOTE_SEGMENT,
     NotElf,
     find_note,
@@ -26,7 +27,6 @@ from klogd_py.symbols.elf_header import (
 )
 from klogd_py.system.regular_file import open_regular
 
-_MAX_NOTES_BYTES = 1 << 20
 _MAX_SEGMENTS = 4096
 # A kernel reports some thirty; each is looked for by reading the whole map
 _MAX_SYMBOLS = 256
@@ -83,7 +83,7 @@ def read_notes(descriptor: int) -> bytes | None:
         return None
     for segment in segments(header, lambda offset, size: os.pread(descriptor, size, offset)):
         if segment.kind == NOTE_SEGMENT and segment.offset <= _MAX_OFFSET:
-            return os.pread(descriptor, min(segment.size, _MAX_NOTES_BYTES), segment.offset)
+            return os.pread(descriptor, min(segment.size, MAX_NOTES_BYTES), segment.offset)
     return None
 
 

@@ -21,16 +21,14 @@ from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.modules.module_elf import ModuleCode, ModuleFile
 from klogd_py.symbols.symbol_table import PAGE_BYTES
+from klogd_py.symbols.trace_limits import MAX_FRAMES, MIN_COMPARED_BYTES
 
 # By which a base is proved
 MIN_POINTS = 5
 # That are enough where no other module and no other base is possible
 MIN_FRAMES_ALONE = 2
-MAX_FRAMES = 64
 # Of one allocation and one oops; 10,000 are many for the largest modules
 MAX_BASES = 32_768
-# Of a Code: line, to be compared at all
-_MIN_COMPARED_BYTES = 16
 
 # Behind these arm64 prints no registers
 _EXCEPTION_ENTRY = re.compile(r"el1\w*_(?:sync|irq|fiq|error)\w*")
@@ -236,7 +234,7 @@ def _compare_code(trace: Trace, code: ModuleCode, base: int) -> _CodeComparison:
             continue
         row = zip(printed.content[first:], code.text[at:], code.changed[at:], strict=False)
         same = [here == there for here, there, changed in row if not changed]
-        if len(same) < _MIN_COMPARED_BYTES:
+        if len(same) < MIN_COMPARED_BYTES:
             continue
         if sum(same) * 10 >= len(same) * 9:
             return _CodeComparison(is_same=True)

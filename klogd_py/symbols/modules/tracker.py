@@ -34,7 +34,7 @@ from klogd_py.symbols.modules.module_index import (
 )
 from klogd_py.symbols.modules.proc_modules import ModuleList, ModuleLoad
 from klogd_py.symbols.resolver import Resolve
-from klogd_py.symbols.symbol_line import HOLE
+from klogd_py.symbols.symbol_line import HOLE, MODULE_CODE_KINDS
 from klogd_py.symbols.symbol_table import SymbolTable
 
 # Modules whose files are read for one oops
@@ -222,9 +222,7 @@ def _unloaded_layouts(before: LoadedModules, now: LoadedModules) -> tuple[Module
 def _layout_by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
     """Return the code of a module as kallsyms showed it; ``None`` if it showed none."""
     lines = [
-        line
-        for line in table.module_lines(name)
-        if line.split(b" ", 2)[1] in (b"t", b"T", b"w", b"W")
+        line for line in table.module_lines(name) if line.split(b" ", 2)[1] in MODULE_CODE_KINDS
     ]
     if not lines:
         return None

@@ -26,6 +26,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from klogd_py.oops.line_parts import NAME
+
 
 class Kind(Enum):
     """The kind of a code address, which decides how it is looked up."""
@@ -230,7 +232,7 @@ FORMS = (
     Form("Krnl", re.compile(_PSW_OF_31_BITS), Kind.PC, mask=0x7FFFFFFF),
 )
 # " unwind_backtrace from 0xc0120034", the other half of arm's frames since 5.17
-_FROM = r"(?:[A-Za-z_.$][\w.$]{0,511}|0x[0-9a-f]{5,16})(?: \[\w{1,64}\])? from " + _TOKEN + r"\s*$"
+_FROM = r"(?:" + NAME + r"|0x[0-9a-f]{5,16})(?: \[\w{1,64}\])? from " + _TOKEN + r"\s*$"
 ANYWHERE = (
     *(Form("", re.compile(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
     Form("*", re.compile(_FROM), Kind.RETURN, " from 0x"),

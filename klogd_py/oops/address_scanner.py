@@ -22,6 +22,7 @@ from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
 from klogd_py.oops.address_patterns import Kind as Kind
 from klogd_py.oops.capture_line import ENVELOPE
+from klogd_py.oops.line_parts import NAME
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
@@ -38,15 +39,14 @@ class AddressMatch(Struct, frozen=True, gc=False):
 
 
 _HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
-_NAME = r"[A-Za-z_.$][\w.$]{0,511}"
 _SYMBOL = (
     r"(?:[:\w.$]{1,600}\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}|[:\w.$]{1,600}\+\d{1,10}"
-    r"|" + _NAME + r" \[\w{1,64}\]"
+    r"|" + NAME + r" \[\w{1,64}\]"
     # "__list_del include/linux/list.h:89 [inline]": by scripts/decode_stacktrace.sh
-    r"|" + _NAME + r" [\w./-]{1,300}:\d{1,6})"
+    r"|" + NAME + r" [\w./-]{1,300}:\d{1,6})"
 )
 _BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
-_NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + _NAME + r"\)|\{)")
+_NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + NAME + r"\)|\{)")
 _RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
 # No kernel has code at lower addresses
 _MIN_TOKEN = len("0x10000")
@@ -55,9 +55,7 @@ _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
 _MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")
 # "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits
 # on 32 bits
-_NAME_ENDS = re.compile(
-    r" (?:" + _NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + _NAME + r")?\s*$"
-)
+_NAME_ENDS = re.compile(r" (?:" + NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + NAME + r")?\s*$")
 
 _BY_HEAD: dict[str, tuple[Form, ...]] = {
     head: tuple(form for form in FORMS if form.head == head)

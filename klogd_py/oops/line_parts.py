@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Parts of the patterns of whole kernel lines: symbols, source positions, process names.
 
-Text for regular expressions in ASCII mode, put together in `klogd_py.oops.crash_signatures` and
-`klogd_py.oops.crash_patterns`. Every repetition has a limit, so that a match takes linear time.
+Text for regular expressions. Whole lines are put together in `klogd_py.oops.crash_signatures` and
+`klogd_py.oops.crash_patterns`, in ASCII mode. Every repetition has a limit, so that a match takes
+linear time.
 
 Source of truth: lib/vsprintf.c ``%pS``; include/linux/sched.h ``TASK_COMM_LEN``.
 """

@@ -18,6 +18,7 @@ from klogd_py.oops import address_scanner
 from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.oops.code_lines import CodeBytes, CodeReader
+from klogd_py.oops.line_parts import NAME
 
 # Limits of one trace; a stack that overflowed repeats itself
 MAX_FRAMES = 256
@@ -36,7 +37,8 @@ _NO_FRAME_LINE = re.compile(
 )
 _USER_PC = re.compile(r"\s*[RE]IP: (?:0033|0023|0073|001b):")
 _PAIR = re.compile(
-    r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?([A-Za-z_.$][\w.$]{0,511})\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})(?: \[(\w+)[^\]]*\])?"  # noqa: E501
+    r"\[<([0-9a-f]{8,16})>\] (?:\? )?\(?(" + NAME + r")\+0x([0-9a-f]{1,8})/0x([0-9a-f]{1,8})"
+    r"(?: \[(\w+)[^\]]*\])?"
 )
 _NAMED = re.compile(r"\s*(?:\? )?[A-Za-z_.$][\w.$]*\+0x[0-9a-f]+/0x")
 

@@ -50,16 +50,22 @@ class QueueSet:
     def configure(self, sinks: Iterable[Sink], limits_of: Callable[[str], QueueLimits]) -> None:
         """Have exactly these sinks, each with its limits.
 
-        A sink of the same name as before keeps its queue. Nothing is changed if ``limits_of``
+        A sink of the same name as before keeps its queue, unless only one of both keeps a position:
+        standard output has had other records than a file has. Nothing is changed if ``limits_of``
         raises or a queue cannot be made.
         """
         wanted = {sink.name: (sink, limits_of(sink.name)) for sink in sinks}
+        kept = {
+            name
+            for name, queue in self.queues.items()
+            if name in wanted and queue.sink.keeps_position == wanted[name][0].keeps_position
+        }
         new = {
             name: SinkDrain(self._make_queue(sink, limits), self._jobs)
             for name, (sink, limits) in wanted.items()
-            if name not in self.queues and name not in self._closing
+            if name not in kept and name not in self._closing
         }
-        for name in [name for name in self.queues if name not in wanted]:
+        for name in [name for name in self.queues if name not in kept]:
             self._remove(name)
         for name, (sink, limits) in wanted.items():
             if name in new:

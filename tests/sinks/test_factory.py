@@ -190,6 +190,17 @@ def test_named_sink_moves_to_another_type(machine: Machine, tmp_path: Path) -> N
     assert (seqs(lines_of(machine.log)), seqs(received)) == ([0, 1, 2, 5, 6], [3, 4])
 
 
+def test_file_after_standard_output_gets_the_ring(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stdout = '[[sinks]]\nname = "out"\ntype = "console"\n[[sinks]]\nname = "file:/dev/null"'
+    file = f'[[sinks]]\nname = "out"\ntype = "file"\npath = "{machine.log}"'
+    assert machine.run(3, stdout, file, stdout, file) == ["out"]
+    # Each time it is the console it shows the log from there on.
+    assert seqs(capfd.readouterr().out.splitlines()) == [0, 1, 2, 5, 6]
+    assert seqs(lines_of(machine.log)) == list(range(9))
+
+
 def test_sink_added_at_reload_gets_the_ring(machine: Machine, tmp_path: Path) -> None:
     first, second = (f'[[sinks]]\nname = "file:{tmp_path}/{name}"\n' for name in "ab")
     assert machine.run(3, first, first + second, second) == [f"file:{tmp_path}/b"]

@@ -52,9 +52,9 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     """The name in messages and in the status: a word, or by default the short form of the sink,
     such as "file:/var/log/kern.log".
 
-    The position of the sink is saved under its name, too. A sink with a new name gets all records
-    in the kernel's ring buffer, also if its file has them already. A sink that keeps its name keeps
-    its position. A word has up to 64 letters, digits, dots, hyphens and underscores.
+    The position of the sink is saved under its name, too. A sink that had no word as its name keeps
+    its position when it gets one. If a word is changed or removed, the sink gets all records in the
+    kernel's ring buffer again. A word has up to 64 letters, digits, dots, hyphens and underscores.
     """
     path: FilePath | None = None
     """The file; "-" is standard output."""

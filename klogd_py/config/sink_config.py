@@ -7,7 +7,7 @@
 
 from msgspec import Struct
 
-from klogd_py.config.sink_shorthand import STDOUT
+from klogd_py.config.sink_shorthand import STDOUT, Destination, SinkType
 from klogd_py.config.value_types import ColourName, FormatName, WhenFullName
 
 
@@ -54,6 +54,19 @@ class JournalSinkConfig(Struct, frozen=True):
 
 
 SinkConfig = ConsoleSinkConfig | FileSinkConfig | SyslogSinkConfig | JournalSinkConfig
+
+
+def short_form(sink: SinkConfig) -> str:
+    """Return the name that the sink has if it is not given one."""
+    match sink:
+        case ConsoleSinkConfig():
+            return Destination(SinkType.CONSOLE).name
+        case FileSinkConfig():
+            return Destination(SinkType.FILE, sink.path).name
+        case SyslogSinkConfig():
+            return Destination(SinkType.SYSLOG, sink.socket).name
+        case JournalSinkConfig():
+            return Destination(SinkType.JOURNAL, sink.socket).name
 
 
 def writes_to_stdout(sink: SinkConfig) -> bool:

@@ -109,6 +109,14 @@ class CursorFile:
         """Return what a sink has accepted; ``None`` if it is new."""
         return self._positions.get(sink)
 
+    def rename(self, old: str, new: str) -> None:
+        """Give the position of a sink to a sink that is new; nothing if there is none to give.
+
+        The file has it from the next `save` on.
+        """
+        if old in self._positions and new not in self._positions:
+            self._positions[new] = self._positions.pop(old)
+
     def drop_beyond(self, newest: int) -> None:
         """Drop positions beyond ``newest``, the highest sequence number of the ring buffer.
 

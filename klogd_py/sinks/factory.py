@@ -16,6 +16,7 @@ from klogd_py.config.sink_config import (
     SinkConfig,
     SyslogSinkConfig,
     is_routed,
+    short_form,
     writes_to_stdout,
 )
 from klogd_py.config.sink_shorthand import DEV_LOG
@@ -132,6 +133,10 @@ class SinkFactory:
         self._routing = routing
         # A sink that is removed now may be configured again.
         self._cursors.save(self._manager.positions)
+        for sink in wanted.values():
+            # Its destination has the records that it had before it was given a name.
+            if sink.name != short_form(sink):
+                self._cursors.rename(short_form(sink), sink.name)
         self._manager.configure(sinks, lambda name: queue_limits(wanted[name], self._live))
 
     def _choose_routing(self, config: Config, sinks: Sequence[SinkConfig]) -> JournaldRouting:

@@ -172,6 +172,17 @@ def test_sink_that_becomes_a_table_keeps_position(machine: Machine) -> None:
     assert seqs(lines_of(machine.log)) == list(range(9))
 
 
+def test_sink_that_gets_a_name_keeps_position(machine: Machine) -> None:
+    shorthand = f'sinks = ["file:{machine.log}"]'
+    named = f'[[sinks]]\nname = "kern"\ntype = "file"\npath = "{machine.log}"'
+    assert machine.run(3, shorthand, named) == ["kern"]
+    assert machine.run(3, named) == ["kern"]
+    assert seqs(lines_of(machine.log)) == list(range(8))
+    # In the other direction nothing tells which name it had.
+    assert machine.run(0, shorthand) == [f"file:{machine.log}"]
+    assert seqs(lines_of(machine.log)) == [*range(8), *range(8)]
+
+
 def test_format_changes_at_reload_without_a_loss(machine: Machine) -> None:
     table = f'[[sinks]]\nname = "kern"\ntype = "file"\npath = "{machine.log}"\nformat = '
     assert machine.run(3, f'{table}"klogd"', f'{table}"json"', f'{table}"text"') == ["kern"]

@@ -1,83 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Convert parsed command line options into `RunOptions`."""
+"""Convert a parsed command line into `RunOptions`."""
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from klogd_py.cli.command_line import CommandLine
+from klogd_py.cli.options import DAEMON_TRANSLATION, INPUT, OUTPUT, running
 from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.symbol_options import SymbolOptions
 
 _SYMBOL_PATHS = ("map", "kallsyms", "modules", "module_files", "root")
 _SYMBOL_VALUES = ("slide", "release", "live")
-# The options that replace one configuration key each, and that key.
-_KEYS = {
-    "style": "translate.style",
-    "resymbolize": "translate.resymbolize",
-    "duplicate_raw": "translate.duplicate_raw",
-    "reload_on_oops": "translate.reload_on_oops",
-    "console_level": "console_level",
-    "user": "user",
-    "log_level": "log.level",
-}
+# The options that replace a configuration key; of two with the same key the later one wins.
+_WITH_KEY = [
+    (option.name, option.key)
+    for group in (INPUT, DAEMON_TRANSLATION, OUTPUT, running(drop_in=False))
+    for option in group.options
+    if option.key is not None
+]
 
 
-def to_run_options(
-    options: argparse.Namespace, drop_in: bool, inherited_fds: Mapping[str, int] | None = None
-) -> RunOptions:
-    """Convert the options; ``drop_in`` selects the defaults of the classic klogd.
+def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = None) -> RunOptions:
+    """Convert the options; those of ``klogd`` have the defaults of the classic one.
 
     Paths become absolute, since a daemon changes its directory. ``inherited_fds`` are descriptors
     from the service manager, by path.
     """
-    given = vars(options)
-    sinks = tuple(given.get("sinks") or ())
-    if "klogd_file" in given:
-        path = given["klogd_file"]
-        sinks += ("file:-" if path == "-" else f"file:{Path(path).absolute()}",)
+    drop_in = line.program == "klogd"
+    config_path, klogd_file = _path(line, "config_path"), line.text("klogd_file")
+    sinks = line.values.get("sinks", ())
+    assert isinstance(sinks, list | tuple)
+    if klogd_file is not None:
+        sinks = [*sinks, "file:-" if klogd_file == "-" else f"file:{Path(klogd_file).absolute()}"]
     return RunOptions(
-        config_path=_absolute(given["config_path"]) if "config_path" in given else None,
-        keys=_keys(given, drop_in),
-        symbols=_symbol_options(given),
-        sinks=sinks,
-        file_format="klogd" if "klogd_file" in given else "",
-        capture=_capture(given),
-        once=given.get("once", False),
+        config_path=config_path,
+        keys=_keys(line, drop_in),
+        symbols=_symbol_options(line),
+        sinks=tuple(sinks),
+        file_format="klogd" if klogd_file is not None else "",
+        capture=_capture(line),
+        once=line.has("once"),
         any_text=drop_in,
         inherited_fds=dict(inherited_fds or {}),
     )
 
 
-def _keys(given: Mapping[str, object], drop_in: bool) -> dict[str, object]:
+def _keys(line: CommandLine, drop_in: bool) -> dict[str, object]:
     """Return the configuration keys that options replace; an empty value leaves the key."""
     found: dict[str, object] = {"translate.resymbolize": True} if drop_in else {}
-    found |= {key: given[name] for name, key in _KEYS.items() if given.get(name, "") != ""}
-    if given.get("json"):
-        found["console.json"] = True
-    if given.get("syscall"):
-        found["input.source"] = "syslog"
-    # These two win over the options that take a value.
-    if given.get("no_translate"):
-        found["translate.style"] = "off"
-    if given.get("debug"):
-        found["log.level"] = "debug"
+    for name, key in _WITH_KEY:
+        if line.values.get(name, "") != "":
+            found[key] = line.values[name]
     return found
 
 
-def _symbol_options(given: Mapping[str, object]) -> SymbolOptions:
-    paths = {name: _absolute(str(given[name])) for name in _SYMBOL_PATHS if name in given}
-    values = {name: given[name] for name in _SYMBOL_VALUES if name in given}
+def _symbol_options(line: CommandLine) -> SymbolOptions:
+    paths = {name: _path(line, name) for name in _SYMBOL_PATHS if line.has(name)}
+    values = {name: line.values[name] for name in _SYMBOL_VALUES if line.has(name)}
     return msgspec.structs.replace(SymbolOptions(), **paths, **values)
 
 
-def _capture(given: Mapping[str, object]) -> Capture | None:
-    path = str(given.get("input", ""))
+def _capture(line: CommandLine) -> Capture | None:
+    path = line.text("input")
     if not path:
         return None
-    return Capture(path if path == "-" else _absolute(path), str(given.get("input_format", "auto")))
+    absolute = path if path == "-" else str(Path(path).absolute())
+    return Capture(absolute, line.text("input_format") or "auto")
 
 
-def _absolute(path: str) -> str:
-    return str(Path(path).absolute())
+def _path(line: CommandLine, name: str) -> str | None:
+    """Return the path of an option, absolute; ``None`` if it was not given."""
+    path = line.text(name)
+    return None if path is None else str(Path(path).absolute())

@@ -1,276 +1,217 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Build the parsers of ``klogd-py`` with its subcommands, and of ``klogd``, the drop-in.
+"""Parse the command line: options anywhere, the first other word is the command.
 
-An option that is not given is absent from the result. So it differs from an option that was given
-with its default value.
+Options may stand before and behind the command, single letters may be joined (``-nc4``), and a
+value may be attached (``--map=FILE``, ``-kFILE``) or be the next word. A next word that begins with
+``-`` is no value, except ``-`` alone. Long options cannot be abbreviated. Behind ``--`` no word is
+an option.
+
+argparse is not used: it does not let options of a command stand before it without giving them to
+all other commands too, it does not accept them between arguments, and its messages and pages differ
+from one version of Python to the next.
 """
 
-import argparse
-from functools import partial
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 
-from klogd_py import __version__
-from klogd_py.cli.argument_types import RenamedOption, console_level, sink, slide, utf8_text
-from klogd_py.config.loader import LOG_LEVELS
-from klogd_py.sources import INPUT_FORMATS
+from msgspec import Struct
 
-_EPILOG = {
-    "klogd-py": "Man pages: klogd-py(8), klogd-py.toml(5). "
-    "Without COMMAND it reads kernel messages until it is stopped.",
-    "klogd": "Man pages: klogd(8), klogd-py.toml(5).",
-}
-_JSON_HELP = "print JSON"
+from klogd_py.cli.command_line import Command, CommandLine, Program
+from klogd_py.cli.options import HELP, SIGNALS, VERSION, Option
+from klogd_py.cli.usage_error import UsageError, did_you_mean, find_nearest, quote
+from klogd_py.config.renamed import RENAMED_OPTIONS
 
 
-def build_parser(program: str) -> argparse.ArgumentParser:
-    """Return the parser of ``klogd-py`` or ``klogd``."""
-    shared = _shared_options()
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description="The kernel log daemon: reads kernel messages, translates the addresses in "
-        "them to symbols, and delivers them to syslog, the journal, files or the terminal.",
-        epilog=_EPILOG[program],
-        parents=[shared],
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    drop_in = program == "klogd"
-    _add_sink_options(parser)
-    _add_input_options(parser)
-    _add_run_options(parser, drop_in=drop_in)
-    _add_reload_options(parser)
-    parser.add_argument("-v", "--version", action="version", version=f"klogd-py {__version__}")
-    if not drop_in:
-        _add_subcommands(parser, shared)
-    return parser
+class Parsed(Struct, frozen=True):
+    """A command line, and the command that it is for."""
+
+    command: Command
+    line: CommandLine
 
 
-def _shared_options() -> argparse.ArgumentParser:
-    """Return a parser of the options that the daemon and every subcommand take."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    _add_symbol_options(shared)
-    shared.add_argument(
-        "--config",
-        dest="config_path",
-        type=utf8_text,
-        metavar="FILE",
-        help="configuration file (default: /etc/klogd-py.toml)",
-    )
-    shared.add_argument(
-        "--style",
-        choices=("replace", "append", "off"),
-        help="replace an address by its symbol, append the symbol, or translate nothing",
-    )
-    shared.add_argument(
-        "-2",
-        "--duplicate-raw",
-        action="store_true",
-        help="repeat each changed line as the kernel printed it",
-    )
-    shared.add_argument(
-        "--resymbolize",
-        action=argparse.BooleanOptionalAction,
-        help="replace [<address>] even where the kernel has printed its symbol",
-    )
-    _add_renamed(shared, "--twice", "--decoded")
-    return shared
+class _Given(Struct, frozen=True):
+    """An option as it was typed; ``text`` is ``None`` where it has no value."""
+
+    flag: str
+    text: str | None
 
 
-def _add_symbol_options(shared: argparse.ArgumentParser) -> None:
-    group = shared.add_argument_group("symbol sources")
-    group.add_argument(
-        "-k",
-        "--map",
-        type=utf8_text,
-        metavar="FILE",
-        help="use this System.map, unless it is proven to belong to another kernel",
-    )
-    group.add_argument(
-        "--kallsyms",
-        type=utf8_text,
-        metavar="FILE",
-        help="symbols of the running kernel (default: /proc/kallsyms)",
-    )
-    group.add_argument(
-        "--modules",
-        type=utf8_text,
-        metavar="FILE",
-        help="list of loaded modules (default: /proc/modules)",
-    )
-    group.add_argument(
-        "--module-files",
-        type=utf8_text,
-        metavar="DIR",
-        help="directory of module files (default: /lib/modules/RELEASE)",
-    )
-    group.add_argument(
-        "--slide", type=slide, metavar="0xN", help="KASLR offset of the kernel, if it is known"
-    )
-    group.add_argument(
-        "--root", type=utf8_text, metavar="DIR", help="use /boot, /proc and /lib/modules below DIR"
-    )
-    group.add_argument(
-        "--release", type=utf8_text, metavar="R", help="kernel release, as uname -r prints it"
-    )
-    group.add_argument(
-        "--live",
-        action="store_true",
-        help="use the running kernel's symbols, for a log of this machine",
+class _Words(Struct, frozen=True):
+    """The words of a command line, sorted into options and other words."""
+
+    options: list[_Given]
+    operands: list[str]
+
+
+def parse(program: Program, words: Sequence[str]) -> Parsed:
+    """Parse the words behind the name of the program.
+
+    Where ``--help`` or ``--version`` is given, nothing else is checked but the names.
+
+    Raises:
+        UsageError: the line is wrong; it has a remedy.
+    """
+    try:
+        return _parse(program, words)
+    except UsageError as error:
+        if error.remedy is None:
+            page = program.invocation_of(_guess_command(program, words))
+            error.remedy = f"{program.name}: see {page} --help"
+        raise
+
+
+def find_command(program: Program, name: str, *before: str) -> Command:
+    """Return the command of a name; ``before`` is what was typed before it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = program.find_command(name)
+    if found is not None:
+        return found
+    nearest = find_nearest(name, [str(command.name) for command in program.commands])
+    raise UsageError(
+        f"no command {quote(name)}",
+        None if nearest is None else did_you_mean(program.name, *before, nearest),
     )
 
 
-def _add_sink_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--sink",
-        dest="sinks",
-        action="append",
-        type=sink,
-        metavar="SINK",
-        help="console, file:PATH, syslog[:SOCKET] or journal[:SOCKET]; may be repeated, "
-        "replaces the configured sinks",
-    )
-    parser.add_argument(
-        "-f",
-        "--file",
-        dest="klogd_file",
-        type=utf8_text,
-        metavar="FILE",
-        help="append <N>text lines to FILE; - is standard output",
+def _parse(program: Program, words: Sequence[str]) -> Parsed:
+    found = _sort(program, words)
+    command, operands = program.daemon, tuple(found.operands)
+    if operands and program.commands:
+        command, operands = find_command(program, operands[0]), operands[1:]
+    known = command.options_by_flag
+    for given in found.options:
+        if given.flag not in known:
+            raise _foreign_option(program, command, given.flag)
+    for option in (HELP, VERSION):
+        if any(given.flag in option.flags for given in found.options):
+            return Parsed(command, CommandLine(program.name, {option.name: True}))
+    values = _values(found.options, known)
+    operands = _checked(program, command, operands)
+    if command.operands is not None and command.operands.option is not None and any(operands):
+        values[command.operands.option] = operands[0]
+    return Parsed(command, CommandLine(program.name, values, operands))
+
+
+def _sort(program: Program, words: Sequence[str]) -> _Words:
+    """Tell options and their values from other words. An option has the same form everywhere."""
+    known: dict[str, Option] = {}
+    for command in program.all_commands:
+        known |= command.options_by_flag
+    found = _Words([], [])
+    left = deque(words)
+    while left:
+        word = left.popleft()
+        if word == "--":
+            found.operands.extend(left)
+            break
+        if word == "-" or not word.startswith("-"):
+            found.operands.append(word)
+            continue
+        for given in _flags_of(word, known):
+            if given.flag not in known:
+                raise _unknown_option(program, _guess_command(program, words), given.flag)
+            found.options.append(_with_text(given, known[given.flag], left))
+    return found
+
+
+def _flags_of(word: str, known: Mapping[str, Option]) -> Iterator[_Given]:
+    """Yield the options of one word with the values attached to them: ``-nc4``, ``--map=FILE``."""
+    if word.startswith("--"):
+        flag, equals, text = word.partition("=")
+        yield _Given(flag, text if equals else None)
+        return
+    letters = word[1:]
+    while letters:
+        flag, letters = f"-{letters[0]}", letters[1:]
+        if flag in known and known[flag].metavar is not None:
+            yield _Given(flag, letters.removeprefix("=") if letters else None)
+            return
+        yield _Given(flag, None)
+
+
+def _with_text(given: _Given, option: Option, left: deque[str]) -> _Given:
+    """Return an option with its value, attached or taken from the words that are left."""
+    if option.metavar is None:
+        if given.text is not None:
+            raise UsageError(f"option {given.flag} takes no value")
+        return given
+    if given.text is not None:
+        return given
+    if not left or (left[0].startswith("-") and left[0] != "-"):
+        raise UsageError(f"option {given.flag} needs a value: {given.flag} {option.metavar}")
+    return _Given(given.flag, left.popleft())
+
+
+def _values(options: Sequence[_Given], known: Mapping[str, Option]) -> dict[str, object]:
+    """Return the values of options by name: of all that were given of one name, the last.
+
+    The value of an option that may be repeated is the list of its values.
+    """
+    if {flag for option in SIGNALS.options for flag in option.flags} <= {o.flag for o in options}:
+        raise UsageError("options -i and -I exclude each other")
+    values: dict[str, object] = {}
+    lists: dict[str, list[object]] = {}
+    for given in options:
+        option = known[given.flag]
+        value = _convert(given, option)
+        if option.repeats:
+            lists.setdefault(option.name, []).append(value)
+        else:
+            values[option.name] = value
+    return values | lists
+
+
+def _convert(given: _Given, option: Option) -> object:
+    if given.text is None:
+        return option.const
+    try:
+        return option.convert(given.text)
+    except UsageError as error:
+        raise UsageError(f"option {given.flag}: {error}") from error
+
+
+def _checked(program: Program, command: Command, operands: Sequence[str]) -> tuple[str, ...]:
+    name, taken = program.invocation_of(command), command.operands
+    if taken is None:
+        if operands:
+            raise UsageError(f"{name} takes no argument, got {quote(operands[0])}")
+        return ()
+    if len(operands) < taken.minimum:
+        raise UsageError(f"{name} needs an argument: {taken.usage}")
+    if taken.maximum is not None and len(operands) > taken.maximum:
+        raise UsageError(f"{name} takes one {taken.metavar}, got {len(operands)}")
+    return tuple(map(taken.convert, operands))
+
+
+def _unknown_option(program: Program, command: Command, flag: str) -> UsageError:
+    if flag in RENAMED_OPTIONS:
+        return UsageError(f"option {flag} is now {RENAMED_OPTIONS[flag]}")
+    name = program.invocation_of(command)
+    # A mistyped letter is as near to every other letter.
+    long_flags = [known for known in command.options_by_flag if known.startswith("--")]
+    nearest = find_nearest(flag, long_flags) if flag.startswith("--") else None
+    return UsageError(
+        f"{name} has no option {quote(flag)}",
+        None if nearest is None else did_you_mean(name, nearest),
     )
 
 
-def _add_input_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--input",
-        type=utf8_text,
-        metavar="FILE",
-        help="read FILE (- is standard input) instead of the running kernel",
-    )
-    parser.add_argument(
-        "--input-format",
-        dest="input_format",
-        choices=INPUT_FORMATS,
-        help="format of FILE (default: auto, by its first line)",
-    )
-    parser.add_argument("--json", action="store_true", help=_JSON_HELP)
-    parser.add_argument(
-        "-s", "--syscall", action="store_true", help="read through syslog(2) instead of /dev/kmsg"
-    )
-    parser.add_argument(
-        "-o", "--once", action="store_true", help="deliver the messages in the buffer, then stop"
-    )
-    parser.add_argument(
-        "-x", "--no-translate", action="store_true", help="load no symbols, translate nothing"
-    )
-    parser.add_argument(
-        "-p", "--reload-on-oops", action="store_true", help="reload the symbols at every Oops"
-    )
-    _add_renamed(parser, "--paranoid")
+def _foreign_option(program: Program, command: Command, flag: str) -> UsageError:
+    """Return the error about an option that other commands take."""
+    takers = [
+        other.name or "the daemon"
+        for other in program.all_commands
+        if flag in other.options_by_flag
+    ]
+    *some, last = takers
+    which = f"{', '.join(some)} and {last}" if some else last
+    return UsageError(f"{command.name or program.name} does not take {flag}, which is for {which}")
 
 
-def _add_run_options(parser: argparse.ArgumentParser, *, drop_in: bool) -> None:
-    parser.add_argument(
-        "-c",
-        "--console-level",
-        type=console_level,
-        metavar="N",
-        help="set the kernel's console log level, 1 to 8",
-    )
-    parser.add_argument(
-        "-n",
-        "--foreground",
-        action="store_true",
-        help="stay in the foreground" if drop_in else argparse.SUPPRESS,
-    )
-    parser.add_argument(
-        "--user", type=utf8_text, metavar="NAME", help="drop privileges to NAME after startup"
-    )
-    parser.add_argument(
-        "--pid-file",
-        type=utf8_text,
-        metavar="FILE",
-        help="write a pid file" + (" (default: /run/klogd.pid)" if drop_in else ""),
-    )
-    parser.add_argument("-d", "--debug", action="store_true", help="same as --log-level debug")
-    parser.add_argument("--log-level", choices=LOG_LEVELS, help="level of the daemon's own log")
-
-
-def _add_reload_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "-i",
-        dest="reload",
-        action="store_const",
-        const="SIGUSR1",
-        help="reload the module symbols of the running daemon",
-    )
-    group.add_argument(
-        "-I",
-        dest="reload",
-        action="store_const",
-        const="SIGUSR2",
-        help="reload the map and all symbols of the running daemon",
-    )
-
-
-def _add_subcommands(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-
-    add = partial(_add_subcommand, commands, shared)
-    add(
-        "translate",
-        "copy text to standard output, with symbols for the addresses in it",
-        has_json=False,
-    ).add_argument(
-        "files", nargs="*", default=[], metavar="FILE", help="any text (default: standard input)"
-    )
-    add(
-        "lookup", "print the symbol at an address, the address of a symbol, or why there is none"
-    ).add_argument(
-        "addresses",
-        type=utf8_text,
-        nargs="+",
-        metavar="ADDRESS",
-        help="hexadecimal, with or without 0x; or a symbol: NAME[+OFFSET[/SIZE]]",
-    )
-    add("maps", "print every candidate System.map and whether it belongs to the kernel")
-    add("status", "show the daemon's status").add_argument(
-        "--socket",
-        type=utf8_text,
-        metavar="FILE",
-        help="status socket (default: status.socket of the configuration)",
-    )
-    add("doctor", "check this machine, and print what is wrong and how to solve it")
-    add("check-config", "check the configuration").add_argument(
-        "file_to_check",
-        type=utf8_text,
-        nargs="?",
-        default="",
-        metavar="FILE",
-        help="default: /etc/klogd-py.toml",
-    )
-
-
-def _add_subcommand(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    shared: argparse.ArgumentParser,
-    name: str,
-    help_line: str,
-    *,
-    has_json: bool = True,
-) -> argparse.ArgumentParser:
-    added = commands.add_parser(
-        name,
-        help=help_line,
-        description=f"{help_line[0].upper()}{help_line[1:]}.",
-        parents=[shared],
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    if has_json:
-        added.add_argument("--json", action="store_true", help=_JSON_HELP)
-    return added
-
-
-def _add_renamed(parser: argparse.ArgumentParser, *options: str) -> None:
-    for option in options:
-        parser.add_argument(option, nargs="?", action=RenamedOption, help=argparse.SUPPRESS)
+def _guess_command(program: Program, words: Sequence[str]) -> Command:
+    """Return the command whose name is among the words, for messages about wrong lines."""
+    found = (program.find_command(word) for word in words)
+    return next((command for command in found if command is not None), program.daemon)

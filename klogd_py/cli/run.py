@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run the daemon in the foreground or the background, or send a signal to the running one."""
 
-import argparse
 import contextlib
 import signal
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from klogd_py.cli.command_line import CommandLine
 from klogd_py.cli.conversion import to_run_options
 from klogd_py.cli.exit_status import FAILED, NO_LOG, report_bad_config
 from klogd_py.config.errors import ConfigError
@@ -25,20 +25,20 @@ from klogd_py.system.pidfile import (
 )
 
 
-def signal_running_daemon(options: argparse.Namespace, name: str) -> int:
+def signal_running_daemon(line: CommandLine, name: str) -> int:
     """Send a signal such as ``SIGUSR1`` to the daemon that holds the pid file.
 
     Returns the exit status: 1 if there is none.
     """
     try:
-        signal_daemon(Path(getattr(options, "pid_file", PID_FILE)), signal.Signals[name])
+        signal_daemon(Path(line.text("pid_file") or PID_FILE), signal.Signals[name])
     except OSError as error:
-        print(f"{options.program}: {describe_expected(error)}", file=sys.stderr)
+        print(f"{line.program}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     return 0
 
 
-def run(options: argparse.Namespace, drop_in: bool) -> int:
+def run(line: CommandLine) -> int:
     """Run the daemon until it is stopped; in the background return as soon as it is ready.
 
     Returns the exit status.
@@ -47,24 +47,26 @@ def run(options: argparse.Namespace, drop_in: bool) -> int:
         ConfigError: the configuration is wrong.
     """
     signals.block_until_handled()
-    run_options = to_run_options(options, drop_in, _receive_fds(options.program))
+    run_options = to_run_options(line, _receive_fds(line.program))
     config = run_options.load_config()
     level = config.log.level
-    background = drop_in and not getattr(options, "foreground", False) and not run_options.once
+    drop_in = line.program == "klogd"
+    background = drop_in and not line.has("foreground") and not run_options.once
+    named = line.text("pid_file")
     pid_file = PID_FILE if drop_in else None
-    if hasattr(options, "pid_file"):
-        pid_file = Path(options.pid_file).absolute()
+    if named is not None:
+        pid_file = Path(named).absolute()
     if background:
-        job = partial(_run_daemon, options, run_options, level, pid_file)
+        job = partial(_run_daemon, line, run_options, level, pid_file)
         capture = run_options.capture
         kept = {0} if capture is not None and capture.path == "-" else set()
         kept |= {1} if any(map(writes_to_stdout, parse_sinks(config))) else set()
         return daemonize(job, kept)
-    return _run_daemon(options, run_options, level, pid_file, None)
+    return _run_daemon(line, run_options, level, pid_file, None)
 
 
 def _run_daemon(
-    options: argparse.Namespace,
+    line: CommandLine,
     run_options: RunOptions,
     level: str,
     pid_file: Path | None,
@@ -82,14 +84,14 @@ def _run_daemon(
     signals.block_all()
     from klogd_py.sources.source import SourceUnavailable
 
-    program = options.program
+    program = line.program
     logging_setup.to_stderr(level)
     # The watchdog's SIGABRT then shows where the loop hung.
     faulthandler.enable()
     try:
         return _serve(program, run_options, level, pid_file, detach)
     except ConfigError as error:
-        return report_bad_config(options, error)
+        return report_bad_config(line, error)
     except SourceUnavailable as error:
         print(f"{program}: no kernel messages to read: {error}", file=sys.stderr)
         return NO_LOG if run_options.capture is None else FAILED

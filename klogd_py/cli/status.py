@@ -11,7 +11,7 @@ from klogd_py.config.errors import ConfigError
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_socket import fetch_status
+from klogd_py.monitoring.status_client import fetch_status
 from klogd_py.monitoring.status_table import render_table
 from klogd_py.system.terminal import is_coloured
 

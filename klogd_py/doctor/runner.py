@@ -16,8 +16,9 @@ from klogd_py.config.schema import Config
 from klogd_py.doctor import check_daemon, check_kernel_log, check_log_daemons, check_symbols
 from klogd_py.doctor.finding import Finding, Level, fail, ok
 from klogd_py.doctor.host import Host
+from klogd_py.monitoring.errors import NoAnswer
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
+from klogd_py.monitoring.status_client import fetch_status
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_sources import below_root

@@ -14,10 +14,11 @@ Source of truth: RFC 9112 for requests and responses; RFC 9110 section 7.4 for s
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from klogd_py.config.listen_address import TcpAddress, parse_listen_address
+from klogd_py.monitoring.errors import EndpointUnusable
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.local_socket import LocalSocket
 
@@ -29,6 +30,8 @@ MAX_CONNECTIONS = 64
 _LOOPBACK_HOST = re.compile(
     rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE
 )
+
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +58,11 @@ class MetricsServer:
         self._local: LocalSocket | None = None
 
     async def open(self) -> None:
-        """Start to listen; raises OSError."""
+        """Start to listen.
+
+        Raises:
+            EndpointUnusable: the address cannot be used.
+        """
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -63,6 +70,13 @@ class MetricsServer:
             finally:
                 writer.transport.abort()
 
+        try:
+            await self._start_server(serve)
+        except OSError as error:
+            self.close()
+            raise EndpointUnusable(error.strerror or str(error)) from error
+
+    async def _start_server(self, serve: _Serve) -> None:
         address = parse_listen_address(self._listen)
         if isinstance(address, Path):
             self._local = LocalSocket(address, mode=0o660)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from klogd_py.config.schema import MetricsSection, StatusSection
+from klogd_py.monitoring.errors import EndpointUnusable
 from klogd_py.monitoring.http_exporter import MetricsServer
 from klogd_py.monitoring.status import Status, summarize
 from klogd_py.monitoring.status_socket import StatusSocket
@@ -118,7 +119,7 @@ class StatusReporter:
             self._socket = StatusSocket(
                 Path(section.socket), group, self._status, owner, self._jobs
             )
-        # SocketUnusable, or the path was removed again while it was opened
+        # EndpointUnusable, or the path was removed again while it was opened
         except OSError as error:
             logger.warning("klogd-py status will not work: %s", error)
 
@@ -146,13 +147,8 @@ class StatusReporter:
             )
             try:
                 await server.open()
-            except OSError as error:
-                server.close()
-                logger.warning(
-                    "metrics.listen = %r cannot be used: %s",
-                    metrics.listen,
-                    error.strerror or error,
-                )
+            except EndpointUnusable as error:
+                logger.warning("metrics.listen = %r cannot be used: %s", metrics.listen, error)
             else:
                 self._metrics_server = server
         return True

@@ -16,6 +16,12 @@ HIDDEN = "(address)"
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{16}|[0-9a-fA-F]{8})\b")
 
 
+class Refusal(Struct, frozen=True):
+    """The document for a client without permission."""
+
+    error: str
+
+
 class InputState(Struct, frozen=True):
     """The source of records, and how many it delivered.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Serve the status document on a Unix stream socket, and fetch it from there.
+"""Serve the status document on a Unix stream socket.
 
 The daemon sends one JSON document per connection and closes it. It reads nothing and never waits: a
 document that does not fit into the empty send buffer is truncated. So no client can delay the
@@ -17,14 +17,14 @@ import os
 import socket
 import struct
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from klogd_py.monitoring.status import Status, without_addresses
+from klogd_py.monitoring.errors import EndpointUnusable
+from klogd_py.monitoring.status import Refusal, Status, without_addresses
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.local_socket import LocalSocket
 
@@ -32,8 +32,6 @@ from klogd_py.system.local_socket import LocalSocket
 MAX_ACCEPTS = 16
 # A document is sent to all clients that connect within this time
 CACHE_S = 0.1
-FETCH_TIMEOUT_S = 5.0
-CONNECT_RETRY_S = 0.01
 # Before accepting again after accept(2) failed
 PAUSE_S = 0.5
 _SO_PEERGROUPS = 59
@@ -44,25 +42,11 @@ _CREDENTIALS = struct.Struct("iII")
 logger = logging.getLogger(__name__)
 
 
-class NoAnswer(OSError):
-    """No daemon answers on the socket, or it refuses; the message has the path and the reason."""
-
-
-class SocketUnusable(OSError):
-    """The socket cannot be created; the message has its path and the reason."""
-
-
 class Peer(Struct, frozen=True):
     """The credentials of a client, as reported by the kernel."""
 
     uid: int
     gids: frozenset[int] = frozenset()
-
-
-class Refusal(Struct, frozen=True):
-    """The document for a client without permission."""
-
-    error: str
 
 
 def is_authorized(peer: Peer, own_uid: int, group: int | None) -> bool:
@@ -90,7 +74,7 @@ class StatusSocket:
         owner: int = -1,
         jobs: Jobs | None = None,
     ) -> None:
-        """Listen on ``path`` with mode 0600, or 0660 with a ``group``; raises SocketUnusable.
+        """Listen on ``path`` with mode 0600, or 0660 with a ``group``; raises EndpointUnusable.
 
         ``status`` returns the current document. ``owner`` is the numeric user that the daemon will
         run as, -1 if it does not change.
@@ -102,13 +86,13 @@ class StatusSocket:
         try:
             self._local = LocalSocket(path, owner=owner)
         except OSError as error:
-            raise SocketUnusable(f"{path}: {error.strerror or error}") from error
+            raise EndpointUnusable(f"{path}: {error.strerror or error}") from error
         try:
             if group is not None:
                 self._permit_group(group)
         except OSError as error:
             self._local.close()
-            raise SocketUnusable(f"{path}: {error.strerror or error}") from error
+            raise EndpointUnusable(f"{path}: {error.strerror or error}") from error
         self._listening = self._local.socket
         self._jobs = jobs or Jobs()
         self._pause_timer: asyncio.TimerHandle | None = None
@@ -193,41 +177,3 @@ def peer_credentials(client: socket.socket) -> Peer:
         raw = b""
     groups = {int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)}
     return Peer(uid, frozenset({gid} | groups))
-
-
-def fetch_status(path: Path) -> bytes:
-    """Return the JSON document of the daemon that listens on ``path``; raises NoAnswer."""
-    chunks = []
-    try:
-        with _connect(path) as connection:
-            while chunk := connection.recv(1 << 16):
-                chunks.append(chunk)
-    except (OSError, ValueError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise NoAnswer(
-            f"no daemon answers at {path}: {reason} (is it running? systemctl status klogd-py)"
-        ) from error
-    document = b"".join(chunks)
-    with contextlib.suppress(msgspec.DecodeError):
-        raise NoAnswer(f"{path}: {msgspec.json.decode(document, type=Refusal).error}")
-    return document
-
-
-def _connect(path: Path) -> socket.socket:
-    """Return a connection to the daemon; wait while its queue is full. Raises OSError."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(FETCH_TIMEOUT_S)
-    deadline_s = time.monotonic() + FETCH_TIMEOUT_S
-    try:
-        while True:
-            try:
-                connection.connect(str(path))
-                return connection
-            # The queue of connections to accept is full
-            except BlockingIOError:
-                if time.monotonic() > deadline_s:
-                    raise
-                time.sleep(CONNECT_RETRY_S)
-    except BaseException:
-        connection.close()
-        raise

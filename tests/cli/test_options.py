@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.cli import parser
+from klogd_py.cli.commands import KLOGD_PY
 from klogd_py.cli.conversion import to_run_options
+from klogd_py.cli.parser import parse
 from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.config.symbol_options import SymbolOptions
@@ -73,8 +74,7 @@ def flattened(content: dict[str, object], table: str = "") -> Iterator[tuple[str
 def options_from(folder: Path, words: tuple[str, ...]) -> RunOptions:
     config = folder / "klogd-py.toml"
     config.touch()
-    found = parser.build_parser("klogd-py").parse_args(["--config", str(config), *words])
-    return to_run_options(found, drop_in=False)
+    return to_run_options(parse(KLOGD_PY, ["--config", str(config), *words]).line)
 
 
 def as_keys(config: Config) -> dict[str, object]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.cli.commands import KLOGD_PY
 from klogd_py.cli.conversion import to_run_options
-from klogd_py.cli.parser import build_parser
+from klogd_py.cli.parser import parse
 from klogd_py.config import loader
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
@@ -312,8 +313,8 @@ def test_one_destination_has_one_normalized_form() -> None:
 
 def with_options(main: Path, *options: str) -> tuple[SinkConfig, ...]:
     """Return the sinks of a run with a configuration and options."""
-    parsed = build_parser("klogd-py").parse_args(["--config", str(main), *options])
-    return parse_sinks(to_run_options(parsed, drop_in=False).load_config())
+    parsed = parse(KLOGD_PY, ["--config", str(main), *options])
+    return parse_sinks(to_run_options(parsed.line).load_config())
 
 
 def test_option_sink_replaces_all_configured_sinks(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ import pytest
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.daemon import STOP_LIMIT_S, Daemon
+from klogd_py.monitoring.errors import NoAnswer
 from klogd_py.monitoring.status import Status
-from klogd_py.monitoring.status_socket import NoAnswer, fetch_status
+from klogd_py.monitoring.status_client import fetch_status
 from klogd_py.system import signals
 from klogd_py.system.jobs import Jobs
 from tests.boundaries import PACKAGE, Site, sites

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.monitoring.status_socket import fetch_status
+from klogd_py.monitoring.status_client import fetch_status
 from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
 from tests.waiting import wait_until
 

@@ -15,14 +15,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from klogd_py.monitoring.errors import EndpointUnusable, NoAnswer
 from klogd_py.monitoring.status import HIDDEN, Status
+from klogd_py.monitoring.status_client import fetch_status
 from klogd_py.monitoring.status_socket import (
     MAX_ACCEPTS,
-    NoAnswer,
     Peer,
-    SocketUnusable,
     StatusSocket,
-    fetch_status,
     is_authorized,
     may_see_addresses,
     peer_credentials,
@@ -34,7 +33,7 @@ NOBODY = 65534
 OWN, GROUP = 990, 991
 ASK = """
 import sys, pathlib
-from klogd_py.monitoring.status_socket import fetch_status
+from klogd_py.monitoring.status_client import fetch_status
 sys.stdout.buffer.write(fetch_status(pathlib.Path(sys.argv[1])))
 """
 
@@ -163,20 +162,20 @@ def test_socket_of_a_running_daemon_is_kept(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
-        with pytest.raises(SocketUnusable, match="another daemon listens there"):
+        with pytest.raises(EndpointUnusable, match="another daemon listens there"):
             served(path, lambda: b"")
     assert path.exists()
 
 
 def test_file_at_socket_path_is_kept(path: Path) -> None:
     path.write_text("precious")
-    with pytest.raises(SocketUnusable, match="not a socket"):
+    with pytest.raises(EndpointUnusable, match="not a socket"):
         served(path, lambda: b"")
     assert path.read_text() == "precious"
 
 
 def test_too_long_socket_path_is_reported(path: Path) -> None:
-    with pytest.raises(SocketUnusable, match="too long"):
+    with pytest.raises(EndpointUnusable, match="too long"):
         served(path.with_name("x" * 200), lambda: b"")
 
 

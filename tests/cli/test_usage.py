@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each command takes, how options are read, and how a mistake is answered."""
+
+import getopt
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klogd_py.cli import main as cli
+from klogd_py.cli.command_line import Command, Operands, Program
+from klogd_py.cli.commands import KLOGD, KLOGD_PY
+from klogd_py.cli.help_page import WIDTH, format_page
+from klogd_py.cli.parser import parse
+from klogd_py.cli.usage_error import UsageError
+
+MAP = "c0100000 T _text\nc010b800 T do_fork\nc010b900 T sys_fork\n"
+SOURCES = {"map", "kallsyms", "modules", "module_files", "slide", "root", "release", "live"}
+EVERYWHERE = {"help", "version"}
+TAKEN = {
+    "translate": SOURCES | {"config_path", "style", "resymbolize", "duplicate_raw"},
+    "lookup": SOURCES | {"config_path", "json"},
+    "maps": SOURCES | {"config_path", "json"},
+    "status": {"config_path", "json", "socket"},
+    "doctor": {"config_path", "json", "root", "release"},
+    "check-config": {"config_path", "json"},
+    "help": set[str](),
+}
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """Return the two lines on standard error that answer a wrong command line."""
+    assert cli.main(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert len(lines) == 2
+    return lines
+
+
+def values(*words: str) -> dict[str, object]:
+    return dict(parse(KLOGD_PY, words).line.values)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_command_takes_only_options_it_reads(name: str) -> None:
+    command = KLOGD_PY.find_command(name)
+    assert command is not None
+    taken = {option.name for option in command.options_by_flag.values()}
+    assert taken == TAKEN[name] | EVERYWHERE
+
+
+def test_table_of_taken_options_has_all_commands() -> None:
+    assert [*TAKEN] == [command.name for command in KLOGD_PY.commands]
+
+
+def test_an_option_has_one_form_in_all_commands() -> None:
+    forms: dict[str, set[bool]] = {}
+    for command in KLOGD_PY.all_commands:
+        for flag, option in command.options_by_flag.items():
+            forms.setdefault(flag, set()).add(option.metavar is None)
+    assert len(forms) > 30
+    assert {flag for flag, kinds in forms.items() if len(kinds) > 1} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "remedy"),
+    [
+        ("transalte x", 'no command "transalte"', "translate"),
+        ("stat", 'no command "stat"', "status"),
+        ("--map m lokup 0", 'no command "lokup"', "lookup"),
+        ("help dcotor", 'no command "dcotor"', "help doctor"),
+        ("status --sokcet /x", 'klogd-py status has no option "--sokcet"', "status --socket"),
+        ("--sokcet /x status", 'klogd-py status has no option "--sokcet"', "status --socket"),
+        (
+            "translate --dup",
+            'klogd-py translate has no option "--dup"',
+            "translate --duplicate-raw",
+        ),
+        ("--snik=console", 'klogd-py has no option "--snik"', "--sink"),
+    ],
+)
+def test_mistyped_word_is_answered_with_nearest(
+    words: str, wrong: str, remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(capsys, *words.split()) == [
+        f"klogd-py: {wrong}",
+        f"Did you mean: klogd-py {remedy}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "page"),
+    [
+        ("xyzzy", 'no command "xyzzy"', ""),
+        ("\x1b[31m", 'no command "\\x1b[31m"', ""),
+        ("--once extra", 'no command "extra"', ""),
+        ("help xyzzy", 'no command "xyzzy"', ""),
+        ("maps --xyzzy", 'klogd-py maps has no option "--xyzzy"', "maps "),
+        ("maps -Z", 'klogd-py maps has no option "-Z"', "maps "),
+        ("--sink console maps", "maps does not take --sink, which is for the daemon", "maps "),
+        (
+            "status --style off",
+            "status does not take --style, which is for the daemon and translate",
+            "status ",
+        ),
+        ("doctor --socket x", "doctor does not take --socket, which is for status", "doctor "),
+        ("lookup", "klogd-py lookup needs an argument: ADDRESS...", "lookup "),
+        ("maps all", 'klogd-py maps takes no argument, got "all"', "maps "),
+        ("check-config a b", "klogd-py check-config takes one FILE, got 2", "check-config "),
+        ("lookup 0 --map", "option --map needs a value: --map FILE", "lookup "),
+        ("lookup 0 --map --live", "option --map needs a value: --map FILE", "lookup "),
+        ("lookup --live=1 0", "option --live takes no value", "lookup "),
+        ("-c9", "option -c: expected one digit from 1 to 8, got '9'", ""),
+        (
+            "translate --style red",
+            "option --style: expected replace, append or off, got 'red'",
+            "translate ",
+        ),
+        ("-i -I", "options -i and -I exclude each other", ""),
+    ],
+)
+def test_wrong_line_is_answered_with_help_page(
+    words: str, wrong: str, page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(capsys, *words.split(" ")) == [
+        f"klogd-py: {wrong}",
+        f"klogd-py: see klogd-py {page}--help",
+    ]
+
+
+def test_klogd_takes_no_command_or_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.klogd(["-n", "status"]) == 2
+    assert capsys.readouterr().err == (
+        'klogd: klogd takes no argument, got "status"\nklogd: see klogd --help\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--map", "MAP", "--json", "lookup", "do_fork"],
+        ["lookup", "--map=MAP", "do_fork", "--json"],
+        ["--json", "lookup", "-kMAP", "--", "do_fork"],
+        ["-k", "MAP", "--json", "--", "lookup", "do_fork"],
+    ],
+    ids=" ".join,
+)
+def test_options_stand_before_and_behind_command(words: list[str]) -> None:
+    line = parse(KLOGD_PY, words).line
+    assert (line.operands, line.values) == (("do_fork",), {"map": "MAP", "json": True})
+
+
+def test_word_behind_two_dashes_is_no_option() -> None:
+    line = parse(KLOGD_PY, ["translate", "--live", "--", "--map", "-", "--"]).line
+    assert (line.operands, line.values) == (("--map", "-", "--"), {"live": True})
+
+
+def test_addresses_around_an_option_are_all_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "map").write_text(MAP)
+    assert cli.main(["lookup", "c010b800", "--map", str(tmp_path / "map"), "c010b810"]) == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == [
+        "do_fork+0x0/0x100",
+        "do_fork+0x10/0x100",
+    ]
+
+
+def test_style_before_the_command_is_used(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (tmp_path / "map").write_text(MAP)
+    (tmp_path / "log").write_text("[<c010b810>]\n")
+    words = ["--style", "append", "translate", "--map", str(tmp_path / "map")]
+    assert cli.main([*words, str(tmp_path / "log")]) == 0
+    assert capfdbinary.readouterr().out == b"[<c010b810> do_fork+0x10/0x100]\n"
+
+
+def test_single_letters_join_and_take_values() -> None:
+    joined = values("-nc4", "-xk=MAP", "-2o", "--sink=console", "--sink", "syslog")
+    assert joined == values(
+        *("-n", "-c", "4", "-x", "-k", "MAP", "-2", "-o", "--sink", "console", "--sink", "syslog")
+    )
+    assert (joined["console_level"], joined["sinks"]) == (4, ["console", "syslog"])
+
+
+def test_the_later_of_two_values_counts() -> None:
+    assert values("--resymbolize", "--no-resymbolize")["resymbolize"] is False
+    assert values("--no-resymbolize", "--resymbolize")["resymbolize"] is True
+    assert values("--map", "a", "-k", "b")["map"] == "b"
+
+
+FILTER = Command(None, "", KLOGD_PY.daemon.groups, lambda _: 0, "", Operands("FILE", ""))
+LETTERS = "dnopsx2"
+LONG = ["map=", "live", "once", "input="]
+WORDS = st.lists(
+    st.one_of(
+        st.text(LETTERS, min_size=1, max_size=3).map(lambda letters: f"-{letters}"),
+        st.sampled_from(["-k", "-f", "-kMAP", "-xkMAP", "--map=M", "--map", "--live", "--", "-"]),
+        st.sampled_from(["--once", "--input", "--input=", "file", "a b", "", "--live=x"]),
+    ),
+    max_size=8,
+)
+
+
+@given(WORDS)
+def test_lines_are_read_as_getopt_does(words: list[str]) -> None:
+    """With one difference: getopt takes a word that begins with ``-`` as the value of an option."""
+    program = Program("filter", FILTER, (), "")
+    try:
+        options, operands = getopt.gnu_getopt(words, f"{LETTERS}k:f:", LONG)
+        is_right = not any(value.startswith("-") and value != "-" for _, value in options)
+    except getopt.GetoptError:
+        is_right = False
+    if not is_right:
+        with pytest.raises(UsageError):
+            parse(program, words)
+        return
+    found = parse(program, words).line
+    assert [*found.operands] == operands
+    known = FILTER.options_by_flag
+    texts = {known[flag].name: value for flag, value in options}
+    assert {*found.values} == {*texts}
+    assert all(found.values[name] == value for name, value in texts.items() if value)
+
+
+PAGES = [(program, command) for program in (KLOGD_PY, KLOGD) for command in program.all_commands]
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    PAGES,
+    ids=[program.invocation_of(command) for program, command in PAGES],
+)
+def test_help_page_fits_into_80_columns(program: Program, command: Command) -> None:
+    page = format_page(program, command)
+    assert max(map(len, page.splitlines())) <= WIDTH == 80
+    assert page.startswith(f"Usage: {program.invocation_of(command)}")
+    for option in command.options_by_flag.values():
+        assert (", ".join(option.flags) in page) is not option.hidden
+    assert f"\n\nExample:\n  {command.example}\n\n" in page
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    PAGES,
+    ids=[program.invocation_of(command) for program, command in PAGES],
+)
+def test_example_on_help_page_is_right(program: Program, command: Command) -> None:
+    name, *words = command.example.partition(" &&")[0].removeprefix("sudo ").split()
+    assert name == program.name
+    assert parse(program, words).command is command
+
+
+@pytest.mark.parametrize("name", [*TAKEN])
+def test_help_of_command_is_its_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = []
+    for words in (["help", name], [name, "--help"], ["-h", name]):
+        assert cli.main(words) == 0
+        pages.append(capsys.readouterr().out)
+    assert len({*pages}) == 1
+    assert pages[0].startswith(f"Usage: klogd-py {name}")
+
+
+def test_help_alone_is_the_daemons_page(capsys: pytest.CaptureFixture[str]) -> None:
+    pages = []
+    for words in (["help"], ["--help"], ["-h", "--sink", "no such sink"]):
+        assert cli.main(words) == 0
+        pages.append(capsys.readouterr().out)
+    assert len({*pages}) == 1
+    for name in TAKEN:
+        assert f"\n  {name} " in pages[0]
+
+
+MODULES = "import sys; from klogd_py.cli.main import main; main({words}); print(*sys.modules)"
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        (["help"], ["klogd_py.config.run_options", "klogd_py.symbols.symbol_loader"]),
+        (["status", "--socket", "/nowhere"], ["klogd_py.pipeline.pipeline"]),
+        (["check-config", os.devnull], ["klogd_py.monitoring", "klogd_py.pipeline"]),
+    ],
+    ids=lambda value: value[0],
+)
+def test_command_imports_only_what_it_uses(words: list[str], absent: list[str]) -> None:
+    program = MODULES.format(words=words)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    loaded = set(done.stdout.split())
+    assert "klogd_py.cli.main" in loaded
+    never = ["klogd_py.daemon", "klogd_py.lifecycle", "asyncio", "argparse", "difflib"]
+    assert loaded & {*never, *absent} == set()

@@ -50,9 +50,6 @@ def check_value(value: object, hint: object, key: str) -> None:
     elif origin is tuple:
         _check_list(value, inside[0], key)
         _check_length(value, notes, key)
-    elif origin is dict:
-        _check_free_table(value, inside, key)
-        _check_length(value, notes, key)
     else:
         _check_scalar(value, base, key)
         _check_annotations(value, notes, key)
@@ -123,18 +120,8 @@ def _check_list(value: object, hint: object, key: str) -> None:
         check_value(item, hint, f"{key}[{index}]")
 
 
-def _check_free_table(value: object, hints: tuple[object, ...], key: str) -> None:
-    """Check a table whose keys the operator chooses; ``hints`` are the types of key and value."""
-    if not isinstance(value, Mapping):
-        raise _wrong_kind(key, "a table", value)
-    for name, below in value.items():
-        full_key = _join_key(key, name)
-        check_value(name, hints[0], full_key)
-        check_value(below, hints[1], full_key)
-
-
 def _check_length(value: object, notes: Sequence[object], key: str) -> None:
-    assert isinstance(value, list | tuple | Mapping)
+    assert isinstance(value, list | tuple)
     for note in notes:
         if isinstance(note, Length) and len(value) < note.minimum:
             raise WrongKey(f"key {key}: expected at least one {note.noun}")

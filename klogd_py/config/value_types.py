@@ -30,14 +30,14 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 class Range(Struct, frozen=True):
     """The range of a number, both ends included.
 
-    ``description`` replaces "MINIMUM to MAXIMUM" in messages where that alone is not clear. The
-    documents show ``unit``.
+    ``description`` replaces "MINIMUM to MAXIMUM" where that alone is not clear. Only the documents
+    show the unit.
     """
 
     minimum: int
     maximum: int
-    description: str = ""
-    unit: str = ""
+    description: str | None = None
+    unit: str | None = None
 
     @property
     def expected(self) -> str:
@@ -46,7 +46,7 @@ class Range(Struct, frozen=True):
 
 
 class Length(Struct, frozen=True):
-    """How many entries a list or a table may have; ``noun`` names one entry in messages."""
+    """How many entries a list may have; ``noun`` names one entry in messages."""
 
     minimum: int
     maximum: int

@@ -22,7 +22,7 @@ from klogd_py.config.value_types import Length, Range, TextCheck
 from scripts.config_docs import description
 from scripts.config_docs.description import Description
 
-_KINDS = ((bool, "Boolean"), (int, "Number"), (str, "String"), (tuple, "List"), (dict, "Tables"))
+_KINDS = ((bool, "Boolean"), (int, "Number"), (str, "String"), (tuple, "List"))
 
 
 class NotDescribed(ValueError):
@@ -48,7 +48,7 @@ class Table(Struct, frozen=True):
     """A table with its keys. The whole configuration is a table with an empty ``heading``.
 
     ``is_entry`` means that there may be any number of such tables, and none by default:
-    ``[[sinks]]``, ``[queue.sink."NAME"]``.
+    ``[[sinks]]``.
     """
 
     heading: str
@@ -78,10 +78,8 @@ def _read_table(kind: type[Struct], name: str, is_entry: bool) -> list[Table]:
             continue
         keys.append(_read_key(kind, field, texts.get(field.name)))
         for entry in _inner_types(base):
-            if not _is_struct(entry):
-                continue
-            entry_name = f'{inner_name}."NAME"' if get_origin(base) is dict else f"[{inner_name}]"
-            below += _read_table(entry, entry_name, is_entry=True)
+            if _is_struct(entry):
+                below += _read_table(entry, f"[{inner_name}]", is_entry=True)
     heading = f"[{name}]" if name else ""
     return [Table(heading, is_entry, _parse(kind.__name__, kind.__doc__), tuple(keys)), *below]
 
@@ -128,7 +126,7 @@ def _describe_limits(hint: object) -> str:
         return _describe_limits(optional[0])
     for note in getattr(hint, "__metadata__", ()):
         if isinstance(note, Range):
-            return f"{note.expected} {note.unit}".rstrip()
+            return f"{note.expected} {note.unit}" if note.unit else note.expected
         if isinstance(note, Length):
             least = f"{note.minimum} to" if note.minimum else "up to"
             return f"{least} {note.maximum} {note.noun}s"
@@ -148,7 +146,7 @@ def _without_notes(hint: object) -> object:
 
 
 def _inner_types(base: object) -> list[object]:
-    """Return the types of the entries of a list or a table: both of ``tuple[Sink | SinkTable]``."""
+    """Return the types of the entries of a list: both of ``tuple[Sink | SinkTable]``."""
     found: list[object] = []
     for inner in map(_without_notes, get_args(base)):
         is_union = get_origin(inner) in (Union, UnionType)

@@ -27,8 +27,6 @@ def _literal(value: object) -> str:
         return _literal(value.value)
     if isinstance(value, bool | int | str):
         return json.dumps(value, ensure_ascii=False)
-    if value == {}:
-        return "{}"
     raise TypeError(f"a default without a form in TOML: {value!r}")
 
 

@@ -82,8 +82,8 @@ def defaults_in(page: str) -> str:
         if row in (".Bd -literal", ".Ed"):
             is_display = row != ".Ed"
         elif row.startswith(".Ss "):
-            # Not one table but any number: [queue.sink."NAME"], [[sinks]]
-            is_entry = "NAME" in row or "[[" in row
+            # Any number of tables, and none by default
+            is_entry = "[[" in row
             rows += [] if is_entry else [row.removeprefix(".Ss ")]
         elif is_display or (row.startswith(".It Li ") and " = " in row and not is_entry):
             rows.append(row.removeprefix(".It Li ").replace(r"\(dq", '"'))

@@ -77,8 +77,11 @@ CONFIGURATIONS = [
     (Path(__file__).parents[2] / "etc" / "klogd-py.toml").read_bytes(),
     b'sinks = ["syslog", "file:/var/kern.log"]\nuser = "nobody"\n'
     b'[queue.sink."file:/var/kern.log"]\nwhen_full = "drop"\n',
-    b'[queue]\nsink = { "syslog:/dev/log" = { limit_kib = 0x40 } }\n'
-    b"limit_kib = 1_024\n[watch]\nfiles = false\n",
+    b"[queue]\nlimit_kib = 1_024\n[watch]\nfiles = false\n"
+    b'[[sinks]]\nname = "syslog"\nqueue_kib = 0x40\n[[sinks]]\nname = "file:/x"\n',
+    b'[[sinks]]\nname = "kern"\ntype = "file"\npath = "/k"\nformat = "json"\nmode = "0600"\n'
+    b'[[sinks]]\ntype = "console"\ncolour = "never"\nwhen_full = "drop"\n',
+    b'sinks = ["journal:/j", { type = "syslog", socket = "/s", name = "far" }]\n',
     b'[outbox]\nlimit_kib = 64\n[outbox.sink."file:/x"]\nwhen_full = "drop"\n'
     b'[journal]\nmode = "sole"\n',
     b"a.b.c = [[1, 2.5e400], {x = 2026-11-26T10:00:00Z, y = 10:00:00.5}]\n[[t]]\n",

@@ -14,7 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.config import loader, toml_text
-from klogd_py.config.errors import BadConfig, NotToml
+from klogd_py.config.errors import BadConfig, NotToml, WrongKey
+from klogd_py.config.output_sections import SinkTable
+from klogd_py.config.schema import Config
+from klogd_py.config.sink_merge import merge_sinks
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.capture_line import record_from_line
@@ -267,17 +270,28 @@ def _file(raw: bytes) -> Iterator[Path]:
 
 
 def check_config(raw: bytes) -> None:
-    """Any bytes are a configuration or refused in one line; what is accepted is accepted again."""
+    """Any bytes are a configuration or refused in one line; what is accepted is accepted again.
+
+    Their sinks are also added to the default, as those of a drop-in are.
+    """
     try:
         content = loader.parse(raw, "x")
-    except BadConfig as error:
-        message = str(error)
+        _check_sinks_of_drop_in(content)
+        taken = loader.convert(content, "x")
+    except (BadConfig, WrongKey) as error:
+        message = f"x: {error}" if isinstance(error, WrongKey) else str(error)
         if not message.startswith("x: ") or not message.isprintable() or len(message) > MAX_MESSAGE:
             raise AssertionError(f"no line for an operator: {message[:MAX_MESSAGE]!r}") from error
         return
-    taken = loader.convert(content, "x")
     assert loader.convert(msgspec.to_builtins(taken), "x") == taken
     msgspec.json.encode(taken)
+
+
+def _check_sinks_of_drop_in(content: dict[str, object]) -> None:
+    added = msgspec.convert(content.get("sinks", ()), tuple[str | SinkTable, ...])
+    merged = merge_sinks(Config().sinks, added)
+    loader.convert({"sinks": msgspec.to_builtins(merged)}, "x")
+    assert merge_sinks((), merged) == merged
 
 
 def check_toml(raw: bytes) -> None:

@@ -17,6 +17,7 @@ from klogd_py.cli import main as cli
 from klogd_py.config import loader
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_tables import parse_sinks
 
 PROJECT = Path(__file__).parent.parent
 PROGRAMS = {"klogd-py": cli.main, "klogd": cli.klogd}
@@ -26,6 +27,7 @@ COMMANDS, DROP_IN, CONFIGURATION = (page.read_text() for page in PAGES)
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # A path below the root of the project: `klogd_py/daemon.py`, `tests/vm`, `scripts/bench micro`.
 _PATH = re.compile(r"`((?:bench|docs|etc|klogd_py|packaging|scripts|systemd|tests)/[\w./-]*)")
+_DROP_IN = r"```toml\n# /etc/klogd-py\.toml\.d/(\S+)\n(.*?)```"
 _CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 _FLAG = re.compile(r"\bFl (Fl )?([A-Za-z0-9][A-Za-z0-9-]*)")
 
@@ -111,9 +113,40 @@ def test_page_lists_map_locations_in_search_order() -> None:
     assert tuple(displays(search)[0].split()) == Config().symbols.search
 
 
-def test_example_of_the_page_is_accepted() -> None:
+def load_drop_ins(folder: Path, drop_ins: dict[str, str]) -> Config:
+    """Load the shipped configuration with these drop-ins."""
+    shipped = PROJECT / "etc" / "klogd-py.toml"
+    main = folder / shipped.name
+    main.write_bytes(shipped.read_bytes())
+    main.with_name(f"{main.name}.d").mkdir()
+    for name, text in drop_ins.items():
+        (folder / f"{main.name}.d" / name).write_text(text)
+    return loader.load(main, must_exist=True)
+
+
+def test_example_of_the_page_is_accepted(tmp_path: Path) -> None:
     example = displays(section(CONFIGURATION, "EXAMPLES"))[0]
-    assert loader.parse(example.encode(), "example")
+    sinks = parse_sinks(load_drop_ins(tmp_path, {"10-local.toml": example}))
+    assert [(sink.name, sink.queue.when_full) for sink in sinks] == [
+        ("syslog:/dev/log", "drop"),
+        ("json", "wait"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "names"),
+    [
+        ("README.md", {"syslog:/dev/log", "journal", "file:/var/log/klogd-py/kern.json"}),
+        ("docs/guide.md", {"syslog:/dev/log", "journal", "file:/var/log/klogd-py/kern.json"}),
+    ],
+)
+def test_drop_ins_of_a_document_load_together(
+    document: str, names: set[str], tmp_path: Path
+) -> None:
+    text = (PROJECT / document).read_text()
+    drop_ins = dict(re.findall(_DROP_IN, text, re.DOTALL))
+    assert text.count("```toml") == len(drop_ins)
+    assert {sink.name for sink in parse_sinks(load_drop_ins(tmp_path, drop_ins))} == names
 
 
 def test_errors_shown_in_page_are_reported() -> None:

@@ -3,14 +3,16 @@
 
 import asyncio
 import json
+import os
 import re
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from klogd_py.config.output_sections import FileSection, SinkTable
 from klogd_py.config.run_options import RunOptions
-from klogd_py.config.schema import Config
+from klogd_py.config.schema import Config, StateSection
 from klogd_py.config.sink_config import (
     ConsoleSinkConfig,
     FileSinkConfig,
@@ -22,11 +24,14 @@ from klogd_py.config.sink_config import (
 from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.daemon import Daemon
 from klogd_py.sinks.cursor_file import boot_id
+from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
-from klogd_py.sinks.factory import build_sink, queue_limits
+from klogd_py.sinks.factory import SinkFactory, build_sink, queue_limits
 from klogd_py.sinks.journald_routing import JournaldRouting
+from klogd_py.sinks.manager import SinkManager
+from klogd_py.system.privileges import User
 from tests.end_to_end.program import lines_of
-from tests.entries import entry, numbered_entries
+from tests.entries import entry, gap_entry, numbered_entries
 from tests.fakes import FakeRing
 from tests.sockets import DatagramListener
 
@@ -90,6 +95,21 @@ def test_limits_of_sinks_come_from_their_tables() -> None:
     assert queue_limits(first, live=True) == QueueLimits(8192 << 10, WhenFull.WAIT)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_preopened_files_have_modes_of_their_own(tmp_path: Path) -> None:
+    first = SinkTable(type="file", path=str(tmp_path / "a"), mode="0600")
+    config = Config(
+        sinks=(first, f"file:{tmp_path}/b", "file:-", "syslog"),
+        file=FileSection(mode="0604"),
+        state=StateSection(cursor_file=""),
+    )
+    cursors = CursorStore(None, "", lambda: None)
+    manager = SinkManager(gap_entry, cursors.position)
+    SinkFactory(manager, cursors, "", live=True).preopen(User("nobody", 65534, 65534), config)
+    found = [(path.name, path.owner(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()]
+    assert sorted(found) == [("a", "nobody", 0o600), ("b", "nobody", 0o604)]
+
+
 class Machine:
     """Runs of the daemon in one directory, with a ring of records and a cursor file."""
 
@@ -114,7 +134,7 @@ class Machine:
     def run(self, records: int, sinks: str, *reloads: str) -> list[str]:
         """Run a daemon with ``records`` more in the ring; after each reload come two more.
 
-        Returns the names of its sinks in the end.
+        Returns the names of its sinks in the end, as the status has them.
         """
         self.configure(sinks)
         # A daemon closes its source, so each has a ring of its own, with the same records.
@@ -130,7 +150,8 @@ class Machine:
                 await daemon._reloader.reload("test")
                 self._ring.log(2)
                 await self._until_delivered(daemon)
-            names = list(daemon.sink_manager.queues)
+            status = daemon._status_builder.build(daemon.symbol_manager.symbols)
+            names = [sink.name for sink in status.sinks]
             daemon._stopping.set()
             await running
             self._count = self._ring.next_seq

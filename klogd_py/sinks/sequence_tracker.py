@@ -8,7 +8,7 @@ is delivered ahead of the numbers between it and its record, so a Gap is split a
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -103,11 +103,13 @@ class SequenceTracker:
         self._last_seq = entry.record.seq
         given = self.given = self.given or Position(sequence.first)
         self._skipping = sequence.last < given.next_seq or (
-            entry.gap is None and sequence.first in given
+            entry.gap is None and sequence.first in given.ahead
         )
         if self._skipping:
             return []
-        kept = list(self._announce_missing(given, sequence.first))
+        kept: list[Entry] = []
+        if sequence.first > given.next_seq:
+            kept += self._announce_missing(given, sequence.first)
         if entry.gap is None:
             kept.append(entry)
         else:
@@ -116,13 +118,11 @@ class SequenceTracker:
         self.given = given.after(sequence)
         return kept
 
-    def _announce_missing(self, given: Position, seq: int) -> Iterator[Entry]:
+    def _announce_missing(self, given: Position, seq: int) -> list[Entry]:
         """Announce the numbers before ``seq`` that never came."""
-        if seq > given.next_seq:
-            missing = given.missing_in(SequenceRange(given.next_seq, seq - 1))
-            self.missed[self._cause] += sum(sequence.count for sequence in missing)
-            for sequence in missing:
-                yield self._announce(Gap.over(sequence, self._cause))
+        missing = given.missing_in(SequenceRange(given.next_seq, seq - 1))
+        self.missed[self._cause] += sum(sequence.count for sequence in missing)
+        return [self._announce(Gap.over(sequence, self._cause)) for sequence in missing]
 
     def _trim_gap(self, entry: Entry, gap: Gap, given: Position) -> list[Entry]:
         """Return the announcement of a gap without the numbers that the sink already has."""

@@ -68,7 +68,7 @@ class Daemon:
             self._symbol_sources, self._on_symbols_loaded, self.jobs
         )
         self.exit_status = 0
-        self._boot = boot_id() if self._live else ""
+        self._boot = boot_id() if self._live else None
         self._clock: Clock = LiveClock() if self._live else CaptureClock()
         self._cursors = build_cursor_store(self.source, config, self._boot)
         self.sink_manager = self._build_sink_manager()

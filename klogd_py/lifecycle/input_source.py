@@ -32,7 +32,7 @@ def origin_of(source: Source, *, live: bool) -> Origin:
     return Origin.LINES if isinstance(source, ProcKmsg) else Origin.RECORDS
 
 
-def build_cursor_store(source: Source, config: Config, boot_id: str) -> CursorStore:
+def build_cursor_store(source: Source, config: Config, boot_id: str | None) -> CursorStore:
     """Return the store of the sinks' cursors; without a file if records have no sequence
     numbers.
     """

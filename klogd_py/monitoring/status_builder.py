@@ -49,7 +49,7 @@ class StatusBuilder:
         pipeline: Pipeline,
         sink_manager: SinkManager,
         clock: Clock,
-        boot_id: str,
+        boot_id: str | None,
         jobs: Jobs,
     ) -> None:
         self.changes: dict[str, ReloadResult] = {}
@@ -81,7 +81,7 @@ class StatusBuilder:
         return Status(
             version=__version__,
             pid=os.getpid(),
-            boot_id=self._boot_id,
+            boot_id=self._boot_id or "",
             started=self._started,
             uptime_s=int(time.monotonic() - self._started_s),
             input=self._input_state(counters),

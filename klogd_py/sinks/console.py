@@ -56,7 +56,7 @@ class ConsoleSink:
         colour: Colour = Colour.AUTO,
         json: bool = False,
         descriptor: int = 1,
-        boot_id: str = "",
+        boot_id: str | None = None,
         *,
         name: str = "console",
     ) -> None:

@@ -46,8 +46,10 @@ class CursorFileInUse(CursorError, OSError):
 class CursorFile:
     """The cursor file of this boot, and the positions that it holds. Mutable."""
 
-    def __init__(self, path: Path, boot_id: str, *, locked: bool = False) -> None:
+    def __init__(self, path: Path, boot_id: str | None, *, locked: bool = False) -> None:
         """Read the file; ``remark`` is why what an existing file holds is not used.
+
+        Without a boot id, nothing that it holds is used.
 
         With ``locked`` it is first locked, if it can be created.
 
@@ -174,7 +176,7 @@ class CursorFile:
     def _write(self, positions: Mapping[str, Position]) -> None:
         """Write the text for these positions; raises CursorsNotSaved."""
         try:
-            content = render(self._boot_id, positions)
+            content = render(self._boot_id or "", positions)
             # A mixture of new and unknown content could be valid, and it may be a terabyte.
             if self._is_foreign:
                 os.ftruncate(self._descriptor, 0)
@@ -218,7 +220,7 @@ class CursorFile:
             self.remark = f"{self._path}: {reason}; starting at the oldest record"
             return {}
         self._is_foreign = saved.check is None
-        if not self._boot_id or saved.boot_id != self._boot_id:
+        if self._boot_id is None or saved.boot_id != self._boot_id:
             return {}
         return saved.positions
 
@@ -246,9 +248,9 @@ def _check_trusted(found: os.stat_result, directory_owner: int) -> None:
     raise OSError(errno.EPERM, reason)
 
 
-def boot_id() -> str:
-    """Return the id of the running boot, without dashes as in the journal; empty if unknown."""
+def boot_id() -> str | None:
+    """Return the id of the running boot, without dashes as in the journal; ``None`` if unknown."""
     try:
-        return BOOT_ID.read_text().strip().replace("-", "")
+        return BOOT_ID.read_text().strip().replace("-", "") or None
     except OSError:
-        return ""
+        return None

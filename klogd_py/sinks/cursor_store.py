@@ -16,7 +16,7 @@ class CursorStore:
     """The saved positions of one run. Mutable."""
 
     def __init__(
-        self, path: Path | None, boot_id: str, newest_seq: Callable[[], int | None]
+        self, path: Path | None, boot_id: str | None, newest_seq: Callable[[], int | None]
     ) -> None:
         """``path`` is the cursor file; ``None`` to save nothing.
 

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 def build_sink(
     config: SinkConfig,
-    boot_id: str,
+    boot_id: str | None,
     routing: JournaldRouting,
     preopened: PreopenedFiles | None = None,
 ) -> Sink:
@@ -79,7 +79,7 @@ class SinkFactory:
     """Builds the sinks of one run. Mutable: it remembers the present routing."""
 
     def __init__(
-        self, sink_manager: SinkManager, cursors: CursorStore, boot_id: str, *, live: bool
+        self, sink_manager: SinkManager, cursors: CursorStore, boot_id: str | None, *, live: bool
     ) -> None:
         """``live``: records come from the running kernel."""
         self._manager = sink_manager

@@ -21,7 +21,7 @@ from klogd_py.sinks.preopened_files import PreopenedFiles
 
 
 class FileSink:
-    """A log file. ``-`` as the path is standard output."""
+    """A file to which whole lines are appended. ``-`` as the path is standard output."""
 
     keeps_position = True
     # Writing to a file does not wait; standard output may.
@@ -32,7 +32,7 @@ class FileSink:
         path: str,
         format: FileFormat = FileFormat.TEXT,
         mode: int = 0o640,
-        boot_id: str = "",
+        boot_id: str | None = None,
         preopened: PreopenedFiles | None = None,
         *,
         name: str | None = None,

@@ -33,8 +33,8 @@ class FileFormat(Enum):
 class LineEncoder:
     """Makes lines of one format. Mutable: it caches the text of the last second."""
 
-    def __init__(self, format: FileFormat = FileFormat.TEXT, boot_id: str = "") -> None:
-        """``boot_id`` is for JSON; it is left out if empty."""
+    def __init__(self, format: FileFormat = FileFormat.TEXT, boot_id: str | None = None) -> None:
+        """``boot_id`` is for JSON; it is left out if unknown."""
         self._format = format
         self._boot_id = boot_id
         self._host = host_name()

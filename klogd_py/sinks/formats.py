@@ -213,7 +213,7 @@ def host_name() -> str:
     return socket.gethostname().partition(".")[0] or "localhost"
 
 
-def encode_json(entry: Entry, boot_id: str = "") -> bytes:
+def encode_json(entry: Entry, boot_id: str | None = None) -> bytes:
     """Return the entry as one line of JSON, without a line feed.
 
     ``{"boot_id":"51b3...","seq":339,"usec":5140900,...,"severity":"info","text":"eth0: up"}``: keys
@@ -222,7 +222,7 @@ def encode_json(entry: Entry, boot_id: str = "") -> bytes:
     """
     record = entry.record
     content: dict[str, object] = {
-        "boot_id": boot_id if record.seq is not None or entry.gap is not None else "",
+        "boot_id": boot_id if record.seq is not None or entry.gap is not None else None,
         "seq": record.seq,
         "parts": record.parts,
         "usec": record.usec,

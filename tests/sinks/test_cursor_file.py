@@ -72,6 +72,14 @@ def test_position_of_another_boot_is_silently_ignored(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("saved_in", ["boot-a", None])
+def test_unknown_boot_uses_no_saved_position(tmp_path: Path, saved_in: str | None) -> None:
+    path = tmp_path / "position.json"
+    CursorFile(path, saved_in).save({"syslog": position_at(12)})
+    cursor_file = CursorFile(path, None)
+    assert (cursor_file.position("syslog"), cursor_file.remark) == (None, None)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
 def test_file_created_by_root_belongs_to_directory_owner(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65533)

@@ -91,7 +91,7 @@ def by_vmlinux(name: bytes, folder: Path) -> tuple[PLACES, int]:
 def by_module_file(name: bytes, folder: Path) -> tuple[PLACES, int]:
     path = folder / "nic.ko"
     path.write_bytes(of_elf(name, elf.RELOCATABLE))
-    layout = lay_out(module_elf.load(path, "nic"), ModuleBase("nic", MODULE_AT))
+    layout = lay_out(module_elf.load(path, "nic"), ModuleBase("nic", MODULE_AT, "given"))
     assert layout is not None
     return layout.resolve, MODULE_AT
 

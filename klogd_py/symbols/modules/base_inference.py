@@ -45,8 +45,8 @@ class ModuleBase(Struct, frozen=True):
 
     module: str
     address: int
+    proof: str
     init: bool = False
-    proof: str = ""
 
 
 class _Score(Struct, frozen=True, gc=False):
@@ -105,7 +105,7 @@ def infer_bases(
             proved.append(base)
         elif is_complete and _is_only(found, rivals, returns):
             proof = f"the only place for all {len(returns)} frames of an oops"
-            proved.append(ModuleBase(base.module, base.address, base.init, proof))
+            proved.append(ModuleBase(base.module, base.address, proof, base.init))
     allocations = Counter((base.module, base.init) for base in proved)
     return [base for base in proved if allocations[base.module, base.init] == 1]
 
@@ -152,7 +152,7 @@ def _candidates(
             score = _score(trace, code, decoder, address, kernel_names_at)
             if score.contradiction is None and score.covered:
                 proof = f"{len(score.covered)} frames of an oops fit its file"
-                base = ModuleBase(file.name, address, init, proof)
+                base = ModuleBase(file.name, address, proof, init)
                 yield _Candidate(base, score.points, score.covered)
 
 

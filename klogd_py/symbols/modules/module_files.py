@@ -90,7 +90,7 @@ class ModuleFiles:
         except ValueError:
             return None
         proof = f"{self._modules}/{name}/sections"
-        return ModuleBase(name, address, proof=proof) if address else None
+        return ModuleBase(name, address, proof) if address else None
 
     def _load(self, name: str) -> ModuleFile | MissingModuleFile:
         if self._folder is None:

@@ -173,9 +173,7 @@ def update_modules(
     """
     now = LoadedModules(listing, files, table, no_listing=no_listing)
     if not isinstance(table, SymbolTable):
-        listed = [
-            ModuleBase(name, base, proof="/proc/modules") for name, base in listing.bases.items()
-        ]
+        listed = [ModuleBase(name, base, "/proc/modules") for name, base in listing.bases.items()]
         reported = [
             base for name in listing.hidden_names if (base := files.reported_base(name)) is not None
         ]

@@ -10,6 +10,7 @@ from tests.symbols.module_builder import build, needs_gcc
 pytestmark = needs_gcc
 BASE = 0xFFFFFFFFC0123000
 PRINTK = 0xFFFFFFFF81234567
+PROVED = ModuleBase("probe_it", BASE, "given")
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +102,8 @@ def test_init_code_is_searched_only_while_loading(file: ModuleFile) -> None:
 
 
 def test_a_later_frame_without_call_contradicts(file: ModuleFile) -> None:
-    assert (
-        contradiction(
-            Trace((Frame(at(file, "outer") + 13),)), file, ModuleBase("probe_it", BASE), names_at
-        )
-        is None
-    )
-    later = contradiction(
-        Trace((Frame(at(file, "outer") + 12),)), file, ModuleBase("probe_it", BASE), names_at
-    )
+    assert contradiction(Trace((Frame(at(file, "outer") + 13),)), file, PROVED, names_at) is None
+    later = contradiction(Trace((Frame(at(file, "outer") + 12),)), file, PROVED, names_at)
     assert later is not None
     assert "no call before" in later
 

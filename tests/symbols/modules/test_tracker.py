@@ -113,7 +113,7 @@ def test_an_unplaced_new_module_hides_unloaded_ones(
     listing = HIDDEN + "beside 4096 0 - Live 0x0000000000000000\n"
     before = update_modules(
         proc_modules.parse(listing, lambda name: 11), files, LookupFailure.NO_SYMBOLS
-    ).with_bases([ModuleBase("probe_it", BASE)])
+    ).with_bases([ModuleBase("probe_it", BASE, "given")])
     beside, later = (
         proc_modules.Module("beside", 0, 4096, 11),
         proc_modules.Module("later", 0, 4096, 12),
@@ -146,7 +146,7 @@ def test_a_captured_module_can_have_two_bases(files: ModuleFiles) -> None:
 @needs_gcc
 def test_a_contradicted_base_is_dropped_with_remark(files: ModuleFiles) -> None:
     known = update_modules(proc_modules.parse(HIDDEN), files, LookupFailure.NO_SYMBOLS).with_bases(
-        [ModuleBase("probe_it", BASE)]
+        [ModuleBase("probe_it", BASE, "given")]
     )
     doubted = known.update_from_trace(Trace((Frame(BASE + 3),)), nothing, unknown)
     assert doubted.bases == ()

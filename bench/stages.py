@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.oops.address_scanner import candidate_lines
+from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
@@ -40,14 +41,14 @@ def figures() -> list[Figure]:
     records = kmsg_format.parse_all(raws)
     texts = [record.text for record in records]
     clock = LiveClock()
-    entries = symbolize(records, resolve_nothing, FormatOptions(), clock.wall_times)
+    entries = symbolize(Batch(records), resolve_nothing, FormatOptions(), clock.wall_times).entries
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     line_encoder = LineEncoder()
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
         "find lines that may have an address": lambda: candidate_lines(texts),
         "translate, with that search": lambda: symbolize(
-            records, resolve_nothing, FormatOptions(), clock.wall_times
+            Batch(records), resolve_nothing, FormatOptions(), clock.wall_times
         ),
         "encode for a file": lambda: line_encoder.encode(entries),
         "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],

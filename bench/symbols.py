@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.stages import Figure, at_epoch, cpu_s
 from klogd_py.config.run_options import RunOptions
+from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.types import Record
 from klogd_py.symbols import kallsyms, system_map
@@ -117,7 +118,7 @@ def _oops(path: Path) -> Figure:
     records = [Record(line, 4, number, number) for number, line in enumerate(lines)]
     return Figure(
         "translate an oops of 41 addresses",
-        cpu_s(lambda: symbolize(records, table.resolve, FormatOptions(), at_epoch)) * 1e3,
+        cpu_s(lambda: symbolize(Batch(records), table.resolve, FormatOptions(), at_epoch)) * 1e3,
         "ms",
     )
 

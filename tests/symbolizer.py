@@ -1,65 +1,110 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pipeline from records to entries, without a daemon and without sinks."""
+"""The stages from records to entries, without a daemon and without sinks."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from klogd_py.oops import provenance
-from klogd_py.oops.address_scanner import AddressMatch
+from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin, Withheld
-from klogd_py.pipeline.kaslr import KaslrStage
-from klogd_py.pipeline.printk_clock import WallTimes
+from klogd_py.oops.trace_buffer import RecognisedTrace
+from klogd_py.pipeline.batch import Batch
+from klogd_py.pipeline.boot_symbols import BootSymbols
+from klogd_py.pipeline.clock import CaptureClock
+from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
-from klogd_py.pipeline.symbolize import FormatOptions, symbolize
-from klogd_py.record.types import Entry, Gap, Record, SymbolAddress
+from klogd_py.pipeline.symbol_stage import Naming
+from klogd_py.pipeline.symbolize import FormatOptions
+from klogd_py.pipeline.text_stream import TextStream
+from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress
+from klogd_py.symbols.resolver import Resolve, SymbolResolver
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 
 
-def wall_times(records: Sequence[Record]) -> WallTimes:
-    return WallTimes([0] * len(records), [None] * len(records))
-
-
 class Symbolizer:
     """Infers the KASLR offset from records and resolves their addresses, as the daemon does.
 
-    Mutable: ``symbols`` is the symbol set in use, ``entries`` holds all results.
+    Mutable: ``entries`` holds all results, ``traces`` all traces, ``boots`` what began.
     """
 
     def __init__(self, found: SymbolSet, origin: Origin = Origin.RECORDS) -> None:
-        self.symbols = found
         self.counters = Counters(origin)
         self.withheld: list[Withheld] = []
         self.entries: list[Entry] = []
-        self._origin = origin
-        self._stage = KaslrStage(origin)
+        self.traces: list[RecognisedTrace] = []
+        self.boots: list[NextBoot] = []
+        self._current = BootSymbols(found)
+        self._stages = Stages(
+            self._current,
+            CaptureClock(),
+            Naming(origin),
+            _fail,
+            live=origin is not Origin.CAPTURE,
+            keeps_all_traces=True,
+        )
 
-    def process(self, records: Sequence[Record]) -> None:
-        """Process records, and then the timeout after the last one."""
-        self.counters.count_read(records)
-        self.counters.count_crashes(records)
-        ready, self.symbols = self._stage.push(records, 0.0, self.symbols)
-        held, self.symbols = self._stage.flush(self.symbols)
-        self._symbolize([*ready, *held])
+    @property
+    def symbols(self) -> SymbolSet:
+        """The symbols in use."""
+        return self._current.symbols
 
     @property
     def resolved(self) -> list[SymbolAddress]:
         """Return every resolved address."""
         return [place for entry in self.entries for place in entry.symbols]
 
-    def _symbolize(self, ready: Sequence[Record | Gap]) -> None:
-        resolve = self.symbols.resolver.resolve
-        self.entries += symbolize(
-            ready, resolve, FormatOptions(), wall_times, check=self._check_provenance
-        )
+    def process(self, records: Sequence[Record | Gap]) -> None:
+        """Process records, and then the timeout after the last one."""
+        self.counters.count_read(records)
+        self.counters.count_crashes(item for item in records if isinstance(item, Record))
+        self._push(Batch([*records]))
+        self._push(Batch([], is_last=True))
 
-    def _check_provenance(self, record: Record, matches: Sequence[AddressMatch]) -> Withheld | None:
-        reason = provenance.withheld_reason(record, matches, self._origin)
-        self.withheld += [reason] if reason is not None else []
-        return reason
+    def _push(self, batch: Batch) -> None:
+        passed = self._stages.push(batch, 0.0)
+        self._take(passed)
+        while self._stages.request is not None or passed.next_boot is not None:
+            if passed.next_boot is not None:
+                self.boots.append(passed.next_boot)
+                self._current.begin_boot(passed.next_boot)
+                passed = self._stages.push(Batch([]), 0.0)
+            else:
+                passed = self._stages.resume(0.0)
+            self._take(passed)
+
+    def _take(self, passed: Batch) -> None:
+        self.traces += passed.traces
+        if passed.symbolized is not None:
+            self.entries += passed.symbolized.entries
+            self.withheld += passed.symbolized.withheld
+
+
+class FixedResolver(SymbolResolver):
+    """Resolves every address with one function."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        super().__init__()
+        self._resolve = resolve
+
+    def resolve(self, address: int) -> SymbolAddress | LookupFailure:
+        return self._resolve(address)
+
+
+def symbolize_piece(piece: bytes, resolve: Resolve, options: FormatOptions) -> bytes:
+    """Symbolize a piece of text as ``translate`` does, with known symbols."""
+    return text_stream(resolve, options).push(piece, 0.0)
+
+
+def text_stream(resolve: Resolve, options: FormatOptions) -> TextStream:
+    """Return a stream for text whose addresses a function resolves."""
+    return TextStream(BootSymbols(SymbolSet(FixedResolver(resolve))), options)
 
 
 def symbol_set_of(map_file: Path, slide: int | None = None) -> SymbolSet:
     """Load a map for a kernel with KASLR and without kallsyms."""
     return load_symbols(Sources("6.1.0", Path("/"), map_file, slide=slide))
+
+
+def _fail(job: str, error: Exception) -> None:
+    raise error

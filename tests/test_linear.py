@@ -25,12 +25,13 @@ from klogd_py.oops.crash_lines import MAX_CHARS, find_signature, kernel_lines, m
 from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions
-from klogd_py.pipeline.text_symbolizer import read_pieces, symbolize_piece
+from klogd_py.pipeline.text_pieces import read_pieces
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.capture import Capture
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from tests.oops.test_address_patterns import ALL_LINES
+from tests.symbolizer import symbolize_piece
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
 MB = 1 << 20
@@ -181,8 +182,9 @@ def held(texts: list[str], batch: int) -> int:
     records = [Record(text, 4, caller="T1") for text in texts]
     out = 0
     for start in range(0, len(records), batch):
-        out += len(trace_buffer.push(records[start : start + batch], 0.0, may_hold=True)[0])
-    return out + len(trace_buffer.flush()[0])
+        part = records[start : start + batch]
+        out += len(trace_buffer.push(part, range(len(part)), 0.0, may_hold=True).ready)
+    return out + len(trace_buffer.flush().ready)
 
 
 def test_long_oops_is_held_in_linear_time() -> None:
@@ -211,7 +213,10 @@ def test_many_callers_are_held_in_linear_time() -> None:
         trace_buffer = TraceBuffer()
         for number in range(count):
             trace_buffer.push(
-                [Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")], 0.0, may_hold=True
+                [Record(f"BUG: {number}", 4, usec=7, caller=f"T{number}")],
+                [0],
+                0.0,
+                may_hold=True,
             )
 
     assert_linear(job, 5_000)

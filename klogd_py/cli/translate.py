@@ -12,15 +12,10 @@ from collections.abc import Sequence
 
 from klogd_py.cli.output import print_error, print_remarks, report_errors
 from klogd_py.config.run_options import RunOptions
-from klogd_py.pipeline import stream_filter
+from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.symbolize import FormatOptions, Style
-from klogd_py.pipeline.text_symbolizer import (
-    DoubtfulLines,
-    read_pieces,
-    split_by_boot,
-    symbolize_piece,
-    write_all,
-)
+from klogd_py.pipeline.text_pieces import read_pieces, write_all
+from klogd_py.pipeline.text_stream import TextStream, infer_boots
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 
@@ -48,10 +43,7 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
             continue
         try:
             prefix = "" if file == "-" else f"{file}: "
-            if found.reads_traces:
-                _filter_with_inference(descriptor, found, format_options, prefix)
-            else:
-                _filter(descriptor, found, format_options, prefix)
+            _translate(descriptor, found, format_options, prefix)
         except IsADirectoryError as error:
             print_error(f"{file}: {error.strerror}")
             status = 1
@@ -61,34 +53,20 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
     return status
 
 
-def _filter(descriptor: int, found: SymbolSet, options: FormatOptions, prefix: str) -> None:
-    """Translate one descriptor with known symbols; ``prefix`` begins remarks on single lines."""
-    output = sys.stdout.fileno()
-    symbols = found
-    doubtful = DoubtfulLines()
-    for piece in read_pieces(descriptor):
-        for release, part in split_by_boot(piece):
-            if release:
-                symbols = found.for_release(release)
-                print_remarks(symbols.remarks[len(found.remarks) :])
-            write_all(output, symbolize_piece(part, symbols.resolver.resolve, options, doubtful))
-    print_remarks(doubtful.remarks(prefix))
+def _translate(descriptor: int, found: SymbolSet, options: FormatOptions, prefix: str) -> None:
+    """Translate one descriptor; ``prefix`` begins remarks on single lines.
 
-
-def _filter_with_inference(
-    descriptor: int, found: SymbolSet, options: FormatOptions, prefix: str
-) -> None:
-    """Translate one descriptor whose traces still have to tell the KASLR slide.
-
-    A regular file is read twice: what a later trace proves holds for the earlier ones, too.
+    A regular file whose traces still have to tell the KASLR slide is read twice: what a later trace
+    proves holds for the earlier ones, too.
     """
     output = sys.stdout.fileno()
-    boots = None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        boots = stream_filter.infer_boots(read_pieces(descriptor), found)
+    boots, plain_bytes = BootSymbols(found), list[int]()
+    if found.reads_traces and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        inferred = infer_boots(read_pieces(descriptor), found)
         os.lseek(descriptor, 0, os.SEEK_SET)
-    stream = stream_filter.StreamFilter(found, boots)
+        boots, plain_bytes = BootSymbols(found, inferred.symbol_sets), inferred.plain_bytes
+    stream = TextStream(boots, options, plain_bytes)
     for piece in read_pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
-        write_all(output, stream.push(piece, time.monotonic(), options))
-    write_all(output, stream.flush(options))
-    print_remarks([*stream.messages, *stream.doubtful.remarks(prefix)])
+        write_all(output, stream.push(piece, time.monotonic()))
+    write_all(output, stream.flush())
+    print_remarks([*boots.messages, *stream.doubtful.remarks(prefix)])

@@ -11,7 +11,6 @@ from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config, RateLimitSection
 from klogd_py.monitoring.reporter import StatusReporter
 from klogd_py.pipeline.pipeline import Pipeline
-from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.record.types import Severity
 from klogd_py.sinks.factory import SinkFactory
@@ -93,16 +92,16 @@ class ActiveConfig:
 
     def _configure_pipeline(self) -> None:
         settings = self.config.translate
-        pipeline = self._pipeline
-        pipeline.entry_builder.format_options = FormatOptions(
+        stages = self._pipeline.stages
+        stages.symbol_stage.format_options = FormatOptions(
             Style(settings.style), settings.resymbolize, settings.duplicate_raw
         )
-        pipeline.stages.join_continuations = settings.join_continuations
-        pipeline.delivery.reload_on_oops = settings.reload_on_oops
+        stages.symbol_stage.reload_on_oops = settings.reload_on_oops
+        stages.joiner.enabled = settings.join_continuations
         # An unchanged limit keeps what it has counted so far.
         if self._ratelimit != self.config.ratelimit:
             self._ratelimit = self.config.ratelimit
             min_severity = Severity[self._ratelimit.min_severity.upper()]
-            pipeline.stages.limiter = RateLimiter(
+            stages.rate_limiter.configure(
                 min_severity, self._ratelimit.burst, self._ratelimit.interval_s
             )

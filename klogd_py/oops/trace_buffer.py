@@ -8,12 +8,13 @@ Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``
 of each architecture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from msgspec import Struct
 
 from klogd_py.oops import address_scanner, provenance
 from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.record.types import KERN, Gap, Record
 
 # Longest time for which a record is held
@@ -43,6 +44,25 @@ _TRACE_LINE_MARKERS = (
 )
 
 
+class RecognisedTrace(Struct, frozen=True):
+    """A trace that has ended.
+
+    ``records`` are those of its records that prove something, the first of them began it.
+    ``lines`` are their lines as far as the kernel itself wrote them, for
+    `klogd_py.oops.trace_parser.parse_trace`.
+    """
+
+    records: tuple[Record, ...]
+    lines: tuple[str, ...]
+
+
+class Observed(Struct, frozen=True):
+    """What may go on after records were observed, in order, and the traces that have ended."""
+
+    ready: list[Record | Gap]
+    traces: list[RecognisedTrace]
+
+
 class _OpenTrace:
     """A trace that has begun and not ended. Mutable.
 
@@ -50,7 +70,8 @@ class _OpenTrace:
     """
 
     def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
-        self.texts = lines
+        self.records = [record]
+        self.lines = lines
         self.first = first
         self.due_s = now_s + MAX_HOLD_S
         self._due_us = None if record.usec is None else record.usec + int(MAX_HOLD_S * 1_000_000)
@@ -68,7 +89,7 @@ class _OpenTrace:
         return (
             self.is_late_at(record)
             or self._unrelated_lines > MAX_UNRELATED_LINES
-            or len(self.texts) >= MAX_HELD_RECORDS
+            or len(self.lines) >= MAX_HELD_RECORDS
         )
 
     def add(self, record: Record, origin: Origin) -> bool:
@@ -84,7 +105,9 @@ class _OpenTrace:
         self._unrelated_lines = 0 if part else self._unrelated_lines + 1
         if self._is_stamped and record.usec is None:
             return False
-        self.texts += provenance.evidence_lines(record, origin)
+        if lines := provenance.evidence_lines(record, origin):
+            self.records.append(record)
+            self.lines += lines
         return any(marker in text for marker in _END_MARKERS) and provenance.is_trace_end(
             record, origin
         )
@@ -102,25 +125,30 @@ class TraceBuffer:
         self._open: dict[str, _OpenTrace] = {}
 
     def push(
-        self, items: Sequence[Record | Gap], now_s: float, may_hold: bool
-    ) -> tuple[list[Record | Gap], list[Trace]]:
+        self,
+        items: Sequence[Record | Gap],
+        may_begin: Collection[int],
+        now_s: float,
+        *,
+        may_hold: bool,
+    ) -> Observed:
         """Return what may go on now, in order, and the traces that have ended.
 
-        Unless ``may_hold``, everything goes on at once.
+        ``may_begin`` are the indices of the records, not counting gaps, with which a trace may
+        begin: no other is looked at for that. Unless ``may_hold``, everything goes on at once.
         """
-        if not self._open and not self._pending and not may_contain_trace(items):
-            self._released += len(items)
-            return list(items), []
-        traces = []
+        traces: list[RecognisedTrace] = []
+        index = -1
         for item in items:
             if isinstance(item, Record):
-                traces += self._observe(item, now_s)
+                index += 1
+                traces += self._observe(item, index in may_begin, now_s)
             self._pending.append(item)
         while self._open and now_s >= self._oldest.due_s:
             traces.append(self._close_oldest())
         if may_hold and self._open and len(self._pending) < MAX_HELD_RECORDS:
-            return self._pop_pending(self._oldest.first - self._released), traces
-        return self.release(), traces
+            return Observed(self._pop_pending(self._oldest.first - self._released), traces)
+        return Observed(self.release(), traces)
 
     @property
     def pending(self) -> list[Record | Gap]:
@@ -141,19 +169,19 @@ class TraceBuffer:
         """Return all held records; open traces stay open."""
         return self._pop_pending(len(self._pending))
 
-    def flush(self) -> tuple[list[Record | Gap], list[Trace]]:
+    def flush(self) -> Observed:
         """Return all held records, and every open trace: nothing will follow."""
         traces = [self._close(caller) for caller in list(self._open)]
-        return self.release(), traces
+        return Observed(self.release(), traces)
 
-    def due_in_s(self, now_s: float) -> float | None:
-        """Seconds until held records must go on; ``None`` if none are held."""
-        if not self._pending:
-            return None
-        return max(0.0, self._oldest.due_s - now_s) if self._open else 0.0
+    def deadline(self) -> float | None:
+        """When held records must go on, or an open trace ends; ``None`` if there are none."""
+        if self._open:
+            return self._oldest.due_s
+        return 0.0 if self._pending else None
 
-    def _observe(self, record: Record, now_s: float) -> list[Trace]:
-        ended: list[Trace] = []
+    def _observe(self, record: Record, may_begin: bool, now_s: float) -> list[RecognisedTrace]:
+        ended: list[RecognisedTrace] = []
         if record.facility != KERN:
             # A process wrote it, and can write anything.
             return ended
@@ -164,7 +192,7 @@ class TraceBuffer:
             ended.append(self._close(record.caller))
             opened = None
         if opened is None:
-            if may_contain_trace([record]) and provenance.is_trace_start(record, self._origin):
+            if may_begin and provenance.is_trace_start(record, self._origin):
                 if len(self._open) == MAX_OPEN_TRACES:
                     ended.append(self._close_oldest())
                 lines = provenance.evidence_lines(record, self._origin)
@@ -179,11 +207,12 @@ class TraceBuffer:
     def _oldest(self) -> _OpenTrace:
         return next(iter(self._open.values()))
 
-    def _close_oldest(self) -> Trace:
+    def _close_oldest(self) -> RecognisedTrace:
         return self._close(next(iter(self._open)))
 
-    def _close(self, caller: str) -> Trace:
-        return parse_trace(self._open.pop(caller).texts)
+    def _close(self, caller: str) -> RecognisedTrace:
+        ended = self._open.pop(caller)
+        return RecognisedTrace(tuple(ended.records), tuple(ended.lines))
 
     def _pop_pending(self, count: int) -> list[Record | Gap]:
         if count <= 0:
@@ -191,15 +220,3 @@ class TraceBuffer:
         ready, self._pending = self._pending[:count], self._pending[count:]
         self._released += len(ready)
         return ready
-
-
-def may_contain_trace(items: Sequence[Record | Gap]) -> bool:
-    """Whether one of the records can begin a trace.
-
-    All records are searched at once, since most batches hold no trace.
-    """
-    texts = [item.text for item in items if isinstance(item, Record)]
-    everything = "\n".join(texts)
-    return any(marker in everything for marker in CRASH_MARKERS) or any(
-        address_scanner.find(texts[at]) for at in address_scanner.candidate_lines(texts)
-    )

@@ -19,19 +19,24 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from klogd_py.pipeline.batch import Batch
+from klogd_py.pipeline.stage import Stage
 from klogd_py.record.types import Gap, Record
 
 MAX_HOLD_S = 0.05
 MAX_PARTS = 64
+_WHOLE_LINES = {"-"}
 # Usual ends of the first piece of a line
 _UNFINISHED = (" ", ":", ",", "=", "(", "[", "-", "..")
 
 
-class Joiner:
+class Joiner(Stage):
     """Joins the pieces of lines in a stream of records, in order. Mutable: the held record.
 
-    All times are those of one even clock. ``has_joined``: some record of this stream has parts.
+    ``enabled`` may be changed at any time.
     """
+
+    job = "joining"
 
     def __init__(
         self, any_sink_between: Callable[[int, int], bool] = lambda seq, other: False
@@ -39,7 +44,7 @@ class Joiner:
         """``any_sink_between``: whether any sink has had one of two sequence numbers and not the
         other.
         """
-        self.has_joined = False
+        self.enabled = True
         self._any_sink_between = any_sink_between
         self._pending: list[Record | Gap] = []
         self._due_s = 0.0
@@ -50,37 +55,38 @@ class Joiner:
         """The held record, if any."""
         return self._pending
 
-    def restarted(self) -> "Joiner":
-        """Return a joiner for the same stream that holds nothing."""
-        joiner = Joiner(self._any_sink_between)
-        joiner._continuation_flags = self._continuation_flags
-        joiner.has_joined = self.has_joined
-        return joiner
+    def restart(self) -> None:
+        """Forget the held record."""
+        self._pending = []
 
-    def push(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
+    def push(self, batch: Batch, now_s: float) -> Batch:
         """Return what may go on; for an empty batch, the held record if it has waited long
         enough.
         """
-        if not batch:
-            return self.flush() if now_s >= self._due_s else []
-        if self._pending or any(isinstance(item, Record) and item.flags != "-" for item in batch):
-            waited, self._pending = self._pending, []
-            batch = self._join([*waited, *batch])
-        last = batch[-1]
+        items = batch.items
+        if not items:
+            due = self._pending and now_s >= self._due_s
+            return batch.followed_by(self.flush()) if due else batch
+        if not self.enabled and not self._pending:
+            return batch
+        if self._pending or {record.flags for record in batch.records} != _WHOLE_LINES:
+            held, self._pending = self._pending, []
+            items = self._join([*held, *items])
+        last = items[-1]
         if isinstance(last, Record) and last.text.endswith(_UNFINISHED) and last.seq is not None:
             self._pending = [last]
             self._due_s = now_s + MAX_HOLD_S
-            return batch[:-1]
-        return batch
+            items = items[:-1]
+        return batch if items is batch.items else batch.with_items(items)
 
-    def flush(self) -> list[Record | Gap]:
+    def flush(self) -> Batch:
         """Return the held record: nothing will follow, or nothing came in time."""
-        waited, self._pending = self._pending, []
-        return waited
+        held, self._pending = self._pending, []
+        return Batch(held)
 
-    def due_in_s(self, now_s: float) -> float | None:
-        """Seconds until the held record must go on; ``None`` if none is held."""
-        return max(0.0, self._due_s - now_s) if self._pending else None
+    def deadline(self) -> float | None:
+        """When the held record must go on; ``None`` if none is held."""
+        return self._due_s if self._pending else None
 
     def _join(self, items: Sequence[Record | Gap]) -> list[Record | Gap]:
         joined: list[Record | Gap] = []
@@ -102,7 +108,6 @@ class Joiner:
             ):
                 assert index is not None
                 joined[index] = _append_piece(head, item)
-                self.has_joined = True
                 continue
             joined.append(item)
             last_index_of[item.caller] = len(joined) - 1

@@ -6,16 +6,18 @@ buffer is the queue.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.delivery import Delivery
-from klogd_py.pipeline.entry_builder import EntryBuilder
 from klogd_py.pipeline.reader import Reader
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.record.types import Gap, Record
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources.source import Source
@@ -30,7 +32,7 @@ REREAD_POLL_S = 0.05
 class Pipeline:
     """The path from one source to the sinks. Mutable; lives on the event loop.
 
-    The settings of ``stages``, ``entry_builder`` and ``delivery`` may be changed at any time.
+    The settings of ``stages`` may be changed at any time.
     """
 
     def __init__(
@@ -45,26 +47,28 @@ class Pipeline:
         origin: Origin = Origin.CAPTURE,
         any_text: bool = False,
         jobs: Jobs | None = None,
+        on_trace: Callable[[RecognisedTrace], None] | None = None,
     ) -> None:
         """``live``: the source is the running kernel, which never ends.
 
         ``once``: stop as soon as a live source has no more records. ``any_text`` is that of
-        `EntryBuilder`.
+        `Naming`. ``on_trace`` is called with each trace in the stream, when it has ended; without
+        it only traces that may change the symbols are recognised.
         """
         self._jobs = jobs = jobs or Jobs()
         self.counters = Counters(origin)
         self.reader = Reader(source, sink_manager.wait_for_room, jobs, once=once and live)
-        self.stages = Stages(sink_manager.any_sink_between, origin, jobs)
-        self.entry_builder = EntryBuilder(clock, origin, self.counters, jobs, any_text=any_text)
-        self.delivery = Delivery(
-            self.stages,
-            self.entry_builder,
+        self.stages = Stages(
             symbol_manager,
-            sink_manager,
-            self.counters,
-            jobs,
+            clock,
+            Naming(origin, any_text=any_text),
+            jobs.report,
             live=live,
-            origin=origin,
+            any_sink_between=sink_manager.any_sink_between,
+            keeps_all_traces=on_trace is not None,
+        )
+        self.delivery = Delivery(
+            self.stages, symbol_manager, sink_manager, self.counters, jobs, on_trace
         )
         self._source = source
         self._sink_manager = sink_manager
@@ -92,9 +96,9 @@ class Pipeline:
         """Deliver everything that has been read or is held in a stage."""
         await self.delivery.wait()
         while (batch := self.reader.pop()) is not None:
-            await self.delivery.deliver_surely(batch.items)
+            await self.delivery.deliver_at_stop(batch.items)
         rest: list[Record | Gap] = self._jobs.call("reading", self._source.drain_pending, [])
-        await self.delivery.deliver_surely(rest, last=True)
+        await self.delivery.deliver_at_stop(rest, last=True)
 
     async def _deliver_next(self) -> int | None:
         """Deliver one batch, or what the stages must pass on; returns the exit status at the
@@ -123,7 +127,8 @@ class Pipeline:
 
     def _due_in_s(self) -> float | None:
         """Seconds to wait for records before something else is due; ``None`` for no limit."""
-        due_in_s = self.stages.due_in_s(asyncio.get_running_loop().time())
+        due_s = self.stages.deadline()
+        due_in_s = None if due_s is None else max(0.0, due_s - asyncio.get_running_loop().time())
         if self._sink_manager.needs_reread:
             return REREAD_POLL_S if due_in_s is None else min(due_in_s, REREAD_POLL_S)
         return due_in_s
@@ -147,7 +152,7 @@ class Pipeline:
             self._clock.observe(batch[-1])
 
     async def _deliver(self, batch: list[Record | Gap], last: bool = False) -> None:
-        await self.delivery.deliver_shielded(batch, last)
+        await self.delivery.deliver(batch, last)
         # Let the reader read before the next batch.
         if not self.reader.is_empty:
             await asyncio.sleep(0)

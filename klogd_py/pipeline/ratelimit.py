@@ -8,8 +8,9 @@ without a trace.
 """
 
 import re
-from collections.abc import Sequence
 
+from klogd_py.pipeline.batch import Batch
+from klogd_py.pipeline.stage import Stage
 from klogd_py.record.types import Cause, Gap, Record, Severity
 
 # Longest time until a run that goes on is announced
@@ -19,20 +20,32 @@ MAX_TEXTS = 1024
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 
 
-class RateLimiter:
-    """Suppresses records in a stream. Mutable; all times are those of one even clock."""
+class RateLimiter(Stage):
+    """Suppresses records in a stream. Mutable: the counts, the run that is not announced yet."""
+
+    job = "flood limit"
 
     def __init__(
         self, min_severity: Severity = Severity.DEBUG, burst: int = 0, interval_s: float = 10.0
     ) -> None:
         """``burst`` is how many lines of one kind pass in each interval; 0 is no limit."""
+        self._counts: dict[tuple[int | None, str], int] = {}
+        self._gap: Gap | None = None
+        self._due_s = 0.0
+        self.configure(min_severity, burst, interval_s)
+
+    def configure(
+        self, min_severity: Severity = Severity.DEBUG, burst: int = 0, interval_s: float = 10.0
+    ) -> None:
+        """Change the settings, and count from the beginning; a run goes on until it is announced.
+
+        The arguments are those of the constructor.
+        """
         self._min_severity = max(min_severity, Severity.ERR)
         self._burst = burst
         self._interval_s = interval_s
         self._interval_ends_s = 0.0
-        self._counts: dict[tuple[int | None, str], int] = {}
-        self._gap: Gap | None = None
-        self._due_s = 0.0
+        self._counts.clear()
         self.is_idle = self._min_severity is Severity.DEBUG and not burst
 
     @property
@@ -40,50 +53,56 @@ class RateLimiter:
         """The run that is not announced yet, if any."""
         return [] if self._gap is None else [self._gap]
 
-    def restarted(self) -> "RateLimiter":
-        """Return a limiter with the same settings that has suppressed nothing."""
-        return RateLimiter(self._min_severity, self._burst, self._interval_s)
+    def restart(self) -> None:
+        """Forget what was suppressed."""
+        self._gap = None
+        self._counts.clear()
 
-    def push(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+    def push(self, batch: Batch, now_s: float) -> Batch:
         """Return what passes; an empty batch announces a run that has gone on for long enough."""
+        if self.is_idle and self._gap is None:
+            return batch
         passed: list[Record | Gap] = []
-        for item in batch:
-            note = self._suppression_note(item, now_s) if isinstance(item, Record) else ""
-            if isinstance(item, Record) and item.seq is not None and note:
+        for item in batch.items:
+            note = self._suppression_note(item, now_s) if isinstance(item, Record) else None
+            if isinstance(item, Record) and item.seq is not None and note is not None:
                 passed += self._suppress(item.seq, note, now_s)
                 continue
-            passed += self.flush()
+            passed += self._end_run()
             passed.append(item)
         if self._gap is not None and now_s >= self._due_s:
-            passed += self.flush()
-        return passed
+            passed += self._end_run()
+        return batch.with_items(passed)
 
-    def flush(self) -> list[Record | Gap]:
+    def flush(self) -> Batch:
         """End the run that is not announced yet, and return it."""
+        return Batch(self._end_run())
+
+    def deadline(self) -> float | None:
+        """When the run must be announced; ``None`` if there is none."""
+        return None if self._gap is None else self._due_s
+
+    def _end_run(self) -> list[Record | Gap]:
         run, self._gap = self._gap, None
         return [] if run is None else [run]
 
-    def due_in_s(self, now_s: float) -> float | None:
-        """Seconds until the run must be announced; ``None`` if there is none."""
-        return None if self._gap is None else max(0.0, self._due_s - now_s)
-
-    def _suppression_note(self, record: Record, now_s: float) -> str:
-        """Why a record is to be suppressed; empty if it passes, as a line of several records
+    def _suppression_note(self, record: Record, now_s: float) -> str | None:
+        """Why a record is to be suppressed; ``None`` if it passes, as a line of several records
         does.
         """
         severity = record.severity
         if severity <= Severity.ERR or record.seq is None or record.parts:
-            return ""
+            return None
         if severity > self._min_severity:
             return f"less severe than {self._min_severity.name.lower()}"
         if not self._burst:
-            return ""
+            return None
         if now_s >= self._interval_ends_s or len(self._counts) >= MAX_TEXTS:
             self._counts.clear()
             self._interval_ends_s = now_s + self._interval_s
         kind = record.prefix, _NUMBER.sub("#", record.text)
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        return f"repeats of: {kind[1]}" if count > self._burst else ""
+        return f"repeats of: {kind[1]}" if count > self._burst else None
 
     def _suppress(self, seq: int, note: str, now_s: float) -> list[Record | Gap]:
         """Add a record to the run, or begin another; returns the run that this one ended."""
@@ -91,7 +110,7 @@ class RateLimiter:
         if run is not None and (run.last + 1, run.note) == (seq, note):
             self._gap = Gap(run.first, seq, Cause.RATE_LIMIT, note)
             return []
-        ended = self.flush()
+        ended = self._end_run()
         self._gap = Gap(seq, seq, Cause.RATE_LIMIT, note)
         self._due_s = now_s + MAX_RUN_S
         return ended

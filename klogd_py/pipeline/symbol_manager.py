@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from klogd_py.oops.boot_boundary import NextBoot
+from klogd_py.pipeline.stage import SymbolRequest
 from klogd_py.symbols import description
 from klogd_py.symbols.resolver import SymbolResolver
 from klogd_py.symbols.symbol_loader import load_symbols, module_layout
@@ -26,9 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class SymbolManager:
-    """The symbols of this run. Mutable; lives on the event loop. Records wait while `lock` is
-    held.
-    """
+    """The symbols of this run. Mutable; lives on the event loop. `lock` is held during a load."""
 
     def __init__(
         self,
@@ -52,6 +52,16 @@ class SymbolManager:
         # A load that has not begun
         self._next: asyncio.Task[None] | None = None
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether symbols are being loaded; records that need symbols wait for it."""
+        return self.lock.locked()
+
+    @property
+    def reads_traces(self) -> bool:
+        """Whether an oops may change the symbols."""
+        return self.symbols.reads_traces
+
     async def load_first(self) -> None:
         """Load the symbols; takes the lock at once, so that no record that needs symbols passes
         before.
@@ -62,18 +72,29 @@ class SymbolManager:
             except Exception as error:
                 self._fail(("the start",), error)
 
-    async def reset(self, release: str) -> None:
-        """Load the symbols for a new boot of a kernel of this release."""
+    async def begin_boot(self, boot: NextBoot) -> None:
+        """Load the symbols for another boot."""
         try:
-            self.set_current(
-                (await self._worker.call(lambda: load_symbols(self._sources()))).for_release(
-                    release
-                )
-            )
+            found = await self._worker.call(lambda: load_symbols(self._sources()))
+            self.set_current(found if boot.release is None else found.for_release(boot.release))
         except Exception as error:
             # The old symbols are those of another kernel.
             self.symbols = SymbolSet(SymbolResolver())
             self._fail(("another boot",), error)
+
+    async def fulfil(self, request: SymbolRequest) -> None:
+        """Do what a stage needs before it takes a batch."""
+        if request is SymbolRequest.AT_OOPS:
+            await self.reload(request.value)
+            return
+        async with self.lock:
+            # Wait while symbols are being loaded.
+            pass
+        if request is SymbolRequest.LOADED:
+            return
+        is_needed = request is SymbolRequest.AFTER_FAILURE or self.symbols.modules.needs_traces
+        if is_needed and await self.modules_changed():
+            await self.reload(request.value)
 
     async def reload(self, reason: str) -> None:
         """Load the symbols again, and wait for it."""

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Replace code addresses in records with symbols, and make the entries for the sinks.
+"""Replace code addresses in texts with symbols, and make entries of a batch.
 
 Pure: the symbol lookup and the wall times are arguments. A text without a known address comes out
 unchanged.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from enum import Enum
 from itertools import repeat
 
@@ -15,6 +16,7 @@ from msgspec import Struct
 from klogd_py.oops import address_scanner
 from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.provenance import Withheld
+from klogd_py.pipeline.batch import Batch, Symbolized
 from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress
@@ -59,19 +61,34 @@ class FormatOptions(Struct, frozen=True):
     duplicate_raw: bool = False
 
 
+class SymbolizedText(Struct, frozen=True):
+    """A text with symbols in the place of addresses, and these symbols, in order."""
+
+    text: str
+    symbols: tuple[SymbolAddress, ...] = ()
+
+
 def symbolize_text(
     text: str, resolve: Resolve, options: FormatOptions, known_pcs: KnownPcs | None = None
-) -> tuple[str, tuple[SymbolAddress, ...]]:
-    """Replace the code addresses of one text; returns also their symbols, in order.
+) -> SymbolizedText:
+    """Replace the code addresses of one text.
 
     ``known_pcs`` are program counters in the lines before; arm64, mips, riscv, loongarch and parisc
     repeat the program counter at the beginning of a trace in the form of a return address.
     """
     if options.style is Style.OFF:
-        return text, ()
+        return SymbolizedText(text)
     matches = address_scanner.find(text, options.resymbolize)
-    if not matches:
-        return text, ()
+    return _replace(text, matches, resolve, options.style, known_pcs)
+
+
+def _replace(
+    text: str,
+    matches: Sequence[AddressMatch],
+    resolve: Resolve,
+    style: Style,
+    known_pcs: KnownPcs | None,
+) -> SymbolizedText:
     pieces = []
     symbols = []
     done = 0
@@ -79,10 +96,12 @@ def symbolize_text(
         symbol = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
         if isinstance(symbol, LookupFailure) or match.start < done:
             continue
-        pieces += [text[done : match.start], _with_symbol(text, match, symbol, options.style)]
+        pieces += [text[done : match.start], _with_symbol(text, match, symbol, style)]
         symbols.append(symbol)
         done = match.end
-    return "".join(pieces) + text[done:], tuple(symbols)
+    if not symbols:
+        return SymbolizedText(text)
+    return SymbolizedText("".join(pieces) + text[done:], tuple(symbols))
 
 
 def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:
@@ -147,51 +166,53 @@ def _resolve_code(address: int, resolve: Resolve) -> SymbolAddress | LookupFailu
 
 
 def symbolize(
-    records: Iterable[Record | Gap],
+    batch: Batch,
     resolve: Resolve,
     options: FormatOptions,
     wall_times: WallTimesOf,
     known_pcs: KnownPcs | None = None,
     check: CheckProvenance | None = None,
-) -> list[Entry]:
+) -> Symbolized:
     """Make the entries of a batch, in order; a Gap becomes the entry that announces it.
 
     ``known_pcs`` is kept from batch to batch of one stream. ``check`` returns why the addresses of
     a record may not be symbolized; without it all are.
     """
     known_pcs = set() if known_pcs is None else known_pcs
-    items = list(records)
-    messages = [item for item in items if isinstance(item, Record)]
-    texts = [record.text for record in messages]
-    times = wall_times(messages)
+    records, texts = batch.records, batch.texts
+    times = wall_times(records)
     walls, time_sources = times.us, times.sources
     entries = list(
-        map(
-            Entry,
-            messages,
-            walls,
-            texts,
-            repeat(()),
-            repeat(None),
-            repeat(False),
-            time_sources,
-        )
+        map(Entry, records, walls, texts, repeat(()), repeat(None), repeat(False), time_sources)
     )
-    for at in address_scanner.candidate_lines(texts):
-        if check is not None and not _is_trusted(messages[at], check, options):
+    lookups: list[SymbolAddress | LookupFailure] = []
+    withheld: Counter[Withheld] = Counter()
+
+    def resolve_noting(address: int) -> SymbolAddress | LookupFailure:
+        lookups.append(found := resolve(address))
+        return found
+
+    for at in batch.address_lines if options.style is not Style.OFF else ():
+        matches = address_scanner.find(texts[at], options.resymbolize)
+        if not matches:
             continue
-        text, symbols = symbolize_text(texts[at], resolve, options, known_pcs)
-        if symbols:
+        reason = check(records[at], matches) if check is not None else None
+        if reason is not None:
+            known = [isinstance(resolve(match.address), SymbolAddress) for match in matches]
+            withheld[reason] += sum(known)
+            continue
+        found = _replace(texts[at], matches, resolve_noting, options.style, known_pcs)
+        if found.symbols:
             entries[at] = Entry(
-                messages[at], walls[at], text, symbols, None, False, time_sources[at]
+                records[at], walls[at], found.text, found.symbols, None, False, time_sources[at]
             )
-    if len(messages) == len(items) and not options.duplicate_raw:
-        return entries
-    return _merge_announcements(items, entries, wall_times, options)
+    if len(records) < len(batch.items) or options.duplicate_raw:
+        entries = _merge_announcements(batch.items, entries, wall_times, options)
+    return Symbolized(entries, lookups, withheld)
 
 
 def _merge_announcements(
-    items: list[Record | Gap],
+    items: Sequence[Record | Gap],
     entries: list[Entry],
     wall_times: WallTimesOf,
     options: FormatOptions,
@@ -208,11 +229,6 @@ def _merge_announcements(
         if options.duplicate_raw and entry.symbols:
             merged.append(Entry(item, entry.wall_us, item.text, (), None, False, entry.time_source))
     return merged
-
-
-def _is_trusted(record: Record, check: CheckProvenance, options: FormatOptions) -> bool:
-    matches = address_scanner.find(record.text, options.resymbolize)
-    return not matches or check(record, matches) is None
 
 
 def _with_symbol(text: str, match: AddressMatch, symbol: SymbolAddress, style: Style) -> str:

@@ -170,7 +170,7 @@ def comes_back(line: str, names: list[Named]) -> bool:
     ):
         forms.append(bare(line, names))
     return all(
-        symbolize_text(raw, resolve, FormatOptions())[0] == expected for raw, expected in forms
+        symbolize_text(raw, resolve, FormatOptions()).text == expected for raw, expected in forms
     )
 
 

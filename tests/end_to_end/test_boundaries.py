@@ -414,7 +414,7 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
             await asyncio.sleep(0.3)
             before = (
                 daemon.config,
-                daemon.pipeline.entry_builder.format_options,
+                daemon.pipeline.stages.symbol_stage.format_options,
                 [*daemon.sink_manager.queues],
             )
             for left in reversed(range(count)):
@@ -427,7 +427,7 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
                 await until(partial(_are_in, wanted, world), "records")
                 assert (
                     daemon.config,
-                    daemon.pipeline.entry_builder.format_options,
+                    daemon.pipeline.stages.symbol_stage.format_options,
                     [*daemon.sink_manager.queues],
                 ) == before
                 outcome = next(

@@ -11,12 +11,12 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.symbolize import FormatOptions
-from klogd_py.pipeline.text_symbolizer import DoubtfulLines, symbolize_piece
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.corpus.logs import CLASSIC_CASES
 from tests.end_to_end.classic_decisions import DECIDED, PROSE, wanted
 from tests.end_to_end.classic_run import run
 from tests.end_to_end.classic_vectors import Vector, load
+from tests.symbolizer import symbolize_piece, text_stream
 
 if not CLASSIC_CASES.exists():
     pytest.skip(
@@ -85,11 +85,11 @@ PROSE_WITH_MAP = [name for names in PROSE.values() for name in names if VECTORS[
 def test_translate_reports_bracket_in_prose(name: str) -> None:
     vector = VECTORS[name]
     resolve = SymbolTable(str(vector.map_text).encode("latin-1"), "").resolve
-    doubtful = DoubtfulLines()
+    stream = text_stream(resolve, FormatOptions(resymbolize=True))
     text = ("\n".join(prose_lines(vector)) + "\n").encode("latin-1")
-    out = symbolize_piece(text, resolve, FormatOptions(resymbolize=True), doubtful)
-    assert (out != text) == bool(doubtful.count)
-    assert bool(doubtful.remarks()) == bool(doubtful.count)
+    out = stream.push(text, 0.0)
+    assert (out != text) == bool(stream.doubtful.count)
+    assert bool(stream.doubtful.remarks()) == bool(stream.doubtful.count)
 
 
 def test_translate_names_most_brackets_in_prose() -> None:

@@ -44,7 +44,7 @@ def changed(folder: Path, resolve: Resolve, options: FormatOptions) -> Iterator[
         for line in lines:
             if not is_row_of_numbers(line) and (architecture in LOW_TEXT or not hashes(line)):
                 continue
-            after = symbolize_text(line, resolve, options)[0]
+            after = symbolize_text(line, resolve, options).text
             if (is_row_of_numbers(line) and after != line) or (
                 architecture not in LOW_TEXT and hashes(after) != hashes(line)
             ):
@@ -85,4 +85,4 @@ def test_real_symbols_name_only_code_addresses() -> None:
 )
 def test_row_of_numbers_comes_out_unchanged(line: str) -> None:
     assert is_row_of_numbers(line)
-    assert symbolize_text(line, everywhere, FormatOptions())[0] == line
+    assert symbolize_text(line, everywhere, FormatOptions()).text == line

@@ -23,8 +23,7 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import parse_trace
-from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize_text
-from klogd_py.pipeline.text_symbolizer import symbolize_piece
+from klogd_py.pipeline.symbolize import FormatOptions, Style, SymbolizedText, symbolize_text
 from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks import cursor_format
 from klogd_py.sinks.cursor_format import NotCursors
@@ -46,6 +45,7 @@ from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuild
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
+from tests.symbolizer import symbolize_piece
 
 MAX_MESSAGE = 800
 
@@ -83,10 +83,10 @@ def check_symbolize_text(raw: bytes) -> None:
     """Without symbols a text is unchanged; with them only matches change, and only once."""
     text = raw.decode("utf-8", "surrogateescape")
     for style in Style:
-        assert symbolize_text(text, nowhere, FormatOptions(style=style)) == (text, ())
-    once, places = symbolize_text(text, everywhere, FormatOptions())
-    assert len(places) == len(find(text))
-    assert symbolize_text(once, everywhere, FormatOptions())[0] == once
+        assert symbolize_text(text, nowhere, FormatOptions(style=style)) == SymbolizedText(text)
+    once = symbolize_text(text, everywhere, FormatOptions())
+    assert len(once.symbols) == len(find(text))
+    assert symbolize_text(once.text, everywhere, FormatOptions()).text == once.text
 
 
 def check_stream_filter(raw: bytes) -> None:

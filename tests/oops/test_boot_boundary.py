@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.boot_boundary import BootBoundary, split_lines
+from klogd_py.oops.boot_boundary import BootBoundary, NextBoot, split_lines
 from klogd_py.oops.capture_line import record_from_line
 from klogd_py.record.types import USER, Record
 
@@ -13,18 +13,18 @@ BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        ([f"[    0.000000] {BANNER}", "[    0.100000] x"], ["6.1.192", None]),
-        (["[    9.000000] x", "[    7.999999] x"], [None, ""]),
+        ([f"[    0.000000] {BANNER}", "[    0.100000] x"], [NextBoot("6.1.192"), None]),
+        (["[    9.000000] x", "[    7.999999] x"], [None, NextBoot()]),
         (["[    9.000000] x", "[    8.000000] x", "[    9.000000] x"], [None, None, None]),
         (
             ["[    0.700000] x", "[    0.000000] x", f"[    0.000000] {BANNER}"],
-            [None, "", "6.1.192"],
+            [None, NextBoot(), NextBoot("6.1.192")],
         ),
-        (["[    9.000000] x", "no stamp", "[    1.000000] x"], [None, None, ""]),
+        (["[    9.000000] x", "no stamp", "[    1.000000] x"], [None, None, NextBoot()]),
     ],
 )
 def test_boot_begins_with_banner_or_earlier_timestamp(
-    texts: list[str], expected: list[str | None]
+    texts: list[str], expected: list[NextBoot | None]
 ) -> None:
     boots = BootBoundary()
     assert [boots.detect(record_from_line(text)) for text in texts] == expected
@@ -36,8 +36,10 @@ def test_process_line_begins_no_boot() -> None:
     assert boots.detect(record_from_line(f"user  :notice: [    9.000000] {BANNER}")) is None
     assert boots.detect(record_from_line(f"<13>[    9.000000] {BANNER}")) is None
     assert boots.detect(record_from_line(f"13,1,9000000,-;{BANNER}")) is None
-    assert boots.detect(record_from_line(f"5,1,9000000,-;{BANNER}")) == "6.1.192"
-    assert boots.detect(record_from_line(f"kern  :notice: [    9.000000] {BANNER}")) == "6.1.192"
+    assert boots.detect(record_from_line(f"5,1,9000000,-;{BANNER}")) == NextBoot("6.1.192")
+    assert boots.detect(record_from_line(f"kern  :notice: [    9.000000] {BANNER}")) == NextBoot(
+        "6.1.192"
+    )
 
 
 def test_lines_end_only_at_line_feeds() -> None:
@@ -67,7 +69,9 @@ def test_skipped_text_leaves_state_of_its_lines(texts: list[list[str]]) -> None:
     one_by_one, at_once = BootBoundary(), BootBoundary()
     for lines in texts:
         begun = [one_by_one.detect(record_from_line(line)) for line in lines]
-        if at_once.skip_if_same_boot("".join(f"{line}\n" for line in lines).encode()):
+        text = "".join(f"{line}\n" for line in lines).encode()
+        if at_once.is_same_boot(text):
+            at_once.skip(text)
             assert begun == [None] * len(lines)
         else:
             assert begun == [at_once.detect(record_from_line(line)) for line in lines]
@@ -76,5 +80,6 @@ def test_skipped_text_leaves_state_of_its_lines(texts: list[list[str]]) -> None:
 def test_skipped_text_still_updates_the_last_timestamp() -> None:
     text = b"[    0.100000] x\nno stamp [1]\n[   12.000000] y\n[   12.000000] y [1]\n"
     boots = BootBoundary()
-    assert boots.skip_if_same_boot(text)
-    assert boots.detect(record_from_line("[   10.000000] x")) == ""
+    assert boots.is_same_boot(text)
+    boots.skip(text)
+    assert boots.detect(record_from_line("[   10.000000] x")) == NextBoot()

@@ -16,7 +16,7 @@ from klogd_py.oops.crash_signatures import (
 )
 from klogd_py.oops.line_parts import any_of
 from klogd_py.oops.provenance import Origin
-from klogd_py.oops.trace_buffer import may_contain_trace
+from klogd_py.pipeline.batch import Batch
 from klogd_py.record.types import Record
 from tests.corpus.logs import PROJECT
 
@@ -84,7 +84,7 @@ def test_row_that_opens_a_trace_begins_one() -> None:
     for _, text in SAMPLES:
         record, signature = Record(text, 4, seq=1, usec=1), identify(text)
         assert signature is not None
-        assert may_contain_trace([record])
+        assert Batch([record]).may_contain_trace
         assert provenance.is_trace_start(record, Origin.RECORDS) or not signature.opens_trace
 
 

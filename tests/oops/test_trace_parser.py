@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.code_lines import CodeBytes
 from klogd_py.oops.trace_buffer import MAX_HELD_RECORDS, TraceBuffer
-from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, parse_trace
+from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, Trace, parse_trace
 from klogd_py.record.types import USER, Cause, Gap, Record
 
 OOPS = [
@@ -121,12 +122,24 @@ def records(texts: list[str], caller: str = "", first_us: int = 0) -> list[Recor
     return [Record(text, 4, usec=first_us + i, caller=caller) for i, text in enumerate(texts)]
 
 
+def push(
+    trace_buffer: TraceBuffer,
+    items: Sequence[Record | Gap],
+    now_s: float,
+    *,
+    may_hold: bool = True,
+) -> tuple[list[Record | Gap], list[Trace]]:
+    """What goes on when a buffer is given these items, and what the traces that ended prove."""
+    observed = trace_buffer.push(items, range(len(items)), now_s, may_hold=may_hold)
+    return observed.ready, [parse_trace(trace.lines) for trace in observed.traces]
+
+
 def test_only_records_of_oops_are_held() -> None:
     trace_buffer = TraceBuffer()
     plain = records(["usb 1-1: new device", "NET: up"])
     oops = records(OOPS)
-    assert trace_buffer.push([*plain, *oops[:5]], 0.0, may_hold=True) == (plain, [])
-    ready, traces = trace_buffer.push(oops[5:], 0.1, may_hold=True)
+    assert push(trace_buffer, [*plain, *oops[:5]], 0.0) == (plain, [])
+    ready, traces = push(trace_buffer, oops[5:], 0.1)
     assert (ready, traces) == (oops, [parse_trace(OOPS)])
     assert trace_buffer.is_empty
 
@@ -134,17 +147,17 @@ def test_only_records_of_oops_are_held() -> None:
 def test_records_are_held_one_second_at_most() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS[:5])
-    assert trace_buffer.push(oops, 10.0, may_hold=True) == ([], [])
-    assert trace_buffer.due_in_s(10.25) == 0.75
-    assert trace_buffer.push([], 10.5, may_hold=True) == ([], [])
-    assert trace_buffer.push([], 11.0, may_hold=True) == (oops, [parse_trace(OOPS[:5])])
-    assert trace_buffer.due_in_s(11.0) is None
+    assert push(trace_buffer, oops, 10.0) == ([], [])
+    assert trace_buffer.deadline() == 11.0
+    assert push(trace_buffer, [], 10.5) == ([], [])
+    assert push(trace_buffer, [], 11.0) == (oops, [parse_trace(OOPS[:5])])
+    assert trace_buffer.deadline() is None
 
 
 def test_timestamps_second_apart_split_oops() -> None:
     trace_buffer = TraceBuffer()
     early, late = records(OOPS[:6]), records(OOPS[:6], first_us=2_000_000)
-    ready, traces = trace_buffer.push([*early, *late], 0.0, may_hold=True)
+    ready, traces = push(trace_buffer, [*early, *late], 0.0)
     assert (ready, len(traces)) == (early, 1)
 
 
@@ -155,7 +168,7 @@ def test_interleaved_oopses_are_separated_by_caller() -> None:
         records([line.replace("ffffffffa9", "ffffffffb1") for line in OOPS], "C1"),
     )
     mixed = [record for pair in zip(one, two, strict=True) for record in pair]
-    ready, traces = trace_buffer.push(mixed, 0.0, may_hold=True)
+    ready, traces = push(trace_buffer, mixed, 0.0)
     assert ready == mixed
     assert [trace.frames[1].address for trace in traces] == [0xFFFFFFFFA96D79F4, 0xFFFFFFFFB16D79F4]
 
@@ -163,21 +176,21 @@ def test_interleaved_oopses_are_separated_by_caller() -> None:
 def test_other_callers_wait_behind_oops() -> None:
     trace_buffer = TraceBuffer()
     oops, other = records(OOPS, "T7"), records(["NET: up"], "T9")
-    assert trace_buffer.push([*oops[:3], *other], 0.0, may_hold=True) == ([], [])
-    assert trace_buffer.push(oops[3:], 0.0, may_hold=True)[0] == [*oops[:3], *other, *oops[3:]]
+    assert push(trace_buffer, [*oops[:3], *other], 0.0) == ([], [])
+    assert push(trace_buffer, oops[3:], 0.0)[0] == [*oops[:3], *other, *oops[3:]]
 
 
 def test_oops_lines_of_a_process_are_not_held() -> None:
     trace_buffer = TraceBuffer()
     forged: list[Record | Gap] = [Record(text, USER << 3 | 4) for text in OOPS]
-    assert trace_buffer.push(forged[:5], 0.0, may_hold=True) == (forged[:5], [])
+    assert push(trace_buffer, forged[:5], 0.0) == (forged[:5], [])
 
 
 def test_unheld_stream_still_yields_traces() -> None:
     trace_buffer = TraceBuffer()
     oops = records(OOPS)
-    assert trace_buffer.push(oops[:5], 0.0, may_hold=False) == (oops[:5], [])
-    assert trace_buffer.push(oops[5:], 0.0, may_hold=False) == (oops[5:], [parse_trace(OOPS)])
+    assert push(trace_buffer, oops[:5], 0.0, may_hold=False) == (oops[:5], [])
+    assert push(trace_buffer, oops[5:], 0.0, may_hold=False) == (oops[5:], [parse_trace(OOPS)])
 
 
 def test_number_of_held_records_is_limited() -> None:
@@ -187,7 +200,7 @@ def test_number_of_held_records_is_limited() -> None:
     )
     ready = []
     for start in range(0, len(flood), 500):
-        ready += trace_buffer.push(flood[start : start + 500], 0.0, may_hold=True)[0]
+        ready += push(trace_buffer, flood[start : start + 500], 0.0)[0]
     assert len(flood) - len(ready) < MAX_HELD_RECORDS
     assert ready == flood[: len(ready)]
 
@@ -219,12 +232,12 @@ def test_buffer_keeps_order_and_time_limit(
     for batch, pause_s, hold in steps:
         now_s += pause_s
         given_at += [(item, now_s) for item in batch]
-        ready += trace_buffer.push(batch, now_s, hold)[0]
+        ready += push(trace_buffer, batch, now_s, may_hold=hold)[0]
         waiting = [since_s for _, since_s in given_at[len(ready) :]]
         assert all(now_s - since_s < 1.0 for since_s in waiting)
-        due_s = trace_buffer.due_in_s(now_s)
-        assert (due_s is None) == (not waiting)
-        assert due_s is None or due_s < 1.001
-    ready += trace_buffer.flush()[0]
+        due_s = trace_buffer.deadline()
+        assert due_s is not None or not waiting
+        assert due_s is None or due_s < now_s + 1.001
+    ready += trace_buffer.flush().ready
     assert ready == [item for item, _ in given_at]
     assert all(before <= after for (_, before), (_, after) in pairwise(given_at))

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.continuation import MAX_HOLD_S, MAX_PARTS, Joiner
 from klogd_py.record.types import Cause, Gap, Record
 
@@ -13,6 +16,11 @@ def piece(seq: int, text: str, flags: str = "-", caller: str = "", prefix: int =
 
 def shown(items: list[Record | Gap]) -> list[tuple[int | None, str, tuple[int, ...]] | Gap]:
     return [item if isinstance(item, Gap) else (item.seq, item.text, item.parts) for item in items]
+
+
+def push(joiner: Joiner, items: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+    """What goes on when a joiner is given these items."""
+    return [*joiner.push(Batch(items), now_s).items]
 
 
 CASES: list[tuple[str, list[Record | Gap], list[tuple[int | None, str, tuple[int, ...]] | Gap]]] = [
@@ -63,27 +71,27 @@ def test_continuation_pieces_join_only_their_own_line(
     given_items: list[Record | Gap], wanted: list[tuple[int | None, str, tuple[int, ...]] | Gap]
 ) -> None:
     joiner = Joiner()
-    assert shown([*joiner.push(given_items, 0), *joiner.flush()]) == wanted
+    assert shown([*push(joiner, given_items, 0), *joiner.flush().items]) == wanted
 
 
 def test_unfinished_line_waits_for_next_batch() -> None:
     joiner = Joiner()
-    assert joiner.push([piece(1, "done"), piece(2, "loading: ")], 5.0) != []
-    assert joiner.due_in_s(5.0) == pytest.approx(MAX_HOLD_S)
-    assert shown(joiner.push([piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
+    assert push(joiner, [piece(1, "done"), piece(2, "loading: ")], 5.0) != []
+    assert joiner.deadline() == pytest.approx(5.0 + MAX_HOLD_S)
+    assert shown(push(joiner, [piece(3, "ok", "c")], 5.01)) == [(2, "loading: ok", (3,))]
 
 
 def test_unfinished_line_waits_limited_time() -> None:
     joiner = Joiner()
-    assert joiner.push([piece(2, "loading: ")], 5.0) == []
-    assert joiner.push([], 5.0 + MAX_HOLD_S / 2) == []
-    assert shown(joiner.push([], 5.0 + MAX_HOLD_S)) == [(2, "loading: ", ())]
-    assert joiner.due_in_s(5.0) is None
+    assert push(joiner, [piece(2, "loading: ")], 5.0) == []
+    assert push(joiner, [], 5.0 + MAX_HOLD_S / 2) == []
+    assert shown(push(joiner, [], 5.0 + MAX_HOLD_S)) == [(2, "loading: ", ())]
+    assert joiner.deadline() is None
 
 
 def test_number_of_pieces_is_limited() -> None:
     joiner = Joiner()
-    lines = joiner.push([piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
+    lines = push(joiner, [piece(0, "x"), *(piece(seq, "x", "c") for seq in range(1, 200))], 0)
     assert max(len(item.parts) for item in lines if isinstance(item, Record)) == MAX_PARTS
 
 
@@ -98,14 +106,14 @@ def test_pieces_stay_apart_if_sink_is_between(had_below: int, parts: tuple[int, 
         piece(3, "b ", "c", "T1"),
         piece(5, "c", "c", "T1"),
     ]
-    first = joiner.push([*pieces], 0)[0]
+    first = push(joiner, [*pieces], 0)[0]
     assert isinstance(first, Record)
     assert first.parts == parts
 
 
 def test_truncated_piece_marks_line_truncated() -> None:
     cut = Record("b", 6, 2, 20, "c", truncated=True)
-    (line,) = Joiner().push([piece(1, "a"), cut], 0)
+    (line,) = push(Joiner(), [piece(1, "a"), cut], 0)
     assert isinstance(line, Record)
     assert line.truncated
 
@@ -135,9 +143,10 @@ def test_joining_keeps_every_number_and_text(
     for record, (_, _, _, ends) in zip(records, pieces, strict=True):
         batch.append(record)
         if ends:
-            out += joiner.push(batch, 0)
+            out += push(joiner, batch, 0)
             batch = []
-    out += [*joiner.push(batch, 0), *joiner.flush()] if batch else joiner.flush()
+    out += push(joiner, batch, 0) if batch else []
+    out += joiner.flush().items
     lines = [item for item in out if isinstance(item, Record)]
     assert [line.seq for line in lines] == sorted(
         line.seq for line in lines if line.seq is not None
@@ -151,9 +160,10 @@ def test_joining_keeps_every_number_and_text(
 
 
 def test_restarted_joiner_keeps_pieces_apart() -> None:
-    joiner = Joiner(lambda seq, other: True).restarted()
+    joiner = Joiner(lambda seq, other: True)
+    joiner.restart()
     pieces: list[Record | Gap] = [Record("a", 6, 1, 1), Record("b", 6, 2, 2, "c")]
-    assert [item.text for item in joiner.push(pieces, 0.0) if isinstance(item, Record)] == [
+    assert [item.text for item in push(joiner, pieces, 0.0) if isinstance(item, Record)] == [
         "a",
         "b",
     ]

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.pipeline import clock
-from klogd_py.pipeline.continuation import Joiner
+from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.printk_clock import WallTimes
-from klogd_py.pipeline.ratelimit import RateLimiter
+from klogd_py.pipeline.stage import Stage
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.types import (
@@ -228,7 +229,7 @@ def test_reading_continues_while_symbols_load() -> None:
         async with world.symbol_manager.lock:
             # Ten times as much as the ring holds
             for _ in range(10):
-                ring.log(600, word="Oops")
+                ring.log(600, prefix=3, word="Oops")
                 await asyncio.sleep(0.01)
             assert len(sink.received) == 10
         await world.until(lambda: len(sink.received) == ring.next_seq)
@@ -246,7 +247,7 @@ def test_records_without_addresses_pass_during_load_in_order() -> None:
         async with world.symbol_manager.lock:
             ring.log(10)
             await world.until(lambda: len(sink.received) == 10)
-            ring.log(1, word="Oops")
+            ring.log(1, prefix=3, word="Oops")
             await asyncio.sleep(0.1)
             ring.log(10)
             await asyncio.sleep(0.1)
@@ -264,7 +265,7 @@ def test_read_ahead_is_delivered_at_stop() -> None:
     async def run_world() -> None:
         world = World(ring, [sink], QueueLimits(1 << 22))
         async with world.symbol_manager.lock:
-            ring.log(2000, word="Oops")
+            ring.log(2000, prefix=3, word="Oops")
             await asyncio.sleep(0.1)
             stopping = asyncio.create_task(world.stop())
             await asyncio.sleep(0.1)
@@ -321,31 +322,31 @@ class TroubledClock(clock.CaptureClock):
         return super().wall_times(records)
 
 
-class TroubledLimiter(RateLimiter):
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(burst=1000)
+class TroubledStage(Stage):
+    """A stage that fails after another one has taken the batch, which is the worst moment."""
+
+    def __init__(self, stage: Stage, trouble: Trouble) -> None:
+        self.job = stage.job
+        self._stage = stage
         self._trouble = trouble
 
-    def push(self, batch: Sequence[Record | Gap], now_s: float) -> list[Record | Gap]:
+    def push(self, batch: Batch, now_s: float) -> Batch:
+        passed = self._stage.push(batch, now_s)
         self._trouble.strike()
-        return super().push(batch, now_s)
+        return passed
 
-    def restarted(self) -> RateLimiter:
-        return TroubledLimiter(self._trouble)
+    def flush(self) -> Batch:
+        return self._stage.flush()
 
+    def deadline(self) -> float | None:
+        return self._stage.deadline()
 
-class TroubledJoiner(Joiner):
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__()
-        self._trouble = trouble
+    @property
+    def pending(self) -> list[Record | Gap]:
+        return self._stage.pending
 
-    def push(self, batch: list[Record | Gap], now_s: float) -> list[Record | Gap]:
-        taken = super().push(batch, now_s)
-        self._trouble.strike()
-        return taken
-
-    def restarted(self) -> Joiner:
-        return TroubledJoiner(self._trouble)
+    def restart(self) -> None:
+        self._stage.restart()
 
 
 class TroubledCounters(Counters):
@@ -383,24 +384,53 @@ class TroubledResolver(SymbolResolver):
 
 
 def put_trouble(
-    stage: str, pipeline: Pipeline, symbol_manager: SymbolManager, trouble: Trouble
+    place: str, pipeline: Pipeline, symbol_manager: SymbolManager, trouble: Trouble
 ) -> None:
-    if stage == "translation":
-        pipeline.entry_builder._clock = TroubledClock(trouble)
-    elif stage == "flood limit":
-        pipeline.stages.limiter = TroubledLimiter(trouble)
-    elif stage == "joining":
-        pipeline.stages._joiner = TroubledJoiner(trouble)
-    elif stage == "counters":
+    stages = pipeline.stages
+    if place == "clock":
+        stages.symbol_stage._clock = TroubledClock(trouble)
+    elif place == "counters":
         pipeline.delivery.counters = TroubledCounters(trouble)
-    else:
+    elif place == "symbols":
         symbol_manager.symbols = TroubledSymbols(trouble)  # type: ignore[assignment]
+    else:
+        if place == "RateLimiter":
+            stages.rate_limiter.configure(burst=1000)
+        names = [type(stage).__name__ for stage in stages._stages]
+        index = names.index(place)
+        stages._stages[index] = TroubledStage(stages._stages[index], trouble)
+
+
+# The job that is reported for an error in each place
+JOBS = {
+    "clock": "translation",
+    "counters": "counters",
+    "symbols": "evidence",
+    "Joiner": "joining",
+    "BootStage": "boots",
+    "TraceStage": "evidence",
+    "KaslrStage": "evidence",
+    "RateLimiter": "flood limit",
+    "SymbolStage": "translation",
+}
+
+
+def test_every_stage_has_its_trouble() -> None:
+    pipeline = Pipeline(
+        FakeRing().device,
+        SinkManager(gap_entry, lambda name: None),
+        SymbolManager(Sources, lambda reasons: None),
+        clock.CaptureClock(),
+        live=True,
+        once=False,
+    )
+    assert {type(stage).__name__ for stage in pipeline.stages._stages} <= {*JOBS}
 
 
 @pytest.mark.parametrize("errors", [1, 1 << 30], ids=["once", "always"])
-@pytest.mark.parametrize("stage", ["translation", "flood limit", "joining", "counters", "evidence"])
+@pytest.mark.parametrize("place", JOBS)
 def test_stage_error_loses_no_record(
-    stage: str, errors: int, caplog: pytest.LogCaptureFixture
+    place: str, errors: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(errors)
 
@@ -408,10 +438,10 @@ def test_stage_error_loses_no_record(
         world = World(ring, [sink], QueueLimits(1 << 22))
         ring.log(10)
         await world.until(lambda: len(sink.received) == 10)
-        put_trouble(stage, world.pipeline, world.symbol_manager, trouble)
+        put_trouble(place, world.pipeline, world.symbol_manager, trouble)
         for _ in range(20):
-            ring.log(10, word="Oops:" if stage == "evidence" else "record")
-            ring.log(1, word="a line that goes on:" if stage == "joining" else "record")
+            ring.log(10, prefix=3, word="Oops:" if place == "symbols" else "record")
+            ring.log(1, word="a line that goes on:" if place == "Joiner" else "record")
             await asyncio.sleep(0.2)
         await asyncio.sleep(5)
         assert len(sink.received) == ring.next_seq
@@ -421,7 +451,7 @@ def test_stage_error_loses_no_record(
     jobs = run_in_virtual_time(run_world())
     assert trouble.asked > 1
     assert delivered(sink) == [*range(ring.next_seq)], "in order, each once"
-    assert {*jobs.failures} == {stage}
+    assert {*jobs.failures} == {JOBS[place]}
     assert (
         len([record for record in caplog.records if "unexpected error" in record.getMessage()]) == 1
     )
@@ -510,7 +540,7 @@ def test_failed_load_keeps_current_symbols() -> None:
             "SIGUSR1: ",
             "SIGUSR2: MemoryError('trouble')",
         ]
-        await symbol_manager.reset("6.1")
+        await symbol_manager.begin_boot(NextBoot("6.1"))
         assert symbol_manager.symbols is not loaded, "names of another kernel would be false"
         assert jobs.failures["symbols"].count == 4
 

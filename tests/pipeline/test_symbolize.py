@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, KnownPcs, Style, symbolize, symbolize_text
 from klogd_py.record.types import Cause, Entry, Gap, LookupFailure, Record, SymbolAddress
@@ -20,7 +21,7 @@ def resolve(address: int) -> SymbolAddress | LookupFailure:
 
 
 def symbolized(text: str, options: FormatOptions = FormatOptions()) -> str:  # noqa: B008  # frozen
-    return symbolize_text(text, resolve, options)[0]
+    return symbolize_text(text, resolve, options).text
 
 
 @pytest.mark.parametrize(
@@ -54,12 +55,12 @@ def test_return_trampoline_is_its_own_symbol() -> None:
 
     line = "[<ffffffff81000100>] 0xffffffff81000100"
     assert (
-        symbolize_text(line, landing, FormatOptions())[0]
+        symbolize_text(line, landing, FormatOptions()).text
         == "[<ffffffff81000100>] ret_from_fork+0x0/0x40"
     )
     later = line.replace("81000100", "81000101")
     assert (
-        symbolize_text(later, landing, FormatOptions())[0]
+        symbolize_text(later, landing, FormatOptions()).text
         == "[<ffffffff81000101>] ret_from_fork+0x1/0x40"
     )
 
@@ -83,7 +84,8 @@ def resolve_nearby(address: int) -> SymbolAddress | LookupFailure:
 
 
 def test_pc_repeated_in_trace_stays_exact() -> None:
-    entries = symbolize([Record(line) for line in TRACE], resolve_nearby, FormatOptions(), at_one)
+    batch = Batch([Record(line) for line in TRACE])
+    entries = symbolize(batch, resolve_nearby, FormatOptions(), at_one).entries
     assert [entry.text for entry in entries] == [
         "pc : fault+0x0/0x40",
         "Call trace:",
@@ -95,12 +97,16 @@ def test_pc_repeated_in_trace_stays_exact() -> None:
 def test_known_pcs_persist_between_batches() -> None:
     known_pcs: KnownPcs = set()
     entries = [
-        symbolize([Record(line)], resolve_nearby, FormatOptions(), at_one, known_pcs)[0].text
+        symbolize(Batch([Record(line)]), resolve_nearby, FormatOptions(), at_one, known_pcs)
+        .entries[0]
+        .text
         for line in TRACE
     ]
     assert entries[2] == " fault+0x0/0x40"
     assert (
-        symbolize([Record(TRACE[2])], resolve_nearby, FormatOptions(), at_one)[0].text
+        symbolize(Batch([Record(TRACE[2])]), resolve_nearby, FormatOptions(), at_one)
+        .entries[0]
+        .text
         == " before+0x40/0x40"
     )
 
@@ -167,14 +173,14 @@ def test_only_classic_form_pads_small_sizes() -> None:
 
 def test_entry_holds_its_record_time_and_symbols() -> None:
     record = Record("[<ffffffff81000110>] [<ffffffff81000111>]", 4, 9)
-    (entry,) = symbolize([record], resolve, FormatOptions(), at_one)
+    (entry,) = symbolize(Batch([record]), resolve, FormatOptions(), at_one).entries
     assert [place.offset for place in entry.symbols] == [0x10, 0x11]
     assert (entry.record, entry.wall_us) == (record, 1)
 
 
 def test_duplicate_raw_repeats_only_symbolized_lines() -> None:
-    records = [Record("plain"), Record("[<ffffffff81000110>]"), Record("[<90000000>]")]
-    entries = symbolize(records, resolve, FormatOptions(duplicate_raw=True), at_one)
+    batch = Batch([Record("plain"), Record("[<ffffffff81000110>]"), Record("[<90000000>]")])
+    entries = symbolize(batch, resolve, FormatOptions(duplicate_raw=True), at_one).entries
     assert [entry.text for entry in entries] == [
         "plain",
         "[nic:probe+0x10/0x40]",
@@ -199,8 +205,8 @@ def test_duplicate_raw_repeats_only_symbolized_lines() -> None:
 )
 def test_gap_is_announced_in_order_by_syslog_facility(gap: Gap, text: str) -> None:
     before, announcement, after = symbolize(
-        [Record("a"), gap, Record("b")], resolve, FormatOptions(), at_one
-    )
+        Batch([Record("a"), gap, Record("b")]), resolve, FormatOptions(), at_one
+    ).entries
     assert (before.text, after.text) == ("a", "b")
     assert isinstance(announcement, Entry)
     facts = (

@@ -17,7 +17,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.pipeline import Pipeline
-from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.sequence import Position
 from klogd_py.record.types import Cause, Record, Severity
@@ -86,7 +85,7 @@ class Delivery(RuleBasedStateMachine):
         self.kills: Counter[str] = Counter()
         self.cut: set[int] = set()
         self.raw_texts: list[str] = []
-        self.limiter = RateLimiter()
+        self.limit_settings = (Severity.DEBUG, 0)
         self._run(self._start())
 
     def _run(self, job: object) -> None:
@@ -121,7 +120,7 @@ class Delivery(RuleBasedStateMachine):
         self.pipeline = Pipeline(
             self.ring.device, self.sink_manager, naming, LiveClock(), live=True, once=False
         )
-        self.pipeline.stages.limiter = self.limiter
+        self.pipeline.stages.rate_limiter.configure(*self.limit_settings)
         self.pipeline.reader.running.set()
         self.task = asyncio.create_task(self.pipeline.run())
         await asyncio.sleep(0.1)
@@ -253,7 +252,8 @@ class Delivery(RuleBasedStateMachine):
         burst=st.sampled_from([0, 2]),
     )
     def limit(self, min_severity: Severity, burst: int) -> None:
-        self.limiter = self.pipeline.stages.limiter = RateLimiter(min_severity, burst)
+        self.limit_settings = min_severity, burst
+        self.pipeline.stages.rate_limiter.configure(min_severity, burst)
 
     @rule(seconds=st.floats(0.01, 20))
     def let_time_pass(self, seconds: float) -> None:

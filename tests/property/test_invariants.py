@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.oops.address_scanner import candidate_lines, find
-from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize_text
+from klogd_py.pipeline.symbolize import FormatOptions, Style, SymbolizedText, symbolize_text
 from klogd_py.record.types import Entry, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks.formats import TimestampFormatter, escape_controls, format_line, format_lines
 from klogd_py.sources import kmsg_format, text_formats
@@ -175,7 +175,7 @@ def test_record_cut_anywhere_is_truncated(record: Record, data: st.DataObject) -
 @given(LINES)
 def test_line_is_unchanged_without_symbols(line: str) -> None:
     for style in Style:
-        assert symbolize_text(line, nowhere, FormatOptions(style=style)) == (line, ())
+        assert symbolize_text(line, nowhere, FormatOptions(style=style)) == SymbolizedText(line)
 
 
 @given(LINES)
@@ -183,7 +183,8 @@ def test_line_changes_only_at_matches(
     line: str,
 ) -> None:
     matches = find(line)
-    text, places = symbolize_text(line, everywhere, FormatOptions())
+    named = symbolize_text(line, everywhere, FormatOptions())
+    text, places = named.text, named.symbols
     assert len(places) == len(matches)
     if not matches:
         assert text == line
@@ -205,8 +206,8 @@ def test_matches_are_ordered_and_disjoint(line: str, include_symbolized: bool) -
 
 @given(LINES)
 def test_symbolizing_a_line_again_changes_nothing(line: str) -> None:
-    once, _ = symbolize_text(line, everywhere, FormatOptions())
-    again, _ = symbolize_text(once, everywhere, FormatOptions(resymbolize=False))
+    once = symbolize_text(line, everywhere, FormatOptions()).text
+    again = symbolize_text(once, everywhere, FormatOptions(resymbolize=False)).text
     assert again == once
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, Style, symbolize
 from klogd_py.record.types import Cause, Entry, Gap, Record
@@ -518,11 +519,11 @@ def test_overrun_during_skipping_is_announced_once() -> None:
         return WallTimes([WALL_US] * len(records), [None] * len(records))
 
     entries = symbolize(
-        records,
+        Batch(records),
         lambda address: pytest.fail("no address here"),
         FormatOptions(Style.OFF),
         wall_times,
-    )
+    ).entries
     make_queue(sink, ROOMY, next_seq=5).enqueue(entries)
     assert sink.seqs == [None, 10, 11]
     assert [(gap.first, gap.last) for gap in _gaps(sink)] == [(5, 9)]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Collect the lines that were symbolized although no kernel prints such a line."""
+
+from klogd_py.oops import address_scanner, provenance
+from klogd_py.oops.capture_line import record_from_line
+from klogd_py.oops.provenance import Origin
+
+# Line numbers that a message lists
+_MAX_LISTED = 10
+
+
+class DoubtfulLines:
+    """The lines of one text that were symbolized although no kernel prints such a line. Mutable.
+
+    ``count`` is their number, ``first`` the numbers of the first of them, from 1.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[int] = []
+        self._lines = 0
+
+    def skip(self, text: bytes) -> None:
+        """Count whole lines in which nothing was symbolized."""
+        self._lines += text.count(b"\n")
+
+    def check(self, line: str, is_named: bool) -> None:
+        """Count one line, and check its form if ``is_named``: something in it was symbolized."""
+        self._lines += 1
+        if (
+            not is_named
+            or provenance.withheld_reason(
+                record_from_line(line), address_scanner.find(line), Origin.CAPTURE
+            )
+            is None
+        ):
+            return
+        self.count += 1
+        if len(self.first) < _MAX_LISTED:
+            self.first.append(self._lines)
+
+    def remarks(self, where: str = "") -> list[str]:
+        """Return the message for the user, or no message; it begins with ``where``."""
+        if not self.count:
+            return []
+        more = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
+        lines = "line" if self.count == 1 else "lines"
+        numbers = ", ".join(map(str, self.first))
+        return [
+            f"{where}{lines} {numbers}{more} named on weak grounds: "
+            "no kernel prints an address in this form"
+        ]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Read text in pieces of whole lines, and write it."""
+
+import os
+from collections.abc import Callable, Iterator
+
+from klogd_py.sources.capture import is_readable
+
+CHUNK_BYTES = 1 << 18
+# A longer line comes in several pieces
+MAX_PIECE_BYTES = 1 << 20
+
+
+def read_pieces(
+    descriptor: int, due_in_s: Callable[[], float | None] = lambda: None
+) -> Iterator[bytes]:
+    """Read a descriptor in pieces that end with a line feed, except for the last.
+
+    ``due_in_s`` limits each wait in seconds; an empty piece means that this time has passed. A
+    line that is longer than MAX_PIECE_BYTES comes in several pieces, so that memory and time have
+    a bound.
+    """
+    tail = b""
+    while True:
+        wait_s = due_in_s()
+        if wait_s is not None and not is_readable(descriptor, wait_s):
+            yield b""
+            continue
+        chunk = os.read(descriptor, CHUNK_BYTES)
+        if not chunk:
+            break
+        head, line_feed, rest = chunk.rpartition(b"\n")
+        if line_feed:
+            yield tail + head + line_feed
+            tail = rest
+        else:
+            tail += chunk
+            if len(tail) > MAX_PIECE_BYTES:
+                yield tail
+                tail = b""
+    if tail:
+        yield tail
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Carry text through the stages: pieces of a file or a pipe in, pieces of text out.
+
+Each line is a record. Lines that all stages ignore, as most of a log, pass as text. A file is read
+twice: first to infer the load address of each boot in it, then to write it. A pipe is read once;
+the lines of an oops in progress are held back until it ends. Bytes of any encoding come out
+unchanged.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from klogd_py.oops.boot_boundary import split_lines
+from klogd_py.oops.capture_line import record_from_line
+from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_buffer import RecognisedTrace
+from klogd_py.pipeline.batch import Batch
+from klogd_py.pipeline.boot_symbols import BootSymbols
+from klogd_py.pipeline.clock import CaptureClock
+from klogd_py.pipeline.doubtful_lines import DoubtfulLines
+from klogd_py.pipeline.stages import Stages
+from klogd_py.pipeline.symbol_stage import Naming
+from klogd_py.pipeline.symbolize import FormatOptions, Style
+from klogd_py.record.types import Entry, Record
+from klogd_py.symbols.symbol_set import SymbolSet
+
+# A text that is shorter is read line by line at once.
+_MIN_BYTES = 1 << 11
+
+
+class InferredBoots(Struct, frozen=True):
+    """What was inferred from a text that is read twice.
+
+    ``symbol_sets`` are those of the boots in the text, in order. ``plain_bytes`` is, for each
+    piece, its length if it can be written unchanged, else 0.
+    """
+
+    symbol_sets: list[SymbolSet]
+    plain_bytes: list[int]
+
+
+def infer_boots(pieces: Iterable[bytes], symbols: SymbolSet) -> InferredBoots:
+    """Infer the symbols of each boot in a text."""
+    boots = BootSymbols(symbols)
+    stream = TextStream(boots, FormatOptions(Style.OFF))
+    plain_bytes = []
+    for piece in pieces:
+        # No line waits for time to pass, since all of them are there already.
+        is_unchanged = stream.push(piece, 0.0) is piece
+        plain_bytes.append(len(piece) if is_unchanged else 0)
+    stream.flush()
+    return InferredBoots(boots.ended, plain_bytes)
+
+
+class TextStream:
+    """Symbolizes text as it comes. Mutable: the stages, the numbers of doubtful lines."""
+
+    def __init__(
+        self,
+        boots: BootSymbols,
+        options: FormatOptions,
+        plain_bytes: Iterable[int] = (),
+        on_trace: Callable[[RecognisedTrace], None] | None = None,
+    ) -> None:
+        """``plain_bytes`` is that of `InferredBoots`, for a text that is read again.
+
+        ``on_trace`` is called with each trace in the text, when it has ended.
+        """
+        self.doubtful = DoubtfulLines()
+        self._boots = boots
+        self._plain_bytes = iter(plain_bytes)
+        self._on_trace = on_trace
+        # Without traces to infer from, a line is no more than its text.
+        self._parses = boots.first.reads_traces or on_trace is not None
+        self._stages = Stages(
+            boots,
+            CaptureClock(),
+            Naming(Origin.CAPTURE, on_weak_grounds=True),
+            _raise,
+            live=False,
+            only_banners=not self._parses,
+            keeps_all_traces=on_trace is not None,
+        )
+        self._stages.symbol_stage.format_options = options
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """Seconds until held lines must go on; ``None`` if none are held."""
+        due_s = self._stages.deadline()
+        return None if due_s is None else max(0.0, due_s - now_s)
+
+    def push(self, piece: bytes, now_s: float) -> bytes:
+        """Take a piece of text, empty if only time has passed; returns what may be written now.
+
+        That is the piece itself if nothing in it is to be changed. Only the last line of a piece
+        may lack its line feed; with it everything goes on.
+        """
+        if piece and len(piece) == next(self._plain_bytes, 0):
+            self._skip(piece)
+            return piece
+        out = [
+            part if is_plain else self._push_lines(part, now_s)
+            for part, is_plain in self._split_plain(piece)
+        ]
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def flush(self) -> bytes:
+        """Return what is still held: the text has ended."""
+        out = self._encode(self._run(Batch([], is_last=True), 0.0))
+        self._boots.end()
+        return out
+
+    def _split_plain(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Split a text into parts of whole lines, each with whether it passes as text.
+
+        Each part must be pushed before the next one is asked for.
+        """
+        if text.endswith(b"\n") and self._stages.ignores(text):
+            self._skip(text)
+            yield text, True
+            return
+        middle = text.find(b"\n", len(text) // 2) + 1
+        if len(text) > _MIN_BYTES and 0 < middle < len(text):
+            yield from self._split_plain(text[:middle])
+            yield from self._split_plain(text[middle:])
+        else:
+            yield text, False
+
+    def _skip(self, text: bytes) -> None:
+        self._stages.skip(text)
+        self.doubtful.skip(text)
+
+    def _push_lines(self, text: bytes, now_s: float) -> bytes:
+        make = record_from_line if self._parses else Record
+        lines = split_lines(text) if text else []
+        is_whole = text.endswith(b"\n") or not text
+        batch = Batch([make(line) for line in lines], is_last=not is_whole)
+        out = self._encode(self._run(batch, now_s))
+        return out if is_whole else out.removesuffix(b"\n")
+
+    def _run(self, batch: Batch, now_s: float) -> Iterator[Batch]:
+        """Run a batch, and what follows it, through the stages; yields what comes out."""
+        is_last, batch = batch.is_last, Batch(batch.items)
+        while True:
+            passed = self._stages.push(batch, now_s)
+            yield passed
+            if passed.next_boot is not None:
+                self._boots.begin_boot(passed.next_boot)
+            elif is_last:
+                is_last = False
+                batch = Batch([], is_last=True)
+                continue
+            elif self.due_in_s(now_s) != 0.0:
+                return
+            batch = Batch([])
+
+    def _encode(self, batches: Iterable[Batch]) -> bytes:
+        lines: list[str] = []
+        for batch in batches:
+            if self._on_trace is not None:
+                for trace in batch.traces:
+                    self._on_trace(trace)
+            assert batch.symbolized is not None
+            record = None
+            for entry in batch.symbolized.entries:
+                lines.append(entry.text)
+                # With duplicate_raw the same record may come twice.
+                if entry.record is not record:
+                    record = entry.record
+                    self._check(entry)
+        return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
+
+    def _check(self, entry: Entry) -> None:
+        self.doubtful.check(entry.record.text, bool(entry.symbols))
+
+
+def _raise(job: str, error: Exception) -> None:
+    """End with an unexpected error, as any command does."""
+    raise error

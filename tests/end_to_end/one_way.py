@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Feed one log to `translate`, to the daemon with ``--input``, and to the daemon by /dev/kmsg."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py.oops.boot_boundary import NextBoot
+from klogd_py.oops.capture_line import ENVELOPE, record_from_line
+from klogd_py.oops.provenance import Origin
+from klogd_py.oops.trace_buffer import RecognisedTrace
+from klogd_py.oops.trace_parser import Trace, parse_trace
+from klogd_py.pipeline.boot_symbols import BootSymbols
+from klogd_py.pipeline.clock import CaptureClock
+from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.pipeline.symbolize import FormatOptions
+from klogd_py.pipeline.text_stream import TextStream
+from klogd_py.record.types import LookupFailure, Record, SymbolAddress
+from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.manager import SinkManager
+from klogd_py.sources import kmsg_format
+from klogd_py.sources.capture import Capture
+from klogd_py.sources.source import Source
+from klogd_py.symbols.symbol_set import SymbolSet
+from klogd_py.symbols.symbol_sources import Sources
+from klogd_py.system.jobs import Jobs
+from tests.entries import gap_entry
+from tests.fakes import FakeRing, ScriptedSink
+from tests.symbolizer import FixedResolver
+from tests.virtual_time import run_in_virtual_time
+
+
+def everywhere(address: int) -> SymbolAddress | LookupFailure:
+    """A symbol at every address, which tells the address."""
+    return SymbolAddress(f"f_{address:x}", 1, 16, "", "t", "")
+
+
+class Outcome(Struct, frozen=True):
+    """What came out: the text of each record, and what each trace proves.
+
+    ``doubtful`` counts the lines that were named though no kernel prints such a line.
+    """
+
+    texts: list[str]
+    traces: list[Trace]
+    doubtful: int = 0
+
+
+class FixedSymbols(SymbolManager):
+    """Symbols that are the same for every boot."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(Sources, lambda reasons: None, jobs)
+        self.symbols = SymbolSet(FixedResolver(everywhere))
+
+    async def begin_boot(self, boot: NextBoot) -> None:
+        """Keep the symbols."""
+
+
+def translate(raw: bytes) -> Outcome:
+    """Feed a log to the stages as ``klogd-py translate`` does."""
+    traces: list[RecognisedTrace] = []
+    boots = BootSymbols(SymbolSet(FixedResolver(everywhere)))
+    stream = TextStream(boots, FormatOptions(), on_trace=traces.append)
+    out = stream.push(raw, 0.0) + stream.flush()
+    texts = out.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+    return Outcome(texts, [parse_trace(trace.lines) for trace in traces], stream.doubtful.count)
+
+
+def timestamps(path: Path) -> list[int | None]:
+    """Return the timestamp of each record that the daemon reads from a log."""
+    capture = Capture(os.open(path, os.O_RDONLY), str(path), "auto", 2026)
+    items = []
+    while not capture.exhausted:
+        items += capture.read_batch()
+    items += capture.drain_pending()
+    capture.close()
+    return [item.usec for item in items if isinstance(item, Record)]
+
+
+def read_capture(path: Path) -> Outcome:
+    """Feed a log to the daemon as with ``--input``."""
+    descriptor = os.open(path, os.O_RDONLY)
+    capture = Capture(descriptor, str(path), "auto", 2026)
+    return _deliver(capture, live=False, origin=Origin.CAPTURE)
+
+
+def read_kmsg(lines: list[str]) -> Outcome:
+    """Feed lines to the daemon through /dev/kmsg, as if the running kernel had written them."""
+    ring, usec = FakeRing(), 0
+    for seq, line in enumerate(lines):
+        stated = record_from_line(line)
+        usec = stated.usec if stated.usec is not None else usec
+        envelope = ENVELOPE.match(line)
+        text = line[envelope.end() :] if envelope is not None else line
+        ring.log(raw=kmsg_format.render(Record(text, 4, seq, usec, caller=stated.caller)))
+    return _deliver(ring.device, live=True, origin=Origin.RECORDS)
+
+
+def _deliver(source: Source, *, live: bool, origin: Origin) -> Outcome:
+    sink, traces = ScriptedSink(keeps_position=False), list[RecognisedTrace]()
+    jobs = Jobs()
+
+    async def run() -> None:
+        sink_manager = SinkManager(gap_entry, lambda name: None, rereadable=live)
+        sink_manager.configure([sink], lambda name: QueueLimits(1 << 30))
+        pipeline = Pipeline(
+            source,
+            sink_manager,
+            FixedSymbols(jobs),
+            CaptureClock(),
+            live=live,
+            once=True,
+            origin=origin,
+            jobs=jobs,
+            on_trace=traces.append,
+        )
+        pipeline.reader.running.set()
+        await pipeline.run()
+        await pipeline.finish()
+        sink_manager.close()
+
+    run_in_virtual_time(run()) if live else asyncio.run(run())
+    source.close()
+    assert not jobs.failures
+    return Outcome(
+        [entry.text for entry in sink.received],
+        [parse_trace(trace.lines) for trace in traces],
+    )

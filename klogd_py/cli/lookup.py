@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from klogd_py.cli.output import print_error, print_json, report_errors, slide_document
 from klogd_py.config.run_options import RunOptions
+from klogd_py.config.symbol_choice import choose_sources
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.pipeline.symbolize import look_up
 from klogd_py.record.types import LookupFailure, SymbolAddress
@@ -46,8 +47,10 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
     Returns the exit status: 1 if there is none for one of the words, 2 if a word is neither an
     address nor a symbol.
     """
-    sources = options.symbols.choose_sources(
-        options.load_config().symbols, may_be_foreign=options.symbols.names_sources
+    sources = choose_sources(
+        options.symbols,
+        options.load_config().symbols,
+        may_be_foreign=options.symbols.names_sources,
     )
     found = load_symbols(sources)
     report_errors(found, options)

@@ -5,6 +5,7 @@ import os
 
 from klogd_py.cli.output import print_json, slide_document
 from klogd_py.config.run_options import RunOptions
+from klogd_py.config.symbol_choice import choose_sources
 from klogd_py.symbols import description
 from klogd_py.symbols.map_check import Verdict
 from klogd_py.symbols.symbol_loader import load_symbols
@@ -15,8 +16,10 @@ from klogd_py.system.terminal import align_columns
 
 def maps(options: RunOptions, *, as_json: bool) -> int:
     """Print every candidate map with its verdict, and the other symbol sources. Returns 0."""
-    sources = options.symbols.choose_sources(
-        options.load_config().symbols, may_be_foreign=options.symbols.names_other_release
+    sources = choose_sources(
+        options.symbols,
+        options.load_config().symbols,
+        may_be_foreign=options.symbols.names_other_release,
     )
     found = load_symbols(sources, check_all=True)
     if as_json:

@@ -6,12 +6,13 @@ Answers go to standard output, everything about klogd-py itself to standard erro
 
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from klogd_py.config.run_options import RunOptions
-from klogd_py.symbols.map_check import MapStatus
-from klogd_py.symbols.symbol_set import SymbolSet
+if TYPE_CHECKING:
+    from klogd_py.config.run_options import RunOptions
+    from klogd_py.symbols.symbol_set import SymbolSet
 
 
 def print_json(content: object) -> None:
@@ -30,11 +31,14 @@ def print_remarks(lines: Iterable[str]) -> None:
         print_error(line)
 
 
-def report_errors(found: SymbolSet, options: RunOptions) -> int:
+def report_errors(found: "SymbolSet", options: "RunOptions") -> int:
     """Print which symbol sources named on the command line cannot be used.
 
     Returns the exit status: 1 if there is one, else 0.
     """
+    # Imported here, as most commands load no symbols
+    from klogd_py.symbols.map_check import MapStatus
+
     unusable = [
         f"{verdict.path}: {verdict.reason}"
         for verdict in found.verdicts
@@ -44,7 +48,7 @@ def report_errors(found: SymbolSet, options: RunOptions) -> int:
     return 1 if unusable or (found.remarks and options.symbols.names_sources) else 0
 
 
-def slide_document(found: SymbolSet) -> dict[str, object] | None:
+def slide_document(found: "SymbolSet") -> dict[str, object] | None:
     """Describe the KASLR slide of the map in use; ``None`` without a map."""
     if found.slide is None:
         return {"reason": found.unproven_reason} if found.lacks_slide else None

@@ -12,10 +12,10 @@ from klogd_py.config.errors import BadConfig, BadOptions, ConfigError
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_merge import with_json_consoles
 from klogd_py.config.symbol_options import SymbolOptions
-from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.errors import describe_unexpected
 
 if TYPE_CHECKING:
+    from klogd_py.symbols.symbol_sources import Sources
     from klogd_py.system.privileges import User
 
 
@@ -111,14 +111,21 @@ class RunOptions(Struct, frozen=True):
                 f"key user: {error}"
             ) from error
 
-    def build_symbol_sources(self, config: Config, may_be_foreign: bool) -> Sources:
+    def build_symbol_sources(self, config: Config, may_be_foreign: bool) -> "Sources":
         """Return the files that symbols are read from.
 
         ``may_be_foreign`` means that the text may be another machine's. The result is empty if
         nothing is to be symbolized.
         """
+        # Imported here, as most commands read no symbols.
+        from klogd_py.config.symbol_choice import choose_sources
+        from klogd_py.symbols.symbol_sources import Sources
+
         if config.translate.style == "off":
             return Sources()
-        return self.symbols.choose_sources(
-            config.symbols, may_be_foreign=may_be_foreign, inherited_fds=self.inherited_fds
+        return choose_sources(
+            self.symbols,
+            config.symbols,
+            may_be_foreign=may_be_foreign,
+            inherited_fds=self.inherited_fds,
         )

@@ -13,6 +13,7 @@ from klogd_py.config import loader as configuration
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
+from klogd_py.config.symbol_choice import choose_sources
 from klogd_py.doctor import check_daemon, check_kernel_log, check_log_daemons, check_symbols
 from klogd_py.doctor.finding import Finding, Level, fail, ok
 from klogd_py.doctor.host import Host
@@ -45,7 +46,7 @@ def run_checks(options: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Fi
     """Return the findings of all checks on the machine that ``--root`` names; changes nothing."""
     loaded = _load_config(options)
     settings, root = loaded.config, Path(options.symbols.root)
-    sources = options.symbols.choose_sources(settings.symbols, may_be_foreign=False)
+    sources = choose_sources(options.symbols, settings.symbols, may_be_foreign=False)
     host = Host(
         root=root,
         config=settings,

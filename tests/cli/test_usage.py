@@ -283,9 +283,10 @@ MODULES = "import sys; from klogd_py.cli.main import main; main({words}); print(
 @pytest.mark.parametrize(
     ("words", "absent"),
     [
-        (["help"], ["klogd_py.config.run_options", "klogd_py.symbols.symbol_loader"]),
-        (["status", "--socket", "/nowhere"], ["klogd_py.pipeline.pipeline"]),
-        (["check-config", os.devnull], ["klogd_py.monitoring", "klogd_py.pipeline"]),
+        (["help"], ["klogd_py.config.run_options", "klogd_py.symbols"]),
+        (["status", "--socket", "/nowhere"], ["klogd_py.symbols", "klogd_py.pipeline"]),
+        (["check-config", os.devnull], ["klogd_py.symbols", "klogd_py.monitoring"]),
+        (["maps", "--root", "/nowhere"], ["klogd_py.monitoring", "klogd_py.sinks"]),
     ],
     ids=lambda value: value[0],
 )

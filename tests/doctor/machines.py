@@ -9,6 +9,7 @@ import msgspec
 
 from klogd_py.config.loader import convert
 from klogd_py.config.schema import Config
+from klogd_py.config.symbol_choice import choose_sources
 from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import Status
@@ -77,7 +78,7 @@ def host_of(
 ) -> Host:
     """Return the machine below ``root`` with these settings, as the doctor reads it."""
     config = convert(msgspec.to_builtins(Config()) | settings, "test")
-    sources = SymbolOptions(root=str(root)).choose_sources(config.symbols, may_be_foreign=False)
+    sources = choose_sources(SymbolOptions(root=str(root)), config.symbols, may_be_foreign=False)
     return Host(
         root, config, load_symbols(sources, check_all=True), sources.release or "", now_s, daemon
     )

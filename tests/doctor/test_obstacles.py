@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from klogd_py.config.run_options import RunOptions
-from klogd_py.config.symbol_options import SymbolOptions, read_release
+from klogd_py.config.symbol_choice import read_release
+from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.doctor.finding import Finding, Level
 from klogd_py.doctor.host import Host
 from klogd_py.doctor.runner import CHECKS, run_checks

@@ -69,6 +69,7 @@ PURE = [
         PACKAGE / "pipeline" / f"{name}.py"
         for name in ("continuation", "ratelimit", "symbolize", "printk_clock", "stats")
     ),
+    *(PACKAGE / "config" / f"{name}.py" for name in ("sink_config", "sink_merge", "sink_tables")),
     *(
         PACKAGE / "sinks" / f"{name}.py"
         for name in ("sequence_tracker", "cursor_format", "backlog", "drop_policy", "file_format")

@@ -41,10 +41,10 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     type: SinkTypeName | None = None
     """What the sink is:
 
-    * "console": standard output, with the keys `format` and `colour`
-    * "file": the file `path`, with the keys `format` and `mode`
-    * "syslog": the syslog socket `socket`, or without this key /dev/log
-    * "journal": the journal at the socket `socket`, or without this key that of this machine
+    * "console": standard output; it may have the keys `format` and `colour`
+    * "file": a file; it has the key `path`, and may have `format` and `mode`
+    * "syslog": a syslog socket, /dev/log unless the key `socket` names another
+    * "journal": the journal of this machine, unless the key `socket` names another
 
     The key may be left out if the name is the short form of the sink.
     """

@@ -231,8 +231,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     sinks: Sinks = ("syslog",)
     """Where records go. Each sink may be named once. ``[[sinks]]`` is a sink with keys of its own.
 
-    * "console", "file:-": standard output
+    * "console": standard output, for a person to read
     * "file:PATH": a file that lines are appended to
+    * "file:-": standard output, with the lines of a file
     * "syslog": the socket /dev/log
     * "syslog:SOCKET": another syslog socket
     * "journal": the journal of this machine

@@ -37,6 +37,11 @@ class CommandLine(Struct, frozen=True):
     values: Mapping[str, object] = {}
     operands: tuple[str, ...] = ()
 
+    @property
+    def is_drop_in(self) -> bool:
+        """Whether the program is ``klogd``, with the defaults of the classic one."""
+        return self.program == "klogd"
+
     def has(self, name: str) -> bool:
         """Tell whether an option was given."""
         return name in self.values

@@ -28,7 +28,6 @@ def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = 
     Paths become absolute, since a daemon changes its directory. ``inherited_fds`` are descriptors
     from the service manager, by path.
     """
-    drop_in = line.program == "klogd"
     config_path, klogd_file = _path(line, "config_path"), line.text("klogd_file")
     sinks = line.values.get("sinks", ())
     assert isinstance(sinks, list | tuple)
@@ -36,20 +35,20 @@ def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = 
         sinks = [*sinks, "file:-" if klogd_file == "-" else f"file:{Path(klogd_file).absolute()}"]
     return RunOptions(
         config_path=config_path,
-        keys=_keys(line, drop_in),
+        keys=_keys(line),
         symbols=_symbol_options(line),
         sinks=tuple(sinks),
         file_format="klogd" if klogd_file is not None else "",
         capture=_capture(line),
         once=line.has("once"),
-        any_text=drop_in,
+        any_text=line.is_drop_in,
         inherited_fds=dict(inherited_fds or {}),
     )
 
 
-def _keys(line: CommandLine, drop_in: bool) -> dict[str, object]:
+def _keys(line: CommandLine) -> dict[str, object]:
     """Return the configuration keys that options replace; an empty value leaves the key."""
-    found: dict[str, object] = {"translate.resymbolize": True} if drop_in else {}
+    found: dict[str, object] = {"translate.resymbolize": True} if line.is_drop_in else {}
     for name, key in _WITH_KEY:
         if line.values.get(name, "") != "":
             found[key] = line.values[name]
@@ -58,7 +57,7 @@ def _keys(line: CommandLine, drop_in: bool) -> dict[str, object]:
 
 def _symbol_options(line: CommandLine) -> SymbolOptions:
     paths = {name: _path(line, name) for name in _SYMBOL_PATHS if line.has(name)}
-    values = {name: line.values[name] for name in _SYMBOL_VALUES if line.has(name)}
+    values = {name: line.values[name] for name in _SYMBOL_VALUES if line.values.get(name, "") != ""}
     return msgspec.structs.replace(SymbolOptions(), **paths, **values)
 
 

@@ -86,7 +86,7 @@ def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_An
     """
     offset = int(match["offset"] or "0", 16)
     size = int(match["size"], 16) if match["size"] else None
-    module = match["before"] or match["behind"] or ""
+    module = match["before"] or match["behind"]
     named = found.resolver.find_by_name(match["name"])
     fitting = [
         _Answer(
@@ -97,7 +97,7 @@ def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_An
         for start in named
         if offset < start.symbol.size
         and (size is None or size == start.symbol.size)
-        and module in ("", start.symbol.module.partition(",")[0])
+        and module in (None, start.symbol.module.partition(",")[0])
     ]
     if fitting:
         return fitting

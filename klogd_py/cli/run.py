@@ -50,10 +50,9 @@ def run(line: CommandLine) -> int:
     run_options = to_run_options(line, _receive_fds(line.program))
     config = run_options.load_config()
     level = config.log.level
-    drop_in = line.program == "klogd"
-    background = drop_in and not line.has("foreground") and not run_options.once
+    background = line.is_drop_in and not line.has("foreground") and not run_options.once
     named = line.text("pid_file")
-    pid_file = PID_FILE if drop_in else None
+    pid_file = PID_FILE if line.is_drop_in else None
     if named is not None:
         pid_file = Path(named).absolute()
     if background:

@@ -49,10 +49,10 @@ def choose_sources(
 def _named_sources(options: SymbolOptions) -> Sources:
     """Return only what the options name."""
     return Sources(
-        options.release or None,
+        options.release,
         given_map=_path(options.map),
-        kallsyms=options.kallsyms or None,
-        modules=ModuleSources(options.modules or None, _path(options.module_files)),
+        kallsyms=options.kallsyms,
+        modules=ModuleSources(options.modules, _path(options.module_files)),
         slide=options.slide,
     )
 
@@ -63,9 +63,9 @@ def _sources_of_machine(
     """Return the sources of the machine below the root, with those that the options name."""
     root = Path(options.root)
     release = options.release or read_release(root)
-    files = configured.module_files.replace("{release}", release)
+    files = configured.module_files.replace("{release}", release or "")
     return Sources(
-        release or None,
+        release,
         root,
         # The configured one is of the running machine
         _path(options.map if root != Path("/") else configured.map),
@@ -78,7 +78,7 @@ def _sources_of_machine(
         ),
         RunningKernel(
             cmdline=below_root(root, _CMDLINE),
-            config=below_root(root, _CONFIG + release),
+            config=below_root(root, f"{_CONFIG}{release}") if release else None,
             notes=below_root(root, _NOTES),
             kcore=below_root(root, _KCORE),
         ),
@@ -87,16 +87,16 @@ def _sources_of_machine(
     )
 
 
-def read_release(root: Path) -> str:
+def read_release(root: Path) -> str | None:
     """Return the kernel release of the machine below ``root``, such as ``6.1.0-50-amd64``.
 
-    It is empty if ``proc/sys/kernel/osrelease`` is missing there or holds no valid release.
+    It is ``None`` if ``proc/sys/kernel/osrelease`` is missing there or holds no valid release.
     """
     if root == Path("/"):
         return os.uname().release
     content = read_if_readable(root / _OSRELEASE, _RELEASE_BYTES) or b""
     release = content.decode("ascii", "replace").strip()
-    return release if _RELEASE.fullmatch(release) else ""
+    return release if _RELEASE.fullmatch(release) else None
 
 
 def _below(root: Path, path: str) -> str | None:
@@ -105,5 +105,5 @@ def _below(root: Path, path: str) -> str | None:
 
 
 def _path(name: str | None) -> Path | None:
-    """Return a path that a user gave; ``None`` for an empty one, which names no file."""
+    """Return a path that is named; ``None`` for an empty one, which names no file."""
     return Path(name) if name else None

@@ -11,18 +11,19 @@ from msgspec import Struct
 
 
 class SymbolOptions(Struct, frozen=True):
-    """The symbol sources that the command line names; an empty string leaves the configured one.
+    """The symbol sources that the command line names; ``None`` leaves the configured one.
 
-    ``release`` is that of the kernel (``6.1.0``), empty for the one of the machine below ``root``.
+    ``release`` is that of the kernel (``6.1.0``), ``None`` for the one of the machine below
+    ``root``.
     """
 
-    map: str = ""
-    kallsyms: str = ""
-    modules: str = ""
-    module_files: str = ""
+    map: str | None = None
+    kallsyms: str | None = None
+    modules: str | None = None
+    module_files: str | None = None
     slide: int | None = None
     root: str = "/"
-    release: str = ""
+    release: str | None = None
     live: bool = False
 
     def configured_keys(self) -> dict[str, object]:
@@ -33,12 +34,12 @@ class SymbolOptions(Struct, frozen=True):
             "symbols.modules": self.modules,
             "symbols.module_files": self.module_files,
         }
-        return {key: value for key, value in named.items() if value}
+        return {key: value for key, value in named.items() if value is not None}
 
     @property
     def names_other_release(self) -> bool:
         """Whether the command line names a kernel release other than the running one."""
-        return self.release not in ("", os.uname().release)
+        return self.release not in (None, os.uname().release)
 
     @property
     def names_sources(self) -> bool:

@@ -188,7 +188,8 @@ def _check_listener(host: Host) -> Finding:
     owner = host.find_listener("/dev/log")
     if owner is None:
         return ok("/dev/log", "a syslogd listens on it (only root can see which)")
-    if owner.name in _KEEPING_KERN or owner.program.endswith("/busybox") or "-k" in owner.arguments:
+    is_busybox = owner.program is not None and owner.program.endswith("/busybox")
+    if owner.name in _KEEPING_KERN or is_busybox or "-k" in owner.arguments:
         return ok(
             "/dev/log",
             f"{owner.name} (process {owner.pid}) listens on it and keeps facility kern",

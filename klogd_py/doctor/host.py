@@ -24,19 +24,19 @@ _MAX_BYTES = 16 << 20
 class Process(Struct, frozen=True):
     """A process: its short name, its command line, and its executable.
 
-    ``name`` and ``program`` are empty, ``arguments`` is ``("",)`` if this user may not read them.
+    ``program`` is ``None`` and ``arguments`` are none if this user may not read them.
     """
 
     pid: int
     name: str
     arguments: tuple[str, ...]
-    program: str
+    program: str | None
 
     @property
     def is_ours(self) -> bool:
         """Tell whether the process is klogd-py, perhaps started as ``klogd``."""
         return any("klogd-py" in word or "klogd_py" in word for word in self.arguments) or (
-            self.name == "klogd" and "python" in self.program
+            self.name == "klogd" and "python" in (self.program or "")
         )
 
 
@@ -76,11 +76,11 @@ class Host(Struct, frozen=True):
         for folder in self.path_of("/proc").glob("[0-9]*"):
             if folder.name == str(os.getpid()) or not _PID.fullmatch(folder.name):
                 continue
-            arguments = self.read_text(f"/proc/{folder.name}/cmdline").rstrip("\0").split("\0")
+            line = self.read_text(f"/proc/{folder.name}/cmdline").rstrip("\0")
             yield Process(
                 int(folder.name),
                 self.read_text(f"/proc/{folder.name}/comm"),
-                tuple(arguments),
+                tuple(line.split("\0")) if line else (),
                 _target(folder / "exe"),
             )
 
@@ -116,8 +116,9 @@ class Host(Struct, frozen=True):
             return False
 
 
-def _target(link: Path) -> str:
+def _target(link: Path) -> str | None:
+    """Return where a link leads; ``None`` if this user may not read it, or it has gone."""
     try:
         return os.readlink(link)
     except OSError:
-        return ""
+        return None

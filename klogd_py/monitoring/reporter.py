@@ -45,7 +45,7 @@ class StatusReporter:
         self._metrics_server: MetricsServer | None = None
         self._write_task: asyncio.Task[None] | None = None
         self._metrics_thread = WorkerThread("metrics")
-        self._last_write_error = ""
+        self._last_write_error: str | None = None
 
     @property
     def notify_line(self) -> str:
@@ -161,7 +161,7 @@ class StatusReporter:
             content = prometheus.encode(self._status())
             try:
                 await self._metrics_thread.call(partial(prometheus.write, path, content))
-                self._last_write_error = ""
+                self._last_write_error = None
             except OSError as error:
                 if str(error) != self._last_write_error:
                     logger.warning("metrics not written: %s: %s", path, error.strerror)

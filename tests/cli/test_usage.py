@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py import __version__
 from klogd_py.cli import main as cli
 from klogd_py.cli.command_line import Command, Operands, Program
 from klogd_py.cli.commands import KLOGD, KLOGD_PY
@@ -275,6 +276,14 @@ def test_help_alone_is_the_daemons_page(capsys: pytest.CaptureFixture[str]) -> N
     assert len({*pages}) == 1
     for name in TAKEN:
         assert f"\n  {name} " in pages[0]
+
+
+@pytest.mark.parametrize("words", [["-v"], ["--version", "status"], ["maps", "-v"]], ids=" ".join)
+def test_version_is_printed_whatever_the_command(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out == f"klogd-py {__version__}\n"
 
 
 MODULES = "import sys; from klogd_py.cli.main import main; main({words}); print(*sys.modules)"

@@ -89,9 +89,9 @@ def test_raising_check_becomes_an_error_finding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["6.1.0/../../../etc", "a b", "6.1\x1b[31m", "6.1\0", "9" * 65, "6.1\n6.2"]
 )
-def test_invalid_kernel_release_is_read_as_empty(text: str, tmp_path: Path) -> None:
+def test_invalid_kernel_release_is_read_as_none(text: str, tmp_path: Path) -> None:
     root = write_machine(tmp_path, {"proc/sys/kernel/osrelease": text.encode() + b"\n"})
-    assert read_release(root) == ""
+    assert read_release(root) is None
 
 
 def test_release_with_suffix_is_accepted(tmp_path: Path) -> None:

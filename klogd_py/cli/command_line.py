@@ -50,6 +50,11 @@ class CommandLine(Struct, frozen=True):
         """Return the text of an option; ``None`` if it was not given."""
         return str(self.values[name]) if name in self.values else None
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the texts of an option that may be repeated."""
+        found = self.values.get(name)
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
 
 class Command(Struct, frozen=True):
     """A command: what it takes, and the function that runs it and returns the exit status.

@@ -29,15 +29,14 @@ def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = 
     from the service manager, by path.
     """
     config_path, klogd_file = _path(line, "config_path"), line.text("klogd_file")
-    sinks = line.values.get("sinks", ())
-    assert isinstance(sinks, list | tuple)
+    sinks = line.texts("sinks")
     if klogd_file is not None:
-        sinks = [*sinks, "file:-" if klogd_file == "-" else f"file:{Path(klogd_file).absolute()}"]
+        sinks += ("file:-" if klogd_file == "-" else f"file:{Path(klogd_file).absolute()}",)
     return RunOptions(
         config_path=config_path,
         keys=_keys(line),
         symbols=_symbol_options(line),
-        sinks=tuple(sinks),
+        sinks=sinks,
         file_format="klogd" if klogd_file is not None else "",
         capture=_capture(line),
         once=line.has("once"),

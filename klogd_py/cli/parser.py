@@ -6,9 +6,9 @@ value may be attached (``--map=FILE``, ``-kFILE``) or be the next word. A next w
 ``-`` is no value, except ``-`` alone. Long options cannot be abbreviated. Behind ``--`` no word is
 an option.
 
-argparse is not used: it does not let options of a command stand before it without giving them to
-all other commands too, it does not accept them between arguments, and its messages and pages differ
-from one version of Python to the next.
+argparse was considered. With it, an option before the command must be an option of every command,
+no argument can follow an option that follows an argument, and messages and help pages differ from
+one version of Python to the next.
 """
 
 from collections import deque
@@ -89,7 +89,7 @@ def _parse(program: Program, words: Sequence[str]) -> Parsed:
         if any(given.flag in option.flags for given in found.options):
             return Parsed(command, CommandLine(program.name, {option.name: True}))
     values = _values(found.options, known)
-    operands = _checked(program, command, operands)
+    operands = _check_operands(program, command, operands)
     if command.operands is not None and command.operands.option is not None and any(operands):
         values[command.operands.option] = operands[0]
     return Parsed(command, CommandLine(program.name, values, operands))
@@ -173,7 +173,7 @@ def _convert(given: _Given, option: Option) -> object:
         raise UsageError(f"option {given.flag}: {error}") from error
 
 
-def _checked(program: Program, command: Command, operands: Sequence[str]) -> tuple[str, ...]:
+def _check_operands(program: Program, command: Command, operands: Sequence[str]) -> tuple[str, ...]:
     name, taken = program.invocation_of(command), command.operands
     if taken is None:
         if operands:
@@ -183,7 +183,10 @@ def _checked(program: Program, command: Command, operands: Sequence[str]) -> tup
         raise UsageError(f"{name} needs an argument: {taken.usage}")
     if taken.maximum is not None and len(operands) > taken.maximum:
         raise UsageError(f"{name} takes one {taken.metavar}, got {len(operands)}")
-    return tuple(map(taken.convert, operands))
+    try:
+        return tuple(map(taken.convert, operands))
+    except UsageError as error:
+        raise UsageError(f"{taken.metavar}: {error}") from error
 
 
 def _unknown_option(program: Program, command: Command, flag: str) -> UsageError:

@@ -11,4 +11,4 @@ class NoAnswer(MonitoringError):
 
 
 class EndpointUnusable(MonitoringError):
-    """A socket or address cannot be listened on; the message is the reason."""
+    """A socket or an address cannot be listened on; the message has the reason."""

@@ -230,6 +230,17 @@ def test_lines_are_read_as_getopt_does(words: list[str]) -> None:
     assert all(found.values[name] == value for name, value in texts.items() if value)
 
 
+@given(st.lists(st.one_of(st.text(), st.sampled_from(["status", "--map", "-k", "--sink", "help"]))))
+def test_any_words_are_read_or_refused(words: list[str]) -> None:
+    try:
+        line = parse(KLOGD_PY, words).line
+    except UsageError as error:
+        printed = [str(error), str(error.remedy)]
+        assert [text for text in printed if not text or not text.isprintable()] == []
+    else:
+        assert len(line.values) + len(line.operands) <= len(words)
+
+
 PAGES = [(program, command) for program in (KLOGD_PY, KLOGD) for command in program.all_commands]
 
 

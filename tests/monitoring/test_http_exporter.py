@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from klogd_py.config.errors import WrongText
 from klogd_py.config.listen_address import TcpAddress, parse_listen_address
+from klogd_py.monitoring.errors import EndpointUnusable, MonitoringError
 from klogd_py.monitoring.http_exporter import (
     MAX_CONNECTIONS,
     MAX_REQUEST_BYTES,
@@ -292,11 +293,24 @@ def open_and_close(path: Path) -> None:
     asyncio.run(opened())
 
 
+def test_taken_tcp_port_is_an_unusable_endpoint() -> None:
+    async def open_taken(port: int) -> None:
+        await MetricsServer(f"127.0.0.1:{port}", lambda: b"", "text/plain").open()
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(MonitoringError, match="address already in use") as raised,
+    ):
+        asyncio.run(open_taken(taken.getsockname()[1]))
+    assert isinstance(raised.value, EndpointUnusable)
+    assert isinstance(raised.value.__cause__, OSError)
+
+
 def test_socket_of_another_daemon_is_kept(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
-        with pytest.raises(OSError, match="another daemon listens there"):
+        with pytest.raises(EndpointUnusable, match="another daemon listens there"):
             open_and_close(path)
         assert path.is_socket()
 
@@ -305,7 +319,7 @@ def test_link_to_another_socket_is_kept(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(f"{path}.other")
     path.symlink_to(f"{path}.other")
-    with pytest.raises(OSError, match="not a socket"):
+    with pytest.raises(EndpointUnusable, match="not a socket"):
         open_and_close(path)
     assert path.is_symlink()
 

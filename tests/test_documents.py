@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.cli import main as cli
+from klogd_py.cli.command_line import Command
+from klogd_py.cli.commands import KLOGD_PY
 from klogd_py.config import loader
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
@@ -106,6 +108,18 @@ def test_page_lists_options_of_its_program(program: str, page: str, hidden: set[
 def test_page_lists_the_commands_in_order() -> None:
     items = re.findall(r"^\.It Cm (\S+)", section(COMMANDS, "COMMANDS"), re.MULTILINE)
     assert items == commands_of("klogd-py")
+
+
+@pytest.mark.parametrize("command", KLOGD_PY.commands, ids=lambda command: command.name)
+def test_page_names_only_options_the_command_takes(command: Command) -> None:
+    rows = [
+        *section(COMMANDS, "SYNOPSIS").replace("\n.Cm ", "\n.It Cm ").split("\n.Nm\n.It Cm "),
+        *section(COMMANDS, "COMMANDS").split("\n.It Cm "),
+    ]
+    found = [row.partition("\n.Nm")[0] for row in rows if row.split()[0] == command.name]
+    assert len(found) == 2
+    named = {("--" if long else "-") + name for row in found for long, name in _FLAG.findall(row)}
+    assert named <= {*command.options_by_flag}
 
 
 def test_page_lists_map_locations_in_search_order() -> None:

@@ -93,7 +93,7 @@ class SequenceTracker:
         if entries[-1] is self._newest:
             self.accepted = self.given
         else:
-            self.accepted = advance(self.accepted, entries)
+            self.accepted = advance(self.accepted, entries, may_restart=not self._is_filtering)
 
     def _filter_one(self, entry: Entry) -> list[Entry]:
         sequence = entry.sequence
@@ -151,10 +151,18 @@ def _has_parts(entries: Sequence[Entry]) -> bool:
     return bool([entry for entry in entries if entry.record.parts])
 
 
-def advance(position: Position | None, entries: Sequence[Entry]) -> Position | None:
-    """Return the position after some entries that follow on it, in order."""
+def advance(
+    position: Position | None, entries: Sequence[Entry], *, may_restart: bool = False
+) -> Position | None:
+    """Return the position after some entries that follow on it, in order.
+
+    The second line of a record has the number of the first, and so does not move it back.
+    ``may_restart``: numbers may begin again, as they do with each boot in a capture.
+    """
     newest = next((found for entry in reversed(entries) if (found := entry.sequence)), None)
     if newest is None:
+        return position
+    if position is not None and not may_restart and newest.last in position:
         return position
     ahead = position.ahead if position is not None else frozenset[int]()
     if _has_parts(entries):

@@ -158,6 +158,23 @@ def test_position_within_a_line_remembers_delivered_parts() -> None:
     assert again.seqs == [7, 10, 11]
 
 
+def test_second_line_never_moves_position_back() -> None:
+    sink = ScriptedSink()
+    queue = make_queue(sink, _limit_for(1), 5, WhenFull.WAIT, rereadable=True)
+    record = Record("record 6", 6, 6)
+    twice = [Entry(record, WALL_US, "named"), Entry(record, WALL_US, "record 6")]
+    sink.capacity = 2
+    queue.enqueue([_line(5, 7, 9), *twice, *numbered_entries([8, 10])])
+    assert queue.position == position_at(8, 9)
+    sink.capacity = 10
+    assert asyncio.run(flush(queue))
+    assert queue.position == position_at(8, 9)
+    assert queue.reread_from == 8
+    queue.resume()
+    queue.enqueue(numbered_entries(range(5, 12)))
+    assert [entry.text for entry in sink.received[-3:]] == ["record 8", "record 10", "record 11"]
+
+
 def test_reread_within_a_line_repeats_no_part() -> None:
     sink = _down("away")
     queue = make_queue(sink, _limit_for(2), 10, WhenFull.WAIT, rereadable=True)

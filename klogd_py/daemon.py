@@ -6,7 +6,6 @@ Knows every package but ``doctor`` and ``cli``; the reactions to signals and cha
 """
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,37 +13,22 @@ from functools import partial
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.lifecycle.active_config import ActiveConfig
-from klogd_py.lifecycle.background_tasks import BackgroundTasks
-from klogd_py.lifecycle.change_watcher import ChangeWatcher
 from klogd_py.lifecycle.config_files import ConfigFiles
-from klogd_py.lifecycle.config_reloader import ConfigReloader
-from klogd_py.lifecycle.input_source import build_cursor_store, open_input, origin_of
-from klogd_py.lifecycle.service_manager import ServiceManager
+from klogd_py.lifecycle.reactions import Reactions
+from klogd_py.lifecycle.record_flow import RecordFlow
+from klogd_py.lifecycle.reporting import Reporting
 from klogd_py.lifecycle.signal_handlers import install_signal_handlers
-from klogd_py.monitoring.reporter import StatusReporter
-from klogd_py.monitoring.status_builder import StatusBuilder
-from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
-from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.symbol_manager import SymbolManager
-from klogd_py.record.gaps import announce
-from klogd_py.sinks.cursor_file import boot_id
-from klogd_py.sinks.factory import SinkFactory
-from klogd_py.sinks.manager import SinkManager
-from klogd_py.sources.kmsg_device import KmsgDevice
 from klogd_py.sources.source import Source
-from klogd_py.symbols import description
 from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system import privileges
 from klogd_py.system.jobs import Jobs
 
-# Records still queued after this time are left for the next start.
-STOP_LIMIT_S = 5.0
-
-logger = logging.getLogger("klogd_py")
-
 
 class Daemon:
-    """One run of the daemon. Mutable; lives on the event loop."""
+    """One run of the daemon: the order of its start and of its stop. Mutable; lives on the event
+    loop.
+    """
 
     def __init__(
         self, options: RunOptions, source: Source | None = None, jobs: Jobs | None = None
@@ -57,38 +41,36 @@ class Daemon:
             ConfigError: the configuration is wrong, or names a user that does not exist.
             SourceUnavailable: no kernel log interface can be used.
         """
-        self.jobs = jobs or Jobs()
+        self.jobs = jobs = jobs or Jobs()
         self._options = options
         self.config_files = ConfigFiles(options)
         config = self.config_files.load()
         self._user = options.look_up_user(config)
-        self._live = options.capture is None
-        self.source = source or open_input(options, config)
-        self.symbol_manager = SymbolManager(
-            self._symbol_sources, self._on_symbols_loaded, self.jobs
-        )
+        self.symbol_manager = SymbolManager(self._symbol_sources, self._on_symbols_loaded, jobs)
         self.exit_status = 0
-        self._boot = boot_id() if self._live else None
-        self._clock: Clock = LiveClock() if self._live else CaptureClock()
-        self._cursors = build_cursor_store(self.source, config, self._boot)
-        self.sink_manager = self._build_sink_manager()
-        self.pipeline = self._build_pipeline()
-        self._status_builder = StatusBuilder(
-            self.source, self.pipeline, self.sink_manager, self._clock, self._boot, self.jobs
+        self.flow = RecordFlow(
+            options, config, self.symbol_manager, self._on_progress, jobs, source
         )
-        self._reporter = StatusReporter(
-            lambda: self._status_builder.build(self.symbol_manager.symbols), self.jobs
+        self.reporting = Reporting(self.flow, self.symbol_manager, jobs)
+        self._active = ActiveConfig(
+            config,
+            self.flow.pipeline,
+            self.flow.sink_factory,
+            self.reporting.reporter,
+            jobs,
+            reports_status=self._runs_until_stopped,
         )
-        self._service_manager = ServiceManager(self._reporter, self.jobs)
-        self._sink_factory = SinkFactory(
-            self.sink_manager, self._cursors, self._boot, live=self._live
-        )
-        self._active = self._build_active_config(config)
-        self._watcher = self._build_watcher()
-        self._reloader = self._build_reloader()
         self._stopping = asyncio.Event()
         self._group = asyncio.TaskGroup()
-        self._reactions = BackgroundTasks(self._group, self.jobs)
+        self.reactions = Reactions(
+            self.config_files,
+            self._active,
+            self.symbol_manager,
+            self.reporting,
+            self._group,
+            jobs,
+            live=self.flow.live,
+        )
 
     @property
     def config(self) -> Config:
@@ -109,95 +91,40 @@ class Daemon:
         self.jobs.catch_all(asyncio.get_running_loop())
         install_signal_handlers(
             self.jobs,
-            self.pipeline.reader.running,
-            stop=self._stopping.set,
-            reload_config=self._start_config_reload,
-            reload_symbols=self._start_symbol_reload,
+            self.flow.pipeline.reader.running,
+            stop=self.stop,
+            reload_config=self.reactions.reload_config,
+            reload_symbols=self.reactions.reload_symbols,
         )
         self._active.set_console_level()
         # Before symbols are loaded: a reload runs as this user, and must find as many of them.
         if self._user is not None:
             self._drop_privileges(self._user)
         self._active.apply_first(self.config_files.path)
-        if isinstance(self.source, KmsgDevice):
-            self.source.skip_below(self.sink_manager.lowest_next_seq)
-        self.pipeline.reader.running.set()
+        self.flow.start()
         await self._active.open_status()
         try:
             async with self._group as group:
                 tasks = self._start_tasks(group, on_ready)
                 await self._stopping.wait()
-                self._reactions.cancel()
+                self.reactions.cancel()
                 for task in tasks:
                     task.cancel()
         finally:
             await self._finish()
         return self.exit_status
 
-    def _build_sink_manager(self) -> SinkManager:
-        return SinkManager(
-            partial(announce, wall_us_of=lambda record: self._clock.wall_time(record).us),
-            self._cursors.position,
-            rereadable=self._is_numbered,
-            on_progress=self._on_progress,
-            jobs=self.jobs,
-        )
-
-    def _build_pipeline(self) -> Pipeline:
-        return Pipeline(
-            self.source,
-            self.sink_manager,
-            self.symbol_manager,
-            self._clock,
-            live=self._live,
-            once=self._options.once,
-            origin=origin_of(self.source, live=self._live),
-            any_text=self._options.any_text,
-            jobs=self.jobs,
-        )
-
-    def _build_active_config(self, config: Config) -> ActiveConfig:
-        return ActiveConfig(
-            config,
-            self.pipeline,
-            self._sink_factory,
-            self._reporter,
-            self.jobs,
-            reports_status=self._runs_until_stopped,
-        )
-
-    def _build_watcher(self) -> ChangeWatcher:
-        return ChangeWatcher(
-            self.config_files,
-            self._active,
-            self._symbol_sources,
-            reload_config=self._start_config_reload,
-            reload_symbols=self._start_symbol_reload,
-            jobs=self.jobs,
-        )
-
-    def _build_reloader(self) -> ConfigReloader:
-        return ConfigReloader(
-            self.config_files,
-            self._active,
-            self._status_builder,
-            self._service_manager,
-            self._on_config_applied,
-            self.jobs,
-        )
-
-    @property
-    def _is_numbered(self) -> bool:
-        """Whether records have sequence numbers, and can be read again from one."""
-        return isinstance(self.source, KmsgDevice)
+    def stop(self) -> None:
+        """Let `run` deliver what has been read, and return."""
+        self._stopping.set()
 
     @property
     def _runs_until_stopped(self) -> bool:
         """Whether records come from the running kernel and go on coming."""
-        return self._live and not self._options.once
+        return self.flow.live and not self._options.once
 
     def _symbol_sources(self) -> Sources:
-        return self._options.build_symbol_sources(self.config, may_be_foreign=not self._live)
+        return self._options.build_symbol_sources(self.config, may_be_foreign=not self.flow.live)
 
     def _drop_privileges(self, user: privileges.User) -> None:
         """Change from root to a user, once files that only root can create or replace are open.
@@ -207,86 +134,53 @@ class Daemon:
             PrivilegesNotDropped: the process may not change to that user.
         """
         if os.geteuid() == 0:
-            self._sink_factory.preopen(user, self.config)
+            self.flow.sink_factory.preopen(user, self.config)
             if self._runs_until_stopped:
-                self._reporter.open_socket_for(user.number, self.config.status)
+                self.reporting.reporter.open_socket_for(user.number, self.config.status)
         privileges.drop_privileges(user)
 
     def _start_tasks(
         self, group: asyncio.TaskGroup, on_ready: Callable[[], None]
     ) -> list[asyncio.Task[None]]:
-        jobs = self.jobs
+        jobs, watchdog = self.jobs, self.reporting.service_manager.feed_watchdog
         startup = group.create_task(jobs.supervise("start", partial(self._start_up, on_ready)))
         tasks = [
             startup,
             group.create_task(jobs.supervise("delivery", partial(self._deliver, startup))),
-            group.create_task(jobs.supervise("watchdog", self._service_manager.feed_watchdog)),
+            group.create_task(jobs.supervise("watchdog", watchdog)),
         ]
         if self._runs_until_stopped:
-            tasks.append(group.create_task(jobs.supervise("watchers", self._watcher.start)))
+            tasks.append(
+                group.create_task(jobs.supervise("watchers", self.reactions.watcher.start))
+            )
         return tasks
 
     async def _start_up(self, on_ready: Callable[[], None]) -> None:
         """Load the symbols, and report that the daemon is ready."""
         await self.symbol_manager.load_first()
-        self._service_manager.notify_ready()
+        self.reporting.service_manager.notify_ready()
         self.jobs.call("start", on_ready, None)
 
     async def _deliver(self, startup: asyncio.Task[None]) -> None:
         """Deliver records until the source ends or no sink is left, then stop the daemon."""
-        self.exit_status = await self.pipeline.run()
+        self.exit_status = await self.flow.pipeline.run()
         await asyncio.wait([startup])
-        self._stopping.set()
-
-    def _start_config_reload(self, reason: str) -> None:
-        self._reactions.start("reload", lambda: self._reloader.reload(reason))
-
-    def _start_symbol_reload(self, reason: str) -> None:
-        self._reactions.start("symbols", lambda: self.symbol_manager.reload(reason))
-
-    async def _on_config_applied(self, reason: str) -> None:
-        await self.symbol_manager.reload(reason)
-        if self._live:
-            await self.jobs.run("watchers", self._watcher.update, None)
+        self.stop()
 
     def _on_symbols_loaded(self, reasons: Sequence[str]) -> None:
-        """Record that other symbols are in use, or why they are not."""
-        found = self.symbol_manager.symbols
-        refusal = self.symbol_manager.failure or found.replacement_refusal
-        self._status_builder.record_reload(
-            "symbols", ", ".join(reasons), not refusal, refusal or description.headline(found)
-        )
-        self._reporter.notify()
+        self.reporting.record_symbol_load(self.symbol_manager, reasons)
 
     def _on_progress(self) -> None:
-        """Save the cursors and report the status after a sink may have accepted records."""
-        self.jobs.call("positions", self._save_cursors, None)
-        if self.sink_manager.all_gone:
-            self._stopping.set()
-        self._reporter.notify_soon()
-
-    def _save_cursors(self) -> None:
-        self._cursors.save(self.sink_manager.positions)
+        """Report the status after a sink may have accepted records; stop if no sink is left."""
+        if self.flow.sink_manager.all_gone:
+            self.stop()
+        self.reporting.reporter.notify_soon()
 
     async def _finish(self) -> None:
-        """Deliver what is queued within `STOP_LIMIT_S`, save the cursors, close everything."""
-        jobs = self.jobs
-        self._service_manager.notify_stopping()
-        jobs.call("watchers", self._watcher.close, None)
-        now_s = asyncio.get_running_loop().time
-        end_s = now_s() + STOP_LIMIT_S
-        try:
-            async with asyncio.timeout_at(end_s):
-                await jobs.run("delivery", self.pipeline.finish, None)
-        except TimeoutError:
-            logger.warning(
-                "records that were read are left for the next start: "
-                "the symbols are still being read"
-            )
-        await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
-        jobs.call("positions", self._save_cursors, None)
-        jobs.call("status socket", self._reporter.close, None)
-        if jobs.call("stop", self.sink_manager.close, 1):
+        """Deliver what is queued, and close everything."""
+        self.reporting.service_manager.notify_stopping()
+        self.reactions.close()
+        await self.flow.finish()
+        self.jobs.call("status socket", self.reporting.reporter.close, None)
+        if self.flow.close():
             self.exit_status = 1
-        jobs.call("positions", self._cursors.close, None)
-        jobs.call("reading", self.source.close, None)

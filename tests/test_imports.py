@@ -33,17 +33,7 @@ ALLOWED = {
         "pipeline",
         "monitoring",
     },
-    "daemon": {
-        "record",
-        "system",
-        "sources",
-        "symbols",
-        "config",
-        "sinks",
-        "pipeline",
-        "monitoring",
-        "lifecycle",
-    },
+    "daemon": {"system", "sources", "symbols", "config", "pipeline", "lifecycle"},
     "doctor": {"system", "sources", "symbols", "config", "sinks", "pipeline", "monitoring"},
     "cli": {
         "record",

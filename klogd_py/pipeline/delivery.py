@@ -117,12 +117,12 @@ class Delivery:
         # The last stage failed, or a batch waits before a stage.
         if symbolized is None:
             symbolized = Symbolized([raw_entry(item) for item in batch.items])
-        if batch.items:
-            try:
-                self._count_passed(batch, symbolized)
-            except Exception as error:
-                self._jobs.report("counters", error)
-            self._sink_manager.enqueue(symbolized.entries)
+        try:
+            self._count_passed(batch, symbolized)
+        except Exception as error:
+            self._jobs.report("counters", error)
+        # Also if there is none: a sink may have been replaced.
+        self._sink_manager.enqueue(symbolized.entries)
         if self._on_trace is not None:
             for trace in batch.traces:
                 self._jobs.call("evidence", partial(self._on_trace, trace), None)

@@ -44,7 +44,7 @@ class SymbolManager:
         self.lock = asyncio.Lock()
         # The unexpected error of the last load, after which the old symbols are kept
         self.failure = ""
-        self._sources = sources
+        self.sources = sources
         self._on_change = changed
         self._jobs = jobs or Jobs()
         self._worker = WorkerThread("symbols")
@@ -68,14 +68,14 @@ class SymbolManager:
         """
         async with self.lock:
             try:
-                self.set_current(await self._worker.call(lambda: load_symbols(self._sources())))
+                self.set_current(await self._worker.call(lambda: load_symbols(self.sources())))
             except Exception as error:
                 self._fail(("the start",), error)
 
     async def begin_boot(self, boot: NextBoot) -> None:
         """Load the symbols for another boot."""
         try:
-            found = await self._worker.call(lambda: load_symbols(self._sources()))
+            found = await self._worker.call(lambda: load_symbols(self.sources()))
             self.set_current(found if boot.release is None else found.for_release(boot.release))
         except Exception as error:
             # The old symbols are those of another kernel.
@@ -121,7 +121,7 @@ class SymbolManager:
         """Whether the loaded modules or their addresses differ from when the symbols were
         loaded.
         """
-        read = partial(self._worker.call, lambda: module_layout(self._sources()))
+        read = partial(self._worker.call, lambda: module_layout(self.sources()))
         return (
             await self._jobs.run(JOB, read, self.symbols.module_layout)
             != self.symbols.module_layout
@@ -141,11 +141,11 @@ class SymbolManager:
         self._on_change(reasons)
 
     async def _load(self, before: SymbolSet) -> SymbolSet:
-        loaded = await self._worker.call(lambda: load_symbols(self._sources(), before=before))
+        loaded = await self._worker.call(lambda: load_symbols(self.sources(), before=before))
         # Meanwhile a load address was inferred from an oops.
         if before is not self.symbols:
             loaded = await self._worker.call(
-                lambda: load_symbols(self._sources(), before=self.symbols)
+                lambda: load_symbols(self.sources(), before=self.symbols)
             )
         return loaded
 

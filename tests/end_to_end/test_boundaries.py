@@ -25,7 +25,8 @@ import pytest
 
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
-from klogd_py.daemon import STOP_LIMIT_S, Daemon
+from klogd_py.daemon import Daemon
+from klogd_py.lifecycle.record_flow import STOP_LIMIT_S
 from klogd_py.monitoring.errors import NoAnswer
 from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_client import fetch_status
@@ -345,7 +346,7 @@ def test_each_job_may_fail_and_all_goes_on(
     )
     assert unreached == set()
     assert jobs.names, "nothing was injected"
-    assert ended == (1 if "stop" in jobs.names and file == "daemon.py" else 0), (
+    assert ended == (1 if "stop" in jobs.names and file == "lifecycle/record_flow.py" else 0), (
         "what was never sent is a failure"
     )
     # once each, and none is missing
@@ -414,8 +415,8 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
             await asyncio.sleep(0.3)
             before = (
                 daemon.config,
-                daemon.pipeline.stages.symbol_stage.format_options,
-                [*daemon.sink_manager.queues],
+                daemon.flow.pipeline.stages.symbol_stage.format_options,
+                [*daemon.flow.sink_manager.queues],
             )
             for left in reversed(range(count)):
                 os.kill(os.getpid(), signal.SIGHUP)
@@ -427,8 +428,8 @@ def test_failed_reload_changes_nothing_at_any_point(tmp_path: Path, short: Path)
                 await until(partial(_are_in, wanted, world), "records")
                 assert (
                     daemon.config,
-                    daemon.pipeline.stages.symbol_stage.format_options,
-                    [*daemon.sink_manager.queues],
+                    daemon.flow.pipeline.stages.symbol_stage.format_options,
+                    [*daemon.flow.sink_manager.queues],
                 ) == before
                 outcome = next(
                     one for one in (await world.status()).changes if one.what == "configuration"

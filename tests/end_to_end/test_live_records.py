@@ -60,9 +60,9 @@ class Machine:
                 async with asyncio.timeout(BOUND_S):
                     while not any(awaited in line for line in self.lines):
                         await asyncio.sleep(0.01)
-            status_builder: StatusBuilder = daemon._status_builder
+            status_builder: StatusBuilder = daemon.reporting.status_builder
             status = status_builder.build(daemon.symbol_manager.symbols)
-            daemon._stopping.set()
+            daemon.stop()
             await running
             return status
 

@@ -77,13 +77,13 @@ async def status_after_records(folder: Path) -> Status:
     await wait_until(lambda: log.exists() and "the end" in log.read_text())
     # More records than the ring holds: the daemon does not run until they are all logged
     ring.log(20)
-    first, _ = daemon.sink_manager.queues.values()
+    first, _ = daemon.flow.sink_manager.queues.values()
     await wait_until(lambda: first.position == position_at(ring.next_seq))
     config.write_text("broken = [")
     os.kill(os.getpid(), signal.SIGHUP)
-    await wait_until(lambda: bool(daemon._status_builder.changes))
+    await wait_until(lambda: bool(daemon.reporting.status_builder.changes))
     daemon.jobs.call("example", lambda: [][1], None)
-    status = daemon._status_builder.build(daemon.symbol_manager.symbols)
+    status = daemon.reporting.status_builder.build(daemon.symbol_manager.symbols)
     # Otherwise the daemon waits for the second sink before it stops
     (folder / "missing").mkdir()
     os.kill(os.getpid(), signal.SIGTERM)

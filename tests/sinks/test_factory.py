@@ -147,12 +147,12 @@ class Machine:
             await self._until_delivered(daemon)
             for text in reloads:
                 self.configure(text)
-                await daemon._reloader.reload("test")
+                await daemon.reactions.reloader.reload("test")
                 self._ring.log(2)
                 await self._until_delivered(daemon)
-            status = daemon._status_builder.build(daemon.symbol_manager.symbols)
+            status = daemon.reporting.status_builder.build(daemon.symbol_manager.symbols)
             names = [sink.name for sink in status.sinks]
-            daemon._stopping.set()
+            daemon.stop()
             await running
             self._count = self._ring.next_seq
             return names
@@ -161,9 +161,9 @@ class Machine:
 
     async def _until_delivered(self, daemon: Daemon) -> None:
         async with asyncio.timeout(TIMEOUT_S):
-            while {position.next_seq for position in daemon.sink_manager.positions.values()} != {
-                self._ring.next_seq
-            }:
+            while {
+                position.next_seq for position in daemon.flow.sink_manager.positions.values()
+            } != {self._ring.next_seq}:
                 await asyncio.sleep(0.01)
 
 

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Build what the records of one run pass, from the source to the sinks, and stop it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from klogd_py.config.run_options import RunOptions
+from klogd_py.config.schema import Config
+from klogd_py.oops.provenance import Origin
+from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
+from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.record.gaps import announce
+from klogd_py.sinks.cursor_file import boot_id
+from klogd_py.sinks.cursor_store import CursorStore
+from klogd_py.sinks.factory import SinkFactory
+from klogd_py.sinks.manager import SinkManager
+from klogd_py.sources import factory
+from klogd_py.sources.capture import open_capture
+from klogd_py.sources.kmsg_device import KmsgDevice
+from klogd_py.sources.proc_kmsg import ProcKmsg
+from klogd_py.sources.source import Source
+from klogd_py.system.jobs import Jobs
+
+# Records still queued after this time are left for the next start.
+STOP_LIMIT_S = 5.0
+
+logger = logging.getLogger("klogd_py")
+
+
+class RecordFlow:
+    """The way of the records of one run. Mutable; lives on the event loop.
+
+    ``live``: the records come from the running kernel. ``boot_id`` is that of its boot.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        config: Config,
+        symbol_manager: SymbolManager,
+        on_progress: Callable[[], None],
+        jobs: Jobs,
+        source: Source | None = None,
+    ) -> None:
+        """Open the source, unless one is given.
+
+        ``on_progress`` is called after a sink may have accepted records, whose position has been
+        saved then.
+
+        Raises:
+            SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
+        """
+        self.live = options.capture is None
+        self.source = source or open_input(options, config)
+        self.boot_id = boot_id() if self.live else None
+        self.clock: Clock = LiveClock() if self.live else CaptureClock()
+        self._on_progress = on_progress
+        self._jobs = jobs
+        self._cursors = build_cursor_store(self.source, config, self.boot_id)
+        self.sink_manager = SinkManager(
+            partial(announce, wall_us_of=lambda record: self.clock.wall_time(record).us),
+            self._cursors.position,
+            rereadable=isinstance(self.source, KmsgDevice),
+            on_progress=self._save_progress,
+            jobs=jobs,
+        )
+        self.sink_factory = SinkFactory(
+            self.sink_manager, self._cursors, self.boot_id, live=self.live
+        )
+        self.pipeline = Pipeline(
+            self.source,
+            self.sink_manager,
+            symbol_manager,
+            self.clock,
+            live=self.live,
+            once=options.once,
+            origin=origin_of(self.source, live=self.live),
+            any_text=options.any_text,
+            jobs=jobs,
+        )
+
+    def start(self) -> None:
+        """Let records flow: the sinks are there."""
+        if isinstance(self.source, KmsgDevice):
+            self.source.skip_below(self.sink_manager.lowest_next_seq)
+        self.pipeline.reader.running.set()
+
+    async def finish(self) -> None:
+        """Deliver what has been read within `STOP_LIMIT_S`, and save the positions."""
+        jobs = self._jobs
+        now_s = asyncio.get_running_loop().time
+        end_s = now_s() + STOP_LIMIT_S
+        try:
+            async with asyncio.timeout_at(end_s):
+                await jobs.run("delivery", self.pipeline.finish, None)
+        except TimeoutError:
+            logger.warning(
+                "records that were read are left for the next start: "
+                "the symbols are still being read"
+            )
+        await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
+        jobs.call("positions", self._save_positions, None)
+
+    def close(self) -> int:
+        """Close sinks, cursors and source; returns how many entries were never sent."""
+        jobs = self._jobs
+        unsent = jobs.call("stop", self.sink_manager.close, 1)
+        jobs.call("positions", self._cursors.close, None)
+        jobs.call("reading", self.source.close, None)
+        return unsent
+
+    def _save_progress(self) -> None:
+        self._jobs.call("positions", self._save_positions, None)
+        self._on_progress()
+
+    def _save_positions(self) -> None:
+        self._cursors.save(self.sink_manager.positions)
+
+
+def open_input(options: RunOptions, config: Config) -> Source:
+    """Open a capture, if one is named, or a kernel log interface.
+
+    Raises:
+        SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
+    """
+    if options.capture is not None:
+        return open_capture(options.capture.path, options.capture.format)
+    return factory.open_source(config.input.source, options.inherited_fds)
+
+
+def origin_of(source: Source, *, live: bool) -> Origin:
+    """Return the form in which a source has its records."""
+    if not live:
+        return Origin.CAPTURE
+    return Origin.LINES if isinstance(source, ProcKmsg) else Origin.RECORDS
+
+
+def build_cursor_store(source: Source, config: Config, boot_id: str | None) -> CursorStore:
+    """Return the store of the sinks' cursors; without a file if records have no sequence
+    numbers.
+    """
+    path = Path(config.state.cursor_file) if config.state.cursor_file else None
+    if isinstance(source, KmsgDevice):
+        return CursorStore(path, boot_id, source.newest)
+    return CursorStore(None, boot_id, lambda: None)

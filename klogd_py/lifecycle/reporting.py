@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Build what tells the state of the daemon: to status clients, metrics and the service manager."""
+
+from collections.abc import Sequence
+
+from klogd_py.lifecycle.record_flow import RecordFlow
+from klogd_py.lifecycle.service_manager import ServiceManager
+from klogd_py.monitoring.reporter import StatusReporter
+from klogd_py.monitoring.status_builder import StatusBuilder
+from klogd_py.pipeline.symbol_manager import SymbolManager
+from klogd_py.symbols import description
+from klogd_py.system.jobs import Jobs
+
+
+class Reporting:
+    """The reports of one daemon. Mutable; lives on the event loop."""
+
+    def __init__(self, flow: RecordFlow, symbol_manager: SymbolManager, jobs: Jobs) -> None:
+        self.status_builder = StatusBuilder(
+            flow.source, flow.pipeline, flow.sink_manager, flow.clock, flow.boot_id, jobs
+        )
+        self.reporter = StatusReporter(
+            lambda: self.status_builder.build(symbol_manager.symbols), jobs
+        )
+        self.service_manager = ServiceManager(self.reporter, jobs)
+
+    def record_symbol_load(self, symbol_manager: SymbolManager, reasons: Sequence[str]) -> None:
+        """Report that other symbols are in use, or why they are not."""
+        found = symbol_manager.symbols
+        refusal = symbol_manager.failure or found.replacement_refusal
+        self.status_builder.record_reload(
+            "symbols", ", ".join(reasons), not refusal, refusal or description.headline(found)
+        )
+        self.reporter.notify()

@@ -57,7 +57,7 @@ class Symbolizer:
     def process(self, records: Sequence[Record | Gap]) -> None:
         """Process records, and then the timeout after the last one."""
         self.counters.count_read(records)
-        self.counters.count_crashes(item for item in records if isinstance(item, Record))
+        self.counters.crashes.count(item for item in records if isinstance(item, Record))
         self._push(Batch([*records]))
         self._push(Batch([], is_last=True))
 

@@ -14,7 +14,7 @@ Source of truth: RFC 9112 for requests and responses; RFC 9110 section 7.4 for s
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from klogd_py.config.listen_address import TcpAddress, parse_listen_address
@@ -30,8 +30,6 @@ MAX_CONNECTIONS = 64
 _LOOPBACK_HOST = re.compile(
     rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE
 )
-
-_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -63,20 +61,19 @@ class MetricsServer:
         Raises:
             EndpointUnusable: the address cannot be used.
         """
+        try:
+            await self._start_server()
+        except OSError as error:
+            self.close()
+            raise EndpointUnusable(error.strerror or str(error)) from error
 
+    async def _start_server(self) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await self._jobs.run("metrics listener", lambda: self._serve(reader, writer), None)
             finally:
                 writer.transport.abort()
 
-        try:
-            await self._start_server(serve)
-        except OSError as error:
-            self.close()
-            raise EndpointUnusable(error.strerror or str(error)) from error
-
-    async def _start_server(self, serve: _Serve) -> None:
         address = parse_listen_address(self._listen)
         if isinstance(address, Path):
             self._local = LocalSocket(address, mode=0o660)

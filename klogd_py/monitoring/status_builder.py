@@ -89,7 +89,7 @@ class StatusBuilder:
             names=_names_state(symbols, counters),
             changes=tuple(self.changes.values()),
             oops=self._oops_state(counters),
-            crashes={kind.value: count for kind, count in counters.crashes.items()},
+            crashes={kind.value: count for kind, count in counters.crashes.by_kind.items()},
             failures=tuple(
                 JobFailure(job, failure.reason, format_utc(failure.at_us), failure.count)
                 for job, failure in self._jobs.failures.copy().items()
@@ -114,14 +114,14 @@ class StatusBuilder:
         )
 
     def _oops_state(self, counters: Counters) -> OopsState | None:
-        last = counters.last_oops
+        last = counters.crashes.last_oops
         if last is None:
             return None
         return OopsState(
             format_utc(self._clock.wall_time(last).us),
             last.seq,
             escape_invalid_utf8(last.text),
-            counters.oopses,
+            counters.crashes.oopses,
         )
 
 

@@ -105,7 +105,7 @@ class Delivery:
         try:
             self.counters.count_read(items)
             if batch.crash_lines:
-                self.counters.count_crashes(batch.records[at] for at in batch.crash_lines)
+                self.counters.crashes.count(batch.records[at] for at in batch.crash_lines)
         except Exception as error:
             self._jobs.report("counters", error)
         self._enqueue(self._stages.push(batch, _now_s()))

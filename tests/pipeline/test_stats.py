@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klogd_py.oops.crash_signatures import CrashKind
-from klogd_py.pipeline.stats import CRASH_SPAN_US, Counters
+from klogd_py.pipeline.crash_counter import CRASH_SPAN_US
+from klogd_py.pipeline.stats import Counters
 from klogd_py.record.types import (
     Cause,
     Entry,
@@ -81,9 +82,9 @@ def test_reread_suppressed_records_are_counted_once() -> None:
 )
 def test_first_line_of_oops_counts_one_oops(prefix: int, text: str) -> None:
     counters = Counters()
-    counters.count_crashes([record(0), record(1, prefix, text)])
-    assert counters.last_oops is not None
-    assert (counters.last_oops.text, counters.oopses) == (text, 1)
+    counters.crashes.count([record(0), record(1, prefix, text)])
+    assert counters.crashes.last_oops is not None
+    assert (counters.crashes.last_oops.text, counters.crashes.oopses) == (text, 1)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,9 @@ def test_first_line_of_oops_counts_one_oops(prefix: int, text: str) -> None:
 )
 def test_other_lines_are_no_oops(prefix: int, text: str) -> None:
     counters = Counters()
-    counters.count_crashes([record(0, prefix, text)])
-    assert counters.last_oops is None
-    assert not any(counters.crashes.values())
+    counters.crashes.count([record(0, prefix, text)])
+    assert counters.crashes.last_oops is None
+    assert not any(counters.crashes.by_kind.values())
 
 
 def test_lines_of_one_oops_count_once() -> None:
@@ -108,20 +109,23 @@ def test_lines_of_one_oops_count_once() -> None:
         "BUG: kernel NULL pointer dereference, address: 0",
         "kernel BUG at mm/slub.c:306!",
     )
-    counters.count_crashes([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
-    counters.count_crashes(
+    counters.crashes.count([record(0, 1, first, 10), record(1, 4, "Oops: 0002", 20)])
+    counters.crashes.count(
         [record(2, 0, "Kernel panic - not syncing: Fatal exception", CRASH_SPAN_US)]
     )
-    assert counters.last_oops == record(0, 1, first, 10)
-    counters.count_crashes([record(3, 1, second, 3 * CRASH_SPAN_US)])
-    assert (counters.last_oops, counters.oopses) == (record(3, 1, second, 3 * CRASH_SPAN_US), 2)
+    assert counters.crashes.last_oops == record(0, 1, first, 10)
+    counters.crashes.count([record(3, 1, second, 3 * CRASH_SPAN_US)])
+    assert (counters.crashes.last_oops, counters.crashes.oopses) == (
+        record(3, 1, second, 3 * CRASH_SPAN_US),
+        2,
+    )
 
 
 def counted(*records: Record) -> dict[str, int]:
     """The kinds of crash that are counted in some records, without those that are not."""
     counters = Counters()
-    counters.count_crashes(records)
-    return {kind.value: count for kind, count in counters.crashes.items() if count}
+    counters.crashes.count(records)
+    return {kind.value: count for kind, count in counters.crashes.by_kind.items() if count}
 
 
 WARNING = "WARNING: CPU: 0 PID: 37 at drivers/x.c:235 nic_read+0x1/0x2"
@@ -132,9 +136,12 @@ PANIC = "Kernel panic - not syncing: panic_on_warn set ..."
 
 def test_warnings_are_counted_but_are_no_oops() -> None:
     counters = Counters()
-    counters.count_crashes([record(0, 4, WARNING, 10), record(1, 3, HUNG_TASK, 20)])
-    assert (counters.crashes[CrashKind.WARNING], counters.crashes[CrashKind.HUNG_TASK]) == (1, 1)
-    assert (counters.oopses, counters.last_oops) == (0, None)
+    counters.crashes.count([record(0, 4, WARNING, 10), record(1, 3, HUNG_TASK, 20)])
+    assert (
+        counters.crashes.by_kind[CrashKind.WARNING],
+        counters.crashes.by_kind[CrashKind.HUNG_TASK],
+    ) == (1, 1)
+    assert (counters.crashes.oopses, counters.crashes.last_oops) == (0, None)
 
 
 def test_burst_counts_each_of_its_kinds_once() -> None:
@@ -170,10 +177,10 @@ def test_oops_line_without_another_header_is_counted() -> None:
 def test_crash_that_is_read_again_counts_once() -> None:
     counters = Counters()
     far_apart = [record(at, 4, WARNING, at * 9 * CRASH_SPAN_US) for at in range(3)]
-    counters.count_crashes(far_apart[:2])
-    counters.count_crashes(far_apart)
-    counters.count_crashes(far_apart[:1])
-    assert counters.crashes[CrashKind.WARNING] == 3
+    counters.crashes.count(far_apart[:2])
+    counters.crashes.count(far_apart)
+    counters.crashes.count(far_apart[:1])
+    assert counters.crashes.by_kind[CrashKind.WARNING] == 3
 
 
 def test_crashes_without_numbers_are_all_counted() -> None:

@@ -99,9 +99,15 @@ def effects(found: SymbolSet, text: str, prefix: int = 4) -> list[str]:
         if found.modules.bases != symbolizer.symbols.modules.bases
         else []
     )
-    changes += [f"{symbolizer.counters.oopses} reports"] if symbolizer.counters.oopses else []
+    changes += (
+        [f"{symbolizer.counters.crashes.oopses} reports"]
+        if symbolizer.counters.crashes.oopses
+        else []
+    )
     changes += [
-        f"{count} {kind.value}" for kind, count in symbolizer.counters.crashes.items() if count
+        f"{count} {kind.value}"
+        for kind, count in symbolizer.counters.crashes.by_kind.items()
+        if count
     ]
     changes += ["gap"] if any(entry.gap is not None for entry in symbolizer.entries) else []
     changes += ["text changed"] if [entry.text for entry in symbolizer.entries] != [text] else []

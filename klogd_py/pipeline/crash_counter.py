@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Count the crashes in what has been read, and remember the last oops. No I/O, no clock.
+
+Source of truth for the words of a crash: `klogd_py.oops.crash_signatures`.
+"""
+
+from collections.abc import Iterable
+
+from klogd_py.oops import provenance
+from klogd_py.oops.crash_signatures import CrashClass, CrashKind, Signature
+from klogd_py.oops.provenance import Origin
+from klogd_py.record.types import KERN, Record, Severity
+
+# Headers of one kind that are at most this far apart belong to one crash.
+CRASH_SPAN_US = 1_000_000
+# Facility kern, with the level that printk gives to lines which state none, or a more severe one
+_PREFIXES = frozenset(range(KERN << 3 | Severity.EMERG, (KERN << 3 | Severity.NOTICE) + 1))
+
+
+class CrashCounter:
+    """Counters of the crash reports in one stream. Mutable.
+
+    ``by_kind`` counts reports by kind, ``oopses`` those that are no mere warnings. Records that are
+    read again for a sink that fell behind are not counted again.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        self.by_kind = dict.fromkeys(CrashKind, 0)
+        self.oopses = 0
+        self.last_oops: Record | None = None
+        self._origin = origin
+        # The timestamps of the last header of each kind, and of the last one of an oops
+        self._header_us: dict[CrashKind | CrashClass, int | None] = {}
+        # The number after the last record that was searched for the header of a crash
+        self._next_seq = 0
+
+    def count(self, records: Iterable[Record]) -> None:
+        """Count the crashes in those records of a batch that hold one of `CRASH_MARKERS`."""
+        for record in records:
+            if record.seq is not None:
+                if record.seq < self._next_seq:
+                    continue
+                self._next_seq = record.seq + 1
+            if record.prefix in _PREFIXES:
+                signature = provenance.identify(record, self._origin)
+                if signature is not None and signature.kind is not None:
+                    self._count_crash(record, signature.kind, signature)
+
+    def _count_crash(self, record: Record, kind: CrashKind, signature: Signature) -> None:
+        """Count a header, unless it is one more line of a crash that has been counted."""
+        is_new_kind = self._begins_crash(kind, record)
+        if signature.crash_class is CrashClass.OOPS:
+            is_new_oops = self._begins_crash(CrashClass.OOPS, record)
+            if is_new_oops:
+                self.oopses += 1
+                self.last_oops = record
+            elif signature.continues:
+                return
+        self.by_kind[kind] += is_new_kind
+
+    def _begins_crash(self, what: CrashKind | CrashClass, record: Record) -> bool:
+        """Whether a header comes too late to be of the same crash as the last one of a kind."""
+        last_us = self._header_us.get(what)
+        self._header_us[what] = record.usec
+        if last_us is None or record.usec is None:
+            return True
+        return not 0 <= record.usec - last_us <= CRASH_SPAN_US

@@ -15,12 +15,14 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.printk_clock import WallTimes
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
+from klogd_py.record.gaps import announce
 from klogd_py.record.sequence import Position
-from klogd_py.record.types import LookupFailure, Record
+from klogd_py.record.types import Entry, Gap, LookupFailure, Record
 from klogd_py.sinks.cursor_file import CursorFile
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import LineEncoder
 from klogd_py.sinks.local_syslog import SyslogSink
+from klogd_py.sinks.sequence_tracker import SequenceTracker, StartPosition, consecutive_range
 from klogd_py.sources import kmsg_format
 
 BATCH = 512
@@ -50,6 +52,7 @@ def figures() -> list[Figure]:
         "translate, with that search": lambda: symbolize(
             Batch(records), resolve_nothing, FormatOptions(), clock.wall_times
         ),
+        "compare with what a sink has had": lambda: _compare(entries),
         "encode for a file": lambda: line_encoder.encode(entries),
         "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
         "encode and write to /dev/null": lambda: to_file.send(entries),
@@ -84,6 +87,16 @@ def cpu_s(job: Callable[[], object]) -> float:
         return (time.process_time_ns() - before_ns) / 1e9
 
     return statistics.median(once() for _ in range(RUNS))
+
+
+def _compare(entries: Sequence[Entry]) -> None:
+    """Do what a queue does with each batch besides sending it."""
+    tracker = SequenceTracker(_announce, StartPosition(Position(0)))
+    tracker.accept(tracker.filter(entries, consecutive_range(entries)))
+
+
+def _announce(gap: Gap) -> Entry:
+    return announce(gap, lambda record: 0)
 
 
 def _read_ring() -> list[Figure]:

@@ -125,11 +125,14 @@ class Batch:
         return self._crash_lines
 
     @property
+    def has_address(self) -> bool:
+        """Whether there is an address without a symbol."""
+        return any(address_scanner.find(self.texts[at]) for at in self.address_lines)
+
+    @property
     def may_contain_trace(self) -> bool:
         """Whether a trace may begin in this batch: with a header, or with an address."""
-        return bool(self.crash_lines) or any(
-            address_scanner.find(self.texts[at]) for at in self.address_lines
-        )
+        return bool(self.crash_lines) or self.has_address
 
     def _find_crash_lines(self) -> Sequence[int]:
         records = self.records

@@ -545,3 +545,21 @@ def test_failed_load_keeps_current_symbols() -> None:
         assert jobs.failures["symbols"].count == 4
 
     asyncio.run(load_repeatedly())
+
+
+def test_lines_without_address_pass_during_load() -> None:
+    ring, sink = FakeRing(), ScriptedSink()
+
+    async def run_world() -> None:
+        world = World(ring, [sink], QueueLimits(1 << 22))
+        async with world.symbol_manager.lock:
+            ring.log(1, word="pci: [mem 0xfed00000-0xfed003ff] reserved")
+            await world.until(lambda: len(sink.received) == 1)
+            ring.log(1, word="EIP: 0010:[<c010b860>] EFLAGS: 00010202 CPU:")
+            await asyncio.sleep(0.1)
+            assert len(sink.received) == 1
+        await world.until(lambda: len(sink.received) == 2)
+        await world.end()
+
+    run_in_virtual_time(run_world())
+    assert delivered(sink) == [0, 1]

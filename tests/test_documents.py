@@ -20,6 +20,13 @@ from klogd_py.config import loader
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_tables import parse_sinks
+from klogd_py.oops.provenance import Origin
+from klogd_py.pipeline.boot_symbols import BootSymbols
+from klogd_py.pipeline.clock import CaptureClock
+from klogd_py.pipeline.stages import Stages
+from klogd_py.pipeline.symbol_stage import Naming
+from klogd_py.symbols.resolver import SymbolResolver
+from klogd_py.symbols.symbol_set import SymbolSet
 
 PROJECT = Path(__file__).parent.parent
 PROGRAMS = {"klogd-py": cli.main, "klogd": cli.klogd}
@@ -194,15 +201,35 @@ def test_architecture_page_names_many_paths() -> None:
     assert len(set(_PATH.findall(page))) > 20
 
 
-def test_terms_of_architecture_page_are_classes() -> None:
+def read_section(title: str) -> str:
+    """Return a section of the page about the architecture."""
     page = (PROJECT / "docs/architecture.md").read_text()
-    table = page.partition("\n## Terms\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def find_classes() -> set[str]:
+    """Return the names of all classes of the package."""
+    paths = (PROJECT / "klogd_py").rglob("*.py")
+    return {name for path in paths for name in _CLASS.findall(path.read_text())}
+
+
+def test_terms_of_architecture_page_are_classes() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ", read_section("Terms"), re.MULTILINE)
     terms = {term for row in rows for term in row.split(", ") if re.match(r"[A-Z]", term)}
-    known = {
-        name
-        for path in (PROJECT / "klogd_py").rglob("*.py")
-        for name in _CLASS.findall(path.read_text())
-    }
     assert len(terms) > 10
-    assert terms <= known
+    assert terms <= find_classes()
+
+
+def test_objects_of_architecture_page_are_classes() -> None:
+    objects = re.findall(r"^\| `(\w+)` \| ", read_section("Where state is"), re.MULTILINE)
+    assert len(objects) > 10
+    assert set(objects) <= find_classes()
+
+
+def test_picture_shows_every_stage_in_order() -> None:
+    symbols = BootSymbols(SymbolSet(SymbolResolver()))
+    stages = Stages(
+        symbols, CaptureClock(), Naming(Origin.CAPTURE), lambda job, error: None, live=False
+    )
+    shown = re.findall(r"^ +\|   (\w+) +[|v]  ", read_section("The way of a record"), re.MULTILINE)
+    assert shown == [type(stage).__name__ for stage in stages._stages]

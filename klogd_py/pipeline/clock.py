@@ -132,8 +132,11 @@ class CaptureClock:
         )
 
     def wall_times(self, records: Sequence[Record]) -> WallTimes:
-        """`wall_time` of each record."""
-        return _one_by_one(self, records)
+        """`wall_time` of each record; most captures state none."""
+        if [record for record in records if record.wall_us is not None]:
+            return _one_by_one(self, records)
+        count = len(records)
+        return WallTimes([self._now_us] * count, [TimestampSource.RECEIPT] * count)
 
 
 def _one_by_one(clock: Clock, records: Sequence[Record]) -> WallTimes:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Collect the lines that were symbolized although no kernel prints such a line."""
 
+from collections.abc import Sequence
+
 from klogd_py.oops import address_scanner, provenance
 from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin
+from klogd_py.record.types import Entry
 
 # Line numbers that a message lists
 _MAX_LISTED = 10
@@ -24,20 +27,21 @@ class DoubtfulLines:
         """Count whole lines in which nothing was symbolized."""
         self._lines += text.count(b"\n")
 
-    def check(self, line: str, is_named: bool) -> None:
-        """Count one line, and check its form if ``is_named``: something in it was symbolized."""
-        self._lines += 1
-        if (
-            not is_named
-            or provenance.withheld_reason(
-                record_from_line(line), address_scanner.find(line), Origin.CAPTURE
-            )
-            is None
-        ):
-            return
-        self.count += 1
-        if len(self.first) < _MAX_LISTED:
-            self.first.append(self._lines)
+    def check(self, entries: Sequence[Entry]) -> None:
+        """Check the lines of a text in which something was symbolized, and count all of them.
+
+        The same line, as the kernel printed it, may follow a symbolized one at once.
+        """
+        named = [at for at, entry in enumerate(entries) if entry.symbols]
+        repeated = 0
+        for at in named:
+            record = entries[at].record
+            if _is_doubtful(record.text):
+                self.count += 1
+                if len(self.first) < _MAX_LISTED:
+                    self.first.append(self._lines + at - repeated + 1)
+            repeated += at + 1 < len(entries) and entries[at + 1].record is record
+        self._lines += len(entries) - repeated
 
     def remarks(self, where: str = "") -> list[str]:
         """Return the message for the user, or no message; it begins with ``where``."""
@@ -50,3 +54,8 @@ class DoubtfulLines:
             f"{where}{lines} {numbers}{more} named on weak grounds: "
             "no kernel prints an address in this form"
         ]
+
+
+def _is_doubtful(line: str) -> bool:
+    record, matches = record_from_line(line), address_scanner.find(line)
+    return provenance.withheld_reason(record, matches, Origin.CAPTURE) is not None

@@ -22,7 +22,7 @@ from klogd_py.pipeline.doubtful_lines import DoubtfulLines
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, Style
-from klogd_py.record.types import Entry, Record
+from klogd_py.record.types import Record
 from klogd_py.symbols.symbol_set import SymbolSet
 
 # A text that is shorter is read line by line at once.
@@ -161,17 +161,10 @@ class TextStream:
                 for trace in batch.traces:
                     self._on_trace(trace)
             assert batch.symbolized is not None
-            record = None
-            for entry in batch.symbolized.entries:
-                lines.append(entry.text)
-                # With duplicate_raw the same record may come twice.
-                if entry.record is not record:
-                    record = entry.record
-                    self._check(entry)
+            entries = batch.symbolized.entries
+            self.doubtful.check(entries)
+            lines += [entry.text for entry in entries]
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
-
-    def _check(self, entry: Entry) -> None:
-        self.doubtful.check(entry.record.text, bool(entry.symbols))
 
 
 def _raise(job: str, error: Exception) -> None:

@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
 
 from klogd_py.monitoring.status import Status
+from klogd_py.monitoring.status_socket import CACHE_S
 from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
 from tests.waiting import wait_until
 
@@ -33,6 +35,8 @@ def run_status(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def read_status(folder: Path) -> Status:
+    """Return the present status, not the document that was built for the client before."""
+    time.sleep(CACHE_S)
     done = run_status(folder, "--json")
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=Status)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Check and convert the values of command line options.
 
-Each function raises UsageError, to which `klogd_py.cli.parser` adds the option's name.
+Each function raises ArgumentTypeError, to which argparse adds the names of the option.
 """
 
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from klogd_py.cli.usage_error import UsageError
 from klogd_py.config.errors import WrongText
 from klogd_py.config.sink_shorthand import make_absolute, parse_shorthand
 
@@ -18,7 +18,7 @@ _HEX = re.compile(r"-?(0x)?[0-9a-f]{1,64}", re.IGNORECASE | re.ASCII)
 def utf8_text(text: str) -> str:
     """Return the text unchanged; refuse bytes that are not UTF-8."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError(f"expected UTF-8, got {text!r}")
+        raise ArgumentTypeError(f"expected UTF-8, got {text!r}")
     return text
 
 
@@ -28,21 +28,21 @@ def sink(text: str) -> str:
     try:
         parse_shorthand(shorthand)
     except WrongText as error:
-        raise UsageError(f"expected {error}, got {text!r}") from error
+        raise ArgumentTypeError(f"expected {error}, got {text!r}") from error
     return shorthand
 
 
 def slide(text: str) -> int:
     """Return the number of a KASLR slide such as ``0x1a000000``."""
     if not _HEX.fullmatch(text):
-        raise UsageError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}")
+        raise ArgumentTypeError(f"expected a hexadecimal number such as 0x1a000000, got {text!r}")
     return int(text, 16)
 
 
 def console_level(text: str) -> int:
     """Return a console log level from 1 to 8."""
     if text not in tuple("12345678"):
-        raise UsageError(f"expected one digit from 1 to 8, got {text!r}")
+        raise ArgumentTypeError(f"expected one digit from 1 to 8, got {text!r}")
     return int(text)
 
 
@@ -51,7 +51,9 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
 
     def check(text: str) -> str:
         if text not in choices:
-            raise UsageError(f"expected {', '.join(choices[:-1])} or {choices[-1]}, got {text!r}")
+            raise ArgumentTypeError(
+                f"expected {', '.join(choices[:-1])} or {choices[-1]}, got {text!r}"
+            )
         return text
 
     return check

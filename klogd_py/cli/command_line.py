@@ -13,7 +13,8 @@ class Operands(Struct, frozen=True):
     """The arguments of a command that are no options.
 
     ``maximum`` is ``None`` if there may be any number. ``convert`` checks one and raises
-    UsageError. ``option`` is the name of the option that has the same meaning, if there is one.
+    ArgumentTypeError. ``option`` is the name of the option that has the same meaning, if there is
+    one.
     """
 
     metavar: str

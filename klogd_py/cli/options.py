@@ -15,7 +15,7 @@ class Option(Struct, frozen=True):
 
     ``flags`` are its spellings, ``name`` is the name of its value. ``metavar`` stands for the value
     in help pages; an option without it takes none, and has the value ``const``. ``convert`` checks
-    a value and raises UsageError. ``key`` is the configuration key that the value replaces.
+    a value and raises ArgumentTypeError. ``key`` is the configuration key that the value replaces.
     """
 
     flags: tuple[str, ...]
@@ -30,10 +30,14 @@ class Option(Struct, frozen=True):
 
 
 class OptionGroup(Struct, frozen=True):
-    """Options that stand below one title on a help page."""
+    """Options that stand below one title on a help page.
+
+    ``is_exclusive`` means that at most one of them may be given.
+    """
 
     title: str
     options: tuple[Option, ...]
+    is_exclusive: bool = False
 
 
 CONFIG = Option(
@@ -211,6 +215,7 @@ SIGNALS = OptionGroup(
         Option(("-i",), "signal", "make it reload all symbols (SIGUSR1)", const="SIGUSR1"),
         Option(("-I",), "signal", "the same (SIGUSR2)", const="SIGUSR2"),
     ),
+    is_exclusive=True,
 )
 
 

@@ -43,7 +43,7 @@ class SymbolManager:
         self.symbols = SymbolSet(SymbolResolver())
         self.lock = asyncio.Lock()
         # The unexpected error of the last load, after which the old symbols are kept
-        self.failure = ""
+        self.failure: str | None = None
         self.sources = sources
         self._on_change = changed
         self._jobs = jobs or Jobs()
@@ -111,7 +111,7 @@ class SymbolManager:
         known = description.summary(before)
         lines = [line for line in description.summary(found) if line not in known]
         remarks = [remark for remark in found.remarks if remark not in before.remarks]
-        self.symbols, self.failure = found, ""
+        self.symbols, self.failure = found, None
         for line in lines:
             logger.info("%s", line)
         for remark in remarks:

@@ -40,6 +40,13 @@ class InferredBoots(Struct, frozen=True):
     plain_bytes: list[int]
 
 
+class _Part(Struct, frozen=True):
+    """Lines of a text, and whether all stages ignore them, so that they pass as text."""
+
+    text: bytes
+    is_plain: bool
+
+
 def infer_boots(pieces: Iterable[bytes], symbols: SymbolSet) -> InferredBoots:
     """Infer the symbols of each boot in a text."""
     boots = BootSymbols(symbols)
@@ -99,8 +106,8 @@ class TextStream:
             self._skip(piece)
             return piece
         out = [
-            part if is_plain else self._push_lines(part, now_s)
-            for part, is_plain in self._split_plain(piece)
+            part.text if part.is_plain else self._push_lines(part.text, now_s)
+            for part in self._split_plain(piece)
         ]
         return out[0] if len(out) == 1 else b"".join(out)
 
@@ -110,21 +117,21 @@ class TextStream:
         self._boots.end()
         return out
 
-    def _split_plain(self, text: bytes) -> Iterator[tuple[bytes, bool]]:
-        """Split a text into parts of whole lines, each with whether it passes as text.
+    def _split_plain(self, text: bytes) -> Iterator[_Part]:
+        """Split a text into parts of whole lines.
 
         Each part must be pushed before the next one is asked for.
         """
         if text.endswith(b"\n") and self._stages.ignores(text):
             self._skip(text)
-            yield text, True
+            yield _Part(text, is_plain=True)
             return
         middle = text.find(b"\n", len(text) // 2) + 1
         if len(text) > _MIN_BYTES and 0 < middle < len(text):
             yield from self._split_plain(text[:middle])
             yield from self._split_plain(text[middle:])
         else:
-            yield text, False
+            yield _Part(text, is_plain=False)
 
     def _skip(self, text: bytes) -> None:
         self._stages.skip(text)

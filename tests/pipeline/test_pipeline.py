@@ -537,7 +537,7 @@ def test_failed_load_keeps_current_symbols() -> None:
         assert not await symbol_manager.modules_changed()
         assert changes == [
             "the start: MemoryError('trouble')",
-            "SIGUSR1: ",
+            "SIGUSR1: None",
             "SIGUSR2: MemoryError('trouble')",
         ]
         await symbol_manager.begin_boot(NextBoot("6.1"))

@@ -124,15 +124,15 @@ class Batch:
             self._crash_lines = self._find_crash_lines()
         return self._crash_lines
 
-    @property
-    def has_address(self) -> bool:
-        """Whether there is an address without a symbol."""
-        return any(address_scanner.find(self.texts[at]) for at in self.address_lines)
+    def has_address(self, include_symbolized: bool = False) -> bool:
+        """Whether there is an address; ``include_symbolized`` is that of `address_scanner.find`."""
+        find, texts = address_scanner.find, self.texts
+        return any(find(texts[at], include_symbolized) for at in self.address_lines)
 
     @property
     def may_contain_trace(self) -> bool:
         """Whether a trace may begin in this batch: with a header, or with an address."""
-        return bool(self.crash_lines) or self.has_address
+        return bool(self.crash_lines) or self.has_address()
 
     def _find_crash_lines(self) -> Sequence[int]:
         records = self.records

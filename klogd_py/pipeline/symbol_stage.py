@@ -87,7 +87,7 @@ class SymbolStage(Stage):
             return SymbolRequest.AT_OOPS
         if not batch.address_lines:
             return None
-        if self._symbols.is_loading and batch.has_address:
+        if self._symbols.is_loading and batch.has_address(self.format_options.resymbolize):
             return SymbolRequest.LOADED
         if not self._live or (self._attempt is not None and self._attempt.batch is batch):
             return None

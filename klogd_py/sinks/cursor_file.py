@@ -111,7 +111,7 @@ class CursorFile:
         """Return what a sink has accepted; ``None`` if it is new."""
         return self._positions.get(sink)
 
-    def rename(self, old: str, new: str) -> None:
+    def hand_over(self, old: str, new: str) -> None:
         """Give the position of a sink to a sink that is new; nothing if there is none to give.
 
         The file has it from the next `save` on.

@@ -44,10 +44,10 @@ class CursorStore:
         """Return what a sink has accepted; ``None`` if it is new."""
         return self._file.position(sink) if self._file else None
 
-    def rename(self, old: str, new: str) -> None:
+    def hand_over(self, old: str, new: str) -> None:
         """Give the position of a sink to the one that has taken its place under another name."""
         if self._file is not None:
-            self._file.rename(old, new)
+            self._file.hand_over(old, new)
 
     def save(self, positions: Mapping[str, Position]) -> None:
         """Save the positions that changed; a failure is logged once."""

@@ -136,7 +136,7 @@ class SinkFactory:
         for sink in wanted.values():
             # Its destination has the records that it had before it was given a name.
             if sink.name != short_form(sink):
-                self._cursors.rename(short_form(sink), sink.name)
+                self._cursors.hand_over(short_form(sink), sink.name)
         self._manager.configure(sinks, lambda name: queue_limits(wanted[name], self._live))
 
     def _choose_routing(self, config: Config, sinks: Sequence[SinkConfig]) -> JournaldRouting:

@@ -83,8 +83,12 @@ class QueueSet:
 
     def _make_queue(self, sink: Sink, limits: QueueLimits) -> SinkQueue:
         start = StartPosition(self._position_of(sink.name) if sink.keeps_position else None)
-        if start.position is None and sink.keeps_position and self._rereadable:
-            start = StartPosition(Position(0), Cause.PRE_START)
+        if start.position is None and self._rereadable:
+            if sink.keeps_position:
+                start = StartPosition(Position(0), Cause.PRE_START)
+            elif self._is_configured:
+                # What is read again for others is no news on standard output.
+                start = StartPosition(self._newest_position)
         return SinkQueue(
             SinkSender(sink, self._jobs, self._workers.get(sink.name)),
             limits,
@@ -93,6 +97,12 @@ class QueueSet:
             rereadable=self._rereadable,
             on_progress=self._on_progress,
         )
+
+    @property
+    def _newest_position(self) -> Position | None:
+        """The position of the sink that has come furthest."""
+        positions = [queue.position for queue in self.queues.values() if queue.position is not None]
+        return max(positions, key=lambda position: position.next_seq, default=None)
 
     def _add(self, name: str, drain: SinkDrain, needs_reread: bool) -> None:
         self.queues[name] = drain.queue

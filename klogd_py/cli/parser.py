@@ -7,13 +7,13 @@ whether each option belongs to the command, and checks the arguments. Behind ``-
 option.
 """
 
-import argparse
+from argparse import ArgumentError, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from klogd_py.cli.command_line import Command, CommandLine, Program
-from klogd_py.cli.help_page import WIDTH
+from klogd_py.cli.option_parser import add_options, make_parser
 from klogd_py.cli.options import HELP, VERSION
 from klogd_py.cli.usage_error import UsageError, did_you_mean, find_nearest, quote
 from klogd_py.config.renamed import RENAMED_OPTIONS
@@ -62,10 +62,11 @@ def find_command(program: Program, name: str, *before: str) -> Command:
 def _parse(program: Program, words: Sequence[str]) -> Parsed:
     # Versions of argparse differ in how they treat "--".
     end = words.index("--") if "--" in words else len(words)
-    given = argparse.Namespace()
+    parser, given = make_parser(program.name), Namespace()
+    add_options(parser, (group for command in program.all_commands for group in command.groups))
     try:
-        _, left = _build_parser(program).parse_known_args(words[:end], given)
-    except argparse.ArgumentError as error:
+        _, left = parser.parse_known_args(words[:end], given)
+    except ArgumentError as error:
         if _asks_for_help(vars(given)):
             line = CommandLine(program.name, vars(given))
             return Parsed(_guess_command(program, words), line)
@@ -77,36 +78,6 @@ def _parse(program: Program, words: Sequence[str]) -> Parsed:
         if word.startswith("-") and word != "-":
             raise _unknown_option(program, _guess_command(program, words), word)
     return _assign(program, vars(given), [*left, *words[end + 1 :]])
-
-
-def _build_parser(program: Program) -> argparse.ArgumentParser:
-    """Return a parser of the options of all commands."""
-    parser = argparse.ArgumentParser(
-        program.name,
-        argument_default=argparse.SUPPRESS,
-        add_help=False,
-        allow_abbrev=False,
-        exit_on_error=False,
-        # Without a width, each option would ask for that of the terminal.
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=WIDTH),
-    )
-    known: set[tuple[str, ...]] = set()
-    for group in (group for command in program.all_commands for group in command.groups):
-        place = parser.add_mutually_exclusive_group() if group.is_exclusive else parser
-        for option in group.options:
-            if option.flags in known:
-                continue
-            known.add(option.flags)
-            if option.metavar is None:
-                place.add_argument(
-                    *option.flags, dest=option.name, action="store_const", const=option.const
-                )
-            else:
-                action = "append" if option.repeats else "store"
-                place.add_argument(
-                    *option.flags, dest=option.name, action=action, type=option.convert
-                )
-    return parser
 
 
 def _assign(program: Program, values: Mapping[str, object], words: Sequence[str]) -> Parsed:
@@ -143,7 +114,7 @@ def _check_operands(program: Program, command: Command, operands: Sequence[str])
         raise UsageError(f"{name} takes one {taken.metavar}, got {len(operands)}")
     try:
         return tuple(map(taken.convert, operands))
-    except argparse.ArgumentTypeError as error:
+    except ArgumentTypeError as error:
         raise UsageError(f"{taken.metavar}: {error}") from error
 
 

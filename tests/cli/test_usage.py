@@ -2,6 +2,7 @@
 """What each command takes, how options are read, and how a mistake is answered."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from klogd_py import __version__
 from klogd_py.cli import main as cli
 from klogd_py.cli.command_line import Command, Program
 from klogd_py.cli.commands import KLOGD, KLOGD_PY
-from klogd_py.cli.help_page import WIDTH, format_page
+from klogd_py.cli.help_page import format_page
+from klogd_py.cli.option_parser import WIDTH
 from klogd_py.cli.parser import parse
 from klogd_py.cli.usage_error import UsageError
 
@@ -271,10 +273,16 @@ PAGES = [(program, command) for program in (KLOGD_PY, KLOGD) for command in prog
 def test_help_page_fits_into_80_columns(program: Program, command: Command) -> None:
     page = format_page(program, command)
     assert max(map(len, page.splitlines())) <= WIDTH == 80
-    assert page.startswith(f"Usage: {program.invocation_of(command)}")
+    assert page.startswith(f"usage: {program.invocation_of(command)}")
     for option in command.options_by_flag.values():
-        assert (", ".join(option.flags) in page) is not option.hidden
+        # Before Python 3.13: -k FILE, --map FILE
+        row = "( [A-Z]+)?, ".join(map(re.escape, option.flags))
+        assert (re.search(rf"^  {row}( |$)", page, re.MULTILINE) is None) is option.hidden
     assert f"\n\nExample:\n  {command.example}\n\n" in page
+    titles = re.findall(r"^([A-Z].*):$", page, re.MULTILINE)
+    assert [title for title in titles if title not in ("Commands", "Arguments", "Example")] == [
+        group.title for group in command.groups
+    ]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +303,7 @@ def test_help_of_command_is_its_page(name: str, capsys: pytest.CaptureFixture[st
         assert cli.main(words) == 0
         pages.append(capsys.readouterr().out)
     assert len({*pages}) == 1
-    assert pages[0].startswith(f"Usage: klogd-py {name}")
+    assert pages[0].startswith(f"usage: klogd-py {name}")
 
 
 def test_help_alone_is_the_daemons_page(capsys: pytest.CaptureFixture[str]) -> None:

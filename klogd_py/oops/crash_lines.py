@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from klogd_py.oops.crash_patterns import (
     ADDRESS_LINE,
-    ADDRESS_OR_REGISTERS,
     END_MARKER,
     EVIDENCE_LINE,
     KERNEL_OFFSET,
+    REGISTER_ROW,
     USER_FIRST,
 )
 from klogd_py.oops.crash_signatures import (
@@ -96,7 +96,7 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
 
 def is_address_or_registers(line: str) -> bool:
     """Whether a line may be one of several in a record: an address line, or registers."""
-    return ADDRESS_OR_REGISTERS.fullmatch(line) is not None
+    return any(form.fullmatch(line) is not None for form in (ADDRESS_LINE, REGISTER_ROW))
 
 
 def _is_whole(text: str, start: int, form: re.Pattern[str]) -> bool:

@@ -158,7 +158,7 @@ _ENDS = (
 )
 
 ADDRESS_LINE = re.compile(any_of(_ADDRESS_LINES), re.ASCII)
-ADDRESS_OR_REGISTERS = re.compile(any_of((*_ADDRESS_LINES, *_REGISTER_ROWS)), re.ASCII)
+REGISTER_ROW = re.compile(any_of(_REGISTER_ROWS), re.ASCII)
 EVIDENCE_LINE = re.compile(any_of((*_EVIDENCE_LINES, *_REGISTER_ROWS)), re.ASCII)
 KERNEL_OFFSET = re.compile(any_of(_OFFSETS), re.ASCII)
 END_MARKER = re.compile(any_of(_ENDS), re.ASCII)

@@ -78,6 +78,8 @@ class TextStream:
         self._boots = boots
         self._plain_bytes = iter(plain_bytes)
         self._on_trace = on_trace
+        # Without names no line is doubtful, and lines need no numbers.
+        self._names_lines = options.style is not Style.OFF
         # Without traces to infer from, a line is no more than its text.
         self._parses = boots.first.reads_traces or on_trace is not None
         self._stages = Stages(
@@ -135,7 +137,8 @@ class TextStream:
 
     def _skip(self, text: bytes) -> None:
         self._stages.skip(text)
-        self.doubtful.skip(text)
+        if self._names_lines:
+            self.doubtful.skip(text)
 
     def _push_lines(self, text: bytes, now_s: float) -> bytes:
         make = record_from_line if self._parses else Record
@@ -169,7 +172,8 @@ class TextStream:
                     self._on_trace(trace)
             assert batch.symbolized is not None
             entries = batch.symbolized.entries
-            self.doubtful.check(entries)
+            if self._names_lines:
+                self.doubtful.check(entries)
             lines += [entry.text for entry in entries]
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
 

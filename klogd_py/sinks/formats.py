@@ -74,7 +74,7 @@ def escape_controls(text: str) -> str:
     return "".join(_escape_character(character) for character in text if character != "\0")
 
 
-class TaggedText(Struct, frozen=True):
+class TaggedText(Struct, frozen=True, gc=False):
     """An identifier, ``kernel`` or ``systemd[1]``, and the text without it."""
 
     tag: str

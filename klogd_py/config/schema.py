@@ -226,7 +226,10 @@ class LogSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole configuration; ``Config()`` is the default."""
+    """The whole configuration; ``Config()`` is the default.
+
+    Size: one field for each table of the file.
+    """
 
     sinks: Sinks = ("syslog",)
     """Where records go. Each sink may be named once. ``[[sinks]]`` is a sink with keys of its own.

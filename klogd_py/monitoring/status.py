@@ -49,6 +49,8 @@ class SinkState(Struct, frozen=True):
     ring for it) or gone. ``lost`` counts records that the sink should have received and did not.
     ``gaps`` counts the records missing for this sink only, by cause. ``error`` is empty unless the
     sink is down; ``last_error`` is kept, with its time.
+
+    Size: one field for each key of the document.
     """
 
     name: str

@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 import klogd_py
+from klogd_py.config.errors import ConfigError
+from klogd_py.monitoring.errors import MonitoringError
+from klogd_py.sinks import DeliveryError
 from klogd_py.sources.errors import SourceError
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.system.errors import SystemOperationError
 
 PACKAGE = Path(klogd_py.__file__).parent
 BASES: dict[str, type[Exception]] = {
+    "config": ConfigError,
+    "monitoring": MonitoringError,
+    "sinks": DeliveryError,
     "sources": SourceError,
     "symbols": SymbolsError,
     "system": SystemOperationError,
@@ -34,5 +40,11 @@ def exceptions(package: str) -> Iterator[type[Exception]]:
 @pytest.mark.parametrize("package", BASES)
 def test_exceptions_of_a_package_have_one_base(package: str) -> None:
     found = set(exceptions(package))
-    assert len(found) > 2
+    assert len(found) > 1
     assert [error for error in found if not issubclass(error, BASES[package])] == []
+
+
+def test_no_other_package_has_several_exceptions() -> None:
+    packages = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert packages > {*BASES}
+    assert [name for name in packages - {*BASES} if len(set(exceptions(name))) > 1] == []

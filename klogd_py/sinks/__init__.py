@@ -26,7 +26,11 @@ LISTENER_REPLACED = (
 )
 
 
-class SinkError(OSError):
+class DeliveryError(Exception):
+    """Entries cannot be delivered, or their delivery cannot be recorded."""
+
+
+class SinkError(DeliveryError, OSError):
     """A sink does not accept entries.
 
     The message names the sink and the reason. ``accepted`` is how many entries it accepted before.

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.record.sequence import Position
+from klogd_py.sinks import DeliveryError
 
 # Enough for 128 sinks with paths of the maximum length
 LIMIT_BYTES = 1 << 20
@@ -24,7 +25,7 @@ MAX_SEQ = (1 << 64) - 1
 _PADDING = b"\0 \n"
 
 
-class CursorError(Exception):
+class CursorError(DeliveryError):
     """The saved positions cannot be used, or not be saved; the message is the reason."""
 
 

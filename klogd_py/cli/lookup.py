@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.cli.output import print_error, print_json, report_errors, slide_document
+from klogd_py.cli.usage_error import UsageError, quote
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.symbol_choice import choose_sources
 from klogd_py.oops.address_scanner import Kind
@@ -44,9 +45,13 @@ class _Answer(Struct, frozen=True):
 def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
     """Print the symbol for each address, and the addresses of each symbol, or why there is none.
 
-    Returns the exit status: 1 if there is none for one of the words, 2 if a word is neither an
-    address nor a symbol.
+    Returns the exit status: 1 if there is none for one of the words.
+
+    Raises:
+        UsageError: a word is neither an address nor a symbol.
     """
+    for word in words:
+        _check(word)
     sources = choose_sources(
         options.symbols,
         options.load_config().symbols,
@@ -63,12 +68,6 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
             answers.append(_Answer(f"{value:#x}", value, result))
         elif name is not None:
             answers += _find_by_name(word, name, found)
-        else:
-            print_error(
-                f"{word!r} is neither an address (up to 16 hexadecimal digits) "
-                "nor a symbol such as vfs_write+0x1d/0x40"
-            )
-            return 2
     if as_json:
         print_json([_document(answer) | _slide_used(answer.result, found) for answer in answers])
     else:
@@ -77,6 +76,15 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
         if slide is not None and found.map_in_use is not None and _slide_used(None, found):
             print_error(slide)
     return 0 if all(isinstance(answer.result, SymbolAddress) for answer in answers) else 1
+
+
+def _check(word: str) -> None:
+    if _ADDRESS.fullmatch(word) is None and _NAME.fullmatch(word) is None:
+        raise UsageError(
+            f"{quote(word)} is neither an address (up to 16 hexadecimal digits) "
+            "nor a symbol such as vfs_write+0x1d/0x40",
+            "klogd-py: see klogd-py lookup --help",
+        )
 
 
 def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_Answer]:

@@ -18,6 +18,13 @@ from klogd_py.cli.options import HELP, VERSION
 from klogd_py.cli.usage_error import UsageError, did_you_mean, find_nearest, quote
 from klogd_py.config.renamed import RENAMED_OPTIONS
 
+# What argparse says, and what it means here
+_PLAIN_WORDS = {
+    "expected one argument": "expected a value",
+    "ignored explicit argument": "takes no value, got",
+    "not allowed with argument": "cannot be combined with",
+}
+
 
 class Parsed(Struct, frozen=True):
     """A command line, and the command that it is for."""
@@ -70,7 +77,8 @@ def _parse(program: Program, words: Sequence[str]) -> Parsed:
         if _asks_for_help(vars(given)):
             line = CommandLine(program.name, vars(given))
             return Parsed(_guess_command(program, words), line)
-        raise UsageError(f"option {error.argument_name}: {error.message}") from error
+        message = _in_plain_words(error.message)
+        raise UsageError(f"option {error.argument_name}: {message}") from error
     # Some versions of argparse make an empty list of the value "--".
     if [] in vars(given).values():
         raise UsageError('no option can have the value "--"')
@@ -91,10 +99,17 @@ def _assign(program: Program, values: Mapping[str, object], words: Sequence[str]
             raise _foreign_option(program, command, name)
     if _asks_for_help(values):
         return Parsed(command, CommandLine(program.name, values))
-    checked = _check_operands(program, command, operands)
+    checked = _check_operands(command, operands)
     if command.operands is not None and command.operands.option is not None and any(checked):
         values = {**values, command.operands.option: checked[0]}
     return Parsed(command, CommandLine(program.name, values, checked))
+
+
+def _in_plain_words(message: str) -> str:
+    """Return a message of argparse in the words of the other messages."""
+    for words, plain in _PLAIN_WORDS.items():
+        message = message.replace(words, plain)
+    return message
 
 
 def _asks_for_help(values: Mapping[str, object]) -> bool:
@@ -102,16 +117,16 @@ def _asks_for_help(values: Mapping[str, object]) -> bool:
     return HELP.name in values or VERSION.name in values
 
 
-def _check_operands(program: Program, command: Command, operands: Sequence[str]) -> tuple[str, ...]:
-    name, taken = program.invocation_of(command), command.operands
+def _check_operands(command: Command, operands: Sequence[str]) -> tuple[str, ...]:
+    subject, taken = _subject(command), command.operands
     if taken is None:
         if operands:
-            raise UsageError(f"{name} takes no argument, got {quote(operands[0])}")
+            raise UsageError(f"{subject} takes no argument, got {quote(operands[0])}")
         return ()
     if len(operands) < taken.minimum:
-        raise UsageError(f"{name} needs an argument: {taken.usage}")
+        raise UsageError(f"{subject} needs an argument: {taken.usage}")
     if taken.maximum is not None and len(operands) > taken.maximum:
-        raise UsageError(f"{name} takes one {taken.metavar}, got {len(operands)}")
+        raise UsageError(f"{subject} takes one {taken.metavar}, got {len(operands)}")
     try:
         return tuple(map(taken.convert, operands))
     except ArgumentTypeError as error:
@@ -128,7 +143,7 @@ def _unknown_option(program: Program, command: Command, word: str) -> UsageError
     long_flags = [known for known in command.options_by_flag if known.startswith("--")]
     nearest = find_nearest(flag, long_flags) if is_long else None
     return UsageError(
-        f"{name} has no option {quote(flag)}",
+        f"{_subject(command)} has no option {quote(flag)}",
         None if nearest is None else did_you_mean(name, nearest),
     )
 
@@ -140,12 +155,15 @@ def _foreign_option(program: Program, command: Command, name: str) -> UsageError
     for other in program.all_commands:
         for flag, option in other.options_by_flag.items():
             if option.name == name:
-                flags[flag] = takers[other.name or "the daemon"] = None
+                flags[flag] = takers[_subject(other)] = None
     *some, last = takers
     which = f"{', '.join(some)} and {last}" if some else last
-    return UsageError(
-        f"{command.name or program.name} does not take {'/'.join(flags)}, which is for {which}"
-    )
+    return UsageError(f"{_subject(command)} does not take {'/'.join(flags)}, which is for {which}")
+
+
+def _subject(command: Command) -> str:
+    """Return what a message says of a command, behind the name of the program."""
+    return command.name or "the daemon"
 
 
 def _guess_command(program: Program, words: Sequence[str]) -> Command:

@@ -235,12 +235,13 @@ def test_lookup_of_symbol_uses_size_for_duplicates(
 
 
 def test_lookup_refuses_neither_address_nor_symbol() -> None:
-    done = run("lookup", "vfs read")
-    assert done.returncode == 2
-    assert (
-        b"'vfs read' is neither an address (up to 16 hexadecimal digits) nor a symbol"
-        in done.stderr
-    )
+    done = run("lookup", "0", "vfs read")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines() == [
+        'klogd-py: "vfs read" is neither an address (up to 16 hexadecimal digits) '
+        "nor a symbol such as vfs_write+0x1d/0x40",
+        "klogd-py: see klogd-py lookup --help",
+    ]
 
 
 def kernel_symbol(name: str) -> int:

@@ -76,14 +76,14 @@ def test_an_option_has_one_form_in_all_commands() -> None:
         ("stat", 'no command "stat"', "status"),
         ("--map m lokup 0", 'no command "lokup"', "lookup"),
         ("help dcotor", 'no command "dcotor"', "help doctor"),
-        ("status --sokcet /x", 'klogd-py status has no option "--sokcet"', "status --socket"),
-        ("--sokcet /x status", 'klogd-py status has no option "--sokcet"', "status --socket"),
+        ("status --sokcet /x", 'status has no option "--sokcet"', "status --socket"),
+        ("--sokcet /x status", 'status has no option "--sokcet"', "status --socket"),
         (
             "translate --dup",
-            'klogd-py translate has no option "--dup"',
+            'translate has no option "--dup"',
             "translate --duplicate-raw",
         ),
-        ("--snik=console", 'klogd-py has no option "--snik"', "--sink"),
+        ("--snik=console", 'the daemon has no option "--snik"', "--sink"),
     ],
 )
 def test_mistyped_word_is_answered_with_nearest(
@@ -102,8 +102,8 @@ def test_mistyped_word_is_answered_with_nearest(
         ("\x1b[31m", 'no command "\\x1b[31m"', ""),
         ("--once extra", 'no command "extra"', ""),
         ("help xyzzy", 'no command "xyzzy"', ""),
-        ("maps --xyzzy", 'klogd-py maps has no option "--xyzzy"', "maps "),
-        ("maps -Z", 'klogd-py maps has no option "-Z"', "maps "),
+        ("maps --xyzzy", 'maps has no option "--xyzzy"', "maps "),
+        ("maps -Z", 'maps has no option "-Z"', "maps "),
         ("--sink console maps", "maps does not take --sink, which is for the daemon", "maps "),
         (
             "status --style off",
@@ -111,12 +111,12 @@ def test_mistyped_word_is_answered_with_nearest(
             "status ",
         ),
         ("doctor --socket x", "doctor does not take --socket, which is for status", "doctor "),
-        ("lookup", "klogd-py lookup needs an argument: ADDRESS...", "lookup "),
-        ("maps all", 'klogd-py maps takes no argument, got "all"', "maps "),
-        ("check-config a b", "klogd-py check-config takes one FILE, got 2", "check-config "),
-        ("lookup 0 --map", "option -k/--map: expected one argument", "lookup "),
-        ("lookup 0 --map --live", "option -k/--map: expected one argument", "lookup "),
-        ("lookup --live=1 0", "option --live: ignored explicit argument '1'", "lookup "),
+        ("lookup", "lookup needs an argument: ADDRESS...", "lookup "),
+        ("maps all", 'maps takes no argument, got "all"', "maps "),
+        ("check-config a b", "check-config takes one FILE, got 2", "check-config "),
+        ("lookup 0 --map", "option -k/--map: expected a value", "lookup "),
+        ("lookup 0 --map --live", "option -k/--map: expected a value", "lookup "),
+        ("lookup --live=1 0", "option --live: takes no value, got '1'", "lookup "),
         ("-c9", "option -c/--console-level: expected one digit from 1 to 8, got '9'", ""),
         (
             "translate --style red",
@@ -128,7 +128,7 @@ def test_mistyped_word_is_answered_with_nearest(
             "maps does not take -2/--duplicate-raw, which is for the daemon and translate",
             "maps ",
         ),
-        ("-i -I", "option -I: not allowed with argument -i", ""),
+        ("-i -I", "option -I: cannot be combined with -i", ""),
     ],
 )
 def test_wrong_line_is_answered_with_help_page(
@@ -143,7 +143,7 @@ def test_wrong_line_is_answered_with_help_page(
 def test_klogd_takes_no_command_or_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.klogd(["-n", "status"]) == 2
     assert capsys.readouterr().err == (
-        'klogd: klogd takes no argument, got "status"\nklogd: see klogd --help\n'
+        'klogd: the daemon takes no argument, got "status"\nklogd: see klogd --help\n'
     )
 
 

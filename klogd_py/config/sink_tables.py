@@ -25,7 +25,7 @@ from klogd_py.config.sink_shorthand import (
     destination_named,
     parse_shorthand,
 )
-from klogd_py.config.value_text import format_value
+from klogd_py.config.value_text import format_choices, format_value
 from klogd_py.config.value_types import SinkTypeName
 
 # The keys that only some types have
@@ -103,8 +103,8 @@ def find_destination(table: SinkTable) -> Destination:
             if table.name
             else "it has no name"
         )
-        choices = ", ".join(map(repr, get_args(SinkTypeName)))
-        raise WrongKey(f"key sinks.type: expected one of: {choices}, as {known}")
+        choices = format_choices(get_args(SinkTypeName))
+        raise WrongKey(f"key sinks.type: expected {choices}, as {known}")
     _check_keys(table, kind)
     path = table.path if kind is SinkType.FILE else table.socket
     is_named = named is not None and named.type is kind

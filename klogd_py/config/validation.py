@@ -9,16 +9,18 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
 from klogd_py.config.errors import WrongKey, WrongText
+from klogd_py.config.listen_address import parse_listen_address
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_config import FileSinkConfig, SinkConfig, writes_to_stdout
 from klogd_py.config.sink_tables import parse_sinks
-from klogd_py.config.value_text import MAX_VALUE_CHARS, format_value
+from klogd_py.config.value_text import MAX_VALUE_CHARS, format_choices, format_value
 from klogd_py.config.value_types import Length, Range, TextCheck
 
 _KINDS = (
@@ -94,10 +96,7 @@ def _check_choice(value: object, allowed: tuple[object, ...], key: str) -> None:
     if not isinstance(value, str):
         raise _wrong_kind(key, "a string", value)
     if value not in allowed:
-        choices = ", ".join(map(repr, allowed))
-        raise WrongKey(
-            f"key {key}: invalid enum value {format_value(value)}; expected one of: {choices}"
-        )
+        raise WrongKey(f"key {key}: expected {format_choices(allowed)}, got {format_value(value)}")
 
 
 def _check_table(value: object, table: type[Struct], key: str) -> None:
@@ -115,7 +114,13 @@ def _check_table(value: object, table: type[Struct], key: str) -> None:
 
 def _check_list(value: object, hint: object, key: str) -> None:
     if not isinstance(value, list | tuple):
-        raise _wrong_kind(key, "a list", value)
+        # [sinks] with one pair of brackets is a mistake that is easily made.
+        has_tables = any(
+            isinstance(kind, type) and issubclass(kind, Struct) for kind in get_args(hint)
+        )
+        is_table = has_tables and isinstance(value, Mapping)
+        expected = f"a list, or tables that each begin with [[{key}]]" if is_table else "a list"
+        raise _wrong_kind(key, expected, value)
     for index, item in enumerate(value):
         check_value(item, hint, f"{key}[{index}]")
 
@@ -139,7 +144,7 @@ def check_conflicts(config: Config) -> None:
         if other != created.key:
             raise WrongKey(
                 f"key {created.key}: expected a path of its own, got {format_value(created.path)},"
-                f" which is that of {other} already"
+                f" which {other} already has"
             )
 
 
@@ -151,7 +156,8 @@ class _CreatedPath(Struct, frozen=True):
 
 
 def _created_paths(config: Config, sinks: Sequence[SinkConfig]) -> list[_CreatedPath]:
-    kind, _, socket = config.metrics.listen.partition(":")
+    listen = config.metrics.listen
+    address = parse_listen_address(listen) if listen else None
     found = [
         *(
             _CreatedPath("sinks", sink.path)
@@ -161,7 +167,7 @@ def _created_paths(config: Config, sinks: Sequence[SinkConfig]) -> list[_Created
         _CreatedPath("state.cursor_file", config.state.cursor_file),
         _CreatedPath("status.socket", config.status.socket),
         _CreatedPath("metrics.textfile", config.metrics.textfile),
-        _CreatedPath("metrics.listen", socket if kind == "unix" else ""),
+        _CreatedPath("metrics.listen", str(address) if isinstance(address, Path) else ""),
     ]
     return [created for created in found if created.path]
 

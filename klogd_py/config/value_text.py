@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Show values of the configuration in messages, at limited length."""
 
+from collections.abc import Sequence
+
 MAX_VALUE_CHARS = 80
 MAX_DIGITS = 20
+
+
+def format_choices(values: Sequence[object]) -> str:
+    """Return the values that a key may have: ``'wait' or 'drop'``."""
+    *others, last = map(repr, values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def format_value(value: object) -> str:

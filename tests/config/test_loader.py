@@ -33,10 +33,13 @@ from klogd_py.config.schema import Config
         ),
         (
             '[translate]\nstyle = "x"',
-            "key translate.style: invalid enum value 'x'; "
-            "expected one of: 'replace', 'append', 'off'",
+            "key translate.style: expected 'replace', 'append' or 'off', got 'x'",
         ),
         ("sinks = 1", "key sinks: expected a list, got a whole number"),
+        (
+            '[sinks]\ntype = "console"',
+            "key sinks: expected a list, or tables that each begin with [[sinks]], got a table",
+        ),
         ("sinks = [1]", "key sinks[0]: expected a string or a table, got a whole number"),
         (
             '[queue]\nlimit_kib = "a"',

@@ -198,6 +198,7 @@ def test_number_at_each_limit_is_accepted(key: Key) -> None:
 
 @each(CHOICES)
 def test_choice_outside_the_list_is_refused(key: Key) -> None:
+    *others, last = map(repr, key.choices)
     for choice in key.choices:
         loader.parse(key.set_to(f'"{choice}"'), "x")
     for wrong in (
@@ -208,7 +209,8 @@ def test_choice_outside_the_list_is_refused(key: Key) -> None:
         "a\\u0000b",
         "a" * 10_000,
     ):
-        assert f"{key.name}: invalid enum value" in key.refusal_of(f'"{wrong}"')
+        expected = f"{key.name}: expected {', '.join(others)} or {last}, got "
+        assert expected in key.refusal_of(f'"{wrong}"')
 
 
 @each(TEXTS)

@@ -23,7 +23,7 @@ from klogd_py.config.sink_shorthand import Destination, SinkType, make_absolute,
 from klogd_py.config.sink_tables import parse_sinks
 
 QUEUE = QueueSettings(8192, "wait")
-TYPES = "'console', 'file', 'syslog', 'journal'"
+TYPES = "'console', 'file', 'syslog' or 'journal'"
 
 
 def tables(*sinks: str) -> str:
@@ -195,11 +195,9 @@ REFUSED = {
         "key sinks.path: expected the path of the file (sink 'kern'), "
         'such as path = "/var/log/kern.log"'
     ),
-    'name = "kern"': f"key sinks.type: expected one of: {TYPES}, as no sink before is named 'kern'",
-    "queue_kib = 64": f"key sinks.type: expected one of: {TYPES}, as it has no name",
-    'type = "fiel"\npath = "/x"': (
-        f"key sinks[0].type: invalid enum value 'fiel'; expected one of: {TYPES}"
-    ),
+    'name = "kern"': f"key sinks.type: expected {TYPES}, as no sink before is named 'kern'",
+    "queue_kib = 64": f"key sinks.type: expected {TYPES}, as it has no name",
+    'type = "fiel"\npath = "/x"': (f"key sinks[0].type: expected {TYPES}, got 'fiel'"),
     'type = "file"\npath = "x"': "key sinks[0].path: expected an absolute path, got 'x'",
     'type = "file"\npath = "/x"\nqueue_kib = 1': (
         "key sinks[0].queue_kib: expected 64 to 1048576, got 1"
@@ -235,7 +233,7 @@ REFUSED = {
     ),
     'type = "file"\npath = "/var/lib/klogd-py/position.json"': (
         "key state.cursor_file: expected a path of its own, "
-        "got '/var/lib/klogd-py/position.json', which is that of sinks already"
+        "got '/var/lib/klogd-py/position.json', which sinks already has"
     ),
 }
 

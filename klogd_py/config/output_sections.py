@@ -53,13 +53,14 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     such as "file:/var/log/kern.log".
 
     The position of the sink is saved under its name, too. A sink that had no word as its name keeps
-    its position when it gets one. If a word is changed or removed, the sink gets all records in the
-    kernel's ring buffer again. A word has up to 64 letters, digits, dots, hyphens and underscores.
+    its position when it gets one. If the word is changed or removed, the sink gets all records in
+    the kernel's ring buffer again. A word has up to 64 letters, digits, dots, hyphens and
+    underscores.
     """
     path: FilePath | None = None
     """The file; "-" is standard output."""
     socket: SocketPath | None = None
-    """The socket. A sink that names it gets every record, whatever `journal.mode` is."""
+    """The socket to send to. A sink that names it gets every record, whatever `journal.mode` is."""
     format: FormatName | None = None
     """The format of a line, as for `file.format`. The console has "text" and "json"."""
     mode: OctalMode | None = None

@@ -127,7 +127,7 @@ class TranslateSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which records are left out. Those are counted and announced. Errors and worse always pass.
+    """Which records are left out. They are counted and announced. Errors and worse always pass.
 
     A record is announced in its place as a gap with the cause ``rate-limit``. Records without a
     sequence number always pass, too.
@@ -232,7 +232,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     sinks: Sinks = ("syslog",)
-    """Where records go. Each sink may be named once. ``[[sinks]]`` is a sink with keys of its own.
+    """Where records go, each sink once. A sink with keys of its own is a table ``[[sinks]]``.
 
     * "console": standard output, for a person to read
     * "file:PATH": a file that lines are appended to
@@ -247,7 +247,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     above.
     """
     console_level: ConsoleLevel = 0
-    """Which messages the kernel itself prints on the console. 1 prints emergencies only, 8 all.
+    """Which messages the kernel itself prints on the console, where 1 stands for emergencies only
+    and 8 for all.
 
     klogd-py does not restore the old setting when it exits.
     """

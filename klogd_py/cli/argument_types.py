@@ -22,6 +22,13 @@ def utf8_text(text: str) -> str:
     return text
 
 
+def file_name(text: str) -> str:
+    """Return the name of a file unchanged; an empty one would stand for the current directory."""
+    if not text:
+        raise ArgumentTypeError("expected the name of a file, got ''")
+    return utf8_text(text)
+
+
 def sink(text: str) -> str:
     """Return a sink such as ``file:/var/log/kern.log``, its path made absolute."""
     shorthand = make_absolute(text, Path.cwd())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from klogd_py.cli.argument_types import file_name
 from klogd_py.cli.command_line import Command, CommandLine, Operands, Program
 from klogd_py.cli.help_page import format_page
 from klogd_py.cli.options import (
@@ -84,7 +85,7 @@ def _run_check_config(line: CommandLine) -> int:
 
     options = _run_options(line)
     # The result names the file as it was typed.
-    if any(line.operands):
+    if line.operands:
         options = msgspec.structs.replace(options, config_path=line.operands[0])
     return check_config(options, as_json=line.has("json"))
 
@@ -169,7 +170,13 @@ _COMMANDS = (
         (_options(CONFIG, JSON),),
         _run_check_config,
         "klogd-py check-config && systemctl reload klogd-py",
-        Operands("FILE", "the same as --config FILE", maximum=1, option="config_path"),
+        Operands(
+            "FILE",
+            "the same as --config FILE",
+            maximum=1,
+            convert=file_name,
+            option="config_path",
+        ),
     ),
     Command(
         "help",

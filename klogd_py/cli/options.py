@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from klogd_py.cli.argument_types import console_level, one_of, sink, slide, utf8_text
+from klogd_py.cli.argument_types import console_level, file_name, one_of, sink, slide, utf8_text
 from klogd_py.config.loader import LOG_LEVELS
 from klogd_py.sources import INPUT_FORMATS
 
@@ -45,6 +45,7 @@ CONFIG = Option(
     "config_path",
     "configuration file (default: /etc/klogd-py.toml)",
     metavar="FILE",
+    convert=file_name,
 )
 JSON = Option(("--json",), "json", "print JSON")
 SOCKET = Option(
@@ -197,6 +198,7 @@ OUTPUT = OptionGroup(
             "klogd_file",
             "append <N>text lines to FILE; - is standard output",
             metavar="FILE",
+            convert=file_name,
         ),
         Option(("--json",), "json", "print JSON on the console sink", key="console.json"),
         Option(

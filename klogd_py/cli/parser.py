@@ -100,7 +100,7 @@ def _assign(program: Program, values: Mapping[str, object], words: Sequence[str]
     if _asks_for_help(values):
         return Parsed(command, CommandLine(program.name, values))
     checked = _check_operands(command, operands)
-    if command.operands is not None and command.operands.option is not None and any(checked):
+    if command.operands is not None and command.operands.option is not None and checked:
         values = {**values, command.operands.option: checked[0]}
     return Parsed(command, CommandLine(program.name, values, checked))
 

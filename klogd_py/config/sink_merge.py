@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from klogd_py.config.errors import WrongKey
 from klogd_py.config.output_sections import SinkTable
 from klogd_py.config.sink_shorthand import (
     Destination,
@@ -19,7 +18,6 @@ from klogd_py.config.sink_shorthand import (
     parse_shorthand,
 )
 from klogd_py.config.sink_tables import check_names, find_destination, name_of
-from klogd_py.config.value_text import format_value
 
 Entry = str | SinkTable
 
@@ -59,16 +57,10 @@ def with_json_consoles(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 def _change(name: str, before: Entry, change: SinkTable) -> SinkTable:
     """Return the sink of a name with the keys of a later table."""
     old = _to_table(parse_shorthand(before)) if isinstance(before, str) else before
-    # Here the name only tells which sink is meant.
-    changed = msgspec.structs.replace(old, **_given(change) | {"name": old.name})
-    found = find_destination(changed)
-    if name_of(changed) != name:
-        key = "path" if found.type is SinkType.FILE else "socket"
-        raise WrongKey(
-            f"key sinks.{key}: expected none, as {format_value(name)} is the short form of it,"
-            f" got {format_value(found.path)}"
-        )
-    return changed
+    changed = msgspec.structs.replace(old, **_given(change) | {"name": name})
+    # A sink whose name is its short form stays at that destination.
+    find_destination(changed)
+    return msgspec.structs.replace(changed, name=old.name)
 
 
 def _complete(entry: SinkTable) -> SinkTable:

@@ -252,7 +252,13 @@ def test_wrong_table_is_refused_with_the_reason(table: str, tmp_path: Path) -> N
         ('name = "kern"\ntype = "syslog"', "key sinks.path: syslog has no path (sink 'kern')"),
         (
             'name = "file:/a"\npath = "/b"',
-            "key sinks.path: expected none, as 'file:/a' is the short form of it, got '/b'",
+            "key sinks.name: expected 'file:/b' or a word such as 'kern', got 'file:/a', "
+            "which is the short form of another sink",
+        ),
+        (
+            'name = "syslog"\ntype = "console"',
+            "key sinks.name: expected 'console' or a word such as 'kern', got 'syslog:/dev/log', "
+            "which is the short form of another sink",
         ),
         (
             'name = "other"\ntype = "file"\npath = "/k"',
@@ -262,7 +268,8 @@ def test_wrong_table_is_refused_with_the_reason(table: str, tmp_path: Path) -> N
     ],
 )
 def test_wrong_change_names_the_later_file(added: str, message: str, tmp_path: Path) -> None:
-    main = tables('name = "kern"\ntype = "file"\npath = "/k"', 'name = "file:/a"')
+    kern = 'name = "kern"\ntype = "file"\npath = "/k"'
+    main = tables(kern, 'name = "file:/a"', 'name = "syslog"')
     found = refusal(tmp_path, main, tables(added), tables('name = "file:/c"'))
     assert found.startswith(f"k.toml.d/1.toml: {message}")
 

@@ -396,11 +396,17 @@ def test_configuration_error_is_two_lines_with_remedy(tmp_path: Path, kind: str)
 
 
 @pytest.mark.parametrize(
-    "path", ["/", ".", "", "/dev/null/x", "x" * 5000, "/proc/self/mem", "/proc/self/root"]
+    "path", ["/", ".", "/dev/null/x", "x" * 5000, "/proc/self/mem", "/proc/self/root"]
 )
 def test_path_without_a_configuration_is_refused(path: str) -> None:
     done = run("--config", path, "check-config")
     assert (done.returncode, len(done.stderr.splitlines())) == (78, 2)
+
+
+@pytest.mark.parametrize("words", [["--config", ""], ["check-config", ""]], ids=" ".join)
+def test_empty_name_of_a_configuration_is_wrong_usage(words: list[str]) -> None:
+    done = run(*words)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)
 
 
 def assert_two_lines_with_remedy(done: subprocess.CompletedProcess[bytes]) -> None:

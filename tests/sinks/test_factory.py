@@ -160,11 +160,14 @@ class Machine:
         return asyncio.run(run())
 
     async def _until_delivered(self, daemon: Daemon) -> None:
+        manager = daemon.flow.sink_manager
         async with asyncio.timeout(TIMEOUT_S):
-            while {
-                position.next_seq for position in daemon.flow.sink_manager.positions.values()
-            } != {self._ring.next_seq}:
+            while {position.next_seq for position in manager.positions.values()} != {
+                self._ring.next_seq
+            }:
                 await asyncio.sleep(0.01)
+            # A console has no position, and its thread may be behind the files.
+            await manager.wait_until_drained()
 
 
 @pytest.fixture
@@ -226,8 +229,7 @@ def test_named_sink_moves_to_another_type(machine: Machine, tmp_path: Path) -> N
 def test_file_after_standard_output_gets_the_ring(
     stays: bool, machine: Machine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # The console has no position that could be waited for. If the other sink comes back together
-    # with the console, the ring is read again for it.
+    # If the other sink comes back together with the console, the ring is read again for it.
     other = '[[sinks]]\nname = "file:/dev/null"\n'
     stdout = f'{other}[[sinks]]\nname = "out"\ntype = "console"'
     file = f'[[sinks]]\nname = "out"\ntype = "file"\npath = "{machine.log}"'

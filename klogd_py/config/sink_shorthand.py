@@ -5,7 +5,6 @@ Only this module knows the form. The short form is also the name of a sink that 
 own, in the status and in the cursor file.
 """
 
-import os
 import re
 from enum import Enum
 from pathlib import Path
@@ -14,7 +13,13 @@ from typing import Annotated
 from msgspec import Struct
 
 from klogd_py.config.errors import WrongText
-from klogd_py.config.value_types import TextCheck, check_behind, check_path, check_socket_path
+from klogd_py.config.value_types import (
+    TextCheck,
+    check_behind,
+    check_path,
+    check_socket_path,
+    normalize_path,
+)
 
 DEV_LOG = "/dev/log"
 STDOUT = "-"
@@ -54,7 +59,7 @@ class Destination(Struct, frozen=True):
         Symbolic links are not followed.
         """
         path = self._path_or_default
-        return Destination(self.type, None if path is None else os.path.normpath(path))
+        return Destination(self.type, None if path is None else normalize_path(path))
 
     @property
     def _path_or_default(self) -> str | None:

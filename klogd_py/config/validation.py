@@ -5,7 +5,6 @@
 WrongKey.
 """
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time
@@ -21,7 +20,7 @@ from klogd_py.config.schema import Config
 from klogd_py.config.sink_config import FileSinkConfig, SinkConfig, writes_to_stdout
 from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.config.value_text import MAX_VALUE_CHARS, format_choices, format_value
-from klogd_py.config.value_types import Length, Range, TextCheck
+from klogd_py.config.value_types import Length, Range, TextCheck, normalize_path
 
 _KINDS = (
     (bool, "true or false"),
@@ -140,7 +139,7 @@ def check_conflicts(config: Config) -> None:
     """Check that no two keys name the same sink, the same file to write or the same socket."""
     key_of: dict[str, str] = {}
     for created in _created_paths(config, parse_sinks(config)):
-        other = key_of.setdefault(os.path.normpath(created.path), created.key)
+        other = key_of.setdefault(normalize_path(created.path), created.key)
         if other != created.key:
             raise WrongKey(
                 f"key {created.key}: expected a path of its own, got {format_value(created.path)},"

@@ -8,6 +8,7 @@ expected instead, in words. No check looks at the machine.
 Source of truth: unix(7) for the length of a socket's path; limits.h for NAME_MAX and PATH_MAX.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,15 @@ def check_path(text: str) -> None:
         raise WrongText(
             f"a path of at most {MAX_PATH_BYTES} bytes, and {MAX_NAME_BYTES} for each name in it"
         )
+
+
+def normalize_path(path: str) -> str:
+    """Return a path in one spelling; symbolic links are not followed.
+
+    ``//a`` is ``/a`` on Linux. POSIX leaves it to the system, and so does normpath.
+    """
+    normalized = os.path.normpath(path)
+    return normalized[1:] if normalized.startswith("//") else normalized
 
 
 def check_optional_path(text: str) -> None:

@@ -231,6 +231,10 @@ REFUSED = {
         "key sinks: expected each destination once, got 'file:/x' for the sinks 'a' and 'file:/x'; "
         "to change the first one: name = 'a'"
     ),
+    'type = "file"\npath = "//run/klogd-py/status"': (
+        "key status.socket: expected a path of its own, "
+        "got '/run/klogd-py/status', which sinks already has"
+    ),
     'type = "file"\npath = "/var/lib/klogd-py/position.json"': (
         "key state.cursor_file: expected a path of its own, "
         "got '/var/lib/klogd-py/position.json', which sinks already has"
@@ -314,6 +318,8 @@ def test_one_destination_has_one_normalized_form() -> None:
         == Destination(SinkType.SYSLOG, "/dev/x/../log").normalized
     )
     assert Destination(SinkType.JOURNAL).normalized == Destination(SinkType.JOURNAL)
+    spellings = ("/a/b", "//a/b", "///a//b", "/a/./b/")
+    assert {Destination(SinkType.FILE, path).normalized.path for path in spellings} == {"/a/b"}
 
 
 def with_options(main: Path, *options: str) -> tuple[SinkConfig, ...]:

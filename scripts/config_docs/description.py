@@ -13,7 +13,8 @@ first is a paragraph::
 
     For one sink::
 
-        [queue.sink."file:/var/log/kern.log"]
+        [[sinks]]
+        name = "syslog"
         when_full = "drop"
 
 Marks inside a text: two backticks for literal text, one backtick for a key or a command, double

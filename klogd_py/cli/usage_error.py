@@ -3,6 +3,8 @@
 
 from collections.abc import Sequence
 
+from klogd_py.config.value_text import MAX_VALUE_CHARS
+
 # As difflib measures it: 1 is equal
 _MIN_SIMILARITY = 0.6
 
@@ -42,5 +44,6 @@ def find_nearest(word: str, names: Sequence[str]) -> str | None:
 
 
 def quote(word: str) -> str:
-    """Return a word in quotation marks, with escapes for what cannot be printed."""
-    return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in word) + '"'
+    """Return a word in quotation marks: shortened, with escapes for what cannot be printed."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in word[:MAX_VALUE_CHARS])
+    return f'"{shown}"' if len(word) <= MAX_VALUE_CHARS else f'"{shown}..."'

@@ -150,7 +150,7 @@ def check_behind(prefix: str, check: Callable[[str], None], path: str) -> None:
     try:
         check(path)
     except WrongText as error:
-        raise WrongText(f"{error} behind {prefix}:") from error
+        raise WrongText(f"{prefix}: and {error}") from error
 
 
 OptionalPath = Annotated[str, TextCheck(check_optional_path, "a path or an empty string")]

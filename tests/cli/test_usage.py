@@ -100,6 +100,13 @@ def test_mistyped_word_is_answered_with_nearest(
     [
         ("xyzzy", 'no command "xyzzy"', ""),
         ("\x1b[31m", 'no command "\\x1b[31m"', ""),
+        ("y" * 9000, f'no command "{"y" * 80}..."', ""),
+        (
+            f"--sink {'y' * 9000}",
+            "option --sink: expected console, file:PATH, syslog[:SOCKET] or journal[:SOCKET], "
+            f"got '{'y' * 80}' and 8920 characters more",
+            "",
+        ),
         ("--once extra", 'no command "extra"', ""),
         ("help xyzzy", 'no command "xyzzy"', ""),
         ("maps --xyzzy", 'maps has no option "--xyzzy"', "maps "),

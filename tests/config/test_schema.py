@@ -306,11 +306,12 @@ def convert_error(content: dict[str, object]) -> str:
         ),
         (
             'sinks = ["file:relative"]',
-            "key sinks: expected an absolute path behind file:, got 'file:relative'",
+            "key sinks: expected file: and an absolute path, got 'file:relative'",
         ),
         (
             'sinks = ["syslog:/' + "a" * 107 + '"]',
-            "key sinks: expected a path of at most 107 bytes, which is the limit for sockets",
+            "key sinks: expected syslog: and a path of at most 107 bytes, "
+            "which is the limit for sockets",
         ),
         (
             'sinks = ["file:/x"]\nstate.cursor_file = "/x"',
@@ -327,7 +328,7 @@ def convert_error(content: dict[str, object]) -> str:
         ('metrics.listen = "[::1%lo]:9184"', "key metrics.listen: expected a loopback address"),
         (
             'metrics.listen = "unix:/' + "a" * 107 + '"',
-            "key metrics.listen: expected a path of at most 107 bytes",
+            "key metrics.listen: expected unix: and a path of at most 107 bytes",
         ),
         ('metrics.textfile = "klogd.prom"', "key metrics.textfile: expected an absolute path"),
         (

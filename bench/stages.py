@@ -11,9 +11,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from klogd_py.oops.address_scanner import candidate_lines
+from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.batch import Batch
+from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.printk_clock import WallTimes
+from klogd_py.pipeline.stages import Stages
+from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
 from klogd_py.record.gaps import announce
 from klogd_py.record.sequence import Position
@@ -24,6 +28,8 @@ from klogd_py.sinks.file_format import LineEncoder
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.sequence_tracker import SequenceTracker, StartPosition, consecutive_range
 from klogd_py.sources import kmsg_format
+from klogd_py.symbols.resolver import SymbolResolver
+from klogd_py.symbols.symbol_set import SymbolSet
 
 BATCH = 512
 RUNS = 51
@@ -44,6 +50,13 @@ def figures() -> list[Figure]:
     texts = [record.text for record in records]
     clock = LiveClock()
     entries = symbolize(Batch(records), resolve_nothing, FormatOptions(), clock.wall_times).entries
+    stages = Stages(
+        BootSymbols(SymbolSet(SymbolResolver())),
+        clock,
+        Naming(Origin.RECORDS),
+        _raise,
+        live=True,
+    )
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     line_encoder = LineEncoder()
     jobs: dict[str, Callable[[], object]] = {
@@ -53,6 +66,7 @@ def figures() -> list[Figure]:
             Batch(records), resolve_nothing, FormatOptions(), clock.wall_times
         ),
         "compare with what a sink has had": lambda: _compare(entries),
+        "pass all stages of the daemon": lambda: stages.push(Batch(records), 0.0),
         "encode for a file": lambda: line_encoder.encode(entries),
         "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
         "encode and write to /dev/null": lambda: to_file.send(entries),
@@ -71,6 +85,10 @@ def sample(number: int) -> bytes:
         text = b"pci 0000:00:1f.%d: [mem 0xfed00000-0xfed003ff] reserved"
     dictionary = b" SUBSYSTEM=pci\n DEVICE=+pci:0000:00:1f.0\n" if number % 10 == 0 else b""
     return b"6,%d,%d,-;%s\n%s" % (number, number * 1000, text % (number % 8), dictionary)
+
+
+def _raise(job: str, error: Exception) -> None:
+    raise error
 
 
 def resolve_nothing(_address: int) -> LookupFailure:

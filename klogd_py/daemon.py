@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The daemon: builds its parts from one configuration, runs them on one event loop, stops them.
 
-Knows every package but ``doctor`` and ``cli``; the reactions to signals and changes are in
-``lifecycle``.
+The parts are in ``lifecycle``.
 """
 
 import asyncio
@@ -168,7 +167,7 @@ class Daemon:
         self.stop()
 
     def _on_symbols_loaded(self, reasons: Sequence[str]) -> None:
-        self.reporting.record_symbol_load(self.symbol_manager, reasons)
+        self.reporting.record_symbol_load(reasons)
 
     def _on_progress(self) -> None:
         """Report the status after a sink may have accepted records; stop if no sink is left."""

@@ -4,9 +4,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin, Withheld
-from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
@@ -25,15 +23,13 @@ from klogd_py.symbols.symbol_sources import Sources
 class Symbolizer:
     """Infers the KASLR offset from records and resolves their addresses, as the daemon does.
 
-    Mutable: ``entries`` holds all results, ``traces`` all traces, ``boots`` what began.
+    Mutable: ``entries`` holds all results.
     """
 
     def __init__(self, found: SymbolSet, origin: Origin = Origin.RECORDS) -> None:
         self.counters = Counters(origin)
         self.withheld: list[Withheld] = []
         self.entries: list[Entry] = []
-        self.traces: list[RecognisedTrace] = []
-        self.boots: list[NextBoot] = []
         self._current = BootSymbols(found)
         self._stages = Stages(
             self._current,
@@ -41,7 +37,6 @@ class Symbolizer:
             Naming(origin),
             _fail,
             live=origin is not Origin.CAPTURE,
-            keeps_all_traces=True,
         )
 
     @property
@@ -57,8 +52,9 @@ class Symbolizer:
     def process(self, records: Sequence[Record | Gap]) -> None:
         """Process records, and then the timeout after the last one."""
         self.counters.count_read(records)
-        self.counters.crashes.count(item for item in records if isinstance(item, Record))
-        self._push(Batch([*records]))
+        batch = Batch(records)
+        self.counters.crashes.count(batch.records[at] for at in batch.crash_lines)
+        self._push(batch)
         self._push(Batch([], is_last=True))
 
     def _push(self, batch: Batch) -> None:
@@ -66,7 +62,6 @@ class Symbolizer:
         self._take(passed)
         while self._stages.request is not None or passed.next_boot is not None:
             if passed.next_boot is not None:
-                self.boots.append(passed.next_boot)
                 self._current.begin_boot(passed.next_boot)
                 passed = self._stages.push(Batch([]), 0.0)
             else:
@@ -74,7 +69,6 @@ class Symbolizer:
             self._take(passed)
 
     def _take(self, passed: Batch) -> None:
-        self.traces += passed.traces
         if passed.symbolized is not None:
             self.entries += passed.symbolized.entries
             self.withheld += passed.symbolized.withheld

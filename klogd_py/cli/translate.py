@@ -61,12 +61,16 @@ def _translate(descriptor: int, found: SymbolSet, options: FormatOptions, prefix
     """
     output = sys.stdout.fileno()
     boots, plain_bytes = BootSymbols(found), list[int]()
-    if found.reads_traces and stat.S_ISREG(os.fstat(descriptor).st_mode):
+    is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    if found.reads_traces and is_file:
         inferred = infer_boots(read_pieces(descriptor), found)
         os.lseek(descriptor, 0, os.SEEK_SET)
         boots, plain_bytes = BootSymbols(found, inferred.symbol_sets), inferred.plain_bytes
     stream = TextStream(boots, options, plain_bytes)
     for piece in read_pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
         write_all(output, stream.push(piece, time.monotonic()))
+        # A pipe may never end.
+        if not is_file:
+            print_remarks(boots.take_messages())
     write_all(output, stream.flush())
-    print_remarks([*boots.messages, *stream.doubtful.remarks(prefix)])
+    print_remarks([*boots.take_messages(), *stream.doubtful.remarks(prefix)])

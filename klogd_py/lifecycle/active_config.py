@@ -96,7 +96,7 @@ class ActiveConfig:
         stages.symbol_stage.format_options = FormatOptions(
             Style(settings.style), settings.resymbolize, settings.duplicate_raw
         )
-        stages.symbol_stage.reload_on_oops = settings.reload_on_oops
+        stages.kaslr_stage.reload_on_oops = settings.reload_on_oops
         stages.joiner.enabled = settings.join_continuations
         # An unchanged limit keeps what it has counted so far.
         if self._ratelimit != self.config.ratelimit:

@@ -16,6 +16,7 @@ class Reporting:
     """The reports of one daemon. Mutable; lives on the event loop."""
 
     def __init__(self, flow: RecordFlow, symbol_manager: SymbolManager, jobs: Jobs) -> None:
+        self._symbol_manager = symbol_manager
         self.status_builder = StatusBuilder(
             flow.source, flow.pipeline, flow.sink_manager, flow.clock, flow.boot_id, jobs
         )
@@ -24,10 +25,10 @@ class Reporting:
         )
         self.service_manager = ServiceManager(self.reporter, jobs)
 
-    def record_symbol_load(self, symbol_manager: SymbolManager, reasons: Sequence[str]) -> None:
+    def record_symbol_load(self, reasons: Sequence[str]) -> None:
         """Report that other symbols are in use, or why they are not."""
-        found = symbol_manager.symbols
-        refusal = symbol_manager.failure or found.replacement_refusal
+        found = self._symbol_manager.symbols
+        refusal = self._symbol_manager.failure or found.replacement_refusal
         self.status_builder.record_reload(
             "symbols", ", ".join(reasons), not refusal, refusal or description.headline(found)
         )

@@ -14,11 +14,11 @@ import re
 from msgspec import Struct
 
 from klogd_py.oops.capture_line import banner_release, record_from_line
+from klogd_py.oops.marker_search import MarkerSearch
 from klogd_py.record.types import KERN, Record
 
-BANNER = b"Linux version "
-# CPython searches a long text for up to five bytes four times as fast as for more.
-_SHORT_BYTES = 5
+BANNER = "Linux version "
+_BANNERS = MarkerSearch((BANNER,))
 _BACK_US = 1_000_000
 _SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}\]")
 _ZEROS, _ZERO = b"0000]", b"0.000000]"
@@ -61,7 +61,7 @@ class BootBoundary:
         All timestamps in the text are compared, by the second, which are more than those that
         count. A text with lines in the form of /dev/kmsg may always begin one.
         """
-        if BANNER[-_SHORT_BYTES:] in text and BANNER in text:
+        if _BANNERS.is_any_in(text):
             return False
         if self._only_banners:
             return True

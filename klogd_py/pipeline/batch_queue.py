@@ -12,7 +12,7 @@ from klogd_py.record.types import Gap, Record
 RECORD_OVERHEAD_BYTES = 300
 
 
-class Batch(Struct, frozen=True):
+class ReadBatch(Struct, frozen=True):
     """The records of one read.
 
     ``is_live``: a moment before nothing was there, so the last record is new. ``size_bytes`` is
@@ -37,7 +37,7 @@ class BatchQueue:
         self.room.set()
         self.news = asyncio.Event()
         self._limit_bytes = limit_bytes
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[ReadBatch] = deque()
         self._bytes = 0
 
     @property
@@ -51,13 +51,13 @@ class BatchQueue:
         # Without read-ahead a single batch is the limit.
         if self._limit_bytes:
             size_bytes += sum([len(item.text) for item in items if isinstance(item, Record)])
-        self._batches.append(Batch(items, is_live, size_bytes))
+        self._batches.append(ReadBatch(items, is_live, size_bytes))
         self._bytes += size_bytes
         if self._bytes > self._limit_bytes:
             self.room.clear()
         self.news.set()
 
-    def pop(self) -> Batch | None:
+    def pop(self) -> ReadBatch | None:
         """Return the oldest batch; ``None`` if there is none."""
         if not self._batches:
             return None

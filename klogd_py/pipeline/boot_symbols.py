@@ -10,10 +10,7 @@ from klogd_py.symbols.symbol_set import SymbolSet
 
 
 class BootSymbols:
-    """The symbols of the present boot of a text. Mutable; a `CurrentSymbols`.
-
-    ``messages`` are what a user should know of the boots that have ended, in order.
-    """
+    """The symbols of the present boot of a text. Mutable; a `CurrentSymbols`."""
 
     is_loading = False
 
@@ -28,7 +25,8 @@ class BootSymbols:
         self.symbols = self._inferred.popleft() if self._inferred else first
         # Those of the boots that have ended
         self.ended: list[SymbolSet] = []
-        self.messages: dict[str, None] = {}
+        # What a user should know of the boots that have ended; each is told once.
+        self._messages: dict[str, bool] = {}
 
     @property
     def reads_traces(self) -> bool:
@@ -52,8 +50,14 @@ class BootSymbols:
     def end(self) -> None:
         """End the last boot."""
         self._end_boot()
-        if self.first.reads_traces and not self.messages:
+        if self.first.reads_traces and not self._messages:
             self._add_messages()
+
+    def take_messages(self) -> list[str]:
+        """Return what a user should know of the boots that have ended since the last call."""
+        new = [line for line, is_told in self._messages.items() if not is_told]
+        self._messages |= dict.fromkeys(new, True)
+        return new
 
     def _end_boot(self) -> None:
         self.ended.append(self.symbols)
@@ -63,12 +67,10 @@ class BootSymbols:
 
     def _add_messages(self) -> None:
         symbols = self.symbols
+        lines = [*symbols.remarks[0 if self.first.reads_traces else len(self.first.remarks) :]]
         if self.first.reads_traces:
-            lines = (
-                *symbols.remarks,
-                description.slide_line(symbols),
-                *description.base_lines(symbols.modules),
-            )
-        else:
-            lines = symbols.remarks[len(self.first.remarks) :]
-        self.messages |= dict.fromkeys(line for line in lines if line)
+            slide = description.slide_line(symbols)
+            lines += [slide] if slide else []
+            lines += description.base_lines(symbols.modules)
+        for line in lines:
+            self._messages.setdefault(line, False)

@@ -9,12 +9,10 @@ from collections.abc import Iterable
 from klogd_py.oops import provenance
 from klogd_py.oops.crash_signatures import CrashClass, CrashKind, Signature
 from klogd_py.oops.provenance import Origin
-from klogd_py.record.types import KERN, Record, Severity
+from klogd_py.record.types import Record
 
 # Headers of one kind that are at most this far apart belong to one crash.
 CRASH_SPAN_US = 1_000_000
-# Facility kern, with the level that printk gives to lines which state none, or a more severe one
-_PREFIXES = frozenset(range(KERN << 3 | Severity.EMERG, (KERN << 3 | Severity.NOTICE) + 1))
 
 
 class CrashCounter:
@@ -35,16 +33,15 @@ class CrashCounter:
         self._next_seq = 0
 
     def count(self, records: Iterable[Record]) -> None:
-        """Count the crashes in those records of a batch that hold one of `CRASH_MARKERS`."""
+        """Count the crashes that begin with these records; see `Batch.crash_lines`."""
         for record in records:
             if record.seq is not None:
                 if record.seq < self._next_seq:
                     continue
                 self._next_seq = record.seq + 1
-            if record.prefix in _PREFIXES:
-                signature = provenance.identify(record, self._origin)
-                if signature is not None and signature.kind is not None:
-                    self._count_crash(record, signature.kind, signature)
+            signature = provenance.identify(record, self._origin)
+            if signature is not None and signature.kind is not None:
+                self._count_crash(record, signature.kind, signature)
 
     def _count_crash(self, record: Record, kind: CrashKind, signature: Signature) -> None:
         """Count a header, unless it is one more line of a crash that has been counted."""

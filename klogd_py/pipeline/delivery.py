@@ -96,6 +96,8 @@ class Delivery:
             if self._stages.request is not None:
                 self._enqueue(self._stages.resume(_now_s()))
             else:
+                # Those in use are another kernel's.
+                self._symbol_manager.use_none()
                 self._next_boot = None
                 self._enqueue(self._stages.push(Batch([]), _now_s()))
 
@@ -122,7 +124,13 @@ class Delivery:
         except Exception as error:
             self._jobs.report("counters", error)
         # Also if there is none: a sink may have been replaced.
-        self._sink_manager.enqueue(symbolized.entries)
+        try:
+            self._sink_manager.enqueue(symbolized.entries)
+        except Exception as error:
+            self._jobs.report("delivery", error)
+            # Sinks leave out what they have had.
+            raw = [raw_entry(item) for item in batch.items]
+            self._jobs.call("delivery", partial(self._sink_manager.enqueue, raw), None)
         if self._on_trace is not None:
             for trace in batch.traces:
                 self._jobs.call("evidence", partial(self._on_trace, trace), None)

@@ -8,6 +8,7 @@ without a trace.
 """
 
 import re
+from operator import is_
 
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.stage import Stage
@@ -72,7 +73,8 @@ class RateLimiter(Stage):
             passed.append(item)
         if self._gap is not None and now_s >= self._due_s:
             passed += self._end_run()
-        return batch.with_items(passed)
+        is_same = len(passed) == len(batch.items) and all(map(is_, passed, batch.items))
+        return batch if is_same else batch.with_items(passed)
 
     def flush(self) -> Batch:
         """End the run that is not announced yet, and return it."""

@@ -11,7 +11,7 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable
 
-from klogd_py.pipeline.batch_queue import Batch, BatchQueue
+from klogd_py.pipeline.batch_queue import BatchQueue, ReadBatch
 from klogd_py.pipeline.batch_window import BURST_WINDOW_S, is_burst, wait_batch_window
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.kmsg_device import BATCH_RECORDS, KmsgDevice
@@ -147,7 +147,7 @@ class Reader:
     def _may_read(self) -> bool:
         return self.running.is_set() and self._queue.room.is_set()
 
-    async def wait_next(self, wait_s: float | None) -> Batch | None:
+    async def wait_next(self, wait_s: float | None) -> ReadBatch | None:
         """Return the oldest batch; ``None`` if none came in ``wait_s`` seconds, or none will
         come.
         """
@@ -160,7 +160,7 @@ class Reader:
         """Make `wait_next` return."""
         self._queue.news.set()
 
-    def pop(self) -> Batch | None:
+    def pop(self) -> ReadBatch | None:
         """Return the oldest queued batch; ``None`` if there is none."""
         return self._queue.pop()
 

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.stage import Stage, SymbolRequest
-from klogd_py.record.types import Gap, Record
 
 # So often a stage is asked for one batch: loads may follow on one another without end.
 _MAX_REQUESTS = 4
@@ -41,11 +40,6 @@ class StageList:
     def request(self) -> SymbolRequest | None:
         """What must happen to the symbols before `resume`; ``None`` if no batch waits."""
         return self._suspended.request if self._suspended is not None else None
-
-    @property
-    def pending(self) -> list[Record | Gap]:
-        """All that any stage holds, in order."""
-        return [item for stage in reversed(self._stages) for item in stage.pending]
 
     def push(self, batch: Batch, now_s: float) -> Batch:
         """Run a batch through all stages; returns what comes out, nothing while `request` is set.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from klogd_py.pipeline.boot_stage import BootStage
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.continuation import Joiner
-from klogd_py.pipeline.kaslr import KaslrStage
+from klogd_py.pipeline.kaslr_stage import KaslrStage
 from klogd_py.pipeline.ratelimit import RateLimiter
 from klogd_py.pipeline.stage import CurrentSymbols
 from klogd_py.pipeline.stage_list import StageList
@@ -38,14 +38,16 @@ class Stages(StageList):
         The other arguments are those of the stages; ``report`` is that of `StageList`.
         """
         self.joiner = Joiner(any_sink_between)
+        self.kaslr_stage = KaslrStage(symbols, naming.origin)
         self.rate_limiter = RateLimiter()
         self.symbol_stage = SymbolStage(symbols, clock, naming, report, live=live)
         super().__init__(
             [
-                self.joiner,
+                # First, since a line never goes on in the next boot
                 BootStage(enabled=not live, only_banners=only_banners),
+                self.joiner,
                 TraceStage(symbols, naming.origin, live=live, keeps_all=keeps_all_traces),
-                KaslrStage(symbols),
+                self.kaslr_stage,
                 self.rate_limiter,
                 self.symbol_stage,
             ],

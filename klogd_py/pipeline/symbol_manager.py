@@ -72,6 +72,10 @@ class SymbolManager:
             except Exception as error:
                 self._fail(("the start",), error)
 
+    def use_none(self) -> None:
+        """Stop using any symbols."""
+        self.symbols = SymbolSet(SymbolResolver())
+
     async def begin_boot(self, boot: NextBoot) -> None:
         """Load the symbols for another boot."""
         try:
@@ -79,7 +83,7 @@ class SymbolManager:
             self.set_current(found if boot.release is None else found.for_release(boot.release))
         except Exception as error:
             # The old symbols are those of another kernel.
-            self.symbols = SymbolSet(SymbolResolver())
+            self.use_none()
             self._fail(("another boot",), error)
 
     async def fulfil(self, request: SymbolRequest) -> None:

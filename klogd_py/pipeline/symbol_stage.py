@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from klogd_py.oops import address_scanner, provenance
-from klogd_py.oops.address_scanner import AddressMatch
+from klogd_py.oops import provenance
+from klogd_py.oops.address_scanner import ADDRESS_MARKERS, AddressMatch
+from klogd_py.oops.marker_search import MarkerSearch
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.batch import Batch, Symbolized
 from klogd_py.pipeline.clock import Clock
@@ -22,12 +23,11 @@ from klogd_py.record.gaps import announce
 from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress, TimestampSource
 from klogd_py.symbols.symbol_set import SymbolSet
 
-# Markers by their last five bytes, for which CPython searches a long text four times as fast
-_SHORT_MARKERS = tuple(marker.encode()[-5:] for marker in address_scanner.ADDRESS_MARKERS)
+_ADDRESSES = MarkerSearch(ADDRESS_MARKERS)
 
 
 class Naming(Struct, frozen=True):
-    """What may be symbolized in one stream.
+    """Which addresses of one stream are allowed to be symbolized.
 
     ``any_text``: as by the classic klogd, addresses in any text of the kernel, where it is not
     randomised. ``on_weak_grounds``: in any line at all, as a user asks for with `translate`.
@@ -49,7 +49,7 @@ class _Attempt(Struct, frozen=True):
 class SymbolStage(Stage):
     """Makes the entries of one stream. Mutable: the known program counters.
 
-    ``format_options`` and ``reload_on_oops`` may be changed at any time.
+    ``format_options`` may be changed at any time.
     """
 
     job = "translation"
@@ -66,15 +66,12 @@ class SymbolStage(Stage):
     ) -> None:
         """``report`` is called with the job and an unexpected error."""
         self.format_options = FormatOptions()
-        self.reload_on_oops = False
         self._symbols = symbols
         self._clock = clock
         self._naming = naming
         self._report = report
         self._live = live
         self._known_pcs: KnownPcs = set()
-        # The batch for which an Oops was reported
-        self._reloaded_for: Batch | None = None
         self._attempt: _Attempt | None = None
 
     def request(self, batch: Batch) -> SymbolRequest | None:
@@ -82,9 +79,6 @@ class SymbolStage(Stage):
 
         An oops may arrive before the uevent of its module, whose init function may still run.
         """
-        if self.reload_on_oops and batch is not self._reloaded_for and self._has_oops(batch):
-            self._reloaded_for = batch
-            return SymbolRequest.AT_OOPS
         if not batch.address_lines:
             return None
         if self._symbols.is_loading and batch.has_address(self.format_options.resymbolize):
@@ -97,7 +91,7 @@ class SymbolStage(Stage):
 
     def push(self, batch: Batch, now_s: float) -> Batch:
         """Return the batch with its entries."""
-        attempt, self._attempt, self._reloaded_for = self._attempt, None, None
+        attempt, self._attempt = self._attempt, None
         if (
             attempt is not None
             and attempt.batch is batch
@@ -112,18 +106,11 @@ class SymbolStage(Stage):
 
     def restart(self) -> None:
         """Forget what was symbolized in advance."""
-        self._attempt = self._reloaded_for = None
+        self._attempt = None
 
     def ignores(self, text: bytes) -> bool:
         """Whether no line can hold an address."""
-        return not any(marker in text for marker in _SHORT_MARKERS)
-
-    def _has_oops(self, batch: Batch) -> bool:
-        origin = self._naming.origin
-        return any(
-            "Oops" in batch.texts[at] and provenance.is_oops_header(batch.records[at], origin)
-            for at in batch.crash_lines
-        )
+        return not _ADDRESSES.is_any_in(text)
 
     def _symbolize(self, batch: Batch) -> Symbolized:
         """Symbolize the batch; after an unexpected error, each record by itself.

@@ -69,26 +69,22 @@ class SymbolizedText(Struct, frozen=True):
 
 
 def symbolize_text(
-    text: str, resolve: Resolve, options: FormatOptions, known_pcs: KnownPcs | None = None
+    text: str,
+    resolve: Resolve,
+    options: FormatOptions,
+    known_pcs: KnownPcs | None = None,
+    matches: Sequence[AddressMatch] | None = None,
 ) -> SymbolizedText:
     """Replace the code addresses of one text.
 
-    ``known_pcs`` are program counters in the lines before; arm64, mips, riscv, loongarch and parisc
-    repeat the program counter at the beginning of a trace in the form of a return address.
+    ``matches`` are these addresses, if they have been searched. ``known_pcs`` are program counters
+    in the lines before; arm64, mips, riscv, loongarch and parisc repeat the program counter at the
+    beginning of a trace in the form of a return address.
     """
     if options.style is Style.OFF:
         return SymbolizedText(text)
-    matches = address_scanner.find(text, options.resymbolize)
-    return _replace(text, matches, resolve, options.style, known_pcs)
-
-
-def _replace(
-    text: str,
-    matches: Sequence[AddressMatch],
-    resolve: Resolve,
-    style: Style,
-    known_pcs: KnownPcs | None,
-) -> SymbolizedText:
+    if matches is None:
+        matches = address_scanner.find(text, options.resymbolize)
     pieces = []
     symbols = []
     done = 0
@@ -96,7 +92,7 @@ def _replace(
         symbol = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
         if isinstance(symbol, LookupFailure) or match.start < done:
             continue
-        pieces += [text[done : match.start], _with_symbol(text, match, symbol, style)]
+        pieces += [text[done : match.start], _with_symbol(text, match, symbol, options.style)]
         symbols.append(symbol)
         done = match.end
     if not symbols:
@@ -201,7 +197,7 @@ def symbolize(
             known = [isinstance(resolve(match.address), SymbolAddress) for match in matches]
             withheld[reason] += sum(known)
             continue
-        found = _replace(texts[at], matches, resolve_noting, options.style, known_pcs)
+        found = symbolize_text(texts[at], resolve_noting, options, known_pcs, matches)
         if found.symbols:
             entries[at] = Entry(
                 records[at], walls[at], found.text, found.symbols, None, False, time_sources[at]

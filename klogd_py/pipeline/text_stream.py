@@ -25,8 +25,10 @@ from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.record.types import Record
 from klogd_py.symbols.symbol_set import SymbolSet
 
-# A text that is shorter is read line by line at once.
-_MIN_BYTES = 1 << 11
+# A text that is shorter is read line by line at once; a longer one, after so many parts in a row
+# that had to be.
+_MIN_BYTES, _DENSE_BYTES = 1 << 11, 1 << 16
+_DENSE_PARTS = 4
 
 
 class InferredBoots(Struct, frozen=True):
@@ -50,7 +52,7 @@ class _Part(Struct, frozen=True):
 def infer_boots(pieces: Iterable[bytes], symbols: SymbolSet) -> InferredBoots:
     """Infer the symbols of each boot in a text."""
     boots = BootSymbols(symbols)
-    stream = TextStream(boots, FormatOptions(Style.OFF))
+    stream = TextStream(boots, FormatOptions(Style.OFF), discards_output=True)
     plain_bytes = []
     for piece in pieces:
         # No line waits for time to pass, since all of them are there already.
@@ -69,17 +71,21 @@ class TextStream:
         options: FormatOptions,
         plain_bytes: Iterable[int] = (),
         on_trace: Callable[[RecognisedTrace], None] | None = None,
+        *,
+        discards_output: bool = False,
     ) -> None:
         """``plain_bytes`` is that of `InferredBoots`, for a text that is read again.
 
-        ``on_trace`` is called with each trace in the text, when it has ended.
+        ``on_trace`` is called with each trace in the text, when it has ended. With
+        ``discards_output`` nothing but plain pieces comes out.
         """
         self.doubtful = DoubtfulLines()
         self._boots = boots
         self._plain_bytes = iter(plain_bytes)
         self._on_trace = on_trace
-        # Without names no line is doubtful, and lines need no numbers.
-        self._names_lines = options.style is not Style.OFF
+        # Parts in a row that some stage did not ignore
+        self._parts_in_row = 0
+        self._discards_output = discards_output
         # Without traces to infer from, a line is no more than its text.
         self._parses = boots.first.reads_traces or on_trace is not None
         self._stages = Stages(
@@ -104,7 +110,8 @@ class TextStream:
         That is the piece itself if nothing in it is to be changed. Only the last line of a piece
         may lack its line feed; with it everything goes on.
         """
-        if piece and len(piece) == next(self._plain_bytes, 0):
+        # A plain piece may still have a trace that changes no symbols.
+        if self._on_trace is None and piece and len(piece) == next(self._plain_bytes, 0):
             self._skip(piece)
             return piece
         out = [
@@ -125,19 +132,22 @@ class TextStream:
         Each part must be pushed before the next one is asked for.
         """
         if text.endswith(b"\n") and self._stages.ignores(text):
+            self._parts_in_row = 0
             self._skip(text)
             yield _Part(text, is_plain=True)
             return
         middle = text.find(b"\n", len(text) // 2) + 1
-        if len(text) > _MIN_BYTES and 0 < middle < len(text):
+        is_dense = self._parts_in_row >= _DENSE_PARTS
+        if len(text) > (_DENSE_BYTES if is_dense else _MIN_BYTES) and 0 < middle < len(text):
             yield from self._split_plain(text[:middle])
             yield from self._split_plain(text[middle:])
         else:
+            self._parts_in_row += 1
             yield _Part(text, is_plain=False)
 
     def _skip(self, text: bytes) -> None:
         self._stages.skip(text)
-        if self._names_lines:
+        if not self._discards_output:
             self.doubtful.skip(text)
 
     def _push_lines(self, text: bytes, now_s: float) -> bytes:
@@ -170,11 +180,11 @@ class TextStream:
             if self._on_trace is not None:
                 for trace in batch.traces:
                     self._on_trace(trace)
-            assert batch.symbolized is not None
-            entries = batch.symbolized.entries
-            if self._names_lines:
+            if not self._discards_output:
+                assert batch.symbolized is not None
+                entries = batch.symbolized.entries
                 self.doubtful.check(entries)
-            lines += [entry.text for entry in entries]
+                lines += [entry.text for entry in entries]
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
 
 

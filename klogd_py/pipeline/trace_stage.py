@@ -8,20 +8,14 @@ been printed. Where nothing can be learned, no record waits.
 """
 
 from klogd_py.oops.crash_signatures import CRASH_MARKERS
+from klogd_py.oops.marker_search import MarkerSearch
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.stage import CurrentSymbols, Stage, SymbolRequest
 from klogd_py.record.types import Gap, Record
 
-# CPython searches a long text for up to five bytes four times as fast as for more.
-_SHORT_BYTES = 5
-_MARKERS = {
-    marker.encode()[-_SHORT_BYTES:]: [
-        whole.encode() for whole in CRASH_MARKERS if whole.endswith(marker[-_SHORT_BYTES:])
-    ]
-    for marker in CRASH_MARKERS
-}
+_HEADERS = MarkerSearch(CRASH_MARKERS)
 
 
 class TraceStage(Stage):
@@ -99,7 +93,5 @@ class TraceStage(Stage):
             return False
         if not (self._symbols.reads_traces or self._keeps_all):
             return True
-        return not any(
-            short in text and any(marker in text for marker in markers)
-            for short, markers in _MARKERS.items()
-        )
+        # SymbolStage looks for addresses.
+        return not _HEADERS.is_any_in(text)

@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -39,7 +40,7 @@ def everywhere(address: int) -> SymbolAddress | LookupFailure:
 
 
 class Outcome(Struct, frozen=True):
-    """What came out: the text of each record, and what each trace proves.
+    """What came out: the text of each record, its symbols, and what each trace proves.
 
     ``doubtful`` counts the lines that were named though no kernel prints such a line.
     """
@@ -47,6 +48,7 @@ class Outcome(Struct, frozen=True):
     texts: list[str]
     traces: list[Trace]
     doubtful: int = 0
+    symbols: list[tuple[SymbolAddress, ...]] = []
 
 
 class FixedSymbols(SymbolManager):
@@ -54,18 +56,37 @@ class FixedSymbols(SymbolManager):
 
     def __init__(self, jobs: Jobs) -> None:
         super().__init__(Sources, lambda reasons: None, jobs)
-        self.symbols = SymbolSet(FixedResolver(everywhere))
+        self.symbols = everywhere_set()
+
+    async def load_first(self) -> None:
+        """Keep the symbols."""
 
     async def begin_boot(self, boot: NextBoot) -> None:
         """Keep the symbols."""
 
 
-def translate(raw: bytes) -> Outcome:
-    """Feed a log to the stages as ``klogd-py translate`` does."""
+def everywhere_set() -> SymbolSet:
+    """Symbols that resolve every address."""
+    return SymbolSet(FixedResolver(everywhere))
+
+
+def symbols_of(map_file: Path) -> Callable[[Jobs], SymbolManager]:
+    """Return what makes the symbols of a map, whose slide has to be inferred in each boot."""
+
+    def make(jobs: Jobs) -> SymbolManager:
+        return SymbolManager(
+            lambda: Sources("6.1.0", Path("/"), map_file), lambda reasons: None, jobs
+        )
+
+    return make
+
+
+def translate(raw: bytes, first: SymbolSet, *, by_line: bool = False) -> Outcome:
+    """Feed a log to the stages as ``klogd-py translate`` does; a pipe may come line by line."""
     traces: list[RecognisedTrace] = []
-    boots = BootSymbols(SymbolSet(FixedResolver(everywhere)))
-    stream = TextStream(boots, FormatOptions(), on_trace=traces.append)
-    out = stream.push(raw, 0.0) + stream.flush()
+    stream = TextStream(BootSymbols(first), FormatOptions(), on_trace=traces.append)
+    pieces = raw.splitlines(keepends=True) if by_line else [raw]
+    out = b"".join(stream.push(piece, 0.0) for piece in pieces) + stream.flush()
     texts = out.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
     return Outcome(texts, [parse_trace(trace.lines) for trace in traces], stream.doubtful.count)
 
@@ -81,14 +102,14 @@ def timestamps(path: Path) -> list[int | None]:
     return [item.usec for item in items if isinstance(item, Record)]
 
 
-def read_capture(path: Path) -> Outcome:
+def read_capture(path: Path, make: Callable[[Jobs], SymbolManager] = FixedSymbols) -> Outcome:
     """Feed a log to the daemon as with ``--input``."""
     descriptor = os.open(path, os.O_RDONLY)
     capture = Capture(descriptor, str(path), "auto", 2026)
-    return _deliver(capture, live=False, origin=Origin.CAPTURE)
+    return _deliver(capture, make, live=False, origin=Origin.CAPTURE)
 
 
-def read_kmsg(lines: list[str]) -> Outcome:
+def read_kmsg(lines: list[str], make: Callable[[Jobs], SymbolManager] = FixedSymbols) -> Outcome:
     """Feed lines to the daemon through /dev/kmsg, as if the running kernel had written them."""
     ring, usec = FakeRing(), 0
     for seq, line in enumerate(lines):
@@ -97,20 +118,24 @@ def read_kmsg(lines: list[str]) -> Outcome:
         envelope = ENVELOPE.match(line)
         text = line[envelope.end() :] if envelope is not None else line
         ring.log(raw=kmsg_format.render(Record(text, 4, seq, usec, caller=stated.caller)))
-    return _deliver(ring.device, live=True, origin=Origin.RECORDS)
+    return _deliver(ring.device, make, live=True, origin=Origin.RECORDS)
 
 
-def _deliver(source: Source, *, live: bool, origin: Origin) -> Outcome:
+def _deliver(
+    source: Source, make: Callable[[Jobs], SymbolManager], *, live: bool, origin: Origin
+) -> Outcome:
     sink, traces = ScriptedSink(keeps_position=False), list[RecognisedTrace]()
     jobs = Jobs()
 
     async def run() -> None:
         sink_manager = SinkManager(gap_entry, lambda name: None, rereadable=live)
+        symbol_manager = make(jobs)
+        await symbol_manager.load_first()
         sink_manager.configure([sink], lambda name: QueueLimits(1 << 30))
         pipeline = Pipeline(
             source,
             sink_manager,
-            FixedSymbols(jobs),
+            symbol_manager,
             CaptureClock(),
             live=live,
             once=True,
@@ -123,10 +148,12 @@ def _deliver(source: Source, *, live: bool, origin: Origin) -> Outcome:
         await pipeline.finish()
         sink_manager.close()
 
-    run_in_virtual_time(run()) if live else asyncio.run(run())
+    # Loading takes real time.
+    run_in_virtual_time(run()) if live and make is FixedSymbols else asyncio.run(run())
     source.close()
     assert not jobs.failures
     return Outcome(
         [entry.text for entry in sink.received],
         [parse_trace(trace.lines) for trace in traces],
+        symbols=[entry.symbols for entry in sink.received],
     )

@@ -2,12 +2,22 @@
 """`translate`, ``--input`` and the daemon have the same stages, and so the same results."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from klogd_py.oops.capture_line import record_from_line
 from tests.corpus.logs import OWN_AND_COLLECTION, log_files
-from tests.end_to_end.one_way import read_capture, read_kmsg, timestamps, translate
+from tests.end_to_end.one_way import (
+    everywhere_set,
+    read_capture,
+    read_kmsg,
+    symbols_of,
+    timestamps,
+    translate,
+)
+from tests.symbolizer import symbol_set_of
+from tests.symbols.oopses import Kernel, kernel, oops
 
 # Of so many files of a large collection one is read.
 STEP = 4
@@ -37,7 +47,8 @@ def test_three_ways_give_the_same_texts_and_traces(folder: Path, tmp_path: Path)
         # read by both.
         if not lines or timestamps(log) != stamps:
             continue
-        by_translate, by_input = translate(log.read_bytes()), read_capture(log)
+        by_translate = translate(log.read_bytes(), everywhere_set())
+        by_input = read_capture(log)
         assert by_translate.traces == by_input.traces, path
         other = [
             line
@@ -51,7 +62,51 @@ def test_three_ways_give_the_same_texts_and_traces(folder: Path, tmp_path: Path)
             continue
         by_kmsg = read_kmsg(lines)
         assert by_kmsg.traces == by_input.traces, path
+        assert by_kmsg.symbols == by_input.symbols, path
         for text, message in zip(by_input.texts, by_kmsg.texts, strict=True):
             assert text.endswith(message) or message.endswith(text), path
     assert compared > len(logs) / STEP * 0.6
     assert named
+
+
+def stamp(lines: list[str]) -> list[str]:
+    return [f"[   12.{number:06}] {line}" for number, line in enumerate(lines)]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Kernel:
+    """A randomised kernel, and its map in a file ``map``."""
+    found = kernel(Random(20), slide=0x1A000000)
+    (tmp_path / "map").write_bytes(found.map)
+    return found
+
+
+def test_three_ways_infer_and_hold_the_same(tmp_path: Path, running: Kernel) -> None:
+    lines = ["[   11.000000] eth0: link up", *stamp(oops(running, Random(3))), "[   13.0] x"]
+    log, symbols = tmp_path / "log", symbols_of(tmp_path / "map")
+    log.write_text("".join(f"{line}\n" for line in lines))
+    by_translate = translate(log.read_bytes(), symbol_set_of(tmp_path / "map"), by_line=True)
+    by_input, by_kmsg = read_capture(log, symbols), read_kmsg(lines, symbols)
+    names = [symbol.name for symbols in by_kmsg.symbols for symbol in symbols]
+    assert len(names) > 5
+    assert by_kmsg.symbols == by_input.symbols
+    assert by_translate.traces == by_input.traces == by_kmsg.traces
+    for line, text, message in zip(by_translate.texts, by_input.texts, by_kmsg.texts, strict=True):
+        assert line.endswith(text)
+        assert line.endswith(message)
+
+
+def test_two_ways_tell_boots_apart(tmp_path: Path, running: Kernel) -> None:
+    rebooted = Kernel(running.functions, 0x7600000)
+    banner = "[    0.000000] Linux version 6.1.0 (gcc 12) #1"
+    first, second = stamp(oops(running, Random(3))), stamp(oops(rebooted, Random(4)))
+    log = tmp_path / "log"
+    log.write_text("".join(f"{line}\n" for line in [*first, banner, *second]))
+    by_translate = translate(log.read_bytes(), symbol_set_of(tmp_path / "map"), by_line=True)
+    by_input = read_capture(log, symbols_of(tmp_path / "map"))
+    named = [bool(symbols) for symbols in by_input.symbols]
+    assert any(named[: len(first)])
+    assert any(named[len(first) + 1 :])
+    assert by_translate.traces == by_input.traces
+    pairs = zip(by_translate.texts, by_input.texts, strict=True)
+    assert all(line.endswith(text) for line, text in pairs)

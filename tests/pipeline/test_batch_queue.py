@@ -3,7 +3,7 @@ import asyncio
 
 import pytest
 
-from klogd_py.pipeline.batch_queue import RECORD_OVERHEAD_BYTES, Batch, BatchQueue
+from klogd_py.pipeline.batch_queue import RECORD_OVERHEAD_BYTES, BatchQueue, ReadBatch
 from klogd_py.record.types import Cause, Gap, Record
 from tests.virtual_time import run_in_virtual_time
 
@@ -25,7 +25,7 @@ def test_room_ends_above_limit_until_taken(limit_bytes: int, batches: int) -> No
 def test_size_counts_texts_but_not_gaps() -> None:
     queue = BatchQueue(1 << 20)
     queue.append([LINE, Gap(2, 3, Cause.OVERRUN)], is_live=True)
-    assert queue.pop() == Batch(
+    assert queue.pop() == ReadBatch(
         [LINE, Gap(2, 3, Cause.OVERRUN)], True, 2 * RECORD_OVERHEAD_BYTES + 100
     )
     assert queue.is_empty

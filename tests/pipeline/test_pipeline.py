@@ -563,3 +563,27 @@ def test_lines_without_address_pass_during_load() -> None:
 
     run_in_virtual_time(run_world())
     assert delivered(sink) == [0, 1]
+
+
+def test_batch_is_delivered_if_enqueueing_fails_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ring, sink, trouble = FakeRing(), ScriptedSink(), Trouble(1)
+
+    async def run_world() -> Jobs:
+        world = World(ring, [sink], QueueLimits(1 << 22))
+        ring.log(3)
+        await world.until(lambda: len(sink.received) == 3)
+        enqueue = world.sink_manager.enqueue
+
+        def troubled(entries: Sequence[Entry]) -> None:
+            trouble.strike()
+            enqueue(entries)
+
+        monkeypatch.setattr(world.sink_manager, "enqueue", troubled)
+        ring.log(3)
+        await world.until(lambda: len(sink.received) == 6)
+        await world.end()
+        return world.jobs
+
+    jobs = run_in_virtual_time(run_world())
+    assert delivered(sink) == [*range(6)], "no record is taken for a loss"
+    assert {*jobs.failures} == {"delivery"}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 
-from klogd_py.pipeline.batch_queue import Batch
+from klogd_py.pipeline.batch_queue import ReadBatch
 from klogd_py.pipeline.reader import MAX_BATCH_RECORDS, Reader
 from klogd_py.record.types import Record
 from klogd_py.system.jobs import Jobs
@@ -13,7 +13,7 @@ async def no_wait() -> None:
     """Never wait."""
 
 
-def seqs(batch: Batch | None) -> list[int | None]:
+def seqs(batch: ReadBatch | None) -> list[int | None]:
     return (
         [item.seq for item in batch.items if isinstance(item, Record)] if batch is not None else []
     )

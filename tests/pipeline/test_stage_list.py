@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from klogd_py.oops import address_scanner
+from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline import symbol_stage, symbolize
 from klogd_py.pipeline.batch import Batch
@@ -15,7 +16,7 @@ from klogd_py.pipeline.stage import Stage, SymbolRequest
 from klogd_py.pipeline.stage_list import StageList
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
-from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
+from klogd_py.record.types import Gap, LookupFailure, Record, Severity, SymbolAddress
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_set import SymbolSet
 from tests.symbolizer import FixedResolver
@@ -82,13 +83,14 @@ def texts_of(batch: Batch) -> list[str]:
 
 
 def test_last_batch_takes_along_what_is_held() -> None:
-    stages = StageList([LaterStage(9.0), LaterStage(5.0)], raise_error)
+    first, second = LaterStage(9.0), LaterStage(5.0)
+    stages = StageList([first, second], raise_error)
     assert not stages.push(Batch(records("a", "b")), 0.0).items
     assert stages.deadline() == 9.0
     assert not stages.push(Batch([]), 8.9).items
-    assert [item.seq for item in stages.pending if isinstance(item, Record)] == [0, 1]
+    assert [item.seq for item in first.pending if isinstance(item, Record)] == [0, 1]
     assert texts_of(stages.push(Batch(records("c"), is_last=True), 1.0)) == ["a", "b", "c"]
-    assert (stages.deadline(), stages.pending) == (None, [])
+    assert (stages.deadline(), first.pending, second.pending) == (None, [], [])
 
 
 def test_batch_waits_before_stage_that_asks() -> None:
@@ -166,3 +168,29 @@ def test_unknown_address_is_looked_up_again_after_change(
     assert passed.symbolized is not None
     assert ("loaded" in passed.symbolized.entries[0].text) == changed
     assert len(passed.symbolized.lookups) == 1, "each lookup counts once"
+
+
+def test_suppressed_oops_header_still_reloads_symbols() -> None:
+    stages = make_stages()
+    stages.kaslr_stage.reload_on_oops = True
+    stages.rate_limiter.configure(Severity.ERR)
+    stages.push(Batch(records("Oops: 0002 [#1] SMP")), 0.0)
+    assert stages.request is SymbolRequest.AT_OOPS
+    assert [type(item) for item in stages.resume(0.0).items] == []
+    assert [type(item) for item in stages.push(Batch([], is_last=True), 0.0).items] == [Gap]
+
+
+def test_piece_of_next_boot_continues_no_line() -> None:
+    before = Record("the last line of a boot:", 4, 90, 9_000_000, caller="T1")
+    piece = Record(" a piece", 4, 40, 1_000, "c", "T1")
+    stages = make_stages(live=False)
+    ended = stages.push(Batch([before, piece]), 0.0)
+    assert (ended.records, ended.next_boot) == ([before], NextBoot())
+    assert stages.push(Batch([]), 0.0).records == [piece]
+
+
+def test_limiter_returns_batch_that_it_did_not_change() -> None:
+    stages = make_stages()
+    stages.rate_limiter.configure(burst=2)
+    batch = Batch(records("a", "b", prefix=6))
+    assert stages.push(batch, 0.0) is batch

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Search a long text for any of several short texts."""
+
+from collections.abc import Iterable
+
+# CPython searches a long text for up to five bytes four times as fast as for more.
+_SHORT_BYTES = 5
+
+
+class MarkerSearch:
+    """Some texts to search for; immutable."""
+
+    def __init__(self, markers: Iterable[str]) -> None:
+        self._by_end: dict[bytes, list[bytes]] = {}
+        for marker in markers:
+            whole = marker.encode()
+            self._by_end.setdefault(whole[-_SHORT_BYTES:], []).append(whole)
+
+    def is_any_in(self, text: bytes) -> bool:
+        """Whether one of them is in a text."""
+        return any(
+            short in text and any(marker in text for marker in markers)
+            for short, markers in self._by_end.items()
+        )

@@ -35,7 +35,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "NUL": (
         lambda path: path.write_text('sinks = ["file:/a\\u0000b"]'),
-        "key sinks: expected a path of UTF-8 characters",
+        "key sinks: expected file: and a path of UTF-8 characters",
     ),
     "user": (
         lambda path: path.write_text('user = "no-such-user-here"'),

@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reactions of the running daemon: to signals, changed files and modules, and the service
-manager.
-"""
+"""The parts of the running daemon; reactions to signals, changes and the service manager."""

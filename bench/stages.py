@@ -16,6 +16,7 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import LiveClock
 from klogd_py.pipeline.printk_clock import WallTimes
+from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize
@@ -54,7 +55,7 @@ def figures() -> list[Figure]:
         BootSymbols(SymbolSet(SymbolResolver())),
         clock,
         Naming(Origin.RECORDS),
-        _raise,
+        raise_error,
         live=True,
     )
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
@@ -85,10 +86,6 @@ def sample(number: int) -> bytes:
         text = b"pci 0000:00:1f.%d: [mem 0xfed00000-0xfed003ff] reserved"
     dictionary = b" SUBSYSTEM=pci\n DEVICE=+pci:0000:00:1f.0\n" if number % 10 == 0 else b""
     return b"6,%d,%d,-;%s\n%s" % (number, number * 1000, text % (number % 8), dictionary)
-
-
-def _raise(job: str, error: Exception) -> None:
-    raise error
 
 
 def resolve_nothing(_address: int) -> LookupFailure:

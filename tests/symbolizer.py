@@ -4,10 +4,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from klogd_py.oops.provenance import Origin, Withheld
+from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
+from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_stage import Naming
@@ -28,14 +29,13 @@ class Symbolizer:
 
     def __init__(self, found: SymbolSet, origin: Origin = Origin.RECORDS) -> None:
         self.counters = Counters(origin)
-        self.withheld: list[Withheld] = []
         self.entries: list[Entry] = []
         self._current = BootSymbols(found)
         self._stages = Stages(
             self._current,
             CaptureClock(),
             Naming(origin),
-            _fail,
+            raise_error,
             live=origin is not Origin.CAPTURE,
         )
 
@@ -71,7 +71,6 @@ class Symbolizer:
     def _take(self, passed: Batch) -> None:
         if passed.symbolized is not None:
             self.entries += passed.symbolized.entries
-            self.withheld += passed.symbolized.withheld
 
 
 class FixedResolver(SymbolResolver):
@@ -98,7 +97,3 @@ def text_stream(resolve: Resolve, options: FormatOptions) -> TextStream:
 def symbol_set_of(map_file: Path, slide: int | None = None) -> SymbolSet:
     """Load a map for a kernel with KASLR and without kallsyms."""
     return load_symbols(Sources("6.1.0", Path("/"), map_file, slide=slide))
-
-
-def _fail(job: str, error: Exception) -> None:
-    raise error

@@ -36,9 +36,9 @@ class Symbolized(Struct, frozen=True):
     withheld: Counter[Withheld] = Counter()
 
     @property
-    def has_failure(self) -> bool:
-        """Whether some address has no symbol."""
-        return any(isinstance(lookup, LookupFailure) for lookup in self.lookups)
+    def failures(self) -> list[LookupFailure]:
+        """Why addresses have no symbol, for each of them."""
+        return [lookup for lookup in self.lookups if isinstance(lookup, LookupFailure)]
 
 
 class Batch:

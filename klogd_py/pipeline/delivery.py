@@ -17,7 +17,7 @@ from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.pipeline.symbol_stage import raw_entry
-from klogd_py.record.types import Gap, LookupFailure, Record
+from klogd_py.record.types import Gap, Record
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.system.jobs import Jobs
 
@@ -84,22 +84,25 @@ class Delivery:
         while self._must_wait:
             if (request := self._stages.request) is not None:
                 await self._jobs.run("symbols", partial(manager.fulfil, request), None)
-                self._enqueue(self._stages.resume(_now_s()))
             elif self._next_boot is not None:
                 await self._jobs.run("symbols", partial(manager.begin_boot, self._next_boot), None)
-                self._next_boot = None
-                self._enqueue(self._stages.push(Batch([]), _now_s()))
+            self._resume()
 
     def _abandon_requests(self) -> None:
         """Let what waits go on with the symbols in use, if an unexpected error has kept them."""
         while self._must_wait:
-            if self._stages.request is not None:
-                self._enqueue(self._stages.resume(_now_s()))
-            else:
+            if self._stages.request is None:
                 # Those in use are another kernel's.
                 self._symbol_manager.use_none()
-                self._next_boot = None
-                self._enqueue(self._stages.push(Batch([]), _now_s()))
+            self._resume()
+
+    def _resume(self) -> None:
+        """Let what waits go on: a batch before a stage, or else the next boot."""
+        if self._stages.request is not None:
+            self._enqueue(self._stages.resume(_now_s()))
+        else:
+            self._next_boot = None
+            self._enqueue(self._stages.push(Batch([]), _now_s()))
 
     def _push(self, items: list[Record | Gap]) -> None:
         self._abandon_requests()
@@ -138,9 +141,9 @@ class Delivery:
     def _count_passed(self, batch: Batch, symbolized: Symbolized) -> None:
         if len(batch.records) < len(batch.items):
             self.counters.count_suppressed(batch.items)
-        lookups = symbolized.lookups
-        failures = [lookup for lookup in lookups if isinstance(lookup, LookupFailure)]
-        self.counters.count_symbols(symbolized.entries, failures, bool(lookups))
+        self.counters.count_symbols(
+            symbolized.entries, symbolized.failures, bool(symbolized.lookups)
+        )
         if symbolized.withheld:
             self.counters.withheld.update(symbolized.withheld)
 

@@ -88,3 +88,8 @@ class StageList:
                 stage.restart()
                 batch = batch.with_items([*held, *batch.items])
         return batch
+
+
+def raise_error(job: str, error: Exception) -> None:
+    """End with an unexpected error in a stage, as a command does; a ``report`` for `StageList`."""
+    raise error

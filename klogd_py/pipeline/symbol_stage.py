@@ -87,7 +87,7 @@ class SymbolStage(Stage):
             return None
         symbolized = self._symbolize(batch)
         self._attempt = _Attempt(batch, self._symbols.symbols, symbolized)
-        return SymbolRequest.AFTER_FAILURE if symbolized.has_failure else None
+        return SymbolRequest.AFTER_FAILURE if symbolized.failures else None
 
     def push(self, batch: Batch, now_s: float) -> Batch:
         """Return the batch with its entries."""

@@ -19,6 +19,7 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
 from klogd_py.pipeline.doubtful_lines import DoubtfulLines
+from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, Style
@@ -92,7 +93,7 @@ class TextStream:
             boots,
             CaptureClock(),
             Naming(Origin.CAPTURE, on_weak_grounds=True),
-            _raise,
+            raise_error,
             live=False,
             only_banners=not self._parses,
             keeps_all_traces=on_trace is not None,
@@ -186,8 +187,3 @@ class TextStream:
                 self.doubtful.check(entries)
                 lines += [entry.text for entry in entries]
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
-
-
-def _raise(job: str, error: Exception) -> None:
-    """End with an unexpected error, as any command does."""
-    raise error

@@ -68,7 +68,7 @@ class Position(Struct, frozen=True, gc=False):
 
     def after(self, sequence: SequenceRange) -> "Position":
         """Return the position of a sink that has also had ``sequence``, and all before it."""
-        seq = sequence.last + 1
+        seq = sequence.next_seq
         if not self.ahead and not sequence.parts:
             return Position(seq)
         ahead = self.ahead.union(sequence.parts)

@@ -22,7 +22,7 @@ from klogd_py.config.sink_config import (
     SyslogSinkConfig,
     is_routed,
 )
-from klogd_py.system.regular_file import read_regular
+from klogd_py.system.regular_file import read_if_readable
 
 SOCKET = "run/systemd/journal/socket"
 # journald forwards to the syslogd that listens here.
@@ -117,11 +117,8 @@ def reads_kernel(root: Path) -> bool:
     """Whether the journal is configured to read kernel messages, which is the default."""
     value = "yes"
     for path in _config_files(root):
-        try:
-            text = read_regular(path, _MAX_CONFIG_BYTES).decode("utf-8", "replace")
-        except OSError:
-            continue
-        for line in text.splitlines():
+        content = read_if_readable(path, _MAX_CONFIG_BYTES) or b""
+        for line in content.decode("utf-8", "replace").splitlines():
             key, equals, given = line.partition("=")
             if equals and key.strip() == "ReadKMsg":
                 value = given.strip().lower() or "yes"

@@ -13,7 +13,7 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
 from klogd_py.pipeline.stage import Stage, SymbolRequest
-from klogd_py.pipeline.stage_list import StageList
+from klogd_py.pipeline.stage_list import StageList, raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.record.types import Gap, LookupFailure, Record, Severity, SymbolAddress
@@ -26,10 +26,6 @@ FRAME = "RIP: 0010:0xffffffff81000100"
 
 def records(*texts: str, prefix: int = 4) -> list[Record | Gap]:
     return [Record(text, prefix, seq, seq) for seq, text in enumerate(texts)]
-
-
-def raise_error(job: str, error: Exception) -> None:
-    raise error
 
 
 class LaterStage(Stage):

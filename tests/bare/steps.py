@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The steps of a new user on a bare Debian, typed as README.md shows them.
+
+Each step gets a ``Visit``, raises CommandFailed if something is not as documented, and returns a
+few words on what it saw.
+"""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bare.system import USER, CommandFailed, System
+from tests.bare.terminal import CTRL_C
+
+PROJECT = Path(__file__).resolve().parents[2]
+# The tests write to the one kernel log of this machine
+ONE_TEST_RUN = threading.Lock()
+# What a user waits at most for `make run`, with the packages and the environment that it makes
+SET_UP_LIMIT_S = 600.0
+# Longer than the set-up of a virtual environment usually takes
+LATEST_INTERRUPTION_S = 25.0
+
+
+class Visit(NamedTuple):
+    """A user in a clone on one bare Debian."""
+
+    system: System
+    user: str
+    clone: str
+    chance: random.Random
+    interruptions: int
+
+    @property
+    def sudo(self) -> str:
+        """What this user types before a command of root."""
+        return "" if self.user == "root" else "sudo "
+
+    def make(self, target: str) -> str:
+        """Type a make command in the clone; return what it printed."""
+        return self.system.need(target, user=self.user, at=self.clone).printed
+
+
+class Step(NamedTuple):
+    """A step, with the command that a user would type."""
+
+    title: str
+    take: Callable[[Visit], str]
+
+
+def install_tools(visit: Visit) -> str:
+    """Type the line of README that installs what a clone needs."""
+    lines: list[str] = re.findall(r"^(sudo apt(?:-get)? install .*)$", _quick_start(), re.MULTILINE)
+    if not lines:
+        raise CommandFailed("README.md: Quick start does not say how to install git and make")
+    line = lines[0].split("#")[0].strip()
+    if visit.user == "root":
+        line = line.removeprefix("sudo ")
+    visit.system.need("apt-get update -qq")
+    visit.system.need(f"yes | {line}", user=visit.user)
+    return line
+
+
+def name_packages(visit: Visit) -> str:
+    """As an ordinary user, `make run` names the packages; root installs them as it says."""
+    if visit.user == "root":
+        return "root needs no such line"
+    return _paste_packages(visit, "make run")
+
+
+def interrupt(visit: Visit) -> str:
+    """Interrupt `make run` at random moments, by Ctrl-C and by a power failure."""
+    moments = []
+    for number in range(visit.interruptions):
+        moment_s = visit.chance.uniform(0.0, LATEST_INTERRUPTION_S)
+        screen = visit.system.type("make run", user=visit.user, at=visit.clone)
+        running = screen.wait(moment_s)
+        if number % 2:
+            screen.kill()
+        elif running:
+            screen.type(CTRL_C)
+        screen.end(30.0)
+        _no_traceback("make run", screen.printed)
+        moments.append(f"{moment_s:.1f} s {'killed' if number % 2 else 'Ctrl-C'}")
+    return ", ".join(moments)
+
+
+def show_log(visit: Visit) -> str:
+    """`make run` prints the kernel's log until Ctrl-C, as root."""
+    return _run_until_shown(visit, f"{visit.sudo}make run")
+
+
+def run_as_user(visit: Visit) -> str:
+    """`make run` of a user who may not read the log says so."""
+    if visit.user == "root":
+        return _run_until_shown(visit, "make run")
+    ran = visit.system.run("make run", user=visit.user, at=visit.clone)
+    _no_traceback("make run", ran.printed)
+    if "CAP_SYSLOG" not in ran.printed:
+        raise CommandFailed(f"make run: it does not say what it may not read\n{ran.printed}")
+    return ran.printed.strip().splitlines()[-1]
+
+
+def run_tests(visit: Visit) -> str:
+    """`make test` is green."""
+    with ONE_TEST_RUN:
+        printed = visit.make("make test")
+    return _own_clone(visit, printed.strip().splitlines()[-1])
+
+
+def build_package(visit: Visit) -> str:
+    """`make deb` builds the package; an ordinary user is told first what it needs."""
+    if visit.user != "root":
+        _paste_packages(visit, "make deb")
+    printed = visit.make("make deb")
+    return _own_clone(visit, printed.strip().splitlines()[-1])
+
+
+def install(visit: Visit) -> str:
+    """`make install`, the installed program, and `make uninstall`."""
+    visit.make(f"{visit.sudo}make install")
+    shown = visit.system.need("klogd-py --version && which klogd-py", user=visit.user).printed
+    visit.system.need("klogd -v && which klogd")
+    visit.make(f"{visit.sudo}make uninstall")
+    if visit.system.run("which klogd-py || which klogd").status == 0:
+        raise CommandFailed("make uninstall left a command")
+    return _own_clone(visit, " ".join(shown.split()))
+
+
+def install_package(visit: Visit) -> str:
+    """Install the package as README says, use it, remove it, purge it."""
+    at, system = visit.clone, visit.system
+    installed = system.need(
+        f"yes | {visit.sudo}apt install ./dist/klogd-py_*.deb", user=visit.user, at=at
+    )
+    shown = system.need("klogd-py --version && which klogd-py", user=visit.user).printed
+    system.need("klogd -v && test -d /etc/klogd-py.toml.d")
+    system.need("apt-get remove -y -qq klogd-py && test -e /etc/klogd-py.toml")
+    system.need("apt-get purge -y -qq klogd-py && ! ls -d /etc/klogd-py* /var/lib/klogd-py*")
+    _no_traceback("apt install", installed.printed)
+    return " ".join(shown.split())
+
+
+def check_package(visit: Visit) -> str:
+    """lintian has nothing to say about the package."""
+    visit.system.need("apt-get install -y -qq --no-install-recommends lintian")
+    printed = visit.system.need(
+        "lintian --allow-root --info --fail-on error,warning,info --display-info "
+        "./dist/klogd-py_*.deb",
+        at=visit.clone,
+    ).printed
+    return printed.strip() or "nothing"
+
+
+def meet_foreign_environment(visit: Visit) -> str:
+    """A `.venv` that root made is explained in a few lines; the command that they name heals it."""
+    if visit.user == "root":
+        return "root can remove it"
+    visit.make("sudo rm -rf .venv && sudo python3 -m venv .venv")
+    ran = visit.system.run("make run", user=visit.user, at=visit.clone)
+    _no_traceback("make run", ran.printed)
+    lines = ran.printed.strip().splitlines()
+    if ran.status == 0 or len(lines) > 4 or "sudo make clean" not in ran.printed:
+        raise CommandFailed(f"make run: the .venv of root is not explained\n{ran.printed}")
+    visit.make("sudo make clean")
+    return lines[0]
+
+
+def clean(visit: Visit) -> str:
+    """`make clean` leaves the clone as it was."""
+    visit.make("make clean")
+    left = visit.system.run("git clean -ndx", user=visit.user, at=visit.clone).printed
+    if left:
+        raise CommandFailed(f"make clean: files are left\n{left}")
+    return ""
+
+
+def _run_until_shown(visit: Visit, command: str) -> str:
+    """Run the daemon until it shows a new message of the kernel, then type Ctrl-C."""
+    text = f"bare-systems {visit.chance.getrandbits(40):x}"
+    screen = visit.system.type(command, user=visit.user, at=visit.clone)
+    shown, end = False, time.monotonic() + SET_UP_LIMIT_S
+    while not shown and screen.running and time.monotonic() < end:
+        # Others may overwrite it in the ring before it is read
+        with Path("/dev/kmsg").open("w") as log:
+            log.write(text)
+        shown = screen.wait_for(text, 2.0)
+    began = time.monotonic()
+    if shown:
+        screen.type(CTRL_C)
+    status = screen.end(30.0)
+    ended_s = time.monotonic() - began
+    _no_traceback(command, screen.printed)
+    if not shown or status not in (0, 130) or ended_s > 10.0 or "Error" in screen.printed[-200:]:
+        raise CommandFailed(
+            f"{command}: status {status}, {ended_s:.0f} s after Ctrl-C\n{screen.printed}"
+        )
+    return _own_clone(visit, f"status {status} after Ctrl-C")
+
+
+def _paste_packages(visit: Visit, command: str) -> str:
+    """Run a command that lacks packages, and paste the line that it prints, as root."""
+    ran = visit.system.run(command, user=visit.user, at=visit.clone)
+    lines: list[str] = re.findall(r"(apt(?:-get)? install .*)$", ran.printed, re.MULTILINE)
+    if ran.status == 0 or not lines:
+        raise CommandFailed(f"{command}: names no packages to install\n{ran.printed}")
+    visit.system.need(f"yes | {lines[-1]}")
+    return lines[-1]
+
+
+def _quick_start() -> str:
+    return (PROJECT / "README.md").read_text().split("\n## Quick start")[1].split("\n## ")[0]
+
+
+def _no_traceback(command: str, printed: str) -> None:
+    if "Traceback" in printed:
+        raise CommandFailed(f"{command}: prints a traceback\n{printed}")
+
+
+def _own_clone(visit: Visit, words: str) -> str:
+    """Check that everything in the clone belongs to the user, and that git sees no change."""
+    at = visit.clone
+    foreign = visit.system.run(f"find . ! -user {visit.user} | head", at=at).printed
+    changed = visit.system.run("git status --porcelain", user=visit.user, at=at).printed
+    if foreign or changed:
+        raise CommandFailed(
+            f"files that do not belong to {visit.user}:\n{foreign}changed files:\n{changed}"
+        )
+    return words
+
+
+FULL = (
+    Step("apt install git make", install_tools),
+    Step("packages named", name_packages),
+    Step("make run, interrupted", interrupt),
+    Step("make run", run_as_user),
+    Step("make run as root", show_log),
+    Step("make test", run_tests),
+    Step("make deb", build_package),
+    Step("make install", install),
+    Step("apt install the package", install_package),
+    Step("lintian", check_package),
+    Step(".venv of root", meet_foreign_environment),
+    Step("make clean", clean),
+)
+SHORT = tuple(step for step in FULL if step.title not in ("make test", "lintian"))
+# User and clone
+HOMES: tuple[tuple[str, str], ...] = (
+    ("root", "/root/klogd-py"),
+    ("root", "/srv/klogd-py"),
+    (USER, f"/home/{USER}/klogd-py"),
+)

@@ -13,49 +13,44 @@ export VENV = .venv$(addprefix -,$(notdir $(PYTHON)))
 
 .PHONY: run test vm check config bench setup install uninstall deb clean
 
-run: setup
-	@$(VENV)/bin/klogd-py --config etc/klogd-py.toml --sink console
+# Ctrl-C ends make itself. A command that it ends as well is no error to be printed.
+IN_VENV = trap 'exit 0' INT; scripts/in-venv
+
+run:
+	@$(IN_VENV) --daemon klogd-py --config etc/klogd-py.toml --sink console
 
 # Three files at a time, since most of the longer tests wait; those that write to the kernel's log
 # run one after the other.
-test: setup-test
-	$(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder -rs
+test:
+	@$(IN_VENV) --test python -m pytest -n 3 --no-loadscope-reorder -rs
 
 # In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds
 # them.
-vm: setup-vm
+vm:
+	@trap 'exit 0' INT; scripts/setup --test --vm
 	@$(MAKE) --no-print-directory -j2 $(addprefix vm-image-,$(GUESTS))
 	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-test-,$(GUESTS))
 
 GUESTS = $(or $(GUEST),debian13 debian12 bare arm64)
 
 vm-image-%:
-	@$(VENV)/bin/python -m tests.vm.lab --make "$*"
+	@$(IN_VENV) --test python -m tests.vm.lab --make "$*"
 
 vm-test-%:
-	@echo "guest $*"; VM_GUEST="$*" $(VENV)/bin/python -m pytest -m vm tests/vm
+	@echo "guest $*"; export VM_GUEST="$*"; $(IN_VENV) --test python -m pytest -m vm tests/vm
 
-check: setup-test
-	$(VENV)/bin/ruff format --check klogd_py tests bench scripts scripts/torture
-	$(VENV)/bin/ruff check klogd_py tests bench scripts scripts/torture
-	$(VENV)/bin/mypy
+check:
+	@$(IN_VENV) --test --owner scripts/check
 
 # Write etc/klogd-py.toml and docs/klogd-py.toml.5 again after a change of the schema.
 config:
-	@scripts/generate-config
+	@trap 'exit 0' INT; scripts/generate-config
 
 bench:
-	@scripts/bench $(BENCH)
+	@trap 'exit 0' INT; scripts/bench $(BENCH)
 
 setup:
-	@scripts/setup
-
-.PHONY: setup-test setup-vm
-setup-test:
-	@PYTHON="$(PYTHON)" scripts/setup --test
-
-setup-vm:
-	@scripts/setup --test --vm
+	@trap 'exit 0' INT; scripts/setup
 
 install:
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" scripts/install
@@ -68,5 +63,4 @@ deb:
 	@scripts/deb
 
 clean:
-	rm -rf .venv .venv-python* build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find klogd_py tests -name __pycache__ -exec rm -rf {} +
+	@scripts/clean

@@ -27,16 +27,21 @@ _COMMENT = re.compile(r"\s+#.*")
 
 # What needs a machine of its own: the file that runs it, and the words that run it there.
 ELSEWHERE = {
+    "sudo apt install git make": (".github/workflows/ci.yml", "ca-certificates git make"),
     # Without end in the foreground; here its input has an end
     "make run": ("tests/test_document_commands.py", '"--input", "-"'),
     "make test": ("Makefile", "-m pytest"),
-    "make test PYTHON=python3.13": ("Makefile", "$(VENV)/bin/python -m pytest"),
-    "make check": ("Makefile", "ruff check"),
+    "make test PYTHON=python3.13": ("Makefile", "export VENV = .venv$(addprefix -"),
+    "make check": ("scripts/check", 'ruff" check'),
     "make bench": ("Makefile", "scripts/bench"),
     "make config": ("Makefile", "scripts/generate-config"),
     "make vm": ("Makefile", "-m pytest -m vm tests/vm"),
     "make vm GUEST=debian12": ("Makefile", 'VM_GUEST="$*"'),
-    "scripts/setup --test": ("Makefile", "scripts/setup --test"),
+    "PATH=$PWD/.venv/bin:$PATH; alias sudo='sudo env PATH=\"$PATH\"'": (
+        "tests/test_setup.py",
+        '"alias sudo="',
+    ),
+    "scripts/setup --test": ("tests/test_setup.py", "scripts/setup"),
     "scripts/vm-lab bare --crash EXCEPTION --keep /tmp/oops": (
         "tests/vm/test_lab.py",
         "lab",

@@ -5,7 +5,6 @@ Exit status: 0 stopped as asked; 1 the system failed; 2 the command line is wron
 kernel log here to read; 78 the configuration is wrong; 130 interrupted.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from klogd_py.cli.help_page import format_page
 from klogd_py.cli.parser import Parsed, parse
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.config.errors import ConfigError
+from klogd_py.system import standard_streams
 from klogd_py.system.errors import describe_expected, describe_unexpected
 
 
@@ -34,6 +34,17 @@ def klogd(words: Sequence[str] | None = None) -> int:
 
 
 def _run(program: Program, words: Sequence[str]) -> int:
+    standard_streams.set_up()
+    status = _answer(program, words)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _report_failed_output(program.name, error)
+    return status
+
+
+def _answer(program: Program, words: Sequence[str]) -> int:
+    """Do what the command line says and return the exit status; print what is wrong."""
     line = CommandLine(program.name)
     try:
         parsed = parse(program, words)
@@ -43,11 +54,9 @@ def _run(program: Program, words: Sequence[str]) -> int:
         return report_wrong_usage(program.name, error)
     except ConfigError as error:
         return report_bad_config(line, error)
-    except BrokenPipeError:
-        # The interpreter would print an error when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return FAILED
     except OSError as error:
+        if error.filename == standard_streams.STDOUT:
+            return _report_failed_output(program.name, error)
         print(f"{program.name}: {describe_expected(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -57,6 +66,14 @@ def _run(program: Program, words: Sequence[str]) -> int:
         if line.has("debug"):
             raise
         return FAILED
+
+
+def _report_failed_output(program: str, error: OSError) -> int:
+    """Print why standard output cannot be written, unless its reader has left (``| head``)."""
+    standard_streams.discard_output()
+    if not isinstance(error, BrokenPipeError):
+        print(f"{program}: {describe_expected(error)}", file=sys.stderr)
+    return FAILED
 
 
 def _dispatch(program: Program, parsed: Parsed) -> int:

@@ -15,7 +15,7 @@ from klogd_py.config.errors import ConfigError
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.sink_config import writes_to_stdout
 from klogd_py.config.sink_tables import parse_sinks
-from klogd_py.system import inherited_fds, logging_setup, signals
+from klogd_py.system import inherited_fds, logging_setup, signals, standard_streams
 from klogd_py.system.daemonize import daemonize
 from klogd_py.system.errors import describe_expected, describe_unexpected
 from klogd_py.system.pidfile import (
@@ -50,6 +50,9 @@ def run(line: CommandLine) -> int:
     run_options = to_run_options(line, _receive_fds(line.program))
     config = run_options.load_config()
     level = config.log.level
+    prints = any(map(writes_to_stdout, parse_sinks(config)))
+    if prints:
+        standard_streams.check_output()
     background = line.is_drop_in and not line.has("foreground") and not run_options.once
     named = line.text("pid_file")
     pid_file = PID_FILE if line.is_drop_in else None
@@ -59,7 +62,7 @@ def run(line: CommandLine) -> int:
         job = partial(_run_daemon, line, run_options, level, pid_file)
         capture = run_options.capture
         kept = {0} if capture is not None and capture.path == "-" else set()
-        kept |= {1} if any(map(writes_to_stdout, parse_sinks(config))) else set()
+        kept |= {1} if prints else set()
         return daemonize(job, kept)
     return _run_daemon(line, run_options, level, pid_file, None)
 

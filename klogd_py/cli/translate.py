@@ -59,7 +59,6 @@ def _translate(descriptor: int, found: SymbolSet, options: FormatOptions, prefix
     A regular file whose traces still have to tell the KASLR slide is read twice: what a later trace
     proves holds for the earlier ones, too.
     """
-    output = sys.stdout.fileno()
     boots, plain_bytes = BootSymbols(found), list[int]()
     is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
     if found.reads_traces and is_file:
@@ -68,9 +67,9 @@ def _translate(descriptor: int, found: SymbolSet, options: FormatOptions, prefix
         boots, plain_bytes = BootSymbols(found, inferred.symbol_sets), inferred.plain_bytes
     stream = TextStream(boots, options, plain_bytes)
     for piece in read_pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
-        write_all(output, stream.push(piece, time.monotonic()))
+        write_all(stream.push(piece, time.monotonic()))
         # A pipe may never end.
         if not is_file:
             print_remarks(boots.take_messages())
-    write_all(output, stream.flush())
+    write_all(stream.flush())
     print_remarks([*boots.take_messages(), *stream.doubtful.remarks(prefix)])

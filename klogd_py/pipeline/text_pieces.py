@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from klogd_py.sources.capture import is_readable
+from klogd_py.system.standard_streams import write_output
 
 CHUNK_BYTES = 1 << 18
 # A longer line comes in several pieces
@@ -42,8 +43,8 @@ def read_pieces(
         yield tail
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``."""
+def write_all(data: bytes) -> None:
+    """Write all of ``data`` to standard output; an OSError has its name."""
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        rest = rest[write_output(rest) :]

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Write entries to standard output for a person: time, identifier, text.
 
-The text is coloured on a terminal only.
+The text is coloured on a terminal only. A line that a full disk cut is continued later.
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from enum import Enum
 
 from klogd_py.record.types import Entry, Severity
-from klogd_py.sinks import SinkGone
+from klogd_py.sinks import SinkDown, SinkGone
+from klogd_py.sinks.file_format import find_cut
 from klogd_py.sinks.formats import (
     TimestampFormatter,
     encode_json,
     escape_controls,
     split_identifier,
 )
+from klogd_py.system.standard_streams import STDOUT, write_or_wait
 
 _RESET = b"\x1b[0m"
 _COLOURS = {
@@ -48,8 +51,6 @@ class ConsoleSink:
     keeps_position = False
     # The reader may stop reading.
     blocking = True
-    # `send` waits until all is written.
-    has_partial_write = False
 
     def __init__(
         self,
@@ -61,14 +62,22 @@ class ConsoleSink:
         name: str = "console",
     ) -> None:
         self.name = name
-        terminal = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
+        self._is_terminal = os.isatty(descriptor)
+        may_colour = self._is_terminal and not os.environ.get("NO_COLOR")
         self._colour = not json and (
-            colour is Colour.ALWAYS or (colour is Colour.AUTO and terminal)
+            colour is Colour.ALWAYS or (colour is Colour.AUTO and may_colour)
         )
         self._json = json
         self._descriptor = descriptor
         self._boot_id = boot_id
         self._timestamps = TimestampFormatter()
+        # The rest of a line whose first part is written
+        self._unwritten = b""
+
+    @property
+    def has_partial_write(self) -> bool:
+        """Whether a line was written in part."""
+        return bool(self._unwritten)
 
     def encode(self, entry: Entry) -> bytes:
         """Return one line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON object."""
@@ -83,17 +92,31 @@ class ConsoleSink:
         return lead + (colour + shown + _RESET if colour else shown) + b"\n"
 
     def send(self, entries: Sequence[Entry]) -> int:
-        """Write all entries; raises SinkGone when nobody reads any more (``| head``)."""
-        unwritten = memoryview(b"".join([self.encode(entry) for entry in entries]))
+        """Write all entries.
+
+        Raises:
+            SinkGone: nobody reads any more: ``| head``, or a terminal that was closed.
+            SinkDown: it cannot be written, for example because the disk is full.
+        """
+        lines = [self.encode(entry) for entry in entries]
+        if self._unwritten:
+            lines[0] = self._unwritten
+        data = b"".join(lines)
+        written = 0
         try:
-            while unwritten:
-                try:
-                    unwritten = unwritten[os.write(self._descriptor, unwritten) :]
-                # Shared with a program that made it non-blocking
-                except BlockingIOError:
-                    os.set_blocking(self._descriptor, True)
+            while written < len(data):
+                written += write_or_wait(self._descriptor, memoryview(data)[written:])
         except OSError as error:
-            raise SinkGone(f"standard output: {error.strerror}") from error
+            cut = find_cut(lines, written)
+            if written:
+                rest = lines[cut.whole_lines][cut.partial_bytes :]
+                self._unwritten = rest if cut.partial_bytes else b""
+            reason = f"{STDOUT}: {error.strerror}"
+            # EIO: the terminal was closed
+            if error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal):
+                raise SinkGone(reason, cut.whole_lines) from error
+            raise SinkDown(reason, cut.whole_lines) from error
+        self._unwritten = b""
         return len(entries)
 
     def fileno(self) -> int:

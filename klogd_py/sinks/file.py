@@ -128,7 +128,7 @@ class FileSink:
             return len(lines)
         accepted = self._handle_short_write([line.encode() for line in lines], written)
         if written and self._file.is_regular:
-            raise SinkDown(f"{self._file.path}: could be written only in part", accepted)
+            raise SinkDown(f"{self._file.name}: could be written only in part", accepted)
         return accepted
 
     def _append_to_pipe(self, lines: list[bytes]) -> int:

@@ -11,9 +11,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from klogd_py.sinks import SinkDown
+from klogd_py.sinks import SinkDown, SinkGone
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system.file_identity import FileIdentity, identify
+from klogd_py.system.standard_streams import STDOUT
 from klogd_py.system.trusted_directory import directory_of
 
 OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -35,6 +36,8 @@ class LogFile:
         """``-`` as the path is standard output; the other arguments are those of `FileSink`."""
         self.path = path
         self.is_stdout = str(path) == "-"
+        # In messages
+        self.name = STDOUT if self.is_stdout else str(path)
         self.is_regular = True
         self._mode = mode
         self._preopened = preopened
@@ -74,7 +77,12 @@ class LogFile:
         return not self.is_stdout
 
     def write(self, data: bytes) -> int:
-        """Write once and return how many bytes were written; raises SinkDown."""
+        """Write once and return how many bytes were written.
+
+        Raises:
+            SinkDown: it cannot be written now.
+            SinkGone: nobody reads standard output any more.
+        """
         try:
             return self._write(self._descriptor, data)
         except BlockingIOError:
@@ -83,7 +91,9 @@ class LogFile:
                 os.set_blocking(_STDOUT, True)
             return 0
         except OSError as error:
-            raise SinkDown(f"{self.path}: {error.strerror}") from error
+            if self.is_stdout and isinstance(error, BrokenPipeError):
+                raise SinkGone(f"{self.name}: {error.strerror}") from error
+            raise SinkDown(f"{self.name}: {error.strerror}") from error
 
     def truncate_last(self, size: int) -> bool:
         """Remove the last ``size`` bytes that were written; returns whether to write them again.

@@ -23,7 +23,7 @@ _DESCRIPTOR = 1
 class _StandardOutput(io.FileIO):
     """Descriptor 1, whose errors say its name."""
 
-    def write(self, data: "ReadableBuffer", /) -> int | None:
+    def write(self, data: "ReadableBuffer", /) -> int:
         return write_output(data)
 
 

@@ -77,6 +77,57 @@ keep_out_of_clone() {
     export MYPY_CACHE_DIR=~root/.cache/klogd-py/mypy RUFF_CACHE_DIR=~root/.cache/klogd-py/ruff
 }
 
+# run_step KIND FAILURE COMMAND...: run without output. If it fails, show the failure, the lines that
+# say why, and what to type.
+run_step() {
+    kind=$1 failure=$2
+    shift 2
+    status=0
+    output=$("$@" 2>&1) || status=$?
+    [ "$status" != 0 ] || return 0
+    case $status in
+        130 | 143) exit "$status" ;;
+    esac
+    file=$log
+    [ "$kind" = venv ] || file=$(mktemp --suffix=.log) || file=/dev/null
+    printf '%s\n' "$output" 2>/dev/null >"$file" || file=/dev/null
+    say "${0##*/}: $failure" "$(main_lines)"
+    [ "$file" = /dev/null ] || say "the whole output is in ${file#"$home"/}"
+    advice=$(remedy)
+    [ -z "$advice" ] || say "$advice"
+    exit 1
+}
+
+# The last lines of a failed step that tell the reason; those that pip prints around it do not.
+main_lines() {
+    lines=$(printf '%s\n' "$output" | grep -aiE 'error|errno|fail|could not|cannot|no space|^E:' |
+        grep -avE 'subprocess-exited|metadata-generation|This error originates|exited with|Retrying|: Failed building|Failed to build|end of output|did not run' |
+        sed 's/^ *//' | awk '!seen[$0]++' | tail -n 3)
+    [ -n "$lines" ] || lines=$(printf '%s\n' "$output" | grep -v '^ *$' | tail -n 3)
+    printf '%s\n' "$lines" | cut -c 1-76 | sed 's/^/  /'
+}
+
+remedy() {
+    case $output in
+        *"No space left"* | *"Disk quota"*)
+            echo "make room on the disk of $home, then type it again" ;;
+        *"name resolution"* | *NewConnectionError* | *"onnection refused"* | *"imed out"* | \
+            *ProxyError* | *SSLError* | *"Network is unreachable"* | *"resolve"*)
+            echo "look whether the network works, then type it again" ;;
+        *)
+            [ "$kind" != venv ] ||
+                echo "type it again; if it fails once more, begin anew with: make clean" ;;
+    esac
+}
+
+# Copy the sources to a new directory, without what was made in the clone.
+copy_sources() {
+    mkdir "$1"
+    tar -C "$home" -c --exclude-vcs --exclude='./.venv*' --exclude=./dist --exclude=./build \
+        --exclude='./*.egg-info' --exclude='./.*_cache' --exclude=./.hypothesis \
+        --exclude=__pycache__ . | tar -x --no-same-owner -C "$1"
+}
+
 # flock(2) by flock(1) or by Python: 0 taken, 1 held by another process, else it cannot be had, as
 # on some network file systems.
 take_lock() {

@@ -150,15 +150,15 @@ name_missing() {
     say "klogd-py needs $title packages that are not installed; as root:" "  $as_root$with $missing"
 }
 
-# Install what is missing, if the caller is root and the system Debian, or say what to type.
-provide_packages() {
-    find_missing
+# provide FUNCTION: install what is missing, if the caller is root and the system Debian, or say what
+# to type. The function fills `missing` again.
+provide() {
     [ -n "$missing" ] || return 0
     if [ "$uid" = 0 ] && [ "$family" = debian ] && command -v apt-get >/dev/null; then
         say "Debian packages are missing; you are root, so they are installed now:" \
             "  apt-get install --no-install-recommends $missing"
         install_debian_packages
-        find_missing
+        "$1"
         [ -n "$missing" ] || return 0
     fi
     name_missing

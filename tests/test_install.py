@@ -13,23 +13,23 @@ SYSTEMD = int(
     subprocess.check_output(["pkg-config", "--modversion", "libsystemd"], text=True).split(".")[0]
 )
 MAX_EXPOSED = 1.2
+DOCUMENTS = sorted(
+    f"usr/share/doc/klogd-py/{path.relative_to(PROJECT)}"
+    for pattern in ("*.md", "docs/*.md", "docs/*.svg")
+    for path in PROJECT.glob(pattern)
+)
 INSTALLED = [
     "etc/klogd-py.toml",
+    "usr/bin/klogd-py",
     "usr/lib/systemd/system/klogd-py.service",
     *(["usr/lib/systemd/system/klogd-py.service.d/notify-reload.conf"] if SYSTEMD >= 253 else []),
     "usr/lib/sysusers.d/klogd-py.conf",
     "usr/sbin/klogd",
-    "usr/sbin/klogd-py",
-    "usr/share/doc/klogd-py/classic.md",
-    "usr/share/doc/klogd-py/delivery.md",
-    "usr/share/doc/klogd-py/guide.md",
+    *DOCUMENTS,
     "usr/share/doc/klogd-py/journald-exclusive.conf",
     "usr/share/doc/klogd-py/logrotate.conf",
-    "usr/share/doc/klogd-py/migration.md",
     "usr/share/doc/klogd-py/no-capabilities.conf",
     "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",
-    "usr/share/doc/klogd-py/security.md",
-    "usr/share/doc/klogd-py/user-strings.md",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
     "usr/share/man/man8/klogd.8",
@@ -57,13 +57,48 @@ def files(root: Path) -> list[str]:
 def test_install_puts_every_file_below_destdir(
     root: Path,
 ) -> None:
-    assert [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")] == INSTALLED
+    shown = [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")]
+    assert shown == sorted(INSTALLED)
+    assert (root / "etc/klogd-py.toml.d").is_dir()
     assert (root / "usr/lib/klogd-py/klogd_py/cli/main.py").exists()
+
+
+def test_links_between_installed_documents_lead_somewhere(root: Path) -> None:
+    links = [
+        (name, target)
+        for name in DOCUMENTS
+        if name.endswith(".md")
+        for target in re.findall(r"\]\(([^)#:]+)\)", (root / name).read_text())
+    ]
+    assert len(links) >= 20
+    # The licence is in /usr/share/common-licenses of a Debian, the others have no such files.
+    absent = {"LICENSE", "../LICENSE"}
+    for name, target in links:
+        assert target in absent or ((root / name).parent / target).exists(), (name, target)
+
+
+def test_install_replaces_what_earlier_versions_left(root: Path, tmp_path: Path) -> None:
+    """Both commands were in sbin; a directory that was half exchanged is left by a kill."""
+    old = [
+        tmp_path / f"usr/{name}"
+        for name in ("sbin/klogd-py", "lib/klogd-py.new/x", "lib/klogd-py.old/x")
+    ]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    make("install", tmp_path)
+    assert files(tmp_path) == files(root)
+
+
+def test_install_writes_nothing_into_the_clone(tmp_path: Path) -> None:
+    before = set(PROJECT.iterdir())
+    make("install", tmp_path)
+    assert set(PROJECT.iterdir()) == before
 
 
 def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
     script = (
-        (root / "usr/sbin/klogd-py")
+        (root / "usr/bin/klogd-py")
         .read_text()
         .replace('"/usr/lib/klogd-py"', f'"{root}/usr/lib/klogd-py"')
     )
@@ -85,8 +120,8 @@ def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
 def test_systemd_analyze_verify_accepts_the_unit(root: Path) -> None:
     unit = root / "klogd-py.service"
     text = (root / "usr/lib/systemd/system/klogd-py.service").read_text()
-    assert "ExecStart=/usr/sbin/klogd-py\n" in text
-    unit.write_text(text.replace("=/usr/sbin/", f"={root}/usr/sbin/"))
+    assert "ExecStart=/usr/bin/klogd-py\n" in text
+    unit.write_text(text.replace("=/usr/bin/", f"={root}/usr/bin/"))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
     )

@@ -16,8 +16,17 @@ from klogd_py import __version__
 PROJECT = Path(__file__).parents[1]
 DEBIAN = PROJECT / "packaging" / "debian"
 SCRIPTS = [
-    PROJECT / "scripts" / name for name in ("deb", "install", "install-files", "release", "setup")
-] + [DEBIAN / "klogd-py.postrm"]
+    PROJECT / "scripts" / name
+    for name in (
+        "deb",
+        "install",
+        "install-files",
+        "release",
+        "setup",
+        "common.sh",
+        "system-packages.sh",
+    )
+] + [DEBIAN / "klogd-py.postrm", DEBIAN / "klogd-py.postinst"]
 NAMES = {"systemd-python": "python3-systemd"}
 
 

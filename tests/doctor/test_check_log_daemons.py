@@ -119,7 +119,7 @@ def test_other_klogd_is_found_but_not_ours(
 ) -> None:
     write_machine(tmp_path)
     add_process(
-        tmp_path, 200, "klogd", "-I", "/usr/local/sbin/klogd-py", program="/usr/bin/python3.11"
+        tmp_path, 200, "klogd", "-I", "/usr/local/bin/klogd-py", program="/usr/bin/python3.11"
     )
     add_process(
         tmp_path, 201, "klogd", "-I", "/usr/local/sbin/klogd", program="/usr/bin/python3.11"

@@ -165,18 +165,46 @@ provide() {
     exit 1
 }
 
-# An apt that was killed leaves dpkg in the middle of its work.
+# An apt that was killed leaves dpkg in the middle of its work. The services that a package starts
+# must not inherit the lock of this set-up.
 install_debian_packages() {
     export DEBIAN_FRONTEND=noninteractive
+    exec 8>&2
     if [ -n "$(find /var/lib/dpkg/updates -type f 2>/dev/null)" ] ||
         [ -n "$(dpkg --audit 2>/dev/null)" ]; then
         say "  dpkg was interrupted before: dpkg --configure -a"
-        run_step apt "dpkg cannot finish what was interrupted" \
-            sh -c 'dpkg --configure -a; apt-get --fix-broken -y -qq install' 9>&-
+        run_step apt "dpkg cannot finish what was interrupted" finish_dpkg 9>&-
     fi
-    run_step apt "apt cannot read the lists of packages" apt-get update -qq \
-        -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any
+    run_step apt "apt cannot install the packages" update_and_install 9>&-
+    exec 8>&-
+}
+
+finish_dpkg() {
+    while_locked dpkg --configure -a || true
+    while_locked apt-get --fix-broken -y -qq install
+}
+
+update_and_install() {
+    while_locked apt-get update -qq || true
     # shellcheck disable=SC2086
-    run_step apt "apt cannot install the packages" apt-get install -y -qq \
-        --no-install-recommends -o DPkg::Lock::Timeout=300 $missing 9>&-
+    while_locked apt-get install -y -qq --no-install-recommends $missing
+}
+
+# Run a command again while another apt is at work, as that of a set-up that was killed may be.
+while_locked() {
+    waits=0
+    while :; do
+        code=0
+        said=$("$@" 2>&1 8>&-) || code=$?
+        case $code$said in
+            0*) break ;;
+            *" lock"*) [ "$waits" -lt 150 ] || break ;;
+            *) break ;;
+        esac
+        [ "$waits" != 0 ] || echo "  another apt is at work: waiting for it" >&8
+        waits=$((waits + 1))
+        sleep 2
+    done
+    printf '%s\n' "$said"
+    return "$code"
 }

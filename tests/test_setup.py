@@ -439,3 +439,18 @@ def test_environment_of_root_is_an_error_with_remedy(place: Path) -> None:
         "remove it with: sudo make clean",
     ]
     assert "sudo make clean" in run(clone, "scripts/clean", user="nobody").stderr
+
+
+@needs_root
+def test_cache_of_root_is_an_error_with_remedy(place: Path) -> None:
+    clone = write_clone(place / "clone")
+    give_to_nobody(clone)
+    (clone / ".mypy_cache").mkdir()
+    done = run(clone, "scripts/setup", "--test", user="nobody")
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            ".mypy_cache belongs to root, and nobody cannot change it",
+            "remove it with: sudo make clean",
+        ],
+    )

@@ -89,7 +89,7 @@ run_step() {
         130 | 143) exit "$status" ;;
     esac
     file=$log
-    [ "$kind" = venv ] || file=$(mktemp --suffix=.log) || file=/dev/null
+    [ "$kind" = venv ] || file=$(mktemp "${TMPDIR:-/tmp}/klogd-py-$kind.XXXXXX") || file=/dev/null
     printf '%s\n' "$output" 2>/dev/null >"$file" || file=/dev/null
     say "${0##*/}: $failure" "$(main_lines)"
     [ "$file" = /dev/null ] || say "the whole output is in ${file#"$home"/}"
@@ -98,12 +98,16 @@ run_step() {
     exit 1
 }
 
-# The last lines of a failed step that tell the reason; those that pip prints around it do not.
+# What pip prints around an error, and the commands of a compiler
+PIP_FRAME='subprocess-exited|metadata-generation|This error originates|exited with|Retrying'
+PIP_FRAME="$PIP_FRAME|Failed building|Failed to build|end of output|did not run|-failure\$"
+PIP_FRAME="$PIP_FRAME|Encountered error|hint: |DEPRECATION| -W"
+
+# The last lines of a failed step that tell the reason
 main_lines() {
     lines=$(printf '%s\n' "$output" | grep -aiE 'error|errno|fail|could not|cannot|no space|^E:' |
-        grep -avE 'subprocess-exited|metadata-generation|This error originates|exited with|Retrying|: Failed building|Failed to build|end of output|did not run' |
-        sed 's/^ *//' | awk '!seen[$0]++' | tail -n 3)
-    [ -n "$lines" ] || lines=$(printf '%s\n' "$output" | grep -v '^ *$' | tail -n 3)
+        grep -avE "$PIP_FRAME" | sed 's/^ *//' | awk '!seen[$0]++' | tail -n 3)
+    [ -n "$lines" ] || lines=$(printf '%s\n' "$output" | grep -av '^ *$' | tail -n 3)
     printf '%s\n' "$lines" | cut -c 1-76 | sed 's/^/  /'
 }
 
@@ -112,11 +116,15 @@ remedy() {
         *"No space left"* | *"Disk quota"*)
             echo "make room on the disk of $home, then type it again" ;;
         *"name resolution"* | *NewConnectionError* | *"onnection refused"* | *"imed out"* | \
-            *ProxyError* | *SSLError* | *"Network is unreachable"* | *"resolve"*)
+            *ProxyError* | *SSLError* | *"is unreachable"* | *"resolve"* | *"resolving"* | \
+            *"Could not connect"* | *"Failed to fetch"*)
             echo "look whether the network works, then type it again" ;;
         *)
-            [ "$kind" != venv ] ||
-                echo "type it again; if it fails once more, begin anew with: make clean" ;;
+            case $kind in
+                venv) echo "type it again; if it fails once more, begin anew with: make clean" ;;
+                apt) echo "mend that as root, then type it again" ;;
+            esac
+            ;;
     esac
 }
 

@@ -22,7 +22,7 @@ run:
 # Three files at a time, since most of the longer tests wait; those that write to the kernel's log
 # run one after the other.
 test:
-	@$(IN_VENV) --test python -m pytest -n 3 --no-loadscope-reorder -rs
+	@$(IN_VENV) --test python -m pytest -n 3 --no-loadscope-reorder
 
 # In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds
 # them.

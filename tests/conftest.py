@@ -2,6 +2,8 @@
 """Settings and fixtures of all tests."""
 
 import signal
+import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,3 +47,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return "kmsg" if b"needs_kmsg" in (config.rootpath / file).read_bytes() else file
 
     return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were skipped for each reason, and what to do about it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    if not reasons:
+        return
+    terminalreporter.write_line("")
+    terminalreporter.write_line(f"skipped: {len(skipped)}")
+    for reason, count in reasons.most_common():
+        start = f"{count:6}  "
+        lines = textwrap.wrap(reason, 79, initial_indent=start, subsequent_indent=" " * len(start))
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -106,7 +106,7 @@ def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
     moved.write_text(script)
     moved.chmod(0o755)
     done = subprocess.run(
-        [moved, "lookup", "10"],
+        [moved, "lookup", "--map", PROJECT / "tests/data/i386.map", "10"],
         capture_output=True,
         text=True,
         check=False,

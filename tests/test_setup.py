@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs_other_users
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[1]
 PYTHON = str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 SETTINGS = """
 [build-system]
@@ -410,7 +410,7 @@ def owners(clone: Path) -> set[str]:
     return {path.owner() for path in [clone, *clone.rglob("*")] if not path.is_symlink()}
 
 
-@needs_root
+@needs_other_users
 def test_root_leaves_nothing_in_foreign_clone(place: Path) -> None:
     clone = write_clone(place / "clone")
     give_to_nobody(clone)
@@ -427,7 +427,7 @@ def test_root_leaves_nothing_in_foreign_clone(place: Path) -> None:
     assert run(clone, "scripts/setup", user="nobody").stderr == ""
 
 
-@needs_root
+@needs_other_users
 def test_environment_of_root_is_an_error_with_remedy(place: Path) -> None:
     clone = write_clone(place / "clone")
     give_to_nobody(clone)
@@ -441,7 +441,7 @@ def test_environment_of_root_is_an_error_with_remedy(place: Path) -> None:
     assert "sudo make clean" in run(clone, "scripts/clean", user="nobody").stderr
 
 
-@needs_root
+@needs_other_users
 def test_cache_of_root_is_an_error_with_remedy(place: Path) -> None:
     clone = write_clone(place / "clone")
     give_to_nobody(clone)

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-TIMEOUT_S = 5.0
+# A busy machine may take long; what does come is not waited for any longer
+TIMEOUT_S = 30.0
 PERIOD_S = 0.01
 
 T = TypeVar("T")

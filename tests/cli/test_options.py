@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each option of the command line changes exactly what it names."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.sources import proc_kmsg
+from tests.needs import needs_console_level
 from tests.test_documents import options_of
 
 PRINTK = Path("/proc/sys/kernel/printk")
@@ -104,7 +104,7 @@ def test_option_changes_only_its_run(words: tuple[str, ...], tmp_path: Path) -> 
     assert {key: value for key, value in found.items() if plain[key] != value} == IN_RUN[words]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to set the kernel's console level")
+@needs_console_level
 def test_console_level_is_set_in_the_kernel() -> None:
     before = int(PRINTK.read_text().split()[0])
     other = before % 8 + 1

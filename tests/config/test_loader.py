@@ -14,6 +14,7 @@ import pytest
 from klogd_py.config import loader
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config
+from tests.needs import needs_other_users
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_every_change_changes_the_version_of_files(main: Path) -> None:
     assert now != seen[-1]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+@needs_other_users
 def test_inaccessible_files_have_no_known_version(main: Path) -> None:
     main.parent.chmod(0o700)
     os.seteuid(65534)

@@ -11,19 +11,12 @@ import zlib
 from pathlib import Path
 from typing import IO, Self
 
-import pytest
-
 from tests.fakes import environment
+from tests.needs import KMSG
 from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 
-KMSG = Path("/dev/kmsg")
 RECORD_BYTES = 8192
-
-needs_kmsg = pytest.mark.skipif(
-    os.geteuid() != 0 or not os.access(KMSG, os.R_OK | os.W_OK),
-    reason="needs root and a /dev/kmsg to write to",
-)
 
 
 def write_kmsg(text: str) -> None:
@@ -92,6 +85,7 @@ class Program:
     ) -> None:
         """``through`` is a command that filters the standard output."""
         self._errors = folder / "stderr"
+        self._status_socket = socket_of(folder)
         self.output = folder / "stdout"
         self._manager = DatagramListener(folder / "notify")
         # A daemon that drops privileges must still reach it, as it does a real service manager
@@ -141,6 +135,8 @@ class Program:
         if self._reader is not None:
             self._reader.wait()
         self._manager.close()
+        # A killed daemon leaves it, outside the folder that pytest removes
+        self._status_socket.unlink(missing_ok=True)
 
     @property
     def log(self) -> list[str]:
@@ -186,7 +182,7 @@ class Program:
         self.send(number)
         return self.wait()
 
-    def wait(self, limit_s: float = 10) -> int:
+    def wait(self, limit_s: float = 30) -> int:
         """Wait for the process to end; return its exit status."""
         status = self.process.wait(limit_s)
         self.read_notifications()

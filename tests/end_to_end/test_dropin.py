@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system.pidfile import NotRunning, PidFile, signal_daemon
-from tests.end_to_end.program import configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import configure, lines_of, write_kmsg
 from tests.fakes import environment
+from tests.needs import NOBODY, needs_kmsg, needs_other_users
 from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 
@@ -51,7 +52,7 @@ class Classic:
                 env=surroundings,
                 stdout=output,
                 stderr=errors,
-                timeout=10,
+                timeout=60,
                 check=False,
             )
         if self.pid_file.exists():
@@ -77,7 +78,6 @@ class Classic:
         wait_until(
             lambda: not [pid for pid in self._pids if _runs(pid, self.folder)],
             "the end of all daemons",
-            8,
         )
 
 
@@ -264,7 +264,7 @@ def test_standard_input_is_read_from_the_background_too(classic: Classic) -> Non
         command,
         input=b"<6>one\n<6>two\n",
         cwd=classic.folder,
-        timeout=10,
+        timeout=60,
         stderr=subprocess.DEVNULL,
     )
     assert ran.returncode == 0
@@ -288,7 +288,7 @@ def test_daemon_exit_writes_to_no_later_descriptor(tmp_path: Path) -> None:
     readable, writable = os.pipe()
     with open(readable, "rb") as lifetime:
         ran = subprocess.run(
-            [sys.executable, "-c", OPENS_FILES, str(tmp_path)], pass_fds=[writable], timeout=10
+            [sys.executable, "-c", OPENS_FILES, str(tmp_path)], pass_fds=[writable], timeout=60
         )
         os.close(writable)
         assert lifetime.read() == b""
@@ -316,13 +316,12 @@ fcntl.lockf(file, fcntl.LOCK_SH)
 print("locked", flush=True)
 sys.stdin.read()
 """
-NOBODY = 65534
 
 
 def acquire(path: Path) -> str:
     """Acquire and release the pid file in another process; return what it writes to stderr."""
     return subprocess.run(
-        [sys.executable, "-c", ACQUIRE, path], input="", capture_output=True, text=True, timeout=10
+        [sys.executable, "-c", ACQUIRE, path], input="", capture_output=True, text=True, timeout=60
     ).stderr.strip()
 
 
@@ -372,10 +371,7 @@ def test_lock_of_another_program_is_reported(tmp_path: Path) -> None:
         )
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, and another user to be")
-
-
-@needs_root
+@needs_other_users
 def test_nobody_else_can_lock_the_pid_file(place: Path) -> None:
     path = place / "klogd.pid"
     with holder(ACQUIRE, path):
@@ -384,12 +380,12 @@ def test_nobody_else_can_lock_the_pid_file(place: Path) -> None:
             user=NOBODY,
             input=b"",
             capture_output=True,
-            timeout=10,
+            timeout=60,
         )
     assert b"Permission denied" in ran.stderr
 
 
-@needs_root
+@needs_other_users
 def test_pid_file_of_another_user_is_refused(place: Path) -> None:
     path = place / "klogd.pid"
     path.touch()

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import configure, lines_of, write_kmsg
 from tests.fakes import environment
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -55,7 +56,6 @@ def test_unread_output_blocks_no_sink_and_no_stop(tmp_path: Path, sink: str) -> 
                 wait_until(
                     lambda: [line for line in lines_of(log) if marker in line],
                     "the marker in the other sink",
-                    10,
                 )
                 began_s = time.monotonic()
                 process.send_signal(signal.SIGTERM)
@@ -107,7 +107,6 @@ def test_own_messages_in_kernel_log_are_read_once(
             wait_until(
                 lambda: [line for line in lines_of(log) if f"{away} is down" in line],
                 "the message about the sink",
-                10,
             )
             for number in range(3):
                 write_kmsg(f"record {number}")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
+from tests.needs import needs_kmsg
 from tests.sockets import BackgroundDatagramListener
 from tests.waiting import wait_until
 

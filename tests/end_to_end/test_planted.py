@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, needs_kmsg
+from tests.end_to_end.program import Program
 from tests.fakes import environment
+from tests.needs import NOBODY, needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
-NOBODY = 65534
 THINGS = ("position", "status", "metrics", "klogd.prom")
 
 
@@ -216,7 +216,7 @@ def test_planted_pid_file_is_reported_and_fatal(
             env=environment(NOTIFY_SOCKET=None),
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=60,
             check=False,
         )
     assert ran.returncode == 1

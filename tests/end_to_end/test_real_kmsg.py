@@ -3,7 +3,8 @@ import json
 import secrets
 from pathlib import Path
 
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, read_ring, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, read_ring, write_kmsg
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg

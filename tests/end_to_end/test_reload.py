@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.monitoring.status_client import fetch_status
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, socket_of, write_kmsg
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg

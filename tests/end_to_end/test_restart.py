@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -168,13 +169,13 @@ def test_second_daemon_on_the_cursor_file_is_refused(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         second = [sys.executable, "-m", "klogd_py", "--config", str(config), "--once", "--sink"]
         refused = subprocess.run(
-            [*second, f"file:{tmp_path}/other.log"], capture_output=True, text=True, timeout=20
+            [*second, f"file:{tmp_path}/other.log"], capture_output=True, text=True, timeout=60
         )
         assert refused.returncode == 1
         assert refused.stderr == (
             f"klogd-py: {tmp_path}/position.json: in use by another klogd-py; "
             "give this one a state.cursor_file of its own, or none\n"
         )
-        watching = subprocess.run([*second, "console"], capture_output=True, text=True, timeout=20)
+        watching = subprocess.run([*second, "console"], capture_output=True, text=True, timeout=60)
         assert watching.returncode == 0, "a console has no position"
         assert program.stop() == 0

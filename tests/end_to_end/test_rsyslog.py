@@ -59,7 +59,7 @@ class Rsyslog:
         return lines_of(self.received)
 
     def await_lines(self, count: int) -> None:
-        wait_until(lambda: len(self.lines) >= count, f"{count} lines in {self.received}", 10)
+        wait_until(lambda: len(self.lines) >= count, f"{count} lines in {self.received}")
 
 
 RECORDS = """\

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 
@@ -157,7 +158,7 @@ def test_a_configuration_without_any_sink_is_refused(tmp_path: Path) -> None:
     config = configure(tmp_path, "sinks = []\n")
     command = [sys.executable, "-m", "klogd_py", "--config", str(config)]
     ran = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     )
     assert ran.returncode == 78
     assert "at least one sink" in ran.stderr

@@ -75,7 +75,7 @@ def test_the_oops_that_proves_is_itself_symbolized(tmp_path: Path, map_of: Path)
 def test_an_endless_oops_is_delivered_after_a_second(tmp_path: Path, map_of: Path) -> None:
     with program_on(tmp_path, map_of) as program:
         program.feed("\n".join(STAMPED[:4]) + "\n")
-        wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops", 5)
+        wait_until(lambda: len(lines_of(tmp_path / "kern.log")) == 4, "the unfinished oops")
         program.end_of_input()
         assert program.wait() == 0
     assert lines_of(tmp_path / "kern.log") == STAMPED[:4]

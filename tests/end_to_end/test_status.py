@@ -15,7 +15,8 @@ import msgspec
 
 from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_socket import CACHE_S
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, socket_of, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, socket_of, write_kmsg
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -100,6 +101,10 @@ def test_status_without_a_daemon_exits_with_1(tmp_path: Path) -> None:
     assert "no daemon answers at" in done.stderr
 
 
+def outcomes(folder: Path) -> dict[str, bool]:
+    return {change.what: change.taken for change in read_status(folder).changes}
+
+
 def test_refused_reload_is_shown_until_one_succeeds(tmp_path: Path) -> None:
     config = configure_unwatched(tmp_path, f'sinks = ["file:{tmp_path}/kern.log"]')
     with Program(tmp_path, config=config) as program:
@@ -107,14 +112,14 @@ def test_refused_reload_is_shown_until_one_succeeds(tmp_path: Path) -> None:
         config.write_text(config.read_text() + "[nonsense]\n")
         program.send(signal.SIGHUP)
         program.wait_for_log("keeping the old configuration")
-        (refused,) = read_status(tmp_path).changes
+        (refused,) = wait_until(lambda: read_status(tmp_path).changes, "the refusal")
         assert (refused.what, refused.why, refused.taken) == ("configuration", "SIGHUP", False)
         assert "nonsense" in refused.detail
         configure_unwatched(tmp_path, f'sinks = ["file:{tmp_path}/other.log"]')
         program.send(signal.SIGHUP)
         program.wait_for_notification("READY=1", times=2)
-        outcomes = {change.what: change.taken for change in read_status(tmp_path).changes}
-        assert outcomes == {"configuration": True, "symbols": True}
+        wanted = {"configuration": True, "symbols": True}
+        wait_until(lambda: outcomes(tmp_path) == wanted, "both outcomes")
         assert program.stop() == 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import needs_kmsg
+from tests.needs import needs_kmsg
 
 TORTURE = Path(__file__).parents[2] / "scripts/torture"
 

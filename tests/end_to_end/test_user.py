@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
 from tests.fakes import environment
+from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -157,7 +158,7 @@ def test_missing_user_is_a_configuration_error(place: Path) -> None:
         "--user",
         "no-such-user-here",
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (
         78,
         "klogd-py: key user: there is no user 'no-such-user-here'\nklogd-py: see klogd-py --help\n",
@@ -183,7 +184,7 @@ def test_user_option_without_root_is_an_error(place: Path) -> None:
     )
     ran = subprocess.run(
         ["/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", "--", *command],
-        cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=10,
+        cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=60,
         check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (

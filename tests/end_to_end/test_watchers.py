@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, configure, lines_of, needs_kmsg, write_kmsg
+from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
+from tests.needs import needs_kmsg, needs_uevent
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -146,27 +147,23 @@ def test_other_files_in_boot_trigger_no_reload(tmp_path: Path) -> None:
         assert len([line for line in program.log if "symbols reloaded" in line]) == 1
 
 
+@needs_uevent
 def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
-    events = [path for path in Path("/sys/module").glob("*/uevent") if os.access(path, os.W_OK)]
-    if not events:
-        pytest.skip(
-            "needs a /sys/module/*/uevent that can be written, to make a uevent of a module"
-        )
+    (event, *_) = Path("/sys/module").glob("*/uevent")
     modules = tmp_path / "modules"
     modules.touch()
     config = configure(tmp_path, f'[symbols]\nmodules = "{modules}"\n')
     with Program(tmp_path, "--sink", f"file:{tmp_path}/kern.log", config=config) as program:
         for _ in range(3):
-            events[0].write_text("add")
+            event.write_text("add")
         wait_until(
             lambda: (
-                events[0].write_text("add")
-                and [line for line in program.log if "came or went" in line]
+                event.write_text("add") and [line for line in program.log if "came or went" in line]
             ),
             "the module",
             8,
         )
-        assert events[0].parent.name in "".join(program.log)
+        assert event.parent.name in "".join(program.log)
 
 
 def test_map_in_later_directory_is_found(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ def test_listener_that_never_reads_blocks_no_other_sink(tmp_path: Path) -> None:
             wait_until(
                 lambda: any("takes nothing" in line for line in program.log),
                 "the warning about the wedged sink",
-                10,
             )
     lines = log.read_text().splitlines()
     assert [line.rpartition("record ")[2] for line in lines] == [str(n) for n in range(100)]

@@ -28,16 +28,14 @@ from klogd_py.monitoring.status_socket import (
 )
 from klogd_py.system.jobs import Jobs
 from tests.documents import status
+from tests.needs import NOBODY, needs_other_users
 
-NOBODY = 65534
 OWN, GROUP = 990, 991
 ASK = """
 import sys, pathlib
 from klogd_py.monitoring.status_client import fetch_status
 sys.stdout.buffer.write(fetch_status(pathlib.Path(sys.argv[1])))
 """
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change the user")
 
 
 @pytest.fixture
@@ -111,14 +109,14 @@ def _fetch_as_nobody(path: Path, *groups: int) -> bytes:
     return done.stdout + done.stderr
 
 
-@needs_root
+@needs_other_users
 def test_socket_mode_0666_does_not_authorize_others(path: Path) -> None:
     assert b"permission denied for user 65534" in served(
         path, lambda: _fetch_as_nobody(path), mode=0o666
     )
 
 
-@needs_root
+@needs_other_users
 def test_group_member_gets_status_without_addresses(path: Path) -> None:
     answer = served(path, lambda: _fetch_as_nobody(path, GROUP), group=GROUP)
     assert msgspec.json.decode(answer, type=Status).version == "1.0"
@@ -192,7 +190,7 @@ def test_peer_has_all_groups_of_the_process() -> None:
         )
 
 
-@needs_root
+@needs_other_users
 def test_socket_belongs_to_the_unprivileged_user(path: Path) -> None:
     async def serve() -> int:
         serving = StatusSocket(path, None, status, owner=NOBODY)
@@ -204,7 +202,7 @@ def test_socket_belongs_to_the_unprivileged_user(path: Path) -> None:
     assert asyncio.run(serve()) == NOBODY
 
 
-@needs_root
+@needs_other_users
 def test_socket_stays_private_without_right_to_chgrp(path: Path) -> None:
     listening = (
         "import asyncio, pathlib, stat, sys\n"

@@ -3,7 +3,6 @@
 
 import asyncio
 import json
-import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +32,7 @@ from klogd_py.system.privileges import User
 from tests.end_to_end.program import lines_of
 from tests.entries import entry, gap_entry, numbered_entries
 from tests.fakes import FakeRing
+from tests.needs import needs_other_users
 from tests.sockets import DatagramListener
 
 QUEUE = QueueSettings(64, "drop")
@@ -95,7 +95,7 @@ def test_limits_of_sinks_come_from_their_tables() -> None:
     assert queue_limits(first, live=True) == QueueLimits(8192 << 10, WhenFull.WAIT)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@needs_other_users
 def test_preopened_files_have_modes_of_their_own(tmp_path: Path) -> None:
     first = SinkTable(type="file", path=str(tmp_path / "a"), mode="0600")
     config = Config(

@@ -9,6 +9,7 @@ import pytest
 from klogd_py.sinks.log_file import OPEN_FLAGS
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system.file_identity import FileOwner
+from tests.needs import needs_other_users
 
 OWNER = FileOwner(os.geteuid(), os.getegid())
 
@@ -62,7 +63,7 @@ def test_device_is_preopened_as_it_is(tmp_path: Path) -> None:
     assert files.has(Path("/dev/null"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@needs_other_users
 def test_file_in_a_shared_directory_is_not_opened(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65534)
     files = preopened(tmp_path / "log")

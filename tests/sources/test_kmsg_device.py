@@ -13,8 +13,9 @@ from klogd_py.sources import factory
 from klogd_py.sources.kmsg_device import BATCH_RECORDS, KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from klogd_py.sources.source import SourceUnavailable
-from tests.end_to_end.program import needs_kmsg, write_kmsg
+from tests.end_to_end.program import write_kmsg
 from tests.fakes import FakeRing
+from tests.needs import needs_kmsg, needs_readable_kmsg
 
 REFUSALS = {b"EPIPE": errno.EPIPE, b"EINVAL": errno.EINVAL, b"EIO": errno.EIO}
 
@@ -244,7 +245,7 @@ def test_missing_kmsg_device_is_refused_with_reason(tmp_path: Path) -> None:
         factory.open_kmsg_device(tmp_path / "kmsg")
 
 
-@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="needs a readable /dev/kmsg")
+@needs_readable_kmsg
 def test_newest_finds_last_and_seeks_back() -> None:
     reader = factory.open_source("/dev/kmsg")
     assert isinstance(reader, KmsgDevice)

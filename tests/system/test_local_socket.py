@@ -14,10 +14,8 @@ import pytest
 
 from klogd_py.system.local_socket import LocalSocket
 from klogd_py.system.trusted_directory import NotTrusted
+from tests.needs import NOBODY, needs_other_users
 from tests.waiting import wait_until
-
-NOBODY = 65534
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def test_name_that_another_has_taken_stays(folder: Path) -> None:
     assert path.read_text() == "another's"
 
 
-@needs_root
+@needs_other_users
 def test_socket_is_given_to_its_owner_alone(folder: Path) -> None:
     made = LocalSocket(folder / "socket", owner=NOBODY)
     status = (folder / "socket").stat()
@@ -72,7 +70,7 @@ def test_socket_is_given_to_its_owner_alone(folder: Path) -> None:
     made.close()
 
 
-@needs_root
+@needs_other_users
 @pytest.mark.parametrize("missing", [False, True])
 def test_in_anothers_folder_root_makes_no_socket(folder: Path, missing: bool) -> None:
     os.chown(folder, NOBODY, NOBODY)
@@ -83,7 +81,7 @@ def test_in_anothers_folder_root_makes_no_socket(folder: Path, missing: bool) ->
     assert list(folder.iterdir()) == []
 
 
-@needs_root
+@needs_other_users
 def test_socket_of_another_user_is_left_alone(folder: Path) -> None:
     folder.chmod(0o1777)
     leave_socket(folder / "socket", NOBODY)
@@ -92,7 +90,7 @@ def test_socket_of_another_user_is_left_alone(folder: Path) -> None:
     assert (folder / "socket").is_socket()
 
 
-@needs_root
+@needs_other_users
 def test_own_stale_socket_is_replaced_even_in_tmp(folder: Path) -> None:
     folder.chmod(0o1777)
     leave_socket(folder / "socket")
@@ -112,7 +110,7 @@ while True:
 """
 
 
-@needs_root
+@needs_other_users
 @pytest.mark.parametrize("mode", [0o755, 0o1777])
 def test_swapped_socket_gives_away_no_file(folder: Path, mode: int) -> None:
     """Another user puts a link to a file of root's in the place of the socket, as fast as it

@@ -21,7 +21,7 @@ print("told")
 def _tell(times: int, address: str | None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", TELLS, str(times)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=20, env=environment(NOTIFY_SOCKET=address)
+        command, capture_output=True, text=True, timeout=60, env=environment(NOTIFY_SOCKET=address)
     )
 
 
@@ -44,7 +44,7 @@ def test_what_is_no_text_is_told_as_escapes(tmp_path: Path, message: str) -> Non
         subprocess.run(
             [sys.executable, "-c", words],
             check=True,
-            timeout=20,
+            timeout=60,
             env=environment(NOTIFY_SOCKET=str(manager.path)),
         )
         assert manager.read() == [message.encode("utf-8", "backslashreplace")]

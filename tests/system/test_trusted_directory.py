@@ -15,12 +15,12 @@ import pytest
 
 from klogd_py.system.regular_file import NotRegularFile
 from klogd_py.system.trusted_directory import NotTrusted, directory_of, is_shared
+from tests.needs import NOBODY, needs_other_users
 from tests.waiting import wait_until
 
-NOBODY = 65534
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which is what it is about")
+pytestmark = needs_other_users
 
 
 @pytest.fixture

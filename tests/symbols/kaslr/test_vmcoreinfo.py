@@ -15,6 +15,7 @@ from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import RunningKernel, Sources
+from tests.needs import needs_other_users
 from tests.symbols.oopses import Kernel, kernel, longer
 
 SLIDE = 0x1A000000
@@ -63,7 +64,7 @@ def test_other_or_missing_file_gives_empty_vmcoreinfo(content: bytes, tmp_path: 
     assert vmcoreinfo.load(tmp_path / "missing") == Vmcoreinfo()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else for a moment")
+@needs_other_users
 def test_an_unreadable_kcore_is_reported_as_refused(tmp_path: Path) -> None:
     path = tmp_path / "kcore"
     path.write_bytes(core(text_of(RUNNING)))

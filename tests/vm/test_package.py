@@ -248,6 +248,47 @@ def test_upgrade_resumes_after_the_last_record(packaged: Session) -> None:
     assert seqs == list(range(seqs[-1] + 1))
 
 
+def test_downgrade_resumes_after_the_last_record(packaged: Session) -> None:
+    packaged.machine.run("dpkg -i /stage/first.deb")
+    packaged.crash("levels")
+    assert "-1~deb" in packaged.machine.run("dpkg-query -W -f '${Version}' klogd-py")
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1))
+
+
+def test_command_moves_from_sbin_to_bin(packaged: Session) -> None:
+    packaged.machine.run("dpkg -i /stage/old.deb && test -x /usr/sbin/klogd-py")
+    packaged.crash("levels")
+    packaged.machine.run("dpkg -i /stage/later.deb")
+    packaged.crash("levels")
+    assert packaged.machine.run("ls /usr/bin/klogd* /usr/sbin/klogd*").split() == [
+        "/usr/bin/klogd-py",
+        "/usr/sbin/klogd",
+    ]
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1))
+
+
+def test_removal_keeps_what_a_reinstallation_needs(packaged: Session) -> None:
+    packaged.wait_until_written()
+    packaged.machine.run("dpkg -r klogd-py")
+    assert packaged.machine.attempt("pgrep -f klogd-py")[0] == 1
+    kept = f"/etc/klogd-py.toml /etc/klogd-py.toml.d /var/lib/klogd-py/position.json {SERVICE_LOG}"
+    packaged.machine.run(f"ls -d {kept}")
+    packaged.crash("levels")
+    packaged.machine.run("dpkg -i /stage/later.deb")
+    packaged.crash("levels")
+    seqs = [line.seq for line in lines_of(packaged)]
+    assert seqs == list(range(seqs[-1] + 1)), "also what came while it was removed"
+
+
+def test_other_installation_is_named_at_the_upgrade(packaged: Session) -> None:
+    packaged.machine.run("touch /usr/local/sbin/klogd")
+    printed = packaged.machine.run("dpkg -i /stage/later.deb 2>&1; rm /usr/local/sbin/klogd")
+    assert "another installation hides this package: /usr/local/sbin/klogd" in printed
+    assert "sudo rm /usr/local/sbin/klogd" in printed
+
+
 def test_logrotate_example_starts_a_new_log(
     packaged: Session,
 ) -> None:
@@ -264,8 +305,11 @@ def test_logrotate_example_starts_a_new_log(
     )
 
 
-def test_purge_leaves_only_the_user(packaged: Session) -> None:
-    packaged.machine.run("rm -r /etc/klogd-py.toml.d /stage; dpkg --purge klogd-py")
+def test_purge_leaves_only_user_and_own_files(packaged: Session) -> None:
+    own = packaged.machine.run("ls /etc/klogd-py.toml.d/*")
+    packaged.machine.run("rm -r /stage; dpkg --purge klogd-py")
+    assert packaged.machine.run("ls /etc/klogd-py.toml.d/*") == own != ""
+    packaged.machine.run("rm -r /etc/klogd-py.toml.d")
     left = packaged.machine.run(
         "find / -xdev -name '*klogd[-_]py*' -not -path '/proc/*' -not -path '/run/*'"
     )

@@ -154,7 +154,8 @@ def installed(suite: str, architecture: str = "amd64") -> Path:
 def packaged(suite: str) -> Path:
     """Return the product whose ``stage.tar`` holds the packages that `make deb` builds.
 
-    They are ``first.deb``, and ``later.deb`` with a higher version.
+    They are ``first.deb``, ``later.deb`` with a higher version, and ``old.deb`` with a lower one and
+    the places that files had in 0.1.0.
     """
     return _from_sources(f"packaged-{suite}", packager(suite) / "root", _PACKAGE)
 
@@ -212,7 +213,7 @@ find . | cpio -o -H newc --quiet >../stage.cpio
 rm -r /build/stage
 """
 
-# The later package is the first one with a higher version.
+# The later package is the first one with a higher version. The old one has both commands in sbin.
 _PACKAGE = """
 cd /build/source
 make -s deb >/dev/null
@@ -222,6 +223,13 @@ cd /build
 dpkg-deb -R stage/first.deb unpacked
 sed -i 's/^\\(Version: .*\\)-1~/\\1-2~/' unpacked/DEBIAN/control
 dpkg-deb -b unpacked stage/later.deb >/dev/null
+cd unpacked
+sed -i 's/^\\(Version: .*\\)-2~/\\1-0~/' DEBIAN/control
+mv usr/bin/klogd-py usr/sbin/
+rmdir usr/bin
+sed -i 's,=/usr/bin/klogd-py,=/usr/sbin/klogd-py,' $(find . -name klogd-py.service)
+cd ..
+dpkg-deb -b unpacked stage/old.deb >/dev/null
 tar -C stage -cf stage.tar .
 rm -r unpacked stage
 """

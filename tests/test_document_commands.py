@@ -55,7 +55,7 @@ ELSEWHERE = {
     "make deb": ("tests/vm/lab/images.py", "make deb"),
     "sudo apt install ./dist/klogd-py_*.deb": (
         "tests/vm/test_package.py",
-        "dpkg -i /stage/first.deb",
+        "-i /stage/first.deb",
     ),
     "sudo make install": ("tests/test_install.py", "install"),
     "sudo systemctl daemon-reload": ("tests/vm/lab/guests.py", "systemctl daemon-reload"),

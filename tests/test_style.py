@@ -34,7 +34,14 @@ LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"
 DIRECTION = re.compile(r"# (?:noqa|type:|fmt:|ruff:|pragma:)")
 # Files that cannot hold a comment, are drawn by a program, or hold the licence itself.
 UNMARKED_SUFFIXES = {".md", ".txt", ".log", ".svg"}
-UNMARKED_NAMES = {"LICENSE", "copyright", "format", "control", "py.typed"}
+UNMARKED_NAMES = {
+    "LICENSE",
+    "copyright",
+    "copyright.vendored",
+    "format",
+    "control",
+    "py.typed",
+}
 
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef

@@ -14,7 +14,13 @@ from klogd_py.config.errors import BadConfig
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.config.symbol_choice import choose_sources
-from klogd_py.doctor import check_daemon, check_kernel_log, check_log_daemons, check_symbols
+from klogd_py.doctor import (
+    check_daemon,
+    check_installation,
+    check_kernel_log,
+    check_log_daemons,
+    check_symbols,
+)
 from klogd_py.doctor.finding import Finding, Level, fail, ok
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.errors import NoAnswer
@@ -27,6 +33,8 @@ from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, align_colu
 
 Check = Callable[[Host], list[Finding]]
 CHECKS: tuple[Check, ...] = (
+    check_installation.check_libraries,
+    check_installation.check_shadow,
     check_daemon.check_daemon,
     check_kernel_log.check_kernel_log,
     check_kernel_log.check_rate_limits,

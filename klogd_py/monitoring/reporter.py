@@ -21,6 +21,7 @@ from klogd_py.monitoring.status import Status, summarize
 from klogd_py.monitoring.status_socket import StatusSocket
 from klogd_py.system import sd_notify
 from klogd_py.system.jobs import Jobs
+from klogd_py.system.libraries import PROMETHEUS, describe_import_error
 from klogd_py.system.trusted_directory import is_shared
 from klogd_py.system.worker_thread import WorkerThread
 
@@ -129,8 +130,9 @@ class StatusReporter:
             return True
         try:
             from klogd_py.monitoring import prometheus
-        except ImportError as error:
-            logger.error("no metrics: they need the Python package prometheus-client (%s)", error)
+        # As in `libraries`: a broken one may raise anything.
+        except Exception as error:
+            logger.error("no metrics: %s", describe_import_error(PROMETHEUS, error))
             return False
         if metrics.textfile:
             job = self._jobs.supervise(

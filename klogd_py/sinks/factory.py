@@ -6,6 +6,7 @@ Only this module names the classes of sinks.
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from klogd_py.config.schema import Config
@@ -27,7 +28,7 @@ from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat
-from klogd_py.sinks.journal import JournalSink
+from klogd_py.sinks.journal import SOCKET, JournalSink
 from klogd_py.sinks.journald_routing import JournaldRouting, JournalMode
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.log_file import OPEN_FLAGS
@@ -35,6 +36,7 @@ from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system import trusted_directory
 from klogd_py.system.file_identity import FileOwner
+from klogd_py.system.libraries import SYSTEMD, find_import_error
 from klogd_py.system.privileges import User
 
 logger = logging.getLogger(__name__)
@@ -59,11 +61,22 @@ def build_sink(
             return FileSink(config.path, form, config.mode, boot_id, preopened, name=config.name)
         case JournalSinkConfig():
             additions = routing.journal_additions_only and is_routed(config)
-            return JournalSink(boot_id, config.socket, name=config.name, additions=additions)
+            path = config.socket or _journal_without_library()
+            return JournalSink(boot_id, path, name=config.name, additions=additions)
         case SyslogSinkConfig():
             socket = config.socket or routing.syslog_path or DEV_LOG
             additions = routing.syslog_additions_only and is_routed(config)
             return SyslogSink(socket, name=config.name, additions=additions)
+
+
+@cache
+def _journal_without_library() -> str | None:
+    """Return the socket to use if systemd-python cannot be used, else ``None``; log it once."""
+    reason = find_import_error(SYSTEMD)
+    if reason is None:
+        return None
+    logger.warning("%s; the journal is reached through %s alone", reason, SOCKET)
+    return SOCKET
 
 
 def queue_limits(config: SinkConfig, live: bool) -> QueueLimits:

@@ -2,7 +2,8 @@
 """Send entries to the systemd journal, each fact in a field of its own.
 
 The journal of the system is reached through systemd-python. A socket given by name gets the native
-protocol directly, because systemd-python cannot use another socket. The library reports success
+protocol directly, because systemd-python cannot use another socket; so does the journal of the
+system where systemd-python is missing. The library reports success
 when no journal is running, so the socket is looked for first. The call may block, so the sink is
 called in a thread.
 

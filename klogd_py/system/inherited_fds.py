@@ -10,6 +10,7 @@ Source: systemd.service(5) ``OpenFile=``; sd_listen_fds_with_names(3).
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 
@@ -18,6 +19,9 @@ from klogd_py.system.regular_file import FileTooLarge, NotRegularFile, read_regu
 PATHS = {"kmsg": "/dev/kmsg", "kallsyms": "/proc/kallsyms", "modules": "/proc/modules"}
 MAX_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
+# SD_LISTEN_FDS_START
+_FIRST = 3
+_COUNT = re.compile(r"[0-9]{1,4}")
 
 
 def receive() -> dict[str, int]:
@@ -27,9 +31,27 @@ def receive() -> dict[str, int]:
     """
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
-    from systemd import daemon
-
+    try:
+        from systemd import daemon
+    # systemd-python is missing or broken; the protocol is a few environment variables.
+    except Exception:
+        return map_by_path(_take_from_environment())
     return map_by_path(daemon.listen_fds_with_names(unset_environment=True))
+
+
+def _take_from_environment() -> dict[int, str]:
+    """Return the names of the descriptors as sd_listen_fds_with_names(3) does."""
+    count = os.environ.pop("LISTEN_FDS", "")
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    del os.environ["LISTEN_PID"]
+    if not _COUNT.fullmatch(count):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    descriptors = range(_FIRST, _FIRST + int(count))
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    if len(names) != len(descriptors):
+        return dict.fromkeys(descriptors, "unknown")
+    return dict(zip(descriptors, names, strict=True))
 
 
 def map_by_path(named: Mapping[int, str]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Send notifications to the service manager, without ever waiting for it.
 
-systemd-python is imported only if there is a service manager.
+systemd-python is imported only if there is a service manager. Without it the message is sent as it
+is: a datagram to the manager's socket.
 
 Source: sd_notify(3), sd_watchdog_enabled(3).
 """
@@ -27,12 +28,22 @@ def notify(message: str) -> None:
     wait for it, and records with it.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if address and _can_send(address, READY_TIMEOUT_MS if message.startswith("READY=1") else 0):
-        from systemd import daemon
-
-        # The manager has closed its socket meanwhile, or the address is wrong.
-        with contextlib.suppress(OSError):
-            daemon.notify(message.encode("utf-8", "backslashreplace").decode())
+    if not address:
+        return
+    text = message.encode("utf-8", "backslashreplace").decode()
+    timeout_ms = READY_TIMEOUT_MS if message.startswith("READY=1") else 0
+    # The manager has closed its socket meanwhile, or the address is wrong.
+    with contextlib.suppress(OSError):
+        # A vsock address, see sd_notify(3)
+        if address[0] not in "/@":
+            _send_through_library(text)
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
+            poll = select.poll()
+            poll.register(manager, select.POLLOUT)
+            if poll.poll(timeout_ms) and not _send_through_library(text):
+                manager.send(text.encode(), socket.MSG_DONTWAIT)
 
 
 def is_supervised() -> bool:
@@ -48,19 +59,15 @@ def reloading_message(monotonic_s: float) -> str:
     return f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_s * 1_000_000)}"
 
 
-def _can_send(address: str, timeout_ms: int) -> bool:
-    """Return whether the manager's socket takes a datagram within a time."""
-    # A vsock address, see sd_notify(3)
-    if address[0] not in "/@":
-        return True
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
-        except OSError:
-            return False
-        poll = select.poll()
-        poll.register(probe, select.POLLOUT)
-        return bool(poll.poll(timeout_ms))
+def _send_through_library(text: str) -> bool:
+    """Send a message by systemd-python; returns False if it cannot be used."""
+    try:
+        from systemd import daemon
+    # As in `libraries`: a broken one may raise anything.
+    except Exception:
+        return False
+    daemon.notify(text)
+    return True
 
 
 def watchdog_period_s(environment: Mapping[str, str], pid: int) -> float | None:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from klogd_py.system.errors import describe_expected
 from klogd_py.system.file_identity import FileIdentity, identify
 from klogd_py.system.jobs import Jobs
+from klogd_py.system.libraries import PYROUTE2, WATCHDOG, describe_import_error
 from klogd_py.system.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
@@ -109,15 +111,16 @@ class Watcher:
 
         try:
             from klogd_py.watch.files import CannotWatch, FileWatch
-        except ImportError as error:
-            logger.warning("not watching files: %s", error)
+        # As in `libraries`: a broken one may raise anything.
+        except Exception as error:
+            _report_unwatched("files", describe_import_error(WATCHDOG, error))
             return
         try:
             directories |= {path.parent for path in missing}
             start = partial(FileWatch, directories, is_wanted, on_change, self._jobs)
             watch = await self._worker.call(start)
         except CannotWatch as error:
-            logger.warning("not watching files: %s", error)
+            _report_unwatched("files", str(error))
             return
         self._close_files = watch.close
 
@@ -135,8 +138,11 @@ class Watcher:
         try:
             async with asyncio.timeout(MAX_CHANGE_S):
                 watch = await self._worker.call(_open_module_watch)
-        except (ImportError, OSError) as error:
-            logger.warning("not watching modules: %s", error)
+        except OSError as error:
+            _report_unwatched("modules", describe_expected(error))
+            return
+        except Exception as error:
+            _report_unwatched("modules", describe_import_error(PYROUTE2, error))
             return
 
         def on_readable() -> None:
@@ -176,6 +182,12 @@ class Watcher:
 
         expired = self._jobs.guard(watcher, expire, lambda: self._timers.pop(key, None))
         self._timers[key] = asyncio.get_running_loop().call_later(DEBOUNCE_S, expired)
+
+
+def _report_unwatched(what: str, reason: str) -> None:
+    """Log that changes of files or modules are not noticed, and what to do instead."""
+    signal = {"files": "SIGHUP", "modules": "SIGUSR1"}[what]
+    logger.warning("not watching %s: %s; %s loads them again", what, reason, signal)
 
 
 def _watched_paths(files: Collection[Path], drop_ins: Path) -> WatchedPaths:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Self
 
@@ -81,9 +82,10 @@ class Program:
         *arguments: str,
         config: Path | None = None,
         through: str = "",
+        python: Sequence[str | Path] = (sys.executable,),
         **variables: str | None,
     ) -> None:
-        """``through`` is a command that filters the standard output."""
+        """``through`` is a command that filters the standard output, ``python`` the interpreter."""
         self._errors = folder / "stderr"
         self._status_socket = socket_of(folder)
         self.output = folder / "stdout"
@@ -92,7 +94,7 @@ class Program:
         self._manager.path.chmod(0o777)
         self.notifications: list[str] = []
         command = [
-            sys.executable,
+            *map(str, python),
             "-m",
             "klogd_py",
             "--config",

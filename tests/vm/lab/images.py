@@ -154,7 +154,7 @@ def installed(suite: str, architecture: str = "amd64") -> Path:
 def packaged(suite: str) -> Path:
     """Return the product whose ``stage.tar`` holds the packages that `make deb` builds.
 
-    They are ``first.deb``, ``later.deb`` with a higher version, and ``old.deb`` with a lower one and
+    They are ``first.deb``, ``later.deb`` with a higher version, ``old.deb`` with a lower one and
     the places that files had in 0.1.0.
     """
     return _from_sources(f"packaged-{suite}", packager(suite) / "root", _PACKAGE)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Check the installation of klogd-py: its libraries, and whether a second one hides it."""
+
+import os
+import shlex
+
+from klogd_py.doctor.finding import Finding, fail, ok, warn
+from klogd_py.doctor.host import Host
+from klogd_py.system.libraries import PROMETHEUS, PYROUTE2, SYSTEMD, WATCHDOG, find_import_error
+
+# What `make install` puts before the files of a package
+LOCAL_FILES = (
+    "/usr/local/bin/klogd-py",
+    "/usr/local/sbin/klogd-py",
+    "/usr/local/sbin/klogd",
+    "/usr/local/lib/systemd/system/klogd-py.service",
+    "/etc/systemd/system/klogd-py.service",
+)
+PACKAGE_LIST = "/var/lib/dpkg/info/klogd-py.list"
+PACKAGED_COMMAND = "/usr/bin/klogd-py"
+
+
+def check_libraries(host: Host) -> list[Finding]:
+    """Check that the libraries can be imported that the configuration needs.
+
+    Those of another machine cannot be seen from here.
+    """
+    if str(host.root) != "/":
+        return []
+    wanted = [SYSTEMD]
+    wanted += [WATCHDOG] if host.config.watch.files else []
+    wanted += [PYROUTE2] if host.config.watch.modules else []
+    metrics = host.config.metrics
+    wanted += [PROMETHEUS] if metrics.textfile or metrics.listen else []
+    findings = []
+    for library in wanted:
+        reason = find_import_error(library)
+        if reason is None:
+            continue
+        grade = fail if library is PROMETHEUS else warn
+        remedy = f"apt install {library.package}"
+        if not os.path.exists("/usr/bin/apt"):
+            remedy = f"pip install {library.name}"
+        findings.append(grade("libraries", reason, remedy))
+    return findings or [ok("libraries", ", ".join(library.name for library in wanted))]
+
+
+def check_shadow(host: Host) -> list[Finding]:
+    """Check that no other installation hides the files of the Debian package."""
+    if not host.exists(PACKAGE_LIST) or not host.exists(PACKAGED_COMMAND):
+        return []
+    hiding = [path for path in LOCAL_FILES if host.exists(path)]
+    if not hiding:
+        return []
+    return [
+        warn(
+            "installation",
+            f"{', '.join(hiding)} hide the package klogd-py",
+            f"rm {shlex.join(hiding)}",
+        )
+    ]

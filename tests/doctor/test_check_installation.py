@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+from pathlib import Path
+
+import pytest
+
+from klogd_py.doctor import check_installation
+from klogd_py.doctor.finding import Level
+from tests.doctor.machines import host_of, write_machine
+
+PACKAGE: dict[str, bytes | None] = {
+    "var/lib/dpkg/info/klogd-py.list": b"/usr/bin/klogd-py\n",
+    "usr/bin/klogd-py": b"",
+}
+
+
+def test_package_alone_hides_nothing(tmp_path: Path) -> None:
+    assert check_installation.check_shadow(host_of(write_machine(tmp_path, PACKAGE))) == []
+
+
+@pytest.mark.parametrize("path", check_installation.LOCAL_FILES)
+def test_file_before_the_package_is_named(tmp_path: Path, path: str) -> None:
+    write_machine(tmp_path, PACKAGE | {path.lstrip("/"): b""})
+    (finding,) = check_installation.check_shadow(host_of(tmp_path))
+    assert finding.level is Level.WARNING
+    assert finding.remedy == f"rm {path}"
+    assert path in finding.words
+
+
+def test_local_installation_alone_is_no_problem(tmp_path: Path) -> None:
+    write_machine(tmp_path, {"usr/local/bin/klogd-py": b"", "usr/local/sbin/klogd": b""})
+    assert check_installation.check_shadow(host_of(tmp_path)) == []
+
+
+def test_libraries_of_other_machine_stay_unchecked(tmp_path: Path) -> None:
+    assert check_installation.check_libraries(host_of(write_machine(tmp_path))) == []
+
+
+def test_libraries_that_import_are_one_finding() -> None:
+    (finding,) = check_installation.check_libraries(host_of(Path("/")))
+    assert finding.level is Level.OK
+    assert finding.words == "systemd-python, watchdog, pyroute2"

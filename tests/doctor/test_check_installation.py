@@ -13,7 +13,7 @@ PACKAGE: dict[str, bytes | None] = {
 }
 
 
-def test_package_alone_hides_nothing(tmp_path: Path) -> None:
+def test_package_alone_is_hidden_by_nothing(tmp_path: Path) -> None:
     assert check_installation.check_shadow(host_of(write_machine(tmp_path, PACKAGE))) == []
 
 

@@ -58,7 +58,6 @@ ELSEWHERE = {
         "-i /stage/first.deb",
     ),
     "sudo make install": ("tests/test_install.py", "install"),
-    "sudo systemctl daemon-reload": ("tests/vm/lab/guests.py", "systemctl daemon-reload"),
     "sudo systemctl enable --now klogd-py": (
         "tests/vm/test_changes.py",
         "systemctl enable -q klogd-py",

@@ -80,14 +80,105 @@ def test_links_between_installed_documents_lead_somewhere(root: Path) -> None:
 def test_install_replaces_what_earlier_versions_left(root: Path, tmp_path: Path) -> None:
     """Both commands were in sbin; a directory that was half exchanged is left by a kill."""
     old = [
-        tmp_path / f"usr/{name}"
-        for name in ("sbin/klogd-py", "lib/klogd-py.new/x", "lib/klogd-py.old/x")
+        tmp_path / name
+        for name in (
+            "usr/sbin/klogd-py",
+            "usr/lib/klogd-py.new/x",
+            "usr/lib/klogd-py.old/x",
+            "usr/lib/klogd-py/klogd_py/old_module.py",
+            # The configuration as that version installed it, and unchanged
+            "usr/lib/klogd-py/klogd-py.toml",
+            "etc/klogd-py.toml",
+        )
     ]
     for path in old:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("old")
-    make("install", tmp_path)
+    assert "was kept" not in make("install", tmp_path)
     assert files(tmp_path) == files(root)
+    assert not [path for path in map(tmp_path.__truediv__, files(tmp_path)) if _is_old(path)]
+
+
+def _is_old(path: Path) -> bool:
+    return path.read_bytes() == b"old"
+
+
+# $1 is the directory of the commands that a machine with systemd has, $2 the project, $3 the root
+_WITH_SYSTEMD = """
+set -e
+mount -t tmpfs none /run
+mkdir -p /run/systemd/system
+PATH=$1:$PATH
+for target in $4; do
+    make -C "$2" "$target" PREFIX="$3/usr" SYSCONFDIR="$3/etc"
+done
+"""
+_SYSTEMCTL = """#!/bin/sh
+echo "$@" >>{folder}/calls
+case $1 in is-active | is-enabled) [ -e {folder}/active ] ;; esac
+"""
+
+
+def install_with_systemd(folder: Path, targets: str, package: str = "") -> tuple[str, list[str]]:
+    """Run make on a machine with systemd; return what it printed, and the calls of systemctl."""
+    commands = folder / "commands"
+    commands.mkdir(exist_ok=True)
+    (commands / "systemctl").write_text(_SYSTEMCTL.format(folder=folder))
+    (commands / "systemd-sysusers").write_text("#!/bin/sh\n")
+    (commands / "sudo").write_text("#!/bin/sh\n")
+    (commands / "dpkg-query").write_text(f"#!/bin/sh\necho '{package}'\n")
+    for command in commands.iterdir():
+        command.chmod(0o755)
+    (folder / "calls").write_text("")
+    words = ["unshare", "--mount", "sh", "-c", _WITH_SYSTEMD, "sh"]
+    arguments = [str(commands), str(PROJECT), str(folder), targets]
+    ran = subprocess.run([*words, *arguments], capture_output=True, text=True)
+    if "unshare" in ran.stderr or "mount:" in ran.stderr:
+        pytest.skip("needs root that may mount")
+    return ran.stdout + ran.stderr, (folder / "calls").read_text().splitlines()
+
+
+def test_running_service_is_restarted_by_an_installation(tmp_path: Path) -> None:
+    (tmp_path / "active").touch()
+    printed, calls = install_with_systemd(tmp_path, "install")
+    assert "daemon-reload" in calls
+    assert calls[-1] == "restart klogd-py.service"
+    assert "restarted klogd-py.service" in printed
+    (tmp_path / "active").unlink()
+    printed, calls = install_with_systemd(tmp_path, "uninstall")
+    assert calls == ["disable --quiet --now klogd-py.service", "daemon-reload"]
+    assert files(tmp_path / "usr") == []
+
+
+def test_installation_beside_the_package_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "active").touch()
+    printed, _ = install_with_systemd(tmp_path, "install", package="install ok installed")
+    assert "the Debian package klogd-py is installed too" in printed
+    assert "sudo make uninstall, or sudo apt remove klogd-py" in printed
+    printed, calls = install_with_systemd(tmp_path, "uninstall", package="install ok installed")
+    assert [call for call in calls if not call.startswith("is-")] == [
+        "daemon-reload",
+        "reenable --quiet klogd-py.service",
+        "restart klogd-py.service",
+    ]
+    assert (tmp_path / "etc/klogd-py.toml").exists(), "it is a file of the package"
+    assert "left: what belongs to the Debian package" in printed
+
+
+def test_place_of_the_package_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dpkg-query").write_text("#!/bin/sh\necho install ok installed\n")
+    (tmp_path / "dpkg-query").chmod(0o755)
+    for target in ([], ["--remove"]):
+        ran = subprocess.run(
+            [PROJECT / "scripts/install", *target],
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PREFIX": "/usr"},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 1
+        assert len(ran.stderr.splitlines()) == 2
+        if os.geteuid() == 0:
+            assert "apt remove klogd-py" in ran.stderr
 
 
 def test_install_writes_nothing_into_the_clone(tmp_path: Path) -> None:
@@ -96,7 +187,10 @@ def test_install_writes_nothing_into_the_clone(tmp_path: Path) -> None:
     assert set(PROJECT.iterdir()) == before
 
 
-def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
+def test_installed_program_needs_only_its_own_libraries(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "msgspec.py").write_text("raise SystemExit('another one')")
     script = (
         (root / "usr/bin/klogd-py")
         .read_text()
@@ -110,7 +204,7 @@ def test_installed_program_needs_only_its_own_libraries(root: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(other)},
     )
     moved.unlink()
     assert done.stdout.startswith("0x10  -  ")

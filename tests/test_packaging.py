@@ -102,6 +102,36 @@ def test_removal_without_purge_keeps_files(tmp_path: Path, action: str) -> None:
     assert purge(tmp_path, action) == ("", [])
 
 
+def configured(root: Path) -> list[str]:
+    """Run the postinst with the places of other installations below a root; return its lines."""
+    script = (DEBIAN / "klogd-py.postinst").read_text()
+    script = re.sub(r"/(?:usr/local|etc)/", lambda found: f"{root}{found[0]}", script)
+    done = subprocess.run(
+        ["/bin/sh", "-s", "configure"], input=script, capture_output=True, text=True, check=True
+    )
+    return done.stderr.replace(str(root), "").splitlines()
+
+
+def test_postinst_names_what_hides_the_package(tmp_path: Path) -> None:
+    (tmp_path / "usr/local/bin").mkdir(parents=True)
+    (tmp_path / "usr/local/bin/klogd-py").touch()
+    assert configured(tmp_path) == [
+        "klogd-py: another installation hides this package: /usr/local/bin/klogd-py",
+        "klogd-py: sudo make uninstall in its clone, or: sudo rm /usr/local/bin/klogd-py",
+    ]
+    (tmp_path / "usr/local/lib/systemd/system").mkdir(parents=True)
+    (tmp_path / "usr/local/lib/systemd/system/klogd-py.service").touch()
+    assert configured(tmp_path)[1].endswith(
+        "klogd-py.service && sudo systemctl daemon-reload && sudo systemctl restart klogd-py"
+    )
+
+
+def test_postinst_is_silent_about_masked_unit(tmp_path: Path) -> None:
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    (tmp_path / "etc/systemd/system/klogd-py.service").symlink_to("/dev/null")
+    assert configured(tmp_path) == []
+
+
 def test_workflow_runs_every_declared_python() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     declared = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))

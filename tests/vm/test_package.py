@@ -101,6 +101,12 @@ def test_it_runs_as_klogd_py_with_one_capability(packaged: Session) -> None:
     assert modes == ["700 klogd-py", "750 klogd-py", "640 klogd-py"]
 
 
+def test_commands_use_no_library_of_the_caller(packaged: Session) -> None:
+    packaged.machine.put("/tmp/other/msgspec.py", "raise SystemExit('another one')\n")
+    packaged.machine.run("PYTHONPATH=/tmp/other klogd-py --version")
+    packaged.machine.run("PYTHONPATH=/tmp/other klogd -v && rm -r /tmp/other")
+
+
 def test_it_holds_exactly_the_expected_files_open(packaged: Session) -> None:
     pid = shown(packaged, "MainPID")
     packaged.wait_until_written()

@@ -49,13 +49,11 @@ def check_shadow(host: Host) -> list[Finding]:
     """Check that no other installation hides the files of the Debian package."""
     if not host.exists(PACKAGE_LIST) or not host.exists(PACKAGED_COMMAND):
         return []
-    hiding = [path for path in LOCAL_FILES if host.exists(path)]
+    # A unit that is masked is a link to /dev/null.
+    hiding = [path for path in LOCAL_FILES if host.path_of(path).is_file()]
     if not hiding:
         return []
-    return [
-        warn(
-            "installation",
-            f"{', '.join(hiding)} hide the package klogd-py",
-            f"rm {shlex.join(hiding)}",
-        )
-    ]
+    remedy = f"make uninstall in its clone, or: rm {shlex.join(hiding)}"
+    if any(path.endswith(".service") for path in hiding):
+        remedy += " && systemctl daemon-reload && systemctl restart klogd-py"
+    return [warn("installation", f"{', '.join(hiding)} hide the package klogd-py", remedy)]

@@ -22,8 +22,21 @@ def test_file_before_the_package_is_named(tmp_path: Path, path: str) -> None:
     write_machine(tmp_path, PACKAGE | {path.lstrip("/"): b""})
     (finding,) = check_installation.check_shadow(host_of(tmp_path))
     assert finding.level is Level.WARNING
-    assert finding.remedy == f"rm {path}"
+    assert f"make uninstall in its clone, or: rm {path}" in finding.remedy
+    assert finding.remedy.endswith("restart klogd-py") == path.endswith(".service")
     assert path in finding.words
+
+
+def test_masked_unit_does_not_hide_the_package(tmp_path: Path) -> None:
+    write_machine(tmp_path, PACKAGE | {"etc/systemd/system/other": b""})
+    (tmp_path / "etc/systemd/system/klogd-py.service").symlink_to("/dev/null")
+    assert check_installation.check_shadow(host_of(tmp_path)) == []
+
+
+def test_postinst_and_doctor_name_same_files() -> None:
+    postinst = Path(__file__).parents[2] / "packaging/debian/klogd-py.postinst"
+    listed = postinst.read_text().split('FILES="')[1].split('"')[0].split()
+    assert tuple(listed) == check_installation.LOCAL_FILES
 
 
 def test_local_installation_alone_is_no_problem(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.end_to_end.program import Program, configure, needs_kmsg, write_kmsg
+from tests.end_to_end.program import Program, configure, write_kmsg
 from tests.fakes import environment
+from tests.needs import needs_kmsg
 from tests.sockets import BackgroundDatagramListener
 from tests.waiting import wait_until
 

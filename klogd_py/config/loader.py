@@ -228,6 +228,9 @@ def _read_file_version(file: Path) -> FileVersion | None:
         found = os.stat(file)
     except FileNotFoundError:
         return None
+    # The time of a device or a FIFO changes whenever somebody writes to it.
+    if not stat.S_ISREG(found.st_mode):
+        return FileVersion(identify(found), 0, 0)
     return FileVersion(identify(found), found.st_size, found.st_mtime_ns)
 
 

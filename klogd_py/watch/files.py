@@ -3,10 +3,15 @@
 
 Watches existing directories with the inotify observer of watchdog, and reports only paths that were
 asked for. Opening and reading cause events, too: they are left out, or the daemon's own reads would
-cause reloads without end.
+cause reloads without end. So does writing to a device or a FIFO, whose path stays the same.
+
+Source: inotify(7); inotify_add_watch(2) for its errors.
 """
 
+import errno
 import os
+import stat
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,10 +21,13 @@ from watchdog.observers import Observer
 from klogd_py.system.jobs import Jobs
 
 MAX_END_S = 1.0
+# Whoever writes to /dev/null causes an event in /dev; the kernel's own changes cause none.
+_NEVER_WATCHED = ("/proc", "/sys")
+_DEVICES = "/dev"
 
 
 class CannotWatch(OSError):
-    """inotify cannot be used, or none of the directories exists."""
+    """inotify cannot be used at all."""
 
 
 class _Filter(FileSystemEventHandler):
@@ -52,31 +60,64 @@ class FileWatch:
         changed: Callable[[Path], None],
         jobs: Jobs,
     ) -> None:
-        """Watch the directories that exist; ``wanted`` selects paths. Raises CannotWatch."""
+        """Watch the directories that exist; ``wanted`` selects paths.
+
+        ``unwatched`` then has those that cannot be watched, by the reason. Raises CannotWatch.
+        """
         self._wanted = wanted
         self._changed = changed
-        present = sorted({directory for directory in directories if os.path.isdir(directory)})
-        if not present:
-            raise CannotWatch("none of the directories to watch exists")
-        self._observer = Observer()
+        self.unwatched: dict[str, list[Path]] = {}
         try:
-            for directory in present:
-                # An error would end the thread of the library.
-                self._observer.schedule(
-                    _Filter(jobs.guard("file watcher", self._report)), str(directory)
-                )
+            self._observer = Observer()
+            # Before it watches anything: a directory that fails is then alone with its error.
             self._observer.start()
         except OSError as error:
             raise CannotWatch(f"inotify: {error.strerror}") from error
+        # An error would end the thread of the library.
+        handler = _Filter(jobs.guard("file watcher", self._report))
+        for directory in sorted(set(directories)):
+            if not os.path.isdir(directory) or _is_of_kernel(directory):
+                continue
+            try:
+                self._watch(directory, handler)
+            except OSError as error:
+                self.unwatched.setdefault(error.strerror or str(error), []).append(directory)
+
+    def _watch(self, directory: Path, handler: _Filter) -> None:
+        # The library ignores EACCES, and some versions of it can then never be stopped.
+        if not os.access(directory, os.R_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self._observer.schedule(handler, str(directory))
 
     def close(self) -> None:
-        """Stop watching, and wait at most `MAX_END_S` for the thread to end."""
-        self._observer.stop()
-        self._observer.join(MAX_END_S)
+        """Stop watching, and wait at most `MAX_END_S` for the threads to end."""
+
+        def end() -> None:
+            self._observer.stop()
+            self._observer.join()
+
+        thread = threading.Thread(target=end, name="end of file watcher", daemon=True)
+        thread.start()
+        thread.join(MAX_END_S)
 
     def _report(self, event: FileSystemEvent) -> None:
         # Before watchdog 3 only a move has a dest_path.
         for path in (event.src_path, getattr(event, "dest_path", "")):
             name = path.decode("utf-8", "replace") if isinstance(path, bytes) else path
-            if name and self._wanted(Path(name)):
+            if name and self._wanted(Path(name)) and not _is_special(name):
                 self._changed(Path(name))
+
+
+def _is_of_kernel(directory: Path) -> bool:
+    """Whether a directory is /dev or one of a file system in which inotify reports nothing."""
+    real = os.path.realpath(directory)
+    return real == _DEVICES or real.startswith(tuple(f"{place}/" for place in _NEVER_WATCHED))
+
+
+def _is_special(name: str) -> bool:
+    """Whether a path is a device, a FIFO or a socket; what is written there is no change of it."""
+    try:
+        kind = os.lstat(name).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind))

@@ -85,10 +85,11 @@ class Watcher:
         loop = asyncio.get_running_loop()
         directories = {file.parent for file in files} | {drop_ins}
         missing = {first_missing(path) for path in directories if not os.path.isdir(path)}
+        watched = frozenset(directories)
 
         def is_wanted(path: Path) -> bool:
             in_drop_ins = path.parent == drop_ins and path.suffix == ".toml"
-            return path in files or path in missing or in_drop_ins
+            return in_drop_ins or any(path in names for names in (files, missing, watched))
 
         async def rewatch(path: Path) -> None:
             await self.watch_files(files, drop_ins)
@@ -96,7 +97,8 @@ class Watcher:
 
         def report(path: Path) -> None:
             # Files that are in a new directory already have caused no event.
-            if path in missing:
+            # A directory that has gone is waited for in the one above it.
+            if path in missing or (path in watched and not os.path.isdir(path)):
                 self._rewatching = loop.create_task(
                     self._jobs.run("file watcher", lambda: rewatch(path), None)
                 )
@@ -109,20 +111,31 @@ class Watcher:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(debounce, "file watcher", str(path), lambda: report(path))
 
+        directories |= {path.parent for path in missing}
+        self._close_files = await self._open_file_watch(directories, is_wanted, on_change)
+
+    async def _open_file_watch(
+        self,
+        directories: Collection[Path],
+        is_wanted: Callable[[Path], bool],
+        on_change: Callable[[Path], None],
+    ) -> Callable[[], None] | None:
+        """Start a watch and return what closes it; ``None`` if there is none, which is logged."""
         try:
             from klogd_py.watch.files import CannotWatch, FileWatch
         # As in `libraries`: a broken one may raise anything.
         except Exception as error:
             _report_unwatched("files", describe_import_error(WATCHDOG, error))
-            return
+            return None
         try:
-            directories |= {path.parent for path in missing}
             start = partial(FileWatch, directories, is_wanted, on_change, self._jobs)
             watch = await self._worker.call(start)
         except CannotWatch as error:
             _report_unwatched("files", str(error))
-            return
-        self._close_files = watch.close
+            return None
+        for reason, places in watch.unwatched.items():
+            _report_unwatched(", ".join(map(str, places)), reason)
+        return watch.close
 
     async def watch_modules(self, wanted: bool) -> None:
         """Watch for modules that are loaded or removed, or stop doing so."""
@@ -185,8 +198,8 @@ class Watcher:
 
 
 def _report_unwatched(what: str, reason: str) -> None:
-    """Log that changes of files or modules are not noticed, and what to do instead."""
-    signal = {"files": "SIGHUP", "modules": "SIGUSR1"}[what]
+    """Log that changes of files, a directory or modules are not noticed, and what to do instead."""
+    signal = "SIGUSR1" if what == "modules" else "SIGHUP"
     logger.warning("not watching %s: %s; %s loads them again", what, reason, signal)
 
 

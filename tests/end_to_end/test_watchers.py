@@ -177,3 +177,17 @@ def test_map_in_later_directory_is_found(tmp_path: Path) -> None:
         place.write_text(MAP)
         program.wait_for_log(f"a change of {place}")
         assert program.stop() == 0
+
+
+def test_unreadable_directory_leaves_others_watched(place: Path) -> None:
+    private, maps = place / "private", place / "maps"
+    private.mkdir(mode=0o700)
+    maps.mkdir()
+    (maps / "System.map").write_text(MAP)
+    config = configure(private, f'sinks = ["file:{place}/kern.log"]\n')
+    words = ("--user", "nobody", "--map", str(maps / "System.map"))
+    with Program(place, *words, config=config) as program:
+        program.wait_for_log(f"not watching {private}: Permission denied; SIGHUP loads them again")
+        _await_watching(program, maps)
+        assert program.stop() == 0
+    assert "Traceback" not in "\n".join(program.log)

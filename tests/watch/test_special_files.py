@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is written to a device or a FIFO is no change of a file, and a directory may come and go."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from klogd_py.system.jobs import Jobs
+from klogd_py.watch.files import FileWatch
+from klogd_py.watch.watcher import DEBOUNCE_S, Watcher
+from tests.waiting import wait_until
+
+
+def reported(file: Path, act: Callable[[], Awaitable[None]]) -> list[Path]:
+    """Return the changes that a watch of ``file`` reports while ``act`` runs."""
+    changes: list[Path] = []
+
+    async def watch() -> None:
+        watcher = Watcher(changes.append, lambda _: None)
+        await watcher.watch_files({file}, file.with_name(f"{file.name}.d"))
+        await act()
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        watcher.close()
+
+    asyncio.run(watch())
+    return changes
+
+
+def write_to_pipe(path: Path) -> None:
+    """Write to a FIFO, whose reader is this process."""
+    descriptor = os.open(path, os.O_RDWR)
+    os.write(descriptor, b"text\n")
+    os.close(descriptor)
+
+
+def test_write_to_pipe_is_no_change(tmp_path: Path) -> None:
+    pipe = tmp_path / "klogd-py.toml"
+    os.mkfifo(pipe)
+
+    async def act() -> None:
+        write_to_pipe(pipe)
+
+    assert reported(pipe, act) == []
+
+
+def test_file_in_place_of_pipe_is_reported(tmp_path: Path) -> None:
+    pipe = tmp_path / "klogd-py.toml"
+    os.mkfifo(pipe)
+
+    async def act() -> None:
+        (tmp_path / "new").write_text("")
+        (tmp_path / "new").replace(pipe)
+
+    assert reported(pipe, act) == [pipe]
+
+
+def test_write_to_dev_null_is_no_change() -> None:
+    async def act() -> None:
+        Path(os.devnull).write_bytes(b"text\n")
+
+    assert reported(Path(os.devnull), act) == []
+
+
+def test_directory_made_again_is_watched_again(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    file = folder / "klogd-py.toml"
+
+    async def act() -> None:
+        shutil.rmtree(folder)
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        folder.mkdir()
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        file.write_text("")
+
+    assert reported(file, act) == [folder, folder, file]
+
+
+@pytest.mark.parametrize("place", ["/dev", "/proc/self/fd", "/dev/fd", "/sys/module"])
+def test_directory_of_the_kernel_is_not_watched(place: str, tmp_path: Path) -> None:
+    changes: list[Path] = []
+    watch = FileWatch([Path(place), tmp_path], lambda _: True, changes.append, Jobs())
+    Path(os.devnull).write_bytes(b"text\n")
+    (tmp_path / "a").write_text("")
+    wait_until(lambda: tmp_path / "a" in changes, "the change beside it")
+    watch.close()
+    assert {path.parent for path in changes} == {tmp_path}
+    assert not watch.unwatched

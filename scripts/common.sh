@@ -38,6 +38,15 @@ owner_name() {
     stat -c %U "$home" | sed "s/^UNKNOWN$/user $(stat -c %u "$home")/"
 }
 
+# cannot_change PATH: say whose it is, or what in it is somebody else's.
+cannot_change() {
+    file=$(find "$1" ! -user "$uid" 2>/dev/null | head -n 1)
+    file=${file:-$1}
+    say "$file belongs to $(stat -c %U "$file"), and $(id -un) cannot change it" \
+        "remove it with: sudo make clean"
+    exit 1
+}
+
 # Run a command as the owner of the clone. Python does it because every system has it here, and it
 # needs no entry in /etc/passwd. Until the command runs, what Python writes is dropped: an interrupt
 # would show its lines.
@@ -72,13 +81,15 @@ os.execvp(sys.argv[2], sys.argv[2:])
 # What Python, pytest, hypothesis, mypy, ruff and git would write into a clone that is not root's
 keep_out_of_clone() {
     export PYTHONDONTWRITEBYTECODE=1 GIT_OPTIONAL_LOCKS=0
+    # git refuses to read the repository of another user
+    export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$home"
     export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} -p no:cacheprovider"
     export HYPOTHESIS_STORAGE_DIRECTORY=~root/.cache/klogd-py/hypothesis
     export MYPY_CACHE_DIR=~root/.cache/klogd-py/mypy RUFF_CACHE_DIR=~root/.cache/klogd-py/ruff
 }
 
-# run_step KIND FAILURE COMMAND...: run without output. If it fails, show the failure, the lines that
-# say why, and what to type.
+# run_step KIND FAILURE COMMAND...: run without output. If it fails, show the failure, the lines
+# that say why, and what to type.
 run_step() {
     kind=$1 failure=$2
     shift 2

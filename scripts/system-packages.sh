@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Functions for scripts/setup, which reads this file with `.`: which packages of the system are
-# missing, what they are called here, and their installation, which only Debian's apt does by itself.
+# missing, what they are called here, and their installation, which happens on Debian only.
 #
 # OS_RELEASE names another /etc/os-release.
 # shellcheck shell=sh disable=SC2154
 
-# One of debian, fedora, suse, arch, alpine: by the name of the system, of those that it is like, and
+# One of debian, fedora, suse, arch, alpine: by the name of the system and of those that it is like,
 # then by the installer that is there. Nothing if none is known.
 find_family() {
     os_release=${OS_RELEASE:-/etc/os-release}
@@ -30,41 +30,60 @@ find_family() {
     done
 }
 
-# What a need is called in each family; - where the tests do without. @ is the name of the Python.
+# What a need is called in each family: = as on Debian, - nothing, @ the name of the Python. Where
+# the family is not known, Debian's name is as good as another.
 package_for() {
-    while read -r need debian fedora suse arch alpine other; do
+    while read -r need debian fedora suse arch alpine; do
         [ "$need" = "$1" ] || continue
-        : "$debian" "$fedora" "$suse" "$arch" "$alpine" "$other"
-        eval "echo \"\$${family:-other}\"" | sed "s/@/$base/"
+        case $family in
+            fedora) name=$fedora ;;
+            suse) name=$suse ;;
+            arch) name=$arch ;;
+            alpine) name=$alpine ;;
+            *) name=$debian ;;
+        esac
+        [ "$name" != = ] || name=$debian
+        echo "$name" | sed "s/@/$base/"
         return
     done <<'END'
-python      @                  @                     @              python       python3      python-3.11
-venv        @-venv             @                     @              python       python3      python-venv
-headers     @-dev              @-devel               @-devel        python       python3-dev  python-headers
-compiler    gcc                gcc                   gcc            gcc          gcc          C-compiler
-pkg-config  pkg-config         pkgconf-pkg-config    pkg-config     pkgconf      pkgconf      pkg-config
-libsystemd  libsystemd-dev     systemd-devel         systemd-devel  systemd-libs -            libsystemd-headers
-rsyslog     rsyslog            rsyslog               rsyslog        -            rsyslog      rsyslog
-mandoc      mandoc             mandoc                mandoc         mandoc       mandoc       mandoc
-systemd     systemd            systemd               systemd        systemd      -            systemd
-git         git                git                   git            git          git          git
-qemu-x86    qemu-system-x86    qemu-system-x86       qemu-x86       qemu-system-x86     qemu-system-x86_64  qemu-system-x86_64
-qemu-arm    qemu-system-arm    qemu-system-aarch64   qemu-arm       qemu-system-aarch64 qemu-system-aarch64 qemu-system-aarch64
-mmdebstrap  mmdebstrap         mmdebstrap            mmdebstrap     mmdebstrap   mmdebstrap   mmdebstrap
-keyring     debian-archive-keyring debian-keyring    debian-archive-keyring debian-archive-keyring debian-archive-keyring debian-archive-keyring
-mkfs        e2fsprogs          e2fsprogs             e2fsprogs      e2fsprogs    e2fsprogs    e2fsprogs
+python     @                      @                   @             python       python3
+venv       @-venv                 @                   @             python       python3
+headers    @-dev                  @-devel             @-devel       python       python3-dev
+compiler   gcc                    =                   =             =            =
+pkg-config pkg-config             pkgconf-pkg-config  =             pkgconf      pkgconf
+libsystemd libsystemd-dev         systemd-devel       systemd-devel systemd-libs -
+rsyslog    rsyslog                =                   =             -            =
+mandoc     mandoc                 =                   =             =            =
+systemd    systemd                =                   =             =            -
+git        git                    =                   =             =            =
+qemu-x86   qemu-system-x86        =                   qemu-x86      =            qemu-system-x86_64
+qemu-arm   qemu-system-arm        qemu-system-aarch64 qemu-arm      qemu-system-aarch64 qemu-system-aarch64
+mmdebstrap mmdebstrap             =                   =             =            =
+keyring    debian-archive-keyring debian-keyring      =             =            =
+mkfs       e2fsprogs              =                   =             =            =
 END
 }
 
-# The start of the name of Python's packages: python3 for the system's own, else with the version.
+# The start of the name of Python's packages: python3 for the system's own, else with the version
 python_base() {
-    minor=$("${python:-false}" -I -c 'import sys; print(sys.version_info.minor)' 2>/dev/null) || minor=
-    own=$(/usr/bin/python3 -I -c 'import sys; print(sys.version_info.minor)' 2>/dev/null) || own=
+    minor=$(minor_version "${python:-false}")
+    own=$(minor_version /usr/bin/python3)
     case $family in
         suse) echo "python3${minor:-11}" ;;
-        fedora) [ "${minor:-12}" = "${own:-${minor:-12}}" ] && echo python3 || echo "python3.${minor:-12}" ;;
-        *) [ "$minor" = "${own:-$minor}" ] || [ -z "$minor" ] && echo python3 || echo "python3.$minor" ;;
+        fedora) python_name "${minor:-${own:+12}}" ;;
+        *) python_name "$minor" ;;
     esac
+}
+
+python_name() {
+    case $1 in
+        '' | "$own") echo python3 ;;
+        *) echo "python3.$1" ;;
+    esac
+}
+
+minor_version() {
+    "$1" -I -c 'import sys; print(sys.version_info.minor)' 2>/dev/null || true
 }
 
 # need NAME COMMAND...: the package is missing unless the command succeeds.
@@ -143,15 +162,16 @@ name_missing() {
         arch) title=Arch with="pacman -S --needed" ;;
         alpine) title=Alpine with="apk add" ;;
         *)
-            say "klogd-py needs packages that are not installed here:" "  $missing"
+            say "klogd-py needs packages that are not installed; Debian calls them:" "  $missing"
             return
             ;;
     esac
-    say "klogd-py needs $title packages that are not installed; as root:" "  $as_root$with $missing"
+    say "klogd-py needs $title packages that are not installed; as root:" \
+        "  $as_root$with $missing"
 }
 
-# provide FUNCTION: install what is missing, if the caller is root and the system Debian, or say what
-# to type. The function fills `missing` again.
+# provide FUNCTION: install what is missing, if the caller is root and the system Debian, or say
+# what to type. The function fills `missing` again.
 provide() {
     [ -n "$missing" ] || return 0
     if [ "$uid" = 0 ] && [ "$family" = debian ] && command -v apt-get >/dev/null; then

@@ -57,7 +57,7 @@ mandoc     mandoc                 =                   =             =           
 systemd    systemd                =                   =             =            -
 git        git                    =                   =             =            =
 qemu-x86   qemu-system-x86        =                   qemu-x86      =            qemu-system-x86_64
-qemu-arm   qemu-system-arm        qemu-system-aarch64 qemu-arm      qemu-system-aarch64 qemu-system-aarch64
+qemu-arm qemu-system-arm qemu-system-aarch64 qemu-arm qemu-system-aarch64 qemu-system-aarch64
 mmdebstrap mmdebstrap             =                   =             =            =
 keyring    debian-archive-keyring debian-keyring      =             =            =
 mkfs       e2fsprogs              =                   =             =            =

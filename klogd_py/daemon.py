@@ -13,6 +13,7 @@ from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.lifecycle.active_config import ActiveConfig
 from klogd_py.lifecycle.config_files import ConfigFiles
+from klogd_py.lifecycle.early_imports import import_used_modules
 from klogd_py.lifecycle.reactions import Reactions
 from klogd_py.lifecycle.record_flow import RecordFlow
 from klogd_py.lifecycle.reporting import Reporting
@@ -136,6 +137,7 @@ class Daemon:
             self.flow.sink_factory.preopen(user, self.config)
             if self._runs_until_stopped:
                 self.reporting.reporter.open_socket_for(user.number, self.config.status)
+            import_used_modules(self.config)
         privileges.drop_privileges(user)
 
     def _start_tasks(

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import other_user
+from tests.other_user import OtherPython
+
 # By default hypothesis fails an example that takes more than 0.2 s, as it may on a slow machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -18,10 +21,25 @@ settings.load_profile("patient")
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A directory that other users may enter, but not write to."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == "root" and folder != Path("/tmp"):
-            folder.chmod(0o755)
+    open_to_others(tmp_path)
     return tmp_path
+
+
+def open_to_others(folder: Path) -> None:
+    """Let other users enter a directory that pytest has made, and those above it."""
+    for each in (folder, *folder.parents):
+        if each.name.startswith("pytest-of-"):
+            each.chmod(0o755)
+            return
+        each.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def other_python(tmp_path_factory: pytest.TempPathFactory) -> OtherPython:
+    """A Python for programs that a test runs as another user."""
+    folder = tmp_path_factory.mktemp("packages")
+    open_to_others(folder)
+    return other_user.provide(folder)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from klogd_py.system.pidfile import NotRunning, PidFile, signal_daemon
 from tests.end_to_end.program import configure, lines_of, write_kmsg
 from tests.fakes import environment
 from tests.needs import NOBODY, needs_kmsg, needs_other_users
+from tests.other_user import OtherPython
 from tests.sockets import DatagramListener
 from tests.waiting import wait_until
 
@@ -372,11 +373,11 @@ def test_lock_of_another_program_is_reported(tmp_path: Path) -> None:
 
 
 @needs_other_users
-def test_nobody_else_can_lock_the_pid_file(place: Path) -> None:
+def test_nobody_else_can_lock_the_pid_file(place: Path, other_python: OtherPython) -> None:
     path = place / "klogd.pid"
     with holder(ACQUIRE, path):
         ran = subprocess.run(
-            [sys.executable, "-c", LOCKS, path],
+            [other_python.command, "-c", LOCKS, path],
             user=NOBODY,
             input=b"",
             capture_output=True,

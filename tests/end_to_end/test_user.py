@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Started as root, it goes on as somebody who may read the kernel's log, and nothing else."""
 
-import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pytest
 
+import klogd_py
 from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
-from tests.fakes import environment
-from tests.needs import needs_kmsg
+from tests.needs import NOBODY, needs_kmsg
+from tests.other_user import OtherPython
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
 CAP_SYSLOG = 1 << 34
+# The clone would stand in for a copy of it: setuptools has a finder for it.
+WITHOUT_CLONE = """import sys
+sys.meta_path[:] = [one for one in sys.meta_path if "Editable" not in getattr(one, "__name__", "")]
+"""
 
 
 def status_of(program: Program) -> dict[str, str]:
@@ -137,6 +142,22 @@ def test_uncreatable_file_is_down_naming_the_user(place: Path) -> None:
     assert not log.exists()
 
 
+def test_installation_only_root_reads_loses_no_feature(place: Path) -> None:
+    private = place / "private"
+    shutil.copytree(Path(klogd_py.__file__).parent, private / "klogd_py")
+    (private / "sitecustomize.py").write_text(WITHOUT_CLONE)
+    private.chmod(0o700)
+    log = place / "kern.log"
+    config = configure(place, f'user = "nobody"\n[metrics]\nlisten = "unix:{place}/metrics"\n')
+    options = ("--sink", f"file:{log}")
+    with Program(place, *options, config=config, PYTHONPATH=str(private)) as program:
+        write_kmsg(marker := f"marker-{secrets.token_hex(8)}")
+        wait_until(partial(marked, log, marker), "the marker")
+        assert program.stop() == 0
+    complaints = ("No module", "unexpected error", "not watching")
+    assert not [line for line in program.log if any(words in line for words in complaints)]
+
+
 def test_unremovable_pid_file_is_left_empty(place: Path) -> None:
     pid_file = place / "klogd.pid"
     with Program(
@@ -165,11 +186,11 @@ def test_missing_user_is_a_configuration_error(place: Path) -> None:
     )
 
 
-def test_user_option_without_root_is_an_error(place: Path) -> None:
+def test_user_option_without_root_is_an_error(place: Path, other_python: OtherPython) -> None:
     config = configure(place, 'sinks = ["console"]\n')
     config.chmod(0o644)
     command = [
-        sys.executable,
+        other_python.command,
         "-m",
         "klogd_py",
         "--config",
@@ -179,14 +200,22 @@ def test_user_option_without_root_is_an_error(place: Path) -> None:
         "--user",
         "daemon",
     ]
-    surroundings = environment(
-        NOTIFY_SOCKET=None, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)
-    )
+    surroundings = {
+        key: value for key, value in other_python.environment.items() if key != "NOTIFY_SOCKET"
+    }
     ran = subprocess.run(
-        ["/usr/bin/setpriv", "--reuid=nobody", "--clear-groups", "--", *command],
-        cwd="/", env=surroundings, input="", capture_output=True, text=True, timeout=60,
+        command,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=(),
+        cwd="/",
+        env=surroundings,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
         check=False,
-    )  # fmt: skip
+    )
     assert (ran.returncode, ran.stderr) == (
         1,
         "klogd-py: cannot change to user daemon: Operation not permitted\n",

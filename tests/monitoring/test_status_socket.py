@@ -6,7 +6,6 @@ import resource
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from klogd_py.monitoring.status_socket import (
 from klogd_py.system.jobs import Jobs
 from tests.documents import status
 from tests.needs import NOBODY, needs_other_users
+from tests.other_user import OtherPython
 
 OWN, GROUP = 990, 991
 ASK = """
@@ -95,8 +95,8 @@ def test_socket_mode_is_0600_or_0660(path: Path, group: int | None, mode: int) -
     assert found == oct(mode).encode()
 
 
-def _fetch_as_nobody(path: Path, *groups: int) -> bytes:
-    command = [sys.executable, "-c", ASK, str(path)]
+def _fetch_as_nobody(python: OtherPython, path: Path, *groups: int) -> bytes:
+    command = [python.command, "-c", ASK, str(path)]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -104,21 +104,23 @@ def _fetch_as_nobody(path: Path, *groups: int) -> bytes:
         user=NOBODY,
         group=NOBODY,
         extra_groups=groups,
+        env=python.environment,
+        cwd="/",
         check=False,
     )
     return done.stdout + done.stderr
 
 
 @needs_other_users
-def test_socket_mode_0666_does_not_authorize_others(path: Path) -> None:
+def test_socket_mode_0666_does_not_authorize_others(path: Path, other_python: OtherPython) -> None:
     assert b"permission denied for user 65534" in served(
-        path, lambda: _fetch_as_nobody(path), mode=0o666
+        path, lambda: _fetch_as_nobody(other_python, path), mode=0o666
     )
 
 
 @needs_other_users
-def test_group_member_gets_status_without_addresses(path: Path) -> None:
-    answer = served(path, lambda: _fetch_as_nobody(path, GROUP), group=GROUP)
+def test_group_member_gets_status_without_addresses(path: Path, other_python: OtherPython) -> None:
+    answer = served(path, lambda: _fetch_as_nobody(other_python, path, GROUP), group=GROUP)
     assert msgspec.json.decode(answer, type=Status).version == "1.0"
     assert HIDDEN.encode() in answer
     assert b"0x1a000000" not in answer
@@ -203,7 +205,7 @@ def test_socket_belongs_to_the_unprivileged_user(path: Path) -> None:
 
 
 @needs_other_users
-def test_socket_stays_private_without_right_to_chgrp(path: Path) -> None:
+def test_socket_stays_private_without_right_to_chgrp(path: Path, other_python: OtherPython) -> None:
     listening = (
         "import asyncio, pathlib, stat, sys\n"
         "from klogd_py.monitoring.status_socket import StatusSocket\n"
@@ -216,7 +218,7 @@ def test_socket_stays_private_without_right_to_chgrp(path: Path) -> None:
     )
     os.chown(path.parent, NOBODY, NOBODY)
     for group, mode in ((GROUP, "0o600"), (NOBODY, "0o660")):
-        command = [sys.executable, "-c", listening, str(path), str(group)]
+        command = [other_python.command, "-c", listening, str(path), str(group)]
         done = subprocess.run(
             command,
             capture_output=True,
@@ -225,6 +227,8 @@ def test_socket_stays_private_without_right_to_chgrp(path: Path) -> None:
             user=NOBODY,
             group=NOBODY,
             extra_groups=(),
+            env=other_python.environment,
+            cwd="/",
             check=False,
         )
         assert done.stdout.strip() == mode

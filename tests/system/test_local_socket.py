@@ -5,7 +5,6 @@ import os
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from klogd_py.system.local_socket import LocalSocket
 from klogd_py.system.trusted_directory import NotTrusted
 from tests.needs import NOBODY, needs_other_users
+from tests.other_user import OtherPython
 from tests.waiting import wait_until
 
 
@@ -112,7 +112,9 @@ while True:
 
 @needs_other_users
 @pytest.mark.parametrize("mode", [0o755, 0o1777])
-def test_swapped_socket_gives_away_no_file(folder: Path, mode: int) -> None:
+def test_swapped_socket_gives_away_no_file(
+    folder: Path, mode: int, other_python: OtherPython
+) -> None:
     """Another user puts a link to a file of root's in the place of the socket, as fast as it
     can."""
     secret, theirs = folder / "secret", folder / "theirs"
@@ -122,7 +124,7 @@ def test_swapped_socket_gives_away_no_file(folder: Path, mode: int) -> None:
     if mode == 0o755:
         os.chown(theirs, NOBODY, NOBODY)
     with subprocess.Popen(
-        [sys.executable, "-c", SWAPS, secret],
+        [other_python.command, "-c", SWAPS, secret],
         cwd=theirs,
         user=NOBODY,
         group=NOBODY,

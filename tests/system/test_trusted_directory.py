@@ -7,7 +7,6 @@ import os
 import socket
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from klogd_py.system.regular_file import NotRegularFile
 from klogd_py.system.trusted_directory import NotTrusted, directory_of, is_shared
 from tests.needs import NOBODY, needs_other_users
+from tests.other_user import OtherPython
 from tests.waiting import wait_until
 
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -248,12 +248,18 @@ while True:
 """
 
 
-def test_swapped_names_never_lead_root_astray(other: Path, secret: Path) -> None:
+def test_swapped_names_never_lead_root_astray(
+    other: Path, secret: Path, other_python: OtherPython
+) -> None:
     """Another user has a name stand for a file of its own and for a link to root's, as fast as it
     can."""
     taken = refused = 0
     with subprocess.Popen(
-        [sys.executable, "-c", SWAPS, secret], cwd=other, user=NOBODY, group=NOBODY, extra_groups=()
+        [other_python.command, "-c", SWAPS, secret],
+        cwd=other,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=(),
     ) as rival:
         wait_until((other / "x").is_symlink, "the rival")
         while rival.poll() is None and (taken + refused < 2000 or not taken or not refused):

@@ -102,6 +102,19 @@ def test_removal_without_purge_keeps_files(tmp_path: Path, action: str) -> None:
     assert purge(tmp_path, action) == ("", [])
 
 
+def test_dist_that_is_not_writable_is_named(tmp_path: Path) -> None:
+    for name in ("deb", "common.sh", "system-packages.sh"):
+        (tmp_path / "scripts").mkdir(exist_ok=True)
+        (tmp_path / "scripts" / name).write_text((PROJECT / "scripts" / name).read_text())
+    (tmp_path / "dist").write_text("no directory")
+    done = subprocess.run(
+        ["sh", tmp_path / "scripts/deb"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "cannot write to dist" in done.stderr
+    assert done.stderr.endswith("remove it with: sudo make clean\n")
+
+
 def configured(root: Path) -> list[str]:
     """Run the postinst with the places of other installations below a root; return its lines."""
     script = (DEBIAN / "klogd-py.postinst").read_text()

@@ -8,6 +8,7 @@ import msgspec
 
 from klogd_py.cli.command_line import CommandLine
 from klogd_py.cli.options import DAEMON_TRANSLATION, INPUT, OUTPUT, running
+from klogd_py.cli.usage_error import UsageError
 from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.symbol_options import SymbolOptions
 
@@ -57,7 +58,13 @@ def _keys(line: CommandLine) -> dict[str, object]:
 def _symbol_options(line: CommandLine) -> SymbolOptions:
     paths = {name: _path(line, name) for name in _SYMBOL_PATHS if line.has(name)}
     values = {name: line.values[name] for name in _SYMBOL_VALUES if line.values.get(name, "") != ""}
-    return msgspec.structs.replace(SymbolOptions(), **paths, **values)
+    found = msgspec.structs.replace(SymbolOptions(), **paths, **values)
+    if found.live and found.root == "/" and found.names_other_release:
+        raise UsageError(
+            f"--live means the running kernel, which is not Linux {found.release}",
+            f"{line.program}: leave out --live or --release",
+        )
+    return found
 
 
 def _capture(line: CommandLine) -> Capture | None:

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from klogd_py.cli.output import print_error, print_json, report_errors, slide_document
+from klogd_py.cli.output import (
+    how_to_name_symbols,
+    print_error,
+    print_json,
+    report_errors,
+    slide_document,
+)
 from klogd_py.cli.usage_error import UsageError, quote
 from klogd_py.config.run_options import RunOptions
-from klogd_py.config.symbol_choice import choose_sources
+from klogd_py.config.symbol_choice import choose_sources, choose_sources_of_question
 from klogd_py.oops.address_scanner import Kind
 from klogd_py.pipeline.symbolize import look_up
 from klogd_py.record.types import LookupFailure, SymbolAddress
@@ -45,20 +51,23 @@ class _Answer(Struct, frozen=True):
 def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
     """Print the symbol for each address, and the addresses of each symbol, or why there is none.
 
-    Returns the exit status: 1 if there is none for one of the words.
+    Returns the exit status: 1 if there is none for one of the words, or a named source is unusable.
 
     Raises:
         UsageError: a word is neither an address nor a symbol.
     """
     for word in words:
         _check(word)
-    sources = choose_sources(
-        options.symbols,
-        options.load_config().symbols,
-        may_be_foreign=options.symbols.names_sources,
+    configured = options.load_config().symbols
+    sources = (
+        choose_sources(options.symbols, configured, may_be_foreign=True)
+        if options.symbols.names_sources
+        else choose_sources_of_question(options.symbols, configured)
     )
     found = load_symbols(sources)
-    report_errors(found, options)
+    status = report_errors(found, options)
+    if not status and not found.resolver.has_sources and not found.hidden and not found.lacks_slide:
+        print_error(how_to_name_symbols(sources.release))
     answers: list[_Answer] = []
     for word in words:
         address, name = _ADDRESS.fullmatch(word), _NAME.fullmatch(word)
@@ -75,7 +84,7 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
         slide = description.slide_line(found)
         if slide is not None and found.map_in_use is not None and _slide_used(None, found):
             print_error(slide)
-    return 0 if all(isinstance(answer.result, SymbolAddress) for answer in answers) else 1
+    return status if all(isinstance(answer.result, SymbolAddress) for answer in answers) else 1
 
 
 def _check(word: str) -> None:
@@ -115,6 +124,8 @@ def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_An
 
 def _failure_of_name(name: str, found: SymbolSet) -> LookupFailure:
     """Tell a symbol that is in the map, but whose KASLR slide is unknown, from one that is not."""
+    if not found.resolver.has_sources and not found.lacks_slide:
+        return found.resolver.default
     if found.map_in_use is None or not found.map_in_use.lacks_slide:
         return LookupFailure.NO_SUCH_NAME
     table = SymbolTable(found.map_in_use.system_map.lines, "")

@@ -3,9 +3,15 @@
 
 import os
 
-from klogd_py.cli.output import print_json, slide_document
+from klogd_py.cli.output import (
+    describe_missing,
+    how_to_name_symbols,
+    print_json,
+    print_remarks,
+    slide_document,
+)
 from klogd_py.config.run_options import RunOptions
-from klogd_py.config.symbol_choice import choose_sources
+from klogd_py.config.symbol_choice import choose_sources_of_question
 from klogd_py.symbols import description
 from klogd_py.symbols.map_check import Verdict
 from klogd_py.symbols.symbol_loader import load_symbols
@@ -15,18 +21,21 @@ from klogd_py.system.terminal import align_columns
 
 
 def maps(options: RunOptions, *, as_json: bool) -> int:
-    """Print every candidate map with its verdict, and the other symbol sources. Returns 0."""
-    sources = choose_sources(
-        options.symbols,
-        options.load_config().symbols,
-        may_be_foreign=options.symbols.names_other_release,
-    )
+    """Print every candidate map with its verdict, and the other symbol sources.
+
+    Returns the exit status: 1 if a file or a directory that an option names is not there.
+    """
+    sources = choose_sources_of_question(options.symbols, options.load_config().symbols)
     found = load_symbols(sources, check_all=True)
+    missing = describe_missing(options.symbols)
     if as_json:
         print_json(_document(sources, found))
     else:
         _print_table(sources, found)
-    return 0
+        if not missing and not found.resolver.has_sources and not found.hidden:
+            print(f"\nnote: {how_to_name_symbols(sources.release)}")
+    print_remarks(missing)
+    return 1 if missing else 0
 
 
 def _print_table(sources: Sources, found: SymbolSet) -> None:

@@ -4,6 +4,7 @@
 Answers go to standard output, everything about klogd-py itself to standard error.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from klogd_py.config.run_options import RunOptions
+    from klogd_py.config.symbol_options import SymbolOptions
     from klogd_py.symbols.symbol_set import SymbolSet
 
 
@@ -31,6 +33,30 @@ def print_remarks(lines: Iterable[str]) -> None:
         print_error(line)
 
 
+def describe_missing(symbols: "SymbolOptions") -> list[str]:
+    """Say which files and directories that options name are not there, or cannot be read."""
+    found = []
+    directories = (symbols.root, symbols.module_files)
+    for path in (*directories, symbols.map, symbols.kallsyms, symbols.modules):
+        if path:
+            try:
+                os.close(os.open(path, os.O_PATH))
+                if path in directories:
+                    os.scandir(path).close()
+            except FileNotFoundError:
+                kind = "directory" if path in directories else "file"
+                found.append(f"{path}: no such {kind}")
+            except OSError as error:
+                found.append(f"{path}: {(error.strerror or str(error)).lower()}")
+    return found
+
+
+def how_to_name_symbols(release: str | None) -> str:
+    """Say that there are no symbols of a kernel, and what to type."""
+    of = f" of Linux {release}" if release else ""
+    return f"no symbols{of} are here: name its map with --map FILE (klogd-py maps)"
+
+
 def report_errors(found: "SymbolSet", options: "RunOptions") -> int:
     """Print which symbol sources named on the command line cannot be used.
 
@@ -39,13 +65,17 @@ def report_errors(found: "SymbolSet", options: "RunOptions") -> int:
     # Imported here, as most commands load no symbols
     from klogd_py.symbols.map_check import MapStatus
 
+    missing = describe_missing(options.symbols)
+    said = {line.partition(":")[0] for line in missing}
     unusable = [
         f"{verdict.path}: {verdict.reason}"
         for verdict in found.verdicts
         if options.symbols.map and verdict.status is not MapStatus.ACCEPTED
+        if str(verdict.path) not in said
     ]
-    print_remarks([*unusable, *found.remarks])
-    return 1 if unusable or (found.remarks and options.symbols.names_sources) else 0
+    remarks = [remark for remark in found.remarks if not any(path in remark for path in said)]
+    print_remarks([*missing, *unusable, *remarks])
+    return 1 if missing or unusable or (remarks and options.symbols.names_sources) else 0
 
 
 def slide_document(found: "SymbolSet") -> dict[str, object] | None:

@@ -19,6 +19,8 @@ from klogd_py.pipeline.text_stream import TextStream, infer_boots
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 
+NO_SYMBOLS_NAMED = "no symbols were named: type --map FILE, or --live for a log of this machine"
+
 
 def translate(options: RunOptions, files: Sequence[str]) -> int:
     """Copy the files, or standard input if there are none, to standard output.
@@ -29,6 +31,10 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
     config = options.load_config()
     found = load_symbols(options.build_symbol_sources(config, may_be_foreign=True))
     status = report_errors(found, options)
+    symbols = options.symbols
+    names_any = symbols.names_sources or symbols.live or symbols.root != "/"
+    if not status and not names_any and config.translate.style != "off":
+        print_error(NO_SYMBOLS_NAMED)
     format_options = FormatOptions(
         Style(config.translate.style), config.translate.resymbolize, config.translate.duplicate_raw
     )

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from klogd_py.config.schema import SymbolsSection
 from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.symbols.symbol_sources import ModuleSources, RunningKernel, Sources, below_root
@@ -44,6 +46,19 @@ def choose_sources(
     if options.root == "/" and may_be_foreign and not options.live:
         return _named_sources(options)
     return _sources_of_machine(options, configured, build_reader(inherited_fds or {}))
+
+
+def choose_sources_of_question(options: SymbolOptions, configured: SymbolsSection) -> Sources:
+    """Return the files for a question about symbols: of this machine, or of a release on its disk.
+
+    What this machine's kernel says of itself holds for its own release only.
+    """
+    if options.root != "/" or not options.names_other_release:
+        return choose_sources(options, configured, may_be_foreign=False)
+    named = _named_sources(options)
+    files = configured.module_files.replace("{release}", options.release or "")
+    modules = ModuleSources(options.modules, named.modules.files or _path(files))
+    return msgspec.structs.replace(named, places=configured.search, modules=modules)
 
 
 def _named_sources(options: SymbolOptions) -> Sources:

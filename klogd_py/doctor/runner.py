@@ -13,7 +13,7 @@ from klogd_py.config import loader as configuration
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
-from klogd_py.config.symbol_choice import choose_sources
+from klogd_py.config.symbol_choice import choose_sources_of_question
 from klogd_py.doctor import (
     check_daemon,
     check_installation,
@@ -54,7 +54,7 @@ def run_checks(options: RunOptions, checks: Sequence[Check] = CHECKS) -> list[Fi
     """Return the findings of all checks on the machine that ``--root`` names; changes nothing."""
     loaded = _load_config(options)
     settings, root = loaded.config, Path(options.symbols.root)
-    sources = choose_sources(options.symbols, settings.symbols, may_be_foreign=False)
+    sources = choose_sources_of_question(options.symbols, settings.symbols)
     host = Host(
         root=root,
         config=settings,

@@ -72,7 +72,12 @@ class SymbolResolver:
         default: LookupFailure = LookupFailure.NO_SYMBOLS,
     ) -> None:
         self._sources = tuple(sources)
-        self._default = default
+        self.default = default
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether anything can be named at all."""
+        return bool(self._sources)
 
     def resolve(self, address: int) -> SymbolAddress | LookupFailure:
         """Return the symbol of the first source that has a run-time address."""
@@ -80,7 +85,7 @@ class SymbolResolver:
             symbol = source.resolve(address)
             if isinstance(symbol, SymbolAddress):
                 return symbol
-        return self._default
+        return self.default
 
     def find_by_name(self, name: str) -> list[SymbolStart]:
         """Return where symbols with this name begin at run time, in ascending order.

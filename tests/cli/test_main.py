@@ -508,7 +508,7 @@ def test_the_version_is_printed_with_status_0() -> None:
 
 
 def test_closed_output_pipe_ends_the_filter_quietly() -> None:
-    command = [sys.executable, "-m", "klogd_py", "translate"]
+    command = [sys.executable, "-m", "klogd_py", "translate", "--style", "off"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -34,7 +34,7 @@ COMMANDS = (
     ("doctor",),
     ("check-config", SHIPPED),
     ("check-config", "--json", SHIPPED),
-    ("translate",),
+    ("translate", "--style", "off"),
 )
 TMPFS_KIB = 64
 LINES = 500
@@ -112,7 +112,7 @@ def small_tmpfs(tmp_path: Path) -> Iterator[Path]:
 
 @needs_mount
 def test_translate_reports_a_full_file_system(small_tmpfs: Path) -> None:
-    done = play(("translate",), f">{small_tmpfs}/out", b"x" * (TMPFS_KIB << 11))
+    done = play(("translate", "--style", "off"), f">{small_tmpfs}/out", b"x" * (TMPFS_KIB << 11))
     assert (done.returncode, done.stderr) == (1, f"klogd-py: {FULL}\n")
 
 

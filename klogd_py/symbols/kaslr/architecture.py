@@ -175,6 +175,8 @@ def layout_error(table: SymbolTable, architecture: Architecture) -> str | None:
 def slide_error(architecture: Architecture | None, slide: int) -> str | None:
     """Say why no kernel of this architecture has this slide; ``None`` if one can have it."""
     if architecture is None:
+        if slide % PAGE_BYTES:
+            return f"{slide:#x} is no multiple of {PAGE_BYTES:#x}, the smallest page"
         return None if 0 <= slide < 1 << 64 else f"{slide:#x} is no distance of 64 bits"
     if slide % architecture.align_bytes:
         step = f"{architecture.align_bytes:#x}, as on {architecture.name} it must be"

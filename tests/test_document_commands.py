@@ -51,6 +51,7 @@ ELSEWHERE = {
     "scripts/roundtrip DIR": ("tests/test_roundtrip.py", "roundtrip"),
     "scripts/release": ("tests/test_release.py", "scripts/release"),
     "scripts/fuzz --seconds 60": ("tests/test_fuzz.py", "fuzz"),
+    "scripts/bare-systems --short": (".ci/run", "scripts/bare-systems --short"),
     "scripts/torture --rounds 20": ("tests/end_to_end/test_torture.py", "torture"),
     "make deb": ("tests/vm/lab/images.py", "make deb"),
     "sudo apt install ./dist/klogd-py_*.deb": (

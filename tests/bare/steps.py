@@ -64,6 +64,28 @@ def install_tools(visit: Visit) -> str:
     return line
 
 
+def run_without_libraries(visit: Visit) -> str:
+    """Without a compiler and three libraries it runs, and says what is missing."""
+    if visit.user != "root":
+        return "root does it"
+    need = visit.system.need
+    need("apt-get install -y -qq --no-install-recommends python3-venv && ! command -v cc gcc")
+    need("python3 -m venv /opt/bare && /opt/bare/bin/pip install -q msgspec")
+    # A copy, as pip builds in the directory that it is given
+    need(
+        "cp -r . /opt/source && /opt/bare/bin/pip install -q --no-deps /opt/source", at=visit.clone
+    )
+    for words in ("--version", "maps", "check-config etc/klogd-py.toml", "help translate"):
+        need(f"/opt/bare/bin/klogd-py {words}", at=visit.clone)
+    options = "--config etc/klogd-py.toml --sink console"
+    printed = _run_until_shown(visit, f"/opt/bare/bin/klogd-py {options}")
+    found: list[str] = re.findall(r"^klogd-py: not watching .*$", printed, re.MULTILINE)
+    need("rm -r /opt/bare /opt/source")
+    if not found or "watchdog is missing" not in found[0]:
+        raise CommandFailed(f"it does not say what is missing\n{printed[-2000:]}")
+    return found[0]
+
+
 def name_packages(visit: Visit) -> str:
     """As an ordinary user, `make run` names the packages; root installs them as it says."""
     if visit.user == "root":
@@ -90,13 +112,14 @@ def interrupt(visit: Visit) -> str:
 
 def show_log(visit: Visit) -> str:
     """`make run` prints the kernel's log until Ctrl-C, as root."""
-    return _run_until_shown(visit, f"{visit.sudo}make run")
+    _run_until_shown(visit, f"{visit.sudo}make run")
+    return "shown until Ctrl-C"
 
 
 def run_as_user(visit: Visit) -> str:
     """`make run` of a user who may not read the log says so."""
     if visit.user == "root":
-        return _run_until_shown(visit, "make run")
+        return show_log(visit)
     ran = visit.system.run("make run", user=visit.user, at=visit.clone)
     _no_traceback("make run", ran.printed)
     if "CAP_SYSLOG" not in ran.printed:
@@ -108,7 +131,8 @@ def run_tests(visit: Visit) -> str:
     """`make test` is green."""
     with ONE_TEST_RUN:
         printed = visit.make("make test")
-    return _own_clone(visit, printed.strip().splitlines()[-1])
+    _check_owner(visit)
+    return printed.strip().splitlines()[-1]
 
 
 def build_package(visit: Visit) -> str:
@@ -116,7 +140,8 @@ def build_package(visit: Visit) -> str:
     if visit.user != "root":
         _paste_packages(visit, "make deb")
     printed = visit.make("make deb")
-    return _own_clone(visit, printed.strip().splitlines()[-1])
+    _check_owner(visit)
+    return printed.strip().splitlines()[-1]
 
 
 def install(visit: Visit) -> str:
@@ -127,7 +152,8 @@ def install(visit: Visit) -> str:
     visit.make(f"{visit.sudo}make uninstall")
     if visit.system.run("which klogd-py || which klogd").status == 0:
         raise CommandFailed("make uninstall left a command")
-    return _own_clone(visit, " ".join(shown.split()))
+    _check_owner(visit)
+    return " ".join(shown.split())
 
 
 def install_package(visit: Visit) -> str:
@@ -179,7 +205,10 @@ def clean(visit: Visit) -> str:
 
 
 def _run_until_shown(visit: Visit, command: str) -> str:
-    """Run the daemon until it shows a new message of the kernel, then type Ctrl-C."""
+    """Run the daemon until it shows a new message of the kernel, then type Ctrl-C.
+
+    Returns what was printed.
+    """
     text = f"bare-systems {visit.chance.getrandbits(40):x}"
     screen = visit.system.type(command, user=visit.user, at=visit.clone)
     shown, end = False, time.monotonic() + SET_UP_LIMIT_S
@@ -198,7 +227,8 @@ def _run_until_shown(visit: Visit, command: str) -> str:
         raise CommandFailed(
             f"{command}: status {status}, {ended_s:.0f} s after Ctrl-C\n{screen.printed}"
         )
-    return _own_clone(visit, f"status {status} after Ctrl-C")
+    _check_owner(visit)
+    return screen.printed
 
 
 def _paste_packages(visit: Visit, command: str) -> str:
@@ -220,7 +250,7 @@ def _no_traceback(command: str, printed: str) -> None:
         raise CommandFailed(f"{command}: prints a traceback\n{printed}")
 
 
-def _own_clone(visit: Visit, words: str) -> str:
+def _check_owner(visit: Visit) -> None:
     """Check that everything in the clone belongs to the user, and that git sees no change."""
     at = visit.clone
     foreign = visit.system.run(f"find . ! -user {visit.user} | head", at=at).printed
@@ -229,11 +259,11 @@ def _own_clone(visit: Visit, words: str) -> str:
         raise CommandFailed(
             f"files that do not belong to {visit.user}:\n{foreign}changed files:\n{changed}"
         )
-    return words
 
 
 FULL = (
     Step("apt install git make", install_tools),
+    Step("without libraries", run_without_libraries),
     Step("packages named", name_packages),
     Step("make run, interrupted", interrupt),
     Step("make run", run_as_user),

@@ -6,6 +6,7 @@ release runs are those that run this test.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,9 @@ import pytest
 from klogd_py import __version__
 
 PROJECT = Path(__file__).parents[1]
+# What setup, tests and builds make in the tree.
+MADE = re.compile(r"^(\.venv.*|\.git|\..*_cache|\.hypothesis|__pycache__|dist|build|.*\.egg-info)$")
+MADE_FILES = ("PKG-INFO", "setup.cfg")
 DATE = "2026-11-25"
 CHANGELOG = f"""# Changelog
 
@@ -37,10 +41,20 @@ def git(tree: Path, *arguments: str) -> str:
 
 
 def files_of_the_tree() -> list[str]:
-    """Every file that is, or would be, in the repository."""
+    """Every file that is, or would be, in the repository.
+
+    Without one, as in an unpacked source distribution, or where git refuses another user's: every
+    file but those that are made here.
+    """
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.check_output(listed, cwd=PROJECT, text=True).splitlines()
-    return [name for name in names if (PROJECT / name).is_file()]
+    done = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and (PROJECT / ".git").exists():
+        return [name for name in done.stdout.splitlines() if (PROJECT / name).is_file()]
+    found = []
+    for folder, folders, names in os.walk(PROJECT):
+        folders[:] = [name for name in folders if not MADE.search(name)]
+        found += [os.path.relpath(os.path.join(folder, name), PROJECT) for name in names]
+    return [name for name in found if name not in MADE_FILES]
 
 
 @pytest.fixture

@@ -10,19 +10,21 @@ import os
 from collections.abc import Iterator
 
 from klogd_py.config.schema import Config
+from klogd_py.config.sink_config import JournalSinkConfig
+from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.watch import watcher
 
 
 def import_used_modules(config: Config) -> None:
     """Import what the features of a configuration need.
 
-    A library that is missing is no error here: the feature that needs it says so.
+    A library that is missing or broken is no error here: the feature that needs it says so.
     """
     for name in _module_names(config):
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             importlib.import_module(name)
     if config.watch.modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             watcher.import_module_watch()
 
 
@@ -31,7 +33,7 @@ def _module_names(config: Config) -> Iterator[str]:
     yield "klogd_py.symbols.symbol_sources"
     if "NOTIFY_SOCKET" in os.environ:
         yield "systemd.daemon"
-    if any(sink.startswith("journal") for sink in config.sinks if isinstance(sink, str)):
+    if any(isinstance(sink, JournalSinkConfig) for sink in parse_sinks(config)):
         yield "systemd._journal"
     if config.watch.files:
         yield "klogd_py.watch.files"

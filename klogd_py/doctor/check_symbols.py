@@ -53,6 +53,10 @@ def check_map(host: Host) -> list[Finding]:
         "; ".join(f"{verdict.path} refused: {verdict.reason}" for verdict in refused)
         or "there is none"
     )
+    named = host.config.symbols.map
+    if named and not refused and not host.exists(named):
+        words = f"{named} of symbols.map does not exist"
+        return [fail("map", words, "correct or remove symbols.map in the configuration")]
     if found.kernel_symbols:
         return [ok("map", f"{reasons}; kallsyms is used instead")]
     return [

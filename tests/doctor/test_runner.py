@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from klogd_py.doctor import check_daemon
+from klogd_py.config.schema import Config
+from klogd_py.doctor import check_daemon, check_symbols
 from klogd_py.doctor.finding import Finding, Level, fail, ok, warn
 from klogd_py.doctor.runner import format_report, has_no_errors
 from klogd_py.monitoring.status import ReloadResult
@@ -149,3 +150,14 @@ def test_down_sink_and_refused_reload_are_errors(tmp_path: Path) -> None:
     assert [
         finding.level for finding in check_daemon.check_daemon(host_of(tmp_path, daemon=healthy))
     ] == [Level.OK]
+
+
+def test_configured_map_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    machine = write_machine(tmp_path, {"boot/System.map-6.1.0": None})
+    config = msgspec.convert({"symbols": {"map": "/nope/System.map"}}, Config)
+    host = msgspec.structs.replace(host_of(machine), config=config)
+    (finding,) = check_symbols.check_map(host)
+    assert (finding.level, finding.words) == (
+        Level.ERROR,
+        "/nope/System.map of symbols.map does not exist",
+    )

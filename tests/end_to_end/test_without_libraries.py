@@ -63,7 +63,13 @@ def play(python: Path, *words: str, stdin: str = "") -> subprocess.CompletedProc
 
 @pytest.mark.parametrize(
     "words",
-    [("--version",), ("help",), ("check-config", SHIPPED), ("maps",), ("translate",)],
+    [
+        ("--version",),
+        ("help",),
+        ("check-config", SHIPPED),
+        ("maps",),
+        ("translate", "--style", "off"),
+    ],
     ids=" ".join,
 )
 def test_command_needs_none_of_the_libraries(python: Path, words: tuple[str, ...]) -> None:

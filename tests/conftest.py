@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Settings and fixtures of all tests."""
 
+import os
 import signal
 import textwrap
 from collections import Counter
@@ -16,6 +17,8 @@ from tests.other_user import OtherPython
 # By default hypothesis fails an example that takes more than 0.2 s, as it may on a slow machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+# The modes of files that tests expect are those that this leaves, not the caller's.
+os.umask(0o022)
 
 
 @pytest.fixture

@@ -258,5 +258,9 @@ def test_changed_configuration_survives_install_and_uninstall(tmp_path: Path) ->
     assert "left because it was changed" in make("uninstall", tmp_path)
     assert files(tmp_path) == ["etc/klogd-py.toml"]
     config.unlink()
+    left = ("etc/klogd-py.toml.part", "usr/bin/klogd-py.new", "usr/sbin/klogd.new")
+    for path in (*map(tmp_path.__truediv__, left), tmp_path / "usr/lib/klogd-py.new/x"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     make("uninstall", tmp_path)
     assert files(tmp_path) == []

@@ -108,19 +108,33 @@ def name_packages(visit: Visit) -> str:
 
 def interrupt(visit: Visit) -> str:
     """Interrupt `make run` at random moments, by Ctrl-C and by a power failure."""
-    moments = []
-    for number in range(visit.interruptions):
-        moment_s = visit.chance.uniform(0.0, LATEST_INTERRUPTION_S)
-        screen = visit.system.type("make run", user=visit.user, at=visit.clone)
-        running = screen.wait(moment_s)
-        if number % 2:
-            screen.kill()
-        elif running:
-            screen.type(CTRL_C)
-        screen.end(30.0)
-        _no_traceback("make run", screen.printed)
-        moments.append(f"{moment_s:.1f} s {'killed' if number % 2 else 'Ctrl-C'}")
-    return ", ".join(moments)
+    return ", ".join(
+        _interrupt(visit, "make run", is_killed=bool(number % 2))
+        for number in range(visit.interruptions)
+    )
+
+
+def interrupt_builds(visit: Visit) -> str:
+    """Interrupt `make deb` and `make install`, which come again."""
+    commands = ("make deb", f"{visit.sudo}make install")
+    return ", ".join(
+        f"{command}: {_interrupt(visit, command, is_killed=is_killed)}"
+        for command in commands
+        for is_killed in (False, True)
+    )
+
+
+def _interrupt(visit: Visit, command: str, *, is_killed: bool) -> str:
+    moment_s = visit.chance.uniform(0.0, LATEST_INTERRUPTION_S)
+    screen = visit.system.type(command, user=visit.user, at=visit.clone)
+    running = screen.wait(moment_s)
+    if is_killed:
+        screen.kill()
+    elif running:
+        screen.type(CTRL_C)
+    screen.end(30.0)
+    _no_traceback(command, screen.printed)
+    return f"{moment_s:.1f} s {'killed' if is_killed else 'Ctrl-C'}"
 
 
 def show_log(visit: Visit) -> str:
@@ -284,13 +298,14 @@ FULL = (
     Step("make run as root", show_log),
     Step("make test", run_tests),
     Step("make deb", build_package),
+    Step("builds, interrupted", interrupt_builds),
     Step("make install", install),
     Step("apt install the package", install_package),
     Step("lintian", check_package),
     Step(".venv of root", meet_foreign_environment),
     Step("make clean", clean),
 )
-LONG_ONLY = ("make test", "lintian", "pipx, no compiler")
+LONG_ONLY = ("make test", "lintian", "pipx, no compiler", "builds, interrupted")
 SHORT = tuple(step for step in FULL if step.title not in LONG_ONLY)
 # User and clone
 HOMES: tuple[tuple[str, str], ...] = (

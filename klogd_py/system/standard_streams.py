@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Make a failed write to standard output an error with a name, also at the very end.
 
-Python writes what it buffers when the interpreter ends, where nobody can answer an error.
+Python writes what it buffers when the interpreter ends, where nobody can answer an error. What
+standard error does not take is lost, as nobody can be told.
 
 Source: write(2); fcntl(2) for F_GETFL.
 """
@@ -11,13 +12,14 @@ import fcntl
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDOUT = "standard output"
 _DESCRIPTOR = 1
+_STDERR_DESCRIPTOR = 2
 
 
 class _StandardOutput(io.FileIO):
@@ -25,6 +27,16 @@ class _StandardOutput(io.FileIO):
 
     def write(self, data: "ReadableBuffer", /) -> int:
         return write_output(data)
+
+
+class _StandardError(io.FileIO):
+    """Descriptor 2, to which every write succeeds."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return write_or_wait(_STDERR_DESCRIPTOR, data)
+        except OSError:
+            return memoryview(data).nbytes
 
 
 def write_output(data: "ReadableBuffer") -> int:
@@ -46,9 +58,10 @@ def write_or_wait(descriptor: int, data: "ReadableBuffer") -> int:
 
 
 def set_up() -> None:
-    """Reserve the standard descriptors that are closed, and name the errors of standard output.
+    """Reserve the standard descriptors that are closed, and replace both output streams.
 
-    Without it the next file that is opened, such as the cursor file, would be standard output.
+    Without the former the next file that is opened, such as the cursor file, would be standard
+    output.
     """
     for descriptor in (0, 1, 2):
         try:
@@ -56,16 +69,22 @@ def set_up() -> None:
         except OSError:
             # Opened so that using it is an error, as it would be if it were closed
             os.open(os.devnull, os.O_WRONLY if descriptor == 0 else os.O_RDONLY)
-    # Something else took its place
-    if sys.stdout is not sys.__stdout__:
-        return
-    buffer = io.BufferedWriter(_StandardOutput(_DESCRIPTOR, "w", closefd=False))
-    before = sys.__stdout__
-    sys.stdout = io.TextIOWrapper(
-        buffer,
+    # Unless something else took their places
+    if sys.stdout is sys.__stdout__:
+        output = _StandardOutput(_DESCRIPTOR, "w", closefd=False)
+        sys.stdout = _wrap(output, sys.__stdout__, line_buffering=os.isatty(_DESCRIPTOR))
+    if sys.stderr is sys.__stderr__:
+        errors = _StandardError(_STDERR_DESCRIPTOR, "w", closefd=False)
+        sys.stderr = _wrap(errors, sys.__stderr__, line_buffering=True)
+
+
+def _wrap(raw: io.FileIO, before: TextIO | None, *, line_buffering: bool) -> io.TextIOWrapper:
+    """Return a stream with the encoding of the one before, which is ``None`` if it is closed."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
         encoding="utf-8" if before is None else before.encoding,
-        errors="strict" if before is None else before.errors,
-        line_buffering=os.isatty(_DESCRIPTOR),
+        errors="backslashreplace" if before is None else before.errors,
+        line_buffering=line_buffering,
     )
 
 

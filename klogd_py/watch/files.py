@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import EVENT_TYPE_CLOSED, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from klogd_py.system.jobs import Jobs
@@ -66,6 +66,7 @@ class FileWatch:
         """
         self._wanted = wanted
         self._changed = changed
+        self._jobs = jobs
         self.unwatched: dict[str, list[Path]] = {}
         try:
             self._observer = Observer()
@@ -91,20 +92,21 @@ class FileWatch:
 
     def close(self) -> None:
         """Stop watching, and wait at most `MAX_END_S` for the threads to end."""
-
-        def end() -> None:
-            self._observer.stop()
-            self._observer.join()
-
+        end = self._jobs.guard("file watcher", self._end)
         thread = threading.Thread(target=end, name="end of file watcher", daemon=True)
         thread.start()
         thread.join(MAX_END_S)
+
+    def _end(self) -> None:
+        self._observer.stop()
+        self._observer.join()
 
     def _report(self, event: FileSystemEvent) -> None:
         # Before watchdog 3 only a move has a dest_path.
         for path in (event.src_path, getattr(event, "dest_path", "")):
             name = path.decode("utf-8", "replace") if isinstance(path, bytes) else path
-            if name and self._wanted(Path(name)) and not _is_special(name):
+            is_written = event.event_type == EVENT_TYPE_CLOSED
+            if name and self._wanted(Path(name)) and not (is_written and _is_special(name)):
                 self._changed(Path(name))
 
 

@@ -90,6 +90,13 @@ def _missing_uevent() -> str:
 
 
 @cache
+def _missing_module_uevent() -> str:
+    if not any(Path("/sys/module").glob("*/uevent")):
+        return "a loaded module; run make test on a kernel with loadable modules"
+    return _missing_uevent()
+
+
+@cache
 def _missing_console_level() -> str:
     """The level is read as everybody, and set to what it is."""
     if not is_root():
@@ -128,5 +135,5 @@ needs_other_users = _mark(_missing_user_change)
 needs_kmsg = _mark(_missing_kmsg)
 needs_readable_kmsg = _mark(_missing_readable_kmsg)
 needs_mount = _mark(_missing_mount)
-needs_uevent = _mark(_missing_uevent)
+needs_module_uevent = _mark(_missing_module_uevent)
 needs_console_level = _mark(_missing_console_level)

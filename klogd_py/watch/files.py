@@ -74,21 +74,22 @@ class FileWatch:
             self._observer.start()
         except OSError as error:
             raise CannotWatch(f"inotify: {error.strerror}") from error
-        # An error would end the thread of the library.
-        handler = _Filter(jobs.guard("file watcher", self._report))
         for directory in sorted(set(directories)):
             if not os.path.isdir(directory) or _is_of_kernel(directory):
                 continue
             try:
-                self._watch(directory, handler)
+                self._watch(directory)
             except OSError as error:
                 self.unwatched.setdefault(error.strerror or str(error), []).append(directory)
 
-    def _watch(self, directory: Path, handler: _Filter) -> None:
+    def _watch(self, directory: Path) -> None:
         # The library ignores EACCES, and some versions of it can then never be stopped.
         if not os.access(directory, os.R_OK, effective_ids=True):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        self._observer.schedule(handler, str(directory))
+        # An error would end the thread of the library.
+        self._observer.schedule(
+            _Filter(self._jobs.guard("file watcher", self._report)), str(directory)
+        )
 
     def close(self) -> None:
         """Stop watching, and wait at most `MAX_END_S` for the threads to end."""

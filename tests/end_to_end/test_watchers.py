@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
-from tests.needs import needs_kmsg, needs_uevent
+from tests.needs import needs_kmsg, needs_module_uevent
 from tests.waiting import wait_until
 
 pytestmark = needs_kmsg
@@ -147,7 +147,7 @@ def test_other_files_in_boot_trigger_no_reload(tmp_path: Path) -> None:
         assert len([line for line in program.log if "symbols reloaded" in line]) == 1
 
 
-@needs_uevent
+@needs_module_uevent
 def test_a_module_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     (event, *_) = Path("/sys/module").glob("*/uevent")
     modules = tmp_path / "modules"

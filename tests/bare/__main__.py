@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tests.bare import steps
 from tests.bare.steps import PROJECT, Step, Visit
-from tests.bare.system import USER, CommandFailed, System, clone_here
+from tests.bare.system import CommandFailed, System, clone_here
 from tests.vm.lab.roots import BuildFailed
 
 SUITES = ("bookworm", "trixie")
@@ -74,7 +74,8 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
         "--short", action="store_true", help="without make test, lintian, and half of the places"
     )
     parser.add_argument("--suite", choices=SUITES, action="append", help="may be repeated")
-    parser.add_argument("--user", choices=("root", USER), help="only root, or only the user")
+    places = [clone for _, clone in steps.HOMES]
+    parser.add_argument("--place", choices=places, action="append", help="may be repeated")
     parser.add_argument("--step", metavar="TITLE", action="append", help="only steps so titled")
     parser.add_argument(
         "--interruptions", metavar="N", type=int, help="interrupt make run N times; default 6 or 2"
@@ -90,7 +91,7 @@ def _places(suite: str, options: argparse.Namespace) -> Sequence[tuple[str, str]
     places = steps.HOMES
     if options.short:
         places = places[-1:] if suite == SUITES[0] else places[:1]
-    return [place for place in places if options.user in (None, place[0])]
+    return [place for place in places if options.place is None or place[1] in options.place]
 
 
 def _take(

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_client import fetch_status
 from klogd_py.system import signals
 from klogd_py.system.jobs import Jobs
+from klogd_py.watch.watcher import DEBOUNCE_S
 from tests.boundaries import PACKAGE, Site, sites
 from tests.fakes import FakeRing
 from tests.needs import UEVENT, missing_uevent
@@ -187,6 +189,15 @@ class World:
             UEVENT.write_text("change")
         await asyncio.sleep(0.5)
 
+    async def remake_directory(self) -> None:
+        """Remove a directory that is watched, and make it again when that was noticed."""
+        path = self._maps[0]
+        shutil.rmtree(path.parent, ignore_errors=True)
+        await asyncio.sleep(2 * DEBOUNCE_S)
+        path.parent.mkdir(parents=True)
+        path.write_text("c0100000 T _text\nc0200000 T _end\n")
+        await asyncio.sleep(2 * DEBOUNCE_S)
+
     async def hear(self) -> None:
         """Have the syslog listener read."""
         for _ in range(20):
@@ -294,7 +305,8 @@ async def live_through(world: World, jobs: FaultyJobs) -> tuple[int, Status]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
             while any(site.starts for site in jobs.left):
-                await asyncio.sleep(0.05)
+                # A reload that came first may have watched the new directory already.
+                await world.remake_directory()
     first = world.ring.next_seq
     world.ring.log(10)
     await until(

@@ -169,11 +169,11 @@ except OSError as error:
 # none can be deleted under a process that waits. Children keep the lock, so that it outlives a
 # script that was killed until its pip has ended.
 lock() {
-    exec 9<"$home"
+    exec 9<"${1:-$home}"
     status=0
     take_lock -n || status=$?
     if [ "$status" = 1 ]; then
-        say "another set-up is at work in this clone: waiting for it"
+        say "another set-up is at work in ${1:-this clone}: waiting for it"
         take_lock || true
     fi
 }

@@ -255,7 +255,7 @@ def test_changed_configuration_survives_install_and_uninstall(tmp_path: Path) ->
     config.write_text('sinks = ["console"]\n')
     assert "was kept" in make("install", tmp_path)
     assert config.read_text() == 'sinks = ["console"]\n'
-    assert "left because it was changed" in make("uninstall", tmp_path)
+    assert "left because you changed it" in make("uninstall", tmp_path)
     assert files(tmp_path) == ["etc/klogd-py.toml"]
     config.unlink()
     left = ("etc/klogd-py.toml.part", "usr/bin/klogd-py.new", "usr/sbin/klogd.new")

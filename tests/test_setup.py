@@ -412,6 +412,31 @@ def test_clean_removes_all_that_was_made(tmp_path: Path) -> None:
     assert not (clone / "klogd_py/__pycache__").exists()
 
 
+def test_directory_of_others_is_never_removed(tmp_path: Path) -> None:
+    """VENV may name any directory, also one that is no virtual environment."""
+    clone = write_clone(tmp_path / "clone")
+    thesis = tmp_path / "papers" / "thesis"
+    thesis.parent.mkdir()
+    thesis.write_text("text")
+    done = run(clone, "scripts/setup", changes={"VENV": str(thesis.parent)})
+    assert (done.returncode, thesis.read_text()) == (1, "text")
+    assert done.stderr.splitlines() == [
+        f"VENV={thesis.parent} is a directory that the set-up has not made",
+        f"name one that does not exist: VENV={thesis.parent}/klogd-py",
+    ]
+
+
+def test_clean_removes_a_link_and_not_its_target(tmp_path: Path) -> None:
+    clone = write_clone(tmp_path / "clone")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".complete").write_text("text")
+    (clone / ".venv").symlink_to(other)
+    assert run(clone, "scripts/clean").returncode == 0
+    assert not (clone / ".venv").is_symlink()
+    assert (other / ".complete").read_text() == "text"
+
+
 def give_to_nobody(clone: Path) -> None:
     for path in [clone, *clone.rglob("*")]:
         shutil.chown(path, "nobody", "nogroup")

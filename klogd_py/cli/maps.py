@@ -34,7 +34,7 @@ def maps(options: RunOptions, *, as_json: bool) -> int:
         _print_table(sources, found)
         if not missing and not found.resolver.has_sources and not found.hidden:
             print(f"\nnote: {how_to_name_symbols(sources.release)}")
-    print_remarks(missing)
+    print_remarks(missing.values())
     return 1 if missing else 0
 
 

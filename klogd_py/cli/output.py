@@ -33,9 +33,9 @@ def print_remarks(lines: Iterable[str]) -> None:
         print_error(line)
 
 
-def describe_missing(symbols: "SymbolOptions") -> list[str]:
-    """Say which files and directories that options name are not there, or cannot be read."""
-    found = []
+def describe_missing(symbols: "SymbolOptions") -> dict[str, str]:
+    """Say why files and directories that options name cannot be read, by their paths."""
+    found = {}
     directories = (symbols.root, symbols.module_files)
     for path in (*directories, symbols.map, symbols.kallsyms, symbols.modules):
         if path:
@@ -45,9 +45,9 @@ def describe_missing(symbols: "SymbolOptions") -> list[str]:
                     os.scandir(path).close()
             except FileNotFoundError:
                 kind = "directory" if path in directories else "file"
-                found.append(f"{path}: no such {kind}")
+                found[path] = f"{path}: no such {kind}"
             except OSError as error:
-                found.append(f"{path}: {(error.strerror or str(error)).lower()}")
+                found[path] = f"{path}: {(error.strerror or str(error)).lower()}"
     return found
 
 
@@ -66,15 +66,18 @@ def report_errors(found: "SymbolSet", options: "RunOptions") -> int:
     from klogd_py.symbols.map_check import MapStatus
 
     missing = describe_missing(options.symbols)
-    said = {line.partition(":")[0] for line in missing}
     unusable = [
         f"{verdict.path}: {verdict.reason}"
         for verdict in found.verdicts
         if options.symbols.map and verdict.status is not MapStatus.ACCEPTED
-        if str(verdict.path) not in said
+        if str(verdict.path) not in missing
     ]
-    remarks = [remark for remark in found.remarks if not any(path in remark for path in said)]
-    print_remarks([*missing, *unusable, *remarks])
+    remarks = [
+        remark
+        for remark in found.remarks
+        if not any(remark.startswith((f"{path}:", f"{path}/", f"{path} ")) for path in missing)
+    ]
+    print_remarks([*missing.values(), *unusable, *remarks])
     return 1 if missing or unusable or (remarks and options.symbols.names_sources) else 0
 
 

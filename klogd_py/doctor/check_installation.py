@@ -14,7 +14,6 @@ LOCAL_FILES = (
     "/usr/local/sbin/klogd-py",
     "/usr/local/sbin/klogd",
     "/usr/local/lib/systemd/system/klogd-py.service",
-    "/etc/systemd/system/klogd-py.service",
 )
 PACKAGE_LIST = "/var/lib/dpkg/info/klogd-py.list"
 PACKAGED_COMMAND = "/usr/bin/klogd-py"
@@ -49,11 +48,11 @@ def check_shadow(host: Host) -> list[Finding]:
     """Check that no other installation hides the files of the Debian package."""
     if not host.exists(PACKAGE_LIST) or not host.exists(PACKAGED_COMMAND):
         return []
-    # A unit that is masked is a link to /dev/null.
     hiding = [path for path in LOCAL_FILES if host.path_of(path).is_file()]
     if not hiding:
         return []
     remedy = f"make uninstall in its clone, or: rm {shlex.join(hiding)}"
     if any(path.endswith(".service") for path in hiding):
         remedy += " && systemctl daemon-reload && systemctl restart klogd-py"
-    return [warn("installation", f"{', '.join(hiding)} hide the package klogd-py", remedy)]
+    verb = "hides" if len(hiding) == 1 else "hide"
+    return [warn("installation", f"{', '.join(hiding)} {verb} the package klogd-py", remedy)]

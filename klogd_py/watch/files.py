@@ -114,7 +114,9 @@ class FileWatch:
 def _is_of_kernel(directory: Path) -> bool:
     """Whether a directory is /dev or one of a file system in which inotify reports nothing."""
     real = os.path.realpath(directory)
-    return real == _DEVICES or real.startswith(tuple(f"{place}/" for place in _NEVER_WATCHED))
+    return real in (_DEVICES, *_NEVER_WATCHED) or real.startswith(
+        tuple(f"{place}/" for place in _NEVER_WATCHED)
+    )
 
 
 def _is_special(name: str) -> bool:

@@ -105,3 +105,17 @@ def test_slide_within_a_page_is_never_used(tmp_path: Path) -> None:
     done = run(tmp_path, "translate", "--map", str(tmp_path / "map"), "--slide", "0x123")
     assert done.returncode == 1
     assert "--slide is not used: 0x123 is no multiple of" in done.stderr
+
+
+def test_missing_source_hides_no_other_error(tmp_path: Path) -> None:
+    """The path of the missing file begins that of the bad one; another has a colon."""
+    bad = tmp_path / "bad.map"
+    bad.write_text("nonsense\n")
+    missing = tmp_path / "ba"
+    done = run(
+        tmp_path, "lookup", "ffffffff81000010", "--modules", str(missing), "--kallsyms", str(bad)
+    )
+    assert done.stderr.count(f"{missing}: no such file") == 1
+    assert str(bad) in done.stderr
+    with_colon = run(tmp_path, "lookup", "ffffffff81000010", "--map", f"{tmp_path}/a:b")
+    assert with_colon.stderr.count("no such file") == 1

@@ -67,7 +67,7 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
     found = load_symbols(sources)
     status = report_errors(found, options)
     if not status and not found.resolver.has_sources and not found.hidden and not found.lacks_slide:
-        print_error(how_to_name_symbols(sources.release))
+        print_error(f"{how_to_name_symbols(sources.release)}; see klogd-py maps")
     answers: list[_Answer] = []
     for word in words:
         address, name = _ADDRESS.fullmatch(word), _NAME.fullmatch(word)

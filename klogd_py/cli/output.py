@@ -54,7 +54,7 @@ def describe_missing(symbols: "SymbolOptions") -> dict[str, str]:
 def how_to_name_symbols(release: str | None) -> str:
     """Say that there are no symbols of a kernel, and what to type."""
     of = f" of Linux {release}" if release else ""
-    return f"no symbols{of} are here: name its map with --map FILE (klogd-py maps)"
+    return f"no symbols{of} are here: name its map with --map FILE"
 
 
 def report_errors(found: "SymbolSet", options: "RunOptions") -> int:

@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"\s+#.*")
 ELSEWHERE = {
     "sudo apt install git make": (".github/workflows/ci.yml", "ca-certificates git make"),
     # Without end in the foreground; here its input has an end
-    "make run": ("tests/test_document_commands.py", '"--input", "-"'),
+    "sudo make run": ("tests/test_document_commands.py", '"--input", "-"'),
     "make test": ("Makefile", "-m pytest"),
     "make test PYTHON=python3.13": ("Makefile", "export VENV = .venv$(addprefix -"),
     "make check": ("scripts/check", 'ruff" check'),
@@ -63,7 +63,7 @@ ELSEWHERE = {
         "tests/vm/test_changes.py",
         "systemctl enable -q klogd-py",
     ),
-    "klogd-py check-config && systemctl reload klogd-py": (
+    "klogd-py check-config && sudo systemctl reload klogd-py": (
         "tests/vm/test_service.py",
         "systemctl reload klogd-py",
     ),

@@ -79,7 +79,8 @@ def _missing_mount() -> str:
 
 
 @cache
-def _missing_uevent() -> str:
+def missing_uevent() -> str:
+    """Why no event of the kernel can be provoked; nothing if one can."""
     if not is_root():
         return AS_ROOT
     try:
@@ -93,7 +94,7 @@ def _missing_uevent() -> str:
 def _missing_module_uevent() -> str:
     if not any(Path("/sys/module").glob("*/uevent")):
         return "a loaded module; run make test on a kernel with loadable modules"
-    return _missing_uevent()
+    return missing_uevent()
 
 
 @cache
@@ -119,11 +120,6 @@ def _failure(command: list[str]) -> str:
     if done.returncode == 0:
         return ""
     return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-
-
-def missing_uevent() -> str:
-    """Why no event of the kernel can be provoked; nothing if one can."""
-    return _missing_uevent()
 
 
 def _mark(missing: Callable[[], str]) -> pytest.MarkDecorator:

@@ -111,7 +111,7 @@ def _take(
         interruptions = options.interruptions or (2 if options.short else 6)
         visit = Visit(system, user, clone, chance, interruptions)
         for step in steps.SHORT if options.short else steps.FULL:
-            if options.step and step.title not in options.step:
+            if user not in step.users or (options.step and step.title not in options.step):
                 continue
             outcome = _attempt(step, visit)
             yield step, outcome

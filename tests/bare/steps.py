@@ -45,10 +45,11 @@ class Visit(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step, with the command that a user would type."""
+    """A step, with the command that a user would type, and who takes it: everybody by default."""
 
     title: str
     take: Callable[[Visit], str]
+    users: tuple[str, ...] = ("root", USER)
 
 
 def install_tools(visit: Visit) -> str:
@@ -66,8 +67,6 @@ def install_tools(visit: Visit) -> str:
 
 def run_without_libraries(visit: Visit) -> str:
     """Without a compiler and three libraries it runs, and says what is missing."""
-    if visit.user != "root":
-        return "root does it"
     need = visit.system.need
     need("apt-get install -y -qq --no-install-recommends python3-venv && ! command -v cc gcc")
     need("python3 -m venv /opt/bare && /opt/bare/bin/pip install -q msgspec")
@@ -88,8 +87,6 @@ def run_without_libraries(visit: Visit) -> str:
 
 def install_by_pipx(visit: Visit) -> str:
     """pipx installs it without a compiler: systemd-python is Debian's."""
-    if visit.user != "root":
-        return "root does it"
     need = visit.system.need
     need("apt-get install -y -qq --no-install-recommends pipx python3-systemd")
     need("! command -v cc gcc && cp -r . /opt/source", at=visit.clone)
@@ -101,8 +98,6 @@ def install_by_pipx(visit: Visit) -> str:
 
 def name_packages(visit: Visit) -> str:
     """As an ordinary user, `make run` names the packages; root installs them as it says."""
-    if visit.user == "root":
-        return "root needs no such line"
     return _paste_packages(visit, "make run")
 
 
@@ -149,8 +144,6 @@ def show_log(visit: Visit) -> str:
 
 def run_as_user(visit: Visit) -> str:
     """`make run` of a user who may not read the log says so."""
-    if visit.user == "root":
-        return show_log(visit)
     ran = visit.system.run("make run", user=visit.user, at=visit.clone)
     _no_traceback("make run", ran.printed)
     if "CAP_SYSLOG" not in ran.printed:
@@ -216,8 +209,6 @@ def check_package(visit: Visit) -> str:
 
 def meet_foreign_environment(visit: Visit) -> str:
     """A `.venv` that root made is explained in a few lines; the command that they name heals it."""
-    if visit.user == "root":
-        return "root can remove it"
     visit.make("sudo rm -rf .venv && sudo python3 -m venv .venv")
     ran = visit.system.run("make run", user=visit.user, at=visit.clone)
     _no_traceback("make run", ran.printed)
@@ -296,11 +287,11 @@ def _check_owner(visit: Visit) -> None:
 
 FULL = (
     Step("apt install git make", install_tools),
-    Step("without libraries", run_without_libraries),
-    Step("pipx, no compiler", install_by_pipx),
-    Step("packages named", name_packages),
+    Step("without libraries", run_without_libraries, ("root",)),
+    Step("pipx, no compiler", install_by_pipx, ("root",)),
+    Step("packages named", name_packages, (USER,)),
     Step("make run, interrupted", interrupt),
-    Step("make run", run_as_user),
+    Step("make run", run_as_user, (USER,)),
     Step("make run as root", show_log),
     Step("make test", run_tests),
     Step("make deb", build_package),
@@ -308,7 +299,7 @@ FULL = (
     Step("make install", install),
     Step("apt install the package", install_package),
     Step("lintian", check_package),
-    Step(".venv of root", meet_foreign_environment),
+    Step(".venv of root", meet_foreign_environment, (USER,)),
     Step("make clean", clean),
 )
 LONG_ONLY = ("make test", "lintian", "pipx, no compiler", "builds, interrupted")

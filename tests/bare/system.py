@@ -2,9 +2,9 @@
 """A bare Debian in a chroot: the smallest one that apt calls complete, with a new user.
 
 Each system is an overlay over a Debian that mmdebstrap made once, or a copy of it where the kernel
-cannot lay one over the directory of the cache. Nothing of it is mounted in this
-machine's own mount namespace. A command runs in a process namespace of its own, so whatever it
-leaves running ends with it. The kernel, its log and /dev are those of this machine.
+cannot lay one over the directory of the cache. Nothing of it is mounted in this machine's own mount
+namespace. A command runs in a process namespace of its own, so whatever it leaves running ends with
+it. The kernel, its log and /dev are those of this machine.
 """
 
 import os

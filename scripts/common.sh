@@ -139,6 +139,26 @@ remedy() {
     esac
 }
 
+# list_requirements WITHOUT PART...: what pyproject.toml requires, one on a line, but for the library
+# WITHOUT. A part is build, libraries, or an extra. An older setuptools does not say that it needs
+# wheel to build.
+list_requirements() {
+    "$python" -I -B -c '
+import sys, tomllib
+
+without, *parts = sys.argv[1:]
+with open("pyproject.toml", "rb") as file:
+    settings = tomllib.load(file)
+build, project = settings["build-system"]["requires"], settings["project"]
+if any(name.startswith("setuptools") for name in build):
+    build = [*build, "wheel"]
+names = {"build": build, "libraries": project.get("dependencies", [])}
+names |= project.get("optional-dependencies", {})
+wanted = [name for part in parts for name in names.get(part, [])]
+print("\n".join(name for name in wanted if not without or not name.startswith(without)))
+' "$@"
+}
+
 # Copy the sources to a new directory, without what was made in the clone.
 copy_sources() {
     mkdir "$1"

@@ -36,6 +36,18 @@ class Severity(IntEnum):
     DEBUG = 7
 
 
+class Machine(Struct, frozen=True, gc=False):
+    """The machine, and the boot of it, that a record of a capture is from, as far as it is stated.
+
+    ``host`` is its name, ``boot_id`` has 32 hexadecimal digits, ``release`` is that of its kernel;
+    each is empty where the capture does not state it. The records of one machine share one value.
+    """
+
+    host: str = ""
+    boot_id: str = ""
+    release: str = ""
+
+
 class Record(Struct, frozen=True, gc=False):
     """One kernel log record, unescaped, with nothing added.
 
@@ -47,7 +59,8 @@ class Record(Struct, frozen=True, gc=False):
     text capture, unchanged. ``wall_us`` (microseconds since the Unix epoch) is set only where the
     source itself states a wall time. ``parts`` are the sequence numbers of later records that
     continued this line and whose text was appended. ``truncated``: the line was cut;
-    ``unparsed``: ``text`` is the bytes of a record without a readable header.
+    ``unparsed``: ``text`` is the bytes of a record without a readable header. ``machine`` is set
+    only where the source itself states one.
 
     Size: one field for each fact that a source can state. A record is one object, since there may
     be 200,000 of them in a second.
@@ -66,6 +79,7 @@ class Record(Struct, frozen=True, gc=False):
     head: str = ""
     wall_us: int | None = None
     parts: tuple[int, ...] = ()
+    machine: Machine | None = None
 
     @property
     def sequence(self) -> SequenceRange | None:

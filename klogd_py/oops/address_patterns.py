@@ -2,8 +2,9 @@
 """Tables of the forms in which kernels print code addresses, and how to look each one up.
 
 The tables are indexed by the head of a line: its first word of letters, or its first character. A
-form holds one group: ``hex`` is a number that the symbol replaces, ``at`` a number that stays,
-since no kernel prints anything else there, and after which the symbol is inserted. What may
+form holds one group: ``hex`` is a number that the symbol replaces, together with the ``module``
+that OpenWrt prints behind it; ``at`` is a number that stays, since no kernel prints anything else
+there, and after which the symbol is inserted. What may
 surround the forms (timestamps, callers) is known to `klogd_py.oops.address_scanner`.
 
 A program counter is looked up as it is (`Kind.PC`). A return address is that of the next
@@ -26,7 +27,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from klogd_py.oops.line_parts import NAME
+from klogd_py.oops.line_parts import MODULE_PLACE, NAME
 
 
 class Kind(Enum):
@@ -59,7 +60,11 @@ class Form(Struct, frozen=True):
     mask: int = (1 << 64) - 1
 
 
-_TOKEN = r"(?P<hex>0x[0-9a-f]{5,16})\b"
+# What stands behind a number that OpenWrt prints goes with it.
+_MODULE = rf"(?P<module>{MODULE_PLACE})?"
+_TOKEN = r"(?P<hex>0x[0-9a-f]{5,16})\b" + _MODULE
+# arm64 also without 0x, before 4.15
+_BARE_TOKEN = r"(?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})" + _MODULE
 # " (CF)" and the like: arm64
 _END = r"(?=\)?(?: \(unreliable\)| \([A-Z]{1,8}\))?\s*$)"
 _FRAME = r"\(?" + _TOKEN + _END
@@ -132,7 +137,7 @@ _ARM: _Rows = (
     # sh
     ("PR", r"PR is at " + _TOKEN, _LINK),
     # arm64
-    ("pc", r"pc : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:lr|pstate|psr)\b)", _PC),
+    ("pc", r"pc : " + _BARE_TOKEN + r"(?=\s*$| +(?:lr|pstate|psr)\b)", _PC),
     # " 0xc0120010 from 0xc0120034" (%ps from %pS; arm since 5.17)
     ("0", _TOKEN + r"(?= from [\w.$]{2,600})", _RETURN),
 )
@@ -214,7 +219,7 @@ _OTHERS: _Rows = (
 )
 
 _SIGNED: _Rows = (
-    ("lr : ", r"\blr : (?P<hex>0x[0-9a-f]{5,16}|f[0-9a-f]{15})(?=\s*$| +(?:pstate|psr)\b)", _LINK),
+    ("lr : ", r"\blr : " + _BARE_TOKEN + r"(?=\s*$| +(?:pstate|psr)\b)", _LINK),
     # Lockdep: where the lock was taken, or the function that took it
     (", at: 0x", r"\}, at: " + _TOKEN + r"\s*$", _PC),
     # mips
@@ -232,7 +237,7 @@ FORMS = (
     Form("Krnl", re.compile(_PSW_OF_31_BITS), Kind.PC, mask=0x7FFFFFFF),
 )
 # " unwind_backtrace from 0xc0120034", the other half of arm's frames since 5.17
-_FROM = r"(?:" + NAME + r"|0x[0-9a-f]{5,16})(?: \[\w{1,64}\])? from " + _TOKEN + r"\s*$"
+_FROM = rf"(?:{NAME}(?: \[\w{{1,64}}\])?|0x[0-9a-f]{{5,16}}(?:{MODULE_PLACE})?) from {_TOKEN}\s*$"
 ANYWHERE = (
     *(Form("", re.compile(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
     Form("*", re.compile(_FROM), Kind.RETURN, " from 0x"),

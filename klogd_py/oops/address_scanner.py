@@ -22,20 +22,22 @@ from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
 from klogd_py.oops.address_patterns import Kind as Kind
 from klogd_py.oops.capture_line import ENVELOPE
-from klogd_py.oops.line_parts import NAME
+from klogd_py.oops.line_parts import MODULE_PLACE, NAME
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
     """An address in a text, and the half-open span [start, end) of characters that the symbol
     replaces.
 
-    With an empty span the symbol is inserted there, since the number beside it stays.
+    With an empty span the symbol is inserted there, since the number beside it stays. ``module`` is
+    the one that contains the address, if the line states that.
     """
 
     start: int
     end: int
     address: int
     kind: Kind
+    module: str = ""
 
 
 _HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
@@ -47,7 +49,9 @@ _SYMBOL = (
 )
 _BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
 _NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + NAME + r"\)|\{)")
-_RAW_BEHIND = re.compile(_BESIDE + r"\(?(0x[0-9a-f]{1,16})\b(?![+/])")
+_RAW_BEHIND = re.compile(
+    _BESIDE + r"\(?(?P<hex>0x[0-9a-f]{1,16})\b(?![+/])(?P<module>" + MODULE_PLACE + ")?"
+)
 # No kernel has code at lower addresses
 _MIN_TOKEN = len("0x10000")
 _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
@@ -102,7 +106,9 @@ def find(text: str, include_symbolized: bool = False) -> tuple[AddressMatch, ...
     # S390 prints a whole register block as one record
     for line in text.split("\n"):
         matches += [
-            AddressMatch(match.start + start, match.end + start, match.address, match.kind)
+            AddressMatch(
+                match.start + start, match.end + start, match.address, match.kind, match.module
+            )
             for match in _in_line(line, include_symbolized)
         ]
         start += len(line) + 1
@@ -154,9 +160,18 @@ def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:
         # "NIP [c000000000012abc]"
         after += found.string.startswith("]", after)
         return AddressMatch(after, after, int(groups["at"], 16) & form.mask, form.kind)
-    return AddressMatch(
-        found.start("hex"), found.end("hex"), int(groups["hex"], 16) & form.mask, form.kind
-    )
+    return _replaced(found, int(found["hex"], 16) & form.mask, form.kind)
+
+
+def _replaced(found: re.Match[str], address: int, kind: Kind) -> AddressMatch:
+    """A match whose symbol replaces the group ``hex`` and the ``module`` behind it, if there is
+    one.
+    """
+    module = found.groupdict().get("module")
+    if not module:
+        return AddressMatch(found.start("hex"), found.end("hex"), address, kind)
+    name = module[len(" [") : module.index("@")]
+    return AddressMatch(found.start("hex"), found.end("module"), address, kind, name)
 
 
 def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressMatch]:
@@ -198,7 +213,7 @@ def _match_token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> Addres
     Some kernels of x86 printed the address that ``%pB`` looks up: one byte before that in the
     brackets.
     """
-    if raw.end(1) - raw.start(1) < _MIN_TOKEN:
+    if len(raw["hex"]) < _MIN_TOKEN:
         return None
-    address, token = int(found[2], 16), int(raw[1], 16)
-    return AddressMatch(raw.start(1), raw.end(1), address if token == address - 1 else token, kind)
+    address, token = int(found[2], 16), int(raw["hex"], 16)
+    return _replaced(raw, address if token == address - 1 else token, kind)

@@ -25,6 +25,7 @@ from klogd_py.oops.line_parts import (
     COMM,
     HEX,
     MODULE,
+    MODULE_PLACE,
     NAME,
     NUMBER,
     PLACE,
@@ -60,7 +61,7 @@ _ADDRESS_LINES = (
     # arm: "[<c0014990>] (fn) from [<c005ccb8>] (fn+0x14/0x20)", " fn from fn+0x14/0x20"
     rf"{_FRAME} from {_FRAME}",
     rf"Function entered at {_FRAME} from {_FRAME}",
-    rf"(?:{HEX}|{NAME})(?:{MODULE})? from {SYMBOL}",
+    rf"(?:{HEX}(?:{MODULE_PLACE})?|{NAME}(?:{MODULE})?) from {SYMBOL}",
     rf"(?:PC|pc|LR|PR|ra|ip|EIP) is at {_AT}",
     rf"pc : {_AT}(?:\s+lr : {_AT})?{_STATE}",
     rf"lr : {_AT}{_STATE}",

@@ -16,10 +16,16 @@ NUMBER = r"[0-9a-fA-F]{8,16}"
 _EXTENT = r"\+(?:0x)?[0-9a-f]{1,16}/(?:0x)?[0-9a-f]{1,16}"
 # " [ext4]", " [ext4 852e63996474051c57bcd1a86ebfd810]"
 MODULE = r" \[[\w-]{1,64}(?: [0-9a-f]{20,64})?\]"
+# " [mac80211@c0a80000+0x83000]" behind a number: the module that contains it, its base, its size.
+# OpenWrt's kernels without kallsyms print this (205-backtrace_module_info.patch). The base is %p, a
+# hash since 4.15.
+MODULE_PLACE = r" \[[\w-]{1,64}@(?:[0-9a-f]{8,16}|\(_{0,4}ptrval_{0,4}\))\+0x[0-9a-f]{1,8}\]"
 SOURCE = r"[\w./+~-]{1,300}:\d{1,6}"
 # " fs/read_write.c:584 [inline]", by scripts/decode_stacktrace.sh
 DECODED = rf"(?: {SOURCE}(?: \[inline\])?)?"
-_WITHOUT_EXTENT = rf"{HEX}|:[\w-]{{1,64}}:{NAME}{_EXTENT}|{NAME} \[[\w-]{{1,64}}\] {HEX}"
+_WITHOUT_EXTENT = (
+    rf"{HEX}(?:{MODULE_PLACE})?|:[\w-]{{1,64}}:{NAME}{_EXTENT}|{NAME} \[[\w-]{{1,64}}\] {HEX}"
+)
 SYMBOL = rf"(?:{_WITHOUT_EXTENT}|{NAME}(?:{_EXTENT})?(?:{MODULE})?){DECODED}"
 # A symbol in code: the same, but not a bare name.
 PLACE = rf"(?:{_WITHOUT_EXTENT}|{NAME}{_EXTENT}(?:{MODULE})?){DECODED}"

@@ -19,10 +19,12 @@ from klogd_py.oops.address_scanner import AddressMatch, Kind
 from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.oops.code_lines import CodeBytes, CodeReader
 from klogd_py.oops.line_parts import NAME
+from klogd_py.oops.module_places import StatedBase, stated_bases
 
 # Limits of one trace; a stack that overflowed repeats itself
 MAX_FRAMES = 256
 MAX_PAIRS = 64
+MAX_BASES = 64
 
 _MODULES = re.compile(r"\s*Modules linked in:(.*)")
 _MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
@@ -52,6 +54,8 @@ class Frame(Struct, frozen=True, gc=False):
     address: int
     exact: bool = False
     reliable: bool = True
+    # Which contains the address, by the line itself; empty where that is not stated
+    module: str = ""
     # Directly below the frame before it, which was called from here
     called_previous: bool = False
     # The registers of user space follow: here the kernel was entered.
@@ -75,7 +79,8 @@ class Trace(Struct, frozen=True):
 
     ``code`` is the bytes of the kernel's ``Code:`` lines.
     ``bad_pc``: the program counter pointed to no code, and what it found there is no code either.
-    ``modules`` are those linked in, ``loading`` those of them whose init function has not returned.
+    ``modules`` are those linked in, ``loading`` those of them whose init function has not returned,
+    ``module_bases`` what frames state of where modules lie.
     ``offset`` and ``link_base`` are the two numbers of ``Kernel Offset: .. from ..``.
     ``is_interleaved``: the lines are of several traces, or the unwinder only guessed, so that
     neighbours need not have called one another.
@@ -86,6 +91,7 @@ class Trace(Struct, frozen=True):
     bad_pc: bool = False
     modules: tuple[str, ...] = ()
     loading: tuple[str, ...] = ()
+    module_bases: tuple[StatedBase, ...] = ()
     offset: int | None = None
     link_base: int = 0
     symbolized: tuple[SymbolizedAddress, ...] = ()
@@ -141,7 +147,7 @@ class _FrameReader:
             if exact and line.is_pc and not line.is_user_pc:
                 pc = match.address
                 self._pcs.add(pc)
-            self._add(match.address, exact, _is_reliable(match, line))
+            self._add(match, exact, _is_reliable(match, line))
         return pc
 
     def _read_context(self, line: _Line) -> None:
@@ -157,16 +163,17 @@ class _FrameReader:
         if "CPU: " in line.text and " Comm: " in line.text:
             self._expects_dumper = True
 
-    def _add(self, address: int, exact: bool, reliable: bool) -> None:
+    def _add(self, match: AddressMatch, exact: bool, reliable: bool) -> None:
         is_caller = reliable and not exact
         is_dumper = is_caller and self._expects_dumper and self._traces > 0
         if is_dumper:
             self._expects_dumper = False
         self.frames.append(
             Frame(
-                address,
+                match.address,
                 exact,
                 reliable,
+                match.module,
                 called_previous=is_caller and self._called_previous,
                 is_stack_dumper=is_dumper,
             )
@@ -183,6 +190,7 @@ class _TraceReader:
         self.frames = _FrameReader()
         self.code = CodeReader()
         self.modules: dict[str, bool] = {}
+        self.module_bases: dict[StatedBase, None] = {}
         self.offset: int | None = None
         self.link_base = 0
         self.symbolized: dict[int, SymbolizedAddress] = {}
@@ -199,6 +207,8 @@ class _TraceReader:
         if "[<" in text and len(self.symbolized) < MAX_PAIRS:
             for pair in _PAIR.finditer(text, start):
                 self.symbolized.setdefault(int(pair[1], 16), _pair_of(pair))
+        if "@" in text and len(self.module_bases) < MAX_BASES:
+            self.module_bases.update(dict.fromkeys(stated_bases(text, start)))
         if (offset := _OFFSET.match(text, start)) is not None:
             self.offset = 0 if offset[1] else int(offset[2], 16)
             self.link_base = 0 if offset[1] else int(offset[3], 16)
@@ -225,6 +235,7 @@ def parse_trace(lines: Iterable[str]) -> Trace:
         code.bad_pc,
         tuple(reading.modules),
         tuple(module for module, loading in reading.modules.items() if loading),
+        tuple(reading.module_bases),
         reading.offset,
         reading.link_base,
         tuple(reading.symbolized.values()),
@@ -249,7 +260,13 @@ def _mark_reliable(frames: list[Frame]) -> list[Frame]:
         return frames
     pairs = zip(frames, [None, *frames], strict=False)
     return [
-        Frame(frame.address, frame.exact, True, before is not None and not before.exact)
+        Frame(
+            frame.address,
+            frame.exact,
+            True,
+            frame.module,
+            called_previous=before is not None and not before.exact,
+        )
         for frame, before in pairs
     ]
 

@@ -90,7 +90,7 @@ def symbolize_text(
     done = 0
     for match in matches:
         symbol = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
-        if isinstance(symbol, LookupFailure) or match.start < done:
+        if isinstance(symbol, LookupFailure) or match.start < done or not _may_be(symbol, match):
             continue
         pieces += [text[done : match.start], _with_symbol(text, match, symbol, options.style)]
         symbols.append(symbol)
@@ -98,6 +98,11 @@ def symbolize_text(
     if not symbols:
         return SymbolizedText(text)
     return SymbolizedText("".join(pieces) + text[done:], tuple(symbols))
+
+
+def _may_be(symbol: SymbolAddress, match: AddressMatch) -> bool:
+    """Whether a symbol is in the module that the line states for its address, if it states one."""
+    return not match.module or symbol.module.partition(",")[0] == match.module
 
 
 def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:

@@ -117,11 +117,15 @@ class SymbolSet(Struct, frozen=True):
                 found = msgspec.structs.replace(
                     found, inferred=_inferred(self.map_in_use, found.slide)
                 )
-        if found.lacks_slide:
-            # Which frames are the kernel's own is not known
-            return found
-        modules = found.modules.update_from_trace(
-            trace, lambda address: _kernel_names_at(found.resolver, address), found.resolver.resolve
+        # Without the slide it is not known which frames are the kernel's own
+        modules = (
+            found.modules.update_from_stated(trace)
+            if found.lacks_slide
+            else found.modules.update_from_trace(
+                trace,
+                lambda address: _kernel_names_at(found.resolver, address),
+                found.resolver.resolve,
+            )
         )
         if modules is found.modules:
             return found

@@ -226,7 +226,7 @@ class KaslrInference:
         returns = [
             frame.address
             for frame in trace.frames[:MAX_FRAMES]
-            if frame.reliable and not frame.exact
+            if frame.reliable and not frame.exact and not frame.module
         ]
         inside = [address for address in returns if self.architecture.contains(address)]
         if not inside:

@@ -112,9 +112,9 @@ class SlideScorer:
     def _must_be_kernel(self, frame: Frame, slide: int) -> bool:
         """Whether a frame must be in the kernel's own code at this slide.
 
-        It is reliable, and no module can be there.
+        It is reliable, and no module is or can be there.
         """
-        if not frame.reliable or not self.architecture.contains(frame.address):
+        if frame.module or not frame.reliable or not self.architecture.contains(frame.address):
             return False
         apart = self.architecture.highest < ADDRESS_MASK
         if (

@@ -133,7 +133,7 @@ def contradiction(
     decoder = DECODERS.get(file.machine)
     if decoder is None:
         return None
-    score = _score(trace, code, decoder, base.address, kernel_names_at)
+    score = _score(trace, file.name, code, decoder, base.address, kernel_names_at)
     return score.contradiction if score.points < MIN_POINTS else None
 
 
@@ -149,7 +149,7 @@ def _candidates(
         if decoder is None or not code.text or (init and file.name not in trace.loading):
             continue
         for address in _possible_bases(trace, frames, code, decoder):
-            score = _score(trace, code, decoder, address, kernel_names_at)
+            score = _score(trace, file.name, code, decoder, address, kernel_names_at)
             if score.contradiction is None and score.covered:
                 proof = f"{len(score.covered)} frames of an oops fit its file"
                 base = ModuleBase(file.name, address, proof, init)
@@ -180,14 +180,22 @@ def _possible_bases(
 
 
 def _score(
-    trace: Trace, code: ModuleCode, decoder: CallDecoder, base: int, kernel_names_at: NamesAt
+    trace: Trace,
+    name: str,
+    code: ModuleCode,
+    decoder: CallDecoder,
+    base: int,
+    kernel_names_at: NamesAt,
 ) -> _Score:
-    """Return the evidence of a trace for one base."""
+    """Return the evidence of a trace for one base of the module ``name``."""
     points = 0
     covered: set[int] = set()
     before: Frame | None = None
     for frame in _reliable_frames(trace):
         at = frame.address - base
+        if frame.module not in ("", name) and 0 <= at < len(code.text):
+            stated = f"the kernel states that {frame.address:#x} is in {frame.module}"
+            return _Score(contradiction=stated)
         if 0 <= at <= len(code.text) and frame.address not in covered:
             if frame.exact or _is_exception_entry(before, kernel_names_at):
                 covered.add(frame.address)

@@ -106,7 +106,7 @@ class LoadedModules(Struct, frozen=True):
         self, trace: Trace, kernel_names_at: NamesAt, resolve: Resolve
     ) -> "LoadedModules":
         """Return the modules after one more oops; ``resolve`` is by what was known before it."""
-        checked = self._without_contradicted(trace, kernel_names_at)
+        checked = self.update_from_stated(trace)._without_contradicted(trace, kernel_names_at)
         if not checked.lacks_bases:
             return checked
 
@@ -127,6 +127,27 @@ class LoadedModules(Struct, frozen=True):
         is_complete = 0 < len(wanted) == len(files) < MAX_SEARCHED
         bases = infer_bases(trace, files, is_complete, kernel_names_at, is_unexplained)
         return checked.with_bases(bases) if bases else checked
+
+    def update_from_stated(self, trace: Trace) -> "LoadedModules":
+        """Return the same with the bases that the kernel itself states in the frames of an oops.
+
+        A file with more code than the module has is another one, which is remarked.
+        """
+        found = self
+        for stated in trace.module_bases if self.needs_traces else ():
+            base = ModuleBase(stated.module, stated.address, "the kernel states it in an oops")
+            file = found.files.get(stated.module)
+            if base in found.bases or not isinstance(file, ModuleFile):
+                continue
+            if len(file.core.text) > stated.size:
+                wrong = f"{file.path}: has more code than module {stated.module} in the log"
+                if wrong not in found.remarks:
+                    found = msgspec.structs.replace(found, remarks=(*found.remarks, wrong))
+                continue
+            others = [other for other in found.bases if other.module != stated.module]
+            found = msgspec.structs.replace(found, bases=(), layouts=())
+            found = found.with_bases([*others, base])
+        return found
 
     def with_bases(self, bases: Iterable[ModuleBase]) -> "LoadedModules":
         """Return the same with the files of these modules laid out, too."""

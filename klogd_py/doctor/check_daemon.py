@@ -4,6 +4,8 @@
 import os
 from pathlib import Path
 
+from klogd_py.doctor import remedies
+from klogd_py.doctor.distribution import Init, find_init
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
 from klogd_py.monitoring.status import summarize
@@ -14,7 +16,7 @@ def check_daemon(host: Host) -> list[Finding]:
     """Check that a daemon answers, that no sink is down, and that the last reload succeeded."""
     status = host.daemon
     if status is None:
-        return [warn("daemon", "no klogd-py answers", "systemctl enable --now klogd-py")]
+        return [warn("daemon", "no klogd-py answers", _start(host))]
     found = [
         ok("daemon", f"klogd-py {status.version} runs (process {status.pid}): {summarize(status)}")
     ]
@@ -29,6 +31,17 @@ def check_daemon(host: Host) -> list[Finding]:
         for change in refused
     ]
     return found
+
+
+def _start(host: Host) -> str:
+    """Return how the service is started, and first installed where OpenRC has none."""
+    start = remedies.start_always(host, "klogd-py")
+    init = find_init(host)
+    if init is Init.OPENRC and not host.exists("/etc/init.d/klogd-py"):
+        return f"install klogd-py.initd as /etc/init.d/klogd-py, then: {start}"
+    if init is Init.OTHER and not host.exists("/etc/init.d/klogd-py"):
+        return "klogd, and the same line in the init scripts"
+    return start
 
 
 def check_position(host: Host) -> list[Finding]:
@@ -60,5 +73,11 @@ def check_position(host: Host) -> list[Finding]:
         words = f"the directory of {path} does not exist: a restart sends all records again"
         return [warn("position", words, f"mkdir -p {Path(path).parent}")]
     if not os.access(target, os.W_OK):
-        return [warn("position", f"{path} cannot be written by this user", "sudo klogd-py doctor")]
+        return [
+            warn(
+                "position",
+                f"{path} cannot be written by this user",
+                remedies.run_as_root(host.own_command("doctor")),
+            )
+        ]
     return [ok("position", f"{path} can be written")]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Check the installation of klogd-py: its libraries, and whether a second one hides it."""
 
-import os
 import shlex
 
+from klogd_py.doctor import remedies
+from klogd_py.doctor.distribution import Init, find_init
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
 from klogd_py.system.libraries import PROMETHEUS, PYROUTE2, SYSTEMD, WATCHDOG, find_import_error
@@ -24,7 +25,7 @@ def check_libraries(host: Host) -> list[Finding]:
 
     Those of another machine cannot be seen from here.
     """
-    if str(host.root) != "/":
+    if not host.is_this_machine:
         return []
     wanted = [SYSTEMD]
     wanted += [WATCHDOG] if host.config.watch.files else []
@@ -32,15 +33,17 @@ def check_libraries(host: Host) -> list[Finding]:
     metrics = host.config.metrics
     wanted += [PROMETHEUS] if metrics.textfile or metrics.listen else []
     findings = []
-    for library in wanted:
+    for library in list(wanted):
         reason = find_import_error(library)
         if reason is None:
             continue
+        # It is of use only to a service of systemd
+        if library is SYSTEMD and find_init(host) is not Init.SYSTEMD:
+            wanted.remove(library)
+            continue
         grade = fail if library is PROMETHEUS else warn
-        remedy = f"apt install {library.package}"
-        if not os.path.exists("/usr/bin/apt"):
-            remedy = f"pip install {library.name}"
-        findings.append(grade("libraries", reason, remedy))
+        words = reason.replace(f" (Debian: {library.package})", "")
+        findings.append(grade("libraries", words, remedies.install_library(host, library)))
     return findings or [ok("libraries", ", ".join(library.name for library in wanted))]
 
 
@@ -52,7 +55,8 @@ def check_shadow(host: Host) -> list[Finding]:
     if not hiding:
         return []
     remedy = f"make uninstall in its clone, or: rm {shlex.join(hiding)}"
-    if any(path.endswith(".service") for path in hiding):
-        remedy += " && systemctl daemon-reload && systemctl restart klogd-py"
+    restart = remedies.act_on_service(host, "restart", "klogd-py")
+    if find_init(host) is Init.SYSTEMD and any(path.endswith(".service") for path in hiding):
+        remedy += f" && systemctl daemon-reload && {restart}"
     verb = "hides" if len(hiding) == 1 else "hide"
     return [warn("installation", f"{', '.join(hiding)} {verb} the package klogd-py", remedy)]

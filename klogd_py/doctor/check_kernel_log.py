@@ -9,29 +9,47 @@ log_buf_len.
 import contextlib
 import errno
 import os
-import stat
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
+from klogd_py.doctor import remedies
+from klogd_py.doctor.distribution import Init, find_init, is_container
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
 from klogd_py.pipeline.printk_clock import UNSET_BEFORE_US
-from klogd_py.sources import kmsg_format
+from klogd_py.sources import factory, kmsg_format
+from klogd_py.sources.source import SourceUnavailable
 from klogd_py.system.regular_file import open_regular
 
-_KMSG_NUMBER = os.makedev(1, 11)
-_GROW = "add log_buf_len=4M to GRUB_CMDLINE_LINUX in /etc/default/grub, then: update-grub && reboot"
+_KMSG = "/dev/kmsg"
+_MAKE_DEVICE = "mknod -m 600 /dev/kmsg c 1 11"
+_CAPABILITY = "give klogd-py the capability CAP_SYSLOG, which this root user lacks"
+_Opener = Callable[[], int | None]
 
 
 def check_kernel_log(host: Host) -> list[Finding]:
-    """Check that /dev/kmsg can be read, and that its oldest record is the first of the boot."""
-    try:
-        oldest = _read_oldest_seq(host)
-    except OSError as error:
-        return [_unreadable_finding(host, error)]
-    readable = ok("kernel log", "/dev/kmsg can be read")
-    if oldest is None:
-        return [readable, ok("ring", "the kernel's buffer is empty")]
-    return [readable, _check_ring(host, oldest)]
+    """Check that the daemon can read the kernel's log, and that its oldest record is the first.
+
+    The interfaces are tried as the daemon does. At most one record of /dev/kmsg is read, which all
+    readers get; nothing is read from an interface that gives each message once.
+    """
+    choice, refusals = host.config.input.source, list[OSError]()
+    if choice in ("auto", _KMSG):
+        try:
+            return _check_records(host)
+        except OSError as error:
+            refusals.append(error)
+    for name, open_shared in _shared_logs(host).items():
+        if choice in ("auto", name):
+            try:
+                descriptor = open_shared()
+            except OSError as error:
+                refusals.append(error)
+                continue
+            if descriptor is not None:
+                os.close(descriptor)
+            return [_shared_finding(host, name, refusals)]
+    words = f"no kernel messages to read: {'; '.join(map(str, refusals))}"
+    return [fail("kernel log", words, _remedy_for(host, refusals))]
 
 
 def check_rate_limits(host: Host) -> list[Finding]:
@@ -49,7 +67,7 @@ def check_rate_limits(host: Host) -> list[Finding]:
         if period_s not in ("", "0")
         else ""
     )
-    remedy = "sysctl -w kernel.printk_devkmsg=on"
+    remedy = _allow_devkmsg(host)
     if mode == "off":
         found = warn("rate limit", "the kernel discards what programs write to /dev/kmsg", remedy)
     elif mode == "ratelimit":
@@ -68,11 +86,22 @@ def check_rate_limits(host: Host) -> list[Finding]:
     return [found, ok("printk", kernel_limit)] if kernel_limit else [found]
 
 
+def _allow_devkmsg(host: Host) -> str:
+    """Return how the limit is removed; one that was given at the boot cannot be changed later."""
+    words = host.read_text("/proc/cmdline").split()
+    if any(word.startswith("printk.devkmsg=") for word in words):
+        return remedies.set_kernel_parameter(host, "printk.devkmsg=on")
+    return remedies.set_sysctl(host, "kernel.printk_devkmsg", "on")
+
+
 def check_clock(host: Host) -> list[Finding]:
     """Check that the wall clock is set."""
     if host.now_s < UNSET_BEFORE_US / 1_000_000:
         words = "the wall clock is not set: the times in the log are wrong"
-        return [fail("clock", words, "timedatectl set-ntp true, or: date -s 'YYYY-MM-DD hh:mm'")]
+        by_hand = "date -s 'YYYY-MM-DD hh:mm'"
+        has_timedated = find_init(host) is Init.SYSTEMD
+        remedy = f"timedatectl set-ntp true, or: {by_hand}" if has_timedated else by_hand
+        return [fail("clock", words, remedies.on_its_host(host, remedy))]
     if host.exists("/run/systemd/timesync") and not host.exists(
         "/run/systemd/timesync/synchronized"
     ):
@@ -86,53 +115,91 @@ def check_clock(host: Host) -> list[Finding]:
     return [ok("clock", "the wall clock is set")]
 
 
-def _read_oldest_seq(host: Host) -> int | None:
-    """Return the sequence number of the oldest record, ``None`` without one; raises OSError."""
-    path = host.path_of("/dev/kmsg")
-    if _is_log(os.stat(path)):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    elif host.root == Path("/"):
-        raise OSError(errno.ENODEV, "not the kernel's log device, as in a container")
-    else:
-        # --root names the files of a machine that is not running
-        descriptor = open_regular(path)
+def _check_records(host: Host) -> list[Finding]:
+    """Return the findings about /dev/kmsg and its oldest record; raises OSError."""
+    descriptor = _open_kmsg(host)
     try:
-        with contextlib.suppress(BlockingIOError):
-            # The ring may overrun between open(2) and read(2)
-            for _ in range(2):
-                with contextlib.suppress(BrokenPipeError):
-                    first = os.read(descriptor, kmsg_format.BUFFER_BYTES).partition(b"\n")[0]
-                    return kmsg_format.parse_all([first + b"\n"])[0].seq if first else None
-        return None
+        oldest = _read_oldest_seq(descriptor)
     finally:
         os.close(descriptor)
+    readable = ok("kernel log", f"{_KMSG} can be read")
+    if oldest is None:
+        return [readable, ok("ring", "the kernel's buffer is empty")]
+    return [readable, _check_ring(host, oldest)]
 
 
-def _is_log(status: os.stat_result) -> bool:
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG_NUMBER
+def _open_kmsg(host: Host) -> int:
+    """Open the device as the daemon does; raises OSError."""
+    path = host.path_of(_KMSG)
+    # A copy of the files of another machine
+    if not host.is_this_machine and path.is_file():
+        try:
+            return open_regular(path)
+        except OSError as error:
+            raise SourceUnavailable(f"{path}: {error.strerror}") from error
+    return factory.open_kmsg_device(path)
 
 
-def _unreadable_finding(host: Host, error: OSError) -> Finding:
-    if error.errno in (errno.EPERM, errno.EACCES):
-        words = f"/dev/kmsg cannot be read: {error.strerror}; it needs root or CAP_SYSLOG"
-        return fail("kernel log", words, "sudo klogd-py doctor")
-    if host.exists("/proc/kmsg"):
-        words = (
-            f"/dev/kmsg cannot be read ({error.strerror}); "
-            "/proc/kmsg is used, in which losses cannot be seen"
+def _shared_logs(host: Host) -> Mapping[str, _Opener]:
+    """Return the interfaces that give each message to one reader, in the daemon's order.
+
+    A function returns a descriptor, or ``None`` if the interface has none; it raises OSError.
+    """
+    path = host.path_of("/proc/kmsg")
+    openers: dict[str, _Opener] = {"/proc/kmsg": lambda: factory.open_proc_kmsg(path)}
+    if host.is_this_machine:
+        openers["syslog"] = _check_syslog
+    return openers
+
+
+def _check_syslog() -> None:
+    factory.open_source("syslog").close()
+
+
+def _read_oldest_seq(descriptor: int) -> int | None:
+    """Return the sequence number of the oldest record, ``None`` without one; raises OSError."""
+    with contextlib.suppress(BlockingIOError):
+        # The ring may overrun between open(2) and read(2)
+        for _ in range(2):
+            with contextlib.suppress(BrokenPipeError):
+                first = os.read(descriptor, kmsg_format.BUFFER_BYTES).partition(b"\n")[0]
+                return kmsg_format.parse_all([first + b"\n"])[0].seq if first else None
+    return None
+
+
+def _shared_finding(host: Host, name: str, refusals: Sequence[OSError]) -> Finding:
+    """Return the finding about /proc/kmsg or syslog(2), which can be used."""
+    shown = "syslog(2)" if name == "syslog" else name
+    used = f"{shown} is used, in which losses cannot be seen"
+    if not refusals:
+        return ok("kernel log", f"{used}, as configured")
+    return warn("kernel log", f"{refusals[0]}; {used}", _remedy_for(host, refusals))
+
+
+def _remedy_for(host: Host, refusals: Sequence[OSError]) -> str:
+    """Return how the first interface that was refused becomes usable."""
+    error = refusals[0] if refusals else OSError()
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if is_container(host):
+        return (
+            "run klogd-py on the host of this container, or start the container with: "
+            "--device /dev/kmsg --cap-add syslog"
         )
-        return warn("kernel log", words, "mknod -m 600 /dev/kmsg c 1 11")
-    words = f"/dev/kmsg cannot be read: {error.strerror}, and there is no /proc/kmsg"
-    return fail(
-        "kernel log",
-        words,
-        "mknod -m 600 /dev/kmsg c 1 11; in a container: run klogd-py on its host",
-    )
+    if cause.errno in (errno.EPERM, errno.EACCES):
+        is_root = os.geteuid() == 0
+        return _CAPABILITY if is_root else remedies.run_as_root(host.own_command("doctor"))
+    if host.config.input.source not in ("auto", _KMSG):
+        return remedies.change_settings(host, 'input.source = "auto"')
+    path = host.path_of(_KMSG)
+    if not os.path.lexists(path):
+        return _MAKE_DEVICE
+    return f"umount {_KMSG}" if os.path.ismount(path) else f"rm {_KMSG} && {_MAKE_DEVICE}"
 
 
 def _check_ring(host: Host, oldest: int) -> Finding:
     if oldest == 0:
         return ok("ring", "the kernel's buffer holds all records since boot")
+    grow = remedies.set_kernel_parameter(host, "log_buf_len=4M")
     overwritten = f"the kernel has overwritten records 0 to {oldest - 1} since boot"
     if host.daemon is not None and not any(
         sink.gaps.get("pre-start") for sink in host.daemon.sinks
@@ -142,10 +209,10 @@ def _check_ring(host: Host, oldest: int) -> Finding:
         return warn(
             "ring",
             f"{overwritten}, some before klogd-py started: the buffer is too small for this boot",
-            _GROW,
+            grow,
         )
     return warn(
         "ring",
         f"{overwritten}: records that no daemon had read are lost",
-        _GROW,
+        grow,
     )

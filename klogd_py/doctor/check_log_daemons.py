@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from klogd_py.config.sink_config import SyslogSinkConfig, is_routed
 from klogd_py.config.sink_tables import parse_sinks
+from klogd_py.doctor import remedies
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host, Process
 from klogd_py.sinks import journald_routing
@@ -44,13 +45,9 @@ def check_journald(host: Host) -> list[Finding]:
         return [ok("journald", "reads the kernel's messages itself; no sink sends to it")]
     found = journald_routing.choose(JournalMode(host.config.journal.mode), seen, sinks)
     if journald_routing.DUPLICATES in found.reasons:
-        remedy = (
-            "install -D journald-exclusive.conf /etc/systemd/journald.conf.d/exclusive.conf"
-            " && systemctl restart systemd-journald"
-        )
-        return [warn("journald", journald_routing.DUPLICATES, remedy)]
+        return [warn("journald", journald_routing.DUPLICATES, remedies.make_exclusive(host))]
     if journald_routing.FORWARDED_TWICE in found.reasons:
-        remedy = "cp rsyslog-klogd-py.conf /etc/rsyslog.d/ && systemctl restart rsyslog"
+        remedy = remedies.drop_second_copy(host)
         return [warn("journald", journald_routing.FORWARDED_TWICE, remedy)]
     return [ok("journald", "; ".join(found.reasons) or "reads the kernel's messages itself")]
 
@@ -68,22 +65,19 @@ def check_dev_log(host: Host) -> list[Finding]:
         return [_check_forwarded(host, route.syslog_path)]
     if seen.has_dev_log:
         words = "it belongs to journald, which does not keep facility kern for messages of programs"
-        remedy = (
-            'journal.mode = "forward"'
-            if seen.syslogd
-            else 'apt-get install rsyslog, or sinks = ["journal"]'
-        )
-        return [
-            warn(
-                "/dev/log",
-                words,
-                f"{remedy} in /etc/klogd-py.toml, then: systemctl reload klogd-py",
-            )
-        ]
+        remedy = remedies.change_settings(host, 'journal.mode = "forward"')
+        if not seen.syslogd:
+            journal = remedies.change_settings(host, 'sinks = ["journal"]')
+            remedy = f"{remedies.start_syslogd(host)}, or: {journal}"
+        return [warn("/dev/log", words, remedy)]
     if not host.exists("/dev/log"):
         words = "no daemon listens on it: records are queued until a syslogd starts"
         return [
-            fail("/dev/log", words, "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml")
+            fail(
+                "/dev/log",
+                words,
+                f"{remedies.start_syslogd(host)}, or other sinks in {remedies.name_settings(host)}",
+            )
         ]
     return [_check_listener(host)]
 
@@ -136,19 +130,20 @@ def _other_readers(host: Host) -> Iterator[_Reader]:
             yield _Reader(
                 process,
                 "is another kernel log daemon",
-                "systemctl disable --now klogd, or: /etc/init.d/klogd stop",
+                remedies.stop_always(host, "klogd"),
             )
         elif process.name == "rsyslogd":
+            restart = remedies.act_on_service(host, "restart", "rsyslog")
             for module in _rsyslog_modules(host):
                 place = f"{module.name} in {module.file}"
-                remedy = f"comment out {place}, then: systemctl restart rsyslog"
+                remedy = f"comment out {place}, then: {restart}"
                 yield _Reader(process, f"loads {place}", remedy)
         elif process.name == "syslog-ng" and _SYSLOG_NG.search(
             host.read_text("/etc/syslog-ng/syslog-ng.conf")
         ):
             remedy = (
                 "replace system() by unix-dgram(/dev/log) in /etc/syslog-ng/syslog-ng.conf, "
-                "then: systemctl restart syslog-ng"
+                f"then: {remedies.act_on_service(host, 'restart', 'syslog-ng')}"
             )
             yield _Reader(process, "reads the kernel's log by its source system()", remedy)
 
@@ -180,7 +175,7 @@ def _check_forwarded(host: Host, path: str) -> Finding:
     return fail(
         "/dev/log",
         f"no syslogd listens on {name}: records are queued until one starts",
-        "systemctl start rsyslog",
+        remedies.start_syslogd(host),
     )
 
 

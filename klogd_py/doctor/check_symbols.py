@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Check the symbol sources: kallsyms, the map, debug information."""
 
+from collections.abc import Sequence
+
+from klogd_py.doctor import remedies
+from klogd_py.doctor.distribution import Family
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
-from klogd_py.symbols.map_check import MapStatus, Proof
+from klogd_py.symbols.map_check import MapStatus, Proof, Verdict
+from klogd_py.symbols.system_map import PLACEHOLDER
 
 _PROVED = (Proof.KALLSYMS, Proof.BUILD_ID)
 
@@ -16,7 +21,7 @@ def check_kallsyms(host: Host) -> list[Finding]:
     if found.kernel_symbols:
         return [ok("kallsyms", f"{path} shows {found.kernel_symbols} symbols")]
     if found.hidden:
-        remedy = "sysctl -w kernel.kptr_restrict=1, and run klogd-py as root or with CAP_SYSLOG"
+        remedy = f"{_show_addresses(host)}, and run klogd-py as root or with CAP_SYSLOG"
         return [warn("kallsyms", f"{path} shows only zeros (kernel.kptr_restrict)", remedy)]
     if not host.exists(path):
         return [
@@ -38,15 +43,15 @@ def check_map(host: Host) -> list[Finding]:
             f"{used.path} names nothing yet, as the KASLR offset is not known: "
             f"{found.unproven_reason}"
         )
-        return [
-            warn("map", words, "sysctl -w kernel.kptr_restrict=1, and run klogd-py with CAP_SYSLOG")
-        ]
+        return [warn("map", words, f"{_show_addresses(host)}, and run klogd-py with CAP_SYSLOG")]
     if used is not None:
         words = f"{used.path}: {used.reason}"
         return [
             ok("map", words)
             if used.proof in _PROVED
-            else warn("map", words, f"klogd-py maps, and: {_install_command(host)}")
+            else warn(
+                "map", words, f"{host.own_command('maps')}, and: {remedies.get_debug_info(host)}"
+            )
         ]
     refused = [verdict for verdict in found.verdicts if verdict.status is MapStatus.REFUSED]
     reasons = (
@@ -63,7 +68,7 @@ def check_map(host: Host) -> list[Finding]:
         fail(
             "map",
             f"{reasons}, and no kallsyms: addresses are not resolved",
-            f"cp System.map /boot/System.map-{host.release}",
+            _get_map(host, refused),
         )
     ]
 
@@ -82,22 +87,23 @@ def check_debug_info(host: Host) -> list[Finding]:
             warn(
                 "debug info",
                 f"{present[0].path} refused: {present[0].reason}",
-                _install_command(host),
+                remedies.get_debug_info(host),
             )
         ]
     return [
         warn(
             "debug info",
             "no vmlinux with symbols: stack frames cannot be mapped to source lines",
-            _install_command(host),
+            remedies.get_debug_info(host),
         )
     ]
 
 
-def _install_command(host: Host) -> str:
-    """Return how to install the debug package of the distribution."""
-    if host.exists("/etc/debian_version"):
-        return f"apt-get install linux-image-{host.release}-dbg"
-    if host.exists("/etc/redhat-release"):
-        return f"dnf debuginfo-install kernel-core-{host.release}"
-    return f"copy the vmlinux of this kernel to /usr/lib/debug/boot/vmlinux-{host.release}"
+def _show_addresses(host: Host) -> str:
+    return remedies.set_sysctl(host, "kernel.kptr_restrict", "1")
+
+
+def _get_map(host: Host, refused: Sequence[Verdict]) -> str:
+    """Return how a map is installed; the placeholder of Debian shows whose kernel it is."""
+    has_placeholder = any(PLACEHOLDER in verdict.reason for verdict in refused)
+    return remedies.get_map(host, Family.DEBIAN if has_placeholder else None)

@@ -6,6 +6,7 @@ Source of truth: proc(5); /proc/net/unix in net/unix/af_unix.c ``unix_seq_show``
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,16 @@ class Host(Struct, frozen=True):
     release: str
     now_s: float
     daemon: Status | None = None
+
+    @property
+    def is_this_machine(self) -> bool:
+        """Tell whether this is the running machine, not the files of another one."""
+        return self.root == Path("/")
+
+    def own_command(self, name: str) -> str:
+        """Return a command of klogd-py about this machine: ``klogd-py doctor --root /mnt``."""
+        where = "" if self.is_this_machine else f" --root {shlex.quote(str(self.root))}"
+        return f"klogd-py {name}{where}"
 
     def path_of(self, path: str) -> Path:
         """Return a path of the machine below `root`."""

@@ -2,6 +2,7 @@
 """Run all checks on one machine, and format the report."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -74,10 +75,19 @@ def _run_check(check: Check, host: Host) -> list[Finding]:
     An unexpected error in it is a finding: the other checks still run.
     """
     name = check.__name__.removeprefix("check_").replace("_", " ")
-    return isolate_failure(
+    found = isolate_failure(
         lambda: check(host),
-        lambda reason: [fail(name, f"this check {reason}", "klogd-py maps --json")],
+        lambda reason: [fail(name, f"this check {reason}", host.own_command("maps --json"))],
     )
+    return [_place_remedy(finding, host) for finding in found]
+
+
+def _place_remedy(finding: Finding, host: Host) -> Finding:
+    """Say where a remedy is typed; only commands with ``--root`` act on another machine."""
+    if host.is_this_machine or not finding.remedy or "--root" in finding.remedy:
+        return finding
+    remedy = f"on the machine of {host.root}: {finding.remedy}"
+    return msgspec.structs.replace(finding, remedy=remedy)
 
 
 def format_report(findings: Sequence[Finding], colour: bool) -> str:
@@ -121,7 +131,8 @@ def _load_config(options: RunOptions) -> _LoadedConfig:
         settings = configuration.load(main, must_exist=named)
         present = [str(file) for file in configuration.list_files(main) if os.path.exists(file)]
     except BadConfig as error:
-        remedy = "klogd-py check-config"
+        place = "" if main == configuration.DEFAULT_PATH else f" {shlex.quote(str(main))}"
+        remedy = f"klogd-py check-config{place}"
         return _LoadedConfig(Config(), fail("configuration", str(error), remedy))
     words = ", ".join(present) if present else f"{main} does not exist: the defaults apply"
     return _LoadedConfig(settings, ok("configuration", words))

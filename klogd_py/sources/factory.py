@@ -18,6 +18,8 @@ from klogd_py.sources.proc_kmsg import PROC_KMSG, SYSCALL, ProcKmsg, SyslogCall,
 from klogd_py.sources.source import Source, SourceUnavailable
 
 _KMSG_NUMBER = os.makedev(1, 11)
+_NO_KMSG = "not the kernel's log device (character device 1:11)"
+_NO_LOG = "not the kernel's log"
 
 
 def open_source(choice: str, inherited: Mapping[str, int] | None = None) -> Source:
@@ -30,7 +32,7 @@ def open_source(choice: str, inherited: Mapping[str, int] | None = None) -> Sour
     """
     openers: dict[str, Callable[[], Source]] = {
         str(KMSG): lambda: KmsgDevice(open_kmsg_device(KMSG, (inherited or {}).get(str(KMSG)))),
-        str(PROC_KMSG): lambda: ProcKmsg(_open_proc(PROC_KMSG)),
+        str(PROC_KMSG): lambda: ProcKmsg(open_proc_kmsg(PROC_KMSG)),
         "syslog": _open_syscall,
     }
     tried = []
@@ -46,9 +48,14 @@ def open_source(choice: str, inherited: Mapping[str, int] | None = None) -> Sour
     raise SourceUnavailable("; ".join(tried))
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, is_wanted: Callable[[os.stat_result], bool], otherwise: str) -> int:
+    """Open a file, after a look at what it is: opening alone can change a terminal or a FIFO."""
     try:
+        if not is_wanted(os.stat(path)):
+            raise SourceUnavailable(f"{path}: {otherwise}")
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except SourceUnavailable:
+        raise
     except OSError as error:
         remedy = ""
         if error.errno in (errno.EPERM, errno.EACCES):
@@ -62,14 +69,14 @@ def open_kmsg_device(path: Path, inherited: int | None = None) -> int:
     Containers put pipes and consoles in its place. Raises SourceUnavailable.
     """
     if inherited is None:
-        descriptor = _open(path)
+        descriptor = _open(path, _is_kmsg, _NO_KMSG)
     else:
         descriptor = inherited
         os.set_blocking(descriptor, False)
     status = os.fstat(descriptor)
     try:
-        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _KMSG_NUMBER:
-            raise SourceUnavailable(f"{path}: not the kernel's log device (character device 1:11)")
+        if not _is_kmsg(status):
+            raise SourceUnavailable(f"{path}: {_NO_KMSG}")
         os.lseek(descriptor, 0, os.SEEK_SET)
     except OSError as error:
         os.close(descriptor)
@@ -79,13 +86,23 @@ def open_kmsg_device(path: Path, inherited: int | None = None) -> int:
     return descriptor
 
 
-def _open_proc(path: Path) -> int:
-    """Open /proc/kmsg, if it really is that of procfs: containers mount others over it."""
-    descriptor = _open(path)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_dev != os.stat(path.parent).st_dev:
+def _is_kmsg(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG_NUMBER
+
+
+def open_proc_kmsg(path: Path) -> int:
+    """Open /proc/kmsg, if it really is that of procfs: containers mount others over it.
+
+    Nothing is read, so no message is taken. Raises SourceUnavailable.
+    """
+
+    def is_procfs(status: os.stat_result) -> bool:
+        return stat.S_ISREG(status.st_mode) and status.st_dev == os.stat(path.parent).st_dev
+
+    descriptor = _open(path, is_procfs, _NO_LOG)
+    if not is_procfs(os.fstat(descriptor)):
         os.close(descriptor)
-        raise SourceUnavailable(f"{path}: not the kernel's log")
+        raise SourceUnavailable(f"{path}: {_NO_LOG}")
     return descriptor
 
 

@@ -25,6 +25,8 @@ from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES
 from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"
+# How the reason begins for the file that Debian installs in the place of the map
+PLACEHOLDER = "a placeholder"
 # A distribution's map has 5 to 10 MiB
 MAX_COPIED_BYTES = 16 << 20
 MAX_READ_WHOLE_BYTES = 1 << 20
@@ -105,7 +107,7 @@ def load(path: Path) -> SystemMap:
     if placeholder is not None:
         release = path.name.removeprefix("System.map-")
         package = placeholder[1].decode("ascii", "replace").replace("<version>", release)
-        raise NotAMap(path, f"a placeholder that says the real map is in package {package}")
+        raise NotAMap(path, f"{PLACEHOLDER} that says the real map is in package {package}")
     if is_in_order(lines):
         return SystemMap(path, lines, find_version(lines), None, stamp)
     if lines[:4] == ELF:

@@ -26,6 +26,7 @@ GOOD: Mapping[str, bytes] = {
     "proc/modules": b"",
     "boot/System.map-6.1.0": MAP,
     "dev/kmsg": b"6,0,0,-;Linux version 6.1.0\n6,1,0,-;second\n",
+    "usr/lib/systemd/systemd": b"",
     "var/lib/klogd-py/position.json": b"{}\n",
 }
 

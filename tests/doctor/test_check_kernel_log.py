@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import os
+import pty
 from pathlib import Path
 
 import msgspec
@@ -114,3 +115,61 @@ def test_unsynchronised_clock_is_a_warning(tmp_path: Path) -> None:
     assert check_kernel_log.check_clock(host_of(write_machine(tmp_path)))[0].level is Level.WARNING
     (tmp_path / "run/systemd/timesync/synchronized").touch()
     assert check_kernel_log.check_clock(host_of(tmp_path))[0].level is Level.OK
+
+
+@pytest.mark.parametrize("kind", ["fifo", "terminal", "null", "directory"])
+def test_other_file_as_kmsg_is_refused_unopened(tmp_path: Path, kind: str) -> None:
+    write_machine(tmp_path, {"dev/kmsg": None})
+    path = tmp_path / "dev/kmsg"
+    path.parent.mkdir()
+    main, side = pty.openpty()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "terminal":
+        path.symlink_to(os.ttyname(side))
+        os.write(main, b"typed\n")
+    elif kind == "null":
+        path.symlink_to("/dev/null")
+    else:
+        path.mkdir()
+    (finding,) = check_kernel_log.check_kernel_log(host_of(tmp_path))
+    assert finding.level is Level.ERROR
+    assert "1:11" in finding.words
+    assert finding.remedy == "rm /dev/kmsg && mknod -m 600 /dev/kmsg c 1 11"
+    if kind == "terminal":
+        assert os.read(side, 100) == b"typed\n"
+    os.close(main)
+    os.close(side)
+
+
+def test_fifo_over_proc_kmsg_is_not_used(tmp_path: Path) -> None:
+    write_machine(tmp_path, {"dev/kmsg": None})
+    os.mkfifo(tmp_path / "proc/kmsg")
+    (finding,) = check_kernel_log.check_kernel_log(host_of(tmp_path))
+    assert finding.level is Level.ERROR
+    assert "/proc/kmsg: not the kernel's log" in finding.words
+    assert "is used" not in finding.words
+
+
+def test_configured_proc_kmsg_is_the_one_checked(tmp_path: Path) -> None:
+    write_machine(tmp_path, {"proc/kmsg": b""})
+    host = host_of(tmp_path, input={"source": "/proc/kmsg"})
+    (finding,) = check_kernel_log.check_kernel_log(host)
+    assert (finding.level, "as configured" in finding.words) == (Level.OK, True)
+    (tmp_path / "proc/kmsg").unlink()
+    (finding,) = check_kernel_log.check_kernel_log(host)
+    assert finding.level is Level.ERROR
+    assert 'input.source = "auto"' in finding.remedy
+
+
+def test_container_is_sent_to_its_host(tmp_path: Path) -> None:
+    write_machine(tmp_path, {"dev/kmsg": None, "run/.containerenv": b""})
+    (finding,) = check_kernel_log.check_kernel_log(host_of(tmp_path))
+    assert finding.remedy.startswith("run klogd-py on the host of this container")
+
+
+def test_check_leaves_records_for_all_readers() -> None:
+    before = os.stat("/proc/self/fd").st_nlink
+    found = check_kernel_log.check_kernel_log(host_of(Path("/")))
+    assert found[0].check == "kernel log"
+    assert os.stat("/proc/self/fd").st_nlink == before

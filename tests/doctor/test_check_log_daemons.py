@@ -56,7 +56,7 @@ def test_journald_without_kmsg_is_ok(tmp_path: Path) -> None:
 def test_dev_log_of_journald_loses_facility_kern(
     tmp_path: Path, syslogd: bool, mode: str, remedy: str
 ) -> None:
-    add_journald(write_machine(tmp_path), syslogd)
+    add_journald(write_machine(tmp_path, {"etc/debian_version": b"12\n"}), syslogd)
     (finding,) = check_log_daemons.check_dev_log(host_of(tmp_path, journal={"mode": mode}))
     assert (finding.level, "does not keep" in finding.words, remedy in finding.remedy) == (
         Level.WARNING,

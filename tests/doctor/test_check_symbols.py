@@ -93,3 +93,11 @@ def test_proved_vmlinux_is_debug_information(tmp_path: Path) -> None:
         host_of(write_machine(tmp_path, {"boot/vmlinux-6.1.0": MAP}))
     )
     assert finding.level is Level.OK
+
+
+def test_placeholder_of_debian_leads_to_package(tmp_path: Path) -> None:
+    text = b"ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package\n"
+    root = write_machine(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": text})
+    (finding,) = check_symbols.check_map(host_of(root))
+    assert finding.level is Level.ERROR
+    assert finding.remedy == "apt-get install linux-image-6.1.0-dbg"

@@ -39,15 +39,15 @@ def test_good_machine_has_no_errors(tmp_path: Path) -> None:
 
 
 def test_errors_have_remedies_and_exit_status_1(tmp_path: Path) -> None:
-    done = doctor(
-        write_machine(tmp_path, {"proc/kallsyms": None, "boot/System.map-6.1.0": None}), "--json"
-    )
+    left_out = {"proc/kallsyms": None, "boot/System.map-6.1.0": None}
+    done = doctor(write_machine(tmp_path, left_out), "--json")
     assert done.returncode == 1
     found = msgspec.json.decode(done.stdout, type=list[Finding])
     wrong = {finding.check: finding.remedy for finding in found if finding.level is Level.ERROR}
+    there = f"on the machine of {tmp_path}: "
     assert wrong == {
-        "map": "cp System.map /boot/System.map-6.1.0",
-        "/dev/log": "systemctl start rsyslog, or other sinks in /etc/klogd-py.toml",
+        "map": f"{there}copy the System.map of this kernel to /boot/System.map-6.1.0",
+        "/dev/log": f"{there}systemctl start rsyslog, or other sinks in /etc/klogd-py.toml",
     }
 
 

@@ -26,12 +26,14 @@ from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.pipeline.text_pieces import read_pieces
+from klogd_py.pipeline.text_stream import infer_boots
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.capture import Capture
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from tests.oops.test_address_patterns import ALL_LINES
-from tests.symbolizer import symbolize_piece
+from tests.symbolizer import symbol_set_of, symbolize_piece
+from tests.symbols.oopses import kernel
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
 MB = 1 << 20
@@ -380,3 +382,28 @@ def test_splitting_into_lines_takes_linear_time(splitter: str, run: str) -> None
         lambda size: split_by(splitter, b"6,1,1,-;" + run.encode() * (size // len(run))),
         2 * MB if run != "\n" else MB // 8,
     )
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        lambda at: 1_000_000 - 2 * at,
+        lambda at: 2 * at + (at % 2) * 500_000,
+        lambda at: 2 * at * (-1) ** at + 500_000,
+    ],
+    ids=["falling", "interleaved", "alternating"],
+)
+@pytest.mark.parametrize("text", ["text", " 0xffffffff81000010"])
+def test_stamps_that_run_back_cost_linear_time(
+    tmp_path: Path, stamps: Callable[[int], int], text: str
+) -> None:
+    map_file = tmp_path / "System.map"
+    map_file.write_bytes(kernel(Random(1)).map)
+    symbols = symbol_set_of(map_file)
+
+    def run(count: int) -> None:
+        lines = (f"[{stamps(at):6}.000000] {text}\n".encode() for at in range(count))
+        pieces = [b"".join(lines)]
+        infer_boots(pieces, symbols)
+
+    assert_linear(run, 1000)

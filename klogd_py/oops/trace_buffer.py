@@ -14,11 +14,13 @@ from msgspec import Struct
 
 from klogd_py.oops import address_scanner, provenance
 from klogd_py.oops.crash_signatures import CRASH_MARKERS
+from klogd_py.oops.line_order import in_printed_order
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.types import KERN, Gap, Record
 
 # Longest time for which a record is held
 MAX_HOLD_S = 1.0
+_MAX_HOLD_US = int(MAX_HOLD_S * 1_000_000)
 # Limit of held records
 MAX_HELD_RECORDS = 4096
 # Limit of open traces; lines of a thousand callers are no oops of a kernel
@@ -48,8 +50,8 @@ class RecognisedTrace(Struct, frozen=True):
     """A trace that has ended.
 
     ``records`` are those of its records that prove something, the first of them began it.
-    ``lines`` are their lines as far as the kernel itself wrote them, for
-    `klogd_py.oops.trace_parser.parse_trace`.
+    ``lines`` are their lines as far as the kernel itself wrote them, in the order in which it did,
+    for `klogd_py.oops.trace_parser.parse_trace`.
     """
 
     records: tuple[Record, ...]
@@ -71,25 +73,31 @@ class _OpenTrace:
 
     def __init__(self, record: Record, lines: list[str], first: int, now_s: float) -> None:
         self.records = [record]
-        self.lines = lines
+        # Those of each record
+        self.lines = [lines]
         self.first = first
         self.due_s = now_s + MAX_HOLD_S
-        self._due_us = None if record.usec is None else record.usec + int(MAX_HOLD_S * 1_000_000)
+        self._line_count = len(lines)
+        self._start_us = record.usec
         self._unrelated_lines = 0
         self._is_stamped = record.usec is not None
 
     def is_late_at(self, record: Record) -> bool:
-        """Whether it has been open for too long, by the kernel's clock, when this record was
-        written.
+        """Whether it is too far from this record by the kernel's clock.
+
+        The record was written long after its first one, or long before it, as in a log whose newest
+        line is first.
         """
-        return self._due_us is not None and record.usec is not None and record.usec > self._due_us
+        if self._start_us is None or record.usec is None:
+            return False
+        return abs(record.usec - self._start_us) > _MAX_HOLD_US
 
     def is_over_before(self, record: Record) -> bool:
         """Whether this record comes too late to belong to it."""
         return (
             self.is_late_at(record)
             or self._unrelated_lines > MAX_UNRELATED_LINES
-            or len(self.lines) >= MAX_HELD_RECORDS
+            or self._line_count >= MAX_HELD_RECORDS
         )
 
     def add(self, record: Record, origin: Origin) -> bool:
@@ -107,7 +115,8 @@ class _OpenTrace:
             return False
         if lines := provenance.evidence_lines(record, origin):
             self.records.append(record)
-            self.lines += lines
+            self.lines.append(lines)
+            self._line_count += len(lines)
         return any(marker in text for marker in _END_MARKERS) and provenance.is_trace_end(
             record, origin
         )
@@ -212,7 +221,8 @@ class TraceBuffer:
 
     def _close(self, caller: str) -> RecognisedTrace:
         ended = self._open.pop(caller)
-        return RecognisedTrace(tuple(ended.records), tuple(ended.lines))
+        lines = in_printed_order(ended.records, ended.lines)
+        return RecognisedTrace(tuple(ended.records), tuple(lines))
 
     def _pop_pending(self, count: int) -> list[Record | Gap]:
         if count <= 0:

@@ -51,6 +51,8 @@ class SymbolManager:
         self._reasons: dict[str, None] = {}
         # A load that has not begun
         self._next: asyncio.Task[None] | None = None
+        # Those that were loaded last, before an oops changed them; ``None`` after a reload
+        self._loaded: SymbolSet | None = None
 
     @property
     def is_loading(self) -> bool:
@@ -68,7 +70,7 @@ class SymbolManager:
         """
         async with self.lock:
             try:
-                self.set_current(await self._worker.call(lambda: load_symbols(self.sources())))
+                self.set_current(await self._load_anew())
             except Exception as error:
                 self._fail(("the start",), error)
 
@@ -77,9 +79,9 @@ class SymbolManager:
         self.symbols = SymbolSet(SymbolResolver())
 
     async def begin_boot(self, boot: NextBoot) -> None:
-        """Load the symbols for another boot."""
+        """Use the symbols for another boot; they are loaded if they were reloaded meanwhile."""
         try:
-            found = await self._worker.call(lambda: load_symbols(self.sources()))
+            found = self._loaded or await self._load_anew()
             self.set_current(found if boot.release is None else found.for_release(boot.release))
         except Exception as error:
             # The old symbols are those of another kernel.
@@ -112,6 +114,9 @@ class SymbolManager:
     def set_current(self, found: SymbolSet) -> None:
         """Replace the symbols in use, and log what is new about them."""
         before = self.symbols
+        if found is before:
+            self.failure = None
+            return
         known = description.summary(before)
         lines = [line for line in description.summary(found) if line not in known]
         remarks = [remark for remark in found.remarks if remark not in before.remarks]
@@ -131,8 +136,13 @@ class SymbolManager:
             != self.symbols.module_layout
         )
 
+    async def _load_anew(self) -> SymbolSet:
+        self._loaded = await self._worker.call(lambda: load_symbols(self.sources()))
+        return self._loaded
+
     async def _reload(self) -> None:
         async with self.lock:
+            self._loaded = None
             reasons, self._next = tuple(self._reasons), None
             self._reasons.clear()
             try:

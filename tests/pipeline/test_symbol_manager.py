@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.symbols.symbol_sources import ModuleSources, Sources
 
@@ -54,3 +55,20 @@ def test_request_during_load_starts_another(tmp_path: Path) -> None:
 
     asyncio.run(ask())
     assert changes == [1, 2]
+
+
+def test_boots_without_reload_share_one_load(tmp_path: Path) -> None:
+    sources = _Counted(tmp_path / "modules")
+
+    async def ask() -> None:
+        symbol_manager = SymbolManager(sources, lambda reasons: None)
+        await symbol_manager.load_first()
+        for _ in range(50):
+            await symbol_manager.begin_boot(NextBoot())
+        assert sources.asked == 1
+        await symbol_manager.reload("SIGUSR1")
+        for _ in range(50):
+            await symbol_manager.begin_boot(NextBoot("6.1.0"))
+        assert sources.asked == 3, "the reload, and the first boot behind it"
+
+    asyncio.run(ask())

@@ -62,14 +62,31 @@ PURE = [
     *(PACKAGE / "config" / f"{name}.py" for name in ("sink_config", "sink_merge", "sink_tables")),
     *(
         PACKAGE / "sinks" / f"{name}.py"
-        for name in ("sequence_tracker", "cursor_format", "backlog", "drop_policy", "file_format")
+        for name in (
+            "sequence_tracker",
+            "cursor_format",
+            "backlog",
+            "drop_policy",
+            "file_format",
+            "json_document",
+            "json_lines",
+            "machine_identity",
+        )
     ),
 ]
 IO_MODULES = {"asyncio", "logging", "os", "socket", "time", "sys", "pathlib"}
 # What the rest of the program may know of the sinks: their queues, never a concrete sink.
 SINK_INTERFACE = {
     f"klogd_py.sinks.{name}"
-    for name in ("manager", "queue", "cursor_file", "cursor_store", "factory", "journald_routing")
+    for name in (
+        "manager",
+        "queue",
+        "cursor_file",
+        "cursor_store",
+        "factory",
+        "journald_routing",
+        "machine_identity",
+    )
 }
 
 

@@ -80,6 +80,12 @@ def _run_doctor(line: CommandLine) -> int:
     return doctor(_run_options(line), as_json=line.has("json"))
 
 
+def _run_schema(_line: CommandLine) -> int:
+    from klogd_py.cli.record_schema import print_schema
+
+    return print_schema()
+
+
 def _run_check_config(line: CommandLine) -> int:
     from klogd_py.cli.check_config import check_config
 
@@ -177,6 +183,13 @@ _COMMANDS = (
             convert=file_name,
             option="config_path",
         ),
+    ),
+    Command(
+        "schema",
+        "print the JSON Schema of the documents that sinks write",
+        (_options(),),
+        _run_schema,
+        "klogd-py schema",
     ),
     Command(
         "help",

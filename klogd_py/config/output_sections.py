@@ -104,6 +104,29 @@ class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Print one JSON document per record instead of a plain line."""
 
 
+class TextSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The lines of text on the console, and in files whose format is "text"."""
+
+    kernel_stamp: bool = False
+    """Show the kernel's timestamp before the text, as in ``[12345.140900] eth0: link up``.
+
+    It counts seconds since the boot. The caller stands behind it, as in ``[12345.140900][T42001]``,
+    if the kernel records callers. Messages of klogd-py itself have none.
+    """
+
+
+class JsonSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON documents on the console and in files."""
+
+    machine_id: bool = False
+    """Add an id of this machine to each document.
+
+    It is made from /etc/machine-id as machine-id(5) asks: other programs cannot compute the id of
+    the machine from it, but `systemd-id128 machine-id --app-specific=` with klogd-py's id,
+    b1e3a9886e9f4d5ba9e85e7ae8e643cd, prints the same.
+    """
+
+
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What the sinks "journal" and "syslog" send beside systemd-journald, which reads the kernel's
     messages itself by default. A plain copy of them would be a duplicate in the journal. journald

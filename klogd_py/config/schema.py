@@ -19,8 +19,10 @@ from klogd_py.config.output_sections import (
     ConsoleSection,
     FileSection,
     JournalSection,
+    JsonSection,
     QueueSection,
     Sinks,
+    TextSection,
 )
 from klogd_py.config.value_types import (
     AccountName,
@@ -264,6 +266,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     translate: TranslateSection = TranslateSection()
     file: FileSection = FileSection()
     console: ConsoleSection = ConsoleSection()
+    text: TextSection = TextSection()
+    json: JsonSection = JsonSection()
     journal: JournalSection = JournalSection()
     ratelimit: RateLimitSection = RateLimitSection()
     queue: QueueSection = QueueSection()

@@ -76,6 +76,17 @@ def writes_to_stdout(sink: SinkConfig) -> bool:
     )
 
 
+def writes_json(sink: SinkConfig) -> bool:
+    """Whether a sink writes one JSON document per record."""
+    match sink:
+        case ConsoleSinkConfig():
+            return sink.is_json
+        case FileSinkConfig():
+            return sink.format == "json"
+        case _:
+            return False
+
+
 def is_routed(sink: SinkConfig) -> bool:
     """Whether ``journal.mode`` decides what a sink gets: it sends to a default socket."""
     return isinstance(sink, SyslogSinkConfig | JournalSinkConfig) and sink.socket is None

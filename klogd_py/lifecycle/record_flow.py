@@ -9,6 +9,7 @@ from pathlib import Path
 
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
+from klogd_py.lifecycle.running_kernel import running_kernel
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
 from klogd_py.pipeline.pipeline import Pipeline
@@ -17,6 +18,7 @@ from klogd_py.record.gaps import announce
 from klogd_py.sinks.cursor_file import boot_id
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.factory import SinkFactory
+from klogd_py.sinks.machine_identity import MachineIdentity
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import factory
 from klogd_py.sources.capture import open_capture
@@ -68,9 +70,8 @@ class RecordFlow:
             on_progress=self._save_progress,
             jobs=jobs,
         )
-        self.sink_factory = SinkFactory(
-            self.sink_manager, self._cursors, self.boot_id, live=self.live
-        )
+        identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
+        self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
         self.pipeline = Pipeline(
             self.source,
             self.sink_manager,

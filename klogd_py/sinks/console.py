@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Write entries to standard output for a person: time, identifier, text.
+"""Write entries to standard output: time, identifier, text for a person; or JSON.
 
 The text is coloured on a terminal only. A line that a full disk cut is continued later.
 """
@@ -11,11 +11,11 @@ from enum import Enum
 
 from klogd_py.record.types import Entry, Severity
 from klogd_py.sinks import SinkDown, SinkGone
-from klogd_py.sinks.file_format import find_cut
+from klogd_py.sinks.file_format import LineSettings, find_cut
 from klogd_py.sinks.formats import (
     TimestampFormatter,
-    encode_json,
     escape_controls,
+    kernel_stamp,
     split_identifier,
 )
 from klogd_py.system.standard_streams import STDOUT, write_or_wait
@@ -57,7 +57,7 @@ class ConsoleSink:
         colour: Colour = Colour.AUTO,
         json: bool = False,
         descriptor: int = 1,
-        boot_id: str | None = None,
+        settings: LineSettings | None = None,
         *,
         name: str = "console",
     ) -> None:
@@ -69,7 +69,7 @@ class ConsoleSink:
         )
         self._json = json
         self._descriptor = descriptor
-        self._boot_id = boot_id
+        self._settings = settings or LineSettings()
         self._timestamps = TimestampFormatter()
         # The rest of a line whose first part is written
         self._unwritten = b""
@@ -80,16 +80,20 @@ class ConsoleSink:
         return bool(self._unwritten)
 
     def encode(self, entry: Entry) -> bytes:
-        """Return one line: ``Nov 23 08:13:42.123456 kernel: text``, or a JSON object."""
-        if self._json:
-            return encode_json(entry, self._boot_id) + b"\n"
+        """Return one line of text: ``Nov 23 08:13:42.123456 kernel: text``."""
         line = split_identifier(entry, entry.text)
         time_us = entry.wall_us % 1_000_000
         timestamp = f"{self._timestamps.rfc3164(entry.wall_us)}.{time_us:06d}"
-        lead = f"{timestamp} {escape_controls(line.tag)}: ".encode()
+        stamp = kernel_stamp(entry.record) if self._settings.kernel_stamp else ""
+        lead = f"{timestamp} {escape_controls(f'{line.tag}: {stamp}')}".encode()
         shown = escape_controls(line.text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
         return lead + (colour + shown + _RESET if colour else shown) + b"\n"
+
+    def _encode_all(self, entries: Sequence[Entry]) -> list[bytes]:
+        if self._json:
+            return [line.encode() for line in self._settings.json_lines.encode(entries)]
+        return [self.encode(entry) for entry in entries]
 
     def send(self, entries: Sequence[Entry]) -> int:
         """Write all entries.
@@ -98,7 +102,7 @@ class ConsoleSink:
             SinkGone: nobody reads any more: ``| head``, or a terminal that was closed.
             SinkDown: it cannot be written, for example because the disk is full.
         """
-        lines = [self.encode(entry) for entry in entries]
+        lines = self._encode_all(entries)
         if self._unwritten:
             lines[0] = self._unwritten
         data = b"".join(lines)

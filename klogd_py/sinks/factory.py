@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_config import (
     ConsoleSinkConfig,
@@ -18,6 +20,7 @@ from klogd_py.config.sink_config import (
     SyslogSinkConfig,
     is_routed,
     short_form,
+    writes_json,
     writes_to_stdout,
 )
 from klogd_py.config.sink_shorthand import DEV_LOG
@@ -27,16 +30,19 @@ from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.file import FileSink
-from klogd_py.sinks.file_format import FileFormat
+from klogd_py.sinks.file_format import FileFormat, LineSettings
+from klogd_py.sinks.formats import host_name
 from klogd_py.sinks.journal import SOCKET, JournalSink
 from klogd_py.sinks.journald_routing import JournaldRouting, JournalMode
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.log_file import OPEN_FLAGS
+from klogd_py.sinks.machine_identity import MachineIdentity
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
 from klogd_py.system import trusted_directory
 from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.libraries import SYSTEMD, find_import_error
+from klogd_py.system.machine_id import MACHINE_ID, NoMachineId, read_application_id
 from klogd_py.system.privileges import User
 
 logger = logging.getLogger(__name__)
@@ -44,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 def build_sink(
     config: SinkConfig,
-    boot_id: str | None,
+    settings: LineSettings,
     routing: JournaldRouting,
     preopened: PreopenedFiles | None = None,
 ) -> Sink:
@@ -55,13 +61,14 @@ def build_sink(
     match config:
         case ConsoleSinkConfig():
             colour = Colour(config.colour)
-            return ConsoleSink(colour, config.is_json, boot_id=boot_id, name=config.name)
+            return ConsoleSink(colour, config.is_json, settings=settings, name=config.name)
         case FileSinkConfig():
             form = FileFormat(config.format)
-            return FileSink(config.path, form, config.mode, boot_id, preopened, name=config.name)
+            return FileSink(config.path, form, config.mode, settings, preopened, name=config.name)
         case JournalSinkConfig():
             additions = routing.journal_additions_only and is_routed(config)
             path = config.socket or _journal_without_library()
+            boot_id = settings.identity.boot_id or None
             return JournalSink(boot_id, path, name=config.name, additions=additions)
         case SyslogSinkConfig():
             socket = config.socket or routing.syslog_path or DEV_LOG
@@ -92,12 +99,20 @@ class SinkFactory:
     """Builds the sinks of one run. Mutable: it remembers the present routing."""
 
     def __init__(
-        self, sink_manager: SinkManager, cursors: CursorStore, boot_id: str | None, *, live: bool
+        self,
+        sink_manager: SinkManager,
+        cursors: CursorStore,
+        identity: MachineIdentity,
+        *,
+        live: bool,
     ) -> None:
-        """``live``: records come from the running kernel."""
+        """``live``: records come from the running kernel.
+
+        ``identity`` is what is known of its boot; host and machine id are filled in here.
+        """
         self._manager = sink_manager
         self._cursors = cursors
-        self._boot_id = boot_id
+        self._identity = identity
         self._live = live
         self._routing = JournaldRouting()
         self._preopened = PreopenedFiles()
@@ -135,9 +150,12 @@ class SinkFactory:
         configured = parse_sinks(config)
         routing = self._choose_routing(config, configured)
         wanted = {sink.name: sink for sink in configured if not routing.leaves_out(sink)}
-        sinks = [
-            build_sink(sink, self._boot_id, routing, self._preopened) for sink in wanted.values()
-        ]
+        settings = LineSettings.of_run(
+            self._identify(config),
+            kernel_stamp=config.text.kernel_stamp,
+            json_sinks=sum(map(writes_json, wanted.values())),
+        )
+        sinks = [build_sink(sink, settings, routing, self._preopened) for sink in wanted.values()]
         if any(sink.keeps_position for sink in sinks):
             self._cursors.open()
         for reason in routing.reasons:
@@ -151,6 +169,21 @@ class SinkFactory:
             if sink.name != short_form(sink):
                 self._cursors.hand_over(short_form(sink), sink.name)
         self._manager.configure(sinks, lambda name: queue_limits(wanted[name], self._live))
+
+    def _identify(self, config: Config) -> MachineIdentity:
+        """Return what documents say of this machine, whose host name may have changed.
+
+        A capture is from another machine, for all that is known.
+        """
+        if not self._live:
+            return MachineIdentity()
+        found = ""
+        if config.json.machine_id:
+            try:
+                found = read_application_id(MACHINE_ID)
+            except NoMachineId as error:
+                logger.warning("%s; JSON documents have no machine_id", error)
+        return msgspec.structs.replace(self._identity, host=host_name(), machine_id=found)
 
     def _choose_routing(self, config: Config, sinks: Sequence[SinkConfig]) -> JournaldRouting:
         if not self._live or not any(map(is_routed, sinks)):

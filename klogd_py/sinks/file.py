@@ -15,7 +15,13 @@ from pathlib import Path
 
 from klogd_py.record.types import Entry
 from klogd_py.sinks import SinkDown
-from klogd_py.sinks.file_format import FileFormat, LineEncoder, find_cut, split_for_pipe
+from klogd_py.sinks.file_format import (
+    FileFormat,
+    LineEncoder,
+    LineSettings,
+    find_cut,
+    split_for_pipe,
+)
 from klogd_py.sinks.log_file import LogFile
 from klogd_py.sinks.preopened_files import PreopenedFiles
 
@@ -32,7 +38,7 @@ class FileSink:
         path: str,
         format: FileFormat = FileFormat.TEXT,
         mode: int = 0o640,
-        boot_id: str | None = None,
+        settings: LineSettings | None = None,
         preopened: PreopenedFiles | None = None,
         *,
         name: str | None = None,
@@ -52,7 +58,7 @@ class FileSink:
             write=write,
             truncate=truncate,
         )
-        self._encoder = LineEncoder(format, boot_id)
+        self._encoder = LineEncoder(format, settings)
         # The rest of a line whose first part was written and cannot be truncated
         self._unwritten = b""
         # The file ends within a line that is not to be continued: a line feed comes first

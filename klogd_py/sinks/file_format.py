@@ -5,18 +5,19 @@ import select
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from klogd_py.record.types import Entry
 from klogd_py.sinks.formats import (
     OTHER_IDENTIFIER,
     TimestampFormatter,
-    encode_json,
     escape_controls,
     format_lines,
+    format_stamped_line,
     has_reserved_tag,
-    host_name,
 )
+from klogd_py.sinks.json_lines import JsonLines
+from klogd_py.sinks.machine_identity import UNKNOWN_HOST, MachineIdentity, stated_host
 
 
 class FileFormat(Enum):
@@ -30,28 +31,57 @@ class FileFormat(Enum):
     JSON = "json"
 
 
+class LineSettings(Struct, frozen=True):
+    """What the lines of all sinks of one run have in common.
+
+    ``kernel_stamp``: lines of text show the kernel's own timestamp.
+    """
+
+    identity: MachineIdentity = MachineIdentity()
+    kernel_stamp: bool = False
+    json_lines: JsonLines = field(default_factory=JsonLines)
+
+    @classmethod
+    def of_run(
+        cls, identity: MachineIdentity, *, kernel_stamp: bool = False, json_sinks: int = 1
+    ) -> "LineSettings":
+        """Return the settings of a run with so many sinks that write JSON."""
+        return cls(identity, kernel_stamp, JsonLines(identity, is_shared=json_sinks > 1))
+
+
 class LineEncoder:
     """Makes lines of one format. Mutable: it caches the text of the last second."""
 
-    def __init__(self, format: FileFormat = FileFormat.TEXT, boot_id: str | None = None) -> None:
-        """``boot_id`` is for JSON; it is left out if unknown."""
+    def __init__(
+        self, format: FileFormat = FileFormat.TEXT, settings: LineSettings | None = None
+    ) -> None:
         self._format = format
-        self._boot_id = boot_id
-        self._host = host_name()
+        self._settings = settings or LineSettings()
         self._timestamps = TimestampFormatter()
 
     def encode(self, entries: Sequence[Entry]) -> list[str]:
         """Return one line for each entry, with its line feed."""
         if self._format is FileFormat.TEXT:
-            host = self._host
-            stamps = self._timestamps.rfc3339_batch([entry.wall_us for entry in entries])
-            return [
-                f"{stamp} {host} {line}\n"
-                for stamp, line in zip(stamps, format_lines(entries), strict=True)
-            ]
+            return self._text_lines(entries)
         if self._format is FileFormat.JSON:
-            return [f"{encode_json(entry, self._boot_id).decode()}\n" for entry in entries]
+            return self._settings.json_lines.encode(entries)
         return [f"{_klogd_line(entry)}\n" for entry in entries]
+
+    def _text_lines(self, entries: Sequence[Entry]) -> list[str]:
+        stamps = self._timestamps.rfc3339_batch([entry.wall_us for entry in entries])
+        lines = (
+            [format_stamped_line(entry) for entry in entries]
+            if self._settings.kernel_stamp
+            else format_lines(entries)
+        )
+        host = self._settings.identity.host
+        # Records of the running kernel state no machine.
+        if host:
+            return [f"{stamp} {host} {line}\n" for stamp, line in zip(stamps, lines, strict=True)]
+        return [
+            f"{stamp} {stated_host(entry.record) or UNKNOWN_HOST} {line}\n"
+            for stamp, entry, line in zip(stamps, entries, lines, strict=True)
+        ]
 
 
 def _klogd_line(entry: Entry) -> str:

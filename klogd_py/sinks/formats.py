@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-r"""Format entries as lines: identifier, escaped text, timestamp; and as JSON.
+r"""Format entries as lines: identifier, escaped text, timestamp.
 
 Kernel text is untrusted: control characters could drive a terminal or forge a line of a log. They
 are escaped as the kernel does it (``\x1b``); NUL is dropped. Only the kernel writes records of
@@ -10,7 +10,6 @@ with the identifier ``klogd-py`` is a message of klogd-py itself.
 Source of truth: RFC 3164 section 4.1; RFC 3339; Documentation/ABI/testing/dev-kmsg.
 """
 
-import json
 import re
 import socket
 import time
@@ -18,10 +17,9 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-import msgspec
 from msgspec import Struct
 
-from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
+from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Record, Severity
 
 KERNEL_IDENTIFIER = "kernel"
 LAST_KERN_PREFIX = KERN << 3 | Severity.DEBUG
@@ -59,7 +57,6 @@ _LOOK_ALIKES = str.maketrans(_DIGITS_AND_SIGNS | _CYRILLIC | _GREEK | _SMALL_CAP
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # 9999-12-31 UTC: later times are invalid, and `datetime` cannot represent them.
 _MAX_SECOND = 253402214400
-_NOT_PRINTABLE_ASCII = re.compile(r"[^\x20-\x7e]")
 _PRINTABLE_ASCII = bytes(range(0x20, 0x7F))
 _IDENTIFIER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
@@ -133,6 +130,27 @@ def format_line(entry: Entry) -> str:
         return _format_printable(entry)
     line = split_identifier(entry, entry.text)
     return f"{escape_controls(line.tag)}: {escape_controls(line.text)}"
+
+
+def format_stamped_line(entry: Entry) -> str:
+    """Return `format_line` with the kernel's timestamp before the text, if the record has one.
+
+    ``kernel: [    5.140900] eth0: link up``
+    """
+    line = split_identifier(entry, entry.text)
+    return escape_controls(f"{line.tag}: {kernel_stamp(entry.record)}{line.text}")
+
+
+def kernel_stamp(record: Record) -> str:
+    """Return timestamp and caller as the kernel prints them on its console, and a blank.
+
+    ``[    5.140900][    T1] ``; empty without a timestamp. Source: kernel/printk/printk.c
+    ``print_time``, ``print_caller``
+    """
+    if record.usec is None:
+        return ""
+    caller = f"[{record.caller:>6}]" if record.caller else ""
+    return f"[{record.usec // 1_000_000:5d}.{record.usec % 1_000_000:06d}]{caller} "
 
 
 def format_lines(entries: Sequence[Entry]) -> list[str]:
@@ -213,62 +231,7 @@ def host_name() -> str:
     return socket.gethostname().partition(".")[0] or "localhost"
 
 
-def encode_json(entry: Entry, boot_id: str | None = None) -> bytes:
-    """Return the entry as one line of JSON, without a line feed.
-
-    ``{"boot_id":"51b3...","seq":339,"usec":5140900,...,"severity":"info","text":"eth0: up"}``: keys
-    without a value are left out, except the text, which may be empty. Boot id and sequence number
-    identify a record. Control characters are escaped as JSON does it, and so keep their value.
-    """
-    record = entry.record
-    content: dict[str, object] = {
-        "boot_id": boot_id if record.seq is not None or entry.gap is not None else None,
-        "seq": record.seq,
-        "parts": record.parts,
-        "usec": record.usec,
-        "wall_us": entry.wall_us,
-        "time": entry.time_source.value if entry.time_source is not None else "",
-        "facility": record.facility,
-        "severity": record.severity.name.lower(),
-        "tag": _encodable(split_identifier(entry, entry.text).tag),
-        "caller": _encodable(record.caller),
-        "flags": _encodable(record.flags) if record.flags != "-" else "",
-        "text": _encodable(message_text(entry)),
-        "raw": _encodable(record.text) if entry.symbols else "",
-        "symbols": [_encodable(place.kernel_form) for place in entry.symbols],
-        "fields": {_encodable(key): _encodable(value) for key, value in record.fields},
-        "extra": [_encodable(field) for field in record.extra],
-        "truncated": record.truncated,
-        "unparsed": record.unparsed,
-    }
-    if entry.gap is not None:
-        gap = entry.gap
-        facts = {"first": gap.first, "last": gap.last, "count": gap.count, "cause": gap.cause.value}
-        content["gap"] = facts
-    kept = {
-        key: value
-        for key, value in content.items()
-        if key == "text" or value or (value == 0 and value is not False)
-    }
-    line = msgspec.json.encode(kept)
-    if line.isascii() and b"\x7f" not in line:
-        return line
-    return _NOT_PRINTABLE_ASCII.sub(_json_escape, line.decode()).encode()
-
-
-def _json_escape(found: re.Match[str]) -> str:
-    r"""Return the character as it is if it is printable, otherwise as ``\u2028``.
-
-    Only strings contain such characters.
-    """
-    return (
-        found[0]
-        if found[0].isprintable()
-        else json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f")
-    )
-
-
-def _encodable(text: str) -> str:
+def escape_undecodable(text: str) -> str:
     r"""Return the text with undecodable bytes as ``\xHH``, so that it can be encoded as UTF-8."""
     try:
         text.encode()

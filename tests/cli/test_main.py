@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from tests.json_documents import read_documents
 from tests.symbols.kernels import BASE, KALLSYMS, MAP, moved
 from tests.symbols.oopses import kernel
 
@@ -537,7 +538,7 @@ def test_every_input_format_keeps_its_level(tmp_path: Path) -> None:
         "--sink",
         f"file:{output}",
     )
-    first, second = (json.loads(line) for line in output.read_text().splitlines())
+    first, second = read_documents(output.read_bytes())
     assert done.returncode == 0
     assert (first["severity"], first["text"]) == ("warning", "EIP: 0010:[do_fork+0x60/0x100]")
     assert (first["raw"], first["symbols"]) == ("EIP: 0010:[<c010b860>]", ["do_fork+0x60/0x100"])

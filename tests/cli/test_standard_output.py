@@ -34,6 +34,7 @@ COMMANDS = (
     ("doctor",),
     ("check-config", SHIPPED),
     ("check-config", "--json", SHIPPED),
+    ("schema",),
     ("translate", "--style", "off"),
 )
 TMPFS_KIB = 64

@@ -30,6 +30,7 @@ TAKEN = {
     "status": {"config_path", "json", "socket"},
     "doctor": {"config_path", "json", "root", "release"},
     "check-config": {"config_path", "json"},
+    "schema": set[str](),
     "help": set[str](),
 }
 

@@ -36,6 +36,7 @@ from klogd_py.system.jobs import Jobs
 from klogd_py.watch.watcher import DEBOUNCE_S
 from tests.boundaries import PACKAGE, Site, sites
 from tests.fakes import FakeRing
+from tests.json_documents import read_document
 from tests.needs import UEVENT, missing_uevent
 from tests.sockets import DatagramListener
 
@@ -233,7 +234,7 @@ class World:
         if not self.log.exists():
             return found
         for line in self.log.read_text().split("\n")[:-1]:
-            entry = msgspec.json.decode(line, type=dict[str, object])
+            entry = read_document(line)
             gap = entry.get("gap")
             if isinstance(gap, dict):
                 found += range(gap["first"], gap["last"] + 1)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An outage of a sink and a burst of records, with the real ring buffer as the queue."""
 
-import json
 import re
 import secrets
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
+from tests.json_documents import read_document
 from tests.needs import needs_kmsg
 from tests.sockets import BackgroundDatagramListener
 from tests.waiting import wait_until
@@ -61,7 +61,7 @@ def test_outage_loses_nothing_or_announces_every_drop(tmp_path: Path, when_full:
                 10,
             )
             assert program.stop() == 0
-    documents = [json.loads(line) for line in lines_of(log)]
+    documents = [read_document(line) for line in lines_of(log)]
     numbers = {
         document["text"]: document["seq"] for document in documents if marker in document["text"]
     }

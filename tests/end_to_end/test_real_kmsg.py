@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-import json
 import secrets
 from pathlib import Path
 
 from tests.end_to_end.program import Program, configure, lines_of, read_ring, write_kmsg
+from tests.json_documents import read_document
 from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
@@ -35,7 +35,7 @@ def test_no_process_passes_for_kernel(tmp_path: Path) -> None:
     with Program(tmp_path, "--sink", f"file:{log}", config=config):
         write_kmsg(f"<0>{marker}")
         found = wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
-    content = json.loads(found[0])
+    content = read_document(found[0])
     assert (content["facility"], content["severity"], content["tag"]) == (1, "emerg", "kmsg")
 
 
@@ -60,7 +60,7 @@ def test_single_pass_prints_line_per_record(tmp_path: Path) -> None:
 
 
 def test_single_pass_prints_record_numbers(tmp_path: Path) -> None:
-    seqs = [json.loads(line)["seq"] for line in _shown_once(tmp_path, "--json")]
+    seqs = [read_document(line)["seq"] for line in _shown_once(tmp_path, "--json")]
     assert seqs == [*range(seqs[0], seqs[-1] + 1)]
 
 

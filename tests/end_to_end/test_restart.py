@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-import json
 import os
 import secrets
 import signal
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.program import Program, configure, lines_of, write_kmsg
+from tests.json_documents import read_document
 from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
@@ -23,7 +23,7 @@ def _documents(log: Path) -> list[dict[str, object]]:
 
     There must be no other gap.
     """
-    documents = [json.loads(line) for line in lines_of(log)]
+    documents = [read_document(line) for line in lines_of(log)]
     if documents and documents[0].get("gap", {}).get("cause") == "pre-start":
         assert documents[0]["gap"] == {
             "first": 0,
@@ -121,7 +121,7 @@ def test_console_shows_all_records_at_every_start(tmp_path: Path) -> None:
     for _ in range(2):
         with Program(tmp_path, "--once", "--sink", "console", "--json") as program:
             assert program.wait() == 0
-        shown.append([json.loads(line)["seq"] for line in lines_of(program.output)])
+        shown.append([read_document(line)["seq"] for line in lines_of(program.output)])
     assert shown[0]
     assert shown[0][-1] in shown[1]
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drop-ins add files in formats of their own, also while the daemon runs."""
 
-import json
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.program import Program, configure, lines_of
+from tests.json_documents import read_document
 from tests.waiting import wait_until
 
 
@@ -43,9 +43,9 @@ def test_drop_ins_add_files_of_different_formats(tmp_path: Path, config: Path) -
         assert program.wait() == 0
     assert [line.partition(" kernel: ")[2] for line in lines_of(log)] == ["first", "second"]
     first, second = lines_of(as_json)
-    assert (json.loads(first)["text"], second) == ("first", "<4>[    2.000000] second")
+    assert (read_document(first)["text"], second) == ("first", "<4>[    2.000000] second")
     assert lines_of(as_klogd) == ["<4>[    1.000000] first"]
-    assert [json.loads(line)["text"] for line in lines_of(late)] == ["second"]
+    assert [read_document(line)["text"] for line in lines_of(late)] == ["second"]
 
 
 def test_wrong_drop_in_leaves_the_sinks_in_use(tmp_path: Path, config: Path) -> None:

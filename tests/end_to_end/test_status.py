@@ -16,6 +16,7 @@ import msgspec
 from klogd_py.monitoring.status import Status
 from klogd_py.monitoring.status_socket import CACHE_S
 from tests.end_to_end.program import Program, configure, lines_of, socket_of, write_kmsg
+from tests.json_documents import read_document
 from tests.needs import needs_kmsg
 from tests.waiting import wait_until
 
@@ -243,9 +244,9 @@ def test_reloads_lose_or_repeat_no_record(
         wait_until(lambda: [line for line in lines_of(log) if marker in line], "the marker")
         assert program.stop() == 0
     expected = None
-    for entry in (msgspec.json.decode(line, type=dict[str, msgspec.Raw]) for line in lines_of(log)):
-        gap = msgspec.json.decode(entry["gap"], type=dict[str, int | str]) if "gap" in entry else {}
-        first = gap["first"] if gap else msgspec.json.decode(entry["seq"], type=int)
+    for entry in map(read_document, lines_of(log)):
+        gap = entry.get("gap", {})
+        first = gap["first"] if gap else entry["seq"]
         last = gap["last"] if gap else first
         assert expected in (None, first)
         expected = int(last) + 1

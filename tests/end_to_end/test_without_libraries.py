@@ -67,6 +67,7 @@ def play(python: Path, *words: str, stdin: str = "") -> subprocess.CompletedProc
         ("--version",),
         ("help",),
         ("check-config", SHIPPED),
+        ("schema",),
         ("maps",),
         ("translate", "--style", "off"),
     ],

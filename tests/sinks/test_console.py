@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.formats import TimestampFormatter
 from tests.entries import WALL_US, entry
 from tests.fakes import environment
+from tests.json_documents import read_documents
 from tests.waiting import wait_until
 
 
@@ -40,8 +40,8 @@ def test_json_is_one_uncoloured_object_per_line() -> None:
     sink = ConsoleSink(Colour.ALWAYS, json=True, descriptor=writable)
     assert sink.send([entry("first\nsecond", prefix=3, seq=1), entry("\udcff", seq=2)]) == 2
     os.close(writable)
-    with open(readable, encoding="utf-8") as output:
-        lines = [json.loads(line) for line in output]
+    with open(readable, "rb") as output:
+        lines = read_documents(output.read())
     assert [(line["seq"], line["text"]) for line in lines] == [(1, "first\nsecond"), (2, "\\xff")]
 
 
@@ -80,7 +80,8 @@ def test_lines_are_coloured_on_a_terminal_only(
 
 
 def test_json_on_a_terminal_is_plain(tmp_path: Path) -> None:
-    assert json.loads(_shown(tmp_path, "--json", terminal=True))["text"] == "disk on fire"
+    (document,) = read_documents(_shown(tmp_path, "--json", terminal=True))
+    assert document["text"] == "disk on fire"
 
 
 def test_console_without_a_reader_is_gone() -> None:

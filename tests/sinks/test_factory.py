@@ -26,12 +26,15 @@ from klogd_py.sinks.cursor_file import boot_id
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
 from klogd_py.sinks.factory import SinkFactory, build_sink, queue_limits
+from klogd_py.sinks.file_format import LineSettings
 from klogd_py.sinks.journald_routing import JournaldRouting
+from klogd_py.sinks.machine_identity import MachineIdentity
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.system.privileges import User
 from tests.end_to_end.program import lines_of
 from tests.entries import entry, gap_entry, numbered_entries
 from tests.fakes import FakeRing
+from tests.json_documents import read_documents
 from tests.needs import needs_other_users
 from tests.sockets import DatagramListener
 
@@ -53,7 +56,7 @@ TIMEOUT_S = 10
 def test_built_sink_has_the_configured_name(
     config: SinkConfig, keeps_position: bool, is_blocking: bool
 ) -> None:
-    sink = build_sink(config, "", JournaldRouting())
+    sink = build_sink(config, LineSettings(), JournaldRouting())
     assert (sink.name, sink.keeps_position, sink.blocking) == (
         config.name,
         keeps_position,
@@ -67,9 +70,10 @@ def test_two_files_differ_in_format_and_mode(tmp_path: Path) -> None:
         FileSinkConfig("b", QUEUE, str(tmp_path / "b"), "klogd", 0o604),
     )
     for config in configs:
-        with closing(build_sink(config, "", JournaldRouting())) as sink:
+        with closing(build_sink(config, LineSettings(), JournaldRouting())) as sink:
             assert sink.send([entry("eth0: up", prefix=4)]) == 1
-    assert json.loads((tmp_path / "a").read_text())["text"] == "eth0: up"
+    (document,) = read_documents((tmp_path / "a").read_bytes())
+    assert document["text"] == "eth0: up"
     assert (tmp_path / "b").read_text() == "<4>eth0: up\n"
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o600, 0o604]
 
@@ -78,7 +82,7 @@ def test_named_syslog_without_socket_is_routed(tmp_path: Path) -> None:
     with DatagramListener(tmp_path / "log") as log:
         routing = JournaldRouting(syslog_path=str(log.path))
         config = SyslogSinkConfig("kern", QUEUE, None)
-        with closing(build_sink(config, "", routing)) as sink:
+        with closing(build_sink(config, LineSettings(), routing)) as sink:
             assert sink.send(numbered_entries(range(2))) == 2
         assert len(log.read()) == 2
 
@@ -105,7 +109,9 @@ def test_preopened_files_have_modes_of_their_own(tmp_path: Path) -> None:
     )
     cursors = CursorStore(None, "", lambda: None)
     manager = SinkManager(gap_entry, cursors.position)
-    SinkFactory(manager, cursors, "", live=True).preopen(User("nobody", 65534, 65534), config)
+    SinkFactory(manager, cursors, MachineIdentity(), live=True).preopen(
+        User("nobody", 65534, 65534), config
+    )
     found = [(path.name, path.owner(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()]
     assert sorted(found) == [("a", "nobody", 0o600), ("b", "nobody", 0o604)]
 

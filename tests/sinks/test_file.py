@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import errno
 import fcntl
-import json
 import os
 import stat
 import subprocess
@@ -17,14 +16,16 @@ from hypothesis import strategies as st
 from klogd_py.record.types import Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.file import FileSink
-from klogd_py.sinks.file_format import FileFormat, LineEncoder
-from klogd_py.sinks.formats import TimestampFormatter, host_name
+from klogd_py.sinks.file_format import FileFormat, LineEncoder, LineSettings
+from klogd_py.sinks.formats import TimestampFormatter
+from klogd_py.sinks.machine_identity import MachineIdentity
 from tests.entries import WALL_US, entry, numbered_entries
+from tests.json_documents import read_documents
 from tests.needs import needs_mount
 
 
 def _texts(path: Path) -> list[str]:
-    return [json.loads(line)["text"] for line in path.read_text().splitlines()]
+    return [document["text"] for document in read_documents(path.read_bytes())]
 
 
 @pytest.mark.parametrize(
@@ -32,13 +33,14 @@ def _texts(path: Path) -> list[str]:
     [
         (
             FileFormat.TEXT,
-            f"{TimestampFormatter().rfc3339(WALL_US)} {host_name()} kernel: eth0: up\n",
+            f"{TimestampFormatter().rfc3339(WALL_US)} node1 kernel: eth0: up\n",
         ),
         (FileFormat.KLOGD, "<6>eth0: up\n"),
     ],
 )
 def test_line_has_the_configured_format(file_format: FileFormat, line: str) -> None:
-    assert LineEncoder(file_format).encode([entry("eth0: up")]) == [line]
+    settings = LineSettings(MachineIdentity(host="node1"))
+    assert LineEncoder(file_format, settings).encode([entry("eth0: up")]) == [line]
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,19 @@ import sys
 import unicodedata
 from datetime import datetime
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klogd_py.record.types import Cause, Entry, Record
+from klogd_py.record.types import Entry, Record
 from klogd_py.sinks.formats import (
     TaggedText,
     TimestampFormatter,
-    encode_json,
     escape_controls,
     format_line,
     split_identifier,
 )
-from klogd_py.sources import kmsg_format
-from tests.entries import PLACE, WALL_US, entry, lost_entry
+from tests.entries import WALL_US
 from tests.fakes import environment
 
 KERNEL_TEXT = st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
@@ -152,86 +149,3 @@ def test_timestamps_follow_records_back_in_time() -> None:
     stamps = TimestampFormatter()
     later, earlier = stamps.rfc3339(WALL_US), stamps.rfc3339(WALL_US - 1_000_000)
     assert (later[17:26], earlier[17:26]) == ("42.123456", "41.123456")
-
-
-def test_json_omits_empty_values_but_keeps_zeros() -> None:
-    assert msgspec.json.decode(encode_json(Entry(Record("x", 0, 0, 0), 0, "x"))) == {
-        "seq": 0,
-        "usec": 0,
-        "wall_us": 0,
-        "facility": 0,
-        "severity": "emerg",
-        "tag": "kernel",
-        "text": "x",
-    }
-
-
-def test_json_has_a_text_even_if_empty() -> None:
-    assert msgspec.json.decode(encode_json(entry("")), type=dict[str, object])["text"] == ""
-
-
-def test_json_holds_every_fact_of_the_entry() -> None:
-    record = Record(
-        "at ffff",
-        12,
-        7,
-        8,
-        "c",
-        "T1",
-        ("new=1",),
-        (("SUBSYSTEM", "net"),),
-        truncated=True,
-        unparsed=True,
-    )
-    assert msgspec.json.decode(encode_json(Entry(record, WALL_US, "at vfs_write", (PLACE,)))) == {
-        "seq": 7,
-        "usec": 8,
-        "wall_us": WALL_US,
-        "facility": 1,
-        "severity": "warning",
-        "tag": "kmsg",
-        "caller": "T1",
-        "flags": "c",
-        "text": "at vfs_write",
-        "raw": "at ffff",
-        "symbols": ["vfs_write+0x1d/0x40 [ext4]"],
-        "fields": {"SUBSYSTEM": "net"},
-        "extra": ["new=1"],
-        "truncated": True,
-        "unparsed": True,
-    }
-
-
-def test_json_of_gap_has_range_and_cause() -> None:
-    content = msgspec.json.decode(
-        encode_json(lost_entry(5, 9, Cause.OVERRUN)), type=dict[str, object]
-    )
-    assert content["gap"] == {"first": 5, "last": 9, "count": 5, "cause": "overrun"}
-
-
-def test_multiline_text_is_one_line_of_json() -> None:
-    assert b"\n" not in encode_json(entry("two\nlines"))
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"6,1,2,-;\\xff\n",
-        b"6,1,2,-;x\n \\xff=1\n",
-        b"6,1,2,-;x\n KEY=\\xff\n",
-        b"6,1,2,\xff;x\n",
-        b"6,1,2,-,\xff;x\n",
-        b"6,1,2,-,caller=\xff;x\n",
-        b"\xff",
-    ],
-)
-def test_json_accepts_bytes_that_are_not_utf_8(raw: bytes) -> None:
-    record = kmsg_format.parse_all([raw])[0]
-    assert msgspec.json.decode(encode_json(Entry(record, 0, record.text)))
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=40), st.binary(max_size=60))
-def test_json_can_be_made_of_any_record(header: bytes, body: bytes) -> None:
-    record = kmsg_format.parse_all([b"6,1,2," + header + b";" + body])[0]
-    assert msgspec.json.decode(encode_json(Entry(record, 0, record.text)))

@@ -11,6 +11,7 @@ from klogd_py.config.sink_config import SinkConfig
 from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.record.types import Cause
 from klogd_py.sinks.factory import build_sink
+from klogd_py.sinks.file_format import LineSettings
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.journald_routing import (
     DUPLICATES,
@@ -183,14 +184,16 @@ def test_sink_with_its_own_socket_gets_everything(tmp_path: Path) -> None:
         JournalListener(tmp_path / "journal") as journal,
     ):
         for spec in (f"syslog:{log.path}", f"journal:{journal.path}"):
-            with closing(build_sink(sinks(spec)[0], "", adds)) as sink:
+            with closing(build_sink(sinks(spec)[0], LineSettings(), adds)) as sink:
                 assert sink.send(numbered_entries(range(3))) == 3
         assert (len(log.read()), len(journal.read())) == (3, 3)
 
 
 def test_routed_sink_keeps_its_name_for_the_position() -> None:
     assert (
-        build_sink(sinks("syslog")[0], "", JournaldRouting(syslog_path="/elsewhere")).name
+        build_sink(
+            sinks("syslog")[0], LineSettings(), JournaldRouting(syslog_path="/elsewhere")
+        ).name
         == "syslog:/dev/log"
     )
 

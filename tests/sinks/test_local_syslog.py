@@ -13,6 +13,7 @@ from klogd_py.config.sink_tables import parse_sinks
 from klogd_py.record.types import Cause
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.factory import build_sink
+from klogd_py.sinks.file_format import LineSettings
 from klogd_py.sinks.formats import TimestampFormatter
 from klogd_py.sinks.journald_routing import JournaldRouting
 from klogd_py.sinks.local_syslog import SyslogSink
@@ -36,7 +37,7 @@ def _messages(seqs: range) -> list[bytes]:
 @pytest.mark.parametrize("spec", ["syslog", "syslog:/dev/log"])
 def test_default_socket_is_dev_log(spec: str) -> None:
     (config,) = parse_sinks(Config(sinks=(spec,)))
-    assert build_sink(config, "", JournaldRouting()).name == "syslog:/dev/log"
+    assert build_sink(config, LineSettings(), JournaldRouting()).name == "syslog:/dev/log"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@
 Gaps are found with the regular expressions of docs/delivery.md only.
 """
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from klogd_py.sinks.formats import TaggedText, is_reserved, split_identifier
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import WALL_US, gap_entry
+from tests.json_documents import read_document
 from tests.sockets import DatagramListener, JournalListener, StreamListener
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
@@ -121,7 +121,7 @@ def _of_stream(entries: list[Entry], folder: Path) -> tuple[list[str], list[tupl
 def _of_json(entries: list[Entry], folder: Path) -> tuple[list[str], list[tuple[str, ...]]]:
     content = "".join(LineEncoder(FileFormat.JSON).encode(entries))
     # splitlines() splits at everything that some program takes for the end of a line.
-    documents = [json.loads(line) for line in content.splitlines()]
+    documents = [read_document(line) for line in content.splitlines()]
     facts = [document["gap"] for document in documents if "gap" in document]
     return [document["tag"] for document in documents], [
         tuple(str(fact) for fact in gap.values()) for gap in facts
@@ -201,7 +201,7 @@ def test_lines_of_a_file_hold_no_controls(
 @given(st.text(max_size=80))
 def test_escaped_json_is_read_back_unchanged(text: str) -> None:
     (line,) = LineEncoder(FileFormat.JSON).encode([_entry(text, 6)])
-    assert json.loads(line)["text"] == text
+    assert read_document(line)["text"] == text
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Parse a guest's raw log and klogd-py's file, and check names, without code of klogd-py."""
 
-import json
 import re
 
 from msgspec import Struct
 
+from tests.json_documents import read_documents
 from tests.vm.lab.binutils import binary, without_suffix
 from tests.vm.lab.session import Session
 
@@ -52,9 +52,9 @@ def raw_records(capture: bytes) -> list[Raw]:
 
 def lines_of(session: Session) -> list[Line]:
     """Return the records of this boot in klogd-py's file, in order, without its own messages."""
-    documents = [json.loads(line) for line in session.written().splitlines()]
+    documents = read_documents(session.written())
     lines = [
-        Line(reported["seq"], reported.get("raw", reported["text"]), reported["text"])
+        Line(reported["seq"], str(reported.get("raw", reported["text"])), reported["text"])
         for reported in documents
         if "seq" in reported
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from klogd_py.doctor.finding import Finding, Level
 from klogd_py.monitoring.status import Status
+from tests.json_documents import read_documents
 from tests.vm.lab.session import SERVICE_LOG, Session
 from tests.vm.lines import Line, lines_of
 
@@ -122,7 +123,7 @@ def test_journal_entry_has_the_symbol_in_fields(session: Session) -> None:
 def test_device_fields_are_delivered_with_their_line(session: Session) -> None:
     session.crash("fields")
     line = next(line for line in reversed(lines_of(session)) if "with a device" in line.raw)
-    documents = [json.loads(text) for text in session.written().splitlines()]
+    documents = read_documents(session.written())
     assert {"SUBSYSTEM": "platform", "DEVICE": "+platform:klogd_trouble"} in [
         reported["fields"] for reported in documents if reported.get("seq") == line.seq
     ]

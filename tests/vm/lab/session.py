@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Operate a guest: start klogd-py, provoke a crash by name, and copy what it left behind."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tests.json_documents import read_documents
 from tests.vm.lab.binutils import binary
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.machine import Machine
@@ -176,7 +176,7 @@ class Session:
 
         One pair each, first and last: of a record the same number twice, of a gap its range.
         """
-        documents = [json.loads(line) for line in self.written().splitlines()]
+        documents = read_documents(self.written())
         kept = [reported for reported in documents if "seq" in reported or "gap" in reported]
         return [
             (reported["gap"]["first"], reported["gap"]["last"])

@@ -202,6 +202,12 @@ OUTPUT = OptionGroup(
         ),
         Option(("--json",), "json", "print JSON on the console sink", key="console.json"),
         Option(
+            ("--kernel-stamp",),
+            "kernel_stamp",
+            "show the kernel's timestamps in lines of text",
+            key="text.kernel_stamp",
+        ),
+        Option(
             ("-c", "--console-level"),
             "console_level",
             "set the kernel's console log level, 1 to 8",

@@ -59,7 +59,7 @@ class JournalSink:
 
     def fields(self, entry: Entry) -> list[JournalField]:
         """Return the fields of one entry in order; KLOGD_SYMBOL is repeated for each symbol."""
-        record = entry.record
+        record, machine = entry.record, entry.record.machine
         line = split_identifier(entry, message_text(entry))
         name, _, pid = line.tag.removesuffix("]").partition("[")
         facts: list[tuple[str, object]] = [
@@ -69,10 +69,8 @@ class JournalSink:
             ("SYSLOG_IDENTIFIER", name),
             ("SYSLOG_PID", pid),
             ("KLOGD_SEQ", record.seq),
-            (
-                "KLOGD_BOOT_ID",
-                self._boot_id if record.seq is not None or entry.gap is not None else None,
-            ),
+            ("KLOGD_BOOT_ID", self._boot_of(entry)),
+            ("KLOGD_HOST", None if machine is None else machine.host),
             ("KLOGD_USEC", record.usec),
             ("KLOGD_WALL_USEC", entry.wall_us if entry.time_source is not None else ""),
             ("KLOGD_TIME", entry.time_source.value if entry.time_source is not None else ""),
@@ -94,6 +92,13 @@ class JournalSink:
             for key, fact in facts
             if key == "MESSAGE" or (fact is not None and fact != "")
         ]
+
+    def _boot_of(self, entry: Entry) -> str | None:
+        """Return the boot that a capture states; else the running one, for what has a number."""
+        record = entry.record
+        if record.machine is not None:
+            return record.machine.boot_id
+        return self._boot_id if record.seq is not None or entry.gap is not None else None
 
     def encode(self, entry: Entry) -> bytes:
         """Return the datagram of one entry in the journal's native protocol."""

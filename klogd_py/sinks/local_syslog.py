@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Send entries as datagrams to the local syslog socket, with their facility and severity.
 
-``<4>Nov 23 08:13:42 kernel: text``: the local form, without a host name. syslog(3), and with it
+``<4>Nov 23 08:13:42 kernel: text``: the local form, without a host name; a record of a capture that
+states its host has it before ``kernel:``. syslog(3), and with it
 Python's syslog module, turns facility kern into user, so the message is written here. On a stream
 socket each message ends with a NUL, as glibc sends it.
 
@@ -14,9 +15,10 @@ import os
 import socket
 from collections.abc import Sequence
 
-from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Severity
+from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Record, Severity
 from klogd_py.sinks import LISTENER_REPLACED, has_additions, send_each
-from klogd_py.sinks.formats import TimestampFormatter, format_line
+from klogd_py.sinks.formats import TimestampFormatter, format_line, is_reserved
+from klogd_py.sinks.machine_identity import stated_host
 from klogd_py.system.file_identity import FileIdentity, identify
 
 LAST_SYSLOG_PREFIX = LAST_SYSLOG_FACILITY << 3 | Severity.DEBUG
@@ -55,9 +57,10 @@ class SyslogSink:
         priority = Severity.INFO if prefix is None else prefix
         if priority > LAST_SYSLOG_PREFIX:
             priority = USER << 3 | priority & 7
-        return (
-            f"<{priority:d}>{self._timestamps.rfc3164(entry.wall_us)} {format_line(entry)}".encode()
-        )
+        stamp = self._timestamps.rfc3164(entry.wall_us)
+        # Without it the listener would take a record of another machine for one of this machine.
+        host = "" if entry.record.machine is None else _host_field(entry.record)
+        return f"<{priority:d}>{stamp} {host}{format_line(entry)}".encode()
 
     @property
     def has_partial_write(self) -> bool:
@@ -158,3 +161,15 @@ class SyslogSink:
             self._socket = connecting
             return connecting
         raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
+
+
+def _host_field(record: Record) -> str:
+    r"""Return the host that a record states, and a blank; empty if it states none.
+
+    A listener that expects no host takes it for the identifier, so a reserved name, ``kernel``,
+    becomes ``\x6bernel``.
+    """
+    host = stated_host(record)
+    if is_reserved(host):
+        host = f"\\x{ord(host[0]):02x}{host[1:]}"
+    return f"{host} " if host else ""

@@ -12,6 +12,7 @@ import msgspec
 from klogd_py.sinks.json_document import Document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"
 TITLE = "JSON document of klogd-py"
 
 
@@ -25,6 +26,7 @@ def render() -> str:
     lines = inspect.cleandoc(Document.__doc__ or "").partition("\n\nSize:")[0]
     schema = {
         "$schema": DIALECT,
+        "$comment": LICENCE,
         "title": TITLE,
         "description": " ".join(lines.split()),
         **{key: document[key] for key in ("type", "properties", "required")},

@@ -33,6 +33,7 @@ IN_CONFIGURATION: dict[tuple[str, ...], dict[str, object]] = {
     ("-f", "/x"): {"sinks": ["file:/x"], "file.format": "klogd"},
     ("--file", "-"): {"sinks": ["file:-"], "file.format": "klogd"},
     ("--json",): {"console.json": True},
+    ("--kernel-stamp",): {"text.kernel_stamp": True},
     ("-s",): {"input.source": "syslog"},
     ("--syscall",): {"input.source": "syslog"},
     ("-c", "5"): {"console_level": 5},

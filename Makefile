@@ -11,7 +11,7 @@ DESTDIR ?=
 PYTHON ?=
 export VENV = .venv$(addprefix -,$(notdir $(PYTHON)))
 
-.PHONY: run test vm check config bench setup install uninstall deb clean
+.PHONY: run test cases vm check config bench setup install uninstall deb clean
 
 # Ctrl-C ends make itself. A command that it ends as well is no error to be printed.
 IN_VENV = trap 'exit 0' INT; scripts/in-venv
@@ -23,6 +23,13 @@ run:
 # run one after the other.
 test:
 	@$(IN_VENV) --test python -m pytest -n 3 --no-loadscope-reorder
+
+# Recorded logs of other systems, each with a script that says whether klogd-py does the right thing
+# with them. They are not part of the repository; CASES names their folder.
+CASES ?= ../shared/data/cases
+
+cases:
+	@$(IN_VENV) scripts/cases "$(CASES)" $(CASE)
 
 # In virtual machines, two at a time: all of them, or one with GUEST=bare. The first run builds
 # them.

@@ -15,7 +15,7 @@ ALLOWED = {
     "system": set[str](),
     "watch": {"system"},
     "oops": {"record"},
-    "sources": {"record"},
+    "sources": {"record", "system"},
     "symbols": {"record", "system", "oops"},
     "config": {"system", "symbols"},
     "sinks": {"record", "system", "config"},

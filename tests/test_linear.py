@@ -30,6 +30,7 @@ from klogd_py.pipeline.text_stream import infer_boots
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.capture import Capture
+from klogd_py.sources.input_file import InputFile
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from tests.oops.test_address_patterns import ALL_LINES
 from tests.symbolizer import symbol_set_of, symbolize_piece
@@ -355,13 +356,13 @@ def split_by(splitter: str, content: bytes) -> int:
             return len(
                 [
                     symbolize_piece(piece, everywhere, FormatOptions())
-                    for piece in read_pieces(readable)
+                    for piece in read_pieces(InputFile(readable, "pipe"))
                 ]
             )
         if splitter == "/proc/kmsg":
             source: ProcKmsg | Capture = ProcKmsg(readable)
         else:
-            source = Capture(readable, "pipe", splitter, 2026)
+            source = Capture(InputFile(readable, "pipe"), splitter, 2026)
         count = 0
         while not source.exhausted:
             count += len(source.read_batch())

@@ -4,9 +4,6 @@
 Everything else comes out byte for byte.
 """
 
-import os
-import stat
-import sys
 import time
 from collections.abc import Sequence
 
@@ -16,6 +13,8 @@ from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.pipeline.text_pieces import read_pieces, write_all
 from klogd_py.pipeline.text_stream import TextStream, infer_boots
+from klogd_py.sources.input_file import InputFile, open_input
+from klogd_py.sources.source import SourceUnavailable
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
 
@@ -40,42 +39,38 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
     )
     for file in files or ["-"]:
         try:
-            descriptor = (
-                sys.stdin.fileno() if file == "-" else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-            )
-        except OSError as error:
-            print_error(f"{file}: {error.strerror}")
+            content = open_input(file)
+        except SourceUnavailable as error:
+            print_error(str(error))
             status = 1
             continue
         try:
             prefix = "" if file == "-" else f"{file}: "
-            _translate(descriptor, found, format_options, prefix)
-        except IsADirectoryError as error:
-            print_error(f"{file}: {error.strerror}")
-            status = 1
+            _translate(content, found, format_options, prefix)
         finally:
-            if file != "-":
-                os.close(descriptor)
+            content.close()
+        if content.failure is not None:
+            print_error(content.failure)
+            status = 1
     return status
 
 
-def _translate(descriptor: int, found: SymbolSet, options: FormatOptions, prefix: str) -> None:
-    """Translate one descriptor; ``prefix`` begins remarks on single lines.
+def _translate(content: InputFile, found: SymbolSet, options: FormatOptions, prefix: str) -> None:
+    """Translate one input; ``prefix`` begins remarks on single lines.
 
     A regular file whose traces still have to tell the KASLR slide is read twice: what a later trace
     proves holds for the earlier ones, too.
     """
     boots, plain_bytes = BootSymbols(found), list[int]()
-    is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    if found.reads_traces and is_file:
-        inferred = infer_boots(read_pieces(descriptor), found)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+    if found.reads_traces and content.is_regular:
+        inferred = infer_boots(read_pieces(content), found)
+        content.rewind()
         boots, plain_bytes = BootSymbols(found, inferred.symbol_sets), inferred.plain_bytes
     stream = TextStream(boots, options, plain_bytes)
-    for piece in read_pieces(descriptor, lambda: stream.due_in_s(time.monotonic())):
+    for piece in read_pieces(content, lambda: stream.due_in_s(time.monotonic())):
         write_all(stream.push(piece, time.monotonic()))
         # A pipe may never end.
-        if not is_file:
+        if not content.is_regular:
             print_remarks(boots.take_messages())
     write_all(stream.flush())
     print_remarks([*boots.take_messages(), *stream.doubtful.remarks(prefix)])

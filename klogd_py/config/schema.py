@@ -92,8 +92,8 @@ class SymbolsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """The directory of the module files. They name the functions of modules where `kallsyms` does
     not. An empty string disables them.
 
-    The files may be compressed with xz, gzip or, if the Python package zstandard is installed,
-    zstd.
+    The files may be compressed with gzip, xz, bzip2 or zstd. zstd needs Python 3.14, or the Python
+    package zstandard.
     """
 
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from klogd_py.pipeline.batch_queue import BatchQueue, ReadBatch
 from klogd_py.pipeline.batch_window import BURST_WINDOW_S, is_burst, wait_batch_window
 from klogd_py.record.types import Gap, Record
+from klogd_py.sources.errors import InputFailed
 from klogd_py.sources.kmsg_device import BATCH_RECORDS, KmsgDevice
 from klogd_py.sources.source import Source, wait_readable
 from klogd_py.system.jobs import Jobs
@@ -107,6 +108,10 @@ class Reader:
             await self._wait_for_room()
             try:
                 items = self._source.read_batch()
+            except InputFailed as error:
+                logger.error("%s", error)
+                self.failed = True
+                continue
             except OSError as error:
                 await self._handle_read_error(error)
                 continue

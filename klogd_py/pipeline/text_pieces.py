@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Read text in pieces of whole lines, and write it."""
 
-import os
 from collections.abc import Callable, Iterator
 
-from klogd_py.sources.capture import is_readable
+from klogd_py.sources.input_file import CHUNK_BYTES, InputFile
 from klogd_py.system.standard_streams import write_output
 
-CHUNK_BYTES = 1 << 18
 # A longer line comes in several pieces
 MAX_PIECE_BYTES = 1 << 20
 
 
 def read_pieces(
-    descriptor: int, due_in_s: Callable[[], float | None] = lambda: None
+    content: InputFile, due_in_s: Callable[[], float | None] = lambda: None
 ) -> Iterator[bytes]:
-    """Read a descriptor in pieces that end with a line feed, except for the last.
+    """Read an input in pieces that end with a line feed, except for the last.
 
     ``due_in_s`` limits each wait in seconds; an empty piece means that this time has passed. A
     line that is longer than MAX_PIECE_BYTES comes in several pieces, so that memory and time have
@@ -24,12 +22,14 @@ def read_pieces(
     tail = b""
     while True:
         wait_s = due_in_s()
-        if wait_s is not None and not is_readable(descriptor, wait_s):
+        if wait_s is not None and not content.is_readable(wait_s):
             yield b""
             continue
-        chunk = os.read(descriptor, CHUNK_BYTES)
+        chunk = content.read(CHUNK_BYTES)
         if not chunk:
-            break
+            if content.ended:
+                break
+            continue
         head, line_feed, rest = chunk.rpartition(b"\n")
         if line_feed:
             yield tail + head + line_feed

@@ -7,10 +7,7 @@ feed, or where the input ends. A record that is longer than MAX_RECORD_BYTES is 
 but the last marked as truncated, so that memory and time have a bound.
 """
 
-import os
 import re
-import select
-import sys
 import time
 from datetime import datetime
 
@@ -19,9 +16,9 @@ from msgspec import Struct
 
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format, text_formats
-from klogd_py.sources.source import SourceUnavailable
+from klogd_py.sources.errors import InputFailed
+from klogd_py.sources.input_file import CHUNK_BYTES, InputFile, open_input
 
-CHUNK_BYTES = 1 << 18
 # No kernel writes a longer record
 MAX_RECORD_BYTES = 1 << 16
 # The dictionary lines of a record follow within this time
@@ -29,6 +26,8 @@ DICTIONARY_WAIT_S = 0.02
 # Limit of the whole wait, during which nothing else happens
 MAX_DICTIONARY_WAIT_S = 0.1
 
+# Some programs write NUL between the records of /dev/kmsg.
+_RECORD_SEPARATOR = re.compile(rb"(?:(?<=\n)|\A)\0(?=[0-9]{1,4},[0-9]+,[0-9]+[,;])")
 # Anchored, so that where no line feed comes it is not looked for from every byte on.
 _WHOLE_RECORD = re.compile(rb"^[^\n]*\n(?: [^\n]*\n)*", re.MULTILINE)
 
@@ -40,23 +39,12 @@ class _Split(Struct, frozen=True):
     rest: bytes
 
 
-def is_readable(descriptor: int, wait_s: float) -> bool:
-    """Whether a read returns within ``wait_s`` seconds, even if only with the end of the input.
-
-    poll(2), since select(2) cannot wait for descriptors above 1023.
-    """
-    asked = select.poll()
-    asked.register(descriptor, select.POLLIN)
-    return bool(asked.poll(wait_s * 1000))
-
-
 class Capture:
-    """The records of one open file or pipe, in order."""
+    """The records of one open file or pipe, in order. Mutable: how far it has been read."""
 
     def __init__(
         self,
-        descriptor: int,
-        name: str,
+        content: InputFile,
         form: str = "auto",
         year: int | None = None,
         max_record_bytes: int = MAX_RECORD_BYTES,
@@ -66,10 +54,11 @@ class Capture:
         A record that is longer than ``max_record_bytes`` is given in parts.
         """
         self._max_record_bytes = max_record_bytes
-        self.name = name
+        self.name = content.name
         self.exhausted = False
         self.remark: str | None = None
-        self._descriptor = descriptor
+        self._input = content
+        self._is_failure_told = False
         self._form = form
         self._parsers = {
             "dmesg": text_formats.parse_dmesg,
@@ -83,21 +72,33 @@ class Capture:
 
     def fileno(self) -> int:
         """The descriptor of the input."""
-        return self._descriptor
+        return self._input.fileno()
 
     def read_batch(self) -> list[Record | Gap]:
         """Read the records of the next chunk; empty if there is nothing now, or the input has
         ended.
+
+        Raises:
+            InputFailed: all that can be read has been returned, and the input has not ended there.
         """
-        if not is_readable(self._descriptor, 0):
-            # Standard input is shared: making it non-blocking would affect other processes.
-            return []
+        # Standard input is shared: making it non-blocking would affect other processes.
+        while not self.exhausted and self._input.is_readable(0):
+            # What is unpacked already does not make the descriptor readable.
+            if records := self._read_records():
+                return records
+        if self.exhausted and self._input.failure is not None and not self._is_failure_told:
+            self._is_failure_told = True
+            raise InputFailed(self._input.failure)
+        return []
+
+    def _read_records(self) -> list[Record | Gap]:
+        """Read the records of the next chunk, and wait a moment for their dictionaries."""
         raw = self._read()
         until_s = time.monotonic() + MAX_DICTIONARY_WAIT_S
         while (
             self._awaits_dictionary(raw)
             and time.monotonic() < until_s
-            and is_readable(self._descriptor, DICTIONARY_WAIT_S)
+            and self._input.is_readable(DICTIONARY_WAIT_S)
         ):
             raw += self._read()
         return self._records(raw)
@@ -113,12 +114,13 @@ class Capture:
 
     def close(self) -> None:
         """Close the input unless it is standard input."""
-        if self._descriptor != 0:
-            os.close(self._descriptor)
+        self._input.close()
 
     def _read(self) -> bytes:
-        raw = os.read(self._descriptor, CHUNK_BYTES)
-        self.exhausted = not raw
+        raw = self._input.read(CHUNK_BYTES)
+        if b"\0" in raw:
+            raw = _RECORD_SEPARATOR.sub(b"", raw)
+        self.exhausted = self._input.ended and not self._input.has_content
         return raw
 
     def _awaits_dictionary(self, raw: bytes) -> bool:
@@ -221,13 +223,4 @@ class Capture:
 
 def open_capture(path: str, form: str) -> Capture:
     """Open ``path``, or standard input for ``-``; raises SourceUnavailable."""
-    if path == "-":
-        return Capture(sys.stdin.fileno(), "standard input", form)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
-        if os.path.isdir(path):
-            os.close(descriptor)
-            raise IsADirectoryError(21, "Is a directory")
-    except OSError as error:
-        raise SourceUnavailable(f"{path}: {error.strerror}") from error
-    return Capture(descriptor, path, form)
+    return Capture(open_input(path), form)

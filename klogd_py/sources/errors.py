@@ -4,3 +4,7 @@
 
 class SourceError(Exception):
     """Kernel messages cannot be read, or have a form that no kernel writes."""
+
+
+class InputFailed(SourceError):
+    """An input is binary, or is damaged or cut off; says which one, and why."""

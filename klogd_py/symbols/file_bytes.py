@@ -36,13 +36,16 @@ class FileBytes:
     read. ``stamp`` tells whether it has changed since.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        """Take over a descriptor. The length stays what it is now, even if the file changes."""
+    def __init__(self, descriptor: int, stamp: FileStamp | None = None) -> None:
+        """Take over a descriptor. The length stays what it is now, even if the file changes.
+
+        ``stamp`` is that of the packed file whose content this is.
+        """
         self._descriptor = descriptor
         self._close = weakref.finalize(self, os.close, descriptor)
         status = os.fstat(descriptor)
         self._length = status.st_size
-        self.stamp = FileStamp(status.st_size, status.st_mtime_ns)
+        self.stamp = stamp or FileStamp(status.st_size, status.st_mtime_ns)
         self._blocks: dict[int, bytes] = {}
         # A bisection reads single blocks, so that readahead is waste.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.record.types import LookupFailure
-from klogd_py.symbols import elf_header, file_bytes, map_check, system_map, vmlinux
+from klogd_py.symbols import elf_header, map_check, packed_files, system_map, vmlinux
 from klogd_py.symbols.isolation import isolate_failure
 from klogd_py.symbols.map_check import KernelIdentity, MapStatus, Verdict
 from klogd_py.symbols.symbol_sources import MapCandidate, Sources, read_small
@@ -89,8 +89,8 @@ def _check_file(
 def _is_elf(path: Path) -> bool:
     """Whether a file is a kernel image rather than a map."""
     try:
-        return file_bytes.open_file(path)[:4] == system_map.ELF
-    except OSError:
+        return packed_files.read_head(path, 4) == system_map.ELF
+    except (OSError, packed_files.NotUnpacked):
         return False
 
 

@@ -15,6 +15,7 @@ from klogd_py.symbols.kallsyms import Kallsyms
 from klogd_py.symbols.modules import proc_modules
 from klogd_py.symbols.modules.module_files import ModuleFiles
 from klogd_py.symbols.modules.proc_modules import ModuleList
+from klogd_py.symbols.packed_files import NotUnpacked, unpack_if_packed
 from klogd_py.system.regular_file import read_if_readable, read_regular
 
 # Of a list of symbols or of modules
@@ -117,7 +118,7 @@ def read_kallsyms(sources: Sources, remarks: list[str]) -> Kallsyms:
     if path is None:
         return NO_KALLSYMS
     try:
-        symbols = kallsyms.parse(sources.read(path))
+        symbols = kallsyms.parse(unpack_if_packed(sources.read(path)))
     except FileNotFoundError:
         remarks.append(
             f"{path} does not exist (a kernel without CONFIG_KALLSYMS, or no /proc there)"
@@ -126,7 +127,7 @@ def read_kallsyms(sources: Sources, remarks: list[str]) -> Kallsyms:
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")
         return NO_KALLSYMS
-    except kallsyms.NotKallsyms as error:
+    except (kallsyms.NotKallsyms, NotUnpacked) as error:
         remarks.append(f"{path}: {error}")
         return NO_KALLSYMS
     if symbols.core is LookupFailure.HIDDEN:
@@ -140,12 +141,15 @@ def read_modules(sources: Sources, remarks: list[str]) -> ModuleList:
     if path is None:
         return ModuleList(())
     try:
-        raw = sources.read(path)
+        raw = unpack_if_packed(sources.read(path))
     except FileNotFoundError:
         # A kernel without loadable modules
         return ModuleList(())
     except OSError as error:
         remarks.append(f"{path} cannot be read: {error.strerror}")
+        return ModuleList(())
+    except NotUnpacked as error:
+        remarks.append(f"{path}: {error}")
         return ModuleList(())
     if len(raw) > proc_modules.MAX_BYTES:
         limit_mib = proc_modules.MAX_BYTES >> 20

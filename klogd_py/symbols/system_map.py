@@ -21,8 +21,8 @@ from msgspec import Struct
 
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.file_bytes import Buffer, FileBytes, FileStamp
+from klogd_py.symbols.packed_files import NotUnpacked, open_unpacked
 from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES
-from klogd_py.system.regular_file import open_regular
 
 ELF = b"\x7fELF"
 # How the reason begins for the file that Debian installs in the place of the map
@@ -209,12 +209,13 @@ def find_version(lines: Buffer) -> int | None:
 
 def _open(path: Path) -> FileBytes:
     try:
-        descriptor = open_regular(path)
+        file = open_unpacked(path)
     except FileNotFoundError:
         raise
+    except NotUnpacked as error:
+        raise NotAMap(path, str(error)) from error
     except OSError as error:
         raise NotAMap(path, f"cannot be read: {error.strerror}") from error
-    file = FileBytes(descriptor)
     if len(file) == 0:
         raise NotAMap(path, "empty")
     if len(file) > MAX_BYTES and file[:4] != ELF:

@@ -13,10 +13,11 @@ import io
 import re
 from pathlib import Path
 
-from klogd_py.symbols import elf, file_bytes
+from klogd_py.symbols import elf
 from klogd_py.symbols.elf import Elf, Section, Symbol
 from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.file_bytes import FileBytes
+from klogd_py.symbols.packed_files import NotUnpacked, open_unpacked
 from klogd_py.symbols.symbol_line import HOLE, is_name
 from klogd_py.symbols.system_map import NotAMap, SystemMap, find_version
 
@@ -64,7 +65,7 @@ def load(path: Path) -> SystemMap:
         NotAMap: it is no kernel image, has no symbols, or cannot be read.
     """
     try:
-        file = file_bytes.open_file(path)
+        file = open_unpacked(path)
         image = Elf(file)
         if image.kind == elf.RELOCATABLE:
             raise NotAMap(path, "not a kernel image: an object file")
@@ -74,6 +75,8 @@ def load(path: Path) -> SystemMap:
         raise
     except OSError as error:
         raise NotAMap(path, f"cannot be read: {error.strerror}") from error
+    except NotUnpacked as error:
+        raise NotAMap(path, str(error)) from error
     except NotElf as error:
         raise NotAMap(path, f"not a kernel image: {error}") from error
     if not lines:

@@ -24,6 +24,7 @@ from klogd_py.sinks.drop_policy import QueueLimits
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.capture import Capture
+from klogd_py.sources.input_file import InputFile
 from klogd_py.sources.source import Source
 from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
@@ -93,7 +94,7 @@ def translate(raw: bytes, first: SymbolSet, *, by_line: bool = False) -> Outcome
 
 def timestamps(path: Path) -> list[int | None]:
     """Return the timestamp of each record that the daemon reads from a log."""
-    capture = Capture(os.open(path, os.O_RDONLY), str(path), "auto", 2026)
+    capture = Capture(InputFile(os.open(path, os.O_RDONLY), str(path)), "auto", 2026)
     items = []
     while not capture.exhausted:
         items += capture.read_batch()
@@ -105,7 +106,7 @@ def timestamps(path: Path) -> list[int | None]:
 def read_capture(path: Path, make: Callable[[Jobs], SymbolManager] = FixedSymbols) -> Outcome:
     """Feed a log to the daemon as with ``--input``."""
     descriptor = os.open(path, os.O_RDONLY)
-    capture = Capture(descriptor, str(path), "auto", 2026)
+    capture = Capture(InputFile(descriptor, str(path)), "auto", 2026)
     return _deliver(capture, make, live=False, origin=Origin.CAPTURE)
 
 

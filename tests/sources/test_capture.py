@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from klogd_py.record.types import KERN, Gap, Record
 from klogd_py.sources.capture import (
-    CHUNK_BYTES,
     DICTIONARY_WAIT_S,
     MAX_DICTIONARY_WAIT_S,
     MAX_RECORD_BYTES,
     Capture,
     open_capture,
 )
+from klogd_py.sources.input_file import CHUNK_BYTES, InputFile
 from klogd_py.sources.source import SourceUnavailable
 from tests.test_linear import cpu_s
 
@@ -86,7 +86,7 @@ def test_records_across_chunks_stay_whole(tmp_path: Path) -> None:
 def test_record_from_pipe_is_not_delayed() -> None:
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
-    source = Capture(readable, "pipe")
+    source = Capture(InputFile(readable, "pipe"))
     os.write(writable, KMSG)
     assert texts(source.read_batch()) == ["one", "two", "three"]
     assert source.read_batch() == []
@@ -102,7 +102,7 @@ def test_record_from_pipe_is_not_delayed() -> None:
 
 def test_delayed_dictionary_lines_join_their_record() -> None:
     readable, writable = os.pipe()
-    source = Capture(readable, "pipe")
+    source = Capture(InputFile(readable, "pipe"))
     os.write(writable, b"6,1,10,-;one\n")
     later = threading.Timer(
         DICTIONARY_WAIT_S / 4, os.write, (writable, b" SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n")
@@ -126,7 +126,7 @@ def test_unreadable_capture_is_refused_with_reason(name: str, reason: str, tmp_p
 def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
     """The records of a pipe that is written so many bytes at a time."""
     readable, writable = os.pipe()
-    source = Capture(readable, "pipe", form, 2026)
+    source = Capture(InputFile(readable, "pipe"), form, 2026)
     records: list[Record | Gap] = []
     for start in range(0, len(content), size):
         os.write(writable, content[start : start + size])
@@ -190,7 +190,7 @@ def test_every_input_byte_is_in_some_record(form: str, pieces: list[bytes], size
 
 def test_slow_writer_does_not_block_reader() -> None:
     readable, writable = os.pipe()
-    source = Capture(readable, "pipe", "kmsg")
+    source = Capture(InputFile(readable, "pipe"), "kmsg")
     done = threading.Event()
 
     def drip() -> None:
@@ -216,7 +216,7 @@ def test_slow_writer_does_not_block_reader() -> None:
 def test_endless_line_takes_linear_time_and_little_memory(form: str) -> None:
     def peak_bytes(size: int) -> int:
         readable, writable = os.pipe()
-        source = Capture(readable, "pipe", form)
+        source = Capture(InputFile(readable, "pipe"), form)
         tracemalloc.start()
         try:
             for _ in range(size >> 16):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.symbols import elf, kallsyms, system_map, vmlinux
-from klogd_py.symbols.modules import module_elf, unpacking
+from klogd_py.symbols import elf, kallsyms, packed_files, system_map, vmlinux
+from klogd_py.symbols.modules import module_elf
 from klogd_py.symbols.symbol_line import MAX_NAME_BYTES
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.symbols.hostile import (
@@ -146,7 +146,7 @@ def test_the_documents_name_the_limits_in_force() -> None:
         f"{elf.MAX_SECTIONS:,}; {elf.MAX_SYMBOLS:,} (module: {module_elf.MAX_SYMBOLS:,}); ",
         f"; {elf.MAX_NAMES_BYTES >> 20} MiB",
         f"{module_elf.MAX_CODE_BYTES >> 20} MiB; {module_elf.MAX_CALLS:,}; {elf.MAX_RELOCATIONS:,}",
-        f"{unpacking.MAX_PACKED_BYTES >> 20} MiB; {unpacking.MAX_BYTES >> 20} MiB",
+        f"{packed_files.MAX_PACKED_BYTES >> 20} MiB; {packed_files.MAX_BYTES >> 20} MiB",
         f"{system_map.MAX_BYTES >> 30} GiB; "
         f"{system_map.MAX_REBUILT_BYTES >> 20} MiB, {system_map.MAX_REBUILT_LINES:,} lines",
         f"{kallsyms.MAX_BYTES >> 20} MiB, {kallsyms.MAX_SYMBOLS:,} lines",

@@ -18,12 +18,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from klogd_py.symbols import elf, file_bytes
+from klogd_py.symbols import elf, file_bytes, packed_files
 from klogd_py.symbols.call_decoder import DECODERS, CallDecoder
 from klogd_py.symbols.elf import ByteSource, Elf
 from klogd_py.symbols.elf_header import NotElf
 from klogd_py.symbols.errors import SymbolsError
-from klogd_py.symbols.modules import unpacking
 from klogd_py.symbols.symbol_line import HOLE, is_name
 
 # Of one allocation. The largest module of Linux 6.1, amdgpu, has 4.8 MiB of code with 98,000 calls.
@@ -106,7 +105,8 @@ def load(path: Path, name: str) -> ModuleFile:
     """
     try:
         file = file_bytes.open_file(path)
-        return parse(unpacking.unpack(file) if unpacking.is_packed(file) else file, name, path)
+        is_packed = packed_files.is_packed(file)
+        return parse(packed_files.unpack(file) if is_packed else file, name, path)
     except OSError as error:
         raise NoModuleFile(f"{path}: cannot be read: {error.strerror}") from error
     except SymbolsError as error:

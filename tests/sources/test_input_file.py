@@ -225,7 +225,7 @@ def test_nul_between_kernel_records_is_no_text(tmp_path: Path) -> None:
     source.close()
 
 
-def test_content_held_by_the_unpacker_is_not_waited_for() -> None:
+def test_content_that_is_unpacked_needs_no_wait() -> None:
     readable, writable = os.pipe()
     os.write(writable, gzip.compress(b"<6>the same line\n" * 40_000))
     source = Capture(InputFile(readable, "pipe"))

@@ -186,7 +186,7 @@ _COMMANDS = (
     ),
     Command(
         "schema",
-        "print the JSON Schema of the documents that sinks write",
+        "print the JSON Schema of the documents of sinks",
         (_options(),),
         _run_schema,
         "klogd-py schema",

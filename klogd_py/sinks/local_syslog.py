@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from klogd_py.record.types import LAST_SYSLOG_FACILITY, USER, Entry, Record, Severity
 from klogd_py.sinks import LISTENER_REPLACED, has_additions, send_each
-from klogd_py.sinks.formats import TimestampFormatter, format_line, is_reserved
+from klogd_py.sinks.formats import TimestampFormatter, format_line, host_name, is_reserved
 from klogd_py.sinks.machine_identity import stated_host
 from klogd_py.system.file_identity import FileIdentity, identify
 
@@ -50,6 +50,8 @@ class SyslogSink:
         # Of the socket that is connected
         self._identity: FileIdentity | None = None
         self._timestamps = TimestampFormatter()
+        # A listener knows the records of this machine without its name.
+        self._own_hosts = ("", host_name(), socket.gethostname())
 
     def encode(self, entry: Entry) -> bytes:
         """Return the message of one entry; facilities that syslog does not have become user."""
@@ -58,9 +60,20 @@ class SyslogSink:
         if priority > LAST_SYSLOG_PREFIX:
             priority = USER << 3 | priority & 7
         stamp = self._timestamps.rfc3164(entry.wall_us)
-        # Without it the listener would take a record of another machine for one of this machine.
-        host = "" if entry.record.machine is None else _host_field(entry.record)
+        host = "" if entry.record.machine is None else self._host_field(entry.record)
         return f"<{priority:d}>{stamp} {host}{format_line(entry)}".encode()
+
+    def _host_field(self, record: Record) -> str:
+        r"""Return the host of a record of another machine, and a blank; otherwise nothing.
+
+        Without it the listener would take the record for one of this machine. A listener that
+        expects no host takes it for the identifier, so a reserved name, ``kernel``, becomes
+        ``\x6bernel``.
+        """
+        host = stated_host(record)
+        if host in self._own_hosts:
+            return ""
+        return f"\\x{ord(host[0]):02x}{host[1:]} " if is_reserved(host) else f"{host} "
 
     @property
     def has_partial_write(self) -> bool:
@@ -161,15 +174,3 @@ class SyslogSink:
             self._socket = connecting
             return connecting
         raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
-
-
-def _host_field(record: Record) -> str:
-    r"""Return the host that a record states, and a blank; empty if it states none.
-
-    A listener that expects no host takes it for the identifier, so a reserved name, ``kernel``,
-    becomes ``\x6bernel``.
-    """
-    host = stated_host(record)
-    if is_reserved(host):
-        host = f"\\x{ord(host[0]):02x}{host[1:]}"
-    return f"{host} " if host else ""

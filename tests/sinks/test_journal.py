@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from klogd_py.record.types import Cause, Entry, Record
+from klogd_py.record.types import Cause, Entry, Machine, Record
 from klogd_py.sinks import SinkDown
 from klogd_py.sinks.journal import SOCKET, JournalSink
 from tests.entries import PLACE, entry, lost_entry, numbered_entries
@@ -129,6 +129,30 @@ CASES: list[tuple[str, Entry, Fields]] = [
             ("KLOGD_SEQ", b"1"),
             ("KLOGD_BOOT_ID", BOOT_ID.encode()),
             ("KLOGD_USEC", b"2"),
+        ],
+    ),
+    (
+        "a record of another machine, as far as it is known",
+        Entry(Record("x", 6, 1, machine=Machine("router", "d" * 32)), 0, "x"),
+        [
+            ("MESSAGE", b"x"),
+            ("PRIORITY", b"6"),
+            ("SYSLOG_FACILITY", b"0"),
+            ("SYSLOG_IDENTIFIER", b"kernel"),
+            ("KLOGD_SEQ", b"1"),
+            ("KLOGD_BOOT_ID", b"d" * 32),
+            ("KLOGD_HOST", b"router"),
+        ],
+    ),
+    (
+        "a record of a machine that is not known",
+        Entry(Record("x", 6, 1, machine=Machine()), 0, "x"),
+        [
+            ("MESSAGE", b"x"),
+            ("PRIORITY", b"6"),
+            ("SYSLOG_FACILITY", b"0"),
+            ("SYSLOG_IDENTIFIER", b"kernel"),
+            ("KLOGD_SEQ", b"1"),
         ],
     ),
 ]

@@ -2,6 +2,7 @@
 """Lines of text: the kernel's timestamp, and the host of a record."""
 
 import re
+import socket
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from klogd_py.record.types import Cause, Entry, Machine, Record
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.file_format import FileFormat, LineEncoder, LineSettings
-from klogd_py.sinks.formats import TimestampFormatter, kernel_stamp
+from klogd_py.sinks.formats import TimestampFormatter, host_name, kernel_stamp
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.machine_identity import MAX_HOST_CHARS, MachineIdentity, host_word
 from tests.entries import PLACE, WALL_US, entry, lost_entry
@@ -115,7 +116,8 @@ def test_syslog_names_the_host_of_captures() -> None:
     sink = SyslogSink("x")
     assert sink.encode(of_host("router")).decode() == f"<6>{stamp} router kernel: eth0: up"
     assert sink.encode(entry("eth0: up")).decode() == f"<6>{stamp} kernel: eth0: up"
-    assert sink.encode(of_host("")).decode() == f"<6>{stamp} kernel: eth0: up"
+    for own in ("", host_name(), socket.gethostname()):
+        assert sink.encode(of_host(own)).decode() == f"<6>{stamp} kernel: eth0: up"
 
 
 @pytest.mark.parametrize("host", ["klogd-py", "klogd-py:", "klogd-py: a", "kernel", "\nklogd-py:"])

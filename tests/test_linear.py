@@ -19,6 +19,7 @@ from random import Random
 import msgspec
 import pytest
 
+from klogd_py.oops import print_sites
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.crash_lines import MAX_CHARS, find_signature, kernel_lines, match_address_line
@@ -226,7 +227,8 @@ def test_many_callers_are_held_in_linear_time() -> None:
 
 
 def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
-    """Every regular expression of the package by its place, in modules and in their tables."""
+    """Every regular expression of the package by its place: in modules, in their tables, and those
+    that are made of a table when they are needed."""
     found: dict[str, re.Pattern[str] | re.Pattern[bytes]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
@@ -237,6 +239,8 @@ def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
         for key, value in vars(importlib.import_module(name)).items():
             for at, pattern in enumerate(_patterns_in(value, 4)):
                 found[f"{name}.{key}.{at}"] = pattern
+    for number, site in enumerate(print_sites.PRINT_SITES):
+        found[f"klogd_py.oops.print_sites.PRINT_SITES.{number}"] = print_sites.expression(site)
     unique = {(pattern.pattern, pattern.flags): (key, pattern) for key, pattern in found.items()}
     return dict(unique.values())
 
@@ -286,6 +290,7 @@ TRUSTED = {
         "config/listen_address.py",
         "config/validation.py",
         "config/value_types.py",
+        "oops/print_sites.py",
         "symbols/kaslr/call_pairs.py",
     )
 }

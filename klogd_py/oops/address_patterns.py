@@ -16,7 +16,8 @@ Not in the tables, since one line alone does not show them to be code: the bare 
 ``printing eip:`` (2.4; it comes again in the brackets of the EIP line), the bare columns below
 ``Call backtrace:`` (2.4 on PowerPC), register rows of kernels that print their symbols on lines of
 their own (riscv ``epc : .. ra : .. sp : ..``, sparc ``TSTATE``, parisc ``IAOQ:``, powerpc ``NIP: ..
-LR: .. CTR:``), and words of the stack, even where the kernel tries to symbolize them.
+LR: .. CTR:``), and words of the stack that the kernel does not symbolize itself. Messages outside
+of traces are in `klogd_py.oops.print_sites`.
 
 Source of truth: lib/vsprintf.c ``%pS``, ``%pB``; the ``show_regs``, ``die`` and ``dump_backtrace``
 of each architecture; kernel/panic.c, kernel/locking/lockdep.c, mm/kasan/report.c, mm/slub.c.
@@ -111,7 +112,7 @@ _ALL: _Rows = (
     ("CFI", r"CFI failure at " + _TOKEN, _PC),
     # initcall_debug
     ("calling", r"calling {1,2}" + _TOKEN + r"(?= @ )", _PC),
-    ("initcall", r"initcall " + _TOKEN + r"(?= returned )", _PC),
+    ("initcall", r"initcall " + _TOKEN + r"(?= returned -?\d)", _PC),
     # %ps
     ("Workqueue", r"Workqueue: [\w:/.-]{1,80} " + _TOKEN, _PC),
     ("Stopper", r"Stopper: " + _TOKEN, _PC),
@@ -238,9 +239,13 @@ FORMS = (
 )
 # " unwind_backtrace from 0xc0120034", the other half of arm's frames since 5.17
 _FROM = rf"(?:{NAME}(?: \[\w{{1,64}}\])?|0x[0-9a-f]{{5,16}}(?:{MODULE_PLACE})?) from {_TOKEN}\s*$"
+# "ffffc90000a0fb88: ffffffff815c6eb0 (0xffffffff815c6eb0)": a word of the stack, which x86 prints
+# with %pB when it cannot unwind (unwind_dump)
+_DUMP = rf"(?:[0-9a-f]{{8,16}}|\(_{{0,4}}ptrval_{{0,4}}\)): [0-9a-f]{{8,16}} \({_TOKEN}\)\s*$"
 ANYWHERE = (
     *(Form("", re.compile(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
     Form("*", re.compile(_FROM), Kind.RETURN, " from 0x"),
+    Form("*", re.compile(_DUMP), Kind.RETURN, " (0x"),
 )
 
 # What stands before a bracketed address, and says what is in it.

@@ -16,13 +16,16 @@ finds no symbol); for brackets the classic klogd.
 import re
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
+from klogd_py.oops import print_sites
 from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
 from klogd_py.oops.address_patterns import Kind as Kind
 from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.oops.line_parts import MODULE_PLACE, NAME
+from klogd_py.oops.print_sites import CodePointer
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
@@ -30,7 +33,8 @@ class AddressMatch(Struct, frozen=True, gc=False):
     replaces.
 
     With an empty span the symbol is inserted there, since the number beside it stays. ``module`` is
-    the one that contains the address, if the line states that.
+    the one that contains the address, if the line states that. ``in_trace`` is false in a message
+    that is no part of a trace.
     """
 
     start: int
@@ -38,6 +42,7 @@ class AddressMatch(Struct, frozen=True, gc=False):
     address: int
     kind: Kind
     module: str = ""
+    in_trace: bool = True
 
 
 _HEAD = re.compile(r"\s*([A-Za-z]{1,20}|\S)?")
@@ -47,7 +52,8 @@ _SYMBOL = (
     # "__list_del include/linux/list.h:89 [inline]": by scripts/decode_stacktrace.sh
     r"|" + NAME + r" [\w./-]{1,300}:\d{1,6})"
 )
-_BESIDE = r">\] {0,2}(?:\[<[0-9a-fA-FxX]{1,18}>\] {0,2})?(?:\? )?"
+# A name beside a number belongs to it however many blanks are between
+_BESIDE = r">\][ \t]{0,64}+(?:\[<[0-9a-fA-FxX]{1,18}>\][ \t]{0,64}+)?(?:\? )?"
 _NAMED = re.compile(_BESIDE + r"(?:\(?" + _SYMBOL + r"|\(" + NAME + r"\)|\{)")
 _RAW_BEHIND = re.compile(
     _BESIDE + r"\(?(?P<hex>0x[0-9a-f]{1,16})\b(?![+/])(?P<module>" + MODULE_PLACE + ")?"
@@ -59,7 +65,7 @@ _CLASSIC = re.compile(r"\[(<(?:0[xX])?([0-9a-fA-F]{1,16})>)\]")
 _MAY_BE_HASH = re.compile(r"<0{8}[0-9a-f]{8}>")
 # "[<c0155f90>] usb_hcd_irq" (kernel/irq/spurious.c): since 4.15 the number is a hash, of 8 digits
 # on 32 bits
-_NAME_ENDS = re.compile(r" (?:" + NAME + r")(?: threaded \[<[0-9a-f]{8,16}>\] " + NAME + r")?\s*$")
+_NAME_ENDS = re.compile(rf"[ \t]{{1,64}}+{NAME}(?: threaded \[<[0-9a-f]{{8,16}}>\] {NAME})?\s*$")
 
 _BY_HEAD: dict[str, tuple[Form, ...]] = {
     head: tuple(form for form in FORMS if form.head == head)
@@ -106,9 +112,7 @@ def find(text: str, include_symbolized: bool = False) -> tuple[AddressMatch, ...
     # S390 prints a whole register block as one record
     for line in text.split("\n"):
         matches += [
-            AddressMatch(
-                match.start + start, match.end + start, match.address, match.kind, match.module
-            )
+            msgspec.structs.replace(match, start=match.start + start, end=match.end + start)
             for match in _in_line(line, include_symbolized)
         ]
         start += len(line) + 1
@@ -134,6 +138,8 @@ def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
             ]
         elif (found := form.pattern.match(line, body)) is not None:
             matches.append(_match_from_form(found, form))
+    if not matches and "0x" in line:
+        return [_match_pointer(found) for found in print_sites.find_pointers(line, body)]
     return _without_overlaps(matches) if len(matches) > 1 else matches
 
 
@@ -163,6 +169,11 @@ def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:
     return _replaced(found, int(found["hex"], 16) & form.mask, form.kind)
 
 
+def _match_pointer(found: CodePointer) -> AddressMatch:
+    kind = Kind.RETURN if found.is_return else Kind.PC
+    return AddressMatch(found.start, found.end, found.address, kind, found.module, in_trace=False)
+
+
 def _replaced(found: re.Match[str], address: int, kind: Kind) -> AddressMatch:
     """A match whose symbol replaces the group ``hex`` and the ``module`` behind it, if there is
     one.
@@ -185,7 +196,8 @@ def _bracketed(line: str, start: int, include_symbolized: bool) -> list[AddressM
     for found in _CLASSIC.finditer(line, start):
         link = line.endswith(LINK_BRACKETS, 0, found.start() + 1)
         if raw := _RAW_BEHIND.match(line, found.end() - 2):
-            match = _match_token(found, raw, Kind.PC if exact and not link else Kind.RETURN)
+            is_pc = (exact and not link) or _is_handler(line, found, raw)
+            match = _match_token(found, raw, Kind.PC if is_pc else Kind.RETURN)
         elif _wants_name(line, found, include_symbolized, start):
             kind = Kind.CLASSIC_RETURN if link else Kind.CLASSIC
             match = AddressMatch(found.start(1), found.end(1), int(found[2], 16), kind)
@@ -205,6 +217,18 @@ def _wants_name(line: str, found: re.Match[str], include_symbolized: bool, start
     if _MAY_BE_HASH.fullmatch(found[1]):
         return not (_NAMED.match(line, found.end() - 2) or _NAME_ENDS.match(line, found.end()))
     return include_symbolized or not _NAMED.match(line, found.end() - 2)
+
+
+def _is_handler(line: str, found: re.Match[str], raw: re.Match[str]) -> bool:
+    """Whether a number behind a hash is the beginning of an interrupt handler.
+
+    ``[<000000001a2b3c4d>] 0xffffffffc0155f90 threaded [<00000000abcdef12>] 0xffffffffc0155fa0``
+    (kernel/irq/spurious.c): since 4.15 another number is in the brackets. Where frames have a hash
+    there, four blanks are in front (mm/kmemleak.c).
+    """
+    number, token = int(found[2], 16), int(raw["hex"], 16)
+    before = line[max(0, found.start() - len(" threaded ")) : found.start()]
+    return number not in (token, token + 1) and (before == " threaded " or before[-2:] != "  ")
 
 
 def _match_token(found: re.Match[str], raw: re.Match[str], kind: Kind) -> AddressMatch | None:

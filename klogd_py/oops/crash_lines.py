@@ -9,6 +9,7 @@ import re
 
 from msgspec import Struct
 
+from klogd_py.oops import print_sites
 from klogd_py.oops.crash_patterns import (
     ADDRESS_LINE,
     END_MARKER,
@@ -97,6 +98,13 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
 def is_address_or_registers(line: str) -> bool:
     """Whether a line may be one of several in a record: an address line, or registers."""
     return any(form.fullmatch(line) is not None for form in (ADDRESS_LINE, REGISTER_ROW))
+
+
+def is_print_site(text: str, start: int = 0) -> bool:
+    """Whether a text is one of the kernel's messages that name functions outside of traces."""
+    if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
+        return False
+    return print_sites.is_print_site(text, start)
 
 
 def _is_whole(text: str, start: int, form: re.Pattern[str]) -> bool:

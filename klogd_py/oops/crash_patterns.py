@@ -36,7 +36,7 @@ from klogd_py.oops.line_parts import (
 
 _BRACKET = r"\[<(?:(?:0[xX])?[0-9a-fA-F]{1,18}|\s{1,20}\(null\)|\(_{0,4}ptrval_{0,4}\))>\]"
 _DOUBT = r"(?: \(unreliable\)| \([A-Z]{1,8}\))?"
-_WHAT = rf"(?: {{0,2}}(?:\? ?)?(?:{PLACE}|\({SYMBOL}\)|\(\s{{0,4}}(?:\(null\))?\))?)"
+_WHAT = rf"(?:[ \t]{{0,64}}(?:\? ?)?(?:{PLACE}|\({SYMBOL}\)|\(\s{{0,4}}(?:\(null\))?\))?)"
 _FRAME = rf"{_BRACKET}{_WHAT}(?: {{1,2}}{SOURCE}(?: \[inline\])?)?{_DOUBT}"
 _AT = rf"(?:{_FRAME}|{PLACE})"
 _STACK = r"(?:<+/?[A-Z#0-9]{2,5}>+\s{0,3}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){0,3}"
@@ -71,6 +71,8 @@ _ADDRESS_LINES = (
     rf"(?:\s{{1,2}}(?:[RS]SP:? ?<?{NUMBER}>?|EFLAGS: {NUMBER}(?: CPU: \d{{1,4}})?|SS:ESP:? [0-9a-f]{{4}}:{NUMBER}))?",  # noqa: E501
     rf"[RE]?IP: (?:{_SEGMENT})?{PLACE}(?: (?:RSP: {NUMBER}|SS:ESP: [0-9a-f]{{4}}:{NUMBER}))?"
     rf"(?: EFLAGS: {NUMBER}(?: CPU: \d{{1,4}})?)?(?: Code: Bad RIP value\.)?",
+    # The unwinder's dump of the stack
+    rf"(?:[0-9a-f]{{8,16}}|\(_{{0,4}}ptrval_{{0,4}}\)): [0-9a-f]{{8,16}} \({PLACE}\)",
     rf"unchecked MSR access error: (?:WRMSR to|RDMSR from) {HEX}(?: \(tried to write {HEX}\))?"
     rf" at rIP: {HEX} \({PLACE}\)",
     r"CPU: {1,4}\d{1,4}",
@@ -102,6 +104,8 @@ _ADDRESS_LINES = (
     rf"pc = {_BRACKET}\s+ra = {_BRACKET}\s+ps(?: = [0-9a-f]{{4}})?{_TAINT}",
     # all
     rf"INFO: (?:Freed|Allocated) in {PLACE} age=\d{{1,20}} cpu=\d{{1,5}} pid=-?\d{{1,10}}",
+    # mm/slab.c
+    rf"Last user: {_BRACKET}\({PLACE}\)",
     rf"caller is {PLACE}",
     rf"random: \w{{1,40}} called from {SYMBOL}(?: with crng_init=\d)?",
     rf"NMI backtrace for cpu \d{{1,5}} skipped: idling at (?:pc )?{PLACE}",

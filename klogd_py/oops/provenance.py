@@ -151,6 +151,8 @@ def _text_start(record: Record, origin: Origin) -> int:
 
 def _has_only_address_forms(text: str, matches: Sequence[AddressMatch], start: int) -> bool:
     """Whether a text consists of the kernel's forms, and no match is in the name of a process."""
+    if matches and not matches[0].in_trace:
+        return crash_lines.is_print_site(text, start)
     found = crash_lines.match_address_line(text, start)
     if found is not None:
         name = crash_lines.process_name_span(found)

@@ -34,8 +34,10 @@ _PC = re.compile(
 )
 # Code addresses that are no frames of a call chain
 _NO_FRAME_LINE = re.compile(
-    r"\s*(?:BUG: K|INFO: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"  # noqa: E501
-    r"|unchecked MSR|.{0,300}\}, at: )"
+    r"\s*(?:BUG: K|INFO: |Last user: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"  # noqa: E501
+    r"|unchecked MSR|.{0,300}\}, at: "
+    # A word of the stack, whose address stands before it
+    r"|(?:[0-9a-f]{8,16}|\(_{0,4}ptrval_{0,4}\)): )"
 )
 _USER_PC = re.compile(r"\s*[RE]IP: (?:0033|0023|0073|001b):")
 _PAIR = re.compile(
@@ -137,7 +139,7 @@ class _FrameReader:
         matches = address_scanner.find(line.text) if len(self.frames) < MAX_FRAMES else ()
         if not matches and _NAMED.match(line.text, line.start):
             self._called_previous = False
-        if not matches or _NO_FRAME_LINE.match(line.text, line.start):
+        if not matches or not matches[0].in_trace or _NO_FRAME_LINE.match(line.text, line.start):
             return None
         pc = None
         for match in matches[: MAX_FRAMES - len(self.frames)]:

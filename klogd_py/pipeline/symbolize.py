@@ -109,7 +109,7 @@ def _lookup_kind(match: AddressMatch, known_pcs: KnownPcs | None) -> Kind:
     """How an address is to be looked up, given the known program counters; updates these."""
     if known_pcs is None:
         return match.kind
-    if match.kind is Kind.PC:
+    if match.kind is Kind.PC and match.in_trace:
         if len(known_pcs) >= _MAX_KNOWN_PCS:
             known_pcs.clear()
         known_pcs.add(match.address)

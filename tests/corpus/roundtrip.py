@@ -71,12 +71,8 @@ FIRST_BYTE = (
 # What is known not to come back: why, and the lines it is true of.
 _KNOWN = (
     (
-        "a row of the stack: its words are never named, though the kernel tries",
-        r"\s*[0-9a-f]{16}: [0-9a-f]{16} \(",
-    ),
-    (
-        "a range of memory beside the name of who reserved it: no address of code",
-        r".*(?:memblock_|max_addr=)",
+        "a limit of memory beside the name of who reserved it: no address of code",
+        r".*max_addr=0x0+ ",
     ),
     (
         "xmon's line: its name stands behind a colon, and without one the number is all",

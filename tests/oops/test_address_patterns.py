@@ -18,7 +18,16 @@ LINES = [
     (" <EOI> [  420.505397]  0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
     ("Call Trace: 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
     ("[<(____ptrval____)>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
-    ("[<0000000015c44a38>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    # Kmemleak, and a handler of an interrupt
+    ("    [<0000000015c44a38>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
+    ("[<0000000015c44a38>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
+    # The unwinder's dump of the stack
+    (
+        "ffff880019a05d50: ffffffff8100ce27 (0xffffffff8100ce27)",
+        "0xffffffff8100ce27",
+        Kind.RETURN,
+    ),
+    ("(ptrval): ffffffff815c6eb0 (0xffffffff815c6eb0)", "0xffffffff815c6eb0", Kind.RETURN),
     ("RIP: 0010:0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
     ("RIP: 0xffffffff926b7cde RSP: ffffb2a5c0a5fd38", "0xffffffff926b7cde", Kind.PC),
     ("RIP  [<ffffffff926b7cde>] 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.PC),
@@ -64,6 +73,11 @@ LINES = [
         Kind.PC,
     ),
     ("INFO: Freed in 0xffffffff926b7cde age=14 cpu=1 pid=1333", "0xffffffff926b7cde", Kind.RETURN),
+    (
+        "Last user: [<ffffffff926b7cde>](0xffffffff926b7cde)",
+        "0xffffffff926b7cde",
+        Kind.RETURN,
+    ),
     ("caller is 0xffffffff926b7cde", "0xffffffff926b7cde", Kind.RETURN),
     (
         "random: get_random_bytes called from 0xffffffff926b7cde with crng_init=0",
@@ -204,7 +218,10 @@ BESIDE = [
     "[<0000000013155f90>] usb_hcd_irq",
     "RIP  [<ffffffff84352ab6>] __list_del include/linux/list.h:89 [inline]",
     "[<c0014318>] (fn) from [<c001457c>] (vfs_ioctl fs/ioctl.c:48 [inline])",
-    "ffff880019a05d50: ffffffff8100ce27 (0xffffffff8100ce27)",
+    # The unwinder's dump prints each word a second time
+    "ffff880019a05d50: ffffffff8100ce27",
+    "ffff880019a05d50: ffffffff8100ce27 ffffffff8100ce27",
+    "x ffff880019a05d50: ffffffff8100ce27 (0xffffffff8100ce27)",
     "    [<0000000070ad19b0>] kmalloc include/linux/slab.h:557 [inline]",
     "WARNING: bad format 0xffffffff926b7cde, dropped",
     "WARNING: stack corrupted at 0xffffffff926b7cde in user space",

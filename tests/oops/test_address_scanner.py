@@ -105,6 +105,10 @@ NAMED = [
     " [<f88dec25>] fn.isra.7.part.3+0x3/0x5 [wl]",
     "RIP: 0010:[<ffffffff811c6ed5>]  [<ffffffff811c6ed5>] fn+0xa5/0x350",
     "EIP: [<f8e40765>] fn+0x3/0x5 [wl] SS:ESP 0068:f180dbf8",
+    # However many blanks are between
+    "at: [<c036a6dc>]     serial8250_console_write+0x108/0x134",
+    " [<c036a6dc>]\t \tserial8250_console_write+0x108/0x134",
+    "[<00000000c036a6dc>]     usb_hcd_irq",
     "[<c0014990>] (unwind_backtrace+0x0/0xf4) from [<c005ccb8>] (fn+0x14f8/0x1b98)",
     "[<c0014318>] (fn) from [<c001457c>] (show_stack+0x24/0x2c)",
     " [<ffffffff8802c8e9>] :jbd:log_wait_commit+0xa3/0xf5",

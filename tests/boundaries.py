@@ -33,6 +33,8 @@ OWN_BOUNDARY = {
     ("system/worker_thread.py", "_work"): "what a call raises is raised where it is awaited",
     ("system/worker_thread.py", "settle"): "sets the result of a future",
     ("system/jobs.py", "escaped"): "is the boundary of jobs that libraries start",
+    ("system/cpu_limit.py", "interrupt"): "interrupts the function that is called within a limit",
+    ("system/cpu_limit.py", "previous"): "is the handler that was there before",
     ("system/signals.py", "_exit"): "ends the program before the event loop runs",
     ("system/daemonize.py", "os.fork"): "is the daemon itself",
     ("sources/source.py", "woken.set"): "sets an event",

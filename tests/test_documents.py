@@ -158,7 +158,15 @@ def test_example_of_the_page_is_accepted(tmp_path: Path) -> None:
     ("document", "names"),
     [
         ("README.md", {"syslog:/dev/log", "journal", "file:/var/log/klogd-py/kern.json"}),
-        ("docs/guide.md", {"syslog:/dev/log", "journal", "file:/var/log/klogd-py/kern.json"}),
+        (
+            "docs/guide.md",
+            {
+                "syslog:/dev/log",
+                "journal",
+                "file:/var/log/klogd-py/kern.json",
+                "file:/var/log/klogd-py/storage.log",
+            },
+        ),
     ],
 )
 def test_drop_ins_of_a_document_load_together(

@@ -67,9 +67,11 @@ PURE = [
             "cursor_format",
             "backlog",
             "drop_policy",
+            "entry_filter",
             "file_format",
             "json_document",
             "json_lines",
+            "left_out",
             "machine_identity",
         )
     ),

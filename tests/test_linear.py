@@ -281,11 +281,12 @@ def sought() -> set[str]:
 SOUGHT = sought()
 
 
-# Those of the configuration are for what root wrote, those of the evidence for tables of ours and
-# names of a map.
+# Those of the configuration are for what root wrote, or are root's own and searched within a limit
+# of time. Those of the evidence are for tables of ours and names of a map.
 TRUSTED = {
     PACKAGE / name
     for name in (
+        "config/filter_types.py",
         "config/loader.py",
         "config/listen_address.py",
         "config/validation.py",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
+from klogd_py.config.filter_types import Expressions, SeverityLimit, Words
 from klogd_py.config.sink_shorthand import FilePath, Sink, SinkName
 from klogd_py.config.value_types import (
     MAX_ENTRIES,
@@ -36,6 +37,8 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
     A file has either ``sinks = [...]`` or tables, but a list may hold tables as well, written as
     ``{ type = "file", ... }``. A key that the type does not have is an error.
+
+    Size: one field for each key of the table.
     """
 
     type: SinkTypeName | None = None
@@ -71,6 +74,40 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     """How much may wait for this sink, as for `queue.limit_kib`."""
     when_full: WhenFullName | None = None
     """What to do with records that do not fit, as for `queue.when_full`."""
+    min_severity: SeverityLimit | None = None
+    """Leave out records that are less severe, such as "warning" or 4."""
+    subsystem: Words | None = None
+    """Leave out records that are not of these subsystems, such as "usb".
+
+    The subsystem is the one that the kernel itself states beside the text: SUBSYSTEM in JSON, shown
+    by ``journalctl -k -o verbose`` as ``_KERNEL_SUBSYSTEM``. Messages about devices have one.
+    Others have none, whatever their text begins with, and a line that a process wrote never has
+    one. A list such as ``["usb", "scsi"]`` names several. /proc/kmsg and syslog(2) do not show it.
+    """
+    exclude_subsystem: Words | None = None
+    """Leave out records of these subsystems."""
+    match: Expressions | None = None
+    """Leave out records in whose text none of these regular expressions is found.
+
+    The text is the one that the sink prints, with symbol names and without the tag. Expressions are
+    those of Python: ``(?i)`` in front ignores case. Only the first 4096 characters of a text are
+    searched. An expression that takes more than 0.1 s for 64 records is not used until the next
+    reload, which is logged, and records pass it.
+
+    Use single quotes, which TOML reads without escapes::
+
+        [[sinks]]
+        type = "file"
+        path = "/var/log/klogd-py/storage.log"
+        min_severity = "warning"
+        match = ['^ata[0-9]', '^EXT4-fs', 'I/O error']
+    """
+    exclude: Expressions | None = None
+    """Leave out records in whose text one of these regular expressions is found.
+
+    Whatever a sink leaves out is counted in `klogd-py status`. Gaps and messages of klogd-py's own
+    are never left out. A changed filter holds for records that come later.
+    """
 
 
 Sinks = Annotated[tuple[Sink | SinkTable, ...], Length(1, MAX_ENTRIES, "sink")]

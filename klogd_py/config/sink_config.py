@@ -7,6 +7,7 @@
 
 from msgspec import Struct
 
+from klogd_py.config.filter_types import LEAST_SEVERE
 from klogd_py.config.sink_shorthand import STDOUT, Destination, SinkType
 from klogd_py.config.value_types import ColourName, FormatName, WhenFullName
 
@@ -18,6 +19,20 @@ class QueueSettings(Struct, frozen=True):
     when_full: WhenFullName
 
 
+class FilterSettings(Struct, frozen=True):
+    """Which records a sink gets; by default all.
+
+    ``min_severity`` is the number of the least severe level. A record needs one of ``subsystem``
+    and one of ``match``, if there are any, and none of the others.
+    """
+
+    min_severity: int = LEAST_SEVERE
+    subsystem: tuple[str, ...] = ()
+    exclude_subsystem: tuple[str, ...] = ()
+    match: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
 class ConsoleSinkConfig(Struct, frozen=True):
     """Standard output, for a person or as JSON."""
 
@@ -25,6 +40,7 @@ class ConsoleSinkConfig(Struct, frozen=True):
     queue: QueueSettings
     is_json: bool
     colour: ColourName
+    filter: FilterSettings = FilterSettings()
 
 
 class FileSinkConfig(Struct, frozen=True):
@@ -35,6 +51,7 @@ class FileSinkConfig(Struct, frozen=True):
     path: str
     format: FormatName
     mode: int
+    filter: FilterSettings = FilterSettings()
 
 
 class SyslogSinkConfig(Struct, frozen=True):
@@ -43,6 +60,7 @@ class SyslogSinkConfig(Struct, frozen=True):
     name: str
     queue: QueueSettings
     socket: str | None
+    filter: FilterSettings = FilterSettings()
 
 
 class JournalSinkConfig(Struct, frozen=True):
@@ -51,6 +69,7 @@ class JournalSinkConfig(Struct, frozen=True):
     name: str
     queue: QueueSettings
     socket: str | None
+    filter: FilterSettings = FilterSettings()
 
 
 SinkConfig = ConsoleSinkConfig | FileSinkConfig | SyslogSinkConfig | JournalSinkConfig

@@ -76,7 +76,7 @@ def _to_table(to: Destination) -> SinkTable:
     return SinkTable(type=to.type.value, socket=to.path)
 
 
-def _given(table: SinkTable) -> dict[str, str | int]:
+def _given(table: SinkTable) -> dict[str, object]:
     """Return the keys that a table has."""
     values = {key: getattr(table, key) for key in table.__struct_fields__}
     return {key: value for key, value in values.items() if value is not None}

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from klogd_py.config.errors import WrongKey
+from klogd_py.config.filter_types import LEAST_SEVERE, as_tuple, severity_number
 from klogd_py.config.output_sections import SinkTable
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_config import (
     ConsoleSinkConfig,
     FileSinkConfig,
+    FilterSettings,
     JournalSinkConfig,
     QueueSettings,
     SinkConfig,
@@ -146,18 +148,31 @@ def _build(entry: str | SinkTable, to: Destination, config: Config) -> SinkConfi
     queue = QueueSettings(
         table.queue_kib or config.queue.limit_kib, table.when_full or config.queue.when_full
     )
+    conditions = _filter_settings(table)
     match to.type:
         case SinkType.CONSOLE:
             is_json = config.console.json if table.format is None else table.format == "json"
-            return ConsoleSinkConfig(name, queue, is_json, table.colour or config.console.colour)
+            colour = table.colour or config.console.colour
+            return ConsoleSinkConfig(name, queue, is_json, colour, conditions)
         case SinkType.FILE:
             assert to.path is not None
             mode = int(table.mode or config.file.mode, 8)
-            return FileSinkConfig(name, queue, to.path, table.format or config.file.format, mode)
+            form = table.format or config.file.format
+            return FileSinkConfig(name, queue, to.path, form, mode, conditions)
         case SinkType.SYSLOG:
-            return SyslogSinkConfig(name, queue, to.path)
+            return SyslogSinkConfig(name, queue, to.path, conditions)
         case SinkType.JOURNAL:
-            return JournalSinkConfig(name, queue, to.path)
+            return JournalSinkConfig(name, queue, to.path, conditions)
+
+
+def _filter_settings(table: SinkTable) -> FilterSettings:
+    return FilterSettings(
+        LEAST_SEVERE if table.min_severity is None else severity_number(table.min_severity),
+        as_tuple(table.subsystem),
+        as_tuple(table.exclude_subsystem),
+        as_tuple(table.match),
+        as_tuple(table.exclude),
+    )
 
 
 def _check_keys(table: SinkTable, kind: SinkType) -> None:

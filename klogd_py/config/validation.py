@@ -57,17 +57,28 @@ def check_value(value: object, hint: object, key: str) -> None:
 
 
 def _check_union(value: object, inside: tuple[object, ...], key: str) -> None:
-    """Check for one type or ``None``, or for a string or a table."""
-    text, other = inside
-    if other is NoneType:
-        if value is not None:
-            check_value(value, text, key)
-    elif isinstance(value, Mapping):
-        check_value(value, other, key)
-    elif isinstance(value, str):
-        check_value(value, text, key)
-    else:
-        raise _wrong_kind(key, "a string or a table", value)
+    """Check for one of several types; ``None`` stands for a key that is left out."""
+    if value is None and NoneType in inside:
+        return
+    kinds = [kind for kind in inside if kind is not NoneType]
+    fitting = kinds if len(kinds) == 1 else [kind for kind in kinds if _is_kind(value, kind)]
+    if not fitting:
+        raise _wrong_kind(key, " or ".join(map(_name_kind, kinds)), value)
+    check_value(value, fitting[0], key)
+
+
+def _is_kind(value: object, hint: object) -> bool:
+    """Whether a value is of a type, apart from its limits."""
+    return _describe_kind(value) == _name_kind(hint)
+
+
+def _name_kind(hint: object) -> str:
+    """Return the word for a type: ``a table`` for a Struct, ``a list`` for a tuple."""
+    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if isinstance(base, type) and issubclass(base, Struct):
+        return "a table"
+    kind = get_origin(base) or base
+    return next(words for one, words in _KINDS if isinstance(kind, type) and issubclass(kind, one))
 
 
 def _check_scalar(value: object, kind: object, key: str) -> None:

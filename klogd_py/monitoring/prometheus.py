@@ -49,6 +49,12 @@ _SINK_METRICS: tuple[
     ),
     (
         CounterMetricFamily,
+        "filtered_records",
+        "Records that the filter of the sink left out.",
+        lambda sink: sink.filtered,
+    ),
+    (
+        CounterMetricFamily,
         "failures",
         "How often the sink went down.",
         lambda sink: sink.failures,

@@ -46,7 +46,8 @@ class SinkState(Struct, frozen=True):
     """One sink.
 
     ``state`` is up, waiting (its queue is not empty), down, behind (records are read again from the
-    ring for it) or gone. ``lost`` counts records that the sink should have received and did not.
+    ring for it) or gone. ``lost`` counts records that the sink should have received and did not,
+    ``filtered`` those that its filter left out.
     ``gaps`` counts the records missing for this sink only, by cause. ``error`` is empty unless the
     sink is down; ``last_error`` is kept, with its time.
 
@@ -66,6 +67,7 @@ class SinkState(Struct, frozen=True):
     last_error: str
     last_error_at: str | None
     failures: int
+    filtered: int = 0
 
 
 class MapState(Struct, frozen=True):

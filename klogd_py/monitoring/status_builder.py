@@ -146,7 +146,7 @@ def _sink_state(queue: SinkQueue) -> SinkState:
     return SinkState(
         name=queue.sink.name,
         state=_state_name(queue),
-        queued=len(queue.backlog),
+        queued=queue.backlog.entry_count,
         queued_bytes=queue.backlog.bytes,
         limit_bytes=queue.backlog.limits.limit_bytes,
         delivered=queue.delivered,
@@ -157,6 +157,7 @@ def _sink_state(queue: SinkQueue) -> SinkState:
         last_error="" if failure is None else failure.reason,
         last_error_at=None if failure is None else format_utc(failure.at_us),
         failures=queue.health.failures,
+        filtered=queue.filter.left_out,
     )
 
 
@@ -165,7 +166,7 @@ def _state_name(queue: SinkQueue) -> str:
         return "gone"
     if queue.health.down is not None:
         return "down"
-    return "behind" if queue.needs_reread else "waiting" if queue.backlog else "up"
+    return "behind" if queue.needs_reread else "waiting" if queue.backlog.entry_count else "up"
 
 
 def _names_state(symbols: SymbolSet, counters: Counters) -> NamesState:

@@ -76,7 +76,10 @@ def _gap_table(status: Status) -> list[str]:
 
 
 def _sink_table(sinks: Sequence[SinkState], colour: bool) -> list[str]:
-    rows = [("SINK", "STATE", "QUEUE", "KIB", "DELIVERED", "LOST", "NEXT", "LAST ERROR")]
+    # Few sinks have a filter.
+    has_filter = any(sink.filtered for sink in sinks)
+    left_out = ("FILTERED",) if has_filter else ()
+    rows = [("SINK", "STATE", "QUEUE", "KIB", "DELIVERED", *left_out, "LOST", "NEXT", "LAST ERROR")]
     for sink in sinks:
         queue = f"{sink.queued_bytes >> 10}/{sink.limit_bytes >> 10}"
         error = (
@@ -88,6 +91,7 @@ def _sink_table(sinks: Sequence[SinkState], colour: bool) -> list[str]:
             str(sink.queued),
             queue,
             str(sink.delivered),
+            *((str(sink.filtered),) if has_filter else ()),
             str(sink.lost),
             _seq_or_dash(sink.next_seq),
         )

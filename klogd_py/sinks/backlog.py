@@ -2,11 +2,13 @@
 """Hold the entries that wait for one sink, within a limit of bytes.
 
 An entry that does not fit is kept all the same, dropped, or left in the kernel's ring buffer to be
-read again. Dropped records are announced by a Gap in their place.
+read again. Dropped records are announced by a Gap in their place. Runs of records that a filter
+left out wait among the entries.
 """
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 
 from klogd_py.record.sequence import Position
 from klogd_py.record.types import Entry, Gap
@@ -17,15 +19,19 @@ from klogd_py.sinks.drop_policy import (
     WhenFull,
     must_not_drop,
 )
+from klogd_py.sinks.left_out import Item, LeftOut
 from klogd_py.sinks.sequence_tracker import advance
 
 # About what an Entry and its Record occupy besides their text
 ENTRY_OVERHEAD_BYTES = 400
+LEFT_OUT_BYTES = 200
 
 
-def size_of(entry: Entry) -> int:
-    """Estimate the memory that an entry occupies, in bytes."""
-    return ENTRY_OVERHEAD_BYTES + len(entry.text) + len(entry.record.text)
+def size_of(item: Item) -> int:
+    """Estimate the memory that an entry occupies, or a run that was left out, in bytes."""
+    if isinstance(item, LeftOut):
+        return LEFT_OUT_BYTES
+    return ENTRY_OVERHEAD_BYTES + len(item.text) + len(item.record.text)
 
 
 class Backlog:
@@ -43,22 +49,35 @@ class Backlog:
         self.bytes = 0
         # Records dropped since the start
         self.lost = 0
+        # Items of batches that were kept or dropped since the start
+        self.taken = 0
         self.dropped = DropCounter()
         self._announce = announce
         self._rereadable = rereadable
-        self._entries: deque[Entry] = deque()
+        self._items: deque[Item] = deque()
+        # How many of the items are runs that were left out
+        self._runs = 0
+        # How many items may be on their way to the sink: these do not change any more
+        self._on_way = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._items)
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries wait, without runs that were left out."""
+        return len(self._items) - self._runs
 
     def position_after(self, accepted: Position | None) -> Position | None:
         """Return the position of a sink once it has accepted what waits, and the announcements.
 
         ``accepted`` is its position now.
         """
-        position = advance(accepted, self._entries)
-        for sequence in self.dropped.sequences:
-            position = (position or Position(sequence.first)).after(sequence)
+        position = advance(accepted, self._items)
+        for found in self.dropped.found:
+            sequence = found.sequence if isinstance(found, LeftOut) else found
+            if sequence is not None:
+                position = (position or Position(sequence.first)).after(sequence)
         return position
 
     @property
@@ -75,55 +94,73 @@ class Backlog:
         """Whether at most half of the limit is in use."""
         return self.bytes <= self.limits.limit_bytes // 2
 
-    def head(self, count: int) -> list[Entry]:
-        """Return up to ``count`` of the oldest entries, and keep them."""
-        return [self._entries[i] for i in range(min(len(self._entries), count))]
+    def head(self, count: int) -> list[Item]:
+        """Return up to ``count`` of the oldest items, and keep them."""
+        self._on_way = min(len(self._items), count)
+        return [self._items[i] for i in range(self._on_way)]
 
     def remove(self, count: int) -> None:
-        """Remove up to ``count`` of the oldest entries."""
-        for _ in range(min(count, len(self._entries))):
-            self.bytes -= size_of(self._entries.popleft())
+        """Remove up to ``count`` of the oldest items."""
+        for _ in range(min(count, len(self._items))):
+            item = self._items.popleft()
+            self.bytes -= size_of(item)
+            self._runs -= isinstance(item, LeftOut)
+        self._on_way = 0
 
     def clear(self) -> None:
-        """Remove all entries, and forget what was dropped."""
-        self._entries.clear()
-        self.bytes = 0
+        """Remove all items, and forget what was dropped."""
+        self._items.clear()
+        self.bytes = self._runs = 0
         self.dropped.count = 0
 
-    def append(self, entries: Collection[Entry]) -> None:
-        """Append entries, whatever their size."""
-        for entry in entries:
-            self._entries.append(entry)
-            self.bytes += size_of(entry)
+    def append(self, items: Collection[Item]) -> None:
+        """Append items, whatever their size."""
+        for item in items:
+            if isinstance(item, LeftOut):
+                self._append_run(item)
+            else:
+                self._items.append(item)
+                self.bytes += size_of(item)
 
-    def add_unsent(self, entries: Sequence[Entry], sent: int) -> bool:
-        """Keep or drop the entries of a batch from index ``sent`` on.
+    def add_unsent(self, items: Sequence[Item], sent: int) -> bool:
+        """Keep or drop the items of a batch from index ``sent`` on.
 
         Returns False if the rest of them is left in the kernel's ring buffer.
         """
         decision = Disposition.KEEP
-        for index in range(sent, len(entries)):
-            entry = entries[index]
-            size = size_of(entry)
+        before: Item | None = items[sent - 1] if sent else None
+        for item in islice(items, sent, None):
+            if isinstance(item, LeftOut):
+                if not self.dropped.add_run(item):
+                    self._append_run(item)
             # The second line of a record is treated as the first one.
-            if index and entries[index - 1].record is entry.record:
+            elif isinstance(before, Entry) and before.record is item.record:
                 if decision is Disposition.KEEP:
-                    self._entries.append(entry)
-                    self.bytes += size
-                continue
-            decision = self._decide(entry, self.bytes + size)
-            if decision is Disposition.LEAVE:
-                self.announce_gaps()
-                return False
-            if decision is Disposition.DROP:
-                self.dropped.add(entry)
-                self.lost += entry.gap is None
-                continue
-            if self.dropped.is_dropping:
-                self.announce_gaps()
-            self._entries.append(entry)
-            self.bytes += size
+                    self.append((item,))
+            else:
+                decision = self._decide(item, self.bytes + size_of(item))
+                if decision is Disposition.LEAVE:
+                    self.announce_gaps()
+                    return False
+                if decision is Disposition.DROP:
+                    self.lost += self.dropped.add(item)
+                else:
+                    if self.dropped.is_dropping:
+                        self.announce_gaps()
+                    self.append((item,))
+            before = item
+            self.taken += 1
         return True
+
+    def _append_run(self, found: LeftOut) -> None:
+        """Append a run that was left out, or join it to the one that waits last."""
+        last = self._items[-1] if len(self._items) > self._on_way else None
+        if isinstance(last, LeftOut):
+            self._items[-1] = last.joined(found)
+            return
+        self._items.append(found)
+        self._runs += 1
+        self.bytes += size_of(found)
 
     def _decide(self, entry: Entry, total_bytes: int) -> Disposition:
         """Decide about one entry; ``total_bytes`` is the size of the backlog with this entry."""
@@ -131,7 +168,7 @@ class Backlog:
         if total_bytes <= limits.limit_bytes and not self.dropped.is_dropping:
             return Disposition.KEEP
         # The sink may have written a part of the first entry, so that is kept whatever its size.
-        if not self._entries:
+        if not self._items:
             return Disposition.KEEP
         if limits.when_full is WhenFull.DROP and not must_not_drop(entry):
             return Disposition.DROP
@@ -145,5 +182,5 @@ class Backlog:
 
     def announce_gaps(self) -> None:
         """Append the announcement of what was dropped, because a kept entry follows."""
-        for gap in self.dropped.take_gaps():
-            self.append((self._announce(gap),))
+        for found in self.dropped.take():
+            self.append((found if isinstance(found, LeftOut) else self._announce(found),))

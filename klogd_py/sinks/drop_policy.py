@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Define what becomes of entries that do not fit into the queue of a sink; count dropped ones.
 
-Errors and worse are never dropped.
+Errors and worse are never dropped. Records that a filter left out between two dropped ones become
+part of the same gap: there would otherwise be one announcement for each dropped record.
 """
 
 from enum import Enum
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from klogd_py.record.sequence import SequenceRange
 from klogd_py.record.types import Cause, Entry, Gap, Severity
+from klogd_py.sinks.left_out import LeftOut
 
 
 class WhenFull(Enum):
@@ -60,27 +62,69 @@ class DropCounter:
         self.is_dropping = False
         # Records, without Gaps
         self.count = 0
-        # What is to be announced, in order
-        self.sequences: list[SequenceRange] = []
+        # What is to be announced, and the runs that were left out in between, in order
+        self.found: list[SequenceRange | LeftOut] = []
         self._logged_count = 0
 
-    def add(self, entry: Entry) -> None:
-        """Count a dropped entry; a dropped Gap becomes part of the announcement."""
-        self.is_dropping = True
-        self.count += entry.gap is None
-        sequence = entry.sequence
-        if sequence is None:
-            return
-        joined = self.sequences[-1].joined(sequence) if self.sequences else None
-        if joined is None:
-            self.sequences.append(sequence)
-        else:
-            self.sequences[-1] = joined
+    def add(self, entry: Entry) -> int:
+        """Count a dropped entry; a dropped Gap becomes part of the announcement.
 
-    def take_gaps(self) -> list[Gap]:
-        """Return the gaps to announce now, because a kept entry follows; clear them."""
-        sequences, self.sequences = self.sequences, []
-        return [Gap.over(sequence, Cause.SINK_DROP) for sequence in sequences]
+        Returns how many records are lost with it, those included that were left out before it.
+        """
+        self.is_dropping = True
+        lost = int(entry.gap is None)
+        sequence = entry.sequence
+        if sequence is not None:
+            lost += self._announce_later(sequence)
+        self.count += lost
+        return lost
+
+    def _announce_later(self, sequence: SequenceRange) -> int:
+        """Add to the announcement; returns how many records that were left out it takes over."""
+        last = self.found[-1] if self.found else None
+        if isinstance(last, LeftOut):
+            over = self._joined_over(last, sequence)
+            if over is not None:
+                self.found[-2:] = [over]
+                return last.count
+        joined = last.joined(sequence) if isinstance(last, SequenceRange) else None
+        if joined is None:
+            self.found.append(sequence)
+        else:
+            self.found[-1] = joined
+        return 0
+
+    def _joined_over(self, run: LeftOut, sequence: SequenceRange) -> SequenceRange | None:
+        """Return the last range, a run behind it and ``sequence`` as one, if nothing lies between.
+
+        Numbers between them were delivered as parts of an earlier record.
+        """
+        before = self.found[-2]
+        if isinstance(before, LeftOut) or run.sequence is None or not run.is_whole:
+            return None
+        between = before.joined(run.sequence)
+        return None if between is None else between.joined(sequence)
+
+    def add_run(self, found: LeftOut) -> bool:
+        """Keep a run that was left out behind dropped entries; returns False if there are none."""
+        if not self.found:
+            return False
+        last = self.found[-1]
+        if isinstance(last, LeftOut):
+            self.found[-1] = last.joined(found)
+        else:
+            self.found.append(found)
+        return True
+
+    def take(self) -> list[Gap | LeftOut]:
+        """Return the gaps to announce now, because a kept entry follows, and the runs in between.
+
+        They are not kept.
+        """
+        taken, self.found = self.found, []
+        return [
+            one if isinstance(one, LeftOut) else Gap.over(one, Cause.SINK_DROP) for one in taken
+        ]
 
     def count_to_log(self) -> int:
         """Return how many were dropped, and remember that this is being logged."""

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from klogd_py.config.filter_types import compile_expression
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_config import (
     ConsoleSinkConfig,
     FileSinkConfig,
+    FilterSettings,
     JournalSinkConfig,
     SinkConfig,
     SyslogSinkConfig,
@@ -29,6 +31,7 @@ from klogd_py.sinks import Sink, journald_routing
 from klogd_py.sinks.console import Colour, ConsoleSink
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
+from klogd_py.sinks.entry_filter import EntryFilter, Expression
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat, LineSettings
 from klogd_py.sinks.formats import host_name
@@ -93,6 +96,19 @@ def queue_limits(config: SinkConfig, live: bool) -> QueueLimits:
     """
     when_full = WhenFull(config.queue.when_full) if live else WhenFull.WAIT
     return QueueLimits(config.queue.limit_kib << 10, when_full)
+
+
+def entry_filter(settings: FilterSettings) -> EntryFilter | None:
+    """Return the filter of a sink; ``None`` if it gets everything."""
+    if settings == FilterSettings():
+        return None
+    return EntryFilter(
+        settings.min_severity,
+        frozenset(settings.subsystem),
+        frozenset(settings.exclude_subsystem),
+        tuple(Expression("match", compile_expression(text)) for text in settings.match),
+        tuple(Expression("exclude", compile_expression(text)) for text in settings.exclude),
+    )
 
 
 class SinkFactory:
@@ -168,7 +184,11 @@ class SinkFactory:
             # Its destination has the records that it had before it was given a name.
             if sink.name != short_form(sink):
                 self._cursors.hand_over(short_form(sink), sink.name)
-        self._manager.configure(sinks, lambda name: queue_limits(wanted[name], self._live))
+        self._manager.configure(
+            sinks,
+            lambda name: queue_limits(wanted[name], self._live),
+            lambda name: entry_filter(wanted[name].filter),
+        )
 
     def _identify(self, config: Config) -> MachineIdentity:
         """Return what documents say of this machine, whose host name may have changed.

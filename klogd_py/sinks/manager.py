@@ -8,6 +8,7 @@ from klogd_py.record.sequence import Position
 from klogd_py.record.types import Entry, Gap
 from klogd_py.sinks import Sink
 from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.entry_filter import EntryFilter
 from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sinks.queue_set import QueueSet
 from klogd_py.sinks.retry import MIN_PAUSE_S
@@ -51,9 +52,17 @@ class SinkManager:
         """The queue of each sink, by its name."""
         return self._set.queues
 
-    def configure(self, sinks: Iterable[Sink], limits_of: Callable[[str], QueueLimits]) -> None:
-        """Have exactly these sinks, each with its limits; see `QueueSet.configure`."""
-        self._set.configure(sinks, limits_of)
+    def configure(
+        self,
+        sinks: Iterable[Sink],
+        limits_of: Callable[[str], QueueLimits],
+        filter_of: Callable[[str], EntryFilter | None] = lambda name: None,
+    ) -> None:
+        """Have exactly these sinks, each with its limits and its filter.
+
+        See `QueueSet.configure`.
+        """
+        self._set.configure(sinks, limits_of, filter_of)
 
     def enqueue(self, entries: Sequence[Entry]) -> None:
         """Give a batch to every sink."""

@@ -17,9 +17,11 @@ from klogd_py.sinks import Sink, SinkGone
 from klogd_py.sinks.attempt import Outcome
 from klogd_py.sinks.backlog import Backlog
 from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.left_out import Item
 from klogd_py.sinks.retry import SinkHealth
 from klogd_py.sinks.sender import SinkSender
 from klogd_py.sinks.sequence_tracker import SequenceTracker, StartPosition
+from klogd_py.sinks.sink_filter import SinkFilter
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +54,16 @@ class SinkQueue:
         # Set while entries wait
         self.has_backlog = asyncio.Event()
         self.sender = sender
+        # What the sink gets of the entries, once numbers that it has had are left out
+        self.filter = SinkFilter(sender.sink.name, sender.jobs)
         self.backlog = Backlog(limits, announce, rereadable=rereadable)
         self._tracker = SequenceTracker(
             announce, start, is_filtering=rereadable or start.position is not None
         )
         self._rereadable = rereadable
         self._on_progress = on_progress
+        # Items of the present batch that the sink accepted at once
+        self._sent_at_once = 0
 
     @property
     def sink(self) -> Sink:
@@ -107,87 +113,94 @@ class SinkQueue:
         ``consecutive`` is its `consecutive_range`, if known. Raises nothing: what an unexpected
         error kept from being sent or queued is read again.
         """
-        before = self.delivered + len(self.backlog)
+        self._sent_at_once, taken_before = 0, self.backlog.taken
+        items: Sequence[Item] = entries
         try:
-            self._enqueue(entries, consecutive)
+            if not self.health.is_gone and not self.needs_reread:
+                entries = self._tracker.filter(entries, consecutive)
+                items = entries if self.filter.is_idle else self.filter.apply(entries)
+                self._send_or_queue(entries, items)
         except Exception as error:
-            self._recover(entries, self.delivered + len(self.backlog) - before, error)
+            taken = self._sent_at_once + self.backlog.taken - taken_before
+            self._recover(items, taken, error)
         if self.backlog:
             self.has_backlog.set()
 
-    def _enqueue(self, entries: Sequence[Entry], consecutive: SequenceRange | None) -> None:
-        if self.health.is_gone or self.needs_reread:
-            return
-        entries = self._tracker.filter(entries, consecutive)
+    def _send_or_queue(self, entries: Sequence[Entry], items: Sequence[Item]) -> None:
+        """Send ``items`` or queue them; they are the ``entries`` themselves if all pass."""
         sent = 0
         if not self.backlog and not self.sink.blocking:
-            if not entries:
+            if not items:
                 self.sender.swap()
                 return
-            sent = self._settle(entries, self.sender.send(entries))
+            outcome = (
+                self.sender.send(entries) if items is entries else self.sender.send_items(items)
+            )
+            sent = self._sent_at_once = self._settle(items, outcome)
             if self.health.is_gone:
                 return
-        if sent < len(entries) and not self.backlog.add_unsent(entries, sent):
-            self._reread(entries)
+        if sent < len(items) and not self.backlog.add_unsent(items, sent):
+            self._reread(items)
 
-    def _reread(self, entries: Sequence[Entry]) -> None:
+    def _reread(self, items: Sequence[Item]) -> None:
         """Have the ring buffer read again from the first number that is neither sent nor waits.
 
-        For a sink without a position that is the first one of ``entries``.
+        For a sink without a position that is the first one of ``items``.
         """
         position = self.backlog.position_after(self._tracker.accepted)
         if position is None:
-            sequences = (entry.sequence for entry in entries)
+            sequences = (item.sequence for item in items)
             position = Position(next((found.first for found in sequences if found is not None), 0))
         self.needs_reread = True
         self._tracker.seek(position)
 
-    def _recover(self, entries: Sequence[Entry], handled: int, error: Exception) -> None:
+    def _recover(self, items: Sequence[Item], handled: int, error: Exception) -> None:
         """Finish a batch whose processing an unexpected error interrupted.
 
-        ``handled`` entries were sent or queued. Entries that are neither sent, queued nor dropped
-        are read again; they are queued if they cannot be.
+        ``handled`` items were sent, queued or dropped. The others are read again; they are queued
+        if they cannot be.
         """
         self.sender.on_unexpected(error)
         if not self._rereadable:
-            self.backlog.append(entries[handled:])
+            self.backlog.append(items[handled:])
             return
-        self._reread(entries)
+        self._reread(items)
 
-    def settle_oldest(self, chunk: Sequence[Entry], outcome: Outcome) -> bool:
+    def settle_oldest(self, chunk: Sequence[Item], outcome: Outcome) -> bool:
         """Update everything after an attempt to send the oldest entries.
 
         Returns whether nothing is left to do about them.
         """
-        accepted = self._settle(chunk, outcome)
-        self.backlog.remove(accepted)
+        done = self._settle(chunk, outcome)
+        self.backlog.remove(done)
         if not self.backlog:
             unlogged = self.backlog.dropped.stop()
             if unlogged:
                 logger.warning("%s lost %d records for want of room", self.sink.name, unlogged)
             self.backlog.announce_gaps()
-        if accepted:
+        if done:
             self._on_progress()
-        return accepted == len(chunk) or self.health.is_gone
+        return done == len(chunk) or self.health.is_gone
 
-    def _settle(self, entries: Sequence[Entry], outcome: Outcome) -> int:
-        """Update position, counts and health after an attempt; returns how many were accepted."""
-        accepted, error = outcome.accepted, outcome.error
+    def _settle(self, items: Sequence[Item], outcome: Outcome) -> int:
+        """Update position, counts and health after an attempt; returns how many items are done."""
+        done, error = outcome.accepted, outcome.error
+        accepted = done - self.filter.count(items[:done])
         if isinstance(error, SinkGone):
             self.health.on_gone(error)
             self.backlog.clear()
             self._on_progress()
-            return accepted
+            return done
         if error is not None:
             self.health.on_down(error, accepted)
         elif self.health.down is not None and accepted:
             self.health.on_up(self.backlog.dropped.count_to_log())
         self.delivered += accepted
-        if accepted:
-            self._tracker.accept(entries[:accepted])
-        return accepted
+        if done:
+            self._tracker.accept(items[:done])
+        return done
 
     def close(self) -> int:
         """Close the sink; returns how many entries it never accepted."""
         self.sender.close()
-        return len(self.backlog) + self.backlog.dropped.count
+        return self.backlog.entry_count + self.backlog.dropped.count

@@ -10,6 +10,7 @@ from klogd_py.record.types import Cause, Entry, Gap
 from klogd_py.sinks import Sink
 from klogd_py.sinks.drain import SinkDrain
 from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.entry_filter import EntryFilter
 from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sinks.sender import SinkSender
 from klogd_py.sinks.sequence_tracker import StartPosition
@@ -47,14 +48,20 @@ class QueueSet:
         # No longer configured, but a thread is still sending for them
         self._closing: dict[str, SinkDrain] = {}
 
-    def configure(self, sinks: Iterable[Sink], limits_of: Callable[[str], QueueLimits]) -> None:
-        """Have exactly these sinks, each with its limits.
+    def configure(
+        self,
+        sinks: Iterable[Sink],
+        limits_of: Callable[[str], QueueLimits],
+        filter_of: Callable[[str], EntryFilter | None],
+    ) -> None:
+        """Have exactly these sinks, each with its limits and its filter.
 
         A sink of the same name as before keeps its queue, unless only one of both keeps a position:
         standard output has had other records than a file has. Nothing is changed if ``limits_of``
-        raises or a queue cannot be made.
+        or ``filter_of`` raises or a queue cannot be made.
         """
         wanted = {sink.name: (sink, limits_of(sink.name)) for sink in sinks}
+        filters = {name: filter_of(name) for name in wanted}
         kept = {
             name
             for name, queue in self.queues.items()
@@ -79,6 +86,8 @@ class QueueSet:
                 self._add(name, self._closing.pop(name), self._rereadable)
             self.queues[name].backlog.limits = limits
             self.queues[name].sender.replace(sink)
+        for name, conditions in filters.items():
+            self.queues[name].filter.configure(conditions)
         self._is_configured = True
 
     def _make_queue(self, sink: Sink, limits: QueueLimits) -> SinkQueue:

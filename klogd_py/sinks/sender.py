@@ -9,6 +9,7 @@ from msgspec import Struct
 from klogd_py.record.types import Entry
 from klogd_py.sinks import Sink, SinkDown
 from klogd_py.sinks.attempt import Outcome, try_send
+from klogd_py.sinks.left_out import Item, count_done, entries_of
 from klogd_py.sinks.retry import MAX_PAUSE_S, MIN_PAUSE_S, SinkHealth
 from klogd_py.system.jobs import Jobs
 from klogd_py.system.worker_thread import TooManyHang, WorkerThread
@@ -31,7 +32,7 @@ class SinkSender:
         self.worker = worker or WorkerThread(self.job)
         # A chunk is being sent in the thread, which cannot be undone
         self.is_busy = False
-        self._jobs = jobs
+        self.jobs = jobs
         # Takes over when the sink has finished the line that it has partly written
         self._replacement: Sink | None = None
         self._awaited: _Awaited | None = None
@@ -41,12 +42,19 @@ class SinkSender:
         self.swap()
         return try_send(self.sink, entries, self._report)
 
-    async def send_chunk(self, entries: Sequence[Entry]) -> Outcome:
-        """Try to send, in the thread of this sink if it may block."""
+    def send_items(self, items: Sequence[Item]) -> Outcome:
+        """Try to send the entries among some items on the event loop; what is done are items."""
+        return _in_items(items, self.send(entries_of(items)))
+
+    async def send_chunk(self, items: Sequence[Item]) -> Outcome:
+        """Try to send the entries among some items, in the thread of this sink if it may block."""
         self.swap()
-        sink = self.sink
-        if not sink.blocking:
-            return try_send(sink, entries, self._report)
+        sink, entries = self.sink, entries_of(items)
+        if not entries or not sink.blocking:
+            return _in_items(items, try_send(sink, entries, self._report))
+        return _in_items(items, await self._send_in_thread(sink, entries))
+
+    async def _send_in_thread(self, sink: Sink, entries: Sequence[Entry]) -> Outcome:
         self.is_busy = True
         try:
             return await self.worker.call(lambda: try_send(sink, entries, self._report))
@@ -61,7 +69,7 @@ class SinkSender:
         self.health.on_unexpected(error)
 
     def _report(self, error: Exception) -> None:
-        self._jobs.report(self.job, error)
+        self.jobs.report(self.job, error)
 
     async def wait_for_room(self) -> None:
         """Wait until the descriptor of the sink is writable; a short while if it has none.
@@ -76,7 +84,7 @@ class SinkSender:
         self._awaited = _Awaited(descriptor, writable)
         loop = asyncio.get_running_loop()
         try:
-            loop.add_writer(descriptor, self._jobs.guard(self.job, writable.set))
+            loop.add_writer(descriptor, self.jobs.guard(self.job, writable.set))
             async with asyncio.timeout(MAX_PAUSE_S):
                 await writable.wait()
         # A listener that never reads must not hold up the other sinks.
@@ -101,7 +109,7 @@ class SinkSender:
         An earlier replacement is closed.
         """
         if self._replacement is not None:
-            self._jobs.call(self.job, self._replacement.close, None)
+            self.jobs.call(self.job, self._replacement.close, None)
         self._replacement = sink
         self.health.pause_s = MIN_PAUSE_S
         # A thread that is sending swaps the sinks itself before its next chunk.
@@ -112,13 +120,20 @@ class SinkSender:
         """Replace the sink, unless it must first finish a line that it has partly written."""
         if self._replacement is not None and not self.sink.has_partial_write:
             self._stop_waiting()
-            self._jobs.call(self.job, self.sink.close, None)
+            self.jobs.call(self.job, self.sink.close, None)
             self.sink, self._replacement = self._replacement, None
 
     def close(self) -> None:
         """Close the sink and let its thread end."""
         self.worker.close()
         self._stop_waiting()
-        self._jobs.call(self.job, self.sink.close, None)
+        self.jobs.call(self.job, self.sink.close, None)
         if self._replacement is not None:
-            self._jobs.call(self.job, self._replacement.close, None)
+            self.jobs.call(self.job, self._replacement.close, None)
+
+
+def _in_items(items: Sequence[Item], outcome: Outcome) -> Outcome:
+    """Return the outcome for items of an attempt to send the entries among them."""
+    if outcome.accepted == len(items):
+        return outcome
+    return Outcome(count_done(items, outcome.accepted), outcome.error)

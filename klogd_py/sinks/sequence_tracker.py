@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from klogd_py.record.sequence import Position, SequenceRange
 from klogd_py.record.types import Cause, Entry, Gap
+from klogd_py.sinks.left_out import Item, LeftOut
 
 
 class StartPosition(Struct, frozen=True):
@@ -88,12 +89,12 @@ class SequenceTracker:
             self._newest = kept[-1]
         return kept
 
-    def accept(self, entries: Sequence[Entry]) -> None:
-        """Note that the sink has accepted these entries, the oldest ones it had not accepted."""
-        if entries[-1] is self._newest:
+    def accept(self, items: Sequence[Item]) -> None:
+        """Note that the sink is done with these items, the oldest ones of those given to it."""
+        if items[-1] is self._newest:
             self.accepted = self.given
         else:
-            self.accepted = advance(self.accepted, entries, may_restart=not self._is_filtering)
+            self.accepted = advance(self.accepted, items, may_restart=not self._is_filtering)
 
     def _filter_one(self, entry: Entry) -> list[Entry]:
         sequence = entry.sequence
@@ -152,19 +153,27 @@ def _has_parts(entries: Sequence[Entry]) -> bool:
 
 
 def advance(
-    position: Position | None, entries: Sequence[Entry], *, may_restart: bool = False
+    position: Position | None, items: Sequence[Item], *, may_restart: bool = False
 ) -> Position | None:
-    """Return the position after some entries that follow on it, in order.
+    """Return the position after some items that follow on it, in order.
 
     The second line of a record has the number of the first, and so does not move it back.
     ``may_restart``: numbers may begin again, as they do with each boot in a capture.
     """
-    newest = next((found for entry in reversed(entries) if (found := entry.sequence)), None)
+    newest = next((found for item in reversed(items) if (found := item.sequence)), None)
     if newest is None:
         return position
     if position is not None and not may_restart and newest.last in position:
         return position
     ahead = position.ahead if position is not None else frozenset[int]()
-    if _has_parts(entries):
-        ahead = ahead.union(seq for entry in entries for seq in entry.record.parts)
+    with_parts = [item for item in items if isinstance(item, LeftOut) or item.record.parts]
+    if with_parts:
+        ahead = ahead.union(seq for item in with_parts for seq in _parts_of(item))
     return Position(newest.first, ahead).after(newest)
+
+
+def _parts_of(item: Item) -> tuple[int, ...]:
+    """Return the numbers of later records that an item stands for as well."""
+    if isinstance(item, LeftOut):
+        return item.sequence.parts if item.sequence is not None else ()
+    return item.record.parts

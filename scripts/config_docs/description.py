@@ -19,7 +19,8 @@ first is a paragraph::
 
 Marks inside a text: two backticks for literal text, one backtick for a key or a command, double
 quotes for a value, $NAME for a variable of the environment. Paths, options (``--config``), pages
-such as syslog(2) and names of files in .conf need no mark.
+such as syslog(2) and names of files in .conf need no mark. A paragraph that begins with
+``Size:`` is for readers of the source, and left out.
 """
 
 import re
@@ -28,6 +29,7 @@ from textwrap import dedent
 
 from msgspec import Struct
 
+_FOR_DEVELOPERS = "Size: "
 _ITEM = re.compile(r'\* ((?:"[^"]+"(?:, )?)+): (.*)', re.DOTALL)
 
 
@@ -131,7 +133,8 @@ def parse(docstring: str) -> Description:
 
 def _split(text: str) -> list[str]:
     """Return the paragraphs of a text; each item of a list is one of its own."""
-    return [raw for raw in re.split(r"\n\n+|\n(?=\* )", text) if raw.strip()]
+    parts = re.split(r"\n\n+|\n(?=\* )", text)
+    return [raw for raw in parts if raw.strip() and not raw.startswith(_FOR_DEVELOPERS)]
 
 
 def _parse_item(raw: str) -> Item:

@@ -109,6 +109,9 @@ def _choices(base: object) -> tuple[str, ...]:
 
 
 def _kind(base: object) -> str:
+    if get_origin(base) in (Union, UnionType):
+        kinds = [inner for inner in get_args(base) if inner is not NoneType]
+        return " or ".join(_kind(_without_notes(kind)) for kind in kinds).capitalize()
     return next((word for kind, word in _KINDS if kind in (base, get_origin(base))), "")
 
 

@@ -241,6 +241,11 @@ def test_docstring_is_parsed_into_its_blocks() -> None:
     assert parsed.terms == ["wait", "hold", "drop"]
 
 
+def test_reason_for_a_size_is_left_out() -> None:
+    found = description.parse("Text.\n\nSize: one field for each key.\n\nMore.")
+    assert found.blocks == (Paragraph("Text."), Paragraph("More."))
+
+
 def test_brief_description_ends_before_second_paragraph() -> None:
     assert PARSED.brief == (
         Paragraph("What to do:"),

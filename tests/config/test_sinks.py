@@ -204,7 +204,7 @@ REFUSED = {
     ),
     'type = "file"\npath = "/x"\nlimit_kib = 64': (
         "unknown key sinks[0].limit_kib; expected one of: type, name, path, socket, format, mode,"
-        " colour, queue_kib, when_full"
+        " colour, queue_kib, when_full, min_severity, subsystem, exclude_subsystem, match, exclude"
     ),
     'type = "file"\nname = "a b"\npath = "/x"': (
         "key sinks[0].name: expected 1 to 64 letters, digits, '.', '_' and '-', "

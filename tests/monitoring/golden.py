@@ -52,6 +52,7 @@ STATUS: object = {
             "last_error": "",
             "last_error_at": None,
             "failures": 0,
+            "filtered": 0,
         },
         {
             "name": "file:DIR/missing/kern.log",
@@ -72,6 +73,7 @@ STATUS: object = {
             "last_error": "DIR/missing/kern.log: No such file or directory",
             "last_error_at": "TIME",
             "failures": 1,
+            "filtered": 0,
         },
     ],
     "names": {
@@ -190,6 +192,8 @@ METRICS = [
     'klogd_sink_delivered_entries_total{sink="file:DIR/missing/kern.log"}',
     'klogd_sink_lost_records_total{sink="file:DIR/kern.log"}',
     'klogd_sink_lost_records_total{sink="file:DIR/missing/kern.log"}',
+    'klogd_sink_filtered_records_total{sink="file:DIR/kern.log"}',
+    'klogd_sink_filtered_records_total{sink="file:DIR/missing/kern.log"}',
     'klogd_sink_failures_total{sink="file:DIR/kern.log"}',
     'klogd_sink_failures_total{sink="file:DIR/missing/kern.log"}',
     'klogd_sink_queued_entries{sink="file:DIR/kern.log"}',

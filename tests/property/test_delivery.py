@@ -6,6 +6,7 @@ Device and sinks fail in random ways.
 
 import asyncio
 import errno
+import re
 import tempfile
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from klogd_py.record.types import Cause, Record, Severity
 from klogd_py.sinks import Sink
 from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.drop_policy import QueueLimits, WhenFull
+from klogd_py.sinks.entry_filter import EntryFilter, Expression
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
@@ -35,10 +37,19 @@ RING_RECORDS = 60
 LIMIT_BYTES = 10 * (ENTRY_OVERHEAD_BYTES + 2 * len("record 10;"))
 LIMITS = {
     "waits": QueueLimits(LIMIT_BYTES),
+    "filters and waits": QueueLimits(LIMIT_BYTES),
+    "filters and drops": QueueLimits(LIMIT_BYTES, WhenFull.DROP),
+    "filters in a thread": QueueLimits(LIMIT_BYTES),
     "drops": QueueLimits(LIMIT_BYTES, WhenFull.DROP),
     "large": QueueLimits(1 << 22),
     "drops in a thread": QueueLimits(LIMIT_BYTES, WhenFull.DROP),
 }
+# What is not an even number, or else not a warning
+FILTERS = (
+    EntryFilter(exclude=(Expression("exclude", re.compile("^record [0-9]*[13579];")),)),
+    EntryFilter(min_severity=4),
+    None,
+)
 SCRIPTED = st.sampled_from(sorted(LIMITS))
 CONTINUED = st.lists(
     st.tuples(
@@ -78,6 +89,9 @@ class Delivery(RuleBasedStateMachine):
         for target, how in zip(self.media, WhenFull, strict=True):
             self.limits[target.name] = QueueLimits(LIMIT_BYTES, how)
         self.removed: set[str] = set()
+        self.filter: EntryFilter | None = FILTERS[0]
+        # What the filters of all runs have left out, by the name of the sink
+        self.left_out: Counter[str] = Counter()
         # The content of the cursor file
         self.saved: dict[str, Position] = {}
         self.saved_before = self.saved
@@ -101,8 +115,13 @@ class Delivery(RuleBasedStateMachine):
             *(target.open() for target in self.media if target.name not in self.removed),
         ]
         kept: list[Sink] = [sink for name, sink in self.sinks.items() if name not in self.removed]
+        # Its counts end with a sink that is removed.
+        for name, queue in self.sink_manager.queues.items():
+            self.left_out[name] += queue.filter.left_out if name in self.removed else 0
         self.sink_manager.configure(
-            [*kept, *opened], lambda name: self.limits.get(name, QueueLimits(1 << 22))
+            [*kept, *opened],
+            lambda name: self.limits.get(name, QueueLimits(1 << 22)),
+            lambda name: self.filter if "filters" in name else None,
         )
 
     async def _start(self) -> None:
@@ -130,6 +149,10 @@ class Delivery(RuleBasedStateMachine):
         may stay."""
         for name, queue in self.sink_manager.queues.items():
             self.kills[name] += queue.sink.has_partial_write
+
+    def _count_left_out(self) -> None:
+        for name, queue in self.sink_manager.queues.items():
+            self.left_out[name] += queue.filter.left_out
 
     async def _end(self) -> None:
         self.task.cancel()
@@ -255,6 +278,14 @@ class Delivery(RuleBasedStateMachine):
         self.limit_settings = min_severity, burst
         self.pipeline.stages.rate_limiter.configure(min_severity, burst)
 
+    @rule(conditions=st.sampled_from(FILTERS))
+    def change_the_filters(self, conditions: EntryFilter | None) -> None:
+        async def configure() -> None:
+            self.filter = conditions
+            self._configure()
+
+        self._run(configure())
+
     @rule(seconds=st.floats(0.01, 20))
     def let_time_pass(self, seconds: float) -> None:
         self._run(self._passing(seconds))
@@ -292,6 +323,7 @@ class Delivery(RuleBasedStateMachine):
                 await asyncio.sleep(0)
             self._save()
             self._count_partial_writes()
+            self._count_left_out()
             self.sink_manager.close()
             await self._start()
 
@@ -305,6 +337,7 @@ class Delivery(RuleBasedStateMachine):
             await self._end()
             await self.sink_manager.flush(0)
             self._count_partial_writes()
+            self._count_left_out()
             self.sink_manager.close()
             self.saved = self.saved_before = saved
             self.kills["all"] += 1
@@ -356,6 +389,7 @@ class Delivery(RuleBasedStateMachine):
         await self.sink_manager.flush(10)
         for target in self.media:
             target.read()
+        self._count_left_out()
         assert self.sink_manager.close() == 0
 
     def _check(self, name: str, arrivals: list[Arrival]) -> None:
@@ -364,12 +398,26 @@ class Delivery(RuleBasedStateMachine):
             "a torn line is the end of a daemon within it"
         )
         times = Counter(number for arrival in arrivals for number in arrival.numbers)
+        if "filters" in name:
+            self._check_filtered(name, times)
+            return
         assert set(times) == set(range(self.ring.next_seq)), "records and gaps cover every number"
         if not self.kills["all"]:
             repeated = [number for number, count in times.items() if count > 1]
             assert len(repeated) <= self.kills[name], f"a number came twice: {name} {repeated}"
             firsts = [arrival.numbers[0] for arrival in arrivals if arrival.numbers]
             assert self.kills[name] or firsts == sorted(firsts)
+
+    def _check_filtered(self, name: str, times: Counter[int]) -> None:
+        """Check a sink with a filter: records, gaps and what was left out are all numbers."""
+        missing = self.ring.next_seq - len(times)
+        if missing:
+            event("a filter left out records")
+        if not self.kills["all"]:
+            assert max(times.values()) == 1, "a number came twice"
+            assert missing == self.left_out[name], f"{name}: {missing} {self.left_out[name]}"
+        else:
+            assert missing <= self.left_out[name]
 
     def _check_session(self, arrivals: list[Arrival]) -> None:
         """Check a sink without a position: every number from its first one on.
@@ -394,7 +442,7 @@ class Delivery(RuleBasedStateMachine):
             event("a continued line")
         lost = {seq for gap in gaps for seq in range(gap.first, gap.last + 1)}
         truncated = {entry.record.seq for entry in sink.received if entry.record.truncated}
-        assert self.cut - lost <= truncated
+        assert "filters" in sink.name or self.cut - lost <= truncated
         assert causes[Cause.PRE_START] <= 1 + self.kills["all"]
         assert "drops" in sink.name or not causes[Cause.SINK_DROP]
 

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Apply the filter of one sink to its entries, within a limit of time, and count what is left out.
+
+Python searches a regular expression by backtracking, which can take exponential time. The text is
+the kernel's and may hold strings of a user. So an expression that takes longer than `LIMIT_S` for
+`CHUNK_ENTRIES` entries is interrupted and not used any more, until the next reload. The entries
+pass then.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from klogd_py.record.types import Entry
+from klogd_py.sinks.entry_filter import EntryFilter, Expression
+from klogd_py.sinks.left_out import Item, LeftOut, mark_left_out
+from klogd_py.system.cpu_limit import CpuTimeExceeded, call_within
+from klogd_py.system.jobs import Jobs
+
+# Usually a few hundred microseconds are enough.
+CHUNK_ENTRIES, LIMIT_S = 64, 0.1
+
+logger = logging.getLogger(__name__)
+
+
+class SinkFilter:
+    """What one sink gets, and how many records it did not get. Mutable; lives on the event loop."""
+
+    def __init__(self, name: str, jobs: Jobs) -> None:
+        """``name`` is the name of the sink."""
+        # Records that were left out since the start
+        self.left_out = 0
+        self._name = name
+        self._jobs = jobs
+        self._filter: EntryFilter | None = None
+        # Entries of earlier filters may still wait
+        self._was_used = False
+        # The expression that is being searched
+        self._searched: Expression | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every entry passes."""
+        return self._filter is None
+
+    def configure(self, conditions: EntryFilter | None) -> None:
+        """Use other conditions from now on; ``None`` lets everything pass."""
+        self._filter = conditions
+        self._was_used = self._was_used or conditions is not None
+
+    def apply(self, entries: Sequence[Entry]) -> Sequence[Item]:
+        """Return the entries that pass, with a `LeftOut` for each run of others.
+
+        Raises nothing: all pass if an unexpected error occurs.
+        """
+        try:
+            passes = self._judge_all(entries)
+        except Exception as error:
+            self._jobs.report(f"filter of {self._name}", error)
+            return entries
+        return entries if all(passes) else mark_left_out(entries, passes)
+
+    def count(self, items: Sequence[Item]) -> int:
+        """Count what is left out among items that are done; returns how many of them it is."""
+        if not self._was_used:
+            return 0
+        found = [item for item in items if isinstance(item, LeftOut)]
+        self.left_out += sum(run.count for run in found)
+        return len(found)
+
+    def _judge_all(self, entries: Sequence[Entry]) -> list[bool]:
+        passes: list[bool] = []
+        while len(passes) < len(entries):
+            end = len(passes) + CHUNK_ENTRIES
+            try:
+                call_within(LIMIT_S, partial(self._judge, entries[:end], passes))
+            except CpuTimeExceeded:
+                self._drop_expression()
+        return passes
+
+    def _judge(self, entries: Sequence[Entry], passes: list[bool]) -> None:
+        """Append to ``passes`` whether each of the entries behind it passes."""
+        for at in range(len(passes), len(entries)):
+            entry = entries[at]
+            # A record that is sent twice is left out twice, or not at all.
+            if at and entries[at - 1].record is entry.record:
+                passes.append(passes[-1])
+            else:
+                passes.append(self._passes(entry))
+
+    def _passes(self, entry: Entry) -> bool:
+        conditions = self._filter
+        if conditions is None:
+            return True
+        found = conditions.passes_without_text(entry)
+        if found is not None:
+            return found
+        if self._occurs(conditions.exclude, entry.text):
+            return False
+        return not conditions.match or self._occurs(conditions.match, entry.text)
+
+    def _occurs(self, expressions: Sequence[Expression], text: str) -> bool:
+        for expression in expressions:
+            self._searched = expression
+            if expression.occurs_in(text):
+                return True
+        return False
+
+    def _drop_expression(self) -> None:
+        """Use the expression no more that was being searched when the time was over."""
+        slow, self._searched = self._searched, None
+        if slow is None or self._filter is None:
+            return
+        logger.warning(
+            "%s: %s is not used until the next reload, and records pass it: "
+            "the expression takes too long: %s",
+            self._name,
+            slow.key,
+            slow.pattern.pattern,
+        )
+        self._filter = self._filter.without(slow)

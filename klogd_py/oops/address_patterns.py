@@ -135,6 +135,8 @@ _ARM: _Rows = (
     # arm; arm64 before 4.15; sh
     ("PC", r"PC is at " + _TOKEN, _PC),
     ("LR", r"LR is at " + _TOKEN, _LINK),
+    # nds32, before 5.18
+    ("LP", r"LP is at " + _TOKEN, _LINK),
     # sh
     ("PR", r"PR is at " + _TOKEN, _LINK),
     # arm64
@@ -167,7 +169,7 @@ _POWERPC: _Rows = (
     ("NIP", r"NIP \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _PC),
     ("LR", r"LR " + _BRACKET + r" " + _TOKEN, _RETURN),
     ("LR", r"LR \[(?P<at>[0-9a-fA-F]{8,16})\](?=\s*$)", _RETURN),
-    ("-", r"--- (?:interrupt|Exception): {1,2}[0-9a-f]{1,4} at " + _TOKEN, _PC),
+    ("-", r"-{3,4} (?:interrupt|Exception): {1,2}[0-9a-f]{1,4} at " + _TOKEN, _PC),
     ("LR", r"LR = " + _TOKEN, _RETURN),
     ("Faulting", r"Faulting instruction address: 0x(?P<at>[89a-f][0-9a-f]{7}|[89a-f][0-9a-f]{15})(?=\s*$)", _PC),  # noqa: E501
     # 2.4: no other line tells
@@ -210,6 +212,8 @@ _OTHERS: _Rows = (
     ("IAOQ", r"IAOQ\[[01]\]: " + _TOKEN, _PC),
     ("RP", r"RP\(r2\): " + _TOKEN, _RETURN),
     # loongarch
+    # Before 6.2
+    ("era", r"era +: [0-9a-f]{8,16} " + _TOKEN, _PC),
     ("ERA", r"ERA: [0-9a-f]{8,16} " + _TOKEN, _PC),
     ("ra", r"ra: [0-9a-f]{8,16} " + _TOKEN, _RETURN),
     # alpha
@@ -223,6 +227,7 @@ _SIGNED: _Rows = (
     ("lr : ", r"\blr : " + _BARE_TOKEN + r"(?=\s*$| +(?:pstate|psr)\b)", _LINK),
     # Lockdep: where the lock was taken, or the function that took it
     (", at: 0x", r"\}, at: " + _TOKEN + r"\s*$", _PC),
+    ("(target: 0x", r"\(target: " + _TOKEN + r"(?=; expected type: )", _PC),
     # mips
     ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
     # loongarch
@@ -242,10 +247,15 @@ _FROM = rf"(?:{NAME}(?: \[\w{{1,64}}\])?|0x[0-9a-f]{{5,16}}(?:{MODULE_PLACE})?) 
 # "ffffc90000a0fb88: ffffffff815c6eb0 (0xffffffff815c6eb0)": a word of the stack, which x86 prints
 # with %pB when it cannot unwind (unwind_dump)
 _DUMP = rf"(?:[0-9a-f]{{8,16}}|\(_{{0,4}}ptrval_{{0,4}}\)): [0-9a-f]{{8,16}} \({_TOKEN}\)\s*$"
+# "BUG: KCSAN: data-race in name / 0xffffffff926b7cde"
+_RACE = (
+    rf"BUG: KCSAN: (?:data-race|assert: race) in \S{{1,600}}(?: \[[^]]{{1,120}}\])? / {_TOKEN}\s*$"
+)
 ANYWHERE = (
     *(Form("", re.compile(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
     Form("*", re.compile(_FROM), Kind.RETURN, " from 0x"),
     Form("*", re.compile(_DUMP), Kind.RETURN, " (0x"),
+    Form("*", re.compile(_RACE), Kind.RETURN, " / 0x"),
 )
 
 # What stands before a bracketed address, and says what is in it.

@@ -6,7 +6,8 @@
 * ``%pB`` stands wherever the number is a return address
 * ``%p`` is a number that is not one of code, though the kernel may try to name it (``%ps`` of a
   structure), or that may be a hash
-* ``%x`` and ``%d`` have no widths, ``%s`` is one word, ``%F`` other text
+* ``%x`` and ``%d`` have no widths, ``%s`` is one word, ``%W`` some words of letters, ``%F``
+  other text
 * ``%D`` is the driver and the device that dev_info() prints
 * ``%L`` is a list of functions, as of the work of a pool
 
@@ -31,8 +32,8 @@ CORE_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "workqueue: WQ_MEM_RECLAIM %s:%ps is flushing !WQ_MEM_RECLAIM %s:%ps",
             # 7.2
             "workqueue: cannot queue %ps on wq %s",
-            "workqueue: work func %ps enqueued on deprecated workqueue. Use %s instead.",
-            "preempt=%x lock=%d->%d RCU=%d->%d workfn=%ps",
+            "workqueue: work func %ps enqueued on deprecated workqueue. Use system_{percpu|dfl}_wq instead.",  # noqa: E501
+            "preempt=0x%x lock=%d->%d RCU=%d->%d workfn=%ps",
             # Before 6.8
             "last function: %ps",
             # SysRq-t and stalls
@@ -80,6 +81,7 @@ CORE_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "rcu: call_rcu(): Double-freed CB %p->%pS()!!! %F",
             "rcu: __call_rcu_common(): Double-freed CB %p->%pS()!!! %F",
+            "call_rcu(): Double-freed CB %p->%pS()!!! %F",
             # 5.10
             "__call_rcu(): Double-freed CB %p->%pS()!!!",
         ),
@@ -255,45 +257,6 @@ CORE_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "dev_attr_show: %pS returned bad count",
             # 7.2
             "dev_attr_show: %pS/%pS returned bad count",
-        ),
-    ),
-    (
-        "fs",
-        (
-            # sysfs/file.c, seq_file.c, kernel/bpf/bpf_iter.c
-            "fill_read_buffer: %pS returned bad count",
-            "OOB write or bad count %d at %pS",
-            "seq_file: buggy .next function %ps did not update position index",
-            "buggy seq_file .next function %ps did not updated position index",
-            # netfs, ubifs, jfs, f2fs, ubi
-            "iw=%pS",
-            "UBIFS error (ubi%d:%d pid %d): %pB: %F",
-            "UBIFS warning (ubi%d:%d pid %d): %pB: %F",
-            "ubi%d error: %pB: %F",
-            "ubi%d warning: %pB: %F",
-            "ERROR: (device %s): %pB: %F",
-            "F2FS-fs (%s) : inject %s in %s of %pB",
-            "F2FS-fs (%s): inject %F in %s of %pB",
-            # xfs
-            "XFS (%s): Metadata corruption detected at %pS, %s block 0x%x",
-            "XFS (%s): Metadata corruption detected at %pS, %s block 0x%x %s",
-            "XFS (%s): Metadata CRC error detected at %pS, %s block 0x%x %s",
-            "XFS (%s): Metadata CRC error detected at %pS, %s block 0x%x",
-            "XFS (%s): Metadata corruption detected at %pS, inode 0x%x %s",
-            "XFS (%s): Metadata CRC error detected at %pS, inode 0x%x %s",
-            "XFS (%s): Metadata corruption detected at %pS, inode 0x%x",
-            "XFS (%s): Metadata corruption detected at %pS, dquot 0x%x",
-            "XFS (%s): Internal error %F at line %d of file %s. Caller %pB",
-            "XFS (%s): %s record corruption in AG %d detected at %pS!",
-            "XFS (%s): %s BTree record corruption in AG %d detected at %pS!",
-            "XFS (%s): Reverse Mapping BTree record corruption in AG %d detected at %pS!",
-            "XFS (%s): In-Memory Reverse Mapping BTree record corruption detected at %pS!",
-            "XFS (%s): RT Refcount BTree record corruption in rtgroup %d detected at %pS!",
-            "XFS (%s): RT Reverse Mapping BTree record corruption in rtgroup %d detected at %pS!",
-            "XFS (%s): Bmap BTree record corruption in inode 0x%x %s fork detected at %pS!",
-            "XFS (%s): dquot corrupt at %pS trying to replay into block 0x%x",
-            "XFS (%s): corrupt dquot ID 0x%x in memory at %pS",
-            "XFS (%s): corrupt dquot ID 0x%x in log at %pS",
         ),
     ),
 )

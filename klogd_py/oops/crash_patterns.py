@@ -62,7 +62,7 @@ _ADDRESS_LINES = (
     rf"{_FRAME} from {_FRAME}",
     rf"Function entered at {_FRAME} from {_FRAME}",
     rf"(?:{HEX}(?:{MODULE_PLACE})?|{NAME}(?:{MODULE})?) from {SYMBOL}",
-    rf"(?:PC|pc|LR|PR|ra|ip|EIP) is at {_AT}",
+    rf"(?:PC|pc|LR|LP|PR|ra|ip|EIP) is at {_AT}",
     rf"pc : {_AT}(?:\s+lr : {_AT})?{_STATE}",
     rf"lr : {_AT}{_STATE}",
     rf"Alignment trap: not handling instruction [0-9a-f]{{4,8}} at {_BRACKET}",
@@ -83,7 +83,7 @@ _ADDRESS_LINES = (
     rf"\[{NUMBER}\] \[{NUMBER}\](?: {PLACE})?(?: \((?:unreliable|{PLACE})\)){{0,3}}",
     rf"(?:NIP|LR) \[{NUMBER}\](?: {PLACE})?",
     rf"LR = {PLACE}",
-    rf"--- (?:interrupt|Exception): {{1,2}}[0-9a-f]{{1,4}} at {PLACE}",
+    rf"-{{3,4}} (?:interrupt|Exception): {{1,2}}[0-9a-f]{{1,4}} at {PLACE}",
     rf"Faulting instruction address: {PLACE}",
     rf"NIP: {NUMBER} XER: {NUMBER} LR: {NUMBER}(?: [A-Z]{{2,4}}: [0-9a-fA-F]{{1,16}}){{0,4}}{_TAINT}",  # noqa: E501
     # s390
@@ -91,9 +91,9 @@ _ADDRESS_LINES = (
     # mips, loongarch
     rf"epc\s+: {NUMBER}(?: {PLACE})?{_TAINT}",
     rf"ra\s*: {NUMBER}(?: {PLACE})?",
-    rf"ERA: {NUMBER} {PLACE}",
+    rf"(?:ERA|era\s+): {NUMBER} {PLACE}",
     rf"(?:CPU \d{{1,4}} )?(?:Unable to handle kernel paging request at virtual address {NUMBER}"
-    rf"|Data bus error|Instruction bus error)(?:, (?:epc|era|ra) == {NUMBER}){{1,2}}",
+    rf"|Data bus error|Instruction bus error|Fatal bus interrupt)(?:, (?:epc|era|ra) == {NUMBER}){{1,2}}",  # noqa: E501
     # sparc
     rf"(?:TPC|PC|RPC|I7): <{PLACE}>",
     rf"Caller\[{NUMBER}\](?:: {PLACE})?",
@@ -104,6 +104,8 @@ _ADDRESS_LINES = (
     rf"pc = {_BRACKET}\s+ra = {_BRACKET}\s+ps(?: = [0-9a-f]{{4}})?{_TAINT}",
     # all
     rf"INFO: (?:Freed|Allocated) in {PLACE} age=\d{{1,20}} cpu=\d{{1,5}} pid=-?\d{{1,10}}",
+    # The hypervisor of arm64
+    rf"kvm \[\d{{1,10}}\]: {{1,2}}(?:nVHE hyp \w{{1,20}} at: )?{_BRACKET} {PLACE}!?",
     # mm/slab.c
     rf"Last user: {_BRACKET}\({PLACE}\)",
     rf"caller is {PLACE}",

@@ -132,7 +132,7 @@ _OOPSES = (
     _oops(_KIND.KASAN, "BUG: ", rf"BUG: KASAN: {_IN}", has_address=True),
     _oops(_KIND.KMSAN, "BUG: ", rf"BUG: KMSAN: {_IN}", has_address=True),
     _oops(_KIND.KCSAN, "BUG: ", rf"BUG: KCSAN: {_IN}", has_address=True),
-    _oops(_KIND.KCSAN, "BUG: ", rf"BUG: KCSAN: (?:data-race|assert: race) in {SYMBOL}(?: / {SYMBOL})?", opens_trace=False),  # noqa: E501
+    _oops(_KIND.KCSAN, "BUG: ", rf"BUG: KCSAN: (?:data-race|assert: race) in {SYMBOL}(?: / {SYMBOL})?", has_address=True, opens_trace=False),  # noqa: E501
     _oops(_KIND.KFENCE, "BUG: ", rf"BUG: KFENCE: {_IN}", has_address=True),
     _oops(_KIND.BUG, "BUG: ", rf"BUG: K[A-Z]{{1,5}}: {_IN}", has_address=True),
     _oops(_KIND.BUG, "BUG ", rf"[kK]ernel BUG at {SYMBOL}!?(?: \[verbose debug info unavailable\])?", has_address=True),  # noqa: E501

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Formats of printk in drivers, the network and the architectures that name functions outside of
-traces.
+"""Formats of printk in file systems, drivers, the network and the architectures that name functions
+outside of traces.
 
 `klogd_py.oops.core_formats` says what the conversions mean.
 
@@ -9,6 +9,49 @@ Source of truth: as there.
 
 # Source file, formats
 DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "fs",
+        (
+            # sysfs/file.c, seq_file.c, kernel/bpf/bpf_iter.c
+            "fill_read_buffer: %pS returned bad count",
+            "OOB write or bad count %d at %pS",
+            "seq_file: buggy .next function %ps did not update position index",
+            "buggy seq_file .next function %ps did not updated position index",
+            # netfs, ubifs, jfs, f2fs, ubi
+            "iw=%pS",
+            "UBIFS error (ubi%d:%d pid %d): %pB: %F",
+            "UBIFS warning (ubi%d:%d pid %d): %pB: %F",
+            "ubi%d error: %pB: %F",
+            "ubi%d warning: %pB: %F",
+            "ERROR: (device %s): %pB: %F",
+            "F2FS-fs (%s) : inject %s in %s of %pB",
+            "F2FS-fs (%s): inject %F in %s of %pB",
+            # 7.2
+            "F2FS-fs (%s): f2fs_get_node_info of %pB: inconsistent nat entry, ino:%d, nid:%d, blkaddr:%d, ver:%d, flag:%d",  # noqa: E501
+            "F2FS-fs (%s): f2fs_get_node_info of %pB: inconsistent nat entry from qf_ino, ino:%d, nid:%d, blkaddr:%d, ver:%d, flag:%d",  # noqa: E501
+            # xfs
+            "XFS (%s): Metadata corruption detected at %pS, %s block 0x%x",
+            "XFS (%s): Metadata corruption detected at %pS, %s block 0x%x %s",
+            "XFS (%s): Metadata CRC error detected at %pS, %s block 0x%x %s",
+            "XFS (%s): Metadata CRC error detected at %pS, %s block 0x%x",
+            "XFS (%s): Metadata corruption detected at %pS, inode 0x%x %s",
+            "XFS (%s): Metadata CRC error detected at %pS, inode 0x%x %s",
+            "XFS (%s): Metadata corruption detected at %pS, inode 0x%x",
+            "XFS (%s): Metadata corruption detected at %pS, dquot 0x%x",
+            "XFS (%s): Internal error %F at line %d of file %s. Caller %pB",
+            "XFS (%s): %s record corruption in AG %d detected at %pS!",
+            "XFS (%s): %s BTree record corruption in AG %d detected at %pS!",
+            "XFS (%s): Reverse Mapping BTree record corruption in AG %d detected at %pS!",
+            "XFS (%s): In-Memory Reverse Mapping BTree record corruption detected at %pS!",
+            "XFS (%s): RT Refcount BTree record corruption in rtgroup %d detected at %pS!",
+            "XFS (%s): RT Reverse Mapping BTree record corruption in rtgroup %d detected at %pS!",
+            "XFS (%s): Bmap BTree record corruption in inode 0x%x %s fork detected at %pS!",
+            "XFS (%s): In-memory: Corrupt %s flags 0x%x pointer at level %d index %d fa %pS.",
+            "XFS (%s): dquot corrupt at %pS trying to replay into block 0x%x",
+            "XFS (%s): corrupt dquot ID 0x%x in memory at %pS",
+            "XFS (%s): corrupt dquot ID 0x%x in log at %pS",
+        ),
+    ),
     (
         "net/core",
         (
@@ -41,8 +84,14 @@ DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "%Dpm_power_off already claimed for %ps",
             "[drm:%ps] %F",
             "efi: [Firmware Bug]: IRQ flags corrupted (0x%x=>0x%x) by EFI call from %pB",
+            "%D EDPCSR: %pS",
+            "%Dadd task failed for %ps %d, %p, %d, %d",
+            "superio_fixup_irq(%s) ven 0x%x dev 0x%x from %pB",
             "floppy_work.func=%ps",
             "do_floppy=%ps",
+            "handler=%ps",
+            "now=%d last interrupt=%d diff=%d last called handler=%ps",
+            "reset set in interrupt, calling %ps",
         ),
     ),
     (
@@ -59,6 +108,9 @@ DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "kCFI preamble has wrong register at: %pS %*ph",
             "jump_label: Fatal kernel bug, unexpected op at %pS [%p] (%*ph != %*ph)) size:%d type:%d",  # noqa: E501
             "jump_label: Fatal kernel bug, unexpected op at %pS [%p] (%*ph) %d",
+            "UBSAN: %W at %pS",
+            "MSR access error: RDMSR from 0x%x at rIP: 0x%x (%pS)",
+            "MSR access error: WRMSR to 0x%x (tried to write 0x%x) at rIP: 0x%x (%pS)",
             "mce: MSR access error: RDMSR from 0x%x at rIP: 0x%x (%pS)",
             "mce: MSR access error: WRMSR to 0x%x (tried to write 0x%x) at rIP: 0x%x (%pS)",
             "Bad FPU state detected at %pS, reinitializing FPU registers.",
@@ -79,7 +131,9 @@ DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "WARNING: stack going in the wrong direction? at %pB",
             # mce/core.c
             "mce: [Hardware Error]: RIP %x:<%x> {%pS}",
+            "Kernel panic - not syncing: %pB: Failed to allocate page, nid=%d from=%x",
             # 5.10
+            "CYCLIC DEPENDENCY FOUND! %pS depends on %pS and vice-versa. BREAKING IT.",
             "EXECUTION ORDER INVALID! %pS should be called before %pS!",
             "Failing to patch indirect JMP in %ps",
         ),
@@ -103,7 +157,8 @@ DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "Kernel text patching generated an invalid instruction at %pS!",
             "BPF JIT generated an invalid instruction at %pS!",
             "ftrace: no module PLT for %ps",
-            "Failed to steal %p bytes at %pB",
+            "Kernel panic - not syncing: Failed to steal %p bytes at %pB",
+            "imx6_pm_stby_poweroff_probe: pm_power_off already claimed %p %ps!",
             "Jump label code mismatch at %pS [%p]",
             # parisc, powerpc
             "Kernel: unaligned access to %p in %pS (iir %p)",
@@ -112,8 +167,16 @@ DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "mce: MCE: CPU%d: NIP: [%x] %pS",
             "mce: MCE: CPU%d: NIP: [%x] %pS %F",
             "ftrace-powerpc: Address of %ps out of range of kernel_toc.",
+            "ftrace-powerpc: Address of %ps out of range of pcrel address.",
             "ftrace-powerpc: No ftrace trampolines reachable from %ps",
             "ftrace-powerpc: Unknown ftrace addr to patch: %ps",
+            "module_64: %s: Address of %ps out of range of kernel_toc.",
+            "module_64: %s: Address of %ps out of range of 34-bit relative address.",
+            "module_64: %s: Expected nop after call, got %x at %pS",
+            "eBPF: address of %ps out of range of kernel_toc.",
+            "Kernel panic - not syncing: %s: patching failed %pS at %pS",
+            "Kernel panic - not syncing: cannot allocate %d bytes for stack at %pB",
+            "CPU %d self-detected hard LOCKUP @ %pS",
             "watchdog: CPU %d self-detected hard LOCKUP @ %pS",
             "ioremap() called early from %pB. Use early_ioremap() instead",
             "__ioremap(): phys addr 0x%x is RAM lr %pB",
@@ -123,7 +186,11 @@ DRIVER_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "VPE%d.EPC : %x %pS",
             "PC: 0x%x (%pS)",
             "LR: 0x%x (%pB)",
+            "pci_alloc_consistent: get_free_pages failed from %pB",
             # sparc
+            "RESUMABLE ERROR: TPC [0x%x] <%pS>",
+            "NON-RESUMABLE ERROR: TPC [0x%x] <%pS>",
+            "ds-%d: ds_conn_reset() from %pB",
             "Kernel unaligned access at TPC[%x] %pS",
             "TPC<%pS>",
             "TRAPLOG: TPC<%pS>",

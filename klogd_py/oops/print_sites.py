@@ -65,12 +65,13 @@ _CONVERSIONS = {
     "%x": r"[0-9a-f]{1,32}",
     "%s": _WORD,
     "%*ph": r"[0-9a-f]{2}(?: [0-9a-f]{2}){0,31}",
+    "%W": r"[a-z]{1,20}(?:[ -][a-z]{1,20}){0,9}",
     "%F": r".{0,400}?",
     "%L": _WORKS,
 }
 # A pointer to code
 _CODE = ("%pS", "%ps", "%pB")
-_PIECE = re.compile(r"%\*ph|%p[SsB]|%[pdxsFL]|\s+|[^%\s]+")
+_PIECE = re.compile(r"%\*ph|%p[SsB]|%[pdxsWFL]|\s+|[^%\s]+")
 # "e1000e 0000:00:19.0 eth0: ", but not "Hardware name: ", behind which a user can choose the text
 _DEVICE = re.compile(
     r"[\w.@+/-]{1,64} (?=[\w.:@+/-]{0,64}\d)[\w.:@+/-]{0,64}[\w@+/-](?: [\w.@+/-]{1,64})?: "

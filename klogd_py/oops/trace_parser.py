@@ -30,11 +30,11 @@ _MODULES = re.compile(r"\s*Modules linked in:(.*)")
 _MODULE = re.compile(r"([A-Za-z0-9_]+)(?:\(([A-Z+-]*)\))?$")
 _OFFSET = re.compile(r"\s*Kernel Offset: (?:(disabled)|0x([0-9a-f]{1,16}) from 0x([0-9a-f]{1,16}))")
 _PC = re.compile(
-    r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*NIP \[|\s*ERA: "
+    r"\s*[RE]?IP: |\s*pc : |\s*(?:PC|pc) is at |\s*(?:Krnl )?PSW : |\s*s?epc *: |\s*era +: |\s*NIP \[|\s*ERA: "  # noqa: E501
 )
 # Code addresses that are no frames of a call chain
 _NO_FRAME_LINE = re.compile(
-    r"\s*(?:BUG: K|INFO: |Last user: |caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"  # noqa: E501
+    r"\s*(?:BUG: K|INFO: |Last user: |kvm \[|caller is|random: |Workqueue: |Stopper: |initcall |calling |NMI backtrace|CFI |(?:hard|soft)irqs last"  # noqa: E501
     r"|unchecked MSR|.{0,300}\}, at: "
     # A word of the stack, whose address stands before it
     r"|(?:[0-9a-f]{8,16}|\(_{0,4}ptrval_{0,4}\)): )"

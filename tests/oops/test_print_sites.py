@@ -164,14 +164,23 @@ def test_data_in_place_of_function_stays() -> None:
 
 
 _FILLING = {
-    "%p": "00000000a9876543", "%d": "12", "%x": "c0ffee", "%s": "sda", "%*ph": "0f 1f 44",
-    "%F": "some text", "%L": " 12:{code}, {code}", "%D": "e1000e 0000:00:19.0: ", "%pS": "{code}",
-    "%ps": "{code}", "%pB": "{code}",
-}  # fmt: skip
+    "%p": "00000000a9876543",
+    "%d": "12",
+    "%x": "c0ffee",
+    "%s": "sda",
+    "%*ph": "0f 1f 44",
+    "%F": "some text",
+    "%W": "array index out of bounds",
+    "%L": " 12:{code}, {code}",
+    "%D": "e1000e 0000:00:19.0: ",
+    "%pS": "{code}",
+    "%ps": "{code}",
+    "%pB": "{code}",
+}
 
 
 def sample(site: PrintSite, code: str) -> str:
-    filled = re.sub(r"%\*ph|%p[SsB]|%[pdxsFLD]", lambda found: _FILLING[found[0]], site.format)
+    filled = re.sub(r"%\*ph|%p[SsB]|%[pdxsWFLD]", lambda found: _FILLING[found[0]], site.format)
     return filled.replace("{code}", code)
 
 
@@ -196,6 +205,12 @@ def test_each_format_with_names_stays_untouched(site: PrintSite, code: str) -> N
     line = sample(site, code)
     assert named(line) == line
     assert find(line) == ()
+
+
+def test_each_format_begins_with_known_characters() -> None:
+    """Else the table would never be asked for it."""
+    bodies = [site.format.removeprefix("%D") for site in PRINT_SITES]
+    assert [body for body in bodies if re.match(r".?%(?!p[Ss]|d)", body)] == []
 
 
 def test_message_is_no_evidence_of_crash() -> None:
@@ -226,7 +241,7 @@ def test_process_name_cannot_begin_free_message(site: PrintSite) -> None:
     """A process chooses 15 bytes at the beginning; where a row ends in any text, it needs more."""
     before = site.format.partition("%F")[0]
     shortest = re.sub(
-        r"%p[SsB]|%[pdxsD]", lambda found: _SHORTEST.get(found[0], "0x12345678"), before
+        r"%p[SsB]|%[pdxsWD]", lambda found: _SHORTEST.get(found[0], "0x12345678"), before
     )
     assert len(shortest) > 15
     if site.format.endswith("%F"):

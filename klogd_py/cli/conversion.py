@@ -42,6 +42,7 @@ def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = 
         capture=_capture(line),
         once=line.has("once"),
         any_text=line.is_drop_in,
+        prints_by_default=not sinks and not line.is_drop_in and line.has("input"),
         inherited_fds=dict(inherited_fds or {}),
     )
 
@@ -68,11 +69,16 @@ def _symbol_options(line: CommandLine) -> SymbolOptions:
 
 
 def _capture(line: CommandLine) -> Capture | None:
-    path = line.text("input")
-    if not path:
+    paths = [path for path in line.texts("input") if path]
+    if not paths:
         return None
-    absolute = path if path == "-" else str(Path(path).absolute())
-    return Capture(absolute, line.text("input_format") or "auto")
+    if paths.count("-") > 1:
+        raise UsageError(
+            "--input - is standard input, which can be read once",
+            f"{line.program}: leave out one of them",
+        )
+    absolute = [path if path == "-" else str(Path(path).absolute()) for path in paths]
+    return Capture(tuple(absolute), line.text("input_format") or "auto")
 
 
 def _path(line: CommandLine, name: str) -> str | None:

@@ -67,8 +67,10 @@ INPUT = OptionGroup(
         Option(
             ("--input",),
             "input",
-            "read FILE (- is standard input) instead of the running kernel",
+            "read FILE (- is standard input) instead of the running kernel, and print it unless "
+            "--sink is given; may be repeated",
             metavar="FILE",
+            repeats=True,
         ),
         Option(
             ("--input-format",),

@@ -61,7 +61,7 @@ def run(line: CommandLine) -> int:
     if background:
         job = partial(_run_daemon, line, run_options, level, pid_file)
         capture = run_options.capture
-        kept = {0} if capture is not None and capture.path == "-" else set()
+        kept = {0} if capture is not None and "-" in capture.paths else set()
         kept |= {1} if prints else set()
         return daemonize(job, kept)
     return _run_daemon(line, run_options, level, pid_file, None)

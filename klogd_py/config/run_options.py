@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Capture(Struct, frozen=True):
     """The input of a run that does not read the running kernel.
 
-    ``path`` is a file, or ``-`` for standard input. ``format`` is one of
+    ``paths`` are files, and ``-`` for standard input. ``format`` is one of
     `klogd_py.sources.INPUT_FORMATS`.
     """
 
-    path: str
+    paths: tuple[str, ...]
     format: str = "auto"
 
 
@@ -36,7 +36,9 @@ class RunOptions(Struct, frozen=True):
     ``config_path`` is ``None`` for the default one, whose file may be missing. ``keys`` are the
     configuration keys that options replace, by their full names: ``{"translate.style": "off"}``.
     ``sinks`` and ``file_format`` leave the configuration where they are empty. ``any_text``
-    symbolizes addresses in any text if the kernel is known not to be randomised. ``inherited_fds``
+    symbolizes addresses in any text if the kernel is known not to be randomised. With
+    ``prints_by_default`` the output goes to the console, unless a configuration that the command
+    line names has sinks. ``inherited_fds``
     holds the descriptors of files that the service manager has opened, by path.
     """
 
@@ -48,6 +50,7 @@ class RunOptions(Struct, frozen=True):
     capture: Capture | None = None
     once: bool = False
     any_text: bool = False
+    prints_by_default: bool = False
     inherited_fds: dict[str, int] = {}
 
     def load_config(self) -> Config:
@@ -70,10 +73,13 @@ class RunOptions(Struct, frozen=True):
             Path(self.config_path or configuration.DEFAULT_PATH),
             must_exist=self.config_path is not None,
         )
-        content = msgspec.to_builtins(base)
+        sinks = base.sinks
+        if self.prints_by_default and (self.config_path is None or sinks == Config().sinks):
+            sinks = ("console",)
+        content = msgspec.to_builtins(base) | {"sinks": msgspec.to_builtins(sinks)}
         # The option is for every console, also for one that has a format of its own.
         if self.keys.get("console.json"):
-            content["sinks"] = msgspec.to_builtins(with_json_consoles(base.sinks))
+            content["sinks"] = msgspec.to_builtins(with_json_consoles(sinks))
         for key, value in self._all_keys().items():
             table, _, name = key.rpartition(".")
             (content[table] if table else content)[name] = value

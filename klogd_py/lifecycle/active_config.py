@@ -10,7 +10,9 @@ from pathlib import Path
 from klogd_py.config.errors import BadConfig
 from klogd_py.config.schema import Config, RateLimitSection
 from klogd_py.monitoring.reporter import StatusReporter
+from klogd_py.pipeline.merged_pipeline import MergedPipeline
 from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.record.types import Severity
 from klogd_py.sinks.factory import SinkFactory
@@ -27,7 +29,7 @@ class ActiveConfig:
     def __init__(
         self,
         config: Config,
-        pipeline: Pipeline,
+        pipeline: Pipeline | MergedPipeline,
         sink_factory: SinkFactory,
         reporter: StatusReporter,
         jobs: Jobs,
@@ -91,8 +93,12 @@ class ActiveConfig:
             self._jobs.report("console level", error)
 
     def _configure_pipeline(self) -> None:
+        for pipeline in self._pipeline.pipelines:
+            self._configure_stages(pipeline.stages)
+        self._ratelimit = self.config.ratelimit
+
+    def _configure_stages(self, stages: Stages) -> None:
         settings = self.config.translate
-        stages = self._pipeline.stages
         stages.symbol_stage.format_options = FormatOptions(
             Style(settings.style), settings.resymbolize, settings.duplicate_raw
         )
@@ -100,8 +106,6 @@ class ActiveConfig:
         stages.joiner.enabled = settings.join_continuations
         # An unchanged limit keeps what it has counted so far.
         if self._ratelimit != self.config.ratelimit:
-            self._ratelimit = self.config.ratelimit
-            min_severity = Severity[self._ratelimit.min_severity.upper()]
-            stages.rate_limiter.configure(
-                min_severity, self._ratelimit.burst, self._ratelimit.interval_s
-            )
+            limit = self.config.ratelimit
+            min_severity = Severity[limit.min_severity.upper()]
+            stages.rate_limiter.configure(min_severity, limit.burst, limit.interval_s)

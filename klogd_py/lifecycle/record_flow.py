@@ -12,6 +12,8 @@ from klogd_py.config.schema import Config
 from klogd_py.lifecycle.running_kernel import running_kernel
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
+from klogd_py.pipeline.destination import Destination
+from klogd_py.pipeline.merged_pipeline import make_pipeline
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.gaps import announce
@@ -21,7 +23,7 @@ from klogd_py.sinks.factory import SinkFactory
 from klogd_py.sinks.machine_identity import MachineIdentity
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources import factory
-from klogd_py.sources.capture import open_capture
+from klogd_py.sources.capture_chain import open_streams
 from klogd_py.sources.kmsg_device import KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from klogd_py.sources.source import Source
@@ -57,7 +59,8 @@ class RecordFlow:
             SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
         """
         self.live = options.capture is None
-        self.source = source or open_input(options, config)
+        self._sources = [source] if source else open_inputs(options, config)
+        self.source = self._sources[0]
         self.boot_id = boot_id() if self.live else None
         self.clock: Clock = LiveClock() if self.live else CaptureClock()
         self._on_progress = on_progress
@@ -72,17 +75,23 @@ class RecordFlow:
         )
         identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
         self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
-        self.pipeline = Pipeline(
-            self.source,
-            self.sink_manager,
-            symbol_manager,
-            self.clock,
-            live=self.live,
-            once=options.once,
-            origin=origin_of(self.source, live=self.live),
-            any_text=options.any_text,
-            jobs=jobs,
-        )
+        managers = [symbol_manager]
+        managers += [symbol_manager.for_stream(other.name) for other in self._sources[1:]]
+
+        def make(number: int, destination: Destination) -> Pipeline:
+            return Pipeline(
+                self._sources[number],
+                destination,
+                managers[number],
+                self.clock,
+                live=self.live,
+                once=options.once,
+                origin=origin_of(self.source, live=self.live),
+                any_text=options.any_text,
+                jobs=jobs,
+            )
+
+        self.pipeline = make_pipeline(make, len(self._sources), self.sink_manager)
 
     def start(self) -> None:
         """Let records flow: the sinks are there."""
@@ -111,7 +120,8 @@ class RecordFlow:
         jobs = self._jobs
         unsent = jobs.call("stop", self.sink_manager.close, 1)
         jobs.call("positions", self._cursors.close, None)
-        jobs.call("reading", self.source.close, None)
+        for source in self._sources:
+            jobs.call("reading", source.close, None)
         return unsent
 
     def _save_progress(self) -> None:
@@ -122,15 +132,15 @@ class RecordFlow:
         self._cursors.save(self.sink_manager.positions)
 
 
-def open_input(options: RunOptions, config: Config) -> Source:
-    """Open a capture, if one is named, or a kernel log interface.
+def open_inputs(options: RunOptions, config: Config) -> list[Source]:
+    """Open the captures, if some are named, or a kernel log interface.
 
     Raises:
-        SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
+        SourceUnavailable: every capture, or every kernel log interface, cannot be opened.
     """
     if options.capture is not None:
-        return open_capture(options.capture.path, options.capture.format)
-    return factory.open_source(config.input.source, options.inherited_fds)
+        return open_streams(options.capture.paths, options.capture.format)
+    return [factory.open_source(config.input.source, options.inherited_fds)]
 
 
 def origin_of(source: Source, *, live: bool) -> Origin:

@@ -20,6 +20,7 @@ from klogd_py.monitoring.status import (
     Status,
 )
 from klogd_py.pipeline.clock import Clock
+from klogd_py.pipeline.merged_pipeline import MergedPipeline
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.stats import Counters
 from klogd_py.record.types import Cause
@@ -46,7 +47,7 @@ class StatusBuilder:
     def __init__(
         self,
         source: Source,
-        pipeline: Pipeline,
+        pipeline: Pipeline | MergedPipeline,
         sink_manager: SinkManager,
         clock: Clock,
         boot_id: str | None,

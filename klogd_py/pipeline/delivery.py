@@ -13,12 +13,12 @@ from functools import partial
 from klogd_py.oops.boot_boundary import NextBoot
 from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.pipeline.batch import Batch, Symbolized
+from klogd_py.pipeline.destination import Destination
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.pipeline.symbol_stage import raw_entry
 from klogd_py.record.types import Gap, Record
-from klogd_py.sinks.manager import SinkManager
 from klogd_py.system.jobs import Jobs
 
 
@@ -29,7 +29,7 @@ class Delivery:
         self,
         stages: Stages,
         symbol_manager: SymbolManager,
-        sink_manager: SinkManager,
+        sink_manager: Destination,
         counters: Counters,
         jobs: Jobs,
         on_trace: Callable[[RecognisedTrace], None] | None = None,

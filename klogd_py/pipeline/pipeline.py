@@ -13,13 +13,13 @@ from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.delivery import Delivery
+from klogd_py.pipeline.destination import Destination
 from klogd_py.pipeline.reader import Reader
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.record.types import Gap, Record
-from klogd_py.sinks.manager import SinkManager
 from klogd_py.sources.source import Source
 from klogd_py.system.jobs import Jobs
 
@@ -38,7 +38,7 @@ class Pipeline:
     def __init__(
         self,
         source: Source,
-        sink_manager: SinkManager,
+        sink_manager: Destination,
         symbol_manager: SymbolManager,
         clock: Clock,
         *,
@@ -74,6 +74,11 @@ class Pipeline:
         self._sink_manager = sink_manager
         self._clock = clock
         self._once = once and live
+
+    @property
+    def pipelines(self) -> "list[Pipeline]":
+        """All pipelines of the run, of which there is one here."""
+        return [self]
 
     async def run(self) -> int:
         """Deliver until the source has ended or no sink is left; returns the exit status."""

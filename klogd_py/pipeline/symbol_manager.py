@@ -48,6 +48,9 @@ class SymbolManager:
         self._on_change = changed
         self._jobs = jobs or Jobs()
         self._worker = WorkerThread("symbols")
+        # Begins each line about the symbols of one stream among several
+        self._prefix = ""
+        self._streams: list[SymbolManager] = []
         self._reasons: dict[str, None] = {}
         # A load that has not begun
         self._next: asyncio.Task[None] | None = None
@@ -73,6 +76,18 @@ class SymbolManager:
                 self.set_current(await self._load_anew())
             except Exception as error:
                 self._fail(("the start",), error)
+            for stream in self._streams:
+                stream.symbols, stream._loaded = self.symbols, self._loaded
+
+    def for_stream(self, name: str) -> "SymbolManager":
+        """Return a manager for another stream, which starts with the symbols that are loaded first.
+
+        What is inferred from one stream does not hold for another. Called before `load_first`.
+        """
+        found = SymbolManager(self.sources, self._on_change, self._jobs)
+        found.lock, found._prefix = self.lock, f"{name}: "
+        self._streams.append(found)
+        return found
 
     def use_none(self) -> None:
         """Stop using any symbols."""
@@ -122,9 +137,9 @@ class SymbolManager:
         remarks = [remark for remark in found.remarks if remark not in before.remarks]
         self.symbols, self.failure = found, None
         for line in lines:
-            logger.info("%s", line)
+            logger.info("%s%s", self._prefix, line)
         for remark in remarks:
-            logger.warning("%s", remark)
+            logger.warning("%s%s", self._prefix, remark)
 
     async def modules_changed(self) -> bool:
         """Whether the loaded modules or their addresses differ from when the symbols were

@@ -50,8 +50,11 @@ IN_CONFIGURATION: dict[tuple[str, ...], dict[str, object]] = {
 }
 # What an option changes in the options of the run alone.
 IN_RUN: dict[tuple[str, ...], dict[str, object]] = {
-    ("--input", "-"): {"capture": Capture("-")},
-    ("--input", "-", "--input-format", "dmesg"): {"capture": Capture("-", "dmesg")},
+    ("--input", "-"): {"capture": Capture(("-",)), "prints_by_default": True},
+    ("--input", "-", "--input-format", "dmesg"): {
+        "capture": Capture(("-",), "dmesg"),
+        "prints_by_default": True,
+    },
     ("-o",): {"once": True},
     ("--once",): {"once": True},
     ("--slide", "0x1a000000"): {"symbols": SymbolOptions(slide=0x1A000000)},

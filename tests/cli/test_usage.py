@@ -222,7 +222,7 @@ def test_the_later_of_two_values_counts() -> None:
         (["-f", "-"], {"klogd_file": "-"}),
         (["-k=MAP"], {"map": "MAP"}),
         (["--map="], {"map": ""}),
-        (["--input", "a b"], {"input": "a b"}),
+        (["--input", "a b"], {"input": ["a b"]}),
         (["-2"], {"duplicate_raw": True}),
     ],
     ids=str,

@@ -300,7 +300,7 @@ def _run_with_failing_reads(vector: Vector, folder: Path) -> tuple[list[Message]
         | ({"translate.style": "off"} if "-x" in vector.flags else {}),
         symbols=SymbolOptions(root=str(folder / "root"), map=str(folder / "System.map")),
         sinks=(f"file:{folder / 'out'}",),
-        capture=Capture("failing source"),
+        capture=Capture(("failing source",)),
         file_format="klogd",
     )
 

@@ -75,23 +75,9 @@ class RecordFlow:
         )
         identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
         self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
-        managers = [symbol_manager]
-        managers += [symbol_manager.for_stream(other.name) for other in self._sources[1:]]
-
-        def make(number: int, destination: Destination) -> Pipeline:
-            return Pipeline(
-                self._sources[number],
-                destination,
-                managers[number],
-                self.clock,
-                live=self.live,
-                once=options.once,
-                origin=origin_of(self.source, live=self.live),
-                any_text=options.any_text,
-                jobs=jobs,
-            )
-
-        self.pipeline = make_pipeline(make, len(self._sources), self.sink_manager)
+        self.pipeline = make_pipeline(
+            self._pipeline_maker(options, symbol_manager), len(self._sources), self.sink_manager
+        )
 
     def start(self) -> None:
         """Let records flow: the sinks are there."""
@@ -123,6 +109,28 @@ class RecordFlow:
         for source in self._sources:
             jobs.call("reading", source.close, None)
         return unsent
+
+    def _pipeline_maker(
+        self, options: RunOptions, symbol_manager: SymbolManager
+    ) -> Callable[[int, Destination], Pipeline]:
+        """Return what makes the pipeline of each source; all but the first have other symbols."""
+        managers = [symbol_manager]
+        managers += [symbol_manager.for_stream(other.name) for other in self._sources[1:]]
+
+        def make(number: int, destination: Destination) -> Pipeline:
+            return Pipeline(
+                self._sources[number],
+                destination,
+                managers[number],
+                self.clock,
+                live=self.live,
+                once=options.once,
+                origin=origin_of(self.source, live=self.live),
+                any_text=options.any_text,
+                jobs=self._jobs,
+            )
+
+        return make
 
     def _save_progress(self) -> None:
         self._jobs.call("positions", self._save_positions, None)

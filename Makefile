@@ -49,7 +49,7 @@ vm-test-%:
 check:
 	@$(IN_VENV) --test --owner scripts/check
 
-# Write etc/klogd-py.toml and docs/klogd-py.toml.5 again after a change of the schema.
+# Write etc/klogd-py.toml, docs/klogd-py.toml.5 and the JSON Schema again after a change.
 config:
 	@trap 'exit 0' INT; scripts/generate-config
 

@@ -27,6 +27,7 @@ from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
+from tests.json_documents import read_document
 from tests.sockets import DatagramListener, JournalListener, StreamListener
 
 _NUMBER = re.compile(r"record (\d+);")
@@ -128,10 +129,11 @@ class Disk:
                 yield of_text(line)
                 continue
             try:
-                document = json.loads(line)
+                json.loads(line)
             except json.JSONDecodeError:
                 yield Arrival((), is_torn=True)
                 continue
+            document = read_document(line)
             if gap := document.get("gap"):
                 yield Arrival(tuple(range(gap["first"], gap["last"] + 1)), is_gap=True)
             elif "seq" in document:

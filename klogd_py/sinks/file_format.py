@@ -7,7 +7,7 @@ from enum import Enum
 
 from msgspec import Struct, field
 
-from klogd_py.record.types import Entry
+from klogd_py.record.types import Entry, Record
 from klogd_py.sinks.formats import (
     OTHER_IDENTIFIER,
     TimestampFormatter,
@@ -74,14 +74,19 @@ class LineEncoder:
             if self._settings.kernel_stamp
             else format_lines(entries)
         )
-        host = self._settings.identity.host
-        # Records of the running kernel state no machine.
-        if host:
+        host = self._settings.identity.host or UNKNOWN_HOST
+        # Faster than any(), which the usual batch would read to its end as well
+        if not [entry for entry in entries if entry.record.machine is not None]:
             return [f"{stamp} {host} {line}\n" for stamp, line in zip(stamps, lines, strict=True)]
         return [
-            f"{stamp} {stated_host(entry.record) or UNKNOWN_HOST} {line}\n"
+            f"{stamp} {_host_of(entry.record, host)} {line}\n"
             for stamp, entry, line in zip(stamps, entries, lines, strict=True)
         ]
+
+
+def _host_of(record: Record, own: str) -> str:
+    """Return the host for a line: ``own`` for a record that states no machine."""
+    return own if record.machine is None else stated_host(record) or UNKNOWN_HOST
 
 
 def _klogd_line(entry: Entry) -> str:

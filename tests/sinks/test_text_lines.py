@@ -78,6 +78,12 @@ def test_caller_of_a_capture_forges_no_line() -> None:
     assert line[:-1].isprintable()
 
 
+def test_live_file_names_the_host_of_others() -> None:
+    entries = [of_host("router"), entry("eth0: up"), of_host("")]
+    hosts = [line.split(" ")[0] for line in text_lines(entries, LineSettings(LIVE))]
+    assert hosts == ["router", "node1", "-"]
+
+
 def test_file_names_only_hosts_that_captures_state() -> None:
     entries = [of_host("router"), entry("eth0: up"), of_host("")]
     assert text_lines(entries, LineSettings()) == [

@@ -293,6 +293,19 @@ def test_each_form_is_found_with_its_kind(line: str, word: str, kind: Kind) -> N
     assert match.address == int(word.strip("|"), 16)
 
 
+@pytest.mark.parametrize(("line", "word"), [(line, word) for line, word, _ in LINES])
+def test_each_form_with_name_stays_untouched(line: str, word: str) -> None:
+    """What a kernel with kallsyms prints in the same place."""
+    name = "vfs_write+0x1d/0x40 [nic]"
+    before, number, after = line.rpartition(word.removeprefix("|"))
+    if word.startswith("|"):
+        end = number + after[: after.startswith("]")]
+        named = f"{before}{end} {name}{after.removeprefix(']')}"
+    else:
+        named = before + name + after
+    assert find(named) == ()
+
+
 @pytest.mark.parametrize(("line", "expected"), PAIRS)
 def test_two_numbers_of_one_line_are_found(line: str, expected: list[tuple[str, Kind]]) -> None:
     found = [(word_of(line, match.start, match.end), match.kind) for match in find(line)]

@@ -102,6 +102,12 @@ LINES = [
         f"Caller {R}",
         [PR],
     ),
+    (
+        f"XFS (dm-0): Metadata I/O Error (0x1) detected at {R} (fs/xfs/xfs_trans_buf.c:296).  "
+        "Shutting down filesystem.",
+        [PR],
+    ),
+    (f'XFS (sda1): metadata I/O error in "{F}" at daddr 0x1 len 8 error 5', [P]),
     (f"UBIFS error (ubi0:0 pid 123): {R}: bad node at LEB 7", [PR]),
     (f"NAPI poll function {F} returned 65, exceeding its budget of 64.", [P]),
     (f"e1000e 0000:00:19.0 eth0: NAPI poll function {F} returned 65, exceeding its budget of 64.", [P]),  # noqa: E501

@@ -46,7 +46,9 @@ class Daemon:
         self.config_files = ConfigFiles(options)
         config = self.config_files.load()
         self._user = options.look_up_user(config)
-        self.symbol_manager = SymbolManager(self._symbol_sources, self._on_symbols_loaded, jobs)
+        self.symbol_manager = SymbolManager(
+            self._symbol_sources, self._on_symbols_loaded, jobs, has_end=bool(options.capture)
+        )
         self.exit_status = 0
         self.flow = RecordFlow(
             options, config, self.symbol_manager, self._on_progress, jobs, source
@@ -182,6 +184,7 @@ class Daemon:
         self.reporting.service_manager.notify_stopping()
         self.reactions.close()
         await self.flow.finish()
+        self.jobs.call("summary", self.reporting.log_frames, None)
         self.jobs.call("status socket", self.reporting.reporter.close, None)
         if self.flow.close():
             self.exit_status = 1

@@ -13,6 +13,7 @@ from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.pipeline.text_pieces import read_pieces, write_all
 from klogd_py.pipeline.text_stream import TextStream, infer_boots
+from klogd_py.record.types import LookupFailure
 from klogd_py.sources.input_file import InputFile, open_input
 from klogd_py.sources.source import SourceUnavailable
 from klogd_py.symbols.symbol_loader import load_symbols
@@ -32,8 +33,9 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
     status = report_errors(found, options)
     symbols = options.symbols
     names_any = symbols.names_sources or symbols.live or symbols.root != "/"
-    if not status and not names_any and config.translate.style != "off":
-        print_error(NO_SYMBOLS_NAMED)
+    lacks_all = not status and not names_any and config.translate.style != "off"
+    # An error has said why there are no symbols
+    told = [LookupFailure.NO_SYMBOLS, LookupFailure.WRONG_MAP] if status else []
     format_options = FormatOptions(
         Style(config.translate.style), config.translate.resymbolize, config.translate.duplicate_raw
     )
@@ -46,7 +48,11 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
             continue
         try:
             prefix = "" if file == "-" else f"{file}: "
-            _translate(content, found, format_options, prefix)
+            # The end of a pipe may never come, nor what is said there.
+            if lacks_all and not content.is_regular and not told:
+                told = [LookupFailure.NO_SYMBOLS]
+                print_error(NO_SYMBOLS_NAMED)
+            _translate(content, found, format_options, prefix, told)
         finally:
             content.close()
         if content.failure is not None:
@@ -55,8 +61,14 @@ def translate(options: RunOptions, files: Sequence[str]) -> int:
     return status
 
 
-def _translate(content: InputFile, found: SymbolSet, options: FormatOptions, prefix: str) -> None:
-    """Translate one input; ``prefix`` begins remarks on single lines.
+def _translate(
+    content: InputFile,
+    found: SymbolSet,
+    options: FormatOptions,
+    prefix: str,
+    told: Sequence[LookupFailure],
+) -> None:
+    """Translate one input; ``prefix`` begins remarks on it, and ``told`` is what was said before.
 
     A regular file whose traces still have to tell the KASLR slide is read twice: what a later trace
     proves holds for the earlier ones, too.
@@ -73,4 +85,5 @@ def _translate(content: InputFile, found: SymbolSet, options: FormatOptions, pre
         if not content.is_regular:
             print_remarks(boots.take_messages())
     write_all(stream.flush())
-    print_remarks([*boots.take_messages(), *stream.doubtful.remarks(prefix)])
+    summary = stream.frames.lines(boots.unproven_reason, told, prefix)
+    print_remarks([*boots.take_messages(), *stream.doubtful.remarks(prefix), *summary])

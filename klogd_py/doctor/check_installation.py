@@ -33,16 +33,15 @@ def check_libraries(host: Host) -> list[Finding]:
     metrics = host.config.metrics
     wanted += [PROMETHEUS] if metrics.textfile or metrics.listen else []
     findings = []
-    for library in list(wanted):
+    for library in wanted:
         reason = find_import_error(library)
         if reason is None:
             continue
-        # It is of use only to a service of systemd
+        words = reason.replace(f" (Debian: {library.package})", "")
         if library is SYSTEMD and find_init(host) is not Init.SYSTEMD:
-            wanted.remove(library)
+            findings.append(ok("libraries", f"{words}; only a service of systemd needs it"))
             continue
         grade = fail if library is PROMETHEUS else warn
-        words = reason.replace(f" (Debian: {library.package})", "")
         findings.append(grade("libraries", words, remedies.install_library(host, library)))
     return findings or [ok("libraries", ", ".join(library.name for library in wanted))]
 

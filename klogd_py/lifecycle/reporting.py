@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Build what tells the state of the daemon: to status clients, metrics and the service manager."""
 
+import logging
 from collections.abc import Sequence
 
 from klogd_py.lifecycle.record_flow import RecordFlow
@@ -11,12 +12,15 @@ from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.symbols import description
 from klogd_py.system.jobs import Jobs
 
+logger = logging.getLogger("klogd_py")
+
 
 class Reporting:
     """The reports of one daemon. Mutable; lives on the event loop."""
 
     def __init__(self, flow: RecordFlow, symbol_manager: SymbolManager, jobs: Jobs) -> None:
         self._symbol_manager = symbol_manager
+        self._frames = flow.pipeline.counters.frames
         self.status_builder = StatusBuilder(
             flow.source, flow.pipeline, flow.sink_manager, flow.clock, flow.boot_id, jobs
         )
@@ -24,6 +28,13 @@ class Reporting:
             lambda: self.status_builder.build(symbol_manager.symbols), jobs
         )
         self.service_manager = ServiceManager(self.reporter, jobs)
+
+    def log_frames(self) -> None:
+        """Log at the end of a capture how many of its frames have no name, and why."""
+        if self._frames is not None:
+            unproven = self._symbol_manager.symbols.unproven_reason
+            for line in self._frames.lines(unproven):
+                logger.warning("%s", line)
 
     def record_symbol_load(self, reasons: Sequence[str]) -> None:
         """Report that other symbols are in use, or why they are not."""

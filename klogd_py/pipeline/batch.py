@@ -27,8 +27,8 @@ _HEADER_PREFIXES = frozenset(
 class Symbolized(Struct, frozen=True):
     """What became of the items of a batch.
 
-    ``lookups`` are the results of all address lookups. ``withheld`` counts the addresses whose
-    symbol is known but not printed.
+    ``lookups`` has the result for each address that was to be named. ``withheld`` counts the
+    addresses whose symbol is known but not printed.
     """
 
     entries: list[Entry]

@@ -59,6 +59,13 @@ class BootSymbols:
         self._messages |= dict.fromkeys(new, True)
         return new
 
+    @property
+    def unproven_reason(self) -> str | None:
+        """Why the slide of a boot that has ended is not known; ``None`` if each is."""
+        reasons = [found.unproven_reason for found in self.ended if found.lacks_slide]
+        # An oops that shows nothing says more than that there was none
+        return max(reasons, key=lambda reason: reason != self.first.unproven_reason, default=None)
+
     def _end_boot(self) -> None:
         self.ended.append(self.symbols)
         # An oops, or the release of a kernel, has changed the symbols.
@@ -69,7 +76,8 @@ class BootSymbols:
         symbols = self.symbols
         lines = [*symbols.remarks[0 if self.first.reads_traces else len(self.first.remarks) :]]
         if self.first.reads_traces:
-            slide = description.slide_line(symbols)
+            # The summary of the frames says why it is not known
+            slide = description.slide_line(symbols) if symbols.slide is not None else None
             lines += [slide] if slide else []
             lines += description.base_lines(symbols.modules)
         for line in lines:

@@ -146,6 +146,8 @@ class Delivery:
         )
         if symbolized.withheld:
             self.counters.withheld.update(symbolized.withheld)
+        if self.counters.frames is not None:
+            self.counters.frames.observe(batch, symbolized)
 
 
 def _now_s() -> float:

@@ -56,7 +56,7 @@ class Pipeline:
         it only traces that may change the symbols are recognised.
         """
         self._jobs = jobs = jobs or Jobs()
-        self.counters = Counters(origin)
+        self.counters = Counters(origin, has_end=not live)
         self.reader = Reader(source, sink_manager.wait_for_room, jobs, once=once and live)
         self.stages = Stages(
             symbol_manager,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.crash_counter import CrashCounter
+from klogd_py.pipeline.frame_summary import FrameSummary
 from klogd_py.record.types import (
     Cause,
     Entry,
@@ -31,13 +32,15 @@ class Counters:
     that was read.
     """
 
-    def __init__(self, origin: Origin = Origin.CAPTURE) -> None:
+    def __init__(self, origin: Origin = Origin.CAPTURE, *, has_end: bool = False) -> None:
+        """``has_end``: the source ends, and `frames` is wanted then."""
         self.prefixes: Counter[int | None] = Counter()
         self.gaps: Counter[Cause] = Counter()
         self.named: Counter[str] = Counter()
         self.nameless: Counter[LookupFailure] = Counter()
         self.withheld: Counter[Withheld] = Counter()
         self.crashes = CrashCounter(origin)
+        self.frames = FrameSummary() if has_end else None
         self.time_source: TimestampSource | None = None
         self.next_seq: int | None = None
         # The last suppressed sequence number

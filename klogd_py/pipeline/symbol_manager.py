@@ -28,15 +28,22 @@ logger = logging.getLogger(__name__)
 
 
 class SymbolManager:
-    """The symbols of this run. Mutable; lives on the event loop. `lock` is held during a load."""
+    """The symbols of this run. Mutable; lives on the event loop. `lock` is held during a load.
+
+    Size: what is in use, the load in progress and the one that is requested change together.
+    """
 
     def __init__(
         self,
         sources: Callable[[], Sources],
         changed: Callable[[Sequence[str]], None],
         jobs: Jobs | None = None,
+        *,
+        has_end: bool = False,
     ) -> None:
-        """``sources`` is called for each load; ``changed`` is called after it with the reasons.
+        """``has_end``: the source ends, and a summary then says why the slide is not known.
+
+        ``sources`` is called for each load; ``changed`` is called after it with the reasons.
 
         ``changed`` is also called after a failed load; see `failure`.
         """
@@ -47,6 +54,7 @@ class SymbolManager:
         self.sources = sources
         self._on_change = changed
         self._jobs = jobs or Jobs()
+        self._has_end = has_end
         self._worker = WorkerThread("symbols")
         # Begins each line about the symbols of one stream among several
         self._prefix = ""
@@ -133,7 +141,8 @@ class SymbolManager:
             self.failure = None
             return
         known = description.summary(before)
-        lines = [line for line in description.summary(found) if line not in known]
+        left_out = [description.slide_line(found)] if self._has_end and found.lacks_slide else []
+        lines = [line for line in description.summary(found) if line not in (*known, *left_out)]
         remarks = [remark for remark in found.remarks if remark not in before.remarks]
         self.symbols, self.failure = found, None
         for line in lines:

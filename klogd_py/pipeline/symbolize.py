@@ -62,10 +62,11 @@ class FormatOptions(Struct, frozen=True):
 
 
 class SymbolizedText(Struct, frozen=True):
-    """A text with symbols in the place of addresses, and these symbols, in order."""
+    """A text with symbols in the place of addresses, these symbols, and why others have none."""
 
     text: str
     symbols: tuple[SymbolAddress, ...] = ()
+    failures: tuple[LookupFailure, ...] = ()
 
 
 def symbolize_text(
@@ -86,18 +87,22 @@ def symbolize_text(
     if matches is None:
         matches = address_scanner.find(text, options.resymbolize)
     pieces = []
-    symbols = []
+    symbols: list[SymbolAddress] = []
+    failures: list[LookupFailure] = []
     done = 0
     for match in matches:
         symbol = look_up(match.address, _lookup_kind(match, known_pcs), resolve)
-        if isinstance(symbol, LookupFailure) or match.start < done or not _may_be(symbol, match):
+        if match.start < done:
+            continue
+        if isinstance(symbol, LookupFailure) or not _may_be(symbol, match):
+            failures.append(symbol if isinstance(symbol, LookupFailure) else LookupFailure.OUTSIDE)
             continue
         pieces += [text[done : match.start], _with_symbol(text, match, symbol, options.style)]
         symbols.append(symbol)
         done = match.end
     if not symbols:
-        return SymbolizedText(text)
-    return SymbolizedText("".join(pieces) + text[done:], tuple(symbols))
+        return SymbolizedText(text, (), tuple(failures))
+    return SymbolizedText("".join(pieces) + text[done:], tuple(symbols), tuple(failures))
 
 
 def _may_be(symbol: SymbolAddress, match: AddressMatch) -> bool:
@@ -189,10 +194,6 @@ def symbolize(
     lookups: list[SymbolAddress | LookupFailure] = []
     withheld: Counter[Withheld] = Counter()
 
-    def resolve_noting(address: int) -> SymbolAddress | LookupFailure:
-        lookups.append(found := resolve(address))
-        return found
-
     for at in batch.address_lines if options.style is not Style.OFF else ():
         matches = address_scanner.find(texts[at], options.resymbolize)
         if not matches:
@@ -202,7 +203,9 @@ def symbolize(
             known = [isinstance(resolve(match.address), SymbolAddress) for match in matches]
             withheld[reason] += sum(known)
             continue
-        found = symbolize_text(texts[at], resolve_noting, options, known_pcs, matches)
+        found = symbolize_text(texts[at], resolve, options, known_pcs, matches)
+        lookups += found.symbols
+        lookups += found.failures
         if found.symbols:
             entries[at] = Entry(
                 records[at], walls[at], found.text, found.symbols, None, False, time_sources[at]

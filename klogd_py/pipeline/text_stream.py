@@ -19,6 +19,7 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
 from klogd_py.pipeline.doubtful_lines import DoubtfulLines
+from klogd_py.pipeline.frame_summary import FrameSummary
 from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
@@ -81,6 +82,7 @@ class TextStream:
         ``discards_output`` nothing but plain pieces comes out.
         """
         self.doubtful = DoubtfulLines()
+        self.frames = FrameSummary()
         self._boots = boots
         self._plain_bytes = iter(plain_bytes)
         self._on_trace = on_trace
@@ -150,6 +152,8 @@ class TextStream:
         self._stages.skip(text)
         if not self._discards_output:
             self.doubtful.skip(text)
+            if self.frames.is_sampling:
+                self.frames.sample(text.decode("latin-1"))
 
     def _push_lines(self, text: bytes, now_s: float) -> bytes:
         make = record_from_line if self._parses else Record
@@ -185,5 +189,6 @@ class TextStream:
                 assert batch.symbolized is not None
                 entries = batch.symbolized.entries
                 self.doubtful.check(entries)
+                self.frames.observe(batch, batch.symbolized)
                 lines += [entry.text for entry in entries]
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")

@@ -86,7 +86,9 @@ def check_symbolize_text(raw: bytes) -> None:
     """Without symbols a text is unchanged; with them only matches change, and only once."""
     text = raw.decode("utf-8", "surrogateescape")
     for style in Style:
-        assert symbolize_text(text, nowhere, FormatOptions(style=style)) == SymbolizedText(text)
+        found = symbolize_text(text, nowhere, FormatOptions(style=style))
+        failures = [LookupFailure.NO_SYMBOLS] * len(find(text)) if style is not Style.OFF else []
+        assert found == SymbolizedText(text, (), tuple(failures))
     once = symbolize_text(text, everywhere, FormatOptions())
     assert len(once.symbols) == len(find(text))
     assert symbolize_text(once.text, everywhere, FormatOptions()).text == once.text

@@ -175,7 +175,9 @@ def test_record_cut_anywhere_is_truncated(record: Record, data: st.DataObject) -
 @given(LINES)
 def test_line_is_unchanged_without_symbols(line: str) -> None:
     for style in Style:
-        assert symbolize_text(line, nowhere, FormatOptions(style=style)) == SymbolizedText(line)
+        found = symbolize_text(line, nowhere, FormatOptions(style=style))
+        failures = [LookupFailure.NO_SYMBOLS] * len(find(line)) if style is not Style.OFF else []
+        assert found == SymbolizedText(line, (), tuple(failures))
 
 
 @given(LINES)

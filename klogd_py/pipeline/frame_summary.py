@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Say at the end of a text how many of its frames were named, and why the others were not.
+
+A frame is a code address in a form of the kernel. Nothing is said where each has a name, or where
+there is none. A text in which no frame was recognised is searched for addresses in other forms; no
+more than its beginning is looked at, since ordinary text must not cost more.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from klogd_py.oops.provenance import Withheld
+from klogd_py.pipeline.batch import Batch, Symbolized
+from klogd_py.record.types import LookupFailure
+
+# The beginning of a text that is searched for addresses in unknown forms
+_MAX_SAMPLED_CHARS = 1 << 20
+# So many lines with such an address are no chance
+_MIN_SUSPECTS = 4
+# In all addresses of 64 bits below, and short enough for a fast search
+_SAMPLE_MARKERS = ("ffff", "0x", "c0000")
+# Code of x86, riscv and mips; of arm64, with two sizes of its address space; of powerpc
+_CODE_64 = r"ffffffff[89a-c][0-9a-f]{7}|ffffffc0[0-9a-f]{8}|ffff8000[0-9a-f]{8}|c0000000[0-9a-f]{8}"
+# Numbers of 32 bits are more than addresses: only those that end a line
+_CODE_32 = r"[ \]>]0x[89a-c][0-9a-f]{7}\r?$"
+_SUSPECT = re.compile(
+    rf"^.*(?:(?<![0-9a-wyz-])(?:{_CODE_64})(?![0-9a-z-])|{_CODE_32})", re.MULTILINE
+)
+
+_Reason = LookupFailure | Withheld
+_WORDS: Mapping[_Reason, str] = MappingProxyType(
+    {
+        LookupFailure.KASLR_UNKNOWN: "the kernel's offset (KASLR) is not known",
+        LookupFailure.OUTSIDE: "no symbol contains them, as in modules or another kernel",
+        LookupFailure.HIDDEN: "the kernel hides its addresses (kernel.kptr_restrict)",
+        LookupFailure.NOT_CODE: "they lie in data, not in code",
+        Withheld.FORM: "the kernel prints no code address in a line of this form",
+        Withheld.BORDERS: "the source does not tell where a record ends",
+        Withheld.HASH: "the number may be a hash, the kernel's own name is beside it",
+    }
+)
+_REMEDIES: Mapping[_Reason, str] = MappingProxyType(
+    {
+        LookupFailure.NO_SYMBOLS: "--map FILE, or --live for a log of this machine",
+        LookupFailure.HIDDEN: "--map FILE, or run klogd-py as root",
+        LookupFailure.WRONG_MAP: "--map FILE with the map of the kernel in the log",
+        LookupFailure.KASLR_UNKNOWN: "--slide 0 for a kernel without KASLR, or its offset",
+        LookupFailure.OUTSIDE: "--module-files DIR for modules, or another --map",
+        LookupFailure.NOT_CODE: "--map FILE with the map of the kernel in the log",
+        Withheld.FORM: "klogd-py translate, which names addresses in any line",
+    }
+)
+_UNRECOGNISED = "there are kernel addresses, but no frame in a form that is known"
+_UNRECOGNISED_REMEDY = "type klogd-py lookup --map FILE ADDRESS, or try another --input-format"
+
+
+class FrameSummary:
+    """The frames of one text, or of one capture. Mutable.
+
+    ``nameless`` counts those without a name by reason, ``withheld`` those whose name was not
+    printed.
+    """
+
+    def __init__(self) -> None:
+        self.named = 0
+        self.nameless: Counter[LookupFailure] = Counter()
+        self.withheld: Counter[Withheld] = Counter()
+        # Lines with an address in another form, and how many characters were searched for them
+        self._suspects = 0
+        self._sampled_chars = 0
+
+    @property
+    def seen(self) -> int:
+        """The number of all frames."""
+        return self.named + self.nameless.total() + self.withheld.total()
+
+    def observe(self, batch: Batch, symbolized: Symbolized) -> None:
+        """Count the frames of a batch, or look for other addresses in its texts."""
+        self.count(symbolized)
+        if self.is_sampling:
+            self.sample("\n".join(batch.texts))
+
+    def count(self, symbolized: Symbolized) -> None:
+        """Count the frames of a batch."""
+        if symbolized.lookups:
+            failures = symbolized.failures
+            self.named += len(symbolized.lookups) - len(failures)
+            self.nameless.update(failures)
+        if symbolized.withheld:
+            self.withheld.update(symbolized.withheld)
+
+    @property
+    def is_sampling(self) -> bool:
+        """Whether `sample` still looks at text."""
+        return (
+            self._sampled_chars < _MAX_SAMPLED_CHARS
+            and self._suspects < _MIN_SUSPECTS
+            and not self.seen
+        )
+
+    def sample(self, text: str) -> None:
+        """Search lines for addresses in unknown forms, while no frame was seen."""
+        text = text[: _MAX_SAMPLED_CHARS - self._sampled_chars]
+        self._sampled_chars += max(1, len(text))
+        if any(marker in text for marker in _SAMPLE_MARKERS):
+            self._suspects += sum(1 for _ in _SUSPECT.finditer(text))
+
+    def lines(
+        self, unproven: str | None = None, told: Sequence[LookupFailure] = (), where: str = ""
+    ) -> list[str]:
+        """Return what a user should know, a line each; none if all is well.
+
+        ``unproven`` says why the slide is not known. The user knows the reasons in ``told``: their
+        remedy is left out, and all is if there is no other. The first line begins with ``where``.
+        """
+        if not self.seen:
+            is_odd = self._suspects >= _MIN_SUSPECTS
+            return [f"{where}{_UNRECOGNISED}", _UNRECOGNISED_REMEDY] if is_odd else []
+        reasons: list[tuple[_Reason, int]] = [*self.nameless.most_common()]
+        reasons += self.withheld.most_common()
+        if not self.named and all(reason in told for reason, _ in reasons):
+            return []
+        if not reasons:
+            return []
+        left = self.seen - self.named
+        frames = f"{self.seen} frame{'' if self.seen == 1 else 's'}"
+        lines = [f"{where}{frames} seen, {self.named or 'none'} named, {left} left:"]
+        for reason, number in reasons:
+            words = _WORDS.get(reason, reason.value)
+            if reason is LookupFailure.KASLR_UNKNOWN and unproven is not None:
+                words = f"no KASLR offset: {unproven}"
+            lines.append(f"{number:6}  {words}")
+            if reason in _REMEDIES and reason not in told:
+                lines.append(f"        type {_REMEDIES[reason]}")
+        return lines

@@ -17,6 +17,8 @@ from klogd_py.config.value_types import (
     KiB,
     Length,
     OctalMode,
+    OldFiles,
+    RotateKiB,
     SinkTypeName,
     SocketPath,
     WhenFullName,
@@ -45,7 +47,8 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     """What the sink is:
 
     * "console": standard output; it may have the keys `format` and `colour`
-    * "file": a file; it has the key `path`, and may have `format` and `mode`
+    * "file": a file; it has the key `path`, and may have `format`, `mode`, `rotate_kib` and
+      `rotate_keep`
     * "syslog": a syslog socket, /dev/log unless the key `socket` names another
     * "journal": the journal of this machine, unless the key `socket` names another
 
@@ -68,6 +71,10 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     """The format of a line, as for `file.format`. The console has "text" and "json"."""
     mode: OctalMode | None = None
     """The permissions of a new file, as for `file.mode`."""
+    rotate_kib: RotateKiB | None = None
+    """Rename the file before it becomes larger, as for `file.rotate_kib`."""
+    rotate_keep: OldFiles | None = None
+    """How many renamed files are kept, as for `file.rotate_keep`."""
     colour: ColourName | None = None
     """When to colour lines of the console, as for `console.colour`."""
     queue_kib: KiB | None = None
@@ -114,7 +121,7 @@ Sinks = Annotated[tuple[Sink | SinkTable, ...], Length(1, MAX_ENTRIES, "sink")]
 
 
 class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """The format and the mode of file sinks whose own tables do not say otherwise."""
+    """The format, the mode and the rotation of file sinks whose own tables do not say otherwise."""
 
     format: FormatName = "text"
     """The format of a line in a file:
@@ -125,6 +132,16 @@ class FileSection(Struct, frozen=True, forbid_unknown_fields=True):
     """
     mode: OctalMode = "0640"
     """The permissions of a new file in octal; the umask is subtracted."""
+    rotate_kib: RotateKiB = 0
+    """Rename a file to FILE.1 before it becomes larger, for machines without logrotate.
+
+    FILE.1 becomes FILE.2, and so on. A line is never split, and a longer one is alone in its file.
+    The new file has the owner of the old one and the permissions of `mode`. The directory must be
+    writable for klogd-py; if it is not, that is logged and the file goes on growing. Standard
+    output, a FIFO and a device are not rotated. Do not let logrotate rotate the same file.
+    """
+    rotate_keep: OldFiles = 4
+    """How many renamed files are kept: FILE.1 is the newest, and the oldest one is replaced."""
 
 
 class ConsoleSection(Struct, frozen=True, forbid_unknown_fields=True):

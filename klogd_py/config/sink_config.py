@@ -33,6 +33,13 @@ class FilterSettings(Struct, frozen=True):
     exclude: tuple[str, ...] = ()
 
 
+class RotationSettings(Struct, frozen=True):
+    """How large a file may become, and how many older ones are kept."""
+
+    limit_kib: int
+    keep: int
+
+
 class ConsoleSinkConfig(Struct, frozen=True):
     """Standard output, for a person or as JSON."""
 
@@ -44,7 +51,10 @@ class ConsoleSinkConfig(Struct, frozen=True):
 
 
 class FileSinkConfig(Struct, frozen=True):
-    """A file that lines are appended to; ``-`` is standard output. ``mode`` is for a new file."""
+    """A file that lines are appended to; ``-`` is standard output. ``mode`` is for a new file.
+
+    Without ``rotation`` the file grows until another program moves it.
+    """
 
     name: str
     queue: QueueSettings
@@ -52,6 +62,7 @@ class FileSinkConfig(Struct, frozen=True):
     format: FormatName
     mode: int
     filter: FilterSettings = FilterSettings()
+    rotation: RotationSettings | None = None
 
 
 class SyslogSinkConfig(Struct, frozen=True):

@@ -18,10 +18,12 @@ from klogd_py.config.sink_config import (
     FilterSettings,
     JournalSinkConfig,
     QueueSettings,
+    RotationSettings,
     SinkConfig,
     SyslogSinkConfig,
 )
 from klogd_py.config.sink_shorthand import (
+    STDOUT,
     Destination,
     SinkType,
     destination_named,
@@ -33,7 +35,7 @@ from klogd_py.config.value_types import SinkTypeName
 # The keys that only some types have
 _OWN_KEYS = {
     SinkType.CONSOLE: ("format", "colour"),
-    SinkType.FILE: ("path", "format", "mode"),
+    SinkType.FILE: ("path", "format", "mode", "rotate_kib", "rotate_keep"),
     SinkType.SYSLOG: ("socket",),
     SinkType.JOURNAL: ("socket",),
 }
@@ -57,8 +59,13 @@ _REASONS = {
     (SinkType.SYSLOG, "format"): 'RFC 3164 defines its lines; for others type: type = "file"',
     (SinkType.JOURNAL, "format"): 'it stores fields, not lines; for lines type: type = "file"',
 }
-_ONLY_FILES = "only a file has permissions; remove the key"
-_ONLY_CONSOLES = "only a console is coloured; remove the key"
+# The same for a key that one type has
+_REASON_FOR_KEY = {
+    "mode": "only a file has permissions; remove the key",
+    "colour": "only a console is coloured; remove the key",
+    "rotate_kib": "only a file is rotated; remove the key",
+    "rotate_keep": "only a file is rotated; remove the key",
+}
 
 
 def parse_sinks(config: Config) -> tuple[SinkConfig, ...]:
@@ -158,11 +165,27 @@ def _build(entry: str | SinkTable, to: Destination, config: Config) -> SinkConfi
             assert to.path is not None
             mode = int(table.mode or config.file.mode, 8)
             form = table.format or config.file.format
-            return FileSinkConfig(name, queue, to.path, form, mode, conditions)
+            rotation = _rotation_settings(table, to.path, config)
+            return FileSinkConfig(name, queue, to.path, form, mode, conditions, rotation)
         case SinkType.SYSLOG:
             return SyslogSinkConfig(name, queue, to.path, conditions)
         case SinkType.JOURNAL:
             return JournalSinkConfig(name, queue, to.path, conditions)
+
+
+def _rotation_settings(table: SinkTable, path: str, config: Config) -> RotationSettings | None:
+    if path == STDOUT:
+        for key in ("rotate_kib", "rotate_keep"):
+            if getattr(table, key):
+                raise WrongKey(
+                    f"key sinks.{key}: standard output is not rotated{_in_words(table)};"
+                    " remove the key"
+                )
+        return None
+    defaults = config.file
+    limit_kib = defaults.rotate_kib if table.rotate_kib is None else table.rotate_kib
+    keep = table.rotate_keep or defaults.rotate_keep
+    return RotationSettings(limit_kib, keep) if limit_kib else None
 
 
 def _filter_settings(table: SinkTable) -> FilterSettings:
@@ -176,11 +199,10 @@ def _filter_settings(table: SinkTable) -> FilterSettings:
 
 
 def _check_keys(table: SinkTable, kind: SinkType) -> None:
-    for key in ("path", "socket", "format", "mode", "colour"):
+    for key in ("path", "socket", "format", "mode", "colour", "rotate_kib", "rotate_keep"):
         if getattr(table, key) is None or key in _OWN_KEYS[kind]:
             continue
-        default = _ONLY_FILES if key == "mode" else _ONLY_CONSOLES
-        reason = _REASONS.get((kind, key), default)
+        reason = _REASONS.get((kind, key)) or _REASON_FOR_KEY[key]
         raise WrongKey(f"key sinks.{key}: {_WORDS[kind]} has no {key}{_in_words(table)}: {reason}")
     if kind is SinkType.CONSOLE and table.format == "klogd":
         raise WrongKey(

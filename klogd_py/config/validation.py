@@ -91,7 +91,7 @@ def _check_scalar(value: object, kind: object, key: str) -> None:
 def _check_annotations(value: object, notes: Sequence[object], key: str) -> None:
     for note in notes:
         if isinstance(note, Range) and isinstance(value, int):
-            if not note.minimum <= value <= note.maximum:
+            if not note.allows(value):
                 raise WrongKey(f"key {key}: expected {note.expected}, got {format_value(value)}")
         elif isinstance(note, TextCheck) and isinstance(value, str):
             try:
@@ -173,6 +173,12 @@ def _created_paths(config: Config, sinks: Sequence[SinkConfig]) -> list[_Created
             _CreatedPath("sinks", sink.path)
             for sink in sinks
             if isinstance(sink, FileSinkConfig) and not writes_to_stdout(sink)
+        ),
+        *(
+            _CreatedPath("sinks.rotate_keep", f"{sink.path}.{number}")
+            for sink in sinks
+            if isinstance(sink, FileSinkConfig) and sink.rotation is not None
+            for number in range(1, sink.rotation.keep + 1)
         ),
         _CreatedPath("state.cursor_file", config.state.cursor_file),
         _CreatedPath("status.socket", config.status.socket),

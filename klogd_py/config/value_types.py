@@ -32,13 +32,18 @@ class Range(Struct, frozen=True):
     """The range of a number, both ends included.
 
     ``description`` replaces "MINIMUM to MAXIMUM" where that alone is not clear. Only the documents
-    show the unit.
+    show the unit. ``off`` is a number outside the range that turns something off.
     """
 
     minimum: int
     maximum: int
     description: str | None = None
     unit: str | None = None
+    off: int | None = None
+
+    def allows(self, number: int) -> bool:
+        """Whether a number is in the range, or turns it off."""
+        return number == self.off or self.minimum <= number <= self.maximum
 
     @property
     def expected(self) -> str:
@@ -177,6 +182,9 @@ WhenFullName = Literal["wait", "drop"]
 SinkTypeName = Literal["console", "file", "syslog", "journal"]
 # A smaller queue cannot hold one burst. One of more than a GiB is a mistake.
 KiB = Annotated[int, Range(64, 1 << 20, unit="KiB")]
+# A smaller file would be full before a burst is written.
+RotateKiB = Annotated[int, Range(64, 1 << 30, "0 (never) or 64 to 1073741824", unit="KiB", off=0)]
+OldFiles = Annotated[int, Range(1, 99)]
 Seconds = Annotated[int, Range(1, 3600, unit="seconds")]
 ConsoleLevel = Annotated[int, Range(0, 8, "0 (leave it alone) or 1 to 8")]
 Burst = Annotated[int, Range(0, 1_000_000, "0 (no limit) to 1000000")]

@@ -18,6 +18,7 @@ from klogd_py.config.sink_config import (
     FileSinkConfig,
     FilterSettings,
     JournalSinkConfig,
+    RotationSettings,
     SinkConfig,
     SyslogSinkConfig,
     is_routed,
@@ -42,6 +43,7 @@ from klogd_py.sinks.log_file import OPEN_FLAGS
 from klogd_py.sinks.machine_identity import MachineIdentity
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.preopened_files import PreopenedFiles
+from klogd_py.sinks.rotation import RotationLimits
 from klogd_py.system import trusted_directory
 from klogd_py.system.file_identity import FileOwner
 from klogd_py.system.libraries import SYSTEMD, find_import_error
@@ -66,8 +68,15 @@ def build_sink(
             colour = Colour(config.colour)
             return ConsoleSink(colour, config.is_json, settings=settings, name=config.name)
         case FileSinkConfig():
-            form = FileFormat(config.format)
-            return FileSink(config.path, form, config.mode, settings, preopened, name=config.name)
+            return FileSink(
+                config.path,
+                FileFormat(config.format),
+                config.mode,
+                settings,
+                preopened,
+                name=config.name,
+                rotation=rotation_limits(config.rotation),
+            )
         case JournalSinkConfig():
             additions = routing.journal_additions_only and is_routed(config)
             path = config.socket or _journal_without_library()
@@ -96,6 +105,13 @@ def queue_limits(config: SinkConfig, live: bool) -> QueueLimits:
     """
     when_full = WhenFull(config.queue.when_full) if live else WhenFull.WAIT
     return QueueLimits(config.queue.limit_kib << 10, when_full)
+
+
+def rotation_limits(settings: RotationSettings | None) -> RotationLimits | None:
+    """Return when a file is rotated; ``None`` if it is not."""
+    if settings is None:
+        return None
+    return RotationLimits(settings.limit_kib << 10, settings.keep)
 
 
 def entry_filter(settings: FilterSettings) -> EntryFilter | None:

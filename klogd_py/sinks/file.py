@@ -6,6 +6,10 @@ later. Where it cannot be truncated, in a file that is append-only, in a pipe, o
 rest of that line is written before anything else. A partial line that another program left is ended
 with a line feed first.
 
+A file that is to be rotated is renamed before anything of a batch is written: what was written
+before has been accepted, and so its position can be saved. The lines that do not fit follow with
+the next call.
+
 Source of truth: pipe(7) for PIPE_BUF.
 """
 
@@ -22,8 +26,9 @@ from klogd_py.sinks.file_format import (
     find_cut,
     split_for_pipe,
 )
-from klogd_py.sinks.log_file import LogFile
+from klogd_py.sinks.log_file import LogFile, permission_hint
 from klogd_py.sinks.preopened_files import PreopenedFiles
+from klogd_py.sinks.rotation import RotationAttempts, RotationLimits
 
 
 class FileSink:
@@ -42,13 +47,14 @@ class FileSink:
         preopened: PreopenedFiles | None = None,
         *,
         name: str | None = None,
+        rotation: RotationLimits | None = None,
         write: Callable[[int, bytes], int] = os.write,
         truncate: Callable[[int, int], None] = os.ftruncate,
     ) -> None:
         """``mode`` is the mode of a new file; ``name`` is ``file:PATH`` if it is not given.
 
-        ``preopened`` are files to use where this process may not open its own. ``write`` and
-        ``truncate`` are the system calls.
+        ``preopened`` are files to use where this process may not open its own. ``rotation`` is for
+        regular files only. ``write`` and ``truncate`` are the system calls.
         """
         self.name = f"file:{path}" if name is None else name
         self._file = LogFile(
@@ -63,6 +69,7 @@ class FileSink:
         self._unwritten = b""
         # The file ends within a line that is not to be continued: a line feed comes first
         self._needs_line_feed = False
+        self._rotation = None if rotation is None else RotationAttempts(self._file.name, rotation)
         if self._file.is_stdout:
             self.keeps_position, self.blocking = False, True
 
@@ -83,7 +90,7 @@ class FileSink:
             SinkDown: not all could be written; ``accepted`` counts the whole lines.
         """
         finished = self._finish_line()
-        if self._unwritten or len(entries) == finished:
+        if self._unwritten or len(entries) == finished or (finished and self._rotation):
             return finished
         try:
             return finished + self._append(entries[finished:])
@@ -120,11 +127,12 @@ class FileSink:
         return int(not self._unwritten)
 
     def _append(self, entries: Sequence[Entry]) -> int:
-        if self._file.open_current():
-            self._needs_line_feed = self._file.ends_within_line()
+        self._open()
         lines = self._encoder.encode(entries)
+        if self._rotation is not None:
+            lines = self._rotate_if_full(self._rotation, lines)
         if self._needs_line_feed:
-            lines[0] = f"\n{lines[0]}"
+            lines[:1] = [f"\n{line}" for line in lines[:1]]
         if not self._file.is_regular and not self.blocking:
             return self._append_to_pipe([line.encode() for line in lines])
         data = "".join(lines).encode()
@@ -136,6 +144,36 @@ class FileSink:
         if written and self._file.is_regular:
             raise SinkDown(f"{self._file.name}: could be written only in part", accepted)
         return accepted
+
+    def _open(self) -> None:
+        if self._file.open_current():
+            self._needs_line_feed = self._file.ends_within_line()
+
+    def _rotate_if_full(self, rotation: RotationAttempts, lines: list[str]) -> list[str]:
+        """Return the lines that fit into the file, after a rotation if none does."""
+        if not self._file.is_regular:
+            rotation.on_failure("it is not a regular file", 0)
+            return lines
+        size_bytes = self._file.size_bytes
+        # A character has at most four bytes.
+        if size_bytes + 4 * sum(map(len, lines)) < rotation.limits.limit_bytes:
+            return lines
+        sizes = [len(line.encode()) for line in lines]
+        count = rotation.count_fitting(sizes, size_bytes)
+        if count:
+            return lines[:count]
+        if self._needs_line_feed:
+            # The partial line ends in the old file.
+            self._file.write(b"\n")
+            self._needs_line_feed = False
+        try:
+            self._file.rotate(rotation.limits.keep)
+        except OSError as error:
+            rotation.on_failure(f"{error.strerror}{permission_hint(error)}", size_bytes)
+            return lines
+        rotation.on_success()
+        self._open()
+        return lines[: rotation.count_fitting(sizes, self._file.size_bytes)]
 
     def _append_to_pipe(self, lines: list[bytes]) -> int:
         """Write groups of lines that a pipe accepts whole; only a longer line can be cut."""

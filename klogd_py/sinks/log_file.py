@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keep a log file open, open it again when it was rotated or removed, and write bytes to it.
+"""Keep a log file open, open it again when it was rotated or removed, rotate it and write to it.
 
 Source of truth: write(2); ioctl_iflags(2) for append-only files.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from klogd_py.sinks import SinkDown, SinkGone
 from klogd_py.sinks.preopened_files import PreopenedFiles
-from klogd_py.system.file_identity import FileIdentity, identify
+from klogd_py.sinks.rotation import rotate
+from klogd_py.system.file_identity import FileIdentity, FileOwner, identify
 from klogd_py.system.standard_streams import STDOUT
 from klogd_py.system.trusted_directory import directory_of
 
@@ -46,6 +47,13 @@ class LogFile:
         self._descriptor = -1
         # Of the open file
         self._identity: FileIdentity | None = None
+        # Of the next new file: the one of a file that was rotated
+        self._owner: FileOwner | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the open file is."""
+        return os.fstat(self._descriptor).st_size
 
     @property
     def is_removed(self) -> bool:
@@ -134,6 +142,17 @@ class LogFile:
         finally:
             os.close(readable)
 
+    def rotate(self, keep: int) -> None:
+        """Rename the open file, of which ``keep`` older ones are kept, and close it.
+
+        `open_current` makes the new one, which gets the same owner. Raises OSError, and the file
+        stays open then.
+        """
+        status = os.fstat(self._descriptor)
+        rotate(self.path, keep, identify(status))
+        self._owner = FileOwner(status.st_uid, status.st_gid)
+        self.close()
+
     def close(self) -> None:
         """Close the file, but not standard output."""
         if self._descriptor > 2:
@@ -155,7 +174,7 @@ class LogFile:
     def _open(self) -> int:
         try:
             with directory_of(self.path, follow=True) as directory:
-                descriptor = directory.open(OPEN_FLAGS, self._mode)
+                descriptor = directory.open(OPEN_FLAGS, self._mode, new_for=self._owner)
         except PermissionError:
             preopened = self._preopened.duplicate(self.path)
             if preopened is None:
@@ -173,10 +192,10 @@ class LogFile:
         )
         if self.path not in self._preopened.lost:
             lost = ""
-        return f"{self.path}: {error.strerror}{_permission_hint(error)}{lost}"
+        return f"{self.path}: {error.strerror}{permission_hint(error)}{lost}"
 
 
-def _permission_hint(error: OSError) -> str:
+def permission_hint(error: OSError) -> str:
     """Return what to add to an error that depends on this process; empty for other errors."""
     if error.errno == errno.EROFS:
         return " for this process; a service writes where ReadWritePaths= of its unit lets it"

@@ -130,5 +130,11 @@ def test_renamed_keys_have_their_old_defaults() -> None:
 
 def test_every_key_was_renamed_or_keeps_its_name() -> None:
     new_names = {RENAMED_KEYS[old].partition(",")[0] for old in OLD_DEFAULTS}
-    newer = {"journal.mode", "text.kernel_stamp", "json.machine_id"}
+    newer = {
+        "journal.mode",
+        "text.kernel_stamp",
+        "json.machine_id",
+        "file.rotate_kib",
+        "file.rotate_keep",
+    }
     assert set(flatten(Config())) == new_names | set(VALUES) | newer

@@ -16,6 +16,7 @@ from klogd_py.config.sink_config import (
     FileSinkConfig,
     JournalSinkConfig,
     QueueSettings,
+    RotationSettings,
     SinkConfig,
     SyslogSinkConfig,
 )
@@ -98,6 +99,28 @@ def test_own_keys_of_a_sink_replace_the_defaults(tmp_path: Path) -> None:
         FileSinkConfig("file:/b", QueueSettings(64, "drop"), "/b", "json", 0o600),
         ConsoleSinkConfig("console", QueueSettings(128, "wait"), False, "never"),
     )
+
+
+def test_files_are_rotated_as_configured(tmp_path: Path) -> None:
+    sinks = load(
+        tmp_path,
+        tables(
+            'name = "file:/a"',
+            'name = "file:/b"\nrotate_kib = 64\nrotate_keep = 2',
+            'name = "file:/c"\nrotate_kib = 0',
+            'name = "file:-"',
+        )
+        + "[file]\nrotate_kib = 1024\n",
+    )
+    assert [sink.rotation for sink in sinks if isinstance(sink, FileSinkConfig)] == [
+        RotationSettings(1024, 4),
+        RotationSettings(64, 2),
+        None,
+        None,
+    ]
+    (plain,) = load(tmp_path, tables('name = "file:/a"'))
+    assert isinstance(plain, FileSinkConfig)
+    assert plain.rotation is None
 
 
 @pytest.mark.parametrize(
@@ -202,9 +225,22 @@ REFUSED = {
     'type = "file"\npath = "/x"\nqueue_kib = 1': (
         "key sinks[0].queue_kib: expected 64 to 1048576, got 1"
     ),
+    'type = "syslog"\nrotate_kib = 64': (
+        "key sinks.rotate_kib: syslog has no rotate_kib: only a file is rotated; remove the key"
+    ),
+    'type = "file"\npath = "/x"\nrotate_kib = 63': (
+        "key sinks[0].rotate_kib: expected 0 (never) or 64 to 1073741824, got 63"
+    ),
+    'name = "file:-"\nrotate_kib = 64': (
+        "key sinks.rotate_kib: standard output is not rotated; remove the key"
+    ),
+    'type = "file"\npath = "/x"\nrotate_kib = 64\n[[sinks]]\ntype = "file"\npath = "/x.2"': (
+        "key sinks.rotate_keep: expected a path of its own, got '/x.2', which sinks already has"
+    ),
     'type = "file"\npath = "/x"\nlimit_kib = 64': (
         "unknown key sinks[0].limit_kib; expected one of: type, name, path, socket, format, mode,"
-        " colour, queue_kib, when_full, min_severity, subsystem, exclude_subsystem, match, exclude"
+        " rotate_kib, rotate_keep, colour, queue_kib, when_full, min_severity, subsystem,"
+        " exclude_subsystem, match, exclude"
     ),
     'type = "file"\nname = "a b"\npath = "/x"': (
         "key sinks[0].name: expected 1 to 64 letters, digits, '.', '_' and '-', "

@@ -111,6 +111,7 @@ class Elf:
         self._order = header.order
         self._relocations_left = MAX_RELOCATIONS
         self.is_wide = header.is_wide
+        self.is_big_endian = header.order == ">"
         self.kind = header.kind
         self.machine = header.machine
         self.sections = self._read_sections(header)

@@ -16,7 +16,9 @@ from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.symbols.kaslr.architecture import X86_64
 from klogd_py.symbols.kaslr.inference import KaslrInference, Slide
+from klogd_py.symbols.modules.module_elf import ModuleCode, ModuleFile
 from klogd_py.symbols.modules.module_files import ModuleFiles
+from klogd_py.symbols.modules.return_check import ARM, MIPS, are_return_addresses
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.oops.test_address_patterns import LINES
@@ -178,19 +180,66 @@ def test_larger_file_is_not_the_stated_module(tmp_path: Path) -> None:
     assert known.update_from_stated(trace) == known, "it is remarked once"
 
 
-@needs_gcc
-def test_module_of_big_endian_32_bits_is_named(tmp_path: Path) -> None:
-    """As those of MIPS: the bytes of its code are not looked at."""
-    (tmp_path / "code").write_bytes(bytes(0x5300))
+def nic_of_mips(folder: Path, code: bytes) -> LoadedModules:
+    """A module of 32 bits and big-endian with the function nic_work from 0x5200 on."""
+    (folder / "code").write_bytes(code)
     subprocess.run(
         ["objcopy", "-I", "binary", "-O", "elf32-big", "--rename-section",
          ".data=.text,alloc,load,readonly,code,contents", "--add-symbol",
          "nic_work=.text:0x5200,function,global", "code", "nic.ko"],
         check=True,
-        cwd=tmp_path,
+        cwd=folder,
     )  # fmt: skip
-    known = LoadedModules(files=ModuleFiles(tmp_path), no_listing=True)
-    known = known.update_from_stated(parse_trace(TRACE))
+    file = bytearray((folder / "nic.ko").read_bytes())
+    file[18:20] = MIPS.to_bytes(2)
+    (folder / "nic.ko").write_bytes(file)
+    return LoadedModules(files=ModuleFiles(folder), no_listing=True)
+
+
+@needs_gcc
+def test_module_of_big_endian_mips_is_named(tmp_path: Path) -> None:
+    code = bytearray(0x5300)
+    # jalr $25, its delay slot, and where it returns to
+    code[0x528C:0x5290] = bytes.fromhex("0320f809")
+    known = nic_of_mips(tmp_path, code).update_from_stated(parse_trace(TRACE))
     place = known.sources[0].resolve(0x8755D293)
     assert isinstance(place, SymbolAddress)
     assert place.kernel_form == "nic_work+0x93/0x100 [nic]"
+
+
+@needs_gcc
+def test_file_without_calls_is_another_build(tmp_path: Path) -> None:
+    known = nic_of_mips(tmp_path, bytes(0x5300)).update_from_stated(parse_trace(TRACE))
+    assert known.bases == ()
+    assert known.remarks == (
+        f"{tmp_path}/nic.ko: has no calls where module nic in the log has them",
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "word", "is_call"),
+    [
+        (MIPS, "0c000000", True),
+        (MIPS, "0320f809", True),
+        (MIPS, "04110001", True),
+        (MIPS, "03e00008", False),
+        (MIPS, "27bdffe0", False),
+        (ARM, "ebfffffe", True),
+        (ARM, "0bfffffe", True),
+        (ARM, "e12fff33", True),
+        (ARM, "e12fff13", True),
+        (ARM, "e12fff1e", False),
+        (ARM, "e1a0f003", True),
+        (ARM, "e593f000", True),
+        (ARM, "eafffffe", False),
+        (ARM, "e92d4010", False),
+        (ARM, "e1a00003", False),
+        # Not looked at
+        (X86_64.machine, "00000000", True),
+    ],
+)
+def test_return_address_needs_call_before(machine: int, word: str, is_call: bool) -> None:
+    code = ModuleCode(bytes.fromhex(word) + bytes(4), bytes(8), (), {})
+    nothing = ModuleCode(b"", b"", (), {})
+    file = ModuleFile("nic", Path(), code, nothing, None, None, None, machine, is_big_endian=True)
+    assert are_return_addresses([8 if machine == MIPS else 4], file) is is_call

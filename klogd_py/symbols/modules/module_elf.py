@@ -95,6 +95,7 @@ class ModuleFile(Struct, frozen=True):
     vermagic: str | None
     srcversion: str | None
     machine: int
+    is_big_endian: bool = False
 
 
 def load(path: Path, name: str) -> ModuleFile:
@@ -134,6 +135,7 @@ def parse(raw: ByteSource, name: str, path: Path = Path()) -> ModuleFile:
         values.get("vermagic"),
         values.get("srcversion"),
         file.machine,
+        file.is_big_endian,
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from klogd_py.oops.module_places import StatedBase
 from klogd_py.oops.trace_parser import Trace
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols import elf_header
@@ -33,6 +34,7 @@ from klogd_py.symbols.modules.module_index import (
     lay_out,
 )
 from klogd_py.symbols.modules.proc_modules import ModuleList, ModuleLoad
+from klogd_py.symbols.modules.return_check import are_return_addresses
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_line import HOLE, MODULE_CODE_KINDS
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -131,7 +133,7 @@ class LoadedModules(Struct, frozen=True):
     def update_from_stated(self, trace: Trace) -> "LoadedModules":
         """Return the same with the bases that the kernel itself states in the frames of an oops.
 
-        A file with more code than the module has is another one, which is remarked.
+        The file of another build is remarked, and not used.
         """
         found = self
         for stated in trace.module_bases if self.needs_traces else ():
@@ -139,8 +141,8 @@ class LoadedModules(Struct, frozen=True):
             file = found.files.get(stated.module)
             if base in found.bases or not isinstance(file, ModuleFile):
                 continue
-            if len(file.core.text) > stated.size:
-                wrong = f"{file.path}: has more code than module {stated.module} in the log"
+            wrong = _mismatch(file, stated, trace)
+            if wrong is not None:
                 if wrong not in found.remarks:
                     found = msgspec.structs.replace(found, remarks=(*found.remarks, wrong))
                 continue
@@ -209,6 +211,20 @@ def update_modules(
     if before is None:
         return now
     return msgspec.structs.replace(now, unloaded=_unloaded_layouts(before, now))
+
+
+def _mismatch(file: ModuleFile, stated: StatedBase, trace: Trace) -> str | None:
+    """Say why a file is not that of the module in a trace; ``None`` if nothing shows that."""
+    if len(file.core.text) > stated.size:
+        return f"{file.path}: has more code than module {stated.module} in the log"
+    returns = [
+        frame.address - stated.address
+        for frame in trace.frames
+        if frame.module == stated.module and frame.reliable and not frame.exact
+    ]
+    if not are_return_addresses(returns, file):
+        return f"{file.path}: has no calls where module {stated.module} in the log has them"
+    return None
 
 
 def _is_same_load(module: str, before: LoadedModules | None, listing: ModuleList) -> bool:

@@ -201,7 +201,7 @@ def test_module_of_big_endian_mips_is_named(tmp_path: Path) -> None:
     code = bytearray(0x5300)
     # jalr $25, its delay slot, and where it returns to
     code[0x528C:0x5290] = bytes.fromhex("0320f809")
-    known = nic_of_mips(tmp_path, code).update_from_stated(parse_trace(TRACE))
+    known = nic_of_mips(tmp_path, bytes(code)).update_from_stated(parse_trace(TRACE))
     place = known.sources[0].resolve(0x8755D293)
     assert isinstance(place, SymbolAddress)
     assert place.kernel_form == "nic_work+0x93/0x100 [nic]"

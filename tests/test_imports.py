@@ -17,7 +17,7 @@ ALLOWED = {
     "oops": {"record"},
     "sources": {"record", "system"},
     "symbols": {"record", "system", "oops"},
-    "config": {"system", "symbols"},
+    "config": {"record", "system", "symbols"},
     "sinks": {"record", "system", "config"},
     "pipeline": {"record", "system", "oops", "sources", "symbols", "sinks"},
     "monitoring": {"record", "system", "sources", "symbols", "config", "sinks", "pipeline"},

@@ -30,6 +30,7 @@ from klogd_py.cli.options import (
     running,
 )
 from klogd_py.cli.parser import find_command
+from klogd_py.cli.selection_options import SELECTION
 
 if TYPE_CHECKING:
     from klogd_py.config.run_options import RunOptions
@@ -114,7 +115,15 @@ def _daemon(*, drop_in: bool) -> Command:
         "read kernel messages, replace the addresses in them by symbols, and deliver them to "
         "syslog, the journal, files or the terminal"
         + ("" if drop_in else ". Without a command this runs until it is stopped"),
-        (INPUT, DAEMON_TRANSLATION, SYMBOLS, OUTPUT, running(drop_in=drop_in), SIGNALS),
+        (
+            INPUT,
+            *(() if drop_in else (SELECTION,)),
+            DAEMON_TRANSLATION,
+            SYMBOLS,
+            OUTPUT,
+            running(drop_in=drop_in),
+            SIGNALS,
+        ),
         _run_daemon,
         "klogd -c 4 -x" if drop_in else "klogd-py --once --sink console",
     )

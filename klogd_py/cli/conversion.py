@@ -11,6 +11,7 @@ from klogd_py.cli.options import DAEMON_TRANSLATION, INPUT, OUTPUT, running
 from klogd_py.cli.usage_error import UsageError
 from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.symbol_options import SymbolOptions
+from klogd_py.record.selection import Selection
 
 _SYMBOL_PATHS = ("map", "kallsyms", "modules", "module_files", "root")
 _SYMBOL_VALUES = ("slide", "release", "live")
@@ -33,6 +34,9 @@ def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = 
     sinks = line.texts("sinks")
     if klogd_file is not None:
         sinks += ("file:-" if klogd_file == "-" else f"file:{Path(klogd_file).absolute()}",)
+    selection = _selection(line)
+    if selection != Selection() and not line.has("input"):
+        sinks = _require_console(line, sinks)
     return RunOptions(
         config_path=config_path,
         keys=_keys(line),
@@ -43,6 +47,7 @@ def to_run_options(line: CommandLine, inherited_fds: Mapping[str, int] | None = 
         once=line.has("once"),
         any_text=line.is_drop_in,
         prints_by_default=not sinks and not line.is_drop_in and line.has("input"),
+        selection=selection,
         inherited_fds=dict(inherited_fds or {}),
     )
 
@@ -66,6 +71,45 @@ def _symbol_options(line: CommandLine) -> SymbolOptions:
             f"{line.program}: leave out --live or --release",
         )
     return found
+
+
+def _selection(line: CommandLine) -> Selection:
+    if line.has("following") and line.has("once"):
+        raise UsageError(
+            "--follow goes on and --once stops", f"{line.program}: leave out one of them"
+        )
+    values = line.values
+    return msgspec.convert(
+        {
+            "levels": values.get("levels"),
+            "facilities": values.get("facilities"),
+            "since_us": values.get("since"),
+            "until_us": values.get("until"),
+            "boot": values.get("boot"),
+            "grep": values.get("grep"),
+            "following": values.get("following", "no"),
+        },
+        Selection,
+    )
+
+
+def _require_console(line: CommandLine, sinks: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the console as the only sink of a run that selects records of the running kernel.
+
+    Raises:
+        UsageError: there is another sink. It would not get what is left out, now or later.
+    """
+    if line.has("boot"):
+        raise UsageError(
+            "--boot is for --input: the kernel's buffer holds one boot",
+            f"{line.program}: leave it out, or name a log with --input",
+        )
+    if any(sink != "console" for sink in sinks):
+        raise UsageError(
+            "records are selected for --input and the console only",
+            f"{line.program}: for other sinks see FILTERS in klogd-py.toml(5): min_severity, match",
+        )
+    return ("console",)
 
 
 def _capture(line: CommandLine) -> Capture | None:

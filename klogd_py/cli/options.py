@@ -16,6 +16,7 @@ class Option(Struct, frozen=True):
     ``flags`` are its spellings, ``name`` is the name of its value. ``metavar`` stands for the value
     in help pages; an option without it takes none, and has the value ``const``. ``convert`` checks
     a value and raises ArgumentTypeError. ``key`` is the configuration key that the value replaces.
+    A value that ``may_be_negative`` can begin with ``-`` and a digit.
     """
 
     flags: tuple[str, ...]
@@ -27,6 +28,7 @@ class Option(Struct, frozen=True):
     key: str | None = None
     repeats: bool = False
     hidden: bool = False
+    may_be_negative: bool = False
 
 
 class OptionGroup(Struct, frozen=True):

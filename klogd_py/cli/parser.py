@@ -7,6 +7,7 @@ whether each option belongs to the command, and checks the arguments. Behind ``-
 option.
 """
 
+import re
 from argparse import ArgumentError, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 
@@ -72,7 +73,7 @@ def _parse(program: Program, words: Sequence[str]) -> Parsed:
     parser, given = make_parser(program.name), Namespace()
     add_options(parser, (group for command in program.all_commands for group in command.groups))
     try:
-        _, left = parser.parse_known_args(words[:end], given)
+        _, left = parser.parse_known_args(_with_negative_values(program, words[:end]), given)
     except ArgumentError as error:
         if _asks_for_help(vars(given)):
             line = CommandLine(program.name, vars(given))
@@ -86,6 +87,23 @@ def _parse(program: Program, words: Sequence[str]) -> Parsed:
         if word.startswith("-") and word != "-":
             raise _unknown_option(program, _guess_command(program, words), word)
     return _assign(program, vars(given), [*left, *words[end + 1 :]])
+
+
+def _with_negative_values(program: Program, words: Sequence[str]) -> list[str]:
+    """Join ``--since -1h`` to ``--since=-1h``, since argparse takes ``-1h`` for an option."""
+    long_flags = {
+        flag: option.flags[-1]
+        for command in program.all_commands
+        for flag, option in command.options_by_flag.items()
+        if option.may_be_negative
+    }
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in long_flags and re.match(r"-\d", word, re.ASCII):
+            joined[-1] = f"{long_flags[joined[-1]]}={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _assign(program: Program, values: Mapping[str, object], words: Sequence[str]) -> Parsed:

@@ -12,6 +12,7 @@ from klogd_py.config.errors import BadConfig, BadOptions, ConfigError
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_merge import with_json_consoles
 from klogd_py.config.symbol_options import SymbolOptions
+from klogd_py.record.selection import Selection
 from klogd_py.system.errors import describe_unexpected
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class RunOptions(Struct, frozen=True):
     once: bool = False
     any_text: bool = False
     prints_by_default: bool = False
+    selection: Selection = Selection()
     inherited_fds: dict[str, int] = {}
 
     def load_config(self) -> Config:

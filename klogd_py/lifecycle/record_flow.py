@@ -9,21 +9,22 @@ from pathlib import Path
 
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.schema import Config
+from klogd_py.lifecycle.opened_inputs import OpenedInputs, open_inputs
 from klogd_py.lifecycle.running_kernel import running_kernel
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.clock import CaptureClock, Clock, LiveClock
 from klogd_py.pipeline.destination import Destination
 from klogd_py.pipeline.merged_pipeline import make_pipeline
 from klogd_py.pipeline.pipeline import Pipeline
+from klogd_py.pipeline.selector import Selector
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.record.gaps import announce
+from klogd_py.record.selection import Following
 from klogd_py.sinks.cursor_file import boot_id
 from klogd_py.sinks.cursor_store import CursorStore
 from klogd_py.sinks.factory import SinkFactory
 from klogd_py.sinks.machine_identity import MachineIdentity
 from klogd_py.sinks.manager import SinkManager
-from klogd_py.sources import factory
-from klogd_py.sources.capture_chain import open_streams
 from klogd_py.sources.kmsg_device import KmsgDevice
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from klogd_py.sources.source import Source
@@ -59,8 +60,9 @@ class RecordFlow:
             SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
         """
         self.live = options.capture is None
-        self._sources = [source] if source else open_inputs(options, config)
-        self.source = self._sources[0]
+        inputs = OpenedInputs([source]) if source else open_inputs(options, config)
+        self._sources, self.source = inputs.sources, inputs.sources[0]
+        self._following = inputs.selection.following
         self.boot_id = boot_id() if self.live else None
         self.clock: Clock = LiveClock() if self.live else CaptureClock()
         self._on_progress = on_progress
@@ -75,14 +77,20 @@ class RecordFlow:
         )
         identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
         self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
+        selects = inputs.selection.selects
+        self._selector = Selector(inputs.selection, self.sink_manager) if selects else None
         self.pipeline = make_pipeline(
-            self._pipeline_maker(options, symbol_manager), len(self._sources), self.sink_manager
+            self._pipeline_maker(options, symbol_manager),
+            len(self._sources),
+            self._selector or self.sink_manager,
         )
 
     def start(self) -> None:
         """Let records flow: the sinks are there."""
         if isinstance(self.source, KmsgDevice):
             self.source.skip_below(self.sink_manager.lowest_next_seq)
+            if self._following is Following.NEW and (newest := self.source.newest()) is not None:
+                self.source.skip_below(newest + 1)
         self.pipeline.reader.running.set()
 
     async def finish(self) -> None:
@@ -98,6 +106,8 @@ class RecordFlow:
                 "records that were read are left for the next start: "
                 "the symbols are still being read"
             )
+        for remark in self._selector.remarks() if self._selector is not None else ():
+            logger.warning("%s", remark)
         await jobs.run("stop", lambda: self.sink_manager.flush(max(0, end_s - now_s())), None)
         jobs.call("positions", self._save_positions, None)
 
@@ -128,6 +138,7 @@ class RecordFlow:
                 origin=origin_of(self.source, live=self.live),
                 any_text=options.any_text,
                 jobs=self._jobs,
+                on_boot_end=self._selector.end_boot if self._selector is not None else None,
             )
 
         return make
@@ -138,17 +149,6 @@ class RecordFlow:
 
     def _save_positions(self) -> None:
         self._cursors.save(self.sink_manager.positions)
-
-
-def open_inputs(options: RunOptions, config: Config) -> list[Source]:
-    """Open the captures, if some are named, or a kernel log interface.
-
-    Raises:
-        SourceUnavailable: every capture, or every kernel log interface, cannot be opened.
-    """
-    if options.capture is not None:
-        return open_streams(options.capture.paths, options.capture.format)
-    return [factory.open_source(config.input.source, options.inherited_fds)]
 
 
 def origin_of(source: Source, *, live: bool) -> Origin:

@@ -33,6 +33,7 @@ class Delivery:
         counters: Counters,
         jobs: Jobs,
         on_trace: Callable[[RecognisedTrace], None] | None = None,
+        on_boot_end: Callable[[], None] | None = None,
     ) -> None:
         """``on_trace`` is called with each trace of the stream, when it has ended."""
         self.counters = counters
@@ -41,6 +42,7 @@ class Delivery:
         self._sink_manager = sink_manager
         self._jobs = jobs
         self._on_trace = on_trace
+        self._on_boot_end = on_boot_end
         # The boot that begins when all before it is delivered
         self._next_boot: NextBoot | None = None
         self._delivering: asyncio.Task[None] | None = None
@@ -102,6 +104,8 @@ class Delivery:
             self._enqueue(self._stages.resume(_now_s()))
         else:
             self._next_boot = None
+            if self._on_boot_end is not None:
+                self._on_boot_end()
             self._enqueue(self._stages.push(Batch([]), _now_s()))
 
     def _push(self, items: list[Record | Gap]) -> None:

@@ -13,7 +13,6 @@ from klogd_py.pipeline.destination import Destination
 from klogd_py.pipeline.entry_merger import EntryMerger
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.record.types import Entry
-from klogd_py.sinks.manager import SinkManager
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class _StreamGate:
 
     async def wait_for_room(self) -> None:
         await self.needed.wait()
-        await self._merging.sink_manager.wait_for_room()
+        await self._merging.behind.wait_for_room()
 
     async def wait_until_drained(self) -> None:
         """Return at once: the merger waits for the other streams."""
@@ -48,14 +47,14 @@ class _StreamGate:
 
     @property
     def all_gone(self) -> bool:
-        return self._merging.sink_manager.all_gone
+        return self._merging.behind.all_gone
 
 
 class _Merging:
     """The gates, the merger, and the sinks behind it. Mutable."""
 
-    def __init__(self, count: int, sink_manager: SinkManager) -> None:
-        self.sink_manager = sink_manager
+    def __init__(self, count: int, behind: Destination) -> None:
+        self.behind = behind
         self.gates = [_StreamGate(number, self) for number in range(count)]
         self._merger = EntryMerger(count)
         self._is_order_told = False
@@ -76,7 +75,7 @@ class _Merging:
             self._is_order_told = True
             logger.info("the inputs are %s", self._merger.order.value)
         if taken:
-            self.sink_manager.enqueue(taken)
+            self.behind.enqueue(taken)
         for number, gate in enumerate(self.gates):
             if self._merger.needs(number):
                 gate.needed.set()
@@ -91,10 +90,10 @@ class MergedPipeline:
     """
 
     def __init__(
-        self, count: int, sink_manager: SinkManager, make: Callable[[int, Destination], Pipeline]
+        self, count: int, behind: Destination, make: Callable[[int, Destination], Pipeline]
     ) -> None:
         """``make`` returns the pipeline of a number, which delivers to a destination."""
-        self._merging = _Merging(count, sink_manager)
+        self._merging = _Merging(count, behind)
         self.pipelines = [make(number, gate) for number, gate in enumerate(self._merging.gates)]
         self.reader, self.stages = self.pipelines[0].reader, self.pipelines[0].stages
         self.counters = self.pipelines[0].counters
@@ -108,7 +107,7 @@ class MergedPipeline:
                 group.create_task(self._run(number, pipeline))
                 for number, pipeline in enumerate(self.pipelines)
             ]
-        await self._merging.sink_manager.wait_until_drained()
+        await self._merging.behind.wait_until_drained()
         return max(task.result() for task in tasks)
 
     async def finish(self) -> None:
@@ -124,7 +123,7 @@ class MergedPipeline:
 
 
 def make_pipeline(
-    make: Callable[[int, Destination], Pipeline], count: int, sink_manager: SinkManager
+    make: Callable[[int, Destination], Pipeline], count: int, behind: Destination
 ) -> Pipeline | MergedPipeline:
     """Return the pipeline of one stream, or of several."""
-    return make(0, sink_manager) if count == 1 else MergedPipeline(count, sink_manager, make)
+    return make(0, behind) if count == 1 else MergedPipeline(count, behind, make)

@@ -48,12 +48,14 @@ class Pipeline:
         any_text: bool = False,
         jobs: Jobs | None = None,
         on_trace: Callable[[RecognisedTrace], None] | None = None,
+        on_boot_end: Callable[[], None] | None = None,
     ) -> None:
         """``live``: the source is the running kernel, which never ends.
 
         ``once``: stop as soon as a live source has no more records. ``any_text`` is that of
         `Naming`. ``on_trace`` is called with each trace in the stream, when it has ended; without
-        it only traces that may change the symbols are recognised.
+        it only traces that may change the symbols are recognised. ``on_boot_end`` is called when
+        all entries of a boot have been delivered and another boot follows.
         """
         self._jobs = jobs = jobs or Jobs()
         self.counters = Counters(origin, has_end=not live)
@@ -68,7 +70,7 @@ class Pipeline:
             keeps_all_traces=on_trace is not None,
         )
         self.delivery = Delivery(
-            self.stages, symbol_manager, sink_manager, self.counters, jobs, on_trace
+            self.stages, symbol_manager, sink_manager, self.counters, jobs, on_trace, on_boot_end
         )
         self._source = source
         self._sink_manager = sink_manager

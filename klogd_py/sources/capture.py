@@ -14,6 +14,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from klogd_py.record.selection import Following
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format, text_formats
 from klogd_py.sources.errors import InputFailed
@@ -221,6 +222,6 @@ class Capture:
             return Record(line)
 
 
-def open_capture(path: str, form: str) -> Capture:
+def open_capture(path: str, form: str, following: Following = Following.NO) -> Capture:
     """Open ``path``, or standard input for ``-``; raises SourceUnavailable."""
-    return Capture(open_input(path), form)
+    return Capture(open_input(path, following), form)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from klogd_py.record.selection import Following
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.capture import Capture, open_capture
 from klogd_py.sources.errors import InputFailed
@@ -74,7 +75,9 @@ class CaptureChain:
         self._left.clear()
 
 
-def open_streams(paths: Sequence[str], form: str) -> list[Source]:
+def open_streams(
+    paths: Sequence[str], form: str, following: Following = Following.NO
+) -> list[Source]:
     """Open the inputs that a user names, one source for each stream.
 
     Of several inputs, those that cannot be opened are told by the first source.
@@ -83,8 +86,9 @@ def open_streams(paths: Sequence[str], form: str) -> list[Source]:
         SourceUnavailable: none of them can be opened.
     """
     if len(paths) == 1:
-        return [open_capture(paths[0], form)]
-    groups = [_open_group(group, form) for group in group_rotated(paths, os.path.exists)]
+        return [open_capture(paths[0], form, following)]
+    grouped = group_rotated(paths, os.path.exists)
+    groups = [_open_group(group, form, following) for group in grouped]
     failures = [failure for group in groups for failure in group.failures]
     streams = [group.captures for group in groups if group.captures]
     if not streams:
@@ -95,11 +99,15 @@ def open_streams(paths: Sequence[str], form: str) -> list[Source]:
     ]
 
 
-def _open_group(paths: Sequence[str], form: str) -> _Opened:
+def _open_group(paths: Sequence[str], form: str, following: Following) -> _Opened:
+    """Open the files of one log; only the last one can grow."""
     found = _Opened([], [])
     for path in paths:
+        grows = following if path == paths[-1] else Following.NO
+        if following is Following.NEW and path != paths[-1]:
+            continue
         try:
-            found.captures.append(open_capture(path, form))
+            found.captures.append(open_capture(path, form, grows))
         except SourceUnavailable as error:
             found.failures.append(str(error))
     return found

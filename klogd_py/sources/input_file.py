@@ -8,11 +8,13 @@ ended.
 """
 
 import codecs
+import contextlib
 import os
 import select
 import stat
 import sys
 
+from klogd_py.record.selection import Following
 from klogd_py.sources.binary_content import find_binary
 from klogd_py.sources.source import SourceUnavailable
 from klogd_py.system.unpacking import HEAD_BYTES, Unpacker, UnpackingFailed, packed_form
@@ -43,8 +45,11 @@ class InputFile:
     ``ended``: nothing more will come; ``failure`` says why, where that is not the end of the file.
     """
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, following: Following = Following.NO) -> None:
         """Take over a descriptor, unless it is standard input.
+
+        A regular file that is followed has the path ``name``: another file that takes its place is
+        opened, and one that was truncated is read from its start.
 
         The first block of a regular file is read at once, so that `failure` refuses a binary one.
         """
@@ -52,6 +57,9 @@ class InputFile:
         self.is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._descriptor = descriptor
         self._begin()
+        self._is_followed = self.is_regular and following is not Following.NO
+        if self.is_regular and following is Following.NEW:
+            self.position = os.lseek(descriptor, 0, os.SEEK_END)
         # /proc/kmsg calls itself regular, and has no content yet.
         if self.is_regular and is_readable(descriptor, 0):
             self._first = self._read_first()
@@ -69,8 +77,8 @@ class InputFile:
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def fileno(self) -> int:
-        """The descriptor, to wait until it is readable."""
-        return self._descriptor
+        """The descriptor, to wait until it is readable; -1 for a file that is followed."""
+        return -1 if self._is_followed else self._descriptor
 
     @property
     def has_content(self) -> bool:
@@ -91,6 +99,8 @@ class InputFile:
         """Whether `read` returns within ``wait_s`` seconds."""
         if self._first or self._holds or self.ended:
             return True
+        if self._is_followed:
+            return self._has_news()
         return is_readable(self._descriptor, wait_s)
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
@@ -107,7 +117,7 @@ class InputFile:
                 content = self._begin_content(content)
             if self._decoder is not None:
                 content = self._decoder.decode(content, self.ended).encode("utf-8", "replace")
-            if content or not self.is_regular:
+            if content or not self.is_regular or self._is_followed:
                 return content
         return b""
 
@@ -144,6 +154,9 @@ class InputFile:
                 self._is_begun = True
                 form = packed_form(raw[:HEAD_BYTES])
                 self._unpacker = Unpacker(form) if form is not None else None
+            if not raw and self._is_followed and self._unpacker is None:
+                self._take_up_new_file()
+                return b""
             if not raw:
                 self.ended = True
                 if self._unpacker is not None:
@@ -171,13 +184,34 @@ class InputFile:
         self._fail(found.describe(self.name, is_path=self.is_regular))
         return b""
 
+    def _has_news(self) -> bool:
+        """Whether a file that is followed has grown, was truncated, or was replaced."""
+        return os.fstat(self._descriptor).st_size != self.position or self._is_replaced()
+
+    def _is_replaced(self) -> bool:
+        try:
+            return not os.path.samestat(os.stat(self.name), os.fstat(self._descriptor))
+        # The next file has not been made yet.
+        except OSError:
+            return False
+
+    def _take_up_new_file(self) -> None:
+        """Go on with the file that has taken the place of this one, or with a truncated file."""
+        if self._is_replaced():
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+                os.close(self._descriptor)
+                self._descriptor, self.position = descriptor, 0
+        elif os.fstat(self._descriptor).st_size < self.position:
+            self.position = os.lseek(self._descriptor, 0, os.SEEK_SET)
+
     def _fail(self, reason: str) -> None:
         self.failure = reason
         self.ended = True
         self._holds = False
 
 
-def open_input(path: str) -> InputFile:
+def open_input(path: str, following: Following = Following.NO) -> InputFile:
     """Open a path, or standard input for ``-``.
 
     Raises:
@@ -192,7 +226,7 @@ def open_input(path: str) -> InputFile:
             raise IsADirectoryError(21, "Is a directory")
     except OSError as error:
         raise SourceUnavailable(f"{path}: {error.strerror}") from error
-    found = InputFile(descriptor, path)
+    found = InputFile(descriptor, path, following)
     if found.failure is not None and not found.has_content:
         found.close()
         raise SourceUnavailable(found.failure)

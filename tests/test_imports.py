@@ -19,7 +19,7 @@ ALLOWED = {
     "symbols": {"record", "system", "oops"},
     "config": {"record", "system", "symbols"},
     "sinks": {"record", "system", "config"},
-    "pipeline": {"record", "system", "oops", "sources", "symbols", "sinks"},
+    "pipeline": {"record", "system", "oops", "sources", "symbols"},
     "monitoring": {"record", "system", "sources", "symbols", "config", "sinks", "pipeline"},
     "lifecycle": {
         "system",

@@ -60,9 +60,7 @@ class RecordFlow:
             SourceUnavailable: the capture, or every kernel log interface, cannot be opened.
         """
         self.live = options.capture is None
-        inputs = OpenedInputs([source]) if source else open_inputs(options, config)
-        self._sources, self.source = inputs.sources, inputs.sources[0]
-        self._following = inputs.selection.following
+        self._inputs = OpenedInputs([source]) if source else open_inputs(options, config)
         self.boot_id = boot_id() if self.live else None
         self.clock: Clock = LiveClock() if self.live else CaptureClock()
         self._on_progress = on_progress
@@ -77,20 +75,27 @@ class RecordFlow:
         )
         identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
         self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
-        selects = inputs.selection.selects
-        self._selector = Selector(inputs.selection, self.sink_manager) if selects else None
+        selection = self._inputs.selection
+        self._selector = Selector(selection, self.sink_manager) if selection.selects else None
         self.pipeline = make_pipeline(
             self._pipeline_maker(options, symbol_manager),
-            len(self._sources),
+            len(self._inputs.sources),
             self._selector or self.sink_manager,
         )
+
+    @property
+    def source(self) -> Source:
+        """What records are read from; of several streams the first."""
+        return self._inputs.sources[0]
 
     def start(self) -> None:
         """Let records flow: the sinks are there."""
         if isinstance(self.source, KmsgDevice):
-            self.source.skip_below(self.sink_manager.lowest_next_seq)
-            if self._following is Following.NEW and (newest := self.source.newest()) is not None:
-                self.source.skip_below(newest + 1)
+            first = self.sink_manager.lowest_next_seq
+            if self._inputs.selection.following is Following.NEW:
+                newest = self.source.newest()
+                first = first if newest is None else newest + 1
+            self.source.skip_below(first)
         self.pipeline.reader.running.set()
 
     async def finish(self) -> None:
@@ -116,7 +121,7 @@ class RecordFlow:
         jobs = self._jobs
         unsent = jobs.call("stop", self.sink_manager.close, 1)
         jobs.call("positions", self._cursors.close, None)
-        for source in self._sources:
+        for source in self._inputs.sources:
             jobs.call("reading", source.close, None)
         return unsent
 
@@ -125,11 +130,11 @@ class RecordFlow:
     ) -> Callable[[int, Destination], Pipeline]:
         """Return what makes the pipeline of each source; all but the first have other symbols."""
         managers = [symbol_manager]
-        managers += [symbol_manager.for_stream(other.name) for other in self._sources[1:]]
+        managers += [symbol_manager.for_stream(other.name) for other in self._inputs.sources[1:]]
 
         def make(number: int, destination: Destination) -> Pipeline:
             return Pipeline(
-                self._sources[number],
+                self._inputs.sources[number],
                 destination,
                 managers[number],
                 self.clock,

@@ -38,6 +38,20 @@ def is_readable(descriptor: int, wait_s: float) -> bool:
     return bool(asked.poll(wait_s * 1000))
 
 
+def has_news(path: str, descriptor: int, position: int) -> bool:
+    """Whether a file that is followed has grown, was truncated, or was replaced."""
+    return os.fstat(descriptor).st_size != position or is_replaced(path, descriptor)
+
+
+def is_replaced(path: str, descriptor: int) -> bool:
+    """Whether a path leads to another file than the one that is open."""
+    try:
+        return not os.path.samestat(os.stat(path), os.fstat(descriptor))
+    # The next file has not been made yet.
+    except OSError:
+        return False
+
+
 class InputFile:
     """The content of one open input. Mutable: how far it has been read.
 
@@ -70,7 +84,7 @@ class InputFile:
         self.failure: str | None = None
         # Content that was read and not returned
         self._first = b""
-        self._is_begun = self._content_begun = False
+        self._content_begun = False
         self._unpacker: Unpacker | None = None
         # The unpacker may have more without another read
         self._holds = False
@@ -100,7 +114,7 @@ class InputFile:
         if self._first or self._holds or self.ended:
             return True
         if self._is_followed:
-            return self._has_news()
+            return has_news(self.name, self._descriptor, self.position)
         return is_readable(self._descriptor, wait_s)
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
@@ -149,11 +163,9 @@ class InputFile:
                 if piece or not self.is_regular:
                     return piece
             raw = os.read(self._descriptor, size)
+            if not self.position and (form := packed_form(raw[:HEAD_BYTES])) is not None:
+                self._unpacker = Unpacker(form)
             self.position += len(raw)
-            if not self._is_begun:
-                self._is_begun = True
-                form = packed_form(raw[:HEAD_BYTES])
-                self._unpacker = Unpacker(form) if form is not None else None
             if not raw and self._is_followed and self._unpacker is None:
                 self._take_up_new_file()
                 return b""
@@ -184,20 +196,9 @@ class InputFile:
         self._fail(found.describe(self.name, is_path=self.is_regular))
         return b""
 
-    def _has_news(self) -> bool:
-        """Whether a file that is followed has grown, was truncated, or was replaced."""
-        return os.fstat(self._descriptor).st_size != self.position or self._is_replaced()
-
-    def _is_replaced(self) -> bool:
-        try:
-            return not os.path.samestat(os.stat(self.name), os.fstat(self._descriptor))
-        # The next file has not been made yet.
-        except OSError:
-            return False
-
     def _take_up_new_file(self) -> None:
         """Go on with the file that has taken the place of this one, or with a truncated file."""
-        if self._is_replaced():
+        if is_replaced(self.name, self._descriptor):
             with contextlib.suppress(OSError):
                 descriptor = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
                 os.close(self._descriptor)

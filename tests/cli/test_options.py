@@ -13,6 +13,7 @@ from klogd_py.cli.parser import parse
 from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.config.symbol_options import SymbolOptions
+from klogd_py.record.selection import Following, Selection
 from klogd_py.sources import proc_kmsg
 from tests.needs import needs_console_level
 from tests.test_documents import options_of
@@ -54,6 +55,32 @@ IN_RUN: dict[tuple[str, ...], dict[str, object]] = {
     ("--input", "-", "--input-format", "dmesg"): {
         "capture": Capture(("-",), "dmesg"),
         "prints_by_default": True,
+    },
+    **{
+        words: {"selection": selection, "sinks": ("console",)}
+        for words, selection in (
+            (("-l", "err"), Selection(levels=frozenset((3,)))),
+            (("--level", "err"), Selection(levels=frozenset((3,)))),
+            (("--facility", "user"), Selection(facilities=frozenset((1,)))),
+            (("-S", "@5"), Selection(since_us=5_000_000)),
+            (("--since", "@5"), Selection(since_us=5_000_000)),
+            (("-U", "@5"), Selection(until_us=5_000_000)),
+            (("--until", "@5"), Selection(until_us=5_000_000)),
+            (("-g", "x"), Selection(grep="x")),
+            (("--grep", "x"), Selection(grep="x")),
+            (("-w",), Selection(following=Following.ALL)),
+            (("--follow",), Selection(following=Following.ALL)),
+            (("-W",), Selection(following=Following.NEW)),
+            (("--follow-new",), Selection(following=Following.NEW)),
+        )
+    },
+    **{
+        ("--input", "-", flag, "1"): {
+            "capture": Capture(("-",)),
+            "prints_by_default": True,
+            "selection": Selection(boot=1),
+        }
+        for flag in ("-b", "--boot")
     },
     ("-o",): {"once": True},
     ("--once",): {"once": True},

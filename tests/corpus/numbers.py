@@ -76,6 +76,8 @@ _STAYS = re.compile(
     r"(?:epc|era|ra) == [0-9a-f]"
     # MIPS says in one line what is at fault, and where the processor stood
 )
+# What the unwinder of x86 prints by %pB, behind the word of the stack itself
+_PRINTED_TWICE = re.compile(r"(.*[0-9a-f]{16}: [0-9a-f]{16} \()0x[0-9a-f]{1,16}\)\s*$")
 # What is next to zero is not hashed
 _HASH = re.compile(r"\b0{8}(?!0{4})[0-9a-f]{8}\b")
 
@@ -89,3 +91,11 @@ def is_row_of_numbers(line: str) -> bool:
 def hashes(line: str) -> list[str]:
     """The words of 16 digits whose upper half is zero: hashed pointers, not code."""
     return _HASH.findall(line)
+
+
+def numbers_of_row(row: str) -> str:
+    """The part of a row that no name may change: all of it, but for a number by ``%pB`` at its
+    end.
+    """
+    found = _PRINTED_TWICE.match(row)
+    return found[1] if found else row

@@ -18,7 +18,7 @@ from klogd_py.symbols import kallsyms
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.corpus.logs import COLLECTION, OWN_AND_COLLECTION, log_files, needs_collection
-from tests.corpus.numbers import hashes, is_row_of_numbers
+from tests.corpus.numbers import hashes, is_row_of_numbers, numbers_of_row
 from tests.corpus.roundtrip import architecture_of
 
 KALLSYMS = COLLECTION / "blazesym" / "data" / "kallsyms.xz"
@@ -45,8 +45,11 @@ def changed(folder: Path, resolve: Resolve, options: FormatOptions) -> Iterator[
             if not is_row_of_numbers(line) and (architecture in LOW_TEXT or not hashes(line)):
                 continue
             after = symbolize_text(line, resolve, options).text
-            if (is_row_of_numbers(line) and after != line) or (
-                architecture not in LOW_TEXT and hashes(after) != hashes(line)
+            kept = numbers_of_row(line) if is_row_of_numbers(line) else ""
+            if (
+                (kept == line and after != line)
+                or not after.startswith(kept)
+                or (architecture not in LOW_TEXT and hashes(after) != hashes(line))
             ):
                 yield f"{name}: {line}"
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from random import Random
 
+from tests.json_documents import read_documents
 from tests.symbols.oopses import kernel, oops
 
 
@@ -35,7 +36,7 @@ def test_input_without_sink_is_printed(tmp_path: Path) -> None:
     found = run(tmp_path, "--input", "log")
     assert (found.returncode, texts(found.stdout)) == (0, ["one", "two"])
     found = run(tmp_path, "--input", "log", "--json")
-    assert [line[:1] for line in found.stdout.splitlines()] == [b"{", b"{"]
+    assert [document["text"] for document in read_documents(found.stdout)] == ["one", "two"]
 
 
 def test_sinks_of_a_named_configuration_are_used(tmp_path: Path) -> None:

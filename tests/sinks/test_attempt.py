@@ -15,6 +15,7 @@ from klogd_py.sinks.file_format import FileFormat
 from klogd_py.sinks.journal import JournalSink
 from klogd_py.sinks.local_syslog import SyslogSink
 from tests.entries import numbered_entries
+from tests.json_documents import read_document
 from tests.sockets import DatagramListener
 
 # Neither JSON nor the calendar can represent such a number.
@@ -120,3 +121,5 @@ def test_unsendable_record_stops_no_real_sink(make: type, tmp_path: Path) -> Non
         received = out.read_bytes().splitlines() if out.exists() else listener.read()
     assert len(received) == 5, "each once"
     assert [b"broken" in line for line in received] == [False, False, True, False, False]
+    documents = [read_document(line) for line in received if line.startswith(b"{")]
+    assert [document.get("seq") for document in documents] in ([], [0, 1, None, 3, 4])

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure the CPU time of each pipeline stage per record, in batches of the daemon's size."""
 
-import copy
-import itertools
 import os
 import statistics
 import tempfile
@@ -28,7 +26,6 @@ from klogd_py.record.types import Entry, Gap, LookupFailure, Record
 from klogd_py.sinks.cursor_file import CursorFile
 from klogd_py.sinks.file import FileSink
 from klogd_py.sinks.file_format import LineEncoder
-from klogd_py.sinks.json_lines import JsonLines
 from klogd_py.sinks.local_syslog import SyslogSink
 from klogd_py.sinks.sequence_tracker import SequenceTracker, StartPosition, consecutive_range
 from klogd_py.sources import kmsg_format
@@ -37,7 +34,6 @@ from klogd_py.symbols.symbol_set import SymbolSet
 
 BATCH = 512
 RUNS = 51
-_JSON_BATCHES = 8
 
 
 class Figure(Struct, frozen=True):
@@ -64,9 +60,6 @@ def figures() -> list[Figure]:
     )
     to_file, to_syslog = FileSink("/dev/null"), SyslogSink("/dev/null")
     line_encoder = LineEncoder()
-    as_json, shared = JsonLines(), JsonLines(is_shared=True)
-    # More than are kept, so that the first sink never finds its lines
-    batches = itertools.cycle([list(map(copy.copy, entries)) for _ in range(_JSON_BATCHES)])
     jobs: dict[str, Callable[[], object]] = {
         "parse": lambda: kmsg_format.parse_all(raws),
         "find lines that may have an address": lambda: candidate_lines(texts),
@@ -76,11 +69,6 @@ def figures() -> list[Figure]:
         "compare with what a sink has had": lambda: _compare(entries),
         "pass all stages of the daemon": lambda: stages.push(Batch(records), 0.0),
         "encode for a file": lambda: line_encoder.encode(entries),
-        "encode as JSON": lambda: as_json.encode(entries),
-        "encode as JSON for two sinks": lambda: (
-            shared.encode(new := next(batches)),
-            shared.encode(new),
-        ),
         "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
         "encode and write to /dev/null": lambda: to_file.send(entries),
     }

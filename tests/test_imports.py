@@ -14,12 +14,13 @@ ALLOWED = {
     "record": set[str](),
     "system": set[str](),
     "watch": {"system"},
-    "oops": {"record"},
-    "sources": {"record", "system"},
+    "line_prefix": {"record"},
+    "oops": {"record", "line_prefix"},
+    "sources": {"record", "system", "line_prefix"},
     "symbols": {"record", "system", "oops"},
     "config": {"record", "system", "symbols"},
     "sinks": {"record", "system", "config"},
-    "pipeline": {"record", "system", "oops", "sources", "symbols"},
+    "pipeline": {"record", "system", "line_prefix", "oops", "sources", "symbols"},
     "monitoring": {"record", "system", "sources", "symbols", "config", "sinks", "pipeline"},
     "lifecycle": {
         "system",
@@ -54,7 +55,14 @@ ALLOWED = {
 PURE = [
     *sorted((PACKAGE / "record").glob("*.py")),
     *sorted((PACKAGE / "oops").glob("*.py")),
-    *(PACKAGE / "sources" / f"{name}.py" for name in ("kmsg_format", "text_formats")),
+    *sorted((PACKAGE / "line_prefix").glob("*.py")),
+    *(
+        PACKAGE / "sources" / f"{name}.py"
+        for name in (
+            *("capture_records", "form_names", "framings", "journal_format", "klogd_format"),
+            *("kmsg_format", "netconsole", "record_assembler", "sequence_holes"),
+        )
+    ),
     *(
         PACKAGE / "pipeline" / f"{name}.py"
         for name in ("continuation", "ratelimit", "symbolize", "printk_clock", "stats")

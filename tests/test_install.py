@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.json_documents import SCHEMA_FILE
 from tests.needs import needs_mount
 
 PROJECT = Path(__file__).parents[1]
@@ -63,9 +62,7 @@ def test_install_puts_every_file_below_destdir(
     shown = [name for name in files(root) if not name.startswith("usr/lib/klogd-py/")]
     assert shown == sorted(INSTALLED)
     assert (root / "etc/klogd-py.toml.d").is_dir()
-    package = root / "usr/lib/klogd-py/klogd_py"
-    assert (package / "cli/main.py").exists()
-    assert (package / SCHEMA_FILE.name).read_bytes() == SCHEMA_FILE.read_bytes()
+    assert (root / "usr/lib/klogd-py/klogd_py/cli/main.py").exists()
 
 
 def test_links_between_installed_documents_lead_somewhere(root: Path) -> None:

@@ -19,9 +19,11 @@ from random import Random
 import msgspec
 import pytest
 
+from klogd_py.line_prefix.grammar import grammar_of
+from klogd_py.line_prefix.pieces import DMESG, SYSLOG
+from klogd_py.line_prefix.reader import PrefixReader, read_line
 from klogd_py.oops import print_sites
 from klogd_py.oops.address_scanner import find
-from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.crash_lines import MAX_CHARS, find_signature, kernel_lines, match_address_line
 from klogd_py.oops.trace_buffer import TraceBuffer
 from klogd_py.oops.trace_parser import parse_trace
@@ -29,9 +31,10 @@ from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.pipeline.text_pieces import read_pieces
 from klogd_py.pipeline.text_stream import infer_boots
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
-from klogd_py.sources import kmsg_format, text_formats
+from klogd_py.sources import kmsg_format
 from klogd_py.sources.capture import Capture
 from klogd_py.sources.input_file import InputFile
+from klogd_py.sources.klogd_format import parse_klogd
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from tests.oops.test_address_patterns import ALL_LINES
 from tests.symbolizer import symbol_set_of, symbolize_piece
@@ -145,13 +148,11 @@ def test_record_is_judged_in_linear_time(run: str) -> None:
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "\n"])
 def test_long_line_of_any_format_takes_linear_time(run: str) -> None:
-    syslog = text_formats.syslog_parser(2026)
     for job in (
-        text_formats.parse_klogd,
-        text_formats.parse_dmesg,
-        syslog,
-        text_formats.guess_format,
-        record_from_line,
+        parse_klogd,
+        read_line,
+        PrefixReader(grammar=grammar_of(DMESG)).read,
+        PrefixReader(grammar=grammar_of(SYSLOG)).read,
         lambda text: parse_trace([text]),
     ):
         for head in ("<4>[    1.000000] ", "kern  ", "Nov 19 12:34:38 "):
@@ -291,6 +292,7 @@ TRUSTED = {
         "config/listen_address.py",
         "config/validation.py",
         "config/value_types.py",
+        "line_prefix/grammar.py",
         "oops/print_sites.py",
         "symbols/kaslr/call_pairs.py",
     )
@@ -368,7 +370,7 @@ def split_by(splitter: str, content: bytes) -> int:
         if splitter == "/proc/kmsg":
             source: ProcKmsg | Capture = ProcKmsg(readable)
         else:
-            source = Capture(InputFile(readable, "pipe"), splitter, 2026)
+            source = Capture(InputFile(readable, "pipe"), splitter)
         count = 0
         while not source.exhausted:
             count += len(source.read_batch())

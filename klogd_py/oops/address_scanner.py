@@ -23,7 +23,6 @@ from klogd_py.oops import print_sites
 from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
 from klogd_py.oops.address_patterns import Kind as Kind
-from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.oops.line_parts import MODULE_PLACE, NAME
 from klogd_py.oops.print_sites import CodePointer
 
@@ -120,8 +119,7 @@ def find(text: str, include_symbolized: bool = False) -> tuple[AddressMatch, ...
 
 
 def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
-    start = _envelope_end(line)
-    head = _HEAD.match(line, start)
+    head = _HEAD.match(line)
     # Every part of the pattern is optional
     assert head is not None
     body = head.end() if head[1] is None else head.start(1)
@@ -150,13 +148,6 @@ def _without_overlaps(matches: list[AddressMatch]) -> list[AddressMatch]:
         if not apart or match.start >= max(apart[-1].end, apart[-1].start + 1):
             apart.append(match)
     return apart
-
-
-def _envelope_end(line: str) -> int:
-    found = ENVELOPE.match(line)
-    # Every part of the pattern is optional
-    assert found is not None
-    return found.end()
 
 
 def _match_from_form(found: re.Match[str], form: Form) -> AddressMatch:

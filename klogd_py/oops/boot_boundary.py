@@ -13,17 +13,28 @@ import re
 
 from msgspec import Struct
 
-from klogd_py.oops.capture_line import banner_release, record_from_line
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.marker_search import MarkerSearch
 from klogd_py.oops.stamp_order import StampOrder
 from klogd_py.record.types import KERN, Record
 
 BANNER = "Linux version "
 _BANNERS = MarkerSearch((BANNER,))
-_SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}\]")
+_RELEASE = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
+# Every stamp that `klogd_py.line_prefix` reads, and more
+_SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}[]s@ ]")
 _ZEROS, _ZERO = b"0000]", b"0.000000]"
 _RAW_LINE = re.compile(rb"[0-9]+,[0-9]+,[0-9]+,")
 _LATER_RAW_LINE = re.compile(rb"\n" + _RAW_LINE.pattern)
+
+
+def banner_release(text: str) -> str | None:
+    """Return the release in the banner of a kernel, which begins another boot.
+
+    ``None`` for any other text.
+    """
+    found = _RELEASE.match(text) if BANNER in text else None
+    return found[1] if found else None
 
 
 class NextBoot(Struct, frozen=True):
@@ -110,7 +121,7 @@ def _first_usec(text: bytes, default: int) -> int:
 
 
 def _usec_of(line: bytes) -> int | None:
-    record = record_from_line(line.decode("latin-1"))
+    record = read_line(line.decode("latin-1"))
     return record.usec if record.facility == KERN else None
 
 

@@ -15,7 +15,6 @@ from enum import Enum
 
 from klogd_py.oops import crash_lines
 from klogd_py.oops.address_scanner import AddressMatch, find, has_bare_name
-from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.oops.crash_signatures import CrashClass, Signature
 from klogd_py.record.types import KERN, Record, Severity
 
@@ -27,7 +26,7 @@ class Origin(Enum):
     RECORDS = "records"
     # /proc/kmsg, syslog(2): a line feed within a record cannot be told from its end
     LINES = "lines"
-    # A file or a pipe that the user chose, with timestamps and callers in the text
+    # A file or a pipe that the user chose, whose lines may be of any origin
     CAPTURE = "capture"
 
 
@@ -51,11 +50,7 @@ def withheld_reason(
         return Withheld.BORDERS
     if _is_continuation(record):
         return Withheld.PIECE
-    return (
-        None
-        if _has_only_address_forms(record.text, matches, _text_start(record, origin))
-        else Withheld.FORM
-    )
+    return None if _has_only_address_forms(record.text, matches) else Withheld.FORM
 
 
 def withheld_reason_in_any_text(record: Record, hashes_pointers: bool) -> Withheld | None:
@@ -72,11 +67,7 @@ def withheld_reason_in_any_text(record: Record, hashes_pointers: bool) -> Withhe
 
 def evidence_lines(record: Record, origin: Origin) -> list[str]:
     """The lines of a record that belong to a crash report; empty if it proves nothing."""
-    return (
-        crash_lines.kernel_lines(record.text, _text_start(record, origin))
-        if _is_admissible(record, origin)
-        else []
-    )
+    return crash_lines.kernel_lines(record.text) if _is_admissible(record, origin) else []
 
 
 def is_trace_start(record: Record, origin: Origin) -> bool:
@@ -84,11 +75,10 @@ def is_trace_start(record: Record, origin: Origin) -> bool:
     lines = evidence_lines(record, origin)
     if not lines:
         return False
-    start = _text_start(record, origin)
-    signature = crash_lines.find_signature(record.text, start)
+    signature = crash_lines.find_signature(record.text)
     if signature is not None and signature.opens_trace:
         return True
-    if crash_lines.is_kernel_offset(record.text, start):
+    if crash_lines.is_kernel_offset(record.text):
         return True
     return any(find(line) for line in lines)
 
@@ -100,7 +90,7 @@ def identify(record: Record, origin: Origin) -> Signature | None:
     """
     if not _is_admissible(record, origin):
         return None
-    return crash_lines.find_signature(record.text, _text_start(record, origin))
+    return crash_lines.find_signature(record.text)
 
 
 def is_oops_header(record: Record, origin: Origin) -> bool:
@@ -111,9 +101,7 @@ def is_oops_header(record: Record, origin: Origin) -> bool:
 
 def is_trace_end(record: Record, origin: Origin) -> bool:
     """Whether a record is the end marker of a trace."""
-    return _is_admissible(record, origin) and crash_lines.is_end_marker(
-        record.text, _text_start(record, origin)
-    )
+    return _is_admissible(record, origin) and crash_lines.is_end_marker(record.text)
 
 
 def _is_admissible(record: Record, origin: Origin) -> bool:
@@ -141,22 +129,14 @@ def _is_continuation(record: Record) -> bool:
     return record.flags.startswith(("c", "+"))
 
 
-def _text_start(record: Record, origin: Origin) -> int:
-    """Where the kernel's own text begins: in a capture after timestamps and callers."""
-    if origin is not Origin.CAPTURE or record.seq is not None:
-        return 0
-    found = ENVELOPE.match(record.text)
-    return found.end() if found else 0
-
-
-def _has_only_address_forms(text: str, matches: Sequence[AddressMatch], start: int) -> bool:
+def _has_only_address_forms(text: str, matches: Sequence[AddressMatch]) -> bool:
     """Whether a text consists of the kernel's forms, and no match is in the name of a process."""
     if matches and not matches[0].in_trace:
-        return crash_lines.is_print_site(text, start)
-    found = crash_lines.match_address_line(text, start)
+        return crash_lines.is_print_site(text)
+    found = crash_lines.match_address_line(text)
     if found is not None:
         name = crash_lines.process_name_span(found)
         return name is None or all(
             match.start >= name.end or match.end <= name.start for match in matches
         )
-    return len(crash_lines.kernel_lines(text, start)) > 1
+    return len(crash_lines.kernel_lines(text)) > 1

@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from klogd_py.oops import address_scanner
 from klogd_py.oops.address_scanner import AddressMatch, Kind
-from klogd_py.oops.capture_line import ENVELOPE
 from klogd_py.oops.code_lines import CodeBytes, CodeReader
 from klogd_py.oops.line_parts import NAME
 from klogd_py.oops.module_places import StatedBase, stated_bases
@@ -198,8 +197,7 @@ class _TraceReader:
         self.symbolized: dict[int, SymbolizedAddress] = {}
 
     def read_line(self, text: str) -> None:
-        found = ENVELOPE.match(text)
-        start = found.end() if found else 0
+        start = 0
         is_pc, is_user_pc = _PC.match(text, start), _USER_PC.match(text, start)
         line = _Line(text, start, is_pc is not None, is_user_pc is not None)
         pc = self.frames.read(line)

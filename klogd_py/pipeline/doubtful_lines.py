@@ -4,9 +4,8 @@
 from collections.abc import Sequence
 
 from klogd_py.oops import address_scanner, provenance
-from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin
-from klogd_py.record.types import Entry
+from klogd_py.record.types import Entry, Record
 
 # Line numbers that a message lists
 _MAX_LISTED = 10
@@ -36,7 +35,7 @@ class DoubtfulLines:
         repeated = 0
         for at in named:
             record = entries[at].record
-            if _is_doubtful(record.text):
+            if _is_doubtful(record):
                 self.count += 1
                 if len(self.first) < _MAX_LISTED:
                     self.first.append(self._lines + at - repeated + 1)
@@ -56,6 +55,6 @@ class DoubtfulLines:
         ]
 
 
-def _is_doubtful(line: str) -> bool:
-    record, matches = record_from_line(line), address_scanner.find(line)
+def _is_doubtful(record: Record) -> bool:
+    matches = address_scanner.find(record.text)
     return provenance.withheld_reason(record, matches, Origin.CAPTURE) is not None

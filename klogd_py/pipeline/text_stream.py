@@ -9,10 +9,12 @@ unchanged.
 
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 from msgspec import Struct
 
+from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.line_prefix.terminal import ESCAPE, restore_controls, strip_controls
 from klogd_py.oops.boot_boundary import split_lines
-from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.pipeline.batch import Batch
@@ -24,7 +26,7 @@ from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, Style
-from klogd_py.record.types import Record
+from klogd_py.record.types import Entry, Record
 from klogd_py.symbols.symbol_set import SymbolSet
 
 # A text that is shorter is read line by line at once; a longer one, after so many parts in a row
@@ -89,15 +91,16 @@ class TextStream:
         # Parts in a row that some stage did not ignore
         self._parts_in_row = 0
         self._discards_output = discards_output
-        # Without traces to infer from, a line is no more than its text.
-        self._parses = boots.first.reads_traces or on_trace is not None
+        self._reader = PrefixReader()
+        # The texts with terminal controls in them, by the identity of the record without them
+        self._raw_texts: dict[int, tuple[Record, str]] = {}
         self._stages = Stages(
             boots,
             CaptureClock(),
             Naming(Origin.CAPTURE, on_weak_grounds=True),
             raise_error,
             live=False,
-            only_banners=not self._parses,
+            only_banners=not boots.first.reads_traces and on_trace is None,
             keeps_all_traces=on_trace is not None,
         )
         self._stages.symbol_stage.format_options = options
@@ -156,10 +159,12 @@ class TextStream:
                 self.frames.sample(text.decode("latin-1"))
 
     def _push_lines(self, text: bytes, now_s: float) -> bytes:
-        make = record_from_line if self._parses else Record
         lines = split_lines(text) if text else []
         is_whole = text.endswith(b"\n") or not text
-        batch = Batch([make(line) for line in lines], is_last=not is_whole)
+        records = list(map(self._reader.read, lines))
+        if ESCAPE.encode() in text:
+            records = [self._without_controls(record) for record in records]
+        batch = Batch(records, is_last=not is_whole)
         out = self._encode(self._run(batch, now_s))
         return out if is_whole else out.removesuffix(b"\n")
 
@@ -190,5 +195,21 @@ class TextStream:
                 entries = batch.symbolized.entries
                 self.doubtful.check(entries)
                 self.frames.observe(batch, batch.symbolized)
-                lines += [entry.text for entry in entries]
+                lines += map(self._line_of, entries)
+                for entry in entries if self._raw_texts else ():
+                    self._raw_texts.pop(id(entry.record), None)
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
+
+    def _without_controls(self, record: Record) -> Record:
+        """Return the record without the terminal controls in its text, which are remembered."""
+        if ESCAPE not in record.text:
+            return record
+        plain = msgspec.structs.replace(record, text=strip_controls(record.text))
+        self._raw_texts[id(plain)] = plain, record.text
+        return plain
+
+    def _line_of(self, entry: Entry) -> str:
+        record, text = entry.record, entry.text
+        if (known := self._raw_texts.get(id(record))) is not None:
+            text = restore_controls(known[1], record.text, text)
+        return f"{record.head}{text}{record.tail}"

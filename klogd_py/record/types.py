@@ -56,11 +56,11 @@ class Record(Struct, frozen=True, gc=False):
     kernel's printk clock, ``None`` where the source has none. ``flags`` and ``caller`` (``T1``,
     ``C0``; empty if unknown) are those of /dev/kmsg, ``extra`` its unknown header fields and
     ``fields`` its dictionary (``SUBSYSTEM``, ``net``). ``head`` is the text before the message in a
-    text capture, unchanged. ``wall_us`` (microseconds since the Unix epoch) is set only where the
-    source itself states a wall time. ``parts`` are the sequence numbers of later records that
-    continued this line and whose text was appended. ``truncated``: the line was cut;
-    ``unparsed``: ``text`` is the bytes of a record without a readable header. ``machine`` is set
-    only where the source itself states one.
+    text capture, ``tail`` what a terminal has left behind it, both unchanged. ``wall_us``
+    (microseconds since the Unix epoch) is set only where the source itself states a wall time.
+    ``parts`` are the sequence numbers of later records that continued this line and whose text was
+    appended. ``truncated``: the line was cut; ``unparsed``: ``text`` is the bytes of a record
+    without a readable header. ``machine`` is set only where the source itself states one.
 
     Size: one field for each fact that a source can state. A record is one object, since there may
     be 200,000 of them in a second.
@@ -80,6 +80,7 @@ class Record(Struct, frozen=True, gc=False):
     wall_us: int | None = None
     parts: tuple[int, ...] = ()
     machine: Machine | None = None
+    tail: str = ""
 
     @property
     def sequence(self) -> SequenceRange | None:
@@ -156,6 +157,8 @@ class Cause(Enum):
     # Suppressed or summarised by the configuration
     RATE_LIMIT = "rate-limit"
     RESTART = "restart"
+    # Missing in a capture
+    CAPTURE = "capture"
 
 
 class Gap(Struct, frozen=True, gc=False):

@@ -35,7 +35,7 @@ from klogd_py.sinks.json_document import (
 from klogd_py.sinks.machine_identity import MachineIdentity, identity_of
 
 # Of the lines that are kept for another sink
-MAX_RECENT_CHARS = 1 << 20
+MAX_RECENT_CHARS = 1 << 21
 
 _ENCODER = msgspec.json.Encoder()
 _NOT_PRINTABLE_ASCII = re.compile(r"[^\n\x20-\x7e]")

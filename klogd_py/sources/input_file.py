@@ -56,6 +56,7 @@ class InputFile:
     """The content of one open input. Mutable: how far it has been read.
 
     ``position`` counts the bytes that have been read of the file itself, packed as it is.
+    ``is_followed``: the file may grow.
     ``ended``: nothing more will come; ``failure`` says why, where that is not the end of the file.
     """
 
@@ -71,7 +72,7 @@ class InputFile:
         self.is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._descriptor = descriptor
         self._begin()
-        self._is_followed = self.is_regular and following is not Following.NO
+        self.is_followed = self.is_regular and following is not Following.NO
         if self.is_regular and following is Following.NEW:
             self.position = os.lseek(descriptor, 0, os.SEEK_END)
         # /proc/kmsg calls itself regular, and has no content yet.
@@ -92,7 +93,7 @@ class InputFile:
 
     def fileno(self) -> int:
         """The descriptor, to wait until it is readable; -1 for a file that is followed."""
-        return -1 if self._is_followed else self._descriptor
+        return -1 if self.is_followed else self._descriptor
 
     @property
     def has_content(self) -> bool:
@@ -113,7 +114,7 @@ class InputFile:
         """Whether `read` returns within ``wait_s`` seconds."""
         if self._first or self._holds or self.ended:
             return True
-        if self._is_followed:
+        if self.is_followed:
             return has_news(self.name, self._descriptor, self.position)
         return is_readable(self._descriptor, wait_s)
 
@@ -131,7 +132,7 @@ class InputFile:
                 content = self._begin_content(content)
             if self._decoder is not None:
                 content = self._decoder.decode(content, self.ended).encode("utf-8", "replace")
-            if content or not self.is_regular or self._is_followed:
+            if content or not self.is_regular or self.is_followed:
                 return content
         return b""
 
@@ -166,7 +167,7 @@ class InputFile:
             if not self.position and (form := packed_form(raw[:HEAD_BYTES])) is not None:
                 self._unpacker = Unpacker(form)
             self.position += len(raw)
-            if not raw and self._is_followed and self._unpacker is None:
+            if not raw and self.is_followed and self._unpacker is None:
                 self._take_up_new_file()
                 return b""
             if not raw:

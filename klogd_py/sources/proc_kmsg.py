@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 
 from klogd_py.record.types import Gap, Record
-from klogd_py.sources import kmsg_format, text_formats
+from klogd_py.sources import kmsg_format
+from klogd_py.sources.klogd_format import parse_klogd
 
 PROC_KMSG = Path("/proc/kmsg")
 SYSCALL = "syslog(2)"
@@ -95,7 +96,7 @@ def _parse(row: bytes) -> Record:
     """Parse one line; the kernel forgot it, so it is returned as text if it cannot be parsed."""
     line = row.decode("utf-8", "surrogateescape")
     try:
-        return text_formats.parse_klogd(line)
+        return parse_klogd(line)
     except Exception:
         return Record(line)
 

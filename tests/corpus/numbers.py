@@ -9,7 +9,7 @@ is at``) is none of these.
 
 import re
 
-from klogd_py.oops.capture_line import ENVELOPE
+from klogd_py.line_prefix.grammar import ANY_PREFIX
 
 _ROWS = (
     # x86
@@ -84,8 +84,7 @@ _HASH = re.compile(r"\b0{8}(?!0{4})[0-9a-f]{8}\b")
 
 def is_row_of_numbers(line: str) -> bool:
     """Whether no number in a line of a capture is a code address."""
-    envelope = ENVELOPE.match(line)
-    return bool(_ROW.match(line, envelope.end() if envelope else 0)) and not _STAYS.search(line)
+    return bool(_ROW.match(line, ANY_PREFIX.text_span(line).start)) and not _STAYS.search(line)
 
 
 def hashes(line: str) -> list[str]:

@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from klogd_py.line_prefix.grammar import ANY_PREFIX
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
-from klogd_py.oops.capture_line import ENVELOPE, record_from_line
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
 from klogd_py.record.types import LookupFailure, SymbolAddress
@@ -173,7 +174,8 @@ def comes_back(line: str, names: list[Named]) -> bool:
 def is_kernel_form(line: str, names: list[Named]) -> bool:
     """Whether a line of this form from a live kernel would be symbolized and trusted."""
     raw = (bare if any(named.brace for named in names) else without)(line, names)[0]
-    return provenance.withheld_reason(record_from_line(raw), find(raw), Origin.CAPTURE) is None
+    record = read_line(raw)
+    return provenance.withheld_reason(record, find(record.text), Origin.CAPTURE) is None
 
 
 def without(line: str, names: list[Named]) -> tuple[str, str]:
@@ -207,8 +209,7 @@ def edited(line: str, changes: list[tuple[int, int, str]]) -> str:
 
 def why_not(line: str, names: list[Named], architecture: str) -> str | None:
     """Why the frames of a line cannot be restored, or ``None`` if they must be."""
-    envelope = ENVELOPE.match(line)
-    body = line[envelope.end() :] if envelope else line
+    body = line[ANY_PREFIX.text_span(line).start :]
     for reason, lines in KNOWN:
         if lines.match(body):
             return reason

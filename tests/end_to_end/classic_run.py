@@ -27,7 +27,7 @@ from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.symbol_options import SymbolOptions
 from klogd_py.daemon import Daemon
 from klogd_py.record.types import Gap, Record
-from klogd_py.sources import text_formats
+from klogd_py.sources.klogd_format import parse_klogd
 from tests.corpus.logs import PROJECT
 from tests.end_to_end.classic_vectors import Message, Vector
 
@@ -281,7 +281,7 @@ class FailingSource:
         if isinstance(step, str):
             number = int(step.removeprefix("ERR:"))
             raise OSError(number, os.strerror(number))
-        return [text_formats.parse_klogd(step.decode().rstrip("\n"))]
+        return [parse_klogd(step.decode().rstrip("\n"))]
 
     def drain_pending(self) -> list[Record | Gap]:
         return []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.boot_boundary import NextBoot
-from klogd_py.oops.capture_line import ENVELOPE, record_from_line
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.oops.trace_parser import Trace, parse_trace
@@ -94,7 +94,7 @@ def translate(raw: bytes, first: SymbolSet, *, by_line: bool = False) -> Outcome
 
 def timestamps(path: Path) -> list[int | None]:
     """Return the timestamp of each record that the daemon reads from a log."""
-    capture = Capture(InputFile(os.open(path, os.O_RDONLY), str(path)), "auto", 2026)
+    capture = Capture(InputFile(os.open(path, os.O_RDONLY), str(path)), "auto")
     items = []
     while not capture.exhausted:
         items += capture.read_batch()
@@ -106,7 +106,7 @@ def timestamps(path: Path) -> list[int | None]:
 def read_capture(path: Path, make: Callable[[Jobs], SymbolManager] = FixedSymbols) -> Outcome:
     """Feed a log to the daemon as with ``--input``."""
     descriptor = os.open(path, os.O_RDONLY)
-    capture = Capture(InputFile(descriptor, str(path)), "auto", 2026)
+    capture = Capture(InputFile(descriptor, str(path)), "auto")
     return _deliver(capture, make, live=False, origin=Origin.CAPTURE)
 
 
@@ -114,11 +114,9 @@ def read_kmsg(lines: list[str], make: Callable[[Jobs], SymbolManager] = FixedSym
     """Feed lines to the daemon through /dev/kmsg, as if the running kernel had written them."""
     ring, usec = FakeRing(), 0
     for seq, line in enumerate(lines):
-        stated = record_from_line(line)
+        stated = read_line(line)
         usec = stated.usec if stated.usec is not None else usec
-        envelope = ENVELOPE.match(line)
-        text = line[envelope.end() :] if envelope is not None else line
-        ring.log(raw=kmsg_format.render(Record(text, 4, seq, usec, caller=stated.caller)))
+        ring.log(raw=kmsg_format.render(Record(stated.text, 4, seq, usec, caller=stated.caller)))
     return _deliver(ring.device, make, live=True, origin=Origin.RECORDS)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
-from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.symbols.symbol_table import SymbolTable
@@ -62,7 +62,7 @@ def prose_lines(vector: Vector) -> list[str]:
         (
             line,
             provenance.withheld_reason(
-                record_from_line(line), find(line, include_symbolized=True), Origin.CAPTURE
+                read_line(line), find(line, include_symbolized=True), Origin.CAPTURE
             ),
         )
         for line in lines

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops import provenance
-from klogd_py.oops.capture_line import record_from_line
 from klogd_py.oops.crash_signatures import CRASH_MARKERS, Signature
 from klogd_py.oops.provenance import Origin
 from tests.corpus.logs import COLLECTION, OWN, OWN_AND_COLLECTION, log_files, needs_collection
@@ -67,7 +67,7 @@ def signatures(path: Path) -> list[tuple[str, Signature]]:
     """Each line of a log that begins a crash report."""
     lines = path.read_bytes().decode("latin-1").splitlines()
     found = [
-        (line, provenance.identify(record_from_line(line), Origin.CAPTURE))
+        (line, provenance.identify(read_line(line), Origin.CAPTURE))
         for line in lines
         if not line.startswith(("TITLE: ", "ALT: "))
     ]

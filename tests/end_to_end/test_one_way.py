@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from klogd_py.oops.capture_line import record_from_line
+from klogd_py.line_prefix.reader import read_line
 from tests.corpus.logs import OWN_AND_COLLECTION, log_files
 from tests.end_to_end.one_way import (
     everywhere_set,
@@ -42,7 +42,7 @@ def test_three_ways_give_the_same_texts_and_traces(folder: Path, tmp_path: Path)
         lines = read_lines(path)
         log = tmp_path / "log"
         log.write_text("".join(f"{line}\n" for line in lines))
-        stamps = [record_from_line(line).usec for line in lines]
+        stamps = [read_line(line).usec for line in lines]
         # In the form of /dev/kmsg a record has several lines, and not every form has its timestamps
         # read by both.
         if not lines or timestamps(log) != stamps:

@@ -31,13 +31,6 @@ MENTIONING = [
     ("EIP: 0xc010b860", [("0xc010b860", Kind.PC)]),
     (" ? 0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
     (" 0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
-    ("[   12.345678][  T123]  ? 0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
-    (
-        "Nov 19 12:34:38 host kernel: [   12.345678]  0xffffffff926cdd6b",
-        [("0xffffffff926cdd6b", Kind.RETURN)],
-    ),
-    ("> <4>[   12.345678]  0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
-    ("kern  :warn  : [   12.345678]  0xffffffff926cdd6b", [("0xffffffff926cdd6b", Kind.RETURN)]),
     ("PC is at 0xc0123456", [("0xc0123456", Kind.PC)]),
     ("LR is at 0xc0123456", [("0xc0123456", Kind.LINK)]),
     ("pc : 0xffff800010a12344", [("0xffff800010a12344", Kind.PC)]),

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.boot_boundary import BootBoundary, NextBoot, split_lines
-from klogd_py.oops.capture_line import record_from_line
+from klogd_py.line_prefix.reader import read_line
+from klogd_py.oops.boot_boundary import BootBoundary, NextBoot, banner_release, split_lines
 from klogd_py.record.types import USER, Record
 
 BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
@@ -27,19 +27,17 @@ def test_boot_begins_with_banner_or_earlier_timestamp(
     texts: list[str], expected: list[NextBoot | None]
 ) -> None:
     boots = BootBoundary()
-    assert [boots.detect(record_from_line(text)) for text in texts] == expected
+    assert [boots.detect(read_line(text)) for text in texts] == expected
 
 
 def test_process_line_begins_no_boot() -> None:
     boots = BootBoundary()
     assert boots.detect(Record(BANNER, USER << 3 | 5)) is None
-    assert boots.detect(record_from_line(f"user  :notice: [    9.000000] {BANNER}")) is None
-    assert boots.detect(record_from_line(f"<13>[    9.000000] {BANNER}")) is None
-    assert boots.detect(record_from_line(f"13,1,9000000,-;{BANNER}")) is None
-    assert boots.detect(record_from_line(f"5,1,9000000,-;{BANNER}")) == NextBoot("6.1.192")
-    assert boots.detect(record_from_line(f"kern  :notice: [    9.000000] {BANNER}")) == NextBoot(
-        "6.1.192"
-    )
+    assert boots.detect(read_line(f"user  :notice: [    9.000000] {BANNER}")) is None
+    assert boots.detect(read_line(f"<13>[    9.000000] {BANNER}")) is None
+    assert boots.detect(read_line(f"13,1,9000000,-;{BANNER}")) is None
+    assert boots.detect(read_line(f"5,1,9000000,-;{BANNER}")) == NextBoot("6.1.192")
+    assert boots.detect(read_line(f"kern  :notice: [    9.000000] {BANNER}")) == NextBoot("6.1.192")
 
 
 def test_lines_end_only_at_line_feeds() -> None:
@@ -68,13 +66,13 @@ LINES = st.sampled_from(
 def test_skipped_text_leaves_state_of_its_lines(texts: list[list[str]]) -> None:
     one_by_one, at_once = BootBoundary(), BootBoundary()
     for lines in texts:
-        begun = [one_by_one.detect(record_from_line(line)) for line in lines]
+        begun = [one_by_one.detect(read_line(line)) for line in lines]
         text = "".join(f"{line}\n" for line in lines).encode()
         if at_once.is_same_boot(text):
             at_once.skip(text)
             assert begun == [None] * len(lines)
         else:
-            assert begun == [at_once.detect(record_from_line(line)) for line in lines]
+            assert begun == [at_once.detect(read_line(line)) for line in lines]
 
 
 def test_skipped_text_still_updates_the_last_timestamp() -> None:
@@ -82,4 +80,14 @@ def test_skipped_text_still_updates_the_last_timestamp() -> None:
     boots = BootBoundary()
     assert boots.is_same_boot(text)
     boots.skip(text)
-    assert boots.detect(record_from_line("[   10.000000] x")) == NextBoot()
+    assert boots.detect(read_line("[   10.000000] x")) == NextBoot()
+
+
+@pytest.mark.parametrize("head", ["", "[    0.000000] ", "<5>[    0.000000][    T0] "])
+def test_banner_states_the_release_behind_any_head(head: str) -> None:
+    assert banner_release(read_line(head + BANNER).text) == "6.1.192"
+
+
+@pytest.mark.parametrize("line", ["", "NET: up", "nicd: Linux version 6.1.0 (x)", "Linux version "])
+def test_other_line_states_no_release(line: str) -> None:
+    assert banner_release(line) is None

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops import provenance
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin, Withheld
@@ -116,7 +117,7 @@ def test_interface_without_records_proves_nothing() -> None:
 
 def test_live_records_treat_timestamps_as_text() -> None:
     stamped = f"[    1.000000][    T1]{FRAME}"
-    assert why(Record(stamped), Origin.CAPTURE) is None
+    assert why(read_line(stamped), Origin.CAPTURE) is None
     assert why(of_kernel(stamped)) is Withheld.FORM
 
 
@@ -195,9 +196,7 @@ def test_one_line_cannot_revoke_a_proved_slide(tmp_path: Path, running: Kernel) 
 def test_line_without_timestamp_is_no_evidence(tmp_path: Path, running: Kernel) -> None:
     """A capture by dmesg prints what follows a line feed in a record as a line without a stamp."""
     lines = oops(running, Random(3))
-    stamped = [
-        Record(f"[    1.{at:06}] {line}", usec=1_000_000 + at) for at, line in enumerate(lines)
-    ]
+    stamped = [read_line(f"[    1.{at:06}] {line}") for at, line in enumerate(lines)]
     bare = [Record(line) for line in lines[1:]]
     for received, is_known in (
         ([stamped[0], *bare], False),

@@ -4,8 +4,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.boot_boundary import BootBoundary, NextBoot
-from klogd_py.oops.capture_line import record_from_line
 
 BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
 # Boots by which the direction is recognised
@@ -15,7 +15,7 @@ RECOGNISED = 7
 def boots_of(lines: list[str]) -> list[tuple[int, NextBoot]]:
     """The boots that begin in a log, with the index of their first line."""
     boundary = BootBoundary()
-    found = [boundary.detect(record_from_line(line)) for line in lines]
+    found = [boundary.detect(read_line(line)) for line in lines]
     return [(at, boot) for at, boot in enumerate(found) if boot is not None]
 
 
@@ -87,10 +87,10 @@ def test_skipping_in_any_order_changes_no_boot(
     while lines:
         size = data.draw(st.integers(1, 12))
         part, lines = lines[:size], lines[size:]
-        begun = [one_by_one.detect(record_from_line(line)) for line in part]
+        begun = [one_by_one.detect(read_line(line)) for line in part]
         text = "".join(f"{line}\n" for line in part).encode()
         if at_once.is_same_boot(text):
             at_once.skip(text)
             assert begun == [None] * len(part)
         else:
-            assert begun == [at_once.detect(record_from_line(line)) for line in part]
+            assert begun == [at_once.detect(read_line(line)) for line in part]

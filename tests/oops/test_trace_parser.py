@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.capture_line import record_from_line
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.code_lines import CodeBytes
 from klogd_py.oops.trace_buffer import MAX_HELD_RECORDS, TraceBuffer
 from klogd_py.oops.trace_parser import Frame, SymbolizedAddress, Trace, parse_trace
@@ -91,11 +91,10 @@ def test_code_of_two_register_blocks_is_kept_apart() -> None:
     assert trace.code == (CodeBytes(0xFFFFFFFFB9720A29, b"\x0f\x0b\x90"),)
 
 
-def test_envelope_of_capture_is_skipped() -> None:
-    stamped = [f"[    1.952082][   T43] {line}" for line in OOPS]
-    assert parse_trace(stamped) == parse_trace(OOPS)
-    record = record_from_line(stamped[0])
-    assert (record.caller, record.usec) == ("T43", 1952082)
+def test_prefix_of_a_capture_is_no_evidence() -> None:
+    records = [read_line(f"[    1.952082][   T43] {line}") for line in OOPS]
+    assert parse_trace([record.text for record in records]) == parse_trace(OOPS)
+    assert (records[0].caller, records[0].usec) == ("T43", 1952082)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.address_scanner import candidate_lines, find
 from klogd_py.pipeline.symbolize import FormatOptions, Style, SymbolizedText, symbolize_text
 from klogd_py.record.types import Entry, LookupFailure, Record, SymbolAddress
 from klogd_py.sinks.formats import TimestampFormatter, escape_controls, format_line, format_lines
-from klogd_py.sources import kmsg_format, text_formats
+from klogd_py.sources import kmsg_format
+from klogd_py.sources.klogd_format import parse_klogd
 from tests.entries import WALL_US, entry
 
 TEXT = st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
@@ -214,16 +216,9 @@ def test_symbolizing_a_line_again_changes_nothing(line: str) -> None:
 
 
 @given(TEXT)
-def test_every_text_format_keeps_its_line(line: str) -> None:
-    for parse in (text_formats.parse_klogd, text_formats.parse_dmesg):
-        record = parse(line)
-        assert record.head + record.text == line
-
-
-@given(TEXT)
-def test_syslog_line_keeps_text_after_timestamp(line: str) -> None:
-    record = text_formats.syslog_parser(2026)(line)
-    assert line.endswith(record.text)
+def test_every_prefix_and_text_keep_their_line(line: str) -> None:
+    for record in (parse_klogd(line), read_line(line)):
+        assert record.head + record.text + record.tail == line
 
 
 @given(TEXT)

@@ -15,10 +15,10 @@ from klogd_py.record.types import KERN, Gap, Record
 from klogd_py.sources.capture import (
     DICTIONARY_WAIT_S,
     MAX_DICTIONARY_WAIT_S,
-    MAX_RECORD_BYTES,
     Capture,
     open_capture,
 )
+from klogd_py.sources.capture_records import MAX_RECORD_BYTES
 from klogd_py.sources.input_file import CHUNK_BYTES, InputFile
 from klogd_py.sources.source import SourceUnavailable
 from tests.test_linear import cpu_s
@@ -126,7 +126,7 @@ def test_unreadable_capture_is_refused_with_reason(name: str, reason: str, tmp_p
 def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
     """The records of a pipe that is written so many bytes at a time."""
     readable, writable = os.pipe()
-    source = Capture(InputFile(readable, "pipe"), form, 2026)
+    source = Capture(InputFile(readable, "pipe"), form)
     records: list[Record | Gap] = []
     for start in range(0, len(content), size):
         os.write(writable, content[start : start + size])

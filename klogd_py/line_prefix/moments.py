@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Convert the times that programs write before a line into microseconds since the Unix epoch.
+
+A time without a zone is local time. An impossible date (Feb 30) has no time.
+
+Source of truth: RFC 3339; RFC 3164 section 4.1.2; strftime(3) ``%c``; TAI64N of libtai.
+"""
+
+import calendar
+import re
+from datetime import UTC, datetime
+
+from klogd_py.line_prefix.month_names import month_number
+from klogd_py.line_prefix.stamp_years import StampYears
+
+_FRACTION = re.compile(r"[.,](\d{1,9})")
+_ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d:?\d\d)$")
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d")
+_YEAR = re.compile(r"\b(\d{4})\b")
+_UTC = {"Z", "UTC", "GMT"}
+# libtai counts from 1970 with 10 leap seconds
+_TAI64_EPOCH = (1 << 62) + 10
+
+
+def iso_us(stamp: str) -> int | None:
+    """``2023-12-22T12:26:24,559615-08:00``, and the forms of RFC 3339."""
+    date, clock = stamp[:10].replace("/", "-"), stamp[11:]
+    return _moment_us(date, clock)
+
+
+def date_us(stamp: str, years: StampYears) -> int | None:
+    """``Nov 25 10:41:07``, ``Fri Dec 22 12:26:24 2023``, ``mar. janv. 17 02:59:56 2023``."""
+    found = _CLOCK.search(stamp)
+    words = stamp[: found.start()].split() if found is not None else []
+    if found is None or len(words) < 2:
+        return None
+    rest = stamp[found.start() :]
+    year = _YEAR.search(rest, 8)
+    clock = rest[: year.start()].rstrip() if year is not None else rest
+    # "Nov 25 2023 10:41:07"
+    if len(words[-1]) == 4 and words[-1].isdecimal():
+        stated: str | None = words.pop()
+    else:
+        stated = year[1] if year is not None else None
+    if len(words) < 2 or not words[-1].isdecimal():
+        return None
+    month, day = month_number(words[-2]), int(words[-1])
+    if month is None:
+        return None
+    number = int(stated) if stated is not None else years.year_of(month, day)
+    return _moment_us(f"{number:04d}-{month:02d}-{day:02d}", clock)
+
+
+def numeric_date_us(stamp: str, years: StampYears) -> int | None:
+    """``11-25 10:41:07.123``, as logcat writes it."""
+    month, day = int(stamp[:2]), int(stamp[3:5])
+    if not 1 <= month <= 12:
+        return None
+    return _moment_us(f"{years.year_of(month, day):04d}-{stamp[:5]}", stamp[6:])
+
+
+def epoch_us(stamp: str) -> int:
+    """``1745896104.164``"""
+    seconds, _, fraction = stamp.partition(".")
+    return int(seconds) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+
+
+def tai64n_us(label: str) -> int:
+    """``@4000000065612a0d0a1b2c3d``"""
+    return (int(label[1:17], 16) - _TAI64_EPOCH) * 1_000_000 + int(label[17:25], 16) // 1000
+
+
+def _moment_us(date: str, clock: str) -> int | None:
+    zone = _ZONE.search(clock)
+    fraction = _FRACTION.search(clock)
+    try:
+        moment = datetime.fromisoformat(f"{date}T{clock[:8]}")
+        if zone is None:
+            seconds = int(moment.timestamp())
+        elif zone[1] in _UTC:
+            seconds = calendar.timegm(moment.timetuple())
+        else:
+            aware = datetime.fromisoformat(f"{date}T{clock[:8]}{zone[1]}")
+            seconds = calendar.timegm(aware.astimezone(UTC).utctimetuple())
+    except (ValueError, OverflowError, OSError):
+        return None
+    return seconds * 1_000_000 + (int(fraction[1][:6].ljust(6, "0")) if fraction else 0)

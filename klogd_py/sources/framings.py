@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Recognise the records of a capture that have several lines, and make records of them.
+
+Source of truth: Documentation/ABI/testing/dev-kmsg; the journal export format of systemd.io;
+dmesg(1) of util-linux, ``--json``.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.record.types import Machine, Record
+from klogd_py.sources import journal_format, kmsg_format
+
+# More lines or bytes are no record
+MAX_LINES = 4096
+MAX_BYTES = 1 << 20
+# How often the lines so far are tried to be an object
+_MAX_TRIES = 64
+
+_KMSG = re.compile(
+    rb"\0?(?:(?P<release>\d{1,3}\.\d{1,3}[\w.+~-]{0,64}),)?\d{1,4},\d{1,20},\d{1,20},[^,;\n]{1,4}[,;]"
+)
+_LONG_FIELD = re.compile(rb"[A-Z0-9_]{1,64}$")
+_OPENING = re.compile(rb"(?:\[?\s*|\s*\}, ?)\{\s*$")
+_WRAPPER = re.compile(rb'\s*"dmesg": ?\[\s*(?:\{\s*)?$')
+_AFTER_WRAPPER = re.compile(rb"\s*[\]}],?\s*$")
+_CLOSINGS = (b"}", b"},", b"{", b"}]")
+_LIST_ITEM = b"- "
+
+
+class Framing:
+    """The records of one form, which may have several lines."""
+
+    name = ""
+
+    def begins(self, line: bytes) -> bool:
+        """Whether a record begins with this line, which has no line feed."""
+        raise NotImplementedError
+
+    def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
+        """Whether a line belongs to the record of the lines before it."""
+        return len(lines) < MAX_LINES
+
+    def is_complete(self, lines: Sequence[bytes]) -> bool:
+        """Whether no more lines belong to a record; False if only the next line tells."""
+        return False
+
+    def make(self, lines: Sequence[bytes]) -> list[Record] | None:
+        """Make the records of some lines; ``None`` if they are none, but text."""
+        raise NotImplementedError
+
+    def rest(self, lines: Sequence[bytes]) -> bytes:
+        """The end of the last line that already begins the next record."""
+        return b""
+
+
+class KmsgFraming(Framing):
+    r"""Records of /dev/kmsg with dictionary lines, of netconsole with a release in front.
+
+    ``6,339,5140900,-;NET: Registered protocol family 10\n SUBSYSTEM=net\n``
+    """
+
+    name = "kmsg"
+
+    def begins(self, line: bytes) -> bool:
+        """Whether a record begins with this line."""
+        return _KMSG.match(line) is not None
+
+    def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
+        """Whether a line belongs to the lines before it."""
+        return line.startswith(b" ") and b"=" in line and len(lines) < MAX_LINES
+
+    def make(self, lines: Sequence[bytes]) -> list[Record] | None:
+        """Make a record of its lines; ``None`` if they are text."""
+        found = _KMSG.match(lines[0])
+        raw = b"\n".join(lines).removeprefix(b"\0")
+        release = found["release"] if found is not None else None
+        if release is None:
+            return [kmsg_format.parse_or_raw(raw + b"\n")]
+        record = kmsg_format.parse_or_raw(raw[len(release) + 1 :] + b"\n")
+        return [msgspec.structs.replace(record, machine=Machine(release=release.decode()))]
+
+
+class ExportFraming(Framing):
+    r"""Entries of a journal: ``__CURSOR=s=...\nMESSAGE=eth0: up\n...\n\n``.
+
+    A value with line feeds stands behind its length in eight bytes, and the name on its own line.
+    """
+
+    name = "export"
+
+    def begins(self, line: bytes) -> bool:
+        """Whether a record begins with this line."""
+        return line.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP="))
+
+    def is_complete(self, lines: Sequence[bytes]) -> bool:
+        """Whether these lines are a whole record."""
+        return not lines[-1] and _export_fields(lines) is not None
+
+    def make(self, lines: Sequence[bytes]) -> list[Record] | None:
+        """Make a record of its lines; ``None`` if they are text."""
+        fields = _export_fields(lines)
+        return [journal_format.from_journal(fields)] if fields else None
+
+
+class ObjectFraming(Framing):
+    """JSON objects, one on each line or over several lines, as dmesg and journalctl print them.
+
+    Mutable: whether the objects are in a list of ``dmesg --json``.
+    """
+
+    name = "json"
+
+    def __init__(self, reader: PrefixReader) -> None:
+        self._reader = reader
+        self._tries = 0
+        self._is_in_list = False
+
+    def begins(self, line: bytes) -> bool:
+        """Whether a record begins with this line."""
+        self._tries = 0
+        if _OPENING.match(line):
+            return True
+        if self._is_in_list and _AFTER_WRAPPER.match(line):
+            return True
+        return line.removeprefix(_LIST_ITEM).startswith(b"{") and self._decode([line]) is not None
+
+    def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
+        """Whether a line belongs to the lines before it."""
+        return len(lines) < MAX_LINES and self._tries < _MAX_TRIES
+
+    def is_complete(self, lines: Sequence[bytes]) -> bool:
+        """Whether these lines are a whole record."""
+        if len(lines) <= 2 and _WRAPPER.match(lines[-1]):
+            self._is_in_list = True
+            return True
+        if self._is_in_list and len(lines) == 1 and _AFTER_WRAPPER.match(lines[0]):
+            return True
+        return lines[-1].rstrip().endswith(_CLOSINGS) and self._decode(lines) is not None
+
+    def make(self, lines: Sequence[bytes]) -> list[Record] | None:
+        """Make a record of its lines; ``None`` if they are text."""
+        if self._is_in_list and (_WRAPPER.match(lines[-1]) or _AFTER_WRAPPER.match(lines[0])):
+            return []
+        content = self._decode(lines)
+        if content is None:
+            return None
+        record = journal_format.from_object(content, self._reader)
+        return None if record is None else [record]
+
+    def rest(self, lines: Sequence[bytes]) -> bytes:
+        """Return the brace that begins the next object on the last line."""
+        return b"{" if len(lines) > 1 and lines[-1].rstrip().endswith(b"{") else b""
+
+    def _decode(self, lines: Sequence[bytes]) -> dict[str, object] | None:
+        self._tries += 1
+        text = b"\n".join(lines).strip().removeprefix(_LIST_ITEM)
+        if self.rest(lines):
+            text = text[:-1]
+        if len(text) > MAX_BYTES:
+            return None
+        text = text.strip(b" \t,[]")
+        text = text.removeprefix(b"}").lstrip(b" ,") if text.startswith(b"}") else text
+        try:
+            return msgspec.json.decode(text, type=dict[str, object])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+
+def _export_fields(lines: Sequence[bytes]) -> dict[str, str] | None:
+    """The fields of an entry; ``None`` if a value is not complete."""
+    text = b"\n".join(lines) + b"\n"
+    fields: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        end = text.find(b"\n", at)
+        name, equals, value = text[at:end].partition(b"=")
+        at = end + 1
+        if not equals and _LONG_FIELD.match(name):
+            length = int.from_bytes(text[at : at + 8], "little")
+            value = text[at + 8 : at + 8 + length]
+            if len(value) < length:
+                return None
+            at += 8 + length + 1
+        elif not equals:
+            continue
+        fields.setdefault(name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+    return fields

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Make records of the entries of a journal, and of the JSON objects of other programs.
+
+Only journald itself sets fields whose name begins with ``_``, so the transport ``kernel`` is proof
+that the kernel wrote a message; the facility that a process states is none.
+
+Source of truth: systemd.journal-fields(7); the export and JSON formats of systemd.io; dmesg(1) of
+util-linux, ``--json``; the json-file driver of Docker.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from klogd_py.line_prefix import moments
+from klogd_py.line_prefix.pieces import FACILITIES, SEVERITIES
+from klogd_py.line_prefix.reader import LAST_PREFIX, PrefixReader
+from klogd_py.record.types import KERN, LAST_SYSLOG_FACILITY, USER, Machine, Record, Severity
+
+_MAX_NUMBER = 1 << 63
+# Keys under which programs put a whole line, in the order in which they are looked for
+_LINE_KEYS = ("log", "message", "msg", "line", "MESSAGE")
+_TIME_KEYS = ("time", "timestamp", "dt", "@timestamp", "ts")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
+
+Fields = Mapping[str, Any]
+
+
+def from_journal(fields: Fields) -> Record:
+    """Make a record of an entry: ``{"MESSAGE": "eth0: up", "PRIORITY": "6", ...}``."""
+    is_kernel = _text(fields, "_TRANSPORT") == "kernel"
+    severity = _number(fields, "PRIORITY")
+    severity = severity if severity is not None and severity <= Severity.DEBUG else None
+    facility = _number(fields, "SYSLOG_FACILITY")
+    if not is_kernel and (facility is None or not KERN < facility <= LAST_SYSLOG_FACILITY):
+        facility = USER
+    text = _text(fields, "MESSAGE")
+    if not is_kernel and (tag := _text(fields, "SYSLOG_IDENTIFIER") or _text(fields, "_COMM")):
+        pid = _text(fields, "SYSLOG_PID") or _text(fields, "_PID")
+        text = f"{tag}[{pid}]: {text}" if pid else f"{tag}: {text}"
+    names = (("SUBSYSTEM", "_KERNEL_SUBSYSTEM"), ("DEVICE", "_KERNEL_DEVICE"))
+    return Record(
+        text,
+        (facility or KERN) << 3 | (Severity.INFO if severity is None else severity),
+        usec=_number(fields, "_SOURCE_MONOTONIC_TIMESTAMP") if is_kernel else None,
+        fields=tuple((key, _text(fields, name)) for key, name in names if name in fields),
+        wall_us=_number(fields, "_SOURCE_REALTIME_TIMESTAMP")
+        or _number(fields, "__REALTIME_TIMESTAMP"),
+        machine=Machine(_text(fields, "_HOSTNAME"), _text(fields, "_BOOT_ID")),
+    )
+
+
+def is_journal(content: Fields) -> bool:
+    """Whether an object is an entry of a journal."""
+    return "MESSAGE" in content and any(key.startswith("_") for key in content)
+
+
+def from_object(content: Fields, reader: PrefixReader) -> Record | None:
+    """Make a record of a JSON object that holds a line of a log; ``None`` if it holds none."""
+    if is_journal(content):
+        return from_journal(content)
+    if "text" in content and ("schema" in content or "wall_us" in content):
+        return _from_own(content)
+    if "msg" in content and ("pri" in content or isinstance(content.get("time"), float)):
+        return _from_dmesg(content)
+    for key in _LINE_KEYS:
+        if isinstance(line := content.get(key), str):
+            record = reader.read(line.removesuffix("\n"))
+            stamps = (content.get(key) for key in _TIME_KEYS)
+            wall_us = next((us for stamp in stamps if (us := _moment(stamp)) is not None), None)
+            if record.wall_us is None and wall_us is not None:
+                record = msgspec.structs.replace(record, wall_us=wall_us)
+            return record
+    return None
+
+
+def _from_dmesg(content: Fields) -> Record:
+    """``{"pri": "warn", "time": 12.345678, "msg": "eth0: up"}``, with ``fac`` and ``caller``."""
+    level, facility = content.get("pri"), content.get("fac")
+    prefix = None
+    if isinstance(level, int) and 0 <= level <= LAST_PREFIX:
+        prefix = level
+    elif isinstance(level, str) and level in SEVERITIES:
+        number = FACILITIES.index(facility) if facility in FACILITIES else KERN
+        prefix = number << 3 | SEVERITIES[level]
+    stamp = content.get("time")
+    usec = round(stamp * 1_000_000) if isinstance(stamp, int | float) and stamp >= 0 else None
+    caller = content.get("caller")
+    return Record(
+        str(content["msg"]),
+        prefix,
+        usec=usec,
+        caller=caller if isinstance(caller, str) else "",
+        wall_us=_moment(stamp),
+    )
+
+
+def _from_own(content: Fields) -> Record:
+    """An object that klogd-py has printed: the text is that before symbols were put into it."""
+    severity = str(content.get("severity", ""))
+    facility = _number(content, "facility")
+    prefix = None
+    if severity.upper() in Severity.__members__ and facility is not None:
+        prefix = min(facility << 3 | Severity[severity.upper()], LAST_PREFIX)
+    pairs = content.get("fields")
+    fields = pairs.items() if isinstance(pairs, Mapping) else ()
+    return Record(
+        _text(content, "raw") or _text(content, "text"),
+        prefix,
+        _number(content, "seq"),
+        _number(content, "usec"),
+        _text(content, "flags") or "-",
+        _text(content, "caller"),
+        fields=tuple((str(key), str(value)) for key, value in fields),
+        wall_us=_number(content, "wall_us"),
+        machine=Machine(_text(content, "host"), _text(content, "boot_id")),
+    )
+
+
+def _text(fields: Fields, name: str) -> str:
+    """The value of a field; journald writes bytes that are not UTF-8 as a list of numbers."""
+    value = fields.get(name)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        if all(isinstance(byte, int) and 0 <= byte <= 255 for byte in value):
+            return bytes(value).decode("utf-8", "surrogateescape")
+        # A field may be there twice
+        return value[0] if isinstance(value[0], str) else ""
+    return str(value) if isinstance(value, int) else ""
+
+
+def _number(fields: Fields, name: str) -> int | None:
+    value = fields.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < _MAX_NUMBER else None
+
+
+def _moment(stamp: object) -> int | None:
+    return moments.iso_us(stamp) if isinstance(stamp, str) and _ISO.match(stamp) else None

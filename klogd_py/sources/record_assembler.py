@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Make records of the lines of a capture, each line in its own form.
+
+Most records are one line of text, whose prefix `klogd_py.line_prefix` reads. Those that have
+several lines are those of `klogd_py.sources.framings`.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.line_prefix.terminal import strip_controls
+from klogd_py.record.types import Record
+from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
+from klogd_py.sources.netconsole import FragmentJoiner, has_fragments
+
+# Cheap signs that a text may hold others than lines with a prefix
+_SIGNS = (b"{", b"__", b",-,", b",-;", b",c;", b",c,", b",+;")
+_OTHERS = re.compile(
+    rb"(?:^|\n)(?:\0|[\[ \t\}-]{0,16}[{,]|__CURSOR=|__REALTIME_TIMESTAMP="
+    rb"|(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},\d{1,20},\d)"
+)
+
+
+class RecordAssembler:
+    """Makes the records of one capture. Mutable: the lines of a record that is not complete."""
+
+    def __init__(self, reader: PrefixReader, names: Sequence[str] | None = None) -> None:
+        """``names`` are the framings that are looked for; all of them by default."""
+        self._reader = reader
+        framings: list[Framing] = [KmsgFraming(), ExportFraming(), ObjectFraming(reader)]
+        self._framings = [one for one in framings if names is None or one.name in names]
+        self._fragments = FragmentJoiner()
+        self._lines: list[bytes] = []
+        self._framing: Framing | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether lines of the last record may follow."""
+        return self._framing is not None or self._fragments.is_open
+
+    def push(self, text: bytes) -> list[Record]:
+        """Make records of whole lines, each with its line feed."""
+        if not self.is_open and not self._may_have_others(text):
+            lines = text.decode("utf-8", "surrogateescape").split("\n")
+            lines.pop()
+            return [self._text(line) for line in lines]
+        records: list[Record] = []
+        for line in text.split(b"\n")[:-1]:
+            if has_fragments(line) or self._fragments.is_open:
+                for piece in self._fragments.push(line):
+                    records += self._push_line(piece.removesuffix(b"\n"))
+            else:
+                records += self._push_line(line)
+        return records
+
+    def close_record(self) -> list[Record]:
+        """Return the last record if only a next line would tell that it is complete."""
+        return self._close() if isinstance(self._framing, KmsgFraming) else []
+
+    def flush(self) -> list[Record]:
+        """Return what is still open: nothing follows."""
+        records: list[Record] = []
+        for piece in self._fragments.flush():
+            records += self._push_line(piece)
+        return records + self._close()
+
+    def read_text(self, line: bytes) -> Record:
+        """Make a record of one line of text."""
+        return self._text(line.decode("utf-8", "surrogateescape"))
+
+    def _may_have_others(self, text: bytes) -> bool:
+        signs = bool(self._framings) and any(sign in text for sign in _SIGNS)
+        return signs and _OTHERS.search(text) is not None
+
+    def _text(self, line: str) -> Record:
+        record = self._reader.read(line)
+        if line.isprintable():
+            return record
+        head, text = strip_controls(record.head), strip_controls(record.text)
+        return msgspec.structs.replace(record, head=head, text=text, tail="")
+
+    def _push_line(self, line: bytes) -> list[Record]:
+        records: list[Record] = []
+        if self._framing is not None:
+            if self._framing.continues(self._lines, line):
+                self._lines.append(line)
+                return self._close_if_complete()
+            records = self._close()
+        self._framing = next((one for one in self._framings if one.begins(line)), None)
+        if self._framing is None:
+            return [*records, self.read_text(line)]
+        self._lines = [line]
+        return [*records, *self._close_if_complete()]
+
+    def _close_if_complete(self) -> list[Record]:
+        framing = self._framing
+        assert framing is not None
+        if not framing.is_complete(self._lines):
+            return []
+        rest = framing.rest(self._lines)
+        records = self._close()
+        return [*records, *self._push_line(rest)] if rest else records
+
+    def _close(self) -> list[Record]:
+        """Make records of the lines so far; lines that are no record are text."""
+        framing, self._framing = self._framing, None
+        lines, self._lines = self._lines, []
+        if framing is None:
+            return []
+        records = framing.make(lines)
+        return [self.read_text(line) for line in lines] if records is None else records

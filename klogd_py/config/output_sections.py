@@ -89,7 +89,8 @@ class SinkTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     The subsystem is the one that the kernel itself states beside the text: SUBSYSTEM in JSON, shown
     by ``journalctl -k -o verbose`` as ``_KERNEL_SUBSYSTEM``. Messages about devices have one.
     Others have none, whatever their text begins with, and a line that a process wrote never has
-    one. A list such as ``["usb", "scsi"]`` names several. /proc/kmsg and syslog(2) do not show it.
+    one. A list such as ``["usb", "scsi"]`` names several. /proc/kmsg,
+    syslog(2) and most captures do not show it.
     """
     exclude_subsystem: Words | None = None
     """Leave out records of these subsystems."""

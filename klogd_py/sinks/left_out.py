@@ -7,6 +7,8 @@ gets it.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -59,22 +61,27 @@ def mark_left_out(entries: Sequence[Entry], passes: Sequence[bool]) -> list[Item
     ``passes`` is the same for both lines of a record that is sent twice.
     """
     items: list[Item] = []
-    before: Entry | None = None
-    for entry, is_wanted in zip(entries, passes, strict=True):
-        if is_wanted:
-            items.append(entry)
-        elif before is None or before.record is not entry.record:
-            add_left_out(items, LeftOut.of(entry))
-        before = entry
+    for is_wanted, run in groupby(zip(entries, passes, strict=True), itemgetter(1)):
+        found = [entry for entry, _ in run]
+        items += found if is_wanted else [_run_of(found)]
     return items
 
 
-def add_left_out(items: list[Item], found: LeftOut) -> None:
-    """Append a run to a list, or join it to the run that is its last item."""
-    if items and isinstance(last := items[-1], LeftOut):
-        items[-1] = last.joined(found)
-    else:
-        items.append(found)
+def _run_of(entries: Sequence[Entry]) -> LeftOut:
+    """Return what stands for entries that follow on each other."""
+    seqs = [entry.record.seq for entry in entries]
+    first, last = seqs[0], seqs[-1]
+    # The usual case, which is faster
+    if first is not None and last is not None and seqs == [*range(first, last + 1)]:
+        parts = [entry for entry in entries if entry.record.parts]
+        if not parts:
+            return LeftOut(SequenceRange(first, last), len(seqs))
+    run, before = LeftOut.of(entries[0]), entries[0]
+    for entry in entries[1:]:
+        if entry.record is not before.record:
+            run = run.joined(LeftOut.of(entry))
+        before = entry
+    return run
 
 
 def entries_of(items: Sequence[Item]) -> list[Entry]:

@@ -203,4 +203,5 @@ class SinkQueue:
     def close(self) -> int:
         """Close the sink; returns how many entries it never accepted."""
         self.sender.close()
+        self.filter.warn_of_no_subsystem()
         return self.backlog.entry_count + self.backlog.dropped.count

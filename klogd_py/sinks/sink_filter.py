@@ -10,15 +10,18 @@ pass then.
 import logging
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 from klogd_py.record.types import Entry
-from klogd_py.sinks.entry_filter import EntryFilter, Expression
+from klogd_py.sinks.entry_filter import EntryFilter, Expression, subsystem_of
 from klogd_py.sinks.left_out import Item, LeftOut, mark_left_out
 from klogd_py.system.cpu_limit import CpuTimeExceeded, call_within
 from klogd_py.system.jobs import Jobs
 
 # Usually a few hundred microseconds are enough.
 CHUNK_ENTRIES, LIMIT_S = 64, 0.1
+# So many records without a subsystem are no accident: a whole boot has fewer.
+MAX_WITHOUT_SUBSYSTEM = 5000
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ class SinkFilter:
         self._was_used = False
         # The expression that is being searched
         self._searched: Expression | None = None
+        # Records before the first one that states a subsystem; `None` from that one on
+        self._without_subsystem: int | None = 0
 
     @property
     def is_idle(self) -> bool:
@@ -80,18 +85,19 @@ class SinkFilter:
 
     def _judge(self, entries: Sequence[Entry], passes: list[bool]) -> None:
         """Append to ``passes`` whether each of the entries behind it passes."""
-        for at in range(len(passes), len(entries)):
-            entry = entries[at]
+        start = len(passes)
+        before = entries[start - 1].record if start else None
+        for entry in islice(entries, start, None):
             # A record that is sent twice is left out twice, or not at all.
-            if at and entries[at - 1].record is entry.record:
-                passes.append(passes[-1])
-            else:
-                passes.append(self._passes(entry))
+            passes.append(passes[-1] if entry.record is before else self._passes(entry))
+            before = entry.record
 
     def _passes(self, entry: Entry) -> bool:
         conditions = self._filter
         if conditions is None:
             return True
+        if conditions.subsystems and self._without_subsystem is not None:
+            self._look_for_subsystem(entry)
         found = conditions.passes_without_text(entry)
         if found is not None:
             return found
@@ -105,6 +111,23 @@ class SinkFilter:
             if expression.occurs_in(text):
                 return True
         return False
+
+    def _look_for_subsystem(self, entry: Entry) -> None:
+        if subsystem_of(entry.record):
+            self._without_subsystem = None
+        elif self._without_subsystem is not None:
+            self._without_subsystem += 1
+            if self._without_subsystem == MAX_WITHOUT_SUBSYSTEM:
+                self.warn_of_no_subsystem()
+
+    def warn_of_no_subsystem(self) -> None:
+        """Log once that a condition has left out everything, because no record could fulfil it."""
+        if self._without_subsystem:
+            logger.warning(
+                "%s: subsystem left out everything: no record states one, see klogd-py.toml(5)",
+                self._name,
+            )
+        self._without_subsystem = None
 
     def _drop_expression(self) -> None:
         """Use the expression no more that was being searched when the time was over."""

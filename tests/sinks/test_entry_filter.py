@@ -12,7 +12,12 @@ from klogd_py.record.types import KERN, USER, Cause, Entry, Record, Severity
 from klogd_py.sinks.entry_filter import MAX_SEARCHED_CHARS
 from klogd_py.sinks.factory import entry_filter
 from klogd_py.sinks.left_out import LeftOut
-from klogd_py.sinks.sink_filter import CHUNK_ENTRIES, LIMIT_S, SinkFilter
+from klogd_py.sinks.sink_filter import (
+    CHUNK_ENTRIES,
+    LIMIT_S,
+    MAX_WITHOUT_SUBSYSTEM,
+    SinkFilter,
+)
 from klogd_py.system.jobs import Jobs
 from tests.entries import WALL_US, lost_entry
 
@@ -69,6 +74,26 @@ def test_subsystem_is_what_the_kernel_states() -> None:
     assert passing(make_filter(subsystem=["usb", "scsi"]), entries) == texts[:2]
     assert passing(make_filter(exclude_subsystem=["usb"]), entries) == texts[1:]
     assert passing(make_filter(subsystem=["usb"], exclude_subsystem=["usb"]), entries) == []
+
+
+def test_lack_of_any_subsystem_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    found = make_filter(subsystem=["usb"])
+    for _ in range(2):
+        assert passing(found, [entry("text")] * MAX_WITHOUT_SUBSYSTEM) == []
+    found.warn_of_no_subsystem()
+    assert caplog.messages == [
+        "kern: subsystem left out everything: no record states one, see klogd-py.toml(5)"
+    ]
+
+
+def test_other_subsystems_are_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
+    for found in (make_filter(subsystem=["usb"]), make_filter(exclude_subsystem=["usb"])):
+        found.apply([entry("text"), entry("text", Severity.INFO, ("SUBSYSTEM", "net"))])
+        found.warn_of_no_subsystem()
+    idle = make_filter(match=["a"])
+    idle.apply([entry("text")])
+    idle.warn_of_no_subsystem()
+    assert caplog.messages == []
 
 
 def test_expressions_search_the_text_of_the_sink() -> None:

@@ -177,6 +177,15 @@ def test_run_behind_dropped_entries_is_no_loss() -> None:
     assert queue.position == position_at(19)
 
 
+def test_gap_never_covers_parts_among_a_run() -> None:
+    batch = [line(10, 14), *numbered_entries([11, 12, 13, 15, 16])]
+    received, queue = dropped([batch], numbered_entries([17, 18]))
+    # 14 came with 10; 13 and 15 are left out around it.
+    assert received == [10, (12, 12), (16, 16), 18]
+    assert (queue.backlog.lost, queue.filter.left_out) == (2, 4)
+    assert queue.position == position_at(19)
+
+
 def test_parts_are_left_out_with_their_line() -> None:
     sink = ScriptedSink()
     queue = filtered_queue(sink)

@@ -8,7 +8,7 @@ left out wait among the entries.
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 from klogd_py.record.sequence import Position
 from klogd_py.record.types import Entry, Gap
@@ -19,7 +19,7 @@ from klogd_py.sinks.drop_policy import (
     WhenFull,
     must_not_drop,
 )
-from klogd_py.sinks.left_out import Item, LeftOut
+from klogd_py.sinks.left_out import Item, LeftOut, count_done
 from klogd_py.sinks.sequence_tracker import advance
 
 # About what an Entry and its Record occupy besides their text
@@ -95,9 +95,18 @@ class Backlog:
         return self.bytes <= self.limits.limit_bytes // 2
 
     def head(self, count: int) -> list[Item]:
-        """Return up to ``count`` of the oldest items, and keep them."""
-        self._on_way = min(len(self._items), count)
-        return [self._items[i] for i in range(self._on_way)]
+        """Return the oldest items, and keep them: up to ``count``, and about so many records.
+
+        A line of several records counts as all of them.
+        """
+        found = list(islice(self._items, count))
+        extra = [len(item.record.parts) for item in found if isinstance(item, Entry)]
+        if any(extra):
+            records = accumulate(1 + more for more in extra)
+            entry_count = max(1, sum(total <= count for total in records))
+            found = found[: count_done(found, entry_count)]
+        self._on_way = len(found)
+        return found
 
     def remove(self, count: int) -> None:
         """Remove up to ``count`` of the oldest items."""

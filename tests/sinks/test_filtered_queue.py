@@ -265,6 +265,16 @@ def test_runs_are_done_with_the_entries_around_them(accepted: int, done: int) ->
     assert count_done(items, 3) == len(items)
 
 
+def test_chunk_counts_all_records_of_lines() -> None:
+    backlog = Backlog(QueueLimits(ROOMY), gap_entry, rereadable=True)
+    lines = [line(3 * at, 3 * at + 1, 3 * at + 2) for at in range(10)]
+    backlog.add_unsent([whole(0, 0), *lines[:2], whole(7, 7), *lines[2:]], 0)
+    assert backlog.head(7) == [whole(0, 0), *lines[:2], whole(7, 7)]
+    # One line at least, whatever its records are
+    assert backlog.head(2) == [whole(0, 0), lines[0]]
+    assert len(backlog.head(100)) == 12
+
+
 def test_items_on_their_way_do_not_change() -> None:
     backlog = Backlog(QueueLimits(ROOMY), gap_entry, rereadable=True)
     backlog.add_unsent([*numbered_entries([0]), whole(1, 2)], 0)

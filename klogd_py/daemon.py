@@ -14,6 +14,7 @@ from klogd_py.config.schema import Config
 from klogd_py.lifecycle.active_config import ActiveConfig
 from klogd_py.lifecycle.config_files import ConfigFiles
 from klogd_py.lifecycle.early_imports import import_used_modules
+from klogd_py.lifecycle.progress_display import show_progress
 from klogd_py.lifecycle.reactions import Reactions
 from klogd_py.lifecycle.record_flow import RecordFlow
 from klogd_py.lifecycle.reporting import Reporting
@@ -152,6 +153,9 @@ class Daemon:
             group.create_task(jobs.supervise("delivery", partial(self._deliver, startup))),
             group.create_task(jobs.supervise("watchdog", watchdog)),
         ]
+        if not self.flow.live:
+            show = partial(show_progress, self.flow)
+            tasks.append(group.create_task(jobs.supervise("progress", show)))
         if self._runs_until_stopped:
             tasks.append(
                 group.create_task(jobs.supervise("watchers", self.reactions.watcher.start))

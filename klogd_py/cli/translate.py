@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from klogd_py.cli.output import print_error, print_remarks, report_errors
+from klogd_py.cli.text_progress import TextProgress
 from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.symbolize import FormatOptions, Style
@@ -74,12 +75,15 @@ def _translate(
     proves holds for the earlier ones, too.
     """
     boots, plain_bytes = BootSymbols(found), list[int]()
+    progress = TextProgress(reads_twice=found.reads_traces and content.is_regular)
     if found.reads_traces and content.is_regular:
-        inferred = infer_boots(read_pieces(content), found)
+        inferred = infer_boots(progress.watch(content, read_pieces(content)), found)
+        progress.begin_again(content)
         content.rewind()
         boots, plain_bytes = BootSymbols(found, inferred.symbol_sets), inferred.plain_bytes
     stream = TextStream(boots, options, plain_bytes)
-    for piece in read_pieces(content, lambda: stream.due_in_s(time.monotonic())):
+    pieces = read_pieces(content, lambda: stream.due_in_s(time.monotonic()))
+    for piece in progress.watch(content, pieces, stream.frames):
         write_all(stream.push(piece, time.monotonic()))
         # A pipe may never end.
         if not content.is_regular:

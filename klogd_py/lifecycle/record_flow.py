@@ -3,7 +3,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -82,6 +82,11 @@ class RecordFlow:
             len(self._inputs.sources),
             self._selector or self.sink_manager,
         )
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """What records are read from, one for each stream."""
+        return self._inputs.sources
 
     @property
     def source(self) -> Source:

@@ -20,7 +20,7 @@ class Reporting:
 
     def __init__(self, flow: RecordFlow, symbol_manager: SymbolManager, jobs: Jobs) -> None:
         self._symbol_manager = symbol_manager
-        self._frames = flow.pipeline.counters.frames
+        self._flow = flow
         self.status_builder = StatusBuilder(
             flow.source, flow.pipeline, flow.sink_manager, flow.clock, flow.boot_id, jobs
         )
@@ -31,10 +31,12 @@ class Reporting:
 
     def log_frames(self) -> None:
         """Log at the end of a capture how many of its frames have no name, and why."""
-        if self._frames is not None:
-            unproven = self._symbol_manager.symbols.unproven_reason
-            for line in self._frames.lines(unproven):
-                logger.warning("%s", line)
+        pipelines = self._flow.pipeline.pipelines
+        for source, pipeline in zip(self._flow.sources, pipelines, strict=True):
+            if pipeline.counters.frames is not None:
+                where = f"{source.name}: " if len(pipelines) > 1 else ""
+                for line in pipeline.counters.frames.lines(pipeline.unproven_reason, (), where):
+                    logger.warning("%s", line)
 
     def record_symbol_load(self, reasons: Sequence[str]) -> None:
         """Report that other symbols are in use, or why they are not."""

@@ -74,8 +74,14 @@ class Pipeline:
         )
         self._source = source
         self._sink_manager = sink_manager
+        self._symbol_manager = symbol_manager
         self._clock = clock
         self._once = once and live
+
+    @property
+    def unproven_reason(self) -> str | None:
+        """Why the slide is not known; ``None`` if it is, or makes no difference."""
+        return self._symbol_manager.symbols.unproven_reason
 
     @property
     def pipelines(self) -> "list[Pipeline]":

@@ -47,14 +47,14 @@ class Capture:
         self.name = content.name
         self.exhausted = False
         self.remark: str | None = None
-        self._input = content
+        self.content = content
         self._is_failure_told = self._is_form_told = False
         self._form = form
         self._records = CaptureRecords(form, years or _years_of(content), max_record_bytes)
 
     def fileno(self) -> int:
         """The descriptor of the input."""
-        return self._input.fileno()
+        return self.content.fileno()
 
     def read_batch(self) -> list[Record | Gap]:
         """Read the records of the next chunk; empty if there is nothing now, or the input has
@@ -64,13 +64,13 @@ class Capture:
             InputFailed: all that can be read has been returned, and the input has not ended there.
         """
         # Standard input is shared: making it non-blocking would affect other processes.
-        while not self.exhausted and self._input.is_readable(0):
+        while not self.exhausted and self.content.is_readable(0):
             # What is unpacked already does not make the descriptor readable.
             if records := self._read_records():
                 return records
-        if self.exhausted and self._input.failure is not None and not self._is_failure_told:
+        if self.exhausted and self.content.failure is not None and not self._is_failure_told:
             self._is_failure_told = True
-            raise InputFailed(self._input.failure)
+            raise InputFailed(self.content.failure)
         return []
 
     def _read_records(self) -> list[Record | Gap]:
@@ -80,7 +80,7 @@ class Capture:
         while (
             self._awaits_dictionary(raw)
             and time.monotonic() < until_s
-            and self._input.is_readable(DICTIONARY_WAIT_S)
+            and self.content.is_readable(DICTIONARY_WAIT_S)
         ):
             raw += self._read()
         records = self._records.push(raw, is_end=self.exhausted, is_full=len(raw) >= CHUNK_BYTES)
@@ -100,13 +100,13 @@ class Capture:
 
     def close(self) -> None:
         """Close the input unless it is standard input."""
-        self._input.close()
+        self.content.close()
 
     def _read(self) -> bytes:
-        raw = self._input.read(CHUNK_BYTES)
+        raw = self.content.read(CHUNK_BYTES)
         if b"\0" in raw:
             raw = _RECORD_SEPARATOR.sub(b"", raw)
-        self.exhausted = self._input.ended and not self._input.has_content
+        self.exhausted = self.content.ended and not self.content.has_content
         return raw
 
     def _awaits_dictionary(self, raw: bytes) -> bool:

@@ -34,11 +34,25 @@ class CaptureChain:
         self.exhausted = False
         self.remark: str | None = None
         self._left = list(captures)
+        # Of those that have been read
+        self._read_bytes = 0
         self._failures = list(failures)
 
     def fileno(self) -> int:
         """The descriptor of the capture that is being read."""
         return self._left[0].fileno() if self._left else -1
+
+    @property
+    def done_bytes(self) -> int:
+        """How many bytes of all inputs have been read."""
+        return self._read_bytes + sum(capture.content.position for capture in self._left[:1])
+
+    @property
+    def total_bytes(self) -> int | None:
+        """The size of all inputs; ``None`` if it is not known."""
+        sizes = [capture.content.size for capture in self._left]
+        known = [size for size in sizes if size is not None]
+        return self._read_bytes + sum(known) if len(known) == len(sizes) else None
 
     def read_batch(self) -> list[Record | Gap]:
         """Read the records of the next chunk; a chunk ends with its file.
@@ -55,6 +69,7 @@ class CaptureChain:
                 self.remark, capture.remark = capture.remark, None
             if items or not capture.exhausted:
                 return items
+            self._read_bytes += capture.content.position
             capture.close()
             del self._left[0]
         self.exhausted = True
@@ -86,7 +101,7 @@ def open_streams(
         SourceUnavailable: none of them can be opened.
     """
     if len(paths) == 1:
-        return [open_capture(paths[0], form, following)]
+        return [CaptureChain([open_capture(paths[0], form, following)], ())]
     grouped = group_rotated(paths, os.path.exists)
     groups = [_open_group(group, form, following) for group in grouped]
     failures = [failure for group in groups for failure in group.failures]

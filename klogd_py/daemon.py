@@ -152,10 +152,8 @@ class Daemon:
             startup,
             group.create_task(jobs.supervise("delivery", partial(self._deliver, startup))),
             group.create_task(jobs.supervise("watchdog", watchdog)),
+            group.create_task(jobs.supervise("progress", partial(show_progress, self.flow))),
         ]
-        if not self.flow.live:
-            show = partial(show_progress, self.flow)
-            tasks.append(group.create_task(jobs.supervise("progress", show)))
         if self._runs_until_stopped:
             tasks.append(
                 group.create_task(jobs.supervise("watchers", self.reactions.watcher.start))

@@ -110,6 +110,9 @@ _ALL: _Rows = (
     ("random", r"random: \w{1,40} called from " + _TOKEN, _RETURN),
     ("NMI", r"NMI backtrace for cpu \d{1,5} skipped: idling at (?:pc )?" + _TOKEN, _PC),
     ("CFI", r"CFI failure at " + _TOKEN, _PC),
+    # The second number of a line
+    ("CFI", r"CFI failure at [^()]{1,600} \(target: " + _TOKEN + r"(?=; expected type: )", _PC),
+    ("BUG", r"BUG: KCSAN: (?:data-race|assert: race) in \S{1,600}(?: \[[^]]{1,120}\])? / " + _TOKEN + r"\s*$", _RETURN),  # noqa: E501
     # initcall_debug
     ("calling", r"calling {1,2}" + _TOKEN + r"(?= @ )", _PC),
     ("initcall", r"initcall " + _TOKEN + r"(?= returned -?\d)", _PC),
@@ -227,7 +230,6 @@ _SIGNED: _Rows = (
     ("lr : ", r"\blr : " + _BARE_TOKEN + r"(?=\s*$| +(?:pstate|psr)\b)", _LINK),
     # Lockdep: where the lock was taken, or the function that took it
     (", at: 0x", r"\}, at: " + _TOKEN + r"\s*$", _PC),
-    ("(target: 0x", r"\(target: " + _TOKEN + r"(?=; expected type: )", _PC),
     # mips
     ("epc == ", r"\bepc == (?P<at>" + _HIGH + r")(?=,|\s*$)", _PC),
     # loongarch
@@ -247,15 +249,10 @@ _FROM = rf"(?:{NAME}(?: \[\w{{1,64}}\])?|0x[0-9a-f]{{5,16}}(?:{MODULE_PLACE})?) 
 # "ffffc90000a0fb88: ffffffff815c6eb0 (0xffffffff815c6eb0)": a word of the stack, which x86 prints
 # with %pB when it cannot unwind (unwind_dump)
 _DUMP = rf"(?:[0-9a-f]{{8,16}}|\(_{{0,4}}ptrval_{{0,4}}\)): [0-9a-f]{{8,16}} \({_TOKEN}\)\s*$"
-# "BUG: KCSAN: data-race in name / 0xffffffff926b7cde"
-_RACE = (
-    rf"BUG: KCSAN: (?:data-race|assert: race) in \S{{1,600}}(?: \[[^]]{{1,120}}\])? / {_TOKEN}\s*$"
-)
 ANYWHERE = (
     *(Form("", re.compile(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
     Form("*", re.compile(_FROM), Kind.RETURN, " from 0x"),
     Form("*", re.compile(_DUMP), Kind.RETURN, " (0x"),
-    Form("*", re.compile(_RACE), Kind.RETURN, " / 0x"),
 )
 
 # What stands before a bracketed address, and says what is in it.

@@ -24,7 +24,12 @@ from klogd_py.oops.address_patterns import ADDRESS_MARKERS as ADDRESS_MARKERS
 from klogd_py.oops.address_patterns import ANYWHERE, EXACT_BRACKET, FORMS, LINK_BRACKETS, Form
 from klogd_py.oops.address_patterns import Kind as Kind
 from klogd_py.oops.line_parts import MODULE_PLACE, NAME
-from klogd_py.oops.print_sites import CodePointer
+from klogd_py.oops.print_sites import (
+    BEGINNING_CHARS,
+    BEGINNINGS,
+    DEVICE_BEGINNINGS,
+    CodePointer,
+)
 
 
 class AddressMatch(Struct, frozen=True, gc=False):
@@ -136,9 +141,15 @@ def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
             ]
         elif (found := form.pattern.match(line, body)) is not None:
             matches.append(_match_from_form(found, form))
-    if not matches and "0x" in line:
+    if len(matches) > 1:
+        return _without_overlaps(matches)
+    if not matches and (
+        line[body : body + BEGINNING_CHARS] in BEGINNINGS
+        or line[(behind := line.find(": ", body) + 2) : behind + BEGINNING_CHARS]
+        in DEVICE_BEGINNINGS
+    ):
         return [_match_pointer(found) for found in print_sites.find_pointers(line, body)]
-    return _without_overlaps(matches) if len(matches) > 1 else matches
+    return matches
 
 
 def _without_overlaps(matches: list[AddressMatch]) -> list[AddressMatch]:

@@ -140,7 +140,6 @@ CORE_FORMATS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "tramp: %pS (%pS)",
             "[%d] %pS at %x is not sorted with %pS at %x",
             "trace_kprobe: Could not probe notrace function %ps",
-            "%d) %d %d %pB",
             "RCU not on for: %pS",
             # 7.2
             "Probe %d : %pS",

@@ -11,6 +11,7 @@ Source of truth: lib/vsprintf.c ``symbol_string``; the files that the table name
 """
 
 import re
+import string
 from collections.abc import Iterable
 from functools import cache
 
@@ -19,6 +20,9 @@ from msgspec import Struct
 from klogd_py.oops.core_formats import CORE_FORMATS
 from klogd_py.oops.driver_formats import DRIVER_FORMATS
 from klogd_py.oops.line_parts import MODULE_PLACE, SYMBOL
+
+# By which the formats that a message may have are found
+BEGINNING_CHARS = 3
 
 
 class CodePointer(Struct, frozen=True, gc=False):
@@ -78,7 +82,6 @@ _DEVICE = re.compile(
 )
 _BLANKS = re.compile(r"\s{0,64}")
 _TOKEN = re.compile(_ADDRESS)
-_DIGITS = "0123456789"
 
 
 def _site(source: str, format_: str) -> PrintSite:
@@ -124,15 +127,14 @@ def expression(site: PrintSite) -> re.Pattern[str]:
 
 
 def _beginnings(format_: str) -> Iterable[str]:
-    """The first two characters that a message of a format can have."""
+    """The first `BEGINNING_CHARS` characters that a message of a format can have."""
     if format_.startswith("%p"):
         # Without a number in this place there is none
-        return ["0x"]
-    if format_.startswith("%d"):
-        return [first + second for first in _DIGITS for second in _DIGITS + format_[2]]
+        return ["0x" + digit for digit in string.hexdigits]
     if format_[1:].startswith("%d"):
-        return [format_[0] + digit for digit in _DIGITS]
-    return [format_[:2]]
+        first, behind = format_[0], string.digits + format_[len("[%d")]
+        return [first + digit + other for digit in string.digits for other in behind]
+    return [format_[:BEGINNING_CHARS]]
 
 
 def _by_beginning(sites: Iterable[PrintSite]) -> dict[str, tuple[PrintSite, ...]]:
@@ -145,6 +147,8 @@ def _by_beginning(sites: Iterable[PrintSite]) -> dict[str, tuple[PrintSite, ...]
 
 _SITES = _by_beginning(site for site in PRINT_SITES if not site.has_device)
 _DEVICE_SITES = _by_beginning(site for site in PRINT_SITES if site.has_device)
+# What a message can begin with, and what can stand behind its first ": "
+BEGINNINGS, DEVICE_BEGINNINGS = frozenset(_SITES), frozenset(_DEVICE_SITES)
 
 
 class _Message(Struct, frozen=True):
@@ -165,10 +169,10 @@ def find_pointers(text: str, start: int = 0) -> list[CodePointer]:
 
     Empty for any other text. ``start`` is that of its first character that is no blank.
     """
-    message = _match_any(_SITES.get(text[start : start + 2], ()), text, start)
+    message = _match_any(_SITES.get(text[start : start + BEGINNING_CHARS], ()), text, start)
     if message is None:
         behind = text.find(": ", start) + len(": ")
-        sites = _DEVICE_SITES.get(text[behind : behind + 2], ())
+        sites = _DEVICE_SITES.get(text[behind : behind + BEGINNING_CHARS], ())
         if not sites or _DEVICE.fullmatch(text, start, behind) is None:
             return []
         message = _match_any(sites, text, behind)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.line_prefix.reader import read_line
 from tests.corpus.logs import COLLECTION, OWN, needs_collection
 from tests.corpus.roundtrip import FIRST_BYTE, HASHED, main, report, tally
 
@@ -70,7 +71,8 @@ def test_frame_in_unknown_form_is_an_error(
 
 
 def test_frame_in_prose_is_counted_as_weak(tmp_path: Path) -> None:
-    found = tally(log(tmp_path, [f"message:calltrace:x: {BACK[0]}", f'{BACK[0]} "']))
+    text = read_line(BACK[0]).text
+    found = tally(log(tmp_path, [f"message:calltrace:x: {text}", f'{BACK[0]} "']))
     assert (found.back.total(), found.weak.total(), found.unexplained) == (2, 2, [])
 
 

@@ -122,7 +122,8 @@ class Tally:
         self.unexplained: list[str] = []
 
     def line(self, line: str, key: Key, where: str) -> None:
-        """Judge the frames of one line of a log."""
+        """Judge the frames of one line of a log, in the kernel's own text."""
+        line = line[ANY_PREFIX.text_span(line).start :]
         names = read(line)
         paired = [named for named in names if named.paired]
         self.alone[key] += len(names) - len(paired)

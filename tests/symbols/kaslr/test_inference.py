@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.trace_parser import Trace, parse_trace
 from klogd_py.symbols import system_map
 from klogd_py.symbols.kaslr.architecture import (
@@ -188,9 +189,9 @@ def test_a_later_oops_elsewhere_contradicts_the_slide() -> None:
 def test_traces_of_real_kernels_show_where_these_lay(
     architecture: Architecture, map_file: str, log: str, slide: int
 ) -> None:
-    found = KaslrInference(SymbolTable((DATA / map_file).read_bytes(), ""), architecture).infer(
-        parse_trace((DATA / log).read_text().splitlines())
-    )
+    texts = [read_line(line).text for line in (DATA / log).read_text().splitlines()]
+    table = SymbolTable((DATA / map_file).read_bytes(), "")
+    found = KaslrInference(table, architecture).infer(parse_trace(texts))
     assert isinstance(found, Slide)
     assert found.value == slide
 

@@ -33,9 +33,9 @@ class Reporting:
         """Log at the end of a capture how many of its frames have no name, and why."""
         pipelines = self._flow.pipeline.pipelines
         for source, pipeline in zip(self._flow.sources, pipelines, strict=True):
-            if pipeline.counters.frames is not None:
+            if (frames := pipeline.counters.frames) is not None:
                 where = f"{source.name}: " if len(pipelines) > 1 else ""
-                for line in pipeline.counters.frames.lines(pipeline.unproven_reason, (), where):
+                for line in frames.lines(pipeline.unproven_reason, (), where, has_format=True):
                     logger.warning("%s", line)
 
     def record_symbol_load(self, reasons: Sequence[str]) -> None:

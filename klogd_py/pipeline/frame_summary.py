@@ -23,11 +23,16 @@ _MIN_SUSPECTS = 4
 _SAMPLE_MARKERS = ("ffff", "0x", "c0000")
 # Code of x86, riscv and mips; of arm64, with two sizes of its address space; of powerpc
 _CODE_64 = r"ffffffff[89a-c][0-9a-f]{7}|ffffffc0[0-9a-f]{8}|ffff8000[0-9a-f]{8}|c0000000[0-9a-f]{8}"
-# Numbers of 32 bits are more than addresses: only those that end a line
-_CODE_32 = r"[ \]>]0x[89a-c][0-9a-f]{7}\r?$"
+# Numbers of 32 bits are often others: only those that end a line, where kernels of mips, arm and
+# x86 begin
+_CODE_32 = r"[ \]>]0x(?:80|c0|c1)(?!0*\r?$)[0-9a-f]{6}\r?$"
 _SUSPECT = re.compile(
-    rf"^.*(?:(?<![0-9a-wyz-])(?:{_CODE_64})(?![0-9a-z-])|{_CODE_32})", re.MULTILINE
+    rf"^.*(?:(?<![0-9a-wyz-])(?:{_CODE_64})(?![0-9a-z-])|{_CODE_32}).*$", re.MULTILINE
 )
+# A frame that the kernel has named: ``vfs_write+0x1c/0x90``, or ``{vfs_write+28}``
+_KERNEL_NAMED = re.compile(r"\+0x[0-9a-f]{1,8}/0x[0-9a-f]|\{\w+\+[0-9]+\}")
+# A range, and registers
+_NO_CODE = re.compile(r"[0-9a-f] ?- ?(?:0x)?[0-9a-f]{8}|\b[A-Za-z]+[0-9]{0,2} ?[:=] ?[0-9a-f]{8}")
 
 _Reason = LookupFailure | Withheld
 _WORDS: Mapping[_Reason, str] = MappingProxyType(
@@ -53,7 +58,8 @@ _REMEDIES: Mapping[_Reason, str] = MappingProxyType(
     }
 )
 _UNRECOGNISED = "there are kernel addresses, but no frame in a form that is known"
-_UNRECOGNISED_REMEDY = "type klogd-py lookup --map FILE ADDRESS, or try another --input-format"
+_LOOK_UP = "type klogd-py lookup --map FILE ADDRESS for a single one"
+_OTHER_FORMAT = "type --input-format FORM if the lines are taken for another format"
 
 
 class FrameSummary:
@@ -94,30 +100,39 @@ class FrameSummary:
     @property
     def is_sampling(self) -> bool:
         """Whether `sample` still looks at text."""
-        return (
-            self._sampled_chars < _MAX_SAMPLED_CHARS
-            and self._suspects < _MIN_SUSPECTS
-            and not self.seen
-        )
+        return self._sampled_chars < _MAX_SAMPLED_CHARS and not self.seen
 
     def sample(self, text: str) -> None:
         """Search lines for addresses in unknown forms, while no frame was seen."""
         text = text[: _MAX_SAMPLED_CHARS - self._sampled_chars]
         self._sampled_chars += max(1, len(text))
-        if any(marker in text for marker in _SAMPLE_MARKERS):
-            self._suspects += sum(1 for _ in _SUSPECT.finditer(text))
+        if not any(marker in text for marker in _SAMPLE_MARKERS):
+            return
+        if _KERNEL_NAMED.search(text):
+            # All frames have names already, so there is nothing to say.
+            self._sampled_chars, self._suspects = _MAX_SAMPLED_CHARS, 0
+            return
+        lines = (found[0] for found in _SUSPECT.finditer(text))
+        self._suspects += sum(1 for line in lines if not _NO_CODE.search(line))
 
     def lines(
-        self, unproven: str | None = None, told: Sequence[LookupFailure] = (), where: str = ""
+        self,
+        unproven: str | None = None,
+        told: Sequence[LookupFailure] = (),
+        where: str = "",
+        *,
+        has_format: bool = False,
     ) -> list[str]:
         """Return what a user should know, a line each; none if all is well.
 
         ``unproven`` says why the slide is not known. The user knows the reasons in ``told``: their
         remedy is left out, and all is if there is no other. The first line begins with ``where``.
+        ``has_format``: the format of the lines can be named by an option.
         """
         if not self.seen:
             is_odd = self._suspects >= _MIN_SUSPECTS
-            return [f"{where}{_UNRECOGNISED}", _UNRECOGNISED_REMEDY] if is_odd else []
+            remedies = [_LOOK_UP, _OTHER_FORMAT] if has_format else [_LOOK_UP]
+            return [f"{where}{_UNRECOGNISED}", *remedies] if is_odd else []
         reasons: list[tuple[_Reason, int]] = [*self.nameless.most_common()]
         reasons += self.withheld.most_common()
         if not self.named and all(reason in told for reason, _ in reasons):

@@ -2,12 +2,20 @@
 """Check the installation of klogd-py: its libraries, and whether a second one hides it."""
 
 import shlex
+import sys
 
 from klogd_py.doctor import remedies
 from klogd_py.doctor.distribution import Init, find_init
 from klogd_py.doctor.finding import Finding, fail, ok, warn
 from klogd_py.doctor.host import Host
-from klogd_py.system.libraries import PROMETHEUS, PYROUTE2, SYSTEMD, WATCHDOG, find_import_error
+from klogd_py.system.libraries import (
+    PROMETHEUS,
+    PYROUTE2,
+    SYSTEMD,
+    WATCHDOG,
+    ZSTANDARD,
+    find_import_error,
+)
 
 # What `make install` puts before the files of a package
 LOCAL_FILES = (
@@ -32,6 +40,7 @@ def check_libraries(host: Host) -> list[Finding]:
     wanted += [PYROUTE2] if host.config.watch.modules else []
     metrics = host.config.metrics
     wanted += [PROMETHEUS] if metrics.textfile or metrics.listen else []
+    wanted += [ZSTANDARD] if sys.version_info < (3, 14) and has_zstd_modules(host) else []
     findings = []
     for library in wanted:
         reason = find_import_error(library)
@@ -44,6 +53,11 @@ def check_libraries(host: Host) -> list[Finding]:
         grade = fail if library is PROMETHEUS else warn
         findings.append(grade("libraries", words, remedies.install_library(host, library)))
     return findings or [ok("libraries", ", ".join(library.name for library in wanted))]
+
+
+def has_zstd_modules(host: Host) -> bool:
+    """Whether the modules of the kernel are packed with zstd."""
+    return ".ko.zst:" in host.read_text(f"/lib/modules/{host.release}/modules.dep")
 
 
 def check_shadow(host: Host) -> list[Finding]:

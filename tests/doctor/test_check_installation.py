@@ -48,6 +48,14 @@ def test_libraries_of_other_machine_stay_unchecked(tmp_path: Path) -> None:
     assert check_installation.check_libraries(host_of(write_machine(tmp_path))) == []
 
 
+@pytest.mark.parametrize(("packed", "wanted"), [(b".zst", True), (b".xz", False), (b"", False)])
+def test_modules_in_zstd_need_the_library(tmp_path: Path, packed: bytes, wanted: bool) -> None:
+    line = b"kernel/fs/ext4/ext4.ko%b: kernel/lib/crc16.ko%b\n" % (packed, packed)
+    host = host_of(tmp_path)
+    write_machine(tmp_path, {f"lib/modules/{host.release}/modules.dep": line})
+    assert check_installation.has_zstd_modules(host) == wanted
+
+
 def test_libraries_that_import_are_one_finding() -> None:
     (finding,) = check_installation.check_libraries(host_of(Path("/")))
     assert finding.level is Level.OK

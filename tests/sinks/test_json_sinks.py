@@ -157,6 +157,24 @@ def test_option_shows_stamps_of_a_capture(tmp_path: Path) -> None:
     assert b"[" not in play(tmp_path, log=log).stdout
 
 
+def test_host_of_a_syslog_file_is_kept(tmp_path: Path) -> None:
+    log = (
+        "2026-11-23T08:13:42.123456+00:00 router kernel: [    5.140900] eth0: up\n"
+        "2026-11-23T08:13:43.123456+00:00 router kernel: [    6.140900] eth0: down\n"
+    )
+    documents = read_documents(play(tmp_path, "--json", log=log).stdout)
+    assert [(document["host"], document["usec"]) for document in documents] == [
+        ("router", 5140900),
+        ("router", 6140900),
+    ]
+    play(tmp_path, "--sink", f"file:{tmp_path}/kern.log", log=log)
+    lines = (tmp_path / "kern.log").read_text().splitlines()
+    assert lines == [
+        "2026-11-23T08:13:42.123456+00:00 router kernel: eth0: up",
+        "2026-11-23T08:13:43.123456+00:00 router kernel: eth0: down",
+    ]
+
+
 def test_console_prints_json_by_the_schema(tmp_path: Path) -> None:
     log = "6,1,5140900,-;sda: ok\n SUBSYSTEM=block\n DEVICE=b8:0\n4,5,9,-;caf\\xe9\n"
     documents = read_documents(play(tmp_path, "--json", log=log).stdout)

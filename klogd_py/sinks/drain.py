@@ -49,7 +49,7 @@ class SinkDrain:
                 sender.on_unexpected(error)
 
     async def flush(self) -> bool:
-        """Send what waits until all is sent or the sink refuses; returns whether all is sent.
+        """Send what waits until all is sent or the sink takes nothing; returns whether all is sent.
 
         A chunk that a thread is sending is waited for, whoever started it. It is counted even if
         this call is cancelled.
@@ -58,7 +58,10 @@ class SinkDrain:
             if not self.is_sending or self._sending is None:
                 sending = self._jobs.run(self.queue.sender.job, self._send_oldest, False)
                 self._sending = asyncio.get_running_loop().create_task(sending)
-            if not await asyncio.shield(self._sending):
+            delivered = self.queue.delivered
+            is_done = await asyncio.shield(self._sending)
+            # A file that is rotated takes a part of a chunk, and the rest at once.
+            if not is_done and (self.queue.delivered == delivered or self.queue.health.down):
                 return False
         self.queue.has_backlog.clear()
         return True

@@ -32,10 +32,11 @@ from klogd_py.pipeline.text_pieces import read_pieces
 from klogd_py.pipeline.text_stream import infer_boots
 from klogd_py.record.types import LookupFailure, Record, SymbolAddress
 from klogd_py.sources import kmsg_format
-from klogd_py.sources.capture import Capture
+from klogd_py.sources.capture import Capture, open_capture
 from klogd_py.sources.input_file import InputFile
 from klogd_py.sources.klogd_format import parse_klogd
 from klogd_py.sources.proc_kmsg import ProcKmsg
+from tests.line_prefixes import PREFIXES
 from tests.oops.test_address_patterns import ALL_LINES
 from tests.symbolizer import symbol_set_of, symbolize_piece
 from tests.symbols.oopses import kernel
@@ -165,6 +166,32 @@ def test_long_line_of_any_format_takes_linear_time(run: str) -> None:
     assert_linear(
         lambda size: kmsg_format.parse_all([b"4,1,1," + raw * (size // len(raw)) + b";\n"]), MB // 4
     )
+
+
+@pytest.mark.parametrize("before", sorted({prefix.before for prefix in PREFIXES}))
+def test_repeated_prefix_takes_linear_time(before: str) -> None:
+    def job(size: int) -> None:
+        read_line(before * (size // max(1, len(before))) + "x")
+
+    assert_linear(job, MB // 32)
+
+
+@pytest.mark.parametrize("before", ["", "Nov 25 10:41:07 web kernel: "])
+def test_long_file_with_a_prefix_takes_linear_time(before: str, tmp_path: Path) -> None:
+    """Of 200,000 lines, some of which name an address."""
+    lines = [f"{before}eth0: link up\n", f"{before} 0xffffffff81123456\n"]
+
+    def job(count: int) -> None:
+        path = tmp_path / "log"
+        path.write_text("".join(lines[number % 7 == 0] for number in range(count)))
+        capture = open_capture(str(path), "auto")
+        found = 0
+        while not capture.exhausted:
+            found += len(capture.read_batch())
+        capture.close()
+        assert found == count
+
+    assert_linear(job, 100_000)
 
 
 OOPS_LINES = [

@@ -71,10 +71,11 @@ class Grammar(Struct, frozen=True):
         """Where the first piece behind unknown text begins; 0 if there is none."""
         label = _LABEL.match(line)
         if label is not None and self.first.match(line, label.end()):
-            return label.end()
-        at = line.find("[", 1, MAX_UNKNOWN)
-        while at >= 0 and not self.first_bracket.match(line, at):
-            at = line.find("[", at + 1, MAX_UNKNOWN)
+            at = label.end()
+        else:
+            at = line.find("[", 1, MAX_UNKNOWN)
+            while at >= 0 and not self.first_bracket.match(line, at):
+                at = line.find("[", at + 1, MAX_UNKNOWN)
         return 0 if at < 0 or _USER_STRING_FOLLOWS.search(line, 0, at) else at
 
 

@@ -32,7 +32,7 @@ class Piece(Struct, frozen=True):
 # "<    0.000012>"
 _DELTA = r"<[ +-]{0,12}\d{1,10}\.\d{6}>"
 # A word of a date, in any language
-_WORD = r"[^\s\[\]<>|:;,=(){}\x22\x1b]{1,16}"
+_WORD = r"[^\s\[\]<>|:;,=(){}/\x22\x1b-]{1,16}"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _ZONE = r"(?:Z|UTC| ?[+-]\d\d:?\d\d)"
 _ISO = rf"\d{{4}}[-/]\d\d[-/]\d\d[T _]{_CLOCK}{_ZONE}?"
@@ -47,7 +47,7 @@ _ZONE_NAME = r"(?:UTC|GMT|MSK|SAST|[CEW]ES?T|[BIJKNPSH][SDK]T|HKT|SGT|[ECMP][SD]
 # The name of a machine that has sent the line, before the kernel's stamp
 _STAMP_FOLLOWS = r"(?=\[ *\d{1,10}\.\d{6}\])"
 # A word directly behind the kernel's stamp or caller is the kernel's own text.
-_NOT_IN_TEXT = r"(?<!\.\d{6}\] )" + "".join(
+_NOT_IN_TEXT = r"(?<!\.\d{6}\] )(?<!\.\d{6}\]  )" + "".join(
     rf"(?<![TC]\d{{{digits}}}\] )" for digits in range(1, 11)
 )
 _KERNEL = r"(?:kernel|vmunix)(?:\[\d{0,10}\])?"
@@ -83,7 +83,7 @@ PIECES = (
     Piece("dashes", rf"(?:(?P<host_dashes>{_HOST}) )?kernel - \S{{1,32}} (?:-|\[[^\]\n]{{1,400}}\]) ",  # noqa: E501
           "the same, behind a time of another program"),
     # Times of the program that wrote the file
-    Piece("iso", rf"\[?(?P<iso>{_ISO})(?:\]:? ?| {_ZONE_NAME} | ?\| | (?: (?=[\[<]))?|\t)(?:(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
+    Piece("iso", rf"\[?(?P<iso>{_ISO})(?:\]:? ?| {_ZONE_NAME} | ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
           "dmesg --time-format iso, rsyslog, tio, minicom, LAVA, docker logs -t", is_first=True),
     Piece("weekday", rf"{_NOT_IN_TEXT}{_WORD} (?=\d{{4}}-\d\d-\d\d )", "journalctl -o short-full", ends_prefix=False),  # noqa: E501
     Piece("logread", rf"{_NOT_IN_TEXT}(?P<logread>{_WORD} {_MONTH_DAY}{_CLOCK}(?: {_ZONE_NAME})? \d{{4}})(?: |: )",  # noqa: E501
@@ -100,14 +100,15 @@ PIECES = (
     Piece("elapsed", r"\[ *\+?\d{1,7}\.\d{1,9}(?: +\d{1,7}\.\d{1,9})?\] ?(?=\[|<)",
           "tio, grabserial", only_first=True),
     Piece("tai64n", r"(?P<tai64n>@4[0-9a-f]{23}) ", "multilog, svlogd -t, s6-log", is_first=True),
+    Piece("column", r"[\w.-]{1,64} {0,16}\| {0,2}", "Zuul, docker compose", ends_prefix=False),
     Piece("stream", r"(?:stdout|stderr) [FP] ", "Kubernetes: CRI log format", ends_prefix=False),
     # What vendors print behind the stamp: processor, process and its number
     Piece("samsung", rf"[ I]?\[ ?\d{{1,3}}:{_COMM}: {{0,8}}\d{{1,10}}\] ?",
           "Samsung: print_process, CONFIG_PRINTK_PROCESS"),
-    Piece("mediatek", rf"(?:<\d>)?[.-]? ?-?\(\d{{1,3}}\)\[\d{{1,10}}:{_COMM}\] ?",
+    Piece("mediatek", rf"(?:<\d>)?[.-]? ?-?\(\d{{1,3}}\)\[\d{{1,10}}:{_COMM}\]",
           "MediaTek: CONFIG_PRINTK_MT_PREFIX"),
     Piece("qualcomm", r"\(CPU:\d{1,3}-pid:\d{1,10}:[^)\n]{0,24}\) ?", "Qualcomm"),
-    Piece("hisilicon", r"\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\](?:\[pid:\d{1,10},cpu\d{1,3},[^\]\n]{1,24}\])? ?",  # noqa: E501
+    Piece("hisilicon", r"\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\](?:\[pid:\d{1,10},cpu\d{1,3},[^\]\n]{1,24}\])?",  # noqa: E501
           "HiSilicon"),
     Piece("spreadtrum", r"c\d{1,2} {1,8}\d{1,10} ", "Spreadtrum"),
     # Around all of these

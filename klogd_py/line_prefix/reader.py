@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from klogd_py.line_prefix import moments
@@ -16,15 +17,17 @@ from klogd_py.record.types import USER, Machine, Record, Severity
 LAST_PREFIX = 2047
 _PIECE = re.compile("|".join(rf"(?P<in_{piece.name}>{piece.pattern})" for piece in PIECES))
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
-# Most lines: the kernel's stamp, alone, behind a level or behind the head of a syslog line. The
-# letter that follows cannot begin another piece, unless it is the word "kernel".
+# The letter that follows the stamp of most lines cannot begin another piece, unless it is that of
+# the word "kernel".
+_LETTER = r"(?= ?[A-Za-z])(?! ?(?:c\d|I\[))"
+_STAMPED = re.compile(r"\[ *(\d{1,10})\.(\d{6})\] " + _LETTER)
+# The same, behind a level or behind the head of a syslog line
 _COMMON = re.compile(
     r"(?:<(?P<n>[0-7])>)?"
     r"(?:(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
     r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)))"
     r" (?P<host>[\w.:%-]{1,64}) kernel: )?"
-    r"\[ *(?P<s>\d{1,10})\.(?P<us>\d{6})\](?: ?\[ *(?P<caller>[TC]\d{1,10})\])? "
-    r"(?=[A-Za-z])(?!c\d|I\[)"
+    r"\[ *(?P<s>\d{1,10})\.(?P<us>\d{6})\](?: ?\[ *(?P<caller>[TC]\d{1,10})\])? " + _LETTER
 )
 
 
@@ -40,6 +43,24 @@ class PrefixReader:
         self._last_date = ""
         self._last_date_us: int | None = None
         self._machine = Machine()
+
+    def read_printable(self, lines: Sequence[str]) -> list[Record]:
+        """Return the records of lines whose characters are all printable."""
+        if not self._is_any:
+            return list(map(self.read, lines))
+        records = []
+        for line in lines:
+            found = _STAMPED.match(line)
+            if found is None or "kernel" in line:
+                records.append(self.read(line))
+                continue
+            seconds, microseconds = found.groups()
+            end = found.end()
+            usec = int(seconds) * 1_000_000 + int(microseconds)
+            records.append(
+                Record(line[end:], None, None, usec, "-", "", (), (), False, False, line[:end])
+            )
+        return records
 
     def read(self, line: str) -> Record:
         """Return the record of a line without its line feed."""
@@ -126,7 +147,8 @@ class _Values:
             name = (found.lastgroup or "").removeprefix("in_")
             if name in _READERS:
                 _READERS[name](self, found)
-                self._is_dated = name in _DATES
+            # dmesg, which alone writes a comma, prints no other program's lines.
+            self._is_dated = name in _DATES and "," not in found[0]
             at = found.end()
         other = OTHER_PROGRAM.match(line, span.start) if self._is_dated else None
         if other is None:

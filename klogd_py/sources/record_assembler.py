@@ -44,8 +44,11 @@ class RecordAssembler:
     def push(self, text: bytes) -> list[Record]:
         """Make records of whole lines, each with its line feed."""
         if not self.is_open and not self._may_have_others(text):
-            lines = text.decode("utf-8", "surrogateescape").split("\n")
+            decoded = text.decode("utf-8", "surrogateescape")
+            lines = decoded.split("\n")
             lines.pop()
+            if decoded.replace("\n", "").isprintable():
+                return self._reader.read_printable(lines)
             return [self._text(line) for line in lines]
         records: list[Record] = []
         for line in text.split(b"\n")[:-1]:

@@ -310,10 +310,12 @@ SOUGHT = sought()
 
 
 # Those of the configuration are for what root wrote, or are root's own and searched within a limit
-# of time. Those of the evidence are for tables of ours and names of a map.
+# of time. Those of the evidence are for tables of ours and names of a map. Those of the selection
+# are typed by the user of the run.
 TRUSTED = {
     PACKAGE / name
     for name in (
+        "cli/selection_values.py",
         "config/filter_types.py",
         "config/loader.py",
         "config/listen_address.py",
@@ -321,6 +323,7 @@ TRUSTED = {
         "config/value_types.py",
         "line_prefix/grammar.py",
         "oops/print_sites.py",
+        "pipeline/selector.py",
         "symbols/kaslr/call_pairs.py",
     )
 }

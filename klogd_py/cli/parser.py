@@ -19,6 +19,7 @@ from klogd_py.cli.options import HELP, VERSION
 from klogd_py.cli.usage_error import UsageError, did_you_mean, find_nearest, quote
 from klogd_py.config.renamed import RENAMED_OPTIONS
 
+_NEGATIVE = re.compile(r"-\d", re.ASCII)
 # What argparse says, and what it means here
 _PLAIN_WORDS = {
     "expected one argument": "expected a value",
@@ -99,7 +100,7 @@ def _with_negative_values(program: Program, words: Sequence[str]) -> list[str]:
     }
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] in long_flags and re.match(r"-\d", word, re.ASCII):
+        if joined and joined[-1] in long_flags and _NEGATIVE.match(word):
             joined[-1] = f"{long_flags[joined[-1]]}={word}"
         else:
             joined.append(word)

@@ -34,7 +34,7 @@ _UNITS = (
     (("years", "year", "y"), 31_557_600 * _SECOND),
 )
 _UNIT_US = {name: length_us for names, length_us in _UNITS for name in names}
-_SPAN = re.compile(r"(?:\d+(?:\.\d+)?\s*[a-zA-Zµ]*\s*)+")
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?\s*[a-zA-Zµ]+\s*)*(?:\d+(?:\.\d+)?)?")
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Zµ]*)\s*")
 _DATE = re.compile(
     r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
@@ -139,7 +139,7 @@ def _parse_relative(word: str, now: datetime) -> int | None:
         if not word.startswith(prefix) or not word.endswith(suffix):
             continue
         span = word.removeprefix(prefix).removesuffix(suffix).strip()
-        if not _SPAN.fullmatch(span):
+        if not span or not _SPAN.fullmatch(span):
             continue
         parts = _SPAN_PART.findall(span)
         if all(unit in _UNIT_US or unit.lower() in _UNIT_US for _, unit in parts):

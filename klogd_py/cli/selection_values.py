@@ -37,10 +37,10 @@ _UNIT_US = {name: length_us for names, length_us in _UNITS for name in names}
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?\s*[a-zA-Zµ]+\s*)*(?:\d+(?:\.\d+)?)?")
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Zµ]*)\s*")
 _DATE = re.compile(
-    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
-    r"(?:(?P<date>\d{2,4}-\d{1,2}-\d{1,2})(?:[T ]\s*(?=\d)|$|(?=\s*(?:utc|z|[+-]\d)\s*$)))?"
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    r"(?:(?P<date>\d{2,4}-\d{1,2}-\d{1,2})(?:[T ](?=\d)|$|(?= ?(?:utc|z|[+-]\d))))?"
     r"(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?"
-    r"\s*(?P<zone>utc|z|[+-]\d{2}:?\d{2})?",
+    r" ?(?P<zone>utc|z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
 _DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
@@ -114,7 +114,7 @@ def parse_time(text: str, now: datetime) -> int | None:
 
     ``now`` has a zone. ``None`` if the text is no time.
     """
-    word = text.strip()
+    word = " ".join(text.split())
     try:
         return (
             _parse_epoch(word)

@@ -18,6 +18,7 @@ from klogd_py.line_prefix.month_names import month_number
 
 # The zone of the machine that wrote the log, and its clock
 _TOLERANCE_DAYS = 2
+_MONTH_DAYS = 31
 _DATE = re.compile(rb"(?:^|\n)(?:<\d{1,4}>)?([^\s\d<>\[\]]{2,16}) ([ \d]\d) \d\d:\d\d:\d\d")
 
 
@@ -118,7 +119,9 @@ def years_of(dates: Iterable[DatedLine], limit: datetime) -> StampYears:
     """Return the years of a text that has been searched for its dates."""
     lines = list(dates)
     steps = [later.day_of_year - line.day_of_year for line, later in itertools.pairwise(lines)]
-    if len(steps) > 1 and sum(step < 0 for step in steps) > sum(step > 0 for step in steps):
+    # A larger step is as well that of a new year.
+    small = [step for step in steps if abs(step) <= _MONTH_DAYS]
+    if sum(step < 0 for step in small) > max(1, sum(step > 0 for step in small)):
         return StampYears(limit, descends=True)
     if not lines:
         return StampYears(limit)

@@ -52,6 +52,8 @@ class FragmentJoiner:
                 return [*self.flush(), line + b"\n"]
             # A dictionary line
             whole += self._extend(b"\n" + before)
+            if not starts:
+                return whole
         ends = [found.start() for found in starts[1:]]
         for found, end in zip(starts, [*ends, len(line)], strict=True):
             whole += self._add(found, line[found.end() : end])

@@ -13,6 +13,7 @@ import msgspec
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.record.types import Record
+from klogd_py.sources import kmsg_format
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
 from klogd_py.sources.netconsole import FragmentJoiner, has_fragments
 
@@ -54,7 +55,7 @@ class RecordAssembler:
         for line in text.split(b"\n")[:-1]:
             if has_fragments(line) or self._fragments.is_open:
                 for piece in self._fragments.push(line):
-                    records += self._push_line(piece.removesuffix(b"\n"))
+                    records += self._push_joined(piece)
             else:
                 records += self._push_line(line)
         return records
@@ -67,7 +68,7 @@ class RecordAssembler:
         """Return what is still open: nothing follows."""
         records: list[Record] = []
         for piece in self._fragments.flush():
-            records += self._push_line(piece)
+            records += self._push_joined(piece)
         return records + self._close()
 
     def read_text(self, line: bytes) -> Record:
@@ -84,6 +85,12 @@ class RecordAssembler:
             return record
         head, text = strip_controls(record.head), strip_controls(record.text)
         return msgspec.structs.replace(record, head=head, text=text, tail="")
+
+    def _push_joined(self, piece: bytes) -> list[Record]:
+        """Take a record that was joined, or a line; one without its line feed is cut off."""
+        if not piece.endswith(b"\n"):
+            return [*self._close(), kmsg_format.parse_or_raw(piece)]
+        return [record for line in piece.split(b"\n")[:-1] for record in self._push_line(line)]
 
     def _push_line(self, line: bytes) -> list[Record]:
         records: list[Record] = []

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Records that several lines make, in the forms of other programs, and lines among them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record.types import USER, Cause, Gap, Machine, Record
+from klogd_py.sources.capture import open_capture
+from klogd_py.sources.form_names import describe_forms
+
+
+def read(path: Path, content: bytes, form: str = "auto") -> list[Record | Gap]:
+    path.write_bytes(content)
+    capture = open_capture(str(path), form)
+    found: list[Record | Gap] = []
+    while not capture.exhausted:
+        found += capture.read_batch()
+    capture.close()
+    return found
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+ENTRY = {
+    "__REALTIME_TIMESTAMP": "1700908867123456",
+    "_SOURCE_MONOTONIC_TIMESTAMP": "12345678",
+    "_BOOT_ID": "0123456789abcdef0123456789abcdef",
+    "_HOSTNAME": "web",
+    "_TRANSPORT": "kernel",
+    "PRIORITY": "4",
+    "SYSLOG_FACILITY": "0",
+    "_KERNEL_SUBSYSTEM": "net",
+    "MESSAGE": "eth0: link up",
+}
+KERNEL = Record(
+    "eth0: link up",
+    4,
+    usec=12_345_678,
+    fields=(("SUBSYSTEM", "net"),),
+    wall_us=1_700_908_867_123_456,
+    machine=Machine("web", "0123456789abcdef0123456789abcdef"),
+)
+
+
+def export(entry: dict[str, str]) -> bytes:
+    """Write an entry as journalctl -o export does: a value with line feeds behind its length."""
+    rows = [b"__CURSOR=s=1\n"]
+    for key, value in entry.items():
+        if "\n" in value:
+            length = len(value.encode()).to_bytes(8, "little")
+            rows.append(key.encode() + b"\n" + length + value.encode() + b"\n")
+        else:
+            rows.append(f"{key}={value}\n".encode())
+    return b"".join(rows) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        export(ENTRY),
+        json.dumps(ENTRY).encode() + b"\n",
+        json.dumps(ENTRY, indent=8).encode() + b"\n",
+    ],
+    ids=["export", "json", "json-pretty"],
+)
+def test_journal_entry_becomes_the_kernels_record(content: bytes, log: Path) -> None:
+    assert read(log, content * 3) == [KERNEL] * 3
+
+
+def test_exported_value_may_have_several_lines(log: Path) -> None:
+    found = read(log, export(ENTRY | {"MESSAGE": "one\n\nMESSAGE=two"}) + export(ENTRY))
+    assert [record.text for record in found if isinstance(record, Record)] == [
+        "one\n\nMESSAGE=two",
+        "eth0: link up",
+    ]
+
+
+def test_process_entry_is_never_the_kernels(log: Path) -> None:
+    entry = ENTRY | {"_TRANSPORT": "syslog", "SYSLOG_IDENTIFIER": "kernel", "_PID": "7"}
+    (record,) = read(log, json.dumps(entry).encode() + b"\n")
+    assert isinstance(record, Record)
+    assert (record.facility, record.text) == (USER, "kernel[7]: eth0: link up")
+
+
+DMESG = b"""{
+   "dmesg": [
+      {
+         "pri": "warn",
+         "time":   12.345678,
+         "caller": "T1",
+         "msg": "one }, {"
+      },{
+         "pri": 13,
+         "time": 12.345679,
+         "msg": "two"
+      }
+   ]
+}
+"""
+
+
+def test_dmesg_objects_become_records(log: Path) -> None:
+    assert read(log, DMESG) == [
+        Record("one }, {", 4, usec=12_345_678, caller="T1"),
+        Record("two", 13, usec=12_345_679),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"log":"<4>[   12.345678] up\\n","stream":"stdout","time":"2023-11-25T10:41:07Z"}\n',
+        b'- {"dt": "2023-11-25T10:41:07Z", "lvl": "target", "msg": "<4>[   12.345678] up"}\n',
+        b'{"@timestamp":"2023-11-25T10:41:07Z","message":"<4>[   12.345678] up"}\n',
+    ],
+    ids=["docker", "lava", "logstash"],
+)
+def test_line_within_an_object_is_read(content: bytes, log: Path) -> None:
+    (record,) = read(log, content)
+    assert isinstance(record, Record)
+    assert (record.text, record.prefix, record.usec) == ("up", 4, 12_345_678)
+    assert record.wall_us == 1_700_908_867_000_000
+
+
+@pytest.mark.parametrize("line", ["{not an object", "{", '{"a": 1}', '{"log": 7}', "[1, 2]", "}"])
+def test_other_text_with_braces_stays_text(line: str, log: Path) -> None:
+    found = read(log, f"{line}\nnext\n".encode())
+    assert [record.text for record in found if isinstance(record, Record)] == [line, "next"]
+
+
+FRAGMENTS = [
+    (b"6,416,1758426,-,ncfrag=0/16;first ", b"6,416,1758426,-,ncfrag=6/16;and second\n"),
+    (b"6,416,1758426,-,ncfrag=0/16;first \n", b"6,416,1758426,-,ncfrag=6/16;and second\n"),
+    (
+        b"6.4.0,6,416,1758426,-,ncfrag=0/16;first ",
+        b"6.4.0,6,416,1758426,-,ncfrag=6/16;and second\n",
+    ),
+]
+
+
+@pytest.mark.parametrize("fragments", FRAGMENTS)
+def test_fragments_of_netconsole_become_one_record(
+    fragments: tuple[bytes, bytes], log: Path
+) -> None:
+    after = b"6,417,1758427,-;next\n"
+    found = read(log, b"".join(fragments) + after)
+    assert [(record.seq, record.text) for record in found if isinstance(record, Record)] == [
+        (416, "first and second"),
+        (417, "next"),
+    ]
+
+
+def test_fragment_without_its_rest_is_marked(log: Path) -> None:
+    found = read(log, b"6,416,1758426,-,ncfrag=0/33;the first chunk,\n6,417,1758427,-;next\n")
+    first, second = found
+    assert isinstance(first, Record)
+    assert isinstance(second, Record)
+    assert (first.text, first.truncated, second.text) == ("the first chunk,", True, "next")
+
+
+def test_dictionary_is_part_of_the_fragments(log: Path) -> None:
+    body = b"up\n SUBSYSTEM=net\n DEVICE=n1\n"
+    first, second = body[:10], body[10:]
+    length = len(body)
+    content = b"6,1,2,-,ncfrag=0/%d;%s" % (length, first)
+    content += b"6,1,2,-,ncfrag=10/%d;%s" % (length, second)
+    (record,) = read(log, content)
+    assert isinstance(record, Record)
+    assert (record.text, record.fields) == ("up", (("SUBSYSTEM", "net"), ("DEVICE", "n1")))
+
+
+def test_hole_in_sequence_numbers_is_announced(log: Path) -> None:
+    found = read(log, b"6,7,1,-;a\n6,8,2,-;b\n6,12,3,-;c\n6,0,4,-;other boot\n6,2,5,-;d\n")
+    assert [item for item in found if isinstance(item, Gap)] == [
+        Gap(9, 11, Cause.CAPTURE),
+        Gap(1, 1, Cause.CAPTURE),
+    ]
+
+
+def test_release_of_netconsole_is_stated(log: Path) -> None:
+    (record,) = read(log, b"6.4.0-rc7,6,1,2,-;up\n")
+    assert isinstance(record, Record)
+    assert record.machine == Machine(release="6.4.0-rc7")
+
+
+def test_each_line_is_read_in_its_own_form(log: Path) -> None:
+    content = (
+        b"Script started on 2023-11-25\n4,1,12345678,-;kmsg\n SUBSYSTEM=net\n"
+        b"<4>[   12.345678] klogd\nNov 25 10:41:07 web kernel: [   12.345678] syslog\n"
+        + json.dumps(ENTRY).encode()
+        + b"\nkern  :warn  : [   12.345678] dmesg\nno form\n"
+    )
+    found = [record for record in read(log, content) if isinstance(record, Record)]
+    assert [record.text for record in found] == [
+        "Script started on 2023-11-25",
+        *("kmsg", "klogd", "syslog", "eth0: link up", "dmesg", "no form"),
+    ]
+    assert [record.usec for record in found] == [None, *[12_345_678] * 5, None]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("text", "eth0: up"),
+        ("dmesg", "eth0: up"),
+        ("klogd", "eth0: up"),
+        ("syslog", "eth0: up"),
+    ],
+)
+def test_named_form_reads_its_own_prefix(form: str, text: str, log: Path) -> None:
+    before = "Nov 25 10:41:07 web kernel: " if form == "syslog" else "[   12.345678] "
+    (record,) = read(log, f"{before}{text}\n".encode(), form)
+    assert isinstance(record, Record)
+    assert record.text == text
+
+
+def test_named_form_leaves_other_prefixes(log: Path) -> None:
+    line = "Nov 25 10:41:07 web kernel: eth0: up"
+    (record,) = read(log, f"{line}\n".encode(), "klogd")
+    assert isinstance(record, Record)
+    assert record.text == line
+
+
+def test_description_names_the_usual_form_first(log: Path) -> None:
+    lines = b"Nov 25 10:41:07 web kernel: up\n" * 3 + b"no form\n"
+    assert describe_forms(read(log, lines)) == "syslog (3 of 4 lines; 1 as text)"
+    assert describe_forms(read(log, b"<4>up\n")) == "klogd"
+    assert describe_forms(read(log, b"[   12.345678] up\n")) == "dmesg"
+    assert describe_forms(read(log, b"4,1,2,-;up\n")) == "kmsg"

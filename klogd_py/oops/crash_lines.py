@@ -95,6 +95,12 @@ def kernel_lines(text: str, start: int = 0) -> list[str]:
     return []
 
 
+def has_process_name(text: str) -> bool:
+    """Whether a text is a form in which the name of a process stands."""
+    found = (form.fullmatch(text) for form in _FORMS)
+    return any(match is not None and process_name_span(match) is not None for match in found)
+
+
 def is_address_or_registers(line: str) -> bool:
     """Whether a line may be one of several in a record: an address line, or registers."""
     return any(form.fullmatch(line) is not None for form in (ADDRESS_LINE, REGISTER_ROW))

@@ -16,6 +16,7 @@ from klogd_py.oops import address_scanner, provenance
 from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.oops.line_order import in_printed_order
 from klogd_py.oops.provenance import Origin
+from klogd_py.oops.shared_stamp import SharedStamp
 from klogd_py.record.types import KERN, Gap, Record
 
 # Longest time for which a record is held
@@ -132,6 +133,17 @@ class TraceBuffer:
         self._released = 0
         # By caller, the oldest first
         self._open: dict[str, _OpenTrace] = {}
+        self._shared_stamp = SharedStamp() if origin is Origin.CAPTURE else None
+
+    def pass_by(self, records: Sequence[Record]) -> None:
+        """Take note of records that need not be pushed."""
+        if self._shared_stamp is not None:
+            self._shared_stamp.pass_by(records)
+
+    def skip(self, text: bytes) -> None:
+        """Take note of whole lines that passed as text."""
+        if self._shared_stamp is not None:
+            self._shared_stamp.skip(text)
 
     def push(
         self,
@@ -191,8 +203,9 @@ class TraceBuffer:
 
     def _observe(self, record: Record, may_begin: bool, now_s: float) -> list[RecognisedTrace]:
         ended: list[RecognisedTrace] = []
-        if record.facility != KERN:
-            # A process wrote it, and can write anything.
+        # A process wrote it, or chose it, and can write anything.
+        is_rest = self._shared_stamp is not None and self._shared_stamp.is_rest(record)
+        if record.facility != KERN or is_rest:
             return ended
         while self._open and self._oldest.is_late_at(record):
             ended.append(self._close_oldest())

@@ -62,6 +62,7 @@ class TraceStage(Stage):
         if may_hold or self._keeps_all:
             may_begin = {*batch.crash_lines, *batch.address_lines}
         if self._buffer.is_idle and not may_begin:
+            self._buffer.pass_by(batch.records)
             return batch
         observed = self._buffer.push(batch.items, may_begin, now_s, may_hold=may_hold)
         return batch.with_items(observed.ready, observed.traces)
@@ -86,6 +87,10 @@ class TraceStage(Stage):
     def restart(self) -> None:
         """Forget the held records and the open traces."""
         self._buffer = TraceBuffer(self._origin)
+
+    def skip(self, text: bytes) -> None:
+        """Take note of the last of these lines."""
+        self._buffer.skip(text)
 
     def ignores(self, text: bytes) -> bool:
         """Whether no trace is open, and none begins in these lines."""

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Find the lines of a capture that may be the rest of a message with a user's string in it.
+
+The kernel prints its prefix before each line of a message that holds line feeds. So a string of a
+user, such as the name of a process, can make a line that looks like the kernel's own. It has the
+timestamp and the caller of the line before it, and proves nothing unless that line has no room for
+such a string.
+
+Source of truth: kernel/printk/printk.c ``record_print_text``.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from klogd_py.line_prefix.reader import read_line
+from klogd_py.oops import crash_lines
+from klogd_py.record.types import Record
+
+# Stamps of kernels without an exact clock are multiples of it.
+_TICK_US = 1000
+# So much of what passed may belong to one message
+_MAX_LINES = 64
+_MAX_SKIPPED_BYTES = 1 << 13
+# Lines whose words are the kernel's, or of those who built machine and modules
+_OF_NO_USER = re.compile(
+    r"\s*(?:\.\.\.)?\s*$|=+$|-+$|Modules linked in:|Hardware name: |Workqueue: |Backtrace:|"
+    r"[Cc]all [Tt]race:|\s*\(ftrace buffer empty\)|Dumping ftrace buffer:|Stack:|Exception stack|"
+    r"PGD [0-9a-f]|PKRU: |Last Breaking-Event-Address:|but task is already holding|-> #\d|"
+    r"stack backtrace:|CPU \d{1,5}$|task: [0-9a-f]|\s*(?:[0-9a-f]{8,16} ){1,16}[0-9a-f]{8,16}\s*$"
+)
+
+
+class SharedStamp:
+    """Compares each record of a capture with the one before it. Mutable: that record."""
+
+    def __init__(self) -> None:
+        self._last: Record | None = None
+        self._was_rest = False
+        # What passed since, the newest last: it is looked at when it is asked for.
+        self._passed: Sequence[Record] = ()
+        self._skipped = b""
+        # A clock that counts ticks gives many lines the same time.
+        self._is_exact = False
+
+    def is_rest(self, record: Record) -> bool:
+        """Whether a record may be the rest of the message before it, in which a user's string is.
+
+        To be asked of each record in order, but for those that passed.
+        """
+        self._look_at_passed()
+        last, self._last = self._last, record
+        usec = record.usec
+        self._is_exact = self._is_exact or (usec is not None and usec % _TICK_US != 0)
+        self._was_rest = (
+            last is not None
+            and self._is_exact
+            and _is_same_message(last, record)
+            and (self._was_rest or _has_room_for_user_string(last.text))
+        )
+        return self._was_rest
+
+    def pass_by(self, records: Sequence[Record]) -> None:
+        """Take note of records that are followed by others."""
+        self._passed, self._skipped = records, b""
+
+    def skip(self, text: bytes) -> None:
+        """Take note of whole lines that were skipped."""
+        self._passed, self._skipped = (), text[-_MAX_SKIPPED_BYTES:]
+
+    def _look_at_passed(self) -> None:
+        """Find out what passed: the last record, and whether it may be the rest of a message."""
+        passed = self._passed
+        if self._skipped:
+            lines = self._skipped.decode("latin-1").removesuffix("\n").split("\n")
+            passed = [read_line(line) for line in lines]
+        if not passed:
+            return
+        self._passed, self._skipped = (), b""
+        self._last, self._was_rest = passed[-1], False
+        for before, record in itertools.pairwise(passed[:-_MAX_LINES:-1]):
+            # From the newest to the oldest
+            if not _is_same_message(record, before):
+                return
+            if _has_room_for_user_string(record.text):
+                self._was_rest = True
+                return
+
+
+def _is_same_message(last: Record, record: Record) -> bool:
+    """Whether two records have the same stamp; 0 is that of the time before all processes."""
+    return bool(record.usec) and record.usec == last.usec and record.caller == last.caller
+
+
+def _has_room_for_user_string(text: str) -> bool:
+    if _OF_NO_USER.match(text):
+        return False
+    if crash_lines.is_address_or_registers(text):
+        return crash_lines.has_process_name(text)
+    return not crash_lines.kernel_lines(text) or crash_lines.has_process_name(text)

@@ -77,7 +77,7 @@ INPUT = OptionGroup(
         Option(
             ("--input-format",),
             "input_format",
-            f"format of that file: {', '.join(INPUT_FORMATS)} (default: auto, by its first line)",
+            f"form of its lines: {', '.join(INPUT_FORMATS)} (default: auto, each as it is)",
             metavar="FORM",
             convert=one_of(INPUT_FORMATS),
         ),

@@ -49,18 +49,18 @@ class CodeReader:
         """
         self._pc = pc
 
-    def read_line(self, text: str, start: int) -> None:
-        """Read a line; the kernel's own text begins at ``start``."""
+    def read_line(self, text: str) -> None:
+        """Read a line."""
         if any(marker in text for marker in _NOT_CODE):
             self.bad_pc = True
         if ("ode: " in text or "dump: " in text) and self._pc is not None:
-            self._read_code(self._pc, text, start)
+            self._read_code(self._pc, text)
 
-    def _read_code(self, pc: int, text: str, start: int) -> None:
+    def _read_code(self, pc: int, text: str) -> None:
         if "Bad " in text or "Unable to access" in text:
             self.bad_pc = True
             return
-        found = _CODE.match(text, start)
+        found = _CODE.match(text)
         if found is None:
             return
         code = _code_around(pc, found["words"].split())

@@ -39,13 +39,12 @@ class NameSpan(Struct, frozen=True, gc=False):
 _FORMS = (ADDRESS_LINE, EVIDENCE_LINE, OOPS_HEADER, WARNING_HEADER, KERNEL_OFFSET, END_MARKER)
 
 
-def match_address_line(text: str, start: int = 0) -> re.Match[str] | None:
-    """Match the whole text with the forms of lines with code addresses; ``start`` skips an
-    envelope.
+def match_address_line(text: str) -> re.Match[str] | None:
+    """Match the whole text with the forms of lines with code addresses.
 
     A line feed can be in it only as part of a process name.
     """
-    return None if len(text) > MAX_CHARS else ADDRESS_LINE.fullmatch(text, start)
+    return None if len(text) > MAX_CHARS else ADDRESS_LINE.fullmatch(text)
 
 
 def process_name_span(found: re.Match[str]) -> NameSpan | None:
@@ -56,35 +55,35 @@ def process_name_span(found: re.Match[str]) -> NameSpan | None:
     return None
 
 
-def find_signature(text: str, start: int = 0) -> Signature | None:
+def find_signature(text: str) -> Signature | None:
     """Return the signature of a text that is the header of a crash report; ``None`` for others."""
-    if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
+    if len(text) > MAX_CHARS or USER_FIRST.search(text):
         return None
-    found = OOPS_HEADER.fullmatch(text, start) or WARNING_HEADER.fullmatch(text, start)
+    found = OOPS_HEADER.fullmatch(text) or WARNING_HEADER.fullmatch(text)
     return signature_of(found) if found is not None else None
 
 
-def is_kernel_offset(text: str, start: int = 0) -> bool:
+def is_kernel_offset(text: str) -> bool:
     """Whether a text is the line in which a panic states the KASLR offset."""
-    return _is_whole(text, start, KERNEL_OFFSET)
+    return _is_whole(text, KERNEL_OFFSET)
 
 
-def is_end_marker(text: str, start: int = 0) -> bool:
+def is_end_marker(text: str) -> bool:
     """Whether a text is the end marker of a crash report."""
-    return _is_whole(text, start, END_MARKER)
+    return _is_whole(text, END_MARKER)
 
 
-def kernel_lines(text: str, start: int = 0) -> list[str]:
+def kernel_lines(text: str) -> list[str]:
     """The lines of a text, if all of it is what kernels print in a crash report; else none.
 
     One form is one line, without the process name in it, which can hold an address or a line feed.
     Records of several lines consist of address lines and registers alone, which have no room for a
     user's string.
     """
-    if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
+    if len(text) > MAX_CHARS or USER_FIRST.search(text):
         return []
     for form in _FORMS:
-        found = form.fullmatch(text, start)
+        found = form.fullmatch(text)
         if found is not None:
             name = process_name_span(found)
             without_name = text if name is None else text[: name.start] + text[name.end :]
@@ -106,14 +105,14 @@ def is_address_or_registers(line: str) -> bool:
     return any(form.fullmatch(line) is not None for form in (ADDRESS_LINE, REGISTER_ROW))
 
 
-def is_print_site(text: str, start: int = 0) -> bool:
+def is_print_site(text: str) -> bool:
     """Whether a text is one of the kernel's messages that name functions outside of traces."""
-    if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
+    if len(text) > MAX_CHARS or USER_FIRST.search(text):
         return False
-    return print_sites.is_print_site(text, start)
+    return print_sites.is_print_site(text)
 
 
-def _is_whole(text: str, start: int, form: re.Pattern[str]) -> bool:
-    if len(text) > MAX_CHARS or USER_FIRST.search(text, start):
+def _is_whole(text: str, form: re.Pattern[str]) -> bool:
+    if len(text) > MAX_CHARS or USER_FIRST.search(text):
         return False
-    return form.fullmatch(text, start) is not None
+    return form.fullmatch(text) is not None

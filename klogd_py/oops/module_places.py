@@ -26,9 +26,9 @@ class StatedBase(Struct, frozen=True, gc=False):
     size: int
 
 
-def stated_bases(line: str, start: int = 0) -> Iterator[StatedBase]:
+def stated_bases(line: str) -> Iterator[StatedBase]:
     """Yield the bases that the kernel states in a line, without those that may be hashes."""
-    for found in _PLACE.finditer(line, start):
+    for found in _PLACE.finditer(line):
         address, base, size = int(found[1], 16), int(found[3], 16), int(found[4], 16)
         # A return address can be the first one behind the code
         if base % _PAGE_BYTES == 0 and base <= address <= base + size:

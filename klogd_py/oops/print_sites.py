@@ -158,9 +158,9 @@ class _Message(Struct, frozen=True):
     found: re.Match[str]
 
 
-def is_print_site(text: str, start: int = 0) -> bool:
-    """Whether all of a text from ``start`` on is a message of the table, with a number in it."""
-    blanks = _BLANKS.match(text, start)
+def is_print_site(text: str) -> bool:
+    """Whether all of a text is a message of the table, with a number in it."""
+    blanks = _BLANKS.match(text)
     return blanks is not None and bool(find_pointers(text, blanks.end()))
 
 

@@ -105,13 +105,12 @@ class Trace(Struct, frozen=True):
 
 
 class _Line(Struct, frozen=True, gc=False):
-    """A line of a trace; the kernel's own text begins at ``start``.
+    """A line of a trace.
 
     ``is_pc``: it states a program counter, of user space if ``is_user_pc``.
     """
 
     text: str
-    start: int
     is_pc: bool
     is_user_pc: bool
 
@@ -136,9 +135,9 @@ class _FrameReader:
         """Read the addresses of a line; returns the kernel's program counter if it states one."""
         self._read_context(line)
         matches = address_scanner.find(line.text) if len(self.frames) < MAX_FRAMES else ()
-        if not matches and _NAMED.match(line.text, line.start):
+        if not matches and _NAMED.match(line.text):
             self._called_previous = False
-        if not matches or not matches[0].in_trace or _NO_FRAME_LINE.match(line.text, line.start):
+        if not matches or not matches[0].in_trace or _NO_FRAME_LINE.match(line.text):
             return None
         pc = None
         for match in matches[: MAX_FRAMES - len(self.frames)]:
@@ -197,22 +196,21 @@ class _TraceReader:
         self.symbolized: dict[int, SymbolizedAddress] = {}
 
     def read_line(self, text: str) -> None:
-        start = 0
-        is_pc, is_user_pc = _PC.match(text, start), _USER_PC.match(text, start)
-        line = _Line(text, start, is_pc is not None, is_user_pc is not None)
+        is_pc, is_user_pc = _PC.match(text), _USER_PC.match(text)
+        line = _Line(text, is_pc is not None, is_user_pc is not None)
         pc = self.frames.read(line)
         if line.is_pc:
             self.code.begin_registers(pc)
-        self.code.read_line(text, start)
+        self.code.read_line(text)
         if "[<" in text and len(self.symbolized) < MAX_PAIRS:
-            for pair in _PAIR.finditer(text, start):
+            for pair in _PAIR.finditer(text):
                 self.symbolized.setdefault(int(pair[1], 16), _pair_of(pair))
         if "@" in text and len(self.module_bases) < MAX_BASES:
-            self.module_bases.update(dict.fromkeys(stated_bases(text, start)))
-        if (offset := _OFFSET.match(text, start)) is not None:
+            self.module_bases.update(dict.fromkeys(stated_bases(text)))
+        if (offset := _OFFSET.match(text)) is not None:
             self.offset = 0 if offset[1] else int(offset[2], 16)
             self.link_base = 0 if offset[1] else int(offset[3], 16)
-        if (listed := _MODULES.match(text, start)) is not None:
+        if (listed := _MODULES.match(text)) is not None:
             self._read_modules(listed[1])
 
     def _read_modules(self, names: str) -> None:
@@ -245,10 +243,7 @@ def parse_trace(lines: Iterable[str]) -> Trace:
 
 def _is_reliable(match: AddressMatch, line: _Line) -> bool:
     """Whether neither ``?`` before an address nor a word behind it says that it may be stale."""
-    return (
-        "? " not in line.text[line.start : match.start]
-        and "unreliable" not in line.text[match.end :]
-    )
+    return "? " not in line.text[: match.start] and "unreliable" not in line.text[match.end :]
 
 
 def _mark_reliable(frames: list[Frame]) -> list[Frame]:

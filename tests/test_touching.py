@@ -25,6 +25,7 @@ ALLOWED = {
     # In an open directory of root's own
     ("system/local_socket", "mkdir"),
     # Within an open directory
+    ("sinks/rotation", "rename"),
     ("monitoring/prometheus", "rename"),
     ("monitoring/prometheus", "unlink"),
     ("system/trusted_directory", "unlink"),

@@ -81,6 +81,7 @@ class RecordFlow:
             self._pipeline_maker(options, symbol_manager),
             len(self._inputs.sources),
             self._selector or self.sink_manager,
+            jobs,
         )
 
     @property

@@ -15,7 +15,7 @@ from klogd_py.line_prefix.stamp_years import StampYears
 from klogd_py.record.types import USER, Machine, Record, Severity
 
 LAST_PREFIX = 2047
-_PIECE = re.compile("|".join(rf"(?P<in_{piece.name}>{piece.pattern})" for piece in PIECES))
+_NEXT_PIECE = re.compile("|".join(rf"(?P<in_{piece.name}>{piece.pattern})" for piece in PIECES))
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
 # The letter that follows the stamp of most lines cannot begin another piece, unless it is that of
 # the word "kernel".
@@ -139,7 +139,7 @@ class _Values:
         """Read the pieces of a line; returns where the text begins."""
         at = span.first_piece
         while at < span.start:
-            found = _PIECE.match(line, at)
+            found = _NEXT_PIECE.match(line, at)
             if found is None:
                 # The blanks between two pieces
                 at += 1

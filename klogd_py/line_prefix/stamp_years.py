@@ -19,7 +19,7 @@ from klogd_py.line_prefix.month_names import month_number
 # The zone of the machine that wrote the log, and its clock
 _TOLERANCE_DAYS = 2
 _MONTH_DAYS = 31
-_DATE = re.compile(rb"(?:^|\n)(?:<\d{1,4}>)?([^\s\d<>\[\]]{2,16}) ([ \d]\d) \d\d:\d\d:\d\d")
+_DATED_HEAD = re.compile(rb"(?:^|\n)(?:<\d{1,4}>)?([^\s\d<>\[\]]{2,16}) ([ \d]\d) \d\d:\d\d:\d\d")
 
 
 class DatedLine(Struct, frozen=True, gc=False):
@@ -106,7 +106,7 @@ def last_leap_year(year: int) -> int:
 def find_dates(text: bytes) -> Iterable[DatedLine]:
     """The dates at the head of lines, without those that repeat the one before."""
     last = b"", b""
-    for found in _DATE.findall(text):
+    for found in _DATED_HEAD.findall(text):
         if found == last:
             continue
         last = found

@@ -24,7 +24,7 @@ _MAX_LINES = 64
 _MAX_SKIPPED_BYTES = 1 << 13
 # Lines whose words are the kernel's, or of those who built machine and modules
 _OF_NO_USER = re.compile(
-    r"\s*(?:\.\.\.)?\s*$|=+$|-+$|Modules linked in:|Hardware name: |Workqueue: |Backtrace:|"
+    r"\s*+(?:\.\.\.\s*+)?$|=+$|-+$|Modules linked in:|Hardware name: |Workqueue: |Backtrace:|"
     r"[Cc]all [Tt]race:|\s*\(ftrace buffer empty\)|Dumping ftrace buffer:|Stack:|Exception stack|"
     r"PGD [0-9a-f]|PKRU: |Last Breaking-Event-Address:|but task is already holding|-> #\d|"
     r"stack backtrace:|CPU \d{1,5}$|task: [0-9a-f]|\s*(?:[0-9a-f]{8,16} ){1,16}[0-9a-f]{8,16}\s*$"

@@ -8,11 +8,13 @@ entries that come out are merged; a stream is read only while the others cannot 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from klogd_py.pipeline.destination import Destination
 from klogd_py.pipeline.entry_merger import EntryMerger
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.record.types import Entry
+from klogd_py.system.jobs import Jobs
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +92,14 @@ class MergedPipeline:
     """
 
     def __init__(
-        self, count: int, behind: Destination, make: Callable[[int, Destination], Pipeline]
+        self,
+        count: int,
+        behind: Destination,
+        make: Callable[[int, Destination], Pipeline],
+        jobs: Jobs,
     ) -> None:
         """``make`` returns the pipeline of a number, which delivers to a destination."""
+        self._jobs = jobs
         self._merging = _Merging(count, behind)
         self.pipelines = [make(number, gate) for number, gate in enumerate(self._merging.gates)]
         self.reader, self.stages = self.pipelines[0].reader, self.pipelines[0].stages
@@ -104,7 +111,9 @@ class MergedPipeline:
         """Deliver until all streams have ended or no sink is left; returns the exit status."""
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._run(number, pipeline))
+                group.create_task(
+                    self._jobs.run("delivery", partial(self._run, number, pipeline), 1)
+                )
                 for number, pipeline in enumerate(self.pipelines)
             ]
         await self._merging.behind.wait_until_drained()
@@ -117,13 +126,15 @@ class MergedPipeline:
             self._merging.end(number)
 
     async def _run(self, number: int, pipeline: Pipeline) -> int:
-        status = await pipeline.run()
-        self._merging.end(number)
-        return status
+        try:
+            return await pipeline.run()
+        finally:
+            # The other streams do not wait for it.
+            self._merging.end(number)
 
 
 def make_pipeline(
-    make: Callable[[int, Destination], Pipeline], count: int, behind: Destination
+    make: Callable[[int, Destination], Pipeline], count: int, behind: Destination, jobs: Jobs
 ) -> Pipeline | MergedPipeline:
     """Return the pipeline of one stream, or of several."""
-    return make(0, behind) if count == 1 else MergedPipeline(count, behind, make)
+    return make(0, behind) if count == 1 else MergedPipeline(count, behind, make, jobs)

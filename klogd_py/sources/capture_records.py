@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import msgspec
 
 from klogd_py.line_prefix.grammar import ANY_PREFIX, grammar_of
-from klogd_py.line_prefix.pieces import DMESG, KLOGD, SYSLOG
+from klogd_py.line_prefix.pieces import DMESG, SYSLOG
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.line_prefix.stamp_years import StampYears
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format
+from klogd_py.sources.klogd_format import parse_klogd
 from klogd_py.sources.netconsole import has_fragments
 from klogd_py.sources.record_assembler import RecordAssembler
 from klogd_py.sources.sequence_holes import SequenceHoles
@@ -33,7 +34,6 @@ _IN_TRACES = ("0x", "[<", "Code:", "linked in:")
 
 _GRAMMARS = {
     "dmesg": grammar_of(DMESG),
-    "klogd": grammar_of(KLOGD),
     "syslog": grammar_of(SYSLOG),
 }
 
@@ -55,7 +55,8 @@ class CaptureRecords:
         self._form = form
         self._max_record_bytes = max_record_bytes
         framings = {"auto": None, "export": ("export",), "json": ("json",)}.get(form, ())
-        self._assembler = RecordAssembler(self.reader, framings)
+        read_line = parse_klogd if form == "klogd" else None
+        self._assembler = RecordAssembler(self.reader, framings, read_line)
         self._holes = SequenceHoles()
         # The incomplete record at the end of the bytes so far
         self._tail = b""

@@ -9,12 +9,12 @@ from klogd_py.record.types import Gap, Record
 
 # The forms by what stands before the text, the first that fits
 _HEADS = (
+    ("klogd", re.compile(r"(?:<\d+>)+(?:\[[^\]]*\] ?)*$")),
+    ("dmesg", re.compile(r"(?:\w+ *:\w+ *: )?(?:\[[^\]]*\] ?)+$|\S+,\d+[+-]\d\d:\d\d $")),
     (
         "syslog",
         re.compile(r".*(?:kernel|vmunix)(?:\[\d*\])?: |.*\d\d:\d\d:\d\d\S* \S+ $|.* - - - "),
     ),
-    ("klogd", re.compile(r"(?:<\d+>)+(?:\[[^\]]*\] ?)*$")),
-    ("dmesg", re.compile(r"(?:\w+ *:\w+ *: )?(?:\[[^\]]*\] ?)+$|\S+,\d+[+-]\d\d:\d\d $")),
     ("lines with a prefix", re.compile(r".")),
 )
 

@@ -6,7 +6,7 @@ several lines are those of `klogd_py.sources.framings`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,8 +28,17 @@ _OTHERS = re.compile(
 class RecordAssembler:
     """Makes the records of one capture. Mutable: the lines of a record that is not complete."""
 
-    def __init__(self, reader: PrefixReader, names: Sequence[str] | None = None) -> None:
-        """``names`` are the framings that are looked for; all of them by default."""
+    def __init__(
+        self,
+        reader: PrefixReader,
+        names: Sequence[str] | None = None,
+        read_line: Callable[[str], Record] | None = None,
+    ) -> None:
+        """``names`` are the framings that are looked for; all of them by default.
+
+        ``read_line`` reads lines of text instead of ``reader``, and leaves all their characters.
+        """
+        self._read_line = read_line
         self._reader = reader
         framings: list[Framing] = [KmsgFraming(), ExportFraming(), ObjectFraming(reader)]
         self._framings = [one for one in framings if names is None or one.name in names]
@@ -48,6 +57,8 @@ class RecordAssembler:
             decoded = text.decode("utf-8", "surrogateescape")
             lines = decoded.split("\n")
             lines.pop()
+            if self._read_line is not None:
+                return list(map(self._read_line, lines))
             if decoded.replace("\n", "").isprintable():
                 return self._reader.read_printable(lines)
             return [self._text(line) for line in lines]
@@ -80,6 +91,8 @@ class RecordAssembler:
         return signs and _OTHERS.search(text) is not None
 
     def _text(self, line: str) -> Record:
+        if self._read_line is not None:
+            return self._read_line(line)
         record = self._reader.read(line)
         if line.isprintable():
             return record

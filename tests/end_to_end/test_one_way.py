@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from klogd_py.line_prefix.reader import read_line
+from klogd_py.oops.shared_stamp import SharedStamp
 from tests.corpus.logs import OWN_AND_COLLECTION, log_files
 from tests.end_to_end.one_way import (
     everywhere_set,
@@ -58,7 +59,10 @@ def test_three_ways_give_the_same_texts_and_traces(folder: Path, tmp_path: Path)
         assert len(other) == by_translate.doubtful, path
         named += sum("+0x1/0x10" in text for text in by_input.texts)
         compared += 1
-        if not are_messages(stamps):
+        # A capture does not show where a message ends that has several lines.
+        stamp = SharedStamp()
+        may_be_rest = any([stamp.is_rest(read_line(line)) for line in lines])
+        if may_be_rest or not are_messages(stamps):
             continue
         by_kmsg = read_kmsg(lines)
         assert by_kmsg.traces == by_input.traces, path

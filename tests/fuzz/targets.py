@@ -19,7 +19,7 @@ from klogd_py.config.output_sections import SinkTable
 from klogd_py.config.schema import Config
 from klogd_py.config.sink_merge import merge_sinks
 from klogd_py.line_prefix.grammar import ANY_PREFIX, grammar_of
-from klogd_py.line_prefix.pieces import DMESG, KLOGD, SYSLOG
+from klogd_py.line_prefix.pieces import DMESG, SYSLOG
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.oops import provenance
@@ -124,7 +124,7 @@ def check_line_prefix(raw: bytes) -> None:
     line = raw.decode("utf-8", "surrogateescape").replace("\n", " ")
     klogd = parse_klogd(line)
     assert klogd.head + klogd.text == line
-    for grammar in (ANY_PREFIX, grammar_of(DMESG), grammar_of(SYSLOG), grammar_of(KLOGD)):
+    for grammar in (ANY_PREFIX, grammar_of(DMESG), grammar_of(SYSLOG)):
         record = PrefixReader(grammar=grammar).read(line)
         assert record.head + record.text + record.tail == line
 

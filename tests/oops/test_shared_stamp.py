@@ -28,7 +28,7 @@ def traces(lines: list[str], origin: Origin = Origin.CAPTURE) -> int:
     return sum(len(trace.records) for trace in ended)
 
 
-def test_lines_with_stamp_of_a_user_string_prove_nothing() -> None:
+def test_line_with_stamp_of_user_string_proves_nothing() -> None:
     assert traces(FORGED) == 0
     assert traces(FORGED[1:]) == 5
 

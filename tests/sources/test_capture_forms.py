@@ -104,7 +104,7 @@ DMESG = b"""{
 """
 
 
-def test_dmesg_objects_become_records(log: Path) -> None:
+def test_dmesg_objects_become_kernel_records(log: Path) -> None:
     assert read(log, DMESG) == [
         Record("one }, {", 4, usec=12_345_678, caller="T1"),
         Record("two", 13, usec=12_345_679),

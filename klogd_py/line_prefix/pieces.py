@@ -113,7 +113,7 @@ PIECES = (
     Piece("spreadtrum", r"c\d{1,2} {1,8}\d{1,10} ", "Spreadtrum"),
     # Around all of these
     Piece("dropped", r"\*\* \d{1,10} printk messages dropped \*\* ", "printk of Linux 4", is_first=True),  # noqa: E501
-    Piece("quote", r"(?:[>|] ){1,64}|[>|]{1,8}(?=[\[< \t])|\+(?=\[)", "mails, diff", only_first=True),
+    Piece("quote", r"(?:[>|] ){1,64}|[>|]{1,8}(?=[\[< \t])|\+(?=\[)", "mails, diff", only_first=True),  # noqa: E501
     Piece("numbered", r" {0,8}\d{1,8}\t", "cat -n, nl", only_first=True),
     Piece("field", r"MESSAGE=", "journalctl -o export", only_first=True),
     Piece("mail_blank", r"\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8}", "mails: no-break spaces"),  # noqa: E501

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops import crash_lines
-from klogd_py.record.types import Record
+from klogd_py.record.types import Gap, Record
 
 # Stamps of kernels without an exact clock are multiples of it.
 _TICK_US = 1000
@@ -38,7 +38,7 @@ class SharedStamp:
         self._last: Record | None = None
         self._was_rest = False
         # What passed since, the newest last: it is looked at when it is asked for.
-        self._passed: Sequence[Record] = ()
+        self._passed: Sequence[Record | Gap] = ()
         self._skipped = b""
         # A clock that counts ticks gives many lines the same time.
         self._is_exact = False
@@ -60,9 +60,9 @@ class SharedStamp:
         )
         return self._was_rest
 
-    def pass_by(self, records: Sequence[Record]) -> None:
+    def pass_by(self, items: Sequence[Record | Gap]) -> None:
         """Take note of records that are followed by others."""
-        self._passed, self._skipped = records, b""
+        self._passed, self._skipped = items, b""
 
     def skip(self, text: bytes) -> None:
         """Take note of whole lines that were skipped."""
@@ -70,21 +70,24 @@ class SharedStamp:
 
     def _look_at_passed(self) -> None:
         """Find out what passed: the last record, and whether it may be the rest of a message."""
-        passed = self._passed
+        passed = [item for item in self._passed[-_MAX_LINES:] if isinstance(item, Record)]
         if self._skipped:
             lines = self._skipped.decode("latin-1").removesuffix("\n").split("\n")
-            passed = [read_line(line) for line in lines]
+            passed = [read_line(line) for line in lines[-_MAX_LINES:]]
+        self._passed, self._skipped = (), b""
         if not passed:
             return
-        self._passed, self._skipped = (), b""
-        self._last, self._was_rest = passed[-1], False
-        for before, record in itertools.pairwise(passed[:-_MAX_LINES:-1]):
-            # From the newest to the oldest
-            if not _is_same_message(record, before):
+        earlier = [*([self._last] if self._last is not None else []), *passed]
+        self._last = passed[-1]
+        was_rest, self._was_rest = self._was_rest, False
+        # From the newest to the oldest
+        for record, last in itertools.pairwise(reversed(earlier)):
+            if not _is_same_message(last, record):
                 return
-            if _has_room_for_user_string(record.text):
+            if _has_room_for_user_string(last.text):
                 self._was_rest = True
                 return
+        self._was_rest = was_rest
 
 
 def _is_same_message(last: Record, record: Record) -> bool:

@@ -42,6 +42,10 @@ class StampOrder:
 
     def observe(self, usec: int) -> bool:
         """Take note of the next stamp; returns whether another boot begins with it."""
+        # Most stamps
+        if self._has_moved and usec >= self._last_us and not self.is_reversed:
+            self._last_us = usec
+            return False
         first_s, seconds = self._first_s, usec // _SECOND_US
         if self.is_reversed:
             is_jump = first_s is not None and seconds > self._low_s + 1

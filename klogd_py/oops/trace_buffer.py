@@ -135,10 +135,10 @@ class TraceBuffer:
         self._open: dict[str, _OpenTrace] = {}
         self._shared_stamp = SharedStamp() if origin is Origin.CAPTURE else None
 
-    def pass_by(self, records: Sequence[Record]) -> None:
+    def pass_by(self, items: Sequence[Record | Gap]) -> None:
         """Take note of records that need not be pushed."""
-        if self._shared_stamp is not None:
-            self._shared_stamp.pass_by(records)
+        if self._shared_stamp is not None and items:
+            self._shared_stamp.pass_by(items)
 
     def skip(self, text: bytes) -> None:
         """Take note of whole lines that passed as text."""
@@ -159,12 +159,17 @@ class TraceBuffer:
         begin: no other is looked at for that. Unless ``may_hold``, everything goes on at once.
         """
         traces: list[RecognisedTrace] = []
-        index = -1
-        for item in items:
+        index, observed = -1, -1
+        for at, item in enumerate(items):
             if isinstance(item, Record):
                 index += 1
-                traces += self._observe(item, index in may_begin, now_s)
+                # Most records neither begin a trace nor come while one is open.
+                if self._open or index in may_begin:
+                    self.pass_by(items[observed + 1 : at])
+                    traces += self._observe(item, index in may_begin, now_s)
+                    observed = at
             self._pending.append(item)
+        self.pass_by(items[observed + 1 :])
         while self._open and now_s >= self._oldest.due_s:
             traces.append(self._close_oldest())
         if may_hold and self._open and len(self._pending) < MAX_HELD_RECORDS:

@@ -62,7 +62,7 @@ class TraceStage(Stage):
         if may_hold or self._keeps_all:
             may_begin = {*batch.crash_lines, *batch.address_lines}
         if self._buffer.is_idle and not may_begin:
-            self._buffer.pass_by(batch.records)
+            self._buffer.pass_by(batch.items)
             return batch
         observed = self._buffer.push(batch.items, may_begin, now_s, may_hold=may_hold)
         return batch.with_items(observed.ready, observed.traces)

@@ -43,6 +43,8 @@ from tests.sockets import DatagramListener
 LIMIT_S = 20.0
 PATIENCE_S = 5.0
 ELSEWHERE = (
+    # Runs only with several inputs: tested in tests/pipeline/test_merged_pipeline.py.
+    "partial(self._run, number, pipeline)",
     # Runs only where a thread hangs as its sink is removed: tested in tests/sinks/test_manager.py.
     "lambda _: callback()",
     # Runs only after another error: tested below, with a reload that fails.

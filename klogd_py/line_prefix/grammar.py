@@ -19,9 +19,22 @@ MAX_UNKNOWN = 128
 MAX_TAIL = 256
 MAX_PIECES = 16
 # A file name, a container or a host, directly before a date
-_LABEL = re.compile(r"(?:\S{1,128}?[:-]\d{1,8}[:-]|\S{1,64} {0,16}\||\S{1,128}?[:-]|\S{1,64}) ?")
+_LABELS = tuple(
+    map(
+        re.compile,
+        (
+            r"\S{1,128}?[:-]\d{1,8}[:-] ?",
+            r"\S{1,64} {0,16}\| ?",
+            r"\S{1,128}?[:-] ?",
+            r"[^\s\x1b]{1,64} ?",
+        ),
+    )
+)
 # The kernel prints the names of processes and files behind these.
-_USER_STRING_FOLLOWS = re.compile(r"omm[:=]|[Pp]rocess |PID|pid|task|name|exe|=\\?\"|=\'")
+_USER_STRING_FOLLOWS = re.compile(
+    r"omm[:=]|[Pp]rocess |PID|pid|task|name|exe|=\\?\"|=\'|\w\[\d{1,10}\]: |"
+    r"Product: |Manufacturer: |SerialNumber: |Direct-Access|(?:^| )[VDIWEF](?:/| {1,2}\S)"
+)
 # Terminals and serial lines leave these behind the text
 _TAIL = re.compile(r"(?:[\r\x00\x08]|\x1b(?:\[[0-9;?]{0,16}[@-~]|[()][0-9A-B]|[=>78]))+$")
 _TAIL_ENDS = frozenset("\r\x00\x08\x1b" + "".join(map(chr, range(0x40, 0x7F))))
@@ -69,10 +82,10 @@ class Grammar(Struct, frozen=True):
 
     def _first_behind_unknown(self, line: str) -> int:
         """Where the first piece behind unknown text begins; 0 if there is none."""
-        label = _LABEL.match(line)
-        if label is not None and self.first.match(line, label.end()):
-            at = label.end()
-        else:
+        labels = (label.match(line) for label in _LABELS)
+        ends = (label.end() for label in labels if label is not None)
+        at = next((end for end in ends if self.first.match(line, end)), 0)
+        if not at:
             at = line.find("[", 1, MAX_UNKNOWN)
             while at >= 0 and not self.first_bracket.match(line, at):
                 at = line.find("[", at + 1, MAX_UNKNOWN)
@@ -94,7 +107,7 @@ def grammar_of(names: Collection[str]) -> Grammar:
     return Grammar(
         re.compile(head + run),
         re.compile(run),
-        re.compile(_any_of(may_follow)),
+        re.compile(rf"(?:{control}){{0,8}}(?:{_any_of(may_follow)})"),
         re.compile(_any_of(brackets)),
     )
 

@@ -14,7 +14,7 @@ from klogd_py.line_prefix.month_names import month_number
 from klogd_py.line_prefix.stamp_years import StampYears
 
 _FRACTION = re.compile(r"[.,](\d{1,9})")
-_ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d:?\d\d)$")
+_ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d")
 _YEAR = re.compile(r"\b(\d{4})\b")
 _UTC = {"Z", "UTC", "GMT"}

@@ -32,9 +32,9 @@ class Piece(Struct, frozen=True):
 # "<    0.000012>"
 _DELTA = r"<[ +-]{0,12}\d{1,10}\.\d{6}>"
 # A word of a date, in any language
-_WORD = r"[^\s\[\]<>|:;,=(){}/\x22\x1b-]{1,16}"
+_WORD = r"[^ \t\r\n\f\v\[\]<>|:;,=(){}/\x22\x1b-]{1,16}"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-_ZONE = r"(?:Z|UTC| ?[+-]\d\d:?\d\d)"
+_ZONE = r"(?: ?(?:Z\b|UTC|GMT)| ?[+-]\d\d(?::?\d\d)?(?=[\s\]|]))"
 _ISO = rf"\d{{4}}[-/]\d\d[-/]\d\d[T _]{_CLOCK}{_ZONE}?"
 # "Oct 17 13:48:41"
 _MONTH_DAY = rf"(?=[^\d\s]|\d{{1,2}}\D){_WORD} {{1,2}}\d{{1,2}} "
@@ -42,7 +42,7 @@ _LEVELS = "emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug"
 _FACILITIES = (
     "kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|res[0-3]|local[0-7]"
 )
-_HOST = r"[\w.:%-]{1,64}"
+_HOST = r"(?!\d\d:\d\d|\d{9,10}\.\d{3})[\w.:%-]{0,63}[\w.%-](?= )"
 _ZONE_NAME = r"(?:UTC|GMT|MSK|SAST|[CEW]ES?T|[BIJKNPSH][SDK]T|HKT|SGT|[ECMP][SD]T|AK[SD]T|A[CEW][SD]T|NZ[SD]T)"  # noqa: E501
 # The name of a machine that has sent the line, before the kernel's stamp
 _STAMP_FOLLOWS = r"(?=\[ *\d{1,10}\.\d{6}\])"
@@ -67,7 +67,7 @@ PIECES = (
           "print_caller; dmesg of util-linux 2.39; vendor hooks of Android"),
     Piece("delta", rf"\[(?: *{_DELTA}| *\+\d{{1,10}}\.\d{{6}})\] ?",
           "dmesg --notime -d, dmesg -e", is_first=True),
-    Piece("reltime", rf"\[{_WORD}\d\d \d\d:\d\d\] ?", "dmesg -e, -H: first of a minute", is_first=True),  # noqa: E501
+    Piece("reltime", rf"{_NOT_IN_TEXT}\[{_WORD}\d\d \d\d:\d\d\] ?", "dmesg -e, -H: first of a minute", is_first=True),  # noqa: E501
     Piece("ctime", rf"\[(?P<ctime>{_WORD} {{1,2}}{_WORD} {{1,2}}(?:\d{{1,2}} )?{_CLOCK}(?: {_ZONE_NAME})? \d{{4}})(?: +{_DELTA})?\] ?",  # noqa: E501
           "dmesg -T, crash log -T, Tera Term", is_first=True),
     Piece("level", rf"{_NOT_IN_TEXT}(?P<facility>{_FACILITIES}) {{0,8}}:(?P<severity>{_LEVELS}) {{0,8}}: ?",  # noqa: E501
@@ -78,26 +78,26 @@ PIECES = (
     Piece("kernel", rf"(?:(?P<host>{_HOST}) )?{_KERNEL}: ?",
           "rsyslog, syslog-ng, journalctl -o short..., Debian's /var/log/dmesg"),
     Piece("metalog", r"\[kernel\] ", "metalog, src/metalog.c"),
-    Piece("rfc5424", rf"1 (?P<iso5424>{_ISO}|-) (?P<host5424>\S{{1,255}}) (?P<app5424>\S{{1,48}}) \S{{1,128}} \S{{1,32}} (?:-|(?:\[[^\]\n]{{1,400}}\]){{1,8}}) ?(?:\ufeff|\xef\xbb\xbf)?",  # noqa: E501
+    Piece("rfc5424", rf"1 (?P<iso5424>{_ISO}|-) (?P<host5424>\S{{1,255}}) (?P<app5424>\S{{1,48}}) \S{{1,128}} \S{{1,32}} (?:-|(?:\[(?:\\.|[^\]\\\n]){{1,400}}\]){{1,8}}) ?(?:\ufeff|\xef\xbb\xbf)?",  # noqa: E501
           "RFC 5424 section 6: rsyslog's RSYSLOG_SyslogProtocol23Format"),
-    Piece("dashes", rf"(?:(?P<host_dashes>{_HOST}) )?kernel - \S{{1,32}} (?:-|\[[^\]\n]{{1,400}}\]) ",  # noqa: E501
+    Piece("dashes", rf"(?:(?P<host_dashes>{_HOST}) )?kernel - \S{{1,32}} (?:-|\[(?:\\.|[^\]\\\n]){{1,400}}\]) ",  # noqa: E501
           "the same, behind a time of another program"),
     # Times of the program that wrote the file
-    Piece("iso", rf"\[?(?P<iso>{_ISO})(?:\]:? ?| {_ZONE_NAME} | ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
+    Piece("iso", rf"(?:{_NOT_IN_TEXT}|(?=.{{19}},))\[?(?P<iso>{_ISO})(?:\]:? ?| {_ZONE_NAME} | [A-Z]{{2,5}} (?=\S{{1,64}} kernel[:[])| ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
           "dmesg --time-format iso, rsyslog, tio, minicom, LAVA, docker logs -t", is_first=True),
     Piece("weekday", rf"{_NOT_IN_TEXT}{_WORD} (?=\d{{4}}-\d\d-\d\d )", "journalctl -o short-full", ends_prefix=False),  # noqa: E501
     Piece("logread", rf"{_NOT_IN_TEXT}(?P<logread>{_WORD} {_MONTH_DAY}{_CLOCK}(?: {_ZONE_NAME})? \d{{4}})(?: |: )",  # noqa: E501
           "logread of OpenWrt, date(1), ts '%c'", is_first=True),
-    Piece("bsd", rf"{_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK})(?: {_ZONE_NAME})?(?: |: )(?:(?P<host_bsd>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
+    Piece("bsd", rf"{_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK}(?: UTC| GMT)?)(?: {_ZONE_NAME})?(?: |: )(?:(?P<host_bsd>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
           "RFC 3164 section 4.1.2, journalctl -o short, ts(1)", is_first=True),
     Piece("logcat", r"(?P<logcat>\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6}) +(?:\w{1,16} +)?\d{1,10} +\d{1,10} [VDIWEF] {0,2}(?:kernel)? *: ",  # noqa: E501
           "logcat -v threadtime", is_first=True),
     Piece("logcat_brief", r"(?<!\d\] )[VDIWEF]/kernel *\( *\d{1,10}\): ", "logcat -v brief"),
-    Piece("epoch", r"(?:\[(?P<epoch_in>\d{9,10}\.\d{3,9})\] ?|(?P<epoch>\d{9,10}\.\d{3,9}) )",
+    Piece("epoch", _NOT_IN_TEXT + r"(?:\[(?P<epoch_in>\d{9,10}\.\d{3,9})\] ?|(?P<epoch>\d{9,10}\.\d{3,9}) )",  # noqa: E501
           "logread -t, journalctl -o short-unix, ts %.s", is_first=True),
     Piece("clock", rf"(?:\[(?:\d{{4}}[.:-])?[+-]?{_CLOCK}\]:? ?|\[\d\d:\d\d:\d\d:\d{{3}}\] ?|{_CLOCK} {{1,2}}(?:\| )?)",  # noqa: E501
           "tio, minicom, ts -s, KernelCI, RealTerm", only_first=True),
-    Piece("elapsed", r"\[ *\+?\d{1,7}\.\d{1,9}(?: +\d{1,7}\.\d{1,9})?\] ?(?=\[|<)",
+    Piece("elapsed", r"\[ *(?:\+\d{1,7}\.\d{1,9}|\d{1,7}\.\d{1,9} +\d{1,7}\.\d{1,9}|\d{1,7}\.(?:\d{1,5}|\d{7,9}))\] ?(?=\[|<)",  # noqa: E501
           "tio, grabserial", only_first=True),
     Piece("tai64n", r"(?P<tai64n>@4[0-9a-f]{23}) ", "multilog, svlogd -t, s6-log", is_first=True),
     Piece("column", r"[\w.-]{1,64} {0,16}\| {0,2}", "Zuul, docker compose", ends_prefix=False),
@@ -110,13 +110,13 @@ PIECES = (
     Piece("qualcomm", r"\(CPU:\d{1,3}-pid:\d{1,10}:[^)\n]{0,24}\) ?", "Qualcomm"),
     Piece("hisilicon", r"\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\](?:\[pid:\d{1,10},cpu\d{1,3},[^\]\n]{1,24}\])?",  # noqa: E501
           "HiSilicon"),
-    Piece("spreadtrum", r"c\d{1,2} {1,8}\d{1,10} ", "Spreadtrum"),
+    Piece("spreadtrum", r"c\d{1,2} {3,8}\d{1,10} ", "Spreadtrum"),
     # Around all of these
     Piece("dropped", r"\*\* \d{1,10} printk messages dropped \*\* ", "printk of Linux 4", is_first=True),  # noqa: E501
     Piece("quote", r"(?:[>|] ){1,64}|[>|]{1,8}(?=[\[< \t])|\+(?=\[)", "mails, diff", only_first=True),  # noqa: E501
     Piece("numbered", r" {0,8}\d{1,8}\t", "cat -n, nl", only_first=True),
     Piece("field", r"MESSAGE=", "journalctl -o export", only_first=True),
-    Piece("mail_blank", r"\s{0,8}(?:\xa0|\xc2\xa0|\xef\xbf\xbd|\ufffd){1,8}", "mails: no-break spaces"),  # noqa: E501
+    Piece("mail_blank", r"\s{0,8}(?:\xa0|\xc2\xa0){1,8}|(?<!\])(?<!\] )\s{0,8}(?:\xef\xbf\xbd|\ufffd){1,8}", "mails: no-break spaces"),  # noqa: E501
 )
 # fmt: on
 BY_NAME = {piece.name: piece for piece in PIECES}
@@ -139,7 +139,10 @@ SEVERITIES = {
     "debug": 7,
 }
 # The line of another program in a syslog file: "host sshd[12]: text", behind the time
-OTHER_PROGRAM = re.compile(rf"(?P<host>{_HOST}) (?P<tag>[^\s:\[\]<>]{{1,80}})(?:\[\d{{1,10}}\])?: ")
+OTHER_PROGRAM = re.compile(
+    rf"(?!Hardware name|Internal error|usb \d|pci \d)(?P<host>{_HOST}) "
+    r"(?P<tag>[^\s:\[\]<>]{1,80})(?P<pid>\[\d{1,10}\])?: "
+)
 
 # What dmesg prints with any of its options, and the vendors' kernels
 DMESG = frozenset(

@@ -16,6 +16,8 @@ from klogd_py.record.types import USER, Machine, Record, Severity
 
 LAST_PREFIX = 2047
 _NEXT_PIECE = re.compile("|".join(rf"(?P<in_{piece.name}>{piece.pattern})" for piece in PIECES))
+# dmesg alone writes a comma.
+_NUMERIC_ZONE = re.compile(r"^[^,]*[+-]\d\d:?\d\d$")
 _CALLER_FIELD = re.compile(r",caller=([TC]\d{1,10})")
 # The letter that follows the stamp of most lines cannot begin another piece, unless it is that of
 # the word "kernel".
@@ -133,7 +135,7 @@ class _Values:
         self.host = ""
         self._reader = reader
         # The last piece is a time, behind which the line of any program may follow.
-        self._is_dated = False
+        self._is_dated = self._is_syslog = False
 
     def read(self, line: str, span: TextSpan) -> int:
         """Read the pieces of a line; returns where the text begins."""
@@ -147,11 +149,12 @@ class _Values:
             name = (found.lastgroup or "").removeprefix("in_")
             if name in _READERS:
                 _READERS[name](self, found)
-            # dmesg, which alone writes a comma, prints no other program's lines.
-            self._is_dated = name in _DATES and "," not in found[0]
+            self._is_dated = name in _DATES
+            # Only syslog daemons write an offset; others write the kernel's lines alone.
+            self._is_syslog = name != "iso" or _NUMERIC_ZONE.search(found["iso"]) is not None
             at = found.end()
         other = OTHER_PROGRAM.match(line, span.start) if self._is_dated else None
-        if other is None:
+        if other is None or not (self._is_syslog or other["pid"]):
             return span.start
         self.host = other["host"]
         if self.prefix is None:

@@ -103,3 +103,39 @@ def test_any_line_is_its_three_parts(line: str) -> None:
     span = ANY_PREFIX.text_span(line)
     assert 0 <= span.first_piece <= span.start <= span.end <= len(line)
     assert record.head + record.text + record.tail == line
+
+
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [
+        ("2023-11-25T10:41:07Z ", "Hardware name: x"),
+        ("[2023-11-25 10:41:07] ", "Internal error: Oops: 5"),
+        ("[2023-11-25 10:41:07] ", "usb 1-1: new device"),
+        ("[   12.345678] ", "c0 11 22 33"),
+        ("[   12.345678] ", "[10:41:07] foo"),
+        ("[   12.345678] ", "2023-11-25 10:41:07 foo"),
+        ("[   12.345678][   T41] ", "blocked\ufffd \ufffd"),
+        ("[六 11月 25 10:41:07 2023] ", "x"),
+        ("12:2023-11-25T10:41:07.123456+00:00 web kernel: ", "x"),
+        ("Sat 2023-11-25 10:41:07 +08 web kernel: [   12.000000] ", "x"),
+        ("Sat 2023-11-25 10:41:07 WIB web kernel: [   12.000000] ", "x"),
+        ('<4>1 2023-11-25T10:41:07Z web kernel - - [x@1 a="b\\]c d"] ', "x"),
+        ("1700908867.123456 kernel: ", "x"),
+    ],
+)
+def test_kernels_own_words_are_no_prefix(before: str, line: str) -> None:
+    record = read_line(before + line)
+    assert (record.head, record.text, record.facility) == (before, line, 0)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "usb 1-1: Product: ",
+        "11-25 10:41:07.123  12  12 W app: ",
+        "W/app  (   12): ",
+        "x web app[1]: ",
+    ],
+)
+def test_stamp_behind_a_users_words_is_text(before: str) -> None:
+    assert CHOSEN in read_line(before + CHOSEN).text

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.needs import needs_other_users
+from tests.terminals import read_to_end
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -376,9 +377,8 @@ def test_interrupt_ends_make_run_in_silence(made: Path) -> None:
         printed += os.read(terminal, 1000)
     os.write(terminal, b"\x03")
     assert make.wait(timeout=30) in (0, -signal.SIGINT, 130)
-    printed += os.read(terminal, 1000)
-    os.close(terminal)
     os.close(other_end)
+    printed += read_to_end(terminal)
     assert printed.split() == [b"started", b"^C"]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.system.progress import FIRST_AFTER_S
+from tests.terminals import read_to_end
 
 WORDS = [["translate"], ["--config", "/dev/null", "--input", "-"]]
 
@@ -38,8 +39,7 @@ def test_long_work_shows_progress_on_terminal(words: list[str], tmp_path: Path) 
     readable, writable = pty.openpty()
     found = run_slowly(words, tmp_path, writable)
     os.close(writable)
-    shown = os.read(readable, 1 << 16)
-    os.close(readable)
+    shown = read_to_end(readable)
     assert b" lines, 0 frames named" in shown
     # Other messages may follow, on lines of their own.
     assert b"named" not in shown.rpartition(b"\r\x1b[K")[2]

@@ -14,6 +14,7 @@ from klogd_py.sinks.formats import TimestampFormatter
 from tests.entries import WALL_US, entry
 from tests.fakes import environment
 from tests.json_documents import read_documents
+from tests.terminals import read_to_end
 from tests.waiting import wait_until
 
 
@@ -57,12 +58,9 @@ def _shown(tmp_path: Path, *options: str, terminal: bool, no_color: str | None =
             command, env=environment(NO_COLOR=no_color), stdout=subprocess.PIPE, check=True
         ).stdout
     ours, theirs = os.openpty()
-    try:
-        subprocess.run(command, env=environment(NO_COLOR=no_color), stdout=theirs, check=True)
-        return os.read(ours, 4096)
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    subprocess.run(command, env=environment(NO_COLOR=no_color), stdout=theirs, check=True)
+    os.close(theirs)
+    return read_to_end(ours)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pty
 import pytest
 
 from klogd_py.system.progress import FIRST_AFTER_S, PERIOD_S, Progress, ProgressLine
+from tests.terminals import read_to_end
 
 MIB = 1 << 20
 
@@ -41,9 +42,7 @@ def test_line_comes_late_and_is_erased() -> None:
         assert line.is_due
         line.erase()
         line.erase()
-        shown = os.read(readable, 4096)
-    os.close(readable)
-    assert shown == b"\r\x1b[Kklogd-py: 0 MiB, 1 lines, 0 frames named\r\x1b[K"
+    assert read_to_end(readable) == b"\r\x1b[Kklogd-py: 0 MiB, 1 lines, 0 frames named\r\x1b[K"
 
 
 def test_nothing_is_due_without_a_terminal() -> None:

@@ -70,6 +70,21 @@ class BootBoundary:
             self._has_ended = True
         return NextBoot() if begins else None
 
+    def observe_run(self, records: list[Record], texts: list[str]) -> bool:
+        """Take note of records and their texts, with none of which a boot begins.
+
+        Returns whether that is seen at once: otherwise each is to be looked at.
+        """
+        if self._has_ended or any(BANNER in text for text in texts):
+            return False
+        return self._only_banners or self._order.observe_run(
+            [
+                record.usec
+                for record in records
+                if record.usec is not None and (record.prefix or 0) >> 3 == KERN
+            ]
+        )
+
     def is_same_boot(self, text: bytes) -> bool:
         """Whether no boot begins in whole lines, as far as can be told without parsing each.
 

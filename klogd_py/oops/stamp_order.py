@@ -61,6 +61,18 @@ class StampOrder:
         self._note(usec)
         return is_start
 
+    def observe_run(self, usecs: list[int]) -> bool:
+        """Take note of stamps that run forward, with which no boot begins.
+
+        Returns whether they do: otherwise each is to be observed.
+        """
+        if self.is_reversed or not self._has_moved or usecs != sorted(usecs):
+            return False
+        if usecs and usecs[0] < self._last_us:
+            return False
+        self._last_us = usecs[-1] if usecs else self._last_us
+        return True
+
     def is_in_order(self, seconds: Sequence[int]) -> bool:
         """Whether stamps with these seconds, in this order, can begin no boot."""
         if self.is_reversed:

@@ -8,6 +8,7 @@ Source of truth: kernel/panic.c ``print_oops_end_marker``; the first lines of ``
 of each architecture.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 
 from msgspec import Struct
@@ -159,17 +160,22 @@ class TraceBuffer:
         begin: no other is looked at for that. Unless ``may_hold``, everything goes on at once.
         """
         traces: list[RecognisedTrace] = []
-        index, observed = -1, -1
-        for at, item in enumerate(items):
-            if isinstance(item, Record):
-                index += 1
+        starts = [*_item_indices(items, may_begin), len(items)]
+        at = 0
+        while at < len(items):
+            start = starts[bisect_left(starts, at)]
+            if not self._open and at < start:
                 # Most records neither begin a trace nor come while one is open.
-                if self._open or index in may_begin:
-                    self.pass_by(items[observed + 1 : at])
-                    traces += self._observe(item, index in may_begin, now_s)
-                    observed = at
+                passed = items[at:start]
+                self.pass_by(passed)
+                self._pending += passed
+                at = start
+                continue
+            item = items[at]
+            if isinstance(item, Record):
+                traces += self._observe(item, at == start, now_s)
             self._pending.append(item)
-        self.pass_by(items[observed + 1 :])
+            at += 1
         while self._open and now_s >= self._oldest.due_s:
             traces.append(self._close_oldest())
         if may_hold and self._open and len(self._pending) < MAX_HELD_RECORDS:
@@ -248,3 +254,9 @@ class TraceBuffer:
         ready, self._pending = self._pending[:count], self._pending[count:]
         self._released += len(ready)
         return ready
+
+
+def _item_indices(items: Sequence[Record | Gap], indices: Collection[int]) -> list[int]:
+    """Return the indices of records among all items, in order, for those without the gaps."""
+    records = [at for at, item in enumerate(items) if isinstance(item, Record)]
+    return [records[index] for index in sorted(indices)]

@@ -5,7 +5,7 @@ The load address inferred for one boot does not hold for the next. So all stages
 hold of the boot that ends, and the symbols of the next one are loaded before it goes on.
 """
 
-from klogd_py.oops.boot_boundary import BANNER, BootBoundary
+from klogd_py.oops.boot_boundary import BootBoundary
 from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.stage import Stage
 from klogd_py.record.types import Gap, Record
@@ -22,7 +22,6 @@ class BootStage(Stage):
         ``only_banners`` is that of `BootBoundary`.
         """
         self._enabled = enabled
-        self._only_banners = only_banners
         self._boundary = BootBoundary(only_banners=only_banners)
         # Begins with the first record of a boot
         self._rest: list[Record | Gap] = []
@@ -32,7 +31,9 @@ class BootStage(Stage):
 
         The rest goes on with the next batch, which may be empty.
         """
-        if not self._enabled or (not self._rest and self._begins_none(batch)):
+        if not self._enabled:
+            return batch
+        if not self._rest and self._boundary.observe_run(batch.records, batch.texts):
             return batch
         rest, self._rest = self._rest, []
         items = [*rest, *batch.items] if rest else batch.items
@@ -43,10 +44,6 @@ class BootStage(Stage):
                 self._rest = list(items[at:])
                 return Batch(items[:at], is_last=True, next_boot=next_boot)
         return batch.with_items(items) if rest else batch
-
-    def _begins_none(self, batch: Batch) -> bool:
-        """Whether it takes only one search to see that no boot begins in a batch."""
-        return self._only_banners and not any(BANNER in text for text in batch.texts)
 
     @property
     def pending(self) -> list[Record | Gap]:

@@ -129,7 +129,8 @@ def push(
     may_hold: bool = True,
 ) -> tuple[list[Record | Gap], list[Trace]]:
     """What goes on when a buffer is given these items, and what the traces that ended prove."""
-    observed = trace_buffer.push(items, range(len(items)), now_s, may_hold=may_hold)
+    count = sum(isinstance(item, Record) for item in items)
+    observed = trace_buffer.push(items, range(count), now_s, may_hold=may_hold)
     return observed.ready, [parse_trace(trace.lines) for trace in observed.traces]
 
 

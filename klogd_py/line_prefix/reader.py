@@ -8,10 +8,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.grammar import ANY_PREFIX, Grammar, TextSpan
 from klogd_py.line_prefix.pieces import FACILITIES, OTHER_PROGRAM, PIECES, SEVERITIES
 from klogd_py.line_prefix.stamp_years import StampYears
+from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.record.types import USER, Machine, Record, Severity
 
 LAST_PREFIX = 2047
@@ -88,6 +91,14 @@ class PrefixReader:
             (),
             None if host is None else self._machine_named(host),
         )
+
+    def read_shown(self, line: str) -> Record:
+        """Return the record of a line as a terminal shows it, without what it obeys."""
+        record = self.read(line)
+        if line.isprintable():
+            return record
+        head, text = strip_controls(record.head), strip_controls(record.text)
+        return msgspec.structs.replace(record, head=head, text=text, tail="")
 
     def _read_any(self, line: str) -> Record:
         span = self._grammar.text_span(line)

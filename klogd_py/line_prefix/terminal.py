@@ -4,7 +4,6 @@
 Source of truth: ECMA-48; console_codes(4).
 """
 
-import itertools
 import re
 
 from klogd_py.line_prefix.pieces import BY_NAME
@@ -18,26 +17,7 @@ def strip_controls(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def restore_controls(raw: str, shown: str, changed: str) -> str:
-    """Return ``changed``, which was made of ``shown``, with the controls of ``raw`` around it.
-
-    Controls within the part that was changed are lost.
-    """
-    places = _shown_places(raw)
-    pairs = zip(shown, changed, strict=False)
-    before = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-    most = min(len(shown), len(changed)) - before
-    pairs = zip(reversed(shown), reversed(changed), strict=False)
-    after = sum(
-        1
-        for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], itertools.islice(pairs, most))
-    )
-    start = places[before]
-    end = places[len(shown) - after] if after else places[-1]
-    return raw[:start] + changed[before : len(changed) - after] + raw[end:]
-
-
-def _shown_places(raw: str) -> list[int]:
+def shown_places(raw: str) -> list[int]:
     """Where each shown character is in ``raw``, and the end of the last one."""
     places: list[int] = []
     at = 0

@@ -7,13 +7,15 @@ the lines of an oops in progress are held back until it ends. Bytes of any encod
 unchanged.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
 
+from klogd_py.line_prefix.json_string import escape
 from klogd_py.line_prefix.reader import PrefixReader
-from klogd_py.line_prefix.terminal import ESCAPE, restore_controls, strip_controls
+from klogd_py.line_prefix.terminal import ESCAPE, shown_places, strip_controls
 from klogd_py.oops.boot_boundary import split_lines
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_buffer import RecognisedTrace
@@ -22,17 +24,21 @@ from klogd_py.pipeline.boot_symbols import BootSymbols
 from klogd_py.pipeline.clock import CaptureClock
 from klogd_py.pipeline.doubtful_lines import DoubtfulLines
 from klogd_py.pipeline.frame_summary import FrameSummary
+from klogd_py.pipeline.raw_texts import RawText, RawTexts
 from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.record.types import Entry, Record
+from klogd_py.sources.object_lines import read_object_line
 from klogd_py.symbols.symbol_set import SymbolSet
 
 # A text that is shorter is read line by line at once; a longer one, after so many parts in a row
 # that had to be.
 _MIN_BYTES, _DENSE_BYTES = 1 << 11, 1 << 16
 _DENSE_PARTS = 4
+# In each JSON object, and in each field of one on a line of its own
+_OBJECT_SIGN = re.compile(rb'" ?: ?"')
 
 
 class InferredBoots(Struct, frozen=True):
@@ -92,8 +98,7 @@ class TextStream:
         self._parts_in_row = 0
         self._discards_output = discards_output
         self._reader = PrefixReader()
-        # The texts with terminal controls in them, by the identity of the record without them
-        self._raw_texts: dict[int, tuple[Record, str]] = {}
+        self._raw_texts = RawTexts()
         self._stages = Stages(
             boots,
             CaptureClock(),
@@ -161,9 +166,8 @@ class TextStream:
     def _push_lines(self, text: bytes, now_s: float) -> bytes:
         lines = split_lines(text) if text else []
         is_whole = text.endswith(b"\n") or not text
-        records = list(map(self._reader.read, lines))
-        if ESCAPE.encode() in text:
-            records = [self._without_controls(record) for record in records]
+        is_as_meant = ESCAPE.encode() not in text and not _OBJECT_SIGN.search(text)
+        records = list(map(self._reader.read if is_as_meant else self._read_meant, lines))
         batch = Batch(records, is_last=not is_whole)
         out = self._encode(self._run(batch, now_s))
         return out if is_whole else out.removesuffix(b"\n")
@@ -196,20 +200,26 @@ class TextStream:
                 self.doubtful.check(entries)
                 self.frames.observe(batch, batch.symbolized)
                 lines += map(self._line_of, entries)
-                for entry in entries if self._raw_texts else ():
-                    self._raw_texts.pop(id(entry.record), None)
         return "".join([f"{line}\n" for line in lines]).encode("latin-1", "replace")
 
-    def _without_controls(self, record: Record) -> Record:
-        """Return the record without the terminal controls in its text, which are remembered."""
-        if ESCAPE not in record.text:
-            return record
-        plain = msgspec.structs.replace(record, text=strip_controls(record.text))
-        self._raw_texts[id(plain)] = plain, record.text
-        return plain
+    def _read_meant(self, line: str) -> Record:
+        """Make a record of a line with what its text means, and remember how it is written."""
+        found, raw = read_object_line(line, self._reader), None
+        record = self._reader.read(line) if found is None else found.record
+        if found is not None:
+            raw = RawText(found.raw, found.places, escape)
+        if ESCAPE in record.text:
+            shown = shown_places(record.text)
+            raw = (
+                RawText(record.text, shown)
+                if raw is None
+                else RawText(raw.text, [raw.places[at] for at in shown], escape)
+            )
+            record = msgspec.structs.replace(record, text=strip_controls(record.text))
+        if raw is not None and not self._discards_output:
+            self._raw_texts.remember(record, raw)
+        return record
 
     def _line_of(self, entry: Entry) -> str:
-        record, text = entry.record, entry.text
-        if (known := self._raw_texts.get(id(record))) is not None:
-            text = restore_controls(known[1], record.text, text)
-        return f"{record.head}{text}{record.tail}"
+        record = entry.record
+        return f"{record.head}{self._raw_texts.take(record, entry.text)}{record.tail}"

@@ -28,7 +28,8 @@ _OPENING = re.compile(rb"(?:\[?\s*|\s*\}, ?)\{\s*$")
 _WRAPPER = re.compile(rb'\s*"dmesg": ?\[\s*(?:\{\s*)?$')
 _AFTER_WRAPPER = re.compile(rb"\s*[\]}],?\s*$")
 _CLOSINGS = (b"}", b"},", b"{", b"}]")
-_LIST_ITEM = b"- "
+# Of a list of LAVA, of server-sent events, of RFC 7464
+_BEFORE_OBJECT = re.compile(rb"- |data: |\x1e")
 
 
 class Framing:
@@ -126,7 +127,9 @@ class ObjectFraming(Framing):
             return True
         if self._is_in_list and _AFTER_WRAPPER.match(line):
             return True
-        return line.removeprefix(_LIST_ITEM).startswith(b"{") and self._decode([line]) is not None
+        before = _BEFORE_OBJECT.match(line)
+        begins = line.startswith(b"{", before.end() if before else 0)
+        return begins and self._decode([line]) is not None
 
     def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
         """Whether a line belongs to the lines before it."""
@@ -157,7 +160,9 @@ class ObjectFraming(Framing):
 
     def _decode(self, lines: Sequence[bytes]) -> dict[str, object] | None:
         self._tries += 1
-        text = b"\n".join(lines).strip().removeprefix(_LIST_ITEM)
+        text = b"\n".join(lines).strip()
+        if before := _BEFORE_OBJECT.match(text):
+            text = text[before.end() :]
         if self.rest(lines):
             text = text[:-1]
         if len(text) > MAX_BYTES:

@@ -21,7 +21,7 @@ from klogd_py.record.types import KERN, LAST_SYSLOG_FACILITY, USER, Machine, Rec
 
 _MAX_NUMBER = 1 << 63
 # Keys under which programs put a whole line, in the order in which they are looked for
-_LINE_KEYS = ("log", "message", "msg", "line", "MESSAGE")
+LINE_KEYS = ("log", "message", "msg", "line", "MESSAGE")
 _TIME_KEYS = ("time", "timestamp", "dt", "@timestamp", "ts")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 
@@ -57,23 +57,46 @@ def is_journal(content: Fields) -> bool:
     return "MESSAGE" in content and any(key.startswith("_") for key in content)
 
 
+def text_key(content: Fields) -> str | None:
+    """The key of the text in an object that holds a line of a log; ``None`` if it holds none."""
+    if is_journal(content):
+        return "MESSAGE"
+    if _is_own(content):
+        return "text"
+    if _is_dmesg(content):
+        return "msg"
+    return next((key for key in LINE_KEYS if isinstance(content.get(key), str)), None)
+
+
+def states_fields(content: Fields) -> bool:
+    """Whether level, time and the others are fields, so that the text has no prefix."""
+    return is_journal(content) or _is_own(content) or _is_dmesg(content)
+
+
 def from_object(content: Fields, reader: PrefixReader) -> Record | None:
     """Make a record of a JSON object that holds a line of a log; ``None`` if it holds none."""
     if is_journal(content):
         return from_journal(content)
-    if "text" in content and ("schema" in content or "wall_us" in content):
+    if _is_own(content):
         return _from_own(content)
-    if "msg" in content and ("pri" in content or isinstance(content.get("time"), float)):
+    if _is_dmesg(content):
         return _from_dmesg(content)
-    for key in _LINE_KEYS:
-        if isinstance(line := content.get(key), str):
-            record = reader.read(line.removesuffix("\n"))
-            stamps = (content.get(key) for key in _TIME_KEYS)
-            wall_us = next((us for stamp in stamps if (us := _moment(stamp)) is not None), None)
-            if record.wall_us is None and wall_us is not None:
-                record = msgspec.structs.replace(record, wall_us=wall_us)
-            return record
-    return None
+    if (key := text_key(content)) is None:
+        return None
+    record = reader.read_shown(content[key].removesuffix("\n"))
+    stamps = (content.get(key) for key in _TIME_KEYS)
+    wall_us = next((us for stamp in stamps if (us := _moment(stamp)) is not None), None)
+    if record.wall_us is None and wall_us is not None:
+        record = msgspec.structs.replace(record, wall_us=wall_us)
+    return record
+
+
+def _is_own(content: Fields) -> bool:
+    return "text" in content and ("schema" in content or "wall_us" in content)
+
+
+def _is_dmesg(content: Fields) -> bool:
+    return "msg" in content and ("pri" in content or isinstance(content.get("time"), float))
 
 
 def _from_dmesg(content: Fields) -> Record:

@@ -8,10 +8,7 @@ several lines are those of `klogd_py.sources.framings`.
 import re
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from klogd_py.line_prefix.reader import PrefixReader
-from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.record.types import Record
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
@@ -20,7 +17,7 @@ from klogd_py.sources.netconsole import FragmentJoiner, has_fragments
 # Cheap signs that a text may hold others than lines with a prefix
 _SIGNS = (b"{", b"__", b",-,", b",-;", b",c;", b",c,", b",+;")
 _OTHERS = re.compile(
-    rb"(?:^|\n)(?:\0|[\[ \t\}-]{0,16}[{,]|__CURSOR=|__REALTIME_TIMESTAMP="
+    rb"(?:^|\n)(?:\0|(?:data: |\x1e)?[\[ \t\}-]{0,16}[{,]|__CURSOR=|__REALTIME_TIMESTAMP="
     rb"|(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},\d{1,20},\d)"
 )
 
@@ -91,13 +88,7 @@ class RecordAssembler:
         return signs and _OTHERS.search(text) is not None
 
     def _text(self, line: str) -> Record:
-        if self._read_line is not None:
-            return self._read_line(line)
-        record = self._reader.read(line)
-        if line.isprintable():
-            return record
-        head, text = strip_controls(record.head), strip_controls(record.text)
-        return msgspec.structs.replace(record, head=head, text=text, tail="")
+        return self._read_line(line) if self._read_line else self._reader.read_shown(line)
 
     def _push_joined(self, piece: bytes) -> list[Record]:
         """Take a record that was joined, or a line; one without its line feed is cut off."""

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Find the kernel's text in a line that is a JSON object, or a field of one.
+
+The line is a character for each byte. Source of truth: RFC 8259; `klogd_py.sources.journal_format`.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from klogd_py.line_prefix.json_string import unescape
+from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.record.types import Record
+from klogd_py.sources import journal_format
+
+_STRING = r'"((?:[^"\\]|\\.)*+)"'
+_OBJECT = re.compile(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")
+_VALUES = {
+    key: re.compile(rf'"{key}" ?: ?{_STRING}') for key in (*journal_format.LINE_KEYS, "text")
+}
+# A line of ``dmesg --json`` or ``journalctl -o json-pretty``
+_FIELD = re.compile(rf"\s{{1,16}}\"({'|'.join(journal_format.LINE_KEYS)})\" ?: ?{_STRING},?\s*$")
+
+
+class ObjectLine(Struct, frozen=True):
+    """A line as a record, whose text is what the JSON string means.
+
+    ``raw`` is the text as it is written, and ``places`` is that of `unescape` for it.
+    """
+
+    record: Record
+    raw: str
+    places: list[int]
+
+
+def read_object_line(line: str, reader: PrefixReader) -> ObjectLine | None:
+    """Read ``{"MESSAGE":"eth0: up","PRIORITY":"6",...}`` and ``"msg": "eth0: up"``.
+
+    ``None`` for any other line.
+    """
+    if (field := _FIELD.match(line)) is not None:
+        return _object_line(line, field.span(2), {field[1]: ""}, reader)
+    if (found := _OBJECT.match(line)) is None:
+        return None
+    try:
+        content = msgspec.json.decode(found[1].encode("latin-1"), type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    key = journal_format.text_key(content)
+    value = _VALUES[key].search(line) if key is not None else None
+    return None if value is None else _object_line(line, value.span(1), content, reader)
+
+
+def _object_line(
+    line: str, span: tuple[int, int], content: Mapping[str, object], reader: PrefixReader
+) -> ObjectLine | None:
+    start, end = span
+    text, places = unescape(line[start:end])
+    record = journal_format.from_object(content, reader)
+    if record is None:
+        return None
+    first, last = 0, len(text)
+    if not journal_format.states_fields(content):
+        inner = reader.read(text.removesuffix("\n"))
+        first, last = len(inner.head), len(inner.head) + len(inner.text)
+        record = msgspec.structs.replace(inner, wall_us=inner.wall_us or record.wall_us)
+    text, places = text[first:last], [start + place for place in places[first : last + 1]]
+    record = msgspec.structs.replace(
+        record, text=text, head=line[: places[0]], tail=line[places[-1] :]
+    )
+    return ObjectLine(record, line[places[0] : places[-1]], [at - places[0] for at in places])

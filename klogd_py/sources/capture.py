@@ -6,10 +6,9 @@
 
 import re
 import time
-from collections.abc import Iterator
 from datetime import datetime
 
-from klogd_py.line_prefix.stamp_years import DatedLine, StampYears, find_dates, years_of
+from klogd_py.line_prefix.stamp_years import DateSearch, StampYears
 from klogd_py.record.selection import Following
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.capture_records import MAX_RECORD_BYTES, CaptureRecords
@@ -26,6 +25,8 @@ MAX_DICTIONARY_WAIT_S = 0.1
 _RECORD_SEPARATOR = re.compile(rb"(?:(?<=\n)|\A)\0(?=[0-9]{1,4},[0-9]+,[0-9]+[,;])")
 # Most records of /dev/kmsg have these flags.
 _KMSG_SIGNS = (b",-;", b",-,", b",c;", b",c,")
+# 1971
+_UNSET_BEFORE_S = 31_536_000
 # So many records tell in which form a capture is
 _DESCRIBED = 1000
 
@@ -126,26 +127,27 @@ def open_capture(path: str, form: str, following: Following = Following.NO) -> C
 
 def _years_of(content: InputFile) -> StampYears:
     """Find the years of the times in a file that state none; in a pipe they are guessed."""
-    modified_s = content.modified_s
+    modified_s, now_s = content.modified_s, time.time()
     if modified_s is None or content.is_followed:
-        return StampYears(datetime.now())
-    limit = datetime.fromtimestamp(min(max(modified_s, 0), time.time()))
-    years = years_of(_dates_in(content), limit)
+        return StampYears(datetime.fromtimestamp(now_s))
+    # The clock was not set, or the file is from an archive without times.
+    is_unset = modified_s < _UNSET_BEFORE_S
+    limit_s = now_s if is_unset else min(modified_s, now_s)
+    years = _search_dates(content).years(datetime.fromtimestamp(limit_s))
     content.rewind()
     return years
 
 
-def _dates_in(content: InputFile) -> Iterator[DatedLine]:
-    """The dates at the head of the lines of a file, without those that repeat the one before."""
-    tail, is_first = b"", True
+def _search_dates(content: InputFile) -> DateSearch:
+    """Find the dates at the head of the lines of a file."""
+    search, tail = DateSearch(), b""
     while raw := content.read(CHUNK_BYTES):
         head, _, rest = (tail + raw).rpartition(b"\n")
+        search.add(head)
         # A line without an end is not collected.
         tail = b"\n" + rest[:CHUNK_BYTES]
-        found = list(find_dates(head))
         # A file whose beginning has no dates has none.
-        if is_first and not found:
-            return
-        is_first = False
-        yield from found
-    yield from find_dates(tail)
+        if not search.lines:
+            return search
+    search.add(tail)
+    return search

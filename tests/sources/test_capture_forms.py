@@ -2,23 +2,33 @@
 """Records that several lines make, in the forms of other programs, and lines among them."""
 
 import json
+import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from klogd_py.line_prefix.stamp_years import last_leap_year
 from klogd_py.record.types import USER, Cause, Gap, Machine, Record
 from klogd_py.sources.capture import open_capture
 from klogd_py.sources.form_names import describe_forms
 
 
-def read(path: Path, content: bytes, form: str = "auto") -> list[Record | Gap]:
-    path.write_bytes(content)
+def read(path: Path, content: bytes | None, form: str = "auto") -> list[Record | Gap]:
+    if content is not None:
+        path.write_bytes(content)
     capture = open_capture(str(path), form)
     found: list[Record | Gap] = []
     while not capture.exhausted:
         found += capture.read_batch()
     capture.close()
     return found
+
+
+def year_of(record: Record | Gap) -> int:
+    assert isinstance(record, Record)
+    assert record.wall_us is not None
+    return datetime.fromtimestamp(record.wall_us / 1_000_000).year
 
 
 @pytest.fixture
@@ -232,3 +242,20 @@ def test_description_names_the_usual_form_first(log: Path) -> None:
     assert describe_forms(read(log, b"<4>up\n")) == "klogd"
     assert describe_forms(read(log, b"[   12.345678] up\n")) == "dmesg"
     assert describe_forms(read(log, b"4,1,2,-;up\n")) == "kmsg"
+
+
+@pytest.mark.parametrize(
+    ("written", "year"),
+    [
+        ("2025-11-20T00:00:00+00:00", 2024),
+        # As some archives and systems state it, which is no time
+        ("1970-01-01T00:00:01+00:00", None),
+    ],
+)
+def test_leap_day_of_a_file_decides_years(written: str, year: int | None, log: Path) -> None:
+    lines = [f"{date} 12:00:00 web kernel: x\n" for date in ("Feb 28", "Feb 29", "Mar  1")]
+    log.write_text("".join(lines))
+    written_s = datetime.fromisoformat(written).timestamp()
+    os.utime(log, (written_s, written_s))
+    expected = year or last_leap_year(datetime.now().year)
+    assert {year_of(record) for record in read(log, None)} == {expected}

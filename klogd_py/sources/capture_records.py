@@ -54,9 +54,10 @@ class CaptureRecords:
         self.reader = PrefixReader(years, _GRAMMARS.get(form, ANY_PREFIX))
         self._form = form
         self._max_record_bytes = max_record_bytes
-        framings = {"auto": None, "export": ("export",), "json": ("json",)}.get(form, ())
-        read_line = parse_klogd if form == "klogd" else None
-        self._assembler = RecordAssembler(self.reader, framings, read_line)
+        # A capture of /dev/kmsg may be one of netconsole.
+        framings = {"auto": None, "export": ("export",), "json": ("json",), "kmsg": ("kmsg",)}
+        read_line = {"klogd": parse_klogd, "kmsg": _read_unparsed}.get(form)
+        self._assembler = RecordAssembler(self.reader, framings.get(form, ()), read_line)
         self._holes = SequenceHoles()
         # The incomplete record at the end of the bytes so far
         self._tail = b""
@@ -115,14 +116,14 @@ class CaptureRecords:
 
     def _is_kmsg(self, data: bytes) -> bool:
         """Whether a text is read as records of /dev/kmsg, of which most are alike."""
+        if self._assembler.is_open or has_fragments(data):
+            return False
         if self._form == "kmsg":
             return True
         return (
             self._form == "auto"
-            and not self._assembler.is_open
             and not self._is_in_long_record
             and _KMSG_LINE.match(data) is not None
-            and not has_fragments(data)
             and b"\0" not in data
         )
 
@@ -136,7 +137,7 @@ class CaptureRecords:
         if self._is_in_long_record or max(map(len, pieces), default=0) > self._max_record_bytes:
             return [record for piece in pieces for record in self._split_long(piece, is_whole=True)]
         records = kmsg_format.parse_all(pieces)
-        if self._form == "kmsg" or not any(record.unparsed for record in records):
+        if not any(record.unparsed for record in records):
             return records
         mixed: list[Record] = []
         for record, piece in zip(records, pieces, strict=True):
@@ -144,7 +145,9 @@ class CaptureRecords:
         return mixed
 
     def _text_lines(self, piece: bytes) -> list[Record]:
-        return self._assembler.push(piece if piece.endswith(b"\n") else piece + b"\n")
+        """Make records of lines that are none of /dev/kmsg itself, dictionary lines included."""
+        records = self._assembler.push(piece if piece.endswith(b"\n") else piece + b"\n")
+        return records + self._assembler.close_record()
 
     def _long_lines(self, lines: Sequence[bytes]) -> list[Record]:
         """Make records of lines of which some are too long."""
@@ -186,6 +189,11 @@ class CaptureRecords:
         if self._form == "kmsg" or (self._form == "auto" and _KMSG_LINE.match(piece)):
             return kmsg_format.parse_or_raw(piece)
         return self._assembler.read_text(piece)
+
+
+def _read_unparsed(line: str) -> Record:
+    """Make a record of a line that is to be one of /dev/kmsg, and is none."""
+    return kmsg_format.raw_record(line.encode("utf-8", "surrogateescape"))
 
 
 def _with_continuations(records: list[Record]) -> list[Record]:

@@ -8,11 +8,12 @@ several lines are those of `klogd_py.sources.framings`.
 import re
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Record
-from klogd_py.sources import kmsg_format
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
-from klogd_py.sources.netconsole import FragmentJoiner, has_fragments
+from klogd_py.sources.netconsole import FragmentJoiner, Joined, has_fragments
 
 # Cheap signs that a text may hold others than lines with a prefix
 _SIGNS = (b"{", b"__", b",-,", b",-;", b",c;", b",c,", b",+;")
@@ -62,8 +63,8 @@ class RecordAssembler:
         records: list[Record] = []
         for line in text.split(b"\n")[:-1]:
             if has_fragments(line) or self._fragments.is_open:
-                for piece in self._fragments.push(line):
-                    records += self._push_joined(piece)
+                for joined in self._fragments.push(line):
+                    records += self._push_joined(joined)
             else:
                 records += self._push_line(line)
         return records
@@ -75,8 +76,8 @@ class RecordAssembler:
     def flush(self) -> list[Record]:
         """Return what is still open: nothing follows."""
         records: list[Record] = []
-        for piece in self._fragments.flush():
-            records += self._push_joined(piece)
+        for joined in self._fragments.flush():
+            records += self._push_joined(joined)
         return records + self._close()
 
     def read_text(self, line: bytes) -> Record:
@@ -90,11 +91,13 @@ class RecordAssembler:
     def _text(self, line: str) -> Record:
         return self._read_line(line) if self._read_line else self._reader.read_shown(line)
 
-    def _push_joined(self, piece: bytes) -> list[Record]:
-        """Take a record that was joined, or a line; one without its line feed is cut off."""
-        if not piece.endswith(b"\n"):
-            return [*self._close(), kmsg_format.parse_or_raw(piece)]
-        return [record for line in piece.split(b"\n")[:-1] for record in self._push_line(line)]
+    def _push_joined(self, joined: Joined) -> list[Record]:
+        """Take the lines of a record that was joined, or a line between two of them."""
+        if not joined.is_cut:
+            return [record for line in joined.lines for record in self._push_line(line)]
+        records = KmsgFraming().make(joined.lines) or []
+        cut = [msgspec.structs.replace(record, truncated=True) for record in records]
+        return [*self._close(), *cut]
 
     def _push_line(self, line: bytes) -> list[Record]:
         records: list[Record] = []

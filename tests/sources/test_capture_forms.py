@@ -159,18 +159,47 @@ def test_fragments_of_netconsole_become_one_record(
 ) -> None:
     after = b"6,417,1758427,-;next\n"
     found = read(log, b"".join(fragments) + after)
+    assert isinstance(found[0], Record)
+    release = Machine(release="6.4.0") if fragments[0].startswith(b"6.4") else None
+    assert found[0].machine == release
     assert [(record.seq, record.text) for record in found if isinstance(record, Record)] == [
         (416, "first and second"),
         (417, "next"),
     ]
 
 
-def test_fragment_without_its_rest_is_marked(log: Path) -> None:
-    found = read(log, b"6,416,1758426,-,ncfrag=0/33;the first chunk,\n6,417,1758427,-;next\n")
-    first, second = found
-    assert isinstance(first, Record)
-    assert isinstance(second, Record)
-    assert (first.text, first.truncated, second.text) == ("the first chunk,", True, "next")
+@pytest.mark.parametrize("form", ["auto", "kmsg"])
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        (b"ncfrag=0/33;the first chunk,", ["the first chunk,"]),
+        (b"ncfrag=0/33;the first chunk,\n", ["the first chunk,"]),
+        (b"ncfrag=0/99;up\n SUBSYSTEM=net\n", ["up"]),
+        (b"ncfrag=16/33;the 2nd chunk.\n6.4.0,6,417,1,-;next\n", ["...the 2nd chunk.", "next"]),
+        (b"ncfrag=0/99;up\nno record\n6.4.0,6,417,1,-;next\n", ["up", "no record", "next"]),
+        (b"ncfrag=0/99;up\n no record\n6.4.0,6,417,1,-;next\n", ["up", " no record", "next"]),
+        (b"ncfrag=0/99;0xf\n6.4.0,6,416,1,-,ncfrag=9/99;81\n", ["0xf...81"]),
+    ],
+)
+def test_fragment_without_others_is_marked(
+    content: bytes, texts: list[str], form: str, log: Path
+) -> None:
+    found = read(log, b"6.4.0,6,416,1,-," + content, form)
+    records = [record for record in found if isinstance(record, Record)]
+    assert [record.text for record in records] == texts
+    assert [record.truncated for record in records] == [True, *[False] * len(texts[1:])]
+    assert [record.machine for record in records if record.seq is not None] == [
+        Machine(release="6.4.0") for text in texts if "no record" not in text
+    ]
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0, 0, 1), (0, 1, 1)])
+def test_fragments_may_come_in_any_order(order: tuple[int, ...], log: Path) -> None:
+    fragments = FRAGMENTS[1]
+    found = read(log, b"".join(fragments[number] for number in order) + b"6,417,1,-;next\n")
+    assert [(item.text, item.truncated) for item in found if isinstance(item, Record)] == [
+        *(("first and second", False), ("next", False)),
+    ]
 
 
 def test_dictionary_is_part_of_the_fragments(log: Path) -> None:
@@ -192,10 +221,12 @@ def test_hole_in_sequence_numbers_is_announced(log: Path) -> None:
     ]
 
 
-def test_release_of_netconsole_is_stated(log: Path) -> None:
-    (record,) = read(log, b"6.4.0-rc7,6,1,2,-;up\n")
-    assert isinstance(record, Record)
-    assert record.machine == Machine(release="6.4.0-rc7")
+@pytest.mark.parametrize("form", ["auto", "kmsg"])
+def test_release_of_netconsole_is_stated(form: str, log: Path) -> None:
+    found = read(log, b"6,0,1,-;a\n6.4.0-rc7,6,1,2,-;up\n DEVICE=n1\n6,2,3,-;b\n", form)
+    assert [(record.text, record.machine) for record in found if isinstance(record, Record)] == [
+        *(("a", None), ("up", Machine(release="6.4.0-rc7")), ("b", None)),
+    ]
 
 
 def test_each_line_is_read_in_its_own_form(log: Path) -> None:

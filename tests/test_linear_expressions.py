@@ -108,6 +108,14 @@ def test_no_expression_is_inside_function() -> None:
 
 
 @pytest.mark.parametrize("key", PATTERNS)
+def test_no_group_is_repeated_possessively(key: str) -> None:
+    """Before Python 3.11.5 such a repetition leaves what its last attempt has passed: gh-106052."""
+    pattern = PATTERNS[key].pattern
+    text = pattern if isinstance(pattern, str) else pattern.decode("latin-1")
+    assert not re.search(r"(?<!\\)\)(?:\{[\d,]+\}|[*+?])\+", text)
+
+
+@pytest.mark.parametrize("key", PATTERNS)
 def test_each_expression_takes_linear_time(key: str) -> None:
     """For runs of all that the forms hold, and of the expression's own words, in front of what does
     not match."""

@@ -15,7 +15,9 @@ from klogd_py.line_prefix.stamp_years import StampYears
 
 _FRACTION = re.compile(r"[.,](\d{1,9})")
 _ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
-_CLOCK = re.compile(r"\d\d:\d\d:\d\d")
+_CLOCK = re.compile(r"(?<!\d\d)\d\d:\d\d:\d\d")
+_DATE_PARTS = re.compile(r"\d{1,8}|[A-Za-z]{3}")
+_MONTHS = 12
 _YEAR = re.compile(r"\b(\d{4})\b")
 _UTC = {"Z", "UTC", "GMT"}
 # libtai counts from 1970 with 10 leap seconds
@@ -49,6 +51,31 @@ def date_us(stamp: str, years: StampYears) -> int | None:
         return None
     number = int(stated) if stated is not None else years.year_of(month, day)
     return _moment_us(f"{number:04d}-{month:02d}-{day:02d}", clock)
+
+
+def written_date_us(stamp: str, years: StampYears) -> int | None:
+    """``25.11.2023 10:41:07``, ``25/Nov/2023:10:41:07 +0000``, ``Nov 25, 2023 @ 10:41:07.123``.
+
+    ``None`` if day and month of ``05/06/2023`` cannot be told apart.
+    """
+    found = _CLOCK.search(stamp)
+    parts = _DATE_PARTS.findall(stamp[: found.start()]) if found is not None else []
+    if found is None or not parts:
+        return None
+    if len(parts[0]) == len("20231125"):
+        parts = [parts[0][6:], parts[0][4:6], parts[0][:4]]
+    elif stamp[2] == "/" and parts[1].isdecimal():
+        if int(parts[0]) <= _MONTHS and int(parts[1]) <= _MONTHS:
+            return None
+        if int(parts[0]) <= _MONTHS:
+            parts[:2] = parts[1], parts[0]
+    elif not parts[0].isdecimal():
+        parts[:2] = parts[1], parts[0]
+    month, day = month_number(parts[1]), int(parts[0])
+    if month is None:
+        return None
+    year = int(parts[2]) if len(parts) > 2 else years.year_of(month, day)
+    return _moment_us(f"{year:04d}-{month:02d}-{day:02d}", stamp[found.start() :])
 
 
 def numeric_date_us(stamp: str, years: StampYears) -> int | None:

@@ -12,7 +12,13 @@ import msgspec
 
 from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.grammar import ANY_PREFIX, Grammar, TextSpan
-from klogd_py.line_prefix.pieces import FACILITIES, OTHER_PROGRAM, PIECES, SEVERITIES
+from klogd_py.line_prefix.pieces import (
+    FACILITIES,
+    LEVEL_NAME,
+    OTHER_PROGRAM,
+    PIECES,
+    SEVERITIES,
+)
 from klogd_py.line_prefix.stamp_years import StampYears
 from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.record.types import USER, Machine, Record, Severity
@@ -31,9 +37,12 @@ _COMMON = re.compile(
     r"(?:<(?P<n>[0-7])>)?"
     r"(?:(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
     r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)))"
-    r" (?P<host>[\w.:%-]{1,64}) kernel: )?"
+    rf" (?!{LEVEL_NAME})(?P<host>[\w.:%-]{{1,64}}) kernel: )?"
     r"\[ *(?P<s>\d{1,10})\.(?P<us>\d{6})\](?: ?\[ *(?P<caller>[TC]\d{1,10})\])? " + _LETTER
 )
+# What may stand behind the text in a copy
+_MARK_ENDS = frozenset("M$>")
+_MARKS = ("^M", "^M$", "br>", "br/>", "br />", "p>", "pre>", "code>", "div>", "span>", "li>", "td>")
 
 
 class PrefixReader:
@@ -56,7 +65,11 @@ class PrefixReader:
         records = []
         for line in lines:
             found = _STAMPED.match(line)
-            if found is None or "kernel" in line:
+            if (
+                found is None
+                or "kernel" in line
+                or (line[-1] in _MARK_ENDS and line.endswith(_MARKS))
+            ):
                 records.append(self.read(line))
                 continue
             seconds, microseconds = found.groups()
@@ -70,7 +83,12 @@ class PrefixReader:
     def read(self, line: str) -> Record:
         """Return the record of a line without its line feed."""
         found = _COMMON.match(line) if self._is_any else None
-        if found is None or line.find("kernel", found.end()) >= 0 or not line.isprintable():
+        if (
+            found is None
+            or line.find("kernel", found.end()) >= 0
+            or (line[-1] in _MARK_ENDS and line.endswith(_MARKS))
+            or not line.isprintable()
+        ):
             return self._read_any(line)
         n, bsd, iso, host, seconds, microseconds, caller = found.groups()
         end = found.end()
@@ -152,6 +170,8 @@ class _Values:
         """Read the pieces of a line; returns where the text begins."""
         at = span.first_piece
         while at < span.start:
+            if at == span.label_start:
+                at = span.label_end
             found = _NEXT_PIECE.match(line, at)
             if found is None:
                 # The blanks between two pieces
@@ -196,6 +216,8 @@ class _Values:
 
     def _read_kernel(self, found: re.Match[str]) -> None:
         self.host = found["host"] or self.host
+        if word := found["level_word"]:
+            self.prefix = _prefix_of("kern", word.lower())
 
     def _read_dashes(self, found: re.Match[str]) -> None:
         self.host = found["host_dashes"] or self.host
@@ -218,6 +240,9 @@ class _Values:
     def _read_date(self, found: re.Match[str]) -> None:
         stamp = found["ctime"] or found["logread"]
         self.wall_us = self._reader.date_us(stamp)
+
+    def _read_written(self, found: re.Match[str]) -> None:
+        self.wall_us = moments.written_date_us(found["written"], self._reader.years)
 
     def _read_logcat(self, found: re.Match[str]) -> None:
         self.wall_us = moments.numeric_date_us(found["logcat"], self._reader.years)
@@ -247,12 +272,13 @@ _READERS = {
     "bsd": _Values._read_bsd,
     "ctime": _Values._read_date,
     "logread": _Values._read_date,
+    "written": _Values._read_written,
     "logcat": _Values._read_logcat,
     "epoch": _Values._read_epoch,
     "tai64n": _Values._read_tai64n,
 }
 # Behind these the line of any program may follow.
-_DATES = frozenset(("iso", "bsd", "logread", "epoch"))
+_DATES = frozenset(("iso", "bsd", "logread", "written", "epoch"))
 
 
 def _prefix_of(facility: str, severity: str) -> int:

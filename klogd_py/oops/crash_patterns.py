@@ -54,7 +54,7 @@ _HEADING = r"(?:Call [Tt]race:)?"
 _ADDRESS_LINES = (
     *(row.pattern for row in SIGNATURES if row.has_address),
     # Frames: "[<c0113e4b>] [<c0107123>]", " ? 0xffffffff926cdd6b", "Call Trace: [<8012c588>] ..."
-    rf"{_STACK}{_HEADING}\s*\(?(?:(?>{_FRAME})\s*+){{1,64}}+\)?(?:\.\.\.)?",
+    rf"{_STACK}{_HEADING}\s*\(?(?>(?:(?>{_FRAME})\s*+){{1,64}})\)?(?:\.\.\.)?",
     rf"{_STACK}{_HEADING}\s*(?:\? )?(?:{PLACE}|\({PLACE}\)){_DOUBT}",
     r"Call [Tt]race:",
     r"<+/?[A-Z#0-9]{2,5}>+",

@@ -45,6 +45,24 @@ def test_iso_time_keeps_its_zone(stamp: str, expected: int | None) -> None:
 @pytest.mark.parametrize(
     ("stamp", "expected"),
     [
+        ("25.11.2023 10:41:07.123", utc_us(2023, 11, 25, 9, 41, 7, us=123000)),
+        ("25/11/2023 10:41:07", utc_us(2023, 11, 25, 9, 41, 7)),
+        ("11/25/2023 10:41:07", utc_us(2023, 11, 25, 9, 41, 7)),
+        ("05/06/2023 10:41:07", None),
+        ("25/Nov/2023:10:41:07 +0000", utc_us(2023, 11, 25, 10, 41, 7)),
+        ("20231125 10:41:07", utc_us(2023, 11, 25, 9, 41, 7)),
+        ("25 Nov 10:41:07", utc_us(2023, 11, 25, 9, 41, 7)),
+        ("Nov 25, 2023 @ 10:41:07.5", utc_us(2023, 11, 25, 9, 41, 7, us=500000)),
+        ("31.02.2023 10:41:07", None),
+    ],
+)
+def test_written_date_is_read_if_unambiguous(stamp: str, expected: int | None) -> None:
+    assert moments.written_date_us(stamp, YEARS) == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
         ("Nov 25 10:41:07", utc_us(2023, 11, 25, 9, 41, 7)),
         ("Nov 25 2022 10:41:07", utc_us(2022, 11, 25, 9, 41, 7)),
         ("Fri Dec 22 12:26:24 2023", utc_us(2023, 12, 22, 11, 26, 24)),

@@ -89,6 +89,11 @@ CHOSEN = "[    1.000000] RIP: 0010:0xffffffff81123456"
         "Nov 25 10:41:07 web sshd[12]: ",
         "2023-11-25T10:41:07.123456+01:00 web sshd[12]: ",
         "Nov 25 10:41:07 web user.notice root: ",
+        "[10:41:07.123] CPU: 0 PID: 5 Comm: ",
+        "2023-11-25 10:41:07 web app: ",
+        "[2023-11-25 10:41:07] process '",
+        "2023-11-25T10:41:07.123456Z INFO app: ",
+        "[Sat Nov 25 10:41:07 2023] any text ",
     ],
 )
 def test_stamp_behind_chosen_text_is_text(before: str) -> None:
@@ -121,6 +126,9 @@ def test_any_line_is_its_three_parts(line: str) -> None:
         ("Sat 2023-11-25 10:41:07 WIB web kernel: [   12.000000] ", "x"),
         ('<4>1 2023-11-25T10:41:07Z web kernel - - [x@1 a="b\\]c d"] ', "x"),
         ("1700908867.123456 kernel: ", "x"),
+        ("[   12.345678] ", "[8192m]"),
+        ("[   12.345678] ", 'a "quoted" word"'),
+        ("[   12.345678] ", "kern warning"),
     ],
 )
 def test_kernels_own_words_are_no_prefix(before: str, line: str) -> None:

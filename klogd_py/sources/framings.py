@@ -175,10 +175,10 @@ class ObjectFraming(Framing):
             return None
 
 
-def _export_fields(lines: Sequence[bytes]) -> dict[str, str] | None:
-    """The fields of an entry; ``None`` if a value is not complete."""
+def _export_fields(lines: Sequence[bytes]) -> dict[str, list[str]] | None:
+    """The values of each field of an entry; ``None`` if a value is not complete."""
     text = b"\n".join(lines) + b"\n"
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}
     at = 0
     while at < len(text):
         end = text.find(b"\n", at)
@@ -192,5 +192,6 @@ def _export_fields(lines: Sequence[bytes]) -> dict[str, str] | None:
             at += 8 + length + 1
         elif not equals:
             continue
-        fields.setdefault(name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+        values = fields.setdefault(name.decode("ascii", "replace"), [])
+        values.append(value.decode("utf-8", "surrogateescape"))
     return fields

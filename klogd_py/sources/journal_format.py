@@ -24,6 +24,8 @@ _MAX_NUMBER = 1 << 63
 LINE_KEYS = ("log", "message", "msg", "line", "MESSAGE")
 _TIME_KEYS = ("time", "timestamp", "dt", "@timestamp", "ts")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
+# In the place of a text that is longer than journalctl writes without --all
+_LEFT_OUT = "(a long message that journalctl has left out: see journalctl --all)"
 
 Fields = Mapping[str, Any]
 
@@ -36,7 +38,8 @@ def from_journal(fields: Fields) -> Record:
     facility = _number(fields, "SYSLOG_FACILITY")
     if not is_kernel and (facility is None or not KERN < facility <= LAST_SYSLOG_FACILITY):
         facility = USER
-    text = _text(fields, "MESSAGE")
+    is_cut = "MESSAGE" in fields and _has_left_out(fields["MESSAGE"])
+    text = "\n".join([*_texts(fields.get("MESSAGE")), *([_LEFT_OUT] if is_cut else [])])
     if not is_kernel and (tag := _text(fields, "SYSLOG_IDENTIFIER") or _text(fields, "_COMM")):
         pid = _text(fields, "SYSLOG_PID") or _text(fields, "_PID")
         text = f"{tag}[{pid}]: {text}" if pid else f"{tag}: {text}"
@@ -45,7 +48,8 @@ def from_journal(fields: Fields) -> Record:
         text,
         (facility or KERN) << 3 | (Severity.INFO if severity is None else severity),
         usec=_number(fields, "_SOURCE_MONOTONIC_TIMESTAMP") if is_kernel else None,
-        fields=tuple((key, _text(fields, name)) for key, name in names if name in fields),
+        fields=tuple((key, text) for key, name in names if (text := _text(fields, name))),
+        truncated=is_cut,
         wall_us=_number(fields, "_SOURCE_REALTIME_TIMESTAMP")
         or _number(fields, "__REALTIME_TIMESTAMP"),
         machine=Machine(_text(fields, "_HOSTNAME"), _text(fields, "_BOOT_ID")),
@@ -112,7 +116,7 @@ def _from_dmesg(content: Fields) -> Record:
     usec = round(stamp * 1_000_000) if isinstance(stamp, int | float) and stamp >= 0 else None
     caller = content.get("caller")
     return Record(
-        str(content["msg"]),
+        _text(content, "msg"),
         prefix,
         usec=usec,
         caller=caller if isinstance(caller, str) else "",
@@ -143,25 +147,41 @@ def _from_own(content: Fields) -> Record:
 
 
 def _text(fields: Fields, name: str) -> str:
-    """The value of a field; journald writes bytes that are not UTF-8 as a list of numbers."""
-    value = fields.get(name)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value:
-        if all(isinstance(byte, int) and 0 <= byte <= 255 for byte in value):
-            return bytes(value).decode("utf-8", "surrogateescape")
-        # A field may be there twice
-        return value[0] if isinstance(value[0], str) else ""
-    return str(value) if isinstance(value, int) else ""
+    """The first value of a field; empty if it has none."""
+    return next(iter(_texts(fields.get(name))), "")
+
+
+def _texts(value: object) -> list[str]:
+    """All values of a field, of which an entry may have several.
+
+    journalctl writes bytes that are not printable UTF-8 as a list of their numbers, several values
+    as a list of them, and null for one that is longer than 4096 bytes.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        is_plain = isinstance(value, str | int) and not isinstance(value, bool)
+        return [str(value) if is_plain else msgspec.json.encode(value).decode()]
+    if value and all(type(byte) is int and 0 <= byte <= 255 for byte in value):
+        return [bytes(value).decode("utf-8", "surrogateescape")]
+    return [text for one in value for text in _texts(one)]
+
+
+def _has_left_out(value: object) -> bool:
+    """Whether journalctl has left out a value."""
+    return value is None or (isinstance(value, list) and None in value)
 
 
 def _number(fields: Fields, name: str) -> int | None:
+    """The first value of a field that is a number."""
     value = fields.get(name)
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value < _MAX_NUMBER else None
+    for one in value if isinstance(value, list) else [value]:
+        number = one
+        if isinstance(one, str) and one.isascii() and one.isdecimal() and len(one) < 20:
+            number = int(one)
+        if type(number) is int and 0 <= number < _MAX_NUMBER:
+            return number
+    return None
 
 
 def _moment(stamp: object) -> int | None:

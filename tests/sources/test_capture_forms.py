@@ -6,23 +6,13 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from klogd_py.line_prefix.stamp_years import last_leap_year
-from klogd_py.record.types import USER, Cause, Gap, Machine, Record
-from klogd_py.sources.capture import open_capture
+from klogd_py.record.types import USER, Gap, Machine, Record
 from klogd_py.sources.form_names import describe_forms
-
-
-def read(path: Path, content: bytes | None, form: str = "auto") -> list[Record | Gap]:
-    if content is not None:
-        path.write_bytes(content)
-    capture = open_capture(str(path), form)
-    found: list[Record | Gap] = []
-    while not capture.exhausted:
-        found += capture.read_batch()
-    capture.close()
-    return found
+from tests.sources.captured import read
 
 
 def year_of(record: Record | Gap) -> int:
@@ -90,6 +80,42 @@ def test_exported_value_may_have_several_lines(log: Path) -> None:
     ]
 
 
+LEFT_OUT = "(a long message that journalctl has left out: see journalctl --all)"
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        # systemd.io/JOURNAL_EXPORT_FORMATS: several values, bytes, and one that is too long
+        (["one", "two"], "one\ntwo"),
+        ([111, 255, 10], "o\udcff\n"),
+        (["one", [111, 255]], "one\no\udcff"),
+        (None, LEFT_OUT),
+        (["one", None], f"one\n{LEFT_OUT}"),
+        (7, "7"),
+        ({"a": [1]}, '{"a":[1]}'),
+        ([], ""),
+    ],
+)
+def test_message_of_any_type_is_kept(message: object, text: str, log: Path) -> None:
+    (record,) = read(log, json.dumps(ENTRY | {"MESSAGE": message}).encode() + b"\n")
+    is_cut = text.endswith(LEFT_OUT)
+    assert record == msgspec.structs.replace(KERNEL, text=text, truncated=is_cut)
+
+
+def test_other_fields_may_have_several_values(log: Path) -> None:
+    several = {key: [value, "7"] for key, value in ENTRY.items() if key != "MESSAGE"}
+    several["_HOSTNAME"] = list(b"web")
+    assert read(log, json.dumps(ENTRY | several).encode() + b"\n") == [KERNEL]
+    none = json.dumps(ENTRY | {"_KERNEL_SUBSYSTEM": None, "PRIORITY": None}).encode()
+    assert read(log, none + b"\n") == [msgspec.structs.replace(KERNEL, fields=(), prefix=6)]
+
+
+def test_exported_message_may_be_there_twice(log: Path) -> None:
+    content = export(ENTRY).replace(b"MESSAGE=", b"MESSAGE=first\nMESSAGE=")
+    assert read(log, content) == [msgspec.structs.replace(KERNEL, text="first\neth0: link up")]
+
+
 def test_process_entry_is_never_the_kernels(log: Path) -> None:
     entry = ENTRY | {"_TRANSPORT": "syslog", "SYSLOG_IDENTIFIER": "kernel", "_PID": "7"}
     (record,) = read(log, json.dumps(entry).encode() + b"\n")
@@ -141,92 +167,6 @@ def test_line_within_an_object_is_read(content: bytes, log: Path) -> None:
 def test_other_text_with_braces_stays_text(line: str, log: Path) -> None:
     found = read(log, f"{line}\nnext\n".encode())
     assert [record.text for record in found if isinstance(record, Record)] == [line, "next"]
-
-
-FRAGMENTS = [
-    (b"6,416,1758426,-,ncfrag=0/16;first ", b"6,416,1758426,-,ncfrag=6/16;and second\n"),
-    (b"6,416,1758426,-,ncfrag=0/16;first \n", b"6,416,1758426,-,ncfrag=6/16;and second\n"),
-    (
-        b"6.4.0,6,416,1758426,-,ncfrag=0/16;first ",
-        b"6.4.0,6,416,1758426,-,ncfrag=6/16;and second\n",
-    ),
-]
-
-
-@pytest.mark.parametrize("fragments", FRAGMENTS)
-def test_fragments_of_netconsole_become_one_record(
-    fragments: tuple[bytes, bytes], log: Path
-) -> None:
-    after = b"6,417,1758427,-;next\n"
-    found = read(log, b"".join(fragments) + after)
-    assert isinstance(found[0], Record)
-    release = Machine(release="6.4.0") if fragments[0].startswith(b"6.4") else None
-    assert found[0].machine == release
-    assert [(record.seq, record.text) for record in found if isinstance(record, Record)] == [
-        (416, "first and second"),
-        (417, "next"),
-    ]
-
-
-@pytest.mark.parametrize("form", ["auto", "kmsg"])
-@pytest.mark.parametrize(
-    ("content", "texts"),
-    [
-        (b"ncfrag=0/33;the first chunk,", ["the first chunk,"]),
-        (b"ncfrag=0/33;the first chunk,\n", ["the first chunk,"]),
-        (b"ncfrag=0/99;up\n SUBSYSTEM=net\n", ["up"]),
-        (b"ncfrag=16/33;the 2nd chunk.\n6.4.0,6,417,1,-;next\n", ["...the 2nd chunk.", "next"]),
-        (b"ncfrag=0/99;up\nno record\n6.4.0,6,417,1,-;next\n", ["up", "no record", "next"]),
-        (b"ncfrag=0/99;up\n no record\n6.4.0,6,417,1,-;next\n", ["up", " no record", "next"]),
-        (b"ncfrag=0/99;0xf\n6.4.0,6,416,1,-,ncfrag=9/99;81\n", ["0xf...81"]),
-    ],
-)
-def test_fragment_without_others_is_marked(
-    content: bytes, texts: list[str], form: str, log: Path
-) -> None:
-    found = read(log, b"6.4.0,6,416,1,-," + content, form)
-    records = [record for record in found if isinstance(record, Record)]
-    assert [record.text for record in records] == texts
-    assert [record.truncated for record in records] == [True, *[False] * len(texts[1:])]
-    assert [record.machine for record in records if record.seq is not None] == [
-        Machine(release="6.4.0") for text in texts if "no record" not in text
-    ]
-
-
-@pytest.mark.parametrize("order", [(1, 0), (0, 0, 1), (0, 1, 1)])
-def test_fragments_may_come_in_any_order(order: tuple[int, ...], log: Path) -> None:
-    fragments = FRAGMENTS[1]
-    found = read(log, b"".join(fragments[number] for number in order) + b"6,417,1,-;next\n")
-    assert [(item.text, item.truncated) for item in found if isinstance(item, Record)] == [
-        *(("first and second", False), ("next", False)),
-    ]
-
-
-def test_dictionary_is_part_of_the_fragments(log: Path) -> None:
-    body = b"up\n SUBSYSTEM=net\n DEVICE=n1\n"
-    first, second = body[:10], body[10:]
-    length = len(body)
-    content = b"6,1,2,-,ncfrag=0/%d;%s" % (length, first)
-    content += b"6,1,2,-,ncfrag=10/%d;%s" % (length, second)
-    (record,) = read(log, content)
-    assert isinstance(record, Record)
-    assert (record.text, record.fields) == ("up", (("SUBSYSTEM", "net"), ("DEVICE", "n1")))
-
-
-def test_hole_in_sequence_numbers_is_announced(log: Path) -> None:
-    found = read(log, b"6,7,1,-;a\n6,8,2,-;b\n6,12,3,-;c\n6,0,4,-;other boot\n6,2,5,-;d\n")
-    assert [item for item in found if isinstance(item, Gap)] == [
-        Gap(9, 11, Cause.CAPTURE),
-        Gap(1, 1, Cause.CAPTURE),
-    ]
-
-
-@pytest.mark.parametrize("form", ["auto", "kmsg"])
-def test_release_of_netconsole_is_stated(form: str, log: Path) -> None:
-    found = read(log, b"6,0,1,-;a\n6.4.0-rc7,6,1,2,-;up\n DEVICE=n1\n6,2,3,-;b\n", form)
-    assert [(record.text, record.machine) for record in found if isinstance(record, Record)] == [
-        *(("a", None), ("up", Machine(release="6.4.0-rc7")), ("b", None)),
-    ]
 
 
 def test_each_line_is_read_in_its_own_form(log: Path) -> None:

@@ -15,7 +15,7 @@ from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Record
 from klogd_py.sources import journal_format
 
-_STRING = r'"((?:[^"\\]|\\.)*+)"'
+_STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _OBJECT = re.compile(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")
 _VALUES = {
     key: re.compile(rf'"{key}" ?: ?{_STRING}') for key in (*journal_format.LINE_KEYS, "text")

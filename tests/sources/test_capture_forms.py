@@ -104,7 +104,9 @@ def test_message_of_any_type_is_kept(message: object, text: str, log: Path) -> N
 
 
 def test_other_fields_may_have_several_values(log: Path) -> None:
-    several = {key: [value, "7"] for key, value in ENTRY.items() if key != "MESSAGE"}
+    several: dict[str, object] = {
+        key: [value, "7"] for key, value in ENTRY.items() if key != "MESSAGE"
+    }
     several["_HOSTNAME"] = list(b"web")
     assert read(log, json.dumps(ENTRY | several).encode() + b"\n") == [KERNEL]
     none = json.dumps(ENTRY | {"_KERNEL_SUBSYSTEM": None, "PRIORITY": None}).encode()

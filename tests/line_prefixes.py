@@ -9,6 +9,7 @@ from typing import NamedTuple
 # The last time of every capture below, in UTC
 WRITTEN = "2023-12-01T00:00:00+00:00"
 _DAY = "2023-11-25T10:41:07"
+_MILLI = "2023-11-25T10:41:07.123"
 _SUB = "2023-11-25T10:41:07.123456"
 
 
@@ -31,6 +32,7 @@ _JOURNAL = "systemd src/shared/logs-show.c output_short"
 _LOGREAD = "OpenWrt ubox log/logread.c log_notify"
 _RSYSLOG = "rsyslog runtime/conf.c templates"
 _SERIAL = "captures of serial lines in public reports"
+_LOGCAT = "Android system/logging liblog/logprint.cpp"
 _NETCONSOLE = (
     "drivers/net/netconsole.c send_fragmented_body; Documentation/networking/netconsole.rst"
 )
@@ -690,4 +692,219 @@ PREFIXES = (
     ),
     Prefix("grep -n", "of dmesg -r", "12:<4>", 4, has_stamp=False),
     Prefix("zgrep", "gzip", "kmsg.2.gz:<4>[   12.{us}] ", 4),
+    # Kubernetes states its own prefix on each line, whatever follows.
+    Prefix(
+        "Kubernetes",
+        "CRI log format",
+        "2023-11-25T10:41:07.123456789Z stdout F ",
+        None,
+        _SUB,
+        has_stamp=False,
+    ),
+    Prefix(
+        "Kubernetes",
+        "CRI log format",
+        "2023-11-25T11:41:07.123456789+01:00 stderr P ",
+        None,
+        _SUB,
+        has_stamp=False,
+    ),
+    # Android: liblog/logprint.cpp android_log_formatLogLine
+    Prefix(
+        "logcat -v year",
+        _LOGCAT,
+        "2023-11-25 10:41:07.123     0     0 W kernel  : [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "logcat -v year -v zone",
+        _LOGCAT,
+        "2023-11-25 11:41:07.123 +0100     0     0 W         : [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "logcat -v zone",
+        _LOGCAT,
+        "11-25 11:41:07.123 +0100     0     0 W kernel  : [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "logcat -v epoch",
+        _LOGCAT,
+        "         1700908867.123     0     0 W kernel  : [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix("logcat -v monotonic", _LOGCAT, "    12.345     0     0 W kernel  : ", has_stamp=False),
+    Prefix(
+        "logcat -v uid",
+        _LOGCAT,
+        "11-25 10:41:07.123  root     0     0 W kernel  : [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "logcat -v usec",
+        _LOGCAT,
+        "11-25 10:41:07.123456     0     0 W kernel  : ",
+        None,
+        _SUB,
+        has_stamp=False,
+    ),
+    Prefix(
+        "logcat -v nsec",
+        _LOGCAT,
+        "11-25 10:41:07.123456789     0     0 W kernel  : ",
+        None,
+        _SUB,
+        has_stamp=False,
+    ),
+    Prefix(
+        "logcat -v color",
+        _LOGCAT,
+        "\x1b[38;5;40m11-25 10:41:07.123     0     0 W kernel  : ",
+        None,
+        _MILLI,
+        after="\x1b[0m",
+        has_stamp=False,
+    ),
+    Prefix(
+        "logcat -v time",
+        _LOGCAT,
+        "11-25 10:41:07.123 W/kernel  (    0): [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "logcat -v time -v uid",
+        _LOGCAT,
+        "11-25 10:41:07.123 W/        ( root:    0): ",
+        None,
+        _MILLI,
+        has_stamp=False,
+    ),
+    Prefix("logcat -v brief -v uid", _LOGCAT, "W/kernel  ( 1000:    0): [   12.{us}] "),
+    Prefix("logcat -v process", _LOGCAT, "W(    0) ", has_stamp=False),
+    Prefix("logcat -v thread", _LOGCAT, "W(    0:    0) [   12.{us}] "),
+    Prefix("logcat -v tag", _LOGCAT, "W/kernel  : [   12.{us}] "),
+    # date(1)
+    Prefix(
+        "date",
+        "glibc locale en_US: date_fmt %a %b %e %r %Z %Y",
+        "Sat Nov 25 10:41:07 AM UTC 2023 [   12.{us}] ",
+        None,
+        _DAY,
+    ),
+    Prefix(
+        "date",
+        "glibc locale en_US: date_fmt",
+        "Sat Nov 25 12:41:07 AM UTC 2023: ",
+        None,
+        "2023-11-25T00:41:07",
+        has_stamp=False,
+    ),
+    Prefix(
+        "date",
+        "glibc locale en_US: date_fmt",
+        "[Sat Nov 25 03:41:07 PM UTC 2023] ",
+        None,
+        "2023-11-25T15:41:07",
+        has_stamp=False,
+    ),
+    Prefix(
+        "date",
+        "glibc locale en_US: date_fmt of 2.29",
+        "Sat 25 Nov 2023 10:41:07 AM UTC ",
+        None,
+        _DAY,
+        has_stamp=False,
+    ),
+    Prefix(
+        "date",
+        "glibc locale en_GB: date_fmt",
+        "Sat 25 Nov 10:41:07 UTC 2023 ",
+        None,
+        _DAY,
+        has_stamp=False,
+    ),
+    Prefix("ts", "moreutils ts '%b %e %r'", "Nov 25 10:41:07 AM [   12.{us}] ", None, _DAY),
+    # Loggers of programs
+    Prefix(
+        "log4j",
+        "PatternLayout [%d] [%p]",
+        "[2023-11-25 10:41:07,123] [INFO] [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "log4j",
+        "PatternLayout %d [%t] %p %c - %m",
+        "2023-11-25 10:41:07,123 [main] INFO  com.x.Y - [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix("logging of Python", "logging.BASIC_FORMAT", "INFO:console:[   12.{us}] "),
+    Prefix(
+        "logging of Python",
+        "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+        "2023-11-25 10:41:07,123 - console - DEBUG - [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    # Xen
+    Prefix(
+        "Xen",
+        "xen/drivers/char/console.c printk_start_of_line",
+        "(XEN) [2023-11-25 10:41:07.123] [   12.{us}] ",
+        None,
+        _MILLI,
+    ),
+    Prefix(
+        "Xen",
+        "xen/drivers/char/console.c guest_printk",
+        "(XEN) [2023-11-25 10:41:07] (d1) [   12.{us}] ",
+        None,
+        _DAY,
+    ),
+    Prefix("Xen", "xen/drivers/char/console.c guest_printk", "(d1) [   12.{us}] "),
+    # Continuous integration
+    Prefix(
+        "GitHub Actions", "logs of jobs", "2023-11-25T10:41:07.1234567Z [   12.{us}] ", None, _SUB
+    ),
+    Prefix(
+        "GitHub Actions",
+        "logs of jobs",
+        "2023-11-25T10:41:07.1234567Z ##[group][   12.{us}] ",
+        None,
+        _SUB,
+    ),
+    Prefix(
+        "GitHub Actions",
+        "logs of jobs",
+        "2023-11-25T10:41:07.1234567Z ##[error]<4>[   12.{us}] ",
+        4,
+        _SUB,
+    ),
+    Prefix(
+        "gh run view --log",
+        "cli/cli pkg/cmd/run/view",
+        "boot\tRun the guest\t2023-11-25T10:41:07.1234567Z ",
+        None,
+        _SUB,
+        has_stamp=False,
+    ),
+    Prefix(
+        "GitLab CI",
+        "documentation of job logs: sections",
+        "section_start:1700000000:boot\r\x1b[0K[   12.{us}] ",
+    ),
+    Prefix(
+        "GitLab CI",
+        "documentation of job logs: sections",
+        "\x1b[0Ksection_start:1700000000:boot[collapsed=true]\r\x1b[0K",
+        has_stamp=False,
+    ),
 )

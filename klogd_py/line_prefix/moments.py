@@ -18,7 +18,9 @@ _ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
 _CLOCK = re.compile(r"(?<!\d\d)\d\d:\d\d:\d\d")
 _DATE_PARTS = re.compile(r"\d{1,8}|[A-Za-z]{3}")
 _MONTHS = 12
+_MIN_EPOCH_DIGITS = 9
 _YEAR = re.compile(r"\b(\d{4})\b")
+_HALF_DAY = re.compile(r"(?<=\d) ([AP])M\b")
 _UTC = {"Z", "UTC", "GMT"}
 # libtai counts from 1970 with 10 leap seconds
 _TAI64_EPOCH = (1 << 62) + 10
@@ -44,7 +46,12 @@ def date_us(stamp: str, years: StampYears) -> int | None:
         stated: str | None = words.pop()
     else:
         stated = year[1] if year is not None else None
-    if len(words) < 2 or not words[-1].isdecimal():
+    if len(words) < 2:
+        return None
+    # "26 Nov"
+    if words[-2].isdecimal() and not words[-1].isdecimal():
+        words[-2:] = words[-1], words[-2]
+    if not words[-1].isdecimal():
         return None
     month, day = month_number(words[-2]), int(words[-1])
     if month is None:
@@ -78,12 +85,19 @@ def written_date_us(stamp: str, years: StampYears) -> int | None:
     return _moment_us(f"{year:04d}-{month:02d}-{day:02d}", stamp[found.start() :])
 
 
-def numeric_date_us(stamp: str, years: StampYears) -> int | None:
-    """``11-25 10:41:07.123``, as logcat writes it."""
-    month, day = int(stamp[:2]), int(stamp[3:5])
-    if not 1 <= month <= 12:
-        return None
-    return _moment_us(f"{years.year_of(month, day):04d}-{stamp[:5]}", stamp[6:])
+def logcat_us(stamp: str, years: StampYears) -> int | None:
+    """``11-25 10:41:07.123``, ``2023-11-25 10:41:07.123 +0000``, ``1745896104.164``.
+
+    A time that is too small is one since boot.
+    """
+    if stamp[2] != "-" and stamp[4] != "-":
+        return epoch_us(stamp) if stamp.find(".") >= _MIN_EPOCH_DIGITS else None
+    if stamp[2] == "-":
+        month, day = int(stamp[:2]), int(stamp[3:5])
+        if not 1 <= month <= _MONTHS:
+            return None
+        stamp = f"{years.year_of(month, day):04d}-{stamp}"
+    return iso_us(stamp)
 
 
 def epoch_us(stamp: str) -> int:
@@ -98,6 +112,9 @@ def tai64n_us(label: str) -> int:
 
 
 def _moment_us(date: str, clock: str) -> int | None:
+    if (half := _HALF_DAY.search(clock)) is not None:
+        hour = int(clock[:2]) % 12 + (12 if half[1] == "P" else 0)
+        clock = f"{hour:02d}{clock[2 : half.start()]}{clock[half.end() :]}"
     zone = _ZONE.search(clock)
     fraction = _FRACTION.search(clock)
     try:

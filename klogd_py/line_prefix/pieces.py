@@ -54,6 +54,10 @@ _NO_HOST = r"(?!\d\d[OE] |(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )"
 _NOT_IN_TEXT = r"(?<!\.\d{6}\] )(?<!\.\d{6}\]  )" + "".join(
     rf"(?<![TC]\d{{{digits}}}\] )" for digits in range(1, 11)
 )
+# With any of year, zone, usec, nsec, epoch and monotonic; the uid or its name stands behind it.
+_LOGCAT_TIME = r"(?:(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d|\d{1,10})\.\d{3,9}(?: [+-]\d{4})?"
+_LOGCAT_TAG = r"(?:kernel| {6}) {2}"
+_LOGCAT_UID = r"(?: {0,4}\w{1,10}:)"
 _KERNEL = r"(?:kernel|vmunix)(?:\[\d{0,10}\])?"
 # A level in the place of a host, "WARNING kernel:"
 LEVEL_NAME = r"[A-Z]{3,8} k"
@@ -62,10 +66,10 @@ _COMM = r"(?=[^\]\n]{0,24}[A-Za-z])[^\]\n]{0,24}?"
 
 # fmt: off
 PIECES = (
-    Piece("control", r"\r|\x00|\x08|\ufeff|\xef\xbb\xbf|\x1b(?:\[[0-9;?]{0,16}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78cDEHM])",  # noqa: E501
-          "terminals: ECMA-48; PowerShell's byte order mark", ends_prefix=False),
+    Piece("control", r"\r|\x00|\x08|\ufeff|\xef\xbb\xbf|\x1b(?:\[[0-9;?]{0,16}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78cDEHM])|section_(?:start|end):\d{1,12}:[\w.-]{1,100}(?:\[[\w=,]{1,100}\])?\r\x1b\[0K",  # noqa: E501
+          "terminals: ECMA-48; PowerShell's byte order mark; sections of GitLab CI", ends_prefix=False),  # noqa: E501
     # The same as other programs show it, or as a web page leaves it
-    Piece("shown_control", r"\^(?:\[\[[0-9;?]{0,16}[mKJHhl]|M(?=[\[<]))|ESC\[[0-9;?]{0,16}[mKJHhl]|\u241b\[[0-9;?]{0,16}[mKJHhl]|\xe2\x90\x9b\[[0-9;?]{0,16}[mKJHhl]|\\(?:x1[bB]|033|e|u001[bB])\[[0-9;?]{0,16}[mKJHhl]|\[(?:\d{1,2}(?:;\d{1,3}){0,4})?m",  # noqa: E501
+    Piece("shown_control", r"\^(?:\[\[[0-9;?]{0,16}[mKJHhl]|M(?=[\[<]))|ESC\[[0-9;?]{0,16}[mKJHhl]|\u241b\[[0-9;?]{0,16}[mKJHhl]|\xe2\x90\x9b\[[0-9;?]{0,16}[mKJHhl]|\\(?:x1[bB]|033|e|u001[bB])\[[0-9;?]{0,16}[mKJHhl]|\[(?:\d{1,2}(?:;\d{1,3}){0,4}m|m(?![A-Za-z\]]))",  # noqa: E501
           "cat -v, less, JSON, copies from a browser", ends_prefix=False),
     Piece("kmsg", r"(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?(?P<kmsg_prefix>\d{1,4}),(?P<kmsg_seq>\d{1,20}),(?P<kmsg_usec>\d{1,17})(?:,[^,;\s]{1,4}(?:,[^;\n]{1,160})?)?;",  # noqa: E501
           "/dev/kmsg; drivers/net/netconsole.c, with the release in front", is_first=True),
@@ -77,7 +81,7 @@ PIECES = (
     Piece("delta", rf"\[(?: *{_DELTA}| *\+\d{{1,10}}\.\d{{6}})\] ?",
           "dmesg --notime -d, dmesg -e", is_first=True),
     Piece("reltime", rf"(?=\[\D){_NOT_IN_TEXT}\[{_WORD}\d\d \d\d:\d\d\] ?", "dmesg -e, -H: first of a minute", is_first=True),  # noqa: E501
-    Piece("ctime", rf"\[(?P<ctime>{_WORD} {{1,2}}{_WORD} {{1,2}}(?:\d{{1,2}} )?{_CLOCK}(?: {_ZONE_NAME})? \d{{4}})(?: +{_DELTA})?\] ?",  # noqa: E501
+    Piece("ctime", rf"\[(?P<ctime>{_WORD} {{1,2}}{_WORD} {{1,2}}(?:\d{{1,2}} )?{_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})? \d{{4}})(?: +{_DELTA})?\] ?",  # noqa: E501
           "dmesg -T, crash log -T, Tera Term", is_first=True),
     Piece("level", rf"(?=[a-z0-7]{{3,8}} {{0,8}}:[a-z]){_NOT_IN_TEXT}(?P<facility>{_FACILITIES}) {{0,8}}:(?P<severity>{_LEVELS}) {{0,8}}: ?",  # noqa: E501
           "dmesg -x", is_first=True),
@@ -93,18 +97,25 @@ PIECES = (
     Piece("dashes", rf"(?:(?P<host_dashes>{_HOST}) )?kernel - \S{{1,32}} (?:-|\[(?:\\.|[^\]\\\n]){{1,400}}\]) ",  # noqa: E501
           "the same, behind a time of another program"),
     # Times of the program that wrote the file
+    Piece("cri", rf"(?P<cri>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{{1,9}})?{_ZONE}) (?:stdout|stderr) [FP](?: |$)",  # noqa: E501
+          "Kubernetes: CRI log format", is_first=True),
+    Piece("logcat", rf"(?P<logcat>{_LOGCAT_TIME}) +(?:\w{{1,16}} +)?\d{{1,10}} +\d{{1,10}} [VDIWEF] {{0,2}}(?:kernel)? *: ",  # noqa: E501
+          "logcat -v threadtime", is_first=True),
+    Piece("logcat_time", rf"(?P<logcat_time>{_LOGCAT_TIME}) [VDIWEF]/{_LOGCAT_TAG}\({_LOGCAT_UID}? *\d{{1,10}}\): ",  # noqa: E501
+          "logcat -v time", is_first=True),
+    Piece("logcat_brief", rf"(?<!\d\] )[VDIWEF]/(?:{_LOGCAT_TAG}\({_LOGCAT_UID}? *\d{{1,10}}\)|kernel  ): ",  # noqa: E501
+          "logcat -v brief, -v tag"),
+    Piece("logcat_process", rf"[VDIWEF]\({_LOGCAT_UID}?[ \d]{{4}}\d(?::[ \d]{{4}}\d)?\) ",
+          "logcat -v process, -v thread", only_first=True),
     Piece("iso", rf"(?=\[?\d{{4}}[-/])(?:{_NOT_IN_TEXT}|(?=.{{19}},))\[?(?P<iso>{_ISO})(?:\]:? ?| {_ZONE_NAME} | [A-Z]{{2,5}} (?=\S{{1,64}} kernel[:[])| ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:{_NO_HOST}(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
           "dmesg --time-format iso, rsyslog, tio, minicom, LAVA, docker logs -t", is_first=True),
     Piece("weekday", rf"(?={_WORD} \d{{4}}-){_NOT_IN_TEXT}{_WORD} (?=\d{{4}}-\d\d-\d\d )", "journalctl -o short-full", ends_prefix=False),  # noqa: E501
-    Piece("logread", rf"(?={_WORD} {_MONTH_DAY}){_NOT_IN_TEXT}(?P<logread>{_WORD} {_MONTH_DAY}{_CLOCK}(?: {_ZONE_NAME})? \d{{4}})(?: |: )",  # noqa: E501
+    Piece("logread", rf"(?={_WORD} {{1,2}}(?:{_MONTH_DAY}|\d{{1,2}} {_WORD} )){_NOT_IN_TEXT}(?P<logread>{_WORD} (?:(?:{_MONTH_DAY}| ?\d{{1,2}} {_WORD} ){_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})? \d{{4}}| ?\d{{1,2}} {_WORD} \d{{4}} {_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})?))(?: |: )",  # noqa: E501
           "logread of OpenWrt, date(1), ts '%c'", is_first=True),
-    Piece("bsd", rf"(?={_MONTH_DAY}){_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK}(?: UTC| GMT)?)(?: {_ZONE_NAME})?(?:[ \t]|: )(?:(?P<host_bsd>{_HOST}) {{1,2}}(?:{_STAMP_FOLLOWS}|{_RELAYED}))?",  # noqa: E501
+    Piece("bsd", rf"(?={_MONTH_DAY}){_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK}(?: [AP]M(?= ))?(?: UTC| GMT)?)(?: {_ZONE_NAME})?(?:[ \t]|: )(?:(?P<host_bsd>{_HOST}) {{1,2}}(?:{_STAMP_FOLLOWS}|{_RELAYED}))?",  # noqa: E501
           "RFC 3164 section 4.1.2, journalctl -o short, ts(1)", is_first=True),
-    Piece("written", rf"(?=\[?(?:\d\d[./-]|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z]|[A-Z][a-z]{{2}} \d\d, )){_NOT_IN_TEXT}\[?(?P<written>(?:\d\d[./-](?:\d\d|[A-Z][a-z]{{2}})[./-]\d{{4}}|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z][a-z]{{2}}(?: \d{{4}})?|[A-Z][a-z]{{2}} \d\d, \d{{4}} @)[: T]{_CLOCK}{_ZONE}?)(?:\]:? ?|\x22?[,;\t ])",  # noqa: E501
+    Piece("written", rf"(?=\[?(?:\d\d[./-]|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z]|[A-Z][a-z]{{2}} \d\d, )){_NOT_IN_TEXT}\[?(?P<written>(?:\d\d[./-](?:\d\d|[A-Z][a-z]{{2}})[./-]\d{{4}}|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z][a-z]{{2}}(?: \d{{4}})?|[A-Z][a-z]{{2}} \d\d, \d{{4}} @)[: T]{_CLOCK}(?: [AP]M)?{_ZONE}?)(?:\]:? ?|\x22?[,;\t ])",  # noqa: E501
           "terminal programs, web servers, Kibana", is_first=True),
-    Piece("logcat", r"(?P<logcat>\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6}) +(?:\w{1,16} +)?\d{1,10} +\d{1,10} [VDIWEF] {0,2}(?:kernel)? *: ",  # noqa: E501
-          "logcat -v threadtime", is_first=True),
-    Piece("logcat_brief", r"(?<!\d\] )[VDIWEF]/kernel *\( *\d{1,10}\): ", "logcat -v brief"),
     Piece("epoch", r"(?=\[?\d{9})" + _NOT_IN_TEXT + r"(?:\[(?P<epoch_in>\d{9,10}\.\d{3,9})\] ?|(?P<epoch>\d{9,10}\.\d{3,9}) )",  # noqa: E501
           "logread -t, journalctl -o short-unix, ts %.s", is_first=True),
     Piece("clock", rf"(?:\[(?:\d{{4}}[.:-])?[+-]?{_CLOCK}\]:? ?|\[\d\d:\d\d:\d\d:\d{{3}}\] ?|{_CLOCK} {{1,2}}(?:\| )?)",  # noqa: E501
@@ -114,7 +125,8 @@ PIECES = (
     Piece("tai64n", r"(?P<tai64n>@4[0-9a-f]{23}) ", "multilog, svlogd -t, s6-log", is_first=True),
     Piece("guest", r"vmx\| [EWIVD]\d{3}: Guest: |[IWEVD][a-z]\(\d\d\) vmx - Guest: ", "VMware: vmware.log", ends_prefix=False),  # noqa: E501
     Piece("column", r"[\w.-]{1,64} {0,16}(?:L\d{1,6} [A-Z]{4,8})?\| {0,2}(?:\[std(?:out|err)\] )?", "Zuul, docker compose, Avocado", ends_prefix=False),  # noqa: E501
-    Piece("stream", r"(?:stdout|stderr) [FP] ", "Kubernetes: CRI log format", ends_prefix=False),
+    Piece("workflow", r"##\[(?:group|endgroup|command|debug|notice|warning|error|section)\]|::(?:group|debug|notice|warning|error)(?: [^:\n]{1,200})?::",  # noqa: E501
+          "GitHub Actions, Azure Pipelines", ends_prefix=False),
     Piece("step", r"\d\d[OE][ +]", "GitLab's runner, behind the time", ends_prefix=False),
     Piece("labels", r"\{\w{1,64}=\x22[^{}\n]{0,400}\x22\} {1,2}", "logcli of Loki", ends_prefix=False),  # noqa: E501
     Piece("test_run", r"\[(?:debug|info)\] \[pid:\d{1,10}\] ", "openQA", ends_prefix=False),

@@ -245,7 +245,11 @@ class _Values:
         self.wall_us = moments.written_date_us(found["written"], self._reader.years)
 
     def _read_logcat(self, found: re.Match[str]) -> None:
-        self.wall_us = moments.numeric_date_us(found["logcat"], self._reader.years)
+        stamp = found["logcat"] or found["logcat_time"]
+        self.wall_us = moments.logcat_us(stamp, self._reader.years)
+
+    def _read_cri(self, found: re.Match[str]) -> None:
+        self.wall_us = moments.iso_us(found["cri"])
 
     def _read_epoch(self, found: re.Match[str]) -> None:
         self.wall_us = moments.epoch_us(found["epoch"] or found["epoch_in"])
@@ -274,6 +278,8 @@ _READERS = {
     "logread": _Values._read_date,
     "written": _Values._read_written,
     "logcat": _Values._read_logcat,
+    "logcat_time": _Values._read_logcat,
+    "cri": _Values._read_cri,
     "epoch": _Values._read_epoch,
     "tai64n": _Values._read_tai64n,
 }

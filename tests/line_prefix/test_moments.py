@@ -67,6 +67,10 @@ def test_written_date_is_read_if_unambiguous(stamp: str, expected: int | None) -
         ("Nov 25 2022 10:41:07", utc_us(2022, 11, 25, 9, 41, 7)),
         ("Fri Dec 22 12:26:24 2023", utc_us(2023, 12, 22, 11, 26, 24)),
         ("Fri Dec 22 12:26:24 UTC 2023", utc_us(2023, 12, 22, 12, 26, 24)),
+        ("Fri Dec 22 12:26:24 AM UTC 2023", utc_us(2023, 12, 22, 0, 26, 24)),
+        ("Fri Dec 22 12:26:24 PM UTC 2023", utc_us(2023, 12, 22, 12, 26, 24)),
+        ("Fri Dec 22 01:26:24 PM 2023", utc_us(2023, 12, 22, 12, 26, 24)),
+        ("Fri 22 Dec 2023 01:26:24 PM CET", utc_us(2023, 12, 22, 12, 26, 24)),
         ("mar. janv. 17 02:59:56 2023", utc_us(2023, 1, 17, 1, 59, 56)),
         ("Sat Nov 25 10:41:07.123 2023", utc_us(2023, 11, 25, 9, 41, 7, us=123000)),
         ("Feb 30 08:13:42", None),
@@ -99,3 +103,20 @@ def test_numbers_are_times_since_the_epoch() -> None:
 )
 def test_month_is_known_in_many_languages(word: str, number: int | None) -> None:
     assert month_number(word) == number
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("11-25 10:41:07.123", utc_us(2023, 11, 25, 9, 41, 7, us=123000)),
+        ("2022-11-25 10:41:07.123456789", utc_us(2022, 11, 25, 9, 41, 7, us=123456)),
+        ("11-25 10:41:07.123 +0200", utc_us(2023, 11, 25, 8, 41, 7, us=123000)),
+        ("1700908867.123", 1_700_908_867_123_000),
+        # Seconds since boot
+        ("12.345", None),
+        ("123456.345", None),
+        ("13-25 10:41:07.123", None),
+    ],
+)
+def test_logcat_states_times_in_many_forms(stamp: str, expected: int | None) -> None:
+    assert moments.logcat_us(stamp, YEARS) == expected

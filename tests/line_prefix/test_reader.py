@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What may be a prefix, but is not surely one, stays in the text."""
+
+import pytest
+
+from klogd_py.line_prefix.reader import read_line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[INFO] eth0: link up",
+        "[main] eth0: link up",
+        "[m] eth0: link up",
+        "INFO:console:eth0: link up",
+        "(d1) eth0: link up",
+        "##[error]eth0: link up",
+        "W( 0) eth0: link up",
+        "W/wifi   : eth0: link up",
+        "section_start:1700000000:boot eth0: link up",
+        "a\tb\teth0: link up",
+    ],
+)
+def test_text_without_a_sure_prefix_stays(line: str) -> None:
+    assert read_line(line).text == line
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        ("2023-11-25 10:41:07.123456 | ", "node | eth0: link up"),
+        ("2023-11-25T10:41:07.123456Z ", "##[error]eth0: link up"),
+        ("2023-11-25T10:41:07.123456Z ", "stdout X eth0: link up"),
+        ("[2023-11-25 10:41:07,123] ", "[main] eth0: link up"),
+    ],
+)
+def test_words_behind_a_time_stay_text(time: str, text: str) -> None:
+    record = read_line(time + text)
+    assert (record.head, record.text) == (time, text)
+    assert record.wall_us is not None
+
+
+@pytest.mark.parametrize("text", ["", " indented", "usb 1-1: new device", "web sshd[1]: x"])
+def test_line_of_a_container_has_no_host(text: str) -> None:
+    record = read_line(f"2023-11-25T10:41:07.123456789Z stdout F {text}")
+    assert (record.text, record.machine, record.prefix) == (text, None, None)

@@ -13,7 +13,6 @@ from klogd_py.record.selection import Following
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources.capture_records import MAX_RECORD_BYTES, CaptureRecords
 from klogd_py.sources.errors import InputFailed
-from klogd_py.sources.form_names import describe_forms
 from klogd_py.sources.input_file import CHUNK_BYTES, InputFile, open_input
 
 # The dictionary lines of a record follow within this time
@@ -27,8 +26,6 @@ _RECORD_SEPARATOR = re.compile(rb"(?:(?<=\n)|\A)\0(?=[0-9]{1,4},[0-9]+,[0-9]+[,;
 _KMSG_SIGNS = (b",-;", b",-,", b",c;", b",c,")
 # 1971
 _UNSET_BEFORE_S = 31_536_000
-# So many records tell in which form a capture is
-_DESCRIBED = 1000
 
 
 class Capture:
@@ -87,7 +84,7 @@ class Capture:
         records = self._records.push(raw, is_end=self.exhausted, is_full=len(raw) >= CHUNK_BYTES)
         if records and self._form == "auto" and not self._is_form_told:
             self._is_form_told = True
-            self.remark = f"{self.name}: read as {describe_forms(records[:_DESCRIBED])}"
+            self.remark = f"{self.name}: read as {self._records.describe(records)}"
         return records
 
     def drain_pending(self) -> list[Record | Gap]:

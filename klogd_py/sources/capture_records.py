@@ -16,9 +16,10 @@ from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.line_prefix.stamp_years import StampYears
 from klogd_py.record.types import Gap, Record
 from klogd_py.sources import kmsg_format
+from klogd_py.sources.form_names import describe_forms
 from klogd_py.sources.klogd_format import parse_klogd
 from klogd_py.sources.netconsole import has_fragments
-from klogd_py.sources.record_assembler import RecordAssembler
+from klogd_py.sources.record_assembler import DESCRIBED, RecordAssembler
 from klogd_py.sources.sequence_holes import SequenceHoles
 
 # No kernel writes a longer record
@@ -92,6 +93,10 @@ class CaptureRecords:
         if is_end:
             records += self._assembler.flush()
         return self._holes.announce(records)
+
+    def describe(self, records: Sequence[Record | Gap]) -> str:
+        """Say in which form the first records were read; see `describe_forms`."""
+        return describe_forms(records[:DESCRIBED], self._assembler.framed)
 
     def flush(self) -> list[Record | Gap]:
         """Return what has come of an unfinished record."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Say in which form the lines of a capture were read."""
+"""Say in which form the lines of a capture were read, in the words of ``--input-format``."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from klogd_py.record.types import Gap, Record
 
@@ -15,13 +16,26 @@ _HEADS = (
         "syslog",
         re.compile(r".*(?:kernel|vmunix)(?:\[\d*\])?: |.*\d\d:\d\d:\d\d\S* \S+ $|.* - - - "),
     ),
-    ("lines with a prefix", re.compile(r".")),
+    ("text", re.compile(r".")),
+    ("text without a prefix", re.compile(r"$")),
 )
+NO_FRAMES: Mapping[str, Iterable[Record]] = MappingProxyType({})
 
 
-def describe_forms(records: Iterable[Record | Gap]) -> str:
-    """Return ``syslog``, or ``syslog (197 of 200 lines; 3 as text)``."""
-    counts = Counter(_form_of(record) for record in records if isinstance(record, Record))
+def describe_forms(
+    records: Iterable[Record | Gap], framed: Mapping[str, Iterable[Record]] = NO_FRAMES
+) -> str:
+    """Return ``syslog``, or ``syslog (197 of 200 lines; 3 as text without a prefix)``.
+
+    The first word is a value of ``--input-format``. ``framed`` are records of several lines, by
+    their form.
+    """
+    forms = {id(record): form for form, found in framed.items() for record in found}
+    counts = Counter(
+        forms.get(id(record)) or _form_of(record)
+        for record in records
+        if isinstance(record, Record)
+    )
     if len(counts) <= 1:
         return "".join(counts)
     [(form, count), *others] = counts.most_common(3)
@@ -32,6 +46,4 @@ def describe_forms(records: Iterable[Record | Gap]) -> str:
 def _form_of(record: Record) -> str:
     if record.seq is not None:
         return "kmsg"
-    if not record.head:
-        return "entries of several lines" if record.machine is not None else "text"
     return next(name for name, heads in _HEADS if heads.match(record.head))

@@ -15,6 +15,8 @@ from klogd_py.record.types import Record
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
 from klogd_py.sources.netconsole import FragmentJoiner, Joined, has_fragments
 
+# So many records tell in which form a capture is
+DESCRIBED = 1000
 # Cheap signs that a text may hold others than lines with a prefix
 _SIGNS = (b"{", b"__", b",-,", b",-;", b",c;", b",c,", b",+;")
 _OTHERS = re.compile(
@@ -43,6 +45,8 @@ class RecordAssembler:
         self._fragments = FragmentJoiner()
         self._lines: list[bytes] = []
         self._framing: Framing | None = None
+        # The first records of each form of several lines
+        self.framed: dict[str, list[Record]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -128,4 +132,9 @@ class RecordAssembler:
         if framing is None:
             return []
         records = framing.make(lines)
-        return [self.read_text(line) for line in lines] if records is None else records
+        if records is None:
+            return [self.read_text(line) for line in lines]
+        known = self.framed.setdefault(framing.name, [])
+        if len(known) < DESCRIBED:
+            known += records
+        return records

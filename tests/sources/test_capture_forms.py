@@ -11,7 +11,8 @@ import pytest
 
 from klogd_py.line_prefix.stamp_years import last_leap_year
 from klogd_py.record.types import USER, Gap, Machine, Record
-from klogd_py.sources.form_names import describe_forms
+from klogd_py.sources import INPUT_FORMATS
+from klogd_py.sources.capture import open_capture
 from tests.sources.captured import read
 
 
@@ -209,12 +210,40 @@ def test_named_form_leaves_other_prefixes(log: Path) -> None:
     assert record.text == line
 
 
-def test_description_names_the_usual_form_first(log: Path) -> None:
-    lines = b"Nov 25 10:41:07 web kernel: up\n" * 3 + b"no form\n"
-    assert describe_forms(read(log, lines)) == "syslog (3 of 4 lines; 1 as text)"
-    assert describe_forms(read(log, b"<4>up\n")) == "klogd"
-    assert describe_forms(read(log, b"[   12.345678] up\n")) == "dmesg"
-    assert describe_forms(read(log, b"4,1,2,-;up\n")) == "kmsg"
+CRI = b"2023-11-25T10:41:07.1Z stdout F up\n"
+DOCKER = b'{"log":"<4>[   12.345678] up\\n","stream":"stdout","time":"2023-11-25T10:41:07Z"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"Nov 25 10:41:07 web kernel: up\n", "syslog"),
+        (b"<4>up\n", "klogd"),
+        (b"[   12.345678] up\n", "dmesg"),
+        (b"4,1,2,-;up\n", "kmsg"),
+        (b"6.4.0,4,1,2,-;up\n", "kmsg"),
+        (DMESG, "json"),
+        (json.dumps(ENTRY).encode() + b"\n", "json"),
+        (json.dumps(ENTRY, indent=2).encode() + b"\n", "json"),
+        (DOCKER, "json"),
+        (export(ENTRY), "export"),
+        (CRI, "text"),
+        (b"up\n", "text without a prefix"),
+        (
+            b"Nov 25 10:41:07 web kernel: up\n" * 3 + b"no form\n",
+            "syslog (3 of 4 lines; 1 as text without a prefix)",
+        ),
+        (DOCKER * 3 + CRI * 2 + export(ENTRY), "json (3 of 6 lines; 2 as text, 1 as export)"),
+    ],
+)
+def test_description_begins_with_an_input_format(content: bytes, words: str, log: Path) -> None:
+    log.write_bytes(content)
+    capture = open_capture(str(log), "auto")
+    records = capture.read_batch()
+    capture.close()
+    assert records
+    assert capture.remark == f"{log}: read as {words}"
+    assert words.split()[0] in INPUT_FORMATS
 
 
 @pytest.mark.parametrize(

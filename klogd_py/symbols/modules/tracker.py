@@ -9,7 +9,7 @@ Source of truth: kernel/module/procfs.c; kernel/module/sysfs.c (addresses are sh
 /proc/kallsyms).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -128,7 +128,7 @@ class LoadedModules(Struct, frozen=True):
             return checked
         is_complete = 0 < len(wanted) == len(files) < MAX_SEARCHED
         bases = infer_bases(trace, files, is_complete, kernel_names_at, is_unexplained)
-        return checked.with_bases(bases) if bases else checked
+        return checked._with_bases_of(trace, bases) if bases else checked
 
     def update_from_stated(self, trace: Trace) -> "LoadedModules":
         """Return the same with the bases that the kernel itself states in the frames of an oops.
@@ -148,7 +148,7 @@ class LoadedModules(Struct, frozen=True):
                 continue
             others = [other for other in found.bases if other.module != stated.module]
             found = msgspec.structs.replace(found, bases=(), layouts=())
-            found = found.with_bases([*others, base])
+            found = found.with_bases(others)._with_bases_of(trace, [base])
         return found
 
     def with_bases(self, bases: Iterable[ModuleBase]) -> "LoadedModules":
@@ -164,6 +164,24 @@ class LoadedModules(Struct, frozen=True):
             bases=(*self.bases, *(base for base, _ in pairs)),
             layouts=(*self.layouts, *(layout for _, layout in pairs)),
         )
+
+    def _with_bases_of(self, trace: Trace, bases: Collection[ModuleBase]) -> "LoadedModules":
+        """Return the same with the bases that a trace shows.
+
+        A module that the list does not have any more was unloaded before its trace was read, and
+        one that was loaded since may lie there.
+        """
+        load_ids = self.listing.load_ids
+        gone = [base for base in bases if not self.no_listing and base.module not in load_ids]
+        found = self.with_bases(base for base in bases if base not in gone)
+        if not gone:
+            return found
+        loaded_with = frozenset(
+            ModuleLoad(name, load_ids[name]) for name in trace.modules if load_ids.get(name)
+        )
+        layouts = LoadedModules(files=self.files).with_bases(gone).layouts
+        unloaded = [_unloaded(layout, loaded_with) for layout in layouts]
+        return msgspec.structs.replace(found, unloaded=(*found.unloaded, *unloaded)[-MAX_UNLOADED:])
 
     def _without_contradicted(self, trace: Trace, kernel_names_at: NamesAt) -> "LoadedModules":
         """Return the same without the bases that a trace contradicts."""
@@ -240,7 +258,7 @@ def _unloaded_layouts(before: LoadedModules, now: LoadedModules) -> tuple[Module
         ModuleLoad(name, load_id) for name, load_id in before.listing.load_ids.items() if load_id
     )
     unloaded = [
-        msgspec.structs.replace(layout, is_unloaded=True, loaded_with=loaded_with)
+        _unloaded(layout, loaded_with)
         for layout in before.layouts
         if (layout.module, layout.start) not in present
     ]
@@ -250,8 +268,12 @@ def _unloaded_layouts(before: LoadedModules, now: LoadedModules) -> tuple[Module
                 now.listing.bases.get(name) != base
                 and (layout := _layout_by_kallsyms(before.table, name)) is not None
             ):
-                unloaded.append(msgspec.structs.replace(layout, loaded_with=loaded_with))
+                unloaded.append(_unloaded(layout, loaded_with))
     return (*before.unloaded, *unloaded)[-MAX_UNLOADED:]
+
+
+def _unloaded(layout: ModuleLayout, loaded_with: frozenset[ModuleLoad]) -> ModuleLayout:
+    return msgspec.structs.replace(layout, is_unloaded=True, loaded_with=loaded_with)
 
 
 def _layout_by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
@@ -265,4 +287,4 @@ def _layout_by_kallsyms(table: SymbolTable, name: str) -> ModuleLayout | None:
     start, last = int(lines[0][:digits], 16), int(lines[-1][:digits], 16)
     end = end_of_page(last)
     rows = b"\n".join([*lines, b"%0*x %s end" % (digits, end, HOLE)]) + b"\n"
-    return ModuleLayout(name, start, end, SymbolTable(rows, table.source), is_unloaded=True)
+    return ModuleLayout(name, start, end, SymbolTable(rows, table.source))

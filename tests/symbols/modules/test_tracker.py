@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.oops.module_places import StatedBase
 from klogd_py.oops.trace_parser import Frame, Trace
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
@@ -129,6 +130,32 @@ def test_an_unplaced_new_module_hides_unloaded_ones(
             ),
             BASE + 2,
         ).endswith(name)
+
+
+@needs_gcc
+def test_module_that_went_before_its_trace_was_read(files: ModuleFiles) -> None:
+    far, cold = _offset(files, b"far_away") + 6, _offset(files, b"cold") + 5
+    frames = (Frame(BASE + far), Frame(BASE + cold))
+    inferred = Trace(frames, modules=("probe_it",))
+    stated = StatedBase("probe_it", BASE, 1 << 16)
+    read = Trace(frames, modules=("probe_it", "beside"), module_bases=(stated,))
+    beside, later = (
+        proc_modules.Module("beside", 0, 4096, 11),
+        proc_modules.Module("later", 0, 4096, 12),
+    )
+    for listed, trace, name in (
+        ([beside], read, "[probe_it, unloaded]"),
+        ([beside, later], read, "unknown"),
+        ([later], inferred, "unknown"),
+    ):
+        now = proc_modules.ModuleList(listed)
+        known = update_modules(now, files, LookupFailure.NO_SYMBOLS)
+        known = known.update_from_trace(trace, nothing, unknown)
+        assert known.bases == ()
+        assert len(known.unloaded) == 1
+        for _ in range(2):
+            assert named(known, BASE + far).endswith(name), "later may lie where probe_it lay"
+            known = update_modules(now, files, LookupFailure.NO_SYMBOLS, before=known)
 
 
 @needs_gcc

@@ -66,21 +66,22 @@ class RecordFlow:
         self._on_progress = on_progress
         self._jobs = jobs
         self._cursors = build_cursor_store(self.source, config, self.boot_id)
+        selection = self._inputs.selection
+        self._selector = Selector(selection) if selection.selects else None
         self.sink_manager = SinkManager(
             partial(announce, wall_us_of=lambda record: self.clock.wall_time(record).us),
             self._cursors.position,
             rereadable=isinstance(self.source, KmsgDevice),
             on_progress=self._save_progress,
             jobs=jobs,
+            unselected=self._selector.unselected if self._selector is not None else None,
         )
         identity = running_kernel(self.boot_id) if self.live else MachineIdentity()
         self.sink_factory = SinkFactory(self.sink_manager, self._cursors, identity, live=self.live)
-        selection = self._inputs.selection
-        self._selector = Selector(selection, self.sink_manager) if selection.selects else None
         self.pipeline = make_pipeline(
             self._pipeline_maker(options, symbol_manager),
             len(self._inputs.sources),
-            self._selector or self.sink_manager,
+            self.sink_manager,
             jobs,
         )
 

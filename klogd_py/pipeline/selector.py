@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Deliver only the entries that a user selects.
+"""Tell which entries a user selects.
 
-All records pass the stages, so that symbols and load addresses are the same for any selection. A
-gap, and a message of klogd-py's own, is delivered within the selected times and boots, whatever
-level or text is selected. A line without a time has that of the line before it.
+All records pass the stages, so that symbols and load addresses are the same for any selection, and
+all reach the queues of the sinks, so that none of the others is taken for lost. A gap, and a
+message of klogd-py's own, is delivered within the selected times and boots, whatever level or text
+is selected. A line without a time has that of the line before it.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
 from klogd_py.pipeline.boot_count import BootCount
-from klogd_py.pipeline.destination import Destination
 from klogd_py.record.selection import Selection
 from klogd_py.record.types import Entry, TimestampSource
 
@@ -20,12 +21,11 @@ _NO_BOOT = "the log has no boot {number}; its last one is {count}"
 
 
 class Selector:
-    """A destination in front of another one. Mutable: the time and the boot that it has come to."""
+    """Judges the entries of a run in order. Mutable: the time and the boot that it has come to."""
 
-    def __init__(self, selection: Selection, behind: Destination) -> None:
+    def __init__(self, selection: Selection) -> None:
         """``selection.boot`` is the number of a boot from the first on, which is 1."""
         self._selection = selection
-        self._behind = behind
         grep = selection.grep
         flags = re.IGNORECASE if grep is not None and grep == grep.lower() else re.NOFLAG
         self._grep = re.compile(grep, flags) if grep is not None else None
@@ -35,14 +35,22 @@ class Selector:
         self._level_seen = self._any_seen = False
         self._boots = BootCount()
 
-    def enqueue(self, entries: Sequence[Entry]) -> None:
-        """Deliver those of a batch that are selected."""
+    def unselected(self, entries: Sequence[Entry]) -> set[int]:
+        """Return the identities of those entries of the next batch that are not selected.
+
+        A record that is sent twice is selected if one of its lines is.
+        """
         self._any_seen = self._any_seen or bool(entries)
         if self._selection.boot is not None:
             self._boots.add([entry.record for entry in entries])
             if self._boots.number != self._selection.boot:
-                entries = ()
-        self._behind.enqueue([entry for entry in entries if self._is_selected(entry)])
+                return {id(entry) for entry in entries}
+        found: set[int] = set()
+        for _, lines in groupby(entries, lambda entry: id(entry.record)):
+            same = list(lines)
+            if not any(self._is_selected(entry) for entry in same):
+                found.update(map(id, same))
+        return found
 
     def end_boot(self) -> None:
         """Note that the entries of another boot follow."""
@@ -58,37 +66,6 @@ class Selector:
         if self._has_times and self._wall_us is None:
             return [_NO_TIME]
         return [_NO_LEVEL] if self._selection.levels and not self._level_seen else []
-
-    async def wait_for_room(self) -> None:
-        """Wait as the destination behind does."""
-        await self._behind.wait_for_room()
-
-    async def wait_until_drained(self) -> None:
-        """Wait as the destination behind does."""
-        await self._behind.wait_until_drained()
-
-    @property
-    def needs_reread(self) -> bool:
-        """Whether the destination behind needs records again."""
-        return self._behind.needs_reread
-
-    @property
-    def reread_from(self) -> int | None:
-        """From which number on the destination behind needs records again."""
-        return self._behind.reread_from
-
-    def resume(self) -> None:
-        """Let the destination behind take entries again."""
-        self._behind.resume()
-
-    def any_sink_between(self, seq: int, other: int) -> bool:
-        """Whether some sink behind has one of two records but not the other."""
-        return self._behind.any_sink_between(seq, other)
-
-    @property
-    def all_gone(self) -> bool:
-        """Whether the destination behind takes nothing any more."""
-        return self._behind.all_gone
 
     def _is_selected(self, entry: Entry) -> bool:
         selection, record = self._selection, entry.record

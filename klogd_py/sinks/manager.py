@@ -2,7 +2,7 @@
 """Give every batch to all sinks, and tell how far they have come."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from klogd_py.record.sequence import Position
 from klogd_py.record.types import Entry, Gap
@@ -30,13 +30,16 @@ class SinkManager:
         rereadable: bool = False,
         on_progress: Callable[[], None] = lambda: None,
         jobs: Jobs | None = None,
+        unselected: Callable[[Sequence[Entry]], Collection[int]] | None = None,
     ) -> None:
         """``announce`` makes the entry for a Gap.
 
         ``position_of`` returns what the sink of a name has accepted, ``None`` for a new sink.
         ``rereadable`` says that the source numbers its records and can read them again.
         ``on_progress`` is called when a sink may have accepted something, or is gone.
+        ``unselected`` returns the identities of the entries of a batch that no sink gets.
         """
+        self._unselected = unselected
         self._jobs = jobs or Jobs()
         self._on_progress = self._jobs.guard("positions", on_progress)
         self._set = QueueSet(
@@ -67,8 +70,9 @@ class SinkManager:
     def enqueue(self, entries: Sequence[Entry]) -> None:
         """Give a batch to every sink."""
         consecutive = consecutive_range(entries)
+        unselected = self._unselected(entries) if self._unselected is not None else ()
         for queue in self.queues.values():
-            queue.enqueue(entries, consecutive)
+            queue.enqueue(entries, consecutive, unselected)
         self._on_progress()
 
     async def wait_for_room(self) -> None:

@@ -9,7 +9,7 @@ position moves only when the sink has accepted an entry.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from klogd_py.record.sequence import Position, SequenceRange
 from klogd_py.record.types import Cause, Entry, Gap
@@ -107,10 +107,16 @@ class SinkQueue:
         """Whether a record of this number would be left out if it came now."""
         return not self.needs_reread and self._tracker.has_seen(seq)
 
-    def enqueue(self, entries: Sequence[Entry], consecutive: SequenceRange | None = None) -> None:
+    def enqueue(
+        self,
+        entries: Sequence[Entry],
+        consecutive: SequenceRange | None = None,
+        unselected: Collection[int] = (),
+    ) -> None:
         """Send a batch at once if nothing waits and the sink does not block; queue it otherwise.
 
-        ``consecutive`` is its `consecutive_range`, if known. Raises nothing: what an unexpected
+        ``consecutive`` is its `consecutive_range`, if known; ``unselected`` are the identities of
+        entries that no sink gets. Raises nothing: what an unexpected
         error kept from being sent or queued is read again.
         """
         self._sent_at_once, taken_before = 0, self.backlog.taken
@@ -118,7 +124,10 @@ class SinkQueue:
         try:
             if not self.health.is_gone and not self.needs_reread:
                 entries = self._tracker.filter(entries, consecutive)
-                items = entries if self.filter.is_idle else self.filter.apply(entries)
+                if unselected or not self.filter.is_idle:
+                    items = self.filter.apply(entries, unselected)
+                else:
+                    items = entries
                 self._send_or_queue(entries, items)
         except Exception as error:
             taken = self._sent_at_once + self.backlog.taken - taken_before

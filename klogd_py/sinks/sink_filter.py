@@ -8,7 +8,7 @@ pass then.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import islice
 
@@ -53,16 +53,21 @@ class SinkFilter:
         self._filter = conditions
         self._was_used = self._was_used or conditions is not None
 
-    def apply(self, entries: Sequence[Entry]) -> Sequence[Item]:
+    def apply(self, entries: Sequence[Entry], unselected: Collection[int] = ()) -> Sequence[Item]:
         """Return the entries that pass, with a `LeftOut` for each run of others.
 
-        Raises nothing: all pass if an unexpected error occurs.
+        ``unselected`` are the identities of entries that no sink gets. Raises nothing: all others
+        pass if an unexpected error occurs.
         """
         try:
             passes = self._judge_all(entries)
         except Exception as error:
             self._jobs.report(f"filter of {self._name}", error)
-            return entries
+            passes = [True] * len(entries)
+        if unselected:
+            self._was_used = True
+            found = zip(entries, passes, strict=True)
+            passes = [id(entry) not in unselected and is_passed for entry, is_passed in found]
         return entries if all(passes) else mark_left_out(entries, passes)
 
     def count(self, items: Sequence[Item]) -> int:
@@ -74,6 +79,8 @@ class SinkFilter:
         return len(found)
 
     def _judge_all(self, entries: Sequence[Entry]) -> list[bool]:
+        if self._filter is None:
+            return [True] * len(entries)
         passes: list[bool] = []
         while len(passes) < len(entries):
             end = len(passes) + CHUNK_ENTRIES

@@ -162,6 +162,23 @@ def test_reload_changes_what_later_records_pass(log: Log) -> None:
         assert program.stop() == 0
 
 
+@pytest.mark.parametrize("option", ["--level=err", "--facility=user", "--grep=^marker-"])
+def test_unselected_records_are_not_lost(option: str, tmp_path: Path) -> None:
+    marker = f"marker-{secrets.token_hex(8)}"
+    with Program(tmp_path, "--follow-new", "--sink=console", "--json", option) as program:
+        for number in range(20):
+            write_kmsg(f"<11>{marker} {number}")
+            for _ in range(number % 3):
+                write_kmsg("<30>another program")
+        wait_until(lambda: f"{marker} 19" in program.output.read_text(), "the last record")
+        assert program.stop() == 0
+    found = read_documents(program.output.read_bytes())
+    assert [one for one in found if "gap" in one] == []
+    assert [one["text"] for one in found if marker in str(one["text"])] == [
+        f"{marker} {number}" for number in range(20)
+    ]
+
+
 def test_files_are_rotated_while_the_daemon_runs(tmp_path: Path) -> None:
     path, marker = tmp_path / "kern.log", f"marker-{secrets.token_hex(8)}"
     config = configure(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from klogd_py.line_prefix.month_names import month_number
 from klogd_py.line_prefix.stamp_years import StampYears
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _FRACTION = re.compile(r"[.,](\d{1,9})")
 _ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
 _CLOCK = re.compile(r"(?<!\d\d)\d\d:\d\d:\d\d")
@@ -24,6 +25,11 @@ _HALF_DAY = re.compile(r"(?<=\d) ([AP])M\b")
 _UTC = {"Z", "UTC", "GMT"}
 # libtai counts from 1970 with 10 leap seconds
 _TAI64_EPOCH = (1 << 62) + 10
+
+
+def is_iso(stamp: str) -> bool:
+    """Whether a text begins as ``2023-11-25T10:41:07``."""
+    return _ISO.match(stamp) is not None
 
 
 def iso_us(stamp: str) -> int | None:

@@ -6,7 +6,7 @@ given in parts, all but the last marked as truncated, so that memory and time ha
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -27,6 +27,9 @@ MAX_RECORD_BYTES = 1 << 16
 _KMSG_LINE = re.compile(rb"\d{1,4},\d{1,20},\d{1,20},[^,;\n]{1,4}[,;]")
 # Anchored, so that where no line feed comes it is not looked for from every byte on.
 _WHOLE_RECORD = re.compile(rb"^[^\n]*\n(?: [^\n]*\n)*", re.MULTILINE)
+# A line of JSON may be so long
+MAX_OBJECT_BYTES = 1 << 20
+_OBJECT = re.compile(rb"[ \t]{0,16}(?:\{|\[\s{0,4}[{\[])")
 # A line of dmesg -r, behind which a line without a prefix is the rest of the same message
 _LEVEL_HEAD = re.compile(r"<\d{1,4}>\[ *\d{1,10}\.\d{6}\]")
 _PSTORE_HEADER = re.compile(r"[A-Z][A-Za-z]{2,15}#\d{1,10} Part\d{1,5}$")
@@ -85,13 +88,13 @@ class CaptureRecords:
         if is_end and self._tail:
             tail, self._tail = self._tail, b""
             records += self._whole_records(tail, is_full=False)
-        parted = len(self._tail) - len(self._tail) % self._max_record_bytes
-        if parted:
+        if len(self._tail) >= self._limit_of(self._tail):
+            parted = len(self._tail) - len(self._tail) % self._max_record_bytes
             records += self._assembler.flush()
             records += self._split_long(self._tail[:parted], is_whole=False)
             self._tail = self._tail[parted:]
         if is_end:
-            records += self._assembler.flush()
+            records += [part for one in self._assembler.flush() for part in self._parts_of(one)]
         return self._holes.announce(records)
 
     def describe(self, records: Sequence[Record | Gap]) -> str:
@@ -158,12 +161,30 @@ class CaptureRecords:
         """Make records of lines of which some are too long."""
         records: list[Record] = []
         for line in lines:
-            if self._is_in_long_record or len(line) > self._max_record_bytes:
+            if self._is_in_long_record or len(line) > self._limit_of(line):
                 records += self._assembler.flush()
                 records += self._split_long(line, is_whole=True)
             else:
-                records += self._assembler.push(line + b"\n")
+                made = self._assembler.push(line + b"\n")
+                records += [part for record in made for part in self._parts_of(record)]
         return records
+
+    def _limit_of(self, line: bytes) -> int:
+        """The limit of a line: one of JSON may hold a whole log."""
+        may_be_json = self._form in ("auto", "json") and not self._is_in_long_record
+        if may_be_json and (self._assembler.is_in_object or _OBJECT.match(line)):
+            return max(self._max_record_bytes, MAX_OBJECT_BYTES)
+        return self._max_record_bytes
+
+    def _parts_of(self, record: Record) -> Iterator[Record]:
+        """Split the text of a record that is too long; all parts but the last are truncated."""
+        size, text = self._max_record_bytes, record.text
+        for start in range(0, len(text) or 1, size):
+            part = record if start == 0 else Record("", record.prefix)
+            is_cut = start + size < len(text)
+            yield msgspec.structs.replace(
+                part, text=text[start : start + size], truncated=is_cut or record.truncated
+            )
 
     def _split_long(self, piece: bytes, *, is_whole: bool) -> list[Record]:
         """Split a record that may be too long: the first part is parsed, the others stay raw.

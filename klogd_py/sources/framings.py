@@ -13,6 +13,7 @@ import msgspec
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Machine, Record
 from klogd_py.sources import journal_format, kmsg_format
+from klogd_py.sources.object_records import find_records
 
 # More lines or bytes are no record
 MAX_LINES = 4096
@@ -24,11 +25,14 @@ _KMSG = re.compile(
     rb"\0?(?:(?P<release>\d{1,3}\.\d{1,3}[\w.+~-]{0,64}),)?\d{1,4},\d{1,20},\d{1,20},[^,;\n]{1,4}[,;]"
 )
 _LONG_FIELD = re.compile(rb"[A-Z0-9_]{1,64}$")
-_OPENING = re.compile(rb"(?:\[?\s*|\s*\}, ?)\{\s*$")
-_WRAPPER = re.compile(rb'\s*"dmesg": ?\[\s*(?:\{\s*)?$')
+_OPENING = re.compile(rb"(?:\[?\s*|\s*\}, ?)\{\s*$|\[\s*$")
+_ONE_LINE = (b"{", b"[{", b"[[")
+_LIST = re.compile(rb'\s*(?:"\w{1,32}": ?)?\[\s*$')
+_LIST_AND_OBJECT = re.compile(rb'\s*"\w{1,32}": ?\[\s*\{\s*$')
 _AFTER_WRAPPER = re.compile(rb"\s*[\]}],?\s*$")
 _CLOSINGS = (b"}", b"},", b"{", b"}]")
 # Of a list of LAVA, of server-sent events, of RFC 7464
+_EVENT = b"data: "
 _BEFORE_OBJECT = re.compile(rb"- |data: |\x1e")
 
 
@@ -118,17 +122,21 @@ class ObjectFraming(Framing):
     def __init__(self, reader: PrefixReader) -> None:
         self._reader = reader
         self._tries = 0
-        self._is_in_list = False
+        self.is_in_list = False
+        # An empty line ends a server-sent event.
+        self._is_in_event = False
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with this line."""
         self._tries = 0
+        if self._is_in_event and not line:
+            return True
         if _OPENING.match(line):
             return True
-        if self._is_in_list and _AFTER_WRAPPER.match(line):
+        if self.is_in_list and _AFTER_WRAPPER.match(line):
             return True
         before = _BEFORE_OBJECT.match(line)
-        begins = line.startswith(b"{", before.end() if before else 0)
+        begins = line.startswith(_ONE_LINE, before.end() if before else 0)
         return begins and self._decode([line]) is not None
 
     def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
@@ -137,28 +145,40 @@ class ObjectFraming(Framing):
 
     def is_complete(self, lines: Sequence[bytes]) -> bool:
         """Whether these lines are a whole record."""
-        if len(lines) <= 2 and _WRAPPER.match(lines[-1]):
-            self._is_in_list = True
+        if lines == [b""]:
             return True
-        if self._is_in_list and len(lines) == 1 and _AFTER_WRAPPER.match(lines[0]):
+        if self._opens_list(lines):
+            self.is_in_list = True
+            return True
+        if self.is_in_list and len(lines) == 1 and _AFTER_WRAPPER.match(lines[0]):
             return True
         return lines[-1].rstrip().endswith(_CLOSINGS) and self._decode(lines) is not None
 
     def make(self, lines: Sequence[bytes]) -> list[Record] | None:
         """Make a record of its lines; ``None`` if they are text."""
-        if self._is_in_list and (_WRAPPER.match(lines[-1]) or _AFTER_WRAPPER.match(lines[0])):
+        if self.is_in_list and (self._opens_list(lines) or _AFTER_WRAPPER.match(lines[0])):
+            return []
+        self._is_in_event = lines[0].startswith(_EVENT)
+        if lines == [b""]:
             return []
         content = self._decode(lines)
         if content is None:
             return None
-        record = journal_format.from_object(content, self._reader)
-        return None if record is None else [record]
+        return find_records(content, self._reader)
 
     def rest(self, lines: Sequence[bytes]) -> bytes:
         """Return the brace that begins the next object on the last line."""
         return b"{" if len(lines) > 1 and lines[-1].rstrip().endswith(b"{") else b""
 
-    def _decode(self, lines: Sequence[bytes]) -> dict[str, object] | None:
+    def _opens_list(self, lines: Sequence[bytes]) -> bool:
+        """Whether the objects of a list follow, the first perhaps on the last of these lines."""
+        if len(lines) not in (2, 3):
+            return False
+        if len(lines) == 2 and _LIST_AND_OBJECT.match(lines[1]):
+            return True
+        return _LIST.match(lines[-2]) is not None and lines[-1].strip() == b"{"
+
+    def _decode(self, lines: Sequence[bytes]) -> object | None:
         self._tries += 1
         text = b"\n".join(lines).strip()
         if before := _BEFORE_OBJECT.match(text):
@@ -167,12 +187,20 @@ class ObjectFraming(Framing):
             text = text[:-1]
         if len(text) > MAX_BYTES:
             return None
+        if text.startswith((b"[{", b"[[")) and (content := _decoded(text)) is not None:
+            return content
         text = text.strip(b" \t,[]")
         text = text.removeprefix(b"}").lstrip(b" ,") if text.startswith(b"}") else text
-        try:
-            return msgspec.json.decode(text, type=dict[str, object])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
+        content = _decoded(text)
+        return content if isinstance(content, dict) else None
+
+
+def _decoded(text: bytes) -> object | None:
+    try:
+        content: object = msgspec.json.decode(text)
+        return content
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _export_fields(lines: Sequence[bytes]) -> dict[str, list[str]] | None:

@@ -8,7 +8,6 @@ Source of truth: systemd.journal-fields(7); the export and JSON formats of syste
 util-linux, ``--json``; the json-file driver of Docker.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +17,16 @@ from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.pieces import FACILITIES, SEVERITIES
 from klogd_py.line_prefix.reader import LAST_PREFIX, PrefixReader
 from klogd_py.record.types import KERN, LAST_SYSLOG_FACILITY, USER, Machine, Record, Severity
+from klogd_py.sources import object_fields
 
 _MAX_NUMBER = 1 << 63
 # Keys under which programs put a whole line, in the order in which they are looked for
-LINE_KEYS = ("log", "message", "msg", "line", "MESSAGE")
-_TIME_KEYS = ("time", "timestamp", "dt", "@timestamp", "ts")
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
+LINE_KEYS = (
+    *("log", "message", "msg", "line", "MESSAGE", "short_message", "textPayload", "_raw"),
+    "textpayload",
+)
+# Fluent Bit's input kmsg
+_RING_KEYS = frozenset(("priority", "sequence", "sec", "usec", "msg"))
 # In the place of a text that is longer than journalctl writes without --all
 _LEFT_OUT = "(a long message that journalctl has left out: see journalctl --all)"
 
@@ -81,6 +84,10 @@ def from_object(content: Fields, reader: PrefixReader) -> Record | None:
     """Make a record of a JSON object that holds a line of a log; ``None`` if it holds none."""
     if is_journal(content):
         return from_journal(content)
+    if content.get("_TRANSPORT") == "kernel" and "message" in content:
+        return _from_vector(content, reader)
+    if content.keys() >= _RING_KEYS:
+        return _from_ring(content, reader)
     if _is_own(content):
         return _from_own(content)
     if _is_dmesg(content):
@@ -88,11 +95,30 @@ def from_object(content: Fields, reader: PrefixReader) -> Record | None:
     if (key := text_key(content)) is None:
         return None
     record = reader.read_shown(content[key].removesuffix("\n"))
-    stamps = (content.get(key) for key in _TIME_KEYS)
-    wall_us = next((us for stamp in stamps if (us := _moment(stamp)) is not None), None)
-    if record.wall_us is None and wall_us is not None:
-        record = msgspec.structs.replace(record, wall_us=wall_us)
-    return record
+    return object_fields.with_fields(record, content, reader)
+
+
+def _from_vector(content: Fields, reader: PrefixReader) -> Record:
+    """An entry of the journal as Vector's source ``journald`` passes it on."""
+    names = {
+        "MESSAGE": content["message"],
+        "_HOSTNAME": object_fields.host_of(content),
+    }
+    record = from_journal({**content, **names})
+    wall_us = record.wall_us or object_fields.moment_us(content.get("timestamp"), reader)
+    return msgspec.structs.replace(record, wall_us=wall_us)
+
+
+def _from_ring(content: Fields, reader: PrefixReader) -> Record:
+    """``{"date":1700908867.1,"priority":4,"sequence":7,"sec":12,"usec":345678,"msg":"up"}``."""
+    seconds, rest_us = _number(content, "sec"), _number(content, "usec")
+    return Record(
+        _text(content, "msg"),
+        _number(content, "priority"),
+        _number(content, "sequence"),
+        None if seconds is None or rest_us is None else seconds * 1_000_000 + rest_us,
+        wall_us=object_fields.moment_us(content.get("date"), reader),
+    )
 
 
 def _is_own(content: Fields) -> bool:
@@ -185,4 +211,5 @@ def _number(fields: Fields, name: str) -> int | None:
 
 
 def _moment(stamp: object) -> int | None:
-    return moments.iso_us(stamp) if isinstance(stamp, str) and _ISO.match(stamp) else None
+    is_date = isinstance(stamp, str) and moments.is_iso(stamp)
+    return moments.iso_us(str(stamp)) if is_date else None

@@ -14,13 +14,15 @@ from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Record
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
 from klogd_py.sources.netconsole import FragmentJoiner, Joined, has_fragments
+from klogd_py.sources.table_framing import TableFraming, VerboseFraming
 
 # So many records tell in which form a capture is
 DESCRIBED = 1000
 # Cheap signs that a text may hold others than lines with a prefix
-_SIGNS = (b"{", b"__", b",-,", b",-;", b",c;", b",c,", b",+;")
+_SIGNS = (b"{", b"__", b" [s=", b",-,", b",-;", b",c;", b",c,", b",+;")
 _OTHERS = re.compile(
     rb"(?:^|\n)(?:\0|(?:data: |\x1e)?[\[ \t\}-]{0,16}[{,]|__CURSOR=|__REALTIME_TIMESTAMP="
+    rb"|[^\s\d]{2,24} \d{4}-[^\n]{14,40}\[s=[0-9a-f]"
     rb"|(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},\d{1,20},\d)"
 )
 
@@ -40,21 +42,33 @@ class RecordAssembler:
         """
         self._read_line = read_line
         self._reader = reader
-        framings: list[Framing] = [KmsgFraming(), ExportFraming(), ObjectFraming(reader)]
+        self._table = TableFraming(reader)
+        self._objects = ObjectFraming(reader)
+        framings: list[Framing] = [KmsgFraming(), ExportFraming(), self._objects]
+        framings += [VerboseFraming(), self._table]
         self._framings = [one for one in framings if names is None or one.name in names]
         self._fragments = FragmentJoiner()
         self._lines: list[bytes] = []
         self._framing: Framing | None = None
         # The first records of each form of several lines
         self.framed: dict[str, list[Record]] = {}
+        self._has_begun = False
 
     @property
     def is_open(self) -> bool:
         """Whether lines of the last record may follow."""
         return self._framing is not None or self._fragments.is_open
 
+    @property
+    def is_in_object(self) -> bool:
+        """Whether the lines of a JSON object may follow."""
+        return self._framing is self._objects
+
     def push(self, text: bytes) -> list[Record]:
         """Make records of whole lines, each with its line feed."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._table.read_names(text.partition(b"\n")[0])
         if not self.is_open and not self._may_have_others(text):
             decoded = text.decode("utf-8", "surrogateescape")
             lines = decoded.split("\n")
@@ -89,8 +103,11 @@ class RecordAssembler:
         return self._text(line.decode("utf-8", "surrogateescape"))
 
     def _may_have_others(self, text: bytes) -> bool:
-        signs = bool(self._framings) and any(sign in text for sign in _SIGNS)
-        return signs and _OTHERS.search(text) is not None
+        if not self._framings:
+            return False
+        signs = any(sign in text for sign in _SIGNS)
+        is_known = self._table.is_known or self._objects.is_in_list
+        return is_known or (signs and _OTHERS.search(text) is not None)
 
     def _text(self, line: str) -> Record:
         return self._read_line(line) if self._read_line else self._reader.read_shown(line)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Recognise two forms with names for their values: tables with a first line, and journalctl's
+verbose output.
+
+Source of truth: RFC 4180; systemd's src/shared/logs-show.c ``output_verbose``.
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+
+from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.record.types import Record
+from klogd_py.sources import journal_format
+from klogd_py.sources.framings import MAX_LINES, Framing
+from klogd_py.sources.object_fields import KNOWN_KEYS
+
+_SEPARATORS = ",;\t"
+_NAME = re.compile(r"[@\w][\w .:@\[\]-]{0,63}$")
+_MAX_COLUMNS = 256
+
+# "Sat 2023-11-25 10:41:07.123456 CET [s=3a1b;i=2f;b=0123;m=bc614e;t=60af63d5c2d40;x=1]"
+_VERBOSE = re.compile(
+    rb"[^\s\d]{2,24} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,8} "
+    rb"\[s=[0-9a-f]+;i=[0-9a-f]+;b=[0-9a-f]+;m=[0-9a-f]+;t=(?P<t>[0-9a-f]{1,16});x=[0-9a-f]+\]$"
+)
+_VERBOSE_FIELD = re.compile(rb"    (?P<name>[A-Z_][A-Z0-9_]{0,63})=(?P<value>.*)$")
+
+
+class VerboseFraming(Framing):
+    """Entries of ``journalctl -o verbose``: a time with the cursor, and a field on each line."""
+
+    name = "export"
+
+    def begins(self, line: bytes) -> bool:
+        """Whether a record begins with this line."""
+        return _VERBOSE.match(line) is not None
+
+    def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
+        """Whether a line belongs to the lines before it: the next lines of a value, too."""
+        return line.startswith(b"    ") and len(lines) < MAX_LINES
+
+    def make(self, lines: Sequence[bytes]) -> list[Record] | None:
+        """Make a record of its lines; ``None`` if they are text."""
+        found = _VERBOSE.match(lines[0])
+        assert found is not None
+        fields: dict[str, list[str]] = {"__REALTIME_TIMESTAMP": [str(int(found["t"], 16))]}
+        values: list[str] = []
+        indent = b""
+        for line in lines[1:]:
+            text = line.decode("utf-8", "surrogateescape")
+            if (field := _VERBOSE_FIELD.match(line)) is not None:
+                name = field["name"].decode()
+                values = fields.setdefault(name, [])
+                values.append(text[len(name) + 5 :])
+                indent = b" " * (len(name) + 5)
+            elif values:
+                values[-1] += "\n" + text.removeprefix(indent.decode())
+        return [journal_format.from_journal(fields)] if "MESSAGE" in fields else None
+
+
+class TableFraming(Framing):
+    """Rows of a table whose first line has names, as Kibana, Splunk and Grafana export them.
+
+    Mutable: the names.
+    """
+
+    name = "table"
+
+    def __init__(self, reader: PrefixReader) -> None:
+        self._reader = reader
+        self._names: list[str] = []
+        self._separator = ","
+        self._first = b""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the names have been read."""
+        return bool(self._names)
+
+    def begins(self, line: bytes) -> bool:
+        """Whether a record begins with this line."""
+        return bool(self._names) and line != self._first and self._separator.encode() in line
+
+    def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
+        """Whether a line belongs to the lines before it: a value may have several."""
+        return len(lines) < MAX_LINES
+
+    def is_complete(self, lines: Sequence[bytes]) -> bool:
+        """Whether these lines are a whole record: each value that begins has ended."""
+        return sum(line.count(b'"') for line in lines) % 2 == 0
+
+    def make(self, lines: Sequence[bytes]) -> list[Record] | None:
+        """Make a record of its lines; ``None`` if they are text."""
+        text = b"\n".join(lines).decode("utf-8", "surrogateescape")
+        values = _values(text, self._separator)
+        if len(values) != len(self._names):
+            return None
+        content = {name: value for name, value in zip(self._names, values, strict=True) if value}
+        record = journal_format.from_object(content, self._reader)
+        return None if record is None else [record]
+
+    def read_names(self, line: bytes) -> None:
+        """Take the first line of a text for the names of a table.
+
+        One of them is that of a line, another that of a time or a host.
+        """
+        text = line.decode("utf-8", "replace").removeprefix("\ufeff")
+        for separator in _SEPARATORS:
+            names = _values(text, separator) if separator in text else []
+            if (
+                1 < len(names) < _MAX_COLUMNS
+                and all(map(_NAME.match, names))
+                and any(name.lower() in journal_format.LINE_KEYS for name in names)
+                and any(name.lower() in KNOWN_KEYS for name in names)
+            ):
+                self._first = line
+                self._names, self._separator = [name.lower() for name in names], separator
+                return
+
+
+def _values(text: str, separator: str) -> list[str]:
+    """The values of a row; none if it is no row."""
+    try:
+        return next(csv.reader([text], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return []

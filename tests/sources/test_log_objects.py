@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Objects of JSON in which other programs keep lines of a kernel log, alone and in lists."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from klogd_py.record.types import USER, Machine, Record
+from klogd_py.sources.capture import Capture
+from klogd_py.sources.capture_records import MAX_RECORD_BYTES
+from klogd_py.sources.input_file import open_input
+
+LINE = "[   12.345678] eth0: up"
+DAY_US = 1_700_908_867_000_000
+ISO = "2023-11-25T10:41:07+00:00"
+
+
+def read(path: Path, text: str) -> list[Record]:
+    path.write_text(text)
+    capture = Capture(open_input(str(path)))
+    found = []
+    while not capture.exhausted:
+        found += capture.read_batch()
+    capture.close()
+    return [item for item in found if isinstance(item, Record)]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.mark.parametrize(
+    ("content", "prefix", "host"),
+    [
+        (
+            {
+                "message": " " + LINE,
+                "fromhost": "web",
+                "facility": "kern",
+                "priority": "warning",
+                "timereported": ISO,
+                "timegenerated": "2023-11-25T10:41:08+00:00",
+            },
+            4,
+            "web",
+        ),
+        ({"PROGRAM": "kernel", "PRIORITY": "err", "MESSAGE": LINE, "ISODATE": ISO}, 3, ""),
+        ({"short_message": LINE, "timestamp": 1700908867, "level": 4, "facility": 0}, 4, ""),
+        ({"textPayload": LINE, "timestamp": ISO, "severity": "INFO"}, None, ""),
+        ({"message": LINE, "timestamp": 1700908867000, "host": "web"}, None, "web"),
+        ({"line": LINE, "timestamp": "1700908867000000000"}, None, ""),
+        (
+            {
+                "@timestamp": ISO,
+                "message": LINE,
+                "host": {"name": "web"},
+                "log": {"syslog": {"priority": 4}},
+            },
+            4,
+            "web",
+        ),
+        ({"_index": "k", "_source": {"@timestamp": ISO, "message": LINE}}, None, ""),
+        ({"level": "error", "msg": LINE, "ts": 1700908867.0}, None, ""),
+    ],
+    ids=[
+        *("rsyslog", "syslog-ng", "gelf", "google", "cloudwatch", "grafana", "filebeat"),
+        *("elastic", "zap"),
+    ],
+)
+def test_keys_beside_a_line_are_read(
+    content: dict[str, object], prefix: int | None, host: str, log: Path
+) -> None:
+    (record,) = read(log, json.dumps(content) + "\n")
+    assert (record.text, record.usec) == ("eth0: up", 12_345_678)
+    assert (record.prefix, record.wall_us) == (prefix, DAY_US)
+    assert (record.machine.host if record.machine else "") == host
+
+
+def test_line_of_a_program_is_its_own(log: Path) -> None:
+    content = {"PROGRAM": "sshd", "PRIORITY": "warning", "MESSAGE": "RIP: x", "HOST": "web"}
+    (record,) = read(log, json.dumps(content) + "\n")
+    assert (record.facility, record.text) == (USER, "sshd: RIP: x")
+
+
+def test_journal_entry_may_be_of_vector(log: Path) -> None:
+    content = {
+        "_TRANSPORT": "kernel",
+        "PRIORITY": "4",
+        "SYSLOG_FACILITY": "0",
+        "_SOURCE_MONOTONIC_TIMESTAMP": "12345678",
+        "message": "eth0: up",
+        "host": "web",
+        "timestamp": ISO,
+    }
+    assert read(log, json.dumps(content) + "\n") == [
+        Record("eth0: up", 4, usec=12_345_678, wall_us=DAY_US, machine=Machine("web"))
+    ]
+
+
+def test_record_may_be_of_fluent_bit(log: Path) -> None:
+    content = {"date": 1700908867.0, "priority": 4, "sequence": 7, "sec": 12, "usec": 345678}
+    assert read(log, json.dumps(content | {"msg": "eth0: up"}) + "\n") == [
+        Record("eth0: up", 4, 7, 12_345_678, wall_us=DAY_US)
+    ]
+
+
+ROWS = [{"message": f"[   12.00000{at}] line {at}"} for at in range(9)]
+TEXTS = [f"line {at}" for at in range(9)]
+LINES = [row["message"] for row in ROWS]
+
+
+@pytest.mark.parametrize("indent", [None, 2, 4])
+@pytest.mark.parametrize(
+    "content",
+    [
+        ROWS,
+        {"events": ROWS},
+        {"data": {"result": [{"values": [["1700908867000000000", line] for line in LINES]}]}},
+        {"InstanceId": "i-1", "Output": "\r\n".join(LINES)},
+        {"contents": "\n".join(LINES) + "\n", "next": "1"},
+        {"tests": {"igt@x": {"dmesg": "\n".join(f"<4> {line}" for line in LINES)}}},
+        {"dmesg": [{"pri": 4, "time": 12.0 + at, "msg": text} for at, text in enumerate(TEXTS)]},
+    ],
+    ids=["list", "events", "loki", "ec2", "google", "igt", "dmesg"],
+)
+def test_lines_within_any_json_are_read(content: object, indent: int | None, log: Path) -> None:
+    records = read(log, json.dumps(content, indent=indent) + "\n")
+    texts = [record.text for record in records]
+    assert [text for text in texts if text.startswith("line")] == TEXTS
+    assert all(record.usec is not None for record in records if record.text in TEXTS)
+
+
+def test_events_end_with_an_empty_line(log: Path) -> None:
+    text = "".join(f"data: {json.dumps(row)}\n\n" for row in ROWS)
+    assert [record.text for record in read(log, text + "\nend\n")] == [*TEXTS, "", "end"]
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_line_of_json_may_hold_a_whole_log(indent: int | None, log: Path) -> None:
+    lines = [f"[   12.{at:06d}] eth0: up {at}" for at in range(MAX_RECORD_BYTES // 16)]
+    content = json.dumps({"Output": "\n".join(lines)}, indent=indent)
+    assert len(content) > MAX_RECORD_BYTES
+    texts = [record.text for record in read(log, content + "\n")]
+    assert texts == [line.partition("] ")[2] for line in lines]
+
+
+@pytest.mark.parametrize("text", ["{" + "x" * 300_000, '{\n"' + "x" * 300_000, "[[" * 200_000])
+def test_long_text_with_braces_is_split(text: str, log: Path) -> None:
+    texts = [record.text for record in read(log, text + "\n")]
+    assert max(map(len, texts)) <= MAX_RECORD_BYTES
+    assert "".join(texts) == text.replace("\n", "")

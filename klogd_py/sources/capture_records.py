@@ -59,7 +59,8 @@ class CaptureRecords:
         self._form = form
         self._max_record_bytes = max_record_bytes
         # A capture of /dev/kmsg may be one of netconsole.
-        framings = {"auto": None, "export": ("export",), "json": ("json",), "kmsg": ("kmsg",)}
+        framings = {"auto": None, "export": ("export",), "json": ("json",)}
+        framings |= {"kmsg": ("kmsg",), "table": ("table",)}
         read_line = {"klogd": parse_klogd, "kmsg": _read_unparsed}.get(form)
         self._assembler = RecordAssembler(self.reader, framings.get(form, ()), read_line)
         self._holes = SequenceHoles()

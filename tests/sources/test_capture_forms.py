@@ -227,6 +227,7 @@ DOCKER = b'{"log":"<4>[   12.345678] up\\n","stream":"stdout","time":"2023-11-25
         (json.dumps(ENTRY, indent=2).encode() + b"\n", "json"),
         (DOCKER, "json"),
         (export(ENTRY), "export"),
+        (b"time,message\n1700908867,<4>up\n", "text without a prefix (1 of 2 lines; 1 as table)"),
         (CRI, "text"),
         (b"up\n", "text without a prefix"),
         (

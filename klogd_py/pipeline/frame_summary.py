@@ -51,7 +51,7 @@ _REMEDIES: Mapping[_Reason, str] = MappingProxyType(
         LookupFailure.NO_SYMBOLS: "--map FILE, or --live for a log of this machine",
         LookupFailure.HIDDEN: "--map FILE, or run klogd-py as root",
         LookupFailure.WRONG_MAP: "--map FILE with the map of the kernel in the log",
-        LookupFailure.KASLR_UNKNOWN: "--slide 0 for a kernel without KASLR, or its offset",
+        LookupFailure.KASLR_UNKNOWN: "--slide 0 without KASLR, its offset, or another --map",
         LookupFailure.OUTSIDE: "--module-files DIR for modules, or another --map",
         LookupFailure.NOT_CODE: "--map FILE with the map of the kernel in the log",
         Withheld.FORM: "klogd-py translate, which names addresses in any line",

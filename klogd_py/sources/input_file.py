@@ -17,7 +17,7 @@ import sys
 from klogd_py.record.selection import Following
 from klogd_py.sources.binary_content import find_binary
 from klogd_py.sources.source import SourceUnavailable
-from klogd_py.system.unpacking import HEAD_BYTES, Unpacker, UnpackingFailed, packed_form
+from klogd_py.system.unpacking import HEAD_BYTES, NestedUnpacker, UnpackingFailed, packed_form
 
 CHUNK_BYTES = 1 << 18
 STANDARD_INPUT = "standard input"
@@ -86,7 +86,7 @@ class InputFile:
         # Content that was read and not returned
         self._first = b""
         self._content_begun = False
-        self._unpacker: Unpacker | None = None
+        self._unpacker: NestedUnpacker | None = None
         # The unpacker may have more without another read
         self._holds = False
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -165,7 +165,7 @@ class InputFile:
                     return piece
             raw = os.read(self._descriptor, size)
             if not self.position and (form := packed_form(raw[:HEAD_BYTES])) is not None:
-                self._unpacker = Unpacker(form)
+                self._unpacker = NestedUnpacker(form)
             self.position += len(raw)
             if not raw and self.is_followed and self._unpacker is None:
                 self._take_up_new_file()

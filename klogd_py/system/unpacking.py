@@ -27,6 +27,8 @@ _MAX_DICTIONARY_BYTES = 72 << 20
 # Of zstd --ultra -22
 _MAX_WINDOW_LOG = 27
 _PIECE_BYTES = 1 << 18
+# More layers are an attack.
+_MAX_DEPTH = 3
 # One block of zstd has at least four bytes, and unpacks to 128 KiB at most.
 _ZSTD_FEED_BYTES = 128
 
@@ -128,13 +130,53 @@ class Unpacker:
         return False
 
 
+class NestedUnpacker:
+    """Unpacks what was packed several times over. Mutable: the unpacker of the content."""
+
+    def __init__(self, form: str, depth: int = 1) -> None:
+        """``form`` is one of `packed_form`; raises UnpackingFailed as `Unpacker`."""
+        self._outer = Unpacker(form)
+        self._inner: NestedUnpacker | None = None
+        self._has_begun = False
+        self._depth = depth
+
+    def feed(self, raw: bytes) -> None:
+        """Add packed bytes."""
+        self._outer.feed(raw)
+
+    def take(self, limit_bytes: int = _PIECE_BYTES) -> bytes:
+        """Return the next unpacked bytes; empty if more packed ones are needed.
+
+        Raises:
+            UnpackingFailed: the packed bytes are damaged.
+        """
+        while True:
+            if self._inner is not None and (piece := self._inner.take(limit_bytes)):
+                return piece
+            if not (piece := self._outer.take(limit_bytes)):
+                return b""
+            if not self._has_begun:
+                self._has_begun = True
+                form = packed_form(piece[:HEAD_BYTES]) if self._depth < _MAX_DEPTH else None
+                self._inner = None if form is None else NestedUnpacker(form, self._depth + 1)
+            if self._inner is None:
+                return piece
+            self._inner.feed(piece)
+
+    def finish(self) -> None:
+        """Check that the last member has ended; raises UnpackingFailed as `Unpacker`."""
+        self._outer.finish()
+        if self._inner is not None:
+            self._inner.finish()
+
+
 def unpack_pieces(read: Callable[[int], bytes], form: str) -> Iterator[bytes]:
     """Yield the content of a packed file, whose bytes ``read`` returns, empty at the end.
 
     Raises:
         UnpackingFailed: it is damaged, or of a form that this machine cannot unpack.
     """
-    unpacker = Unpacker(form)
+    unpacker = NestedUnpacker(form)
     while raw := read(_PIECE_BYTES):
         unpacker.feed(raw)
         while piece := unpacker.take():

@@ -53,7 +53,7 @@ def test_frames_without_slide_lead_to_slide_0(map_file: Path) -> None:
     assert summary_of(f"Call Trace:\n{frame}{frame}", map_file) == [
         "2 frames seen, none named, 2 left:",
         "     2  no KASLR offset: this oops does not show where the kernel is",
-        "        type --slide 0 for a kernel without KASLR, or its offset",
+        "        type --slide 0 without KASLR, its offset, or another --map",
     ]
 
 

@@ -168,9 +168,28 @@ def test_binary_file_is_refused_with_its_kind(
     assert command in remedy
 
 
-def test_what_is_packed_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceUnavailable, match=r"packed twice, not text\nklogd-py: .* zcat "):
-        of_file(gzip.compress(gzip.compress(LINES)), tmp_path)
+@packers
+@pytest.mark.parametrize("outer", PACKERS)
+def test_what_is_packed_twice_is_read(form: str, outer: str, tmp_path: Path) -> None:
+    source = of_file(PACKERS[outer](PACKERS[form](LINES)), tmp_path)
+    assert read_all(source) == LINES
+    assert source.failure is None
+
+
+def test_cut_content_of_two_layers_fails_late(tmp_path: Path) -> None:
+    cut = of_file(gzip.compress(gzip.compress(LINES)[:-40]), tmp_path)
+    found = read_all(cut)
+    assert len(found) > len(LINES) // 2
+    assert LINES.startswith(found)
+    assert cut.failure == f"{tmp_path}/kern.log: cut off: its gzip content ends too early"
+
+
+def test_what_is_packed_in_four_layers_is_refused(tmp_path: Path) -> None:
+    content = LINES
+    for _ in range(4):
+        content = gzip.compress(content)
+    with pytest.raises(SourceUnavailable, match=r"packed several times, not text\nklogd-py: "):
+        of_file(content, tmp_path)
 
 
 def test_binary_pipe_ends_with_its_kind() -> None:

@@ -20,7 +20,7 @@ _WORDS = {
     Cause.UNPARSABLE: "without a readable number ({span}): delivered as raw bytes",
     Cause.SINK_DROP: "lost ({span}): the sink could not take them",
     Cause.RATE_LIMIT: "left out ({span}) as configured",
-    Cause.CAPTURE: "missing ({span}): they are not in this capture",
+    Cause.CAPTURE: "missing ({span}): not in this capture",
     Cause.RESTART: "lost ({span}): they were overwritten before this sink took up again",
 }
 _HARMLESS = frozenset((Cause.PRE_START, Cause.UNPARSABLE, Cause.RATE_LIMIT))

@@ -80,12 +80,22 @@ class ConsoleSink:
         return bool(self._unwritten)
 
     def encode(self, entry: Entry) -> bytes:
-        """Return one line of text: ``Nov 23 08:13:42.123456 kernel: text``."""
+        """Return one line of text: ``Nov 23 08:13:42.123456 kernel: text``.
+
+        In a capture a host stands before ``kernel``, and a record without a date has its own
+        timestamp instead: ``[    5.140900] kernel: text``.
+        """
         line = split_identifier(entry, entry.text)
-        time_us = entry.wall_us % 1_000_000
-        timestamp = f"{self._timestamps.rfc3164(entry.wall_us)}.{time_us:06d}"
-        stamp = kernel_stamp(entry.record) if self._settings.kernel_stamp else ""
-        lead = f"{timestamp} {escape_controls(f'{line.tag}: {stamp}')}".encode()
+        record, settings = entry.record, self._settings
+        stamp = kernel_stamp(record)
+        if settings.of_capture and record.wall_us is None:
+            before, behind = stamp, ""
+        else:
+            time_us = entry.wall_us % 1_000_000
+            before = f"{self._timestamps.rfc3164(entry.wall_us)}.{time_us:06d} "
+            behind = stamp if settings.kernel_stamp else ""
+        host = f"{record.machine.host} " if record.machine and record.machine.host else ""
+        lead = escape_controls(f"{before}{host}{line.tag}: {behind}").encode()
         shown = escape_controls(line.text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
         return lead + (colour + shown + _RESET if colour else shown) + b"\n"

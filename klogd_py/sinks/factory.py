@@ -185,6 +185,7 @@ class SinkFactory:
         settings = LineSettings.of_run(
             self._identify(config),
             kernel_stamp=config.text.kernel_stamp,
+            of_capture=not self._live,
             json_sinks=sum(map(writes_json, wanted.values())),
         )
         sinks = [build_sink(sink, settings, routing, self._preopened) for sink in wanted.values()]

@@ -34,19 +34,27 @@ class FileFormat(Enum):
 class LineSettings(Struct, frozen=True):
     """What the lines of all sinks of one run have in common.
 
-    ``kernel_stamp``: lines of text show the kernel's own timestamp.
+    ``kernel_stamp``: lines of text show the kernel's own timestamp. ``of_capture``: the time of
+    reading says nothing of a record that states none.
     """
 
     identity: MachineIdentity = MachineIdentity()
     kernel_stamp: bool = False
+    of_capture: bool = False
     json_lines: JsonLines = field(default_factory=JsonLines)
 
     @classmethod
     def of_run(
-        cls, identity: MachineIdentity, *, kernel_stamp: bool = False, json_sinks: int = 1
+        cls,
+        identity: MachineIdentity,
+        *,
+        kernel_stamp: bool = False,
+        of_capture: bool = False,
+        json_sinks: int = 1,
     ) -> "LineSettings":
         """Return the settings of a run with so many sinks that write JSON."""
-        return cls(identity, kernel_stamp, JsonLines(identity, is_shared=json_sinks > 1))
+        json_lines = JsonLines(identity, is_shared=json_sinks > 1)
+        return cls(identity, kernel_stamp, of_capture, json_lines)
 
 
 class LineEncoder:

@@ -112,3 +112,24 @@ def test_kernels_of_two_inputs_stay_apart(tmp_path: Path) -> None:
     assert stamps == sorted(stamps)
     assert b"slide 0x1a000000" in found.stderr
     assert b"log1: slide 0x33000000" in found.stderr
+
+
+def test_console_invents_no_date_and_no_host(tmp_path: Path) -> None:
+    lines = (
+        b"<6>[    1.000000] one\n"
+        b"[    1.500000][    T7] two\n"
+        b"2026-11-20T10:00:01+00:00 web kernel: three\n"
+        b"6,5,2000000,-;four\n6,7,3000000,-;five\n"
+        b"no stamp\n"
+    )
+    found = run(tmp_path, "--input", "-", text=lines)
+    shown = [line.partition(" [gap")[0] for line in found.stdout.decode().splitlines()]
+    assert shown == [
+        "[    1.000000] kernel: one",
+        "[    1.500000][    T7] kernel: two",
+        "Nov 20 10:00:01.000000 web kernel: three",
+        "[    2.000000] kernel: four",
+        "klogd-py: 1 kernel record missing (sequence number 6): not in this capture",
+        "[    3.000000] kernel: five",
+        "kernel: no stamp",
+    ]

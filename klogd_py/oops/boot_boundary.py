@@ -2,11 +2,11 @@
 """Detect where another boot begins in a stream of records.
 
 The load address inferred for one boot does not hold for the next. A boot begins with the banner of
-a kernel, or, without one, with a timestamp that runs back, as `klogd_py.oops.stamp_order` says. In
-a log whose newest line is first, a boot ends with its banner. Lines end at line feeds and nowhere
-else.
+a kernel and behind the line that journalctl prints between two boots, or, without them, with a
+timestamp that runs back, as `klogd_py.oops.stamp_order` says. In a log whose newest line is first,
+a boot ends with its banner. Lines end at line feeds and nowhere else.
 
-Source of truth: init/main.c ``linux_banner``.
+Source of truth: init/main.c ``linux_banner``; src/journal/journalctl.c of systemd.
 """
 
 import re
@@ -19,7 +19,10 @@ from klogd_py.oops.stamp_order import StampOrder
 from klogd_py.record.types import KERN, Record
 
 BANNER = "Linux version "
-_BANNERS = MarkerSearch((BANNER,))
+# journalctl prints these between two boots
+_BORDER = re.compile(r"-- (?:Boot [0-9a-f]{32}|Reboot) --$")
+_BORDER_MARKERS = ("-- Boot ", "-- Reboot ")
+_BEGINNINGS = MarkerSearch((BANNER, *_BORDER_MARKERS))
 _RELEASE = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
 # Every stamp that `klogd_py.line_prefix` reads, and more
 _SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}[]s@ ]")
@@ -59,6 +62,9 @@ class BootBoundary:
             # A process can write a banner, too.
             return None
         usec = None if self._only_banners else record.usec
+        if _is_border(record):
+            self._order.begin_boot(None)
+            return NextBoot()
         begins = usec is not None and self._order.observe(usec)
         if self._has_ended:
             self._has_ended, begins = False, True
@@ -75,7 +81,7 @@ class BootBoundary:
 
         Returns whether that is seen at once: otherwise each is to be looked at.
         """
-        if self._has_ended or any(BANNER in text for text in texts):
+        if self._has_ended or _BEGINNINGS.is_any_in("\n".join(texts).encode("utf-8", "replace")):
             return False
         return self._only_banners or self._order.observe_run(
             [
@@ -91,7 +97,7 @@ class BootBoundary:
         All timestamps in the text are compared, by the second, which are more than those that
         count. A text with lines in the form of /dev/kmsg may always begin one.
         """
-        if self._has_ended or _BANNERS.is_any_in(text):
+        if self._has_ended or _BEGINNINGS.is_any_in(text):
             return False
         if self._only_banners:
             return True
@@ -109,6 +115,11 @@ class BootBoundary:
         found = _last_usec(text)
         if found is not None:
             self._order.skip(found, lambda: _first_usec(text, found))
+
+
+def _is_border(record: Record) -> bool:
+    """Whether a line is that of journalctl between two boots, which no prefix precedes."""
+    return not record.head and record.usec is None and _BORDER.match(record.text) is not None
 
 
 def _last_usec(text: bytes) -> int | None:

@@ -36,7 +36,7 @@ class StampOrder:
 
     def begin_boot(self, usec: int | None) -> None:
         """Take note of a boot that begins with this stamp, ``None`` if it has none."""
-        self._first_s, self._has_moved = None, False
+        self._first_s, self._has_moved, self._last_us = None, False, 0
         if usec is not None:
             self._note(usec)
 

@@ -7,6 +7,7 @@ from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.boot_boundary import BootBoundary, NextBoot, banner_release, split_lines
 from klogd_py.record.types import USER, Record
 
+BORDER = "-- Boot 0123456789abcdef0123456789abcdef --"
 BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
 
 
@@ -21,6 +22,17 @@ BANNER = "Linux version 6.1.192 (root@vm) (gcc) #1 SMP"
             [None, NextBoot(), NextBoot("6.1.192")],
         ),
         (["[    9.000000] x", "no stamp", "[    1.000000] x"], [None, None, NextBoot()]),
+        (["[    9.000000] x", BORDER, "[    1.000000] x"], [None, NextBoot(), None]),
+        (
+            ["Nov 25 10:41:07 a kernel: x", BORDER, "Nov 25 10:42:07 a kernel: x"],
+            [None, NextBoot(), None],
+        ),
+        (
+            ["[    9.000000] x", "-- Reboot --", f"[    9.500000] {BANNER}"],
+            [None, NextBoot(), NextBoot("6.1.192")],
+        ),
+        (["[    9.000000] x", f"[    9.100000] {BORDER}", f"{BORDER} x"], [None, None, None]),
+        (["[    9.000000] x", BANNER, "[    1.000000] x"], [None, NextBoot("6.1.192"), None]),
     ],
 )
 def test_boot_begins_with_banner_or_earlier_timestamp(
@@ -55,6 +67,7 @@ LINES = st.sampled_from(
         "user  :notice: [    5.000000] x",
         "<13>[    8.000000] x",
         "no stamp [x]",
+        BORDER,
         "6,1,3000000,-;x",
         "13,2,4000000,-;x",
         "",

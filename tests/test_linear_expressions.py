@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from klogd_py.oops import print_sites
+from klogd_py.system.lazy_pattern import LazyPattern
 from tests.test_linear import MB, PACKAGE, RUNS, assert_linear
 
 
@@ -35,6 +36,8 @@ def patterns() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
 def _patterns_in(value: object, depth: int) -> Iterator[re.Pattern[str] | re.Pattern[bytes]]:
     if isinstance(value, re.Pattern):
         yield value
+    elif isinstance(value, LazyPattern):
+        yield re.compile(*value.arguments)
     elif depth and isinstance(value, dict):
         yield from (one for item in value.items() for one in _patterns_in(item, depth - 1))
     elif depth and isinstance(value, list | tuple | set | frozenset):

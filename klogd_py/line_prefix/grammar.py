@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct
 
 from klogd_py.line_prefix.pieces import BY_NAME, OTHER_PROGRAM, PIECES, Piece
+from klogd_py.system.lazy_pattern import lazy_pattern
 
 # Unknown text before the first piece is no longer than this
 MAX_UNKNOWN = 128
@@ -168,10 +169,10 @@ def grammar_of(names: Collection[str]) -> Grammar:
     may_follow = [piece for piece in known if piece.is_first]
     brackets = [piece for piece in may_follow if piece.pattern.startswith(r"\[")]
     return Grammar(
-        re.compile(head + run),
-        re.compile(run),
-        re.compile(rf"(?:{control}){{0,8}}(?:{_any_of(may_follow)}|{_LEVEL_AND_STAMP})"),
-        re.compile(_any_of(brackets)),
+        lazy_pattern(head + run),
+        lazy_pattern(run),
+        lazy_pattern(rf"(?:{control}){{0,8}}(?:{_any_of(may_follow)}|{_LEVEL_AND_STAMP})"),
+        lazy_pattern(_any_of(brackets)),
     )
 
 

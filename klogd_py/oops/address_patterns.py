@@ -29,6 +29,7 @@ from enum import Enum
 from msgspec import Struct
 
 from klogd_py.oops.line_parts import MODULE_PLACE, NAME
+from klogd_py.system.lazy_pattern import lazy_pattern
 
 
 class Kind(Enum):
@@ -241,8 +242,12 @@ _SIGNED: _Rows = (
 _BY_FAMILY = (_ALL, _X86, _ARM, _RISCV, _POWERPC, _S390, _MIPS, _SPARC, _OTHERS)
 
 FORMS = (
-    *(Form(head, re.compile(pattern), kind) for rows in _BY_FAMILY for head, pattern, kind in rows),
-    Form("Krnl", re.compile(_PSW_OF_31_BITS), Kind.PC, mask=0x7FFFFFFF),
+    *(
+        Form(head, lazy_pattern(pattern), kind)
+        for rows in _BY_FAMILY
+        for head, pattern, kind in rows
+    ),
+    Form("Krnl", lazy_pattern(_PSW_OF_31_BITS), Kind.PC, mask=0x7FFFFFFF),
 )
 # " unwind_backtrace from 0xc0120034", the other half of arm's frames since 5.17
 _FROM = rf"(?:{NAME}(?: \[\w{{1,64}}\])?|0x[0-9a-f]{{5,16}}(?:{MODULE_PLACE})?) from {_TOKEN}\s*$"
@@ -250,9 +255,9 @@ _FROM = rf"(?:{NAME}(?: \[\w{{1,64}}\])?|0x[0-9a-f]{{5,16}}(?:{MODULE_PLACE})?) 
 # with %pB when it cannot unwind (unwind_dump)
 _DUMP = rf"(?:[0-9a-f]{{8,16}}|\(_{{0,4}}ptrval_{{0,4}}\)): [0-9a-f]{{8,16}} \({_TOKEN}\)\s*$"
 ANYWHERE = (
-    *(Form("", re.compile(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
-    Form("*", re.compile(_FROM), Kind.RETURN, " from 0x"),
-    Form("*", re.compile(_DUMP), Kind.RETURN, " (0x"),
+    *(Form("", lazy_pattern(pattern), kind, sign) for sign, pattern, kind in _SIGNED),
+    Form("*", lazy_pattern(_FROM), Kind.RETURN, " from 0x"),
+    Form("*", lazy_pattern(_DUMP), Kind.RETURN, " (0x"),
 )
 
 # What stands before a bracketed address, and says what is in it.

@@ -33,6 +33,7 @@ from klogd_py.oops.line_parts import (
     SYMBOL,
     any_of,
 )
+from klogd_py.system.lazy_pattern import lazy_pattern
 
 _BRACKET = r"\[<(?:(?:0[xX])?[0-9a-fA-F]{1,18}|\s{1,20}\(null\)|\(_{0,4}ptrval_{0,4}\))>\]"
 _DOUBT = r"(?: \(unreliable\)| \([A-Z]{1,8}\))?"
@@ -164,8 +165,8 @@ _ENDS = (
     r"---\[ end Kernel panic - not syncing.{0,900}",
 )
 
-ADDRESS_LINE = re.compile(any_of(_ADDRESS_LINES), re.ASCII)
-REGISTER_ROW = re.compile(any_of(_REGISTER_ROWS), re.ASCII)
-EVIDENCE_LINE = re.compile(any_of((*_EVIDENCE_LINES, *_REGISTER_ROWS)), re.ASCII)
-KERNEL_OFFSET = re.compile(any_of(_OFFSETS), re.ASCII)
-END_MARKER = re.compile(any_of(_ENDS), re.ASCII)
+ADDRESS_LINE = lazy_pattern(any_of(_ADDRESS_LINES), re.ASCII)
+REGISTER_ROW = lazy_pattern(any_of(_REGISTER_ROWS), re.ASCII)
+EVIDENCE_LINE = lazy_pattern(any_of((*_EVIDENCE_LINES, *_REGISTER_ROWS)), re.ASCII)
+KERNEL_OFFSET = lazy_pattern(any_of(_OFFSETS), re.ASCII)
+END_MARKER = lazy_pattern(any_of(_ENDS), re.ASCII)

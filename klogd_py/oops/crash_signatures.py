@@ -27,6 +27,7 @@ from klogd_py.oops.line_parts import (
     SYMBOL,
     any_of,
 )
+from klogd_py.system.lazy_pattern import lazy_pattern
 
 
 class CrashKind(Enum):
@@ -228,8 +229,8 @@ def _header_text(rows: tuple[Signature, ...]) -> str:
     return any_of(f"(?P<row_{SIGNATURES.index(row)}>{row.pattern})" for row in rows)
 
 
-OOPS_HEADER = re.compile(_header_text(_OOPSES), re.ASCII)
-WARNING_HEADER = re.compile(_header_text(_WARNINGS), re.ASCII)
+OOPS_HEADER = lazy_pattern(_header_text(_OOPSES), re.ASCII)
+WARNING_HEADER = lazy_pattern(_header_text(_WARNINGS), re.ASCII)
 
 
 def signature_of(header: re.Match[str]) -> Signature:

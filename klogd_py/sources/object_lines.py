@@ -4,7 +4,6 @@
 The line is a character for each byte. Source of truth: RFC 8259; `klogd_py.sources.journal_format`.
 """
 
-import re
 from collections.abc import Mapping
 
 import msgspec
@@ -14,14 +13,15 @@ from klogd_py.line_prefix.json_string import unescape
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Record
 from klogd_py.sources import journal_format
+from klogd_py.system.lazy_pattern import lazy_pattern
 
 _STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
-_OBJECT = re.compile(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")
+_OBJECT = lazy_pattern(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")
 _VALUES = {
-    key: re.compile(rf'"{key}" ?: ?{_STRING}') for key in (*journal_format.LINE_KEYS, "text")
+    key: lazy_pattern(rf'"{key}" ?: ?{_STRING}') for key in (*journal_format.LINE_KEYS, "text")
 }
 # A line of ``dmesg --json`` or ``journalctl -o json-pretty``
-_FIELD = re.compile(rf"\s{{1,16}}\"({'|'.join(journal_format.LINE_KEYS)})\" ?: ?{_STRING},?\s*$")
+_FIELD = lazy_pattern(rf"\s{{1,16}}\"({'|'.join(journal_format.LINE_KEYS)})\" ?: ?{_STRING},?\s*$")
 
 
 class ObjectLine(Struct, frozen=True):

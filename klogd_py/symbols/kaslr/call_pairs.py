@@ -9,10 +9,12 @@ Source of truth: arch/*/entry*.S; init/main.c; kernel/fork.c; fs/read_write.c; l
 import re
 from functools import lru_cache
 
+from klogd_py.system.lazy_pattern import lazy_pattern
+
 # (caller, callee) that call one another on every kernel. The pattern of the callee may refer to
 # groups of the caller's.
 KNOWN_CALL_PAIRS = tuple(
-    (re.compile(caller), callee)
+    (lazy_pattern(caller), callee)
     for caller, callee in (
         (r"entry_SYSCALL_64_after_hwframe|entry_SYSCALL64_slow_path", r"do_syscall_64"),
         (r"entry_SYSCALL_64_fastpath", r"[sS]yS?_\w+"),
@@ -66,7 +68,7 @@ KNOWN_CALL_PAIRS = tuple(
 # (caller, callee) that never do: such a caller calls such a callee only for the same thing, which
 # is the group ``what`` of both.
 IMPOSSIBLE_CALL_PAIRS = tuple(
-    (re.compile(caller), re.compile(callee))
+    (lazy_pattern(caller), lazy_pattern(callee))
     for caller, callee in (
         (r"ksys_p?(?P<what>read|write)(?:64)?", r"vfs_(?P<what>read|write)"),
         (r"__(?:x64|ia32|arm64|riscv)_sys_(?P<what>read|write)", r"ksys_(?P<what>\w+)"),
@@ -85,10 +87,10 @@ ONLY_CALLEE = {
 }
 # Functions that only assembly calls, or the dispatcher of FRED (since 6.9).
 ONLY_CALLER = {
-    "do_syscall_64": re.compile(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")
+    "do_syscall_64": lazy_pattern(r"(?:xen_)?(?:entry_SYSCALL_?64\w*|system_call\w*)|fred_\w+")
 }
 # Through which the kernel is entered.
-ENTRY_FUNCTIONS = re.compile(
+ENTRY_FUNCTIONS = lazy_pattern(
     r"entry_SYSCALL_?64_\w+|entry_SYS(?:CALL|ENTER)_compat\w*|entry_(?:SYSENTER|INT80)_\w+"
     r"|system_call\w*|ret_from_(?:fork|exception|syscall)\w*|asm_\w+"
     r"|(?:secondary|common)_startup_64\w*"
@@ -96,7 +98,7 @@ ENTRY_FUNCTIONS = re.compile(
     r"|pgm_check_handler"
 )
 # The first frame of a trace of x86-64 that shows no registers (lib/dump_stack.c).
-STACK_DUMPERS = re.compile(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
+STACK_DUMPERS = lazy_pattern(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
 
 
 def without_suffix(name: str) -> str:

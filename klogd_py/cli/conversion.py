@@ -79,12 +79,17 @@ def _selection(line: CommandLine) -> Selection:
             "--follow goes on and --once stops", f"{line.program}: leave out one of them"
         )
     values = line.values
+    since_us, until_us = values.get("since"), values.get("until")
+    if isinstance(since_us, int) and isinstance(until_us, int) and since_us > until_us:
+        raise UsageError(
+            "--since is later than --until", f"{line.program}: exchange the two, or leave out one"
+        )
     return msgspec.convert(
         {
             "levels": values.get("levels"),
             "facilities": values.get("facilities"),
-            "since_us": values.get("since"),
-            "until_us": values.get("until"),
+            "since_us": since_us,
+            "until_us": until_us,
             "boot": values.get("boot"),
             "grep": values.get("grep"),
             "following": values.get("following", "no"),

@@ -11,6 +11,7 @@ from klogd_py.cli.output import (
     how_to_name_symbols,
     print_error,
     print_json,
+    print_remarks,
     report_errors,
     slide_document,
 )
@@ -83,7 +84,7 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
         print("\n".join(align_columns([_row(answer) for answer in answers])))
         slide = description.slide_line(found)
         if slide is not None and found.map_in_use is not None and _slide_used(None, found):
-            print_error(slide)
+            print_remarks([slide])
     return status if all(isinstance(answer.result, SymbolAddress) for answer in answers) else 1
 
 

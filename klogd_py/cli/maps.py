@@ -12,6 +12,7 @@ from klogd_py.cli.output import (
 )
 from klogd_py.config.run_options import RunOptions
 from klogd_py.config.symbol_choice import choose_sources_of_question
+from klogd_py.record.quantity import quantity
 from klogd_py.symbols import description
 from klogd_py.symbols.map_check import Verdict
 from klogd_py.symbols.symbol_loader import load_symbols
@@ -50,7 +51,7 @@ def _print_table(sources: Sources, found: SymbolSet) -> None:
         print(f"slide     {slide.removeprefix('slide ')}")
     for line in description.base_lines(found.modules):
         print(line)
-    count = "addresses hidden" if found.hidden else f"{found.kernel_symbols} symbols"
+    count = "addresses hidden" if found.hidden else quantity(found.kernel_symbols, "symbol")
     print(f"kallsyms  {_used(sources.kallsyms, count)}")
     listing = sources.modules.listing
     is_there = listing is not None and os.path.exists(listing)

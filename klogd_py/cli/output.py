@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from klogd_py.config.symbol_options import SymbolOptions
     from klogd_py.symbols.symbol_set import SymbolSet
 
+_REMARK_COLUMNS = 80 - len("klogd-py: ")
+
 
 def print_json(content: object) -> None:
     """Print any msgspec-encodable value as indented JSON."""
@@ -28,9 +30,30 @@ def print_error(message: str) -> None:
 
 
 def print_remarks(lines: Iterable[str]) -> None:
-    """Print each line as `print_error` does."""
+    """Print each line as `print_error` does; a long one goes on in the next line, indented."""
     for line in lines:
-        print_error(line)
+        for part in wrap_remark(line):
+            print_error(part)
+
+
+def wrap_remark(line: str) -> list[str]:
+    """Break a line at blanks, so that each part has at most 80 columns behind the program's name.
+
+    A line that begins with a path stays whole, since programs read it, and so does a longer word.
+    """
+    if len(line) <= _REMARK_COLUMNS or "/" in line.partition(" ")[0]:
+        return [line]
+    import textwrap
+
+    begin = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line.lstrip(),
+        _REMARK_COLUMNS,
+        initial_indent=begin,
+        subsequent_indent=f"{begin}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def describe_missing(symbols: "SymbolOptions") -> dict[str, str]:

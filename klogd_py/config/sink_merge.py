@@ -17,7 +17,7 @@ from klogd_py.config.sink_shorthand import (
     destination_named,
     parse_shorthand,
 )
-from klogd_py.config.sink_tables import check_names, find_destination, name_of
+from klogd_py.config.sink_tables import check_names, find_destination, located, name_of
 
 Entry = str | SinkTable
 
@@ -29,12 +29,16 @@ def merge_sinks(before: Sequence[Entry], added: Sequence[Entry]) -> tuple[Entry,
         WrongKey: a table is incomplete, or has a key that its sink cannot have; a name is there
             twice in ``added``.
     """
-    check_names(name_of(entry) for entry in added)
+    names = []
+    for index, entry in enumerate(added):
+        with located(index):
+            names.append(name_of(entry))
+    check_names(names)
     merged = {name_of(entry): entry for entry in before}
-    for entry in added:
-        name = name_of(entry)
+    for index, (name, entry) in enumerate(zip(names, added, strict=True)):
         if isinstance(entry, SinkTable):
-            entry = _change(name, merged[name], entry) if name in merged else _complete(entry)
+            with located(index):
+                entry = _change(name, merged[name], entry) if name in merged else _complete(entry)
         merged[name] = entry
     return tuple(merged.values())
 

@@ -5,7 +5,8 @@ A table says only what differs from the tables ``[file]``, ``[console]`` and ``[
 the type of the sink does not have is an error, which says why.
 """
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
 from klogd_py.config.errors import WrongKey
@@ -75,13 +76,26 @@ def parse_sinks(config: Config) -> tuple[SinkConfig, ...]:
         WrongKey: a sink is incomplete, has a key of another type, or is there twice; not for a
             configuration that `klogd_py.config.loader` has returned.
     """
-    destinations = [_find_any(entry) for entry in config.sinks]
-    sinks = [
-        _build(entry, to, config) for entry, to in zip(config.sinks, destinations, strict=True)
-    ]
+    destinations, sinks = list[Destination](), list[SinkConfig]()
+    for index, entry in enumerate(config.sinks):
+        with located(index):
+            destinations.append(_find_any(entry))
+            sinks.append(_build(entry, destinations[-1], config))
     check_names(sink.name for sink in sinks)
     _check_destinations(destinations, sinks)
     return tuple(sinks)
+
+
+@contextlib.contextmanager
+def located(index: int) -> Iterator[None]:
+    """Name the table of the list in a WrongKey: ``key sinks[1].mode: ...``."""
+    try:
+        yield
+    except WrongKey as error:
+        words = str(error)
+        if not words.startswith("key sinks."):
+            raise
+        raise WrongKey(words.replace("key sinks.", f"key sinks[{index}].", 1)) from error
 
 
 def name_of(entry: str | SinkTable) -> str:
@@ -123,10 +137,13 @@ def find_destination(table: SinkTable) -> Destination:
             ' such as path = "/var/log/kern.log"'
         )
     found = Destination(kind, path)
-    if named is None:
-        return found
     if is_named and path is None:
-        return named
+        assert named is not None
+        found = named
+    if kind is SinkType.FILE and found.path == STDOUT:
+        _check_standard_output(table)
+    if named is None or found is named:
+        return found
     if found.name != named.name:
         raise WrongKey(
             f"key sinks.name: expected {format_value(found.name)} or a word such as 'kern',"
@@ -175,12 +192,6 @@ def _build(entry: str | SinkTable, to: Destination, config: Config) -> SinkConfi
 
 def _rotation_settings(table: SinkTable, path: str, config: Config) -> RotationSettings | None:
     if path == STDOUT:
-        for key in ("rotate_kib", "rotate_keep"):
-            if getattr(table, key):
-                raise WrongKey(
-                    f"key sinks.{key}: standard output is not rotated{_in_words(table)};"
-                    " remove the key"
-                )
         return None
     defaults = config.file
     limit_kib = defaults.rotate_kib if table.rotate_kib is None else table.rotate_kib
@@ -209,6 +220,14 @@ def _check_keys(table: SinkTable, kind: SinkType) -> None:
             f"key sinks.format: expected 'text' or 'json' for a console{_in_words(table)},"
             " got 'klogd'"
         )
+
+
+def _check_standard_output(table: SinkTable) -> None:
+    for key in ("rotate_kib", "rotate_keep"):
+        if getattr(table, key):
+            raise WrongKey(
+                f"key sinks.{key}: standard output is not rotated{_in_words(table)}; remove the key"
+            )
 
 
 def _check_destinations(found: Sequence[Destination], sinks: Sequence[SinkConfig]) -> None:

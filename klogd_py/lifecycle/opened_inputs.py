@@ -10,6 +10,7 @@ from msgspec import Struct
 from klogd_py.config.run_options import Capture, RunOptions
 from klogd_py.config.schema import Config
 from klogd_py.pipeline.boot_count import count_boots
+from klogd_py.record.quantity import quantity
 from klogd_py.record.selection import Following, Selection
 from klogd_py.sources import factory
 from klogd_py.sources.capture_chain import open_streams
@@ -48,7 +49,7 @@ def open_inputs(options: RunOptions, config: Config) -> OpenedInputs:
         if "-" in capture.paths:
             os.lseek(0, 0, os.SEEK_SET)
         if number < 1:
-            raise SourceUnavailable(f"the log has only {number - selection.boot} boots")
+            raise SourceUnavailable(_describe_missing_boot(number - selection.boot))
         selection = msgspec.structs.replace(selection, boot=number)
     return OpenedInputs(_open(capture, selection.following, selection), selection)
 
@@ -64,6 +65,11 @@ def _open(capture: Capture, following: Following, selection: Selection) -> list[
             "klogd-py: name one --input, or the files of one rotated log"
         )
     return streams
+
+
+def _describe_missing_boot(count: int) -> str:
+    remedy = f"name a boot from 0, the last, to {1 - count}" if count > 1 else "leave out --boot"
+    return f"the log has only {quantity(count, 'boot')}\nklogd-py: {remedy}"
 
 
 def _copy_standard_input() -> None:

@@ -11,6 +11,8 @@ import re
 import msgspec
 from msgspec import Struct
 
+from klogd_py.record.quantity import quantity
+
 HIDDEN = "(address)"
 # Any number that may reveal the KASLR offset: with 0x, or of 8 or 16 hexadecimal digits without.
 _ADDRESS = re.compile(r"\b(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{16}|[0-9a-fA-F]{8})\b")
@@ -182,9 +184,9 @@ def summarize(status: Status) -> str:
     lost = sum(sink.lost for sink in status.sinks) + sum(
         status.input.gaps.get(cause, 0) for cause in ("overrun", "einval")
     )
-    sinks = f"{count} sink{'' if count == 1 else 's'}"
+    sinks = quantity(count, "sink")
     parts = [
-        f"{status.input.records} records from {status.input.source} to {sinks}, "
+        f"{quantity(status.input.records, 'record')} from {status.input.source} to {sinks}, "
         f"{lost or 'none'} lost",
         status.names.headline,
     ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from klogd_py.monitoring.status import NamesState, ReloadResult, SinkState, Status
+from klogd_py.record.quantity import quantity
 from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, align_columns, escape_controls
 
 _COLOURS = {"up": GREEN, "waiting": YELLOW, "behind": YELLOW, "down": RED, "gone": RED}
@@ -118,11 +119,11 @@ def _symbol_table(names: NamesState) -> list[str]:
         )
         rows.append(("slide", slide))
     rows += [("refused", f"{refused.path}: {refused.reason}") for refused in names.refused]
-    rows += [(source, f"{count} symbols") for source, count in names.symbols.items()]
+    rows += [(source, quantity(count, "symbol")) for source, count in names.symbols.items()]
     rows += [("modules", f"{names.modules} loaded")] if names.modules else []
-    rows += [("named", f"{count} addresses by {source}") for source, count in names.named.items()]
+    rows += [("named", f"{_addresses(count)} by {source}") for source, count in names.named.items()]
     rows += [
-        ("not named", f"{count} addresses: {reason}") for reason, count in names.nameless.items()
+        ("not named", f"{_addresses(count)}: {reason}") for reason, count in names.nameless.items()
     ]
     rows += [("note", remark) for remark in names.remarks]
     return align_columns([(name, escape_controls(text)) for name, text in rows])
@@ -152,7 +153,7 @@ def _event_table(status: Status) -> list[str]:
         (
             f"failed: {escape_controls(one.job)}",
             format_local_time(one.at),
-            f"{escape_controls(one.reason)} ({one.count} times)",
+            f"{escape_controls(one.reason)} ({quantity(one.count, 'time')})",
         )
         for one in status.failures
     ]
@@ -172,3 +173,7 @@ def _with_heading(lines: list[str], colour: bool) -> list[str]:
 
 def _seq_or_dash(seq: int | None) -> str:
     return "-" if seq is None else str(seq)
+
+
+def _addresses(count: int) -> str:
+    return quantity(count, "address", "addresses")

@@ -74,7 +74,8 @@ class BootSymbols:
 
     def _add_messages(self) -> None:
         symbols = self.symbols
-        lines = [*symbols.remarks[0 if self.first.reads_traces else len(self.first.remarks) :]]
+        # Those of the first symbols have been told when these were loaded.
+        lines = [remark for remark in symbols.remarks if remark not in self.first.remarks]
         if self.first.reads_traces:
             # The summary of the frames says why it is not known
             slide = description.slide_line(symbols) if symbols.slide is not None else None

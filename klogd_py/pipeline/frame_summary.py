@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from klogd_py.oops.provenance import Withheld
 from klogd_py.pipeline.batch import Batch, Symbolized
+from klogd_py.record.quantity import quantity
 from klogd_py.record.types import LookupFailure
 
 # The beginning of a text that is searched for addresses in unknown forms
@@ -140,7 +141,7 @@ class FrameSummary:
         if not reasons:
             return []
         left = self.seen - self.named
-        frames = f"{self.seen} frame{'' if self.seen == 1 else 's'}"
+        frames = quantity(self.seen, "frame")
         lines = [f"{where}{frames} seen, {self.named or 'none'} named, {left} left:"]
         for reason, number in reasons:
             words = _WORDS.get(reason, reason.value)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Describe a `SymbolSet` in words: for the daemon's own log, its status, and the commands."""
 
+from klogd_py.record.quantity import quantity
 from klogd_py.symbols.map_check import MapStatus
 from klogd_py.symbols.modules.tracker import LoadedModules
 from klogd_py.symbols.symbol_set import SymbolSet
@@ -12,7 +13,11 @@ def headline(symbols: SymbolSet) -> str:
     """
     used = symbols.in_use
     parts = [str(used.path)] if used else []
-    parts += [f"{symbols.kernel_symbols} symbols of kallsyms"] if symbols.kernel_symbols else []
+    parts += (
+        [f"{quantity(symbols.kernel_symbols, 'symbol')} of kallsyms"]
+        if symbols.kernel_symbols
+        else []
+    )
     return "names from " + " and ".join(parts) if parts else "no symbols"
 
 

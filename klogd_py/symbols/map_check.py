@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from klogd_py.record.quantity import quantity
 from klogd_py.record.types import LookupFailure
 from klogd_py.symbols.kaslr import architecture
 from klogd_py.symbols.symbol_line import SymbolLine
@@ -128,7 +129,7 @@ def _check(
             return _refused(candidate, mismatch)
         if found.proves:
             slide = f", slide {found.slide:#x}" if found.slide else ""
-            reason = f"agrees with kallsyms in {found.agree} symbols{slide}"
+            reason = f"agrees with kallsyms in {quantity(found.agree, 'symbol')}{slide}"
             return _accepted(candidate, reason, Proof.KALLSYMS, found.slide)
     if candidate.build_id is not None and candidate.build_id == kernel.build_id:
         reason = f"its build id is the kernel's, {kernel.build_id}"

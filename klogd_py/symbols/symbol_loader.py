@@ -142,7 +142,7 @@ def _set_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
     slide, reason = reported_slide(found.in_use, sources, movable, reported), NO_OOPS
     impossible = _why_impossible(kind, slide)
     if impossible is not None:
-        slide, reason = None, f"the one given is impossible: {impossible}"
+        slide, reason = None, "the one given is wrong"
         remarks = (*found.remarks, f"--slide is not used: {impossible}")
         found = msgspec.structs.replace(found, remarks=remarks)
     if slide is None and found.inferred is not None and found.inferred.is_about(system_map):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.cli.output import wrap_remark
 from tests.fakes import environment
 
 TEXT = "RIP: 0010:[<ffffffff81000010>]\n"
@@ -104,7 +105,26 @@ def test_slide_within_a_page_is_never_used(tmp_path: Path) -> None:
     (tmp_path / "map").write_text(MAP.replace("ffffffff8", "000000008"))
     done = run(tmp_path, "translate", "--map", str(tmp_path / "map"), "--slide", "0x123")
     assert done.returncode == 1
-    assert "--slide is not used: 0x123 is no multiple of" in done.stderr
+    assert done.stderr.count("--slide is not used: 0x123 is no multiple of 0x1000") == 1
+
+
+def test_unused_slide_is_told_in_narrow_lines(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text(MAP)
+    options = ("--map", str(tmp_path / "map"), "--slide", "0x123")
+    for command in (("translate", "--style", "replace"), ("lookup", "0xffffffff81001010")):
+        done = run(tmp_path, *command, *options)
+        assert done.stderr.count("0x123") == 1
+        assert max(map(len, done.stderr.splitlines())) <= 80
+
+
+def test_long_remark_goes_on_indented() -> None:
+    words = "slide 0x1a000000, inferred: " + "26 calls before its return addresses " * 4
+    first, *others = wrap_remark(words)
+    assert " ".join([first, *map(str.strip, others)]) == words.strip()
+    assert all(len(f"klogd-py: {part}") <= 80 for part in (first, *others))
+    assert all(part.startswith("  ") for part in others)
+    path = f"/boot/System.map: {words}"
+    assert wrap_remark(path) == [path]
 
 
 def test_missing_source_hides_no_other_error(tmp_path: Path) -> None:

@@ -90,11 +90,30 @@ def test_selection_that_cannot_be_made_is_told(
 
 
 @pytest.mark.parametrize(
+    ("log", "words", "remedy"),
+    [
+        (BOOTS, "only 3 boots", "name a boot from 0, the last, to -2"),
+        (BOOTS[:20], "only 1 boot", "leave out --boot"),
+    ],
+)
+def test_boot_before_the_first_is_refused(
+    log: bytes, words: str, remedy: str, tmp_path: Path
+) -> None:
+    found = run(tmp_path, "--input", "-", "--boot", "-9", text=log)
+    assert found.returncode == 1
+    assert found.stderr.decode().splitlines()[-2:] == [
+        f"klogd-py: no kernel messages to read: the log has {words}",
+        f"klogd-py: {remedy}",
+    ]
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["--level", "err", "--sink", "syslog"],
         ["--boot", "0"],
         ["--follow", "--once"],
+        ["--input", "-", "--since", "2026-11-26", "--until", "2026-11-25"],
         ["translate", "--level", "err"],
         ["--input", "-", "--level", "loud"],
     ],

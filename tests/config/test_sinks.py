@@ -178,61 +178,61 @@ def test_change_of_syslog_leaves_its_routing(name: str, tmp_path: Path) -> None:
 
 REFUSED = {
     'type = "journal"\nformat = "json"': (
-        "key sinks.format: the journal has no format: it stores fields, not lines; "
+        "key sinks[0].format: the journal has no format: it stores fields, not lines; "
         'for lines type: type = "file"'
     ),
     'type = "syslog"\nname = "log"\nsocket = "/x"\nformat = "text"': (
-        "key sinks.format: syslog has no format (sink 'log'): RFC 3164 defines its lines; "
+        "key sinks[0].format: syslog has no format (sink 'log'): RFC 3164 defines its lines; "
         'for others type: type = "file"'
     ),
     'type = "syslog"\npath = "/x"': (
-        'key sinks.path: syslog has no path: it has a socket; type: socket = "PATH"'
+        'key sinks[0].path: syslog has no path: it has a socket; type: socket = "PATH"'
     ),
     'type = "journal"\npath = "/x"': (
-        'key sinks.path: the journal has no path: it has a socket; type: socket = "PATH"'
+        'key sinks[0].path: the journal has no path: it has a socket; type: socket = "PATH"'
     ),
     'type = "file"\nsocket = "/x"': (
-        'key sinks.socket: a file has no socket: it has a path; type: path = "PATH"'
+        'key sinks[0].socket: a file has no socket: it has a path; type: path = "PATH"'
     ),
     'type = "console"\npath = "/x"': (
-        "key sinks.path: a console has no path: it is standard output; "
+        "key sinks[0].path: a console has no path: it is standard output; "
         'for a file type: type = "file"'
     ),
     'type = "console"\nmode = "0600"': (
-        "key sinks.mode: a console has no mode: it is standard output; "
+        "key sinks[0].mode: a console has no mode: it is standard output; "
         'for a file type: type = "file"'
     ),
     'type = "journal"\nmode = "0600"': (
-        "key sinks.mode: the journal has no mode: only a file has permissions; remove the key"
+        "key sinks[0].mode: the journal has no mode: only a file has permissions; remove the key"
     ),
     'type = "syslog"\ncolour = "never"': (
-        "key sinks.colour: syslog has no colour: only a console is coloured; remove the key"
+        "key sinks[0].colour: syslog has no colour: only a console is coloured; remove the key"
     ),
     'type = "console"\nformat = "klogd"': (
-        "key sinks.format: expected 'text' or 'json' for a console, got 'klogd'"
+        "key sinks[0].format: expected 'text' or 'json' for a console, got 'klogd'"
     ),
     'type = "file"': (
-        'key sinks.path: expected the path of the file, such as path = "/var/log/kern.log"'
+        'key sinks[0].path: expected the path of the file, such as path = "/var/log/kern.log"'
     ),
     'type = "file"\nname = "kern"': (
-        "key sinks.path: expected the path of the file (sink 'kern'), "
+        "key sinks[0].path: expected the path of the file (sink 'kern'), "
         'such as path = "/var/log/kern.log"'
     ),
-    'name = "kern"': f"key sinks.type: expected {TYPES}, as no sink before is named 'kern'",
-    "queue_kib = 64": f"key sinks.type: expected {TYPES}, as it has no name",
+    'name = "kern"': f"key sinks[0].type: expected {TYPES}, as no sink before is named 'kern'",
+    "queue_kib = 64": f"key sinks[0].type: expected {TYPES}, as it has no name",
     'type = "fiel"\npath = "/x"': (f"key sinks[0].type: expected {TYPES}, got 'fiel'"),
     'type = "file"\npath = "x"': "key sinks[0].path: expected an absolute path, got 'x'",
     'type = "file"\npath = "/x"\nqueue_kib = 1': (
         "key sinks[0].queue_kib: expected 64 to 1048576, got 1"
     ),
     'type = "syslog"\nrotate_kib = 64': (
-        "key sinks.rotate_kib: syslog has no rotate_kib: only a file is rotated; remove the key"
+        "key sinks[0].rotate_kib: syslog has no rotate_kib: only a file is rotated; remove the key"
     ),
     'type = "file"\npath = "/x"\nrotate_kib = 63': (
         "key sinks[0].rotate_kib: expected 0 (never) or 64 to 1073741824, got 63"
     ),
     'name = "file:-"\nrotate_kib = 64': (
-        "key sinks.rotate_kib: standard output is not rotated; remove the key"
+        "key sinks[0].rotate_kib: standard output is not rotated (sink 'file:-'); remove the key"
     ),
     'type = "file"\npath = "/x"\nrotate_kib = 64\n[[sinks]]\ntype = "file"\npath = "/x.2"': (
         "key sinks.rotate_keep: expected a path of its own, got '/x.2', which sinks already has"
@@ -247,11 +247,11 @@ REFUSED = {
         "or the short form of the sink, got 'a b'"
     ),
     'name = "file:/a"\npath = "/b"': (
-        "key sinks.name: expected 'file:/b' or a word such as 'kern', got 'file:/a', "
+        "key sinks[0].name: expected 'file:/b' or a word such as 'kern', got 'file:/a', "
         "which is the short form of another sink"
     ),
     'name = "journal"\ntype = "syslog"\nsocket = "/x"': (
-        "key sinks.name: expected 'syslog:/x' or a word such as 'kern', got 'journal', "
+        "key sinks[0].name: expected 'syslog:/x' or a word such as 'kern', got 'journal', "
         "which is the short form of another sink"
     ),
     'type = "file"\npath = "/x"\n[[sinks]]\nname = "file:/x"': (
@@ -285,20 +285,28 @@ def test_wrong_table_is_refused_with_the_reason(table: str, tmp_path: Path) -> N
     assert drop_in == f"k.toml.d/2.toml: {REFUSED[table]}"
 
 
+def test_wrong_table_is_told_by_its_number(tmp_path: Path) -> None:
+    right, wrong = 'type = "syslog"', 'type = "console"\nrotate_kib = 100'
+    message = "key sinks[1].rotate_kib: a console has no rotate_kib: only a file is rotated"
+    assert f"k.toml: {message}" in refusal(tmp_path / "a", tables(right, wrong))
+    drop_in = refusal(tmp_path / "b", 'sinks = ["file:/other"]', tables(right, wrong))
+    assert f"k.toml.d/1.toml: {message}" in drop_in
+
+
 @pytest.mark.parametrize(
     ("added", "message"),
     [
-        ('name = "kern"\nsocket = "/s"', "key sinks.socket: a file has no socket (sink 'kern')"),
-        ('name = "kern"\ntype = "syslog"', "key sinks.path: syslog has no path (sink 'kern')"),
+        ('name = "kern"\nsocket = "/s"', "key sinks[0].socket: a file has no socket (sink 'kern')"),
+        ('name = "kern"\ntype = "syslog"', "key sinks[0].path: syslog has no path (sink 'kern')"),
         (
             'name = "file:/a"\npath = "/b"',
-            "key sinks.name: expected 'file:/b' or a word such as 'kern', got 'file:/a', "
+            "key sinks[0].name: expected 'file:/b' or a word such as 'kern', got 'file:/a', "
             "which is the short form of another sink",
         ),
         (
             'name = "syslog"\ntype = "console"',
-            "key sinks.name: expected 'console' or a word such as 'kern', got 'syslog:/dev/log', "
-            "which is the short form of another sink",
+            "key sinks[0].name: expected 'console' or a word such as 'kern', "
+            "got 'syslog:/dev/log', which is the short form of another sink",
         ),
         (
             'name = "other"\ntype = "file"\npath = "/k"',

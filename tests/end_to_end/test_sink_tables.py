@@ -54,7 +54,7 @@ def test_wrong_drop_in_leaves_the_sinks_in_use(tmp_path: Path, config: Path) -> 
             '[[sinks]]\ntype = "journal"\nformat = "json"\n'
         )
         program.send(signal.SIGHUP)
-        program.wait_for_log("30.toml: key sinks.format: the journal has no format")
+        program.wait_for_log("30.toml: key sinks[0].format: the journal has no format")
         program.feed("<4>[    1.000000] first\n")
         program.end_of_input()
         assert program.wait() == 0

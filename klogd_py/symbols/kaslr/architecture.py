@@ -176,14 +176,14 @@ def slide_error(architecture: Architecture | None, slide: int) -> str | None:
     """Say why no kernel of this architecture has this slide; ``None`` if one can have it."""
     if architecture is None:
         if slide % PAGE_BYTES:
-            return f"{slide:#x} is no multiple of {PAGE_BYTES:#x}, the smallest page"
+            return f"{slide:#x} is no multiple of {PAGE_BYTES:#x} (a page)"
         return None if 0 <= slide < 1 << 64 else f"{slide:#x} is no distance of 64 bits"
     if slide % architecture.align_bytes:
-        step = f"{architecture.align_bytes:#x}, as on {architecture.name} it must be"
+        step = f"{architecture.align_bytes:#x} ({architecture.name})"
         return f"{slide:#x} is no multiple of {step}"
     if not 0 <= slide < architecture.reach_bytes:
-        limit = f"{architecture.reach_bytes:#x} bytes that {architecture.name} allows"
-        return f"{slide:#x} is further than the {limit}"
+        limit = f"{architecture.reach_bytes:#x} ({architecture.name})"
+        return f"{slide:#x} is not below {limit}"
     return None
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from klogd_py.oops.trace_parser import Frame, Trace
+from klogd_py.record.quantity import quantity
 from klogd_py.record.types import SymbolAddress
 from klogd_py.symbols import elf_header
 from klogd_py.symbols.call_decoder import DECODERS
@@ -276,4 +277,4 @@ class SlideScorer:
                     contradiction=f"there is no call before {frame.address:#x} at slide {slide:#x}"
                 )
             count += 1
-        return _Evidence(count, 1, f"{count} calls before its return addresses")
+        return _Evidence(count, 1, f"{quantity(count, 'call')} before its return addresses")

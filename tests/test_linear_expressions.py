@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from klogd_py.oops import print_sites
-from klogd_py.system.lazy_pattern import LazyPattern
+from klogd_py.record.lazy_pattern import LazyPattern
 from tests.test_linear import MB, PACKAGE, RUNS, assert_linear
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct
 
 from klogd_py.line_prefix.pieces import BY_NAME, OTHER_PROGRAM, PIECES, Piece
-from klogd_py.system.lazy_pattern import lazy_pattern
+from klogd_py.record.lazy_pattern import lazy_pattern
 
 # Unknown text before the first piece is no longer than this
 MAX_UNKNOWN = 128

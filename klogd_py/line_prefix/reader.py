@@ -21,8 +21,8 @@ from klogd_py.line_prefix.pieces import (
 )
 from klogd_py.line_prefix.stamp_years import StampYears
 from klogd_py.line_prefix.terminal import strip_controls
+from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.types import USER, Machine, Record, Severity
-from klogd_py.system.lazy_pattern import lazy_pattern
 
 LAST_PREFIX = 2047
 _NEXT_PIECE = lazy_pattern("|".join(rf"(?P<in_{piece.name}>{piece.pattern})" for piece in PIECES))

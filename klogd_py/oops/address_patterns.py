@@ -29,7 +29,7 @@ from enum import Enum
 from msgspec import Struct
 
 from klogd_py.oops.line_parts import MODULE_PLACE, NAME
-from klogd_py.system.lazy_pattern import lazy_pattern
+from klogd_py.record.lazy_pattern import lazy_pattern
 
 
 class Kind(Enum):

@@ -33,7 +33,7 @@ from klogd_py.oops.line_parts import (
     SYMBOL,
     any_of,
 )
-from klogd_py.system.lazy_pattern import lazy_pattern
+from klogd_py.record.lazy_pattern import lazy_pattern
 
 _BRACKET = r"\[<(?:(?:0[xX])?[0-9a-fA-F]{1,18}|\s{1,20}\(null\)|\(_{0,4}ptrval_{0,4}\))>\]"
 _DOUBT = r"(?: \(unreliable\)| \([A-Z]{1,8}\))?"

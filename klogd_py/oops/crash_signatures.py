@@ -27,7 +27,7 @@ from klogd_py.oops.line_parts import (
     SYMBOL,
     any_of,
 )
-from klogd_py.system.lazy_pattern import lazy_pattern
+from klogd_py.record.lazy_pattern import lazy_pattern
 
 
 class CrashKind(Enum):

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from klogd_py.line_prefix.json_string import unescape
 from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.types import Record
 from klogd_py.sources import journal_format
-from klogd_py.system.lazy_pattern import lazy_pattern
 
 _STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _OBJECT = lazy_pattern(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")

@@ -9,7 +9,7 @@ Source of truth: arch/*/entry*.S; init/main.c; kernel/fork.c; fs/read_write.c; l
 import re
 from functools import lru_cache
 
-from klogd_py.system.lazy_pattern import lazy_pattern
+from klogd_py.record.lazy_pattern import lazy_pattern
 
 # (caller, callee) that call one another on every kernel. The pattern of the callee may refer to
 # groups of the caller's.

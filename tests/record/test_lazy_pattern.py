@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from klogd_py.system.lazy_pattern import lazy_pattern
+from klogd_py.record.lazy_pattern import lazy_pattern
 
 # Expressions that a start compiles, and what it may cost: without any, most of it is Python's own.
 COUNT = """

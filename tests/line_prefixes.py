@@ -97,7 +97,7 @@ PREFIXES = (
     ),
     Prefix("dmesg -td", _DMESG, "[<    0.000012>] ", has_stamp=False),
     Prefix("dmesg -e", _DMESG, "[  +0.{us}] ", has_stamp=False),
-    Prefix("dmesg -e", _DMESG, "[Nov25 10:41] ", has_stamp=False),
+    Prefix("dmesg -e", _DMESG, "[Nov25 10:41] ", None, "2023-11-25T10:41:00", has_stamp=False),
     Prefix(
         "dmesg --time-format iso",
         _DMESG,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Convert the times that programs write before a line into microseconds since the Unix epoch.
 
-A time without a zone is local time. An impossible date (Feb 30) has no time.
+A time without a zone, or with a name that means several, is local time. An impossible date (Feb 30)
+has no time.
 
 Source of truth: RFC 3339; RFC 3164 section 4.1.2; strftime(3) ``%c``; TAI64N of libtai.
 """
@@ -15,14 +16,48 @@ from klogd_py.line_prefix.stamp_years import StampYears
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _FRACTION = re.compile(r"[.,](\d{1,9})")
-_ZONE = re.compile(r"(?<=\d) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
+# Hours east of Greenwich. Names that mean several zones (CST, IST, BST) are not among them.
+_ZONES = {
+    "Z": 0.0,
+    "UTC": 0,
+    "GMT": 0,
+    "WET": 0,
+    "WEST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "SAST": 2,
+    "HKT": 8,
+    "SGT": 8,
+    "JST": 9,
+    "KST": 9,
+    "AWST": 8,
+    "ACST": 9.5,
+    "ACDT": 10.5,
+    "AEST": 10,
+    "AEDT": 11,
+    "NZST": 12,
+    "NZDT": 13,
+    "HST": -10,
+    "AKST": -9,
+    "AKDT": -8,
+    "PST": -8,
+    "PDT": -7,
+    "MST": -7,
+    "MDT": -6,
+    "CDT": -5,
+    "EST": -5,
+    "EDT": -4,
+}
+_ZONE = re.compile(rf"(?<=\d) ?({'|'.join(_ZONES)}|[+-]\d\d(?::?\d\d)?)$")
 _CLOCK = re.compile(r"(?<!\d\d)\d\d:\d\d:\d\d")
 _DATE_PARTS = re.compile(r"\d{1,8}|[A-Za-z]{3}")
 _MONTHS = 12
 _MIN_EPOCH_DIGITS = 9
 _YEAR = re.compile(r"\b(\d{4})\b")
 _HALF_DAY = re.compile(r"(?<=\d) ([AP])M\b")
-_UTC = {"Z", "UTC", "GMT"}
 # libtai counts from 1970 with 10 leap seconds
 _TAI64_EPOCH = (1 << 62) + 10
 
@@ -127,8 +162,8 @@ def _moment_us(date: str, clock: str) -> int | None:
         moment = datetime.fromisoformat(f"{date}T{clock[:8]}")
         if zone is None:
             seconds = int(moment.timestamp())
-        elif zone[1] in _UTC:
-            seconds = calendar.timegm(moment.timetuple())
+        elif zone[1] in _ZONES:
+            seconds = calendar.timegm(moment.timetuple()) - round(_ZONES[zone[1]] * 3600)
         else:
             aware = datetime.fromisoformat(f"{date}T{clock[:8]}{zone[1]}")
             seconds = calendar.timegm(aware.astimezone(UTC).utctimetuple())

@@ -78,9 +78,9 @@ PIECES = (
           "kernel/printk/printk.c print_time; dmesg -d; Motorola, Amlogic, LG, HiSilicon", is_first=True),  # noqa: E501
     Piece("caller", r"\[ *(?P<caller>[TC]\d{1,10})(?:\([^)\n]{0,16}\))?(?:@C\d{1,4})?\] ?",
           "print_caller; dmesg of util-linux 2.39; vendor hooks of Android"),
-    Piece("delta", rf"\[(?: *{_DELTA}| *\+\d{{1,10}}\.\d{{6}})\] ?",
+    Piece("delta", rf"\[(?: *{_DELTA}| *\+(?P<later>\d{{1,10}}\.\d{{6}}))\] ?",
           "dmesg --notime -d, dmesg -e", is_first=True),
-    Piece("reltime", rf"(?=\[\D){_NOT_IN_TEXT}\[{_WORD}\d\d \d\d:\d\d\] ?", "dmesg -e, -H: first of a minute", is_first=True),  # noqa: E501
+    Piece("reltime", rf"(?=\[\D){_NOT_IN_TEXT}\[(?P<minute>{_WORD}\d\d \d\d:\d\d)\] ?", "dmesg -e, -H: first of a minute", is_first=True),  # noqa: E501
     Piece("ctime", rf"\[(?P<ctime>{_WORD} {{1,2}}{_WORD} {{1,2}}(?:\d{{1,2}} )?{_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})? \d{{4}})(?: +{_DELTA})?\] ?",  # noqa: E501
           "dmesg -T, crash log -T, Tera Term", is_first=True),
     Piece("level", rf"(?=[a-z0-7]{{3,8}} {{0,8}}:[a-z]){_NOT_IN_TEXT}(?P<facility>{_FACILITIES}) {{0,8}}:(?P<severity>{_LEVELS}) {{0,8}}: ?",  # noqa: E501
@@ -107,12 +107,12 @@ PIECES = (
           "logcat -v brief, -v tag"),
     Piece("logcat_process", rf"[VDIWEF]\({_LOGCAT_UID}?[ \d]{{4}}\d(?::[ \d]{{4}}\d)?\) ",
           "logcat -v process, -v thread", only_first=True),
-    Piece("iso", rf"(?=\[?\d{{4}}[-/])(?:{_NOT_IN_TEXT}|(?=.{{19}},))\[?(?P<iso>{_ISO})(?:\]:? ?| {_ZONE_NAME} | [A-Z]{{2,5}} (?=\S{{1,64}} kernel[:[])| ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:{_NO_HOST}(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
+    Piece("iso", rf"(?=\[?\d{{4}}[-/])(?:{_NOT_IN_TEXT}|(?=.{{19}},))\[?(?P<iso>{_ISO}(?: {_ZONE_NAME}(?= ))?)(?:\]:? ?| (?<=[A-Z]{{2}} )| [A-Z]{{2,5}} (?=\S{{1,64}} kernel[:[])| ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:{_NO_HOST}(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
           "dmesg --time-format iso, rsyslog, tio, minicom, LAVA, docker logs -t", is_first=True),
     Piece("weekday", rf"(?={_WORD} \d{{4}}-){_NOT_IN_TEXT}{_WORD} (?=\d{{4}}-\d\d-\d\d )", "journalctl -o short-full", ends_prefix=False),  # noqa: E501
     Piece("logread", rf"(?={_WORD} {{1,2}}(?:{_MONTH_DAY}|\d{{1,2}} {_WORD} )){_NOT_IN_TEXT}(?P<logread>{_WORD} (?:(?:{_MONTH_DAY}| ?\d{{1,2}} {_WORD} ){_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})? \d{{4}}| ?\d{{1,2}} {_WORD} \d{{4}} {_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})?))(?: |: )",  # noqa: E501
           "logread of OpenWrt, date(1), ts '%c'", is_first=True),
-    Piece("bsd", rf"(?={_MONTH_DAY}){_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK}(?: [AP]M(?= ))?(?: UTC| GMT)?)(?: {_ZONE_NAME})?(?:[ \t]|: )(?:(?P<host_bsd>{_HOST}) {{1,2}}(?:{_STAMP_FOLLOWS}|{_RELAYED}))?",  # noqa: E501
+    Piece("bsd", rf"(?={_MONTH_DAY}){_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK}(?: [AP]M(?= ))?(?: {_ZONE_NAME})?)(?:[ \t]|: )(?:(?P<host_bsd>{_HOST}) {{1,2}}(?:{_STAMP_FOLLOWS}|{_RELAYED}))?",  # noqa: E501
           "RFC 3164 section 4.1.2, journalctl -o short, ts(1)", is_first=True),
     Piece("written", rf"(?=\[?(?:\d\d[./-]|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z]|[A-Z][a-z]{{2}} \d\d, )){_NOT_IN_TEXT}\[?(?P<written>(?:\d\d[./-](?:\d\d|[A-Z][a-z]{{2}})[./-]\d{{4}}|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z][a-z]{{2}}(?: \d{{4}})?|[A-Z][a-z]{{2}} \d\d, \d{{4}} @)[: T]{_CLOCK}(?: [AP]M)?{_ZONE}?)(?:\]:? ?|\x22?[,;\t ])",  # noqa: E501
           "terminal programs, web servers, Kibana", is_first=True),

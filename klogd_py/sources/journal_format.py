@@ -15,7 +15,8 @@ import msgspec
 
 from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.pieces import FACILITIES, SEVERITIES
-from klogd_py.line_prefix.reader import LAST_PREFIX, PrefixReader
+from klogd_py.line_prefix.prefix_values import LAST_PREFIX
+from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import KERN, LAST_SYSLOG_FACILITY, USER, Machine, Record, Severity
 from klogd_py.sources import object_fields
 

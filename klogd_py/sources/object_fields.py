@@ -14,7 +14,8 @@ import msgspec
 
 from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.pieces import FACILITIES, SEVERITIES
-from klogd_py.line_prefix.reader import LAST_PREFIX, PrefixReader
+from klogd_py.line_prefix.prefix_values import LAST_PREFIX
+from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import KERN, USER, Machine, Record, Severity
 
 _TIME_KEYS = (

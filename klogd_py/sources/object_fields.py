@@ -25,7 +25,11 @@ _TIME_KEYS = (
 _HOST_KEYS = ("host", "hostname", "fromhost", "HOST", "host.name", "_HOSTNAME")
 _FACILITY_KEYS = ("facility", "FACILITY", "fac")
 _LEVEL_KEYS = ("priority", "PRIORITY", "level", "severity")
-_PROGRAM_KEYS = ("PROGRAM", "programname", "ident", "SYSLOG_IDENTIFIER")
+_PROGRAM_KEYS = (
+    *("PROGRAM", "programname", "ident", "SYSLOG_IDENTIFIER", "appname"),
+    # In a table
+    *("program", "syslog_identifier"),
+)
 # Those of a time or a host, in lower case
 KNOWN_KEYS = frozenset(key.lower() for key in (*_TIME_KEYS, *_HOST_KEYS))
 # Numbers below these are seconds, milliseconds, microseconds, nanoseconds: until the year 5138
@@ -34,7 +38,14 @@ _MAX_DIGITS = 20
 
 
 def with_fields(record: Record, content: Mapping[str, object], reader: PrefixReader) -> Record:
-    """Return the record of a line with what the keys beside it state."""
+    """Return the record of a line with what the keys beside it state.
+
+    A line of another program than the kernel is that program's own text, also what looks like the
+    kernel's stamp in it.
+    """
+    program = next((name for key in _PROGRAM_KEYS if (name := content.get(key))), "kernel")
+    if program != "kernel" and record.usec is not None:
+        record = Record(f"{record.head}{record.text}{record.tail}", record.prefix)
     stamps = (content.get(key) for key in _TIME_KEYS)
     wall_us = record.wall_us
     if wall_us is None:
@@ -44,9 +55,8 @@ def with_fields(record: Record, content: Mapping[str, object], reader: PrefixRea
         machine = Machine(host)
     prefix = _prefix_of(content) if record.prefix is None else record.prefix
     text = record.text
-    program = next((name for key in _PROGRAM_KEYS if (name := content.get(key))), "kernel")
     # As in a line of a syslog file
-    if program != "kernel" and record.usec is None:
+    if program != "kernel":
         text = f"{program}: {text}"
         prefix = prefix if prefix is not None and prefix > Severity.DEBUG else _user_level(prefix)
     return msgspec.structs.replace(

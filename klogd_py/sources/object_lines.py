@@ -65,7 +65,8 @@ def _object_line(
     if not journal_format.states_fields(content):
         inner = reader.read(text.removesuffix("\n"))
         first, last = len(inner.head), len(inner.head) + len(inner.text)
-        record = msgspec.structs.replace(inner, wall_us=inner.wall_us or record.wall_us)
+        stated = {"prefix": record.prefix, "usec": record.usec}
+        record = msgspec.structs.replace(inner, **stated, wall_us=inner.wall_us or record.wall_us)
     text, places = text[first:last], [start + place for place in places[first : last + 1]]
     record = msgspec.structs.replace(
         record, text=text, head=line[: places[0]], tail=line[places[-1] :]

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import USER, Machine, Record
 from klogd_py.sources.capture import Capture
 from klogd_py.sources.capture_records import MAX_RECORD_BYTES
 from klogd_py.sources.input_file import open_input
+from klogd_py.sources.object_lines import read_object_line
 
 LINE = "[   12.345678] eth0: up"
 DAY_US = 1_700_908_867_000_000
@@ -82,6 +84,26 @@ def test_line_of_a_program_is_its_own(log: Path) -> None:
     content = {"PROGRAM": "sshd", "PRIORITY": "warning", "MESSAGE": "RIP: x", "HOST": "web"}
     (record,) = read(log, json.dumps(content) + "\n")
     assert (record.facility, record.text) == (USER, "sshd: RIP: x")
+
+
+@pytest.mark.parametrize("message", [LINE, "<2>" + LINE, f"Nov 25 10:41:07 web kernel: {LINE}"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        *({"programname": "evil"}, {"ident": "evil", "facility": "user"}, {"PROGRAM": "evil"}),
+        *({"SYSLOG_IDENTIFIER": "evil"}, {"appname": "evil", "facility": "kern", "level": 3}),
+    ],
+)
+def test_program_cannot_state_a_kernel_stamp(
+    program: dict[str, object], message: str, log: Path
+) -> None:
+    line = json.dumps({"timereported": ISO, "hostname": "web", "message": message} | program)
+    (record,) = read(log, line + "\n")
+    assert (record.facility, record.usec, record.wall_us) == (USER, None, DAY_US)
+    assert record.head + record.text == f"evil: {message}"
+    read_line = read_object_line(line, PrefixReader())
+    assert read_line is not None
+    assert (read_line.record.facility, read_line.record.usec) == (USER, None)
 
 
 def test_journal_entry_may_be_of_vector(log: Path) -> None:

@@ -40,6 +40,8 @@ class Framing:
     """The records of one form, which may have several lines."""
 
     name = ""
+    # Where lines are no record, all but the first are looked at again.
+    retries = False
 
     def begins(self, line: bytes) -> bool:
         """Whether a record begins with this line, which has no line feed."""

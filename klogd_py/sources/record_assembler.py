@@ -96,7 +96,7 @@ class RecordAssembler:
         records: list[Record] = []
         for joined in self._fragments.flush():
             records += self._push_joined(joined)
-        return records + self._close()
+        return records + self._close_all()
 
     def read_text(self, line: bytes) -> Record:
         """Make a record of one line of text."""
@@ -118,15 +118,15 @@ class RecordAssembler:
             return [record for line in joined.lines for record in self._push_line(line)]
         records = KmsgFraming().make(joined.lines) or []
         cut = [msgspec.structs.replace(record, truncated=True) for record in records]
-        return [*self._close(), *cut]
+        return [*self._close_all(), *cut]
 
     def _push_line(self, line: bytes) -> list[Record]:
         records: list[Record] = []
-        if self._framing is not None:
+        while self._framing is not None:
             if self._framing.continues(self._lines, line):
                 self._lines.append(line)
-                return self._close_if_complete()
-            records = self._close()
+                return [*records, *self._close_if_complete()]
+            records += self._close()
         self._framing = next((one for one in self._framings if one.begins(line)), None)
         if self._framing is None:
             return [*records, self.read_text(line)]
@@ -142,16 +142,29 @@ class RecordAssembler:
         records = self._close()
         return [*records, *self._push_line(rest)] if rest else records
 
+    def _close_all(self) -> list[Record]:
+        records: list[Record] = []
+        while self._framing is not None:
+            records += self._close()
+        return records
+
     def _close(self) -> list[Record]:
-        """Make records of the lines so far; lines that are no record are text."""
+        """Make records of the lines so far; lines that are no record are text.
+
+        Of lines that are looked at again, some may be open then.
+        """
         framing, self._framing = self._framing, None
         lines, self._lines = self._lines, []
         if framing is None:
             return []
-        records = framing.make(lines)
+        records, again = framing.make(lines), list[bytes]()
+        if records is None and framing.retries and len(lines) > 1:
+            lines, again = lines[:1], lines[1:]
+            records = framing.make(lines)
         if records is None:
-            return [self.read_text(line) for line in lines]
-        known = self.framed.setdefault(framing.name, [])
-        if len(known) < DESCRIBED:
-            known += records
-        return records
+            records = [self.read_text(line) for line in lines]
+        else:
+            known = self.framed.setdefault(framing.name, [])
+            if len(known) < DESCRIBED:
+                known += records
+        return records + [record for line in again for record in self._push_line(line)]

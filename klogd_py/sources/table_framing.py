@@ -18,6 +18,13 @@ from klogd_py.sources.object_fields import KNOWN_KEYS
 _SEPARATORS = ",;\t"
 _NAME = re.compile(r"[@\w][\w .:@\[\]-]{0,63}$")
 _MAX_COLUMNS = 256
+# A value with more lines has no end
+_MAX_ROW_LINES = 64
+# A value in quotation marks begins there; the group is empty if it does not end on this line.
+_IN_QUOTES = rb'[^"]*(?:""[^"]*)*("?)'
+_REST_OF_QUOTED = re.compile(_IN_QUOTES)
+_QUOTED = {mark: re.compile(rb'(?:^|%b)"%b' % (mark.encode(), _IN_QUOTES)) for mark in ",;"}
+_QUOTED_VALUE = re.compile(r'"((?:[^"]|"")*)"')
 
 # "Sat 2023-11-25 10:41:07.123456 CET [s=3a1b;i=2f;b=0123;m=bc614e;t=60af63d5c2d40;x=1]"
 _VERBOSE = re.compile(
@@ -66,12 +73,15 @@ class TableFraming(Framing):
     """
 
     name = "table"
+    retries = True
 
     def __init__(self, reader: PrefixReader) -> None:
         self._reader = reader
         self._names: list[str] = []
         self._separator = ","
         self._first = b""
+        # The value at the end of the last line goes on
+        self._is_quoted = False
 
     @property
     def is_known(self) -> bool:
@@ -84,11 +94,25 @@ class TableFraming(Framing):
 
     def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
         """Whether a line belongs to the lines before it: a value may have several."""
-        return len(lines) < MAX_LINES
+        return len(lines) < _MAX_ROW_LINES
 
     def is_complete(self, lines: Sequence[bytes]) -> bool:
-        """Whether these lines are a whole record: each value that begins has ended."""
-        return sum(line.count(b'"') for line in lines) % 2 == 0
+        """Whether these lines are a whole record: each value that begins has ended.
+
+        It is asked for each line once.
+        """
+        if self._separator == "\t":
+            return True
+        line, at = lines[-1], 0
+        if self._is_quoted and len(lines) > 1:
+            rest = _REST_OF_QUOTED.match(line)
+            assert rest is not None
+            self._is_quoted, at = not rest[1], rest.end()
+        else:
+            self._is_quoted = False
+        for found in _QUOTED[self._separator].finditer(line, at):
+            self._is_quoted = not found[1]
+        return not self._is_quoted
 
     def make(self, lines: Sequence[bytes]) -> list[Record] | None:
         """Make a record of its lines; ``None`` if they are text."""
@@ -120,8 +144,15 @@ class TableFraming(Framing):
 
 
 def _values(text: str, separator: str) -> list[str]:
-    """The values of a row; none if it is no row."""
+    """The values of a row; none if it is no row. Between tabs, quotation marks may be text."""
+    if separator == "\t":
+        return list(map(_unquoted, text.split(separator)))
     try:
         return next(csv.reader([text], delimiter=separator, strict=True), [])
     except csv.Error:
-        return []
+        return [] if "\n" in text else text.split(separator)
+
+
+def _unquoted(value: str) -> str:
+    found = _QUOTED_VALUE.fullmatch(value)
+    return value if found is None else found[1].replace('""', '"')

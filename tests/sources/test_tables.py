@@ -7,6 +7,7 @@ import pytest
 
 from klogd_py.record.types import Machine, Record
 from tests.sources.test_log_objects import DAY_US, read
+from tests.test_linear import assert_linear
 
 KIBANA = '"@timestamp","host.name","message"'
 ROW = '"Nov 25, 2023 @ 10:41:07.000","web","[   12.345678] eth0: up, ""x"""'
@@ -48,6 +49,51 @@ def test_other_lines_in_a_table_stay_text(tmp_path: Path) -> None:
     lines = [KIBANA, ROW, "no row", "a,b", '"open,', KIBANA]
     texts = [record.text for record in read(tmp_path / "log", "\n".join(lines) + "\n")]
     assert texts == [KIBANA, 'eth0: up, "x"', *lines[2:]]
+
+
+@pytest.mark.parametrize("at", [0, 1, 70, 98, 99])
+@pytest.mark.parametrize("text", ['5" disk', '"open', '"a" b', 'a "b', '"', 'x",'])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_quotation_mark_costs_no_other_row(
+    separator: str, text: str, at: int, tmp_path: Path
+) -> None:
+    texts = [f"row {number}" for number in range(100)]
+    texts[at] = text
+    rows = [separator.join(("web", f"[   12.345678] {text}", "7")) for text in texts]
+    rows[at] = separator.join(("web", text, "7"))
+    names = separator.join(("host", "message", "x"))
+    found = read(tmp_path / "log", "\n".join([names, *rows]) + "\n")[1:]
+    assert len(found) == len(texts)
+    for number, record in enumerate(found):
+        if number == at:
+            assert text in record.text
+        else:
+            assert record.text == texts[number]
+            assert record.machine == Machine("web")
+
+
+@pytest.mark.parametrize("text", ['"open', '"a"b"c', '"""'])
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_rows_with_quotation_marks_take_linear_time(
+    separator: str, text: str, tmp_path: Path
+) -> None:
+    row = separator.join(("web", "[   12.345678] eth0: up", "7")) + "\n"
+    odd = separator.join((f"web{text}", text, "7")) + "\n"
+
+    def job(count: int) -> None:
+        rows = [odd if at % 50 == 0 else row for at in range(count)]
+        records = read(
+            tmp_path / "log", separator.join(("host", "log", "x")) + "\n" + "".join(rows)
+        )
+        assert len(records) > count * 0.9
+
+    assert_linear(job, 10_000)
+
+
+def test_value_of_a_row_may_have_lines(tmp_path: Path) -> None:
+    rows = ['web,"[   12.345678] a\nb ""c"", d\ne",7', "web,[   12.345679] f,7"]
+    found = read(tmp_path / "log", "host,message,x\n" + "\n".join(rows * 2) + "\n")[1:]
+    assert [record.text for record in found] == ['a\nb "c", d\ne', "f"] * 2
 
 
 @pytest.mark.parametrize(

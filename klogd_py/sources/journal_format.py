@@ -37,9 +37,8 @@ Fields = Mapping[str, Any]
 def from_journal(fields: Fields) -> Record:
     """Make a record of an entry: ``{"MESSAGE": "eth0: up", "PRIORITY": "6", ...}``."""
     is_kernel = _text(fields, "_TRANSPORT") == "kernel"
-    severity = _number(fields, "PRIORITY")
-    severity = severity if severity is not None and severity <= Severity.DEBUG else None
-    facility = _number(fields, "SYSLOG_FACILITY")
+    severity = _number(fields, "PRIORITY", Severity.DEBUG)
+    facility = _number(fields, "SYSLOG_FACILITY", LAST_PREFIX >> 3)
     if not is_kernel and (facility is None or not KERN < facility <= LAST_SYSLOG_FACILITY):
         facility = USER
     is_cut = "MESSAGE" in fields and _has_left_out(fields["MESSAGE"])
@@ -112,10 +111,11 @@ def _from_vector(content: Fields, reader: PrefixReader) -> Record:
 
 def _from_ring(content: Fields, reader: PrefixReader) -> Record:
     """``{"date":1700908867.1,"priority":4,"sequence":7,"sec":12,"usec":345678,"msg":"up"}``."""
-    seconds, rest_us = _number(content, "sec"), _number(content, "usec")
+    seconds = _number(content, "sec", _MAX_NUMBER // 1_000_000 - 1)
+    rest_us = _number(content, "usec", 999_999)
     return Record(
         _text(content, "msg"),
-        _number(content, "priority"),
+        _number(content, "priority", LAST_PREFIX),
         _number(content, "sequence"),
         None if seconds is None or rest_us is None else seconds * 1_000_000 + rest_us,
         wall_us=object_fields.moment_us(content.get("date"), reader),
@@ -134,13 +134,14 @@ def _from_dmesg(content: Fields) -> Record:
     """``{"pri": "warn", "time": 12.345678, "msg": "eth0: up"}``, with ``fac`` and ``caller``."""
     level, facility = content.get("pri"), content.get("fac")
     prefix = None
-    if isinstance(level, int) and 0 <= level <= LAST_PREFIX:
+    if type(level) is int and 0 <= level <= LAST_PREFIX:
         prefix = level
     elif isinstance(level, str) and level in SEVERITIES:
         number = FACILITIES.index(facility) if facility in FACILITIES else KERN
         prefix = number << 3 | SEVERITIES[level]
-    stamp = content.get("time")
-    usec = round(stamp * 1_000_000) if isinstance(stamp, int | float) and stamp >= 0 else None
+    stamp: Any = content.get("time")
+    is_stamp = type(stamp) in (int, float) and 0 <= stamp < _MAX_NUMBER // 1_000_000
+    usec = round(stamp * 1_000_000) if is_stamp else None
     caller = content.get("caller")
     return Record(
         _text(content, "msg"),
@@ -154,10 +155,10 @@ def _from_dmesg(content: Fields) -> Record:
 def _from_own(content: Fields) -> Record:
     """An object that klogd-py has printed: the text is that before symbols were put into it."""
     severity = str(content.get("severity", ""))
-    facility = _number(content, "facility")
+    facility = _number(content, "facility", LAST_PREFIX >> 3)
     prefix = None
     if severity.upper() in Severity.__members__ and facility is not None:
-        prefix = min(facility << 3 | Severity[severity.upper()], LAST_PREFIX)
+        prefix = facility << 3 | Severity[severity.upper()]
     pairs = content.get("fields")
     fields = pairs.items() if isinstance(pairs, Mapping) else ()
     return Record(
@@ -199,14 +200,14 @@ def _has_left_out(value: object) -> bool:
     return value is None or (isinstance(value, list) and None in value)
 
 
-def _number(fields: Fields, name: str) -> int | None:
-    """The first value of a field that is a number."""
+def _number(fields: Fields, name: str, last: int = _MAX_NUMBER - 1) -> int | None:
+    """The first value of a field that is a number, not above ``last``."""
     value = fields.get(name)
     for one in value if isinstance(value, list) else [value]:
         number = one
         if isinstance(one, str) and one.isascii() and one.isdecimal() and len(one) < 20:
             number = int(one)
-        if type(number) is int and 0 <= number < _MAX_NUMBER:
+        if type(number) is int and 0 <= number <= last:
             return number
     return None
 

@@ -128,6 +128,37 @@ def test_record_may_be_of_fluent_bit(log: Path) -> None:
     ]
 
 
+RING = {"date": 1700908867.0, "priority": 4, "sequence": 7, "sec": 12, "usec": 345678, "msg": "x"}
+DMESG = {"pri": 4, "time": 12.345678, "msg": "x"}
+OWN = {"schema": 1, "text": "x", "severity": "warning", "facility": 0, "usec": 12345678}
+ENTRY = {
+    "__CURSOR": "c",
+    "_TRANSPORT": "kernel",
+    "PRIORITY": "4",
+    "SYSLOG_FACILITY": "0",
+    "_SOURCE_MONOTONIC_TIMESTAMP": "12345678",
+    "MESSAGE": "x",
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(RING | {"priority": 99999}, RING | {"sec": 9 * 10**15}, RING | {"usec": 10**6}),
+        *(RING | {"sequence": 1 << 63}, DMESG | {"pri": 2048}, DMESG | {"pri": True}),
+        *(DMESG | {"time": time} for time in (1e300, 1e305, 10**16, True)),
+        *(OWN | {"facility": 256}, OWN | {"usec": 1 << 63}, ENTRY | {"SYSLOG_FACILITY": "256"}),
+        *(ENTRY | {"PRIORITY": "8"}, ENTRY | {"_SOURCE_MONOTONIC_TIMESTAMP": "9" * 19}),
+    ],
+)
+def test_numbers_beyond_the_kernels_are_none(content: dict[str, object], log: Path) -> None:
+    (record,) = read(log, json.dumps(content) + "\n")
+    assert record.text == "x"
+    assert record.prefix in (None, 4, 6)
+    assert record.seq in (None, 7)
+    assert record.usec in (None, 12_345_678)
+
+
 ROWS = [{"message": f"[   12.00000{at}] line {at}"} for at in range(9)]
 TEXTS = [f"line {at}" for at in range(9)]
 LINES = [row["message"] for row in ROWS]

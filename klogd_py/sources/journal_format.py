@@ -8,6 +8,7 @@ Source of truth: systemd.journal-fields(7); the export and JSON formats of syste
 util-linux, ``--json``; the json-file driver of Docker.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +22,12 @@ from klogd_py.record.types import KERN, LAST_SYSLOG_FACILITY, USER, Machine, Rec
 from klogd_py.sources import object_fields
 
 _MAX_NUMBER = 1 << 63
-# Keys under which programs put a whole line, in the order in which they are looked for
+# Keys under which programs put a whole line; of several the first that looks like the kernel's
 LINE_KEYS = (
-    *("log", "message", "msg", "line", "MESSAGE", "short_message", "textPayload", "_raw"),
+    *("message", "MESSAGE", "msg", "log", "line", "short_message", "textPayload", "_raw"),
     "textpayload",
 )
+_KERNEL_HEAD = re.compile(r"<\d{1,4}>|[^\[]{0,128}\[ *\d{1,10}\.\d{6}\]")
 # Fluent Bit's input kmsg
 _RING_KEYS = frozenset(("priority", "sequence", "sec", "usec", "msg"))
 # In the place of a text that is longer than journalctl writes without --all
@@ -72,7 +74,10 @@ def text_key(content: Fields) -> str | None:
         return "text"
     if _is_dmesg(content):
         return "msg"
-    return next((key for key in LINE_KEYS if isinstance(content.get(key), str)), None)
+    keys = [key for key in LINE_KEYS if isinstance(content.get(key), str)]
+    if len(keys) > 1:
+        keys = [key for key in keys if _KERNEL_HEAD.match(content[key])] or keys
+    return keys[0] if keys else None
 
 
 def states_fields(content: Fields) -> bool:

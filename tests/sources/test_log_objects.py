@@ -128,6 +128,23 @@ def test_record_may_be_of_fluent_bit(log: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"log": "/var/log/kern.log", "message": LINE}, "eth0: up"),
+        ({"message": "kernel", "log": "<4>" + LINE}, "eth0: up"),
+        ({"message": "", "_raw": f"Nov 25 10:41:07 web kernel: {LINE}"}, "eth0: up"),
+        ({"log": "/var/log/kern.log", "line": "a", "message": "eth0: up"}, "eth0: up"),
+    ],
+)
+def test_text_is_the_line_of_the_kernel(content: dict[str, object], text: str, log: Path) -> None:
+    line = json.dumps(content)
+    assert [record.text for record in read(log, line + "\n")] == [text]
+    found = read_object_line(line, PrefixReader())
+    assert found is not None
+    assert found.record.text == text
+
+
 RING = {"date": 1700908867.0, "priority": 4, "sequence": 7, "sec": 12, "usec": 345678, "msg": "x"}
 DMESG = {"pri": 4, "time": 12.345678, "msg": "x"}
 OWN = {"schema": 1, "text": "x", "severity": "warning", "facility": 0, "usec": 12345678}

@@ -30,7 +30,8 @@ _ONE_LINE = (b"{", b"[{", b"[[")
 _LIST = re.compile(rb'\s*(?:"\w{1,32}": ?)?\[\s*$')
 _LIST_AND_OBJECT = re.compile(rb'\s*"\w{1,32}": ?\[\s*\{\s*$')
 _AFTER_WRAPPER = re.compile(rb"\s*[\]}],?\s*$")
-_CLOSINGS = (b"}", b"},", b"{", b"}]")
+_CLOSINGS = (b"}", b"},", b"{", b"}]", b"]]")
+_WHOLE_LIST = re.compile(rb"\[\s*[\[{]")
 # Of a list of LAVA, of server-sent events, of RFC 7464
 _EVENT = b"data: "
 _BEFORE_OBJECT = re.compile(rb"- |data: |\x1e")
@@ -154,7 +155,9 @@ class ObjectFraming(Framing):
             return True
         if self.is_in_list and len(lines) == 1 and _AFTER_WRAPPER.match(lines[0]):
             return True
-        return lines[-1].rstrip().endswith(_CLOSINGS) and self._decode(lines) is not None
+        last = lines[-1].rstrip()
+        may_end = last.endswith(_CLOSINGS) or last == b"]"
+        return may_end and self._decode(lines) is not None
 
     def make(self, lines: Sequence[bytes]) -> list[Record] | None:
         """Make a record of its lines; ``None`` if they are text."""
@@ -189,7 +192,7 @@ class ObjectFraming(Framing):
             text = text[:-1]
         if len(text) > MAX_BYTES:
             return None
-        if text.startswith((b"[{", b"[[")) and (content := _decoded(text)) is not None:
+        if _WHOLE_LIST.match(text) and (content := _decoded(text)) is not None:
             return content
         text = text.strip(b" \t,[]")
         text = text.removeprefix(b"}").lstrip(b" ,") if text.startswith(b"}") else text

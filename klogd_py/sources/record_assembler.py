@@ -19,9 +19,10 @@ from klogd_py.sources.table_framing import TableFraming, VerboseFraming
 # So many records tell in which form a capture is
 DESCRIBED = 1000
 # Cheap signs that a text may hold others than lines with a prefix
-_SIGNS = (b"{", b"__", b" [s=", b",-,", b",-;", b",c;", b",c,", b",+;")
+_SIGNS = (b"{", b"[[", b"[\n", b"__", b" [s=", b",-,", b",-;", b",c;", b",c,", b",+;")
 _OTHERS = re.compile(
     rb"(?:^|\n)(?:\0|(?:data: |\x1e)?[\[ \t\}-]{0,16}[{,]|__CURSOR=|__REALTIME_TIMESTAMP="
+    rb"|\[\s{0,16}\[\s{0,16}\"\d{19}\""
     rb"|[^\s\d]{2,24} \d{4}-[^\n]{14,40}\[s=[0-9a-f]"
     rb"|(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},\d{1,20},\d)"
 )

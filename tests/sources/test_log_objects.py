@@ -182,23 +182,29 @@ LINES = [row["message"] for row in ROWS]
 
 
 @pytest.mark.parametrize("indent", [None, 2, 4])
+@pytest.mark.parametrize("before", ["", '{"x": 1}\n'])
 @pytest.mark.parametrize(
     "content",
     [
         ROWS,
         {"events": ROWS},
+        [["1700908867000000000", line] for line in LINES],
         {"data": {"result": [{"values": [["1700908867000000000", line] for line in LINES]}]}},
         {"InstanceId": "i-1", "Output": "\r\n".join(LINES)},
         {"contents": "\n".join(LINES) + "\n", "next": "1"},
         {"tests": {"igt@x": {"dmesg": "\n".join(f"<4> {line}" for line in LINES)}}},
         {"dmesg": [{"pri": 4, "time": 12.0 + at, "msg": text} for at, text in enumerate(TEXTS)]},
     ],
-    ids=["list", "events", "loki", "ec2", "google", "igt", "dmesg"],
+    ids=["list", "events", "pairs", "loki", "ec2", "google", "igt", "dmesg"],
 )
-def test_lines_within_any_json_are_read(content: object, indent: int | None, log: Path) -> None:
-    records = read(log, json.dumps(content, indent=indent) + "\n")
+def test_lines_within_any_json_are_read(
+    content: object, before: str, indent: int | None, log: Path
+) -> None:
+    records = read(
+        log, f"{before}{json.dumps(content, indent=indent)}\n[    1.000000] line after\n"
+    )
     texts = [record.text for record in records]
-    assert [text for text in texts if text.startswith("line")] == TEXTS
+    assert [text for text in texts if text.startswith("line")] == [*TEXTS, "line after"]
     assert all(record.usec is not None for record in records if record.text in TEXTS)
 
 

@@ -18,6 +18,7 @@ from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.pieces import FACILITIES, SEVERITIES
 from klogd_py.line_prefix.prefix_values import LAST_PREFIX
 from klogd_py.line_prefix.reader import PrefixReader
+from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.record.types import KERN, LAST_SYSLOG_FACILITY, USER, Machine, Record, Severity
 from klogd_py.sources import object_fields
 
@@ -82,14 +83,39 @@ def text_key(content: Fields) -> str | None:
 
 def states_fields(content: Fields) -> bool:
     """Whether level, time and the others are fields, so that the text has no prefix."""
-    return is_journal(content) or _is_own(content) or _is_dmesg(content)
+    return (
+        is_journal(content)
+        or _is_vector(content)
+        or content.keys() >= _RING_KEYS
+        or _is_own(content)
+        or _is_dmesg(content)
+    )
+
+
+def split_log(content: Fields) -> list[Fields]:
+    """Return an object for each record if the text is a log whose lines have stamps.
+
+    Lines without a stamp belong to the line before. A text whose first line has none is one record.
+    """
+    key = None if states_fields(content) else text_key(content)
+    if key is None or "\n" not in content[key].rstrip("\n"):
+        return [content]
+    reader = PrefixReader()
+    first, *lines = content[key].removesuffix("\n").split("\n")
+    texts = [[first]]
+    for line in lines if reader.read(first).usec is not None else ():
+        if reader.read(line).usec is None:
+            texts[-1].append(line)
+        else:
+            texts.append([line])
+    return [{**content, key: "\n".join(text)} for text in texts] if texts[1:] else [content]
 
 
 def from_object(content: Fields, reader: PrefixReader) -> Record | None:
     """Make a record of a JSON object that holds a line of a log; ``None`` if it holds none."""
     if is_journal(content):
         return from_journal(content)
-    if content.get("_TRANSPORT") == "kernel" and "message" in content:
+    if _is_vector(content):
         return _from_vector(content, reader)
     if content.keys() >= _RING_KEYS:
         return _from_ring(content, reader)
@@ -99,8 +125,22 @@ def from_object(content: Fields, reader: PrefixReader) -> Record | None:
         return _from_dmesg(content)
     if (key := text_key(content)) is None:
         return None
-    record = reader.read_shown(content[key].removesuffix("\n"))
+    record = _read_first(content[key].removesuffix("\n"), reader)
     return object_fields.with_fields(record, content, reader)
+
+
+def _read_first(text: str, reader: PrefixReader) -> Record:
+    """Make one record of lines, of which only the first may have a prefix."""
+    first, line_feed, rest = text.partition("\n")
+    record = reader.read_shown(first)
+    if not line_feed:
+        return record
+    whole = f"{record.text}{record.tail}\n{strip_controls(rest)}"
+    return msgspec.structs.replace(record, text=whole, tail="")
+
+
+def _is_vector(content: Fields) -> bool:
+    return content.get("_TRANSPORT") == "kernel" and "message" in content
 
 
 def _from_vector(content: Fields, reader: PrefixReader) -> Record:

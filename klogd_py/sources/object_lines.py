@@ -63,8 +63,10 @@ def _object_line(
         return None
     first, last = 0, len(text)
     if not journal_format.states_fields(content):
-        inner = reader.read(text.removesuffix("\n"))
-        first, last = len(inner.head), len(inner.head) + len(inner.text)
+        whole = text.removesuffix("\n")
+        inner = reader.read(whole.partition("\n")[0])
+        first = len(inner.head)
+        last = len(whole) if "\n" in whole else first + len(inner.text)
         stated = {"prefix": record.prefix, "usec": record.usec}
         record = msgspec.structs.replace(inner, **stated, wall_us=inner.wall_us or record.wall_us)
     text, places = text[first:last], [start + place for place in places[first : last + 1]]

@@ -12,7 +12,7 @@ import msgspec
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Machine, Record
 from klogd_py.sources import object_fields
-from klogd_py.sources.journal_format import from_object
+from klogd_py.sources.journal_format import from_object, split_log
 
 _MAX_DEPTH = 10
 
@@ -28,7 +28,9 @@ def _records_in(content: object, reader: PrefixReader, host: str, depth: int) ->
         return
     if isinstance(content, Mapping):
         if (record := from_object(content, reader)) is not None:
-            yield _at(record, host)
+            parts = split_log(content)
+            made = (from_object(part, reader) for part in parts) if len(parts) > 1 else (record,)
+            yield from (_at(one, host) for one in made if one is not None)
             return
         # Loki states the machine of all lines of a stream once.
         stream = content.get("stream")

@@ -208,6 +208,36 @@ def test_lines_within_any_json_are_read(
     assert all(record.usec is not None for record in records if record.text in TEXTS)
 
 
+@pytest.mark.parametrize("key", ["message", "log", "msg", "_raw"])
+def test_whole_log_of_a_key_is_split(key: str, log: Path) -> None:
+    lines = [
+        "<4>[    1.000000] a",
+        "more",
+        "Nov 25 10:41:07 web kernel: [    2.000000] b",
+        "[ 3] c",
+    ]
+    content = {key: "\n".join(lines) + "\n", "host": "db"}
+    records = read(log, json.dumps(content) + "\n")
+    assert [record.text for record in records] == ["a\nmore", "b\n[ 3] c"]
+    assert [record.usec for record in records] == [1_000_000, 2_000_000]
+    assert [record.machine for record in records] == [Machine("db"), Machine("web")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"message": f"a\n{LINE}\n"},
+        {"pri": "warn", "time": 1.0, "msg": f"a\n{LINE}"},
+        {"MESSAGE": f"a\n{LINE}", "_TRANSPORT": "kernel"},
+        {"message": f"a\n{LINE}", "_TRANSPORT": "kernel"},
+        {"PROGRAM": "evil", "message": f"{LINE}\na"},
+    ],
+)
+def test_stamp_in_a_later_line_is_text(content: dict[str, object], log: Path) -> None:
+    (record,) = read(log, json.dumps(content) + "\n")
+    assert LINE in record.text
+
+
 def test_events_end_with_an_empty_line(log: Path) -> None:
     text = "".join(f"data: {json.dumps(row)}\n\n" for row in ROWS)
     assert [record.text for record in read(log, text + "\nend\n")] == [*TEXTS, "", "end"]

@@ -22,8 +22,8 @@ MAX_DICTIONARY_WAIT_S = 0.1
 
 # Some programs write NUL between the records of /dev/kmsg.
 _RECORD_SEPARATOR = re.compile(rb"(?:(?<=\n)|\A)\0(?=[0-9]{1,4},[0-9]+,[0-9]+[,;])")
-# Most records of /dev/kmsg have these flags.
-_KMSG_SIGNS = (b",-;", b",-,", b",c;", b",c,")
+# Most records of /dev/kmsg have these flags, and entries of journalctl -o verbose this cursor.
+_SIGNS_OF_LINES = (b",-;", b",-,", b",c;", b",c,", b" [s=")
 # 1971
 _UNSET_BEFORE_S = 31_536_000
 
@@ -110,7 +110,7 @@ class Capture:
     def _awaits_dictionary(self, raw: bytes) -> bool:
         """Whether dictionary lines of the last record may still come: a pipe can separate them."""
         return (
-            (self._records.may_go_on or any(sign in raw for sign in _KMSG_SIGNS))
+            (self._records.may_go_on or any(sign in raw for sign in _SIGNS_OF_LINES))
             and raw.endswith(b"\n")
             and not self.exhausted
             and len(raw) < CHUNK_BYTES

@@ -119,7 +119,8 @@ class CaptureRecords:
                 return self._long_lines(lines)
         records = self._assembler.push(data)
         self._was_kmsg = self._assembler.is_open
-        if not is_full:
+        # The beginning of a line that belongs to the last record
+        if not is_full and not self._tail.startswith(b" "):
             records += self._assembler.close_record()
         return records if self._form != "auto" else _with_continuations(records)
 

@@ -56,6 +56,10 @@ class Framing:
         """Whether no more lines belong to a record; False if only the next line tells."""
         return False
 
+    def may_end(self, lines: Sequence[bytes]) -> bool:
+        """Whether these lines are a whole record if no line follows for a while."""
+        return False
+
     def make(self, lines: Sequence[bytes]) -> list[Record] | None:
         """Make the records of some lines; ``None`` if they are none, but text."""
         raise NotImplementedError
@@ -80,6 +84,10 @@ class KmsgFraming(Framing):
     def continues(self, lines: Sequence[bytes], line: bytes) -> bool:
         """Whether a line belongs to the lines before it."""
         return line.startswith(b" ") and b"=" in line and len(lines) < MAX_LINES
+
+    def may_end(self, lines: Sequence[bytes]) -> bool:
+        """Whether these lines are a whole record if no line follows for a while."""
+        return True
 
     def make(self, lines: Sequence[bytes]) -> list[Record] | None:
         """Make a record of its lines; ``None`` if they are text."""

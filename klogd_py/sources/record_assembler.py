@@ -90,7 +90,8 @@ class RecordAssembler:
 
     def close_record(self) -> list[Record]:
         """Return the last record if only a next line would tell that it is complete."""
-        return self._close() if isinstance(self._framing, KmsgFraming) else []
+        framing = self._framing
+        return self._close() if framing is not None and framing.may_end(self._lines) else []
 
     def flush(self) -> list[Record]:
         """Return what is still open: nothing follows."""

@@ -47,6 +47,10 @@ class VerboseFraming(Framing):
         """Whether a line belongs to the lines before it: the next lines of a value, too."""
         return line.startswith(b"    ") and len(lines) < MAX_LINES
 
+    def may_end(self, lines: Sequence[bytes]) -> bool:
+        """Whether these lines are a whole record if no line follows for a while."""
+        return any(line.startswith(b"    MESSAGE=") for line in lines)
+
     def make(self, lines: Sequence[bytes]) -> list[Record] | None:
         """Make a record of its lines; ``None`` if they are text."""
         found = _VERBOSE.match(lines[0])

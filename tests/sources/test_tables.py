@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tables with the names of their columns, and the verbose output of journalctl."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from klogd_py.record.types import Machine, Record
+from klogd_py.sources.capture import DICTIONARY_WAIT_S, Capture
+from klogd_py.sources.input_file import InputFile
 from tests.sources.test_log_objects import DAY_US, read
 from tests.test_linear import assert_linear
 
@@ -133,3 +137,19 @@ def test_verbose_entry_of_a_journal_is_one_record(tmp_path: Path) -> None:
         ]
         * 2
     )
+
+
+@pytest.mark.parametrize("at", [0, 40, 82, 100, 150, 400, len(VERBOSE) - 1])
+def test_verbose_entry_does_not_wait_for_next(at: int) -> None:
+    readable, writable = os.pipe()
+    source = Capture(InputFile(readable, "pipe"))
+    parts = [VERBOSE[:at].encode(), VERBOSE[at:].encode()]
+    os.write(writable, parts[0])
+    later = threading.Timer(DICTIONARY_WAIT_S / 4, os.write, (writable, parts[1]))
+    later.start()
+    found = source.read_batch() if at else []
+    later.join()
+    found += source.read_batch()
+    assert [item.text for item in found if isinstance(item, Record)] == ["eth0: up\nsecond line"]
+    os.close(writable)
+    source.close()

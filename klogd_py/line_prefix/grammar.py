@@ -46,7 +46,16 @@ _COPYING_TIME = re.compile(
     r"|\[?\d\d[./-]\d\d[./-]\d{4}[ T][\d:.,]{8,18}\]? {1,2}"
     r"|[A-Z][a-z]{2} \d\d, \d{4} @ [^,]{8,18},)$"
 )
-_KERNEL_STAMP = re.compile(r"(?:<\d{1,4}>)?\[ *\d{1,10}\.\d{6}\]")
+# Behind such a time stands one word that ends as those of programs do, or the words of a program.
+# Any other text may be the kernel's, which prints what users have chosen.
+_LEVEL_WORD = "(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)"
+_COPYING_LABEL = re.compile(
+    r"(?:[^\s\x22]{0,64}[:\])}>|] {0,2}"
+    r"|VMMDev: Guest Log: |\[[RT]X\] - |[^\x00-\x7f\s]{1,12}|:\t \[Step \d{1,4}/\d{1,4}\] "
+    rf"|{_LEVEL_WORD} {{1,4}}[\w.:]{{1,64}}\] |- [\w.]{{1,64}} - {_LEVEL_WORD} - "
+    rf"|\[[^\]\s]{{1,32}}\] {_LEVEL_WORD} {{1,4}}[\w.$]{{1,64}} - "
+    r"|[^\s\x22]{1,64},\x22)(?=(?:<\d{1,4}>)?\[ {0,16}\d{1,10}\.\d{6}\])"
+)
 # The kernel prints the names of processes and files behind these.
 _USER_STRING_FOLLOWS = re.compile(
     r"omm[:=]|[Pp]rocess |PID|pid|task|name|exe|=\\?\"|=\'|\w\[\d{1,10}\]: |"
@@ -107,7 +116,6 @@ class Grammar(Struct, frozen=True):
         if (
             start
             and line.find("[", start + 1, start + MAX_LABEL) > 0
-            and _KERNEL_STAMP.search(line, start, start + MAX_LABEL + 24)
             and (at := _behind_label(line, first, start))
             and (found := self.run.match(line, at)) is not None
         ):
@@ -146,14 +154,14 @@ def _behind_label(line: str, first: int, start: int) -> int:
 
     ``[10:41:07.123] Guest: [   12.345678] eth0: up``: the label is ``Guest: ``.
     """
-    found = _KERNEL_STAMP.search(line, start)
+    found = _COPYING_LABEL.match(line, start)
     if (
         found is None
         or not _COPYING_TIME.match(line[first:start].lstrip())
         or OTHER_PROGRAM.match(line, start)
     ):
         return 0
-    return 0 if _USER_STRING_FOLLOWS.search(line, start, found.start()) else found.start()
+    return 0 if _USER_STRING_FOLLOWS.search(line, start, found.end()) else found.end()
 
 
 def grammar_of(names: Collection[str]) -> Grammar:

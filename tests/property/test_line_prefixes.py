@@ -94,6 +94,12 @@ CHOSEN = "[    1.000000] RIP: 0010:0xffffffff81123456"
         "[2023-11-25 10:41:07] process '",
         "2023-11-25T10:41:07.123456Z INFO app: ",
         "[Sat Nov 25 10:41:07 2023] any text ",
+        "[10:41:07.123] wlan0: connect to ssid ",
+        "[10:41:07.123] wlan0: ssid: ",
+        "[10:41:07.123] ssid=",
+        "[2023-11-25 10:41:07] audit: type=1 res ",
+        "2023-11-25 10:41:07,123 INFO text of a user - ",
+        "25.11.2023 10:41:07.123 usb 1-1: Volume] ",
     ],
 )
 def test_stamp_behind_chosen_text_is_text(before: str) -> None:

@@ -44,7 +44,10 @@ _COPYING_TIME = re.compile(
     r"|\[\d{4}[-/]\d\d[^\]\n]{6,30}[\] ]{1,4}"
     r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,9})? {1,2}"
     r"|\[?\d\d[./-]\d\d[./-]\d{4}[ T][\d:.,]{8,18}\]? {1,2}"
-    r"|[A-Z][a-z]{2} \d\d, \d{4} @ [^,]{8,18},)$"
+    r"|[A-Z][a-z]{2} \d\d, \d{4} @ [^,]{8,18},"
+    # A field of a table
+    r"|\d\d[./-](?:\d\d|[A-Z][a-z]{2})[./-]\d{4}[ T:][^,;\x22]{8,25}\x22?[,;]"
+    r"|\d{4}-\d\d-\d\d[ T][^,;\x22]{8,25}(?:,\d{1,9}[^,;\x22]{0,6})?\x22?[,;])$"
 )
 # Behind such a time stands one word that ends as those of programs do, or the words of a program.
 # Any other text may be the kernel's, which prints what users have chosen.
@@ -54,7 +57,7 @@ _COPYING_LABEL = re.compile(
     r"|VMMDev: Guest Log: |\[[RT]X\] - |[^\x00-\x7f\s]{1,12}|:\t \[Step \d{1,4}/\d{1,4}\] "
     rf"|{_LEVEL_WORD} {{1,4}}[\w.:]{{1,64}}\] |- [\w.]{{1,64}} - {_LEVEL_WORD} - "
     rf"|\[[^\]\s]{{1,32}}\] {_LEVEL_WORD} {{1,4}}[\w.$]{{1,64}} - "
-    r"|[^\s\x22]{1,64},\x22)(?=(?:<\d{1,4}>)?\[ {0,16}\d{1,10}\.\d{6}\])"
+    r"|(?:[^\s\x22]{1,64},)? ?\x22)(?=(?:<\d{1,4}>)?\[ {0,16}\d{1,10}\.\d{6}\])"
 )
 # The kernel prints the names of processes and files behind these.
 _USER_STRING_FOLLOWS = re.compile(

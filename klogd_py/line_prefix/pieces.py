@@ -34,8 +34,9 @@ _DELTA = r"<[ +-]{0,12}\d{1,10}\.\d{6}[ *]?>"
 # A word of a date, in any language
 _WORD = r"[^ \t\r\n\f\v\[\]<>|:;,=(){}/\x22\x1b-]{1,16}"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-_ZONE = r"(?: ?(?:Z\b|UTC|GMT)| ?[+-]\d\d(?::?\d\d)?(?=[\s\]|]))"
-_ISO = rf"\d{{4}}[-/]\d\d[-/]\d\d[T _]{_CLOCK}{_ZONE}?"
+_ZONE = r"(?: ?(?:Z\b|UTC|GMT)| ?[+-]\d\d(?::?\d\d)?(?=[\s\]|\x22,;]))"
+_HALF_DAY = r"(?: [AP]M(?=[ \]\x22,;]))"
+_ISO = rf"\d{{4}}[-/]\d\d[-/]\d\d[T _]{_CLOCK}{_HALF_DAY}?{_ZONE}?"
 # "Oct 17 13:48:41"
 _MONTH_DAY = rf"(?=[^\d\s]|\d{{1,2}}\D){_WORD} {{1,2}}\d{{1,2}} "
 _LEVELS = "emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug"
@@ -107,18 +108,18 @@ PIECES = (
           "logcat -v brief, -v tag"),
     Piece("logcat_process", rf"[VDIWEF]\({_LOGCAT_UID}?[ \d]{{4}}\d(?::[ \d]{{4}}\d)?\) ",
           "logcat -v process, -v thread", only_first=True),
-    Piece("iso", rf"(?=\[?\d{{4}}[-/])(?:{_NOT_IN_TEXT}|(?=.{{19}},))\[?(?P<iso>{_ISO}(?: {_ZONE_NAME}(?= ))?)(?:\]:? ?| (?<=[A-Z]{{2}} )| [A-Z]{{2,5}} (?=\S{{1,64}} kernel[:[])| ?\| | (?: (?=\[ *\d|<\d))?|\t)(?:{_NO_HOST}(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
+    Piece("iso", rf"(?=\[?\d{{4}}[-/])(?:{_NOT_IN_TEXT}|(?=.{{19}},))\[?(?P<iso>{_ISO}(?: {_ZONE_NAME}(?= ))?)(?:\]:? ?| (?<=[A-Z]{{2}} )| [A-Z]{{2,5}} (?=\S{{1,64}} kernel[:[])| ?\| | (?: (?=\[ *\d|<\d))?|\t|\x22?[,;](?= ?\x22?(?:\[ *\d|<\d)))(?:{_NO_HOST}(?P<host_iso>{_HOST}) {{1,2}}{_STAMP_FOLLOWS})?",  # noqa: E501
           "dmesg --time-format iso, rsyslog, tio, minicom, LAVA, docker logs -t", is_first=True),
     Piece("weekday", rf"(?={_WORD} \d{{4}}-){_NOT_IN_TEXT}{_WORD} (?=\d{{4}}-\d\d-\d\d )", "journalctl -o short-full", ends_prefix=False),  # noqa: E501
     Piece("logread", rf"(?={_WORD} {{1,2}}(?:{_MONTH_DAY}|\d{{1,2}} {_WORD} )){_NOT_IN_TEXT}(?P<logread>{_WORD} (?:(?:{_MONTH_DAY}| ?\d{{1,2}} {_WORD} ){_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})? \d{{4}}| ?\d{{1,2}} {_WORD} \d{{4}} {_CLOCK}(?: [AP]M)?(?: {_ZONE_NAME})?))(?: |: )",  # noqa: E501
           "logread of OpenWrt, date(1), ts '%c'", is_first=True),
     Piece("bsd", rf"(?={_MONTH_DAY}){_NOT_IN_TEXT}(?P<bsd>{_MONTH_DAY}(?:\d{{4}} )?{_CLOCK}(?: [AP]M(?= ))?(?: {_ZONE_NAME})?)(?:[ \t]|: )(?:(?P<host_bsd>{_HOST}) {{1,2}}(?:{_STAMP_FOLLOWS}|{_RELAYED}))?",  # noqa: E501
           "RFC 3164 section 4.1.2, journalctl -o short, ts(1)", is_first=True),
-    Piece("written", rf"(?=\[?(?:\d\d[./-]|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z]|[A-Z][a-z]{{2}} \d\d, )){_NOT_IN_TEXT}\[?(?P<written>(?:\d\d[./-](?:\d\d|[A-Z][a-z]{{2}})[./-]\d{{4}}|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z][a-z]{{2}}(?: \d{{4}})?|[A-Z][a-z]{{2}} \d\d, \d{{4}} @)[: T]{_CLOCK}(?: [AP]M)?{_ZONE}?)(?:\]:? ?|\x22?[,;\t ])",  # noqa: E501
+    Piece("written", rf"(?=\[?(?:\d\d[./-]|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z]|[A-Z][a-z]{{2}} \d\d, )){_NOT_IN_TEXT}\[?(?P<written>(?:\d\d[./-](?:\d\d|[A-Z][a-z]{{2}})[./-]\d{{4}}|(?:19|20)\d{{6}}|\d{{1,2}} [A-Z][a-z]{{2}}(?: \d{{4}})?|[A-Z][a-z]{{2}} \d\d, \d{{4}} @)[: T]{_CLOCK}{_HALF_DAY}?{_ZONE}?)(?:\]:? ?|\x22?[,;\t ])",  # noqa: E501
           "terminal programs, web servers, Kibana", is_first=True),
     Piece("epoch", r"(?=\[?\d{9})" + _NOT_IN_TEXT + r"(?:\[(?P<epoch_in>\d{9,10}\.\d{3,9})\] ?|(?P<epoch>\d{9,10}\.\d{3,9}) )",  # noqa: E501
           "logread -t, journalctl -o short-unix, ts %.s", is_first=True),
-    Piece("clock", rf"(?:\[(?:\d{{4}}[.:-])?[+-]?{_CLOCK}\]:? ?|\[\d\d:\d\d:\d\d:\d{{3}}\] ?|{_CLOCK} {{1,2}}(?:\| )?)",  # noqa: E501
+    Piece("clock", rf"(?:\[(?:\d{{4}}[.:-])?[+-]?{_CLOCK}{_HALF_DAY}?\]:? ?|\[\d\d:\d\d:\d\d:\d{{3}}\] ?|{_CLOCK}{_HALF_DAY}? {{1,2}}(?:\| )?)",  # noqa: E501
           "tio, minicom, ts -s, KernelCI, RealTerm", only_first=True),
     Piece("elapsed", r"\[ *(?:\+\d{1,7}\.\d{1,9}|\d{1,7}\.\d{1,9} +\d{1,7}\.\d{1,9}|\d{1,7}\.(?:\d{1,5}|\d{7,9}))\] ?(?=\[|<)",  # noqa: E501
           "tio, grabserial", only_first=True),

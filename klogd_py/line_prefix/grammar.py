@@ -70,11 +70,17 @@ _LEVEL_AND_STAMP = r"(?:<|&lt;)\d{1,4}(?:>|&gt;) ?\[ *\d{1,10}\.\d{6}\]"
 _TAIL = re.compile(r"(?:[\r\x00\x08]|\x1b(?:\[[0-9;?]{0,16}[@-~]|[()][0-9A-B]|[=>78]))+$")
 _TAIL_ENDS = frozenset("\r\x00\x08\x1b$>" + "".join(map(chr, range(0x40, 0x7F))))
 # The same as other programs show it, and what web pages leave there
+_TAGS = ("br", "br/", "br /", "/p", "/pre", "/code", "/div", "/span", "/li", "/td")
 _SHOWN_TAIL = re.compile(
     rf"(?:{BY_NAME['control'].pattern}|{BY_NAME['shown_control'].pattern}|\^M\$?$"
-    r"|<(?:br ?/?|/(?:p|pre|code|div|span|li|td))>$)+$"
+    rf"|<(?:{'|'.join(_TAGS)})>$)+$"
 )
-_SHOWN_ENDS = frozenset("$>MmK")
+# What a line with such a tail ends with: a mark, or a control with its bracket not far before
+SHOWN_ENDS = frozenset("$>MmKJHhl")
+# The last character but one
+SHOWN_BEFORE_END = frozenset("0123456789;?[^M/rpevnid")
+_SHOWN_MARKS = ("^M", "^M$", *(f"<{tag}>" for tag in _TAGS))
+_MAX_SHOWN_CONTROL = 20
 # A field of a table: CSV doubles the quotation marks within it.
 _FIELD_END = re.compile(r"(?:[^\x22]|\x22\x22)*(?P<end>\x22)(?=[,;\t]|$)")
 
@@ -145,9 +151,15 @@ class Grammar(Struct, frozen=True):
         return 0 if at < 0 or _USER_STRING_FOLLOWS.search(line, 0, at) else at
 
 
+def may_have_shown_tail(line: str) -> bool:
+    """Whether a line that has one of SHOWN_ENDS as its last character may have such a tail."""
+    is_control = line.rfind("[", max(0, len(line) - _MAX_SHOWN_CONTROL)) >= 0
+    return is_control or line.endswith(_SHOWN_MARKS)
+
+
 def _shown_tail(line: str, start: int) -> re.Match[str] | None:
     """What other programs leave behind the text, beginning where it does."""
-    if line[-1] not in _SHOWN_ENDS:
+    if line[-1] not in SHOWN_ENDS or not may_have_shown_tail(line):
         return None
     return _SHOWN_TAIL.search(line, max(start, len(line) - MAX_TAIL))
 

@@ -12,7 +12,13 @@ import msgspec
 
 from klogd_py.line_prefix import moments
 from klogd_py.line_prefix.dates import Dates
-from klogd_py.line_prefix.grammar import ANY_PREFIX, Grammar
+from klogd_py.line_prefix.grammar import (
+    ANY_PREFIX,
+    SHOWN_BEFORE_END,
+    SHOWN_ENDS,
+    Grammar,
+    may_have_shown_tail,
+)
 from klogd_py.line_prefix.pieces import LEVEL_NAME
 from klogd_py.line_prefix.prefix_values import PrefixValues
 from klogd_py.line_prefix.stamp_years import StampYears
@@ -31,9 +37,6 @@ _COMMON = re.compile(
     rf" (?!{LEVEL_NAME})(?P<host>[\w.:%-]{{1,64}}) kernel: )?"
     r"\[ *(?P<s>\d{1,10})\.(?P<us>\d{6})\](?: ?\[ *(?P<caller>[TC]\d{1,10})\])? " + _LETTER
 )
-# What may stand behind the text in a copy
-_MARK_ENDS = frozenset("M$>")
-_MARKS = ("^M", "^M$", "br>", "br/>", "br />", "p>", "pre>", "code>", "div>", "span>", "li>", "td>")
 
 
 class PrefixReader:
@@ -57,7 +60,11 @@ class PrefixReader:
             if (
                 found is None
                 or "kernel" in line
-                or (line[-1] in _MARK_ENDS and line.endswith(_MARKS))
+                or (
+                    line[-1] in SHOWN_ENDS
+                    and line[-2] in SHOWN_BEFORE_END
+                    and may_have_shown_tail(line)
+                )
             ):
                 records.append(self.read(line))
                 continue
@@ -75,7 +82,11 @@ class PrefixReader:
         if (
             found is None
             or line.find("kernel", found.end()) >= 0
-            or (line[-1] in _MARK_ENDS and line.endswith(_MARKS))
+            or (
+                line[-1] in SHOWN_ENDS
+                and line[-2] in SHOWN_BEFORE_END
+                and may_have_shown_tail(line)
+            )
             or not line.isprintable()
         ):
             return self._read_any(line)

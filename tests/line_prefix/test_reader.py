@@ -3,7 +3,7 @@
 
 import pytest
 
-from klogd_py.line_prefix.reader import read_line
+from klogd_py.line_prefix.reader import PrefixReader, read_line
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,41 @@ def test_words_behind_a_time_stay_text(time: str, text: str) -> None:
 def test_line_of_a_container_has_no_host(text: str) -> None:
     record = read_line(f"2023-11-25T10:41:07.123456789Z stdout F {text}")
     assert (record.text, record.machine, record.prefix) == (text, None, None)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        *("^[[0m", "^[[K", "^[[J", "^[[?25h", "^[[?25l", "^[[H", "^[[0m^M", "^M", "^M$", "[0m"),
+        *(
+            "ESC[0m",
+            "\\x1b[0m",
+            "\\033[K",
+            "\\e[0m",
+            "\u241b[0m",
+            "<br>",
+            "<br/>",
+            "<br />",
+            "</p>",
+            "</pre>",
+            "</code>",
+            "</div>",
+            "</span>",
+            "</li>",
+            "</td>",
+        ),
+    ],
+)
+def test_shown_controls_behind_text_are_removed(tail: str) -> None:
+    line = f"[   12.345678] eth0: up{tail}"
+    (fast,) = PrefixReader().read_printable([line])
+    for record in (fast, read_line(line), read_line(f"<4>{line}")):
+        assert (record.text, record.tail) == ("eth0: up", tail)
+
+
+@pytest.mark.parametrize(
+    "text", ["<TASK>", "a [x] full", "a [8192m]", "size 5m", "a^b", "ip [::1]h"]
+)
+def test_text_that_ends_as_controls_stays(text: str) -> None:
+    (fast,) = PrefixReader().read_printable([f"[   12.345678] {text}"])
+    assert (fast.text, fast.tail) == (text, "")

@@ -37,6 +37,8 @@ from klogd_py.symbols.symbol_set import SymbolSet
 # that had to be.
 _MIN_BYTES, _DENSE_BYTES = 1 << 11, 1 << 16
 _DENSE_PARTS = 4
+# "[\u003cffffffff81234570\u003e]" in the JSON of programs in Go
+_ESCAPED_BRACKET = re.compile(rb"\\u003[cC]")
 # In each JSON object, and in each field of one on a line of its own
 _OBJECT_SIGN = re.compile(rb'" ?: ?"')
 
@@ -142,7 +144,8 @@ class TextStream:
 
         Each part must be pushed before the next one is asked for.
         """
-        if text.endswith(b"\n") and self._stages.ignores(text):
+        is_as_meant = not _ESCAPED_BRACKET.search(text)
+        if text.endswith(b"\n") and is_as_meant and self._stages.ignores(text):
             self._parts_in_row = 0
             self._skip(text)
             yield _Part(text, is_plain=True)

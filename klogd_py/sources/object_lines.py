@@ -70,7 +70,14 @@ def _object_line(
         stated = {"prefix": record.prefix, "usec": record.usec}
         record = msgspec.structs.replace(inner, **stated, wall_us=inner.wall_us or record.wall_us)
     text, places = text[first:last], [start + place for place in places[first : last + 1]]
+    # The line stays one, whatever it says of lines that it continues.
     record = msgspec.structs.replace(
-        record, text=text, head=line[: places[0]], tail=line[places[-1] :]
+        record,
+        text=text,
+        head=line[: places[0]],
+        tail=line[places[-1] :],
+        seq=None,
+        flags="-",
+        parts=(),
     )
     return ObjectLine(record, line[places[0] : places[-1]], [at - places[0] for at in places])

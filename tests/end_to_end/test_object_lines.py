@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from tests.end_to_end.one_way import read_capture, symbols_of, translate
+from tests.end_to_end.one_way import everywhere_set, read_capture, symbols_of, translate
 from tests.symbolizer import symbol_set_of
 from tests.symbols.oopses import kernel, oops
 
@@ -100,6 +100,25 @@ def test_oops_in_objects_is_named_in_place(
     path.write_text(raw)
     texts = read_capture(path, symbols_of(system_map)).texts
     assert [text for text in texts if text] == named
+
+
+def test_escaped_brackets_hide_no_address() -> None:
+    known = everywhere_set()
+    plain = b'{"message":"[   12.345678]  [<ffffffff81000010>] ? 0xffffffff81000010"}\n'
+    escaped = plain.replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
+    (expected,), (found,) = translate(plain, known).texts, translate(escaped, known).texts
+    assert json.loads(found) == json.loads(expected)
+    assert expected != plain.decode().removesuffix("\n")
+
+
+def test_continued_texts_stay_in_their_objects(system_map: Path) -> None:
+    own = {"schema": 1, "facility": 0, "severity": "info", "usec": 100, "caller": "T1"}
+    pairs = [('a "q"', "c", 1), ("b", "+", 2)]
+    lines = [
+        _compact({"text": text, "flags": flag, "seq": seq, **own}) for text, flag, seq in pairs
+    ]
+    raw = "".join(f"{line}\n" for line in lines).encode()
+    assert translate(raw, symbol_set_of(system_map)).texts == lines
 
 
 def test_odd_objects_pass_byte_for_byte(system_map: Path) -> None:

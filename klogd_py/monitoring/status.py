@@ -49,7 +49,7 @@ class SinkState(Struct, frozen=True):
 
     ``state`` is up, waiting (its queue is not empty), down, behind (records are read again from the
     ring for it) or gone. ``lost`` counts records that the sink should have received and did not,
-    ``filtered`` those that its filter left out.
+    ``filtered`` those that its filter or the selection of the run left out.
     ``gaps`` counts the records missing for this sink only, by cause. ``error`` is empty unless the
     sink is down; ``last_error`` is kept, with its time.
 

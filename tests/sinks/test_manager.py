@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +10,7 @@ import pytest
 from klogd_py.record.sequence import Position
 from klogd_py.record.types import Entry
 from klogd_py.sinks.drop_policy import QueueLimits
+from klogd_py.sinks.entry_filter import EntryFilter, Expression
 from klogd_py.sinks.manager import SinkManager
 from tests.entries import gap_entry, numbered_entries
 from tests.fakes import ScriptedSink, has_queued
@@ -152,6 +154,36 @@ def test_manager_without_a_sink_can_be_flushed() -> None:
         assert sink_manager.close() == 0
 
     asyncio.run(carry())
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_unselected_entries_are_no_gap_anywhere(blocking: bool) -> None:
+    """A sink that starts anew, one that continues, and one with a filter of its own."""
+    new, later, filtered = (
+        ScriptedSink(name, blocking=blocking) for name in ("new", "later", "filtered")
+    )
+
+    def unselected(entries: Sequence[Entry]) -> set[int]:
+        return {id(one) for one in entries if one.record.seq is None or one.record.seq % 3}
+
+    async def carry() -> None:
+        positions = _positions({"later": 4, "filtered": 2})
+        manager = SinkManager(gap_entry, positions.get, rereadable=True, unselected=unselected)
+        no_nine = EntryFilter(exclude=(Expression("exclude", re.compile("^record 9$")),))
+        manager.configure(
+            [new, later, filtered], _roomy, lambda name: no_nine if name == "filtered" else None
+        )
+        for first in (0, 4, 8):
+            manager.enqueue(numbered_entries(range(first, first + 4)))
+        await manager.flush(1)
+        counts = {name: queue.filter.left_out for name, queue in manager.queues.items()}
+        assert (counts, manager.positions) == (
+            {"new": 8, "later": 6, "filtered": 8},
+            _positions({"new": 12, "later": 12, "filtered": 12}),
+        )
+
+    run_in_virtual_time(carry())
+    assert (new.seqs, later.seqs, filtered.seqs) == ([0, 3, 6, 9], [6, 9], [3, 6])
 
 
 def test_lowest_next_seq_is_of_the_slowest_sink() -> None:

@@ -67,7 +67,7 @@ _COMM = r"(?=[^\]\n]{0,24}[A-Za-z])[^\]\n]{0,24}?"
 
 # fmt: off
 PIECES = (
-    Piece("control", r"\r|\x00+|\x08|\ufeff|\xef\xbb\xbf|\x1b(?:\[[0-9;?]{0,16}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78cDEHM])|section_(?:start|end):\d{1,12}:[\w.-]{1,100}(?:\[[\w=,]{1,100}\])?\r\x1b\[0K",  # noqa: E501
+    Piece("control", r"\r|\x00++|\x08|\ufeff|\xef\xbb\xbf|\x1b(?:\[[0-9;?]{0,16}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78cDEHM])|section_(?:start|end):\d{1,12}:[\w.-]{1,100}(?:\[[\w=,]{1,100}\])?\r\x1b\[0K",  # noqa: E501
           "terminals: ECMA-48; PowerShell's byte order mark; sections of GitLab CI", ends_prefix=False),  # noqa: E501
     # The same as other programs show it, or as a web page leaves it
     Piece("shown_control", r"\^(?:\[\[[0-9;?]{0,16}[mKJHhl]|M(?=[\[<]))|ESC\[[0-9;?]{0,16}[mKJHhl]|\u241b\[[0-9;?]{0,16}[mKJHhl]|\xe2\x90\x9b\[[0-9;?]{0,16}[mKJHhl]|\\(?:x1[bB]|033|e|u001[bB])\[[0-9;?]{0,16}[mKJHhl]|\[(?:\d{1,2}(?:;\d{1,3}){0,4}m|m(?![A-Za-z\]]))",  # noqa: E501

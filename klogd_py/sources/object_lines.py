@@ -20,6 +20,7 @@ _OBJECT = lazy_pattern(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")
 _VALUES = {
     key: lazy_pattern(rf'"{key}" ?: ?{_STRING}') for key in (*journal_format.LINE_KEYS, "text")
 }
+_TOKEN = lazy_pattern(rf"{_STRING}|[{{}}\[\]]")
 # A line of ``dmesg --json`` or ``journalctl -o json-pretty``
 _FIELD = lazy_pattern(rf"\s{{1,16}}\"({'|'.join(journal_format.LINE_KEYS)})\" ?: ?{_STRING},?\s*$")
 
@@ -49,8 +50,25 @@ def read_object_line(line: str, reader: PrefixReader) -> ObjectLine | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     key = journal_format.text_key(content)
-    value = _VALUES[key].search(line) if key is not None else None
-    return None if value is None else _object_line(line, value.span(1), content, reader)
+    span = None if key is None else _find_value(line, key, found.start(1))
+    return None if span is None else _object_line(line, span, content, reader)
+
+
+def _find_value(line: str, key: str, start: int) -> tuple[int, int] | None:
+    """Where the string of a key of the object at ``start`` is, not that of an object within it."""
+    spans = [found.span(1) for found in _VALUES[key].finditer(line, start)]
+    if len(spans) < 2:
+        return spans[0] if spans else None
+    depth, strings = 0, set()
+    for token in _TOKEN.finditer(line, start):
+        if token[0] in ("{", "["):
+            depth += 1
+        elif token[0] in ("}", "]"):
+            depth -= 1
+        elif depth == 1:
+            strings.add(token.start(1))
+    # Of a key that is there twice, the last value counts.
+    return next((span for span in reversed(spans) if span[0] in strings), None)
 
 
 def _object_line(

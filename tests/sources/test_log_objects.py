@@ -145,6 +145,23 @@ def test_text_is_the_line_of_the_kernel(content: dict[str, object], text: str, l
     assert found.record.text == text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"a":{{"msg":"inner"}},"msg":"{LINE}"}}',
+        f'{{"msg":"{LINE}","a":[{{"msg":"inner"}}]}}',
+        f'{{"a":[[{{"msg":"{LINE}"}}],"}}"],"msg":"{LINE}"}}',
+        f'{{"msg":"twice","msg":"{LINE}"}}',
+    ],
+)
+def test_line_is_that_of_outer_object(line: str) -> None:
+    found = read_object_line(line, PrefixReader())
+    assert found is not None
+    assert found.record.text == "eth0: up"
+    content = json.loads(f"{found.record.head}named{found.record.tail}")
+    assert content["msg"] == LINE.replace("eth0: up", "named")
+
+
 RING = {"date": 1700908867.0, "priority": 4, "sequence": 7, "sec": 12, "usec": 345678, "msg": "x"}
 DMESG = {"pri": 4, "time": 12.345678, "msg": "x"}
 OWN = {"schema": 1, "text": "x", "severity": "warning", "facility": 0, "usec": 12345678}

@@ -170,15 +170,15 @@ class InputFile:
             if not raw and self.is_followed and self._unpacker is None:
                 self._take_up_new_file()
                 return b""
-            if not raw:
-                self.ended = True
-                if self._unpacker is not None:
-                    self._unpacker.finish()
             if self._unpacker is None:
+                self.ended = not raw
                 return raw
             self._unpacker.feed(raw)
             piece = self._unpacker.take(size)
             self._holds = bool(piece)
+            if not raw and not piece:
+                self.ended = True
+                self._unpacker.finish()
             return piece
         except UnpackingFailed as error:
             self._fail(f"{self.name}: {error}")

@@ -137,31 +137,59 @@ class NestedUnpacker:
         """``form`` is one of `packed_form`; raises UnpackingFailed as `Unpacker`."""
         self._outer = Unpacker(form)
         self._inner: NestedUnpacker | None = None
-        self._has_begun = False
+        # Too few bytes of the content to know whether it is packed
+        self._head = b""
+        self._has_begun = self._has_ended = False
+        self._failure: UnpackingFailed | None = None
         self._depth = depth
 
     def feed(self, raw: bytes) -> None:
-        """Add packed bytes."""
+        """Add packed bytes; none say that no more follow."""
+        self._has_ended = self._has_ended or not raw
         self._outer.feed(raw)
 
     def take(self, limit_bytes: int = _PIECE_BYTES) -> bytes:
         """Return the next unpacked bytes; empty if more packed ones are needed.
 
         Raises:
-            UnpackingFailed: the packed bytes are damaged.
+            UnpackingFailed: the packed bytes are damaged; all before them has been returned.
         """
         while True:
             if self._inner is not None and (piece := self._inner.take(limit_bytes)):
                 return piece
-            if not (piece := self._outer.take(limit_bytes)):
-                return b""
+            piece = self._take_outer(limit_bytes)
             if not self._has_begun:
-                self._has_begun = True
-                form = packed_form(piece[:HEAD_BYTES]) if self._depth < _MAX_DEPTH else None
-                self._inner = None if form is None else NestedUnpacker(form, self._depth + 1)
-            if self._inner is None:
+                self._head += piece
+                is_short = len(self._head) < HEAD_BYTES
+                if is_short and piece:
+                    continue
+                if is_short and not self._has_ended:
+                    return b""
+                piece = self._begin()
+            if piece and self._inner is None:
                 return piece
-            self._inner.feed(piece)
+            ends = self._has_ended and self._inner is not None and not self._inner._has_ended
+            if self._inner is not None and (piece or ends):
+                self._inner.feed(piece)
+            elif self._failure is not None:
+                raise self._failure
+            else:
+                return b""
+
+    def _take_outer(self, limit_bytes: int) -> bytes:
+        try:
+            return b"" if self._failure is not None else self._outer.take(limit_bytes)
+        except UnpackingFailed as error:
+            self._failure, self._has_ended = error, True
+            return b""
+
+    def _begin(self) -> bytes:
+        """Look whether the content is packed, and return its first bytes."""
+        self._has_begun = True
+        head, self._head = self._head, b""
+        form = packed_form(head) if self._depth < _MAX_DEPTH else None
+        self._inner = None if form is None else NestedUnpacker(form, self._depth + 1)
+        return head
 
     def finish(self) -> None:
         """Check that the last member has ended; raises UnpackingFailed as `Unpacker`."""
@@ -181,6 +209,9 @@ def unpack_pieces(read: Callable[[int], bytes], form: str) -> Iterator[bytes]:
         unpacker.feed(raw)
         while piece := unpacker.take():
             yield piece
+    unpacker.feed(b"")
+    while piece := unpacker.take():
+        yield piece
     unpacker.finish()
 
 

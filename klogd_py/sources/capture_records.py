@@ -118,6 +118,8 @@ class CaptureRecords:
             if self._is_in_long_record or max(map(len, lines)) > self._max_record_bytes:
                 return self._long_lines(lines)
         records = self._assembler.push(data)
+        if not is_full and not self._tail:
+            records += self._assembler.end_waiting()
         self._was_kmsg = self._assembler.is_open
         # The beginning of a line that belongs to the last record
         if not is_full and not self._tail.startswith(b" "):

@@ -29,7 +29,10 @@ _OTHERS = re.compile(
 
 
 class RecordAssembler:
-    """Makes the records of one capture. Mutable: the lines of a record that is not complete."""
+    """Makes the records of one capture. Mutable: the lines of a record that is not complete.
+
+    Size: short methods on the same open record.
+    """
 
     def __init__(
         self,
@@ -93,12 +96,19 @@ class RecordAssembler:
         framing = self._framing
         return self._close() if framing is not None and framing.may_end(self._lines) else []
 
+    def end_waiting(self) -> list[Record]:
+        """Return the records that wait for a fragment which has not come."""
+        return self._flush_fragments() if self._fragments.holds_whole else []
+
     def flush(self) -> list[Record]:
         """Return what is still open: nothing follows."""
+        return self._flush_fragments() + self._close_all()
+
+    def _flush_fragments(self) -> list[Record]:
         records: list[Record] = []
         for joined in self._fragments.flush():
             records += self._push_joined(joined)
-        return records + self._close_all()
+        return records
 
     def read_text(self, line: bytes) -> Record:
         """Make a record of one line of text."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from klogd_py.record.types import Cause, Gap, Machine, Record
+from klogd_py.sources.capture_records import CaptureRecords
 from tests.sources.captured import read
 
 
@@ -71,6 +72,74 @@ def test_fragments_may_come_in_any_order(order: tuple[int, ...], log: Path) -> N
     assert [(item.text, item.truncated) for item in found if isinstance(item, Record)] == [
         *(("first and second", False), ("next", False)),
     ]
+
+
+def fragments_of(seq: int, text: bytes, parts: int = 2) -> list[bytes]:
+    """The datagrams of one record, each in a line."""
+    body = text + b"\n"
+    size = -(-len(body) // parts)
+    head = b"6,%d,%d,-,ncfrag=" % (seq, seq)
+    return [
+        head + b"%d/%d;" % (at, len(body)) + body[at : at + size].removesuffix(b"\n") + b"\n"
+        for at in range(0, len(body), size)
+    ]
+
+
+A, B, C = (fragments_of(seq, b"the text of record %d" % seq) for seq in (1, 2, 3))
+WHOLE = b"6,2,2,-;the text of record 2\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [A[0], B[0], A[1], B[1], *C],
+        [B[0], A[0], B[1], A[1], *C],
+        [A[0], B[0], C[0], C[1], B[1], A[1]],
+        [B[1], C[0], A[1], A[0], A[1], C[1], B[0], B[0]],
+        [A[0], WHOLE, A[1], *C],
+        [A[0], *C, WHOLE, A[1]],
+        [A[0], C[0], WHOLE, C[1], A[1]],
+    ],
+)
+@pytest.mark.parametrize("form", ["auto", "kmsg"])
+def test_fragments_of_several_records_may_interleave(
+    lines: list[bytes], form: str, log: Path
+) -> None:
+    found = read(log, b"".join(lines) + b"6,4,4,-;next\n", form)
+    assert [
+        (item.seq, item.text, item.truncated) if isinstance(item, Record) else item
+        for item in found
+    ] == [
+        *((seq, f"the text of record {seq}", False) for seq in (1, 2, 3)),
+        (4, "next", False),
+    ]
+
+
+def test_dictionary_follows_record_that_overtook(log: Path) -> None:
+    lines = [A[0], WHOLE, b" SUBSYSTEM=net\n", A[1], C[0], WHOLE.replace(b",2", b",1"), b" D=1\n"]
+    found = read(log, b"".join([*lines, C[1]]))
+    assert [(item.seq, item.fields) for item in found if isinstance(item, Record)] == [
+        *((1, ()), (2, (("SUBSYSTEM", "net"),)), (1, (("D", "1"),)), (3, ())),
+    ]
+
+
+def test_lost_fragment_delays_few_records_only() -> None:
+    records = CaptureRecords()
+    raw = A[0] + b"".join(b"6,%d,%d,-;text\n" % (seq, seq) for seq in range(2, 40))
+    found = records.push(raw, is_end=False, is_full=True)
+    seqs = [item.seq for item in found if isinstance(item, Record)]
+    assert seqs == [*range(1, len(seqs) + 1)]
+    assert len(seqs) >= 20
+    # The input pauses.
+    found = records.push(b"6,40,40,-;text\n", is_end=False)
+    assert [item.seq for item in found if isinstance(item, Record)][-1] == 40
+
+
+def test_records_begun_at_once_are_few() -> None:
+    records = CaptureRecords()
+    raw = b"".join(fragments_of(seq, b"the text")[0] for seq in range(9))
+    found = records.push(raw, is_end=False, is_full=True)
+    assert [item.truncated for item in found if isinstance(item, Record)] == [True] * 5
 
 
 def test_dictionary_is_part_of_the_fragments(log: Path) -> None:

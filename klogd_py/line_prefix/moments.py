@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 
 from klogd_py.line_prefix.month_names import month_number
-from klogd_py.line_prefix.stamp_years import StampYears
+from klogd_py.line_prefix.stamp_years import StampYears, order_of
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _FRACTION = re.compile(r"[.,](\d{1,9})")
@@ -54,6 +54,7 @@ _ZONES = {
 _ZONE = re.compile(rf"(?<=\d) ?({'|'.join(_ZONES)}|[+-]\d\d(?::?\d\d)?)$")
 _CLOCK = re.compile(r"(?<!\d\d)\d\d:\d\d:\d\d")
 _DATE_PARTS = re.compile(r"\d{1,8}|[A-Za-z]{3}")
+_SLASHED = re.compile(r"(?<!\d)(\d\d)/(\d\d)/\d{4}[ T]\d\d:")
 _MONTHS = 12
 _MIN_EPOCH_DIGITS = 9
 _YEAR = re.compile(r"\b(\d{4})\b")
@@ -104,7 +105,8 @@ def date_us(stamp: str, years: StampYears) -> int | None:
 def written_date_us(stamp: str, years: StampYears) -> int | None:
     """``25.11.2023 10:41:07``, ``25/Nov/2023:10:41:07 +0000``, ``Nov 25, 2023 @ 10:41:07.123``.
 
-    ``None`` if day and month of ``05/06/2023`` cannot be told apart.
+    Day and month of ``05/06/2023`` are in the order of the text's other dates; ``None`` if those
+    do not tell.
     """
     found = _CLOCK.search(stamp)
     parts = _DATE_PARTS.findall(stamp[: found.start()]) if found is not None else []
@@ -113,9 +115,12 @@ def written_date_us(stamp: str, years: StampYears) -> int | None:
     if len(parts[0]) == len("20231125"):
         parts = [parts[0][6:], parts[0][4:6], parts[0][:4]]
     elif stamp[2] == "/" and parts[1].isdecimal():
-        if int(parts[0]) <= _MONTHS and int(parts[1]) <= _MONTHS:
+        order = order_of(int(parts[0]), int(parts[1]))
+        if order is None:
+            order = years.is_month_first
+        if order is None:
             return None
-        if int(parts[0]) <= _MONTHS:
+        if order:
             parts[:2] = parts[1], parts[0]
     elif not parts[0].isdecimal():
         parts[:2] = parts[1], parts[0]
@@ -124,6 +129,12 @@ def written_date_us(stamp: str, years: StampYears) -> int | None:
         return None
     year = int(parts[2]) if len(parts) > 2 else years.year_of(month, day)
     return _moment_us(f"{year:04d}-{month:02d}-{day:02d}", stamp[found.start() :])
+
+
+def has_ambiguous_date(head: str) -> bool:
+    """Whether the prefix of a line has a date such as ``05/06/2023``."""
+    found = _SLASHED.search(head)
+    return found is not None and order_of(int(found[1]), int(found[2])) is None
 
 
 def logcat_us(stamp: str, years: StampYears) -> int | None:

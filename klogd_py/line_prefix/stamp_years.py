@@ -31,6 +31,11 @@ _DATED_HEAD = re.compile(
     rb"(?:^|\n)(?:<\d{1,4}>|(?:[>|] ?){1,8}|[^\s<>\[\]]{1,128}[:-])?"
     rb"([^\s\d<>\[\]]{2,16} [ \d]\d|\d\d-\d\d) (\d\d:\d\d:\d\d)"
 )
+# "05/25/2023 10:41:07"
+_WRITTEN_HEAD = re.compile(
+    rb"(?:^|\n)(?:[\[\x22> |]{1,8}|[^\s<>\[\]]{1,128}[:-])?(\d\d)/(\d\d)/\d{4}[ T]\d\d:\d\d:\d\d"
+)
+_MONTHS = 12
 
 
 class DatedLine(Struct, frozen=True, gc=False):
@@ -64,11 +69,18 @@ class _YearOfLine(Struct, frozen=True, gc=False):
 class StampYears:
     """The years of the dates of one text, line by line. Mutable: the date of the last line."""
 
-    def __init__(self, limit: datetime, known: Sequence[_YearOfLine] = ()) -> None:
+    def __init__(
+        self,
+        limit: datetime,
+        known: Sequence[_YearOfLine] = (),
+        is_month_first: bool | None = None,
+    ) -> None:
         """``limit`` is when the text was written last, in local time.
 
-        ``known`` are the dates of a text that has been searched, with their years.
+        ``known`` are the dates of a text that has been searched, with their years;
+        ``is_month_first`` is the order of its ``05/06/2023``.
         """
+        self.is_month_first = is_month_first
         self._limit = limit
         self._known = known
         self._at = 0
@@ -116,6 +128,14 @@ class DateSearch:
         # Of the last line, as it stands there
         self._date = self._clock = b""
         self._rises = self._falls = 0
+        self._has_written = False
+        # What each date says that can only be read in one way
+        self._orders: set[bool] = set()
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether there was a date of a form that is searched."""
+        return bool(self.lines) or self._has_written
 
     def add(self, text: bytes) -> None:
         """Search the next part, which begins with a line."""
@@ -127,12 +147,18 @@ class DateSearch:
                 self._add_line(line)
                 self._date = date
             self._clock = clock
+        for first, second in _WRITTEN_HEAD.findall(text):
+            self._has_written = True
+            if (order := order_of(int(first), int(second))) is not None:
+                self._orders.add(order)
 
     def years(self, limit: datetime) -> StampYears:
         """Return the years of the text; none of its lines is later than the limit."""
+        # Two programs may have written the lines.
+        order = next(iter(self._orders)) if len(self._orders) == 1 else None
         if not self._descends(limit):
-            return StampYears(limit, _years_up_to(self.lines, limit))
-        return StampYears(limit, _years_up_to(self.lines[::-1], limit)[::-1])
+            return StampYears(limit, _years_up_to(self.lines, limit), order)
+        return StampYears(limit, _years_up_to(self.lines[::-1], limit)[::-1], order)
 
     def _add_line(self, line: DatedLine) -> None:
         if self.lines:
@@ -149,6 +175,13 @@ class DateSearch:
         # By two lines that is known only if the text was written on the day of the first.
         written = DatedLine(limit.month, limit.day)
         return self.lines[:1] == [written] and self.lines[-1] != written
+
+
+def order_of(first: int, second: int) -> bool | None:
+    """Whether the first number of a date is that of the month; ``None`` if both may be."""
+    if first > _MONTHS:
+        return False
+    return True if second > _MONTHS else None
 
 
 def _dated_line(date: bytes) -> DatedLine | None:

@@ -11,12 +11,17 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
+from klogd_py.line_prefix.moments import has_ambiguous_date
 from klogd_py.pipeline.boot_count import BootCount
 from klogd_py.record.selection import Selection
 from klogd_py.record.types import Entry, TimestampSource
 
 _NO_LEVEL = "no line states its level, so that --level selects none"
 _NO_TIME = "no line states a time of day, so that --since and --until select none"
+_AMBIGUOUS = (
+    "lines with a date such as 05/06/2023: {count}; day or month may be first,\n"
+    "so --since and --until select them by the last time before, if any"
+)
 _NO_BOOT = "the log has no boot {number}; its last one is {count}"
 
 
@@ -33,6 +38,8 @@ class Selector:
         # Of the last line that states one
         self._wall_us: int | None = None
         self._level_seen = self._any_seen = False
+        # Lines whose date may be one of two
+        self._ambiguous = 0
         self._boots = BootCount()
 
     def unselected(self, entries: Sequence[Entry]) -> set[int]:
@@ -57,12 +64,14 @@ class Selector:
         self._boots.end()
 
     def remarks(self) -> list[str]:
-        """Say why nothing could be selected, at the end."""
+        """Say why nothing, or what, could not be selected, at the end."""
         if not self._any_seen:
             return []
         wanted = self._selection.boot
         if wanted is not None and wanted > self._boots.number:
             return [_NO_BOOT.format(number=wanted, count=self._boots.number)]
+        if self._ambiguous:
+            return [_AMBIGUOUS.format(count=self._ambiguous)]
         if self._has_times and self._wall_us is None:
             return [_NO_TIME]
         return [_NO_LEVEL] if self._selection.levels and not self._level_seen else []
@@ -73,6 +82,8 @@ class Selector:
         if self._has_times:
             if not is_message and entry.time_source is not TimestampSource.RECEIPT:
                 self._wall_us = entry.wall_us
+            if record.wall_us is None and has_ambiguous_date(record.head):
+                self._ambiguous += 1
             if not self._is_in_time():
                 return False
         if is_message:

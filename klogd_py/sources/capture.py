@@ -144,7 +144,7 @@ def _search_dates(content: InputFile) -> DateSearch:
         # A line without an end is not collected.
         tail = b"\n" + rest[:CHUNK_BYTES]
         # A file whose beginning has no dates has none.
-        if not search.lines:
+        if not search.has_dates:
             return search
     search.add(tail)
     return search

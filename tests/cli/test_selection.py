@@ -66,6 +66,26 @@ def test_lines_of_selected_times_are_printed(
     assert lines == [str(second) for second in expected for _ in range(2)]
 
 
+@pytest.mark.parametrize(
+    ("dates", "since", "expected", "told"),
+    [
+        (("05/25/2023", "06/01/2023"), "2023-05-30", ["b"], False),
+        (("25/05/2023", "01/06/2023"), "2023-05-30", ["b"], False),
+        (("06/01/2023", "06/25/2023"), "2023-05-30", ["a", "b"], False),
+        (("2023-05-25", "06/01/2023"), "2023-05-30", [], True),
+        (("25/05/2023", "05/26/2023"), "2023-05-30", [], False),
+    ],
+)
+def test_order_of_day_and_month_is_that_of_file(
+    dates: tuple[str, str], since: str, expected: list[str], told: bool, tmp_path: Path
+) -> None:
+    lines = [f"{date} 10:00:00 [    1.00000{at}] {'ab'[at]}\n" for at, date in enumerate(dates)]
+    (tmp_path / "file").write_text("".join(lines))
+    found = run(tmp_path, "--input", "file", "--since", since)
+    assert (found.returncode, texts(found.stdout)) == (0, expected)
+    assert (b"lines with a date such as 05/06/2023: 1;" in found.stderr) is told
+
+
 def test_holes_stay_visible_in_a_selection(tmp_path: Path) -> None:
     kmsg = b"3,1,1000,-;one\n6,2,2000,-;two\n3,9,3000,-;nine\n"
     found = run(tmp_path, "--input", "-", "--level", "err", text=kmsg)

@@ -60,6 +60,13 @@ def test_written_date_is_read_if_unambiguous(stamp: str, expected: int | None) -
     assert moments.written_date_us(stamp, YEARS) == expected
 
 
+@pytest.mark.parametrize(("is_month_first", "month", "day"), [(True, 5, 6), (False, 6, 5)])
+def test_ambiguous_date_has_order_of_text(is_month_first: bool, month: int, day: int) -> None:
+    years = StampYears(datetime(2023, 12, 1), (), is_month_first)
+    expected = utc_us(2023, month, day, 8, 41, 7)
+    assert moments.written_date_us("05/06/2023 10:41:07", years) == expected
+
+
 @pytest.mark.parametrize(
     ("stamp", "expected"),
     [

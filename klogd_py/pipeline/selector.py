@@ -19,8 +19,8 @@ from klogd_py.record.types import Entry, TimestampSource
 _NO_LEVEL = "no line states its level, so that --level selects none"
 _NO_TIME = "no line states a time of day, so that --since and --until select none"
 _AMBIGUOUS = (
-    "lines with a date such as 05/06/2023: {count}; day or month may be first,\n"
-    "so --since and --until select them by the last time before, if any"
+    "lines with a date such as 05/06/2023: {count}; day or month may be first",
+    "so --since and --until select them by the last time before, if any",
 )
 _NO_BOOT = "the log has no boot {number}; its last one is {count}"
 
@@ -71,7 +71,7 @@ class Selector:
         if wanted is not None and wanted > self._boots.number:
             return [_NO_BOOT.format(number=wanted, count=self._boots.number)]
         if self._ambiguous:
-            return [_AMBIGUOUS.format(count=self._ambiguous)]
+            return [line.format(count=self._ambiguous) for line in _AMBIGUOUS]
         if self._has_times and self._wall_us is None:
             return [_NO_TIME]
         return [_NO_LEVEL] if self._selection.levels and not self._level_seen else []

@@ -93,13 +93,13 @@ def states_fields(content: Fields) -> bool:
 
 
 def split_log(content: Fields) -> list[Fields]:
-    """Return an object for each record if the text is a log whose lines have stamps.
+    """Return an object for each record if the text is a log whose lines have stamps; else none.
 
     Lines without a stamp belong to the line before. A text whose first line has none is one record.
     """
     key = None if states_fields(content) else text_key(content)
-    if key is None or "\n" not in content[key].rstrip("\n"):
-        return [content]
+    if key is None:
+        return []
     reader = PrefixReader()
     first, *lines = content[key].removesuffix("\n").split("\n")
     texts = [[first]]
@@ -108,7 +108,7 @@ def split_log(content: Fields) -> list[Fields]:
             texts[-1].append(line)
         else:
             texts.append([line])
-    return [{**content, key: "\n".join(text)} for text in texts] if texts[1:] else [content]
+    return [{**content, key: "\n".join(text)} for text in texts] if texts[1:] else []
 
 
 def from_object(content: Fields, reader: PrefixReader) -> Record | None:

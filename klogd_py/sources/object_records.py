@@ -28,8 +28,8 @@ def _records_in(content: object, reader: PrefixReader, host: str, depth: int) ->
         return
     if isinstance(content, Mapping):
         if (record := from_object(content, reader)) is not None:
-            parts = split_log(content)
-            made = (from_object(part, reader) for part in parts) if len(parts) > 1 else (record,)
+            parts = split_log(content) if "\n" in record.text else ()
+            made = [from_object(part, reader) for part in parts] or [record]
             yield from (_at(one, host) for one in made if one is not None)
             return
         # Loki states the machine of all lines of a stream once.

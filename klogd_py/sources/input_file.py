@@ -17,7 +17,8 @@ import sys
 from klogd_py.record.selection import Following
 from klogd_py.sources.binary_content import find_binary
 from klogd_py.sources.source import SourceUnavailable
-from klogd_py.system.unpacking import HEAD_BYTES, NestedUnpacker, UnpackingFailed, packed_form
+from klogd_py.system.nested_unpacking import NestedUnpacker
+from klogd_py.system.unpacking import HEAD_BYTES, UnpackingFailed, may_be_packed, packed_form
 
 CHUNK_BYTES = 1 << 18
 STANDARD_INPUT = "standard input"
@@ -86,9 +87,9 @@ class InputFile:
         # Content that was read and not returned
         self._first = b""
         self._content_begun = False
+        # Too few bytes to know whether the input is packed
+        self._head = b""
         self._unpacker: NestedUnpacker | None = None
-        # The unpacker may have more without another read
-        self._holds = False
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def fileno(self) -> int:
@@ -112,7 +113,8 @@ class InputFile:
 
     def is_readable(self, wait_s: float) -> bool:
         """Whether `read` returns within ``wait_s`` seconds."""
-        if self._first or self._holds or self.ended:
+        has_more = self._unpacker is not None and self._unpacker.has_more
+        if self._first or has_more or self.ended:
             return True
         if self.is_followed:
             return has_news(self.name, self._descriptor, self.position)
@@ -157,16 +159,22 @@ class InputFile:
     def _read_content(self, size: int) -> bytes:
         """Return the next bytes, unpacked; empty at the end, or if more packed ones are needed."""
         try:
-            if self._unpacker is not None and self._holds:
+            if self._unpacker is not None and self._unpacker.has_more:
                 piece = self._unpacker.take(size)
-                self._holds = bool(piece)
                 # A pipe may have no more bytes now.
                 if piece or not self.is_regular:
                     return piece
             raw = os.read(self._descriptor, size)
-            if not self.position and (form := packed_form(raw[:HEAD_BYTES])) is not None:
-                self._unpacker = NestedUnpacker(form)
             self.position += len(raw)
+            if self.position == len(self._head) + len(raw):
+                is_short = bool(raw) and self.position < HEAD_BYTES
+                raw, self._head = self._head + raw, b""
+                # A pipe may give one byte at a time.
+                if is_short and may_be_packed(raw):
+                    self._head = raw
+                    return b""
+                if (form := packed_form(raw[:HEAD_BYTES])) is not None:
+                    self._unpacker = NestedUnpacker(form)
             if not raw and self.is_followed and self._unpacker is None:
                 self._take_up_new_file()
                 return b""
@@ -175,7 +183,6 @@ class InputFile:
                 return raw
             self._unpacker.feed(raw)
             piece = self._unpacker.take(size)
-            self._holds = bool(piece)
             if not raw and not piece:
                 self.ended = True
                 self._unpacker.finish()
@@ -210,7 +217,6 @@ class InputFile:
     def _fail(self, reason: str) -> None:
         self.failure = reason
         self.ended = True
-        self._holds = False
 
 
 def open_input(path: str, following: Following = Following.NO) -> InputFile:

@@ -13,7 +13,8 @@ from pathlib import Path
 from klogd_py.symbols.elf import ByteSource
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.file_bytes import FileBytes, open_file
-from klogd_py.system.unpacking import HEAD_BYTES, UnpackingFailed, packed_form, unpack_pieces
+from klogd_py.system.nested_unpacking import unpack_pieces
+from klogd_py.system.unpacking import HEAD_BYTES, UnpackingFailed, packed_form
 
 MAX_PACKED_BYTES = 64 << 20
 # Unpacked; without debug information 30 MiB are many

@@ -15,7 +15,7 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 from klogd_py.system.errors import SystemOperationError
@@ -26,9 +26,7 @@ HEAD_BYTES = 10
 _MAX_DICTIONARY_BYTES = 72 << 20
 # Of zstd --ultra -22
 _MAX_WINDOW_LOG = 27
-_PIECE_BYTES = 1 << 18
-# More layers are an attack.
-_MAX_DEPTH = 3
+PIECE_BYTES = 1 << 18
 # One block of zstd has at least four bytes, and unpacks to 128 KiB at most.
 _ZSTD_FEED_BYTES = 128
 
@@ -39,6 +37,7 @@ _MAGICS = (
     # A frame, or one that decoders skip and pzstd writes first
     ("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")),
 )
+_BEGINNINGS = (b"\x1f\x8b", b"\xfd7z", b"BZh", b"\x28\xb5")
 NO_ZSTD = "packed with zstd, which needs the Python package zstandard (or Python 3.14)"
 
 
@@ -66,6 +65,11 @@ def packed_form(head: bytes) -> str | None:
     return next((form for form, magic in _MAGICS if magic.match(head)), None)
 
 
+def may_be_packed(head: bytes) -> bool:
+    """Whether a packed file may begin with these bytes, which are too few to know it."""
+    return any(begin.startswith(head[: len(begin)]) for begin in _BEGINNINGS)
+
+
 class Unpacker:
     """Unpacks one packed file. Mutable: the decoder of the present member."""
 
@@ -85,7 +89,7 @@ class Unpacker:
         """Add packed bytes."""
         self._raw += raw
 
-    def take(self, limit_bytes: int = _PIECE_BYTES) -> bytes:
+    def take(self, limit_bytes: int = PIECE_BYTES) -> bytes:
         """Return the next unpacked bytes; empty if more packed ones are needed.
 
         Raises:
@@ -128,91 +132,6 @@ class Unpacker:
         if len(self._raw) >= HEAD_BYTES:
             raise UnpackingFailed(f"damaged: behind its {self.form} content follows something else")
         return False
-
-
-class NestedUnpacker:
-    """Unpacks what was packed several times over. Mutable: the unpacker of the content."""
-
-    def __init__(self, form: str, depth: int = 1) -> None:
-        """``form`` is one of `packed_form`; raises UnpackingFailed as `Unpacker`."""
-        self._outer = Unpacker(form)
-        self._inner: NestedUnpacker | None = None
-        # Too few bytes of the content to know whether it is packed
-        self._head = b""
-        self._has_begun = self._has_ended = False
-        self._failure: UnpackingFailed | None = None
-        self._depth = depth
-
-    def feed(self, raw: bytes) -> None:
-        """Add packed bytes; none say that no more follow."""
-        self._has_ended = self._has_ended or not raw
-        self._outer.feed(raw)
-
-    def take(self, limit_bytes: int = _PIECE_BYTES) -> bytes:
-        """Return the next unpacked bytes; empty if more packed ones are needed.
-
-        Raises:
-            UnpackingFailed: the packed bytes are damaged; all before them has been returned.
-        """
-        while True:
-            if self._inner is not None and (piece := self._inner.take(limit_bytes)):
-                return piece
-            piece = self._take_outer(limit_bytes)
-            if not self._has_begun:
-                self._head += piece
-                is_short = len(self._head) < HEAD_BYTES
-                if is_short and piece:
-                    continue
-                if is_short and not self._has_ended:
-                    return b""
-                piece = self._begin()
-            if piece and self._inner is None:
-                return piece
-            ends = self._has_ended and self._inner is not None and not self._inner._has_ended
-            if self._inner is not None and (piece or ends):
-                self._inner.feed(piece)
-            elif self._failure is not None:
-                raise self._failure
-            else:
-                return b""
-
-    def _take_outer(self, limit_bytes: int) -> bytes:
-        try:
-            return b"" if self._failure is not None else self._outer.take(limit_bytes)
-        except UnpackingFailed as error:
-            self._failure, self._has_ended = error, True
-            return b""
-
-    def _begin(self) -> bytes:
-        """Look whether the content is packed, and return its first bytes."""
-        self._has_begun = True
-        head, self._head = self._head, b""
-        form = packed_form(head) if self._depth < _MAX_DEPTH else None
-        self._inner = None if form is None else NestedUnpacker(form, self._depth + 1)
-        return head
-
-    def finish(self) -> None:
-        """Check that the last member has ended; raises UnpackingFailed as `Unpacker`."""
-        self._outer.finish()
-        if self._inner is not None:
-            self._inner.finish()
-
-
-def unpack_pieces(read: Callable[[int], bytes], form: str) -> Iterator[bytes]:
-    """Yield the content of a packed file, whose bytes ``read`` returns, empty at the end.
-
-    Raises:
-        UnpackingFailed: it is damaged, or of a form that this machine cannot unpack.
-    """
-    unpacker = NestedUnpacker(form)
-    while raw := read(_PIECE_BYTES):
-        unpacker.feed(raw)
-        while piece := unpacker.take():
-            yield piece
-    unpacker.feed(b"")
-    while piece := unpacker.take():
-        yield piece
-    unpacker.finish()
 
 
 class _Gzip:

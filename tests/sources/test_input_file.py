@@ -70,6 +70,24 @@ def test_packed_bytes_come_through_a_pipe(form: str) -> None:
 
 
 @packers
+@pytest.mark.parametrize("size", [1, 4])
+def test_packed_pipe_may_give_single_bytes(form: str, size: int) -> None:
+    readable, writable = os.pipe()
+    source, packed, pieces = InputFile(readable, "pipe"), PACKERS[form](LINES[:999]), list[bytes]()
+    for at in range(0, len(packed), size):
+        os.write(writable, packed[at : at + size])
+        pieces.append(source.read())
+    os.close(writable)
+    assert b"".join([*pieces, read_all(source)]) == LINES[:999]
+    assert source.failure is None
+
+
+@pytest.mark.parametrize("text", [b"B", b"BZ", b"(", b"BZhello\n", b"BZh9"])
+def test_short_text_of_a_pipe_is_text(text: bytes) -> None:
+    assert read_all(of_pipe(text)) == text
+
+
+@packers
 @pytest.mark.parametrize("lost", [1, 700])
 def test_cut_file_gives_its_beginning_and_reason(form: str, lost: int, tmp_path: Path) -> None:
     noise = random.Random(1).randbytes(700_000).hex().encode()

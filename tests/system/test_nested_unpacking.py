@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from klogd_py.system.unpacking import NestedUnpacker, UnpackingFailed, packed_form, unpack_pieces
+from klogd_py.system.nested_unpacking import NestedUnpacker, unpack_pieces
+from klogd_py.system.unpacking import UnpackingFailed, packed_form
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

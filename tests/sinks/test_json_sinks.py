@@ -148,7 +148,9 @@ def play(folder: Path, *options: str, log: str) -> subprocess.CompletedProcess[b
 
 
 def test_option_shows_stamps_of_a_capture(tmp_path: Path) -> None:
-    log = "6,1,5140900,-,caller=T1;eth0: up\n6,2,5140901,-;eth0: down\n"
+    date = "2026-11-23T08:13:42.123456+00:00"
+    log = f"{date} a kernel: [    5.140900][    T1] eth0: up\n"
+    log += f"{date} a kernel: [    5.140901] eth0: down\n"
     shown = play(tmp_path, "--kernel-stamp", log=log)
     assert [line.partition(b" kernel: ")[2] for line in shown.stdout.splitlines()] == [
         b"[    5.140900][    T1] eth0: up",

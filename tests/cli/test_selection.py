@@ -76,7 +76,7 @@ def test_lines_of_selected_times_are_printed(
         (("25/05/2023", "05/26/2023"), "2023-05-30", [], False),
     ],
 )
-def test_order_of_day_and_month_is_that_of_file(
+def test_file_tells_order_of_day_and_month(
     dates: tuple[str, str], since: str, expected: list[str], told: bool, tmp_path: Path
 ) -> None:
     lines = [f"{date} 10:00:00 [    1.00000{at}] {'ab'[at]}\n" for at, date in enumerate(dates)]

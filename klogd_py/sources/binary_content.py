@@ -100,23 +100,24 @@ def find_binary(block: bytes, *, is_stream: bool = False) -> NotText | None:
         if block.startswith(kind.magic, kind.at) and (kind.at != 16 or block[:4] == b"\x7fELF"):
             return NotText(kind.name, kind.command)
     block = block[:BLOCK_BYTES]
-    if _is_wide(block):
+    least = _MIN_CONTROL_BYTES_OF_STREAM if is_stream else _MIN_CONTROL_BYTES
+    if _is_wide(block, least):
         return NotText("UTF-16 without a byte order mark", "iconv -f UTF-16LE -t UTF-8 {file}")
     counted = _HARMLESS_NULS.sub(b"", block)
-    if block and not counted:
+    # Text may follow on the first few bytes of a stream.
+    if block and not counted and (not is_stream or len(block) >= least):
         return NotText("nothing but NUL bytes")
     controls = len(counted.translate(None, _TEXT_BYTES))
-    least = _MIN_CONTROL_BYTES_OF_STREAM if is_stream else _MIN_CONTROL_BYTES
     if controls >= least and controls > len(counted) * _MAX_CONTROL_SHARE:
         return NotText("binary")
     return None
 
 
-def _is_wide(block: bytes) -> bool:
-    """Whether nearly every second byte is NUL, and the others are text."""
+def _is_wide(block: bytes, least: int) -> bool:
+    """Whether nearly every second byte is NUL, at least so many, and the others are text."""
     low, high = block[0::2], block[1::2]
     return (
-        len(high) >= _MIN_CONTROL_BYTES
+        len(high) >= least
         and high.count(0) > len(high) * 0.9
         and len(low.translate(None, _TEXT_BYTES)) < len(low) * _MAX_CONTROL_SHARE
     )

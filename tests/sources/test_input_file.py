@@ -244,6 +244,20 @@ def test_text_of_any_kind_comes_unchanged(content: bytes, tmp_path: Path) -> Non
     assert read_all(of_file(content, tmp_path)) == content
 
 
+@pytest.mark.parametrize(
+    "first", [bytes(20), bytes(300), "reset\r\n".encode("utf-16-le") * 9], ids=len
+)
+def test_text_may_follow_noise_in_a_pipe(first: bytes) -> None:
+    readable, writable = os.pipe()
+    source = InputFile(readable, "pipe")
+    os.write(writable, first)
+    found = source.read()
+    os.write(writable, LINES[:1000])
+    os.close(writable)
+    found += read_all(source)
+    assert (found, source.failure) == (first + LINES[:1000], None)
+
+
 def test_noise_of_a_serial_line_is_read() -> None:
     content = random.Random(3).randbytes(400) + b"\r\n[    0.000000] Linux version 6.1\r\n"
     assert read_all(of_pipe(content)) == content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -9,8 +9,8 @@ from klogd_py.line_prefix.stamp_years import StampYears
 YEARS = StampYears(datetime(2026, 11, 27, 12))
 
 
-def utc(*numbers: int) -> int:
-    return round(datetime(*numbers, tzinfo=UTC).timestamp() * 1_000_000)  # type: ignore[arg-type, misc]
+def utc(stamp: str) -> int:
+    return round(datetime.fromisoformat(f"{stamp}+00:00").timestamp() * 1_000_000)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_differences_count_from_the_last_minute() -> None:
         "[  +0.000102] e",
     )
     found = [reader.read(line).wall_us for line in lines]
-    first, next_minute = utc(2026, 11, 27, 7, 19), utc(2026, 11, 27, 7, 20)
+    first, next_minute = utc("2026-11-27T07:19"), utc("2026-11-27T07:20")
     assert found == [
         None,
         first,
@@ -59,5 +59,5 @@ def test_name_of_a_zone_counts_if_clear(before: str, hour: int) -> None:
     record = PrefixReader(YEARS).read(f"{before}eth0: up")
     assert (record.text, record.wall_us) == (
         "eth0: up",
-        utc(2026, 11, 26, 0, 1, 3) + hour * 3_600_000_000,
+        utc("2026-11-26T00:01:03") + hour * 3_600_000_000,
     )

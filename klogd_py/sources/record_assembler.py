@@ -14,7 +14,8 @@ from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Record
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
 from klogd_py.sources.netconsole import FragmentJoiner, Joined, has_fragments
-from klogd_py.sources.table_framing import TableFraming, VerboseFraming
+from klogd_py.sources.table_framing import TableFraming
+from klogd_py.sources.verbose_framing import VerboseFraming
 
 # So many records tell in which form a capture is
 DESCRIBED = 1000

@@ -22,15 +22,21 @@ SLOWNESS = float(os.environ.get("KLOGD_VM_SLOWNESS", "1"))
 BOOT_LIMIT_S = 300 * SLOWNESS
 COMMAND_LIMIT_S = 60 * SLOWNESS
 _CONSOLE_END_BYTES = 2000
+# More than a boot prints
+_BOOT_BYTES = 1 << 20
 
+# One thread for both processors. With a thread for each, QEMU before 8.1 may translate an
+# instruction while the other processor patches it, and the kernel panics at a static key
+# (Launchpad bug 2051965).
+_ACCELERATOR = "tcg,thread=single"
 QEMU = {
-    "amd64": ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max"],
+    "amd64": ["qemu-system-x86_64", "-machine", "q35", "-accel", _ACCELERATOR, "-cpu", "max"],
     "arm64": [
         "qemu-system-aarch64",
         "-machine",
         "virt",
         "-accel",
-        "tcg",
+        _ACCELERATOR,
         "-cpu",
         "max,pauth-impdef=on",
     ],
@@ -43,6 +49,10 @@ class GuestFailed(RuntimeError):
 
     The message holds the guest, the request and the end of the console.
     """
+
+
+class GuestPanicked(GuestFailed):
+    """The guest's kernel panicked."""
 
 
 class Machine:
@@ -66,6 +76,8 @@ class Machine:
         self.name = name
         self.boot_s = 0.0
         self._place = place
+        # Where the console of the present boot begins
+        self._boot_start = 0
         self._archives = image.archives
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -101,6 +113,7 @@ class Machine:
             *("-chardev", f"socket,id=lab,path={self._scratch}/lab,server=on,wait=off"),
             *("-device", "virtserialport,chardev=lab,name=lab"),
             *("-chardev", f"socket,id=shell,path={self.shell_socket},server=on,wait=off"),
+            *("-qmp", f"unix:{self._scratch}/monitor,server=on,wait=off"),
             *("-device", "virtconsole,chardev=shell"),
         ]
         if image.disk is not None:
@@ -183,6 +196,7 @@ class Machine:
 
     def reboot(self) -> None:
         """Restart the guest with the same disk and wait until the agent answers."""
+        self._boot_start = self.console.stat().st_size
         self.attempt(
             "(sleep 0.5; systemctl reboot 2>/dev/null || { sync; echo b >/proc/sysrq-trigger; }) "
             ">/dev/null 2>&1 &"
@@ -199,30 +213,13 @@ class Machine:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def __enter__(self) -> "Machine":
-        """Start, and try once more if the kernel panicked.
-
-        Under emulation a kernel sometimes loses the race in which it patches its own text, before
-        any other program runs.
-        """
+        """Start."""
         try:
             self.start()
-        except GuestFailed as error:
-            self.stop()
-            if "its kernel panicked" not in str(error):
-                raise
-            self.console.unlink(missing_ok=True)
-            self._start_or_stop()
         except BaseException:
             self.stop()
             raise
         return self
-
-    def _start_or_stop(self) -> None:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
 
     def __exit__(self, *_: object) -> None:
         """Stop."""
@@ -241,11 +238,36 @@ class Machine:
                 time.sleep(0.02)
 
     def _await_hello(self, started: float, limit_s: float) -> None:
+        """Wait for the agent; reset once if the kernel panicked before any program ran.
+
+        Such a panic is the emulator's fault.
+        """
+        try:
+            self._receive_hello(started, limit_s)
+        except GuestPanicked:
+            if "Run /" in self._console_tail(_BOOT_BYTES):
+                raise
+            self._reset()
+            self._receive_hello(started, limit_s)
+        self.boot_s = self.boot_s or time.monotonic() - started
+
+    def _receive_hello(self, started: float, limit_s: float) -> None:
         while "hello" not in self._receive(
             started + limit_s, f"did not finish booting within {limit_s:.0f} s"
         ):
             pass
-        self.boot_s = self.boot_s or time.monotonic() - started
+
+    def _reset(self) -> None:
+        """Restart the guest as its reset button does; the disk keeps what was written."""
+        with socket.socket(socket.AF_UNIX) as monitor, monitor.makefile("rwb") as lines:
+            monitor.settimeout(10 * SLOWNESS)
+            monitor.connect(str(self._scratch / "monitor"))
+            lines.write(b'{"execute": "qmp_capabilities"}\n{"execute": "system_reset"}\n')
+            lines.flush()
+            self._boot_start = self.console.stat().st_size
+            # The greeting, and two answers
+            for _ in range(3):
+                lines.readline()
 
     def _request(self, request: dict[str, object], limit_s: float) -> dict[str, object]:
         assert self._channel is not None
@@ -293,13 +315,14 @@ class Machine:
             said = (self._place / "qemu.log").read_text(errors="replace").strip()
             raise self._failure(f"QEMU ended: {said or 'no output'}\n{shlex.join(self._command)}")
         if "---[ end Kernel panic" in self._console_tail():
-            raise self._failure("its kernel panicked")
+            raise GuestPanicked(str(self._failure("its kernel panicked")))
 
-    def _console_tail(self) -> str:
+    def _console_tail(self, size: int = _CONSOLE_END_BYTES) -> str:
+        """Return the end of what the guest printed since it was last booted."""
         if not self.console.exists():
             return ""
         with self.console.open("rb") as console:
-            console.seek(max(0, self.console.stat().st_size - _CONSOLE_END_BYTES))
+            console.seek(max(self._boot_start, self.console.stat().st_size - size))
             return console.read().decode(errors="replace")
 
     def _failure(self, what: str) -> GuestFailed:

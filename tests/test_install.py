@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,8 +48,11 @@ def make(target: str, root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of an installation, which all tests share."""
     folder = tmp_path_factory.mktemp("root")
+    before = set(PROJECT.iterdir())
     make("install", folder)
+    assert set(PROJECT.iterdir()) == before, "the clone stays as it was"
     return folder
 
 
@@ -121,7 +125,7 @@ case $1 in is-active | is-enabled) [ -e {folder}/active ] ;; esac
 """
 
 
-def install_with_systemd(folder: Path, targets: str, package: str = "") -> tuple[str, list[str]]:
+def make_with_systemd(folder: Path, targets: str, package: str = "") -> tuple[str, list[str]]:
     """Run make on a machine with systemd; return what it printed, and the calls of systemctl."""
     commands = folder / "commands"
     commands.mkdir(exist_ok=True)
@@ -140,14 +144,9 @@ def install_with_systemd(folder: Path, targets: str, package: str = "") -> tuple
 
 
 @needs_mount
-def test_running_service_is_restarted_by_an_installation(tmp_path: Path) -> None:
-    (tmp_path / "active").touch()
-    printed, calls = install_with_systemd(tmp_path, "install")
-    assert "daemon-reload" in calls
-    assert calls[-1] == "restart klogd-py.service"
-    assert "restarted klogd-py.service" in printed
-    (tmp_path / "active").unlink()
-    printed, calls = install_with_systemd(tmp_path, "uninstall")
+def test_removal_stops_and_disables_the_service(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, symlinks=True, dirs_exist_ok=True)
+    _, calls = make_with_systemd(tmp_path, "uninstall")
     assert calls == ["disable --quiet --now klogd-py.service", "daemon-reload"]
     assert files(tmp_path / "usr") == []
 
@@ -155,10 +154,13 @@ def test_running_service_is_restarted_by_an_installation(tmp_path: Path) -> None
 @needs_mount
 def test_installation_beside_the_package_is_reported(tmp_path: Path) -> None:
     (tmp_path / "active").touch()
-    printed, _ = install_with_systemd(tmp_path, "install", package="install ok installed")
+    printed, calls = make_with_systemd(tmp_path, "install", package="install ok installed")
+    assert "daemon-reload" in calls
+    assert calls[-1] == "restart klogd-py.service"
+    assert "restarted klogd-py.service" in printed
     assert "the Debian package klogd-py is installed too" in printed
     assert "sudo make uninstall, or sudo apt remove klogd-py" in printed
-    printed, calls = install_with_systemd(tmp_path, "uninstall", package="install ok installed")
+    printed, calls = make_with_systemd(tmp_path, "uninstall", package="install ok installed")
     assert [call for call in calls if not call.startswith("is-")] == [
         "daemon-reload",
         "reenable --quiet klogd-py.service",
@@ -182,12 +184,6 @@ def test_place_of_the_package_is_refused(tmp_path: Path) -> None:
         assert len(ran.stderr.splitlines()) == 2
         if os.geteuid() == 0:
             assert "apt remove klogd-py" in ran.stderr
-
-
-def test_install_writes_nothing_into_the_clone(tmp_path: Path) -> None:
-    before = set(PROJECT.iterdir())
-    make("install", tmp_path)
-    assert set(PROJECT.iterdir()) == before
 
 
 def test_installed_program_needs_only_its_own_libraries(root: Path, tmp_path: Path) -> None:
@@ -249,8 +245,8 @@ def test_unit_exposure_is_as_documented(
     assert float(re.findall(r"exposure level for .*: ([0-9.]+) ", shown)[0]) <= most
 
 
-def test_changed_configuration_survives_install_and_uninstall(tmp_path: Path) -> None:
-    make("install", tmp_path)
+def test_changed_configuration_survives_install_and_uninstall(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, symlinks=True, dirs_exist_ok=True)
     config = tmp_path / "etc/klogd-py.toml"
     config.write_text('sinks = ["console"]\n')
     assert "was kept" in make("install", tmp_path)

@@ -22,7 +22,7 @@ run:
 # Three files at a time, since most of the longer tests wait; those that write to the kernel's log
 # run one after the other.
 test:
-	@$(IN_VENV) --test python -m pytest -n 3 --no-loadscope-reorder
+	@$(IN_VENV) --test python -m pytest -n 4 --no-loadscope-reorder
 
 # Recorded logs of other systems, each with a script that says whether klogd-py does the right thing
 # with them. They are not part of the repository; CASES names their folder.

@@ -13,7 +13,7 @@ from klogd_py.line_prefix.json_string import unescape
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.lazy_pattern import lazy_pattern
 from klogd_py.record.types import Record
-from klogd_py.sources import journal_format
+from klogd_py.sources import journal_format, object_fields
 
 _STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _OBJECT = lazy_pattern(r"(?:data: |\x1e|- |\[)?(\{.*\})[\],]?\s*$")
@@ -76,17 +76,17 @@ def _object_line(
 ) -> ObjectLine | None:
     start, end = span
     text, places = unescape(line[start:end])
-    record = journal_format.from_object(content, reader)
-    if record is None:
-        return None
-    first, last = 0, len(text)
-    if not journal_format.states_fields(content):
+    if journal_format.states_fields(content):
+        found = journal_format.from_object(content, reader)
+        if found is None:
+            return None
+        record, first, last = found, 0, len(text)
+    else:
         whole = text.removesuffix("\n")
         inner = reader.read(whole.partition("\n")[0])
         first = len(inner.head)
         last = len(whole) if "\n" in whole else first + len(inner.text)
-        stated = {"prefix": record.prefix, "usec": record.usec}
-        record = msgspec.structs.replace(inner, **stated, wall_us=inner.wall_us or record.wall_us)
+        record = object_fields.with_fields(inner, content, reader)
     text, places = text[first:last], [start + place for place in places[first : last + 1]]
     # The line stays one, whatever it says of lines that it continues.
     record = msgspec.structs.replace(

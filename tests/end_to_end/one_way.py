@@ -31,6 +31,7 @@ from klogd_py.symbols.symbol_sources import Sources
 from klogd_py.system.jobs import Jobs
 from tests.entries import gap_entry
 from tests.fakes import FakeRing, ScriptedSink
+from tests.sources.captured import read_to_end
 from tests.symbolizer import FixedResolver
 from tests.virtual_time import run_in_virtual_time
 
@@ -95,10 +96,7 @@ def translate(raw: bytes, first: SymbolSet, *, by_line: bool = False) -> Outcome
 def timestamps(path: Path) -> list[int | None]:
     """Return the timestamp of each record that the daemon reads from a log."""
     capture = Capture(InputFile(os.open(path, os.O_RDONLY), str(path)), "auto")
-    items = []
-    while not capture.exhausted:
-        items += capture.read_batch()
-    items += capture.drain_pending()
+    items = [*read_to_end(capture), *capture.drain_pending()]
     capture.close()
     return [item.usec for item in items if isinstance(item, Record)]
 

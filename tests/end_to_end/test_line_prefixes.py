@@ -11,9 +11,9 @@ from random import Random
 import pytest
 
 from klogd_py.record.types import Record
-from klogd_py.sources.capture import open_capture
 from tests.end_to_end.one_way import read_capture, symbols_of, translate
 from tests.line_prefixes import PREFIXES, WRITTEN, Prefix
+from tests.sources.captured import read
 from tests.symbolizer import symbol_set_of
 from tests.symbols.oopses import kernel, oops
 
@@ -80,14 +80,11 @@ def test_prefix_states_level_time_and_host(
     monkeypatch.setenv("TZ", "UTC")
     path = tmp_path / "log"
     write(path, behind(prefix, ["eth0: link up", " sda: sda1", "usb 1-1: new device"]))
-    capture = open_capture(str(path), "auto")
-    records = []
-    while not capture.exhausted:
-        records += capture.read_batch()
-    capture.close()
+    records = read(path)
     wall_us = None
     if prefix.wall is not None:
         wall_us = round(datetime.fromisoformat(f"{prefix.wall}+00:00").timestamp() * 1_000_000)
+    assert len(records) == 3
     for record in records:
         assert isinstance(record, Record)
         assert (None if record.prefix is None else record.prefix) == prefix.severity

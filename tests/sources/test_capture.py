@@ -21,18 +21,10 @@ from klogd_py.sources.capture import (
 from klogd_py.sources.capture_records import MAX_RECORD_BYTES
 from klogd_py.sources.input_file import CHUNK_BYTES, InputFile
 from klogd_py.sources.source import SourceUnavailable
+from tests.sources.captured import read, read_to_end
 from tests.test_linear import cpu_s
 
 KMSG = b"6,1,10,-;one\n SUBSYSTEM=net\n DEVICE=n1\n6,2,20,-;two\n4,3,30,-;three\n"
-
-
-def read_all(path: Path, form: str = "auto") -> list[Record | Gap]:
-    source = open_capture(str(path), form)
-    records: list[Record | Gap] = []
-    while not source.exhausted:
-        records += source.read_batch()
-    source.close()
-    return records
 
 
 def texts(records: list[Record | Gap]) -> list[str]:
@@ -55,13 +47,13 @@ def test_any_capture_format_is_recognised(
 ) -> None:
     path = tmp_path / "capture"
     path.write_bytes(content)
-    assert texts(read_all(path)) == expected
+    assert texts(read(path)) == expected
 
 
 def test_dictionary_lines_belong_to_record_before(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     path.write_bytes(KMSG)
-    first = read_all(path)[0]
+    first = read(path)[0]
     assert isinstance(first, Record)
     assert first.fields == (("SUBSYSTEM", "net"), ("DEVICE", "n1"))
 
@@ -74,7 +66,7 @@ def test_records_across_chunks_stay_whole(tmp_path: Path) -> None:
     ]
     path.write_bytes(b"".join(lines))
     assert path.stat().st_size > 4 * CHUNK_BYTES
-    records = read_all(path)
+    records = read(path)
     assert [record.seq for record in records if isinstance(record, Record)] == list(range(20_000))
     assert all(
         record.fields == (("SUBSYSTEM", f"s{record.seq}"),)
@@ -132,8 +124,7 @@ def in_pieces(content: bytes, form: str, size: int) -> list[Record]:
         os.write(writable, content[start : start + size])
         records += source.read_batch()
     os.close(writable)
-    while not source.exhausted:
-        records += source.read_batch()
+    records += read_to_end(source)
     source.close()
     return [record for record in records if isinstance(record, Record)]
 
@@ -234,9 +225,9 @@ def test_endless_line_takes_linear_time_and_little_memory(form: str) -> None:
         file.write(content)
         file.flush()
 
-        def read(size: int) -> None:
+        def read_pipe(size: int) -> None:
             os.truncate(file.name, size)
-            assert sum(len(text) for text in texts(read_all(Path(file.name), form))) > size - 100
+            assert sum(len(text) for text in texts(read(Path(file.name), form=form))) > size - 100
 
-        large_s, small_s = cpu_s(lambda: read(32 << 20)), cpu_s(lambda: read(16 << 20))
+        large_s, small_s = cpu_s(lambda: read_pipe(32 << 20)), cpu_s(lambda: read_pipe(16 << 20))
     assert large_s < 3 * small_s + 0.1

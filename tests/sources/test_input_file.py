@@ -17,6 +17,7 @@ from klogd_py.sources.capture import Capture, open_capture
 from klogd_py.sources.errors import InputFailed
 from klogd_py.sources.input_file import InputFile, open_input
 from klogd_py.sources.source import SourceUnavailable
+from tests.sources.captured import read_to_end
 
 LINES = b"".join(b"<6>[%5d.%06d] line %d of the log\n" % (i, i, i) for i in range(40_000))
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -135,9 +136,7 @@ def test_records_before_damage_come_before_the_error(tmp_path: Path) -> None:
     path = tmp_path / "kern.log.2.gz"
     path.write_bytes(gzip.compress(LINES)[:-40])
     source = open_capture(str(path), "auto")
-    records = []
-    while not source.exhausted:
-        records += source.read_batch()
+    records = read_to_end(source)
     first, last = records[0], records[-1]
     assert isinstance(first, Record)
     assert isinstance(last, Record)

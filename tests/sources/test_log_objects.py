@@ -7,25 +7,14 @@ from pathlib import Path
 import pytest
 
 from klogd_py.line_prefix.reader import PrefixReader
-from klogd_py.record.types import USER, Machine, Record
-from klogd_py.sources.capture import Capture
+from klogd_py.record.types import KERN, USER, Machine, Record
 from klogd_py.sources.capture_records import MAX_RECORD_BYTES
-from klogd_py.sources.input_file import open_input
 from klogd_py.sources.object_lines import read_object_line
+from tests.sources.captured import read_records
 
 LINE = "[   12.345678] eth0: up"
 DAY_US = 1_700_908_867_000_000
 ISO = "2023-11-25T10:41:07+00:00"
-
-
-def read(path: Path, text: str) -> list[Record]:
-    path.write_text(text)
-    capture = Capture(open_input(str(path)))
-    found = []
-    while not capture.exhausted:
-        found += capture.read_batch()
-    capture.close()
-    return [item for item in found if isinstance(item, Record)]
 
 
 @pytest.fixture
@@ -74,7 +63,7 @@ def log(tmp_path: Path) -> Path:
 def test_keys_beside_a_line_are_read(
     content: dict[str, object], prefix: int | None, host: str, log: Path
 ) -> None:
-    (record,) = read(log, json.dumps(content) + "\n")
+    (record,) = read_records(log, json.dumps(content) + "\n")
     assert (record.text, record.usec) == ("eth0: up", 12_345_678)
     assert (record.prefix, record.wall_us) == (prefix, DAY_US)
     assert (record.machine.host if record.machine else "") == host
@@ -82,7 +71,7 @@ def test_keys_beside_a_line_are_read(
 
 def test_line_of_a_program_is_its_own(log: Path) -> None:
     content = {"PROGRAM": "sshd", "PRIORITY": "warning", "MESSAGE": "RIP: x", "HOST": "web"}
-    (record,) = read(log, json.dumps(content) + "\n")
+    (record,) = read_records(log, json.dumps(content) + "\n")
     assert (record.facility, record.text) == (USER, "sshd: RIP: x")
 
 
@@ -98,12 +87,19 @@ def test_program_cannot_state_a_kernel_stamp(
     program: dict[str, object], message: str, log: Path
 ) -> None:
     line = json.dumps({"timereported": ISO, "hostname": "web", "message": message} | program)
-    (record,) = read(log, line + "\n")
+    (record,) = read_records(log, line + "\n")
     assert (record.facility, record.usec, record.wall_us) == (USER, None, DAY_US)
     assert record.head + record.text == f"evil: {message}"
     read_line = read_object_line(line, PrefixReader())
     assert read_line is not None
     assert (read_line.record.facility, read_line.record.usec) == (USER, None)
+
+
+@pytest.mark.parametrize(("level", "facility"), [("", KERN), ("<4>", KERN), ("<12>", USER)])
+def test_field_on_its_own_line_states_its_prefix(level: str, facility: int) -> None:
+    found = read_object_line(f'    "log": "{level}{LINE}",', PrefixReader())
+    assert found is not None
+    assert (found.record.facility, found.record.usec) == (facility, 12_345_678)
 
 
 def test_journal_entry_may_be_of_vector(log: Path) -> None:
@@ -116,14 +112,14 @@ def test_journal_entry_may_be_of_vector(log: Path) -> None:
         "host": "web",
         "timestamp": ISO,
     }
-    assert read(log, json.dumps(content) + "\n") == [
+    assert read_records(log, json.dumps(content) + "\n") == [
         Record("eth0: up", 4, usec=12_345_678, wall_us=DAY_US, machine=Machine("web"))
     ]
 
 
 def test_record_may_be_of_fluent_bit(log: Path) -> None:
     content = {"date": 1700908867.0, "priority": 4, "sequence": 7, "sec": 12, "usec": 345678}
-    assert read(log, json.dumps(content | {"msg": "eth0: up"}) + "\n") == [
+    assert read_records(log, json.dumps(content | {"msg": "eth0: up"}) + "\n") == [
         Record("eth0: up", 4, 7, 12_345_678, wall_us=DAY_US)
     ]
 
@@ -139,7 +135,7 @@ def test_record_may_be_of_fluent_bit(log: Path) -> None:
 )
 def test_text_is_the_line_of_the_kernel(content: dict[str, object], text: str, log: Path) -> None:
     line = json.dumps(content)
-    assert [record.text for record in read(log, line + "\n")] == [text]
+    assert [record.text for record in read_records(log, line + "\n")] == [text]
     found = read_object_line(line, PrefixReader())
     assert found is not None
     assert found.record.text == text
@@ -186,7 +182,7 @@ ENTRY = {
     ],
 )
 def test_numbers_beyond_the_kernels_are_none(content: dict[str, object], log: Path) -> None:
-    (record,) = read(log, json.dumps(content) + "\n")
+    (record,) = read_records(log, json.dumps(content) + "\n")
     assert record.text == "x"
     assert record.prefix in (None, 4, 6)
     assert record.seq in (None, 7)
@@ -217,7 +213,7 @@ LINES = [row["message"] for row in ROWS]
 def test_lines_within_any_json_are_read(
     content: object, before: str, indent: int | None, log: Path
 ) -> None:
-    records = read(
+    records = read_records(
         log, f"{before}{json.dumps(content, indent=indent)}\n[    1.000000] line after\n"
     )
     texts = [record.text for record in records]
@@ -234,7 +230,7 @@ def test_whole_log_of_a_key_is_split(key: str, log: Path) -> None:
         "[ 3] c",
     ]
     content = {key: "\n".join(lines) + "\n", "host": "db"}
-    records = read(log, json.dumps(content) + "\n")
+    records = read_records(log, json.dumps(content) + "\n")
     assert [record.text for record in records] == ["a\nmore", "b\n[ 3] c"]
     assert [record.usec for record in records] == [1_000_000, 2_000_000]
     assert [record.machine for record in records] == [Machine("db"), Machine("web")]
@@ -251,13 +247,13 @@ def test_whole_log_of_a_key_is_split(key: str, log: Path) -> None:
     ],
 )
 def test_stamp_in_a_later_line_is_text(content: dict[str, object], log: Path) -> None:
-    (record,) = read(log, json.dumps(content) + "\n")
+    (record,) = read_records(log, json.dumps(content) + "\n")
     assert LINE in record.text
 
 
 def test_events_end_with_an_empty_line(log: Path) -> None:
     text = "".join(f"data: {json.dumps(row)}\n\n" for row in ROWS)
-    assert [record.text for record in read(log, text + "\nend\n")] == [*TEXTS, "", "end"]
+    assert [record.text for record in read_records(log, text + "\nend\n")] == [*TEXTS, "", "end"]
 
 
 @pytest.mark.parametrize("indent", [None, 4])
@@ -265,12 +261,12 @@ def test_line_of_json_may_hold_a_whole_log(indent: int | None, log: Path) -> Non
     lines = [f"[   12.{at:06d}] eth0: up {at}" for at in range(MAX_RECORD_BYTES // 16)]
     content = json.dumps({"Output": "\n".join(lines)}, indent=indent)
     assert len(content) > MAX_RECORD_BYTES
-    texts = [record.text for record in read(log, content + "\n")]
+    texts = [record.text for record in read_records(log, content + "\n")]
     assert texts == [line.partition("] ")[2] for line in lines]
 
 
 @pytest.mark.parametrize("text", ["{" + "x" * 300_000, '{\n"' + "x" * 300_000, "[[" * 200_000])
 def test_long_text_with_braces_is_split(text: str, log: Path) -> None:
-    texts = [record.text for record in read(log, text + "\n")]
+    texts = [record.text for record in read_records(log, text + "\n")]
     assert max(map(len, texts)) <= MAX_RECORD_BYTES
     assert "".join(texts) == text.replace("\n", "")

@@ -10,7 +10,8 @@ import pytest
 from klogd_py.record.types import Machine, Record
 from klogd_py.sources.capture import DICTIONARY_WAIT_S, Capture
 from klogd_py.sources.input_file import InputFile
-from tests.sources.test_log_objects import DAY_US, read
+from tests.sources.captured import read_records
+from tests.sources.test_log_objects import DAY_US
 from tests.test_linear import assert_linear
 
 KIBANA = '"@timestamp","host.name","message"'
@@ -41,7 +42,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_row_of_a_table_is_read_by_name(
     names: str, row: str, text: str, host: str, tmp_path: Path
 ) -> None:
-    first, *records = read(tmp_path / "log", f"{names}\n{row}\n{row}\n")
+    first, *records = read_records(tmp_path / "log", f"{names}\n{row}\n{row}\n")
     assert first.text == names
     assert [record.text for record in records] == [text, text]
     for record in records:
@@ -51,7 +52,7 @@ def test_row_of_a_table_is_read_by_name(
 
 def test_other_lines_in_a_table_stay_text(tmp_path: Path) -> None:
     lines = [KIBANA, ROW, "no row", "a,b", '"open,', KIBANA]
-    texts = [record.text for record in read(tmp_path / "log", "\n".join(lines) + "\n")]
+    texts = [record.text for record in read_records(tmp_path / "log", "\n".join(lines) + "\n")]
     assert texts == [KIBANA, 'eth0: up, "x"', *lines[2:]]
 
 
@@ -66,7 +67,7 @@ def test_quotation_mark_costs_no_other_row(
     rows = [separator.join(("web", f"[   12.345678] {text}", "7")) for text in texts]
     rows[at] = separator.join(("web", text, "7"))
     names = separator.join(("host", "message", "x"))
-    found = read(tmp_path / "log", "\n".join([names, *rows]) + "\n")[1:]
+    found = read_records(tmp_path / "log", "\n".join([names, *rows]) + "\n")[1:]
     assert len(found) == len(texts)
     for number, record in enumerate(found):
         if number == at:
@@ -86,7 +87,7 @@ def test_rows_with_quotation_marks_take_linear_time(
 
     def job(count: int) -> None:
         rows = [odd if at % 50 == 0 else row for at in range(count)]
-        records = read(
+        records = read_records(
             tmp_path / "log", separator.join(("host", "log", "x")) + "\n" + "".join(rows)
         )
         assert len(records) > count * 0.9
@@ -96,7 +97,7 @@ def test_rows_with_quotation_marks_take_linear_time(
 
 def test_value_of_a_row_may_have_lines(tmp_path: Path) -> None:
     rows = ['web,"[   12.345678] a\nb ""c"", d\ne",7', "web,[   12.345679] f,7"]
-    found = read(tmp_path / "log", "host,message,x\n" + "\n".join(rows * 2) + "\n")[1:]
+    found = read_records(tmp_path / "log", "host,message,x\n" + "\n".join(rows * 2) + "\n")[1:]
     assert [record.text for record in found] == ['a\nb "c", d\ne', "f"] * 2
 
 
@@ -105,7 +106,7 @@ def test_value_of_a_row_may_have_lines(tmp_path: Path) -> None:
 )
 def test_text_without_column_names_is_no_table(line: str, tmp_path: Path) -> None:
     lines = [line, "[   12.345678] a,b", "[   12.345679] x, y"]
-    texts = [record.text for record in read(tmp_path / "log", "\n".join(lines) + "\n")]
+    texts = [record.text for record in read_records(tmp_path / "log", "\n".join(lines) + "\n")]
     assert texts == [line, "a,b", "x, y"]
 
 
@@ -122,7 +123,7 @@ VERBOSE = """Sat 2023-11-25 10:41:07.000000 UTC [s=1a;i=2f;b=0123;m=bc614e;t=60a
 
 
 def test_verbose_entry_of_a_journal_is_one_record(tmp_path: Path) -> None:
-    found = read(tmp_path / "log", "-- Boot 1 --\n" + VERBOSE * 2)
+    found = read_records(tmp_path / "log", "-- Boot 1 --\n" + VERBOSE * 2)
     assert found[0].text == "-- Boot 1 --"
     assert (
         found[1:]

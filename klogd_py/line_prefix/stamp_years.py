@@ -190,7 +190,7 @@ def _dated_line(date: bytes) -> DatedLine | None:
         int(date[:2]) if date[2:3] == b"-" else month_number(date[:-3].decode("utf-8", "replace"))
     )
     day = int(date[-2:])
-    return DatedLine(month, day) if month is not None and 1 <= month <= 12 else None
+    return DatedLine(month, day) if month is not None and 1 <= month <= _MONTHS else None
 
 
 def _years_up_to(lines: Sequence[DatedLine], limit: datetime) -> list[_YearOfLine]:

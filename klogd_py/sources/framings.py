@@ -13,6 +13,7 @@ import msgspec
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Machine, Record
 from klogd_py.sources import journal_format, kmsg_format
+from klogd_py.sources.netconsole import RELEASE
 from klogd_py.sources.object_records import find_records
 
 # More lines or bytes are no record
@@ -22,7 +23,7 @@ MAX_BYTES = 1 << 20
 _MAX_TRIES = 64
 
 _KMSG = re.compile(
-    rb"\0?(?:(?P<release>\d{1,3}\.\d{1,3}[\w.+~-]{0,64}),)?\d{1,4},\d{1,20},\d{1,20},[^,;\n]{1,4}[,;]"
+    rb"\0?(?:(?P<release>" + RELEASE + rb"),)?\d{1,4},\d{1,20},\d{1,20},[^,;\n]{1,4}[,;]"
 )
 _LONG_FIELD = re.compile(rb"[A-Z0-9_]{1,64}$")
 _OPENING = re.compile(rb"(?:\[?\s*|\s*\}, ?)\{\s*$|\[\s*$")

@@ -16,13 +16,15 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+# The release that may stand before a header
+RELEASE = rb"\d{1,3}\.\d{1,3}[\w.+~-]{0,64}"
 _HEADER = re.compile(
-    rb"(?P<start>(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?"
+    rb"(?P<start>(?:" + RELEASE + rb",)?"
     rb"\d{1,4},(?P<seq>\d{1,20}),\d{1,20},[^;\n]{0,200}?)"
     rb",ncfrag=(?P<offset>\d{1,5})/(?P<length>\d{1,5});"
 )
 _WHOLE_HEADER = re.compile(
-    rb"(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},(?P<seq>\d{1,20}),\d{1,20},[^;\n]{0,200};"
+    rb"(?:" + RELEASE + rb",)?\d{1,4},(?P<seq>\d{1,20}),\d{1,20},[^;\n]{0,200};"
 )
 # A record has some ten.
 _MAX_FRAGMENTS = 256

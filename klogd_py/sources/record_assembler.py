@@ -13,7 +13,7 @@ import msgspec
 from klogd_py.line_prefix.reader import PrefixReader
 from klogd_py.record.types import Record
 from klogd_py.sources.framings import ExportFraming, Framing, KmsgFraming, ObjectFraming
-from klogd_py.sources.netconsole import FragmentJoiner, Joined, has_fragments
+from klogd_py.sources.netconsole import RELEASE, FragmentJoiner, Joined, has_fragments
 from klogd_py.sources.table_framing import TableFraming
 from klogd_py.sources.verbose_framing import VerboseFraming
 
@@ -25,7 +25,7 @@ _OTHERS = re.compile(
     rb"(?:^|\n)(?:\0|(?:data: |\x1e)?[\[ \t\}-]{0,16}[{,]|__CURSOR=|__REALTIME_TIMESTAMP="
     rb"|\[\s{0,16}\[\s{0,16}\"\d{19}\""
     rb"|[^\s\d]{2,24} \d{4}-[^\n]{14,40}\[s=[0-9a-f]"
-    rb"|(?:\d{1,3}\.\d{1,3}[\w.+~-]{0,64},)?\d{1,4},\d{1,20},\d)"
+    rb"|(?:" + RELEASE + rb",)?\d{1,4},\d{1,20},\d)"
 )
 
 

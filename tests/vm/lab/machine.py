@@ -262,9 +262,9 @@ class Machine:
         with socket.socket(socket.AF_UNIX) as monitor, monitor.makefile("rwb") as lines:
             monitor.settimeout(10 * SLOWNESS)
             monitor.connect(str(self._scratch / "monitor"))
+            self._boot_start = self.console.stat().st_size
             lines.write(b'{"execute": "qmp_capabilities"}\n{"execute": "system_reset"}\n')
             lines.flush()
-            self._boot_start = self.console.stat().st_size
             # The greeting, and two answers
             for _ in range(3):
                 lines.readline()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Send the daemon's own log to standard error or, in the background, to syslog.
 
-Never to /dev/kmsg: the lines would come back as records. Where standard error goes to the journal,
-each line begins with its level.
+The warnings of its libraries go there, too; nothing goes to /dev/kmsg: the lines would come back as
+records. Where standard error goes to the journal, each line begins with its level.
 
 Source: sd-daemon(3) for the levels; systemd.exec(5) for JOURNAL_STREAM.
 """
@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 
+# Their warnings go where those of klogd-py go
+_LIBRARIES = ("asyncio", "pyroute2", "watchdog")
 _LEVELS = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
 
 
@@ -53,7 +55,10 @@ def _goes_to_journal(descriptor: int) -> bool:
 
 
 def _set_handler(handler: logging.Handler, level: str) -> None:
-    logger = logging.getLogger("klogd_py")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
+    for name in ("klogd_py", *_LIBRARIES):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level.upper())
+        if name in _LIBRARIES:
+            logger.setLevel(max(logger.level, logging.WARNING))
+        logger.propagate = False

@@ -9,6 +9,7 @@ Source: inotify(7); inotify_add_watch(2) for its errors.
 """
 
 import errno
+import logging
 import os
 import stat
 import threading
@@ -24,6 +25,13 @@ MAX_END_S = 1.0
 # Whoever writes to /dev/null causes an event in /dev; the kernel's own changes cause none.
 _NEVER_WATCHED = ("/proc", "/sys")
 _DEVICES = "/dev"
+
+
+# Said if a watch is closed while its thread is about to read: no fault.
+_SAID_AT_END = "called when the thread is inactive"
+logging.getLogger("watchdog.observers.inotify").addFilter(
+    lambda record: _SAID_AT_END not in record.getMessage()
+)
 
 
 class CannotWatch(OSError):

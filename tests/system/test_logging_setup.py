@@ -12,11 +12,17 @@ logging_setup.to_stderr("info")
 logging.getLogger("klogd_py.sinks").warning("down")
 logging.getLogger("klogd_py").info("up")
 logging.getLogger("klogd_py").debug("nothing")
+logging.getLogger("watchdog.observers.inotify").warning("overflow")
+logging.getLogger("pyroute2.netlink").info("nothing")
 """
 
 
 @pytest.mark.parametrize(
-    ("ours", "expected"), [(True, b"<4>down\n<6>up\n"), (False, b"klogd-py: down\nklogd-py: up\n")]
+    ("ours", "expected"),
+    [
+        (True, b"<4>down\n<6>up\n<4>overflow\n"),
+        (False, b"klogd-py: down\nklogd-py: up\nklogd-py: overflow\n"),
+    ],
 )
 def test_only_the_journal_gets_level_prefixes(ours: bool, expected: bytes) -> None:
     readable, writable = os.pipe()

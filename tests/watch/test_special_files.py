@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from watchdog.events import FileSystemEventHandler
+from watchdog.observers import Observer
 
 from klogd_py.system.jobs import Jobs
 from klogd_py.watch.files import FileWatch
@@ -90,3 +92,14 @@ def test_directory_of_the_kernel_is_not_watched(place: str, tmp_path: Path) -> N
     watch.close()
     assert {path.parent for path in changes} == {tmp_path}
     assert not watch.unwatched
+
+
+def test_end_of_reading_watch_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    observer = Observer()
+    observer.schedule(FileSystemEventHandler(), str(tmp_path))
+    observer.start()
+    (emitter,) = observer.emitters
+    observer.stop()
+    observer.join()
+    emitter.queue_events(0.0)
+    assert not caplog.records

@@ -21,6 +21,16 @@ from klogd_py.symbols.symbol_set import SymbolSet
 from klogd_py.symbols.symbol_sources import Sources
 
 
+def everywhere(address: int) -> SymbolAddress | LookupFailure:
+    """A symbol at every address: as dense as a table can be."""
+    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
+
+
+def nowhere(_address: int) -> SymbolAddress | LookupFailure:
+    """No symbol at all."""
+    return LookupFailure.NO_SYMBOLS
+
+
 class Symbolizer:
     """Infers the KASLR offset from records and resolves their addresses, as the daemon does.
 

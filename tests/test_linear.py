@@ -25,7 +25,7 @@ from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions
 from klogd_py.pipeline.text_pieces import read_pieces
 from klogd_py.pipeline.text_stream import infer_boots
-from klogd_py.record.types import LookupFailure, Record, SymbolAddress
+from klogd_py.record.types import Record
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.capture import Capture, open_capture
 from klogd_py.sources.input_file import InputFile
@@ -33,7 +33,7 @@ from klogd_py.sources.klogd_format import parse_klogd
 from klogd_py.sources.proc_kmsg import ProcKmsg
 from tests.line_prefixes import PREFIXES
 from tests.oops.test_address_patterns import ALL_LINES
-from tests.symbolizer import symbol_set_of, symbolize_piece
+from tests.symbolizer import everywhere, symbol_set_of, symbolize_piece
 from tests.symbols.oopses import kernel
 
 PACKAGE = Path(__file__).parents[1] / "klogd_py"
@@ -58,10 +58,6 @@ def assert_linear(job: Callable[[int], object], size: int) -> None:
         if large_s < FLOOR_S or large_s <= MAX_TIMES * small_s:
             return
     pytest.fail(f"{size} took {small_s:.3f} s, twice as much {large_s:.3f} s")
-
-
-def everywhere(address: int) -> SymbolAddress | LookupFailure:
-    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
 
 
 # What regular expressions with a weakness stumble over: runs of what they repeat, and beginnings

@@ -78,6 +78,8 @@ _STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"
 _KERNEL = r"(?!0033|0023|0073|001b)[0-9a-f]{4}:"
 # "drivers/x.c:235 "
 _SOURCE = r"(?:\S{1,300}:\d{1,6} )?"
+# "RDMSR from 0x1b", "WRMSR to 0x1b (tried to write 0x0000000000000000)"
+_MSR_ACCESS = r"(?:RDMSR from|WRMSR to) 0x[0-9a-f]{1,8}(?: \(tried to write 0x[0-9a-f]{1,16}\))?"
 _PC, _RETURN, _LINK = Kind.PC, Kind.RETURN, Kind.LINK
 
 _Rows = tuple[tuple[str, str, Kind], ...]
@@ -101,8 +103,9 @@ _ALL: _Rows = (
     # Since 6.19
     ("WARNING", r"WARNING: \S{1,300}:\d{1,6} at " + _TOKEN + r"(?=, CPU#)", _PC),
     # "BUG: KASAN: use-after-free in 0x.." (%pS of _RET_IP_)
-    ("BUG", r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60} in " + _TOKEN, _RETURN),
-    ("BUG", r"BUG: KFENCE: [\w -]{1,60} in " + _TOKEN, _RETURN),
+    # The first number behind " in ", so that a second run finds no other
+    ("BUG", r"BUG: K[A-Z]{1,2}SAN: [\w -]{1,60}? in " + _TOKEN, _RETURN),
+    ("BUG", r"BUG: KFENCE: [\w -]{1,60}? in " + _TOKEN, _RETURN),
     ("Kernel", r"Kernel BUG at " + _TOKEN, _PC),
     ("kernel", r"kernel BUG at " + _TOKEN, _PC),
     ("INFO", r"INFO: (?:Freed|Allocated) in " + _TOKEN + r"(?= age=)", _RETURN),
@@ -132,7 +135,7 @@ _X86: _Rows = (
     ("EIP", r"EIP is at " + _TOKEN, _PC),
     # 4.10 to 4.18
     ("IP", r"IP: " + _TOKEN + r"(?=\s*$)", _PC),
-    ("unchecked", r"unchecked MSR access error: .{1,120} at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),  # noqa: E501
+    ("unchecked", r"unchecked MSR access error: " + _MSR_ACCESS + r" at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),  # noqa: E501
 )
 
 _ARM: _Rows = (

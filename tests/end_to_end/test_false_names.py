@@ -13,21 +13,16 @@ from pathlib import Path
 import pytest
 
 from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
-from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols import kallsyms
 from klogd_py.symbols.resolver import Resolve
 from klogd_py.symbols.symbol_table import SymbolTable
 from tests.corpus.logs import COLLECTION, OWN_AND_COLLECTION, log_files, needs_collection
 from tests.corpus.numbers import hashes, is_row_of_numbers, numbers_of_row
 from tests.corpus.roundtrip import architecture_of
+from tests.symbolizer import everywhere
 
 KALLSYMS = COLLECTION / "blazesym" / "data" / "kallsyms.xz"
 LOW_TEXT = {"s390", "parisc", "sparc64", "unknown"}
-
-
-def everywhere(address: int) -> SymbolAddress | LookupFailure:
-    """As dense as a table can be."""
-    return SymbolAddress("wrong", address & 0xF, 16, "", "t", "")
 
 
 @cache

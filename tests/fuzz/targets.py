@@ -27,7 +27,7 @@ from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.trace_parser import parse_trace
 from klogd_py.pipeline.symbolize import FormatOptions, Style, SymbolizedText, symbolize_text
-from klogd_py.record.types import Gap, LookupFailure, Record, SymbolAddress
+from klogd_py.record.types import Gap, LookupFailure, Record
 from klogd_py.sinks import cursor_format
 from klogd_py.sinks.cursor_format import NotCursors
 from klogd_py.sources import kmsg_format
@@ -52,7 +52,7 @@ from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuild
 from klogd_py.system.unpacking import packed_form
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
-from tests.symbolizer import symbolize_piece
+from tests.symbolizer import everywhere, nowhere, symbolize_piece
 
 MAX_MESSAGE = 800
 
@@ -62,16 +62,6 @@ class Target(Struct, frozen=True):
 
     check: Callable[[bytes], None]
     seeds: Sequence[bytes]
-
-
-def everywhere(address: int) -> SymbolAddress | LookupFailure:
-    """A symbol at every address."""
-    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
-
-
-def nowhere(_address: int) -> SymbolAddress | LookupFailure:
-    """No symbol at all."""
-    return LookupFailure.NO_SYMBOLS
 
 
 def check_find(raw: bytes) -> None:

@@ -8,7 +8,9 @@ from klogd_py.oops import provenance
 from klogd_py.oops.address_patterns import ADDRESS_MARKERS, ANYWHERE, FORMS, Form, Kind
 from klogd_py.oops.address_scanner import find
 from klogd_py.oops.provenance import Origin
+from klogd_py.pipeline.symbolize import FormatOptions, symbolize_text
 from klogd_py.record.types import Record
+from tests.symbolizer import everywhere
 
 # A line as kernels print it, by architecture; the word whose place a name takes (or, behind a |,
 # the number that stays); kind.
@@ -318,6 +320,17 @@ def test_two_tokens_of_one_line_are_found(line: str, expected: list[tuple[str, K
     assert [(line[match.start : match.end], match.kind) for match in matches] == expected
     record = Record(line, 4, seq=1)
     assert provenance.withheld_reason(record, matches, Origin.RECORDS) is None
+
+
+@pytest.mark.parametrize(("line", "word"), [(line, word) for line, word, _ in LINES])
+def test_repeated_end_of_form_is_symbolized_once(line: str, word: str) -> None:
+    """No rule takes another number of the line once the first has its symbol."""
+    number = line.rindex(word.removeprefix("|"))
+    end = number + len(word.removeprefix("|"))
+    for start in range(number):
+        text = line[:end] + line[start:]
+        once = symbolize_text(text, everywhere, FormatOptions()).text
+        assert symbolize_text(once, everywhere, FormatOptions()).text == once
 
 
 @pytest.mark.parametrize("line", BESIDE)

@@ -5,11 +5,12 @@ from hypothesis import strategies as st
 from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.address_scanner import candidate_lines, find
 from klogd_py.pipeline.symbolize import FormatOptions, Style, SymbolizedText, symbolize_text
-from klogd_py.record.types import Entry, LookupFailure, Record, SymbolAddress
+from klogd_py.record.types import Entry, LookupFailure, Record
 from klogd_py.sinks.formats import TimestampFormatter, escape_controls, format_line, format_lines
 from klogd_py.sources import kmsg_format
 from klogd_py.sources.klogd_format import parse_klogd
 from tests.entries import WALL_US, entry
+from tests.symbolizer import everywhere, nowhere
 
 TEXT = st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 KEYS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
@@ -80,14 +81,6 @@ WORDS = st.sampled_from(
 LINES = st.one_of(
     TEXT, st.lists(WORDS, max_size=12).map(" ".join), st.lists(WORDS, max_size=12).map("".join)
 )
-
-
-def everywhere(address: int) -> SymbolAddress | LookupFailure:
-    return SymbolAddress("f", address & 0xF, 16, "", "t", "")
-
-
-def nowhere(_address: int) -> LookupFailure:
-    return LookupFailure.NO_SYMBOLS
 
 
 @given(RECORDS)

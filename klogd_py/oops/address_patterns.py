@@ -28,7 +28,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from klogd_py.oops.line_parts import MODULE_PLACE, NAME
+from klogd_py.oops.line_parts import MODULE_PLACE, MSR_ACCESS, NAME
 from klogd_py.record.lazy_pattern import lazy_pattern
 
 
@@ -78,8 +78,6 @@ _STACK = r"(?:<+/?[A-Z#]{2,4}>+\s{0,2}(?:\[ *\d{1,10}\.\d{6}\]\s{0,2})?){1,2}"
 _KERNEL = r"(?!0033|0023|0073|001b)[0-9a-f]{4}:"
 # "drivers/x.c:235 "
 _SOURCE = r"(?:\S{1,300}:\d{1,6} )?"
-# "RDMSR from 0x1b", "WRMSR to 0x1b (tried to write 0x0000000000000000)"
-_MSR_ACCESS = r"(?:RDMSR from|WRMSR to) 0x[0-9a-f]{1,8}(?: \(tried to write 0x[0-9a-f]{1,16}\))?"
 _PC, _RETURN, _LINK = Kind.PC, Kind.RETURN, Kind.LINK
 
 _Rows = tuple[tuple[str, str, Kind], ...]
@@ -135,7 +133,7 @@ _X86: _Rows = (
     ("EIP", r"EIP is at " + _TOKEN, _PC),
     # 4.10 to 4.18
     ("IP", r"IP: " + _TOKEN + r"(?=\s*$)", _PC),
-    ("unchecked", r"unchecked MSR access error: " + _MSR_ACCESS + r" at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),  # noqa: E501
+    ("unchecked", r"unchecked MSR access error: " + MSR_ACCESS + r" at rIP: 0x[0-9a-f]{1,16} \(" + _TOKEN + r"\)", _PC),  # noqa: E501
 )
 
 _ARM: _Rows = (

@@ -26,6 +26,7 @@ from klogd_py.oops.line_parts import (
     HEX,
     MODULE,
     MODULE_PLACE,
+    MSR_ACCESS,
     NAME,
     NUMBER,
     PLACE,
@@ -74,8 +75,7 @@ _ADDRESS_LINES = (
     rf"(?: EFLAGS: {NUMBER}(?: CPU: \d{{1,4}})?)?(?: Code: Bad RIP value\.)?",
     # The unwinder's dump of the stack
     rf"(?:[0-9a-f]{{8,16}}|\(_{{0,4}}ptrval_{{0,4}}\)): [0-9a-f]{{8,16}} \({PLACE}\)",
-    rf"unchecked MSR access error: (?:WRMSR to|RDMSR from) {HEX}(?: \(tried to write {HEX}\))?"
-    rf" at rIP: {HEX} \({PLACE}\)",
+    rf"unchecked MSR access error: {MSR_ACCESS} at rIP: {HEX} \({PLACE}\)",
     r"CPU: {1,4}\d{1,4}",
     rf"EFLAGS: {NUMBER}(?:\s+\([\w.+-]{{1,64}}\))?",
     # riscv

@@ -21,6 +21,8 @@ MODULE = r" \[[\w-]{1,64}(?: [0-9a-f]{20,64})?\]"
 # hash since 4.15.
 MODULE_PLACE = r" \[[\w-]{1,64}@(?:[0-9a-f]{8,16}|\(_{0,4}ptrval_{0,4}\))\+0x[0-9a-f]{1,8}\]"
 SOURCE = r"[\w./+~-]{1,300}:\d{1,6}"
+# "RDMSR from 0x1b", "WRMSR to 0x1b (tried to write 0x0000000000000000)"
+MSR_ACCESS = rf"(?:WRMSR to|RDMSR from) {HEX}(?: \(tried to write {HEX}\))?"
 # " fs/read_write.c:584 [inline]", by scripts/decode_stacktrace.sh
 DECODED = rf"(?: {SOURCE}(?: \[inline\])?)?"
 _WITHOUT_EXTENT = (

@@ -19,7 +19,7 @@ IN_VENV = trap 'exit 0' INT; scripts/in-venv
 run:
 	@$(IN_VENV) --daemon klogd-py --config etc/klogd-py.toml --sink console
 
-# Three files at a time, since most of the longer tests wait; those that write to the kernel's log
+# Four files at a time, since most of the longer tests wait; those that write to the kernel's log
 # run one after the other.
 test:
 	@$(IN_VENV) --test python -m pytest -n 4 --no-loadscope-reorder

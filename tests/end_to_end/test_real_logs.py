@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from klogd_py.pipeline.symbolize import FormatOptions
-from klogd_py.record.types import LookupFailure
 from tests.corpus.logs import COLLECTION, OWN_AND_COLLECTION, log_files, needs_collection
-from tests.symbolizer import symbolize_piece
-
-
-def nowhere(_address: int) -> LookupFailure:
-    return LookupFailure.NO_SYMBOLS
+from tests.symbolizer import nowhere, symbolize_piece
 
 
 @pytest.mark.parametrize("folder", OWN_AND_COLLECTION)

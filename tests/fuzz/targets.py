@@ -52,6 +52,7 @@ from klogd_py.symbols.system_map import NotAMap, is_in_order, rebuild
 from klogd_py.system.unpacking import packed_form
 from tests.fuzz import seeds
 from tests.printk_forms import FORMS
+from tests.sources.captured import read_to_end
 from tests.symbolizer import everywhere, nowhere, symbolize_piece
 
 MAX_MESSAGE = 800
@@ -146,8 +147,7 @@ def check_capture(raw: bytes) -> None:
         os.write(writable, content[start : start + size])
         records += source.read_batch() if start // size % 3 else []
     os.close(writable)
-    while not source.exhausted:
-        records += source.read_batch()
+    records += read_to_end(source)
     source.close()
     messages = [record for record in records if isinstance(record, Record)]
     # Escape sequences and byte order marks, which are left out, may be cut.

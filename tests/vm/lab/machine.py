@@ -315,7 +315,7 @@ class Machine:
             said = (self._place / "qemu.log").read_text(errors="replace").strip()
             raise self._failure(f"QEMU ended: {said or 'no output'}\n{shlex.join(self._command)}")
         if "---[ end Kernel panic" in self._console_tail():
-            raise GuestPanicked(str(self._failure("its kernel panicked")))
+            raise self._failure("its kernel panicked", GuestPanicked)
 
     def _console_tail(self, size: int = _CONSOLE_END_BYTES) -> str:
         """Return the end of what the guest printed since it was last booted."""
@@ -325,7 +325,7 @@ class Machine:
             console.seek(max(self._boot_start, self.console.stat().st_size - size))
             return console.read().decode(errors="replace")
 
-    def _failure(self, what: str) -> GuestFailed:
-        return GuestFailed(
+    def _failure(self, what: str, kind: type[GuestFailed] = GuestFailed) -> GuestFailed:
+        return kind(
             f"guest {self.name}: {what}\n--- its console ends with:\n{self._console_tail()}"
         )

@@ -115,8 +115,8 @@ class PrefixReader:
         record = self.read(line)
         if line.isprintable():
             return record
-        head, text = strip_controls(record.head), strip_controls(record.text)
-        return msgspec.structs.replace(record, head=head, text=text, tail="")
+        head, text, tail = map(strip_controls, (record.head, record.text, record.tail))
+        return msgspec.structs.replace(record, head=head, text=text, tail=tail)
 
     def _read_any(self, line: str) -> Record:
         span = self._grammar.text_span(line)

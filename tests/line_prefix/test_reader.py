@@ -4,6 +4,7 @@
 import pytest
 
 from klogd_py.line_prefix.reader import PrefixReader, read_line
+from klogd_py.line_prefix.terminal import strip_controls
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,11 @@ def test_shown_controls_behind_text_are_removed(tail: str) -> None:
 def test_text_that_ends_as_controls_stays(text: str) -> None:
     (fast,) = PrefixReader().read_printable([f"[   12.345678] {text}"])
     assert (fast.text, fast.tail) == (text, "")
+
+
+@pytest.mark.parametrize("text", ["eth0: up", "eth0: \udcf5", "eth0: \x1b[1mup"], ids=ascii)
+@pytest.mark.parametrize("tail", ["", "[0m", "^M"])
+def test_shown_record_keeps_what_a_terminal_shows(text: str, tail: str) -> None:
+    line = f"[   12.345678] {text}{tail}"
+    record = PrefixReader().read_shown(line)
+    assert (record.text, record.tail) == (strip_controls(text), tail)

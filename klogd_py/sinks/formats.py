@@ -57,7 +57,8 @@ _LOOK_ALIKES = str.maketrans(_DIGITS_AND_SIGNS | _CYRILLIC | _GREEK | _SMALL_CAP
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # 9999-12-31 UTC: later times are invalid, and `datetime` cannot represent them.
 _MAX_SECOND = 253402214400
-_PRINTABLE_ASCII = bytes(range(0x20, 0x7F))
+# The characters of ASCII that are never escaped
+_SHOWN_ASCII = b"\t" + bytes(range(0x20, 0x7F))
 _IDENTIFIER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
@@ -66,9 +67,10 @@ def escape_controls(text: str) -> str:
 
     NUL is dropped; tabs are kept.
     """
-    if text.isprintable():
+    # Most texts that are not printable have a tab.
+    if text.isprintable() or text.replace("\t", " ").isprintable():
         return text
-    return "".join(_escape_character(character) for character in text if character != "\0")
+    return text.translate(_ESCAPES)
 
 
 class TaggedText(Struct, frozen=True, gc=False):
@@ -156,13 +158,16 @@ def kernel_stamp(record: Record) -> str:
 def format_lines(entries: Sequence[Entry]) -> list[str]:
     """Return `format_line` of each entry; the usual batch of ASCII is checked as a whole."""
     all_text = "".join([entry.text for entry in entries])
-    if all_text.isascii() and not all_text.encode().translate(None, _PRINTABLE_ASCII):
+    if all_text.isascii() and not all_text.encode().translate(None, _SHOWN_ASCII):
         return [_format_printable(entry) for entry in entries]
-    return [format_line(entry) for entry in entries]
+    return [
+        _format_printable(entry) if entry.text.isprintable() else format_line(entry)
+        for entry in entries
+    ]
 
 
 def _format_printable(entry: Entry) -> str:
-    """Return the line of an entry whose text is printable."""
+    """Return the line of an entry whose text is printable, apart from tabs."""
     record, text = entry.record, entry.text
     if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
         return f"{KERNEL_IDENTIFIER}: {text}"
@@ -233,17 +238,25 @@ def host_name() -> str:
 
 def escape_undecodable(text: str) -> str:
     r"""Return the text with undecodable bytes as ``\xHH``, so that it can be encoded as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join(
-            _escape_character(character) if "\udc80" <= character <= "\udcff" else character
-            for character in text
-        )
-    return text
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _escape_character(character: str) -> str:
     if character.isprintable() or character == "\t":
         return character
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+class _Escapes(dict[int, str]):
+    """What `escape_controls` shows for a character, by its code. Mutable."""
+
+    def __missing__(self, code: int) -> str:
+        # Not kept: there are a million characters.
+        return _escape_character(chr(code))
+
+
+# ASCII, Latin-1, and bytes that are not UTF-8
+_USUAL_CODES = [*range(0x100), *range(0xDC80, 0xDD00)]
+_ESCAPES = _Escapes({code: _escape_character(chr(code)) for code in _USUAL_CODES} | {0: ""})

@@ -5,6 +5,7 @@ r"""Encode entries as lines of JSON, once for all sinks that write JSON.
 value; bytes that are not UTF-8 become ``\xHH``. A line has no control character but its line feed.
 """
 
+import contextlib
 import json
 import re
 import threading
@@ -80,15 +81,17 @@ class JsonLines:
             )
             for entry, stamp in zip(entries, stamps, strict=True)
         ]
-        try:
-            encoded = _ENCODER.encode_lines(documents)
-        except UnicodeEncodeError:
-            encoded = b"".join(map(_encode_undecodable, documents))
-        lines = encoded.decode()
-        if not encoded.isascii() or b"\x7f" in encoded:
-            lines = _NOT_PRINTABLE_ASCII.sub(_escape, lines)
-        # No other character that ends a line is left.
-        return lines.splitlines(keepends=True)
+        encoded = _encode_documents(documents)
+        if encoded.isascii() and b"\x7f" not in encoded:
+            # No other character that ends a line is left.
+            return encoded.decode().splitlines(keepends=True)
+        lines = [line.decode() for line in encoded.splitlines(keepends=True)]
+        return [
+            line
+            if line.isascii() and "\x7f" not in line
+            else _NOT_PRINTABLE_ASCII.sub(_escape, line)
+            for line in lines
+        ]
 
 
 class RecentLines:
@@ -211,12 +214,17 @@ def _escape(found: re.Match[str]) -> str:
     )
 
 
-def _encode_undecodable(document: Document) -> bytes:
-    """Return the line of a document that may hold bytes which are not UTF-8."""
-    try:
-        return _ENCODER.encode(document) + b"\n"
-    except UnicodeEncodeError:
-        return _ENCODER.encode(_make_encodable(msgspec.to_builtins(document))) + b"\n"
+def _encode_documents(documents: Sequence[Document]) -> bytes:
+    r"""Return a line for each document; bytes that are not UTF-8 become ``\xHH`` in them."""
+    with contextlib.suppress(UnicodeEncodeError):
+        return _ENCODER.encode_lines(documents)
+    # Nearly all such bytes are in the texts.
+    for document in documents:
+        if not document.text.isascii():
+            document.text = escape_undecodable(document.text)
+    with contextlib.suppress(UnicodeEncodeError):
+        return _ENCODER.encode_lines(documents)
+    return _ENCODER.encode_lines([_make_encodable(msgspec.to_builtins(one)) for one in documents])
 
 
 def _make_encodable(value: object) -> object:

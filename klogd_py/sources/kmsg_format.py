@@ -37,6 +37,9 @@ _PREFIXES = {str(prefix): prefix for prefix in range(LAST_PREFIX + 1)}
 # A smaller batch is not worth halving to find its plain records
 _MAX_UNHALVED = 16
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
+_ESCAPE_IN_TEXT = re.compile(r"\\x[0-9a-fA-F]{2}", re.ASCII)
+# Python's own escape for a character beyond all bytes, between texts that are decoded as one
+_BETWEEN, _ESCAPED_BETWEEN = "\u0100", r"\u0100"
 _NEEDS_ESCAPE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
 
 
@@ -96,25 +99,51 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
     dropped.
 
     `parse` documents the format. Where all records are plain, one pass of a regular expression
-    parses them in half the time; a batch with others among them is halved until these are among
-    few.
+    parses them in half the time, and only the texts that hold a backslash are unescaped. A batch
+    with other records among them is halved until these are among few.
     """
     everything = b"\0".join([b"", *raws]).decode("utf-8", "surrogateescape")
     whole = b"\0" not in b"".join(raws) and everything.count("\n\0") == len(raws) - 1
     rows = _PLAIN.findall(everything) if whole else []
-    if len(rows) == len(raws) and not ("\\" in everything and any("\\" in row[5] for row in rows)):
-        prefixes, seqs, usecs, flags, callers, texts, dictionaries = (
-            zip(*rows, strict=True) if rows else ((),) * 7
-        )
-        fields = map(_fields, dictionaries) if any(dictionaries) else repeat(())
-        # A KeyError is a prefix in a form that the kernel does not use.
-        with contextlib.suppress(KeyError):
-            numbers = map(_PREFIXES.__getitem__, prefixes), map(int, seqs), map(int, usecs)
-            return list(map(Record, texts, *numbers, flags, callers, repeat(()), fields))
+    # A KeyError is a prefix in a form that the kernel does not use.
+    with contextlib.suppress(KeyError):
+        if len(rows) == len(raws):
+            return _records_of(rows, raws) if rows else []
     if len(raws) <= _MAX_UNHALVED:
         return [_parse_or_raw_header(raw) for raw in raws]
     half = len(raws) // 2
     return parse_all(raws[:half]) + parse_all(raws[half:])
+
+
+def _records_of(rows: Sequence[tuple[str, ...]], raws: Sequence[bytes]) -> list[Record]:
+    """Make records of the groups of `_PLAIN`, which matched ``raws``. Raises KeyError."""
+    prefixes, seqs, usecs, flags, callers, texts, dictionaries = zip(*rows, strict=True)
+    fields = map(_fields, dictionaries) if any(dictionaries) else repeat(())
+    numbers = map(_PREFIXES.__getitem__, prefixes), map(int, seqs), map(int, usecs)
+    escaped = [place for place, text in enumerate(texts) if "\\" in text]
+    unescaped = _unescape_all([texts[place] for place in escaped]) if escaped else []
+    if unescaped:
+        texts = list(texts)
+        for place, text in zip(escaped, unescaped, strict=True):
+            texts[place] = text
+    records = list(map(Record, texts, *numbers, flags, callers, repeat(()), fields))
+    if escaped and not unescaped:
+        for place in escaped:
+            records[place] = parse(raws[place])
+    return records
+
+
+def _unescape_all(texts: Sequence[str]) -> list[str]:
+    """Return `unescape` of each text; empty if a backslash in any of them starts no escape."""
+    together = "\n".join(texts)
+    if len(_ESCAPE_IN_TEXT.findall(together)) != together.count("\\"):
+        return []
+    # Each escape means the same to Python, which decodes them faster than a regular expression.
+    encoded = together.replace("\n", _ESCAPED_BETWEEN).encode("utf-8", "surrogateescape")
+    return [
+        text if text.isascii() else text.encode("latin-1").decode("utf-8", "surrogateescape")
+        for text in encoded.decode("unicode_escape").split(_BETWEEN)
+    ]
 
 
 def parse_or_raw(raw: bytes) -> Record:

@@ -2,7 +2,6 @@
 """Run a log daemon while records are written; measure its CPU time, memory, loss and latency."""
 
 import os
-import signal
 import subprocess
 import tempfile
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench import processes
 from bench.log_daemons import Build, Job
 
 # For reading the records that are already in the ring, and for the work after the start
@@ -57,25 +57,18 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
         target = folder / ("log" if job is Job.FILE else "socket")
         daemon = build(job, target, folder)
         tag = f"bench{os.getpid()}x{time.monotonic_ns()}"
-        observer = subprocess.Popen(
+        observer = processes.start(
             [programs["observer"], job.value, target, tag], stdout=subprocess.PIPE
         )
         time.sleep(0.1)
         started_s = time.monotonic()
-        process = subprocess.Popen(
-            daemon.command,
-            env={**os.environ, **daemon.environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = processes.start(daemon.command, daemon.environment)
         try:
             first_s = _first_record_s(target, started_s) if job is Job.FILE else 0.0
             time.sleep(START_LIMIT_S)
             load = _write_records(programs["writer"], process.pid, rate, int(rate * seconds), tag)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            _wait_or_kill(process)
+            processes.end(process)
             observer.terminate()
             # Nanoseconds between the writing of a record and its arrival
             delays = observer.communicate()[0].split()
@@ -98,10 +91,10 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
 def _write_records(writer: Path, leader: int, rate: int, count: int, tag: str) -> _Load:
     """Write ``count`` records while the session of ``leader`` reads them."""
     before_us = cpu_us(leader)
-    written = subprocess.run([writer, str(rate), str(count), tag], check=True, capture_output=True)
+    written = processes.run([writer, str(rate), str(count), tag])
     wait_until_idle(leader)
     used_us = cpu_us(leader) - before_us
-    return _Load(float(written.stdout), count, used_us / count, rss_mib(leader))
+    return _Load(float(written), count, used_us / count, rss_mib(leader))
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
@@ -122,11 +115,11 @@ def cpu_us(leader: int) -> float:
 
 
 def rss_mib(leader: int) -> float:
-    """Return the resident memory of a session, without a shell that only waits."""
+    """Return the resident memory of a session, without programs that only wait."""
     return sum(
         _resident_mib(pid)
         for pid in _processes(leader)
-        if Path(f"/proc/{pid}/comm").read_text() != "sh\n"
+        if Path(f"/proc/{pid}/comm").read_text().strip() not in {"sh", "unshare"}
     )
 
 
@@ -173,11 +166,3 @@ def wait_until_idle(leader: int) -> None:
         if now_us - before_us < 1000:
             return
         before_us = now_us
-
-
-def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure how the cost of klogd-py grows with its sinks, symbols and modules, and over time."""
 
-import os
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench import processes
 from bench.comparison import START_LIMIT_S, cpu_us, rss_mib, wait_until_idle
 from bench.log_daemons import klogd_py_with
 from bench.symbols import write_map
@@ -106,7 +104,7 @@ def _soak(writer: Path, records: int) -> Curve:
 
 def _measure_point(writer: Path, pid: int, size: int, rate: int, count: int) -> Point:
     before_us = cpu_us(pid)
-    subprocess.run([writer, str(rate), str(count), "growth"], check=True, stdout=subprocess.DEVNULL)
+    processes.run([writer, str(rate), str(count), "growth"])
     wait_until_idle(pid)
     return Point(size, (cpu_us(pid) - before_us) / count, rss_mib(pid))
 
@@ -117,12 +115,9 @@ def _running(setting: Setting) -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="klogd-bench-") as name:
         folder = Path(name)
         daemon = klogd_py_with(folder, *setting(folder))
-        process = subprocess.Popen(
-            daemon.command, env={**os.environ, **daemon.environment}, start_new_session=True
-        )
+        process = processes.start(daemon.command, daemon.environment, stderr=None)
         try:
             time.sleep(START_LIMIT_S)
             yield process.pid
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            processes.end(process)

@@ -126,7 +126,8 @@ def syslog_ng(job: Job, target: Path, folder: Path) -> LogDaemon:
 def busybox(job: Job, target: Path, folder: Path) -> LogDaemon:
     """Configure klogd and syslogd of busybox, which always communicate through /dev/log.
 
-    The two processes therefore get a /dev of their own. Raises Unavailable.
+    The two processes therefore get a /dev of their own, and die with unshare(1). Raises
+    Unavailable.
     """
     if job is not Job.FILE:
         raise Unavailable("busybox: its klogd sends to /dev/log only")
@@ -136,7 +137,8 @@ def busybox(job: Job, target: Path, folder: Path) -> LogDaemon:
         "&& mount --bind /mnt /dev || exit\n"
         f"{program} syslogd -n -O {target} & sleep 0.2; {program} klogd -n & wait\n"
     )
-    return LogDaemon("busybox", ["unshare", "--mount", "sh", "-c", script], {})
+    private = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    return LogDaemon("busybox", [*private, "sh", "-c", script], {})
 
 
 def c_reader(reader: Path) -> Build:

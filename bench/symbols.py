@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from bench import processes
 from bench.stages import Figure, at_epoch, cpu_s
 from klogd_py.config.run_options import RunOptions
 from klogd_py.pipeline.batch import Batch
@@ -144,7 +145,7 @@ def _translate(folder: Path, mib: int) -> Figure:
         str(log),
     ]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    processes.run(command)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Figure(

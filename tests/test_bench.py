@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+import os
 import xml.etree.ElementTree as ET
 
 from bench.comparison import Run
 from bench.growth import Curve, Point
+from bench.kmsg_readers import readers
 from bench.report import chart, curves_chart, curves_table, summary, table
+from tests.needs import needs_kmsg
 
 
 def ran(program: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> Run:
@@ -53,3 +56,14 @@ def test_curve_is_a_panel_and_its_points_rows() -> None:
     drawing = ET.fromstring(curves_chart(curves))
     assert len(drawing.findall("{http://www.w3.org/2000/svg}circle")) == 9
     assert "| symbols | 3,000,000 | 2.50 | 33.0 |" in curves_table(curves)
+
+
+@needs_kmsg
+def test_only_readers_of_kernel_log_disturb() -> None:
+    own = os.getpid()
+    writing = os.open("/dev/kmsg", os.O_WRONLY)
+    assert own not in [process.pid for process in readers()]
+    reading = os.open("/dev/kmsg", os.O_RDONLY)
+    assert own in [process.pid for process in readers()]
+    os.close(writing)
+    os.close(reading)

@@ -54,6 +54,10 @@ ELSEWHERE = {
     "scripts/fuzz --seconds 60": ("tests/test_fuzz.py", "fuzz"),
     "scripts/bare-systems --short": (".ci/run", "scripts/bare-systems --short"),
     "scripts/torture --rounds 20": ("tests/end_to_end/test_torture.py", "torture"),
+    "BENCH_ENDINGS=10 .venv/bin/python -m pytest -n 0 tests/end_to_end/test_bench_cleanup.py": (
+        "tests/end_to_end/test_bench_cleanup.py",
+        "BENCH_ENDINGS",
+    ),
     "make deb": ("tests/vm/lab/images.py", "make deb"),
     "sudo apt install ./dist/klogd-py_*.deb": (
         "tests/vm/test_package.py",

@@ -72,8 +72,9 @@ SOUGHT = sought()
 
 
 # Those of the configuration are for what root wrote, or are root's own and searched within a limit
-# of time. Those of the evidence are for tables of ours and names of a map. Those of the selection
-# are typed by the user of the run. Those that are compiled late are found where they are used.
+# of time. Those of the evidence are for tables of ours and names of a map. Those of names that are
+# searched are names, none longer than 128 bytes. Those of the selection are typed by the user of
+# the run. Those that are compiled late are found where they are used.
 TRUSTED = {
     PACKAGE / name
     for name in (
@@ -88,6 +89,7 @@ TRUSTED = {
         "pipeline/selector.py",
         "record/lazy_pattern.py",
         "symbols/kaslr/call_pairs.py",
+        "symbols/name_places.py",
     )
 }
 

@@ -25,7 +25,6 @@ from klogd_py.symbols import description
 from klogd_py.symbols.kaslr.inference import SlideSource
 from klogd_py.symbols.symbol_loader import load_symbols
 from klogd_py.symbols.symbol_set import SymbolSet
-from klogd_py.symbols.symbol_table import SymbolTable
 from klogd_py.system.terminal import align_columns
 
 # fmt: off
@@ -65,7 +64,7 @@ def lookup(options: RunOptions, words: Sequence[str], *, as_json: bool) -> int:
         if options.symbols.names_sources
         else choose_sources_of_question(options.symbols, configured)
     )
-    found = load_symbols(sources)
+    found = load_symbols(msgspec.structs.replace(sources, names=_names_in(words)))
     status = report_errors(found, options)
     if not status and not found.resolver.has_sources and not found.hidden and not found.lacks_slide:
         print_error(f"{how_to_name_symbols(sources.release)}; see klogd-py maps")
@@ -95,6 +94,19 @@ def _check(word: str) -> None:
             "nor a symbol such as vfs_write+0x1d/0x40",
             "klogd-py: see klogd-py lookup --help",
         )
+
+
+def _names_in(words: Sequence[str]) -> frozenset[bytes]:
+    """Return the names of the words that are symbols."""
+    return frozenset(
+        _encode(found["name"])
+        for word in words
+        if _ADDRESS.fullmatch(word) is None and (found := _NAME.fullmatch(word)) is not None
+    )
+
+
+def _encode(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _find_by_name(word: str, match: re.Match[str], found: SymbolSet) -> list[_Answer]:
@@ -129,10 +141,9 @@ def _failure_of_name(name: str, found: SymbolSet) -> LookupFailure:
         return found.resolver.default
     if found.map_in_use is None or not found.map_in_use.lacks_slide:
         return LookupFailure.NO_SUCH_NAME
-    table = SymbolTable(found.map_in_use.system_map.lines, "")
     return (
         LookupFailure.NO_SUCH_NAME
-        if table.address_of(name.encode("utf-8", "surrogateescape")) is None
+        if found.map_in_use.system_map.table().address_of(_encode(name)) is None
         else LookupFailure.KASLR_UNKNOWN
     )
 

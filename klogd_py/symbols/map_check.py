@@ -25,7 +25,7 @@ from klogd_py.symbols.system_map import SystemMap
 
 SAMPLES = 512
 _ANCHORS = (b"_stext", b"_text", b"stext", b"startup_64", b"_sinittext")
-# Each is searched for by reading the whole of kallsyms; with more nothing is proved
+# With more nothing is proved
 _MAX_ABSENT = 64
 _NAMED_FOR = re.compile(r"(?:System\.map|vmlinux)-(\d+\.\d+.*)")
 _NUMBERS = re.compile(
@@ -116,7 +116,8 @@ def _check(
     mismatch = _metadata_mismatch(candidate, kernel)
     if mismatch is not None:
         return _refused(candidate, mismatch)
-    table = SymbolTable(candidate.lines, "")
+    table = candidate.table()
+    table.expect(_ANCHORS)
     identified = architecture.identify(table)
     kind = identified.architecture if identified.is_certain else None
     misplaced = architecture.layout_error(table, kind) if kind is not None else None
@@ -190,11 +191,17 @@ def compare(candidate: SymbolTable, kallsyms: SymbolTable) -> Comparison:
     The slide is the distance of the first symbol of `_ANCHORS` that both have.
     """
     slide = _slide(candidate, kallsyms)
+    lines = _sample_code(candidate)
+    agrees = [line.name in kallsyms.names_at(line.address + slide) for line in lines]
+    strangers = [line.name for line, has in zip(lines, agrees, strict=True) if not has]
     agree = absent = 0
-    for line in _sample_code(candidate):
-        if line.name in kallsyms.names_at(line.address + slide):
+    for line, has in zip(lines, agrees, strict=True):
+        if has:
             agree += 1
             continue
+        if absent == 1:
+            # The first one of another kernel's map is most often found at once
+            kallsyms.expect(strangers[1:_MAX_ABSENT])
         address = kallsyms.address_of(line.name)
         if address is not None:
             name = line.name.decode("utf-8", "replace")

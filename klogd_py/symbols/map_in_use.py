@@ -82,9 +82,7 @@ class MapInUse(Struct, frozen=True):
         if self.slide is None:
             return None
         name = str(self.system_map.path)
-        table = SymbolTable(
-            self.system_map.lines, name, slide=self.slide.value, aliases=self.aliases
-        )
+        table = self.system_map.table(name, slide=self.slide.value, aliases=self.aliases)
         if self.slide.source is SlideSource.KALLSYMS and kallsyms is not None:
             return CrossCheckedTable(table, kallsyms)
         return table

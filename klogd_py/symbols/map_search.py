@@ -53,7 +53,7 @@ def search_maps(
     for candidate in sources.map_candidates():
 
         def check(candidate: MapCandidate = candidate) -> CheckedFile:
-            return _check_file(candidate, kernel, known_refusal)
+            return _check_file(candidate, kernel, sources.names, known_refusal)
 
         def refuse(reason: str, path: Path = candidate.path) -> CheckedFile:
             return CheckedFile(Verdict(path, MapStatus.REFUSED, reason))
@@ -70,6 +70,7 @@ def search_maps(
 def _check_file(
     candidate: MapCandidate,
     kernel: KernelIdentity,
+    names: frozenset[bytes],
     known_refusal: Callable[[SystemMap], str | None],
 ) -> CheckedFile:
     path = candidate.path
@@ -82,6 +83,7 @@ def _check_file(
     refusal = known_refusal(found)
     if refusal is not None:
         return CheckedFile(Verdict(path, MapStatus.REFUSED, refusal))
+    found.places.expect(names)
     verdict = map_check.check(found, kernel, candidate.states_release, candidate.is_given)
     return CheckedFile(verdict, found)
 

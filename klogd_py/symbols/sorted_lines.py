@@ -4,13 +4,25 @@ r"""Read lines that are sorted by the address at their beginning, in memory or i
 ``ffffffff81078650 t worker_thread\t[module]``: address, letter of nm(1), name, module.
 """
 
+import re
 from collections.abc import Iterator
+
+from msgspec import Struct
 
 from klogd_py.symbols.file_bytes import Buffer, FileBytes, bisect_lines
 from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES, SymbolLine
 
 # Of a file, the piece that is bisected in memory
 _NEAR_BYTES = 1 << 14
+# Searched at once by an expression; stays in the processor's cache
+_PIECE_BYTES = 1 << 20
+
+
+class Match(Struct, frozen=True, gc=False):
+    """What an expression has matched, and its offset."""
+
+    offset: int
+    content: bytes
 
 
 class SortedLines:
@@ -85,12 +97,25 @@ class SortedLines:
         near = self._raw[found.start : min(found.stop, found.start + _NEAR_BYTES)]
         return found.start + bisect_lines(near, self._digits, value, 0, len(near)).start
 
-    def containing(self, wanted: bytes) -> Iterator[int]:
-        """Yield the start of each line in which these bytes occur, in order."""
-        at = self._raw.find(wanted, 0, self.end)
+    def containing(self, wanted: bytes, offset: int = 0) -> Iterator[int]:
+        """Yield the start of each line in which these bytes occur from ``offset`` on, in order."""
+        at = self._raw.find(wanted, offset, self.end)
         while at >= 0:
             yield self.start_of(at)
             at = self._raw.find(wanted, at + 1, self.end)
+
+    def matches(self, expression: re.Pattern[bytes], longest_bytes: int) -> Iterator[Match]:
+        """Yield each match of an expression, in order; one reads no more than ``longest_bytes``.
+
+        The lines are read once, in pieces: a file is not held in memory.
+        """
+        for at in range(0, self.end, _PIECE_BYTES):
+            # A match that begins in this piece may end in the next
+            piece = self._raw[at : min(at + _PIECE_BYTES + longest_bytes, self.end)]
+            for found in expression.finditer(piece):
+                if found.start() >= _PIECE_BYTES:
+                    break
+                yield Match(at + found.start(), found[0])
 
     def ending_with(self, wanted: bytes) -> list[bytes]:
         """Return the lines that end with these bytes, in order, without their line feeds."""

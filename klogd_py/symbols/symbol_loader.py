@@ -52,6 +52,9 @@ def load_symbols(
     symbols = _read_isolated(
         sources.kallsyms, lambda: read_kallsyms(sources, remarks), NO_KALLSYMS, remarks
     )
+    for table in (symbols.core, symbols.modules):
+        if isinstance(table, SymbolTable):
+            table.expect(sources.names)
     search = _select_map(sources, symbols.core, check_all, before)
     modules = _load_modules(sources, listing, symbols, before, remarks)
     hidden = symbols.core is LookupFailure.HIDDEN
@@ -131,7 +134,7 @@ def _set_slide(found: SymbolSet, sources: Sources) -> SymbolSet:
     if found.map_in_use is None or found.in_use is None:
         return found
     system_map, kcore = found.map_in_use.system_map, sources.running.kcore
-    table = SymbolTable(system_map.lines, str(system_map.path))
+    table = system_map.table(str(system_map.path))
     identified = architecture.identify(table)
     kind = identified.architecture
     movable = architecture.may_be_randomised(kind, sources.release, system_map.version)

@@ -76,7 +76,7 @@ class Sources(Struct, frozen=True):
     ``places`` are searched for a map, below ``root``; ``{release}`` in one is replaced by the
     kernel release, as ``uname -r`` prints it. ``given_map`` replaces that search. ``slide`` is the
     slide that the user gave. ``read`` reads ``kallsyms`` and the list of modules, and raises
-    OSError.
+    OSError. ``names`` are symbols that will be looked up by name.
     """
 
     release: str | None = None
@@ -88,6 +88,7 @@ class Sources(Struct, frozen=True):
     running: RunningKernel = RunningKernel()
     slide: int | None = None
     read: Callable[[str], bytes] = _read_list
+    names: frozenset[bytes] = frozenset()
 
     def map_candidates(self) -> Iterator[MapCandidate]:
         """Yield the map that the user named, or else the paths to search for one, in order."""

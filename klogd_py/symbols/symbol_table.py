@@ -13,9 +13,11 @@ for aliases.
 """
 
 import contextlib
+from collections.abc import Iterable, Iterator
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
 from klogd_py.symbols.file_bytes import Buffer
+from klogd_py.symbols.name_places import ENDINGS, NamePlaces
 from klogd_py.symbols.sorted_lines import SortedLines
 from klogd_py.symbols.symbol_line import (
     HOLE,
@@ -54,8 +56,11 @@ class SymbolTable:
         end: int | None = None,
         slide: int = 0,
         aliases: Aliases = Aliases.FIRST,
+        places: NamePlaces | None = None,
     ) -> None:
         """``lines`` from its start to ``end``; every address has as many digits as the first.
+
+        ``places`` is shared with other tables of the same lines.
 
         Raises:
             ValueError: the first or the last line does not begin with an address.
@@ -64,6 +69,7 @@ class SymbolTable:
         self.slide = slide
         self._lines = SortedLines(lines, len(lines) if end is None else end)
         self._aliases = aliases
+        self._places = places if places is not None else NamePlaces()
         self._first = self._lines.address_at(0)
         last = self._lines.address_at(self._lines.start_of(self._lines.end - 1))
         self._floor = KERNEL_HALF if last >= KERNEL_HALF else FIRST_PAGE_END
@@ -113,13 +119,17 @@ class SymbolTable:
             return set()
         return {line.name for line in lines if line.address == value}
 
+    def expect(self, names: Iterable[bytes]) -> None:
+        """State names that will be asked for, so that one pass through the table finds them all."""
+        self._places.expect(names)
+
     def address_of(self, name: bytes) -> int | None:
         """Return the address of the first symbol with this name, without the slide.
 
         The table is read from its start, not bisected. ``None`` if there is no such symbol.
         """
-        for ending in (b"\n", b"\t"):
-            start = next(self._lines.containing(b" " + name + ending), None)
+        for ending in ENDINGS:
+            start = next(self._starts_of(name, ending), None)
             if start is not None:
                 try:
                     return self._lines.address_at(start)
@@ -130,7 +140,7 @@ class SymbolTable:
     def addresses_of(self, name: bytes, limit: int = 8) -> list[int]:
         """Return the addresses of the first few symbols with this name, without the slide."""
         found: list[int] = []
-        for start in self._lines.containing(b" " + name + b"\n"):
+        for start in self._starts_of(name, b"\n"):
             # A damaged line has no address
             with contextlib.suppress(ValueError):
                 found.append(self._lines.address_at(start))
@@ -147,8 +157,8 @@ class SymbolTable:
         if not is_name(raw):
             return []
         found: list[SymbolStart] = []
-        for ending in (b"\n", b"\t"):
-            for start in self._lines.containing(b" " + raw + ending):
+        for ending in ENDINGS:
+            for start in self._starts_of(raw, ending):
                 if len(found) >= limit:
                     break
                 # A damaged line has no address
@@ -193,6 +203,9 @@ class SymbolTable:
         end = self.address_of(b"_end") or self.address_of(b"_etext")
         last = end if end is not None and end > first else min(last, first + MAX_SYMBOL_BYTES)
         return range(first + self.slide, last + self.slide)
+
+    def _starts_of(self, name: bytes, ending: bytes) -> Iterator[int]:
+        return self._places.find(self._lines, name, ending)
 
     def _choose(self, start: int) -> SymbolLine | None:
         """Choose among the lines that share the address of the one at ``start``.

@@ -17,12 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.symbols.file_bytes import Buffer, FileBytes, FileStamp
+from klogd_py.symbols.name_places import NamePlaces
 from klogd_py.symbols.packed_files import NotUnpacked, open_unpacked
-from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES
+from klogd_py.symbols.symbol_line import HOLE, MAX_LINE_BYTES, Aliases
+from klogd_py.symbols.symbol_table import SymbolTable
 
 ELF = b"\x7fELF"
 # How the reason begins for the file that Debian installs in the place of the map
@@ -74,7 +76,7 @@ class SystemMap(Struct, frozen=True):
     ``lines`` are in the form of `klogd_py.symbols.symbol_table.SymbolTable`. ``version`` is the
     number N of the first ``Version_N`` symbol, if there is one. ``remark`` says what was repaired;
     ``None`` for a well-formed map. ``stamp`` is that of the file when it was read. Only a kernel
-    image has a ``build_id`` and its ``text``.
+    image has a ``build_id`` and its ``text``. ``places`` are those of names that were searched.
     """
 
     path: Path
@@ -84,6 +86,17 @@ class SystemMap(Struct, frozen=True):
     stamp: FileStamp = FileStamp()
     build_id: str | None = None
     text: KernelText | None = None
+    places: NamePlaces = field(default_factory=NamePlaces)
+
+    def table(
+        self, source: str = "", *, slide: int = 0, aliases: Aliases = Aliases.FIRST
+    ) -> SymbolTable:
+        """Return a table of the symbols; what one table has searched, the others know.
+
+        Raises:
+            ValueError: the first or the last line does not begin with an address.
+        """
+        return SymbolTable(self.lines, source, slide=slide, aliases=aliases, places=self.places)
 
 
 class RebuiltMap(Struct, frozen=True):

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
-from klogd_py.symbols import kallsyms, system_map
+from klogd_py.symbols import kallsyms, sorted_lines, system_map
 from klogd_py.symbols.kallsyms import NotKallsyms
 from klogd_py.symbols.modules import proc_modules
+from klogd_py.symbols.name_places import NamePlaces
+from klogd_py.symbols.sorted_lines import SortedLines
 from klogd_py.symbols.symbol_line import Aliases
 from klogd_py.symbols.symbol_table import FIRST_PAGE_END, KERNEL_HALF, MAX_SYMBOL_BYTES, SymbolTable
 from klogd_py.symbols.system_map import NotAMap, rebuild
@@ -64,6 +67,38 @@ def test_searching_in_place_agrees_with_reading_through(
         place = table.resolve(probe)
         expected = by_reading(symbols, probe, aliases)
         assert (place.name if isinstance(place, SymbolAddress) else None) == expected
+
+
+NAMES = st.text("ab_.$[+*", min_size=1, max_size=6).map(str.encode)
+# Damaged ones are among them
+NAMED_LINES = st.lists(
+    st.tuples(
+        st.sampled_from((b"c0100000 T ", b"c0100010 t ", b"c0100020  ", b"", b" ")),
+        NAMES,
+        st.sampled_from((b"", b"\t[nic]", b"\r", b" ", b" b", b"\t")),
+    ).map(b"".join),
+    max_size=40,
+)
+
+
+@given(NAMED_LINES, st.lists(NAMES), st.integers(1, 80), st.booleans())
+def test_one_pass_agrees_with_a_plain_loop(
+    lines: list[bytes], names: list[bytes], piece_bytes: int, is_ended: bool
+) -> None:
+    raw = b"\n".join([b"c0100000 T first", *lines]) + (b"\n" if is_ended else b"")
+    searched, places = SortedLines(raw, len(raw)), NamePlaces()
+    names += {word for line in lines for word in line.split()}
+    places.expect(names)
+    with mock.patch.object(sorted_lines, "_PIECE_BYTES", piece_bytes):
+        for name in names:
+            expected: dict[bytes, list[int]] = {b"\n": [], b"\t": []}
+            at = 0
+            for line in raw.splitlines(keepends=True):
+                for ending, starts in expected.items():
+                    starts += [at] * line.count(b" " + name + ending)
+                at += len(line)
+            for ending, starts in expected.items():
+                assert list(places.find(searched, name, ending)) == starts
 
 
 @given(SYMBOLS, ADDRESSES)

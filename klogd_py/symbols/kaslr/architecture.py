@@ -138,6 +138,12 @@ _AT_PAGES = (
     b"init_thread_union",
     b"swapper_pg_dir",
 )
+# All that are asked for in a map whose architecture is not known yet
+_NAMES = (
+    *(b"_text", b"_end", b"_etext"),
+    *_AT_PAGES,
+    *(name for architecture in ARCHITECTURES for name in architecture.marker_names),
+)
 _RELEASE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
@@ -147,6 +153,7 @@ def identify(table: SymbolTable) -> MapArchitecture:
     Without a symbol that proves it, it is guessed by the addresses, so that any kernel in the upper
     half of 64 bits counts as one that may be randomised.
     """
+    table.expect(_NAMES)
     first = table.kernel_range.start
     for architecture in ARCHITECTURES:
         if architecture.contains(first) and any(

@@ -200,10 +200,14 @@ class KaslrInference:
         """
         names_by_slide: dict[int, set[str]] = {}
         known: set[str] = set()
-        for pair in trace.symbolized:
-            if pair.module or not self.architecture.contains(pair.address):
-                continue
-            for address in self._table.addresses_of(pair.name.encode("utf-8", "replace")):
+        pairs = [
+            (pair, pair.name.encode("utf-8", "replace"))
+            for pair in trace.symbolized
+            if not pair.module and self.architecture.contains(pair.address)
+        ]
+        self._table.expect(name for _, name in pairs)
+        for pair, name in pairs:
+            for address in self._table.addresses_of(name):
                 known.add(pair.name)
                 slide = pair.address - pair.offset - address
                 if slide_error(self.architecture, slide) is None:

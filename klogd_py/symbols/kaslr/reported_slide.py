@@ -22,6 +22,7 @@ def contradiction(table: SymbolTable, vmcoreinfo: Vmcoreinfo, verdict: Verdict) 
         return None
     if verdict.proof is Proof.KALLSYMS and verdict.slide != offset:
         return f"slide {verdict.slide:#x} by kallsyms, but {offset:#x} by kcore"
+    table.expect(name.encode() for name in vmcoreinfo.symbols)
     for name, address in vmcoreinfo.symbols.items():
         found = table.addresses_of(name.encode())
         if found and address - offset not in found:

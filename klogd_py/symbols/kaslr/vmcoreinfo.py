@@ -28,7 +28,7 @@ from klogd_py.symbols.elf_header import (
 from klogd_py.system.regular_file import open_regular
 
 _MAX_SEGMENTS = 4096
-# A kernel reports some thirty; each is looked for by reading the whole map
+# A kernel reports some thirty
 _MAX_SYMBOLS = 256
 # Of any file
 _MAX_OFFSET = (1 << 63) - 1

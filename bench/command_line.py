@@ -2,179 +2,187 @@
 """Read the command line of ``scripts/bench``, and run what it asks for."""
 
 import argparse
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from bench import kmsg_load, log_daemons, report, stages, symbols
+from bench import charts, growth, idle, kmsg_load, machine, micro, race, report, trees
 from bench.cleanup import Cleanup, cleaning_up
-from bench.comparison import Run, run
-from bench.growth import SOAK_RECORDS, curves
 from bench.kmsg_readers import disturbances
-from bench.log_daemons import Build, Job
+from bench.log_daemons import Job
 from bench.packages import Unavailable
+from bench.results import BEFORE, Results, WrongFile, load, save
+from bench.schedule import Setup, Task, run_rounds
 from bench.state_file import Locked
 
-RATES = (10_000, 20_000, 50_000, 100_000, 200_000, 400_000)
-MAX_RECORDS = 400_000
-_PARTS_HELP = (
-    "micro: the stages of the pipeline; compare: beside other log daemons; all: both; "
-    "growth: the cost by number of sinks, symbols, modules and records"
-)
+PARTS = {
+    "compare": "log daemons at all rates",
+    "load": "escaped records, and busy processors",
+    "idle": "log daemons without records, and klogd-py with a sink that is down",
+    "micro": "the stages of the pipeline, and symbols",
+    "growth": "the cost by number of sinks, symbols, modules and records; one round",
+}
+ALL, REPORT = "all", "report"
 
 
 def main() -> int:
     """Run the chosen measurements, and clean up; return the exit status."""
     options = _parse_options()
     try:
+        if REPORT in options.parts:
+            show(load(options.json), options)
+            return 0
         with cleaning_up() as cleanup:
             for line in disturbances():
                 print(f"bench: disturbed: {line}", file=sys.stderr)
-            return measure(options, cleanup)
-    except Locked as error:
+            measure(options, cleanup)
+        return 0
+    except (Locked, Unavailable, WrongFile) as error:
         print(f"bench: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(f"bench: {error}\nlook at the disk, and whether root runs it", file=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        words = " ".join(map(str, error.cmd))
+        print(f"bench: status {error.returncode} of: {words}\nrun it by hand", file=sys.stderr)
+    return 1
 
 
-def measure(options: argparse.Namespace, cleanup: Cleanup) -> int:
-    """Run the chosen measurements, print the tables, write the JSON and SVG files."""
-    if options.parts in ("all", "micro"):
-        with tempfile.TemporaryDirectory() as name:
-            for figure in [*stages.figures(), *symbols.figures(Path(name), quick=options.quick)]:
-                print(f"{figure.name:<64} {figure.value:>14,.3f} {figure.unit}")
-    if options.parts in ("all", "compare"):
-        try:
-            runs = run_all(options, cleanup)
-        except Unavailable as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
-        lines = report.summary(runs)
-        print(f"\n{report.describe_machine()}\n\n{report.table(lines)}")
-        if options.json:
-            options.json.write_bytes(
-                msgspec.json.format(
-                    msgspec.json.encode({"machine": report.describe_machine(), "runs": runs})
-                )
-            )
-        if options.svg:
-            options.svg.write_text(report.chart(lines))
-    if options.parts == "growth":
-        return measure_growth(options, cleanup)
-    return 0
-
-
-def measure_growth(options: argparse.Namespace, cleanup: Cleanup) -> int:
-    """Measure how the cost of klogd-py grows; return the exit status."""
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            cleanup.lift_limit()
-            measured = curves(kmsg_load.build(Path(name))["writer"], options.soak)
-    except Unavailable as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    print(f"\n{report.describe_machine()}\n\n{report.curves_table(measured)}")
-    if options.svg:
-        options.svg.write_text(report.curves_chart(measured))
-    return 0
-
-
-def run_all(options: argparse.Namespace, cleanup: Cleanup) -> list[Run]:
-    """Run all log daemons at all rates, alternating, so that other load affects all of them alike.
+def measure(options: argparse.Namespace, cleanup: Cleanup) -> None:
+    """Run the chosen measurements in rounds, print the tables, write the files.
 
     Raises Unavailable.
     """
-    runs = []
-    with tempfile.TemporaryDirectory() as name:
+    folder = Path(tempfile.gettempdir())
+    setup = Setup(
+        programs=kmsg_load.build(folder),
+        trees=trees.prepare(folder, options.before),
+        folder=folder,
+        quick=options.quick,
+        only=options.only,
+        seconds=options.seconds,
+    )
+    results = Results(machine.describe(), options.runs)
+    tasks = list(_plan(options, setup, cleanup))
+
+    def keep() -> None:
+        if options.json:
+            save(options.json, results)
+
+    run_rounds(tasks, results, keep)
+    show(results, options)
+
+
+def show(results: Results, options: argparse.Namespace) -> None:
+    """Print the tables and draw the charts."""
+    print(report.markdown(results))
+    if options.svg is None:
+        return
+    options.svg.mkdir(parents=True, exist_ok=True)
+    if results.runs:
+        (options.svg / "performance.svg").write_text(charts.race_chart(results.runs))
+    if results.points:
+        (options.svg / "growth.svg").write_text(charts.growth_chart(results.points))
+    if any(figure.program == BEFORE for figure in results.figures):
+        (options.svg / "changes.svg").write_text(charts.change_chart(results))
+
+
+def _plan(options: argparse.Namespace, setup: Setup, cleanup: Cleanup) -> Iterator[Task]:
+    """Plan the chosen parts; those of whole daemons lift the limit on /dev/kmsg."""
+    parts = set(options.parts)
+    if ALL in parts:
+        parts = set(PARTS) - ({"growth"} if options.quick else set())
+    if parts & {"compare", "load", "idle", "growth"}:
         cleanup.lift_limit()
-        programs = kmsg_load.build(Path(name))
-        builds: dict[str, Build] = {
-            "klogd-py": log_daemons.klogd_py,
-            "rsyslog": log_daemons.rsyslog,
-            "syslog-ng": log_daemons.syslog_ng,
-            "busybox": log_daemons.busybox,
-            "c": log_daemons.c_reader(programs["reader"]),
-        }
-        chosen = {
-            key: build for key, build in builds.items() if not options.only or key in options.only
-        }
-        for job in (Job(word) for word in options.jobs):
-            available = [build for build in chosen.values() if _is_available(build, job)]
-            for _ in range(options.runs):
-                for rate in options.rates:
-                    seconds = min(options.seconds, MAX_RECORDS / rate)
-                    runs += [run(build, programs, job, rate, seconds) for build in available]
-    return runs
-
-
-def _is_available(build: Build, job: Job) -> bool:
-    with tempfile.TemporaryDirectory() as name:
-        try:
-            build(job, Path(name) / "target", Path(name))
-        except Unavailable as error:
-            print(f"bench: left out: {error}", file=sys.stderr)
-            return False
-    return True
+    contenders = race.builds(setup) if parts & {"compare", "load", "idle"} else {}
+    if "compare" in parts:
+        jobs = [Job(word) for word in options.jobs]
+        for job in jobs:
+            yield from race.rate_tasks(setup, contenders, job, options.rates)
+    if "load" in parts:
+        yield from race.escaped_tasks(setup, contenders)
+        yield from race.busy_tasks(setup, contenders)
+    if "idle" in parts:
+        yield from idle.tasks(setup, contenders)
+    if "micro" in parts:
+        yield from micro.tasks(setup)
+    if "growth" in parts:
+        yield from growth.tasks(setup, options.soak)
 
 
 def _parser() -> argparse.ArgumentParser:
+    lines = [f"  {name:<8} {text}" for name, text in PARTS.items()]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measure the cost of klogd-py on this machine, beside other log daemons.",
+        epilog="\n".join(
+            ["parts:", *lines, "  report   print the tables of --json again, without measuring"]
+        ),
     )
     parser.add_argument(
-        "parts",
-        nargs="?",
-        choices=("all", "micro", "compare", "growth"),
-        default="all",
-        help=_PARTS_HELP,
+        "parts", nargs="*", metavar="PART", default=[ALL], help="what to measure (default: all)"
     )
     parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="one short run at low rates, without the map of ten million lines",
+        "--quick", action="store_true", help="one short round, small files, no growth"
+    )
+    parser.add_argument("--before", metavar="COMMIT", help="measure that commit as well")
+    parser.add_argument("--runs", type=_positive, metavar="N", help="rounds (default 3)")
+    parser.add_argument(
+        "--rates", type=_parse_rates, metavar="N,N", help="records a second (default 1,...,200000)"
     )
     parser.add_argument(
-        "--runs",
-        type=int,
-        metavar="N",
-        help="runs per rate, of which the median is printed (default 5)",
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="how long records are written (default 1.5 to 10)",
     )
     parser.add_argument(
-        "--rates",
-        type=_parse_rates,
-        metavar="N,N",
-        help="records per second (default 10000,...,400000)",
+        "--jobs", type=_parse_jobs, default=["file", "syslog"], metavar="JOBS", help="file,syslog"
     )
     parser.add_argument(
-        "--seconds", type=float, metavar="S", help="seconds of writing per run (default 3)"
+        "--only",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAMES",
+        help=",".join(race.NAMES),
     )
     parser.add_argument(
-        "--jobs", type=lambda text: text.split(","), default=["file", "syslog"], help="file,syslog"
+        "--soak", type=_positive, metavar="N", help="records of the last curve (default 10 million)"
     )
-    parser.add_argument(
-        "--only", type=lambda text: text.split(","), help="klogd-py,rsyslog,syslog-ng,busybox,c"
-    )
-    parser.add_argument(
-        "--soak",
-        type=int,
-        metavar="N",
-        default=SOAK_RECORDS,
-        help="records of the last curve (default 50 million)",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all runs to FILE")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart to FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all measurements in FILE")
+    parser.add_argument("--svg", type=Path, metavar="DIR", help="draw the charts into DIR")
     return parser
 
 
 def _parse_options() -> argparse.Namespace:
-    options = _parser().parse_args()
-    options.runs = options.runs or (1 if options.quick else 5)
-    options.rates = options.rates or ((10_000, 20_000) if options.quick else RATES)
-    options.seconds = options.seconds or (1.5 if options.quick else 3.0)
+    parser = _parser()
+    options = parser.parse_args()
+    for part in options.parts:
+        if part not in {ALL, REPORT, *PARTS}:
+            parser.error(f"no part {part}; choose from {', '.join([ALL, *PARTS, REPORT])}")
+    for name in options.only:
+        if name not in race.NAMES:
+            parser.error(f"no log daemon {name}; choose from {', '.join(race.NAMES)}")
+    if REPORT in options.parts and options.json is None:
+        parser.error("report needs --json FILE")
+    quick_soak = growth.QUICK_SOAK_RECORDS
+    options.runs = options.runs or (1 if options.quick else 3)
+    options.soak = options.soak or (quick_soak if options.quick else growth.SOAK_RECORDS)
     return options
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def _parse_rates(text: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in text.split(","))
+    return tuple(_positive(word) for word in text.split(","))
+
+
+def _parse_jobs(text: str) -> list[str]:
+    return [Job(word).value for word in text.split(",")]

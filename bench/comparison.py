@@ -5,54 +5,44 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
 from bench import processes
-from bench.log_daemons import Build, Job
+from bench.accounting import cpu_us, rss_mib
+from bench.log_daemons import Build, Job, LogDaemon
+from bench.results import Run
 
 # For reading the records that are already in the ring, and for the work after the start
-START_LIMIT_S = 2.0
+START_MIN_S, START_LIMIT_S = 1.0, 10.0
 # The longest time for the last record to arrive
 ARRIVAL_LIMIT_S = 8.0
-POLL_S = 0.02
+FIRST_LIMIT_S = 2.0
+IDLE_PERIOD_S, IDLE_US = 0.2, 1000
 
 
-class Run(Struct, frozen=True):
-    """The measurements of one run.
+class Load(Struct, frozen=True):
+    """What is written: one record in ``escaped`` has bytes that the kernel escapes, if not 0."""
 
-    ``wanted_rate`` and ``rate`` (the real one) are records per second. ``first_s`` is the time from
-    the start of the program to the first record in its file, 0 if it skips older records.
-    """
+    name: str
+    rate: int
+    seconds: float
+    escaped: int = 0
+    # Processes that use a processor each
+    busy: int = 0
 
-    program: str
-    job: str
-    wanted_rate: int
-    rate: float
-    records: int
-    arrived: int
-    # User and system time per record written
-    cpu_us: float
-    rss_mib: float
-    first_s: float
-    latency_us: float = 0.0
-    latency_99_us: float = 0.0
+    @property
+    def records(self) -> int:
+        """The number of records that are written."""
+        return max(1, int(self.rate * self.seconds))
 
 
-class _Load(Struct, frozen=True):
-    """The cost of one series of records: the real rate, and CPU time per record."""
-
-    rate: float
-    records: int
-    cpu_us: float
-    rss_mib: float
-
-
-def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: float) -> Run:
+def run(build: Build, programs: dict[str, Path], job: Job, load: Load) -> Run:
     """Start a log daemon, wait until it is idle, write records, wait for the last one, stop it."""
-    with tempfile.TemporaryDirectory(prefix="klogd-bench-") as name:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         target = folder / ("log" if job is Job.FILE else "socket")
         daemon = build(job, target, folder)
@@ -60,15 +50,16 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
         observer = processes.start(
             [programs["observer"], job.value, target, tag], stdout=subprocess.PIPE
         )
-        time.sleep(0.1)
-        started_s = time.monotonic()
-        process = processes.start(daemon.command, daemon.environment)
         try:
-            first_s = _first_record_s(target, started_s) if job is Job.FILE else 0.0
-            time.sleep(START_LIMIT_S)
-            load = _write_records(programs["writer"], process.pid, rate, int(rate * seconds), tag)
+            time.sleep(0.1)
+            started_s = time.monotonic()
+            with running(daemon) as pid:
+                first_s = _first_record_s(target, started_s) if job is Job.FILE else None
+                wait_until_started(pid, started_s)
+                with _busy_processors(load.busy):
+                    used_us = _write(programs["writer"], pid, load, tag)
+                memory_mib = rss_mib(pid)
         finally:
-            processes.end(process)
             observer.terminate()
             # Nanoseconds between the writing of a record and its arrival
             delays = observer.communicate()[0].split()
@@ -76,93 +67,78 @@ def run(build: Build, programs: dict[str, Path], job: Job, rate: int, seconds: f
     return Run(
         program=daemon.name,
         job=job.value,
-        wanted_rate=rate,
+        load=load.name,
         rate=load.rate,
         records=load.records,
         arrived=len(latencies_us),
-        cpu_us=load.cpu_us,
-        rss_mib=load.rss_mib,
+        cpu_us=used_us / len(latencies_us) if latencies_us else None,
+        rss_mib=memory_mib,
         first_s=first_s,
-        latency_us=_percentile(latencies_us, 50),
-        latency_99_us=_percentile(latencies_us, 99),
+        latency_us=percentile(latencies_us, 50),
+        latency_99_us=percentile(latencies_us, 99),
     )
 
 
-def _write_records(writer: Path, leader: int, rate: int, count: int, tag: str) -> _Load:
-    """Write ``count`` records while the session of ``leader`` reads them."""
-    before_us = cpu_us(leader)
-    written = processes.run([writer, str(rate), str(count), tag])
-    wait_until_idle(leader)
-    used_us = cpu_us(leader) - before_us
-    return _Load(float(written), count, used_us / count, rss_mib(leader))
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    """Return a percentile of sorted values, 0 if there are none."""
-    return values[len(values) * percent // 100] if values else 0.0
-
-
-def cpu_us(leader: int) -> float:
-    """Return the user and system time of all threads of a session, in microseconds."""
-    return (
-        sum(
-            int(path.read_text().split()[0])
-            for pid in _processes(leader)
-            for path in _thread_statistics(pid)
-        )
-        / 1000
-    )
-
-
-def rss_mib(leader: int) -> float:
-    """Return the resident memory of a session, without programs that only wait."""
-    return sum(
-        _resident_mib(pid)
-        for pid in _processes(leader)
-        if Path(f"/proc/{pid}/comm").read_text().strip() not in {"sh", "unshare"}
-    )
-
-
-def _processes(leader: int) -> list[int]:
-    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    return [pid for pid in pids if _session(pid) == leader]
-
-
-def _session(pid: int) -> int:
+@contextmanager
+def running(daemon: LogDaemon) -> Iterator[int]:
+    """Run a log daemon; yield the number of its first process."""
+    process = processes.start(daemon.command, daemon.environment)
     try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return 0
+        yield process.pid
+    finally:
+        processes.end(process)
 
 
-def _thread_statistics(pid: int) -> list[Path]:
-    return list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
+@contextmanager
+def _busy_processors(count: int) -> Iterator[None]:
+    started = [processes.start(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in started:
+            processes.end(process)
 
 
-def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+def _write(writer: Path, leader: int, load: Load, tag: str) -> float:
+    """Write records while a session reads them; return the microseconds of CPU that it used."""
+    before_us = cpu_us(leader)
+    processes.run([writer, str(load.rate), str(load.records), tag, str(load.escaped)])
+    wait_until_idle(leader, ARRIVAL_LIMIT_S)
+    return cpu_us(leader) - before_us
 
 
-def _first_record_s(target: Path, started_s: float) -> float:
+def percentile(values: Sequence[float], percent: int) -> float | None:
+    """Return a percentile of sorted values: the smallest that so many percent do not exceed."""
+    if not values:
+        return None
+    return values[max(0, -(-len(values) * percent // 100) - 1)]
+
+
+def _first_record_s(target: Path, started_s: float) -> float | None:
     """Return the seconds until the first record is in the file.
 
-    That is 0 for a program that skips the records written before its start.
+    That is ``None`` for a program that skips the records written before its start.
     """
-    while time.monotonic() < started_s + 2:
+    while time.monotonic() < started_s + FIRST_LIMIT_S:
         if target.stat().st_size:
             return time.monotonic() - started_s
         time.sleep(0.001)
-    return 0.0
+    return None
 
 
-def wait_until_idle(leader: int) -> None:
-    """Wait until a session uses less than 1 ms of CPU in 0.2 s, at most `ARRIVAL_LIMIT_S`."""
-    end_s = time.monotonic() + ARRIVAL_LIMIT_S
-    before_us = -1.0
+def wait_until_started(leader: int, started_s: float) -> None:
+    """Wait until a program has done the work of its start, at least `START_MIN_S`."""
+    time.sleep(max(0.0, started_s + START_MIN_S - time.monotonic()))
+    wait_until_idle(leader, START_LIMIT_S)
+
+
+def wait_until_idle(leader: int, limit_s: float) -> None:
+    """Wait until a session uses less than `IDLE_US` of CPU in `IDLE_PERIOD_S`, or ``limit_s``."""
+    end_s = time.monotonic() + limit_s
+    before_us = cpu_us(leader)
     while time.monotonic() < end_s:
-        time.sleep(10 * POLL_S)
+        time.sleep(IDLE_PERIOD_S)
         now_us = cpu_us(leader)
-        if now_us - before_us < 1000:
+        if now_us - before_us < IDLE_US:
             return
         before_us = now_us

@@ -5,49 +5,47 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench import processes
-from bench.comparison import START_LIMIT_S, cpu_us, rss_mib, wait_until_idle
+from bench import maps, processes
+from bench.accounting import cpu_us, rss_mib
+from bench.comparison import ARRIVAL_LIMIT_S, running, wait_until_idle, wait_until_started
 from bench.log_daemons import klogd_py_with
-from bench.symbols import write_map
+from bench.results import Point
+from bench.schedule import Setup, Task
 
 RATE_PER_S, RECORDS = 50_000, 200_000
 SOAK_RATE_PER_S, SOAK_POINTS = 150_000, 10
-SOAK_RECORDS = 50_000_000
+SOAK_RECORDS, QUICK_SOAK_RECORDS = 10_000_000, 300_000
+LENGTHS = (10_000, 100_000, 1_000_000, 10_000_000)
+# The start and the end of a run
+_AROUND_S = 4.0
 
 
-class Point(Struct, frozen=True):
-    """The cost at one size: microseconds of CPU per record, resident memory in MiB."""
+class Size(Struct, frozen=True):
+    """One point of a curve, and the records that are written for it."""
 
+    curve: str
     size: int
-    cpu_us: float
-    rss_mib: float
+    rate: int
+    records: int
 
 
-class Curve(Struct, frozen=True):
-    """The cost over the size of one thing."""
-
-    name: str
-    points: list[Point]
-
-
-def curves(writer: Path, soak_records: int) -> list[Curve]:
-    """Return all curves; the last one carries ``soak_records`` records in a single run."""
-    return [
-        Curve("file sinks", [_measure(writer, size, _sinks(size)) for size in (1, 2, 4, 8)]),
-        Curve(
-            "lines of the map",
-            [
-                _measure(writer, size, _map(size))
-                for size in (10_000, 100_000, 1_000_000, 10_000_000)
-            ],
-        ),
-        Curve("modules", [_measure(writer, size, _modules(size)) for size in (10, 100, 1000)]),
-        _soak(writer, soak_records),
-    ]
+def tasks(setup: Setup, soak_records: int) -> Iterator[Task]:
+    """Plan every size of every curve; the last one carries ``soak_records`` in a single run."""
+    for curve, sizes, setting in (
+        ("file sinks", (1, 2, 4, 8), _sinks),
+        ("lines of the map", LENGTHS[:-1] if setup.quick else LENGTHS, partial(_map, setup.folder)),
+        ("modules", (10, 100, 1000), _modules),
+    ):
+        for size in sizes:
+            measure = partial(_measure, setup, curve, size, setting(size))
+            yield Task(f"{size:,} {curve}", RECORDS / RATE_PER_S + _AROUND_S, measure, once=True)
+    soak_s = soak_records / SOAK_RATE_PER_S + _AROUND_S
+    yield Task(f"{soak_records:,} records", soak_s, partial(_soak, setup, soak_records), once=True)
 
 
 # For a run in a directory: the text of its configuration, and its options
@@ -61,15 +59,11 @@ def _sinks(count: int) -> Setting:
     )
 
 
-def _map(lines: int) -> Setting:
+def _map(maps_folder: Path, lines: int) -> Setting:
     def setting(folder: Path) -> tuple[str, list[str]]:
-        write_map(folder / "System.map", lines)
-        return '[symbols]\nkallsyms = ""\n', [
-            "--map",
-            str(folder / "System.map"),
-            "--sink",
-            f"file:{folder}/log",
-        ]
+        path = maps.provide(maps_folder, lines)
+        options = ["--map", str(path), "--sink", f"file:{folder}/log"]
+        return '[symbols]\nkallsyms = ""\n', options
 
     return setting
 
@@ -86,38 +80,34 @@ def _modules(count: int) -> Setting:
     return setting
 
 
-def _measure(writer: Path, size: int, setting: Setting) -> Point:
-    with _running(setting) as pid:
-        return _measure_point(writer, pid, size, RATE_PER_S, RECORDS)
+def _measure(setup: Setup, curve: str, size: int, setting: Setting) -> list[Point]:
+    with _running(setup, setting) as pid:
+        return [_measure_point(setup, pid, Size(curve, size, RATE_PER_S, RECORDS))]
 
 
-def _soak(writer: Path, records: int) -> Curve:
+def _soak(setup: Setup, records: int) -> list[Point]:
     """Measure one run to /dev/null at `SOAK_POINTS` points."""
     count = records // SOAK_POINTS
-    with _running(lambda folder: ("", ["--sink", "file:/dev/null"])) as pid:
-        sizes = range(count, records + 1, count)
-        return Curve(
-            "records carried so far",
-            [_measure_point(writer, pid, size, SOAK_RATE_PER_S, count) for size in sizes],
-        )
+    with _running(setup, lambda folder: ("", ["--sink", "file:/dev/null"])) as pid:
+        return [
+            _measure_point(setup, pid, Size("records carried so far", size, SOAK_RATE_PER_S, count))
+            for size in range(count, records + 1, count)
+        ]
 
 
-def _measure_point(writer: Path, pid: int, size: int, rate: int, count: int) -> Point:
+def _measure_point(setup: Setup, pid: int, size: Size) -> Point:
     before_us = cpu_us(pid)
-    processes.run([writer, str(rate), str(count), "growth"])
-    wait_until_idle(pid)
-    return Point(size, (cpu_us(pid) - before_us) / count, rss_mib(pid))
+    processes.run([setup.programs["writer"], str(size.rate), str(size.records), "growth"])
+    wait_until_idle(pid, ARRIVAL_LIMIT_S)
+    used_us = cpu_us(pid) - before_us
+    return Point(size.curve, size.size, used_us / size.records, rss_mib(pid))
 
 
 @contextmanager
-def _running(setting: Setting) -> Iterator[int]:
+def _running(setup: Setup, setting: Setting) -> Iterator[int]:
     """Run klogd-py of this tree; yield its process ID once it is idle."""
-    with tempfile.TemporaryDirectory(prefix="klogd-bench-") as name:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        daemon = klogd_py_with(folder, *setting(folder))
-        process = processes.start(daemon.command, daemon.environment, stderr=None)
-        try:
-            time.sleep(START_LIMIT_S)
-            yield process.pid
-        finally:
-            processes.end(process)
+        with running(klogd_py_with(setup.trees[0], folder, *setting(folder))) as pid:
+            wait_until_started(pid, time.monotonic())
+            yield pid

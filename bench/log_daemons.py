@@ -8,16 +8,14 @@ addresses, as it does by default.
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench.packages import Unavailable, library_path, unpack
-
-TREE = Path(__file__).parents[1]
+from bench.packages import library_path, unpack
+from bench.trees import Tree
 
 
 class Job(Enum):
@@ -38,34 +36,42 @@ class LogDaemon(Struct, frozen=True):
 Build = Callable[[Job, Path, Path], LogDaemon]
 
 
-def klogd_py(job: Job, target: Path, folder: Path) -> LogDaemon:
-    """Configure klogd-py of this tree.
+def klogd_py(tree: Tree) -> Build:
+    """Return the configuration of klogd-py of a tree.
 
     It watches the directory of its configuration, in which nothing else changes.
     """
-    return klogd_py_with(folder, "", ["--sink", f"{job.value}:{target}"])
+    return lambda job, target, folder: klogd_py_with(
+        tree, folder, "", ["--sink", f"{job.value}:{target}"]
+    )
 
 
-def klogd_py_with(folder: Path, configuration: str, options: list[str]) -> LogDaemon:
+def klogd_py_with(tree: Tree, folder: Path, configuration: str, options: list[str]) -> LogDaemon:
     """Configure klogd-py with more text in its configuration and more options."""
     (folder / "etc").mkdir()
     config = folder / "etc" / "klogd-py.toml"
     config.write_text(f'state.cursor_file = "{folder / "position.json"}"\n{configuration}')
     command = [
-        sys.executable,
-        "-m",
-        "klogd_py",
+        *tree.program,
         "--log-level",
         "error",
         "--config",
         str(config),
         *options,
     ]
-    return LogDaemon("klogd-py", command, {"PYTHONPATH": str(TREE)})
+    return LogDaemon(tree.name, command, tree.environment)
 
 
-def rsyslog(job: Job, target: Path, folder: Path) -> LogDaemon:
-    """Configure rsyslog with imkmsg, which reads /dev/kmsg as klogd-py does. Raises Unavailable."""
+def rsyslog(module: str) -> Build:
+    """Return the configuration of rsyslog with imkmsg or imklog.
+
+    imkmsg reads /dev/kmsg, as klogd-py does; imklog reads /proc/kmsg, as klogd did.
+    """
+    return lambda job, target, folder: _rsyslog(module, job, target, folder)
+
+
+def _rsyslog(module: str, job: Job, target: Path, folder: Path) -> LogDaemon:
+    """Configure rsyslog; raises Unavailable."""
     program, path, modules = (
         shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin"),
         "",
@@ -79,7 +85,9 @@ def rsyslog(job: Job, target: Path, folder: Path) -> LogDaemon:
     out = f'action(type="omfile" file="{target}")'
     if job is Job.SYSLOG:
         out = f'module(load="omuxsock")\n$OMUxSockSocket {target}\n*.* :omuxsock:'
-    config.write_text(f'global(workDirectory="{folder}")\nmodule(load="imkmsg")\n{out}\n')
+    # The records of the bench are a process's, which imklog leaves out by default.
+    more = ' permitNonKernelFacility="on"' if module == "imklog" else ""
+    config.write_text(f'global(workDirectory="{folder}")\nmodule(load="{module}"{more})\n{out}\n')
     command = [
         program,
         "-n",
@@ -89,7 +97,7 @@ def rsyslog(job: Job, target: Path, folder: Path) -> LogDaemon:
         str(folder / "pid"),
         *(["-M", modules] if modules else []),
     ]
-    return LogDaemon("rsyslog", command, {"LD_LIBRARY_PATH": path} if path else {})
+    return LogDaemon(f"rsyslog {module}", command, {"LD_LIBRARY_PATH": path} if path else {})
 
 
 def syslog_ng(job: Job, target: Path, folder: Path) -> LogDaemon:
@@ -129,8 +137,7 @@ def busybox(job: Job, target: Path, folder: Path) -> LogDaemon:
     The two processes therefore get a /dev of their own, and die with unshare(1). Raises
     Unavailable.
     """
-    if job is not Job.FILE:
-        raise Unavailable("busybox: its klogd sends to /dev/log only")
+    assert job is Job.FILE
     program = unpack("busybox") / "bin/busybox"
     script = (
         "mount -t tmpfs none /mnt && mknod /mnt/kmsg c 1 11 && mknod /mnt/null c 1 3 "
@@ -138,7 +145,7 @@ def busybox(job: Job, target: Path, folder: Path) -> LogDaemon:
         f"{program} syslogd -n -O {target} & sleep 0.2; {program} klogd -n & wait\n"
     )
     private = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-    return LogDaemon("busybox", [*private, "sh", "-c", script], {})
+    return LogDaemon("BusyBox", [*private, "sh", "-c", script], {})
 
 
 def c_reader(reader: Path) -> Build:

@@ -1,243 +1,218 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Summarize runs as a Markdown table and as SVG charts."""
+"""Summarize measurements as Markdown tables: medians, with the smallest and the largest value."""
 
-import os
-import platform
-import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from bench.comparison import Run
-from bench.growth import Curve
+from bench.results import BEFORE, NOW, Figure, Idle, Point, Results, Run, Spread
 
-REFERENCE = "rsyslog"
+REFERENCE = "rsyslog imkmsg"
 
 
 class Line(Struct, frozen=True):
-    """The medians of all runs of one program at one job and rate.
+    """One program at one job, load and rate.
 
-    ``ratio`` is its CPU time divided by that of `REFERENCE`, ``None`` if that did not run.
+    ``ratio`` is its CPU time divided by that of `REFERENCE`, ``None`` if that is not known.
     """
 
     program: str
     job: str
-    wanted_rate: int
-    runs: int
-    cpu_us: float
+    load: str
+    rate: int
+    cpu_us: Spread | None
     ratio: float | None
-    lost_percent: float
-    lossless: bool
-    latency_us: float
-    latency_99_us: float
-    rss_mib: float
-    first_s: float
+    lost_percent: Spread
+    latency_us: Spread | None
+    latency_99_us: Spread | None
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether every record arrived in every round."""
+        return self.lost_percent.high == 0
+
+
+def markdown(results: Results) -> str:
+    """Return everything that was measured as text for a document."""
+    parts = ["  \n".join(results.machine)]
+    lines = summary(results.runs)
+    for job, load in dict.fromkeys((line.job, line.load) for line in lines):
+        chosen = [line for line in lines if (line.job, line.load) == (job, load)]
+        parts += [f"### Kernel log to {job}, {load}", race_table(chosen)]
+        if len({line.rate for line in chosen}) > 1:
+            parts.append(highest_rates(chosen))
+    if results.runs:
+        parts += ["### Memory and start", memory_table(results.runs)]
+    if results.idle:
+        parts += ["### Idle", idle_table(results.idle)]
+    if results.figures:
+        parts += ["### Stages, symbols and commands", figure_table(results.figures)]
+    if results.points:
+        parts += ["### Growth", point_table(results.points)]
+    return "\n\n".join([*parts, ""])
 
 
 def summary(runs: Sequence[Run]) -> list[Line]:
-    """Return one line per job, rate and program, sorted."""
-    groups: dict[tuple[str, int, str], list[Run]] = {}
+    """Return one line for each program at each job, load and rate, in the order of the runs."""
+    groups: dict[tuple[str, str, int, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.job, run.wanted_rate, run.program), []).append(run)
-    cpu = {key: statistics.median(run.cpu_us for run in group) for key, group in groups.items()}
+        groups.setdefault((run.job, run.load, run.rate, run.program), []).append(run)
+    cpu = {key: Spread.of(run.cpu_us for run in group) for key, group in groups.items()}
     return [
-        _line(group, cpu.get((key[0], key[1], REFERENCE))) for key, group in sorted(groups.items())
+        Line(
+            *(program, job, load, rate),
+            cpu_us=cpu[job, load, rate, program],
+            ratio=_ratio(cpu[job, load, rate, program], cpu.get((job, load, rate, REFERENCE))),
+            lost_percent=Spread.of(run.lost_percent for run in group) or Spread(0, 0, 0),
+            latency_us=Spread.of(run.latency_us for run in group),
+            latency_99_us=Spread.of(run.latency_99_us for run in group),
+        )
+        for (job, load, rate, program), group in groups.items()
     ]
 
 
-def _line(group: Sequence[Run], reference_us: float | None) -> Line:
-    first = group[0]
-    cpu_us = statistics.median(run.cpu_us for run in group)
-    return Line(
-        first.program,
-        first.job,
-        first.wanted_rate,
-        len(group),
-        cpu_us,
-        cpu_us / reference_us if reference_us else None,
-        statistics.median(100 * (1 - run.arrived / run.records) for run in group),
-        all(run.arrived == run.records for run in group),
-        statistics.median(run.latency_us for run in group),
-        statistics.median(run.latency_99_us for run in group),
-        statistics.median(run.rss_mib for run in group),
-        statistics.median(run.first_s for run in group),
-    )
+def _ratio(value: Spread | None, reference: Spread | None) -> float | None:
+    if value is None or reference is None or not reference.median:
+        return None
+    return value.median / reference.median
 
 
-def table(lines: Sequence[Line]) -> str:
-    """Return the lines as a Markdown table, and the highest rates without loss."""
-    rows = [
-        "| job | rate | program | CPU us/record | ratio | lost % "
-        "| latency us | 99th us | RSS MiB | first record s |"
-    ]
-    rows.append("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|")
-    for line in lines:
-        ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
-        first = f"{line.first_s:.3f}" if line.first_s else ""
-        rows.append(
-            f"| {line.job} | {line.wanted_rate:,} | {line.program} "
-            f"| {line.cpu_us:.2f} | {ratio} | {line.lost_percent:.2f} "
-            f"| {line.latency_us:,.0f} | {line.latency_99_us:,.0f} | {line.rss_mib:.1f} | {first} |"
-        )
-    return "\n".join([*rows, "", *_highest_rates(lines)])
-
-
-def _highest_rates(lines: Sequence[Line]) -> list[str]:
-    rows = []
-    for job in dict.fromkeys(line.job for line in lines):
-        best: dict[str, int] = {}
-        for line in lines:
-            if line.job == job:
-                best[line.program] = max(
-                    best.get(line.program, 0), line.wanted_rate if line.lossless else 0
-                )
-        rows.append(
-            f"{job}, highest rate without loss: "
-            + ", ".join(f"{name} {rate:,}" for name, rate in best.items())
-        )
-    return rows
-
-
-def describe_machine() -> str:
-    """Return processors, kernel, Python, load and time, in one line."""
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return (
-        f"{os.cpu_count()} processors, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load {load}, {when}"
-    )
-
-
-_COLOURS = {
-    "klogd-py": "#0b62a4",
-    "rsyslog": "#c0392b",
-    "busybox": "#7a5195",
-    "syslog-ng": "#d98200",
-}
-_OTHERS_COLOUR = "#5c6b73"
-_WIDTH, _HEIGHT, _LEFT, _TOP = 340, 220, 60, 40
-_PER_ROW = 2
-
-
-def chart(lines: Sequence[Line]) -> str:
-    """CPU per record against rate, one panel for each job, as SVG."""
-    panels = []
-    for job in dict.fromkeys(line.job for line in lines):
-        of_job = [line for line in lines if line.job == job]
-        rates = sorted({line.wanted_rate for line in of_job})
-        series = {
-            name: [
-                (rates.index(line.wanted_rate), line.cpu_us)
-                for line in of_job
-                if line.program == name
+def race_table(lines: Iterable[Line]) -> str:
+    """Return a row for each rate and program."""
+    return table(
+        ["rate", "program", "CPU us/record", "ratio", "lost %", "latency ms", "99th ms"],
+        (
+            [
+                f"{line.rate:,}",
+                line.program,
+                shown(line.cpu_us),
+                "" if line.ratio is None else f"{line.ratio:.2f}",
+                "0" if line.is_lossless else shown(line.lost_percent),
+                shown(_in_ms(line.latency_us)),
+                shown(_in_ms(line.latency_99_us)),
             ]
-            for name in sorted({line.program for line in of_job})
-        }
-        panels.append(
-            _Panel(
-                f"kernel log to {job}: CPU per record (us)",
-                [f"{rate // 1000} k/s" for rate in rates],
-                series,
-            )
-        )
-    return _svg(panels)
-
-
-def curves_chart(curves: Sequence[Curve]) -> str:
-    """Return the curves as SVG, one panel each: CPU per record over size, with the memory below."""
-    return _svg(
-        [
-            _Panel(
-                f"{curve.name}: CPU per record (us), MiB",
-                [f"{_short(point.size)}\n{point.rss_mib:.0f} MiB" for point in curve.points],
-                {"klogd-py": list(enumerate(point.cpu_us for point in curve.points))},
-            )
-            for curve in curves
-        ]
+            for line in lines
+        ),
     )
 
 
-def curves_table(curves: Sequence[Curve]) -> str:
-    """Return the curves as a Markdown table."""
-    rows = ["| what grows | to | CPU us/record | RSS MiB |", "|---|---:|---:|---:|"]
-    rows += [
-        f"| {curve.name} | {point.size:,} | {point.cpu_us:.2f} | {point.rss_mib:.1f} |"
-        for curve in curves
-        for point in curve.points
-    ]
-    return "\n".join(rows)
+def highest_rates(lines: Iterable[Line]) -> str:
+    """Return the highest rate of each program at which no round lost a record."""
+    best: dict[str, int] = {}
+    for line in lines:
+        rate = line.rate if line.is_lossless else 0
+        best[line.program] = max(best.get(line.program, 0), rate)
+    rates = ", ".join(f"{name} {f'{rate:,}' if rate else 'none'}" for name, rate in best.items())
+    return f"Highest rate without loss: {rates}."
 
 
-def _short(size: int) -> str:
-    for unit, word in ((1_000_000, "M"), (1000, "k")):
-        if size >= unit:
-            return f"{size // unit}{word}"
-    return str(size)
+def memory_table(runs: Sequence[Run]) -> str:
+    """Return the resident memory of each program, and the time to its first record."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.program, []).append(run)
+    return table(
+        ["program", "RSS MiB", "first record ms after its start"],
+        (
+            [
+                name,
+                shown(Spread.of(run.rss_mib for run in group)),
+                shown(Spread.of(run.first_s and run.first_s * 1000 for run in group)),
+            ]
+            for name, group in groups.items()
+        ),
+    )
 
 
-class _Panel(Struct, frozen=True):
-    """One chart.
+def idle_table(measured: Sequence[Idle]) -> str:
+    """Return what each program uses while nothing is written."""
+    groups: dict[str, list[Idle]] = {}
+    for idle in measured:
+        groups.setdefault(idle.program, []).append(idle)
+    return table(
+        ["program", "CPU ms/minute", "wake-ups/minute", "threads", "RSS MiB"],
+        (
+            [
+                name,
+                shown(Spread.of(idle.cpu_ms_per_minute for idle in group)),
+                shown(Spread.of(idle.wakeups_per_minute for idle in group)),
+                shown(Spread.of(float(idle.threads) for idle in group)),
+                shown(Spread.of(idle.rss_mib for idle in group)),
+            ]
+            for name, group in groups.items()
+        ),
+    )
 
-    ``ticks`` label the x axis and may have two lines. ``series`` holds the points of each name: the
-    index of a tick, and microseconds.
-    """
 
-    title: str
-    ticks: list[str]
-    series: dict[str, list[tuple[int, float]]]
-
-
-def _svg(panels: Sequence[_Panel]) -> str:
-    width, height = _PER_ROW * (_WIDTH + 2 * _LEFT), _HEIGHT + 2 * _TOP + 30
-    rows = -(-len(panels) // _PER_ROW)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{rows * height}"'
-        ' font-family="sans-serif" font-size="12">'
-        '<rect width="100%" height="100%" fill="white"/>'
-    ]
-    for place, panel in enumerate(panels):
-        parts += _panel_elements(
-            panel,
-            place % _PER_ROW * (_WIDTH + 2 * _LEFT) + _LEFT,
-            place // _PER_ROW * height + _TOP,
+def figure_table(figures: Sequence[Figure]) -> str:
+    """Return each figure, beside that of the other commit if there is one."""
+    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+    for figure in figures:
+        programs = values.setdefault((figure.part, figure.name, figure.unit), {})
+        programs.setdefault(figure.program, []).append(figure.value)
+    spreads = {
+        key: {name: Spread.of(found) for name, found in programs.items()}
+        for key, programs in values.items()
+    }
+    if not any(BEFORE in programs for programs in spreads.values()):
+        rows = (
+            [f"{part}: {name}", shown(programs.get(NOW)), unit]
+            for (part, name, unit), programs in spreads.items()
         )
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def _panel_elements(panel: _Panel, left: int, top: int) -> list[str]:
-    top_us = max(value for points in panel.series.values() for _, value in points) * 1.1
-    bottom = top + _HEIGHT
-
-    def x(place: int) -> float:
-        return left + _WIDTH * (place + 0.5) / len(panel.ticks)
-
-    def y(value: float) -> float:
-        return bottom - _HEIGHT * value / top_us
-
-    size = 12 if len(panel.ticks) < 7 else 9
-    parts = [f'<text x="{left}" y="{top - 20}" font-weight="bold">{panel.title}</text>']
-    parts += [f'<path d="M{left} {top}V{bottom}H{left + _WIDTH}" fill="none" stroke="#888"/>']
-    parts += [
-        f'<text x="{x(place):.0f}" y="{bottom + 15 + 13 * row}" font-size="{size}"'
-        f' text-anchor="middle">{line}</text>'
-        for place, tick in enumerate(panel.ticks)
-        for row, line in enumerate(tick.split("\n"))
-    ]
-    for step in range(5):
-        value = top_us * step / 4
-        parts.append(
-            f'<text x="{left - 6}" y="{y(value) + 4:.0f}" text-anchor="end">{value:.1f}</text>'
-        )
-    for number, (name, points) in enumerate(panel.series.items()):
-        colour = _COLOURS.get(name, _OTHERS_COLOUR)
-        path = " ".join(f"{x(place):.0f},{y(value):.0f}" for place, value in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [
-            f'<circle cx="{x(place):.0f}" cy="{y(value):.0f}" r="3" fill="{colour}"/>'
-            for place, value in points
+        return table(["what", "value", "unit"], rows)
+    compared = (
+        [
+            f"{part}: {name}",
+            shown(programs.get(BEFORE)),
+            shown(programs.get(NOW)),
+            unit,
+            ""
+            if (ratio := _ratio(programs.get(NOW), programs.get(BEFORE))) is None
+            else number(ratio),
         ]
-        parts.append(
-            f'<text x="{left + number * 80}" y="{bottom + 44}" fill="{colour}">{name}</text>'
-        )
-    return parts
+        for (part, name, unit), programs in spreads.items()
+    )
+    return table(["what", "before", "now", "unit", "now/before"], compared)
+
+
+def point_table(points: Iterable[Point]) -> str:
+    """Return the growth curves, a row for each point."""
+    return table(
+        ["what grows", "to", "CPU us/record", "RSS MiB"],
+        (
+            [point.curve, f"{point.size:,}", number(point.cpu_us), number(point.rss_mib)]
+            for point in points
+        ),
+    )
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown; all columns but those of names are of numbers."""
+    names = {"program", "what", "what grows", "unit"}
+    ruler = ["---" if title in names else "---:" for title in titles]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [titles, ruler, *rows])
+
+
+def shown(spread: Spread | None) -> str:
+    """Return ``3.46 (3.31-3.70)``; a single value alone; nothing for ``None``."""
+    if spread is None:
+        return ""
+    if spread.low == spread.high:
+        return number(spread.median)
+    return f"{number(spread.median)} ({number(spread.low)}-{number(spread.high)})"
+
+
+def number(value: float) -> str:
+    """Return a number with three digits that count: 0.123, 1.23, 12.3, 1,234."""
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    for digits, limit in ((1, 10), (2, 1)):
+        if abs(value) >= limit:
+            return f"{value:.{digits}f}"
+    return f"{value:.3f}"
+
+
+def _in_ms(spread: Spread | None) -> Spread | None:
+    if spread is None:
+        return None
+    return Spread(spread.median / 1000, spread.low / 1000, spread.high / 1000)

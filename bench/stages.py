@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Measure the CPU time of each pipeline stage per record, in batches of the daemon's size."""
+"""Measure the CPU time of each pipeline stage per record, in batches of the daemon's size.
+
+``python -m bench.stages`` prints the figures as JSON. It is a process of its own, so that it can
+import the klogd_py of another tree.
+"""
 
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+import msgspec
 
+from bench.results import Figure
 from klogd_py.oops.address_scanner import candidate_lines
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.batch import Batch
@@ -34,18 +40,22 @@ from klogd_py.symbols.symbol_set import SymbolSet
 
 BATCH = 512
 RUNS = 51
-
-
-class Figure(Struct, frozen=True):
-    """One measurement."""
-
-    name: str
-    value: float
-    unit: str
+ESCAPED_SHARES = (64, 4)
+# As /dev/kmsg shows UTF-8, a tab and a backslash
+ESCAPED_TEXTS = (
+    rb"thermal zone%d: 71 \xc2\xb0C, critical at 95 \xc2\xb0C",
+    rb"usb %d-1: Product:\x09Flash Drive\x09SerialNumber: 4C530001",
+    rb"acpi device:0%d: path \x5c_SB.PCI0.LPCB.EC0",
+)
 
 
 def figures() -> list[Figure]:
     """Return the CPU time of each stage per record, and of saving the position per batch."""
+    shares = [figure for share in ESCAPED_SHARES for figure in _escaped(share)]
+    return [*_read_ring(), *_plain(), *shares, _save_position()]
+
+
+def _plain() -> list[Figure]:
     raws = [sample(number) for number in range(BATCH)]
     records = kmsg_format.parse_all(raws)
     texts = [record.text for record in records]
@@ -72,18 +82,38 @@ def figures() -> list[Figure]:
         "encode for syslog": lambda: [to_syslog.encode(entry) for entry in entries],
         "encode and write to /dev/null": lambda: to_file.send(entries),
     }
-    found = [
-        Figure(f"stage: {name}", cpu_s(job) / BATCH * 1e6, "us/record")
-        for name, job in jobs.items()
+    return [_per_record(name, job) for name, job in jobs.items()]
+
+
+def _escaped(share: int) -> list[Figure]:
+    """Measure the stages that escaped bytes concern; one record in ``share`` has some."""
+    raws = [sample(number, share) for number in range(BATCH)]
+    clock = LiveClock()
+    batch = Batch(kmsg_format.parse_all(raws))
+    entries = symbolize(batch, resolve_nothing, FormatOptions(), clock.wall_times).entries
+    line_encoder = LineEncoder()
+    return [
+        _per_record(f"parse, escaped 1 in {share}", lambda: kmsg_format.parse_all(raws)),
+        _per_record(
+            f"encode for a file, escaped 1 in {share}", lambda: line_encoder.encode(entries)
+        ),
     ]
-    return [*_read_ring(), *found, _save_position()]
 
 
-def sample(number: int) -> bytes:
-    """Return a raw record: one in ten has a dictionary, one in four a number like an address."""
+def _per_record(name: str, job: Callable[[], object]) -> Figure:
+    return Figure("stage", name, cpu_s(job) / BATCH * 1e6, "us/record")
+
+
+def sample(number: int, escaped: int = 0) -> bytes:
+    """Return a raw record: one in ten has a dictionary, one in four a number like an address.
+
+    One in ``escaped``, if that is not 0, has bytes that the kernel escapes.
+    """
     text = b"eth%d: link up, 1000Mbps, full-duplex"
     if number % 4 == 0:
         text = b"pci 0000:00:1f.%d: [mem 0xfed00000-0xfed003ff] reserved"
+    if escaped and number % escaped == 1:
+        text = ESCAPED_TEXTS[number // escaped % len(ESCAPED_TEXTS)]
     dictionary = b" SUBSYSTEM=pci\n DEVICE=+pci:0000:00:1f.0\n" if number % 10 == 0 else b""
     return b"6,%d,%d,-;%s\n%s" % (number, number * 1000, text % (number % 8), dictionary)
 
@@ -132,7 +162,10 @@ def _read_ring() -> list[Figure]:
         os.close(descriptor)
     return [
         Figure(
-            "stage: read", (time.process_time_ns() - before_ns) / max(count, 1) / 1000, "us/record"
+            "stage",
+            "read",
+            (time.process_time_ns() - before_ns) / max(count, 1) / 1000,
+            "us/record",
         )
     ]
 
@@ -145,9 +178,13 @@ def _save_position() -> Figure:
             lambda: cursor_file.save({"file:/var/log/kern.log": Position(next(numbers))})
         )
         cursor_file.close()
-    return Figure("stage: write the position", taken_s * 1e6, "us/batch")
+    return Figure("stage", "write the position", taken_s * 1e6, "us/batch")
 
 
 def at_epoch(records: Sequence[Record]) -> WallTimes:
     """Return the Unix epoch for every record."""
     return WallTimes([0] * len(records), [None] * len(records))
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(figures()))

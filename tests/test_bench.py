@@ -1,16 +1,59 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+import io
 import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from functools import partial
+from pathlib import Path
 
-from bench.comparison import Run
-from bench.growth import Curve, Point
+import msgspec
+import pytest
+
+from bench import accounting
+from bench.charts import change_chart, growth_chart, race_chart
+from bench.comparison import percentile
 from bench.kmsg_readers import readers
-from bench.report import chart, curves_chart, curves_table, summary, table
+from bench.machine import build_of
+from bench.report import figure_table, highest_rates, markdown, number, race_table, shown, summary
+from bench.results import BEFORE, NOW, Figure, Idle, Point, Results, Run, Spread, load, save
+from bench.schedule import Progress, Task, run_rounds
 from tests.needs import needs_kmsg
 
+SVG = "{http://www.w3.org/2000/svg}"
 
-def ran(program: str, cpu_us: float, arrived: int = 100, rate: int = 10_000) -> Run:
-    return Run(program, "file", rate, float(rate), 100, arrived, cpu_us, 30.0, 0.1)
+
+def ran(
+    program: str, cpu_us: float, arrived: int = 100, rate: int = 10_000, latency_us: float = 9000.0
+) -> Run:
+    return Run(
+        program,
+        job="file",
+        load="plain",
+        rate=rate,
+        records=100,
+        arrived=arrived,
+        cpu_us=cpu_us,
+        rss_mib=30.0,
+        first_s=0.1,
+        latency_us=latency_us,
+        latency_99_us=2 * latency_us,
+    )
+
+
+RESULTS = Results(
+    ["a machine"],
+    rounds=2,
+    runs=[ran(NOW, 2.0), ran(NOW, 3.0), ran("rsyslog imkmsg", 5.0), ran(BEFORE, 5.0)],
+    idle=[Idle(NOW, 10.0, 60.0, 4, 30.0), Idle(f"{NOW}, dead sink", 10.0, 60.0, 4, 30.0)],
+    figures=[
+        Figure("translate", "with --map", 200.0, "MB/s", NOW),
+        Figure("translate", "with --map", 100.0, "MB/s", BEFORE),
+        Figure("lookup", "an address", 1.0, "s", NOW),
+        Figure("lookup", "an address", 4.0, "s", BEFORE),
+    ],
+    points=[Point("file sinks", size, 2.5, 33.0) for size in (1, 2000, 3_000_000)],
+)
 
 
 def test_ratio_compares_medians_at_the_same_rate() -> None:
@@ -19,14 +62,14 @@ def test_ratio_compares_medians_at_the_same_rate() -> None:
             ran("klogd-py", 2.0),
             ran("klogd-py", 3.0),
             ran("klogd-py", 90.0),
-            ran("rsyslog", 6.0),
-            ran("rsyslog", 1.0, rate=1),
+            ran("rsyslog imkmsg", 6.0),
+            ran("rsyslog imkmsg", 1.0, rate=1),
         ]
     )
-    assert {(line.program, line.wanted_rate): line.ratio for line in lines} == {
+    assert {(line.program, line.rate): line.ratio for line in lines} == {
         ("klogd-py", 10_000): 0.5,
-        ("rsyslog", 10_000): 1.0,
-        ("rsyslog", 1): 1.0,
+        ("rsyslog imkmsg", 10_000): 1.0,
+        ("rsyslog imkmsg", 1): 1.0,
     }
 
 
@@ -36,26 +79,164 @@ def test_one_lossy_run_makes_a_rate_lossy() -> None:
         ran("klogd-py", 2.0, rate=20_000),
         ran("klogd-py", 2.0, arrived=99, rate=20_000),
     ]
-    assert "without loss: klogd-py 10,000" in table(summary(runs))
+    assert highest_rates(summary(runs)).endswith("without loss: klogd-py 10,000.")
+    assert "| 0.500 (0-1) |" in race_table(summary(runs))
 
 
-def test_chart_is_svg_with_line_per_program() -> None:
-    drawing = ET.fromstring(
-        chart(
-            summary([ran("klogd-py", 2.0), ran("rsyslog", 6.0), ran("rsyslog", 6.0, rate=20_000)])
-        )
+def test_program_that_delivers_nothing_has_no_cost() -> None:
+    lost = msgspec.structs.replace(
+        ran("klogd-py", 2.0, arrived=0), cpu_us=None, latency_us=None, latency_99_us=None
     )
-    assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2
+    assert race_table(summary([lost])).endswith("| 10,000 | klogd-py |  |  | 100 |  |  |")
+    drawing = ET.fromstring(race_chart([lost, ran("rsyslog imkmsg", 2.0)]))
+    # Nothing but its loss is drawn.
+    assert len(drawing.findall(f"{SVG}polyline")) == 5
 
 
-def test_curve_is_a_panel_and_its_points_rows() -> None:
-    curves = [
-        Curve(name, [Point(size, 2.5, 33.0) for size in (1, 2000, 3_000_000)])
-        for name in ("sinks", "modules", "symbols")
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([3.46, 3.31, 3.7], "3.46 (3.31-3.70)"),
+        ([None, 1234.5], "1,234"),
+        ([0.0, 0.1234, 12.34], "0.123 (0-12.3)"),
+        ([None], ""),
+    ],
+)
+def test_spread_shows_median_smallest_and_largest(values: list[float | None], text: str) -> None:
+    assert shown(Spread.of(values)) == text
+
+
+@pytest.mark.parametrize(("count", "median", "last"), [(1, 1, 1), (2, 1, 2), (1000, 500, 990)])
+def test_percentile_is_a_value_that_occurred(count: int, median: int, last: int) -> None:
+    values = [float(value) for value in range(1, count + 1)]
+    assert (percentile(values, 50), percentile(values, 99)) == (median, last)
+    assert percentile([], 50) is None
+
+
+def test_race_chart_has_panel_per_value() -> None:
+    drawing = ET.fromstring(race_chart(RESULTS.runs))
+    titles = [text.text for text in drawing.iter(f"{SVG}text") if text.get("font-weight")]
+    assert titles == [
+        "file, plain: CPU per delivered record (us)",
+        "file, plain: lost records (%)",
+        "file, plain: median latency (us)",
+        "file, plain: 99th percentile of latency (us)",
     ]
-    drawing = ET.fromstring(curves_chart(curves))
-    assert len(drawing.findall("{http://www.w3.org/2000/svg}circle")) == 9
-    assert "| symbols | 3,000,000 | 2.50 | 33.0 |" in curves_table(curves)
+    # A line for each program, and a whisker beside the axis of the one that has a spread
+    assert len(drawing.findall(f"{SVG}polyline")) == 4 * 3
+    assert len(drawing.findall(f"{SVG}path")) == 4 + 1
+
+
+def test_growth_chart_draws_each_point() -> None:
+    drawing = ET.fromstring(growth_chart(RESULTS.points))
+    assert len(drawing.findall(f"{SVG}circle")) == 3
+
+
+def test_changes_are_costs_whatever_the_unit() -> None:
+    drawing = ET.fromstring(change_chart(RESULTS))
+    shares = [text.text for text in drawing.iter(f"{SVG}text") if "%" in str(text.text)]
+    assert shares == ["50 %", "25 %", "50 %"]
+
+
+def test_tables_hold_everything_that_was_measured() -> None:
+    text = markdown(RESULTS)
+    for row in (
+        "| 10,000 | klogd-py | 2.50 (2-3) | 0.50 | 0 | 9 | 18 |",
+        "| klogd-py | 30 | 100 |",
+        "| klogd-py, dead sink | 10 | 60 | 4 | 30 |",
+        "| translate: with --map | 100 | 200 | MB/s | 2 |",
+        "| file sinks | 3,000,000 | 2.50 | 33 |",
+    ):
+        assert row in text.splitlines()
+
+
+def test_figures_of_one_tree_have_one_column() -> None:
+    now = [figure for figure in RESULTS.figures if figure.program == NOW]
+    assert "| lookup: an address | 1 | s |" in figure_table(now).splitlines()
+
+
+def test_saved_results_are_the_same_when_loaded(tmp_path: Path) -> None:
+    save(tmp_path / "results.json", RESULTS)
+    assert load(tmp_path / "results.json") == RESULTS
+
+
+def test_report_of_a_missing_file_fails_shortly(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "report", "--json", str(tmp_path / "none")]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[1] == "make such a file with: scripts/bench --json FILE"
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_rounds_interleave_all_tasks_but_single_ones() -> None:
+    order: list[str] = []
+
+    def measure(name: str) -> list[Run]:
+        order.append(name)
+        return [ran(name, 1.0)]
+
+    tasks = [Task(name, 1.0, partial(measure, name), once=name == "b") for name in "abc"]
+    results = Results([], rounds=2)
+    run_rounds(tasks, results, lambda: order.append("end"))
+    assert order == ["a", "b", "c", "end", "a", "c", "end"]
+    assert [run.program for run in results.runs] == ["a", "b", "c", "a", "c"]
+
+
+def test_time_left_follows_the_pace_so_far() -> None:
+    progress = Progress(io.StringIO(), planned_s=10.0, started_s=100.0)
+    assert progress.left_s(100.0) == 10.0
+    progress.advance(5.0)
+    assert progress.left_s(120.0) == 20.0
+
+
+@pytest.mark.parametrize(
+    ("variables", "prefix", "kind"),
+    [
+        ({"CONFIG_ARGS": "'--enable-optimizations' '--with-lto'"}, "/usr/local", "optimised"),
+        ({"PY_CORE_CFLAGS": "-O3 -fprofile-use"}, "/opt", "optimised"),
+        ({"CONFIG_ARGS": "'--enable-shared'"}, "/root/.pyenv/versions/3.11.7", "not optimised"),
+        ({"CONFIG_ARGS": "'--prefix=/usr'", "LIBDIR": "/usr/lib64"}, "/usr", "not optimised"),
+        (
+            {"MULTIARCH": "x86_64-linux-gnu", "LIBDIR": "/usr/lib/x86_64-linux-gnu"},
+            "/usr",
+            "as Debian builds it: optimised",
+        ),
+    ],
+)
+def test_build_of_python_is_told_by_its_flags(
+    variables: dict[str, str], prefix: str, kind: str
+) -> None:
+    assert build_of(variables, prefix) == kind
+
+
+def test_usage_counts_threads_that_have_ended() -> None:
+    script = (
+        "import threading, time\n"
+        "def work():\n"
+        "    while time.thread_time() < 0.05: pass\n"
+        "thread = threading.Thread(target=work); thread.start(); thread.join()\n"
+        "print('done', flush=True); input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = accounting.usage(process.pid)
+        assert accounting.threads(process.pid) == 1
+        assert before.cpu_us > 50_000
+        assert accounting.usage(process.pid).wakeups_since(before) == 0
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (99.96, "100.0"), (1e6, "1,000,000")])
+def test_number_has_three_digits_that_count(value: float, text: str) -> None:
+    assert number(value) == text
 
 
 @needs_kmsg

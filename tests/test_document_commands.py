@@ -34,6 +34,7 @@ ELSEWHERE = {
     "make test PYTHON=python3.13": ("Makefile", "export VENV = .venv$(addprefix -"),
     "make check": ("scripts/check", 'ruff" check'),
     "make bench": ("Makefile", "scripts/bench"),
+    'make bench BENCH="--quick --before COMMIT"': ("Makefile", "scripts/bench $(BENCH)"),
     "make cases CASES=DIR": ("tests/test_cases.py", "scripts/cases"),
     "make config": ("Makefile", "scripts/generate-config"),
     "make vm": ("Makefile", "-m pytest -m vm tests/vm"),

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import charts, growth, idle, kmsg_load, machine, micro, race, report, trees
+from bench import charts, cliffs, growth, idle, kmsg_load, machine, micro, race, report, trees
 from bench.cleanup import Cleanup, cleaning_up
 from bench.kmsg_readers import disturbances
 from bench.log_daemons import Job
@@ -21,6 +21,7 @@ PARTS = {
     "compare": "log daemons at all rates",
     "load": "escaped records, and busy processors",
     "idle": "log daemons without records, and klogd-py with a sink that is down",
+    "cliffs": "translate, lookup and a start with large files",
     "micro": "the stages of the pipeline, and symbols",
     "growth": "the cost by number of sinks, symbols, modules and records; one round",
 }
@@ -105,6 +106,8 @@ def _plan(options: argparse.Namespace, setup: Setup, cleanup: Cleanup) -> Iterat
         yield from race.busy_tasks(setup, contenders)
     if "idle" in parts:
         yield from idle.tasks(setup, contenders)
+    if "cliffs" in parts:
+        yield from cliffs.tasks(setup)
     if "micro" in parts:
         yield from micro.tasks(setup)
     if "growth" in parts:

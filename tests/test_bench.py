@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import io
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import accounting
+from bench import accounting, kmsg_load
 from bench.charts import change_chart, growth_chart, race_chart
 from bench.comparison import percentile
 from bench.kmsg_readers import readers
@@ -20,6 +21,9 @@ from bench.results import BEFORE, NOW, Figure, Idle, Point, Results, Run, Spread
 from bench.schedule import Progress, Task, run_rounds
 from tests.needs import needs_kmsg
 
+needs_compiler = pytest.mark.skipif(
+    not shutil.which("cc"), reason="needs a C compiler; apt-get install gcc libc6-dev"
+)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -237,6 +241,16 @@ def test_usage_counts_threads_that_have_ended() -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (99.96, "100.0"), (1e6, "1,000,000")])
 def test_number_has_three_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@needs_compiler
+def test_memory_of_command_is_not_its_parents(tmp_path: Path) -> None:
+    measure = kmsg_load.build(tmp_path)["measure"]
+    large = bytearray(64 << 20)
+    used = subprocess.run([measure, "sh", "-c", "exit 3"], capture_output=True, check=True)
+    cpu_s, rss_kib, status = used.stdout.split()
+    assert 0 < int(rss_kib) < 16 << 10 < len(large) >> 10
+    assert (float(cpu_s) < 1, int(status)) == (True, 3)
 
 
 @needs_kmsg

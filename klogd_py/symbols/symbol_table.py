@@ -8,25 +8,18 @@ in the page cache.
 A symbol reaches to the next higher address in the table; the last line only ends its predecessor.
 `klogd_py.symbols.symbol_line` says which lines end a symbol but name nothing.
 
-Source of truth: the lookup of sysklogd's ksym.c with bounds; kernel/kallsyms.c ``get_symbol_pos``
-for aliases.
+Source of truth: the lookup of sysklogd's ksym.c with bounds.
 """
 
 import contextlib
 from collections.abc import Iterable, Iterator
 
 from klogd_py.record.types import LookupFailure, SymbolAddress
+from klogd_py.symbols.alias_groups import AliasGroups
 from klogd_py.symbols.file_bytes import Buffer
 from klogd_py.symbols.name_places import ENDINGS, NamePlaces
 from klogd_py.symbols.sorted_lines import SortedLines
-from klogd_py.symbols.symbol_line import (
-    HOLE,
-    Aliases,
-    SymbolLine,
-    SymbolStart,
-    is_name,
-    kernel_rank,
-)
+from klogd_py.symbols.symbol_line import Aliases, SymbolLine, SymbolStart, is_name
 
 PAGE_BYTES = 4096
 # A 64-bit kernel whose last symbol is above has no code below
@@ -35,8 +28,6 @@ KERNEL_HALF = 1 << 63
 FIRST_PAGE_END = PAGE_BYTES
 # A wider distance between two symbols is a gap, not a function
 MAX_SYMBOL_BYTES = 1 << 28
-# At one address; system calls that a kernel was built without are some hundreds
-MAX_ALIASES = 4096
 # Of a static call; behind the last one its section is empty
 _TRAMPOLINE = b"__SCT__"
 _TRAMPOLINE_BYTES = 16
@@ -68,7 +59,7 @@ class SymbolTable:
         self.source = source
         self.slide = slide
         self._lines = SortedLines(lines, len(lines) if end is None else end)
-        self._aliases = aliases
+        self._groups = AliasGroups(self._lines, aliases)
         self._places = places if places is not None else NamePlaces()
         self._first = self._lines.address_at(0)
         last = self._lines.address_at(self._lines.start_of(self._lines.end - 1))
@@ -90,7 +81,7 @@ class SymbolTable:
         if after >= lines.end:
             return LookupFailure.OUTSIDE
         try:
-            line = self._choose(start)
+            line = self._groups.choose(start)
             end = lines.address_at(after)
         except ValueError:
             # A damaged line: where the symbol ends is not known
@@ -108,16 +99,17 @@ class SymbolTable:
             name, value - line.address, size, line.module, chr(line.kind[0]), self.source
         )
 
-    def names_at(self, address: int) -> set[bytes]:
+    def names_at(self, address: int) -> frozenset[bytes]:
         """Return the names of all symbols that begin exactly at a run-time address."""
         value = address - self.slide
         if value < self._first:
-            return set()
+            return frozenset()
+        start = self._lines.last_at_or_below(value)
         try:
-            lines = self._group(self._lines.last_at_or_below(value))
+            is_start = self._lines.address_at(start) == value
+            return self._groups.names(start) if is_start else frozenset()
         except ValueError:
-            return set()
-        return {line.name for line in lines if line.address == value}
+            return frozenset()
 
     def expect(self, names: Iterable[bytes]) -> None:
         """State names that will be asked for, so that one pass through the table finds them all."""
@@ -206,37 +198,3 @@ class SymbolTable:
 
     def _starts_of(self, name: bytes, ending: bytes) -> Iterator[int]:
         return self._places.find(self._lines, name, ending)
-
-    def _choose(self, start: int) -> SymbolLine | None:
-        """Choose among the lines that share the address of the one at ``start``.
-
-        ``None`` if none of them can name an address.
-        """
-        group = self._group(start)
-        naming = [line for line in group if line.can_name]
-        if not naming or group[-1].kind == HOLE:
-            return None
-        if self._aliases is Aliases.KERNEL:
-            return min(naming, key=kernel_rank)
-        return naming[-1 if self._aliases is Aliases.LAST else 0]
-
-    def _group(self, start: int) -> list[SymbolLine]:
-        """Return the lines of one address in their order; ``start`` is that of the last.
-
-        Raises:
-            ValueError: the line is damaged, or there are more than `MAX_ALIASES`.
-        """
-        lines = [self._lines.parse(start)]
-        while start > 0:
-            start = self._lines.start_of(start - 1)
-            try:
-                line = self._lines.parse(start)
-            except ValueError:
-                break
-            if line.address != lines[0].address:
-                break
-            if len(lines) == MAX_ALIASES:
-                raise ValueError(f"more than {MAX_ALIASES} symbols at {line.address:#x}")
-            lines.append(line)
-        lines.reverse()
-        return lines

@@ -97,6 +97,8 @@ ENTRY_FUNCTIONS = lazy_pattern(
     r"|el[01][th]?_\w+|handle_(?:exception|sys\w*)|ret_to_(?:user|kernel)|__primary_switched"
     r"|pgm_check_handler"
 )
+# Larger sets of names are not remembered
+_MAX_REMEMBERED_NAMES = 16
 # The first frame of a trace of x86-64 that shows no registers (lib/dump_stack.c).
 STACK_DUMPERS = lazy_pattern(r"(?:__)?dump_stack(?:_lvl)?|show_(?:stack|trace)\w*")
 
@@ -106,20 +108,17 @@ def without_suffix(name: str) -> str:
     return name.partition(".")[0]
 
 
-@lru_cache(1 << 12)
-def is_impossible_pair(caller: str, callee: str) -> bool:
-    """Whether this caller never calls this callee.
+def has_impossible_pair(callers: frozenset[str], callees: frozenset[str]) -> bool:
+    """Whether one of the callers never calls one of the callees.
 
     ``ksys_read`` does not call ``vfs_write``: it calls the function that does the same thing.
     """
-    for caller_pattern, callee_pattern in IMPOSSIBLE_CALL_PAIRS:
-        found, other = caller_pattern.fullmatch(caller), callee_pattern.fullmatch(callee)
-        if found is not None and other is not None and found["what"] != other["what"]:
-            return True
-    return False
+    if len(callers) + len(callees) > _MAX_REMEMBERED_NAMES:
+        return _search_impossible(callers, callees)
+    return _remembered_impossible(callers, callees)
 
 
-def are_exclusive_to_others(callers: set[str], callees: set[str]) -> bool:
+def are_exclusive_to_others(callers: frozenset[str], callees: frozenset[str]) -> bool:
     """Whether the caller calls one other function only, or the callee is called by another only."""
     only_callees = [ONLY_CALLEE[name] for name in callers if name in ONLY_CALLEE]
     only_callers = [ONLY_CALLER[name] for name in callees if name in ONLY_CALLER]
@@ -128,15 +127,37 @@ def are_exclusive_to_others(callers: set[str], callees: set[str]) -> bool:
     )
 
 
-@lru_cache(1 << 12)
-def is_known_pair(caller: str, callee: str) -> bool:
-    """Whether this caller calls this callee on every kernel."""
-    for caller_pattern, callee_pattern in KNOWN_CALL_PAIRS:
-        found = caller_pattern.fullmatch(caller)
-        if found is None:
-            continue
-        for group, value in found.groupdict().items():
-            callee_pattern = callee_pattern.replace(f"(?P={group})", re.escape(value or ""))
-        if re.fullmatch(callee_pattern, callee):
+def has_known_pair(callers: frozenset[str], callees: frozenset[str]) -> bool:
+    """Whether one of the callers calls one of the callees on every kernel."""
+    if len(callers) + len(callees) > _MAX_REMEMBERED_NAMES:
+        return _search_known(callers, callees)
+    return _remembered_known(callers, callees)
+
+
+def _search_impossible(callers: frozenset[str], callees: frozenset[str]) -> bool:
+    for caller_pattern, callee_pattern in IMPOSSIBLE_CALL_PAIRS:
+        called_for = {
+            found["what"] for name in callers if (found := caller_pattern.fullmatch(name))
+        }
+        done = {found["what"] for name in callees if (found := callee_pattern.fullmatch(name))}
+        if called_for and done and len(called_for | done) > 1:
             return True
     return False
+
+
+def _search_known(callers: frozenset[str], callees: frozenset[str]) -> bool:
+    """Look at each name by itself: functions at one address may have thousands of names."""
+    for caller_pattern, callee_pattern in KNOWN_CALL_PAIRS:
+        matches = [found for name in callers if (found := caller_pattern.fullmatch(name))]
+        # A pattern has one group at most
+        for group in matches[0].groupdict() if matches else ():
+            values = sorted({re.escape(found[group] or "") for found in matches})
+            callee_pattern = callee_pattern.replace(f"(?P={group})", f"(?:{'|'.join(values)})")
+        if matches and any(re.fullmatch(callee_pattern, name) for name in callees):
+            return True
+    return False
+
+
+# Every slide asks for the same functions
+_remembered_impossible = lru_cache(1 << 12)(_search_impossible)
+_remembered_known = lru_cache(1 << 12)(_search_known)

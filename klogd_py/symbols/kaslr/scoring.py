@@ -21,8 +21,8 @@ from klogd_py.symbols.kaslr.call_pairs import (
     ENTRY_FUNCTIONS,
     STACK_DUMPERS,
     are_exclusive_to_others,
-    is_impossible_pair,
-    is_known_pair,
+    has_impossible_pair,
+    has_known_pair,
     without_suffix,
 )
 from klogd_py.symbols.symbol_line import CODE_KINDS
@@ -136,11 +136,11 @@ class SlideScorer:
             return symbol
         return None
 
-    def _function_names(self, frame: Frame, symbol: SymbolAddress, slide: int) -> set[str]:
+    def _function_names(self, frame: Frame, symbol: SymbolAddress, slide: int) -> frozenset[str]:
         """Return all names of the function that contains a frame, aliases included."""
         start = frame.address - slide - (0 if frame.exact else 1) - symbol.offset
         names = self._table.names_at(start)
-        return {without_suffix(name.decode("utf-8", "replace")) for name in names}
+        return frozenset(without_suffix(name.decode("utf-8", "replace")) for name in names)
 
     def _early_return(self, frames: list[Frame], slide: int) -> str | None:
         """Name a return address before which no direct call of x86-64 fits in its function.
@@ -181,10 +181,9 @@ class SlideScorer:
             if frame.called_previous and callee is not None and symbol is not None:
                 callers = self._function_names(frame, symbol, slide)
                 callees = self._function_names(before, callee, slide)
-                pairs = [(caller, called) for caller in callers for called in callees]
-                if any(is_known_pair(*pair) for pair in pairs):
+                if has_known_pair(callers, callees):
                     known.add((before.address, frame.address))
-                if any(is_impossible_pair(*pair) for pair in pairs) or are_exclusive_to_others(
+                if has_impossible_pair(callers, callees) or are_exclusive_to_others(
                     callers, callees
                 ):
                     contradiction = (

@@ -42,6 +42,8 @@ MAX_BYTES = 1 << 30
 MAX_REBUILT_BYTES = 32 << 20
 # A kernel with everything built in has half as many
 MAX_REBUILT_LINES = 1_000_000
+# Of a map whose order is checked, the lines that are compared at once
+_PIECE_BYTES = 1 << 20
 # ``c0100000 T a`` without its line feed
 _MIN_LINE_BYTES = 12
 
@@ -151,16 +153,21 @@ def is_in_order(lines: Buffer) -> bool:
 
 def _is_ascending(raw: bytes) -> bool:
     """Whether all addresses ascend; false if some lines are too short to be symbols."""
-    # One more for the bytes behind the last line feed
-    limit = len(raw) // (_MIN_LINE_BYTES + 1) + 1
-    rows = raw.split(b"\n", limit)
-    if len(rows) > limit:
+    if raw.count(b"\n") > len(raw) // (_MIN_LINE_BYTES + 1):
         return False
-    if not rows[-1]:
-        rows.pop()
     digits = raw.find(b" ", 0, 17)
-    addresses = [row[:digits] for row in rows]
-    return addresses == sorted(addresses)
+    start, highest = 0, b""
+    while start < len(raw):
+        # In pieces, since a list of all lines takes five times the memory of the map
+        end = raw.find(b"\n", start + _PIECE_BYTES) + 1 or len(raw)
+        rows = raw[start:end].split(b"\n")
+        if not rows[-1]:
+            rows.pop()
+        addresses = [highest, *(row[:digits] for row in rows)]
+        if addresses != sorted(addresses):
+            return False
+        start, highest = end, addresses[-1]
+    return True
 
 
 def rebuild(raw: bytes) -> RebuiltMap:

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,31 @@ def test_a_long_map_with_neighbours_swapped_is_sorted(tmp_path: Path) -> None:
     lines[31], lines[32] = lines[32], lines[31]
     assert named(b"".join(lines), tmp_path, 0xFFFFFFFF81000000 + 64 * 31 + 1) == "f31+0x1/0x40"
     assert system_map.load(tmp_path / "System.map").remark == "sorted in memory"
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_neighbours_swapped_between_pieces_are_sorted(before: int, tmp_path: Path) -> None:
+    lines = [b"%016x T f%d\n" % (0xFFFFFFFF81000000 + 64 * i, i) for i in range(60_000)]
+    # The first line of the second piece, or one of those before it
+    content = b"".join(lines)
+    at = content.count(b"\n", 0, content.index(b"\n", 1 << 20) + 1) - before
+    lines[at], lines[at + 1] = lines[at + 1], lines[at]
+    address = 0xFFFFFFFF81000000 + 64 * at + 1
+    assert named(b"".join(lines), tmp_path, address) == f"f{at}+0x1/0x40"
+    assert system_map.load(tmp_path / "System.map").remark == "sorted in memory"
+
+
+def test_opening_takes_little_more_than_the_map(tmp_path: Path) -> None:
+    lines = b"".join(b"%016x T f%d\n" % (0xFFFFFFFF81000000 + 64 * i, i) for i in range(300_000))
+    path = written(tmp_path, lines)
+    tracemalloc.start()
+    try:
+        loaded = system_map.load(path)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(loaded.lines) == len(lines)
+    assert peak_bytes < 3 * len(lines)
 
 
 @pytest.mark.parametrize(

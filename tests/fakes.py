@@ -182,6 +182,11 @@ def has_queued(manager: SinkManager) -> bool:
     return any(queue.backlog for queue in manager.queues.values())
 
 
+def falls_behind(manager: SinkManager) -> bool:
+    """Tell whether the ring buffer is to be read again for any sink, now or later."""
+    return any(queue.needs_reread for queue in manager.queues.values())
+
+
 def environment(**changes: str | None) -> Mapping[str, str]:
     """Return the environment of this process with changes; ``None`` removes a variable."""
     merged: dict[str, str | None] = {**os.environ, **changes}

@@ -15,6 +15,7 @@ class _VirtualTimeSelector(selectors.EpollSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 1000.0
+        self.waits = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
@@ -22,6 +23,7 @@ class _VirtualTimeSelector(selectors.EpollSelector):
         ready = super().select(0)
         if not ready:
             self.now_s += max(timeout, 0)
+            self.waits += timeout > 0
         return ready
 
 
@@ -34,6 +36,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual_selector.now_s
+
+    @property
+    def waits(self) -> int:
+        """How often a wait has ended because its time had passed: the wake-ups by a timer."""
+        return self._virtual_selector.waits
+
+
+def waits() -> int:
+    """The `waits` of the running `VirtualTimeLoop`."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    return loop.waits
 
 
 def run_in_virtual_time(job: Coroutine[None, None, T]) -> T:

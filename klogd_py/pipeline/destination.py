@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Define where a pipeline delivers: to the sinks, or to what merges several pipelines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from klogd_py.record.types import Entry
@@ -19,9 +19,15 @@ class Destination(Protocol):
     async def wait_until_drained(self) -> None:
         """Wait until what was taken has been sent."""
 
+    def on_reread(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` when `reread_at_s` may be another time, and not ``None``."""
+
     @property
-    def needs_reread(self) -> bool:
-        """Whether the source is to be read again, now or later."""
+    def reread_at_s(self) -> float | None:
+        """From which time of the event loop on the source should be read again.
+
+        ``None`` if it need not be, or not before something else happens.
+        """
 
     @property
     def reread_from(self) -> int | None:

@@ -38,13 +38,16 @@ class _StreamGate:
     async def wait_until_drained(self) -> None:
         """Return at once: the merger waits for the other streams."""
 
+    def on_reread(self, wake: Callable[[], None]) -> None:
+        """Do nothing: a capture is not read again."""
+
     def resume(self) -> None:
         """Do nothing: a capture is not read again."""
 
     def any_sink_between(self, seq: int, other: int) -> bool:
         return False
 
-    needs_reread = False
+    reread_at_s: float | None = None
     reread_from: int | None = None
 
     @property

@@ -25,8 +25,8 @@ from klogd_py.system.jobs import Jobs
 
 # Pause after an unexpected error
 ERROR_PAUSE_S = 0.1
-# Longest time until the pipeline notices that a sink which fell behind has room again
-REREAD_POLL_S = 0.05
+# Pause after the source could not be read again from an earlier record
+SEEK_PAUSE_S = 5.0
 
 
 class Pipeline:
@@ -74,9 +74,12 @@ class Pipeline:
         )
         self._source = source
         self._sink_manager = sink_manager
+        sink_manager.on_reread(self.reader.wake)
         self._symbol_manager = symbol_manager
         self._clock = clock
         self._once = once and live
+        # The source is not read again before this time of the event loop
+        self._seek_at_s = 0.0
 
     @property
     def unproven_reason(self) -> str | None:
@@ -126,7 +129,7 @@ class Pipeline:
         elif self._is_at_end:
             await self._deliver([], last=True)
             await self._sink_manager.wait_until_drained()
-            if self._sink_manager.reread_from is None:
+            if self._reread_from is None:
                 return 1 if self.reader.failed else 0
         else:
             await self._deliver([])
@@ -140,23 +143,35 @@ class Pipeline:
 
     def _due_in_s(self) -> float | None:
         """Seconds to wait for records before something else is due; ``None`` for no limit."""
-        due_s = self.stages.deadline()
-        due_in_s = None if due_s is None else max(0.0, due_s - asyncio.get_running_loop().time())
-        if self._sink_manager.needs_reread:
-            return REREAD_POLL_S if due_in_s is None else min(due_in_s, REREAD_POLL_S)
-        return due_in_s
+        due_s, reread_at_s = self.stages.deadline(), self._sink_manager.reread_at_s
+        if reread_at_s is not None:
+            reread_at_s = max(reread_at_s, self._seek_at_s)
+            due_s = reread_at_s if due_s is None else min(due_s, reread_at_s)
+        return None if due_s is None else max(0.0, due_s - asyncio.get_running_loop().time())
+
+    @property
+    def _reread_from(self) -> int | None:
+        """The sequence number from which on the source is to be read again now, if it is."""
+        if asyncio.get_running_loop().time() < self._seek_at_s:
+            return None
+        return self._sink_manager.reread_from
 
     async def _reread_if_behind(self) -> None:
         """Read the ring again for sinks that fell behind and have room again."""
-        if self._sink_manager.reread_from is None:
+        if self._reread_from is None:
             return
         while (batch := self.reader.pop()) is not None:
             await self._deliver(batch.items)
         # What the stages hold must not be delivered before older records.
         await self._deliver([], last=True)
-        seq = self._sink_manager.reread_from
-        if seq is not None and self.reader.is_empty and self.reader.seek(seq):
+        seq = self._reread_from
+        if seq is None or not self.reader.is_empty:
+            return
+        if self.reader.seek(seq):
             self._sink_manager.resume()
+        # Records that were prefetched go first.
+        elif self.reader.is_empty:
+            self._seek_at_s = asyncio.get_running_loop().time() + SEEK_PAUSE_S
 
     def _observe_clock(self, batch: list[Record | Gap]) -> None:
         """Compare the clocks with a record that was written just now."""

@@ -119,7 +119,10 @@ class Sink(Protocol):
         """
 
     def fileno(self) -> int:
-        """Return the descriptor that is writable when a full sink has room; -1 without one."""
+        """Return the descriptor that is writable when a full sink has room; -1 without one.
+
+        A full sink without one is tried again after ever longer pauses.
+        """
 
     def close(self) -> None:
         """Release all resources; another `send` opens the sink again."""

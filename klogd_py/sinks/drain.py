@@ -14,9 +14,13 @@ CHUNK_ENTRIES = 512
 class SinkDrain:
     """The task that sends what waits in one queue. Mutable; lives on the event loop."""
 
-    def __init__(self, queue: SinkQueue, jobs: Jobs) -> None:
+    def __init__(
+        self, queue: SinkQueue, jobs: Jobs, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        """``on_change`` is called after each attempt to send what waits."""
         self.queue = queue
         self._jobs = jobs
+        self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         # The chunk that is being sent
         self._sending: asyncio.Task[bool] | None = None
@@ -33,20 +37,19 @@ class SinkDrain:
             self._task.cancel()
 
     async def run(self) -> None:
-        """Send what waits, without end; ever more seldom while the sink is down."""
+        """Send what waits, without end; ever more seldom while the sink takes nothing."""
         queue, sender = self.queue, self.queue.sender
         flushed = True
         while True:
             await queue.has_backlog.wait()
             try:
-                if sender.health.down is not None:
-                    await asyncio.sleep(sender.health.pause_s)
-                elif not sender.sink.blocking or not flushed:
-                    await sender.wait_for_room()
+                if sender.health.down is not None or not sender.sink.blocking or not flushed:
+                    await sender.wait_to_retry()
                 flushed = await self.flush()
             except Exception as error:
                 flushed = False
                 sender.on_unexpected(error)
+                self._on_change()
 
     async def flush(self) -> bool:
         """Send what waits until all is sent or the sink takes nothing; returns whether all is sent.
@@ -69,10 +72,9 @@ class SinkDrain:
     async def flush_all(self) -> None:
         """Send what waits, and retry until all is sent."""
         while not await self.flush():
-            if self.queue.health.down is not None:
-                await asyncio.sleep(MIN_PAUSE_S)
-            else:
-                await self.queue.sender.wait_for_room()
+            # The daemon stops, so there is little time.
+            self.queue.health.pause_s = MIN_PAUSE_S
+            await self.queue.sender.wait_to_retry()
 
     async def _send_oldest(self) -> bool:
         """Send the oldest entries; returns whether the sink accepted all of them.
@@ -85,6 +87,8 @@ class SinkDrain:
         except Exception as error:
             self.queue.sender.on_unexpected(error)
             return False
+        finally:
+            self._on_change()
 
     @property
     def is_sending(self) -> bool:

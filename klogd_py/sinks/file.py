@@ -99,8 +99,11 @@ class FileSink:
             raise
 
     def fileno(self) -> int:
-        """Return -1: a file has room or is down."""
-        return -1
+        """Return the descriptor of an open FIFO or terminal; -1 otherwise.
+
+        A regular file has room or is down, and a write to standard output waits.
+        """
+        return -1 if self._file.is_regular or self.blocking else self._file.fileno()
 
     def close(self) -> None:
         """Close the file; another `send` opens the file that has its name then."""

@@ -60,6 +60,10 @@ class LogFile:
         """Whether the open file has no name any more."""
         return os.fstat(self._descriptor).st_nlink == 0
 
+    def fileno(self) -> int:
+        """Return the descriptor; -1 if the file is not open."""
+        return self._descriptor
+
     def open_current(self) -> bool:
         """Open the file that has the path now; returns False if it is open already.
 

@@ -9,9 +9,8 @@ from klogd_py.record.types import Entry, Gap
 from klogd_py.sinks import Sink
 from klogd_py.sinks.drop_policy import QueueLimits
 from klogd_py.sinks.entry_filter import EntryFilter
-from klogd_py.sinks.queue import SinkQueue
+from klogd_py.sinks.queue_changes import QueueChanges
 from klogd_py.sinks.queue_set import QueueSet
-from klogd_py.sinks.retry import MIN_PAUSE_S
 from klogd_py.sinks.sequence_tracker import consecutive_range
 from klogd_py.system.jobs import Jobs
 
@@ -42,18 +41,17 @@ class SinkManager:
         self._unselected = unselected
         self._jobs = jobs or Jobs()
         self._on_progress = self._jobs.guard("positions", on_progress)
+        self._changes = QueueChanges()
         self._set = QueueSet(
             announce,
             position_of,
             rereadable=rereadable,
             on_progress=self._on_progress,
+            on_change=self._changes.notify,
             jobs=self._jobs,
         )
-
-    @property
-    def queues(self) -> dict[str, SinkQueue]:
-        """The queue of each sink, by its name."""
-        return self._set.queues
+        # The queue of each sink, by its name
+        self.queues = self._set.queues
 
     def configure(
         self,
@@ -66,6 +64,7 @@ class SinkManager:
         See `QueueSet.configure`.
         """
         self._set.configure(sinks, limits_of, filter_of)
+        self._changes.notify()
 
     def enqueue(self, entries: Sequence[Entry]) -> None:
         """Give a batch to every sink."""
@@ -77,18 +76,35 @@ class SinkManager:
 
     async def wait_for_room(self) -> None:
         """Wait until no queue is over its limit; returns at once if the source is rereadable."""
-        while any(queue.backlog.over_limit for queue in self.queues.values()):
-            await asyncio.sleep(MIN_PAUSE_S)
+        await self._changes.wait_while(
+            lambda: any(queue.backlog.over_limit for queue in self.queues.values())
+        )
 
     async def wait_until_drained(self) -> None:
         """Wait until no entries wait, except for sinks that are down."""
-        while any(queue.backlog and queue.health.down is None for queue in self.queues.values()):
-            await asyncio.sleep(MIN_PAUSE_S)
+        await self._changes.wait_while(
+            lambda: any(
+                queue.backlog and queue.health.down is None for queue in self.queues.values()
+            )
+        )
+
+    def on_reread(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` when `reread_at_s` may be another time, and not ``None``."""
+
+        def wake_if_wanted() -> None:
+            if self.reread_at_s is not None:
+                wake()
+
+        self._changes.call_back(self._jobs.guard("delivery", wake_if_wanted))
 
     @property
-    def needs_reread(self) -> bool:
-        """Whether the ring buffer is to be read again for any sink, now or later."""
-        return any(queue.needs_reread for queue in self.queues.values())
+    def reread_at_s(self) -> float | None:
+        """From which time of the event loop on the ring buffer should be read again.
+
+        ``None`` if it need not be, or not before a sink has accepted more.
+        """
+        wanted = [queue.reread for queue in self.queues.values()]
+        return min((reread.at_s for reread in wanted if reread is not None), default=None)
 
     @property
     def reread_from(self) -> int | None:
@@ -96,13 +112,15 @@ class SinkManager:
 
         ``None`` if it need not be, or not yet.
         """
-        wanted = [queue.reread_from for queue in self.queues.values()]
-        return min((seq for seq in wanted if seq is not None), default=None)
+        wanted = [queue.reread for queue in self.queues.values()]
+        return min(
+            (reread.seq for reread in wanted if reread is not None and reread.is_due), default=None
+        )
 
     def resume(self) -> None:
         """Accept entries again, because the ring buffer is read from `reread_from` on."""
         for queue in self.queues.values():
-            if queue.reread_from is not None:
+            if queue.reread is not None and queue.reread.is_due:
                 queue.resume()
 
     @property

@@ -3,13 +3,15 @@
 
 Nothing is queued while the sink accepts everything at once. Entries wait here while it is full or
 down, and `drain` sends them. What does not fit is left in the kernel's ring buffer, to be read
-again when there is room (`needs_reread`), or is dropped, counted and announced (`drop_policy`). The
+again when there is room (`reread`), or is dropped, counted and announced (`drop_policy`). The
 position moves only when the sink has accepted an entry.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+
+from msgspec import Struct
 
 from klogd_py.record.sequence import Position, SequenceRange
 from klogd_py.record.types import Cause, Entry, Gap
@@ -24,6 +26,21 @@ from klogd_py.sinks.sequence_tracker import SequenceTracker, StartPosition
 from klogd_py.sinks.sink_filter import SinkFilter
 
 logger = logging.getLogger(__name__)
+
+
+class Reread(Struct, frozen=True):
+    """That the ring buffer should be read again: from which sequence number on, and when.
+
+    ``at_s`` is the earliest time of the event loop; 0 if it may be read at once.
+    """
+
+    seq: int
+    at_s: float
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it may be read now."""
+        return not self.at_s or asyncio.get_running_loop().time() >= self.at_s
 
 
 class SinkQueue:
@@ -49,7 +66,7 @@ class SinkQueue:
         """
         # Entries accepted since the start
         self.delivered = 0
-        # Entries are ignored: the ring buffer is to be read again from `reread_from` on
+        # Entries are ignored: the ring buffer is to be read again
         self.needs_reread = False
         # Set while entries wait
         self.has_backlog = asyncio.Event()
@@ -88,19 +105,18 @@ class SinkQueue:
         return missed | {Cause.SINK_DROP: lost} if lost else missed
 
     @property
-    def reread_from(self) -> int | None:
-        """The sequence number from which on the ring buffer should be read again now.
+    def reread(self) -> Reread | None:
+        """From where the ring buffer should be read again, and when.
 
-        ``None`` if it need not be, or not yet.
+        ``None`` if it need not be, or not before the sink has accepted more.
         """
-        if not self.needs_reread or self._tracker.given is None:
+        given = self._tracker.given
+        if not self.needs_reread or given is None or not self.backlog.is_half_empty:
             return None
-        if not self.backlog.is_half_empty or not self.health.may_reread:
-            return None
-        return self._tracker.given.next_seq
+        return Reread(given.next_seq, self.health.reread_at_s)
 
     def resume(self) -> None:
-        """Accept entries again: the ring buffer is read from `reread_from` on, or from before."""
+        """Accept entries again: the ring buffer is read from there on, or from before."""
         self.needs_reread = False
 
     def has_seen(self, seq: int) -> bool:
@@ -202,8 +218,12 @@ class SinkQueue:
             return done
         if error is not None:
             self.health.on_down(error, accepted)
-        elif self.health.down is not None and accepted:
-            self.health.on_up(self.backlog.dropped.count_to_log())
+        elif accepted:
+            if self.health.down is not None:
+                self.health.on_up(self.backlog.dropped.count_to_log())
+            self.health.on_room()
+        elif done < len(items):
+            self.health.on_full()
         self.delivered += accepted
         if done:
             self._tracker.accept(items[:done])

@@ -33,14 +33,16 @@ class QueueSet:
         *,
         rereadable: bool,
         on_progress: Callable[[], None],
+        on_change: Callable[[], None],
         jobs: Jobs,
     ) -> None:
-        """The arguments are those of `SinkManager`."""
+        """``on_change`` is that of `SinkDrain`; the other arguments are those of `SinkManager`."""
         self.queues: dict[str, SinkQueue] = {}
         self._announce = announce
         self._position_of = position_of
         self._rereadable = rereadable
         self._on_progress = on_progress
+        self._on_change = on_change
         self._jobs = jobs
         self._workers = WorkerThreads()
         self._is_configured = False
@@ -68,7 +70,7 @@ class QueueSet:
             if name in wanted and queue.sink.keeps_position == wanted[name][0].keeps_position
         }
         new = {
-            name: SinkDrain(self._make_queue(sink, limits), self._jobs)
+            name: SinkDrain(self._make_queue(sink, limits), self._jobs, self._on_change)
             for name, (sink, limits) in wanted.items()
             if name not in kept and name not in self._closing
         }

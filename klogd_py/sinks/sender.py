@@ -2,6 +2,8 @@
 """Call one sink on the event loop or in its thread, and replace it by a new one on a reload."""
 
 import asyncio
+import os
+import stat
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -71,25 +73,39 @@ class SinkSender:
     def _report(self, error: Exception) -> None:
         self.jobs.report(self.job, error)
 
-    async def wait_for_room(self) -> None:
-        """Wait until the descriptor of the sink is writable; a short while if it has none.
+    async def wait_to_retry(self) -> None:
+        """Wait until the sink may take something: until its descriptor is writable, or for a pause.
 
-        A sink whose descriptor is not writable for `MAX_PAUSE_S` counts as down.
+        After an error, or without a descriptor, only the pause of `SinkHealth` counts. A socket
+        that is not writable for `MAX_PAUSE_S` counts as down, and is tried again all the same:
+        another listener may have its name.
         """
-        descriptor = self.sink.fileno()
-        if descriptor < 0:
-            await asyncio.sleep(MIN_PAUSE_S)
+        health, descriptor = self.health, self.sink.fileno()
+        if descriptor < 0 or (health.down is not None and not health.is_full):
+            await asyncio.sleep(health.pause_s)
             return
+        limit_s = MAX_PAUSE_S if health.down is None else health.pause_s
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        # The reader of a FIFO may be a person with a pager: it never counts as down.
+        if not await self._wait_writable(descriptor, limit_s) and is_socket:
+            health.on_timeout()
+
+    async def _wait_writable(self, descriptor: int, limit_s: float) -> bool:
+        """Wait at most ``limit_s`` until a descriptor is writable; returns whether it is."""
         writable = asyncio.Event()
         self._awaited = _Awaited(descriptor, writable)
         loop = asyncio.get_running_loop()
         try:
             loop.add_writer(descriptor, self.jobs.guard(self.job, writable.set))
-            async with asyncio.timeout(MAX_PAUSE_S):
-                await writable.wait()
+            async with asyncio.timeout(limit_s):
+                return await writable.wait()
         # A listener that never reads must not hold up the other sinks.
         except TimeoutError:
-            self.health.on_timeout()
+            return False
+        # epoll(7) refuses devices that are always writable.
+        except PermissionError:
+            await asyncio.sleep(self.health.pause_s)
+            return True
         finally:
             self._stop_waiting()
 

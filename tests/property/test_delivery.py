@@ -30,7 +30,7 @@ from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sources import kmsg_format
 from klogd_py.symbols.symbol_sources import Sources
 from tests.entries import gap_entry
-from tests.fakes import FakeRing, ScriptedSink, has_queued
+from tests.fakes import FakeRing, ScriptedSink, falls_behind, has_queued
 from tests.media import KINDS, Arrival, Console, medium, of_entries
 from tests.virtual_time import VirtualTimeLoop
 
@@ -265,7 +265,7 @@ class Delivery(RuleBasedStateMachine):
         for count in counts:
             self.write_one_continued_line_among_others(count, every, prefix)
             self._run(asyncio.sleep(0.1))
-            if self.sink_manager.needs_reread:
+            if falls_behind(self.sink_manager):
                 event("a sink needs a reread")
         self.sinks[name].down = ""
 
@@ -379,7 +379,7 @@ class Delivery(RuleBasedStateMachine):
             await self._passing(1)
             # Threads need real time.
             time.sleep(0.001)
-            if not has_queued(self.sink_manager) and not self.sink_manager.needs_reread:
+            if not has_queued(self.sink_manager) and not falls_behind(self.sink_manager):
                 break
         await self._end()
         await self.pipeline.finish()

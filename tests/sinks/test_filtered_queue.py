@@ -127,7 +127,7 @@ def test_records_left_in_the_ring_count_once() -> None:
     assert queue.needs_reread
     sink.down = ""
     while not asyncio.run(flush(queue)) or queue.needs_reread:
-        assert queue.reread_from is not None
+        assert queue.reread is not None
         queue.resume()
         queue.enqueue([*numbered_entries(range(10)), *batch])
     assert sink.seqs == list(range(0, 20, 2))

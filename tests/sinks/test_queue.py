@@ -18,6 +18,7 @@ from klogd_py.sinks.backlog import ENTRY_OVERHEAD_BYTES
 from klogd_py.sinks.drain import CHUNK_ENTRIES
 from klogd_py.sinks.drop_policy import WhenFull
 from klogd_py.sinks.local_syslog import SyslogSink
+from klogd_py.sinks.queue import Reread
 from klogd_py.sinks.retry import MAX_PAUSE_S, MIN_PAUSE_S
 from klogd_py.sources.kmsg_device import KmsgDevice
 from tests.entries import (
@@ -169,7 +170,7 @@ def test_second_line_never_moves_position_back() -> None:
     sink.capacity = 10
     assert asyncio.run(flush(queue))
     assert queue.position == position_at(8, 9)
-    assert queue.reread_from == 8
+    assert queue.reread == Reread(8, 0.0)
     queue.resume()
     queue.enqueue(numbered_entries(range(5, 12)))
     assert [entry.text for entry in sink.received[-3:]] == ["record 8", "record 10", "record 11"]
@@ -197,10 +198,10 @@ def test_empty_queue_accepts_one_record_of_any_size(when_full: WhenFull, blockin
     queue = make_queue(sink, 1, 10, when_full, rereadable=True)
     queue.enqueue(numbered_entries([10]))
     queue.enqueue(numbered_entries([11]))
-    assert (len(queue.backlog), queue.reread_from) == (1, None)
+    assert (len(queue.backlog), queue.reread) == (1, None)
     sink.capacity = 100
     assert asyncio.run(flush(queue))
-    assert queue.reread_from == (11 if when_full is WhenFull.WAIT else None)
+    assert queue.reread == (Reread(11, 0.0) if when_full is WhenFull.WAIT else None)
     assert sink.seqs == [10, *([None] if when_full is WhenFull.DROP else [])]
 
 

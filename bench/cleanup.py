@@ -7,6 +7,7 @@ number of the signal. After SIGKILL its processes die by themselves and the watc
 If the watcher was killed as well, the next bench names what is left, and removes it.
 """
 
+import contextlib
 import os
 import secrets
 import signal
@@ -86,7 +87,9 @@ def cleaning_up() -> Iterator[Cleanup]:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    print(f"\nbench: ended by {signal.Signals(number).name}", file=sys.stderr)
+    # After a hang-up there is no terminal, and what print() keeps would fail once more at the end.
+    with contextlib.suppress(OSError):
+        os.write(2, f"\nbench: ended by {signal.Signals(number).name}\n".encode())
     raise SystemExit(128 + number)
 
 

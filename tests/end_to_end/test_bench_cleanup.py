@@ -129,6 +129,18 @@ def test_signal_leaves_nothing_of_the_bench_behind(
     assert bench.returncode in {-number, 128 + number}
 
 
+def test_hangup_ends_bench_without_its_terminal(place: Place) -> None:
+    before = current_limit()
+    with running(place, *LONG) as bench:
+        wait_for_writer(place)
+        assert bench.stderr is not None
+        bench.stderr.close()
+        bench.send_signal(signal.SIGHUP)
+        assert bench.wait(timeout=30) == 128 + signal.SIGHUP
+    wait_until(place.is_clean, "a clean machine")
+    assert current_limit() == before
+
+
 def test_next_run_names_what_kills_have_left(place: Place) -> None:
     before = current_limit()
     with running(place, *LONG) as bench:

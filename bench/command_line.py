@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from bench import charts, cliffs, growth, idle, kmsg_load, machine, micro, race, report, trees
 from bench.cleanup import Cleanup, cleaning_up
@@ -38,8 +39,10 @@ def main() -> int:
         with cleaning_up() as cleanup:
             for line in disturbances():
                 print(f"bench: disturbed: {line}", file=sys.stderr)
-            measure(options, cleanup)
-        return 0
+            failures = measure(options, cleanup)
+        for line in failures:
+            print(f"bench: failed: {line}", file=sys.stderr)
+        return 1 if failures else 0
     except (Locked, Unavailable, WrongFile) as error:
         print(f"bench: {error}", file=sys.stderr)
     except OSError as error:
@@ -50,10 +53,10 @@ def main() -> int:
     return 1
 
 
-def measure(options: argparse.Namespace, cleanup: Cleanup) -> None:
+def measure(options: argparse.Namespace, cleanup: Cleanup) -> list[str]:
     """Run the chosen measurements in rounds, print the tables, write the files.
 
-    Raises Unavailable.
+    Return a line for each that failed. Raises Unavailable.
     """
     folder = Path(tempfile.gettempdir())
     setup = Setup(
@@ -71,8 +74,9 @@ def measure(options: argparse.Namespace, cleanup: Cleanup) -> None:
         if options.json:
             save(options.json, results)
 
-    run_rounds(tasks, results, keep)
+    failures = run_rounds(tasks, results, keep)
     show(results, options)
+    return failures
 
 
 def show(results: Results, options: argparse.Namespace) -> None:
@@ -114,9 +118,9 @@ def _plan(options: argparse.Namespace, setup: Setup, cleanup: Cleanup) -> Iterat
         yield from growth.tasks(setup, options.soak)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> "_Parser":
     lines = [f"  {name:<8} {text}" for name, text in PARTS.items()]
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="scripts/bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measure the cost of klogd-py on this machine, beside other log daemons.",
@@ -176,11 +180,18 @@ def _parse_options() -> argparse.Namespace:
     return options
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers wrong usage in two lines, without the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and what to type; end with 2."""
+        self.exit(2, f"bench: {message}\nto see what there is, type: {self.prog} --help\n")
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)
 
 
 def _parse_rates(text: str) -> tuple[int, ...]:
@@ -188,4 +199,7 @@ def _parse_rates(text: str) -> tuple[int, ...]:
 
 
 def _parse_jobs(text: str) -> list[str]:
-    return [Job(word).value for word in text.split(",")]
+    known = [job.value for job in Job]
+    if unknown := set(text.split(",")) - set(known):
+        raise argparse.ArgumentTypeError(f"no job {unknown.pop()!r}; choose from {known}")
+    return text.split(",")

@@ -14,7 +14,7 @@ def build(folder: Path) -> dict[str, Path]:
     """Compile writer.c, reader.c and observer.c into ``folder``; raises Unavailable."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise Unavailable("no C compiler: apt-get install gcc libc6-dev")
+        raise Unavailable("no C compiler\nas root, type: apt-get install gcc libc6-dev")
     programs = {source.stem: folder / source.stem for source in SOURCES.glob("*.c")}
     for name, program in programs.items():
         processes.run([compiler, "-O2", "-o", program, SOURCES / f"{name}.c"])

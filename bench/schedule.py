@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run all measurements in interleaved rounds, and say how long the rest will take."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,8 +36,14 @@ class Task(Struct, frozen=True):
     once: bool = False
 
 
-def run_rounds(tasks: Sequence[Task], results: Results, end_of_round: Callable[[], None]) -> None:
-    """Make all measurements, then all again, so that other load affects all of them alike."""
+def run_rounds(
+    tasks: Sequence[Task], results: Results, end_of_round: Callable[[], None]
+) -> list[str]:
+    """Make all measurements, then all again, so that other load affects all of them alike.
+
+    Return a line for each that failed; the others are made nevertheless.
+    """
+    failures = []
     rounds = [
         [task for task in tasks if number == 0 or not task.once] for number in range(results.rounds)
     ]
@@ -46,10 +53,14 @@ def run_rounds(tasks: Sequence[Task], results: Results, end_of_round: Callable[[
         for place, task in enumerate(chosen):
             where = f"round {number + 1} of {results.rounds}, {place + 1} of {len(chosen)}"
             progress.show(f"{where}: {task.name}")
-            results.add(task.measure())
+            try:
+                results.add(task.measure())
+            except (OSError, subprocess.CalledProcessError) as error:
+                failures.append(f"{task.name}: {error}")
             progress.advance(task.seconds)
         end_of_round()
     progress.clear()
+    return failures
 
 
 class Progress:

@@ -68,9 +68,12 @@ def _unpack(commit: str, directory: Path) -> None:
     # The clone may be another user's, whose repository git refuses to read.
     git = ["git", "-c", f"safe.directory={_CLONE}", "-C", str(_CLONE)]
     try:
-        archive = processes.run([*git, "archive", commit, _PACKAGE])
-    except (OSError, subprocess.CalledProcessError) as error:
+        done = subprocess.run([*git, "archive", commit, _PACKAGE], capture_output=True, check=True)
+    except FileNotFoundError as error:
+        raise Unavailable("--before needs git\nas root, type: apt-get install git") from error
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip().partition("\n")[0]
         raise Unavailable(
-            f"no {_PACKAGE} of {commit}: {error}\nname a commit of this clone: git log --oneline"
+            f"no {_PACKAGE} of {commit}: {reason}\nname a commit of this clone: git log --oneline"
         ) from error
-    subprocess.run(["tar", "-x", "-C", directory], input=archive, check=True)
+    subprocess.run(["tar", "-x", "-C", directory], input=done.stdout, check=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import accounting, kmsg_load
+from bench import accounting, command_line, kmsg_load
 from bench.charts import change_chart, growth_chart, race_chart
 from bench.comparison import percentile
 from bench.kmsg_readers import readers
@@ -193,6 +193,30 @@ def test_time_left_follows_the_pace_so_far() -> None:
     assert progress.left_s(100.0) == 10.0
     progress.advance(5.0)
     assert progress.left_s(120.0) == 20.0
+
+
+def test_failure_of_one_task_ends_no_other() -> None:
+    def fail() -> list[Run]:
+        raise FileNotFoundError("no such program")
+
+    tasks = [Task("a", 1.0, fail), Task("b", 1.0, lambda: [ran("b", 1.0)])]
+    results = Results([], rounds=1)
+    assert run_rounds(tasks, results, lambda: None) == ["a: no such program"]
+    assert [run.program for run in results.runs] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nonsense"], ["--only", "x"], ["report"], ["--jobs", "x"], ["--rates", "0"], ["--runs", "x"]],
+)
+def test_wrong_usage_is_answered_in_two_lines(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", *words])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 @pytest.mark.parametrize(

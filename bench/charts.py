@@ -22,7 +22,9 @@ _OTHERS_COLOUR = "#5c6b73"
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BELOW = 340, 220, 60, 40, 80
 _PER_ROW = 2
 _KEYS_PER_ROW = 3
-_BAR_HEIGHT, _BAR_LEFT = 22, 480
+_BAR_HEIGHT, _BAR_LEFT = 22, 520
+# Fewer rates are no curve
+_MIN_RATES = 3
 
 
 class Panel(Struct, frozen=True):
@@ -49,13 +51,18 @@ _RACE: list[tuple[str, _Value, bool]] = [
 
 
 def race_chart(runs: Sequence[Run]) -> str:
-    """Return CPU, loss and latency over the rate, in panels for each job and load."""
-    lines = summary(runs)
+    """Return CPU, loss and latency over the rate, in panels for each job and load.
+
+    Jobs and loads with fewer than `_MIN_RATES` rates are in the tables only.
+    """
+    groups: dict[tuple[str, str], list[Line]] = {}
+    for line in summary(runs):
+        groups.setdefault((line.job, line.load), []).append(line)
     return _svg(
         [
-            _panel(f"{job}, {load}: {title}", chosen, value, logarithmic)
-            for job, load in dict.fromkeys((line.job, line.load) for line in lines)
-            for chosen in [[line for line in lines if (line.job, line.load) == (job, load)]]
+            _panel(f"{job}, {load}: {title}", lines, value, logarithmic)
+            for (job, load), lines in groups.items()
+            if len({line.rate for line in lines}) >= _MIN_RATES
             for title, value, logarithmic in _RACE
         ]
     )
@@ -94,27 +101,37 @@ def growth_chart(points: Sequence[Point]) -> str:
 
 
 def change_chart(results: Results) -> str:
-    """Return a bar for each figure: its cost now in percent of that of the other commit."""
+    """Return a bar for each figure: its cost now in percent of that of the other commit.
+
+    A whisker goes from the smallest value now over the largest one before to the opposite.
+    """
     changes = list(_changes(results).items())
     height = _TOP + _BAR_HEIGHT * len(changes) + 20
     width = _BAR_LEFT + _WIDTH + 100
     parts = [*_head(width, height), _text(10, 24, "Cost now, in percent of before", bold=True)]
-    longest = max([100.0, *(share for _, share in changes)])
+    longest = max([100.0, *(share.high for _, share in changes)])
     for row, (name, share) in enumerate(changes):
         top = _TOP + _BAR_HEIGHT * row
-        length = _WIDTH * share / longest
+        length, low, high = (
+            _WIDTH * value / longest for value in (share.median, share.low, share.high)
+        )
         parts.append(_text(_BAR_LEFT - 8, top + 13, name, anchor="end"))
         parts.append(
             f'<rect x="{_BAR_LEFT}" y="{top + 2}" width="{length:.1f}" height="{_BAR_HEIGHT - 6}"'
             f' fill="{_COLOURS[NOW]}"/>'
         )
-        parts.append(_text(_BAR_LEFT + length + 6, top + 13, f"{number(share)} %"))
+        if share.low < share.high:
+            middle = top + _BAR_HEIGHT / 2 - 1
+            parts.append(
+                f'<path d="M{_BAR_LEFT + low:.1f} {middle}H{_BAR_LEFT + high:.1f}" stroke="black"/>'
+            )
+        parts.append(_text(_BAR_LEFT + high + 6, top + 13, f"{number(share.median)} %"))
     whole = _BAR_LEFT + _WIDTH * 100 / longest
     parts.append(f'<path d="M{whole:.0f} {_TOP}V{height - 20}" stroke="#888"/>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _changes(results: Results) -> dict[str, float]:
+def _changes(results: Results) -> dict[str, Spread]:
     """Return the cost now in percent of before, for whatever was measured of both."""
     costs: dict[tuple[str, str], list[float | None]] = {}
     for figure in results.figures:
@@ -135,7 +152,11 @@ def _changes(results: Results) -> dict[str, float]:
         now = Spread.of(costs.get((name, NOW), []))
         before = Spread.of(costs.get((name, BEFORE), []))
         if now is not None and before is not None and before.median > 0:
-            changes[name] = 100 * now.median / before.median
+            changes[name] = Spread(
+                100 * now.median / before.median,
+                100 * now.low / before.high,
+                100 * now.high / before.low if before.low > 0 else 100 * now.high / before.median,
+            )
     return changes
 
 
@@ -242,7 +263,9 @@ class Axis(Struct, frozen=True):
         if not self.logarithmic:
             return [self.high * step / 4 for step in range(5)]
         decades = range(round(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
-        return [10.0**decade for decade in decades]
+        steps = (1, 2, 5) if len(decades) < 3 else (1,)
+        values = [step * 10.0**decade for decade in decades for step in steps]
+        return [value for value in values if value <= self.high]
 
 
 def _text(

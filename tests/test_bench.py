@@ -92,7 +92,8 @@ def test_program_that_delivers_nothing_has_no_cost() -> None:
         ran("klogd-py", 2.0, arrived=0), cpu_us=None, latency_us=None, latency_99_us=None
     )
     assert race_table(summary([lost])).endswith("| 10,000 | klogd-py |  |  | 100 |  |  |")
-    drawing = ET.fromstring(race_chart([lost, ran("rsyslog imkmsg", 2.0)]))
+    others = [ran("rsyslog imkmsg", 2.0, rate=rate) for rate in (1, 10_000, 20_000)]
+    drawing = ET.fromstring(race_chart([lost, *others]))
     # Nothing but its loss is drawn.
     assert len(drawing.findall(f"{SVG}polyline")) == 5
 
@@ -118,7 +119,10 @@ def test_percentile_is_a_value_that_occurred(count: int, median: int, last: int)
 
 
 def test_race_chart_has_panel_per_value() -> None:
-    drawing = ET.fromstring(race_chart(RESULTS.runs))
+    runs = [*RESULTS.runs, ran(NOW, 2.0, rate=1), ran(NOW, 2.0, rate=100)]
+    # One rate is no curve.
+    busy = msgspec.structs.replace(ran(NOW, 2.0), load="busy processors")
+    drawing = ET.fromstring(race_chart([*runs, busy]))
     titles = [text.text for text in drawing.iter(f"{SVG}text") if text.get("font-weight")]
     assert titles == [
         "file, plain: CPU per delivered record (us)",

@@ -84,7 +84,7 @@ def to_syslog(raws: list[bytes]) -> Callable[[], object]:
 
 def to_console(raws: list[bytes]) -> Callable[[], object]:
     entries = entries_of(raws)
-    sink = ConsoleSink(1)
+    sink = ConsoleSink()
     return lambda: [sink.encode(one) for one in entries]
 
 

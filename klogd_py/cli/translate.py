@@ -71,13 +71,15 @@ def _translate(
 ) -> None:
     """Translate one input; ``prefix`` begins remarks on it, and ``told`` is what was said before.
 
-    A regular file whose traces still have to tell the KASLR slide is read twice: what a later trace
-    proves holds for the earlier ones, too.
+    A regular file whose traces still have to tell the KASLR slide, or where modules lie, is read
+    twice: what a later trace proves holds for the earlier ones, too.
     """
     boots, plain_bytes = BootSymbols(found), list[int]()
-    progress = TextProgress(reads_twice=found.reads_traces and content.is_regular)
-    if found.reads_traces and content.is_regular:
-        inferred = infer_boots(progress.watch(content, read_pieces(content)), found)
+    reads_twice = content.is_regular and (found.lacks_slide or found.modules.lacks_bases)
+    progress = TextProgress(reads_twice=reads_twice)
+    if reads_twice:
+        pieces = progress.watch(content, read_pieces(content))
+        inferred = infer_boots(pieces, found, resymbolize=options.resymbolize)
         progress.begin_again(content)
         content.rewind()
         boots, plain_bytes = BootSymbols(found, inferred.symbol_sets), inferred.plain_bytes

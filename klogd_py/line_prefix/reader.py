@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from klogd_py.line_prefix import moments
+from klogd_py.line_prefix.common_prefix import LETTER, match_prefix
 from klogd_py.line_prefix.dates import Dates
 from klogd_py.line_prefix.grammar import (
     ANY_PREFIX,
@@ -19,24 +20,12 @@ from klogd_py.line_prefix.grammar import (
     Grammar,
     may_have_shown_tail,
 )
-from klogd_py.line_prefix.pieces import LEVEL_NAME
 from klogd_py.line_prefix.prefix_values import PrefixValues
 from klogd_py.line_prefix.stamp_years import StampYears
 from klogd_py.line_prefix.terminal import strip_controls
 from klogd_py.record.types import Machine, Record
 
-# The letter that follows the stamp of most lines cannot begin another piece, unless it is that of
-# the word "kernel".
-_LETTER = r"(?= ?[A-Za-z])(?! ?(?:c\d|I\[))"
-_STAMPED = re.compile(r"\[ *(\d{1,10})\.(\d{6})\] " + _LETTER)
-# The same, behind a level or behind the head of a syslog line
-_COMMON = re.compile(
-    r"(?:<(?P<n>[0-7])>)?"
-    r"(?:(?:(?P<bsd>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
-    r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)))"
-    rf" (?!{LEVEL_NAME})(?P<host>[\w.:%-]{{1,64}}) kernel: )?"
-    r"\[ *(?P<s>\d{1,10})\.(?P<us>\d{6})\](?: ?\[ *(?P<caller>[TC]\d{1,10})\])? " + _LETTER
-)
+_STAMPED = re.compile(r"\[ *(\d{1,10})\.(\d{6})\] " + LETTER)
 
 
 class PrefixReader:
@@ -78,17 +67,8 @@ class PrefixReader:
 
     def read(self, line: str) -> Record:
         """Return the record of a line without its line feed."""
-        found = _COMMON.match(line) if self._is_any else None
-        if (
-            found is None
-            or line.find("kernel", found.end()) >= 0
-            or (
-                line[-1] in SHOWN_ENDS
-                and line[-2] in SHOWN_BEFORE_END
-                and may_have_shown_tail(line)
-            )
-            or not line.isprintable()
-        ):
+        found = match_prefix(line) if self._is_any else None
+        if found is None:
             return self._read_any(line)
         n, bsd, iso, host, seconds, microseconds, caller = found.groups()
         end = found.end()
@@ -109,6 +89,11 @@ class PrefixReader:
             (),
             None if host is None else self._machine_named(host),
         )
+
+    def read_text(self, line: str) -> str:
+        """Return the text of the record of a line, at less cost."""
+        found = match_prefix(line) if self._is_any else None
+        return self._read_any(line).text if found is None else line[found.end() :]
 
     def read_shown(self, line: str) -> Record:
         """Return the record of a line as a terminal shows it, without what it obeys."""

@@ -77,6 +77,12 @@ _BY_HEAD: dict[str, tuple[Form, ...]] = {
 }
 
 
+# What `find` looks at: the first word of a text, and what stands anywhere in it
+HEADS = frozenset(_BY_HEAD)
+ANYWHERE_MARKERS = ("[<", *(form.marker for form in ANYWHERE))
+_ANYWHERE = tuple((form.marker, form) for form in ANYWHERE)
+
+
 def candidate_lines(texts: Sequence[str]) -> list[int]:
     """The indices of the texts in which `find` may find something.
 
@@ -132,8 +138,8 @@ def _in_line(line: str, include_symbolized: bool) -> list[AddressMatch]:
     for form in _BY_HEAD.get(head[1] or "", ()):
         if (found := form.pattern.match(line, body)) is not None:
             matches.append(_match_from_form(found, form))
-    for form in ANYWHERE:
-        if form.marker not in line:
+    for marker, form in _ANYWHERE:
+        if marker not in line:
             continue
         if not form.head:
             matches += [

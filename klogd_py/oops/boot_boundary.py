@@ -10,6 +10,7 @@ Source of truth: init/main.c ``linux_banner``; src/journal/journalctl.c of syste
 """
 
 import re
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -26,7 +27,8 @@ _BEGINNINGS = MarkerSearch((BANNER, *_BORDER_MARKERS))
 _RELEASE = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
 # Every stamp that `klogd_py.line_prefix` reads, and more
 _SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}[]s@ ]")
-_ZEROS, _ZERO = b"0000]", b"0.000000]"
+# The stamp of the first lines, and its end, for which a search is faster
+_ZERO, _ZEROS = b"0.000000]", b"0000]"
 _RAW_LINE = re.compile(rb"[0-9]+,[0-9]+,[0-9]+,")
 _LATER_RAW_LINE = re.compile(rb"\n" + _RAW_LINE.pattern)
 
@@ -101,8 +103,9 @@ class BootBoundary:
             return False
         if self._only_banners:
             return True
-        seconds = list(map(int, _SECONDS.findall(text)))
-        if not self._order.is_in_order(seconds) or (_ZEROS in text and _ZERO in text):
+        # Most neighbours share their second.
+        seconds = [int(second) for second, _ in groupby(_SECONDS.findall(text))]
+        if not self._order.is_in_order(seconds) or _has_zero(text):
             return False
         return not (_RAW_LINE.match(text) or _LATER_RAW_LINE.search(text))
 
@@ -120,6 +123,14 @@ class BootBoundary:
 def _is_border(record: Record) -> bool:
     """Whether a line is that of journalctl between two boots, which no prefix precedes."""
     return not record.head and record.usec is None and _BORDER.match(record.text) is not None
+
+
+def _has_zero(text: bytes) -> bool:
+    """Whether a stamp of 0 is in a text: ``[    0.000000]``, but not ``[   10.000000]``."""
+    at = text.find(_ZERO) if _ZEROS in text else -1
+    while at > 0 and text[at - 1 : at].isdigit():
+        at = text.find(_ZERO, at + 1)
+    return at >= 0
 
 
 def _last_usec(text: bytes) -> int | None:

@@ -16,6 +16,16 @@ class MarkerSearch:
             whole = marker.encode()
             self._by_end.setdefault(whole[-_SHORT_BYTES:], []).append(whole)
 
+    def among(self, text: bytes) -> list[str]:
+        """Return those that are in a text."""
+        return [
+            marker.decode()
+            for short, markers in self._by_end.items()
+            if short in text
+            for marker in markers
+            if marker in text
+        ]
+
     def is_any_in(self, text: bytes) -> bool:
         """Whether one of them is in a text."""
         return any(

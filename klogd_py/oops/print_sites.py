@@ -151,6 +151,17 @@ _DEVICE_SITES = _by_beginning(site for site in PRINT_SITES if site.has_device)
 BEGINNINGS, DEVICE_BEGINNINGS = frozenset(_SITES), frozenset(_DEVICE_SITES)
 
 
+def may_be_message(text: str) -> bool:
+    """Whether a text that begins with no blank may be a message of the table.
+
+    That is a quick look at how it begins, and at one word of it.
+    """
+    sites = _SITES.get(text[:BEGINNING_CHARS], ())
+    behind = text.find(": ") + len(": ")
+    sites += _DEVICE_SITES.get(text[behind : behind + BEGINNING_CHARS], ())
+    return any(site.word in text for site in sites)
+
+
 class _Message(Struct, frozen=True):
     """A text that is a message of the table."""
 

@@ -11,6 +11,7 @@ Source of truth: kernel/printk/printk.c ``record_print_text``.
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Sequence
 
 from klogd_py.line_prefix.reader import read_line
@@ -38,8 +39,7 @@ class SharedStamp:
         self._last: Record | None = None
         self._was_rest = False
         # What passed since, the newest last: it is looked at when it is asked for.
-        self._passed: Sequence[Record | Gap] = ()
-        self._skipped = b""
+        self._passed: deque[Sequence[Record | Gap] | bytes] = deque(maxlen=_MAX_LINES)
         # A clock that counts ticks gives many lines the same time.
         self._is_exact = False
 
@@ -62,19 +62,22 @@ class SharedStamp:
 
     def pass_by(self, items: Sequence[Record | Gap]) -> None:
         """Take note of records that are followed by others."""
-        self._passed, self._skipped = items, b""
+        if len(items) >= _MAX_LINES:
+            self._passed.clear()
+        self._passed.append(items)
 
     def skip(self, text: bytes) -> None:
         """Take note of whole lines that were skipped."""
-        self._passed, self._skipped = (), text[-_MAX_SKIPPED_BYTES:]
+        if len(text) >= _MAX_SKIPPED_BYTES:
+            self._passed.clear()
+        self._passed.append(text[-_MAX_SKIPPED_BYTES:])
 
     def _look_at_passed(self) -> None:
         """Find out what passed: the last record, and whether it may be the rest of a message."""
-        passed = [item for item in self._passed[-_MAX_LINES:] if isinstance(item, Record)]
-        if self._skipped:
-            lines = self._skipped.decode("latin-1").removesuffix("\n").split("\n")
-            passed = [read_line(line) for line in lines[-_MAX_LINES:]]
-        self._passed, self._skipped = (), b""
+        passed: list[Record] = []
+        while self._passed and len(passed) < _MAX_LINES:
+            passed = [*_last_records(self._passed.pop(), _MAX_LINES - len(passed)), *passed]
+        self._passed.clear()
         if not passed:
             return
         earlier = [*([self._last] if self._last is not None else []), *passed]
@@ -88,6 +91,14 @@ class SharedStamp:
                 self._was_rest = True
                 return
         self._was_rest = was_rest
+
+
+def _last_records(passed: Sequence[Record | Gap] | bytes, most: int) -> list[Record]:
+    """Return the last records among those that passed, also as whole lines of text."""
+    if isinstance(passed, bytes):
+        lines = passed.decode("latin-1").removesuffix("\n").split("\n")
+        return [read_line(line) for line in lines[-most:]]
+    return [item for item in passed[-most:] if isinstance(item, Record)]
 
 
 def _is_same_message(last: Record, record: Record) -> bool:

@@ -83,7 +83,10 @@ class Stage:
         """Forget what is held, after an unexpected error; settings stay."""
 
     def ignores(self, text: bytes) -> bool:
-        """Whether whole lines may pass as text, since this stage has nothing to do with them."""
+        """Whether whole lines may pass as text, since this stage has nothing to do with them.
+
+        None of them holds an address.
+        """
         return True
 
     def skip(self, text: bytes) -> None:

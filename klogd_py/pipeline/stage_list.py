@@ -61,9 +61,8 @@ class StageList:
         return min((due_s for due_s in deadlines if due_s is not None), default=None)
 
     def ignores(self, text: bytes) -> bool:
-        """Whether whole lines may pass as text, since no stage has to do anything with them."""
-        # The last stage has the cheapest question.
-        return all(stage.ignores(text) for stage in reversed(self._stages))
+        """Whether whole lines without an address may pass as text: all stages ignore them."""
+        return all(stage.ignores(text) for stage in self._stages)
 
     def skip(self, text: bytes) -> None:
         """Take note of lines that passed as text."""

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from klogd_py.oops import provenance
-from klogd_py.oops.address_scanner import ADDRESS_MARKERS, AddressMatch
-from klogd_py.oops.marker_search import MarkerSearch
+from klogd_py.oops.address_scanner import AddressMatch
 from klogd_py.oops.provenance import Origin, Withheld
 from klogd_py.pipeline.batch import Batch, Symbolized
 from klogd_py.pipeline.clock import Clock
@@ -22,8 +21,6 @@ from klogd_py.pipeline.symbolize import CheckProvenance, FormatOptions, KnownPcs
 from klogd_py.record.gaps import announce
 from klogd_py.record.types import Entry, Gap, LookupFailure, Record, SymbolAddress, TimestampSource
 from klogd_py.symbols.symbol_set import SymbolSet
-
-_ADDRESSES = MarkerSearch(ADDRESS_MARKERS)
 
 
 class Naming(Struct, frozen=True):
@@ -107,10 +104,6 @@ class SymbolStage(Stage):
     def restart(self) -> None:
         """Forget what was symbolized in advance."""
         self._attempt = None
-
-    def ignores(self, text: bytes) -> bool:
-        """Whether no line can hold an address."""
-        return not _ADDRESSES.is_any_in(text)
 
     def _symbolize(self, batch: Batch) -> Symbolized:
         """Symbolize the batch; after an unexpected error, each record by itself.

@@ -7,7 +7,6 @@ the lines of an oops in progress are held back until it ends. Bytes of any encod
 unchanged.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -27,20 +26,17 @@ from klogd_py.pipeline.frame_summary import FrameSummary
 from klogd_py.pipeline.raw_texts import RawText, RawTexts
 from klogd_py.pipeline.stage_list import raise_error
 from klogd_py.pipeline.stages import Stages
+from klogd_py.pipeline.suspect_lines import SuspectLines
 from klogd_py.pipeline.symbol_stage import Naming
 from klogd_py.pipeline.symbolize import FormatOptions, Style
 from klogd_py.record.types import Entry, Record
-from klogd_py.sources.object_lines import read_object_line
+from klogd_py.sources.object_lines import may_be_object, read_object_line
 from klogd_py.symbols.symbol_set import SymbolSet
 
 # A text that is shorter is read line by line at once; a longer one, after so many parts in a row
 # that had to be.
 _MIN_BYTES, _DENSE_BYTES = 1 << 11, 1 << 16
 _DENSE_PARTS = 4
-# "[\u003cffffffff81234570\u003e]" in the JSON of programs in Go
-_ESCAPED_BRACKET = re.compile(rb"\\u003[cC]")
-# In each JSON object, and in each field of one on a line of its own
-_OBJECT_SIGN = re.compile(rb'" ?: ?"')
 
 
 class InferredBoots(Struct, frozen=True):
@@ -61,10 +57,12 @@ class _Part(Struct, frozen=True):
     is_plain: bool
 
 
-def infer_boots(pieces: Iterable[bytes], symbols: SymbolSet) -> InferredBoots:
-    """Infer the symbols of each boot in a text."""
+def infer_boots(
+    pieces: Iterable[bytes], symbols: SymbolSet, *, resymbolize: bool = False
+) -> InferredBoots:
+    """Infer the symbols of each boot in a text, which is symbolized with ``resymbolize`` later."""
     boots = BootSymbols(symbols)
-    stream = TextStream(boots, FormatOptions(Style.OFF), discards_output=True)
+    stream = TextStream(boots, FormatOptions(Style.OFF, resymbolize), discards_output=True)
     plain_bytes = []
     for piece in pieces:
         # No line waits for time to pass, since all of them are there already.
@@ -100,6 +98,7 @@ class TextStream:
         self._parts_in_row = 0
         self._discards_output = discards_output
         self._reader = PrefixReader()
+        self._suspect_lines = SuspectLines(resymbolize=options.resymbolize)
         self._raw_texts = RawTexts()
         self._stages = Stages(
             boots,
@@ -129,7 +128,7 @@ class TextStream:
             return piece
         out = [
             part.text if part.is_plain else self._push_lines(part.text, now_s)
-            for part in self._split_plain(piece)
+            for part in self._split(piece)
         ]
         return out[0] if len(out) == 1 else b"".join(out)
 
@@ -139,13 +138,23 @@ class TextStream:
         self._boots.end()
         return out
 
-    def _split_plain(self, text: bytes) -> Iterator[_Part]:
+    def _split(self, text: bytes) -> Iterator[_Part]:
         """Split a text into parts of whole lines.
 
         Each part must be pushed before the next one is asked for.
         """
-        is_as_meant = not _ESCAPED_BRACKET.search(text)
-        if text.endswith(b"\n") and is_as_meant and self._stages.ignores(text):
+        start = 0
+        for span in self._suspect_lines.find(text):
+            if start < span.start:
+                yield from self._split_plain(text[start : span.start])
+            yield _Part(text[span.start : span.end], is_plain=False)
+            start = span.end
+        if start < len(text) or not text:
+            yield from self._split_plain(text[start:] if start else text)
+
+    def _split_plain(self, text: bytes) -> Iterator[_Part]:
+        """Split lines without an address into parts that all stages ignore, and others."""
+        if text.endswith(b"\n") and self._stages.ignores(text):
             self._parts_in_row = 0
             self._skip(text)
             yield _Part(text, is_plain=True)
@@ -169,7 +178,7 @@ class TextStream:
     def _push_lines(self, text: bytes, now_s: float) -> bytes:
         lines = split_lines(text) if text else []
         is_whole = text.endswith(b"\n") or not text
-        is_as_meant = ESCAPE.encode() not in text and not _OBJECT_SIGN.search(text)
+        is_as_meant = ESCAPE.encode() not in text and not may_be_object(text.decode("latin-1"))
         records = list(map(self._reader.read if is_as_meant else self._read_meant, lines))
         batch = Batch(records, is_last=not is_whole)
         out = self._encode(self._run(batch, now_s))

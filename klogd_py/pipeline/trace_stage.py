@@ -93,10 +93,9 @@ class TraceStage(Stage):
         self._buffer.skip(text)
 
     def ignores(self, text: bytes) -> bool:
-        """Whether no trace is open, and none begins in these lines."""
+        """Whether no trace is open, and none begins in these lines, which hold no address."""
         if not self._buffer.is_idle:
             return False
         if not (self._symbols.reads_traces or self._keeps_all):
             return True
-        # SymbolStage looks for addresses.
         return not _HEADERS.is_any_in(text)

@@ -117,13 +117,13 @@ def parse_all(raws: Sequence[bytes]) -> list[Record]:
 
 def _records_of(rows: Sequence[tuple[str, ...]], raws: Sequence[bytes]) -> list[Record]:
     """Make records of the groups of `_PLAIN`, which matched ``raws``. Raises KeyError."""
-    prefixes, seqs, usecs, flags, callers, texts, dictionaries = zip(*rows, strict=True)
+    prefixes, seqs, usecs, flags, callers, raw_texts, dictionaries = zip(*rows, strict=True)
     fields = map(_fields, dictionaries) if any(dictionaries) else repeat(())
     numbers = map(_PREFIXES.__getitem__, prefixes), map(int, seqs), map(int, usecs)
+    texts: list[str] = list(raw_texts)
     escaped = [place for place, text in enumerate(texts) if "\\" in text]
     unescaped = _unescape_all([texts[place] for place in escaped]) if escaped else []
     if unescaped:
-        texts = list(texts)
         for place, text in zip(escaped, unescaped, strict=True):
             texts[place] = text
     records = list(map(Record, texts, *numbers, flags, callers, repeat(()), fields))

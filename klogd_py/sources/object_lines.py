@@ -25,6 +25,10 @@ _TOKEN = lazy_pattern(rf"{_STRING}|[{{}}\[\]]")
 _FIELD = lazy_pattern(rf"\s{{1,16}}\"({'|'.join(journal_format.LINE_KEYS)})\" ?: ?{_STRING},?\s*$")
 
 
+# In each JSON object, and in each field of one on a line of its own
+_SIGN = lazy_pattern(r'" ?: ?"')
+
+
 class ObjectLine(Struct, frozen=True):
     """A line as a record, whose text is what the JSON string means.
 
@@ -34,6 +38,11 @@ class ObjectLine(Struct, frozen=True):
     record: Record
     raw: str
     places: list[int]
+
+
+def may_be_object(line: str) -> bool:
+    """Whether `read_object_line` may read a line, or one line of a text."""
+    return _SIGN.search(line) is not None
 
 
 def read_object_line(line: str, reader: PrefixReader) -> ObjectLine | None:

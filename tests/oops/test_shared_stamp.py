@@ -67,3 +67,11 @@ def test_skipped_text_is_the_line_before() -> None:
     stamp = SharedStamp()
     stamp.skip(f"no stamp\n{FORGED[0]}\n".encode())
     assert stamp.is_rest(read_line(FORGED[1]))
+
+
+def test_lines_passed_in_parts_are_looked_at() -> None:
+    stamp = SharedStamp()
+    stamp.skip(f"{FORGED[0]}\n".encode())
+    stamp.pass_by([read_line("[   12.345678][    T1] Call Trace:")])
+    stamp.skip(b"[   12.345678][    T1] PGD 0 P4D 0\n")
+    assert stamp.is_rest(read_line(FORGED[1]))

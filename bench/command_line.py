@@ -5,7 +5,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,9 +29,12 @@ PARTS = {
 ALL, REPORT = "all", "report"
 
 
-def main() -> int:
-    """Run the chosen measurements, and clean up; return the exit status."""
-    options = _parse_options()
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the chosen measurements, and clean up; return the exit status.
+
+    ``words`` are those of the command line, ``None`` for this process's own.
+    """
+    options = _parse_options(words)
     try:
         if REPORT in options.parts:
             show(load(options.json), options)
@@ -163,9 +166,9 @@ def _parser() -> "_Parser":
     return parser
 
 
-def _parse_options() -> argparse.Namespace:
+def _parse_options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     for part in options.parts:
         if part not in {ALL, REPORT, *PARTS}:
             parser.error(f"no part {part}; choose from {', '.join([ALL, *PARTS, REPORT])}")

@@ -35,20 +35,22 @@ class Line(Struct, frozen=True):
 def markdown(results: Results) -> str:
     """Return everything that was measured as text for a document."""
     parts = ["  \n".join(results.machine)]
+    # A table may be copied without the rest.
+    python = f"{results.machine[1]}; {results.rounds} rounds."
     lines = summary(results.runs)
     for job, load in dict.fromkeys((line.job, line.load) for line in lines):
         chosen = [line for line in lines if (line.job, line.load) == (job, load)]
-        parts += [f"### Kernel log to {job}, {load}", race_table(chosen)]
+        parts += [f"### Kernel log to {job}, {load}", python, race_table(chosen)]
         if len({line.rate for line in chosen}) > 1:
             parts.append(highest_rates(chosen))
     if results.runs:
-        parts += ["### Memory and start", memory_table(results.runs)]
+        parts += ["### Memory and start", python, memory_table(results.runs)]
     if results.idle:
-        parts += ["### Idle", idle_table(results.idle)]
+        parts += ["### Idle", python, idle_table(results.idle)]
     if results.figures:
-        parts += ["### Stages, symbols and commands", figure_table(results.figures)]
+        parts += ["### Stages, symbols and commands", python, figure_table(results.figures)]
     if results.points:
-        parts += ["### Growth", point_table(results.points)]
+        parts += ["### Growth", f"{results.machine[1]}; one round.", point_table(results.points)]
     return "\n\n".join([*parts, ""])
 
 

@@ -46,7 +46,7 @@ def ran(
 
 
 RESULTS = Results(
-    ["a machine"],
+    ["2 processors", "CPython 3.11.2"],
     rounds=2,
     runs=[ran(NOW, 2.0), ran(NOW, 3.0), ran("rsyslog imkmsg", 5.0), ran(BEFORE, 5.0)],
     idle=[Idle(NOW, 10.0, 60.0, 4, 30.0), Idle(f"{NOW}, dead sink", 10.0, 60.0, 4, 30.0)],
@@ -148,6 +148,7 @@ def test_changes_are_costs_whatever_the_unit() -> None:
 
 def test_tables_hold_everything_that_was_measured() -> None:
     text = markdown(RESULTS)
+    assert text.count("### ") == text.count("\nCPython 3.11.2; ") == 5
     for row in (
         "| 10,000 | klogd-py | 2.50 (2-3) | 0.50 | 0 | 9 | 18 |",
         "| klogd-py | 30 | 100 |",
@@ -214,11 +215,10 @@ def test_failure_of_one_task_ends_no_other() -> None:
     [["nonsense"], ["--only", "x"], ["report"], ["--jobs", "x"], ["--rates", "0"], ["--runs", "x"]],
 )
 def test_wrong_usage_is_answered_in_two_lines(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["bench", *words])
     with pytest.raises(SystemExit) as ended:
-        command_line.main()
+        command_line.main(words)
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
 

@@ -4,10 +4,11 @@
 All of them wait side by side, which changes nothing for those that do nothing.
 """
 
+import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ IDLE_S, QUICK_IDLE_S = 30.0, 5.0
 _SETTLE_S = 8.0
 # More than the smallest queue holds
 _BACKLOG_RATE, _BACKLOG_RECORDS = 20_000, 1000
+_RECORD_BYTES = 8192
 _DEAD_SINK = """
 [[sinks]]
 type = "syslog"
@@ -56,7 +58,9 @@ def _measure(setup: Setup, contenders: Mapping[str, Build], seconds: float) -> l
         processes.run([writer, str(_BACKLOG_RATE), str(_BACKLOG_RECORDS), "backlog"])
         time.sleep(_SETTLE_S)
         before = {pid: usage(pid) for _, pid in started}
-        time.sleep(seconds)
+        with counting() as count:
+            time.sleep(seconds)
+            records = count()
         return [
             Idle(
                 program=name,
@@ -64,10 +68,35 @@ def _measure(setup: Setup, contenders: Mapping[str, Build], seconds: float) -> l
                 wakeups_per_minute=after.wakeups_since(before[pid]) * 60 / seconds,
                 threads=threads(pid),
                 rss_mib=rss_mib(pid),
+                records=records,
             )
             for name, pid in started
             for after in [usage(pid)]
         ]
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[], int]]:
+    """Yield what counts the records that were written to the kernel's log since."""
+    descriptor = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    os.lseek(descriptor, 0, os.SEEK_END)
+    try:
+        yield lambda: _count(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _count(descriptor: int) -> int:
+    count = 0
+    while True:
+        try:
+            os.read(descriptor, _RECORD_BYTES)
+            count += 1
+        except BlockingIOError:
+            return count
+        # The ring has overrun the position; the oldest record that is left comes next.
+        except BrokenPipeError:
+            continue
 
 
 def _folder(stack: ExitStack) -> Path:

@@ -3,7 +3,7 @@
  *
  * observer file PATH TAG, or observer syslog SOCKET TAG
  *
- * At the end it prints, for each record with the tag, the nanoseconds between writing and arrival.
+ * At the end it prints, for each record with the tag that came, once if it came twice, the nanoseconds between writing and arrival.
  * A file is polled every 50 us, which is the error of the results.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -21,6 +21,8 @@ enum { MAX_RECORDS = 1 << 22 };
 
 static long long *delays_ns;
 static size_t count;
+/* By number: a record that comes twice must not stand for one that is lost */
+static unsigned char seen[MAX_RECORDS];
 static volatile sig_atomic_t ended;
 
 static void end(int number)
@@ -42,8 +44,11 @@ static void record_arrival(const char *line, const char *tag)
     long long written_ns;
     const char *found = strstr(line, tag);
     if (found && count < MAX_RECORDS
-        && sscanf(found + strlen(tag), ": %ld %lld", &number, &written_ns) == 2)
+        && sscanf(found + strlen(tag), ": %ld %lld", &number, &written_ns) == 2
+        && number >= 0 && number < MAX_RECORDS && !seen[number]) {
+        seen[number] = 1;
         delays_ns[count++] = now_ns() - written_ns;
+    }
 }
 
 static int bind_socket(const char *path)

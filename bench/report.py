@@ -47,6 +47,8 @@ def markdown(results: Results) -> str:
         parts += ["### Memory and start", python, memory_table(results.runs)]
     if results.idle:
         parts += ["### Idle", python, idle_table(results.idle)]
+        if most := max(idle.records for idle in results.idle):
+            parts.append(f"Not idle: others wrote up to {most:,} records in a round.")
     if results.figures:
         parts += ["### Stages, symbols and commands", python, figure_table(results.figures)]
     if results.points:

@@ -39,13 +39,14 @@ class Run(Struct, frozen=True):
 
 
 class Idle(Struct, frozen=True):
-    """One program while no records are written."""
+    """One program while the bench writes no records; ``records`` are those of others."""
 
     program: str
     cpu_ms_per_minute: float
     wakeups_per_minute: float
     threads: int
     rss_mib: float
+    records: int = 0
 
 
 class Figure(Struct, frozen=True):

@@ -14,12 +14,15 @@ import pytest
 from bench import accounting, command_line, kmsg_load
 from bench.charts import change_chart, growth_chart, race_chart
 from bench.comparison import percentile
+from bench.idle import counting
 from bench.kmsg_readers import readers
 from bench.machine import build_of
 from bench.report import figure_table, highest_rates, markdown, number, race_table, shown, summary
 from bench.results import BEFORE, NOW, Figure, Idle, Point, Results, Run, Spread, load, save
 from bench.schedule import Progress, Task, run_rounds
+from tests.end_to_end.program import write_kmsg
 from tests.needs import needs_kmsg
+from tests.waiting import wait_until
 
 needs_compiler = pytest.mark.skipif(
     not shutil.which("cc"), reason="needs a C compiler; apt-get install gcc libc6-dev"
@@ -281,6 +284,33 @@ def test_memory_of_command_is_not_its_parents(tmp_path: Path) -> None:
     cpu_s, rss_kib, status = used.stdout.split()
     assert 0 < int(rss_kib) < 16 << 10 < len(large) >> 10
     assert (float(cpu_s) < 1, int(status)) == (True, 3)
+
+
+@needs_compiler
+def test_record_that_comes_twice_arrives_once(tmp_path: Path) -> None:
+    observer = kmsg_load.build(tmp_path)["observer"]
+    log = tmp_path / "log"
+    log.write_text("".join(f"tag: {number} 0 text\n" for number in (0, 1, 1, 0, 3)))
+    with subprocess.Popen([observer, "file", log, "tag"], stdout=subprocess.PIPE) as running:
+        place = Path(f"/proc/{running.pid}/fdinfo/3")
+        read = f"pos:\t{log.stat().st_size}\n"
+        wait_until(lambda: place.exists() and read in place.read_text(), "the end of the log")
+        running.terminate()
+        output, _ = running.communicate()
+    assert len(output.splitlines()) == 3
+
+
+def test_idle_table_tells_records_of_others() -> None:
+    disturbed = Results(["", "CPython"], rounds=1, idle=[Idle(NOW, 1.0, 1.0, 4, 30.0, records=44)])
+    assert "Not idle: others wrote up to 44 records in a round." in markdown(disturbed)
+    assert "Not idle" not in markdown(RESULTS)
+
+
+@needs_kmsg
+def test_records_of_others_are_counted_while_idle() -> None:
+    with counting() as count:
+        write_kmsg("bench: a record while programs are idle")
+        assert count() >= 1
 
 
 @needs_kmsg

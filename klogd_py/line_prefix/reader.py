@@ -77,7 +77,7 @@ class PrefixReader:
             line[end:],
             None if n is None else int(n),
             None,
-            int(seconds) * 1_000_000 + int(microseconds),
+            None if seconds is None else int(seconds) * 1_000_000 + int(microseconds),
             "-",
             caller or "",
             (),

@@ -3,8 +3,12 @@
 
 import pytest
 
+from klogd_py.line_prefix.common_prefix import match_prefix
+from klogd_py.line_prefix.grammar import grammar_of
+from klogd_py.line_prefix.pieces import BY_NAME
 from klogd_py.line_prefix.reader import PrefixReader, read_line
 from klogd_py.line_prefix.terminal import strip_controls
+from tests.line_prefixes import PREFIXES, Prefix
 
 
 @pytest.mark.parametrize(
@@ -91,3 +95,25 @@ def test_shown_record_keeps_what_a_terminal_shows(text: str, tail: str) -> None:
     line = f"[   12.345678] {text}{tail}"
     record = PrefixReader().read_shown(line)
     assert (record.text, record.tail) == (strip_controls(text), tail)
+
+
+SYSLOG_HEADS = [
+    "Nov 23 08:13:42 host kernel: ",
+    "<6>2026-11-23T08:13:42.123456+01:00 host.name kernel: ",
+]
+
+
+@pytest.mark.parametrize("head", SYSLOG_HEADS)
+@pytest.mark.parametrize("prefix", PREFIXES, ids=lambda prefix: ascii(prefix.before))
+def test_common_prefix_is_read_as_by_grammar(prefix: Prefix, head: str) -> None:
+    line = f"{head}{prefix.before.replace('{us}', '345678')}eth0: link up"
+    # Equal to the grammar that has the fast way, but not that one
+    by_grammar = PrefixReader(grammar=grammar_of(BY_NAME))
+    assert PrefixReader().read(line) == by_grammar.read(line)
+
+
+@pytest.mark.parametrize("head", SYSLOG_HEADS)
+def test_syslog_head_without_stamp_is_common(head: str) -> None:
+    found = match_prefix(f"{head}pci 0000:00:1f.3: [mem 0xfed00000-0xfed003ff]")
+    assert found is not None
+    assert found[0] == head

@@ -62,7 +62,7 @@ class SharedStamp:
 
     def pass_by(self, items: Sequence[Record | Gap]) -> None:
         """Take note of records that are followed by others."""
-        if len(items) >= _MAX_LINES:
+        if len(items) >= _MAX_LINES or sum(map(_length, items)) >= _MAX_SKIPPED_BYTES:
             self._passed.clear()
         self._passed.append(items)
 
@@ -91,6 +91,10 @@ class SharedStamp:
                 self._was_rest = True
                 return
         self._was_rest = was_rest
+
+
+def _length(item: Record | Gap) -> int:
+    return len(item.text) if isinstance(item, Record) else 0
 
 
 def _last_records(passed: Sequence[Record | Gap] | bytes, most: int) -> list[Record]:

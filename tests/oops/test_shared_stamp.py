@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A line of a capture may be a user's string, printed by the kernel with its line feeds."""
 
+import weakref
+
 import pytest
 
 from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.provenance import Origin
 from klogd_py.oops.shared_stamp import SharedStamp
 from klogd_py.oops.trace_buffer import TraceBuffer
-from klogd_py.record.types import Record
+from klogd_py.record.types import Gap, Record
 
 FORGED = [
     "[   12.345678][    T1] x[81]: segfault at 0 ip 0000000000401136 in a",
@@ -17,6 +19,10 @@ FORGED = [
     "[   12.345678][    T1]  0xffffffff81123456",
     "[   12.345679][    T1] ---[ end trace 0000000000000000 ]---",
 ]
+
+
+class Referable(list[Record | Gap]):
+    """A list to which there may be a weak reference."""
 
 
 def traces(lines: list[str], origin: Origin = Origin.CAPTURE) -> int:
@@ -75,3 +81,14 @@ def test_lines_passed_in_parts_are_looked_at() -> None:
     stamp.pass_by([read_line("[   12.345678][    T1] Call Trace:")])
     stamp.skip(b"[   12.345678][    T1] PGD 0 P4D 0\n")
     assert stamp.is_rest(read_line(FORGED[1]))
+
+
+def test_long_lines_that_passed_are_not_kept() -> None:
+    stamp = SharedStamp()
+    alive: list[weakref.ref[Referable]] = []
+    for _ in range(9):
+        items = Referable([Record("x" * 10_000)])
+        stamp.pass_by(items)
+        alive.append(weakref.ref(items))
+    del items
+    assert [found() is not None for found in alive] == [False] * 8 + [True]

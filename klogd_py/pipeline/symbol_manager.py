@@ -55,7 +55,7 @@ class SymbolManager:
         self._on_change = changed
         self._jobs = jobs or Jobs()
         self._has_end = has_end
-        self._worker = WorkerThread("symbols")
+        self._worker = WorkerThread("symbols", ends_idle=True)
         # Begins each line about the symbols of one stream among several
         self._prefix = ""
         self._streams: list[SymbolManager] = []

@@ -23,7 +23,7 @@ class Library(Struct, frozen=True):
 
 
 SYSTEMD = Library("systemd-python", "systemd._journal", "python3-systemd")
-WATCHDOG = Library("watchdog", "watchdog.observers", "python3-watchdog")
+WATCHDOG = Library("watchdog", "watchdog.observers.inotify_c", "python3-watchdog")
 PYROUTE2 = Library("pyroute2", "pyroute2.netlink", "python3-pyroute2")
 ZSTANDARD = Library("zstandard", "zstandard", "python3-zstandard")
 PROMETHEUS = Library("prometheus-client", "prometheus_client.core", "python3-prometheus-client")

@@ -33,10 +33,17 @@ class _Call(Struct):
 class WorkerThread:
     """One thread, started at the first call, that makes one call after the other. Mutable."""
 
-    def __init__(self, name: str, check: Callable[[], None] = lambda: None) -> None:
-        """``check`` is called before a thread is started; what it raises is raised by `call`."""
+    def __init__(
+        self, name: str, check: Callable[[], None] = lambda: None, *, ends_idle: bool = False
+    ) -> None:
+        """``check`` is called before a thread is started; what it raises is raised by `call`.
+
+        With ``ends_idle`` the thread ends once its calls are made, and the next call starts another
+        one: for calls that are rare.
+        """
         self._name = name
         self._check = check
+        self._ends_idle = ends_idle
         self._calls: deque[_Call] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -109,7 +116,7 @@ class WorkerThread:
         """Wait for a call and return it; ``None`` when the thread has to end."""
         with self._changed:
             while not self._calls:
-                if self._is_closed:
+                if self._is_closed or self._ends_idle:
                     self._thread = None
                     return None
                 self._changed.wait()

@@ -21,6 +21,7 @@ from klogd_py.system.libraries import PYROUTE2, WATCHDOG, describe_import_error
 from klogd_py.system.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
+    from klogd_py.watch.files import FileWatch
     from klogd_py.watch.uevents import ModuleWatch
 
 # Limit for starting or replacing a watch: a file system that hangs delays no reload for longer.
@@ -54,7 +55,7 @@ class Watcher:
         self._modules_changed = modules_changed
         self._jobs = jobs or Jobs()
         # A file system that hangs does not keep the daemon from stopping.
-        self._worker = WorkerThread("watchers")
+        self._worker = WorkerThread("watchers", ends_idle=True)
         self._close_files: Callable[[], None] | None = None
         self._close_modules: Callable[[], None] | None = None
         self._watched: WatchedPaths | None = None
@@ -76,8 +77,8 @@ class Watcher:
                 return
             self._watched = wanted
             if self._close_files is not None:
-                close, self._close_files = self._close_files, None
-                await self._worker.call(close)
+                self._close_files()
+                self._close_files = None
             if files and not self._is_closed:
                 await self._start_file_watch(files, drop_ins)
 
@@ -91,25 +92,32 @@ class Watcher:
             in_drop_ins = path.parent == drop_ins and path.suffix == ".toml"
             return in_drop_ins or any(path in names for names in (files, missing, watched))
 
-        async def rewatch(path: Path) -> None:
+        async def rewatch(paths: Collection[Path]) -> None:
+            # A directory that was made again may have the identity of the one before.
+            self._watched = None
             await self.watch_files(files, drop_ins)
-            self._files_changed(path)
+            for path in paths:
+                self._files_changed(path)
+
+        def start_rewatch(paths: Collection[Path]) -> None:
+            self._rewatching = loop.create_task(
+                self._jobs.run("file watcher", lambda: rewatch(paths), None)
+            )
 
         def report(path: Path) -> None:
             # Files that are in a new directory already have caused no event.
             # A directory that has gone is waited for in the one above it.
-            if path in missing or (path in watched and not os.path.isdir(path)):
-                self._rewatching = loop.create_task(
-                    self._jobs.run("file watcher", lambda: rewatch(path), None)
-                )
+            if path in missing or path in watched:
+                start_rewatch([path])
             else:
                 self._files_changed(path)
 
-        def on_change(path: Path) -> None:
-            debounce = self._jobs.guard("file watcher", self._debounce)
-            # The loop may have been closed meanwhile.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(debounce, "file watcher", str(path), lambda: report(path))
+        def on_change(changed: Collection[Path] | None) -> None:
+            if changed is None:
+                self._debounce("file watcher", "", lambda: start_rewatch({*files, drop_ins}))
+                return
+            for path in changed:
+                self._debounce("file watcher", str(path), partial(report, path))
 
         directories |= {path.parent for path in missing}
         self._close_files = await self._open_file_watch(directories, is_wanted, on_change)
@@ -118,9 +126,12 @@ class Watcher:
         self,
         directories: Collection[Path],
         is_wanted: Callable[[Path], bool],
-        on_change: Callable[[Path], None],
+        on_change: Callable[[Collection[Path] | None], None],
     ) -> Callable[[], None] | None:
-        """Start a watch and return what closes it; ``None`` if there is none, which is logged."""
+        """Start a watch and return what closes it; ``None`` if there is none, which is logged.
+
+        ``on_change`` is called with what `FileWatch.changed_files` returns.
+        """
         try:
             from klogd_py.watch.files import CannotWatch, FileWatch
         # As in `libraries`: a broken one may raise anything.
@@ -128,14 +139,29 @@ class Watcher:
             _report_unwatched("files", describe_import_error(WATCHDOG, error))
             return None
         try:
-            start = partial(FileWatch, directories, is_wanted, on_change, self._jobs)
-            watch = await self._worker.call(start)
+            watch = await self._worker.call(lambda: FileWatch(directories, is_wanted))
         except CannotWatch as error:
             _report_unwatched("files", str(error))
             return None
+        if self._is_closed:
+            watch.close()
+            return None
         for reason, places in watch.unwatched.items():
             _report_unwatched(", ".join(map(str, places)), reason)
-        return watch.close
+        return self._add_reader("file watcher", watch, lambda: on_change(watch.changed_files()))
+
+    def _add_reader(
+        self, job: str, watch: "FileWatch | ModuleWatch", on_readable: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Call ``on_readable`` when a watch has something to read; returns what closes it."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(watch.fileno(), self._jobs.guard(job, on_readable))
+
+        def close() -> None:
+            loop.remove_reader(watch.fileno())
+            watch.close()
+
+        return close
 
     async def watch_modules(self, wanted: bool) -> None:
         """Watch for modules that are loaded or removed, or stop doing so."""
@@ -147,7 +173,6 @@ class Watcher:
             await self._start_module_watch()
 
     async def _start_module_watch(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(MAX_CHANGE_S):
                 watch = await self._worker.call(_open_module_watch)
@@ -163,13 +188,7 @@ class Watcher:
             if names:
                 self._debounce("module watcher", "modules", lambda: self._modules_changed(names))
 
-        loop.add_reader(watch.fileno(), self._jobs.guard("module watcher", on_readable))
-
-        def close() -> None:
-            loop.remove_reader(watch.fileno())
-            watch.close()
-
-        self._close_modules = close
+        self._close_modules = self._add_reader("module watcher", watch, on_readable)
 
     def close(self) -> None:
         """Stop watching; no change is reported after this."""

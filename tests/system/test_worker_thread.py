@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from klogd_py.system.worker_thread import TooManyHang, WorkerThread, WorkerThreads
+from tests.waiting import wait_until
 
 HANGS = """
 import asyncio, threading
@@ -34,6 +35,20 @@ def test_calls_run_in_order_in_one_thread() -> None:
     threads = asyncio.run(ask())
     assert len({*threads}) == 1
     assert threads[0] != threading.get_ident()
+
+
+def test_thread_of_rare_calls_ends_after_each() -> None:
+    def name_of_thread() -> str:
+        return threading.current_thread().name
+
+    async def ask() -> list[str]:
+        worker, names = WorkerThread("rare", ends_idle=True), list[str]()
+        for _ in range(3):
+            names.append(await worker.call(name_of_thread))
+            await asyncio.to_thread(wait_until, lambda: not worker.is_alive, "its end")
+        return names
+
+    assert asyncio.run(ask()) == ["rare", "rare", "rare"]
 
 
 def test_exception_of_a_call_reaches_the_waiter() -> None:

@@ -5,16 +5,13 @@ import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from watchdog.events import FileSystemEventHandler
-from watchdog.observers import Observer
 
-from klogd_py.system.jobs import Jobs
 from klogd_py.watch.files import FileWatch
 from klogd_py.watch.watcher import DEBOUNCE_S, Watcher
-from tests.waiting import wait_until
 
 
 def reported(file: Path, act: Callable[[], Awaitable[None]]) -> list[Path]:
@@ -60,6 +57,37 @@ def test_file_in_place_of_pipe_is_reported(tmp_path: Path) -> None:
     assert reported(pipe, act) == [pipe]
 
 
+def test_directory_made_again_at_once_is_watched(tmp_path: Path) -> None:
+    """The new directory may have the inode of the one before."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    file = folder / "klogd-py.toml"
+
+    async def act() -> None:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        file.write_text("")
+
+    assert reported(file, act) == [folder, file]
+
+
+def test_renamed_directory_is_watched_no_more(tmp_path: Path) -> None:
+    folder, other = tmp_path / "etc", tmp_path / "other"
+    folder.mkdir()
+    file = folder / "klogd-py.toml"
+
+    async def act() -> None:
+        folder.rename(other)
+        (other / file.name).write_text("")
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        folder.mkdir()
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        file.write_text("")
+
+    assert reported(file, act) == [folder, folder, file]
+
+
 def test_write_to_dev_null_is_no_change() -> None:
     async def act() -> None:
         Path(os.devnull).write_bytes(b"text\n")
@@ -84,22 +112,8 @@ def test_directory_made_again_is_watched_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["/dev", "/proc/self/fd", "/dev/fd", "/sys/module"])
 def test_directory_of_the_kernel_is_not_watched(place: str, tmp_path: Path) -> None:
-    changes: list[Path] = []
-    watch = FileWatch([Path(place), tmp_path], lambda _: True, changes.append, Jobs())
-    Path(os.devnull).write_bytes(b"text\n")
-    (tmp_path / "a").write_text("")
-    wait_until(lambda: tmp_path / "a" in changes, "the change beside it")
-    watch.close()
-    assert {path.parent for path in changes} == {tmp_path}
-    assert not watch.unwatched
-
-
-def test_end_of_reading_watch_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    observer = Observer()
-    observer.schedule(FileSystemEventHandler(), str(tmp_path))
-    observer.start()
-    (emitter,) = observer.emitters
-    observer.stop()
-    observer.join()
-    emitter.queue_events(0.0)
-    assert not caplog.records
+    with closing(FileWatch([Path(place), tmp_path], lambda _: True)) as watch:
+        Path(os.devnull).write_bytes(b"text\n")
+        (tmp_path / "a").write_text("")
+        assert watch.changed_files() == [tmp_path / "a"]
+        assert not watch.unwatched

@@ -33,8 +33,8 @@ class Destination(Protocol):
     def reread_from(self) -> int | None:
         """The sequence number from which on it is to be read again now; ``None`` if it is not."""
 
-    def resume(self) -> None:
-        """Take entries again, because the source is read from `reread_from` on."""
+    def resume(self, seq: int) -> None:
+        """Take entries again, because the source is read from this number on."""
 
     def any_sink_between(self, seq: int, other: int) -> bool:
         """Whether some sink has one of two records but not the other."""

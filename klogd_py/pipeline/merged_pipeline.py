@@ -41,7 +41,7 @@ class _StreamGate:
     def on_reread(self, wake: Callable[[], None]) -> None:
         """Do nothing: a capture is not read again."""
 
-    def resume(self) -> None:
+    def resume(self, seq: int) -> None:
         """Do nothing: a capture is not read again."""
 
     def any_sink_between(self, seq: int, other: int) -> bool:

@@ -168,7 +168,7 @@ class Pipeline:
         if seq is None or not self.reader.is_empty:
             return
         if self.reader.seek(seq):
-            self._sink_manager.resume()
+            self._sink_manager.resume(seq)
         # Records that were prefetched go first.
         elif self.reader.is_empty:
             self._seek_at_s = asyncio.get_running_loop().time() + SEEK_PAUSE_S

@@ -117,10 +117,14 @@ class SinkManager:
             (reread.seq for reread in wanted if reread is not None and reread.is_due), default=None
         )
 
-    def resume(self) -> None:
-        """Accept entries again, because the ring buffer is read from `reread_from` on."""
+    def resume(self, seq: int) -> None:
+        """Accept entries again, because the ring buffer is read from this number on.
+
+        A queue that needs older records, because it has become due a moment ago, goes on waiting.
+        """
         for queue in self.queues.values():
-            if queue.reread is not None and queue.reread.is_due:
+            reread = queue.reread
+            if reread is not None and reread.is_due and reread.seq >= seq:
                 queue.resume()
 
     @property

@@ -297,7 +297,7 @@ def test_sink_returning_during_a_send_repeats_nothing() -> None:
         while has_queued(sink_manager):
             await asyncio.sleep(0.001)
         assert sink_manager.reread_from == 3
-        sink_manager.resume()
+        sink_manager.resume(3)
         sink_manager.enqueue(numbered_entries(range(6)))
         await sink_manager.flush(5)
         assert sink_manager.positions == _positions({"slow": 6})
@@ -315,6 +315,23 @@ def test_sink_added_before_any_record_misses_nothing() -> None:
         assert sink_manager.reread_from == 0, (
             "records before 7 may have been left out of the batch being read"
         )
+        sink_manager.close()
+
+    run_in_virtual_time(configure())
+
+
+def test_sink_due_too_late_waits_for_older_records() -> None:
+    async def configure() -> None:
+        sink_manager = _Ring({"a": 9, "old": 3, "new": 7})
+        sink_manager.configure([ScriptedSink("a")], _roomy)
+        sink_manager.configure([ScriptedSink(name) for name in ("a", "old", "new")], _roomy)
+        sink_manager.resume(7)
+        assert sink_manager.reread_from == 3
+        assert [queue.needs_reread for queue in sink_manager.queues.values()] == [
+            False,
+            True,
+            False,
+        ]
         sink_manager.close()
 
     run_in_virtual_time(configure())

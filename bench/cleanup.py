@@ -26,15 +26,26 @@ from bench.packages import Unavailable
 from bench.state_file import State, StateFile, default_path
 
 _TREE = Path(__file__).parents[1]
+# A socket has a path of 107 bytes at most, see unix(7). syslog-ng cuts a longer one, and makes its
+# socket beside the directory. This leaves room for the longest name of one in it.
+MAX_DIRECTORY_BYTES = 107 - len("/tmp12345678/control")
 
 
 class Cleanup:
     """The changes of the bench that runs."""
 
     def __init__(self, state_file: StateFile) -> None:
-        """Make the directory for temporary files, and start the watcher."""
+        """Make the directory for temporary files, and start the watcher.
+
+        Raises Unavailable if the path of that directory is too long for sockets in it.
+        """
         mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         directory = Path(tempfile.gettempdir()) / f"klogd-bench-{mark}"
+        if len(os.fsencode(directory)) > MAX_DIRECTORY_BYTES:
+            long = directory.parent
+            raise Unavailable(
+                f"{long} is too long a path for sockets\ntype: TMPDIR=/tmp scripts/bench"
+            )
         self._file = state_file
         self._state = State(os.getpid(), mark, str(directory))
         state_file.write(self._state)
@@ -69,7 +80,7 @@ class Cleanup:
 def cleaning_up() -> Iterator[Cleanup]:
     """Clean up behind a bench that was killed, then behind this one.
 
-    Raises Locked if another one is running.
+    Raises Locked if another one is running, and Unavailable.
     """
     for number in processes.ENDING:
         signal.signal(number, _end)

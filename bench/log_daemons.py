@@ -50,7 +50,9 @@ def klogd_py_with(tree: Tree, folder: Path, configuration: str, options: list[st
     """Configure klogd-py with more text in its configuration and more options."""
     (folder / "etc").mkdir()
     config = folder / "etc" / "klogd-py.toml"
-    config.write_text(f'state.cursor_file = "{folder / "position.json"}"\n{configuration}')
+    # The service of this machine may have the sockets and files that are the default.
+    own = f'state.cursor_file = "{folder}/position.json"\nstatus.socket = "{folder}/status"\n'
+    config.write_text(own + configuration)
     command = [
         *tree.program,
         "--log-level",

@@ -16,10 +16,13 @@ from bench.charts import change_chart, growth_chart, race_chart
 from bench.comparison import percentile
 from bench.idle import counting
 from bench.kmsg_readers import readers
+from bench.log_daemons import klogd_py_with
 from bench.machine import build_of
 from bench.report import figure_table, highest_rates, markdown, number, race_table, shown, summary
 from bench.results import BEFORE, NOW, Figure, Idle, Point, Results, Run, Spread, load, save
 from bench.schedule import Progress, Task, run_rounds
+from bench.trees import Tree
+from klogd_py.config.run_options import RunOptions
 from tests.end_to_end.program import write_kmsg
 from tests.needs import needs_kmsg
 from tests.waiting import wait_until
@@ -298,6 +301,14 @@ def test_record_that_comes_twice_arrives_once(tmp_path: Path) -> None:
         running.terminate()
         output, _ = running.communicate()
     assert len(output.splitlines()) == 3
+
+
+def test_measured_daemon_has_no_socket_of_the_service(tmp_path: Path) -> None:
+    tree = Tree(NOW, tmp_path, tmp_path)
+    klogd_py_with(tree, tmp_path, "", [])
+    config = RunOptions(config_path=str(tmp_path / "etc/klogd-py.toml")).load_config()
+    assert config.status.socket == str(tmp_path / "status")
+    assert config.state.cursor_file == str(tmp_path / "position.json")
 
 
 def test_idle_table_tells_records_of_others() -> None:

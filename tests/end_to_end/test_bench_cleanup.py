@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ LONG = [*RUN, "--only", "c", "--seconds", "60"]
 SHORT = [*RUN, "--only", "c", "--seconds", "0.1", "--runs", "1"]
 # When it is ended often, one log daemon follows the other.
 ENDED = [*RUN, "--seconds", "0.5"] if ENDINGS > 1 else LONG
+CLEAN_LIMIT_S = 15.0
 MAX_RUN_S = 25.0 if ENDINGS > 1 else 4.0
 
 pytestmark = [
@@ -63,17 +65,20 @@ class Place(Struct, frozen=True):
         wanted = f"KLOGD_BENCH_STATE={self.state}".encode()
         return [pid for pid in all_pids() if wanted in environment_of(pid)]
 
-    def is_clean(self) -> bool:
-        state = self.state.read_bytes() if self.state.exists() else b""
-        return not (self.processes() or state or os.listdir(self.temporary))
+    def left(self) -> list[str]:
+        """Everything that is still there of this bench."""
+        running = [f"{pid}: {command_of(pid)}" for pid in self.processes()]
+        files = [str(path) for path in self.temporary.rglob("*")]
+        state = self.state.read_text() if self.state.exists() else ""
+        return [*running, *files, *([state] if state else [])]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path / "state.json", tmp_path / "temporary")
-    place.temporary.mkdir()
     before = current_limit()
-    yield place
+    # The paths of pytest are too long for sockets.
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        yield Place(tmp_path / "state.json", Path(temporary))
     # For the tests that follow, if this one has failed
     PRINTK_DEVKMSG.write_text(f"{before}\n")
 
@@ -106,6 +111,13 @@ def running(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
             bench.terminate()
 
 
+def wait_until_clean(place: Place) -> None:
+    deadline_s = time.monotonic() + CLEAN_LIMIT_S
+    while place.left() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert place.left() == []
+
+
 def wait_for_writer(place: Place) -> None:
     wait_until(
         lambda: any("/writer 1000 " in command_of(pid) for pid in place.processes()), "a writer"
@@ -123,7 +135,7 @@ def test_signal_leaves_nothing_of_the_bench_behind(
         time.sleep(moment_s)
         bench.send_signal(number)
         _, errors = bench.communicate(timeout=30)
-    wait_until(place.is_clean, "a clean machine")
+    wait_until_clean(place)
     assert current_limit() == before, f"after {moment_s} s"
     assert "Traceback" not in errors
     assert bench.returncode in {-number, 128 + number}
@@ -137,7 +149,7 @@ def test_hangup_ends_bench_without_its_terminal(place: Place) -> None:
         bench.stderr.close()
         bench.send_signal(signal.SIGHUP)
         assert bench.wait(timeout=30) == 128 + signal.SIGHUP
-    wait_until(place.is_clean, "a clean machine")
+    wait_until_clean(place)
     assert current_limit() == before
 
 
@@ -157,7 +169,19 @@ def test_next_run_names_what_kills_have_left(place: Place) -> None:
     assert lines[0] == f"bench: an earlier one, process {bench.pid}, was killed"
     assert f"removed {left}" in lines
     assert (f"kernel.printk_devkmsg is {before} again" in lines) == (before != "on")
-    assert (following.returncode, place.is_clean(), current_limit()) == (0, True, before)
+    assert (following.returncode, place.left(), current_limit()) == (0, [], before)
+
+
+def test_too_long_path_for_sockets_is_refused(place: Place) -> None:
+    deep = place.temporary / ("d" * 60)
+    deep.mkdir()
+    with running(Place(place.state, deep), *SHORT) as refused:
+        _, errors = refused.communicate(timeout=30)
+    assert errors.splitlines() == [
+        f"bench: {deep} is too long a path for sockets",
+        "type: TMPDIR=/tmp scripts/bench",
+    ]
+    assert (refused.returncode, os.listdir(deep)) == (1, [])
 
 
 def test_second_bench_is_refused_in_two_lines(place: Place) -> None:

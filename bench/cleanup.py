@@ -48,8 +48,9 @@ class Cleanup:
             )
         self._file = state_file
         self._state = State(os.getpid(), mark, str(directory))
-        state_file.write(self._state)
+        # Before there is anything to undo: a kill in between would leave it to the next bench.
         self._watcher = _start_watcher()
+        state_file.write(self._state)
         directory.mkdir(0o700)
         tempfile.tempdir = os.environ["TMPDIR"] = str(directory)
         # Children inherit it; this process does not have it itself: see proc_pid_environ(5).

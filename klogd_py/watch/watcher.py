@@ -62,7 +62,7 @@ class Watcher:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._is_closed = False
         self._lock = asyncio.Lock()
-        self._rewatching: asyncio.Task[None] | None = None
+        self._rewatching: set[asyncio.Task[None]] = set()
 
     async def watch_files(self, files: Collection[Path], drop_ins: Path) -> None:
         """Watch these files and every ``*.toml`` in the directory ``drop_ins``, and nothing else.
@@ -86,6 +86,9 @@ class Watcher:
         loop = asyncio.get_running_loop()
         directories = {file.parent for file in files} | {drop_ins}
         missing = {first_missing(path) for path in directories if not os.path.isdir(path)}
+        # A link that is given another target is an event of the directory that it is in.
+        links = {path for path in directories if os.path.islink(path)}
+        directories |= {path.parent for path in missing | links}
         watched = frozenset(directories)
 
         def is_wanted(path: Path) -> bool:
@@ -96,13 +99,13 @@ class Watcher:
             # A directory that was made again may have the identity of the one before.
             self._watched = None
             await self.watch_files(files, drop_ins)
-            for path in paths:
+            for path in () if self._is_closed else paths:
                 self._files_changed(path)
 
         def start_rewatch(paths: Collection[Path]) -> None:
-            self._rewatching = loop.create_task(
-                self._jobs.run("file watcher", lambda: rewatch(paths), None)
-            )
+            task = loop.create_task(self._jobs.run("file watcher", lambda: rewatch(paths), None))
+            self._rewatching.add(task)
+            task.add_done_callback(self._rewatching.discard)
 
         def report(path: Path) -> None:
             # Files that are in a new directory already have caused no event.
@@ -119,7 +122,6 @@ class Watcher:
             for path in changed:
                 self._debounce("file watcher", str(path), partial(report, path))
 
-        directories |= {path.parent for path in missing}
         self._close_files = await self._open_file_watch(directories, is_wanted, on_change)
 
     async def _open_file_watch(
@@ -195,6 +197,8 @@ class Watcher:
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
+        for rewatching in self._rewatching:
+            rewatching.cancel()
         for watcher, close in (
             ("file watcher", self._close_files),
             ("module watcher", self._close_modules),

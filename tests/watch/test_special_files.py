@@ -88,6 +88,64 @@ def test_renamed_directory_is_watched_no_more(tmp_path: Path) -> None:
     assert reported(file, act) == [folder, folder, file]
 
 
+@pytest.mark.parametrize("is_renamed", [True, False])
+def test_link_with_other_target_is_watched_anew(tmp_path: Path, is_renamed: bool) -> None:
+    link, other = tmp_path / "etc", tmp_path / "other"
+    for target in ("before", "after"):
+        (tmp_path / target).mkdir()
+    link.symlink_to("before")
+    file = link / "klogd-py.toml"
+
+    async def act() -> None:
+        other.symlink_to("after")
+        if not is_renamed:
+            link.unlink()
+        other.rename(link)
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        file.write_text("")
+
+    assert reported(file, act) == [link, file]
+
+
+def test_directory_above_missing_one_may_be_replaced(tmp_path: Path) -> None:
+    above = tmp_path / "above"
+    above.mkdir()
+    file = above / "etc" / "klogd-py.toml"
+
+    async def act() -> None:
+        above.rename(tmp_path / "other")
+        for folder in (above, above / "etc"):
+            await asyncio.sleep(3 * DEBOUNCE_S)
+            folder.mkdir()
+        await asyncio.sleep(3 * DEBOUNCE_S)
+        file.write_text("")
+
+    assert reported(file, act)[-1:] == [file]
+
+
+def test_watcher_that_is_closed_reports_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[Path] = []
+
+    async def watch() -> None:
+        watcher = Watcher(changes.append, lambda _: None)
+        closed = asyncio.Event()
+
+        async def close_meanwhile(_files: set[Path], _drop_ins: Path) -> None:
+            watcher.close()
+            closed.set()
+
+        await watcher.watch_files({tmp_path / "etc" / "a"}, tmp_path / "b")
+        monkeypatch.setattr(watcher, "watch_files", close_meanwhile)
+        (tmp_path / "etc").mkdir()
+        await closed.wait()
+        await asyncio.sleep(0)
+
+    asyncio.run(watch())
+    assert changes == []
+
+
 def test_write_to_dev_null_is_no_change() -> None:
     async def act() -> None:
         Path(os.devnull).write_bytes(b"text\n")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Match the prefixes that most lines have, at a fraction of the cost of the whole grammar.
 
-``[ 1234.567890] `` alone, behind a level, or behind the head of a syslog line; or that alone.
+``[ 1234.567890] `` alone, behind a level, or behind the head of a syslog line; and that head
+without a stamp.
 """
 
 import re
@@ -12,11 +13,12 @@ from klogd_py.line_prefix.pieces import FACILITIES, LEVEL_NAME
 # The letter that follows the stamp of most lines cannot begin another piece, unless it is that of
 # the word "kernel".
 LETTER = r"(?= ?[A-Za-z])(?! ?(?:c\d|I\[))"
-# Behind "kernel: " and without a stamp, these may begin another piece: a date, a level, a control
-# and what programs print that copy lines.
+# Behind "kernel: " and without a stamp, these may begin another piece: a blank, a date, a level, a
+# control, and what programs print that copy lines.
 _NO_PIECE = (
-    r"(?!(?:\S{1,20} {1,2}){1,4}\d\d:\d\d:\d\d|\S{1,16} \d{4}-\d\d-\d\d |[a-z0-7]{3,8} {0,8}:[a-z]"
-    rf"|(?:\S{{1,64}} )?(?:{'|'.join(FACILITIES)})[. ]"
+    r"(?![ \t]|[^\n]{0,200}vmunix|(?:\S{1,20} {1,2}){1,4}\d\d:\d\d:\d\d|\S{1,16} \d{4}-\d\d-\d\d "
+    r"|[a-z0-7]{3,8} {0,8}:[a-z]"
+    rf"|(?:\S{{1,128}} )?[<\[]?(?:{'|'.join(FACILITIES)})[. ]"
     r"|[VDIWEF][/(]|ESC|section_|[A-Za-z]{2,3}[|(]|[\w.-]{1,64} {0,16}(?:L\d|\|))"
 )
 _COMMON = (

@@ -5,10 +5,10 @@ import pytest
 
 from klogd_py.line_prefix.common_prefix import match_prefix
 from klogd_py.line_prefix.grammar import grammar_of
-from klogd_py.line_prefix.pieces import BY_NAME
+from klogd_py.line_prefix.pieces import BY_NAME, FACILITIES
 from klogd_py.line_prefix.reader import PrefixReader, read_line
 from klogd_py.line_prefix.terminal import strip_controls
-from tests.line_prefixes import PREFIXES, Prefix
+from tests.line_prefixes import PREFIXES
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,29 @@ def test_shown_record_keeps_what_a_terminal_shows(text: str, tail: str) -> None:
     assert (record.text, record.tail) == (strip_controls(text), tail)
 
 
+MARKS = [("", " "), ("", ": "), ("<", ">: "), ("[", "] "), ("host ", " "), ("host <", ">: ")]
 SYSLOG_HEADS = [
     "Nov 23 08:13:42 host kernel: ",
     "<6>2026-11-23T08:13:42.123456+01:00 host.name kernel: ",
 ]
 
 
+# What may stand behind "kernel: "
+BEHIND = [
+    *(prefix.before.replace("{us}", "345678") for prefix in PREFIXES),
+    *(f"{before}{facility}.err{after}" for facility in FACILITIES for before, after in MARKS),
+    "vmunix: ",
+    "host vmunix: ",
+]
+
+
 @pytest.mark.parametrize("head", SYSLOG_HEADS)
-@pytest.mark.parametrize("prefix", PREFIXES, ids=lambda prefix: ascii(prefix.before))
-def test_common_prefix_is_read_as_by_grammar(prefix: Prefix, head: str) -> None:
-    line = f"{head}{prefix.before.replace('{us}', '345678')}eth0: link up"
+@pytest.mark.parametrize("behind", BEHIND, ids=ascii)
+def test_common_prefix_is_read_as_by_grammar(behind: str, head: str) -> None:
+    lines = [f"{head}{blanks}{behind}eth0: link up" for blanks in ("", " ", "  ")]
     # Equal to the grammar that has the fast way, but not that one
     by_grammar = PrefixReader(grammar=grammar_of(BY_NAME))
-    assert PrefixReader().read(line) == by_grammar.read(line)
+    assert list(map(PrefixReader().read, lines)) == list(map(by_grammar.read, lines))
 
 
 @pytest.mark.parametrize("head", SYSLOG_HEADS)

@@ -23,7 +23,8 @@ BANNER = "Linux version "
 # journalctl prints these between two boots
 _BORDER = re.compile(r"-- (?:Boot [0-9a-f]{32}|Reboot) --$")
 _BORDER_MARKERS = ("-- Boot ", "-- Reboot ")
-_BEGINNINGS = MarkerSearch((BANNER, *_BORDER_MARKERS))
+BEGINNING_MARKERS = (BANNER, *_BORDER_MARKERS)
+_BEGINNINGS = MarkerSearch(BEGINNING_MARKERS)
 _RELEASE = re.compile(r"\s*Linux version (\d+\.\d+\S*) \(")
 # Every stamp that `klogd_py.line_prefix` reads, and more
 _SECONDS = re.compile(rb"\[ *([0-9]{1,10})\.[0-9]{6}[]s@ ]")
@@ -93,13 +94,14 @@ class BootBoundary:
             ]
         )
 
-    def is_same_boot(self, text: bytes) -> bool:
+    def is_same_boot(self, text: bytes, *, may_have_marker: bool = True) -> bool:
         """Whether no boot begins in whole lines, as far as can be told without parsing each.
 
         All timestamps in the text are compared, by the second, which are more than those that
-        count. A text with lines in the form of /dev/kmsg may always begin one.
+        count. A text with lines in the form of /dev/kmsg may always begin one. Unless
+        ``may_have_marker`` neither these nor banners are in it.
         """
-        if self._has_ended or _BEGINNINGS.is_any_in(text):
+        if self._has_ended or (may_have_marker and _BEGINNINGS.is_any_in(text)):
             return False
         if self._only_banners:
             return True
@@ -107,7 +109,8 @@ class BootBoundary:
         seconds = [int(second) for second, _ in groupby(_SECONDS.findall(text))]
         if not self._order.is_in_order(seconds) or _has_zero(text):
             return False
-        return not (_RAW_LINE.match(text) or _LATER_RAW_LINE.search(text))
+        is_raw = may_have_marker and (_RAW_LINE.match(text) or _LATER_RAW_LINE.search(text))
+        return not is_raw
 
     def skip(self, text: bytes) -> None:
         """Skip whole lines in which no boot begins."""

@@ -126,8 +126,9 @@ def expression(site: PrintSite) -> re.Pattern[str]:
     return re.compile(rf"{''.join(pieces)}\s*\Z", re.ASCII)
 
 
-def _beginnings(format_: str) -> Iterable[str]:
-    """The first `BEGINNING_CHARS` characters that a message of a format can have."""
+def beginnings_of(site: PrintSite) -> Iterable[str]:
+    """The first `BEGINNING_CHARS` characters that a message can have, behind its device."""
+    format_ = site.format.removeprefix("%D")
     if format_.startswith("%p"):
         # Without a number in this place there is none
         return ["0x" + digit for digit in string.hexdigits]
@@ -140,7 +141,7 @@ def _beginnings(format_: str) -> Iterable[str]:
 def _by_beginning(sites: Iterable[PrintSite]) -> dict[str, tuple[PrintSite, ...]]:
     found: dict[str, tuple[PrintSite, ...]] = {}
     for site in sites:
-        for beginning in _beginnings(site.format.removeprefix("%D")):
+        for beginning in beginnings_of(site):
             found[beginning] = (*found.get(beginning, ()), site)
     return found
 
@@ -149,17 +150,6 @@ _SITES = _by_beginning(site for site in PRINT_SITES if not site.has_device)
 _DEVICE_SITES = _by_beginning(site for site in PRINT_SITES if site.has_device)
 # What a message can begin with, and what can stand behind its first ": "
 BEGINNINGS, DEVICE_BEGINNINGS = frozenset(_SITES), frozenset(_DEVICE_SITES)
-
-
-def may_be_message(text: str) -> bool:
-    """Whether a text that begins with no blank may be a message of the table.
-
-    That is a quick look at how it begins, and at one word of it.
-    """
-    sites = _SITES.get(text[:BEGINNING_CHARS], ())
-    behind = text.find(": ") + len(": ")
-    sites += _DEVICE_SITES.get(text[behind : behind + BEGINNING_CHARS], ())
-    return any(site.word in text for site in sites)
 
 
 class _Message(Struct, frozen=True):

@@ -54,9 +54,11 @@ class BootStage(Stage):
         """Forget what follows the last boundary."""
         self._rest = []
 
-    def ignores(self, text: bytes) -> bool:
+    def ignores(self, text: bytes, *, may_have_marker: bool) -> bool:
         """Whether no boot begins in these lines."""
-        return not self._rest and (not self._enabled or self._boundary.is_same_boot(text))
+        if self._rest or not self._enabled:
+            return not self._rest
+        return self._boundary.is_same_boot(text, may_have_marker=may_have_marker)
 
     def skip(self, text: bytes) -> None:
         """Take note of the timestamps of these lines."""

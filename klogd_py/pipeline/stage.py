@@ -82,10 +82,11 @@ class Stage:
     def restart(self) -> None:
         """Forget what is held, after an unexpected error; settings stay."""
 
-    def ignores(self, text: bytes) -> bool:
+    def ignores(self, text: bytes, *, may_have_marker: bool) -> bool:
         """Whether whole lines may pass as text, since this stage has nothing to do with them.
 
-        None of them holds an address.
+        None of them holds an address. Unless ``may_have_marker``, none holds a marker of
+        `klogd_py.pipeline.line_shapes`.
         """
         return True
 

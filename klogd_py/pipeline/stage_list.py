@@ -60,9 +60,9 @@ class StageList:
         deadlines = (stage.deadline() for stage in self._stages)
         return min((due_s for due_s in deadlines if due_s is not None), default=None)
 
-    def ignores(self, text: bytes) -> bool:
+    def ignores(self, text: bytes, *, may_have_marker: bool) -> bool:
         """Whether whole lines without an address may pass as text: all stages ignore them."""
-        return all(stage.ignores(text) for stage in self._stages)
+        return all(stage.ignores(text, may_have_marker=may_have_marker) for stage in self._stages)
 
     def skip(self, text: bytes) -> None:
         """Take note of lines that passed as text."""

@@ -143,18 +143,19 @@ class TextStream:
 
         Each part must be pushed before the next one is asked for.
         """
-        start = 0
-        for span in self._suspect_lines.find(text):
+        start, suspects = 0, self._suspect_lines.find(text)
+        has_marker = suspects.may_have_marker
+        for span in suspects.spans:
             if start < span.start:
-                yield from self._split_plain(text[start : span.start])
+                yield from self._split_plain(text[start : span.start], has_marker)
             yield _Part(text[span.start : span.end], is_plain=False)
             start = span.end
         if start < len(text) or not text:
-            yield from self._split_plain(text[start:] if start else text)
+            yield from self._split_plain(text[start:] if start else text, has_marker)
 
-    def _split_plain(self, text: bytes) -> Iterator[_Part]:
+    def _split_plain(self, text: bytes, has_marker: bool) -> Iterator[_Part]:
         """Split lines without an address into parts that all stages ignore, and others."""
-        if text.endswith(b"\n") and self._stages.ignores(text):
+        if text.endswith(b"\n") and self._stages.ignores(text, may_have_marker=has_marker):
             self._parts_in_row = 0
             self._skip(text)
             yield _Part(text, is_plain=True)
@@ -162,8 +163,8 @@ class TextStream:
         middle = text.find(b"\n", len(text) // 2) + 1
         is_dense = self._parts_in_row >= _DENSE_PARTS
         if len(text) > (_DENSE_BYTES if is_dense else _MIN_BYTES) and 0 < middle < len(text):
-            yield from self._split_plain(text[:middle])
-            yield from self._split_plain(text[middle:])
+            yield from self._split_plain(text[:middle], has_marker)
+            yield from self._split_plain(text[middle:], has_marker)
         else:
             self._parts_in_row += 1
             yield _Part(text, is_plain=False)

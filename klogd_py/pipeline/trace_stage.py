@@ -92,10 +92,10 @@ class TraceStage(Stage):
         """Take note of the last of these lines."""
         self._buffer.skip(text)
 
-    def ignores(self, text: bytes) -> bool:
+    def ignores(self, text: bytes, *, may_have_marker: bool) -> bool:
         """Whether no trace is open, and none begins in these lines, which hold no address."""
         if not self._buffer.is_idle:
             return False
-        if not (self._symbols.reads_traces or self._keeps_all):
+        if not may_have_marker or not (self._symbols.reads_traces or self._keeps_all):
             return True
         return not _HEADERS.is_any_in(text)

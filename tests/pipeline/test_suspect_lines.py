@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 from klogd_py.line_prefix.common_prefix import match_prefix, split_bodies
 from klogd_py.line_prefix.reader import read_line
 from klogd_py.oops.address_scanner import find
+from klogd_py.oops.boot_boundary import BEGINNING_MARKERS
+from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.oops.print_sites import PRINT_SITES
+from klogd_py.pipeline import line_shapes
+from klogd_py.pipeline.line_shapes import Found, LineShapes
 from klogd_py.pipeline.suspect_lines import Span, SuspectLines
 from klogd_py.pipeline.symbolize import FormatOptions
 from tests.line_prefixes import PREFIXES
@@ -35,7 +39,7 @@ HARMLESS = [
 
 def spans_of(lines: Sequence[str], *, resymbolize: bool = False) -> list[Span]:
     text = "".join([f"{line}\n" for line in lines]).encode("latin-1")
-    return SuspectLines(resymbolize=resymbolize).find(text)
+    return [*SuspectLines(resymbolize=resymbolize).find(text).spans]
 
 
 def is_suspect(line: str) -> bool:
@@ -52,30 +56,64 @@ def test_each_form_has_address_behind_stamp() -> None:
     assert [text for text in FORMS if not find(read_line(STAMP + text).text)] == []
 
 
-@given(
-    st.lists(
-        st.builds(
-            "".join,
-            st.tuples(
-                st.sampled_from([STAMP, "<6>" + STAMP, *BEFORE]),
-                st.lists(WORDS, max_size=12).map(" ".join),
-                st.sampled_from(["", "\x1b[0m", "\r", '"', "[0m", " kernel: ", "\x85"]),
-            ),
-        )
-        .map(lambda line: line.encode("utf-8", "surrogateescape").decode("latin-1"))
-        .map(lambda line: line.replace("\n", " ")),
-        max_size=6,
-    ),
-    st.booleans(),
+TEXTS = st.lists(
+    st.builds(
+        lambda before, words, after: f"{before}{' '.join(words)}{after}",
+        st.sampled_from([STAMP, "<6>" + STAMP, "<9>" + STAMP, *BEFORE]),
+        st.lists(WORDS, max_size=12),
+        st.sampled_from(["", "\x1b[0m", "\r", '"', "[0m", " kernel: ", "\x85"]),
+    )
+    .map(lambda line: line.encode("utf-8", "surrogateescape").decode("latin-1"))
+    .map(lambda line: line.replace("\n", " ")),
+    max_size=6,
 )
-def test_no_line_outside_spans_has_address(lines: list[str], resymbolize: bool) -> None:
-    spans = spans_of(lines, resymbolize=resymbolize)
+
+
+@given(TEXTS, st.booleans(), st.text("0123456789", min_size=10, max_size=10))
+def test_no_line_outside_spans_has_address(
+    lines: list[str], resymbolize: bool, digits: str
+) -> None:
+    finder = SuspectLines(resymbolize=resymbolize)
+    # Lines that differ in digits alone are known before.
+    others = [line.translate(str.maketrans("0123456789", digits)) for line in lines]
+    finder.find("".join([f"{line}\n" for line in others]).encode("latin-1"))
+    found = finder.find("".join([f"{line}\n" for line in lines]).encode("latin-1"))
     start = 0
     for line in lines:
         end = start + len(line) + 1
-        if not any(span.start <= start and end <= span.end for span in spans):
+        if not any(span.start <= start and end <= span.end for span in found.spans):
             assert not find(read_line(line).text, resymbolize)
         start = end
+
+
+MARKED = [
+    *(f"{STAMP}x {marker}y" for marker in (*CRASH_MARKERS, *BEGINNING_MARKERS)),
+    "6,339,5140900,-;eth0: link up",
+]
+
+
+@pytest.mark.parametrize("line", MARKED)
+def test_marker_of_a_crash_or_boot_is_told(line: str) -> None:
+    finder = SuspectLines(resymbolize=False)
+    text = f"{STAMP}eth0: link up\n{line}\n".encode()
+    # New at first, then known
+    for _ in range(2):
+        assert not finder.find(f"{STAMP}eth0: link up\n".encode()).may_have_marker
+        assert finder.find(text).may_have_marker
+
+
+def test_shapes_are_forgotten_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_shapes, "_MAX_KNOWN_BYTES", 10_000)
+    shapes = LineShapes()
+    counts: list[int] = []
+    for number in range(200):
+        word = "".join(chr(ord("a") + number // 26**place % 26) for place in range(3))
+        frame = f"{STAMP}RIP: 0010:0xffffffff81000010 {word}\n"
+        text = f"{STAMP}{word * 100}\n{frame}{STAMP}Oops {word}\n".encode()
+        assert shapes.find(text) == LineShapes().find(text) == Found([1], True)
+        counts.append(shapes.known_bytes)
+    assert 0 < max(counts) <= 10_000
+    assert counts != sorted(counts)
 
 
 @given(
@@ -113,7 +151,8 @@ def test_only_suspect_lines_are_in_spans() -> None:
 
 def test_last_line_without_line_feed_is_whole() -> None:
     text = f"{STAMP}up\n{STAMP}RIP: 0010:0xffffffff81000010".encode()
-    assert SuspectLines(resymbolize=False).find(text) == [Span(len(STAMP) + 3, len(text))]
+    found = SuspectLines(resymbolize=False).find(text)
+    assert [*found.spans] == [Span(len(STAMP) + 3, len(text))]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def markdown(results: Results) -> str:
     lines = summary(results.runs)
     for job, load in dict.fromkeys((line.job, line.load) for line in lines):
         chosen = [line for line in lines if (line.job, line.load) == (job, load)]
-        parts += [f"### Kernel log to {job}, {load}", python, race_table(chosen)]
+        parts += [f"### Kernel log to {job}, {load}", python, race_tables(chosen)]
         if len({line.rate for line in chosen}) > 1:
             parts.append(highest_rates(chosen))
     if results.runs:
@@ -81,23 +81,46 @@ def _ratio(value: Spread | None, reference: Spread | None) -> float | None:
     return value.median / reference.median
 
 
-def race_table(lines: Iterable[Line]) -> str:
-    """Return a row for each rate and program."""
-    return table(
-        ["rate", "program", "CPU us/record", "ratio", "lost %", "latency ms", "99th ms"],
-        (
-            [
-                f"{line.rate:,}",
-                line.program,
-                shown(line.cpu_us),
-                "" if line.ratio is None else f"{line.ratio:.2f}",
-                "0" if line.is_lossless else shown(line.lost_percent),
-                shown(_in_ms(line.latency_us)),
-                shown(_in_ms(line.latency_99_us)),
-            ]
-            for line in lines
-        ),
+def race_tables(lines: Sequence[Line]) -> str:
+    """Return two tables with a row for each rate and a column for each program.
+
+    The first one has the cost, and that of klogd-py as a share of `REFERENCE`; the second one has
+    what arrived, and when: ``0; 9.10, 22.3``.
+    """
+    programs = list(dict.fromkeys(line.program for line in lines))
+    by_rate: dict[int, dict[str, Line]] = {}
+    for line in lines:
+        by_rate.setdefault(line.rate, {})[line.program] = line
+    cost = [
+        [
+            f"{rate:,}",
+            *(shown(found[name].cpu_us) if name in found else "" for name in programs),
+            _shown_ratio(found.get(NOW)),
+        ]
+        for rate, found in by_rate.items()
+    ]
+    delivery = [
+        [f"{rate:,}", *(_delivery(found[name]) if name in found else "" for name in programs)]
+        for rate, found in by_rate.items()
+    ]
+    return "\n\n".join(
+        [
+            "CPU in microseconds for each record that arrived:",
+            table(["rate", *programs, f"{NOW}/imkmsg"], cost),
+            "Lost records in percent; latency in ms, median and 99th percentile:",
+            table(["rate", *programs], delivery),
+        ]
     )
+
+
+def _shown_ratio(line: Line | None) -> str:
+    return "" if line is None or line.ratio is None else f"{line.ratio:.2f}"
+
+
+def _delivery(line: Line) -> str:
+    lost = "0" if line.is_lossless else shown(line.lost_percent)
+    times = [spread.median / 1000 for spread in (line.latency_us, line.latency_99_us) if spread]
+    return "; ".join([lost, *([", ".join(map(number, times))] if times else [])])
 
 
 def highest_rates(lines: Iterable[Line]) -> str:
@@ -214,9 +237,3 @@ def number(value: float) -> str:
         if abs(value) >= limit:
             return f"{value:.{digits}f}"
     return f"{value:.3f}"
-
-
-def _in_ms(spread: Spread | None) -> Spread | None:
-    if spread is None:
-        return None
-    return Spread(spread.median / 1000, spread.low / 1000, spread.high / 1000)

@@ -18,7 +18,7 @@ from bench.idle import counting
 from bench.kmsg_readers import readers
 from bench.log_daemons import klogd_py_with
 from bench.machine import build_of
-from bench.report import figure_table, highest_rates, markdown, number, race_table, shown, summary
+from bench.report import figure_table, highest_rates, markdown, number, race_tables, shown, summary
 from bench.results import BEFORE, NOW, Figure, Idle, Point, Results, Run, Spread, load, save
 from bench.schedule import Progress, Task, run_rounds
 from bench.trees import Tree
@@ -90,14 +90,16 @@ def test_one_lossy_run_makes_a_rate_lossy() -> None:
         ran("klogd-py", 2.0, arrived=99, rate=20_000),
     ]
     assert highest_rates(summary(runs)).endswith("without loss: klogd-py 10,000.")
-    assert "| 0.500 (0-1) |" in race_table(summary(runs))
+    assert "| 20,000 | 0.500 (0-1); 9, 18 |" in race_tables(summary(runs))
 
 
 def test_program_that_delivers_nothing_has_no_cost() -> None:
     lost = msgspec.structs.replace(
         ran("klogd-py", 2.0, arrived=0), cpu_us=None, latency_us=None, latency_99_us=None
     )
-    assert race_table(summary([lost])).endswith("| 10,000 | klogd-py |  |  | 100 |  |  |")
+    tables = race_tables(summary([lost])).splitlines()
+    assert "| 10,000 |  |  |" in tables
+    assert tables[-1] == "| 10,000 | 100 |"
     others = [ran("rsyslog imkmsg", 2.0, rate=rate) for rate in (1, 10_000, 20_000)]
     drawing = ET.fromstring(race_chart([lost, *others]))
     # Nothing but its loss is drawn.
@@ -156,7 +158,9 @@ def test_tables_hold_everything_that_was_measured() -> None:
     text = markdown(RESULTS)
     assert text.count("### ") == text.count("\nCPython 3.11.2; ") == 5
     for row in (
-        "| 10,000 | klogd-py | 2.50 (2-3) | 0.50 | 0 | 9 | 18 |",
+        "| rate | klogd-py | rsyslog imkmsg | klogd-py (before) | klogd-py/imkmsg |",
+        "| 10,000 | 2.50 (2-3) | 5 | 5 | 0.50 |",
+        "| 10,000 | 0; 9, 18 | 0; 9, 18 | 0; 9, 18 |",
         "| klogd-py | 30 | 100 |",
         "| klogd-py, dead sink | 10 | 60 | 4 | 30 |",
         "| translate: with --map | 100 | 200 | MB/s | 2 |",

@@ -59,6 +59,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MAX_SECOND = 253402214400
 # The characters of ASCII that are never escaped
 _SHOWN_ASCII = b"\t" + bytes(range(0x20, 0x7F))
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
 _IDENTIFIER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
@@ -238,9 +239,11 @@ def host_name() -> str:
 
 def escape_undecodable(text: str) -> str:
     r"""Return the text with undecodable bytes as ``\xHH``, so that it can be encoded as UTF-8."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isascii() else _UNDECODABLE.sub(_escape_found, text)
+
+
+def _escape_found(found: re.Match[str]) -> str:
+    return _ESCAPES[ord(found[0])]
 
 
 def _escape_character(character: str) -> str:

@@ -75,6 +75,9 @@ class NamePlaces:
     def _search(self, lines: SortedLines) -> None:
         """Find all expected names in one pass."""
         names, self._expected = self._expected, set()
+        # Another thread has searched for them meanwhile.
+        if not names:
+            return
         found = {_wanted(name, ending): _Places([]) for name in names for ending in ENDINGS}
         expression = re.compile(b" %s[\n\t]" % _alternatives(sorted(names), _MAX_DEPTH))
         for match in lines.matches(expression, _MAX_BYTES + 2):

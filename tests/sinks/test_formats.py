@@ -13,6 +13,7 @@ from klogd_py.sinks.formats import (
     TaggedText,
     TimestampFormatter,
     escape_controls,
+    escape_undecodable,
     format_line,
     split_identifier,
 )
@@ -42,6 +43,12 @@ KERNEL_TEXT = st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrog
 )
 def test_controls_are_escaped_as_the_kernel_does(text: str, shown: str) -> None:
     assert escape_controls(text) == shown
+
+
+def test_bytes_that_met_later_stay_undecodable() -> None:
+    """A character cut between two records is the same in text and in JSON."""
+    cut = "caf\udcc3" + "\udca9 \xe9"
+    assert escape_undecodable(cut) == escape_controls(cut) == "caf\\xc3\\xa9 \xe9"
 
 
 @settings(deadline=None)

@@ -143,6 +143,10 @@ class TextStream:
 
         Each part must be pushed before the next one is asked for.
         """
+        # A part of a long line, or nothing
+        if b"\n" not in text:
+            yield _Part(text, is_plain=False)
+            return
         start, suspects = 0, self._suspect_lines.find(text)
         has_marker = suspects.may_have_marker
         for span in suspects.spans:
@@ -150,7 +154,7 @@ class TextStream:
                 yield from self._split_plain(text[start : span.start], has_marker)
             yield _Part(text[span.start : span.end], is_plain=False)
             start = span.end
-        if start < len(text) or not text:
+        if start < len(text):
             yield from self._split_plain(text[start:] if start else text, has_marker)
 
     def _split_plain(self, text: bytes, has_marker: bool) -> Iterator[_Part]:

@@ -30,7 +30,7 @@ def _shape_of(text: str) -> str:
 _ADDRESSES = MarkerSearch(map(_shape_of, (*ADDRESS_MARKERS, *ESCAPED_BRACKETS)))
 _OTHERS = MarkerSearch((*CRASH_MARKERS, *BEGINNING_MARKERS))
 # "6,339,5140900,-;text", behind a line feed
-_RAW_LINE = re.compile(rb"\n[08]+,[08]+,[08]+,")
+_RAW_SHAPE = re.compile(rb"\n[08]+,[08]+,[08]+,")
 # A form that may stand anywhere in a line, or a string of JSON
 _ANYWHERE = (*ANYWHERE_MARKERS, '"', *map(_shape_of, ESCAPED_BRACKETS))
 _MAX_KNOWN_BYTES = 1 << 20
@@ -96,8 +96,8 @@ class LineShapes:
         self._with_address |= _not_harmless(list(with_address))
         others = _OTHERS.among(together)
         self._with_other |= {shapes[at] for at in _having_any(shapes, others)}
-        if _RAW_LINE.search(together):
-            self._with_other |= {shape for shape in shapes if _RAW_LINE.match(b"\n" + shape)}
+        if _RAW_SHAPE.search(together):
+            self._with_other |= {shape for shape in shapes if _RAW_SHAPE.match(b"\n" + shape)}
         self._plain |= set(shapes) - self._with_address - self._with_other
         self.known_bytes += len(together)
 

@@ -59,7 +59,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MAX_SECOND = 253402214400
 # The characters of ASCII that are never escaped
 _SHOWN_ASCII = b"\t" + bytes(range(0x20, 0x7F))
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
 _IDENTIFIER = re.compile(r"([A-Za-z0-9_./@-]{1,48}(?:\[\d{1,10}\])?): ?")
 
 
@@ -239,11 +238,7 @@ def host_name() -> str:
 
 def escape_undecodable(text: str) -> str:
     r"""Return the text with undecodable bytes as ``\xHH``, so that it can be encoded as UTF-8."""
-    return text if text.isascii() else _UNDECODABLE.sub(_escape_found, text)
-
-
-def _escape_found(found: re.Match[str]) -> str:
-    return _ESCAPES[ord(found[0])]
+    return text if text.isascii() else text.translate(_UNDECODABLE)
 
 
 def _escape_character(character: str) -> str:
@@ -260,6 +255,8 @@ class _Escapes(dict[int, str]):
         return _escape_character(chr(code))
 
 
-# ASCII, Latin-1, and bytes that are not UTF-8
-_USUAL_CODES = [*range(0x100), *range(0xDC80, 0xDD00)]
-_ESCAPES = _Escapes({code: _escape_character(chr(code)) for code in _USUAL_CODES} | {0: ""})
+# Bytes that are not UTF-8
+_UNDECODABLE = {code: _escape_character(chr(code)) for code in range(0xDC80, 0xDD00)}
+# Beside them ASCII and Latin-1
+_ESCAPES = _Escapes({code: _escape_character(chr(code)) for code in range(0x100)} | {0: ""})
+_ESCAPES |= _UNDECODABLE

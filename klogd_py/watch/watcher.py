@@ -104,8 +104,8 @@ class Watcher:
 
         def start_rewatch(paths: Collection[Path]) -> None:
             task = loop.create_task(self._jobs.run("file watcher", lambda: rewatch(paths), None))
-            self._rewatching.add(task)
-            task.add_done_callback(self._rewatching.discard)
+            running = {other for other in self._rewatching if not other.done()}
+            self._rewatching = running | {task}
 
         def report(path: Path) -> None:
             # Files that are in a new directory already have caused no event.

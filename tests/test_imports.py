@@ -16,6 +16,8 @@ ALLOWED = {
     "watch": {"system"},
     "line_prefix": {"record"},
     "oops": {"record", "line_prefix"},
+    "reports": {"record"},
+    "spool": set[str](),
     "sources": {"record", "system", "line_prefix"},
     "symbols": {"record", "system", "oops"},
     "config": {"record", "system", "symbols"},
@@ -56,6 +58,7 @@ PURE = [
     *sorted((PACKAGE / "record").glob("*.py")),
     *sorted((PACKAGE / "oops").glob("*.py")),
     *sorted((PACKAGE / "line_prefix").glob("*.py")),
+    *sorted((PACKAGE / "reports").glob("*.py")),
     *(
         PACKAGE / "sources" / f"{name}.py"
         for name in (

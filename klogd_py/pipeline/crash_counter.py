@@ -7,8 +7,9 @@ Source of truth for the words of a crash: `klogd_py.oops.crash_signatures`.
 from collections.abc import Iterable
 
 from klogd_py.oops import provenance
-from klogd_py.oops.crash_signatures import CrashClass, CrashKind, Signature
+from klogd_py.oops.crash_signatures import CrashClass, Signature
 from klogd_py.oops.provenance import Origin
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Record
 
 # Headers of one kind that are at most this far apart belong to one crash.

@@ -11,12 +11,12 @@ from klogd_py.oops.crash_signatures import (
     OOPS_HEADER,
     SIGNATURES,
     CrashClass,
-    CrashKind,
     Signature,
 )
 from klogd_py.oops.line_parts import any_of
 from klogd_py.oops.provenance import Origin
 from klogd_py.pipeline.batch import Batch
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Record
 from tests.corpus.logs import PROJECT
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klogd_py.oops.crash_signatures import CrashKind
 from klogd_py.pipeline.crash_counter import CRASH_SPAN_US
 from klogd_py.pipeline.stats import Counters
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import (
     Cause,
     Entry,

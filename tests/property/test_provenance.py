@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from klogd_py.oops import provenance
-from klogd_py.oops.crash_signatures import SIGNATURES, CrashKind
+from klogd_py.oops.crash_signatures import SIGNATURES
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Record
 from klogd_py.symbols.symbol_set import SymbolSet
 from tests.printk_forms import FORMS, Form

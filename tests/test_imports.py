@@ -23,7 +23,16 @@ ALLOWED = {
     "config": {"record", "system", "symbols"},
     "sinks": {"record", "system", "config"},
     "pipeline": {"record", "system", "line_prefix", "oops", "sources", "symbols"},
-    "monitoring": {"record", "system", "sources", "symbols", "config", "sinks", "pipeline"},
+    "monitoring": {
+        "record",
+        "reports",
+        "system",
+        "sources",
+        "symbols",
+        "config",
+        "sinks",
+        "pipeline",
+    },
     "lifecycle": {
         "system",
         "watch",

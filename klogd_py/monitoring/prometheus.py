@@ -2,8 +2,8 @@
 """Convert a status document to Prometheus metrics.
 
 `encode` returns the text for the HTTP exporter, `write` stores it for the textfile collector of
-node-exporter, which reads ``*.prom``. No metric contains a kernel address. Only this module imports
-prometheus-client, and it is imported only if metrics are configured.
+node-exporter, which reads ``*.prom``. No metric contains a kernel address. Only this module and
+`report_metrics` import prometheus-client, and they are imported only if metrics are configured.
 
 Source of truth: https://prometheus.io/docs/practices/naming;
 https://prometheus.io/docs/instrumenting/exposition_formats.
@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
+from klogd_py.monitoring.report_metrics import report_metrics
 from klogd_py.monitoring.status import (
     InputState,
     NamesState,
@@ -146,6 +147,8 @@ def metric_families(status: Status) -> Iterable[Metric]:
     yield _labelled_counter(
         "klogd_crashes", "Crash reports seen, warnings among them.", "kind", status.crashes
     )
+    if status.reports is not None:
+        yield from report_metrics(status.reports)
     yield from _reload_metrics(status.changes)
     failures = {failure.job: failure.count for failure in status.failures}
     yield _labelled_counter(

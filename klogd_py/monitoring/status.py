@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from klogd_py.record.quantity import quantity
+from klogd_py.reports.report_counts import LastReport, SpoolUsage
 
 HIDDEN = "(address)"
 # Any number that may reveal the KASLR offset: with 0x, or of 8 or 16 hexadecimal digits without.
@@ -133,6 +134,31 @@ class OopsState(Struct, frozen=True):
     count: int
 
 
+class ReportsState(Struct, frozen=True):
+    """The crash reports since the start of the daemon, and where they are kept.
+
+    ``counts`` has the occurrences by kind and severity: ``{"kasan": {"error": 2}}``; a kind that
+    was not seen is left out. ``last_at`` has the time of the last report of each kind. It and
+    ``last`` may be from before the start. ``suppressed`` counts occurrences without an entry of
+    their own, ``low_confidence`` those whose title or function is doubtful. ``hook_calls`` counts
+    the calls of the hook by how they ended, ``hook_error`` is empty unless the last one failed.
+    """
+
+    counts: dict[str, dict[str, int]]
+    last: LastReport | None
+    last_at: dict[str, str]
+    suppressed: int
+    low_confidence: int
+    spool: SpoolUsage
+    hook_calls: dict[str, int]
+    hook_error: str
+
+    @property
+    def total(self) -> int:
+        """Number of occurrences."""
+        return sum(sum(severities.values()) for severities in self.counts.values())
+
+
 class JobFailure(Struct, frozen=True):
     """The last unexpected error of one job of the daemon; the daemon continues.
 
@@ -151,6 +177,9 @@ class Status(Struct, frozen=True):
     ``changes`` holds at most one result for the configuration and one for the symbols; ``oops`` is
     ``None`` if none was seen. ``crashes`` counts the crash reports of each kind, warnings, stalls
     and hung tasks among them; reports of one kind that begin within a second of each other are one.
+    ``reports`` is ``None`` if crashes are not collected into reports.
+
+    Size: the document of the daemon; one field for each part of it.
     """
 
     version: str
@@ -165,14 +194,21 @@ class Status(Struct, frozen=True):
     oops: OopsState | None
     failures: tuple[JobFailure, ...] = ()
     crashes: dict[str, int] = {}
+    reports: ReportsState | None = None
 
 
 def without_addresses(status: Status) -> Status:
     """Return the document for readers without permission to see kernel addresses.
 
-    Every address in every string is replaced by `HIDDEN`.
+    Every address in every string is replaced by `HIDDEN`. The name of a report stays: it may look
+    like an address, but is made of a hash.
     """
-    return msgspec.convert(_mask_addresses(msgspec.to_builtins(status)), Status)
+    masked = msgspec.convert(_mask_addresses(msgspec.to_builtins(status)), Status)
+    reports, last = masked.reports, status.reports.last if status.reports else None
+    if reports is None or reports.last is None or last is None:
+        return masked
+    named = msgspec.structs.replace(reports.last, id=last.id)
+    return msgspec.structs.replace(masked, reports=msgspec.structs.replace(reports, last=named))
 
 
 def summarize(status: Status) -> str:

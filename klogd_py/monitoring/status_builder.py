@@ -8,6 +8,8 @@ import os
 import time
 from datetime import UTC, datetime
 
+import msgspec
+
 from klogd_py import __version__
 from klogd_py.monitoring.status import (
     InputState,
@@ -16,6 +18,7 @@ from klogd_py.monitoring.status import (
     NamesState,
     OopsState,
     ReloadResult,
+    ReportsState,
     SinkState,
     Status,
 )
@@ -24,6 +27,7 @@ from klogd_py.pipeline.merged_pipeline import MergedPipeline
 from klogd_py.pipeline.pipeline import Pipeline
 from klogd_py.pipeline.stats import Counters
 from klogd_py.record.types import Cause
+from klogd_py.reports.report_counts import HookOutcome, ReportCounts
 from klogd_py.sinks.manager import SinkManager
 from klogd_py.sinks.queue import SinkQueue
 from klogd_py.sources.kmsg_device import KmsgDevice
@@ -52,7 +56,10 @@ class StatusBuilder:
         clock: Clock,
         boot_id: str | None,
         jobs: Jobs,
+        reports: ReportCounts | None = None,
     ) -> None:
+        """``reports`` is ``None`` if crashes are not collected into reports."""
+        self.reports = reports
         self.changes: dict[str, ReloadResult] = {}
         self._source = source
         self._pipeline = pipeline
@@ -91,6 +98,7 @@ class StatusBuilder:
             changes=tuple(self.changes.values()),
             oops=self._oops_state(counters),
             crashes={kind.value: count for kind, count in counters.crashes.by_kind.items()},
+            reports=None if self.reports is None else _reports_state(self.reports),
             failures=tuple(
                 JobFailure(job, failure.reason, format_utc(failure.at_us), failure.count)
                 for job, failure in self._jobs.failures.copy().items()
@@ -137,6 +145,23 @@ def format_utc(wall_us: int) -> str:
         datetime.fromtimestamp(wall_us / 1_000_000, UTC)
         .isoformat(timespec="milliseconds")
         .replace("+00:00", "Z")
+    )
+
+
+def _reports_state(counts: ReportCounts) -> ReportsState:
+    by_kind: dict[str, dict[str, int]] = {}
+    for (kind, severity), count in counts.by_kind.items():
+        by_kind.setdefault(kind, {})[severity.value] = count
+    last, spool = counts.last, counts.spool
+    return ReportsState(
+        counts=by_kind,
+        last=last and msgspec.structs.replace(last, title=escape_invalid_utf8(last.title)),
+        last_at=dict(counts.last_at),
+        suppressed=counts.suppressed,
+        low_confidence=counts.low_confidence,
+        spool=msgspec.structs.replace(spool, problem=escape_invalid_utf8(spool.problem)),
+        hook_calls={outcome.value: counts.hook_calls[outcome] for outcome in HookOutcome},
+        hook_error=escape_invalid_utf8(counts.hook_error),
     )
 
 

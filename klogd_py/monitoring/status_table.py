@@ -9,7 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from klogd_py.monitoring.status import NamesState, ReloadResult, SinkState, Status
+from klogd_py.monitoring.status import (
+    NamesState,
+    ReloadResult,
+    ReportsState,
+    SinkState,
+    Status,
+)
 from klogd_py.record.quantity import quantity
 from klogd_py.system.terminal import BOLD, GREEN, PLAIN, RED, YELLOW, align_columns, escape_controls
 
@@ -23,7 +29,10 @@ def render_table(status: Status, colour: bool) -> str:
     blocks = [_input_table(status), _count_table("SEVERITY", "RECORDS", status.input.severities)]
     gaps = _gap_table(status)
     blocks += [gaps] if gaps else []
-    blocks += [_sink_table(status.sinks, colour), _symbol_table(status.names), _event_table(status)]
+    blocks += [_sink_table(status.sinks, colour), _symbol_table(status.names)]
+    reports = _report_table(status.reports) if status.reports else []
+    blocks += [reports] if reports else []
+    blocks += [_event_table(status)]
     head = (
         f"klogd-py {status.version}, process {status.pid}, "
         f"up {format_duration(status.uptime_s)}, since {format_local_time(status.started)}"
@@ -129,6 +138,28 @@ def _symbol_table(names: NamesState) -> list[str]:
     return align_columns([(name, escape_controls(text)) for name, text in rows])
 
 
+def _report_table(reports: ReportsState) -> list[str]:
+    """Return what is known of crash reports; empty if there is none and nothing failed."""
+    rows = []
+    if reports.total:
+        kinds = {kind: sum(counts.values()) for kind, counts in reports.counts.items()}
+        parts = [", ".join(f"{count} {kind}" for kind, count in kinds.items())]
+        parts += [f"{reports.suppressed} not sent one by one"] if reports.suppressed else []
+        parts += [f"{reports.low_confidence} doubtful"] if reports.low_confidence else []
+        rows.append(("since the start", f"{reports.total}: {'; '.join(parts)}"))
+    if reports.last is not None:
+        rows.append(("last", f"{format_local_time(reports.last.at)}  {reports.last.title}"))
+    spool = reports.spool
+    if spool.reports:
+        crashes = quantity(spool.issues, "crash", "crashes")
+        kept = f"{quantity(spool.reports, 'report')} of {crashes}, {spool.size_bytes >> 10} KiB"
+        rows.append(("kept", f"{kept}: klogd-py reports"))
+    rows += [("not kept", spool.problem)] if spool.problem else []
+    rows += [("hook", reports.hook_error)] if reports.hook_error else []
+    cells = [(name, escape_controls(text)) for name, text in rows]
+    return align_columns([("REPORTS", ""), *cells]) if cells else []
+
+
 def _event_table(status: Status) -> list[str]:
     rows = [("EVENT", "TIME", "WHAT")]
     rows += [
@@ -147,7 +178,10 @@ def _event_table(status: Status) -> list[str]:
         if oops
         else []
     )
-    crashes = [f"{count} {kind}" for kind, count in status.crashes.items() if count]
+    # The table of reports has them more exactly
+    is_shown = status.reports is not None and status.reports.total
+    counts = {} if is_shown else status.crashes
+    crashes = [f"{count} {kind}" for kind, count in counts.items() if count]
     rows += [("crashes", "-", escape_controls(", ".join(crashes)))] if crashes else []
     rows += [
         (

@@ -73,9 +73,11 @@ class ReportCounts:
     def remember(self, report: Report) -> None:
         """Take a report as the last one, and count nothing: it is from before the start.
 
-        An older one than that which is known changes nothing.
+        One that is older than the last, or has no time, changes nothing.
         """
         at = report.last_seen or report.first_seen
+        if not at:
+            return
         if at >= self.last_at.get(report.kind, ""):
             self.last_at[report.kind] = at
         if self.last is None or at >= self.last.at:

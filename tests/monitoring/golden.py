@@ -161,6 +161,7 @@ STATUS: object = {
         "hung-task": 0,
         "panic": 0,
     },
+    "reports": None,
     "failures": [
         {
             "job": "example",

@@ -13,6 +13,7 @@ from klogd_py.config.errors import ConfigError
 from klogd_py.monitoring.errors import MonitoringError
 from klogd_py.sinks import DeliveryError
 from klogd_py.sources.errors import SourceError
+from klogd_py.spool.errors import SpoolError
 from klogd_py.symbols.errors import SymbolsError
 from klogd_py.system.errors import SystemOperationError
 
@@ -22,6 +23,7 @@ BASES: dict[str, type[Exception]] = {
     "monitoring": MonitoringError,
     "sinks": DeliveryError,
     "sources": SourceError,
+    "spool": SpoolError,
     "symbols": SymbolsError,
     "system": SystemOperationError,
 }

@@ -17,7 +17,7 @@ ALLOWED = {
     "line_prefix": {"record"},
     "oops": {"record", "line_prefix"},
     "reports": {"record"},
-    "spool": set[str](),
+    "spool": {"record", "system", "reports"},
     "sources": {"record", "system", "line_prefix"},
     "symbols": {"record", "system", "oops"},
     "config": {"record", "system", "symbols"},

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Collect the reports that wait to be written, within bounds. Pure.
+
+While a disk is slow, thousands of one issue may come. The spool would keep the first and the last
+few of them, so no more wait here; the others are counted.
+"""
+
+from collections import deque
+
+from msgspec import Struct, field
+
+from klogd_py.record.report import Report
+from klogd_py.reports.document import without_text
+from klogd_py.spool.issues import KEPT
+
+# While a disk hangs, reports of further issues wait without their text, more of them not at all.
+MAX_WITH_TEXT, MAX_ISSUES = 32, 1000
+
+
+class Occurrences(Struct):
+    """The reports of one issue that wait. Mutable.
+
+    ``left_out`` were between ``first`` and ``last``.
+    """
+
+    first: list[Report] = field(default_factory=list)
+    last: deque[Report] = field(default_factory=lambda: deque(maxlen=KEPT))
+    left_out: int = 0
+
+    def add(self, report: Report) -> None:
+        """Take a report more."""
+        if len(self.first) < KEPT:
+            self.first.append(report)
+            return
+        self.left_out += len(self.last) == KEPT
+        self.last.append(report)
+
+
+class Batch(Struct):
+    """What is written together. Mutable.
+
+    ``open`` are reports whose end was not seen, by id. ``counted`` are the sequence numbers of the
+    headers of the others. All reports whose header is below ``next_seq`` are complete.
+    ``dropped`` could neither be kept nor counted.
+    """
+
+    complete: dict[str, Occurrences] = field(default_factory=dict)
+    open: dict[str, Report] = field(default_factory=dict)
+    counted: list[int] = field(default_factory=list)
+    next_seq: int = 0
+    dropped: int = 0
+
+    def add(self, report: Report, seq: int | None) -> None:
+        """Take a complete report; ``seq`` is the number of its header."""
+        self.open.pop(report.id, None)
+        if seq is not None:
+            self.counted.append(seq)
+        self._add(report)
+
+    def add_open(self, report: Report) -> None:
+        """Take a report whose end was not seen yet."""
+        self.open[report.id] = report
+
+    def merge(self, later: "Batch") -> None:
+        """Take what came after this batch, which could not be written."""
+        for occurrences in later.complete.values():
+            for report in (*occurrences.first, *occurrences.last):
+                self.open.pop(report.id, None)
+                self._add(report)
+            newest = (*occurrences.first, *occurrences.last)[-1]
+            if (found := self.complete.get(newest.fingerprint.issue)) is not None:
+                found.left_out += occurrences.left_out
+        self.open |= later.open
+        self.counted += later.counted
+        self.next_seq = max(self.next_seq, later.next_seq)
+        self.dropped += later.dropped
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no report."""
+        return not self.complete and not self.open
+
+    def _add(self, report: Report) -> None:
+        issue = report.fingerprint.issue
+        if issue not in self.complete:
+            if len(self.complete) >= MAX_ISSUES:
+                self.dropped += 1
+                return
+            if len(self.complete) >= MAX_WITH_TEXT:
+                report = without_text(report)
+        self.complete.setdefault(issue, Occurrences()).add(report)

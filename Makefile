@@ -11,7 +11,7 @@ DESTDIR ?=
 PYTHON ?=
 export VENV = .venv$(addprefix -,$(notdir $(PYTHON)))
 
-.PHONY: run test cases vm check config bench setup install uninstall deb clean
+.PHONY: run test cases vm rules check config bench setup install uninstall deb clean
 
 # Ctrl-C ends make itself. A command that it ends as well is no error to be printed.
 IN_VENV = trap 'exit 0' INT; scripts/in-venv
@@ -37,6 +37,7 @@ vm:
 	@trap 'exit 0' INT; scripts/setup --test --vm
 	@$(MAKE) --no-print-directory -j2 $(addprefix vm-image-,$(GUESTS))
 	@$(MAKE) --no-print-directory -j2 -Oline $(addprefix vm-test-,$(GUESTS))
+	@$(if $(GUEST),,$(MAKE) --no-print-directory rules)
 
 GUESTS = $(or $(GUEST),debian13 debian12 bare arm64)
 
@@ -45,6 +46,14 @@ vm-image-%:
 
 vm-test-%:
 	@echo "guest $*"; export VM_GUEST="$*"; $(IN_VENV) --test python -m pytest -m vm tests/vm
+
+# The alert rules and the dashboard, with the programs of Debian's package prometheus. They are
+# unpacked and kept, not installed: the package starts a server that listens on all addresses.
+# Where they are there, `make test` runs these tests, too.
+rules:
+	@$(IN_VENV) --test python -m tests.vm.lab.prometheus
+	@$(IN_VENV) --test python -m pytest tests/monitoring/test_alert_rules.py \
+	    tests/monitoring/test_dashboard.py
 
 check:
 	@$(IN_VENV) --test --owner scripts/check

@@ -2,7 +2,6 @@
 """Settings and fixtures of all tests."""
 
 import os
-import signal
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from hypothesis import settings
 
 from tests import other_user
 from tests.other_user import OtherPython
+from tests.signals import restored_signals
 
 # By default hypothesis fails an example that takes more than 0.2 s, as it may on a slow machine.
 settings.register_profile("patient", deadline=None)
@@ -48,13 +48,8 @@ def other_python(tmp_path_factory: pytest.TempPathFactory) -> OtherPython:
 @pytest.fixture
 def signals_as_before() -> Iterator[None]:
     """Restore the signals that a Daemon in this process ignores."""
-    before = {
-        number: signal.getsignal(number)
-        for number in (signal.SIGALRM, signal.SIGQUIT, signal.SIGPIPE)
-    }
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with restored_signals():
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "make config": ("Makefile", "scripts/generate-config"),
     "make vm": ("Makefile", "-m pytest -m vm tests/vm"),
     "make vm GUEST=debian12": ("Makefile", 'VM_GUEST="$*"'),
+    "make rules": ("Makefile", "tests/monitoring/test_dashboard.py"),
     "PATH=$PWD/.venv/bin:$PATH; alias sudo='sudo env PATH=\"$PATH\"'": (
         "tests/test_setup.py",
         '"alias sudo="',

@@ -30,6 +30,8 @@ INSTALLED = [
     "usr/sbin/klogd",
     *DOCUMENTS,
     "usr/share/doc/klogd-py/journald-exclusive.conf",
+    "usr/share/doc/klogd-py/klogd-py-dashboard.json",
+    "usr/share/doc/klogd-py/klogd-py.rules.yml",
     "usr/share/doc/klogd-py/logrotate.conf",
     "usr/share/doc/klogd-py/no-capabilities.conf",
     "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",

@@ -27,7 +27,7 @@ def product(name: str, inputs: Iterable[str | bytes | Path], make: Callable[[Pat
 
     ``inputs`` are text, bytes, or files whose content counts.
     """
-    ready = PLACE / f"{name}-{digest(inputs)}"
+    ready = place_of(name, inputs)
     if ready.exists():
         return ready
     with _locked(name):
@@ -41,6 +41,11 @@ def product(name: str, inputs: Iterable[str | bytes | Path], make: Callable[[Pat
             partial.rename(ready)
             report(f"{name}: built in {time.monotonic() - started:.0f} s")
     return ready
+
+
+def place_of(name: str, inputs: Iterable[str | bytes | Path]) -> Path:
+    """Return the directory of a product, which need not be there."""
+    return PLACE / f"{name}-{digest(inputs)}"
 
 
 def digest(inputs: Iterable[str | bytes | Path]) -> str:

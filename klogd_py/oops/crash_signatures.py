@@ -177,9 +177,26 @@ _WARNINGS = (
 # fmt: on
 
 SIGNATURES = (*_OOPSES, *_WARNINGS)
+# In the headers of `klogd_py.reports.headers` that have none of these
+_REPORT_MARKERS = (
+    *("tried to execute", "ttempted to", "Alignment trap", "prefetch abort", "naligned"),
+    *("stack overflow", "stack space", "overran stack", "Bad page", "Busy inodes", "file count is"),
+    *("unregister_netdev", "while atomic", "sleeping function", "bus error", "Reserved instr"),
+    *(
+        "Badness ",
+        "panicked at",
+        "Bad mode",
+        "lab corruption",
+        "lab error",
+        "Fault: Code=",
+        "illegal instr",
+        "Machine check",
+    ),
+    *("nobody cared", "allocation failure", "allocate memory", "Hardware Error", "ut of memory: "),
+)
 # One of these is in every line that begins a report, or states the KASLR offset.
 CRASH_MARKERS: tuple[str, ...] = (
-    *dict.fromkeys(row.marker for row in SIGNATURES),
+    *dict.fromkeys((*(row.marker for row in SIGNATURES), *_REPORT_MARKERS)),
     "Kernel Offset:",
 )
 

@@ -16,6 +16,7 @@ from klogd_py.oops.crash_signatures import CRASH_MARKERS
 from klogd_py.oops.provenance import Withheld
 from klogd_py.oops.trace_buffer import RecognisedTrace
 from klogd_py.record.types import KERN, Entry, Gap, LookupFailure, Record, Severity, SymbolAddress
+from klogd_py.reports.raw_report import RawReport
 
 # Facility kern with the level of a line that states none, or a more severe one; None where the
 # source has no levels. Every kernel prints the headers of its crash reports at these.
@@ -44,9 +45,10 @@ class Symbolized(Struct, frozen=True):
 class Batch:
     """Records and gaps in order. Mutable only in what is found out about them.
 
-    ``traces`` are the traces that ended with these records. ``symbolized`` is set by the last
-    stage. ``is_last``: nothing of this stream, or of this boot, follows, so no stage may hold
-    anything back; ``next_boot`` is then the boot that follows, if one does.
+    ``traces`` are the traces that ended with these records, ``reports`` the reports of crashes
+    that ended, or should be kept now. ``symbolized`` is set by the stage of the symbols.
+    ``is_last``: nothing of this stream, or of this boot, follows, so no stage may hold anything
+    back; ``next_boot`` is then the boot that follows, if one does.
     """
 
     __slots__ = (
@@ -57,6 +59,7 @@ class Batch:
         "is_last",
         "items",
         "next_boot",
+        "reports",
         "symbolized",
         "traces",
     )
@@ -71,6 +74,7 @@ class Batch:
     ) -> None:
         self.items = items
         self.traces = traces
+        self.reports: tuple[RawReport, ...] = ()
         self.symbolized: Symbolized | None = None
         self.is_last = is_last
         self.next_boot = next_boot

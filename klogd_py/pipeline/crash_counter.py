@@ -7,13 +7,14 @@ Source of truth for the words of a crash: `klogd_py.oops.crash_signatures`.
 from collections.abc import Iterable
 
 from klogd_py.oops import provenance
-from klogd_py.oops.crash_signatures import CrashClass, Signature
+from klogd_py.oops.crash_signatures import SIGNATURES, CrashClass, Signature
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Record
 
 # Headers of one kind that are at most this far apart belong to one crash.
 CRASH_SPAN_US = 1_000_000
+_COUNTED_KINDS = [kind for kind in CrashKind if any(row.kind is kind for row in SIGNATURES)]
 
 
 class CrashCounter:
@@ -24,7 +25,7 @@ class CrashCounter:
     """
 
     def __init__(self, origin: Origin) -> None:
-        self.by_kind = dict.fromkeys(CrashKind, 0)
+        self.by_kind = dict.fromkeys(_COUNTED_KINDS, 0)
         self.oopses = 0
         self.last_oops: Record | None = None
         self._origin = origin

@@ -19,6 +19,7 @@ from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.pipeline.symbol_stage import raw_entry
 from klogd_py.record.types import Gap, Record
+from klogd_py.reports.raw_report import RawReport
 from klogd_py.system.jobs import Jobs
 
 
@@ -34,8 +35,13 @@ class Delivery:
         jobs: Jobs,
         on_trace: Callable[[RecognisedTrace], None] | None = None,
         on_boot_end: Callable[[], None] | None = None,
+        on_report: Callable[[RawReport], None] | None = None,
     ) -> None:
-        """``on_trace`` is called with each trace of the stream, when it has ended."""
+        """``on_trace`` is called with each trace of the stream, when it has ended.
+
+        ``on_boot_end`` is called when all entries of a boot have been delivered and another boot
+        follows, ``on_report`` with each report of a crash, also while more of its lines may come.
+        """
         self.counters = counters
         self._stages = stages
         self._symbol_manager = symbol_manager
@@ -43,6 +49,7 @@ class Delivery:
         self._jobs = jobs
         self._on_trace = on_trace
         self._on_boot_end = on_boot_end
+        self._on_report = on_report
         # The boot that begins when all before it is delivered
         self._next_boot: NextBoot | None = None
         self._delivering: asyncio.Task[None] | None = None
@@ -141,6 +148,9 @@ class Delivery:
         if self._on_trace is not None:
             for trace in batch.traces:
                 self._jobs.call("evidence", partial(self._on_trace, trace), None)
+        if self._on_report is not None:
+            for report in batch.reports:
+                self._jobs.call("reports", partial(self._on_report, report), None)
 
     def _count_passed(self, batch: Batch, symbolized: Symbolized) -> None:
         if len(batch.records) < len(batch.items):

@@ -6,7 +6,7 @@ buffer is the queue.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from klogd_py.oops.provenance import Origin
@@ -19,7 +19,10 @@ from klogd_py.pipeline.stages import Stages
 from klogd_py.pipeline.stats import Counters
 from klogd_py.pipeline.symbol_manager import SymbolManager
 from klogd_py.pipeline.symbol_stage import Naming
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Gap, Record
+from klogd_py.reports.detector import DEFAULT_KINDS
+from klogd_py.reports.raw_report import RawReport
 from klogd_py.sources.source import Source
 from klogd_py.system.jobs import Jobs
 
@@ -49,13 +52,14 @@ class Pipeline:
         jobs: Jobs | None = None,
         on_trace: Callable[[RecognisedTrace], None] | None = None,
         on_boot_end: Callable[[], None] | None = None,
+        on_report: Callable[[RawReport], None] | None = None,
+        report_kinds: Collection[CrashKind] = DEFAULT_KINDS,
     ) -> None:
         """``live``: the source is the running kernel, which never ends.
 
-        ``once``: stop as soon as a live source has no more records. ``any_text`` is that of
-        `Naming`. ``on_trace`` is called with each trace in the stream, when it has ended; without
-        it only traces that may change the symbols are recognised. ``on_boot_end`` is called when
-        all entries of a boot have been delivered and another boot follows.
+        ``once``: stop as soon as a live source has no more records. The others are those of
+        `Naming` and `Delivery`. Without ``on_trace`` only traces that may change the symbols are
+        recognised.
         """
         self._jobs = jobs = jobs or Jobs()
         self.counters = Counters(origin, has_end=not live)
@@ -68,16 +72,15 @@ class Pipeline:
             live=live,
             any_sink_between=sink_manager.any_sink_between,
             keeps_all_traces=on_trace is not None,
+            report_kinds=report_kinds if on_report is not None else (),
         )
         self.delivery = Delivery(
-            self.stages, symbol_manager, sink_manager, self.counters, jobs, on_trace, on_boot_end
+            *(self.stages, symbol_manager, sink_manager, self.counters, jobs),
+            *(on_trace, on_boot_end, on_report),
         )
-        self._source = source
-        self._sink_manager = sink_manager
+        self._source, self._sink_manager = source, sink_manager
         sink_manager.on_reread(self.reader.wake)
-        self._symbol_manager = symbol_manager
-        self._clock = clock
-        self._once = once and live
+        self._symbol_manager, self._clock, self._once = symbol_manager, clock, once and live
         # The source is not read again before this time of the event loop
         self._seek_at_s = 0.0
 

@@ -85,7 +85,8 @@ class StageList:
             except Exception as error:
                 self._report(stage.job, error)
                 stage.restart()
-                batch = batch.with_items([*held, *batch.items])
+                if held:
+                    batch = batch.with_items([*held, *batch.items])
         return batch
 
 

@@ -5,17 +5,19 @@ The daemon, ``--input`` and ``translate`` have the same list. What one of them d
 stage that passes everything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from klogd_py.pipeline.boot_stage import BootStage
 from klogd_py.pipeline.clock import Clock
 from klogd_py.pipeline.continuation import Joiner
 from klogd_py.pipeline.kaslr_stage import KaslrStage
 from klogd_py.pipeline.ratelimit import RateLimiter
+from klogd_py.pipeline.report_stage import ReportStage
 from klogd_py.pipeline.stage import CurrentSymbols
 from klogd_py.pipeline.stage_list import StageList
 from klogd_py.pipeline.symbol_stage import Naming, SymbolStage
 from klogd_py.pipeline.trace_stage import TraceStage
+from klogd_py.record.crash_kind import CrashKind
 
 
 class Stages(StageList):
@@ -32,10 +34,12 @@ class Stages(StageList):
         any_sink_between: Callable[[int, int], bool] = lambda seq, other: False,
         only_banners: bool = False,
         keeps_all_traces: bool = False,
+        report_kinds: Collection[CrashKind] = (),
     ) -> None:
         """``live``: the records are those of the running kernel.
 
-        The other arguments are those of the stages; ``report`` is that of `StageList`.
+        ``report_kinds`` are the kinds of crashes that are reported. The other arguments are those
+        of the stages; ``report`` is that of `StageList`.
         """
         self.joiner = Joiner(any_sink_between)
         self.kaslr_stage = KaslrStage(symbols, naming.origin)
@@ -50,6 +54,8 @@ class Stages(StageList):
                 self.kaslr_stage,
                 self.rate_limiter,
                 self.symbol_stage,
+                # Last, since the lines of a report have symbols
+                ReportStage(naming.origin, report_kinds, live=live),
             ],
             report,
         )

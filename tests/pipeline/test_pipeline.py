@@ -354,6 +354,7 @@ JOBS = {
     "KaslrStage": "evidence",
     "RateLimiter": "flood limit",
     "SymbolStage": "translation",
+    "ReportStage": "reports",
 }
 
 

@@ -21,7 +21,7 @@ ALLOWED = {
     "sources": {"record", "system", "line_prefix"},
     "symbols": {"record", "system", "oops"},
     "config": {"record", "system", "symbols"},
-    "sinks": {"record", "system", "config"},
+    "sinks": {"record", "system", "reports", "config"},
     "pipeline": {"record", "system", "line_prefix", "oops", "reports", "sources", "symbols"},
     "monitoring": {
         "record",
@@ -93,6 +93,8 @@ PURE = [
             "json_lines",
             "left_out",
             "machine_identity",
+            "report_block",
+            "report_fields",
         )
     ),
 ]

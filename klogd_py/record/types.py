@@ -13,6 +13,7 @@ from enum import Enum, IntEnum
 
 from msgspec import Struct
 
+from klogd_py.record.report import Report
 from klogd_py.record.sequence import SequenceRange
 
 KERN = 0
@@ -210,7 +211,7 @@ class Entry(Struct, frozen=True, gc=False):
     ``wall_us`` counts microseconds since the Unix epoch; ``time_source`` is ``None`` where the
     source itself stated the wall time. ``symbols`` are those in ``text``, in order. ``gap`` is
     set on entries with which klogd-py announces a loss, ``is_own`` on its other messages of its
-    own.
+    own. ``report`` is set on those that announce the report of a crash, which has no text there.
     """
 
     record: Record
@@ -220,6 +221,7 @@ class Entry(Struct, frozen=True, gc=False):
     gap: Gap | None = None
     is_own: bool = False
     time_source: TimestampSource | None = None
+    report: Report | None = None
 
     @property
     def sequence(self) -> SequenceRange | None:

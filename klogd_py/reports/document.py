@@ -45,22 +45,22 @@ def without_text(report: Report) -> Report:
 
 
 def fitted(report: Report, limit_bytes: int) -> bytes:
-    """Return the document of a report within a limit: the end of its text is left out if need be.
+    """Return the document of a report within a limit of bytes.
 
-    What does not fit without any text is cut to its head: without stacks, modules and locks.
+    What is left out, in this order: half of its text, again and again; modules; all stacks but the
+    first; all stacks and locks. It is marked as truncated then.
     """
     raw = encode(report)
     kept = len(report.text)
     while len(raw) > limit_bytes and kept:
         kept //= 2
-        shorter = structs.replace(
-            report, text=report.text[:kept], context_before=(), truncated=True
-        )
-        raw = encode(shorter)
-    if len(raw) > limit_bytes:
-        raw = encode(
-            structs.replace(without_text(report), stacks=(), modules=(), locks=(), truncated=True)
-        )
+        report = structs.replace(report, text=report.text[:kept], context_before=(), truncated=True)
+        raw = encode(report)
+    for left_out in ({"modules": ()}, {"stacks": report.stacks[:1]}, {"stacks": (), "locks": ()}):
+        if len(raw) <= limit_bytes:
+            break
+        report = structs.replace(report, truncated=True, **left_out)
+        raw = encode(report)
     return raw
 
 

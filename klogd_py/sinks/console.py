@@ -9,10 +9,12 @@ import os
 from collections.abc import Sequence
 from enum import Enum
 
+from klogd_py.record.report import Report
 from klogd_py.record.types import Entry, Severity
-from klogd_py.sinks import SinkDown, SinkGone
+from klogd_py.sinks import SinkDown, SinkGone, report_block
 from klogd_py.sinks.file_format import LineSettings, find_cut
 from klogd_py.sinks.formats import (
+    TaggedText,
     TimestampFormatter,
     escape_controls,
     kernel_stamp,
@@ -80,12 +82,14 @@ class ConsoleSink:
         return bool(self._unwritten)
 
     def encode(self, entry: Entry) -> bytes:
-        """Return one line of text: ``Nov 23 08:13:42.123456 kernel: text``.
+        """Return one line of text: ``Nov 23 08:13:42.123456 kernel: text``. A report is a block.
 
         In a capture a host stands before ``kernel``, and a record without a date has its own
         timestamp instead: ``[    5.140900] kernel: text``.
         """
         line = split_identifier(entry, entry.text)
+        if entry.report is not None:
+            line = TaggedText(line.tag, report_block.headline(entry.report))
         record, settings = entry.record, self._settings
         stamp = kernel_stamp(record)
         if settings.of_capture and record.wall_us is None:
@@ -98,7 +102,8 @@ class ConsoleSink:
         lead = escape_controls(f"{before}{host}{line.tag}: {behind}").encode()
         shown = escape_controls(line.text).encode()
         colour = _COLOURS[entry.record.severity] if self._colour else b""
-        return lead + (colour + shown + _RESET if colour else shown) + b"\n"
+        first = lead + (colour + shown + _RESET if colour else shown) + b"\n"
+        return first if entry.report is None else first + _block(entry.report, colour)
 
     def _encode_all(self, entries: Sequence[Entry]) -> list[bytes]:
         if self._json:
@@ -139,3 +144,11 @@ class ConsoleSink:
 
     def close(self) -> None:
         """Do nothing: standard output belongs to the process."""
+
+
+def _block(report: Report, colour: bytes) -> bytes:
+    """Return the lines of a report below its headline; only its title has a colour."""
+    title, *others = report_block.block(report)
+    shown = title.encode()
+    lines = [colour + shown + _RESET if colour else shown, *(line.encode() for line in others)]
+    return b"".join(line + b"\n" for line in lines)

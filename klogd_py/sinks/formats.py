@@ -169,7 +169,7 @@ def format_lines(entries: Sequence[Entry]) -> list[str]:
 def _format_printable(entry: Entry) -> str:
     """Return the line of an entry whose text is printable, apart from tabs."""
     record, text = entry.record, entry.text
-    if record.prefix is None or record.prefix <= LAST_KERN_PREFIX:
+    if (record.prefix is None or record.prefix <= LAST_KERN_PREFIX) and not entry.is_own:
         return f"{KERNEL_IDENTIFIER}: {text}"
     name, colon, _ = text.partition(": ")
     if colon and _is_allowed_identifier(name):

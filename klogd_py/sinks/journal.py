@@ -16,9 +16,11 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from klogd_py.record.types import Entry
+from klogd_py.record.report import Report
+from klogd_py.record.types import SYSLOG_IDENTIFIER, Entry
 from klogd_py.sinks import LISTENER_REPLACED, SinkDown, has_additions, send_each
 from klogd_py.sinks.formats import message_text, split_identifier
+from klogd_py.sinks.report_fields import report_fields
 
 SOCKET = "/run/systemd/journal/socket"
 # Far beyond any kernel record: only a capture can hold a longer text, which is cut.
@@ -59,6 +61,8 @@ class JournalSink:
 
     def fields(self, entry: Entry) -> list[JournalField]:
         """Return the fields of one entry in order; KLOGD_SYMBOL is repeated for each symbol."""
+        if entry.report is not None:
+            return _report_fields(entry, entry.report)
         record, machine = entry.record, entry.record.machine
         line = split_identifier(entry, message_text(entry))
         name, _, pid = line.tag.removesuffix("]").partition("[")
@@ -87,11 +91,7 @@ class JournalSink:
             gap = entry.gap
             facts += [("KLOGD_GAP_FIRST", gap.first), ("KLOGD_GAP_LAST", gap.last)]
             facts += [("KLOGD_GAP_COUNT", gap.count), ("KLOGD_GAP_CAUSE", gap.cause.value)]
-        return [
-            (key, str(fact).encode("utf-8", "surrogateescape"))
-            for key, fact in facts
-            if key == "MESSAGE" or (fact is not None and fact != "")
-        ]
+        return _encoded(facts)
 
     def _boot_of(self, entry: Entry) -> str | None:
         """Return the boot that a capture states; else the running one, for what has a number."""
@@ -173,6 +173,26 @@ class JournalSink:
         except BlockingIOError:
             return False
         return True
+
+
+def _report_fields(entry: Entry, report: Report) -> list[JournalField]:
+    record = entry.record
+    facts: list[tuple[str, object]] = [
+        ("PRIORITY", int(record.severity)),
+        ("SYSLOG_FACILITY", record.facility),
+        ("SYSLOG_IDENTIFIER", SYSLOG_IDENTIFIER),
+        ("KLOGD_USEC", record.usec),
+    ]
+    return _encoded([*report_fields(report), *facts])
+
+
+def _encoded(facts: Sequence[tuple[str, object]]) -> list[JournalField]:
+    """Return fields as bytes, without those that have no value."""
+    return [
+        (key, str(fact).encode("utf-8", "surrogateescape"))
+        for key, fact in facts
+        if key == "MESSAGE" or (fact is not None and fact != "")
+    ]
 
 
 def _field_name(key: str) -> str:

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from klogd_py.record.report import Report
 from klogd_py.record.types import KERN, Cause, Severity, TimestampSource
 
 SCHEMA: Literal[1] = 1
@@ -40,7 +41,7 @@ Count = Annotated[int, Meta(ge=0)]
 Number = Annotated[int, Meta(ge=0, description="Sequence number.")]
 
 
-class Kernel(Struct, frozen=True, omit_defaults=True):
+class PrintingKernel(Struct, frozen=True, omit_defaults=True):
     """The kernel that printed the record."""
 
     release: Annotated[str, Meta(description="As uname -r prints it.")] | UnsetType = UNSET
@@ -212,7 +213,17 @@ class Document(Struct, omit_defaults=True, gc=False):
         ]
         | UnsetType
     ) = UNSET
-    kernel: Kernel | UnsetType = UNSET
+    kernel: PrintingKernel | UnsetType = UNSET
+    report: (
+        Annotated[
+            Report,
+            Meta(
+                description="The report of a crash that this document announces, without its text:"
+                " that is in the log."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Rank(Struct, frozen=True):

@@ -29,7 +29,7 @@ from klogd_py.sinks.json_document import (
     SCHEMA,
     Document,
     GapRange,
-    Kernel,
+    PrintingKernel,
     describe_dictionary,
     rank_of,
 )
@@ -81,6 +81,9 @@ class JsonLines:
             )
             for entry, stamp in zip(entries, stamps, strict=True)
         ]
+        for place, entry in enumerate(entries):
+            if entry.report is not None:
+                documents[place].report = entry.report
         encoded = _encode_documents(documents)
         if encoded.isascii() and b"\x7f" not in encoded:
             # No other character that ends a line is left.
@@ -139,16 +142,16 @@ class _Origin(Struct, frozen=True):
     host: str | UnsetType
     machine_id: str | UnsetType
     boot_id: str | UnsetType
-    kernel: Kernel | UnsetType
+    kernel: PrintingKernel | UnsetType
 
 
 def _origin_of(identity: MachineIdentity) -> _Origin:
-    kernel = Kernel(identity.release or UNSET, identity.build_id or UNSET)
+    kernel = PrintingKernel(identity.release or UNSET, identity.build_id or UNSET)
     return _Origin(
         identity.host or UNSET,
         identity.machine_id or UNSET,
         identity.boot_id or UNSET,
-        UNSET if kernel == Kernel() else kernel,
+        UNSET if kernel == PrintingKernel() else kernel,
     )
 
 

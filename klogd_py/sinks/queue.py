@@ -138,7 +138,10 @@ class SinkQueue:
         self._sent_at_once, taken_before = 0, self.backlog.taken
         items: Sequence[Item] = entries
         try:
-            if not self.health.is_gone and not self.needs_reread:
+            if self.needs_reread and not self.health.is_gone:
+                # They are not in the ring buffer.
+                self.backlog.append([entry for entry in entries if entry.report is not None])
+            elif not self.health.is_gone:
                 entries = self._tracker.filter(entries, consecutive)
                 if unselected or not self.filter.is_idle:
                     items = self.filter.apply(entries, unselected)

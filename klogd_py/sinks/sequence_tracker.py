@@ -98,9 +98,10 @@ class SequenceTracker:
 
     def _filter_one(self, entry: Entry) -> list[Entry]:
         sequence = entry.sequence
-        # Without a number, or the second line of a record: treated as the entry before it
+        # Without a number, or the second line of a record: treated as the entry before it. A
+        # report is never made twice.
         if sequence is None or sequence.first == self._last_seq:
-            return [] if self._skipping else [entry]
+            return [] if self._skipping and entry.report is None else [entry]
         self._last_seq = entry.record.seq
         given = self.given = self.given or Position(sequence.first)
         self._skipping = sequence.last < given.next_seq or (

@@ -196,11 +196,14 @@ def test_schema_command_prints_the_shipped_file() -> None:
 
 
 def keys_of(schema: JsonDocument, whole: JsonDocument) -> set[str]:
-    """The keys of a schema; those of an object in it with a dot: ``gap.first``."""
+    """The keys of a schema; those of an object in it with a dot: ``gap.first``.
+
+    A device and a report are described elsewhere.
+    """
     found = set()
     for key, value in schema["properties"].items():
         inner = whole["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
-        if "properties" in inner and key != "device":
+        if "properties" in inner and key not in ("device", "report"):
             found |= {f"{key}.{name}" for name in inner["properties"]}
         else:
             found.add(key)

@@ -65,7 +65,7 @@ STATE_HEADERS: tuple[Header, ...] = (
     header(_KIND.HARD_LOCKUP, "CPU ", r"\d{1,5} (?:self-detected hard LOCKUP|detected hard LOCKUP)", "BUG: hard lockup in {function}", joins=True),  # noqa: E501
     header(_KIND.WORKQUEUE_LOCKUP, "BUG: workqueue lockup", "", "BUG: workqueue lockup"),
     header(_KIND.RCU_STALL, "INFO: rcu", r"_\w{1,20} (?:self-)?detected (?:expedited )?stalls?\b", "INFO: rcu detected stall in {function}"),  # noqa: E501
-    header(_KIND.RCU_STALL, "INFO: ", r"(?:rcu\w{1,20} (?:state|kthread)|RCU detected CPU|rcu_\w{1,30}detector)[^\n]{0,40}stall", "INFO: rcu detected stall in {function}"),  # noqa: E501
+    header(_KIND.RCU_STALL, "INFO: ", r"RCU detected CPU \d{1,5} stall", "INFO: rcu detected stall in {function}"),  # noqa: E501
     header(_KIND.HUNG_TASK, "INFO: task ", r"[^\n]{0,80}(?::| )[^\n]{0,80} blocked ", "INFO: task hung in {function}"),  # noqa: E501
     header(_KIND.HUNG_TASK, "INFO: task ", r"[^\n]{1,80} can't die for more than ", "INFO: task can't die in {function}"),  # noqa: E501
     header(_KIND.HUNG_TASK, "INFO: task ", r"[^\x20-\x7e]", "INFO: task hung in {function}"),
@@ -90,7 +90,7 @@ STATE_HEADERS: tuple[Header, ...] = (
 
     header(_KIND.PANIC, "Kernel panic", r" - not syncing: stack-protector: Kernel stack is corrupted in", "kernel panic: stack is corrupted in {function}"),  # noqa: E501
     header(_KIND.STACK_OVERFLOW, "Kernel panic", r" - not syncing: corrupted stack end detected", "kernel panic: corrupted stack end in {function}"),  # noqa: E501
-    header(_KIND.PANIC, "Kernel panic", r" - not syncing: [Ss]tack overflow|[^\n]{1,20}Kernel stack overflow", "kernel stack overflow in {function}"),  # noqa: E501
+    header(_KIND.PANIC, "Kernel panic", r"(?: - not syncing)?: (?:Kernel |kernel )?[Ss]tack overflow", "kernel stack overflow in {function}"),  # noqa: E501
     header(_KIND.PANIC, "Kernel panic", r"(?: - not syncing)?: (?P<text>Fatal exception|Attempted to kill init!|[Bb]ad mode|hung_task: blocked tasks)", "kernel panic: {text}"),  # noqa: E501
     header(_KIND.PANIC, "Kernel panic", r"(?: - not syncing)?: (?P<text>[^\n]{1,200})", "kernel panic: {text}"),  # noqa: E501
     header(_KIND.PANIC, "Kernel panic", "", "kernel panic"),

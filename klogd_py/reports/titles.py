@@ -78,7 +78,7 @@ def fill(template: str, function: str) -> str:
     """Return the title with the function to blame, or without, if it is not known."""
     if function:
         return template.replace(_FUNCTION, function)
-    return template.replace(_IN_FUNCTION, "").replace(_FUNCTION + "/", "in ")
+    return template.replace(_FUNCTION + "/", "").replace(_IN_FUNCTION, "")
 
 
 def wants_function(template: str) -> bool:
@@ -120,4 +120,4 @@ def _access_of(raw: RawReport) -> str:
 
 def _message_of(raw: RawReport) -> str:
     """Return the text below the header, where that is only a place."""
-    return mask(raw.lines[1].text) if len(raw.lines) > 1 else ""
+    return mask(raw.lines[1].text) if len(raw.lines) > 1 else "panicked"

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from klogd_py.oops.provenance import Origin
+from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry, Record
 from klogd_py.reports.detector import Detector
-from klogd_py.reports.raw_report import RawReport
+from klogd_py.reports.raw_report import RawReport, ReportLine
 
 STEP_US = 100
 NULL_DEREF = (
@@ -92,3 +93,9 @@ def detect(entries: Sequence[Entry], origin: Origin = Origin.RECORDS) -> list[Ra
 def texts_of(report: RawReport) -> list[str]:
     """The texts of the lines of a report."""
     return [line.text for line in report.lines]
+
+
+def raw_report(kind: CrashKind, texts: Sequence[str]) -> RawReport:
+    """A report of lines, the header first."""
+    lines = tuple(ReportLine(entry.record, entry.text, 0) for entry in entries_of(texts))
+    return RawReport(kind, lines)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Convert the counts of crash reports to metrics.
 
-No label has the name of a function or a title: their number has no limit.
+No label has the name of a function or a title: their number has no limit. Each kind has a series
+from the start, since increase() of Prometheus does not see the first value of a series.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from datetime import datetime
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from klogd_py.monitoring.status import ReportsState
+from klogd_py.record.crash_kind import CrashKind
+from klogd_py.reports.headers import facts_of
 
 
 def report_metrics(reports: ReportsState) -> Iterable[Metric]:
@@ -46,9 +49,11 @@ def _reports(reports: ReportsState) -> Metric:
     family = CounterMetricFamily(
         "klogd_reports", "Crash reports, each occurrence.", labels=["kind", "severity"]
     )
+    counts = {(kind.value, facts_of(kind).severity.value): 0 for kind in CrashKind}
     for kind, severities in reports.counts.items():
-        for severity, count in severities.items():
-            family.add_metric([kind, severity], count)
+        counts |= {(kind, severity): count for severity, count in severities.items()}
+    for (name, severity), count in counts.items():
+        family.add_metric([name, severity], count)
     return family
 
 

@@ -24,6 +24,7 @@ from klogd_py.config.output_sections import (
     Sinks,
     TextSection,
 )
+from klogd_py.config.reports_section import ReportsSection
 from klogd_py.config.value_types import (
     AccountName,
     Burst,
@@ -271,6 +272,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSection = JournalSection()
     ratelimit: RateLimitSection = RateLimitSection()
     queue: QueueSection = QueueSection()
+    reports: ReportsSection = ReportsSection()
     state: StateSection = StateSection()
     watch: WatchSection = WatchSection()
     status: StatusSection = StatusSection()

@@ -147,7 +147,16 @@ def _check_length(value: object, notes: Sequence[object], key: str) -> None:
 
 
 def check_conflicts(config: Config) -> None:
-    """Check that no two keys name the same sink, the same file to write or the same socket."""
+    """Check that no two keys name the same sink, the same file to write or the same socket.
+
+    The program of ``reports.exec`` must be a path, since nothing searches for it.
+    """
+    program = config.reports.exec[:1]
+    if program and not program[0].startswith("/"):
+        raise WrongKey(
+            "key reports.exec: expected the absolute path of a program first,"
+            f" got {format_value(program[0])}"
+        )
     key_of: dict[str, str] = {}
     for created in _created_paths(config, parse_sinks(config)):
         other = key_of.setdefault(normalize_path(created.path), created.key)
@@ -181,6 +190,7 @@ def _created_paths(config: Config, sinks: Sequence[SinkConfig]) -> list[_Created
             for number in range(1, sink.rotation.keep + 1)
         ),
         _CreatedPath("state.cursor_file", config.state.cursor_file),
+        _CreatedPath("reports.spool", config.reports.spool),
         _CreatedPath("status.socket", config.status.socket),
         _CreatedPath("metrics.textfile", config.metrics.textfile),
         _CreatedPath("metrics.listen", str(address) if isinstance(address, Path) else ""),

@@ -8,6 +8,7 @@ import msgspec
 
 from klogd_py.config import loader
 from klogd_py.config.renamed import RENAMED_KEYS
+from klogd_py.config.reports_section import ReportsSection
 from klogd_py.config.schema import Config
 
 # Every key that was not renamed, with a value that is not its default
@@ -136,5 +137,6 @@ def test_every_key_was_renamed_or_keeps_its_name() -> None:
         "json.machine_id",
         "file.rotate_kib",
         "file.rotate_keep",
+        *(f"reports.{key}" for key in ReportsSection.__struct_fields__),
     }
     assert set(flatten(Config())) == new_names | set(VALUES) | newer

@@ -247,8 +247,8 @@ def test_invalid_entry_of_a_list_is_refused(key: Key) -> None:
     ):
         assert key.refusal_of(f'["{wrong}"]').startswith(f"x: key {key.name}: expected ")
     (count,) = [note for note in key.notes if isinstance(note, Length)]
-    kind = "file:" * (key.name == "sinks")
-    many = ",".join(f'"{kind}/{number}"' for number in range(count.maximum + 1))
+    form = {"sinks": '"file:/{}"', "reports.kinds": '"warning"'}.get(key.name, '"/{}"')
+    many = ",".join(map(form.format, range(count.maximum + 1)))
     assert f"expected at most {count.maximum}" in key.refusal_of(f"[{many}]")
     loader.parse(key.set_to(f"[{many[: many.rindex(',')]}]"), "x")
 

@@ -46,7 +46,17 @@ ALLOWED = {
         "monitoring",
     },
     "daemon": {"system", "sources", "symbols", "config", "pipeline", "lifecycle"},
-    "doctor": {"system", "sources", "symbols", "config", "sinks", "pipeline", "monitoring"},
+    "doctor": {
+        "record",
+        "reports",
+        "system",
+        "sources",
+        "symbols",
+        "config",
+        "sinks",
+        "pipeline",
+        "monitoring",
+    },
     "cli": {
         "record",
         "system",

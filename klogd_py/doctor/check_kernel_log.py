@@ -117,7 +117,7 @@ def check_clock(host: Host) -> list[Finding]:
 
 def _check_records(host: Host) -> list[Finding]:
     """Return the findings about /dev/kmsg and its oldest record; raises OSError."""
-    descriptor = _open_kmsg(host)
+    descriptor = open_kmsg(host)
     try:
         oldest = _read_oldest_seq(descriptor)
     finally:
@@ -128,7 +128,7 @@ def _check_records(host: Host) -> list[Finding]:
     return [readable, _check_ring(host, oldest)]
 
 
-def _open_kmsg(host: Host) -> int:
+def open_kmsg(host: Host) -> int:
     """Open the device as the daemon does; raises OSError."""
     path = host.path_of(_KMSG)
     # A copy of the files of another machine

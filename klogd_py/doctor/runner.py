@@ -17,9 +17,11 @@ from klogd_py.config.schema import Config
 from klogd_py.config.symbol_choice import choose_sources_of_question
 from klogd_py.doctor import (
     check_daemon,
+    check_forged_crashes,
     check_installation,
     check_kernel_log,
     check_log_daemons,
+    check_reports,
     check_symbols,
 )
 from klogd_py.doctor.finding import Finding, Level, fail, ok
@@ -47,6 +49,10 @@ CHECKS: tuple[Check, ...] = (
     check_log_daemons.check_dev_log,
     check_log_daemons.check_other_daemons,
     check_daemon.check_position,
+    check_reports.check_reports,
+    check_reports.check_hook,
+    check_reports.check_catalog,
+    check_forged_crashes.check_forged_crashes,
 )
 _COLOURS = {Level.OK: GREEN, Level.WARNING: YELLOW, Level.ERROR: RED}
 

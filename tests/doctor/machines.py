@@ -16,6 +16,7 @@ from klogd_py.monitoring.status import Status
 from klogd_py.symbols.symbol_loader import load_symbols
 from tests.symbols.kernels import KALLSYMS, MAP
 
+PROJECT = Path(__file__).parents[2]
 NOW_S = 1_795_600_000.0
 GOOD: Mapping[str, bytes] = {
     "proc/sys/kernel/osrelease": b"6.1.0\n",
@@ -39,6 +40,18 @@ def write_machine(root: Path, files: Mapping[str, bytes | None] = {}) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return root
+
+
+def add_unit(root: Path, **drop_ins: str) -> None:
+    """Install the service of the repository, with drop-ins of these names and contents."""
+    unit = (PROJECT / "systemd/klogd-py.service").read_text()
+    folder = root / "usr/lib/systemd/system"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "klogd-py.service").write_text(unit.replace("@prefix@", "/usr"))
+    for name, text in drop_ins.items():
+        path = root / f"etc/systemd/system/klogd-py.service.d/{name}.conf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def add_process(

@@ -10,6 +10,7 @@ from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry
 from klogd_py.reports.detector import DEFAULT_KINDS, Detector
 from klogd_py.reports.raw_report import RawReport
+from klogd_py.reports.recent_entries import CONTEXT_LINES
 
 
 class ReportStage(Stage):
@@ -33,6 +34,23 @@ class ReportStage(Stage):
         self._detector = Detector(origin, kinds)
         # Records before it are read again for a sink that fell behind
         self._next_seq = 0
+        # The lowest number of the reports of the last batch, which their receiver may not have yet
+        self._given_seq: int | None = None
+
+    @property
+    def unreported_seq(self) -> int:
+        """From which sequence number on records may belong to reports that are not complete.
+
+        The lines before a header belong to its report, too.
+        """
+        found = [max(0, self._next_seq - CONTEXT_LINES), self._detector.first_seq, self._given_seq]
+        return min(seq for seq in found if seq is not None)
+
+    def configure(self, kinds: Collection[CrashKind]) -> None:
+        """Report other kinds from now on; if they are others, open reports are forgotten."""
+        if frozenset(kinds) != frozenset(self._kinds):
+            self._kinds = kinds
+            self.restart()
 
     def push(self, batch: Batch, now_s: float) -> Batch:
         """Return the batch with the reports that ended, or should be kept now."""
@@ -55,6 +73,8 @@ class ReportStage(Stage):
         if batch.is_last or batch.next_boot is not None:
             # The rest of a report comes when the ring has been read again.
             reports += self._detector.snapshot() if self._live else self._detector.finish()
+        seqs = (report.header.record.seq for report in reports)
+        self._given_seq = min((seq for seq in seqs if seq is not None), default=None)
         if reports:
             batch.reports = tuple(reports)
         return batch

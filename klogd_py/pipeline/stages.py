@@ -45,6 +45,7 @@ class Stages(StageList):
         self.kaslr_stage = KaslrStage(symbols, naming.origin)
         self.rate_limiter = RateLimiter()
         self.symbol_stage = SymbolStage(symbols, clock, naming, report, live=live)
+        self.report_stage = ReportStage(naming.origin, report_kinds, live=live)
         super().__init__(
             [
                 # First, since a line never goes on in the next boot
@@ -55,7 +56,7 @@ class Stages(StageList):
                 self.rate_limiter,
                 self.symbol_stage,
                 # Last, since the lines of a report have symbols
-                ReportStage(naming.origin, report_kinds, live=live),
+                self.report_stage,
             ],
             report,
         )

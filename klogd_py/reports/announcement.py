@@ -33,7 +33,8 @@ def announce(report: Report) -> Entry:
     """
     text = f"{SYSLOG_IDENTIFIER}: {report_line(report)}"
     usec = None if report.usec is None else report.usec.first
-    record = Record(text, KERN << 3 | PRIORITIES[report.severity], usec=usec)
+    severity = Severity.CRIT if report.panicked else PRIORITIES[report.severity]
+    record = Record(text, KERN << 3 | severity, usec=usec)
     wall_us = microseconds(report.last_seen or report.first_seen)
     return Entry(record, wall_us, text, is_own=True, report=without_text(report))
 
@@ -78,8 +79,12 @@ def _quoted(value: str) -> str:
     if _WORD.fullmatch(value):
         return value
     cut = value[:MAX_VALUE_CHARS].replace("\\", "\\\\").replace('"', '\\"')
-    shown = "".join(map(_shown, cut))
-    return f'"{shown}"'
+    return f'"{shown_safely(cut)}"'
+
+
+def shown_safely(text: str) -> str:
+    r"""Return a text with control characters and bytes that are not UTF-8 as ``\xHH``."""
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def _shown(character: str) -> str:

@@ -31,7 +31,10 @@ _CUT_HERE = ("[ cut here ]", "8<--- cut here")
 
 
 class Detector:
-    """Finds the reports in one stream. Mutable; times of any even clock."""
+    """Finds the reports in one stream. Mutable; times of any even clock.
+
+    Size: the rules of where a report begins, goes on and ends.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,12 @@ class Detector:
     def is_idle(self) -> bool:
         """Whether no report is open."""
         return not self._open
+
+    @property
+    def first_seq(self) -> int | None:
+        """The lowest sequence number that an open report needs; ``None`` if none is open."""
+        found = (report.first_seq for report in self._open.values())
+        return min((seq for seq in found if seq is not None), default=None)
 
     def push(
         self, entries: Sequence[Entry], may_begin: Collection[int], now_s: float

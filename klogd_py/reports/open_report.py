@@ -80,6 +80,12 @@ class OpenReport:
         self._has_frames = False
 
     @property
+    def first_seq(self) -> int | None:
+        """The lowest sequence number of its lines and of those before it; ``None`` without one."""
+        lines = (*self._context, *self._lines[:1])
+        return min((line.record.seq for line in lines if line.record.seq is not None), default=None)
+
+    @property
     def is_full(self) -> bool:
         """Whether no more lines are taken."""
         return len(self._lines) >= MAX_LINES

@@ -119,6 +119,24 @@ def issue_of(report: ReportSummary | Report) -> Issue:
     return Issue(report.fingerprint.issue, report.title, report.kind, report.severity)
 
 
+def newest_of(issue: Issue) -> Report:
+    """Return what the issue says of its newest report."""
+    return Report(
+        id=issue.kept[-1] if issue.kept else "",
+        kind=issue.kind,
+        title=issue.title,
+        severity=issue.severity,
+        fingerprint=Fingerprint(issue.fingerprint, "", ""),
+        crash_class="",
+        function=issue.function,
+        module=issue.module,
+        confidence=issue.confidence,
+        count=issue.count,
+        first_seen=issue.first_seen,
+        last_seen=issue.last_seen,
+    )
+
+
 def parse(raw: bytes) -> IssueCounts:
     """Return the counts in a file; raises NotIssues."""
     try:

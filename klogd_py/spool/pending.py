@@ -35,6 +35,15 @@ class Occurrences(Struct):
         self.left_out += len(self.last) == KEPT
         self.last.append(report)
 
+    def replace(self, report: Report) -> bool:
+        """Put a report into the place of the one with its id; returns whether there is one."""
+        for kept in (self.first, self.last):
+            for place, one in enumerate(kept):
+                if one.id == report.id:
+                    kept[place] = report
+                    return True
+        return False
+
 
 class Batch(Struct):
     """What is written together. Mutable.
@@ -58,8 +67,10 @@ class Batch(Struct):
         self._add(report)
 
     def add_open(self, report: Report) -> None:
-        """Take a report whose end was not seen yet."""
-        self.open[report.id] = report
+        """Take a report that is not to be counted: more of it may come, or it has been counted."""
+        found = self.complete.get(report.fingerprint.issue)
+        if found is None or not found.replace(report):
+            self.open[report.id] = report
 
     def merge(self, later: "Batch") -> None:
         """Take what came after this batch, which could not be written."""

@@ -7,6 +7,7 @@ capabilities are dropped, and no program that is executed later can gain any. Op
 Source: capabilities(7), prctl(2), credentials(7); linux/capability.h, version 3 of its structures.
 """
 
+import contextlib
 import ctypes
 import grp
 import os
@@ -18,7 +19,8 @@ from msgspec import Struct
 from klogd_py.system.errors import SystemOperationError
 
 CAP_SYSLOG = 34
-_PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS = 8, 38
+_PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 8, 38, 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
 _VERSION_3 = 0x20080522
 _HEADER = struct.Struct("=Ii")
 # Effective, permitted and inheritable set: the lower words of all three, then the upper words.
@@ -75,6 +77,16 @@ def drop_privileges(user: User) -> None:
         raise PrivilegesNotDropped(
             f"cannot change to user {user.name}: {error.strerror}"
         ) from error
+
+
+def keep_from_programs() -> None:
+    """Let no program that this thread executes inherit capabilities of the service.
+
+    systemd gives them to a service in the ambient set. Root's programs have all of them in any
+    case. A kernel without that set has nothing to clear.
+    """
+    with contextlib.suppress(OSError):
+        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Say what makes the title of a report doubtful."""
+
+import re
+from collections.abc import Iterator
+
+from klogd_py.record.crash_kind import CrashKind
+from klogd_py.record.lazy_pattern import lazy_pattern
+from klogd_py.reports.anatomy import Anatomy
+from klogd_py.reports.blame import Blame
+from klogd_py.reports.raw_report import RawReport
+from klogd_py.reports.stack_labels import is_call_trace, stack_label
+
+NO_FUNCTION = "no function is to blame"
+NO_STACK = "no stack"
+EMPTY_STACK = "a stack has no frames"
+BROKEN_HEADER = "another message is inside the first line"
+FAULT_INJECTION = "the stack of an injected fault is among the lines"
+CONSEQUENCE = "only the panic that followed is known"
+INTERLEAVED = "the lines of another report are among these"
+GAP = "lines are missing"
+
+_STAMP = lazy_pattern(r"\[ {0,7}\d{1,8}\.\d{6}\]")
+_INJECTION = "FAULT_INJECTION: forcing a failure"
+# A panic for something that the kernel has reported before
+_CONSEQUENCES = lazy_pattern(
+    r"Kernel panic(?: - not syncing)?: (?:Fatal exception|panic_on_|hung_task: blocked|softlockup: hung|hard LOCKUP|Oops|RCU Stall|kernel: panic_on|KASAN: panic_on|KFENCE: panic_on|UBSAN: panic_on|Hard LOCKUP|Fatal hardware)",  # noqa: E501
+    re.IGNORECASE,
+)
+# A stack that begins has a frame within so many lines; registers and text may stand before it.
+_LINES_TO_FRAME = 15
+
+
+def doubts_of(
+    raw: RawReport, anatomy: Anatomy, blame: Blame, *, wants_function: bool
+) -> tuple[str, ...]:
+    """Return the reasons to doubt a report in short words; none where it can be relied on.
+
+    ``wants_function``: its title names the function to blame.
+    """
+    return tuple(dict.fromkeys(_doubts(raw, anatomy, blame, wants_function)))
+
+
+def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool) -> Iterator[str]:
+    if wants_function and not blame.function:
+        yield NO_FUNCTION
+    if wants_function and not anatomy.stacks:
+        yield NO_STACK
+    if _has_empty_stack(anatomy):
+        yield EMPTY_STACK
+    if _STAMP.search(anatomy.header.text) is not None:
+        yield BROKEN_HEADER
+    if any(_INJECTION in text for text in anatomy.texts):
+        yield FAULT_INJECTION
+    if raw.kind is CrashKind.PANIC and _CONSEQUENCES.match(anatomy.header.text) is not None:
+        yield CONSEQUENCE
+    if raw.interleaved:
+        yield INTERLEAVED
+    if raw.truncated:
+        yield GAP
+
+
+def _has_empty_stack(anatomy: Anatomy) -> bool:
+    """Whether a call trace was announced whose frames do not follow."""
+    begun = {stack.line for stack in anatomy.stacks}
+    return any(
+        number not in begun and is_call_trace(stack_label(text))
+        for number, text in enumerate(anatomy.texts)
+        if number and text
+    )

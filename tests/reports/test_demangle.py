@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names that are not written in C become readable; names of C stay, but for their copies."""
+
+import sys
+
+import pytest
+
+from klogd_py.reports.demangle import demangle, readable_name
+from klogd_py.reports.function_names import function_name, plain_name
+
+NAMES = [
+    ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
+    ("_ZN3nic4pollEv", "nic::poll"),
+    ("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write"),
+    ("_ZNK3nic5Queue4sizeEv", "nic::Queue::size"),
+    ("_Z4pollPv", "poll"),
+    ("nic_poll", "nic_poll"),
+    ("_raw_spin_lock", "_raw_spin_lock"),
+    ("_Z", "_Z"),
+    ("_ZN99nicE", "_ZN99nicE"),
+    ("_R", "_R"),
+    ("_Rubbish", "_Rubbish"),
+    ("_ZN" + "4poll" * 200, "_ZN" + "4poll" * 200),
+]
+
+
+@pytest.mark.parametrize(("name", "readable"), NAMES)
+def test_name_becomes_readable_or_stays(name: str, readable: str) -> None:
+    demangle.cache_clear()
+    assert demangle(name) == readable
+
+
+def test_name_stays_mangled_without_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    demangle.cache_clear()
+    monkeypatch.setitem(sys.modules, "rust_demangler", None)
+    assert demangle("_RNvCs1234_7mycrate3foo") == "_RNvCs1234_7mycrate3foo"
+    demangle.cache_clear()
+
+
+FUNCTIONS = [
+    ("__x64_sys_read", "sys_read"),
+    ("__se_sys_read", "sys_read"),
+    ("__do_sys_read", "sys_read"),
+    ("__arm64_compat_sys_ioctl", "sys_ioctl"),
+    ("SyS_read", "sys_read"),
+    ("nic_poll.isra.0.cold", "nic_poll"),
+    (".nic_poll", "nic_poll"),
+    ("sys_read", "sys_read"),
+    ("__sys_sendmsg", "__sys_sendmsg"),
+]
+
+
+@pytest.mark.parametrize(("name", "function"), FUNCTIONS)
+def test_copies_of_function_share_name(name: str, function: str) -> None:
+    assert function_name(name) == function
+    assert readable_name(name) == function
+
+
+def test_name_of_dots_stays_itself() -> None:
+    assert plain_name("...") == "..."
+
+
+def test_references_to_references_stay_mangled() -> None:
+    name = "_RNvC3foo" + "".join(f"TB{digit}_B{digit}_E" for digit in "123456789ab")
+    assert demangle(name) == name

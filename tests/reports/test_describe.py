@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A report is made of the lines of a crash, whatever these are."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from klogd_py.record.crash_kind import CrashKind
+from klogd_py.record.report import Confidence, Origin, Report, ReportSeverity, Span
+from klogd_py.record.types import Machine, Record
+from klogd_py.reports import document
+from klogd_py.reports.describe import describe
+from klogd_py.reports.raw_report import RawReport, ReportLine
+from tests.reports.raw_reports import USEC, raw_report, trace
+
+BOOT_ID = "5f0c9a1e7b3d4c2fa6e8d1b90c4f7a25"
+WARNING = (
+    "WARNING: CPU: 1 PID: 812 at drivers/net/nic/main.c:306 nic_poll+0x1f/0x40 [nic]\n"
+    "Modules linked in: nic(OE)\n"
+    "CPU: 1 UID: 0 PID: 812 Comm: nicd Tainted: G OE 6.12.4-amd64 #1 Debian\n"
+    "RIP: 0010:nic_poll+0x1f/0x40 [nic]\n" + trace("nic_irq", "__napi_poll", "net_rx_action")
+)
+CONTEXT = "nic: link up\n------------[ cut here ]------------\nqueue 3 is stuck"
+
+
+def warning() -> Report:
+    return describe(raw_report(WARNING, CONTEXT), boot_id=BOOT_ID)
+
+
+def test_report_of_warning_is_complete() -> None:
+    report = warning()
+    assert report.title == "WARNING in nic_poll"
+    assert (report.kind, report.severity) == ("warning", ReportSeverity.WARNING)
+    assert (report.function, report.module, report.at) == ("nic_poll", "nic", "")
+    assert report.subsystem == "drivers/net"
+    assert report.message == "queue 3 is stuck"
+    assert report.confidence is Confidence.HIGH
+    assert report.usec == Span(USEC, USEC + 7000)
+    assert report.seq == Span(1840, 1847)
+    assert report.boot.id == BOOT_ID
+    assert len(report.text) == 8
+    assert len(report.context_before) == 3
+
+
+def test_report_is_same_behind_its_document() -> None:
+    report = warning()
+    assert document.decode(document.encode(report)) == report
+
+
+def test_machine_of_capture_is_kept() -> None:
+    raw = raw_report(WARNING)
+    machine = Machine("rack12", BOOT_ID)
+    lines = tuple(
+        structs.replace(line, record=structs.replace(line.record, machine=machine))
+        for line in raw.lines
+    )
+    report = describe(structs.replace(raw, lines=lines), origin=Origin.CAPTURE)
+    assert (report.host, report.boot.id) == ("rack12", BOOT_ID)
+    assert report.origin is Origin.CAPTURE
+
+
+def test_noise_of_stack_is_marked() -> None:
+    text = "BUG: KASAN: slab-use-after-free in nic_poll+0x1f/0x40\n"
+    report = describe(raw_report(text + trace("dump_stack_lvl", "kasan_report", "nic_poll")))
+    marks = [(frame.function, frame.noise) for frame in report.stacks[0].frames]
+    assert marks == [("dump_stack_lvl", True), ("kasan_report", True), ("nic_poll", False)]
+
+
+def test_file_of_blamed_frame_tells_subsystem() -> None:
+    text = "kernel BUG at include/linux/nic.h:12!\nCall Trace:\n"
+    report = describe(raw_report(text + " nic_poll+0x1f/0x40 fs/nic/poll.c:12\n"))
+    assert report.subsystem == "fs/nic"
+
+
+PIECES = st.sampled_from(
+    [
+        *WARNING.split("\n"),
+        "Call Trace:",
+        " ? nic_poll+0x1f/0x40",
+        "INFO: task nicd:8 blocked for more than 1 seconds.",
+        "Code: 90 <0f>",
+        "1 lock held by nicd/8:",
+        " #0: x, at: nic_poll+0x1f/0x40",
+        "Kernel Offset: 0x1000",
+        "BUG: KASAN: slab-use-after-free in ",
+        "\0\x1b[",
+        "\udc80",
+        "[<>] + (",
+        "Modules linked in:",
+    ]
+)
+
+
+@given(
+    st.sampled_from(CrashKind),
+    st.lists(st.one_of(PIECES, st.text(max_size=80)), min_size=1, max_size=12),
+    st.integers(0, 60),
+)
+def test_any_lines_have_a_report(kind: CrashKind, texts: list[str], cut: int) -> None:
+    lines = tuple(
+        ReportLine(Record(text[cut % (len(text) + 1) :]), text[cut % (len(text) + 1) :], 0)
+        for text in texts
+    )
+    report = describe(RawReport(kind, lines))
+    assert report.id
+    assert document.encode(report)

@@ -68,7 +68,7 @@ class StormControl:
         """Take a report; returns what is to be announced now, the oldest first."""
         name = report.fingerprint.issue
         issue = self._issues.get(name)
-        if issue is not None and now_s - issue.last_s >= MAX_PERIOD_S:
+        if issue is not None and _is_over(issue, now_s):
             # What waits was due long ago.
             left = self._issues.pop(name).take()
             return ([] if left is None else [left]) + self.add(report, now_s)
@@ -78,6 +78,11 @@ class StormControl:
         self._issues.move_to_end(name)
         issue.add(report, now_s)
         return self._take_due(issue, now_s)
+
+    def replaces_waiting(self, report: Report, now_s: float) -> bool:
+        """Tell whether `add` lets another report of the issue go without an announcement."""
+        issue = self._issues.get(report.fingerprint.issue)
+        return issue is not None and issue.waiting is not None and not _is_over(issue, now_s)
 
     def due(self, now_s: float) -> list[Report]:
         """Return what is to be announced now: the end of a period has come."""
@@ -114,3 +119,8 @@ class StormControl:
             if left is not None:
                 taken.append(left)
         return taken
+
+
+def _is_over(issue: _Issue, now_s: float) -> bool:
+    """Tell whether an issue begins anew with its next report."""
+    return now_s - issue.last_s >= MAX_PERIOD_S

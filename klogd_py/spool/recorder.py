@@ -125,13 +125,14 @@ class ReportRecorder:
 
     def _offer(self, report: Report) -> None:
         """Announce a report, or let it wait for the end of the period of its issue."""
-        self.counts.suppressed += 1
-        self._announce_due(self._storm.add(report, _now_s()))
+        now_s = _now_s()
+        # Never less than before: of those that wait, the newest one will be announced.
+        self.counts.suppressed += self._storm.replaces_waiting(report, now_s)
+        self._announce_due(self._storm.add(report, now_s))
         self._set_timer()
 
     def _announce_due(self, reports: Sequence[Report]) -> None:
-        """Announce what the control of storms returns: one of each has an entry of its own."""
-        self.counts.suppressed -= len(reports)
+        """Announce what the control of storms returns."""
         if reports:
             self._announce(reports)
 

@@ -77,15 +77,17 @@ def test_each_report_is_counted_exactly_once(seed: int) -> None:
     dice = random.Random(seed)
     storm = StormControl(PERIOD_S, max_issues=5)
     announced: list[Report] = []
-    now_s = 0.0
+    replaced, now_s = 0, 0.0
     for number in range(2000):
         now_s += dice.choice((0.0, 0.1, 10.0, 100.0, 5000.0))
-        announced += storm.add(report(number, f"1:{dice.randrange(8):x}"), now_s)
+        one = report(number, f"1:{dice.randrange(8):x}")
+        replaced += storm.replaces_waiting(one, now_s)
+        announced += storm.add(one, now_s)
         if dice.random() < 0.3:
             announced += storm.due(now_s)
     announced += storm.flush()
     assert sum(one.count for one in announced) == 2000
-    assert storm.waiting == 0
+    assert (storm.waiting, replaced) == (0, 2000 - len(announced))
 
 
 def test_forgotten_issue_gives_what_it_held() -> None:

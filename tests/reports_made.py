@@ -71,7 +71,7 @@ FREED = Stack(
     ),
 )
 REPORT = Report(
-    id="20261127T180405-1a2b3c4d",
+    id="5f0c9a1e-000005218310-1a2b3c4d",
     kind=CrashKind.KASAN.value,
     title="KASAN: slab-use-after-free Read in nic_poll",
     severity=ReportSeverity.ERROR,

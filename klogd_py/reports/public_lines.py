@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Give the lines of a crash report the form in which anybody may read them.
+
+A line whose form is not known here is left out: registers, words of the stack, the code bytes
+(they hold addresses of the kernel, moved by KASLR), command lines, other tasks, and whatever came
+between. Of the others only the parts remain that are named below.
+
+Source of truth: ``show_regs`` and ``dump_stack_print_info`` in the kernel's sources.
+"""
+
+import re
+from collections.abc import Callable, Collection
+
+from klogd_py.reports.public_words import LEFT_OUT, public_words
+
+USER_PROCESS = "(user process)"
+# Kernel threads with names of their own. "kworker/u8:2H+events" also says what it works on.
+_KERNEL_THREAD = re.compile(
+    r"swapper(?:/\d{1,4})?|kthreadd|(?:ksoftirqd|migration|cpuhp|idle_inject|rcuc|rcuog|rcuop|"
+    r"watchdog|rcuos|stopper)/\d{1,5}|kworker/(?:u?\d{1,5}:\d{1,5}H?|dying)|"
+    r"rcu_(?:sched|preempt|bh|gp|par_gp|tasks_kthre|tasks_rude_)|kswapd\d{1,4}|kcompactd\d{1,4}|"
+    r"khugepaged|ksmd|kauditd|kdevtmpfs|khungtaskd|oom_reaper|watchdogd|kblockd|writeback|netns|"
+    r"kintegrityd|devfreq_wq|mm_percpu_wq",
+    re.ASCII,
+)
+_HEX = r"(?:0x)?[0-9a-fA-F]{4,16}"
+_ADDRESS = rf"(?:\[?<?{_HEX}>?\]?:? {{1,8}}){{0,2}}"
+_SYMBOL = (
+    r"(?!(?:0x)?[0-9a-fA-F]{6,}\b)[A-Za-z_.$][\w.$]{0,250}\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}"
+    r"(?: \[(?![0-9a-f]{8,}\b)[A-Za-z_][\w-]{0,63}(?: [0-9a-f]{12,40})?\])?"
+)
+FRAME_FORM = re.compile(
+    rf" {{0,16}}{_ADDRESS}(?P<doubt>\? )?(?P<symbol>{_SYMBOL})(?P<mark> \(unreliable\))?", re.ASCII
+)
+_RIP_FORM = re.compile(
+    rf"(?P<name>RIP: 00(?:10|08)|EIP|PC is at|LR is at|pc|lr|epc|ra|ERA|NIP|LR|TPC)(?: ?: ?| )"
+    rf"{_ADDRESS}(?P<symbol>{_SYMBOL})",
+    re.ASCII,
+)
+_MARK_FORM = re.compile(
+    r"Call [Tt]race: ?|Backtrace: ?| ?</?(?:TASK|IRQ|NMI|SOFTIRQ|#DB|#DF|#MC|EOE|EOI)> ?|"
+    r"-{10,20}\[ cut here \]-{10,20}|=+|stack backtrace:|other info that might help us debug this:",
+    re.ASCII,
+)
+_END_FORM = re.compile(
+    r"(?P<name>---\[ end (?:trace|Kernel panic))(?: [0-9a-f]{16})?(?P<text>[^\n]{0,200}?) ?\]---",
+    re.ASCII,
+)
+_CPU_FORM = re.compile(
+    r"CPU: (?P<cpu>\d{1,5}) (?:UID: \d{1,10} )?(?:PID: \d{1,10} )?Comm: (?P<comm>.{1,40}?) "
+    r"(?P<taint>Tainted: [A-Z ]{1,40}|Not tainted) +(?P<release>\d[\w.+~-]{1,80}) (?P<version>#.*)",
+    re.ASCII,
+)
+_WARNING_FORM = re.compile(
+    r"WARNING: CPU: (?P<cpu>\d{1,5}) (?:PID: \d{1,10} )?"
+    r"at (?P<place>\S{1,300})(?P<rest> .{0,300})?",
+    re.ASCII,
+)
+_MODULE = r"(?![0-9a-fA-F]{8,}\b)[A-Za-z_][\w-]{0,63}(?:\([A-Z+-]{1,16}\))?"
+_MODULES_FORM = re.compile(
+    rf"Modules linked in:(?: {_MODULE}){{0,1000}} {{0,4}}"
+    r"(?:\[last unloaded: [\w() :+-]{1,80}\])?",
+    re.ASCII,
+)
+_HARDWARE_FORM = re.compile(r"Hardware name: (?P<name>.{1,200})", re.ASCII)
+_WORKQUEUE_FORM = re.compile(
+    r"Workqueue: (?P<queue>\S{1,64}) (?P<function>[A-Za-z_][\w.]{0,120})"
+    r"(?P<module> \[[\w-]{1,64}\])?",
+    re.ASCII,
+)
+_OOPS_FORM = re.compile(
+    r"(?P<name>Oops|Internal error|invalid opcode|divide error|stack segment|alignment check)"
+    r":(?P<words>.{0,200})",
+    re.ASCII,
+)
+_OOPS_WORD = re.compile(r"\[#\d{1,6}\]|[0-9a-f]{4}", re.ASCII)
+# Of the lines that begin so, the words are shown that cannot tell anything
+_WORDS_FORM = re.compile(
+    r"(?:(?:NMI )?watchdog: |rcu: |traps: |\[ )?"
+    r"(?:BUG|WARNING|INFO|UBSAN|KASAN|KFENCE|KCSAN|KMSAN|PANIC|Kernel panic|kernel BUG at|Oops|"
+    r"general protection fault|Unable to handle|refcount_t|list_(?:add|del) corruption|"
+    r"Unhandled fault|Read of size|Write of size|Freed by|Allocated by|Last potentially|"
+    r"The buggy address belongs|The buggy address is located|which belongs to|#PF: |"
+    r"Memory state around|Uninit was|Local variable|Fixing recursive fault|Kernel stack|"
+    r"(?:write|read) to |value changed|Reported by Kernel)\b.{0,400}",
+    re.ASCII,
+)
+# Numbers of an address form, which a shown hardware name cannot have
+_PRIVATE = re.compile(
+    r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|(?:[0-9a-fA-F]{2}[:-]){3}|[0-9a-fA-F]{8}|::"
+)
+_VERSION_WORD = re.compile(
+    r"#\d{1,8}(?:[-~][\w.~+-]{1,40})?|SMP|PREEMPT|PREEMPT_DYNAMIC|PREEMPT_RT|PREEMPT\(\w{1,16}\)|NOPTI|"
+    r"PTI|KASAN|KCSAN|DEBUG_PAGEALLOC|ARM|THUMB2|Debian|Ubuntu|\d{1,3}\.\d{1,5}[\w.~+-]{0,40}",
+    re.ASCII,
+)
+_QUEUE = re.compile(
+    r"events(?:_highpri|_long|_unbound|_freezable|_power_efficient|_freezable_pwr_efficient)?|"
+    r"mm_percpu_wq|writeback|kblockd|rcu_gp|netns|ipv6_addrconf|cgroup_destroy|pm|usb_hub_wq",
+    re.ASCII,
+)
+
+
+def public_comm(comm: str) -> str:
+    """Return the name of a kernel thread, `USER_PROCESS` of any other process."""
+    name = comm.partition("+")[0]
+    if _KERNEL_THREAD.fullmatch(name):
+        return name
+    return USER_PROCESS if comm else ""
+
+
+def public_version(version: str) -> str:
+    """Return what a kernel says of its build: ``#1 SMP Debian 6.12.4-1``."""
+    words = version.split()
+    return " ".join(
+        word for word in words if _VERSION_WORD.fullmatch(word) and not _PRIVATE.search(word)
+    )
+
+
+def public_hardware(name: str) -> str:
+    """Return the model of a machine; empty if it has the form of a number that is its own."""
+    return "" if _PRIVATE.search(name) else name
+
+
+def public_queue(name: str) -> str:
+    """Return the name of a workqueue of the kernel itself; others may name a device."""
+    return name if _QUEUE.fullmatch(name) else LEFT_OUT
+
+
+def public_line(line: str, known: Collection[str] = ()) -> str | None:
+    """Return a line as anybody may read it; ``None`` if it is left out.
+
+    ``known`` are names of functions and modules that may stay.
+    """
+    for form, rewrite in _FORMS:
+        if found := form.fullmatch(line):
+            return rewrite(found, known)
+    return None
+
+
+def _frame(found: re.Match[str], known: Collection[str]) -> str:
+    return f" {found['doubt'] or ''}{found['symbol']}{found['mark'] or ''}"
+
+
+def _program_counter(found: re.Match[str], known: Collection[str]) -> str:
+    return f"{found['name']}: {found['symbol']}"
+
+
+def _unchanged(found: re.Match[str], known: Collection[str]) -> str:
+    return found[0].rstrip()
+
+
+def _end(found: re.Match[str], known: Collection[str]) -> str:
+    words = public_words(found["text"].lstrip(" -"), known)
+    return f"{found['name']}{' - ' if words else ''}{words} ]---"
+
+
+def _processor(found: re.Match[str], known: Collection[str]) -> str:
+    release = found["release"]
+    shown = "" if _PRIVATE.search(release) else f" {release}"
+    taint = " ".join(found["taint"].split())
+    comm, version = public_comm(found["comm"]), public_version(found["version"])
+    return f"CPU: {found['cpu']} Comm: {comm} {taint}{shown} {version}"
+
+
+def _warning(found: re.Match[str], known: Collection[str]) -> str:
+    place = public_words(found["place"], known)
+    rest = public_words(found["rest"] or "", known)
+    return f"WARNING: CPU: {found['cpu']} at {place} {rest}".rstrip()
+
+
+def _hardware(found: re.Match[str], known: Collection[str]) -> str:
+    return f"Hardware name: {public_hardware(found['name']) or LEFT_OUT}"
+
+
+def _workqueue(found: re.Match[str], known: Collection[str]) -> str:
+    queue = public_queue(found["queue"])
+    return f"Workqueue: {queue} {found['function']}{found['module'] or ''}"
+
+
+def _oops(found: re.Match[str], known: Collection[str]) -> str:
+    kept = [
+        word
+        for word in found["words"].split()
+        if _OOPS_WORD.fullmatch(word) or (_VERSION_WORD.fullmatch(word) and not word[0].isdigit())
+    ]
+    return " ".join([f"{found['name']}:", *kept])
+
+
+def _words(found: re.Match[str], known: Collection[str]) -> str:
+    return public_words(found[0], known)
+
+
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Collection[str]], str]], ...] = (
+    (FRAME_FORM, _frame),
+    (_RIP_FORM, _program_counter),
+    (_MARK_FORM, _unchanged),
+    (_END_FORM, _end),
+    (_CPU_FORM, _processor),
+    (_WARNING_FORM, _warning),
+    (_MODULES_FORM, _unchanged),
+    (_HARDWARE_FORM, _hardware),
+    (_WORKQUEUE_FORM, _workqueue),
+    (_OOPS_FORM, _oops),
+    (_WORDS_FORM, _words),
+)

@@ -77,7 +77,7 @@ PURE = [
     *sorted((PACKAGE / "record").glob("*.py")),
     *sorted((PACKAGE / "oops").glob("*.py")),
     *sorted((PACKAGE / "line_prefix").glob("*.py")),
-    *sorted((PACKAGE / "reports").glob("*.py")),
+    *sorted((PACKAGE / "reports").rglob("*.py")),
     *(
         PACKAGE / "sources" / f"{name}.py"
         for name in (

@@ -35,6 +35,8 @@ _WITH_END_MARK = frozenset(
 _FOLLOWERS = {
     CrashKind.RUST_PANIC: "rust/helpers/bug.c",
     CrashKind.REFERENCE_LEAK: "fs/dcache.c",
+    # Linux 6.15, also in 6.12: "mm/slub: call WARN() when detecting a slab corruption"
+    CrashKind.SLUB: "mm/slub.c:",
 }
 _SENDS_NMI = ("Sending NMI from", "Sending NMI to")
 

@@ -64,6 +64,20 @@ def test_second_header_after_end_is_not_interleaved() -> None:
     assert reports[1].after_oops
 
 
+def test_warning_of_allocator_belongs_to_its_report() -> None:
+    slub = ["BUG nic_ring (Not tainted): Object corrupt", "Allocated in nic_open+0x5/0x90 age=3"]
+    warning = ["WARNING: CPU: 0 PID: 77 at mm/slub.c:1127 object_err+0x1d2/0x1df", *WARNING[1:]]
+    (report,) = detect(entries_of([*slub, CUT_HERE, *warning]))
+    assert report.kind is CrashKind.SLUB
+    assert texts_of(report) == [*slub, CUT_HERE, *warning]
+
+
+def test_other_warning_follows_report_of_allocator() -> None:
+    slub = ["BUG nic_ring (Not tainted): Object corrupt", "Allocated in nic_open+0x5/0x90 age=3"]
+    reports = detect(entries_of([*slub, CUT_HERE, *WARNING]))
+    assert [report.kind for report in reports] == [CrashKind.SLUB, CrashKind.WARNING]
+
+
 def test_message_of_next_warning_is_not_in_report() -> None:
     unended = NULL_DEREF[:-2]
     first, second = detect(entries_of([*unended, CUT_HERE, "nic: still busy", *WARNING]))

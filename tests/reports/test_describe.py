@@ -66,6 +66,12 @@ def test_noise_of_stack_is_marked() -> None:
     assert marks == [("dump_stack_lvl", True), ("kasan_report", True), ("nic_poll", False)]
 
 
+def test_search_for_free_object_is_never_blamed() -> None:
+    text = "BUG nic_ring (Not tainted): Poison overwritten\n"
+    stack = trace("check_object", "get_partial_node.part.0", "___slab_alloc", "nic_refill")
+    assert describe(raw_report(text + stack)).function == "nic_refill"
+
+
 def test_file_of_blamed_frame_tells_subsystem() -> None:
     text = "kernel BUG at include/linux/nic.h:12!\nCall Trace:\n"
     report = describe(raw_report(text + " nic_poll+0x1f/0x40 fs/nic/poll.c:12\n"))

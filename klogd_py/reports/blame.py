@@ -24,10 +24,12 @@ from klogd_py.reports.candidates import (
     stalled_stacks,
 )
 from klogd_py.reports.demangle import readable_name
+from klogd_py.reports.frame_lines import first_symbol
 from klogd_py.reports.function_names import plain_name
 from klogd_py.reports.lock_blame import lock_candidates
 from klogd_py.reports.noise import is_noise, noise_family
 
+_LINK_REGISTER = "lr : "
 _LAST_FUNCTION = lazy_pattern(r"[ \t]{0,64}last function: ([A-Za-z_.$][\w.$]{0,200})")
 
 
@@ -134,8 +136,26 @@ def _stall(anatomy: Anatomy) -> Frame | None:
 
 
 def _overflow(anatomy: Anatomy) -> Frame | None:
-    """Whose stack was used up is chance; what the task was asked to do is not."""
-    return _under_anchor(anatomy) or _fault(anatomy)
+    """What calls itself; else, since who used the rest of a stack is chance, what was asked for."""
+    return _calling_itself(anatomy) or _under_anchor(anatomy) or _fault(anatomy) or _caller(anatomy)
+
+
+def _calling_itself(anatomy: Anatomy) -> Frame | None:
+    """Return a function that stands in the first trace three times in a row."""
+    frames = tuple(first_trace(anatomy))
+    for frame, *callers in zip(frames, frames[1:], frames[2:], strict=False):
+        if all(caller.function == frame.function for caller in callers):
+            return _first([frame])
+    return None
+
+
+def _caller(anatomy: Anatomy) -> Frame | None:
+    """Return the function in the link register of arm64: it prints no stack after an oops."""
+    for text in anatomy.texts:
+        if text.startswith(_LINK_REGISTER):
+            found = first_symbol(text)
+            return None if found is None else _first([found])
+    return None
 
 
 def _under_anchor(anatomy: Anatomy) -> Frame | None:

@@ -66,6 +66,25 @@ def test_noise_of_stack_is_marked() -> None:
     assert marks == [("dump_stack_lvl", True), ("kasan_report", True), ("nic_poll", False)]
 
 
+def test_function_that_calls_itself_is_blamed() -> None:
+    text = "BUG: TASK stack guard page was hit at 00000000cd0e0d96 (stack is 0..1)\n"
+    again = ["nic_walk.isra.0"] * 9
+    stack = trace("nic_hash", *again, "nic_thread", "kthread", "ret_from_fork")
+    assert describe(raw_report(text + stack)).function == "nic_walk"
+
+
+def test_caller_is_blamed_without_a_stack() -> None:
+    text = (
+        "Insufficient stack space to handle exception!\n"
+        "pc : __memset+0x50/0x188\n"
+        "lr : nic_walk+0x40/0xa0 [nic]\n"
+        "sp : ffff80008057ff60\n"
+        "Kernel panic - not syncing: kernel stack overflow\n"
+    )
+    report = describe(raw_report(text))
+    assert (report.function, report.module, report.at) == ("nic_walk", "nic", "__memset")
+
+
 def test_search_for_free_object_is_never_blamed() -> None:
     text = "BUG nic_ring (Not tainted): Poison overwritten\n"
     stack = trace("check_object", "get_partial_node.part.0", "___slab_alloc", "nic_refill")

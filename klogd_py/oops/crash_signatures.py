@@ -179,20 +179,10 @@ _WARNINGS = (
 SIGNATURES = (*_OOPSES, *_WARNINGS)
 # In the headers of `klogd_py.reports.headers` that have none of these
 _REPORT_MARKERS = (
-    *("tried to execute", "ttempted to", "Alignment trap", "prefetch abort", "naligned"),
-    *("stack overflow", "stack space", "overran stack", "Bad page", "Busy inodes", "file count is"),
-    *("unregister_netdev", "while atomic", "sleeping function", "bus error", "Reserved instr"),
-    *(
-        "Badness ",
-        "panicked at",
-        "Bad mode",
-        "lab corruption",
-        "lab error",
-        "Fault: Code=",
-        "illegal instr",
-        "Machine check",
-    ),
-    *("nobody cared", "allocation failure", "allocate memory", "Hardware Error", "ut of memory: "),
+    *("tried to execute", "ttempted to", "Alignment trap", "naligned", "prefetch abort", "stack"),
+    *("Bad", "Busy inodes", "file count is", "unregister_netdev", "while atomic", "bus error"),
+    *("sleeping function", "instr", "panicked at", "Fault: Code=", "lab ", "Machine check"),
+    *("nobody cared", "allocation failure", "Hardware Error", "ut of memory: "),
 )
 # One of these is in every line that begins a report, or states the KASLR offset.
 CRASH_MARKERS: tuple[str, ...] = (

@@ -27,14 +27,14 @@ def in_printed_order(records: Sequence[Record], lines: Sequence[Sequence[str]]) 
     """
     if not lines:
         return []
-    is_reversed = _has_falling_stamps(records)
+    is_reversed = has_falling_stamps(records)
     if is_reversed is None:
         is_reversed = _has_frames_above_heading([line for each in lines for line in each])
     ordered = reversed(lines) if is_reversed else lines
     return [line for each in ordered for line in each]
 
 
-def _has_falling_stamps(records: Sequence[Record]) -> bool | None:
+def has_falling_stamps(records: Sequence[Record]) -> bool | None:
     """Return whether timestamps run back; ``None`` if they run in no direction."""
     stamps = [record.usec for record in records if record.usec is not None]
     steps = [after - before for before, after in pairwise(stamps)]

@@ -139,17 +139,13 @@ class Batch:
         return bool(self.crash_lines) or self.has_address()
 
     def _find_crash_lines(self) -> Sequence[int]:
-        records = self.records
-        if _HEADER_PREFIXES.isdisjoint([record.prefix for record in records]):
+        texts = self.texts
+        severe = [at for at, one in enumerate(self.records) if one.prefix in _HEADER_PREFIXES]
+        if not severe:
             return ()
         # All texts are searched at once, since most batches hold no crash.
-        everything = "\n".join(self.texts)
+        everything = "\n".join([texts[at] for at in severe] if len(severe) < len(texts) else texts)
         markers = [marker for marker in CRASH_MARKERS if marker in everything]
         if not markers:
             return ()
-        return [
-            at
-            for at, record in enumerate(records)
-            if record.prefix in _HEADER_PREFIXES
-            and any(marker in record.text for marker in markers)
-        ]
+        return [at for at in severe if any(marker in texts[at] for marker in markers)]

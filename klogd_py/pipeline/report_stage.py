@@ -8,6 +8,7 @@ from klogd_py.pipeline.batch import Batch
 from klogd_py.pipeline.stage import Stage
 from klogd_py.record.crash_kind import CrashKind
 from klogd_py.record.types import Entry
+from klogd_py.reports.capture_detector import CaptureDetector
 from klogd_py.reports.detector import DEFAULT_KINDS, Detector
 from klogd_py.reports.raw_report import RawReport
 from klogd_py.reports.recent_entries import CONTEXT_LINES
@@ -31,7 +32,7 @@ class ReportStage(Stage):
         self._origin = origin
         self._live = live
         self._kinds = kinds
-        self._detector = Detector(origin, kinds)
+        self._detector = self._make_detector()
         # Records before it are read again for a sink that fell behind
         self._next_seq = 0
         # The lowest number of the reports of the last batch, which their receiver may not have yet
@@ -89,7 +90,12 @@ class ReportStage(Stage):
 
     def restart(self) -> None:
         """Forget the open reports."""
-        self._detector = Detector(self._origin, self._kinds)
+        self._detector = self._make_detector()
+
+    def _make_detector(self) -> Detector:
+        if self._origin is Origin.CAPTURE:
+            return CaptureDetector(self._kinds)
+        return Detector(self._origin, self._kinds)
 
     def _count_known(self, entries: Sequence[Entry]) -> int:
         """Count the entries at the beginning that were here before."""

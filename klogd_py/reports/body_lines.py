@@ -28,6 +28,9 @@ _PART_PATTERN = re.compile(
 _FRAME_PATTERN = re.compile(
     r"[^\n]{0,80}?(?:\[<[0-9a-f]{8,16}>\]|[\w.$:]{1,200}\+0x[0-9a-f]{1,6}/0x[0-9a-f]{1,6})"
 )
+_COUNTER_PATTERN = re.compile(
+    r"\s{0,8}(?:[RE]?IP|PC is at|LR is at|pc|lr|NIP|LR|epc|ra|EPC|ERA|RA|TPC|PSW|IAOQ|Last|BUG|WARNING|kernel|Kernel)\b"  # noqa: E501
+)
 _END_PATTERN = re.compile(r"-{2,4}\[ end |={8,}\s*$")
 _MAX_CHARS = 400
 
@@ -41,6 +44,11 @@ def is_part(text: str) -> bool:
 def is_frame(text: str) -> bool:
     """Whether a line names a place in the code, as those of a stack do."""
     return _FRAME_PATTERN.match(text[:_MAX_CHARS]) is not None
+
+
+def is_stack_frame(text: str) -> bool:
+    """Whether a line is one of a stack, and not the place where the processor was."""
+    return is_frame(text) and _COUNTER_PATTERN.match(text[:_MAX_CHARS]) is None
 
 
 def is_end(text: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from klogd_py.oops.provenance import Origin
 from klogd_py.record.crash_kind import NOTES, CrashKind
 from klogd_py.record.report import ReportSeverity
-from klogd_py.record.types import KERN, Entry, Severity
+from klogd_py.record.types import KERN, SYSLOG_IDENTIFIER, Entry, Severity
 from klogd_py.reports.headers import FoundHeader, facts_of, find_header
 from klogd_py.reports.messages import Message, messages_of
 from klogd_py.reports.open_report import SILENCE_S, OpenReport, is_consequence
@@ -27,6 +27,7 @@ DEFAULT_KINDS = frozenset(CrashKind) - NOTES
 MAX_OPEN = 64
 # A panic is the consequence of a report that ended so few lines, and so short a time before it.
 _CONSEQUENCE_LINES, _CONSEQUENCE_US = 200, 10_000_000
+_OWN = f"{SYSLOG_IDENTIFIER}: "
 _CUT_HERE = ("[ cut here ]", "8<--- cut here")
 
 
@@ -51,6 +52,7 @@ class Detector:
         self._last: OpenReport | None = None
         self._last_age = 0
         self._out: list[RawReport] = []
+        self._previous: Entry | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -79,10 +81,12 @@ class Detector:
                 # Most entries neither begin a report nor come while one is open.
                 self._recent.extend(entries, at, start)
                 self._last_age += start - at
+                self._previous = entries[start - 1]
                 at = start
                 continue
             self._last_age += 1
             self._observe(entries[at], at == start, now_s)
+            self._previous = entries[at]
             at += 1
         return self._take_out()
 
@@ -104,7 +108,7 @@ class Detector:
     def finish(self) -> list[RawReport]:
         """Return all open reports: nothing follows, or another boot does."""
         for key, report in list(self._open.items()):
-            report.truncated = report.truncated or report.is_cut
+            report.truncated = report.truncated or report.lacks_stack
             self._close(key)
         self._recent.clear()
         self._last, self._after_oops = None, False
@@ -123,6 +127,9 @@ class Detector:
         if entry.is_own or record.facility != KERN:
             return
         may_begin = may_begin and (record.prefix is None or record.severity <= Severity.NOTICE)
+        if self._may_be_joined and self._previous is not None and _OWN in self._previous.text:
+            # klogd-py shows a report, whose title follows.
+            may_begin = False
         is_taken = False
         for message in messages_of(entry, may_be_joined=self._may_be_joined):
             is_taken |= self._take(message, may_begin, now_s)

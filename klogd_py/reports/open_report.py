@@ -15,8 +15,8 @@ from klogd_py.reports.raw_report import RawReport, ReportLine
 SILENCE_S = 2.0
 _SILENCE_US = int(SILENCE_S * 1_000_000)
 MAX_LINES = 2_000
-# So many lines in a row that look like no part of a report end it; more of them before its first
-# frame, which a driver may tell about before the kernel prints its stack.
+# So many lines in a row that look like no part of a report end it; more of them before its
+# stack, which a driver may tell about before the kernel prints it.
 _MAX_UNRELATED, _MAX_UNRELATED_BEFORE_FRAMES = 12, 150
 # A panic of these reasons says that something else has been reported before.
 _CONSEQUENCE_PATTERN = re.compile(
@@ -79,7 +79,8 @@ class OpenReport:
         self._context = tuple(context)
         self._lines = list(message.lines)
         self._part_count = len(self._lines)
-        self._has_frames = False
+        # A place in the code, which may be the program counter alone; a stack
+        self._has_frames = self._has_stack = False
 
     @property
     def first_seq(self) -> int | None:
@@ -96,7 +97,7 @@ class OpenReport:
     def is_over(self) -> bool:
         """Whether too many lines came that look like no part of it."""
         limit = _MAX_UNRELATED
-        if not self._has_frames and not self.has_ended:
+        if not self._has_stack and not self.has_ended:
             limit = _MAX_UNRELATED_BEFORE_FRAMES
         return len(self._lines) - self._part_count >= limit
 
@@ -104,6 +105,12 @@ class OpenReport:
     def is_cut(self) -> bool:
         """Whether the mark with which reports of its kind end is missing."""
         return self.found.kind in _WITH_END_MARK and not self.has_ended
+
+    @property
+    def lacks_stack(self) -> bool:
+        """Whether the lines end before a stack, which reports of its kind have."""
+        wants_stack = self.is_cut and "{function}" in self.found.header.title
+        return wants_stack and not self._has_stack and not self.panicked
 
     @property
     def should_be_out(self) -> bool:
@@ -152,6 +159,7 @@ class OpenReport:
             if not self.is_next_announced and (is_header or body_lines.is_part(text)):
                 self._part_count = len(self._lines)
                 self._has_frames = self._has_frames or body_lines.is_frame(text)
+                self._has_stack = self._has_stack or body_lines.is_stack_frame(text)
                 if body_lines.is_end(text):
                     self.has_ended = True
                 elif any(words in text for words in _SENDS_NMI):

@@ -117,7 +117,6 @@ STATE_HEADERS: tuple[Header, ...] = (
 NOTE_HEADERS: tuple[Header, ...] = (
     header(_KIND.IRQ_IGNORED, "irq ", r"\d{1,5}: nobody cared", "irq: nobody cared"),
     header(_KIND.ALLOCATION_FAILURE, "", r"[^\n]{1,60}: page allocation failure", "page allocation failure in {function}"),  # noqa: E501
-    header(_KIND.ALLOCATION_FAILURE, "SLUB: Unable to allocate memory", "", "page allocation failure in {function}"),  # noqa: E501
     header(_KIND.MACHINE_CHECK, "mce: [Hardware Error]: ", "", "machine check"),
     header(_KIND.MACHINE_CHECK, "[Hardware Error]: ", "", "machine check"),
     header(_KIND.OOM_KILL, "Out of memory: ", "Kill", "out of memory: a process was killed"),

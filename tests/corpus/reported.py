@@ -54,4 +54,6 @@ def reports_of(records: Sequence[Record | Gap]) -> list[RawReport]:
     for start in range(0, len(records), _BATCH_RECORDS):
         run(Batch(records[start : start + _BATCH_RECORDS]))
     run(Batch([], is_last=True))
-    return list(found.values())
+    # Reports come out when they end, and are wanted in the order of their headers.
+    places = {id(record): at for at, record in enumerate(records)}
+    return sorted(found.values(), key=lambda report: places.get(id(report.header.record), -1))

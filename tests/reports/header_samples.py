@@ -172,7 +172,6 @@ SAMPLES = (
     ("rust-panic", "rust_kernel: panicked at rust/kernel/nic.rs:60:5:", "panicked in F"),
     ("irq-ignored", 'irq 16: nobody cared (try booting with the "irqpoll" option)', "irq: nobody cared"),  # noqa: E501
     ("allocation-failure", "ip: page allocation failure: order:4, mode:0xcc0(GFP_KERNEL)", "page allocation failure in F"),  # noqa: E501
-    ("allocation-failure", "SLUB: Unable to allocate memory on node -1, gfp=0xcc0(GFP_KERNEL)", "page allocation failure in F"),  # noqa: E501
     ("machine-check", "mce: [Hardware Error]: Machine check events logged", "machine check"),
     ("machine-check", "[Hardware Error]: Corrected error, no action required.", "machine check"),
     ("oom-kill", "Out of memory: Killed process 77 (ip) total-vm:1000kB", "out of memory: a process was killed"),  # noqa: E501

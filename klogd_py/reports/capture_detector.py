@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Find the reports in a capture, also in one whose newest line is first.
+
+There the lines of a report stand before its header. So when a report ends whose lines show no stack
+or run back in time, the entries before its header are read in the order in which they were printed,
+if that is what they look like. Such a report waits for the next one, of which it may be a part, as
+a panic is. Nothing comes out before its end, since what is in a capture is not lost.
+"""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from klogd_py.oops import line_order
+from klogd_py.oops.provenance import Origin
+from klogd_py.record.crash_kind import CrashKind
+from klogd_py.record.types import Entry, Record
+from klogd_py.reports import body_lines
+from klogd_py.reports.detector import DEFAULT_KINDS, Detector
+from klogd_py.reports.open_report import SILENCE_S
+from klogd_py.reports.raw_report import RawReport, ReportLine
+from klogd_py.reports.recent_entries import CONTEXT_LINES
+
+# Kept for the time when a header comes behind them
+_MAX_KEPT = 2_048
+_MIN_FRAMES = 3
+_SILENCE_US = int(SILENCE_S * 1_000_000)
+
+
+class CaptureDetector(Detector):
+    """Finds the reports in one capture. Mutable: the last entries, besides those of `Detector`."""
+
+    def __init__(self, kinds: Collection[CrashKind] = DEFAULT_KINDS) -> None:
+        super().__init__(Origin.CAPTURE, kinds)
+        self._kept: deque[Entry] = deque(maxlen=_MAX_KEPT)
+        # Whose newest line stands first
+        self._waiting: RawReport | None = None
+
+    def push(
+        self, entries: Sequence[Entry], may_begin: Collection[int], now_s: float
+    ) -> list[RawReport]:
+        """Take entries; returns what `Detector.push` does."""
+        self._kept.extend(entries[-_MAX_KEPT:])
+        return self._ordered(super().push(entries, may_begin, now_s))
+
+    def tick(self, now_s: float) -> list[RawReport]:
+        """Return the reports of which no line has come for `SILENCE_S`."""
+        return self._ordered(super().tick(now_s))
+
+    def finish(self) -> list[RawReport]:
+        """Return all open reports."""
+        found = self._ordered(super().finish())
+        if self._waiting is not None:
+            found.append(self._waiting)
+            self._waiting = None
+        self._kept.clear()
+        return found
+
+    def _ordered(self, reports: Sequence[RawReport]) -> list[RawReport]:
+        """Return those that have ended and are no part of another one."""
+        found: list[RawReport] = []
+        for report in reports:
+            if not report.is_complete:
+                continue
+            reordered = self._in_printed_order(report) if _may_be_reversed(report) else None
+            last, self._waiting = self._waiting, reordered
+            if last is not None and not (reordered is not None and _is_part(last, reordered)):
+                found.append(last)
+            if reordered is None:
+                found.append(report)
+        return found
+
+    def _in_printed_order(self, report: RawReport) -> RawReport | None:
+        """Return a report with the lines before its header, if these were printed behind it."""
+        printed = self._entries_of(report)
+        if not _is_newest_first([*(one.record for one in reversed(printed)), *_behind(report)]):
+            return None
+        detector = Detector(Origin.CAPTURE, self._kinds)
+        found = detector.push(printed, range(len(printed)), 0.0) + detector.finish()
+        whole = [one for one in found if one.header.record is report.header.record]
+        if not whole:
+            return None
+        return msgspec.structs.replace(whole[-1], context=self._context_of(report))
+
+    def _entries_of(self, report: RawReport) -> list[Entry]:
+        """Return the entries of a report in a log whose newest line is first, the header first."""
+        found: list[Entry] = []
+        last_us = report.header.record.usec
+        for entry in reversed(self._kept):
+            if not found and entry.record is not report.header.record:
+                continue
+            usec = entry.record.usec
+            if usec is not None and last_us is not None and abs(usec - last_us) > _SILENCE_US:
+                break
+            last_us = last_us if usec is None else usec
+            found.append(entry)
+        return found
+
+    def _context_of(self, report: RawReport) -> tuple[ReportLine, ...]:
+        """Return the lines that were printed before the header, which stand behind it."""
+        kept = list(self._kept)
+        places = [at for at, entry in enumerate(kept) if entry.record is report.header.record]
+        behind = kept[places[-1] + 1 :][:CONTEXT_LINES] if places else []
+        return tuple(
+            ReportLine(entry.record, entry.text, entry.wall_us) for entry in reversed(behind)
+        )
+
+
+def _behind(report: RawReport) -> list[Record]:
+    return [line.record for line in report.lines[1:]]
+
+
+def _is_newest_first(records: Sequence[Record]) -> bool:
+    """Whether stamps run back; without stamps, whether all frames stand above a heading."""
+    verdict = line_order.has_falling_stamps(records)
+    if verdict is not None:
+        return verdict
+    headings = [at for at, record in enumerate(records) if "all Trace:" in record.text]
+    frames = [at for at, one in enumerate(records) if body_lines.is_stack_frame(one.text)]
+    return bool(headings) and len(frames) >= _MIN_FRAMES and frames[-1] < headings[0]
+
+
+def _is_part(one: RawReport, other: RawReport) -> bool:
+    """Whether the header of a report is a line of another one."""
+    return any(line.record is one.header.record for line in other.lines)
+
+
+def _may_be_reversed(report: RawReport) -> bool:
+    """Whether no stack stands behind the header, or what stands there is older."""
+    stamps = [line.record.usec for line in report.lines if line.record.usec is not None]
+    if len(stamps) > 1 and stamps[-1] < stamps[0]:
+        return True
+    return not any(body_lines.is_stack_frame(line.text) for line in report.lines)

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compare the reports found in a collection of logs with what others expect of them.
+
+For each log with a title (syzkaller): whether a crash is found, whether the first report has that
+title, and whether it blames that function; by kind, over logs that are not marked as corrupted.
+Then for each other origin: whether a crash is found. A log in which none is expected must have
+none. The logs are read as any capture is.
+"""
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from klogd_py.record.report import Confidence, Report
+from klogd_py.reports.describe import describe
+from tests.corpus.expectations import Expectation, Log, logs_of
+from tests.corpus.reported import reports_in
+
+# What a system call's wrapper adds to its name, and a compiler to a function's
+_AFFIXES = re.compile(
+    r"^(?:__(?:x64|ia32|arm64|riscv|s390x?|se|do)_(?:compat_)?sys_|(?:ksys|sys|SyS|compat_sys)_)"
+    r"|\.(?:isra|constprop|part|cold|llvm)\b.*$"
+)
+# Why another report, or none, is right as well; by the end of the path.
+EXPLAINED = {
+    "abrt/examples/oops7.test": "a driver writes BUG: in the middle of a line",
+    "lkml-old/200411-nokallsyms-x86_64.txt": "a stack without a header",
+    "lkml-old/2006-fc5-brace-x86_64.txt": "the header is cut off",
+    "post/ppc-20200523-49bceafea2.txt": "the header is cut off",
+}
+
+
+class Result(Struct, frozen=True):
+    """What was found in a log."""
+
+    expected: Expectation
+    reports: tuple[Report, ...]
+
+    @property
+    def first(self) -> Report | None:
+        """The report of the first crash."""
+        return self.reports[0] if self.reports else None
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the first report says that it may be wrong."""
+        return self.first is not None and self.first.confidence is Confidence.LOW
+
+    @property
+    def has_title(self) -> bool:
+        """Whether the first report has the expected title."""
+        return self.first is not None and self.first.title == self.expected.title
+
+    @property
+    def has_function(self) -> bool:
+        """Whether the first report blames an expected function."""
+        names = {_plain(name) for name in self.expected.functions}
+        return self.first is not None and _plain(self.first.function) in names
+
+    @property
+    def kind(self) -> str:
+        """The kind of the first report."""
+        return self.first.kind if self.first is not None else "not found"
+
+
+def _plain(function: str) -> str:
+    return _AFFIXES.sub("", function)
+
+
+def results_of(logs: Iterable[Log], *, with_headers: bool = False) -> list[Result]:
+    """Search the logs for reports; ``with_headers``: expectations are left before the log."""
+    return [
+        Result(
+            log.expected, tuple(map(describe, reports_in(log.raw if with_headers else log.body)))
+        )
+        for log in logs
+    ]
+
+
+class Score(Struct, frozen=True):
+    """The counts of all logs with titles, and of those without a crash."""
+
+    crashes: int
+    found: int
+    silent: int
+    false_alarms: int
+    clean: int
+    titles: int
+    with_function: int
+    functions: int
+    wrong_and_unflagged: int
+    clean_flagged: int
+    corrupted: int
+    corrupted_flagged: int
+
+
+def score_of(results: Sequence[Result]) -> Score:
+    """Count what was found in logs of syzkaller."""
+    titled = [one for one in results if one.expected.titles]
+    silent = [one for one in results if not one.expected.is_crash]
+    clean = [one for one in titled if not one.expected.is_corrupted]
+    corrupted = [one for one in titled if one.expected.is_corrupted]
+    named = [one for one in clean if one.expected.functions]
+    return Score(
+        len(titled),
+        sum(bool(one.reports) for one in titled),
+        len(silent),
+        sum(bool(one.reports) for one in silent),
+        len(clean),
+        sum(one.has_title for one in clean),
+        len(named),
+        sum(one.has_function for one in named),
+        sum(not one.has_title and not one.is_flagged for one in clean),
+        sum(one.is_flagged for one in clean),
+        len(corrupted),
+        sum(one.is_flagged or not one.reports for one in corrupted),
+    )
+
+
+def table_of(results: Sequence[Result]) -> Iterator[str]:
+    """The results by kind, in lines, and the sums."""
+    form = "{:<20} {:>5} {:>6} {:>6} {:>9} {:>7}"
+    yield form.format("kind", "logs", "clean", "title", "function", "splits")
+    titled = [one for one in results if one.expected.titles]
+    for kind, _ in Counter(one.kind for one in titled).most_common():
+        of_kind = [one for one in titled if one.kind == kind]
+        clean = [one for one in of_kind if not one.expected.is_corrupted]
+        named = [one for one in clean if one.expected.functions]
+        yield form.format(
+            kind,
+            len(of_kind),
+            len(clean),
+            sum(one.has_title for one in clean),
+            f"{sum(one.has_function for one in named)}/{len(named)}",
+            sum(max(0, len(one.reports) - 1) for one in of_kind),
+        )
+    score = score_of(results)
+    yield ""
+    yield _share("crashes found", score.found, score.crashes)
+    yield _share("false alarms", score.false_alarms, score.silent)
+    yield _share("title equal, clean logs", score.titles, score.clean)
+    yield _share("function equal, clean logs", score.functions, score.with_function)
+    yield _share("wrong and unflagged", score.wrong_and_unflagged, score.clean)
+    yield _share("clean logs flagged", score.clean_flagged, score.clean)
+    yield _share("corrupted logs flagged", score.corrupted_flagged, score.corrupted)
+
+
+def origins_of(results: Sequence[Result]) -> Iterator[str]:
+    """The results by origin, in lines, for logs without titles."""
+    form = "{:<28} {:>5} {:>6} {:>8} {:>12}"
+    yield form.format("origin", "logs", "found", "reports", "false alarms")
+    others = [one for one in results if not one.expected.titles]
+    for origin in sorted({one.expected.origin for one in others}):
+        of_origin = [one for one in others if one.expected.origin == origin]
+        crashes = [one for one in of_origin if one.expected.is_crash]
+        yield form.format(
+            origin,
+            len(of_origin),
+            f"{sum(bool(one.reports) for one in crashes)}/{len(crashes)}",
+            sum(len(one.reports) for one in of_origin),
+            sum(bool(one.reports) for one in of_origin if not one.expected.is_crash),
+        )
+
+
+def misses_of(results: Sequence[Result]) -> Iterator[str]:
+    """Each log with another result than expected, in lines."""
+    for one in results:
+        expected, first = one.expected, one.first
+        problem = ""
+        if not expected.is_crash:
+            problem = "false alarm" if first is not None else ""
+        elif first is None:
+            problem = "not found"
+        elif expected.titles and not expected.is_corrupted:
+            problem = "" if one.has_title else "title"
+            if expected.functions and not one.has_function:
+                problem = "function"
+            if not problem and one.is_flagged:
+                problem = "flagged"
+        elif expected.is_corrupted and not one.is_flagged:
+            problem = "corrupted, not flagged"
+        if expected.count is not None and len(one.reports) != expected.count:
+            problem = f"{len(one.reports)} reports for {expected.count}"
+        if problem:
+            got = "" if first is None else f" | {first.title} | {', '.join(first.doubts)}"
+            reason = _reason(expected.path)
+            yield f"{problem}: {expected.path} | {expected.title}{got}{reason}"
+
+
+def _reason(path: str) -> str:
+    return next((f" | {why}" for end, why in EXPLAINED.items() if path.endswith(end)), "")
+
+
+def _share(label: str, count: int, whole: int) -> str:
+    return f"{label:<28} {count:>4} of {whole:<4} {100 * count / max(1, whole):6.1f} %"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Compare, and print the tables; status 1 if a crash was not found or a false one was."""
+    parser = argparse.ArgumentParser(
+        prog="reports-score",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="logs with their index.json")
+    parser.add_argument("--misses", action="store_true", help="list each log that differs")
+    parser.add_argument(
+        "--with-headers",
+        action="store_true",
+        help="leave the lines with the expectation before the logs, as they are in the files",
+    )
+    given = parser.parse_args(words)
+    if not (given.folder / "index.json").is_file():
+        parser.error(f"{given.folder} has no index.json")
+    results = results_of(logs_of(given.folder), with_headers=given.with_headers)
+    print("\n".join([*table_of(results), "", *origins_of(results)]))
+    if given.misses:
+        print("\n".join(["", *misses_of(results)]))
+    score = score_of(results)
+    return 1 if score.false_alarms or score.found < score.crashes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -30,8 +30,11 @@ from klogd_py.symbols.symbol_set import SymbolSet
 
 PROJECT = Path(__file__).parent.parent
 PROGRAMS = {"klogd-py": cli.main, "klogd": cli.klogd}
-PAGES = tuple(PROJECT / "docs" / name for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5"))
-COMMANDS, DROP_IN, CONFIGURATION = (page.read_text() for page in PAGES)
+PAGES = tuple(
+    PROJECT / "docs" / name
+    for name in ("klogd-py.8", "klogd.8", "klogd-py.toml.5", "klogd-py-reports.8")
+)
+COMMANDS, DROP_IN, CONFIGURATION, REPORTS = (page.read_text() for page in PAGES)
 
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # A path below the root of the project: `klogd_py/daemon.py`, `tests/vm`, `scripts/bench micro`.
@@ -77,12 +80,18 @@ def commands_of(program: str) -> list[str]:
 
 
 def options_of(program: str) -> set[str]:
-    """Return every option in --help of a program and its commands: ``  -k FILE, --map FILE``."""
-    commands: list[tuple[str, ...]] = [(), *((name,) for name in commands_of(program))]
+    """Return every option in --help of a program and its commands: ``  -k FILE, --map FILE``.
+
+    Those of ``reports`` have a page of their own.
+    """
+    names = [name for name in commands_of(program) if name != "reports"]
+    return options_on(help_of(program), *(help_of(program, name) for name in names))
+
+
+def options_on(*pages: str) -> set[str]:
+    """Return every option on pages of help."""
     heads = [
-        head
-        for command in commands
-        for head in re.findall(r"^ +(-.*?)(?:  |$)", help_of(program, *command), re.MULTILINE)
+        head for page in pages for head in re.findall(r"^ +(-.*?)(?:  |$)", page, re.MULTILINE)
     ]
     return {option for head in heads for option in re.findall(r"(?<!\S)--?[\w-]+", head)}
 
@@ -110,6 +119,16 @@ def test_page_lists_options_of_its_program(program: str, page: str, hidden: set[
     assert listed_options(page) == options_of(program) | hidden
     assert not hidden & options_of(program)
     assert PROGRAMS[program]([*sorted(hidden), "--version"]) == 0
+
+
+def test_page_of_reports_lists_its_options() -> None:
+    commands = [command for command in KLOGD_PY.commands if command.commands]
+    assert [command.name for command in commands] == ["reports"]
+    names = [str(command.name).split()[1] for command in commands[0].commands]
+    pages = [help_of("klogd-py", "reports", name) for name in names]
+    assert listed_options(REPORTS) == options_on(*pages)
+    items = re.findall(r"^\.It Cm (\S+)", section(REPORTS, "COMMANDS"), re.MULTILINE)
+    assert items == names
 
 
 def test_page_lists_the_commands_in_order() -> None:

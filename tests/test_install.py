@@ -37,6 +37,7 @@ INSTALLED = [
     "usr/share/doc/klogd-py/rsyslog-klogd-py.conf",
     "usr/share/man/man5/klogd-py.toml.5",
     "usr/share/man/man8/klogd-py.8",
+    "usr/share/man/man8/klogd-py-reports.8",
     "usr/share/man/man8/klogd.8",
 ]
 

@@ -14,7 +14,7 @@ class Operands(Struct, frozen=True):
 
     ``maximum`` is ``None`` if there may be any number. ``convert`` checks one and raises
     ArgumentTypeError. ``option`` is the name of the option that has the same meaning, if there is
-    one.
+    one. ``looks_like`` tells whether a word that stands in the place of a command is one of them.
     """
 
     metavar: str
@@ -23,6 +23,7 @@ class Operands(Struct, frozen=True):
     maximum: int | None = None
     convert: Callable[[str], str] = utf8_text
     option: str | None = None
+    looks_like: Callable[[str], bool] | None = None
 
     @property
     def usage(self) -> str:
@@ -62,6 +63,9 @@ class Command(Struct, frozen=True):
 
     ``name`` is ``None`` for the daemon, which runs without a command. ``summary`` says what the
     command does, without a capital and a full stop. ``example`` is a whole command line.
+    ``commands`` are those that may stand behind it, each with both words in its name: ``reports
+    show``; without one of them the command itself runs. ``manual_pages`` are its own, if it has
+    any.
     """
 
     name: str | None
@@ -70,6 +74,8 @@ class Command(Struct, frozen=True):
     run: Callable[[CommandLine], int]
     example: str
     operands: Operands | None = None
+    commands: "tuple[Command, ...]" = ()
+    manual_pages: str = ""
 
     @property
     def options_by_flag(self) -> dict[str, Option]:
@@ -92,12 +98,16 @@ class Program(Struct, frozen=True):
 
     @property
     def all_commands(self) -> tuple[Command, ...]:
-        """The daemon and all commands."""
-        return (self.daemon, *self.commands)
+        """The daemon and all commands, those of a command behind it."""
+        behind = (one for command in self.commands for one in (command, *command.commands))
+        return (self.daemon, *behind)
 
     def find_command(self, name: str) -> Command | None:
-        """Return the command of a name; ``None`` if there is none."""
-        return next((command for command in self.commands if command.name == name), None)
+        """Return the command of a name such as ``status`` or ``reports show``.
+
+        ``None`` if there is none.
+        """
+        return next((command for command in self.all_commands if command.name == name), None)
 
     def invocation_of(self, command: Command) -> str:
         """Return what starts a command: ``klogd-py status``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klogd_py.cli.argument_types import file_name
+from klogd_py.cli.argument_types import file_name, one_of
 from klogd_py.cli.command_line import Command, CommandLine, Operands, Program
 from klogd_py.cli.help_page import format_page
 from klogd_py.cli.options import (
@@ -30,6 +30,7 @@ from klogd_py.cli.options import (
     running,
 )
 from klogd_py.cli.parser import find_command
+from klogd_py.cli.report_commands import REPORTS
 from klogd_py.cli.selection_options import SELECTION
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def _run_doctor(line: CommandLine) -> int:
     return doctor(_run_options(line), as_json=line.has("json"))
 
 
-def _run_schema(_line: CommandLine) -> int:
-    from klogd_py.cli.record_schema import print_schema
+def _run_schema(line: CommandLine) -> int:
+    from klogd_py.cli.json_schema import print_schema
 
-    return print_schema()
+    return print_schema(line.operands[0] if line.operands else SCHEMAS[0])
 
 
 def _run_check_config(line: CommandLine) -> int:
@@ -99,7 +100,7 @@ def _run_check_config(line: CommandLine) -> int:
 
 def _run_help(line: CommandLine) -> int:
     """Print the page of a command, or of the program without one."""
-    named = [find_command(KLOGD_PY, name, "help") for name in line.operands]
+    named = [find_command(KLOGD_PY, line.operands, "help")] if line.operands else []
     print(format_page(KLOGD_PY, *named or [KLOGD_PY.daemon]), end="")
     return 0
 
@@ -129,6 +130,7 @@ def _daemon(*, drop_in: bool) -> Command:
     )
 
 
+SCHEMAS = ("record", "report")
 # Accepted where it is not needed
 _HIDDEN_VERSION = Option(VERSION.flags, VERSION.name, VERSION.help, hidden=True)
 
@@ -172,6 +174,7 @@ _COMMANDS = (
         _run_status,
         "klogd-py status --json",
     ),
+    REPORTS,
     Command(
         "doctor",
         "check this machine, and print what is wrong and how to solve it",
@@ -195,10 +198,11 @@ _COMMANDS = (
     ),
     Command(
         "schema",
-        "print the JSON Schema of the documents of sinks",
+        "print the JSON Schema of the documents of sinks, or of reports",
         (_options(),),
         _run_schema,
-        "klogd-py schema",
+        "klogd-py schema report",
+        Operands("NAME", "record or report (default: record)", maximum=1, convert=one_of(SCHEMAS)),
     ),
     Command(
         "help",
@@ -206,7 +210,7 @@ _COMMANDS = (
         (_options(),),
         _run_help,
         "klogd-py help translate",
-        Operands("COMMAND", "the command (default: the page of klogd-py)", maximum=1),
+        Operands("COMMAND", "the command (default: the page of klogd-py)"),
     ),
 )
 KLOGD_PY = Program("klogd-py", _daemon(drop_in=False), _COMMANDS, "klogd-py(8), klogd-py.toml(5)")

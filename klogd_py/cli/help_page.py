@@ -18,11 +18,13 @@ def format_page(program: Program, command: Command) -> str:
         program.invocation_of(command),
         _usage(program, command),
         textwrap.fill(summary, WIDTH),
-        f"Example:\n  {command.example}\n\nManual pages: {program.manual_pages}",
+        f"Example:\n  {command.example}\n\n"
+        f"Manual pages: {command.manual_pages or program.manual_pages}",
     )
-    if command is program.daemon and program.commands:
+    listed = program.commands if command is program.daemon else command.commands
+    if listed:
         rows = parser.add_argument_group("Commands")
-        for other in program.commands:
+        for other in listed:
             rows.add_argument(str(other.name), help=other.summary)
     if command.operands is not None:
         rows = parser.add_argument_group("Arguments")
@@ -38,4 +40,6 @@ def _usage(program: Program, command: Command) -> str:
     lines = [" ".join(words)]
     if command is program.daemon and program.commands:
         lines.append(f"       {program.name} COMMAND [OPTION]... [ARGUMENT]...")
+    if command.commands:
+        lines.append(f"       {program.invocation_of(command)} COMMAND [OPTION]... [ARGUMENT]...")
     return "\n".join(lines)

@@ -29,19 +29,20 @@ def make_parser(
 
 
 def add_options(parser: ArgumentParser, groups: Iterable[OptionGroup]) -> None:
-    """Add the options of all groups; one that stands in several groups is added once."""
-    known: set[tuple[str, ...]] = set()
+    """Add the options of all groups; of two with the same flag, the first one has it."""
+    known: set[str] = set()
     for group in groups:
         titled = parser.add_argument_group(group.title)
         place = titled.add_mutually_exclusive_group() if group.is_exclusive else titled
         for option in group.options:
-            if option.flags in known:
+            flags = [flag for flag in option.flags if flag not in known]
+            if not flags:
                 continue
-            known.add(option.flags)
+            known.update(flags)
             text = SUPPRESS if option.hidden else option.help
             if option.metavar is None:
                 place.add_argument(
-                    *option.flags,
+                    *flags,
                     dest=option.name,
                     action="store_const",
                     const=option.const,
@@ -49,7 +50,7 @@ def add_options(parser: ArgumentParser, groups: Iterable[OptionGroup]) -> None:
                 )
             else:
                 place.add_argument(
-                    *option.flags,
+                    *flags,
                     dest=option.name,
                     action="append" if option.repeats else "store",
                     type=option.convert,

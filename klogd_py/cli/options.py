@@ -63,6 +63,13 @@ RELEASE = Option(
     ("--release",), "release", "kernel release, as uname -r prints it", metavar="RELEASE"
 )
 
+INPUT_FORMAT = Option(
+    ("--input-format",),
+    "input_format",
+    f"form of its lines: {', '.join(INPUT_FORMATS)} (default: auto, each as it is)",
+    metavar="FORM",
+    convert=one_of(INPUT_FORMATS),
+)
 INPUT = OptionGroup(
     "Input",
     (
@@ -74,13 +81,7 @@ INPUT = OptionGroup(
             metavar="FILE",
             repeats=True,
         ),
-        Option(
-            ("--input-format",),
-            "input_format",
-            f"form of its lines: {', '.join(INPUT_FORMATS)} (default: auto, each as it is)",
-            metavar="FORM",
-            convert=one_of(INPUT_FORMATS),
-        ),
+        INPUT_FORMAT,
         Option(
             ("-s", "--syscall"),
             "syscall",

@@ -4,12 +4,13 @@
 One parser knows the options of all commands, so they may stand before, behind and between the
 other words; subparsers accept them only behind the command. The table of commands then tells
 whether each option belongs to the command, and checks the arguments. Behind ``--`` no word is an
-option.
+option. A letter that means something else to another command is that of the command.
 """
 
 import re
 from argparse import ArgumentError, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -52,27 +53,47 @@ def parse(program: Program, words: Sequence[str]) -> Parsed:
         raise
 
 
-def find_command(program: Program, name: str, *before: str) -> Command:
-    """Return the command of a name; ``before`` is what was typed before it.
+def find_command(program: Program, words: Sequence[str], *before: str) -> Command:
+    """Return the command of its name, one word or two; ``before`` is what was typed before it.
 
     Raises:
         UsageError: there is none.
     """
-    found = program.find_command(name)
-    if found is not None:
-        return found
-    nearest = find_nearest(name, [str(command.name) for command in program.commands])
-    raise UsageError(
-        f"no command {quote(name)}",
-        None if nearest is None else did_you_mean(program.name, *before, nearest),
-    )
+    known: Sequence[Command] = program.commands
+    found = program.daemon
+    for at, word in enumerate(words):
+        name = " ".join(words[: at + 1])
+        command = next((command for command in known if command.name == name), None)
+        if command is None:
+            subject = f"{found.name} has no" if at else "no"
+            proposed = _propose(word, known)
+            raise UsageError(
+                f"{subject} command {quote(word)}",
+                did_you_mean(program.name, *before, *words[:at], *proposed) if proposed else None,
+            )
+        found, known = command, command.commands
+        if not known:
+            break
+    return found
+
+
+def _propose(word: str, known: Sequence[Command]) -> list[str]:
+    """Return the words that were probably meant by one that is no command; none if unknown."""
+    for command in known:
+        operands = command.operands
+        if operands is not None and operands.looks_like is not None and operands.looks_like(word):
+            return [str(command.name).rpartition(" ")[2], word]
+    nearest = find_nearest(word, [str(command.name).rpartition(" ")[2] for command in known])
+    return [] if nearest is None else [nearest]
 
 
 def _parse(program: Program, words: Sequence[str]) -> Parsed:
     # Versions of argparse differ in how they treat "--".
     end = words.index("--") if "--" in words else len(words)
     parser, given = make_parser(program.name), Namespace()
-    add_options(parser, (group for command in program.all_commands for group in command.groups))
+    likely = _guess_command(program, words[:end])
+    commands = (likely, *program.all_commands)
+    add_options(parser, (group for command in commands for group in command.groups))
     try:
         _, left = parser.parse_known_args(_with_negative_values(program, words[:end]), given)
     except ArgumentError as error:
@@ -111,7 +132,8 @@ def _assign(program: Program, values: Mapping[str, object], words: Sequence[str]
     """Find the command in the words that are no options, and check what it was given."""
     command, operands = program.daemon, words
     if words and program.commands:
-        command, operands = find_command(program, words[0]), words[1:]
+        command = find_command(program, words)
+        operands = words[len(str(command.name).split()) :]
     taken = {option.name for option in command.options_by_flag.values()}
     for name in values:
         if name not in taken:
@@ -186,6 +208,21 @@ def _subject(command: Command) -> str:
 
 
 def _guess_command(program: Program, words: Sequence[str]) -> Command:
-    """Return the command whose name is among the words, for messages about wrong lines."""
-    found = (program.find_command(word) for word in words)
-    return next((command for command in found if command is not None), program.daemon)
+    """Return the command whose name is among the words; that of a wrong line may be none.
+
+    A word behind an option that takes a value is the value.
+    """
+    with_value = {
+        flag
+        for command in program.all_commands
+        for flag, option in command.options_by_flag.items()
+        if option.metavar is not None
+    }
+    found, prefix = program.daemon, ""
+    for before, word in pairwise(("", *words)):
+        command = None if before in with_value else program.find_command(prefix + word)
+        if command is not None:
+            found, prefix = command, f"{command.name} "
+            if not command.commands:
+                break
+    return found

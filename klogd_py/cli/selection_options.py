@@ -4,6 +4,14 @@
 from klogd_py.cli.options import Option, OptionGroup
 from klogd_py.cli.selection_values import boot, expression, facilities, levels, point_in_time
 
+SINCE = Option(
+    ("-S", "--since"),
+    "since",
+    "from a time on, as journalctl has it: '2026-11-26 10:00', yesterday, -1h, @N",
+    metavar="TIME",
+    convert=point_in_time,
+    may_be_negative=True,
+)
 SELECTION = OptionGroup(
     "Selection of records, for --input and the terminal",
     (
@@ -21,14 +29,7 @@ SELECTION = OptionGroup(
             metavar="LIST",
             convert=facilities,
         ),
-        Option(
-            ("-S", "--since"),
-            "since",
-            "from a time on, as journalctl has it: '2026-11-26 10:00', yesterday, -1h, @N",
-            metavar="TIME",
-            convert=point_in_time,
-            may_be_negative=True,
-        ),
+        SINCE,
         Option(
             ("-U", "--until"),
             "until",

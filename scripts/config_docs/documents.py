@@ -15,6 +15,7 @@ PROJECT = Path(__file__).parents[2]
 CONFIGURATION = PROJECT / "etc" / "klogd-py.toml"
 PAGE = PROJECT / "docs" / "klogd-py.toml.5"
 SCHEMA = PROJECT / "klogd_py" / "record.schema.json"
+REPORT_SCHEMA = PROJECT / "klogd_py" / "report.schema.json"
 _TEMPLATES = Path(__file__).parent
 # The line of a template that the keys replace
 _PLACE = "@KEYS@\n"
@@ -27,6 +28,7 @@ def generate() -> dict[Path, str]:
         CONFIGURATION: _fill(CONFIGURATION.name, toml_file.render, tables),
         PAGE: _fill(PAGE.name, manual_page.render, tables),
         SCHEMA: json_schema.render(),
+        REPORT_SCHEMA: json_schema.render_report(),
     }
 
 

@@ -16,7 +16,7 @@ from klogd_py.config.schema import Config
 from klogd_py.config.value_types import KiB, Length
 from scripts.config_docs import description, manual_page, mdoc_text, toml_file
 from scripts.config_docs.description import Description, Example, Item, Items, Paragraph
-from scripts.config_docs.documents import CONFIGURATION, PAGE, SCHEMA, generate
+from scripts.config_docs.documents import CONFIGURATION, PAGE, REPORT_SCHEMA, SCHEMA, generate
 from scripts.config_docs.reference import NotDescribed, Table, read
 
 DEFAULTS = msgspec.json.decode(msgspec.json.encode(Config()), type=dict[str, object])
@@ -90,7 +90,9 @@ def defaults_in(page: str) -> str:
     return "\n".join(rows)
 
 
-@pytest.mark.parametrize("path", [CONFIGURATION, PAGE, SCHEMA], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [CONFIGURATION, PAGE, SCHEMA, REPORT_SCHEMA], ids=lambda path: path.name
+)
 def test_file_in_the_tree_is_up_to_date(path: Path) -> None:
     # If not: make config
     assert path.read_text() == generate()[path]

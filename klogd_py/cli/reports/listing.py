@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``klogd-py reports list``: print a table of the issues, and new reports as they come."""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+from msgspec import structs
+
+from klogd_py.cli.command_line import CommandLine
+from klogd_py.cli.exit_status import FAILED
+from klogd_py.cli.output import print_error, print_json
+from klogd_py.cli.reports.issue_rows import (
+    IssueRow,
+    Wanted,
+    boot_of,
+    choose_rows,
+    format_table,
+    is_severe,
+)
+from klogd_py.cli.reports.stored import current_boot, load_for_caller, run_on_spool
+from klogd_py.cli.usage_error import UsageError
+from klogd_py.reports.document import without_text
+from klogd_py.spool.errors import BrokenReport, NoSuchReport
+from klogd_py.spool.issues import ReportSummary
+from klogd_py.spool.reader import Listing, Spool
+from klogd_py.system.terminal import BOLD, PLAIN, RED, is_coloured
+
+
+def list_reports(line: CommandLine) -> int:
+    """Print the issues that the options select. Returns the exit status."""
+    return run_on_spool(line, partial(_list, line))
+
+
+def _list(line: CommandLine, spool: Spool) -> int:
+    listing = spool.list()
+    wanted = _wanted(line, listing.summaries)
+    rows = choose_rows(listing.summaries, spool.issues().issues, wanted)
+    follows = line.has("follow")
+    if line.has("json"):
+        documents = [document for row in rows if (document := _document(spool, row)) is not None]
+        if follows:
+            for document in documents:
+                _print_line(document)
+        else:
+            print_json(documents)
+    elif rows:
+        print_rows(rows)
+    elif not follows:
+        print_error("no crash has been reported" + (" that is wanted" if listing.summaries else ""))
+    for file in listing.broken:
+        print_error(f"{spool.path}/{file.name}: {file.reason}")
+    if follows:
+        return _follow(line, spool, listing, wanted)
+    return 0
+
+
+def print_rows(rows: Sequence[IssueRow]) -> None:
+    """Print a table of issues: as wide as the terminal, in a pipe as wide as it is."""
+    heading, *lines = format_table(rows, datetime.now().astimezone(), _width())
+    if is_coloured(sys.stdout):
+        heading = f"{BOLD}{heading}{PLAIN}"
+        lines = [
+            f"{RED}{text}{PLAIN}" if is_severe(row) else text
+            for row, text in zip(rows, lines, strict=True)
+        ]
+    print(heading, *lines, sep="\n", flush=True)
+
+
+def _width() -> int | None:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def _wanted(line: CommandLine, summaries: Sequence[ReportSummary]) -> Wanted:
+    since_us, kinds, boot = (line.values.get(name) for name in ("since", "kinds", "report_boot"))
+    since = None
+    if isinstance(since_us, int):
+        since = f"{datetime.fromtimestamp(since_us / 1e6, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    boot_id = None
+    if isinstance(boot, int):
+        boot_id = boot_of(boot, summaries, current_boot())
+        if boot_id is None:
+            raise UsageError(
+                f"no reports are kept of boot {boot}",
+                f"{line.program}: 0 is this boot, -1 the last one before it that has reports",
+            )
+    return Wanted(since, kinds if isinstance(kinds, frozenset) else None, boot_id)
+
+
+def _document(spool: Spool, row: IssueRow) -> object | None:
+    """Return the newest report of an issue with the counts of the issue, without its text."""
+    try:
+        report = without_text(load_for_caller(spool, row.newest.id))
+    # Removed or broken meanwhile
+    except (BrokenReport, NoSuchReport):
+        return None
+    return structs.replace(
+        report, count=row.count, first_seen=row.first_seen, last_seen=row.last_seen
+    )
+
+
+def _print_line(document: object) -> None:
+    print(msgspec.json.encode(document).decode(), flush=True)
+
+
+def _follow(line: CommandLine, spool: Spool, listing: Listing, wanted: Wanted) -> int:
+    """Print each report that is stored from now on, until interrupted."""
+    from klogd_py.system.libraries import WATCHDOG, describe_import_error
+
+    try:
+        from klogd_py.cli.reports.following import new_reports
+    except ImportError as error:
+        print_error(f"--follow: {describe_import_error(WATCHDOG, error)}")
+        print_error("leave out --follow, or install it")
+        return FAILED
+    has_heading = bool(listing.summaries)
+    for summary in new_reports(spool, listing.summaries):
+        rows = choose_rows([summary], [], wanted)
+        if line.has("json"):
+            for row in rows:
+                _print_line(_document(spool, row))
+        elif rows:
+            _print_new(rows, with_heading=not has_heading)
+            has_heading = True
+    return FAILED
+
+
+def _print_new(rows: Sequence[IssueRow], *, with_heading: bool) -> None:
+    lines = format_table(rows, datetime.now().astimezone(), _width())
+    print(*lines[0 if with_heading else 1 :], sep="\n", flush=True)

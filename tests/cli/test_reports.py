@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``klogd-py reports``: list, show, export, forget and follow, as a user runs them."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from klogd_py.reports.hidden_addresses import HIDDEN
+from tests import other_user
+from tests.cli.spools import PANIC, fill, occurrence, run_reports
+from tests.needs import NOBODY, is_root, needs_other_users
+from tests.reports.published_schemas import SENTRY, UREPORT2, problems
+from tests.reports_made import REPORT
+from tests.terminals import read_to_end
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "klogd_py/report.schema.json").read_text())
+KASAN = "0123456789abcdef"
+
+
+@pytest.fixture(name="spool", scope="module")
+def make_spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("spool") / "reports"
+    return fill(path, [PANIC, *map(occurrence, range(8))])
+
+
+@pytest.mark.parametrize("words", [[], ["list"]])
+def test_reports_alone_lists_the_issues(words: list[str], spool: Path) -> None:
+    done = run_reports(*words, spool=spool)
+    heading, *rows = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert heading.startswith("ISSUE  FIRST")
+    assert [row.split()[0] for row in rows] == ["9999", "0123"]
+    assert "  8      kasan" in rows[1]
+
+
+def test_list_as_json_follows_the_schema(spool: Path) -> None:
+    documents = json.loads(run_reports("list", "--json", spool=spool).stdout)
+    assert [(one["kind"], one["count"]) for one in documents] == [("null-deref", 1), ("kasan", 8)]
+    for document in documents:
+        jsonschema.Draft202012Validator(SCHEMA).validate(document)
+        assert document["text"] == []
+
+
+def test_list_selects_what_options_say(spool: Path) -> None:
+    only = run_reports("--kind", "null-deref,bug", "--since", "@1", "-b", "all", spool=spool)
+    assert [row.split()[0] for row in only.stdout.splitlines()[1:]] == ["9999"]
+    none = run_reports("list", "--since", "2099-01-01", spool=spool)
+    assert (none.returncode, none.stdout) == (0, "")
+    assert none.stderr == "klogd-py: no crash has been reported that is wanted\n"
+
+
+def test_empty_spool_is_said_and_no_error(tmp_path: Path) -> None:
+    empty = fill(tmp_path / "reports", [])
+    done = run_reports(spool=empty)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "klogd-py: no crash has been reported\n"
+    assert json.loads(run_reports("--json", spool=empty).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "remedy"),
+    [
+        (["show", "zz"], "no report has the name 'zz'", "reports list"),
+        (["show", "5f0c"], "'5f0c' is the beginning of 5f0c9a1e-", "reports list"),
+        (["export", "zz"], "no report has the name 'zz'", "reports list"),
+        (["forget", "zz"], "no report has the name 'zz'", "reports list"),
+    ],
+)
+def test_unknown_name_is_answered_with_remedy(
+    words: list[str], wrong: str, remedy: str, spool: Path
+) -> None:
+    done = run_reports(*words, spool=spool)
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert wrong in first
+    assert remedy in second
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "remedy"),
+    [
+        (["forget"], "forget needs either names or --older", "--older 30d"),
+        (["forget", "x", "--older", "1d"], "forget needs either names", "forget ID"),
+        (["show", "--raw", "--json"], "--raw and --json exclude each other", "leave out one"),
+        (["list", "-b", "-9"], "no reports are kept of boot -9", "0 is this boot"),
+        (["list", "-b", "2"], "expected 0, -1, -2 or all, got '2'", "reports list --help"),
+        (["--kind", "kasn"], "expected kinds such as kasan, warning", "reports --help"),
+        (["export", "--format", "xml"], "html, ureport2 or sentry", "reports export --help"),
+        (["forget", "--older", "soon"], "expected a time such as 30d or 12h", "forget --help"),
+    ],
+)
+def test_wrong_command_line_is_answered_with_remedy(
+    words: list[str], wrong: str, remedy: str, spool: Path
+) -> None:
+    done = run_reports(*words, spool=spool)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert wrong in first
+    assert remedy in second
+
+
+def test_missing_spool_is_said_with_remedy(tmp_path: Path) -> None:
+    done = run_reports(spool=tmp_path / "none")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"klogd-py: {tmp_path}/none: No such file or directory",
+        "klogd-py: the service stores reports there; is it running? sudo klogd-py status",
+    ]
+
+
+@pytest.mark.parametrize("name", [[], ["last"], [KASAN], [f"1:{KASAN[:4]}"], [KASAN[:4]]])
+def test_show_finds_the_newest_report(name: list[str], spool: Path) -> None:
+    done = run_reports("show", *name, spool=spool)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == REPORT.title
+    assert "where       nic_poll in module nic" in lines
+    assert [line for line in lines if line.startswith("how often   8 times, from 2026-11-27 ")]
+    assert f"report      {occurrence(7).id}" in lines
+
+
+def test_show_finds_a_report_by_prefix(spool: Path) -> None:
+    shown = run_reports("show", occurrence(1).id[:21], spool=spool).stdout
+    assert f"report      {occurrence(1).id}" in shown
+
+
+def test_raw_shows_only_lines_of_kernel(spool: Path) -> None:
+    shown = run_reports("show", "--raw", spool=spool).stdout.splitlines()
+    assert [line for line in shown if "at addr" not in line] == [
+        line for line in REPORT.text if "at addr" not in line
+    ]
+
+
+def test_shown_document_follows_the_schema(spool: Path) -> None:
+    document = json.loads(run_reports("show", "last", "--json", spool=spool).stdout)
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert document["id"] == occurrence(7).id
+    assert document["text"][0] == REPORT.text[0]
+
+
+def test_others_than_root_see_no_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    from klogd_py.cli.reports.stored import load_for_caller
+    from klogd_py.spool.reader import Spool
+
+    spool = Spool(fill(tmp_path / "reports", [occurrence(1)]))
+    shown = load_for_caller(spool, spool.find("last"))
+    assert shown.text[1] == f"Read of size 8 at addr {HIDDEN} by task netperf/812"
+
+
+def test_root_sees_addresses_that_others_lack(spool: Path) -> None:
+    shown = run_reports("show", spool=spool).stdout
+    assert ("ffff8881054c0d40" in shown) == is_root()
+
+
+@needs_other_users
+def test_refused_reader_is_told_the_group(tmp_path: Path) -> None:
+    fill(tmp_path / "reports", [occurrence(1)])
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    other = other_user.provide(tmp_path)
+    done = subprocess.run(
+        [other.command, "-m", "klogd_py", "reports", "--spool", str(tmp_path / "reports")],
+        env=dict(other.environment),
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    first, second = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert first == f"klogd-py: {tmp_path}/reports: Permission denied"
+    assert "sudo klogd-py reports --spool" in second
+    assert "sudo usermod -aG klogd-py $USER" in second
+
+
+def test_export_is_text_unless_asked_otherwise(spool: Path) -> None:
+    text = run_reports("export", spool=spool).stdout
+    assert text.startswith(f"{REPORT.title}\n\nwhere ")
+    assert "UTC, 5.2 s after the kernel started" in text
+    page = run_reports("export", "--format", "html", spool=spool).stdout
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<path") == 7 + 1
+
+
+def test_export_has_formats_of_others(spool: Path) -> None:
+    ureport = json.loads(run_reports("export", "--format", "ureport2", spool=spool).stdout)
+    assert problems(ureport, UREPORT2) == []
+    event = json.loads(run_reports("export", "--format", "sentry", spool=spool).stdout)
+    assert problems(event, SENTRY) == []
+
+
+@pytest.mark.parametrize("form", ["text", "json", "html", "ureport2", "sentry"])
+def test_public_export_tells_no_process(form: str, spool: Path) -> None:
+    shown = run_reports("export", "--public", "--format", form, spool=spool).stdout
+    assert "nic_poll" in shown
+    for secret in ("netperf", "812", "ffff8881", "link down", "5f0c9a1e"):
+        assert secret not in shown, secret
+
+
+def test_forget_removes_reports_and_counts(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [PANIC, occurrence(1), occurrence(2)])
+    done = run_reports("forget", "9999", spool=spool)
+    assert (done.returncode, done.stderr) == (0, "klogd-py: 1 report removed\n")
+    assert [one.split()[0] for one in run_reports(spool=spool).stdout.splitlines()] == [
+        "ISSUE",
+        "0123",
+    ]
+
+
+def test_forget_removes_what_is_older(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [occurrence(1), occurrence(2)])
+    assert run_reports("forget", "--older", "300y", spool=spool).stderr == (
+        "klogd-py: 0 reports removed\n"
+    )
+    assert sorted(path.name for path in spool.glob("5*.json")) != []
+
+
+def test_terminal_shows_colours_and_fits(spool: Path) -> None:
+    readable, writable = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "klogd_py", "reports", "show", "--spool", str(spool)],
+        stdout=writable,
+        timeout=60,
+        check=True,
+        env={name: value for name, value in os.environ.items() if name != "NO_COLOR"},
+    )
+    os.close(writable)
+    shown = read_to_end(readable).decode()
+    assert shown.startswith(f"\x1b[1m\x1b[31m{REPORT.title}\x1b[0m")
+    assert "\x1b[2m  kasan_report+0xda/0x110\x1b[0m" in shown
+
+
+def test_follow_prints_what_comes_later(tmp_path: Path) -> None:
+    spool = fill(tmp_path / "reports", [occurrence(1)])
+    words = ["reports", "list", "-f", "--json", "--spool", str(spool)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "klogd_py", *words], stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert process.stdout is not None
+    try:
+        assert json.loads(process.stdout.readline())["kind"] == "kasan"
+        fill(spool, [PANIC])
+        later = json.loads(process.stdout.readline())
+        assert (later["id"], later["kind"]) == (PANIC.id, "null-deref")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

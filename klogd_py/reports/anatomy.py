@@ -122,6 +122,9 @@ def texts_of(lines: Sequence[ReportLine]) -> tuple[str, ...]:
             texts += (part.rstrip("\r") for part in text.split("\n"))
         else:
             texts.append(text)
+    if len(texts) > 1 and texts[0].endswith((" at", " at ")):
+        # A mail program has wrapped the header of a WARN in front of its function.
+        texts[0] = f"{texts[0].rstrip()} {texts[1].strip()}"
     return tuple(texts) or ("",)
 
 

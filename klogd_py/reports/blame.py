@@ -36,12 +36,14 @@ _LAST_FUNCTION = lazy_pattern(r"[ \t]{0,64}last function: ([A-Za-z_.$][\w.$]{0,2
 class Blame(Struct, frozen=True, gc=False):
     """The function to blame and its module; ``at`` is where the processor was, if elsewhere.
 
-    All are empty where no function comes into question.
+    ``is_noise``: all functions of the report are noise, and this one only tells where it happened.
+    All are empty where no function is known.
     """
 
     function: str = ""
     module: str = ""
     at: str = ""
+    is_noise: bool = False
 
 
 NONE = Blame()
@@ -51,12 +53,21 @@ def find_blame(kind: CrashKind, anatomy: Anatomy) -> Blame:
     """Return the function that a crash of this kind is to be blamed on."""
     recipe = _RECIPES.get(kind, _fault)
     found = recipe(anatomy)
+    is_explained = found is not None
+    if found is None:
+        found = _scene(anatomy)
     if found is None:
         return NONE
     counter = anatomy.counter
     function = readable_name(found.function)
     at = "" if counter is None else readable_name(counter.function)
-    return Blame(function, found.module, "" if at == function else at)
+    return Blame(function, found.module, "" if at == function else at, not is_explained)
+
+
+def _scene(anatomy: Anatomy) -> Frame | None:
+    """Return where it happened, where all is noise: behind what has reported it."""
+    named = next(iter(anatomy.header.functions), None)
+    return named or _first_but(counter_and_trace(anatomy), _REPORTING)
 
 
 def _first(frames: Iterable[Frame], noise: re.Pattern[str] | None = None) -> Frame | None:
@@ -241,6 +252,8 @@ def _any_stack(anatomy: Anatomy) -> Iterator[Frame]:
         yield from reliable(stack.frames)
 
 
+# Families of functions that have found the crash, not met it
+_REPORTING = ("reporters", "traps", "debug checks", "assertions")
 _STILL_HELD = ("still has locks held", "lock held when returning", "lock held at task exit")
 _NOISE_BY_FILE = {
     "lib/debugobjects.c": kind_noise.TRACKED_OBJECTS,

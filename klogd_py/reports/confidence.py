@@ -12,6 +12,7 @@ from klogd_py.reports.raw_report import RawReport
 from klogd_py.reports.stack_labels import is_call_trace, stack_label
 
 NO_FUNCTION = "no function is to blame"
+ONLY_NOISE = "all functions serve or report others"
 NO_STACK = "no stack"
 EMPTY_STACK = "a stack has no frames"
 BROKEN_HEADER = "another message is inside the first line"
@@ -44,6 +45,8 @@ def doubts_of(
 def _doubts(raw: RawReport, anatomy: Anatomy, blame: Blame, wants_function: bool) -> Iterator[str]:
     if wants_function and not blame.function:
         yield NO_FUNCTION
+    if wants_function and blame.is_noise:
+        yield ONLY_NOISE
     if wants_function and not anatomy.stacks:
         yield NO_STACK
     if _has_empty_stack(anatomy):

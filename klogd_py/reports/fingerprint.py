@@ -30,7 +30,8 @@ def fingerprint_of(template: str, crash_class: str, blame: Blame, anatomy: Anato
     Reports in which no function is to blame are equal only if their whole stacks are: else all that
     the kernel could not explain were one issue.
     """
-    culprit = blame.function or _unexplained(template, anatomy)
+    is_explained = blame.function and not blame.is_noise
+    culprit = blame.function if is_explained else _unexplained(template, anatomy)
     source = anatomy.source
     place = "" if source is None else f"{source.file}:{source.line}"
     family = (crash_class, culprit)
@@ -52,17 +53,27 @@ def _unexplained(template: str, anatomy: Anatomy) -> str:
 
 
 def _callers(blame: Blame, anatomy: Anatomy) -> Sequence[str]:
-    """Return the next functions of the stack in which the function to blame is, without noise."""
+    """Return the next functions of the stack that the function to blame is in, without noise.
+
+    Where it is only the program counter, these are the first ones of the call trace.
+    """
     for stack in anatomy.stacks:
-        names = [readable_name(frame.function) for frame in _explained(stack.frames)]
+        names = _explained(stack.frames)
         if blame.function in names:
             first = names.index(blame.function) + 1
             return names[first : first + _CALLERS]
+    for stack in anatomy.stacks_after(0):
+        return _explained(stack.frames)[:_CALLERS]
     return ()
 
 
-def _explained(frames: Sequence[Frame]) -> Sequence[Frame]:
-    return [frame for frame in frames if frame.reliable and not is_noise(frame.function)]
+def _explained(frames: Sequence[Frame]) -> Sequence[str]:
+    """Return the functions that are no noise, by the names that people know."""
+    return [
+        readable_name(frame.function)
+        for frame in frames
+        if frame.reliable and not is_noise(frame.function)
+    ]
 
 
 def _hash(*parts: str) -> str:

@@ -12,6 +12,9 @@ Forms, with symbols in the place of addresses, as `klogd_py.pipeline.symbolize` 
     <ffffffff8021fbdb>{vfs_read+25} <ffffffff80208fa6>{:ext4:ext4_read+1616}   until 2.6.17
     Call Trace: [vfs_read+0x1f/0x40] [ext4:ext4_read+0x5/0x40]      what klogd makes of addresses
 
+A function that was inlined into another one (``nic_fill drivers/net/nic.h:12 [inline]``, which
+decoding adds) has no frame of its own, so that decoding does not change what is to blame.
+
 Source of truth: ``dump_backtrace``, ``show_stack`` of each architecture; lib/vsprintf.c ``%pS``.
 """
 
@@ -53,11 +56,6 @@ _BEHIND_SYMBOL = lazy_pattern(
 _FROM = lazy_pattern(
     rf" {{0,64}}(?:{_BRACKETS})?\(?(?P<callee>{_NAME})(?:\+0x(?P<at>{_HEX})/0x(?P<of>{_HEX}))?"
     rf"(?: \[(?P<callee_module>[\w-]{{1,64}})\])?\)? from (?:{_BRACKETS})?\(?{_SYMBOL}\)? *"
-)
-# "nic_poll net/nic.c:12 [inline]", as syz-symbolize and decode_stacktrace.sh add them
-_INLINED = lazy_pattern(
-    rf" {{0,64}}(?P<name>{_NAME}) (?P<file>[\w./+~-]{{1,300}}\.(?:[chS]|rs)):(?P<line>\d{{1,6}})"
-    r" \[inline\] *"
 )
 # "nic_poll (net/nic.c:12 (discriminator 3) net/nic.h:3) nic"
 _DECODED = lazy_pattern(
@@ -156,9 +154,6 @@ def _callee_and_caller(found: re.Match[str]) -> tuple[Frame, ...]:
 
 
 def _decoded_frames(text: str) -> tuple[Frame, ...]:
-    found = _INLINED.fullmatch(text)
-    if found is not None:
-        return (Frame(found["name"], file=found["file"], line=int(found["line"])),)
     found = _DECODED.fullmatch(text)
     if found is None:
         return ()

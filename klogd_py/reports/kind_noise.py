@@ -22,7 +22,7 @@ WAITERS = lazy_pattern(
     r"__?schedule|schedule|context_switch|io_schedule|__switch_to|preempt_schedule|rwsem_|__rwsem|_*down|_*up_|__mutex|mutex_|rt_mutex|__rt_mutex|percpu_|__percpu|ww_mutex"
     r"|do_wait_for_common|__?wait_|wait_(?:for|on|event)|_?_?wait$|do_wait_intr|bit_wait|out_of_line_wait|__wait|wait_rcu_gp|folio_wait|__lock_|lock_|__folio_lock|folio_lock|bit_wait_io|__bit_wait"
     r"|kthread_stop|kthread_flush|flush_work|__flush|flush_workqueue|cancel_|__cancel|drain_workqueue|destroy_workqueue"
-    r"|completion|wait_for_completion|synchronize_|rcu_barrier|inode_wait|inode_sleep|prepare_to_wait|rcu_sync|do_raw|hrtimer_nanosleep|msleep|usleep"
+    r"|completion|crypto_wait_req|wait_for_completion|synchronize_|rcu_barrier|inode_wait|inode_sleep|prepare_to_wait|rcu_sync|do_raw|hrtimer_nanosleep|msleep|usleep"
     r"|read_extent|do_read_cache_|fdatawait|__filemap|filemap_|wait_transaction|blk_mq_freeze|blk_mq_get_tag|get_request|jbd2_log_wait|congestion_wait|__cond_resched|futex_wait|__refrigerator"
 )
 # Locks that serialise so much that whoever waits for them says nothing
@@ -34,7 +34,7 @@ HUNG_BUCKETS = lazy_pattern(
 ANCHORS = lazy_pattern(
     # System calls: arch/*/entry
     r"do_syscall_|__do_fast_syscall|do_fast_syscall|do_int80|entry_SYS|entry_INT80|sysenter_|ia32_sys|tracesys|system_call|syscall_handler|x64_sys_call|ia32_sys_call|x32_sys_call"
-    r"|el0_svc|el0t_64|el0t_32|invoke_syscall|ret_fast_syscall|do_trap_ecall|handle_sys|ret_from_sys|do_el0_svc|__do_syscall|do_syscall|__sys_trace|ret_to_user|ret_to_usermode|handle_syscall|syscall_common|system_call_exception"
+    r"|el0_svc|el0t_64|el0t_32|_*invoke_syscall|ret_fast_syscall|do_trap_ecall|handle_sys|ret_from_sys|do_el0_svc|__do_syscall|do_syscall|__sys_trace|ret_to_user|ret_to_usermode|handle_syscall|syscall_common|system_call_exception"
     # Work, threads, boot: kernel/workqueue.c, kernel/kthread.c, init/main.c
     r"|process_(?:one_work|scheduled_works)|worker_thread|kthread(?:$|_worker_fn)|ret_from_(?:fork|kernel)|kernel_thread|smpboot_thread|do_one_initcall|do_initcall|kernel_init|start_(?:kernel|secondary)|cpu_startup_entry|do_idle|cpu_idle|rest_init|secondary_start|task_work_run|async_run_entry|run_ksoftirqd|irq_thread|vhost_task_fn"
     # Interrupts and timers: kernel/softirq.c, kernel/time, kernel/irq, kernel/smp.c
@@ -59,7 +59,7 @@ CROSS_CALLS = lazy_pattern(r"_*smp_call_function|on_each_cpu|csd_lock_wait|_*csd
 # The tick that finds a stall; behind it, an interrupt entry; behind that, what was interrupted.
 # kernel/rcu/tree_stall.h, kernel/time/timer.c, kernel/watchdog.c
 TICK = lazy_pattern(
-    r"print_(?:other_)?cpu_stall|check_cpu_stall|rcu_(?:check_callbacks|sched_clock_irq|pending|dump_cpu_stacks)|update_process_times|tick_(?:sched|periodic|nohz)|watchdog_timer_fn|scheduler_tick|_*sched_show_task|hrtimer_(?:run|interrupt)|__hrtimer_run|nmi_(?:trigger|cpu_backtrace)|arch_trigger|timekeeping|tick_handle|trigger_(?:single|all)"
+    r"print_(?:other_)?cpu_stall|check_cpu_stall|rcu_(?:check_callbacks|sched_clock_irq|pending|dump_cpu_stacks)|update_process_times|tick_(?:sched|periodic|nohz)|watchdog_timer_fn|scheduler_tick|_*sched_show_task|hrtimer_(?:run|interrupt)|__hrtimer_run|nmi_(?:trigger|cpu_backtrace)|arch_trigger|timekeeping|tick_handle|softlockup_tick|run_local_timers|trigger_(?:single|all)"
 )
 # What finds a stall of the processor that it runs on
 STALL_CHECK = lazy_pattern(

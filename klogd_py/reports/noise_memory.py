@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Families of noise: functions that allocate, copy, look up or count, for whoever has called them."""  # noqa: E501
+"""Families of noise: functions that allocate, copy or count, for whoever has called them."""
 
 from klogd_py.reports.noise_family import NoiseFamily, family
 
@@ -9,27 +9,30 @@ MEMORY: tuple[NoiseFamily, ...] = (
         "allocate or free for their caller: mm/slab*.c, mm/page_alloc.c, mm/vmalloc.c, "
         "mm/percpu.c, mm/mempool.c",
         "___cache_free ___slab_alloc __alloc_percpu __dump_page __free_one_page __free_page "
-        "__free_pages __krealloc __ksize __page_frag_alloc_align __page_frag_cache_drain "
-        "__page_frag_cache_refill __put_page __slab_alloc __slab_free __unfreeze_partials "
-        "__vmalloc __vunmap alloc_debug_processing alloc_fresh alloc_large_system_hash "
-        "alloc_single_from_new_slab alloc_single_from_partial deactivate_slab "
-        "free_to_partial_list get_any_partial get_from_any_partial get_from_partial "
-        "get_from_partial_node get_partial get_partial_node "
-        "alloc_percpu allocate_slab bad_page cache_alloc cache_alloc_debugcheck_after "
-        "cache_alloc_refill cache_flusharray cache_free cache_free_array "
-        "cache_free_debugcheck cache_grow cache_grow_begin cache_grow_end check_free_page_bad "
-        "check_new_page_bad discard_slab do_slab_free dump_page fail_dump fail_usercopy "
-        "free_block free_debug_processing free_frozen_pages free_hot_cold_page free_one_page "
-        "free_page free_page_is_bad free_pages free_pages_check free_pages_prepare "
-        "free_pcppages_bulk free_percpu free_tail_page_prepare free_unref_folios "
-        "free_unref_page free_unref_page_commit free_unref_page_list free_unref_page_prepare "
-        "get_page_from_freelist kmalloc_large kmalloc_large_node kmalloc_large_node_noprof "
-        "kmalloc_order kmalloc_order_trace kmalloc_slab krealloc ksize kvfree kvmalloc "
-        "memdup_user memdup_user_nul mempool_alloc mempool_free new_slab page_counter_cancel "
-        "page_frag_alloc page_frag_free page_pool_alloc pcpu_alloc pcpu_alloc_noprof "
-        "post_alloc_hook prep_new_page put_cpu_partial put_page qlink_free qlist_free_all "
-        "release_pages rmqueue should_fail should_fail_alloc_page should_fail_ex "
-        "should_fail_usercopy should_failslab slab_alloc slab_alloc_node slab_free "
+        "__free_pages __free_pages_core __free_pages_ok __krealloc __ksize "
+        "__page_frag_alloc_align __page_frag_cache_drain __page_frag_cache_refill __put_page "
+        "__slab_alloc __slab_free __unfreeze_partials __vmalloc __vunmap "
+        "alloc_debug_processing alloc_fresh alloc_large_system_hash alloc_percpu "
+        "alloc_single_from_new_slab alloc_single_from_partial allocate_slab bad_page "
+        "bad_page_reason cache_alloc cache_alloc_debugcheck_after cache_alloc_refill "
+        "cache_flusharray cache_free cache_free_array cache_free_debugcheck cache_grow "
+        "cache_grow_begin cache_grow_end check_free_page_bad check_new_page_bad "
+        "check_new_pages deactivate_slab discard_slab do_slab_free dump_page fail_dump "
+        "fail_usercopy free_block free_debug_processing free_frozen_pages free_hot_cold_page "
+        "free_one_page free_page free_page_is_bad free_page_is_bad_report free_pages "
+        "free_pages_check free_pages_check_bad free_pages_prepare free_pcp_prepare "
+        "free_pcppages_bulk free_percpu free_tail_page_prepare free_tail_pages_check "
+        "free_to_partial_list free_unref_folios free_unref_page free_unref_page_commit "
+        "free_unref_page_list free_unref_page_prepare get_any_partial get_from_any_partial "
+        "get_from_partial get_from_partial_node get_page_from_freelist get_partial "
+        "get_partial_node kmalloc_large kmalloc_large_node kmalloc_large_node_noprof "
+        "kmalloc_order kmalloc_order_trace kmalloc_slab kmem_cache_destroy "
+        "kmem_cache_shutdown krealloc ksize kvfree kvmalloc memdup_user memdup_user_nul "
+        "mempool_alloc mempool_free new_slab page_counter_cancel page_frag_alloc "
+        "page_frag_free page_pool_alloc pcpu_alloc pcpu_alloc_noprof post_alloc_hook "
+        "prep_new_page put_cpu_partial put_page qlink_free qlist_free_all release_pages "
+        "rmqueue should_fail should_fail_alloc_page should_fail_ex should_fail_usercopy "
+        "should_failslab shutdown_cache slab_alloc slab_alloc_node slab_free "
         "slab_free_freelist_hook slab_post_alloc_hook slab_pre_alloc_hook strndup_user vfree "
         "vmalloc vmalloc_user vmemdup_user vunmap vunmap_range vzalloc warn_alloc "
         "warn_alloc_failed",
@@ -40,7 +43,8 @@ MEMORY: tuple[NoiseFamily, ...] = (
         r"__vmalloc_ vmalloc_ __vmalloc vfree kvfree slab_ mempool_(?:alloc|free|init|create) "
         r"devm_k[a-z]*alloc devm_k alloc_slab folio_alloc pcpu_ __get_vm_area kasprintf "
         r"kvasprintf devres_(?:alloc|add) dma_pool_(?:alloc|free) kmem_cache_create "
-        r"create_cache _*page_pool_(?:alloc|refill|put|return)",
+        r"create_cache _*page_pool_(?:alloc|refill|put|return) "
+        r"_*(?:do_)?k[vmz]?(?:alloc|realloc)",
     ),
     family(
         "page cache",
@@ -98,14 +102,16 @@ MEMORY: tuple[NoiseFamily, ...] = (
         "memory and string functions",
         "copy, compare or access what their caller names: lib/string.c, arch/*/lib, user "
         "copies, io accessors",
-        "__memcpy_mcsafe __read_once_word_nocheck _inline_copy_from_user _inline_copy_to_user "
-        "_parse_integer access_ok arch_memcpy_to_pmem bcmp check_zeroed_user "
+        "__bzero __flush_dcache_icache __flush_icache_range __memcpy_mcsafe "
+        "__read_once_word_nocheck _inline_copy_from_user _inline_copy_to_user _parse_integer "
+        "access_ok arch_memcpy_to_pmem bcmp both_aligned bzero check_zeroed_user "
         "clear_gigantic_page clear_highpage clear_huge_page clear_page clear_subpage "
         "clear_user clear_user_highpage copy_from_iter copy_from_kernel_nofault "
         "copy_from_user copy_highpage copy_in_user copy_mc_to_kernel copy_page copy_to_iter "
         "copy_to_kernel_nofault copy_to_user copy_user_highpage copyin copyout copyout_mc "
         "csum_and_copy_from_iter csum_and_copy_to_iter csum_partial_copy_from_user "
-        "do_strncpy_from_user do_strnlen_user fault_in_iov_iter_readable fault_in_readable "
+        "do_strncpy_from_user do_strnlen_user eeh_check_failure eeh_dev_check_failure "
+        "fault_in_iov_iter_readable fault_in_readable flush_dcache_page flush_icache_range "
         "get_user hash_and_copy_to_iter inb inl inw iov_iter_advance "
         "iov_iter_fault_in_readable iov_iter_get_pages iov_iter_zero iterate_and_advance "
         "kstrtoull load_unaligned_zeropad logic_inb logic_outb match_string memchr memchr_inv "
@@ -126,7 +132,9 @@ MEMORY: tuple[NoiseFamily, ...] = (
         r"fallback_scalar_usercopy _*raw_(?:read|write)[bwlqs] _*(?:ioread|iowrite)\d+ "
         r"_*pci_(?:read|write|bus_read|bus_write|user_read)_config simple_copy "
         r"_*str(?:n?cpy|n?cmp|n?len|scpy|lcpy|n?cat) strncpy_from_ __?iov_iter_ "
-        r"copy_(?:page|pages|folio)_(?:to|from) __arch_(?:mem|raw) csum_partial",
+        r"copy_(?:page|pages|folio)_(?:to|from) __arch_(?:mem|raw) csum_partial "
+        r"blast_[di]cache r4k_blast r4k_(?:flush|cache) __?flush_[di]cache "
+        r"\w{0,12}_flush_[di]cache",
     ),
     family(
         "inodes and dentries",

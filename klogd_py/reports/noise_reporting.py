@@ -7,8 +7,8 @@ REPORTING: tuple[NoiseFamily, ...] = (
     family(
         "reporters",
         "print the report itself: lib/dump_stack.c, kernel/panic.c, lib/bug.c",
-        "__crash_kexec __die __fortify_panic __fortify_report __schedule_bug __show_regs "
-        "__stack_chk_fail add_taint bug_handler bust_spinlocks c_backtrace "
+        "__crash_kexec __die __fortify_panic __fortify_report __panic __schedule_bug "
+        "__show_regs __stack_chk_fail add_taint bug_handler bust_spinlocks c_backtrace "
         "check_panic_on_warn crash_kexec crash_save_cpu ct_warn die fixup_bug fortify_panic "
         "handle_bug handle_stack_overflow is_valid_bugaddr lockdep_rcu_suspicious "
         "machine_kexec nmi_panic notify_die oops_begin oops_end oops_exit panic "
@@ -20,7 +20,8 @@ REPORTING: tuple[NoiseFamily, ...] = (
         r"dump_stack __dump_stack show_stack show_trace dump_trace dump_backtrace "
         r"unwind_backtrace print_trace __?warn(?:_printk|_slowpath\w*|_on\w*)?$ warn_slowpath "
         r"print_(?:unlock|bad|usage|deadlock|circular|irq|lock|freed|held|noncircular)\w* die_ "
-        r"refcount_warn __bad_area bad_area bug_at",
+        r"refcount_warn __bad_area bad_area bug_at "
+        r"watchdog_(?:hardlockup|overflow|timer|check) lkdtm_BUG$",
     ),
     family(
         "traps",
@@ -51,13 +52,14 @@ REPORTING: tuple[NoiseFamily, ...] = (
         "sanitizers",
         "check the access of their caller: mm/kasan, mm/kmsan, mm/kfence, kernel/kcsan, "
         "lib/ubsan.c, kernel/kcov.c",
-        "__stack_depot_save __ubsan_epilogue addr_has_metadata arch_stack_walk "
-        "bytes_is_nonzero check_canary check_kcov_mode check_object check_poison_obj "
-        "check_region_inline check_slab depot_fetch_stack end_report find_val_stack "
-        "get_kfence_pool handle_error handle_overflow memory_is_poisoned object_err "
-        "print_address_description print_report qlist_move_cache set_track set_track_prepare "
-        "slab_err stack_depot_save stack_depot_save_flags start_report ubsan_epilogue "
-        "unwind_frame walk_stackframe write_comp_data",
+        "__kernel_poison_pages __stack_depot_save __ubsan_epilogue addr_has_metadata "
+        "arch_stack_walk bytes_is_nonzero check_canary check_kcov_mode check_object "
+        "check_poison_mem check_poison_obj check_region_inline check_slab depot_fetch_stack "
+        "end_report find_val_stack get_kfence_pool handle_error handle_overflow "
+        "kernel_poison_pages memory_is_poisoned object_err print_address_description "
+        "print_report qlist_move_cache set_track set_track_prepare slab_err stack_depot_fetch "
+        "stack_depot_save stack_depot_save_flags start_report ubsan_epilogue unwind_frame "
+        "walk_stackframe write_comp_data",
         r"_*(?:kasan|asan|kmsan|msan|kcsan|tsan|ubsan|hwasan|kfence|kcov|sanitizer)_ kcsan_ "
         r"check_memory_region memory_is_ save_stack stack_trace_save kernel_stack_trace "
         r"instrument_ kernel_text_address __kernel_text_address is_module_text_address kmsan "
@@ -68,14 +70,16 @@ REPORTING: tuple[NoiseFamily, ...] = (
         "check an object that their caller has given: lib/debugobjects.c, lib/list_debug.c, "
         "lib/ref_tracker.c, include/linux/mm.h",
         "___might_sleep __cant_migrate __cant_sleep __check_heap_object __check_object_size "
-        "__cond_resched __might_fault __might_resched __might_sleep __reset_page_owner "
-        "__set_page_owner __split_page_owner __this_cpu_preempt_check _assert_held "
-        "_cond_resched cant_migrate cant_sleep check_heap_object check_kernel_text_object "
-        "check_object_size check_page_span check_preemption_disabled check_stack_object "
-        "cond_resched debug_kmap_atomic debug_print_object debug_smp_processor_id "
-        "dma_debug_add hrtimer_is_static_object kobject_debug lookup_object_or_alloc "
-        "might_fault might_resched might_sleep print_unreferenced rcuhead_is_static_object "
-        "smp_processor_id timer_is_static_object work_is_static_object",
+        "__cond_resched __might_fault __might_resched __might_sleep __phys_addr "
+        "__phys_addr_nodebug __phys_addr_symbol __reset_page_owner __set_page_owner "
+        "__split_page_owner __this_cpu_preempt_check __virt_to_phys __virt_to_phys_symbol "
+        "_assert_held _cond_resched cant_migrate cant_sleep check_heap_object "
+        "check_kernel_text_object check_object_size check_page_span check_preemption_disabled "
+        "check_stack_object cond_resched debug_kmap_atomic debug_print_object "
+        "debug_smp_processor_id dma_debug_add hrtimer_is_static_object kobject_debug "
+        "lookup_object_or_alloc might_fault might_resched might_sleep print_unreferenced "
+        "rcuhead_is_static_object smp_processor_id timer_is_static_object virt_to_head_page "
+        "work_is_static_object",
         r"_*debug_ debug_object __debug_object ref_tracker_ "
         r"__?list_(?:add|del)(?:_entry)?(?:_valid|_valid_or_report)? timer_fixup "
         r"check_flush_dependency debug_dma_ check_(?:unmap|sync) vm_(?:warn|bug)_on "
@@ -88,17 +92,17 @@ REPORTING: tuple[NoiseFamily, ...] = (
         "___ratelimit __dev_printk __dynamic_dev_dbg __dynamic_pr_debug __netdev_printk "
         "__printk __ratelimit __trace_printk __wake_up_klogd _dev_err _dev_info _dev_notice "
         "_dev_printk _dev_warn _printk _printk_deferred audit_log_format audit_log_vformat "
-        "call_console_drivers console_emit_next_record console_flush_all dev_printk_emit "
-        "dev_vprintk_emit early_printk format_decode hex_dump_to_buffer ip4_string ip6_string "
-        "kernfs_path_from_node kobject_get_path legacy_printk_kthread_func "
-        "nbcon_emit_next_record netdev_err netdev_info netdev_printk netdev_warn number "
-        "pointer print_hex_dump print_hex_dump_debug printk printk_deferred "
-        "printk_get_console_flush_type ptr_to_hashval put_dec scnprintf seq_printf "
-        "seq_put_decimal_ull seq_putc seq_puts seq_vprintf seq_write simple_strtoull snprintf "
-        "sprintf sscanf string string_nocheck symbol_string sysfs_emit sysfs_emit_at "
-        "trace_printk va_format vprintk vprintk_default vprintk_deferred vprintk_emit "
-        "vprintk_func vprintk_store vscnprintf vsnprintf vsprintf vsscanf wake_up_klogd "
-        "widen_string",
+        "call_console_drivers console_emit_next_record console_flush_all crashlog_printf "
+        "dev_printk_emit dev_vprintk_emit early_printk format_decode hex_dump_to_buffer "
+        "ip4_string ip6_string kernfs_path_from_node kobject_get_path "
+        "legacy_printk_kthread_func nbcon_emit_next_record netdev_err netdev_info "
+        "netdev_printk netdev_warn number pointer print_hex_dump print_hex_dump_debug printk "
+        "printk_deferred printk_get_console_flush_type ptr_to_hashval put_dec scnprintf "
+        "seq_printf seq_put_decimal_ull seq_putc seq_puts seq_vprintf seq_write "
+        "simple_strtoull snprintf sprintf sscanf string string_nocheck symbol_string "
+        "sysfs_emit sysfs_emit_at trace_printk va_format vprintk vprintk_default "
+        "vprintk_deferred vprintk_emit vprintk_func vprintk_store vscnprintf vsnprintf "
+        "vsprintf vsscanf wake_up_klogd widen_string",
         r"_*(?:v|sn|s|vsn|vsc|sc)n?printf _*printk_(?:safe|store|get|sprint|parse) __printk_ "
         r"_*prb_ console_(?:flush|unlock|emit) serial8250_console uart_console_write "
         r"univ8250_console _*(?:dev|netdev)_(?:printk|err|warn|info|emerg|crit|alert|notice)$ "
@@ -129,7 +133,7 @@ REPORTING: tuple[NoiseFamily, ...] = (
         "fs/btrfs/messages.c, fs/xfs/xfs_message.c",
         "__reiserfs_panic assertfail assfail asswarn btrfs_assertfail core_panicking "
         "reiserfs_panic rust_begin_unwind rust_helper_BUG rust_panic",
-        r"_R\w*(?:panic|unwrap_failed|begin_unwind)\w* __?reiserfs_(?:panic|error)$",
+        r"_R\w*(?:panic|unwrap_failed|begin_unwind)\w* _*reiserfs_(?:panic|error)$",
     ),
     family(
         "compiler helpers",

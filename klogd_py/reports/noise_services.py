@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Families of noise: functions that lock, wait, defer work or keep devices, for whoever has called them."""  # noqa: E501
+"""Families of noise: functions that lock, wait or defer work, for whoever has called them."""
 
 from klogd_py.reports.noise_family import NoiseFamily, family
 
@@ -22,17 +22,16 @@ SERVICES: tuple[NoiseFamily, ...] = (
         "lock_is_held_type lock_pin_lock lock_release lock_set_class lock_sock lock_sock_fast "
         "lock_sock_nested lock_torture lockdep_init_map lockdep_init_map_type "
         "lockdep_init_map_waits lockref_get lockref_get_not_dead lockref_get_not_zero "
-        "lockref_mark_dead lockref_put_not_zero lockref_put_or_lock lockref_put_return "
-        "look_up_lock_class lookup_chain_cache_add mark_held_locks mark_lock mark_lock_irq "
-        "mark_usage match_held_lock native_queued_spin_lock_slowpath nested_lock "
-        "netdev_run_todo osq_lock osq_unlock preempt_count_add preempt_count_sub "
-        "preempt_schedule preempt_schedule_common preempt_schedule_irq "
-        "preempt_schedule_notrace preempt_schedule_thunk put_online_cpus pv_wait "
-        "queued_spin_lock_slowpath rcu_is_watching rcu_lock_acquire rcu_lock_release "
-        "rcu_lockdep_current_cpu_online rcu_note_context_switch rcu_read_lock "
-        "rcu_read_lock_bh_held rcu_read_lock_held rcu_read_lock_held_common "
-        "rcu_read_lock_sched_held rcu_read_unlock rcu_read_unlock_special "
-        "reacquire_held_locks register_lock_class reiserfs_write_lock "
+        "lockref_mark_dead lockref_put_not_zero lockref_put_or_lock look_up_lock_class "
+        "lookup_chain_cache_add mark_held_locks mark_lock mark_lock_irq mark_usage "
+        "match_held_lock native_queued_spin_lock_slowpath nested_lock netdev_run_todo "
+        "osq_lock osq_unlock preempt_count_add preempt_count_sub preempt_schedule "
+        "preempt_schedule_common preempt_schedule_irq preempt_schedule_notrace "
+        "preempt_schedule_thunk put_online_cpus pv_wait queued_spin_lock_slowpath "
+        "rcu_is_watching rcu_lock_acquire rcu_lock_release rcu_lockdep_current_cpu_online "
+        "rcu_note_context_switch rcu_read_lock rcu_read_lock_bh_held rcu_read_lock_held "
+        "rcu_read_lock_held_common rcu_read_lock_sched_held rcu_read_unlock "
+        "rcu_read_unlock_special reacquire_held_locks register_lock_class reiserfs_write_lock "
         "reiserfs_write_lock_nested reiserfs_write_unlock release_sock rt_mutex_slowlock "
         "rt_spin_lock rt_spin_unlock rtlock_slowlock rtnl_is_locked rtnl_lock "
         "rtnl_lock_killable rtnl_net_lock rtnl_trylock rtnl_unlock rwlock_bug rwsem_mark_wake "
@@ -94,6 +93,22 @@ SERVICES: tuple[NoiseFamily, ...] = (
         r"_*prepare_to_(?:s?wait|swait) complete_with",
     ),
     family(
+        "entries",
+        "begin every stack of a system call, a thread or an idle processor: arch/*/entry, "
+        "kernel/kthread.c, kernel/workqueue.c",
+        "__invoke_syscall cpu_startup_entry do_fast_syscall_32 do_int80_syscall_32 "
+        "do_syscall_64 do_trap_ecall_u el0_svc_common entry_SYSCALL_64 handle_sys "
+        "handle_sys64 invoke_syscall kernel_entry kernel_init kernel_thread "
+        "kernel_thread_helper kthread rest_init secondary_start_kernel secondary_startup_64 "
+        "secondary_startup_64_no_verify smpboot_thread_fn start_secondary stub_sys_read "
+        "syscall_common syscall_handler sysenter_dispatch system_call system_call_common "
+        "system_call_exception system_call_vectored_common tracesys worker_thread "
+        "x64_sys_call x86_64_start_kernel x86_64_start_reservations",
+        r"entry_(?:SYSCALL|SYSENTER|INT80) ret_from_ ret_(?:fast|slow)_ ret_to_ el0_svc "
+        r"do_el0_svc el0t_64 syscall_(?:exit|return|call|trace)\w*$ interrupt_return_ "
+        r"restore_all_? cpu_startup_",
+    ),
+    family(
         "device core and kobjects",
         "register, look up or release a device of their caller: drivers/base, "
         "lib/kobject.c, fs/sysfs, fs/kernfs",
@@ -112,9 +127,6 @@ SERVICES: tuple[NoiseFamily, ...] = (
         "dpm_sysfs_add dpm_sysfs_remove driver_attach driver_detach driver_find "
         "driver_probe_device driver_register driver_sysfs_remove driver_unregister get_device "
         "hwrng_register hwrng_unregister internal_create_group internal_create_groups "
-        "kernfs_add_one kernfs_create_link kernfs_deactivate kernfs_drain "
-        "kernfs_find_and_get_ns kernfs_find_ns kernfs_get kernfs_link_sibling kernfs_put "
-        "kernfs_remove kernfs_remove_by_name kernfs_remove_by_name_ns kernfs_unlink_sibling "
         "kobject_add kobject_add_internal kobject_add_varg kobject_cleanup "
         "kobject_create_and_add kobject_del kobject_get kobject_init kobject_init_and_add "
         "kobject_move kobject_namespace kobject_put kobject_release kobject_rename "

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A report that cannot be relied on says why."""
+
+import pytest
+from msgspec import structs
+
+from klogd_py.record.report import Confidence
+from klogd_py.reports import confidence
+from klogd_py.reports.describe import describe
+from tests.reports.raw_reports import raw_report, trace
+
+GOOD = "kernel BUG at net/nic.c:12!\n" + trace("nic_poll", "nic_irq")
+
+DOUBTFUL = {
+    "kernel BUG at net/nic.c:12!": (confidence.NO_FUNCTION, confidence.NO_STACK),
+    "kernel BUG at net/nic.c:12!\n" + trace("kfree", "memcpy"): (confidence.ONLY_NOISE,),
+    GOOD + "\nCall Trace:\n": (confidence.EMPTY_STACK,),
+    "BUG: KASAN: slab-use-after-free in nic_[  12.345678] poll+0x1/0x2\n" + trace("nic_poll"): (
+        confidence.BROKEN_HEADER,
+    ),
+    GOOD + "\nFAULT_INJECTION: forcing a failure.": (confidence.FAULT_INJECTION,),
+    "Kernel panic - not syncing: Fatal exception in interrupt\n" + trace("panic", "nic_poll"): (
+        confidence.CONSEQUENCE,
+    ),
+}
+
+
+@pytest.mark.parametrize("text", DOUBTFUL)
+def test_doubts_of_report_are_named(text: str) -> None:
+    report = describe(raw_report(text))
+    assert report.doubts == DOUBTFUL[text]
+    assert report.confidence is Confidence.LOW
+
+
+def test_good_report_has_no_doubts() -> None:
+    report = describe(raw_report(GOOD))
+    assert report.doubts == ()
+    assert report.confidence is Confidence.HIGH
+
+
+def test_lines_of_others_make_doubtful() -> None:
+    raw = structs.replace(raw_report(GOOD), interleaved=True, truncated=True)
+    assert describe(raw).doubts == (confidence.INTERLEAVED, confidence.GAP)
+
+
+def test_title_without_function_needs_none() -> None:
+    report = describe(raw_report("BUG: workqueue lockup - pool cpus=0 stuck for 32s!"))
+    assert report.doubts == ()

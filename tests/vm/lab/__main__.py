@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.vm.lab.cache import report
 from tests.vm.lab.guests import GUESTS, Guest
 from tests.vm.lab.machine import GuestFailed, Machine
-from tests.vm.lab.roots import GUEST, BuildFailed
+from tests.vm.lab.roots import BuildFailed
 from tests.vm.lab.session import Session, crash_kinds
 
 # Ctrl-]
@@ -47,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
-    ours = ", ".join(crash_kinds(GUEST / "module" / "klogd_trouble.c"))
+    ours = ", ".join(crash_kinds())
     parser = argparse.ArgumentParser(
         prog="vm-lab",
         usage="vm-lab GUEST [--crash KIND]... [--shell] [--keep DIR] [--append ARGS] [--make] "
@@ -63,7 +63,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
         metavar="KIND",
         action="append",
         default=[],
-        help=f"of klogd_trouble: {ours}; on bare also any type of LKDTM, in capitals; "
+        help=f"of our modules: {ours}; on bare also any type of LKDTM, in capitals; "
         "may be repeated",
     )
     parser.add_argument(
@@ -96,7 +96,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     for kind in options.crash:
         if kind.isupper() and options.guest != "bare":
             parser.error(f"--crash {kind}: types of LKDTM are for the guest bare")
-        if not kind.isupper() and kind not in crash_kinds(GUEST / "module" / "klogd_trouble.c"):
+        if not kind.isupper() and kind not in crash_kinds():
             parser.error(f"--crash {kind}: not one of {ours}, nor a type of LKDTM in capitals")
     return options
 

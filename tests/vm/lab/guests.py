@@ -82,11 +82,10 @@ class Guest(Struct, frozen=True):
         self.install_module(machine)
 
     def install_module(self, machine: Machine) -> None:
-        """Copy klogd_trouble.ko, and System.map if the guest has one, to their usual places."""
+        """Copy the modules that crash, and System.map if the guest has one, to their places."""
         release = (self.kernel() / "release").read_text().strip()
-        machine.put(
-            f"/lib/modules/{release}/extra/klogd_trouble.ko", self.crash_module().read_bytes()
-        )
+        for module in sorted(self.crash_module().parent.glob("*.ko")):
+            machine.put(f"/lib/modules/{release}/extra/{module.name}", module.read_bytes())
         if self.has_map:
             machine.put(f"/boot/System.map-{release}", (self.kernel() / "System.map").read_bytes())
 

@@ -92,7 +92,8 @@ class Machine:
             *QEMU[architecture],
             *(
                 "-smp",
-                "2",
+                # One core each: the table of a machine without ACPI lists sockets alone
+                "2,sockets=2",
                 "-m",
                 str(memory_mib),
                 "-nodefaults",

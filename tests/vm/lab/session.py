@@ -12,12 +12,15 @@ from tests.json_documents import read_documents
 from tests.vm.lab.binutils import binary
 from tests.vm.lab.guests import Guest
 from tests.vm.lab.machine import Machine
+from tests.vm.lab.roots import GUEST
 
 SERVICE_LOG = "/var/log/klogd-py/kern.log"
 SYSLOGD_LOG = "/var/log/kern.log"
 POSITION = "/var/lib/klogd-py/position.json"
 TROUBLE = "/proc/klogd_trouble"
 PROVOKE = "/sys/kernel/debug/provoke-crash/DIRECT"
+# Crashes while the module klogd_trouble_init is loaded, and its parameter
+LOADING = {"load_oops": "oops", "load_fail": "fail"}
 
 # Read the ring to its end, record by record, as the kernel returns them.
 _READ_RAW = """python3 -c '
@@ -142,7 +145,7 @@ class Session:
         )
 
     def crash(self, kind: str) -> None:
-        """Provoke a crash: a type of LKDTM if the name is in capitals, else one of klogd_trouble.
+        """Provoke a crash: a type of LKDTM if the name is in capitals, else one of our modules.
 
         An oops kills the shell that asks for it; that is expected.
         """
@@ -152,6 +155,10 @@ class Session:
                 f"{{ echo no such type: {kind}; exit 1; }}"
             )
             self.machine.attempt(f"echo {kind} >{PROVOKE}")
+        elif kind in LOADING:
+            self.machine.attempt(
+                f"insmod /lib/modules/$(uname -r)/extra/klogd_trouble_init.ko how={LOADING[kind]}"
+            )
         else:
             self.load()
             self.machine.attempt(f"echo {kind} >{TROUBLE}")
@@ -248,6 +255,13 @@ class Session:
             link.symlink_to(file)
 
 
-def crash_kinds(source: Path) -> list[str]:
-    """Return the names of the crashes that klogd_trouble can provoke, found in its source."""
-    return re.findall(r'^\t\{ "(\w+)", \w+ \},$', source.read_text(), re.MULTILINE)
+def crash_kinds() -> list[str]:
+    """Return the names of the crashes that can be provoked, found in the modules' source."""
+    return [
+        *(
+            name
+            for source in sorted((GUEST / "module").glob("*.c"))
+            for name in re.findall(r'^\t\{ "(\w+)", \w+ \},$', source.read_text(), re.MULTILINE)
+        ),
+        *LOADING,
+    ]

@@ -17,6 +17,8 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
+#include "crashes.h"
+
 static struct platform_device *device;
 static int *volatile nowhere;
 
@@ -202,7 +204,7 @@ static ssize_t make(struct file *unused, const char __user *from, size_t length,
 			return length;
 		}
 	}
-	return -EINVAL;
+	return make_crash(wanted) ? length : -EINVAL;
 }
 
 /*
@@ -255,6 +257,7 @@ static int __init klogd_trouble_init(void)
 static void __exit klogd_trouble_exit(void)
 {
 	remove_proc_entry("klogd_trouble", NULL);
+	end_crashes();
 	platform_device_unregister(device);
 }
 

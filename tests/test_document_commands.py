@@ -75,6 +75,18 @@ ELSEWHERE = {
         "systemctl reload klogd-py",
     ),
     "sudo klogd-py status": ("tests/end_to_end/test_status.py", '"status"'),
+    "klogd-py reports": ("tests/cli/test_reports.py", "run_reports("),
+    "klogd-py reports show last": ("tests/cli/test_reports.py", '"show", "last"'),
+    "klogd-py reports list --since -1h --json": ("tests/cli/test_reports.py", '"--since"'),
+    "klogd-py reports list -f": ("tests/cli/test_reports.py", '"list", "-f"'),
+    "klogd-py reports export last --public > mail.txt": (
+        "tests/cli/test_reports.py",
+        '"export", "--public"',
+    ),
+    "klogd-py reports export last --format html > crash.html": (
+        "tests/cli/test_reports.py",
+        '"export", "--format", "html"',
+    ),
     "klogd-py status": ("tests/end_to_end/test_status.py", '"status"'),
     "klogd-py status --json": ("tests/vm/test_service.py", "klogd-py status --json"),
     "sudo klogd-py doctor": ("tests/vm/test_service.py", "klogd-py doctor"),

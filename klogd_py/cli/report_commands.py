@@ -5,7 +5,9 @@ from klogd_py.cli.command_line import Command, CommandLine, Operands
 from klogd_py.cli.options import (
     CONFIG,
     HELP,
+    INPUT_FORMAT,
     JSON,
+    SYMBOLS,
     VERSION,
     Option,
     OptionGroup,
@@ -46,6 +48,12 @@ def _run_show(line: CommandLine) -> int:
     from klogd_py.cli.reports.showing import show
 
     return show(line)
+
+
+def _run_decode(line: CommandLine) -> int:
+    from klogd_py.cli.reports.decoding import decode
+
+    return decode(line)
 
 
 def _run_export(line: CommandLine) -> int:
@@ -112,6 +120,16 @@ _COMMANDS = (
         manual_pages=_PAGES,
     ),
     Command(
+        "reports decode",
+        "find the crashes in any log; needs no daemon",
+        (SYMBOLS, _options(INPUT_FORMAT, _FORMAT, JSON, _PUBLIC, CONFIG)),
+        _run_decode,
+        "klogd-py reports decode --map System.map serial.log",
+        # The name of a file may be any bytes.
+        Operands("FILE", "any log (- or none: standard input)", convert=str),
+        manual_pages=_PAGES,
+    ),
+    Command(
         "reports export",
         "print a report as a document for others",
         (_options(_FORMAT, _PUBLIC, _SPOOL, CONFIG),),
@@ -144,7 +162,7 @@ _COMMANDS = (
 )
 REPORTS = Command(
     "reports",
-    "list, show and export the reports of crashes",
+    "list, show, decode and export the reports of crashes",
     (_LIST_OPTIONS,),
     _run_list,
     "klogd-py reports",

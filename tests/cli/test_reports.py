@@ -110,7 +110,7 @@ def test_missing_spool_is_said_with_remedy(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         f"klogd-py: {tmp_path}/none: No such file or directory",
-        "klogd-py: the service stores reports there; is it running? sudo klogd-py status",
+        "klogd-py: the service stores reports there; for a log: klogd-py reports decode FILE",
     ]
 
 

@@ -32,6 +32,7 @@ TAKEN = {
     "reports": LISTING,
     "reports list": LISTING,
     "reports show": {"raw", "json", "spool", "config_path"},
+    "reports decode": SOURCES | {"input_format", "format", "json", "public", "config_path"},
     "reports export": {"format", "public", "spool", "config_path"},
     "reports forget": {"older", "spool", "config_path"},
     "doctor": {"config_path", "json", "root", "release"},

@@ -68,7 +68,7 @@ def explain(error: SpoolError, spool: Spool) -> int:
     elif isinstance(error, BrokenReport):
         print_error("remove it with: sudo klogd-py reports forget ID")
     elif isinstance(cause, FileNotFoundError | NotADirectoryError):
-        print_error("the service stores reports there; is it running? sudo klogd-py status")
+        print_error("the service stores reports there; for a log: klogd-py reports decode FILE")
     else:
         print_error(f"see: ls -l {shlex.quote(str(spool.path))}")
     return FAILED
@@ -82,7 +82,7 @@ def run_on_spool(line: CommandLine, job: Callable[[Spool], int]) -> int:
     path = line.text("spool") or _configured_path(line)
     if not path:
         print_error("reports.spool is empty in the configuration: the daemon stores no reports")
-        print_error("name a directory: klogd-py reports --spool DIR")
+        print_error("for a log: klogd-py reports decode FILE")
         return FAILED
     spool = Spool(Path(path))
     try:

@@ -73,12 +73,17 @@ def _scene(anatomy: Anatomy) -> Frame | None:
 def _first(frames: Iterable[Frame], noise: re.Pattern[str] | None = None) -> Frame | None:
     """Return the first frame that is no noise."""
     for frame in frames:
-        if is_noise(frame.function):
+        if is_noise(frame.function) or _is_inlined(frame):
             continue
         if noise is not None and noise.match(plain_name(frame.function)):
             continue
         return frame
     return None
+
+
+def _is_inlined(frame: Frame) -> bool:
+    """Whether only debugging information names it: the same crash without it would be another."""
+    return frame.offset is None and bool(frame.file)
 
 
 def _first_but(frames: Iterable[Frame], families: tuple[str, ...]) -> Frame | None:
@@ -198,6 +203,9 @@ def _hang(anatomy: Anatomy) -> Frame | None:
     frames = tuple(first_trace(anatomy))
     for frame in frames:
         name = plain_name(frame.function)
+        if kind_noise.GRACE_PERIODS.match(name):
+            # Which of them waits depends on the version and on settings.
+            return Frame("synchronize_rcu")
         if kind_noise.HUNG_BUCKETS.match(name):
             return frame
     return _first(frames, kind_noise.WAITERS)

@@ -174,7 +174,7 @@ class Detector:
         opened = self._open.get(key)
         if is_panic and opened is None and is_consequence(found.text):
             key, opened = self._report_before_panic(key, message)
-        if opened is not None and opened.joins(found, message.text):
+        if opened is not None and opened.joins(found, message.text, message.caller):
             opened.add(message, now_s, is_header=True)
             opened.panicked = opened.panicked or is_panic
             self._check(key, opened, must_be_out=is_panic)

@@ -29,6 +29,8 @@ WAITERS = lazy_pattern(
 HUNG_BUCKETS = lazy_pattern(
     r"rtnl_lock(?:_killable)?$|rtnl_net_lock|synchronize_(?:rcu|sched|net|srcu)|__synchronize_(?:rcu|srcu)|_?rcu_barrier|exp_funnel_lock"
 )
+# One wait for a grace period of RCU, whichever the version and the settings make of it
+GRACE_PERIODS = lazy_pattern(r"_*synchronize_(?:rcu|sched)(?:_bh)?(?:_expedited)?$")
 # Where the kernel dispatches to what a task or an interrupt has to do. The function that is called
 # there is what stalls: the top of its stack changes with each moment.
 ANCHORS = lazy_pattern(

@@ -15,7 +15,7 @@ SERVICES: tuple[NoiseFamily, ...] = (
         "arch_local_irq_disable arch_local_irq_enable arch_local_irq_restore "
         "arch_local_irq_save assign_lock_key check_deadlock check_irq_usage check_noncircular "
         "check_prev_add check_prevs_add check_usage check_usage_backwards "
-        "check_usage_forwards check_wait_context console_lock console_trylock console_unlock "
+        "check_usage_forwards check_wait_context console_trylock console_unlock "
         "cpu_hotplug_begin cpus_read_lock cpus_read_unlock debug_lockdep_rcu_enabled "
         "find_held_lock get_online_cpus local_bh_disable local_bh_enable local_irq_restore "
         "lock_acquire lock_acquired lock_contended lock_downgrade lock_is_held "

@@ -38,6 +38,8 @@ _FOLLOWERS = {
     # Linux 6.15, also in 6.12: "mm/slub: call WARN() when detecting a slab corruption"
     CrashKind.SLUB: "mm/slub.c:",
 }
+# "** 93 printk messages dropped **"
+_DROPPED = "printk messages dropped **"
 _SENDS_NMI = ("Sending NMI from", "Sending NMI to")
 
 
@@ -65,7 +67,9 @@ class OpenReport:
     ) -> None:
         self.found = found
         self.panicked = found.kind is CrashKind.PANIC
-        self.truncated = self.interleaved = False
+        # A line that another one should precede has come without it
+        self.truncated = found.kind is CrashKind.SLUB and found.header.joins
+        self.interleaved = False
         # The end mark was seen: what follows is what is printed behind it
         self.has_ended = False
         # Lines of what may be another report have come: those from here on belong to either
@@ -127,10 +131,21 @@ class OpenReport:
             return False
         return abs(usec - self.last_us) > _SILENCE_US
 
-    def joins(self, found: FoundHeader, text: str) -> bool:
-        """Whether another header is a part of this report."""
+    def _warns_of_itself(self, found: FoundHeader, caller: str) -> bool:
+        """Whether the interrupt that reports a stall, which nothing else interrupts, warns."""
+        return (
+            found.kind is CrashKind.WARNING
+            and self.found.kind is CrashKind.RCU_STALL
+            and not self._has_frames
+            and caller.startswith("C")
+        )
+
+    def joins(self, found: FoundHeader, text: str, caller: str) -> bool:
+        """Whether another header of the same caller is a part of this report."""
         follower = _FOLLOWERS.get(self.found.kind)
         if follower is not None and not self.has_ended and follower in text:
+            return True
+        if self._warns_of_itself(found, caller):
             return True
         if found.kind is CrashKind.PANIC:
             return not self.has_ended or is_consequence(found.text)
@@ -160,6 +175,7 @@ class OpenReport:
                 self._part_count = len(self._lines)
                 self._has_frames = self._has_frames or body_lines.is_frame(text)
                 self._has_stack = self._has_stack or body_lines.is_stack_frame(text)
+                self.truncated = self.truncated or _DROPPED in text
                 if body_lines.is_end(text):
                     self.has_ended = True
                 elif any(words in text for words in _SENDS_NMI):
